@@ -1,0 +1,38 @@
+# Every target prepares .venv by itself, and again only when pyproject.toml or constraints.txt change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is missing or older than Python 3.11; name another one: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## prepare .venv with the pinned versions
+
+demo: $(STAMP) ## run the demo study and write its report to runs/first_light
+	$(BIN)/stochsim sweep examples/first_light.toml --out runs/first_light
+
+test: $(STAMP) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## run every benchmark with --quick; figures and JSON go to runs/bench
+	@mkdir -p runs/bench
+	@set -e; for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
+		name=$$(basename $$script .py); echo "== $$name"; \
+		$(BIN)/python $$script --quick --json runs/bench/$$name.json --out runs/bench/$$name; \
+	done

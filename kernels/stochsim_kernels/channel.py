@@ -1,0 +1,148 @@
+"""A noisy neuron as thresholds: P(code < k | drive), exactly, as integers.
+
+    a~ = a + sigma xi,    code = clip(round((f(a~) - z) / step), c_min, c_max)
+
+f is monotone and the code takes `levels` values, so P(code < k | a) = F((f^-1(edge_k) - a) / sigma) for the levels - 1 edges. A
+probability p is kept as the integer round(p 2^31) in [0, 2^31]: with a 31-bit random integer u, "u >= threshold" has probability
+1 - p, and p = 0 and p = 1 are exact.
+"""
+
+import math
+
+import numpy as np
+from numba import prange
+
+from stochsim_kernels._jit import helper, inline, kernel
+
+GAUSSIAN, LOGISTIC, UNIFORM = 0, 1, 2
+FAMILIES = {"gaussian": GAUSSIAN, "logistic": LOGISTIC, "uniform": UNIFORM}
+IDENTITY, RELU, TANH, STEP = 0, 1, 2, 3
+ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP}
+
+ONE = 2147483648.0  # 2^31: probability 1
+_LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
+_UNIFORM_HALF = math.sqrt(3.0)  # half width of a uniform variable with unit variance
+_NEGLIGIBLE = 1e-5  # the smaller of two sigmas below this share of the larger adds under 1e-10 of variance
+
+
+def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: int) -> np.ndarray:
+    """f^-1(e) = inf{a : f(a) >= e} of the levels - 1 edges e between neighbouring codes; +-inf where f never or always reaches e."""
+    edges = z + (c_min + np.arange(1, levels) - 0.5) * step
+    if activation == RELU:
+        return np.where(edges <= 0.0, -np.inf, edges)
+    if activation == TANH:
+        inside = np.abs(edges) < 1.0
+        return np.where(inside, np.arctanh(np.where(inside, edges, 0.0)), np.copysign(np.inf, edges))
+    if activation == STEP:
+        return np.where(edges <= 0.0, -np.inf, np.where(edges <= 1.0, 0.0, np.inf))
+    return edges
+
+
+@inline
+def activate(a, activation):
+    """f(a)."""
+    if activation == RELU:
+        return max(a, 0.0)
+    if activation == TANH:
+        return math.tanh(a)
+    if activation == STEP:
+        return 1.0 if a >= 0.0 else 0.0
+    return a
+
+
+@inline
+def noiseless_index(a, activation, z, step, c_min, levels):
+    """Code - c_min without noise. Ties go to the even code, as in torch; with one bit, a drive on the edge gives the upper code."""
+    value = (activate(a, activation) - z) / step
+    if levels == 2:
+        return 1 if value - c_min >= 0.5 else 0
+    return int(min(max(np.rint(value) - c_min, 0.0), levels - 1.0))
+
+
+@inline
+def normal_cdf(t):
+    """Cumulative distribution of the standard normal."""
+    return 0.5 * math.erfc(-t * math.sqrt(0.5))
+
+
+@inline
+def _logistic_cdf(t):
+    return 1.0 / (1.0 + math.exp(-t / _LOGISTIC_SCALE)) if t > -300.0 else 0.0
+
+
+@helper
+def unit_cdf(t, family):
+    """Cumulative distribution of a noise family scaled to unit variance."""
+    if family == LOGISTIC:
+        return _logistic_cdf(t)
+    if family == UNIFORM:
+        return min(max(0.5 + 0.5 * t / _UNIFORM_HALF, 0.0), 1.0)
+    return normal_cdf(t)
+
+
+@inline
+def _normal_integral(t):
+    """The antiderivative of the normal cdf: t Phi(t) + phi(t)."""
+    return t * normal_cdf(t) + math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
+
+
+@helper
+def _gaussian_plus_uniform(t, sigma, other):
+    """P(sigma xi + other u < t), closed form: the normal cdf averaged over the uniform's width."""
+    half = _UNIFORM_HALF * other
+    return sigma / (2.0 * half) * (_normal_integral((t + half) / sigma) - _normal_integral((t - half) / sigma))
+
+
+@helper
+def _gaussian_plus_logistic(t, sigma, other):
+    """P(sigma xi + other l < t) by the trapezoid rule over the narrower density: both are analytic, so the error is below 1e-10."""
+    total, weights = 0.0, 0.0
+    if sigma <= other:
+        for i in range(-40, 41):
+            node = 0.2 * i
+            weight = math.exp(-0.5 * node * node)
+            total += weight * _logistic_cdf((t - sigma * node) / other)
+            weights += weight
+    else:
+        for i in range(-70, 71):
+            node = 0.4 * i
+            density = math.exp(-abs(node))
+            weight = density / (1.0 + density) ** 2
+            total += weight * normal_cdf((t - other * _LOGISTIC_SCALE * node) / sigma)
+            weights += weight
+    return total / weights
+
+
+@helper
+def noise_cdf(t, sigma, other, family):
+    """P(sigma xi + other eta < t): xi Gaussian, eta of `family`, both of unit variance; at least one of the two sigmas positive."""
+    if math.isinf(t):
+        return 1.0 if t > 0.0 else 0.0
+    if family == GAUSSIAN or other <= _NEGLIGIBLE * sigma:
+        return normal_cdf(t / math.hypot(sigma, other))
+    if sigma <= _NEGLIGIBLE * other:
+        return unit_cdf(t / other, family)
+    if family == UNIFORM:
+        return _gaussian_plus_uniform(t, sigma, other)
+    return _gaussian_plus_logistic(t, sigma, other)
+
+
+@kernel
+def fill_thresholds(drive, sigma, other, family, activation, edges, z, step, c_min, out):
+    """Write round(P(code < k | drive) 2^31) to out (stimulus, levels - 1, neuron), uint32.
+
+    drive, sigma, other: (stimulus, neuron) float64; edges: (levels - 1,) from `inverse_edges`. Where both sigmas are 0 the code is
+    certain: every threshold is 0 or 2^31.
+    """
+    levels = edges.size + 1
+    for s in prange(drive.shape[0]):
+        for n in range(drive.shape[1]):
+            a, sig, oth = drive[s, n], sigma[s, n], other[s, n]
+            if sig == 0.0 and oth == 0.0:
+                index = noiseless_index(a, activation, z, step, c_min, levels)
+                for k in range(levels - 1):
+                    out[s, k, n] = np.uint32(0) if k < index else np.uint32(2147483648)
+            else:
+                for k in range(levels - 1):
+                    p = noise_cdf(edges[k] - a, sig, oth, family)
+                    out[s, k, n] = np.uint32(min(max(math.floor(p * ONE + 0.5), 0.0), ONE))

@@ -1,0 +1,129 @@
+"""The kernels in plain NumPy, slow and obvious: the oracle of every test. (The Gibbs twin stands in reference_gibbs.py.)"""
+
+import numpy as np
+from scipy import integrate, special, stats
+
+_MASK32 = 0xFFFFFFFF
+_MASK64 = 0xFFFFFFFFFFFFFFFF
+
+
+def philox4x32(key: int, counter: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Philox4x32-10 in Python integers (Salmon et al. 2011)."""
+    k0, k1 = key & _MASK32, key >> 32
+    c0, c1, c2, c3 = counter
+    for _ in range(10):
+        p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & _MASK32, (p0 >> 32) ^ c3 ^ k1, p0 & _MASK32
+        k0, k1 = (k0 + 0x9E3779B9) & _MASK32, (k1 + 0xBB67AE85) & _MASK32
+    return c0, c1, c2, c3
+
+
+def splitmix64(seed: int, gamma: int, counter: int) -> int:
+    """Output `counter` of SplitMix64 (Steele, Lea, Flood 2014) in Python integers."""
+    z = (seed + gamma * (counter + 1)) & _MASK64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK64
+    return z ^ (z >> 31)
+
+
+def stream(key: int, pair: int, stimulus: int, event: int, layer: int) -> tuple[int, int]:
+    """(seed, gamma) of the stream at these counter words."""
+    w0, w1, w2, w3 = philox4x32(key, (pair, stimulus, event, layer))
+    gamma = (w2 | (w3 << 32)) | 1
+    if (gamma ^ (gamma >> 1)).bit_count() < 24:
+        gamma ^= 0xAAAAAAAAAAAAAAAA
+    return w0 | (w1 << 32), gamma
+
+
+def random31(key: int, layer: int, event: int, stimulus: int, read: int, neuron: int) -> int:
+    """The 31-bit integer u of one code."""
+    seed, gamma = stream(key, neuron // 2, stimulus, event, layer)
+    bits = splitmix64(seed, gamma, read)
+    return ((bits >> 32 if neuron % 2 else bits & _MASK32)) >> 1
+
+
+_UNIT_LAWS = {
+    "gaussian": stats.norm(),
+    "logistic": stats.logistic(scale=np.sqrt(3) / np.pi),
+    "uniform": stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)),
+}
+
+
+def noise_cdf(t: float, sigma: float, other: float, family: str) -> float:
+    """P(sigma xi + other eta < t) by adaptive quadrature where two families meet."""
+    if family == "gaussian" or other == 0:
+        return float(special.ndtr(t / np.hypot(sigma, other if family == "gaussian" else 0.0)))
+    law = _UNIT_LAWS[family]
+    if sigma == 0:
+        return float(law.cdf(t / other))
+    low, high = law.support() if family == "uniform" else (-25.0, 25.0)
+    centre = min(max(t / other, low), high)
+    points = sorted({low, high, *np.clip(centre + sigma / other * np.linspace(-9, 9, 13), low, high)})
+    pieces = [
+        integrate.quad(lambda q: law.pdf(q) * special.ndtr((t - other * q) / sigma), a, b, epsabs=1e-13)[0]
+        for a, b in zip(points[:-1], points[1:], strict=True)
+    ]
+    return float(sum(pieces))
+
+
+_ACTIVATIONS = {
+    "identity": lambda a: a,
+    "relu": lambda a: np.maximum(a, 0.0),
+    "tanh": np.tanh,
+    "step": lambda a: np.where(a >= 0, 1.0, 0.0),
+}
+_INVERSES = {
+    "identity": lambda e: e,
+    "relu": lambda e: e if e > 0 else -np.inf,
+    "tanh": lambda e: np.arctanh(e) if abs(e) < 1 else np.copysign(np.inf, e),
+    "step": lambda e: -np.inf if e <= 0 else (0.0 if e <= 1 else np.inf),
+}
+
+
+def noiseless_code(drive: float, activation: str, z: float, step: float, c_min: int, levels: int) -> int:
+    """clip(round((f(a) - z) / step)): half to even; with two levels the edge belongs to the upper code."""
+    value = (float(_ACTIVATIONS[activation](drive)) - z) / step
+    if levels == 2:
+        return c_min + int(value - c_min >= 0.5)
+    return int(np.clip(np.rint(value), c_min, c_min + levels - 1))
+
+
+def code_probabilities(
+    drive: float, sigma: float, other: float, family: str, activation: str, z: float, step: float, c_min: int, levels: int
+) -> np.ndarray:
+    """P(code = c_min + k | drive), k = 0 … levels - 1, from the definition of the channel."""
+    if sigma == 0 and other == 0:
+        certain = np.zeros(levels)
+        certain[noiseless_code(drive, activation, z, step, c_min, levels) - c_min] = 1.0
+        return certain
+    edges = [_INVERSES[activation](z + (c_min + k - 0.5) * step) for k in range(1, levels)]
+    below = [0.0 if e == -np.inf else 1.0 if e == np.inf else noise_cdf(e - drive, sigma, other, family) for e in edges]
+    return np.diff([0.0, *below, 1.0])
+
+
+def thresholds(
+    drive: np.ndarray, sigma: float, other: float, family: str, activation: str, z: float, step: float, c_min: int, levels: int
+) -> np.ndarray:
+    """round(P(code < k) 2^31), uint32 (stimulus, levels - 1, neuron); agrees with the kernel up to the last place of erfc (+-1)."""
+    out = np.empty((drive.shape[0], levels - 1, drive.shape[1]), np.uint32)
+    for s, n in np.ndindex(drive.shape):
+        p = code_probabilities(float(drive[s, n]), sigma, other, family, activation, z, step, c_min, levels)
+        out[s, :, n] = np.floor(np.clip(np.cumsum(p)[:-1], 0, 1) * 2**31 + 0.5)
+    return out
+
+
+def draw_codes(
+    thresholds: np.ndarray, c_min: int, key: int, layer: int, event: int, first_stimulus: int, first_read: int, reads: int
+) -> np.ndarray:
+    """c_min + #{k : u >= threshold_k} for every (stimulus, read, neuron)."""
+    stimuli, _, neurons = thresholds.shape
+    out = np.empty((stimuli, reads, neurons), np.int8)
+    for s, r, n in np.ndindex(out.shape):
+        u = random31(key, layer, event, first_stimulus + s, first_read + r, n)
+        out[s, r, n] = c_min + int(np.sum(u >= thresholds[s, :, n]))
+    return out
+
+
+def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:
+    """The product in int64."""
+    return x_codes.astype(np.int64) @ w_codes.astype(np.int64).T

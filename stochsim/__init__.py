@@ -1,0 +1,87 @@
+"""stochsim: does a noisy low-bit network still sample the right posterior, and at how many joules?
+
+The public names below load on first use, so `import stochsim` is quick and brings in neither torch nor Numba.
+"""
+
+from typing import TYPE_CHECKING
+
+from stochsim.lazy import lazy_names
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from stochsim.data import Dataset, evaluation_stimuli, load_dataset
+    from stochsim.deploy import Chip, FloatChip, Program, Samples, export_program, float_program
+    from stochsim.energy import Energy, Operations, format_energy
+    from stochsim.hardware import Hardware, Noise, Precision, preset, presets
+    from stochsim.keys import fold_in
+    from stochsim.models import LinearGaussian, LinearGaussianSettings, SparseCoding, SparseCodingSettings, build_model
+    from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
+    from stochsim.posterior import Estimate, Survival, Yardstick, cliff, compare, survival
+    from stochsim.report import write_report
+    from stochsim.settings import SettingError, StochsimError
+    from stochsim.sweep import Study, collect, run_sweep
+    from stochsim.training import TrainSettings, load_network, objective, save_network, train
+
+_FILES = {
+    "stochsim.data": ("Dataset", "evaluation_stimuli", "load_dataset"),
+    "stochsim.deploy": ("Chip", "FloatChip", "Program", "Samples", "export_program", "float_program"),
+    "stochsim.energy": ("Energy", "Operations", "format_energy"),
+    "stochsim.hardware": ("Hardware", "Noise", "Precision", "preset", "presets"),
+    "stochsim.keys": ("fold_in",),
+    "stochsim.models": ("LinearGaussian", "LinearGaussianSettings", "SparseCoding", "SparseCodingSettings", "build_model"),
+    "stochsim.networks": ("FeedForward", "NetworkSettings", "quantised_from_float"),
+    "stochsim.posterior": ("Estimate", "Survival", "Yardstick", "cliff", "compare", "survival"),
+    "stochsim.report": ("write_report",),
+    "stochsim.settings": ("SettingError", "StochsimError"),
+    "stochsim.sweep": ("Study", "collect", "run_sweep"),
+    "stochsim.training": ("TrainSettings", "load_network", "objective", "save_network", "train"),
+}
+
+__all__ = [
+    "Chip",
+    "Dataset",
+    "Energy",
+    "Estimate",
+    "FeedForward",
+    "FloatChip",
+    "Hardware",
+    "LinearGaussian",
+    "LinearGaussianSettings",
+    "NetworkSettings",
+    "Noise",
+    "Operations",
+    "Precision",
+    "Program",
+    "Samples",
+    "SettingError",
+    "SparseCoding",
+    "SparseCodingSettings",
+    "StochsimError",
+    "Study",
+    "Survival",
+    "TrainSettings",
+    "Yardstick",
+    "build_model",
+    "cliff",
+    "collect",
+    "compare",
+    "evaluation_stimuli",
+    "export_program",
+    "float_program",
+    "fold_in",
+    "format_energy",
+    "load_dataset",
+    "load_network",
+    "objective",
+    "preset",
+    "presets",
+    "quantised_from_float",
+    "run_sweep",
+    "save_network",
+    "survival",
+    "train",
+    "write_report",
+]
+
+__getattr__ = lazy_names(__name__, _FILES)

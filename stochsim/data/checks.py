@@ -1,0 +1,38 @@
+"""Checks of arrays that come from outside: shape, and no NaN or infinity; the error names the row and the column."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stochsim.settings import SettingError, StochsimError
+
+
+def _first_bad(values: NDArray[np.floating]) -> str | None:
+    bad = np.argwhere(~np.isfinite(values))
+    if not len(bad):
+        return None
+    row, column = bad[0]
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return f"row {row}, column {column} is {values[row, column]}{more}; every value must be finite"
+
+
+def check_data(values: NDArray[np.floating], name: str) -> None:
+    """Raise StochsimError if the data (row, column) hold a NaN or an infinity."""
+    if complaint := _first_bad(values):
+        raise StochsimError(f"data '{name}': {complaint}")
+
+
+def check_stimuli(x: ArrayLike, inputs: int) -> NDArray[np.floating]:
+    """`x` as an array (stimulus, inputs) of floats; SettingError for another shape or type, NaN or infinity."""
+    try:
+        stimuli = np.asarray(x)
+    except ValueError:
+        raise SettingError(f"stimuli: rows of unequal length; the rule is shape (stimulus, {inputs})") from None
+    if stimuli.ndim != 2 or stimuli.shape[1] != inputs:
+        raise SettingError(f"stimuli: shape {stimuli.shape}; the rule is (stimulus, {inputs})")
+    if stimuli.dtype.kind not in "fiu":
+        raise SettingError(f"stimuli: type {stimuli.dtype}; the rule is real numbers")
+    if stimuli.dtype.kind != "f":
+        stimuli = stimuli.astype(np.float64)
+    if complaint := _first_bad(stimuli):
+        raise SettingError(f"stimuli: {complaint}")
+    return stimuli

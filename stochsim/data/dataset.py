@@ -1,0 +1,99 @@
+"""A data set ready for a network: whitened inputs, held-out inputs, and the way back to pictures."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stochsim.data import digits, patches
+from stochsim.data.checks import check_data
+from stochsim.data.settings import DIGIT_SIZE, DataSettings
+from stochsim.data.whitening import Whitening
+
+@dataclass(frozen=True)
+class Dataset:
+    """Whitened data: `train` and `held_out` (picture, inputs) float32, read-only; labels (picture,) or None.
+
+    Inputs have mean 0 and variance 1 over the training pictures, before they are clipped at ±6. `train_source` and `held_out_source`
+    (picture,) number the image in `source_images` that a picture comes from.
+    """
+
+    name: str
+    size: int
+    train: NDArray[np.float32]
+    held_out: NDArray[np.float32]
+    train_labels: NDArray[np.int64] | None
+    held_out_labels: NDArray[np.int64] | None
+    source_images: tuple[str, ...]
+    train_source: NDArray[np.int64]
+    held_out_source: NDArray[np.int64]
+    whitening: Whitening
+    credit: str
+
+    def __post_init__(self) -> None:
+        """Refuse NaN and infinity (StochsimError), and make the arrays read-only: data sets are shared through a cache."""
+        check_data(self.train, f"{self.name}, train")
+        check_data(self.held_out, f"{self.name}, held out")
+        for array in (self.train, self.held_out, self.train_labels, self.held_out_labels, self.train_source, self.held_out_source):
+            if array is not None:
+                array.flags.writeable = False
+
+    @property
+    def inputs(self) -> int:
+        """Numbers per stimulus."""
+        return self.train.shape[1]
+
+
+def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
+    """The data set of these settings, a pure function of the arguments; the last four stay in memory. SettingError for invalid ones.
+
+    patches: 20,000 patches of each of five photographs for training, 4,000 of each of three others held out. Each patch loses its mean.
+    digits: 1,297 for training and 500 held out, split by key within each label. The pixel-wise training mean is removed, and no other, for
+    the total ink of a digit tells its label.
+    """
+    DataSettings(kind=kind, size=size, components=components)
+    return _load(kind, size, components, key)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(kind: str, size: int, components: int, key: int) -> Dataset:
+    return _load_patches(size, components, key) if kind == "patches" else _load_digits(components, key)
+
+
+def _load_patches(size: int, components: int, key: int) -> Dataset:
+    train, train_source = patches.draw_patches(patches.TRAIN_IMAGES, patches.TRAIN_PER_IMAGE, size, key)
+    held_out, held_out_source = patches.draw_patches(patches.HELD_OUT_IMAGES, patches.HELD_OUT_PER_IMAGE, size, key)
+    whitening = Whitening.fit(train, components, centre_each=True)
+    return Dataset(
+        name="patches",
+        size=size,
+        train=whitening.transform(train),
+        held_out=whitening.transform(held_out),
+        train_labels=None,
+        held_out_labels=None,
+        source_images=patches.TRAIN_IMAGES + patches.HELD_OUT_IMAGES,
+        train_source=train_source,
+        held_out_source=held_out_source + len(patches.TRAIN_IMAGES),
+        whitening=whitening,
+        credit=patches.CREDIT,
+    )
+
+
+def _load_digits(components: int, key: int) -> Dataset:
+    pictures, labels = digits.digit_pictures()
+    train, test = digits.split_by_label(labels, digits.HELD_OUT, key)
+    whitening = Whitening.fit(pictures[train], components, centre_each=False)
+    return Dataset(
+        name="digits",
+        size=DIGIT_SIZE,
+        train=whitening.transform(pictures[train]),
+        held_out=whitening.transform(pictures[test]),
+        train_labels=labels[train],
+        held_out_labels=labels[test],
+        source_images=("digits",),
+        train_source=np.zeros(len(train), np.int64),
+        held_out_source=np.zeros(len(test), np.int64),
+        whitening=whitening,
+        credit=digits.CREDIT,
+    )

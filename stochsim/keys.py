@@ -1,0 +1,16 @@
+"""Keys: 64-bit integers from which every random number follows. No global generator, no unseeded path."""
+
+import hashlib
+
+import numpy as np
+
+
+def fold_in(key: int, *names: int | str) -> int:
+    """A 64-bit key for the named purpose: SHA-256 over `key` and `names`, so different purposes share no stream."""
+    text = "/".join([str(int(key)), *(f"{type(name).__name__}:{name}" for name in names)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def generator(key: int, *names: int | str) -> np.random.Generator:
+    """A NumPy generator (Philox) for the named purpose, for work outside the kernels: bootstrap, choice of stimuli."""
+    return np.random.Generator(np.random.Philox(key=fold_in(key, *names)))

@@ -1,0 +1,84 @@
+"""What every generative model offers: x = A r + noise, a factorised prior on r, and a reference posterior."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stochsim.keys import generator
+from stochsim.models.reference import Reference
+from stochsim.settings import SettingError
+
+Progress = Callable[[int, int], None]
+"""Called as progress(done, total) with coordinate updates, or whatever unit the model counts in."""
+
+
+class GenerativeModel(ABC):
+    """p(x, r) = N(x; A r, s_x² I) · exp(−Σ_i φ(r_i)) / constant.
+
+    decoder: A, (inputs, neurons) float64, read-only. noise_sd: s_x, in units of x.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, decoder: ArrayLike, noise_sd: float) -> None:
+        """SettingError for a decoder that is not a finite matrix, or a noise that is not positive."""
+        matrix = np.array(decoder, np.float64)
+        if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
+            raise SettingError(f"'decoder' of shape {matrix.shape}: the rule is a finite matrix (inputs, neurons)")
+        self.decoder: NDArray[np.float64] = matrix
+        self.decoder.flags.writeable = False
+        self.noise_sd = positive("noise_sd", noise_sd)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers per stimulus."""
+        return self.decoder.shape[0]
+
+    @property
+    def neurons(self) -> int:
+        """Latent variables per stimulus."""
+        return self.decoder.shape[1]
+
+    @abstractmethod
+    def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Σ_i φ(r_i) in nats, (…, neuron) to (…)."""
+
+    @abstractmethod
+    def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """`count` draws of the prior, (count, neuron)."""
+
+    @abstractmethod
+    def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
+        """The reference posterior of stimuli (stimulus, inputs).
+
+        Stimulus number first_stimulus + s is keyed by its number, so a split into batches changes nothing. `progress` is called now and then.
+        Raises SettingError for stimuli of another shape or not finite, StochsimError where no trustworthy reference is found.
+        """
+
+    def log_prior(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
+        """log p(r) without its constant: −Σ_i φ(r_i), (…, neuron) to (…)."""
+        return -self.activity_cost(r)
+
+    def log_joint(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
+        """−‖x − A r‖²/(2 s_x²) − Σ_i φ(r_i) in nats: log p(x, r) without the normalising constants of both factors.
+
+        x (…, inputs) and r (…, neuron) broadcast in the leading axes.
+        """
+        residual = np.asarray(x, np.float64) - np.asarray(r, np.float64) @ self.decoder.T
+        return np.asarray(-0.5 * np.sum(residual**2, axis=-1) / self.noise_sd**2 + self.log_prior(r))
+
+    def sample(self, count: int, key: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron) behind it."""
+        random = generator(key, "sample", self.kind)
+        r = self._draw_prior(count, random)
+        return r @ self.decoder.T + self.noise_sd * random.standard_normal((count, self.inputs)), r
+
+
+def positive(name: str, value: float) -> float:
+    """`value` as a float, or a SettingError that names it."""
+    if not (np.isfinite(value) and value > 0):
+        raise SettingError(f"'{name}' = {value}: the rule is a finite number above 0")
+    return float(value)

@@ -1,0 +1,128 @@
+"""Gibbs runs that pass the diagnostics: chains are continued at doubled thinning until they do, or an error names where they do not."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from stochsim.models.diagnostics import MAX_RHAT, MIN_ESS_PER_DRAW, Diagnostics, rank_rhat_and_ess
+from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
+from stochsim.settings import StochsimError
+from stochsim_kernels.gibbs import gibbs_start, gibbs_sweeps
+
+BURN_IN_SWEEPS = 200
+FIRST_THINNING = 5
+MOST_DOUBLINGS = 3
+UPDATES_PER_CALL = 5_000_000
+"""Coordinate updates per call of the kernel, about half a second: how often progress shows and an interrupt is heard."""
+
+Posterior = tuple[NDArray[np.float64], NDArray[np.float64], float]
+"""What the kernel needs: Aᵀx/s² (stimulus, neuron), AᵀA/s² (neuron, neuron), 1/b."""
+
+
+@dataclass
+class GibbsRun:
+    """Chains of a group of stimuli, and where they stand. numbers (stimulus,): what the stimuli are keyed by; draws: see gibbs_sweeps."""
+
+    key: int
+    numbers: NDArray[np.int64]
+    posterior: Posterior
+    state: NDArray[np.float64]
+    field: NDArray[np.float64]
+    draws: NDArray[np.float32]
+    thinning: int = FIRST_THINNING
+    sweeps_done: int = 0
+
+    @property
+    def sweeps_wanted(self) -> int:
+        """The sweep at which the last draw is kept."""
+        return BURN_IN_SWEEPS + self.thinning * self.draws.shape[2]
+
+    @property
+    def updates_left(self) -> int:
+        """Coordinate updates up to the last draw."""
+        return (self.sweeps_wanted - self.sweeps_done) * self.state.size
+
+    def advance(self) -> int:
+        """One call of the kernel; returns the coordinate updates done, 0 at the end."""
+        sweeps = min(max(1, UPDATES_PER_CALL // self.state.size), self.sweeps_wanted - self.sweeps_done)
+        if sweeps > 0:
+            gibbs_sweeps(
+                np.uint64(self.key),
+                self.numbers,
+                *self.posterior,
+                self.state,
+                self.field,
+                self.sweeps_done + 1,
+                sweeps,
+                BURN_IN_SWEEPS,
+                self.thinning,
+                self.draws,
+            )
+            self.sweeps_done += sweeps
+        return sweeps * self.state.size
+
+    def continued(self, rows: NDArray[np.int64]) -> "GibbsRun":
+        """The runs of these stimuli alone at doubled thinning: every second draw stays, the same chains go on for the rest."""
+        linear, gram, inverse_scale = self.posterior
+        draws = self.draws[rows]
+        half = draws.shape[2] // 2
+        draws[:, :, :half] = self.draws[rows][:, :, 1 : 2 * half : 2]
+        posterior = (linear[rows], gram, inverse_scale)
+        return GibbsRun(
+            self.key, self.numbers[rows], posterior, self.state[rows], self.field[rows], draws, 2 * self.thinning, self.sweeps_done
+        )
+
+
+def start_run(key: int, numbers: NDArray[np.int64], posterior: Posterior, draws_per_chain: int = DRAWS_PER_CHAIN) -> GibbsRun:
+    """Chains at their over-dispersed starts, nothing drawn yet."""
+    shape = (len(numbers), CHAINS, posterior[1].shape[0])
+    state, field = np.empty(shape), np.empty(shape)
+    gibbs_start(np.uint64(key), numbers, *posterior, state, field)
+    draws = np.empty((shape[0], CHAINS, draws_per_chain, shape[2]), np.float32)
+    return GibbsRun(key, numbers, posterior, state, field, draws)
+
+
+def diagnose(draws: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rank R-hat and bulk ESS per draw, (stimulus, neuron) each, of draws (stimulus, chain, draw, neuron); as many threads as the kernels."""
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        found = list(pool.map(rank_rhat_and_ess, draws))
+    return np.stack([rhat for rhat, _ in found]), np.stack([ess for _, ess in found])
+
+
+def trusted_reference(run: GibbsRun, progress: Callable[[int, int], None] | None = None) -> Reference:
+    """Run, diagnose, and continue what failed, at most three times; StochsimError then names the stimulus and the coordinate.
+
+    progress(done, total) counts coordinate updates; `total` grows when a stimulus needs longer chains.
+    """
+    count = len(run.numbers)
+    draws, report = run.draws, Diagnostics(np.empty(count), np.empty(count), np.empty(count, np.int64))
+    rows, done, total = np.arange(count), 0, run.updates_left
+    while True:
+        while moved := run.advance():
+            done += moved
+            if progress is not None:
+                progress(done, total)
+        rhat, ess = diagnose(run.draws)
+        draws[rows] = run.draws
+        report.rhat[rows], report.ess_per_draw[rows], report.thinning[rows] = rhat.max(axis=1), ess.min(axis=1), run.thinning
+        passed = (rhat < MAX_RHAT) & (ess >= MIN_ESS_PER_DRAW)  # NaN fails
+        failing = np.flatnonzero(~passed.all(axis=1))
+        if not len(failing):
+            return Reference.from_draws(draws, report)
+        if run.thinning >= FIRST_THINNING * 2**MOST_DOUBLINGS:
+            raise StochsimError(_complaint(run, int(failing[0]), rhat, ess, passed))
+        rows, run = rows[failing], run.continued(failing)
+        total += run.updates_left
+
+
+def _complaint(run: GibbsRun, row: int, rhat: NDArray[np.float64], ess: NDArray[np.float64], passed: NDArray[np.bool_]) -> str:
+    coordinate = int(np.flatnonzero(~passed[row])[0])
+    return (
+        f"reference posterior: stimulus {run.numbers[row]}, coordinate {coordinate}: R-hat {rhat[row, coordinate]:.4f} and ESS per draw "
+        f"{ess[row, coordinate]:.3f} at thinning {run.thinning}; the rule is R-hat < {MAX_RHAT} and ESS per draw >= {MIN_ESS_PER_DRAW}. "
+        "Nearly parallel columns of the decoder mix slowly; fewer neurons or a larger noise_sd help"
+    )

@@ -1,0 +1,47 @@
+"""Linear-Gaussian model: the posterior is known in closed form, and every gate of the theory starts here."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stochsim.data import check_stimuli
+from stochsim.keys import generator
+from stochsim.models.base import GenerativeModel, Progress
+from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
+
+
+class LinearGaussian(GenerativeModel):
+    """x ~ N(A r, s_x² I), r ~ N(0, I); φ(r) = r²/2."""
+
+    kind = "linear_gaussian"
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Λ = AᵀA/s_x² + I, the posterior precision of every stimulus, (neuron, neuron)."""
+        return self.decoder.T @ self.decoder / self.noise_sd**2 + np.eye(self.neurons)
+
+    def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Σ_i r_i²/2 in nats, (…, neuron) to (…)."""
+        return np.asarray(0.5 * np.sum(np.asarray(r, np.float64) ** 2, axis=-1))
+
+    def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
+        return random.standard_normal((count, self.neurons))
+
+    def posterior(self, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean (stimulus, neuron) = Σ Aᵀ x / s_x² and covariance (neuron, neuron) = Σ = Λ⁻¹, the same for all stimuli."""
+        stimuli = check_stimuli(x, self.inputs)
+        covariance = np.linalg.inv(self.precision)
+        covariance = 0.5 * (covariance + covariance.T)
+        return stimuli @ self.decoder @ covariance / self.noise_sd**2, covariance
+
+    def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
+        """Closed-form moments and 10,000 independent draws per stimulus; see GenerativeModel.reference."""
+        mean, covariance = self.posterior(stimuli)
+        root = np.linalg.cholesky(covariance)
+        draws = np.empty((len(mean), CHAINS * DRAWS_PER_CHAIN, self.neurons), np.float32)
+        for s in range(len(mean)):
+            normal = generator(key, "reference", self.kind, first_stimulus + s).standard_normal(draws.shape[1:])
+            draws[s] = mean[s] + normal @ root.T
+            if progress is not None:
+                progress(s + 1, len(mean))
+        sd = np.tile(np.sqrt(np.diag(covariance)), (len(mean), 1))
+        return Reference(True, draws, mean, sd, np.tile(covariance, (len(mean), 1, 1)), None)

@@ -1,0 +1,112 @@
+"""An uncertain number, and the bootstrap that makes one: percentile intervals over stimuli, and over keys where there are several."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stochsim.keys import generator
+from stochsim.settings import SettingError
+
+Floats = NDArray[np.floating]
+_ELEMENTS_AT_ONCE = 8_000_000  # of one resampled array: 64 MB
+ONE_STIMULUS = "one stimulus gives no interval"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval, or n/a with the reason. Prints as `0.90 [0.88, 0.92]` or `n/a: reason`; a format spec sets the digits."""
+
+    value: float
+    low: float
+    high: float
+    reason: str = ""
+
+    @classmethod
+    def missing(cls, reason: str) -> "Estimate":
+        """The estimate that is n/a."""
+        return cls(np.nan, np.nan, np.nan, reason)
+
+    @property
+    def available(self) -> bool:
+        """False where the number is n/a."""
+        return not self.reason
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".2f"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]" if self.available else f"n/a: {self.reason}"
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def bootstrap(
+    statistic: Callable[..., Floats],
+    *arrays: Floats,
+    key: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+    several_keys: bool = False,
+) -> Estimate:
+    """Percentile bootstrap (Efron 1979) of `statistic` over stimuli, drawn jointly: all arrays see the same stimuli in each resample.
+
+    arrays: (stimulus, …), or (keys, stimulus, …) with `several_keys`; then a resample draws keys, and within each drawn key stimuli.
+    statistic: vectorised over resamples; gets each array as (resample, row, …), rows being the drawn stimuli, and returns (resample,).
+    The same key and shape give the same resamples, so statistics bootstrapped apart can still be compared as pairs.
+    Resamples where the statistic is NaN are left out. n/a where the statistic itself is NaN or there is but one stimulus.
+    """
+    shape = _common_shape(arrays, several_keys)
+    rows = [np.asarray(array).reshape(-1, *np.shape(array)[len(shape) :]) for array in arrays]
+    value = float(statistic(*(row[None] for row in rows))[0])
+    if shape[-1] < 2:
+        return Estimate.missing(ONE_STIMULUS)
+    if np.isnan(value):
+        return Estimate.missing("undefined for all stimuli")
+    picks = resample_rows(shape, resamples, key)
+    draws = np.concatenate([statistic(*(row[part] for row in rows)) for part in _chunks(picks, rows)])
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high))
+
+
+def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stimuli") -> Estimate:
+    """Mean and bootstrap interval of `array` (stimulus,) or (keys, stimulus), NaN left out; n/a with `reason` where all is NaN."""
+    array = np.asarray(array, np.float64)
+    if np.isnan(array).all():
+        return Estimate.missing(reason)
+    if np.isfinite(array).sum() < 2:
+        return Estimate.missing(ONE_STIMULUS)
+    return bootstrap(_nan_mean, array, key=key, several_keys=array.ndim == 2)
+
+
+def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[np.intp]:
+    """Row numbers (resample, row) of bootstrap samples from (stimuli,) or, flattened, from (keys, stimuli)."""
+    random = generator(key, "bootstrap", *shape)
+    if len(shape) == 1:
+        return random.integers(shape[0], size=(resamples, shape[0]))
+    keys, stimuli = shape
+    drawn = random.integers(keys, size=(resamples, keys, 1))
+    return (drawn * stimuli + random.integers(stimuli, size=(resamples, keys, stimuli))).reshape(resamples, -1)
+
+
+def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, ...]:
+    axes = 2 if several_keys else 1
+    shapes = {np.shape(array)[:axes] for array in arrays}
+    if len(shapes) != 1 or len(shape := shapes.pop()) != axes or 0 in shape:
+        found = ", ".join(str(np.shape(array)) for array in arrays)
+        raise SettingError(f"'arrays' have shapes {found}: must open with the same {'(keys, stimulus)' if several_keys else '(stimulus,)'}")
+    return shape
+
+
+def _chunks(picks: NDArray[np.intp], rows: list[Floats]) -> Iterator[NDArray[np.intp]]:
+    """`picks` in parts small enough that no resampled array grows beyond 64 MB."""
+    widest = max(row.size for row in rows)
+    step = max(1, _ELEMENTS_AT_ONCE // widest)
+    for first in range(0, len(picks), step):
+        yield picks[first : first + step]
+
+
+def _nan_mean(rows: Floats) -> Floats:
+    known = ~np.isnan(rows)
+    count = known.sum(axis=1)
+    return np.where(count > 0, np.where(known, rows, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,153 @@
+"""Results as tables: results.csv (what the key determines), timing.csv (what it does not), and a plain-text table for the terminal."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from stochsim.energy import PARTS
+from stochsim.posterior import Estimate, Survival
+from stochsim.report import words
+from stochsim.settings import StochsimError
+from stochsim.sweep import MEASURES, Result, Results
+
+_CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
+_AXES = (*words.BIT_AXES, "rho", "noise", "key")
+
+
+def _columns() -> list[str]:
+    estimates = [*_CSV_MEASURES, "survival", "survival_absolute", "d_blind", "d_full", "d_full_best"]
+    names = list(_AXES)
+    for name in estimates:
+        names += [name, f"{name}_low", f"{name}_high", f"{name}_note"]
+    return [*names, *(f"{part}_j" for part in PARTS), "total_j", "saturated_share", "flags", "reads", "stimuli", "directions"]
+
+
+def write_results_csv(results: Results, path: Path) -> None:
+    """Every figure that the key determines, one row per finished cell and key, sorted; joules per read, intervals of 95 %.
+
+    Equal results give equal bytes. An estimate that is n/a leaves its three cells empty and its reason in NAME_note; infinity is "inf".
+    Raises StochsimError where the file cannot be written; then an older one stays whole.
+    """
+    columns = _columns()
+    measure = results.study.measure
+    fixed = {"reads": str(measure.reads), "stimuli": str(measure.stimuli), "directions": str(measure.directions)}
+    _write_csv(path, columns, (_csv_row(row) | fixed for row in results.rows))
+
+
+def _csv_row(row: Result) -> dict[str, str]:
+    cells = {name: str(getattr(row, name)) for name in (*words.BIT_AXES, "key")}
+    cells |= {"rho": _plain(row.rho), "noise": _plain(row.noise)}
+    for name in _CSV_MEASURES:
+        cells |= _estimate_cells(name, row.estimates.get(name, Estimate.missing("not measured: the data have no labels")))
+    cells |= _survival_cells("survival", row.survival)
+    cells |= _survival_cells("survival_absolute", row.survival_absolute)
+    if row.survival is not None:
+        cells |= _estimate_cells("d_blind", row.survival.d_blind) | _estimate_cells("d_full", row.survival.d_full)
+    if row.survival_absolute is not None:
+        cells |= _estimate_cells("d_full_best", row.survival_absolute.d_full)
+    cells |= {f"{part}_j": _plain(row.energy_j.get(part, 0.0)) for part in PARTS}
+    cells |= {"total_j": _plain(row.total_j), "saturated_share": _plain(row.saturated_share), "flags": "; ".join(row.flags)}
+    return cells
+
+
+def _survival_cells(name: str, survival: Survival | None) -> dict[str, str]:
+    if survival is None:
+        return {f"{name}_note": "no common posterior: decoder = own"}
+    return _estimate_cells(name, survival.estimate or Estimate.missing(survival.reason))
+
+
+def _estimate_cells(name: str, estimate: Estimate) -> dict[str, str]:
+    figures = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return {column: _plain(value) for column, value in figures.items()} | {f"{name}_note": estimate.reason}
+
+
+def _plain(value: float) -> str:
+    return "" if value != value else f"{value + 0.0:.6g}"  # + 0.0: minus zero prints as zero
+
+
+def write_timing_csv(results: Results, path: Path) -> None:
+    """Seconds of every stored task with the machine and the versions they were measured on: what a key does not determine."""
+    about = {"processor": results.machine.get("processor", ""), "system": results.machine.get("system", "")}
+    about["versions"] = "; ".join(f"{name} {version}" for name, version in sorted(results.versions.items()))
+    columns = ["kind", "task", "hash", "seconds", "finished", *about]
+    rows = ({**{name: str(entry[name]) for name in columns[:3]}, "seconds": f"{entry['seconds']:.3f}", "finished": entry["finished"]} for entry in results.timing())
+    _write_csv(path, columns, (row | about for row in rows))
+
+
+def _write_csv(path: Path, columns: list[str], rows: Iterable[dict[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it, so that nobody reads half of it; raises StochsimError where that fails."""
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StochsimError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def console_table(results: Results) -> str:
+    """A table for the terminal, at most 110 columns wide, with the cliff per noise level and ρ in words below it."""
+    lines = [*_opening(results), *_aligned(_console_rows(results)), *_baselines(results), "", *_closing(results)]
+    return "\n".join(lines)
+
+
+def _opening(results: Results) -> list[str]:
+    measure = results.study.measure
+    opening = f"n = {measure.reads} reads of each of {measure.stimuli} stimuli; [95 % interval]; D in sd of the reference; energy per read"
+    missing = words.missing_words(results)
+    return [*([missing] if missing else []), opening, ""]
+
+
+def _console_rows(results: Results) -> list[list[str]]:
+    several_rhos = len(results.study.grid.rho) > 1
+    own, labels = results.study.train.decoder == "own", any("readout_accuracy" in row.estimates for row in results.summary)
+    heads = ["bits", "noise", *(["rho"] if several_rhos else []), "D", "ELBO [nat]" if own else "S", "recon.", *(["accuracy"] if labels else []), "energy"]
+    rows = [heads]
+    for row in results.summary:
+        second = words.estimate_words(row.estimates["elbo_nat"], ".2f") if own else words.estimate_words(words.available(row.survival))
+        cells = [words.widths_label(row), words.noise_label(row.noise, "x"), *([f"{row.rho:g}"] if several_rhos else [])]
+        cells += [words.estimate_words(row.estimates["d"]), second, words.number(row.estimates["reconstruction_error"].value)]
+        cells += [words.number(row.estimates["readout_accuracy"].value)] if labels else []
+        rows.append([*cells, words.energy_words(row)])
+    return rows
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def _baselines(results: Results) -> list[str]:
+    """What S is measured between, per ρ."""
+    lines = []
+    for rho in sorted(results.study.grid.rho):
+        row = next((row for row in results.summary if row.rho == rho and row.survival is not None), None)
+        if row is not None and row.survival is not None:
+            full, blind = words.estimate_words(row.survival.d_full), words.estimate_words(row.survival.d_blind)
+            lines.append(f"{f'rho {rho:g}: ' if len(results.study.grid.rho) > 1 else ''}float network D = {full}; ignoring the stimulus D = {blind}")
+    return ["", *lines] if lines else []
+
+
+def _closing(results: Results) -> list[str]:
+    several_rhos = len(results.study.grid.rho) > 1
+    lines = []
+    for found in words.main_cliffs(results):
+        rho = f", rho {found['rho']:g}" if several_rhos else ""
+        axis = "" if found["axis"] == "bits" else f" in {words.AXIS_WORDS[found['axis']]}"
+        place = f"cliff{axis} at noise {words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"
+        lines.append(f"{place}: {words.cliff_words(results, found, '>=')}")
+    reasons = sorted({row.survival.reason for row in results.summary if row.survival is not None and row.survival.reason})
+    lines += [f"S n/a: {reason}" for reason in reasons]
+    lines += [words.OWN_DECODER] if results.study.train.decoder == "own" else []
+    return [*lines, *(f"flag: {flag}" for flag in words.flag_words(results))]

@@ -1,0 +1,212 @@
+"""Results in words and figures for the eye: labels, cliffs, the verdict. Everything is computed from the results, nothing is assumed."""
+
+import math
+from typing import Any
+
+from stochsim.energy import format_energy
+from stochsim.posterior import CLIFF_SURVIVAL, Estimate, Survival
+from stochsim.sweep import Result, Results
+
+BIT_AXES = ("weight_bits", "input_bits", "output_bits")
+AXIS_WORDS = {"bits": "bits", "weight_bits": "weight bits", "input_bits": "input bits", "output_bits": "output bits"}
+SATURATED_SHARE = 0.1
+"""Above this share of neurons with σ at a bound, a network is flagged "σ saturated"."""
+OWN_DECODER = (
+    "Every network learned its own decoder, so each faces a posterior of its own: there is no common D_blind and D_full, "
+    "and S would flatter the networks that make their task easy. D and ELBO are shown alone."
+)
+
+
+def widths_label(result: Result) -> str:
+    """One number where weight, input and output bits are tied, else weight/input/output."""
+    return str(result.weight_bits) if len(set(result.widths)) == 1 else "/".join(map(str, result.widths))
+
+
+def noise_label(noise: float, times: str = "×") -> str:
+    """The multiple of the trained σ: "×1"."""
+    return f"{times}{noise:g}"
+
+
+def number(value: float, spec: str = ".3f") -> str:
+    """A number for the eye; "n/a" for NaN, "∞" for infinity, "-" as a minus sign only where it is one."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:{spec}}".replace("-", "−")
+
+
+def estimate_words(estimate: Estimate | None, spec: str = ".3f") -> str:
+    """`0.951 [0.930, 0.968]`, or n/a."""
+    if estimate is None or not estimate.available:
+        return "n/a"
+    return f"{number(estimate.value, spec)} [{number(estimate.low, spec)}, {number(estimate.high, spec)}]"
+
+
+def available(survival: Survival | None) -> Estimate | None:
+    """S where it is defined, else None."""
+    return None if survival is None else survival.estimate
+
+
+def survives(result: Result) -> bool:
+    """Whether the 95 % lower bound of S reaches the cliff's 0.9."""
+    estimate = available(result.survival)
+    return estimate is not None and estimate.low >= CLIFF_SURVIVAL
+
+
+def nearest_noise(results: Results) -> float:
+    """The noise level that headlines a study: the one nearest to ×1 in ratio; 0 only where there is no other."""
+    levels = sorted(results.study.grid.noise)
+    return min((level for level in levels if level > 0), key=lambda level: abs(math.log(level)), default=levels[0])
+
+
+def largest_widths(results: Results) -> dict[str, int]:
+    """The largest width of each bit axis in the grid."""
+    return {name: max(widths[index] for widths in results.study.grid.widths()) for index, name in enumerate(BIT_AXES)}
+
+
+def fixed_at_largest(results: Results, axis: str) -> str:
+    """How `Results.cliffs` names the other widths when each is held at its largest; empty where the bits are tied."""
+    if results.study.grid.bits is not None:
+        return ""
+    largest = largest_widths(results)
+    return ", ".join(f"{name} {largest[name]}" for name in BIT_AXES if name != axis)
+
+
+def swept_axes(results: Results) -> list[str]:
+    """The bit axes along which the grid holds more than one width (at least one axis is named)."""
+    grid = results.study.grid
+    if grid.bits is not None:
+        return ["bits"]
+    return [name for name in BIT_AXES if len(getattr(grid, name)) > 1] or [BIT_AXES[-1]]
+
+
+def widths_tested(results: Results, axis: str) -> tuple[int, ...]:
+    """The widths of one axis, sorted."""
+    return tuple(sorted(getattr(results.study.grid, axis)))
+
+
+def results_at(results: Results, rho: float, noise: float) -> list[Result]:
+    """The finished cells of one ρ and noise level, by widths."""
+    return [row for row in results.summary if row.rho == rho and row.noise == noise]
+
+
+def main_cliffs(results: Results) -> list[dict[str, Any]]:
+    """The cliffs with every other width at its largest, each with its Result (key "result", None where there is no cliff)."""
+    rows = []
+    for found in results.cliffs():
+        if found["fixed"] == fixed_at_largest(results, found["axis"]) and found["axis"] in swept_axes(results):
+            rows.append(found | {"result": _at_cliff(results, found)})
+    return rows
+
+
+def _at_cliff(results: Results, found: dict[str, Any]) -> Result | None:
+    wanted = largest_widths(results)
+    names = BIT_AXES if found["axis"] == "bits" else (found["axis"],)
+    wanted |= {name: found["cliff"] for name in names}
+    rows = results_at(results, found["rho"], found["noise"])
+    return next((row for row in rows if row.widths == tuple(wanted[name] for name in BIT_AXES)), None)
+
+
+def cliff_words(results: Results, found: dict[str, Any], at_least: str = "≥") -> str:
+    """One cliff: "6 bits (S >= 0.9 there and at every larger width tested)"; says so where a bound of the grid is met."""
+    width, tested = found["cliff"], widths_tested(results, found["axis"])
+    rule = f"S {at_least} {CLIFF_SURVIVAL:g}"
+    if width is None:
+        return f"none (no width tested keeps {rule}{' so far' if results.missing else ''})"
+    bits = f"{width} bit{'s' if width != 1 else ''}"
+    if width == tested[-1]:
+        return f"{bits} ({rule} there, the largest width tested)"
+    if width == tested[0] and not results.missing:
+        return f"{bits} ({rule} at every width tested: it may lie lower still)"
+    return f"{bits} ({rule} there and at every larger width {'stored so far' if results.missing else 'tested'})"
+
+
+def fixed_words(found: dict[str, Any]) -> str:
+    """The other widths of a cliff, as ", input bits 8, output bits 8"."""
+    return ", " + found["fixed"].replace("_", " ") if found["fixed"] else ""
+
+
+def verdict(results: Results) -> list[str]:
+    """One sentence per ρ (and per bit axis where they sweep apart) on what survives at the headline noise, and its joules per read."""
+    noise = nearest_noise(results)
+    if not results.summary:
+        return ["No cell of the grid is stored yet."]
+    sentences = []
+    for rho in sorted(results.study.grid.rho):
+        rows = results_at(results, rho, noise)
+        opening = f"At noise {noise_label(noise)}" + (f" and ρ = {rho:g}" if len(results.study.grid.rho) > 1 else "")
+        if not rows:
+            sentences.append(f"{opening} no cell is stored yet.")
+        elif rows[0].survival is None:
+            sentences.append(_own_verdict(opening, rows))
+        else:
+            cliffs = [found for found in main_cliffs(results) if (found["rho"], found["noise"]) == (rho, noise)]
+            sentences += [_cliff_verdict(opening, found, rows, results) for found in cliffs]
+    return sentences
+
+
+def _own_verdict(opening: str, rows: list[Result]) -> str:
+    best = min(rows, key=lambda row: row.estimates["d"].value)
+    distance = estimate_words(best.estimates["d"])
+    return f"{opening} the smallest distance is D = {distance}, at {widths_label(best)} bits and {energy_words(best)} per read."
+
+
+def _cliff_verdict(opening: str, found: dict[str, Any], rows: list[Result], results: Results) -> str:
+    axis = AXIS_WORDS[found["axis"]] if found["axis"] != "bits" else "bits"
+    held = f" (with{fixed_words(found)[1:]})" if found["fixed"] else ""
+    result = found["result"]
+    so_far = " so far" if results.missing else ""
+    if result is not None:
+        width = f"{found['cliff']} {axis if found['cliff'] != 1 else axis.removesuffix('s')}"
+        survival = estimate_words(available(result.survival), ".2f")
+        return f"{opening} the posterior survives down to {width}{held}{so_far}: S = {survival}, at {energy_words(result)} per read."
+    known = [row for row in rows if available(row.survival) is not None]
+    if not known:
+        reason = rows[0].survival.reason if rows[0].survival else ""
+        return f"{opening} survival is n/a: {reason}."
+    best = max(known, key=lambda row: row.survival.estimate.value)  # type: ignore[union-attr]
+    survival = estimate_words(available(best.survival), ".2f")
+    return (
+        f"{opening} no number of {axis}{held} keeps S ≥ {CLIFF_SURVIVAL:g}{so_far}: the best, "
+        f"{widths_label(best)} bits, has S = {survival} at {energy_words(best)} per read."
+    )
+
+
+def energy_words(result: Result) -> str:
+    """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price."""
+    return format_energy(result.total_j) if not math.isnan(result.total_j) else "n/a"
+
+
+def price_words(results: Results) -> str:
+    """Which prices the joules follow, the converter's and reliability's named: they decide the answer."""
+    hardware = results.hardware
+    table = hardware.price_table()
+    converter = table["adc"]
+    laws = [hardware.reliability_law(rho) for rho in sorted(results.study.grid.rho)]
+    reliability = "; ".join(f"{law.price.formula} ({law.source}; {law.tag})" for law in laws)
+    return (
+        f"Joules follow the prices of {hardware.name}: converter {converter.name}, {converter.formula} ({converter.source}); "
+        f"multiply {table['multiply'].name}; reliability {reliability}."
+    )
+
+
+def flag_words(results: Results) -> list[str]:
+    """Flags of the bills and of training, each once, with the cells that carry it."""
+    where: dict[str, list[str]] = {}
+    for row in results.summary:
+        for flag in row.flags:
+            where.setdefault(flag, []).append(widths_label(row))
+        if row.saturated_share > SATURATED_SHARE:
+            text = f"σ saturated: {row.saturated_share:.0%} of the neurons have σ at a bound of 1e-3·R or R (ρ = {row.rho:g})"
+            where.setdefault(text, []).append(widths_label(row))
+    return [f"{flag} — at {', '.join(dict.fromkeys(places))} bits" for flag, places in where.items()]
+
+
+def missing_words(results: Results) -> str:
+    """What an unfinished run lacks; empty where it is finished."""
+    if not results.missing:
+        return ""
+    cells = len(results.plan.cells)
+    done = sum(len(row.cells) for row in results.rows if row.key != "all")
+    return f"{results.missing} of {len(results.plan.tasks)} tasks not stored yet; {done} of {cells} cells of the grid are shown."

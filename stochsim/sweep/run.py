@@ -1,0 +1,129 @@
+"""Run a sweep: what is not yet stored, as soon as what it needs is, on two workers; stored by this process alone."""
+
+import datetime
+import json
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stochsim.settings import StochsimError
+from stochsim.sweep.plan import PRIORITY, Plan, Task, plan_study
+from stochsim.sweep.store import Store
+from stochsim.sweep.study import Study
+from stochsim.sweep.workers import Message, WorkerCrash, Workers
+
+_VERSIONS = ("stochsim", "torch", "brevitas", "numba", "numpy", "scipy", "scikit-image", "scikit-learn", "arviz-stats")
+
+
+def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:
+    """Run the study in `study_path` into `run_folder`, going on where an earlier run stopped; returns the folder.
+
+    Raises StochsimError for a bad study or run folder, before anything is written. KeyboardInterrupt and kill lose only the tasks in
+    progress, one per worker.
+    """
+    study = Study.read(study_path)
+    hardware = study.hardware.resolve(study_path.parent)
+    study.check(hardware)
+    plan = plan_study(study, hardware)
+    with Store.create_or_open(run_folder) as store:
+        store.check_artifacts()
+        store.set_about(_facts(study, hardware))
+        missing = [task for task in plan.tasks.values() if task.hash not in store.hashes()]
+        if missing:
+            with Workers(min(workers, len(missing)), run_folder) as pool:
+                _work_off(missing, plan, store, pool)
+    return run_folder
+
+
+def _facts(study: Study, hardware: object) -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
+    return {
+        "study": json.dumps(study.to_table()),
+        "hardware": json.dumps(hardware.to_table()),  # type: ignore[attr-defined]
+        "versions": json.dumps(versions),
+        "machine": json.dumps({"processor": _processor(), "system": platform.platform()}),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+class _Progress:
+    """A bar over the tasks, with what each worker is at."""
+
+    def __init__(self, total: int, done: int) -> None:
+        interval = 0.2 if sys.stderr.isatty() else 15.0
+        self._bar = tqdm(total=total, initial=done, unit="task", mininterval=interval, dynamic_ncols=True)
+        self._running: dict[str, str] = {}
+        self._share: dict[str, str] = {}
+
+    def started(self, task: Task) -> None:
+        self._running[task.hash] = task.label
+        self._show()
+
+    def said(self, message: Message) -> None:
+        self._share[message.hash] = f" {message.content['done'] / message.content['total']:.0%}"
+        self._show()
+
+    def finished(self, task_hash: str) -> None:
+        self._running.pop(task_hash, None)
+        self._bar.update()
+        self._show()
+
+    def _show(self) -> None:
+        self._bar.set_postfix_str(" | ".join(label + self._share.get(key, "") for key, label in self._running.items()), refresh=False)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _work_off(missing: list[Task], plan: Plan, store: Store, pool: Workers) -> None:
+    waiting = sorted(missing, key=lambda task: PRIORITY.index(task.kind))  # stable: the plan's order within a kind
+    done = store.hashes()
+    progress = _Progress(len(plan.tasks), len(plan.tasks) - len(missing))
+    running = 0
+    try:
+        while waiting or running:
+            for task in _startable(waiting, done, pool.idle):
+                waiting.remove(task)
+                pool.give(task.hash, _job(task, store))
+                progress.started(task)
+                running += 1
+            for message in pool.messages():
+                if message.kind == "progress":
+                    progress.said(message)
+                else:
+                    _store_result(plan.tasks[message.hash], message, store)
+                    done.add(message.hash)
+                    progress.finished(message.hash)
+                    running -= 1
+    finally:
+        progress.close()
+
+
+def _startable(waiting: list[Task], done: set[str], idle: int) -> list[Task]:
+    return [task for task in waiting if all(need in done for _, need in task.needs)][:idle]
+
+
+def _job(task: Task, store: Store) -> dict[str, object]:
+    artifacts = {role: store.row(need).artifact for role, need in task.needs}
+    needs = {role: path.name for role, path in artifacts.items() if path is not None}
+    return {"kind": task.kind, "hash": task.hash, "settings": task.settings, "needs": needs}
+
+
+def _store_result(task: Task, message: Message, store: Store) -> None:
+    if message.kind == "error":
+        raise StochsimError(f"{task.label}: {message.content['text']}")
+    if message.kind == "crash":
+        raise WorkerCrash(f"{task.label}:\n{message.content['text']}")
+    artifact = message.content["artifact"]
+    finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    store.put(task, message.content["result"], Path(artifact) if artifact else None, message.content["seconds"], finished)

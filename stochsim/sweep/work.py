@@ -1,0 +1,232 @@
+"""What each kind of task does. Runs in a worker: settings and files of earlier tasks in, result and one file out."""
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from sklearn.linear_model import LogisticRegression
+
+from stochsim.data import DataSettings, Dataset, evaluation_stimuli, load_dataset
+from stochsim.deploy import Chip, FloatChip, export_program, float_program
+from stochsim.hardware import Hardware
+from stochsim.keys import fold_in
+from stochsim.models import ModelSettings, Reference, build_model
+from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
+from stochsim.posterior import Yardstick, compare
+from stochsim.sweep.study import StudyTrainSettings
+from stochsim.training import load_network, save_network, torch_generator, train
+
+Floats = NDArray[np.floating]
+Progress = Callable[[int, int], None]
+Outcome = tuple[dict[str, Any], Path | None]
+_FIT_STIMULI = 4096
+
+
+class Job:
+    """One task as it reaches a worker: settings parsed, needed artifacts by role."""
+
+    def __init__(self, job: dict[str, Any], folder: Path, progress: Progress) -> None:
+        torch.set_num_threads(1)
+        self.kind, self.hash, self.progress = job["kind"], job["hash"], progress
+        self.settings: dict[str, Any] = json.loads(job["settings"])
+        self.needs = {role: folder / "artifacts" / name for role, name in job["needs"].items()}
+        self.key = int(self.settings["key"])
+        self.model: Any = TypeAdapter(ModelSettings).validate_python(self.settings["model"])
+        self._folder = folder
+
+    @property
+    def dataset(self) -> Dataset:
+        data = DataSettings.from_table(self.settings["data"])
+        return load_dataset(data.kind, data.size, data.components, self.key)
+
+    @property
+    def train_settings(self) -> StudyTrainSettings:
+        return StudyTrainSettings.from_table(self.settings["train"])
+
+    def temporary(self) -> Path:
+        """Where this task's artifact is written; the parent renames it when it stores the row."""
+        return self._folder / "artifacts" / f".tmp-{os.getpid()}-{self.hash}.safetensors"
+
+    def stimuli(self, count: int) -> tuple[Floats, Any]:
+        """The held-out stimuli of this key (stimulus, input) and their labels, None without."""
+        dataset = self.dataset
+        chosen = evaluation_stimuli(dataset, count, self.key)
+        labels = None if dataset.held_out_labels is None else dataset.held_out_labels[chosen]
+        return dataset.held_out[chosen], labels
+
+
+def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:
+    """Do one task; returns its result (JSON values) and the temporary path of its artifact."""
+    return _KINDS[job["kind"]](Job(job, folder, progress))
+
+
+def _finish_training(job: Job, network: FeedForward, decoder: torch.Tensor, rho: float, learn_decoder: bool) -> Outcome:
+    stimuli = torch.from_numpy(job.dataset.train)
+    key = fold_in(job.key, job.kind, json.dumps(job.settings.get("widths")), str(rho))
+    outcome = train(network, stimuli, decoder, job.model, job.train_settings, rho, key, learn_decoder, job.progress)
+    path = job.temporary()
+    save_network(path, network, decoder, {"rho": rho})
+    result = {"terms": outcome.terms, "saturated_share": outcome.saturated_share}
+    return result, path
+
+
+def _decoder(job: Job) -> Outcome:
+    """A float network and its decoder, learned together at rho = 0."""
+    draws = torch_generator(job.key, "initial")
+    inputs, neurons = job.dataset.train.shape[1], job.model.neurons
+    network = FeedForward(NetworkSettings(inputs=inputs, neurons=neurons), draws)
+    decoder = torch.randn(inputs, neurons, generator=draws) / np.sqrt(inputs)
+    return _finish_training(job, network, decoder, 0.0, True)
+
+
+def _float(job: Job) -> Outcome:
+    """The float network at this rho, from the decoder's network on, decoder frozen."""
+    network, decoder, _ = load_network(job.needs["decoder"])
+    own = job.train_settings.decoder == "own"
+    return _finish_training(job, network, decoder, job.settings["rho"], own)
+
+
+def _network(job: Job) -> Outcome:
+    """The quantised network, from the float one on."""
+    start, decoder, _ = load_network(job.needs["start"])
+    own = job.train_settings.decoder == "own"
+    fit = torch.from_numpy(job.dataset.train[:: max(1, len(job.dataset.train) // _FIT_STIMULI)])
+    network = quantised_from_float(start, fit, *job.settings["widths"], torch_generator(job.key, "fit"))
+    return _finish_training(job, network, decoder, job.settings["rho"], own)
+
+
+def _reference(job: Job) -> Outcome:
+    """The reference posterior of the held-out stimuli under the source's decoder."""
+    _, decoder, _ = load_network(job.needs["source"])
+    model = build_model(job.model, decoder.double().numpy())
+    stimuli, _ = job.stimuli(job.settings["stimuli"])
+    reference = model.reference(stimuli, fold_in(job.key, "reference"), progress=job.progress)
+    arrays, facts = reference.to_arrays()
+    path = job.temporary()
+    save_file(arrays, path, metadata=facts)
+    return {"diagnostics": facts}, path
+
+
+@functools.lru_cache(maxsize=2)
+def _load_reference(path: Path) -> Reference:
+    with safe_open(path, framework="np") as file:
+        facts = file.metadata()
+    return Reference.from_arrays(load_file(path), facts)
+
+
+@functools.lru_cache(maxsize=2)
+def _yardstick(path: Path, reads: int, directions: int, key: int) -> Yardstick:
+    reference = _load_reference(path)
+    sets = (reference.subset(0, reads), reference.subset(1, reads))
+    return Yardstick(sets, reference.mean, reference.sd, directions=directions, key=fold_in(key, "directions"))
+
+
+class _Panel:
+    """The yardstick and the measures beside it, for one reference and one set of measure settings."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.measure = job, job.settings["measure"]
+        path = job.needs["reference"]
+        self.reads = self.measure["reads"]
+        self.reference = _load_reference(path)
+        self.yardstick = _yardstick(path, self.reads, self.measure["directions"], job.key)
+        self.stimuli, self.labels = job.stimuli(self.measure["stimuli"])
+        self.read_key = fold_in(job.key, "reads")
+
+    def distances(self, values: Floats) -> dict[str, list[float]]:
+        found = self.yardstick.distance(values)
+        return {"d": _list(found.total), "d_axes": _list(found.axes), "d_projections": _list(found.projections)}
+
+    def measures(self, values: Floats, step: float, decoder: Floats) -> tuple[dict[str, list[float]], dict[str, Any]]:
+        """Per-stimulus measures, and arrays for pictures: mean and sd of chip and reference (stimulus, neuron)."""
+        reference = self.reference
+        found = compare(
+            values, reference.mean, reference.covariance, reference.subset(0, self.reads), step=step, inputs=self.stimuli, dictionary=decoder
+        )
+        named = self.distances(values) | {name: _list(array) for name, array in found.per_stimulus().items()}
+        pictures = {"mean": found.chip_mean, "sd": found.chip_sd, "reference_mean": reference.mean, "reference_sd": reference.sd}
+        return named, {name: np.ascontiguousarray(array, np.float32) for name, array in pictures.items()}
+
+    def accuracy(self, sample: Callable[[Floats, int, int], Floats], values: Floats) -> list[float] | None:
+        """Share of reads of each stimulus that a linear read-out classifies rightly; it is fitted on one read of every training stimulus."""
+        labels = self.job.dataset.train_labels
+        if labels is None:
+            return None
+        single = sample(self.job.dataset.train, 1, fold_in(self.job.key, "read-out"))[:, 0]
+        spread = single.std(0) + 1e-9
+        fitted = LogisticRegression(max_iter=2000).fit(single / spread, labels)
+        flat = fitted.predict((values / spread).reshape(-1, values.shape[2])).reshape(values.shape[:2])
+        return _list((flat == self.labels[:, None]).mean(1))
+
+
+def _list(array: Any) -> list[float]:
+    return [float(value) for value in array]
+
+
+def _blind(job: Job) -> Outcome:
+    """D of draws that ignore the stimulus."""
+    found = _Panel(job).yardstick.blind(fold_in(job.key, "blind"))
+    return {"d": _list(found.total), "d_axes": _list(found.axes), "d_projections": _list(found.projections)}, None
+
+
+def _full(job: Job) -> Outcome:
+    """D and measures of the float network's own samples."""
+    network, decoder, notes = load_network(job.needs["network"])
+    panel, chip = _Panel(job), FloatChip(float_program(network, float(str(notes["rho"]))))
+    values = chip.sample(panel.stimuli, panel.reads, panel.read_key).values
+    named, pictures = panel.measures(values, 0.0, decoder.double().numpy())
+    accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
+    save_file(pictures, job.temporary())
+    return {"measures": named, "accuracy": accuracy}, job.temporary()
+
+
+def _point(job: Job) -> Outcome:
+    """One cell: the network on the chip at this noise, its samples measured and its joules counted."""
+    network, decoder_tensor, notes = load_network(job.needs["network"])
+    rho, decoder = float(str(notes["rho"])), decoder_tensor.double().numpy()
+    program = export_program(network, rho)
+    hardware = Hardware.from_table(job.settings["hardware"]).with_precision(
+        weight_bits=program.weight_bits, input_bits=program.input.bits, output_bits=program.output.bits
+    )
+    panel, chip = _Panel(job), Chip(program, hardware, job.settings["noise"])
+    samples = chip.sample(panel.stimuli, panel.reads, panel.read_key)
+    values = samples.values
+    named, pictures = panel.measures(values, program.output.step, decoder)
+    named["elbo_nat"] = _list(_elbo(values, panel.stimuli, decoder, job.model, chip.noise * program.sigma))
+    accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
+    energy = hardware.energy(samples.operations, rho)
+    save_file(pictures, job.temporary())
+    reads = panel.reads * len(panel.stimuli)
+    bill = {"parts_j": {part: joules / reads for part, joules in energy.parts.items()}, "flags": list(energy.flags)}
+    result = {"measures": named, "accuracy": accuracy, "energy": bill, "saturated_share": network.saturated_share()}
+    return result, job.temporary()
+
+
+def _elbo(values: Floats, x: Floats, decoder: Floats, model: ModelSettings, sigma: Floats) -> Floats:
+    """ELBO per stimulus in nats: log joint averaged over reads plus the entropy of the noise before the quantiser; NaN at sigma = 0."""
+    built = build_model(model, decoder)
+    joint = np.array([built.log_joint(np.broadcast_to(one, (len(reads), len(one))), reads).mean() for one, reads in zip(x, values, strict=True)])
+    if np.any(sigma == 0):
+        return np.full(len(x), np.nan)
+    return joint + float(np.sum(0.5 * np.log(2 * np.pi * np.e) + np.log(sigma)))
+
+
+_KINDS: dict[str, Callable[[Job], Outcome]] = {
+    "decoder": _decoder,
+    "float": _float,
+    "network": _network,
+    "reference": _reference,
+    "blind": _blind,
+    "full": _full,
+    "point": _point,
+}

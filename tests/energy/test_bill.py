@@ -1,0 +1,136 @@
+"""The bill: operations times prices, by part."""
+
+import math
+
+import pytest
+
+from stochsim.energy import (
+    PART_OF_KIND,
+    PARTS,
+    Energy,
+    Operation,
+    Operations,
+    ReliabilityLaw,
+    format_energy,
+    price,
+    price_operations,
+)
+from stochsim.energy.operations import KINDS
+from stochsim.settings import SettingError
+
+PRICES = {
+    "multiply": price("multiply-qkeras-45nm"),
+    "add": price("add-qkeras-45nm"),
+    "adc": price("adc-zigzag-28nm"),
+    "dac": price("dac-zigzag-28nm"),
+    "weight_memory": price("memory-in-array"),
+    "code_memory": price("memory-sram-45nm"),
+    "random": price("random-lfsr-28nm"),
+    "hold": ReliabilityLaw(1, 2e-15).price,
+}
+OPERATIONS = Operations(
+    {
+        Operation("multiply", (8, 8)): 10,
+        Operation("add", (32,)): 10,
+        Operation("adc", (4,)): 3,
+        Operation("dac", (4,)): 2,
+        Operation("weight_memory", (2**18,)): 100,
+        Operation("code_memory", (2**18,)): 64,
+        Operation("random"): 32,
+        Operation("hold", (0.5,)): 5,
+    }
+)
+
+
+def test_each_operation_lands_in_its_part() -> None:
+    energy = price_operations(OPERATIONS, PRICES)
+    expected = {
+        "multiply": 10 * PRICES["multiply"].energy_j((8, 8)),
+        "add": 10 * 0.1e-12,
+        "converter": 3 * PRICES["adc"].energy_j((4,)) + 2 * PRICES["dac"].energy_j((4,)),
+        "memory": 20e-12,
+        "random": 32 * 2.55e-15,
+        "reliability": 5 * 4e-15,
+    }
+    assert list(energy.parts) == list(expected) == list(PARTS)
+    for part, joules in expected.items():
+        assert energy.parts[part] == pytest.approx(joules, rel=2e-3)
+    assert energy.total_j == pytest.approx(sum(energy.parts.values()))
+    assert PART_OF_KIND.keys() == KINDS.keys()
+
+
+def test_bill_is_linear_and_does_not_depend_on_order() -> None:
+    once, thrice = price_operations(OPERATIONS, PRICES), price_operations(OPERATIONS * 3, PRICES)
+    assert (thrice / 3).parts == pytest.approx(once.parts)
+    assert (once + once + once).parts == pytest.approx(thrice.parts)
+    assert price_operations(Operations(dict(reversed(list(OPERATIONS.items())))), PRICES) == once
+    assert once + Energy() == once
+
+
+def test_flags_and_citations_reach_the_bill_once() -> None:
+    small = Operations({Operation("code_memory", (100,)): 8})
+    energy = price_operations(small, PRICES)
+    assert len(energy.flags) == 1
+    assert energy.flags[0].startswith("held: memory-sram-45nm")
+    assert energy.memory_j == pytest.approx(8 * 0.15626e-12, rel=1e-3)
+    total = energy + energy + price_operations(OPERATIONS, PRICES)
+    assert total.flags == energy.flags == (Energy() + energy).flags
+    assert (total / 7).flags == energy.flags
+    assert price_operations(OPERATIONS, PRICES).flags == ()
+    names = [citation.name for citation in total.prices]
+    assert len(names) == len(set(names)) == len(PRICES)
+    assert {citation.tag for citation in total.prices} == {"src", "calc", "engineering default", "user"}
+
+
+def test_voltage_reaches_the_converters_and_their_citation() -> None:
+    low, high = (price_operations(OPERATIONS, PRICES, voltage_v) for voltage_v in (0.45, 0.9))
+    assert high.converter_j == pytest.approx(4 * low.converter_j)
+    assert low.multiply_j == high.multiply_j
+    assert any("V = 0.45" in citation.formula for citation in low.prices)
+
+
+def test_infinite_reliability_is_kept_and_printed() -> None:
+    energy = price_operations(Operations({Operation("hold", (0,)): 5}), PRICES)
+    assert energy.reliability_j == energy.total_j == (energy + energy).total_j == (energy / 10).total_j == math.inf
+    assert str(energy) == "∞ (reliability ∞)"
+
+
+def test_a_kind_without_a_price_is_an_error() -> None:
+    with pytest.raises(SettingError, match="operation 'hold' has no price"):
+        price_operations(OPERATIONS, {kind: entry for kind, entry in PRICES.items() if kind != "hold"})
+
+
+@pytest.mark.parametrize("divisor", [0, -1, math.nan, math.inf])
+def test_bad_divisors_are_errors(divisor: float) -> None:
+    with pytest.raises(SettingError, match="finite and positive"):
+        Energy() / divisor
+
+
+@pytest.mark.parametrize("joules", [math.nan, -1e-15])
+def test_bad_joules_are_errors(joules: float) -> None:
+    with pytest.raises(SettingError, match="add"):
+        Energy(add_j=joules)
+    with pytest.raises(SettingError, match="energy"):
+        format_energy(joules)
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [
+        (324e-15, "324 fJ"),
+        (14.56e-12, "14.6 pJ"),
+        (12.724e-18, "12.7 aJ"),
+        (2.871e-21, "0.00287 aJ"),
+        (999.96e-15, "1.00 pJ"),
+        (1e-15, "1.00 fJ"),
+        (1.5, "1.50 J"),
+        (20000.0, "20000 J"),
+        (2.5e-3, "2.50 mJ"),
+        (7e-6, "7.00 µJ"),
+        (123.4e-9, "123 nJ"),
+        (0.0, "0 J"),
+        (math.inf, "∞"),
+    ],
+)
+def test_format_energy(joules: float, text: str) -> None:
+    assert format_energy(joules) == text
