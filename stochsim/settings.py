@@ -50,13 +50,21 @@ class Settings(pydantic.BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+_OWN_WORDS = {"tuple_type": "should be a list", "model_type": "should be a table", "model_attributes_type": "should be a table"}
+
+
 def _explain(cls: type[pydantic.BaseModel], error: pydantic.ValidationError) -> str:
-    return "; ".join(_explain_one(cls, details) for details in error.errors(include_url=False))
+    found = error.errors(include_url=False)
+    # a list whose items are all invalid is also reported as too short: once is enough
+    inside = {details["loc"][:-1] for details in found if details["loc"]}
+    return "; ".join(_explain_one(cls, details) for details in found if not (details["type"] == "too_short" and details["loc"] in inside))
 
 
 def _explain_one(cls: type[pydantic.BaseModel], details: Any) -> str:
-    place = ".".join(str(part) for part in details["loc"]) or cls.__name__
+    place = ".".join(str(part) for part in details["loc"])
     inner = details.get("ctx", {}).get("error")
+    if isinstance(inner, ValueError) and not place:  # a rule that ties several fields together names them itself
+        return str(inner)
     if isinstance(inner, SettingError):  # a nested section explained itself
         return f"{place}: {inner}"
     if details["type"] == "extra_forbidden":
@@ -67,7 +75,11 @@ def _explain_one(cls: type[pydantic.BaseModel], details: Any) -> str:
         context = details["ctx"]
         choices = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
         return f"'{place}.{context['discriminator'].strip(chr(39))}' = {context['tag']!r}: {nearest(context['tag'], choices)}"
-    rule = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if details["type"] == "union_tag_not_found":
+        return f"'{place}.{details['ctx']['discriminator'].strip(chr(39))}' is missing"
+    if details["type"] == "too_short":
+        return f"'{place}' = {list(details['input'])}: should name at least {details['ctx']['min_length']}"
+    rule = _OWN_WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"'{place}' = {details['input']!r}: {rule}"
 
 

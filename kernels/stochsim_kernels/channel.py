@@ -22,7 +22,8 @@ ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP}
 ONE = 2147483648.0  # 2^31: probability 1
 _LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
 _UNIFORM_HALF = math.sqrt(3.0)  # half width of a uniform variable with unit variance
-_NEGLIGIBLE = 1e-5  # the smaller of two sigmas below this share of the larger adds under 1e-10 of variance
+_NEGLIGIBLE = 1e-5  # the smaller of two sigmas below this share of the larger moves no probability of a smooth law by 1e-10
+_NEGLIGIBLE_BESIDE_UNIFORM = 1e-10  # at the uniform's kinks the effect is linear in the share
 
 
 def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: int) -> np.ndarray:
@@ -120,7 +121,7 @@ def noise_cdf(t, sigma, other, family):
         return 1.0 if t > 0.0 else 0.0
     if family == GAUSSIAN or other <= _NEGLIGIBLE * sigma:
         return normal_cdf(t / math.hypot(sigma, other))
-    if sigma <= _NEGLIGIBLE * other:
+    if sigma <= (_NEGLIGIBLE_BESIDE_UNIFORM if family == UNIFORM else _NEGLIGIBLE) * other:
         return unit_cdf(t / other, family)
     if family == UNIFORM:
         return _gaussian_plus_uniform(t, sigma, other)

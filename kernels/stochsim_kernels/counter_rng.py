@@ -37,8 +37,8 @@ def word(seed, gamma, counter):
 
 @inline
 def uniform(bits):
-    """64 random bits as a float64 in the open interval (0, 1), on a grid of 2^-53."""
-    return (np.float64(bits >> np.uint64(11)) + 0.5) * (1.0 / 9007199254740992.0)
+    """64 random bits as a float64 in the open interval (0, 1): 52 bits and a half, so that neither end can be reached by rounding."""
+    return (np.float64(bits >> np.uint64(12)) + 0.5) * (1.0 / 4503599627370496.0)
 
 
 @helper

@@ -1,7 +1,7 @@
 """Gibbs sampling of a Laplace posterior, p(r | x) ∝ exp(−‖x − A r‖² / (2 s²) − Σ|r| / b), one coordinate after the other.
 
 Given the others, coordinate i follows exp(−G r²/2 + g r − |r|/b) with G = ‖a_i‖²/s² and g = a_iᵀ(x − Σ_{j≠i} a_j r_j)/s²: two halves of
-normals that meet at 0. A draw is the inverse of that distribution function at one 53-bit uniform, a pure function of (key, stimulus, chain,
+normals that meet at 0. A draw is the inverse of that distribution function at one 52-bit uniform, a pure function of (key, stimulus, chain,
 sweep, coordinate). Order of the file: scalar maths, one conditional draw, one chain, many chains.
 """
 
@@ -20,7 +20,7 @@ STREAM_LAYER = 0x6B5
 """The `layer` word of the counters, so that a chip under the same key uses other streams."""
 
 _FAR = 30.0
-_HALF_GRID = 2.0**-54
+_HALF_GRID = 2.0**-53
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_HALF_PI = math.sqrt(0.5 * math.pi)
 
@@ -76,7 +76,7 @@ def normal_quantile(p):
 def _mills_series(a):
     """Upper tail over density of the standard normal for a >= 30, by the asymptotic series (error below 1e-13)."""
     z = 1.0 / (a * a)
-    return (1.0 - z * (1.0 - z * (3.0 - z * (15.0 - 105.0 * z)))) / a
+    return (1.0 - z * (1.0 - z * (3.0 - z * (15.0 - z * (105.0 - 945.0 * z))))) / a
 
 
 @helper
@@ -114,11 +114,16 @@ def tail_excess(a, v):
 
 
 @helper
-def _survival(u, p_below):
-    """(half, v): −1 or 1 for the half line that `u` falls into, and the survival within it, counted outwards from 0."""
+def _survival(u, odds):
+    """(half, v): −1 or 1 for the half line that `u` falls into, and the survival within it, counted outwards from 0.
+
+    odds: P(r < 0) / P(r > 0).
+    """
+    p_above = 1.0 / (1.0 + odds)
+    p_below = odds / (1.0 + odds)  # not odds · p_above, which may round below a certain 1
     if u < p_below:
         return -1.0, max(u / p_below, _HALF_GRID)
-    return 1.0, min(1.0, max((1.0 - u) / (1.0 - p_below), _HALF_GRID))
+    return 1.0, min(1.0, max((1.0 - u) / p_above, _HALF_GRID))
 
 
 @helper
@@ -126,7 +131,7 @@ def _conditional_near(u, above, below):
     """laplace_conditional in units of its sd, both |above| and |below| under 30."""
     upper_above, upper_below = 0.5 * math.erfc(above * _SQRT_HALF), 0.5 * math.erfc(below * _SQRT_HALF)
     odds = upper_below / upper_above * math.exp(0.5 * (below - above) * (below + above))
-    half, v = _survival(u, odds / (1.0 + odds))
+    half, v = _survival(u, odds)
     a = below if half < 0.0 else above
     upper = upper_below if half < 0.0 else upper_above
     return half * _near_excess(a, upper, v)
@@ -136,7 +141,7 @@ def _conditional_near(u, above, below):
 def _conditional_far(u, above, below):
     """laplace_conditional in units of its sd, anywhere."""
     mass_above, mass_below = mills_ratio(above), mills_ratio(below)
-    half, v = _survival(u, mass_below / (mass_above + mass_below))
+    half, v = _survival(u, mass_below / mass_above)
     return half * tail_excess(below if half < 0.0 else above, v)
 
 

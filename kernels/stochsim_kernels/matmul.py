@@ -21,5 +21,6 @@ def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:
     bound = accumulator_bound(x_codes, w_codes)
     if bound >= 2**53:
         raise OverflowError(f"partial sums may reach {bound}, beyond the exact range 2^53")
-    float_type = np.float32 if bound < 2**24 else np.float64
-    return (x_codes.astype(float_type) @ w_codes.astype(float_type).T).astype(np.int64)
+    float_type: type[np.floating] = np.float32 if bound < 2**24 else np.float64
+    product: np.ndarray = np.matmul(x_codes.astype(float_type), w_codes.astype(float_type).T)
+    return product.astype(np.int64)

@@ -1,5 +1,8 @@
 """The kernels in plain NumPy, slow and obvious: the oracle of every test. (The Gibbs twin stands in reference_gibbs.py.)"""
 
+import itertools
+from typing import Any
+
 import numpy as np
 from scipy import integrate, special, stats
 
@@ -39,7 +42,7 @@ def random31(key: int, layer: int, event: int, stimulus: int, read: int, neuron:
     """The 31-bit integer u of one code."""
     seed, gamma = stream(key, neuron // 2, stimulus, event, layer)
     bits = splitmix64(seed, gamma, read)
-    return ((bits >> 32 if neuron % 2 else bits & _MASK32)) >> 1
+    return (bits >> 32 if neuron % 2 else bits & _MASK32) >> 1
 
 
 _UNIT_LAWS = {
@@ -61,12 +64,12 @@ def noise_cdf(t: float, sigma: float, other: float, family: str) -> float:
     points = sorted({low, high, *np.clip(centre + sigma / other * np.linspace(-9, 9, 13), low, high)})
     pieces = [
         integrate.quad(lambda q: law.pdf(q) * special.ndtr((t - other * q) / sigma), a, b, epsabs=1e-13)[0]
-        for a, b in zip(points[:-1], points[1:], strict=True)
+        for a, b in itertools.pairwise(points)
     ]
     return float(sum(pieces))
 
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Any] = {
     "identity": lambda a: a,
     "relu": lambda a: np.maximum(a, 0.0),
     "tanh": np.tanh,

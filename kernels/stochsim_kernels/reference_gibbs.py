@@ -6,7 +6,7 @@ from scipy import special
 from stochsim_kernels.counter_rng import fill_words
 from stochsim_kernels.gibbs import REFRESH_SWEEPS, STREAM_LAYER
 
-_HALF_GRID = 2.0**-54
+_HALF_GRID = 2.0**-53
 
 
 def chain_uniforms(key, stimuli, chains, neurons, first_sweep, sweeps):
@@ -14,7 +14,7 @@ def chain_uniforms(key, stimuli, chains, neurons, first_sweep, sweeps):
     words = np.empty((len(stimuli), chains, neurons, sweeps), np.uint64)
     for s, c, i in np.ndindex(words.shape[:3]):
         fill_words(np.uint64(key), i, stimuli[s], c, STREAM_LAYER, first_sweep, words[s, c, i])
-    return ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def tail_excess(a, v):
@@ -32,7 +32,7 @@ def laplace_conditional(u, g, root_precision, inverse_scale):
     p_below = special.expit(log_below - log_above)
     with np.errstate(divide="ignore", invalid="ignore"):  # the half that is not chosen may have no mass
         left = -tail_excess(below, np.clip(u / p_below, _HALF_GRID, 1.0))
-        right = tail_excess(above, np.clip((1.0 - u) / (1.0 - p_below), _HALF_GRID, 1.0))
+        right = tail_excess(above, np.clip((1.0 - u) / special.expit(log_above - log_below), _HALF_GRID, 1.0))
     return np.where(u < p_below, left, right) / root_precision
 
 

@@ -11,6 +11,7 @@ from stochsim.data.checks import check_data
 from stochsim.data.settings import DIGIT_SIZE, DataSettings
 from stochsim.data.whitening import Whitening
 
+
 @dataclass(frozen=True)
 class Dataset:
     """Whitened data: `train` and `held_out` (picture, inputs) float32, read-only; labels (picture,) or None.
@@ -52,7 +53,7 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
     digits: 1,297 for training and 500 held out, split by key within each label. The pixel-wise training mean is removed, and no other, for
     the total ink of a digit tells its label.
     """
-    DataSettings(kind=kind, size=size, components=components)
+    DataSettings.from_table({"kind": kind, "size": size, "components": components})
     return _load(kind, size, components, key)
 
 

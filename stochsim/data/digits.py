@@ -7,7 +7,10 @@ from stochsim.keys import generator
 
 HELD_OUT = 500
 
-CREDIT = "Optical recognition of handwritten digits, E. Alpaydin and C. Kaynak, UCI machine learning repository (CC BY 4.0), shipped with scikit-learn."
+CREDIT = (
+    "Optical recognition of handwritten digits, E. Alpaydin and C. Kaynak, UCI machine learning repository (CC BY 4.0), shipped with "
+    "scikit-learn."
+)
 
 
 def digit_pictures() -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -13,8 +13,8 @@ TRAIN_PER_IMAGE = 20_000
 HELD_OUT_PER_IMAGE = 4_000
 
 CREDIT = (
-    "Photographs shipped with scikit-image. CC0: camera (Lav Varshney), brick and gravel (CC0Textures), grass (linolafett), chelsea (Stefan van "
-    "der Walt), coffee (Rachel Michetti). Public domain: astronaut (NASA), rocket (SpaceX)."
+    "Photographs shipped with scikit-image. CC0: camera (Lav Varshney), brick and gravel (CC0Textures), grass (linolafett), chelsea ("
+    "Stefan van der Walt), coffee (Rachel Michetti). Public domain: astronaut (NASA), rocket (SpaceX)."
 )
 
 

@@ -21,7 +21,9 @@ class DataSettings(Settings):
     def _check(self) -> Self:
         low, high = (SMALLEST_SIZE, LARGEST_SIZE) if self.kind == "patches" else (DIGIT_SIZE, DIGIT_SIZE)
         if not low <= self.size <= high:
-            rule = f"patches have sides of {low} to {high} pixels" if self.kind == "patches" else f"digits have sides of {DIGIT_SIZE} pixels"
+            rule = (
+                f"patches have sides of {low} to {high} pixels" if self.kind == "patches" else f"digits have sides of {DIGIT_SIZE} pixels"
+            )
             raise SettingError(f"'size' = {self.size}: {rule}; nearest valid: {min(max(self.size, low), high)}")
         most = self.size**2 - 1 if self.kind == "patches" else self.size**2
         if not 1 <= self.components <= most:

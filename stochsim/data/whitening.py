@@ -35,7 +35,9 @@ class Whitening:
         variances, vectors = np.linalg.eigh(np.cov(pictures, rowvar=False, bias=True))
         rank = int(np.sum(variances > _RANK_TOLERANCE * variances[-1]))
         if not 1 <= components <= rank:
-            raise SettingError(f"'components' = {components}: the training pictures have rank {rank}; nearest valid: {min(max(components, 1), rank)}")
+            raise SettingError(
+                f"'components' = {components}: the training pictures have rank {rank}; nearest valid: {min(max(components, 1), rank)}"
+            )
         basis = vectors[:, ::-1][:, :components]
         peak = basis[np.abs(basis).argmax(axis=0), np.arange(components)]
         return cls(mean, basis * np.sign(peak), np.sqrt(variances[::-1][:components]), centre_each)  # signs: fixed, whatever LAPACK does

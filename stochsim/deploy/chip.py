@@ -31,7 +31,8 @@ class Samples:
         """Responses r = z + step c, (stimulus, read, neuron) float32, in units of the drive."""
         if self._values is not None:
             return self._values
-        assert self.codes is not None and self.quantizer is not None
+        assert self.codes is not None
+        assert self.quantizer is not None
         return self.quantizer.values(self.codes)
 
 
@@ -60,7 +61,8 @@ class Chip:
         bits = {"weight_bits": program.weight_bits, "input_bits": program.input.bits, "output_bits": program.output.bits}
         for name, value in bits.items():
             if getattr(hardware.precision, name) != value:
-                raise SettingError(f"'{name}' = {getattr(hardware.precision, name)} of {hardware.name}: the program was trained for {value}")
+                has = getattr(hardware.precision, name)
+                raise SettingError(f"'{name}' = {has} of {hardware.name}: the program was trained for {value}")
         self.program, self.hardware, self.noise = program, hardware, float(noise)
 
     def drive(self, x: np.ndarray) -> np.ndarray:
@@ -113,7 +115,7 @@ class Chip:
         return Samples(codes, self.operations(len(x), reads), self.program.output)
 
     def operations(self, stimuli: int, reads: int) -> Operations:
-        """What that many reads of that many stimuli take: every read multiplies, converts and stores; weights are read once per stimulus."""
+        """What so many reads take: each multiplies, converts and stores its codes; weights are read once per stimulus."""
         program, hardware = self.program, self.hardware
         weights, codes_read = program.neurons * program.inputs, stimuli * reads
         macs, code_bits = codes_read * weights, program.input.bits * program.inputs + program.output.bits * program.neurons

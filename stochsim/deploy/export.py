@@ -1,6 +1,7 @@
 """Trained network -> Program. The only file of deploy/ that knows torch; scales are read in float64, as the chip uses them."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch
 from stochsim.deploy.program import FloatProgram, Program, Quantizer
 from stochsim.networks import FeedForward
 from stochsim.settings import StochsimError
+from stochsim.training import Trained
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
@@ -18,29 +20,34 @@ def _bias(network: FeedForward) -> np.ndarray:
     return _array(network.linear.bias) if network.settings.bias else np.zeros(network.settings.neurons)
 
 
-def export_program(network: FeedForward, rho: float) -> Program:
+def _scale(quantizer: Any) -> float:
+    return float(quantizer.act_quant.scale().detach())
+
+
+def export_program(trained: Trained) -> Program:
     """The Program of a quantised network; raises StochsimError for a float one."""
+    network = trained.network
     s = network.settings
     if s.input_bits is None or s.weight_bits is None or s.output_bits is None:
         raise StochsimError("a float network has no codes to put on a chip: quantise it first, or use float_program")
     double = copy.deepcopy(network).double().eval()
     weight = double.linear.quant_weight()
-    input_scale, output_scale = (float(q.act_quant.scale().detach()) for q in (double.input_quantizer, double.output_quantizer))
     return Program(
         weight_codes=weight.int().numpy().astype(np.int8),
         weight_bits=s.weight_bits,
         weight_scale=float(weight.scale.detach()),
-        input=Quantizer(s.input_bits, input_scale),
-        output=Quantizer(s.output_bits, output_scale),
+        input=Quantizer(s.input_bits, _scale(double.input_quantizer)),
+        output=Quantizer(s.output_bits, _scale(double.output_quantizer)),
         bias=_bias(double),
         sigma=_array(double.log_sigma.exp()),
-        rho=rho,
+        rho=trained.rho,
     )
 
 
-def float_program(network: FeedForward, rho: float) -> FloatProgram:
+def float_program(trained: Trained) -> FloatProgram:
     """The FloatProgram of a float network; raises StochsimError for a quantised one."""
+    network = trained.network
     if not network.settings.is_float:
         raise StochsimError("a quantised network has codes: use export_program")
     double = copy.deepcopy(network).double().eval()
-    return FloatProgram(_array(double.linear.weight), _bias(double), _array(double.log_sigma.exp()), rho)
+    return FloatProgram(_array(double.linear.weight), _bias(double), _array(double.log_sigma.exp()), trained.rho)

@@ -54,7 +54,7 @@ class GenerativeModel(ABC):
     def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
         """The reference posterior of stimuli (stimulus, inputs).
 
-        Stimulus number first_stimulus + s is keyed by its number, so a split into batches changes nothing. `progress` is called now and then.
+        Stimulus s is keyed by the number first_stimulus + s, so a split into batches changes nothing. `progress` is called now and then.
         Raises SettingError for stimuli of another shape or not finite, StochsimError where no trustworthy reference is found.
         """
 

@@ -1,17 +1,17 @@
 """Gibbs runs that pass the diagnostics: chains are continued at doubled thinning until they do, or an error names where they do not."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from stochsim_kernels.gibbs import gibbs_start, gibbs_sweeps
 
+from stochsim.models.base import Progress
 from stochsim.models.diagnostics import MAX_RHAT, MIN_ESS_PER_DRAW, Diagnostics, rank_rhat_and_ess
 from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
 from stochsim.settings import StochsimError
-from stochsim_kernels.gibbs import gibbs_start, gibbs_sweeps
 
 BURN_IN_SWEEPS = 200
 FIRST_THINNING = 5
@@ -68,9 +68,10 @@ class GibbsRun:
     def continued(self, rows: NDArray[np.int64]) -> "GibbsRun":
         """The runs of these stimuli alone at doubled thinning: every second draw stays, the same chains go on for the rest."""
         linear, gram, inverse_scale = self.posterior
-        draws = self.draws[rows]
-        half = draws.shape[2] // 2
-        draws[:, :, :half] = self.draws[rows][:, :, 1 : 2 * half : 2]
+        kept = self.draws[rows]
+        half = kept.shape[2] // 2
+        draws = np.empty_like(kept)
+        draws[:, :, :half] = kept[:, :, 1 : 2 * half : 2]
         posterior = (linear[rows], gram, inverse_scale)
         return GibbsRun(
             self.key, self.numbers[rows], posterior, self.state[rows], self.field[rows], draws, 2 * self.thinning, self.sweeps_done
@@ -87,13 +88,16 @@ def start_run(key: int, numbers: NDArray[np.int64], posterior: Posterior, draws_
 
 
 def diagnose(draws: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rank R-hat and bulk ESS per draw, (stimulus, neuron) each, of draws (stimulus, chain, draw, neuron); as many threads as the kernels."""
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+    """Rank R-hat and bulk ESS per draw, (stimulus, neuron) each, of draws (stimulus, chain, draw, neuron), on the kernels' threads."""
+    pool = ThreadPoolExecutor(numba.get_num_threads())
+    try:
         found = list(pool.map(rank_rhat_and_ess, draws))
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for the stimuli still in line
     return np.stack([rhat for rhat, _ in found]), np.stack([ess for _, ess in found])
 
 
-def trusted_reference(run: GibbsRun, progress: Callable[[int, int], None] | None = None) -> Reference:
+def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Reference:
     """Run, diagnose, and continue what failed, at most three times; StochsimError then names the stimulus and the coordinate.
 
     progress(done, total) counts coordinate updates; `total` grows when a stimulus needs longer chains.
@@ -107,7 +111,8 @@ def trusted_reference(run: GibbsRun, progress: Callable[[int, int], None] | None
             if progress is not None:
                 progress(done, total)
         rhat, ess = diagnose(run.draws)
-        draws[rows] = run.draws
+        if run.draws is not draws:
+            draws[rows] = run.draws
         report.rhat[rows], report.ess_per_draw[rows], report.thinning[rows] = rhat.max(axis=1), ess.min(axis=1), run.thinning
         passed = (rhat < MAX_RHAT) & (ess >= MIN_ESS_PER_DRAW)  # NaN fails
         failing = np.flatnonzero(~passed.all(axis=1))

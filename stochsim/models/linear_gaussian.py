@@ -31,7 +31,8 @@ class LinearGaussian(GenerativeModel):
         stimuli = check_stimuli(x, self.inputs)
         covariance = np.linalg.inv(self.precision)
         covariance = 0.5 * (covariance + covariance.T)
-        return stimuli @ self.decoder @ covariance / self.noise_sd**2, covariance
+        gain = self.decoder @ covariance / self.noise_sd**2
+        return np.stack([row @ gain for row in stimuli]), covariance  # row by row: BLAS may round a batch otherwise
 
     def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
         """Closed-form moments and 10,000 independent draws per stimulus; see GenerativeModel.reference."""

@@ -22,8 +22,8 @@ class Reference:
     """Posterior of each stimulus.
 
     draws: (stimulus, draw, neuron) float32, chain after chain (chain-major), `chains` of equal length; of an exact reference the draws are
-    independent and the chains only a way to count. mean, sd (stimulus, neuron) and covariance (stimulus, neuron, neuron), float64: closed form
-    where `exact`, else the moments of the draws. diagnostics: None where exact.
+    independent and the chains only a way to count. mean, sd (stimulus, neuron) and covariance (stimulus, neuron, neuron), float64: closed
+    form where `exact`, else the moments of the draws. diagnostics: None where exact.
     """
 
     exact: bool

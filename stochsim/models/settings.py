@@ -12,7 +12,7 @@ Positive = Annotated[float, pydantic.Field(gt=0)]
 class SparseCodingSettings(Settings):
     """Sparse coding: x ~ N(A r, noise_sd² I), r Laplace of scale `laplace_scale` (its mean size, in units of r) in every neuron."""
 
-    kind: Literal["sparse_coding"]
+    kind: Literal["sparse_coding"] = "sparse_coding"
     neurons: Annotated[int, pydantic.Field(ge=1)]
     noise_sd: Positive
     laplace_scale: Positive
@@ -21,7 +21,7 @@ class SparseCodingSettings(Settings):
 class LinearGaussianSettings(Settings):
     """Linear-Gaussian: x ~ N(A r, noise_sd² I), r ~ N(0, I)."""
 
-    kind: Literal["linear_gaussian"]
+    kind: Literal["linear_gaussian"] = "linear_gaussian"
     neurons: Annotated[int, pydantic.Field(ge=1)]
     noise_sd: Positive
 

@@ -48,7 +48,7 @@ class SparseCoding(GenerativeModel):
 def orthogonal_posterior_moments(model: SparseCoding, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Exact posterior mean and variance, (stimulus, neuron) each, of a model whose decoder has orthogonal columns, none of them 0.
 
-    The posterior then factorises into exp(−G r²/2 + g r − |r|/b): two halves of normals that meet at 0, with the moments of truncated normals
+    The posterior then factorises into exp(−G r²/2 + g r − |r|/b): two halves of normals that meet at 0, with moments of truncated normals
     (Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, section 13.10). SettingError for any other decoder.
     """
     gram = model.decoder.T @ model.decoder

@@ -3,7 +3,7 @@
 r = Q(f(W Q(x) + beta + sigma xi)), f the identity: the noise comes before the output quantiser, in training as on the chip.
 """
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pydantic
@@ -57,7 +57,7 @@ class FeedForward(torch.nn.Module):
         s = settings
         if s.weight_bits is None or s.input_bits is None or s.output_bits is None:
             self.input_quantizer, self.output_quantizer = None, None
-            self.linear: torch.nn.Module = torch.nn.Linear(s.inputs, s.neurons, bias=s.bias)
+            self.linear: Any = torch.nn.Linear(s.inputs, s.neurons, bias=s.bias)
         else:
             self.input_quantizer = activation_quantizer(s.input_bits, s.input_scale)
             self.linear = quantised_linear(s.inputs, s.neurons, s.bias, s.weight_bits, s.weight_scale)
@@ -82,6 +82,12 @@ class FeedForward(torch.nn.Module):
         """Responses r (stimulus, neuron) for unit-variance noise of that shape, and sigma (neuron,)."""
         sigma = self.log_sigma.exp()
         return self.respond(self.drive(x) + sigma * noise), sigma
+
+    def parameter_groups(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """(weights, biases and sigma; learned scales of the quantisers): the scales train best more slowly than the rest."""
+        scales = {name for name, _ in self.named_parameters() if ".scaling_impl." in name}
+        named = dict(self.named_parameters())
+        return [named[name] for name in named if name not in scales], [named[name] for name in sorted(scales)]
 
     def output_half_range(self) -> float | None:
         """R = step (2^b - 1) / 2 of the output quantiser, None for a float network."""

@@ -1,8 +1,10 @@
 """Results as tables: results.csv (what the key determines), timing.csv (what it does not), and a plain-text table for the terminal."""
 
+import contextlib
 import csv
 import io
 import os
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from stochsim.settings import StochsimError
 from stochsim.sweep import MEASURES, Result, Results
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
+CONSOLE_COLUMNS = 110
 _AXES = (*words.BIT_AXES, "rho", "noise", "key")
 
 
@@ -72,7 +75,10 @@ def write_timing_csv(results: Results, path: Path) -> None:
     about = {"processor": results.machine.get("processor", ""), "system": results.machine.get("system", "")}
     about["versions"] = "; ".join(f"{name} {version}" for name, version in sorted(results.versions.items()))
     columns = ["kind", "task", "hash", "seconds", "finished", *about]
-    rows = ({**{name: str(entry[name]) for name in columns[:3]}, "seconds": f"{entry['seconds']:.3f}", "finished": entry["finished"]} for entry in results.timing())
+    rows = (
+        {**{name: str(entry[name]) for name in columns[:3]}, "seconds": f"{entry['seconds']:.3f}", "finished": entry["finished"]}
+        for entry in results.timing()
+    )
     _write_csv(path, columns, (row | about for row in rows))
 
 
@@ -91,27 +97,41 @@ def write_whole(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise StochsimError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def console_table(results: Results) -> str:
     """A table for the terminal, at most 110 columns wide, with the cliff per noise level and ρ in words below it."""
-    lines = [*_opening(results), *_aligned(_console_rows(results)), *_baselines(results), "", *_closing(results)]
-    return "\n".join(lines)
+    baselines = words.baselines(results)
+    below = [*([""] if baselines else []), *baselines, "", *_closing(results)]
+    lines = [*_opening(results), "", *_aligned(_console_rows(results)), *below]
+    return "\n".join(
+        textwrap.fill(line, CONSOLE_COLUMNS, subsequent_indent="  ") if len(line) > CONSOLE_COLUMNS else line for line in lines
+    )
 
 
 def _opening(results: Results) -> list[str]:
     measure = results.study.measure
     opening = f"n = {measure.reads} reads of each of {measure.stimuli} stimuli; [95 % interval]; D in sd of the reference; energy per read"
     missing = words.missing_words(results)
-    return [*([missing] if missing else []), opening, ""]
+    return [*([missing] if missing else []), opening]
 
 
 def _console_rows(results: Results) -> list[list[str]]:
     several_rhos = len(results.study.grid.rho) > 1
     own, labels = results.study.train.decoder == "own", any("readout_accuracy" in row.estimates for row in results.summary)
-    heads = ["bits", "noise", *(["rho"] if several_rhos else []), "D", "ELBO [nat]" if own else "S", "recon.", *(["accuracy"] if labels else []), "energy"]
+    heads = [
+        "bits",
+        "noise",
+        *(["rho"] if several_rhos else []),
+        "D",
+        "ELBO [nat]" if own else "S",
+        "recon.",
+        *(["accuracy"] if labels else []),
+        "energy",
+    ]
     rows = [heads]
     for row in results.summary:
         second = words.estimate_words(row.estimates["elbo_nat"], ".2f") if own else words.estimate_words(words.available(row.survival))
@@ -126,17 +146,6 @@ def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
-
-
-def _baselines(results: Results) -> list[str]:
-    """What S is measured between, per ρ."""
-    lines = []
-    for rho in sorted(results.study.grid.rho):
-        row = next((row for row in results.summary if row.rho == rho and row.survival is not None), None)
-        if row is not None and row.survival is not None:
-            full, blind = words.estimate_words(row.survival.d_full), words.estimate_words(row.survival.d_blind)
-            lines.append(f"{f'rho {rho:g}: ' if len(results.study.grid.rho) > 1 else ''}float network D = {full}; ignoring the stimulus D = {blind}")
-    return ["", *lines] if lines else []
 
 
 def _closing(results: Results) -> list[str]:

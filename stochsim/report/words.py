@@ -1,6 +1,7 @@
 """Results in words and figures for the eye: labels, cliffs, the verdict. Everything is computed from the results, nothing is assumed."""
 
 import math
+import re
 from typing import Any
 
 from stochsim.energy import format_energy
@@ -22,13 +23,19 @@ def widths_label(result: Result) -> str:
     return str(result.weight_bits) if len(set(result.widths)) == 1 else "/".join(map(str, result.widths))
 
 
+def bits_words(result: Result) -> str:
+    """The widths with their unit: "1 bit", "6 bits", "8/8/4 bits"."""
+    label = widths_label(result)
+    return f"{label} bit" if label == "1" else f"{label} bits"
+
+
 def noise_label(noise: float, times: str = "×") -> str:
     """The multiple of the trained σ: "×1"."""
     return f"{times}{noise:g}"
 
 
 def number(value: float, spec: str = ".3f") -> str:
-    """A number for the eye; "n/a" for NaN, "∞" for infinity, "-" as a minus sign only where it is one."""
+    """A number for the eye; "n/a" for NaN, "∞" for infinity, with a true minus sign."""
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
@@ -103,7 +110,7 @@ def main_cliffs(results: Results) -> list[dict[str, Any]]:
 def _at_cliff(results: Results, found: dict[str, Any]) -> Result | None:
     wanted = largest_widths(results)
     names = BIT_AXES if found["axis"] == "bits" else (found["axis"],)
-    wanted |= {name: found["cliff"] for name in names}
+    wanted |= dict.fromkeys(names, found["cliff"])
     rows = results_at(results, found["rho"], found["noise"])
     return next((row for row in rows if row.widths == tuple(wanted[name] for name in BIT_AXES)), None)
 
@@ -149,7 +156,8 @@ def verdict(results: Results) -> list[str]:
 def _own_verdict(opening: str, rows: list[Result]) -> str:
     best = min(rows, key=lambda row: row.estimates["d"].value)
     distance = estimate_words(best.estimates["d"])
-    return f"{opening} the smallest distance is D = {distance}, at {widths_label(best)} bits and {energy_words(best)} per read."
+    place = f"at {bits_words(best)} and {energy_words(best)} per read"
+    return f"{opening} the smallest distance, each network to its own posterior, is D = {distance}, {place}."
 
 
 def _cliff_verdict(opening: str, found: dict[str, Any], rows: list[Result], results: Results) -> str:
@@ -159,17 +167,19 @@ def _cliff_verdict(opening: str, found: dict[str, Any], rows: list[Result], resu
     so_far = " so far" if results.missing else ""
     if result is not None:
         width = f"{found['cliff']} {axis if found['cliff'] != 1 else axis.removesuffix('s')}"
-        survival = estimate_words(available(result.survival), ".2f")
-        return f"{opening} the posterior survives down to {width}{held}{so_far}: S = {survival}, at {energy_words(result)} per read."
+        alone = found["cliff"] == widths_tested(results, found["axis"])[-1]
+        where = f"only at {width}{held}, the largest width tested" if alone else f"down to {width}{held}, the cliff{so_far}"
+        survival = estimate_words(available(result.survival))
+        return f"{opening} the posterior survives {where}: S = {survival}, at {energy_words(result)} per read."
     known = [row for row in rows if available(row.survival) is not None]
     if not known:
         reason = rows[0].survival.reason if rows[0].survival else ""
         return f"{opening} survival is n/a: {reason}."
     best = max(known, key=lambda row: row.survival.estimate.value)  # type: ignore[union-attr]
-    survival = estimate_words(available(best.survival), ".2f")
+    survival = estimate_words(available(best.survival))
     return (
         f"{opening} no number of {axis}{held} keeps S ≥ {CLIFF_SURVIVAL:g}{so_far}: the best, "
-        f"{widths_label(best)} bits, has S = {survival} at {energy_words(best)} per read."
+        f"{bits_words(best)}, has S = {survival} at {energy_words(best)} per read."
     )
 
 
@@ -192,15 +202,55 @@ def price_words(results: Results) -> str:
 
 
 def flag_words(results: Results) -> list[str]:
-    """Flags of the bills and of training, each once, with the cells that carry it."""
+    """Flags of the bills and of training, those that differ in one figure as one, with the widths that carry them."""
     where: dict[str, list[str]] = {}
+    figures: dict[str, list[float]] = {}
     for row in results.summary:
-        for flag in row.flags:
-            where.setdefault(flag, []).append(widths_label(row))
-        if row.saturated_share > SATURATED_SHARE:
-            text = f"σ saturated: {row.saturated_share:.0%} of the neurons have σ at a bound of 1e-3·R or R (ρ = {row.rho:g})"
+        for flag in (*row.flags, *_saturation(row)):
+            found = _FIGURE.search(flag)
+            text = _FIGURE.sub("{}", flag, count=1)
             where.setdefault(text, []).append(widths_label(row))
-    return [f"{flag} — at {', '.join(dict.fromkeys(places))} bits" for flag, places in where.items()]
+            figures.setdefault(text, []).extend([float(found[0])] if found else [])
+    return [f"{text.replace('{}', _span(figures[text]))} — bits: {_listed(places)}" for text, places in sorted(where.items())]
+
+
+_FIGURE = re.compile(r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)")
+"""The figure in which equal flags differ: the argument of a held price, the share of saturated neurons."""
+
+
+def _span(figures: list[float]) -> str:
+    low, high = min(figures, default=0.0), max(figures, default=0.0)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _listed(labels: list[str], most: int = 8) -> str:
+    """Each label once; past `most` their number."""
+    once = list(dict.fromkeys(labels))
+    return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
+
+
+def _saturation(row: Result) -> list[str]:
+    if row.saturated_share <= SATURATED_SHARE:
+        return []
+    return [f"σ saturated: {100 * row.saturated_share:.0f}% of the neurons have σ at a bound, 1e-3·R or R (ρ = {row.rho:g})"]
+
+
+def saturated_words(results: Results) -> str:
+    """The widths whose networks are flagged "σ saturated", as a sentence; empty where none is."""
+    labels = [widths_label(row) for row in results.summary if row.saturated_share > SATURATED_SHARE]
+    return f"σ saturated, see the flags, at bits: {_listed(labels)}." if labels else ""
+
+
+def baselines(results: Results) -> list[str]:
+    """What S is measured between, one sentence per ρ."""
+    sentences = []
+    for rho in sorted(results.study.grid.rho):
+        survival = next((row.survival for row in results.summary if row.rho == rho and row.survival is not None), None)
+        if survival is not None:
+            opening = f"ρ = {rho:g}: " if len(results.study.grid.rho) > 1 else ""
+            full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
+            sentences.append(f"{opening}float network D = {full}; ignoring the stimulus D = {blind}")
+    return sentences
 
 
 def missing_words(results: Results) -> str:

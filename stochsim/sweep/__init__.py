@@ -1,6 +1,6 @@
 """Sweeps: a study becomes tasks, tasks become rows of a store, rows become results. Resumable at any moment."""
 
-from stochsim.sweep.collect import ALL_KEYS, MEASURES, Pictures, Result, Results, collect
+from stochsim.sweep.results import ALL_KEYS, MEASURES, Pictures, Result, Results, collect
 from stochsim.sweep.run import run_sweep
 from stochsim.sweep.store import Store
 from stochsim.sweep.study import Study

@@ -103,7 +103,9 @@ def plan_study(study: Study, hardware: Hardware) -> Plan:
     for key in sorted(grid.keys):
         decoder = planner.decoder(key)
         shared_reference = planner.reference(decoder, key, f"key {key}") if shared else None
-        blind = planner.add("blind", f"blind, key {key}", {"reference": shared_reference}, measure=planner.measure, key=key) if shared_reference else None
+        blind = None
+        if shared_reference:
+            blind = planner.add("blind", f"blind, key {key}", {"reference": shared_reference}, measure=planner.measure, key=key)
         for rho in sorted(grid.rho):
             start = planner.float_network(decoder, rho, key)
             full = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from stochsim.hardware import Hardware
 from stochsim.settings import StochsimError
 from stochsim.sweep.plan import PRIORITY, Plan, Task, plan_study
 from stochsim.sweep.store import Store
@@ -38,11 +39,11 @@ def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:
     return run_folder
 
 
-def _facts(study: Study, hardware: object) -> dict[str, str]:
+def _facts(study: Study, hardware: Hardware) -> dict[str, str]:
     versions = {name: metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     return {
         "study": json.dumps(study.to_table()),
-        "hardware": json.dumps(hardware.to_table()),  # type: ignore[attr-defined]
+        "hardware": json.dumps(hardware.to_table()),
         "versions": json.dumps(versions),
         "machine": json.dumps({"processor": _processor(), "system": platform.platform()}),
     }

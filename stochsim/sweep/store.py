@@ -1,7 +1,7 @@
 """The store of a run: one SQLite file and a folder of artifacts, written by one process alone.
 
 An artifact is written under a temporary name, renamed, and only then gets its row: a row never names a file that is not whole. A store
-that is damaged or of another version is refused, never overwritten.
+that is damaged or of another version is refused, never overwritten; rows carry a checksum, for SQLite keeps none.
 """
 
 import fcntl
@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,9 +22,11 @@ _APPLICATION_ID = 0x53544F43  # "STOC"
 _SCHEMA = """
 CREATE TABLE results (
     hash TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, settings TEXT NOT NULL, result TEXT NOT NULL,
-    artifact TEXT, artifact_sha256 TEXT, seconds REAL NOT NULL, finished TEXT NOT NULL);
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+    artifact TEXT, artifact_sha256 TEXT, seconds REAL NOT NULL, finished TEXT NOT NULL, checksum TEXT NOT NULL);
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
 """
+_BEFORE_THE_STORE = {".lock", ".tmp-store.sqlite", ".tmp-store.sqlite-journal"}
+"""What a run's folder can hold when its first process was killed before the store was there."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(values: Iterable[Any]) -> str:
+    return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -74,22 +80,30 @@ class Store:
         path = folder / "store.sqlite"
         if folder.exists() and not folder.is_dir():
             raise StochsimError(f"{folder}: is a file, not a run's folder")
-        if not path.exists() and folder.exists() and any(not name.name.startswith(".") for name in folder.iterdir()):
+        if not path.exists() and folder.exists() and any(entry.name not in _BEFORE_THE_STORE for entry in folder.iterdir()):
             raise StochsimError(f"{folder}: is not empty and not a run (no store.sqlite); name another folder")
         if path.exists():
             cls._check(path)
         with _explained(folder):
-            (folder / "artifacts").mkdir(parents=True, exist_ok=True) if path.exists() else folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             lock = cls._take_lock(folder)
-        with _explained(path):
-            if not path.exists():
-                cls._create(path)
-            (folder / "artifacts").mkdir(exist_ok=True)
-            store = cls(folder, sqlite3.connect(path))
-            store._lock = lock
-            for leftover in (folder / "artifacts").glob(".tmp-*"):
-                leftover.unlink()
-            return store
+        try:
+            with _explained(path):
+                return cls._open_locked(folder, path, lock)
+        except StochsimError:
+            lock.close()
+            raise
+
+    @classmethod
+    def _open_locked(cls, folder: Path, path: Path, lock: Any) -> Self:
+        if not path.exists():
+            cls._create(path)
+        (folder / "artifacts").mkdir(exist_ok=True)
+        for leftover in (folder / "artifacts").glob(".tmp-*"):
+            leftover.unlink()
+        store = cls(folder, sqlite3.connect(path))
+        store._lock = lock
+        return store
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -98,7 +112,13 @@ class Store:
         if not path.exists():
             raise StochsimError(f"{folder}: not a run (no store.sqlite)")
         cls._check(path)
-        return cls(folder, sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+        return cls(folder, cls._connect_to_read(path))
+
+    @staticmethod
+    def _connect_to_read(path: Path) -> sqlite3.Connection:
+        """Read-only, unless a journal is there: a writer killed in the middle of a row left it, and to roll back SQLite must write."""
+        mode = "rw" if path.with_name(f"{path.name}-journal").exists() else "ro"
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
 
     @staticmethod
     def _take_lock(folder: Path) -> Any:
@@ -106,34 +126,42 @@ class Store:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             raise StochsimError(f"{folder}: another process is running this sweep") from None
         return lock
 
     @staticmethod
     def _create(path: Path) -> None:
         temporary = path.with_name(".tmp-store.sqlite")
-        temporary.unlink(missing_ok=True)
-        connection = sqlite3.connect(temporary)
-        connection.executescript(f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={STORE_VERSION}; {_SCHEMA}")
-        connection.close()
+        for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            leftover.unlink(missing_ok=True)
+        with closing(sqlite3.connect(temporary)) as connection:
+            connection.executescript(f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={STORE_VERSION}; {_SCHEMA}")
         os.replace(temporary, path)
 
+    @classmethod
+    def _check(cls, path: Path) -> None:
+        with _explained(path), closing(cls._connect_to_read(path)) as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if application != _APPLICATION_ID:
+                raise StochsimError(f"{path}: damaged, or not a store of stochsim; it is left as it is: move the folder away to start anew")
+            if version != STORE_VERSION:
+                raise StochsimError(f"{path}: store version {version}, this stochsim reads version {STORE_VERSION}; it is left as it is")
+            if fault := cls._fault(connection):
+                raise StochsimError(f"{path}: damaged ({fault}); it is left as it is: move the folder away to start anew")
+
     @staticmethod
-    def _check(path: Path) -> None:
-        with _explained(path):
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-            try:
-                application = connection.execute("PRAGMA application_id").fetchone()[0]
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            finally:
-                connection.close()
-        if application != _APPLICATION_ID:
-            raise StochsimError(f"{path}: damaged, or not a store of stochsim; it is left as it is: move the folder away to start anew")
-        if version != STORE_VERSION:
-            raise StochsimError(f"{path}: store version {version}, this stochsim reads version {STORE_VERSION}; it is left as it is")
+    def _fault(connection: sqlite3.Connection) -> str:
+        health = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
         if health != "ok":
-            raise StochsimError(f"{path}: damaged ({health}); it is left as it is: move the folder away to start anew")
+            return health
+        connection.text_factory = lambda text: text.decode(errors="replace")  # damaged text is no reason to stop before its checksum
+        for table in ("results", "about"):
+            for *values, checksum in connection.execute(f"SELECT * FROM {table}"):
+                if checksum != _checksum(values):
+                    return f"a row of '{table}' does not match its checksum"
+        return ""
 
     def close(self) -> None:
         """Close the file and give the lock back."""
@@ -165,7 +193,9 @@ class Store:
 
     def check_artifacts(self) -> None:
         """Raises StochsimError that names the first artifact whose file is missing or changed since it was stored."""
-        for name, expected in self._connection.execute("SELECT artifact, artifact_sha256 FROM results WHERE artifact IS NOT NULL"):
+        with _explained(self.folder):
+            found = self._connection.execute("SELECT artifact, artifact_sha256 FROM results WHERE artifact IS NOT NULL").fetchall()
+        for name, expected in found:
             path = self.folder / "artifacts" / name
             if not path.exists() or file_sha256(path) != expected:
                 state = "changed" if path.exists() else "missing"
@@ -178,14 +208,15 @@ class Store:
             if temporary is not None:
                 name, digest = f"{task.kind}-{task.hash}{temporary.suffix}", file_sha256(temporary)
                 os.replace(temporary, self.folder / "artifacts" / name)
-            values = (task.hash, task.kind, task.label, task.settings, json.dumps(result), name, digest, seconds, finished)
+            values = (task.hash, task.kind, task.label, task.settings, json.dumps(result), name, digest, float(seconds), finished)
             with self._connection:
-                self._connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, _checksum(values)))
 
     def set_about(self, facts: dict[str, str]) -> None:
         """Keep facts about the run: versions, machine, the study."""
         with _explained(self.folder), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", facts.items())
+            rows = [(*fact, _checksum(fact)) for fact in facts.items()]
+            self._connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?, ?)", rows)
 
     def about(self) -> dict[str, str]:
         """The facts kept."""

@@ -1,5 +1,6 @@
 """A study: everything a sweep does, read from one TOML file and validated before anything runs."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -33,12 +34,12 @@ class HardwareSettings(Settings):
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.preset is None) == (self.file is None):
-            raise ValueError("give either preset = \"NAME\" or file = \"chip.toml\"")
+            raise ValueError('give either preset = "NAME" or file = "chip.toml"')
         return self
 
     def resolve(self, folder: Path) -> Hardware:
         """The Hardware itself; raises SettingError for an unknown preset or a bad file."""
-        hardware = preset(self.preset) if self.preset else Hardware.read(folder / str(self.file))
+        hardware = preset(self.preset) if self.preset is not None else Hardware.read(folder / str(self.file))
         return hardware if self.noise is None else hardware.replace(noise=self.noise)
 
 
@@ -58,8 +59,9 @@ class GridSettings(Settings):
         apart = (self.weight_bits, self.input_bits, self.output_bits)
         if self.bits is not None and any(axis is not None for axis in apart):
             raise ValueError("'bits' ties weight_bits, input_bits and output_bits: give it alone, or the three without it")
-        if self.bits is None and any(axis is None for axis in apart):
-            raise ValueError("give 'bits', or all three of weight_bits, input_bits and output_bits")
+        absent = [name for name in ("weight_bits", "input_bits", "output_bits") if getattr(self, name) is None]
+        if self.bits is None and absent:
+            raise ValueError(f"give 'bits', or all three of weight_bits, input_bits and output_bits; missing: {', '.join(absent)}")
         for name in type(self).model_fields:
             axis = getattr(self, name)
             if axis is not None and len(set(axis)) < len(axis):
@@ -70,8 +72,7 @@ class GridSettings(Settings):
         """(weight, input, output) bits of every network in the grid, sorted."""
         if self.bits is not None:
             return [(b, b, b) for b in sorted(self.bits)]
-        assert self.weight_bits and self.input_bits and self.output_bits
-        return sorted((w, i, o) for w in self.weight_bits for i in self.input_bits for o in self.output_bits)
+        return sorted(itertools.product(self.weight_bits or (), self.input_bits or (), self.output_bits or ()))
 
 
 class MeasureSettings(Settings):
@@ -104,4 +105,5 @@ class Study(Settings):
             hardware.reliability_law(rho)
         dataset = load_dataset(self.data.kind, self.data.size, self.data.components, min(self.grid.keys))
         if self.measure.stimuli > len(dataset.held_out):
-            raise SettingError(f"'measure.stimuli' = {self.measure.stimuli}: {self.data.kind} hold out {len(dataset.held_out)}")
+            most = len(dataset.held_out)
+            raise SettingError(f"'measure.stimuli' = {self.measure.stimuli}: should be at most {most}, all that {self.data.kind} hold out")

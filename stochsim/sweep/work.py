@@ -4,39 +4,34 @@ import functools
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from safetensors.numpy import load_file, save_file
 from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 
-from stochsim.data import DataSettings, Dataset, evaluation_stimuli, load_dataset
+from stochsim.data import Dataset, DataSettings, evaluation_stimuli, load_dataset
 from stochsim.deploy import Chip, FloatChip, export_program, float_program
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.models import ModelSettings, Reference, build_model
-from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
 from stochsim.posterior import Yardstick, compare
 from stochsim.sweep.study import StudyTrainSettings
-from stochsim.training import load_network, save_network, torch_generator, train
+from stochsim.training import Trained, learn_decoder, load_network, save_network, train_float, train_quantised
 
 Floats = NDArray[np.floating]
 Progress = Callable[[int, int], None]
 Outcome = tuple[dict[str, Any], Path | None]
-_FIT_STIMULI = 4096
 
 
 class Job:
     """One task as it reaches a worker: settings parsed, needed artifacts by role."""
 
     def __init__(self, job: dict[str, Any], folder: Path, progress: Progress) -> None:
-        torch.set_num_threads(1)
         self.kind, self.hash, self.progress = job["kind"], job["hash"], progress
         self.settings: dict[str, Any] = json.loads(job["settings"])
         self.needs = {role: folder / "artifacts" / name for role, name in job["needs"].items()}
@@ -46,12 +41,19 @@ class Job:
 
     @property
     def dataset(self) -> Dataset:
+        """The data, drawn by this task's key."""
         data = DataSettings.from_table(self.settings["data"])
         return load_dataset(data.kind, data.size, data.components, self.key)
 
     @property
     def train_settings(self) -> StudyTrainSettings:
+        """How networks are trained."""
         return StudyTrainSettings.from_table(self.settings["train"])
+
+    @property
+    def own(self) -> bool:
+        """Whether each network learns its own decoder."""
+        return self.train_settings.decoder == "own"
 
     def temporary(self) -> Path:
         """Where this task's artifact is written; the parent renames it when it stores the row."""
@@ -70,45 +72,35 @@ def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:
     return _KINDS[job["kind"]](Job(job, folder, progress))
 
 
-def _finish_training(job: Job, network: FeedForward, decoder: torch.Tensor, rho: float, learn_decoder: bool) -> Outcome:
-    stimuli = torch.from_numpy(job.dataset.train)
-    key = fold_in(job.key, job.kind, json.dumps(job.settings.get("widths")), str(rho))
-    outcome = train(network, stimuli, decoder, job.model, job.train_settings, rho, key, learn_decoder, job.progress)
+def _save(job: Job, trained: Trained) -> Outcome:
     path = job.temporary()
-    save_network(path, network, decoder, {"rho": rho})
-    result = {"terms": outcome.terms, "saturated_share": outcome.saturated_share}
-    return result, path
+    save_network(path, trained)
+    return {"terms": trained.result.terms, "saturated_share": trained.result.saturated_share}, path
 
 
 def _decoder(job: Job) -> Outcome:
     """A float network and its decoder, learned together at rho = 0."""
-    draws = torch_generator(job.key, "initial")
-    inputs, neurons = job.dataset.train.shape[1], job.model.neurons
-    network = FeedForward(NetworkSettings(inputs=inputs, neurons=neurons), draws)
-    decoder = torch.randn(inputs, neurons, generator=draws) / np.sqrt(inputs)
-    return _finish_training(job, network, decoder, 0.0, True)
+    trained = learn_decoder(job.dataset.train, job.model, job.train_settings, fold_in(job.key, "decoder"), progress=job.progress)
+    return _save(job, trained)
 
 
 def _float(job: Job) -> Outcome:
-    """The float network at this rho, from the decoder's network on, decoder frozen."""
-    network, decoder, _ = load_network(job.needs["decoder"])
-    own = job.train_settings.decoder == "own"
-    return _finish_training(job, network, decoder, job.settings["rho"], own)
+    """The float network at this rho, from the decoder's network on."""
+    start, rho = load_network(job.needs["decoder"]), job.settings["rho"]
+    key = fold_in(job.key, "float", str(rho))
+    return _save(job, train_float(start, job.dataset.train, job.model, job.train_settings, rho, key, job.own, progress=job.progress))
 
 
 def _network(job: Job) -> Outcome:
     """The quantised network, from the float one on."""
-    start, decoder, _ = load_network(job.needs["start"])
-    own = job.train_settings.decoder == "own"
-    fit = torch.from_numpy(job.dataset.train[:: max(1, len(job.dataset.train) // _FIT_STIMULI)])
-    network = quantised_from_float(start, fit, *job.settings["widths"], torch_generator(job.key, "fit"))
-    return _finish_training(job, network, decoder, job.settings["rho"], own)
+    start, widths = load_network(job.needs["start"]), tuple(job.settings["widths"])
+    key = fold_in(job.key, "network", *widths, str(start.rho))
+    return _save(job, train_quantised(start, job.dataset.train, job.model, job.train_settings, widths, key, job.own, progress=job.progress))
 
 
 def _reference(job: Job) -> Outcome:
     """The reference posterior of the held-out stimuli under the source's decoder."""
-    _, decoder, _ = load_network(job.needs["source"])
-    model = build_model(job.model, decoder.double().numpy())
+    model = build_model(job.model, load_network(job.needs["source"]).decoder_array)
     stimuli, _ = job.stimuli(job.settings["stimuli"])
     reference = model.reference(stimuli, fold_in(job.key, "reference"), progress=job.progress)
     arrays, facts = reference.to_arrays()
@@ -150,15 +142,14 @@ class _Panel:
     def measures(self, values: Floats, step: float, decoder: Floats) -> tuple[dict[str, list[float]], dict[str, Any]]:
         """Per-stimulus measures, and arrays for pictures: mean and sd of chip and reference (stimulus, neuron)."""
         reference = self.reference
-        found = compare(
-            values, reference.mean, reference.covariance, reference.subset(0, self.reads), step=step, inputs=self.stimuli, dictionary=decoder
-        )
+        draws, pair = reference.subset(0, self.reads), {"inputs": self.stimuli, "dictionary": decoder}
+        found = compare(values, reference.mean, reference.covariance, draws, step=step, **pair)
         named = self.distances(values) | {name: _list(array) for name, array in found.per_stimulus().items()}
         pictures = {"mean": found.chip_mean, "sd": found.chip_sd, "reference_mean": reference.mean, "reference_sd": reference.sd}
         return named, {name: np.ascontiguousarray(array, np.float32) for name, array in pictures.items()}
 
     def accuracy(self, sample: Callable[[Floats, int, int], Floats], values: Floats) -> list[float] | None:
-        """Share of reads of each stimulus that a linear read-out classifies rightly; it is fitted on one read of every training stimulus."""
+        """Share of reads of each stimulus that a linear read-out, fitted on one read of every training stimulus, classifies rightly."""
         labels = self.job.dataset.train_labels
         if labels is None:
             return None
@@ -181,10 +172,10 @@ def _blind(job: Job) -> Outcome:
 
 def _full(job: Job) -> Outcome:
     """D and measures of the float network's own samples."""
-    network, decoder, notes = load_network(job.needs["network"])
-    panel, chip = _Panel(job), FloatChip(float_program(network, float(str(notes["rho"]))))
+    trained = load_network(job.needs["network"])
+    panel, chip = _Panel(job), FloatChip(float_program(trained))
     values = chip.sample(panel.stimuli, panel.reads, panel.read_key).values
-    named, pictures = panel.measures(values, 0.0, decoder.double().numpy())
+    named, pictures = panel.measures(values, 0.0, trained.decoder_array)
     accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
     save_file(pictures, job.temporary())
     return {"measures": named, "accuracy": accuracy}, job.temporary()
@@ -192,9 +183,8 @@ def _full(job: Job) -> Outcome:
 
 def _point(job: Job) -> Outcome:
     """One cell: the network on the chip at this noise, its samples measured and its joules counted."""
-    network, decoder_tensor, notes = load_network(job.needs["network"])
-    rho, decoder = float(str(notes["rho"])), decoder_tensor.double().numpy()
-    program = export_program(network, rho)
+    trained = load_network(job.needs["network"])
+    program, decoder = export_program(trained), trained.decoder_array
     hardware = Hardware.from_table(job.settings["hardware"]).with_precision(
         weight_bits=program.weight_bits, input_bits=program.input.bits, output_bits=program.output.bits
     )
@@ -204,20 +194,21 @@ def _point(job: Job) -> Outcome:
     named, pictures = panel.measures(values, program.output.step, decoder)
     named["elbo_nat"] = _list(_elbo(values, panel.stimuli, decoder, job.model, chip.noise * program.sigma))
     accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
-    energy = hardware.energy(samples.operations, rho)
+    energy = hardware.energy(samples.operations, program.rho)
     save_file(pictures, job.temporary())
     reads = panel.reads * len(panel.stimuli)
     bill = {"parts_j": {part: joules / reads for part, joules in energy.parts.items()}, "flags": list(energy.flags)}
-    result = {"measures": named, "accuracy": accuracy, "energy": bill, "saturated_share": network.saturated_share()}
+    result = {"measures": named, "accuracy": accuracy, "energy": bill, "saturated_share": trained.result.saturated_share}
     return result, job.temporary()
 
 
 def _elbo(values: Floats, x: Floats, decoder: Floats, model: ModelSettings, sigma: Floats) -> Floats:
-    """ELBO per stimulus in nats: log joint averaged over reads plus the entropy of the noise before the quantiser; NaN at sigma = 0."""
-    built = build_model(model, decoder)
-    joint = np.array([built.log_joint(np.broadcast_to(one, (len(reads), len(one))), reads).mean() for one, reads in zip(x, values, strict=True)])
+    """ELBO per stimulus, nats: log joint averaged over reads plus the entropy of the noise before the quantiser; NaN at sigma = 0."""
     if np.any(sigma == 0):
         return np.full(len(x), np.nan)
+    built = build_model(model, decoder)
+    pairs = zip(x, values, strict=True)
+    joint = np.array([built.log_joint(np.broadcast_to(one, (len(reads), len(one))), reads).mean() for one, reads in pairs])
     return joint + float(np.sum(0.5 * np.log(2 * np.pi * np.e) + np.log(sigma)))
 
 

@@ -3,6 +3,7 @@
 Each runs torch and Numba on one thread. A worker ends when its parent is gone, even by kill -9, and leaves Ctrl-C to the parent.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -24,13 +25,19 @@ from stochsim.settings import StochsimError
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+_GONE = "its worker ended without a word (killed, or out of memory?); what is stored stays, the same command goes on from there"
+
+
 class WorkerCrash(Exception):
     """A bug in a task, with its traceback; not something the user can mend."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker says: kind "progress" (done, total), "result" (result, artifact, seconds) or "error"/"crash" (text)."""
+    """What a worker says: kind "progress" (done, total), "result" (result, artifact, seconds) or "error"/"crash" (text).
+
+    Of a worker that has gone the pool says "error" in its place.
+    """
 
     kind: str
     hash: str
@@ -125,32 +132,35 @@ class Workers:
         """Send a job (JSON values, with its "hash") to an idle worker."""
         connection = next(c for c, busy in self._busy.items() if busy is None)
         self._busy[connection] = task_hash
-        connection.send_bytes(json.dumps(job).encode())
+        with contextlib.suppress(BrokenPipeError):  # a worker that has gone: `messages` says so
+            connection.send_bytes(json.dumps(job).encode())
 
     def messages(self, timeout_s: float = 0.5) -> Iterator[Message]:
-        """Messages that have come in; raises WorkerCrash when a worker has gone."""
+        """Messages that have come in; raises StochsimError when a worker without a job has gone."""
         for connection in wait(list(self._busy), timeout_s):
             assert isinstance(connection, Connection)
             try:
                 message = Message(**json.loads(connection.recv_bytes()))
             except (EOFError, ConnectionResetError):
-                raise WorkerCrash(f"a worker ended without a word while it did task {self._busy[connection]} (out of memory?)") from None
+                task_hash = self._busy[connection]
+                if task_hash is None:
+                    raise StochsimError(_GONE.replace("its worker", "a worker")) from None
+                message = Message("error", task_hash, {"text": _GONE})
             if message.kind != "progress":
                 self._busy[connection] = None
             yield message
 
 
-class _main_module_hidden:  # noqa: N801 - used like a function
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
     """Keep spawn from importing the caller's script again in the worker: workers need only this package."""
-
-    def __enter__(self) -> None:
-        self._main = sys.modules["__main__"]
-        self._names = {name: getattr(self._main, name, None) for name in ("__file__", "__spec__")}
-        self._main.__spec__ = None
-        if hasattr(self._main, "__file__"):
-            del self._main.__file__
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._names.items():
-            if value is not None or name == "__spec__":
-                setattr(self._main, name, value)
+    main = sys.modules["__main__"]
+    names = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in names:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in names.items():
+            setattr(main, name, value)

@@ -7,28 +7,33 @@ from stochsim.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from stochsim.training.checkpoint import load_network, save_network
-    from stochsim.training.loop import TrainResult, torch_generator, train
-    from stochsim.training.objective import Terms, activity_cost, objective, reconstruction, reliability_cost
+    from stochsim.training.loop import TrainResult, train
+    from stochsim.training.procedures import Trained, learn_decoder, train_float, train_quantised
+    from stochsim.training.terms import Terms, activity_cost, objective, reconstruction, reliability_cost
 
 __all__ = [
     "Terms",
     "TrainResult",
     "TrainSettings",
+    "Trained",
     "activity_cost",
+    "learn_decoder",
     "load_network",
     "objective",
     "reconstruction",
     "reliability_cost",
     "save_network",
-    "torch_generator",
     "train",
+    "train_float",
+    "train_quantised",
 ]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "stochsim.training.checkpoint": ("load_network", "save_network"),
-        "stochsim.training.loop": ("TrainResult", "torch_generator", "train"),
-        "stochsim.training.objective": ("Terms", "activity_cost", "objective", "reconstruction", "reliability_cost"),
+        "stochsim.training.loop": ("TrainResult", "train"),
+        "stochsim.training.procedures": ("Trained", "learn_decoder", "train_float", "train_quantised"),
+        "stochsim.training.terms": ("Terms", "activity_cost", "objective", "reconstruction", "reliability_cost"),
     },
 )

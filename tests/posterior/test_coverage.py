@@ -51,6 +51,12 @@ def test_spread_quantiles_are_exact():
     assert np.allclose(found[:, 1], found[:, 0] + 5)
 
 
+def test_plain_quantiles_have_the_expected_rank():
+    """Rank p(n + 1): of 9 reads the quartiles lie halfway between the 2nd and 3rd, and the 7th and 8th."""
+    found = spread_quantiles(np.arange(1.0, 10.0)[:, None], np.array([0.25, 0.75]))
+    assert np.allclose(found[:, 0], [2.5, 7.5])
+
+
 def test_spread_quantiles_agree_with_dither():
     """The same law by Monte Carlo: 1,000 reads dithered 1,000 times; sd of a quantile below 1e-3."""
     values = 0.3 * np.round(normal(6, N, 1) / 0.7)

@@ -74,6 +74,8 @@ def test_deterministic_chip_keeps_its_full_distance():
     by_sorting = np.array([scale._squared(i, constant[i]) for i in range(2)])
     assert np.allclose(fast.axes**2, by_sorting[:, :NEURONS].mean(axis=1), rtol=1e-4)
     assert np.allclose(fast.projections**2, by_sorting[:, NEURONS:].mean(axis=1), rtol=1e-4)
+    elsewhere = yardstick(mean=7.0).distance(np.full((2, N, NEURONS), 7.0))
+    assert np.allclose(elsewhere.total, still.total, rtol=1e-3)
     almost = np.array(constant)
     almost[:, 0, 0] += 1e-3  # one read moved: a noisy chip, so the floor goes
     lost = fast.axes**2 - scale.distance(almost).axes ** 2

@@ -18,7 +18,8 @@ def test_sample_moments_are_numpys():
 
 
 def test_constant_reads_have_a_variance_of_exactly_zero():
-    values = np.full((1, 1000, 2), 0.1, np.float32)
+    values = np.full((1, 1000, 2), 0.1)
+    assert values[0, :, 0].mean() != 0.1  # rounding, which must not count as spread
     values[0, :, 1] = normal(2, 1000)
     covariance = sample_moments(values)[1]
     assert covariance[0, 0, 0] == covariance[0, 0, 1] == 0
@@ -66,6 +67,7 @@ def test_covariance_error_sees_scale_and_pattern_correlation_does_not():
     reference = np.array([[[2.0, 0.5, 0.1], [0.5, 1.0, -0.3], [0.1, -0.3, 1.5]]])
     assert moments.covariance_errors(2 * reference, reference) == pytest.approx([1.0])
     assert moments.pattern_correlations(2 * reference, reference) == pytest.approx([1.0])
+    assert moments.pattern_correlations(reference + 9 * np.eye(3), reference) == pytest.approx([1.0])  # the diagonal is no pattern
     flipped = -reference
     assert moments.pattern_correlations(flipped, reference) == pytest.approx([-1.0])
     assert moments.covariance_errors(np.zeros_like(reference), reference) == pytest.approx([1.0])

@@ -154,13 +154,14 @@ class Results:
         blind = [cell.blind for cell in cells]
         if any(task is None for task in [*full, *blind]):
             return None
-        tasks = ([cell.point for cell in cells], [str(task) for task in blind], [str(task) for task in full])
-        return survival(*(self._measure(each, "d") for each in tasks), key=_BOOTSTRAP_KEY)
+        points = self._measure([cell.point for cell in cells], "d")
+        blinds, fulls = (self._measure([str(task) for task in tasks], "d") for tasks in (blind, full))
+        return survival(points, blinds, fulls, _BOOTSTRAP_KEY)
 
     def _best_full(self, key: int) -> str | None:
         """The float samples with the smallest mean D among all rho of this key: what S_abs compares with."""
         tasks = {cell.full for cell in self.plan.cells if cell.key == key and cell.full in self._done}
-        return min(tasks, key=lambda task: (float(self._measure([task], "d").mean()), task)) if tasks else None  # type: ignore[list-item]
+        return min(tasks, key=lambda task: (float(self._measure([task], "d").mean()), task)) if tasks else None
 
     def _correlation(self, cells: list[Cell]) -> Estimate:
         """Correlation of log sd across stimuli, per neuron, then averaged; interval over neurons (and keys)."""
@@ -224,5 +225,7 @@ class Results:
 
 
 def collect(run_folder: Path) -> Results:
-    """Open a run and read its results; raises StochsimError where there is no run or the store is damaged."""
-    return Results(Store.open(run_folder))
+    """Open a run and read its results; raises StochsimError where there is no run, or the store or an artifact is damaged."""
+    store = Store.open(run_folder)
+    store.check_artifacts()
+    return Results(store)

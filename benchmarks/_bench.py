@@ -1,0 +1,78 @@
+"""What all benchmarks share: arguments, figures with bars as JSON objects, and the table on the screen."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number with its interval; `bar` is what it should reach (None: no bar), `baseline` what it is compared with."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    baseline: str | None = None
+    bar: float | None = None
+    better: Literal["higher", "lower"] = "higher"
+
+    @property
+    def verdict(self) -> str:
+        """"yes" or "no": does the value reach its bar? Empty without a bar."""
+        if self.bar is None:
+            return ""
+        return "yes" if (self.value >= self.bar if self.better == "higher" else self.value <= self.bar) else "no"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The cells of the table."""
+        sign = ">=" if self.better == "higher" else "<="
+        bar = "" if self.bar is None else f"{sign} {self.bar:g}"
+        return self.name, f"{self.value:.4g}", f"[{self.low:.4g}, {self.high:.4g}]", self.unit, self.baseline or "", bar, self.verdict
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of every benchmark; `out` is the folder for pictures, made when asked for."""
+
+    quick: bool
+    json: Path | None
+    out: Path | None
+
+
+HEADINGS = ("figure", "value", "interval", "unit", "against", "bar", "reached")
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Aligned columns, one line per figure."""
+    rows = [HEADINGS, *(figure.row for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
+    """--quick, --json FILE, --out DIR."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats and keys")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as a JSON list")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write pictures to this folder")
+    chosen = parser.parse_args(arguments)
+    return Options(chosen.quick, chosen.json, chosen.out)
+
+
+def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]) -> None:
+    """Run a benchmark: `measure(options)` gives its figures; they are printed, and written where asked."""
+    options = parse((description or "").splitlines()[0])
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+    figures = measure(options)
+    print(table(figures))
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")

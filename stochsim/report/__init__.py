@@ -1,0 +1,6 @@
+"""Reports: a run, finished or not, as one self-contained page, two CSV files, a table for the terminal and figures."""
+
+from stochsim.report.page import save_figures, write_report
+from stochsim.report.tables import console_table, write_results_csv, write_timing_csv
+
+__all__ = ["console_table", "save_figures", "write_report", "write_results_csv", "write_timing_csv"]

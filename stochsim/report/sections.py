@@ -1,0 +1,245 @@
+"""What the page prints, as plain text and lists of cells: the key figures, the tables, the captions."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from safetensors import safe_open
+
+from stochsim.energy import PARTS, format_energy
+from stochsim.hardware import TABLE_COLUMNS, hardware_table
+from stochsim.posterior import Estimate
+from stochsim.report import words
+from stochsim.report.panels import has_survival, pareto_front
+from stochsim.sweep import Result, Results
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: the figure, its interval (may be empty), a note shown on hovering and, for S, a class of colour."""
+
+    text: str
+    interval: str = ""
+    note: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its head, what the head says on hovering, and the cell of a result."""
+
+    head: str
+    hint: str
+    cell: Callable[[Result], Cell]
+
+
+def estimate_cell(estimate: Estimate | None, spec: str = ".3f") -> Cell:
+    """A figure with its 95 % interval."""
+    if estimate is None or not estimate.available:
+        return Cell("n/a", note="" if estimate is None else estimate.reason)
+    return Cell(words.number(estimate.value, spec), f"{words.number(estimate.low, spec)} to {words.number(estimate.high, spec)}")
+
+
+def _measure(name: str, head: str, hint: str, spec: str = ".3f") -> Column:
+    return Column(head, hint, lambda row: estimate_cell(row.estimates.get(name), spec))
+
+
+def survival_cell(row: Result) -> Cell:
+    """S, marked by what it means: survives, between, or no better than ignoring the stimulus."""
+    if row.survival is None or row.survival.estimate is None:
+        return Cell("n/a", note=row.survival.reason if row.survival else "no common posterior")
+    cell = estimate_cell(row.survival.estimate)
+    mark = "survives" if words.survives(row) else "lost" if row.survival.estimate.low <= 0 else "between"
+    return Cell(cell.text, cell.interval, "", mark)
+
+
+def _axis_columns(results: Results) -> list[Column]:
+    tied = results.study.grid.bits is not None
+    columns = [
+        Column("bits" if tied else "bits w/i/o", "bits of weights, inputs and outputs", lambda row: Cell(words.widths_label(row))),
+        Column("noise", "multiple of the σ the network bought", lambda row: Cell(words.noise_label(row.noise))),
+    ]
+    if len(results.study.grid.rho) > 1:
+        columns.append(Column("ρ", "how fast reliability gets dear", lambda row: Cell(f"{row.rho:g}")))
+    return columns
+
+
+def main_columns(results: Results) -> list[Column]:
+    """The table that answers the question."""
+    labelled = any("readout_accuracy" in row.estimates for row in results.summary)
+    own = not has_survival(results)
+    columns = [*_axis_columns(results), _measure("d", "D", "distance to the reference posterior, in reference sd")]
+    columns += [_measure("elbo_nat", "ELBO [nat]", "evidence lower bound per stimulus", ".2f")] if own else []
+    columns += [] if own else [Column("S", "survival; tinted where the cliff's rule is met", survival_cell)]
+    columns += [_measure("mean_error", "mean error", "mean |Δμ| / sd of the reference")]
+    columns += [_measure("reconstruction_error", "reconstruction", "reconstruction error of the reads, in whitened inputs")]
+    columns += [_measure("readout_accuracy", "accuracy", "share of reads a linear read-out classifies rightly")] if labelled else []
+    return [*columns, Column("energy / read", "joules per read, reliability included", lambda row: Cell(words.energy_words(row)))]
+
+
+def detail_columns(results: Results) -> list[Column]:
+    """Everything else that was measured."""
+    columns = _axis_columns(results)
+    columns += [
+        _measure("d_axes", "D axes", "Wasserstein-2 averaged over coordinate axes"),
+        _measure("d_projections", "D proj.", "Wasserstein-2 averaged over random directions"),
+    ]
+    if has_survival(results):
+        columns += [
+            Column("D blind", "draws that ignore the stimulus", lambda row: estimate_cell(row.survival.d_blind if row.survival else None)),
+            Column(
+                "D full",
+                "the float network without hardware noise",
+                lambda row: estimate_cell(row.survival.d_full if row.survival else None),
+            ),
+            Column(
+                "S abs", "S against the best float network of the sweep", lambda row: estimate_cell(words.available(row.survival_absolute))
+            ),
+        ]
+    columns += [
+        _measure("log_sd_bias", "log sd bias", "mean of log(sd chip / sd reference)"),
+        _measure("log_sd_rms", "log sd RMS", "root mean square of the same"),
+        _measure("log_sd_correlation", "log sd corr.", "correlation of log sd across stimuli, per neuron, averaged"),
+        _measure("zero_sd_share", "zero sd", "share of neurons whose reads are constant"),
+        _measure("covariance_error", "cov. error", "relative Frobenius error of the covariance"),
+        _measure("pattern_correlation", "cov. pattern", "correlation of the covariances' entries"),
+        _measure("coverage_50", "cover 50 %", "share of reference draws inside the chip's central 50 %"),
+        _measure("coverage_90", "cover 90 %", "share of reference draws inside the chip's central 90 %"),
+        _measure("gaussian_kl_nat", "KL [nat]", "KL between Gaussians of equal moments; n/a where one is singular", ".3g"),
+        _measure("mmd_squared", "MMD²", "squared maximum mean discrepancy", ".3g"),
+        _measure("elbo_nat", "ELBO [nat]", "n/a at noise 0, where the entropy of the noise is −∞", ".2f"),
+        Column("σ at bound", "share of neurons whose σ sits at its bound", lambda row: Cell(f"{row.saturated_share:.1%}")),
+    ]
+    columns += [Column(part, "joules per read", _part_cell(part)) for part in PARTS]
+    return columns
+
+
+def _part_cell(part: str) -> Callable[[Result], Cell]:
+    return lambda row: Cell(format_energy(row.energy_j.get(part, 0.0)))
+
+
+def table(results: Results, columns: list[Column]) -> list[list[Cell]]:
+    """The cells of all finished results."""
+    return [[column.cell(row) for column in columns] for row in results.summary]
+
+
+def headline(results: Results) -> Result | None:
+    """The cell the key figures describe: the cliff at the headline noise and smallest ρ; where there is none, the cell of least D there."""
+    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    cliffs = [found["result"] for found in words.main_cliffs(results) if (found["rho"], found["noise"]) == (rho, noise)]
+    if cliffs and cliffs[-1] is not None:
+        return cliffs[-1]
+    return min(words.results_at(results, rho, noise), key=lambda row: row.estimates["d"].value, default=None)
+
+
+def key_figures(results: Results) -> list[tuple[str, str, str]]:
+    """(name, figure, what it is beside) of the first screen."""
+    row = headline(results)
+    if row is None:
+        return []
+    place = f"{words.bits_words(row)}, noise {words.noise_label(row.noise)}"
+    parts = {part: joules for part, joules in row.energy_j.items() if math.isfinite(joules)}
+    largest = max(parts, key=lambda part: parts[part])
+    share = f"most of it {largest}: {parts[largest] / row.total_j:.0%}" if 0 < row.total_j < math.inf else "noise 0 has no finite price"
+    figures = [("Energy per read", words.energy_words(row), f"{place}; {share}")]
+    distance = row.estimates["d"]
+    if row.survival is not None:
+        s = words.available(row.survival)
+        figures.insert(
+            0, ("Survival S", words.number(s.value, ".2f") if s else "n/a", f"{_range(s, '.3f')}; {place}" if s else row.survival.reason)
+        )
+        full, blind = (words.number(each.value, ".2f") for each in (row.survival.d_full, row.survival.d_blind))
+        scale = f"{_range(distance)}; float network {full}, ignoring the stimulus {blind}"
+    else:
+        scale = f"{_range(distance)}; {place}"
+    figures.append(("Distance D, in reference sd", words.number(distance.value, ".2f"), scale))
+    return [*figures, _task_figure(results, row)]
+
+
+def _range(estimate: Estimate, spec: str = ".2f") -> str:
+    return f"95 %: {words.number(estimate.low, spec)} to {words.number(estimate.high, spec)}"
+
+
+def _task_figure(results: Results, row: Result) -> tuple[str, str, str]:
+    accuracy = row.estimates.get("readout_accuracy")
+    if accuracy is not None:
+        return "Read-out accuracy", words.number(accuracy.value, ".1%"), _range(accuracy, ".1%")
+    error = row.estimates["reconstruction_error"]
+    full = results.estimate_of(row.cells[0].full, "reconstruction_error")
+    return "Reconstruction error", words.number(error.value, ".2f"), f"{_range(error)}; float network {words.number(full.value, '.2f')}"
+
+
+def cliff_rows(results: Results, everything: bool = False) -> list[list[str]]:
+    """Noise, ρ and axis of each cliff, the cliff in words, and S and joules there."""
+    rows = []
+    for found in results.cliffs() if everything else words.main_cliffs(results):
+        result = found.get("result")
+        axis = words.AXIS_WORDS[found["axis"]] + words.fixed_words(found)
+        survival = words.estimate_words(words.available(result.survival)) if result else "–"
+        cells = [words.noise_label(found["noise"]), f"{found['rho']:g}", axis, words.cliff_words(results, found)]
+        rows.append(cells if everything else [*cells, survival, words.energy_words(result) if result else "–"])
+    return rows
+
+
+def energy_caption(results: Results) -> str:
+    """What the energy figure leaves out, and its Pareto front in words."""
+    sentences = []
+    for rho in sorted(results.study.grid.rho):
+        rows = [row for row in results.summary if row.rho == rho]
+        opening = f"ρ = {rho:g}: " if len(results.study.grid.rho) > 1 else ""
+        front = ", ".join(f"{words.bits_words(row)} {words.noise_label(row.noise)}" for row in pareto_front(rows))
+        infinite = [row for row in rows if math.isinf(row.total_j)]
+        sentences += [f"{opening}Pareto front (line): {front}."] if front else []
+        if infinite:
+            named = "; ".join(
+                f"{words.bits_words(row)} {words.noise_label(row.noise)}, D = {words.number(row.estimates['d'].value, '.2f')}"
+                for row in infinite
+            )
+            sentences.append(f"{opening}Off the front, for no noise at all costs infinite joules: {named}.")
+    return " ".join(sentences)
+
+
+def price_rows(results: Results) -> list[list[str]]:
+    """The price of every kind of operation and of reliability at each ρ of the study, under TABLE_COLUMNS."""
+    return [[row[column] for column in TABLE_COLUMNS] for row in hardware_table(results.hardware, tuple(sorted(results.study.grid.rho)))]
+
+
+def reference_rows(results: Results) -> list[tuple[str, str]]:
+    """Each stored reference and how it was checked."""
+    rows = []
+    for task in results.plan.tasks.values():
+        if task.kind != "reference":
+            continue
+        try:
+            row = results.store.row(task.hash)
+        except KeyError:
+            rows.append((task.label, "not stored yet"))
+            continue
+        rows.append((task.label, _reference_words(row.result.get("diagnostics", {}), row.artifact)))
+    return rows
+
+
+def _reference_words(facts: dict[str, object], artifact: object) -> str:
+    if str(facts.get("exact")) == "True":
+        return "exact, in closed form"
+    text = f"{facts.get('chains', '?')} chains"
+    if artifact is None:
+        return text
+    with safe_open(artifact, framework="np") as file:
+        names = set(file.keys())
+        if {"rhat", "ess_per_draw", "thinning"} <= names:
+            rhat, ess, thinning = (file.get_tensor(name) for name in ("rhat", "ess_per_draw", "thinning"))
+            draws = file.get_slice("draws").get_shape()[1]
+            text += f", {draws} draws per stimulus; largest rank R-hat {np.max(rhat):.4f} (bar 1.01), "
+            text += f"smallest bulk ESS per draw {np.min(ess):.2f} (bar 0.8), thinning up to {int(np.max(thinning))}"
+    return text
+
+
+def timing_rows(results: Results) -> list[tuple[str, str, str]]:
+    """Kind, number and seconds of the stored tasks."""
+    seconds: dict[str, list[float]] = {}
+    for entry in results.timing():
+        seconds.setdefault(entry["kind"], []).append(entry["seconds"])
+    rows = [(kind, str(len(values)), f"{sum(values):.1f}") for kind, values in seconds.items()]
+    return [*rows, ("all", str(sum(map(len, seconds.values()))), f"{sum(map(sum, seconds.values())):.1f}")]

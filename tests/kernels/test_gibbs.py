@@ -1,0 +1,164 @@
+"""The Gibbs kernel against SciPy, its NumPy twin, closed forms, and itself under other splits."""
+
+import numba
+import numpy as np
+import pytest
+from scipy import special, stats
+from stochsim_kernels import gibbs, reference_gibbs
+
+KEY = np.uint64(20240611)
+FALSE_FAIL = 1e-6
+
+
+def problem(stimuli, inputs, neurons, seed=1, noise_sd=0.5):
+    """(numbers, linear, gram) of a random unit-norm dictionary and stimuli of a few standard deviations."""
+    random = np.random.default_rng(seed)
+    decoder = random.standard_normal((inputs, neurons))
+    decoder /= np.linalg.norm(decoder, axis=0)
+    x = 2 * random.standard_normal((stimuli, inputs))
+    return np.arange(stimuli), x @ decoder / noise_sd**2, decoder.T @ decoder / noise_sd**2
+
+
+def run(numbers, linear, gram, sweeps, chains=2, inverse_scale=1.0, key=KEY, burn_in=0, thin=1, kept=None, slices=None):
+    """(draws, state) of a run cut into `slices` calls."""
+    state = np.empty((len(numbers), chains, len(gram)))
+    field = np.empty_like(state)
+    draws = np.zeros((len(numbers), chains, kept or sweeps, len(gram)), np.float32)
+    gibbs.gibbs_start(key, numbers, linear, gram, inverse_scale, state, field)
+    first = 1
+    for part in slices or [sweeps]:
+        gibbs.gibbs_sweeps(key, numbers, linear, gram, inverse_scale, state, field, first, part, burn_in, thin, draws)
+        first += part
+    return draws, state
+
+
+def test_normal_quantile_agrees_with_scipy_to_1e_14():
+    p = np.concatenate([10.0 ** -np.linspace(0.31, 307, 3000), np.linspace(1e-6, 1 - 1e-6, 5000), 1 - 10.0 ** -np.linspace(1, 15, 300)])
+    ours, theirs = np.array([gibbs.normal_quantile(value) for value in p]), special.ndtri(p)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+def test_mills_ratio_agrees_with_scipy():
+    a = np.concatenate([np.linspace(-29.9, 29.9, 999), np.geomspace(30, 1e8, 200)])
+    ours = np.array([gibbs.mills_ratio(value) for value in a])
+    np.testing.assert_allclose(ours, np.sqrt(np.pi / 2) * special.erfcx(a / np.sqrt(2)), rtol=5e-13)
+
+
+@pytest.mark.parametrize("a", [-40.0, -30.0, -5.0, 0.0, 4.9, 5.1, 29.9, 30.0, 45.0, 300.0])
+def test_tail_excess_agrees_with_log_probabilities(a):
+    v = np.concatenate([10.0 ** -np.linspace(0, 16, 60), np.linspace(0.01, 0.99, 50)])
+    ours = np.array([gibbs.tail_excess(a, value) for value in v])
+    theirs = reference_gibbs.tail_excess(np.full(v.shape, a), v)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-13 + 1e-14 * a**2)
+
+
+def test_tail_is_exponential_far_out():
+    v = np.array([0.999, 0.5, 1e-9])
+    np.testing.assert_allclose([gibbs.tail_excess(1e9, value) for value in v], -np.log(v) / 1e9, rtol=1e-12)
+
+
+@pytest.mark.parametrize("root_precision", [0.01, 1.0, 2.0, 30.0])
+def test_conditional_agrees_with_its_twin(root_precision):
+    u, g = np.meshgrid(np.concatenate([[2.0**-54, 1 - 2.0**-53], np.linspace(0.001, 0.999, 41)]), np.linspace(-60, 60, 121))
+    ours = np.array([gibbs.laplace_conditional(a, b, root_precision, 1.0) for a, b in zip(u.ravel(), g.ravel(), strict=True)])
+    theirs = reference_gibbs.laplace_conditional(u, g, root_precision, 1.0).ravel()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+
+
+def test_conditional_inverts_the_distribution_function():
+    """Against quadrature of the density itself: u comes back from the draw."""
+    g, precision, inverse_scale = 1.3, 2.5, 0.8
+    grid = np.linspace(-8, 8, 400_001)
+    density = np.exp(-0.5 * precision * grid**2 + g * grid - inverse_scale * np.abs(grid))
+    cdf = np.cumsum(density) / density.sum()
+    u = np.linspace(0.02, 0.98, 49)
+    r = [gibbs.laplace_conditional(value, g, np.sqrt(precision), inverse_scale) for value in u]
+    np.testing.assert_allclose(np.interp(r, grid, cdf), u, atol=1e-4)
+    assert np.all(np.diff(r) > 0)
+
+
+def test_sweeps_agree_with_the_twin_across_a_refresh():
+    numbers, linear, gram = problem(3, 12, 16)
+    sweeps = gibbs.REFRESH_SWEEPS + 20
+    draws, state = run(numbers, linear, gram, sweeps)
+    start, field = reference_gibbs.gibbs_start(KEY, numbers, linear, gram, 1.0, 2)
+    twin = reference_gibbs.gibbs_sweeps(KEY, numbers, linear, gram, 1.0, start, field, 1, sweeps)
+    np.testing.assert_allclose(state, twin[-1], atol=1e-9)
+    np.testing.assert_allclose(draws, np.moveaxis(twin, 0, 2), rtol=1e-6, atol=1e-9)
+
+
+def test_splits_slices_and_threads_change_no_bit():
+    numbers, linear, gram = problem(5, 12, 16)
+    whole, state = run(numbers, linear, gram, 150)
+    assert np.array_equal(whole, run(numbers, linear, gram, 150, slices=[1, 62, 2, 85])[0])
+    parts = [run(numbers[rows], linear[rows], gram, 150) for rows in (slice(0, 2), slice(2, 5))]
+    assert np.array_equal(whole, np.concatenate([draws for draws, _ in parts]))
+    assert np.array_equal(state, np.concatenate([end for _, end in parts]))
+    threads = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        assert np.array_equal(whole, run(numbers, linear, gram, 150)[0])
+    finally:
+        numba.set_num_threads(threads)
+
+
+def test_key_stimulus_and_chain_change_every_draw():
+    numbers, linear, gram = problem(1, 12, 16)
+    one = run(numbers, linear, gram, 5)[0]
+    assert np.all(one[:, 0] != one[:, 1])
+    assert np.all(one != run(numbers + 1, linear, gram, 5)[0])
+    assert np.all(one != run(numbers, linear, gram, 5, key=KEY + np.uint64(1))[0])
+
+
+def test_burn_in_and_thinning_choose_the_sweeps():
+    numbers, linear, gram = problem(2, 12, 16)
+    every = run(numbers, linear, gram, 40)[0]
+    kept = run(numbers, linear, gram, 40, burn_in=10, thin=3, kept=8)[0]
+    assert np.array_equal(kept, every[:, :, 12::3][:, :, :8])  # sweeps 13, 16, …
+
+
+def distribution_function(r, g, precision, inverse_scale):
+    """Exact P(draw <= r) of exp(−precision r²/2 + g r − inverse_scale |r|)."""
+    sd = 1 / np.sqrt(precision)
+    above, below = (inverse_scale - g) * sd, (inverse_scale + g) * sd
+    log_above, log_below = 0.5 * above**2 + special.log_ndtr(-above), 0.5 * below**2 + special.log_ndtr(-below)
+    p_below = special.expit(log_below - log_above)
+    left = p_below * np.exp(special.log_ndtr(np.minimum(r, 0) / sd - below) - special.log_ndtr(-below))
+    right = 1 - (1 - p_below) * np.exp(special.log_ndtr(-np.maximum(r, 0) / sd - above) - special.log_ndtr(-above))
+    return np.where(r < 0, left, right)
+
+
+def kolmogorov_excess(u):
+    """Largest distance of the empirical distribution from uniform, over the bound that iid uniforms pass with rate FALSE_FAIL.
+
+    Dvoretzky, Kiefer, Wolfowitz with Massart's constant: exact at any sample size.
+    """
+    return stats.kstest(u.ravel(), "uniform").statistic / np.sqrt(np.log(2 / FALSE_FAIL) / (2 * u.size))
+
+
+def test_orthogonal_dictionary_follows_the_closed_form():
+    """False-fail rate 1e-6. All draws are independent here; a Laplace scale or a noise that is off by 10 % fails."""
+    random = np.random.default_rng(3)
+    precision = np.diag(random.uniform(0.5, 4.0, 6))
+    linear = random.uniform(-4, 4, (8, 6))
+    draws = run(np.arange(8), linear, precision, 2000, inverse_scale=1.0)[0]
+    g = linear[:, None, None, :]
+    assert kolmogorov_excess(distribution_function(draws.astype(float), g, np.diag(precision), 1.0)) < 1
+    assert kolmogorov_excess(distribution_function(draws.astype(float), g, np.diag(precision), 1.1)) > 1
+    assert kolmogorov_excess(distribution_function(draws.astype(float), g / 1.1, np.diag(precision) / 1.1, 1.0)) > 1
+
+
+def test_silent_coordinate_follows_its_prior():
+    """False-fail rate 1e-6: a neuron whose column is 0 draws from the Laplace prior; one of another scale fails."""
+    draws = run(np.arange(10), np.zeros((10, 2)), np.zeros((2, 2)), 2000, inverse_scale=2.0)[0].astype(float)
+    assert kolmogorov_excess(stats.laplace.cdf(draws, scale=0.5)) < 1
+    assert kolmogorov_excess(stats.laplace.cdf(draws, scale=0.53)) > 1
+
+
+def test_starts_follow_the_prior():
+    """False-fail rate 1e-6."""
+    state, field = np.empty((2000, 2, 6)), np.empty((2000, 2, 6))
+    numbers, linear, gram = problem(2000, 5, 6)
+    gibbs.gibbs_start(KEY, numbers, linear, gram, 2.0, state, field)
+    assert kolmogorov_excess(stats.laplace.cdf(state, scale=0.5)) < 1
+    np.testing.assert_allclose(field, linear[:, None] - state @ gram, atol=1e-10)

@@ -1,0 +1,95 @@
+"""Codes drawn from thresholds: the twin bit for bit, and the same codes however the work is split."""
+
+import numba
+import numpy as np
+import pytest
+from stochsim_kernels import neuron, reference
+
+KEY = 0xFEDC_BA98_7654_3210
+ONE = 2**31
+
+
+def random_thresholds(stimuli, bits, neurons, seed=0):
+    """Sorted thresholds, some of them exactly 0 and 2^31."""
+    table = np.random.default_rng(seed).integers(-(2**29), ONE + 2**29, (stimuli, 2**bits - 1, neurons))
+    return np.sort(table.clip(0, ONE), axis=1).astype(np.uint32)
+
+
+def draw(thresholds, reads, c_min=-3, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+    out = np.empty((thresholds.shape[0], reads, thresholds.shape[2]), np.int8)
+    neuron.draw_codes(thresholds, c_min, np.uint64(key), layer, event, first_stimulus, first_read, out)
+    return out
+
+
+def integers(shape, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+    out = np.empty(shape, np.uint32)
+    neuron.draw_integers(np.uint64(key), layer, event, first_stimulus, first_read, out)
+    return out
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("neurons", [1, 6, 7])
+def test_codes_equal_the_twin(bits, neurons):
+    table, c_min = random_thresholds(2, bits, neurons), 0 if bits == 1 else -(2 ** (bits - 1))
+    for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40)):
+        layer, event, first_stimulus, first_read = where
+        ours = draw(table, 5, c_min, KEY, layer, event, first_stimulus, first_read)
+        assert np.array_equal(ours, reference.draw_codes(table, c_min, KEY, *where, reads=5))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_certain_codes_are_drawn_at_every_read(bits):
+    """All codes of b <= 4 without noise, u at its extremes included among 20,000 reads."""
+    levels = 2**bits
+    table = np.where(np.arange(levels - 1)[:, None] < np.arange(levels)[None], 0, ONE).astype(np.uint32)[None]
+    assert (draw(table, 20_000, c_min=0) == np.arange(levels)).all()
+
+
+def test_integers_are_those_behind_the_codes():
+    table = random_thresholds(3, 3, 7)
+    u = integers((3, 130, 7), layer=1, event=2, first_stimulus=9, first_read=70)
+    codes = draw(table, 130, 0, layer=1, event=2, first_stimulus=9, first_read=70)
+    assert np.array_equal(codes, (u[:, :, None, :] >= table[:, None]).sum(axis=2))
+    assert u.max() < ONE
+    assert [reference.random31(KEY, 1, 2, 10, 71, n) for n in range(7)] == u[1, 1].tolist()
+
+
+@pytest.mark.parametrize("neurons", [1, 2, 7, 64])
+def test_threads_change_no_code(neurons):
+    """The codes are compared at one and at all threads; reads beyond one task's share, in every stimulus."""
+    table = random_thresholds(3, 3, neurons)
+    before = numba.get_num_threads()
+    try:
+        results = []
+        for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS), numba.config.NUMBA_NUM_THREADS}:
+            numba.set_num_threads(threads)
+            results.append((draw(table, 333), integers((3, 333, neurons))))
+    finally:
+        numba.set_num_threads(before)
+    for codes, u in results[1:]:
+        assert np.array_equal(codes, results[0][0])
+        assert np.array_equal(u, results[0][1])
+
+
+def test_splits_in_stimuli_and_reads_change_no_code():
+    table = random_thresholds(5, 2, 7)
+    whole = draw(table, 200, first_stimulus=4, first_read=1000)
+    by_stimulus = [draw(table[a:b], 200, first_stimulus=4 + a, first_read=1000) for a, b in ((0, 1), (1, 4), (4, 5))]
+    assert np.array_equal(whole, np.concatenate(by_stimulus))
+    by_read = [draw(table, b - a, first_stimulus=4, first_read=1000 + a) for a, b in ((0, 1), (1, 63), (63, 130), (130, 200))]
+    assert np.array_equal(whole, np.concatenate(by_read, axis=1))
+
+
+@pytest.mark.parametrize("neurons", [1, 3, 6])
+def test_more_neurons_change_no_code_of_the_first_ones(neurons):
+    table = random_thresholds(2, 3, 7)
+    assert np.array_equal(draw(np.ascontiguousarray(table[..., :neurons]), 100), draw(table, 100)[..., :neurons])
+
+
+def test_key_layer_event_and_indices_each_give_other_integers():
+    """Of 2^31 values two equal ones in 64 places are expected once in 3e7 such comparisons."""
+    base = dict(key=KEY, layer=2, event=3, first_stimulus=10, first_read=100)
+    tables = [integers((1, 8, 8), **base)] + [integers((1, 8, 8), **{**base, name: base[name] + 8}) for name in base]
+    for i, one in enumerate(tables):
+        assert all((one != other).all() for other in tables[:i])
+    assert np.unique(tables[0]).size == 64

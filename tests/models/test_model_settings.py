@@ -1,0 +1,48 @@
+"""Model settings and the factory."""
+
+import numpy as np
+import pytest
+
+from stochsim.models import LinearGaussian, LinearGaussianSettings, ModelSettings, SparseCoding, SparseCodingSettings, build_model
+from stochsim.settings import SettingError, Settings
+
+
+class Study(Settings):
+    model: ModelSettings
+
+
+SPARSE = {"kind": "sparse_coding", "neurons": 3, "noise_sd": 0.5, "laplace_scale": 1.0}
+
+
+def test_kind_decides_and_every_knob_arrives():
+    sparse = build_model(Study(model=SPARSE).model, np.eye(3))
+    assert isinstance(sparse, SparseCoding)
+    assert (sparse.noise_sd, sparse.laplace_scale) == (0.5, 1.0)
+    gauss = build_model(Study(model={"kind": "linear_gaussian", "neurons": 3, "noise_sd": 0.25}).model, np.eye(3))
+    assert isinstance(gauss, LinearGaussian)
+    assert gauss.noise_sd == 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "sparse"}, "sparse_coding"),
+        ({"neurons": 0}, "neurons"),
+        ({"noise_sd": -1.0}, "noise_sd"),
+        ({"noise_sd": float("nan")}, "noise_sd"),
+        ({"laplace_scal": 1.0}, "laplace_scale"),
+    ],
+)
+def test_bad_settings_name_the_field(change, message):
+    with pytest.raises(SettingError, match=message):
+        Study(model=SPARSE | change)
+
+
+def test_linear_gaussian_has_no_laplace_scale():
+    with pytest.raises(SettingError, match="laplace_scale"):
+        LinearGaussianSettings(kind="linear_gaussian", neurons=3, noise_sd=1.0, laplace_scale=1.0)
+
+
+def test_decoder_of_another_width_is_refused():
+    with pytest.raises(SettingError, match="one per neuron"):
+        build_model(SparseCodingSettings(**SPARSE), np.eye(4))
