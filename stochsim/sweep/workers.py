@@ -108,7 +108,7 @@ class Workers:
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, str(self._folder)), daemon=True)
-        with _main_module_hidden():
+        with _main_module_hidden(), _interrupts_ignored():
             process.start()
         theirs.close()
         self._processes.append(process)
@@ -149,6 +149,19 @@ class Workers:
             if message.kind != "progress":
                 self._busy[connection] = None
             yield message
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C for the moment in which a worker starts: the worker inherits that and leaves it to the parent from the first on."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signals, and only it gets Ctrl-C
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
