@@ -23,7 +23,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """"yes" or "no": does the value reach its bar? Empty without a bar."""
+        """ "yes" or "no": does the value reach its bar? Empty without a bar."""
         if self.bar is None:
             return ""
         return "yes" if (self.value >= self.bar if self.better == "higher" else self.value <= self.bar) else "no"

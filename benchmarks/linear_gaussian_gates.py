@@ -54,7 +54,9 @@ def problem(key: int) -> Problem:
     return Problem(model, stimuli[:TRAIN_STIMULI], stimuli[TRAIN_STIMULI:])
 
 
-def train_network(task: Problem, rho: float, key: int, bits: int | None = None, start: Trained | None = None, steps: int = STEPS) -> Trained:
+def train_network(
+    task: Problem, rho: float, key: int, bits: int | None = None, start: Trained | None = None, steps: int = STEPS
+) -> Trained:
     """A float network, or one of so many bits that starts from the float `start`; the decoder stays fixed."""
     settings = TrainSettings(steps=steps)
     model = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
@@ -101,9 +103,7 @@ def _figures(label: str, measured: Sequence[Gates], rho: float, bars: bool) -> l
         values = [getattr(gate, field) for gate in measured]
         unit = "posterior sd" if field == "mean_error" else "1"
         full = f"{label}, rho = {rho:g}: {name}"
-        figures.append(
-            Figure(full, float(np.mean(values)), min(values), max(values), unit, "theory", bar if bars else None, "lower")
-        )
+        figures.append(Figure(full, float(np.mean(values)), min(values), max(values), unit, "theory", bar if bars else None, "lower"))
     return figures
 
 

@@ -15,13 +15,23 @@ if TYPE_CHECKING:
     from stochsim.energy import Energy, Operations, format_energy
     from stochsim.hardware import Hardware, Noise, Precision, preset, presets
     from stochsim.keys import fold_in
-    from stochsim.models import LinearGaussian, LinearGaussianSettings, SparseCoding, SparseCodingSettings, build_model
+    from stochsim.models import LinearGaussian, LinearGaussianSettings, Reference, SparseCoding, SparseCodingSettings, build_model
     from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
     from stochsim.posterior import Estimate, Survival, Yardstick, cliff, compare, survival
     from stochsim.report import write_report
     from stochsim.settings import SettingError, StochsimError
     from stochsim.sweep import Study, collect, run_sweep
-    from stochsim.training import TrainSettings, load_network, objective, save_network, train
+    from stochsim.training import (
+        Trained,
+        TrainSettings,
+        learn_decoder,
+        load_network,
+        objective,
+        save_network,
+        train,
+        train_float,
+        train_quantised,
+    )
 
 _FILES = {
     "stochsim.data": ("Dataset", "evaluation_stimuli", "load_dataset"),
@@ -29,13 +39,16 @@ _FILES = {
     "stochsim.energy": ("Energy", "Operations", "format_energy"),
     "stochsim.hardware": ("Hardware", "Noise", "Precision", "preset", "presets"),
     "stochsim.keys": ("fold_in",),
-    "stochsim.models": ("LinearGaussian", "LinearGaussianSettings", "SparseCoding", "SparseCodingSettings", "build_model"),
+    "stochsim.models": ("LinearGaussian", "LinearGaussianSettings", "Reference", "SparseCoding", "SparseCodingSettings", "build_model"),
     "stochsim.networks": ("FeedForward", "NetworkSettings", "quantised_from_float"),
     "stochsim.posterior": ("Estimate", "Survival", "Yardstick", "cliff", "compare", "survival"),
     "stochsim.report": ("write_report",),
     "stochsim.settings": ("SettingError", "StochsimError"),
     "stochsim.sweep": ("Study", "collect", "run_sweep"),
-    "stochsim.training": ("TrainSettings", "load_network", "objective", "save_network", "train"),
+    "stochsim.training": (
+        *("TrainSettings", "Trained", "learn_decoder", "load_network", "objective", "save_network"),
+        *("train", "train_float", "train_quantised"),
+    ),
 }
 
 __all__ = [
@@ -53,6 +66,7 @@ __all__ = [
     "Operations",
     "Precision",
     "Program",
+    "Reference",
     "Samples",
     "SettingError",
     "SparseCoding",
@@ -61,6 +75,7 @@ __all__ = [
     "Study",
     "Survival",
     "TrainSettings",
+    "Trained",
     "Yardstick",
     "build_model",
     "cliff",
@@ -71,6 +86,7 @@ __all__ = [
     "float_program",
     "fold_in",
     "format_energy",
+    "learn_decoder",
     "load_dataset",
     "load_network",
     "objective",
@@ -81,7 +97,13 @@ __all__ = [
     "save_network",
     "survival",
     "train",
+    "train_float",
+    "train_quantised",
     "write_report",
 ]
 
 __getattr__ = lazy_names(__name__, _FILES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

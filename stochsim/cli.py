@@ -72,8 +72,9 @@ def _print_report(folder: Path) -> None:
     from stochsim.report import console_table, write_report
     from stochsim.sweep import collect
 
-    print(console_table(collect(folder)))
-    print(f"\nreport: {write_report(folder)}")
+    with collect(folder) as results:
+        print(console_table(results))
+        print(f"\nreport: {write_report(results)}")
 
 
 def _list_hardware(args: argparse.Namespace) -> None:

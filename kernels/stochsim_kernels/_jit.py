@@ -18,8 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-KERNEL_VERSION = 1
-"""Raised when the same key may give other codes; part of the seed promise in ARCHITECTURE.md."""
+from stochsim_kernels import KERNEL_VERSION
 
 _STALE_AFTER_S = 30 * 24 * 3600
 

@@ -128,6 +128,22 @@ def noise_cdf(t, sigma, other, family):
     return _gaussian_plus_logistic(t, sigma, other)
 
 
+@inline
+def _as_threshold(p):
+    """round(2^31 p)."""
+    return np.uint32(min(max(p * ONE + 0.5, 0.5), ONE))
+
+
+@inline
+def _gaussian_threshold(t):
+    """round(2^31 Phi(t)); beyond 6.3 standard deviations Phi is within 2^-32 of 0 or 1, so that is where it rounds to."""
+    if t <= -6.3:
+        return np.uint32(0)
+    if t >= 6.3:
+        return np.uint32(2147483648)
+    return _as_threshold(normal_cdf(t))
+
+
 @kernel
 def fill_thresholds(drive, sigma, other, family, activation, edges, z, step, c_min, out):
     """Write round(P(code < k | drive) 2^31) to out (stimulus, levels - 1, neuron), uint32.
@@ -143,7 +159,10 @@ def fill_thresholds(drive, sigma, other, family, activation, edges, z, step, c_m
                 index = noiseless_index(a, activation, z, step, c_min, levels)
                 for k in range(levels - 1):
                     out[s, k, n] = np.uint32(0) if k < index else np.uint32(2147483648)
+            elif family == GAUSSIAN or oth <= _NEGLIGIBLE * sig:
+                total = math.hypot(sig, oth)
+                for k in range(levels - 1):
+                    out[s, k, n] = _gaussian_threshold((edges[k] - a) / total)
             else:
                 for k in range(levels - 1):
-                    p = noise_cdf(edges[k] - a, sig, oth, family)
-                    out[s, k, n] = np.uint32(min(max(math.floor(p * ONE + 0.5), 0.0), ONE))
+                    out[s, k, n] = _as_threshold(noise_cdf(edges[k] - a, sig, oth, family))

@@ -48,6 +48,11 @@ def _check_draw(reads: int, key: int, first_stimulus: int, first_read: int) -> N
             raise SettingError(f"'{name}' = {value!r}: should be an integer from {low} to {end - 1}")
 
 
+def _check_noise(noise: float) -> None:
+    if not (math.isfinite(noise) and noise >= 0):
+        raise SettingError(f"'noise' = {noise!r}: should be finite and at least 0")
+
+
 class Chip:
     """One Hardware running one Program.
 
@@ -56,8 +61,7 @@ class Chip:
     """
 
     def __init__(self, program: Program, hardware: Hardware, noise: float = 1.0) -> None:
-        if not (math.isfinite(noise) and noise >= 0):
-            raise SettingError(f"'noise' = {noise!r}: should be finite and at least 0")
+        _check_noise(noise)
         bits = {"weight_bits": program.weight_bits, "input_bits": program.input.bits, "output_bits": program.output.bits}
         for name, value in bits.items():
             if getattr(hardware.precision, name) != value:
@@ -136,9 +140,13 @@ class Chip:
 
 
 class FloatChip:
-    """The float network's own samples: no quantiser, no Hardware noise. Uses the same random integers as Chip does."""
+    """The float network's own samples: no quantiser, no Hardware noise. Uses the same random integers as Chip does.
+
+    Raises SettingError for a negative or non-finite `noise`.
+    """
 
     def __init__(self, program: FloatProgram, noise: float = 1.0) -> None:
+        _check_noise(noise)
         self.program, self.noise = program, float(noise)
 
     def sample(self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0) -> Samples:

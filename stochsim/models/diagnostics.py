@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy import special
 
@@ -64,6 +63,8 @@ def rank_rhat_and_ess(draws: NDArray[np.floating]) -> tuple[NDArray[np.float64],
     Both start from the normal scores of the split chains, computed here once; the statistics are those of arviz-stats on these scores, so
     the results equal its `rhat(method="rank")` and `ess(method="bulk", relative=True)`, which rank anew for each.
     """
+    from arviz_stats.base import array_stats  # slow to import, and only a Gibbs run needs it
+
     split = _split(draws)
     flat = split.reshape(split.shape[0], -1)
     table = _blom_table(flat.shape[1])

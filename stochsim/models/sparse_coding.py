@@ -7,7 +7,6 @@ from scipy import special
 from stochsim.data import check_stimuli
 from stochsim.keys import fold_in
 from stochsim.models.base import GenerativeModel, Progress, positive
-from stochsim.models.gibbs_run import start_run, trusted_reference
 from stochsim.models.reference import Reference
 from stochsim.settings import SettingError
 
@@ -41,6 +40,8 @@ class SparseCoding(GenerativeModel):
         numbers = first_stimulus + np.arange(len(x))
         linear = np.stack([row @ self.decoder for row in x]) / self.noise_sd**2  # row by row: BLAS may round a batch otherwise
         gram = self.decoder.T @ self.decoder / self.noise_sd**2
+        from stochsim.models.gibbs_run import start_run, trusted_reference  # Numba: only where chains run
+
         run = start_run(fold_in(key, "reference", self.kind), numbers, (linear, gram, 1.0 / self.laplace_scale))
         return trusted_reference(run, progress)
 

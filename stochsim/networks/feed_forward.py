@@ -49,12 +49,23 @@ class NetworkSettings(Settings):
 
 
 class FeedForward(torch.nn.Module):
-    """The network; `forward(x, noise)` gives responses and sigma. Weights start at N(0, 1/inputs), drawn from `generator`."""
+    """The network; `forward(x, noise)` gives responses and sigma. Weights are N(0, 1/inputs), drawn from `generator`, or 0 without one."""
 
     def __init__(self, settings: NetworkSettings, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.settings = settings
-        s = settings
+        with torch.random.fork_rng(devices=[]):  # torch's layers draw a start of their own from the global generator; overwritten below
+            self._build(settings)
+        self.log_sigma = torch.nn.Parameter(torch.full((settings.neurons,), float(np.log(0.5))))
+        with torch.no_grad():
+            if generator is None:
+                self.linear.weight.zero_()
+            else:
+                self.linear.weight.normal_(0, settings.inputs**-0.5, generator=generator)
+            if settings.bias:
+                self.linear.bias.zero_()
+
+    def _build(self, s: NetworkSettings) -> None:
         if s.weight_bits is None or s.input_bits is None or s.output_bits is None:
             self.input_quantizer, self.output_quantizer = None, None
             self.linear: Any = torch.nn.Linear(s.inputs, s.neurons, bias=s.bias)
@@ -62,11 +73,6 @@ class FeedForward(torch.nn.Module):
             self.input_quantizer = activation_quantizer(s.input_bits, s.input_scale)
             self.linear = quantised_linear(s.inputs, s.neurons, s.bias, s.weight_bits, s.weight_scale)
             self.output_quantizer = activation_quantizer(s.output_bits, s.output_scale)
-        self.log_sigma = torch.nn.Parameter(torch.full((s.neurons,), float(np.log(0.5))))
-        with torch.no_grad():
-            self.linear.weight.normal_(0, s.inputs**-0.5, generator=generator)
-            if s.bias:
-                self.linear.bias.zero_()
 
     def drive(self, x: torch.Tensor) -> torch.Tensor:
         """Drives (stimulus, neuron) of stimuli x (stimulus, input), in the units of the response."""

@@ -1,5 +1,6 @@
 """An uncertain number, and the bootstrap that makes one: percentile intervals over stimuli, and over keys where there are several."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -79,6 +80,7 @@ def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stim
     return bootstrap(_nan_mean, array, key=key, several_keys=array.ndim == 2)
 
 
+@functools.lru_cache(maxsize=8)
 def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[np.intp]:
     """Row numbers (resample, row) of bootstrap samples from (stimuli,) or, flattened, from (keys, stimuli)."""
     random = generator(key, "bootstrap", *shape)

@@ -64,19 +64,19 @@ DRAWINGS = (
 )
 
 
-def write_report(run_folder: Path) -> Path:
+def write_report(run: Path | Results) -> Path:
     """Write report.html, results.csv and timing.csv into a run's folder, finished or not; returns the page's path.
 
-    Raises StochsimError where there is no run, the store is damaged, or a file cannot be written.
+    run: the folder, or its results where they are open already. Raises StochsimError where there is no run, the store is damaged, or a
+    file cannot be written.
     """
-    results = collect(run_folder)
-    try:
-        write_results_csv(results, run_folder / "results.csv")
-        write_timing_csv(results, run_folder / "timing.csv")
-        page = run_folder / "report.html"
-        write_whole(page, render(results))
-    finally:
-        results.store.close()
+    if isinstance(run, Path):
+        with collect(run) as results:
+            return write_report(results)
+    write_results_csv(run, run.folder / "results.csv")
+    write_timing_csv(run, run.folder / "timing.csv")
+    page = run.folder / "report.html"
+    write_whole(page, render(run))
     return page
 
 

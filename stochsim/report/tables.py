@@ -134,11 +134,11 @@ def _console_rows(results: Results) -> list[list[str]]:
     ]
     rows = [heads]
     for row in results.summary:
-        second = words.estimate_words(row.estimates["elbo_nat"], ".2f") if own else words.estimate_words(words.available(row.survival))
+        second = row.estimates["elbo_nat"] if own else words.available(row.survival)
+        measured = [row.estimates["d"], second, row.estimates["reconstruction_error"]]
+        measured += [row.estimates["readout_accuracy"]] if labels else []
         cells = [words.widths_label(row), words.noise_label(row.noise, "x"), *([f"{row.rho:g}"] if several_rhos else [])]
-        cells += [words.estimate_words(row.estimates["d"]), second, words.number(row.estimates["reconstruction_error"].value)]
-        cells += [words.number(row.estimates["readout_accuracy"].value)] if labels else []
-        rows.append([*cells, words.energy_words(row)])
+        rows.append([*cells, *(words.estimate_words(each, ".2f") for each in measured), words.energy_words(row)])
     return rows
 
 

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from stochsim_kernels._jit import KERNEL_VERSION
+from stochsim_kernels import KERNEL_VERSION
 
 from stochsim import __version__
 from stochsim.hardware import Hardware

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,12 @@ class Results:
         self.machine: dict[str, str] = json.loads(about["machine"])
         self.plan: Plan = plan_study(self.study, self.hardware)
         self._done = store.hashes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
 
     @property
     def missing(self) -> int:

@@ -16,7 +16,7 @@ from stochsim.sweep.store import Store
 from stochsim.sweep.study import Study
 from stochsim.sweep.workers import Message, WorkerCrash, Workers
 
-_VERSIONS = ("stochsim", "torch", "brevitas", "numba", "numpy", "scipy", "scikit-image", "scikit-learn", "arviz-stats")
+_VERSIONS = ("stochsim", "torch", "brevitas", "numba", "numpy", "scipy", "scikit-image", "scikit-learn", "arviz-stats", "matplotlib")
 
 
 def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:

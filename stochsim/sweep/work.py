@@ -106,7 +106,14 @@ def _reference(job: Job) -> Outcome:
     arrays, facts = reference.to_arrays()
     path = job.temporary()
     save_file(arrays, path, metadata=facts)
-    return {"diagnostics": facts}, path
+    return {"diagnostics": facts | _diagnostics(reference)}, path
+
+
+def _diagnostics(reference: Reference) -> dict[str, Any]:
+    found = reference.diagnostics
+    if found is None:
+        return {}
+    return {"max_rhat": found.max_rhat, "min_ess_per_draw": found.min_ess_per_draw, "max_thinning": int(found.thinning.max())}
 
 
 @functools.lru_cache(maxsize=2)

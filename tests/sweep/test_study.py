@@ -1,0 +1,180 @@
+"""A study refuses what is wrong before anything runs, and says which field, which value, which rule and what would do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tinystudy import changed, study_of, write_study
+
+from stochsim.hardware import Hardware, Noise, preset
+from stochsim.settings import SettingError, write_toml
+from stochsim.sweep import Study
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "first_light.toml"
+NAN, INF = float("nan"), float("inf")
+
+
+def complaint(path: Path) -> str:
+    """What reading and checking the study at this path says; an empty string where it is valid."""
+    try:
+        study = Study.read(path)
+        study.check(study.hardware.resolve(path.parent))
+    except SettingError as error:
+        return str(error)
+    return ""
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    # misspelt keys, at each level
+    ({"modle": {}}, "unknown key 'modle': did you mean 'model'?"),
+    ({"model__neurns": 8}, "model.linear_gaussian: unknown key 'neurns': did you mean 'neurons'?"),
+    ({"model__laplace_scale": 1.0}, "model.linear_gaussian: unknown key 'laplace_scale': valid: kind, neurons, noise_sd"),
+    ({"data__compnents": 8}, "data: unknown key 'compnents': did you mean 'components'?"),
+    ({"train__stpes": 3}, "train: unknown key 'stpes': did you mean 'steps'?"),
+    ({"hardware__prest": "thermal-floor"}, "hardware: unknown key 'prest': did you mean 'preset'?"),
+    ({"hardware__noise": {"read_sgma": 1}}, "hardware: noise: unknown key 'read_sgma': did you mean 'read_sigma'?"),
+    ({"grid__bts": [2]}, "grid: unknown key 'bts': did you mean 'bits'?"),
+    ({"measure__read": 100}, "measure: unknown key 'read': did you mean 'reads'?"),
+    # bits
+    ({"grid__bits": [2, 9]}, "grid: 'bits.1' = 9: should be less than or equal to 8"),
+    ({"grid__bits": [0]}, "grid: 'bits.0' = 0: should be greater than or equal to 1"),
+    ({"grid__bits": [-1]}, "grid: 'bits.0' = -1: should be greater than or equal to 1"),
+    ({"grid__bits": [2.0]}, "grid: 'bits.0' = 2.0: should be a valid integer"),
+    ({"grid__bits": [True]}, "grid: 'bits.0' = True: should be a valid integer"),
+    ({"grid__bits": ["2"]}, "grid: 'bits.0' = '2': should be a valid integer"),
+    ({"grid__bits": 3}, "grid: 'bits' = 3: should be a list"),
+    ({"grid__bits": []}, "grid: 'bits' = []: should name at least 1"),
+    ({"grid__weight_bits": [2]}, "grid: 'bits' ties weight_bits, input_bits and output_bits: give it alone, or the three without it"),
+    (
+        {"grid__bits": None, "grid__weight_bits": [2], "grid__input_bits": [3]},
+        "grid: give 'bits', or all three of weight_bits, input_bits and output_bits; missing: output_bits",
+    ),
+    (
+        {"grid__bits": None, "grid__weight_bits": [2], "grid__input_bits": [9], "grid__output_bits": [2]},
+        "grid: 'input_bits.0' = 9: should be less than or equal to 8",
+    ),
+    # noise and rho
+    ({"grid__noise": [-0.5]}, "grid: 'noise.0' = -0.5: should be greater than or equal to 0"),
+    ({"grid__noise": [0, NAN]}, "grid: 'noise.1' = nan: should be a finite number"),
+    ({"grid__noise": [INF]}, "grid: 'noise.0' = inf: should be a finite number"),
+    ({"hardware__noise": {"read_sigma": -1}}, "hardware: noise: 'read_sigma' = -1: should be greater than or equal to 0"),
+    ({"hardware__noise": {"weight_sigma": NAN}}, "hardware: noise: 'weight_sigma' = nan: should be a finite number"),
+    ({"hardware__noise": {"family": "gausian"}}, "hardware: noise: 'family' = 'gausian': should be 'gaussian', 'logistic' or 'uniform'"),
+    ({"grid__rho": [-0.5]}, "grid: 'rho.0' = -0.5: should be greater than or equal to 0"),
+    ({"grid__rho": [0, 0.5]}, "rho = 0.5 has no default price: set reliability.e0_j (joules at σ = s), or take rho 0, 1 or 2"),
+    # keys and values given twice
+    ({"grid__keys": [-1]}, "grid: 'keys.0' = -1: should be greater than or equal to 0"),
+    ({"grid__keys": [2**63]}, f"grid: 'keys.0' = {2**63}: should be less than {2**63}"),
+    ({"grid__keys": [0.5]}, "grid: 'keys.0' = 0.5: should be a valid integer"),
+    ({"grid__bits": [2, 4, 2]}, "grid: 'bits' = [2, 4, 2]: names a value twice"),
+    ({"grid__noise": [1, 1.0]}, "grid: 'noise' = [1.0, 1.0]: names a value twice"),
+    ({"grid__rho": [0, 0]}, "grid: 'rho' = [0.0, 0.0]: names a value twice"),
+    ({"grid__keys": [3, 3]}, "grid: 'keys' = [3, 3]: names a value twice"),
+    # model, data and training
+    ({"version": 2}, "'version' = 2: should be 1"),
+    ({"version": None}, "'version' is missing"),
+    ({"model": None}, "'model' is missing"),
+    ({"model__kind": "spares_coding"}, "'model.kind' = 'spares_coding': did you mean 'sparse_coding'?"),
+    ({"model__kind": None}, "'model.kind' is missing"),
+    ({"model__kind": "sparse_coding"}, "model.sparse_coding: 'laplace_scale' is missing"),
+    ({"model__neurons": "8"}, "model.linear_gaussian: 'neurons' = '8': should be a valid integer"),
+    ({"model__noise_sd": 0.0}, "model.linear_gaussian: 'noise_sd' = 0.0: should be greater than 0"),
+    ({"model__noise_sd": NAN}, "model.linear_gaussian: 'noise_sd' = nan: should be a finite number"),
+    ({"data__kind": "patch"}, "data: 'kind' = 'patch': should be 'patches' or 'digits'"),
+    ({"data__components": 16}, "data: 'components' = 16: 1 to 15 at size 4, for the mean of each patch is removed; nearest valid: 15"),
+    ({"data__size": 3}, "data: 'size' = 3: patches have sides of 4 to 16 pixels; nearest valid: 4"),
+    ({"data": {"kind": "digits", "size": 8, "components": 64}}, "'components' = 64: the training pictures have rank 61; nearest valid: 61"),
+    ({"train__steps": 0}, "train: 'steps' = 0: should be greater than or equal to 1"),
+    ({"train__learning_rate": "5e-3"}, "train: 'learning_rate' = '5e-3': should be a valid number"),
+    ({"train__decoder": "share"}, "train: 'decoder' = 'share': should be 'shared' or 'own'"),
+    # chip and measures
+    ({"hardware": None}, "'hardware' is missing"),
+    ({"hardware__preset": "digital-45"}, "hardware preset 'digital-45' is unknown: did you mean 'digital-45nm'?"),
+    ({"hardware__preset": ""}, "hardware preset '' is unknown: valid: digital-45nm, in-memory-28nm, thermal-floor"),
+    ({"hardware__file": "chip.toml"}, 'hardware: give either preset = "NAME" or file = "chip.toml"'),
+    ({"hardware": {}}, 'hardware: give either preset = "NAME" or file = "chip.toml"'),
+    ({"hardware": {"file": "chip.toml"}}, "chip.toml: cannot be read (No such file or directory)"),
+    ({"measure__reads": 102}, "measure: 'reads' = 102: should be a multiple of 4"),
+    ({"measure__reads": 96}, "measure: 'reads' = 96: should be greater than or equal to 100"),
+    ({"measure__reads": 6000}, "measure: 'reads' = 6000: should be less than or equal to 5000"),
+    ({"measure__stimuli": 7}, "measure: 'stimuli' = 7: should be greater than or equal to 8"),
+    ({"measure__stimuli": 12001}, "'measure.stimuli' = 12001: should be at most 12000, all that patches hold out"),
+    ({"measure__directions": 0}, "measure: 'directions' = 0: should be greater than or equal to 1"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD, ids=lambda part: " ".join(part) if isinstance(part, dict) else "")
+def test_bad_input_is_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    said = complaint(write_study(tmp_path, **changes))
+    assert said.endswith(message)
+    assert "\n" not in said
+
+
+def test_errors_of_a_study_open_with_its_file(tmp_path: Path) -> None:
+    path = write_study(tmp_path, grid__bits=[9])
+    assert complaint(path).startswith(f"{path}: grid: ")
+    path.write_text("version = = 1")
+    assert complaint(path).startswith(f"{path}: not valid TOML (")
+    assert complaint(tmp_path / "none.toml") == f"{tmp_path}/none.toml: cannot be read (No such file or directory)"
+
+
+def test_the_tiny_study_and_the_example_are_valid(tmp_path: Path) -> None:
+    """So that the refusals above are due to the change alone."""
+    assert complaint(write_study(tmp_path)) == ""
+    assert complaint(EXAMPLE) == ""
+
+
+def test_the_example_is_the_study_of_the_demo() -> None:
+    study = Study.read(EXAMPLE)
+    assert study.grid.widths() == [(b, b, b) for b in (1, 2, 3, 4, 6, 8)]
+    assert study.grid.noise == (0, 0.5, 1, 2, 4)
+    assert (study.grid.rho, study.grid.keys) == ((0,), (0,))
+    assert (study.model.kind, study.model.neurons, study.train.steps) == ("sparse_coding", 64, 1500)
+    assert (study.measure.stimuli, study.measure.reads, study.measure.directions) == (64, 1000, 256)
+
+
+def test_what_may_be_left_out_has_the_value_of_the_example() -> None:
+    study = Study.from_table(changed(train=None, measure=None, grid__noise=None))
+    example = Study.read(EXAMPLE)
+    assert study.train == example.train
+    assert study.measure == example.measure
+    assert (study.grid.noise, study.grid.rho, study.grid.keys) == ((1,), (0,), (0,))
+
+
+def test_a_study_gives_itself_back_from_its_table() -> None:
+    for study in (Study.read(EXAMPLE), study_of(hardware__noise={"read_sigma": 0.1}, train__decoder="own")):
+        assert Study.from_table(study.to_table()) == study
+
+
+def test_bits_apart_are_all_combinations() -> None:
+    study = study_of(grid__bits=None, grid__weight_bits=[4, 2], grid__input_bits=[8], grid__output_bits=[1, 3])
+    assert study.grid.widths() == [(2, 8, 1), (2, 8, 3), (4, 8, 1), (4, 8, 3)]
+
+
+def test_a_chip_file_is_found_beside_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chips, elsewhere = tmp_path / "chips", tmp_path / "elsewhere"
+    chips.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    chip = preset("thermal-floor").replace(name="mine")
+    chip.write(chips / "mine.toml")
+    path = write_study(tmp_path, hardware={"file": "chips/mine.toml"})
+    assert Study.read(path).hardware.resolve(path.parent) == chip
+
+
+def test_a_bad_chip_file_is_named(tmp_path: Path) -> None:
+    write_toml(tmp_path / "chip.toml", {**preset("thermal-floor").to_table(), "precison": {}})
+    said = complaint(write_study(tmp_path, hardware={"file": "chip.toml"}))
+    assert said == f"{tmp_path}/chip.toml: unknown key 'precison': did you mean 'precision'?"
+
+
+def test_a_chip_that_prices_rho_is_enough(tmp_path: Path) -> None:
+    table = preset("digital-45nm").to_table()
+    Hardware.from_table({**table, "reliability": {**table["reliability"], "e0_j": 1e-15}}).write(tmp_path / "chip.toml")
+    assert complaint(write_study(tmp_path, hardware={"file": "chip.toml"}, grid__rho=[0.5])) == ""
+
+
+def test_noise_of_the_study_replaces_the_noise_of_the_chip() -> None:
+    study = study_of(hardware__noise={"family": "logistic", "read_sigma": 0.25})
+    assert study.hardware.resolve(Path()) == preset("digital-45nm").replace(noise=Noise(family="logistic", read_sigma=0.25))
+    assert study_of().hardware.resolve(Path()).noise == preset("digital-45nm").noise

@@ -1,0 +1,140 @@
+"""Settings: what an error says, and what TOML gives back."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+import pytest
+
+from stochsim.settings import SettingError, Settings, StochsimError, nearest, read_toml, write_toml
+
+
+class Cat(Settings):
+    """A section told apart by `kind`."""
+
+    kind: Literal["cat"] = "cat"
+    lives: int = pydantic.Field(default=9, ge=1, le=9)
+
+
+class Dog(Settings):
+    """Another."""
+
+    kind: Literal["dog"] = "dog"
+    weight_kg: float
+
+
+class Shelf(Settings):
+    """A section with a rule that ties fields together."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    @pydantic.model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise SettingError(f"'low' = {self.low}: should be at most 'high' = {self.high}")
+        return self
+
+
+class House(Settings):
+    """A table with sections, a union, a list and an option."""
+
+    animal: Annotated[Cat | Dog, pydantic.Field(discriminator="kind")]
+    shelf: Shelf = Shelf()
+    rooms: Annotated[tuple[Annotated[int, pydantic.Field(ge=1)], ...], pydantic.Field(min_length=1)] = (1,)
+    colour: Literal["red", "blue"] | None = None
+
+
+GOOD: dict[str, Any] = {"animal": {"kind": "dog", "weight_kg": 3}, "shelf": {"low": 0.5}, "rooms": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"romms": [1]}, "unknown key 'romms': did you mean 'rooms'?"),
+        ({"zzz": 1}, "unknown key 'zzz': valid: animal, shelf, rooms, colour"),
+        ({"shelf": {"lo": 1}}, "shelf: unknown key 'lo': did you mean 'low'?"),
+        ({"animal": {"kind": "dog"}}, "animal.dog: 'weight_kg' is missing"),
+        ({"animal": {"kind": "dgo", "weight_kg": 3}}, "'animal.kind' = 'dgo': did you mean 'dog'?"),
+        ({"animal": {"kind": "fish"}}, "'animal.kind' = 'fish': valid: cat, dog"),
+        ({"animal": {"weight_kg": 3}}, "'animal.kind' is missing"),
+        ({"animal": {"kind": "cat", "lives": 10}}, "animal.cat: 'lives' = 10: should be less than or equal to 9"),
+        ({"animal": {"kind": "cat", "lives": 3.0}}, "animal.cat: 'lives' = 3.0: should be a valid integer"),
+        ({"animal": {"kind": "cat", "lives": True}}, "animal.cat: 'lives' = True: should be a valid integer"),
+        ({"animal": {"kind": "dog", "weight_kg": "3"}}, "animal.dog: 'weight_kg' = '3': should be a valid number"),
+        ({"animal": {"kind": "dog", "weight_kg": float("nan")}}, "animal.dog: 'weight_kg' = nan: should be a finite number"),
+        ({"animal": {"kind": "dog", "weight_kg": float("inf")}}, "animal.dog: 'weight_kg' = inf: should be a finite number"),
+        ({"animal": 3}, "'animal' = 3: should be a table"),
+        ({"shelf": [1]}, "'shelf' = (1,): should be a table"),
+        ({"shelf": {"low": 2}}, "shelf: 'low' = 2.0: should be at most 'high' = 1.0"),
+        ({"rooms": 3}, "'rooms' = 3: should be a list"),
+        ({"rooms": []}, "'rooms' = []: should name at least 1"),
+        ({"rooms": [0]}, "'rooms.0' = 0: should be greater than or equal to 1"),
+        ({"rooms": [1, 0, 2]}, "'rooms.1' = 0: should be greater than or equal to 1"),
+        ({"colour": "green"}, "'colour' = 'green': should be 'red' or 'blue'"),
+        ({"rooms": [0], "colour": 1}, "'rooms.0' = 0: should be greater than or equal to 1; 'colour' = 1: should be 'red' or 'blue'"),
+    ],
+)
+def test_an_error_says_this_and_no_more(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        House.from_table(GOOD | changes)
+    assert str(caught.value) == message
+
+
+def test_a_missing_section_is_named() -> None:
+    with pytest.raises(SettingError, match="^'animal' is missing$"):
+        House()
+
+
+def test_where_opens_the_message() -> None:
+    with pytest.raises(SettingError, match=r"^house.toml: 'rooms' = 3"):
+        House.from_table(GOOD | {"rooms": 3}, "house.toml")
+
+
+def test_a_setting_error_is_both_a_stochsim_error_and_a_value_error() -> None:
+    assert issubclass(SettingError, StochsimError)
+    assert issubclass(SettingError, ValueError)
+
+
+def test_settings_are_frozen_and_hashable() -> None:
+    house = House.from_table(GOOD)
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        house.rooms = (3,)  # type: ignore[misc]
+    assert hash(house) == hash(House.from_table(GOOD))
+
+
+def test_integers_are_taken_for_floats_as_toml_writers_mean_them() -> None:
+    assert House.from_table(GOOD) == House.from_table(GOOD | {"animal": {"kind": "dog", "weight_kg": 3.0}})
+
+
+def test_toml_round_trip(tmp_path: Path) -> None:
+    house = House.from_table(GOOD)
+    write_toml(tmp_path / "house.toml", house.to_table())
+    assert House.from_table(read_toml(tmp_path / "house.toml")) == house
+    assert "colour" not in house.to_table()
+    assert House.from_table(house.to_table() | {"colour": "red"}) != house
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"rooms = [1,\n2\nx = 3\n", r"not valid TOML .*line 3"), (b"\xff\xfe", "not valid TOML"), (b"a = 1\na = 2\n", "not valid TOML")],
+)
+def test_bad_toml_names_the_file_and_the_line(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "house.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingError, match=f"house.toml: {message}"):
+        read_toml(path)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"none.toml: cannot be read \(No such file"):
+        read_toml(tmp_path / "none.toml")
+    with pytest.raises(SettingError, match=r"cannot be read \(Is a directory"):
+        read_toml(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"), [("bts", "did you mean 'bits'?"), ("BITS", "valid: bits, noise"), (7, "valid: bits, noise"), ("", "valid: bits, noise")]
+)
+def test_nearest(value: object, sentence: str) -> None:
+    assert nearest(value, ["bits", "noise"]) == sentence
