@@ -1,8 +1,9 @@
 """Does training find the posterior that theory predicts? Linear-Gaussian model, fixed decoder, float and quantised networks.
 
-Lambda = A^T A / s_x² + I. At rho = 0 and c = s = 1 a factorised network has sigma_i² = 1 / Lambda_ii and the posterior mean; under the price
-C_rho, sigma_i² = (1 / Lambda_ii)^(2 / (rho + 2)), so log sigma² against log 1 / Lambda_ii has slope 2 / (rho + 2). The decoder's columns have
-norms from 0.1 to 2, spaced logarithmically, so that sigma differs between neurons. The quantised networks report the same without a bar.
+Lambda = A^T A / s_x² + I. At rho = 0 and c = s = 1 a factorised network has sigma_i² = 1 / Lambda_ii and the posterior mean; under the
+price C_rho, sigma_i² = (1 / Lambda_ii)^(2 / (rho + 2)), so log sigma² against log 1 / Lambda_ii has slope 2 / (rho + 2). The decoder's
+columns have norms from 0.1 to 2, spaced logarithmically, so that sigma differs between neurons. Quantised networks report the same without
+a bar.
 """
 
 from collections.abc import Sequence

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 ORDER = (
     "benchmarks",
+    "stochsim.__main__",
     "stochsim.cli",
     "stochsim",
     "stochsim.report",

@@ -82,7 +82,7 @@ def test_an_error_says_this_and_no_more(changes: dict[str, Any], message: str) -
 
 
 def test_a_missing_section_is_named() -> None:
-    with pytest.raises(SettingError, match="^'animal' is missing$"):
+    with pytest.raises(SettingError, match=r"^'animal' is missing$"):
         House()
 
 
@@ -134,7 +134,8 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "sentence"), [("bts", "did you mean 'bits'?"), ("BITS", "valid: bits, noise"), (7, "valid: bits, noise"), ("", "valid: bits, noise")]
+    ("value", "sentence"),
+    [("bts", "did you mean 'bits'?"), ("BITS", "valid: bits, noise"), (7, "valid: bits, noise"), ("", "valid: bits, noise")],
 )
 def test_nearest(value: object, sentence: str) -> None:
     assert nearest(value, ["bits", "noise"]) == sentence

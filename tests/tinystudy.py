@@ -78,8 +78,16 @@ def stored_rows(folder: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def answers(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """Of each stored row what the key determines: kind, label, settings, result, artifact and its SHA-256."""
-    return {task: row[1:7] for task, row in stored_rows(folder).items()}
+    """Of each stored row what the key determines: kind, label, settings, result, and the content of its artifact."""
+    artifacts = folder / "artifacts"
+    return {task: (*row[1:5], _content(artifacts / row[5]) if row[5] else None) for task, row in stored_rows(folder).items()}
+
+
+def _content(path: Path) -> tuple[Any, bytes]:
+    """A safetensors file as its header and its numbers: the order of what the header says differs from writing to writing."""
+    whole = path.read_bytes()
+    end = 8 + int.from_bytes(whole[:8], "little")
+    return json.loads(whole[8:end]), whole[end:]
 
 
 def about(study: Study, hardware: Hardware) -> dict[str, str]:

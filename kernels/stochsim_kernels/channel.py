@@ -130,8 +130,8 @@ def noise_cdf(t, sigma, other, family):
 
 @inline
 def _as_threshold(p):
-    """round(2^31 p)."""
-    return np.uint32(min(max(p * ONE + 0.5, 0.5), ONE))
+    """round(2^31 p), for p from 0 to 1 (a last place beyond them does not matter)."""
+    return np.uint32(np.int64(p * ONE + 0.5))
 
 
 @inline

@@ -22,21 +22,20 @@ def save_network(path: Path, trained: Trained) -> None:
     # What the key determines only: two trainings of one key write the same bytes.
     facts = {name: value for name, value in asdict(trained.result).items() if name != "seconds"}
     settings = trained.network.settings.to_table()
-    header = {"settings": settings, "rho": trained.rho, "result": facts}
-    save_file(tensors, path, metadata={"format": _FORMAT, "header": json.dumps(header, sort_keys=True)})
+    header = {"format": _FORMAT, "settings": settings, "rho": trained.rho, "result": facts}
+    save_file(tensors, path, metadata={"header": json.dumps(header, sort_keys=True)})  # one entry: safetensors shuffles them
 
 
 def load_network(path: Path) -> Trained:
     """What save_network wrote; raises StochsimError for a file that is damaged or of another kind."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get("header", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise StochsimError(f"{path}: not a readable checkpoint ({error})") from None
-    if metadata.get("format") != _FORMAT:
-        raise StochsimError(f"{path}: format '{metadata.get('format')}' where '{_FORMAT}' is expected")
-    header = json.loads(metadata["header"])
+    if header.get("format") != _FORMAT:
+        raise StochsimError(f"{path}: format '{header.get('format')}' where '{_FORMAT}' is expected")
     network = FeedForward(NetworkSettings.from_table(header["settings"], str(path)))
     decoder = tensors.pop("decoder")
     network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})

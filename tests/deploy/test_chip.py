@@ -1,5 +1,6 @@
 """The chip: split invariance, refusals, values, operations counted by hand, and the float chip's moments."""
 
+import dataclasses
 import math
 
 import numba
@@ -88,16 +89,17 @@ def test_quantizer_conventions(bits, c_min, z, step):
 
 
 def test_operations_by_hand(make_program, make_hardware, x):
-    """6 stimuli × 20 reads of 12 inputs and 5 neurons, 4 bits: 60 products each read, 12 + 5 codes, one sum of 4 + 4 + 4 bits."""
-    hardware = make_hardware().replace(reliability=Reliability(s=0.5))
-    chip = Chip(make_program(sigma=[0.1, 0.1, 0.2, 0.2, 0.2]), hardware, noise=2.0)
+    """6 stimuli × 20 reads, 12 inputs, 5 neurons: 60 products of 4 by 3 bits a read, sums of 4 + 3 + 4 bits, codes of 3 and 2 bits."""
+    program = dataclasses.replace(make_program(sigma=[0.1, 0.1, 0.2, 0.2, 0.2]), input=Quantizer(3, 0.5), output=Quantizer(2, 0.5))
+    hardware = make_hardware().with_precision(4, 3, 2).replace(reliability=Reliability(s=0.5))
+    chip = Chip(program, hardware, noise=2.0)
     expected = {
-        Operation("multiply", (4, 4)): 120 * 60,
-        Operation("add", (12,)): 120 * 60,
-        Operation("dac", (4,)): 120 * 12,
-        Operation("adc", (4,)): 120 * 5,
+        Operation("multiply", (4, 3)): 120 * 60,
+        Operation("add", (11,)): 120 * 60,
+        Operation("dac", (3,)): 120 * 12,
+        Operation("adc", (2,)): 120 * 5,
         Operation("weight_memory", (240,)): 6 * 240,
-        Operation("code_memory", (68,)): 120 * 68,
+        Operation("code_memory", (46,)): 120 * 46,
         Operation("random"): 120 * 5 * 32,
         Operation("hold", (2 * 0.1 / 0.5,)): 120 * 2,
         Operation("hold", (2 * 0.2 / 0.5,)): 120 * 3,

@@ -83,7 +83,7 @@ def _distance_to_edge(values, quantizer):
 
 
 def test_mixed_widths(float_trained, dataset):
-    """Weight, input and output bits apart. Only on an exact tie (1 bit, no bias, sum 0) may float64's own summation fall on the other side."""
+    """Weight, input and output bits apart. Only on an exact tie (1 bit, no bias, sum 0) may float64's summation fall on the other side."""
     x = dataset.held_out[::12]
     for widths in ((1, 8, 4), (8, 1, 2), (3, 5, 1)):
         trained = train_quantised(float_trained, dataset.train, MODEL, TrainSettings(steps=5), widths, KEY)

@@ -54,6 +54,15 @@ def test_integers_are_those_behind_the_codes():
     assert [reference.random31(KEY, 1, 2, 10, 71, n) for n in range(7)] == u[1, 1].tolist()
 
 
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_a_threshold_equal_to_u_is_passed(bits):
+    """u >= threshold, at every place of the threshold list: all thresholds u, then all u + 1."""
+    u = integers((1, 1, 40))
+    at = np.broadcast_to(u, (1, 2**bits - 1, 40)).copy()
+    assert (draw(at, 1, c_min=0) == 2**bits - 1).all()
+    assert (draw(at + np.uint32(1), 1, c_min=0) == 0).all()
+
+
 @pytest.mark.parametrize("neurons", [1, 2, 7, 64])
 def test_threads_change_no_code(neurons):
     """The codes are compared at one and at all threads; reads beyond one task's share, in every stimulus."""
@@ -88,7 +97,7 @@ def test_more_neurons_change_no_code_of_the_first_ones(neurons):
 
 def test_key_layer_event_and_indices_each_give_other_integers():
     """Of 2^31 values two equal ones in 64 places are expected once in 3e7 such comparisons."""
-    base = dict(key=KEY, layer=2, event=3, first_stimulus=10, first_read=100)
+    base = {"key": KEY, "layer": 2, "event": 3, "first_stimulus": 10, "first_read": 100}
     tables = [integers((1, 8, 8), **base)] + [integers((1, 8, 8), **{**base, name: base[name] + 8}) for name in base]
     for i, one in enumerate(tables):
         assert all((one != other).all() for other in tables[:i])

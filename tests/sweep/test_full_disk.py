@@ -59,7 +59,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_sqlite_full(tmp_path: Path) -> None:
     with Store.create_or_open(tmp_path / "run") as store:
         store._connection.execute("PRAGMA max_page_count=20")
-        with pytest.raises(StochsimError, match="the disk is full .*; what is stored stays readable"):
+        with pytest.raises(StochsimError, match=r"the disk is full .*; what is stored stays readable"):
             fill(store)
         stored = store.hashes()
         assert len(stored) > 2
@@ -69,7 +69,7 @@ def test_sqlite_full(tmp_path: Path) -> None:
 def test_a_full_disk_while_storing_rows(small_disk: Path) -> None:
     folder = small_disk / "run"
     with Store.create_or_open(folder) as store:
-        with pytest.raises(StochsimError, match="the disk is full .*; what is stored stays readable"):
+        with pytest.raises(StochsimError, match=r"the disk is full .*; what is stored stays readable"):
             fill(store)
         stored = store.hashes()
         assert len(stored) > 10
@@ -88,7 +88,7 @@ def test_a_disk_that_is_full_from_the_start(fits: str, small_disk: Path) -> None
     with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):  # noqa: PT012
         while True:
             filler.write(b"x" * 4096)
-    with pytest.raises(StochsimError, match="full|No space left"):
+    with pytest.raises(StochsimError, match=r"full|No space left"):
         Store.create_or_open(folder)
     (small_disk / "filler").unlink()
     with Store.create_or_open(folder) as store:
@@ -102,7 +102,9 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
         "with Store.create_or_open(Path(sys.argv[1])) as store: fill(store)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "run", Path(__file__).parent], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "run", Path(__file__).parent], capture_output=True, text=True, env=environment
+    )
     assert "StochsimError" in done.stderr
     assert "the disk is full" in done.stderr
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 65536

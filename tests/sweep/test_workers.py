@@ -12,7 +12,6 @@ import pytest
 from safetensors import SafetensorError
 
 from stochsim.settings import SettingError, StochsimError
-from stochsim.sweep import workers
 from stochsim.sweep.workers import Message, Workers, _interrupts_ignored, _main_module_hidden, _run_job
 
 JOB = {"kind": "point", "hash": "abc"}
@@ -119,30 +118,26 @@ def test_workers_can_be_started_from_another_thread() -> None:
     assert seen == [signal.getsignal(signal.SIGINT)]
 
 
-def test_a_worker_that_has_gone_is_an_error_of_its_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a task: an error of that task. Without one: nothing can go on. Environment and processes are left as they were."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+def test_a_worker_that_has_gone_is_an_error_of_its_task(tmp_path: Path) -> None:
     with Workers(2, tmp_path) as pool:
-        assert (os.environ["OMP_NUM_THREADS"], os.environ.get("NUMBA_NUM_THREADS")) == ("3", None)
         assert pool.idle == 2
         pool.give("abc", dict(JOB))
         assert pool.idle == 1
-        first, second = pool._processes
-        os.kill(first.pid, signal.SIGKILL)
+        os.kill(pool._processes[0].pid, signal.SIGKILL)
         (message,) = pool.messages(60)
-        assert (message.kind, message.hash) == ("error", "abc")
-        assert message.content["text"].startswith("its worker ended without a word (killed, or out of memory?); what is stored stays")
-        first.join()
-        os.kill(second.pid, signal.SIGKILL)
-        with pytest.raises(StochsimError, match="a worker ended without a word"):
-            for _ in range(2):  # the first one is still among those asked
-                list(pool.messages(60))
-                pool._busy.pop(next(iter(pool._busy)))
-    assert not any(process.is_alive() for process in (first, second))
+    assert (message.kind, message.hash) == ("error", "abc")
+    assert message.content["text"].startswith("its worker ended without a word (killed, or out of memory?); what is stored stays")
+    assert not any(process.is_alive() for process in pool._processes)
 
 
-def test_a_job_for_a_worker_that_has_gone_is_not_lost_silently(tmp_path: Path) -> None:
+def test_a_worker_that_has_gone_without_a_task_is_an_error_too(tmp_path: Path) -> None:
+    with Workers(1, tmp_path) as pool:
+        os.kill(pool._processes[0].pid, signal.SIGKILL)
+        with pytest.raises(StochsimError, match=r"^a worker ended without a word"):
+            list(pool.messages(60))
+
+
+def test_a_task_for_a_worker_that_has_gone_is_not_lost_silently(tmp_path: Path) -> None:
     with Workers(1, tmp_path) as pool:
         os.kill(pool._processes[0].pid, signal.SIGKILL)
         pool._processes[0].join()
@@ -150,5 +145,9 @@ def test_a_job_for_a_worker_that_has_gone_is_not_lost_silently(tmp_path: Path) -
         assert [message.kind for message in pool.messages(60)] == ["error"]
 
 
-def test_threads_per_worker_is_one() -> None:
-    assert set(workers._ONE_THREAD) == {"NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with Workers(1, tmp_path):
+        assert dict(os.environ) == before
