@@ -38,12 +38,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Gates:
-    """sigma_error: |sigma_i² / predicted - 1| at the worst neuron; mean_error: |mean - posterior mean| / sd over stimuli and neurons."""
+    """sigma_error: |sigma_i² / predicted - 1| at the worst neuron; mean_error: |mean - posterior mean| / sd over stimuli and neurons.
+
+    saturated_share: neurons whose sigma stands at a bound of the output range; above 0.1 the others mean little.
+    """
 
     sigma_error: float
     slope: float
     slope_error: float
     mean_error: float
+    saturated_share: float
 
 
 def problem(key: int) -> Problem:
@@ -78,7 +82,7 @@ def gates(task: Problem, trained: Trained) -> Gates:
     mean, covariance = task.model.posterior(task.held_out)
     off = np.abs(mean_response(trained, task.held_out) - mean) / np.sqrt(np.diag(covariance))
     sigma_error = float(np.abs(sigma**2 * precision**exponent - 1).max())
-    return Gates(sigma_error, slope, abs(slope - exponent), float(off.mean()))
+    return Gates(sigma_error, slope, abs(slope - exponent), float(off.mean()), trained.network.saturated_share())
 
 
 def mean_response(trained: Trained, stimuli: np.ndarray) -> np.ndarray:
@@ -99,6 +103,8 @@ def _figures(label: str, measured: Sequence[Gates], rho: float, bars: bool) -> l
         "slope_error": ("slope off 2/(rho+2)", 0.05 if rho > 0 else None),
         "mean_error": ("mean error", 0.05 if rho == 0 else None),
     }
+    if not bars:
+        names["saturated_share"] = ("sigma at a bound", None)
     figures = []
     for field, (name, bar) in names.items():
         values = [getattr(gate, field) for gate in measured]

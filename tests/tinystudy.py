@@ -101,13 +101,13 @@ Answer = Callable[[Task, dict[str, Path], Path], tuple[dict[str, Any], Path | No
 
 
 def store_answers(folder: Path, study: Study, answer: Answer, skip: Callable[[Task], bool] = lambda task: False) -> Path:
-    """A run in which `answer(task, needed artifacts, folder)` did every task but those to skip; in this process, without workers."""
+    """A run in which `answer(task, needed artifacts, folder)` did every missing task but those to skip; in this process, no workers."""
     hardware = study.hardware.resolve(Path())
     plan = plan_study(study, hardware)
     with Store.create_or_open(folder) as store:
         store.set_about(about(study, hardware))
         for task in plan.tasks.values():
-            if not skip(task):
+            if not skip(task) and task.hash not in store.hashes():
                 needs = {role: store.row(need).artifact for role, need in task.needs if need in store.hashes()}
                 result, artifact = answer(task, {role: path for role, path in needs.items() if path is not None}, folder)
                 store.put(task, result, artifact, 0.5, datetime.datetime.now(datetime.UTC).isoformat())
@@ -120,3 +120,37 @@ def work(task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, An
 
     job = {"kind": task.kind, "hash": task.hash, "settings": task.settings, "needs": {role: path.name for role, path in needs.items()}}
     return run_task(job, folder, lambda done, total: None)
+
+
+RESULT: dict[str, Any] = {"measures": {"d": [0.1, 1 / 3]}, "accuracy": None, "energy": {"parts_j": {"add": 1e-13}, "flags": ["held"]}}
+FACTS = {"study": "{}", "versions": '{"numpy": "2.4.0"}'}
+
+
+def task_of(number: int) -> Task:
+    """A task of no study."""
+    return Task("point", json.dumps({"noise": number}), (), f"point {number}")
+
+
+def put(store: Store, number: int, result: dict[str, Any] = RESULT, content: bytes | None = b"array") -> Path | None:
+    """Store task `number`, with an artifact of this content if any; returns where the artifact was before."""
+    temporary = None if content is None else store.folder / "artifacts" / f".tmp-1-{number}.safetensors"
+    if temporary is not None:
+        temporary.write_bytes(content or b"")
+    store.put(task_of(number), result, temporary, 1.5, "2026-01-01T00:00:00+00:00")
+    return temporary
+
+
+def run_of_twelve(folder: Path) -> Path:
+    """A run of 12 stored tasks of no study, each with an artifact."""
+    with Store.create_or_open(folder) as store:
+        store.set_about(FACTS)
+        for number in range(12):
+            put(store, number, content=f"array {number}".encode())
+    return folder
+
+
+def all_rows(folder: Path) -> list[Any]:
+    """Everything a reader can see of a store, through its own door."""
+    with Store.open(folder) as store:
+        store.check_artifacts()
+        return [store.about(), *(store.row(task) for task in sorted(store.hashes()))]

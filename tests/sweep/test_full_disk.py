@@ -1,6 +1,5 @@
 """A disk that is full while storing: one sentence that says so, what is stored stays readable, and with more room it goes on."""
 
-import json
 import os
 import resource
 import subprocess
@@ -9,18 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tinystudy import stored_rows, write_study
+from tinystudy import stored_rows, task_of, write_study
 
 from stochsim.cli import main
 from stochsim.settings import StochsimError
 from stochsim.sweep import Store
-from stochsim.sweep.plan import Task
 
 RESULT = {"d": [0.123456789] * 500}
-
-
-def task_of(number: int) -> Task:
-    return Task("point", json.dumps({"noise": number}), (), f"point {number}")
 
 
 def fill(store: Store, count: int = 1000) -> int:

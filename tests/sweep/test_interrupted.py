@@ -71,20 +71,20 @@ def interrupted(study: Path, folder: Path, rows: int, strike: Callable[[int, lis
     """Run the sweep in a session of its own; once it has workers and that many rows, strike(sweep, workers), and wait for its end."""
     before = stored_rows(folder)
     command = [*CLI, "sweep", str(study), "--out", str(folder)]
-    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        wait_for(lambda: len(children(sweep.pid)) == 2, sweep)
-        workers = children(sweep.pid)
-        wait_for(lambda: len(stored_rows(folder)) >= rows, sweep)
-        strike(sweep.pid, workers)
-        _, errors = sweep.communicate(timeout=PATIENCE_S)
-        ended = time.monotonic()
-        wait_for(lambda: not any(alive(worker) for worker in workers))
-        return Stage(before, stored_rows(folder), sweep.returncode, errors, len(workers), time.monotonic() - ended)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(sweep.pid, signal.SIGKILL)
-        sweep.wait()
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as sweep:
+        try:
+            wait_for(lambda: len(children(sweep.pid)) == 2, sweep)
+            workers = children(sweep.pid)
+            wait_for(lambda: len(stored_rows(folder)) >= rows, sweep)
+            strike(sweep.pid, workers)
+            _, errors = sweep.communicate(timeout=PATIENCE_S)
+            ended = time.monotonic()
+            wait_for(lambda: not any(alive(worker) for worker in workers))
+            return Stage(before, stored_rows(folder), sweep.returncode, errors, len(workers), time.monotonic() - ended)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(sweep.pid, signal.SIGKILL)
 
 
 def kill(sweep: int, workers: list[int]) -> None:

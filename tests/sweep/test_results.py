@@ -1,7 +1,8 @@
 """Results: a run whose every answer is made up, so that what is read out of it is known beforehand."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,13 +88,15 @@ Maker = Callable[..., Results]
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Maker:
+def made(tmp_path: Path) -> Iterator[Maker]:
     """A function: made(answers, skip=..., section__key=value, ...) gives the results of a made-up run."""
+    with ExitStack() as stack:
 
-    def make(answers: Made | None = None, skip: Callable[[Task], bool] = lambda task: False, **changes: Any) -> Results:
-        return collect(store_answers(tmp_path / "run", study_of(measure__stimuli=STIMULI, **changes), answers or Made(), skip))
+        def make(answers: Made | None = None, skip: Callable[[Task], bool] = lambda task: False, **changes: Any) -> Results:
+            folder = store_answers(tmp_path / "run", study_of(measure__stimuli=STIMULI, **changes), answers or Made(), skip)
+            return stack.enter_context(collect(folder))
 
-    return make
+        yield make
 
 
 def cliffs(results: Results) -> dict[tuple[str, str, float, float], int | None]:
@@ -170,7 +173,9 @@ def test_several_keys_have_a_row_each_and_one_for_all(made: Maker) -> None:
 
 
 def test_a_cell_that_lacks_a_key_has_no_row_for_all(made: Maker) -> None:
-    results = made(skip=lambda task: task.kind == "point" and "key 3" in task.label and "2/2/2" in task.label, grid__keys=[1, 3], grid__noise=[1])
+    results = made(
+        skip=lambda task: task.kind == "point" and "key 3" in task.label and "2/2/2" in task.label, grid__keys=[1, 3], grid__noise=[1]
+    )
     assert [(row.widths[0], row.key) for row in results.rows] == [(2, "1"), (4, "1"), (4, "3"), (4, ALL_KEYS)]
     assert [row.widths[0] for row in results.summary] == [4]
     assert results.missing == 1
@@ -256,8 +261,8 @@ def test_pictures_dictionary_and_timing_are_the_stored_ones(made: Maker) -> None
 
 def test_intervals_are_the_same_at_every_reading(made: Maker) -> None:
     results = made()
-    again = collect(results.folder)
-    assert results.rows == again.rows
+    with collect(results.folder) as again:
+        assert results.rows == again.rows
 
 
 def test_estimate_of_a_task(made: Maker) -> None:

@@ -3,13 +3,16 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors import SafetensorError
+from tinystudy import plan_of
 
 from stochsim.settings import SettingError, StochsimError
 from stochsim.sweep.workers import Message, Workers, _interrupts_ignored, _main_module_hidden, _run_job
@@ -151,3 +154,37 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.M
     before = dict(os.environ)
     with Workers(1, tmp_path):
         assert dict(os.environ) == before
+
+
+@pytest.mark.slow
+def test_a_worker_in_the_middle_of_a_long_task_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    """A decoder of a million steps would take a quarter of an hour."""
+    (tmp_path / "artifacts").mkdir()
+    task = next(task for task in plan_of(train__steps=1_000_000).tasks.values() if task.kind == "decoder")
+    job = json.dumps({"kind": "decoder", "hash": task.hash, "settings": task.settings, "needs": {}})
+    code = (
+        "import json, sys, time; from pathlib import Path; from stochsim.sweep.workers import Workers\n"
+        "with Workers(1, Path(sys.argv[1])) as pool:\n"
+        "    pool.give('abc', json.loads(sys.argv[2]))\n"
+        "    while not list(pool.messages()): pass\n"
+        "    print(pool._processes[0].pid, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path, job], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = Path(f"/proc/{int(parent.stdout.readline())}")
+        assert worker.exists()
+        parent.kill()
+    end = time.monotonic() + 5
+    while _runs(worker) and time.monotonic() < end:
+        time.sleep(0.01)
+    ended = not _runs(worker)
+    if not ended:
+        os.kill(int(worker.name), signal.SIGKILL)
+    assert ended
+
+
+def _runs(process: Path) -> bool:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
