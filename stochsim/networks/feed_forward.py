@@ -3,6 +3,7 @@
 r = Q(f(W Q(x) + beta + sigma xi)), f the identity: the noise comes before the output quantiser, in training as on the chip.
 """
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -66,8 +67,9 @@ class FeedForward(torch.nn.Module):
                 self.linear.bias.zero_()
 
     def _build(self, s: NetworkSettings) -> None:
+        self.input_quantizer: Any = None
+        self.output_quantizer: Any = None
         if s.weight_bits is None or s.input_bits is None or s.output_bits is None:
-            self.input_quantizer, self.output_quantizer = None, None
             self.linear: Any = torch.nn.Linear(s.inputs, s.neurons, bias=s.bias)
         else:
             self.input_quantizer = activation_quantizer(s.input_bits, s.input_scale)
@@ -95,10 +97,13 @@ class FeedForward(torch.nn.Module):
         named = dict(self.named_parameters())
         return [named[name] for name in named if name not in scales], [named[name] for name in sorted(scales)]
 
+    def _output_scale_parameter(self) -> torch.nn.Parameter:
+        return next(value for name, value in self.output_quantizer.named_parameters() if ".scaling_impl." in name)
+
     def output_half_range(self) -> float | None:
         """R = step (2^b - 1) / 2 of the output quantiser, None for a float network."""
         bits = self.settings.output_bits
-        if bits is None or self.output_quantizer is None:
+        if bits is None:
             return None
         scale = float(self.output_quantizer.act_quant.scale().detach())
         return scale if bits == 1 else scale * (2**bits - 1) / 2
@@ -108,8 +113,17 @@ class FeedForward(torch.nn.Module):
         half_range = self.output_half_range()
         return None if half_range is None else (LOWEST_SIGMA * half_range, half_range)
 
-    def clamp_sigma(self) -> None:
-        """Put sigma back between its bounds; called after every step of training."""
+    def keep_bounds(self) -> None:
+        """Put the output scale and sigma back within their bounds; called after every step of training.
+
+        The output range may grow from its fitted start, never shrink: clipped noise costs nothing in L, so a range that is free to shrink
+        lets sigma grow for free until the codes say little (the price of reliability evaded).
+        """
+        if self.settings.output_bits not in (None, 1):
+            scale = float(self.output_quantizer.act_quant.scale().detach())
+            if 0 < scale < self.settings.output_scale:
+                with torch.no_grad():  # the parameter is the logarithm of the scale, base 2, and a constant
+                    self._output_scale_parameter().add_(math.log2(self.settings.output_scale / scale))
         bounds = self.sigma_bounds()
         if bounds is not None:
             with torch.no_grad():
@@ -150,5 +164,5 @@ def quantised_from_float(
         if settings.bias:
             quantised.linear.bias.copy_(network.linear.bias)
         quantised.log_sigma.copy_(network.log_sigma)
-        quantised.clamp_sigma()
+        quantised.keep_bounds()
     return quantised

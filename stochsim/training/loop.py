@@ -94,7 +94,7 @@ def train(
         terms.total.backward()
         optimizer.step()
         schedule.step()
-        network.clamp_sigma()
+        network.keep_bounds()
         if (step + 1) % _CHECK_EVERY == 0 or step + 1 == settings.steps:
             _check(terms, step)
             if progress is not None:

@@ -1,7 +1,7 @@
 """Operations are counts that add."""
 
-import math
 import copy
+import math
 
 import pytest
 

@@ -68,10 +68,21 @@ def test_sigma_stays_between_its_bounds(bits, half_range):
     assert network.sigma_bounds() == pytest.approx((1e-3 * half_range, half_range))
     with torch.no_grad():
         network.log_sigma.copy_(torch.tensor([1e-9, 1e9, 0.4 * half_range, 0.5 * half_range]).log())
-    network.clamp_sigma()
+    network.keep_bounds()
     expected = [1e-3 * half_range, half_range, 0.4 * half_range, 0.5 * half_range]
     assert network.log_sigma.exp().tolist() == pytest.approx(expected, rel=1e-5)
     assert network.saturated_share() == 0.5
+
+
+@pytest.mark.parametrize(("bits", "change", "kept"), [(2, -0.7, 1.0), (8, -3.0, 1.0), (4, 0.0, 1.0), (4, 0.5, 2**0.5), (1, 0.0, 1.0)])
+def test_the_output_range_may_grow_but_not_shrink(bits, change, kept):
+    """`change` in doublings of the scale; a range free to shrink lets clipping swallow the noise, and sigma grow for free."""
+    network = quantised(bits, output_scale=0.5)
+    with torch.no_grad():
+        for parameter in network.output_quantizer.parameters():
+            parameter.add_(change)
+    network.keep_bounds()
+    assert network.output_half_range() == pytest.approx(kept * (0.5 if bits == 1 else 0.5 * (2**bits - 1) / 2), rel=1e-5)
 
 
 def test_learned_scales_are_a_group_of_their_own():

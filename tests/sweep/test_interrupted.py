@@ -67,14 +67,14 @@ class Stage:
     outlived_s: float
 
 
-def interrupted(study: Path, folder: Path, rows: int, strike: Callable[[int, list[int]], None]) -> Stage:
-    """Run the sweep in a session of its own; once it has workers and that many rows, strike(sweep, workers), and wait for its end."""
+def interrupted(study: Path, folder: Path, count: int, rows: int, strike: Callable[[int, list[int]], None]) -> Stage:
+    """Run the sweep in a session of its own; once it has `count` workers and `rows` rows, strike(sweep, workers), and wait for its end."""
     before = stored_rows(folder)
-    command = [*CLI, "sweep", str(study), "--out", str(folder)]
+    command = [*CLI, "sweep", str(study), "--out", str(folder), "--workers", str(count)]
     pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as sweep:
         try:
-            wait_for(lambda: len(children(sweep.pid)) == 2, sweep)
+            wait_for(lambda: len(children(sweep.pid)) == count, sweep)
             workers = children(sweep.pid)
             wait_for(lambda: len(stored_rows(folder)) >= rows, sweep)
             strike(sweep.pid, workers)
@@ -102,8 +102,10 @@ def kill_a_worker(sweep: int, workers: list[int]) -> None:
 
 
 def press_ctrl_c(sweep: int, workers: list[int]) -> None:
-    """A terminal sends it to the whole group: to the workers too, which are just starting."""
-    time.sleep(0.3)
+    """A terminal sends it to the whole group: to the workers too, which are just starting, and must leave it to the parent."""
+    for worker in workers:
+        os.kill(worker, signal.SIGINT)
+    time.sleep(0.5)
     os.killpg(sweep, signal.SIGINT)
 
 
@@ -122,21 +124,21 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     parent = tmp_path_factory.mktemp("story")
     study, folder = write_study(parent, **GRID), parent / "run"
     strikes = {
-        "killed starting": (0, kill_soon),
-        "killed training": (2, kill),
-        "ctrl-c": (0, press_ctrl_c),
-        "worker": (5, kill_a_worker),
-        "killed at points": (9, kill),
+        "killed starting": (2, 0, kill_soon),
+        "killed training": (2, 2, kill),
+        "ctrl-c": (2, 0, press_ctrl_c),
+        "worker": (1, 5, kill_a_worker),
+        "killed at points": (1, 9, kill),
     }
-    stages = {name: interrupted(study, folder, rows, strike) for name, (rows, strike) in strikes.items()}
-    last = subprocess.run([*CLI, "sweep", str(study), "--out", str(folder)], capture_output=True, text=True)
+    stages = {name: interrupted(study, folder, *strike) for name, strike in strikes.items()}
+    last = subprocess.run([*CLI, "sweep", str(study), "--out", str(folder), "--workers", "1"], capture_output=True, text=True)
     return Story(folder, stages, last.returncode)
 
 
 def test_every_interruption_came_in_the_middle(story: Story) -> None:
     assert len(story.stages["killed starting"].after) == 0
     assert all(2 <= len(stage.after) < TASKS for name, stage in story.stages.items() if name != "killed starting")
-    assert all(stage.workers == 2 for stage in story.stages.values())
+    assert [stage.workers for stage in story.stages.values()] == [2, 2, 2, 1, 1]
 
 
 def test_no_interruption_loses_or_changes_a_stored_row(story: Story) -> None:
