@@ -1,6 +1,7 @@
 """Keys: 64-bit integers from which every random number follows. No global generator, no unseeded path."""
 
 import hashlib
+import json
 import operator
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy as np
 
 def fold_in(key: int, *names: int | str) -> int:
     """A 64-bit key for the named purpose: SHA-256 over `key` and `names`, so different purposes share no stream; TypeError for floats."""
-    parts = [f"str:{name}" if isinstance(name, str) else f"int:{operator.index(name)}" for name in names]  # NumPy's integers are integers
-    text = "/".join([str(operator.index(key)), *parts])
+    parts = [name if isinstance(name, str) else operator.index(name) for name in names]  # NumPy's integers are integers
+    text = json.dumps([operator.index(key), *parts])  # tells 1 from "1", and ("a", "b") from ("a/b",)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 

@@ -11,12 +11,12 @@ from stochsim.keys import fold_in, generator
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [
-        ((0,), 4066689987807800415),
-        ((0, "reads"), 15307277913466556992),
-        ((1, "reads"), 12379683367817249353),
-        ((0, "network", 4, 4, 4, "0.0"), 9794486206736325668),
-        ((2**63 - 1, "decoder"), 7263585676232767281),
-        ((-1,), 18172431288033324315),
+        ((0,), 3999586761668934864),
+        ((0, "reads"), 7785369739580931398),
+        ((1, "reads"), 4240662081936468465),
+        ((0, "network", 4, 4, 4, "0.0"), 548726430568613037),
+        ((2**63 - 1, "decoder"), 14852120684743873415),
+        ((-1,), 1694877834997277905),
     ],
 )
 def test_known_values(arguments: tuple, key: int) -> None:
@@ -25,13 +25,14 @@ def test_known_values(arguments: tuple, key: int) -> None:
 
 
 def test_a_known_draw() -> None:
-    assert generator(0, "stimuli").integers(0, 2**32, 3).tolist() == [1887394957, 3689010675, 3834777157]
+    assert generator(0, "stimuli").integers(0, 2**32, 3).tolist() == [44193940, 938875347, 2287076568]
 
 
 def test_names_are_told_apart_by_type() -> None:
     assert fold_in(0, "1") != fold_in(0, 1)
     assert fold_in(0, "a", "b") != fold_in(0, "a/b")
     assert fold_in(0, "a") != fold_in(0, "a", "")
+    assert fold_in(0, '1", "2') != fold_in(0, "1", "2")
 
 
 def test_numpy_integers_are_integers() -> None:

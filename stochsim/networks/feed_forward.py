@@ -125,9 +125,9 @@ class FeedForward(torch.nn.Module):
                 with torch.no_grad():  # the parameter is the logarithm of the scale, base 2, and a constant
                     self._output_scale_parameter().add_(math.log2(self.settings.output_scale / scale))
         bounds = self.sigma_bounds()
-        if bounds is not None:
+        if bounds is not None and 0 < bounds[0] < math.inf:  # else training has diverged, which the loop's own check names
             with torch.no_grad():
-                self.log_sigma.clamp_(float(np.log(bounds[0])), float(np.log(bounds[1])))
+                self.log_sigma.clamp_(math.log(bounds[0]), math.log(bounds[1]))
 
     def saturated_share(self) -> float:
         """Share of neurons whose sigma stands at a bound."""

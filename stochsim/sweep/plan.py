@@ -91,7 +91,7 @@ class _Planner:
 
     def point(self, network: str, reference: str, noise: float, key: int, label: str) -> str:
         needs = {"network": network, "reference": reference}
-        chip = self.hardware.to_table()
+        chip = {name: value for name, value in self.hardware.to_table().items() if name not in ("description", "sources")}
         return self.add("point", f"{label}, noise x{noise:g}", needs, hardware=chip, noise=noise, measure=self.measure, key=key)
 
 
