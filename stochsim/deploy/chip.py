@@ -15,6 +15,7 @@ from stochsim.settings import SettingError
 
 _LAYER = 0
 _EVENT = 0
+_THRESHOLDS_AT_ONCE = 16_000_000  # 64 MB of them, however many stimuli there are
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,12 @@ class Chip:
         """
         x = check_stimuli(x, self.program.inputs)
         _check_draw(reads, key, first_stimulus, first_read)
-        codes = np.empty((len(x), reads, self.program.neurons), np.int8)
-        neuron.draw_codes(self.thresholds(x), self.program.output.c_min, np.uint64(key), _LAYER, _EVENT, first_stimulus, first_read, codes)
+        output, neurons = self.program.output, self.program.neurons
+        codes = np.empty((len(x), reads, neurons), np.int8)
+        at_once = max(1, _THRESHOLDS_AT_ONCE // (neurons * output.levels))
+        for first in range(0, len(x), at_once):
+            thresholds, part = self.thresholds(x[first : first + at_once]), codes[first : first + at_once]
+            neuron.draw_codes(thresholds, output.c_min, np.uint64(key), _LAYER, _EVENT, first_stimulus + first, first_read, part)
         return Samples(codes, self.operations(len(x), reads), self.program.output)
 
     def operations(self, stimuli: int, reads: int) -> Operations:

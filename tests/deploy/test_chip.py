@@ -46,6 +46,16 @@ def test_splits_and_threads_change_nothing(kind, chip, x):
         numba.set_num_threads(before)
 
 
+def test_thresholds_come_in_portions_that_change_no_code(chip, x, monkeypatch):
+    whole = chip.sample(x, 40, 3, first_stimulus=7).codes
+    portions = []
+    thresholds = Chip.thresholds
+    monkeypatch.setattr(Chip, "thresholds", lambda self, part: portions.append(len(part)) or thresholds(self, part))
+    monkeypatch.setattr("stochsim.deploy.chip._THRESHOLDS_AT_ONCE", 4 * chip.program.neurons * chip.program.output.levels)
+    assert np.array_equal(whole, chip.sample(x, 40, 3, first_stimulus=7).codes)
+    assert portions == [4, 2]
+
+
 @pytest.mark.parametrize("kind", ["chip", "float"])
 def test_key_and_indices_change_the_draws(kind, chip, x):
     sampler = chip if kind == "chip" else float_chip()
