@@ -4,9 +4,9 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import kernel
-from stochsim_kernels.counter_rng import stream, word
+from stochsim_kernels.counter_rng import mix64, stream, word
 
-_CHUNK = 64  # reads per task: long enough to pay for setting up the streams, short enough to share out
+_CHUNK = 256  # reads per task: setting up the streams costs as much as a dozen reads
 
 
 @kernel
@@ -28,12 +28,14 @@ def draw_codes(thresholds, c_min, key, layer, event, first_stimulus, first_read,
         gamma = np.empty(pairs, np.uint64)
         for i in range(pairs):
             seed[i], gamma[i] = stream(key, i, first_stimulus + s, event, layer)
+            seed[i] += gamma[i] * np.uint64(first_read + first)  # from here on a running sum: word() without its product
         bits = np.empty(pairs, np.uint64)
         halves = bits.view(np.uint32)  # neurons 2i and 2i + 1 own the low and the high half of word i
         edge = thresholds[s]
         for r in range(first, min(reads, first + _CHUNK)):
             for i in range(pairs):
-                bits[i] = word(seed[i], gamma[i], first_read + r)
+                seed[i] += gamma[i]
+                bits[i] = mix64(seed[i])
             code = out[s, r]
             for n in range(neurons):
                 code[n] = c_min
