@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from stochsim.data import DataSettings, load_dataset
-from stochsim.hardware import Hardware, Noise, preset
+from stochsim.hardware import Hardware, Noise, Reliability, preset
 from stochsim.models import ModelSettings
 from stochsim.settings import SettingError, Settings, read_toml
 from stochsim.training import TrainSettings
@@ -25,11 +25,12 @@ class StudyTrainSettings(TrainSettings):
 
 
 class HardwareSettings(Settings):
-    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, noise in place of its own."""
+    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, noise and reliability in place of its own."""
 
     preset: str | None = None
     file: str | None = None
     noise: Noise | None = None
+    reliability: Reliability | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -40,7 +41,8 @@ class HardwareSettings(Settings):
     def resolve(self, folder: Path) -> Hardware:
         """The Hardware itself; raises SettingError for an unknown preset or a bad file."""
         hardware = preset(self.preset) if self.preset is not None else Hardware.read(folder / str(self.file))
-        return hardware if self.noise is None else hardware.replace(noise=self.noise)
+        own = {"noise": self.noise, "reliability": self.reliability}
+        return hardware.replace(**{name: value for name, value in own.items() if value is not None})
 
 
 class GridSettings(Settings):

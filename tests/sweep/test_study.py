@@ -178,3 +178,11 @@ def test_noise_of_the_study_replaces_the_noise_of_the_chip() -> None:
     study = study_of(hardware__noise={"family": "logistic", "read_sigma": 0.25})
     assert study.hardware.resolve(Path()) == preset("digital-45nm").replace(noise=Noise(family="logistic", read_sigma=0.25))
     assert study_of().hardware.resolve(Path()).noise == preset("digital-45nm").noise
+
+
+def test_a_study_can_price_a_rho_that_has_no_default(tmp_path: Path) -> None:
+    study = study_of(hardware__reliability={"e0_j": 1e-15, "s": 2.0}, grid__rho=[0.5])
+    hardware = study.hardware.resolve(tmp_path)
+    study.check(hardware)
+    assert hardware.reliability_law(0.5).energy_j(0.25) == pytest.approx(2e-15)  # e0 (s / sigma)^rho
+    assert hardware.noise == preset("digital-45nm").noise
