@@ -1,6 +1,7 @@
 """The command line: sweep, report, hardware. Heavy imports wait until a command needs them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ examples:
   stochsim hardware show digital-45nm                 one of them: bits, noise, every price with its source
 
 A sweep can be stopped at any moment (Ctrl-C, kill): the same command goes on where it stopped.
-Exit codes: 0 done, 2 something in your input or on your disk needs mending, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 2 something in your input or on your disk needs mending, 130 stopped by Ctrl-C, 141 output closed.
 """
 
 
@@ -73,8 +74,8 @@ def _print_report(folder: Path) -> None:
     from stochsim.sweep import collect
 
     with collect(folder) as results:
-        print(console_table(results))
-        print(f"\nreport: {write_report(results)}")
+        page = write_report(results)  # first: a closed pipe behind the table must not cost the report
+        print(f"{console_table(results)}\n\nreport: {page}")
 
 
 def _list_hardware(args: argparse.Namespace) -> None:
@@ -104,9 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], None] = args.command
     try:
         command(args)
+        sys.stdout.flush()
     except StochsimError as error:
         print(f"stochsim: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # what reads the output has seen enough (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("\nstochsim: stopped; what is finished is stored, the same command goes on from there", file=sys.stderr)
         return 130

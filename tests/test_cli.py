@@ -258,6 +258,15 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, c
     assert "the same command goes on from there" in capsys.readouterr().err
 
 
+def test_a_closed_pipe_is_no_traceback() -> None:
+    with subprocess.Popen([*CLI, "hardware", "show", "digital-45nm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(60) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
 def test_as_a_module_and_as_a_command() -> None:
     for command in (CLI, [str(Path(sys.executable).with_name("stochsim"))]):
         done = subprocess.run([*command, "hardware", "show", "nothing"], capture_output=True, text=True, cwd=ROOT)

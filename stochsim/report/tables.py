@@ -116,7 +116,8 @@ def _opening(results: Results) -> list[str]:
     measure = results.study.measure
     opening = f"n = {measure.reads} reads of each of {measure.stimuli} stimuli; [95 % interval]; D in sd of the reference; energy per read"
     missing = words.missing_words(results)
-    return [*([missing] if missing else []), opening]
+    legend = "bits: one number where all three are equal, else weights/inputs/outputs"
+    return [*([missing] if missing else []), opening, *([legend] if results.study.grid.bits is None else [])]
 
 
 def _console_rows(results: Results) -> list[list[str]]:
