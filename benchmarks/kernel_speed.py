@@ -133,6 +133,9 @@ def product_figures(repeats: int) -> list[Figure]:
         times = turn_by_turn(works, repeats)
         name = f"integer product {stimuli} × {inputs} × {neurons}"
         figures.append(Figure(name, *quantiles(times["torch"] / times["kernels"]), "×", "torch float32"))
+    x, w = (2 * random.integers(0, 2, shape, dtype=np.int8) - 1 for shape in ((512, 1024), (1024, 1024)))
+    times = turn_by_turn(_product_work(x, w, torch.tensor(x, dtype=torch.float32), torch.tensor(w, dtype=torch.float32)), repeats)
+    figures.append(Figure("product of signs 512 × 1024 × 1024", *quantiles(times["torch"] / times["kernels"]), "×", "torch float32"))
     return figures
 
 

@@ -13,6 +13,7 @@ Nothing here keeps state, so no order of calls, thread count or batch split can 
 import numpy as np
 
 from stochsim_kernels._jit import helper, inline
+from stochsim_kernels.bits import popcount64
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -53,20 +54,12 @@ def philox4x32(key, c0, c1, c2, c3):
     return c0, c1, c2, c3
 
 
-@inline
-def _popcount64(v):
-    v = v - ((v >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    v = (v & np.uint64(0x3333333333333333)) + ((v >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    v = (v + (v >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (v * np.uint64(0x0101010101010101)) >> np.uint64(56)
-
-
 @helper
 def stream(key, pair, stimulus, event, layer):
     """(seed, gamma) of one stream; gamma is odd with at least 24 bit changes (SplittableRandom's rule against weak increments)."""
     w0, w1, w2, w3 = philox4x32(key, pair, stimulus, event, layer)
     gamma = (w2 | (w3 << _32)) | np.uint64(1)
-    if _popcount64(gamma ^ (gamma >> np.uint64(1))) < np.uint64(24):
+    if popcount64(gamma ^ (gamma >> np.uint64(1))) < np.uint64(24):
         gamma ^= _ALTERNATING
     return w0 | (w1 << _32), gamma
 
