@@ -37,11 +37,11 @@ class Samples:
         return self.quantizer.values(self.codes)
 
 
-def _check_draw(reads: int, key: int, first_stimulus: int, first_read: int) -> None:
+def _check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:
     rules = (
         ("reads", reads, 1, 2**31),
         ("key", key, 0, 2**64),
-        ("first_stimulus", first_stimulus, 0, 2**32),
+        ("first_stimulus", first_stimulus, 0, 2**32 - stimuli + 1),  # stimuli are counted in 32 bits
         ("first_read", first_read, 0, 2**62),
     )
     for name, value, low, end in rules:
@@ -114,7 +114,7 @@ class Chip:
         Raises SettingError for a shape mismatch, NaN or Inf in x, or reads and indices out of range.
         """
         x = check_stimuli(x, self.program.inputs)
-        _check_draw(reads, key, first_stimulus, first_read)
+        _check_draw(len(x), reads, key, first_stimulus, first_read)
         output, neurons = self.program.output, self.program.neurons
         codes = np.empty((len(x), reads, neurons), np.int8)
         at_once = max(1, _THRESHOLDS_AT_ONCE // (neurons * output.levels))
@@ -158,7 +158,7 @@ class FloatChip:
         """Values (stimulus, read, neuron) = drive + sigma Phi^-1((u + 1/2) / 2^31); codes None, nothing counted."""
         weight = self.program.weight
         x = check_stimuli(x, weight.shape[1])
-        _check_draw(reads, key, first_stimulus, first_read)
+        _check_draw(len(x), reads, key, first_stimulus, first_read)
         u = np.empty((len(x), reads, weight.shape[0]), np.uint32)
         neuron.draw_integers(np.uint64(key), _LAYER, _EVENT, first_stimulus, first_read, u)
         drive = np.asarray(x, np.float64) @ weight.T + self.program.bias

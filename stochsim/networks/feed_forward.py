@@ -15,10 +15,6 @@ from stochsim.settings import Settings
 
 LOWEST_SIGMA = 1e-3
 """Training keeps sigma between this share of the output range's half width and the half width itself."""
-SATURATED_SHARE = 0.1
-"""Above this share of neurons at a bound, a network is flagged as saturated."""
-
-Bits = pydantic.Field(ge=1, le=8)
 
 
 class NetworkSettings(Settings):

@@ -32,7 +32,7 @@ class Job:
     """One task as it reaches a worker: settings parsed, needed artifacts by role."""
 
     def __init__(self, job: dict[str, Any], folder: Path, progress: Progress) -> None:
-        self.kind, self.hash, self.progress = job["kind"], job["hash"], progress
+        self.hash, self.progress = job["hash"], progress
         self.settings: dict[str, Any] = json.loads(job["settings"])
         self.needs = {role: folder / "artifacts" / name for role, name in job["needs"].items()}
         self.key = int(self.settings["key"])

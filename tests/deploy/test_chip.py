@@ -159,6 +159,7 @@ def test_sample_refuses_stimuli(kind, chip, stimuli, complaint):
         ({"key": -1}, "key"),
         ({"key": 2**64}, "key"),
         ({"first_stimulus": -1}, "first_stimulus"),
+        ({"first_stimulus": 2**32 - 1}, "first_stimulus"),
         ({"first_read": -1}, "first_read"),
     ],
 )
