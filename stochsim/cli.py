@@ -87,11 +87,13 @@ def _list_hardware(args: argparse.Namespace) -> None:
 
 
 def _show_hardware(args: argparse.Namespace) -> None:
-    """Show a chip: bits, noise and every price with formula, unit, source and how verified."""
-    from stochsim.hardware import Hardware, describe, hardware_table, preset
+    """Show a chip: bits, noise, array and every price with formula, unit, source and how verified."""
+    from stochsim.hardware import Hardware, describe, hardware_table, own_settings, preset
 
     hardware = Hardware.read(Path(args.name)) if args.name.endswith(".toml") else preset(args.name)
     print(describe(hardware))
+    for name, value in own_settings(hardware).items():
+        print(f"  {name:28} {value}")
     for row in hardware_table(hardware):
         print()
         for name, value in row.items():

@@ -215,15 +215,17 @@ def test_report_of_a_run_that_has_just_begun(tmp_path: Path, capsys: pytest.Capt
 
 # Hardware
 
+PRESETS = ["digital-45nm", "in-memory-28nm", "pcm-array", "rram-array", "sram-array-28nm", "thermal-floor"]
+
 
 def test_hardware_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hardware", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["digital-45nm", "in-memory-28nm", "thermal-floor"]
+    assert [line.split()[0] for line in lines] == PRESETS
     assert all(len(line.split()) > 3 for line in lines)
 
 
-@pytest.mark.parametrize("name", ["digital-45nm", "in-memory-28nm", "thermal-floor"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_hardware_show(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hardware", "show", name]) == 0
     said = capsys.readouterr().out

@@ -37,7 +37,7 @@ LEAVES = {"stochsim.errors", "stochsim.keys", "stochsim.lazy", "stochsim.setting
 
 TORCH_PLACES = ("stochsim/networks/", "stochsim/training/", "stochsim/deploy/export.py", "benchmarks/")
 TORCH_PACKAGES = {"torch", "brevitas"}
-KERNEL_PACKAGES = {"numba", "numpy", "stochsim_kernels"}
+KERNEL_PACKAGES = {"llvmlite", "numba", "numpy", "stochsim_kernels"}
 TWIN_PACKAGES = KERNEL_PACKAGES | {"scipy"}
 """The slow twins (reference*.py) are oracles, so they may lean on SciPy; no compiled kernel does."""
 

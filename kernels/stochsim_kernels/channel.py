@@ -5,6 +5,9 @@
 f is monotone and the code takes `levels` values, so P(code < k | a) = F((f^-1(edge_k) - a) / sigma) for the levels - 1 edges. A
 probability p is kept as the integer round(p 2^31) in [0, 2^31]: with a 31-bit random integer u, "u >= threshold" has probability
 1 - p, and p = 0 and p = 1 are exact.
+
+Stochastic rounding is uniform noise of sigma = step / sqrt(12): the mean of an unclipped code is the drive. Triangular dither, the sum of
+two such, has sigma = step / sqrt(6): the variance is then the same for every drive too, step^2 / 4.
 """
 
 import math
@@ -14,16 +17,18 @@ from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
 
-GAUSSIAN, LOGISTIC, UNIFORM = 0, 1, 2
-FAMILIES = {"gaussian": GAUSSIAN, "logistic": LOGISTIC, "uniform": UNIFORM}
+GAUSSIAN, LOGISTIC, UNIFORM, TRIANGULAR = 0, 1, 2, 3
+FAMILIES = {"gaussian": GAUSSIAN, "logistic": LOGISTIC, "uniform": UNIFORM, "triangular": TRIANGULAR}
 IDENTITY, RELU, TANH, STEP = 0, 1, 2, 3
 ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP}
 
 ONE = 2147483648.0  # 2^31: probability 1
 _LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
 _UNIFORM_HALF = math.sqrt(3.0)  # half width of a uniform variable with unit variance
+_TRIANGULAR_HALF = math.sqrt(6.0)  # half width of the base of a triangular one
 _NEGLIGIBLE = 1e-5  # the smaller of two sigmas below this share of the larger moves no probability of a smooth law by 1e-10
 _NEGLIGIBLE_BESIDE_UNIFORM = 1e-10  # at the uniform's kinks the effect is linear in the share
+_TRIANGULAR_NEGLIGIBLE = 5e-3  # as a Gaussian, a triangular share r moves p by r^4 / 70; the second difference cancels to about 1e-16 / r^2
 
 
 def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: int) -> np.ndarray:
@@ -78,6 +83,9 @@ def unit_cdf(t, family):
         return _logistic_cdf(t)
     if family == UNIFORM:
         return min(max(0.5 + 0.5 * t / _UNIFORM_HALF, 0.0), 1.0)
+    if family == TRIANGULAR:
+        tail = 0.5 * max(1.0 - abs(t) / _TRIANGULAR_HALF, 0.0) ** 2
+        return tail if t < 0.0 else 1.0 - tail
     return normal_cdf(t)
 
 
@@ -92,6 +100,27 @@ def _gaussian_plus_uniform(t, sigma, other):
     """P(sigma xi + other u < t), closed form: the normal cdf averaged over the uniform's width."""
     half = _UNIFORM_HALF * other
     return sigma / (2.0 * half) * (_normal_integral((t + half) / sigma) - _normal_integral((t - half) / sigma))
+
+
+@inline
+def _normal_double_integral(t):
+    """The antiderivative of `_normal_integral`: ((t^2 + 1) Phi(t) + t phi(t)) / 2."""
+    return 0.5 * (normal_cdf(t) + t * _normal_integral(t))
+
+
+@helper
+def _gaussian_plus_triangular(t, sigma, other):
+    """P(sigma xi + other v < t), closed form: the triangle is the sum of two uniforms, so the normal cdf is averaged twice.
+
+    Computed for -|t|, where the terms are small: their second difference loses fewer digits. A narrow triangle is taken for a Gaussian.
+    """
+    if other <= _TRIANGULAR_NEGLIGIBLE * sigma:
+        return normal_cdf(t / math.hypot(sigma, other))
+    width = _TRIANGULAR_HALF * other / sigma
+    at = -abs(t) / sigma
+    second = _normal_double_integral(at + width) - 2.0 * _normal_double_integral(at) + _normal_double_integral(at - width)
+    below = second / width**2
+    return below if t < 0.0 else 1.0 - below
 
 
 @helper
@@ -125,6 +154,8 @@ def noise_cdf(t, sigma, other, family):
         return unit_cdf(t / other, family)
     if family == UNIFORM:
         return _gaussian_plus_uniform(t, sigma, other)
+    if family == TRIANGULAR:
+        return _gaussian_plus_triangular(t, sigma, other)
     return _gaussian_plus_logistic(t, sigma, other)
 
 
@@ -161,12 +192,30 @@ def tabled_normal_cdf(t):
 
 
 @helper
-def _fill_gaussian(drive, rate, edges, out):
-    """Thresholds (levels - 1, neuron) of one stimulus under Gaussian noise; rate: (neuron,), 1 / sigma."""
+def _fill_gaussian(drive, sigma, other, family, edges, out):
+    """Thresholds (levels - 1, neuron) of one stimulus as if all noise were Gaussian; drive, sigma, other: (neuron,)."""
+    rate = np.ones(drive.size)  # 1 / sigma
+    for n in range(drive.size):
+        if (family == GAUSSIAN and other[n] > 0.0) or sigma[n] > 0.0:
+            rate[n] = 1.0 / math.hypot(sigma[n], other[n])
     for k in range(edges.size):
         for n in range(drive.size):
             t = min(max((edges[k] - drive[n]) * rate[n], -_FLAT), _FLAT)
             out[k, n] = _as_threshold(tabled_normal_cdf(t))
+
+
+@helper
+def _fill_exceptions(drive, sigma, other, family, activation, edges, z, step, c_min, out):
+    """Write the thresholds of neurons without noise, and of those whose noise is not Gaussian, over the Gaussian ones."""
+    for n in range(drive.size):
+        a, sig, oth = drive[n], sigma[n], other[n]
+        if sig == 0.0 and oth == 0.0:
+            index = noiseless_index(a, activation, z, step, c_min, edges.size + 1)
+            for k in range(edges.size):
+                out[k, n] = np.uint32(0) if k < index else np.uint32(2147483648)
+        elif family != GAUSSIAN and oth > _NEGLIGIBLE * sig:
+            for k in range(edges.size):
+                out[k, n] = _as_threshold(noise_cdf(edges[k] - a, sig, oth, family))
 
 
 @kernel
@@ -176,19 +225,6 @@ def fill_thresholds(drive, sigma, other, family, activation, edges, z, step, c_m
     drive, sigma, other: (stimulus, neuron) float64; edges: (levels - 1,) from `inverse_edges`. Where both sigmas are 0 the code is
     certain: every threshold is 0 or 2^31.
     """
-    levels, neurons = edges.size + 1, drive.shape[1]
     for s in prange(drive.shape[0]):
-        rate = np.ones(neurons)
-        for n in range(neurons):
-            if (family == GAUSSIAN and other[s, n] > 0.0) or sigma[s, n] > 0.0:
-                rate[n] = 1.0 / math.hypot(sigma[s, n], other[s, n])
-        _fill_gaussian(drive[s], rate, edges, out[s])
-        for n in range(neurons):  # the exceptions: no noise, or noise that is not Gaussian
-            a, sig, oth = drive[s, n], sigma[s, n], other[s, n]
-            if sig == 0.0 and oth == 0.0:
-                index = noiseless_index(a, activation, z, step, c_min, levels)
-                for k in range(levels - 1):
-                    out[s, k, n] = np.uint32(0) if k < index else np.uint32(2147483648)
-            elif family != GAUSSIAN and oth > _NEGLIGIBLE * sig:
-                for k in range(levels - 1):
-                    out[s, k, n] = _as_threshold(noise_cdf(edges[k] - a, sig, oth, family))
+        _fill_gaussian(drive[s], sigma[s], other[s], family, edges, out[s])
+        _fill_exceptions(drive[s], sigma[s], other[s], family, activation, edges, z, step, c_min, out[s])

@@ -1,10 +1,19 @@
 """Integer products: exact, by the fastest arithmetic that holds the accumulator. The choice rule stands here and nowhere else."""
 
-import numpy as np
-from numba import prange
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
-from stochsim_kernels._jit import kernel
-from stochsim_kernels.bits import popcount64
+import numpy as np
+
+from stochsim_kernels import int_tiles, packing
+from stochsim_kernels.int_tiles import VECTOR_POPCOUNT, VNNI, processor_has
+from stochsim_kernels.packing import Span, Words, span
+
+Arithmetic = Literal["bits", "bytes", "float32", "float64"]
+
+MOST_PLANE_PAIRS = 3
+"""Pairs of bit planes (of x and of w) up to which counting common bits beats 8-bit dot products, measured from 64 to 1,024 inputs."""
 
 
 def largest_magnitude(codes: np.ndarray) -> int:
@@ -17,51 +26,113 @@ def accumulator_bound(x_codes: np.ndarray, w_codes: np.ndarray) -> int:
     return int(x_codes.shape[1]) * largest_magnitude(x_codes) * largest_magnitude(w_codes)
 
 
-def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:
-    """x_codes (stimulus, input) times w_codes (neuron, input), transposed: int64 (stimulus, neuron), exact.
+def arithmetic(x: Span, w: Span, bound: int) -> Arithmetic:
+    """The rule: how codes of these spans are multiplied when partial sums reach `bound`.
 
-    Where both hold signs only (-1 and 1 throughout), packed bits and their population count; else BLAS: floats are exact on integers up to
-    2^24 (float32) and 2^53 (float64), whatever the order of summation. Raises ValueError for a shape mismatch and OverflowError for sums
-    that float64 cannot hold.
+    Sums in 32 bits are counted from planes of bits where these are few (only one of each where vectors cannot count bits), or added by
+    8-bit dot products where the processor has them. Else BLAS: floats are exact on integers up to 2^24 (float32) and 2^53 (float64),
+    whatever the order of summation. Raises OverflowError for sums that float64 cannot hold.
     """
-    if x_codes.ndim != 2 or w_codes.ndim != 2 or x_codes.shape[1] != w_codes.shape[1]:
-        raise ValueError(f"integer_product needs (stimulus, input) and (neuron, input); got {x_codes.shape} and {w_codes.shape}")
-    bound = accumulator_bound(x_codes, w_codes)
-    if bound == x_codes.shape[1] > 0 and x_codes.all() and w_codes.all():
-        return sign_product(x_codes, w_codes)
+    plane_pairs = len(x.bits) * len(w.bits)
+    if bound < 2**31 and plane_pairs <= (MOST_PLANE_PAIRS if processor_has(VECTOR_POPCOUNT) else 1):
+        return "bits"
+    if bound < 2**31 and processor_has(VNNI) and w.within(-128, 127) and (x.within(-128, 127) or x.within(0, 255)):
+        return "bytes"
     if bound >= 2**53:
         raise OverflowError(f"partial sums may reach {bound}, beyond the exact range 2^53")
-    float_type: type[np.floating] = np.float32 if bound < 2**24 else np.float64
-    product: np.ndarray = np.matmul(x_codes.astype(float_type), w_codes.astype(float_type).T)
-    return product.astype(np.int64)
+    return "float32" if bound < 2**24 else "float64"
 
 
-def sign_product(x_signs: np.ndarray, w_signs: np.ndarray) -> np.ndarray:
-    """The product of two arrays of -1 and 1: inputs - 2 × (places where the signs differ), int64 (stimulus, neuron)."""
-    out = np.empty((x_signs.shape[0], w_signs.shape[0]), np.int64)
-    fill_sign_product(pack_signs(x_signs), np.ascontiguousarray(pack_signs(w_signs).T), x_signs.shape[1], out)
+@dataclass(frozen=True, eq=False)
+class PackedWeights:
+    """Weight codes (neuron, input) and the forms in which products take them, each made at its first use."""
+
+    codes: np.ndarray
+
+    @cached_property
+    def span(self) -> Span:
+        """Smallest and largest code and the bits in use."""
+        return span(self.codes)
+
+    @cached_property
+    def sums(self) -> np.ndarray:
+        """Sum over the inputs, int64 (neuron,)."""
+        total: np.ndarray = self.codes.sum(axis=1, dtype=np.int64)
+        return total
+
+    @cached_property
+    def bits(self) -> Words:
+        """Planes of bits."""
+        return packing.weight_planes(self.codes, self.span)
+
+    @cached_property
+    def bytes(self) -> Words:
+        """Four codes to a word."""
+        return packing.weight_bytes(self.codes)
+
+    @cached_property
+    def float32(self) -> np.ndarray:
+        """For BLAS."""
+        return self.codes.astype(np.float32)
+
+    @cached_property
+    def float64(self) -> np.ndarray:
+        """For BLAS."""
+        return self.codes.astype(np.float64)
+
+
+def pack_weights(w_codes: np.ndarray) -> PackedWeights:
+    """Weight codes (neuron, input), integers, for many products; a copy, so that later changes of `w_codes` do not matter.
+
+    Raises ValueError for another number of axes or codes that are no integers.
+    """
+    codes = _integers(w_codes, "(neuron, input)").copy()
+    codes.flags.writeable = False
+    return PackedWeights(codes)
+
+
+def product(x_codes: np.ndarray, weights: PackedWeights) -> np.ndarray:
+    """x_codes (stimulus, input) times the weights (neuron, input), transposed: (stimulus, neuron), exact.
+
+    int32 where no partial sum can reach 2^31, else int64. Raises ValueError for a shape mismatch or codes that are no integers, and
+    OverflowError as `arithmetic` does.
+    """
+    x_codes, _ = operands(x_codes, weights.codes)
+    x = span(x_codes)
+    bound = x_codes.shape[1] * x.magnitude * weights.span.magnitude
+    way = arithmetic(x, weights.span, bound)
+    if way == "bits":
+        return _by_tiles(packing.stimulus_planes(x_codes, x), weights.bits, weights.sums, len(x_codes), int_tiles.BITS)
+    if way == "bytes":
+        return _by_tiles(packing.stimulus_bytes(x_codes, x), weights.bytes, weights.sums, len(x_codes), int_tiles.BYTES)
+    w_float = getattr(weights, way)
+    result: np.ndarray = np.matmul(x_codes.astype(way), w_float.T)
+    return result.astype(np.int32 if bound < 2**31 else np.int64)
+
+
+def operands(x_codes: np.ndarray, w_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as integers on two axes, booleans as 0 and 1; ValueError where they are not, or differ in their inputs."""
+    x_codes, w_codes = _integers(x_codes, "(stimulus, input)"), _integers(w_codes, "(neuron, input)")
+    if x_codes.shape[1] != w_codes.shape[1]:
+        raise ValueError(f"a product needs (stimulus, input) and (neuron, input); got {x_codes.shape} and {w_codes.shape}")
+    return x_codes, w_codes
+
+
+def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:
+    """x_codes (stimulus, input) times w_codes (neuron, input), transposed: `pack_weights` and `product` in one."""
+    return product(x_codes, pack_weights(w_codes))
+
+
+def _by_tiles(x: Words, w: Words, w_sums: np.ndarray, stimuli: int, holds: int) -> np.ndarray:
+    """With x = a + u and w = b + v: sum of x w = sum of u v + a (sum of w) + b (sum of u), modulo 2^32 throughout."""
+    x_term = w.offset * packing.plane_sums(x, stimuli) if w.offset else np.zeros(stimuli, np.int64)
+    out = np.empty((stimuli, w_sums.size), np.int32)
+    scales = np.multiply.outer(x.scales, w.scales)
+    int_tiles.fill_product(x.words, w.words, scales, x_term.astype(np.int32), (x.offset * w_sums).astype(np.int32), holds, 0, out)
     return out
 
 
-def pack_signs(signs: np.ndarray) -> np.ndarray:
-    """One bit per sign (1 where positive), 64 to a word, zeros behind the last: (row, word) uint64."""
-    packed = np.packbits(signs > 0, axis=1, bitorder="little")
-    padded = np.zeros((signs.shape[0], -(-packed.shape[1] // 8) * 8), np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view(np.uint64)
-
-
-@kernel
-def fill_sign_product(x_words, w_words, inputs, out):
-    """Write inputs - 2 × (bits that differ between x_words (stimulus, word) and w_words (word, neuron)) to out (stimulus, neuron), int64.
-
-    Neurons innermost: one word of the stimulus against a row of words, which runs on vectors.
-    """
-    for s in prange(x_words.shape[0]):
-        count = np.zeros(w_words.shape[1], np.uint64)
-        for k in range(x_words.shape[1]):
-            word, row = x_words[s, k], w_words[k]
-            for n in range(count.size):
-                count[n] += popcount64(word ^ row[n])
-        for n in range(count.size):
-            out[s, n] = np.int64(inputs) - np.int64(2) * np.int64(count[n])
+def _integers(codes: np.ndarray, axes: str) -> np.ndarray:
+    if codes.ndim != 2 or codes.dtype.kind not in "iub":
+        raise ValueError(f"a product needs integer codes {axes}; got {codes.dtype} {codes.shape}")
+    return codes.view(np.uint8) if codes.dtype == np.bool_ else codes

@@ -49,6 +49,7 @@ _UNIT_LAWS = {
     "gaussian": stats.norm(),
     "logistic": stats.logistic(scale=np.sqrt(3) / np.pi),
     "uniform": stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)),
+    "triangular": stats.triang(0.5, -np.sqrt(6), 2 * np.sqrt(6)),
 }
 
 
@@ -59,9 +60,9 @@ def noise_cdf(t: float, sigma: float, other: float, family: str) -> float:
     law = _UNIT_LAWS[family]
     if sigma == 0:
         return float(law.cdf(t / other))
-    low, high = law.support() if family == "uniform" else (-25.0, 25.0)
+    low, high = (-25.0, 25.0) if family == "logistic" else law.support()
     centre = min(max(t / other, low), high)
-    points = sorted({low, high, *np.clip(centre + sigma / other * np.linspace(-9, 9, 13), low, high)})
+    points = sorted({low, 0.0, high, *np.clip(centre + sigma / other * np.linspace(-9, 9, 13), low, high)})
     pieces = [
         integrate.quad(lambda q: law.pdf(q) * special.ndtr((t - other * q) / sigma), a, b, epsabs=1e-13)[0]
         for a, b in itertools.pairwise(points)
@@ -125,6 +126,11 @@ def draw_codes(
         u = random31(key, layer, event, first_stimulus + s, first_read + r, n)
         out[s, r, n] = c_min + int(np.sum(u >= thresholds[s, :, n]))
     return out
+
+
+def count_codes(u: np.ndarray, thresholds: np.ndarray, c_min: int) -> np.ndarray:
+    """c_min + #{k : u >= threshold_k}, int8, for u (…, neuron) and thresholds (…, levels - 1, neuron) of the same leading axes."""
+    return (c_min + (u[..., None, :] >= thresholds).sum(axis=-2)).astype(np.int8)
 
 
 def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:

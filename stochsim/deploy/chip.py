@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special
-from stochsim_kernels import channel, matmul, neuron
+from stochsim_kernels import channel, neuron
 
 from stochsim.data import check_stimuli
+from stochsim.deploy.checks import check_draw, check_memory, check_whole
+from stochsim.deploy.neurons import EVENT, LAYER, Neurons
+from stochsim.deploy.product import DigitalProduct, Product, build_product
 from stochsim.deploy.program import FloatProgram, Program, Quantizer
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
 
-_LAYER = 0
-_EVENT = 0
-_THRESHOLDS_AT_ONCE = 16_000_000  # 64 MB of them, however many stimuli there are
+_DRIVES_AT_ONCE = 8_000_000  # 64 MB of them where reads differ, however many stimuli there are
 
 
 @dataclass(frozen=True)
@@ -37,111 +38,101 @@ class Samples:
         return self.quantizer.values(self.codes)
 
 
-def _check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:
-    rules = (
-        ("reads", reads, 1, 2**31),
-        ("key", key, 0, 2**64),
-        ("first_stimulus", first_stimulus, 0, 2**32 - stimuli + 1),  # stimuli are counted in 32 bits
-        ("first_read", first_read, 0, 2**62),
-    )
-    for name, value, low, end in rules:
-        if not isinstance(value, (int, np.integer)) or not low <= value < end:
-            raise SettingError(f"'{name}' = {value!r}: should be an integer from {low} to {end - 1}")
-
-
 def _check_noise(noise: float) -> None:
     if not (math.isfinite(noise) and noise >= 0):
         raise SettingError(f"'noise' = {noise!r}: should be finite and at least 0")
 
 
 class Chip:
-    """One Hardware running one Program.
+    """One Hardware running one Program: one drawn instance of it, chosen by `chip_key`, the same for all its reads.
 
     `noise` multiplies the sigma that the network bought (it has a price); the Hardware adds its own noise, free and unwanted.
-    Raises SettingError for a negative or non-finite `noise` or a Program whose bits are not those of the Hardware.
+    `calibration`: stimuli (stimulus, input) on which an array's calibrated converter range is set. Raises SettingError for a negative or
+    non-finite `noise`, a key that is not one, or a Program whose bits are not those of the Hardware.
     """
 
-    def __init__(self, program: Program, hardware: Hardware, noise: float = 1.0) -> None:
+    def __init__(
+        self, program: Program, hardware: Hardware, noise: float = 1.0, *, chip_key: int = 0, calibration: np.ndarray | None = None
+    ) -> None:
         _check_noise(noise)
         bits = {"weight_bits": program.weight_bits, "input_bits": program.input.bits, "output_bits": program.output.bits}
         for name, value in bits.items():
             if getattr(hardware.precision, name) != value:
                 has = getattr(hardware.precision, name)
                 raise SettingError(f"'{name}' = {has} of {hardware.name}: the program was trained for {value}")
-        self.program, self.hardware, self.noise = program, hardware, float(noise)
+        check_whole("chip_key", chip_key, 0, 2**64)
+        self.program, self.hardware, self.noise, self.chip_key = program, hardware, float(noise), chip_key
+        self.neurons = Neurons(program, hardware, self.noise)
+        integers = None if calibration is None else self._integers(check_stimuli(calibration, program.inputs))
+        self.product: Product = build_product(program, hardware, chip_key, integers)
 
     def drive(self, x: np.ndarray) -> np.ndarray:
-        """Noiseless drives (stimulus, neuron) float64 of stimuli x (stimulus, input)."""
-        program = self.program
-        integers = program.input.integers(program.input.codes(np.asarray(x, np.float64)))
-        product = matmul.integer_product(integers, program.weight_codes)
-        return program.weight_scale * program.input.scale * product + program.bias
+        """Drives (stimulus, neuron) float64 of stimuli x (stimulus, input): of the digital product, before noise and errors of a read.
+
+        Raises SettingError for an array, whose drives differ from read to read.
+        """
+        if not isinstance(self.product, DigitalProduct):
+            raise SettingError(f"{self.hardware.name} has an array: its drives differ from read to read, so only samples can be had")
+        return self._scaled(self.product.exact(self._integers(x)))
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources together, and of the other family.
-
-        Gaussian sources add in variance: the multiplied sigma of the network, the weights' read noise lumped as sigma_w |x| over the
-        quantised input (exact for additive Gaussian weight noise), and the Hardware's read noise where its family is Gaussian.
-        """
-        program, noise = self.program, self.hardware.noise
-        read = noise.read_sigma_drive(program.output.step)
-        weight = noise.weight_sigma_value(program.weight_scale)
-        norm = np.linalg.norm(program.input.values(program.input.codes(np.asarray(x, np.float64))).astype(np.float64), axis=1)
-        variance = (self.noise * program.sigma)[None, :] ** 2 + (weight * norm)[:, None] ** 2
-        if noise.family == "gaussian":
-            return np.sqrt(variance + read**2), np.zeros_like(variance)
-        return np.sqrt(variance), np.full_like(variance, read)
+        """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources together, and of the other family."""
+        return self.neurons.sigmas(self._norm(x))
 
     def thresholds(self, x: np.ndarray) -> np.ndarray:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1, neuron) uint32."""
-        output, activation = self.program.output, channel.ACTIVATIONS[self.program.activation]
-        edges = channel.inverse_edges(activation, output.z, output.step, output.c_min, output.levels)
-        sigma, other = self.sigmas(x)
-        out = np.empty((len(x), output.levels - 1, self.program.neurons), np.uint32)
-        family = channel.FAMILIES[self.hardware.noise.family]
-        channel.fill_thresholds(self.drive(x), sigma, other, family, activation, edges, output.z, output.step, output.c_min, out)
-        return out
+        return self.neurons.thresholds(self.drive(x), self.sigmas(x))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31."""
+        """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31; raises SettingError for an array."""
         below = self.thresholds(check_stimuli(x, self.program.inputs)).astype(np.float64).transpose(0, 2, 1) / channel.ONE
         return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
-    def sample(self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0) -> Samples:
+    def sample(self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0, *, count: bool = True) -> Samples:
         """Draw `reads` codes of every neuron for each stimulus of x (stimulus, input).
 
         Same key, same codes, for any thread count and any split in stimuli or reads (give the absolute first_stimulus, first_read).
-        Raises SettingError for a shape mismatch, NaN or Inf in x, or reads and indices out of range.
+        `count=False` counts no operations. Raises SettingError for a shape mismatch, NaN or Inf in x, reads and indices out of range, and
+        more codes than memory holds.
         """
         x = check_stimuli(x, self.program.inputs)
-        _check_draw(len(x), reads, key, first_stimulus, first_read)
-        output, neurons = self.program.output, self.program.neurons
-        codes = np.empty((len(x), reads, neurons), np.int8)
-        at_once = max(1, _THRESHOLDS_AT_ONCE // (neurons * output.levels))
+        check_draw(len(x), reads, key, first_stimulus, first_read)
+        check_memory("samples", (len(x), reads, self.program.neurons), np.int8)
+        codes = np.empty((len(x), reads, self.program.neurons), np.int8)
+        at_once = len(x) if self.product.same_in_all_reads else max(1, _DRIVES_AT_ONCE // (reads * self.program.neurons))
         for first in range(0, len(x), at_once):
-            thresholds, part = self.thresholds(x[first : first + at_once]), codes[first : first + at_once]
-            neuron.draw_codes(thresholds, output.c_min, np.uint64(key), _LAYER, _EVENT, first_stimulus + first, first_read, part)
-        return Samples(codes, self.operations(len(x), reads), self.program.output)
+            part = x[first : first + at_once]
+            sums = self.product.sums(self._integers(part), reads, key, first_stimulus + first, first_read)
+            out = codes[first : first + at_once]
+            self.neurons.draw(self._scaled(sums), self._norm(part), key, first_stimulus + first, first_read, out)
+        return Samples(codes, self.operations(x, reads) if count else Operations(), self.program.output)
 
-    def operations(self, stimuli: int, reads: int) -> Operations:
-        """What so many reads take: each multiplies, converts and stores its codes; weights are read once per stimulus."""
+    def operations(self, x: np.ndarray, reads: int) -> Operations:
+        """What so many reads of each stimulus take: each multiplies, converts and stores its codes; weights are read once per stimulus."""
         program, hardware = self.program, self.hardware
-        weights, codes_read = program.neurons * program.inputs, stimuli * reads
-        macs, code_bits = codes_read * weights, program.input.bits * program.inputs + program.output.bits * program.neurons
+        weights, codes_read = program.neurons * program.inputs, len(x) * reads
+        code_bits = program.input.bits * program.inputs + program.output.bits * program.neurons
         weight_bits = program.weight_bits * weights
-        counts: dict[Operation, float] = {
-            Operation("multiply", (program.weight_bits, program.input.bits)): macs,
-            Operation("add", (hardware.accumulator_width(program.inputs),)): macs,
-            Operation("dac", (program.input.bits,)): codes_read * program.inputs,
-            Operation("adc", (program.output.bits,)): codes_read * program.neurons,
-            Operation("weight_memory", (weight_bits,)): stimuli * weight_bits,
+        sources = -(-program.neurons // hardware.random.neurons_per_source)
+        counts: dict[Operation, float] = self.product.operations(self._integers(x), reads) | {
+            Operation("weight_memory", (weight_bits,)): len(x) * weight_bits,
             Operation("code_memory", (code_bits,)): codes_read * code_bits,
-            Operation("random", ()): codes_read * program.neurons * hardware.random_bits_per_code,
+            Operation("random", ()): codes_read * sources * hardware.random_bits_per_code,
         }
         for sigma in program.sigma:
             held = hardware.reliability.hold(float(self.noise * sigma))
             counts[held] = counts.get(held, 0) + codes_read
         return Operations.of(counts)
+
+    def _integers(self, x: np.ndarray) -> np.ndarray:
+        return self.program.input.integers(self.program.input.codes(np.asarray(x, np.float64)))  # as Brevitas in float64, whatever x is
+
+    def _scaled(self, sums: np.ndarray) -> np.ndarray:
+        return self.program.weight_scale * self.program.input.scale * sums + self.program.bias
+
+    def _norm(self, x: np.ndarray) -> np.ndarray:
+        """|x| of the quantised input, (stimulus,)."""
+        return self.program.input.scale * np.linalg.norm(self._integers(x).astype(np.float64), axis=1)
 
 
 class FloatChip:
@@ -158,9 +149,10 @@ class FloatChip:
         """Values (stimulus, read, neuron) = drive + sigma Phi^-1((u + 1/2) / 2^31); codes None, nothing counted."""
         weight = self.program.weight
         x = check_stimuli(x, weight.shape[1])
-        _check_draw(len(x), reads, key, first_stimulus, first_read)
+        check_draw(len(x), reads, key, first_stimulus, first_read)
+        check_memory("samples", (len(x), reads, weight.shape[0]), np.float64)
         u = np.empty((len(x), reads, weight.shape[0]), np.uint32)
-        neuron.draw_integers(np.uint64(key), _LAYER, _EVENT, first_stimulus, first_read, u)
+        neuron.draw_integers(np.uint64(key), LAYER, EVENT, first_stimulus, first_read, u)
         drive = np.asarray(x, np.float64) @ weight.T + self.program.bias
         normal = special.ndtri((u + 0.5) / channel.ONE)
         values = (drive[:, None, :] + self.noise * self.program.sigma * normal).astype(np.float32)

@@ -14,6 +14,8 @@ PART_OF_KIND = {
     "add": "add",
     "adc": "converter",
     "dac": "converter",
+    "cell": "array",
+    "line": "array",
     "weight_memory": "memory",
     "code_memory": "memory",
     "random": "random",
@@ -34,6 +36,7 @@ class Energy:
     multiply_j: float = 0.0
     add_j: float = 0.0
     converter_j: float = 0.0
+    array_j: float = 0.0
     memory_j: float = 0.0
     random_j: float = 0.0
     reliability_j: float = 0.0

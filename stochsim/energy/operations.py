@@ -12,6 +12,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "add": ("accumulator_bits",),
     "adc": ("bits",),
     "dac": ("bits",),
+    "cell": (),
+    "line": (),
     "weight_memory": ("total_memory_bits",),
     "code_memory": ("total_memory_bits",),
     "random": (),
@@ -19,8 +21,10 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of operation and their arguments.
 
-`weight_memory`, `code_memory` and `random` are counted in bits, the others in events. `total_memory_bits` is the size of the memory that
-holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for one read: it pays for reliability.
+`weight_memory`, `code_memory` and `random` are counted in bits, the others in events. `cell` is one cell at full conductance read by the
+largest input digit (smaller currents count as their share), `line` one cell's length of input line whose level changes.
+`total_memory_bits` is the size of the memory that holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in
+units of s) for one read: it pays for reliability.
 """
 
 

@@ -52,6 +52,20 @@ def _lfsr_j() -> float:
     return 2.55e-15
 
 
+def _line_j(voltage_v: float) -> float:
+    """Half of C V² for the 0.35 fF of input line beside one cell: charged at one toggle, discharged at the next."""
+    return 0.5 * 0.35e-15 * voltage_v**2
+
+
+def _isaac_cell_j() -> float:
+    return 4.1e-15
+
+
+def _pcm_cell_j() -> float:
+    """V² G t at 0.2 V, 25 µS and 250 ns."""
+    return 0.2**2 * 25e-6 * 250e-9
+
+
 def _landauer_j(*_: float) -> float:
     return LANDAUER_J
 
@@ -84,6 +98,15 @@ _ALL = (
         note="one NAND2 per pair of bits, inside the array",
     ),
     Price("multiply-floor", "multiply", "0", "J per multiply", _NO_BOUND, "floor", _free),
+    Price(
+        "multiply-in-cell",
+        "multiply",
+        "0",
+        "J per multiply",
+        "the cell's current multiplies: its price is 'cell'",
+        "engineering default",
+        _free,
+    ),
     Price("add-qkeras-45nm", "add", "0.003125 b pJ", "J per add", _QKERAS, "src", _qkeras_add_j),
     Price("add-bit-line", "add", "0", "J per add", "analogue summation on the bit line", "engineering default", _free, _BIT_LINE),
     Price("add-floor", "add", "0", "J per add", _NO_BOUND, "floor", _free),
@@ -102,6 +125,30 @@ _ALL = (
     Price("dac-zigzag-28nm", "dac", "50 b V² fJ, 0 at 1 bit", "J per conversion", _ZIGZAG, "src", _zigzag_dac_j, has_voltage=True),
     Price("dac-none", "dac", "0", "J per conversion", "a digital chip has no converter", "engineering default", _free),
     Price("dac-floor", "dac", "0", "J per conversion", _NO_BOUND, "floor", _free),
+    Price("cell-none", "cell", "0", "J per cell read", "no current is counted", "engineering default", _free),
+    Price(
+        name="cell-isaac-32nm",
+        kind="cell",
+        formula="4.1 fJ",
+        unit="J per cell read at full conductance",
+        source="resistive cell of ISAAC: 0.3 V, 2 kΩ behind a 20 kΩ access device, 1 ns",
+        tag="calc",
+        joules=_isaac_cell_j,
+    ),
+    Price(
+        name="cell-pcm-25us",
+        kind="cell",
+        formula="V² G t, 0.2 V, 25 µS, 250 ns",
+        unit="J per cell read at full conductance",
+        source="phase-change cell at the largest conductance of Nandakumar 2019",
+        tag="calc",
+        joules=_pcm_cell_j,
+        note="the read voltage is assumed",
+    ),
+    Price("cell-floor", "cell", "0", "J per cell read", _NO_BOUND, "floor", _free),
+    Price("line-none", "line", "0", "J per cell and toggle", "no input line is counted", "engineering default", _free),
+    Price("line-gates-28nm", "line", "½·0.35 fF V²", "J per cell and toggle", _GATES, "calc", _line_j, has_voltage=True),
+    Price("line-floor", "line", "0", "J per cell and toggle", _NO_BOUND, "floor", _free),
     Price(
         name="memory-sram-45nm",
         kind="memory",

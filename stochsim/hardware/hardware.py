@@ -2,35 +2,51 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stochsim.energy import Energy, Operations, Price, ReliabilityLaw, price, price_operations, reliability_law
-from stochsim.hardware.parts import OPERATION_PRICES, Noise, Precision, Prices, RandomSource, Reliability
+from stochsim.hardware.array import Array
+from stochsim.hardware.measured import with_measured_files
+from stochsim.hardware.parts import OPERATION_PRICES, Memory, Noise, Precision, Prices, RandomSource, Reliability
 from stochsim.settings import SettingError, Settings, nearest, read_toml, write_toml
 
 
 class Hardware(Settings):
     """A chip: bits, noise, prices and the price of reliability. Raises SettingError that names every field which breaks a rule.
 
-    `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x + ⌈log2 inputs⌉.
+    `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x + ⌈log2 inputs⌉, which no sum exceeds;
+    narrower ones saturate at every addition, or wrap. `array` is an analog array in front of the neurons, None a digital product.
     """
 
     name: Annotated[str, Field(min_length=1)]
     description: str = ""
     sources: tuple[str, ...] = ()
-    accumulator_bits: Annotated[int, Field(ge=1, le=64)] | None = None
+    accumulator_bits: Annotated[int, Field(ge=2, le=64)] | None = None
+    accumulator_overflow: Literal["saturate", "wrap"] = "saturate"
     precision: Precision
     noise: Noise = Noise()
+    array: Array | None = None
+    memory: Memory = Memory()
     prices: Prices
     reliability: Reliability = Reliability()
     random: RandomSource = RandomSource()
 
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.array is not None:
+            self.array.check_widths(self.precision.weight_bits, self.precision.input_bits)
+            if self.memory.weight_error_rates[1] > 0:
+                raise SettingError("'memory.weight_read_errors': the weights of an array stay in its cells; valid: 'memory.weight_errors'")
+            if self.noise.weight_noise == "explicit":
+                raise SettingError("'noise.weight_noise' = 'explicit': an array has its own, 'array.cells.read_noise'")
+        return self
+
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a TOML file; raises SettingError that names the file and what is wrong in it."""
-        return cls.from_table(read_toml(path), where=str(path))
+        """Read a TOML file, and the CSV files that it names; raises SettingError that names the file and what is wrong in it."""
+        return cls.from_table(with_measured_files(read_toml(path), path.parent), where=str(path))
 
     def write(self, path: Path) -> None:
         """Write a TOML file from which `read` gives back an equal Hardware."""

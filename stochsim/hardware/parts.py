@@ -1,5 +1,6 @@
 """The parts of a Hardware: how many bits, which noise, which prices. An error names every field that breaks a rule."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -9,8 +10,9 @@ from stochsim.settings import SettingError, Settings, nearest
 
 Bits = Annotated[int, Field(ge=1, le=8)]
 NotNegative = Annotated[float, Field(ge=0)]
+Rate = Annotated[float, Field(ge=0, le=1)]
 
-OPERATION_PRICES = ("multiply", "add", "adc", "dac", "weight_memory", "code_memory", "random")
+OPERATION_PRICES = ("multiply", "add", "adc", "dac", "cell", "line", "weight_memory", "code_memory", "random")
 """The fields of Prices that name a price, one per kind of operation; "hold" is priced by Reliability."""
 
 
@@ -27,8 +29,11 @@ class Noise(Settings):
 
     `read_sigma` (units of the drive) or `read_sigma_lsb` (output steps) is the standard deviation of the read noise, of the given family.
     `weight_sigma` (weight values) or `weight_sigma_lsb` (weight steps) is fresh Gaussian noise on every weight at every read; it is lumped
-    at the output as one draw of standard deviation σ‖x‖, which is exact for independent Gaussians, so it is Gaussian whatever the family.
-    Raises SettingError where both forms of one noise are given.
+    at the output as one draw of standard deviation σ‖x‖, which is exact for independent Gaussians, so it is Gaussian whatever the family;
+    weight_noise = "explicit" draws it for every weight, slowly, to check that. `dither` is noise that the output quantiser adds on purpose,
+    fresh at every read: "stochastic" rounding (uniform, one step wide) or "triangular" (two uniforms, non-subtractive).
+    `measured_csv` replaces the whole neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with
+    P(code | drive). Raises SettingError where both forms of one noise are given, or noises that cannot be together.
     """
 
     family: Literal["gaussian", "logistic", "uniform"] = "gaussian"
@@ -36,6 +41,9 @@ class Noise(Settings):
     read_sigma_lsb: NotNegative = 0.0
     weight_sigma: NotNegative = 0.0
     weight_sigma_lsb: NotNegative = 0.0
+    weight_noise: Literal["lumped", "explicit"] = "lumped"
+    dither: Literal["none", "stochastic", "triangular"] = "none"
+    measured_csv: str = ""
 
     @model_validator(mode="after")
     def _one_form_of_each(self) -> Self:
@@ -43,6 +51,11 @@ class Noise(Settings):
             value, in_steps = getattr(self, name), getattr(self, f"{name}_lsb")
             if value > 0 and in_steps > 0:
                 raise SettingError(f"'{name}' = {value!r} and '{name}_lsb' = {in_steps!r}: only one of the two may be nonzero")
+        if self.dither != "none" and self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb > 0:
+            raise SettingError(f"'dither' = '{self.dither}' beside {self.family} read noise: valid: family = 'gaussian', or no read noise")
+        added = (self.read_sigma, self.read_sigma_lsb, self.weight_sigma, self.weight_sigma_lsb)
+        if self.measured_csv and (any(added) or self.dither != "none"):
+            raise SettingError("'measured_csv': a measured neuron holds all its noise; leave the other noises at 0 and 'dither' at 'none'")
         return self
 
     def read_sigma_drive(self, output_step: float) -> float:
@@ -61,6 +74,8 @@ class Prices(Settings):
     add: str
     adc: str
     dac: str
+    cell: str = "cell-none"
+    line: str = "line-none"
     weight_memory: str
     code_memory: str
     random: str
@@ -93,6 +108,78 @@ class Reliability(Settings):
 
 
 class RandomSource(Settings):
-    """How many random bits a chip draws per output code and read: 32 where noise is computed, 0 where it is physical."""
+    """The chip's own random numbers: how many bits it draws, and how good they are.
+
+    `random_bits_per_code` are counted per source and read: 32 where noise is computed, 0 where it is physical. `threshold_bits` is the
+    width of the random integer that is compared with thresholds (31: the simulator's own). `lfsr_bits` is the length of a maximal shift
+    register that makes it, 8 to 32; 0 means an ideal generator. `neurons_per_source` neighbours share one source: their noise is the same.
+    """
 
     random_bits_per_code: Annotated[int, Field(ge=0)] = 32
+    threshold_bits: Annotated[int, Field(ge=1, le=31)] = 31
+    lfsr_bits: Annotated[int, Field(ge=0, le=32)] = 0
+    neurons_per_source: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _register_is_long_enough(self) -> Self:
+        if self.lfsr_bits and self.lfsr_bits < max(8, self.threshold_bits):
+            least = max(8, self.threshold_bits)
+            raise SettingError(
+                f"'lfsr_bits' = {self.lfsr_bits}: should be 0 (none) or at least {least}, for 'threshold_bits' of it are compared"
+            )
+        return self
+
+    @property
+    def is_ideal(self) -> bool:
+        """Whether the numbers are as good as the simulator's own and no two neurons share them."""
+        return self.threshold_bits == 31 and self.lfsr_bits == 0 and self.neurons_per_source == 1
+
+
+class Memory(Settings):
+    """Errors of the digital memories that hold weights and codes, as rates per bit.
+
+    `weight_errors` are persistent: a fixed pattern per chip, nested as the rate grows. `weight_read_errors` and `code_errors` are
+    transient: fresh whenever weights are read (once per stimulus) and codes are stored (every read). `voltage_over_vmin` sets
+    `weight_errors`, and `transient_share` of them as `weight_read_errors` instead, by p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an
+    engineering default that no publication gives. Raises SettingError where a rate and a voltage are both given, or what belongs to a
+    voltage without one.
+    """
+
+    weight_errors: Rate = 0.0
+    weight_read_errors: Rate = 0.0
+    code_errors: Rate = 0.0
+    voltage_over_vmin: Annotated[float, Field(gt=0)] | None = None
+    voltage_decade: Annotated[float, Field(gt=0)] = 0.04
+    transient_share: Rate = 0.0
+
+    @model_validator(mode="after")
+    def _rate_or_voltage(self) -> Self:
+        if self.voltage_over_vmin is not None and self.weight_errors + self.weight_read_errors > 0:
+            raise SettingError(
+                f"'voltage_over_vmin' = {self.voltage_over_vmin:g} sets the error rates of weights: give a voltage or rates, not both"
+            )
+        if self.voltage_over_vmin is None:
+            for name in ("voltage_decade", "transient_share"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise SettingError(f"'{name}' = {getattr(self, name):g}: belongs to 'voltage_over_vmin', which is not given")
+        return self
+
+    @property
+    def weight_error_rates(self) -> tuple[float, float]:
+        """Rates per bit of persistent and of transient weight errors."""
+        if self.voltage_over_vmin is None:
+            return self.weight_errors, self.weight_read_errors
+        rate = bit_error_rate(self.voltage_over_vmin, self.voltage_decade)
+        return rate * (1 - self.transient_share), rate * self.transient_share
+
+
+def bit_error_rate(voltage_over_vmin: float, decade: float = 0.04) -> float:
+    """Share of memory bits in error at V/Vmin: min(.5, 10^(−2 − (V/Vmin − .84)/decade)).
+
+    An engineering default, not published: `decade` is how far V/Vmin falls for ten times the errors. Raises SettingError unless positive.
+    """
+    for name, value in (("voltage_over_vmin", voltage_over_vmin), ("decade", decade)):
+        if not 0 < value < math.inf:
+            raise SettingError(f"'{name}' = {value!r}: should be finite and above 0")
+    exponent = -2.0 - (voltage_over_vmin - 0.84) / decade
+    return min(0.5, 10.0 ** min(exponent, 0.0))

@@ -1,9 +1,14 @@
-"""A Hardware as text: one line for a list, one row per price for a table."""
+"""A Hardware as text: one line for a list, the parts that are not the default, one row per price for a table."""
+
+from collections.abc import Iterator
 
 from stochsim.hardware.hardware import Hardware
+from stochsim.settings import Settings
 
 TABLE_COLUMNS = ("kind", "name", "formula", "unit", "source", "tag", "note")
 SHOWN_RHOS = (0.0, 1.0, 2.0)
+_SHOWN_ANYWAY = ("rows", "columns", "cell_bits", "cycle_bits", "signs", "bits", "range", "device")
+"""Settings of an array that say what it is, at their defaults too."""
 
 
 def describe(hardware: Hardware) -> str:
@@ -12,9 +17,34 @@ def describe(hardware: Hardware) -> str:
     return f"{hardware.name}: {bits.weight_bits}/{bits.input_bits}/{bits.output_bits} bits (weight/input/output). {hardware.description}"
 
 
+def own_settings(hardware: Hardware) -> dict[str, str]:
+    """What the chip adds to an ideal one, keyed by "section.field": noise, array, memory and random source, where not at their defaults."""
+    sections = {name: getattr(hardware, name) for name in ("noise", "array", "memory", "random")}
+    return {key: text for name, part in sections.items() if part is not None for key, text in _settings_of(name, part)}
+
+
+def _settings_of(section: str, part: Settings) -> Iterator[tuple[str, str]]:
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        if isinstance(value, Settings):
+            yield from _settings_of(f"{section}.{name}", value)
+        elif value != field.default or (section.startswith("array") and name in _SHOWN_ANYWAY):
+            text = str(value)
+            yield f"{section}.{name}", text if len(text) < 60 and "\n" not in text else f"{text[:40]!r}… ({len(text)} characters)"
+
+
 def hardware_table(hardware: Hardware, rhos: tuple[float, ...] = SHOWN_RHOS) -> list[dict[str, str]]:
-    """One row per price, keyed by TABLE_COLUMNS: the price of each kind of operation, then that of reliability at each ρ."""
+    """One row per sourced figure, keyed by TABLE_COLUMNS: the cells' device, the price of each operation, that of reliability at each ρ."""
     voltage_v = hardware.prices.voltage_v
     named = [*hardware.price_table().items(), *(("hold", hardware.reliability_law(rho).price) for rho in rhos)]
     rows = [(kind, chosen.citation(voltage_v)) for kind, chosen in named]
-    return [{"kind": kind, **{column: getattr(row, column) for column in TABLE_COLUMNS[1:]}} for kind, row in rows]
+    prices = [{"kind": kind, **{column: getattr(row, column) for column in TABLE_COLUMNS[1:]}} for kind, row in rows]
+    return [*_device_rows(hardware), *prices]
+
+
+def _device_rows(hardware: Hardware) -> list[dict[str, str]]:
+    device = hardware.array.cells.memory_device if hardware.array is not None else None
+    if device is None:
+        return []
+    facts = (device.name, device.formula, "σ of a cell's conductance", device.source, device.tag, device.note)
+    return [dict(zip(TABLE_COLUMNS, ("cells", *facts), strict=True))]

@@ -141,7 +141,8 @@ def _draw_bill(ax: Axes, rows: list[Result], most: float, panels: int, last: boo
     places, base = np.arange(len(rows)), np.zeros(len(rows))
     ends = []
     for part in PARTS:
-        joules = np.array([row.energy_j[part] if math.isfinite(row.energy_j[part]) else 0.0 for row in rows])
+        parts = [row.energy_j.get(part, 0.0) for row in rows]  # a run may be older than a part
+        joules = np.array([value if math.isfinite(value) else 0.0 for value in parts])
         if joules.max() > 0:
             ax.bar(places, joules, 0.68, bottom=base, color=PART_COLOURS[part], edgecolor="white", linewidth=0.6)
             ends.append((places[-1] + 0.34, float(base[-1] + joules[-1] / 2), part, PART_COLOURS[part]))

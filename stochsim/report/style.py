@@ -17,6 +17,7 @@ PART_COLOURS = {
     "multiply": "#0072b2",
     "add": "#56b4e9",
     "converter": "#d55e00",
+    "array": "#f0e442",
     "memory": "#009e73",
     "random": "#e69f00",
     "reliability": "#cc79a7",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 
 from stochsim.data import DataSettings, load_dataset
-from stochsim.hardware import Hardware, Noise, Reliability, preset
+from stochsim.hardware import Array, Hardware, Memory, Noise, RandomSource, Reliability, preset
 from stochsim.models import ModelSettings
 from stochsim.settings import SettingError, Settings, read_toml
 from stochsim.training import TrainSettings
@@ -25,11 +25,14 @@ class StudyTrainSettings(TrainSettings):
 
 
 class HardwareSettings(Settings):
-    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, noise and reliability in place of its own."""
+    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, parts in place of its own."""
 
     preset: str | None = None
     file: str | None = None
     noise: Noise | None = None
+    array: Array | None = None
+    memory: Memory | None = None
+    random: RandomSource | None = None
     reliability: Reliability | None = None
 
     @pydantic.model_validator(mode="after")
@@ -41,7 +44,7 @@ class HardwareSettings(Settings):
     def resolve(self, folder: Path) -> Hardware:
         """The Hardware itself; raises SettingError for an unknown preset or a bad file."""
         hardware = preset(self.preset) if self.preset is not None else Hardware.read(folder / str(self.file))
-        own = {"noise": self.noise, "reliability": self.reliability}
+        own = {name: getattr(self, name) for name in ("noise", "array", "memory", "random", "reliability")}
         return hardware.replace(**{name: value for name, value in own.items() if value is not None})
 
 
@@ -105,6 +108,8 @@ class Study(Settings):
         """Rules that tie sections together, checked before anything is written; raises SettingError or StochsimError."""
         for rho in self.grid.rho:
             hardware.reliability_law(rho)
+        for weight_bits, input_bits, output_bits in self.grid.widths():
+            hardware.with_precision(weight_bits, input_bits, output_bits)
         dataset = load_dataset(self.data.kind, self.data.size, self.data.components, min(self.grid.keys))
         if self.measure.stimuli > len(dataset.held_out):
             most = len(dataset.held_out)

@@ -130,6 +130,9 @@ def _yardstick(path: Path, reads: int, directions: int, key: int) -> Yardstick:
     return Yardstick(sets, reference.mean, reference.sd, directions=directions, key=fold_in(key, "directions"))
 
 
+_CALIBRATION_STIMULI = 256  # of the training set, for converters whose range is calibrated
+
+
 class _Panel:
     """The yardstick and the measures beside it, for one reference and one set of measure settings."""
 
@@ -195,7 +198,9 @@ def _point(job: Job) -> Outcome:
     hardware = Hardware.from_table(job.settings["hardware"]).with_precision(
         weight_bits=program.weight_bits, input_bits=program.input.bits, output_bits=program.output.bits
     )
-    panel, chip = _Panel(job), Chip(program, hardware, job.settings["noise"])
+    panel = _Panel(job)
+    data = job.dataset.train[:_CALIBRATION_STIMULI]
+    chip = Chip(program, hardware, job.settings["noise"], chip_key=fold_in(job.key, "chip"), calibration=data)
     samples = chip.sample(panel.stimuli, panel.reads, panel.read_key)
     values = samples.values
     named, pictures = panel.measures(values, program.output.step, decoder)

@@ -9,8 +9,9 @@ import pytest
 from stattest import assert_frequencies, assert_mean
 
 from stochsim.deploy import Chip, FloatChip, FloatProgram, Quantizer
+from stochsim.deploy.neurons import Neurons
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Noise, Reliability
+from stochsim.hardware import Noise, RandomSource, Reliability
 from stochsim.settings import SettingError
 
 
@@ -46,12 +47,14 @@ def test_splits_and_threads_change_nothing(kind, chip, x):
         numba.set_num_threads(before)
 
 
-def test_thresholds_come_in_portions_that_change_no_code(chip, x, monkeypatch):
+def test_thresholds_come_in_portions_that_change_no_code(make_program, make_hardware, x, monkeypatch):
+    """Where a chip has its own random source; the kernels portion the others themselves."""
+    chip = Chip(make_program(), make_hardware().replace(random=RandomSource(threshold_bits=12)))
     whole = chip.sample(x, 40, 3, first_stimulus=7).codes
     portions = []
-    thresholds = Chip.thresholds
-    monkeypatch.setattr(Chip, "thresholds", lambda self, part: portions.append(len(part)) or thresholds(self, part))
-    monkeypatch.setattr("stochsim.deploy.chip._THRESHOLDS_AT_ONCE", 4 * chip.program.neurons * chip.program.output.levels)
+    compared = Neurons._compared
+    monkeypatch.setattr(Neurons, "_compared", lambda self, drive, sigmas: portions.append(len(drive)) or compared(self, drive, sigmas))
+    monkeypatch.setattr("stochsim.deploy.neurons._THRESHOLDS_AT_ONCE", 4 * chip.program.neurons * 40)
     assert np.array_equal(whole, chip.sample(x, 40, 3, first_stimulus=7).codes)
     assert portions == [4, 2]
 
@@ -117,20 +120,20 @@ def test_operations_by_hand(make_program, make_hardware, x):
     assert chip.sample(x, 20, 1).operations == Operations(expected)
 
 
-def test_operations_add_over_reads_of_other_stimuli(chip):
+def test_operations_add_over_reads_of_other_stimuli(chip, x):
     """Splitting in stimuli splits the bill; splitting in reads reads the weights once more."""
-    assert chip.operations(6, 20) == chip.operations(2, 20) + chip.operations(4, 20)
-    twice = chip.operations(6, 10) + chip.operations(6, 10)
+    assert chip.operations(x, 20) == chip.operations(x[:2], 20) + chip.operations(x[2:], 20)
+    twice = chip.operations(x, 10) + chip.operations(x, 10)
     weights = 6 * 4 * 60
     assert twice.count("weight_memory") == 2 * weights
-    assert twice.count("multiply") == chip.operations(6, 20).count("multiply")
+    assert twice.count("multiply") == chip.operations(x, 20).count("multiply")
 
 
-def test_no_noise_costs_an_infinite_price_of_reliability(make_program, make_hardware):
-    operations = Chip(make_program(), make_hardware(), noise=0.0).operations(1, 1)
+def test_no_noise_costs_an_infinite_price_of_reliability(make_program, make_hardware, x):
+    operations = Chip(make_program(), make_hardware(), noise=0.0).operations(x[:1], 1)
     assert operations.count("hold") == 5
     assert make_hardware().energy(operations, 0.0).reliability_j == math.inf
-    assert math.isfinite(make_hardware().energy(Chip(make_program(), make_hardware()).operations(1, 1), 0.0).reliability_j)
+    assert math.isfinite(make_hardware().energy(Chip(make_program(), make_hardware()).operations(x[:1], 1), 0.0).reliability_j)
 
 
 @pytest.mark.parametrize(

@@ -54,12 +54,12 @@ def test_mixed_widths_are_symmetric_and_lie_between_the_square_ones() -> None:
     assert multiply.energy_j((4, 4)) < multiply.energy_j((4, 8)) < multiply.energy_j((8, 8))
 
 
-def test_voltage_moves_the_converters_as_its_square_and_nothing_else() -> None:
+def test_voltage_moves_converters_and_lines_as_its_square_and_nothing_else() -> None:
     for entry in PRICES.values():
-        args = {"multiply": (4, 4), "random": ()}.get(entry.kind, (4,))
+        args = {"multiply": (4, 4), "random": (), "cell": (), "line": ()}.get(entry.kind, (4,))
         ratio = 4.0 if entry.has_voltage else 1.0
         assert entry.energy_j(args, 1.2) == pytest.approx(ratio * entry.energy_j(args, 0.6))
-    assert {entry.name for entry in PRICES.values() if entry.has_voltage} == {"adc-zigzag-28nm", "dac-zigzag-28nm"}
+    assert {entry.name for entry in PRICES.values() if entry.has_voltage} == {"adc-zigzag-28nm", "dac-zigzag-28nm", "line-gates-28nm"}
     assert "V = 0.6" in price("adc-zigzag-28nm").citation(0.6).formula
 
 
@@ -99,3 +99,10 @@ def test_unknown_names_and_tags_are_errors() -> None:
 
 def test_landauer_is_kt_ln_2() -> None:
     assert math.exp(LANDAUER_J / THERMAL_J) == pytest.approx(2.0)
+
+
+def test_cells_and_lines_by_hand() -> None:
+    """ISAAC's figure; 0.2² V² × 25 µS × 250 ns = 0.25 pJ; half of 0.35 fF at 0.9 V."""
+    assert price("cell-isaac-32nm").energy_j(()) == 4.1e-15
+    assert price("cell-pcm-25us").energy_j(()) == pytest.approx(0.25e-12)
+    assert price("line-gates-28nm").energy_j((), 0.9) == pytest.approx(0.5 * 0.35e-15 * 0.81)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import TABLE_COLUMNS, Hardware, Noise, Precision, describe, hardware_table, preset, presets
+from stochsim.hardware import TABLE_COLUMNS, Hardware, Noise, Precision, describe, hardware_table, own_settings, preset, presets
 from stochsim.settings import SettingError
 
 TABLE = preset("digital-45nm").to_table()
@@ -17,8 +17,8 @@ def with_value(section: str, key: str, value: Any) -> dict[str, Any]:
     return {**TABLE, section: {**TABLE[section], key: value}}
 
 
-def test_presets_are_the_three() -> None:
-    assert presets() == ("digital-45nm", "in-memory-28nm", "thermal-floor")
+def test_presets_are_the_six() -> None:
+    assert presets() == ("digital-45nm", "in-memory-28nm", "pcm-array", "rram-array", "sram-array-28nm", "thermal-floor")
     for name in presets():
         assert preset(name).name == name
         assert preset(name).sources
@@ -129,7 +129,9 @@ def test_hold_without_rho_is_an_error() -> None:
 def test_table_cites_every_price(name: str) -> None:
     rows = hardware_table(preset(name))
     assert [row["kind"] for row in rows][-3:] == ["hold"] * 3
-    assert len(rows) == 10
+    has_device = name in ("pcm-array", "rram-array")
+    assert len(rows) == 12 + has_device
+    assert (rows[0]["kind"] == "cells") == has_device
     for row in rows:
         assert tuple(row) == TABLE_COLUMNS
         assert all(row[column] for column in TABLE_COLUMNS if column != "note")
@@ -138,3 +140,12 @@ def test_table_cites_every_price(name: str) -> None:
 
 def test_thermal_floor_is_tagged_floor_throughout() -> None:
     assert {row["tag"] for row in hardware_table(preset("thermal-floor")) if row["kind"] != "hold"} == {"floor"}
+
+
+def test_own_settings_are_what_an_ideal_chip_has_not() -> None:
+    assert own_settings(preset("digital-45nm")) == {}
+    shown = own_settings(preset("rram-array").replace(noise=Noise(read_sigma=0.5, dither="triangular")))
+    assert shown["array.cells.device"] == "rram-wan"
+    assert shown["array.converter.bits"] == "8"
+    assert shown["noise.read_sigma"] == "0.5"
+    assert "array.cells.wire_ohm" not in shown

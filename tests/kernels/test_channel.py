@@ -9,6 +9,7 @@ from stochsim_kernels import channel, reference
 from stochsim_kernels._jit import helper
 
 ONE = 2**31
+OTHERS = [family for family in channel.FAMILIES if family != "gaussian"]
 DRIVES = np.array([[-2.3, -0.4, 0.0], [0.06, 0.51, 1.9]])
 
 
@@ -36,7 +37,7 @@ def noiseless_codes(drive, activation, z, step, c_min, levels):
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("activation", channel.ACTIVATIONS)
-@pytest.mark.parametrize(("family", "sigma", "other"), [("gaussian", 0.3, 0.4), ("logistic", 0.0, 0.5), ("uniform", 0.0, 0.5)])
+@pytest.mark.parametrize(("family", "sigma", "other"), [("gaussian", 0.3, 0.4), *((family, 0.0, 0.5) for family in OTHERS)])
 def test_thresholds_equal_the_twin(bits, activation, family, sigma, other):
     """±1: the last place of erfc and exp differs between libraries."""
     arguments = (DRIVES, sigma, other, family, activation, *quantiser(bits))
@@ -44,7 +45,7 @@ def test_thresholds_equal_the_twin(bits, activation, family, sigma, other):
 
 
 @pytest.mark.parametrize("activation", ["identity", "tanh"])
-@pytest.mark.parametrize("family", ["logistic", "uniform"])
+@pytest.mark.parametrize("family", OTHERS)
 def test_thresholds_of_mixed_families_equal_the_twin(activation, family):
     arguments = (DRIVES[:, 1:], 0.2, 0.4, family, activation, *quantiser(2))
     assert np.abs(thresholds(*arguments) - reference.thresholds(*arguments).astype(np.int64)).max() <= 1
@@ -62,6 +63,16 @@ def test_mixed_families_agree_with_quadrature(family, ratio):
         assert ours == pytest.approx(reference.noise_cdf(t, sigma, other, family), rel=0, abs=1e-9)
 
 
+@pytest.mark.parametrize("ratio", [1e-12, 9e-6, 1e-3, 0.3, 3.0, 30.0, 199.0, 201.0, 1e4])
+def test_triangular_dither_under_gaussian_noise_is_right_to_1e_10(ratio):
+    """Far below the grid of 2^-31, also at ratio 200, where the second difference loses most and the Gaussian takes over."""
+    sigma, other = 0.7 * ratio, 0.7
+    corner = np.sqrt(6) * other
+    for t in (*np.hypot(sigma, other) * np.array([-5.0, -0.74, -0.1, 0.0, 0.3, 2.33]), corner, 0.5 * sigma - corner):
+        ours = channel.noise_cdf(t, sigma, other, channel.TRIANGULAR)
+        assert ours == pytest.approx(reference.noise_cdf(t, sigma, other, "triangular"), rel=0, abs=2e-11)
+
+
 def test_gaussian_sources_add_in_variance():
     for t in (-1.0, 0.2, 3.0):
         assert channel.noise_cdf(t, 0.3, 0.4, channel.GAUSSIAN) == pytest.approx(special.ndtr(t / 0.5), abs=1e-15)
@@ -70,6 +81,7 @@ def test_gaussian_sources_add_in_variance():
 @pytest.mark.parametrize("family", channel.FAMILIES)
 def test_families_have_unit_variance_and_the_named_law(family):
     law = {"gaussian": stats.norm(), "logistic": stats.logistic(scale=np.sqrt(3) / np.pi), "uniform": stats.uniform(-(3**0.5), 2 * 3**0.5)}
+    law["triangular"] = stats.triang(0.5, -(6**0.5), 2 * 6**0.5)
     assert law[family].var() == pytest.approx(1)
     for t in np.linspace(-8, 8, 33):
         assert channel.unit_cdf(t, channel.FAMILIES[family]) == pytest.approx(law[family].cdf(t), abs=1e-14)
@@ -82,6 +94,23 @@ def test_stochastic_rounding_is_uniform_noise_of_one_step():
     below = thresholds(drive, 0.0, step / np.sqrt(12), "uniform", "identity", z, step, c_min, levels)[:, :, 0] / ONE
     mean = c_min + (1 - below).sum(axis=1)
     np.testing.assert_allclose(mean * step, drive[:, 0], atol=1e-8)
+
+
+def test_triangular_dither_makes_mean_and_variance_of_the_code_independent_of_the_drive():
+    """sigma = step / sqrt(6): the mean value is the drive and the variance step^2 / 4; stochastic rounding has the mean alone."""
+    z, step, c_min, levels = quantiser(4)
+    drive = np.linspace(-1.0, 0.9, 39)[:, None]
+
+    def moments(family, sigma):
+        below = thresholds(drive, 0.0, sigma, family, "identity", z, step, c_min, levels)[:, :, 0] / ONE
+        probability, value = np.diff(below, axis=1, prepend=0.0, append=1.0), step * (c_min + np.arange(levels))
+        mean = probability @ value
+        return mean, probability @ value**2 - mean**2
+
+    mean, variance = moments("triangular", step / np.sqrt(6))
+    np.testing.assert_allclose(mean, drive[:, 0], atol=1e-8)
+    np.testing.assert_allclose(variance, step**2 / 4, atol=1e-8)
+    assert np.ptp(moments("uniform", step / np.sqrt(12))[1]) > 0.2 * step**2
 
 
 @pytest.mark.parametrize(("weight_bits", "input_bits", "output_bits"), list(itertools.product((1, 2, 3, 4), repeat=3)))

@@ -37,6 +37,12 @@ def test_codes_equal_the_twin(bits, neurons):
         assert np.array_equal(ours, reference.draw_codes(table, c_min, KEY, *where, reads=5))
 
 
+@pytest.mark.parametrize("edges", [0, 2, 4, 5, 30, 32, 100, 254])
+def test_any_number_of_levels(edges):
+    table = np.sort(np.random.default_rng(0).integers(0, ONE + 1, (2, edges, 5)), axis=1).astype(np.uint32)
+    assert np.array_equal(draw(table, 9, c_min=-128), reference.draw_codes(table, -128, KEY, 0, 0, 0, 0, reads=9))
+
+
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_certain_codes_are_drawn_at_every_read(bits):
     """All codes of every width without noise, 2,000 reads of each."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tinystudy import changed, study_of, write_study
 
-from stochsim.hardware import Hardware, Noise, preset
+from stochsim.hardware import Hardware, Noise, preset, presets
 from stochsim.settings import SettingError, write_toml
 from stochsim.sweep import Study
 
@@ -90,7 +90,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # chip and measures
     ({"hardware": None}, "'hardware' is missing"),
     ({"hardware__preset": "digital-45"}, "hardware preset 'digital-45' is unknown: did you mean 'digital-45nm'?"),
-    ({"hardware__preset": ""}, "hardware preset '' is unknown: valid: digital-45nm, in-memory-28nm, thermal-floor"),
+    ({"hardware__preset": ""}, f"hardware preset '' is unknown: valid: {', '.join(presets())}"),
     ({"hardware__file": "chip.toml"}, 'hardware: give either preset = "NAME" or file = "chip.toml"'),
     ({"hardware": {}}, 'hardware: give either preset = "NAME" or file = "chip.toml"'),
     ({"hardware": {"file": "chip.toml"}}, "chip.toml: cannot be read (No such file or directory)"),

@@ -1,0 +1,177 @@
+"""What an expert would write in torch for the same works: buffers allocated once, everything in place, constants folded beforehand.
+
+Each function prepares its buffers and returns the work as a function without arguments; that function returns the codes or sums, so that a
+test can compare them with those of the kernels where there is no noise.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import torch
+
+TorchWay = Callable[[], torch.Tensor]
+_READS_AT_ONCE = 16  # a buffer of 512 KB for 8 × 1,024 columns stays in the second-level cache: the fastest of 4 to 256
+
+
+def _float(values: np.ndarray) -> torch.Tensor:
+    return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32)
+
+
+def neuron_codes(drive: np.ndarray, sigma: float, z: float, step: float, c_min: int, levels: int, reads: int) -> TorchWay:
+    """int8 codes (stimulus, read, neuron) of drives (stimulus, neuron), or (stimulus, read, neuron) where they differ from read to read.
+
+    The division by the step is folded into the drives and into a row of sigmas, one for each neuron.
+    """
+    scaled_drive = _float((drive - z) / step)
+    scaled_drive = scaled_drive[:, None, :] if drive.ndim == 2 else scaled_drive
+    scaled_sigma = torch.full((drive.shape[-1],), sigma / step)
+    buffer = torch.empty((len(drive), reads, drive.shape[-1]))
+    codes = torch.empty(buffer.shape, dtype=torch.int8)
+    draws = torch.Generator().manual_seed(1)
+
+    def work() -> torch.Tensor:
+        buffer.normal_(generator=draws)
+        torch.addcmul(scaled_drive, buffer, scaled_sigma, out=buffer)
+        return codes.copy_(buffer.round_().clamp_(c_min, c_min + levels - 1))
+
+    return work
+
+
+def float_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
+    """The product of ready float32 arrays x (stimulus, input) and w (neuron, input)."""
+    x_float, w_float = _float(x), _float(w).T.contiguous()
+    out = torch.empty(len(x), len(w))
+    return lambda: torch.mm(x_float, w_float, out=out)
+
+
+def byte_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
+    """torch's own product of int8 codes, to int32."""
+    x_codes, w_codes = torch.tensor(x), torch.tensor(w).T
+    return lambda: torch._int_mm(x_codes, w_codes)
+
+
+def noisy_product(
+    x: np.ndarray, w_codes: np.ndarray, x_step: float, scale: float, sigma_lsb: float, weight_sigma: float = 0.0, lumped: bool = False
+) -> TorchWay:
+    """8-bit codes (stimulus, neuron) of x (stimulus, input) float32: quantise, multiply, add noise, quantise.
+
+    scale: output steps per unit of x_codes @ w_codes, folded into the weights; sigma_lsb: output noise in output steps; weight_sigma: that
+    of one weight, in weight codes. Weights are quantised once. Their noise is one fresh matrix per call, so all stimuli of a call
+    share it; or, `lumped`, the law of a fresh matrix per stimulus, added to the output noise in variance.
+    """
+    x_float, w_scaled = _float(x), _float(w_codes * scale).T.contiguous()
+    x_codes, out, noise = torch.empty_like(x_float), torch.empty(len(x), len(w_codes)), torch.empty(len(x), len(w_codes))
+    w_noise = torch.empty_like(w_scaled) if weight_sigma > 0 and not lumped else None
+    codes = torch.empty(out.shape, dtype=torch.int8)
+    draws = torch.Generator().manual_seed(1)
+
+    def work() -> torch.Tensor:
+        torch.mul(x_float, 1 / x_step, out=x_codes).round_().clamp_(-128, 127)
+        weights = w_scaled
+        if w_noise is not None:
+            w_noise.normal_(generator=draws)
+            weights = torch.add(w_scaled, w_noise, alpha=weight_sigma * scale, out=w_noise)
+        torch.mm(x_codes, weights, out=out)
+        noise.normal_(generator=draws)
+        if lumped:
+            sigma = torch.linalg.vector_norm(x_codes, dim=1, keepdim=True).mul_(weight_sigma * scale).square_().add_(sigma_lsb**2).sqrt_()
+            out.addcmul_(noise, sigma)
+        else:
+            out.add_(noise, alpha=sigma_lsb)
+        return codes.copy_(out.round_().clamp_(-128, 127))
+
+    return work
+
+
+def crossbar(
+    x_codes: np.ndarray, cells: np.ndarray, rows: int, bits: int, lsb: float, sigma_lsb: float, levels: int, reads: int
+) -> TorchWay:
+    """Accumulators (stimulus, read, column) of a bit-sliced array, float32: a loop over tiles, slices and cycles.
+
+    x_codes: (stimulus, input), `bits` bits, one per cycle; cells: (slice, input, column), 0 and 1. Planes of both are ready float32 arrays
+    before the work begins; the converter's step is folded into those of the cells. With many reads the partial sums of a tile, slice and
+    cycle are computed once, and the reads pass in parts that fit the cache.
+    """
+    stimuli, (slices, inputs, columns) = len(x_codes), cells.shape
+    tiles = [slice(first, first + rows) for first in range(0, inputs, rows)]
+    x_planes = [[_float(x_codes[:, tile] >> cycle & 1) for cycle in range(bits)] for tile in tiles]
+    w_planes = [[_float(cells[piece, tile] / lsb) for piece in range(slices)] for tile in tiles]
+    partial, at_once = torch.empty(stimuli, 1, columns), min(reads, _READS_AT_ONCE)
+    codes, total = torch.empty(stimuli, at_once, columns), torch.empty(reads // at_once, stimuli, at_once, columns)
+    draws = torch.Generator().manual_seed(1)
+
+    def work() -> torch.Tensor:
+        total.zero_()
+        for tile, piece, cycle in product(range(len(tiles)), range(slices), range(bits)):
+            torch.mm(x_planes[tile][cycle], w_planes[tile][piece], out=partial[:, 0])
+            for part in total:
+                codes.normal_(generator=draws)
+                torch.add(partial, codes, alpha=sigma_lsb, out=codes)
+                part.add_(codes.round_().clamp_(0, levels - 1), alpha=2 ** (piece + cycle))
+        return total
+
+    return work
+
+
+def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:
+    """Sums (stimulus, neuron) that are clipped to so many bits after each input: a rank-1 update and a clamp per input."""
+    x_columns, w_columns = _float(x).T.contiguous(), _float(w).T.contiguous()
+    sums, limit = torch.empty(len(x), len(w)), 2 ** (bits - 1)
+
+    def work() -> torch.Tensor:
+        sums.zero_()
+        for i in range(len(x_columns)):
+            sums.addr_(x_columns[i], w_columns[i]).clamp_(-limit, limit - 1)
+        return sums
+
+    return work
+
+
+def explicit_drives(x: np.ndarray, w: np.ndarray, sigma: float, reads: int) -> TorchWay:
+    """Drives (stimulus, read, neuron) with a fresh Gaussian on every weight at every stimulus and read."""
+    x_float, w_float = _float(x), _float(w)
+    cells, out = torch.empty_like(w_float), torch.empty(len(x), reads, len(w))
+    draws = torch.Generator().manual_seed(1)
+
+    def work() -> torch.Tensor:
+        for s, r in product(range(len(x)), range(reads)):
+            cells.normal_(generator=draws).mul_(sigma).add_(w_float)
+            torch.mv(cells, x_float[s], out=out[s, r])
+        return out
+
+    return work
+
+
+def gibbs_sweeps(linear: np.ndarray, gram: np.ndarray, inverse_scale: float, chains: int, sweeps: int) -> TorchWay:
+    """Coordinate-wise Gibbs of exp(-r'Gr/2 + linear'r - |r|/b), all chains of all stimuli in parallel, float64, from r = 0.
+
+    linear: (stimulus, neuron). Each coordinate is drawn by the inverse of its distribution function, as torch's special functions give it.
+    """
+    start = torch.tensor(np.repeat(linear, chains, axis=0).T.copy())  # (neuron, chain)
+    g, root = torch.tensor(gram), torch.tensor(np.sqrt(np.diag(gram)))
+    state, field = torch.empty_like(start), torch.empty_like(start)
+    uniform, survival = torch.empty(start.shape[1], dtype=torch.float64), torch.empty(start.shape[1], dtype=torch.float64)
+    draws = torch.Generator().manual_seed(1)
+
+    def update(i: int) -> None:
+        pull = torch.add(field[i], state[i], alpha=float(g[i, i]))
+        above, below = (inverse_scale - pull).div_(root[i]), (inverse_scale + pull).div_(root[i])
+        odds = torch.special.erfcx(below * math.sqrt(0.5)).div_(torch.special.erfcx(above * math.sqrt(0.5)))
+        negative = uniform.uniform_(generator=draws) < odds.div_(odds + 1)
+        edge = torch.where(negative, below, above)
+        size = torch.special.ndtri(torch.special.ndtr(-edge).mul_(survival.uniform_(1e-15, 1, generator=draws))).neg_().sub_(edge)
+        new = torch.where(negative, -size, size).div_(root[i])
+        field.addr_(g[i], new - state[i], alpha=-1)
+        state[i] = new
+
+    def work() -> torch.Tensor:
+        state.zero_()
+        field.copy_(start)
+        for _ in range(sweeps):
+            for i in range(len(state)):
+                update(i)
+        return state
+
+    return work

@@ -1,0 +1,95 @@
+"""Races of the bit-sliced array, and of Gibbs sampling of the reference posterior."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from _baselines import crossbar as torch_crossbar
+from _baselines import gibbs_sweeps as torch_gibbs
+from _neuron_races import GENERATOR
+from _speed import KEY, Race
+from stochsim_kernels import converter, crossbar, crossbar_bits, gibbs
+
+ROWS, BITS, LEVELS = 128, 4, 256
+BATCH, INPUTS, COLUMNS = 512, 1024, 1024
+READS_BATCH, READS = 8, 256
+
+
+class CrossbarWork(NamedTuple):
+    """x_codes: (stimulus, input) uint8; cells: (slice, input, column) uint8, 0 and 1; a converter step is `lsb` cells."""
+
+    x_codes: np.ndarray
+    cells: np.ndarray
+    sigma_lsb: float
+    reads: int
+    rows: int = ROWS
+    lsb: float = 0.5
+
+
+def crossbar_work(
+    batch: int = BATCH, reads: int = 1, sigma_lsb: float = 1.0, inputs: int = INPUTS, columns: int = COLUMNS, rows: int = ROWS
+) -> CrossbarWork:
+    """Random 4-bit inputs and 4-bit weights: 1-bit cells, 1-bit cycles, converters of 8 bits that take all partial sums."""
+    random = np.random.default_rng(0)
+    x_codes = random.integers(0, 2**BITS, (batch, inputs), dtype=np.uint8)
+    return CrossbarWork(x_codes, random.integers(0, 2, (BITS, inputs, columns), dtype=np.uint8), sigma_lsb, reads, rows)
+
+
+def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
+    """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
+    stimuli, columns = len(work.x_codes), work.cells.shape[2]
+    channel = converter.build_channel(np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, converter.ideal_edges(LEVELS))
+    factor = np.array([[1 << (piece + cycle) for cycle in range(BITS)] for piece in range(BITS)])
+    w_words = crossbar_bits.pack_cells(work.cells[None], work.rows, 1)
+    readout = crossbar.readout(channel, factor, len(w_words))
+    out = np.ones((stimuli, work.reads, columns), np.int32)  # ones: written here, not at the first call
+
+    def run() -> np.ndarray:
+        out[:] = 0
+        x_words = crossbar_bits.pack_inputs(work.x_codes, work.rows, BITS, 1)
+        crossbar.draw_crossbar(x_words, w_words, readout, int(KEY), 0, 0, 0, 0, out)
+        return out
+
+    return run
+
+
+def crossbar_by_torch(work: CrossbarWork) -> Callable[[], np.ndarray]:
+    """See `_baselines.crossbar`; a view with the axes of the kernels."""
+    run = torch_crossbar(work.x_codes, work.cells, work.rows, BITS, work.lsb, work.sigma_lsb, LEVELS, work.reads)
+    shape = (len(work.x_codes), work.reads, work.cells.shape[2])
+    return lambda: run().transpose(0, 1).reshape(shape).numpy()
+
+
+def crossbar_race(name: str, work: CrossbarWork, bar: float) -> Race:
+    """One conversion per tile, slice, cycle, column, read and stimulus."""
+    tiles = -(-work.cells.shape[1] // work.rows)
+    conversions = len(work.x_codes) * work.reads * work.cells.shape[2] * tiles * BITS * BITS
+    ours, theirs = crossbar_by_kernels(work), crossbar_by_torch(work)
+    return Race(name, conversions, "conversion", ours, theirs, "torch loop over slices, in place", bar, (GENERATOR, 1.0))
+
+
+def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: int = 4) -> Race:
+    """Sweeps of all chains, for a posterior whose coordinates are about as wide as their prior."""
+    random = np.random.default_rng(0)
+    decoder = random.normal(0, 1, (neurons, neurons)) / np.sqrt(neurons)
+    gram, linear = decoder.T @ decoder, random.normal(0, 1, (stimuli, neurons)) @ decoder
+    state, field = np.empty((2, stimuli, chains, neurons))
+    draws = np.empty((stimuli, chains, 0, neurons), np.float32)
+    numbers = np.arange(stimuli)
+
+    def ours() -> np.ndarray:
+        state[:], field[:] = 0.0, linear[:, None]
+        gibbs.gibbs_sweeps(KEY, numbers, linear, gram, 1.0, state, field, 1, sweeps, sweeps, 1, draws)
+        return state
+
+    theirs = torch_gibbs(linear, gram, 1.0, chains, sweeps)
+    name = f"Gibbs, {neurons} coordinates, {stimuli * chains} chains"
+    return Race(name, state.size * sweeps, "update", ours, theirs, "torch, all chains at once")
+
+
+def crossbar_races() -> Iterator[Race]:
+    """All of them, one after the other."""
+    yield crossbar_race("crossbar 512 × 1024 × 1024, 4 × 4 bits", crossbar_work(), 8.0)
+    name = f"crossbar {READS_BATCH} × 1024 × 1024, 4 × 4 bits, {READS} reads"
+    yield crossbar_race(name, crossbar_work(READS_BATCH, READS), 5.0)
+    yield gibbs_race()

@@ -1,0 +1,153 @@
+"""The first call of every compiled function of the kernels, on a few numbers: how long does a user wait before anything runs?
+
+`python benchmarks/_first_calls.py` makes them in a fresh process and prints the seconds as JSON. Entry points are found by looking through
+the package: one that no call below reaches is an error, so that a new kernel cannot be forgotten.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from _bench import Figure
+
+KEY = 1
+UNUSED = {"fill_words"}
+"""Helpers that only tests and benchmarks call."""
+
+
+def kernel_modules() -> list[ModuleType]:
+    """All modules of the kernels but the twins, which are plain NumPy."""
+    import importlib
+    import pkgutil
+
+    import stochsim_kernels
+
+    names = [found.name for found in pkgutil.iter_modules(stochsim_kernels.__path__) if not found.name.startswith("reference")]
+    return [importlib.import_module(f"stochsim_kernels.{name}") for name in names]
+
+
+def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
+    """Numba's dispatchers by name, those that are inlined into others left out; `parallel_only`: entry points over prange alone."""
+    from numba.core.dispatcher import Dispatcher
+
+    found = {}
+    for module in modules:
+        for name, value in vars(module).items():
+            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
+                options = value.targetoptions
+                if options.get("inline") != "always" and (options.get("parallel") or not parallel_only):
+                    found[f"{module.__name__.split('.')[-1]}.{name}"] = value
+    return found
+
+
+def uncalled(parallel_only: bool) -> list[str]:
+    """Compiled functions without a compiled form in this process. Where callers come from a cache, helpers inside them stay without one."""
+    dispatchers = compiled_functions(kernel_modules(), parallel_only)
+    return sorted(name for name, dispatcher in dispatchers.items() if not dispatcher.signatures and name.split(".")[1] not in UNUSED)
+
+
+def first_calls() -> dict[str, Callable[[], object]]:
+    """One tiny call per entry point, by name; the calls that prepare another's arguments stand before it."""
+    import numpy as np
+    from stochsim_kernels import accumulator, channel, converter, crossbar, crossbar_bits, flips, gibbs, matmul, neuron, source
+    from stochsim_kernels.weight_noise import explicit_drives, transient_flips
+
+    drive, ones, zeros = np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))
+    codes, u = np.empty((2, 3, 4), np.int8), np.zeros((2, 3, 4), np.uint32)
+    thresholds = np.zeros((2, 15, 4), np.uint32)
+    small, square = np.ones((2, 4), np.int8), np.eye(4)
+    state, field, draws = np.zeros((2, 2, 4)), np.zeros((2, 2, 4)), np.zeros((2, 2, 1, 4), np.float32)
+    words, cells = crossbar_bits.pack_inputs(small, 4, 2, 1), crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
+    partial, out = np.zeros((2, 4), np.int32), np.zeros((2, 3, 4), np.int32)
+
+    def law(bits: int) -> tuple[Any, Any, Any, Any, Any, Any]:
+        edges = channel.inverse_edges(channel.IDENTITY, 0.0, 1.0, -(2 ** (bits - 1)), 2**bits)
+        return channel.GAUSSIAN, channel.IDENTITY, edges, 0.0, 1.0, -(2 ** (bits - 1))
+
+    def readout() -> crossbar.Readout:
+        return crossbar.readout(converter.build_channel(np.arange(5), 0.5, converter.ideal_edges(4)), np.ones((1, 2)), 1)
+
+    def convert() -> None:
+        streams = crossbar.draw_streams(KEY, 0, 0, 0, 2, readout(), 4)
+        crossbar.convert_partials(partial, readout(), streams, 0, 0, 0, 0, out)
+
+    place = (KEY, 0, 0, 0, 0)
+    posterior = (np.uint64(KEY), np.arange(2), zeros, square, 1.0, state, field)
+    return {
+        "codes of neurons, 4 bits": lambda: neuron.draw(drive, ones, zeros, *law(4), *place, codes),
+        "codes of neurons, 8 bits": lambda: neuron.draw(drive, ones, zeros, *law(8), *place, codes),
+        "codes of neurons, a drive per read": lambda: neuron.draw_each(np.zeros((2, 3, 4)), ones, zeros, *law(4), *place, codes),
+        "integers of the counter generator": lambda: source.fill_source(0, 31, 1, *place, u),
+        "integers of shift registers": lambda: source.fill_source(8, 8, 1, *place, u),
+        "codes from given integers": lambda: source.count_thresholds(thresholds, u, -8, codes),
+        "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, *place),
+        "products of integers": lambda: matmul.integer_product(small, np.ones((4, 4), np.int8)),
+        "saturating products": lambda: accumulator.saturating_product(100 * small, np.full((4, 4), 100, np.int8), 14),
+        "explicit weight noise": lambda: explicit_drives(drive, square, square, *place, np.empty((2, 3, 4))),
+        "bit errors of weights": lambda: transient_flips(partial, small, np.ones((4, 4), np.int8), 8, 0.1, KEY, 0, 0, 0),
+        "tables of converters": readout,
+        "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), *place, out),
+        "conversion of partial sums": convert,
+        "Gibbs, start": lambda: gibbs.gibbs_start(*posterior),
+        "Gibbs, sweeps": lambda: gibbs.gibbs_sweeps(*posterior, 1, 2, 1, 1, draws),
+    }
+
+
+def report(cold: bool) -> dict[str, Any]:
+    """Seconds of importing Numba and the kernels, and of every first call; raises RuntimeError for a kernel that was not called."""
+    started = time.perf_counter()
+    import numba
+
+    numba_s = time.perf_counter() - started
+    started = time.perf_counter()
+    calls = first_calls()
+    kernels_s, calls_s = time.perf_counter() - started, {}
+    for name, call in calls.items():
+        started = time.perf_counter()
+        call()
+        calls_s[name] = time.perf_counter() - started
+    if missing := uncalled(parallel_only=not cold):
+        raise RuntimeError(f"no first call reaches {', '.join(missing)}: add one to benchmarks/_first_calls.py")
+    return {"numba": numba.__version__, "numba_s": numba_s, "kernels_s": kernels_s, "calls_s": calls_s}
+
+
+def in_new_process(cache: Path, cold: bool) -> dict[str, Any]:
+    """`report` of a fresh process whose compile cache lies in this folder; raises CalledProcessError where it failed."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    command = [sys.executable, __file__, *(["--cold"] if cold else [])]
+    result: dict[str, Any] = json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return result
+
+
+def _sum_s(found: dict[str, Any]) -> float:
+    return float(found["kernels_s"] + sum(found["calls_s"].values()))
+
+
+def first_call_figures(later_processes: int) -> list[Figure]:
+    """All first calls together: compiled, then from the cache in so many later processes. The import of Numba itself stands apart."""
+    with tempfile.TemporaryDirectory() as folder:
+        cold = in_new_process(Path(folder), cold=True)
+        later = [in_new_process(Path(folder), cold=False) for _ in range(later_processes)]
+    slowest = sorted(cold["calls_s"].items(), key=lambda item: -item[1])[:3]
+    print("first calls that compile longest: " + ", ".join(f"{name} {taken:.1f} s" for name, taken in slowest))
+
+    def figure(name: str, values: list[float], bar: float | None) -> Figure:
+        middle = sorted(values)[len(values) // 2]
+        return Figure(name, middle, min(values), max(values), "s", None, bar, "lower")
+
+    return [
+        figure("first calls of all kernels, compiled", [_sum_s(cold)], 20.0),
+        figure("first calls in a later process, from the cache", [_sum_s(one) for one in later], 1.0),
+        figure("the same with the import of Numba", [_sum_s(one) + one["numba_s"] for one in later], None),
+    ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(report(cold="--cold" in sys.argv[1:])))

@@ -1,0 +1,64 @@
+"""Races of neurons: from drives to noisy codes, with the simulator's random integers and with a chip's own source."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from _baselines import neuron_codes
+from _speed import KEY, Race
+from stochsim_kernels import channel, neuron, source
+
+STIMULI, NEURONS, READS = 64, 256, 256
+BARS = {1: 40.0, 2: 22.0, 4: 9.0, 6: 3.0, 8: 2.0}
+BITS = (1, 2, 3, 4, 6, 8)
+BITS_OF_EACH = (4, 8)
+GENERATOR = "random numbers made in a kernel"
+_PLACE: tuple[Any, int, int, int, int] = (KEY, 0, 0, 0, 0)
+
+
+def quantiser(bits: int) -> tuple[float, float, int]:
+    """(z, step, c_min): -1 and 1 at one bit, else six standard deviations of the drives."""
+    return (-1.0, 2.0, 0) if bits == 1 else (0.0, 6.0 / 2**bits, -(2 ** (bits - 1)))
+
+
+def neuron_race(bits: int, sigma: float = 0.5, each: bool = False, shape: tuple[int, int, int] = (STIMULI, READS, NEURONS)) -> Race:
+    """Normal drives and noise of `sigma`, both in units of the drive; `each`: every read has a drive of its own."""
+    stimuli, reads, neurons = shape
+    z, step, c_min = quantiser(bits)
+    drive = np.random.default_rng(0).normal(0, 1, shape if each else (stimuli, neurons))
+    sigmas, other = np.full((stimuli, neurons), sigma), np.zeros((stimuli, neurons))
+    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, 2**bits)
+    codes, draw = np.empty(shape, np.int8), neuron.draw_each if each else neuron.draw
+
+    def ours() -> np.ndarray:
+        draw(drive, sigmas, other, channel.GAUSSIAN, channel.IDENTITY, edges, z, step, c_min, *_PLACE, codes)
+        return codes
+
+    theirs = neuron_codes(drive, sigma, z, step, c_min, 2**bits, reads)
+    name = f"neuron codes, {bits} bit{'s' if bits > 1 else ''}" + (", a drive per read" if each else "")
+    return Race(name, codes.size, "code", ours, theirs, bar=None if each else BARS.get(bits), limit=(GENERATOR, 1.0))
+
+
+def source_race(bits: int = 4, register_bits: int = 16) -> Race:
+    """Codes by a shift register per neuron, whose upper 8 bits are compared."""
+    z, step, c_min = quantiser(bits)
+    drive = np.random.default_rng(0).normal(0, 1, (STIMULI, NEURONS))
+    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, 2**bits)
+    thresholds = np.empty((STIMULI, 2**bits - 1, NEURONS), np.uint32)
+    sigmas, other = np.full(drive.shape, 0.5), np.zeros(drive.shape)
+    channel.fill_thresholds(drive, sigmas, other, channel.GAUSSIAN, channel.IDENTITY, edges, z, step, c_min, thresholds)
+    u, codes = np.empty((STIMULI, READS, NEURONS), np.uint32), np.empty((STIMULI, READS, NEURONS), np.int8)
+
+    def ours() -> np.ndarray:
+        source.fill_source(register_bits, 8, 1, *_PLACE, u)
+        source.count_thresholds(thresholds, u, c_min, codes)
+        return codes
+
+    return Race(f"neuron codes, {bits} bits, {register_bits}-bit registers", codes.size, "code", ours)
+
+
+def neuron_races() -> Iterator[Race]:
+    """All of them, one after the other."""
+    yield from (neuron_race(bits) for bits in BITS)
+    yield from (neuron_race(bits, each=True) for bits in BITS_OF_EACH)
+    yield source_race()

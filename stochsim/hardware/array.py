@@ -1,0 +1,168 @@
+"""An analog array in front of the neurons: its geometry, its cells and its converters."""
+
+import itertools
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stochsim.hardware.devices import Device, device, devices
+from stochsim.hardware.measured import read_device_text
+from stochsim.settings import SettingError, Settings, nearest
+
+NotNegative = Annotated[float, Field(ge=0)]
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+class Converter(Settings):
+    """The converter at the foot of every column, one per slice: resolution, range, spread and noise, in its own steps (LSB).
+
+    `range`: "full" takes every partial sum that the array can give (a step of 1 where the resolution allows), "fixed" reaches `range_max`
+    (in units of one cell step × one input digit), both in differential columns from minus that to one step below it; "calibrated" is set
+    on data so that at most a share of `clip_share` of the partial sums clips.
+    `sigma_lsb` is thermal noise, fresh at every conversion. Drawn once per chip: `offset_sigma_lsb` (of each converter's zero) and
+    `gain_sigma` (of each converter's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges; `dnl_lsb` gives the width error of each
+    of the 2^bits - 2 inner codes instead. `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh at
+    every conversion.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=12)] = 8
+    range: Literal["full", "calibrated", "fixed"] = "full"
+    range_max: Annotated[float, Field(gt=0)] | None = None
+    clip_share: Annotated[float, Field(ge=0, lt=0.5)] = 1e-4
+    sigma_lsb: NotNegative = 0.0
+    offset_sigma_lsb: NotNegative = 0.0
+    gain_sigma: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    inl_lsb: tuple[float, ...] = ()
+    dnl_lsb: tuple[float, ...] = ()
+    reference_sigma_lsb: NotNegative = 0.0
+    reference_columns: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if (self.range == "fixed") != (self.range_max is not None):
+            raise SettingError(f"'range_max' = {self.range_max!r}: belongs to range = 'fixed', and only there; 'range' is '{self.range}'")
+        if self.range != "calibrated" and self.clip_share != type(self).model_fields["clip_share"].default:
+            raise SettingError(
+                f"'clip_share' = {self.clip_share:g}: belongs to range = 'calibrated', and only there; 'range' is '{self.range}'"
+            )
+        levels = 2**self.bits
+        for name, values, length in (("inl_lsb", self.inl_lsb, levels - 1), ("dnl_lsb", self.dnl_lsb, levels - 2)):
+            if values and len(values) != length:
+                raise SettingError(f"'{name}' has {len(values)} values: a converter of {self.bits} bits needs {length}")
+        if self.inl_lsb and self.dnl_lsb:
+            raise SettingError("'inl_lsb' and 'dnl_lsb' describe the same edges: give one of them")
+        shift = self.edge_shift_lsb
+        if any(1 + after - before <= 0 for before, after in itertools.pairwise(shift)):
+            raise SettingError("'inl_lsb' or 'dnl_lsb': edges must stay in ascending order, so no code may lose its whole width")
+        return self
+
+    @property
+    def edge_shift_lsb(self) -> tuple[float, ...]:
+        """How far each edge between neighbouring codes lies from its ideal place, in LSB; empty for an ideal converter."""
+        if self.dnl_lsb:
+            return tuple(math.fsum(self.dnl_lsb[:k]) for k in range(len(self.dnl_lsb) + 1))
+        return self.inl_lsb
+
+    @property
+    def spreads(self) -> bool:
+        """Whether columns differ, or share a reference, so that partial sums are placed on a fine grid of positions."""
+        return self.offset_sigma_lsb > 0 or self.gain_sigma > 0 or self.reference_sigma_lsb > 0
+
+
+class Cells(Settings):
+    """What the cells hold and how they are read.
+
+    Drawn once per chip: the programming error and drift of `device` after `age_s` seconds (None: the first time its source has), where
+    `drift_compensation` scales the array back to its mean; cells stuck at 0 or at full conductance at the given rates; the wire resistance
+    `wire_ohm` per segment (to first order). A device of your own, device = "measured", is the text of a CSV file in `device_csv`, or in a
+    chip's TOML file the name of the CSV file.
+    Fresh at every read: `read_sigma` (standard deviation of one cell's current, in cell steps per input digit), the device's own read
+    noise, and shot-like noise of `shot_sigma` × √(current in cell steps). `read_noise`: "lumped" draws it once per conversion, with the
+    variance summed over the cells (exact for independent Gaussians); "explicit" draws it for every cell, slowly, to check that.
+    """
+
+    device: str = "ideal"
+    device_csv: str = ""
+    age_s: Annotated[float, Field(gt=0)] | None = None
+    drift_compensation: bool = False
+    read_sigma: NotNegative = 0.0
+    shot_sigma: NotNegative = 0.0
+    read_noise: Literal["lumped", "explicit"] = "lumped"
+    stuck_at_0_rate: Rate = 0.0
+    stuck_at_1_rate: Rate = 0.0
+    wire_ohm: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        names = (*devices(), "measured")
+        if self.device not in names:
+            raise SettingError(f"'device' = '{self.device}' is unknown: {nearest(self.device, names)}")
+        if (self.device == "measured") != bool(self.device_csv):
+            raise SettingError(f"'device_csv': belongs to device = 'measured', and only there; 'device' is '{self.device}'")
+        if self.stuck_at_0_rate + self.stuck_at_1_rate > 1:
+            raise SettingError(
+                f"'stuck_at_0_rate' + 'stuck_at_1_rate' = {self.stuck_at_0_rate + self.stuck_at_1_rate:g}: should be at most 1"
+            )
+        chosen = self.memory_device
+        if self.age_s is not None:
+            (chosen or device("ideal")).age(self.age_s)
+        if self.drift_compensation and (chosen is None or chosen.drift is None):
+            raise SettingError(f"'drift_compensation' = True: '{self.device}' does not drift")
+        return self
+
+    @property
+    def memory_device(self) -> Device | None:
+        """The Device that the cells are made of; None where they hold their codes exactly. Raises SettingError for a bad `device_csv`."""
+        if self.device == "ideal" and self.wire_ohm == 0:
+            return None
+        return read_device_text(self.device_csv, "device_csv") if self.device == "measured" else device(self.device)
+
+
+class Array(Settings):
+    """Rows × columns of cells with a converter per column and slice; partial sums are shifted and added digitally.
+
+    Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of `cycle_bits` bits, the inputs of a layer into
+    tiles of `rows` rows and its neurons into tiles of `columns` columns. `signs`: "offset" stores weights shifted to unsigned codes,
+    "differential" stores magnitudes in pairs of columns whose currents are subtracted before the converter.
+    """
+
+    rows: Annotated[int, Field(ge=1, le=65536)] = 128
+    columns: Annotated[int, Field(ge=1, le=65536)] = 128
+    cell_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    cycle_bits: Annotated[int, Field(ge=1, le=8)] = 1
+    signs: Literal["offset", "differential"] = "offset"
+    converter: Converter = Converter()
+    cells: Cells = Cells()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.signs == "differential" and self.converter.bits < 2:
+            raise SettingError("'converter.bits' = 1: differential columns need a sign, so at least 2 bits")
+        if self.cells.read_noise == "explicit" and self.cells.shot_sigma > 0 and self.cycle_bits > 1:
+            raise SettingError("'cells.read_noise' = 'explicit' draws shot-like noise for digits of 0 and 1 only: valid: cycle_bits = 1")
+        return self
+
+    def check_widths(self, weight_bits: int, input_bits: int) -> None:
+        """Raises SettingError where cells or cycles are wider than what they hold."""
+        if self.cell_bits > self.magnitude_bits(weight_bits):
+            held = f"{weight_bits}-bit weights" + (" (a sign and a magnitude)" if self.signs == "differential" and weight_bits > 1 else "")
+            raise SettingError(f"'array.cell_bits' = {self.cell_bits}: more than {held} have; at most {self.magnitude_bits(weight_bits)}")
+        if self.cycle_bits > input_bits:
+            raise SettingError(f"'array.cycle_bits' = {self.cycle_bits}: more than the {input_bits} bits of the inputs")
+
+    def magnitude_bits(self, weight_bits: int) -> int:
+        """Bits that the cells of one weight hold: all of them as offset, one less for the magnitudes of a differential pair."""
+        return max(1, weight_bits - 1) if self.signs == "differential" else weight_bits
+
+    def slices(self, weight_bits: int) -> int:
+        """Cells per weight and sign."""
+        return -(-self.magnitude_bits(weight_bits) // self.cell_bits)
+
+    def cycles(self, input_bits: int) -> int:
+        """Cycles per read."""
+        return -(-input_bits // self.cycle_bits)
+
+    def tiles(self, inputs: int) -> int:
+        """Row tiles of a layer."""
+        return -(-inputs // self.rows)
