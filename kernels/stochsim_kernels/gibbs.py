@@ -169,7 +169,8 @@ def _streams(key, stimulus, chain, seeds, gammas):
 @helper
 def _refresh(linear, gram, r, field):
     """field = linear − gram r, coordinate by coordinate, in the order of the twin."""
-    field[:] = linear
+    for k in range(r.size):  # a slice assignment would compile a check of shapes, with its message, for seconds
+        field[k] = linear[k]
     for j in range(r.size):
         for k in range(r.size):
             field[k] -= gram[j, k] * r[j]

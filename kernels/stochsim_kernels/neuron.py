@@ -103,7 +103,7 @@ def draw_codes(thresholds, c_min, key, layer, event, first_stimulus, first_read,
 
 @kernel
 def _draw_without_thresholds(
-    drive, sigma, other, spreads, family, activation, edges, z, step, c_min, key, layer, event, first_stimulus, first_read, out
+    drive, sigma, other, family, activation, edges, z, step, c_min, key, layer, event, first_stimulus, first_read, out
 ):
     """As `draw_each`; or, with one row of drives per stimulus, drive (stimulus, 1, neuron), the same drives at every read."""
     stimuli, reads, neurons = out.shape
@@ -114,10 +114,12 @@ def _draw_without_thresholds(
         last = min(reads, first + _CHUNK)
         streams = _streams(key, layer, event, first_stimulus + s, first_read + first, neurons)
         own = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
+        own_sigma, own_other = sigma[min(s, sigma.shape[0] - 1)], other[min(s, other.shape[0] - 1)]
         if family == GAUSSIAN and activation in (IDENTITY, RELU):
-            place_rows(own, sigma[s], other[s], spreads[s], family, activation, edges, z, step, c_min, streams, out[s, first:last])
+            known = spread(own_sigma, own_other, activation, edges, z, step, c_min)
+            place_rows(own, own_sigma, own_other, known, family, activation, edges, z, step, c_min, streams, out[s, first:last])
         else:
-            bisect_rows(own, sigma[s], other[s], family, activation, edges, z, step, c_min, streams, out[s, first:last])
+            bisect_rows(own, own_sigma, own_other, family, activation, edges, z, step, c_min, streams, out[s, first:last])
 
 
 def _coerced(*arrays):
@@ -127,7 +129,7 @@ def _coerced(*arrays):
 
 def _by_drives(drive, sigma, other, family, activation, edges, z, step, c_min, key, layer, event, first_stimulus, first_read, out):
     drive, sigma, other = _coerced(drive, sigma, other)
-    channel = (spread(sigma, other, activation, edges, z, step, c_min), family, activation, edges, float(z), float(step), int(c_min))
+    channel = (family, activation, edges, float(z), float(step), int(c_min))
     where = (np.uint64(key), int(layer), int(event), int(first_stimulus), int(first_read))
     _draw_without_thresholds(drive, sigma, other, *channel, *where, out)
 
@@ -135,15 +137,15 @@ def _by_drives(drive, sigma, other, family, activation, edges, z, step, c_min, k
 def draw(drive, sigma, other, family, activation, edges, z, step, c_min, key, layer, event, first_stimulus, first_read, out):
     """Write the codes of noisy neurons to out (stimulus, read, neuron), int8, C-contiguous: drives that hold for all reads.
 
-    drive, sigma, other: (stimulus, neuron) float64, in units of the drive; edges: (levels - 1,) from `channel.inverse_edges`, 256 levels
-    at most. The codes are those of `channel.fill_thresholds` and `draw_codes`. Working memory beyond a few rows of neurons per thread:
-    4 MiB of thresholds, or one stimulus's where these are more; under Gaussian noise from 6 bits on a few arrays of the size of `drive`.
+    drive, sigma, other: (stimulus, neuron) float64, in units of the drive; sigma and other may each be one row for all stimuli. edges:
+    (levels - 1,) from `channel.inverse_edges`, 256 levels at most. The codes are those of `channel.fill_thresholds` and `draw_codes`.
+    Working memory beyond a few rows of neurons per thread: 4 MiB of thresholds, or one stimulus's where these are more.
     """
     channel = (family, activation, edges, float(z), float(step), int(c_min))
     if edges.size > _MOST_COUNTED and family == GAUSSIAN and activation in (IDENTITY, RELU):
         _by_drives(drive[:, None], sigma, other, *channel, key, layer, event, first_stimulus, first_read, out)
         return
-    drive, sigma, other = _coerced(drive, sigma, other)
+    drive, sigma, other = _coerced(drive, *(np.broadcast_to(one, drive.shape) for one in (sigma, other)))
     stimuli, _, neurons = out.shape
     at_once = max(1, min(stimuli, _THRESHOLDS_AT_ONCE // max(1, edges.size * neurons)))
     buffer = np.empty((at_once, edges.size, neurons), np.uint32)

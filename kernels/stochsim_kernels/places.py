@@ -54,21 +54,26 @@ def bisect_rows(drive, sigma, other, family, activation, edges, z, step, c_min, 
             out[r, n] = c_min + found
 
 
+@helper
 def spread(sigma, other, activation, edges, z, step, c_min):
-    """What `place_rows` needs to know of every neuron: (stimulus, 4, neuron) float32, for sigma, other (stimulus, neuron).
+    """What `place_rows` needs to know of the neurons of a stimulus: (4, neuron) float32, whole blocks wide, for sigma, other (neuron,).
 
     Noise in steps; the margin of error in steps; the smallest place; the smallest drive. The margin covers T_ERROR, the rounding of places
     in float32 (all sums below 2 levels + 19 scale, three roundings each, beyond which no edge is near) and of edges in float64. With noise,
-    edges at -infinity are passed at any place; without, a drive below 0 is 0 where the activation is ReLU. As wide as whole blocks.
+    edges at -infinity are passed at any place; without, a drive below 0 is 0 where the activation is ReLU.
     """
-    stimuli, neurons = sigma.shape
-    out = np.zeros((stimuli, 4, -(-neurons // LANES) * LANES), np.float32)
-    steps, silent = np.hypot(sigma, other) / step, (sigma == 0.0) & (other == 0.0)
+    out = np.zeros((4, (sigma.size + LANES - 1) // LANES * LANES), np.float32)
     rounding = 3e-7 * (edges.size + 2) + 2e-15 * (abs(z / step) + abs(c_min))
-    out[:, 0, :neurons] = np.minimum(steps, _MOST_STEPS)
-    out[:, 1, :neurons] = np.where(steps <= _MOST_STEPS, (T_ERROR + 2e-6) * steps + rounding, np.inf)
-    out[:, 2, :neurons] = np.where(silent, 0.5, np.count_nonzero(edges == -np.inf) + 0.5)
-    out[:, 3, :neurons] = np.where(silent & (activation == RELU), 0.0, -np.inf)
+    passed = 0.5
+    for k in range(edges.size):
+        passed += 1.0 if edges[k] == -np.inf else 0.0
+    for n in range(sigma.size):
+        silent = sigma[n] == 0.0 and other[n] == 0.0
+        steps = math.sqrt(sigma[n] * sigma[n] + other[n] * other[n]) / step
+        out[0, n] = min(steps, _MOST_STEPS)
+        out[1, n] = (T_ERROR + 2e-6) * steps + rounding if steps <= _MOST_STEPS else np.inf
+        out[2, n] = 0.5 if silent else passed
+        out[3, n] = 0.0 if silent and activation == RELU else -np.inf
     return out
 
 

@@ -7,9 +7,10 @@ from stochsim.settings import SettingError, StochsimError
 
 
 def _first_bad(values: NDArray[np.floating]) -> str | None:
-    bad = np.argwhere(~np.isfinite(values))
-    if not len(bad):
+    finite = np.isfinite(values)
+    if finite.all():
         return None
+    bad = np.argwhere(~finite)
     row, column = bad[0]
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     return f"row {row}, column {column} is {values[row, column]}{more}; every value must be finite"

@@ -77,7 +77,8 @@ class Chip:
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources together, and of the other family."""
-        return self.neurons.sigmas(self._norm(x))
+        sigma, other = self.neurons.sigmas(self._norm(self._integers(x)))
+        return sigma, np.array(np.broadcast_to(other, sigma.shape))
 
     def thresholds(self, x: np.ndarray) -> np.ndarray:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1, neuron) uint32."""
@@ -99,23 +100,27 @@ class Chip:
         check_draw(len(x), reads, key, first_stimulus, first_read)
         check_memory("samples", (len(x), reads, self.program.neurons), np.int8)
         codes = np.empty((len(x), reads, self.program.neurons), np.int8)
+        integers = self._integers(x)
         at_once = len(x) if self.product.same_in_all_reads else max(1, _DRIVES_AT_ONCE // (reads * self.program.neurons))
         for first in range(0, len(x), at_once):
-            part = x[first : first + at_once]
-            sums = self.product.sums(self._integers(part), reads, key, first_stimulus + first, first_read)
-            out = codes[first : first + at_once]
-            self.neurons.draw(self._scaled(sums), self._norm(part), key, first_stimulus + first, first_read, out)
-        return Samples(codes, self.operations(x, reads) if count else Operations(), self.program.output)
+            part, out = integers[first : first + at_once], codes[first : first + at_once]
+            drive = self._scaled(self.product.sums(part, reads, key, first_stimulus + first, first_read))
+            norm = self._norm(part) if self.neurons.weight_sigma > 0 else np.zeros(1)
+            self.neurons.draw(drive, norm, key, first_stimulus + first, first_read, out)
+        return Samples(codes, self._operations(integers, reads) if count else Operations(), self.program.output)
 
     def operations(self, x: np.ndarray, reads: int) -> Operations:
         """What so many reads of each stimulus take: each multiplies, converts and stores its codes; weights are read once per stimulus."""
-        program, hardware = self.program, self.hardware
-        weights, codes_read = program.neurons * program.inputs, len(x) * reads
+        return self._operations(self._integers(check_stimuli(x, self.program.inputs)), reads)
+
+    def _operations(self, integers: np.ndarray, reads: int) -> Operations:
+        program, hardware, stimuli = self.program, self.hardware, len(integers)
+        weights, codes_read = program.neurons * program.inputs, stimuli * reads
         code_bits = program.input.bits * program.inputs + program.output.bits * program.neurons
         weight_bits = program.weight_bits * weights
         sources = -(-program.neurons // hardware.random.neurons_per_source)
-        counts: dict[Operation, float] = self.product.operations(self._integers(x), reads) | {
-            Operation("weight_memory", (weight_bits,)): len(x) * weight_bits,
+        counts: dict[Operation, float] = self.product.operations(integers, reads) | {
+            Operation("weight_memory", (weight_bits,)): stimuli * weight_bits,
             Operation("code_memory", (code_bits,)): codes_read * code_bits,
             Operation("random", ()): codes_read * sources * hardware.random_bits_per_code,
         }
@@ -125,14 +130,19 @@ class Chip:
         return Operations.of(counts)
 
     def _integers(self, x: np.ndarray) -> np.ndarray:
-        return self.program.input.integers(self.program.input.codes(np.asarray(x, np.float64)))  # as Brevitas in float64, whatever x is
+        """Brevitas's integers of the inputs, int8 (stimulus, input)."""
+        return self.program.input.integers(self.program.input.codes(x))
 
     def _scaled(self, sums: np.ndarray) -> np.ndarray:
-        return self.program.weight_scale * self.program.input.scale * sums + self.program.bias
+        """Drives of integer sums, float64."""
+        drive = np.multiply(sums, self.program.weight_scale * self.program.input.scale)
+        drive += self.program.bias
+        return drive
 
-    def _norm(self, x: np.ndarray) -> np.ndarray:
+    def _norm(self, integers: np.ndarray) -> np.ndarray:
         """|x| of the quantised input, (stimulus,)."""
-        return self.program.input.scale * np.linalg.norm(self._integers(x).astype(np.float64), axis=1)
+        as_float = integers.astype(np.float32)  # whose products are exact, summed in float64
+        return self.program.input.scale * np.sqrt(np.einsum("ij,ij->i", as_float, as_float, dtype=np.float64))
 
 
 class FloatChip:

@@ -39,16 +39,21 @@ class Neurons:
         if self.measured is not None and self.measured.bits != output.bits:
             raise SettingError(f"'noise.measured_csv' has codes of {self.measured.bits} bits: the program's outputs have {output.bits}")
 
+    @property
+    def weight_sigma(self) -> float:
+        """Read noise of every weight that is lumped at the neurons, in weight values."""
+        own = self.hardware.noise
+        return own.weight_sigma_value(self.program.weight_scale) if own.weight_noise == "lumped" else 0.0
+
     def sigmas(self, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources together, and of the other family.
+        """Standard deviations before the activation: of all Gaussian sources, (stimulus, neuron), and of the other family, (1, neuron).
 
         Gaussian sources add in variance: the multiplied sigma of the network, the Hardware's read noise where its family is Gaussian, and
-        the weights' read noise lumped as sigma_w |x|, exact for additive Gaussian weight noise; norm: (stimulus,), |x| of quantised inputs.
+        the weights' read noise lumped as sigma_w |x|, exact for additive Gaussian weight noise; norm: (stimulus,), |x| of quantised inputs,
+        or (1,) where weights have no noise.
         """
-        own = self.hardware.noise
-        weight = own.weight_sigma_value(self.program.weight_scale) if own.weight_noise == "lumped" else 0.0
-        variance = (self.noise * self.program.sigma)[None, :] ** 2 + (weight * norm)[:, None] ** 2 + self.gaussian_sigma**2
-        return np.sqrt(variance), np.full_like(variance, self.other_sigma)
+        variance = np.add.outer((self.weight_sigma * norm) ** 2, (self.noise * self.program.sigma) ** 2 + self.gaussian_sigma**2)
+        return np.sqrt(variance, out=variance), np.full((1, self.program.neurons), self.other_sigma)
 
     def thresholds(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """round(2^31 P(code < k)) for k above the smallest code, (stimulus, levels - 1, neuron) uint32, with errors of stored codes."""
@@ -63,7 +68,8 @@ class Neurons:
         else:
             table = np.empty((len(drive), output.levels - 1, drive.shape[1]), np.uint32)
             step = (output.z, output.step, output.c_min)
-            channel.fill_thresholds(drive, *sigmas, self.family, self.activation, self.edges, *step, table)
+            whole = (_rows(sigma, drive.shape) for sigma in sigmas)
+            channel.fill_thresholds(drive, *whole, self.family, self.activation, self.edges, *step, table)
         return mixing.round_thresholds(table, bits) if bits < 31 else table
 
     def draw(self, drive: np.ndarray, norm: np.ndarray, key: int, first_stimulus: int, first_read: int, out: np.ndarray) -> None:
@@ -76,6 +82,7 @@ class Neurons:
             draw(drive, *sigmas, self.family, self.activation, self.edges, output.z, output.step, output.c_min, *place, out)
             return
         stimuli, reads, neurons = out.shape
+        sigmas = (_rows(sigmas[0], (stimuli, neurons)), _rows(sigmas[1], (stimuli, neurons)))
         of_a_read = neurons * (output.levels if each else 1)
         at_once = max(1, _THRESHOLDS_AT_ONCE // max(output.levels * neurons, reads * of_a_read))
         reads_at_once = max(1, _THRESHOLDS_AT_ONCE // of_a_read)
@@ -103,3 +110,8 @@ class Neurons:
         if not own.is_ideal:  # in the thresholds, errors would repeat with the register and be shared with the source
             rate = self.hardware.memory.code_errors
             flips.flip_codes(codes, output.c_min, output.bits, rate, key, LAYER, _CODE_ERRORS, *place)
+
+
+def _rows(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of this shape, where `one` may be a single row for all."""
+    return np.array(np.broadcast_to(one, shape))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_AT_ONCE = 32768  # values quantised at a time: they stay in the second-level cache
+
 
 @dataclass(frozen=True)
 class Quantizer:
@@ -36,10 +38,18 @@ class Quantizer:
         return 2 * self.scale if self.bits == 1 else self.scale
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        """int8 codes, any shape; halves go to the even code, 0 to the upper one at one bit."""
+        """int8 codes, any shape, computed in float64 as Brevitas does there; halves go to the even code, 0 to the upper one at one bit."""
+        values = np.asarray(values)
         if self.bits == 1:
             return (values >= 0).astype(np.int8)
-        return np.clip(np.rint(values / self.scale), self.c_min, self.c_min + self.levels - 1).astype(np.int8)
+        out = np.empty(values.shape, np.int8)
+        flat, codes = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
+        for first in range(0, flat.size, _AT_ONCE):
+            part = np.divide(flat[first : first + _AT_ONCE], self.scale, dtype=np.float64)
+            np.rint(part, out=part)
+            np.clip(part, self.c_min, self.c_min + self.levels - 1, out=part)
+            codes[first : first + _AT_ONCE] = part
+        return out
 
     def values(self, codes: np.ndarray) -> np.ndarray:
         """The values of codes, float32."""
