@@ -101,6 +101,15 @@ def draw_codes(thresholds, c_min, key, layer, event, first_stimulus, first_read,
             _search(thresholds[s], c_min, streams, out[s, first:last])
 
 
+@helper
+def _row(values, s, neurons):
+    """Row s of values, which may be one row for all stimuli, one column for all neurons, or both."""
+    out = np.empty(neurons)
+    for n in range(neurons):
+        out[n] = values[min(s, values.shape[0] - 1), min(n, values.shape[1] - 1)]
+    return out
+
+
 @kernel
 def _draw_without_thresholds(
     drive, sigma, other, family, activation, edges, z, step, c_min, key, layer, event, first_stimulus, first_read, out
@@ -114,7 +123,7 @@ def _draw_without_thresholds(
         last = min(reads, first + _CHUNK)
         streams = _streams(key, layer, event, first_stimulus + s, first_read + first, neurons)
         own = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
-        own_sigma, own_other = sigma[min(s, sigma.shape[0] - 1)], other[min(s, other.shape[0] - 1)]
+        own_sigma, own_other = _row(sigma, s, neurons), _row(other, s, neurons)
         if family == GAUSSIAN and activation in (IDENTITY, RELU):
             known = spread(own_sigma, own_other, activation, edges, z, step, c_min)
             place_rows(own, own_sigma, own_other, known, family, activation, edges, z, step, c_min, streams, out[s, first:last])
@@ -137,9 +146,10 @@ def _by_drives(drive, sigma, other, family, activation, edges, z, step, c_min, k
 def draw(drive, sigma, other, family, activation, edges, z, step, c_min, key, layer, event, first_stimulus, first_read, out):
     """Write the codes of noisy neurons to out (stimulus, read, neuron), int8, C-contiguous: drives that hold for all reads.
 
-    drive, sigma, other: (stimulus, neuron) float64, in units of the drive; sigma and other may each be one row for all stimuli. edges:
-    (levels - 1,) from `channel.inverse_edges`, 256 levels at most. The codes are those of `channel.fill_thresholds` and `draw_codes`.
-    Working memory beyond a few rows of neurons per thread: 4 MiB of thresholds, or one stimulus's where these are more.
+    drive, sigma, other: (stimulus, neuron) float64, in units of the drive; sigma and other may each be one row for all stimuli or one
+    column for all neurons. edges: (levels - 1,) from `channel.inverse_edges`, 256 levels at most. The codes are those of
+    `channel.fill_thresholds` and `draw_codes`. Working memory beyond a few rows of neurons per thread: 4 MiB of thresholds, or one
+    stimulus's where these are more.
     """
     channel = (family, activation, edges, float(z), float(step), int(c_min))
     if edges.size > _MOST_COUNTED and family == GAUSSIAN and activation in (IDENTITY, RELU):

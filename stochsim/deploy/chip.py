@@ -78,11 +78,14 @@ class Chip:
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources together, and of the other family."""
         sigma, other = self.neurons.sigmas(self._norm(self._integers(x)))
-        return sigma, np.array(np.broadcast_to(other, sigma.shape))
+        if self.neurons.family == channel.GAUSSIAN:
+            sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
+        shape = (len(x), self.program.neurons)
+        return np.array(np.broadcast_to(sigma, shape)), np.array(np.broadcast_to(other, shape))
 
     def thresholds(self, x: np.ndarray) -> np.ndarray:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1, neuron) uint32."""
-        return self.neurons.thresholds(self.drive(x), self.sigmas(x))
+        return self.neurons.thresholds(self.drive(x), self.neurons.sigmas(self._norm(self._integers(x))))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31; raises SettingError for an array."""
@@ -136,8 +139,7 @@ class Chip:
     def _scaled(self, sums: np.ndarray) -> np.ndarray:
         """Drives of integer sums, float64."""
         drive = np.multiply(sums, self.program.weight_scale * self.program.input.scale)
-        drive += self.program.bias
-        return drive
+        return np.add(drive, self.program.bias, out=drive) if self.program.bias.any() else drive
 
     def _norm(self, integers: np.ndarray) -> np.ndarray:
         """|x| of the quantised input, (stimulus,)."""

@@ -46,14 +46,17 @@ class Neurons:
         return own.weight_sigma_value(self.program.weight_scale) if own.weight_noise == "lumped" else 0.0
 
     def sigmas(self, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standard deviations before the activation: of all Gaussian sources, (stimulus, neuron), and of the other family, (1, neuron).
+        """Two standard deviations before the activation, (stimulus, neuron) with axes of length 1 where they do not matter.
 
-        Gaussian sources add in variance: the multiplied sigma of the network, the Hardware's read noise where its family is Gaussian, and
-        the weights' read noise lumped as sigma_w |x|, exact for additive Gaussian weight noise; norm: (stimulus,), |x| of quantised inputs,
-        or (1,) where weights have no noise.
+        The first is Gaussian: the multiplied sigma of the network and the Hardware's read noise where its family is Gaussian add in
+        variance. So does the weights' read noise, lumped as sigma_w |x|, exact for additive Gaussian weight noise; norm: (stimulus,), |x|
+        of quantised inputs, or (1,) where weights have no noise. It is the second, or, where another family is that, part of the first.
         """
-        variance = np.add.outer((self.weight_sigma * norm) ** 2, (self.noise * self.program.sigma) ** 2 + self.gaussian_sigma**2)
-        return np.sqrt(variance, out=variance), np.full((1, self.program.neurons), self.other_sigma)
+        steady = (self.noise * self.program.sigma) ** 2 + self.gaussian_sigma**2
+        lumped = (self.weight_sigma * norm)[:, None]
+        if self.family == channel.GAUSSIAN:
+            return np.sqrt(steady)[None, :], lumped
+        return np.sqrt(steady + lumped**2), np.array([[self.other_sigma]])
 
     def thresholds(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """round(2^31 P(code < k)) for k above the smallest code, (stimulus, levels - 1, neuron) uint32, with errors of stored codes."""
