@@ -97,9 +97,13 @@ def _normal_integral(t):
 
 @helper
 def _gaussian_plus_uniform(t, sigma, other):
-    """P(sigma xi + other u < t), closed form: the normal cdf averaged over the uniform's width."""
-    half = _UNIFORM_HALF * other
-    return sigma / (2.0 * half) * (_normal_integral((t + half) / sigma) - _normal_integral((t - half) / sigma))
+    """P(sigma xi + other u < t), closed form: the normal cdf averaged over the uniform's width.
+
+    Computed for -|t|, where the terms are small: far out their difference would lose all its digits.
+    """
+    half, at = _UNIFORM_HALF * other, -abs(t)
+    below = sigma / (2.0 * half) * (_normal_integral((at + half) / sigma) - _normal_integral((at - half) / sigma))
+    return below if t < 0.0 else 1.0 - below
 
 
 @inline

@@ -1,5 +1,6 @@
 """A Program on a Hardware: drives by integer products, codes by thresholds, operations counted as it runs."""
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -103,13 +104,16 @@ class Chip:
         check_draw(len(x), reads, key, first_stimulus, first_read)
         check_memory("samples", (len(x), reads, self.program.neurons), np.int8)
         codes = np.empty((len(x), reads, self.program.neurons), np.int8)
-        integers = self._integers(x)
-        at_once = len(x) if self.product.same_in_all_reads else max(1, _DRIVES_AT_ONCE // (reads * self.program.neurons))
-        for first in range(0, len(x), at_once):
-            part, out = integers[first : first + at_once], codes[first : first + at_once]
-            drive = self._scaled(self.product.sums(part, reads, key, first_stimulus + first, first_read))
+        integers, steady = self._integers(x), self.product.same_in_all_reads
+        of_a_read = self.program.neurons
+        at_once = len(x) if steady else max(1, _DRIVES_AT_ONCE // (reads * of_a_read))
+        reads_at_once = reads if steady or at_once > 1 else max(1, _DRIVES_AT_ONCE // of_a_read)
+        for first, begin in itertools.product(range(0, len(x), at_once), range(0, reads, reads_at_once)):
+            part, out = integers[first : first + at_once], codes[first : first + at_once, begin : begin + reads_at_once]
+            place = (key, first_stimulus + first, first_read + begin)
+            drive = self._scaled(self.product.sums(part, out.shape[1], *place))
             norm = self._norm(part) if self.neurons.weight_sigma > 0 else np.zeros(1)
-            self.neurons.draw(drive, norm, key, first_stimulus + first, first_read, out)
+            self.neurons.draw(drive, norm, *place, out)
         return Samples(codes, self._operations(integers, reads) if count else Operations(), self.program.output)
 
     def operations(self, x: np.ndarray, reads: int) -> Operations:

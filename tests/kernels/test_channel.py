@@ -63,6 +63,13 @@ def test_mixed_families_agree_with_quadrature(family, ratio):
         assert ours == pytest.approx(reference.noise_cdf(t, sigma, other, family), rel=0, abs=1e-9)
 
 
+@pytest.mark.parametrize("family", ["logistic", "uniform", "triangular"])
+@pytest.mark.parametrize("distance", [1e3, 1e9, 1e15])
+def test_mixed_families_far_out_are_certain(family, distance):
+    for t, expected in ((-distance, 0.0), (distance, 1.0)):
+        assert channel.noise_cdf(t, 0.5, 0.1, channel.FAMILIES[family]) == expected
+
+
 @pytest.mark.parametrize("ratio", [1e-12, 9e-6, 1e-3, 0.3, 3.0, 30.0, 199.0, 201.0, 1e4])
 def test_triangular_dither_under_gaussian_noise_is_right_to_1e_10(ratio):
     """Far below the grid of 2^-31, also at ratio 200, where the second difference loses most and the Gaussian takes over."""
