@@ -31,9 +31,8 @@ class ArrayCells:
         array.check_widths(program.weight_bits, program.input.bits)
         self.array, self.input_bits = array, program.input.bits
         if array.signs == "differential" and program.weight_bits > 1:
-            weight_codes = np.maximum(
-                weight_codes, 1 - 2 ** (program.weight_bits - 1)
-            )  # a flipped bit can give the one code without a pair
+            # a flipped bit can give the one code that has no pair
+            weight_codes = np.maximum(weight_codes, 1 - 2 ** (program.weight_bits - 1))
         sliced = slice_weights(weight_codes, program.weight_bits, array.cell_bits, array.signs)
         self.weight_map = (sliced.scale, sliced.offset)
         self.stored_sums = ((weight_codes.astype(np.int64) - sliced.offset) // sliced.scale).sum(axis=1)

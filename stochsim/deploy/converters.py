@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from stochsim_kernels.converter import Channel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.crossbar import grid_map
 
 from stochsim.deploy.checks import check_memory
 from stochsim.hardware import Array, Converter
@@ -142,16 +143,14 @@ def grid_conversion(
     _check_table((width << fine) * classes, _codes_reached(reach, high))
     random = generator(key, "converters")
     gain = 1 + settings.gain_sigma * random.standard_normal(shape)
-    offset = settings.offset_sigma_lsb * random.standard_normal(shape) + margin - reach.c_min
-    scale = float(1 << fine) * (1 << _SHIFT)
+    offset_lsb = settings.offset_sigma_lsb * random.standard_normal(shape) - reach.c_min
     step = (high - low) / (classes - 1) if classes > 1 else 0.0
     sigma = (low + step * np.arange(classes))[:, None]
     value = np.arange((width << fine) + 1) / (1 << fine) - margin
     return Conversion(
         build_channel(np.broadcast_to(value, (classes, value.size)), sigma, reach.edges_lsb, reach.c_min),
         0,
-        np.rint(gain * (unit / reach.lsb) * scale).astype(np.int64),
-        np.rint(offset * scale).astype(np.int64) + (1 << (_SHIFT - 1)),  # so that the shift rounds
+        *grid_map(gain * (unit / reach.lsb), offset_lsb, margin, fine, _SHIFT),
         _SHIFT,
         shared_noise(settings.reference_sigma_lsb * (1 << fine)) if settings.reference_sigma_lsb > 0 else None,
         low,
