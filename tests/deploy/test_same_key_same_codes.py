@@ -49,7 +49,7 @@ def test_threads_splits_and_blocks_change_nothing(name, monkeypatch):
     finally:
         numba.set_num_threads(threads)
     for module, name_of_block in (("chip", "_DRIVES_AT_ONCE"), ("neurons", "_THRESHOLDS_AT_ONCE")):
-        for block in (2 * 11 * 7, 8 * 7 * 4):
+        for block in (2 * 11 * 7, 8 * 7 * 4, 4 * 7):  # the last splits the reads of one stimulus
             monkeypatch.setattr(f"stochsim.deploy.{module}.{name_of_block}", block)
             assert np.array_equal(whole, chip.sample(X, 11, 6, first_stimulus=3, first_read=50).codes)
 
