@@ -14,6 +14,7 @@ from stochsim import __version__
 from stochsim.cli import main
 from stochsim.sweep import Store
 from stochsim.sweep.plan import Task
+from stochsim.sweep.store import STORE_VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "brevitas", "numba", "scipy", "pydantic", "numpy", "matplotlib", "sklearn", "skimage", "arviz_stats")
@@ -169,7 +170,7 @@ def _replace_by_a_folder_of_somebody_else(run: Path) -> None:
 BROKEN = [
     (_truncate, "damaged"),
     (_flip, "damaged (a row of 'about' does not match its checksum)"),
-    (_other_version, "store version 9, this stochsim reads version 1"),
+    (_other_version, f"store version 9, this stochsim reads version {STORE_VERSION}"),
     (_lose_an_artifact, "missing since it was stored"),
     (_replace_by_a_folder_of_somebody_else, "not a run (no store.sqlite)"),
 ]

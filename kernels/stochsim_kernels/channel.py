@@ -170,8 +170,9 @@ def _as_threshold(p):
 
 
 _FLAT = 6.4  # beyond so many standard deviations Phi is within 2^-32 of 0 or 1
+REACH = 8.5  # of the table: Phi is within 1e-17 of 0 or 1 beyond
 _CELLS = 16  # grid points of the table per standard deviation
-_GRID = np.arange(-int(_FLAT * _CELLS) - 1, int(_FLAT * _CELLS) + 2) / _CELLS
+_GRID = np.arange(-int(REACH * _CELLS) - 1, int(REACH * _CELLS) + 2) / _CELLS
 _CDF = np.array([0.5 * math.erfc(-t * math.sqrt(0.5)) for t in _GRID])
 _DENSITY = np.exp(-0.5 * _GRID**2) / math.sqrt(2.0 * math.pi)
 _ORIGIN = _GRID.size // 2
@@ -179,7 +180,7 @@ _ORIGIN = _GRID.size // 2
 
 @inline
 def tabled_normal_cdf(t):
-    """Phi(t) for |t| <= 6.4 within 1e-15: the Taylor series about the nearest grid point, whose derivatives are Hermite polynomials.
+    """Phi(t) for |t| <= REACH within 1e-15: the Taylor series about the nearest grid point, whose derivatives are Hermite polynomials.
 
     No branch and no call, so a loop over it runs on vectors.
     """

@@ -1,5 +1,6 @@
 """The product of an array: partial sums by tile, slice and cycle, each through its noisy converter, shifted and added digitally."""
 
+import sys
 import warnings
 from typing import Literal
 
@@ -9,12 +10,10 @@ from stochsim_kernels import accumulator, crossbar, crossbar_bits, weight_noise
 from stochsim.deploy.array_cells import ArrayCells, Partial
 from stochsim.deploy.converters import Conversion, Range, exact_conversion, exact_states, grid_conversion
 from stochsim.deploy.program import Program
+from stochsim.deploy.words import ARRAY, Place
 from stochsim.energy import Operation
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
-
-LAYER = 1 << 31
-"""The layer word of an array's random numbers: apart from those of the neurons behind it."""
 
 CLIPPED_SHARE = 1e-3
 """Above this share of clipped partial sums a chip warns."""
@@ -27,16 +26,23 @@ class ArrayProduct:
     """Weights on the array of a Hardware.
 
     weight_codes: (neuron, input) int8, with the errors of its memory; x_calibration: input integers (stimulus, input) for a calibrated
-    range. Raises SettingError for an array that the widths do not fit, or a calibrated range without data.
+    range; number: that of the layer on its chip. Raises SettingError for an array that the widths do not fit, or a calibrated range
+    without data.
     """
 
     same_in_all_reads = False
 
     def __init__(
-        self, program: Program, hardware: Hardware, weight_codes: np.ndarray, chip_key: int, x_calibration: np.ndarray | None
+        self,
+        program: Program,
+        hardware: Hardware,
+        weight_codes: np.ndarray,
+        chip_key: int,
+        x_calibration: np.ndarray | None,
+        number: int = 0,
     ) -> None:
         assert hardware.array is not None
-        self.hardware, self.array = hardware, hardware.array
+        self.hardware, self.array, self._word = hardware, hardware.array, ARRAY + number
         self._accumulator_width = hardware.accumulator_width(program.inputs)
         self.cells = ArrayCells(program, self.array, weight_codes, chip_key)
         self.range = self._converter_range(x_calibration)
@@ -129,10 +135,14 @@ class ArrayProduct:
         shifts = v * w0 * unsigned.sum(axis=1, dtype=np.int64)[:, None] + w * x0 * self.cells.stored_sums + w0 * x0 * self.cells.inputs
         return w * v * self.range.lsb * codes + shifts[:, None, :]
 
+    def sums_of_rows(self, x_ints: np.ndarray, place: Place) -> np.ndarray:
+        """(stimulus, read, neuron) of integers (stimulus, read, input): every row (stimulus, read) is an input, read once a step."""
+        return np.stack([self.sums(x, 1, place.key, place.row(s), place.step)[:, 0] for s, x in enumerate(x_ints)])
+
     def _codes(self, unsigned: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int) -> np.ndarray:
         """Σ over tiles, slices and cycles of converter codes times their places, int32 (stimulus, read, neuron)."""
         out = np.zeros((len(unsigned), reads, self.cells.neurons), np.int32)
-        place = (key, LAYER, 0, first_stimulus)
+        place = (key, self._word, 0, first_stimulus)
         if self.fused:
             words = crossbar_bits.pack_inputs(unsigned, self.array.rows, self.cells.input_bits, self.array.cycle_bits)
             classes = crossbar_bits.square_sums(words) if self.array.cells.read_sigma > 0 else None
@@ -168,7 +178,7 @@ class ArrayProduct:
         event = _EXPLICIT + (one.tile * cells.slices + one.place) * cells.cycles + one.cycle
         out = np.empty((len(lines), reads, cells.neurons))
         sigma = np.ascontiguousarray(np.sqrt(variance).T, np.float64)
-        weight_noise.explicit_drives(lines, weight, sigma, key, LAYER, event, first_stimulus, first_read, out)
+        weight_noise.explicit_drives(lines, weight, sigma, key, self._word, event, first_stimulus, first_read, out)
         return np.rint(out).astype(np.int32)
 
     def _warn_of_clipping(self, x_ints: np.ndarray) -> None:
@@ -178,7 +188,7 @@ class ArrayProduct:
             warnings.warn(
                 f"the array's converters clip {share:.2%} of the partial sums of the first {len(x_ints)} stimuli (more than "
                 f"{CLIPPED_SHARE:.1%}); array.converter.range = 'fixed' with range_max = {self.range.reaching(sums):g} would clip none",
-                stacklevel=4,
+                stacklevel=_levels_to_the_caller(),
             )
 
     def operations(self, x_ints: np.ndarray, reads: int) -> dict[Operation, float]:
@@ -204,6 +214,14 @@ class ArrayProduct:
             Operation("add", (self._accumulator_width,)): conversions,
         }
         return {operation: float(reads * count) for operation, count in counts.items()}
+
+
+def _levels_to_the_caller() -> int:
+    """What `warnings.warn` in the calling function needs to name the line outside this folder that asked the chip."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim.deploy."):
+        frame, levels = frame.f_back, levels + 1
+    return levels
 
 
 def held(sums: np.ndarray, bits: int, overflow: Literal["saturate", "wrap"]) -> np.ndarray:

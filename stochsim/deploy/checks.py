@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, StochsimError
 
 
 def check_whole(name: str, value: object, low: int, end: int) -> None:
@@ -17,12 +17,24 @@ def check_whole(name: str, value: object, low: int, end: int) -> None:
         raise SettingError(f"'{name}' = {value!r}: should be an integer from {low} to {end - 1}")
 
 
+def check_noise(noise: float) -> None:
+    """Raise SettingError for a negative or non-finite multiplier of sigma."""
+    if not (math.isfinite(noise) and noise >= 0):
+        raise SettingError(f"'noise' = {noise!r}: should be finite and at least 0")
+
+
 def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:
     """Raise SettingError for reads, a key or absolute indices out of range."""
     check_whole("reads", reads, 1, 2**31)
     check_whole("key", key, 0, 2**64)
     check_whole("first_stimulus", first_stimulus, 0, 2**32 - stimuli + 1)  # stimuli are counted in 32 bits
     check_whole("first_read", first_read, 0, 2**54)
+
+
+def check_stable(radius: float) -> None:
+    """Raise StochsimError unless the spectral radius of a recurrent circuit's step is below 1: its state would grow without bound."""
+    if not (math.isfinite(radius) and radius < 1):
+        raise StochsimError(f"the recurrent weights are unstable: the spectral radius of a step is {radius:.6g}, it must be below 1")
 
 
 def check_memory(what: str, shape: Sequence[int], dtype: npt.DTypeLike, advice: str = "take fewer stimuli or reads at a time") -> None:

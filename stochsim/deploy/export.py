@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.deploy.program import FloatProgram, Program, Quantizer
-from stochsim.networks import FeedForward
+from stochsim.deploy.float_programs import AnyFloatProgram, FloatDeepProgram, FloatProgram, FloatRecurrentProgram
+from stochsim.deploy.program import AnyProgram, DeepProgram, Program, Quantizer, RecurrentProgram
+from stochsim.networks import Deep, Recurrent
+from stochsim.networks.quantizers import scale_of
+from stochsim.networks.stationary import spectral_radius
 from stochsim.settings import StochsimError
 from stochsim.training import Trained
 
@@ -16,38 +19,80 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().numpy().copy()
 
 
-def _bias(network: FeedForward) -> np.ndarray:
-    return _array(network.linear.bias) if network.settings.bias else np.zeros(network.settings.neurons)
+def _bias(layer: Any) -> np.ndarray:
+    return _array(layer.bias) if layer.bias is not None else np.zeros(layer.weight.shape[0])
 
 
-def _scale(quantizer: Any) -> float:
-    return float(quantizer.act_quant.scale().detach())
+def _quantizer(bits: int, quantizer: Any) -> Quantizer:
+    return Quantizer(bits, float(scale_of(quantizer).detach()))
 
 
-def export_program(trained: Trained) -> Program:
-    """The Program of a quantised network; raises StochsimError for a float one."""
-    network = trained.network
-    s = network.settings
-    if s.input_bits is None or s.weight_bits is None or s.output_bits is None:
-        raise StochsimError("a float network has no codes to put on a chip: quantise it first, or use float_program")
-    double = copy.deepcopy(network).double().eval()
-    weight = double.linear.quant_weight()
+def _layer(layer: Any, bits: int, reads: Quantizer, gives: Quantizer, rho: float, sigma: np.ndarray | None = None) -> Program:
+    """One quantised layer, with the noise that it buys (none: 0)."""
+    weight, bias = layer.quant_weight(), _bias(layer)
     return Program(
         weight_codes=weight.int().numpy().astype(np.int8),
-        weight_bits=s.weight_bits,
+        weight_bits=bits,
         weight_scale=float(weight.scale.detach()),
-        input=Quantizer(s.input_bits, _scale(double.input_quantizer)),
-        output=Quantizer(s.output_bits, _scale(double.output_quantizer)),
-        bias=_bias(double),
-        sigma=_array(double.log_sigma.exp()),
-        rho=trained.rho,
+        input=reads,
+        output=gives,
+        bias=bias,
+        sigma=np.zeros(len(bias)) if sigma is None else sigma,
+        rho=rho,
     )
 
 
-def float_program(trained: Trained) -> FloatProgram:
-    """The FloatProgram of a float network; raises StochsimError for a quantised one."""
+def export_program(trained: Trained) -> AnyProgram:
+    """The program of a quantised network; raises StochsimError for a float one, or one whose widths are still being learned."""
+    s, rho = trained.network.settings, trained.rho
+    if s.input_bits is None or s.weight_bits is None or s.output_bits is None:
+        raise StochsimError("a float network has no codes to put on a chip: quantise it first, or use float_program")
+    if s.learned_bits:
+        raise StochsimError("the widths of this network are still being learned: fix them first (training.learn_bits does)")
+    double = copy.deepcopy(trained.network).double().eval()
+    reads, gives = _quantizer(s.input_bits, double.input_quantizer), _quantizer(s.output_bits, double.output_quantizer)
+    if isinstance(double, Deep):
+        hidden = _quantizer(s.output_bits, double.hidden_quantizer)
+        spread = _layer(double.spread, s.weight_bits, hidden, _quantizer(s.output_bits, double.spread_quantizer), rho)
+        first = _layer(double.hidden, s.weight_bits, reads, hidden, rho)
+        return DeepProgram((first,), spread, _layer(double.last, s.weight_bits, hidden, gives, rho), _array(double.base))
+    if isinstance(double, Recurrent):
+        return _recurrent(double, reads, gives, s.weight_bits, rho)
+    return _layer(double.linear, s.weight_bits, reads, gives, rho, _array(double.log_sigma.exp()))
+
+
+def _recurrent(network: Recurrent, reads: Quantizer, gives: Quantizer, weight_bits: int, rho: float) -> RecurrentProgram:
+    """The circuit's products, and its own terms as a table over codes; what lateral weights hold on their diagonal is taken out of it."""
+    forward = _layer(network.linear, weight_bits, reads, gives, rho, _array(network.log_sigma.exp()))
+    lateral = _layer(network.lateral, weight_bits, gives, gives, rho)
+    values = torch.as_tensor(gives.z + gives.step * (gives.c_min + np.arange(gives.levels)), dtype=torch.float64)[:, None]
+    diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
+    own = _array(network.own(values)) - _array(values) * diagonal
+    return RecurrentProgram(forward, lateral, own, network.settings.architecture.steps, spectral_radius(network.matrix()))
+
+
+def float_program(trained: Trained) -> AnyFloatProgram:
+    """The program of a float network; raises StochsimError for a quantised one."""
     network = trained.network
     if not network.settings.is_float:
         raise StochsimError("a quantised network has codes: use export_program")
     double = copy.deepcopy(network).double().eval()
-    return FloatProgram(_array(double.linear.weight), _bias(double), _array(double.log_sigma.exp()), trained.rho)
+    if isinstance(double, Deep):
+        layers = ((_array(double.hidden.weight), _bias(double.hidden)),)
+        heads = (_array(double.last.weight), _bias(double.last), _array(double.spread.weight))
+        return FloatDeepProgram(layers, *heads, _array(double.base), trained.rho)
+    if isinstance(double, Recurrent):
+        step = double.settings.architecture.time_step
+        lateral = torch.diag(double.own_slope) + double.off_diagonal * double.lateral.weight
+        return FloatRecurrentProgram(
+            forward=_array(double.linear.weight / step),
+            bias=_bias(double.linear) / step,
+            lateral=_array(lateral / step),
+            time_step=step,
+            shrink=_array(double.shrink / step),
+            width=_array(double.width()),
+            sigma=_array(double.log_sigma.exp()),
+            steps=double.settings.architecture.steps,
+            rho=trained.rho,
+        )
+    return FloatProgram(_array(double.linear.weight), _bias(double.linear), _array(double.log_sigma.exp()), trained.rho)

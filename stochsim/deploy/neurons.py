@@ -6,12 +6,9 @@ import numpy as np
 from stochsim_kernels import channel, flips, mixing, neuron, source
 
 from stochsim.deploy.program import Program
+from stochsim.deploy.words import NEURONS, Place
 from stochsim.hardware import Hardware, read_channel_text
 from stochsim.settings import SettingError
-
-LAYER = 0
-EVENT = 0
-_CODE_ERRORS = 1  # the event word of bits that flip in stored codes
 
 _DITHER = {"none": ("", 0.0), "stochastic": ("uniform", 1 / math.sqrt(12)), "triangular": ("triangular", 1 / math.sqrt(6))}
 """The family of each dither and its standard deviation in steps of the output."""
@@ -20,13 +17,13 @@ _THRESHOLDS_AT_ONCE = 16_000_000  # thresholds, and random integers, held at a t
 
 
 class Neurons:
-    """One layer's neurons on a Hardware; `noise` multiplies the sigma that the network bought.
+    """One layer's neurons on a Hardware; `noise` multiplies the sigma that the network bought; number: that of the layer on its chip.
 
     Raises SettingError where the codes of a measured neuron are not those of the program.
     """
 
-    def __init__(self, program: Program, hardware: Hardware, noise: float) -> None:
-        self.program, self.hardware, self.noise = program, hardware, noise
+    def __init__(self, program: Program, hardware: Hardware, noise: float, number: int = 0) -> None:
+        self.program, self.hardware, self.noise, self.word = program, hardware, noise, NEURONS + number
         output, own = program.output, hardware.noise
         dither, sigma_lsb = _DITHER[own.dither]
         self.family = channel.FAMILIES[dither or own.family]
@@ -45,18 +42,27 @@ class Neurons:
         own = self.hardware.noise
         return own.weight_sigma_value(self.program.weight_scale) if own.weight_noise == "lumped" else 0.0
 
-    def sigmas(self, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def certain(self) -> bool:
+        """Whether a drive gives one code: no noise, no errors of stored codes."""
+        own = (self.gaussian_sigma, self.other_sigma, self.weight_sigma, self.hardware.memory.code_errors)
+        return self.measured is None and not any(own) and not np.any(self.noise * self.program.sigma)
+
+    def sigmas(self, lumped: np.ndarray, sigma: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Two standard deviations before the activation, (stimulus, neuron) with axes of length 1 where they do not matter.
 
         The first is Gaussian: the multiplied sigma of the network and the Hardware's read noise where its family is Gaussian add in
-        variance. So does the weights' read noise, lumped as sigma_w |x|, exact for additive Gaussian weight noise; norm: (stimulus,), |x|
-        of quantised inputs, or (1,) where weights have no noise. It is the second, or, where another family is that, part of the first.
+        variance. `lumped` is the weights' read noise, (stimulus,), or (1,) of 0 where they have none: the second, or, where another family
+        is that, part of the first. sigma: that of the network, (stimulus, neuron), where it is not the program's own. Where either has an
+        axis of reads, lumped (stimulus, read) or sigma (stimulus, read, neuron), so have the results.
         """
-        steady = (self.noise * self.program.sigma) ** 2 + self.gaussian_sigma**2
-        lumped = (self.weight_sigma * norm)[:, None]
+        steady = (self.noise * (self.program.sigma[None, :] if sigma is None else sigma)) ** 2 + self.gaussian_sigma**2
+        lumped = lumped[..., None]
+        if steady.ndim != lumped.ndim:
+            steady, lumped = (one if one.ndim == 3 else one[:, None] for one in (steady, lumped))
         if self.family == channel.GAUSSIAN:
-            return np.sqrt(steady)[None, :], lumped
-        return np.sqrt(steady + lumped**2), np.array([[self.other_sigma]])
+            return np.sqrt(steady), lumped
+        return np.sqrt(steady + lumped**2), np.full((1,) * steady.ndim, self.other_sigma)
 
     def thresholds(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """round(2^31 P(code < k)) for k above the smallest code, (stimulus, levels - 1, neuron) uint32, with errors of stored codes."""
@@ -75,44 +81,91 @@ class Neurons:
             channel.fill_thresholds(drive, *whole, self.family, self.activation, self.edges, *step, table)
         return mixing.round_thresholds(table, bits) if bits < 31 else table
 
-    def draw(self, drive: np.ndarray, norm: np.ndarray, key: int, first_stimulus: int, first_read: int, out: np.ndarray) -> None:
-        """Write codes to out (stimulus, read, neuron) int8; drive (stimulus, neuron), or (stimulus, read, neuron) where reads differ."""
-        sigmas, output = self.sigmas(norm), self.program.output
-        own, each = self.hardware, drive.ndim == 3
-        if own.random.is_ideal and own.memory.code_errors == 0 and self.measured is None:
-            draw = neuron.draw_each if each else neuron.draw
-            place = (int(key), LAYER, EVENT, first_stimulus, first_read)
-            draw(drive, *sigmas, self.family, self.activation, self.edges, output.z, output.step, output.c_min, *place, out)
-            return
-        stimuli, reads, neurons = out.shape
-        sigmas = (_rows(sigmas[0], (stimuli, neurons)), _rows(sigmas[1], (stimuli, neurons)))
-        of_a_read = neurons * (output.levels if each else 1)
-        at_once = max(1, _THRESHOLDS_AT_ONCE // max(output.levels * neurons, reads * of_a_read))
+    def draw(
+        self,
+        drive: np.ndarray,
+        lumped: np.ndarray,
+        place: Place,
+        out: np.ndarray,
+        sigma: np.ndarray | None = None,
+        u: np.ndarray | None = None,
+    ) -> None:
+        """Write codes to out (stimulus, read, neuron) int8; drive (stimulus, neuron), or (stimulus, read, neuron) where reads differ.
+
+        lumped, sigma: as in `sigmas`; where they differ from read to read, every read is a row of its own. u: the integers of the chip's
+        own random source, of the shape of `out`, where they are not those of `place`.
+        """
+        sigmas = self.sigmas(lumped, sigma)
+        if not self.draws_directly:
+            self._draw_in_portions(drive, sigmas, place, out, u)
+        elif sigmas[0].ndim == 2:
+            draw = neuron.draw_each if drive.ndim == 3 else neuron.draw
+            where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
+            draw(drive, *sigmas, *self.channel, *where, out)
+        else:
+            self._draw_rows(drive, sigmas, place, out)
+
+    @property
+    def draws_directly(self) -> bool:
+        """Whether kernels go from drives to codes, without a table of thresholds at hand."""
+        return self.hardware.random.is_ideal and self.hardware.memory.code_errors == 0 and self.measured is None
+
+    @property
+    def channel(self) -> tuple[int, int, np.ndarray, float, float, int]:
+        """Family, activation, edges, z, step and smallest code, as kernels take them."""
+        output = self.program.output
+        return self.family, self.activation, self.edges, output.z, output.step, output.c_min
+
+    def _draw_rows(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray], place: Place, out: np.ndarray) -> None:
+        drive = np.broadcast_to(drive if drive.ndim == 3 else drive[:, None], out.shape)
+        for s, rows in enumerate(out):
+            sigma, other = (one[min(s, len(one) - 1)] for one in sigmas)
+            where = (place.key, self.word, place.draws, place.row(s), 0)
+            neuron.draw_each(drive[s][:, None], sigma, other, *self.channel, *where, rows[:, None])
+
+    def _draw_in_portions(
+        self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray], place: Place, out: np.ndarray, u: np.ndarray | None
+    ) -> None:
+        """By thresholds and the integers of the chip's own source, so many at a time as memory may hold."""
+        (stimuli, reads, neurons), levels = out.shape, self.program.output.levels
+        each = drive.ndim == 3 or sigmas[0].ndim == 3
+        if each:
+            drive, sigma, other = (np.broadcast_to(one if one.ndim == 3 else one[:, None], out.shape) for one in (drive, *sigmas))
+        else:
+            sigma, other = (_rows(one, drive.shape) for one in sigmas)
+        of_a_read = neurons * (levels if each else 1)
+        at_once = max(1, _THRESHOLDS_AT_ONCE // max(levels * neurons, reads * of_a_read))
         reads_at_once = max(1, _THRESHOLDS_AT_ONCE // of_a_read)
         for first in range(0, stimuli, at_once):
-            part = slice(first, first + at_once)
             for begin in range(0, reads, reads_at_once):
-                some = slice(begin, begin + reads_at_once)
-                here = (key, first_stimulus + first, first_read + begin)
-                drives = drive[part, some] if each else drive[part]
-                self._draw_by_own_source(drives, (sigmas[0][part], sigmas[1][part]), *here, out[part, some])
+                part = np.s_[first : first + at_once, begin : begin + reads_at_once]
+                here = place._replace(first_stimulus=place.first_stimulus + first, first_read=place.first_read + begin)
+                own = part if each else part[0]
+                integers = self.source(here, out[part].shape) if u is None else np.ascontiguousarray(u[part])
+                self._draw_by_own_source(drive[own], (sigma[own], other[own]), integers, here, out[part])
+
+    def source(self, place: Place, shape: tuple[int, ...]) -> np.ndarray:
+        """The integers u of the chip's own source, uint32 of this shape (stimulus, read, neuron)."""
+        own, u = self.hardware.random, np.empty(shape, np.uint32)
+        where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
+        source.fill_source(own.lfsr_bits, own.threshold_bits, own.neurons_per_source, *where, u)
+        return u
 
     def _draw_by_own_source(
-        self, drive: np.ndarray, sigmas: tuple[np.ndarray, ...], key: int, first_stimulus: int, first_read: int, codes: np.ndarray
+        self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray], u: np.ndarray, place: Place, codes: np.ndarray
     ) -> None:
-        own, output = self.hardware.random, self.program.output
-        out, u = codes, np.empty(codes.shape, np.uint32)
-        place = (first_stimulus, first_read)
-        source.fill_source(own.lfsr_bits, own.threshold_bits, own.neurons_per_source, key, LAYER, EVENT, *place, u)
+        own, output, out = self.hardware.random, self.program.output, codes
         if drive.ndim == 3:  # every read is a row of its own
-            reads, neurons = drive.shape[1:]
-            sigmas = tuple(np.repeat(sigma, reads, axis=0) for sigma in sigmas)
-            drive, u, out = drive.reshape(-1, neurons), u.reshape((-1, 1, neurons)), codes.reshape((-1, 1, neurons))
+            neurons = drive.shape[2]
+            drive, sigmas = drive.reshape(-1, neurons), (sigmas[0].reshape(-1, neurons), sigmas[1].reshape(-1, neurons))
+            u, out = u.reshape((-1, 1, neurons)), np.empty((len(drive), 1, neurons), np.int8)
         thresholds = self.thresholds if own.is_ideal else self._compared
-        source.count_thresholds(thresholds(drive, (sigmas[0], sigmas[1])), u, output.c_min, out)
+        source.count_thresholds(thresholds(drive, sigmas), u, output.c_min, out)
+        if out is not codes:
+            codes[...] = out.reshape(codes.shape)
         if not own.is_ideal:  # in the thresholds, errors would repeat with the register and be shared with the source
-            rate = self.hardware.memory.code_errors
-            flips.flip_codes(codes, output.c_min, output.bits, rate, key, LAYER, _CODE_ERRORS, *place)
+            rate, where = self.hardware.memory.code_errors, (self.word, place.errors, place.first_stimulus, place.first_read)
+            flips.flip_codes(codes, output.c_min, output.bits, rate, place.key, *where)
 
 
 def _rows(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -32,6 +32,8 @@ class Noise(Settings):
     at the output as one draw of standard deviation σ‖x‖, which is exact for independent Gaussians, so it is Gaussian whatever the family;
     weight_noise = "explicit" draws it for every weight, slowly, to check that. `dither` is noise that the output quantiser adds on purpose,
     fresh at every read: "stochastic" rounding (uniform, one step wide) or "triangular" (two uniforms, non-subtractive).
+    `input_dither` = "stochastic" rounds the inputs at random, fresh at every read (in a recurrent circuit at every step): up with the
+    probability of the remainder, so that the mean of an unclipped input is exact and its rounding error is noise.
     `measured_csv` replaces the whole neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with
     P(code | drive). Raises SettingError where both forms of one noise are given, or noises that cannot be together.
     """
@@ -43,6 +45,7 @@ class Noise(Settings):
     weight_sigma_lsb: NotNegative = 0.0
     weight_noise: Literal["lumped", "explicit"] = "lumped"
     dither: Literal["none", "stochastic", "triangular"] = "none"
+    input_dither: Literal["none", "stochastic"] = "none"
     measured_csv: str = ""
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What every generative model offers: x = A r + noise, a factorised prior on r, and a reference posterior."""
+"""What every generative model offers: a likelihood of x around A r, a factorised prior on r, and a reference posterior."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Progress = Callable[[int, int], None]
 
 
 class GenerativeModel(ABC):
-    """p(x, r) = N(x; A r, s_x² I) · exp(−Σ_i φ(r_i)) / constant.
+    """p(x, r) = N(x; A r, s_x² I) · exp(−Σ_i φ(r_i)) / constant, unless a model has a likelihood of its own.
 
     decoder: A, (inputs, neurons) float64, read-only. noise_sd: s_x, in units of x.
     """
@@ -50,6 +50,10 @@ class GenerativeModel(ABC):
     def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
         """`count` draws of the prior, (count, neuron)."""
 
+    def _draw_signal(self, r: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+        """The stimuli before their noise, (count, inputs), of responses r (count, neuron)."""
+        return r @ self.decoder.T
+
     @abstractmethod
     def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
         """The reference posterior of stimuli (stimulus, inputs).
@@ -62,19 +66,23 @@ class GenerativeModel(ABC):
         """log p(r) without its constant: −Σ_i φ(r_i), (…, neuron) to (…)."""
         return -self.activity_cost(r)
 
-    def log_joint(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """−‖x − A r‖²/(2 s_x²) − Σ_i φ(r_i) in nats: log p(x, r) without the normalising constants of both factors.
+    def log_likelihood(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
+        """log p(x | r) in nats without the constant −(inputs/2) log(2π s_x²): −‖x − A r‖²/(2 s_x²).
 
         x (…, inputs) and r (…, neuron) broadcast in the leading axes.
         """
         residual = np.asarray(x, np.float64) - np.asarray(r, np.float64) @ self.decoder.T
-        return np.asarray(-0.5 * np.sum(residual**2, axis=-1) / self.noise_sd**2 + self.log_prior(r))
+        return np.asarray(-0.5 * np.sum(residual**2, axis=-1) / self.noise_sd**2)
+
+    def log_joint(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
+        """log p(x, r) in nats, without the constants that log_likelihood and log_prior leave out; x and r as in log_likelihood."""
+        return np.asarray(self.log_likelihood(x, r) + self.log_prior(r))
 
     def sample(self, count: int, key: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron) behind it."""
         random = generator(key, "sample", self.kind)
         r = self._draw_prior(count, random)
-        return r @ self.decoder.T + self.noise_sd * random.standard_normal((count, self.inputs)), r
+        return self._draw_signal(r, random) + self.noise_sd * random.standard_normal((count, self.inputs)), r
 
 
 def positive(name: str, value: float) -> float:

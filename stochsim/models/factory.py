@@ -4,18 +4,20 @@ from numpy.typing import ArrayLike
 
 from stochsim.models.base import GenerativeModel
 from stochsim.models.linear_gaussian import LinearGaussian
-from stochsim.models.settings import LinearGaussianSettings, SparseCodingSettings
+from stochsim.models.scale_mixture import GaussianScaleMixture
+from stochsim.models.settings import ModelSettings
 from stochsim.models.sparse_coding import SparseCoding
 from stochsim.settings import SettingError
 
+_KINDS: dict[str, type[GenerativeModel]] = {model.kind: model for model in (SparseCoding, LinearGaussian, GaussianScaleMixture)}
 
-def build_model(settings: SparseCodingSettings | LinearGaussianSettings, decoder: ArrayLike) -> GenerativeModel:
-    """The model of these settings with decoder A (inputs, neurons); SettingError if the decoder has another number of neurons."""
-    model = (
-        SparseCoding(decoder, settings.noise_sd, settings.laplace_scale)
-        if isinstance(settings, SparseCodingSettings)
-        else LinearGaussian(decoder, settings.noise_sd)
-    )
+
+def build_model(settings: ModelSettings, decoder: ArrayLike) -> GenerativeModel:
+    """The model of these settings with decoder A (inputs, neurons); SettingError if the decoder has another number of neurons.
+
+    The settings' fields besides `kind` and `neurons` are the arguments of the model's class.
+    """
+    model = _KINDS[settings.kind](decoder, **settings.model_dump(exclude={"kind", "neurons"}))
     if model.neurons != settings.neurons:
         raise SettingError(f"'decoder' has {model.neurons} columns; the rule is one per neuron, {settings.neurons}")
     return model

@@ -5,11 +5,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
-from stochsim.models.base import GenerativeModel, Progress
+from stochsim.models.base import Progress
+from stochsim.models.gaussian_prior import GaussianPriorModel
 from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
 
 
-class LinearGaussian(GenerativeModel):
+class LinearGaussian(GaussianPriorModel):
     """x ~ N(A r, s_x² I), r ~ N(0, I); φ(r) = r²/2."""
 
     kind = "linear_gaussian"
@@ -18,13 +19,6 @@ class LinearGaussian(GenerativeModel):
     def precision(self) -> NDArray[np.float64]:
         """Λ = AᵀA/s_x² + I, the posterior precision of every stimulus, (neuron, neuron)."""
         return self.decoder.T @ self.decoder / self.noise_sd**2 + np.eye(self.neurons)
-
-    def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Σ_i r_i²/2 in nats, (…, neuron) to (…)."""
-        return np.asarray(0.5 * np.sum(np.asarray(r, np.float64) ** 2, axis=-1))
-
-    def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
-        return random.standard_normal((count, self.neurons))
 
     def posterior(self, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (stimulus, neuron) = Σ Aᵀ x / s_x² and covariance (neuron, neuron) = Σ = Λ⁻¹, the same for all stimuli."""

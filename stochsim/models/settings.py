@@ -6,6 +6,9 @@ import pydantic
 
 from stochsim.settings import Settings
 
+LEAST_SHAPE = 0.5
+"""The smallest contrast_shape: down to it the quadrature over the contrast was checked."""
+
 Positive = Annotated[float, pydantic.Field(gt=0)]
 
 
@@ -26,5 +29,20 @@ class LinearGaussianSettings(Settings):
     noise_sd: Positive
 
 
-ModelSettings = Annotated[SparseCodingSettings | LinearGaussianSettings, pydantic.Field(discriminator="kind")]
+class GaussianScaleMixtureSettings(Settings):
+    """Gaussian scale mixture: x ~ N(z A r, noise_sd² I), r ~ N(0, I), contrast z ~ Gamma(contrast_shape, contrast_rate) of mean shape/rate.
+
+    The defaults of the contrast, Γ(2, 2), are those of Echeveste et al. (2020).
+    """
+
+    kind: Literal["gaussian_scale_mixture"] = "gaussian_scale_mixture"
+    neurons: Annotated[int, pydantic.Field(ge=1)]
+    noise_sd: Positive
+    contrast_shape: Annotated[float, pydantic.Field(ge=LEAST_SHAPE)] = 2.0
+    contrast_rate: Positive = 2.0
+
+
+ModelSettings = Annotated[
+    SparseCodingSettings | LinearGaussianSettings | GaussianScaleMixtureSettings, pydantic.Field(discriminator="kind")
+]
 """Any of them, as the type of a field; `kind` decides which."""

@@ -1,20 +1,26 @@
-"""Brevitas behind one file: which quantiser a bit width gets, and where its scale starts.
+"""Brevitas behind one file: which quantiser a bit width gets, where its scale starts, and its arithmetic in training.
 
-Two bits and more: integers, symmetric about 0; the scale of activations is learned, in the log domain, from a given start; the scale of
-weights is their largest magnitude over the largest code (narrow range, 2^b - 1 values). One bit: signs, with a fixed scale.
+Two bits and more: integers, symmetric about 0; scales are learned, in the log domain, from a given start (weights: narrow range, 2^b - 1
+values). One bit: signs, with a fixed scale. A learned width keeps the range, so its gradient is that of the step at a fixed range.
+
+The modules, their parameters and their export are Brevitas's. At these sizes its forward pass spends most of a step of training on calls
+between modules, so `quantise` and `quantised_weight` do the same arithmetic in one operation: equal values, equal gradients (tested).
 """
 
+import functools
 from typing import Any
 
 import brevitas.nn as qnn
 import numpy as np
-from brevitas.inject.enum import RestrictValueType
+import torch
+from brevitas.inject.enum import BitWidthImplType, RestrictValueType, ScalingImplType
 from brevitas.quant import (
     Int8ActPerTensorFloatMinMaxInit,
     Int8WeightPerTensorFloat,
     SignedBinaryActPerTensorConst,
     SignedBinaryWeightPerTensorConst,
 )
+from torch.autograd.function import once_differentiable
 
 
 class _LogScaleActivation(Int8ActPerTensorFloatMinMaxInit):
@@ -23,32 +29,175 @@ class _LogScaleActivation(Int8ActPerTensorFloatMinMaxInit):
     restrict_scaling_type = RestrictValueType.LOG_FP
 
 
-def activation_quantizer(bits: int, scale: float) -> qnn.QuantIdentity:
+class _LearnedBitsActivation(_LogScaleActivation):
+    bit_width_impl_type = BitWidthImplType.PARAMETER
+
+
+class _LogScaleWeight(Int8WeightPerTensorFloat):
+    """Likewise for weights: no statistics of the weights at every step."""
+
+    scaling_impl_type = ScalingImplType.PARAMETER
+    restrict_scaling_type = RestrictValueType.LOG_FP
+
+
+class _LearnedBitsWeight(_LogScaleWeight):
+    bit_width_impl_type = BitWidthImplType.PARAMETER
+
+
+def activation_quantizer(bits: int, scale: float, learned_bits: bool = False) -> qnn.QuantIdentity:
     """A quantiser of activations: `bits` wide, its step starting at `scale` (at one bit: the fixed magnitude of the two values)."""
     if bits == 1:
-        return qnn.QuantIdentity(act_quant=SignedBinaryActPerTensorConst, max_val=scale, min_val=-scale, return_quant_tensor=True)
-    top = scale * 2 ** (bits - 1)
-    return qnn.QuantIdentity(act_quant=_LogScaleActivation, bit_width=bits, min_val=-top, max_val=top, return_quant_tensor=True)
+        quantizer = qnn.QuantIdentity(act_quant=SignedBinaryActPerTensorConst, max_val=scale, min_val=-scale, return_quant_tensor=True)
+    else:
+        top = scale * 2 ** (bits - 1)
+        kind = _LearnedBitsActivation if learned_bits else _LogScaleActivation
+        quantizer = qnn.QuantIdentity(act_quant=kind, bit_width=bits, min_val=-top, max_val=top, return_quant_tensor=True)
+    return _noted(quantizer, bits, scale, learned_bits)
 
 
-def quantised_linear(inputs: int, neurons: int, bias: bool, bits: int, scale: float) -> qnn.QuantLinear:
-    """A linear layer with `bits`-bit weights and a float bias; `scale` is the fixed magnitude of one-bit weights, unused above."""
-    options: dict[str, Any] = {"weight_quant": Int8WeightPerTensorFloat, "weight_bit_width": bits}
+def quantised_linear(inputs: int, neurons: int, bias: bool, bits: int, scale: float, learned_bits: bool = False) -> qnn.QuantLinear:
+    """A linear layer with `bits`-bit weights, their step starting at `scale` (fixed at one bit), and a float bias."""
     if bits == 1:
-        options = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
-    return qnn.QuantLinear(inputs, neurons, bias=bias, **options)
+        options: dict[str, Any] = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
+    else:
+        kind = _LearnedBitsWeight if learned_bits else _LogScaleWeight
+        options = {"weight_quant": kind, "weight_bit_width": bits, "weight_scaling_init": scale * (2 ** (bits - 1) - 1)}
+    return _noted(qnn.QuantLinear(inputs, neurons, bias=bias, **options), bits, scale, learned_bits)
 
 
-def optimal_step(values: np.ndarray, bits: int) -> float:
+def _noted(module: Any, bits: int, scale: float, learned_bits: bool) -> Any:
+    """The module with its width (None where that is learned) and the scale it starts from, for the arithmetic below."""
+    module.plain_bits, module.plain_scale = None if learned_bits else bits, float(scale)
+    return module
+
+
+class _Quantise(torch.autograd.Function):
+    """scale · clamp(round(x / scale), low, high), with the gradients that Brevitas gives it: straight through the rounding alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
+        """Values, of the shape of x."""
+        place = x / scale
+        rounded = place.round()
+        code = rounded.clamp(low, high)
+        ctx.save_for_backward(place, rounded, code)
+        return code * scale
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        """0 to what is clamped; to the scale the code, less x / scale where that is not clamped."""
+        place, rounded, code = ctx.saved_tensors
+        inside = gradient * (rounded == code)
+        to_scale = torch.dot(gradient.reshape(-1), code.reshape(-1)) - torch.dot(inside.reshape(-1), place.reshape(-1))
+        return inside, to_scale if ctx.needs_input_grad[1] else None, None, None
+
+
+class _Sign(torch.autograd.Function):
+    """±scale; the gradient passes where |x| <= limit."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, scale: float, limit: float) -> torch.Tensor:
+        """Values, of the shape of x; 0 gives +scale."""
+        ctx.save_for_backward(x)
+        ctx.scale, ctx.limit = scale, limit
+        return torch.where(x >= 0, scale, -scale).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        """Times the scale, as Brevitas has it."""
+        (x,) = ctx.saved_tensors
+        return torch.where(x.abs() <= ctx.limit, gradient * ctx.scale, 0.0), None, None
+
+
+@functools.lru_cache(maxsize=64)
+def _threshold(value: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """What the learned scale is divided by, as Brevitas rounds it: two to its binary logarithm."""
+    return 2.0 ** torch.log2(torch.tensor(float(value), dtype=dtype)).to(device)
+
+
+def _implementation(module: Any) -> Any:
+    """The part of Brevitas that holds the scale, of an activation quantiser or of a linear layer's weights."""
+    if isinstance(module, qnn.QuantIdentity):
+        return module.act_quant.fused_activation_quant_proxy.tensor_quant
+    return module.weight_quant.tensor_quant
+
+
+def _scale(module: Any, top: int) -> torch.Tensor:
+    value = _implementation(module).scaling_impl.value
+    return torch.pow(2.0, value) / _threshold(top, value.dtype, value.device)
+
+
+def quantise(quantizer: qnn.QuantIdentity, x: torch.Tensor) -> torch.Tensor:
+    """Values of x, any shape, by an activation quantiser: what calling it gives, in one operation."""
+    bits = quantizer.plain_bits
+    if bits is None:
+        return quantizer(x).value
+    if bits == 1:
+        return _Sign.apply(x, quantizer.plain_scale, quantizer.plain_scale)
+    half = 2 ** (bits - 1)
+    return _Quantise.apply(x, _scale(quantizer, half), -half, half - 1)
+
+
+def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (neuron, input) of a quantised layer as they act, and their step: what `layer.quant_weight()` gives."""
+    bits = layer.plain_bits
+    if bits is None:
+        weight = layer.quant_weight()
+        return weight.value, weight.scale
+    if bits == 1:
+        return _Sign.apply(layer.weight, layer.plain_scale, float("inf")), layer.weight.new_tensor(layer.plain_scale)
+    top = 2 ** (bits - 1) - 1
+    scale = _scale(layer, top)
+    return _Quantise.apply(layer.weight, scale, -top, top), scale
+
+
+def scale_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
+    """The present scale of an activation quantiser: its step, at one bit the magnitude of its two values."""
+    bits = quantizer.plain_bits
+    return quantizer.act_quant.scale() if bits in (None, 1) else _scale(quantizer, 2 ** (bits - 1))
+
+
+def bits_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
+    """The present width of an activation quantiser, with the gradient of a learned one."""
+    bits = quantizer.plain_bits
+    return quantizer.act_quant.bit_width() if bits is None else torch.tensor(float(bits))
+
+
+def scale_parameter(quantizer: qnn.QuantIdentity) -> torch.nn.Parameter:
+    """The learned parameter behind the scale: its logarithm, base 2, and a constant."""
+    return _implementation(quantizer).scaling_impl.value
+
+
+def optimal_step(values: np.ndarray, bits: int, weight: np.ndarray | float = 1.0, *, by_stimulus: bool = False) -> float:
     """The step of a b-bit quantiser (codes -2^(b-1) … 2^(b-1) - 1) with least mean squared error on `values`; at one bit mean |value|.
 
     A scan over 200 steps up to the one that clips nothing. values: (stimulus, …); of more than 100,000 values every n-th stimulus is used,
-    with all its neurons.
+    with all its neurons. weight: of each squared error, broadcast against values' last axis. by_stimulus: the root is taken for each
+    stimulus before the mean, as a distance averaged over stimuli does, so that the few that clip count for less.
     """
-    flat = np.asarray(values[:: max(1, values.size // 100_000)], np.float64).ravel()
+    chosen = np.asarray(values[:: max(1, values.size // 100_000)], np.float64)
+    if bits == 1:
+        return float(np.mean(np.abs(chosen)))
+    half, rows = 2 ** (bits - 1), chosen.reshape(len(chosen), -1)
+
+    def error(step: float) -> float:
+        squared = weight * (rows - step * np.clip(np.rint(rows / step), -half, half - 1)) ** 2
+        return float(np.sqrt(squared.mean(1)).mean() if by_stimulus else squared.mean())
+
+    steps = np.abs(chosen).max() / half * np.linspace(0.02, 1.0, 200)
+    return float(min(steps, key=error))
+
+
+def optimal_weight_step(values: np.ndarray, bits: int) -> float:
+    """The same for weights, whose codes are narrow-range: -(2^(b-1) - 1) … 2^(b-1) - 1; never 0."""
+    flat = np.asarray(values, np.float64).ravel()
+    if not np.any(flat):
+        return 1e-3
     if bits == 1:
         return float(np.mean(np.abs(flat)))
-    half = 2 ** (bits - 1)
-    steps = np.abs(flat).max() / half * np.linspace(0.02, 1.0, 200)
-    errors = [np.mean((flat - step * np.clip(np.rint(flat / step), -half, half - 1)) ** 2) for step in steps]
+    top = 2 ** (bits - 1) - 1
+    steps = np.abs(flat).max() / top * np.linspace(0.02, 1.0, 200)
+    errors = [np.mean((flat - step * np.clip(np.rint(flat / step), -top, top)) ** 2) for step in steps]
     return float(steps[int(np.argmin(errors))])

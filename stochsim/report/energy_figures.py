@@ -12,6 +12,7 @@ from stochsim.energy import PARTS, format_energy
 from stochsim.report import words
 from stochsim.report.panels import pareto_front
 from stochsim.report.style import INK, PART_COLOURS, QUIET, colours, label_ends, new_figure, noise_looks, styled
+from stochsim.report.variants import Variant, bits_words, network_words, quantised, variants, widths_label
 from stochsim.sweep import Result, Results
 
 MOST_BARS = 24
@@ -21,15 +22,22 @@ _WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.7}
 
 @styled
 def energy_figure(results: Results) -> Figure:
-    """D against joules per read, colour for bits, marker for noise, with the Pareto front; one panel per ρ."""
-    rhos = sorted(results.study.grid.rho)
-    figure, axes = new_figure(1, len(rhos), 4.4, sharey=True)
-    for rho, ax in zip(rhos, axes[0], strict=True):
-        _draw_energies(results, [row for row in results.summary if row.rho == rho], ax, last=ax is axes[0][-1])
-        ax.set_title(f"ρ = {rho:g}" if len(rhos) > 1 else "", loc="left", color=QUIET)
-        ax.set_xlabel("energy per read  [J]")
-    axes[0][0].set_ylabel("distance D  [sd of the reference]")
+    """D against joules per read, colour for bits, marker for noise, with the Pareto front; one panel per ρ and network."""
+    rhos, networks = sorted(results.study.grid.rho), variants(results)
+    figure, axes = new_figure(len(networks), len(rhos), 4.4 * len(networks), sharey=True)
+    for variant, line in zip(networks, axes, strict=True):
+        for rho, ax in zip(rhos, line, strict=True):
+            rows = [row for row in quantised(results, variant) if row.rho == rho]
+            _draw_energies(results, rows, ax, last=ax is line[-1])
+            ax.set_title(_title(results, variant, rho), loc="left", color=QUIET)
+            ax.set_xlabel("energy per read  [J]")
+        line[0].set_ylabel("distance D  [sd of the reference]")
     return figure
+
+
+def _title(results: Results, variant: Variant, rho: float) -> str:
+    parts = (network_words(results, *variant), f"ρ = {rho:g}" if len(results.study.grid.rho) > 1 else "")
+    return "; ".join(part for part in parts if part)
 
 
 def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -> None:
@@ -38,7 +46,7 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
         ax.text(0.5, 0.5, "no cell of finite energy", transform=ax.transAxes, ha="center", color=QUIET)
         return
     looks = noise_looks(results.study.grid.noise)
-    widths = list(dict.fromkeys(words.widths_label(row) for row in results.summary))
+    widths = list(dict.fromkeys(widths_label(row) for row in quantised(results)))
     colour = dict(zip(widths, colours(len(widths), "viridis", 0.0, 0.88), strict=True))
     front = pareto_front(finite)
     ax.plot(
@@ -46,14 +54,14 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
     )
     for row in finite:
         d = row.estimates["d"]
-        ax.vlines(row.total_j, d.low, d.high, color=colour[words.widths_label(row)], lw=1.0, alpha=0.55, zorder=2)
+        ax.vlines(row.total_j, d.low, d.high, color=colour[widths_label(row)], lw=1.0, alpha=0.55, zorder=2)
         edge = INK if row in front else "white"
         ax.plot(
             [row.total_j],
             [d.value],
             marker=looks[row.noise][1],
             ms=8,
-            color=colour[words.widths_label(row)],
+            color=colour[widths_label(row)],
             mec=edge,
             mew=0.9,
             ls="",
@@ -72,7 +80,7 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
 
 def _highest(results: Results) -> float:
     """The largest D that any panel has to show, that of ignoring the stimulus among them."""
-    rows = [row for row in results.summary if 0 < row.total_j < math.inf]
+    rows = [row for row in quantised(results) if 0 < row.total_j < math.inf]
     blind = [row.survival.d_blind.value for row in rows if row.survival is not None]
     return max(*blind, *(row.estimates["d"].high for row in rows), 0.0)
 
@@ -90,11 +98,11 @@ def _energy_ticks(ax: Axes) -> None:
 def _label_bits(ax: Axes, rows: list[Result], colour: dict[str, Any]) -> None:
     """The widths written over the highest point of each, in its colour."""
     for label in colour:
-        tops = [row for row in rows if words.widths_label(row) == label]
+        tops = [row for row in rows if widths_label(row) == label]
         if tops:
             top = max(tops, key=lambda row: row.estimates["d"].high)
             style = {"ha": "center", "fontsize": 9.5, "fontweight": "bold", "color": colour[label], "bbox": _WHITE}
-            ax.annotate(words.bits_words(top), (top.total_j, top.estimates["d"].high), (0, 8), textcoords="offset points", **style)
+            ax.annotate(bits_words(top), (top.total_j, top.estimates["d"].high), (0, 8), textcoords="offset points", **style)
 
 
 def _marker_legend(ax: Axes, levels: list[float], looks: dict[float, tuple[Any, str]]) -> None:
@@ -116,17 +124,18 @@ def _distance_lines(ax: Axes, rows: list[Result], named: bool) -> None:
 
 @styled
 def bill_figure(results: Results) -> Figure:
-    """Joules per read by part, stacked, one bar per width at the headline noise, one panel per ρ."""
-    rhos, noise = sorted(results.study.grid.rho), words.nearest_noise(results)
-    figure, axes = new_figure(1, len(rhos), 3.9, sharey=True)
-    bars = {rho: words.results_at(results, rho, noise)[-MOST_BARS:] for rho in rhos}
-    most = max((_finite_total(row) for rows in bars.values() for row in rows), default=0.0)
-    for rho, ax in zip(rhos, axes[0], strict=True):
-        _draw_bill(ax, bars[rho], most, len(rhos), last=ax is axes[0][-1])
-        ax.set_title(f"ρ = {rho:g}" if len(rhos) > 1 else "", loc="left", color=QUIET)
-        tied = results.study.grid.bits is not None
-        ax.set_xlabel(f"bits{'' if tied else ' (weight/input/output)'}, noise {words.noise_label(noise)}")
-    axes[0][0].set_ylabel("energy per read  [J]")
+    """Joules per read by part, stacked, one bar per width at the headline noise, one panel per ρ and network."""
+    rhos, noise, networks = sorted(results.study.grid.rho), words.nearest_noise(results), variants(results)
+    figure, axes = new_figure(len(networks), len(rhos), 3.9 * len(networks), sharey="row")
+    tied = results.study.grid.bits is not None
+    for variant, line in zip(networks, axes, strict=True):
+        bars = {rho: words.results_at(results, rho, noise, variant)[-MOST_BARS:] for rho in rhos}
+        most = max((_finite_total(row) for rows in bars.values() for row in rows), default=0.0)
+        for rho, ax in zip(rhos, line, strict=True):
+            _draw_bill(ax, bars[rho], most, len(rhos), last=ax is line[-1])
+            ax.set_title(_title(results, variant, rho), loc="left", color=QUIET)
+            ax.set_xlabel(f"bits{'' if tied else ' (weight/input/output)'}, noise {words.noise_label(noise)}")
+        line[0].set_ylabel("energy per read  [J]")
     return figure
 
 
@@ -159,7 +168,7 @@ def _draw_bill(ax: Axes, rows: list[Result], most: float, panels: int, last: boo
             rotation=60 if crowded else 0,
         )
     ax.set_ylim(0, (most or 1.0) * (1.25 if crowded else 1.1))
-    ax.set_xticks(places, [words.widths_label(row) for row in rows], rotation=60 if crowded else 0)
+    ax.set_xticks(places, [widths_label(row) for row in rows], rotation=60 if crowded else 0)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda joules, _: format_energy(max(0.0, joules))))
     if last:
         label_ends(ax, ends, gap=0.075)

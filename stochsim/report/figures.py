@@ -9,6 +9,7 @@ from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.report import words
 from stochsim.report.panels import Panel, has_survival, panel_title, panels, shown
 from stochsim.report.style import FAINT, QUIET, label_ends, new_figure, noise_looks, styled
+from stochsim.report.variants import quantised
 from stochsim.sweep import Result, Results
 
 LOWEST_S, HIGHEST_S = -0.5, 1.6
@@ -19,7 +20,7 @@ _DODGE, _LABEL_STEP = 0.009, 0.0215
 
 @styled
 def survival_figure(results: Results) -> Figure:
-    """S against bits, one line per noise level with 95 % bars, one panel per ρ and swept bit axis; D where there is no S."""
+    """S against bits, one line per noise level with 95 % bars, one panel per ρ, network and swept bit axis; D where there is no S."""
     grid = panels(results)
     figure, axes = new_figure(len(grid), len(grid[0]), 0.6 + 4.1 * len(grid), sharey="row")
     limits = _survival_limits(results) if has_survival(results) else (0.0, _top(results))
@@ -31,12 +32,12 @@ def survival_figure(results: Results) -> Figure:
 
 
 def _top(results: Results) -> float:
-    highest = [row.estimates["d"].high for row in results.summary]
+    highest = [row.estimates["d"].high for row in quantised(results)]
     return 1.08 * max(highest, default=1.0)
 
 
 def _survival_limits(results: Results) -> tuple[float, float]:
-    known = [estimate for row in results.summary if (estimate := words.available(row.survival)) is not None]
+    known = [estimate for row in quantised(results) if (estimate := words.available(row.survival)) is not None]
     low = min((estimate.low for estimate in known), default=0.0)
     high = max((estimate.high for estimate in known), default=1.0)
     return max(LOWEST_S, min(-0.12, low - 0.05)), min(HIGHEST_S, max(1.1, high + 0.05))
@@ -101,7 +102,7 @@ def _draw_line(
 def _span(results: Results, ax: Axes) -> float:
     """Bits that a whole figure's width would show at the scale of this panel."""
     low, high = ax.get_xlim()
-    return (high - low) * len(words.swept_axes(results))
+    return (high - low) * len(panels(results)[0])
 
 
 def _edge(ax: Axes, value: float) -> str:

@@ -20,6 +20,8 @@ from stochsim.report.panels import has_survival
 from stochsim.report.pictures import dictionary_figure, scatter_figure, scatter_settings, unused_elements
 from stochsim.report.style import to_png, to_svg
 from stochsim.report.tables import write_results_csv, write_timing_csv, write_whole
+from stochsim.report.variants import price_of_reliability, quantised, several_architectures, several_methods
+from stochsim.report.verdict import verdict
 from stochsim.settings import StochsimError
 from stochsim.sweep import Results, collect
 
@@ -45,7 +47,7 @@ class Drawing:
 
 
 def _has_rows(results: Results) -> bool:
-    return bool(results.summary)
+    return bool(quantised(results))
 
 
 def _has_decoder(results: Results) -> bool:
@@ -102,7 +104,7 @@ def render(results: Results) -> str:
     return _TEMPLATES.get_template("template.html").render(
         title=_title(results),
         subtitle=_subtitle(results),
-        verdict=words.verdict(results),
+        verdict=verdict(results),
         prices=words.price_words(results),
         missing=words.missing_words(results),
         n=f"n = {measure.reads} reads of each of {measure.stimuli} held-out stimuli",
@@ -111,6 +113,7 @@ def render(results: Results) -> str:
         pictures={drawing.name: _data_address(drawing, results) if drawing.ready(results) else "" for drawing in DRAWINGS},
         has_survival=has_survival(results),
         own_decoder=words.OWN_DECODER,
+        several_networks=several_architectures(results) or several_methods(results),
         cliffs=sections.cliff_rows(results),
         all_cliffs=sections.cliff_rows(results, everything=True) if study.grid.bits is None else [],
         main=main,
@@ -151,10 +154,12 @@ def _model_words(results: Results) -> str:
 def _subtitle(results: Results) -> str:
     data, grid = results.study.data, results.study.grid
     source = "natural image patches" if data.kind == "patches" else "handwritten digits"
-    widths = f"{len(grid.widths())} settings of bits × {len(grid.noise)} noise levels × {len(grid.rho)} ρ × {len(grid.keys)} key" + (
-        "s" if len(grid.keys) > 1 else ""
-    )
-    return f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; {widths}"
+    settings = len(grid.widths()) + grid.float
+    axes = [f"{len(names)} {what}s" for what, names in (("architecture", grid.architecture), ("method", grid.method)) if len(names) > 1]
+    axes += [f"{settings} settings of bits"] if settings else []
+    axes += [f"{len(grid.noise)} noise levels", f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
+    price = f"price of reliability: {price_of_reliability(results)}"
+    return f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; {' × '.join(axes)}; {price}"
 
 
 def _dictionary_words(results: Results) -> str:

@@ -1,16 +1,18 @@
-"""What a figure over bits shows: one panel per ρ and bit axis, one line per noise level."""
+"""What a figure over bits shows: one panel per ρ, architecture, method and bit axis, one line per noise level."""
 
 from dataclasses import dataclass
 
 from stochsim.posterior import Estimate
 from stochsim.report import words
+from stochsim.report.variants import Variant, network_words, quantised
 from stochsim.sweep import Result, Results
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Finished cells of one ρ along one bit axis, the other widths at their largest: per noise level, (width, cell) in order of width."""
+    """Finished cells of one variant and ρ along one bit axis, other widths at their largest: per noise level, (width, cell) by width."""
 
+    variant: Variant
     rho: float
     axis: str
     fixed: str
@@ -19,26 +21,29 @@ class Panel:
 
 
 def panels(results: Results) -> list[list[Panel]]:
-    """Rows of panels: one row per ρ, one column per bit axis that is swept."""
-    return [[_panel(results, rho, axis) for axis in words.swept_axes(results)] for rho in sorted(results.study.grid.rho)]
+    """Rows of panels: one row per ρ and method, one column per architecture and bit axis that is swept."""
+    grid = results.study.grid
+    columns = [(kind, axis) for kind in grid.architecture for axis in words.swept_axes(results)]
+    rows = [(rho, method) for rho in sorted(grid.rho) for method in grid.method]
+    return [[_panel(results, Variant(kind, method), rho, axis) for kind, axis in columns] for rho, method in rows]
 
 
-def _panel(results: Results, rho: float, axis: str) -> Panel:
+def _panel(results: Results, variant: Variant, rho: float, axis: str) -> Panel:
     largest = words.largest_widths(results)
     held = {} if axis == "bits" else {name: width for name, width in largest.items() if name != axis}
     lines: dict[float, list[tuple[int, Result]]] = {}
-    for row in results.summary:
+    for row in quantised(results, variant):
         if row.rho == rho and all(getattr(row, name) == width for name, width in held.items()):
-            width = row.weight_bits if axis == "bits" else getattr(row, axis)
+            width = getattr(row, "weight_bits" if axis == "bits" else axis)
             lines.setdefault(row.noise, []).append((width, row))
     fixed = ", ".join(f"{name.removesuffix('_bits')} {width}" for name, width in held.items())
-    return Panel(rho, axis, fixed, words.widths_tested(results, axis), {noise: lines[noise] for noise in sorted(lines)})
+    return Panel(variant, rho, axis, fixed, words.widths_tested(results, axis), {noise: lines[noise] for noise in sorted(lines)})
 
 
 def panel_title(results: Results, panel: Panel) -> str:
     """What tells this panel from its neighbours."""
     rho = f"ρ = {panel.rho:g}" if len(results.study.grid.rho) > 1 else ""
-    return "; ".join(part for part in (rho, f"{panel.fixed} bits" if panel.fixed else "") if part)
+    return "; ".join(part for part in (network_words(results, *panel.variant), rho, f"{panel.fixed} bits" if panel.fixed else "") if part)
 
 
 def has_survival(results: Results) -> bool:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from stochsim.data import load_dataset
 from stochsim.report import words
 from stochsim.report.style import INK, PART_COLOURS, QUIET, new_figure, styled
+from stochsim.report.variants import bits_words, network_words, several_architectures
 from stochsim.sweep import Result, Results
 
 Floats = NDArray[np.floating]
@@ -22,10 +23,17 @@ UNUSED_NORM = 0.1
 
 
 def scatter_settings(results: Results) -> list[Result]:
-    """Three finished cells at the headline noise and the smallest ρ: fewest bits, a middle width, most bits."""
-    rows = words.results_at(results, min(results.study.grid.rho), words.nearest_noise(results))
-    picked = [rows[index] for index in sorted({0, len(rows) // 2, len(rows) - 1})] if rows else []
-    return picked
+    """Three finished cells at the headline noise and the smallest ρ: fewest bits, a middle width, most bits.
+
+    Of several architectures one cell each: its float network, or most bits where there is none (of the last method).
+    """
+    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    here = [row for row in results.summary if not row.control and (row.rho, row.noise) == (rho, noise)]
+    if several_architectures(results):
+        last = {row.architecture: row for row in here}
+        return [last[kind] for kind in results.study.grid.architecture if kind in last]
+    rows = words.results_at(results, rho, noise) or here
+    return [rows[index] for index in sorted({0, len(rows) // 2, len(rows) - 1})] if rows else []
 
 
 @styled
@@ -37,10 +45,15 @@ def scatter_figure(results: Results) -> Figure:
         pictures = results.pictures(row.cells[0])
         _cloud(axes[0][column], pictures.reference_mean, pictures.mean, PART_COLOURS["multiply"], "mean")
         _cloud(axes[1][column], pictures.reference_sd, pictures.sd, PART_COLOURS["converter"], "sd")
-        axes[0][column].set_title(f"{words.bits_words(row)}, noise {words.noise_label(row.noise)}", loc="left")
+        axes[0][column].set_title(_title(results, row), loc="left")
     axes[0][0].set_ylabel("mean of the chip's reads")
     axes[1][0].set_ylabel("sd of the chip's reads")
     return figure
+
+
+def _title(results: Results, row: Result) -> str:
+    named = network_words(results, row.architecture)
+    return ", ".join(part for part in (named, bits_words(row), f"noise {words.noise_label(row.noise)}") if part)
 
 
 def _cloud(ax: Axes, reference: Floats, chip: Floats, colour: str, name: str) -> None:

@@ -1,5 +1,6 @@
 """What the page prints, as plain text and lists of cells: the key figures, the tables, the captions."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,17 @@ from stochsim.hardware import TABLE_COLUMNS, hardware_table
 from stochsim.posterior import Estimate
 from stochsim.report import words
 from stochsim.report.panels import has_survival, pareto_front
+from stochsim.report.variants import (
+    ARCHITECTURE_WORDS,
+    bits_words,
+    network_words,
+    quantised,
+    row_words,
+    several_architectures,
+    several_methods,
+    variants,
+    widths_label,
+)
 from stochsim.sweep import Result, Results
 
 
@@ -54,10 +66,26 @@ def survival_cell(row: Result) -> Cell:
     return Cell(cell.text, cell.interval, "", mark)
 
 
+def network_columns(results: Results) -> list[Column]:
+    """Architecture, method and control, each where the study has several."""
+    shown = [
+        (several_architectures(results), "network", "architecture", lambda row: Cell(ARCHITECTURE_WORDS[row.architecture])),
+        (several_methods(results), "method", "how the network was trained", lambda row: Cell(row.method or "–")),
+        (
+            bool(results.study.grid.control),
+            "control",
+            "what takes the place of the network's own samples",
+            lambda row: Cell(row.control or "–"),
+        ),
+    ]
+    return [Column(head, hint, cell) for present, head, hint, cell in shown if present]
+
+
 def _axis_columns(results: Results) -> list[Column]:
-    tied = results.study.grid.bits is not None
+    tied = results.study.grid.bits is not None or not results.study.grid.widths()
     columns = [
-        Column("bits" if tied else "bits w/i/o", "bits of weights, inputs and outputs", lambda row: Cell(words.widths_label(row))),
+        *network_columns(results),
+        Column("bits" if tied else "bits w/i/o", "bits of weights, inputs and outputs", lambda row: Cell(widths_label(row))),
         Column("noise", "multiple of the σ the network bought", lambda row: Cell(words.noise_label(row.noise))),
     ]
     if len(results.study.grid.rho) > 1:
@@ -73,7 +101,8 @@ def main_columns(results: Results) -> list[Column]:
     columns += [_measure("elbo_nat", "ELBO [nat]", "evidence lower bound per stimulus", ".2f")] if own else []
     columns += [] if own else [Column("S", "survival; tinted where the cliff's rule is met", survival_cell)]
     columns += [_measure("mean_error", "mean error", "mean |Δμ| / sd of the reference")]
-    columns += [_measure("reconstruction_error", "reconstruction", "reconstruction error of the reads, in whitened inputs")]
+    if words.has_reconstruction(results):
+        columns += [_measure("reconstruction_error", "reconstruction", "reconstruction error of the reads, in whitened inputs")]
     columns += [_measure("readout_accuracy", "accuracy", "share of reads a linear read-out classifies rightly")] if labelled else []
     return [*columns, Column("energy / read", "joules per read, reliability included", lambda row: Cell(words.energy_words(row)))]
 
@@ -112,11 +141,14 @@ def detail_columns(results: Results) -> list[Column]:
         Column("σ at bound", "share of neurons whose σ sits at its bound", lambda row: Cell(f"{row.saturated_share:.1%}")),
     ]
     columns += [Column(part, "joules per read", _part_cell(part)) for part in PARTS]
+    columns += [Column("c [nat]", "the price of reliability that the network was trained under", lambda row: Cell(f"{row.c:.4g}"))]
+    if results.study.train.exchange is not None:
+        columns += [Column("λ [nat/J]", "the exchange rate that sets c", lambda row: Cell(f"{row.exchange:g}" if row.exchange else "–"))]
     return columns
 
 
 def _part_cell(part: str) -> Callable[[Result], Cell]:
-    return lambda row: Cell(format_energy(row.energy_j.get(part, 0.0)))
+    return lambda row: Cell(format_energy(row.energy_j.get(part, 0.0)) if row.energy_j else "n/a")
 
 
 def table(results: Results, columns: list[Column]) -> list[list[Cell]]:
@@ -125,12 +157,22 @@ def table(results: Results, columns: list[Column]) -> list[list[Cell]]:
 
 
 def headline(results: Results) -> Result | None:
-    """The cell the key figures describe: the cliff at the headline noise and smallest ρ; where there is none, the cell of least D there."""
+    """The cell the key figures describe: the cliff at the headline noise and smallest ρ; where there is none, the cell of least D there.
+
+    Of several architectures or methods the lowest cliff, of equal ones the cell of least D; a float network where nothing is quantised.
+    """
     rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
-    cliffs = [found["result"] for found in words.main_cliffs(results) if (found["rho"], found["noise"]) == (rho, noise)]
-    if cliffs and cliffs[-1] is not None:
-        return cliffs[-1]
-    return min(words.results_at(results, rho, noise), key=lambda row: row.estimates["d"].value, default=None)
+    cliffs = {
+        (each["architecture"], each["method"]): each["result"]
+        for each in words.main_cliffs(results)
+        if (each["rho"], each["noise"]) == (rho, noise)
+    }
+    found = [row for row in cliffs.values() if row is not None]
+    if found:
+        return min(found, key=lambda row: (sum(row.widths or ()), row.estimates["d"].value))
+    rows = words.results_at(results, rho, noise)
+    rows = rows or [row for row in results.summary if row.is_float and (row.rho, row.noise) == (rho, noise)]
+    return min(rows, key=lambda row: row.estimates["d"].value, default=None)
 
 
 def key_figures(results: Results) -> list[tuple[str, str, str]]:
@@ -138,11 +180,12 @@ def key_figures(results: Results) -> list[tuple[str, str, str]]:
     row = headline(results)
     if row is None:
         return []
-    place = f"{words.bits_words(row)}, noise {words.noise_label(row.noise)}"
+    named = row_words(results, row)
+    place = f"{named}{', ' if named else ''}{bits_words(row)}, noise {words.noise_label(row.noise)}"
     parts = {part: joules for part, joules in row.energy_j.items() if math.isfinite(joules)}
-    largest = max(parts, key=lambda part: parts[part])
+    largest = max(parts, key=lambda part: parts[part], default="")
     share = f"most of it {largest}: {parts[largest] / row.total_j:.0%}" if 0 < row.total_j < math.inf else "noise 0 has no finite price"
-    figures = [("Energy per read", words.energy_words(row), f"{place}; {share}")]
+    figures = [("Energy per read", words.energy_words(row), f"{place}; {share}")] if row.is_quantised else []
     distance = row.estimates["d"]
     if row.survival is not None:
         s = words.available(row.survival)
@@ -165,19 +208,29 @@ def _task_figure(results: Results, row: Result) -> tuple[str, str, str]:
     accuracy = row.estimates.get("readout_accuracy")
     if accuracy is not None:
         return "Read-out accuracy", words.number(accuracy.value, ".1%"), _range(accuracy, ".1%")
+    if not words.has_reconstruction(results):
+        coverage = row.estimates["coverage_90"]
+        return "Coverage of the 90 % interval", words.number(coverage.value, ".1%"), _range(coverage, ".1%")
     error = row.estimates["reconstruction_error"]
     full = results.estimate_of(row.cells[0].full, "reconstruction_error")
     return "Reconstruction error", words.number(error.value, ".2f"), f"{_range(error)}; float network {words.number(full.value, '.2f')}"
 
 
 def cliff_rows(results: Results, everything: bool = False) -> list[list[str]]:
-    """Noise, ρ and axis of each cliff, the cliff in words, and S and joules there."""
+    """Network (where there are several), noise, ρ and axis of each cliff, the cliff in words, and S and joules there."""
     rows = []
     for found in results.cliffs() if everything else words.main_cliffs(results):
         result = found.get("result")
         axis = words.AXIS_WORDS[found["axis"]] + words.fixed_words(found)
         survival = words.estimate_words(words.available(result.survival)) if result else "–"
-        cells = [words.noise_label(found["noise"]), f"{found['rho']:g}", axis, words.cliff_words(results, found)]
+        named = network_words(results, found["architecture"], found["method"])
+        cells = [
+            *([named] if named else []),
+            words.noise_label(found["noise"]),
+            f"{found['rho']:g}",
+            axis,
+            words.cliff_words(results, found),
+        ]
         rows.append(cells if everything else [*cells, survival, words.energy_words(result) if result else "–"])
     return rows
 
@@ -185,23 +238,26 @@ def cliff_rows(results: Results, everything: bool = False) -> list[list[str]]:
 def energy_caption(results: Results) -> str:
     """What the energy figure leaves out, and its Pareto front in words."""
     sentences = []
-    for rho in sorted(results.study.grid.rho):
-        rows = [row for row in results.summary if row.rho == rho]
-        opening = f"ρ = {rho:g}: " if len(results.study.grid.rho) > 1 else ""
-        front = ", ".join(f"{words.bits_words(row)} {words.noise_label(row.noise)}" for row in pareto_front(rows))
+    for variant, rho in itertools.product(variants(results), sorted(results.study.grid.rho)):
+        rows = [row for row in quantised(results, variant) if row.rho == rho]
+        parts = (network_words(results, *variant), f"ρ = {rho:g}" if len(results.study.grid.rho) > 1 else "")
+        opening = ", ".join(part for part in parts if part)
+        opening += ": " if opening else ""
+        front = ", ".join(f"{bits_words(row)} {words.noise_label(row.noise)}" for row in pareto_front(rows))
         infinite = [row for row in rows if math.isinf(row.total_j)]
         sentences += [f"{opening}Pareto front (line): {front}."] if front else []
         if infinite:
             named = "; ".join(
-                f"{words.bits_words(row)} {words.noise_label(row.noise)}, D = {words.number(row.estimates['d'].value, '.2f')}"
-                for row in infinite
+                f"{bits_words(row)} {words.noise_label(row.noise)}, D = {words.number(row.estimates['d'].value, '.2f')}" for row in infinite
             )
             sentences.append(f"{opening}Off the front, for no noise at all costs infinite joules: {named}.")
     return " ".join(sentences)
 
 
 def price_rows(results: Results) -> list[list[str]]:
-    """The price of every kind of operation and of reliability at each ρ of the study, under TABLE_COLUMNS."""
+    """The price of every kind of operation and of reliability at each ρ of the study, under TABLE_COLUMNS; none where nothing is priced."""
+    if not results.study.grid.widths():
+        return []
     return [[row[column] for column in TABLE_COLUMNS] for row in hardware_table(results.hardware, tuple(sorted(results.study.grid.rho)))]
 
 

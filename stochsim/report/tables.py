@@ -11,12 +11,13 @@ from pathlib import Path
 from stochsim.energy import PARTS
 from stochsim.posterior import Estimate, Survival
 from stochsim.report import words
+from stochsim.report.variants import network_words, price_of_reliability, several_architectures, several_methods, widths_label
 from stochsim.settings import StochsimError
-from stochsim.sweep import MEASURES, Result, Results
+from stochsim.sweep import FLOAT, MEASURES, Result, Results
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
 CONSOLE_COLUMNS = 110
-_AXES = (*words.BIT_AXES, "rho", "noise", "key")
+_AXES = ("architecture", "method", "control", *words.BIT_AXES, "rho", "noise", "key", "c", "s", "exchange_nat_per_j")
 
 
 def _columns() -> list[str]:
@@ -24,7 +25,7 @@ def _columns() -> list[str]:
     names = list(_AXES)
     for name in estimates:
         names += [name, f"{name}_low", f"{name}_high", f"{name}_note"]
-    return [*names, *(f"{part}_j" for part in PARTS), "total_j", "saturated_share", "flags", "reads", "stimuli", "directions"]
+    return [*names, *(f"{part}_j" for part in PARTS), "total_j", "saturated_share", "flags", "facts", "reads", "stimuli", "directions"]
 
 
 def write_results_csv(results: Results, path: Path) -> None:
@@ -40,24 +41,28 @@ def write_results_csv(results: Results, path: Path) -> None:
 
 
 def _csv_row(row: Result) -> dict[str, str]:
-    cells = {name: str(getattr(row, name)) for name in (*words.BIT_AXES, "key")}
-    cells |= {"rho": _plain(row.rho), "noise": _plain(row.noise)}
+    cells = {name: str(getattr(row, name)) for name in ("architecture", "method", "control", "key")}
+    cells |= {name: FLOAT if row.widths is None else str(getattr(row, name)) for name in words.BIT_AXES}
+    cells |= {name: _plain(getattr(row, name)) for name in ("rho", "noise", "c", "s")}
+    cells |= {"exchange_nat_per_j": "" if row.exchange is None else _plain(row.exchange)}
+    cells |= {"facts": "; ".join(f"{name} {_plain(value)}" for name, value in sorted(row.facts.items()))}
+    absent = Estimate.missing("not measured of controls" if row.control else "not measured: the data have no labels")
     for name in _CSV_MEASURES:
-        cells |= _estimate_cells(name, row.estimates.get(name, Estimate.missing("not measured: the data have no labels")))
-    cells |= _survival_cells("survival", row.survival)
-    cells |= _survival_cells("survival_absolute", row.survival_absolute)
+        cells |= _estimate_cells(name, row.estimates.get(name, absent))
+    cells |= _survival_cells("survival", row.survival, row)
+    cells |= _survival_cells("survival_absolute", row.survival_absolute, row)
     if row.survival is not None:
         cells |= _estimate_cells("d_blind", row.survival.d_blind) | _estimate_cells("d_full", row.survival.d_full)
     if row.survival_absolute is not None:
         cells |= _estimate_cells("d_full_best", row.survival_absolute.d_full)
-    cells |= {f"{part}_j": _plain(row.energy_j.get(part, 0.0)) for part in PARTS}
+    cells |= {f"{part}_j": _plain(row.energy_j.get(part, 0.0)) for part in PARTS} if row.energy_j else {}
     cells |= {"total_j": _plain(row.total_j), "saturated_share": _plain(row.saturated_share), "flags": "; ".join(row.flags)}
     return cells
 
 
-def _survival_cells(name: str, survival: Survival | None) -> dict[str, str]:
+def _survival_cells(name: str, survival: Survival | None, row: Result) -> dict[str, str]:
     if survival is None:
-        return {f"{name}_note": "no common posterior: decoder = own"}
+        return {f"{name}_note": "no common posterior: decoder = own" if row.cells[0].blind is None else "no float network of its kind"}
     return _estimate_cells(name, survival.estimate or Estimate.missing(survival.reason))
 
 
@@ -115,30 +120,37 @@ def console_table(results: Results) -> str:
 def _opening(results: Results) -> list[str]:
     measure = results.study.measure
     opening = f"n = {measure.reads} reads of each of {measure.stimuli} stimuli; [95 % interval]; D in sd of the reference; energy per read"
+    reliability = f"price of reliability: {price_of_reliability(results)}"
     missing = words.missing_words(results)
     legend = "bits: one number where all three are equal, else weights/inputs/outputs"
-    return [*([missing] if missing else []), opening, *([legend] if results.study.grid.bits is None else [])]
+    untied = results.study.grid.bits is None and results.study.grid.widths()
+    return [*([missing] if missing else []), opening, reliability, *([legend] if untied else [])]
 
 
 def _console_rows(results: Results) -> list[list[str]]:
     several_rhos = len(results.study.grid.rho) > 1
     own, labels = results.study.train.decoder == "own", any("readout_accuracy" in row.estimates for row in results.summary)
+    kinds, ways = several_architectures(results), several_methods(results) or bool(results.study.grid.control)
+    recon = words.has_reconstruction(results) and not (kinds and ways)  # for want of room
     heads = [
+        *(["network"] if kinds else []),
+        *(["method"] if ways else []),
         "bits",
         "noise",
         *(["rho"] if several_rhos else []),
         "D",
         "ELBO [nat]" if own else "S",
-        "recon.",
+        *(["recon."] if recon else []),
         *(["accuracy"] if labels else []),
         "energy",
     ]
     rows = [heads]
     for row in results.summary:
         second = row.estimates["elbo_nat"] if own else words.available(row.survival)
-        measured = [row.estimates["d"], second, row.estimates["reconstruction_error"]]
-        measured += [row.estimates["readout_accuracy"]] if labels else []
-        cells = [words.widths_label(row), words.noise_label(row.noise, "x"), *([f"{row.rho:g}"] if several_rhos else [])]
+        measured = [row.estimates["d"], second, *([row.estimates["reconstruction_error"]] if recon else [])]
+        measured += [row.estimates.get("readout_accuracy")] if labels else []
+        first = [*([row.architecture] if kinds else []), *([row.control or row.method] if ways else [])]
+        cells = [*first, widths_label(row), words.noise_label(row.noise, "x"), *([f"{row.rho:g}"] if several_rhos else [])]
         rows.append([*cells, *(words.estimate_words(each, ".2f") for each in measured), words.energy_words(row)])
     return rows
 
@@ -155,7 +167,10 @@ def _closing(results: Results) -> list[str]:
     for found in words.main_cliffs(results):
         rho = f", rho {found['rho']:g}" if several_rhos else ""
         axis = "" if found["axis"] == "bits" else f" in {words.AXIS_WORDS[found['axis']]}"
-        place = f"cliff{axis} at noise {words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"
+        named = network_words(results, found["architecture"], found["method"])
+        place = (
+            f"{named}{': ' if named else ''}cliff{axis} at noise {words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"
+        )
         lines.append(f"{place}: {words.cliff_words(results, found, '>=')}")
     reasons = sorted({row.survival.reason for row in results.summary if row.survival is not None and row.survival.reason})
     lines += [f"S n/a: {reason}" for reason in reasons]

@@ -1,4 +1,4 @@
-"""Results in words and figures for the eye: labels, cliffs, the verdict. Everything is computed from the results, nothing is assumed."""
+"""Results in words and figures for the eye: labels, cliffs, flags. Everything is computed from the results, nothing is assumed."""
 
 import math
 import re
@@ -6,6 +6,7 @@ from typing import Any
 
 from stochsim.energy import format_energy
 from stochsim.posterior import CLIFF_SURVIVAL, Estimate, Survival
+from stochsim.report.variants import Variant, network_words, quantised, variant_of, widths_label
 from stochsim.sweep import Result, Results
 
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
@@ -16,17 +17,6 @@ OWN_DECODER = (
     "Every network learned its own decoder, so each faces a posterior of its own: there is no common D_blind and D_full, "
     "and S would flatter the networks that make their task easy. D and ELBO are shown alone."
 )
-
-
-def widths_label(result: Result) -> str:
-    """One number where weight, input and output bits are tied, else weight/input/output."""
-    return str(result.weight_bits) if len(set(result.widths)) == 1 else "/".join(map(str, result.widths))
-
-
-def bits_words(result: Result) -> str:
-    """The widths with their unit: "1 bit", "6 bits", "8/8/4 bits"."""
-    label = widths_label(result)
-    return f"{label} bit" if label == "1" else f"{label} bits"
 
 
 def noise_label(noise: float, times: str = "×") -> str:
@@ -55,6 +45,11 @@ def available(survival: Survival | None) -> Estimate | None:
     return None if survival is None else survival.estimate
 
 
+def has_reconstruction(results: Results) -> bool:
+    """False for a scale mixture, whose stimuli are z A r: without the contrast z a read reconstructs nothing."""
+    return results.study.model.kind != "gaussian_scale_mixture"
+
+
 def survives(result: Result) -> bool:
     """Whether the 95 % lower bound of S reaches the cliff's 0.9."""
     estimate = available(result.survival)
@@ -68,8 +63,9 @@ def nearest_noise(results: Results) -> float:
 
 
 def largest_widths(results: Results) -> dict[str, int]:
-    """The largest width of each bit axis in the grid."""
-    return {name: max(widths[index] for widths in results.study.grid.widths()) for index, name in enumerate(BIT_AXES)}
+    """The largest width of each bit axis in the grid; none where nothing is quantised."""
+    found = results.study.grid.widths()
+    return {name: max(widths[index] for widths in found) for index, name in enumerate(BIT_AXES)} if found else {}
 
 
 def fixed_at_largest(results: Results, axis: str) -> str:
@@ -85,7 +81,7 @@ def swept_axes(results: Results) -> list[str]:
     grid = results.study.grid
     if grid.bits is not None:
         return ["bits"]
-    return [name for name in BIT_AXES if len(getattr(grid, name)) > 1] or [BIT_AXES[-1]]
+    return [name for name in BIT_AXES if len(getattr(grid, name) or ()) > 1] or [BIT_AXES[-1]]
 
 
 def widths_tested(results: Results, axis: str) -> tuple[int, ...]:
@@ -93,9 +89,9 @@ def widths_tested(results: Results, axis: str) -> tuple[int, ...]:
     return tuple(sorted(getattr(results.study.grid, axis)))
 
 
-def results_at(results: Results, rho: float, noise: float) -> list[Result]:
-    """The finished cells of one ρ and noise level, by widths."""
-    return [row for row in results.summary if row.rho == rho and row.noise == noise]
+def results_at(results: Results, rho: float, noise: float, variant: Variant | None = None) -> list[Result]:
+    """The finished cells of quantised networks at one ρ and noise level, by widths; of one variant, or of all."""
+    return [row for row in quantised(results, variant) if row.rho == rho and row.noise == noise]
 
 
 def main_cliffs(results: Results) -> list[dict[str, Any]]:
@@ -111,7 +107,7 @@ def _at_cliff(results: Results, found: dict[str, Any]) -> Result | None:
     wanted = largest_widths(results)
     names = BIT_AXES if found["axis"] == "bits" else (found["axis"],)
     wanted |= dict.fromkeys(names, found["cliff"])
-    rows = results_at(results, found["rho"], found["noise"])
+    rows = results_at(results, found["rho"], found["noise"], Variant(found["architecture"], found["method"]))
     return next((row for row in rows if row.widths == tuple(wanted[name] for name in BIT_AXES)), None)
 
 
@@ -134,55 +130,6 @@ def fixed_words(found: dict[str, Any]) -> str:
     return ", " + found["fixed"].replace("_", " ") if found["fixed"] else ""
 
 
-def verdict(results: Results) -> list[str]:
-    """One sentence per ρ (and per bit axis where they sweep apart) on what survives at the headline noise, and its joules per read."""
-    noise = nearest_noise(results)
-    if not results.summary:
-        return ["No cell of the grid is stored yet."]
-    sentences = []
-    for rho in sorted(results.study.grid.rho):
-        rows = results_at(results, rho, noise)
-        opening = f"At noise {noise_label(noise)}" + (f" and ρ = {rho:g}" if len(results.study.grid.rho) > 1 else "")
-        if not rows:
-            sentences.append(f"{opening} no cell is stored yet.")
-        elif rows[0].survival is None:
-            sentences.append(_own_verdict(opening, rows))
-        else:
-            cliffs = [found for found in main_cliffs(results) if (found["rho"], found["noise"]) == (rho, noise)]
-            sentences += [_cliff_verdict(opening, found, rows, results) for found in cliffs]
-    return sentences
-
-
-def _own_verdict(opening: str, rows: list[Result]) -> str:
-    best = min(rows, key=lambda row: row.estimates["d"].value)
-    distance = estimate_words(best.estimates["d"])
-    place = f"at {bits_words(best)} and {energy_words(best)} per read"
-    return f"{opening} the smallest distance, each network to its own posterior, is D = {distance}, {place}."
-
-
-def _cliff_verdict(opening: str, found: dict[str, Any], rows: list[Result], results: Results) -> str:
-    axis = AXIS_WORDS[found["axis"]] if found["axis"] != "bits" else "bits"
-    held = f" (with{fixed_words(found)[1:]})" if found["fixed"] else ""
-    result = found["result"]
-    so_far = " so far" if results.missing else ""
-    if result is not None:
-        width = f"{found['cliff']} {axis if found['cliff'] != 1 else axis.removesuffix('s')}"
-        alone = found["cliff"] == widths_tested(results, found["axis"])[-1]
-        where = f"only at {width}{held}, the largest width tested" if alone else f"down to {width}{held}, the cliff{so_far}"
-        survival = estimate_words(available(result.survival))
-        return f"{opening} the posterior survives {where}: S = {survival}, at {energy_words(result)} per read."
-    known = [row for row in rows if available(row.survival) is not None]
-    if not known:
-        reason = rows[0].survival.reason if rows[0].survival else ""
-        return f"{opening} survival is n/a: {reason}."
-    best = max(known, key=lambda row: row.survival.estimate.value)  # type: ignore[union-attr]
-    survival = estimate_words(available(best.survival))
-    return (
-        f"{opening} no number of {axis}{held} keeps S ≥ {CLIFF_SURVIVAL:g}{so_far}: the best, "
-        f"{bits_words(best)}, has S = {survival} at {energy_words(best)} per read."
-    )
-
-
 def energy_words(result: Result) -> str:
     """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price."""
     return format_energy(result.total_j) if not math.isnan(result.total_j) else "n/a"
@@ -190,6 +137,8 @@ def energy_words(result: Result) -> str:
 
 def price_words(results: Results) -> str:
     """Which prices the joules follow, the converter's and reliability's named: they decide the answer."""
+    if not results.study.grid.widths():
+        return ""
     hardware = results.hardware
     table = hardware.price_table()
     converter = table["adc"]
@@ -209,7 +158,9 @@ def flag_words(results: Results) -> list[str]:
         for flag in (*row.flags, *_saturation(row)):
             found = _FIGURE.search(flag)
             text = _FIGURE.sub("{}", flag, count=1)
-            where.setdefault(text, []).append(widths_label(row))
+            where.setdefault(text, []).append(
+                " ".join(part for part in (network_words(results, *variant_of(row)), widths_label(row)) if part)
+            )
             figures.setdefault(text, []).extend([float(found[0])] if found else [])
     return [f"{text.replace('{}', _span(figures[text]))} — bits: {_listed(places)}" for text, places in sorted(where.items())]
 
@@ -237,19 +188,23 @@ def _saturation(row: Result) -> list[str]:
 
 def saturated_words(results: Results) -> str:
     """The widths whose networks are flagged "σ saturated", as a sentence; empty where none is."""
-    labels = [widths_label(row) for row in results.summary if row.saturated_share > SATURATED_SHARE]
+    rows = [row for row in results.summary if row.saturated_share > SATURATED_SHARE]
+    labels = [" ".join(part for part in (network_words(results, *variant_of(row)), widths_label(row)) if part) for row in rows]
     return f"σ saturated, see the flags, at bits: {_listed(labels)}." if labels else ""
 
 
 def baselines(results: Results) -> list[str]:
-    """What S is measured between, one sentence per ρ."""
-    sentences = []
-    for rho in sorted(results.study.grid.rho):
-        survival = next((row.survival for row in results.summary if row.rho == rho and row.survival is not None), None)
-        if survival is not None:
-            opening = f"ρ = {rho:g}: " if len(results.study.grid.rho) > 1 else ""
-            full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
-            sentences.append(f"{opening}float network D = {full}; ignoring the stimulus D = {blind}")
+    """What S is measured between, one sentence per architecture and ρ."""
+    sentences, grid = [], results.study.grid
+    for kind in grid.architecture:
+        for rho in sorted(grid.rho):
+            rows = [row for row in results.summary if (row.architecture, row.rho) == (kind, rho)]
+            survival = next((row.survival for row in rows if row.survival is not None), None)
+            if survival is not None:
+                parts = [network_words(results, kind), f"ρ = {rho:g}" if len(grid.rho) > 1 else ""]
+                opening = ", ".join(part for part in parts if part)
+                full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
+                sentences.append(f"{opening}{': ' if opening else ''}float network D = {full}; ignoring the stimulus D = {blind}")
     return sentences
 
 

@@ -1,8 +1,9 @@
 """Sweeps: a study becomes tasks, tasks become rows of a store, rows become results. Resumable at any moment."""
 
-from stochsim.sweep.results import ALL_KEYS, MEASURES, Pictures, Result, Results, collect
+from stochsim.sweep.result import ALL_KEYS, FLOAT, MEASURES, Pictures, Result
+from stochsim.sweep.results import Results, collect
 from stochsim.sweep.run import run_sweep
 from stochsim.sweep.store import Store
 from stochsim.sweep.study import Study
 
-__all__ = ["ALL_KEYS", "MEASURES", "Pictures", "Result", "Results", "Store", "Study", "collect", "run_sweep"]
+__all__ = ["ALL_KEYS", "FLOAT", "MEASURES", "Pictures", "Result", "Results", "Store", "Study", "collect", "run_sweep"]

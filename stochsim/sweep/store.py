@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from stochsim.settings import StochsimError
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 _APPLICATION_ID = 0x53544F43  # "STOC"
 _SCHEMA = """
 CREATE TABLE results (

@@ -2,20 +2,25 @@
 
 import itertools
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import pydantic
 
 from stochsim.data import DataSettings, load_dataset
 from stochsim.hardware import Array, Hardware, Memory, Noise, RandomSource, Reliability, preset
 from stochsim.models import ModelSettings
-from stochsim.settings import SettingError, Settings, read_toml
-from stochsim.training import TrainSettings
+from stochsim.networks import Architecture, ArchitectureSettings
+from stochsim.settings import SettingError, Settings, nearest, read_toml
+from stochsim.sweep.controls import CONTROLS, check_control
+from stochsim.training import Method, TrainSettings
 
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 NonNegative = Annotated[float, pydantic.Field(ge=0)]
 Key = Annotated[int, pydantic.Field(ge=0, lt=2**63)]  # TOML integers are signed
 Axis = Annotated[tuple[Bits, ...], pydantic.Field(min_length=1)]
+Names = Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
+CIRCUIT_CONTROL = "langevin"
+"""The control that is a recurrent circuit of its own, with time step and steps of the recurrent architecture."""
 
 
 class StudyTrainSettings(TrainSettings):
@@ -48,8 +53,34 @@ class HardwareSettings(Settings):
         return hardware.replace(**{name: value for name, value in own.items() if value is not None})
 
 
+class NetworkOptions(Settings):
+    """Options of the architectures, each used by the kinds that have use for it; what is not given is as in ArchitectureSettings."""
+
+    hidden_per_neuron: int | None = None
+    time_step: float | None = None
+    steps: int | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _valid_for_its_kind(self) -> Self:
+        for kind in _OPTIONS:
+            self.architecture(kind)
+        return self
+
+    def architecture(self, kind: str) -> ArchitectureSettings:
+        """The settings of this kind of network."""
+        own: dict[str, Any] = {name: value for name in _OPTIONS[kind] if (value := getattr(self, name)) is not None}
+        return ArchitectureSettings(**{"kind": kind, **own})
+
+
+_OPTIONS: dict[str, tuple[str, ...]] = {"single": (), "deep": ("hidden_per_neuron",), "recurrent": ("time_step", "steps")}
+
+
 class GridSettings(Settings):
-    """The axes. `bits` ties weights, input and output; or weight_bits, input_bits, output_bits sweep apart (all combinations)."""
+    """The axes. `bits` ties weights, input and output; or weight_bits, input_bits, output_bits sweep apart (all combinations).
+
+    `float` adds the networks without quantisers, at every noise level; `control` the controls of stochsim.sweep.controls. With either, bits
+    may be left out. `method` is how quantised networks are trained.
+    """
 
     bits: Axis | None = None
     weight_bits: Axis | None = None
@@ -58,6 +89,10 @@ class GridSettings(Settings):
     noise: Annotated[tuple[NonNegative, ...], pydantic.Field(min_length=1)] = (1.0,)
     rho: Annotated[tuple[NonNegative, ...], pydantic.Field(min_length=1)] = (0.0,)
     keys: Annotated[tuple[Key, ...], pydantic.Field(min_length=1)] = (0,)
+    architecture: Names = ("single",)
+    method: Names = ("quantisation-aware",)
+    control: tuple[str, ...] = ()
+    float: bool = False
 
     @pydantic.model_validator(mode="after")
     def _one_form_of_bits(self) -> Self:
@@ -65,16 +100,25 @@ class GridSettings(Settings):
         if self.bits is not None and any(axis is not None for axis in apart):
             raise ValueError("'bits' ties weight_bits, input_bits and output_bits: give it alone, or the three without it")
         absent = [name for name in ("weight_bits", "input_bits", "output_bits") if getattr(self, name) is None]
-        if self.bits is None and absent:
+        without = len(absent) == len(apart) and (self.float or bool(self.control))
+        if self.bits is None and absent and not without:
             raise ValueError(f"give 'bits', or all three of weight_bits, input_bits and output_bits; missing: {', '.join(absent)}")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _known_and_once(self) -> Self:
         for name in type(self).model_fields:
             axis = getattr(self, name)
-            if axis is not None and len(set(axis)) < len(axis):
+            if isinstance(axis, tuple) and len(set(axis)) < len(axis):
                 raise ValueError(f"'{name}' = {list(axis)}: names a value twice")
+        for name, choices in (("architecture", get_args(Architecture)), ("method", get_args(Method)), ("control", tuple(CONTROLS))):
+            for value in getattr(self, name):
+                if value not in choices:
+                    raise ValueError(f"'{name}' = '{value}': {nearest(value, choices)}")
         return self
 
     def widths(self) -> list[tuple[int, int, int]]:
-        """(weight, input, output) bits of every network in the grid, sorted."""
+        """(weight, input, output) bits of every quantised network in the grid, sorted."""
         if self.bits is not None:
             return [(b, b, b) for b in sorted(self.bits)]
         return sorted(itertools.product(self.weight_bits or (), self.input_bits or (), self.output_bits or ()))
@@ -94,6 +138,7 @@ class Study(Settings):
     version: Literal[1]
     model: ModelSettings
     data: DataSettings
+    network: NetworkOptions = NetworkOptions()
     train: StudyTrainSettings = StudyTrainSettings()
     hardware: HardwareSettings
     grid: GridSettings
@@ -106,11 +151,36 @@ class Study(Settings):
 
     def check(self, hardware: Hardware) -> None:
         """Rules that tie sections together, checked before anything is written; raises SettingError or StochsimError."""
+        if self.grid.widths():
+            for rho in self.grid.rho:
+                hardware.reliability_law(rho)
         for rho in self.grid.rho:
-            hardware.reliability_law(rho)
+            self.train.price(rho, hardware)
         for weight_bits, input_bits, output_bits in self.grid.widths():
             hardware.with_precision(weight_bits, input_bits, output_bits)
+        self._check_options()
+        for name in self.grid.control:
+            check_control(name, self.model)
+        if "noise-aware" in self.grid.method and self.grid.widths():
+            _check_noise_aware(hardware)
         dataset = load_dataset(self.data.kind, self.data.size, self.data.components, min(self.grid.keys))
         if self.measure.stimuli > len(dataset.held_out):
             most = len(dataset.held_out)
             raise SettingError(f"'measure.stimuli' = {self.measure.stimuli}: should be at most {most}, all that {self.data.kind} hold out")
+
+    def _check_options(self) -> None:
+        """An option that no network of the grid has use for would silently do nothing."""
+        used = {name for kind in self.grid.architecture for name in _OPTIONS[kind]}
+        used |= set(_OPTIONS["recurrent"]) if CIRCUIT_CONTROL in self.grid.control else set()
+        for kind, names in _OPTIONS.items():
+            for name in names:
+                value = getattr(self.network, name)
+                if value is not None and name not in used:
+                    raise SettingError(f"'network.{name}' = {value}: belongs to architecture '{kind}', which the grid does not name")
+
+
+def _check_noise_aware(hardware: Hardware) -> None:
+    """SettingError for a chip whose noise training has no model of (this loads torch)."""
+    from stochsim.networks import HardwareNoise
+
+    HardwareNoise.of(hardware)

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from stochsim.networks import FeedForward, NetworkSettings
+from stochsim.networks import NetworkSettings, build_network
 from stochsim.settings import StochsimError
 from stochsim.training.loop import TrainResult
 from stochsim.training.procedures import Trained
@@ -36,7 +36,7 @@ def load_network(path: Path) -> Trained:
         raise StochsimError(f"{path}: not a readable checkpoint ({error})") from None
     if header.get("format") != _FORMAT:
         raise StochsimError(f"{path}: format '{header.get('format')}' where '{_FORMAT}' is expected")
-    network = FeedForward(NetworkSettings.from_table(header["settings"], str(path)))
+    network = build_network(NetworkSettings.from_table(header["settings"], str(path)))
     decoder = tensors.pop("decoder")
     network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
     network.eval()

@@ -1,34 +1,52 @@
-"""The training loop: Adam on the objective, one noise sample per stimulus and step, everything drawn by key."""
+"""The training loop: Adam on the objective, everything drawn by key."""
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
-from stochsim.networks import FeedForward
-from stochsim.settings import StochsimError
+from stochsim.networks import Draws, HardwareNoise, Network
+from stochsim.settings import SettingError, StochsimError
 from stochsim.training.settings import TrainSettings
-from stochsim.training.terms import Terms, objective
+from stochsim.training.terms import Price, Terms, objective_of
 
 _CHECK_EVERY = 50
 _FINAL_SHARE = 0.02
 _SCALE_RATE = 0.1  # of the learning rate: 2 bits end at 146 nats, at the full rate at 148
 Progress = Callable[[int, int], None]
+Extra = Callable[[Network], torch.Tensor]
+
+
+class TrainingDiverged(StochsimError):
+    """A term of the objective stopped being finite; `network` and `decoder` are those of the last check, at `step`."""
+
+    network: Network
+    decoder: torch.Tensor
+    step: int
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training run leaves beside the network: the last terms (nats per stimulus), sigma at bounds, seconds."""
+    """What a training run leaves beside the network: the last terms (nats per stimulus), sigma at bounds, seconds, and its price.
+
+    c (nats) and s: of the price of reliability; exchange: lambda [nat/J], None where c was given itself.
+    """
 
     terms: dict[str, float]
     saturated_share: float
     seconds: float
+    c: float = 1.0
+    s: float = 1.0
+    exchange: float | None = None
+    method: str = ""
+    steps: int = field(default=0)
 
 
 def torch_generator(key: int, *names: int | str) -> torch.Generator:
@@ -36,8 +54,18 @@ def torch_generator(key: int, *names: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(fold_in(key, *names) >> 1)
 
 
+def checked_device(name: str) -> torch.device:
+    """The torch device of this name; raises SettingError where there is none."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(f"'device' = '{name}': not to be had here ({str(error).splitlines()[0]}); valid: 'cpu'") from None
+    return device
+
+
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Networks of this size train fastest on one thread, and the result must not depend on the number (Numba changes torch's)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -47,59 +75,92 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _check(terms: Terms, step: int) -> None:
-    for name, value in terms._asdict().items():
-        if not torch.isfinite(value):
-            raise StochsimError(f"training diverged at step {step}: '{name}' = {value.item()}; try a smaller learning_rate")
-
-
 def _learning_rate_share(done: float) -> float:
     """From 1 to _FINAL_SHARE on a cosine."""
     return _FINAL_SHARE + (1 - _FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-@_one_thread()
+class _LastGood:
+    """The state at the last check that found everything finite."""
+
+    def __init__(self, network: Network, decoder: torch.Tensor) -> None:
+        self.network, self.decoder = network, decoder
+        self.keep(0)
+
+    def keep(self, step: int) -> None:
+        self.step, self.state, self.kept_decoder = step, copy.deepcopy(self.network.state_dict()), self.decoder.detach().clone()
+
+    def check(self, terms: Terms, step: int) -> None:
+        """Keep this state; or put the last good one back and raise TrainingDiverged that names the step and the term."""
+        for name, value in terms.values().items():
+            if not math.isfinite(value):
+                self.restore()
+                place = f"training diverged at step {step}: '{name}' = {value}; the network is as at step {self.step}"
+                error = TrainingDiverged(f"{place}; try a smaller learning_rate")
+                error.network, error.decoder, error.step = self.network.cpu().eval(), self.decoder.cpu(), self.step
+                raise error
+        if all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values()):
+            self.keep(step)
+
+    def restore(self) -> None:
+        self.network.load_state_dict(self.state)
+        with torch.no_grad():
+            self.decoder.copy_(self.kept_decoder)
+
+
+def _optimizer(network: Network, decoder: list[torch.Tensor], learning_rate: float) -> torch.optim.Adam:
+    rest, scales = network.parameter_groups()
+    groups: list[dict[str, Any]] = [{"params": [*rest, *decoder]}, {"params": scales, "lr": learning_rate * _SCALE_RATE}]
+    return torch.optim.Adam(groups, lr=learning_rate, fused=True)
+
+
+@one_thread()
 def train(
-    network: FeedForward,
+    network: Network,
     stimuli: torch.Tensor,
     decoder: torch.Tensor,
     model: ModelSettings,
     settings: TrainSettings,
-    rho: float,
+    price: Price,
     key: int,
     learn_decoder: bool = False,
     progress: Progress | None = None,
+    noise: HardwareNoise | None = None,
+    extra: Extra | None = None,
 ) -> TrainResult:
     """Train `network` in place on stimuli (stimulus, input); the decoder (input, neuron) too where `learn_decoder`.
 
-    Same key, same result (on one machine and the same versions). Raises StochsimError where a term stops being finite.
+    noise: of the chip that the network is trained for; extra: a further term of the objective, of the network alone. Same key, same result
+    (on one machine and the same versions; devices agree to rounding). Raises TrainingDiverged where a term stops being finite.
     """
-    draws = torch_generator(key, "train")
-    decoder.requires_grad_(learn_decoder)
-    rest, scales = network.parameter_groups()
-    groups: list[dict[str, Any]] = [
-        {"params": rest + [decoder] * learn_decoder},
-        {"params": scales, "lr": settings.learning_rate * _SCALE_RATE},
-    ]
-    optimizer = torch.optim.Adam(groups, lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step / settings.steps))
-    shape = (settings.batch, network.settings.neurons)
+    device = checked_device(settings.device)
+    network.to(device).train()
+    stimuli, learned = stimuli.to(device), decoder.to(device).requires_grad_(learn_decoder)
+    draws = Draws(torch_generator(key, "train"), device)
+    steps = max(1, round(settings.steps * network.steps_share))
+    rate = settings.learning_rate * (network.rate_share if network.settings.is_float else network.quantised_rate_share)
+    batch = max(1, round(settings.batch * network.batch_share))
+    optimizer = _optimizer(network, [learned] * learn_decoder, rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step / steps))
+    last_good = _LastGood(network, learned)
     started = time.perf_counter()
-    network.train()
-    for step in range(settings.steps):
-        x = stimuli[torch.randint(stimuli.shape[0], (settings.batch,), generator=draws)]
-        r, sigma = network(x, torch.randn(shape, generator=draws))
-        terms = objective(x, r, sigma, decoder, model, rho, settings.c, settings.s)
+    for step in range(steps):
+        x = stimuli[draws.integers(len(stimuli), batch)]
+        response = network.response(x, draws, noise)
+        terms = objective_of(x, response, learned, model, price, draws)
+        if extra is not None:
+            terms = terms._replace(energy=extra(network))
         optimizer.zero_grad(set_to_none=True)
         terms.total.backward()
         optimizer.step()
         schedule.step()
         network.keep_bounds()
-        if (step + 1) % _CHECK_EVERY == 0 or step + 1 == settings.steps:
-            _check(terms, step)
+        if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
+            last_good.check(terms, step)
             if progress is not None:
-                progress(step + 1, settings.steps)
-    network.eval()
-    decoder.requires_grad_(False)
-    values = {name: float(value.detach()) for name, value in terms._asdict().items()}
-    return TrainResult(values, network.saturated_share(), time.perf_counter() - started)
+                progress(step + 1, steps)
+    network.cpu().eval()
+    with torch.no_grad():
+        decoder.requires_grad_(False).copy_(learned.detach().cpu())
+    seconds = time.perf_counter() - started
+    return TrainResult(terms.values(), network.saturated_share(), seconds, price.c, price.s, settings.exchange, "trained", steps)

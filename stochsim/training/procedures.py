@@ -1,5 +1,6 @@
-"""The three trainings of a study, NumPy in and a checkpoint's content out: decoder, float network, quantised network."""
+"""The trainings of a study, NumPy in and a checkpoint's content out: decoder, float network, quantised network, learned widths."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,21 +9,36 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stochsim.hardware import Hardware
 from stochsim.models import ModelSettings
-from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
-from stochsim.training.loop import TrainResult, torch_generator, train
-from stochsim.training.settings import TrainSettings
+from stochsim.networks import (
+    ArchitectureSettings,
+    Draws,
+    FeedForward,
+    HardwareNoise,
+    Network,
+    NetworkSettings,
+    build_network,
+    frozen_bits,
+    quantised_from_float,
+)
+from stochsim.settings import SettingError, StochsimError, nearest
+from stochsim.training.bit_price import BitPrice, learned_widths
+from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator, train
+from stochsim.training.settings import Method, TrainSettings
+from stochsim.training.terms import Price, objective_of
 
 Floats = NDArray[np.floating]
 Progress = Callable[[int, int], None]
 _FIT_STIMULI = 4096
+_METHODS = ("post-training", "quantisation-aware", "noise-aware")
 
 
 @dataclass(frozen=True)
 class Trained:
     """A network, the decoder (input, neuron) it was trained with, rho, and what its training left."""
 
-    network: FeedForward
+    network: Any
     decoder: torch.Tensor
     rho: float
     result: TrainResult
@@ -33,23 +49,70 @@ class Trained:
         return self.decoder.double().numpy()
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What all trainings of one call share."""
+
+    stimuli: torch.Tensor
+    model: ModelSettings
+    settings: TrainSettings
+    price: Price
+    key: int
+    progress: Progress | None = None
+    noise: HardwareNoise | None = None
+
+    def run(self, network: Network, decoder: torch.Tensor, own: bool, extra: Any = None) -> Trained:
+        decoder = decoder.clone()
+        try:
+            result = train(
+                network, self.stimuli, decoder, self.model, self.settings, self.price, self.key, own, self.progress, self.noise, extra
+            )
+        except TrainingDiverged as error:
+            error.trained = Trained(error.network, error.decoder, self.price.rho, TrainResult({}, 0.0, 0.0))  # type: ignore[attr-defined]
+            raise
+        return Trained(network, decoder, self.price.rho, result)
+
+
 def learn_decoder(stimuli: Floats, model: ModelSettings, settings: TrainSettings, key: int, progress: Progress | None = None) -> Trained:
-    """A float network and its decoder, learned together at rho = 0 from stimuli (stimulus, input)."""
+    """A float network and its decoder, learned together at rho = 0 and the settings' c and s from stimuli (stimulus, input).
+
+    With `exchange` set these are 1, so that it is learned under the ELBO itself: a chip's price belongs to the networks that face it.
+    """
     draws = torch_generator(key, "initial")
     inputs = stimuli.shape[1]
     network = FeedForward(NetworkSettings(inputs=inputs, neurons=model.neurons), draws)
     decoder = torch.randn(inputs, model.neurons, generator=draws) / np.sqrt(inputs)
-    result = train(network, _tensor(stimuli), decoder, model, settings, 0.0, key, True, progress)
-    return Trained(network, decoder, 0.0, result)
+    price = Price(0.0, settings.c, settings.s)
+    return _Task(_tensor(stimuli), model, settings, price, key, progress).run(network, decoder, True)
 
 
 def train_float(
-    start: Trained, stimuli: Floats, model: ModelSettings, settings: TrainSettings, rho: float, key: int, own: bool = False, **options: Any
+    start: Trained,
+    stimuli: Floats,
+    model: ModelSettings,
+    settings: TrainSettings,
+    rho: float,
+    key: int,
+    own: bool = False,
+    *,
+    architecture: ArchitectureSettings | None = None,
+    hardware: Hardware | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
-    """The float network at this rho, from `start` on; its decoder stays frozen unless `own`. Options: progress."""
-    network = FeedForward(start.network.settings)
-    network.load_state_dict(start.network.state_dict())
-    return _train_from(network, start, stimuli, model, settings, rho, key, own, **options)
+    """The float network of an architecture at this rho, from the single layer `start` on; its decoder stays frozen unless `own`.
+
+    hardware: whose price of reliability holds, where the settings have an exchange rate. Raises SettingError for a rate without it.
+    """
+    chosen = architecture or ArchitectureSettings()
+    network: Any = build_network(start.network.settings.model_copy(update={"architecture": chosen}))
+    if chosen == start.network.settings.architecture:
+        network.load_state_dict(start.network.state_dict())
+    elif isinstance(start.network, FeedForward):
+        network.start_from(start.network)
+    else:
+        raise StochsimError(f"a '{chosen.kind}' network starts from a single layer, not from '{start.network.settings.architecture.kind}'")
+    price = Price(rho, *settings.price(rho, hardware))
+    return _Task(_tensor(stimuli), model, settings, price, key, progress).run(network, start.decoder, own)
 
 
 def train_quantised(
@@ -60,28 +123,72 @@ def train_quantised(
     widths: tuple[int, int, int],
     key: int,
     own: bool = False,
-    **options: Any,
+    *,
+    method: Method = "quantisation-aware",
+    hardware: Hardware | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
-    """The network of these (weight, input, output) bits, from the float network `start` on, at its rho. Options: progress."""
+    """The network of these (weight, input, output) bits, from the float network `start` on, at its rho and of its architecture.
+
+    "post-training": rounded, with fitted scales, and that is all; "quantisation-aware": trained on through its quantisers;
+    "noise-aware": with the noise of `hardware` in the forward pass too, and the price on all the noise that a neuron has before its
+    quantiser, bought or not. Raises SettingError for an unknown method, for "noise-aware" or an exchange rate without a Hardware.
+    """
+    if method not in _METHODS:
+        raise SettingError(f"'method' = '{method}': {nearest(method, _METHODS)}")
+    if method == "noise-aware" and hardware is None:
+        raise SettingError("'method' = 'noise-aware': needs the Hardware whose noise it trains with")
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
-    network = quantised_from_float(start.network, fit, *widths, generator=torch_generator(key, "fit"))
-    return _train_from(network, start, stimuli, model, settings, start.rho, key, own, **options)
+    aware = method == "noise-aware"
+    network = quantised_from_float(start.network, fit, *widths, generator=torch_generator(key, "fit"), by_posterior=aware)
+    price = Price(start.rho, *settings.price(start.rho, hardware))
+    noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
+    task = _Task(_tensor(stimuli), model, settings, price, key, progress, noise)
+    if method == "post-training":
+        return _with_method(_untrained(network, start, fit, task), method)
+    return _with_method(task.run(network, start.decoder, own), method)
 
 
-def _train_from(
-    network: FeedForward,
+def learn_bits(
     start: Trained,
     stimuli: Floats,
     model: ModelSettings,
     settings: TrainSettings,
-    rho: float,
+    hardware: Hardware,
     key: int,
-    own: bool,
+    *,
+    first: tuple[int, int, int] = (8, 8, 8),
     progress: Progress | None = None,
 ) -> Trained:
-    decoder = start.decoder.clone()
-    result = train(network, _tensor(stimuli), decoder, model, settings, rho, key, own, progress)
-    return Trained(network, decoder, rho, result)
+    """A network whose widths (weight, input, output) are learned under their price, exchange [nat/J] times joules per read on `hardware`.
+
+    c and s stay those of the settings' defaults, so that rho and c do not move with the exchange rate. Half of the steps learn widths
+    (Brevitas rounds them to whole bits, 2 at least; the gradient passes through), half train on at what was found.
+    Raises SettingError without an exchange rate.
+    """
+    if settings.exchange is None:
+        raise SettingError("'exchange' is missing: widths are learned under lambda [nat/J] times joules per read")
+    fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
+    network = quantised_from_float(start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True)
+    task = _Task(_tensor(stimuli), model, settings, Price(start.rho, 1.0, 1.0), key, progress)
+    learned = task.run(network, start.decoder, False, BitPrice(hardware, settings.exchange))
+    found = learned_widths(learned.network)
+    fixed = frozen_bits(learned.network, found)
+    return _with_method(task.run(fixed, start.decoder, False), "learned-bits")
+
+
+def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task) -> Trained:
+    draws = Draws(torch_generator(task.key, "terms"))
+    network.eval()
+    with torch.no_grad():
+        response = network.response(fit[:256], draws)
+        terms = objective_of(fit[:256], response, start.decoder, task.model, task.price, draws)
+    result = TrainResult(terms.values(), network.saturated_share(), 0.0, task.price.c, task.price.s, task.settings.exchange)
+    return Trained(network, start.decoder.clone(), start.rho, result)
+
+
+def _with_method(trained: Trained, method: str) -> Trained:
+    return dataclasses.replace(trained, result=dataclasses.replace(trained.result, method=method))
 
 
 def _tensor(stimuli: Floats) -> torch.Tensor:

@@ -1,15 +1,44 @@
 """How a network is trained, as settings (no torch here, so that a study can be checked at once)."""
 
+from typing import Literal, Self
+
 import pydantic
 
-from stochsim.settings import Settings
+from stochsim.energy import reliability_price_to_cost
+from stochsim.hardware import Hardware
+from stochsim.settings import SettingError, Settings
+
+Method = Literal["post-training", "quantisation-aware", "noise-aware"]
 
 
 class TrainSettings(Settings):
-    """Steps of Adam; c and s belong to the price of reliability; the learning rate falls to 2 % of its start on a cosine."""
+    """Steps of Adam; c and s belong to the price of reliability; the learning rate falls to 2 % of its start on a cosine.
+
+    `exchange` is the rate lambda [nat/J] between joules and nats: with it c and s are those of the Hardware that the network is trained for
+    (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0), and widths may be learned under their price in joules.
+    """
 
     steps: int = pydantic.Field(default=1500, ge=1)
     batch: int = pydantic.Field(default=256, ge=1)
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
     c: float = pydantic.Field(default=1.0, gt=0)
     s: float = pydantic.Field(default=1.0, gt=0)
+    exchange: float | None = pydantic.Field(default=None, gt=0)
+    device: str = "cpu"
+
+    @pydantic.model_validator(mode="after")
+    def _one_price(self) -> Self:
+        for name in ("c", "s"):
+            if self.exchange is not None and getattr(self, name) != 1.0:
+                raise ValueError(f"'{name}' = {getattr(self, name)} beside 'exchange' = {self.exchange}: the Hardware's price sets it")
+        return self
+
+    def price(self, rho: float, hardware: Hardware | None) -> tuple[float, float]:
+        """(c, s) of this rho; raises SettingError for an exchange rate without a Hardware, or a rho without a price on it."""
+        if self.exchange is None:
+            return self.c, self.s
+        if hardware is None:
+            raise SettingError(
+                f"'exchange' = {self.exchange:g} nat/J: needs a Hardware, whose joules it exchanges; valid: hardware = ..., or c and s"
+            )
+        return reliability_price_to_cost(self.exchange, hardware.reliability_law(rho)), hardware.reliability.s

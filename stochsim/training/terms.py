@@ -3,28 +3,46 @@
     L = E[ |x - A r|^2 / (2 s_x^2) + sum_i phi(r_i) + sum_i C_rho(sigma_i) ]
 
 At rho = 0 and c = 1 this is minus the ELBO of the generative model, up to constants (Aitchison, Hennequin, Lengyel 2018 link the cost
-of reliability to that objective in their abstract; the identity itself is derived in ARCHITECTURE.md and tested).
+of reliability to that objective in their abstract; the identity itself is derived in ARCHITECTURE.md and tested). Where the responses are
+Gaussian with known moments, the expectations are taken in closed form.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 
-from stochsim.models import LinearGaussianSettings, ModelSettings
+from stochsim.models import GaussianScaleMixtureSettings, ModelSettings, SparseCodingSettings
+from stochsim.networks import Draws, Response
 from stochsim.settings import SettingError
+from stochsim.training.likelihood import activity_cost, reconstruction
 
 
 class Terms(NamedTuple):
-    """The terms of L, each a scalar tensor in nats per stimulus."""
+    """The terms of L, each a scalar tensor in nats per stimulus; energy: the price of learned widths, lambda times joules per read."""
 
     reconstruction: torch.Tensor
     activity: torch.Tensor
     reliability: torch.Tensor
+    energy: torch.Tensor | None = None
 
     @property
     def total(self) -> torch.Tensor:
         """L."""
-        return self.reconstruction + self.activity + self.reliability
+        total = self.reconstruction + self.activity + self.reliability
+        return total if self.energy is None else total + self.energy
+
+    def values(self) -> dict[str, float]:
+        """The terms as numbers, by name."""
+        return {name: float(value.detach()) for name, value in self._asdict().items() if value is not None}
+
+
+class Price(NamedTuple):
+    """The price of reliability C_rho: exponent, cost c in nats, reference noise s."""
+
+    rho: float
+    c: float = 1.0
+    s: float = 1.0
 
 
 def check_price(rho: float, c: float, s: float) -> None:
@@ -41,24 +59,58 @@ def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> tor
     return c * log_ratio if rho == 0 else c * torch.expm1(rho * log_ratio) / rho
 
 
-def reconstruction(x: torch.Tensor, r: torch.Tensor, decoder: torch.Tensor, noise_sd: float) -> torch.Tensor:
-    """|x - A r|^2 / (2 s_x^2) per stimulus, for x (stimulus, input), r (stimulus, neuron), A (input, neuron)."""
-    return (x - r @ decoder.T).square().sum(-1) / (2 * noise_sd**2)
+def circuit_cost(covariance: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
+    """c sum_k ((s² / lambda_k)^(rho/2) - 1) / rho over the eigenvalues of a stationary covariance (..., n, n) to (...), in nats.
 
-
-def activity_cost(r: torch.Tensor, model: ModelSettings) -> torch.Tensor:
-    """sum_i phi(r_i) per stimulus: r^2 / 2 for the Gaussian prior, |r| / b for the Laplace prior."""
-    if isinstance(model, LinearGaussianSettings):
-        return 0.5 * r.square().sum(-1)
-    return r.abs().sum(-1) / model.laplace_scale
+    Its limit at rho = 0 is -c/2 log det(covariance / s²). A price, not a bound, where the stationary law is not Gaussian.
+    """
+    check_price(rho, c, s)
+    if rho == 0:
+        return -0.5 * c * (torch.linalg.slogdet(covariance)[1] - covariance.shape[-1] * 2 * math.log(s))
+    return reliability_cost(torch.linalg.eigvalsh(covariance).clamp_min(0).sqrt(), rho, c, s).sum(-1)
 
 
 def objective(
     x: torch.Tensor, r: torch.Tensor, sigma: torch.Tensor, decoder: torch.Tensor, model: ModelSettings, rho: float, c: float, s: float
 ) -> Terms:
-    """The terms of L averaged over the stimuli of a batch."""
+    """The terms of L for samples r (stimulus, neuron), averaged over the stimuli of a batch; sigma (neuron,) or (stimulus, neuron)."""
     return Terms(
-        reconstruction(x, r, decoder, model.noise_sd).mean(),
+        reconstruction(x, r, decoder, model).mean(),
         activity_cost(r, model).mean(),
-        reliability_cost(sigma, rho, c, s).sum(),
+        torch.atleast_2d(reliability_cost(sigma, rho, c, s)).sum(-1).mean(),
     )
+
+
+def objective_of(x: torch.Tensor, response: Response, decoder: torch.Tensor, model: ModelSettings, price: Price, draws: Draws) -> Terms:
+    """The terms of L of a network's response: in closed form where moments are known and the model allows it."""
+    if response.samples is not None or isinstance(model, GaussianScaleMixtureSettings):
+        r = response.drawn(draws)
+        fit, activity = reconstruction(x, r, decoder, model).mean(), activity_cost(r, model).mean()
+    else:
+        fit, activity = _expected_reconstruction(x, response, decoder, model).mean(), _expected_activity(response, model).mean()
+    if response.spread is not None:
+        cost = reliability_cost(response.spread, *price).sum(-1)
+    else:
+        assert response.covariance is not None
+        cost = circuit_cost(response.covariance, *price)
+    return Terms(fit, activity, cost.mean())
+
+
+def _expected_reconstruction(x: torch.Tensor, response: Response, decoder: torch.Tensor, model: ModelSettings) -> torch.Tensor:
+    """(|x - A m|² + tr A S Aᵀ) / (2 s_x²), (stimulus,)."""
+    assert response.mean is not None
+    if response.covariance is not None:
+        through = ((decoder @ response.covariance) * decoder).sum((-2, -1))
+    else:
+        through = response.variances @ decoder.square().sum(0)
+    return reconstruction(x, response.mean, decoder, model) + through / (2 * model.noise_sd**2)
+
+
+def _expected_activity(response: Response, model: ModelSettings) -> torch.Tensor:
+    """E sum_i phi(r_i) of Gaussian r, (stimulus,): E |r| = sd sqrt(2/pi) exp(-m²/2v) + m erf(m / sqrt 2v) for the Laplace prior."""
+    mean, variance = response.mean, response.variances
+    assert mean is not None
+    if not isinstance(model, SparseCodingSettings):
+        return 0.5 * (mean.square() + variance).sum(-1)
+    size = (2 * variance / math.pi).sqrt() * torch.exp(-mean.square() / (2 * variance)) + mean * torch.erf(mean / (2 * variance).sqrt())
+    return size.sum(-1) / model.laplace_scale

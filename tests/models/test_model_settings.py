@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from stochsim.models import LinearGaussian, LinearGaussianSettings, ModelSettings, SparseCoding, SparseCodingSettings, build_model
+from stochsim.models import (
+    GaussianScaleMixture,
+    LinearGaussian,
+    LinearGaussianSettings,
+    ModelSettings,
+    SparseCoding,
+    SparseCodingSettings,
+    build_model,
+)
 from stochsim.settings import SettingError, Settings
 
 
@@ -21,6 +29,10 @@ def test_kind_decides_and_every_knob_arrives():
     gauss = build_model(Study(model={"kind": "linear_gaussian", "neurons": 3, "noise_sd": 0.25}).model, np.eye(3))
     assert isinstance(gauss, LinearGaussian)
     assert gauss.noise_sd == 0.25
+    contrast = {"contrast_shape": 3.0, "contrast_rate": 4.0}
+    mixture = build_model(Study(model={"kind": "gaussian_scale_mixture", "neurons": 3, "noise_sd": 0.25} | contrast).model, np.eye(3))
+    assert isinstance(mixture, GaussianScaleMixture)
+    assert (mixture.noise_sd, mixture.contrast_shape, mixture.contrast_rate) == (0.25, 3.0, 4.0)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +43,8 @@ def test_kind_decides_and_every_knob_arrives():
         ({"noise_sd": -1.0}, "noise_sd"),
         ({"noise_sd": float("nan")}, "noise_sd"),
         ({"laplace_scal": 1.0}, "laplace_scale"),
+        ({"kind": "gaussian_scale_mixture"}, "laplace_scale"),
+        ({"kind": "gaussian_scale_mixtur"}, "gaussian_scale_mixture"),
     ],
 )
 def test_bad_settings_name_the_field(change, message):
@@ -41,6 +55,12 @@ def test_bad_settings_name_the_field(change, message):
 def test_linear_gaussian_has_no_laplace_scale():
     with pytest.raises(SettingError, match="laplace_scale"):
         LinearGaussianSettings(kind="linear_gaussian", neurons=3, noise_sd=1.0, laplace_scale=1.0)
+
+
+@pytest.mark.parametrize(("field", "value"), [("contrast_shape", 0.4), ("contrast_rate", 0.0)])
+def test_contrast_within_its_rules(field, value):
+    with pytest.raises(SettingError, match=field):
+        Study(model={"kind": "gaussian_scale_mixture", "neurons": 3, "noise_sd": 0.25, field: value})
 
 
 def test_decoder_of_another_width_is_refused():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
+from stochsim.networks.quantizers import optimal_weight_step
 from stochsim.settings import SettingError
 
 
@@ -87,7 +88,7 @@ def test_the_output_range_may_grow_but_not_shrink(bits, change, kept):
 
 def test_learned_scales_are_a_group_of_their_own():
     rest, scales = quantised(4).parameter_groups()
-    assert len(scales) == 2  # input and output; the scale of weights follows from the weights
+    assert len(scales) == 3  # of weights, input and output
     assert {id(p) for p in rest}.isdisjoint({id(p) for p in scales})
     assert len(rest) + len(scales) == len(list(quantised(4).parameters()))
     assert quantised(1).parameter_groups()[1] == []
@@ -110,7 +111,9 @@ def test_quantised_network_starts_from_the_float_one(widths, bias):
     assert (start.linear.bias is not None) == bias
     if bias:
         assert torch.equal(start.linear.bias, network.linear.bias)
-    assert settings.weight_scale == pytest.approx(float(network.linear.weight.detach().abs().mean()))
+    step = float(start.linear.quant_weight().scale.detach())
+    assert step == pytest.approx(optimal_weight_step(network.linear.weight.detach().numpy(), widths[0]))
+    assert settings.weight_scale == pytest.approx(step)
 
 
 def test_quantised_start_at_8_bits_answers_like_the_float_network():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stochsim.networks import FeedForward, NetworkSettings, optimal_step
-from stochsim.networks.quantizers import activation_quantizer, quantised_linear
+from stochsim.networks.quantizers import activation_quantizer, optimal_weight_step, quantised_linear
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
@@ -29,14 +29,34 @@ def test_activation_at_one_bit_is_a_sign_of_fixed_magnitude():
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_weights_are_narrow_range(bits):
-    """2^b - 1 values, symmetric: the largest magnitude gets the largest code."""
-    layer = quantised_linear(1001, 1, False, bits, 1.0)
-    with torch.no_grad():
-        layer.weight.copy_(torch.linspace(-1.5, 1.5, 1001)[None])
-    integers = layer.quant_weight().int().numpy()
+    """2^b - 1 values, symmetric: whole steps from the given one on, and what lies beyond the largest code gets that."""
     top = 2 ** (bits - 1) - 1
+    layer = quantised_linear(1001, 1, False, bits, 1.5 / top)
+    weights = torch.linspace(-4.5, 4.5, 1001)[None]
+    with torch.no_grad():
+        layer.weight.copy_(weights)
+    integers = layer.quant_weight().int().numpy()
     assert np.array_equal(np.unique(integers), np.arange(-top, top + 1))
+    assert np.abs(integers - np.clip(weights.numpy() / (1.5 / top), -top, top)).max() <= 0.5 + 1e-4
     assert float(layer.quant_weight().scale.detach()) == pytest.approx(1.5 / top)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_optimal_weight_step_is_the_best_of_all_steps_of_a_narrow_range(bits):
+    weights = np.random.default_rng(0).normal(0, 0.3, (40, 50))
+    top = 2 ** (bits - 1) - 1
+
+    def error(step):
+        return np.mean((weights - step * np.clip(np.rint(weights / step), -top, top)) ** 2)
+
+    scan = np.abs(weights).max() / top * np.geomspace(0.02, 2, 400)
+    assert error(optimal_weight_step(weights, bits)) <= 1.02 * min(error(step) for step in scan)
+
+
+def test_optimal_weight_step_knows_simple_answers():
+    assert optimal_weight_step(np.array([[-2.0, 1.0], [3.0, 0.0]]), 1) == 1.5
+    assert optimal_weight_step(np.tile(0.5 * np.arange(-7, 8), (4, 1)), 4) == pytest.approx(0.5)
+    assert optimal_weight_step(np.zeros((3, 2)), 4) > 0
 
 
 def test_weights_at_one_bit_are_signs_of_fixed_magnitude():

@@ -70,6 +70,9 @@ def _answer(task: Task, tasks: dict[str, Task]) -> tuple[dict[str, Any], dict[st
         return _distances(1.5 + 0.05 * random.random(STIMULI)), None
     if task.kind == "full":
         return {"measures": _measures(0.2 + 0.02 * random.random(STIMULI), random), "accuracy": _accuracy(random)}, _pictures(random)
+    if task.kind == "control":
+        measures = _measures(0.6 + 0.02 * random.random(STIMULI), random)
+        return {"measures": measures, "accuracy": None, "facts": {"step": 0.25}}, _pictures(random)
     return _point(random, json.loads(tasks[needs["network"]].settings)["widths"], settings["noise"]), _pictures(random)
 
 

@@ -1,102 +1,18 @@
 """Results: a run whose every answer is made up, so that what is read out of it is known beforehand."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
-from tinystudy import store_answers, study_of
+from madeanswers import BLIND, FULL, Made, pictures
 
-from stochsim.keys import generator
 from stochsim.settings import StochsimError
-from stochsim.sweep import ALL_KEYS, MEASURES, Results, Store, collect
-from stochsim.sweep.plan import Task
-
-STIMULI, NEURONS = 8, 8
-BLIND, FULL = 1.7, 0.2
-APART: dict[str, Any] = {"grid__bits": None, "grid__weight_bits": [2, 4], "grid__input_bits": [3], "grid__output_bits": [1, 2, 8]}
-
-
-@dataclass
-class Made:
-    """Answers: S of a point as a function of (widths, noise, rho, key), D of the float network by rho, and the accuracy."""
-
-    s_of: Callable[[list[int], float, float, int], float] = lambda widths, noise, rho, key: 1.0
-    full_of: Callable[[float], float] = lambda rho: FULL
-    accuracy: float | None = None
-    blind: float = BLIND
-
-    def __call__(self, task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, Any], Path | None]:
-        settings = json.loads(task.settings)
-        answer = {"point": self._point, "full": self._full, "blind": self._blind}.get(task.kind, lambda *_: {"terms": {}})(settings, needs)
-        if task.kind == "blind":
-            return answer, None
-        path = folder / "artifacts" / f".tmp-{task.hash}.safetensors"
-        seen = {name: str(settings.get(name)) for name in ("rho", "widths")}
-        arrays = _pictures(task.label) if task.kind in ("point", "full") else {"nothing": np.zeros(1)}
-        save_file(arrays, path, metadata=seen)
-        return answer, path
-
-    def _full(self, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
-        rho = float(_metadata(needs["network"])["rho"])
-        return {"measures": _measures(_distances(settings["key"], self.full_of(rho))), "accuracy": self._accuracies()}
-
-    def _blind(self, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
-        d = _distances(settings["key"], self.blind)
-        return {"d": d, "d_axes": d, "d_projections": d}
-
-    def _point(self, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
-        seen, key, noise = _metadata(needs["network"]), settings["key"], settings["noise"]
-        rho = float(seen["rho"])
-        s = self.s_of(json.loads(seen["widths"]), noise, rho, key)
-        measures = _measures(_distances(key, self.blind - s * (self.blind - self.full_of(rho))))
-        measures |= {"elbo_nat": [np.nan] * STIMULI} if noise == 0 else {}
-        bill = {"parts_j": {"add": 2e-12, "reliability": np.inf if noise == 0 else 1e-12 / noise}, "flags": [f"noise {noise:g}"]}
-        return {"measures": measures, "accuracy": self._accuracies(), "energy": bill, "saturated_share": 0.25}
-
-    def _accuracies(self) -> list[float] | None:
-        return None if self.accuracy is None else [self.accuracy] * STIMULI
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    content = path.read_bytes()
-    return dict(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"])
-
-
-def _distances(key: int, mean: float) -> list[float]:
-    """Of this mean, but of stimuli that differ by up to a tenth, in the same way in all distances of a key."""
-    scatter = np.linspace(-0.1, 0.1, STIMULI)
-    return [float(value) for value in mean * (1 + scatter)]
-
-
-def _measures(d: list[float]) -> dict[str, list[float]]:
-    return {name: [0.5] * STIMULI for name in MEASURES} | {"d": d, "d_axes": d, "d_projections": d}
-
-
-def _pictures(label: str) -> dict[str, np.ndarray]:
-    random = generator(1, label)
-    names = ("mean", "sd", "reference_mean", "reference_sd")
-    return {name: random.random((STIMULI, NEURONS)).astype(np.float32) + 0.1 for name in names}
-
+from stochsim.sweep import ALL_KEYS, Results, Store, collect
 
 Maker = Callable[..., Results]
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Maker]:
-    """A function: made(answers, skip=..., section__key=value, ...) gives the results of a made-up run."""
-    with ExitStack() as stack:
-
-        def make(answers: Made | None = None, skip: Callable[[Task], bool] = lambda task: False, **changes: Any) -> Results:
-            folder = store_answers(tmp_path / "run", study_of(measure__stimuli=STIMULI, **changes), answers or Made(), skip)
-            return stack.enter_context(collect(folder))
-
-        yield make
+APART: dict[str, Any] = {"grid__bits": None, "grid__weight_bits": [2, 4], "grid__input_bits": [3], "grid__output_bits": [1, 2, 8]}
 
 
 def cliffs(results: Results) -> dict[tuple[str, str, float, float], int | None]:
@@ -252,7 +168,7 @@ def test_accuracy_of_labelled_data(made: Maker) -> None:
 def test_pictures_dictionary_and_timing_are_the_stored_ones(made: Maker) -> None:
     results = made(grid__keys=[7, 2])
     cell = results.rows[0].cells[0]
-    expected = _pictures(results.plan.tasks[cell.point].label)
+    expected = pictures(results.plan.tasks[cell.point].label)
     assert np.array_equal(results.pictures(cell).reference_sd, expected["reference_sd"])
     assert results.decoder_task.label == "decoder, key 2"
     assert [row["task"] for row in results.timing()] == [task.label for task in results.plan.tasks.values()]

@@ -13,6 +13,7 @@ from stochsim.report import write_results_csv
 from stochsim.settings import StochsimError
 from stochsim.sweep import Store, collect, run_sweep
 from stochsim.sweep.plan import plan_study
+from stochsim.training import load_network
 
 
 def results_csv(folder: Path, into: Path) -> bytes:
@@ -106,14 +107,18 @@ def test_a_task_that_fails_is_named_and_all_else_stays(run: Path, tmp_path: Path
     said = capsys.readouterr()
     last = said.err.splitlines()[-1]
     assert last.startswith("stochsim: decoder, key 0: training diverged at step ")
-    assert last.endswith("try a smaller learning_rate")
+    kept = Path(last.partition("try a smaller learning_rate; it is kept in ")[2])
+    assert kept.parent == run / "artifacts"
+    assert bool(load_network(kept).decoder.isfinite().all())
+    assert [path.name for path in kept.parent.glob("*-*") if path.name.startswith((".tmp", "diverged"))] == [kept.name]
     assert "Traceback" not in said.err
     assert stored_rows(run) == before
 
 
 def test_a_changed_artifact_stops_a_sweep_before_it_begins(run: Path, tmp_path: Path) -> None:
     artifact = next((run / "artifacts").glob("network-*"))
-    artifact.write_bytes(artifact.read_bytes()[:-1] + b"?")
+    content = artifact.read_bytes()
+    artifact.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     before = (run / "store.sqlite").read_bytes()
     with pytest.raises(StochsimError, match=f"{artifact}: changed since it was stored"):
         run_sweep(write_study(tmp_path, grid__bits=[2, 3, 4]), run)

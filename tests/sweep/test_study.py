@@ -87,6 +87,47 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"train__steps": 0}, "train: 'steps' = 0: should be greater than or equal to 1"),
     ({"train__learning_rate": "5e-3"}, "train: 'learning_rate' = '5e-3': should be a valid number"),
     ({"train__decoder": "share"}, "train: 'decoder' = 'share': should be 'shared' or 'own'"),
+    # architectures, methods and controls
+    ({"grid__architecture": ["single", "depe"]}, "grid: 'architecture' = 'depe': did you mean 'deep'?"),
+    ({"grid__architecture": []}, "grid: 'architecture' = []: should name at least 1"),
+    ({"grid__architecture": ["deep", "deep"]}, "grid: 'architecture' = ['deep', 'deep']: names a value twice"),
+    ({"grid__method": ["noise-awre"]}, "grid: 'method' = 'noise-awre': did you mean 'noise-aware'?"),
+    ({"grid__method": ["x"]}, "grid: 'method' = 'x': valid: post-training, quantisation-aware, noise-aware"),
+    ({"grid__control": ["shared-sigm"]}, "grid: 'control' = 'shared-sigm': did you mean 'shared-sigma'?"),
+    ({"grid__control": ["vae", "vae"]}, "grid: 'control' = ['vae', 'vae']: names a value twice"),
+    ({"grid__float": 1}, "grid: 'float' = 1: should be a valid boolean"),
+    (
+        {"grid__bits": None},
+        "grid: give 'bits', or all three of weight_bits, input_bits and output_bits; missing: weight_bits, input_bits, output_bits",
+    ),
+    ({"network__hiden_per_neuron": 4}, "network: unknown key 'hiden_per_neuron': did you mean 'hidden_per_neuron'?"),
+    ({"network__hidden_per_neuron": 1, "grid__architecture": ["deep"]}, "'hidden_per_neuron' = 1: should be greater than or equal to 2"),
+    ({"network__time_step": 1.5, "grid__architecture": ["recurrent"]}, "'time_step' = 1.5: should be less than or equal to 1"),
+    (
+        {"network__hidden_per_neuron": 4, "grid__architecture": ["single", "recurrent"]},
+        "'network.hidden_per_neuron' = 4: belongs to architecture 'deep', which the grid does not name",
+    ),
+    (
+        {"network__steps": 30, "grid__architecture": ["deep"], "grid__control": ["vae"]},
+        "'network.steps' = 30: belongs to architecture 'recurrent', which the grid does not name",
+    ),
+    ({"network__time_step": 0.5}, "'network.time_step' = 0.5: belongs to architecture 'recurrent', which the grid does not name"),
+    (
+        {"model__kind": "gaussian_scale_mixture", "grid__control": ["langevin"]},
+        "'control' = 'langevin': no circuit is wired for model.kind = 'gaussian_scale_mixture', whose gradient is not linear in r",
+    ),
+    (
+        {"hardware__preset": "sram-array-28nm", "grid__method": ["quantisation-aware", "noise-aware"]},
+        "'array' of sram-array-28nm: noise-aware training has no model of it; valid: read noise, noise of weights, dither",
+    ),
+    # the exchange rate
+    ({"train__exchange": 0.0}, "train: 'exchange' = 0.0: should be greater than 0"),
+    ({"train__exchange": 1e15, "train__c": 2.0}, "train: 'c' = 2.0 beside 'exchange' = 1000000000000000.0: the Hardware's price sets it"),
+    ({"train__exchange": 1e15, "train__s": 0.5}, "train: 's' = 0.5 beside 'exchange' = 1000000000000000.0: the Hardware's price sets it"),
+    (
+        {"train__exchange": 1e15, "grid__rho": [0.5], "grid__bits": None, "grid__float": True},  # float networks need the price too
+        "rho = 0.5 has no default price: set reliability.e0_j (joules at σ = s), or take rho 0, 1 or 2",
+    ),
     # chip and measures
     ({"hardware": None}, "'hardware' is missing"),
     ({"hardware__preset": "digital-45"}, "hardware preset 'digital-45' is unknown: did you mean 'digital-45nm'?"),
@@ -186,3 +227,21 @@ def test_a_study_can_price_a_rho_that_has_no_default(tmp_path: Path) -> None:
     study.check(hardware)
     assert hardware.reliability_law(0.5).energy_j(0.25) == pytest.approx(2e-15)  # e0 (s / sigma)^rho
     assert hardware.noise == preset("digital-45nm").noise
+
+
+VALID: list[dict[str, Any]] = [
+    {"grid__architecture": ["single", "deep", "recurrent"], "network": {"hidden_per_neuron": 3, "time_step": 0.5, "steps": 7}},
+    {"grid__control": ["langevin"], "network": {"time_step": 0.5, "steps": 7}},
+    {"grid__method": ["post-training", "quantisation-aware", "noise-aware"]},
+    {"hardware__preset": "sram-array-28nm", "grid__method": ["post-training", "quantisation-aware"]},
+    {"hardware__preset": "sram-array-28nm", "grid__method": ["noise-aware"], "grid__bits": None, "grid__float": True},
+    {"grid__bits": None, "grid__float": True, "grid__rho": [0.5]},
+    {"grid__bits": None, "grid__control": ["vae"]},
+    {"train__exchange": 1e15, "grid__rho": [0, 1, 2]},
+]
+
+
+@pytest.mark.parametrize("changes", VALID, ids=lambda changes: " ".join(changes))
+def test_what_is_near_a_refusal_and_valid_is_taken(changes: dict[str, Any], tmp_path: Path) -> None:
+    assert complaint(write_study(tmp_path, **changes)) == ""
+    assert Study.from_table(study_of(**changes).to_table()) == study_of(**changes)

@@ -29,7 +29,7 @@ def test_reconstruction_and_activity_are_minus_the_log_joint(settings):
     random = np.random.default_rng(0)
     x, r, decoder = random.normal(size=(9, INPUTS)), random.normal(size=(9, NEURONS)), random.normal(size=(INPUTS, NEURONS))
     model = build_model(settings, decoder)
-    cost = reconstruction(tensor(x), tensor(r), tensor(decoder), NOISE_SD) + activity_cost(tensor(r), settings)
+    cost = reconstruction(tensor(x), tensor(r), tensor(decoder), settings) + activity_cost(tensor(r), settings)
     np.testing.assert_allclose(-cost.numpy(), model.log_joint(x, r), rtol=1e-12)
     np.testing.assert_allclose(activity_cost(tensor(r), settings).numpy(), model.activity_cost(r), rtol=1e-12)
 
@@ -41,7 +41,7 @@ def test_total_adds_three_terms_averaged_over_stimuli(settings):
     sigma = tensor([0.1, 0.5, 1.0, 2.0])
     terms = objective(x, r, sigma, decoder, settings, 1.0, 2.0, 0.5)
     assert float(terms.total) == pytest.approx(float(terms.reconstruction + terms.activity + terms.reliability))
-    assert float(terms.reconstruction) == pytest.approx(float(reconstruction(x, r, decoder, NOISE_SD).mean()))
+    assert float(terms.reconstruction) == pytest.approx(float(reconstruction(x, r, decoder, settings).mean()))
     assert float(terms.reliability) == pytest.approx(2.0 * sum(0.5 / s - 1 for s in sigma.tolist()))
 
 

@@ -1,0 +1,68 @@
+"""What training knows of a chip: the noise that its Hardware adds to every drive, and where the random numbers come from."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from stochsim.hardware import Hardware
+from stochsim.settings import SettingError
+
+_DITHER_LSB = {"none": 0.0, "stochastic": 1 / math.sqrt(12), "triangular": 1 / math.sqrt(6)}
+
+
+@dataclass(frozen=True)
+class HardwareNoise:
+    """Standard deviations of what a chip adds, as in `hardware.Noise`."""
+
+    read_sigma: float = 0.0
+    read_sigma_lsb: float = 0.0
+    weight_sigma: float = 0.0
+    weight_sigma_lsb: float = 0.0
+    input_dither: bool = False
+
+    @classmethod
+    def of(cls, hardware: Hardware) -> "HardwareNoise":
+        """The noise of a chip's neurons and weights.
+
+        Raises SettingError for what training has no model of: an array, a measured neuron, errors of memories.
+        """
+        own, memory = hardware.noise, hardware.memory
+        for name, present in (
+            ("array", hardware.array is not None),
+            ("noise.measured_csv", bool(own.measured_csv)),
+            ("memory", memory.code_errors + sum(memory.weight_error_rates) > 0),
+        ):
+            if present:
+                raise SettingError(
+                    f"'{name}' of {hardware.name}: noise-aware training has no model of it; valid: read noise, noise of weights, dither"
+                )
+        lsb = math.hypot(own.read_sigma_lsb, _DITHER_LSB[own.dither])
+        return cls(own.read_sigma, lsb, own.weight_sigma, own.weight_sigma_lsb, own.input_dither == "stochastic")
+
+    def variance(self, step: Any, weight_step: Any, x: torch.Tensor) -> Any:
+        """Variance that the chip adds to a drive: a number, or (stimulus, 1) where weights are noisy; x (stimulus, input), quantised."""
+        added = self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2 if self.read_sigma + self.read_sigma_lsb > 0 else 0.0
+        if self.weight_sigma + self.weight_sigma_lsb == 0:
+            return added
+        return added + (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2 * x.square().sum(-1, keepdim=True)
+
+
+class Draws:
+    """Random tensors from one generator on the CPU, so that the numbers are the same on every device."""
+
+    def __init__(self, generator: torch.Generator, device: torch.device | str = "cpu") -> None:
+        self.generator, self.device = generator, device
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """Standard normal."""
+        return torch.randn(shape, generator=self.generator).to(self.device)
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        """Uniform on [-1/2, 1/2)."""
+        return (torch.rand(shape, generator=self.generator) - 0.5).to(self.device)
+
+    def integers(self, below: int, count: int) -> torch.Tensor:
+        """Whole numbers from 0 to below - 1, (count,)."""
+        return torch.randint(below, (count,), generator=self.generator).to(self.device)

@@ -1,0 +1,95 @@
+"""A quantised network that starts from a trained float one of the same architecture: its weights and noise; scales fitted on stimuli."""
+
+from typing import Any
+
+import torch
+from torch.nn.functional import hardtanh
+
+from stochsim.networks.base import Network
+from stochsim.networks.deep import Deep
+from stochsim.networks.feed_forward import FeedForward
+from stochsim.networks.noise import Draws
+from stochsim.networks.quantizers import optimal_step, optimal_weight_step, scale_of
+from stochsim.networks.recurrent import Recurrent
+from stochsim.networks.settings import NetworkSettings
+
+_CLASSES: dict[str, type[Network]] = {"single": FeedForward, "deep": Deep, "recurrent": Recurrent}
+_RECURRENT_STIMULI = 256
+
+
+def build_network(settings: NetworkSettings, generator: torch.Generator | None = None) -> Network:
+    """The network of these settings."""
+    return _CLASSES[settings.architecture.kind](settings, generator)
+
+
+def quantised_from_float(
+    network: Any,
+    x: torch.Tensor,
+    weight_bits: int,
+    input_bits: int,
+    output_bits: int,
+    generator: torch.Generator,
+    *,
+    by_posterior: bool = False,
+    learned_bits: bool = False,
+) -> Any:
+    """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and on the float network's answers.
+
+    At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the output by 1 / variance of each neuron's
+    answers to one stimulus, as distances in units of the posterior sd do, and then leaves that scale fixed.
+    """
+    with torch.no_grad():
+        part = x[:: max(1, len(x) // _RECURRENT_STIMULI)] if isinstance(network, Recurrent) else x
+        answer = network.response(part, Draws(generator))
+        responses = answer.drawn(Draws(generator))
+        weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
+        scales = {name: optimal_weight_step(layer.weight.numpy(), weight_bits) for name, layer in network.linears().items()}
+        deep = network.settings.architecture.kind == "deep"
+        if deep:
+            spread = network.spread(hardtanh(network.hidden(x)))
+            scales["spread_code"] = max(1e-3, optimal_step((spread - spread.mean(0)).numpy(), output_bits))
+        settings = network.settings.model_copy(
+            update={
+                "weight_bits": weight_bits,
+                "input_bits": input_bits,
+                "output_bits": output_bits,
+                "learned_bits": learned_bits,
+                "weight_scale": scales.pop("weight"),
+                "scales": scales,
+                "input_scale": optimal_step(x.numpy(), input_bits),
+                "output_scale": optimal_step(responses.numpy(), output_bits, weight, by_stimulus=by_posterior),
+            }
+        )
+        quantised: Any = build_network(settings, generator)
+        _copy(network, quantised)
+        if deep:
+            quantised.spread.bias.copy_(-spread.mean(0))
+            quantised.base.add_(spread.mean(0))
+            quantised.centre_hidden_codes()
+        if by_posterior or isinstance(network, Recurrent):
+            quantised.fix_output_scale()
+        quantised.keep_bounds()
+    return quantised
+
+
+def frozen_bits(network: Network, widths: tuple[int, int, int]) -> Any:
+    """A network of fixed widths (weight, input, output bits) from one whose widths were learned: weights, noise and ranges as they are."""
+    s = network.settings
+    scales = {name: float(layer.quant_weight().scale) for name, layer in network.linears().items()}
+    update: dict[str, Any] = {"weight_bits": widths[0], "input_bits": widths[1], "output_bits": widths[2], "learned_bits": False}
+    update |= {"weight_scale": scales.pop("weight"), "scales": s.scales | scales}
+    update |= {"input_scale": float(scale_of(network.input_quantizer)), "output_scale": float(scale_of(network.output_quantizer))}
+    fixed = build_network(s.model_copy(update=update))
+    with torch.no_grad():
+        _copy(network, fixed)
+    return fixed
+
+
+def _copy(source: Network, target: Network) -> None:
+    """Weights, biases, noise and own terms, but no scales, whose parameters differ."""
+    own = dict(target.named_parameters())
+    for name, value in source.named_parameters():
+        if "_quant" not in name:
+            own[name].copy_(value)
+    if isinstance(target, Recurrent) and not target.settings.is_float:
+        target.lateral.weight.mul_(target.off_diagonal)

@@ -1,0 +1,78 @@
+"""The price of bits: joules per read of a network at real-valued widths, between whole ones by interpolation, with gradients."""
+
+import itertools
+from typing import Any
+
+import torch
+
+from stochsim.energy import Operation, Operations
+from stochsim.hardware import Hardware
+from stochsim.networks import Network
+from stochsim.networks.base import MOST_BITS
+from stochsim.networks.quantizers import bits_of
+
+
+def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int, int]) -> float:
+    """Joules of one read at these (weight, input, output) bits on a digital chip: products, conversions, codes and random bits.
+
+    Not counted: the price of reliability, which has its own term, and the reading of weights, which all reads of a stimulus share.
+    """
+    weight_bits, input_bits, output_bits = widths
+    chip = hardware.with_precision(*widths)
+    counts: dict[Operation, float] = {}
+
+    def add(operation: Operation, count: float) -> None:
+        counts[operation] = counts.get(operation, 0) + count
+
+    steps = network.settings.architecture.steps if network.settings.architecture.kind == "recurrent" else 1
+    for name, layer in network.linears().items():
+        neurons, inputs = layer.weight.shape
+        first = name == "weight"
+        times, code_bits = (steps if name == "lateral" else 1), input_bits if first else output_bits
+        add(Operation("multiply", (weight_bits, code_bits)), times * neurons * inputs)
+        add(Operation("add", (chip.accumulator_width(inputs),)), times * neurons * inputs)
+        add(Operation("adc", (output_bits,)), times * neurons)
+        bits = code_bits * inputs + output_bits * neurons
+        add(Operation("code_memory", (bits,)), times * bits)
+        add(Operation("random", ()), times * neurons * chip.random_bits_per_code)
+        if first:
+            add(Operation("dac", (input_bits,)), inputs)
+    return chip.energy(Operations.of(counts)).total_j
+
+
+class BitPrice:
+    """lambda times joules per read, as a term of the objective: trilinear between whole widths of weights, inputs and outputs."""
+
+    def __init__(self, hardware: Hardware, exchange: float) -> None:
+        self.hardware, self.exchange = hardware, exchange
+        self._table: torch.Tensor | None = None
+
+    def __call__(self, network: Network) -> torch.Tensor:
+        """Nats per read at the network's present widths."""
+        if self._table is None:
+            widths = range(1, MOST_BITS + 1)
+            rows = [joules_per_read(network, self.hardware, each) for each in itertools.product(widths, widths, widths)]
+            self._table = torch.tensor(rows, dtype=torch.float64).reshape(MOST_BITS, MOST_BITS, MOST_BITS) * self.exchange
+        return interpolated(self._table, present_bits(network))
+
+
+def present_bits(network: Network) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Learned widths of weights (averaged over layers), inputs and outputs, with their gradients; Brevitas rounds them to whole bits."""
+    weights = torch.stack([layer.quant_weight().bit_width for layer in network.linears().values()]).mean()
+    return weights, bits_of(network.input_quantizer), bits_of(network.output_quantizer)
+
+
+def learned_widths(network: Network) -> tuple[int, int, int]:
+    """The same as whole numbers."""
+    first, second, third = (round(float(bits.detach())) for bits in present_bits(network))
+    return first, second, third
+
+
+def interpolated(table: torch.Tensor, place: Any) -> torch.Tensor:
+    """Multilinear interpolation in a table (8, 8, 8) whose entry 0 stands for one bit; at whole widths the slope of the next step."""
+    value: Any = table
+    for bits in place:
+        position = (bits.double() - 1).clamp(0, len(value) - 1)
+        low = min(int(position.detach()), len(value) - 2)
+        value = value[low] + (position - low) * (value[low + 1] - value[low])
+    return value.float()

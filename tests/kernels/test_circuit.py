@@ -1,0 +1,129 @@
+"""Chains in one kernel: against the twin in plain NumPy, and against a product, a sum and a draw for each step."""
+
+import numba
+import numpy as np
+import pytest
+from stochsim_kernels import channel, circuit, matmul, neuron, reference_circuit
+
+KEY, LAYER, EVENTS = 0xFEDC_BA98_7654_3210, 3, 2
+
+
+def quantiser(bits):
+    """(z, step, c_min, levels)"""
+    return (-0.7, 1.4, 0, 2) if bits == 1 else (0.0, 2.6 / 2**bits, -(2 ** (bits - 1)), 2**bits)
+
+
+def case(bits, stimuli, neurons, sigma=0.3, seed=0, bias=0.1):
+    """(weights, scale, bias, held, own, sigma, other) of a random circuit; weights to -128 at 8 bits; every third neuron has no noise."""
+    random, (z, step, c_min, levels) = np.random.default_rng(seed), quantiser(bits)
+    top = 2 ** (bits - 1)
+    weights = random.choice([-1, 1], (neurons, neurons)) if bits == 1 else random.integers(-top, top, (neurons, neurons))
+    values = z + step * (c_min + np.arange(levels))
+    own = 0.5 * values[:, None] * random.uniform(0.5, 1, neurons)
+    scale = 0.6 * step / top / np.sqrt(neurons)
+    noise = np.where(np.arange(neurons) % 3 == 2, 0.0, sigma)
+    held = random.normal(0, 0.5, (stimuli, neurons))
+    return weights.astype(np.int8), scale, bias * random.normal(0, 1, neurons), held, own, noise, np.zeros(neurons)
+
+
+def run(arguments, bits, reads, steps, family="gaussian", activation="identity", first_stimulus=5, first_read=50):
+    """Codes after so many steps, from code c_min + 1 on."""
+    weights, scale, bias, held, own, sigma, other = arguments
+    z, step, c_min, levels = quantiser(bits)
+    number = channel.ACTIVATIONS[activation]
+    law = (channel.FAMILIES[family], number, channel.inverse_edges(number, z, step, c_min, levels), z, step, c_min)
+    codes = np.full((len(held), reads, len(weights)), c_min + 1, np.int8)
+    where = (KEY, LAYER, EVENTS, first_stimulus, first_read)
+    circuit.run_chains(matmul.pack_weights(weights), scale, bias, held, own, sigma[None], other[None], law, where, steps, codes)
+    return codes
+
+
+def by_steps(arguments, bits, reads, steps, family="gaussian", activation="identity", first_stimulus=5, first_read=50):
+    """The same by `neuron.draw_each`."""
+    weights, scale, bias, held, own, sigma, other = arguments
+    z, step, c_min, levels = quantiser(bits)
+    number = channel.ACTIVATIONS[activation]
+    law = (channel.FAMILIES[family], number, channel.inverse_edges(number, z, step, c_min, levels), z, step, c_min)
+    codes = np.full((len(held), reads, len(weights)), c_min + 1, np.int8)
+    for t in range(steps):
+        integers = codes.astype(np.int64)
+        sums = (2 * integers - 1 if bits == 1 else integers) @ weights.T.astype(np.int64)
+        drive = sums * scale + bias + held[:, None] + own[integers - c_min, np.arange(len(weights))]
+        where = (KEY, LAYER, EVENTS * t, first_stimulus, first_read)
+        neuron.draw_each(drive, sigma[None], other[None], *law, *where, codes)
+    return codes
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_codes_are_the_twins(bits, sigma):
+    arguments = case(bits, 2, 5, sigma)
+    weights, scale, bias, held, own, noise, other = arguments
+    z, step, c_min, levels = quantiser(bits)
+    start = np.full((2, 7, 5), c_min + 1, np.int8)
+    law, where = ("gaussian", "identity", z, step, c_min, levels), (KEY, LAYER, EVENTS, 5, 50)
+    expected = reference_circuit.run_chains(weights, scale, bias, held, own, noise, other, law, where, 3, start)
+    found = run(arguments, bits, 7, 3)
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+    assert len(np.unique(found)) > 1
+
+
+@pytest.mark.parametrize(("family", "activation"), [("gaussian", "relu"), ("gaussian", "tanh"), ("uniform", "identity")])
+def test_other_laws_are_the_twins(family, activation):
+    arguments = case(3, 2, 5)
+    other = np.full(5, 0.2)
+    z, step, c_min, levels = quantiser(3)
+    start = np.full((2, 7, 5), c_min + 1, np.int8)
+    law, where = (family, activation, z, step, c_min, levels), (KEY, LAYER, EVENTS, 5, 50)
+    expected = reference_circuit.run_chains(*arguments[:6], other, law, where, 3, start)
+    assert np.array_equal(run((*arguments[:6], other), 3, 7, 3, family, activation), expected)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize(("neurons", "reads"), [(1, 1), (16, 6), (37, 97), (64, 200), (70, 95), (130, 7)])
+def test_codes_are_those_of_draws_step_by_step(bits, neurons, reads):
+    """Any number of neurons and reads beside those of tiles, panels and chunks."""
+    for sigma, bias in ((0.3, 0.1), (0.02, 0.0)):
+        arguments = case(bits, 2, neurons, sigma, seed=neurons, bias=bias)
+        assert np.array_equal(run(arguments, bits, reads, 4), by_steps(arguments, bits, reads, 4))
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_splits_and_threads_change_no_code(bits):
+    arguments, reads = case(bits, 3, 9), 300
+    whole = run(arguments, bits, reads, 5)
+    for a, b in ((0, 1), (1, 3)):
+        for c, d in ((0, 1), (1, 130), (130, reads)):
+            some = (*arguments[:3], arguments[3][a:b], *arguments[4:])
+            assert np.array_equal(whole[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c))
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        assert np.array_equal(whole, run(arguments, bits, reads, 5))
+    finally:
+        numba.set_num_threads(before)
+
+
+def test_steps_go_on_from_codes():
+    """Two steps are one step from the codes of one, whose integers belong to the next event; no step moves nothing."""
+    arguments = case(4, 2, 9)
+    one, two = run(arguments, 4, 20, 1), run(arguments, 4, 20, 2)
+    assert not np.array_equal(one, two)
+    assert np.array_equal(run(arguments, 4, 20, 0), np.full((2, 20, 9), -7))
+
+
+def test_the_kernel_is_compiled_once():
+    arguments = case(4, 2, 9)
+    run(arguments, 4, 3, 1)
+    before = len(circuit._run_chains.signatures)
+    held, own = np.broadcast_to(arguments[3][:1], (2, 9)), np.asfortranarray(arguments[4])
+    own.flags.writeable = False
+    for bits in (4, 1):
+        weights, scale, bias, *_, sigma, other = case(bits, 2, 9)
+        table = own if bits == 4 else own[:2]
+        assert np.array_equal(
+            run((weights, scale, bias, held, table, sigma, other), bits, 3, 1),
+            run((weights, scale, bias, held.copy(), table.copy(), sigma, other), bits, 3, 1),
+        )
+    assert len(circuit._run_chains.signatures) == before == 1

@@ -1,0 +1,80 @@
+"""What a step of the float circuit adds: against the twin, and its normals against those of single draws."""
+
+import numba
+import numpy as np
+import pytest
+from scipy import special
+from stochsim_kernels import channel, float_circuit, gibbs, neuron, reference_circuit, weight_noise
+
+WHERE = (0xFEDC_BA98_7654_3210, 3, 5, 7, 1000)  # key, layer, event, first stimulus, first read
+
+
+def case(stimuli=2, reads=9, neurons=5, seed=0):
+    """(state, push, pull, rate, sigma, moved); some states far outside."""
+    r = np.random.default_rng(seed)
+    state, moved = r.normal(0, 1, (stimuli, reads, neurons)), r.normal(0, 1, (stimuli, reads, neurons))
+    state[0, : min(reads, 4), 0] = (-40.0, 40.0, 0.0, 1e-9)[: min(reads, 4)]
+    push, pull = r.normal(0, 1, (stimuli, neurons)), r.uniform(0, 1, neurons)
+    return state, push, pull, r.uniform(0.3, 5, neurons), r.uniform(0.1, 2, neurons), moved
+
+
+def finish(state, push, pull, rate, sigma, moved, where=WHERE):
+    out = moved.copy()
+    key, *rest = where
+    float_circuit.finish_step(state, push, pull, rate, sigma, np.uint64(key), *rest, out)
+    return out
+
+
+@pytest.mark.parametrize("neurons", [1, 2, 5, 64])
+def test_steps_are_the_twins(neurons):
+    """Up to the last places of erf and of the quantile, whose expressions SciPy does not share."""
+    state, push, pull, rate, sigma, moved = case(neurons=neurons)
+    for some_pull, some_sigma in ((pull, sigma), (0 * pull, sigma), (pull, 0 * sigma)):
+        found = finish(state, push, some_pull, rate, some_sigma, moved)
+        expected = reference_circuit.finish_step(state, push, some_pull, rate, some_sigma, WHERE, moved)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-14)
+        assert np.abs(found - moved).max() > 0.1
+
+
+def test_normals_are_those_of_single_draws():
+    """Bit for bit."""
+    shape = (2, 3000, 7)
+    u, expected, nothing = np.empty(shape, np.uint32), np.empty(shape), np.zeros(7)
+    neuron.draw_integers(np.uint64(WHERE[0]), *WHERE[1:], u)
+    weight_noise.fill_normals(u.reshape(-1), expected.reshape(-1))
+    found = finish(np.zeros(shape), np.zeros((2, 7)), nothing, np.ones(7), np.ones(7), np.zeros(shape))
+    assert np.array_equal(found, expected)
+    assert np.abs(found).max() > 3.5
+
+
+def test_quantiles_at_the_ends_and_where_the_tails_begin():
+    p = np.array([2**-32, 1 - 2**-32, 3 * 2**-32, 0.075, 0.925, np.nextafter(0.075, 0), np.nextafter(0.925, 1), 0.5])
+    room, tails, found = np.empty(p.size), np.empty(p.size, np.int64), np.zeros(p.size)
+    float_circuit._disturb(p, np.ones(p.size), tails, room, np.empty(p.size), found)
+    assert np.array_equal(found, [gibbs.normal_quantile(value) for value in p])
+
+
+def test_erf_by_the_table():
+    t = np.concatenate([np.linspace(-channel.REACH, channel.REACH, 100_001), [channel.REACH]])
+    zeros, ones, moved = np.zeros(t.size), np.ones(t.size), np.zeros(t.size)
+    float_circuit._shrink(t, zeros, -ones, ones, moved)
+    np.testing.assert_allclose(moved, special.erf(t / np.sqrt(2)), rtol=0, atol=3e-15)
+    float_circuit._shrink(100 * t, zeros, -ones, ones, zeros)
+    assert np.array_equal(zeros[[0, -1]], [-1, 1])
+
+
+def test_splits_and_threads_change_nothing():
+    state, push, pull, rate, sigma, moved = case(3, 300, 7)
+    whole = finish(state, push, pull, rate, sigma, moved)
+    for a, b in ((0, 1), (1, 3)):
+        for c, d in ((0, 1), (1, 130), (130, 300)):
+            where = (*WHERE[:3], WHERE[3] + a, WHERE[4] + c)
+            parts = (np.ascontiguousarray(one[a:b, c:d]) for one in (state, moved))
+            some, before = parts
+            assert np.array_equal(whole[a:b, c:d], finish(some, push[a:b], pull, rate, sigma, before, where))
+    threads = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        assert np.array_equal(whole, finish(state, push, pull, rate, sigma, moved))
+    finally:
+        numba.set_num_threads(threads)
