@@ -56,7 +56,21 @@ def uncalled(parallel_only: bool) -> list[str]:
 def first_calls() -> dict[str, Callable[[], object]]:
     """One tiny call per entry point, by name; the calls that prepare another's arguments stand before it."""
     import numpy as np
-    from stochsim_kernels import accumulator, channel, converter, crossbar, crossbar_bits, flips, gibbs, matmul, neuron, source
+    from stochsim_kernels import (
+        accumulator,
+        channel,
+        circuit,
+        converter,
+        crossbar,
+        crossbar_bits,
+        flips,
+        float_circuit,
+        gibbs,
+        matmul,
+        neuron,
+        rounding,
+        source,
+    )
     from stochsim_kernels.weight_noise import explicit_drives, transient_flips
 
     drive, ones, zeros = np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))
@@ -79,6 +93,9 @@ def first_calls() -> dict[str, Callable[[], object]]:
         crossbar.convert_partials(partial, readout(), streams, 0, 0, 0, 0, out)
 
     place = (KEY, 0, 0, 0, 0)
+    weights, own = matmul.pack_weights(np.ones((4, 4), np.int8)), np.zeros((16, 4))
+    chains = (weights, 1.0, zeros[0], zeros, own, ones, zeros, law(4), (KEY, 0, 2, 0, 0), 1, np.zeros((2, 3, 4), np.int8))
+    step = (np.zeros((2, 3, 4)), zeros, *ones[[0, 0, 0]], np.uint64(KEY), 0, 0, 0, 0, np.zeros((2, 3, 4)))
     posterior = (np.uint64(KEY), np.arange(2), zeros, square, 1.0, state, field)
     return {
         "codes of neurons, 4 bits": lambda: neuron.draw(drive, ones, zeros, *law(4), *place, codes),
@@ -88,6 +105,9 @@ def first_calls() -> dict[str, Callable[[], object]]:
         "integers of shift registers": lambda: source.fill_source(8, 8, 1, *place, u),
         "codes from given integers": lambda: source.count_thresholds(thresholds, u, -8, codes),
         "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, *place),
+        "chains of a recurrent circuit": lambda: circuit.run_chains(*chains),
+        "codes of inputs rounded at every step": lambda: rounding.two_codes(drive, 1.0, law(4)[2]),
+        "a step of the float circuit": lambda: float_circuit.finish_step(*step),
         "products of integers": lambda: matmul.integer_product(small, np.ones((4, 4), np.int8)),
         "saturating products": lambda: accumulator.saturating_product(100 * small, np.full((4, 4), 100, np.int8), 14),
         "explicit weight noise": lambda: explicit_drives(drive, square, square, *place, np.empty((2, 3, 4))),

@@ -1,39 +1,51 @@
 """Does training find the posterior that theory predicts? Linear-Gaussian model, fixed decoder, float and quantised networks.
 
-Lambda = A^T A / s_x² + I. At rho = 0 and c = s = 1 a factorised network has sigma_i² = 1 / Lambda_ii and the posterior mean; under the
-price C_rho, sigma_i² = (1 / Lambda_ii)^(2 / (rho + 2)), so log sigma² against log 1 / Lambda_ii has slope 2 / (rho + 2). The decoder's
-columns have norms from 0.1 to 2, spaced logarithmically, so that sigma differs between neurons. Quantised networks report the same without
-a bar.
+Lambda = A^T A / s_x² + I. At rho = 0 and c = s = 1 a factorised network has sigma_i² = 1 / Lambda_ii and the posterior mean (gate 1); under
+the price C_rho, sigma_i² = (1 / Lambda_ii)^(2 / (rho + 2)), so log sigma² against log 1 / Lambda_ii has slope 2 / (rho + 2) (gate 2). The
+decoder's columns have norms from 0.1 to 2, spaced logarithmically, so that sigma differs between neurons. Quantised networks report the
+same without a bar.
+
+A recurrent circuit has the posterior's whole covariance, Lambda^-1, and under the price Lambda^(-2/(rho+2)) (gate 3). Single layer and
+deep network stand beside it without a bar: their answers to a stimulus are independent, and cannot. A circuit of 8 bits on the chip follows
+the discrete Lyapunov equation (gate 4). Of factorised answers the single layer's are the best already, so depth gains nothing (gate 5):
+the paired difference of L in nats, as a share of the single layer's own gap, L less -log p(x), which is what recurrence can gain and the
+scale on which a gain would matter; bar 5 % either way.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
 from _bench import Figure, Options, main
+from _gates import (
+    STEPS,
+    Problem,
+    Spread,
+    correlations,
+    covariance_error,
+    factorised_gap,
+    langevin,
+    mean_and_range,
+    moments,
+    problem,
+    spread,
+    train_architecture,
+    train_network,
+)
 
 from stochsim.deploy import Chip, export_program
 from stochsim.hardware import preset
-from stochsim.keys import generator
-from stochsim.models import LinearGaussian, LinearGaussianSettings
-from stochsim.networks import FeedForward, NetworkSettings
-from stochsim.training import Trained, TrainSettings, train_float, train_quantised
-from stochsim.training.loop import TrainResult
+from stochsim.networks import Architecture
+from stochsim.report import ARCHITECTURE_WORDS
+from stochsim.training import Trained
 
-INPUTS, NEURONS, NOISE_SD = 48, 64, 0.5
-STEPS, TRAIN_STIMULI, HELD_OUT = 3000, 20_000, 1000
-RHOS = (0.0, 0.5, 1.0, 2.0)
+RHOS = (0.0, 0.5, 2 / 3, 1.0, 4 / 3, 2.0)
+CIRCUIT_RHOS = (0.0, 1.0, 2.0)
 QUANTISED_BITS = (8, 4, 2)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A model with a fixed decoder and stimuli drawn from it, (stimulus, input)."""
-
-    model: LinearGaussian
-    train: np.ndarray
-    held_out: np.ndarray
+KERNEL_NEURONS, KERNEL_READS = 8, 150_000
+KINDS: tuple[Architecture, ...] = get_args(Architecture)
 
 
 @dataclass(frozen=True)
@@ -50,31 +62,8 @@ class Gates:
     saturated_share: float
 
 
-def problem(key: int) -> Problem:
-    """Random directions, column norms spaced logarithmically from 0.1 to 2."""
-    decoder = generator(key, "decoder").standard_normal((INPUTS, NEURONS))
-    decoder *= np.geomspace(0.1, 2.0, NEURONS) / np.linalg.norm(decoder, axis=0)
-    model = LinearGaussian(decoder, NOISE_SD)
-    stimuli, _ = model.sample(TRAIN_STIMULI + HELD_OUT, key)
-    return Problem(model, stimuli[:TRAIN_STIMULI], stimuli[TRAIN_STIMULI:])
-
-
-def train_network(
-    task: Problem, rho: float, key: int, bits: int | None = None, start: Trained | None = None, steps: int = STEPS
-) -> Trained:
-    """A float network, or one of so many bits that starts from the float `start`; the decoder stays fixed."""
-    settings = TrainSettings(steps=steps)
-    model = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
-    if bits is not None and start is not None:
-        return train_quantised(start, task.train, model, settings, (bits, bits, bits), key)
-    network = FeedForward(NetworkSettings(inputs=INPUTS, neurons=NEURONS), torch.Generator().manual_seed(key))
-    decoder = torch.tensor(task.model.decoder, dtype=torch.float32)
-    untrained = Trained(network, decoder, 0.0, TrainResult({}, 0.0, 0.0))
-    return train_float(untrained, task.train, model, settings, rho, key)
-
-
 def gates(task: Problem, trained: Trained) -> Gates:
-    """Compare a trained network with theory."""
+    """Compare a trained single layer with theory."""
     precision = np.diag(task.model.precision)
     sigma = trained.network.log_sigma.detach().double().exp().numpy()
     exponent = 2 / (trained.rho + 2)
@@ -109,9 +98,70 @@ def _figures(label: str, measured: Sequence[Gates], rho: float, bars: bool) -> l
     for field, (name, bar) in names.items():
         values = [getattr(gate, field) for gate in measured]
         unit = "posterior sd" if field == "mean_error" else "1"
-        full = f"{label}, rho = {rho:g}: {name}"
-        figures.append(Figure(full, float(np.mean(values)), min(values), max(values), unit, "theory", bar if bars else None, "lower"))
+        full = f"{label}, rho = {rho:.3g}: {name}"
+        figures.append(Figure(full, *mean_and_range(values), unit, "theory", bar if bars else None, "lower"))
     return figures
+
+
+# ---- gates 3 to 5
+
+
+def spread_figures(kind: Architecture, measured: Sequence[Spread], rho: float) -> list[Figure]:
+    """Gate 3: covariance, signs of correlations, mean and KL of one architecture; bars for the recurrent one."""
+    barred, target = kind == "recurrent", "Lambda^-1" if rho == 0 else f"Lambda^-{2 / (rho + 2):.3g}"
+    label = f"{ARCHITECTURE_WORDS[kind]}, rho = {rho:.3g}"
+
+    def figure(field: str, name: str, against: str, bar: float | None = None, unit: str = "1", higher: bool = False) -> Figure:
+        values = mean_and_range([getattr(each, field) for each in measured])
+        return Figure(f"{label}: {name}", *values, unit, against, bar if barred else None, "higher" if higher else "lower")
+
+    figures = [
+        figure("covariance_error", "covariance error, closed form", target, 0.10),
+        figure("right_signs", "correlations of right sign", target, 1.0, higher=True),
+    ]
+    if barred:
+        figures.append(figure("sampled_error", "covariance error, samples", target, 0.10))
+        figures.append(figure("sampled_signs", "correlations of right sign, samples", target, 1.0, higher=True))
+    if rho > 0:
+        figures.append(
+            Figure(f"{label}: covariance off Lambda^-1", *mean_and_range([m.posterior_error for m in measured]), "1", "Lambda^-1")
+        )
+    figures.append(figure("mean_error", "mean error", "posterior", 0.05 if rho == 0 else None, "posterior sd"))
+    return [*figures, figure("kl", "KL to the posterior", "posterior", unit="nat")] if rho == 0 else figures
+
+
+def depth_figures(tasks: Sequence[Problem], measured: dict[Architecture, list[Spread]]) -> list[Figure]:
+    """Gate 5: what depth gains over a single layer, and for comparison recurrence."""
+    gaps = [factorised_gap(task.model.precision) for task in tasks]
+    figures = [Figure("best factorised answers: KL to the posterior", *mean_and_range(gaps), "nat", "theory")]
+    for kind in KINDS[1:]:
+        word = ARCHITECTURE_WORDS[kind]
+        gains = [single.kl - other.kl for single, other in zip(measured["single"], measured[kind], strict=True)]
+        figures.append(Figure(f"{word}: L lower than the single layer's by", *mean_and_range(gains), "nat", "single layer"))
+        if kind == "deep":
+            shares = [abs(gain) / gap for gain, gap in zip(gains, gaps, strict=True)]
+            figures.append(
+                Figure(f"{word}: |L off the single layer's| / its gap", *mean_and_range(shares), "1", "single layer", 0.05, "lower")
+            )
+    return figures
+
+
+def kernel_figures(keys: Sequence[int], reads: int = KERNEL_READS) -> list[Figure]:
+    """Gate 4: an 8-bit Langevin circuit with a chip's read noise, and the same against a prediction that forgets the rounding."""
+    errors: dict[bool, list[float]] = {True: [], False: []}
+    for key in keys:
+        circuit = langevin(problem(key, KERNEL_NEURONS, 1, least=0.7).model.precision)
+        found = circuit.sampled(reads, key)
+        for rounding in errors:
+            errors[rounding].append(covariance_error(found, circuit.predicted(rounding)))
+    name, solved = "8-bit circuit on the chip: covariance error", "solve_discrete_lyapunov"
+    return [
+        Figure(name, *mean_and_range(errors[True]), "1", solved, 0.02, "lower"),
+        Figure(f"{name}, step²/12 left out", *mean_and_range(errors[False]), "1", solved, None, "lower"),
+    ]
+
+
+# ---- all of them
 
 
 def measure(options: Options) -> list[Figure]:
@@ -126,9 +176,29 @@ def measure(options: Options) -> list[Figure]:
     for bits in QUANTISED_BITS:
         networks = [train_network(task, 0.0, key, bits, start, steps) for key, task, start in zip(keys, tasks, floats[0.0], strict=True)]
         figures += _figures(f"{bits} bits", [gates(*pair) for pair in zip(tasks, networks, strict=True)], 0.0, bars=False)
+    shown, more = _architectures(tasks, floats[0.0])
     if options.out is not None:
         _picture(tasks[0], floats, options)
-    return figures
+        correlation_picture(tasks[0], shown, options)
+    return [*figures, *more, *kernel_figures(keys)]
+
+
+def _architectures(tasks: Sequence[Problem], starts: Sequence[Trained]) -> tuple[dict[Architecture, Trained], list[Figure]]:
+    """The networks of the first key at rho = 0, and the figures of gates 3 and 5."""
+    shown: dict[Architecture, Trained] = {}
+    measured: dict[Architecture, list[Spread]] = {}
+    figures = []
+    for kind in KINDS:
+        for rho in CIRCUIT_RHOS if kind == "recurrent" else (0.0,):
+            networks = [
+                start if kind == "single" else train_architecture(task, kind, rho, start, key)
+                for key, (task, start) in enumerate(zip(tasks, starts, strict=True))
+            ]
+            found = [spread(task, one, kind == "recurrent", key) for key, (task, one) in enumerate(zip(tasks, networks, strict=True))]
+            figures += spread_figures(kind, found, rho)
+            if rho == 0:
+                shown[kind], measured[kind] = networks[0], found
+    return shown, figures + depth_figures(tasks, measured)
 
 
 def _picture(task: Problem, floats: dict[float, list[Trained]], options: Options) -> None:
@@ -139,13 +209,31 @@ def _picture(task: Problem, floats: dict[float, list[Trained]], options: Options
     variance = 1 / np.diag(task.model.precision)
     for rho, networks in floats.items():
         sigma = networks[0].network.log_sigma.detach().exp().numpy()
-        (points,) = axes.loglog(variance, sigma**2, ".", label=f"rho = {rho:g}")
+        (points,) = axes.loglog(variance, sigma**2, ".", label=f"rho = {rho:.3g}")
         axes.loglog(variance, variance ** (2 / (rho + 2)), "-", color=points.get_color(), linewidth=0.8)
     axes.set_xlabel("1 / Lambda_ii")
     axes.set_ylabel("learned sigma²  (lines: theory)")
     axes.legend()
     assert options.out is not None
     picture.savefig(options.out / "linear_gaussian_gates.png", dpi=150)
+
+
+def correlation_picture(task: Problem, networks: dict[Architecture, Trained], options: Options) -> None:
+    """The posterior's correlations of all pairs of neurons against each network's."""
+    from matplotlib.figure import Figure as Picture
+
+    picture = Picture(figsize=(4 * len(networks), 4), layout="constrained")
+    covariance = task.model.posterior(task.held_out[:1])[1]
+    pairs = np.triu_indices(len(covariance), 1)
+    for axes, (kind, trained) in zip(np.atleast_1d(picture.subplots(1, len(networks), sharey=True)), networks.items(), strict=True):
+        wanted, found = correlations(covariance)[pairs], correlations(moments(trained, task.held_out[:1])[1][0])[pairs]
+        ends = [wanted.min(), wanted.max()]
+        axes.plot(ends, ends, "-", color="black", linewidth=0.8)
+        axes.plot(wanted, found, ".", markersize=3)
+        axes.set(title=ARCHITECTURE_WORDS[kind], xlabel="posterior correlation", ylabel="network's correlation")
+        axes.label_outer()
+    assert options.out is not None
+    picture.savefig(options.out / "linear_gaussian_correlations.png", dpi=150)
 
 
 if __name__ == "__main__":

@@ -64,46 +64,37 @@ def _multiply(packed, first, stride, words, panel, factor, sums):
 
 
 @helper
-def _add_up(sums, first, panel, stride, index, constant, scale, bias, held, own, drive):
-    """Write drives of reads from `first` on, of one panel of neurons: sums and constant scaled, the bias, the stimulus, the own code.
+def _add_up(sums, first, panel, stride, index, constant, scale, bias, seen, held, seen_scale, seen_bias, own, drive):
+    """Write drives of reads from `first` on, of one panel of neurons: (sums + constant) scaled, the bias, the stimulus, the own code.
 
-    held: (read from `first` on, neuron), or (1, neuron) for all.
+    The stimulus gives (seen + held) scaled, and a bias of its own.
     """
     begin = panel * COLUMNS
     neurons = drive.shape[1]
     some, width = min(ROWS, drive.shape[0] - first), min(COLUMNS, neurons - begin)
     for r in range(some):
         row, codes = drive[first + r, begin : begin + width], index[(first + r) * stride + begin :]
-        stimulus = held[min(r, held.shape[0] - 1)]
         for n in range(width):
             lateral = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
+            stimulus = (seen[r, n] + held[begin + n]) * seen_scale + seen_bias[begin + n]
             at = np.uint64(codes[n]) * np.uint64(neurons) + np.uint64(begin + n)  # unsigned: no test for an index counted from the end
-            row[n] = lateral + stimulus[begin + n] + own[at]
-
-
-@helper
-def _see(sums, panel, constant, scale, bias, seen):
-    """Write what the stimulus adds to drives of ROWS reads to seen (read, neuron), for one panel: sums and constant scaled, the bias."""
-    begin = panel * COLUMNS
-    for r in range(ROWS):
-        for n in range(min(COLUMNS, seen.shape[1] - begin)):
-            seen[r, begin + n] = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
+            row[n] = lateral + stimulus + own[at]
 
 
 @helper
 def _run_block(
-    words, factor, constant, scale, bias, held, own, input_words, gap, input_scale, input_bias, least, input_layer,
-    sigma, other, family, activation, edges, z, step, c_min, key, layer, events, stimulus, first_read, steps, codes,
+    words, factor, constant, scale, bias, held, own, input_words, gap, seen_scale, seen_bias, least, input_layer,
+    sigma, other, family, activation, edges, z, step, c_min, key, layer, events, first_stimulus, first_read, steps, s, codes,
 ):  # fmt: skip
-    """As `_run_chains`, for some reads of one stimulus: held, least (1, neuron or input), sigma, other (neuron,), codes (read, neuron)."""
+    """As `_run_chains`, for some reads of one stimulus s: codes (read, neuron), the first of them `first_read`."""
     reads, neurons = codes.shape
+    stimulus, held, least = first_stimulus + s, held[s], least[s : s + 1]
+    sigma, other = _row(sigma, s, neurons), _row(other, s, neurons)
     inputs, whole = least.shape[1], (reads + ROWS - 1) // ROWS * ROWS
     width, input_width = words.shape[2], inputs // 4
-    index, upper = np.zeros(whole * 4 * width, np.uint8), np.zeros(whole * inputs, np.int8)
-    packed, input_packed = index.view(np.int32), upper.view(np.int32)
-    sums, drive, more = np.empty((ROWS, COLUMNS), np.int32), np.empty((reads, neurons)), held
-    if inputs > 0:
-        more = np.empty((ROWS, neurons))
+    index, upper = np.zeros(whole * 4 * width, np.uint8), np.zeros((whole, inputs), np.int8)
+    packed, input_packed = index.view(np.int32), upper.reshape(-1).view(np.int32)
+    sums, seen, drive = np.empty((ROWS, COLUMNS), np.int32), np.zeros((ROWS, COLUMNS), np.int32), np.empty((reads, neurons))
     placed = family == GAUSSIAN and activation in (IDENTITY, RELU)
     known = spread(sigma, other, activation, edges, z, step, c_min)
     for t in range(steps):
@@ -111,14 +102,13 @@ def _run_block(
         if inputs > 0:
             streams = _streams(key, input_layer, events * t, stimulus, first_read, inputs)
             for n in range(0, inputs, LANES):
-                round_block(n, least, streams, upper.reshape((whole, inputs)))
+                round_block(n, least, streams, upper)
         for first in range(0, reads, ROWS):
             for panel in range(words.shape[0]):
                 if inputs > 0:
-                    _multiply(input_packed, first * input_width, input_width, input_words, panel, gap, sums)
-                    _see(sums, panel, held[0], input_scale, input_bias, more)
+                    _multiply(input_packed, first * input_width, input_width, input_words, panel, gap, seen)
                 _multiply(packed, first * width, width, words, panel, factor, sums)
-                _add_up(sums, first, panel, 4 * width, index, constant, scale, bias, more, own, drive)
+                _add_up(sums, first, panel, 4 * width, index, constant, scale, bias, seen, held, seen_scale, seen_bias, own, drive)
         streams = _streams(key, layer, events * t, stimulus, first_read, neurons)
         if placed:
             place_rows(drive, sigma, other, known, family, activation, edges, z, step, c_min, streams, codes)
@@ -128,7 +118,7 @@ def _run_block(
 
 @kernel
 def _run_chains(
-    words, factor, constant, scale, bias, held, own, input_words, gap, input_scale, input_bias, least, input_layer,
+    words, factor, constant, scale, bias, held, own, input_words, gap, seen_scale, seen_bias, least, input_layer,
     sigma, other, family, activation, edges, z, step, c_min, key, layer, events, first_stimulus, first_read, steps, codes,
 ):  # fmt: skip
     """`run_chains` of words (panel, 1, word, COLUMNS), factor and constant (neuron,): the sums are those of factor (code - c_min) W.
@@ -136,24 +126,24 @@ def _run_chains(
     Where inputs are rounded stochastically, least (stimulus, input) has whole blocks of them, and held the sums of their lower codes;
     where not, least has none, and held the drives.
     """
-    stimuli, reads, neurons = codes.shape
+    stimuli, reads, _ = codes.shape
     chunks = (reads + _CHAINS - 1) // _CHAINS
     for task in prange(stimuli * chunks):
         s = task // chunks
         first = (task % chunks) * _CHAINS
         last = min(reads, first + _CHAINS)
         _run_block(
-            words, factor, constant, scale, bias, held[s : s + 1], own,
-            input_words, gap, input_scale, input_bias, least[s : s + 1], input_layer,
-            _row(sigma, s, neurons), _row(other, s, neurons), family, activation, edges, z, step, c_min,
-            key, layer, events, first_stimulus + s, first_read + first, steps, codes[s, first:last],
+            words, factor, constant, scale, bias, held, own, input_words, gap, seen_scale, seen_bias, least, input_layer,
+            sigma, other, family, activation, edges, z, step, c_min,
+            key, layer, events, first_stimulus, first_read + first, steps, s, codes[s, first:last],
         )  # fmt: skip
 
 
 def _seen(held):
     """What `_run_chains` needs of the stimuli: held, words, gap, scale, bias, least, layer."""
     if not isinstance(held, Rounded):
-        return held, np.empty((0, 1, 0, COLUMNS), np.int32), 0, 0.0, np.empty(0), np.empty((len(held), 0), np.uint32), 0
+        stimuli, neurons = held.shape
+        return held, np.empty((0, 1, 0, COLUMNS), np.int32), 0, 1.0, np.zeros(neurons), np.empty((stimuli, 0), np.uint32), 0
     sums = product(held.lower, held.weights)
     blocks = -(-held.least.shape[1] // LANES)
     least = np.full((len(held.least), blocks * LANES), NEVER)
@@ -179,18 +169,18 @@ def run_chains(
         drive_n = scale sum_m W[n, m] i_m + bias_n + held_n + own[c_n - c_min, n],    c_n = code of drive_n + noise
 
     with integers i = c, or 2c - 1 where there are two levels. weights: (neuron, neuron) within -128 … 127; bias: (neuron,); held:
-    (stimulus, neuron), or the inputs that it comes from afresh at every step and read; own: (levels, neuron), float64; sigma, other, and
-    the members of channel (family, activation, edges, z, step, c_min) as in `neuron.draw_each`. where: key, layer, the number of events
-    from step to step (the first is 0), first stimulus and read. Memory beyond the codes: two drives for each neuron of 96 reads, and thread.
+    (stimulus, neuron), or the stimuli that make it afresh at every step and read; own: (levels, neuron), float64; sigma, other, and the
+    members of channel (family, activation, edges, z, step, c_min) as in `neuron.draw_each`. where: key, layer, the number of events from
+    step to step (the first is 0), first stimulus and read. Memory beyond the codes: two drives for each neuron of 96 reads, and thread.
     """
     family, activation, edges, z, step, c_min = channel
     key, layer, events, first_stimulus, first_read = where
     factor, least = (2, -1) if edges.size == 1 else (1, int(c_min))
     constant = (least * weights.sums).astype(np.int32)
-    held, *rounded, input_bias, least, input_layer = _seen(held)
-    bias, held, own, sigma, other, input_bias = _coerced(bias, held, own, sigma, other, input_bias)
+    held, *rounded, seen_bias, least, input_layer = _seen(held)
+    bias, held, own, sigma, other, seen_bias = _coerced(bias, held, own, sigma, other, seen_bias)
     _run_chains(
-        weights.bytes.words, factor, constant, float(scale), bias, held, own.reshape(-1), *rounded, input_bias, least, input_layer,
+        weights.bytes.words, factor, constant, float(scale), bias, held, own.reshape(-1), *rounded, seen_bias, least, input_layer,
         sigma, other, family, activation, edges, float(z), float(step), int(c_min),
         np.uint64(key), int(layer), int(events), int(first_stimulus), int(first_read), int(steps), codes,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
 
 _DRIVES_AT_ONCE = 8_000_000  # 64 MB of them where reads differ, however many stimuli there are
-_STATES_AT_ONCE = 1 << 19  # drives of a recurrent circuit at a time: 4 MB, which stay in the cache from step to step
+_STATES_AT_ONCE = 1 << 19  # of a recurrent circuit, or of digital layers: 4 MB, which stay in the cache from step to step
 
 
 class Chip:
@@ -131,7 +131,8 @@ class Chip:
         if self._circuit.shares_drives:
             return [(slice(0, stimuli), slice(0, reads))]
         widest = max(max(layer.neurons, layer.inputs) for layer in self.program.layers)
-        most = min(_STATES_AT_ONCE, _DRIVES_AT_ONCE) if isinstance(self._circuit, Recurrent) else _DRIVES_AT_ONCE
+        few = isinstance(self._circuit, Recurrent) or self._circuit.is_digital
+        most = min(_STATES_AT_ONCE, _DRIVES_AT_ONCE) if few else _DRIVES_AT_ONCE
         at_once = max(1, most // (reads * widest))
         reads_at_once = reads if at_once > 1 else max(1, most // widest)
         firsts = itertools.product(range(0, stimuli, at_once), range(0, reads, reads_at_once))

@@ -46,6 +46,11 @@ class FeedForward:
         return self.shares_hidden_codes and spread_is_certain and self.last.is_steady
 
     @property
+    def is_digital(self) -> bool:
+        """Whether all products are."""
+        return all(layer.is_digital for layer in [*self.hidden, self.last, *([] if self.spread is None else [self.spread])])
+
+    @property
     def has_rows(self) -> bool:
         """Whether some noise takes every read for a row of its own."""
         differ = not self.inputs.steady

@@ -157,11 +157,12 @@ class Network(torch.nn.Module, ABC):
         """Output values of noisy drives: quantised with a straight-through gradient."""
         return noisy_drive if self.output_quantizer is None else quantise(self.output_quantizer, noisy_drive)
 
-    def parameter_groups(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-        """(weights, biases and sigma; learned scales of the quantisers): the scales train best more slowly than the rest."""
-        scales = {name for name, _ in self.named_parameters() if ".scaling_impl." in name}
-        named = dict(self.named_parameters())
-        return [named[name] for name in named if name not in scales], [named[name] for name in sorted(scales)]
+    def parameter_groups(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """(weights, biases and sigma; learned scales of the quantisers; learned widths): each trains best at a rate of its own."""
+        groups: tuple[list[torch.nn.Parameter], ...] = ([], [], [])
+        for name, value in self.named_parameters():
+            groups[1 if ".scaling_impl." in name else 2 if name.endswith("bit_width_offset") else 0].append(value)
+        return groups[0], groups[1], groups[2]
 
     def fix_output_scale(self) -> None:
         """Leave the output scale where it is."""

@@ -43,10 +43,17 @@ class HardwareNoise:
 
     def variance(self, step: Any, weight_step: Any, x: torch.Tensor) -> Any:
         """Variance that the chip adds to a drive: a number, or (stimulus, 1) where weights are noisy; x (stimulus, input), quantised."""
-        added = self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2 if self.read_sigma + self.read_sigma_lsb > 0 else 0.0
+        return self.read_variance(step) + self.weight_variance(weight_step, x)
+
+    def read_variance(self, step: Any) -> Any:
+        """The part of neurons: read noise and the dither of their outputs, a number."""
+        return self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2 if self.read_sigma + self.read_sigma_lsb > 0 else 0.0
+
+    def weight_variance(self, weight_step: Any, x: torch.Tensor) -> Any:
+        """The part of weights: (stimulus, 1), the number 0 where they are not noisy."""
         if self.weight_sigma + self.weight_sigma_lsb == 0:
-            return added
-        return added + (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2 * x.square().sum(-1, keepdim=True)
+            return 0.0
+        return (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2 * x.square().sum(-1, keepdim=True)
 
 
 class Draws:

@@ -73,15 +73,23 @@ def quantised_from_float(
 
 
 def frozen_bits(network: Network, widths: tuple[int, int, int]) -> Any:
-    """A network of fixed widths (weight, input, output bits) from one whose widths were learned: weights, noise and ranges as they are."""
+    """A network of fixed widths (weight, input, output bits) from one whose widths were learned: weights, noise and ranges as they are.
+
+    The hidden and spread codes of a deep network, whose width is not learned, get that of the outputs at the range that they had.
+    """
     s = network.settings
-    scales = {name: float(layer.quant_weight().scale) for name, layer in network.linears().items()}
+    scales = {name: float(layer.quant_weight().scale.detach()) for name, layer in network.linears().items()}
+    if "spread_code" in s.scales:
+        scales["spread_code"] = s.scales["spread_code"] * 2.0 ** ((s.output_bits or 0) - widths[2])
     update: dict[str, Any] = {"weight_bits": widths[0], "input_bits": widths[1], "output_bits": widths[2], "learned_bits": False}
     update |= {"weight_scale": scales.pop("weight"), "scales": s.scales | scales}
-    update |= {"input_scale": float(scale_of(network.input_quantizer)), "output_scale": float(scale_of(network.output_quantizer))}
+    for name in ("input", "output"):
+        update[f"{name}_scale"] = float(scale_of(getattr(network, f"{name}_quantizer")).detach())
     fixed = build_network(s.model_copy(update=update))
     with torch.no_grad():
         _copy(network, fixed)
+        if isinstance(fixed, Deep) and isinstance(network, Deep):
+            fixed.centre_hidden_codes(before=0.5 * float(scale_of(network.hidden_quantizer)))
     return fixed
 
 

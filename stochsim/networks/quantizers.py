@@ -129,11 +129,28 @@ def _scale(module: Any, top: int) -> torch.Tensor:
     return torch.pow(2.0, value) / _threshold(top, value.dtype, value.device)
 
 
+def _quantised_at_learned_width(module: Any, x: torch.Tensor, narrow: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and scale; the gradient reaches the width by the scale, whose range stays, and by the codes at which values are clamped."""
+    highest = 2.0 ** (learned_width(module) - 1)
+    top = highest - 1
+    scale = torch.pow(2.0, _implementation(module).scaling_impl.value) / (2.0 ** torch.log2(top if narrow else highest))
+    place = x / scale
+    code = place + (place.round() - place).detach()
+    code = torch.where(code > top, top, code)
+    low = -top if narrow else -highest
+    return torch.where(code < low, low, code) * scale, scale
+
+
+def learned_width(module: Any) -> torch.Tensor:
+    """A learned width, rounded to a whole number with a gradient that passes through."""
+    return _implementation(module).msb_clamp_bit_width_impl()
+
+
 def quantise(quantizer: qnn.QuantIdentity, x: torch.Tensor) -> torch.Tensor:
     """Values of x, any shape, by an activation quantiser: what calling it gives, in one operation."""
     bits = quantizer.plain_bits
     if bits is None:
-        return quantizer(x).value
+        return _quantised_at_learned_width(quantizer, x, narrow=False)[0]
     if bits == 1:
         return _Sign.apply(x, quantizer.plain_scale, quantizer.plain_scale)
     half = 2 ** (bits - 1)
@@ -144,8 +161,7 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
     """Weights (neuron, input) of a quantised layer as they act, and their step: what `layer.quant_weight()` gives."""
     bits = layer.plain_bits
     if bits is None:
-        weight = layer.quant_weight()
-        return weight.value, weight.scale
+        return _quantised_at_learned_width(layer, layer.weight, narrow=True)
     if bits == 1:
         return _Sign.apply(layer.weight, layer.plain_scale, float("inf")), layer.weight.new_tensor(layer.plain_scale)
     top = 2 ** (bits - 1) - 1
@@ -162,7 +178,7 @@ def scale_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
 def bits_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
     """The present width of an activation quantiser, with the gradient of a learned one."""
     bits = quantizer.plain_bits
-    return quantizer.act_quant.bit_width() if bits is None else torch.tensor(float(bits))
+    return learned_width(quantizer) if bits is None else torch.tensor(float(bits))
 
 
 def scale_parameter(quantizer: qnn.QuantIdentity) -> torch.nn.Parameter:

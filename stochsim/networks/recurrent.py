@@ -79,24 +79,30 @@ class Recurrent(Network):
         weight, weight_step = weight_of(self.linear)
         values, dithered = self.mean_input(x, noise)
         variance: Any = (2 * self.log_sigma).exp()
+        held: Any = None
         if self.output_quantizer is not None:
             step = self.output_step()
             variance = variance + step.square() / 12
             if noise is not None:
-                variance = variance + noise.variance(step, weight_step, values)
+                variance = variance + noise.read_variance(step)
+                of_weights = noise.weight_variance(weight_step, values)
+                if dithered is not None:
+                    variance = variance + of_weights
+                elif torch.is_tensor(of_weights):  # a chip reads stimuli that stay the same once, with one draw of this noise for all steps
+                    held = of_weights.expand(len(x), self.settings.neurons)
         injected = torch.diag_embed(variance)
         if dithered is not None:
             injected = injected + (weight * dithered[:, None, :]) @ weight.T
         drive = linear(values, weight, self.linear.bias)
-        mean, covariance = self._circuit(injected).moments(drive)
+        mean, covariance = self._circuit(injected, held).moments(drive)
         if noise is not None and noise.weight_sigma + noise.weight_sigma_lsb > 0:  # that of lateral weights grows with the state
             size = (mean.square() + torch.diagonal(covariance, dim1=-2, dim2=-1)).detach().sqrt()
-            passed = noise.variance(0.0, weight_of(self.lateral)[1], size) - noise.read_sigma**2
-            mean, covariance = self._circuit(injected + torch.diag_embed(passed.expand_as(size))).moments(drive)
+            passed = noise.weight_variance(weight_of(self.lateral)[1], size)
+            mean, covariance = self._circuit(injected + torch.diag_embed(passed.expand_as(size)), held).moments(drive)
         return Response(mean=mean, covariance=covariance)
 
-    def _circuit(self, noise: torch.Tensor) -> Circuit:
-        return Circuit(self.matrix(), self.shrink, self.width(), noise)
+    def _circuit(self, noise: torch.Tensor, held: Any) -> Circuit:
+        return Circuit(self.matrix(), self.shrink, self.width(), noise, held)
 
     def keep_bounds(self) -> None:
         """Bounds of every network; w at least 0.05; and a circuit that is about to become unstable is held back."""

@@ -5,6 +5,7 @@
 If u ~ N(m, S), then E erf(u / (sqrt 2 w)) = erf(m / sqrt(2 (v + w²))) with v = diag S, and by Stein's lemma its covariance with u is its
 mean slope times S. So m and S solve m = M m - k E erf + d and S = J S Jᵀ + Q with J = M - diag(k slope): a fixed point, found by Newton
 steps for m and by doubling (S <- S + J S Jᵀ, J <- J J) for S. Exact for k = 0. The variance of the remainder of erf is left out.
+Noise that is drawn once and held for all steps moves the mean of a chain: its covariance H adds (I - J)^-1 H (I - J)^-T to S.
 """
 
 import math
@@ -58,10 +59,15 @@ class Stationary(torch.autograd.Function):
 
 
 class Circuit:
-    """The step above; matrix M (neuron, neuron), shrink k and width w (neuron,), noise Q (neuron, neuron) or (stimulus, neuron, neuron)."""
+    """The step above; matrix M (neuron, neuron), shrink k and width w (neuron,), noise Q (neuron, neuron) or (stimulus, neuron, neuron).
 
-    def __init__(self, matrix: torch.Tensor, shrink: torch.Tensor, width: torch.Tensor, noise: torch.Tensor) -> None:
-        self.matrix, self.shrink, self.width, self.noise = matrix, shrink, width, noise
+    held: the diagonal of H, (stimulus, neuron), None for 0.
+    """
+
+    def __init__(
+        self, matrix: torch.Tensor, shrink: torch.Tensor, width: torch.Tensor, noise: torch.Tensor, held: torch.Tensor | None = None
+    ) -> None:
+        self.matrix, self.shrink, self.width, self.noise, self.held = matrix, shrink, width, noise, held
         self.eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
 
     def _jacobian(self, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
@@ -87,6 +93,9 @@ class Circuit:
         """S and its diagonal, where J is taken at this mean and variance."""
         jacobian = self._jacobian(mean, variance)
         covariance = Stationary.apply(jacobian, self.noise.expand(jacobian.shape))
+        if self.held is not None:
+            moved = torch.linalg.inv(self.eye - jacobian)
+            covariance = covariance + (moved * self.held[:, None, :]) @ moved.mT
         return covariance, torch.diagonal(covariance, dim1=-2, dim2=-1)
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from stochsim.hardware import TABLE_COLUMNS, describe
 from stochsim.report import sections, words
+from stochsim.report.distance_figure import distance_figure, distance_rows
 from stochsim.report.energy_figures import MOST_BARS, bill_figure, energy_figure
 from stochsim.report.figures import survival_figure
 from stochsim.report.panels import has_survival
@@ -59,6 +60,7 @@ def _has_decoder(results: Results) -> bool:
 
 DRAWINGS = (
     Drawing("survival", survival_figure, False, _has_rows),
+    Drawing("distance", distance_figure, False, lambda results: bool(distance_rows(results))),
     Drawing("energy", energy_figure, False, _has_rows),
     Drawing("bill", bill_figure, False, _has_rows),
     Drawing("scatter", scatter_figure, True, lambda results: bool(scatter_settings(results))),
@@ -136,6 +138,7 @@ def render(results: Results) -> str:
         study=_toml(study.to_table()),
         chip=_toml(results.hardware.to_table()),
         keys=", ".join(map(str, sorted(study.grid.keys))),
+        controls=words.control_words(results),
         several_keys=len(study.grid.keys) > 1,
         versions=sorted(results.versions.items()),
         machine=results.machine,

@@ -7,7 +7,7 @@ from typing import Any
 from stochsim.energy import format_energy
 from stochsim.posterior import CLIFF_SURVIVAL, Estimate, Survival
 from stochsim.report.variants import Variant, network_words, quantised, variant_of, widths_label
-from stochsim.sweep import Result, Results
+from stochsim.sweep import CONTROLS, Result, Results
 
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
 AXIS_WORDS = {"bits": "bits", "weight_bits": "weight bits", "input_bits": "input bits", "output_bits": "output bits"}
@@ -206,6 +206,12 @@ def baselines(results: Results) -> list[str]:
                 full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
                 sentences.append(f"{opening}{': ' if opening else ''}float network D = {full}; ignoring the stimulus D = {blind}")
     return sentences
+
+
+def control_words(results: Results) -> str:
+    """What each control of the study is; empty without."""
+    named = [f"{name}: {CONTROLS[name].text}" for name in results.study.grid.control]
+    return f"Controls: {'; '.join(named)}." if named else ""
 
 
 def missing_words(results: Results) -> str:

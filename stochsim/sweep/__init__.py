@@ -1,9 +1,10 @@
 """Sweeps: a study becomes tasks, tasks become rows of a store, rows become results. Resumable at any moment."""
 
+from stochsim.sweep.controls import CONTROLS
 from stochsim.sweep.result import ALL_KEYS, FLOAT, MEASURES, Pictures, Result
 from stochsim.sweep.results import Results, collect
 from stochsim.sweep.run import run_sweep
 from stochsim.sweep.store import Store
 from stochsim.sweep.study import Study
 
-__all__ = ["ALL_KEYS", "FLOAT", "MEASURES", "Pictures", "Result", "Results", "Store", "Study", "collect", "run_sweep"]
+__all__ = ["ALL_KEYS", "CONTROLS", "FLOAT", "MEASURES", "Pictures", "Result", "Results", "Store", "Study", "collect", "run_sweep"]

@@ -21,7 +21,8 @@ _KEPT = 2
 _kept: dict[Any, tuple[Reference, Yardstick]] = {}
 
 
-def _load_reference(path: Path) -> Reference:
+def load_reference(path: Path) -> Reference:
+    """The reference that a task left."""
     with safe_open(path, framework="np") as file:
         facts = file.metadata()
     return Reference.from_arrays(load_file(path), facts)
@@ -34,7 +35,7 @@ def _reference_and_yardstick(path: Path, reads: int, directions: int, key: int) 
         most = 1 if path.stat().st_size > _LARGE_BYTES else _KEPT
         while len(_kept) >= most:  # before the new one is read
             del _kept[next(iter(_kept))]
-        reference = _load_reference(path)
+        reference = load_reference(path)
         sets = (reference.subset(0, reads), reference.subset(1, reads))
         yardstick = Yardstick(sets, reference.mean, reference.sd, directions=directions, key=fold_in(key, "directions"))
         _kept[place] = (reference, yardstick)

@@ -172,6 +172,10 @@ class Results:
         """One of MEASURES per stimulus, (stimulus,), or (keys, stimulus) where the row is of several keys; NaN where n/a."""
         return self._measure([cell.point for cell in row.cells], measure)
 
+    def per_task(self, tasks: Iterable[str], measure: str = "d") -> Floats:
+        """The same of stored tasks: the "full" or "blind" of a row's cells."""
+        return self._measure(tasks, measure)
+
     def difference(self, a: Result, b: Result, measure: str = "d") -> Estimate:
         """Mean of a measure at `a` less that at `b`, paired: of the same held-out stimuli and keys; with its 95 % interval.
 

@@ -9,7 +9,7 @@ from stochsim.energy import Operation, Operations
 from stochsim.hardware import Hardware
 from stochsim.networks import Network
 from stochsim.networks.base import MOST_BITS
-from stochsim.networks.quantizers import bits_of
+from stochsim.networks.quantizers import bits_of, learned_width
 
 
 def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int, int]) -> float:
@@ -58,7 +58,7 @@ class BitPrice:
 
 def present_bits(network: Network) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Learned widths of weights (averaged over layers), inputs and outputs, with their gradients; Brevitas rounds them to whole bits."""
-    weights = torch.stack([layer.quant_weight().bit_width for layer in network.linears().values()]).mean()
+    weights = torch.stack([learned_width(layer) for layer in network.linears().values()]).mean()
     return weights, bits_of(network.input_quantizer), bits_of(network.output_quantizer)
 
 

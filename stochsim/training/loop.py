@@ -20,6 +20,7 @@ from stochsim.training.terms import Price, Terms, objective_of
 _CHECK_EVERY = 50
 _FINAL_SHARE = 0.02
 _SCALE_RATE = 0.1  # of the learning rate: 2 bits end at 146 nats, at the full rate at 148
+_WIDTH_RATE = 0.02  # bits per step of Adam, at first: a few hundred steps may take eight bits to two
 Progress = Callable[[int, int], None]
 Extra = Callable[[Network], torch.Tensor]
 
@@ -109,8 +110,9 @@ class _LastGood:
 
 
 def _optimizer(network: Network, decoder: list[torch.Tensor], learning_rate: float) -> torch.optim.Adam:
-    rest, scales = network.parameter_groups()
+    rest, scales, widths = network.parameter_groups()
     groups: list[dict[str, Any]] = [{"params": [*rest, *decoder]}, {"params": scales, "lr": learning_rate * _SCALE_RATE}]
+    groups += [{"params": widths, "lr": _WIDTH_RATE}] if widths else []
     return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
 

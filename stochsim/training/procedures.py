@@ -168,6 +168,10 @@ def learn_bits(
     """
     if settings.exchange is None:
         raise SettingError("'exchange' is missing: widths are learned under lambda [nat/J] times joules per read")
+    kind = start.network.settings.architecture.kind
+    if kind == "deep":
+        raise SettingError("'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; hidden codes have none of their own")
+    settings = settings.model_copy(update={"steps": max(1, settings.steps // 2)})
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     network = quantised_from_float(start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True)
     task = _Task(_tensor(stimuli), model, settings, Price(start.rho, 1.0, 1.0), key, progress)

@@ -16,13 +16,24 @@ IN_CACHE = {
     "plain": {},
     "read noise": {"noise": Noise(read_sigma=0.2)},
     "logistic read noise": {"noise": Noise(read_sigma=0.2, family="logistic")},
+    "input dither": {"noise": Noise(input_dither="stochastic")},
+    "input dither and others": {
+        "noise": Noise(input_dither="stochastic", dither="triangular"),
+        "memory": Memory(weight_errors=0.05),
+        "accumulator_bits": WIDE,
+    },
     "dither": {"noise": Noise(dither="stochastic")},
     "weight errors": {"memory": Memory(weight_errors=0.05)},
     "wide accumulators": {"accumulator_bits": WIDE, "accumulator_overflow": "saturate"},
     "wide accumulators that wrap": {"accumulator_bits": WIDE, "accumulator_overflow": "wrap"},
 }
 BY_STEPS = {
-    "input dither": {"noise": Noise(input_dither="stochastic")},
+    "input dither and transient errors": {"noise": Noise(input_dither="stochastic"), "memory": Memory(weight_read_errors=0.05)},
+    "input dither and narrow accumulators": {
+        "noise": Noise(input_dither="stochastic"),
+        "accumulator_bits": 4,
+        "accumulator_overflow": "saturate",
+    },
     "lumped noise of weights": {"noise": Noise(weight_sigma=0.05)},
     "noise of every weight": {"noise": Noise(weight_sigma=0.05, weight_noise="explicit")},
     "transient weight errors": {"memory": Memory(weight_read_errors=0.05)},
@@ -49,17 +60,18 @@ def calls_of_the_kernel(monkeypatch):
     return calls
 
 
+@pytest.mark.parametrize("dither", ["none", "stochastic"])
 @pytest.mark.parametrize("noise", [0.0, 0.5, 1.0, 4.0])
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_codes_are_those_of_single_steps(bits, noise, monkeypatch):
+def test_codes_are_those_of_single_steps(bits, noise, dither, monkeypatch):
     """For one panel of neurons and for two, in whole and in splits of stimuli and reads."""
     calls = calls_of_the_kernel(monkeypatch)
     for neurons, steps in ((5, 6), (70, 3)):
         program, x = recurrent_program(bits, steps=steps, neurons=neurons), some_stimuli(5)
-        chip = Chip(program, hardware_of(program), noise)
+        chip = Chip(program, hardware_of(program, noise=Noise(input_dither=dither)), noise)
         whole = chip.sample(x, 131, KEY, **FIRST).codes
         assert np.array_equal(whole, step_by_step(chip, x, 131, monkeypatch))
-        assert np.ptp(whole, axis=1).any() == (noise > 0)
+        assert np.ptp(whole, axis=1).any() == (noise > 0 or dither != "none")
         for a, b in ((0, 1), (1, 5)):
             for c, d in ((0, 64), (64, 131)):
                 part = chip.sample(x[a:b], d - c, KEY, first_stimulus=11 + a, first_read=70 + c).codes
@@ -77,6 +89,16 @@ def test_only_what_the_kernel_can_do_is_done_by_it(name, monkeypatch):
     assert np.array_equal(codes, step_by_step(chip, x, 40, monkeypatch))
     if name not in ("plain", "wide accumulators", "wide accumulators that wrap"):
         assert not np.array_equal(codes, Chip(program, hardware_of(program)).sample(x, 40, KEY, **FIRST).codes)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_inputs_on_codes_and_on_edges_are_rounded_alike(bits, monkeypatch):
+    program = recurrent_program(bits, steps=3)
+    read, x = program.input, np.zeros((4, program.inputs))
+    x[:3] = read.z + read.step * (read.c_min + np.array([[0.0], [0.5], [read.levels // 2]]) + np.arange(program.inputs) / 2)
+    x[3, :4] = -1e9, 1e9, -read.scale, read.scale
+    chip = Chip(program, hardware_of(program, noise=Noise(input_dither="stochastic")))
+    assert np.array_equal(chip.sample(x, 131, KEY, **FIRST).codes, step_by_step(chip, x, 131, monkeypatch))
 
 
 @pytest.mark.parametrize("parts", [{}, {"memory": Memory(weight_read_errors=0.05)}])

@@ -3,9 +3,9 @@
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import channel, circuit, matmul, neuron, reference_circuit
+from stochsim_kernels import channel, circuit, matmul, neuron, reference_circuit, rounding
 
-KEY, LAYER, EVENTS = 0xFEDC_BA98_7654_3210, 3, 2
+KEY, LAYER, INPUT_LAYER, EVENTS = 0xFEDC_BA98_7654_3210, 3, 3 << 30, 2
 
 
 def quantiser(bits):
@@ -26,29 +26,61 @@ def case(bits, stimuli, neurons, sigma=0.3, seed=0, bias=0.1):
     return weights.astype(np.int8), scale, bias * random.normal(0, 1, neurons), held, own, noise, np.zeros(neurons)
 
 
+def stimuli_of(bits, stimuli, inputs, neurons, seed=0):
+    """(weights, scale, bias, stimuli, edges) of inputs that are rounded at every step; some clip, some lie on codes and on edges."""
+    random, (z, step, c_min, levels) = np.random.default_rng([seed, bits]), quantiser(bits)
+    x = random.normal(0, 0.9, (stimuli, inputs))
+    x.ravel()[: 2 * levels : 3] = (z + step * (c_min + 0.5 * np.arange(2 * levels)))[: x.size : 3]
+    top = 2 ** (bits - 1)
+    weights = random.choice([-1, 1], (neurons, inputs)) if bits == 1 else random.integers(-top, top, (neurons, inputs))
+    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, levels)
+    return weights.astype(np.int8), 0.7 * step / top / np.sqrt(inputs), random.normal(0, 0.1, neurons), x, edges
+
+
+def rounded(bits, weights, scale, bias, x, edges):
+    """`circuit.Rounded` of `stimuli_of`."""
+    _, step, c_min, _ = quantiser(bits)
+    levels, least = rounding.two_codes(x, step, edges)
+    lower = (levels.astype(int) + c_min).astype(np.int8)
+    lower = 2 * lower - 1 if bits == 1 else lower
+    return circuit.Rounded(matmul.pack_weights(weights), scale, bias, lower, 2 if bits == 1 else 1, least, INPUT_LAYER)
+
+
+def seen_by_steps(bits, reads, steps, weights, scale, bias, x, edges):
+    """What they add to drives at every step, (step, stimulus, read, neuron), by `neuron.draw`."""
+    (z, step, c_min, _), out = quantiser(bits), []
+    law = (np.zeros((1, 1)), np.full((1, 1), step / np.sqrt(12)), channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min)
+    for t in range(steps):
+        codes = np.empty((len(x), reads, x.shape[1]), np.int8)
+        neuron.draw(x, *law, KEY, INPUT_LAYER, EVENTS * t, 5, 50, codes)
+        out.append((2 * codes.astype(int) - 1 if bits == 1 else codes.astype(int)) @ weights.T.astype(int) * scale + bias)
+    return np.array(out)
+
+
 def run(arguments, bits, reads, steps, family="gaussian", activation="identity", first_stimulus=5, first_read=50):
     """Codes after so many steps, from code c_min + 1 on."""
     weights, scale, bias, held, own, sigma, other = arguments
     z, step, c_min, levels = quantiser(bits)
     number = channel.ACTIVATIONS[activation]
     law = (channel.FAMILIES[family], number, channel.inverse_edges(number, z, step, c_min, levels), z, step, c_min)
-    codes = np.full((len(held), reads, len(weights)), c_min + 1, np.int8)
+    stimuli = len(held.lower if isinstance(held, circuit.Rounded) else held)
+    codes = np.full((stimuli, reads, len(weights)), c_min + 1, np.int8)
     where = (KEY, LAYER, EVENTS, first_stimulus, first_read)
     circuit.run_chains(matmul.pack_weights(weights), scale, bias, held, own, sigma[None], other[None], law, where, steps, codes)
     return codes
 
 
 def by_steps(arguments, bits, reads, steps, family="gaussian", activation="identity", first_stimulus=5, first_read=50):
-    """The same by `neuron.draw_each`."""
+    """The same by `neuron.draw_each`; held: also (step, stimulus, read, neuron)."""
     weights, scale, bias, held, own, sigma, other = arguments
     z, step, c_min, levels = quantiser(bits)
     number = channel.ACTIVATIONS[activation]
     law = (channel.FAMILIES[family], number, channel.inverse_edges(number, z, step, c_min, levels), z, step, c_min)
-    codes = np.full((len(held), reads, len(weights)), c_min + 1, np.int8)
+    codes = np.full((held.shape[-3] if held.ndim == 4 else len(held), reads, len(weights)), c_min + 1, np.int8)
     for t in range(steps):
         integers = codes.astype(np.int64)
         sums = (2 * integers - 1 if bits == 1 else integers) @ weights.T.astype(np.int64)
-        drive = sums * scale + bias + held[:, None] + own[integers - c_min, np.arange(len(weights))]
+        drive = sums * scale + bias + (held[t] if held.ndim == 4 else held[:, None]) + own[integers - c_min, np.arange(len(weights))]
         where = (KEY, LAYER, EVENTS * t, first_stimulus, first_read)
         neuron.draw_each(drive, sigma[None], other[None], *law, *where, codes)
     return codes
@@ -89,14 +121,57 @@ def test_codes_are_those_of_draws_step_by_step(bits, neurons, reads):
         assert np.array_equal(run(arguments, bits, reads, 4), by_steps(arguments, bits, reads, 4))
 
 
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_two_codes_are_those_of_all_thresholds(bits):
+    """The twin's but for the last place of a probability, and exactly those of `channel.fill_thresholds`."""
+    z, step, c_min, levels = quantiser(bits)
+    *_, x, edges = stimuli_of(bits, 3, 400, 2)
+    x[0, -4:] = 1e300, -1e300, z, z + step * c_min
+    lower, least = rounding.two_codes(x, step, edges)
+    table = np.empty((3, levels - 1, 400), np.uint32)
+    nothing = np.zeros(x.shape)
+    channel.fill_thresholds(x, nothing, nothing + step / np.sqrt(12), channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min, table)
+    between = (table > 0) & (table < 2**31)
+    assert between.sum(axis=1).max() == 1
+    assert np.array_equal(lower, (table == 0).sum(axis=1))
+    assert np.array_equal(least, np.where(between, table, 0).sum(axis=1, dtype=np.uint32) + 2**31 * ~between.any(axis=1))
+    twin_lower, twin_least = reference_circuit.two_codes(x[:, -40:], z, step, c_min, levels)
+    assert np.array_equal(lower[:, -40:], twin_lower)
+    assert np.abs(least[:, -40:].astype(int) - twin_least).max() <= 1
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_rounded_stimuli_are_the_twins(bits):
+    arguments, stimuli = case(bits, 2, 5), stimuli_of(bits, 2, 7, 5)
+    held = rounded(bits, *stimuli)
+    z, step, c_min, levels = quantiser(bits)
+    start, law = np.full((2, 7, 5), c_min + 1, np.int8), ("gaussian", "identity", z, step, c_min, levels)
+    seen = reference_circuit.rounded(stimuli[0], *held[1:6], (KEY, INPUT_LAYER, EVENTS, 5, 50), 3, 7)
+    assert np.ptp(seen, axis=2).any()
+    assert np.ptp(seen, axis=0).any()
+    expected = reference_circuit.run_chains(*arguments[:3], seen, *arguments[4:], law, (KEY, LAYER, EVENTS, 5, 50), 3, start)
+    assert np.array_equal(run((*arguments[:3], held, *arguments[4:]), bits, 7, 3), expected)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize(("inputs", "neurons", "reads"), [(1, 1, 1), (48, 64, 97), (33, 70, 200), (130, 16, 95)])
+def test_rounded_stimuli_are_those_of_draws_step_by_step(bits, inputs, neurons, reads):
+    arguments, stimuli = case(bits, 2, neurons, seed=neurons), stimuli_of(bits, 2, inputs, neurons)
+    expected = by_steps((*arguments[:3], seen_by_steps(bits, reads, 4, *stimuli), *arguments[4:]), bits, reads, 4)
+    assert np.array_equal(run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 4), expected)
+
+
 @pytest.mark.parametrize("bits", [1, 3, 8])
 def test_splits_and_threads_change_no_code(bits):
     arguments, reads = case(bits, 3, 9), 300
-    whole = run(arguments, bits, reads, 5)
+    stimuli = stimuli_of(bits, 3, 20, 9)
+    whole, afresh = run(arguments, bits, reads, 5), run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 5)
     for a, b in ((0, 1), (1, 3)):
         for c, d in ((0, 1), (1, 130), (130, reads)):
             some = (*arguments[:3], arguments[3][a:b], *arguments[4:])
             assert np.array_equal(whole[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c))
+            some = (*arguments[:3], rounded(bits, *stimuli[:3], stimuli[3][a:b], stimuli[4]), *arguments[4:])
+            assert np.array_equal(afresh[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c))
     before = numba.get_num_threads()
     try:
         numba.set_num_threads(1)
@@ -126,4 +201,5 @@ def test_the_kernel_is_compiled_once():
             run((weights, scale, bias, held, table, sigma, other), bits, 3, 1),
             run((weights, scale, bias, held.copy(), table.copy(), sigma, other), bits, 3, 1),
         )
+    run((*arguments[:3], rounded(4, *stimuli_of(4, 2, 20, 9)), *arguments[4:]), 4, 3, 1)
     assert len(circuit._run_chains.signatures) == before == 1

@@ -1,0 +1,173 @@
+"""The price of bits: a table of joules between whole widths, what a chip is billed, and widths that are learned under it."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import RegularGridInterpolator
+
+from stochsim.deploy import Chip, export_program
+from stochsim.energy import Operations
+from stochsim.hardware import preset
+from stochsim.models import LinearGaussianSettings
+from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network, quantised_from_float
+from stochsim.settings import SettingError
+from stochsim.training import Trained, TrainResult, TrainSettings, learn_bits
+from stochsim.training.bit_price import BitPrice, interpolated, joules_per_read, learned_widths, present_bits
+
+INPUTS, NEURONS = 8, 6
+HARDWARE = preset("digital-45nm")
+MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
+STIMULI = np.random.default_rng(0).standard_normal((200, INPUTS)).astype(np.float32)
+WIDTHS = [(1, 1, 1), (2, 3, 4), (8, 8, 8), (5, 1, 8), (3, 8, 2)]
+
+
+def generator(key=1):
+    return torch.Generator().manual_seed(key)
+
+
+def network(widths=None, learned=False, kind="single"):
+    """A float network, or one of these widths that starts from it."""
+    settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
+    start = FeedForward(settings, generator())
+    if kind != "single":
+        single, start = start, build_network(settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)}))
+        start.start_from(single)
+    return start if widths is None else quantised_from_float(start, torch.tensor(STIMULI), *widths, generator(), learned_bits=learned)
+
+
+def trained(one):
+    return Trained(one.eval(), 0.4 * torch.randn(INPUTS, NEURONS, generator=generator(3)), 0.0, TrainResult({}, 0.0, 0.0))
+
+
+def place(*bits):
+    return tuple(torch.tensor(float(each)) for each in bits)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return torch.tensor(np.random.default_rng(1).random((8, 8, 8)).cumsum(0).cumsum(1).cumsum(2))
+
+
+def test_interpolation_is_the_table_at_whole_widths_and_linear_in_each_between(table):
+    grid = np.arange(1, 9)
+    for bits in itertools.product((1, 2, 5, 8), repeat=3):
+        assert float(interpolated(table, place(*bits))) == pytest.approx(float(table[tuple(b - 1 for b in bits)]), rel=1e-6)
+    points = np.random.default_rng(2).uniform(1, 8, (50, 3))
+    expected = RegularGridInterpolator((grid, grid, grid), table.numpy())(points)
+    found = [float(interpolated(table, place(*point))) for point in points]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert float(interpolated(table, place(9, 0.5, 8))) == pytest.approx(float(table[7, 0, 7]), rel=1e-6)
+
+
+def test_slopes_are_those_of_the_cell(table):
+    """At whole widths that of the next step, at 8 bits of the last."""
+    for bits in ((2.0, 3.5, 7.25), (4.0, 1.0, 8.0)):
+        where = torch.tensor(bits, dtype=torch.float64, requires_grad=True)
+        interpolated(table, tuple(where)).backward()
+        for axis in range(3):
+            ends = [list(bits), list(bits)]
+            ends[0][axis] = float(min(7, np.floor(bits[axis])))
+            ends[1][axis] = ends[0][axis] + 1
+            low, high = (float(interpolated(table, place(*each))) for each in ends)
+            assert float(where.grad[axis]) == pytest.approx(high - low, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
+@pytest.mark.parametrize("name", ["digital-45nm", "edge-28nm"])
+def test_each_bit_costs_more(kind, name, monkeypatch):
+    """Of weights, inputs and outputs apart; nothing is free, nothing is negative."""
+    hardware = HARDWARE if name == "digital-45nm" else HARDWARE.replace(accumulator_bits=24)
+    one = network(kind=kind)
+    joules = np.array([joules_per_read(one, hardware, widths) for widths in itertools.product(range(1, 9), repeat=3)]).reshape(8, 8, 8)
+    assert (joules > 0).all()
+    for axis in range(3):
+        assert (np.diff(joules, axis=axis) > 0).all()
+
+
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths):
+    """What reads of one stimulus share, and what buys reliability, is priced elsewhere."""
+    one = network(widths)
+    chip = Chip(export_program(trained(one)), HARDWARE.with_precision(*widths))
+    counted = chip.operations(STIMULI[:3], 7)
+    shared = Operations({operation: count for operation, count in counted.items() if operation.kind not in ("hold", "weight_memory")})
+    assert len(counted) > len(shared) > 3
+    expected = HARDWARE.with_precision(*widths).energy(shared).total_j / 21
+    assert joules_per_read(one, HARDWARE, widths) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_price_in_nats_is_the_exchange_rate_times_joules_at_present_widths():
+    one = network((4, 6, 8), learned=True)
+    price = BitPrice(HARDWARE, 2e12)
+    assert float(price(one).detach()) == pytest.approx(2e12 * joules_per_read(one, HARDWARE, (4, 6, 8)), rel=1e-5)
+    assert learned_widths(one) == (4, 6, 8)
+    with torch.no_grad():
+        for name, value in one.named_parameters():
+            if name.endswith("bit_width_offset"):
+                value.sub_(1.0)
+    assert float(price(one).detach()) == pytest.approx(2e12 * joules_per_read(one, HARDWARE, (3, 5, 7)), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["single", "recurrent"])
+def test_its_gradient_reaches_every_learned_width(kind):
+    """And has the size of a bit's joules; weights of several layers share it."""
+    one = network((5, 5, 5), learned=True, kind=kind)
+    BitPrice(HARDWARE, 1e12)(one).backward()
+    widths = {name: float(value.grad) for name, value in one.named_parameters() if name.endswith("bit_width_offset")}
+    assert len(widths) == 2 + len(one.linears())
+    steps = [
+        1e12 * (joules_per_read(one, HARDWARE, up) - joules_per_read(one, HARDWARE, (5, 5, 5))) for up in ((6, 5, 5), (5, 6, 5), (5, 5, 6))
+    ]
+    for name, slope in widths.items():
+        axis = 1 if name.startswith("input") else 2 if name.startswith("output") else 0
+        assert slope == pytest.approx(steps[axis] / (len(one.linears()) if axis == 0 else 1), rel=1e-4)
+    others = [value.grad for name, value in one.named_parameters() if not name.endswith("bit_width_offset")]
+    assert all(gradient is None or not gradient.any() for gradient in others)
+    assert all(bits.requires_grad for bits in present_bits(one))
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Networks learned at three exchange rates: bits nearly free, dear, and dear beyond measure."""
+    start, settings = trained(network()), TrainSettings(steps=160, batch=32, learning_rate=0.05)
+    return {rate: learn_bits(start, STIMULI, MODEL, settings.model_copy(update={"exchange": rate}), HARDWARE, 1) for rate in (1e3, 1e17)}
+
+
+def test_dear_bits_end_fewer(found):
+    """Never below two; where they are next to free they stay near eight."""
+    cheap, dear = (
+        [getattr(found[rate].network.settings, f"{name}_bits") for name in ("weight", "input", "output")] for rate in (1e3, 1e17)
+    )
+    assert all(few < many for few, many in zip(dear, cheap, strict=True))
+    assert min(dear) >= 2
+    assert max(dear) <= 7
+    assert min(cheap) >= 5
+    for one in found.values():
+        assert one.result.method == "learned-bits"
+        assert not one.network.settings.learned_bits
+        assert (one.result.c, one.result.s) == (1.0, 1.0)
+        export_program(one)  # the widths are fixed by now
+
+
+def test_widths_are_held_at_two_to_eight():
+    one = network((3, 5, 7), learned=True)
+    for value, expected in ((-50.0, 2), (50.0, 8)):
+        with torch.no_grad():
+            for name, offset in one.named_parameters():
+                if name.endswith("bit_width_offset"):
+                    offset.fill_(value)
+        one.keep_bounds()
+        assert learned_widths(one) == (expected, expected, expected)
+
+
+def test_without_an_exchange_rate_there_is_nothing_to_learn_under():
+    with pytest.raises(SettingError, match="'exchange' is missing"):
+        learn_bits(trained(network()), STIMULI, MODEL, TrainSettings(steps=2), HARDWARE, 1)
+
+
+@pytest.mark.parametrize("first", [(1, 8, 8), (8, 1, 8), (8, 8, 1)])
+def test_one_bit_cannot_be_learned_from(first):
+    with pytest.raises(SettingError, match="'learned_bits'"):
+        learn_bits(trained(network()), STIMULI, MODEL, TrainSettings(steps=2, exchange=1.0), HARDWARE, 1, first=first)
