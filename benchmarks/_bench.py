@@ -2,10 +2,16 @@
 
 import argparse
 import json
+import os
+import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
+
+from stochsim.sweep.run import processor
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,16 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
     return Options(chosen.quick, chosen.json, chosen.out)
 
 
+def markdown(name: str, description: str, figures: Sequence[Figure], options: Options) -> str:
+    """The same as a page: what was asked, the command, the machine, the versions, and the table."""
+    versions = ", ".join(f"{package} {metadata.version(package)}" for package in ("stochsim", "torch", "brevitas", "numba", "numpy"))
+    command = f"python benchmarks/{name}.py{' --quick' if options.quick else ''}"
+    rows = [f"| {' | '.join(cell.replace('|', '/') for cell in figure.row)} |" for figure in figures]
+    head = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
+    about = f"`{command}` on {os.cpu_count()} cores of {processor()}; {versions}; Python {platform.python_version()}."
+    return "\n".join([f"# {name}", "", description.strip(), "", about, "", *head, *rows, ""])
+
+
 def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]) -> None:
     """Run a benchmark: `measure(options)` gives its figures; they are printed, and written where asked."""
     options = parse((description or "").splitlines()[0])
@@ -73,6 +89,9 @@ def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]
         options.out.mkdir(parents=True, exist_ok=True)
     figures = measure(options)
     print(table(figures))
+    if options.out is not None:
+        name = Path(sys.argv[0]).stem
+        (options.out / f"{name}.md").write_text(markdown(name, description or "", figures, options))
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")

@@ -20,7 +20,7 @@ from stochsim.keys import generator
 from stochsim.models import LinearGaussian, LinearGaussianSettings
 from stochsim.networks import Architecture, ArchitectureSettings, Draws, FeedForward, NetworkSettings
 from stochsim.training import Trained, TrainSettings, train_float, train_quantised
-from stochsim.training.loop import TrainResult
+from stochsim.training.loop import TrainResult, one_thread
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +76,7 @@ def optimal_covariance(precision: Floats, rho: float) -> Floats:
     return np.asarray((vectors * values ** (-2 / (rho + 2))) @ vectors.T)
 
 
+@one_thread()
 def moments(trained: Trained, x: np.ndarray) -> tuple[Floats, Floats]:
     """Mean (stimulus, neuron) and covariance (stimulus, neuron, neuron) of a float network's answers, in closed form."""
     with torch.no_grad():

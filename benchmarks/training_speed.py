@@ -172,7 +172,7 @@ def figures_of(label: str, seconds: dict[str, np.ndarray]) -> list[Figure]:
     for method in METHODS:
         for other, bar in (("Brevitas alone", BAR), ("torch alone", None)):
             ratio = quantiles(seconds[method] / seconds[other])
-            figures.append(Figure(f"{label}, {method}: time per step", *ratio, "×", other, bar, "lower"))
+            figures.append(Figure(f"{label}, {method}: time per step / {other}", *ratio, "×", other, bar, "lower"))
     for way, times in seconds.items():
         figures.append(Figure(f"{label}, {way}: milliseconds per step", *quantiles(1e3 * times), "ms", better="lower"))
         if label.startswith(ARCHITECTURE_WORDS["recurrent"]):
@@ -212,7 +212,7 @@ def picture(figures: list[Figure], options: Options) -> None:
     axes = canvas.subplots()
     values = [figure.value for figure in chosen]
     ends = [[figure.value - figure.low for figure in chosen], [figure.high - figure.value for figure in chosen]]
-    axes.barh([figure.name.removesuffix(": time per step") for figure in chosen], values, xerr=ends)
+    axes.barh([figure.name.split(":")[0] for figure in chosen], values, xerr=ends)
     axes.axvline(BAR, color="black", linestyle="--")
     axes.invert_yaxis()
     axes.set_xlabel("time per step / Brevitas alone (lower is better)")

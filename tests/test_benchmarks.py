@@ -252,7 +252,7 @@ def test_the_other_side_of_a_circuit_runs_to_the_mean_of_ours(tiny_training):
     """Without the terms of its own that bend, 300 steps of the plain circuit end at the stationary mean in closed form."""
     speed, task = tiny_training
     network = task.floating("recurrent", 50).network
-    with torch.no_grad():
+    with torch.no_grad(), speed.one_thread():
         network.shrink.zero_()
         plain = speed.Plain(network)
         plain.steps = 300
@@ -320,7 +320,7 @@ def test_a_circuit_learns_the_covariance_and_a_single_layer_cannot(rho, tiny_gat
     assert single.right_signs == 0
     if rho == 0:
         gap = gates.factorised_gap(task.model.precision)
-        assert single.kl == pytest.approx(gap, rel=0.02)
+        assert gap <= single.kl < 1.1 * gap
         assert circuit.kl < 0.1 * gap
     else:
         assert circuit.posterior_error > 0.1  # the posterior itself is no optimum under this price

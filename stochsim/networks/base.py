@@ -66,8 +66,9 @@ class Network(torch.nn.Module, ABC):
     """Steps, likewise."""
     rate_share = 1.0
     """Learning rate, likewise."""
+    quantised_steps_share = 1.0
     quantised_rate_share = 1.0
-    """That of a network with quantisers, which starts from a trained float one: so that codes change seldom, some need a small one."""
+    """Those of a network with quantisers, which starts from a trained float one: so that codes change seldom, some need a small rate."""
 
     def __init__(self, settings: NetworkSettings, generator: torch.Generator | None = None) -> None:
         super().__init__()

@@ -36,7 +36,8 @@ def quantised_from_float(
     """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and on the float network's answers.
 
     At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the output by 1 / variance of each neuron's
-    answers to one stimulus, as distances in units of the posterior sd do, and then leaves that scale fixed.
+    answers to one stimulus, as distances in units of the posterior sd do, and then leaves that scale fixed. Raises SettingError for widths
+    outside 1 to 8, or 2 to 8 where they are learned.
     """
     with torch.no_grad():
         part = x[:: max(1, len(x) // _RECURRENT_STIMULI)] if isinstance(network, Recurrent) else x
@@ -48,18 +49,17 @@ def quantised_from_float(
         if deep:
             spread = network.spread(hardtanh(network.hidden(x)))
             scales["spread_code"] = max(1e-3, optimal_step((spread - spread.mean(0)).numpy(), output_bits))
-        settings = network.settings.model_copy(
-            update={
-                "weight_bits": weight_bits,
-                "input_bits": input_bits,
-                "output_bits": output_bits,
-                "learned_bits": learned_bits,
-                "weight_scale": scales.pop("weight"),
-                "scales": scales,
-                "input_scale": optimal_step(x.numpy(), input_bits),
-                "output_scale": optimal_step(responses.numpy(), output_bits, weight, by_stimulus=by_posterior),
-            }
-        )
+        update = {
+            "weight_bits": weight_bits,
+            "input_bits": input_bits,
+            "output_bits": output_bits,
+            "learned_bits": learned_bits,
+            "weight_scale": scales.pop("weight"),
+            "scales": scales,
+            "input_scale": optimal_step(x.numpy(), input_bits),
+            "output_scale": optimal_step(responses.numpy(), output_bits, weight, by_stimulus=by_posterior),
+        }
+        settings = NetworkSettings(**(dict(network.settings) | update))  # validated, unlike a copy: widths come from callers
         quantised: Any = build_network(settings, generator)
         _copy(network, quantised)
         if deep:

@@ -31,6 +31,7 @@ class Recurrent(Network):
     batch_share = 1 / 16
     steps_share = 0.4
     rate_share = 0.5
+    quantised_steps_share = 0.4
     quantised_rate_share = 0.5
 
     def build(self, generator: torch.Generator | None) -> None:

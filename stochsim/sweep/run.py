@@ -45,11 +45,12 @@ def _facts(study: Study, hardware: Hardware) -> dict[str, str]:
         "study": json.dumps(study.to_table()),
         "hardware": json.dumps(hardware.to_table()),
         "versions": json.dumps(versions),
-        "machine": json.dumps({"processor": _processor(), "system": platform.platform()}),
+        "machine": json.dumps({"processor": processor(), "system": platform.platform()}),
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

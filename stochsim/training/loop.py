@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -95,13 +95,28 @@ class _LastGood:
         """Keep this state; or put the last good one back and raise TrainingDiverged that names the step and the term."""
         for name, value in terms.values().items():
             if not math.isfinite(value):
-                self.restore()
-                place = f"training diverged at step {step}: '{name}' = {value}; the network is as at step {self.step}"
-                error = TrainingDiverged(f"{place}; try a smaller learning_rate")
-                error.network, error.decoder, error.step = self.network.cpu().eval(), self.decoder.cpu(), self.step
-                raise error
+                self.give_up(step, f"'{name}' = {value}")
         if all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values()):
             self.keep(step)
+
+    @contextlib.contextmanager
+    def watch(self, step: int) -> Iterator[None]:
+        """Covariances that are no covariances any more have no factors, and say so before any term does."""
+        try:
+            yield
+        except torch.linalg.LinAlgError as error:
+            found = f"'covariance' has no factors ({str(error).splitlines()[0]})"
+        else:
+            return
+        self.give_up(step, found)
+
+    def give_up(self, step: int, found: str) -> NoReturn:
+        """Put the last good state back and raise TrainingDiverged."""
+        self.restore()
+        place = f"training diverged at step {step}: {found}; the network is as at step {self.step}"
+        error = TrainingDiverged(f"{place}; try a smaller learning_rate")
+        error.network, error.decoder, error.step = self.network.cpu().eval(), self.decoder.cpu(), self.step
+        raise error
 
     def restore(self) -> None:
         self.network.load_state_dict(self.state)
@@ -139,8 +154,10 @@ def train(
     network.to(device).train()
     stimuli, learned = stimuli.to(device), decoder.to(device).requires_grad_(learn_decoder)
     draws = Draws(torch_generator(key, "train"), device)
-    steps = max(1, round(settings.steps * network.steps_share))
-    rate = settings.learning_rate * (network.rate_share if network.settings.is_float else network.quantised_rate_share)
+    shares = (network.steps_share, network.rate_share)
+    if not network.settings.is_float:
+        shares = (network.quantised_steps_share, network.quantised_rate_share)
+    steps, rate = max(1, round(settings.steps * shares[0])), settings.learning_rate * shares[1]
     batch = max(1, round(settings.batch * network.batch_share))
     optimizer = _optimizer(network, [learned] * learn_decoder, rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step / steps))
@@ -148,12 +165,13 @@ def train(
     started = time.perf_counter()
     for step in range(steps):
         x = stimuli[draws.integers(len(stimuli), batch)]
-        response = network.response(x, draws, noise)
-        terms = objective_of(x, response, learned, model, price, draws)
-        if extra is not None:
-            terms = terms._replace(energy=extra(network))
-        optimizer.zero_grad(set_to_none=True)
-        terms.total.backward()
+        with last_good.watch(step):
+            response = network.response(x, draws, noise)
+            terms = objective_of(x, response, learned, model, price, draws)
+            if extra is not None:
+                terms = terms._replace(energy=extra(network))
+            optimizer.zero_grad(set_to_none=True)
+            terms.total.backward()
         optimizer.step()
         schedule.step()
         network.keep_bounds()

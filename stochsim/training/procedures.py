@@ -164,18 +164,21 @@ def learn_bits(
 
     c and s stay those of the settings' defaults, so that rho and c do not move with the exchange rate. Half of the steps learn widths
     (Brevitas rounds them to whole bits, 2 at least; the gradient passes through), half train on at what was found.
-    Raises SettingError without an exchange rate.
+    Raises SettingError without an exchange rate, and for a deep network.
     """
-    if settings.exchange is None:
+    exchange = settings.exchange
+    if exchange is None:
         raise SettingError("'exchange' is missing: widths are learned under lambda [nat/J] times joules per read")
     kind = start.network.settings.architecture.kind
     if kind == "deep":
-        raise SettingError("'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; hidden codes have none of their own")
+        raise SettingError(
+            "'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; hidden codes have none of their own"
+        )
     settings = settings.model_copy(update={"steps": max(1, settings.steps // 2)})
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     network = quantised_from_float(start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True)
     task = _Task(_tensor(stimuli), model, settings, Price(start.rho, 1.0, 1.0), key, progress)
-    learned = task.run(network, start.decoder, False, BitPrice(hardware, settings.exchange))
+    learned = task.run(network, start.decoder, False, BitPrice(hardware, exchange))
     found = learned_widths(learned.network)
     fixed = frozen_bits(learned.network, found)
     return _with_method(task.run(fixed, start.decoder, False), "learned-bits")

@@ -89,6 +89,7 @@ def test_the_output_range_may_grow_but_not_shrink(bits, change, kept):
 def test_learned_scales_are_a_group_of_their_own():
     rest, scales, widths = quantised(4).parameter_groups()
     assert len(scales) == 3  # of weights, input and output
+    assert widths == []
     assert {id(p) for p in rest}.isdisjoint({id(p) for p in scales})
     assert len(rest) + len(scales) == len(list(quantised(4).parameters()))
     assert quantised(1).parameter_groups()[1] == []

@@ -102,9 +102,17 @@ def test_scales_and_widths_are_those_of_brevitas_and_stay_so_as_they_are_learned
     assert torch.equal(quantise(quantizer, places(bits)), quantizer(places(bits)).value)
 
 
+def assert_same_learned_gradients(found, true):
+    """Of x (or the weights), scale and width: none of them is 0."""
+    assert len(found) == 3
+    for one, other in zip(found, true, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6 * float(other.abs().max()))
+        assert torch.count_nonzero(one)
+
+
 @pytest.mark.parametrize("bits", [2, 3, 5, 8])
-def test_learned_widths_are_left_to_brevitas(bits):
-    """Values, steps and widths, and a gradient for each of x, scale and width; halfway between widths too, where Brevitas rounds."""
+def test_learned_widths_give_what_brevitas_gives(bits):
+    """Values, steps and widths, and a gradient for each of x, scale and width; between widths too, which Brevitas rounds."""
     quantizer, layer = activation_quantizer(bits, 0.3, learned_bits=True), quantised_linear(6, 5, True, bits, 0.2, learned_bits=True)
     with torch.no_grad():
         layer.weight.normal_(0, 0.5, generator=generator())
@@ -118,11 +126,13 @@ def test_learned_widths_are_left_to_brevitas(bits):
     assert torch.equal(own, brevitas.value)
     assert torch.equal(scale_of(quantizer), brevitas.scale)
     assert float(bits_of(quantizer).detach()) == float(brevitas.bit_width.detach()) == bits
-    found, true = (torch.autograd.grad(one.square().sum(), [x, *q.parameters()]) for one, q in ((own, quantizer), (brevitas.value, twin)))
-    assert all(torch.equal(a, b) for a, b in zip(found, true, strict=True))
-    assert all(torch.count_nonzero(one) for one in found)
+    pairs = (own, x, quantizer), (brevitas.value, x, twin)
+    assert_same_learned_gradients(*(torch.autograd.grad(one.square().sum(), [at, *q.parameters()]) for one, at, q in pairs))
     weight, step = quantised_weight(layer)
-    assert torch.equal(weight, layer.quant_weight().value)
-    assert torch.equal(step, layer.quant_weight().scale)
+    twin = layer.quant_weight()
+    assert torch.equal(weight, twin.value)
+    assert torch.equal(step, twin.scale)
+    parameters = [value for name, value in layer.named_parameters() if name != "bias"]
+    assert_same_learned_gradients(*(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, twin.value)))
     (of_width,) = torch.autograd.grad(bits_of(quantizer), [v for n, v in quantizer.named_parameters() if n.endswith("bit_width_offset")])
     assert float(of_width) == 1

@@ -1,0 +1,147 @@
+"""Methods of training for a chip: what each of them changes, needs and refuses, and the price they face."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from stochsim.hardware import Noise, Reliability, preset
+from stochsim.models import LinearGaussianSettings
+from stochsim.networks import ArchitectureSettings, quantised_from_float
+from stochsim.settings import SettingError
+from stochsim.training import TrainSettings, learn_decoder, train_float, train_quantised
+from stochsim.training.loop import torch_generator
+
+INPUTS, NEURONS = 8, 6
+MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
+STIMULI = np.random.default_rng(0).standard_normal((300, INPUTS)).astype(np.float32)
+SHORT = TrainSettings(steps=20, batch=32)
+HARDWARE = preset("digital-45nm")
+METHODS = ["post-training", "quantisation-aware", "noise-aware"]
+KINDS = ["single", "deep", "recurrent"]
+
+
+@pytest.fixture(scope="module")
+def starts():
+    """A float network of each architecture, of one decoder."""
+    decoder = learn_decoder(STIMULI, MODEL, TrainSettings(steps=100, batch=64, learning_rate=0.05), 1)
+    return {
+        kind: train_float(decoder, STIMULI, MODEL, SHORT, 0.0, 1, architecture=ArchitectureSettings(kind=kind, **more))
+        for kind, more in (("single", {}), ("deep", {"hidden_per_neuron": 2}), ("recurrent", {"steps": 5}))
+    }
+
+
+def state(network):
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def moved(one, other):
+    a, b = one.state_dict(), other.state_dict()
+    return {name for name in a if not torch.equal(a[name], b[name])}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_post_training_rounds_and_that_is_all(starts, kind):
+    """Weights are the float ones; the network is what rounding gives, whatever the steps; its terms are measured all the same."""
+    start = starts[kind]
+    before = state(start.network)
+    found = train_quantised(start, STIMULI, MODEL, SHORT, (3, 4, 5), 2, method="post-training")
+    own = start.network.linears()
+    for name, layer in found.network.linears().items():
+        assert torch.equal(layer.weight, own[name].weight)
+    fit = quantised_from_float(start.network, torch.tensor(STIMULI), 3, 4, 5, torch_generator(2, "fit"))
+    assert moved(found.network, fit) == set()
+    assert all(torch.equal(before[name], value) for name, value in start.network.state_dict().items())
+    assert torch.equal(found.decoder, start.decoder)
+    assert found.decoder is not start.decoder
+    assert (found.result.steps, found.result.method) == (0, "post-training")
+    assert set(found.result.terms) == {"reconstruction", "activity", "reliability"}
+    assert all(math.isfinite(value) for value in found.result.terms.values())
+
+
+@pytest.mark.parametrize("method", METHODS[1:])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_others_train_on_from_there(starts, kind, method):
+    hardware = HARDWARE.replace(noise=Noise(read_sigma=0.1, weight_sigma=0.02, input_dither="stochastic"))
+    found = train_quantised(starts[kind], STIMULI, MODEL, SHORT, (3, 4, 5), 2, method=method, hardware=hardware)
+    fit = quantised_from_float(
+        starts[kind].network, torch.tensor(STIMULI), 3, 4, 5, torch_generator(2, "fit"), by_posterior="noise" in method
+    )
+    weights = {f"{name}.weight" for name, layer in found.network.named_modules() if layer in found.network.linears().values()}
+    assert len(weights) == len(found.network.linears())
+    assert weights <= moved(found.network, fit)
+    assert found.result.method == method
+    assert found.result.steps == round(20 * found.network.steps_share)
+    assert torch.equal(found.decoder, starts[kind].decoder)
+    scale = {name for name in moved(found.network, fit) if name.startswith("output_quantizer")}
+    assert scale == (set() if method == "noise-aware" or kind == "recurrent" else scale)
+    assert all(bool(torch.isfinite(value).all()) for value in found.network.state_dict().values())
+
+
+def test_noise_aware_training_needs_a_hardware(starts):
+    with pytest.raises(SettingError, match="'method' = 'noise-aware': needs the Hardware"):
+        train_quantised(starts["single"], STIMULI, MODEL, SHORT, (4, 4, 4), 2, method="noise-aware")
+
+
+@pytest.mark.parametrize(
+    ("method", "nearest"), [("noise-awake", "noise-aware"), ("post-train", "post-training"), ("qat", "quantisation-aware")]
+)
+def test_unknown_methods_are_refused(starts, method, nearest):
+    with pytest.raises(SettingError, match=f"'method' = '{method}'.*{nearest}"):
+        train_quantised(starts["single"], STIMULI, MODEL, SHORT, (4, 4, 4), 2, method=method)
+
+
+def test_an_exchange_rate_needs_a_hardware(starts):
+    priced = SHORT.model_copy(update={"exchange": 1e12})
+    for call in (
+        lambda: train_quantised(starts["single"], STIMULI, MODEL, priced, (4, 4, 4), 2),
+        lambda: train_float(starts["single"], STIMULI, MODEL, priced, 0.0, 2),
+    ):
+        with pytest.raises(SettingError, match=r"'exchange' = 1e\+12 nat/J: needs a Hardware"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("rho", "law"), [(0.0, {"e_bit_j": 3e-13}), (0.5, {"e0_j": 2e-13}), (1.0, {"e0_j": 2e-13}), (2.0, {"e0_j": 5e-14})]
+)
+def test_the_exchange_rate_makes_the_price_that_training_faces(starts, rho, law):
+    """c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0; s is the chip's. The float network and every method alike."""
+    rate, hardware = 4e12, HARDWARE.replace(reliability=Reliability(s=0.7, **law))
+    settings = SHORT.model_copy(update={"exchange": rate})
+    expected = rate * law["e0_j"] * rho if rho else rate * law["e_bit_j"] / math.log(2)
+    start = train_float(starts["single"], STIMULI, MODEL, settings, rho, 2, hardware=hardware)
+    made = [train_quantised(start, STIMULI, MODEL, settings, (4, 4, 4), 2, method=m, hardware=hardware) for m in METHODS]
+    for one in (start, *made):
+        assert one.result.c == pytest.approx(expected)
+        assert (one.result.s, one.result.exchange, one.rho) == (0.7, rate, rho)
+    sigma = made[0].network.log_sigma.detach().exp().numpy().astype(float)
+    ratio = 0.7 / sigma
+    cost = expected * np.sum(np.log(ratio) if rho == 0 else (ratio**rho - 1) / rho)
+    assert made[0].result.terms["reliability"] == pytest.approx(cost, rel=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"c": 2.0, "exchange": 1e12}, {"s": 2.0, "exchange": 1e12}])
+def test_a_price_is_given_once(settings):
+    with pytest.raises(SettingError, match="beside 'exchange'"):
+        TrainSettings(**settings)
+
+
+def test_a_network_buys_less_noise_where_the_chip_adds_its_own(starts):
+    """The price is on all noise before the quantiser, so its sd ends where it would: that of the posterior. A network that is not told
+    ends with the same sigma on any chip, and with more noise than it should have."""
+    settings = TrainSettings(steps=400, batch=64, learning_rate=0.05)
+    start = train_float(starts["single"], STIMULI, MODEL, settings, 0.0, 3)
+    posterior = 1 / np.sqrt(np.diag(start.decoder_array.T @ start.decoder_array / 0.25 + np.eye(NEURONS)))
+    added = 0.7 * float(posterior.min())
+    sigmas = {}
+    for method, read_sigma in (("noise-aware", 0.0), ("noise-aware", added), ("quantisation-aware", 0.0), ("quantisation-aware", added)):
+        hardware = HARDWARE.replace(noise=Noise(read_sigma=read_sigma))
+        found = train_quantised(start, STIMULI, MODEL, settings, (8, 8, 8), 3, method=method, hardware=hardware)
+        sigmas[method, read_sigma] = found.network.log_sigma.detach().exp().numpy().astype(float)
+    quiet, noisy = sigmas["noise-aware", 0.0], sigmas["noise-aware", added]
+    assert (noisy < 0.9 * quiet).all()
+    np.testing.assert_allclose(np.hypot(noisy, added), quiet, rtol=0.05)
+    np.testing.assert_allclose(quiet, posterior, rtol=0.05)
+    assert np.array_equal(sigmas["quantisation-aware", 0.0], sigmas["quantisation-aware", added])
+    assert (np.hypot(sigmas["quantisation-aware", added], added) > 1.1 * posterior).all()
