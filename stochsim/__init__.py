@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from stochsim.energy import Energy, Operations, format_energy
     from stochsim.hardware import Hardware, Noise, Precision, preset, presets
     from stochsim.keys import fold_in
-    from stochsim.models import LinearGaussian, LinearGaussianSettings, Reference, SparseCoding, SparseCodingSettings, build_model
-    from stochsim.networks import FeedForward, NetworkSettings, quantised_from_float
+    from stochsim.models import (
+        GaussianScaleMixtureSettings,
+        LinearGaussian,
+        LinearGaussianSettings,
+        Reference,
+        SparseCoding,
+        SparseCodingSettings,
+        build_model,
+    )
+    from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, quantised_from_float
     from stochsim.posterior import Estimate, Survival, Yardstick, cliff, compare, survival
     from stochsim.report import write_report
     from stochsim.settings import SettingError, StochsimError
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from stochsim.training import (
         Trained,
         TrainSettings,
+        learn_bits,
         learn_decoder,
         load_network,
         objective,
@@ -39,25 +48,30 @@ _FILES = {
     "stochsim.energy": ("Energy", "Operations", "format_energy"),
     "stochsim.hardware": ("Hardware", "Noise", "Precision", "preset", "presets"),
     "stochsim.keys": ("fold_in",),
-    "stochsim.models": ("LinearGaussian", "LinearGaussianSettings", "Reference", "SparseCoding", "SparseCodingSettings", "build_model"),
-    "stochsim.networks": ("FeedForward", "NetworkSettings", "quantised_from_float"),
+    "stochsim.models": (
+        *("GaussianScaleMixtureSettings", "LinearGaussian", "LinearGaussianSettings", "Reference", "SparseCoding"),
+        *("SparseCodingSettings", "build_model"),
+    ),
+    "stochsim.networks": ("ArchitectureSettings", "FeedForward", "NetworkSettings", "quantised_from_float"),
     "stochsim.posterior": ("Estimate", "Survival", "Yardstick", "cliff", "compare", "survival"),
     "stochsim.report": ("write_report",),
     "stochsim.settings": ("SettingError", "StochsimError"),
     "stochsim.sweep": ("Study", "collect", "run_sweep"),
     "stochsim.training": (
-        *("TrainSettings", "Trained", "learn_decoder", "load_network", "objective", "save_network"),
+        *("TrainSettings", "Trained", "learn_bits", "learn_decoder", "load_network", "objective", "save_network"),
         *("train", "train_float", "train_quantised"),
     ),
 }
 
 __all__ = [
+    "ArchitectureSettings",
     "Chip",
     "Dataset",
     "Energy",
     "Estimate",
     "FeedForward",
     "FloatChip",
+    "GaussianScaleMixtureSettings",
     "Hardware",
     "LinearGaussian",
     "LinearGaussianSettings",
@@ -86,6 +100,7 @@ __all__ = [
     "float_program",
     "fold_in",
     "format_energy",
+    "learn_bits",
     "learn_decoder",
     "load_dataset",
     "load_network",

@@ -113,8 +113,8 @@ class _Sign(torch.autograd.Function):
 
 @functools.lru_cache(maxsize=64)
 def _threshold(value: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """What the learned scale is divided by, as Brevitas rounds it: two to its binary logarithm."""
-    return 2.0 ** torch.log2(torch.tensor(float(value), dtype=dtype)).to(device)
+    """What the learned scale is divided by, as Brevitas rounds it: two to its binary logarithm, in float32."""
+    return (2.0 ** torch.log2(torch.tensor(float(value)))).to(device, dtype)
 
 
 def _implementation(module: Any) -> Any:

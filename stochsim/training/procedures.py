@@ -61,6 +61,10 @@ class _Task:
     progress: Progress | None = None
     noise: HardwareNoise | None = None
 
+    def nothing(self, terms: dict[str, float] | None = None, saturated_share: float = 0.0) -> TrainResult:
+        """What is left where nothing was trained, or not to the end."""
+        return TrainResult(terms or {}, saturated_share, 0.0, self.price.c, self.price.s, self.settings.exchange)
+
     def run(self, network: Network, decoder: torch.Tensor, own: bool, extra: Any = None) -> Trained:
         decoder = decoder.clone()
         try:
@@ -68,7 +72,7 @@ class _Task:
                 network, self.stimuli, decoder, self.model, self.settings, self.price, self.key, own, self.progress, self.noise, extra
             )
         except TrainingDiverged as error:
-            error.trained = Trained(error.network, error.decoder, self.price.rho, TrainResult({}, 0.0, 0.0))  # type: ignore[attr-defined]
+            error.trained = Trained(error.network, error.decoder, self.price.rho, self.nothing())  # type: ignore[attr-defined]
             raise
         return Trained(network, decoder, self.price.rho, result)
 
@@ -190,8 +194,7 @@ def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task)
     with torch.no_grad():
         response = network.response(fit[:256], draws)
         terms = objective_of(fit[:256], response, start.decoder, task.model, task.price, draws)
-    result = TrainResult(terms.values(), network.saturated_share(), 0.0, task.price.c, task.price.s, task.settings.exchange)
-    return Trained(network, start.decoder.clone(), start.rho, result)
+    return Trained(network, start.decoder.clone(), start.rho, task.nothing(terms.values(), network.saturated_share()))
 
 
 def _with_method(trained: Trained, method: str) -> Trained:
