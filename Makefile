@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench results
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
@@ -35,4 +35,9 @@ bench: $(STAMP) ## run every benchmark with --quick; figures and JSON go to runs
 	@set -e; for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
 		name=$$(basename $$script .py); echo "== $$name"; \
 		$(BIN)/python $$script --quick --json runs/bench/$$name.json --out runs/bench/$$name; \
+	done
+
+results: $(STAMP) ## run the benchmarks of benchmarks/results in full; hours, can be stopped and goes on
+	@set -e; for name in linear_gaussian_gates emergence posterior_survival learned_bits training_speed; do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --out benchmarks/results; \
 	done

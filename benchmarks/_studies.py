@@ -16,6 +16,7 @@ from stochsim.sweep import Result, Results, collect, run_sweep
 STUDIES = Path(__file__).parent / "studies"
 RUNS = Path("runs")
 Changes = dict[str, dict[str, Any]]
+PICTURES = ("survival", "distance", "energy", "scatter")
 SHOWN = ("d", "d_axes", "d_projections", "mean_error", "log_sd_bias", "log_sd_correlation", "covariance_error", "coverage_90", "elbo_nat")
 
 
@@ -36,11 +37,14 @@ def run_study(name: str, changes: Changes, folder: str | None = None) -> Results
 
 
 def publish(results: Results, name: str, options: Options) -> None:
-    """Pictures and NAME.csv, one short row per cell over all keys, into the folder of --out."""
+    """Pictures, NAME.csv, one short row per cell over all keys, and NAME.json, study, versions and machine, into the folder of --out."""
     if options.out is None:
         return
     for path in save_figures(results, options.out):
-        path.rename(path.with_name(f"{name}_{path.name}"))
+        if path.stem in PICTURES:
+            path.rename(path.with_name(f"{name}_{path.name}"))
+        else:
+            path.unlink()
     with (options.out / f"{name}.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_header(results))

@@ -1,30 +1,33 @@
 """Widths learned under their price: how many bits does a network buy as a joule gets dearer, and are they better spent than uniform ones?
 
-A single-layer network for sparse coding of natural image patches learns the widths of its weights, inputs and outputs under lambda [nat/J]
-times the joules of a read on an in-memory chip, for five values of lambda; beside it the same network at uniform widths of 2 to 8 bits,
-trained for as many steps. Widths move by Brevitas's learned bit width: at least 2, rounded to whole bits, the gradient passes the rounding.
+A single-layer network for sparse coding of natural image patches learns the widths of its weights, inputs and outputs under lambda times
+the joules of a read on a noisy in-memory chip, for five values of lambda [nat/J], and is then trained for that chip at these widths; beside
+it the same network at uniform widths of 2 to 8 bits, trained in the same way. Widths move by Brevitas's learned bit width: at least 2,
+rounded to whole bits, the gradient passes the rounding.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from _bench import Figure, Options, main
 
 from stochsim.data import evaluation_stimuli, load_dataset
 from stochsim.deploy import Chip, export_program
-from stochsim.hardware import preset
+from stochsim.hardware import Noise, preset
 from stochsim.keys import fold_in
 from stochsim.models import SparseCodingSettings, build_model
 from stochsim.posterior import Estimate, Yardstick, mean_estimate
-from stochsim.training import Trained, TrainSettings, learn_bits, learn_decoder, train_quantised
+from stochsim.training import Method, Trained, TrainSettings, learn_bits, learn_decoder, train_quantised
 from stochsim.training.bit_price import joules_per_read
 
 EXCHANGES = (1e9, 1e10, 1e11, 3e11, 1e12)
 UNIFORM = (2, 3, 4, 5, 6, 7, 8)
 STEPS, STIMULI, READS = 1500, 32, 1000
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
-CHIP = preset("in-memory-28nm")
+CHIP = preset("in-memory-28nm").replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
+METHOD: Method = "noise-aware"
 CLEARLY = 0.01  # posterior sd: what counts as a lower D
 
 
@@ -57,11 +60,12 @@ class Bench:
     def learned(self, exchange: float) -> Point:
         """The network that buys its widths at this rate."""
         settings = self.settings.model_copy(update={"exchange": exchange})
-        return self._point(learn_bits(self.full, self.train, MODEL, settings, CHIP, fold_in(self.key, "learned", str(exchange))))
+        return self._point(learn_bits(self.full, self.train, MODEL, settings, CHIP, self.key, method=METHOD))
 
     def uniform(self, bits: int) -> Point:
         """The network at one width throughout."""
-        return self._point(train_quantised(self.full, self.train, MODEL, self.settings, (bits,) * 3, fold_in(self.key, "uniform", bits)))
+        chosen: dict[str, Any] = {"method": METHOD, "hardware": CHIP}
+        return self._point(train_quantised(self.full, self.train, MODEL, self.settings, (bits,) * 3, self.key, **chosen))
 
     def _point(self, trained: Trained) -> Point:
         program = export_program(trained)

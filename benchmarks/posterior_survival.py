@@ -8,6 +8,7 @@ rounded to the output's grid, a ceiling for every network. Resumable: the same c
 
 from itertools import pairwise
 
+import numpy as np
 from _bench import Figure, Options, main
 from _lattice import lattice_distances, lattice_survival
 from _studies import figure, lower_end, publish, run_study
@@ -77,7 +78,7 @@ def _best_at_three(results: Results) -> list[Figure]:
     if 3 not in (results.study.grid.bits or ()):
         return []
     rows = [results.find(kind, 3, method="noise-aware") for kind in results.study.grid.architecture]
-    best = max(rows, key=lambda row: _survival(row).value)
+    best = max(rows, key=lambda row: _survival(row).value if _survival(row).available else -np.inf)
     return [figure(f"3 bits, noise-aware, best ({ARCHITECTURE_WORDS[best.architecture]}): S", _survival(best), bar=0.9)]
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from stochsim.networks.deep import Deep
     from stochsim.networks.feed_forward import FeedForward
     from stochsim.networks.noise import Draws, HardwareNoise
-    from stochsim.networks.quantise import build_network, frozen_bits, quantised_from_float
+    from stochsim.networks.quantise import build_network, quantised_from_float
     from stochsim.networks.quantizers import optimal_step
     from stochsim.networks.recurrent import Recurrent
 
@@ -26,7 +26,6 @@ __all__ = [
     "Recurrent",
     "Response",
     "build_network",
-    "frozen_bits",
     "optimal_step",
     "quantised_from_float",
 ]
@@ -38,7 +37,7 @@ __getattr__ = lazy_names(
         "stochsim.networks.deep": ("Deep",),
         "stochsim.networks.feed_forward": ("FeedForward",),
         "stochsim.networks.noise": ("Draws", "HardwareNoise"),
-        "stochsim.networks.quantise": ("build_network", "frozen_bits", "quantised_from_float"),
+        "stochsim.networks.quantise": ("build_network", "quantised_from_float"),
         "stochsim.networks.quantizers": ("optimal_step",),
         "stochsim.networks.recurrent": ("Recurrent",),
     },

@@ -55,15 +55,14 @@ class Deep(Network):
                 self.spread.weight[:, rows] = torch.eye(neurons) * _SLOPE * float(np.sign(offset)) / count
             self.base.copy_(single.log_sigma)
 
-    def centre_hidden_codes(self, before: float = 0.0) -> None:
+    def centre_hidden_codes(self) -> None:
         """Move the biases so that hidden codes, whose values reach from -1 to 1 - step, stand for -1 + step/2 … 1 - step/2.
 
-        Uncentred, the upper half of a hidden unit's range would clip a step early: of two-bit units, at a half. before: the half step by
-        which they have been moved already.
+        Uncentred, the upper half of a hidden unit's range would clip a step early: of two-bit units, at a half.
         """
         if self.settings.output_bits == 1:
             return
-        half = 0.5 * float(scale_of(self.hidden_quantizer)) - before
+        half = 0.5 * float(scale_of(self.hidden_quantizer))
         with torch.no_grad():
             self.hidden.bias.sub_(half)
             for layer in (self.last, self.spread):

@@ -9,7 +9,7 @@ from stochsim.networks.base import Network
 from stochsim.networks.deep import Deep
 from stochsim.networks.feed_forward import FeedForward
 from stochsim.networks.noise import Draws
-from stochsim.networks.quantizers import optimal_step, optimal_weight_step, scale_of
+from stochsim.networks.quantizers import optimal_step, optimal_weight_step
 from stochsim.networks.recurrent import Recurrent
 from stochsim.networks.settings import NetworkSettings
 
@@ -70,27 +70,6 @@ def quantised_from_float(
             quantised.fix_output_scale()
         quantised.keep_bounds()
     return quantised
-
-
-def frozen_bits(network: Network, widths: tuple[int, int, int]) -> Any:
-    """A network of fixed widths (weight, input, output bits) from one whose widths were learned: weights, noise and ranges as they are.
-
-    The hidden and spread codes of a deep network, whose width is not learned, get that of the outputs at the range that they had.
-    """
-    s = network.settings
-    scales = {name: float(layer.quant_weight().scale.detach()) for name, layer in network.linears().items()}
-    if "spread_code" in s.scales:
-        scales["spread_code"] = s.scales["spread_code"] * 2.0 ** ((s.output_bits or 0) - widths[2])
-    update: dict[str, Any] = {"weight_bits": widths[0], "input_bits": widths[1], "output_bits": widths[2], "learned_bits": False}
-    update |= {"weight_scale": scales.pop("weight"), "scales": s.scales | scales}
-    for name in ("input", "output"):
-        update[f"{name}_scale"] = float(scale_of(getattr(network, f"{name}_quantizer")).detach())
-    fixed = build_network(s.model_copy(update=update))
-    with torch.no_grad():
-        _copy(network, fixed)
-        if isinstance(fixed, Deep) and isinstance(network, Deep):
-            fixed.centre_hidden_codes(before=0.5 * float(scale_of(network.hidden_quantizer)))
-    return fixed
 
 
 def _copy(source: Network, target: Network) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from stochsim.report import words
 from stochsim.report.style import FAINT, QUIET, label_ends, new_figure, styled
@@ -26,12 +27,13 @@ def distance_figure(results: Results) -> Figure:
     """D with 95 % bars: left of float networks against ρ, one line per architecture; right of networks and controls at the smallest ρ."""
     rows = distance_rows(results)
     rhos = sorted({row.rho for row in rows if row.is_float})
-    least = [row for row in rows if row.rho == min(results.study.grid.rho)]
+    rho = min(results.study.grid.rho)
+    least = [row for row in rows if row.rho == rho or not row.architecture]  # what is no network's holds for every ρ
     height = max(3.6, 0.8 + 0.27 * len(least))
     figure, axes = new_figure(1, 2 if len(rhos) > 1 else 1, height)
     if len(rhos) > 1:
         _along_rho(axes[0][0], [row for row in rows if row.is_float])
-    _controls(axes[0][-1], least)
+    _controls(axes[0][-1], least, rho)
     return figure
 
 
@@ -52,7 +54,7 @@ def _along_rho(ax: Axes, rows: list[Result]) -> None:
     label_ends(ax, ends)
 
 
-def _controls(ax: Axes, rows: list[Result]) -> None:
+def _controls(ax: Axes, rows: list[Result], rho: float) -> None:
     """One line per cell, networks first, then their controls, then those that are no network's."""
     order = list(_MARKERS)
     rows = sorted(rows, key=lambda row: (order.index(row.architecture), bool(row.control)))
@@ -68,8 +70,9 @@ def _controls(ax: Axes, rows: list[Result]) -> None:
     ax.set_yticks(range(len(rows)), labels, fontsize=9)
     ax.invert_yaxis()
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter("")
     ax.set_xlabel(_LABEL)
-    title = f"ρ = {rows[0].rho:g}: networks (filled) and controls" if rows else "no cell stored yet"
+    title = f"ρ = {rho:g}: networks (filled) and controls" if rows else "no cell stored yet"
     ax.set_title(title, loc="left", color=QUIET, fontsize=10)

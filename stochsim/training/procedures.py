@@ -19,7 +19,6 @@ from stochsim.networks import (
     Network,
     NetworkSettings,
     build_network,
-    frozen_bits,
     quantised_from_float,
 )
 from stochsim.settings import SettingError, StochsimError, nearest
@@ -162,13 +161,14 @@ def learn_bits(
     key: int,
     *,
     first: tuple[int, int, int] = (8, 8, 8),
+    method: Method = "quantisation-aware",
     progress: Progress | None = None,
 ) -> Trained:
     """A network whose widths (weight, input, output) are learned under their price, exchange [nat/J] times joules per read on `hardware`.
 
-    c and s stay those of the settings' defaults, so that rho and c do not move with the exchange rate. Half of the steps learn widths
-    (Brevitas rounds them to whole bits, 2 at least; the gradient passes through), half train on at what was found.
-    Raises SettingError without an exchange rate, and for a deep network.
+    Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to whole bits, 2 at least; the gradient passes
+    through); then the network of these widths is trained from `start` on by `method`, as any other of fixed widths. c and s are the
+    settings' own, so that they do not move with the exchange rate. Raises SettingError without an exchange rate, and for a deep network.
     """
     exchange = settings.exchange
     if exchange is None:
@@ -178,14 +178,14 @@ def learn_bits(
         raise SettingError(
             "'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; hidden codes have none of their own"
         )
-    settings = settings.model_copy(update={"steps": max(1, settings.steps // 2)})
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     network = quantised_from_float(start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True)
-    task = _Task(_tensor(stimuli), model, settings, Price(start.rho, 1.0, 1.0), key, progress)
-    learned = task.run(network, start.decoder, False, BitPrice(hardware, exchange))
-    found = learned_widths(learned.network)
-    fixed = frozen_bits(learned.network, found)
-    return _with_method(task.run(fixed, start.decoder, False), "learned-bits")
+    fixed = settings.model_copy(update={"exchange": None})
+    shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
+    task = _Task(_tensor(stimuli), model, shorter, Price(start.rho, settings.c, settings.s), key, progress)
+    found = learned_widths(task.run(network, start.decoder, False, BitPrice(hardware, exchange)).network)
+    trained = train_quantised(start, stimuli, model, fixed, found, key, method=method, hardware=hardware, progress=progress)
+    return dataclasses.replace(trained, result=dataclasses.replace(trained.result, exchange=exchange))
 
 
 def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task) -> Trained:

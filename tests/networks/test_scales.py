@@ -10,11 +10,10 @@ from stochsim.networks import (
     FeedForward,
     NetworkSettings,
     build_network,
-    frozen_bits,
     optimal_step,
     quantised_from_float,
 )
-from stochsim.networks.quantizers import bits_of, scale_of, scale_parameter
+from stochsim.networks.quantizers import scale_of, scale_parameter
 
 INPUTS, NEURONS = 8, 6
 KINDS = ["single", "deep", "recurrent"]
@@ -96,63 +95,3 @@ def test_by_posterior_errors_count_in_posterior_sds_and_the_scale_stays(kind):
     plain = quantised_from_float(network, x, 4, 4, 3, generator(5))
     assert scale_parameter(plain.output_quantizer).requires_grad == (kind != "recurrent")
     assert plain.settings.output_scale != pytest.approx(expected, rel=1e-3)
-
-
-def learned(kind, widths):
-    """A network whose learned widths have moved from 8 bits to these, and the float one it started from."""
-    start = float_network(kind)
-    network = quantised_from_float(start, stimuli(), 8, 8, 8, generator(5), learned_bits=True).eval()
-    with torch.no_grad():
-        for name, value in network.named_parameters():
-            if name.endswith("bit_width_offset"):
-                which = 1 if name.startswith("input") else 2 if name.startswith("output") else 0
-                value.fill_(widths[which] - 2)
-    return start, network
-
-
-def answers(network, x):
-    """Samples and spread, or moments."""
-    with torch.no_grad():
-        found = network.response(x, Draws(generator(7)))
-    return (found.mean, found.covariance) if found.samples is None else (found.samples, found.spread)
-
-
-@pytest.mark.parametrize("widths", [(8, 8, 8), (4, 5, 3), (2, 3, 6)])
-@pytest.mark.parametrize("kind", ["single", "recurrent"])
-def test_fixed_widths_answer_as_the_learned_ones_did(kind, widths):
-    """Same weights, ranges, noise and random numbers; but for codes on edges, same values."""
-    _, before = learned(kind, widths)
-    fixed = frozen_bits(before, widths).eval()
-    s, x = fixed.settings, stimuli(200, 8)
-    assert (s.weight_bits, s.input_bits, s.output_bits, s.learned_bits) == (*widths, False)
-    for name, layer in fixed.linears().items():
-        torch.testing.assert_close(layer.quant_weight().value, before.linears()[name].quant_weight().value, rtol=1e-5, atol=1e-6)
-    for name in ("input_quantizer", "output_quantizer"):
-        torch.testing.assert_close(scale_of(getattr(fixed, name)), scale_of(getattr(before, name)), rtol=1e-5, atol=0)
-    assert float(bits_of(fixed.output_quantizer)) == widths[2]
-    for own, other in zip(answers(fixed, x), answers(before, x), strict=True):
-        assert float(((own - other).abs() > 1e-4).float().mean()) < 0.002
-    assert fixed.output_half_range() == pytest.approx(before.output_half_range(), rel=1e-5)
-
-
-@pytest.mark.parametrize("bits", [2, 3, 4, 8])
-def test_fixed_widths_of_a_deep_network_keep_the_ranges_of_its_inner_codes(bits):
-    """Hidden and spread codes, of 8 bits until then, get the width of the outputs: their steps grow, their ranges and centres stay."""
-    _, before = learned("deep", (8, 8, bits))
-    fixed = frozen_bits(before, (8, 8, bits)).eval()
-    times = 2.0 ** (8 - bits)
-    for name in ("hidden_quantizer", "spread_quantizer"):
-        old, new = getattr(before, name), getattr(fixed, name)
-        assert float(scale_of(new)) == pytest.approx(times * float(scale_of(old)), rel=1e-5)
-        assert float(bits_of(new)) == bits
-    shift = 2.0**-bits - 2.0**-8
-    torch.testing.assert_close(fixed.hidden.bias, before.hidden.bias - shift)
-    x = stimuli(400, 8)
-    with torch.no_grad():
-        hidden = [net.hidden(net.read_input(x, Draws(generator()), None)[0]) for net in (before, fixed)]
-        torch.testing.assert_close(hidden[0] - hidden[1], torch.full_like(hidden[0], shift), rtol=1e-3, atol=1e-5)
-        sigma = [float_network("deep").heads(x)[1].log(), answers(fixed, x)[1].log()]
-        off = float((sigma[0] - sigma[1]).square().mean().sqrt())
-    direct = quantised_from_float(float_network("deep"), stimuli(), 8, 8, bits, generator(5)).eval()
-    best = float((sigma[0] - answers(direct, x)[1].log()).square().mean().sqrt())
-    assert off < 2.5 * best + 0.003

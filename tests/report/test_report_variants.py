@@ -182,7 +182,7 @@ def test_float_networks_alone_have_a_page_without_joules(floats: Path, tmp_path:
     assert "converter" not in words[: words.index("Every cell")]
     assert "price model decides" not in words
     names = [path.name for path in save_figures(collect(floats), tmp_path)]
-    assert names == ["scatter.png", "dictionary.png"]
+    assert names == ["distance.png", "scatter.png", "dictionary.png"]
     shown = [(kind, control, "float") for control in ("", "no-noise") for kind in ("single", "recurrent")]
     assert opens(table_lines(console_table(collect(floats))), [*shown, ("", "vae", "float")])
 
