@@ -65,7 +65,7 @@ def task_of(stimuli: np.ndarray, neurons: int = NEURONS, steps: int = FIRST_STEP
 
 def our_steps(task: Task, network: Network, hardware: Hardware | None, steps: int, device: str) -> Way:
     """A call that takes so many steps of `train`."""
-    settings = TrainSettings(steps=round(steps / network.steps_share), device=device)
+    settings = TrainSettings(steps=round(steps / network.shares[0]), device=device)
     noise = None if hardware is None else HardwareNoise.of(hardware)
 
     def work() -> float:
@@ -134,7 +134,7 @@ def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
     stimuli, decoder = task.stimuli.to(device), task.start.decoder.to(device)
     settings, generator = TrainSettings(), torch_generator(0, "plain")
     batch = max(1, round(settings.batch * like.batch_share))
-    rate = settings.learning_rate * (like.rate_share if like.settings.is_float else like.quantised_rate_share)
+    rate = settings.learning_rate * like.shares[1]
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
 
     @one_thread()

@@ -82,6 +82,13 @@ class Network(torch.nn.Module, ABC):
                 self.output_quantizer = activation_quantizer(settings.output_bits, settings.output_scale, settings.learned_bits)
             self.build(generator)
 
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Steps and learning rate, each as a share of what the settings say."""
+        if self.settings.is_float:
+            return self.steps_share, self.rate_share
+        return self.quantised_steps_share, self.quantised_rate_share
+
     @abstractmethod
     def build(self, generator: torch.Generator | None) -> None:
         """Make the layers."""

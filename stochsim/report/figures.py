@@ -49,7 +49,8 @@ def _draw_panel(results: Results, panel: Panel, ax: Axes, limits: tuple[float, f
     margin = 0.06 * (panel.widths[-1] - panel.widths[0]) or 0.5
     ax.set_xlim(panel.widths[0] - margin, panel.widths[-1] + margin)
     ax.set_xticks(panel.widths, [str(width) for width in panel.widths])
-    ax.set_xlabel("bits of weights, inputs and outputs" if panel.axis == "bits" else words.AXIS_WORDS[panel.axis])
+    tied = "bits of weights, inputs and outputs" if len(panels(results)[0]) < 3 else "bits"
+    ax.set_xlabel(tied if panel.axis == "bits" else words.AXIS_WORDS[panel.axis])
     ax.set_title(panel_title(results, panel), loc="left", color=QUIET, fontsize=10)
     if has_survival(results):
         _reference_lines(ax)

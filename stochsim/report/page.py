@@ -159,8 +159,9 @@ def _subtitle(results: Results) -> str:
     source = "natural image patches" if data.kind == "patches" else "handwritten digits"
     settings = len(grid.widths()) + grid.float
     axes = [f"{len(names)} {what}s" for what, names in (("architecture", grid.architecture), ("method", grid.method)) if len(names) > 1]
-    axes += [f"{settings} settings of bits"] if settings else []
-    axes += [f"{len(grid.noise)} noise levels", f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
+    axes += [f"{settings} settings of bits"] if settings > 1 else []
+    axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
+    axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
     price = f"price of reliability: {price_of_reliability(results)}"
     return f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; {' × '.join(axes)}; {price}"
 

@@ -154,10 +154,8 @@ def train(
     network.to(device).train()
     stimuli, learned = stimuli.to(device), decoder.to(device).requires_grad_(learn_decoder)
     draws = Draws(torch_generator(key, "train"), device)
-    shares = (network.steps_share, network.rate_share)
-    if not network.settings.is_float:
-        shares = (network.quantised_steps_share, network.quantised_rate_share)
-    steps, rate = max(1, round(settings.steps * shares[0])), settings.learning_rate * shares[1]
+    steps_share, rate_share = network.shares
+    steps, rate = max(1, round(settings.steps * steps_share)), settings.learning_rate * rate_share
     batch = max(1, round(settings.batch * network.batch_share))
     optimizer = _optimizer(network, [learned] * learn_decoder, rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step / steps))

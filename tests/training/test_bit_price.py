@@ -13,7 +13,7 @@ from stochsim.hardware import preset
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network, quantised_from_float
 from stochsim.settings import SettingError
-from stochsim.training import Trained, TrainResult, TrainSettings, learn_bits
+from stochsim.training import Trained, TrainResult, TrainSettings, learn_bits, train_quantised
 from stochsim.training.bit_price import BitPrice, interpolated, joules_per_read, learned_widths, present_bits
 
 INPUTS, NEURONS = 8, 6
@@ -142,11 +142,19 @@ def test_dear_bits_end_fewer():
     cheap, dear = learned(1e3), learned(1e17)
     assert min(widths_of(cheap)) >= 7
     assert all(few < many for few, many in zip(widths_of(dear), widths_of(cheap), strict=True))
-    for one in (cheap, dear):
-        assert one.result.method == "learned-bits"
+    for one, exchange in ((cheap, 1e3), (dear, 1e17)):
+        assert (one.result.method, one.result.exchange) == ("quantisation-aware", exchange)
         assert not one.network.settings.learned_bits
         assert (one.result.c, one.result.s) == (1.0, 1.0)
         export_program(one)  # the widths are fixed by now
+
+
+def test_what_ends_is_a_network_trained_at_these_widths_like_any_other():
+    found = learned(1e14)
+    settings = TrainSettings(steps=400, batch=32, learning_rate=0.02)
+    same = train_quantised(trained(network()), STIMULI, MODEL, settings, tuple(widths_of(found)), 1)
+    for name, value in same.network.state_dict().items():
+        assert torch.equal(value, found.network.state_dict()[name]), name
 
 
 def test_they_never_end_below_two():
