@@ -7,6 +7,8 @@ from stochsim.report import words
 from stochsim.report.variants import Variant, network_words, quantised
 from stochsim.sweep import Result, Results
 
+MOST_COLUMNS = 3
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -21,11 +23,12 @@ class Panel:
 
 
 def panels(results: Results) -> list[list[Panel]]:
-    """Rows of panels: one row per ρ and method, one column per architecture and bit axis that is swept."""
-    grid = results.study.grid
-    columns = [(kind, axis) for kind in grid.architecture for axis in words.swept_axes(results)]
-    rows = [(rho, method) for rho in sorted(grid.rho) for method in grid.method]
-    return [[_panel(results, Variant(kind, method), rho, axis) for kind, axis in columns] for rho, method in rows]
+    """Rows of panels: one row per ρ and method, one column per architecture and bit axis; where these are many, architectures are rows."""
+    grid, axes = results.study.grid, words.swept_axes(results)
+    rows = [(rho, method, grid.architecture) for rho in sorted(grid.rho) for method in grid.method]
+    if len(grid.architecture) * len(axes) > MOST_COLUMNS:
+        rows = [(rho, method, (kind,)) for rho, method, kinds in rows for kind in kinds]
+    return [[_panel(results, Variant(kind, method), rho, axis) for kind in kinds for axis in axes] for rho, method, kinds in rows]
 
 
 def _panel(results: Results, variant: Variant, rho: float, axis: str) -> Panel:
