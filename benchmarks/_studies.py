@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ def run_study(name: str, changes: Changes, folder: str | None = None) -> Results
     return results
 
 
-def publish(results: Results, name: str, options: Options) -> None:
+def publish(results: Results, name: str, options: Options, pictures: Sequence[str] = PICTURES) -> None:
     """Pictures, NAME.csv, one short row per cell over all keys, and NAME.json, study, versions and machine, into the folder of --out."""
     if options.out is None:
         return
     for path in save_figures(results, options.out):
-        if path.stem in PICTURES:
+        if path.stem in pictures:
             path.rename(path.with_name(f"{name}_{path.name}"))
         else:
             path.unlink()

@@ -88,7 +88,7 @@ def measure(options: Options) -> list[Figure]:
     if not options.quick:
         with run_study("emergence", OWN, "emergence_own") as results:
             figures += own_figures(results)
-            publish(results, "emergence_own", options)
+            publish(results, "emergence_own", options, ("distance",))
     return figures
 
 

@@ -109,11 +109,11 @@ def measure(options: Options) -> list[Figure]:
     methods = METHOD_GRID | {"keys": keys} | ({"bits": [2]} if options.quick else {})
     with run_study(NAME, {"grid": methods}, f"{NAME}{ending}") as results:
         figures += method_figures(results)
-        publish(results, f"{NAME}_methods", options)
+        publish(results, f"{NAME}_methods", options, ("survival",))
     if not options.quick:
         with run_study(NAME, {"grid": LIMIT_GRID}, NAME) as results:
             figures += limit_figures(results)
-            publish(results, f"{NAME}_limits", options)
+            publish(results, f"{NAME}_limits", options, ("survival",))
     for done in range(len(keys)):  # key by key: what is stopped half way has whole keys to report, and the page is the main study's
         grid = (QUICK_GRID if options.quick else {}) | {"keys": keys[: done + 1]}
         with run_study(NAME, {"grid": grid}, f"{NAME}{ending}") as results:
