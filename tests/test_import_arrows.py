@@ -18,8 +18,10 @@ ORDER = (
     "stochsim.__main__",
     "stochsim.cli",
     "stochsim",
+    "stochsim.optimize",
     "stochsim.report",
     "stochsim.sweep",
+    "stochsim.conversion",
     "stochsim.deploy",
     "stochsim.training",
     "stochsim.networks",
@@ -35,7 +37,7 @@ ORDER = (
 LEAVES = {"stochsim.errors", "stochsim.keys", "stochsim.lazy", "stochsim.settings"}
 """What all of stochsim may import, and what imports nothing of it but other leaves."""
 
-TORCH_PLACES = ("stochsim/networks/", "stochsim/training/", "stochsim/deploy/export.py", "benchmarks/")
+TORCH_PLACES = ("stochsim/conversion/", "stochsim/networks/", "stochsim/training/", "stochsim/deploy/export.py", "benchmarks/")
 TORCH_PACKAGES = {"torch", "brevitas"}
 KERNEL_PACKAGES = {"llvmlite", "numba", "numpy", "stochsim_kernels"}
 TWIN_PACKAGES = KERNEL_PACKAGES | {"scipy"}
