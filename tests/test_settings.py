@@ -1,12 +1,13 @@
 """Settings: what an error says, and what TOML gives back."""
 
+import pickle
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
 import pytest
 
-from stochsim.settings import SettingError, Settings, StochsimError, nearest, read_toml, write_toml
+from stochsim.settings import SettingError, Settings, StochsimError, line_of, nearest, read_toml, write_toml
 
 
 class Cat(Settings):
@@ -139,3 +140,96 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 )
 def test_nearest(value: object, sentence: str) -> None:
     assert nearest(value, ["bits", "noise"]) == sentence
+
+
+TEXT = """\
+# a comment
+name = "x"
+tuple = [
+  1,
+  2]
+
+[a.b]
+text = \'\'\'
+[a.c]
+key = 1
+\'\'\'
+  "quoted key" = 1
+c.d = 2
+in = { line = { key = 3 } }
+
+['a'.e] # another
+f = 1
+
+[[list]]
+x = 1
+
+[[list]]
+x = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("name", 2),
+        ("tuple", 3),
+        ("tuple.1", 3),
+        ("a", 7),
+        ("a.b", 7),
+        ("a.b.text", 8),
+        ("a.c", None),
+        ("a.b.quoted key", 12),
+        ("a.b.c", 13),
+        ("a.b.c.d", 13),
+        ("a.b.in", 14),
+        ("a.b.in.line.key", 14),
+        ("a.e", 16),
+        ("a.e.f", 17),
+        ("list", 19),
+        ("list.0.x", 20),
+        ("list.1", 22),
+        ("list.1.x", 23),
+        ("list.2", None),
+        ("nothing", None),
+        ("name.x", None),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_of_a_key(place: str, line: int | None, end: str) -> None:
+    assert line_of(TEXT.replace("\n", end), tuple(place.split("."))) == line
+
+
+def test_the_line_of_a_key_before_bad_toml() -> None:
+    assert line_of("a = 1\nb = 2\nc = = 3\nd = 4\n", ("b",)) == 2
+    assert line_of("a = 1\nb = 2\nc = = 3\nd = 4\n", ("d",)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "places", "texts"),
+    [
+        ({"romms": [1]}, [("romms",)], ["unknown key 'romms': did you mean 'rooms'?"]),
+        ({"shelf": {"lo": 1}}, [("shelf", "lo")], ["unknown key 'shelf.lo': did you mean 'low'?"]),
+        ({"shelf": {"low": 2}}, [("shelf", "low")], ["'shelf.low' = 2.0: should be at most 'high' = 1.0"]),
+        ({"animal": {"kind": "dog"}}, [("animal", "dog", "weight_kg")], ["'animal.dog.weight_kg' is missing"]),
+        (
+            {"rooms": [1, 0], "colour": 1},
+            [("rooms", "1"), ("colour",)],
+            ["'rooms.1' = 0: should be greater than or equal to 1", "'colour' = 1: should be 'red' or 'blue'"],
+        ),
+    ],
+)
+def test_an_error_knows_the_place_of_each_fault(changes: dict[str, Any], places: list[tuple[str, ...]], texts: list[str]) -> None:
+    with pytest.raises(SettingError) as caught:
+        House.from_table(GOOD | changes, "house.toml")
+    assert [fault.places[0] for fault in caught.value.faults] == places
+    assert [fault.full_text for fault in caught.value.faults] == texts
+    assert caught.value.place == places[0]
+
+
+def test_an_error_survives_pickling() -> None:
+    with pytest.raises(SettingError) as caught:
+        House.from_table(GOOD | {"rooms": 3})
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.faults) == (str(caught.value), caught.value.faults)
+    assert SettingError("no place").place == ()

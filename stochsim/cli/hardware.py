@@ -13,7 +13,7 @@ def add_to(commands: Any) -> None:
     hardware = commands.add_parser("hardware", help="show the chips that come with stochsim", description=_show.__doc__)
     actions = hardware.add_subparsers(metavar="ACTION", required=True)
     actions.add_parser("list", help="names and what they describe").set_defaults(command=_list)
-    show = actions.add_parser("show", help="bits, noise and every price with formula, unit, source and how verified")
+    show = actions.add_parser("show", help="a chip's origin and knobs, and every price with formula, unit, source and how verified")
     show.add_argument("name", help="a preset's name, or a chip's TOML file")
     show.set_defaults(command=_show)
 
@@ -35,13 +35,18 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    """Show a chip: bits, noise, array and every price with formula, unit, source and how verified."""
-    from stochsim.hardware import describe, hardware_table, own_settings
+    """Show a chip: what it inherits from, its own knobs, and every price with formula, unit, source and how verified."""
+    from stochsim.hardware import chip_files, describe, hardware_table, own_settings, preset_path
 
     hardware = hardware_of(args.name)
+    chain = chip_files(Path(args.name) if args.name.endswith(".toml") else preset_path(args.name)).chain
     print(describe(hardware))
+    if len(chain) > 1:
+        print(f"  {'inherits':32} {' -> '.join(chain)}")
+    for source in hardware.sources:
+        print(f"  {'source':32} {source}")
     for name, value in own_settings(hardware).items():
-        print(f"  {name:28} {value}")
+        print(f"  {name:32} {value}")
     for row in hardware_table(hardware):
         print()
         for name, value in row.items():

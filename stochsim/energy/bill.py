@@ -20,6 +20,10 @@ PART_OF_KIND = {
     "code_memory": "memory",
     "random": "random",
     "hold": "reliability",
+    "leakage": "leakage",
+    "program": "programming",
+    "float_multiply": "float",
+    "float_add": "float",
 }
 """The part of the bill that each kind of operation belongs to."""
 
@@ -28,7 +32,7 @@ PARTS = tuple(dict.fromkeys(PART_OF_KIND.values()))
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules by part, with the flags ("held: …") and the prices behind them.
+    """Joules by part, with the flags ("held: …", "unverified: …") and the prices behind them.
 
     `Energy()` is neutral to `+`. A part may be infinite; NaN and negative joules are a SettingError.
     """
@@ -40,6 +44,9 @@ class Energy:
     memory_j: float = 0.0
     random_j: float = 0.0
     reliability_j: float = 0.0
+    leakage_j: float = 0.0
+    programming_j: float = 0.0
+    float_j: float = 0.0
     flags: tuple[str, ...] = ()
     prices: tuple[Citation, ...] = ()
 
@@ -94,7 +101,7 @@ def price_operations(operations: Operations, prices: Mapping[str, Price], voltag
     for operation, count in operations.items():
         chosen = _price_of(operation, prices)
         joules[PART_OF_KIND[operation.kind]].append(count * chosen.energy_j(operation.args, voltage_v))
-        flags += [flag] if (flag := chosen.flag(operation.args)) else []
+        flags += chosen.flags(operation.args)
         used.append(chosen.citation(voltage_v))
     sums = {f"{part}_j": math.fsum(values) for part, values in joules.items()}  # exact, so the order of counting changes nothing
     return Energy(**sums, flags=tuple(sorted(set(flags))), prices=tuple(sorted(set(used))))

@@ -18,13 +18,18 @@ KINDS: dict[str, tuple[str, ...]] = {
     "code_memory": ("total_memory_bits",),
     "random": (),
     "hold": ("sigma_over_s",),
+    "leakage": (),
+    "program": (),
+    "float_multiply": ("bits",),
+    "float_add": ("bits",),
 }
 """The kinds of operation and their arguments.
 
-`weight_memory`, `code_memory` and `random` are counted in bits, the others in events. `cell` is one cell at full conductance read by the
-largest input digit (smaller currents count as their share), `line` one cell's length of input line whose level changes.
-`total_memory_bits` is the size of the memory that holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in
-units of s) for one read: it pays for reliability.
+`weight_memory`, `code_memory` and `random` are counted in bits, `leakage` in seconds, the others in events. `cell` is one cell at full
+conductance read by the largest input digit (smaller currents count as their share), `line` one cell's length of input line whose level
+changes. `total_memory_bits` is the size of the memory that holds the bits; it sets the price of each. `hold` is one neuron kept at noise
+σ (in units of s) for one read: it pays for reliability. `program` is one cell programmed; `float_multiply` and `float_add` are
+floating-point operations of so many bits, of layers that are left unquantised.
 """
 
 

@@ -1,9 +1,13 @@
 """What a price is: joules per operation as a named formula, with its unit, its source and how far that source was verified."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
 
-from stochsim.settings import SettingError, nearest
+from stochsim.energy.operations import KINDS
+from stochsim.settings import SettingError, line_of, nearest
 
 DEFAULT_VOLTAGE_V = 0.9
 
@@ -17,6 +21,15 @@ TAGS = {
     "user": "set by the user",
 }
 """How a price was verified."""
+
+
+def part_kind(operation_kind: str) -> str:
+    """The kind of price that an operation kind needs: both memories are priced per bit of "memory"."""
+    return "memory" if operation_kind in ("weight_memory", "code_memory") else operation_kind
+
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {part_kind(kind): names for kind, names in KINDS.items()}
+"""The arguments of each kind of price."""
 
 
 @dataclass(frozen=True, order=True)
@@ -36,8 +49,9 @@ class Citation:
 class Price:
     """Joules of one operation of `kind`.
 
-    `joules(*args)` takes the operation's arguments; where `has_voltage`, the supply voltage in volts follows them. `valid` bounds the first
-    argument: outside, the value at the nearer bound is held, and `flag` says so.
+    `joules` takes the arguments of ARGUMENTS[kind] by name, the parameters and, where `has_voltage`, the supply voltage V in volts.
+    `valid` bounds arguments and parameters: outside, the value at the nearer bound is held, and `flags` say so. `required` names the
+    parameters that still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file` is the book it stands in.
     """
 
     name: str
@@ -46,29 +60,91 @@ class Price:
     unit: str
     source: str
     tag: str
-    joules: Callable[..., float]
+    joules: Callable[..., float] = field(repr=False)
     note: str = ""
     has_voltage: bool = False
-    valid: tuple[float, float] | None = None
+    definitions: str = ""
+    valid: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
+    parameters: Mapping[str, float] = field(default_factory=dict, hash=False)
+    required: tuple[str, ...] = ()
+    node_nm: float | None = None
+    voltage_v: float | None = None
+    scaling: str = "none"
+    file: str = ""
 
     def __post_init__(self) -> None:
         if self.tag not in TAGS:
             raise SettingError(f"price '{self.name}': tag '{self.tag}' is unknown: {nearest(self.tag, TAGS)}")
 
     def energy_j(self, args: tuple[float, ...], voltage_v: float = DEFAULT_VOLTAGE_V) -> float:
-        """Joules of one operation with these arguments; held at the nearer bound outside the valid range."""
-        if self.valid is not None:
-            args = (min(max(args[0], self.valid[0]), self.valid[1]), *args[1:])
-        return self.joules(*args, voltage_v) if self.has_voltage else self.joules(*args)
+        """Joules of one operation with these arguments; held at the nearer bound outside the valid range.
 
-    def flag(self, args: tuple[float, ...]) -> str:
-        """Note "held: …" where the arguments lie outside the valid range, else an empty string."""
-        if self.valid is None or self.valid[0] <= args[0] <= self.valid[1]:
-            return ""
-        side, bound = ("below", self.valid[0]) if args[0] < self.valid[0] else ("above", self.valid[1])
-        return f"held: {self.name} at {args[0]:g} is {side} its valid range, priced as at {bound:g}"
+        Raises SettingError, with file and line, where a parameter has no value and where the formula gives no number or a negative one.
+        """
+        if self.required:
+            raise SettingError(f"{self.place}: parameter '{self.required[0]}' has no value and no default: give it one")
+        values = {name: self._held(name, value) for name, value in self._values(args).items()}
+        values |= {"V": voltage_v} if self.has_voltage else {}
+        try:
+            joules, why = self.joules(**values), "should be a number and not negative"
+        except (ArithmeticError, ValueError) as error:
+            joules, why = math.nan, str(error)
+        if not joules >= 0:
+            at = ", ".join(f"{name} = {value:g}" for name, value in values.items())
+            raise SettingError(f"{self.place}: '{self.formula}' gives {joules:g} J{' at ' if at else ''}{at}: {why}")
+        return joules
+
+    def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
+        """Notes: "held: …" for each argument or parameter outside its valid range, "unverified: …" where the figure is from memory."""
+        values = self._values(args)
+        found = [self._held_flag(name, value) for name, value in values.items() if self._held(name, value) != value]
+        return (*found, f"unverified: {self.name} is from memory, not checked") if self.tag == "unv" else tuple(found)
+
+    def with_parameters(self, **values: float) -> Self:
+        """A copy with these parameters; raises SettingError for an unknown one and for a value that is negative or not finite."""
+        for name, value in values.items():
+            known = (*self.parameters, *self.required)
+            if name not in known:
+                hint = nearest(name, known) if known else "it has none"
+                raise SettingError(f"price '{self.name}': parameter '{name}' is unknown: {hint}")
+            if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value < math.inf):
+                raise SettingError(f"price '{self.name}': parameter '{name}' = {value!r}: should be finite and not negative")
+        still = tuple(name for name in self.required if name not in values)
+        return replace(self, parameters={**self.parameters, **values}, required=still)
+
+    def times(self, factor: float, words: str, tag: str = "") -> Self:
+        """A copy with `factor` times the joules, which its formula then says in `words`; an unverified price stays one."""
+        whole, inner = f"({self.formula}) × {words}", self.joules
+        return replace(
+            self,
+            formula=whole if self.formula != "0" else "0",
+            joules=lambda **values: factor * inner(**values),
+            tag=self.tag if self.tag == "unv" or not tag else tag,
+        )
 
     def citation(self, voltage_v: float = DEFAULT_VOLTAGE_V) -> Citation:
-        """The price as plain text, with the voltage where the formula has one."""
-        formula = f"{self.formula}, V = {voltage_v:g}" if self.has_voltage else self.formula
+        """The price as plain text: the formula with its definitions, parameters and, where it has one, the voltage."""
+        values = [f"{name} = {value:g}" for name, value in self.parameters.items()]
+        values += [f"V = {voltage_v:g}"] if self.has_voltage else []
+        formula = ", ".join(text for text in (self.formula, self.definitions, *values) if text)
         return Citation(self.kind, self.name, formula, self.unit, self.source, self.tag, self.note)
+
+    @property
+    def place(self) -> str:
+        """How an error names the price: with the file and the line of its entry where it stands in a book."""
+        if not self.file:
+            return f"price '{self.name}'"
+        line = line_of(Path(self.file).read_text(encoding="utf-8"), ("prices", self.name))
+        return f"{self.file}:{line}: price '{self.name}'"
+
+    def _values(self, args: tuple[float, ...]) -> dict[str, float]:
+        return {**dict(zip(ARGUMENTS[self.kind], args, strict=True)), **self.parameters}
+
+    def _held(self, name: str, value: float) -> float:
+        low, high = self.valid.get(name, (-math.inf, math.inf))
+        return min(max(value, low), high)
+
+    def _held_flag(self, name: str, value: float) -> str:
+        held = self._held(name, value)
+        side = "below" if value < held else "above"
+        return f"held: {self.name}: {name} at {value:g} is {side} its valid range, priced as at {held:g}"

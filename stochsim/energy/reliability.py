@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from stochsim.energy.prices import THERMAL_J, price
+from stochsim.energy.entries import THERMAL_J
+from stochsim.energy.prices import price
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Price
 from stochsim.settings import SettingError
 

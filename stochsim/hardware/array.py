@@ -20,6 +20,7 @@ class Converter(Settings):
     `range`: "full" takes every partial sum that the array can give (a step of 1 where the resolution allows), "fixed" reaches `range_max`
     (in units of one cell step × one input digit), both in differential columns from minus that to one step below it; "calibrated" is set
     on data so that at most a share of `clip_share` of the partial sums clips.
+    `cycles` is how many clock cycles a conversion takes: it sets latency, not joules.
     `sigma_lsb` is thermal noise, fresh at every conversion. Drawn once per chip: `offset_sigma_lsb` (of each converter's zero) and
     `gain_sigma` (of each converter's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges; `dnl_lsb` gives the width error of each
     of the 2^bits - 2 inner codes instead. `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh at
@@ -27,6 +28,7 @@ class Converter(Settings):
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
+    cycles: Annotated[int, Field(ge=1)] = 1
     range: Literal["full", "calibrated", "fixed"] = "full"
     range_max: Annotated[float, Field(gt=0)] | None = None
     clip_share: Annotated[float, Field(ge=0, lt=0.5)] = 1e-4
@@ -125,6 +127,9 @@ class Array(Settings):
     Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of `cycle_bits` bits, the inputs of a layer into
     tiles of `rows` rows and its neurons into tiles of `columns` columns. `signs`: "offset" stores weights shifted to unsigned codes,
     "differential" stores magnitudes in pairs of columns whose currents are subtracted before the converter.
+    `columns_per_converter` neighbours share one converter, which takes their sums in turn: as many conversions, so as many joules, but the
+    latency of one column after the other. `reads_per_programming` is how many reads the cells serve before they are programmed again; the
+    joules of programming are spread over them. It belongs to a price of programming, prices.program, and only there.
     """
 
     rows: Annotated[int, Field(ge=1, le=65536)] = 128
@@ -132,11 +137,17 @@ class Array(Settings):
     cell_bits: Annotated[int, Field(ge=1, le=4)] = 1
     cycle_bits: Annotated[int, Field(ge=1, le=8)] = 1
     signs: Literal["offset", "differential"] = "offset"
+    columns_per_converter: Annotated[int, Field(ge=1)] = 1
+    reads_per_programming: Annotated[int, Field(ge=1)] | None = None
     converter: Converter = Converter()
     cells: Cells = Cells()
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
+        if self.columns_per_converter > self.columns:
+            raise SettingError(
+                f"'columns_per_converter' = {self.columns_per_converter}: should be at most {self.columns}, the array's 'columns'"
+            )
         if self.signs == "differential" and self.converter.bits < 2:
             raise SettingError("'converter.bits' = 1: differential columns need a sign, so at least 2 bits")
         if self.cells.read_noise == "explicit" and self.cells.shot_sigma > 0 and self.cycle_bits > 1:
@@ -147,9 +158,14 @@ class Array(Settings):
         """Raises SettingError where cells or cycles are wider than what they hold."""
         if self.cell_bits > self.magnitude_bits(weight_bits):
             held = f"{weight_bits}-bit weights" + (" (a sign and a magnitude)" if self.signs == "differential" and weight_bits > 1 else "")
-            raise SettingError(f"'array.cell_bits' = {self.cell_bits}: more than {held} have; at most {self.magnitude_bits(weight_bits)}")
+            least = self.cell_bits + (self.signs == "differential")
+            most = self.magnitude_bits(weight_bits)
+            room = f"at most {most}, or 'precision.weight_bits' of {least} or more"
+            raise SettingError(f"'array.cell_bits' = {self.cell_bits}: more than {held} have; {room}")
         if self.cycle_bits > input_bits:
-            raise SettingError(f"'array.cycle_bits' = {self.cycle_bits}: more than the {input_bits} bits of the inputs")
+            raise SettingError(
+                f"'array.cycle_bits' = {self.cycle_bits}: more than the {input_bits} bits of the inputs; at most {input_bits}"
+            )
 
     def magnitude_bits(self, weight_bits: int) -> int:
         """Bits that the cells of one weight hold: all of them as offset, one less for the magnitudes of a differential pair."""

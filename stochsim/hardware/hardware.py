@@ -1,16 +1,17 @@
 """Hardware: the description of a chip as one frozen value, read from and written to TOML."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stochsim.energy import Energy, Operations, Price, ReliabilityLaw, price, price_operations, reliability_law
+from stochsim.energy import PRICES, Energy, Operations, Price, ReliabilityLaw, price, price_operations, reliability_law
 from stochsim.hardware.array import Array
-from stochsim.hardware.measured import with_measured_files
-from stochsim.hardware.parts import OPERATION_PRICES, Memory, Noise, Precision, Prices, RandomSource, Reliability
-from stochsim.settings import SettingError, Settings, nearest, read_toml, write_toml
+from stochsim.hardware.files import ChipFiles, preset_path, read_chip_files
+from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
+from stochsim.hardware.prices import OPERATION_PRICES, Prices, over_scaled
+from stochsim.hardware.timing import Timing
+from stochsim.settings import SettingError, Settings, write_toml
 
 
 class Hardware(Settings):
@@ -18,6 +19,7 @@ class Hardware(Settings):
 
     `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x + ⌈log2 inputs⌉, which no sum exceeds;
     narrower ones saturate at every addition, or wrap. `array` is an analog array in front of the neurons, None a digital product.
+    A knob that would move neither the output nor the bill is refused.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -29,6 +31,7 @@ class Hardware(Settings):
     noise: Noise = Noise()
     array: Array | None = None
     memory: Memory = Memory()
+    timing: Timing = Timing()
     prices: Prices
     reliability: Reliability = Reliability()
     random: RandomSource = RandomSource()
@@ -36,20 +39,52 @@ class Hardware(Settings):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if self.array is not None:
-            self.array.check_widths(self.precision.weight_bits, self.precision.input_bits)
-            if self.memory.weight_error_rates[1] > 0:
-                raise SettingError("'memory.weight_read_errors': the weights of an array stay in its cells; valid: 'memory.weight_errors'")
-            if self.noise.weight_noise == "explicit":
-                raise SettingError("'noise.weight_noise' = 'explicit': an array has its own, 'array.cells.read_noise'")
+            self._check_array(self.array)
+        self._check_programming()
+        if self.timing.leakage_w > 0 and self.prices.leakage != "leakage-none":
+            raise SettingError(
+                f"'timing.leakage_w' = {self.timing.leakage_w:g} beside 'prices.leakage' = '{self.prices.leakage}': one of both"
+            )
+        if self.memory.weights_read == "read" and (self.array is not None or self.prices.weight_memory == "memory-in-array"):
+            raise SettingError("'memory.weights_read' = 'read': weights stay in the array's cells and are not fetched; valid: 'stimulus'")
         return self
+
+    def _check_array(self, array: Array) -> None:
+        array.check_widths(self.precision.weight_bits, self.precision.input_bits)
+        if self.memory.weight_error_rates[1] > 0:
+            raise SettingError("'memory.weight_read_errors': the weights of an array stay in its cells; valid: 'memory.weight_errors'")
+        if self.noise.weight_noise == "explicit":
+            raise SettingError("'noise.weight_noise' = 'explicit': an array has its own, 'array.cells.read_noise'")
+        usual = Timing().multipliers
+        if self.timing.multipliers != usual:
+            raise SettingError(f"'timing.multipliers' = {self.timing.multipliers}: an array multiplies in its columns; leave it at {usual}")
+
+    def _check_programming(self) -> None:
+        """Programming has a price and a number of reads that share it, or neither."""
+        reads = None if self.array is None else self.array.reads_per_programming
+        name, free = self.prices.program, ("program-none", "program-floor")
+        if name not in free and reads is None:
+            needed = "'array.reads_per_programming'" if self.array is not None else "an array, whose cells are programmed"
+            raise SettingError(f"'prices.program' = '{name}': needs {needed}; without it, valid: '{free[0]}'")
+        if name in free and reads is not None:
+            valid = ", ".join(entry.name for entry in PRICES.values() if entry.kind == "program" and entry.name not in free)
+            raise SettingError(f"'array.reads_per_programming' = {reads}: 'prices.program' = '{name}' costs nothing; valid: {valid}")
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a TOML file, and the CSV files that it names; raises SettingError that names the file and what is wrong in it."""
-        return cls.from_table(with_measured_files(read_toml(path), path.parent), where=str(path))
+        """Read a TOML file, what it inherits from and the CSV files that it names (stochsim.hardware.files says how they are merged).
+
+        Raises SettingError that names the file, the line and what is wrong there.
+        """
+        files = chip_files(path)
+        table = files.table()
+        try:
+            return cls(**table)
+        except SettingError as error:
+            raise files.located(error) from None
 
     def write(self, path: Path) -> None:
-        """Write a TOML file from which `read` gives back an equal Hardware."""
+        """Write a TOML file from which `read` gives back an equal Hardware; what was inherited stands in it."""
         write_toml(path, self.to_table())
 
     def replace(self, **changes: Any) -> Self:
@@ -67,6 +102,10 @@ class Hardware(Settings):
             )
         )
 
+    def with_price(self, kind: str, name: str, **parameters: float) -> Self:
+        """A copy in which this kind of operation ("adc") has the price of this name, with these parameters where given."""
+        return self.replace(prices=self.prices.with_price(kind, name, **parameters))
+
     @property
     def random_bits_per_code(self) -> int:
         """Random bits drawn per output code and read: `random.random_bits_per_code`."""
@@ -83,8 +122,15 @@ class Hardware(Settings):
         return reliability_law(rho, self.prices.voltage_v, self.reliability.e_bit_j, self.reliability.e0_j)
 
     def price_table(self, rho: float | None = None) -> dict[str, Price]:
-        """The price of each kind of operation; "hold" is among them where `rho` is given."""
-        table = {kind: price(getattr(self.prices, kind)) for kind in OPERATION_PRICES}
+        """The price of each kind of operation on this chip; "hold" is among them where `rho` is given.
+
+        A voltage of the weights' memory enters their price as (V/Vmin)², `timing.leakage_w` is the price of a second.
+        """
+        table = {kind: self.prices.of(kind) for kind in OPERATION_PRICES}
+        if self.memory.voltage_over_vmin is not None:
+            table["weight_memory"] = over_scaled(table["weight_memory"], self.memory.voltage_over_vmin)
+        if self.timing.leakage_w > 0:
+            table["leakage"] = price("leakage-power").with_parameters(watts=self.timing.leakage_w)
         return table if rho is None else {**table, "hold": self.reliability_law(rho).price}
 
     def energy(self, operations: Operations, rho: float | None = None) -> Energy:
@@ -95,17 +141,11 @@ class Hardware(Settings):
         return price_operations(operations, self.price_table(rho if holds else None), self.prices.voltage_v)
 
 
-_PRESETS = resources.files("stochsim.hardware") / "presets"
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the hardware that comes with the package."""
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _PRESETS.iterdir() if entry.name.endswith(".toml")))
+def chip_files(path: Path) -> ChipFiles:
+    """A chip's file and those it inherits from; raises SettingError as `Hardware.read` does."""
+    return read_chip_files(path, tuple(Hardware.model_fields))
 
 
 def preset(name: str) -> Hardware:
     """The hardware of this name; raises SettingError that names the nearest one."""
-    if name not in presets():
-        raise SettingError(f"hardware preset '{name}' is unknown: {nearest(name, presets())}")
-    with resources.as_file(_PRESETS / f"{name}.toml") as path:
-        return Hardware.read(path)
+    return Hardware.read(preset_path(name))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.hardware.devices import Device
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import Fault, SettingError, nearest
 
 _SUM_TOLERANCE = 1e-6
 _NEEDED, _OPTIONAL = ("g_us", "programming_sigma_us"), ("mean_us", "read_sigma_us")
@@ -153,7 +153,7 @@ _PLACES = (("noise", "measured_csv", read_channel_text), ("array", "cells", "dev
 def with_measured_files(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A copy of a Hardware's TOML table with the text of a CSV file wherever the table has its name, relative to `folder`.
 
-    What has a line break in it is such a text already. Raises SettingError that names file and line.
+    What has a line break in it is such a text already. Raises SettingError that names the CSV file and its line, at the key that names it.
     """
     table = copy.deepcopy(table)
     for *sections, field, read in _PLACES:
@@ -162,8 +162,12 @@ def with_measured_files(table: dict[str, Any], folder: Path) -> dict[str, Any]:
             inner = inner.get(section) if isinstance(inner, dict) else None
         name = inner.get(field) if isinstance(inner, dict) else None
         if isinstance(name, str) and name and "\n" not in name:
-            inner[field] = _text(folder / name)
-            read(inner[field], str(folder / name))
+            place = (*sections, field)
+            try:
+                inner[field] = _text(folder / name)
+                read(inner[field], str(folder / name))
+            except SettingError as error:
+                raise SettingError(*error.args, faults=[Fault(place, str(error), (place,))]) from None
     return table
 
 

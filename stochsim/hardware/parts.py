@@ -1,19 +1,16 @@
-"""The parts of a Hardware: how many bits, which noise, which prices. An error names every field that breaks a rule."""
+"""The parts of a Hardware: how many bits, which noise, which memory. An error names every field that breaks a rule."""
 
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from stochsim.energy import DEFAULT_VOLTAGE_V, PRICES, Operation, part_kind
-from stochsim.settings import SettingError, Settings, nearest
+from stochsim.energy import Operation
+from stochsim.settings import SettingError, Settings
 
 Bits = Annotated[int, Field(ge=1, le=8)]
 NotNegative = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, le=1)]
-
-OPERATION_PRICES = ("multiply", "add", "adc", "dac", "cell", "line", "weight_memory", "code_memory", "random")
-"""The fields of Prices that name a price, one per kind of operation; "hold" is priced by Reliability."""
 
 
 class Precision(Settings):
@@ -70,30 +67,6 @@ class Noise(Settings):
         return self.weight_sigma + self.weight_sigma_lsb * weight_step
 
 
-class Prices(Settings):
-    """The name of the price of each kind of operation, and the supply voltage that enters the prices whose formula has V."""
-
-    multiply: str
-    add: str
-    adc: str
-    dac: str
-    cell: str = "cell-none"
-    line: str = "line-none"
-    weight_memory: str
-    code_memory: str
-    random: str
-    voltage_v: Annotated[float, Field(gt=0)] = DEFAULT_VOLTAGE_V
-
-    @field_validator(*OPERATION_PRICES)
-    @classmethod
-    def _known_price_of_this_kind(cls, name: str, info: ValidationInfo) -> str:
-        names = [entry.name for entry in PRICES.values() if entry.kind == part_kind(str(info.field_name))]
-        if name not in names:
-            what = f"is a price of '{PRICES[name].kind}'" if name in PRICES else "is unknown"
-            raise SettingError(f"price '{name}' {what}: {nearest(name, names)}")
-        return name
-
-
 class Reliability(Settings):
     """The energy that buys reliability: E(σ) = e0 (s/σ)^ρ for ρ > 0, max(0, e_bit log2(s/σ)) at ρ = 0.
 
@@ -142,15 +115,18 @@ class Memory(Settings):
     """Errors of the digital memories that hold weights and codes, as rates per bit.
 
     `weight_errors` are persistent: a fixed pattern per chip, nested as the rate grows. `weight_read_errors` and `code_errors` are
-    transient: fresh whenever weights are read (once per stimulus) and codes are stored (every read). `voltage_over_vmin` sets
-    `weight_errors`, and `transient_share` of them as `weight_read_errors` instead, by p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an
-    engineering default that no publication gives. Raises SettingError where a rate and a voltage are both given, or what belongs to a
-    voltage without one.
+    transient: fresh whenever weights are read (once per stimulus) and codes are stored (every read). `weights_read` says how often weights
+    are fetched from their memory: once per "stimulus", to stay beside the multipliers for all its reads, or at every "read".
+    `voltage_over_vmin` sets `weight_errors`, and `transient_share` of them as `weight_read_errors` instead, by
+    p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an engineering default that no publication gives.
+    Raises SettingError where a rate and a voltage are both given, what belongs to a voltage without one, and transient errors of weights
+    that are fetched at every read.
     """
 
     weight_errors: Rate = 0.0
     weight_read_errors: Rate = 0.0
     code_errors: Rate = 0.0
+    weights_read: Literal["stimulus", "read"] = "stimulus"
     voltage_over_vmin: Annotated[float, Field(gt=0)] | None = None
     voltage_decade: Annotated[float, Field(gt=0)] = 0.04
     transient_share: Rate = 0.0
@@ -165,6 +141,11 @@ class Memory(Settings):
             for name in ("voltage_decade", "transient_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise SettingError(f"'{name}' = {getattr(self, name):g}: belongs to 'voltage_over_vmin', which is not given")
+        if self.weights_read == "read" and self.weight_error_rates[1] > 0:
+            raise SettingError(
+                "'weights_read' = 'read': transient errors of weights ('weight_read_errors', 'transient_share') are drawn once per "
+                "stimulus; valid: 'stimulus'"
+            )
         return self
 
     @property

@@ -29,6 +29,10 @@ PRICES = {
     "code_memory": price("memory-sram-45nm"),
     "random": price("random-lfsr-28nm"),
     "hold": ReliabilityLaw(1, 2e-15).price,
+    "leakage": price("leakage-power").with_parameters(watts=3e-6),
+    "program": price("program-energy").with_parameters(joules=2e-12),
+    "float_multiply": price("float-multiply-horowitz-45nm"),
+    "float_add": price("float-add-horowitz-45nm"),
 }
 OPERATIONS = Operations(
     {
@@ -42,6 +46,10 @@ OPERATIONS = Operations(
         Operation("code_memory", (2**18,)): 64,
         Operation("random"): 32,
         Operation("hold", (0.5,)): 5,
+        Operation("leakage"): 1e-8,
+        Operation("program"): 0.25,
+        Operation("float_multiply", (16,)): 3,
+        Operation("float_add", (32,)): 4,
     }
 )
 
@@ -56,6 +64,9 @@ def test_each_operation_lands_in_its_part() -> None:
         "memory": 20e-12,
         "random": 32 * 2.55e-15,
         "reliability": 5 * 4e-15,
+        "leakage": 1e-8 * 3e-6,
+        "programming": 0.25 * 2e-12,
+        "float": 3 * 1.1e-12 + 4 * 0.9e-12,
     }
     assert list(energy.parts) == list(expected) == list(PARTS)
     for part, joules in expected.items():
@@ -84,7 +95,22 @@ def test_flags_and_citations_reach_the_bill_once() -> None:
     assert price_operations(OPERATIONS, PRICES).flags == ()
     names = [citation.name for citation in total.prices]
     assert len(names) == len(set(names)) == len(PRICES)
-    assert {citation.tag for citation in total.prices} == {"src", "calc", "engineering default", "user"}
+    assert {citation.tag for citation in total.prices} == {"src", "2nd", "calc", "engineering default", "user"}
+
+
+def test_an_unverified_price_is_flagged_where_it_is_counted() -> None:
+    prices = {**PRICES, "adc": price("adc-walden"), "random": price("random-mtj-pbit")}
+    energy = price_operations(Operations({Operation("adc", (4,)): 1, Operation("random"): 0}), prices)
+    assert energy.flags == ("unverified: adc-walden is from memory, not checked",)
+    assert price_operations(OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}).flags == ()
+
+
+def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
+    steep, held = (price("adc-walden").with_parameters(fom_fj=fom) for fom in (10, 25))
+    once = Operations({Operation("adc", (4,)): 1})
+    energy = price_operations(once, {"adc": held})
+    assert energy.converter_j == price_operations(once, {"adc": steep}).converter_j == pytest.approx(160e-15)
+    assert "held: adc-walden: fom_fj at 25 is above its valid range, priced as at 10" in energy.flags
 
 
 def test_voltage_reaches_the_converters_and_their_citation() -> None:

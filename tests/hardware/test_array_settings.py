@@ -244,15 +244,15 @@ def test_a_chip_file_reads_the_csv_files_that_it_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("[array.converter]\nsigma_lbs = 1.0", "array: converter: unknown key 'sigma_lbs': did you mean 'sigma_lsb'?"),
-        ("[array.cells]\nstuck_at_0 = 0.1", "array: cells: unknown key 'stuck_at_0': did you mean 'stuck_at_0_rate'?"),
+        ("[array.converter]\nsigma_lbs = 1.0", "unknown key 'array.converter.sigma_lbs': did you mean 'sigma_lsb'?"),
+        ("[array.cells]\nstuck_at_0 = 0.1", "unknown key 'array.cells.stuck_at_0': did you mean 'stuck_at_0_rate'?"),
         ("[aray]\nrows = 3", "unknown key 'aray': did you mean 'array'?"),
-        ("[array]\nrows = 0", "array: 'rows' = 0: should be greater than or equal to 1"),
-        ("[memory]\ncode_error = 0.1", "memory: unknown key 'code_error': did you mean 'code_errors'?"),
+        ("[array]\nrows = 0", "'array.rows' = 0: should be greater than or equal to 1"),
+        ("[memory]\ncode_error = 0.1", "unknown key 'memory.code_error': did you mean 'code_errors'?"),
         ("[array]\ncell_bits = 4\nsigns = 'differential'", "'array.cell_bits' = 4"),
     ],
 )
-def test_errors_of_a_chip_file_name_file_section_and_key(section: str, message: str, tmp_path: Path) -> None:
+def test_errors_of_a_chip_file_name_file_line_section_and_key(section: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "chip.toml"
     preset("digital-45nm").write(path)
     heading = section.splitlines()[0]
@@ -262,7 +262,8 @@ def test_errors_of_a_chip_file_name_file_section_and_key(section: str, message: 
         end = text.find("\n[", start + 1)
         text = text[:start] + (text[end + 1 :] if end >= 0 else "")
     path.write_text(f"{text}\n{section}\n")
+    line = path.read_text().splitlines().index(heading) + (1 if "'aray'" in message else 2)
     with pytest.raises(SettingError) as caught:
         Hardware.read(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
     assert message in str(caught.value)

@@ -1,0 +1,80 @@
+"""Reading the price book: TOML entries become prices and facts; an error names the file and the line of the entry."""
+
+import math
+from collections.abc import Collection
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from stochsim.energy.entries import Entry, Fact
+from stochsim.energy.pricing import ARGUMENTS, Price
+from stochsim.settings import SettingError, line_of, nearest, read_toml
+
+Book = tuple[dict[str, Price], dict[str, Fact]]
+BOOK = resources.files("stochsim.energy") / "book"
+_SECTIONS = ("prices", "facts")
+_PROBE = 8.0  # the argument at which an entry is tried when it is read, or the nearest one within its range
+
+
+def read_book(path: Path) -> Book:
+    """The prices and facts of one file: tables [prices.NAME] (see Entry) and [facts.NAME] (see Fact), keyed by name.
+
+    Raises SettingError with file and line for a bad entry: no unit, no source, an unknown key, kind, tag or name in a formula, and a
+    formula that gives a negative number, or none, where it is tried.
+    """
+    book = read_toml(path)
+    for section, entries in book.items():
+        if section not in _SECTIONS or not isinstance(entries, dict):
+            raise _error(path, section, f"'{section}' is unknown or no table: {nearest(section, _SECTIONS)}")
+    prices = {name: _price(path, name, table) for name, table in book.get("prices", {}).items()}
+    return prices, {name: _fact(path, name, table) for name, table in book.get("facts", {}).items()}
+
+
+def read_books(folder: Any = BOOK) -> Book:
+    """All books of a folder; raises SettingError for a name that stands in two of them."""
+    prices: dict[str, Price] = {}
+    facts: dict[str, Fact] = {}
+    for entry in sorted(folder.iterdir(), key=lambda each: str(each.name)):
+        if entry.name.endswith(".toml"):
+            with resources.as_file(entry) as path:
+                new_prices, new_facts = read_book(path)
+                _refuse_twice(path, "prices", prices, new_prices)
+                _refuse_twice(path, "facts", facts, new_facts)
+            prices, facts = prices | new_prices, facts | new_facts
+    return prices, facts
+
+
+def _refuse_twice(path: Path, section: str, known: Collection[str], new: Collection[str]) -> None:
+    for name in new:
+        if name in known:
+            raise _error(path, section, f"'{name}' stands in two books", name)
+
+
+def _price(path: Path, name: str, table: Any) -> Price:
+    try:
+        if not isinstance(table, dict):
+            raise SettingError("should be a table")
+        price = Entry.from_table(table).price(name, str(path))
+    except SettingError as error:
+        raise _error(path, "prices", f"price '{name}': {error}", name) from None
+    if not price.required:
+        price.energy_j(tuple(_probe(price, argument) for argument in ARGUMENTS[price.kind]))
+    return price
+
+
+def _fact(path: Path, name: str, table: Any) -> Fact:
+    try:
+        if not isinstance(table, dict):
+            raise SettingError("should be a table")
+        return Fact.from_table({"name": name, **table})
+    except SettingError as error:
+        raise _error(path, "facts", f"fact '{name}': {error}", name) from None
+
+
+def _probe(price: Price, argument: str) -> float:
+    low, high = price.valid.get(argument, (-math.inf, math.inf))
+    return min(max(_PROBE, low), high)
+
+
+def _error(path: Path, section: str, text: str, *name: str) -> SettingError:
+    return SettingError(f"{path}:{line_of(path.read_text(encoding='utf-8'), (section, *name))}: {text}")

@@ -1,0 +1,115 @@
+"""The formulas of the price book: a few words of arithmetic, read once into closures. What is shown is what is evaluated."""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from stochsim.settings import SettingError, nearest
+
+Values = Mapping[str, float]
+Evaluator = Callable[[Values], float]
+
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    "sqrt": math.sqrt,
+    "log": math.log,
+    "log2": math.log2,
+    "log10": math.log10,
+    "exp": math.exp,
+    "min": min,
+    "max": max,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
+"""The functions that a formula may call: `log` is the natural logarithm, `min` and `max` take two arguments or more, the others one."""
+
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: math.pow,  # of floats: no tower of powers hangs, and no root of a negative number turns complex
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_WORDS = f"numbers, names, + - * / **, comparisons, A if B else C, {', '.join(FUNCTIONS)}"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression over named numbers; `names` are those that it uses."""
+
+    text: str
+    names: frozenset[str]
+    evaluate: Evaluator = field(compare=False)
+
+    def __call__(self, values: Values) -> float:
+        """The value; raises ValueError or ArithmeticError where there is none (a logarithm of 0, an overflow)."""
+        return float(self.evaluate(values))
+
+
+def parse_formula(text: str, names: Collection[str]) -> Formula:
+    """Read an expression over `names`; raises SettingError for bad syntax, an unknown name (with the nearest) and what is no arithmetic."""
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+        reader = _Reader(names)
+        evaluate = reader.read(body)
+    except SettingError as error:
+        raise SettingError(f"formula '{text}': {error}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise SettingError(f"formula '{text}': not an expression ({getattr(error, 'msg', error)})") from None
+    return Formula(text, frozenset(reader.used), evaluate)
+
+
+class _Reader:
+    """Turns a syntax tree into closures, and notes which names it meets."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names, self.used = names, set[str]()
+
+    def read(self, node: ast.expr) -> Evaluator:
+        match node:
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                number = float(value)
+                return lambda values: number
+            case ast.Name(id=name):
+                return self._name(name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                inner = self.read(operand)
+                return lambda values: -inner(values)
+            case ast.BinOp(op=op) if type(op) in _OPERATORS:
+                return self._pair(_OPERATORS[type(op)], node.left, node.right)
+            case ast.Compare(ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+                return self._pair(_COMPARISONS[type(op)], node.left, right)
+            case ast.IfExp():
+                test, yes, no = (self.read(part) for part in (node.test, node.body, node.orelse))
+                return lambda values: yes(values) if test(values) else no(values)
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+                return self._call(name, arguments)
+        raise SettingError(f"'{ast.unparse(node)}' is not allowed; valid: {_WORDS}")
+
+    def _name(self, name: str) -> Evaluator:
+        if name not in self.names:
+            raise SettingError(f"'{name}' is unknown: {nearest(name, self.names)}")
+        self.used.add(name)
+        return lambda values: values[name]
+
+    def _pair(self, function: Callable[[float, float], float], left: ast.expr, right: ast.expr) -> Evaluator:
+        first, second = self.read(left), self.read(right)
+        return lambda values: function(first(values), second(values))
+
+    def _call(self, name: str, nodes: list[ast.expr]) -> Evaluator:
+        if name not in FUNCTIONS:
+            raise SettingError(f"'{name}' is no function of formulas: {nearest(name, FUNCTIONS)}")
+        many = name in ("min", "max")
+        if len(nodes) != 1 if not many else len(nodes) < 2:
+            raise SettingError(f"'{name}' takes {'at least two arguments' if many else 'one argument'}, not {len(nodes)}")
+        function, arguments = FUNCTIONS[name], [self.read(node) for node in nodes]
+        return lambda values: function(*(argument(values) for argument in arguments))

@@ -1,0 +1,90 @@
+"""Which prices a chip pays: a name per kind of operation, the parameters of those prices, supply voltage, node."""
+
+from dataclasses import replace
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from stochsim.energy import ARGUMENTS, DEFAULT_VOLTAGE_V, PRICES, Price, Scaling, part_kind, price, scaled
+from stochsim.settings import SettingError, Settings, nearest
+
+OPERATION_PRICES = (
+    *("multiply", "add", "adc", "dac", "cell", "line", "weight_memory", "code_memory", "random"),
+    *("leakage", "program", "float_multiply", "float_add"),
+)
+"""The fields of Prices that name a price, one per kind of operation; "hold" is priced by Reliability."""
+
+_PROBE = 8.0  # the argument at which parameters are tried
+
+
+class Prices(Settings):
+    """The name of the price of each kind of operation, and the supply voltage that enters the prices whose formula has V.
+
+    `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's default holds, and a value outside its
+    valid range is held at the nearer bound and flagged. `scaling` takes digital logic and SRAM to another node and voltage.
+    Raises SettingError for an unknown name, kind or parameter, a parameter that has neither value nor default, and figures that do not go
+    together with scaled ones.
+    """
+
+    multiply: str
+    add: str
+    adc: str
+    dac: str
+    cell: str = "cell-none"
+    line: str = "line-none"
+    weight_memory: str
+    code_memory: str
+    random: str
+    leakage: str = "leakage-none"
+    program: str = "program-none"
+    float_multiply: str = "float-multiply-horowitz-45nm"
+    float_add: str = "float-add-horowitz-45nm"
+    voltage_v: Annotated[float, Field(gt=0)] = DEFAULT_VOLTAGE_V
+    parameters: dict[str, dict[str, float]] = Field(default_factory=dict)
+    scaling: Scaling | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # a frozen value, though its parameters are a dict
+
+    @field_validator(*OPERATION_PRICES)
+    @classmethod
+    def _known_price_of_this_kind(cls, name: str, info: ValidationInfo) -> str:
+        names = [entry.name for entry in PRICES.values() if entry.kind == part_kind(str(info.field_name))]
+        if name not in names:
+            what = f"is a price of '{PRICES[name].kind}'" if name in PRICES else "is unknown"
+            raise SettingError(f"price '{name}' {what}: {nearest(name, names)}")
+        return name
+
+    @model_validator(mode="after")
+    def _every_kind_can_be_priced(self) -> Self:
+        for kind in self.parameters:
+            if kind not in OPERATION_PRICES:
+                raise SettingError(f"'parameters.{kind}': no kind of operation: {nearest(kind, OPERATION_PRICES)}")
+        for kind in OPERATION_PRICES:
+            try:
+                chosen = self.of(kind)
+                chosen.energy_j((_PROBE,) * len(ARGUMENTS[chosen.kind]), self.voltage_v)
+            except SettingError as error:
+                names = f"'{kind}', 'scaling'" if self.scaling is not None and kind not in self.parameters else f"'parameters.{kind}'"
+                raise SettingError(f"{names}: {error}") from None
+        return self
+
+    def of(self, kind: str) -> Price:
+        """The price of this kind of operation, with its parameters, at its node."""
+        chosen = price(getattr(self, kind)).with_parameters(**self.parameters.get(kind, {}))
+        return chosen if self.scaling is None else scaled(chosen, self.scaling)
+
+    def with_price(self, kind: str, name: str, **parameters: float) -> Self:
+        """A copy in which this kind has the price of this name and these parameters; raises SettingError as the class does."""
+        if kind not in OPERATION_PRICES:
+            raise SettingError(f"'{kind}': no kind of operation that has a price: {nearest(kind, OPERATION_PRICES)}")
+        others = {each: values for each, values in self.parameters.items() if each != kind}
+        table = {field: getattr(self, field) for field in type(self).model_fields}
+        return type(self)(**{**table, kind: name, "parameters": {**others, kind: parameters} if parameters else others})
+
+
+def over_scaled(chosen: Price, voltage_over_vmin: float) -> Price:
+    """A memory's price at a lower voltage: (V/Vmin)² times it, an engineering default that no publication gives."""
+    found = chosen.times(voltage_over_vmin**2, f"(V/Vmin)², V/Vmin = {voltage_over_vmin:g}", tag="engineering default")
+    note = "E ~ (V/Vmin)²: engineering default, not published"
+    return replace(found, note="; ".join(filter(None, (chosen.note, note))))
