@@ -19,8 +19,8 @@ from stochsim_kernels._jit import helper, inline, kernel
 
 GAUSSIAN, LOGISTIC, UNIFORM, TRIANGULAR = 0, 1, 2, 3
 FAMILIES = {"gaussian": GAUSSIAN, "logistic": LOGISTIC, "uniform": UNIFORM, "triangular": TRIANGULAR}
-IDENTITY, RELU, TANH, STEP = 0, 1, 2, 3
-ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP}
+IDENTITY, RELU, TANH, STEP, SIGMOID = 0, 1, 2, 3, 4
+ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP, "sigmoid": SIGMOID}
 
 ONE = 2147483648.0  # 2^31: probability 1
 _LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
@@ -41,6 +41,10 @@ def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: in
         return np.where(inside, np.arctanh(np.where(inside, edges, 0.0)), np.copysign(np.inf, edges))
     if activation == STEP:
         return np.where(edges <= 0.0, -np.inf, np.where(edges <= 1.0, 0.0, np.inf))
+    if activation == SIGMOID:
+        inside = (edges > 0.0) & (edges < 1.0)
+        within = np.where(inside, edges, 0.5)
+        return np.where(inside, np.log(within / (1.0 - within)), np.copysign(np.inf, edges - 0.5))
     return edges
 
 
@@ -53,6 +57,8 @@ def activate(a, activation):
         return math.tanh(a)
     if activation == STEP:
         return 1.0 if a >= 0.0 else 0.0
+    if activation == SIGMOID:
+        return 1.0 / (1.0 + math.exp(-a)) if a > -700.0 else 0.0
     return a
 
 

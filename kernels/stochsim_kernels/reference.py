@@ -75,12 +75,14 @@ _ACTIVATIONS: dict[str, Any] = {
     "relu": lambda a: np.maximum(a, 0.0),
     "tanh": np.tanh,
     "step": lambda a: np.where(a >= 0, 1.0, 0.0),
+    "sigmoid": special.expit,
 }
 _INVERSES = {
     "identity": lambda e: e,
     "relu": lambda e: e if e > 0 else -np.inf,
     "tanh": lambda e: np.arctanh(e) if abs(e) < 1 else np.copysign(np.inf, e),
     "step": lambda e: -np.inf if e <= 0 else (0.0 if e <= 1 else np.inf),
+    "sigmoid": lambda e: float(special.logit(min(max(e, 0.0), 1.0))),
 }
 
 

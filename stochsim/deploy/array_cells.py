@@ -29,7 +29,7 @@ class ArrayCells:
 
     def __init__(self, program: Program, array: Array, weight_codes: np.ndarray, chip_key: int) -> None:
         array.check_widths(program.weight_bits, program.input.bits)
-        self.array, self.input_bits = array, program.input.bits
+        self.array, self.input_bits, self._unsigned = array, program.input.bits, program.input.unsigned
         if array.signs == "differential" and program.weight_bits > 1:
             # a flipped bit can give the one code that has no pair
             weight_codes = np.maximum(weight_codes, 1 - 2 ** (program.weight_bits - 1))
@@ -76,10 +76,12 @@ class ArrayCells:
     @property
     def input_map(self) -> tuple[int, int]:
         """(scale, offset) of x_q = scale × unsigned + offset."""
+        if self._unsigned:
+            return (1, 0)
         return (2, -1) if self.input_bits == 1 else (1, -(2 ** (self.input_bits - 1)))
 
     def unsigned(self, x_ints: np.ndarray) -> np.ndarray:
-        """Input integers in offset binary, uint8."""
+        """Input integers in offset binary, uint8 (unsigned ones as they are)."""
         scale, offset = self.input_map
         return ((x_ints.astype(np.int16) - offset) // scale).astype(np.uint8)
 

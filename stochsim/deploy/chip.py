@@ -1,14 +1,17 @@
 """A program on a Hardware: drives by integer products, codes by thresholds, operations counted as it runs."""
 
 import itertools
+import math
 
 import numpy as np
 from stochsim_kernels import channel
 
 from stochsim.data import check_stimuli
-from stochsim.deploy import counts as bill
+from stochsim.deploy import counts as tally
+from stochsim.deploy.bill import Bill
 from stochsim.deploy.checks import check_draw, check_memory, check_noise, check_whole
 from stochsim.deploy.feed_forward import FeedForward
+from stochsim.deploy.latency import cycles_by_layer, upkeep
 from stochsim.deploy.neurons import Neurons
 from stochsim.deploy.product import Product
 from stochsim.deploy.program import AnyProgram, RecurrentProgram
@@ -87,43 +90,107 @@ class Chip:
             raise SettingError(f"{name} runs a recurrent program: its drives differ from read to read, so only samples can be had")
         return self._circuit
 
-    def sample(self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0, *, count: bool = True) -> Samples:
+    def sample(
+        self,
+        x: np.ndarray,
+        reads: int,
+        key: int,
+        first_stimulus: int = 0,
+        first_read: int = 0,
+        *,
+        count: bool = True,
+        thin: int | None = None,
+    ) -> Samples:
         """Draw `reads` codes of every neuron for each stimulus of x (stimulus, input).
 
         Same key, same codes, for any thread count and any split in stimuli or reads (give the absolute first_stimulus, first_read).
-        `count=False` counts no operations. Raises SettingError for a shape mismatch, NaN or Inf in x, reads and indices out of range, and
-        more codes than memory holds.
+        `count=False` counts no operations. thin: of a recurrent program, one chain per stimulus in place of one per read: the first read
+        after the program's steps, then one every `thin` steps, so reads depend on each other and take fewer steps. Raises SettingError for
+        a shape mismatch, NaN or Inf in x, reads and indices out of range, more codes than memory holds, and `thin` of another program or
+        with a first_read, for a chain starts at its first.
         """
         x = check_stimuli(x, self.program.inputs)
-        place = self._checked_place(len(x), reads, key, first_stimulus, first_read)
+        place = self._checked_place(len(x), reads, key, first_stimulus, first_read, thin)
         check_memory("samples", (len(x), reads, self.program.neurons), np.int8)
         codes = np.empty((len(x), reads, self.program.neurons), np.int8)
-        counts = self._run(x, reads, place, codes, count)
-        return Samples(codes, Operations.of(counts), self.program.output)
+        counts = self._run(x, reads, place, codes, count, thin)
+        return Samples(codes, tally.total(counts), self.program.output)
 
-    def operations(self, x: np.ndarray, reads: int) -> Operations:
+    def reads_are_independent(self, thin: int | None = None) -> bool:
+        """Whether reads are independent draws by construction: each a chain of its own, by numbers that no shift register gave.
+
+        What all reads share (cells and weights as they were made and read, a sum that is held) is part of the law that they are drawn from.
+        """
+        return thin is None and self.hardware.random.lfsr_bits == 0
+
+    def register_period(self, thin: int | None = None) -> int | None:
+        """Reads after which the chip's shift registers give the same integers again; None without registers."""
+        own = self.hardware.random
+        if own.lfsr_bits == 0:
+            return None
+        steps = thin or (self.program.steps if isinstance(self.program, RecurrentProgram) else 1)
+        period = 2**own.lfsr_bits - 1
+        return period // math.gcd(period, own.threshold_bits * steps)
+
+    def operations(self, x: np.ndarray, reads: int, *, thin: int | None = None) -> Operations:
         """What so many reads of each stimulus take: each multiplies, converts and stores its codes; weights are read once per stimulus.
 
         Where that depends on draws (the currents of an array whose inputs differ from read to read, neurons held at a noise that noisy
         layers set), these are those of key 0. A recurrent circuit with an array runs, as `sample` does.
         """
-        x = check_stimuli(x, self.program.inputs)
-        return Operations.of(self._run(x, reads, self._checked_place(len(x), reads, 0, 0, 0), None, True))
+        return tally.total(self._counted(x, reads, thin))
 
-    def _checked_place(self, stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> Place:
+    def bill(self, x: np.ndarray, reads: int = 1, rho: float | None = None, *, thin: int | None = None) -> Bill:
+        """`operations` by layer, priced, and the cycles of a read; rho: of the price of reliability, None for the program's own."""
+        found = tally.by_layer(self._counted(x, reads, thin), tally.layer_names(self.program))
+        cycles = cycles_by_layer(self.program, self.hardware, int(reads), thin)
+        return Bill(self.hardware, found, cycles, len(x), int(reads), self.program.rho if rho is None else float(rho))
+
+    def _counted(self, x: np.ndarray, reads: int, thin: int | None) -> tally.Counts:
+        x = check_stimuli(x, self.program.inputs)
+        return self._run(x, reads, self._checked_place(len(x), reads, 0, 0, 0, thin), None, True, thin)
+
+    def _upkeep(self, stimuli: int, reads: int, thin: int | None = None) -> tally.Counts:
+        layers = dict(zip(tally.layer_names(self.program), self.program.layers, strict=True))
+        return upkeep(self.hardware, layers, cycles_by_layer(self.program, self.hardware, reads, thin), stimuli * reads)
+
+    def _checked_place(self, stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int, thin: int | None) -> Place:
         check_draw(stimuli, reads, key, first_stimulus, first_read)
+        if thin is not None:
+            self._check_chain(reads, first_read, thin)
         place = Place(int(key), int(first_stimulus), int(first_read))
         if self._circuit.has_rows:
-            place.check_rows(stimuli, reads)
+            place.check_rows(stimuli, reads if thin is None else 1)
         return place
 
-    def _run(self, x: np.ndarray, reads: int, place: Place, codes: np.ndarray | None, count: bool) -> bill.Counts:
+    def _check_chain(self, reads: int, first_read: int, thin: int) -> None:
+        if not isinstance(self._circuit, Recurrent):
+            raise SettingError(f"'thin' = {thin!r}: only a recurrent program has steps between reads; valid: None")
+        check_whole("thin", thin, 1, 2**31)
+        if first_read != 0:
+            raise SettingError(f"'first_read' = {first_read}: a chain (thin = {thin}) starts at its first read; valid: 0")
+        most = (2**31 - 1 - self._circuit.program.steps) // thin + 1  # every step has two event words, of 32 bits
+        if reads > most:
+            raise SettingError(f"'reads' = {reads}: a chain has fewer than 2^31 steps; valid with thin = {thin}: up to {most}")
+
+    def _run(self, x: np.ndarray, reads: int, place: Place, codes: np.ndarray | None, count: bool, thin: int | None) -> tally.Counts:
         """Run portion by portion; returns what it took, nothing where that is not counted."""
-        counts = self._circuit.standing(len(x), reads) if count else {}
+        if thin is not None:
+            return self._run_chains(x, reads, thin, place, codes, count)
+        counts = self._circuit.standing(len(x), reads) | self._upkeep(len(x), reads) if count else {}
         for part, some in self._portions(len(x), reads):
             here = place._replace(first_stimulus=place.first_stimulus + part.start, first_read=place.first_read + some.start)
             out = None if codes is None else codes[part, some]
             self._circuit.run(x[part], some.stop - some.start, here, out, counts if count else None)
+        return counts
+
+    def _run_chains(self, x: np.ndarray, reads: int, thin: int, place: Place, codes: np.ndarray | None, count: bool) -> tally.Counts:
+        """As `_run`, one chain per stimulus: portions are of stimuli alone."""
+        assert isinstance(self._circuit, Recurrent)
+        counts = self._circuit.standing(len(x), reads, thin) | self._upkeep(len(x), reads, thin) if count else {}
+        for part, _ in self._portions(len(x), 1):
+            here = place._replace(first_stimulus=place.first_stimulus + part.start)
+            self._circuit.run_chain(x[part], reads, thin, here, None if codes is None else codes[part], counts if count else None)
         return counts
 
     def _portions(self, stimuli: int, reads: int) -> list[tuple[slice, slice]]:
@@ -140,9 +207,14 @@ class Chip:
 
 
 def _check_widths(program: AnyProgram, hardware: Hardware) -> None:
-    """One Hardware has one width for weights, one for stimuli and one for the codes that neurons write; those of deeper layers too."""
+    """One Hardware has one width for weights, one for stimuli and one for the codes that neurons write; those of deeper layers too.
+
+    A layer whose weights were given a width of their own has that one, whatever the Hardware's is.
+    """
     widths = [("input_bits", program.input.bits)]
-    widths += [pair for layer in program.layers for pair in (("weight_bits", layer.weight_bits), ("output_bits", layer.output.bits))]
+    for layer in program.layers:
+        widths += [] if layer.own_width else [("weight_bits", layer.weight_bits)]
+        widths += [("output_bits", layer.output.bits)]
     for name, value in widths:
         has = getattr(hardware.precision, name)
         if has != value:

@@ -8,7 +8,7 @@ import torch
 
 from stochsim.deploy.float_programs import AnyFloatProgram, FloatDeepProgram, FloatProgram, FloatRecurrentProgram
 from stochsim.deploy.program import AnyProgram, DeepProgram, Program, Quantizer, RecurrentProgram
-from stochsim.networks import Deep, Recurrent
+from stochsim.networks import Deep, NetworkSettings, Recurrent
 from stochsim.networks.quantizers import scale_of
 from stochsim.networks.stationary import spectral_radius
 from stochsim.settings import StochsimError
@@ -27,9 +27,12 @@ def _quantizer(bits: int, quantizer: Any) -> Quantizer:
     return Quantizer(bits, float(scale_of(quantizer).detach()))
 
 
-def _layer(layer: Any, bits: int, reads: Quantizer, gives: Quantizer, rho: float, sigma: np.ndarray | None = None) -> Program:
-    """One quantised layer, with the noise that it buys (none: 0)."""
-    weight, bias = layer.quant_weight(), _bias(layer)
+def _layer(
+    layer: Any, name: str, settings: NetworkSettings, reads: Quantizer, gives: Quantizer, rho: float, sigma: np.ndarray | None = None
+) -> Program:
+    """One quantised layer, by its name among those that may have a width of their own, with the noise that it buys (none: 0)."""
+    weight, bias, bits = layer.quant_weight(), _bias(layer), settings.weight_bits_of(name)
+    assert bits is not None
     return Program(
         weight_codes=weight.int().numpy().astype(np.int8),
         weight_bits=bits,
@@ -39,6 +42,7 @@ def _layer(layer: Any, bits: int, reads: Quantizer, gives: Quantizer, rho: float
         bias=bias,
         sigma=np.zeros(len(bias)) if sigma is None else sigma,
         rho=rho,
+        own_width=name in settings.layer_bits,
     )
 
 
@@ -53,18 +57,20 @@ def export_program(trained: Trained) -> AnyProgram:
     reads, gives = _quantizer(s.input_bits, double.input_quantizer), _quantizer(s.output_bits, double.output_quantizer)
     if isinstance(double, Deep):
         hidden = _quantizer(s.output_bits, double.hidden_quantizer)
-        spread = _layer(double.spread, s.weight_bits, hidden, _quantizer(s.output_bits, double.spread_quantizer), rho)
-        first = _layer(double.hidden, s.weight_bits, reads, hidden, rho)
-        return DeepProgram((first,), spread, _layer(double.last, s.weight_bits, hidden, gives, rho), _array(double.base))
+        spread = _layer(double.spread, "spread", s, hidden, _quantizer(s.output_bits, double.spread_quantizer), rho)
+        first = _layer(double.hidden, "hidden", s, reads, hidden, rho)
+        last = _layer(double.last, "last", s, hidden, gives, rho)
+        return DeepProgram((first,), spread, last, _array(double.base))
     if isinstance(double, Recurrent):
-        return _recurrent(double, reads, gives, s.weight_bits, rho)
-    return _layer(double.linear, s.weight_bits, reads, gives, rho, _array(double.log_sigma.exp()))
+        return _recurrent(double, reads, gives, rho)
+    return _layer(double.linear, "weight", s, reads, gives, rho, _array(double.log_sigma.exp()))
 
 
-def _recurrent(network: Recurrent, reads: Quantizer, gives: Quantizer, weight_bits: int, rho: float) -> RecurrentProgram:
+def _recurrent(network: Recurrent, reads: Quantizer, gives: Quantizer, rho: float) -> RecurrentProgram:
     """The circuit's products, and its own terms as a table over codes; what lateral weights hold on their diagonal is taken out of it."""
-    forward = _layer(network.linear, weight_bits, reads, gives, rho, _array(network.log_sigma.exp()))
-    lateral = _layer(network.lateral, weight_bits, gives, gives, rho)
+    s = network.settings
+    forward = _layer(network.linear, "forward", s, reads, gives, rho, _array(network.log_sigma.exp()))
+    lateral = _layer(network.lateral, "lateral", s, gives, gives, rho)
     values = torch.as_tensor(gives.z + gives.step * (gives.c_min + np.arange(gives.levels)), dtype=torch.float64)[:, None]
     diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
     own = _array(network.own(values)) - _array(values) * diagonal

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stochsim.deploy import counts as bill
+from stochsim.deploy import counts as tally
 from stochsim.deploy.inputs import Inputs
 from stochsim.deploy.layer import Layer
 from stochsim.deploy.program import DeepProgram, Program
@@ -23,6 +23,7 @@ class FeedForward:
         self, program: Program | DeepProgram, hardware: Hardware, noise: float, chip_key: int, x_calibration: np.ndarray | None
     ) -> None:
         self.program, self.hardware, self.noise = program, hardware, noise
+        self.names = tally.layer_names(program)
         self.inputs = Inputs(program.input, hardware)
         programs = program.hidden if isinstance(program, DeepProgram) else ()
         self.hidden: list[Layer] = []
@@ -62,7 +63,7 @@ class FeedForward:
         noisy_spread = self.spread is not None and (differ or not self.spread.is_certain)
         return noisy_spread or (differ and any(layer.has_rows for layer in ends))
 
-    def run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray | None, counts: bill.Counts | None) -> None:
+    def run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray | None, counts: tally.Counts | None) -> None:
         """Write codes of x (stimulus, input) to out (stimulus, read, neuron), and add what they take to counts, where these are given."""
         integers, seen = self._through_hidden(x, reads, place)
         sigma = None
@@ -71,26 +72,25 @@ class FeedForward:
             sigma = self._sigma(codes)
             seen.append((self.spread, integers))
             if counts is not None:
-                bill.add(counts, self._hold(codes, 1 if codes.ndim == 3 else reads))
+                tally.add(counts, self.names[-1], self._hold(codes, 1 if codes.ndim == 3 else reads))
         if counts is not None:
-            for layer, read in [*seen, (self.last, integers)]:
-                bill.add(counts, layer.operations(read, reads))
+            for name, (layer, read) in zip(self.names, [*seen, (self.last, integers)], strict=True):
+                tally.add(counts, name, layer.operations(read, reads))
         if out is not None:
             self.last.draw(integers, place, out, sigma)
 
-    def standing(self, stimuli: int, reads: int) -> bill.Counts:
+    def standing(self, stimuli: int, reads: int) -> tally.Counts:
         """What so many reads of each stimulus take whatever the stimuli are, beside the products."""
-        program, hardware, draws = self.program, self.hardware, stimuli * reads
-        stored = bill.input_bits(program.layers[0]) + sum(bill.output_bits(layer) for layer in program.layers)
-        moved = sum(bill.input_bits(layer) + bill.output_bits(layer) for layer in program.layers)
-        if isinstance(program, DeepProgram):
-            moved += bill.output_bits(program.spread)  # its codes are read where sigma is set
-        dithered = program.layers if hardware.noise.dither != "none" else (self.last.program,)
-        random = sum(bill.random_bits(hardware, layer, draws) for layer in dithered)
-        counts = bill.weight_memory(program.layers, stimuli) | bill.code_memory(stored, draws * moved)
-        bill.add(counts, {Operation("random"): random + self.inputs.random_bits(draws * program.inputs)})
+        program, hardware, draws, last = self.program, self.hardware, stimuli * reads, self.names[-1]
+        layers = dict(zip(self.names, program.layers, strict=True))
+        counts = tally.weight_memory(hardware, layers, stimuli, reads) | tally.code_memory(layers, draws)
+        if isinstance(program, DeepProgram):  # spread's codes are read where sigma is set
+            tally.add(counts, last, {tally.code_operation(layers): draws * tally.output_bits(program.spread)})
+        for name in self.names if hardware.noise.dither != "none" else (last,):
+            tally.add(counts, name, {Operation("random"): tally.random_bits(hardware, layers[name], draws)})
+        tally.add(counts, tally.INPUT, {Operation("random"): self.inputs.random_bits(draws * program.inputs)})
         if isinstance(program, Program):
-            bill.add(counts, bill.hold(hardware, self.noise * program.sigma, np.array(draws)))
+            tally.add(counts, last, tally.hold(hardware, self.noise * program.sigma, np.array(draws)))
         return counts
 
     def known(self, x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
@@ -127,7 +127,7 @@ class FeedForward:
         output = self.program.spread.output
         return np.asarray(np.exp(self.program.base + (output.z + output.step * codes.astype(np.float64))))
 
-    def _hold(self, codes: np.ndarray, times: int) -> bill.Counts:
+    def _hold(self, codes: np.ndarray, times: int) -> dict[Operation, float]:
         """Neurons held at the sigmas of spread's codes, each code so many times."""
         assert isinstance(self.program, DeepProgram)
         output, neurons = self.program.spread.output, self.program.neurons
@@ -135,7 +135,7 @@ class FeedForward:
         found = np.bincount((levels * neurons + np.arange(neurons)).ravel(), minlength=output.levels * neurons)
         every = np.arange(output.levels)[:, None] + np.full(neurons, output.c_min)
         occur = found > 0
-        return bill.hold(self.hardware, self.noise * self._sigma(every).ravel()[occur], times * found[occur])
+        return tally.hold(self.hardware, self.noise * self._sigma(every).ravel()[occur], times * found[occur])
 
 
 def _codes_of_one_read(layer: Layer, integers: np.ndarray) -> np.ndarray:

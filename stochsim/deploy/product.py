@@ -67,7 +67,7 @@ class DigitalProduct:
         if self.hardware.memory.weight_error_rates[1] > 0 or not self.same_in_all_reads:
             return None
         bits, program = self.hardware.accumulator_bits, self.program
-        bound = program.inputs * self._packed.span.magnitude * (-program.input.c_min or 1)
+        bound = program.inputs * self._packed.span.magnitude * program.input.largest_integer
         return self._packed if bits is None or bound < 2 ** (bits - 1) else None
 
     def sums(self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Programs: what a chip needs to know of a trained network, as plain arrays; single-layer, multi-layer ("deep") and recurrent."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -15,10 +16,12 @@ class Quantizer:
     """A b-bit quantiser with the conventions of Brevitas.
 
     Two bits and more: codes c in -2^(b-1) … 2^(b-1) - 1 and value scale * c. One bit: c in {0, 1} and values -scale and +scale.
+    Unsigned: the same codes, with value scale * (c - c_min), so from 0 on in steps of scale, at one bit too.
     """
 
     bits: int
     scale: float
+    unsigned: bool = False
 
     @property
     def levels(self) -> int:
@@ -33,33 +36,49 @@ class Quantizer:
     @property
     def z(self) -> float:
         """The value of code 0."""
+        if self.unsigned:
+            return -self.c_min * self.scale
         return -self.scale if self.bits == 1 else 0.0
 
     @property
     def step(self) -> float:
         """The distance of neighbouring values, Delta."""
-        return 2 * self.scale if self.bits == 1 else self.scale
+        return 2 * self.scale if self.bits == 1 and not self.unsigned else self.scale
+
+    @property
+    def largest_integer(self) -> int:
+        """No integer is larger in size."""
+        return self.levels - 1 if self.unsigned else -self.c_min or 1
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """int8 codes, any shape, computed in float64 as Brevitas does there; halves go to the even code, 0 to the upper one at one bit."""
         values = np.asarray(values)
         if self.bits == 1:
-            return (values >= 0).astype(np.int8)
+            return (np.divide(values, self.scale, dtype=np.float64) >= 0.5 if self.unsigned else values >= 0).astype(np.int8)
         out = np.empty(values.shape, np.int8)
         flat, codes = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
         for first in range(0, flat.size, _AT_ONCE):
             part = np.divide(flat[first : first + _AT_ONCE], self.scale, dtype=np.float64)
             np.rint(part, out=part)
+            if self.unsigned:
+                part += self.c_min
             np.clip(part, self.c_min, self.c_min + self.levels - 1, out=part)
             codes[first : first + _AT_ONCE] = part
         return out
 
     def values(self, codes: np.ndarray) -> np.ndarray:
         """The values of codes, float32."""
+        if self.unsigned:
+            return np.float32(self.scale) * self.integers(codes).astype(np.float32)
         return (np.float32(self.z) + np.float32(self.step) * codes).astype(np.float32)
 
     def integers(self, codes: np.ndarray) -> np.ndarray:
-        """The factor of `scale` in each code's value: -1 and 1 at one bit, the code itself above. These are Brevitas's integers."""
+        """The factor of `scale` in each code's value: -1 and 1 at one bit, the code itself above. These are Brevitas's integers.
+
+        Unsigned: 0 … 2^b - 1, uint8.
+        """
+        if self.unsigned:
+            return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
         return 2 * codes - 1 if self.bits == 1 else codes
 
 
@@ -68,7 +87,7 @@ class Program:
     """A quantised single-layer network: drive = weight_scale input.scale (W_q x_q) + bias, then noise, then the output quantiser.
 
     weight_codes: (neuron, input) int8, -1 and 1 at one bit; bias, sigma: (neuron,) float64 in units of the drive; rho: the exponent of
-    the price under which sigma was learned.
+    the price under which sigma was learned. own_width: `weight_bits` was chosen for this layer, and need not be that of the Hardware.
     """
 
     weight_codes: np.ndarray
@@ -80,6 +99,7 @@ class Program:
     sigma: np.ndarray
     rho: float
     activation: str = "identity"
+    own_width: bool = False
 
     @property
     def inputs(self) -> int:
@@ -95,6 +115,10 @@ class Program:
     def layers(self) -> tuple["Program", ...]:
         """All products with their neurons, in the order in which they run."""
         return (self,)
+
+    def save(self, folder: Path) -> None:
+        """Write it to a folder, from which `load_program` gives it back (see files.py)."""
+        _save(self, folder)
 
 
 @dataclass(frozen=True)
@@ -145,8 +169,8 @@ class DeepProgram:
 
     @property
     def weight_bits(self) -> int:
-        """Bits of the weights of the last layer."""
-        return self.last.weight_bits
+        """Bits of the weights of the layers without a width of their own (of the last of them); of the widest where all have one."""
+        return _common_width(self.last, self.spread, *reversed(self.hidden))
 
     @property
     def rho(self) -> float:
@@ -157,6 +181,10 @@ class DeepProgram:
     def layers(self) -> tuple[Program, ...]:
         """All products with their neurons, in the order in which they run."""
         return (*self.hidden, self.spread, self.last)
+
+    def save(self, folder: Path) -> None:
+        """Write it to a folder, from which `load_program` gives it back (see files.py)."""
+        _save(self, folder)
 
 
 @dataclass(frozen=True)
@@ -182,6 +210,8 @@ class RecurrentProgram:
         neurons, output = self.forward.neurons, self.forward.output
         if self.lateral.weight_codes.shape != (neurons, neurons):
             raise SettingError(f"'lateral' has weights {self.lateral.weight_codes.shape}: should be {(neurons, neurons)}, as 'forward' has")
+        if self.forward.input.unsigned or output.unsigned:
+            raise SettingError("a recurrent program reads and gives signed codes: 'unsigned' is for layers that follow one another")
         if not self.lateral.input == self.lateral.output == output:
             raise SettingError(f"'lateral' reads {self.lateral.input}, gives {self.lateral.output}: both should be the state's, {output}")
         if np.shape(self.own) != (output.levels, neurons):
@@ -211,8 +241,8 @@ class RecurrentProgram:
 
     @property
     def weight_bits(self) -> int:
-        """Bits of the weights on the stimulus."""
-        return self.forward.weight_bits
+        """Bits of the weights on the stimulus; of the lateral ones where those alone have no width of their own; else of the wider."""
+        return _common_width(self.forward, self.lateral)
 
     @property
     def sigma(self) -> np.ndarray:
@@ -229,8 +259,22 @@ class RecurrentProgram:
         """All products with their neurons, in the order in which they run."""
         return (self.forward, self.lateral)
 
+    def save(self, folder: Path) -> None:
+        """Write it to a folder, from which `load_program` gives it back (see files.py)."""
+        _save(self, folder)
+
 
 AnyProgram = Program | DeepProgram | RecurrentProgram
+
+
+def _save(program: AnyProgram, folder: Path) -> None:
+    from stochsim.deploy.files import save_program  # here, for it imports this file
+
+    save_program(program, folder)
+
+
+def _common_width(*layers: Program) -> int:
+    return next((layer.weight_bits for layer in layers if not layer.own_width), max(layer.weight_bits for layer in layers))
 
 
 def _check_follows(before: str, first: Program, after: str, second: Program) -> None:

@@ -1,9 +1,9 @@
-"""The recurrent program on a chip: every read is a chain of its own, a step at a time for many chains together."""
+"""The recurrent program on a chip, a step at a time for many chains together: every read of a chain of its own, or all reads of one."""
 
 import numpy as np
 from stochsim_kernels import circuit, matmul, neuron
 
-from stochsim.deploy import counts as bill
+from stochsim.deploy import counts as tally
 from stochsim.deploy.checks import check_stable
 from stochsim.deploy.inputs import Inputs
 from stochsim.deploy.layer import Layer
@@ -54,7 +54,7 @@ class Recurrent:
         """Whether all reads of a stimulus end at the same codes."""
         return self.inputs.steady and self.forward.is_certain and not self.lateral.has_rows
 
-    def run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray | None, counts: bill.Counts | None) -> None:
+    def run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray | None, counts: tally.Counts | None) -> None:
         """Write codes of x (stimulus, input) to out (stimulus, read, neuron), and add what they take to counts, where these are given.
 
         That of digital products is in `standing`.
@@ -68,7 +68,31 @@ class Recurrent:
         elif out is not None:
             self._run(x, reads, place, out, None)
 
-    def _run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray | None, counts: bill.Counts | None) -> None:
+    def run_chain(self, x: np.ndarray, reads: int, thin: int, place: Place, out: np.ndarray | None, counts: tally.Counts | None) -> None:
+        """As `run`, but of one chain per stimulus: the first read after the program's steps, then one every `thin` steps.
+
+        Steps are numbered on, so each has random numbers of its own. The stimulus's sum is made once and held, with its noise, for the
+        whole chain; where inputs are rounded stochastically, at every step.
+        """
+        if out is None and self.is_digital:
+            return
+        counted = None if self.is_digital else counts
+        state = np.empty((len(x), 1, self.program.neurons), np.int8)
+        state[...] = self.program.output.codes(np.zeros(1))
+        held = self._held(x, 1, place, counted) if self.inputs.steady else None
+        done = 0
+        for read in range(reads):
+            until = self.chain_steps(read + 1, thin)
+            self._run_by_steps(x, held, place, state, counted, range(done, until))
+            done = until
+            if out is not None:
+                out[:, read] = state[:, 0]
+
+    def chain_steps(self, reads: int, thin: int) -> int:
+        """Steps of one chain up to its last read."""
+        return self.program.steps + (reads - 1) * thin
+
+    def _run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray | None, counts: tally.Counts | None) -> None:
         state = np.empty((len(x), reads, self.program.neurons), np.int8) if out is None else out
         state[...] = self.program.output.codes(np.zeros(1))
         held = self._held(x, reads, place, counts) if self.inputs.steady else None
@@ -76,7 +100,7 @@ class Recurrent:
         if weights is not None:
             self._run_in_cache(weights, self._rounded(x) if held is None else held[:, 0], place, state)
         else:
-            self._run_by_steps(x, held, place, state, counts)
+            self._run_by_steps(x, held, place, state, counts, range(self.program.steps))
 
     @property
     def _weights_of_kernel(self) -> matmul.PackedWeights | None:
@@ -103,16 +127,18 @@ class Recurrent:
         where = (place.key, neurons.word, place.at(1).draws, place.first_stimulus, place.first_read)
         circuit.run_chains(weights, scale, lateral.bias, held, program.own, *law, where, program.steps, state)
 
-    def _run_by_steps(self, x: np.ndarray, held: np.ndarray | None, place: Place, state: np.ndarray, counts: bill.Counts | None) -> None:
-        """Move state by all steps; held: drives of the stimulus, (stimulus, 1 or read, neuron), where they are made once."""
+    def _run_by_steps(
+        self, x: np.ndarray, held: np.ndarray | None, place: Place, state: np.ndarray, counts: tally.Counts | None, steps: range
+    ) -> None:
+        """Move state by these steps; held: drives of the stimulus, (stimulus, 1 or read, neuron), where they are made once."""
         program, output, reads = self.program, self.program.output, state.shape[1]
         own = _Table(program.own, output.c_min)
-        registers = self._registers(place, state.shape)
-        for step in range(program.steps):
+        registers = self._registers(place, state.shape, steps)
+        for step in steps:
             here, integers = place.at(step), output.integers(state)
             drive, lumped = self.lateral.drive(integers, reads, here), self.lateral.lumped(integers)
             if counts is not None:
-                bill.add(counts, self.lateral.operations(integers, reads))
+                tally.add(counts, "lateral", self.lateral.operations(integers, reads))
             if held is None:
                 more, noise = self._afresh(x, reads, here, counts)
                 lumped = np.hypot(lumped, noise)
@@ -120,15 +146,15 @@ class Recurrent:
                 more = held
             drive += more
             own.add(state, drive)
-            self.forward.neurons.draw(drive, lumped, here, state, u=None if registers is None else registers[:, :, step])
+            self.forward.neurons.draw(drive, lumped, here, state, u=None if registers is None else registers[:, :, step - steps.start])
 
-    def _afresh(self, x: np.ndarray, reads: int, place: Place, counts: bill.Counts | None) -> tuple[np.ndarray, np.ndarray]:
+    def _afresh(self, x: np.ndarray, reads: int, place: Place, counts: tally.Counts | None) -> tuple[np.ndarray, np.ndarray]:
         """Drives of the stimulus at this step (stimulus, read, neuron), and the lumped noise of its weights."""
         integers = self.inputs.integers(x, reads, place)
         self._count_forward(integers, reads, counts)
         return self.forward.drive(integers, reads, place), self.forward.lumped(integers)
 
-    def _held(self, x: np.ndarray, reads: int, place: Place, counts: bill.Counts | None) -> np.ndarray:
+    def _held(self, x: np.ndarray, reads: int, place: Place, counts: tally.Counts | None) -> np.ndarray:
         """Drives of the stimulus for all steps, (stimulus, 1 or read, neuron), with the noise of one read where they have any."""
         integers = self.inputs.integers(x, reads, place)
         self._count_forward(integers, reads, counts)
@@ -141,40 +167,45 @@ class Recurrent:
         neuron.draw_integers(np.uint64(place.key), DIGITAL, HELD, place.first_stimulus, place.first_read, u)
         return drive + lumped[:, None, None] * normals(u)
 
-    def _registers(self, place: Place, shape: tuple[int, ...]) -> np.ndarray | None:
-        """The integers of shift registers, (stimulus, read, step, neuron), which run on from step to step and from read to read."""
+    def _registers(self, place: Place, shape: tuple[int, ...], steps: range) -> np.ndarray | None:
+        """The integers of shift registers, (stimulus, read, step, neuron), which run on from step to step and from read to read.
+
+        steps: all of the program's, or, of the one chain of each stimulus, any.
+        """
         if self.hardware.random.lfsr_bits == 0:
             return None
         stimuli, reads, neurons = shape
-        steps = self.program.steps
-        here = place._replace(first_read=place.first_read * steps)
-        return self.forward.neurons.source(here, (stimuli, reads * steps, neurons)).reshape(stimuli, reads, steps, neurons)
+        here = place._replace(first_read=place.first_read * self.program.steps + steps.start)
+        return self.forward.neurons.source(here, (stimuli, reads * len(steps), neurons)).reshape(stimuli, reads, len(steps), neurons)
 
-    def _count_forward(self, integers: np.ndarray, reads: int, counts: bill.Counts | None) -> None:
+    def _count_forward(self, integers: np.ndarray, reads: int, counts: tally.Counts | None) -> None:
         if counts is not None:  # a digital sum is converted together with that of `lateral`
             self._add_forward(self.forward.operations(integers, reads), counts)
 
-    def _add_forward(self, found: bill.Counts, counts: bill.Counts) -> None:
-        bill.add(counts, {one: n for one, n in found.items() if not (one.kind == "adc" and self.forward.is_digital)})
+    def _add_forward(self, found: dict[Operation, float], counts: tally.Counts) -> None:
+        tally.add(counts, "forward", {one: n for one, n in found.items() if not (one.kind == "adc" and self.forward.is_digital)})
 
-    def standing(self, stimuli: int, reads: int) -> bill.Counts:
+    def standing(self, stimuli: int, reads: int, thin: int | None = None) -> tally.Counts:
         """What so many reads of each stimulus take whatever the stimuli are: digital products, and all that is beside products.
 
-        At every step codes are read and written, and what the stimulus and a neuron's own code give is added to the sum; inputs are read
-        once per read, or at every step where they are rounded anew.
+        At every step codes are read and written, and what the stimulus and a neuron's own code give is added to the sum, all of which
+        belongs to `lateral`, as the neurons do; inputs are read once per chain, or at every step where they are rounded anew. Every read
+        is a chain of the program's steps, or, with `thin`, all reads are of one.
         """
-        program, hardware, steps = self.program, self.hardware, stimuli * reads * self.program.steps
-        inputs, codes = bill.input_bits(program.forward), bill.output_bits(program.forward)
-        afresh = stimuli * reads if self.inputs.steady else steps
-        counts = bill.weight_memory(program.layers, stimuli)
+        chains, length = (reads, self.program.steps) if thin is None else (1, self.chain_steps(reads, thin))
+        program, hardware, steps = self.program, self.hardware, stimuli * chains * length
+        inputs, codes = tally.input_bits(program.forward), tally.output_bits(program.forward)
+        afresh = stimuli * chains if self.inputs.steady else steps
+        counts = tally.weight_memory(hardware, {"forward": program.forward, "lateral": program.lateral}, stimuli, reads)
         if self.is_digital:
             self._add_forward(self.forward.operations_of_digital(afresh), counts)
-            bill.add(counts, self.lateral.operations_of_digital(steps))
-        bill.add(counts, bill.code_memory(inputs + codes, afresh * inputs + steps * 2 * codes))
-        random = bill.random_bits(hardware, program.forward, steps) + self.inputs.random_bits(afresh * program.inputs)
-        width = self.lateral.neurons.hardware.accumulator_width(program.neurons)
-        bill.add(counts, {Operation("random"): random, Operation("add", (width,)): 2 * steps * program.neurons})
-        bill.add(counts, bill.hold(hardware, self.noise * program.sigma, np.array(steps)))
+            tally.add(counts, "lateral", self.lateral.operations_of_digital(steps))
+        memory, width = Operation("code_memory", (inputs + codes,)), self.lateral.neurons.hardware.accumulator_width(program.neurons)
+        tally.add(counts, "forward", {memory: afresh * inputs})
+        tally.add(counts, "lateral", {memory: steps * 2 * codes, Operation("add", (width,)): 2 * steps * program.neurons})
+        tally.add(counts, "lateral", {Operation("random"): tally.random_bits(hardware, program.forward, steps)})
+        tally.add(counts, "lateral", tally.hold(hardware, self.noise * program.sigma, np.array(steps)))
+        tally.add(counts, tally.INPUT, {Operation("random"): self.inputs.random_bits(afresh * program.inputs)})
         return counts
 
 

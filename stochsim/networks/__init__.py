@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stochsim.lazy import lazy_names
-from stochsim.networks.settings import Architecture, ArchitectureSettings, NetworkSettings
+from stochsim.networks.settings import LAYERS, Architecture, ArchitectureSettings, NetworkSettings
 
 if TYPE_CHECKING:
     from stochsim.networks.base import Network, Response
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stochsim.networks.recurrent import Recurrent
 
 __all__ = [
+    "LAYERS",
     "Architecture",
     "ArchitectureSettings",
     "Deep",

@@ -107,12 +107,12 @@ class Network(torch.nn.Module, ABC):
 
     def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
         """A linear layer of weights 0, quantised where the network is."""
-        s = self.settings
-        if s.weight_bits is None:
+        s, bits = self.settings, self.settings.weight_bits_of(name)
+        if bits is None:
             layer: Any = torch.nn.Linear(inputs, neurons, bias=bias)
         else:
             scale = s.weight_scale if name == "weight" else s.scales.get(name, 1.0)
-            layer = quantised_linear(inputs, neurons, bias, s.weight_bits, scale, s.learned_bits)
+            layer = quantised_linear(inputs, neurons, bias, bits, scale, s.learned_bits)
         with torch.no_grad():
             layer.weight.zero_()
             if bias:

@@ -57,12 +57,16 @@ def activation_quantizer(bits: int, scale: float, learned_bits: bool = False) ->
 
 def quantised_linear(inputs: int, neurons: int, bias: bool, bits: int, scale: float, learned_bits: bool = False) -> qnn.QuantLinear:
     """A linear layer with `bits`-bit weights, their step starting at `scale` (fixed at one bit), and a float bias."""
-    if bits == 1:
-        options: dict[str, Any] = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
-    else:
-        kind = _LearnedBitsWeight if learned_bits else _LogScaleWeight
-        options = {"weight_quant": kind, "weight_bit_width": bits, "weight_scaling_init": scale * (2 ** (bits - 1) - 1)}
+    options = weight_options(bits, scale, learned_bits)
     return _noted(qnn.QuantLinear(inputs, neurons, bias=bias, **options), bits, scale, learned_bits)
+
+
+def weight_options(bits: int, scale: float, learned_bits: bool = False) -> dict[str, Any]:
+    """What a layer of Brevitas is told of its weights: `bits` wide, their step starting at `scale` (fixed at one bit)."""
+    if bits == 1:
+        return {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
+    kind = _LearnedBitsWeight if learned_bits else _LogScaleWeight
+    return {"weight_quant": kind, "weight_bit_width": bits, "weight_scaling_init": scale * (2 ** (bits - 1) - 1)}
 
 
 def _noted(module: Any, bits: int, scale: float, learned_bits: bool) -> Any:
@@ -101,7 +105,7 @@ class _Sign(torch.autograd.Function):
         """Values, of the shape of x; 0 gives +scale."""
         ctx.save_for_backward(x)
         ctx.scale, ctx.limit = scale, limit
-        return torch.where(x >= 0, scale, -scale).to(x.dtype)
+        return torch.where(x >= 0, x.new_tensor(scale), x.new_tensor(-scale))
 
     @staticmethod
     @once_differentiable
@@ -167,6 +171,18 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
     top = 2 ** (bits - 1) - 1
     scale = _scale(layer, top)
     return _Quantise.apply(layer.weight, scale, -top, top), scale
+
+
+def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
+    """scale · clamp(round(x / scale), low, high), with Brevitas's straight-through gradients, also to the scale (a scalar tensor)."""
+    values: torch.Tensor = _Quantise.apply(x, scale, low, high)
+    return values
+
+
+def signs(x: torch.Tensor, scale: float, limit: float = float("inf")) -> torch.Tensor:
+    """±scale, + at 0; the gradient, times the scale as Brevitas has it, passes where |x| <= limit."""
+    values: torch.Tensor = _Sign.apply(x, scale, limit)
+    return values
 
 
 def scale_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:

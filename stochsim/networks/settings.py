@@ -4,11 +4,13 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
-from stochsim.settings import Settings
+from stochsim.settings import Settings, nearest
 
 Architecture = Literal["single", "deep", "recurrent"]
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 Positive = Annotated[float, pydantic.Field(gt=0)]
+LAYERS: dict[str, tuple[str, ...]] = {"single": (), "deep": ("hidden", "spread", "last"), "recurrent": ("forward", "lateral")}
+"""Layers whose weights may have a width of their own, by architecture; the first is the one on the stimulus."""
 
 
 class ArchitectureSettings(Settings):
@@ -38,7 +40,8 @@ class NetworkSettings(Settings):
     """What a network is built from. All three bit widths None: a float network; else each is 1 to 8.
 
     The scales are where Brevitas's learned scales start; at one bit they stay (the magnitude of the two values). `weight_scale` is that of
-    the weights on the stimulus; `scales` holds those of further layers by name.
+    the weights on the stimulus; `scales` holds those of further layers by name. `layer_bits` are widths of weights by layer, named as in
+    `LAYERS`, in place of `weight_bits`.
     """
 
     inputs: int = pydantic.Field(ge=1)
@@ -48,6 +51,7 @@ class NetworkSettings(Settings):
     weight_bits: Bits | None = None
     input_bits: Bits | None = None
     output_bits: Bits | None = None
+    layer_bits: dict[str, Bits] = pydantic.Field(default_factory=dict)
     learned_bits: bool = False
     weight_scale: Positive = 1.0
     input_scale: Positive = 1.0
@@ -62,6 +66,25 @@ class NetworkSettings(Settings):
         if self.learned_bits and (self.weight_bits is None or min(bits or 0 for bits in widths) < 2):
             raise ValueError("'learned_bits' = true: widths are learned down to 2 bits, so each must start at 2 to 8")
         return self
+
+    @pydantic.model_validator(mode="after")
+    def _layers_of_its_kind(self) -> Self:
+        kind = self.architecture.kind
+        for name, bits in self.layer_bits.items():
+            if not LAYERS[kind]:
+                raise ValueError(f"'layer_bits.{name}' = {bits}: a '{kind}' network has one layer of weights, whose width is weight_bits")
+            if name not in LAYERS[kind]:
+                raise ValueError(f"'layer_bits.{name}' = {bits}: no layer of a '{kind}' network; {nearest(name, LAYERS[kind])}")
+        if self.layer_bits and self.weight_bits is None:
+            raise ValueError("'layer_bits' without weight_bits, input_bits and output_bits: a float network has no widths")
+        if self.layer_bits and self.learned_bits:
+            raise ValueError("'layer_bits' beside 'learned_bits' = true: widths are given or learned; learned ones hold for all layers")
+        return self
+
+    def weight_bits_of(self, layer: str) -> int | None:
+        """Bits of the weights of a layer, None in a float network; "weight", as `Network.linears` has it, is the one on the stimulus."""
+        names = LAYERS[self.architecture.kind]
+        return self.layer_bits.get(names[0] if names and layer == "weight" else layer, self.weight_bits)
 
     @property
     def is_float(self) -> bool:

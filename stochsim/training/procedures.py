@@ -1,7 +1,7 @@
 """The trainings of a study, NumPy in and a checkpoint's content out: decoder, float network, quantised network, learned widths."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,11 +128,13 @@ def train_quantised(
     own: bool = False,
     *,
     method: Method = "quantisation-aware",
+    layer_bits: Mapping[str, int] | None = None,
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """The network of these (weight, input, output) bits, from the float network `start` on, at its rho and of its architecture.
 
+    layer_bits: weight bits of these layers ("hidden", "spread", "last" of a deep network; "forward", "lateral" of a recurrent one).
     "post-training": rounded, with fitted scales, and that is all; "quantisation-aware": trained on through its quantisers;
     "noise-aware": with the noise of `hardware` in the forward pass too, and the price on all the noise that a neuron has before its
     quantiser, bought or not. Raises SettingError for an unknown method, for "noise-aware" or an exchange rate without a Hardware.
@@ -143,7 +145,8 @@ def train_quantised(
         raise SettingError("'method' = 'noise-aware': needs the Hardware whose noise it trains with")
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     aware = method == "noise-aware"
-    network = quantised_from_float(start.network, fit, *widths, generator=torch_generator(key, "fit"), by_posterior=aware)
+    draws = torch_generator(key, "fit")
+    network = quantised_from_float(start.network, fit, *widths, generator=draws, by_posterior=aware, layer_bits=layer_bits)
     price = Price(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
     task = _Task(_tensor(stimuli), model, settings, price, key, progress, noise)

@@ -9,7 +9,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from stochsim.deploy import Chip, export_program
 from stochsim.energy import Operations
-from stochsim.hardware import preset
+from stochsim.hardware import Noise, RandomSource, Timing, preset
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network, quantised_from_float
 from stochsim.settings import SettingError
@@ -34,6 +34,9 @@ def network(widths=None, learned=False, kind="single"):
     if kind != "single":
         single, start = start, build_network(settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)}))
         start.start_from(single)
+        for name, layer in start.linears().items():  # what has no weights has no scale at one bit
+            if name != "weight":
+                torch.nn.init.normal_(layer.weight, std=0.05, generator=generator(4))
     return start if widths is None else quantised_from_float(start, torch.tensor(STIMULI), *widths, generator(), learned_bits=learned)
 
 
@@ -85,16 +88,26 @@ def test_each_bit_costs_more(kind, hardware):
         assert (np.diff(joules, axis=axis) > 0).all()
 
 
-@pytest.mark.parametrize("widths", WIDTHS)
-def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths):
-    """What reads of one stimulus share, and what buys reliability, is priced elsewhere."""
-    one = network(widths)
-    chip = Chip(export_program(trained(one)), HARDWARE.with_precision(*widths))
+NOISES = {
+    "plain": {},
+    "inputs dithered": {"noise": Noise(input_dither="stochastic")},
+    "outputs dithered": {"noise": Noise(dither="stochastic"), "random": RandomSource(neurons_per_source=4, random_bits_per_code=8)},
+    "24-bit sums that leak": {"accumulator_bits": 24, "timing": Timing(leakage_w=1.0)},
+}
+NOT_PRICED = ("hold", "weight_memory", "leakage")
+
+
+@pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
+@pytest.mark.parametrize(("widths", "name"), [*((widths, "plain") for widths in WIDTHS), *(((2, 3, 4), name) for name in NOISES)])
+def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
+    """What reads of one stimulus share, and what buys reliability, is priced elsewhere; for every architecture and every knob."""
+    one, hardware = network(widths, kind=kind), HARDWARE.replace(**NOISES[name])
+    chip = Chip(export_program(trained(one)), hardware.with_precision(*widths))
     counted = chip.operations(STIMULI[:3], 7)
-    shared = Operations({operation: count for operation, count in counted.items() if operation.kind not in ("hold", "weight_memory")})
+    shared = Operations({operation: count for operation, count in counted.items() if operation.kind not in NOT_PRICED})
     assert len(counted) > len(shared) > 3
-    expected = HARDWARE.with_precision(*widths).energy(shared).total_j / 21
-    assert joules_per_read(one, HARDWARE, widths) == pytest.approx(expected, rel=1e-12)
+    expected = hardware.with_precision(*widths).energy(shared).total_j / 21
+    assert joules_per_read(one, hardware, widths) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_price_in_nats_is_the_exchange_rate_times_joules_at_present_widths():

@@ -1,0 +1,199 @@
+"""`stochsim energy bill`: joules, operations and cycles per read, by layer, of a run's network, a program, a checkpoint or a shape."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stochsim.cli.hardware import hardware_of
+from stochsim.cli.sweep import positive
+
+if TYPE_CHECKING:
+    from stochsim.deploy import AnyProgram, Bill, Quantizer
+    from stochsim.hardware import Hardware
+
+_SHAPE = re.compile(r"\d+(-\d+)+")
+_ABOUT = "a sweep's folder, a program's folder, a checkpoint *.safetensors, or a shape such as 784-100-10"
+
+
+def add_to(actions: Any) -> None:
+    """Add the command to those of `stochsim energy`."""
+    bill = actions.add_parser(
+        "bill", help="joules per read by part and layer, with operations, latency and prices", description=_bill.__doc__
+    )
+    bill.add_argument("target", metavar="RUN|MODEL", help=_ABOUT)
+    bill.add_argument(
+        "--hardware", metavar="H", help="a preset's name, or a chip's TOML file (default: that of a run, or of a converted network)"
+    )
+    bill.add_argument(
+        "--bits", type=_widths, metavar="B", help="bits of a run's network (default: the widest) or of a shape (8): 4, or 4/4/8"
+    )
+    bill.add_argument("--reads", type=positive, metavar="N", help="reads of each stimulus (default: as many as the run's, else 1)")
+    bill.add_argument("--stimuli", type=positive, metavar="N", help="stimuli (default: as many as the run's, else 1)")
+    bill.add_argument("--json", type=Path, metavar="FILE", help="write all of it to this file as well")
+    bill.set_defaults(command=_bill)
+
+
+def _widths(text: str) -> tuple[int, int, int]:
+    """`8` or `weight/input/output`, 1 to 8 each, for argparse."""
+    parts = text.split("/")
+    if len(parts) not in (1, 3) or not all(part.isdigit() and 1 <= int(part) <= 8 for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' should be 1 to 8, or three of them as weight/input/output: 4/4/8")
+    first, *rest = map(int, parts)
+    return (first, *rest) if rest else (first, first, first)  # type: ignore[return-value]
+
+
+def _bill(args: argparse.Namespace) -> None:
+    """Print what one read takes on a chip: joules by part and layer, the operations behind them, cycles, and every price with its source.
+
+    Then which price moves the total most, and the total under other prices and under each model of converters.
+    """
+    from stochsim.deploy import compare_converters, sensitivity_text
+
+    about, bill = _found(args)
+    if args.json is not None:
+        _write(args.json, about, bill)
+    print(f"{about}\n\n{bill}\n\n{sensitivity_text(bill)}\n\n{compare_converters(bill)}")
+
+
+def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:
+    """What the target is, in a sentence, and its bill."""
+    from stochsim.settings import SettingError
+
+    path = Path(args.target)
+    if (path / "store.sqlite").exists():
+        return _of_run(path, args)
+    if _SHAPE.fullmatch(args.target) and not path.exists():
+        return _of_shape(args)
+    if path.suffix == ".safetensors" and path.is_file():
+        return _of_program(f"the network of {path}", _checkpoint(path), args)
+    if path.is_dir():
+        return _of_folder(path, args)
+    raise SettingError(f"'{args.target}': should be {_ABOUT}")
+
+
+def _checkpoint(path: Path) -> "AnyProgram":
+    from stochsim.deploy import export_program
+    from stochsim.training import load_network
+
+    return export_program(load_network(path))
+
+
+def _hardware(args: argparse.Namespace) -> "Hardware":
+    from stochsim.settings import SettingError
+
+    if args.hardware is None:
+        raise SettingError("--hardware is missing: name the chip, a preset or its TOML file (`stochsim hardware list`); a run has its own")
+    return hardware_of(args.hardware)
+
+
+def _fitted(hardware: "Hardware", program: "AnyProgram") -> "Hardware":
+    return hardware.with_precision(program.weight_bits, program.input.bits, program.output.bits)
+
+
+def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
+    """The network of a sweep's first key, architecture, method and rho, on the stimuli that the sweep measured it with."""
+    from stochsim.data import evaluation_stimuli, load_dataset
+    from stochsim.deploy import Chip, RecurrentProgram
+    from stochsim.keys import fold_in
+    from stochsim.sweep import collect
+    from stochsim.sweep.work import CALIBRATION_STIMULI
+
+    with collect(path) as results:
+        label, artifact, key = _network_of(results, args.bits)
+        study, own = results.study, results.hardware
+    program = _checkpoint(artifact)
+    hardware = _fitted(own if args.hardware is None else hardware_of(args.hardware), program)
+    dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
+    chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
+    chip = Chip(program, hardware, chip_key=fold_in(key, "chip"), calibration=dataset.train[:CALIBRATION_STIMULI])
+    thin = study.measure.thin if isinstance(program, RecurrentProgram) else None
+    return f"{path}: {label}, noise x1", chip.bill(dataset.held_out[chosen], args.reads or study.measure.reads, thin=thin)
+
+
+def _network_of(results: Any, widths: tuple[int, int, int] | None) -> tuple[str, Path, int]:
+    """Label, checkpoint and key of a run's network at these widths, the widest where none are given."""
+    from stochsim.settings import StochsimError
+
+    grid, done = results.study.grid, results.store.hashes()
+    if not grid.widths():
+        raise StochsimError(f"{results.folder}: the study has no quantised networks, so no operations: name bits in its grid")
+    wanted = widths or max(grid.widths(), key=lambda each: (sum(each), each))
+    if wanted not in grid.widths():
+        have = ", ".join("/".join(map(str, each)) for each in grid.widths())
+        raise StochsimError(f"{results.folder}: no network at {'/'.join(map(str, wanted))} bits (weight/input/output); there are {have}")
+    place = (wanted, grid.architecture[0], grid.method[0], min(grid.rho), min(grid.keys))
+    for cell in results.plan.cells:
+        if (cell.widths, cell.architecture, cell.method, cell.rho, cell.key) == place and cell.network in done:
+            row = results.store.row(cell.network)
+            return row.label, row.artifact, cell.key
+    raise StochsimError(f"{results.folder}: the network at {'/'.join(map(str, wanted))} bits is not trained yet: go on with the sweep")
+
+
+def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
+    from stochsim.deploy.files import load_program, read_folder
+
+    if read_folder(path, ("single", "deep", "recurrent", "converted"))[0] != "converted":
+        return _of_program(f"the program of {path}", load_program(path), args)
+    about = f"the converted network of {path}"
+    _check_no_bits(about, args)
+    from stochsim.conversion import load_converted  # torch, which no other program needs
+
+    converted = load_converted(path)
+    if args.hardware is not None:
+        bits = converted.hardware.precision
+        converted = load_converted(path, hardware_of(args.hardware).with_precision(bits.weight_bits, bits.input_bits, bits.output_bits))
+    codes = converted.chip()[0].programs[0].input
+    x = _drawn_stimuli(codes, (args.stimuli or 1, *converted.calibration.shape[1:]))
+    return f"{about}, {_DRAWN}", converted.bill(x, args.reads or 1)
+
+
+def _of_program(about: str, program: "AnyProgram", args: argparse.Namespace) -> tuple[str, "Bill"]:
+    from stochsim.deploy import Chip
+
+    _check_no_bits(about, args)
+    x = _drawn_stimuli(program.input, (args.stimuli or 1, program.inputs))
+    chip = Chip(program, _fitted(_hardware(args), program), calibration=x)
+    return f"{about}, {_DRAWN}", chip.bill(x, args.reads or 1)
+
+
+_DRAWN = "on stimuli drawn uniformly over the input codes by key 0"
+
+
+def _drawn_stimuli(codes: "Quantizer", shape: tuple[int, ...]) -> Any:
+    from stochsim.keys import generator
+
+    return codes.values(generator(0, "drawn stimuli").integers(codes.c_min, codes.c_min + codes.levels, shape))
+
+
+def _check_no_bits(about: str, args: argparse.Namespace) -> None:
+    from stochsim.settings import SettingError
+
+    if args.bits is not None:
+        raise SettingError(f"--bits = {'/'.join(map(str, args.bits))}: {about} has its own widths; --bits is for a run or a shape")
+
+
+def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
+    """A network that is nothing but a shape."""
+    from stochsim.deploy import chain_bill, drawn_chain
+
+    hardware, widths = _hardware(args), args.bits or (8, 8, 8)
+    sizes = tuple(map(int, args.target.split("-")))
+    links = drawn_chain(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)
+    about = (
+        f"a network of shape {args.target} at {'/'.join(map(str, widths))} bits (weight/input/output): weights and what each layer reads "
+        "drawn uniformly over the codes by key 0, the last layer held at noise σ = s, rho 0"
+    )
+    return about, chain_bill(links, hardware.with_precision(*widths), args.reads or 1)
+
+
+def _write(path: Path, about: str, bill: "Bill") -> None:
+    from stochsim.deploy import sensitivity_json
+    from stochsim.settings import StochsimError
+
+    table = {"about": about, "bill": bill.to_json(), "sensitivity": sensitivity_json(bill)}
+    try:
+        path.write_text(json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StochsimError(f"{path}: cannot be written ({error.strerror})") from None
