@@ -122,8 +122,19 @@ def deep_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
 
 def recurrent_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
     """Codes (neuron,) after the last step of one chain of one stimulus."""
-    codes = [code_of(0.0, program.output)] * program.neurons
-    for step in range(program.steps):
+    return recurrent_states(program, x, key, stimulus, read, program.steps, noise, dithered)[-1]
+
+
+def recurrent_chain(program, x, reads, thin, key, stimulus, noise=1.0, dithered=False):
+    """Codes (read, neuron) of one chain of one stimulus, whose numbers are those of read 0: after its steps, then after every `thin`."""
+    states = recurrent_states(program, x, key, stimulus, 0, program.steps + (reads - 1) * thin, noise, dithered)
+    return states[program.steps - 1 :: thin]
+
+
+def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):
+    """Codes (step, neuron) after each of so many steps of one chain."""
+    codes, states = [code_of(0.0, program.output)] * program.neurons, []
+    for step in range(steps):
         seen = drives_of(program.forward, input_codes(x, program.input, dithered, key, stimulus, read, step))
         drives = drives_of(program.lateral, codes)
         after = []
@@ -132,7 +143,8 @@ def recurrent_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
             xi = normal(random31(key, 0, 2 * step, stimulus, read, n))
             after.append(code_of(drive + noise * program.sigma[n] * xi, program.output))
         codes = after
-    return codes
+        states.append(codes)
+    return states
 
 
 def single_read(program, x, key, stimulus, read, noise=1.0, dithered=False):

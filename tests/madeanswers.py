@@ -22,6 +22,8 @@ class Made:
     """S of a point as a function of (widths, noise, rho, key), D of float samples by rho, the accuracy; D of controls; roughness of D.
 
     `rough`: sd of what every cell adds to its own D of every stimulus; at 0 all distances differ between stimuli in the same way.
+    `effective_of`: effective samples of each stimulus as a function of (widths, noise); None as older versions stored points. `dependent`:
+    whether reads are.
     """
 
     s_of: Callable[[list[int], float, float, int], float] = lambda widths, noise, rho, key: 1.0
@@ -30,6 +32,8 @@ class Made:
     blind: float = BLIND
     control: float = 0.9
     rough: float = 0.0
+    effective_of: Callable[[list[int], float], list[float] | None] = lambda widths, noise: [100.0] * STIMULI
+    dependent: bool = False
 
     def __call__(self, task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, Any], Path | None]:
         settings = json.loads(task.settings)
@@ -62,7 +66,11 @@ class Made:
         measures = _measures(self._distances(task, settings, self.blind - s * (self.blind - self.full_of(rho))))
         measures |= {"elbo_nat": [np.nan] * STIMULI} if noise == 0 else {}
         bill = {"parts_j": {"add": 2e-12, "reliability": np.inf if noise == 0 else 1e-12 / noise}, "flags": [f"noise {noise:g}"]}
-        return {"measures": measures, "accuracy": self._accuracies(), "energy": bill, "saturated_share": 0.25}
+        result = {"measures": measures, "accuracy": self._accuracies(), "energy": bill, "saturated_share": 0.25}
+        effective = self.effective_of(json.loads(seen["widths"]), noise)
+        if effective is None:
+            return result
+        return result | {"effective_samples": effective, "independent": not self.dependent, "operations": [["random", [], 32.0]]}
 
     def _accuracies(self) -> list[float] | None:
         return None if self.accuracy is None else [self.accuracy] * STIMULI

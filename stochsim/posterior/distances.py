@@ -75,7 +75,9 @@ class Yardstick:
         """Distances of `values` (stimulus, read, neuron) from the reference of stimuli first, first + 1, …
 
         Each family is lessened by its floor in squares, max(0, W² − floor²), save at stimuli where all reads are equal: a constant has no
-        sampling error of its own to forgive. Raises SettingError unless there are exactly n reads of finite value.
+        sampling error of its own to forgive. Reads that depend on each other are taken as they are: the floor, of two independent sets of
+        n, forgives less than their sampling error, so D comes out too large by it (`effective_samples` tells by how few reads). Raises
+        SettingError unless there are exactly n reads of finite value.
         """
         self._check_values(values, first)
         return _distances(np.array([self._above_floor(first + i, reads) for i, reads in enumerate(values)]).reshape(-1, 2))

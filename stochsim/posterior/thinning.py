@@ -3,22 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError, StochsimError
+from stochsim.posterior.effective import effective_sample_size
+from stochsim.settings import StochsimError
 
 Floats = NDArray[np.floating]
-
-
-def effective_sample_size(values: Floats) -> Floats:
-    """Bulk effective sample size (Vehtari et al. 2021) of `values` (stimulus, read, neuron), one chain each: (stimulus, neuron).
-
-    NaN (n/a) where all reads are equal: a constant says nothing about how well it mixes.
-    """
-    if values.ndim != 3 or values.shape[1] < 8:
-        raise SettingError(f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with 8 reads or more")
-    from arviz_stats.base import array_stats  # here: it takes a second to import, and most samplers draw independent reads
-
-    sizes = np.asarray(array_stats.ess(np.asarray(values, np.float64), chain_axis=None, draw_axis=1, method="bulk"))
-    return np.where((values == values[:, :1]).all(axis=1), np.nan, sizes)
 
 
 def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floats, int]:

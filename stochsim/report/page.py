@@ -19,6 +19,7 @@ from stochsim.report.energy_figures import MOST_BARS, bill_figure, energy_figure
 from stochsim.report.figures import survival_figure
 from stochsim.report.panels import has_survival
 from stochsim.report.pictures import dictionary_figure, scatter_figure, scatter_settings, unused_elements
+from stochsim.report.ranking import has_dependent_reads
 from stochsim.report.style import to_png, to_svg
 from stochsim.report.tables import write_results_csv, write_timing_csv, write_whole
 from stochsim.report.variants import price_of_reliability, quantised, several_architectures, several_methods
@@ -111,6 +112,8 @@ def render(results: Results) -> str:
         missing=words.missing_words(results),
         n=f"n = {measure.reads} reads of each of {measure.stimuli} held-out stimuli",
         measure=measure,
+        chains=words.chain_words(results),
+        dependent=has_dependent_reads(results),
         figures=sections.key_figures(results),
         pictures={drawing.name: _data_address(drawing, results) if drawing.ready(results) else "" for drawing in DRAWINGS},
         has_survival=has_survival(results),

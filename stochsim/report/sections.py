@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from safetensors import safe_open
@@ -11,7 +10,8 @@ from safetensors import safe_open
 from stochsim.energy import PARTS, format_energy
 from stochsim.hardware import TABLE_COLUMNS, hardware_table
 from stochsim.posterior import Estimate
-from stochsim.report import words
+from stochsim.report import ranking, words
+from stochsim.report.cells import Cell, Column, cost_columns, effective_joules_column, estimate_cell, measure_column
 from stochsim.report.panels import has_survival, pareto_front
 from stochsim.report.variants import (
     ARCHITECTURE_WORDS,
@@ -25,36 +25,6 @@ from stochsim.report.variants import (
     widths_label,
 )
 from stochsim.sweep import Result, Results
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table: the figure, its interval (may be empty), a note shown on hovering and, for S, a class of colour."""
-
-    text: str
-    interval: str = ""
-    note: str = ""
-    mark: str = ""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its head, what the head says on hovering, and the cell of a result."""
-
-    head: str
-    hint: str
-    cell: Callable[[Result], Cell]
-
-
-def estimate_cell(estimate: Estimate | None, spec: str = ".3f") -> Cell:
-    """A figure with its 95 % interval."""
-    if estimate is None or not estimate.available:
-        return Cell("n/a", note="" if estimate is None else estimate.reason)
-    return Cell(words.number(estimate.value, spec), f"{words.number(estimate.low, spec)} to {words.number(estimate.high, spec)}")
-
-
-def _measure(name: str, head: str, hint: str, spec: str = ".3f") -> Column:
-    return Column(head, hint, lambda row: estimate_cell(row.estimates.get(name), spec))
 
 
 def survival_cell(row: Result) -> Cell:
@@ -97,22 +67,23 @@ def main_columns(results: Results) -> list[Column]:
     """The table that answers the question."""
     labelled = any("readout_accuracy" in row.estimates for row in results.summary)
     own = not has_survival(results)
-    columns = [*_axis_columns(results), _measure("d", "D", "distance to the reference posterior, in reference sd")]
-    columns += [_measure("elbo_nat", "ELBO [nat]", "evidence lower bound per stimulus", ".2f")] if own else []
+    columns = [*_axis_columns(results), measure_column("d", "D", "distance to the reference posterior, in reference sd")]
+    columns += [measure_column("elbo_nat", "ELBO [nat]", "evidence lower bound per stimulus", ".2f")] if own else []
     columns += [] if own else [Column("S", "survival; tinted where the cliff's rule is met", survival_cell)]
-    columns += [_measure("mean_error", "mean error", "mean |Δμ| / sd of the reference")]
+    columns += [measure_column("mean_error", "mean error", "mean |Δμ| / sd of the reference")]
     if words.has_reconstruction(results):
-        columns += [_measure("reconstruction_error", "reconstruction", "reconstruction error of the reads, in whitened inputs")]
-    columns += [_measure("readout_accuracy", "accuracy", "share of reads a linear read-out classifies rightly")] if labelled else []
-    return [*columns, Column("energy / read", "joules per read, reliability included", lambda row: Cell(words.energy_words(row)))]
+        columns += [measure_column("reconstruction_error", "reconstruction", "reconstruction error of the reads, in whitened inputs")]
+    columns += [measure_column("readout_accuracy", "accuracy", "share of reads a linear read-out classifies rightly")] if labelled else []
+    columns += [Column("energy / read", "joules per read, reliability included", lambda row: Cell(words.energy_words(row)))]
+    return [*columns, *([effective_joules_column()] if ranking.has_dependent_reads(results) else [])]
 
 
 def detail_columns(results: Results) -> list[Column]:
     """Everything else that was measured."""
     columns = _axis_columns(results)
     columns += [
-        _measure("d_axes", "D axes", "Wasserstein-2 averaged over coordinate axes"),
-        _measure("d_projections", "D proj.", "Wasserstein-2 averaged over random directions"),
+        measure_column("d_axes", "D axes", "Wasserstein-2 averaged over coordinate axes"),
+        measure_column("d_projections", "D proj.", "Wasserstein-2 averaged over random directions"),
     ]
     if has_survival(results):
         columns += [
@@ -127,20 +98,22 @@ def detail_columns(results: Results) -> list[Column]:
             ),
         ]
     columns += [
-        _measure("log_sd_bias", "log sd bias", "mean of log(sd chip / sd reference)"),
-        _measure("log_sd_rms", "log sd RMS", "root mean square of the same"),
-        _measure("log_sd_correlation", "log sd corr.", "correlation of log sd across stimuli, per neuron, averaged"),
-        _measure("zero_sd_share", "zero sd", "share of neurons whose reads are constant"),
-        _measure("covariance_error", "cov. error", "relative Frobenius error of the covariance"),
-        _measure("pattern_correlation", "cov. pattern", "correlation of the covariances' entries"),
-        _measure("coverage_50", "cover 50 %", "share of reference draws inside the chip's central 50 %"),
-        _measure("coverage_90", "cover 90 %", "share of reference draws inside the chip's central 90 %"),
-        _measure("gaussian_kl_nat", "KL [nat]", "KL between Gaussians of equal moments; n/a where one is singular", ".3g"),
-        _measure("mmd_squared", "MMD²", "squared maximum mean discrepancy", ".3g"),
-        _measure("elbo_nat", "ELBO [nat]", "n/a at noise 0, where the entropy of the noise is −∞", ".2f"),
+        measure_column("log_sd_bias", "log sd bias", "mean of log(sd chip / sd reference)"),
+        measure_column("log_sd_rms", "log sd RMS", "root mean square of the same"),
+        measure_column("log_sd_correlation", "log sd corr.", "correlation of log sd across stimuli, per neuron, averaged"),
+        measure_column("zero_sd_share", "zero sd", "share of neurons whose reads are constant"),
+        measure_column("covariance_error", "cov. error", "relative Frobenius error of the covariance"),
+        measure_column("pattern_correlation", "cov. pattern", "correlation of the covariances' entries"),
+        measure_column("coverage_50", "cover 50 %", "share of reference draws inside the chip's central 50 %"),
+        measure_column("coverage_90", "cover 90 %", "share of reference draws inside the chip's central 90 %"),
+        measure_column("gaussian_kl_nat", "KL [nat]", "KL between Gaussians of equal moments; n/a where one is singular", ".3g"),
+        measure_column("mmd_squared", "MMD²", "squared maximum mean discrepancy", ".3g"),
+        measure_column("elbo_nat", "ELBO [nat]", "n/a at noise 0, where the entropy of the noise is −∞", ".2f"),
         Column("σ at bound", "share of neurons whose σ sits at its bound", lambda row: Cell(f"{row.saturated_share:.1%}")),
     ]
-    columns += [Column(part, "joules per read", _part_cell(part)) for part in PARTS]
+    paid = [part for part in PARTS if any(row.energy_j.get(part, 0.0) for row in results.summary)]
+    columns += cost_columns(results)
+    columns += [Column(part, "joules per read", _part_cell(part)) for part in paid]
     columns += [Column("c [nat]", "the price of reliability that the network was trained under", lambda row: Cell(f"{row.c:.4g}"))]
     if results.study.train.exchange is not None:
         columns += [Column("λ [nat/J]", "the exchange rate that sets c", lambda row: Cell(f"{row.exchange:g}" if row.exchange else "–"))]
@@ -197,7 +170,8 @@ def key_figures(results: Results) -> list[tuple[str, str, str]]:
     else:
         scale = f"{_range(distance)}; {place}"
     figures.append(("Distance D, in reference sd", words.number(distance.value, ".2f"), scale))
-    return [*figures, _task_figure(results, row)]
+    figures.append(_task_figure(results, row))
+    return [*figures, *([found] if (found := ranking.cheapest_figure(results)) else [])]
 
 
 def _range(estimate: Estimate, spec: str = ".2f") -> str:

@@ -21,8 +21,11 @@ PART_COLOURS = {
     "memory": "#009e73",
     "random": "#e69f00",
     "reliability": "#cc79a7",
+    "leakage": "#999999",
+    "programming": "#7a4b1e",
+    "float": "#332288",
 }
-"""Okabe and Ito's colours, told apart by colour-blind eyes."""
+"""Okabe and Ito's colours, told apart by colour-blind eyes; a brown and Tol's indigo for the parts that they do not reach."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

@@ -7,37 +7,44 @@ import os
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from stochsim.energy import PARTS
 from stochsim.posterior import Estimate, Survival
-from stochsim.report import words
+from stochsim.report import ranking, words
 from stochsim.report.variants import network_words, price_of_reliability, several_architectures, several_methods, widths_label
 from stochsim.settings import StochsimError
 from stochsim.sweep import FLOAT, MEASURES, Result, Results
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
+_CSV_COSTS = ("effective_samples", "joules_per_effective_sample")
 CONSOLE_COLUMNS = 110
+_PER_EFFECTIVE = "per eff."
 _AXES = ("architecture", "method", "control", *words.BIT_AXES, "rho", "noise", "key", "c", "s", "exchange_nat_per_j")
 
 
 def _columns() -> list[str]:
-    estimates = [*_CSV_MEASURES, "survival", "survival_absolute", "d_blind", "d_full", "d_full_best"]
+    estimates = [*_CSV_MEASURES, *_CSV_COSTS, "survival", "survival_absolute", "d_blind", "d_full", "d_full_best"]
     names = list(_AXES)
     for name in estimates:
         names += [name, f"{name}_low", f"{name}_high", f"{name}_note"]
-    return [*names, *(f"{part}_j" for part in PARTS), "total_j", "saturated_share", "flags", "facts", "reads", "stimuli", "directions"]
+    joules = [*(f"{part}_j" for part in PARTS), "total_j", "energy_rank"]
+    return [*names, *joules, "saturated_share", "flags", "facts", "reads", "stimuli", "directions"]
 
 
 def write_results_csv(results: Results, path: Path) -> None:
     """Every figure that the key determines, one row per finished cell and key, sorted; joules per read, intervals of 95 %.
 
-    Equal results give equal bytes. An estimate that is n/a leaves its three cells empty and its reason in NAME_note; infinity is "inf".
+    energy_rank: 1 is the fewest joules per effective sample among the cells of its key where S survives (its lower bound reaches 0.9);
+    empty for all others. Equal results give equal bytes. An estimate that is n/a leaves its three cells empty and its reason in NAME_note;
+    infinity is "inf".
     Raises StochsimError where the file cannot be written; then an older one stays whole.
     """
     columns = _columns()
     measure = results.study.measure
     fixed = {"reads": str(measure.reads), "stimuli": str(measure.stimuli), "directions": str(measure.directions)}
-    _write_csv(path, columns, (_csv_row(row) | fixed for row in results.rows))
+    ranked = zip(results.rows, ranking.energy_ranks(results.rows), strict=True)
+    _write_csv(path, columns, (_csv_row(row) | fixed | {"energy_rank": "" if rank is None else str(rank)} for row, rank in ranked))
 
 
 def _csv_row(row: Result) -> dict[str, str]:
@@ -47,7 +54,7 @@ def _csv_row(row: Result) -> dict[str, str]:
     cells |= {"exchange_nat_per_j": "" if row.exchange is None else _plain(row.exchange)}
     cells |= {"facts": "; ".join(f"{name} {_plain(value)}" for name, value in sorted(row.facts.items()))}
     absent = Estimate.missing("not measured of controls" if row.control else "not measured: the data have no labels")
-    for name in _CSV_MEASURES:
+    for name in (*_CSV_MEASURES, *_CSV_COSTS):
         cells |= _estimate_cells(name, row.estimates.get(name, absent))
     cells |= _survival_cells("survival", row.survival, row)
     cells |= _survival_cells("survival_absolute", row.survival_absolute, row)
@@ -76,15 +83,20 @@ def _plain(value: float) -> str:
 
 
 def write_timing_csv(results: Results, path: Path) -> None:
-    """Seconds of every stored task with the machine and the versions they were measured on: what a key does not determine."""
+    """Seconds of every stored task with the machine and the versions they were measured on: what a key does not determine.
+
+    seconds_per_effective_sample: of points, the seconds of the task, all its measuring included, by the effective samples of all stimuli.
+    """
     about = {"processor": results.machine.get("processor", ""), "system": results.machine.get("system", "")}
     about["versions"] = "; ".join(f"{name} {version}" for name, version in sorted(results.versions.items()))
-    columns = ["kind", "task", "hash", "seconds", "finished", *about]
-    rows = (
-        {**{name: str(entry[name]) for name in columns[:3]}, "seconds": f"{entry['seconds']:.3f}", "finished": entry["finished"]}
-        for entry in results.timing()
-    )
-    _write_csv(path, columns, (row | about for row in rows))
+    columns = ["kind", "task", "hash", "seconds", "seconds_per_effective_sample", "finished", *about]
+    _write_csv(path, columns, (_timing_row(entry) | about for entry in results.timing()))
+
+
+def _timing_row(entry: dict[str, Any]) -> dict[str, str]:
+    each = f"{entry['seconds'] / entry['effective_samples']:.3g}" if entry["effective_samples"] > 0 else ""
+    told = {name: str(entry[name]) for name in ("kind", "task", "hash", "finished")}
+    return told | {"seconds": f"{entry['seconds']:.3f}", "seconds_per_effective_sample": each}
 
 
 def _write_csv(path: Path, columns: list[str], rows: Iterable[dict[str, str]]) -> None:
@@ -111,7 +123,11 @@ def console_table(results: Results) -> str:
     """A table for the terminal, at most 110 columns wide, with the cliff per noise level and ρ in words below it."""
     baselines = words.baselines(results)
     below = [*([""] if baselines else []), *baselines, "", *_closing(results)]
-    lines = [*_opening(results), "", *_aligned(_console_rows(results)), *below]
+    rows = _console_rows(results)
+    if rows[0][-1] == _PER_EFFECTIVE and len(_aligned(rows)[0]) > CONSOLE_COLUMNS:
+        rows = [row[:-1] for row in rows]
+    legend = [f"{_PER_EFFECTIVE}: energy per effective sample"] if rows[0][-1] == _PER_EFFECTIVE else []
+    lines = [*_opening(results), *legend, "", *_aligned(rows), *below]
     return "\n".join(
         textwrap.fill(line, CONSOLE_COLUMNS, subsequent_indent="  ") if len(line) > CONSOLE_COLUMNS else line for line in lines
     )
@@ -124,14 +140,16 @@ def _opening(results: Results) -> list[str]:
     missing = words.missing_words(results)
     legend = "bits: one number where all three are equal, else weights/inputs/outputs"
     untied = results.study.grid.bits is None and results.study.grid.widths()
-    return [*([missing] if missing else []), opening, reliability, *([legend] if untied else [])]
+    chains = words.chain_words(results)
+    return [*([missing] if missing else []), opening, *([chains] if chains else []), reliability, *([legend] if untied else [])]
 
 
 def _console_rows(results: Results) -> list[list[str]]:
     several_rhos = len(results.study.grid.rho) > 1
     own, labels = results.study.train.decoder == "own", any("readout_accuracy" in row.estimates for row in results.summary)
     kinds, ways = several_architectures(results), several_methods(results) or bool(results.study.grid.control)
-    recon = words.has_reconstruction(results) and not (kinds and ways)  # for want of room
+    dependent = ranking.has_dependent_reads(results)
+    recon = words.has_reconstruction(results) and not (kinds and (ways or dependent))  # for want of room
     heads = [
         *(["network"] if kinds else []),
         *(["method"] if ways else []),
@@ -143,6 +161,7 @@ def _console_rows(results: Results) -> list[list[str]]:
         *(["recon."] if recon else []),
         *(["accuracy"] if labels else []),
         "energy",
+        *([_PER_EFFECTIVE] if dependent else []),
     ]
     rows = [heads]
     for row in results.summary:
@@ -151,7 +170,8 @@ def _console_rows(results: Results) -> list[list[str]]:
         measured += [row.estimates.get("readout_accuracy")] if labels else []
         first = [*([row.architecture] if kinds else []), *([row.control or row.method] if ways else [])]
         cells = [*first, widths_label(row), words.noise_label(row.noise, "x"), *([f"{row.rho:g}"] if several_rhos else [])]
-        rows.append([*cells, *(words.estimate_words(each, ".2f") for each in measured), words.energy_words(row)])
+        joules = [words.energy_words(row), *([ranking.joules_words(row.joules_per_effective_sample)] if dependent else [])]
+        rows.append([*cells, *(words.estimate_words(each, ".2f") for each in measured), *joules])
     return rows
 
 

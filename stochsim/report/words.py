@@ -50,6 +50,13 @@ def has_reconstruction(results: Results) -> bool:
     return results.study.model.kind != "gaussian_scale_mixture"
 
 
+def chain_words(results: Results) -> str:
+    """How recurrent networks were read where reads are of one chain; empty where every read is a chain of its own."""
+    thin = results.study.measure.thin
+    every = "every step" if thin == 1 else f"every {thin} steps"
+    return f"recurrent networks on the chip: one chain per stimulus, a read {every}" if thin is not None else ""
+
+
 def survives(result: Result) -> bool:
     """Whether the 95 % lower bound of S reaches the cliff's 0.9."""
     estimate = available(result.survival)
@@ -141,11 +148,12 @@ def price_words(results: Results) -> str:
         return ""
     hardware = results.hardware
     table = hardware.price_table()
-    converter = table["adc"]
+    converter = table["adc"].citation(hardware.prices.voltage_v)
     laws = [hardware.reliability_law(rho) for rho in sorted(results.study.grid.rho)]
     reliability = "; ".join(f"{law.price.formula} ({law.source}; {law.tag})" for law in laws)
     return (
-        f"Joules follow the prices of {hardware.name}: converter {converter.name}, {converter.formula} ({converter.source}); "
+        f"Joules follow the prices of {hardware.name}: "
+        f"converter {converter.name}, {converter.formula} {converter.unit} ({converter.source}); "
         f"multiply {table['multiply'].name}; reliability {reliability}."
     )
 

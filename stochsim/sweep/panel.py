@@ -10,9 +10,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 
+from stochsim.deploy import Chip
 from stochsim.keys import fold_in
 from stochsim.models import Reference
-from stochsim.posterior import Yardstick, compare
+from stochsim.posterior import Yardstick, compare, effective_samples
 from stochsim.sweep.job import Job
 
 Floats = NDArray[np.floating]
@@ -53,6 +54,7 @@ class Panel:
     def __init__(self, job: Job) -> None:
         self.job, self.measure = job, job.settings["measure"]
         self.reads: int = self.measure["reads"]
+        self.thin: int | None = self.measure.get("thin")
         self.reference, self.yardstick = _reference_and_yardstick(job.needs["reference"], self.reads, self.measure["directions"], job.key)
         self.stimuli, self.labels = job.stimuli(self.measure["stimuli"])
         self.read_key = fold_in(job.key, "reads")
@@ -72,6 +74,12 @@ class Panel:
         named = self.distances(values) | {name: as_list(array) for name, array in found.per_stimulus().items()}
         pictures = {"mean": found.chip_mean, "sd": found.chip_sd, "reference_mean": reference.mean, "reference_sd": reference.sd}
         return named, {name: np.ascontiguousarray(array, np.float32) for name, array in pictures.items()}
+
+    def effective(self, chip: Chip, values: Floats) -> dict[str, Any]:
+        """Effective samples per stimulus of the chip's reads, NaN where none varies, and whether reads are independent by construction."""
+        independent = chip.reads_are_independent(self.thin)
+        found = effective_samples(values, independent, chip.register_period(self.thin))
+        return {"effective_samples": as_list(found), "independent": independent}
 
     def accuracy(self, sample: Callable[[Floats, int, int], Floats], values: Floats) -> list[float] | None:
         """Share of reads of each stimulus that a linear read-out, fitted on one read of every training stimulus, classifies rightly."""

@@ -89,6 +89,7 @@ class _Planner:
         self.study, self.grid = study, study.grid
         self.common = {name: getattr(study, name).to_table() for name in ("model", "data")}
         self.train, self.measure = study.train.to_table(), study.measure.to_table()
+        self.chain = {"thin": thin} if (thin := self.measure.pop("thin", None)) is not None else {}
         self.priceless = {name: value for name, value in self.train.items() if name != "exchange"}
         self.chip = {name: value for name, value in hardware.to_table().items() if name not in ("description", "sources")}
         self.shared = study.train.decoder == "shared"
@@ -117,12 +118,17 @@ class _Planner:
         label = f"{_prefix(kind)}network at {'/'.join(map(str, widths))} bits, rho {rho:g}, key {key}"
         label += f", {method}" if len(self.grid.method) > 1 else ""
         knows_chip = self.study.train.exchange is not None or method == "noise-aware"
-        chip = {"hardware": self.chip} if knows_chip else {}
-        return self.add("network", label, {"start": start}, train=self.train, method=method, widths=list(widths), rho=rho, key=key, **chip)
+        more: dict[str, Any] = {"hardware": self.chip} if knows_chip else {}
+        own = {name: bits for name, bits in self.study.network.layer_bits_of(kind).items() if bits != widths[0]}
+        if own:
+            more["layer_bits"] = own
+            label += "".join(f", {name} {bits}" for name, bits in own.items())
+        return self.add("network", label, {"start": start}, train=self.train, method=method, widths=list(widths), rho=rho, key=key, **more)
 
-    def point(self, network: str, reference: str, noise: float, key: int) -> str:
+    def point(self, network: str, kind: str, reference: str, noise: float, key: int) -> str:
         label, needs = f"{self.tasks[network].label}, noise x{noise:g}", {"network": network, "reference": reference}
-        return self.add("point", label, needs, hardware=self.chip, noise=noise, measure=self.measure, key=key)
+        measure = self.measure | (self.chain if kind == "recurrent" else {})
+        return self.add("point", label, needs, hardware=self.chip, noise=noise, measure=measure, key=key)
 
     def full(self, network: str, reference: str, noise: float, key: int) -> str:
         label = self.tasks[network].label.replace("float network", "float samples") + (f", noise x{noise:g}" if noise != 1 else "")
@@ -179,7 +185,7 @@ def _network_cells(
             reference = shared or planner.reference(network, key, planner.tasks[network].label)
             named: dict[str, Any] = dict(zip(("weight_bits", "input_bits", "output_bits"), widths, strict=True))
             for noise in sorted(grid.noise):
-                point = planner.point(network, reference, noise, key)
+                point = planner.point(network, kind, reference, noise, key)
                 yield Cell(**place, **named, method=method, noise=noise, network=network, reference=reference, point=point)
 
 

@@ -36,7 +36,8 @@ class Result:
     """One cell of the grid, for one key or for all keys together.
 
     Widths are None and joules are none where nothing is quantised. c (nats), s and `exchange` (lambda [nat/J], None without) are the
-    price of reliability that the network was trained under. `facts`: what a control says of itself, means over keys.
+    price of reliability that the network was trained under. `facts`: what a control says of itself, means over keys. `independent`: whether
+    reads are so by construction, None where it is not known (off the chip, and of cells stored by older versions).
     """
 
     architecture: str
@@ -59,6 +60,7 @@ class Result:
     s: float
     exchange: float | None
     facts: dict[str, float]
+    independent: bool | None = None
 
     @property
     def widths(self) -> tuple[int, int, int] | None:
@@ -79,6 +81,16 @@ class Result:
     def total_j(self) -> float:
         """Joules per read of the whole network, the price of reliability included; infinite at noise 0, NaN where nothing is quantised."""
         return float(sum(self.energy_j.values())) if self.energy_j else float("nan")
+
+    @property
+    def effective_samples(self) -> Estimate:
+        """Effective samples per stimulus, of its n reads."""
+        return self.estimates["effective_samples"]
+
+    @property
+    def joules_per_effective_sample(self) -> Estimate:
+        """Joules of all reads of a stimulus by its effective samples, mean over stimuli; infinite where the joules of a read are."""
+        return self.estimates["joules_per_effective_sample"]
 
 
 @dataclass(frozen=True)

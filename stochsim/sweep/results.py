@@ -14,6 +14,7 @@ from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.posterior import Estimate, Survival, bootstrap, cliff, log_sd_correlation, mean_estimate, survival
 from stochsim.settings import StochsimError
+from stochsim.sweep.effective import all_effective_samples, effective_estimates
 from stochsim.sweep.plan import NO_ARCHITECTURE, Cell, Plan, plan_study
 from stochsim.sweep.result import ALL_KEYS, MEASURES, Pictures, Result
 from stochsim.sweep.store import Row, Store
@@ -95,6 +96,7 @@ class Results:
         tasks = [cell.point for cell in cells]
         estimates = {name: mean_estimate(self._measure(tasks, name), _BOOTSTRAP_KEY) for name in MEASURES}
         estimates["log_sd_correlation"] = self._correlation(cells)
+        estimates |= effective_estimates(points, self.study.measure.reads, _BOOTSTRAP_KEY)
         if points[0].result.get("accuracy") is not None:
             accuracy = np.array([point.result["accuracy"] for point in points])
             estimates["readout_accuracy"] = mean_estimate(accuracy[0] if len(cells) == 1 else accuracy, _BOOTSTRAP_KEY)
@@ -113,6 +115,7 @@ class Results:
             s=s,
             exchange=self.study.train.exchange if first.architecture else None,
             facts=_mean_facts([point.result.get("facts", {}) for point in points]),
+            independent=points[0].result.get("independent"),
         )
 
     def _price(self, cell: Cell) -> tuple[float, float]:
@@ -243,9 +246,9 @@ class Results:
         return axes
 
     def timing(self) -> list[dict[str, Any]]:
-        """Seconds of every stored task of the study, in the plan's order."""
+        """Seconds of every stored task of the study, in the plan's order; of points the effective samples of all stimuli, else 0."""
         stored = [self._stored(task) for task in self.plan.tasks if task in self._done]
-        return [{"kind": r.kind, "task": r.label, "hash": r.hash, "seconds": r.seconds, "finished": r.finished} for r in stored]
+        return [_timed(row) for row in stored]
 
     @property
     def decoder_task(self) -> Row:
@@ -253,6 +256,11 @@ class Results:
         key = min(self.study.grid.keys)
         tasks = [task for task in self.plan.tasks.values() if task.kind == "decoder" and json.loads(task.settings)["key"] == key]
         return self._stored(tasks[0].hash)
+
+
+def _timed(row: Row) -> dict[str, Any]:
+    own = {name: getattr(row, name) for name in ("kind", "hash", "seconds", "finished")}
+    return {"task": row.label, "effective_samples": all_effective_samples(row), **own}
 
 
 def _mean_facts(facts: list[dict[str, float]]) -> dict[str, float]:

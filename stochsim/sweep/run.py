@@ -4,6 +4,8 @@ import datetime
 import json
 import platform
 import sys
+from collections.abc import Mapping
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from tqdm import tqdm
 
 from stochsim.hardware import Hardware
 from stochsim.settings import StochsimError
-from stochsim.sweep.plan import PRIORITY, Plan, Task, plan_study
+from stochsim.sweep.plan import PRIORITY, Task, plan_study
 from stochsim.sweep.store import Store
 from stochsim.sweep.study import Study
 from stochsim.sweep.workers import Message, WorkerCrash, Workers
@@ -34,16 +36,20 @@ def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:
         store.set_about(_facts(study, hardware))
         missing = [task for task in plan.tasks.values() if task.hash not in store.hashes()]
         if missing:
-            with Workers(min(workers, len(missing)), run_folder) as pool:
-                _work_off(missing, plan, store, pool)
+            bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing)))
+            with Workers(min(workers, len(missing)), run_folder) as pool, bar as progress:
+                work_off(missing, plan.tasks, store, pool, progress)
     return run_folder
 
 
 def _facts(study: Study, hardware: Hardware) -> dict[str, str]:
-    versions = {name: metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
+    return {"study": json.dumps(study.to_table()), "hardware": json.dumps(hardware.to_table()), **surroundings()}
+
+
+def surroundings(*packages: str) -> dict[str, str]:
+    """Versions, those of `packages` too, and the machine, as JSON: what a run's facts say of where its figures come from."""
+    versions = {name: metadata.version(name) for name in (*_VERSIONS, *packages)} | {"python": platform.python_version()}
     return {
-        "study": json.dumps(study.to_table()),
-        "hardware": json.dumps(hardware.to_table()),
         "versions": json.dumps(versions),
         "machine": json.dumps({"processor": processor(), "system": platform.platform()}),
     }
@@ -58,24 +64,29 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-class _Progress:
+class Progress:
     """A bar over the tasks, with what each worker is at."""
+
+    unit = "task"
 
     def __init__(self, total: int, done: int) -> None:
         interval = 0.2 if sys.stderr.isatty() else 15.0
-        self._bar = tqdm(total=total, initial=done, unit="task", mininterval=interval, dynamic_ncols=True)
+        self._bar = tqdm(total=total, initial=done, unit=self.unit, mininterval=interval, dynamic_ncols=True)
         self._running: dict[str, str] = {}
         self._share: dict[str, str] = {}
 
     def started(self, task: Task) -> None:
+        """A worker has begun with it."""
         self._running[task.hash] = task.label
         self._show()
 
     def said(self, message: Message) -> None:
+        """A worker says how far it is."""
         self._share[message.hash] = f" {message.content['done'] / message.content['total']:.0%}"
         self._show()
 
     def finished(self, task_hash: str) -> None:
+        """It is stored."""
         self._running.pop(task_hash, None)
         self._bar.update()
         self._show()
@@ -84,31 +95,29 @@ class _Progress:
         self._bar.set_postfix_str(" | ".join(label + self._share.get(key, "") for key, label in self._running.items()), refresh=False)
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         self._bar.close()
 
 
-def _work_off(missing: list[Task], plan: Plan, store: Store, pool: Workers) -> None:
+def work_off(missing: list[Task], tasks: Mapping[str, Task], store: Store, pool: Workers, progress: Progress) -> None:
+    """Do these tasks, each as soon as what it needs is stored; `tasks` are all of them by hash."""
     waiting = sorted(missing, key=lambda task: PRIORITY.index(task.kind))  # stable: the plan's order within a kind
     done = store.hashes()
-    progress = _Progress(len(plan.tasks), len(plan.tasks) - len(missing))
     running = 0
-    try:
-        while waiting or running:
-            for task in _startable(waiting, done, pool.idle):
-                waiting.remove(task)
-                pool.give(task.hash, _job(task, store))
-                progress.started(task)
-                running += 1
-            for message in pool.messages():
-                if message.kind == "progress":
-                    progress.said(message)
-                else:
-                    _store_result(plan.tasks[message.hash], message, store)
-                    done.add(message.hash)
-                    progress.finished(message.hash)
-                    running -= 1
-    finally:
-        progress.close()
+    while waiting or running:
+        for task in _startable(waiting, done, pool.idle):
+            waiting.remove(task)
+            pool.give(task.hash, _job(task, store))
+            progress.started(task)
+            running += 1
+        for message in pool.messages():
+            if message.kind == "progress":
+                progress.said(message)
+            else:
+                _store_result(tasks[message.hash], message, store)
+                done.add(message.hash)
+                progress.finished(message.hash)
+                running -= 1
 
 
 def _startable(waiting: list[Task], done: set[str], idle: int) -> list[Task]:

@@ -9,7 +9,7 @@ import pydantic
 from stochsim.data import DataSettings, load_dataset
 from stochsim.hardware import Array, Hardware, Memory, Noise, RandomSource, Reliability, preset
 from stochsim.models import ModelSettings
-from stochsim.networks import Architecture, ArchitectureSettings
+from stochsim.networks import LAYERS, Architecture, ArchitectureSettings
 from stochsim.settings import SettingError, Settings, nearest, read_toml
 from stochsim.sweep.controls import CONTROLS, check_control
 from stochsim.training import Method, TrainSettings
@@ -54,22 +54,35 @@ class HardwareSettings(Settings):
 
 
 class NetworkOptions(Settings):
-    """Options of the architectures, each used by the kinds that have use for it; what is not given is as in ArchitectureSettings."""
+    """Options of the architectures, each used by the kinds that have use for it; what is not given is as in ArchitectureSettings.
+
+    `layer_bits`: weight bits of single layers of the quantised networks, in place of the grid's.
+    """
 
     hidden_per_neuron: int | None = None
     time_step: float | None = None
     steps: int | None = None
+    layer_bits: Annotated[dict[str, Bits], pydantic.Field(min_length=1)] | None = None
 
     @pydantic.model_validator(mode="after")
     def _valid_for_its_kind(self) -> Self:
         for kind in _OPTIONS:
             self.architecture(kind)
+        every = [name for names in LAYERS.values() for name in names]
+        for name, bits in (self.layer_bits or {}).items():
+            if name not in every:
+                raise ValueError(f"'layer_bits.{name}' = {bits}: no layer; {nearest(name, every)}")
         return self
 
     def architecture(self, kind: str) -> ArchitectureSettings:
         """The settings of this kind of network."""
         own: dict[str, Any] = {name: value for name in _OPTIONS[kind] if (value := getattr(self, name)) is not None}
         return ArchitectureSettings(**{"kind": kind, **own})
+
+    def layer_bits_of(self, kind: str) -> dict[str, int]:
+        """Weight bits of the layers of this kind of network that have their own."""
+        given = self.layer_bits or {}
+        return {name: given[name] for name in LAYERS[kind] if name in given}
 
 
 _OPTIONS: dict[str, tuple[str, ...]] = {"single": (), "deep": ("hidden_per_neuron",), "recurrent": ("time_step", "steps")}
@@ -125,11 +138,16 @@ class GridSettings(Settings):
 
 
 class MeasureSettings(Settings):
-    """How posteriors are compared: stimuli held out, reads of each (the n of every distance), random directions."""
+    """How posteriors are compared: stimuli held out, reads of each (the n of every distance), random directions.
+
+    thin: recurrent networks on the chip are read from one chain per stimulus, after their steps and then every `thin` steps; None: every
+    read is a chain of its own.
+    """
 
     stimuli: int = pydantic.Field(default=64, ge=8)
     reads: int = pydantic.Field(default=1000, ge=100, le=5000, multiple_of=4)
     directions: int = pydantic.Field(default=256, ge=1)
+    thin: int | None = pydantic.Field(default=None, ge=1, le=10_000)
 
 
 class Study(Settings):
@@ -159,6 +177,7 @@ class Study(Settings):
         for weight_bits, input_bits, output_bits in self.grid.widths():
             hardware.with_precision(weight_bits, input_bits, output_bits)
         self._check_options()
+        self._check_layer_bits(hardware)
         for name in self.grid.control:
             check_control(name, self.model)
         if "noise-aware" in self.grid.method and self.grid.widths():
@@ -177,6 +196,27 @@ class Study(Settings):
                 value = getattr(self.network, name)
                 if value is not None and name not in used:
                     raise SettingError(f"'network.{name}' = {value}: belongs to architecture '{kind}', which the grid does not name")
+        if self.measure.thin is not None and not ("recurrent" in self.grid.architecture and self.grid.widths()):
+            raise SettingError(
+                f"'measure.thin' = {self.measure.thin}: belongs to recurrent networks on the chip, of which the grid has none"
+            )
+
+    def _check_layer_bits(self, hardware: Hardware) -> None:
+        """Likewise a width of a layer that no network of the grid has, and an axis in whose place every layer has a width of its own."""
+        kinds = self.grid.architecture
+        for name, bits in (self.network.layer_bits or {}).items():
+            owner = next(kind for kind, names in LAYERS.items() if name in names)
+            if owner not in kinds:
+                raise SettingError(f"'network.layer_bits.{name}' = {bits}: belongs to architecture '{owner}', which the grid does not name")
+            if not self.grid.widths():
+                raise SettingError(f"'network.layer_bits.{name}' = {bits}: belongs to quantised networks, of which the grid has none")
+            for _, input_bits, output_bits in self.grid.widths():
+                hardware.with_precision(bits, input_bits, output_bits)
+        swept = self.grid.weight_bits or ()
+        for kind in kinds:
+            if len(swept) > 1 and LAYERS[kind] and len(self.network.layer_bits_of(kind)) == len(LAYERS[kind]):
+                rule = f"no layer of '{kind}' has these, since network.layer_bits names all; valid: one width, or a layer less there"
+                raise SettingError(f"'grid.weight_bits' = {list(swept)}: {rule}")
 
 
 def _check_noise_aware(hardware: Hardware) -> None:

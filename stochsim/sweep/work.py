@@ -14,6 +14,7 @@ from stochsim.keys import fold_in
 from stochsim.models import Reference, build_model
 from stochsim.settings import SettingError, StochsimError
 from stochsim.sweep.controls import control_samples
+from stochsim.sweep.effective import operations_to_json
 from stochsim.sweep.evidence import elbo
 from stochsim.sweep.job import Job, Progress
 from stochsim.sweep.panel import Panel, as_list
@@ -21,7 +22,8 @@ from stochsim.training import Trained, TrainingDiverged, learn_decoder, load_net
 
 Floats = NDArray[np.floating]
 Outcome = tuple[dict[str, Any], Path | None]
-_CALIBRATION_STIMULI = 256  # of the training set, for converters whose range is calibrated
+CALIBRATION_STIMULI = 256
+"""Stimuli of the training set on which converters whose range is calibrated are set."""
 
 
 def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:
@@ -69,7 +71,8 @@ def _network(job: Job) -> Outcome:
     """The quantised network, from the float one on."""
     start, widths = load_network(job.needs["start"]), tuple(job.settings["widths"])
     key = fold_in(job.key, "network", *widths, str(start.rho))
-    chosen: dict[str, Any] = {"method": job.settings["method"], "hardware": job.hardware}
+    own = job.settings.get("layer_bits")
+    chosen: dict[str, Any] = {"method": job.settings["method"], "hardware": job.hardware, "layer_bits": own}
     stimuli, settings = job.dataset.train, job.train_settings
     return _save(job, train_quantised(start, stimuli, job.model, settings, widths, key, job.own, **chosen, progress=job.progress))
 
@@ -127,25 +130,37 @@ def _measured(job: Job, panel: Panel, values: Floats, sigma: Floats | None, deco
 
 
 def _point(job: Job) -> Outcome:
-    """One cell: the network on the chip at this noise, its samples measured and its joules counted."""
+    """One cell: the network on the chip at this noise, its samples measured and its joules counted.
+
+    D is of the reads as they are: where they depend on each other, it is too large by what their effective samples tell.
+    Where a setting says so, a sample is the mean of several reads, `average`; joules and operations stay those of one read.
+    """
     trained = load_network(job.needs["network"])
     program, decoder = export_program(trained), trained.decoder_array
     assert job.hardware is not None
     hardware = job.hardware.with_precision(weight_bits=program.weight_bits, input_bits=program.input.bits, output_bits=program.output.bits)
     panel = Panel(job)
-    data = job.dataset.train[:_CALIBRATION_STIMULI]
+    data = job.dataset.train[:CALIBRATION_STIMULI]
     chip = Chip(program, hardware, job.settings["noise"], chip_key=fold_in(job.key, "chip"), calibration=data)
-    samples = chip.sample(panel.stimuli, panel.reads, panel.read_key)
-    values = samples.values
-    named, pictures = panel.measures(values, program.output.step, decoder)
-    named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, _noise_before_quantiser(chip, panel.stimuli)))
-    accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
+    average: int = job.settings.get("average", 1)
+    samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
+    values = _averaged(samples.values, average)
+    named, pictures = panel.measures(values, program.output.step / average, decoder)
+    sigma = _noise_before_quantiser(chip, panel.stimuli) / np.sqrt(average)
+    named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
+    accuracy = panel.accuracy(lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average), values)
     energy = hardware.energy(samples.operations, program.rho)
     save_file(pictures, job.temporary())
-    reads = panel.reads * len(panel.stimuli)
+    reads = panel.reads * average * len(panel.stimuli)
     bill = {"parts_j": {part: joules / reads for part, joules in energy.parts.items()}, "flags": list(energy.flags)}
     result = {"measures": named, "accuracy": accuracy, "energy": bill, "saturated_share": trained.result.saturated_share}
-    return result, job.temporary()
+    more = {"operations": operations_to_json(samples.operations, reads), **panel.effective(chip, values)}
+    return {**result, **more}, job.temporary()
+
+
+def _averaged(values: Floats, count: int) -> Floats:
+    """Means of `count` reads in a row: (stimulus, count · n, neuron) to (stimulus, n, neuron)."""
+    return values if count == 1 else values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
 
 
 def _noise_before_quantiser(chip: Chip, x: Floats) -> Floats:

@@ -87,7 +87,8 @@ def _point(random: np.random.Generator, widths: list[int], noise: float) -> dict
     flag = f"held: memory-sram-45nm at {64 * sum(widths)} is below its valid range, priced as at 65536"
     bill = {"parts_j": parts, "flags": [flag]}
     saturated = 0.4 if min(widths) == 1 else 0.0
-    return {"measures": measures, "accuracy": _accuracy(random), "energy": bill, "saturated_share": saturated}
+    counted = {"effective_samples": [200.0] * STIMULI, "independent": True, "operations": [["random", [], 32.0]]}
+    return {"measures": measures, "accuracy": _accuracy(random), "energy": bill, "saturated_share": saturated, **counted}
 
 
 def _distances(values: np.ndarray) -> dict[str, list[float]]:

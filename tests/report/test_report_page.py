@@ -66,7 +66,7 @@ def test_every_part_is_there(page: tuple[Reader, str]) -> None:
     "words",
     [
         "At noise ×1 the posterior survives only at 8 bits, the largest width tested: S = 0.9",
-        "converter adc-zigzag-28nm, (100 b + 0.001·4^b) V² fJ",
+        "converter adc-zigzag-28nm, (100*bits + 0.001*4**bits) * V**2, V = 0.9 fJ per conversion",
         "n = 200 reads of each of 24 held-out stimuli",
         'kind = "sparse_coding"',
         "bits = [1, 4, 8]",
@@ -104,6 +104,8 @@ def test_every_measure_of_the_panel_has_a_column(page: tuple[Reader, str]) -> No
 
 def test_every_price_is_printed_with_its_source(page: tuple[Reader, str], finished: Path) -> None:
     for price in collect(finished).hardware.price_table(0.0).values():
+        if price.name in ("leakage-none", "program-none"):  # not counted
+            continue
         assert all(part in page[0].words for part in (price.name, price.formula, price.unit, price.source, price.tag, price.note))
 
 

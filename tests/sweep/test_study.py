@@ -206,7 +206,8 @@ def test_a_chip_file_is_found_beside_the_study(tmp_path: Path, monkeypatch: pyte
 def test_a_bad_chip_file_is_named(tmp_path: Path) -> None:
     write_toml(tmp_path / "chip.toml", {**preset("thermal-floor").to_table(), "precison": {}})
     said = complaint(write_study(tmp_path, hardware={"file": "chip.toml"}))
-    assert said == f"{tmp_path}/chip.toml: unknown key 'precison': did you mean 'precision'?"
+    line = (tmp_path / "chip.toml").read_text().splitlines().index("[precison]") + 1
+    assert said == f"{tmp_path}/chip.toml:{line}: unknown key 'precison': did you mean 'precision'?"
 
 
 def test_a_chip_that_prices_rho_is_enough(tmp_path: Path) -> None:
