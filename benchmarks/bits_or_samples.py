@@ -29,16 +29,16 @@ MOST_READS = 1024  # the n of every distance; fewer reads stand for as many equa
 READS = tuple(2**k for k in range(11))
 AVERAGED = READS[:9]
 STEPS, STIMULI = 1500, 64
-BUDGETS_J = (1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7)
+BUDGETS_J = (1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7)
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIPS = {
     "digital, weights read once per stimulus": preset("digital-45nm"),
-    "digital, weights read at every read": preset("digital-45nm"),
+    "digital, weights read at every read": preset("digital-45nm").replace(memory=Memory(weights_read="read")),
     "in-memory array": preset("in-memory-28nm"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """Bits and reads of one chip: joules per stimulus, D of each stimulus and which digits were classified rightly, keys stacked."""
 
@@ -51,7 +51,12 @@ class Setting:
     @property
     def name(self) -> str:
         """As the table names it."""
-        return f"{self.bits} bits x {self.reads} reads"
+        return f"{width_words(self.bits)} x {self.reads} read{'s' if self.reads > 1 else ''}"
+
+
+def width_words(bits: int) -> str:
+    """A width as figures and table name it."""
+    return f"{bits} bit{'s' if bits > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ def settings_on(hardware: Hardware, found: list[dict[int, Answer]]) -> list[Sett
         chip = hardware.with_precision(bits, bits, bits)
         for reads in READS:
             joules = [chip_joules(chip, each[bits], reads) for each in found]
-            d, right = (np.stack([of(each[bits]).get(reads, np.array([np.nan])) for each in found]) for of in (lambda a: a.d, lambda a: a.right))
+            d = np.stack([each[bits].d[reads] for each in found])
+            right = np.stack([each[bits].right.get(reads, np.array([np.nan])) for each in found])
             settings.append(Setting(bits, reads, float(np.mean(joules)), d, right))
     return settings
 
@@ -175,6 +181,7 @@ def measure(options: Options) -> list[Figure]:
     for name, settings in by_chip.items():
         for what, error in (("D", distance), ("accuracy", misread)):
             figures += rule_figures(f"{name}, front of {what}", front(settings, error))
+        figures += share_figures(name, settings)
     if options.out is not None:
         picture(by_chip).savefig(options.out / "bits_or_samples.png", dpi=150)
     return figures
@@ -193,6 +200,24 @@ def rule_figures(name: str, line: list[Setting]) -> list[Figure]:
     ]
 
 
+def share_figures(name: str, settings: list[Setting]) -> list[Figure]:
+    """How much of D squared is due to having few reads, where along the front of D one width gives way to a larger one.
+
+    Below that share more reads are not worth their joules: more bits are.
+    """
+    line = front(settings, distance)
+    lasting = {one.bits: np.square(one.d).mean() for one in settings if one.reads == MOST_READS}
+    due = {one: 1 - float(lasting[one.bits] / np.square(one.d).mean()) for one in line}
+    figures = []
+    for bits in sorted(lasting)[:-1]:
+        own = [one for one in line if one.bits == bits]
+        if own and line.index(own[-1]) < len(line) - 1:
+            last = due[own[-1]]
+            label = f"{name}: share of D^2 due to few reads at the last setting of {width_words(bits)} on the front ({own[-1].name})"
+            figures.append(Figure(label, last, last, last, "1"))
+    return figures
+
+
 def picture(by_chip: dict[str, list[Setting]]) -> Any:
     """D and accuracy against joules: a line per width over its reads, and the front."""
     from matplotlib import colormaps
@@ -201,17 +226,20 @@ def picture(by_chip: dict[str, list[Setting]]) -> Any:
 
     sheet = Sheet(figsize=(4.6 * len(by_chip), 8), layout="constrained")
     rows = sheet.subplots(2, len(by_chip), sharex=True, sharey="row")
-    for (name, settings), column in zip(by_chip.items(), rows.T, strict=True):
+    for place, (name, settings) in enumerate(by_chip.items()):
+        column = rows[:, place]
         widths = sorted({one.bits for one in settings})
         for axes, error, label in zip(column, (distance, misread), ("D of the reads [posterior sd]", "digits misread"), strict=True):
-            for place, bits in enumerate(widths):
+            for shade, bits in zip(np.linspace(0, 0.88, len(widths)), widths, strict=True):
                 line = [one for one in settings if one.bits == bits and not np.isnan(error(one))]
-                colour = colormaps["viridis"](0.88 * place / max(1, len(widths) - 1))
-                axes.plot([one.joules for one in line], [error(one) for one in line], ".-", color=colour, lw=1, label=f"{bits} bits")
+                look = {"color": colormaps["viridis"](shade), "lw": 1, "label": width_words(bits)}
+                axes.plot([one.joules for one in line], [error(one) for one in line], ".-", **look)
             best = front(settings, error)
             axes.plot([one.joules for one in best], [error(one) for one in best], "o", mfc="none", mec="black", ms=8, label="front")
-            axes.set(xscale="log", yscale="log", ylabel=label if column is rows.T[0] else "")
+            axes.set(xscale="log", yscale="log", ylabel="" if place else label)
             axes.xaxis.set_major_formatter(FuncFormatter(lambda joules, _: format_energy(joules, 1)))
+            for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+                which(FuncFormatter(lambda value, _: f"{value:.2g}" if f"{value:.0e}"[0] in "12346" else ""))
         column[0].set_title(name, fontsize=10)
         column[1].set_xlabel("energy per stimulus")
     rows[0, -1].legend(frameon=False, fontsize=9)

@@ -216,7 +216,10 @@ def test_report_of_a_run_that_has_just_begun(tmp_path: Path, capsys: pytest.Capt
 
 # Hardware
 
-PRESETS = ["digital-45nm", "in-memory-28nm", "pcm-array", "rram-array", "sram-array-28nm", "thermal-floor"]
+PRESETS = [
+    *("digital-28nm", "digital-45nm", "in-memory-28nm", "pbit-cmos", "pbit-tunnel-junction", "pcm-array", "pcm-array-1-month"),
+    *("pcm-hermes-array", "rram-array", "rram-array-1-day", "sram-array-28nm", "sram-near-threshold", "thermal-floor"),
+]
 
 
 def test_hardware_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,14 +245,23 @@ def test_hardware_show_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "my-chip" in capsys.readouterr().out
 
 
+def test_hardware_show_tells_what_a_chip_inherits_and_its_own_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "name = 'mine'\ninherits = 'rram-array-1-day'\nsources = ['my bench']\n[array]\ncolumns_per_converter = 8\n"
+    (tmp_path / "mine.toml").write_text(text + "[timing]\nclock_hz = 1e8\n")
+    assert main(["hardware", "show", str(tmp_path / "mine.toml")]) == 0
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "inherits mine.toml -> rram-array-1-day -> rram-array" in said
+    for line in ("source my bench", "array.columns_per_converter 8", "timing.clock_hz 100000000.0", "array.cells.age_s 86400.0"):
+        assert line in said
+
+
 def test_hardware_show_of_an_unknown_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         refused(["hardware", "show", "digital-45mn"], capsys) == "hardware preset 'digital-45mn' is unknown: did you mean 'digital-45nm'?"
     )
     (tmp_path / "chip.toml").write_text("nam = 'x'")
     line = refused(["hardware", "show", str(tmp_path / "chip.toml")], capsys)
-    assert line.startswith(f"{tmp_path}/chip.toml: ")
-    assert "unknown key 'nam': did you mean 'name'?" in line
+    assert line == f"{tmp_path}/chip.toml:1: unknown key 'nam': did you mean 'name'?"
 
 
 def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
