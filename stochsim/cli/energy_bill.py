@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stochsim.cli import energy_cell
 from stochsim.cli.hardware import hardware_of
 from stochsim.cli.sweep import positive
 
@@ -31,6 +32,7 @@ def add_to(actions: Any) -> None:
     )
     bill.add_argument("--reads", type=positive, metavar="N", help="reads of each stimulus (default: as many as the run's, else 1)")
     bill.add_argument("--stimuli", type=positive, metavar="N", help="stimuli (default: as many as the run's, else 1)")
+    energy_cell.add_options(bill)
     bill.add_argument("--json", type=Path, metavar="FILE", help="write all of it to this file as well")
     bill.set_defaults(command=_bill)
 
@@ -93,7 +95,7 @@ def _fitted(hardware: "Hardware", program: "AnyProgram") -> "Hardware":
 
 
 def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
-    """The network of a sweep's first key, architecture, method and rho, on the stimuli that the sweep measured it with."""
+    """One network of a sweep, on the stimuli that the sweep measured it with."""
     from stochsim.data import evaluation_stimuli, load_dataset
     from stochsim.deploy import Chip, RecurrentProgram
     from stochsim.keys import fold_in
@@ -101,34 +103,17 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.sweep.work import CALIBRATION_STIMULI
 
     with collect(path) as results:
-        label, artifact, key = _network_of(results, args.bits)
+        found = energy_cell.named_network(results, args)
         study, own = results.study, results.hardware
-    program = _checkpoint(artifact)
+    program, key = _checkpoint(found.checkpoint), found.key
     hardware = _fitted(own if args.hardware is None else hardware_of(args.hardware), program)
     dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
     chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
-    chip = Chip(program, hardware, chip_key=fold_in(key, "chip"), calibration=dataset.train[:CALIBRATION_STIMULI])
+    chip = Chip(program, hardware, found.noise, chip_key=fold_in(key, "chip"), calibration=dataset.train[:CALIBRATION_STIMULI])
     thin = study.measure.thin if isinstance(program, RecurrentProgram) else None
-    return f"{path}: {label}, noise x1", chip.bill(dataset.held_out[chosen], args.reads or study.measure.reads, thin=thin)
-
-
-def _network_of(results: Any, widths: tuple[int, int, int] | None) -> tuple[str, Path, int]:
-    """Label, checkpoint and key of a run's network at these widths, the widest where none are given."""
-    from stochsim.settings import StochsimError
-
-    grid, done = results.study.grid, results.store.hashes()
-    if not grid.widths():
-        raise StochsimError(f"{results.folder}: the study has no quantised networks, so no operations: name bits in its grid")
-    wanted = widths or max(grid.widths(), key=lambda each: (sum(each), each))
-    if wanted not in grid.widths():
-        have = ", ".join("/".join(map(str, each)) for each in grid.widths())
-        raise StochsimError(f"{results.folder}: no network at {'/'.join(map(str, wanted))} bits (weight/input/output); there are {have}")
-    place = (wanted, grid.architecture[0], grid.method[0], min(grid.rho), min(grid.keys))
-    for cell in results.plan.cells:
-        if (cell.widths, cell.architecture, cell.method, cell.rho, cell.key) == place and cell.network in done:
-            row = results.store.row(cell.network)
-            return row.label, row.artifact, cell.key
-    raise StochsimError(f"{results.folder}: the network at {'/'.join(map(str, wanted))} bits is not trained yet: go on with the sweep")
+    return f"{path}: {found.label}, noise x{found.noise:g}", chip.bill(
+        dataset.held_out[chosen], args.reads or study.measure.reads, thin=thin
+    )
 
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
@@ -168,8 +153,10 @@ def _drawn_stimuli(codes: "Quantizer", shape: tuple[int, ...]) -> Any:
 
 
 def _check_no_bits(about: str, args: argparse.Namespace) -> None:
+    """Nor options that name a cell of a run."""
     from stochsim.settings import SettingError
 
+    energy_cell.check_none_given(about, args)
     if args.bits is not None:
         raise SettingError(f"--bits = {'/'.join(map(str, args.bits))}: {about} has its own widths; --bits is for a run or a shape")
 
@@ -178,6 +165,7 @@ def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
     """A network that is nothing but a shape."""
     from stochsim.deploy import chain_bill, drawn_chain
 
+    energy_cell.check_none_given("a shape", args)
     hardware, widths = _hardware(args), args.bits or (8, 8, 8)
     sizes = tuple(map(int, args.target.split("-")))
     links = drawn_chain(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from stochsim import __version__
-from stochsim.cli import hardware, sweep
+from stochsim.cli import energy, hardware, optimize, sweep
 from stochsim.errors import StochsimError
 
 _EXAMPLES = """\
@@ -14,10 +14,13 @@ examples:
   stochsim sweep examples/first_light.toml            run a study (or go on with it) into runs/first_light
   stochsim sweep study.toml --out runs/a --workers 1  into another folder, on one core
   stochsim report runs/first_light                    write report.html, results.csv and timing.csv again
+  stochsim optimize examples/cheapest_chip.toml       the cheapest setting that keeps the posterior, as far as a search finds it
   stochsim hardware list                              the chips that come with stochsim
   stochsim hardware show digital-45nm                 one of them: bits, noise, every price with its source
+  stochsim energy list --kind adc                     what a conversion costs under each model
+  stochsim energy show adc-zigzag-28nm                one price: formula, values, validity, source
 
-A sweep can be stopped at any moment (Ctrl-C, kill): the same command goes on where it stopped.
+A sweep or a search can be stopped at any moment (Ctrl-C, kill): the same command goes on where it stopped.
 Exit codes: 0 done, 2 something in your input or on your disk needs mending, 130 stopped by Ctrl-C, 141 output closed.
 """
 
@@ -32,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"stochsim {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (sweep, hardware):
+    for group in (sweep, optimize, hardware, energy):
         group.add_to(commands)
     return parser
 

@@ -71,7 +71,7 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
     low, high = min(row.total_j for row in finite), max(row.total_j for row in finite)
     ax.set_xlim(low / max(1.15, (high / low) ** 0.08), high * max(1.15, (high / low) ** 0.08))
     ax.set_ylim(0, 1.12 * _highest(results))
-    _energy_ticks(ax)
+    energy_ticks(ax)
     _label_bits(ax, finite if len(colour) <= _MOST_LABELS else front, colour)
     _distance_lines(ax, rows, named=last)
     if last:
@@ -85,7 +85,8 @@ def _highest(results: Results) -> float:
     return max(*blind, *(row.estimates["d"].high for row in rows), 0.0)
 
 
-def _energy_ticks(ax: Axes) -> None:
+def energy_ticks(ax: Axes) -> None:
+    """Ticks of a logarithmic axis of joules, as far apart as its range asks for; set the limits first."""
     low, high = ax.get_xlim()
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1,) if high / low > 1e3 else (1, 2, 5) if high / low > 3 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)

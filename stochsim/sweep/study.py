@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import pydantic
 
 from stochsim.data import DataSettings, load_dataset
-from stochsim.hardware import Array, Hardware, Memory, Noise, RandomSource, Reliability, preset
+from stochsim.hardware import Array, Hardware, Memory, Noise, Prices, RandomSource, Reliability, Timing, preset
 from stochsim.models import ModelSettings
 from stochsim.networks import LAYERS, Architecture, ArchitectureSettings
 from stochsim.settings import SettingError, Settings, nearest, read_toml
@@ -37,6 +37,8 @@ class HardwareSettings(Settings):
     noise: Noise | None = None
     array: Array | None = None
     memory: Memory | None = None
+    timing: Timing | None = None
+    prices: Prices | None = None
     random: RandomSource | None = None
     reliability: Reliability | None = None
 
@@ -49,8 +51,13 @@ class HardwareSettings(Settings):
     def resolve(self, folder: Path) -> Hardware:
         """The Hardware itself; raises SettingError for an unknown preset or a bad file."""
         hardware = preset(self.preset) if self.preset is not None else Hardware.read(folder / str(self.file))
-        own = {name: getattr(self, name) for name in ("noise", "array", "memory", "random", "reliability")}
-        return hardware.replace(**{name: value for name, value in own.items() if value is not None})
+        return hardware.replace(**{name: getattr(self, name) for name in self.own_parts})
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Names of the parts that stand in place of the chip's."""
+        parts = ("noise", "array", "memory", "timing", "prices", "random", "reliability")
+        return tuple(name for name in parts if getattr(self, name) is not None)
 
 
 class NetworkOptions(Settings):
@@ -177,6 +184,7 @@ class Study(Settings):
         for weight_bits, input_bits, output_bits in self.grid.widths():
             hardware.with_precision(weight_bits, input_bits, output_bits)
         self._check_options()
+        self._check_parts()
         self._check_layer_bits(hardware)
         for name in self.grid.control:
             check_control(name, self.model)
@@ -200,6 +208,13 @@ class Study(Settings):
             raise SettingError(
                 f"'measure.thin' = {self.measure.thin}: belongs to recurrent networks on the chip, of which the grid has none"
             )
+
+    def _check_parts(self) -> None:
+        """Likewise a part of the chip where no network runs on one; an exchange rate prices the noise of float networks by it, too."""
+        busy = ("prices", "reliability") if self.train.exchange is not None else ()
+        for name in self.hardware.own_parts:
+            if not self.grid.widths() and name not in busy:
+                raise SettingError(f"'hardware.{name}': belongs to quantised networks on the chip, of which the grid has none")
 
     def _check_layer_bits(self, hardware: Hardware) -> None:
         """Likewise a width of a layer that no network of the grid has, and an axis in whose place every layer has a width of its own."""
