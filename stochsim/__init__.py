@@ -10,10 +10,11 @@ from stochsim.lazy import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from stochsim.conversion import convert, load_converted
     from stochsim.data import Dataset, evaluation_stimuli, load_dataset
-    from stochsim.deploy import Chip, FloatChip, Program, Samples, export_program, float_program
-    from stochsim.energy import Energy, Operations, format_energy
-    from stochsim.hardware import Hardware, Noise, Precision, preset, presets
+    from stochsim.deploy import Bill, Chip, FloatChip, Program, Samples, compare_converters, export_program, float_program
+    from stochsim.energy import Energy, Operations, format_energy, price
+    from stochsim.hardware import Hardware, Noise, Precision, Timing, preset, presets
     from stochsim.keys import fold_in
     from stochsim.models import (
         GaussianScaleMixtureSettings,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         build_model,
     )
     from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, quantised_from_float
+    from stochsim.optimize import run_optimize
     from stochsim.posterior import Estimate, Survival, Yardstick, cliff, compare, survival
     from stochsim.report import write_report
     from stochsim.settings import SettingError, StochsimError
@@ -43,16 +45,21 @@ if TYPE_CHECKING:
     )
 
 _FILES = {
+    "stochsim.conversion": ("convert", "load_converted"),
     "stochsim.data": ("Dataset", "evaluation_stimuli", "load_dataset"),
-    "stochsim.deploy": ("Chip", "FloatChip", "Program", "Samples", "export_program", "float_program"),
-    "stochsim.energy": ("Energy", "Operations", "format_energy"),
-    "stochsim.hardware": ("Hardware", "Noise", "Precision", "preset", "presets"),
+    "stochsim.deploy": (
+        *("Bill", "Chip", "FloatChip", "Program", "Samples", "compare_converters", "export_program"),
+        "float_program",
+    ),
+    "stochsim.energy": ("Energy", "Operations", "format_energy", "price"),
+    "stochsim.hardware": ("Hardware", "Noise", "Precision", "Timing", "preset", "presets"),
     "stochsim.keys": ("fold_in",),
     "stochsim.models": (
         *("GaussianScaleMixtureSettings", "LinearGaussian", "LinearGaussianSettings", "Reference", "SparseCoding"),
         *("SparseCodingSettings", "build_model"),
     ),
     "stochsim.networks": ("ArchitectureSettings", "FeedForward", "NetworkSettings", "quantised_from_float"),
+    "stochsim.optimize": ("run_optimize",),
     "stochsim.posterior": ("Estimate", "Survival", "Yardstick", "cliff", "compare", "survival"),
     "stochsim.report": ("write_report",),
     "stochsim.settings": ("SettingError", "StochsimError"),
@@ -65,6 +72,7 @@ _FILES = {
 
 __all__ = [
     "ArchitectureSettings",
+    "Bill",
     "Chip",
     "Dataset",
     "Energy",
@@ -88,6 +96,7 @@ __all__ = [
     "StochsimError",
     "Study",
     "Survival",
+    "Timing",
     "TrainSettings",
     "Trained",
     "Yardstick",
@@ -95,6 +104,8 @@ __all__ = [
     "cliff",
     "collect",
     "compare",
+    "compare_converters",
+    "convert",
     "evaluation_stimuli",
     "export_program",
     "float_program",
@@ -102,12 +113,15 @@ __all__ = [
     "format_energy",
     "learn_bits",
     "learn_decoder",
+    "load_converted",
     "load_dataset",
     "load_network",
     "objective",
     "preset",
     "presets",
+    "price",
     "quantised_from_float",
+    "run_optimize",
     "run_sweep",
     "save_network",
     "survival",

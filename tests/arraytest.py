@@ -35,9 +35,10 @@ def program_of(weights, weight_bits=4, input_bits=4, output_bits=8, sigma=0.0, s
 
 
 def hardware_for(program, array=None, **parts):
-    """The digital preset with the program's widths, this array and these other parts."""
+    """The digital preset with the program's widths, this array, whose input lines have converters, and these other parts."""
     bits = program.weight_bits, program.input.bits, program.output.bits
-    return preset("digital-45nm").with_precision(*bits).replace(array=array, **parts)
+    chip = preset("digital-45nm").with_precision(*bits)
+    return (chip if array is None else chip.with_price("dac", "dac-isaac-32nm")).replace(array=array, **parts)
 
 
 def array_of(converter=None, cells=None, **geometry):

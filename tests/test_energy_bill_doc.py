@@ -78,5 +78,5 @@ def test_the_hand_calculation_takes_nothing_from_the_software():
 
 
 def test_a_wrong_hand_number_is_seen(page):
-    wrong = run_python(TEXT.replace("392 * 5 * 800 * line_j", "392 * 4 * 800 * line_j"), "wrong")
+    wrong = run_python(TEXT.replace("392 * 5 * 7 * 128 * line_j", "392 * 5 * 800 * line_j"), "wrong")
     assert wrong["array_by_hand"]["layer 1"]["array"] != close(page["array"].energy_by_layer["layer 1"].array_j)

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-QUICK = {"--help", "--version", "hardware"}
+QUICK = {"--help", "--version", "hardware", "energy"}
 """First words after `stochsim` of commands that end at once; of the others, the subcommand and the files named are checked."""
 
 

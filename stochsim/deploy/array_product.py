@@ -195,12 +195,13 @@ class ArrayProduct:
         """What so many reads of these integers (stimulus, input) take in the array: counts follow the data.
 
         `multiply`: active rows × cells on them; `cell`: their currents, as shares of full conductance × the largest digit; `line`: changes
-        of level of the input lines, from idle, × cells on them; `dac`: digits given to the lines of each tile; `adc`: conversions; `add`:
+        of level of the input lines, from idle, × the cells that the whole lines pass, used or not; `dac`: digits given to the lines of each tile; `adc`: conversions; `add`:
         conversions shifted and added.
         """
         cells, array = self.cells, self.array
         digits = cells.digits(cells.unsigned(x_ints))
         on_a_row = len(cells.codes) * cells.slices * cells.neurons
+        across = -(-on_a_row // array.columns)
         active, toggles = np.count_nonzero(digits), np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0)))
         full = cells.unit * (2**array.cell_bits - 1) * cells.top_digit
         current = digits.sum(axis=(0, 1), dtype=np.float64) @ np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64) / full
@@ -208,8 +209,8 @@ class ArrayProduct:
         counts = {
             Operation("multiply", (array.cell_bits, array.cycle_bits)): active * on_a_row,
             Operation("cell"): current,
-            Operation("line"): toggles * on_a_row,
-            Operation("dac", (array.cycle_bits,)): digits.size * -(-on_a_row // array.columns),
+            Operation("line"): toggles * across * array.columns,
+            Operation("dac", (array.cycle_bits,)): digits.size * across,
             Operation("adc", (array.converter.bits,)): conversions,
             Operation("add", (self._accumulator_width,)): conversions,
         }

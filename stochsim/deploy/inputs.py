@@ -3,7 +3,7 @@
 import numpy as np
 from stochsim_kernels import channel, neuron, rounding
 
-from stochsim.deploy.program import Quantizer
+from stochsim.deploy.quantizer import Quantizer
 from stochsim.deploy.words import INPUTS, Place
 from stochsim.hardware import Hardware
 

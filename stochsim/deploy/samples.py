@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stochsim.deploy.program import Quantizer
+from stochsim.deploy.quantizer import Quantizer
 from stochsim.energy import Operations
 
 

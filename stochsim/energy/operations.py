@@ -27,9 +27,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 `weight_memory`, `code_memory` and `random` are counted in bits, `leakage` in seconds, the others in events. `cell` is one cell at full
 conductance read by the largest input digit (smaller currents count as their share), `line` one cell's length of input line whose level
-changes. `total_memory_bits` is the size of the memory that holds the bits; it sets the price of each. `hold` is one neuron kept at noise
-σ (in units of s) for one read: it pays for reliability. `program` is one cell programmed; `float_multiply` and `float_add` are
-floating-point operations of so many bits, of layers that are left unquantised.
+changes (a line runs through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that holds the bits; it
+sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for one read: it pays for reliability. `program` is one cell
+programmed; `float_multiply` and `float_add` are floating-point operations of so many bits, of layers that are left unquantised.
 """
 
 

@@ -130,6 +130,11 @@ class Price:
         return Citation(self.kind, self.name, formula, self.unit, self.source, self.tag, self.note)
 
     @property
+    def is_free(self) -> bool:
+        """Whether it costs nothing, whatever the operation's arguments are."""
+        return self.formula == "0"
+
+    @property
     def place(self) -> str:
         """How an error names the price: with the file and the line of its entry where it stands in a book."""
         if not self.file:

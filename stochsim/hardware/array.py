@@ -48,6 +48,10 @@ class Converter(Settings):
             raise SettingError(
                 f"'clip_share' = {self.clip_share:g}: belongs to range = 'calibrated', and only there; 'range' is '{self.range}'"
             )
+        if self.reference_columns != 1 and self.reference_sigma_lsb == 0:
+            raise SettingError(
+                f"'reference_columns' = {self.reference_columns}: share the noise 'reference_sigma_lsb', which is 0; valid: 1"
+            )
         levels = 2**self.bits
         for name, values, length in (("inl_lsb", self.inl_lsb, levels - 1), ("dnl_lsb", self.dnl_lsb, levels - 2)):
             if values and len(values) != length:
@@ -111,6 +115,12 @@ class Cells(Settings):
             (chosen or device("ideal")).age(self.age_s)
         if self.drift_compensation and (chosen is None or chosen.drift is None):
             raise SettingError(f"'drift_compensation' = True: '{self.device}' does not drift")
+        if self.drift_compensation and chosen is not None and chosen.drift is not None and chosen.age(self.age_s) <= chosen.drift.t0_s:
+            starts, age_s = chosen.drift.t0_s, chosen.age(self.age_s)
+            raise SettingError(f"'drift_compensation' = True: nothing has drifted at 'age_s' = {age_s:g}; valid: ages above {starts:g} s")
+        noisy = self.read_sigma > 0 or self.shot_sigma > 0 or (chosen is not None and chosen.read is not None)
+        if self.read_noise == "explicit" and not noisy:
+            raise SettingError("'read_noise' = 'explicit': neither 'read_sigma', 'shot_sigma' nor 'device' has any; valid: 'lumped'")
         return self
 
     @property
@@ -125,7 +135,8 @@ class Array(Settings):
     """Rows × columns of cells with a converter per column and slice; partial sums are shifted and added digitally.
 
     Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of `cycle_bits` bits, the inputs of a layer into
-    tiles of `rows` rows and its neurons into tiles of `columns` columns. `signs`: "offset" stores weights shifted to unsigned codes,
+    tiles of `rows` rows and its neurons into tiles of `columns` columns, each with wires and input converters of its own; where neither
+    counts, any other number than the default is refused. `signs`: "offset" stores weights shifted to unsigned codes,
     "differential" stores magnitudes in pairs of columns whose currents are subtracted before the converter.
     `columns_per_converter` neighbours share one converter, which takes their sums in turn: as many conversions, so as many joules, but the
     latency of one column after the other. `reads_per_programming` is how many reads the cells serve before they are programmed again; the

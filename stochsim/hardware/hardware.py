@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from stochsim.energy import PRICES, Energy, Operations, Price, ReliabilityLaw, price, price_operations, reliability_law
 from stochsim.hardware.array import Array
 from stochsim.hardware.files import ChipFiles, preset_path, read_chip_files
+from stochsim.hardware.idle import check_nothing_idle, free_prices
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.prices import OPERATION_PRICES, Prices, over_scaled
 from stochsim.hardware.timing import Timing
@@ -45,8 +46,7 @@ class Hardware(Settings):
             raise SettingError(
                 f"'timing.leakage_w' = {self.timing.leakage_w:g} beside 'prices.leakage' = '{self.prices.leakage}': one of both"
             )
-        if self.memory.weights_read == "read" and (self.array is not None or self.prices.weight_memory == "memory-in-array"):
-            raise SettingError("'memory.weights_read' = 'read': weights stay in the array's cells and are not fetched; valid: 'stimulus'")
+        check_nothing_idle(self)
         return self
 
     def _check_array(self, array: Array) -> None:
@@ -62,7 +62,7 @@ class Hardware(Settings):
     def _check_programming(self) -> None:
         """Programming has a price and a number of reads that share it, or neither."""
         reads = None if self.array is None else self.array.reads_per_programming
-        name, free = self.prices.program, ("program-none", "program-floor")
+        name, free = self.prices.program, free_prices("program")
         if name not in free and reads is None:
             needed = "'array.reads_per_programming'" if self.array is not None else "an array, whose cells are programmed"
             raise SettingError(f"'prices.program' = '{name}': needs {needed}; without it, valid: '{free[0]}'")

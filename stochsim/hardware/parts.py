@@ -51,6 +51,10 @@ class Noise(Settings):
             value, in_steps = getattr(self, name), getattr(self, f"{name}_lsb")
             if value > 0 and in_steps > 0:
                 raise SettingError(f"'{name}' = {value!r} and '{name}_lsb' = {in_steps!r}: only one of the two may be nonzero")
+        if self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb == 0:
+            raise SettingError(f"'family' = '{self.family}': is that of the read noise, of which there is none; valid: 'gaussian'")
+        if self.weight_noise == "explicit" and self.weight_sigma + self.weight_sigma_lsb == 0:
+            raise SettingError("'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which are 0; valid: 'lumped'")
         if self.dither != "none" and self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb > 0:
             raise SettingError(f"'dither' = '{self.dither}' beside {self.family} read noise: valid: family = 'gaussian', or no read noise")
         added = (self.read_sigma, self.read_sigma_lsb, self.weight_sigma, self.weight_sigma_lsb)
@@ -118,7 +122,8 @@ class Memory(Settings):
     transient: fresh whenever weights are read (once per stimulus) and codes are stored (every read). `weights_read` says how often weights
     are fetched from their memory: once per "stimulus", to stay beside the multipliers for all its reads, or at every "read".
     `voltage_over_vmin` sets `weight_errors`, and `transient_share` of them as `weight_read_errors` instead, by
-    p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an engineering default that no publication gives.
+    p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an engineering default that no publication gives; at v = 0.84
+    that is 1 % for every `voltage_decade`.
     Raises SettingError where a rate and a voltage are both given, what belongs to a voltage without one, and transient errors of weights
     that are fetched at every read.
     """

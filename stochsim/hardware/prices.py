@@ -67,6 +67,8 @@ class Prices(Settings):
             except SettingError as error:
                 names = f"'{kind}', 'scaling'" if self.scaling is not None and kind not in self.parameters else f"'parameters.{kind}'"
                 raise SettingError(f"{names}: {error}") from None
+        if self.scaling is not None and all(price(getattr(self, kind)).scaling == "none" for kind in OPERATION_PRICES):
+            raise SettingError(f"'scaling' to {self.scaling.words}: none of these prices is of logic or SRAM that scales; leave it out")
         return self
 
     def of(self, kind: str) -> Price:

@@ -71,7 +71,8 @@ def weight_options(bits: int, scale: float, learned_bits: bool = False) -> dict[
 
 def _noted(module: Any, bits: int, scale: float, learned_bits: bool) -> Any:
     """The module with its width (None where that is learned) and the scale it starts from, for the arithmetic below."""
-    module.plain_bits, module.plain_scale = None if learned_bits else bits, float(scale)
+    module.plain_bits = None if learned_bits else bits
+    module.plain_scale = float(torch.tensor(float(scale), dtype=torch.float32))  # as Brevitas holds it, in a double network too
     return module
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from stochsim.hardware import TABLE_COLUMNS, describe
-from stochsim.report import sections, words
+from stochsim.report import appendix, sections, words
 from stochsim.report.distance_figure import distance_figure, distance_rows
 from stochsim.report.energy_figures import MOST_BARS, bill_figure, energy_figure
 from stochsim.report.figures import survival_figure
@@ -136,8 +136,8 @@ def render(results: Results) -> str:
         hardware=describe(results.hardware),
         hardware_sources=results.hardware.sources,
         price_heads=TABLE_COLUMNS,
-        price_rows=sections.price_rows(results),
-        references=sections.reference_rows(results),
+        price_rows=appendix.price_rows(results),
+        references=appendix.reference_rows(results),
         study=_toml(study.to_table()),
         chip=_toml(results.hardware.to_table()),
         keys=", ".join(map(str, sorted(study.grid.keys))),
@@ -145,7 +145,7 @@ def render(results: Results) -> str:
         several_keys=len(study.grid.keys) > 1,
         versions=sorted(results.versions.items()),
         machine=results.machine,
-        timing=sections.timing_rows(results),
+        timing=appendix.timing_rows(results),
     )
 
 

@@ -24,7 +24,7 @@ def test_offset_columns_by_hand():
     assert found == {
         Operation("multiply", (1, 1)): 5 * (1 + 2) * 4,  # active rows: 1 in the first cycle, 2 in the second; 4 cells on each
         Operation("cell"): 5 * (3 + 3 + 2),  # row 0 in both cycles, row 2 in the second
-        Operation("line"): 5 * 2 * 4,  # row 0 rises once and stays, row 2 rises once
+        Operation("line"): 5 * 2 * 2 * 3,  # row 0 rises once and stays, row 2 rises once; each crosses 2 tiles of 3 columns
         Operation("dac", (1,)): 5 * 2 * 2 * 3 * 2,  # 2 stimuli, 2 cycles, 3 rows, 4 columns in tiles of 3
         Operation("adc", (3,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 stimuli, 2 tiles of rows, 2 slices, 2 cycles, 2 neurons
         Operation("add", (6,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 + 2 + ⌈log2 3⌉ bits
@@ -37,7 +37,7 @@ def test_wide_cells_and_cycles_by_hand():
     assert found == {
         Operation("multiply", (2, 2)): 5 * 2 * 2,
         Operation("cell"): pytest.approx(5 * (3 * (3 + 2) + 2 * (2 + 1)) / 9),
-        Operation("line"): 5 * 2 * 2,
+        Operation("line"): 5 * 2 * 128,  # the whole tile of 128 columns, of which 2 are used
         Operation("dac", (2,)): 5 * 2 * 3,
         Operation("adc", (5,)): 5 * 2 * 2,
         Operation("add", (6,)): 5 * 2 * 2,
@@ -51,7 +51,7 @@ def test_differential_columns_by_hand():
     assert found == {
         Operation("multiply", (1, 1)): 5 * 3 * 4,
         Operation("cell"): 5 * (1 + 1 + 1),  # row 0 holds one 1 and is on twice, row 2 holds one and is on once
-        Operation("line"): 5 * 2 * 4,
+        Operation("line"): 5 * 2 * 128,
         Operation("dac", (1,)): 5 * 2 * 2 * 3,
         Operation("adc", (3,)): 5 * 2 * 1 * 1 * 2 * 2,
         Operation("add", (6,)): 5 * 2 * 1 * 1 * 2 * 2,
@@ -71,7 +71,7 @@ def test_a_line_that_falls_and_rises_is_charged_each_time():
     """Digits 1 0 1 1, 0 1 0 1 and 1 1 1 1 of 4-bit inputs from idle: 3, 3 and 1 changes."""
     product = product_of(random_weights(4, 1, 3), array_of(), 4, 4)
     x = np.array([[13 - 8, 10 - 8, 15 - 8]], np.int8)
-    assert product.operations(x, 1)[Operation("line")] == (3 + 3 + 1) * 4
+    assert product.operations(x, 1)[Operation("line")] == (3 + 3 + 1) * 128
 
 
 def test_the_whole_chip_by_hand():

@@ -36,7 +36,7 @@ WAYS = {
     "as it comes": ({}, {}),
     "on a grid": ({"offset_sigma_lsb": 1e-9}, {}),
     "fine conductances": ({}, {"wire_ohm": 1e-9}),
-    "single cells": ({}, {"read_noise": "explicit"}),
+    "single cells": ({}, {"read_sigma": 1e-9, "read_noise": "explicit"}),
 }
 
 

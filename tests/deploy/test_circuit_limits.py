@@ -62,7 +62,10 @@ def test_layers_of_a_deep_program_fit():
     for hidden, complaint in (
         ((), "'hidden' has no layers: a deep program needs at least one"),
         ((program.hidden[0], wrong_sizes), r"'hidden\[1\]' has 4 inputs: should be 9, the neurons of 'hidden\[0\]'"),
-        ((program.hidden[0], other_codes), r"'hidden\[1\]' reads Quantizer\(bits=3, scale=0.5\): should be the output of 'hidden\[0\]'"),
+        (
+            (program.hidden[0], other_codes),
+            r"'hidden\[1\]' reads Quantizer\(bits=3, scale=0.5, .*\): should be the output of 'hidden\[0\]'",
+        ),
         (program.hidden[:1], "'spread' has 6 inputs: should be 9"),
     ):
         with pytest.raises(SettingError, match=complaint):

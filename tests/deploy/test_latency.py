@@ -29,15 +29,16 @@ def test_a_digital_layer(multipliers, cycles):
         (Array(columns_per_converter=16), 8 * 16 + 1),
         (Array(converter=Converter(cycles=5)), 8 * 5 + 1),
         (Array(cycle_bits=4, columns_per_converter=8, converter=Converter(cycles=3)), 2 * 8 * 3 + 1),
-        (Array(rows=4, columns=4), 8 + 1),  # tiles work in parallel
+        (Array(rows=4, columns=4), 8 + 1),  # tiles work in parallel; their input lines have converters
         (Array(cell_bits=4, signs="differential"), 8 + 1),
     ],
 )
 def test_a_layer_on_an_array(array, cycles):
     """Input cycles × columns per converter × cycles per conversion + 1, for 8-bit inputs; whatever the sizes of the layer."""
+    chip = preset("sram-array-28nm").with_precision(8, 8, 8).with_price("dac", "dac-isaac-32nm")
     for shape in ((3, 5), (40, 300)):
         program = program_of(random_weights(8, *shape), 8, 8)
-        assert layer_cycles(program, preset("sram-array-28nm").with_precision(8, 8, 8).replace(array=array)) == cycles
+        assert layer_cycles(program, chip.replace(array=array)) == cycles
 
 
 def test_layers_follow_one_another():

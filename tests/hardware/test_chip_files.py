@@ -72,7 +72,7 @@ def test_an_heir_drops_sections_and_keys_of_its_base(write: Any) -> None:
     assert (heir.sources, heir.prices.cell, heir.array.converter) == ((), "cell-none", preset("rram-array").array.converter)
     again = Hardware.read(write("again.toml", text + "[array.cells]\ndevice = 'rram-milo'\n"))
     assert (again.array.cells.device, again.array.cells.age_s) == ("rram-milo", None)
-    digital = Hardware.read(write("digital.toml", "name = 'd'\ninherits = 'sram-array-28nm'\nwithout = ['array']\n"))
+    digital = Hardware.read(write("digital.toml", "name = 'd'\ninherits = 'sram-array-28nm'\nwithout = ['array', 'prices.line']\n"))
     assert digital.array is None
     child = Hardware.read(write("child.toml", "name = 'c'\ninherits = 'digital.toml'\n[array]\nrows = 3\n"))
     assert (child.array.rows, child.array.converter.sigma_lsb) == (3, 0.0)

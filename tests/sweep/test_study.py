@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tinystudy import changed, study_of, write_study
+from tinystudy import changed, plan_of, study_of, write_study
 
-from stochsim.hardware import Hardware, Noise, preset, presets
+from stochsim.hardware import Array, Hardware, Memory, Noise, RandomSource, Reliability, Timing, preset, presets
 from stochsim.settings import SettingError, write_toml
 from stochsim.sweep import Study
+from stochsim.sweep.plan import plan_study
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "first_light.toml"
 NAN, INF = float("nan"), float("inf")
@@ -220,6 +221,47 @@ def test_noise_of_the_study_replaces_the_noise_of_the_chip() -> None:
     study = study_of(hardware__noise={"family": "logistic", "read_sigma": 0.25})
     assert study.hardware.resolve(Path()) == preset("digital-45nm").replace(noise=Noise(family="logistic", read_sigma=0.25))
     assert study_of().hardware.resolve(Path()).noise == preset("digital-45nm").noise
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("noise", Noise(read_sigma=0.25)),
+        ("array", Array(rows=64)),
+        ("memory", Memory(code_errors=0.1)),
+        ("timing", Timing(clock_hz=2e8, leakage_w=1e-3)),
+        ("prices", preset("thermal-floor").prices.with_price("adc", "adc-walden", fom_fj=7.0)),
+        ("random", RandomSource(threshold_bits=9)),
+        ("reliability", Reliability(s=2.0)),
+    ],
+)
+def test_every_part_of_the_chip_may_stand_in_the_study(part: str, value: Any, tmp_path: Path) -> None:
+    """It replaces that part alone, and changes the hashes of the points, so that it cannot be mistaken for another run."""
+    path = write_study(tmp_path, **{f"hardware__{part}": value.to_table()})
+    study = Study.read(path)
+    hardware = study.hardware.resolve(path.parent)
+    assert hardware == preset("digital-45nm").replace(**{part: value})
+    own, plain = plan_study(study, hardware), plan_of()
+    assert {cell.point for cell in own.cells}.isdisjoint(cell.point for cell in plain.cells)
+    assert {cell.network for cell in own.cells} == {cell.network for cell in plain.cells}
+
+
+def test_a_part_that_the_chip_has_no_use_for_is_refused(tmp_path: Path) -> None:
+    """By the rules of the chip itself: on digital-45nm columns cost nothing, for its inputs take no converters."""
+    said = complaint(write_study(tmp_path, hardware__array={"columns": 64}))
+    assert "'array.columns' = 64: matters to wires" in said
+    assert "'prices.dac' = 'dac-none'; valid: 128" in said
+    said = complaint(write_study(tmp_path, hardware__timing={"clok_hz": 1e9}))
+    assert said.endswith("hardware: timing: unknown key 'clok_hz': did you mean 'clock_hz'?")
+
+
+def test_parts_of_a_chip_on_which_no_network_runs_are_refused(tmp_path: Path) -> None:
+    alone = {"grid__bits": None, "grid__float": True}
+    for part, table in (("timing", {"clock_hz": 2e9}), ("noise", {"read_sigma": 0.1}), ("reliability", {"s": 2.0})):
+        said = complaint(write_study(tmp_path, **alone, **{f"hardware__{part}": table}))
+        assert said == f"'hardware.{part}': belongs to quantised networks on the chip, of which the grid has none"
+    priced = {"train__exchange": 1e15, "hardware__reliability": {"s": 2.0}}
+    assert complaint(write_study(tmp_path, **alone, **priced)) == ""
 
 
 def test_a_study_can_price_a_rho_that_has_no_default(tmp_path: Path) -> None:

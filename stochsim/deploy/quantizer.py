@@ -1,0 +1,78 @@
+"""The quantiser of inputs and outputs: codes, the values that they stand for, and the integers that are multiplied."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_AT_ONCE = 32768  # values quantised at a time: they stay in the second-level cache
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """A b-bit quantiser with the conventions of Brevitas.
+
+    Two bits and more: codes c in -2^(b-1) … 2^(b-1) - 1 and value scale * c. One bit: c in {0, 1} and values -scale and +scale.
+    Unsigned: the same codes, with value scale * (c - c_min), so from 0 on in steps of scale, at one bit too.
+    """
+
+    bits: int
+    scale: float
+    unsigned: bool = False
+
+    @property
+    def levels(self) -> int:
+        """2^b."""
+        return int(2**self.bits)
+
+    @property
+    def c_min(self) -> int:
+        """The smallest code."""
+        return 0 if self.bits == 1 else -(self.levels // 2)
+
+    @property
+    def z(self) -> float:
+        """The value of code 0."""
+        if self.unsigned:
+            return -self.c_min * self.scale
+        return -self.scale if self.bits == 1 else 0.0
+
+    @property
+    def step(self) -> float:
+        """The distance of neighbouring values, Delta."""
+        return 2 * self.scale if self.bits == 1 and not self.unsigned else self.scale
+
+    @property
+    def largest_integer(self) -> int:
+        """No integer is larger in size."""
+        return self.levels - 1 if self.unsigned else -self.c_min or 1
+
+    def codes(self, values: np.ndarray) -> np.ndarray:
+        """int8 codes, any shape, computed in float64 as Brevitas does there; halves go to the even code, 0 to the upper one at one bit."""
+        values = np.asarray(values)
+        if self.bits == 1:
+            return (np.divide(values, self.scale, dtype=np.float64) >= 0.5 if self.unsigned else values >= 0).astype(np.int8)
+        out = np.empty(values.shape, np.int8)
+        flat, codes = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
+        for first in range(0, flat.size, _AT_ONCE):
+            part = np.divide(flat[first : first + _AT_ONCE], self.scale, dtype=np.float64)
+            np.rint(part, out=part)
+            if self.unsigned:
+                part += self.c_min
+            np.clip(part, self.c_min, self.c_min + self.levels - 1, out=part)
+            codes[first : first + _AT_ONCE] = part
+        return out
+
+    def values(self, codes: np.ndarray) -> np.ndarray:
+        """The values of codes, float32."""
+        if self.unsigned:
+            return np.float32(self.scale) * self.integers(codes).astype(np.float32)
+        return (np.float32(self.z) + np.float32(self.step) * codes).astype(np.float32)
+
+    def integers(self, codes: np.ndarray) -> np.ndarray:
+        """The factor of `scale` in each code's value: -1 and 1 at one bit, the code itself above. These are Brevitas's integers.
+
+        Unsigned: 0 … 2^b - 1, uint8.
+        """
+        if self.unsigned:
+            return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
+        return 2 * codes - 1 if self.bits == 1 else codes
