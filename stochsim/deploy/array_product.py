@@ -194,9 +194,9 @@ class ArrayProduct:
     def operations(self, x_ints: np.ndarray, reads: int) -> dict[Operation, float]:
         """What so many reads of these integers (stimulus, input) take in the array: counts follow the data.
 
-        `multiply`: active rows × cells on them; `cell`: their currents, as shares of full conductance × the largest digit; `line`: changes
-        of level of the input lines, from idle, × the cells that the whole lines pass, used or not; `dac`: digits given to the lines of each tile; `adc`: conversions; `add`:
-        conversions shifted and added.
+        `multiply`: active rows × cells on them; `cell`: their currents, as shares of full conductance × the largest digit; `line`:
+        changes of level of the input lines, from idle, × the cells that the whole lines pass, used or not; `dac`: digits given to the
+        lines of each tile; `adc`: conversions; `add`: conversions shifted and added.
         """
         cells, array = self.cells, self.array
         digits = cells.digits(cells.unsigned(x_ints))

@@ -48,16 +48,16 @@ def _check_cells(chip: "Hardware") -> None:
 
 
 def _check_columns(chip: "Hardware") -> None:
-    """Columns cut a layer into tiles: each has input lines across it with their converters, and wires. They also bound the shared columns."""
+    """Columns cut a layer into tiles: input lines run across each, with their converters and wires. They also bound shared columns."""
     array, usual = chip.array, Array().columns
     if array is None or array.columns == usual or array.cells.wire_ohm > 0 or array.columns_per_converter > usual:
         return
-    if not chip.prices.of("line").is_free:
-        return
-    if chip.prices.of("dac").energy_j((array.cycle_bits,), chip.prices.voltage_v) == 0:
+    dac_j = chip.prices.of("dac").energy_j((array.cycle_bits,), chip.prices.voltage_v)
+    if dac_j == 0 and chip.prices.of("line").is_free:
         raise SettingError(
-            f"'array.columns' = {array.columns}: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by 'prices.line' = "
-            f"'{chip.prices.line}', and to converters of inputs, free at 'array.cycle_bits' = {array.cycle_bits} with 'prices.dac' = '{chip.prices.dac}'; valid: {usual}"
+            f"'array.columns' = {array.columns}: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by 'prices.line' "
+            f"= '{chip.prices.line}', and to converters of inputs, free at 'array.cycle_bits' = {array.cycle_bits} with 'prices.dac' = "
+            f"'{chip.prices.dac}'; valid: {usual}"
         )
 
 

@@ -83,8 +83,8 @@ def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         (
             "sram-array-28nm",
             {"array.columns": 64, "prices.line": "line-none"},
-            "'array.columns' = 64: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by 'prices.line' = 'line-none', "
-            "and to converters of inputs, free at 'array.cycle_bits' = 1 with 'prices.dac' = 'dac-zigzag-28nm'; valid: 128",
+            "'array.columns' = 64: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by 'prices.line' = "
+            "'line-none', and to converters of inputs, free at 'array.cycle_bits' = 1 with 'prices.dac' = 'dac-zigzag-28nm'; valid: 128",
         ),
         ("digital-45nm", {"accumulator_overflow": "wrap"}, "'accumulator_overflow' = 'wrap': accumulators without 'accumulator_bits'"),
         (

@@ -1,0 +1,144 @@
+"""Bring your own network: what does a digits classifier lose as it is converted, and what does a picture cost, layer by layer?
+
+A linear (64-100-10) and a convolutional classifier of the 8 × 8 digits are trained in float and converted: at 8 bits without noise; at 4
+and 2 bits, without noise and on a noisy in-memory chip, as they are and after fine-tuning with the chip's noise; at 4 bits on an array.
+Losses are in accuracy on 500 held-out pictures against the float network, those of noisy chips averaged over reads; intervals over pictures
+and keys (of weights, training, and noise).
+"""
+
+import copy
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from _bench import Figure, Options, main
+
+from stochsim.conversion import Converted, convert
+from stochsim.data.digits import digit_pictures, split_by_label
+from stochsim.hardware import Hardware, Noise, preset
+from stochsim.keys import fold_in
+from stochsim.posterior import mean_estimate
+
+HELD_OUT, EPOCHS, QUICK_EPOCHS = 500, (60, 40), (20, 10)  # of the float network, and of fine-tuning
+KEYS, QUICK_KEYS = 5, 2
+BATCH, RATE, TUNING_RATE = 64, 2e-3, 1e-3
+CHIP = preset("in-memory-28nm").replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
+QUIET = preset("digital-45nm")
+READS = 5
+BARS = {"8 bits, no noise": 0.5, "4 bits, noisy chip, fine-tuned": 2.0}
+
+
+def linear() -> torch.nn.Module:
+    """64-100-10."""
+    nn = torch.nn
+    return nn.Sequential(OrderedDict(flatten=nn.Flatten(), hidden=nn.Linear(64, 100), relu=nn.ReLU(), last=nn.Linear(100, 10)))
+
+
+def convolutional() -> torch.nn.Module:
+    """Two convolutions with pooling, and a linear layer on 64 values."""
+    nn, parts = torch.nn, OrderedDict[str, torch.nn.Module]()
+    for number, (inputs, outputs) in enumerate(((1, 8), (8, 16)), 1):
+        parts |= {f"conv{number}": nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{number}": nn.ReLU(), f"pool{number}": nn.MaxPool2d(2)}
+    return nn.Sequential(OrderedDict({**parts, "flatten": nn.Flatten(), "last": nn.Linear(64, 10)}))
+
+
+NETWORKS = {"linear": linear, "convolutional": convolutional}
+
+
+class Digits:
+    """Pictures (picture, 1, 8, 8) from 0 to 1 and labels, in two parts that are the same for all keys."""
+
+    def __init__(self) -> None:
+        pictures, labels = digit_pictures()
+        train, test = split_by_label(labels, HELD_OUT, 0)
+        x, y = torch.from_numpy(pictures).float().reshape(-1, 1, 8, 8), torch.from_numpy(labels)
+        self.x, self.y, self.test, self.answers = x[train], y[train], x[test], labels[test]
+
+    def trained(self, network: Any, epochs: int, rate: float, key: int) -> Any:
+        """The network after so many epochs of Adam, its rate falling to 0."""
+        network.train()
+        optimizer = torch.optim.Adam(network.parameters(), lr=rate)
+        generator = torch.Generator().manual_seed(key)
+        steps = epochs * -(-len(self.x) // BATCH)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for _ in range(epochs):
+            for part in torch.randperm(len(self.x), generator=generator).split(BATCH):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(network(self.x[part]), self.y[part]).backward()
+                optimizer.step()
+                schedule.step()
+        return network.eval()
+
+    def right(self, network: Any) -> np.ndarray:
+        """1 for each held-out picture that a float network names rightly, (picture,)."""
+        with torch.no_grad():
+            return (network(self.test).argmax(1).numpy() == self.answers).astype(float)
+
+    def share_right(self, converted: Converted, key: int) -> np.ndarray:
+        """The share of reads of a chip that name each picture rightly, (picture,); ties go to the lower digit."""
+        found = converted.sample(self.test, READS, key).argmax(-1)
+        return np.asarray((found == self.answers[:, None]).mean(1))
+
+
+class Bench:
+    """One key's float network, and its conversions."""
+
+    def __init__(self, data: Digits, kind: str, key: int, epochs: tuple[int, int]) -> None:
+        self.data, self.key, self.epochs = data, fold_in(key, "conversion", kind) % 2**62, epochs
+        with torch.random.fork_rng():
+            torch.manual_seed(self.key)  # torch's layers draw their start from it
+            network = NETWORKS[kind]()
+        self.network = data.trained(network, epochs[0], RATE, self.key)
+        self.right = data.right(self.network)
+
+    def converted(self, hardware: Hardware, bits: int) -> Converted:
+        """The float network on a chip of these widths."""
+        return convert(self.network, hardware.with_precision(bits, bits, bits), self.data.x, key=self.key, chip_key=self.key)
+
+    def tuned(self, converted: Converted) -> Converted:
+        """The same after noise-aware fine-tuning: the chip's noise in every step."""
+        tuned: Converted = self.data.trained(copy.deepcopy(converted), self.epochs[1], TUNING_RATE, self.key)
+        return tuned
+
+    def losses(self) -> dict[str, np.ndarray]:
+        """What each conversion loses of the float network's accuracy, (picture,), in per cent."""
+        chips = {"8 bits, no noise": self.converted(QUIET, 8)}
+        for bits in (4, 2):
+            for name, hardware in ((f"{bits} bits, no noise", QUIET), (f"{bits} bits, noisy chip", CHIP)):
+                chips[f"{name}, as it is"] = self.converted(hardware, bits)
+                chips[f"{name}, fine-tuned"] = self.tuned(chips[f"{name}, as it is"])
+        chips["4 bits, rram-array, as it is"] = self.converted(preset("rram-array"), 4)
+        return {name: 100 * (self.right - self.data.share_right(chip, self.key)) for name, chip in chips.items()}
+
+
+def _joules(bench: Bench, kind: str) -> list[Figure]:
+    """Joules of a picture by layer at 4 bits, on the presets."""
+    figures = []
+    for name in ("digital-45nm", "in-memory-28nm", "rram-array"):
+        bill = bench.converted(preset(name), 4).bill(bench.data.test[:16])
+        for layer, energy in {**bill.energy_by_layer, "all layers": bill.energy}.items():
+            pico = 1e12 * energy.total_j
+            figures.append(Figure(f"{kind}, 4 bits, {name}: {layer}", pico, pico, pico, "pJ/picture", better="lower"))
+    return figures
+
+
+def measure(options: Options) -> list[Figure]:
+    """Five keys; two and fewer epochs with --quick."""
+    data, epochs = Digits(), QUICK_EPOCHS if options.quick else EPOCHS
+    figures = []
+    for kind in NETWORKS:
+        benches = [Bench(data, kind, key, epochs) for key in range(QUICK_KEYS if options.quick else KEYS)]
+        right = mean_estimate(100 * np.stack([bench.right for bench in benches]), fold_in(0, "conversion", kind))
+        figures.append(Figure(f"{kind}, float: accuracy", right.value, right.low, right.high, "%"))
+        losses = [bench.losses() for bench in benches]
+        for name in losses[0]:
+            lost = mean_estimate(np.stack([one[name] for one in losses]), fold_in(0, "conversion", kind, name))
+            more: dict[str, Any] = {"baseline": "float", "bar": BARS.get(name), "better": "lower"}
+            figures.append(Figure(f"{kind}, {name}: accuracy lost", lost.value, lost.low, lost.high, "%", **more))
+        figures += _joules(benches[0], kind)
+    return figures
+
+
+if __name__ == "__main__":
+    main(__doc__, measure)
