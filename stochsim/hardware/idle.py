@@ -55,9 +55,9 @@ def _check_columns(chip: "Hardware") -> None:
     dac_j = chip.prices.of("dac").energy_j((array.cycle_bits,), chip.prices.voltage_v)
     if dac_j == 0 and chip.prices.of("line").is_free:
         raise SettingError(
-            f"'array.columns' = {array.columns}: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by 'prices.line' "
-            f"= '{chip.prices.line}', and to converters of inputs, free at 'array.cycle_bits' = {array.cycle_bits} with 'prices.dac' = "
-            f"'{chip.prices.dac}'; valid: {usual}"
+            f"'array.columns' = {array.columns}: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by "
+            f"'prices.line' = '{chip.prices.line}', and to converters of inputs, free at 'array.cycle_bits' = {array.cycle_bits} with "
+            f"'prices.dac' = '{chip.prices.dac}'; valid: {usual}"
         )
 
 
