@@ -38,6 +38,7 @@ bench: $(STAMP) ## run every benchmark with --quick; figures and JSON go to runs
 	done
 
 results: $(STAMP) ## run the benchmarks of benchmarks/results in full; hours, can be stopped and goes on
-	@set -e; for name in linear_gaussian_gates emergence posterior_survival learned_bits bits_or_samples price_laws training_speed; do \
+	@set -e; for name in linear_gaussian_gates emergence posterior_survival learned_bits bits_or_samples price_laws optimizer_against_grid conversion \
+		training_speed; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --out benchmarks/results; \
 	done
