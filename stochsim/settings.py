@@ -118,7 +118,7 @@ def _faults_of_one(cls: type[pydantic.BaseModel], details: Any) -> list[Fault]:
 
 def _named_in(cls: type[pydantic.BaseModel], text: str) -> tuple[Place, ...]:
     """The fields of `cls` that a rule names in quotes, in the order in which it does."""
-    names = [tuple(name.split(".")) for name in re.findall(r"'([\w.]+)'", text)]
+    names = [tuple(name.split(".")) for name in re.findall(r"'([\w.-]+)'", text)]
     return tuple(name for name in names if name[0] in cls.model_fields)
 
 

@@ -49,9 +49,8 @@ def leaves(section: type[Settings] = Hardware, place: str = "") -> list[str]:
     """Paths of all leaves, from the fields themselves; those of a section that may be absent too."""
     found = []
     for name, field in section.model_fields.items():
-        inner = [
-            one for one in (field.annotation, *typing.get_args(field.annotation)) if isinstance(one, type) and issubclass(one, Settings)
-        ]
+        kinds = () if typing.get_origin(field.annotation) is dict else (field.annotation, *typing.get_args(field.annotation))
+        inner = [one for one in kinds if isinstance(one, type) and issubclass(one, Settings)]
         found += leaves(inner[0], f"{place}{name}.") if inner else [f"{place}{name}"]
     return [name for name in found if name not in NO_KNOBS]
 
@@ -131,6 +130,7 @@ def idle_knobs(chip: Hardware) -> list[str]:
 
 
 _PARAMETRIC = {"adc": {"fom_fj": 5.0}}
+_OWN = {"kind": "adc", "formula": "2*bits", "unit": "fJ per conversion", "source": "a test chip", "tag": "user"}
 _SCALED = {"prices__random": "random-cmos-rng"}
 _FIXED = {"array__converter__range": "fixed", "array__converter__range_max": 9.0}
 _PROGRAMMED = {
@@ -208,6 +208,7 @@ TURNS = {
     "prices.float_multiply": to("float-multiply-floor", "float-multiply-jouppi-7nm", float_layers=True),
     "prices.float_add": to("float-add-floor", "float-add-horowitz-45nm", float_layers=True),
     "prices.voltage_v": to(0.7, on=SRAM),
+    "prices.own": to({"mine": _OWN | {"formula": "3*bits"}}, on=SRAM, prices__adc="mine", prices__own={"mine": _OWN}),
     "prices.parameters": to({"adc": {"fom_fj": 9.0}}, on=SRAM, prices__adc="adc-walden", prices__parameters=_PARAMETRIC),
     "prices.scaling.node_nm": to(32.0, prices__scaling={"node_nm": 20.0, "voltage_v": 0.9}, **_SCALED),
     "prices.scaling.voltage_v": to(0.8, prices__scaling={"node_nm": 20.0, "voltage_v": 0.9}, **_SCALED),

@@ -1,7 +1,7 @@
 """Energy: operations are counted, then priced; every price names its formula, unit, source and how that was verified."""
 
 from stochsim.energy.bill import PART_OF_KIND, PARTS, Energy, format_energy, price_operations
-from stochsim.energy.entries import THERMAL_J, Fact
+from stochsim.energy.entries import THERMAL_J, Entry, Fact
 from stochsim.energy.operations import KINDS, Operation, Operations
 from stochsim.energy.prices import CONVERTER_MODELS, FACTS, LANDAUER_J, PRICES, price
 from stochsim.energy.pricing import ARGUMENTS, DEFAULT_VOLTAGE_V, TAGS, Citation, Price, part_kind
@@ -23,6 +23,7 @@ __all__ = [
     "THERMAL_J",
     "Citation",
     "Energy",
+    "Entry",
     "Fact",
     "Operation",
     "Operations",

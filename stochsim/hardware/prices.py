@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from stochsim.energy import ARGUMENTS, DEFAULT_VOLTAGE_V, PRICES, Price, Scaling, part_kind, price, scaled
+from stochsim.energy import ARGUMENTS, DEFAULT_VOLTAGE_V, PRICES, Entry, Price, Scaling, part_kind, scaled
 from stochsim.settings import SettingError, Settings, nearest
 
 OPERATION_PRICES = (
@@ -14,18 +14,20 @@ OPERATION_PRICES = (
 )
 """The fields of Prices that name a price, one per kind of operation; "hold" is priced by Reliability."""
 
-_PROBE = 8.0  # the argument at which parameters are tried
+_PROBES = (8.0, 1.0, 16.0)  # the argument at which parameters are tried, and own formulas too
 
 
 class Prices(Settings):
     """The name of the price of each kind of operation, and the supply voltage that enters the prices whose formula has V.
 
     `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's default holds, and a value outside its
-    valid range is held at the nearer bound and flagged. `scaling` takes digital logic and SRAM to another node and voltage.
-    Raises SettingError for an unknown name, kind or parameter, a parameter that has neither value nor default, and figures that do not go
-    together with scaled ones.
+    valid range is held at the nearer bound and flagged. `scaling` takes digital logic and SRAM to another node and voltage. `own` are
+    prices that the book does not have, entries as in the book by a name of their own: {"my-adc": Entry(kind="adc", …)}.
+    Raises SettingError for an unknown name, kind or parameter, a parameter that has neither value nor default, an own price that no kind
+    names or whose name the book has, and figures that do not go together with scaled ones.
     """
 
+    own: dict[str, Entry] = Field(default_factory=dict)  # first: the fields below may name them
     multiply: str
     add: str
     adc: str
@@ -44,14 +46,15 @@ class Prices(Settings):
     scaling: Scaling | None = None
 
     def __hash__(self) -> int:
-        return hash(self.model_dump_json())  # a frozen value, though its parameters are a dict
+        return hash(self.model_dump_json())  # a frozen value, though it holds dicts
 
     @field_validator(*OPERATION_PRICES)
     @classmethod
     def _known_price_of_this_kind(cls, name: str, info: ValidationInfo) -> str:
-        names = [entry.name for entry in PRICES.values() if entry.kind == part_kind(str(info.field_name))]
-        if name not in names:
-            what = f"is a price of '{PRICES[name].kind}'" if name in PRICES else "is unknown"
+        kinds = {each: entry.kind for each, entry in (*PRICES.items(), *info.data.get("own", {}).items())}
+        names = [each for each, kind in kinds.items() if kind == part_kind(str(info.field_name))]
+        if name not in names and "own" in info.data:  # else an own price is at fault, and may be the one that is named
+            what = f"is a price of '{kinds[name]}'" if name in kinds else "is unknown"
             raise SettingError(f"price '{name}' {what}: {nearest(name, names)}")
         return name
 
@@ -60,29 +63,54 @@ class Prices(Settings):
         for kind in self.parameters:
             if kind not in OPERATION_PRICES:
                 raise SettingError(f"'parameters.{kind}': no kind of operation: {nearest(kind, OPERATION_PRICES)}")
+        self._check_own()
         for kind in OPERATION_PRICES:
             try:
                 chosen = self.of(kind)
-                chosen.energy_j((_PROBE,) * len(ARGUMENTS[chosen.kind]), self.voltage_v)
+                for probe in _PROBES if chosen.name in self.own else _PROBES[:1]:
+                    chosen.energy_j((probe,) * len(ARGUMENTS[chosen.kind]), self.voltage_v)
             except SettingError as error:
-                names = f"'{kind}', 'scaling'" if self.scaling is not None and kind not in self.parameters else f"'parameters.{kind}'"
-                raise SettingError(f"{names}: {error}") from None
-        if self.scaling is not None and all(price(getattr(self, kind)).scaling == "none" for kind in OPERATION_PRICES):
+                raise SettingError(f"{self._at_fault(kind)}: {error}") from None
+        if self.scaling is not None and all(self._named(kind).scaling == "none" for kind in OPERATION_PRICES):
             raise SettingError(f"'scaling' to {self.scaling.words}: none of these prices is of logic or SRAM that scales; leave it out")
         return self
 
     def of(self, kind: str) -> Price:
         """The price of this kind of operation, with its parameters, at its node."""
-        chosen = price(getattr(self, kind)).with_parameters(**self.parameters.get(kind, {}))
+        chosen = self._named(kind).with_parameters(**self.parameters.get(kind, {}))
         return chosen if self.scaling is None else scaled(chosen, self.scaling)
 
+    def _check_own(self) -> None:
+        for name, entry in self.own.items():
+            if name in PRICES:
+                raise SettingError(f"'own.{name}': the book has a price of this name; give your own another")
+            kinds = [kind for kind in OPERATION_PRICES if part_kind(kind) == entry.kind]
+            if name not in (getattr(self, kind) for kind in kinds):
+                valid = " or ".join(f'{kind} = "{name}"' for kind in kinds)
+                raise SettingError(f"'own.{name}': prices nothing, for no kind names it; valid: {valid}")
+
+    def _at_fault(self, kind: str) -> str:
+        """The keys to look at where this kind cannot be priced."""
+        if getattr(self, kind) in self.own and kind not in self.parameters:
+            return f"'own.{getattr(self, kind)}'"
+        return f"'{kind}', 'scaling'" if self.scaling is not None and kind not in self.parameters else f"'parameters.{kind}'"
+
+    def _named(self, kind: str) -> Price:
+        name = getattr(self, kind)
+        return self.own[name].price(name, "") if name in self.own else PRICES[name]
+
     def with_price(self, kind: str, name: str, **parameters: float) -> Self:
-        """A copy in which this kind has the price of this name and these parameters; raises SettingError as the class does."""
+        """A copy in which this kind has the price of this name and these parameters; raises SettingError as the class does.
+
+        An own price that no kind names any more is left out.
+        """
         if kind not in OPERATION_PRICES:
             raise SettingError(f"'{kind}': no kind of operation that has a price: {nearest(kind, OPERATION_PRICES)}")
         others = {each: values for each, values in self.parameters.items() if each != kind}
-        table = {field: getattr(self, field) for field in type(self).model_fields}
-        return type(self)(**{**table, kind: name, "parameters": {**others, kind: parameters} if parameters else others})
+        table = {field: getattr(self, field) for field in type(self).model_fields} | {kind: name}
+        named = {table[each] for each in OPERATION_PRICES}
+        own = {each: entry for each, entry in self.own.items() if each in named}
+        return type(self)(**table | {"own": own, "parameters": {**others, kind: parameters} if parameters else others})
 
 
 def over_scaled(chosen: Price, voltage_over_vmin: float) -> Price:

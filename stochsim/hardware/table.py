@@ -11,7 +11,7 @@ SHOWN_RHOS = (0.0, 1.0, 2.0)
 _SHOWN_ANYWAY = ("rows", "columns", "cell_bits", "cycle_bits", "signs", "bits", "range", "device")
 """Settings of an array that say what it is, at their defaults too."""
 _NOT_COUNTED = ("leakage-none", "program-none")
-_SHOWN_ELSEWHERE = ("name", "description", "sources", "precision.", *(f"prices.{kind}" for kind in OPERATION_PRICES))
+_SHOWN_ELSEWHERE = ("name", "description", "sources", "precision.", "prices.own", *(f"prices.{kind}" for kind in OPERATION_PRICES))
 
 
 def describe(hardware: Hardware) -> str:
