@@ -1,11 +1,11 @@
 """The smallest search: its file, and outcomes made up of settings with given distances and conversions."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tinystudy
 
 from stochsim.energy import Operation, Operations
 from stochsim.optimize.answer import Outcome, answer
@@ -31,17 +31,7 @@ TINY: dict[str, Any] = {
 
 def changed(**changes: Any) -> dict[str, Any]:
     """TINY with changes: section__key=value; None takes the key (or the section) away."""
-    table = copy.deepcopy(TINY)
-    for place, value in changes.items():
-        *sections, key = place.split("__")
-        section = table
-        for name in sections:
-            section = section.setdefault(name, {})
-        if value is None:
-            section.pop(key, None)
-        else:
-            section[key] = value
-    return table
+    return tinystudy.changed(TINY, **changes)
 
 
 def request_of(**changes: Any) -> Request:

@@ -29,9 +29,9 @@ TINY: dict[str, Any] = {
 CLI = [sys.executable, "-m", "stochsim.cli"]
 
 
-def changed(**changes: Any) -> dict[str, Any]:
-    """TINY with changes: section__key=value; None takes the key (or the section) away."""
-    table = copy.deepcopy(TINY)
+def changed(base: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """TINY, or another table, with changes: section__key=value; None takes the key (or the section) away."""
+    table = copy.deepcopy(TINY if base is None else base)
     for place, value in changes.items():
         *sections, key = place.split("__")
         section = table
