@@ -140,10 +140,11 @@ def test_a_chip_that_cannot_be_is_named_with_its_setting(tmp_path: Path) -> None
         Request.read(path)
 
 
-def test_the_shipped_example_is_valid() -> None:
-    request = Request.read(ROOT / "examples" / "cheapest_chip.toml")
-    assert request.space.size == 864
-    assert request.file.to_table() == OptimizeFile.from_table(read_toml(ROOT / "examples" / "cheapest_chip.toml")).to_table()
+@pytest.mark.parametrize(("name", "settings"), [("cheapest_chip", 864), ("converter_models", 100)])
+def test_the_shipped_examples_are_valid(name: str, settings: int) -> None:
+    request = Request.read(ROOT / "examples" / f"{name}.toml")
+    assert request.space.size == settings
+    assert request.file.to_table() == OptimizeFile.from_table(read_toml(ROOT / "examples" / f"{name}.toml")).to_table()
 
 
 def test_the_file_goes_there_and_back() -> None:
