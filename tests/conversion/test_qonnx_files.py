@@ -1,4 +1,4 @@
-"""QONNX: the exported graph, run by the package qonnx, gives the emulation's values. Skipped where the packages are missing."""
+"""QONNX: the exported graph, run by the package qonnx, gives the emulation's values."""
 
 import importlib.util
 import warnings
@@ -11,16 +11,11 @@ from torch import nn
 from stochsim.conversion import convert
 from stochsim.settings import StochsimError
 
-EXPORTS = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxoptimizer")), reason="needs onnx and onnxoptimizer"
-)
-
 
 def executed(path, x):
     """Outputs of the graph in a file, stimulus by stimulus."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pytest.importorskip("qonnx")
         from qonnx.core.modelwrapper import ModelWrapper
         from qonnx.core.onnx_exec import execute_onnx
         from qonnx.transformation.infer_shapes import InferShapes
@@ -30,7 +25,6 @@ def executed(path, x):
         return np.concatenate([execute_onnx(model, {name: one[None].numpy()})[out] for one in x]), [one.op_type for one in model.graph.node]
 
 
-@EXPORTS
 @pytest.mark.slow
 @pytest.mark.parametrize("widths", [(2, 2, 2), (4, 4, 4), (8, 8, 8), (1, 4, 3)])
 def test_the_exported_graph_gives_the_same_integers(tmp_path, widths):
@@ -44,7 +38,6 @@ def test_the_exported_graph_gives_the_same_integers(tmp_path, widths):
     assert ("BipolarQuant" in kinds) == (widths[0] == 1)
 
 
-@EXPORTS
 @pytest.mark.slow
 def test_unsigned_inputs_and_groups_are_exported(tmp_path):
     x = stimuli(8, 2, 4, low=0.0)
@@ -53,7 +46,6 @@ def test_unsigned_inputs_and_groups_are_exported(tmp_path):
     assert np.allclose(executed(tmp_path / "net.onnx", x)[0], converted(x).numpy(), atol=1e-6)
 
 
-@EXPORTS
 @pytest.mark.parametrize(
     ("options", "bits", "what"),
     [
