@@ -1,7 +1,9 @@
-"""What an expert would write in torch for the same works: buffers allocated once, everything in place, constants folded beforehand.
+"""What an expert would write in torch for the same works: buffers allocated once, everything in
+place, constants folded beforehand.
 
-Each function prepares its buffers and returns the work as a function without arguments; that function returns the codes or sums, so that a
-test can compare them with those of the kernels where there is no noise.
+Each function prepares its buffers and returns the work as a function without arguments; that
+function returns the codes or sums, so that a test can compare them with those of the kernels where
+there is no noise.
 """
 
 import math
@@ -12,17 +14,22 @@ import numpy as np
 import torch
 
 TorchWay = Callable[[], torch.Tensor]
-_READS_AT_ONCE = 16  # a buffer of 512 KB for 8 × 1,024 columns stays in the second-level cache: the fastest of 4 to 256
+# a buffer of 512 KB for 8 × 1,024 columns stays in the second-level cache: the fastest of 4 to 256
+_READS_AT_ONCE = 16
 
 
 def _float(values: np.ndarray) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32)
 
 
-def neuron_codes(drive: np.ndarray, sigma: float, z: float, step: float, c_min: int, levels: int, reads: int) -> TorchWay:
-    """int8 codes (stimulus, read, neuron) of drives (stimulus, neuron), or (stimulus, read, neuron) where they differ from read to read.
+def neuron_codes(
+    drive: np.ndarray, sigma: float, z: float, step: float, c_min: int, levels: int, reads: int
+) -> TorchWay:
+    """int8 codes (stimulus, read, neuron) of drives (stimulus, neuron), or (stimulus, read, neuron)
+    where they differ from read to read.
 
-    The division by the step is folded into the drives and into a row of sigmas, one for each neuron.
+    The division by the step is folded into the drives and into a row of sigmas, one for each
+    neuron.
     """
     scaled_drive = _float((drive - z) / step)
     scaled_drive = scaled_drive[:, None, :] if drive.ndim == 2 else scaled_drive
@@ -53,16 +60,28 @@ def byte_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
 
 
 def noisy_product(
-    x: np.ndarray, w_codes: np.ndarray, x_step: float, scale: float, sigma_lsb: float, weight_sigma: float = 0.0, lumped: bool = False
+    x: np.ndarray,
+    w_codes: np.ndarray,
+    x_step: float,
+    scale: float,
+    sigma_lsb: float,
+    weight_sigma: float = 0.0,
+    lumped: bool = False,
 ) -> TorchWay:
-    """8-bit codes (stimulus, neuron) of x (stimulus, input) float32: quantise, multiply, add noise, quantise.
+    """8-bit codes (stimulus, neuron) of x (stimulus, input) float32: quantise, multiply, add noise,
+    quantise.
 
-    scale: output steps per unit of x_codes @ w_codes, folded into the weights; sigma_lsb: output noise in output steps; weight_sigma: that
-    of one weight, in weight codes. Weights are quantised once. Their noise is one fresh matrix per call, so all stimuli of a call
-    share it; or, `lumped`, the law of a fresh matrix per stimulus, added to the output noise in variance.
+    scale: output steps per unit of x_codes @ w_codes, folded into the weights; sigma_lsb: output
+    noise in output steps; weight_sigma: that of one weight, in weight codes. Weights are quantised
+    once. Their noise is one fresh matrix per call, so all stimuli of a call share it; or, `lumped`,
+    the law of a fresh matrix per stimulus, added to the output noise in variance.
     """
     x_float, w_scaled = _float(x), _float(w_codes * scale).T.contiguous()
-    x_codes, out, noise = torch.empty_like(x_float), torch.empty(len(x), len(w_codes)), torch.empty(len(x), len(w_codes))
+    x_codes, out, noise = (
+        torch.empty_like(x_float),
+        torch.empty(len(x), len(w_codes)),
+        torch.empty(len(x), len(w_codes)),
+    )
     w_noise = torch.empty_like(w_scaled) if weight_sigma > 0 and not lumped else None
     codes = torch.empty(out.shape, dtype=torch.int8)
     draws = torch.Generator().manual_seed(1)
@@ -76,7 +95,13 @@ def noisy_product(
         torch.mm(x_codes, weights, out=out)
         noise.normal_(generator=draws)
         if lumped:
-            sigma = torch.linalg.vector_norm(x_codes, dim=1, keepdim=True).mul_(weight_sigma * scale).square_().add_(sigma_lsb**2).sqrt_()
+            sigma = (
+                torch.linalg.vector_norm(x_codes, dim=1, keepdim=True)
+                .mul_(weight_sigma * scale)
+                .square_()
+                .add_(sigma_lsb**2)
+                .sqrt_()
+            )
             out.addcmul_(noise, sigma)
         else:
             out.add_(noise, alpha=sigma_lsb)
@@ -86,20 +111,32 @@ def noisy_product(
 
 
 def crossbar(
-    x_codes: np.ndarray, cells: np.ndarray, rows: int, bits: int, lsb: float, sigma_lsb: float, levels: int, reads: int
+    x_codes: np.ndarray,
+    cells: np.ndarray,
+    rows: int,
+    bits: int,
+    lsb: float,
+    sigma_lsb: float,
+    levels: int,
+    reads: int,
 ) -> TorchWay:
-    """Accumulators (stimulus, read, column) of a bit-sliced array, float32: a loop over tiles, slices and cycles.
+    """Accumulators (stimulus, read, column) of a bit-sliced array, float32: a loop over tiles,
+    slices and cycles.
 
-    x_codes: (stimulus, input), `bits` bits, one per cycle; cells: (slice, input, column), 0 and 1. Planes of both are ready float32 arrays
-    before the work begins; the converter's step is folded into those of the cells. With many reads the partial sums of a tile, slice and
-    cycle are computed once, and the reads pass in parts that fit the cache.
+    x_codes: (stimulus, input), `bits` bits, one per cycle; cells: (slice, input, column), 0 and 1.
+    Planes of both are ready float32 arrays before the work begins; the converter's step is folded
+    into those of the cells. With many reads the partial sums of a tile, slice and cycle are
+    computed once, and the reads pass in parts that fit the cache.
     """
     stimuli, (slices, inputs, columns) = len(x_codes), cells.shape
     tiles = [slice(first, first + rows) for first in range(0, inputs, rows)]
     x_planes = [[_float(x_codes[:, tile] >> cycle & 1) for cycle in range(bits)] for tile in tiles]
     w_planes = [[_float(cells[piece, tile] / lsb) for piece in range(slices)] for tile in tiles]
     partial, at_once = torch.empty(stimuli, 1, columns), min(reads, _READS_AT_ONCE)
-    codes, total = torch.empty(stimuli, at_once, columns), torch.empty(reads // at_once, stimuli, at_once, columns)
+    codes, total = (
+        torch.empty(stimuli, at_once, columns),
+        torch.empty(reads // at_once, stimuli, at_once, columns),
+    )
     draws = torch.Generator().manual_seed(1)
 
     def work() -> torch.Tensor:
@@ -116,7 +153,9 @@ def crossbar(
 
 
 def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:
-    """Sums (stimulus, neuron) that are clipped to so many bits after each input: a rank-1 update and a clamp per input."""
+    """Sums (stimulus, neuron) that are clipped to so many bits after each input: a rank-1 update
+    and a clamp per input.
+    """
     x_columns, w_columns = _float(x).T.contiguous(), _float(w).T.contiguous()
     sums, limit = torch.empty(len(x), len(w)), 2 ** (bits - 1)
 
@@ -130,7 +169,9 @@ def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:
 
 
 def explicit_drives(x: np.ndarray, w: np.ndarray, sigma: float, reads: int) -> TorchWay:
-    """Drives (stimulus, read, neuron) with a fresh Gaussian on every weight at every stimulus and read."""
+    """Drives (stimulus, read, neuron) with a fresh Gaussian on every weight at every stimulus and
+    read.
+    """
     x_float, w_float = _float(x), _float(w)
     cells, out = torch.empty_like(w_float), torch.empty(len(x), reads, len(w))
     draws = torch.Generator().manual_seed(1)
@@ -144,24 +185,39 @@ def explicit_drives(x: np.ndarray, w: np.ndarray, sigma: float, reads: int) -> T
     return work
 
 
-def gibbs_sweeps(linear: np.ndarray, gram: np.ndarray, inverse_scale: float, chains: int, sweeps: int) -> TorchWay:
-    """Coordinate-wise Gibbs of exp(-r'Gr/2 + linear'r - |r|/b), all chains of all stimuli in parallel, float64, from r = 0.
+def gibbs_sweeps(
+    linear: np.ndarray, gram: np.ndarray, inverse_scale: float, chains: int, sweeps: int
+) -> TorchWay:
+    """Coordinate-wise Gibbs of exp(-r'Gr/2 + linear'r - |r|/b), all chains of all stimuli in
+    parallel, float64, from r = 0.
 
-    linear: (stimulus, neuron). Each coordinate is drawn by the inverse of its distribution function, as torch's special functions give it.
+    linear: (stimulus, neuron). Each coordinate is drawn by the inverse of its distribution
+    function, as torch's special functions give it.
     """
     start = torch.tensor(np.repeat(linear, chains, axis=0).T.copy())  # (neuron, chain)
     g, root = torch.tensor(gram), torch.tensor(np.sqrt(np.diag(gram)))
     state, field = torch.empty_like(start), torch.empty_like(start)
-    uniform, survival = torch.empty(start.shape[1], dtype=torch.float64), torch.empty(start.shape[1], dtype=torch.float64)
+    uniform, survival = (
+        torch.empty(start.shape[1], dtype=torch.float64),
+        torch.empty(start.shape[1], dtype=torch.float64),
+    )
     draws = torch.Generator().manual_seed(1)
 
     def update(i: int) -> None:
         pull = torch.add(field[i], state[i], alpha=float(g[i, i]))
         above, below = (inverse_scale - pull).div_(root[i]), (inverse_scale + pull).div_(root[i])
-        odds = torch.special.erfcx(below * math.sqrt(0.5)).div_(torch.special.erfcx(above * math.sqrt(0.5)))
+        odds = torch.special.erfcx(below * math.sqrt(0.5)).div_(
+            torch.special.erfcx(above * math.sqrt(0.5))
+        )
         negative = uniform.uniform_(generator=draws) < odds.div_(odds + 1)
         edge = torch.where(negative, below, above)
-        size = torch.special.ndtri(torch.special.ndtr(-edge).mul_(survival.uniform_(1e-15, 1, generator=draws))).neg_().sub_(edge)
+        size = (
+            torch.special.ndtri(
+                torch.special.ndtr(-edge).mul_(survival.uniform_(1e-15, 1, generator=draws))
+            )
+            .neg_()
+            .sub_(edge)
+        )
         new = torch.where(negative, -size, size).div_(root[i])
         field.addr_(g[i], new - state[i], alpha=-1)
         state[i] = new

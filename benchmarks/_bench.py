@@ -1,4 +1,6 @@
-"""What all benchmarks share: arguments, figures with bars as JSON objects, and the table on the screen."""
+"""What all benchmarks share: arguments, figures with bars as JSON objects, and the table on the
+screen.
+"""
 
 import argparse
 import json
@@ -16,7 +18,9 @@ from stochsim.sweep.run import processor
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number with its interval; `bar` is what it should reach (None: no bar), `baseline` what it is compared with."""
+    """One measured number with its interval; `bar` is what it should reach (None: no bar),
+    `baseline` what it is compared with.
+    """
 
     name: str
     value: float
@@ -32,14 +36,26 @@ class Figure:
         """ "yes" or "no": does the value reach its bar? Empty without a bar."""
         if self.bar is None:
             return ""
-        return "yes" if (self.value >= self.bar if self.better == "higher" else self.value <= self.bar) else "no"
+        return (
+            "yes"
+            if (self.value >= self.bar if self.better == "higher" else self.value <= self.bar)
+            else "no"
+        )
 
     @property
     def row(self) -> tuple[str, ...]:
         """The cells of the table."""
         sign = ">=" if self.better == "higher" else "<="
         bar = "" if self.bar is None else f"{sign} {self.bar:g}"
-        return self.name, f"{self.value:.4g}", f"[{self.low:.4g}, {self.high:.4g}]", self.unit, self.baseline or "", bar, self.verdict
+        return (
+            self.name,
+            f"{self.value:.4g}",
+            f"[{self.low:.4g}, {self.high:.4g}]",
+            self.unit,
+            self.baseline or "",
+            bar,
+            self.verdict,
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,10 @@ def table(figures: Sequence[Figure]) -> str:
     """Aligned columns, one line per figure."""
     rows = [HEADINGS, *(figure.row for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
@@ -66,7 +85,9 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
     """--quick, --json FILE, --out DIR."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="fewer repeats and keys")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as a JSON list")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures as a JSON list"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write pictures to this folder")
     chosen = parser.parse_args(arguments)
     return Options(chosen.quick, chosen.json, chosen.out)
@@ -74,16 +95,26 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
 
 def markdown(name: str, description: str, figures: Sequence[Figure], options: Options) -> str:
     """The same as a page: what was asked, the command, the machine, the versions, and the table."""
-    versions = ", ".join(f"{package} {metadata.version(package)}" for package in ("stochsim", "torch", "brevitas", "numba", "numpy"))
+    versions = ", ".join(
+        f"{package} {metadata.version(package)}"
+        for package in ("stochsim", "torch", "brevitas", "numba", "numpy")
+    )
     command = f"python benchmarks/{name}.py{' --quick' if options.quick else ''}"
-    rows = [f"| {' | '.join(cell.replace('|', '/') for cell in figure.row)} |" for figure in figures]
+    rows = [
+        f"| {' | '.join(cell.replace('|', '/') for cell in figure.row)} |" for figure in figures
+    ]
     head = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
-    about = f"`{command}` on {os.cpu_count()} cores of {processor()}; {versions}; Python {platform.python_version()}."
+    about = (
+        f"`{command}` on {os.cpu_count()} cores of {processor()}; {versions}; Python "
+        f"{platform.python_version()}."
+    )
     return "\n".join([f"# {name}", "", description.strip(), "", about, "", *head, *rows, ""])
 
 
 def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]) -> None:
-    """Run a benchmark: `measure(options)` gives its figures; they are printed, and written where asked."""
+    """Run a benchmark: `measure(options)` gives its figures; they are printed, and written where
+    asked.
+    """
     options = parse((description or "").splitlines()[0])
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)

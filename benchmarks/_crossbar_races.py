@@ -16,7 +16,9 @@ READS_BATCH, READS = 8, 256
 
 
 class CrossbarWork(NamedTuple):
-    """x_codes: (stimulus, input) uint8; cells: (slice, input, column) uint8, 0 and 1; a converter step is `lsb` cells."""
+    """x_codes: (stimulus, input) uint8; cells: (slice, input, column) uint8, 0 and 1; a converter
+    step is `lsb` cells.
+    """
 
     x_codes: np.ndarray
     cells: np.ndarray
@@ -27,22 +29,39 @@ class CrossbarWork(NamedTuple):
 
 
 def crossbar_work(
-    batch: int = BATCH, reads: int = 1, sigma_lsb: float = 1.0, inputs: int = INPUTS, columns: int = COLUMNS, rows: int = ROWS
+    batch: int = BATCH,
+    reads: int = 1,
+    sigma_lsb: float = 1.0,
+    inputs: int = INPUTS,
+    columns: int = COLUMNS,
+    rows: int = ROWS,
 ) -> CrossbarWork:
-    """Random 4-bit inputs and 4-bit weights: 1-bit cells, 1-bit cycles, converters of 8 bits that take all partial sums."""
+    """Random 4-bit inputs and 4-bit weights: 1-bit cells, 1-bit cycles, converters of 8 bits that
+    take all partial sums.
+    """
     random = np.random.default_rng(0)
     x_codes = random.integers(0, 2**BITS, (batch, inputs), dtype=np.uint8)
-    return CrossbarWork(x_codes, random.integers(0, 2, (BITS, inputs, columns), dtype=np.uint8), sigma_lsb, reads, rows)
+    return CrossbarWork(
+        x_codes,
+        random.integers(0, 2, (BITS, inputs, columns), dtype=np.uint8),
+        sigma_lsb,
+        reads,
+        rows,
+    )
 
 
 def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
     stimuli, columns = len(work.x_codes), work.cells.shape[2]
-    channel = converter.build_channel(np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, converter.ideal_edges(LEVELS))
+    channel = converter.build_channel(
+        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, converter.ideal_edges(LEVELS)
+    )
     factor = np.array([[1 << (piece + cycle) for cycle in range(BITS)] for piece in range(BITS)])
     w_words = crossbar_bits.pack_cells(work.cells[None], work.rows, 1)
     readout = crossbar.readout(channel, factor, len(w_words))
-    out = np.ones((stimuli, work.reads, columns), np.int32)  # ones: written here, not at the first call
+    out = np.ones(
+        (stimuli, work.reads, columns), np.int32
+    )  # ones: written here, not at the first call
 
     def run() -> np.ndarray:
         out[:] = 0
@@ -55,7 +74,9 @@ def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
 
 def crossbar_by_torch(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """See `_baselines.crossbar`; a view with the axes of the kernels."""
-    run = torch_crossbar(work.x_codes, work.cells, work.rows, BITS, work.lsb, work.sigma_lsb, LEVELS, work.reads)
+    run = torch_crossbar(
+        work.x_codes, work.cells, work.rows, BITS, work.lsb, work.sigma_lsb, LEVELS, work.reads
+    )
     shape = (len(work.x_codes), work.reads, work.cells.shape[2])
     return lambda: run().transpose(0, 1).reshape(shape).numpy()
 
@@ -65,7 +86,16 @@ def crossbar_race(name: str, work: CrossbarWork, bar: float) -> Race:
     tiles = -(-work.cells.shape[1] // work.rows)
     conversions = len(work.x_codes) * work.reads * work.cells.shape[2] * tiles * BITS * BITS
     ours, theirs = crossbar_by_kernels(work), crossbar_by_torch(work)
-    return Race(name, conversions, "conversion", ours, theirs, "torch loop over slices, in place", bar, (GENERATOR, 1.0))
+    return Race(
+        name,
+        conversions,
+        "conversion",
+        ours,
+        theirs,
+        "torch loop over slices, in place",
+        bar,
+        (GENERATOR, 1.0),
+    )
 
 
 def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: int = 4) -> Race:
@@ -79,7 +109,9 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
 
     def ours() -> np.ndarray:
         state[:], field[:] = 0.0, linear[:, None]
-        gibbs.gibbs_sweeps(KEY, numbers, linear, gram, 1.0, state, field, 1, sweeps, sweeps, 1, draws)
+        gibbs.gibbs_sweeps(
+            KEY, numbers, linear, gram, 1.0, state, field, 1, sweeps, sweeps, 1, draws
+        )
         return state
 
     theirs = torch_gibbs(linear, gram, 1.0, chains, sweeps)

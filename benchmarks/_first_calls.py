@@ -1,7 +1,9 @@
-"""The first call of every compiled function of the kernels, on a few numbers: how long does a user wait before anything runs?
+"""The first call of every compiled function of the kernels, on a few numbers: how long does a user
+wait before anything runs?
 
-`python benchmarks/_first_calls.py` makes them in a fresh process and prints the seconds as JSON. Entry points are found by looking through
-the package: one that no call below reaches is an error, so that a new kernel cannot be forgotten.
+`python benchmarks/_first_calls.py` makes them in a fresh process and prints the seconds as JSON.
+Entry points are found by looking through the package: one that no call below reaches is an error,
+so that a new kernel cannot be forgotten.
 """
 
 import json
@@ -29,12 +31,18 @@ def kernel_modules() -> list[ModuleType]:
 
     import stochsim_kernels
 
-    names = [found.name for found in pkgutil.iter_modules(stochsim_kernels.__path__) if not found.name.startswith("reference")]
+    names = [
+        found.name
+        for found in pkgutil.iter_modules(stochsim_kernels.__path__)
+        if not found.name.startswith("reference")
+    ]
     return [importlib.import_module(f"stochsim_kernels.{name}") for name in names]
 
 
 def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
-    """Numba's dispatchers by name, those that are inlined into others left out; `parallel_only`: entry points over prange alone."""
+    """Numba's dispatchers by name, those that are inlined into others left out; `parallel_only`:
+    entry points over prange alone.
+    """
     from numba.core.dispatcher import Dispatcher
 
     found = {}
@@ -42,19 +50,30 @@ def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[s
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
                 options = value.targetoptions
-                if options.get("inline") != "always" and (options.get("parallel") or not parallel_only):
+                if options.get("inline") != "always" and (
+                    options.get("parallel") or not parallel_only
+                ):
                     found[f"{module.__name__.split('.')[-1]}.{name}"] = value
     return found
 
 
 def uncalled(parallel_only: bool) -> list[str]:
-    """Compiled functions without a compiled form in this process. Where callers come from a cache, helpers inside them stay without one."""
+    """Compiled functions without a compiled form in this process.
+
+    Where callers come from a cache, helpers inside them stay without one.
+    """
     dispatchers = compiled_functions(kernel_modules(), parallel_only)
-    return sorted(name for name, dispatcher in dispatchers.items() if not dispatcher.signatures and name.split(".")[1] not in UNUSED)
+    return sorted(
+        name
+        for name, dispatcher in dispatchers.items()
+        if not dispatcher.signatures and name.split(".")[1] not in UNUSED
+    )
 
 
 def first_calls() -> dict[str, Callable[[], object]]:
-    """One tiny call per entry point, by name; the calls that prepare another's arguments stand before it."""
+    """One tiny call per entry point, by name; the calls that prepare another's arguments stand
+    before it.
+    """
     import numpy as np
     from stochsim_kernels import (
         accumulator,
@@ -77,8 +96,15 @@ def first_calls() -> dict[str, Callable[[], object]]:
     codes, u = np.empty((2, 3, 4), np.int8), np.zeros((2, 3, 4), np.uint32)
     thresholds = np.zeros((2, 15, 4), np.uint32)
     small, square = np.ones((2, 4), np.int8), np.eye(4)
-    state, field, draws = np.zeros((2, 2, 4)), np.zeros((2, 2, 4)), np.zeros((2, 2, 1, 4), np.float32)
-    words, cells = crossbar_bits.pack_inputs(small, 4, 2, 1), crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
+    state, field, draws = (
+        np.zeros((2, 2, 4)),
+        np.zeros((2, 2, 4)),
+        np.zeros((2, 2, 1, 4), np.float32),
+    )
+    words, cells = (
+        crossbar_bits.pack_inputs(small, 4, 2, 1),
+        crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1),
+    )
     partial, out = np.zeros((2, 4), np.int32), np.zeros((2, 3, 4), np.int32)
 
     def law(bits: int) -> tuple[Any, Any, Any, Any, Any, Any]:
@@ -86,7 +112,9 @@ def first_calls() -> dict[str, Callable[[], object]]:
         return channel.GAUSSIAN, channel.IDENTITY, edges, 0.0, 1.0, -(2 ** (bits - 1))
 
     def readout() -> crossbar.Readout:
-        return crossbar.readout(converter.build_channel(np.arange(5), 0.5, converter.ideal_edges(4)), np.ones((1, 2)), 1)
+        return crossbar.readout(
+            converter.build_channel(np.arange(5), 0.5, converter.ideal_edges(4)), np.ones((1, 2)), 1
+        )
 
     def convert() -> None:
         streams = crossbar.draw_streams(KEY, 0, 0, 0, 2, readout(), 4)
@@ -94,13 +122,37 @@ def first_calls() -> dict[str, Callable[[], object]]:
 
     place = (KEY, 0, 0, 0, 0)
     weights, own = matmul.pack_weights(np.ones((4, 4), np.int8)), np.zeros((16, 4))
-    chains = (weights, 1.0, zeros[0], zeros, own, ones, zeros, law(4), (KEY, 0, 2, 0, 0), 1, np.zeros((2, 3, 4), np.int8))
-    step = (np.zeros((2, 3, 4)), zeros, *ones[[0, 0, 0]], np.uint64(KEY), 0, 0, 0, 0, np.zeros((2, 3, 4)))
+    chains = (
+        weights,
+        1.0,
+        zeros[0],
+        zeros,
+        own,
+        ones,
+        zeros,
+        law(4),
+        (KEY, 0, 2, 0, 0),
+        1,
+        np.zeros((2, 3, 4), np.int8),
+    )
+    step = (
+        np.zeros((2, 3, 4)),
+        zeros,
+        *ones[[0, 0, 0]],
+        np.uint64(KEY),
+        0,
+        0,
+        0,
+        0,
+        np.zeros((2, 3, 4)),
+    )
     posterior = (np.uint64(KEY), np.arange(2), zeros, square, 1.0, state, field)
     return {
         "codes of neurons, 4 bits": lambda: neuron.draw(drive, ones, zeros, *law(4), *place, codes),
         "codes of neurons, 8 bits": lambda: neuron.draw(drive, ones, zeros, *law(8), *place, codes),
-        "codes of neurons, a drive per read": lambda: neuron.draw_each(np.zeros((2, 3, 4)), ones, zeros, *law(4), *place, codes),
+        "codes of neurons, a drive per read": lambda: neuron.draw_each(
+            np.zeros((2, 3, 4)), ones, zeros, *law(4), *place, codes
+        ),
         "integers of the counter generator": lambda: source.fill_source(0, 31, 1, *place, u),
         "integers of shift registers": lambda: source.fill_source(8, 8, 1, *place, u),
         "codes from given integers": lambda: source.count_thresholds(thresholds, u, -8, codes),
@@ -109,9 +161,15 @@ def first_calls() -> dict[str, Callable[[], object]]:
         "codes of inputs rounded at every step": lambda: rounding.two_codes(drive, 1.0, law(4)[2]),
         "a step of the float circuit": lambda: float_circuit.finish_step(*step),
         "products of integers": lambda: matmul.integer_product(small, np.ones((4, 4), np.int8)),
-        "saturating products": lambda: accumulator.saturating_product(100 * small, np.full((4, 4), 100, np.int8), 14),
-        "explicit weight noise": lambda: explicit_drives(drive, square, square, *place, np.empty((2, 3, 4))),
-        "bit errors of weights": lambda: transient_flips(partial, small, np.ones((4, 4), np.int8), 8, 0.1, KEY, 0, 0, 0),
+        "saturating products": lambda: accumulator.saturating_product(
+            100 * small, np.full((4, 4), 100, np.int8), 14
+        ),
+        "explicit weight noise": lambda: explicit_drives(
+            drive, square, square, *place, np.empty((2, 3, 4))
+        ),
+        "bit errors of weights": lambda: transient_flips(
+            partial, small, np.ones((4, 4), np.int8), 8, 0.1, KEY, 0, 0, 0
+        ),
         "tables of converters": readout,
         "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), *place, out),
         "conversion of partial sums": convert,
@@ -121,7 +179,9 @@ def first_calls() -> dict[str, Callable[[], object]]:
 
 
 def report(cold: bool) -> dict[str, Any]:
-    """Seconds of importing Numba and the kernels, and of every first call; raises RuntimeError for a kernel that was not called."""
+    """Seconds of importing Numba and the kernels, and of every first call; raises RuntimeError for
+    a kernel that was not called.
+    """
     started = time.perf_counter()
     import numba
 
@@ -134,15 +194,28 @@ def report(cold: bool) -> dict[str, Any]:
         call()
         calls_s[name] = time.perf_counter() - started
     if missing := uncalled(parallel_only=not cold):
-        raise RuntimeError(f"no first call reaches {', '.join(missing)}: add one to benchmarks/_first_calls.py")
-    return {"numba": numba.__version__, "numba_s": numba_s, "kernels_s": kernels_s, "calls_s": calls_s}
+        raise RuntimeError(
+            f"no first call reaches {', '.join(missing)}: add one to benchmarks/_first_calls.py"
+        )
+    return {
+        "numba": numba.__version__,
+        "numba_s": numba_s,
+        "kernels_s": kernels_s,
+        "calls_s": calls_s,
+    }
 
 
 def in_new_process(cache: Path, cold: bool) -> dict[str, Any]:
-    """`report` of a fresh process whose compile cache lies in this folder; raises CalledProcessError where it failed."""
+    """`report` of a fresh process whose compile cache lies in this folder; raises
+    CalledProcessError where it failed.
+    """
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     command = [sys.executable, __file__, *(["--cold"] if cold else [])]
-    result: dict[str, Any] = json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    result: dict[str, Any] = json.loads(
+        subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+    )
     return result
 
 
@@ -151,12 +224,18 @@ def _sum_s(found: dict[str, Any]) -> float:
 
 
 def first_call_figures(later_processes: int) -> list[Figure]:
-    """All first calls together: compiled, then from the cache in so many later processes. The import of Numba itself stands apart."""
+    """All first calls together: compiled, then from the cache in so many later processes.
+
+    The import of Numba itself stands apart.
+    """
     with tempfile.TemporaryDirectory() as folder:
         cold = in_new_process(Path(folder), cold=True)
         later = [in_new_process(Path(folder), cold=False) for _ in range(later_processes)]
     slowest = sorted(cold["calls_s"].items(), key=lambda item: -item[1])[:3]
-    print("first calls that compile longest: " + ", ".join(f"{name} {taken:.1f} s" for name, taken in slowest))
+    print(
+        "first calls that compile longest: "
+        + ", ".join(f"{name} {taken:.1f} s" for name, taken in slowest)
+    )
 
     def figure(name: str, values: list[float], bar: float | None) -> Figure:
         middle = sorted(values)[len(values) // 2]
@@ -164,8 +243,14 @@ def first_call_figures(later_processes: int) -> list[Figure]:
 
     return [
         figure("first calls of all kernels, compiled", [_sum_s(cold)], 20.0),
-        figure("first calls in a later process, from the cache", [_sum_s(one) for one in later], 1.0),
-        figure("the same with the import of Numba", [_sum_s(one) + one["numba_s"] for one in later], None),
+        figure(
+            "first calls in a later process, from the cache", [_sum_s(one) for one in later], 1.0
+        ),
+        figure(
+            "the same with the import of Numba",
+            [_sum_s(one) + one["numba_s"] for one in later],
+            None,
+        ),
     ]
 
 

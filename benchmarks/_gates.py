@@ -1,9 +1,12 @@
-"""What the linear-Gaussian gates share: the problem, training, and how far answers with a known covariance are from the optimum.
+"""What the linear-Gaussian gates share: the problem, training, and how far answers with a known
+covariance are from the optimum.
 
-The price of a circuit is on the eigenvalues lambda_k of its stationary covariance S. Of tr(Lambda S)/2 + sum_k (lambda_k^(-rho/2) - 1)/rho
-(c = s = 1) the second part knows only eigenvalues, and of all S with given ones the first is least where S shares the eigenvectors of
-Lambda, the largest lambda_k beside the smallest l_k (von Neumann's trace inequality). What is left is a sum over k, least at
-lambda_k = l_k^(-2/(rho+2)), so S = Lambda^(-2/(rho+2)): the posterior's own covariance at rho = 0.
+The price of a circuit is on the eigenvalues lambda_k of its stationary covariance S. Of tr(Lambda
+S)/2 + sum_k (lambda_k^(-rho/2) - 1)/rho (c = s = 1) the second part knows only eigenvalues, and of
+all S with given ones the first is least where S shares the eigenvectors of Lambda, the largest
+lambda_k beside the smallest l_k (von Neumann's trace inequality). What is left is a sum over k,
+least at lambda_k = l_k^(-2/(rho+2)), so S = Lambda^(-2/(rho+2)): the posterior's own covariance at
+rho = 0.
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,13 @@ from stochsim.deploy import Chip, FloatChip, Program, Quantizer, RecurrentProgra
 from stochsim.hardware import Noise, preset
 from stochsim.keys import generator
 from stochsim.models import LinearGaussian, LinearGaussianSettings
-from stochsim.networks import Architecture, ArchitectureSettings, Draws, FeedForward, NetworkSettings
+from stochsim.networks import (
+    Architecture,
+    ArchitectureSettings,
+    Draws,
+    FeedForward,
+    NetworkSettings,
+)
 from stochsim.training import Trained, TrainSettings, train_float, train_quantised
 from stochsim.training.loop import TrainResult, one_thread
 
@@ -40,7 +49,9 @@ class Problem:
     held_out: np.ndarray
 
 
-def problem(key: int, neurons: int = NEURONS, train_stimuli: int = TRAIN_STIMULI, least: float = 0.1) -> Problem:
+def problem(
+    key: int, neurons: int = NEURONS, train_stimuli: int = TRAIN_STIMULI, least: float = 0.1
+) -> Problem:
     """Random directions, column norms spaced logarithmically from `least` to 2."""
     decoder = generator(key, "decoder").standard_normal((INPUTS, neurons))
     decoder *= np.geomspace(least, 2.0, neurons) / np.linalg.norm(decoder, axis=0)
@@ -50,21 +61,42 @@ def problem(key: int, neurons: int = NEURONS, train_stimuli: int = TRAIN_STIMULI
 
 
 def train_network(
-    task: Problem, rho: float, key: int, bits: int | None = None, start: Trained | None = None, steps: int = STEPS
+    task: Problem,
+    rho: float,
+    key: int,
+    bits: int | None = None,
+    start: Trained | None = None,
+    steps: int = STEPS,
 ) -> Trained:
-    """A float network, or one of so many bits that starts from the float `start`; the decoder stays fixed."""
+    """A float network, or one of so many bits that starts from the float `start`; the decoder stays
+    fixed.
+    """
     settings = TrainSettings(steps=steps)
     if bits is not None and start is not None:
         return train_quantised(start, task.train, MODEL, settings, (bits, bits, bits), key)
-    network = FeedForward(NetworkSettings(inputs=INPUTS, neurons=NEURONS), torch.Generator().manual_seed(key))
+    network = FeedForward(
+        NetworkSettings(inputs=INPUTS, neurons=NEURONS), torch.Generator().manual_seed(key)
+    )
     decoder = torch.tensor(task.model.decoder, dtype=torch.float32)
     untrained = Trained(network, decoder, 0.0, TrainResult({}, 0.0, 0.0))
     return train_float(untrained, task.train, MODEL, settings, rho, key)
 
 
-def train_architecture(task: Problem, kind: Architecture, rho: float, start: Trained, key: int) -> Trained:
-    """The float network of an architecture, from the trained single layer `start` on, by the settings' own steps."""
-    return train_float(start, task.train, MODEL, TrainSettings(), rho, key, architecture=ArchitectureSettings(kind=kind))
+def train_architecture(
+    task: Problem, kind: Architecture, rho: float, start: Trained, key: int
+) -> Trained:
+    """The float network of an architecture, from the trained single layer `start` on, by the
+    settings' own steps.
+    """
+    return train_float(
+        start,
+        task.train,
+        MODEL,
+        TrainSettings(),
+        rho,
+        key,
+        architecture=ArchitectureSettings(kind=kind),
+    )
 
 
 # ---- gate 3: covariances
@@ -78,15 +110,25 @@ def optimal_covariance(precision: Floats, rho: float) -> Floats:
 
 @one_thread()
 def moments(trained: Trained, x: np.ndarray) -> tuple[Floats, Floats]:
-    """Mean (stimulus, neuron) and covariance (stimulus, neuron, neuron) of a float network's answers, in closed form."""
+    """Mean (stimulus, neuron) and covariance (stimulus, neuron, neuron) of a float network's
+    answers, in closed form.
+    """
     with torch.no_grad():
-        response = trained.network.response(torch.tensor(x, dtype=torch.float32), Draws(torch.Generator()))
-    full = response.covariance if response.covariance is not None else torch.diag_embed(response.variances)
+        response = trained.network.response(
+            torch.tensor(x, dtype=torch.float32), Draws(torch.Generator())
+        )
+    full = (
+        response.covariance
+        if response.covariance is not None
+        else torch.diag_embed(response.variances)
+    )
     return response.mean.double().numpy(), full.double().numpy()
 
 
 def sampled_covariance(trained: Trained, x: np.ndarray, key: int, reads: int = READS) -> Floats:
-    """That of so many samples of each stimulus on a float chip, less its mean of each stimulus, (neuron, neuron)."""
+    """That of so many samples of each stimulus on a float chip, less its mean of each stimulus,
+    (neuron, neuron).
+    """
     values = FloatChip(float_program(trained)).sample(x, reads, key).values.astype(np.float64)
     off = values - values.mean(1, keepdims=True)
     return np.einsum("sri,srj->ij", off, off, optimize=True) / (len(x) * (reads - 1))
@@ -100,11 +142,15 @@ def correlations(covariance: Floats) -> Floats:
 
 def covariance_error(covariance: Floats, target: Floats) -> float:
     """|S - target| / |target| in Frobenius norms, averaged over stimuli."""
-    return float((np.linalg.norm(covariance - target, axis=(-2, -1)) / np.linalg.norm(target)).mean())
+    return float(
+        (np.linalg.norm(covariance - target, axis=(-2, -1)) / np.linalg.norm(target)).mean()
+    )
 
 
 def right_signs(covariance: Floats, target: Floats) -> float:
-    """Share of the target's correlations above 0.1 in size that have the same sign; a correlation of 0 has none."""
+    """Share of the target's correlations above 0.1 in size that have the same sign; a correlation
+    of 0 has none.
+    """
     wanted = correlations(target)
     clear = (np.abs(wanted) > CLEAR_CORRELATION) & ~np.eye(len(target), dtype=bool)
     return float((np.sign(correlations(covariance)) == np.sign(wanted))[..., clear].mean())
@@ -112,10 +158,12 @@ def right_signs(covariance: Floats, target: Floats) -> float:
 
 @dataclass(frozen=True)
 class Spread:
-    """Covariance and mean of a float network's answers to held-out stimuli, against the optimum at its rho and the posterior.
+    """Covariance and mean of a float network's answers to held-out stimuli, against the optimum at
+    its rho and the posterior.
 
-    mean_error in posterior sd; kl: nats per stimulus to the posterior, for answers taken as Gaussian. At rho = 0, c = 1 the objective L is
-    kl and a constant, so differences of kl are differences of L. sampled_*: nan where nothing was sampled.
+    mean_error in posterior sd; kl: nats per stimulus to the posterior, for answers taken as
+    Gaussian. At rho = 0, c = 1 the objective L is kl and a constant, so differences of kl are
+    differences of L. sampled_*: nan where nothing was sampled.
     """
 
     covariance_error: float
@@ -128,11 +176,17 @@ class Spread:
 
 
 def spread(task: Problem, trained: Trained, sampled: bool, key: int) -> Spread:
-    """Closed form over 100 stimuli; samples, 10,000 of each of 8 stimuli, for their common covariance, to which chance alone adds 0.025."""
+    """Closed form over 100 stimuli; samples, 10,000 of each of 8 stimuli, for their common
+    covariance, to which chance alone adds 0.025.
+    """
     precision, x = task.model.precision, task.held_out[:STIMULI]
     target, (mean, posterior) = optimal_covariance(precision, trained.rho), task.model.posterior(x)
     found_mean, found = moments(trained, x)
-    drawn = sampled_covariance(trained, x[:SAMPLED_STIMULI], key) if sampled else np.full_like(target, np.nan)
+    drawn = (
+        sampled_covariance(trained, x[:SAMPLED_STIMULI], key)
+        if sampled
+        else np.full_like(target, np.nan)
+    )
     return Spread(
         covariance_error(found, target),
         right_signs(found, target),
@@ -145,10 +199,14 @@ def spread(task: Problem, trained: Trained, sampled: bool, key: int) -> Spread:
 
 
 def kl_to_posterior(off: Floats, covariance: Floats, precision: Floats) -> Floats:
-    """KL (stimulus,) in nats of N(m + off, covariance) from N(m, precision^-1): off (stimulus, neuron)."""
+    """KL (stimulus,) in nats of N(m + off, covariance) from N(m, precision^-1): off (stimulus,
+    neuron).
+    """
     product = precision @ covariance
     trace, (_, log_det) = np.trace(product, axis1=-2, axis2=-1), np.linalg.slogdet(product)
-    return np.asarray(0.5 * (trace - len(precision) - log_det + np.einsum("si,ij,sj->s", off, precision, off)))
+    return np.asarray(
+        0.5 * (trace - len(precision) - log_det + np.einsum("si,ij,sj->s", off, precision, off))
+    )
 
 
 def factorised_gap(precision: Floats) -> float:
@@ -161,9 +219,11 @@ def factorised_gap(precision: Floats) -> float:
 
 @dataclass(frozen=True)
 class Langevin:
-    """An 8-bit circuit of a few neurons on a chip: u' = (I - time_step/2 Lambda) u + noise, which samples a posterior, and its noise.
+    """An 8-bit circuit of a few neurons on a chip: u' = (I - time_step/2 Lambda) u + noise, which
+    samples a posterior, and its noise.
 
-    The state's step is 1.25 sd of the injected noise, so that rounding matters; read_sigma: what the chip adds.
+    The state's step is 1.25 sd of the injected noise, so that rounding matters; read_sigma: what
+    the chip adds.
     """
 
     program: RecurrentProgram
@@ -173,19 +233,34 @@ class Langevin:
     read_sigma: float
 
     def predicted(self, rounding: bool = True) -> Floats:
-        """The covariance that solves the discrete Lyapunov equation, with the rounding's variance step²/12 or without."""
+        """The covariance that solves the discrete Lyapunov equation, with the rounding's variance
+        step²/12 or without.
+        """
         variance = self.injected + self.read_sigma**2 + self.rounding * rounding
-        return np.asarray(linalg.solve_discrete_lyapunov(self.matrix, variance * np.eye(len(self.matrix))))
+        return np.asarray(
+            linalg.solve_discrete_lyapunov(self.matrix, variance * np.eye(len(self.matrix)))
+        )
 
     def sampled(self, reads: int, key: int) -> Floats:
         """That of so many reads on the chip, for a stimulus of 0."""
-        hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(read_sigma=self.read_sigma))
-        values = Chip(self.program, hardware).sample(np.zeros((1, INPUTS)), reads, key, count=False).values[0].astype(np.float64)
+        hardware = (
+            preset("digital-45nm")
+            .with_precision(8, 8, 8)
+            .replace(noise=Noise(read_sigma=self.read_sigma))
+        )
+        values = (
+            Chip(self.program, hardware)
+            .sample(np.zeros((1, INPUTS)), reads, key, count=False)
+            .values[0]
+            .astype(np.float64)
+        )
         return values.T @ values / reads
 
 
 def langevin(precision: Floats, time_step: float = 0.06, steps: int = 60) -> Langevin:
-    """The circuit for this posterior precision; `steps` should be many times 1/(time_step l_min)."""
+    """The circuit for this posterior precision; `steps` should be many times 1/(time_step
+    l_min).
+    """
     neurons = len(precision)
     wanted = np.eye(neurons) - 0.5 * time_step * precision
     lateral = wanted * ~np.eye(neurons, dtype=bool)
@@ -194,10 +269,18 @@ def langevin(precision: Floats, time_step: float = 0.06, steps: int = 60) -> Lan
     matrix = scale * codes + np.diag(np.diag(wanted))
     state = Quantizer(8, 1.25 * time_step**0.5)
     zeros, sigma = np.zeros(neurons), np.full(neurons, time_step**0.5)
-    seen = Program(np.zeros((neurons, INPUTS), np.int8), 8, 0.01, Quantizer(8, 0.02), state, zeros, sigma, 0.0)
+    seen = Program(
+        np.zeros((neurons, INPUTS), np.int8), 8, 0.01, Quantizer(8, 0.02), state, zeros, sigma, 0.0
+    )
     back = Program(codes, 8, scale, state, state, zeros, zeros, 0.0)
     values = state.step * (state.c_min + np.arange(state.levels))
-    program = RecurrentProgram(seen, back, values[:, None] * np.diag(wanted), steps, float(np.abs(np.linalg.eigvals(matrix)).max()))
+    program = RecurrentProgram(
+        seen,
+        back,
+        values[:, None] * np.diag(wanted),
+        steps,
+        float(np.abs(np.linalg.eigvals(matrix)).max()),
+    )
     return Langevin(program, matrix, time_step, state.step**2 / 12, 0.5 * time_step**0.5)
 
 

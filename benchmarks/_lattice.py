@@ -1,7 +1,10 @@
-"""How near can samples on a b-bit grid come to the posterior at all? Draws of the posterior itself, each rounded to its nearest value.
+"""How near can samples on a b-bit grid come to the posterior at all?
 
-Per coordinate that is the nearest law on the grid in Wasserstein-2, so no network with this output quantiser, whatever its weights and
-inputs, has a smaller distance along the axes. The grid is one for all neurons, as the chip's is; its step is the best of a scan.
+Draws of the posterior itself, each rounded to its nearest value.
+
+Per coordinate that is the nearest law on the grid in Wasserstein-2, so no network with this output
+quantiser, whatever its weights and inputs, has a smaller distance along the axes. The grid is one
+for all neurons, as the chip's is; its step is the best of a scan.
 """
 
 import numpy as np
@@ -11,16 +14,24 @@ from stochsim.posterior import Survival, Yardstick, survival
 from stochsim.sweep import Result, Results
 from stochsim.sweep.panel import load_reference
 
-_STEPS = np.geomspace(0.03, 1.0, 25)  # of the step that clips one value in 100,000: few bits gain by clipping many more
+_STEPS = np.geomspace(
+    0.03, 1.0, 25
+)  # of the step that clips one value in 100,000: few bits gain by clipping many more
 
 
 def lattice_distances(results: Results, row: Result, bits: int) -> np.ndarray:
-    """D of the rounded posterior per stimulus, (keys, stimulus), for the references that a row's cells face."""
-    return np.stack([_distances_of_key(results, cell.reference, cell.key, bits) for cell in row.cells])
+    """D of the rounded posterior per stimulus, (keys, stimulus), for the references that a row's
+    cells face.
+    """
+    return np.stack(
+        [_distances_of_key(results, cell.reference, cell.key, bits) for cell in row.cells]
+    )
 
 
 def lattice_survival(results: Results, row: Result, distances: np.ndarray) -> Survival:
-    """The S that those distances would be for the row's architecture: a ceiling for its networks at this width."""
+    """The S that those distances would be for the row's architecture: a ceiling for its networks at
+    this width.
+    """
     first = row.cells
     full = results.per_task([str(cell.full) for cell in first])
     blind = results.per_task([str(cell.blind) for cell in first])
@@ -32,7 +43,13 @@ def _distances_of_key(results: Results, reference_task: str, key: int, bits: int
     assert artifact is not None
     reference = load_reference(artifact)
     sets = (reference.subset(0, measure.reads), reference.subset(1, measure.reads))
-    yardstick = Yardstick(sets, reference.mean, reference.sd, directions=measure.directions, key=fold_in(key, "directions"))
+    yardstick = Yardstick(
+        sets,
+        reference.mean,
+        reference.sd,
+        directions=measure.directions,
+        key=fold_in(key, "directions"),
+    )
     draws = reference.subset(2, measure.reads)
     half = 2 ** (bits - 1)
     widest = float(np.quantile(np.abs(draws), 1 - 1e-5)) / half

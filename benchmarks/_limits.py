@@ -1,4 +1,6 @@
-"""What the machine gives: random numbers, bits counted, products per second, on the same threads as the kernels."""
+"""What the machine gives: random numbers, bits counted, products per second, on the same threads as
+the kernels.
+"""
 
 from collections.abc import Iterator
 
@@ -40,7 +42,9 @@ def fill_philox(key, out):
 
 @kernel
 def fold_splitmix(key, words, out):
-    """XOR of so many words of SplitMix64, one stream per item of out (stream,): nothing is written on the way."""
+    """XOR of so many words of SplitMix64, one stream per item of out (stream,): nothing is written
+    on the way.
+    """
     for row in prange(out.size):
         seed, gamma = counter_rng.stream(key, row, 0, 0, 0)
         total = np.uint64(0)
@@ -81,7 +85,11 @@ def limit_works() -> Iterator[tuple[str, float, Way]]:
     yield "random numbers, SplitMix64, written", 2 * words.size, lambda: fill_splitmix(KEY, words)
     yield "random numbers, Philox4x32-10, written", 2 * words.size, lambda: fill_philox(KEY, words)
     yield GENERATOR, 2 * FOLDED * THREADS, lambda: fold_splitmix(KEY, FOLDED, folded)
-    yield "Philox4x32-10 in a kernel", 2 * FOLDED * THREADS, lambda: fold_philox(KEY, FOLDED, folded)
+    yield (
+        "Philox4x32-10 in a kernel",
+        2 * FOLDED * THREADS,
+        lambda: fold_philox(KEY, FOLDED, folded),
+    )
     yield "torch normal_", words.size, lambda: normals.normal_(generator=draws)
     yield WORDS, COUNTED * PASSES * THREADS, lambda: count_bits(counted, PASSES, folded)
     yield BYTES, x.size * len(w), byte_product(x, w)

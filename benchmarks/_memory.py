@@ -1,8 +1,9 @@
 """How much memory a call takes on its way.
 
-Measured as the peak of the process's resident memory over where it stood before the call: Linux keeps the peak (VmHWM) and starts it anew
-on request. Elsewhere Python's own count stands in, which sees NumPy's arrays but not what compiled code takes for itself.
-`python benchmarks/_memory.py` measures the crossbar's call in a fresh process and prints bytes.
+Measured as the peak of the process's resident memory over where it stood before the call: Linux
+keeps the peak (VmHWM) and starts it anew on request. Elsewhere Python's own count stands in, which
+sees NumPy's arrays but not what compiled code takes for itself. `python benchmarks/_memory.py`
+measures the crossbar's call in a fresh process and prints bytes.
 """
 
 import ctypes
@@ -14,11 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 _MMAP_THRESHOLD = -3  # of mallopt, glibc
-_OWN_PAGES = 1 << 16  # allocations from this size on get pages of their own, which go back to the system when freed
+_OWN_PAGES = (
+    1 << 16
+)  # allocations from this size on get pages of their own, which go back to the system when freed
 
 
 def give_back_freed_memory() -> None:
-    """Make the C library return freed arrays to the system, now and from now on, so that what earlier calls left hides nothing."""
+    """Make the C library return freed arrays to the system, now and from now on, so that what
+    earlier calls left hides nothing.
+    """
     try:
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, _OWN_PAGES)
@@ -28,7 +33,9 @@ def give_back_freed_memory() -> None:
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """The most memory held at a time during the call, beyond what was held before it; its result counts, unless it existed before."""
+    """The most memory held at a time during the call, beyond what was held before it; its result
+    counts, unless it existed before.
+    """
     give_back_freed_memory()
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -51,12 +58,22 @@ def _status_bytes(field: str) -> int:
 
 
 def crossbar_bytes() -> int:
-    """Working memory of the crossbar's call beyond inputs, weights and output: 512 × 1024 × 1024, measured in a fresh process.
+    """Working memory of the crossbar's call beyond inputs, weights and output: 512 × 1024 × 1024,
+    measured in a fresh process.
 
-    Packing the inputs is part of it. The output is allocated and written before; a call on a few numbers has compiled the code.
+    Packing the inputs is part of it. The output is allocated and written before; a call on a few
+    numbers has compiled the code.
     """
     environment = os.environ | {"NUMPY_MADVISE_HUGEPAGE": "0"}
-    return int(subprocess.run([sys.executable, __file__], env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return int(
+        subprocess.run(
+            [sys.executable, __file__],
+            env=environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+    )
 
 
 def _measure_crossbar() -> int:

@@ -1,4 +1,6 @@
-"""Races of neurons: from drives to noisy codes, with the simulator's random integers and with a chip's own source."""
+"""Races of neurons: from drives to noisy codes, with the simulator's random integers and with a
+chip's own source.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,8 +23,15 @@ def quantiser(bits: int) -> tuple[float, float, int]:
     return (-1.0, 2.0, 0) if bits == 1 else (0.0, 6.0 / 2**bits, -(2 ** (bits - 1)))
 
 
-def neuron_race(bits: int, sigma: float = 0.5, each: bool = False, shape: tuple[int, int, int] = (STIMULI, READS, NEURONS)) -> Race:
-    """Normal drives and noise of `sigma`, both in units of the drive; `each`: every read has a drive of its own."""
+def neuron_race(
+    bits: int,
+    sigma: float = 0.5,
+    each: bool = False,
+    shape: tuple[int, int, int] = (STIMULI, READS, NEURONS),
+) -> Race:
+    """Normal drives and noise of `sigma`, both in units of the drive; `each`: every read has a
+    drive of its own.
+    """
     stimuli, reads, neurons = shape
     z, step, c_min = quantiser(bits)
     drive = np.random.default_rng(0).normal(0, 1, shape if each else (stimuli, neurons))
@@ -31,12 +40,34 @@ def neuron_race(bits: int, sigma: float = 0.5, each: bool = False, shape: tuple[
     codes, draw = np.empty(shape, np.int8), neuron.draw_each if each else neuron.draw
 
     def ours() -> np.ndarray:
-        draw(drive, sigmas, other, channel.GAUSSIAN, channel.IDENTITY, edges, z, step, c_min, *_PLACE, codes)
+        draw(
+            drive,
+            sigmas,
+            other,
+            channel.GAUSSIAN,
+            channel.IDENTITY,
+            edges,
+            z,
+            step,
+            c_min,
+            *_PLACE,
+            codes,
+        )
         return codes
 
     theirs = neuron_codes(drive, sigma, z, step, c_min, 2**bits, reads)
-    name = f"neuron codes, {bits} bit{'s' if bits > 1 else ''}" + (", a drive per read" if each else "")
-    return Race(name, codes.size, "code", ours, theirs, bar=None if each else BARS.get(bits), limit=(GENERATOR, 1.0))
+    name = f"neuron codes, {bits} bit{'s' if bits > 1 else ''}" + (
+        ", a drive per read" if each else ""
+    )
+    return Race(
+        name,
+        codes.size,
+        "code",
+        ours,
+        theirs,
+        bar=None if each else BARS.get(bits),
+        limit=(GENERATOR, 1.0),
+    )
 
 
 def source_race(bits: int = 4, register_bits: int = 16) -> Race:
@@ -46,15 +77,22 @@ def source_race(bits: int = 4, register_bits: int = 16) -> Race:
     edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, 2**bits)
     thresholds = np.empty((STIMULI, 2**bits - 1, NEURONS), np.uint32)
     sigmas, other = np.full(drive.shape, 0.5), np.zeros(drive.shape)
-    channel.fill_thresholds(drive, sigmas, other, channel.GAUSSIAN, channel.IDENTITY, edges, z, step, c_min, thresholds)
-    u, codes = np.empty((STIMULI, READS, NEURONS), np.uint32), np.empty((STIMULI, READS, NEURONS), np.int8)
+    channel.fill_thresholds(
+        drive, sigmas, other, channel.GAUSSIAN, channel.IDENTITY, edges, z, step, c_min, thresholds
+    )
+    u, codes = (
+        np.empty((STIMULI, READS, NEURONS), np.uint32),
+        np.empty((STIMULI, READS, NEURONS), np.int8),
+    )
 
     def ours() -> np.ndarray:
         source.fill_source(register_bits, 8, 1, *_PLACE, u)
         source.count_thresholds(thresholds, u, c_min, codes)
         return codes
 
-    return Race(f"neuron codes, {bits} bits, {register_bits}-bit registers", codes.size, "code", ours)
+    return Race(
+        f"neuron codes, {bits} bits, {register_bits}-bit registers", codes.size, "code", ours
+    )
 
 
 def neuron_races() -> Iterator[Race]:

@@ -1,4 +1,6 @@
-"""A space of settings small enough to enumerate: every one of them trained, run on the chip and measured, and kept in a file per key."""
+"""A space of settings small enough to enumerate: every one of them trained, run on the chip and
+measured, and kept in a file per key.
+"""
 
 import itertools
 import json
@@ -42,13 +44,17 @@ def chip_of(setting: Setting) -> Hardware:
     weight, inputs, outputs, _, converter, rows = setting
     hardware = preset(CHIP)
     assert hardware.array is not None
-    own = hardware.array.converter.model_copy(update={"bits": int(converter), "sigma_lsb": SIGMA_LSB})
+    own = hardware.array.converter.model_copy(
+        update={"bits": int(converter), "sigma_lsb": SIGMA_LSB}
+    )
     array = hardware.array.model_copy(update={"rows": int(rows), "converter": own})
     return hardware.replace(array=array).with_precision(int(weight), int(inputs), int(outputs))
 
 
 class Measured:
-    """One key's decoder, float network and reference posterior, against which settings are measured."""
+    """One key's decoder, float network and reference posterior, against which settings are
+    measured.
+    """
 
     def __init__(self, key: int) -> None:
         self.key = key
@@ -56,11 +62,21 @@ class Measured:
         self.model: Any = SparseCodingSettings(neurons=NEURONS, noise_sd=0.5, laplace_scale=1.0)
         self.train = TrainSettings(steps=STEPS)
         decoder = learn_decoder(self.data.train, self.model, self.train, fold_in(key, "decoder"))
-        self.float = train_float(decoder, self.data.train, self.model, self.train, 0.0, fold_in(key, "float"))
+        self.float = train_float(
+            decoder, self.data.train, self.model, self.train, 0.0, fold_in(key, "float")
+        )
         self.x = self.data.held_out[evaluation_stimuli(self.data, STIMULI, key)]
-        reference = build_model(self.model, decoder.decoder_array).reference(self.x, fold_in(key, "reference"))
+        reference = build_model(self.model, decoder.decoder_array).reference(
+            self.x, fold_in(key, "reference")
+        )
         sets = (reference.subset(0, READS), reference.subset(1, READS))
-        self.yardstick = Yardstick(sets, reference.mean, reference.sd, directions=DIRECTIONS, key=fold_in(key, "directions"))
+        self.yardstick = Yardstick(
+            sets,
+            reference.mean,
+            reference.sd,
+            directions=DIRECTIONS,
+            key=fold_in(key, "directions"),
+        )
         self.blind = self.yardstick.blind(fold_in(key, "blind")).total
         self.networks: dict[tuple[int, ...], Trained] = {}
 
@@ -69,7 +85,13 @@ class Measured:
         if widths not in self.networks:
             key = fold_in(self.key, "network", *widths)
             self.networks[widths] = train_quantised(
-                self.float, self.data.train, self.model, self.train, widths, key, method="post-training"
+                self.float,
+                self.data.train,
+                self.model,
+                self.train,
+                widths,
+                key,
+                method="post-training",
             )
         return self.networks[widths]
 
@@ -77,7 +99,11 @@ class Measured:
         """D (stimulus,) of the float network."""
         from stochsim.deploy import FloatChip, float_program
 
-        values = FloatChip(float_program(self.float), 1.0).sample(self.x, READS, fold_in(self.key, "reads")).values
+        values = (
+            FloatChip(float_program(self.float), 1.0)
+            .sample(self.x, READS, fold_in(self.key, "reads"))
+            .values
+        )
         return self.yardstick.distance(values).total
 
     def at(self, setting: Setting, full: np.ndarray) -> dict[str, float]:
@@ -91,11 +117,19 @@ class Measured:
         joules = hardware.energy(samples.operations, program.rho).total_j / (READS * STIMULI)
         found = survival(d, self.blind, full, fold_in(0, "results")).estimate
         s = (float("nan"),) * 2 if found is None else (found.value, found.low)
-        return {"d": float(d.mean()), "joules": joules, "survival": s[0], "survival_low": s[1], "blind": float(self.blind.mean())}
+        return {
+            "d": float(d.mean()),
+            "joules": joules,
+            "survival": s[0],
+            "survival_low": s[1],
+            "blind": float(self.blind.mean()),
+        }
 
 
 def grid(key: int, folder: Path) -> dict[Setting, dict[str, float]]:
-    """The whole grid of one key: read from `folder` where it is kept for this version and space, else measured and kept."""
+    """The whole grid of one key: read from `folder` where it is kept for this version and space,
+    else measured and kept.
+    """
     about = {
         "version": __version__,
         "axes": AXES,

@@ -1,7 +1,9 @@
-"""Other simulators of analog arrays, where the user has them installed: the same noisy product, in their own words.
+"""Other simulators of analog arrays, where the user has them installed: the same noisy product, in
+their own words.
 
-They are asked for 8-bit inputs and outputs with noise on the outputs (aihwkit) and on the weights (CrossSim has no noise on outputs). One
-that is not there, or fails, is named in one line and stops nothing.
+They are asked for 8-bit inputs and outputs with noise on the outputs (aihwkit) and on the weights
+(CrossSim has no noise on outputs). One that is not there, or fails, is named in one line and stops
+nothing.
 """
 
 import importlib
@@ -29,7 +31,9 @@ def aihwkit_way(work: NoisyWork) -> Callable[[], object]:
         enums = importlib.import_module("aihwkit.simulator.parameters.enums")
         config.forward.w_noise_type = enums.WeightNoiseType.ADDITIVE_CONSTANT
         config.forward.w_noise = work.weight_sigma / 127
-    layer = importlib.import_module("aihwkit.nn").AnalogLinear(inputs, neurons, bias=False, rpu_config=config)
+    layer = importlib.import_module("aihwkit.nn").AnalogLinear(
+        inputs, neurons, bias=False, rpu_config=config
+    )
     layer.set_weights(torch.tensor(work.w_codes / 127, dtype=torch.float32))
     layer.eval()
     x = torch.tensor(work.x)
@@ -43,15 +47,24 @@ def aihwkit_way(work: NoisyWork) -> Callable[[], object]:
 
 
 def crosssim_way(work: NoisyWork) -> Callable[[], object]:
-    """A core that holds the weights in one array: 8-bit converters on both sides, noise on every cell at every read where asked for."""
+    """A core that holds the weights in one array: 8-bit converters on both sides, noise on every
+    cell at every read where asked for.
+    """
     simulator = importlib.import_module("simulator")
     parameters = simulator.CrossSimParameters()
     parameters.core.rows_max, parameters.core.cols_max = work.w_codes.shape
-    for model, name in ((parameters.xbar.dac.mvm, "SignMagnitudeDAC"), (parameters.xbar.adc.mvm, "SignMagnitudeADC")):
+    for model, name in (
+        (parameters.xbar.dac.mvm, "SignMagnitudeDAC"),
+        (parameters.xbar.adc.mvm, "SignMagnitudeADC"),
+    ):
         model.bits, model.model = 8, name
     if work.weight_sigma > 0:
         noise = parameters.xbar.device.read_noise
-        noise.enable, noise.model, noise.magnitude = True, "NormalIndependentDevice", work.weight_sigma / 127
+        noise.enable, noise.model, noise.magnitude = (
+            True,
+            "NormalIndependentDevice",
+            work.weight_sigma / 127,
+        )
     core = simulator.AnalogCore(work.w_codes / 127.0, params=parameters)
     columns = np.ascontiguousarray(work.x.T)
     return lambda: core.matmul(columns)
@@ -62,7 +75,9 @@ PEERS = (("aihwkit", "aihwkit", aihwkit_way), ("CrossSim", "simulator", crosssim
 
 
 def peer_races() -> Iterator[Race]:
-    """Our chip against each simulator that is there and runs, without and with weight noise; prints a line for each that does not."""
+    """Our chip against each simulator that is there and runs, without and with weight noise; prints
+    a line for each that does not.
+    """
     for name, package, way in PEERS:
         if importlib.util.find_spec(package) is None:
             print(f"{name}: not installed")
@@ -76,7 +91,12 @@ def peer_races() -> Iterator[Race]:
                 print(f"{name}: could not run: {type(error).__name__}: {error}")
                 break
             if taken_s > LONGEST_CALL_S:
-                print(f"{name}, noise on outputs{label}: one call takes {taken_s:.3g} s, too long for a race")
+                print(
+                    f"{name}, noise on outputs{label}: one call takes {taken_s:.3g} s, too long "
+                    f"for a race"
+                )
                 continue
             title = f"noisy product, 8 bits, noise on outputs{label}, beside {name}"
-            yield Race(title, work.x.size * len(work.w_codes), "product", noisy_by_chip(work), theirs, name)
+            yield Race(
+                title, work.x.size * len(work.w_codes), "product", noisy_by_chip(work), theirs, name
+            )

@@ -1,10 +1,18 @@
-"""Races of products: exact ones of integers, and the noisy product of 8 bits from float inputs to codes."""
+"""Races of products: exact ones of integers, and the noisy product of 8 bits from float inputs to
+codes.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from _baselines import byte_product, explicit_drives, float_product, noisy_product, saturating_product
+from _baselines import (
+    byte_product,
+    explicit_drives,
+    float_product,
+    noisy_product,
+    saturating_product,
+)
 from _speed import KEY, Race
 from stochsim_kernels import accumulator, channel, matmul, neuron, weight_noise
 
@@ -17,7 +25,9 @@ IN_PLACE = "torch in place"
 
 
 class NoisyWork(NamedTuple):
-    """y = quantise(W x + noise): 8 bits each. x: (stimulus, input) float32; weight_sigma in weight codes, sigma in output steps."""
+    """y = quantise(W x + noise): 8 bits each. x: (stimulus, input) float32; weight_sigma in weight
+    codes, sigma in output steps.
+    """
 
     x: np.ndarray
     w_codes: np.ndarray
@@ -29,16 +39,25 @@ class NoisyWork(NamedTuple):
 
 
 def noisy_work(
-    weight_sigma: float = 0.0, sigma_lsb: float = 1.0, batch: int = BATCH, inputs: int = INPUTS, neurons: int = NEURONS
+    weight_sigma: float = 0.0,
+    sigma_lsb: float = 1.0,
+    batch: int = BATCH,
+    inputs: int = INPUTS,
+    neurons: int = NEURONS,
 ) -> NoisyWork:
     """Inputs of standard deviation 1, uniform weights; outputs fill their codes."""
     random = np.random.default_rng(0)
     x = random.normal(0, 1, (batch, inputs)).astype(np.float32)
-    return NoisyWork(x, random.integers(-127, 128, (neurons, inputs), dtype=np.int8), sigma_lsb, weight_sigma)
+    return NoisyWork(
+        x, random.integers(-127, 128, (neurons, inputs), dtype=np.int8), sigma_lsb, weight_sigma
+    )
 
 
 def noisy_by_kernels(work: NoisyWork) -> Callable[[], np.ndarray]:
-    """The kernels one after the other, in buffers allocated once; weights packed once. Weight noise is lumped, fresh per stimulus."""
+    """The kernels one after the other, in buffers allocated once; weights packed once.
+
+    Weight noise is lumped, fresh per stimulus.
+    """
     weights, c_min = matmul.pack_weights(work.w_codes), -128
     buffer, x_codes = np.empty_like(work.x), np.empty(work.x.shape, np.int8)
     shape = (len(work.x), len(work.w_codes))
@@ -54,8 +73,26 @@ def noisy_by_kernels(work: NoisyWork) -> Callable[[], np.ndarray]:
         np.multiply(matmul.product(x_codes, weights), scale, out=drive)
         if work.weight_sigma > 0:
             squares = np.einsum("ij,ij->i", buffer, buffer)
-            sigma[:] = np.sqrt((work.weight_sigma * scale) ** 2 * squares + work.sigma_lsb**2)[:, None]
-        neuron.draw(drive, sigma, other, channel.GAUSSIAN, channel.IDENTITY, edges, 0.0, 1.0, c_min, KEY, 0, 0, 0, 0, codes)
+            sigma[:] = np.sqrt((work.weight_sigma * scale) ** 2 * squares + work.sigma_lsb**2)[
+                :, None
+            ]
+        neuron.draw(
+            drive,
+            sigma,
+            other,
+            channel.GAUSSIAN,
+            channel.IDENTITY,
+            edges,
+            0.0,
+            1.0,
+            c_min,
+            KEY,
+            0,
+            0,
+            0,
+            0,
+            codes,
+        )
         return codes[:, 0]
 
     return run
@@ -66,7 +103,14 @@ def noisy_by_chip(work: NoisyWork) -> Callable[[], np.ndarray]:
     neurons = len(work.w_codes)
     sigma = np.full(neurons, work.sigma_lsb * work.out_step)
     program = Program(
-        work.w_codes, 8, work.weight_step, Quantizer(8, work.x_step), Quantizer(8, work.out_step), np.zeros(neurons), sigma, rho=0.0
+        work.w_codes,
+        8,
+        work.weight_step,
+        Quantizer(8, work.x_step),
+        Quantizer(8, work.out_step),
+        np.zeros(neurons),
+        sigma,
+        rho=0.0,
     )
     hardware = preset("digital-45nm").with_precision(8, 8, 8)
     if work.weight_sigma > 0:
@@ -84,20 +128,42 @@ def noisy_by_chip(work: NoisyWork) -> Callable[[], np.ndarray]:
 def noisy_by_torch(work: NoisyWork, lumped: bool = False) -> Callable[[], object]:
     """See `_baselines.noisy_product`."""
     scale = work.x_step * work.weight_step / work.out_step
-    return noisy_product(work.x, work.w_codes, work.x_step, scale, work.sigma_lsb, work.weight_sigma, lumped)
+    return noisy_product(
+        work.x, work.w_codes, work.x_step, scale, work.sigma_lsb, work.weight_sigma, lumped
+    )
 
 
 def noisy_races() -> Iterator[Race]:
-    """Without and with weight noise, by the chip and by its kernels alone; and against torch that lumps the weight noise as well."""
+    """Without and with weight noise, by the chip and by its kernels alone; and against torch that
+    lumps the weight noise as well.
+    """
     macs = BATCH * INPUTS * NEURONS
     for label, weight_sigma, bar in (("", 0.0, 1.5), (" and weights", 2.0, 2.0)):
         work, name = noisy_work(weight_sigma), f"noisy product, 8 bits, noise on outputs{label}"
         theirs = noisy_by_torch(work)
         yield Race(name, macs, "product", noisy_by_chip(work), theirs, IN_PLACE, bar, (BYTES, 1.0))
-        yield Race(f"{name}, kernels alone", macs, "product", noisy_by_kernels(work), theirs, IN_PLACE, None, (BYTES, 1.0))
+        yield Race(
+            f"{name}, kernels alone",
+            macs,
+            "product",
+            noisy_by_kernels(work),
+            theirs,
+            IN_PLACE,
+            None,
+            (BYTES, 1.0),
+        )
         if weight_sigma > 0:
             lumped = noisy_by_torch(work, lumped=True)
-            yield Race(f"{name}, lumped by both", macs, "product", noisy_by_chip(work), lumped, IN_PLACE, None, (BYTES, 1.0))
+            yield Race(
+                f"{name}, lumped by both",
+                macs,
+                "product",
+                noisy_by_chip(work),
+                lumped,
+                IN_PLACE,
+                None,
+                (BYTES, 1.0),
+            )
 
 
 def codes_of(bits: int, shape: tuple[int, int]) -> np.ndarray:
@@ -110,15 +176,26 @@ def codes_of(bits: int, shape: tuple[int, int]) -> np.ndarray:
     )
 
 
-def product_race(bits: int, shape: tuple[int, int, int] = (BATCH, INPUTS, NEURONS), bar: float | None = None) -> Race:
-    """Exact products of codes (weights packed once, inputs in the call) against torch's product of ready float32 arrays."""
+def product_race(
+    bits: int, shape: tuple[int, int, int] = (BATCH, INPUTS, NEURONS), bar: float | None = None
+) -> Race:
+    """Exact products of codes (weights packed once, inputs in the call) against torch's product of
+    ready float32 arrays.
+    """
     batch, inputs, neurons = shape
     x, w = codes_of(bits, (batch, inputs)), codes_of(bits, (neurons, inputs))
     weights = matmul.pack_weights(w)
     name = f"product {bits} × {bits} bits, {batch} × {inputs} × {neurons}"
     limit = (WORDS, 1 / 64) if bits == 1 else (BYTES, 1.0)
     return Race(
-        name, batch * inputs * neurons, "product", lambda: matmul.product(x, weights), float_product(x, w), "torch float32", bar, limit
+        name,
+        batch * inputs * neurons,
+        "product",
+        lambda: matmul.product(x, weights),
+        float_product(x, w),
+        "torch float32",
+        bar,
+        limit,
     )
 
 
@@ -127,15 +204,29 @@ def against_bytes() -> Race:
     x, w = codes_of(8, (BATCH, INPUTS)), codes_of(8, (NEURONS, INPUTS))
     weights = matmul.pack_weights(w)
     name = f"product 8 × 8 bits, {BATCH} × {INPUTS} × {NEURONS}, int8"
-    return Race(name, x.size * len(w), "product", lambda: matmul.product(x, weights), byte_product(x, w), "torch._int_mm")
+    return Race(
+        name,
+        x.size * len(w),
+        "product",
+        lambda: matmul.product(x, weights),
+        byte_product(x, w),
+        "torch._int_mm",
+    )
 
 
-def saturating_race(batch: int = BATCH, inputs: int = INPUTS, neurons: int = NEURONS, bits: int = 16) -> Race:
+def saturating_race(
+    batch: int = BATCH, inputs: int = INPUTS, neurons: int = NEURONS, bits: int = 16
+) -> Race:
     """Accumulators that saturate after each addition, often."""
     x, w = codes_of(8, (batch, inputs)), codes_of(8, (neurons, inputs))
     ours = lambda: accumulator.saturating_product(x, w, bits)  # noqa: E731
     return Race(
-        f"product 8 × 8 bits, saturating at {bits} bits", x.size * len(w), "product", ours, saturating_product(x, w, bits), IN_PLACE
+        f"product 8 × 8 bits, saturating at {bits} bits",
+        x.size * len(w),
+        "product",
+        ours,
+        saturating_product(x, w, bits),
+        IN_PLACE,
     )
 
 
@@ -150,7 +241,14 @@ def explicit_race(sigma: float = 0.1, stimuli: int = 8, reads: int = 4, size: in
         return out
 
     name = f"explicit weight noise, {size} × {size}"
-    return Race(name, stimuli * reads * w.size, "weight", ours, explicit_drives(x, w, sigma, reads), IN_PLACE)
+    return Race(
+        name,
+        stimuli * reads * w.size,
+        "weight",
+        ours,
+        explicit_drives(x, w, sigma, reads),
+        IN_PLACE,
+    )
 
 
 def flips_race(rate: float = 1e-3) -> Race:

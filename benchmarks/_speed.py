@@ -21,9 +21,11 @@ KEY = np.uint64(1)
 
 @dataclass(frozen=True)
 class Race:
-    """`ours` against `theirs` (None: nobody else does it); both return what they computed, so that a test can compare it.
+    """`ours` against `theirs` (None: nobody else does it); both return what they computed, so that
+    a test can compare it.
 
-    A call makes so many `items`, each called an `item`. `limit`: the name of a rate that bounds the work, and how much of it an item takes.
+    A call makes so many `items`, each called an `item`. `limit`: the name of a rate that bounds the
+    work, and how much of it an item takes.
     """
 
     name: str
@@ -48,11 +50,24 @@ class Result:
         """How many times faster; empty without a baseline."""
         if self.theirs_s is None:
             return []
-        return [Figure(self.race.name, *quantiles(self.theirs_s / self.ours_s), "×", self.race.baseline, self.race.bar)]
+        return [
+            Figure(
+                self.race.name,
+                *quantiles(self.theirs_s / self.ours_s),
+                "×",
+                self.race.baseline,
+                self.race.bar,
+            )
+        ]
 
     def time(self) -> Figure:
         """Our time per item."""
-        return Figure(f"{self.race.name}: time per {self.race.item}", *quantiles(1e9 * self.ours_s / self.race.items), "ns", better="lower")
+        return Figure(
+            f"{self.race.name}: time per {self.race.item}",
+            *quantiles(1e9 * self.ours_s / self.race.items),
+            "ns",
+            better="lower",
+        )
 
     def share(self, rates: Mapping[str, float]) -> list[Figure]:
         """How much of its limit the work reaches; rates: units per second by name."""
@@ -60,11 +75,20 @@ class Result:
             return []
         name, units = self.race.limit
         least_s = self.race.items * units / rates[name]
-        return [Figure(f"{self.race.name}: share of limit", *quantiles(100 * least_s / self.ours_s), "%", name)]
+        return [
+            Figure(
+                f"{self.race.name}: share of limit",
+                *quantiles(100 * least_s / self.ours_s),
+                "%",
+                name,
+            )
+        ]
 
 
 def seconds(work: Way, calls: int = 1) -> float:
-    """Wall time of the best of so many calls, with the threads of both libraries set first: each of them changes the other's."""
+    """Wall time of the best of so many calls, with the threads of both libraries set first: each of
+    them changes the other's.
+    """
     numba.set_num_threads(THREADS)
     torch.set_num_threads(THREADS)
     best = np.inf
@@ -76,10 +100,11 @@ def seconds(work: Way, calls: int = 1) -> float:
 
 
 def turn_by_turn(works: Mapping[str, Way], turns: int) -> dict[str, np.ndarray]:
-    """Seconds (turn,) of each work, measured in turn so that a busy machine slows all alike, after two rounds of warm-up.
+    """Seconds (turn,) of each work, measured in turn so that a busy machine slows all alike, after
+    two rounds of warm-up.
 
-    A turn is the best of 20 calls, for a thread that loses its core stalls a whole call, and short calls most; of fewer where the slowest
-    of the works takes long, and of equally many for each.
+    A turn is the best of 20 calls, for a thread that loses its core stalls a whole call, and short
+    calls most; of fewer where the slowest of the works takes long, and of equally many for each.
     """
     for work in works.values():
         seconds(work)

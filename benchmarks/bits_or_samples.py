@@ -1,10 +1,12 @@
-"""Bits or samples: at a fixed number of joules per stimulus, are they better spent on more bits or on more reads?
+"""Bits or samples: at a fixed number of joules per stimulus, are they better spent on more bits or
+on more reads?
 
-Sparse codes of handwritten digits by a single-layer network, quantised to one width throughout, on two chips: digital (weights from SRAM,
-read once per stimulus or anew at every read) and an in-memory array (weights stay in its cells). For every width and number of reads K:
-D, the distance of these K reads from the posterior, as they are (so with the error of having few); and the share of held-out digits that a
-linear read-out classifies rightly from the mean of K reads, fitted on means of K reads of the training digits. The front: settings that
-no cheaper one beats.
+Sparse codes of handwritten digits by a single-layer network, quantised to one width throughout, on
+two chips: digital (weights from SRAM, read once per stimulus or anew at every read) and an
+in-memory array (weights stay in its cells). For every width and number of reads K: D, the distance
+of these K reads from the posterior, as they are (so with the error of having few); and the share of
+held-out digits that a linear read-out classifies rightly from the mean of K reads, fitted on means
+of K reads of the training digits. The front: settings that no cheaper one beats.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,14 +35,18 @@ BUDGETS_J = (1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7)
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIPS = {
     "digital, weights read once per stimulus": preset("digital-45nm"),
-    "digital, weights read at every read": preset("digital-45nm").replace(memory=Memory(weights_read="read")),
+    "digital, weights read at every read": preset("digital-45nm").replace(
+        memory=Memory(weights_read="read")
+    ),
     "in-memory array": preset("in-memory-28nm"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Bits and reads of one chip: joules per stimulus, D of each stimulus and which digits were classified rightly, keys stacked."""
+    """Bits and reads of one chip: joules per stimulus, D of each stimulus and which digits were
+    classified rightly, keys stacked.
+    """
 
     bits: int
     reads: int
@@ -61,7 +67,9 @@ def width_words(bits: int) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one key's network gives at one width, whatever the joules are: by reads, (stimulus,) and (digit,)."""
+    """What one key's network gives at one width, whatever the joules are: by reads, (stimulus,) and
+    (digit,).
+    """
 
     program: Any
     stimuli: np.ndarray
@@ -75,25 +83,45 @@ def answers(key: int, widths: Iterable[int]) -> dict[int, Answer]:
     stimuli = data.held_out[evaluation_stimuli(data, STIMULI, key)]
     full = learn_decoder(data.train, MODEL, TrainSettings(steps=STEPS), key)
     reference = build_model(MODEL, full.decoder_array).reference(stimuli, key)
-    yardstick = Yardstick((reference.subset(0, MOST_READS), reference.subset(1, MOST_READS)), reference.mean, reference.sd)
+    yardstick = Yardstick(
+        (reference.subset(0, MOST_READS), reference.subset(1, MOST_READS)),
+        reference.mean,
+        reference.sd,
+    )
     return {bits: _answer(full, data, stimuli, yardstick, bits, key) for bits in widths}
 
 
-def _answer(full: Trained, data: Dataset, stimuli: np.ndarray, yardstick: Yardstick, bits: int, key: int) -> Answer:
-    program = export_program(train_quantised(full, data.train, MODEL, TrainSettings(steps=STEPS), (bits,) * 3, key))
+def _answer(
+    full: Trained, data: Dataset, stimuli: np.ndarray, yardstick: Yardstick, bits: int, key: int
+) -> Answer:
+    program = export_program(
+        train_quantised(full, data.train, MODEL, TrainSettings(steps=STEPS), (bits,) * 3, key)
+    )
     chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits))
 
     def sample(x: np.ndarray, reads: int, name: str) -> np.ndarray:
         return chip.sample(x, reads, fold_in(key, name), count=False).values
 
     values = sample(stimuli, MOST_READS, "reads")
-    d = {reads: yardstick.distance(as_shares(values[:, :reads], MOST_READS)).total for reads in READS}
-    train, held_out = (running_means(chip, x, fold_in(key, name)) for x, name in ((data.train, "train"), (data.held_out, "held out")))
-    return Answer(program, stimuli, d, {reads: classified(train[reads], held_out[reads], data) for reads in AVERAGED})
+    d = {
+        reads: yardstick.distance(as_shares(values[:, :reads], MOST_READS)).total for reads in READS
+    }
+    train, held_out = (
+        running_means(chip, x, fold_in(key, name))
+        for x, name in ((data.train, "train"), (data.held_out, "held out"))
+    )
+    return Answer(
+        program,
+        stimuli,
+        d,
+        {reads: classified(train[reads], held_out[reads], data) for reads in AVERAGED},
+    )
 
 
 def as_shares(values: np.ndarray, reads: int) -> np.ndarray:
-    """K reads (stimulus, K, neuron) as `reads` equal shares of them: the same law, (stimulus, reads, neuron)."""
+    """K reads (stimulus, K, neuron) as `reads` equal shares of them: the same law, (stimulus,
+    reads, neuron).
+    """
     return np.repeat(values, reads // values.shape[1], axis=1)
 
 
@@ -111,7 +139,9 @@ def classified(train: np.ndarray, held_out: np.ndarray, data: Dataset) -> np.nda
 
 
 def settings_on(hardware: Hardware, found: list[dict[int, Answer]]) -> list[Setting]:
-    """Every width and number of reads on this chip, keys together; joules per stimulus, reliability included, are means over keys."""
+    """Every width and number of reads on this chip, keys together; joules per stimulus, reliability
+    included, are means over keys.
+    """
     settings = []
     for bits in found[0]:
         chip = hardware.with_precision(bits, bits, bits)
@@ -138,7 +168,9 @@ def front(settings: list[Setting], error: Callable[[Setting], float]) -> list[Se
     return best
 
 
-def best_within(settings: list[Setting], joules: float, error: Callable[[Setting], float]) -> Setting | None:
+def best_within(
+    settings: list[Setting], joules: float, error: Callable[[Setting], float]
+) -> Setting | None:
     """The setting of least error that these joules pay for."""
     within = [one for one in front(settings, error) if one.joules <= joules]
     return within[-1] if within else None
@@ -168,7 +200,8 @@ def budget_figures(name: str, settings: list[Setting]) -> list[Figure]:
                 found = _estimate(best.d if what == "D" else best.right)
                 unit, better = ("posterior sd", "lower") if what == "D" else ("1", "higher")
                 label = f"{name}, {format_energy(joules)} per stimulus, best {what}: {best.name}"
-                figures.append(Figure(label, found.value, found.low, found.high, unit, better=better))  # type: ignore[arg-type]
+                values = (found.value, found.low, found.high, unit)
+                figures.append(Figure(label, *values, better=better))  # type: ignore[arg-type]
     return figures
 
 
@@ -177,7 +210,9 @@ def measure(options: Options) -> list[Figure]:
     widths = (1, 2, 4, 8) if options.quick else BITS
     found = [answers(key, widths) for key in range(1 if options.quick else 3)]
     by_chip = {name: settings_on(hardware, found) for name, hardware in CHIPS.items()}
-    figures = [figure for name, settings in by_chip.items() for figure in budget_figures(name, settings)]
+    figures = [
+        figure for name, settings in by_chip.items() for figure in budget_figures(name, settings)
+    ]
     for name, settings in by_chip.items():
         for what, error in (("D", distance), ("accuracy", misread)):
             figures += rule_figures(f"{name}, front of {what}", front(settings, error))
@@ -188,7 +223,9 @@ def measure(options: Options) -> list[Figure]:
 
 
 def rule_figures(name: str, line: list[Setting]) -> list[Figure]:
-    """How bits and reads grow along a front, per tenfold joules: slopes of a line through its settings."""
+    """How bits and reads grow along a front, per tenfold joules: slopes of a line through its
+    settings.
+    """
     x = np.log10([one.joules for one in line])
     if np.ptp(x) == 0:
         return []
@@ -201,7 +238,8 @@ def rule_figures(name: str, line: list[Setting]) -> list[Figure]:
 
 
 def share_figures(name: str, settings: list[Setting]) -> list[Figure]:
-    """How much of D squared is due to having few reads, where along the front of D one width gives way to a larger one.
+    """How much of D squared is due to having few reads, where along the front of D one width gives
+    way to a larger one.
 
     Below that share more reads are not worth their joules: more bits are.
     """
@@ -213,7 +251,10 @@ def share_figures(name: str, settings: list[Setting]) -> list[Figure]:
         own = [one for one in line if one.bits == bits]
         if own and line.index(own[-1]) < len(line) - 1:
             last = due[own[-1]]
-            label = f"{name}: share of D^2 due to few reads at the last setting of {width_words(bits)} on the front ({own[-1].name})"
+            label = (
+                f"{name}: share of D^2 due to few reads at the last setting of "
+                f"{width_words(bits)} on the front ({own[-1].name})"
+            )
             figures.append(Figure(label, last, last, last, "1"))
     return figures
 
@@ -229,17 +270,36 @@ def picture(by_chip: dict[str, list[Setting]]) -> Any:
     for place, (name, settings) in enumerate(by_chip.items()):
         column = rows[:, place]
         widths = sorted({one.bits for one in settings})
-        for axes, error, label in zip(column, (distance, misread), ("D of the reads [posterior sd]", "digits misread"), strict=True):
+        for axes, error, label in zip(
+            column,
+            (distance, misread),
+            ("D of the reads [posterior sd]", "digits misread"),
+            strict=True,
+        ):
             for shade, bits in zip(np.linspace(0, 0.88, len(widths)), widths, strict=True):
                 line = [one for one in settings if one.bits == bits and not np.isnan(error(one))]
                 look = {"color": colormaps["viridis"](shade), "lw": 1, "label": width_words(bits)}
                 axes.plot([one.joules for one in line], [error(one) for one in line], ".-", **look)
             best = front(settings, error)
-            axes.plot([one.joules for one in best], [error(one) for one in best], "o", mfc="none", mec="black", ms=8, label="front")
+            axes.plot(
+                [one.joules for one in best],
+                [error(one) for one in best],
+                "o",
+                mfc="none",
+                mec="black",
+                ms=8,
+                label="front",
+            )
             axes.set(xscale="log", yscale="log", ylabel="" if place else label)
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda joules, _: format_energy(joules, 1)))
+            axes.xaxis.set_major_formatter(
+                FuncFormatter(lambda joules, _: format_energy(joules, 1))
+            )
             for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-                which(FuncFormatter(lambda value, _: f"{value:.2g}" if f"{value:.0e}"[0] in "12346" else ""))
+                which(
+                    FuncFormatter(
+                        lambda value, _: f"{value:.2g}" if f"{value:.0e}"[0] in "12346" else ""
+                    )
+                )
         column[0].set_title(name, fontsize=10)
         column[1].set_xlabel("energy per stimulus")
     rows[0, -1].legend(frameon=False, fontsize=9)

@@ -1,9 +1,11 @@
-"""Bring your own network: what does a digits classifier lose as it is converted, and what does a picture cost, layer by layer?
+"""Bring your own network: what does a digits classifier lose as it is converted, and what does a
+picture cost, layer by layer?
 
-A linear (64-100-10) and a convolutional classifier of the 8 × 8 digits are trained in float and converted: at 8 bits without noise; at 4
-and 2 bits, without noise and on a noisy in-memory chip, as they are and after fine-tuning with the chip's noise; at 4 bits on an array.
-Losses are in accuracy on 500 held-out pictures against the float network, those of noisy chips averaged over reads; intervals over pictures
-and keys (of weights, training, and noise).
+A linear (64-100-10) and a convolutional classifier of the 8 × 8 digits are trained in float and
+converted: at 8 bits without noise; at 4 and 2 bits, without noise and on a noisy in-memory chip, as
+they are and after fine-tuning with the chip's noise; at 4 bits on an array. Losses are in accuracy
+on 500 held-out pictures against the float network, those of noisy chips averaged over reads;
+intervals over pictures and keys (of weights, training, and noise).
 """
 
 import copy
@@ -32,14 +34,22 @@ BARS = {"8 bits, no noise": 0.5, "4 bits, noisy chip, fine-tuned": 2.0}
 def linear() -> torch.nn.Module:
     """64-100-10."""
     nn = torch.nn
-    return nn.Sequential(OrderedDict(flatten=nn.Flatten(), hidden=nn.Linear(64, 100), relu=nn.ReLU(), last=nn.Linear(100, 10)))
+    return nn.Sequential(
+        OrderedDict(
+            flatten=nn.Flatten(), hidden=nn.Linear(64, 100), relu=nn.ReLU(), last=nn.Linear(100, 10)
+        )
+    )
 
 
 def convolutional() -> torch.nn.Module:
     """Two convolutions with pooling, and a linear layer on 64 values."""
     nn, parts = torch.nn, OrderedDict[str, torch.nn.Module]()
     for number, (inputs, outputs) in enumerate(((1, 8), (8, 16)), 1):
-        parts |= {f"conv{number}": nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{number}": nn.ReLU(), f"pool{number}": nn.MaxPool2d(2)}
+        parts |= {
+            f"conv{number}": nn.Conv2d(inputs, outputs, 3, padding=1),
+            f"relu{number}": nn.ReLU(),
+            f"pool{number}": nn.MaxPool2d(2),
+        }
     return nn.Sequential(OrderedDict({**parts, "flatten": nn.Flatten(), "last": nn.Linear(64, 10)}))
 
 
@@ -47,7 +57,9 @@ NETWORKS = {"linear": linear, "convolutional": convolutional}
 
 
 class Digits:
-    """Pictures (picture, 1, 8, 8) from 0 to 1 and labels, in two parts that are the same for all keys."""
+    """Pictures (picture, 1, 8, 8) from 0 to 1 and labels, in two parts that are the same for all
+    keys.
+    """
 
     def __init__(self) -> None:
         pictures, labels = digit_pictures()
@@ -76,7 +88,9 @@ class Digits:
             return (network(self.test).argmax(1).numpy() == self.answers).astype(float)
 
     def share_right(self, converted: Converted, key: int) -> np.ndarray:
-        """The share of reads of a chip that name each picture rightly, (picture,); ties go to the lower digit."""
+        """The share of reads of a chip that name each picture rightly, (picture,); ties go to the
+        lower digit.
+        """
         found = converted.sample(self.test, READS, key).argmax(-1)
         return np.asarray((found == self.answers[:, None]).mean(1))
 
@@ -94,22 +108,36 @@ class Bench:
 
     def converted(self, hardware: Hardware, bits: int) -> Converted:
         """The float network on a chip of these widths."""
-        return convert(self.network, hardware.with_precision(bits, bits, bits), self.data.x, key=self.key, chip_key=self.key)
+        return convert(
+            self.network,
+            hardware.with_precision(bits, bits, bits),
+            self.data.x,
+            key=self.key,
+            chip_key=self.key,
+        )
 
     def tuned(self, converted: Converted) -> Converted:
         """The same after noise-aware fine-tuning: the chip's noise in every step."""
-        tuned: Converted = self.data.trained(copy.deepcopy(converted), self.epochs[1], TUNING_RATE, self.key)
+        tuned: Converted = self.data.trained(
+            copy.deepcopy(converted), self.epochs[1], TUNING_RATE, self.key
+        )
         return tuned
 
     def losses(self) -> dict[str, np.ndarray]:
         """What each conversion loses of the float network's accuracy, (picture,), in per cent."""
         chips = {"8 bits, no noise": self.converted(QUIET, 8)}
         for bits in (4, 2):
-            for name, hardware in ((f"{bits} bits, no noise", QUIET), (f"{bits} bits, noisy chip", CHIP)):
+            for name, hardware in (
+                (f"{bits} bits, no noise", QUIET),
+                (f"{bits} bits, noisy chip", CHIP),
+            ):
                 chips[f"{name}, as it is"] = self.converted(hardware, bits)
                 chips[f"{name}, fine-tuned"] = self.tuned(chips[f"{name}, as it is"])
         chips["4 bits, rram-array, as it is"] = self.converted(preset("rram-array"), 4)
-        return {name: 100 * (self.right - self.data.share_right(chip, self.key)) for name, chip in chips.items()}
+        return {
+            name: 100 * (self.right - self.data.share_right(chip, self.key))
+            for name, chip in chips.items()
+        }
 
 
 def _joules(bench: Bench, kind: str) -> list[Figure]:
@@ -119,7 +147,16 @@ def _joules(bench: Bench, kind: str) -> list[Figure]:
         bill = bench.converted(preset(name), 4).bill(bench.data.test[:16])
         for layer, energy in {**bill.energy_by_layer, "all layers": bill.energy}.items():
             pico = 1e12 * energy.total_j
-            figures.append(Figure(f"{kind}, 4 bits, {name}: {layer}", pico, pico, pico, "pJ/picture", better="lower"))
+            figures.append(
+                Figure(
+                    f"{kind}, 4 bits, {name}: {layer}",
+                    pico,
+                    pico,
+                    pico,
+                    "pJ/picture",
+                    better="lower",
+                )
+            )
     return figures
 
 
@@ -128,14 +165,24 @@ def measure(options: Options) -> list[Figure]:
     data, epochs = Digits(), QUICK_EPOCHS if options.quick else EPOCHS
     figures = []
     for kind in NETWORKS:
-        benches = [Bench(data, kind, key, epochs) for key in range(QUICK_KEYS if options.quick else KEYS)]
-        right = mean_estimate(100 * np.stack([bench.right for bench in benches]), fold_in(0, "conversion", kind))
+        benches = [
+            Bench(data, kind, key, epochs) for key in range(QUICK_KEYS if options.quick else KEYS)
+        ]
+        right = mean_estimate(
+            100 * np.stack([bench.right for bench in benches]), fold_in(0, "conversion", kind)
+        )
         figures.append(Figure(f"{kind}, float: accuracy", right.value, right.low, right.high, "%"))
         losses = [bench.losses() for bench in benches]
         for name in losses[0]:
-            lost = mean_estimate(np.stack([one[name] for one in losses]), fold_in(0, "conversion", kind, name))
+            lost = mean_estimate(
+                np.stack([one[name] for one in losses]), fold_in(0, "conversion", kind, name)
+            )
             more: dict[str, Any] = {"baseline": "float", "bar": BARS.get(name), "better": "lower"}
-            figures.append(Figure(f"{kind}, {name}: accuracy lost", lost.value, lost.low, lost.high, "%", **more))
+            figures.append(
+                Figure(
+                    f"{kind}, {name}: accuracy lost", lost.value, lost.low, lost.high, "%", **more
+                )
+            )
         figures += _joules(benches[0], kind)
     return figures
 

@@ -1,9 +1,11 @@
-"""Widths learned under their price: how many bits does a network buy as a joule gets dearer, and are they better spent than uniform ones?
+"""Widths learned under their price: how many bits does a network buy as a joule gets dearer, and
+are they better spent than uniform ones?
 
-A single-layer network for sparse coding of natural image patches learns the widths of its weights, inputs and outputs under lambda times
-the joules of a read on a noisy in-memory chip, for five values of lambda [nat/J], and is then trained for that chip at these widths; beside
-it the same network at uniform widths of 2 to 8 bits, trained in the same way. Widths move by Brevitas's learned bit width: at least 2,
-rounded to whole bits, the gradient passes the rounding.
+A single-layer network for sparse coding of natural image patches learns the widths of its weights,
+inputs and outputs under lambda times the joules of a read on a noisy in-memory chip, for five
+values of lambda [nat/J], and is then trained for that chip at these widths; beside it the same
+network at uniform widths of 2 to 8 bits, trained in the same way. Widths move by Brevitas's learned
+bit width: at least 2, rounded to whole bits, the gradient passes the rounding.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,14 @@ from stochsim.hardware import Noise, preset
 from stochsim.keys import fold_in
 from stochsim.models import SparseCodingSettings, build_model
 from stochsim.posterior import Estimate, Yardstick, mean_estimate
-from stochsim.training import Method, Trained, TrainSettings, learn_bits, learn_decoder, train_quantised
+from stochsim.training import (
+    Method,
+    Trained,
+    TrainSettings,
+    learn_bits,
+    learn_decoder,
+    train_quantised,
+)
 from stochsim.training.bit_price import joules_per_read
 
 EXCHANGES = (1e9, 1e10, 1e11, 3e11, 1e12)
@@ -33,7 +42,9 @@ CLEARLY = 0.01  # posterior sd: what counts as a lower D
 
 @dataclass(frozen=True)
 class Point:
-    """One network: its widths (weights, inputs, outputs), joules per read, D per stimulus (stimulus,), and the terms of L in nats."""
+    """One network: its widths (weights, inputs, outputs), joules per read, D per stimulus
+    (stimulus,), and the terms of L in nats.
+    """
 
     widths: tuple[int, int, int]
     joules: float
@@ -55,30 +66,49 @@ class Bench:
         self.train, self.stimuli = data.train, data.held_out[evaluation_stimuli(data, STIMULI, key)]
         self.full = learn_decoder(self.train, MODEL, TrainSettings(steps=STEPS), key)
         reference = build_model(MODEL, self.full.decoder_array).reference(self.stimuli, key)
-        self.yardstick = Yardstick((reference.subset(0, READS), reference.subset(1, READS)), reference.mean, reference.sd)
+        self.yardstick = Yardstick(
+            (reference.subset(0, READS), reference.subset(1, READS)), reference.mean, reference.sd
+        )
 
     def learned(self, exchange: float) -> Point:
         """The network that buys its widths at this rate."""
         settings = self.settings.model_copy(update={"exchange": exchange})
-        return self._point(learn_bits(self.full, self.train, MODEL, settings, CHIP, self.key, method=METHOD))
+        return self._point(
+            learn_bits(self.full, self.train, MODEL, settings, CHIP, self.key, method=METHOD)
+        )
 
     def uniform(self, bits: int) -> Point:
         """The network at one width throughout."""
         chosen: dict[str, Any] = {"method": METHOD, "hardware": CHIP}
-        return self._point(train_quantised(self.full, self.train, MODEL, self.settings, (bits,) * 3, self.key, **chosen))
+        return self._point(
+            train_quantised(
+                self.full, self.train, MODEL, self.settings, (bits,) * 3, self.key, **chosen
+            )
+        )
 
     def _point(self, trained: Trained) -> Point:
         program = export_program(trained)
         widths = (program.weight_bits, program.input.bits, program.output.bits)
-        samples = Chip(program, CHIP.with_precision(*widths)).sample(self.stimuli, READS, fold_in(self.key, "reads"), count=False)
+        samples = Chip(program, CHIP.with_precision(*widths)).sample(
+            self.stimuli, READS, fold_in(self.key, "reads"), count=False
+        )
         terms = trained.result.terms
         objective = terms["reconstruction"] + terms["activity"] + terms["reliability"]
-        return Point(widths, joules_per_read(trained.network, CHIP, widths), self.yardstick.distance(samples.values).total, objective)
+        return Point(
+            widths,
+            joules_per_read(trained.network, CHIP, widths),
+            self.yardstick.distance(samples.values).total,
+            objective,
+        )
 
 
 def beaten(learned: list[Point], uniform: list[Point]) -> list[Point]:
     """Learned points that a uniform one beats clearly in D at no more joules."""
-    return [p for p in learned if any(u.joules <= p.joules and u.d.mean() < p.d.mean() - CLEARLY for u in uniform)]
+    return [
+        p
+        for p in learned
+        if any(u.joules <= p.joules and u.d.mean() < p.d.mean() - CLEARLY for u in uniform)
+    ]
 
 
 def _together(name: str, values: list[float], unit: str, **more: object) -> Figure:
@@ -100,15 +130,41 @@ def measure(options: Options) -> list[Figure]:
     figures = []
     for exchange, points in learned.items():
         widths = " ".join("/".join(map(str, point.widths)) for point in points)
-        figures.append(_together(f"lambda = {exchange:.0e} nat/J: mean bits ({widths})", [point.mean_bits for point in points], "bits"))
+        figures.append(
+            _together(
+                f"lambda = {exchange:.0e} nat/J: mean bits ({widths})",
+                [point.mean_bits for point in points],
+                "bits",
+            )
+        )
         figures += _point_figures(f"lambda = {exchange:.0e} nat/J", points)
     for bits, points in uniform.items():
         figures += _point_figures(f"uniform, {bits} bits", points)
-    falls = [min(b.mean_bits - a.mean_bits for a, b in pairwise(line)) for line in zip(*list(learned.values())[::-1], strict=True)]
-    figures.append(_together("least fall of mean bits from one lambda to the next", falls, "bits", bar=0.0))
-    by_key = [([points[key] for points in each.values()]) for each in (learned, uniform) for key in range(len(benches))]
-    lost = [float(len(beaten(*pair))) for pair in zip(by_key[: len(benches)], by_key[len(benches) :], strict=True)]
-    figures.append(_together("learned points that uniform bits beat in D and joules", lost, "of 5", bar=0.0, better="lower"))
+    falls = [
+        min(b.mean_bits - a.mean_bits for a, b in pairwise(line))
+        for line in zip(*list(learned.values())[::-1], strict=True)
+    ]
+    figures.append(
+        _together("least fall of mean bits from one lambda to the next", falls, "bits", bar=0.0)
+    )
+    by_key = [
+        ([points[key] for points in each.values()])
+        for each in (learned, uniform)
+        for key in range(len(benches))
+    ]
+    lost = [
+        float(len(beaten(*pair)))
+        for pair in zip(by_key[: len(benches)], by_key[len(benches) :], strict=True)
+    ]
+    figures.append(
+        _together(
+            "learned points that uniform bits beat in D and joules",
+            lost,
+            "of 5",
+            bar=0.0,
+            better="lower",
+        )
+    )
     if options.out is not None:
         _picture(learned, uniform, options)
     return figures
@@ -117,22 +173,40 @@ def measure(options: Options) -> list[Figure]:
 def _point_figures(name: str, points: list[Point]) -> list[Figure]:
     d = _distance(points)
     return [
-        _together(f"{name}: joules per read", [1e12 * point.joules for point in points], "pJ", better="lower"),
+        _together(
+            f"{name}: joules per read",
+            [1e12 * point.joules for point in points],
+            "pJ",
+            better="lower",
+        ),
         Figure(f"{name}: D", d.value, d.low, d.high, "posterior sd", better="lower"),
         _together(f"{name}: L", [point.objective for point in points], "nat", better="lower"),
     ]
 
 
-def _picture(learned: dict[float, list[Point]], uniform: dict[int, list[Point]], options: Options) -> None:
+def _picture(
+    learned: dict[float, list[Point]], uniform: dict[int, list[Point]], options: Options
+) -> None:
     from matplotlib.figure import Figure as Picture
 
     sheet = Picture(figsize=(9, 4), layout="constrained")
     for axes, label, value in zip(
-        sheet.subplots(1, 2), ("D [posterior sd]", "L [nat per stimulus]"), (lambda p: p.d.mean(), lambda p: p.objective), strict=True
+        sheet.subplots(1, 2),
+        ("D [posterior sd]", "L [nat per stimulus]"),
+        (lambda p: p.d.mean(), lambda p: p.objective),
+        strict=True,
     ):
-        for name, marker, lines in (("uniform bits", "s-", uniform), ("learned bits", "o-", learned)):
+        for name, marker, lines in (
+            ("uniform bits", "s-", uniform),
+            ("learned bits", "o-", learned),
+        ):
             x = [1e12 * np.mean([point.joules for point in points]) for points in lines.values()]
-            axes.plot(x, [np.mean([value(point) for point in points]) for points in lines.values()], marker, label=name)
+            axes.plot(
+                x,
+                [np.mean([value(point) for point in points]) for points in lines.values()],
+                marker,
+                label=name,
+            )
         axes.set(xscale="log", xlabel="joules per read, pJ (without reliability)", ylabel=label)
     axes.legend()
     assert options.out is not None

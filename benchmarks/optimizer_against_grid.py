@@ -1,11 +1,15 @@
-"""Does the optimiser find the front of a space whose every setting is known, with a fifth of the grid's evaluations?
+"""Does the optimiser find the front of a space whose every setting is known, with a fifth of the
+grid's evaluations?
 
-384 settings of an SRAM array (weight, input and output bits, noise, converter bits, rows): a sparse code of natural image patches, rounded
-after training. Of each key the whole grid is measured once and kept in runs/; the searches then look settings up, four of each key. Figure:
-hypervolume of (log10 joules per read, D) as a share of the grid's, the worst of the four; the interval is from the worst to the best. Its
-reference point is the dearest setting of the grid and the distance of draws that ignore the stimulus. Searches by random settings and by
-NSGA-II stand beside it, each with the same first two settings; and how much dearer than the grid's the cheapest setting is that keeps S
-above the grid's median of positive lower ends. The keys are not those on which the search was tuned.
+384 settings of an SRAM array (weight, input and output bits, noise, converter bits, rows): a sparse
+code of natural image patches, rounded after training. Of each key the whole grid is measured once
+and kept in runs/; the searches then look settings up, four of each key. Figure: hypervolume of
+(log10 joules per read, D) as a share of the grid's, the worst of the four; the interval is from the
+worst to the best. Its reference point is the dearest setting of the grid and the distance of draws
+that ignore the stimulus. Searches by random settings and by NSGA-II stand beside it, each with the
+same first two settings; and how much dearer than the grid's the cheapest setting is that keeps S
+above the grid's median of positive lower ends. The keys are not those on which the search was
+tuned.
 """
 
 import math
@@ -27,18 +31,29 @@ KEYS, QUICK_KEYS = (5, 6, 7, 8, 9), (5, 6)  # the search was tuned on 0 to 4
 REPEATS, QUICK_REPEATS = 4, 1
 SHARE = 0.2
 FOLDER = Path("runs") / "optimizer_grid"
-SAMPLERS: dict[Sampler, str] = {"tpe": "stochsim optimize", "nsga2": "NSGA-II", "random": "random settings"}
+SAMPLERS: dict[Sampler, str] = {
+    "tpe": "stochsim optimize",
+    "nsga2": "NSGA-II",
+    "random": "random settings",
+}
 Grid = dict[Setting, dict[str, float]]
 
 
 def points(rows: Grid) -> dict[Setting, Point]:
-    """(log10 joules, D) of every setting; worse than ignoring the stimulus is as bad, as the optimiser sees it."""
-    return {setting: (math.log10(row["joules"]), min(row["d"], row["blind"])) for setting, row in rows.items()}
+    """(log10 joules, D) of every setting; worse than ignoring the stimulus is as bad, as the
+    optimiser sees it.
+    """
+    return {
+        setting: (math.log10(row["joules"]), min(row["d"], row["blind"]))
+        for setting, row in rows.items()
+    }
 
 
 def reference(rows: Grid) -> Point:
     """The dearest setting's joules, and the distance of draws that ignore the stimulus."""
-    return math.log10(max(row["joules"] for row in rows.values())), next(iter(rows.values()))["blind"]
+    return math.log10(max(row["joules"] for row in rows.values())), next(iter(rows.values()))[
+        "blind"
+    ]
 
 
 def search(rows: Grid, trials: int, sampler: Sampler, key: int) -> list[Setting]:
@@ -55,14 +70,25 @@ def shares(rows: Grid, order: Sequence[Setting]) -> list[float]:
     """Hypervolume after each evaluation, as a share of the whole grid's."""
     known, far = points(rows), reference(rows)
     whole = hypervolume(list(known.values()), far)
-    return [hypervolume([known[setting] for setting in order[: count + 1]], far) / whole for count in range(len(order))]
+    return [
+        hypervolume([known[setting] for setting in order[: count + 1]], far) / whole
+        for count in range(len(order))
+    ]
 
 
 def extra(rows: Grid, order: Sequence[Setting]) -> float:
-    """How much dearer the search's cheapest setting that keeps a bound is than the grid's, as a share; infinite without one."""
-    bound = float(np.median([row["survival_low"] for row in rows.values() if row["survival_low"] > 0]))
+    """How much dearer the search's cheapest setting that keeps a bound is than the grid's, as a
+    share; infinite without one.
+    """
+    bound = float(
+        np.median([row["survival_low"] for row in rows.values() if row["survival_low"] > 0])
+    )
     kept = {setting: row["joules"] for setting, row in rows.items() if row["survival_low"] >= bound}
-    return min((kept[setting] for setting in order if setting in kept), default=math.inf) / min(kept.values()) - 1
+    return (
+        min((kept[setting] for setting in order if setting in kept), default=math.inf)
+        / min(kept.values())
+        - 1
+    )
 
 
 def measure(options: Options) -> list[Figure]:
@@ -74,15 +100,30 @@ def measure(options: Options) -> list[Figure]:
     for key in keys:
         rows = grid(key, FOLDER)
         for sampler, name in SAMPLERS.items():
-            orders = [search(rows, trials, sampler, fold_in(key, "search", repeat)) for repeat in range(repeats)]
+            orders = [
+                search(rows, trials, sampler, fold_in(key, "search", repeat))
+                for repeat in range(repeats)
+            ]
             found = [shares(rows, order) for order in orders]
             curves[sampler] += found
             bar: dict[str, Any] = {"bar": 0.98} if sampler == "tpe" else {}
             title = f"{name}, key {key}: hypervolume after {trials} of {len(rows)} evaluations"
-            figures.append(_worst(title, [each[-1] for each in found], "of the grid's", "the whole grid", **bar))
+            figures.append(
+                _worst(
+                    title, [each[-1] for each in found], "of the grid's", "the whole grid", **bar
+                )
+            )
             if sampler == "tpe":
                 title = f"{name}, key {key}: cheapest setting above the bound of S, dearer by"
-                figures.append(_worst(title, [extra(rows, order) for order in orders], "of it", "the grid's cheapest", better="lower"))
+                figures.append(
+                    _worst(
+                        title,
+                        [extra(rows, order) for order in orders],
+                        "of it",
+                        "the grid's cheapest",
+                        better="lower",
+                    )
+                )
     if options.out is not None:
         (options.out / "optimizer_against_grid.png").write_bytes(to_png(picture(curves)))
     return sorted(figures, key=lambda figure: ("dearer" in figure.name, figure.bar is None))
@@ -96,7 +137,9 @@ def _worst(title: str, values: list[float], unit: str, baseline: str, **more: An
 
 @styled
 def picture(curves: dict[Sampler, list[list[float]]]) -> Any:
-    """Hypervolume share against evaluations: a line per search, the worst of each sampler drawn thick."""
+    """Hypervolume share against evaluations: a line per search, the worst of each sampler drawn
+    thick.
+    """
     figure, axes = new_figure(1, 1, 4.2)
     ax = axes[0, 0]
     colours = {"tpe": PART_COLOURS["multiply"], "nsga2": PART_COLOURS["random"], "random": QUIET}
@@ -105,7 +148,11 @@ def picture(curves: dict[Sampler, list[list[float]]]) -> Any:
             ax.plot(range(1, len(line) + 1), line, color=colours[sampler], lw=0.8, alpha=0.45)
         worst = np.min(np.array(lines), axis=0)
         ax.plot(
-            range(1, len(worst) + 1), worst, color=colours[sampler], lw=2.2, label=f"{SAMPLERS[sampler]}: worst of {len(lines)} searches"
+            range(1, len(worst) + 1),
+            worst,
+            color=colours[sampler],
+            lw=2.2,
+            label=f"{SAMPLERS[sampler]}: worst of {len(lines)} searches",
         )
     ax.axhline(0.98, color=INK, lw=0.9, ls=":")
     ax.annotate("98 %", (1, 0.98), (0, 3), textcoords="offset points", fontsize=9.5, color=INK)

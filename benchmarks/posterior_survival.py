@@ -1,9 +1,13 @@
-"""At how many bits, and at how much noise, does posterior sampling break? Architectures x price laws x bits x noise, on one noisy chip.
+"""At how many bits, and at how much noise, does posterior sampling break?
 
-Sparse coding of natural image patches on an in-memory chip whose converters are noisy (0.29 steps) and whose inputs are rounded
-stochastically. Main study: networks trained for that chip. Methods: the same at 2, 3 and 4 bits against rounding after training and plain
-quantisation-aware training, differences of S paired. Limits: weights, inputs and outputs at 4 bits one at a time; and the posterior itself
-rounded to the output's grid, a ceiling for every network. Resumable: the same command goes on where it was stopped.
+Architectures x price laws x bits x noise, on one noisy chip.
+
+Sparse coding of natural image patches on an in-memory chip whose converters are noisy (0.29 steps)
+and whose inputs are rounded stochastically. Main study: networks trained for that chip. Methods:
+the same at 2, 3 and 4 bits against rounding after training and plain quantisation-aware training,
+differences of S paired. Limits: weights, inputs and outputs at 4 bits one at a time; and the
+posterior itself rounded to the output's grid, a ceiling for every network. Resumable: the same
+command goes on where it was stopped.
 """
 
 from itertools import pairwise
@@ -21,8 +25,22 @@ METHODS = ("post-training", "quantisation-aware", "noise-aware")
 COMPARED_BITS = (2, 3, 4)
 NAME = "posterior_survival"
 QUICK_GRID = {"bits": [2, 4, 8], "noise": [0, 1, 4], "rho": [0], "keys": [0]}
-METHOD_GRID = {"bits": [*COMPARED_BITS], "method": [*METHODS], "noise": [1], "rho": [0], "float": False}
-LIMIT_GRID = {"bits": None, "weight_bits": [4, 8], "input_bits": [4, 8], "output_bits": [4, 8], "noise": [1], "rho": [0], "keys": [0]}
+METHOD_GRID = {
+    "bits": [*COMPARED_BITS],
+    "method": [*METHODS],
+    "noise": [1],
+    "rho": [0],
+    "float": False,
+}
+LIMIT_GRID = {
+    "bits": None,
+    "weight_bits": [4, 8],
+    "input_bits": [4, 8],
+    "output_bits": [4, 8],
+    "noise": [1],
+    "rho": [0],
+    "keys": [0],
+}
 
 
 def _survival(row: Result) -> Estimate:
@@ -32,16 +50,24 @@ def _survival(row: Result) -> Estimate:
 
 
 def cliff_figures(results: Results) -> list[Figure]:
-    """The cliff of every architecture and rho at noise x1, in bits (infinite where there is none), and S at every width."""
+    """The cliff of every architecture and rho at noise x1, in bits (infinite where there is none),
+    and S at every width.
+    """
     figures = []
     for found in results.cliffs():
         if found["noise"] == 1:
             bits = float("inf") if found["cliff"] is None else float(found["cliff"])
-            name = f"cliff, {ARCHITECTURE_WORDS[found['architecture']]}, rho = {found['rho']:g}, noise x1"
+            name = (
+                f"cliff, {ARCHITECTURE_WORDS[found['architecture']]}, rho = {found['rho']:g}, "
+                f"noise x1"
+            )
             figures.append(Figure(name, bits, bits, bits, "bits", better="lower"))
     for row in results.summary:
         if row.is_quantised and row.noise == 1:
-            name = f"{ARCHITECTURE_WORDS[row.architecture]}, {row.weight_bits} bits, rho = {row.rho:g}: S"
+            name = (
+                f"{ARCHITECTURE_WORDS[row.architecture]}, {row.weight_bits} bits, rho = "
+                f"{row.rho:g}: S"
+            )
             figures.append(figure(name, _survival(row)))
     return figures
 
@@ -50,14 +76,25 @@ def price_figures(results: Results) -> list[Figure]:
     """D of the float networks from one rho to the next, paired: the least rise."""
     figures, rhos = [], sorted(results.study.grid.rho)
     for kind in results.study.grid.architecture if len(rhos) > 1 else ():
-        rises = [results.difference(results.find(kind, rho=b), results.find(kind, rho=a)) for a, b in pairwise(rhos)]
+        rises = [
+            results.difference(results.find(kind, rho=b), results.find(kind, rho=a))
+            for a, b in pairwise(rhos)
+        ]
         least = min(rises, key=lambda rise: rise.low)
-        figures.append(lower_end(f"{ARCHITECTURE_WORDS[kind]}, float: least rise of D with rho, paired", least, unit="posterior sd"))
+        figures.append(
+            lower_end(
+                f"{ARCHITECTURE_WORDS[kind]}, float: least rise of D with rho, paired",
+                least,
+                unit="posterior sd",
+            )
+        )
     return figures
 
 
 def method_figures(results: Results) -> list[Figure]:
-    """S of the three methods, how much noise-aware training gains over each other one, and the ceiling that the output's grid sets."""
+    """S of the three methods, how much noise-aware training gains over each other one, and the
+    ceiling that the output's grid sets.
+    """
     figures = []
     for kind in results.study.grid.architecture:
         for bits in sorted(results.study.grid.bits or ()):
@@ -79,31 +116,59 @@ def _best_at_three(results: Results) -> list[Figure]:
         return []
     rows = [results.find(kind, 3, method="noise-aware") for kind in results.study.grid.architecture]
     best = max(rows, key=lambda row: _survival(row).value if _survival(row).available else -np.inf)
-    return [figure(f"3 bits, noise-aware, best ({ARCHITECTURE_WORDS[best.architecture]}): S", _survival(best), bar=0.9)]
+    return [
+        figure(
+            f"3 bits, noise-aware, best ({ARCHITECTURE_WORDS[best.architecture]}): S",
+            _survival(best),
+            bar=0.9,
+        )
+    ]
 
 
 def _ceilings(results: Results) -> list[Figure]:
     figures = []
     for bits in sorted(results.study.grid.bits or ()):
-        rows = [results.find(kind, bits, method="noise-aware") for kind in results.study.grid.architecture]
-        distances = lattice_distances(results, rows[0], bits)  # all architectures face the same references
+        rows = [
+            results.find(kind, bits, method="noise-aware")
+            for kind in results.study.grid.architecture
+        ]
+        distances = lattice_distances(
+            results, rows[0], bits
+        )  # all architectures face the same references
         found = [lattice_survival(results, row, distances) for row in rows]
-        figures.append(figure(f"posterior rounded to {bits} bits: D", found[0].d, "posterior sd", better="lower"))
+        figures.append(
+            figure(
+                f"posterior rounded to {bits} bits: D", found[0].d, "posterior sd", better="lower"
+            )
+        )
         for row, each in zip(rows, found, strict=True):
             if each.estimate is not None:
-                figures.append(figure(f"posterior rounded to {bits} bits: S for {ARCHITECTURE_WORDS[row.architecture]}", each.estimate))
+                figures.append(
+                    figure(
+                        f"posterior rounded to {bits} bits: S for "
+                        f"{ARCHITECTURE_WORDS[row.architecture]}",
+                        each.estimate,
+                    )
+                )
     return figures
 
 
 def limit_figures(results: Results) -> list[Figure]:
     """S with weights, inputs and outputs at 4 or 8 bits, each by itself."""
     rows = [row for row in results.summary if row.is_quantised]
-    names = [f"{ARCHITECTURE_WORDS[row.architecture]}, weights/inputs/outputs {'/'.join(map(str, row.widths or ()))} bits" for row in rows]
+    names = [
+        f"{ARCHITECTURE_WORDS[row.architecture]}, weights/inputs/outputs "
+        f"{'/'.join(map(str, row.widths or ()))} bits"
+        for row in rows
+    ]
     return [figure(f"{name}: S", _survival(row)) for name, row in zip(names, rows, strict=True)]
 
 
 def measure(options: Options) -> list[Figure]:
-    """Three keys, rho 0, 1, 2, 1 to 8 bits, five noise levels. With --quick one key, rho 0, bits 2, 4, 8, three noise levels, no limits."""
+    """Three keys, rho 0, 1, 2, 1 to 8 bits, five noise levels.
+
+    With --quick one key, rho 0, bits 2, 4, 8, three noise levels, no limits.
+    """
     ending, keys = ("_quick", [0]) if options.quick else ("", [0, 1, 2])
     figures: list[Figure] = []
     methods = METHOD_GRID | {"keys": keys} | ({"bits": [2]} if options.quick else {})
@@ -114,7 +179,11 @@ def measure(options: Options) -> list[Figure]:
         with run_study(NAME, {"grid": LIMIT_GRID}, NAME) as results:
             figures += limit_figures(results)
             publish(results, f"{NAME}_limits", options, ("survival",))
-    for done in range(len(keys)):  # key by key: what is stopped half way has whole keys to report, and the page is the main study's
+    for done in range(
+        len(keys)
+        # key by key: what is stopped half way has whole keys to report, and the page is the main
+        # study's
+    ):
         grid = (QUICK_GRID if options.quick else {}) | {"keys": keys[: done + 1]}
         with run_study(NAME, {"grid": grid}, f"{NAME}{ending}") as results:
             if done + 1 == len(keys):

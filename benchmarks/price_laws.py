@@ -1,8 +1,11 @@
-"""How does the energy of an operation grow with bits, under each model of the price book? Ratios of 8 to 4 bits, and the laws as curves.
+"""How does the energy of an operation grow with bits, under each model of the price book?
 
-The choice of a converter's model decides an answer: from 4 to 8 bits a conversion costs 1.0 to 256 times as much. The ratios are held
-against those of the sources, which are rounded. Nothing is measured: every figure is a formula of the price book, evaluated. With
---out, price_laws.png shows each law over its valid range, dashed where the value at the nearer bound is held.
+Ratios of 8 to 4 bits, and the laws as curves.
+
+The choice of a converter's model decides an answer: from 4 to 8 bits a conversion costs 1.0 to 256
+times as much. The ratios are held against those of the sources, which are rounded. Nothing is
+measured: every figure is a formula of the price book, evaluated. With --out, price_laws.png shows
+each law over its valid range, dashed where the value at the nearer bound is held.
 """
 
 import math
@@ -49,13 +52,28 @@ def ratio(name: str) -> float:
 
 
 def ratio_figures() -> list[Figure]:
-    """Each ratio beside its source's, then the largest relative difference, which must be one of rounding."""
+    """Each ratio beside its source's, then the largest relative difference, which must be one of
+    rounding.
+    """
     ratios = {name: ratio(name) for name in RATIOS}
     figures = [
-        Figure(f"{name}: E(8 bit)/E(4 bit)", value, value, value, "1", f"source: {RATIOS[name]:g}") for name, value in ratios.items()
+        Figure(f"{name}: E(8 bit)/E(4 bit)", value, value, value, "1", f"source: {RATIOS[name]:g}")
+        for name, value in ratios.items()
     ]
     off = max(abs(value / RATIOS[name] - 1) for name, value in ratios.items())
-    return [*figures, Figure("largest difference from the sources' ratios", off, off, off, "1", "relative", ROUNDING, "lower")]
+    return [
+        *figures,
+        Figure(
+            "largest difference from the sources' ratios",
+            off,
+            off,
+            off,
+            "1",
+            "relative",
+            ROUNDING,
+            "lower",
+        ),
+    ]
 
 
 def measure(options: Options) -> list[Figure]:
@@ -66,28 +84,51 @@ def measure(options: Options) -> list[Figure]:
 
 
 def paid(kind: str) -> list[Price]:
-    """The prices of a kind that are not free and need no value of the user's, dearest at 8 bits first."""
+    """The prices of a kind that are not free and need no value of the user's, dearest at 8 bits
+    first.
+    """
     found = [each for each in PRICES.values() if each.kind == kind and not each.required]
     at_8 = {each.name: each.energy_j(equal_widths(each, 8)) for each in found}
-    return sorted((each for each in found if at_8[each.name] > 0), key=lambda each: -at_8[each.name])
+    return sorted(
+        (each for each in found if at_8[each.name] > 0), key=lambda each: -at_8[each.name]
+    )
 
 
 def draw_laws(panel: Any, prices: Sequence[Price], places: np.ndarray) -> None:
-    """Joules (place,) of each price against its argument: solid where valid, dashed where held; names beside the right edge."""
+    """Joules (place,) of each price against its argument: solid where valid, dashed where held;
+    names beside the right edge.
+    """
     from matplotlib import colormaps
 
     ends = []
     for index, chosen in enumerate(prices):
         colour = colormaps["tab20" if len(prices) > 10 else "tab10"](index)
         joules = np.array([chosen.energy_j(equal_widths(chosen, place)) for place in places])
-        held = np.array([any(flag.startswith("held") for flag in chosen.flags(equal_widths(chosen, place))) for place in places])
+        held = np.array(
+            [
+                any(flag.startswith("held") for flag in chosen.flags(equal_widths(chosen, place)))
+                for place in places
+            ]
+        )
         joules[joules == 0] = np.nan  # free at one bit: not on a logarithmic axis
         panel.plot(places, joules, "--", color=colour, lw=1.2, alpha=0.7)
-        panel.plot(places, np.where(held, np.nan, joules), "o-" if (~held).sum() == 1 else "-", color=colour, lw=2, ms=4)
-        ends.append((float(joules[-1]), chosen.name + (" (unv)" if chosen.tag == "unv" else ""), colour))
+        panel.plot(
+            places,
+            np.where(held, np.nan, joules),
+            "o-" if (~held).sum() == 1 else "-",
+            color=colour,
+            lw=2,
+            ms=4,
+        )
+        ends.append(
+            (float(joules[-1]), chosen.name + (" (unv)" if chosen.tag == "unv" else ""), colour)
+        )
     drawn = np.concatenate([line.get_ydata() for line in panel.lines])
     low, high = np.nanmin(drawn), np.nanmax(drawn)
-    panel.set(yscale="log", ylim=(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))))
+    panel.set(
+        yscale="log",
+        ylim=(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))),
+    )
     label_right(panel, float(places[-1]), ends)
 
 
@@ -110,9 +151,16 @@ def label_right(panel: Any, x: float, ends: Sequence[tuple[float, str, Any]]) ->
 
 
 def draw_over_scaling(panel: Any) -> None:
-    """Energy of a weight's bit against voltage, relative, and the share of bits in error that comes with it."""
+    """Energy of a weight's bit against voltage, relative, and the share of bits in error that comes
+    with it.
+    """
     chip = preset("digital-45nm")
-    joules = [chip.replace(memory=Memory(voltage_over_vmin=float(v))).price_table()["weight_memory"].energy_j((2.0**18,)) for v in VOLTAGES]
+    joules = [
+        chip.replace(memory=Memory(voltage_over_vmin=float(v)))
+        .price_table()["weight_memory"]
+        .energy_j((2.0**18,))
+        for v in VOLTAGES
+    ]
     full_j = chip.price_table()["weight_memory"].energy_j((2.0**18,))
     panel.plot(VOLTAGES, np.array(joules) / full_j, color=INK, lw=2)
     panel.set_ylabel("energy over that at Vmin, (V/Vmin)²")
@@ -146,7 +194,10 @@ def picture(options: Options) -> None:
         panel.grid(color=QUIET, alpha=0.15)
     panels[2, 0].set_xscale("log", base=2)
     draw_over_scaling(panels[2, 1])
-    sheet.suptitle("Laws of the price book: solid where valid, dashed where the value at the bound is held and flagged; (unv): unverified")
+    sheet.suptitle(
+        "Laws of the price book: solid where valid, dashed where the value at the bound is held "
+        "and flagged; (unv): unverified"
+    )
     assert options.out is not None
     sheet.savefig(options.out / "price_laws.png", dpi=110)
 

@@ -1,15 +1,19 @@
-"""How long does a training step take, against the same Brevitas network without noise and price, and against plain torch?
+"""How long does a training step take, against the same Brevitas network without noise and price,
+and against plain torch?
 
-Ours: `train` itself, checks and bounds included, for networks of 4 bits on natural image patches (48 inputs, 64 neurons, batch 256; the
-recurrent circuit takes 16 stimuli per step), quantisation-aware, and noise-aware for an in-memory chip with read noise and dithered inputs.
-"Brevitas alone": the layers of the same shape, widths and first values, called through Brevitas's own forward pass: QuantIdentity,
-QuantLinear, QuantIdentity (deep: one more QuantIdentity and QuantLinear; no head for the noise, which nothing would train), the loss
-|x - A r|² with the decoder fixed, the same batch and the same fused Adam. For the recurrent circuit that is what a user of Brevitas would
-write: as many steps as the circuit runs (30), each through a QuantLinear of the state and a QuantIdentity, and backpropagation through all
-of them; ours differentiates the stationary moments in closed form instead. "torch alone": the same with nn.Linear and no quantisers.
+Ours: `train` itself, checks and bounds included, for networks of 4 bits on natural image patches
+(48 inputs, 64 neurons, batch 256; the recurrent circuit takes 16 stimuli per step),
+quantisation-aware, and noise-aware for an in-memory chip with read noise and dithered inputs.
+"Brevitas alone": the layers of the same shape, widths and first values, called through Brevitas's
+own forward pass: QuantIdentity, QuantLinear, QuantIdentity (deep: one more QuantIdentity and
+QuantLinear; no head for the noise, which nothing would train), the loss |x - A r|² with the decoder
+fixed, the same batch and the same fused Adam. For the recurrent circuit that is what a user of
+Brevitas would write: as many steps as the circuit runs (30), each through a QuantLinear of the
+state and a QuantIdentity, and backpropagation through all of them; ours differentiates the
+stationary moments in closed form instead. "torch alone": the same with nn.Linear and no quantisers.
 
-One thread. A ratio is of times taken turn by turn in one process: its median over turns, and its 10 % and 90 % quantiles. A CUDA device is
-timed too where there is one.
+One thread. A ratio is of times taken turn by turn in one process: its median over turns, and its 10
+% and 90 % quantiles. A CUDA device is timed too where there is one.
 """
 
 from dataclasses import dataclass
@@ -24,7 +28,14 @@ from torch import nn
 from stochsim.data import load_dataset
 from stochsim.hardware import Hardware, Noise, preset
 from stochsim.models import ModelSettings, SparseCodingSettings
-from stochsim.networks import Architecture, ArchitectureSettings, HardwareNoise, Network, Recurrent, quantised_from_float
+from stochsim.networks import (
+    Architecture,
+    ArchitectureSettings,
+    HardwareNoise,
+    Network,
+    Recurrent,
+    quantised_from_float,
+)
 from stochsim.networks.quantizers import activation_quantizer, quantised_linear
 from stochsim.networks.settings import NetworkSettings
 from stochsim.report import ARCHITECTURE_WORDS
@@ -33,10 +44,16 @@ from stochsim.training.loop import one_thread, torch_generator
 
 KINDS: tuple[Architecture, ...] = get_args(Architecture)
 SIZE, INPUTS, NEURONS, BITS = 8, 48, 64, 4
-FIRST_STEPS = 300  # of the float networks that are quantised and timed: a circuit's moments take longer the slower it is
+# of the float networks that are quantised and timed: a circuit's moments take longer the slower it
+# is
+FIRST_STEPS = 300
 STEPS_PER_CALL = {"single": 40, "deep": 40, "recurrent": 10}
 BAR = 1.3
-CHIP = preset("in-memory-28nm").with_precision(BITS, BITS, BITS).replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
+CHIP = (
+    preset("in-memory-28nm")
+    .with_precision(BITS, BITS, BITS)
+    .replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
+)
 METHODS: dict[str, Hardware | None] = {"quantisation-aware": None, "noise-aware": CHIP}
 
 
@@ -51,25 +68,40 @@ class Task:
     def floating(self, kind: Architecture, steps: int = FIRST_STEPS) -> Trained:
         """The float network of an architecture, trained for a while."""
         settings, chosen = TrainSettings(steps=steps), ArchitectureSettings(kind=kind)
-        return train_float(self.start, self.stimuli.numpy(), self.model, settings, 0.0, 0, architecture=chosen)
+        return train_float(
+            self.start, self.stimuli.numpy(), self.model, settings, 0.0, 0, architecture=chosen
+        )
 
 
 def task_of(stimuli: np.ndarray, neurons: int = NEURONS, steps: int = FIRST_STEPS) -> Task:
     """A sparse coding task on stimuli (stimulus, input)."""
     model = SparseCodingSettings(neurons=neurons, noise_sd=0.5, laplace_scale=1.0)
-    return Task(torch.tensor(stimuli), model, learn_decoder(stimuli, model, TrainSettings(steps=steps), 0))
+    return Task(
+        torch.tensor(stimuli), model, learn_decoder(stimuli, model, TrainSettings(steps=steps), 0)
+    )
 
 
 # ---- ours
 
 
-def our_steps(task: Task, network: Network, hardware: Hardware | None, steps: int, device: str) -> Way:
+def our_steps(
+    task: Task, network: Network, hardware: Hardware | None, steps: int, device: str
+) -> Way:
     """A call that takes so many steps of `train`."""
     settings = TrainSettings(steps=round(steps / network.shares[0]), device=device)
     noise = None if hardware is None else HardwareNoise.of(hardware)
 
     def work() -> float:
-        result = train(network, task.stimuli, task.start.decoder.clone(), task.model, settings, Price(0.0), 0, noise=noise)
+        result = train(
+            network,
+            task.stimuli,
+            task.start.decoder.clone(),
+            task.model,
+            settings,
+            Price(0.0),
+            0,
+            noise=noise,
+        )
         if result.steps != steps:
             raise RuntimeError(f"{result.steps} steps taken where {steps} are timed")
         return sum(result.terms.values())
@@ -81,17 +113,30 @@ def our_steps(task: Task, network: Network, hardware: Hardware | None, steps: in
 
 
 class Plain(nn.Module):
-    """The network of `like` without noise: of Brevitas's layers where it is quantised, of torch's where it is not; starts as `like` is."""
+    """The network of `like` without noise: of Brevitas's layers where it is quantised, of torch's
+    where it is not; starts as `like` is.
+    """
 
     def __init__(self, like: Any) -> None:
         super().__init__()
         self.settings: NetworkSettings = like.settings
         s = self.settings
         self.kind, self.steps = s.architecture.kind, s.architecture.steps
-        self.read, self.write = self._codes(s.input_bits, s.input_scale), self._codes(s.output_bits, s.output_scale)
+        self.read, self.write = (
+            self._codes(s.input_bits, s.input_scale),
+            self._codes(s.output_bits, s.output_scale),
+        )
         if self.kind == "deep":
-            self.clip = nn.Hardtanh() if s.output_bits is None else self._codes(s.output_bits, 2.0 ** (1 - s.output_bits))
-        layers = {name: self._linear(name, layer) for name, layer in like.linears().items() if name != "spread"}
+            self.clip = (
+                nn.Hardtanh()
+                if s.output_bits is None
+                else self._codes(s.output_bits, 2.0 ** (1 - s.output_bits))
+            )
+        layers = {
+            name: self._linear(name, layer)
+            for name, layer in like.linears().items()
+            if name != "spread"
+        }
         if isinstance(like, Recurrent):
             self.leak = like.leak
             with torch.no_grad():
@@ -109,8 +154,14 @@ class Plain(nn.Module):
     def _linear(self, name: str, like: Any) -> Any:
         bits, bias = self.settings.weight_bits, like.bias is not None
         outputs, inputs = like.weight.shape
-        scale = self.settings.weight_scale if name == "weight" else self.settings.scales.get(name, 1.0)
-        layer: Any = nn.Linear(inputs, outputs, bias) if bits is None else quantised_linear(inputs, outputs, bias, bits, scale)
+        scale = (
+            self.settings.weight_scale if name == "weight" else self.settings.scales.get(name, 1.0)
+        )
+        layer: Any = (
+            nn.Linear(inputs, outputs, bias)
+            if bits is None
+            else quantised_linear(inputs, outputs, bias, bits, scale)
+        )
         with torch.no_grad():
             layer.weight.copy_(like.weight)
             if bias:
@@ -153,13 +204,17 @@ def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
 # ---- races
 
 
-def works_of(task: Task, kind: Architecture, device: str, steps: int, first_steps: int = FIRST_STEPS) -> dict[str, Way]:
+def works_of(
+    task: Task, kind: Architecture, device: str, steps: int, first_steps: int = FIRST_STEPS
+) -> dict[str, Way]:
     """All ways to take so many steps with this architecture, by name."""
     start = task.floating(kind, first_steps).network
     works: dict[str, Way] = {}
     for method, hardware in METHODS.items():
         fit = torch_generator(0, "fit")
-        network = quantised_from_float(start, task.stimuli, BITS, BITS, BITS, fit, by_posterior=hardware is not None)
+        network = quantised_from_float(
+            start, task.stimuli, BITS, BITS, BITS, fit, by_posterior=hardware is not None
+        )
         works[method] = our_steps(task, network, hardware, steps, device)
         if hardware is None:
             works["Brevitas alone"] = plain_steps(task, network, steps, device)
@@ -172,11 +227,24 @@ def figures_of(label: str, seconds: dict[str, np.ndarray]) -> list[Figure]:
     for method in METHODS:
         for other, bar in (("Brevitas alone", BAR), ("torch alone", None)):
             ratio = quantiles(seconds[method] / seconds[other])
-            figures.append(Figure(f"{label}, {method}: time per step / {other}", *ratio, "×", other, bar, "lower"))
+            figures.append(
+                Figure(
+                    f"{label}, {method}: time per step / {other}", *ratio, "×", other, bar, "lower"
+                )
+            )
     for way, times in seconds.items():
-        figures.append(Figure(f"{label}, {way}: milliseconds per step", *quantiles(1e3 * times), "ms", better="lower"))
+        figures.append(
+            Figure(
+                f"{label}, {way}: milliseconds per step",
+                *quantiles(1e3 * times),
+                "ms",
+                better="lower",
+            )
+        )
         if label.startswith(ARCHITECTURE_WORDS["recurrent"]):
-            figures.append(Figure(f"{label}, {way}: steps per second", *quantiles(1 / times), "1/s"))
+            figures.append(
+                Figure(f"{label}, {way}: steps per second", *quantiles(1 / times), "1/s")
+            )
     return figures
 
 
@@ -211,7 +279,10 @@ def picture(figures: list[Figure], options: Options) -> None:
     canvas = Picture(figsize=(7, 1 + 0.35 * len(chosen)), layout="constrained")
     axes = canvas.subplots()
     values = [figure.value for figure in chosen]
-    ends = [[figure.value - figure.low for figure in chosen], [figure.high - figure.value for figure in chosen]]
+    ends = [
+        [figure.value - figure.low for figure in chosen],
+        [figure.high - figure.value for figure in chosen],
+    ]
     axes.barh([figure.name.split(":")[0] for figure in chosen], values, xerr=ends)
     axes.axvline(BAR, color="black", linestyle="--")
     axes.invert_yaxis()

@@ -1,4 +1,6 @@
-"""The one base of errors that a user can mend (kept apart from settings.py, so that `--help` need not import pydantic)."""
+"""The one base of errors that a user can mend (kept apart from settings.py, so that `--help` need
+not import pydantic).
+"""
 
 
 class StochsimError(Exception):

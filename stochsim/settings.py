@@ -1,4 +1,6 @@
-"""Settings: frozen values, validated where they are built; an error names the field, the value, the rule and the nearest valid choice."""
+"""Settings: frozen values, validated where they are built; an error names the field, the value, the
+rule and the nearest valid choice.
+"""
 
 import bisect
 import contextlib
@@ -14,7 +16,17 @@ import tomli_w
 
 from stochsim.errors import StochsimError
 
-__all__ = ["Fault", "Place", "SettingError", "Settings", "StochsimError", "line_of", "nearest", "read_toml", "write_toml"]
+__all__ = [
+    "Fault",
+    "Place",
+    "SettingError",
+    "Settings",
+    "StochsimError",
+    "line_of",
+    "nearest",
+    "read_toml",
+    "write_toml",
+]
 
 
 Place = tuple[str, ...]
@@ -22,7 +34,9 @@ Place = tuple[str, ...]
 
 
 class Fault(NamedTuple):
-    """One broken rule: the section that has it, what is said with names relative to that section, and the places it is about."""
+    """One broken rule: the section that has it, what is said with names relative to that section,
+    and the places it is about.
+    """
 
     section: Place
     text: str
@@ -30,16 +44,24 @@ class Fault(NamedTuple):
 
     def inside(self, section: Place) -> "Fault":
         """The same fault, seen from outside of `section`."""
-        return Fault((*section, *self.section), self.text, tuple((*section, *place) for place in self.places))
+        return Fault(
+            (*section, *self.section), self.text, tuple((*section, *place) for place in self.places)
+        )
 
     @property
     def full_text(self) -> str:
-        """What is said, with the key named from the top of the table: "'array.converter.bits' = 13: …"."""
+        """What is said, with the key named from the top of the table: "'array.converter.bits' = 13:
+        …".
+        """
         section = ".".join(self.section)
         opening = re.match(r"(unknown key )?'", self.text)
         if not section:
             return self.text
-        return f"{opening[0]}{section}.{self.text[opening.end() :]}" if opening else f"{section}: {self.text}"
+        return (
+            f"{opening[0]}{section}.{self.text[opening.end() :]}"
+            if opening
+            else f"{section}: {self.text}"
+        )
 
 
 class SettingError(StochsimError, ValueError):
@@ -65,36 +87,56 @@ def nearest(value: object, choices: Iterable[str]) -> str:
 class Settings(pydantic.BaseModel):
     """Base of all settings: frozen, strict types, unknown keys refused, no NaN and no infinity."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
 
     def __init__(self, /, **table: Any) -> None:
         """Raises SettingError, never pydantic's own error. TOML arrays become tuples."""
         try:
-            super().__init__(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+            super().__init__(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+            )
         except pydantic.ValidationError as error:
-            raise SettingError(_explain(type(self), error), faults=_faults(type(self), error)) from None
+            raise SettingError(
+                _explain(type(self), error), faults=_faults(type(self), error)
+            ) from None
 
     @classmethod
     def from_table(cls, table: dict[str, Any], where: str = "") -> Self:
-        """Build from a TOML table; `where` (a file, a section) opens the message of a SettingError."""
+        """Build from a TOML table; `where` (a file, a section) opens the message of a
+        SettingError.
+        """
         try:
             return cls(**table)
         except SettingError as error:
-            raise SettingError(f"{where}: {error}" if where else str(error), faults=error.faults) from None
+            raise SettingError(
+                f"{where}: {error}" if where else str(error), faults=error.faults
+            ) from None
 
     def to_table(self) -> dict[str, Any]:
-        """The settings as plain TOML values, None left out; from_table gives back an equal object."""
+        """The settings as plain TOML values, None left out; from_table gives back an equal
+        object.
+        """
         return self.model_dump(mode="json", exclude_none=True)
 
 
-_OWN_WORDS = {"tuple_type": "should be a list", "model_type": "should be a table", "model_attributes_type": "should be a table"}
+_OWN_WORDS = {
+    "tuple_type": "should be a list",
+    "model_type": "should be a table",
+    "model_attributes_type": "should be a table",
+}
 
 
 def _details(error: pydantic.ValidationError) -> list[Any]:
     found = error.errors(include_url=False)
     # a list whose items are all invalid is also reported as too short: once is enough
     inside = {details["loc"][:-1] for details in found if details["loc"]}
-    return [details for details in found if not (details["type"] == "too_short" and details["loc"] in inside)]
+    return [
+        details
+        for details in found
+        if not (details["type"] == "too_short" and details["loc"] in inside)
+    ]
 
 
 def _explain(cls: type[pydantic.BaseModel], error: pydantic.ValidationError) -> str:
@@ -125,7 +167,9 @@ def _named_in(cls: type[pydantic.BaseModel], text: str) -> tuple[Place, ...]:
 def _explain_one(cls: type[pydantic.BaseModel], details: Any) -> str:
     place = ".".join(str(part) for part in details["loc"])
     inner = details.get("ctx", {}).get("error")
-    if isinstance(inner, ValueError) and not place:  # a rule that ties several fields together names them itself
+    if (
+        isinstance(inner, ValueError) and not place
+    ):  # a rule that ties several fields together names them itself
         return str(inner)
     if isinstance(inner, SettingError):  # a nested section explained itself
         return f"{place}: {inner}"
@@ -136,12 +180,20 @@ def _explain_one(cls: type[pydantic.BaseModel], details: Any) -> str:
     if details["type"] == "union_tag_invalid":
         context = details["ctx"]
         choices = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-        return f"'{place}.{context['discriminator'].strip(chr(39))}' = {context['tag']!r}: {nearest(context['tag'], choices)}"
+        return (
+            f"'{place}.{context['discriminator'].strip(chr(39))}' = {context['tag']!r}: "
+            f"{nearest(context['tag'], choices)}"
+        )
     if details["type"] == "union_tag_not_found":
         return f"'{place}.{details['ctx']['discriminator'].strip(chr(39))}' is missing"
     if details["type"] == "too_short":
-        return f"'{place}' = {list(details['input'])}: should name at least {details['ctx']['min_length']}"
-    rule = _OWN_WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return (
+            f"'{place}' = {list(details['input'])}: should name at least "
+            f"{details['ctx']['min_length']}"
+        )
+    rule = _OWN_WORDS.get(details["type"]) or details["msg"].removeprefix(
+        "Value error, "
+    ).removeprefix("Input ")
     return f"'{place}' = {details['input']!r}: {rule}"
 
 
@@ -157,21 +209,29 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def line_of(text: str, place: Place) -> int | None:
-    """The line, from 1, on which the key or section at `place` first stands in TOML text; None where it does not.
+    """The line, from 1, on which the key or section at `place` first stands in TOML text; None
+    where it does not.
 
-    Table headers, dotted and quoted keys and multi-line values are read by the TOML parser itself: a place belongs to the first statement
-    without which it would be missing. Keys inside an inline table stand on the line of that table; a number is an index of a list.
+    Table headers, dotted and quoted keys and multi-line values are read by the TOML parser itself:
+    a place belongs to the first statement without which it would be missing. Keys inside an inline
+    table stand on the line of that table; a number is an index of a list.
     """
     lines = text.split("\n")
 
     def whole(count: int) -> tuple[int, dict[str, Any]]:
-        """The longest run of whole statements in the first `count` lines: how many lines, and their table."""
+        """The longest run of whole statements in the first `count` lines: how many lines, and their
+        table.
+        """
         for length in range(count, 0, -1):
-            with contextlib.suppress(tomllib.TOMLDecodeError):  # it ends inside a statement of several lines
+            with contextlib.suppress(
+                tomllib.TOMLDecodeError
+            ):  # it ends inside a statement of several lines
                 return length, tomllib.loads("\n".join(lines[:length]) + "\n")
         return 0, {}
 
-    last = bisect.bisect_left(range(len(lines) + 1), True, key=lambda count: _holds(whole(count)[1], place))
+    last = bisect.bisect_left(
+        range(len(lines) + 1), True, key=lambda count: _holds(whole(count)[1], place)
+    )
     return None if last > len(lines) else whole(last - 1)[0] + 1
 
 

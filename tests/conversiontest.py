@@ -12,7 +12,9 @@ QUIET = preset("digital-45nm")
 
 def chip_of(weight_bits: int = 4, input_bits: int = 4, output_bits: int = 4, **parts) -> Hardware:
     """A digital chip of these widths, with these parts of its description."""
-    chip = QUIET if parts.get("array") is None else QUIET.with_price("dac", "dac-isaac-32nm")  # input lines have converters
+    chip = (
+        QUIET if parts.get("array") is None else QUIET.with_price("dac", "dac-isaac-32nm")
+    )  # input lines have converters
     return chip.with_precision(weight_bits, input_bits, output_bits).replace(**parts)
 
 
@@ -29,7 +31,9 @@ def stimuli(*shape: int, seed: int = 3, low: float = -1.0) -> torch.Tensor:
 
 
 def small_net() -> nn.Module:
-    """Convolution, pooling, linear layers with every activation: inputs (1, 6, 6), three outputs."""
+    """Convolution, pooling, linear layers with every activation: inputs (1, 6, 6), three
+    outputs.
+    """
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1),
         nn.ReLU(),
@@ -50,7 +54,9 @@ def converted_small(hardware: Hardware, **options):
 
 
 def on_powers_of_two(converted, seed: int = 5):
-    """The same with every scale a power of two and every bias a multiple of a small one, so that sums in float32 are exact."""
+    """The same with every scale a power of two and every bias a multiple of a small one, so that
+    sums in float32 are exact.
+    """
     random = np.random.default_rng(seed)
     with torch.no_grad():
         for name, parameter in converted.state_dict(keep_vars=True).items():

@@ -1,4 +1,6 @@
-"""Answers to a study's tasks that are made up, so that what is read out of the results is known beforehand."""
+"""Answers to a study's tasks that are made up, so that what is read out of the results is known
+beforehand.
+"""
 
 import json
 from collections.abc import Callable
@@ -19,11 +21,13 @@ BLIND, FULL = 1.7, 0.2
 
 @dataclass
 class Made:
-    """S of a point as a function of (widths, noise, rho, key), D of float samples by rho, the accuracy; D of controls; roughness of D.
+    """S of a point as a function of (widths, noise, rho, key), D of float samples by rho, the
+    accuracy; D of controls; roughness of D.
 
-    `rough`: sd of what every cell adds to its own D of every stimulus; at 0 all distances differ between stimuli in the same way.
-    `effective_of`: effective samples of each stimulus as a function of (widths, noise); None as older versions stored points. `dependent`:
-    whether reads are.
+    `rough`: sd of what every cell adds to its own D of every stimulus; at 0 all distances differ
+    between stimuli in the same way. `effective_of`: effective samples of each stimulus as a
+    function of (widths, noise); None as older versions stored points. `dependent`: whether reads
+    are.
     """
 
     s_of: Callable[[list[int], float, float, int], float] = lambda widths, noise, rho, key: 1.0
@@ -32,13 +36,24 @@ class Made:
     blind: float = BLIND
     control: float = 0.9
     rough: float = 0.0
-    effective_of: Callable[[list[int], float], list[float] | None] = lambda widths, noise: [100.0] * STIMULI
+    effective_of: Callable[[list[int], float], list[float] | None] = lambda widths, noise: (
+        [100.0] * STIMULI
+    )
     dependent: bool = False
 
-    def __call__(self, task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, Any], Path | None]:
+    def __call__(
+        self, task: Task, needs: dict[str, Path], folder: Path
+    ) -> tuple[dict[str, Any], Path | None]:
         settings = json.loads(task.settings)
-        answers = {"point": self._point, "full": self._full, "control": self._control, "blind": self._blind}
-        answer = answers[task.kind](task, settings, needs) if task.kind in answers else {"terms": {}}
+        answers = {
+            "point": self._point,
+            "full": self._full,
+            "control": self._control,
+            "blind": self._blind,
+        }
+        answer = (
+            answers[task.kind](task, settings, needs) if task.kind in answers else {"terms": {}}
+        )
         if task.kind == "blind":
             return answer, None
         path = folder / "artifacts" / f".tmp-{task.hash}.safetensors"
@@ -49,34 +64,59 @@ class Made:
 
     def _full(self, task: Task, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
         rho = float(_metadata(needs["network"])["rho"])
-        return {"measures": _measures(self._distances(task, settings, self.full_of(rho))), "accuracy": self._accuracies()}
+        return {
+            "measures": _measures(self._distances(task, settings, self.full_of(rho))),
+            "accuracy": self._accuracies(),
+        }
 
-    def _control(self, task: Task, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
+    def _control(
+        self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
+    ) -> dict[str, Any]:
         measures = _measures(self._distances(task, settings, self.control))
         return {"measures": measures, "accuracy": None, "facts": {"fact": 0.5 + settings["key"]}}
 
-    def _blind(self, task: Task, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
+    def _blind(
+        self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
+    ) -> dict[str, Any]:
         d = self._distances(task, settings, self.blind)
         return {"d": d, "d_axes": d, "d_projections": d}
 
-    def _point(self, task: Task, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
+    def _point(
+        self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
+    ) -> dict[str, Any]:
         seen, key, noise = _metadata(needs["network"]), settings["key"], settings["noise"]
         rho = float(seen["rho"])
         s = self.s_of(json.loads(seen["widths"]), noise, rho, key)
-        measures = _measures(self._distances(task, settings, self.blind - s * (self.blind - self.full_of(rho))))
+        measures = _measures(
+            self._distances(task, settings, self.blind - s * (self.blind - self.full_of(rho)))
+        )
         measures |= {"elbo_nat": [np.nan] * STIMULI} if noise == 0 else {}
-        bill = {"parts_j": {"add": 2e-12, "reliability": np.inf if noise == 0 else 1e-12 / noise}, "flags": [f"noise {noise:g}"]}
-        result = {"measures": measures, "accuracy": self._accuracies(), "energy": bill, "saturated_share": 0.25}
+        bill = {
+            "parts_j": {"add": 2e-12, "reliability": np.inf if noise == 0 else 1e-12 / noise},
+            "flags": [f"noise {noise:g}"],
+        }
+        result = {
+            "measures": measures,
+            "accuracy": self._accuracies(),
+            "energy": bill,
+            "saturated_share": 0.25,
+        }
         effective = self.effective_of(json.loads(seen["widths"]), noise)
         if effective is None:
             return result
-        return result | {"effective_samples": effective, "independent": not self.dependent, "operations": [["random", [], 32.0]]}
+        return result | {
+            "effective_samples": effective,
+            "independent": not self.dependent,
+            "operations": [["random", [], 32.0]],
+        }
 
     def _accuracies(self) -> list[float] | None:
         return None if self.accuracy is None else [self.accuracy] * STIMULI
 
     def _distances(self, task: Task, settings: dict[str, Any], mean: float) -> list[float]:
-        """Of this mean, but of stimuli that differ by up to a tenth, in the same way in all distances of a key."""
+        """Of this mean, but of stimuli that differ by up to a tenth, in the same way in all
+        distances of a key.
+        """
         scatter = np.linspace(-0.1, 0.1, STIMULI)
         own = self.rough * generator(2, task.label).standard_normal(STIMULI)
         return [float(value) for value in mean * (1 + scatter) + own - own.mean()]

@@ -1,13 +1,18 @@
-"""Calibrated statistical assertions: each states how often it fails code that is right, and how surely it catches code that is wrong.
+"""Calibrated statistical assertions: each states how often it fails code that is right, and how
+surely it catches code that is wrong.
 
-`assert_frequencies` holds counts of codes against exact probabilities by two tests that share the false-fail rate:
+`assert_frequencies` holds counts of codes against exact probabilities by two tests that share the
+false-fail rate:
 
-- every single code of every cell by an exact binomial test (Bonferroni over all codes), half of the rate: rigorous at any expected count;
-- all cells together by a G test with Williams' correction, at a tenth of the rate. Deep in the tail the statistic is not quite chi²: exact
-  enumeration of two-code cells finds up to 4.6 times the nominal rate at an expected count of 10 (Pearson's X² up to 31 times), so a tenth
-  stays below the other half.
+- every single code of every cell by an exact binomial test (Bonferroni over all codes), half of the
+  rate: rigorous at any expected count;
+- all cells together by a G test with Williams' correction, at a tenth of the rate. Deep in the tail
+  the statistic is not quite chi²: exact enumeration of two-code cells finds up to 4.6 times the
+  nominal rate at an expected count of 10 (Pearson's X² up to 31 times), so a tenth stays below the
+  other half.
 
-A cell is one experiment: one drive, say, with its codes. For the G test alone, codes expected less than 10 times join a neighbour.
+A cell is one experiment: one drive, say, with its codes. For the G test alone, codes expected less
+than 10 times join a neighbour.
 """
 
 from dataclasses import dataclass
@@ -21,12 +26,17 @@ EXACT_SHARE, POOLED_SHARE = 0.5, 0.1
 
 
 class TooFewSamplesError(Exception):
-    """The samples cannot tell right from wrong, so the assertion refuses to judge. Not an AssertionError: nothing was found wrong."""
+    """The samples cannot tell right from wrong, so the assertion refuses to judge.
+
+    Not an AssertionError: nothing was found wrong.
+    """
 
 
 @dataclass(frozen=True)
 class _Merged:
-    """Cells after merging: `bins` (cells, codes) numbers each code's bin, counted on over cells; `freedom`: the degrees of freedom."""
+    """Cells after merging: `bins` (cells, codes) numbers each code's bin, counted on over cells;
+    `freedom`: the degrees of freedom.
+    """
 
     bins: np.ndarray
     freedom: int
@@ -37,32 +47,40 @@ class _Merged:
 
 
 def assert_frequencies(counts, probabilities, false_fail=1e-6):
-    """Assert that `counts` (cells, codes) were drawn with exactly `probabilities` (cells, codes; rows sum to 1).
+    """Assert that `counts` (cells, codes) were drawn with exactly `probabilities` (cells, codes;
+    rows sum to 1).
 
-    Fails right code at most once in 1/false_fail runs. A code of probability 0 must never occur. Raises TooFewSamplesError when a cell with
-    more than one possible code has fewer than 100 samples, or when no cell has two codes expected 10 times each.
+    Fails right code at most once in 1/false_fail runs. A code of probability 0 must never occur.
+    Raises TooFewSamplesError when a cell with more than one possible code has fewer than 100
+    samples, or when no cell has two codes expected 10 times each.
     """
     counts, probabilities, samples = _checked(counts, probabilities)
     impossible = np.argwhere((probabilities == 0) & (counts > 0))
     assert not len(impossible), (
-        f"impossible code {impossible[0][1]} occurred {counts[tuple(impossible[0])]} times in cell {impossible[0][0]}"
+        f"impossible code {impossible[0][1]} occurred {counts[tuple(impossible[0])]} times in cell "
+        f"{impossible[0][0]}"
     )
     merged = _merge(probabilities, samples)
     _assert_each_code(counts, probabilities, samples, EXACT_SHARE * false_fail)
     if merged.freedom == 0:
         return
-    statistic = _g_statistic(merged.add_up(counts), merged.add_up(probabilities * samples[:, None])) / merged.williams
+    statistic = (
+        _g_statistic(merged.add_up(counts), merged.add_up(probabilities * samples[:, None]))
+        / merged.williams
+    )
     p_value = stats.chi2.sf(statistic, merged.freedom)
     assert p_value > POOLED_SHARE * false_fail, (
-        f"frequencies: G = {statistic:.1f} on {merged.freedom} degrees of freedom, p = {p_value:.2g}"
+        f"frequencies: G = {statistic:.1f} on {merged.freedom} degrees of freedom, p = "
+        f"{p_value:.2g}"
     )
 
 
 def power(probabilities, wrong_probabilities, samples, false_fail=1e-6):
-    """Probability that `assert_frequencies(…, probabilities, false_fail)` fails counts of `wrong_probabilities`, `samples` per cell.
+    """Probability that `assert_frequencies(…, probabilities, false_fail)` fails counts of
+    `wrong_probabilities`, `samples` per cell.
 
-    A lower bound: the larger of the pooled G test's power, by the noncentral chi² with noncentrality 2 Σ n q log(q/p), and the power of the
-    one most telling code, by the binomial law.
+    A lower bound: the larger of the pooled G test's power, by the noncentral chi² with
+    noncentrality 2 Σ n q log(q/p), and the power of the one most telling code, by the binomial law.
     """
     probabilities, wrong = np.atleast_2d(probabilities), np.atleast_2d(wrong_probabilities)
     sizes = np.broadcast_to(np.asarray(samples), (len(probabilities),))
@@ -70,14 +88,17 @@ def power(probabilities, wrong_probabilities, samples, false_fail=1e-6):
     expected, drawn = (merged.add_up(table * sizes[:, None]) for table in (probabilities, wrong))
     critical = stats.chi2.isf(POOLED_SHARE * false_fail, merged.freedom)
     pooled = stats.ncx2.sf(critical, merged.freedom, max(0.0, _g_statistic(drawn, expected)))
-    return float(max(pooled, _power_of_codes(probabilities, wrong, sizes, EXACT_SHARE * false_fail)))
+    return float(
+        max(pooled, _power_of_codes(probabilities, wrong, sizes, EXACT_SHARE * false_fail))
+    )
 
 
 def assert_mean(samples, expected, false_fail=1e-6):
-    """Assert that the mean of independent `samples`, or of a pair (mean, standard error), is `expected`.
+    """Assert that the mean of independent `samples`, or of a pair (mean, standard error), is
+    `expected`.
 
-    Student's t at the stated rate for samples (100 at least, else TooFewSamplesError), normal for a pair. It leans on the central limit
-    theorem: give it light tails, or many samples.
+    Student's t at the stated rate for samples (100 at least, else TooFewSamplesError), normal for a
+    pair. It leans on the central limit theorem: give it light tails, or many samples.
     """
     if isinstance(samples, tuple):
         mean, error = samples
@@ -100,18 +121,26 @@ def detectable(standard_error, false_fail=1e-6, miss=1e-3):
 
 def _checked(counts, probabilities):
     counts, probabilities = np.atleast_2d(counts), np.atleast_2d(np.asarray(probabilities, float))
-    assert counts.shape == probabilities.shape, f"counts {counts.shape}, probabilities {probabilities.shape}"
+    assert counts.shape == probabilities.shape, (
+        f"counts {counts.shape}, probabilities {probabilities.shape}"
+    )
     assert np.all(probabilities >= 0), "probabilities must be 0 or more"
-    assert np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-9), "rows of probabilities must sum to 1"
+    assert np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-9), (
+        "rows of probabilities must sum to 1"
+    )
     samples = counts.sum(axis=1)
     short = ((probabilities > 0).sum(axis=1) > 1) & (samples < LEAST_SAMPLES)
     if short.any():
-        raise TooFewSamplesError(f"cell {short.argmax()} has {samples[short.argmax()]} samples, {LEAST_SAMPLES} needed")
+        raise TooFewSamplesError(
+            f"cell {short.argmax()} has {samples[short.argmax()]} samples, {LEAST_SAMPLES} needed"
+        )
     return counts, probabilities, samples
 
 
 def _merge(probabilities, samples):
-    """Group the codes of each cell, in order, until every group is expected 10 times or more; what is left over joins the last group."""
+    """Group the codes of each cell, in order, until every group is expected 10 times or more; what
+    is left over joins the last group.
+    """
     bins = np.empty(probabilities.shape, int)
     first, inverse_sum, cells_judged = 0, 0.0, 0
     for cell, (row, n) in enumerate(zip(probabilities, samples, strict=True)):
@@ -138,13 +167,17 @@ def _groups(expected):
 
 
 def _g_statistic(observed, expected):
-    """2 Σ o log(o/e): twice the log-likelihood ratio; expected counts are positive after merging, save in cells of no possible code."""
+    """2 Σ o log(o/e): twice the log-likelihood ratio; expected counts are positive after merging,
+    save in cells of no possible code.
+    """
     seen = observed > 0
     return 2 * np.sum(observed[seen] * np.log(observed[seen] / expected[seen]))
 
 
 def _critical_counts(probabilities, samples, level):
-    """Counts (low, high) that a single code stays within but for `level`, shared evenly by both sides of all codes that can go wrong."""
+    """Counts (low, high) that a single code stays within but for `level`, shared evenly by both
+    sides of all codes that can go wrong.
+    """
     side = level / (2 * max(1, np.sum((probabilities > 0) & (probabilities < 1))))
     law = stats.binom(samples[:, None], probabilities)
     return law.ppf(side), law.isf(side)
@@ -157,7 +190,10 @@ def _assert_each_code(counts, probabilities, samples, level):
         cell, code = wrong[0]
         expected = probabilities[cell, code] * samples[cell]
         allowed = f"{low[cell, code]:.0f} to {high[cell, code]:.0f} allowed"
-        raise AssertionError(f"cell {cell}, code {code}: {counts[cell, code]} counts, {expected:.1f} expected, {allowed}")
+        raise AssertionError(
+            f"cell {cell}, code {code}: {counts[cell, code]} counts, {expected:.1f} expected, "
+            f"{allowed}"
+        )
 
 
 def _power_of_codes(probabilities, wrong, samples, level):

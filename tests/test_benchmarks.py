@@ -1,7 +1,9 @@
-"""The benchmarks compare like with like: both sides of a race give the same numbers without noise and the same spread with it.
+"""The benchmarks compare like with like: both sides of a race give the same numbers without noise
+and the same spread with it.
 
-Nothing is timed here. Statistical tests compare two samples by z-scores with a bound of 6: a false fail in 5e8 comparisons. With the sizes
-below a standard deviation that is off by 5 % is found with certainty (z above 12), and one of the tests shows that it is.
+Nothing is timed here. Statistical tests compare two samples by z-scores with a bound of 6: a false
+fail in 5e8 comparisons. With the sizes below a standard deviation that is off by 5 % is found with
+certainty (z above 12), and one of the tests shows that it is.
 """
 
 import argparse
@@ -48,7 +50,11 @@ def test_noisy_products_without_noise(load):
     work = races.noisy_work(sigma_lsb=0.0, batch=7, inputs=96, neurons=33)
     expected = races.noisy_by_kernels(work)().copy()
     assert np.ptp(expected) > 50
-    for way in (races.noisy_by_chip(work), races.noisy_by_torch(work), races.noisy_by_torch(work, lumped=True)):
+    for way in (
+        races.noisy_by_chip(work),
+        races.noisy_by_torch(work),
+        races.noisy_by_torch(work, lumped=True),
+    ):
         np.testing.assert_array_equal(way(), expected)
 
 
@@ -80,7 +86,10 @@ def test_crossbars_without_noise(batch, reads, load):
 
 def spread_z(ours, theirs, expected):
     """z of the difference of two mean squares around the same expectation."""
-    squares = [(np.asarray(codes, np.float64).reshape(expected.shape) - expected).ravel() ** 2 for codes in (ours, theirs)]
+    squares = [
+        (np.asarray(codes, np.float64).reshape(expected.shape) - expected).ravel() ** 2
+        for codes in (ours, theirs)
+    ]
     error = np.sqrt(sum(np.var(each) / each.size for each in squares))
     return (squares[0].mean() - squares[1].mean()) / error
 
@@ -88,7 +97,11 @@ def spread_z(ours, theirs, expected):
 def neuron_spread(load, sigma, torch_sigma):
     make = load("_neuron_races").neuron_race
     shape = (8, 256, 32)
-    one, other, none = make(8, sigma, shape=shape), make(8, torch_sigma, shape=shape), make(8, 0.0, shape=shape)
+    one, other, none = (
+        make(8, sigma, shape=shape),
+        make(8, torch_sigma, shape=shape),
+        make(8, 0.0, shape=shape),
+    )
     return spread_z(one.ours(), other.theirs(), none.ours().astype(np.float64))
 
 
@@ -102,7 +115,9 @@ def test_another_noise_is_seen(load):
 
 def test_noisy_products_have_the_same_noise(load):
     races = load("_product_races")
-    work, quiet = (races.noisy_work(8.0 * on, 2.0 * on, batch=200, inputs=96, neurons=200) for on in (1, 0))
+    work, quiet = (
+        races.noisy_work(8.0 * on, 2.0 * on, batch=200, inputs=96, neurons=200) for on in (1, 0)
+    )
     expected = races.noisy_by_torch(quiet)().numpy().astype(np.float64)
     ours, chip = races.noisy_by_kernels(work)(), races.noisy_by_chip(work)()
     np.testing.assert_array_equal(ours, chip)  # the same random numbers too
@@ -114,7 +129,12 @@ def test_noisy_products_have_the_same_noise(load):
 
 def test_crossbars_have_the_same_noise(load):
     races = load("_crossbar_races")
-    noisy, quiet = (races.crossbar_race("", races.crossbar_work(2, 64, sigma, inputs=96, columns=40, rows=40), 1.0) for sigma in (1.0, 0.0))
+    noisy, quiet = (
+        races.crossbar_race(
+            "", races.crossbar_work(2, 64, sigma, inputs=96, columns=40, rows=40), 1.0
+        )
+        for sigma in (1.0, 0.0)
+    )
     assert abs(spread_z(noisy.ours(), noisy.theirs(), quiet.ours().astype(np.float64))) < 6
 
 
@@ -123,7 +143,9 @@ def test_gibbs_samples_the_same_posterior(load):
     ours, theirs = race.ours()[0], race.theirs().numpy().T
     for power in (1, 2):
         one, other = ours**power, theirs**power
-        z = (one.mean(axis=0) - other.mean(axis=0)) / np.sqrt((one.var(axis=0) + other.var(axis=0)) / len(one))
+        z = (one.mean(axis=0) - other.mean(axis=0)) / np.sqrt(
+            (one.var(axis=0) + other.var(axis=0)) / len(one)
+        )
         assert np.abs(z).max() < 6
 
 
@@ -164,9 +186,14 @@ def test_a_simulator_that_fails_stops_nothing(load, monkeypatch, capsys):
     def broken(work):
         raise OSError("no such tile")
 
-    monkeypatch.setattr(peers, "PEERS", (("absent", "no_such_package", broken), ("broken", "json", broken)))
+    monkeypatch.setattr(
+        peers, "PEERS", (("absent", "no_such_package", broken), ("broken", "json", broken))
+    )
     assert list(peers.peer_races()) == []
-    assert capsys.readouterr().out == "absent: not installed\nbroken: could not run: OSError: no such tile\n"
+    assert (
+        capsys.readouterr().out
+        == "absent: not installed\nbroken: could not run: OSError: no such tile\n"
+    )
 
 
 # ---- figures
@@ -179,7 +206,10 @@ def test_exponents_of_a_power_law(load):
 
 
 def test_a_small_scaling(load, tmp_path):
-    scaling, axes = load("scaling"), {"batch": (1, 2), "width": (4, 8), "reads": (1, 2), "bits": (1, 2)}
+    scaling, axes = (
+        load("scaling"),
+        {"batch": (1, 2), "width": (4, 8), "reads": (1, 2), "bits": (1, 2)},
+    )
     measured = scaling.measure_all(axes, scaling.Size(batch=2, width=4, reads=2, bits=2), turns=1)
     figures = scaling.exponent_figures(axes, measured)
     assert len(figures) == 16

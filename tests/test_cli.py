@@ -1,4 +1,6 @@
-"""The command line: bad input ends with code 2, one clear line and nothing written; help needs none of the heavy packages."""
+"""The command line: bad input ends with code 2, one clear line and nothing written; help needs none
+of the heavy packages.
+"""
 
 import shlex
 import shutil
@@ -17,7 +19,18 @@ from stochsim.sweep.plan import Task
 from stochsim.sweep.store import STORE_VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "brevitas", "numba", "scipy", "pydantic", "numpy", "matplotlib", "sklearn", "skimage", "arviz_stats")
+HEAVY = (
+    "torch",
+    "brevitas",
+    "numba",
+    "scipy",
+    "pydantic",
+    "numpy",
+    "matplotlib",
+    "sklearn",
+    "skimage",
+    "arviz_stats",
+)
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -43,7 +56,14 @@ def modules_after(arguments: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["sweep", "--help"], ["report", "--help"], ["hardware", "show", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["sweep", "--help"],
+        ["report", "--help"],
+        ["hardware", "show", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert modules_after(arguments) == set()
@@ -59,7 +79,14 @@ def test_help_names_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixtur
         main(["--help"])
     said = capsys.readouterr().out
     assert end.value.code == 0
-    for word in ("sweep", "report", "hardware", "examples/first_light.toml", "Exit codes: 0 done, 2", "130"):
+    for word in (
+        "sweep",
+        "report",
+        "hardware",
+        "examples/first_light.toml",
+        "Exit codes: 0 done, 2",
+        "130",
+    ):
         assert word in said
 
 
@@ -83,14 +110,17 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("hardware show", "required: name"),
     ],
 )
-def test_a_wrong_command_ends_with_2(line: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_command_ends_with_2(
+    line: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(shlex.split(line))
     assert end.value.code == 2
     assert complaint in capsys.readouterr().err
 
 
-# Bad input of a sweep: one line, nothing written. What each line says in full is in sweep/test_study.py.
+# Bad input of a sweep: one line, nothing written. What each line says in full is in
+# sweep/test_study.py.
 
 
 @pytest.mark.parametrize(
@@ -104,11 +134,17 @@ def test_a_wrong_command_ends_with_2(line: str, complaint: str, capsys: pytest.C
         ({"hardware__noise": {"read_sigma": float("nan")}}, ["'read_sigma' = nan", "finite"]),
         ({"grid__rho": [-1]}, ["'rho.0' = -1"]),
         ({"grid__rho": [0.5]}, ["rho = 0.5 has no default price", "reliability.e0_j"]),
-        ({"hardware__preset": "digital"}, ["hardware preset 'digital' is unknown", "did you mean 'digital-45nm'"]),
+        (
+            {"hardware__preset": "digital"},
+            ["hardware preset 'digital' is unknown", "did you mean 'digital-45nm'"],
+        ),
         ({"hardware": {"file": "none.toml"}}, ["none.toml: cannot be read"]),
         ({"version": 3}, ["'version' = 3", "should be 1"]),
         ({"measure__stimuli": 10**6}, ["'measure.stimuli' = 1000000", "at most 12000"]),
-        ({"data": {"kind": "digits", "size": 8, "components": 64}}, ["'components' = 64", "rank 61"]),
+        (
+            {"data": {"kind": "digits", "size": 8, "components": 64}},
+            ["'components' = 64", "rank 61"],
+        ),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, dict) else "",
 )
@@ -122,7 +158,9 @@ def test_a_bad_study_ends_with_2_and_nothing_written(
 
 
 @pytest.mark.parametrize("content", [None, "version = = 1", "\x00\xff"])
-def test_a_study_that_cannot_be_read(content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_that_cannot_be_read(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     study = tmp_path / "study.toml"
     if content is not None:
         study.write_text(content, encoding="latin-1")
@@ -137,7 +175,10 @@ def test_without_out_the_run_is_named_after_the_study(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "mine").write_text("a file")
-    assert refused(["sweep", str(write_study(tmp_path, "mine.toml"))], capsys) == "runs/mine: is a file, not a run's folder"
+    assert (
+        refused(["sweep", str(write_study(tmp_path, "mine.toml"))], capsys)
+        == "runs/mine: is a file, not a run's folder"
+    )
 
 
 def _truncate(run: Path) -> None:
@@ -185,29 +226,52 @@ def _one_artifact(task: Task, needs: dict[str, Path], folder: Path) -> tuple[dic
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
     """A run in which only the decoder is done."""
-    return store_answers(tmp_path / "begun", study_of(), _one_artifact, lambda task: task.kind != "decoder")
+    return store_answers(
+        tmp_path / "begun", study_of(), _one_artifact, lambda task: task.kind != "decoder"
+    )
 
 
 @pytest.mark.parametrize("command", ["sweep", "report"])
-@pytest.mark.parametrize(("damage", "complaint"), BROKEN, ids=lambda part: getattr(part, "__name__", ""))
+@pytest.mark.parametrize(
+    ("damage", "complaint"), BROKEN, ids=lambda part: getattr(part, "__name__", "")
+)
 def test_a_run_that_is_not_whole_is_refused_and_left_as_it_is(
-    damage: Any, complaint: str, command: str, begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damage: Any,
+    complaint: str,
+    command: str,
+    begun: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     damage(begun)
     before = {path: path.read_bytes() if path.is_file() else b"" for path in begun.rglob("*")}
-    arguments = [command, str(write_study(tmp_path)), "--out", str(begun)] if command == "sweep" else [command, str(begun)]
+    arguments = (
+        [command, str(write_study(tmp_path)), "--out", str(begun)]
+        if command == "sweep"
+        else [command, str(begun)]
+    )
     assert complaint in refused(arguments, capsys)
-    assert {path: path.read_bytes() if path.is_file() else b"" for path in begun.rglob("*")} == before
+    assert {
+        path: path.read_bytes() if path.is_file() else b"" for path in begun.rglob("*")
+    } == before
 
 
 def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(["report", str(tmp_path / "none")], capsys) == f"{tmp_path}/none: not a run (no store.sqlite)"
+    assert (
+        refused(["report", str(tmp_path / "none")], capsys)
+        == f"{tmp_path}/none: not a run (no store.sqlite)"
+    )
     Store.create_or_open(tmp_path / "run").close()
-    assert refused(["report", str(tmp_path / "run")], capsys) == f"{tmp_path}/run: the run has not begun: nothing to report"
+    assert (
+        refused(["report", str(tmp_path / "run")], capsys)
+        == f"{tmp_path}/run: the run has not begun: nothing to report"
+    )
     assert not list((tmp_path / "run").glob("report*"))
 
 
-def test_report_of_a_run_that_has_just_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_a_run_that_has_just_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = store_answers(tmp_path / "run", study_of(), _one_artifact, lambda task: True)
     assert main(["report", str(run)]) == 0
     assert "11 of 11 tasks not stored yet" in capsys.readouterr().out
@@ -217,8 +281,23 @@ def test_report_of_a_run_that_has_just_begun(tmp_path: Path, capsys: pytest.Capt
 # Hardware
 
 PRESETS = [
-    *("digital-28nm", "digital-45nm", "in-memory-28nm", "pbit-cmos", "pbit-tunnel-junction", "pcm-array", "pcm-array-1-month"),
-    *("pcm-hermes-array", "rram-array", "rram-array-1-day", "sram-array-28nm", "sram-near-threshold", "thermal-floor"),
+    *(
+        "digital-28nm",
+        "digital-45nm",
+        "in-memory-28nm",
+        "pbit-cmos",
+        "pbit-tunnel-junction",
+        "pcm-array",
+        "pcm-array-1-month",
+    ),
+    *(
+        "pcm-hermes-array",
+        "rram-array",
+        "rram-array-1-day",
+        "sram-array-28nm",
+        "sram-near-threshold",
+        "thermal-floor",
+    ),
 ]
 
 
@@ -245,26 +324,41 @@ def test_hardware_show_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "my-chip" in capsys.readouterr().out
 
 
-def test_hardware_show_tells_what_a_chip_inherits_and_its_own_knobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = "name = 'mine'\ninherits = 'rram-array-1-day'\nsources = ['my bench']\n[array]\ncolumns_per_converter = 8\n"
+def test_hardware_show_tells_what_a_chip_inherits_and_its_own_knobs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "name = 'mine'\ninherits = 'rram-array-1-day'\nsources = ['my "
+        "bench']\n[array]\ncolumns_per_converter = 8\n"
+    )
     (tmp_path / "mine.toml").write_text(text + "[timing]\nclock_hz = 1e8\n")
     assert main(["hardware", "show", str(tmp_path / "mine.toml")]) == 0
     said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "inherits mine.toml -> rram-array-1-day -> rram-array" in said
-    for line in ("source my bench", "array.columns_per_converter 8", "timing.clock_hz 100000000.0", "array.cells.age_s 86400.0"):
+    for line in (
+        "source my bench",
+        "array.columns_per_converter 8",
+        "timing.clock_hz 100000000.0",
+        "array.cells.age_s 86400.0",
+    ):
         assert line in said
 
 
-def test_hardware_show_of_an_unknown_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hardware_show_of_an_unknown_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert (
-        refused(["hardware", "show", "digital-45mn"], capsys) == "hardware preset 'digital-45mn' is unknown: did you mean 'digital-45nm'?"
+        refused(["hardware", "show", "digital-45mn"], capsys)
+        == "hardware preset 'digital-45mn' is unknown: did you mean 'digital-45nm'?"
     )
     (tmp_path / "chip.toml").write_text("nam = 'x'")
     line = refused(["hardware", "show", str(tmp_path / "chip.toml")], capsys)
     assert line == f"{tmp_path}/chip.toml:1: unknown key 'nam': did you mean 'name'?"
 
 
-def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -274,7 +368,12 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, c
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:
-    with subprocess.Popen([*CLI, "hardware", "show", "digital-45nm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*CLI, "hardware", "show", "digital-45nm"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(60) == 141
@@ -284,7 +383,9 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 
 def test_as_a_module_and_as_a_command() -> None:
     for command in (CLI, [str(Path(sys.executable).with_name("stochsim"))]):
-        done = subprocess.run([*command, "hardware", "show", "nothing"], capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run(
+            [*command, "hardware", "show", "nothing"], capture_output=True, text=True, cwd=ROOT
+        )
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("stochsim: hardware preset 'nothing' is unknown: valid: ")
         assert len(done.stderr.splitlines()) == 1

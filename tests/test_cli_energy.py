@@ -1,4 +1,6 @@
-"""`stochsim energy list` and `show`: every price and fact with what is behind it, and misspelt names."""
+"""`stochsim energy list` and `show`: every price and fact with what is behind it, and misspelt
+names.
+"""
 
 import subprocess
 import sys
@@ -34,18 +36,32 @@ def test_list_names_every_price_then_every_fact(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("kind", ["adc", "memory", "weight_memory", "float_add"])
 def test_list_of_one_kind(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(["list", "--kind", kind], capsys)
-    assert {PRICES[line.split()[0]].kind for line in lines[1:]} == {"memory" if kind == "weight_memory" else kind}
+    assert {PRICES[line.split()[0]].kind for line in lines[1:]} == {
+        "memory" if kind == "weight_memory" else kind
+    }
 
 
 @pytest.mark.parametrize("name", PRICES)
 def test_show_tells_all_about_a_price(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(said(["show", name], capsys))
     shown = price(name)
-    for part in (name, shown.unit, shown.source, shown.tag, shown.note, *shown.parameters, *shown.required):
+    for part in (
+        name,
+        shown.unit,
+        shown.source,
+        shown.tag,
+        shown.note,
+        *shown.parameters,
+        *shown.required,
+    ):
         assert part in text
-    assert any(line.split()[-1:] == ["energy"] for line in text.splitlines()) == (not shown.required)
+    assert any(line.split()[-1:] == ["energy"] for line in text.splitlines()) == (
+        not shown.required
+    )
     assert ("unverified: " in text) == (shown.tag == "unv")
-    assert ("held: " in text) == any(abs(bound) < 1e300 for bounds in shown.valid.values() for bound in bounds)
+    assert ("held: " in text) == any(
+        abs(bound) < 1e300 for bounds in shown.valid.values() for bound in bounds
+    )
 
 
 def test_show_gives_the_check_values(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +71,9 @@ def test_show_gives_the_check_values(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_show_takes_parameters(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = said(["show", "adc-accelergy", "--set", "frequency_hz=1e9", "--set", "node_nm=32"], capsys)
+    lines = said(
+        ["show", "adc-accelergy", "--set", "frequency_hz=1e9", "--set", "node_nm=32"], capsys
+    )
     assert ["12", "133 pJ"] in [line.split(maxsplit=1) for line in lines]
     assert any("from 4" in line for line in lines)
     assert "watts = 0.5" in "\n".join(said(["show", "leakage-power", "--set", "watts=0.5"], capsys))
@@ -69,14 +87,25 @@ def test_show_tells_about_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "complaint"),
     [
         (["show", "adc-zigzag"], "price 'adc-zigzag' is unknown: did you mean 'adc-zigzag-28nm'?"),
-        (["show", "over-scaling-edn"], "price 'over-scaling-edn' is unknown: did you mean 'over-scaling-eden'?"),
+        (
+            ["show", "over-scaling-edn"],
+            "price 'over-scaling-edn' is unknown: did you mean 'over-scaling-eden'?",
+        ),
         (["list", "--kind", "adcs"], "kind of price 'adcs' is unknown: did you mean 'adc'?"),
-        (["show", "adc-accelergy", "--set", "frequency=1"], "parameter 'frequency' is unknown: did you mean 'frequency_hz'?"),
-        (["show", "adc-accelergy", "--set", "frequency_hz=-1"], "should be finite and not negative"),
+        (
+            ["show", "adc-accelergy", "--set", "frequency=1"],
+            "parameter 'frequency' is unknown: did you mean 'frequency_hz'?",
+        ),
+        (
+            ["show", "adc-accelergy", "--set", "frequency_hz=-1"],
+            "should be finite and not negative",
+        ),
         (["show", "mac-rekhi", "--set", "bits=1"], "'mac-rekhi' is a fact, not a price"),
     ],
 )
-def test_what_is_misspelt_ends_with_2_and_the_nearest(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_misspelt_ends_with_2_and_the_nearest(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert complaint in refused(arguments, capsys)
 
 
@@ -88,7 +117,9 @@ def test_what_is_misspelt_ends_with_2_and_the_nearest(arguments: list[str], comp
         (["show", "adc-walden", "--set", "fom_fj"], "should be like frequency_hz=1e8"),
     ],
 )
-def test_a_wrong_command_ends_with_2(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_command_ends_with_2(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(["energy", *arguments])
     assert end.value.code == 2
@@ -99,14 +130,23 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["energy", "--help"])
     text = capsys.readouterr().out
-    for word in ("list", "show", "bill", "--kind adc", "[prices.parameters.adc]", "[prices.scaling]", "unv"):
+    for word in (
+        "list",
+        "show",
+        "bill",
+        "--kind adc",
+        "[prices.parameters.adc]",
+        "[prices.scaling]",
+        "unv",
+    ):
         assert word in text
 
 
 def test_the_book_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom stochsim.cli import main\nmain(['energy', 'show', 'adc-walden'])\n"
-        "print('loaded:', *({'torch', 'numba', 'numpy', 'scipy', 'matplotlib', 'brevitas'} & set(sys.modules)))"
+        "print('loaded:', *({'torch', 'numba', 'numpy', 'scipy', 'matplotlib', 'brevitas'} & "
+        "set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

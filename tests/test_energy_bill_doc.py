@@ -1,4 +1,6 @@
-"""docs/energy_bill.md runs, and its hand calculation is the software's bill, product by product, to 1e-12 relative."""
+"""docs/energy_bill.md runs, and its hand calculation is the software's bill, product by product, to
+1e-12 relative.
+"""
 
 import re
 from pathlib import Path
@@ -27,25 +29,37 @@ def page():
 def test_every_product_and_every_sum(page, chip):
     bill, by_hand = page[chip], page[f"{chip}_by_hand"]
     found = {(row["layer"], row["part"]): row["joules"] for row in bill.table()}
-    assert found == {(layer, part): close(joules) for layer, parts in by_hand.items() for part, joules in parts.items()}
+    assert found == {
+        (layer, part): close(joules)
+        for layer, parts in by_hand.items()
+        for part, joules in parts.items()
+    }
     for layer, parts in by_hand.items():
         assert bill.energy_by_layer[layer].total_j == close(sum(parts.values()))
     for part in PARTS:
-        assert bill.energy.parts[part] == close(sum(parts.get(part, 0.0) for parts in by_hand.values()))
+        assert bill.energy.parts[part] == close(
+            sum(parts.get(part, 0.0) for parts in by_hand.values())
+        )
     assert bill.total_j == close(sum(sum(parts.values()) for parts in by_hand.values()))
 
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_every_count_and_every_cycle(page, chip):
     bill = page[chip]
-    counted = {layer: {one.kind: count for one, count in found.items()} for layer, found in bill.operations.items()}
+    counted = {
+        layer: {one.kind: count for one, count in found.items()}
+        for layer, found in bill.operations.items()
+    }
     assert counted == page[f"{chip}_counts_by_hand"]
     assert bill.cycles == page[f"{chip}_cycles_by_hand"]
 
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_widths_of_accumulators(page, chip):
-    widths = {layer: [one.args for one in found if one.kind == "add"] for layer, found in page[chip].operations.items()}
+    widths = {
+        layer: [one.args for one in found if one.kind == "add"]
+        for layer, found in page[chip].operations.items()
+    }
     assert widths == {"layer 1": [(26,)], "layer 2": [(23,)]}
 
 
@@ -72,11 +86,24 @@ def test_the_printed_bills_are_the_software_s(page):
 
 def test_the_hand_calculation_takes_nothing_from_the_software():
     """In its lines no name but numbers of the page's own; the wrong twin of a count is seen."""
-    lines = [line for block in blocks(TEXT, "python") for line in block.text.splitlines() if "_by_hand" in line or "_j = " in line]
+    lines = [
+        line
+        for block in blocks(TEXT, "python")
+        for line in block.text.splitlines()
+        if "_by_hand" in line or "_j = " in line
+    ]
     assert len(lines) > 8
-    assert not any(word in line for line in lines for word in ("chain_bill", "preset", "digital.", "array.", "price("))
+    assert not any(
+        word in line
+        for line in lines
+        for word in ("chain_bill", "preset", "digital.", "array.", "price(")
+    )
 
 
 def test_a_wrong_hand_number_is_seen(page):
-    wrong = run_python(TEXT.replace("392 * 5 * 7 * 128 * line_j", "392 * 5 * 800 * line_j"), "wrong")
-    assert wrong["array_by_hand"]["layer 1"]["array"] != close(page["array"].energy_by_layer["layer 1"].array_j)
+    wrong = run_python(
+        TEXT.replace("392 * 5 * 7 * 128 * line_j", "392 * 5 * 800 * line_j"), "wrong"
+    )
+    assert wrong["array_by_hand"]["layer 1"]["array"] != close(
+        page["array"].energy_by_layer["layer 1"].array_j
+    )

@@ -1,4 +1,5 @@
-"""The import arrows: a folder imports only what stands to its right, torch stays in three places, and the front door loads nothing heavy.
+"""The import arrows: a folder imports only what stands to its right, torch stays in three places,
+and the front door loads nothing heavy.
 
 Imports are read from the sources, those inside functions too.
 """
@@ -32,20 +33,32 @@ ORDER = (
     "stochsim.energy",
     "stochsim_kernels",
 )
-"""From left to right; an import goes to a later name. `stochsim` is the package's own __init__, the front door."""
+"""From left to right; an import goes to a later name.
+
+`stochsim` is the package's own __init__, the front door.
+"""
 
 LEAVES = {"stochsim.errors", "stochsim.keys", "stochsim.lazy", "stochsim.settings"}
 """What all of stochsim may import, and what imports nothing of it but other leaves."""
 
-TORCH_PLACES = ("stochsim/conversion/", "stochsim/networks/", "stochsim/training/", "stochsim/deploy/export.py", "benchmarks/")
+TORCH_PLACES = (
+    "stochsim/conversion/",
+    "stochsim/networks/",
+    "stochsim/training/",
+    "stochsim/deploy/export.py",
+    "benchmarks/",
+)
 TORCH_PACKAGES = {"torch", "brevitas"}
 KERNEL_PACKAGES = {"llvmlite", "numba", "numpy", "stochsim_kernels"}
 TWIN_PACKAGES = KERNEL_PACKAGES | {"scipy"}
-"""The slow twins (reference*.py) are oracles, so they may lean on SciPy; no compiled kernel does."""
+"""The slow twins (reference*.py) are oracles, so they may lean on SciPy; no compiled kernel does.
+"""
 
 
 def sources(root: Path) -> list[Path]:
-    return sorted(path for top in ("stochsim", "kernels", "benchmarks") for path in (root / top).rglob("*.py"))
+    return sorted(
+        path for top in ("stochsim", "kernels", "benchmarks") for path in (root / top).rglob("*.py")
+    )
 
 
 def module_of(path: Path, root: Path) -> str:
@@ -61,7 +74,9 @@ def room_of(module: str) -> str:
 
 
 def imports(path: Path, root: Path) -> Iterator[str]:
-    """Full names of all that a file imports; `from a import b` is a.b, and relative imports are made absolute."""
+    """Full names of all that a file imports; `from a import b` is a.b, and relative imports are
+    made absolute.
+    """
     package = module_of(path, root).split(".")[: None if path.name == "__init__.py" else -1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -70,20 +85,32 @@ def imports(path: Path, root: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             prefix = ".".join([*base, *([node.module] if node.module else [])])
             yield from (f"{prefix}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("import_module", "__import__"):
-            yield from (argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant))
+        elif isinstance(node, ast.Call) and getattr(
+            node.func, "attr", getattr(node.func, "id", "")
+        ) in ("import_module", "__import__"):
+            yield from (
+                argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)
+            )
 
 
 def target_room(name: str, root: Path) -> str:
-    """The room that an imported name lives in: `stochsim.Hardware` is a name of the front door, `stochsim.hardware` a folder."""
+    """The room that an imported name lives in: `stochsim.Hardware` is a name of the front door,
+    `stochsim.hardware` a folder.
+    """
     room = room_of(name)
-    if room.startswith("stochsim.") and not any((root / Path(*room.split("."))).with_suffix(end).exists() for end in ("", ".py")):
+    if room.startswith("stochsim.") and not any(
+        (root / Path(*room.split("."))).with_suffix(end).exists() for end in ("", ".py")
+    ):
         return "stochsim"
     return room
 
 
 def arrow_fault(room: str, name: str, target: str) -> str:
-    if target == room or name == "stochsim.__version__" or (target in LEAVES and room != "stochsim_kernels"):
+    if (
+        target == room
+        or name == "stochsim.__version__"
+        or (target in LEAVES and room != "stochsim_kernels")
+    ):
         return ""
     if room in LEAVES:
         return "a leaf imports nothing of the project but leaves"
@@ -124,8 +151,16 @@ def test_the_arrows_hold() -> None:
         ("stochsim/energy/bill.py", "import stochsim.hardware.parts", "points back"),
         ("stochsim/energy/bill.py", "from stochsim import hardware", "points back"),
         ("stochsim/energy/bill.py", "from ..hardware import parts", "points back"),
-        ("stochsim/energy/bill.py", "def late():\n    from stochsim.sweep import collect", "points back"),
-        ("stochsim/energy/bill.py", "import importlib\nimportlib.import_module('stochsim.report')", "points back"),
+        (
+            "stochsim/energy/bill.py",
+            "def late():\n    from stochsim.sweep import collect",
+            "points back",
+        ),
+        (
+            "stochsim/energy/bill.py",
+            "import importlib\nimportlib.import_module('stochsim.report')",
+            "points back",
+        ),
         ("stochsim/energy/bill.py", "from stochsim import Hardware", "points back"),
         ("stochsim/energy/bill.py", "import torch.nn", "torch belongs"),
         ("stochsim/posterior/distances.py", "import stochsim.networks", "points back"),
@@ -134,7 +169,11 @@ def test_the_arrows_hold() -> None:
         ("stochsim/corner/new.py", "from stochsim.energy import Energy", "no place"),
         ("stochsim/__init__.py", "import torch", "torch belongs"),
         ("stochsim/data/patches.py", "from stochsim.models import SparseCoding", "points back"),
-        ("kernels/stochsim_kernels/neuron.py", "from stochsim.settings import Settings", "points back"),
+        (
+            "kernels/stochsim_kernels/neuron.py",
+            "from stochsim.settings import Settings",
+            "points back",
+        ),
         ("kernels/stochsim_kernels/neuron.py", "import scipy.special", "kernels take"),
     ],
 )
@@ -147,15 +186,27 @@ def test_a_forbidden_import_is_found(tmp_path: Path, place: str, line: str, rule
 @pytest.mark.parametrize(
     ("place", "line"),
     [
-        ("stochsim/sweep/collect.py", "from stochsim.deploy import Chip\nfrom stochsim import energy\nfrom . import store"),
-        ("stochsim/networks/layers.py", "import torch\nimport brevitas.nn\nfrom stochsim.settings import Settings"),
+        (
+            "stochsim/sweep/collect.py",
+            "from stochsim.deploy import Chip\nfrom stochsim import energy\nfrom . import store",
+        ),
+        (
+            "stochsim/networks/layers.py",
+            "import torch\nimport brevitas.nn\nfrom stochsim.settings import Settings",
+        ),
         ("stochsim/deploy/export.py", "import torch\nfrom stochsim.networks import FeedForward"),
         ("stochsim/settings.py", "from stochsim import keys"),
         ("stochsim/__init__.py", "from stochsim.hardware import Hardware"),
-        ("benchmarks/speed.py", "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron"),
+        (
+            "benchmarks/speed.py",
+            "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron",
+        ),
         ("stochsim/sweep/plan.py", "from stochsim import __version__"),
         ("kernels/stochsim_kernels/reference.py", "from scipy import special"),
-        ("kernels/stochsim_kernels/neuron.py", "import math\nimport numba\nfrom stochsim_kernels import channel"),
+        (
+            "kernels/stochsim_kernels/neuron.py",
+            "import math\nimport numba\nfrom stochsim_kernels import channel",
+        ),
     ],
 )
 def test_an_allowed_import_is_not(tmp_path: Path, place: str, line: str) -> None:
@@ -166,7 +217,9 @@ def synthetic(root: Path, place: str, line: str) -> Path:
     """A tree with every room of ORDER, all of them empty but the file at `place`."""
     rooms = [room for room in ORDER if room.startswith("stochsim.")]
     for name in (*rooms, "stochsim_kernels"):
-        (root / ("kernels" if name == "stochsim_kernels" else "") / Path(*name.split("."))).mkdir(parents=True)
+        (root / ("kernels" if name == "stochsim_kernels" else "") / Path(*name.split("."))).mkdir(
+            parents=True
+        )
     for leaf in LEAVES:
         (root / Path(*leaf.split("."))).with_suffix(".py").touch()
     (root / place).parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +230,13 @@ def synthetic(root: Path, place: str, line: str) -> Path:
 def loaded_packages(code: str) -> set[str]:
     """Top-level packages in sys.modules of a fresh Python after `code`."""
     report = "\nimport sys; print('|'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code + report],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split("|")}
 
 
@@ -190,7 +249,10 @@ def test_importing_stochsim_loads_nothing_heavy() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     pytest.importorskip("stochsim.cli")
-    code = "import contextlib, stochsim.cli\nwith contextlib.suppress(SystemExit):\n    stochsim.cli.main(['--help'])"
+    code = (
+        "import contextlib, stochsim.cli\nwith contextlib.suppress(SystemExit):\n    "
+        "stochsim.cli.main(['--help'])"
+    )
     assert loaded_packages(code) & HEAVY == set()
 
 

@@ -25,7 +25,11 @@ def test_known_values(arguments: tuple, key: int) -> None:
 
 
 def test_a_known_draw() -> None:
-    assert generator(0, "stimuli").integers(0, 2**32, 3).tolist() == [44193940, 938875347, 2287076568]
+    assert generator(0, "stimuli").integers(0, 2**32, 3).tolist() == [
+        44193940,
+        938875347,
+        2287076568,
+    ]
 
 
 def test_names_are_told_apart_by_type() -> None:
@@ -47,7 +51,9 @@ def test_other_types_are_refused(arguments: tuple) -> None:
 
 def test_no_two_of_a_grid_collide() -> None:
     """50,000 keys of 64 bits: a collision by chance has probability 7e-11."""
-    names = list(itertools.product(range(100), ("reads", "blind", "decoder", "float", "full"), range(100)))
+    names = list(
+        itertools.product(range(100), ("reads", "blind", "decoder", "float", "full"), range(100))
+    )
     assert len({fold_in(key, *rest) for key, *rest in names}) == len(names)
 
 
@@ -59,6 +65,10 @@ def test_keys_fit_64_bits_and_spread_over_them() -> None:
 
 
 def test_generators_repeat_and_differ_by_purpose() -> None:
-    first, again, other = generator(5, "a").random(100), generator(5, "a").random(100), generator(5, "b").random(100)
+    first, again, other = (
+        generator(5, "a").random(100),
+        generator(5, "a").random(100),
+        generator(5, "b").random(100),
+    )
     assert (first == again).all()
     assert not (first == other).any()

@@ -13,13 +13,31 @@ import pytest
 import stochsim
 from stochsim import lazy
 
-HEAVY = {"torch", "brevitas", "numba", "scipy", "matplotlib", "sklearn", "skimage", "arviz_stats", "pydantic", "numpy"}
+HEAVY = {
+    "torch",
+    "brevitas",
+    "numba",
+    "scipy",
+    "matplotlib",
+    "sklearn",
+    "skimage",
+    "arviz_stats",
+    "pydantic",
+    "numpy",
+}
 
 
 def loaded_by(code: str) -> set[str]:
-    """Top-level packages in a fresh interpreter after this code, with what the interpreter had before it taken away."""
-    script = f"import sys; before = set(sys.modules)\n{code}\nimport json; print(json.dumps(sorted(set(sys.modules) - before)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    """Top-level packages in a fresh interpreter after this code, with what the interpreter had
+    before it taken away.
+    """
+    script = (
+        f"import sys; before = set(sys.modules)\n{code}\nimport json; "
+        f"print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 
@@ -44,7 +62,9 @@ def test_the_list_the_table_and_the_types_agree() -> None:
     in_table = [name for names in stochsim._FILES.values() for name in names]
     assert sorted(stochsim.__all__) == sorted(in_table)
     assert stochsim.__all__ == sorted(stochsim.__all__)
-    assert type_checking_imports(Path(str(stochsim.__file__))) == {module: set(names) for module, names in stochsim._FILES.items()}
+    assert type_checking_imports(Path(str(stochsim.__file__))) == {
+        module: set(names) for module, names in stochsim._FILES.items()
+    }
 
 
 def type_checking_imports(path: Path) -> dict[str, set[str]]:

@@ -1,4 +1,6 @@
-"""The README runs: its Python blocks one after another in one namespace, and its quick commands as they stand."""
+"""The README runs: its Python blocks one after another in one namespace, and its quick commands as
+they stand.
+"""
 
 import re
 import shlex
@@ -14,7 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 QUICK = {"--help", "--version", "hardware", "energy"}
-"""First words after `stochsim` of commands that end at once; of the others, the subcommand and the files named are checked."""
+"""First words after `stochsim` of commands that end at once; of the others, the subcommand and the
+files named are checked.
+"""
 
 
 class Block(NamedTuple):
@@ -34,14 +38,22 @@ def blocks(text: str, *languages: str) -> list[Block]:
 
 
 def commands(text: str, program: str) -> list[list[str]]:
-    """The commands in shell blocks that call `program`, as words; prompts and comments are dropped."""
-    lines = [line.removeprefix("$ ") for block in blocks(text, "bash", "sh", "console", "shell") for line in block.text.splitlines()]
+    """The commands in shell blocks that call `program`, as words; prompts and comments are
+    dropped.
+    """
+    lines = [
+        line.removeprefix("$ ")
+        for block in blocks(text, "bash", "sh", "console", "shell")
+        for line in block.text.splitlines()
+    ]
     words = [shlex.split(line, comments=True) for line in lines]
     return [command for command in words if command and Path(command[0]).name == program]
 
 
 def run_python(text: str, name: str) -> dict[str, Any]:
-    """Run the Python blocks in order in one namespace, which is returned; tracebacks show the file's own line numbers."""
+    """Run the Python blocks in order in one namespace, which is returned; tracebacks show the
+    file's own line numbers.
+    """
     namespace: dict[str, Any] = {"__name__": "readme"}
     for block in blocks(text, "python"):
         exec(compile("\n" * (block.line - 1) + block.text, name, "exec"), namespace)
@@ -69,15 +81,28 @@ def test_stochsim_commands_run(workplace: Path) -> None:
     for command in commands(README.read_text(encoding="utf-8"), "stochsim"):
         quick = command[1] in QUICK
         words = command[1:] if quick else [command[1], "--help"]
-        done = subprocess.run([stochsim, *words], capture_output=True, text=True, timeout=60, cwd=workplace)
+        done = subprocess.run(
+            [stochsim, *words], capture_output=True, text=True, timeout=60, cwd=workplace
+        )
         assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
-        missing = [word for word in command if word.startswith("examples/") and not (ROOT / word).exists()]
+        missing = [
+            word for word in command if word.startswith("examples/") and not (ROOT / word).exists()
+        ]
         assert not missing, f"{shlex.join(command)}: {missing}"
 
 
 def test_make_targets_exist() -> None:
-    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = {word for command in commands(README.read_text(encoding="utf-8"), "make") for word in command[1:] if "=" not in word}
+    targets = set(
+        re.findall(
+            r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
+    named = {
+        word
+        for command in commands(README.read_text(encoding="utf-8"), "make")
+        for word in command[1:]
+        if "=" not in word
+    }
     assert {"setup", "demo", "test", "lint", "bench"} <= targets
     assert named <= targets
 
@@ -103,7 +128,10 @@ b = a + 1
 def test_blocks_share_a_namespace_and_commands_are_words() -> None:
     assert run_python(SAMPLE, "sample")["b"] == 2
     assert commands(SAMPLE, "make") == [["make", "demo"]]
-    assert [command[1:] for command in commands(SAMPLE, "stochsim")] == [["hardware", "list"], ["--help"]]
+    assert [command[1:] for command in commands(SAMPLE, "stochsim")] == [
+        ["hardware", "list"],
+        ["--help"],
+    ]
 
 
 def test_a_broken_block_fails_and_says_where() -> None:

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 import pytest
 
-from stochsim.settings import SettingError, Settings, StochsimError, line_of, nearest, read_toml, write_toml
+from stochsim.settings import (
+    SettingError,
+    Settings,
+    StochsimError,
+    line_of,
+    nearest,
+    read_toml,
+    write_toml,
+)
 
 
 class Cat(Settings):
@@ -42,11 +50,17 @@ class House(Settings):
 
     animal: Annotated[Cat | Dog, pydantic.Field(discriminator="kind")]
     shelf: Shelf = Shelf()
-    rooms: Annotated[tuple[Annotated[int, pydantic.Field(ge=1)], ...], pydantic.Field(min_length=1)] = (1,)
+    rooms: Annotated[
+        tuple[Annotated[int, pydantic.Field(ge=1)], ...], pydantic.Field(min_length=1)
+    ] = (1,)
     colour: Literal["red", "blue"] | None = None
 
 
-GOOD: dict[str, Any] = {"animal": {"kind": "dog", "weight_kg": 3}, "shelf": {"low": 0.5}, "rooms": [1, 2]}
+GOOD: dict[str, Any] = {
+    "animal": {"kind": "dog", "weight_kg": 3},
+    "shelf": {"low": 0.5},
+    "rooms": [1, 2],
+}
 
 
 @pytest.mark.parametrize(
@@ -59,12 +73,30 @@ GOOD: dict[str, Any] = {"animal": {"kind": "dog", "weight_kg": 3}, "shelf": {"lo
         ({"animal": {"kind": "dgo", "weight_kg": 3}}, "'animal.kind' = 'dgo': did you mean 'dog'?"),
         ({"animal": {"kind": "fish"}}, "'animal.kind' = 'fish': valid: cat, dog"),
         ({"animal": {"weight_kg": 3}}, "'animal.kind' is missing"),
-        ({"animal": {"kind": "cat", "lives": 10}}, "animal.cat: 'lives' = 10: should be less than or equal to 9"),
-        ({"animal": {"kind": "cat", "lives": 3.0}}, "animal.cat: 'lives' = 3.0: should be a valid integer"),
-        ({"animal": {"kind": "cat", "lives": True}}, "animal.cat: 'lives' = True: should be a valid integer"),
-        ({"animal": {"kind": "dog", "weight_kg": "3"}}, "animal.dog: 'weight_kg' = '3': should be a valid number"),
-        ({"animal": {"kind": "dog", "weight_kg": float("nan")}}, "animal.dog: 'weight_kg' = nan: should be a finite number"),
-        ({"animal": {"kind": "dog", "weight_kg": float("inf")}}, "animal.dog: 'weight_kg' = inf: should be a finite number"),
+        (
+            {"animal": {"kind": "cat", "lives": 10}},
+            "animal.cat: 'lives' = 10: should be less than or equal to 9",
+        ),
+        (
+            {"animal": {"kind": "cat", "lives": 3.0}},
+            "animal.cat: 'lives' = 3.0: should be a valid integer",
+        ),
+        (
+            {"animal": {"kind": "cat", "lives": True}},
+            "animal.cat: 'lives' = True: should be a valid integer",
+        ),
+        (
+            {"animal": {"kind": "dog", "weight_kg": "3"}},
+            "animal.dog: 'weight_kg' = '3': should be a valid number",
+        ),
+        (
+            {"animal": {"kind": "dog", "weight_kg": float("nan")}},
+            "animal.dog: 'weight_kg' = nan: should be a finite number",
+        ),
+        (
+            {"animal": {"kind": "dog", "weight_kg": float("inf")}},
+            "animal.dog: 'weight_kg' = inf: should be a finite number",
+        ),
         ({"animal": 3}, "'animal' = 3: should be a table"),
         ({"shelf": [1]}, "'shelf' = (1,): should be a table"),
         ({"shelf": {"low": 2}}, "shelf: 'low' = 2.0: should be at most 'high' = 1.0"),
@@ -73,7 +105,11 @@ GOOD: dict[str, Any] = {"animal": {"kind": "dog", "weight_kg": 3}, "shelf": {"lo
         ({"rooms": [0]}, "'rooms.0' = 0: should be greater than or equal to 1"),
         ({"rooms": [1, 0, 2]}, "'rooms.1' = 0: should be greater than or equal to 1"),
         ({"colour": "green"}, "'colour' = 'green': should be 'red' or 'blue'"),
-        ({"rooms": [0], "colour": 1}, "'rooms.0' = 0: should be greater than or equal to 1; 'colour' = 1: should be 'red' or 'blue'"),
+        (
+            {"rooms": [0], "colour": 1},
+            "'rooms.0' = 0: should be greater than or equal to 1; 'colour' = 1: should be 'red' or "
+            "'blue'",
+        ),
     ],
 )
 def test_an_error_says_this_and_no_more(changes: dict[str, Any], message: str) -> None:
@@ -105,7 +141,9 @@ def test_settings_are_frozen_and_hashable() -> None:
 
 
 def test_integers_are_taken_for_floats_as_toml_writers_mean_them() -> None:
-    assert House.from_table(GOOD) == House.from_table(GOOD | {"animal": {"kind": "dog", "weight_kg": 3.0}})
+    assert House.from_table(GOOD) == House.from_table(
+        GOOD | {"animal": {"kind": "dog", "weight_kg": 3.0}}
+    )
 
 
 def test_toml_round_trip(tmp_path: Path) -> None:
@@ -118,7 +156,11 @@ def test_toml_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"rooms = [1,\n2\nx = 3\n", r"not valid TOML .*line 3"), (b"\xff\xfe", "not valid TOML"), (b"a = 1\na = 2\n", "not valid TOML")],
+    [
+        (b"rooms = [1,\n2\nx = 3\n", r"not valid TOML .*line 3"),
+        (b"\xff\xfe", "not valid TOML"),
+        (b"a = 1\na = 2\n", "not valid TOML"),
+    ],
 )
 def test_bad_toml_names_the_file_and_the_line(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "house.toml"
@@ -136,7 +178,12 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "sentence"),
-    [("bts", "did you mean 'bits'?"), ("BITS", "valid: bits, noise"), (7, "valid: bits, noise"), ("", "valid: bits, noise")],
+    [
+        ("bts", "did you mean 'bits'?"),
+        ("BITS", "valid: bits, noise"),
+        (7, "valid: bits, noise"),
+        ("", "valid: bits, noise"),
+    ],
 )
 def test_nearest(value: object, sentence: str) -> None:
     assert nearest(value, ["bits", "noise"]) == sentence
@@ -210,16 +257,29 @@ def test_the_line_of_a_key_before_bad_toml() -> None:
     [
         ({"romms": [1]}, [("romms",)], ["unknown key 'romms': did you mean 'rooms'?"]),
         ({"shelf": {"lo": 1}}, [("shelf", "lo")], ["unknown key 'shelf.lo': did you mean 'low'?"]),
-        ({"shelf": {"low": 2}}, [("shelf", "low")], ["'shelf.low' = 2.0: should be at most 'high' = 1.0"]),
-        ({"animal": {"kind": "dog"}}, [("animal", "dog", "weight_kg")], ["'animal.dog.weight_kg' is missing"]),
+        (
+            {"shelf": {"low": 2}},
+            [("shelf", "low")],
+            ["'shelf.low' = 2.0: should be at most 'high' = 1.0"],
+        ),
+        (
+            {"animal": {"kind": "dog"}},
+            [("animal", "dog", "weight_kg")],
+            ["'animal.dog.weight_kg' is missing"],
+        ),
         (
             {"rooms": [1, 0], "colour": 1},
             [("rooms", "1"), ("colour",)],
-            ["'rooms.1' = 0: should be greater than or equal to 1", "'colour' = 1: should be 'red' or 'blue'"],
+            [
+                "'rooms.1' = 0: should be greater than or equal to 1",
+                "'colour' = 1: should be 'red' or 'blue'",
+            ],
         ),
     ],
 )
-def test_an_error_knows_the_place_of_each_fault(changes: dict[str, Any], places: list[tuple[str, ...]], texts: list[str]) -> None:
+def test_an_error_knows_the_place_of_each_fault(
+    changes: dict[str, Any], places: list[tuple[str, ...]], texts: list[str]
+) -> None:
     with pytest.raises(SettingError) as caught:
         House.from_table(GOOD | changes, "house.toml")
     assert [fault.places[0] for fault in caught.value.faults] == places

@@ -1,4 +1,6 @@
-"""The benchmarks of training: their other sides are the same networks as ours, and their gates see what is wrong. Nothing is timed here."""
+"""The benchmarks of training: their other sides are the same networks as ours, and their gates see
+what is wrong. Nothing is timed here.
+"""
 
 import argparse
 import importlib
@@ -29,11 +31,15 @@ def tiny_training():
 @pytest.mark.parametrize("bits", [None, 4])
 @pytest.mark.parametrize("kind", ["single", "deep"])
 def test_the_other_side_of_training_is_the_same_network(kind, bits, tiny_training):
-    """What Brevitas's own forward pass, or torch's, answers is what our network answers on average, before its noise and last quantiser."""
+    """What Brevitas's own forward pass, or torch's, answers is what our network answers on average,
+    before its noise and last quantiser.
+    """
     speed, task = tiny_training
     network = task.floating(kind, 10).network
     if bits is not None:
-        network = speed.quantised_from_float(network, task.stimuli, bits, bits, bits, torch.Generator().manual_seed(0))
+        network = speed.quantised_from_float(
+            network, task.stimuli, bits, bits, bits, torch.Generator().manual_seed(0)
+        )
     plain = speed.Plain(network)
     with torch.no_grad():
         found, values = plain(task.stimuli), plain.read(task.stimuli)
@@ -50,7 +56,9 @@ def test_the_other_side_of_training_is_the_same_network(kind, bits, tiny_trainin
 
 
 def test_the_other_side_of_a_circuit_runs_to_the_mean_of_ours(tiny_training):
-    """Without the terms of its own that bend, 300 steps of the plain circuit end at the stationary mean in closed form."""
+    """Without the terms of its own that bend, 300 steps of the plain circuit end at the stationary
+    mean in closed form.
+    """
     speed, task = tiny_training
     network = task.floating("recurrent", 50).network
     with torch.no_grad(), speed.one_thread():
@@ -80,7 +88,9 @@ def test_training_is_timed_and_plotted(kind, tiny_training, tmp_path):
 
 @pytest.fixture(scope="module")
 def tiny_gates():
-    """The gates' module with 6 inputs and 6 neurons, its problem, and a trained single layer; other trainings take 600 steps."""
+    """The gates' module with 6 inputs and 6 neurons, its problem, and a trained single layer; other
+    trainings take 600 steps.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
         gates = importlib.import_module("_gates")
@@ -94,27 +104,37 @@ def tiny_gates():
 
 
 def test_covariances_of_the_optimum(tiny_gates):
-    """No covariance nearby costs less: the gradient of the objective is 0 there, and the posterior is the optimum at rho = 0 only."""
+    """No covariance nearby costs less: the gradient of the objective is 0 there, and the posterior
+    is the optimum at rho = 0 only.
+    """
     gates, task, _ = tiny_gates
     precision = task.model.precision
     for rho in (0.0, 1.0, 2.0):
 
         def price(covariance, rho=rho):
             values = np.linalg.eigvalsh(covariance)
-            paid = -0.5 * np.log(values).sum() if rho == 0 else ((values ** (-rho / 2) - 1) / rho).sum()
+            paid = (
+                -0.5 * np.log(values).sum()
+                if rho == 0
+                else ((values ** (-rho / 2) - 1) / rho).sum()
+            )
             return 0.5 * np.trace(precision @ covariance) + paid
 
         best = gates.optimal_covariance(precision, rho)
         for seed in range(20):
             off = np.random.default_rng(seed).standard_normal(best.shape)
             assert price(best + 1e-4 * (off + off.T)) > price(best)
-    np.testing.assert_allclose(gates.optimal_covariance(precision, 0.0), np.linalg.inv(precision), atol=1e-12)
+    np.testing.assert_allclose(
+        gates.optimal_covariance(precision, 0.0), np.linalg.inv(precision), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("rho", [0.0, 2.0])
 def test_a_circuit_learns_the_covariance_and_a_single_layer_cannot(rho, tiny_gates):
     gates, task, start = tiny_gates
-    circuit = gates.spread(task, gates.train_architecture(task, "recurrent", rho, start, 0), True, 0)
+    circuit = gates.spread(
+        task, gates.train_architecture(task, "recurrent", rho, start, 0), True, 0
+    )
     single = gates.spread(task, start, False, 0)
     assert max(circuit.covariance_error, circuit.sampled_error) < 0.1
     assert circuit.right_signs == circuit.sampled_signs == 1
@@ -141,9 +161,15 @@ def test_figures_and_picture_of_gates(tiny_gates, tmp_path, load):
     found = gates.spread(task, start, False, 0)
     measured = {"single": [found], "deep": [found], "recurrent": [found]}
     figures = script.depth_figures([task], measured) + script.kernel_figures([0], reads=2000)
-    figures += [figure for kind in measured for figure in script.spread_figures(kind, measured[kind], 0.0)]
+    figures += [
+        figure for kind in measured for figure in script.spread_figures(kind, measured[kind], 0.0)
+    ]
     verdicts = {figure.name: figure.verdict for figure in figures if figure.bar is not None}
     assert verdicts["multi-layer: |L off the single layer's| / its gap"] == "yes"
-    assert verdicts["recurrent, rho = 0: correlations of right sign"] == "no"  # these are a single layer's
-    script.correlation_picture(task, {"single": start, "deep": start}, argparse.Namespace(out=tmp_path))
+    assert (
+        verdicts["recurrent, rho = 0: correlations of right sign"] == "no"
+    )  # these are a single layer's
+    script.correlation_picture(
+        task, {"single": start, "deep": start}, argparse.Namespace(out=tmp_path)
+    )
     assert (tmp_path / "linear_gaussian_correlations.png").stat().st_size > 10_000

@@ -1,4 +1,6 @@
-"""Benchmarks on studies made tiny: their own grids, with model, data, training and measures of tinystudy; workers in this process."""
+"""Benchmarks on studies made tiny: their own grids, with model, data, training and measures of
+tinystudy; workers in this process.
+"""
 
 import json
 from collections.abc import Iterator
@@ -45,7 +47,11 @@ class Here:
 
         result, artifact = run_task(job, self.folder, lambda done, total: None)
         Here.done.append(str(job["kind"]))
-        content = {"result": json.loads(json.dumps(result)), "artifact": str(artifact) if artifact else None, "seconds": 0.5}
+        content = {
+            "result": json.loads(json.dumps(result)),
+            "artifact": str(artifact) if artifact else None,
+            "seconds": 0.5,
+        }
         self.said.append(Message("result", task_hash, content))
 
     def messages(self) -> Iterator[Message]:
@@ -61,7 +67,9 @@ def tiny_table(name: str, **grid: Any) -> dict[str, Any]:
     return table | {"grid": table["grid"] | grid}
 
 
-def use_tiny_study(studies: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **grid: Any) -> None:
+def use_tiny_study(
+    studies: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **grid: Any
+) -> None:
     """Let benchmarks/_studies.py read tiny_table(...) and run it into folder/runs."""
     (folder / "studies").mkdir()
     (folder / "studies" / f"{name}.toml").write_text(tomli_w.dumps(tiny_table(name, **grid)))
@@ -71,7 +79,9 @@ def use_tiny_study(studies: ModuleType, monkeypatch: pytest.MonkeyPatch, folder:
 
 def use_made_answers(studies: ModuleType, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     """Let its sweeps be answered by `answer`, and write no page."""
-    monkeypatch.setattr(studies, "run_sweep", lambda path, run: store_answers(run, Study.read(path), answer))
+    monkeypatch.setattr(
+        studies, "run_sweep", lambda path, run: store_answers(run, Study.read(path), answer)
+    )
     monkeypatch.setattr(studies, "write_report", lambda results: results.folder / "report.html")
 
 

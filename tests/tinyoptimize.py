@@ -1,4 +1,6 @@
-"""The smallest search: its file, and outcomes made up of settings with given distances and conversions."""
+"""The smallest search: its file, and outcomes made up of settings with given distances and
+conversions.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +24,13 @@ TINY: dict[str, Any] = {
     "data": {"kind": "patches", "size": 4, "components": 8},
     "train": {"steps": 30, "batch": 32, "learning_rate": 5e-3},
     "hardware": {"preset": "sram-array-28nm"},
-    "search": {"weight_bits": [2, 4], "input_bits": [4], "output_bits": [4], "converter_bits": [3, 6], "rows": [8, 16]},
+    "search": {
+        "weight_bits": [2, 4],
+        "input_bits": [4],
+        "output_bits": [4],
+        "converter_bits": [3, 6],
+        "rows": [8, 16],
+    },
     "objective": {"keep": "S >= 0.9", "trials": 6},
     "measure": {"stimuli": 8, "reads": 100, "directions": 8},
 }
@@ -49,18 +57,36 @@ def write_file(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def made(request: Request, setting: Setting, s: float, conversions: Mapping[int, float], other_j: float = 0.0) -> Measured:
-    """A setting with this S, so many conversions of these bits per read, and joules of memory beside them (whole pJ)."""
+def made(
+    request: Request,
+    setting: Setting,
+    s: float,
+    conversions: Mapping[int, float],
+    other_j: float = 0.0,
+) -> Measured:
+    """A setting with this S, so many conversions of these bits per read, and joules of memory
+    beside them (whole pJ).
+    """
     blind, full = np.linspace(0.95, 1.05, 16), np.linspace(0.19, 0.21, 16)
     d = blind - s * (blind - full)
     counts = {Operation("adc", (bits,)): count for bits, count in conversions.items()}
     counts[Operation("code_memory", (65536,))] = other_j / 0.1557e-12  # about 0.156 pJ per bit
     found = survival(d, blind, full, 0)
     reads = request.reads(setting)
-    return Measured(setting, request.chip(setting), 0.0, reads, Estimate(d.mean(), d.min(), d.max()), found, (Operations(counts),))
+    return Measured(
+        setting,
+        request.chip(setting),
+        0.0,
+        reads,
+        Estimate(d.mean(), d.min(), d.max()),
+        found,
+        (Operations(counts),),
+    )
 
 
 def outcome_of(request: Request, measured: list[Measured]) -> Outcome:
     """The outcome of a search that measured these."""
     answers = {model: answer(request, measured, model) for model in request.models}
-    return Outcome(request, tuple(measured), answers, {"stochsim": "0.1.0"}, {"processor": "a processor"}, "")
+    return Outcome(
+        request, tuple(measured), answers, {"stochsim": "0.1.0"}, {"processor": "a processor"}, ""
+    )

@@ -1,4 +1,6 @@
-"""The smallest studies that still are studies, for tests of sweeps and of the command line; and a sweep without worker processes."""
+"""The smallest studies that still are studies, for tests of sweeps and of the command line; and a
+sweep without worker processes.
+"""
 
 import copy
 import datetime
@@ -30,7 +32,9 @@ CLI = [sys.executable, "-m", "stochsim.cli"]
 
 
 def changed(base: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """TINY, or another table, with changes: section__key=value; None takes the key (or the section) away."""
+    """TINY, or another table, with changes: section__key=value; None takes the key (or the section)
+    away.
+    """
     table = copy.deepcopy(TINY if base is None else base)
     for place, value in changes.items():
         *sections, key = place.split("__")
@@ -69,7 +73,9 @@ def kinds(plan: Plan) -> dict[str, int]:
 
 
 def stored_rows(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """What a store holds, by task hash: all columns of `results`; empty where there is no store yet. Safe while a sweep runs."""
+    """What a store holds, by task hash: all columns of `results`; empty where there is no store
+    yet. Safe while a sweep runs.
+    """
     path = folder / "store.sqlite"
     if not path.exists():
         return {}
@@ -78,13 +84,20 @@ def stored_rows(folder: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def answers(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """Of each stored row what the key determines: kind, label, settings, result, and the content of its artifact."""
+    """Of each stored row what the key determines: kind, label, settings, result, and the content of
+    its artifact.
+    """
     artifacts = folder / "artifacts"
-    return {task: (*row[1:5], _content(artifacts / row[5]) if row[5] else None) for task, row in stored_rows(folder).items()}
+    return {
+        task: (*row[1:5], _content(artifacts / row[5]) if row[5] else None)
+        for task, row in stored_rows(folder).items()
+    }
 
 
 def _content(path: Path) -> tuple[Any, bytes]:
-    """A safetensors file as its header and its numbers: the order of what the header says differs from writing to writing."""
+    """A safetensors file as its header and its numbers: the order of what the header says differs
+    from writing to writing.
+    """
     whole = path.read_bytes()
     end = 8 + int.from_bytes(whole[:8], "little")
     return json.loads(whole[8:end]), whole[end:]
@@ -93,24 +106,41 @@ def _content(path: Path) -> tuple[Any, bytes]:
 def about(study: Study, hardware: Hardware) -> dict[str, str]:
     """The facts that a sweep keeps about its run."""
     versions, machine = {"stochsim": "0.1.0"}, {"processor": "a processor", "system": "a system"}
-    tables = {"study": study.to_table(), "hardware": hardware.to_table(), "versions": versions, "machine": machine}
+    tables = {
+        "study": study.to_table(),
+        "hardware": hardware.to_table(),
+        "versions": versions,
+        "machine": machine,
+    }
     return {name: json.dumps(table) for name, table in tables.items()}
 
 
 Answer = Callable[[Task, dict[str, Path], Path], tuple[dict[str, Any], Path | None]]
 
 
-def store_answers(folder: Path, study: Study, answer: Answer, skip: Callable[[Task], bool] = lambda task: False) -> Path:
-    """A run in which `answer(task, needed artifacts, folder)` did every missing task but those to skip; in this process, no workers."""
+def store_answers(
+    folder: Path, study: Study, answer: Answer, skip: Callable[[Task], bool] = lambda task: False
+) -> Path:
+    """A run in which `answer(task, needed artifacts, folder)` did every missing task but those to
+    skip; in this process, no workers.
+    """
     hardware = study.hardware.resolve(Path())
     plan = plan_study(study, hardware)
     with Store.create_or_open(folder) as store:
         store.set_about(about(study, hardware))
         for task in plan.tasks.values():
             if not skip(task) and task.hash not in store.hashes():
-                needs = {role: store.row(need).artifact for role, need in task.needs if need in store.hashes()}
-                result, artifact = answer(task, {role: path for role, path in needs.items() if path is not None}, folder)
-                store.put(task, result, artifact, 0.5, datetime.datetime.now(datetime.UTC).isoformat())
+                needs = {
+                    role: store.row(need).artifact
+                    for role, need in task.needs
+                    if need in store.hashes()
+                }
+                result, artifact = answer(
+                    task, {role: path for role, path in needs.items() if path is not None}, folder
+                )
+                store.put(
+                    task, result, artifact, 0.5, datetime.datetime.now(datetime.UTC).isoformat()
+                )
     return folder
 
 
@@ -118,11 +148,20 @@ def work(task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, An
     """An `answer` that does the real work, in this process."""
     from stochsim.sweep.work import run_task
 
-    job = {"kind": task.kind, "hash": task.hash, "settings": task.settings, "needs": {role: path.name for role, path in needs.items()}}
+    job = {
+        "kind": task.kind,
+        "hash": task.hash,
+        "settings": task.settings,
+        "needs": {role: path.name for role, path in needs.items()},
+    }
     return run_task(job, folder, lambda done, total: None)
 
 
-RESULT: dict[str, Any] = {"measures": {"d": [0.1, 1 / 3]}, "accuracy": None, "energy": {"parts_j": {"add": 1e-13}, "flags": ["held"]}}
+RESULT: dict[str, Any] = {
+    "measures": {"d": [0.1, 1 / 3]},
+    "accuracy": None,
+    "energy": {"parts_j": {"add": 1e-13}, "flags": ["held"]},
+}
 FACTS = {"study": "{}", "versions": '{"numpy": "2.4.0"}'}
 
 
@@ -131,9 +170,15 @@ def task_of(number: int) -> Task:
     return Task("point", json.dumps({"noise": number}), (), f"point {number}")
 
 
-def put(store: Store, number: int, result: dict[str, Any] = RESULT, content: bytes | None = b"array") -> Path | None:
-    """Store task `number`, with an artifact of this content if any; returns where the artifact was before."""
-    temporary = None if content is None else store.folder / "artifacts" / f".tmp-1-{number}.safetensors"
+def put(
+    store: Store, number: int, result: dict[str, Any] = RESULT, content: bytes | None = b"array"
+) -> Path | None:
+    """Store task `number`, with an artifact of this content if any; returns where the artifact was
+    before.
+    """
+    temporary = (
+        None if content is None else store.folder / "artifacts" / f".tmp-1-{number}.safetensors"
+    )
     if temporary is not None:
         temporary.write_bytes(content or b"")
     store.put(task_of(number), result, temporary, 1.5, "2026-01-01T00:00:00+00:00")

@@ -1,7 +1,8 @@
 """The one place that says njit: compile policy and compile cache.
 
-Numba's own cache does not notice a change in a callee that lives in another file. So the cache folder is named by the SHA-256 of
-all kernel sources and the package versions: an edited kernel gets a new folder, and a second process hits the old one.
+Numba's own cache does not notice a change in a callee that lives in another file. So the cache
+folder is named by the SHA-256 of all kernel sources and the package versions: an edited kernel gets
+a new folder, and a second process hits the old one.
 """
 
 import contextlib
@@ -24,8 +25,12 @@ _STALE_AFTER_S = 30 * 24 * 3600
 
 
 def source_digest(folder: Path) -> str:
-    """SHA-256 over the kernel sources in `folder` and the versions of Numba, NumPy, Python and the kernels."""
-    digest = hashlib.sha256(f"{KERNEL_VERSION} {numba.__version__} {np.__version__} {sys.version}".encode())
+    """SHA-256 over the kernel sources in `folder` and the versions of Numba, NumPy, Python and the
+    kernels.
+    """
+    digest = hashlib.sha256(
+        f"{KERNEL_VERSION} {numba.__version__} {np.__version__} {sys.version}".encode()
+    )
     for path in sorted(folder.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:24]
@@ -37,7 +42,9 @@ def _cache_root() -> Path:
 
 
 def _prepare_cache(root: Path, digest: str) -> Path | None:
-    """The cache folder of this digest, or None where it cannot be written; folders of other digests older than 30 days go."""
+    """The cache folder of this digest, or None where it cannot be written; folders of other digests
+    older than 30 days go.
+    """
     try:
         folder = root / digest
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +64,9 @@ CACHE_FOLDER = _prepare_cache(_cache_root(), source_digest(Path(__file__).parent
 
 @contextlib.contextmanager
 def _numba_cache_dir(folder: Path) -> Iterator[None]:
-    """Set Numba's cache folder while decorating only, so that the user's own kernels keep theirs."""
+    """Set Numba's cache folder while decorating only, so that the user's own kernels keep
+    theirs.
+    """
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(folder)
     try:
@@ -74,7 +83,9 @@ def _decorate(function: Callable[..., Any], **options: Any) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile an entry point: parallel over `prange`, cached, without fast maths (twins are bit-exact)."""
+    """Compile an entry point: parallel over `prange`, cached, without fast maths (twins are
+    bit-exact).
+    """
     return _decorate(function, parallel=True)
 
 

@@ -7,10 +7,12 @@ from stochsim_kernels.matmul import accumulator_bound, integer_product, largest_
 
 
 def wrap(sums: np.ndarray, bits: int) -> np.ndarray:
-    """Integer sums (any shape) modulo 2^bits in -2^(bits-1) … 2^(bits-1) - 1, of the same dtype; the array itself if it has no more bits.
+    """Integer sums (any shape) modulo 2^bits in -2^(bits-1) … 2^(bits-1) - 1, of the same dtype;
+    the array itself if it has no more bits.
 
-    Where only the end result matters, as here, order does not: an accumulator that wraps at every addition holds the same. Raises
-    ValueError for bits outside 2 … 64 and for sums that are no signed integers.
+    Where only the end result matters, as here, order does not: an accumulator that wraps at every
+    addition holds the same. Raises ValueError for bits outside 2 … 64 and for sums that are no
+    signed integers.
     """
     _check_bits(bits)
     if sums.dtype.kind != "i":
@@ -20,11 +22,14 @@ def wrap(sums: np.ndarray, bits: int) -> np.ndarray:
 
 
 def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> np.ndarray:
-    """x_codes (stimulus, input) times w_codes (neuron, input), transposed: (stimulus, neuron), where each addition saturates.
+    """x_codes (stimulus, input) times w_codes (neuron, input), transposed: (stimulus, neuron),
+    where each addition saturates.
 
-    Products are added in the order of the inputs and clipped to -2^(bits-1) … 2^(bits-1) - 1 after each addition; order matters: in 8 bits
-    127, 1, -1 end at 126, but 127, -1, 1 at 127. Where no partial sum can reach the limits this is `integer_product`, with its dtype and
-    errors; else int32 up to 32 bits and int64 above. Raises ValueError for bits outside 2 … 64 and OverflowError for sums beyond int64.
+    Products are added in the order of the inputs and clipped to -2^(bits-1) … 2^(bits-1) - 1 after
+    each addition; order matters: in 8 bits 127, 1, -1 end at 126, but 127, -1, 1 at 127. Where no
+    partial sum can reach the limits this is `integer_product`, with its dtype and errors; else
+    int32 up to 32 bits and int64 above. Raises ValueError for bits outside 2 … 64 and OverflowError
+    for sums beyond int64.
     """
     _check_bits(bits)
     x_codes, w_codes = operands(x_codes, w_codes)
@@ -34,7 +39,11 @@ def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> n
     largest_sum = limit + largest_magnitude(x_codes) * largest_magnitude(w_codes)
     if largest_sum >= 2**63:
         raise OverflowError(f"sums may reach {largest_sum} before they saturate, beyond int64")
-    sums = _in_tiles(x_codes, w_codes, limit) if largest_sum < 2**31 else _input_by_input(x_codes, w_codes, limit)
+    sums = (
+        _in_tiles(x_codes, w_codes, limit)
+        if largest_sum < 2**31
+        else _input_by_input(x_codes, w_codes, limit)
+    )
     return sums.astype(np.int32 if bits <= 32 else np.int64, copy=False)
 
 
@@ -47,7 +56,9 @@ def _in_tiles(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarra
 
 
 def _input_by_input(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarray:
-    """The same in int64, for sums of 31 bits and more that leave their accumulator: slow, and rarely needed."""
+    """The same in int64, for sums of 31 bits and more that leave their accumulator: slow, and
+    rarely needed.
+    """
     sums = np.zeros((len(x_codes), len(w_codes)), np.int64)
     for x, w in zip(x_codes.T.astype(np.int64), w_codes.T.astype(np.int64), strict=True):
         np.clip(sums + np.multiply.outer(x, w), -limit, limit - 1, out=sums)

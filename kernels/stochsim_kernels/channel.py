@@ -2,12 +2,13 @@
 
     a~ = a + sigma xi,    code = clip(round((f(a~) - z) / step), c_min, c_max)
 
-f is monotone and the code takes `levels` values, so P(code < k | a) = F((f^-1(edge_k) - a) / sigma) for the levels - 1 edges. A
-probability p is kept as the integer round(p 2^31) in [0, 2^31]: with a 31-bit random integer u, "u >= threshold" has probability
-1 - p, and p = 0 and p = 1 are exact.
+f is monotone and the code takes `levels` values, so P(code < k | a) = F((f^-1(edge_k) - a) / sigma)
+for the levels - 1 edges. A probability p is kept as the integer round(p 2^31) in [0, 2^31]: with a
+31-bit random integer u, "u >= threshold" has probability 1 - p, and p = 0 and p = 1 are exact.
 
-Stochastic rounding is uniform noise of sigma = step / sqrt(12): the mean of an unclipped code is the drive. Triangular dither, the sum of
-two such, has sigma = step / sqrt(6): the variance is then the same for every drive too, step^2 / 4.
+Stochastic rounding is uniform noise of sigma = step / sqrt(12): the mean of an unclipped code is
+the drive. Triangular dither, the sum of two such, has sigma = step / sqrt(6): the variance is then
+the same for every drive too, step^2 / 4.
 """
 
 import math
@@ -18,7 +19,12 @@ from numba import prange
 from stochsim_kernels._jit import helper, inline, kernel
 
 GAUSSIAN, LOGISTIC, UNIFORM, TRIANGULAR = 0, 1, 2, 3
-FAMILIES = {"gaussian": GAUSSIAN, "logistic": LOGISTIC, "uniform": UNIFORM, "triangular": TRIANGULAR}
+FAMILIES = {
+    "gaussian": GAUSSIAN,
+    "logistic": LOGISTIC,
+    "uniform": UNIFORM,
+    "triangular": TRIANGULAR,
+}
 IDENTITY, RELU, TANH, STEP, SIGMOID = 0, 1, 2, 3, 4
 ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP, "sigmoid": SIGMOID}
 
@@ -26,19 +32,27 @@ ONE = 2147483648.0  # 2^31: probability 1
 _LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
 _UNIFORM_HALF = math.sqrt(3.0)  # half width of a uniform variable with unit variance
 _TRIANGULAR_HALF = math.sqrt(6.0)  # half width of the base of a triangular one
-_NEGLIGIBLE = 1e-5  # the smaller of two sigmas below this share of the larger moves no probability of a smooth law by 1e-10
+# the smaller of two sigmas below this share of the larger moves no probability of a smooth law by
+# 1e-10
+_NEGLIGIBLE = 1e-5
 _NEGLIGIBLE_BESIDE_UNIFORM = 1e-10  # at the uniform's kinks the effect is linear in the share
-_TRIANGULAR_NEGLIGIBLE = 5e-3  # as a Gaussian, a triangular share r moves p by r^4 / 70; the second difference cancels to about 1e-16 / r^2
+# as a Gaussian, a triangular share r moves p by r^4 / 70; the second difference cancels to about
+# 1e-16 / r^2
+_TRIANGULAR_NEGLIGIBLE = 5e-3
 
 
 def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: int) -> np.ndarray:
-    """f^-1(e) = inf{a : f(a) >= e} of the levels - 1 edges e between neighbouring codes; +-inf where f never or always reaches e."""
+    """f^-1(e) = inf{a : f(a) >= e} of the levels - 1 edges e between neighbouring codes; +-inf
+    where f never or always reaches e.
+    """
     edges = z + (c_min + np.arange(1, levels) - 0.5) * step
     if activation == RELU:
         return np.where(edges <= 0.0, -np.inf, edges)
     if activation == TANH:
         inside = np.abs(edges) < 1.0
-        return np.where(inside, np.arctanh(np.where(inside, edges, 0.0)), np.copysign(np.inf, edges))
+        return np.where(
+            inside, np.arctanh(np.where(inside, edges, 0.0)), np.copysign(np.inf, edges)
+        )
     if activation == STEP:
         return np.where(edges <= 0.0, -np.inf, np.where(edges <= 1.0, 0.0, np.inf))
     if activation == SIGMOID:
@@ -64,7 +78,10 @@ def activate(a, activation):
 
 @inline
 def noiseless_index(a, activation, z, step, c_min, levels):
-    """Code - c_min without noise. Ties go to the even code, as in torch; with one bit, a drive on the edge gives the upper code."""
+    """Code - c_min without noise.
+
+    Ties go to the even code, as in torch; with one bit, a drive on the edge gives the upper code.
+    """
     value = (activate(a, activation) - z) / step
     if levels == 2:
         return 1 if value - c_min >= 0.5 else 0
@@ -105,10 +122,15 @@ def _normal_integral(t):
 def _gaussian_plus_uniform(t, sigma, other):
     """P(sigma xi + other u < t), closed form: the normal cdf averaged over the uniform's width.
 
-    Computed for -|t|, where the terms are small: far out their difference would lose all its digits.
+    Computed for -|t|, where the terms are small: far out their difference would lose all its
+    digits.
     """
     half, at = _UNIFORM_HALF * other, -abs(t)
-    below = sigma / (2.0 * half) * (_normal_integral((at + half) / sigma) - _normal_integral((at - half) / sigma))
+    below = (
+        sigma
+        / (2.0 * half)
+        * (_normal_integral((at + half) / sigma) - _normal_integral((at - half) / sigma))
+    )
     return below if t < 0.0 else 1.0 - below
 
 
@@ -120,22 +142,30 @@ def _normal_double_integral(t):
 
 @helper
 def _gaussian_plus_triangular(t, sigma, other):
-    """P(sigma xi + other v < t), closed form: the triangle is the sum of two uniforms, so the normal cdf is averaged twice.
+    """P(sigma xi + other v < t), closed form: the triangle is the sum of two uniforms, so the
+    normal cdf is averaged twice.
 
-    Computed for -|t|, where the terms are small: their second difference loses fewer digits. A narrow triangle is taken for a Gaussian.
+    Computed for -|t|, where the terms are small: their second difference loses fewer digits. A
+    narrow triangle is taken for a Gaussian.
     """
     if other <= _TRIANGULAR_NEGLIGIBLE * sigma:
         return normal_cdf(t / math.hypot(sigma, other))
     width = _TRIANGULAR_HALF * other / sigma
     at = -abs(t) / sigma
-    second = _normal_double_integral(at + width) - 2.0 * _normal_double_integral(at) + _normal_double_integral(at - width)
+    second = (
+        _normal_double_integral(at + width)
+        - 2.0 * _normal_double_integral(at)
+        + _normal_double_integral(at - width)
+    )
     below = second / width**2
     return below if t < 0.0 else 1.0 - below
 
 
 @helper
 def _gaussian_plus_logistic(t, sigma, other):
-    """P(sigma xi + other l < t) by the trapezoid rule over the narrower density: both are analytic, so the error is below 1e-10."""
+    """P(sigma xi + other l < t) by the trapezoid rule over the narrower density: both are analytic,
+    so the error is below 1e-10.
+    """
     total, weights = 0.0, 0.0
     if sigma <= other:
         for i in range(-40, 41):
@@ -155,7 +185,9 @@ def _gaussian_plus_logistic(t, sigma, other):
 
 @helper
 def noise_cdf(t, sigma, other, family):
-    """P(sigma xi + other eta < t): xi Gaussian, eta of `family`, both of unit variance; at least one of the two sigmas positive."""
+    """P(sigma xi + other eta < t): xi Gaussian, eta of `family`, both of unit variance; at least
+    one of the two sigmas positive.
+    """
     if math.isinf(t):
         return 1.0 if t > 0.0 else 0.0
     if family == GAUSSIAN or other <= _NEGLIGIBLE * sigma:
@@ -186,7 +218,8 @@ _ORIGIN = _GRID.size // 2
 
 @inline
 def tabled_normal_cdf(t):
-    """Phi(t) for |t| <= REACH within 1e-15: the Taylor series about the nearest grid point, whose derivatives are Hermite polynomials.
+    """Phi(t) for |t| <= REACH within 1e-15: the Taylor series about the nearest grid point, whose
+    derivatives are Hermite polynomials.
 
     No branch and no call, so a loop over it runs on vectors.
     """
@@ -195,7 +228,10 @@ def tabled_normal_cdf(t):
     d = t - t0
     square = t0 * t0
     h3, h4 = t0 * (square - 3.0), square * (square - 6.0) + 3.0
-    h5, h6 = t0 * (square * (square - 10.0) + 15.0), square * (square * (square - 15.0) + 45.0) - 15.0
+    h5, h6 = (
+        t0 * (square * (square - 10.0) + 15.0),
+        square * (square * (square - 15.0) + 45.0) - 15.0,
+    )
     high = d * d * d * (-h3 / 24.0 + d * (h4 / 120.0 + d * (-h5 / 720.0 + d * (h6 / 5040.0))))
     series = d * (1.0 + d * (-0.5 * t0 + d * ((square - 1.0) / 6.0)) + high)
     at = np.uint64(cell + _ORIGIN)  # unsigned: no test for an index counted from the end
@@ -204,7 +240,9 @@ def tabled_normal_cdf(t):
 
 @helper
 def _fill_gaussian(drive, sigma, other, family, edges, out):
-    """Thresholds (levels - 1, neuron) of one stimulus as if all noise were Gaussian; drive, sigma, other: (neuron,)."""
+    """Thresholds (levels - 1, neuron) of one stimulus as if all noise were Gaussian; drive, sigma,
+    other: (neuron,).
+    """
     rate = np.ones(drive.size)  # 1 / sigma
     for n in range(drive.size):
         if (family == GAUSSIAN and other[n] > 0.0) or sigma[n] > 0.0:
@@ -217,7 +255,9 @@ def _fill_gaussian(drive, sigma, other, family, edges, out):
 
 @helper
 def _fill_exceptions(drive, sigma, other, family, activation, edges, z, step, c_min, out):
-    """Write the thresholds of neurons without noise, and of those whose noise is not Gaussian, over the Gaussian ones."""
+    """Write the thresholds of neurons without noise, and of those whose noise is not Gaussian, over
+    the Gaussian ones.
+    """
     for n in range(drive.size):
         a, sig, oth = drive[n], sigma[n], other[n]
         if sig == 0.0 and oth == 0.0:
@@ -233,9 +273,11 @@ def _fill_exceptions(drive, sigma, other, family, activation, edges, z, step, c_
 def fill_thresholds(drive, sigma, other, family, activation, edges, z, step, c_min, out):
     """Write round(P(code < k | drive) 2^31) to out (stimulus, levels - 1, neuron), uint32.
 
-    drive, sigma, other: (stimulus, neuron) float64; edges: (levels - 1,) from `inverse_edges`. Where both sigmas are 0 the code is
-    certain: every threshold is 0 or 2^31.
+    drive, sigma, other: (stimulus, neuron) float64; edges: (levels - 1,) from `inverse_edges`.
+    Where both sigmas are 0 the code is certain: every threshold is 0 or 2^31.
     """
     for s in prange(drive.shape[0]):
         _fill_gaussian(drive[s], sigma[s], other[s], family, edges, out[s])
-        _fill_exceptions(drive[s], sigma[s], other[s], family, activation, edges, z, step, c_min, out[s])
+        _fill_exceptions(
+            drive[s], sigma[s], other[s], family, activation, edges, z, step, c_min, out[s]
+        )

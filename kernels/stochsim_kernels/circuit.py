@@ -1,9 +1,11 @@
-"""Recurrent circuits: a block of chains runs through all steps while its codes, drives and tables stay in the cache.
+"""Recurrent circuits: a block of chains runs through all steps while its codes, drives and tables
+stay in the cache.
 
-At every step a neuron's drive is that of the codes of all neurons, of the stimulus, and of its own code by a table; its noise gives the
-next code. The arithmetic is that of `int_tiles` (bytes) and `places`, step for step, so codes are those of a product, a sum and a
-`neuron.draw_each` for each step. Where the stimulus is rounded stochastically, afresh at every step, an input has two codes only: a step
-draws one bit for each and adds the product of these bits to that of the lower codes.
+At every step a neuron's drive is that of the codes of all neurons, of the stimulus, and of its own
+code by a table; its noise gives the next code. The arithmetic is that of `int_tiles` (bytes) and
+`places`, step for step, so codes are those of a product, a sum and a `neuron.draw_each` for each
+step. Where the stimulus is rounded stochastically, afresh at every step, an input has two codes
+only: a step draws one bit for each and adds the product of these bits to that of the lower codes.
 """
 
 from typing import NamedTuple
@@ -21,16 +23,19 @@ from stochsim_kernels.places import bisect_rows, place_rows, spread
 from stochsim_kernels.rounding import NEVER, round_block
 
 _CHAINS = 16 * ROWS  # of one stimulus that run together
-_MOST_LONG_HAND = 128  # neurons up to which products of bytes beat passes over memory where no instruction makes them
+# neurons up to which products of bytes beat passes over memory where no instruction makes them
+_MOST_LONG_HAND = 128
 
 
 class Rounded(NamedTuple):
-    """Stimuli that are rounded stochastically, afresh at every step and read: what they add to drives is
+    """Stimuli that are rounded stochastically, afresh at every step and read: what they add to
+    drives is
 
         scale sum_i W[n, i] (lower_i + gap (u_i >= least_i)) + bias_n
 
-    weights: (neuron, input) within -128 … 127; bias: (neuron,); lower: integers (stimulus, input) of the lower of two codes, gap to the
-    upper one; least: (stimulus, input) uint32, see `rounding.two_codes`; layer: the word of u, whose other words are those of the neurons.
+    weights: (neuron, input) within -128 … 127; bias: (neuron,); lower: integers (stimulus, input)
+    of the lower of two codes, gap to the upper one; least: (stimulus, input) uint32, see
+    `rounding.two_codes`; layer: the word of u, whose other words are those of the neurons.
     """
 
     weights: PackedWeights
@@ -43,7 +48,9 @@ class Rounded(NamedTuple):
 
 
 def pays(neurons: int) -> bool:
-    """Whether chains of so many neurons, or inputs, are faster here than step by step, which multiplies by the fastest arithmetic."""
+    """Whether chains of so many neurons, or inputs, are faster here than step by step, which
+    multiplies by the fastest arithmetic.
+    """
     return processor_has(VNNI) or neurons <= _MOST_LONG_HAND
 
 
@@ -57,15 +64,33 @@ def _pack(codes, c_min, stride, out):
 
 @helper
 def _multiply(packed, first, stride, words, panel, factor, sums):
-    """Write factor times the products of ROWS reads, from word `first` on, `stride` words apart, and a panel of neurons to sums."""
+    """Write factor times the products of ROWS reads, from word `first` on, `stride` words apart,
+    and a panel of neurons to sums.
+    """
     width = words.shape[2]
     sums[:] = 0
     _bytes_tile(packed, first, stride, words, panel * width * COLUMNS, width, 0, factor, sums)
 
 
 @helper
-def _add_up(sums, first, panel, stride, index, constant, scale, bias, seen, held, seen_scale, seen_bias, own, drive):
-    """Write drives of reads from `first` on, of one panel of neurons: (sums + constant) scaled, the bias, the stimulus, the own code.
+def _add_up(
+    sums,
+    first,
+    panel,
+    stride,
+    index,
+    constant,
+    scale,
+    bias,
+    seen,
+    held,
+    seen_scale,
+    seen_bias,
+    own,
+    drive,
+):
+    """Write drives of reads from `first` on, of one panel of neurons: (sums + constant) scaled, the
+    bias, the stimulus, the own code.
 
     The stimulus gives (seen + held) scaled, and a bias of its own.
     """
@@ -77,7 +102,9 @@ def _add_up(sums, first, panel, stride, index, constant, scale, bias, seen, held
         for n in range(width):
             lateral = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
             stimulus = (seen[r, n] + held[begin + n]) * seen_scale + seen_bias[begin + n]
-            at = np.uint64(codes[n]) * np.uint64(neurons) + np.uint64(begin + n)  # unsigned: no test for an index counted from the end
+            at = np.uint64(codes[n]) * np.uint64(neurons) + np.uint64(
+                begin + n
+            )  # unsigned: no test for an index counted from the end
             row[n] = lateral + stimulus + own[at]
 
 
@@ -86,7 +113,9 @@ def _run_block(
     words, factor, constant, scale, bias, held, own, input_words, gap, seen_scale, seen_bias, least, input_layer,
     sigma, other, family, activation, edges, z, step, c_min, key, layer, events, first_stimulus, first_read, steps, s, codes,
 ):  # fmt: skip
-    """As `_run_chains`, for some reads of one stimulus s: codes (read, neuron), the first of them `first_read`."""
+    """As `_run_chains`, for some reads of one stimulus s: codes (read, neuron), the first of them
+    `first_read`.
+    """
     reads, neurons = codes.shape
     stimulus, held, least = first_stimulus + s, held[s], least[s : s + 1]
     sigma, other = _row(sigma, s, neurons), _row(other, s, neurons)
@@ -94,7 +123,11 @@ def _run_block(
     width, input_width = words.shape[2], inputs // 4
     index, upper = np.zeros(whole * 4 * width, np.uint8), np.zeros((whole, inputs), np.int8)
     packed, input_packed = index.view(np.int32), upper.reshape(-1).view(np.int32)
-    sums, seen, drive = np.empty((ROWS, COLUMNS), np.int32), np.zeros((ROWS, COLUMNS), np.int32), np.empty((reads, neurons))
+    sums, seen, drive = (
+        np.empty((ROWS, COLUMNS), np.int32),
+        np.zeros((ROWS, COLUMNS), np.int32),
+        np.empty((reads, neurons)),
+    )
     placed = family == GAUSSIAN and activation in (IDENTITY, RELU)
     known = spread(sigma, other, activation, edges, z, step, c_min)
     for t in range(steps):
@@ -106,14 +139,52 @@ def _run_block(
         for first in range(0, reads, ROWS):
             for panel in range(words.shape[0]):
                 if inputs > 0:
-                    _multiply(input_packed, first * input_width, input_width, input_words, panel, gap, seen)
+                    _multiply(
+                        input_packed,
+                        first * input_width,
+                        input_width,
+                        input_words,
+                        panel,
+                        gap,
+                        seen,
+                    )
                 _multiply(packed, first * width, width, words, panel, factor, sums)
-                _add_up(sums, first, panel, 4 * width, index, constant, scale, bias, seen, held, seen_scale, seen_bias, own, drive)
+                _add_up(
+                    sums,
+                    first,
+                    panel,
+                    4 * width,
+                    index,
+                    constant,
+                    scale,
+                    bias,
+                    seen,
+                    held,
+                    seen_scale,
+                    seen_bias,
+                    own,
+                    drive,
+                )
         streams = _streams(key, layer, events * t, stimulus, first_read, neurons)
         if placed:
-            place_rows(drive, sigma, other, known, family, activation, edges, z, step, c_min, streams, codes)
+            place_rows(
+                drive,
+                sigma,
+                other,
+                known,
+                family,
+                activation,
+                edges,
+                z,
+                step,
+                c_min,
+                streams,
+                codes,
+            )
         else:
-            bisect_rows(drive, sigma, other, family, activation, edges, z, step, c_min, streams, codes)
+            bisect_rows(
+                drive, sigma, other, family, activation, edges, z, step, c_min, streams, codes
+            )
 
 
 @kernel
@@ -121,10 +192,11 @@ def _run_chains(
     words, factor, constant, scale, bias, held, own, input_words, gap, seen_scale, seen_bias, least, input_layer,
     sigma, other, family, activation, edges, z, step, c_min, key, layer, events, first_stimulus, first_read, steps, codes,
 ):  # fmt: skip
-    """`run_chains` of words (panel, 1, word, COLUMNS), factor and constant (neuron,): the sums are those of factor (code - c_min) W.
+    """`run_chains` of words (panel, 1, word, COLUMNS), factor and constant (neuron,): the sums are
+    those of factor (code - c_min) W.
 
-    Where inputs are rounded stochastically, least (stimulus, input) has whole blocks of them, and held the sums of their lower codes;
-    where not, least has none, and held the drives.
+    Where inputs are rounded stochastically, least (stimulus, input) has whole blocks of them, and
+    held the sums of their lower codes; where not, least has none, and held the drives.
     """
     stimuli, reads, _ = codes.shape
     chunks = (reads + _CHAINS - 1) // _CHAINS
@@ -143,12 +215,28 @@ def _seen(held):
     """What `_run_chains` needs of the stimuli: held, words, gap, scale, bias, least, layer."""
     if not isinstance(held, Rounded):
         stimuli, neurons = held.shape
-        return held, np.empty((0, 1, 0, COLUMNS), np.int32), 0, 1.0, np.zeros(neurons), np.empty((stimuli, 0), np.uint32), 0
+        return (
+            held,
+            np.empty((0, 1, 0, COLUMNS), np.int32),
+            0,
+            1.0,
+            np.zeros(neurons),
+            np.empty((stimuli, 0), np.uint32),
+            0,
+        )
     sums = product(held.lower, held.weights)
     blocks = -(-held.least.shape[1] // LANES)
     least = np.full((len(held.least), blocks * LANES), NEVER)
     least[:, : held.least.shape[1]] = held.least
-    return sums, held.weights.bytes.words, int(held.gap), float(held.scale), held.bias, least, int(held.layer)
+    return (
+        sums,
+        held.weights.bytes.words,
+        int(held.gap),
+        float(held.scale),
+        held.bias,
+        least,
+        int(held.layer),
+    )
 
 
 def run_chains(
@@ -164,14 +252,17 @@ def run_chains(
     steps: int,
     codes: np.ndarray,
 ) -> None:
-    """Move codes (stimulus, read, neuron) int8, C-contiguous, in place, by so many steps; every read is a chain of its own. At each step
+    """Move codes (stimulus, read, neuron) int8, C-contiguous, in place, by so many steps; every
+    read is a chain of its own. At each step
 
         drive_n = scale sum_m W[n, m] i_m + bias_n + held_n + own[c_n - c_min, n],    c_n = code of drive_n + noise
 
-    with integers i = c, or 2c - 1 where there are two levels. weights: (neuron, neuron) within -128 … 127; bias: (neuron,); held:
-    (stimulus, neuron), or the stimuli that make it afresh at every step and read; own: (levels, neuron), float64; sigma, other, and the
-    members of channel (family, activation, edges, z, step, c_min) as in `neuron.draw_each`. where: key, layer, the number of events from
-    step to step (the first is 0), first stimulus and read. Memory beyond the codes: two drives for each neuron of 96 reads, and thread.
+    with integers i = c, or 2c - 1 where there are two levels. weights: (neuron, neuron) within -128
+    … 127; bias: (neuron,); held: (stimulus, neuron), or the stimuli that make it afresh at every
+    step and read; own: (levels, neuron), float64; sigma, other, and the members of channel (family,
+    activation, edges, z, step, c_min) as in `neuron.draw_each`. where: key, layer, the number of
+    events from step to step (the first is 0), first stimulus and read. Memory beyond the codes: two
+    drives for each neuron of 96 reads, and thread.
     """
     family, activation, edges, z, step, c_min = channel
     key, layer, events, first_stimulus, first_read = where

@@ -1,6 +1,8 @@
-"""Bits that flip at a rate, each on its own: found by going from flip to flip, so that the cost grows with the number of flips.
+"""Bits that flip at a rate, each on its own: found by going from flip to flip, so that the cost
+grows with the number of flips.
 
-The bits that stay between two flips are geometric: floor(log U / log(1 - rate)) for U uniform on (0, 1).
+The bits that stay between two flips are geometric: floor(log U / log(1 - rate)) for U uniform on
+(0, 1).
 """
 
 import math
@@ -20,7 +22,9 @@ def log_of_keeping(rate: float) -> float:
 
 @helper
 def next_flip(at, total, seed, gamma, draw, log_keep):
-    """The first of `total` bits behind bit `at` that flips, by word `draw` of a stream; `total` where none does."""
+    """The first of `total` bits behind bit `at` that flips, by word `draw` of a stream; `total`
+    where none does.
+    """
     stay = math.log(uniform(word(seed, gamma, draw))) / log_keep
     return at + 1 + np.int64(stay) if stay < total - 1 - at else np.int64(total)
 
@@ -52,12 +56,16 @@ def flip_codes(
     first_stimulus: int,
     first_read: int,
 ) -> None:
-    """Flip each of the `bits` bits of each code (stimulus, read, neuron) int8, in place, with probability `rate`, on its own.
+    """Flip each of the `bits` bits of each code (stimulus, read, neuron) int8, in place, with
+    probability `rate`, on its own.
 
-    For codes of sources that are shared or repeat: errors tied to u by `mixing.mix_bit_errors` would be shared and repeat too. Codes are
-    c_min ... c_min + 2^bits - 1, two's complement or unsigned (one law, see `mixing.flip_matrix`). A pure function of key, layer, event,
-    stimulus and read; give it an event that draws no codes. Raises ValueError for a rate that is no probability.
+    For codes of sources that are shared or repeat: errors tied to u by `mixing.mix_bit_errors`
+    would be shared and repeat too. Codes are c_min ... c_min + 2^bits - 1, two's complement or
+    unsigned (one law, see `mixing.flip_matrix`). A pure function of key, layer, event, stimulus and
+    read; give it an event that draws no codes. Raises ValueError for a rate that is no probability.
     """
     log_keep = log_of_keeping(rate)
     if rate > 0.0:
-        _flip_codes(codes, c_min, bits, log_keep, np.uint64(key), layer, event, first_stimulus, first_read)
+        _flip_codes(
+            codes, c_min, bits, log_keep, np.uint64(key), layer, event, first_stimulus, first_read
+        )

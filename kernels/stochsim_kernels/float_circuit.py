@@ -1,4 +1,6 @@
-"""The recurrent circuit without quantisers: what a step adds to states beside their matrix product, in one pass over them."""
+"""The recurrent circuit without quantisers: what a step adds to states beside their matrix product,
+in one pass over them.
+"""
 
 import math
 
@@ -17,7 +19,9 @@ _SCALE = 1.0 / 2147483648.0
 
 @helper
 def _shrink(state, push, pull, rate, moved):
-    """Add push - pull erf(state rate / sqrt 2) to moved, all (neuron,); erf as 2 Phi - 1, within 2e-15."""
+    """Add push - pull erf(state rate / sqrt 2) to moved, all (neuron,); erf as 2 Phi - 1, within
+    2e-15.
+    """
     for n in range(state.size):
         t = min(max(state[n] * rate[n], -REACH), REACH)
         moved[n] = (moved[n] + push[n]) - pull[n] * (2.0 * tabled_normal_cdf(t) - 1.0)
@@ -35,7 +39,9 @@ def _fill_p(streams, read, p):
 
 @helper
 def _fill_tails(p, tails, z, xi):
-    """Write Phi^-1(p) to xi where p lies in a tail; 2^-32 <= p <= 1 - 2^-32, so none is far. tails, z: room, as long as p."""
+    """Write Phi^-1(p) to xi where p lies in a tail; 2^-32 <= p <= 1 - 2^-32, so none is far. tails,
+    z: room, as long as p.
+    """
     many = 0
     for n in range(p.size):
         tails[many] = n
@@ -50,7 +56,9 @@ def _fill_tails(p, tails, z, xi):
 
 @helper
 def _disturb(p, sigma, tails, z, xi, moved):
-    """Add sigma Phi^-1(p) to moved, (neuron,), as `gibbs.normal_quantile` has it: the centre on vectors, then the tails."""
+    """Add sigma Phi^-1(p) to moved, (neuron,), as `gibbs.normal_quantile` has it: the centre on
+    vectors, then the tails.
+    """
     for n in range(p.size):
         xi[n] = quantile_centre(min(max(p[n] - 0.5, -CENTRE), CENTRE))
     _fill_tails(p, tails, z, xi)
@@ -59,11 +67,15 @@ def _disturb(p, sigma, tails, z, xi, moved):
 
 
 @kernel
-def finish_step(state, push, pull, rate, sigma, key, layer, event, first_stimulus, first_read, moved):
-    """Add push - pull erf(state rate / sqrt 2) + sigma xi to moved (stimulus, read, neuron), float64.
+def finish_step(
+    state, push, pull, rate, sigma, key, layer, event, first_stimulus, first_read, moved
+):
+    """Add push - pull erf(state rate / sqrt 2) + sigma xi to moved (stimulus, read, neuron),
+    float64.
 
-    state: that before the step, as moved; push: (stimulus, neuron); pull, rate, sigma: (neuron,). xi = Phi^-1((u + 1/2) / 2^31) with the
-    integers of `neuron.draw_integers`; none are drawn where all sigma are 0.
+    state: that before the step, as moved; push: (stimulus, neuron); pull, rate, sigma: (neuron,).
+    xi = Phi^-1((u + 1/2) / 2^31) with the integers of `neuron.draw_integers`; none are drawn where
+    all sigma are 0.
     """
     stimuli, reads, neurons = moved.shape
     noisy, shrinks = sigma.any(), pull.any()
@@ -73,7 +85,12 @@ def finish_step(state, push, pull, rate, sigma, key, layer, event, first_stimulu
         first = (task % chunks) * _CHAINS
         last = min(reads, first + _CHAINS)
         whole = (neurons + 1) // 2 * 2
-        p, z, xi, tails = np.empty(whole), np.empty(whole), np.empty(whole), np.empty(whole, np.int64)
+        p, z, xi, tails = (
+            np.empty(whole),
+            np.empty(whole),
+            np.empty(whole),
+            np.empty(whole, np.int64),
+        )
         streams = _streams(key, layer, event, first_stimulus + s, first_read + first, neurons)
         for r in range(first, last):
             if shrinks:

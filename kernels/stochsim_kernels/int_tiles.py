@@ -1,9 +1,11 @@
-"""Integer products tile by tile: 6 stimuli against 64 neurons, whose sums stay in registers while the inputs pass.
+"""Integer products tile by tile: 6 stimuli against 64 neurons, whose sums stay in registers while
+the inputs pass.
 
-Both operands come as 4-byte words. A word holds four codes of 8 bits, multiplied and added in one instruction where the processor has
-AVX-512 VNNI (vpdpbusd: unsigned times signed, without saturation); or 32 inputs of one bit, ANDed and counted; or one code, whose product
-is added to a sum that saturates. The inner loop is LLVM code, because a compiler does not find this arrangement of registers by itself;
-all around it is plain Numba.
+Both operands come as 4-byte words. A word holds four codes of 8 bits, multiplied and added in one
+instruction where the processor has AVX-512 VNNI (vpdpbusd: unsigned times signed, without
+saturation); or 32 inputs of one bit, ANDed and counted; or one code, whose product is added to a
+sum that saturates. The inner loop is LLVM code, because a compiler does not find this arrangement
+of registers by itself; all around it is plain Numba.
 """
 
 import itertools
@@ -19,7 +21,9 @@ from numba.extending import intrinsic
 from stochsim_kernels._jit import helper, kernel
 
 ROWS = 6  # stimuli per tile
-VECTORS = 4  # of 16 neurons each: 24 vectors of sums, 4 of weights and one of the stimulus fill 29 of 32 registers
+# of 16 neurons each: 24 vectors of sums, 4 of weights and one of the stimulus fill 29 of 32
+# registers
+VECTORS = 4
 COLUMNS = 16 * VECTORS
 BITS, BYTES, SATURATING = 0, 1, 2  # what a word holds
 VNNI, VECTOR_POPCOUNT = "avx512vnni", "avx512vpopcntdq"
@@ -33,8 +37,9 @@ _VECTOR = ir.VectorType(_WORD, 16)
 def processor_has(feature: str) -> bool:
     """Does the processor that Numba compiles for have this feature, in LLVM's words?
 
-    Asks Numba, not the machine, so NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are respected. Both belong to the key of Numba's cache, which
-    therefore never hands code with an instruction to a processor that lacks it.
+    Asks Numba, not the machine, so NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are respected. Both belong
+    to the key of Numba's cache, which therefore never hands code with an instruction to a processor
+    that lacks it.
     """
     return f"+{feature}" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
@@ -46,7 +51,9 @@ def _call(builder, name, *vectors):
 
 def _splat(builder, word):
     undefined = ir.Constant(_VECTOR, ir.Undefined)
-    return builder.shuffle_vector(builder.insert_element(undefined, word, _WORD(0)), undefined, ir.Constant(_VECTOR, None))
+    return builder.shuffle_vector(
+        builder.insert_element(undefined, word, _WORD(0)), undefined, ir.Constant(_VECTOR, None)
+    )
 
 
 def _add_common_bits(builder, sums, x, w, _limit):
@@ -54,7 +61,9 @@ def _add_common_bits(builder, sums, x, w, _limit):
 
 
 def _add_dot_of_bytes(builder, sums, x, w, _limit):
-    """Add the four products of the unsigned bytes of x and the signed bytes of w; long-hand on processors without the instruction."""
+    """Add the four products of the unsigned bytes of x and the signed bytes of w; long-hand on
+    processors without the instruction.
+    """
     if processor_has(VNNI):
         return _call(builder, "llvm.x86.avx512.vpdpbusd.512", sums, x, w)
 
@@ -70,7 +79,12 @@ def _add_dot_of_bytes(builder, sums, x, w, _limit):
 
 def _add_and_clip(builder, sums, x, w, limit):
     """Add the product, then clip to -limit … limit - 1."""
-    sums = _call(builder, "llvm.smax.v16i32", builder.add(sums, builder.mul(x, w)), _splat(builder, builder.neg(limit)))
+    sums = _call(
+        builder,
+        "llvm.smax.v16i32",
+        builder.add(sums, builder.mul(x, w)),
+        _splat(builder, builder.neg(limit)),
+    )
     return _call(builder, "llvm.smin.v16i32", sums, _splat(builder, builder.sub(limit, _WORD(1))))
 
 
@@ -91,7 +105,9 @@ def _emit_rows(builder, step, count, x, x_stride, w, words, limit, scale, sums):
         for row, total in zip(rows, totals, strict=True):
             word = _splat(builder, builder.load(builder.gep(row, [loop.index])))
             for v in range(VECTORS):
-                builder.store(step(builder, builder.load(total[v]), word, weights[v], limit), total[v])
+                builder.store(
+                    step(builder, builder.load(total[v]), word, weights[v], limit), total[v]
+                )
     factor = _splat(builder, scale)
     for r, v in np.ndindex(count, VECTORS):
         place = vector_at(sums, index(COLUMNS * r + 16 * v))
@@ -110,7 +126,9 @@ def _emit_tile(builder, step, x, x_stride, w, words, limit, scale, sums):
 
 
 def _tile(step):
-    """An intrinsic that adds to sums: scale times product, x from word `x_first` on, rows `x_stride` apart, w from `w_first` on."""
+    """An intrinsic that adds to sums: scale times product, x from word `x_first` on, rows
+    `x_stride` apart, w from `w_first` on.
+    """
 
     @intrinsic
     def tile(_context, x, x_first, x_stride, w, w_first, words, limit, scale, sums):
@@ -120,15 +138,23 @@ def _tile(step):
                 return pointer if first is None else builder.gep(pointer, [arguments[first]])
 
             words, limit, scale = arguments[5:8]
-            _emit_tile(builder, step, data(0, 1), arguments[2], data(3, 4), words, limit, scale, data(8))
+            _emit_tile(
+                builder, step, data(0, 1), arguments[2], data(3, 4), words, limit, scale, data(8)
+            )
             return context.get_dummy_value()
 
-        return types.void(x, types.intp, types.intp, w, types.intp, types.intp, types.int32, types.int32, sums), codegen
+        return types.void(
+            x, types.intp, types.intp, w, types.intp, types.intp, types.int32, types.int32, sums
+        ), codegen
 
     return tile
 
 
-_bits_tile, _bytes_tile, _saturating_tile = _tile(_add_common_bits), _tile(_add_dot_of_bytes), _tile(_add_and_clip)
+_bits_tile, _bytes_tile, _saturating_tile = (
+    _tile(_add_common_bits),
+    _tile(_add_dot_of_bytes),
+    _tile(_add_and_clip),
+)
 
 
 @helper
@@ -142,13 +168,22 @@ def _fill_block(x, w, scales, x_term, w_term, holds, limit, panel, first, last, 
         sums[:] = 0
         for i in range(x_planes):
             for j in range(w_planes):
-                x_first, w_first = (s0 * x_planes + i) * words, (panel * w_planes + j) * words * COLUMNS
+                x_first, w_first = (
+                    (s0 * x_planes + i) * words,
+                    (panel * w_planes + j) * words * COLUMNS,
+                )
                 if holds == BITS:
-                    _bits_tile(x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums)
+                    _bits_tile(
+                        x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums
+                    )
                 elif holds == BYTES:
-                    _bytes_tile(x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums)
+                    _bytes_tile(
+                        x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums
+                    )
                 else:
-                    _saturating_tile(x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums)
+                    _saturating_tile(
+                        x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums
+                    )
         for s in range(s0, min(s0 + ROWS, last)):
             row, constant, from_x, from_w = out[s, n0:n1], x_term[s], sums[s - s0], w_term[n0:n1]
             for n in range(row.size):
@@ -157,11 +192,14 @@ def _fill_block(x, w, scales, x_term, w_term, holds, limit, panel, first, last, 
 
 @kernel
 def fill_product(x, w, scales, x_term, w_term, holds, limit, out):
-    """Write x_term + w_term + sum over planes i, j of scales[i, j] · (x plane i times w plane j) to out (stimulus, neuron), modulo 2^32.
+    """Write x_term + w_term + sum over planes i, j of scales[i, j] · (x plane i times w plane j) to
+    out (stimulus, neuron), modulo 2^32.
 
-    x: (stimulus rounded up to ROWS, plane, word), w: (panel of COLUMNS neurons, plane, word, COLUMNS), scales: (x plane, w plane), x_term:
-    (stimulus,), w_term: (neuron,), all int32. A word holds BITS, 32 inputs; BYTES, 4 inputs, unsigned in x and signed in w; or one input,
-    and sums over the inputs, in their order, are SATURATING at -limit and limit - 1; limit + |x w| must stay below 2^31.
+    x: (stimulus rounded up to ROWS, plane, word), w: (panel of COLUMNS neurons, plane, word,
+    COLUMNS), scales: (x plane, w plane), x_term: (stimulus,), w_term: (neuron,), all int32. A word
+    holds BITS, 32 inputs; BYTES, 4 inputs, unsigned in x and signed in w; or one input, and sums
+    over the inputs, in their order, are SATURATING at -limit and limit - 1; limit + |x w| must stay
+    below 2^31.
     """
     blocks = (out.shape[0] + _BLOCK - 1) // _BLOCK
     for task in prange(w.shape[0] * blocks):

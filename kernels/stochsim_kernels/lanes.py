@@ -1,10 +1,12 @@
-"""Sixteen neurons at once, in registers: their random integers, read after read, compared with up to 31 thresholds.
+"""Sixteen neurons at once, in registers: their random integers, read after read, compared with up
+to 31 thresholds.
 
-Written as vector operations of LLVM's own language, which compiles them for any processor. A loop over neurons, left to the loop
-vectoriser, loads every threshold again at every read and takes about twice as long; here a block of neurons keeps its streams and its
-thresholds in registers for all reads. The code is found from its highest bit down: a comparison with the middle threshold gives the
-bit and leaves the lower or the upper half of the list, so b comparisons and 2^b - 1 - b choices do the work of 2^b - 1 comparisons
-and additions.
+Written as vector operations of LLVM's own language, which compiles them for any processor. A loop
+over neurons, left to the loop vectoriser, loads every threshold again at every read and takes about
+twice as long; here a block of neurons keeps its streams and its thresholds in registers for all
+reads. The code is found from its highest bit down: a comparison with the middle threshold gives the
+bit and leaves the lower or the upper half of the list, so b comparisons and 2^b - 1 - b choices do
+the work of 2^b - 1 comparisons and additions.
 """
 
 import functools
@@ -16,7 +18,11 @@ from numba.extending import intrinsic
 LANES = 16  # neurons of a block: 8 words of 64 bits
 WIDTHS = (1, 2, 3, 4, 5)  # bits of a code
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-CODES, INTEGERS, _WORDS = ir.VectorType(I8, LANES), ir.VectorType(I32, LANES), ir.VectorType(I64, LANES // 2)
+CODES, INTEGERS, _WORDS = (
+    ir.VectorType(I8, LANES),
+    ir.VectorType(I32, LANES),
+    ir.VectorType(I64, LANES // 2),
+)
 
 
 def splat(kind, value):
@@ -27,12 +33,16 @@ def splat(kind, value):
 def broadcast(b, kind, value):
     """A run-time number in all lanes."""
     none = ir.Constant(kind, ir.Undefined)
-    return b.shuffle_vector(b.insert_element(none, value, I32(0)), none, splat(ir.VectorType(I32, kind.count), 0))
+    return b.shuffle_vector(
+        b.insert_element(none, value, I32(0)), none, splat(ir.VectorType(I32, kind.count), 0)
+    )
 
 
 def address(b, array, row, item):
     """The address, as an integer, of array[row, item], for a C-contiguous array of two axes."""
-    return b.ptrtoint(b.gep(array.data, [b.add(b.mul(b.extract_value(array.shape, 1), row), item)]), I64)
+    return b.ptrtoint(
+        b.gep(array.data, [b.add(b.mul(b.extract_value(array.shape, 1), row), item)]), I64
+    )
 
 
 def load(b, place, kind, item_bytes, items=None):
@@ -58,9 +68,11 @@ def store_bytes(b, vector, place, items=None):
 
 
 def emit(context, b, signature, arguments, body):
-    """Emit body(items, *arguments) twice, for a whole block of neurons (items None) and for a last one of `items` neurons.
+    """Emit body(items, *arguments) twice, for a whole block of neurons (items None) and for a last
+    one of `items` neurons.
 
-    Arrays become structures with data and shape; they must be C-contiguous. The last argument is `out` (read, neuron), the first `first`.
+    Arrays become structures with data and shape; they must be C-contiguous. The last argument is
+    `out` (read, neuron), the first `first`.
     """
     assert all(kind.layout == "C" for kind in signature.args if isinstance(kind, types.Array))
     values = [
@@ -85,18 +97,29 @@ def _mix64(b, z):
 def each_read(b, streams, first, start, stop, body, *moving):
     """Emit a loop over reads start … stop - 1, start < stop, that calls body(halves, *places) once.
 
-    halves: 32 random bits for each of the neurons first … first + LANES - 1; streams: the array (2, pair) of seeds, just before read 0, and
-    increments; moving: (place, stride in bytes) of what moves on at each read.
+    halves: 32 random bits for each of the neurons first … first + LANES - 1; streams: the array (2,
+    pair) of seeds, just before read 0, and increments; moving: (place, stride in bytes) of what
+    moves on at each read.
     """
     pair = b.lshr(first, I64(1))
     seed, gamma = (load(b, address(b, streams, I64(row), pair), _WORDS, 8) for row in (0, 1))
-    begin = [start, b.add(seed, b.mul(gamma, broadcast(b, _WORDS, start))), *(place for place, _ in moving)]
+    begin = [
+        start,
+        b.add(seed, b.mul(gamma, broadcast(b, _WORDS, start))),
+        *(place for place, _ in moving),
+    ]
     before, loop, after = b.block, b.append_basic_block("reads"), b.append_basic_block("after")
     b.branch(loop)
     b.position_at_end(loop)
     read, state, *places = phis = [b.phi(value.type) for value in begin]
-    onward = [b.add(read, I64(1)), b.add(state, gamma), *(b.add(place, step) for place, (_, step) in zip(places, moving, strict=True))]
-    body(b.bitcast(_mix64(b, onward[1]), INTEGERS), *places)  # neuron 2i owns the low half of word i
+    onward = [
+        b.add(read, I64(1)),
+        b.add(state, gamma),
+        *(b.add(place, step) for place, (_, step) in zip(places, moving, strict=True)),
+    ]
+    body(
+        b.bitcast(_mix64(b, onward[1]), INTEGERS), *places
+    )  # neuron 2i owns the low half of word i
     for phi, value, later in zip(phis, begin, onward, strict=True):
         phi.add_incoming(value, before)
         phi.add_incoming(later, loop)
@@ -125,22 +148,29 @@ def _emit_count(b, items, first, thresholds, streams, c_min, out):
         block = b.append_basic_block(f"bits{width}")
         choice.add_case(I64(2**width - 1), block)
         b.position_at_end(block)
-        rows = [load(b, address(b, thresholds, I64(k), first), INTEGERS, 4, items) for k in range(2**width - 1)]
+        rows = [
+            load(b, address(b, thresholds, I64(k), first), INTEGERS, 4, items)
+            for k in range(2**width - 1)
+        ]
 
         def one_read(halves, place, rows=rows):
             store_bytes(b, _count(b, b.lshr(halves, splat(INTEGERS, 1)), rows, least), place, items)
 
-        each_read(b, streams, first, I64(0), reads, one_read, (address(b, out, I64(0), first), neurons))
+        each_read(
+            b, streams, first, I64(0), reads, one_read, (address(b, out, I64(0), first), neurons)
+        )
         b.branch(end)
     b.position_at_end(end)
 
 
 @intrinsic
 def count_block(_context, first, thresholds, streams, c_min, out):
-    """Write c_min + #{k : u >= threshold_k} to out (read, neuron), int8, one read at least, for up to LANES neurons from `first` on.
+    """Write c_min + #{k : u >= threshold_k} to out (read, neuron), int8, one read at least, for up
+    to LANES neurons from `first` on.
 
-    thresholds: (levels - 1, neuron) uint32, ascending in level, levels = 2^b with b in WIDTHS (else nothing is written); streams: (2, pair)
-    uint64, seeds just before the first read and increments, for whole blocks; c_min: int8. C-contiguous. Indices are not checked.
+    thresholds: (levels - 1, neuron) uint32, ascending in level, levels = 2^b with b in WIDTHS (else
+    nothing is written); streams: (2, pair) uint64, seeds just before the first read and increments,
+    for whole blocks; c_min: int8. C-contiguous. Indices are not checked.
     """
 
     def generate(context, b, signature, arguments):

@@ -1,7 +1,9 @@
-"""Thresholds from thresholds: bit errors of the output codes, comparators of few bits, channels that were measured.
+"""Thresholds from thresholds: bit errors of the output codes, comparators of few bits, channels
+that were measured.
 
-A read costs the same afterwards: whatever happens to a code is one more channel behind the first, so P(code | drive) stays known exactly.
-All steps are elementwise in a fixed order (no BLAS), so thresholds do not depend on how the stimuli are split.
+A read costs the same afterwards: whatever happens to a code is one more channel behind the first,
+so P(code | drive) stays known exactly. All steps are elementwise in a fixed order (no BLAS), so
+thresholds do not depend on how the stimuli are split.
 """
 
 import numpy as np
@@ -16,10 +18,12 @@ def _check_share(name: str, value: float) -> None:
 
 
 def flip_matrix(bits: int, rate: float) -> np.ndarray:
-    """B (levels, levels) float64: B[i, j] = P(code j is read | code i was written), each bit flipped with probability `rate` on its own.
+    """B (levels, levels) float64: B[i, j] = P(code j is read | code i was written), each bit
+    flipped with probability `rate` on its own.
 
-    Indices are code - c_min. Two's complement (c_min = -2^(b-1)) differs from the index in the top bit alone, unsigned codes and 1-bit
-    codes (c_min = 0) not at all, and which bits differ between two codes does not see that: B is a Kronecker power in either case.
+    Indices are code - c_min. Two's complement (c_min = -2^(b-1)) differs from the index in the top
+    bit alone, unsigned codes and 1-bit codes (c_min = 0) not at all, and which bits differ between
+    two codes does not see that: B is a Kronecker power in either case.
     """
     _check_share("rate", rate)
     matrix, one_bit = np.ones((1, 1)), np.array([[1.0 - rate, rate], [rate, 1.0 - rate]])
@@ -29,10 +33,12 @@ def flip_matrix(bits: int, rate: float) -> np.ndarray:
 
 
 def mix_bit_errors(thresholds: np.ndarray, rate: float) -> np.ndarray:
-    """Thresholds (stimulus, levels - 1, neuron) uint32 of codes whose bits then flip with probability `rate`, a new array.
+    """Thresholds (stimulus, levels - 1, neuron) uint32 of codes whose bits then flip with
+    probability `rate`, a new array.
 
-    P' = P B with B of `flip_matrix`, bit by bit: b passes instead of a product with 2^b columns. Right to half a part in 2^31. Raises
-    ValueError where the levels are no power of two or the rate is no probability.
+    P' = P B with B of `flip_matrix`, bit by bit: b passes instead of a product with 2^b columns.
+    Right to half a part in 2^31. Raises ValueError where the levels are no power of two or the rate
+    is no probability.
     """
     _check_share("rate", rate)
     levels, neurons = thresholds.shape[1] + 1, thresholds.shape[2]
@@ -45,7 +51,9 @@ def mix_bit_errors(thresholds: np.ndarray, rate: float) -> np.ndarray:
         mass = _mass(thresholds[part])
         for bit in range(levels.bit_length() - 1):
             _flip_one_bit(mass, 1 << bit, rate)
-        for k in range(1, levels):  # a running sum over whole rows, cheaper than cumsum along this axis
+        for k in range(
+            1, levels
+        ):  # a running sum over whole rows, cheaper than cumsum along this axis
             mass[:, k] += mass[:, k - 1]
         below = mass[:, :-1]
         below += 0.5
@@ -72,9 +80,11 @@ def _flip_one_bit(mass: np.ndarray, place: int, rate: float) -> None:
 
 
 def round_thresholds(thresholds: np.ndarray, bits: int) -> np.ndarray:
-    """Thresholds (uint32, any shape) on the grid of a comparator of `bits` bits: multiples of 2^(31 - bits), halves up, a new array.
+    """Thresholds (uint32, any shape) on the grid of a comparator of `bits` bits: multiples of 2^(31
+    - bits), halves up, a new array.
 
-    Only the upper `bits` bits of u decide then. 0 and 2^31 stay. Raises ValueError unless bits is from 1 to 31.
+    Only the upper `bits` bits of u decide then. 0 and 2^31 stay. Raises ValueError unless bits is
+    from 1 to 31.
     """
     if not 1 <= bits <= 31:
         raise ValueError(f"bits = {bits!r}: should be from 1 to 31")
@@ -86,14 +96,23 @@ def round_thresholds(thresholds: np.ndarray, bits: int) -> np.ndarray:
 def thresholds_from_cumulative(below: np.ndarray) -> np.ndarray:
     """round(2^31 P(code < k)) uint32 from measured P(code < k) (stimulus, levels - 1, neuron).
 
-    Raises ValueError for another number of axes, for a number that is no probability and for one that falls as the code grows.
+    Raises ValueError for another number of axes, for a number that is no probability and for one
+    that falls as the code grows.
     """
     below = np.asarray(below, np.float64)
     if below.ndim != 3:
-        raise ValueError(f"cumulative probabilities have shape {below.shape}: should be (stimulus, levels - 1, neuron)")
+        raise ValueError(
+            f"cumulative probabilities have shape {below.shape}: should be (stimulus, levels - 1, "
+            f"neuron)"
+        )
     falls = np.diff(below, axis=1, prepend=0.0) < 0
-    for wrong, rule in (~((below >= 0) & (below <= 1)), "should be from 0 to 1"), (falls, "should not fall as k grows"):
+    for wrong, rule in (
+        (~((below >= 0) & (below <= 1)), "should be from 0 to 1"),
+        (falls, "should not fall as k grows"),
+    ):
         if wrong.any():
             s, k, n = (int(i) for i in np.argwhere(wrong)[0])
-            raise ValueError(f"P(code < k) = {below[s, k, n]} at stimulus {s}, edge {k}, neuron {n}: {rule}")
+            raise ValueError(
+                f"P(code < k) = {below[s, k, n]} at stimulus {s}, edge {k}, neuron {n}: {rule}"
+            )
     return np.floor(below * ONE + 0.5).astype(np.uint32)

@@ -1,4 +1,6 @@
-"""Codes as 4-byte words for the tiles of `int_tiles`: bytes, or planes of single bits; and what a set of codes needs."""
+"""Codes as 4-byte words for the tiles of `int_tiles`: bytes, or planes of single bits; and what a
+set of codes needs.
+"""
 
 from typing import NamedTuple
 
@@ -10,7 +12,9 @@ _FEW = 8  # codes this close together are worth a look at which of their bits ar
 
 
 class Span(NamedTuple):
-    """The smallest and the largest of some codes, and the places of the bits in use in code - low: (1,) for codes -1 and 1."""
+    """The smallest and the largest of some codes, and the places of the bits in use in code - low:
+    (1,) for codes -1 and 1.
+    """
 
     low: int
     high: int
@@ -27,7 +31,9 @@ class Span(NamedTuple):
 
 
 class Words(NamedTuple):
-    """Codes as offset + sum over planes of scale · plane. words, int32: see `int_tiles.fill_product`."""
+    """Codes as offset + sum over planes of scale · plane. words, int32: see
+    `int_tiles.fill_product`.
+    """
 
     words: np.ndarray
     offset: int
@@ -48,7 +54,9 @@ def span(codes: np.ndarray) -> Span:
 def stimulus_bytes(codes: np.ndarray, span: Span) -> Words:
     """Codes (stimulus, input) in 0 … 255 as they are, or in -128 … 127 shifted by 128."""
     shifted = span.low < 0
-    unsigned = codes.view(np.uint8) if codes.dtype == np.int8 else codes.astype(np.uint8, copy=False)
+    unsigned = (
+        codes.view(np.uint8) if codes.dtype == np.int8 else codes.astype(np.uint8, copy=False)
+    )
     rows = _padded(codes.shape, ROWS, 4)
     np.bitwise_xor(unsigned, np.uint8(128 * shifted), out=rows[: len(codes), : codes.shape[1]])
     return Words(rows.view(np.int32)[:, None], -128 * shifted, np.ones(1, np.int32))
@@ -113,4 +121,6 @@ def _padded(shape: tuple[int, ...], rows: int, columns: int) -> np.ndarray:
 def _panels(words: np.ndarray) -> np.ndarray:
     """Words (neuron, plane, word) as (panel, plane, word, COLUMNS)."""
     neurons, planes, width = words.shape
-    return np.ascontiguousarray(words.reshape(neurons // COLUMNS, COLUMNS, planes, width).transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(
+        words.reshape(neurons // COLUMNS, COLUMNS, planes, width).transpose(0, 2, 3, 1)
+    )

@@ -1,8 +1,11 @@
-"""Codes without a table of thresholds: by the place of drive plus noise among the edges, or by bisection.
+"""Codes without a table of thresholds: by the place of drive plus noise among the edges, or by
+bisection.
 
-Both give the codes of `channel.fill_thresholds`: a place so near to an edge that the error of `quantile` could matter is settled by the
-threshold itself, computed by the same expressions. The clamp of t to +-6.4 there changes nothing, for |t(u)| < 6.24. Thresholds are off
-by up to 1e-15 in probability, which moves an edge by 7e-7 sigma where it moves it most, at the last u of a tail: T_ERROR leaves room.
+Both give the codes of `channel.fill_thresholds`: a place so near to an edge that the error of
+`quantile` could matter is settled by the threshold itself, computed by the same expressions. The
+clamp of t to +-6.4 there changes nothing, for |t(u)| < 6.24. Thresholds are off by up to 1e-15 in
+probability, which moves an edge by 7e-7 sigma where it moves it most, at the last u of a tail:
+T_ERROR leaves room.
 """
 
 import math
@@ -10,18 +13,32 @@ import math
 import numpy as np
 
 from stochsim_kernels._jit import helper
-from stochsim_kernels.channel import _FLAT, _NEGLIGIBLE, GAUSSIAN, RELU, _as_threshold, noise_cdf, noiseless_index, tabled_normal_cdf
+from stochsim_kernels.channel import (
+    _FLAT,
+    _NEGLIGIBLE,
+    GAUSSIAN,
+    RELU,
+    _as_threshold,
+    noise_cdf,
+    noiseless_index,
+    tabled_normal_cdf,
+)
 from stochsim_kernels.counter_rng import word
 from stochsim_kernels.lanes import LANES
 from stochsim_kernels.quantile import T_ERROR, place_block
 
-_MOST_STEPS = 1e20  # more noise than this has an infinite margin, so that all its codes are settled by thresholds
-_READS_AT_ONCE = 1  # of drives that differ from read to read: the order of their memory (8 at once take 1.3 times as long)
+# more noise than this has an infinite margin, so that all its codes are settled by thresholds
+_MOST_STEPS = 1e20
+# of drives that differ from read to read: the order of their memory (8 at once take 1.3 times as
+# long)
+_READS_AT_ONCE = 1
 
 
 @helper
 def threshold(edge, a, sigma, other, family):
-    """round(2^31 P(a + noise < edge)) by the expressions of `channel.fill_thresholds`; at least one of the two sigmas positive."""
+    """round(2^31 P(a + noise < edge)) by the expressions of `channel.fill_thresholds`; at least one
+    of the two sigmas positive.
+    """
     if family != GAUSSIAN and other > _NEGLIGIBLE * sigma:
         return _as_threshold(noise_cdf(edge - a, sigma, other, family))
     rate = 1.0 / math.hypot(sigma, other)
@@ -30,7 +47,10 @@ def threshold(edge, a, sigma, other, family):
 
 @helper
 def _locate(high, doubtful, bits, odd, a, sigma, other, family, activation, edges, z, step, c_min):
-    """Edges passed: high at most, the last `doubtful` of which are in doubt. By bisection; `odd`: which half of the word `bits`."""
+    """Edges passed: high at most, the last `doubtful` of which are in doubt.
+
+    By bisection; `odd`: which half of the word `bits`.
+    """
     if sigma == 0.0 and other == 0.0:
         return noiseless_index(a, activation, z, step, c_min, edges.size + 1)
     u = (bits >> np.uint64(33) if odd else bits >> np.uint64(1)) & np.uint64(0x7FFFFFFF)
@@ -46,21 +66,39 @@ def _locate(high, doubtful, bits, odd, a, sigma, other, family, activation, edge
 
 @helper
 def bisect_rows(drive, sigma, other, family, activation, edges, z, step, c_min, streams, out):
-    """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron); streams as in `lanes.count_block`."""
+    """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron);
+    streams as in `lanes.count_block`.
+    """
     for r in range(out.shape[0]):
         for n in range(out.shape[1]):
             bits = word(streams[0, n // 2], streams[1, n // 2], r)
-            found = _locate(edges.size, edges.size, bits, n % 2, drive[r, n], sigma[n], other[n], family, activation, edges, z, step, c_min)
+            found = _locate(
+                edges.size,
+                edges.size,
+                bits,
+                n % 2,
+                drive[r, n],
+                sigma[n],
+                other[n],
+                family,
+                activation,
+                edges,
+                z,
+                step,
+                c_min,
+            )
             out[r, n] = c_min + found
 
 
 @helper
 def spread(sigma, other, activation, edges, z, step, c_min):
-    """What `place_rows` needs to know of the neurons of a stimulus: (4, neuron) float32, whole blocks wide, for sigma, other (neuron,).
+    """What `place_rows` needs to know of the neurons of a stimulus: (4, neuron) float32, whole
+    blocks wide, for sigma, other (neuron,).
 
-    Noise in steps; the margin of error in steps; the smallest place; the smallest drive. The margin covers T_ERROR, the rounding of places
-    in float32 (all sums below 2 levels + 19 scale, three roundings each, beyond which no edge is near) and of edges in float64. With noise,
-    edges at -infinity are passed at any place; without, a drive below 0 is 0 where the activation is ReLU.
+    Noise in steps; the margin of error in steps; the smallest place; the smallest drive. The margin
+    covers T_ERROR, the rounding of places in float32 (all sums below 2 levels + 19 scale, three
+    roundings each, beyond which no edge is near) and of edges in float64. With noise, edges at
+    -infinity are passed at any place; without, a drive below 0 is 0 where the activation is ReLU.
     """
     out = np.zeros((4, (sigma.size + LANES - 1) // LANES * LANES), np.float32)
     rounding = 3e-7 * (edges.size + 2) + 2e-15 * (abs(z / step) + abs(c_min))
@@ -78,8 +116,11 @@ def spread(sigma, other, activation, edges, z, step, c_min):
 
 
 @helper
-def place_rows(drive, sigma, other, spread, family, activation, edges, z, step, c_min, streams, out):
-    """Codes (read, neuron) of one stimulus under Gaussian noise, identity or ReLU; drive: (read, neuron), or (1, neuron) for all reads.
+def place_rows(
+    drive, sigma, other, spread, family, activation, edges, z, step, c_min, streams, out
+):
+    """Codes (read, neuron) of one stimulus under Gaussian noise, identity or ReLU; drive: (read,
+    neuron), or (1, neuron) for all reads.
 
     spread: (4, neuron), from `spread`; streams as in `lanes.count_block`.
     """
@@ -90,7 +131,20 @@ def place_rows(drive, sigma, other, spread, family, activation, edges, z, step, 
         stop = min(start + at_once, reads)
         for first in range(0, neurons, LANES):
             origin, most = z + (c_min - 0.5) * step, np.float32(edges.size + 0.5)
-            place_block(first, drive, spread, origin, 1.0 / step, most, streams, start, stop, np.int8(c_min), doubt, out)
+            place_block(
+                first,
+                drive,
+                spread,
+                origin,
+                1.0 / step,
+                most,
+                streams,
+                start,
+                stop,
+                np.int8(c_min),
+                doubt,
+                out,
+            )
             for i in range(2 * (stop - start)):
                 if doubt[i] != np.uint64(0):
                     r, begin = start + i // 2, first + i % 2 * 8
@@ -98,7 +152,22 @@ def place_rows(drive, sigma, other, spread, family, activation, edges, z, step, 
                         more = np.int64((doubt[i] >> np.uint64((n - begin) * 8)) & np.uint64(255))
                         if more > 0:
                             most_passed = ((np.int64(out[r, n]) - c_min) & 255) + more
-                            bits, a = word(streams[0, n // 2], streams[1, n // 2], r), drive[min(r, drive.shape[0] - 1), n]
+                            bits, a = (
+                                word(streams[0, n // 2], streams[1, n // 2], r),
+                                drive[min(r, drive.shape[0] - 1), n],
+                            )
                             out[r, n] = c_min + _locate(
-                                most_passed, more, bits, n % 2, a, sigma[n], other[n], family, activation, edges, z, step, c_min
+                                most_passed,
+                                more,
+                                bits,
+                                n % 2,
+                                a,
+                                sigma[n],
+                                other[n],
+                                family,
+                                activation,
+                                edges,
+                                z,
+                                step,
+                                c_min,
                             )

@@ -1,4 +1,7 @@
-"""The kernels in plain NumPy, slow and obvious: the oracle of every test. (The Gibbs twin stands in reference_gibbs.py.)"""
+"""The kernels in plain NumPy, slow and obvious: the oracle of every test.
+
+(The Gibbs twin stands in reference_gibbs.py.)
+"""
 
 import itertools
 from typing import Any
@@ -62,9 +65,13 @@ def noise_cdf(t: float, sigma: float, other: float, family: str) -> float:
         return float(law.cdf(t / other))
     low, high = (-25.0, 25.0) if family == "logistic" else law.support()
     centre = min(max(t / other, low), high)
-    points = sorted({low, 0.0, high, *np.clip(centre + sigma / other * np.linspace(-9, 9, 13), low, high)})
+    points = sorted(
+        {low, 0.0, high, *np.clip(centre + sigma / other * np.linspace(-9, 9, 13), low, high)}
+    )
     pieces = [
-        integrate.quad(lambda q: law.pdf(q) * special.ndtr((t - other * q) / sigma), a, b, epsabs=1e-13)[0]
+        integrate.quad(
+            lambda q: law.pdf(q) * special.ndtr((t - other * q) / sigma), a, b, epsabs=1e-13
+        )[0]
         for a, b in itertools.pairwise(points)
     ]
     return float(sum(pieces))
@@ -86,8 +93,12 @@ _INVERSES = {
 }
 
 
-def noiseless_code(drive: float, activation: str, z: float, step: float, c_min: int, levels: int) -> int:
-    """clip(round((f(a) - z) / step)): half to even; with two levels the edge belongs to the upper code."""
+def noiseless_code(
+    drive: float, activation: str, z: float, step: float, c_min: int, levels: int
+) -> int:
+    """clip(round((f(a) - z) / step)): half to even; with two levels the edge belongs to the upper
+    code.
+    """
     value = (float(_ACTIVATIONS[activation](drive)) - z) / step
     if levels == 2:
         return c_min + int(value - c_min >= 0.5)
@@ -95,7 +106,15 @@ def noiseless_code(drive: float, activation: str, z: float, step: float, c_min: 
 
 
 def code_probabilities(
-    drive: float, sigma: float, other: float, family: str, activation: str, z: float, step: float, c_min: int, levels: int
+    drive: float,
+    sigma: float,
+    other: float,
+    family: str,
+    activation: str,
+    z: float,
+    step: float,
+    c_min: int,
+    levels: int,
 ) -> np.ndarray:
     """P(code = c_min + k | drive), k = 0 … levels - 1, from the definition of the channel."""
     if sigma == 0 and other == 0:
@@ -103,23 +122,45 @@ def code_probabilities(
         certain[noiseless_code(drive, activation, z, step, c_min, levels) - c_min] = 1.0
         return certain
     edges = [_INVERSES[activation](z + (c_min + k - 0.5) * step) for k in range(1, levels)]
-    below = [0.0 if e == -np.inf else 1.0 if e == np.inf else noise_cdf(e - drive, sigma, other, family) for e in edges]
+    below = [
+        0.0 if e == -np.inf else 1.0 if e == np.inf else noise_cdf(e - drive, sigma, other, family)
+        for e in edges
+    ]
     return np.diff([0.0, *below, 1.0])
 
 
 def thresholds(
-    drive: np.ndarray, sigma: float, other: float, family: str, activation: str, z: float, step: float, c_min: int, levels: int
+    drive: np.ndarray,
+    sigma: float,
+    other: float,
+    family: str,
+    activation: str,
+    z: float,
+    step: float,
+    c_min: int,
+    levels: int,
 ) -> np.ndarray:
-    """round(P(code < k) 2^31), uint32 (stimulus, levels - 1, neuron); agrees with the kernel up to the last place of erfc (+-1)."""
+    """round(P(code < k) 2^31), uint32 (stimulus, levels - 1, neuron); agrees with the kernel up to
+    the last place of erfc (+-1).
+    """
     out = np.empty((drive.shape[0], levels - 1, drive.shape[1]), np.uint32)
     for s, n in np.ndindex(drive.shape):
-        p = code_probabilities(float(drive[s, n]), sigma, other, family, activation, z, step, c_min, levels)
+        p = code_probabilities(
+            float(drive[s, n]), sigma, other, family, activation, z, step, c_min, levels
+        )
         out[s, :, n] = np.floor(np.clip(np.cumsum(p)[:-1], 0, 1) * 2**31 + 0.5)
     return out
 
 
 def draw_codes(
-    thresholds: np.ndarray, c_min: int, key: int, layer: int, event: int, first_stimulus: int, first_read: int, reads: int
+    thresholds: np.ndarray,
+    c_min: int,
+    key: int,
+    layer: int,
+    event: int,
+    first_stimulus: int,
+    first_read: int,
+    reads: int,
 ) -> np.ndarray:
     """c_min + #{k : u >= threshold_k} for every (stimulus, read, neuron)."""
     stimuli, _, neurons = thresholds.shape
@@ -131,7 +172,9 @@ def draw_codes(
 
 
 def count_codes(u: np.ndarray, thresholds: np.ndarray, c_min: int) -> np.ndarray:
-    """c_min + #{k : u >= threshold_k}, int8, for u (…, neuron) and thresholds (…, levels - 1, neuron) of the same leading axes."""
+    """c_min + #{k : u >= threshold_k}, int8, for u (…, neuron) and thresholds (…, levels - 1,
+    neuron) of the same leading axes.
+    """
     return (c_min + (u[..., None, :] >= thresholds).sum(axis=-2)).astype(np.int8)
 
 

@@ -14,8 +14,12 @@ WHOLE = 1 << 32
 FIRST_SHARED = 1 << 32  # the number of the first reference, behind those of all columns
 
 
-def probabilities(value_lsb: float, sigma_lsb: float, edges_lsb: np.ndarray, code_min: int = 0) -> np.ndarray:
-    """P(code), (levels,), from the definition: the Gaussian between neighbouring edges; without noise, halves go to the even code."""
+def probabilities(
+    value_lsb: float, sigma_lsb: float, edges_lsb: np.ndarray, code_min: int = 0
+) -> np.ndarray:
+    """P(code), (levels,), from the definition: the Gaussian between neighbouring edges; without
+    noise, halves go to the even code.
+    """
     edges = np.concatenate([[-np.inf], np.asarray(edges_lsb, float), [np.inf]])
     if sigma_lsb > 0:
         return np.diff(special.ndtr((edges - value_lsb) / sigma_lsb))
@@ -26,7 +30,9 @@ def probabilities(value_lsb: float, sigma_lsb: float, edges_lsb: np.ndarray, cod
 
 
 def masses(channel: Channel) -> np.ndarray:
-    """How many of the 2^32 values of u give each code: (variance × position, code), read off the table cell by cell."""
+    """How many of the 2^32 values of u give each code: (variance × position, code), read off the
+    table cell by cell.
+    """
     cells = 1 << channel.bits
     entries = channel.entries.reshape(-1, cells).tolist()
     out = np.zeros((len(entries), channel.code_max - channel.code_min + 1), np.int64)
@@ -50,17 +56,27 @@ def draw_code(channel: Channel, variance: int, position: int, u: int) -> int:
 
 
 def _base(channel, position):
-    return int(line_codes(np.array([position]), channel.slope, channel.intercept, channel.shift, channel.base_last)[0])
+    return int(
+        line_codes(
+            np.array([position]), channel.slope, channel.intercept, channel.shift, channel.base_last
+        )[0]
+    )
 
 
 def random32(key: int, layer: int, event: int, stimulus: int, number: int, counter: int) -> int:
-    """The 32 bits of column, or reference, `number`: its half of the word at `counter` of the pair's stream."""
+    """The 32 bits of column, or reference, `number`: its half of the word at `counter` of the
+    pair's stream.
+    """
     bits = splitmix64(*stream(key, number // 2, stimulus, event, layer), counter)
     return bits >> 32 if number % 2 else bits % WHOLE
 
 
-def partial_sums(x_codes: np.ndarray, cells: np.ndarray, rows: int, bits: int, cycle_bits: int) -> np.ndarray:
-    """Partial sums (tile, slice, cycle, stimulus, column) of codes (stimulus, input) and cells (sign, slice, input, column)."""
+def partial_sums(
+    x_codes: np.ndarray, cells: np.ndarray, rows: int, bits: int, cycle_bits: int
+) -> np.ndarray:
+    """Partial sums (tile, slice, cycle, stimulus, column) of codes (stimulus, input) and cells
+    (sign, slice, input, column).
+    """
     x, stored = np.asarray(x_codes, np.int64), np.asarray(cells, np.int64)
     net = stored[0] - stored[1] if len(stored) == 2 else stored[0]
     tiles, cycles = math.ceil(x.shape[1] / rows), math.ceil(bits / cycle_bits)
@@ -83,7 +99,8 @@ def crossbar(
     reads: int,
     variance=None,
 ) -> np.ndarray:
-    """Accumulators (stimulus, read, column) of partial sums (tile, slice, cycle, stimulus, column), one conversion after the other.
+    """Accumulators (stimulus, read, column) of partial sums (tile, slice, cycle, stimulus, column),
+    one conversion after the other.
 
     variance: like the partial sums, the class of each conversion; 0 if not given.
     """
@@ -94,7 +111,9 @@ def crossbar(
         for e, (tile, piece, cycle) in enumerate(np.ndindex(tiles, slices, cycles)):
             where = (key, layer, event, first_stimulus + s)
             counter = (first_read + read) * events + e
-            at = _position(readout, int(partials[tile, piece, cycle, s, column]), tile, piece, column)
+            at = _position(
+                readout, int(partials[tile, piece, cycle, s, column]), tile, piece, column
+            )
             if readout.group.size:
                 u = random32(*where, FIRST_SHARED + int(readout.group[column]), counter)
                 at += draw_code(readout.shared, 0, 0, u)

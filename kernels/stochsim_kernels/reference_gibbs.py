@@ -1,4 +1,6 @@
-"""The Gibbs kernel in plain NumPy and SciPy, all chains at once: slow, obvious, and the oracle of its tests."""
+"""The Gibbs kernel in plain NumPy and SciPy, all chains at once: slow, obvious, and the oracle of
+its tests.
+"""
 
 import numpy as np
 from scipy import special
@@ -10,7 +12,9 @@ _HALF_GRID = 2.0**-53
 
 
 def chain_uniforms(key, stimuli, chains, neurons, first_sweep, sweeps):
-    """The uniforms of the kernel, (stimulus, chain, neuron, sweep): streams per coordinate, the sweep as counter."""
+    """The uniforms of the kernel, (stimulus, chain, neuron, sweep): streams per coordinate, the
+    sweep as counter.
+    """
     words = np.empty((len(stimuli), chains, neurons, sweeps), np.uint64)
     for s, c, i in np.ndindex(words.shape[:3]):
         fill_words(np.uint64(key), i, stimuli[s], c, STREAM_LAYER, first_sweep, words[s, c, i])
@@ -18,7 +22,9 @@ def chain_uniforms(key, stimuli, chains, neurons, first_sweep, sweeps):
 
 
 def tail_excess(a, v):
-    """w − a for a standard normal w > a at conditional survival v, through log probabilities where the tail is far."""
+    """w − a for a standard normal w > a at conditional survival v, through log probabilities where
+    the tail is far.
+    """
     near = -special.ndtri(v * special.ndtr(-a))
     far = -special.ndtri_exp(np.log(v) + special.log_ndtr(-a))
     return np.maximum(0.0, np.where(a > 5.0, far, near) - a)
@@ -30,9 +36,13 @@ def laplace_conditional(u, g, root_precision, inverse_scale):
     log_above = 0.5 * above**2 + special.log_ndtr(-above)
     log_below = 0.5 * below**2 + special.log_ndtr(-below)
     p_below = special.expit(log_below - log_above)
-    with np.errstate(divide="ignore", invalid="ignore"):  # the half that is not chosen may have no mass
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # the half that is not chosen may have no mass
         left = -tail_excess(below, np.clip(u / p_below, _HALF_GRID, 1.0))
-        right = tail_excess(above, np.clip((1.0 - u) / special.expit(log_above - log_below), _HALF_GRID, 1.0))
+        right = tail_excess(
+            above, np.clip((1.0 - u) / special.expit(log_above - log_below), _HALF_GRID, 1.0)
+        )
     return np.where(u < p_below, left, right) / root_precision
 
 
@@ -45,7 +55,9 @@ def gibbs_start(key, stimuli, linear, gram, inverse_scale, chains):
 
 
 def gibbs_sweeps(key, stimuli, linear, gram, inverse_scale, state, field, first_sweep, sweeps):
-    """State after each of the sweeps, (sweep, stimulus, chain, neuron) float64; the arguments are left alone."""
+    """State after each of the sweeps, (sweep, stimulus, chain, neuron) float64; the arguments are
+    left alone.
+    """
     state, field = state.copy(), field.copy()
     uniforms = chain_uniforms(key, stimuli, state.shape[1], gram.shape[0], first_sweep, sweeps)
     root = np.maximum(np.sqrt(np.diag(gram)), 1e-12 * inverse_scale)

@@ -1,4 +1,6 @@
-"""Sums in accumulators of a chosen width, in plain NumPy and Python integers: the oracle of `accumulator`."""
+"""Sums in accumulators of a chosen width, in plain NumPy and Python integers: the oracle of
+`accumulator`.
+"""
 
 import numpy as np
 
@@ -10,7 +12,9 @@ def wrap(value: int, bits: int) -> int:
 
 
 def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> np.ndarray:
-    """Products added in the order of the inputs, each sum clipped to `bits` bits, int64 (stimulus, neuron)."""
+    """Products added in the order of the inputs, each sum clipped to `bits` bits, int64 (stimulus,
+    neuron).
+    """
     out = np.empty((len(x_codes), len(w_codes)), np.int64)
     for s, n in np.ndindex(out.shape):
         total = 0

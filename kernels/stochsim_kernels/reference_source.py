@@ -1,4 +1,6 @@
-"""The chip's own random source in plain Python: polynomials over GF(2) as integers, one shift at a time."""
+"""The chip's own random source in plain Python: polynomials over GF(2) as integers, one shift at a
+time.
+"""
 
 import numpy as np
 
@@ -37,7 +39,9 @@ def power_of_x(exponent: int, p: int) -> int:
 
 
 def is_maximal(p: int) -> bool:
-    """Whether x has order 2^L - 1 modulo p, L its degree: then a register of L bits runs through every state but 0."""
+    """Whether x has order 2^L - 1 modulo p, L its degree: then a register of L bits runs through
+    every state but 0.
+    """
     period = (1 << (p.bit_length() - 1)) - 1
     factors, rest, q = set(), period, 2
     while rest > 1:
@@ -46,7 +50,9 @@ def is_maximal(p: int) -> bool:
             rest //= q
         else:
             q += 1 if q * q <= rest else rest - q
-    return power_of_x(period, p) == 1 and all(power_of_x(period // factor, p) != 1 for factor in factors)
+    return power_of_x(period, p) == 1 and all(
+        power_of_x(period // factor, p) != 1 for factor in factors
+    )
 
 
 def start_state(length: int, key: int, layer: int, event: int, stimulus: int, source: int) -> int:
@@ -54,7 +60,9 @@ def start_state(length: int, key: int, layer: int, event: int, stimulus: int, so
     return splitmix64(*stream(key, source, stimulus, event, layer), 0) % ((1 << length) - 1) + 1
 
 
-def register_reads(p: int, state: int, bits: int, shifts: int, first_read: int, reads: int) -> list[int]:
+def register_reads(
+    p: int, state: int, bits: int, shifts: int, first_read: int, reads: int
+) -> list[int]:
     """u of some reads: jump to the first by x^(first_read shifts), then shift by shift."""
     length = p.bit_length() - 1
     state = product(state, power_of_x(first_read * shifts, p), p)
@@ -78,12 +86,17 @@ def fill_source(
     first_read: int,
     shape: tuple[int, int, int],
 ) -> np.ndarray:
-    """u (stimulus, read, neuron) uint32 of a register with these taps, or of the counter generator where taps is None."""
+    """u (stimulus, read, neuron) uint32 of a register with these taps, or of the counter generator
+    where taps is None.
+    """
     out = np.empty(shape, np.uint32)
     for s, n in np.ndindex(shape[0], shape[2]):
         source, stimulus = n // per_source, first_stimulus + s
         if taps is None:
-            out[s, :, n] = [random31(key, layer, event, stimulus, first_read + r, source) for r in range(shape[1])]
+            out[s, :, n] = [
+                random31(key, layer, event, stimulus, first_read + r, source)
+                for r in range(shape[1])
+            ]
         else:
             state = start_state(taps[0], key, layer, event, stimulus, source)
             p = sum(1 << tap for tap in taps) + 1

@@ -19,17 +19,37 @@ def explicit_drives(
     first_read: int,
     reads: int,
 ) -> np.ndarray:
-    """sum_i (w + sigma xi) x_i for every (stimulus, read, neuron), xi the quantile of (u + 1/2) / 2^31."""
+    """sum_i (w + sigma xi) x_i for every (stimulus, read, neuron), xi the quantile of (u + 1/2) /
+    2^31.
+    """
     neurons, inputs = weight.shape
     out = np.zeros((len(x_values), reads, neurons))
     for s, r, n in np.ndindex(out.shape):
-        u = np.array([random31(key, layer, event, first_stimulus + s, first_read + r, n * inputs + i) for i in range(inputs)])
-        out[s, r, n] = np.sum((weight[n] + weight_sigma[n] * special.ndtri((u + 0.5) / 2**31)) * x_values[s])
+        u = np.array(
+            [
+                random31(key, layer, event, first_stimulus + s, first_read + r, n * inputs + i)
+                for i in range(inputs)
+            ]
+        )
+        out[s, r, n] = np.sum(
+            (weight[n] + weight_sigma[n] * special.ndtri((u + 0.5) / 2**31)) * x_values[s]
+        )
     return out
 
 
-def flips(cells: int, bits: int, rate: float, key: int, layer: int, event: int, stimulus: int, read: int = 0) -> np.ndarray:
-    """Which bits flip as the cells are read, (cell, bit) bool: gaps floor(log U / log(1 - rate)) between flips, cell by cell."""
+def flips(
+    cells: int,
+    bits: int,
+    rate: float,
+    key: int,
+    layer: int,
+    event: int,
+    stimulus: int,
+    read: int = 0,
+) -> np.ndarray:
+    """Which bits flip as the cells are read, (cell, bit) bool: gaps floor(log U / log(1 - rate))
+    between flips, cell by cell.
+    """
     flipped = np.zeros(cells * bits, bool)
     seed, gamma = stream(key, 0, stimulus, event, layer)
     at, draw = -1, read * (cells * bits + 1)
@@ -44,7 +64,9 @@ def flips(cells: int, bits: int, rate: float, key: int, layer: int, event: int, 
 
 
 def flip_code(code: int, bits: int, flipped: np.ndarray) -> int:
-    """The signed value of a b-bit code after the flips (bit 0 first): two's complement; at one bit the code is -1 or 1."""
+    """The signed value of a b-bit code after the flips (bit 0 first): two's complement; at one bit
+    the code is -1 or 1.
+    """
     if bits == 1:
         return -code if flipped[0] else code
     pattern = code & ((1 << bits) - 1)
@@ -54,34 +76,64 @@ def flip_code(code: int, bits: int, flipped: np.ndarray) -> int:
 
 
 def transient_sums(
-    x_ints: np.ndarray, w_codes: np.ndarray, bits: int, rate: float, key: int, layer: int, event: int, first_stimulus: int
+    x_ints: np.ndarray,
+    w_codes: np.ndarray,
+    bits: int,
+    rate: float,
+    key: int,
+    layer: int,
+    event: int,
+    first_stimulus: int,
 ) -> np.ndarray:
-    """x_ints @ w_codes.T, int64 (stimulus, neuron), with the weights as each stimulus reads them."""
+    """x_ints @ w_codes.T, int64 (stimulus, neuron), with the weights as each stimulus reads
+    them.
+    """
     out = np.empty((len(x_ints), len(w_codes)), np.int64)
     for s, x in enumerate(x_ints.astype(np.int64)):
         table = flips(w_codes.size, bits, rate, key, layer, event, first_stimulus + s)
-        read = [flip_code(code, bits, flipped) for code, flipped in zip(w_codes.ravel().tolist(), table, strict=True)]
+        read = [
+            flip_code(code, bits, flipped)
+            for code, flipped in zip(w_codes.ravel().tolist(), table, strict=True)
+        ]
         out[s] = np.array(read, np.int64).reshape(w_codes.shape) @ x
     return out
 
 
 def flip_codes(
-    codes: np.ndarray, c_min: int, bits: int, rate: float, key: int, layer: int, event: int, first_stimulus: int, first_read: int
+    codes: np.ndarray,
+    c_min: int,
+    bits: int,
+    rate: float,
+    key: int,
+    layer: int,
+    event: int,
+    first_stimulus: int,
+    first_read: int,
 ) -> np.ndarray:
-    """Codes (stimulus, read, neuron) whose own patterns have had the bits of `flips` turned; unsigned where c_min is 0."""
+    """Codes (stimulus, read, neuron) whose own patterns have had the bits of `flips` turned;
+    unsigned where c_min is 0.
+    """
     out = codes.copy()
     for s, r in np.ndindex(codes.shape[:2]):
-        table = flips(codes.shape[2], bits, rate, key, layer, event, first_stimulus + s, first_read + r)
+        table = flips(
+            codes.shape[2], bits, rate, key, layer, event, first_stimulus + s, first_read + r
+        )
         for n, flipped in enumerate(table):
-            pattern = (int(codes[s, r, n]) & ((1 << bits) - 1)) ^ sum(1 << bit for bit in np.flatnonzero(flipped).tolist())
+            pattern = (int(codes[s, r, n]) & ((1 << bits) - 1)) ^ sum(
+                1 << bit for bit in np.flatnonzero(flipped).tolist()
+            )
             out[s, r, n] = pattern - (1 << bits) if pattern - c_min >= 1 << bits else pattern
     return out
 
 
 def mix_bit_errors(thresholds: np.ndarray, bits: int, rate: float, c_min: int) -> np.ndarray:
-    """2^31 P(code < k), float64, after bit errors, from the patterns of the codes c_min … c_min + 2^bits - 1 in two's complement."""
+    """2^31 P(code < k), float64, after bit errors, from the patterns of the codes c_min … c_min +
+    2^bits - 1 in two's complement.
+    """
     patterns = (c_min + np.arange(1 << bits)) & ((1 << bits) - 1)
-    differ = np.array([[int(a ^ b).bit_count() for b in patterns.tolist()] for a in patterns.tolist()])
+    differ = np.array(
+        [[int(a ^ b).bit_count() for b in patterns.tolist()] for a in patterns.tolist()]
+    )
     matrix = rate**differ * (1 - rate) ** (bits - differ)
     mass = np.diff(thresholds.astype(np.float64), axis=1, prepend=0.0, append=2.0**31)
     return np.cumsum(np.einsum("skn,kj->sjn", mass, matrix), axis=1)[:, :-1]

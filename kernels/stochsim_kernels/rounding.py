@@ -1,4 +1,6 @@
-"""Stochastic rounding with few numbers: uniform noise one step wide reaches two neighbouring codes, told by one integer threshold."""
+"""Stochastic rounding with few numbers: uniform noise one step wide reaches two neighbouring codes,
+told by one integer threshold.
+"""
 
 import functools
 import math
@@ -9,20 +11,35 @@ from numba.extending import intrinsic
 
 from stochsim_kernels._jit import helper
 from stochsim_kernels.channel import UNIFORM
-from stochsim_kernels.lanes import CODES, I64, INTEGERS, address, each_read, emit, load, splat, store_bytes
+from stochsim_kernels.lanes import (
+    CODES,
+    I64,
+    INTEGERS,
+    address,
+    each_read,
+    emit,
+    load,
+    splat,
+    store_bytes,
+)
 from stochsim_kernels.places import threshold
 
 NEVER = np.uint32(1 << 31)  # above every u
 
 
 def uniform_sigma(step: float) -> float:
-    """The standard deviation of uniform noise one step wide, which makes rounding to nearest stochastic rounding."""
+    """The standard deviation of uniform noise one step wide, which makes rounding to nearest
+    stochastic rounding.
+    """
     return step / math.sqrt(12)
 
 
 @helper
 def _fill_two_codes(drive, sigma, edges, lower, least):
-    """`two_codes`, written to lower and least. The edges that every u passes, those of threshold 0, are found by bisection."""
+    """`two_codes`, written to lower and least.
+
+    The edges that every u passes, those of threshold 0, are found by bisection.
+    """
     for s in range(drive.shape[0]):
         for n in range(drive.shape[1]):
             low, high = 0, edges.size
@@ -33,17 +50,25 @@ def _fill_two_codes(drive, sigma, edges, lower, least):
                 else:
                     high = middle
             lower[s, n] = low
-            least[s, n] = NEVER if low == edges.size else threshold(edges[low], drive[s, n], 0.0, sigma, UNIFORM)
+            least[s, n] = (
+                NEVER
+                if low == edges.size
+                else threshold(edges[low], drive[s, n], 0.0, sigma, UNIFORM)
+            )
 
 
 def two_codes(drive: np.ndarray, step: float, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How drives (stimulus, neuron) are rounded stochastically: level = lower + (u >= least), uint8 and uint32 of that shape.
+    """How drives (stimulus, neuron) are rounded stochastically: level = lower + (u >= least), uint8
+    and uint32 of that shape.
 
-    These are the codes, less the smallest, of `neuron.draw` under uniform noise of `uniform_sigma(step)` and no other, before rounding to
-    nearest between edges (levels - 1,) that lie one step apart: of their thresholds at most one is neither 0 nor 2^31.
+    These are the codes, less the smallest, of `neuron.draw` under uniform noise of
+    `uniform_sigma(step)` and no other, before rounding to nearest between edges (levels - 1,) that
+    lie one step apart: of their thresholds at most one is neither 0 nor 2^31.
     """
     lower, least = np.empty(drive.shape, np.uint8), np.empty(drive.shape, np.uint32)
-    _fill_two_codes(np.require(drive, np.float64, ("C", "W")), uniform_sigma(step), edges, lower, least)
+    _fill_two_codes(
+        np.require(drive, np.float64, ("C", "W")), uniform_sigma(step), edges, lower, least
+    )
     return lower, least
 
 
@@ -60,9 +85,11 @@ def _emit_round(b, items, first, least, streams, out):
 
 @intrinsic
 def round_block(_context, first, least, streams, out):
-    """Write u >= least to out (read, input), int8, one read at least, for up to LANES inputs from `first` on.
+    """Write u >= least to out (read, input), int8, one read at least, for up to LANES inputs from
+    `first` on.
 
-    least: (1, input) uint32; streams as in `lanes.count_block`. C-contiguous. Indices are not checked.
+    least: (1, input) uint32; streams as in `lanes.count_block`. C-contiguous. Indices are not
+    checked.
     """
 
     def generate(context, b, signature, arguments):

@@ -1,14 +1,19 @@
-"""The chip's own random source, where its generator is part of the story: neurons that share a source, and shift registers that repeat.
+"""The chip's own random source, where its generator is part of the story: neurons that share a
+source, and shift registers that repeat.
 
 Two sources of u, the 31-bit integer that a code compares with its thresholds:
 
-- length 0: the counter generator. Neurons n of one group n // per_source get the same u, that of neuron n // per_source in `draw_integers`.
-- length L = 8 ... 32: a linear feedback shift register of maximal period 2^L - 1, in Galois form: the state is a polynomial over GF(2) of
-  degree < L, a shift multiplies it by x modulo a primitive polynomial p. At read r the comparator takes the register's upper bits, and
-  between reads the register shifts `shifts` times. The state at read r is start x^(r shifts) mod p, by jump-ahead: a pure function of the
-  read, so any split in reads gives the same codes, and reads repeat after the period as they do on the chip.
+- length 0: the counter generator. Neurons n of one group n // per_source get the same u, that of
+  neuron n // per_source in `draw_integers`.
+- length L = 8 ... 32: a linear feedback shift register of maximal period 2^L - 1, in Galois form:
+  the state is a polynomial over GF(2) of degree < L, a shift multiplies it by x modulo a primitive
+  polynomial p. At read r the comparator takes the register's upper bits, and between reads the
+  register shifts `shifts` times. The state at read r is start x^(r shifts) mod p, by jump-ahead: a
+  pure function of the read, so any split in reads gives the same codes, and reads repeat after the
+  period as they do on the chip.
 
-Each (key, layer, event, stimulus, source) starts from its own nonzero state, drawn by the counter generator.
+Each (key, layer, event, stimulus, source) starts from its own nonzero state, drawn by the counter
+generator.
 """
 
 import numpy as np
@@ -24,11 +29,14 @@ _TABLE = (
     (24, 23, 22, 17), (25, 22), (26, 6, 2, 1), (27, 5, 2, 1), (28, 25), (29, 27), (30, 6, 4, 1), (31, 28), (32, 22, 2, 1),
 )  # fmt: skip
 TAPS = {taps[0]: taps for taps in _TABLE}
-"""Length -> exponents of p beside x^0: the table of Alfke, Xilinx application note XAPP 052 (1996)."""
+"""Length -> exponents of p beside x^0: the table of Alfke, Xilinx application note XAPP 052 (1996).
+"""
 
 
 def polynomial(length: int) -> int:
-    """The primitive polynomial p of a register of `length` bits: bit i is the coefficient of x^i."""
+    """The primitive polynomial p of a register of `length` bits: bit i is the coefficient of
+    x^i.
+    """
     return sum(1 << tap for tap in TAPS[length]) | 1
 
 
@@ -44,19 +52,27 @@ def fill_source(
     out: np.ndarray,
     shifts: int | None = None,
 ) -> None:
-    """Write the u of a chip's own source to out (stimulus, read, neuron), uint32; neurons in groups of `per_source` share a source.
+    """Write the u of a chip's own source to out (stimulus, read, neuron), uint32; neurons in groups
+    of `per_source` share a source.
 
-    length 0: the counter generator, all 31 bits. length 8 ... 32: a shift register; its upper `bits` bits are the upper bits of u and the
-    others are 0, so thresholds belong on the same grid (`round_thresholds`). It shifts `shifts` times between reads, `bits` if None.
-    Raises ValueError for a length not in the table, bits beyond 31 or the length, and per_source or shifts below 1.
+    length 0: the counter generator, all 31 bits. length 8 ... 32: a shift register; its upper
+    `bits` bits are the upper bits of u and the others are 0, so thresholds belong on the same grid
+    (`round_thresholds`). It shifts `shifts` times between reads, `bits` if None. Raises ValueError
+    for a length not in the table, bits beyond 31 or the length, and per_source or shifts below 1.
     """
     shifts = bits if shifts is None else shifts
     if per_source < 1:
         raise ValueError(f"per_source = {per_source!r}: should be at least 1")
     if length and length not in TAPS:
-        raise ValueError(f"length = {length!r}: should be 0 (counter generator) or from {min(TAPS)} to {max(TAPS)}")
+        raise ValueError(
+            f"length = {length!r}: should be 0 (counter generator) or from {min(TAPS)} to "
+            f"{max(TAPS)}"
+        )
     if length and not 1 <= bits <= min(length, 31):
-        raise ValueError(f"bits = {bits!r}: should be from 1 to {min(length, 31)}, the register has {length} bits and u has 31")
+        raise ValueError(
+            f"bits = {bits!r}: should be from 1 to {min(length, 31)}, the register has {length} "
+            f"bits and u has 31"
+        )
     if length and not 1 <= shifts < 2**16:
         raise ValueError(f"shifts = {shifts!r}: should be from 1 to {2**16 - 1}")
     stimuli, reads, neurons = out.shape
@@ -101,7 +117,9 @@ def _power_of_x(exponent, p, length):
 
 @helper
 def _registers_at(key, layer, event, stimulus, read, shifts, p, length, state):
-    """States of all sources at a read: a random start from 1 to 2^length - 1, moved on by read x shifts."""
+    """States of all sources at a read: a random start from 1 to 2^length - 1, moved on by read x
+    shifts.
+    """
     period = (1 << length) - 1
     jump = _power_of_x(read % period * (shifts % period) % period, p, length)
     for g in range(state.size):
@@ -112,7 +130,9 @@ def _registers_at(key, layer, event, stimulus, read, shifts, p, length, state):
 
 @helper
 def _run_registers(state, p, length, bits, shifts, out):
-    """Upper bits of all registers at every read, out (read, source); sources innermost, so that shifts run on vectors."""
+    """Upper bits of all registers at every read, out (read, source); sources innermost, so that
+    shifts run on vectors.
+    """
     for r in range(out.shape[0]):
         for g in range(state.size):
             out[r, g] = state[g] >> np.uint64(length - bits) << np.uint64(31 - bits)
@@ -123,7 +143,9 @@ def _run_registers(state, p, length, bits, shifts, out):
 
 @helper
 def fill_registers(p, length, bits, shifts, key, layer, event, first_stimulus, first_read, out):
-    """Write u of one shift register per source to out (stimulus, read, source), uint32; p: uint64, of `polynomial`."""
+    """Write u of one shift register per source to out (stimulus, read, source), uint32; p: uint64,
+    of `polynomial`.
+    """
     state = np.empty(out.shape[2], np.uint64)
     for s in range(out.shape[0]):
         _registers_at(key, layer, event, first_stimulus + s, first_read, shifts, p, length, state)
@@ -142,7 +164,8 @@ def _count(edge, u, c_min, out):
 
 @kernel
 def count_thresholds(thresholds, u, c_min, out):
-    """Write codes c_min + #{k : u >= threshold_k} to out (stimulus, read, neuron), int8, from given u of that shape, uint32.
+    """Write codes c_min + #{k : u >= threshold_k} to out (stimulus, read, neuron), int8, from given
+    u of that shape, uint32.
 
     thresholds: (stimulus, levels - 1, neuron) uint32, ascending in level.
     """

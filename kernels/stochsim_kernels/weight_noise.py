@@ -1,4 +1,6 @@
-"""Weights that are read wrongly: explicit read noise of every cell (the check of the lumped one), bits that flip as they are read."""
+"""Weights that are read wrongly: explicit read noise of every cell (the check of the lumped one),
+bits that flip as they are read.
+"""
 
 import numpy as np
 from numba import prange
@@ -9,12 +11,18 @@ from stochsim_kernels.flips import log_of_keeping, next_flip
 from stochsim_kernels.gibbs import normal_quantile
 from stochsim_kernels.neuron import draw_integers
 
-_AT_ONCE = 1 << 20  # Gaussians at once: 12 MB with their integers; a stream per cell is set up for each part of the reads
+_AT_ONCE = (
+    1 << 20
+    # Gaussians at once: 12 MB with their integers; a stream per cell is set up for each part of the
+    # reads
+)
 
 
 @kernel
 def fill_normals(u, out):
-    """Write the standard normal quantile of (u + 1/2) / 2^31 to out (draw,) float64, right to 2e-15 of itself; u: (draw,) uint32."""
+    """Write the standard normal quantile of (u + 1/2) / 2^31 to out (draw,) float64, right to 2e-15
+    of itself; u: (draw,) uint32.
+    """
     for i in prange(u.size):
         out[i] = normal_quantile((u[i] + 0.5) / 2147483648.0)
 
@@ -30,17 +38,27 @@ def explicit_drives(
     first_read: int,
     out: np.ndarray,
 ) -> None:
-    """Write sum_i (weight + weight_sigma xi) x_i to out (stimulus, read, neuron) float64: a new Gaussian xi for every cell and read.
+    """Write sum_i (weight + weight_sigma xi) x_i to out (stimulus, read, neuron) float64: a new
+    Gaussian xi for every cell and read.
 
-    x_values: (stimulus, input), weight and weight_sigma: (neuron, input), float64, in the same units as the drive. In law this is the sum
-    plus one Gaussian of standard deviation sqrt(sum_i (weight_sigma x_i)^2) per neuron and read, at the price of one Gaussian per cell.
-    xi is a pure function of key, layer, event, stimulus, read and cell (that of neuron number neuron inputs + input in `draw_integers`);
-    give it an event that draws no codes. Raises ValueError for arrays whose shapes do not fit.
+    x_values: (stimulus, input), weight and weight_sigma: (neuron, input), float64, in the same
+    units as the drive. In law this is the sum plus one Gaussian of standard deviation sqrt(sum_i
+    (weight_sigma x_i)^2) per neuron and read, at the price of one Gaussian per cell. xi is a pure
+    function of key, layer, event, stimulus, read and cell (that of neuron number neuron inputs +
+    input in `draw_integers`); give it an event that draws no codes. Raises ValueError for arrays
+    whose shapes do not fit.
     """
     stimuli, reads, neurons = out.shape
     inputs = weight.shape[1]
-    if weight.shape != weight_sigma.shape or x_values.shape != (stimuli, inputs) or len(weight) != neurons:
-        shapes = f"x_values {x_values.shape}, weight {weight.shape}, weight_sigma {weight_sigma.shape} and out {out.shape}"
+    if (
+        weight.shape != weight_sigma.shape
+        or x_values.shape != (stimuli, inputs)
+        or len(weight) != neurons
+    ):
+        shapes = (
+            f"x_values {x_values.shape}, weight {weight.shape}, weight_sigma "
+            f"{weight_sigma.shape} and out {out.shape}"
+        )
         raise ValueError(f"{shapes} do not fit")
     at_once = max(1, _AT_ONCE // max(1, weight.size))
     for s in range(stimuli):
@@ -58,7 +76,10 @@ def explicit_drives(
 
 @helper
 def _change(code, bit, bits):
-    """What a flip of one bit adds to a weight: its value with the other sign. Bits are independent terms of two's complement."""
+    """What a flip of one bit adds to a weight: its value with the other sign.
+
+    Bits are independent terms of two's complement.
+    """
     if bits == 1:
         return -2 * code
     value = -(1 << bit) if bit == bits - 1 else 1 << bit
@@ -67,7 +88,10 @@ def _change(code, bit, bits):
 
 @helper
 def _flip(sums, x, w_codes, bits, log_keep, seed, gamma):
-    """Add the flips of one stimulus to sums (neuron,). Bits are counted neuron by neuron, input by input, from the lowest."""
+    """Add the flips of one stimulus to sums (neuron,).
+
+    Bits are counted neuron by neuron, input by input, from the lowest.
+    """
     inputs, total, draw = w_codes.shape[1], w_codes.size * bits, 0
     at = next_flip(-1, total, seed, gamma, draw, log_keep)
     while at < total:
@@ -97,18 +121,23 @@ def transient_flips(
     event: int,
     first_stimulus: int,
 ) -> None:
-    """Turn the sums x_ints @ w_codes.T (stimulus, neuron), int32 or int64, in place, into those of weights read with bit errors.
+    """Turn the sums x_ints @ w_codes.T (stimulus, neuron), int32 or int64, in place, into those of
+    weights read with bit errors.
 
-    Weights are read from their memory once per stimulus; each of the `bits` bits of each code then flips with probability `rate`, on its
-    own. w_codes: (neuron, input) int8 in two's complement, -1 and 1 at one bit; x_ints: (stimulus, input). The cost grows with the number
-    of flips. A pure function of key, layer, event and stimulus; give it an event that draws no codes. Raises ValueError for a rate that is
-    no probability, bits outside 1 ... 8, or arrays whose shapes do not fit.
+    Weights are read from their memory once per stimulus; each of the `bits` bits of each code then
+    flips with probability `rate`, on its own. w_codes: (neuron, input) int8 in two's complement, -1
+    and 1 at one bit; x_ints: (stimulus, input). The cost grows with the number of flips. A pure
+    function of key, layer, event and stimulus; give it an event that draws no codes. Raises
+    ValueError for a rate that is no probability, bits outside 1 ... 8, or arrays whose shapes do
+    not fit.
     """
     log_keep = log_of_keeping(rate)
     if not 1 <= bits <= 8:
         raise ValueError(f"bits = {bits!r}: should be from 1 to 8")
     if sums.shape != (len(x_ints), len(w_codes)) or x_ints.shape[1:] != w_codes.shape[1:]:
-        raise ValueError(f"sums {sums.shape}, x_ints {x_ints.shape} and w_codes {w_codes.shape} do not fit")
+        raise ValueError(
+            f"sums {sums.shape}, x_ints {x_ints.shape} and w_codes {w_codes.shape} do not fit"
+        )
     if rate == 0.0:
         return
     wide = np.ascontiguousarray(sums, np.int64)  # sums itself where they are int64

@@ -1,4 +1,7 @@
-"""The command line: one file per group of commands. Heavy imports wait until a command needs them."""
+"""The command line: one file per group of commands.
+
+Heavy imports wait until a command needs them.
+"""
 
 from stochsim.cli.main import build_parser, main
 

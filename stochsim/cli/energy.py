@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  stochsim energy list --kind adc                                   every converter model with its formula and unit
-  stochsim energy show adc-accelergy                                one price: values, validity, source, how verified
-  stochsim energy show adc-accelergy --set frequency_hz=1e8         the same with a parameter of your own
+  stochsim energy list --kind adc          every converter model with its formula and unit
+  stochsim energy show adc-accelergy       one price: values, validity, source, how verified
+  stochsim energy show adc-accelergy --set frequency_hz=1e8    with a parameter of your own
 
-A chip names its prices in [prices] (adc = "adc-accelergy"), their parameters in [prices.parameters.adc], another node in
-[prices.scaling]. A price tagged unv is from memory: it is used only where it is named, and flagged wherever it is.
+A chip names its prices in [prices] (adc = "adc-accelergy"), their parameters in
+[prices.parameters.adc], another node in [prices.scaling]. A price tagged unv is from memory: it is
+used only where it is named, and flagged wherever it is.
 """
 
 
@@ -24,17 +25,33 @@ def add_to(commands: Any) -> None:
     energy = commands.add_parser(
         "energy",
         help="the price book: every price with formula, unit and source; and the bill of a network",
-        description="The price book and the bill: what an operation costs, where that figure is from, and what a network costs on a chip.",
+        description="The price book and the bill: what an operation costs, where that figure is "
+        "from, and what a network costs on a chip.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = energy.add_subparsers(metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every price, and every figure that prices nothing", description=_list.__doc__)
-    listing.add_argument("--kind", metavar="KIND", help="only prices of this kind: adc, dac, multiply, add, memory, cell, …")
+    listing = actions.add_parser(
+        "list", help="every price, and every figure that prices nothing", description=_list.__doc__
+    )
+    listing.add_argument(
+        "--kind",
+        metavar="KIND",
+        help="only prices of this kind: adc, dac, multiply, add, memory, cell, …",
+    )
     listing.set_defaults(command=_list)
-    show = actions.add_parser("show", help="all about one price, with its values", description=_show.__doc__)
+    show = actions.add_parser(
+        "show", help="all about one price, with its values", description=_show.__doc__
+    )
     show.add_argument("name", metavar="NAME", help="a price's name, or a fact's")
-    show.add_argument("--set", action="append", type=_assignment, default=[], metavar="PARAMETER=VALUE", help="may be given several times")
+    show.add_argument(
+        "--set",
+        action="append",
+        type=_assignment,
+        default=[],
+        metavar="PARAMETER=VALUE",
+        help="may be given several times",
+    )
     show.set_defaults(command=_show)
     energy_bill.add_to(actions)
 
@@ -49,7 +66,9 @@ def _assignment(text: str) -> tuple[str, float]:
 
 
 def _list(args: argparse.Namespace) -> None:
-    """List the prices: name, kind, how verified, node, unit and formula; then figures that price nothing."""
+    """List the prices: name, kind, how verified, node, unit and formula; then figures that price
+    nothing.
+    """
     from stochsim.energy import FACTS, PRICES
     from stochsim.energy.text import fact_lines, list_lines
 
@@ -65,21 +84,30 @@ def _of_kind(prices: list["Price"], kind: str) -> list["Price"]:
 
     found = [price for price in prices if price.kind == part_kind(kind)]
     if not found:
-        raise SettingError(f"kind of price '{kind}' is unknown: {nearest(kind, dict.fromkeys(price.kind for price in prices))}")
+        raise SettingError(
+            f"kind of price '{kind}' is unknown: "
+            f"{nearest(kind, dict.fromkeys(price.kind for price in prices))}"
+        )
     return found
 
 
 def _show(args: argparse.Namespace) -> None:
-    """Show a price: formula, unit, node, parameters, validity, source, how verified, its values, and the flags that it raises."""
+    """Show a price: formula, unit, node, parameters, validity, source, how verified, its values,
+    and the flags that it raises.
+    """
     from stochsim.energy import FACTS, PRICES, price
     from stochsim.energy.text import fact_text, price_lines
     from stochsim.settings import SettingError, nearest
 
     if args.name in FACTS:
         if args.set:
-            raise SettingError(f"'{args.name}' is a fact, not a price: it has no parameters to --set")
+            raise SettingError(
+                f"'{args.name}' is a fact, not a price: it has no parameters to --set"
+            )
         print(*fact_text(FACTS[args.name]), sep="\n")
     elif args.name in PRICES:
         print(*price_lines(price(args.name).with_parameters(**dict(args.set))), sep="\n")
     else:
-        raise SettingError(f"price '{args.name}' is unknown: {nearest(args.name, (*PRICES, *FACTS))}")
+        raise SettingError(
+            f"price '{args.name}' is unknown: {nearest(args.name, (*PRICES, *FACTS))}"
+        )

@@ -10,10 +10,16 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the commands to the parser's."""
-    hardware = commands.add_parser("hardware", help="show the chips that come with stochsim", description=_show.__doc__)
+    hardware = commands.add_parser(
+        "hardware", help="show the chips that come with stochsim", description=_show.__doc__
+    )
     actions = hardware.add_subparsers(metavar="ACTION", required=True)
     actions.add_parser("list", help="names and what they describe").set_defaults(command=_list)
-    show = actions.add_parser("show", help="a chip's origin and knobs, and every price with formula, unit, source and how verified")
+    show = actions.add_parser(
+        "show",
+        help="a chip's origin and knobs, and every price with formula, unit, source and how "
+        "verified",
+    )
     show.add_argument("name", help="a preset's name, or a chip's TOML file")
     show.set_defaults(command=_show)
 
@@ -35,11 +41,15 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    """Show a chip: what it inherits from, its own knobs, and every price with formula, unit, source and how verified."""
+    """Show a chip: what it inherits from, its own knobs, and every price with formula, unit, source
+    and how verified.
+    """
     from stochsim.hardware import chip_files, describe, hardware_table, own_settings, preset_path
 
     hardware = hardware_of(args.name)
-    chain = chip_files(Path(args.name) if args.name.endswith(".toml") else preset_path(args.name)).chain
+    chain = chip_files(
+        Path(args.name) if args.name.endswith(".toml") else preset_path(args.name)
+    ).chain
     print(describe(hardware))
     if len(chain) > 1:
         print(f"  {'inherits':32} {' -> '.join(chain)}")

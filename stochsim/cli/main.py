@@ -1,4 +1,6 @@
-"""The parser of the `stochsim` command, and what every command shares: exit codes, errors in one line, a closed pipe, Ctrl-C."""
+"""The parser of the `stochsim` command, and what every command shares: exit codes, errors in one
+line, a closed pipe, Ctrl-C.
+"""
 
 import argparse
 import os
@@ -11,17 +13,18 @@ from stochsim.errors import StochsimError
 
 _EXAMPLES = """\
 examples:
-  stochsim sweep examples/first_light.toml            run a study (or go on with it) into runs/first_light
+  stochsim sweep examples/first_light.toml            run a study, or go on with it
   stochsim sweep study.toml --out runs/a --workers 1  into another folder, on one core
-  stochsim report runs/first_light                    write report.html, results.csv and timing.csv again
-  stochsim optimize examples/cheapest_chip.toml       the cheapest setting that keeps the posterior, as far as a search finds it
+  stochsim report runs/first_light                    write report.html and the CSV files again
+  stochsim optimize examples/cheapest_chip.toml       the cheapest setting that keeps the posterior
   stochsim hardware list                              the chips that come with stochsim
-  stochsim hardware show digital-45nm                 one of them: bits, noise, every price with its source
+  stochsim hardware show digital-45nm                 one of them: bits, noise, prices with sources
   stochsim energy list --kind adc                     what a conversion costs under each model
   stochsim energy show adc-zigzag-28nm                one price: formula, values, validity, source
 
-A sweep or a search can be stopped at any moment (Ctrl-C, kill): the same command goes on where it stopped.
-Exit codes: 0 done, 2 something in your input or on your disk needs mending, 130 stopped by Ctrl-C, 141 output closed.
+A sweep or a search can be stopped at any moment (Ctrl-C, kill): the same command goes on where it
+stopped. Exit codes: 0 done, 2 something in your input or on your disk needs mending, 130 stopped by
+Ctrl-C, 141 output closed.
 """
 
 
@@ -29,7 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the `stochsim` command."""
     parser = argparse.ArgumentParser(
         prog="stochsim",
-        description="Does a noisy low-bit network still sample the right posterior, and at how many joules?",
+        description="Does a noisy low-bit network still sample the right posterior, and at how "
+        "many joules?",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -54,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("\nstochsim: stopped; what is finished is stored, the same command goes on from there", file=sys.stderr)
+        print(
+            "\nstochsim: stopped; what is finished is stored, the same command goes on from there",
+            file=sys.stderr,
+        )
         return 130
     return 0

@@ -7,9 +7,10 @@ from typing import Any
 from stochsim.cli.sweep import positive
 
 _EXAMPLE = """\
-The file has the sections of a study (model, data, network, train, hardware, measure) and, in place of its grid:
+The file has the sections of a study (model, data, network, train, hardware, measure) and, in place
+of its grid:
 
-  [search]                      every list is an axis; what is measured is chosen from all combinations
+  [search]                      every list is an axis of settings to choose from
   weight_bits = [2, 3, 4, 6]    (or bits = [...], which ties weights, inputs and outputs)
   input_bits = [2, 4]
   output_bits = [3, 4, 6]
@@ -21,11 +22,12 @@ The file has the sections of a study (model, data, network, train, hardware, mea
   layer_bits.hidden = [3, 4]    weight bits of one layer
 
   [objective]
-  keep = "S >= 0.9"             the cheapest setting that keeps it (lower end of the 95 % interval), or: front = true
+  keep = "S >= 0.9"             the cheapest setting whose 95 % interval keeps it, or: front = true
   trials = 60                   settings to measure
 
-S and D do not depend on what a conversion costs, so the answer is found under five models of converter energy at once.
-It can be stopped at any moment; the same command goes on where it stopped, and a higher --trials goes on from what is there.
+S and D do not depend on what a conversion costs, so the answer is found under five models of
+converter energy at once. It can be stopped at any moment; the same command goes on where it
+stopped, and a higher --trials goes on from what is there.
 
   stochsim optimize examples/cheapest_chip.toml
   stochsim optimize mine.toml --trials 120 --storage postgresql://me@host/trials
@@ -41,19 +43,48 @@ def add_to(commands: Any) -> None:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    optimize.add_argument("file", type=Path, metavar="FILE.toml", help="what to search and what is wanted of the answer")
-    optimize.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default: runs/ and the file's name)")
-    optimize.add_argument("--workers", type=positive, default=2, metavar="N", help="worker processes, one thread each (default: 2)")
-    optimize.add_argument("--trials", type=positive, metavar="N", help="settings to measure in all, in place of the file's")
-    optimize.add_argument("--storage", metavar="URL", help="database of the trials (default: a SQLite file in the run's folder)")
+    optimize.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.toml",
+        help="what to search and what is wanted of the answer",
+    )
+    optimize.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="the run's folder (default: runs/ and the file's name)",
+    )
+    optimize.add_argument(
+        "--workers",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="worker processes, one thread each (default: 2)",
+    )
+    optimize.add_argument(
+        "--trials",
+        type=positive,
+        metavar="N",
+        help="settings to measure in all, in place of the file's",
+    )
+    optimize.add_argument(
+        "--storage",
+        metavar="URL",
+        help="database of the trials (default: a SQLite file in the run's folder)",
+    )
     optimize.set_defaults(command=_optimize)
 
 
 def _optimize(args: argparse.Namespace) -> None:
-    """Search a space of chip settings; print the answer under each converter model and write optimize.html, front.csv and front.png."""
+    """Search a space of chip settings; print the answer under each converter model and write
+    optimize.html, front.csv and front.png.
+    """
     from stochsim.optimize import console_text, run_optimize, write_optimize_report
 
     folder = args.out or Path("runs") / args.file.stem
-    outcome = run_optimize(args.file, folder, workers=args.workers, storage=args.storage, trials=args.trials)
+    outcome = run_optimize(
+        args.file, folder, workers=args.workers, storage=args.storage, trials=args.trials
+    )
     page = write_optimize_report(outcome, folder)
     print(f"{console_text(outcome)}\n\nreport: {page}")

@@ -7,10 +7,30 @@ from typing import Any
 
 def add_to(commands: Any) -> None:
     """Add both commands to the parser's."""
-    sweep = commands.add_parser("sweep", help="run a study over bits, noise, rho and keys; resumable", description=_sweep.__doc__)
-    sweep.add_argument("study", type=Path, metavar="FILE.toml", help="the study: model, data, training, hardware, grid, measures")
-    sweep.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default: runs/ and the study's name)")
-    sweep.add_argument("--workers", type=positive, default=2, metavar="N", help="worker processes, one thread each (default: 2)")
+    sweep = commands.add_parser(
+        "sweep",
+        help="run a study over bits, noise, rho and keys; resumable",
+        description=_sweep.__doc__,
+    )
+    sweep.add_argument(
+        "study",
+        type=Path,
+        metavar="FILE.toml",
+        help="the study: model, data, training, hardware, grid, measures",
+    )
+    sweep.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="the run's folder (default: runs/ and the study's name)",
+    )
+    sweep.add_argument(
+        "--workers",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="worker processes, one thread each (default: 2)",
+    )
     sweep.set_defaults(command=_sweep)
     report = commands.add_parser("report", help="write a run's report", description=_report.__doc__)
     report.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
@@ -25,7 +45,9 @@ def positive(text: str) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> None:
-    """Run a study into a folder, going on where an earlier run stopped; then print the table and write the report."""
+    """Run a study into a folder, going on where an earlier run stopped; then print the table and
+    write the report.
+    """
     from stochsim.sweep import run_sweep
 
     folder = args.out or Path("runs") / args.study.stem
@@ -43,5 +65,7 @@ def _print_report(folder: Path) -> None:
     from stochsim.sweep import collect
 
     with collect(folder) as results:
-        page = write_report(results)  # first: a closed pipe behind the table must not cost the report
+        page = write_report(
+            results
+        )  # first: a closed pipe behind the table must not cost the report
         print(f"{console_table(results)}\n\nreport: {page}")

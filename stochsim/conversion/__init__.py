@@ -1,4 +1,5 @@
-"""Bring your own network: any torch module of Linear, Conv1d, Conv2d, ReLU, Tanh and Sigmoid as a noisy low-bit one on a Hardware.
+"""Bring your own network: any torch module of Linear, Conv1d, Conv2d, ReLU, Tanh and Sigmoid as a
+noisy low-bit one on a Hardware.
 
 All names need torch and Brevitas, so they load at first use.
 """

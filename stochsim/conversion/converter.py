@@ -1,4 +1,6 @@
-"""`convert`: any torch module of Linear, Conv1d, Conv2d, ReLU, Tanh and Sigmoid becomes a noisy low-bit one."""
+"""`convert`: any torch module of Linear, Conv1d, Conv2d, ReLU, Tanh and Sigmoid becomes a noisy
+low-bit one.
+"""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -38,18 +40,24 @@ def convert(
 ) -> Converted:
     """A copy of `module` that computes as `hardware` does; the module itself is not changed.
 
-    Every Linear, Conv1d and Conv2d, as a module or a function, with the ReLU, Tanh or Sigmoid that follows it, becomes a layer of the chip:
-    inputs, weights and responses on grids of the Hardware's widths, or of those that `bits` gives for layers by name,
-    {"conv1": (weights, inputs, outputs)}. Batch normalisation behind a layer is folded into it, with its running statistics. Everything
-    else stays in float and is listed in `left_in_float`, with the reason. calibration: stimuli (stimulus, …), array or tensor, on which the
-    grids are fitted by least squared error; an input that is never negative there gets an unsigned grid.
+    Every Linear, Conv1d and Conv2d, as a module or a function, with the ReLU, Tanh or Sigmoid that
+    follows it, becomes a layer of the chip: inputs, weights and responses on grids of the
+    Hardware's widths, or of those that `bits` gives for layers by name, {"conv1": (weights, inputs,
+    outputs)}. Batch normalisation behind a layer is folded into it, with its running statistics.
+    Everything else stays in float and is listed in `left_in_float`, with the reason. calibration:
+    stimuli (stimulus, …), array or tensor, on which the grids are fitted by least squared error; an
+    input that is never negative there gets an unsigned grid.
 
-    strict: a Linear, convolution or other product that cannot be converted is an error. keep_float: names of modules to leave in float as
-    they are, not looked into. key: of the noise in training and of reads without a key; chip_key: which drawn instance of the chip.
-    Raises StochsimError for a module that cannot be traced or has nothing to convert, SettingError for wrong settings or calibration.
+    strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
+    names of modules to leave in float as they are, not looked into. key: of the noise in training
+    and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
+    a module that cannot be traced or has nothing to convert, SettingError for wrong settings or
+    calibration.
     """
     if not isinstance(hardware, Hardware):
-        raise SettingError(f"'hardware' = {hardware!r}: should be a Hardware, as preset('digital-45nm') gives one")
+        raise SettingError(
+            f"'hardware' = {hardware!r}: should be a Hardware, as preset('digital-45nm') gives one"
+        )
     check_whole("key", key, 0, 2**64)
     check_whole("chip_key", chip_key, 0, 2**64)
     _check_names(module, keep_float)
@@ -60,14 +68,22 @@ def convert(
     left = [node for node in reasons if node not in {site.node for site in sites}]
     if strict and left:
         found = "; ".join(f"'{graphs.name_of(node)}': {reasons[node]}" for node in left)
-        raise StochsimError(f"strict: {len(left)} of the network's products cannot be converted: {found}")
+        raise StochsimError(
+            f"strict: {len(left)} of the network's products cannot be converted: {found}"
+        )
     if not sites:
-        raise StochsimError(f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed")
+        raise StochsimError(
+            f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
+        )
     graphs.fold_batch_norms(network, sites, shapes)
     graphs.take_activations(network, sites)
     widths = _widths(sites, hardware, bits or {})
     _put_in(network, sites, _observed(network, sites, x), widths)
-    in_float = tuple(_left(network, node, reasons) for node in graphs.calls(network.graph) if _is_left(network, node))
+    in_float = tuple(
+        _left(network, node, reasons)
+        for node in graphs.calls(network.graph)
+        if _is_left(network, node)
+    )
     return Converted(network, hardware, in_float, x, key=key, chip_key=chip_key)
 
 
@@ -77,11 +93,16 @@ def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
         raise SettingError(f"'keep_float' = {keep_float!r}: should be a list of names")
     for name in keep_float:
         if name not in names:
-            raise SettingError(f"'keep_float' names '{name}': {nearest(name, names) if names else 'the module has no parts'}")
+            raise SettingError(
+                f"'keep_float' names '{name}': "
+                f"{nearest(name, names) if names else 'the module has no parts'}"
+            )
 
 
 def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int, ...] | None]:
-    """Shapes for all calibration stimuli that are looked at; None too where the first axis is not that of the stimuli."""
+    """Shapes for all calibration stimuli that are looked at; None too where the first axis is not
+    that of the stimuli.
+    """
     found = []
     for part in (_spread(x), x[: (min(len(x), _STIMULI) + 1) // 2]):
         walk = graphs.Shapes(network)
@@ -89,13 +110,20 @@ def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int
             with torch.no_grad():
                 walk.run(part)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            raise SettingError(f"'calibration' of shape {tuple(part.shape)} does not pass the network: {error}") from None
+            raise SettingError(
+                f"'calibration' of shape {tuple(part.shape)} does not pass the network: {error}"
+            ) from None
         found.append((len(part), walk.found))
     (many, shapes), (few, fewer) = found
-    shapes = {node: shape if shape and (shape[0], (fewer[node] or (0,))[0]) == (many, few) else None for node, shape in shapes.items()}
+    shapes = {
+        node: shape if shape and (shape[0], (fewer[node] or (0,))[0]) == (many, few) else None
+        for node, shape in shapes.items()
+    }
     (result,) = next(node for node in network.graph.nodes if node.op == "output").args
     if not isinstance(result, fx.Node) or shapes[result] is None:
-        raise StochsimError("the network should give one tensor (stimulus, …), as many stimuli as it reads")
+        raise StochsimError(
+            "the network should give one tensor (stimulus, …), as many stimuli as it reads"
+        )
     return shapes
 
 
@@ -103,7 +131,9 @@ def _spread(x: torch.Tensor) -> torch.Tensor:
     return x[:: -(-len(x) // _STIMULI)]
 
 
-def _sites(network: fx.GraphModule, kept: Sequence[str], shapes: dict[fx.Node, Any]) -> tuple[list[Site], dict[fx.Node, str]]:
+def _sites(
+    network: fx.GraphModule, kept: Sequence[str], shapes: dict[fx.Node, Any]
+) -> tuple[list[Site], dict[fx.Node, str]]:
     """What is converted, and for every product that is not, why."""
     sites: list[Site] = []
     reasons: dict[fx.Node, str] = {}
@@ -131,7 +161,10 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
         if name not in chosen:
             raise SettingError(f"'bits' names '{name}': {nearest(name, chosen)}")
         if not isinstance(widths, tuple | list) or len(widths) != 3:
-            raise SettingError(f"'bits.{name}' = {widths!r}: should be three widths, of weights, inputs and outputs")
+            raise SettingError(
+                f"'bits.{name}' = {widths!r}: should be three widths, of weights, inputs and "
+                f"outputs"
+            )
         chosen[name] = (widths[0], widths[1], widths[2])
     for name, widths in chosen.items():
         try:
@@ -151,7 +184,11 @@ class _Observer(torch.nn.Module):
 
     def __init__(self, site: Site) -> None:
         super().__init__()
-        self.module, self.activation, self.seen = site.module, site.activation, _Seen(np.zeros(0), np.zeros(0))
+        self.module, self.activation, self.seen = (
+            site.module,
+            site.activation,
+            _Seen(np.zeros(0), np.zeros(0)),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = ACTIVATIONS[self.activation](self.module(x))
@@ -190,8 +227,12 @@ def _call(network: fx.GraphModule, site: Site, layer: torch.nn.Module) -> None:
     site.node = node
 
 
-def _put_in(network: fx.GraphModule, sites: list[Site], seen: dict[str, _Seen], widths: dict[str, Widths]) -> None:
-    """The layers of the chip in place of the float ones; a layer that reads another's codes shares its grid."""
+def _put_in(
+    network: fx.GraphModule, sites: list[Site], seen: dict[str, _Seen], widths: dict[str, Widths]
+) -> None:
+    """The layers of the chip in place of the float ones; a layer that reads another's codes shares
+    its grid.
+    """
     layers: dict[fx.Node, ChipLayer] = {}
     weights: dict[tuple[int, int], tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]] = {}
     for site in sites:
@@ -216,7 +257,9 @@ def _put_in(network: fx.GraphModule, sites: list[Site], seen: dict[str, _Seen], 
     network.recompile()
 
 
-def _parameters(module: Any, bits: int) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
+def _parameters(
+    module: Any, bits: int
+) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     weight = torch.nn.Parameter(module.weight.detach().clone())
     bias = None if module.bias is None else torch.nn.Parameter(module.bias.detach().clone())
     return weight, bias, fitted_to_weights(weight.detach().cpu().numpy(), bits)
@@ -237,9 +280,15 @@ def _left(network: fx.GraphModule, node: fx.Node, reasons: dict[fx.Node, str]) -
     if node in reasons:
         why = reasons[node]
     elif graphs.passes_codes(network, node):
-        why, cost = "moves, compares or drops values and makes no new ones: codes stay codes", "nothing"
+        why, cost = (
+            "moves, compares or drops values and makes no new ones: codes stay codes",
+            "nothing",
+        )
     elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-        why = "it does not follow a converted layer alone, or has no running statistics, so it cannot be folded"
+        why = (
+            "it does not follow a converted layer alone, or has no running statistics, so it "
+            "cannot be folded"
+        )
     else:
         why = "no product of weights, and not the ReLU, Tanh or Sigmoid of one layer alone"
     return LeftInFloat(graphs.name_of(node), name.lstrip("_"), why, cost)

@@ -1,4 +1,6 @@
-"""How the outputs of a layer see its inputs: at one position (linear), or through windows (convolutions), in NumPy and in torch."""
+"""How the outputs of a layer see its inputs: at one position (linear), or through windows
+(convolutions), in NumPy and in torch.
+"""
 
 import itertools
 import math
@@ -12,14 +14,21 @@ from torch.nn import functional
 from stochsim.settings import SettingError
 
 _NUMPY_PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-_TORCH_PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
+_TORCH_PAD = {
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "replicate",
+    "circular": "circular",
+}
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A linear layer where `kernel` is empty: it takes the last axis, and every other axis but the first is positions.
+    """A linear layer where `kernel` is empty: it takes the last axis, and every other axis but the
+    first is positions.
 
-    Else windows of this shape over the last axes, as torch's convolutions have them; padding: (before, after) of each axis.
+    Else windows of this shape over the last axes, as torch's convolutions have them; padding:
+    (before, after) of each axis.
     """
 
     kernel: tuple[int, ...] = ()
@@ -31,7 +40,9 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if self.padding_mode not in _NUMPY_PAD:
-            raise SettingError(f"'padding_mode' = {self.padding_mode!r}: valid: {', '.join(_NUMPY_PAD)}")
+            raise SettingError(
+                f"'padding_mode' = {self.padding_mode!r}: valid: {', '.join(_NUMPY_PAD)}"
+            )
 
     @classmethod
     def of(cls, module: Any) -> "Geometry":
@@ -42,7 +53,9 @@ class Geometry:
         if module.padding == "same":
             padding = tuple((r // 2, r - r // 2) for r in reach)
         else:
-            padding = tuple((p, p) for p in ((0,) * len(reach) if module.padding == "valid" else module.padding))
+            padding = tuple(
+                (p, p) for p in ((0,) * len(reach) if module.padding == "valid" else module.padding)
+            )
         rest = (tuple(module.dilation), module.groups, module.padding_mode)
         return cls(tuple(module.kernel_size), tuple(module.stride), padding, *rest)
 
@@ -52,7 +65,9 @@ class Geometry:
         return any(itertools.chain(*self.padding))
 
     def outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of positions for inputs of this shape (without stimuli): (channel, …), or (…, input) of a linear layer."""
+        """The shape of positions for inputs of this shape (without stimuli): (channel, …), or (…,
+        input) of a linear layer.
+        """
         if not self.kernel:
             return shape[:-1]
         axes = zip(shape[1:], self.padding, self.kernel, self.dilation, self.stride, strict=True)
@@ -63,7 +78,8 @@ class Geometry:
         return math.prod(self.outputs(shape))
 
     def rows(self, integers: np.ndarray, zero: int) -> list[np.ndarray]:
-        """What each position sees, (row, position, input) for each group; integers: (row, channel, …), `zero`: that of the padding.
+        """What each position sees, (row, position, input) for each group; integers: (row, channel,
+        …), `zero`: that of the padding.
 
         Inputs are in the order of a weight's axes: channel, then the window's.
         """
@@ -76,7 +92,13 @@ class Geometry:
         axes = tuple(range(2, integers.ndim))
         reach = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
         windows = np.lib.stride_tricks.sliding_window_view(integers, reach, axes)
-        windows = windows[(slice(None), slice(None), *(slice(None, None, n) for n in (*self.stride, *self.dilation)))]
+        windows = windows[
+            (
+                slice(None),
+                slice(None),
+                *(slice(None, None, n) for n in (*self.stride, *self.dilation)),
+            )
+        ]
         windows = np.moveaxis(windows, 1, 1 + len(axes))  # (row, position …, channel, window …)
         rows, channels = len(integers), integers.shape[1] // self.groups
         positions = math.prod(windows.shape[1 : 1 + len(axes)])
@@ -90,8 +112,12 @@ class Geometry:
             return outputs.reshape(len(outputs), *places, outputs.shape[2])
         return np.moveaxis(outputs, 2, 1).reshape(len(outputs), outputs.shape[2], *places)
 
-    def drive(self, values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, zero: float) -> torch.Tensor:
-        """Products of values (stimulus, …) with a weight, and the bias; zero: the value of the padding."""
+    def drive(
+        self, values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, zero: float
+    ) -> torch.Tensor:
+        """Products of values (stimulus, …) with a weight, and the bias; zero: the value of the
+        padding.
+        """
         if not self.kernel:
             return functional.linear(values, weight, bias)
         convolve = functional.conv1d if len(self.kernel) == 1 else functional.conv2d

@@ -1,4 +1,6 @@
-"""A torch module as a graph: traced, with every Linear and Conv found, batch normalisation folded, and what follows it taken along."""
+"""A torch module as a graph: traced, with every Linear and Conv found, batch normalisation folded,
+and what follows it taken along.
+"""
 
 import math
 from collections.abc import Collection, Iterator
@@ -15,19 +17,92 @@ CONVERTED = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d)
 _FUNCTIONS = {"linear": torch.nn.Linear, "conv1d": torch.nn.Conv1d, "conv2d": torch.nn.Conv2d}
 _ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _OTHER_PRODUCTS = (
-    *("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Conv3d", "Bilinear", "Embedding", "EmbeddingBag", "RNN", "LSTM", "GRU"),
-    *("RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "Transformer", "TransformerEncoderLayer", "TransformerDecoderLayer"),
-    *("conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "bilinear", "embedding"),
+    *(
+        "ConvTranspose1d",
+        "ConvTranspose2d",
+        "ConvTranspose3d",
+        "Conv3d",
+        "Bilinear",
+        "Embedding",
+        "EmbeddingBag",
+        "RNN",
+        "LSTM",
+        "GRU",
+    ),
+    *(
+        "RNNCell",
+        "LSTMCell",
+        "GRUCell",
+        "MultiheadAttention",
+        "Transformer",
+        "TransformerEncoderLayer",
+        "TransformerDecoderLayer",
+    ),
+    *(
+        "conv3d",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+        "bilinear",
+        "embedding",
+    ),
 )
-_PRODUCTS_OF_VALUES = ("matmul", "bmm", "mm", "einsum", "scaled_dot_product_attention", "baddbmm", "addmm", "tensordot")
-_ACTIVATIONS = {"ReLU": "relu", "relu": "relu", "relu_": "relu", "Tanh": "tanh", "tanh": "tanh", "tanh_": "tanh"}
+_PRODUCTS_OF_VALUES = (
+    "matmul",
+    "bmm",
+    "mm",
+    "einsum",
+    "scaled_dot_product_attention",
+    "baddbmm",
+    "addmm",
+    "tensordot",
+)
+_ACTIVATIONS = {
+    "ReLU": "relu",
+    "relu": "relu",
+    "relu_": "relu",
+    "Tanh": "tanh",
+    "tanh": "tanh",
+    "tanh_": "tanh",
+}
 _ACTIVATIONS |= {"Sigmoid": "sigmoid", "sigmoid": "sigmoid", "sigmoid_": "sigmoid"}
 _OF_CODES = (
-    *("Flatten", "Unflatten", "Identity", "MaxPool1d", "MaxPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d"),
-    *("Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "flatten", "reshape", "view", "squeeze", "unsqueeze", "permute", "transpose"),
-    *("contiguous", "max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "dropout", "dropout1d", "dropout2d"),
+    *(
+        "Flatten",
+        "Unflatten",
+        "Identity",
+        "MaxPool1d",
+        "MaxPool2d",
+        "AdaptiveMaxPool1d",
+        "AdaptiveMaxPool2d",
+    ),
+    *(
+        "Dropout",
+        "Dropout1d",
+        "Dropout2d",
+        "AlphaDropout",
+        "flatten",
+        "reshape",
+        "view",
+        "squeeze",
+        "unsqueeze",
+        "permute",
+        "transpose",
+    ),
+    *(
+        "contiguous",
+        "max_pool1d",
+        "max_pool2d",
+        "adaptive_max_pool1d",
+        "adaptive_max_pool2d",
+        "dropout",
+        "dropout1d",
+        "dropout2d",
+    ),
 )
-"""Modules, functions and methods that move or compare values and make no new ones (dropout: when not in training)."""
+"""Modules, functions and methods that move or compare values and make no new ones (dropout: when
+not in training).
+"""
 
 
 @dataclass
@@ -50,9 +125,13 @@ class _Tracer(fx.Tracer):
         self._kept, self.where = kept, ""
 
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
-        return module_qualified_name in self._kept or super().is_leaf_module(m, module_qualified_name)
+        return module_qualified_name in self._kept or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
-    def call_module(self, m: torch.nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_module(
+        self, m: torch.nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         try:
             return super().call_module(m, forward, args, kwargs)
         except Exception:
@@ -61,20 +140,33 @@ class _Tracer(fx.Tracer):
 
 
 def traced(module: torch.nn.Module, kept: Collection[str]) -> fx.GraphModule:
-    """The graph of a module; `kept` names parts that stay whole. Raises StochsimError that says which part cannot be traced, and why."""
+    """The graph of a module; `kept` names parts that stay whole.
+
+    Raises StochsimError that says which part cannot be traced, and why.
+    """
     tracer = _Tracer(kept)
     try:
         graph = tracer.trace(module)
-    except Exception as error:  # whatever the user's own code raises when it meets a stand-in for a tensor
+    except (
+        Exception
+    ) as error:  # whatever the user's own code raises when it meets a stand-in for a tensor
         where = f"its part '{tracer.where}'" if tracer.where else "its own forward"
-        advice = f", or leave that part in float by keep_float=('{tracer.where}',)" if tracer.where else ""
+        advice = (
+            f", or leave that part in float by keep_float=('{tracer.where}',)"
+            if tracer.where
+            else ""
+        )
         raise StochsimError(
-            f"{type(module).__name__} cannot be traced: {where} decides by values or shapes of tensors ({type(error).__name__}: "
+            f"{type(module).__name__} cannot be traced: {where} decides by values or shapes of "
+            f"tensors ({type(error).__name__}: "
             f"{_first_line(error)}); write it without that{advice}"
         ) from None
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
-        raise StochsimError(f"{type(module).__name__} takes {len(inputs)} inputs: only modules of one tensor can be converted")
+        raise StochsimError(
+            f"{type(module).__name__} takes {len(inputs)} inputs: only modules of one tensor can "
+            f"be converted"
+        )
     return fx.GraphModule(tracer.root, graph, type(module).__name__)
 
 
@@ -102,17 +194,27 @@ def called(network: fx.GraphModule, node: fx.Node) -> tuple[str, Any]:
     if node.op == "call_module":
         module = network.get_submodule(str(node.target))
         return type(module).__name__, module
-    return (str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", str(node.target))), None
+    return (
+        str(node.target)
+        if node.op == "call_method"
+        else getattr(node.target, "__name__", str(node.target))
+    ), None
 
 
 def passes_codes(network: fx.GraphModule, node: fx.Node) -> bool:
     """Whether it gives on the values of its one input as they are."""
     calls = node.op in ("call_module", "call_function", "call_method")
-    return calls and len(node.all_input_nodes) == 1 and called(network, node)[0].lstrip("_") in _OF_CODES
+    return (
+        calls
+        and len(node.all_input_nodes) == 1
+        and called(network, node)[0].lstrip("_") in _OF_CODES
+    )
 
 
 def product_of(network: fx.GraphModule, node: fx.Node, kept: Collection[str]) -> tuple[Any, str]:
-    """The float layer of a node, or None and why it cannot be converted; "" where it is no product at all."""
+    """The float layer of a node, or None and why it cannot be converted; "" where it is no product
+    at all.
+    """
     if node.op not in ("call_module", "call_function", "call_method"):
         return None, ""
     name, module = called(network, node)
@@ -141,16 +243,23 @@ def _of_module(name: str, module: Any, is_kept: bool) -> tuple[Any, str]:
 
 
 def _of_function(network: fx.GraphModule, node: fx.Node, name: str) -> tuple[Any, str]:
-    """A module that does what functional.linear and the like do, where weight and bias are parameters of the network."""
+    """A module that does what functional.linear and the like do, where weight and bias are
+    parameters of the network.
+    """
     given = dict(zip(_ARGUMENTS, node.args, strict=False)) | node.kwargs
     tensors = [given.get("weight"), given.get("bias")]
-    if any(one is not None and (not isinstance(one, fx.Node) or one.op != "get_attr") for one in tensors):
+    if any(
+        one is not None and (not isinstance(one, fx.Node) or one.op != "get_attr")
+        for one in tensors
+    ):
         return None, "its weight or bias is computed, no parameter of its own"
     if not isinstance(given.get("input"), fx.Node):
         return None, "its input is not a value of the network"
     weight: Any
     bias: Any
-    weight, bias = (attribute(network, str(one.target)) if isinstance(one, fx.Node) else None for one in tensors)
+    weight, bias = (
+        attribute(network, str(one.target)) if isinstance(one, fx.Node) else None for one in tensors
+    )
     with torch.device("meta"):  # its own weights are put in at once
         if name == "linear":
             layer: Any = torch.nn.Linear(weight.shape[1], weight.shape[0], bias is not None)
@@ -172,19 +281,30 @@ def attribute(network: torch.nn.Module, path: str) -> Any:
     return found
 
 
-def fold_batch_norms(network: fx.GraphModule, sites: list[Site], shapes: dict[fx.Node, Any]) -> None:
-    """Put every batch normalisation that follows a site alone into its weights, with the running statistics."""
+def fold_batch_norms(
+    network: fx.GraphModule, sites: list[Site], shapes: dict[fx.Node, Any]
+) -> None:
+    """Put every batch normalisation that follows a site alone into its weights, with the running
+    statistics.
+    """
     for site in sites:
         node = _only_user(site.node)
         if node is None or node.op != "call_module":
             continue
         norm: Any = network.get_submodule(str(node.target))
         linear = isinstance(site.module, torch.nn.Linear)
-        if type(norm) not in (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d) or norm.running_mean is None:
+        if (
+            type(norm) not in (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+            or norm.running_mean is None
+        ):
             continue
         if linear and len(shapes[site.node] or ()) != 2:
             continue  # it normalises the positions of a linear layer, not its neurons
-        site.module = fuse_linear_bn_eval(site.module, norm) if linear else fuse_conv_bn_eval(site.module, norm)
+        site.module = (
+            fuse_linear_bn_eval(site.module, norm)
+            if linear
+            else fuse_conv_bn_eval(site.module, norm)
+        )
         site.shared = id(site.module)
         _drop(network.graph, node, site.node)
 
@@ -216,7 +336,9 @@ def _drop(graph: fx.Graph, node: fx.Node, before: fx.Node) -> None:
     graph.erase_node(node)
 
 
-def source_of_codes(network: fx.GraphModule, node: fx.Node, sites: Collection[fx.Node]) -> fx.Node | None:
+def source_of_codes(
+    network: fx.GraphModule, node: fx.Node, sites: Collection[fx.Node]
+) -> fx.Node | None:
     """The site whose codes reach this node's input as they are, None where there is none."""
     before = node.all_input_nodes[0]
     while before not in sites and passes_codes(network, before):
@@ -225,7 +347,9 @@ def source_of_codes(network: fx.GraphModule, node: fx.Node, sites: Collection[fx
 
 
 def float_macs(network: fx.GraphModule, node: fx.Node, shape: tuple[int, ...]) -> int:
-    """Multiply-adds of a float Linear or convolution, module or function, for an output of this shape; 0 for what is neither."""
+    """Multiply-adds of a float Linear or convolution, module or function, for an output of this
+    shape; 0 for what is neither.
+    """
     name, module = called(network, node)
     if isinstance(module, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d):
         return math.prod(shape) * math.prod(module.weight.shape[1:])
@@ -243,4 +367,6 @@ def name_of(node: fx.Node) -> str:
 
 def calls(graph: fx.Graph) -> Iterator[fx.Node]:
     """The nodes that compute."""
-    return (node for node in graph.nodes if node.op in ("call_module", "call_function", "call_method"))
+    return (
+        node for node in graph.nodes if node.op in ("call_module", "call_function", "call_method")
+    )

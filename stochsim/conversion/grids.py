@@ -1,4 +1,6 @@
-"""The grids of a converted network: the values that codes stand for, by a learned scale, with a gradient that passes the rounding."""
+"""The grids of a converted network: the values that codes stand for, by a learned scale, with a
+gradient that passes the rounding.
+"""
 
 import math
 
@@ -11,15 +13,18 @@ from stochsim.networks.quantizers import nearest_values, optimal_weight_step, si
 
 
 class Grid(torch.nn.Module):
-    """2^bits values, `scale` apart: a signed grid about 0 (at one bit ±scale), or an unsigned one from 0 on, as `Quantizer` has them.
+    """2^bits values, `scale` apart: a signed grid about 0 (at one bit ±scale), or an unsigned one
+    from 0 on, as `Quantizer` has them.
 
-    `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1. The scale is learned as its binary logarithm; at one signed
-    bit it stays as it is, for learned it collapses to 0.
+    `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1. The scale is learned as
+    its binary logarithm; at one signed bit it stays as it is, for learned it collapses to 0.
     """
 
     log_scale: torch.Tensor
 
-    def __init__(self, bits: int, scale: float, unsigned: bool = False, narrow: bool = False) -> None:
+    def __init__(
+        self, bits: int, scale: float, unsigned: bool = False, narrow: bool = False
+    ) -> None:
         super().__init__()
         self.bits, self.unsigned, self.narrow = bits, unsigned, narrow
         value = torch.tensor(math.log2(scale))
@@ -85,7 +90,9 @@ def _step_values(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
 
 
 def fitted(values: np.ndarray, bits: int, unsigned: bool) -> Grid:
-    """The grid with the least mean squared error on values (stimulus, …); of scale 1 where all of them are 0."""
+    """The grid with the least mean squared error on values (stimulus, …); of scale 1 where all of
+    them are 0.
+    """
     if not np.any(values):
         return Grid(bits, 1.0, unsigned)
     if unsigned:  # values from 0 on meet the same codes in a signed grid of one bit more

@@ -1,4 +1,6 @@
-"""One converted layer in torch: input grid, quantised weights, float bias, noise, activation, output grid, with gradients."""
+"""One converted layer in torch: input grid, quantised weights, float bias, noise, activation,
+output grid, with gradients.
+"""
 
 from typing import Any
 
@@ -10,7 +12,12 @@ from stochsim.conversion.grids import Grid
 from stochsim.deploy import Program
 from stochsim.networks import Draws, HardwareNoise
 
-ACTIVATIONS = {"identity": lambda a: a, "relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+ACTIVATIONS = {
+    "identity": lambda a: a,
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
 """What may follow the product inside a neuron of a chip."""
 
 UNSIGNED_OUTPUTS = ("relu", "sigmoid")
@@ -20,8 +27,9 @@ UNSIGNED_OUTPUTS = ("relu", "sigmoid")
 class ChipLayer(torch.nn.Module):
     """values -> input grid -> quantised weights and bias -> noise -> activation -> output grid.
 
-    weight: as the float layer has it; takes_codes: whether its input grid is the output grid of the layer before, whose codes it takes as
-    they are. Calling it gives the noiseless values; `emulate` those with a chip's noise.
+    weight: as the float layer has it; takes_codes: whether its input grid is the output grid of the
+    layer before, whose codes it takes as they are. Calling it gives the noiseless values; `emulate`
+    those with a chip's noise.
     """
 
     def __init__(
@@ -34,7 +42,12 @@ class ChipLayer(torch.nn.Module):
         takes_codes: bool,
     ) -> None:
         super().__init__()
-        self.name, self.geometry, self.activation, self.takes_codes = name, geometry, activation, takes_codes
+        self.name, self.geometry, self.activation, self.takes_codes = (
+            name,
+            geometry,
+            activation,
+            takes_codes,
+        )
         self.weight, self.bias = parameters
         self.weight_grid, self.input_grid, self.output_grid = grids
 
@@ -42,10 +55,14 @@ class ChipLayer(torch.nn.Module):
         """Output values of x (stimulus, …) without noise."""
         return self.emulate(x)
 
-    def emulate(self, x: torch.Tensor, noise: HardwareNoise | None = None, draws: Draws | None = None) -> torch.Tensor:
-        """Output values (stimulus, …), differentiable: straight through every rounding; with noise before the activation, as on the chip.
+    def emulate(
+        self, x: torch.Tensor, noise: HardwareNoise | None = None, draws: Draws | None = None
+    ) -> torch.Tensor:
+        """Output values (stimulus, …), differentiable: straight through every rounding; with noise
+        before the activation, as on the chip.
 
-        All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of inputs, which is uniform.
+        All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of
+        inputs, which is uniform.
         """
         if noise is not None and noise.input_dither and not self.takes_codes:
             assert draws is not None
@@ -54,9 +71,13 @@ class ChipLayer(torch.nn.Module):
         drive = self.geometry.drive(values, self.weight_grid(self.weight), self.bias, zero)
         if noise is not None:
             assert draws is not None
-            variance = noise.read_variance(self.output_grid.step()) + self._weight_variance(values, zero, noise)
+            variance = noise.read_variance(self.output_grid.step()) + self._weight_variance(
+                values, zero, noise
+            )
             if isinstance(variance, torch.Tensor) or variance > 0:
-                drive = drive + torch.as_tensor(variance, dtype=x.dtype).sqrt() * draws.normal(*drive.shape)
+                drive = drive + torch.as_tensor(variance, dtype=x.dtype).sqrt() * draws.normal(
+                    *drive.shape
+                )
         values = self.output_grid(ACTIVATIONS[self.activation](drive))
         return values
 
@@ -66,17 +87,35 @@ class ChipLayer(torch.nn.Module):
         squares = self.geometry.squares(values, zero)
         if self.geometry.groups > 1:
             squares = squares.repeat_interleave(self.weight.shape[0] // self.geometry.groups, 1)
-        return (noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()) ** 2 * squares
+        return (
+            noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
+        ) ** 2 * squares
 
     def programs(self) -> tuple[Program, ...]:
-        """What a chip needs to know of it: a program for each group of channels (one, but for grouped convolutions)."""
+        """What a chip needs to know of it: a program for each group of channels (one, but for
+        grouped convolutions).
+        """
         codes = self.weight_grid.integers(self.weight).cpu().numpy().astype(np.int8)
         codes = codes.reshape(len(codes), -1)
-        bias = np.zeros(len(codes)) if self.bias is None else self.bias.detach().cpu().double().numpy().copy()
+        bias = (
+            np.zeros(len(codes))
+            if self.bias is None
+            else self.bias.detach().cpu().double().numpy().copy()
+        )
         scale = float(self.weight_grid.scale().detach())
-        rest = (self.weight_grid.bits, scale, self.input_grid.quantizer(), self.output_grid.quantizer())
-        groups = zip(np.split(codes, self.geometry.groups), np.split(bias, self.geometry.groups), strict=True)
-        return tuple(Program(part, *rest, own, np.zeros(len(own)), 0.0, self.activation) for part, own in groups)
+        rest = (
+            self.weight_grid.bits,
+            scale,
+            self.input_grid.quantizer(),
+            self.output_grid.quantizer(),
+        )
+        groups = zip(
+            np.split(codes, self.geometry.groups), np.split(bias, self.geometry.groups), strict=True
+        )
+        return tuple(
+            Program(part, *rest, own, np.zeros(len(own)), 0.0, self.activation)
+            for part, own in groups
+        )
 
     @property
     def bits(self) -> tuple[int, int, int]:

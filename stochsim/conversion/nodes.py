@@ -1,4 +1,6 @@
-"""The graph of a converted network as a table, and back: of known modules, functions and methods alone, so that reading runs nothing."""
+"""The graph of a converted network as a table, and back: of known modules, functions and methods
+alone, so that reading runs nothing.
+"""
 
 import operator
 from collections.abc import Mapping
@@ -15,40 +17,142 @@ from stochsim.deploy.files import Arrays
 from stochsim.settings import SettingError
 
 _MODULES = (
-    *("Flatten", "Unflatten", "Identity", "Dropout", "Dropout1d", "Dropout2d", "ReLU", "LeakyReLU", "Tanh", "Sigmoid", "Softmax"),
-    *("LogSoftmax", "GELU", "ELU", "Hardtanh", "ReLU6", "Softplus", "MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d"),
-    *("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "BatchNorm1d", "BatchNorm2d", "LayerNorm"),
+    *(
+        "Flatten",
+        "Unflatten",
+        "Identity",
+        "Dropout",
+        "Dropout1d",
+        "Dropout2d",
+        "ReLU",
+        "LeakyReLU",
+        "Tanh",
+        "Sigmoid",
+        "Softmax",
+    ),
+    *(
+        "LogSoftmax",
+        "GELU",
+        "ELU",
+        "Hardtanh",
+        "ReLU6",
+        "Softplus",
+        "MaxPool1d",
+        "MaxPool2d",
+        "AvgPool1d",
+        "AvgPool2d",
+    ),
+    *(
+        "AdaptiveAvgPool1d",
+        "AdaptiveAvgPool2d",
+        "AdaptiveMaxPool1d",
+        "AdaptiveMaxPool2d",
+        "BatchNorm1d",
+        "BatchNorm2d",
+        "LayerNorm",
+    ),
     *("Linear", "Conv1d", "Conv2d"),
 )
 """Modules whose `__constants__`, and sizes of weights, say how they were made."""
 
 _FUNCTIONS: dict[str, Any] = {
-    **{f"torch.{name}": getattr(torch, name) for name in ("flatten", "relu", "tanh", "sigmoid", "cat", "softmax", "add", "mul", "mean")},
-    **{f"torch.{name}": getattr(torch, name) for name in ("reshape", "squeeze", "unsqueeze", "permute", "transpose", "sum", "log_softmax")},
+    **{
+        f"torch.{name}": getattr(torch, name)
+        for name in ("flatten", "relu", "tanh", "sigmoid", "cat", "softmax", "add", "mul", "mean")
+    },
+    **{
+        f"torch.{name}": getattr(torch, name)
+        for name in (
+            "reshape",
+            "squeeze",
+            "unsqueeze",
+            "permute",
+            "transpose",
+            "sum",
+            "log_softmax",
+        )
+    },
     **{
         f"functional.{name}": getattr(functional, name)
         for name in (
-            *("relu", "softmax", "log_softmax", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d"),
-            *("adaptive_avg_pool2d", "dropout", "leaky_relu", "gelu", "elu", "hardtanh", "relu6", "pad", "linear", "conv1d", "conv2d"),
+            *(
+                "relu",
+                "softmax",
+                "log_softmax",
+                "max_pool1d",
+                "max_pool2d",
+                "avg_pool1d",
+                "avg_pool2d",
+                "adaptive_avg_pool1d",
+            ),
+            *(
+                "adaptive_avg_pool2d",
+                "dropout",
+                "leaky_relu",
+                "gelu",
+                "elu",
+                "hardtanh",
+                "relu6",
+                "pad",
+                "linear",
+                "conv1d",
+                "conv2d",
+            ),
         )
     },
-    **{f"operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "getitem", "iadd", "imul", "neg")},
+    **{
+        f"operator.{name}": getattr(operator, name)
+        for name in ("add", "sub", "mul", "truediv", "getitem", "iadd", "imul", "neg")
+    },
 }
 _METHODS = (
-    *("view", "reshape", "flatten", "size", "dim", "permute", "transpose", "squeeze", "unsqueeze", "contiguous", "relu", "tanh", "sigmoid"),
-    *("mean", "sum", "softmax", "log_softmax", "add", "mul", "sub", "div", "clamp", "amax", "unflatten"),
+    *(
+        "view",
+        "reshape",
+        "flatten",
+        "size",
+        "dim",
+        "permute",
+        "transpose",
+        "squeeze",
+        "unsqueeze",
+        "contiguous",
+        "relu",
+        "tanh",
+        "sigmoid",
+    ),
+    *(
+        "mean",
+        "sum",
+        "softmax",
+        "log_softmax",
+        "add",
+        "mul",
+        "sub",
+        "div",
+        "clamp",
+        "amax",
+        "unflatten",
+    ),
 )
 
 
-def written(network: fx.GraphModule, arrays: Arrays) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-    """The graph, the modules left in float, and what cannot be written; their arrays are added under "float.…"."""
+def written(
+    network: fx.GraphModule, arrays: Arrays
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+    """The graph, the modules left in float, and what cannot be written; their arrays are added
+    under "float.…".
+    """
     modules: dict[str, Any] = {}
     table: list[dict[str, Any]] = []
     not_saved: list[str] = []
     for node in network.graph.nodes:
         try:
             target = _target(network, node, modules, arrays)
-            both = {"args": _written(node.args), "kwargs": {name: _written(value) for name, value in node.kwargs.items()}}
+            both = {
+                "args": _written(node.args),
+                "kwargs": {name: _written(value) for name, value in node.kwargs.items()},
+            }
             table.append({"name": node.name, "op": node.op, "target": target, **both})
         except SettingError as error:
             not_saved.append(f"'{node.name}' ({error})")
@@ -65,7 +169,9 @@ def _target(network: fx.GraphModule, node: fx.Node, modules: dict[str, Any], arr
     elif node.op == "call_function":
         found = [name for name, one in _FUNCTIONS.items() if one is node.target]
         if not found:
-            raise SettingError(f"the function {called(network, node)[0]} is not among those that can be saved")
+            raise SettingError(
+                f"the function {called(network, node)[0]} is not among those that can be saved"
+            )
         return found[0]
     elif node.op == "call_method" and node.target not in _METHODS:
         raise SettingError(f"the method {node.target} is not among those that can be saved")
@@ -80,8 +186,15 @@ def _module_table(module: torch.nn.Module) -> dict[str, Any]:
         raise SettingError(f"the module {name} is not among those that can be saved")
     fields = {field: getattr(module, field) for field in getattr(module, "__constants__", ())}
     if isinstance(module, torch.nn.Conv1d | torch.nn.Conv2d):
-        fields = {field: fields[field] for field in ("stride", "padding", "dilation", "groups", "padding_mode")}
-        fields |= {"in_channels": module.in_channels, "out_channels": module.out_channels, "kernel_size": module.kernel_size}
+        fields = {
+            field: fields[field]
+            for field in ("stride", "padding", "dilation", "groups", "padding_mode")
+        }
+        fields |= {
+            "in_channels": module.in_channels,
+            "out_channels": module.out_channels,
+            "kernel_size": module.kernel_size,
+        }
     if isinstance(module, torch.nn.Unflatten):
         fields = {"dim": module.dim, "unflattened_size": module.unflattened_size}
     if isinstance(module, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d):
@@ -105,9 +218,14 @@ def _written(value: Any) -> Any:
 
 
 def read(
-    table: list[dict[str, Any]], modules: Mapping[str, Any], arrays: Mapping[str, np.ndarray], layers: Mapping[str, ChipLayer]
+    table: list[dict[str, Any]],
+    modules: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    layers: Mapping[str, ChipLayer],
 ) -> fx.GraphModule:
-    """The network again; raises SettingError for what no table says, KeyError for what is missing."""
+    """The network again; raises SettingError for what no table says, KeyError for what is
+    missing.
+    """
     root = torch.nn.Module()
     for name, own in modules.items():
         _add(root, name, _module(name, own, arrays))
@@ -117,9 +235,18 @@ def read(
     found: dict[str, fx.Node] = {}
     for own in table:
         if own["op"] == "get_attr":
-            _add(root, own["target"], torch.nn.Parameter(torch.from_numpy(arrays[f"float.{own['target']}"].copy())))
-        arguments = (_read(own["args"], found), {name: _read(value, found) for name, value in own["kwargs"].items()})
-        found[own["name"]] = graph.create_node(own["op"], _function(own), *arguments, name=own["name"])
+            _add(
+                root,
+                own["target"],
+                torch.nn.Parameter(torch.from_numpy(arrays[f"float.{own['target']}"].copy())),
+            )
+        arguments = (
+            _read(own["args"], found),
+            {name: _read(value, found) for name, value in own["kwargs"].items()},
+        )
+        found[own["name"]] = graph.create_node(
+            own["op"], _function(own), *arguments, name=own["name"]
+        )
     return fx.GraphModule(root, graph, "Network")
 
 
@@ -135,7 +262,9 @@ def _function(own: Mapping[str, Any]) -> Any:
 def _module(name: str, own: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> torch.nn.Module:
     if own["module"] not in _MODULES:
         raise SettingError(f"the module {own['module']} is not among those that can be read")
-    module: torch.nn.Module = getattr(torch.nn, own["module"])(**{field: _read(value, {}) for field, value in own["fields"].items()})
+    module: torch.nn.Module = getattr(torch.nn, own["module"])(
+        **{field: _read(value, {}) for field, value in own["fields"].items()}
+    )
     prefix = f"float.{name}."
     state = {key: torch.from_numpy(arrays[prefix + key].copy()) for key in module.state_dict()}
     for value in state.values():

@@ -1,4 +1,6 @@
-"""A converted network as plain arrays and tables: integer weights, scales, shapes and the order of layers; saved, and read again."""
+"""A converted network as plain arrays and tables: integer weights, scales, shapes and the order of
+layers; saved, and read again.
+"""
 
 import json
 from dataclasses import dataclass
@@ -12,25 +14,53 @@ from stochsim.conversion import nodes
 from stochsim.conversion.geometry import Geometry
 from stochsim.conversion.layer import ACTIVATIONS, ChipLayer
 from stochsim.deploy import Program
-from stochsim.deploy.files import Arrays, check_keys, program_table, read_folder, read_program, write_folder
+from stochsim.deploy.files import (
+    Arrays,
+    check_keys,
+    program_table,
+    read_folder,
+    read_program,
+    write_folder,
+)
 from stochsim.settings import SettingError, StochsimError, nearest
 
 if TYPE_CHECKING:
     from stochsim.conversion.converted import Converted
 
 KIND = "converted"
-_FIELDS = ("layers", "graph", "modules", "not_saved", "left_in_float", "hardware", "key", "chip_key", "dtype", "calibration")
-_LAYER = ("name", "geometry", "groups", "weight_shape", "has_bias", "reads", "weights_of", "log_scales")
+_FIELDS = (
+    "layers",
+    "graph",
+    "modules",
+    "not_saved",
+    "left_in_float",
+    "hardware",
+    "key",
+    "chip_key",
+    "dtype",
+    "calibration",
+)
+_LAYER = (
+    "name",
+    "geometry",
+    "groups",
+    "weight_shape",
+    "has_bias",
+    "reads",
+    "weights_of",
+    "log_scales",
+)
 
 
 @dataclass(frozen=True)
 class ConvertedProgram:
     """What `Converted.program` gives and `save` writes.
 
-    layers: for each layer its programs, one for each group of its channels, weight codes (neuron, input) int8 with inputs in the order of
-    the weight's axes. table: everything else, as JSON has it; arrays: those of parts left in float, and the calibration's first stimuli
-    where converters are calibrated on them. `not_saved` names the parts that cannot be written; where it is empty, `load_converted` gives
-    the whole network back, else the layers alone can be read.
+    layers: for each layer its programs, one for each group of its channels, weight codes (neuron,
+    input) int8 with inputs in the order of the weight's axes. table: everything else, as JSON has
+    it; arrays: those of parts left in float, and the calibration's first stimuli where converters
+    are calibrated on them. `not_saved` names the parts that cannot be written; where it is empty,
+    `load_converted` gives the whole network back, else the layers alone can be read.
     """
 
     layers: dict[str, tuple[Program, ...]]
@@ -46,7 +76,9 @@ class ConvertedProgram:
         array = converted.hardware.array
         calibration = converted.calibration.detach().cpu().numpy()
         used = array is not None and array.converter.range == "calibrated"
-        arrays["calibration"] = calibration if used else np.zeros((1, *calibration.shape[1:]), calibration.dtype)
+        arrays["calibration"] = (
+            calibration if used else np.zeros((1, *calibration.shape[1:]), calibration.dtype)
+        )
         table = {
             "layers": _layer_tables(layers),
             "graph": graph,
@@ -67,17 +99,30 @@ class ConvertedProgram:
         return tuple(self.table["not_saved"])
 
     def save(self, folder: Path) -> None:
-        """Write it to a folder: `program.json` and `program.safetensors` (see deploy/files.py). Raises StochsimError where it cannot."""
+        """Write it to a folder: `program.json` and `program.safetensors` (see deploy/files.py).
+
+        Raises StochsimError where it cannot.
+        """
         arrays = dict(self.arrays)
         tables = []
         for own in self.table["layers"]:
             programs = self.layers[own["name"]]
-            tables.append({**own, "groups": [program_table(one, f"{own['name']}.{g}", arrays) for g, one in enumerate(programs)]})
+            tables.append(
+                {
+                    **own,
+                    "groups": [
+                        program_table(one, f"{own['name']}.{g}", arrays)
+                        for g, one in enumerate(programs)
+                    ],
+                }
+            )
         write_folder(folder, KIND, {**self.table, "layers": tables}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """What `save` wrote; raises StochsimError for a folder that is damaged, or of another kind or version."""
+        """What `save` wrote; raises StochsimError for a folder that is damaged, or of another kind
+        or version.
+        """
         _, table, arrays = read_folder(folder, (KIND,))
         try:
             check_keys("program", table, _FIELDS)
@@ -85,11 +130,19 @@ class ConvertedProgram:
             for own in table["layers"]:
                 check_keys("layer", own, _LAYER)
                 name = own["name"]
-                layers[name] = tuple(read_program(one, f"{name}.{g}", arrays) for g, one in enumerate(own["groups"]))
+                layers[name] = tuple(
+                    read_program(one, f"{name}.{g}", arrays) for g, one in enumerate(own["groups"])
+                )
                 tables.append({**own, "groups": len(own["groups"])})
         except (SettingError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StochsimError(f"{folder}: not a converted network that can be read ({error})") from None
-        kept = {name: value for name, value in arrays.items() if name == "calibration" or name.startswith("float.")}
+            raise StochsimError(
+                f"{folder}: not a converted network that can be read ({error})"
+            ) from None
+        kept = {
+            name: value
+            for name, value in arrays.items()
+            if name == "calibration" or name.startswith("float.")
+        }
         return cls(layers, {**table, "layers": tables}, kept)
 
 
@@ -99,8 +152,14 @@ def _layer_tables(layers: dict[str, ChipLayer]) -> list[dict[str, Any]]:
     outputs: dict[int, str] = {}
     weights: dict[int, str] = {}
     for name, layer in layers.items():
-        geometry = json.loads(json.dumps(vars(layer.geometry)))  # tuples as lists, as they are read again
-        grids = {"weight": layer.weight_grid, "input": layer.input_grid, "output": layer.output_grid}
+        geometry = json.loads(
+            json.dumps(vars(layer.geometry))
+        )  # tuples as lists, as they are read again
+        grids = {
+            "weight": layer.weight_grid,
+            "input": layer.input_grid,
+            "output": layer.output_grid,
+        }
         tables.append(
             {
                 "name": name,
@@ -110,7 +169,9 @@ def _layer_tables(layers: dict[str, ChipLayer]) -> list[dict[str, Any]]:
                 "has_bias": layer.bias is not None,
                 "reads": outputs.get(id(layer.input_grid)) if layer.takes_codes else None,
                 "weights_of": weights.get(id(layer.weight)),
-                "log_scales": {side: float(grid.log_scale.detach()) for side, grid in grids.items()},
+                "log_scales": {
+                    side: float(grid.log_scale.detach()) for side, grid in grids.items()
+                },
             }
         )
         outputs[id(layer.output_grid)] = name
@@ -119,10 +180,12 @@ def _layer_tables(layers: dict[str, ChipLayer]) -> list[dict[str, Any]]:
 
 
 def load_converted(folder: Path, hardware: Any = None) -> "Converted":
-    """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the same key; trainable as before.
+    """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the
+    same key; trainable as before.
 
-    Its float weights are those of the integer codes. hardware: None for the one it was saved with. Raises StochsimError for a folder that
-    is damaged, of another kind or version, or names parts that could not be written.
+    Its float weights are those of the integer codes. hardware: None for the one it was saved with.
+    Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
+    that could not be written.
     """
     from stochsim.conversion.converted import Converted, LeftInFloat
     from stochsim.hardware import Hardware
@@ -130,7 +193,9 @@ def load_converted(folder: Path, hardware: Any = None) -> "Converted":
     program = ConvertedProgram.load(folder)
     table = program.table
     if table["not_saved"]:
-        raise StochsimError(f"{folder} holds the layers, but not the whole network: {'; '.join(table['not_saved'])}")
+        raise StochsimError(
+            f"{folder} holds the layers, but not the whole network: {'; '.join(table['not_saved'])}"
+        )
     try:
         dtype = {"float32": torch.float32, "float64": torch.float64}[table["dtype"]]
         layers = _built(program, dtype)
@@ -138,11 +203,22 @@ def load_converted(folder: Path, hardware: Any = None) -> "Converted":
         chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
         left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
         calibration = torch.from_numpy(program.arrays["calibration"].copy())
-        if not table["calibration"] and chosen.array is not None and chosen.array.converter.range == "calibrated":
-            raise SettingError(f"{chosen.name} has calibrated converters: the network was saved for one without, and without its stimuli")
-        return Converted(network, chosen, left, calibration, key=table["key"], chip_key=table["chip_key"])
+        if (
+            not table["calibration"]
+            and chosen.array is not None
+            and chosen.array.converter.range == "calibrated"
+        ):
+            raise SettingError(
+                f"{chosen.name} has calibrated converters: the network was saved for one without, "
+                f"and without its stimuli"
+            )
+        return Converted(
+            network, chosen, left, calibration, key=table["key"], chip_key=table["chip_key"]
+        )
     except (SettingError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise StochsimError(f"{folder}: not a converted network that can be read ({error})") from None
+        raise StochsimError(
+            f"{folder}: not a converted network that can be read ({error})"
+        ) from None
 
 
 def _built(program: ConvertedProgram, dtype: torch.dtype) -> dict[str, ChipLayer]:
@@ -152,14 +228,25 @@ def _built(program: ConvertedProgram, dtype: torch.dtype) -> dict[str, ChipLayer
         programs, first = program.layers[own["name"]], program.layers[own["name"]][0]
         log = own["log_scales"]
         if first.activation not in ACTIVATIONS:
-            raise SettingError(f"layer '{own['name']}' has the activation '{first.activation}': {nearest(first.activation, ACTIVATIONS)}")
+            raise SettingError(
+                f"layer '{own['name']}' has the activation '{first.activation}': "
+                f"{nearest(first.activation, ACTIVATIONS)}"
+            )
         output = _grid(first.output.bits, log["output"], first.output.unsigned, dtype)
         source = None if own["reads"] is None else layers[own["reads"]]
-        input_grid = source.output_grid if source else _grid(first.input.bits, log["input"], first.input.unsigned, dtype)
+        input_grid = (
+            source.output_grid
+            if source
+            else _grid(first.input.bits, log["input"], first.input.unsigned, dtype)
+        )
         if own["weights_of"] is None:
             weight_grid = _grid(first.weight_bits, log["weight"], False, dtype, narrow=True)
-            codes = np.concatenate([one.weight_codes for one in programs]).reshape(own["weight_shape"])
-            weight = torch.nn.Parameter(torch.from_numpy(codes.astype(np.float64)).to(dtype) * weight_grid.scale().detach())
+            codes = np.concatenate([one.weight_codes for one in programs]).reshape(
+                own["weight_shape"]
+            )
+            weight = torch.nn.Parameter(
+                torch.from_numpy(codes.astype(np.float64)).to(dtype) * weight_grid.scale().detach()
+            )
             bias_values = torch.from_numpy(np.concatenate([one.bias for one in programs])).to(dtype)
             bias = torch.nn.Parameter(bias_values) if own["has_bias"] else None
         else:
@@ -167,11 +254,20 @@ def _built(program: ConvertedProgram, dtype: torch.dtype) -> dict[str, ChipLayer
             weight, bias, weight_grid = other.weight, other.bias, other.weight_grid
         fields = {name: _tuples(value) for name, value in own["geometry"].items()}
         grids = (weight_grid, input_grid, output)
-        layers[own["name"]] = ChipLayer(own["name"], Geometry(**fields), (weight, bias), grids, first.activation, source is not None)
+        layers[own["name"]] = ChipLayer(
+            own["name"],
+            Geometry(**fields),
+            (weight, bias),
+            grids,
+            first.activation,
+            source is not None,
+        )
     return layers
 
 
-def _grid(bits: int, log_scale: float, unsigned: bool, dtype: torch.dtype, narrow: bool = False) -> Any:
+def _grid(
+    bits: int, log_scale: float, unsigned: bool, dtype: torch.dtype, narrow: bool = False
+) -> Any:
     from stochsim.conversion.grids import Grid
 
     grid = Grid(bits, 1.0, unsigned, narrow).to(dtype)

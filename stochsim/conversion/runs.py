@@ -1,4 +1,6 @@
-"""Ways to walk through a converted network: on the chip, by its emulation, with the chip in the loop, and to see what layers see."""
+"""Ways to walk through a converted network: on the chip, by its emulation, with the chip in the
+loop, and to see what layers see.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -27,19 +29,30 @@ class Walk(fx.Interpreter):
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A layer by `step`, another module as it is."""
         layer = self._layers[target]
-        return self._step(layer, args[0]) if isinstance(layer, ChipLayer) else super().call_module(target, args, kwargs)
+        return (
+            self._step(layer, args[0])
+            if isinstance(layer, ChipLayer)
+            else super().call_module(target, args, kwargs)
+        )
 
 
 class ChipWalk(fx.Interpreter):
     """Runs the graph with its layers on a chip.
 
-    Stimuli stand on the first axis of every tensor; from the first layer on whose codes differ from read to read it holds (stimulus, read).
-    share: whether what comes before is computed once for all reads. tell: is told each layer, the integers that its positions see
-    (row, position, input) by group, and how many reads they stand for.
+    Stimuli stand on the first axis of every tensor; from the first layer on whose codes differ from
+    read to read it holds (stimulus, read). share: whether what comes before is computed once for
+    all reads. tell: is told each layer, the integers that its positions see (row, position, input)
+    by group, and how many reads they stand for.
     """
 
     def __init__(
-        self, network: fx.GraphModule, layers: Mapping[str, LayerOnChip], reads: int, place: Place, share: bool, tell: Tell | None = None
+        self,
+        network: fx.GraphModule,
+        layers: Mapping[str, LayerOnChip],
+        reads: int,
+        place: Place,
+        share: bool,
+        tell: Tell | None = None,
     ) -> None:
         super().__init__(network)
         self.extra_traceback = False
@@ -67,7 +80,9 @@ class ChipWalk(fx.Interpreter):
             seen, apart = layer.seen(values, differs, self._reads, self._place)
             self._tell(layer, seen, 1 if apart else self._reads)
         integers = layer.run(values, differs, self._reads, self._place)
-        return torch.from_numpy(np.ascontiguousarray(integers)).to(x) * self._scale(str(n.target), x)
+        return torch.from_numpy(np.ascontiguousarray(integers)).to(x) * self._scale(
+            str(n.target), x
+        )
 
     def _scale(self, target: str, like: torch.Tensor) -> torch.Tensor:
         """The scale of a layer's output, in the numbers that the network computes in."""
@@ -80,18 +95,29 @@ class ChipWalk(fx.Interpreter):
 
         def value(node: fx.Node) -> Any:
             found = self.env[node]
-            if self._differs[n] and not self._differs[node] and isinstance(found, torch.Tensor) and node.op != "get_attr":
+            if (
+                self._differs[n]
+                and not self._differs[node]
+                and isinstance(found, torch.Tensor)
+                and node.op != "get_attr"
+            ):
                 return _repeated(found, self._reads)
             return found
 
         return fx.node.map_arg(args, value)
 
 
-def differing(graph: fx.Graph, layers: Mapping[str, LayerOnChip], share: bool) -> dict[fx.Node, bool]:
+def differing(
+    graph: fx.Graph, layers: Mapping[str, LayerOnChip], share: bool
+) -> dict[fx.Node, bool]:
     """Whether each node's value differs from read to read."""
     differs: dict[fx.Node, bool] = {}
     for node in graph.nodes:
-        noisy = node.op == "call_module" and node.target in layers and not layers[node.target].is_certain
+        noisy = (
+            node.op == "call_module"
+            and node.target in layers
+            and not layers[node.target].is_certain
+        )
         begins = node.op == "placeholder" and not share
         differs[node] = begins or noisy or any(differs[before] for before in node.all_input_nodes)
     return differs
@@ -114,5 +140,10 @@ def evaluated(module: torch.nn.Module) -> Iterator[None]:
 
 
 def measures(node: fx.Node) -> bool:
-    """Whether a node asks for a size: of what all reads share it is not that of what they do not."""
-    return node.target in ("size", "dim") or getattr(node.target, "__name__", "") in ("getattr", "len")
+    """Whether a node asks for a size: of what all reads share it is not that of what they do
+    not.
+    """
+    return node.target in ("size", "dim") or getattr(node.target, "__name__", "") in (
+        "getattr",
+        "len",
+    )

@@ -6,4 +6,13 @@ from stochsim.data.settings import DataSettings
 from stochsim.data.stimuli import evaluation_stimuli
 from stochsim.data.whitening import CLIP, Whitening
 
-__all__ = ["CLIP", "DataSettings", "Dataset", "Whitening", "check_data", "check_stimuli", "evaluation_stimuli", "load_dataset"]
+__all__ = [
+    "CLIP",
+    "DataSettings",
+    "Dataset",
+    "Whitening",
+    "check_data",
+    "check_stimuli",
+    "evaluation_stimuli",
+    "load_dataset",
+]

@@ -1,4 +1,6 @@
-"""Checks of arrays that come from outside: shape, and no NaN or infinity; the error names the row and the column."""
+"""Checks of arrays that come from outside: shape, and no NaN or infinity; the error names the row
+and the column.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,11 +25,15 @@ def check_data(values: NDArray[np.floating], name: str) -> None:
 
 
 def check_stimuli(x: ArrayLike, inputs: int) -> NDArray[np.floating]:
-    """`x` as an array (stimulus, inputs) of floats; SettingError for another shape or type, NaN or infinity."""
+    """`x` as an array (stimulus, inputs) of floats; SettingError for another shape or type, NaN or
+    infinity.
+    """
     try:
         stimuli = np.asarray(x)
     except ValueError:
-        raise SettingError(f"stimuli: rows of unequal length; the rule is shape (stimulus, {inputs})") from None
+        raise SettingError(
+            f"stimuli: rows of unequal length; the rule is shape (stimulus, {inputs})"
+        ) from None
     if stimuli.ndim != 2 or stimuli.shape[1] != inputs:
         raise SettingError(f"stimuli: shape {stimuli.shape}; the rule is (stimulus, {inputs})")
     if stimuli.dtype.kind not in "fiu":

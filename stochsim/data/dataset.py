@@ -1,4 +1,6 @@
-"""A data set ready for a network: whitened inputs, held-out inputs, and the way back to pictures."""
+"""A data set ready for a network: whitened inputs, held-out inputs, and the way back to
+pictures.
+"""
 
 import functools
 from dataclasses import dataclass
@@ -14,10 +16,12 @@ from stochsim.data.whitening import Whitening
 
 @dataclass(frozen=True)
 class Dataset:
-    """Whitened data: `train` and `held_out` (picture, inputs) float32, read-only; labels (picture,) or None.
+    """Whitened data: `train` and `held_out` (picture, inputs) float32, read-only; labels (picture,)
+    or None.
 
-    Inputs have mean 0 and variance 1 over the training pictures, before they are clipped at ±6. `train_source` and `held_out_source`
-    (picture,) number the image in `source_images` that a picture comes from.
+    Inputs have mean 0 and variance 1 over the training pictures, before they are clipped at ±6.
+    `train_source` and `held_out_source` (picture,) number the image in `source_images` that a
+    picture comes from.
     """
 
     name: str
@@ -33,10 +37,19 @@ class Dataset:
     credit: str
 
     def __post_init__(self) -> None:
-        """Refuse NaN and infinity (StochsimError), and make the arrays read-only: data sets are shared through a cache."""
+        """Refuse NaN and infinity (StochsimError), and make the arrays read-only: data sets are
+        shared through a cache.
+        """
         check_data(self.train, f"{self.name}, train")
         check_data(self.held_out, f"{self.name}, held out")
-        for array in (self.train, self.held_out, self.train_labels, self.held_out_labels, self.train_source, self.held_out_source):
+        for array in (
+            self.train,
+            self.held_out,
+            self.train_labels,
+            self.held_out_labels,
+            self.train_source,
+            self.held_out_source,
+        ):
             if array is not None:
                 array.flags.writeable = False
 
@@ -47,11 +60,13 @@ class Dataset:
 
 
 def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
-    """The data set of these settings, a pure function of the arguments; the last four stay in memory. SettingError for invalid ones.
+    """The data set of these settings, a pure function of the arguments; the last four stay in
+    memory. SettingError for invalid ones.
 
-    patches: 20,000 patches of each of five photographs for training, 4,000 of each of three others held out. Each patch loses its mean.
-    digits: 1,297 for training and 500 held out, split by key within each label. The pixel-wise training mean is removed, and no other, for
-    the total ink of a digit tells its label.
+    patches: 20,000 patches of each of five photographs for training, 4,000 of each of three others
+    held out. Each patch loses its mean. digits: 1,297 for training and 500 held out, split by key
+    within each label. The pixel-wise training mean is removed, and no other, for the total ink of a
+    digit tells its label.
     """
     DataSettings.from_table({"kind": kind, "size": size, "components": components})
     return _load(kind, size, components, key)
@@ -59,12 +74,18 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
 
 @functools.lru_cache(maxsize=4)
 def _load(kind: str, size: int, components: int, key: int) -> Dataset:
-    return _load_patches(size, components, key) if kind == "patches" else _load_digits(components, key)
+    return (
+        _load_patches(size, components, key) if kind == "patches" else _load_digits(components, key)
+    )
 
 
 def _load_patches(size: int, components: int, key: int) -> Dataset:
-    train, train_source = patches.draw_patches(patches.TRAIN_IMAGES, patches.TRAIN_PER_IMAGE, size, key)
-    held_out, held_out_source = patches.draw_patches(patches.HELD_OUT_IMAGES, patches.HELD_OUT_PER_IMAGE, size, key)
+    train, train_source = patches.draw_patches(
+        patches.TRAIN_IMAGES, patches.TRAIN_PER_IMAGE, size, key
+    )
+    held_out, held_out_source = patches.draw_patches(
+        patches.HELD_OUT_IMAGES, patches.HELD_OUT_PER_IMAGE, size, key
+    )
     whitening = Whitening.fit(train, components, centre_each=True)
     return Dataset(
         name="patches",

@@ -1,4 +1,6 @@
-"""The settings of a data set, apart from the data so that they are checked before anything is loaded."""
+"""The settings of a data set, apart from the data so that they are checked before anything is
+loaded.
+"""
 
 from typing import Literal, Self
 
@@ -11,7 +13,9 @@ DIGIT_SIZE = 8
 
 
 class DataSettings(Settings):
-    """Which data: `kind`, side length of the pictures in pixels, and how many principal components stay as inputs."""
+    """Which data: `kind`, side length of the pictures in pixels, and how many principal components
+    stay as inputs.
+    """
 
     kind: Literal["patches", "digits"]
     size: int
@@ -19,15 +23,24 @@ class DataSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
-        low, high = (SMALLEST_SIZE, LARGEST_SIZE) if self.kind == "patches" else (DIGIT_SIZE, DIGIT_SIZE)
+        low, high = (
+            (SMALLEST_SIZE, LARGEST_SIZE) if self.kind == "patches" else (DIGIT_SIZE, DIGIT_SIZE)
+        )
         if not low <= self.size <= high:
             rule = (
-                f"patches have sides of {low} to {high} pixels" if self.kind == "patches" else f"digits have sides of {DIGIT_SIZE} pixels"
+                f"patches have sides of {low} to {high} pixels"
+                if self.kind == "patches"
+                else f"digits have sides of {DIGIT_SIZE} pixels"
             )
-            raise SettingError(f"'size' = {self.size}: {rule}; nearest valid: {min(max(self.size, low), high)}")
+            raise SettingError(
+                f"'size' = {self.size}: {rule}; nearest valid: {min(max(self.size, low), high)}"
+            )
         most = self.size**2 - 1 if self.kind == "patches" else self.size**2
         if not 1 <= self.components <= most:
             lost = ", for the mean of each patch is removed" if self.kind == "patches" else ""
             nearest_valid = min(max(self.components, 1), most)
-            raise SettingError(f"'components' = {self.components}: 1 to {most} at size {self.size}{lost}; nearest valid: {nearest_valid}")
+            raise SettingError(
+                f"'components' = {self.components}: 1 to {most} at size {self.size}{lost}; nearest "
+                f"valid: {nearest_valid}"
+            )
         return self

@@ -11,17 +11,25 @@ QUARTILES = 4
 
 
 def evaluation_stimuli(dataset: Dataset, count: int, key: int) -> NDArray[np.int64]:
-    """`count` different rows of `dataset.held_out`, drawn by key in equal shares from the quartiles of ‖x‖².
+    """`count` different rows of `dataset.held_out`, drawn by key in equal shares from the quartiles
+    of ‖x‖².
 
-    Without the shares the evaluation would follow the sky: two thirds of the rocket's patches are almost flat. The first quartiles take the
-    remainder. Sorted by quartile, then by draw, so a larger `count` draws the same rows and more of each quartile. SettingError for a count
-    that the held-out set cannot serve.
+    Without the shares the evaluation would follow the sky: two thirds of the rocket's patches are
+    almost flat. The first quartiles take the remainder. Sorted by quartile, then by draw, so a
+    larger `count` draws the same rows and more of each quartile. SettingError for a count that the
+    held-out set cannot serve.
     """
     most = QUARTILES * (len(dataset.held_out) // QUARTILES)
     if not 1 <= count <= most:
-        raise SettingError(f"'stimuli' = {count}: the held-out set serves 1 to {most}; nearest valid: {min(max(count, 1), most)}")
+        raise SettingError(
+            f"'stimuli' = {count}: the held-out set serves 1 to {most}; nearest valid: "
+            f"{min(max(count, 1), most)}"
+        )
     energy = np.sum(dataset.held_out.astype(np.float64) ** 2, axis=1)
     quartiles = np.array_split(np.argsort(energy, kind="stable"), QUARTILES)
     takes = [count // QUARTILES + (quartile < count % QUARTILES) for quartile in range(QUARTILES)]
-    drawn = [generator(key, "stimuli", quartile).permutation(rows) for quartile, rows in enumerate(quartiles)]
+    drawn = [
+        generator(key, "stimuli", quartile).permutation(rows)
+        for quartile, rows in enumerate(quartiles)
+    ]
     return np.concatenate([rows[:take] for rows, take in zip(drawn, takes, strict=True)])

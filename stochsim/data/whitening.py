@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from stochsim.settings import SettingError
 
 CLIP = 6.0
-"""Whitened values are clipped at ± this; natural images have heavy tails, and a quantiser needs a range."""
+"""Whitened values are clipped at ± this; natural images have heavy tails, and a quantiser needs a
+range.
+"""
 
 _RANK_TOLERANCE = 1e-9
 
@@ -18,8 +20,9 @@ _RANK_TOLERANCE = 1e-9
 class Whitening:
     """The map of one training set: x = clip(basisᵀ(pixels − mean) / sd).
 
-    mean (pixels,); basis (pixels, inputs), orthonormal columns, largest variance first; sd (inputs,), standard deviations along them on the
-    training set. Where `centre_each` is set every picture first loses its own mean over the pixels.
+    mean (pixels,); basis (pixels, inputs), orthonormal columns, largest variance first; sd
+    (inputs,), standard deviations along them on the training set. Where `centre_each` is set every
+    picture first loses its own mean over the pixels.
     """
 
     mean: NDArray[np.float64]
@@ -29,30 +32,39 @@ class Whitening:
 
     @classmethod
     def fit(cls, pixels: NDArray[np.float64], components: int, *, centre_each: bool) -> Self:
-        """The whitening of training pictures (picture, pixels); SettingError if `components` exceeds their rank."""
+        """The whitening of training pictures (picture, pixels); SettingError if `components`
+        exceeds their rank.
+        """
         pictures = _centred(pixels) if centre_each else pixels
         mean = pictures.mean(axis=0)
         variances, vectors = np.linalg.eigh(np.cov(pictures, rowvar=False, bias=True))
         rank = int(np.sum(variances > _RANK_TOLERANCE * variances[-1]))
         if not 1 <= components <= rank:
             raise SettingError(
-                f"'components' = {components}: the training pictures have rank {rank}; nearest valid: {min(max(components, 1), rank)}"
+                f"'components' = {components}: the training pictures have rank {rank}; nearest "
+                f"valid: {min(max(components, 1), rank)}"
             )
         basis = vectors[:, ::-1][:, :components]
         peak = basis[np.abs(basis).argmax(axis=0), np.arange(components)]
-        return cls(mean, basis * np.sign(peak), np.sqrt(variances[::-1][:components]), centre_each)  # signs: fixed, whatever LAPACK does
+        return cls(
+            mean, basis * np.sign(peak), np.sqrt(variances[::-1][:components]), centre_each
+        )  # signs: fixed, whatever LAPACK does
 
     def transform(self, pixels: NDArray[np.float64], *, clip: bool = True) -> NDArray[np.float32]:
-        """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless told otherwise."""
+        """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless told
+        otherwise.
+        """
         pictures = _centred(pixels) if self.centre_each else pixels
         whitened = (pictures - self.mean) @ self.basis / self.sd
         return (np.clip(whitened, -CLIP, CLIP) if clip else whitened).astype(np.float32)
 
     def to_pixels(self, x: NDArray[np.floating], *, add_mean: bool = False) -> NDArray[np.float64]:
-        """Inputs (…, inputs) to pixels (…, pixels), which reshape to (…, size, size); linear unless the training mean is added.
+        """Inputs (…, inputs) to pixels (…, pixels), which reshape to (…, size, size); linear unless
+        the training mean is added.
 
-        Dictionary elements are directions, so their pictures are `to_pixels(decoder.T)`, one row per neuron; a stimulus is a point, so its
-        picture takes `add_mean=True`. What the dropped components and each picture's own mean held is lost.
+        Dictionary elements are directions, so their pictures are `to_pixels(decoder.T)`, one row
+        per neuron; a stimulus is a point, so its picture takes `add_mean=True`. What the dropped
+        components and each picture's own mean held is lost.
         """
         pictures = (np.asarray(x, np.float64) * self.sd) @ self.basis.T
         return pictures + self.mean if add_mean else pictures

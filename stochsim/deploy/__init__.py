@@ -1,4 +1,5 @@
-"""A trained network becomes a Program (integer codes, scales, sigma), a Program on a Hardware becomes a Chip, and a Chip samples.
+"""A trained network becomes a Program (integer codes, scales, sigma), a Program on a Hardware
+becomes a Chip, and a Chip samples.
 
 `export_program` and `float_program` import torch; they are loaded at first use.
 """
@@ -10,10 +11,21 @@ from stochsim.deploy.chain import Link, chain_bill, drawn_chain
 from stochsim.deploy.checks import check_stable
 from stochsim.deploy.chip import Chip
 from stochsim.deploy.float_chip import FloatChip
-from stochsim.deploy.float_programs import AnyFloatProgram, FloatDeepProgram, FloatProgram, FloatRecurrentProgram
+from stochsim.deploy.float_programs import (
+    AnyFloatProgram,
+    FloatDeepProgram,
+    FloatProgram,
+    FloatRecurrentProgram,
+)
 from stochsim.deploy.program import AnyProgram, DeepProgram, Program, Quantizer, RecurrentProgram
 from stochsim.deploy.samples import Samples
-from stochsim.deploy.sensitivity import alternatives, compare_converters, price_shares, sensitivity_json, sensitivity_text
+from stochsim.deploy.sensitivity import (
+    alternatives,
+    compare_converters,
+    price_shares,
+    sensitivity_json,
+    sensitivity_text,
+)
 from stochsim.lazy import lazy_names
 
 if TYPE_CHECKING:

@@ -1,4 +1,6 @@
-"""The bill of a chip: operations by layer, their joules by layer and part, cycles by layer; all per read, with the prices behind them."""
+"""The bill of a chip: operations by layer, their joules by layer and part, cycles by layer; all per
+read, with the prices behind them.
+"""
 
 import math
 from collections.abc import Mapping
@@ -15,10 +17,12 @@ _ORDER = tuple(KINDS)
 
 @dataclass(frozen=True)
 class Bill:
-    """What so many reads of so many stimuli take on a Hardware; everything that is asked of it is per read (of one stimulus).
+    """What so many reads of so many stimuli take on a Hardware; everything that is asked of it is
+    per read (of one stimulus).
 
-    counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of reliability, needed where neurons are
-    held at a noise level. Raises SettingError for no stimuli or reads.
+    counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
+    reliability, needed where neurons are held at a noise level. Raises SettingError for no stimuli
+    or reads.
     """
 
     hardware: Hardware
@@ -51,7 +55,10 @@ class Bill:
     @property
     def operations(self) -> dict[str, Operations]:
         """Operations per read, by layer."""
-        return {layer: Operations({one: count / self.draws for one, count in found.items()}) for layer, found in self.counts.items()}
+        return {
+            layer: Operations({one: count / self.draws for one, count in found.items()})
+            for layer, found in self.counts.items()
+        }
 
     @property
     def energy(self) -> Energy:
@@ -61,7 +68,10 @@ class Bill:
     @property
     def energy_by_layer(self) -> dict[str, Energy]:
         """Joules per read, by layer and part."""
-        return {layer: self.hardware.energy(found, self.rho) / self.draws for layer, found in self.counts.items()}
+        return {
+            layer: self.hardware.energy(found, self.rho) / self.draws
+            for layer, found in self.counts.items()
+        }
 
     @property
     def total_j(self) -> float:
@@ -93,7 +103,9 @@ class Bill:
         return Bill(hardware, self.counts, self.cycles, self.stimuli, self.reads, self.rho)
 
     def table(self) -> list[dict[str, Any]]:
-        """Rows of layer, part, joules per read and share of the total; parts that cost nothing are left out."""
+        """Rows of layer, part, joules per read and share of the total; parts that cost nothing are
+        left out.
+        """
         total_j = self.total_j
         return [
             {"layer": layer, "part": part, "joules": joules, "share": share(joules, total_j)}
@@ -103,7 +115,9 @@ class Bill:
         ]
 
     def operation_table(self) -> list[dict[str, Any]]:
-        """Rows of layer, operation, its arguments by name, count per read, the price's name, joules of one and of all, part."""
+        """Rows of layer, operation, its arguments by name, count per read, the price's name, joules
+        of one and of all, part.
+        """
         prices = self.hardware.price_table(self.rho)
         return [
             {
@@ -117,14 +131,18 @@ class Bill:
                 "part": PART_OF_KIND[one.kind],
             }
             for layer, found in self.operations.items()
-            for one, count in sorted(found.items(), key=lambda pair: (_ORDER.index(pair[0].kind), pair[0]))
+            for one, count in sorted(
+                found.items(), key=lambda pair: (_ORDER.index(pair[0].kind), pair[0])
+            )
         ]
 
     def _joules(self, operation: Operation) -> float:
         return self.hardware.energy(Operations({operation: 1.0}), self.rho).total_j
 
     def to_json(self) -> dict[str, Any]:
-        """The bill as plain values: what the tables hold, in joules, cycles and seconds; None for what is infinite."""
+        """The bill as plain values: what the tables hold, in joules, cycles and seconds; None for
+        what is infinite.
+        """
         whole = {
             "hardware": self.name,
             "stimuli": self.stimuli,
@@ -132,7 +150,9 @@ class Bill:
             "rho": self.rho,
             "joules_per_read": self.total_j,
             "joules_by_part": self.energy.parts,
-            "joules_by_layer": {layer: energy.parts for layer, energy in self.energy_by_layer.items()},
+            "joules_by_layer": {
+                layer: energy.parts for layer, energy in self.energy_by_layer.items()
+            },
             "operations": self.operation_table(),
             "cycles_by_layer": dict(self.cycles),
             "clock_hz": self.hardware.timing.clock_hz,

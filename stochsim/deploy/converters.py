@@ -1,10 +1,14 @@
-"""The converters of an array as discrete channels: which states a partial sum can be in, and P(code | state) of each.
+"""The converters of an array as discrete channels: which states a partial sum can be in, and P(code
+| state) of each.
 
-A partial sum and its noise meet one converter, so P(code | state) is all there is to know. Two kinds of state:
+A partial sum and its noise meet one converter, so P(code | state) is all there is to know. Two
+kinds of state:
 
-- exact: the partial sum itself, an integer, and the number of active rows where the noise depends on that;
-- grid: a position on a grid of 2^-f LSB (f from 3 to 6), for converters that differ in offset or gain, shared references, and conductances
-  that are not whole steps; beside it the noise's standard deviation, rounded to one of 64 values, where that depends on the input.
+- exact: the partial sum itself, an integer, and the number of active rows where the noise depends
+  on that;
+- grid: a position on a grid of 2^-f LSB (f from 3 to 6), for converters that differ in offset or
+  gain, shared references, and conductances that are not whole steps; beside it the noise's standard
+  deviation, rounded to one of 64 values, where that depends on the input.
 """
 
 from dataclasses import dataclass
@@ -31,7 +35,9 @@ _FARTHEST_MOVE = 314.0  # a shared reference's noise, in grid points
 
 @dataclass(frozen=True)
 class Range:
-    """A converter's range: its step in partial sums (one cell step × one input digit), its smallest code, and its edges in steps."""
+    """A converter's range: its step in partial sums (one cell step × one input digit), its smallest
+    code, and its edges in steps.
+    """
 
     lsb: float
     c_min: int
@@ -39,12 +45,18 @@ class Range:
 
     @classmethod
     def of(cls, array: Array, largest: float) -> "Range":
-        """From 0 to `largest`, in differential columns from -largest to a step below it; at range = "full" never finer than steps of 1."""
+        """From 0 to `largest`, in differential columns from -largest to a step below it; at range =
+        "full" never finer than steps of 1.
+        """
         settings, signed = array.converter, array.signs == "differential"
         levels = 2**settings.bits
         lsb = largest / (levels // 2 if signed else levels - 1)
-        edges = ideal_edges(levels) + (np.array(settings.edge_shift_lsb) if settings.edge_shift_lsb else 0.0)
-        return cls(max(1.0, lsb) if settings.range == "full" else lsb, -levels // 2 if signed else 0, edges)
+        edges = ideal_edges(levels) + (
+            np.array(settings.edge_shift_lsb) if settings.edge_shift_lsb else 0.0
+        )
+        return cls(
+            max(1.0, lsb) if settings.range == "full" else lsb, -levels // 2 if signed else 0, edges
+        )
 
     @property
     def c_max(self) -> int:
@@ -65,8 +77,9 @@ class Range:
 class Conversion(NamedTuple):
     """How partial sums become states, and states codes.
 
-    position = partial - origin where `gain` is empty; else clamp((gain partial + offset) >> shift), gain and offset per (tile, slice,
-    column), int64. `sigma_step` > 0: the noise class is the standard deviation in LSB, less `sigma_min`, in such steps.
+    position = partial - origin where `gain` is empty; else clamp((gain partial + offset) >> shift),
+    gain and offset per (tile, slice, column), int64. `sigma_step` > 0: the noise class is the
+    standard deviation in LSB, less `sigma_min`, in such steps.
     """
 
     channel: Channel
@@ -86,25 +99,42 @@ class Conversion(NamedTuple):
 
 
 def exact_states(array: Array, span: tuple[int, int], active: int) -> bool:
-    """Whether partial sums in `span`, beside up to `active` active rows where the noise depends on them, are few enough to be states."""
+    """Whether partial sums in `span`, beside up to `active` active rows where the noise depends on
+    them, are few enough to be states.
+    """
     return not array.converter.spreads and (span[1] - span[0] + 1) * (active + 1) <= _EXACT_STATES
 
 
 def exact_conversion(reach: Range, span: tuple[int, int], variance: np.ndarray) -> Conversion:
-    """States are the partial sums span[0] … span[1]; variance: (class, partial sum) in LSB², one class or one per number of active rows."""
+    """States are the partial sums span[0] … span[1]; variance: (class, partial sum) in LSB², one
+    class or one per number of active rows.
+    """
     value = np.arange(span[0], span[1] + 1) / reach.lsb - reach.c_min
     empty = np.zeros(0, np.int64)
     _check_table(variance.size, _codes_reached(reach, float(np.sqrt(variance.max()))))
-    return Conversion(build_channel(value, np.sqrt(variance), reach.edges_lsb, reach.c_min), span[0], empty, empty, 0, None)
+    return Conversion(
+        build_channel(value, np.sqrt(variance), reach.edges_lsb, reach.c_min),
+        span[0],
+        empty,
+        empty,
+        0,
+        None,
+    )
 
 
 def _codes_reached(reach: Range, sigma_lsb: float) -> int:
-    """Entries of a state's table: a power of two that holds all codes which noise of this standard deviation reaches."""
-    return 1 << (int(min(len(reach.edges_lsb), np.ceil(2 * _CERTAIN_SIGMAS * sigma_lsb)))).bit_length()
+    """Entries of a state's table: a power of two that holds all codes which noise of this standard
+    deviation reaches.
+    """
+    return (
+        1 << (int(min(len(reach.edges_lsb), np.ceil(2 * _CERTAIN_SIGMAS * sigma_lsb)))).bit_length()
+    )
 
 
 def _check_table(states: int, entries: int) -> None:
-    """Raise SettingError for tables that do not fit into memory: entries of 4 bytes, and some 40 bytes for each state as they are built."""
+    """Raise SettingError for tables that do not fit into memory: entries of 4 bytes, and some 40
+    bytes for each state as they are built.
+    """
     check_memory(
         "'array': the converters' tables",
         (states, entries + 10),
@@ -114,11 +144,15 @@ def _check_table(states: int, entries: int) -> None:
 
 
 def _fineness(settings: Converter, states: int, entries: int) -> int:
-    """Binary places of the grid: as many as tables of this many states per LSB allow, and the moves of a reference."""
+    """Binary places of the grid: as many as tables of this many states per LSB allow, and the moves
+    of a reference.
+    """
     noise = settings.reference_sigma_lsb
     if noise * (1 << _COARSEST) > _FARTHEST_MOVE:
         most = _FARTHEST_MOVE / (1 << _COARSEST)
-        raise SettingError(f"'array.converter.reference_sigma_lsb' = {noise!r}: at most {most:g} can be drawn")
+        raise SettingError(
+            f"'array.converter.reference_sigma_lsb' = {noise!r}: at most {most:g} can be drawn"
+        )
     for places in range(_FINEST, _COARSEST, -1):
         fits = (states << places) <= _GRID_STATES and (states << places) * entries <= _ENTRIES
         if fits and noise * (1 << places) <= _FARTHEST_MOVE:
@@ -127,12 +161,18 @@ def _fineness(settings: Converter, states: int, entries: int) -> int:
 
 
 def grid_conversion(
-    settings: Converter, reach: Range, unit: float, sigmas_lsb: tuple[float, float], shape: tuple[int, int, int], key: int
+    settings: Converter,
+    reach: Range,
+    unit: float,
+    sigmas_lsb: tuple[float, float],
+    shape: tuple[int, int, int],
+    key: int,
 ) -> Conversion:
-    """States are positions on a grid; `unit` is a partial sum's integer step in cell steps × digits (1, or 1/256 of analog conductances).
+    """States are positions on a grid; `unit` is a partial sum's integer step in cell steps × digits
+    (1, or 1/256 of analog conductances).
 
-    sigmas_lsb: the least and the largest standard deviation that the noise can have. Offsets and gains of the converters, shape (tile,
-    slice, column), are drawn once per chip by `key`.
+    sigmas_lsb: the least and the largest standard deviation that the noise can have. Offsets and
+    gains of the converters, shape (tile, slice, column), are drawn once per chip by `key`.
     """
     low, high = sigmas_lsb
     classes = 1 if high - low < 1e-9 else _SIGMA_CLASSES
@@ -148,11 +188,15 @@ def grid_conversion(
     sigma = (low + step * np.arange(classes))[:, None]
     value = np.arange((width << fine) + 1) / (1 << fine) - margin
     return Conversion(
-        build_channel(np.broadcast_to(value, (classes, value.size)), sigma, reach.edges_lsb, reach.c_min),
+        build_channel(
+            np.broadcast_to(value, (classes, value.size)), sigma, reach.edges_lsb, reach.c_min
+        ),
         0,
         *grid_map(gain * (unit / reach.lsb), offset_lsb, margin, fine, _SHIFT),
         _SHIFT,
-        shared_noise(settings.reference_sigma_lsb * (1 << fine)) if settings.reference_sigma_lsb > 0 else None,
+        shared_noise(settings.reference_sigma_lsb * (1 << fine))
+        if settings.reference_sigma_lsb > 0
+        else None,
         low,
         step,
     )

@@ -1,4 +1,7 @@
-"""Trained network -> Program. The only file of deploy/ that knows torch; scales are read in float64, as the chip uses them."""
+"""Trained network -> Program.
+
+The only file of deploy/ that knows torch; scales are read in float64, as the chip uses them.
+"""
 
 import copy
 from typing import Any
@@ -6,7 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.deploy.float_programs import AnyFloatProgram, FloatDeepProgram, FloatProgram, FloatRecurrentProgram
+from stochsim.deploy.float_programs import (
+    AnyFloatProgram,
+    FloatDeepProgram,
+    FloatProgram,
+    FloatRecurrentProgram,
+)
 from stochsim.deploy.program import AnyProgram, DeepProgram, Program, Quantizer, RecurrentProgram
 from stochsim.networks import Deep, NetworkSettings, Recurrent
 from stochsim.networks.quantizers import scale_of
@@ -28,9 +36,17 @@ def _quantizer(bits: int, quantizer: Any) -> Quantizer:
 
 
 def _layer(
-    layer: Any, name: str, settings: NetworkSettings, reads: Quantizer, gives: Quantizer, rho: float, sigma: np.ndarray | None = None
+    layer: Any,
+    name: str,
+    settings: NetworkSettings,
+    reads: Quantizer,
+    gives: Quantizer,
+    rho: float,
+    sigma: np.ndarray | None = None,
 ) -> Program:
-    """One quantised layer, by its name among those that may have a width of their own, with the noise that it buys (none: 0)."""
+    """One quantised layer, by its name among those that may have a width of their own, with the
+    noise that it buys (none: 0).
+    """
     weight, bias, bits = layer.quant_weight(), _bias(layer), settings.weight_bits_of(name)
     assert bits is not None
     return Program(
@@ -47,17 +63,34 @@ def _layer(
 
 
 def export_program(trained: Trained) -> AnyProgram:
-    """The program of a quantised network; raises StochsimError for a float one, or one whose widths are still being learned."""
+    """The program of a quantised network; raises StochsimError for a float one, or one whose widths
+    are still being learned.
+    """
     s, rho = trained.network.settings, trained.rho
     if s.input_bits is None or s.weight_bits is None or s.output_bits is None:
-        raise StochsimError("a float network has no codes to put on a chip: quantise it first, or use float_program")
+        raise StochsimError(
+            "a float network has no codes to put on a chip: quantise it first, or use float_program"
+        )
     if s.learned_bits:
-        raise StochsimError("the widths of this network are still being learned: fix them first (training.learn_bits does)")
+        raise StochsimError(
+            "the widths of this network are still being learned: fix them first "
+            "(training.learn_bits does)"
+        )
     double = copy.deepcopy(trained.network).double().eval()
-    reads, gives = _quantizer(s.input_bits, double.input_quantizer), _quantizer(s.output_bits, double.output_quantizer)
+    reads, gives = (
+        _quantizer(s.input_bits, double.input_quantizer),
+        _quantizer(s.output_bits, double.output_quantizer),
+    )
     if isinstance(double, Deep):
         hidden = _quantizer(s.output_bits, double.hidden_quantizer)
-        spread = _layer(double.spread, "spread", s, hidden, _quantizer(s.output_bits, double.spread_quantizer), rho)
+        spread = _layer(
+            double.spread,
+            "spread",
+            s,
+            hidden,
+            _quantizer(s.output_bits, double.spread_quantizer),
+            rho,
+        )
         first = _layer(double.hidden, "hidden", s, reads, hidden, rho)
         last = _layer(double.last, "last", s, hidden, gives, rho)
         return DeepProgram((first,), spread, last, _array(double.base))
@@ -66,15 +99,29 @@ def export_program(trained: Trained) -> AnyProgram:
     return _layer(double.linear, "weight", s, reads, gives, rho, _array(double.log_sigma.exp()))
 
 
-def _recurrent(network: Recurrent, reads: Quantizer, gives: Quantizer, rho: float) -> RecurrentProgram:
-    """The circuit's products, and its own terms as a table over codes; what lateral weights hold on their diagonal is taken out of it."""
+def _recurrent(
+    network: Recurrent, reads: Quantizer, gives: Quantizer, rho: float
+) -> RecurrentProgram:
+    """The circuit's products, and its own terms as a table over codes; what lateral weights hold on
+    their diagonal is taken out of it.
+    """
     s = network.settings
-    forward = _layer(network.linear, "forward", s, reads, gives, rho, _array(network.log_sigma.exp()))
+    forward = _layer(
+        network.linear, "forward", s, reads, gives, rho, _array(network.log_sigma.exp())
+    )
     lateral = _layer(network.lateral, "lateral", s, gives, gives, rho)
-    values = torch.as_tensor(gives.z + gives.step * (gives.c_min + np.arange(gives.levels)), dtype=torch.float64)[:, None]
+    values = torch.as_tensor(
+        gives.z + gives.step * (gives.c_min + np.arange(gives.levels)), dtype=torch.float64
+    )[:, None]
     diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
     own = _array(network.own(values)) - _array(values) * diagonal
-    return RecurrentProgram(forward, lateral, own, network.settings.architecture.steps, spectral_radius(network.matrix()))
+    return RecurrentProgram(
+        forward,
+        lateral,
+        own,
+        network.settings.architecture.steps,
+        spectral_radius(network.matrix()),
+    )
 
 
 def float_program(trained: Trained) -> AnyFloatProgram:
@@ -101,4 +148,9 @@ def float_program(trained: Trained) -> AnyFloatProgram:
             steps=double.settings.architecture.steps,
             rho=trained.rho,
         )
-    return FloatProgram(_array(double.linear.weight), _bias(double.linear), _array(double.log_sigma.exp()), trained.rho)
+    return FloatProgram(
+        _array(double.linear.weight),
+        _bias(double.linear),
+        _array(double.log_sigma.exp()),
+        trained.rho,
+    )

@@ -9,7 +9,9 @@ from stochsim.settings import SettingError
 
 @dataclass(frozen=True)
 class FloatProgram:
-    """The single-layer network without quantisers: weight (neuron, input), bias and sigma (neuron,), float64."""
+    """The single-layer network without quantisers: weight (neuron, input), bias and sigma
+    (neuron,), float64.
+    """
 
     weight: np.ndarray
     bias: np.ndarray
@@ -31,9 +33,9 @@ class FloatProgram:
 class FloatDeepProgram:
     """The multi-layer network without quantisers, float64.
 
-    hidden: (weight (neuron, input), bias (neuron,)) of each layer, h = clip(weight h + bias, -1, 1); mean weight h + bias and noise
-    sigma = exp(base + spread h) of the last, with weight, spread (neuron, hidden) and bias, base (neuron,). Raises SettingError for shapes
-    that do not fit.
+    hidden: (weight (neuron, input), bias (neuron,)) of each layer, h = clip(weight h + bias, -1,
+    1); mean weight h + bias and noise sigma = exp(base + spread h) of the last, with weight, spread
+    (neuron, hidden) and bias, base (neuron,). Raises SettingError for shapes that do not fit.
     """
 
     hidden: tuple[tuple[np.ndarray, np.ndarray], ...]
@@ -50,11 +52,20 @@ class FloatDeepProgram:
         last = [("weight", self.weight, self.bias), ("spread", self.spread, self.base)]
         before = [np.shape(self.hidden[0][0])[-1], *(len(weight) for _, weight, _ in chain)]
         for inputs, (name, weight, bias) in zip([*before, before[-1]], chain + last, strict=True):
-            if np.ndim(weight) != 2 or weight.shape[1] != inputs or np.shape(bias) != (len(weight),):
+            if (
+                np.ndim(weight) != 2
+                or weight.shape[1] != inputs
+                or np.shape(bias) != (len(weight),)
+            ):
                 shapes = f"{np.shape(weight)} and {np.shape(bias)}"
-                raise SettingError(f"'{name}' has shapes {shapes}: should be (neuron, {inputs}) and (neuron,)")
+                raise SettingError(
+                    f"'{name}' has shapes {shapes}: should be (neuron, {inputs}) and (neuron,)"
+                )
         if self.weight.shape != self.spread.shape:
-            raise SettingError(f"'spread' has shape {self.spread.shape}: should be {self.weight.shape}, as 'weight' has")
+            raise SettingError(
+                f"'spread' has shape {self.spread.shape}: should be {self.weight.shape}, as "
+                f"'weight' has"
+            )
 
     @property
     def inputs(self) -> int:
@@ -71,10 +82,12 @@ class FloatDeepProgram:
 class FloatRecurrentProgram:
     """The recurrent network without quantisers, float64: from u = 0, `steps` times,
 
-        u <- u + time_step (-u + forward x + bias + lateral u - shrink erf(u / (sqrt 2 width))) + sigma xi
+        u <- u + time_step (-u + forward x + bias + lateral u - shrink erf(u / (sqrt 2 width)))
+               + sigma xi
 
-    and the last u is read; every read is a chain of its own. forward (neuron, input), lateral (neuron, neuron); bias, shrink, width > 0 and
-    sigma (neuron,); time_step in units of the time constant. Raises SettingError for shapes that do not fit.
+    and the last u is read; every read is a chain of its own. forward (neuron, input), lateral
+    (neuron, neuron); bias, shrink, width > 0 and sigma (neuron,); time_step in units of the time
+    constant. Raises SettingError for shapes that do not fit.
     """
 
     forward: np.ndarray
@@ -91,10 +104,16 @@ class FloatRecurrentProgram:
         neurons = len(self.forward)
         for name in ("bias", "shrink", "width", "sigma"):
             if np.shape(getattr(self, name)) != (neurons,):
-                raise SettingError(f"'{name}' has shape {np.shape(getattr(self, name))}: should be ({neurons},), as 'forward' has neurons")
+                raise SettingError(
+                    f"'{name}' has shape {np.shape(getattr(self, name))}: should be ({neurons},), "
+                    f"as 'forward' has neurons"
+                )
         if np.ndim(self.forward) != 2 or np.shape(self.lateral) != (neurons, neurons):
             shapes = f"{np.shape(self.forward)} and {np.shape(self.lateral)}"
-            raise SettingError(f"'forward' and 'lateral' have shapes {shapes}: should be (neuron, input) and (neuron, neuron)")
+            raise SettingError(
+                f"'forward' and 'lateral' have shapes {shapes}: should be (neuron, input) and "
+                f"(neuron, neuron)"
+            )
         if not np.all(np.asarray(self.width) > 0):
             raise SettingError(f"'width' = {float(np.min(self.width))!r}: should be above 0")
         if self.steps < 1:
@@ -112,7 +131,9 @@ class FloatRecurrentProgram:
 
     @property
     def radius(self) -> float:
-        """The spectral radius of a step without shrinkage, (1 - time_step) I + time_step lateral."""
+        """The spectral radius of a step without shrinkage, (1 - time_step) I + time_step
+        lateral.
+        """
         step = (1 - self.time_step) * np.eye(self.neurons) + self.time_step * self.lateral
         return float(np.abs(np.linalg.eigvals(step)).max())
 

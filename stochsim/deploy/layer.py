@@ -1,4 +1,6 @@
-"""A layer on a chip: a product and the neurons behind it, for inputs that all reads share and for inputs that differ from read to read."""
+"""A layer on a chip: a product and the neurons behind it, for inputs that all reads share and for
+inputs that differ from read to read.
+"""
 
 import numpy as np
 
@@ -12,19 +14,32 @@ from stochsim.keys import fold_in
 
 
 class Layer:
-    """One Program among those of a chip; `number` tells its random numbers from those of the others, and its cells and memory from theirs.
+    """One Program among those of a chip; `number` tells its random numbers from those of the
+    others, and its cells and memory from theirs.
 
-    x_calibration: integers (stimulus, input) for a calibrated converter range. Raises SettingError for a Hardware that the widths of the
-    layer do not fit.
+    x_calibration: integers (stimulus, input) for a calibrated converter range. Raises SettingError
+    for a Hardware that the widths of the layer do not fit.
     """
 
     def __init__(
-        self, program: Program, hardware: Hardware, noise: float, chip_key: int, number: int = 0, x_calibration: np.ndarray | None = None
+        self,
+        program: Program,
+        hardware: Hardware,
+        noise: float,
+        chip_key: int,
+        number: int = 0,
+        x_calibration: np.ndarray | None = None,
     ) -> None:
         self.program, self.number = program, number
         own = hardware.with_precision(program.weight_bits, program.input.bits, program.output.bits)
         self.neurons = Neurons(program, own, noise, number)
-        self.product = build_product(program, own, fold_in(chip_key, "layer", number) if number else chip_key, x_calibration, number)
+        self.product = build_product(
+            program,
+            own,
+            fold_in(chip_key, "layer", number) if number else chip_key,
+            x_calibration,
+            number,
+        )
 
     @property
     def is_digital(self) -> bool:
@@ -48,17 +63,23 @@ class Layer:
 
     @property
     def has_rows(self) -> bool:
-        """Whether inputs that differ from read to read make every read a row of its own for some noise."""
+        """Whether inputs that differ from read to read make every read a row of its own for some
+        noise.
+        """
         return not self.is_steady or self.neurons.weight_sigma > 0
 
     def drive(self, integers: np.ndarray, reads: int, place: Place) -> np.ndarray:
-        """Drives float64: (stimulus, neuron) where all reads share them, else (stimulus, read, neuron).
+        """Drives float64: (stimulus, neuron) where all reads share them, else (stimulus, read,
+        neuron).
 
-        integers: of the inputs, (stimulus, input), or (stimulus, read, input) where they differ from read to read.
+        integers: of the inputs, (stimulus, input), or (stimulus, read, input) where they differ
+        from read to read.
         """
         if integers.ndim == 3:
             return self.scaled(self.product.sums_of_rows(integers, place))
-        return self.scaled(self.product.sums(integers, reads, place.key, place.first_stimulus, place.first_read))
+        return self.scaled(
+            self.product.sums(integers, reads, place.key, place.first_stimulus, place.first_read)
+        )
 
     def exact_drive(self, integers: np.ndarray) -> np.ndarray:
         """Drives (stimulus, neuron) of the digital product, without the errors of a read."""
@@ -66,9 +87,11 @@ class Layer:
         return self.scaled(self.product.exact(integers))
 
     def lumped(self, integers: np.ndarray) -> np.ndarray:
-        """Read noise of the weights as one draw per neuron, sigma_w |x|, exact for additive Gaussian noise, in units of the drive.
+        """Read noise of the weights as one draw per neuron, sigma_w |x|, exact for additive
+        Gaussian noise, in units of the drive.
 
-        (stimulus,) or (stimulus, read), as the integers; (1,) of 0 where the weights have no such noise.
+        (stimulus,) or (stimulus, read), as the integers; (1,) of 0 where the weights have no such
+        noise.
         """
         if self.neurons.weight_sigma == 0:
             return np.zeros(1)
@@ -76,13 +99,17 @@ class Layer:
         squares = np.einsum("...i,...i->...", as_float, as_float, dtype=np.float64)
         return np.asarray(self.neurons.weight_sigma * (self.program.input.scale * np.sqrt(squares)))
 
-    def draw(self, integers: np.ndarray, place: Place, out: np.ndarray, sigma: np.ndarray | None = None) -> None:
+    def draw(
+        self, integers: np.ndarray, place: Place, out: np.ndarray, sigma: np.ndarray | None = None
+    ) -> None:
         """Write codes to out (stimulus, read, neuron) int8; sigma: see `Neurons.sigmas`."""
         drive = self.drive(integers, out.shape[1], place)
         self.neurons.draw(drive, self.lumped(integers), place, out, sigma)
 
     def codes(self, integers: np.ndarray, reads: int, place: Place) -> np.ndarray:
-        """Codes int8: (stimulus, neuron) where all reads share them, else (stimulus, read, neuron)."""
+        """Codes int8: (stimulus, neuron) where all reads share them, else (stimulus, read,
+        neuron).
+        """
         shared = integers.ndim == 2 and self.is_certain
         out = np.empty((len(integers), 1 if shared else reads, self.program.neurons), np.int8)
         self.draw(integers, place, out)

@@ -1,4 +1,6 @@
-"""The quantiser of inputs and outputs: codes, the values that they stand for, and the integers that are multiplied."""
+"""The quantiser of inputs and outputs: codes, the values that they stand for, and the integers that
+are multiplied.
+"""
 
 from dataclasses import dataclass
 
@@ -11,8 +13,9 @@ _AT_ONCE = 32768  # values quantised at a time: they stay in the second-level ca
 class Quantizer:
     """A b-bit quantiser with the conventions of Brevitas.
 
-    Two bits and more: codes c in -2^(b-1) … 2^(b-1) - 1 and value scale * c. One bit: c in {0, 1} and values -scale and +scale.
-    Unsigned: the same codes, with value scale * (c - c_min), so from 0 on in steps of scale, at one bit too.
+    Two bits and more: codes c in -2^(b-1) … 2^(b-1) - 1 and value scale * c. One bit: c in {0, 1}
+    and values -scale and +scale. Unsigned: the same codes, with value scale * (c - c_min), so from
+    0 on in steps of scale, at one bit too.
     """
 
     bits: int
@@ -47,10 +50,16 @@ class Quantizer:
         return self.levels - 1 if self.unsigned else -self.c_min or 1
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        """int8 codes, any shape, computed in float64 as Brevitas does there; halves go to the even code, 0 to the upper one at one bit."""
+        """int8 codes, any shape, computed in float64 as Brevitas does there; halves go to the even
+        code, 0 to the upper one at one bit.
+        """
         values = np.asarray(values)
         if self.bits == 1:
-            return (np.divide(values, self.scale, dtype=np.float64) >= 0.5 if self.unsigned else values >= 0).astype(np.int8)
+            return (
+                np.divide(values, self.scale, dtype=np.float64) >= 0.5
+                if self.unsigned
+                else values >= 0
+            ).astype(np.int8)
         out = np.empty(values.shape, np.int8)
         flat, codes = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
         for first in range(0, flat.size, _AT_ONCE):
@@ -69,7 +78,9 @@ class Quantizer:
         return (np.float32(self.z) + np.float32(self.step) * codes).astype(np.float32)
 
     def integers(self, codes: np.ndarray) -> np.ndarray:
-        """The factor of `scale` in each code's value: -1 and 1 at one bit, the code itself above. These are Brevitas's integers.
+        """The factor of `scale` in each code's value: -1 and 1 at one bit, the code itself above.
+
+        These are Brevitas's integers.
 
         Unsigned: 0 … 2^b - 1, uint8.
         """

@@ -10,7 +10,9 @@ from stochsim.energy import Operations
 
 @dataclass(frozen=True)
 class Samples:
-    """What a chip returns: codes (stimulus, read, neuron) int8 (None for a float network), operations counted, values by quantiser."""
+    """What a chip returns: codes (stimulus, read, neuron) int8 (None for a float network),
+    operations counted, values by quantiser.
+    """
 
     codes: np.ndarray | None
     operations: Operations

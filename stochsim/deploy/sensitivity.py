@@ -1,4 +1,6 @@
-"""Which price moves a bill most, and what the bill becomes under other prices: all by pricing the same operations again, so exact."""
+"""Which price moves a bill most, and what the bill becomes under other prices: all by pricing the
+same operations again, so exact.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,14 +8,25 @@ from typing import Any, NamedTuple
 
 from stochsim.deploy.bill import Bill, finite, share
 from stochsim.deploy.bill_text import columns
-from stochsim.energy import CONVERTER_MODELS, PRICES, Energy, Price, format_energy, part_kind, price, price_operations
+from stochsim.energy import (
+    CONVERTER_MODELS,
+    PRICES,
+    Energy,
+    Price,
+    format_energy,
+    part_kind,
+    price,
+    price_operations,
+)
 from stochsim.settings import SettingError
 
 
 class PriceShare(NamedTuple):
-    """A price of a bill: the kinds of operation that it prices, how verified, its joules per read and their share of the total.
+    """A price of a bill: the kinds of operation that it prices, how verified, its joules per read
+    and their share of the total.
 
-    The bill is linear in each price, so the share is its elasticity: 10 % more of the price is 10 % × share more of the total.
+    The bill is linear in each price, so the share is its elasticity: 10 % more of the price is 10 %
+    × share more of the total.
     """
 
     price: str
@@ -24,7 +37,9 @@ class PriceShare(NamedTuple):
 
 
 class Alternative(NamedTuple):
-    """The bill with one other price for a kind of operation: joules per read, and that over the bill's own total."""
+    """The bill with one other price for a kind of operation: joules per read, and that over the
+    bill's own total.
+    """
 
     kind: str
     price: str
@@ -40,21 +55,29 @@ def price_shares(bill: Bill) -> list[PriceShare]:
         kinds.setdefault(row["price"], {}).setdefault(row["operation"], []).append(row["joules"])
     tags = {one.name: one.tag for one in bill.prices}
     joules = {name: sum(sum(each) for each in found.values()) for name, found in kinds.items()}
-    rows = [PriceShare(name, tuple(found), tags[name], joules[name], share(joules[name], bill.total_j)) for name, found in kinds.items()]
+    rows = [
+        PriceShare(name, tuple(found), tags[name], joules[name], share(joules[name], bill.total_j))
+        for name, found in kinds.items()
+    ]
     return sorted(rows, key=lambda row: (-row.joules, row.price))
 
 
 def alternatives(bill: Bill) -> list[Alternative]:
-    """The total under every other price of the same kind, for each kind of operation that the bill counts.
+    """The total under every other price of the same kind, for each kind of operation that the bill
+    counts.
 
-    Left out are unverified prices, and those that the chip refuses: they need a value that the book does not give, or do not go together
-    with its others. "hold" has no other price.
+    Left out are unverified prices, and those that the chip refuses: they need a value that the book
+    does not give, or do not go together with its others. "hold" has no other price.
     """
     own = bill.hardware.price_table(bill.rho)
     rows = []
     for kind in {one.kind: None for one in bill.total_operations if one.kind != "hold"}:
         for other in PRICES.values():
-            if other.kind == part_kind(kind) and other.name != own[kind].name and other.tag != "unv":
+            if (
+                other.kind == part_kind(kind)
+                and other.name != own[kind].name
+                and other.tag != "unv"
+            ):
                 rows += _alternative(bill, kind, other.name)
     return rows
 
@@ -65,7 +88,11 @@ def _alternative(bill: Bill, kind: str, name: str) -> list[Alternative]:
     except SettingError:
         return []
     chosen, total_j = hardware.price_table(bill.rho)[kind], bill.with_hardware(hardware).total_j
-    return [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.total_j))] if chosen.name == name else []
+    return (
+        [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.total_j))]
+        if chosen.name == name
+        else []
+    )
 
 
 def _ratio(total_j: float, own_j: float) -> float:
@@ -73,7 +100,9 @@ def _ratio(total_j: float, own_j: float) -> float:
 
 
 class ConverterModel(NamedTuple):
-    """The bill under one model of the converters: joules per read by part, the converters' share, the total over the chip's own."""
+    """The bill under one model of the converters: joules per read by part, the converters' share,
+    the total over the chip's own.
+    """
 
     model: str
     price: str
@@ -86,12 +115,16 @@ class ConverterModel(NamedTuple):
     def order(self) -> tuple[str, ...]:
         """The parts that cost anything, the dearest first."""
         parts = self.energy.parts
-        return tuple(sorted((part for part in parts if parts[part] > 0), key=lambda part: -parts[part]))
+        return tuple(
+            sorted((part for part in parts if parts[part] > 0), key=lambda part: -parts[part])
+        )
 
 
 @dataclass(frozen=True)
 class Converters:
-    """A bill under each of CONVERTER_MODELS beside the chip's own; `models` is empty for a chip without converters."""
+    """A bill under each of CONVERTER_MODELS beside the chip's own; `models` is empty for a chip
+    without converters.
+    """
 
     own: ConverterModel
     models: tuple[ConverterModel, ...]
@@ -104,49 +137,84 @@ class Converters:
         moved = [one for one in self.models if one.order[:1] != self.own.order[:1]]
         if moved:
             under = ", ".join(f"{one.price} {_dearest(one)}" for one in moved)
-            return f"The converter model decides which part is the dearest: under {self.own.price} {_dearest(self.own)}, under {under}."
+            return (
+                f"The converter model decides which part is the dearest: under "
+                f"{self.own.price} "
+                f"{_dearest(self.own)}, under {under}."
+            )
         changed = [one for one in self.models if one.order != self.own.order]
         if changed:
             under = "; ".join(f"under {one.price} {' > '.join(one.order)}" for one in changed)
             return (
-                f"The dearest part is the same under every converter model, {_dearest(self.own)}, but the order of parts changes: {under}."
+                f"The dearest part is the same under every converter model, "
+                f"{_dearest(self.own)}, but the order of parts changes: {under}."
             )
-        return f"The order of parts is the same under every converter model: {' > '.join(self.own.order)}."
+        return (
+            f"The order of parts is the same under every converter model: "
+            f"{' > '.join(self.own.order)}."
+        )
 
     def __str__(self) -> str:
         rows = [["converter model", "tag", "per read", "converters", "over the chip's own"]]
         for one in self.models:
             total = format_energy(one.energy.total_j)
-            rows.append([one.price, f"[{one.tag}]", total, f"{one.converter_share:.1%}", f"×{one.ratio:.4g}"])
+            rows.append(
+                [
+                    one.price,
+                    f"[{one.tag}]",
+                    total,
+                    f"{one.converter_share:.1%}",
+                    f"×{one.ratio:.4g}",
+                ]
+            )
         return "\n".join([*(columns(rows, left=2) if self.models else ()), self.words])
 
 
 def compare_converters(bill: Bill) -> Converters:
-    """The bill under each model of CONVERTER_MODELS, unverified ones among them: they are named here."""
+    """The bill under each model of CONVERTER_MODELS, unverified ones among them: they are named
+    here.
+    """
     own = bill.hardware.price_table(bill.rho)["adc"]
     names = {} if own.name == "adc-none" else CONVERTER_MODELS
-    models = (_under(bill, model, own if name == own.name else price(name)) for model, name in names.items())
+    models = (
+        _under(bill, model, own if name == own.name else price(name))
+        for model, name in names.items()
+    )
     return Converters(_under(bill, "own", own), tuple(models))
 
 
 def _under(bill: Bill, model: str, converter: Price) -> ConverterModel:
     prices = {**bill.hardware.price_table(bill.rho), "adc": converter}
-    energy = price_operations(bill.total_operations, prices, bill.hardware.prices.voltage_v) / bill.draws
+    energy = (
+        price_operations(bill.total_operations, prices, bill.hardware.prices.voltage_v) / bill.draws
+    )
     shared = share(energy.converter_j, energy.total_j)
-    return ConverterModel(model, converter.name, converter.tag, energy, shared, _ratio(energy.total_j, bill.total_j))
+    return ConverterModel(
+        model, converter.name, converter.tag, energy, shared, _ratio(energy.total_j, bill.total_j)
+    )
 
 
 def _dearest(one: ConverterModel) -> str:
-    return f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.total_j):.0%})" if one.order else "nothing"
+    return (
+        f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.total_j):.0%})"
+        if one.order
+        else "nothing"
+    )
 
 
 def sensitivity_text(bill: Bill) -> str:
     """Prices by what 10 % more of them adds to the total, and the total under other prices."""
-    return "\n\n".join("\n".join(lines) for lines in (list(_share_lines(bill)), list(_alternative_lines(bill))) if lines)
+    return "\n\n".join(
+        "\n".join(lines)
+        for lines in (list(_share_lines(bill)), list(_alternative_lines(bill)))
+        if lines
+    )
 
 
 def sensitivity_json(bill: Bill) -> dict[str, Any]:
-    """The same, and the bill under each model of converters, as plain values; None for what is infinite."""
+    """The same, and the bill under each model of converters, as plain values; None for what is
+    infinite.
+    """
     found = compare_converters(bill)
     models = [
         {
@@ -172,7 +240,9 @@ def _share_lines(bill: Bill) -> Iterator[str]:
     rows = [["price", "of", "share", "+10 % of it moves the total by"]]
     for row in price_shares(bill):
         if row.joules > 0:
-            rows.append([row.price, ", ".join(row.kinds), f"{row.share:.1%}", f"{row.share / 10:+.2%}"])
+            rows.append(
+                [row.price, ", ".join(row.kinds), f"{row.share:.1%}", f"{row.share / 10:+.2%}"]
+            )
     return columns(rows, left=2)
 
 
@@ -180,5 +250,14 @@ def _alternative_lines(bill: Bill) -> Iterator[str]:
     rows = [["operation", "in place of", "price", "tag", "per read", "over the own"]]
     own = bill.hardware.price_table(bill.rho)
     for row in alternatives(bill):
-        rows.append([row.kind, own[row.kind].name, row.price, f"[{row.tag}]", format_energy(row.total_j), f"×{row.ratio:.4g}"])
+        rows.append(
+            [
+                row.kind,
+                own[row.kind].name,
+                row.price,
+                f"[{row.tag}]",
+                format_energy(row.total_j),
+                f"×{row.ratio:.4g}",
+            ]
+        )
     return columns(rows, left=4) if len(rows) > 1 else iter(())

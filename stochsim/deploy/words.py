@@ -1,7 +1,9 @@
-"""Where a chip's random numbers live: a layer word for each of its parts, an event word for each step and purpose.
+"""Where a chip's random numbers live: a layer word for each of its parts, an event word for each
+step and purpose.
 
-Every number is a pure function of (key, layer, event, stimulus, neuron, read). Part `number` of a chip of several layers adds it to its
-word. The neurons whose codes are read have number 0, whatever the architecture, so the same key gives them the same noise.
+Every number is a pure function of (key, layer, event, stimulus, neuron, read). Part `number` of a
+chip of several layers adds it to its word. The neurons whose codes are read have number 0, whatever
+the architecture, so the same key gives them the same noise.
 """
 
 from typing import NamedTuple
@@ -12,10 +14,14 @@ from stochsim_kernels import weight_noise
 from stochsim.settings import SettingError
 
 NEURONS, DIGITAL, ARRAY, INPUTS = 0, 1 << 30, 1 << 31, 3 << 30
-"""Layer words: neurons; noise of a digital product; converters and cells of an array; inputs that are rounded stochastically."""
+"""Layer words: neurons; noise of a digital product; converters and cells of an array; inputs that
+are rounded stochastically.
+"""
 
 FLIPS, WEIGHTS, HELD = 0, 1, 2
-"""Event words of a digital product: weight bits in error; noise of every weight; lumped noise of sums that are held."""
+"""Event words of a digital product: weight bits in error; noise of every weight; lumped noise of
+sums that are held.
+"""
 
 _ROWS = 1 << 16
 
@@ -43,15 +49,23 @@ class Place(NamedTuple):
         return self._replace(step=step)
 
     def row(self, stimulus: int) -> int:
-        """The number of the first read of this stimulus (counted from first_stimulus) where every read is a row of its own."""
+        """The number of the first read of this stimulus (counted from first_stimulus) where every
+        read is a row of its own.
+        """
         return (self.first_stimulus + stimulus) << 16 | self.first_read
 
     def check_rows(self, stimuli: int, reads: int) -> None:
-        """Raise SettingError where rows (stimulus, read) cannot be numbered: each is counted in 16 bits."""
-        for name, first, count in (("first_stimulus", self.first_stimulus, stimuli), ("first_read", self.first_read, reads)):
+        """Raise SettingError where rows (stimulus, read) cannot be numbered: each is counted in 16
+        bits.
+        """
+        for name, first, count in (
+            ("first_stimulus", self.first_stimulus, stimuli),
+            ("first_read", self.first_read, reads),
+        ):
             if first + count > _ROWS:
                 raise SettingError(
-                    f"'{name}' = {first} and {count} more: where inputs or noise differ from read to read inside the chip, stimuli and "
+                    f"'{name}' = {first} and {count} more: where inputs or noise differ from read "
+                    f"to read inside the chip, stimuli and "
                     f"reads are numbered below {_ROWS}"
                 )
 

@@ -1,4 +1,6 @@
-"""Energy: operations are counted, then priced; every price names its formula, unit, source and how that was verified."""
+"""Energy: operations are counted, then priced; every price names its formula, unit, source and how
+that was verified.
+"""
 
 from stochsim.energy.bill import PART_OF_KIND, PARTS, Energy, format_energy, price_operations
 from stochsim.energy.entries import THERMAL_J, Entry, Fact

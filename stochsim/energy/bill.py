@@ -34,7 +34,8 @@ PARTS = tuple(dict.fromkeys(PART_OF_KIND.values()))
 class Energy:
     """Joules by part, with the flags ("held: …", "unverified: …") and the prices behind them.
 
-    `Energy()` is neutral to `+`. A part may be infinite; NaN and negative joules are a SettingError.
+    `Energy()` is neutral to `+`. A part may be infinite; NaN and negative joules are a
+    SettingError.
     """
 
     multiply_j: float = 0.0
@@ -53,7 +54,9 @@ class Energy:
     def __post_init__(self) -> None:
         for part, joules in self.parts.items():
             if not joules >= 0:
-                raise SettingError(f"energy part '{part}' = {joules!r} J must be a number and not negative")
+                raise SettingError(
+                    f"energy part '{part}' = {joules!r} J must be a number and not negative"
+                )
 
     @property
     def parts(self) -> dict[str, float]:
@@ -69,17 +72,27 @@ class Energy:
         if not isinstance(other, Energy):
             return NotImplemented
         joules = {f"{part}_j": value + other.parts[part] for part, value in self.parts.items()}
-        return Energy(**joules, flags=_union(self.flags, other.flags), prices=_union(self.prices, other.prices))
+        return Energy(
+            **joules,
+            flags=_union(self.flags, other.flags),
+            prices=_union(self.prices, other.prices),
+        )
 
     def __truediv__(self, number: float) -> "Energy":
-        """The energy of one out of `number` equal shares: per read, per stimulus, per effective sample."""
+        """The energy of one out of `number` equal shares: per read, per stimulus, per effective
+        sample.
+        """
         if not (math.isfinite(number) and number > 0):
-            raise SettingError(f"energy divided by {number!r}: the divisor must be finite and positive")
+            raise SettingError(
+                f"energy divided by {number!r}: the divisor must be finite and positive"
+            )
         joules = {f"{part}_j": value / number for part, value in self.parts.items()}
         return Energy(**joules, flags=self.flags, prices=self.prices)
 
     def __str__(self) -> str:
-        parts = ", ".join(f"{part} {format_energy(joules)}" for part, joules in self.parts.items() if joules > 0)
+        parts = ", ".join(
+            f"{part} {format_energy(joules)}" for part, joules in self.parts.items() if joules > 0
+        )
         return f"{format_energy(self.total_j)} ({parts})" if parts else format_energy(self.total_j)
 
 
@@ -90,42 +103,65 @@ def _union(first: tuple[_Item, ...], second: tuple[_Item, ...]) -> tuple[_Item, 
     return tuple(dict.fromkeys(first + second))
 
 
-def price_operations(operations: Operations, prices: Mapping[str, Price], voltage_v: float = DEFAULT_VOLTAGE_V) -> Energy:
+def price_operations(
+    operations: Operations, prices: Mapping[str, Price], voltage_v: float = DEFAULT_VOLTAGE_V
+) -> Energy:
     """Price each operation by the price of its kind and sum by part.
 
-    `prices` maps kinds of operation ("multiply", …, "hold") to prices; raises SettingError where a counted kind has none.
+    `prices` maps kinds of operation ("multiply", …, "hold") to prices; raises SettingError where a
+    counted kind has none.
     """
     joules: dict[str, list[float]] = {part: [] for part in PARTS}
     flags: list[str] = []
     used: list[Citation] = []
     for operation, count in operations.items():
         chosen = _price_of(operation, prices)
-        joules[PART_OF_KIND[operation.kind]].append(count * chosen.energy_j(operation.args, voltage_v))
+        joules[PART_OF_KIND[operation.kind]].append(
+            count * chosen.energy_j(operation.args, voltage_v)
+        )
         flags += chosen.flags(operation.args)
         used.append(chosen.citation(voltage_v))
-    sums = {f"{part}_j": math.fsum(values) for part, values in joules.items()}  # exact, so the order of counting changes nothing
+    sums = {
+        f"{part}_j": math.fsum(values) for part, values in joules.items()
+    }  # exact, so the order of counting changes nothing
     return Energy(**sums, flags=tuple(sorted(set(flags))), prices=tuple(sorted(set(used))))
 
 
 def _price_of(operation: Operation, prices: Mapping[str, Price]) -> Price:
     if operation.kind not in prices:
-        raise SettingError(f"operation '{operation.kind}' has no price; priced kinds: {', '.join(prices)}")
+        raise SettingError(
+            f"operation '{operation.kind}' has no price; priced kinds: {', '.join(prices)}"
+        )
     return prices[operation.kind]
 
 
-_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"), (1e-18, "a"))
+_PREFIXES = (
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+    (1e-12, "p"),
+    (1e-15, "f"),
+    (1e-18, "a"),
+)
 
 
 def format_energy(joules: float, digits: int = 3) -> str:
-    """Joules for the eye: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits` significant digits."""
+    """Joules for the eye: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits`
+    significant digits.
+    """
     if math.isnan(joules) or joules < 0:
         raise SettingError(f"energy = {joules!r} J must be a number and not negative")
     if math.isinf(joules):
         return "∞"
     if joules == 0:
         return "0 J"
-    rounded = float(f"{joules:.{digits - 1}e}")  # first round, then choose the prefix: 999.96 fJ is 1 pJ
-    scale, prefix = next((pair for pair in _PREFIXES if rounded >= pair[0] * (1 - 1e-9)), _PREFIXES[-1])
+    rounded = float(
+        f"{joules:.{digits - 1}e}"
+    )  # first round, then choose the prefix: 999.96 fJ is 1 pJ
+    scale, prefix = next(
+        (pair for pair in _PREFIXES if rounded >= pair[0] * (1 - 1e-9)), _PREFIXES[-1]
+    )
     return f"{_significant(rounded / scale, digits)} {prefix}J"
 
 

@@ -1,4 +1,6 @@
-"""Reading the price book: TOML entries become prices and facts; an error names the file and the line of the entry."""
+"""Reading the price book: TOML entries become prices and facts; an error names the file and the
+line of the entry.
+"""
 
 import math
 from collections.abc import Collection
@@ -13,19 +15,24 @@ from stochsim.settings import SettingError, line_of, nearest, read_toml
 Book = tuple[dict[str, Price], dict[str, Fact]]
 BOOK = resources.files("stochsim.energy") / "book"
 _SECTIONS = ("prices", "facts")
-_PROBE = 8.0  # the argument at which an entry is tried when it is read, or the nearest one within its range
+# the argument at which an entry is tried when it is read, or the nearest one within its range
+_PROBE = 8.0
 
 
 def read_book(path: Path) -> Book:
-    """The prices and facts of one file: tables [prices.NAME] (see Entry) and [facts.NAME] (see Fact), keyed by name.
+    """The prices and facts of one file: tables [prices.NAME] (see Entry) and [facts.NAME] (see
+    Fact), keyed by name.
 
-    Raises SettingError with file and line for a bad entry: no unit, no source, an unknown key, kind, tag or name in a formula, and a
-    formula that gives a negative number, or none, where it is tried.
+    Raises SettingError with file and line for a bad entry: no unit, no source, an unknown key,
+    kind, tag or name in a formula, and a formula that gives a negative number, or none, where it is
+    tried.
     """
     book = read_toml(path)
     for section, entries in book.items():
         if section not in _SECTIONS or not isinstance(entries, dict):
-            raise _error(path, section, f"'{section}' is unknown or no table: {nearest(section, _SECTIONS)}")
+            raise _error(
+                path, section, f"'{section}' is unknown or no table: {nearest(section, _SECTIONS)}"
+            )
     prices = {name: _price(path, name, table) for name, table in book.get("prices", {}).items()}
     return prices, {name: _fact(path, name, table) for name, table in book.get("facts", {}).items()}
 
@@ -77,4 +84,6 @@ def _probe(price: Price, argument: str) -> float:
 
 
 def _error(path: Path, section: str, text: str, *name: str) -> SettingError:
-    return SettingError(f"{path}:{line_of(path.read_text(encoding='utf-8'), (section, *name))}: {text}")
+    return SettingError(
+        f"{path}:{line_of(path.read_text(encoding='utf-8'), (section, *name))}: {text}"
+    )

@@ -1,4 +1,6 @@
-"""What an entry of the price book may say: settings that check themselves, and become a price or a fact."""
+"""What an entry of the price book may say: settings that check themselves, and become a price or a
+fact.
+"""
 
 import math
 import re
@@ -39,7 +41,9 @@ class Sourced(Settings):
 
 
 class Fact(Sourced):
-    """A figure that prices nothing: what it is a figure of, and one value or the ends of a range, in `unit`."""
+    """A figure that prices nothing: what it is a figure of, and one value or the ends of a range,
+    in `unit`.
+    """
 
     name: Text
     what: Text
@@ -63,10 +67,12 @@ class Fact(Sourced):
 class Entry(Sourced):
     """One price.
 
-    `formula` is over the arguments of its kind (ARGUMENTS), its parameters, V (supply voltage in volts), kT (joules), the names of `define`
-    and, where there is a `table` by width, `table`: the value at the narrowest listed width that fits the widest argument. The prefix of
-    `unit` is the formula's scale. `valid` bounds arguments and parameters; `required` are parameters without a default. `scaling` says
-    whether the figure goes to other nodes: by "polynomials"; not, by its nature ("none"); or not together with figures that do ("refused").
+    `formula` is over the arguments of its kind (ARGUMENTS), its parameters, V (supply voltage in
+    volts), kT (joules), the names of `define` and, where there is a `table` by width, `table`: the
+    value at the narrowest listed width that fits the widest argument. The prefix of `unit` is the
+    formula's scale. `valid` bounds arguments and parameters; `required` are parameters without a
+    default. `scaling` says whether the figure goes to other nodes: by "polynomials"; not, by its
+    nature ("none"); or not together with figures that do ("refused").
     """
 
     kind: str
@@ -92,13 +98,20 @@ class Entry(Sourced):
     @classmethod
     def _joules_per_something(cls, unit: str) -> str:
         if not _UNIT.fullmatch(unit):
-            raise SettingError(f"unit '{unit}': should be like 'fJ per conversion'; prefixes: {', '.join(filter(None, _PREFIXES))} or none")
+            raise SettingError(
+                f"unit '{unit}': should be like 'fJ per conversion'; prefixes: "
+                f"{', '.join(filter(None, _PREFIXES))} or none"
+            )
         return unit
 
     @field_validator("valid", mode="before")
     @classmethod
     def _lists_are_pairs(cls, valid: Any) -> Any:
-        return {name: tuple(pair) if isinstance(pair, list) else pair for name, pair in valid.items()} if isinstance(valid, dict) else valid
+        return (
+            {name: tuple(pair) if isinstance(pair, list) else pair for name, pair in valid.items()}
+            if isinstance(valid, dict)
+            else valid
+        )
 
     @field_validator("table")
     @classmethod
@@ -117,11 +130,19 @@ class Entry(Sourced):
                 raise SettingError(f"'{name}' is in no formula: it would change nothing")
         for name, (low, high) in self.valid.items():
             if name not in self._variables:
-                raise SettingError(f"'valid.{name}': {nearest(name, self._variables) if self._variables else 'nothing varies here'}")
+                rule = nearest(name, self._variables) if self._variables else "nothing varies here"
+                raise SettingError(f"'valid.{name}': {rule}")
             if not low <= high:
-                raise SettingError(f"'valid.{name}' = [{low:g}, {high:g}]: should be a lower and an upper bound")
-        if self.scaling == "polynomials" and ("V" in used or self.node_nm is None or self.voltage_v is None):
-            raise SettingError("'scaling' = 'polynomials': needs 'node_nm' and 'voltage_v', and a formula without V")
+                raise SettingError(
+                    f"'valid.{name}' = [{low:g}, {high:g}]: should be a lower and an upper bound"
+                )
+        if self.scaling == "polynomials" and (
+            "V" in used or self.node_nm is None or self.voltage_v is None
+        ):
+            raise SettingError(
+                "'scaling' = 'polynomials': needs 'node_nm' and 'voltage_v', and a formula without "
+                "V"
+            )
         return self
 
     @property
@@ -135,15 +156,23 @@ class Entry(Sourced):
     def _definitions(self) -> dict[str, Formula]:
         found: dict[str, Formula] = {}
         for name, text in self.define.items():  # each may use those before it
-            found[name] = parse_formula(text, (*self._variables, *self._table_name, "V", "kT", *found))
+            found[name] = parse_formula(
+                text, (*self._variables, *self._table_name, "V", "kT", *found)
+            )
         return found
 
     def _formula(self) -> Formula:
-        return parse_formula(self.formula, (*self._variables, *self._table_name, "V", "kT", *self.define))
+        return parse_formula(
+            self.formula, (*self._variables, *self._table_name, "V", "kT", *self.define)
+        )
 
     def price(self, name: str, file: str) -> Price:
         """The entry as the price of this name in this book."""
-        formula, definitions, unit = self._formula(), self._definitions(), _UNIT.fullmatch(self.unit)
+        formula, definitions, unit = (
+            self._formula(),
+            self._definitions(),
+            _UNIT.fullmatch(self.unit),
+        )
         assert unit is not None
         widths = {int(width): value for width, value in self.table.items()}
         arguments, scale = ARGUMENTS[self.kind], _PREFIXES[unit[1]]
@@ -151,12 +180,26 @@ class Entry(Sourced):
         def joules(**values: float) -> float:
             known = {"kT": THERMAL_J, **values}
             if widths:
-                known["table"] = _narrowest_that_fits(widths, max((values[each] for each in arguments), default=1))
+                known["table"] = _narrowest_that_fits(
+                    widths, max((values[each] for each in arguments), default=1)
+                )
             for each, definition in definitions.items():
                 known[each] = definition(known)
             return formula(known) * scale
 
-        same = ("kind", "formula", "unit", "source", "tag", "note", "parameters", "required", "node_nm", "voltage_v", "scaling")
+        same = (
+            "kind",
+            "formula",
+            "unit",
+            "source",
+            "tag",
+            "note",
+            "parameters",
+            "required",
+            "node_nm",
+            "voltage_v",
+            "scaling",
+        )
         return Price(
             **{field: getattr(self, field) for field in same},
             name=name,
@@ -181,8 +224,13 @@ class Entry(Sourced):
         if not self.table:
             return self.valid
         widest = float(max(map(int, self.table)))
-        ranges = {name: self.valid.get(name, (-math.inf, math.inf)) for name in ARGUMENTS[self.kind]}
-        return {**self.valid, **{name: (low, min(high, widest)) for name, (low, high) in ranges.items()}}
+        ranges = {
+            name: self.valid.get(name, (-math.inf, math.inf)) for name in ARGUMENTS[self.kind]
+        }
+        return {
+            **self.valid,
+            **{name: (low, min(high, widest)) for name, (low, high) in ranges.items()},
+        }
 
 
 def _narrowest_that_fits(widths: dict[int, float], widest: float) -> float:

@@ -1,4 +1,7 @@
-"""The formulas of the price book: a few words of arithmetic, read once into closures. What is shown is what is evaluated."""
+"""The formulas of the price book: a few words of arithmetic, read once into closures.
+
+What is shown is what is evaluated.
+"""
 
 import ast
 import math
@@ -22,14 +25,17 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "ceil": math.ceil,
     "floor": math.floor,
 }
-"""The functions that a formula may call: `log` is the natural logarithm, `min` and `max` take two arguments or more, the others one."""
+"""The functions that a formula may call: `log` is the natural logarithm, `min` and `max` take two
+arguments or more, the others one.
+"""
 
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: math.pow,  # of floats: no tower of powers hangs, and no root of a negative number turns complex
+    # of floats: no tower of powers hangs, and no root of a negative number turns complex
+    ast.Pow: math.pow,
 }
 _COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
@@ -51,12 +57,16 @@ class Formula:
     evaluate: Evaluator = field(compare=False)
 
     def __call__(self, values: Values) -> float:
-        """The value; raises ValueError or ArithmeticError where there is none (a logarithm of 0, an overflow)."""
+        """The value; raises ValueError or ArithmeticError where there is none (a logarithm of 0, an
+        overflow).
+        """
         return float(self.evaluate(values))
 
 
 def parse_formula(text: str, names: Collection[str]) -> Formula:
-    """Read an expression over `names`; raises SettingError for bad syntax, an unknown name (with the nearest) and what is no arithmetic."""
+    """Read an expression over `names`; raises SettingError for bad syntax, an unknown name (with
+    the nearest) and what is no arithmetic.
+    """
     try:
         body = ast.parse(text.strip(), mode="eval").body
         reader = _Reader(names)
@@ -64,7 +74,9 @@ def parse_formula(text: str, names: Collection[str]) -> Formula:
     except SettingError as error:
         raise SettingError(f"formula '{text}': {error}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise SettingError(f"formula '{text}': not an expression ({getattr(error, 'msg', error)})") from None
+        raise SettingError(
+            f"formula '{text}': not an expression ({getattr(error, 'msg', error)})"
+        ) from None
     return Formula(text, frozenset(reader.used), evaluate)
 
 
@@ -101,7 +113,9 @@ class _Reader:
         self.used.add(name)
         return lambda values: values[name]
 
-    def _pair(self, function: Callable[[float, float], float], left: ast.expr, right: ast.expr) -> Evaluator:
+    def _pair(
+        self, function: Callable[[float, float], float], left: ast.expr, right: ast.expr
+    ) -> Evaluator:
         first, second = self.read(left), self.read(right)
         return lambda values: function(first(values), second(values))
 
@@ -110,6 +124,9 @@ class _Reader:
             raise SettingError(f"'{name}' is no function of formulas: {nearest(name, FUNCTIONS)}")
         many = name in ("min", "max")
         if len(nodes) != 1 if not many else len(nodes) < 2:
-            raise SettingError(f"'{name}' takes {'at least two arguments' if many else 'one argument'}, not {len(nodes)}")
+            raise SettingError(
+                f"'{name}' takes {'at least two arguments' if many else 'one argument'}, not "
+                f"{len(nodes)}"
+            )
         function, arguments = FUNCTIONS[name], [self.read(node) for node in nodes]
         return lambda values: function(*(argument(values) for argument in arguments))

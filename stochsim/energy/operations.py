@@ -25,17 +25,21 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of operation and their arguments.
 
-`weight_memory`, `code_memory` and `random` are counted in bits, `leakage` in seconds, the others in events. `cell` is one cell at full
-conductance read by the largest input digit (smaller currents count as their share), `line` one cell's length of input line whose level
-changes (a line runs through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that holds the bits; it
-sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for one read: it pays for reliability. `program` is one cell
-programmed; `float_multiply` and `float_add` are floating-point operations of so many bits, of layers that are left unquantised.
+`weight_memory`, `code_memory` and `random` are counted in bits, `leakage` in seconds, the others in
+events. `cell` is one cell at full conductance read by the largest input digit (smaller currents
+count as their share), `line` one cell's length of input line whose level changes (a line runs
+through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that
+holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for
+one read: it pays for reliability. `program` is one cell programmed; `float_multiply` and
+`float_add` are floating-point operations of so many bits, of layers that are left unquantised.
 """
 
 
 @dataclass(frozen=True, order=True)
 class Operation:
-    """One kind of operation with its arguments (see KINDS); raises SettingError for an unknown kind or arguments that break its rule."""
+    """One kind of operation with its arguments (see KINDS); raises SettingError for an unknown kind
+    or arguments that break its rule.
+    """
 
     kind: str
     args: tuple[float, ...] = ()
@@ -46,14 +50,18 @@ class Operation:
         object.__setattr__(self, "args", tuple(self.args))
         names = KINDS[self.kind]
         if len(self.args) != len(names):
-            raise SettingError(f"operation '{self.kind}' takes ({', '.join(names)}), got {self.args!r}")
+            raise SettingError(
+                f"operation '{self.kind}' takes ({', '.join(names)}), got {self.args!r}"
+            )
         for name, value in zip(names, self.args, strict=True):
             _check_argument(self.kind, name, value)
 
 
 def _check_argument(kind: str, name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise SettingError(f"operation '{kind}': {name} = {value!r} must be finite and not negative")
+        raise SettingError(
+            f"operation '{kind}': {name} = {value!r} must be finite and not negative"
+        )
     if name != "sigma_over_s" and value < 1:  # widths and memory sizes start at one bit
         raise SettingError(f"operation '{kind}': {name} = {value!r} must be at least 1")
 
@@ -61,8 +69,9 @@ def _check_argument(kind: str, name: str, value: float) -> None:
 class Operations(Mapping[Operation, float]):
     """How often each Operation happened: a frozen mapping that adds (`+`) and scales (`*`).
 
-    Counts of zero are dropped, so `Operations()` is the neutral element and equality means "the same bill". Missing operations count 0
-    in `count`, but are a KeyError by index, as in any mapping. Raises SettingError for negative or non-finite counts.
+    Counts of zero are dropped, so `Operations()` is the neutral element and equality means "the
+    same bill". Missing operations count 0 in `count`, but are a KeyError by index, as in any
+    mapping. Raises SettingError for negative or non-finite counts.
     """
 
     __slots__ = ("_counts",)
@@ -73,7 +82,9 @@ class Operations(Mapping[Operation, float]):
             if not isinstance(operation, Operation):
                 raise SettingError(f"operations are keyed by Operation, got {operation!r}")
             if not (math.isfinite(count) and count >= 0):
-                raise SettingError(f"count of {operation} = {count!r} must be finite and not negative")
+                raise SettingError(
+                    f"count of {operation} = {count!r} must be finite and not negative"
+                )
         object.__setattr__(self, "_counts", {o: n for o, n in (counts or {}).items() if n != 0})
 
     @classmethod
@@ -85,7 +96,9 @@ class Operations(Mapping[Operation, float]):
         raise AttributeError(f"Operations are frozen: '{name}' cannot be set")
 
     def __reduce__(self) -> tuple[type[Self], tuple[dict[Operation, float]]]:
-        return type(self), (self._counts,)  # lets a worker hand them to its parent, past the frozen __setattr__
+        return type(self), (
+            self._counts,
+        )  # lets a worker hand them to its parent, past the frozen __setattr__
 
     def __getitem__(self, operation: Operation) -> float:
         return self._counts[operation]
@@ -105,17 +118,26 @@ class Operations(Mapping[Operation, float]):
     def __add__(self, other: "Operations") -> "Operations":
         if not isinstance(other, Operations):
             return NotImplemented
-        return Operations({o: self.get(o, 0) + other.get(o, 0) for o in (*self, *(o for o in other if o not in self._counts))})
+        return Operations(
+            {
+                o: self.get(o, 0) + other.get(o, 0)
+                for o in (*self, *(o for o in other if o not in self._counts))
+            }
+        )
 
     def __mul__(self, number: float) -> "Operations":
         if not (math.isfinite(number) and number >= 0):
-            raise SettingError(f"operations times {number!r}: the factor must be finite and not negative")
+            raise SettingError(
+                f"operations times {number!r}: the factor must be finite and not negative"
+            )
         return Operations({operation: count * number for operation, count in self.items()})
 
     __rmul__ = __mul__
 
     def count(self, kind: str) -> float:
-        """Total count of one kind, whatever its arguments; raises SettingError for an unknown kind."""
+        """Total count of one kind, whatever its arguments; raises SettingError for an unknown
+        kind.
+        """
         if kind not in KINDS:
             raise SettingError(f"operation '{kind}' is unknown: {nearest(kind, KINDS)}")
         return sum(count for operation, count in self.items() if operation.kind == kind)

@@ -1,4 +1,7 @@
-"""The named prices and facts of the book. Each formula and figure keeps the source it was taken from and how that was verified."""
+"""The named prices and facts of the book.
+
+Each formula and figure keeps the source it was taken from and how that was verified.
+"""
 
 import math
 
@@ -11,7 +14,10 @@ LANDAUER_J = THERMAL_J * math.log(2)
 """kT ln 2 at 300 K, in joules: the floor of one erased or one random bit."""
 
 PRICES, FACTS = read_books()
-"""Every named price, and every figure that prices nothing. Reliability's price depends on ρ and on the user: see `reliability`."""
+"""Every named price, and every figure that prices nothing.
+
+Reliability's price depends on ρ and on the user: see `reliability`.
+"""
 
 CONVERTER_MODELS = {
     "zigzag": "adc-zigzag-28nm",
@@ -20,7 +26,9 @@ CONVERTER_MODELS = {
     "schreier": "adc-schreier",
     "rekhi": "adc-rekhi",
 }
-"""The models of a converter's energy that an answer is held against, keyed by their short names: the choice among them decides it."""
+"""The models of a converter's energy that an answer is held against, keyed by their short names:
+the choice among them decides it.
+"""
 
 
 def price(name: str) -> Price:

@@ -1,4 +1,6 @@
-"""What a price is: joules per operation as a named formula, with its unit, its source and how far that source was verified."""
+"""What a price is: joules per operation as a named formula, with its unit, its source and how far
+that source was verified.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -24,7 +26,9 @@ TAGS = {
 
 
 def part_kind(operation_kind: str) -> str:
-    """The kind of price that an operation kind needs: both memories are priced per bit of "memory"."""
+    """The kind of price that an operation kind needs: both memories are priced per bit of
+    "memory".
+    """
     return "memory" if operation_kind in ("weight_memory", "code_memory") else operation_kind
 
 
@@ -49,9 +53,11 @@ class Citation:
 class Price:
     """Joules of one operation of `kind`.
 
-    `joules` takes the arguments of ARGUMENTS[kind] by name, the parameters and, where `has_voltage`, the supply voltage V in volts.
-    `valid` bounds arguments and parameters: outside, the value at the nearer bound is held, and `flags` say so. `required` names the
-    parameters that still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file` is the book it stands in.
+    `joules` takes the arguments of ARGUMENTS[kind] by name, the parameters and, where
+    `has_voltage`, the supply voltage V in volts. `valid` bounds arguments and parameters: outside,
+    the value at the nearer bound is held, and `flags` say so. `required` names the parameters that
+    still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file`
+    is the book it stands in.
     """
 
     name: str
@@ -74,15 +80,22 @@ class Price:
 
     def __post_init__(self) -> None:
         if self.tag not in TAGS:
-            raise SettingError(f"price '{self.name}': tag '{self.tag}' is unknown: {nearest(self.tag, TAGS)}")
+            raise SettingError(
+                f"price '{self.name}': tag '{self.tag}' is unknown: {nearest(self.tag, TAGS)}"
+            )
 
     def energy_j(self, args: tuple[float, ...], voltage_v: float = DEFAULT_VOLTAGE_V) -> float:
-        """Joules of one operation with these arguments; held at the nearer bound outside the valid range.
+        """Joules of one operation with these arguments; held at the nearer bound outside the valid
+        range.
 
-        Raises SettingError, with file and line, where a parameter has no value and where the formula gives no number or a negative one.
+        Raises SettingError, with file and line, where a parameter has no value and where the
+        formula gives no number or a negative one.
         """
         if self.required:
-            raise SettingError(f"{self.place}: parameter '{self.required[0]}' has no value and no default: give it one")
+            raise SettingError(
+                f"{self.place}: parameter '{self.required[0]}' has no value and no default: give "
+                f"it one"
+            )
         values = {name: self._held(name, value) for name, value in self._values(args).items()}
         values |= {"V": voltage_v} if self.has_voltage else {}
         try:
@@ -91,29 +104,51 @@ class Price:
             joules, why = math.nan, str(error)
         if not joules >= 0:
             at = ", ".join(f"{name} = {value:g}" for name, value in values.items())
-            raise SettingError(f"{self.place}: '{self.formula}' gives {joules:g} J{' at ' if at else ''}{at}: {why}")
+            raise SettingError(
+                f"{self.place}: '{self.formula}' gives {joules:g} J{' at ' if at else ''}{at}: "
+                f"{why}"
+            )
         return joules
 
     def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
-        """Notes: "held: …" for each argument or parameter outside its valid range, "unverified: …" where the figure is from memory."""
+        """Notes: "held: …" for each argument or parameter outside its valid range, "unverified: …"
+        where the figure is from memory.
+        """
         values = self._values(args)
-        found = [self._held_flag(name, value) for name, value in values.items() if self._held(name, value) != value]
-        return (*found, f"unverified: {self.name} is from memory, not checked") if self.tag == "unv" else tuple(found)
+        found = [
+            self._held_flag(name, value)
+            for name, value in values.items()
+            if self._held(name, value) != value
+        ]
+        return (
+            (*found, f"unverified: {self.name} is from memory, not checked")
+            if self.tag == "unv"
+            else tuple(found)
+        )
 
     def with_parameters(self, **values: float) -> Self:
-        """A copy with these parameters; raises SettingError for an unknown one and for a value that is negative or not finite."""
+        """A copy with these parameters; raises SettingError for an unknown one and for a value that
+        is negative or not finite.
+        """
         for name, value in values.items():
             known = (*self.parameters, *self.required)
             if name not in known:
                 hint = nearest(name, known) if known else "it has none"
                 raise SettingError(f"price '{self.name}': parameter '{name}' is unknown: {hint}")
-            if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value < math.inf):
-                raise SettingError(f"price '{self.name}': parameter '{name}' = {value!r}: should be finite and not negative")
+            if isinstance(value, bool) or not (
+                isinstance(value, (int, float)) and 0 <= value < math.inf
+            ):
+                raise SettingError(
+                    f"price '{self.name}': parameter '{name}' = {value!r}: should be finite and "
+                    f"not negative"
+                )
         still = tuple(name for name in self.required if name not in values)
         return replace(self, parameters={**self.parameters, **values}, required=still)
 
     def times(self, factor: float, words: str, tag: str = "") -> Self:
-        """A copy with `factor` times the joules, which its formula then says in `words`; an unverified price stays one."""
+        """A copy with `factor` times the joules, which its formula then says in `words`; an
+        unverified price stays one.
+        """
         whole, inner = f"({self.formula}) × {words}", self.joules
         return replace(
             self,
@@ -123,7 +158,9 @@ class Price:
         )
 
     def citation(self, voltage_v: float = DEFAULT_VOLTAGE_V) -> Citation:
-        """The price as plain text: the formula with its definitions, parameters and, where it has one, the voltage."""
+        """The price as plain text: the formula with its definitions, parameters and, where it has
+        one, the voltage.
+        """
         values = [f"{name} = {value:g}" for name, value in self.parameters.items()]
         values += [f"V = {voltage_v:g}"] if self.has_voltage else []
         formula = ", ".join(text for text in (self.formula, self.definitions, *values) if text)
@@ -136,7 +173,9 @@ class Price:
 
     @property
     def place(self) -> str:
-        """How an error names the price: with the file and the line of its entry where it stands in a book."""
+        """How an error names the price: with the file and the line of its entry where it stands in
+        a book.
+        """
         if not self.file:
             return f"price '{self.name}'"
         line = line_of(Path(self.file).read_text(encoding="utf-8"), ("prices", self.name))
@@ -152,4 +191,7 @@ class Price:
     def _held_flag(self, name: str, value: float) -> str:
         held = self._held(name, value)
         side = "below" if value < held else "above"
-        return f"held: {self.name}: {name} at {value:g} is {side} its valid range, priced as at {held:g}"
+        return (
+            f"held: {self.name}: {name} at {value:g} is {side} its valid range, priced as at "
+            f"{held:g}"
+        )

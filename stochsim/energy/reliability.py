@@ -1,4 +1,6 @@
-"""The energy that buys reliability: E(σ) = e0 (s/σ)^ρ for ρ > 0 and max(0, e_bit log2(s/σ)) at ρ = 0, in joules per neuron and read."""
+"""The energy that buys reliability: E(σ) = e0 (s/σ)^ρ for ρ > 0 and max(0, e_bit log2(s/σ)) at ρ =
+0, in joules per neuron and read.
+"""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +13,10 @@ from stochsim.settings import SettingError
 
 @dataclass(frozen=True)
 class ReliabilityLaw:
-    """E(σ) of one ρ. `scale_j` is e_bit (joules per bit) at ρ = 0 and e0 (joules at σ = s) for ρ > 0."""
+    """E(σ) of one ρ.
+
+    `scale_j` is e_bit (joules per bit) at ρ = 0 and e0 (joules at σ = s) for ρ > 0.
+    """
 
     rho: float
     scale_j: float
@@ -23,7 +28,9 @@ class ReliabilityLaw:
         _check_not_negative("e_bit_j" if self.rho == 0 else "e0_j", self.scale_j)
 
     def energy_j(self, sigma_over_s: float) -> float:
-        """Joules to hold one neuron at noise σ = sigma_over_s · s for one read; never negative, infinite at σ = 0."""
+        """Joules to hold one neuron at noise σ = sigma_over_s · s for one read; never negative,
+        infinite at σ = 0.
+        """
         if sigma_over_s == 0:
             return math.inf
         if self.rho == 0:
@@ -37,43 +44,64 @@ class ReliabilityLaw:
     def price(self) -> Price:
         """The law as the price of the operation "hold"."""
         if self.rho == 0:
-            name, formula = "reliability-rho-0", f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J"
+            name, formula = (
+                "reliability-rho-0",
+                f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J",
+            )
         else:
-            name, formula = f"reliability-rho-{self.rho:g}", f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J"
-        return Price(name, "hold", formula, "J per neuron and read", self.source, self.tag, self.energy_j)
+            name, formula = (
+                f"reliability-rho-{self.rho:g}",
+                f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J",
+            )
+        return Price(
+            name, "hold", formula, "J per neuron and read", self.source, self.tag, self.energy_j
+        )
 
 
 def reliability_law(
-    rho: float, voltage_v: float = DEFAULT_VOLTAGE_V, e_bit_j: float | None = None, e0_j: float | None = None
+    rho: float,
+    voltage_v: float = DEFAULT_VOLTAGE_V,
+    e_bit_j: float | None = None,
+    e0_j: float | None = None,
 ) -> ReliabilityLaw:
-    """The law of this ρ: with e_bit_j (ρ = 0) or e0_j (ρ > 0) where given, else the default of ρ = 0, 1 or 2.
+    """The law of this ρ: with e_bit_j (ρ = 0) or e0_j (ρ > 0) where given, else the default of ρ =
+    0, 1 or 2.
 
-    The formulas of the defaults are sourced; that they price a neuron's noise is this project's choice, so they are tagged
-    "engineering default". Raises SettingError for ρ < 0, and for another ρ without e0_j.
+    The formulas of the defaults are sourced; that they price a neuron's noise is this project's
+    choice, so they are tagged "engineering default". Raises SettingError for ρ < 0, and for another
+    ρ without e0_j.
     """
     _check_not_negative("rho", rho)
     given_j = e_bit_j if rho == 0 else e0_j
     if given_j is not None:
         return ReliabilityLaw(rho, given_j)
     if rho not in (0, 1, 2):
-        raise SettingError(f"rho = {rho:g} has no default price: set reliability.e0_j (joules at σ = s), or take rho 0, 1 or 2")
+        raise SettingError(
+            f"rho = {rho:g} has no default price: set reliability.e0_j (joules at σ = s), or take "
+            f"rho 0, 1 or 2"
+        )
     scale_j, source = _default(rho, voltage_v)
     return ReliabilityLaw(rho, scale_j, source, "engineering default")
 
 
 def _default(rho: float, voltage_v: float) -> tuple[float, str]:
     if rho == 0:
-        return 100e-15 * voltage_v**2, f"linear slope of the ZigZag converter, 100 V² fJ per bit at V = {voltage_v:g}, 28 nm"
+        return (
+            100e-15 * voltage_v**2,
+            f"linear slope of the ZigZag converter, 100 V² fJ per bit at V = {voltage_v:g}, 28 nm",
+        )
     if rho == 1:
-        return price("adc-zigzag-28nm").energy_j((1,), voltage_v), f"the ZigZag converter at 1 bit, V = {voltage_v:g}, 28 nm"
+        return price("adc-zigzag-28nm").energy_j(
+            (1,), voltage_v
+        ), f"the ZigZag converter at 1 bit, V = {voltage_v:g}, 28 nm"
     return 12 * THERMAL_J, "12 kT: kT/C noise set equal to quantisation noise, 300 K"
 
 
 def reliability_price_to_cost(lam_nat_per_j: float, law: ReliabilityLaw) -> float:
     """The training cost c, in nats, of this law: λ e0 ρ for ρ > 0, λ e_bit / ln 2 at ρ = 0.
 
-    With it C_ρ(σ) = c ((s/σ)^ρ − 1)/ρ (−c ln(σ/s) at ρ = 0) has the slope of λ E(σ) in σ; constants are dropped.
-    The bill clips E at ρ = 0 where σ > s; training does not.
+    With it C_ρ(σ) = c ((s/σ)^ρ − 1)/ρ (−c ln(σ/s) at ρ = 0) has the slope of λ E(σ) in σ; constants
+    are dropped. The bill clips E at ρ = 0 where σ > s; training does not.
     """
     _check_not_negative("lam_nat_per_j", lam_nat_per_j)
     return lam_nat_per_j * law.scale_j * (law.rho if law.rho > 0 else 1 / math.log(2))

@@ -1,4 +1,6 @@
-"""Prices at another node and voltage: E_Y/E_X = (a_Y V_Y² + b_Y V_Y + c_Y)/(a_X V_X² + b_X V_X + c_X), Stillmaker and Baas 2017."""
+"""Prices at another node and voltage: E_Y/E_X = (a_Y V_Y² + b_Y V_Y + c_Y)/(a_X V_X² + b_X V_X +
+c_X), Stillmaker and Baas 2017.
+"""
 
 from dataclasses import replace
 from importlib import resources
@@ -14,7 +16,9 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Polynomial(Settings):
-    """Energy of one node against its supply voltage, in arbitrary units: a V² + b V + c, right of the parabola's vertex."""
+    """Energy of one node against its supply voltage, in arbitrary units: a V² + b V + c, right of
+    the parabola's vertex.
+    """
 
     a: Positive
     b: float
@@ -39,18 +43,24 @@ class _NodeFile(Settings):
 def _read() -> _NodeFile:
     with resources.as_file(_NODES) as path:
         table = read_toml(path)
-        return _NodeFile.from_table({**table, "nodes": {name: Polynomial(**each) for name, each in table["nodes"].items()}}, str(path))
+        return _NodeFile.from_table(
+            {**table, "nodes": {name: Polynomial(**each) for name, each in table["nodes"].items()}},
+            str(path),
+        )
 
 
 _FILE = _read()
-NODES: dict[float, Polynomial] = {float(name): polynomial for name, polynomial in _FILE.nodes.items()}
+NODES: dict[float, Polynomial] = {
+    float(name): polynomial for name, polynomial in _FILE.nodes.items()
+}
 """The polynomials, keyed by node in nm."""
 
 
 class Scaling(Settings):
     """The node (nm) and the supply voltage (V) that digital logic and SRAM are scaled to.
 
-    Raises SettingError for a node without a polynomial, with the nearest that has one, and for a voltage below the polynomial's vertex.
+    Raises SettingError for a node without a polynomial, with the nearest that has one, and for a
+    voltage below the polynomial's vertex.
     """
 
     node_nm: Positive
@@ -61,11 +71,15 @@ class Scaling(Settings):
         if self.node_nm not in NODES:
             near = min(NODES, key=lambda node: abs(node - self.node_nm))
             listed = ", ".join(f"{node:g}" for node in NODES)
-            raise SettingError(f"'node_nm' = {self.node_nm:g}: no polynomial of that node: did you mean {near:g}? valid: {listed}")
+            raise SettingError(
+                f"'node_nm' = {self.node_nm:g}: no polynomial of that node: did you mean {near:g}? "
+                f"valid: {listed}"
+            )
         least_v = NODES[self.node_nm].least_voltage_v
         if self.voltage_v <= least_v:
             raise SettingError(
-                f"'voltage_v' = {self.voltage_v:g}: should be above {least_v:.3g} V, where the polynomial of {self.node_nm:g} nm turns"
+                f"'voltage_v' = {self.voltage_v:g}: should be above {least_v:.3g} V, where the "
+                f"polynomial of {self.node_nm:g} nm turns"
             )
         return self
 
@@ -81,12 +95,16 @@ def energy_ratio(scaling: Scaling, node_nm: float, voltage_v: float) -> float:
 
 
 def scaled(price: Price, scaling: Scaling) -> Price:
-    """The price at the node and voltage of `scaling`; as it is, with a note, where by its nature it does not scale.
+    """The price at the node and voltage of `scaling`; as it is, with a note, where by its nature it
+    does not scale.
 
     Raises SettingError for a figure that does not go together with scaled ones.
     """
     if price.scaling == "refused":
-        raise SettingError(f"price '{price.name}' {_why_refused(price)}: choose another one, or leave out 'scaling'")
+        raise SettingError(
+            f"price '{price.name}' {_why_refused(price)}: choose another one, or leave out "
+            f"'scaling'"
+        )
     if price.scaling == "none":
         note = f"not scaled to {scaling.words}" if price.node_nm else ""
         return replace(price, note="; ".join(filter(None, (price.note, note))))

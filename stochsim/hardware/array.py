@@ -15,16 +15,19 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 
 
 class Converter(Settings):
-    """The converter at the foot of every column, one per slice: resolution, range, spread and noise, in its own steps (LSB).
+    """The converter at the foot of every column, one per slice: resolution, range, spread and
+    noise, in its own steps (LSB).
 
-    `range`: "full" takes every partial sum that the array can give (a step of 1 where the resolution allows), "fixed" reaches `range_max`
-    (in units of one cell step × one input digit), both in differential columns from minus that to one step below it; "calibrated" is set
-    on data so that at most a share of `clip_share` of the partial sums clips.
-    `cycles` is how many clock cycles a conversion takes: it sets latency, not joules.
-    `sigma_lsb` is thermal noise, fresh at every conversion. Drawn once per chip: `offset_sigma_lsb` (of each converter's zero) and
-    `gain_sigma` (of each converter's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges; `dnl_lsb` gives the width error of each
-    of the 2^bits - 2 inner codes instead. `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh at
-    every conversion.
+    `range`: "full" takes every partial sum that the array can give (a step of 1 where the
+    resolution allows), "fixed" reaches `range_max` (in units of one cell step × one input digit),
+    both in differential columns from minus that to one step below it; "calibrated" is set on data
+    so that at most a share of `clip_share` of the partial sums clips. `cycles` is how many clock
+    cycles a conversion takes: it sets latency, not joules. `sigma_lsb` is thermal noise, fresh at
+    every conversion. Drawn once per chip: `offset_sigma_lsb` (of each converter's zero) and
+    `gain_sigma` (of each converter's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges;
+    `dnl_lsb` gives the width error of each of the 2^bits - 2 inner codes instead.
+    `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh
+    at every conversion.
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
@@ -43,49 +46,72 @@ class Converter(Settings):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if (self.range == "fixed") != (self.range_max is not None):
-            raise SettingError(f"'range_max' = {self.range_max!r}: belongs to range = 'fixed', and only there; 'range' is '{self.range}'")
-        if self.range != "calibrated" and self.clip_share != type(self).model_fields["clip_share"].default:
             raise SettingError(
-                f"'clip_share' = {self.clip_share:g}: belongs to range = 'calibrated', and only there; 'range' is '{self.range}'"
+                f"'range_max' = {self.range_max!r}: belongs to range = 'fixed', and only there; "
+                f"'range' is '{self.range}'"
+            )
+        if (
+            self.range != "calibrated"
+            and self.clip_share != type(self).model_fields["clip_share"].default
+        ):
+            raise SettingError(
+                f"'clip_share' = {self.clip_share:g}: belongs to range = 'calibrated', and only "
+                f"there; 'range' is '{self.range}'"
             )
         if self.reference_columns != 1 and self.reference_sigma_lsb == 0:
             raise SettingError(
-                f"'reference_columns' = {self.reference_columns}: share the noise 'reference_sigma_lsb', which is 0; valid: 1"
+                f"'reference_columns' = {self.reference_columns}: share the noise "
+                f"'reference_sigma_lsb', which is 0; valid: 1"
             )
         levels = 2**self.bits
-        for name, values, length in (("inl_lsb", self.inl_lsb, levels - 1), ("dnl_lsb", self.dnl_lsb, levels - 2)):
+        for name, values, length in (
+            ("inl_lsb", self.inl_lsb, levels - 1),
+            ("dnl_lsb", self.dnl_lsb, levels - 2),
+        ):
             if values and len(values) != length:
-                raise SettingError(f"'{name}' has {len(values)} values: a converter of {self.bits} bits needs {length}")
+                raise SettingError(
+                    f"'{name}' has {len(values)} values: a converter of {self.bits} bits needs "
+                    f"{length}"
+                )
         if self.inl_lsb and self.dnl_lsb:
             raise SettingError("'inl_lsb' and 'dnl_lsb' describe the same edges: give one of them")
         shift = self.edge_shift_lsb
         if any(1 + after - before <= 0 for before, after in itertools.pairwise(shift)):
-            raise SettingError("'inl_lsb' or 'dnl_lsb': edges must stay in ascending order, so no code may lose its whole width")
+            raise SettingError(
+                "'inl_lsb' or 'dnl_lsb': edges must stay in ascending order, so no code may lose "
+                "its whole width"
+            )
         return self
 
     @property
     def edge_shift_lsb(self) -> tuple[float, ...]:
-        """How far each edge between neighbouring codes lies from its ideal place, in LSB; empty for an ideal converter."""
+        """How far each edge between neighbouring codes lies from its ideal place, in LSB; empty for
+        an ideal converter.
+        """
         if self.dnl_lsb:
             return tuple(math.fsum(self.dnl_lsb[:k]) for k in range(len(self.dnl_lsb) + 1))
         return self.inl_lsb
 
     @property
     def spreads(self) -> bool:
-        """Whether columns differ, or share a reference, so that partial sums are placed on a fine grid of positions."""
+        """Whether columns differ, or share a reference, so that partial sums are placed on a fine
+        grid of positions.
+        """
         return self.offset_sigma_lsb > 0 or self.gain_sigma > 0 or self.reference_sigma_lsb > 0
 
 
 class Cells(Settings):
     """What the cells hold and how they are read.
 
-    Drawn once per chip: the programming error and drift of `device` after `age_s` seconds (None: the first time its source has), where
-    `drift_compensation` scales the array back to its mean; cells stuck at 0 or at full conductance at the given rates; the wire resistance
-    `wire_ohm` per segment (to first order). A device of your own, device = "measured", is the text of a CSV file in `device_csv`, or in a
-    chip's TOML file the name of the CSV file.
-    Fresh at every read: `read_sigma` (standard deviation of one cell's current, in cell steps per input digit), the device's own read
-    noise, and shot-like noise of `shot_sigma` × √(current in cell steps). `read_noise`: "lumped" draws it once per conversion, with the
-    variance summed over the cells (exact for independent Gaussians); "explicit" draws it for every cell, slowly, to check that.
+    Drawn once per chip: the programming error and drift of `device` after `age_s` seconds (None:
+    the first time its source has), where `drift_compensation` scales the array back to its mean;
+    cells stuck at 0 or at full conductance at the given rates; the wire resistance `wire_ohm` per
+    segment (to first order). A device of your own, device = "measured", is the text of a CSV file
+    in `device_csv`, or in a chip's TOML file the name of the CSV file. Fresh at every read:
+    `read_sigma` (standard deviation of one cell's current, in cell steps per input digit), the
+    device's own read noise, and shot-like noise of `shot_sigma` × √(current in cell steps).
+    `read_noise`: "lumped" draws it once per conversion, with the variance summed over the cells
+    (exact for independent Gaussians); "explicit" draws it for every cell, slowly, to check that.
     """
 
     device: str = "ideal"
@@ -103,44 +129,76 @@ class Cells(Settings):
     def _parts_agree(self) -> Self:
         names = (*devices(), "measured")
         if self.device not in names:
-            raise SettingError(f"'device' = '{self.device}' is unknown: {nearest(self.device, names)}")
+            raise SettingError(
+                f"'device' = '{self.device}' is unknown: {nearest(self.device, names)}"
+            )
         if (self.device == "measured") != bool(self.device_csv):
-            raise SettingError(f"'device_csv': belongs to device = 'measured', and only there; 'device' is '{self.device}'")
+            raise SettingError(
+                f"'device_csv': belongs to device = 'measured', and only there; 'device' is "
+                f"'{self.device}'"
+            )
         if self.stuck_at_0_rate + self.stuck_at_1_rate > 1:
             raise SettingError(
-                f"'stuck_at_0_rate' + 'stuck_at_1_rate' = {self.stuck_at_0_rate + self.stuck_at_1_rate:g}: should be at most 1"
+                f"'stuck_at_0_rate' + 'stuck_at_1_rate' = "
+                f"{self.stuck_at_0_rate + self.stuck_at_1_rate:g}: should be at most 1"
             )
         chosen = self.memory_device
         if self.age_s is not None:
             (chosen or device("ideal")).age(self.age_s)
         if self.drift_compensation and (chosen is None or chosen.drift is None):
             raise SettingError(f"'drift_compensation' = True: '{self.device}' does not drift")
-        if self.drift_compensation and chosen is not None and chosen.drift is not None and chosen.age(self.age_s) <= chosen.drift.t0_s:
+        if (
+            self.drift_compensation
+            and chosen is not None
+            and chosen.drift is not None
+            and chosen.age(self.age_s) <= chosen.drift.t0_s
+        ):
             starts, age_s = chosen.drift.t0_s, chosen.age(self.age_s)
-            raise SettingError(f"'drift_compensation' = True: nothing has drifted at 'age_s' = {age_s:g}; valid: ages above {starts:g} s")
-        noisy = self.read_sigma > 0 or self.shot_sigma > 0 or (chosen is not None and chosen.read is not None)
+            raise SettingError(
+                f"'drift_compensation' = True: nothing has drifted at 'age_s' = {age_s:g}; valid: "
+                f"ages above {starts:g} s"
+            )
+        noisy = (
+            self.read_sigma > 0
+            or self.shot_sigma > 0
+            or (chosen is not None and chosen.read is not None)
+        )
         if self.read_noise == "explicit" and not noisy:
-            raise SettingError("'read_noise' = 'explicit': neither 'read_sigma', 'shot_sigma' nor 'device' has any; valid: 'lumped'")
+            raise SettingError(
+                "'read_noise' = 'explicit': neither 'read_sigma', 'shot_sigma' nor 'device' has "
+                "any; valid: 'lumped'"
+            )
         return self
 
     @property
     def memory_device(self) -> Device | None:
-        """The Device that the cells are made of; None where they hold their codes exactly. Raises SettingError for a bad `device_csv`."""
+        """The Device that the cells are made of; None where they hold their codes exactly.
+
+        Raises SettingError for a bad `device_csv`.
+        """
         if self.device == "ideal" and self.wire_ohm == 0:
             return None
-        return read_device_text(self.device_csv, "device_csv") if self.device == "measured" else device(self.device)
+        return (
+            read_device_text(self.device_csv, "device_csv")
+            if self.device == "measured"
+            else device(self.device)
+        )
 
 
 class Array(Settings):
-    """Rows × columns of cells with a converter per column and slice; partial sums are shifted and added digitally.
+    """Rows × columns of cells with a converter per column and slice; partial sums are shifted and
+    added digitally.
 
-    Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of `cycle_bits` bits, the inputs of a layer into
-    tiles of `rows` rows and its neurons into tiles of `columns` columns, each with wires and input converters of its own; where neither
-    counts, any other number than the default is refused. `signs`: "offset" stores weights shifted to unsigned codes,
-    "differential" stores magnitudes in pairs of columns whose currents are subtracted before the converter.
-    `columns_per_converter` neighbours share one converter, which takes their sums in turn: as many conversions, so as many joules, but the
-    latency of one column after the other. `reads_per_programming` is how many reads the cells serve before they are programmed again; the
-    joules of programming are spread over them. It belongs to a price of programming, prices.program, and only there.
+    Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of
+    `cycle_bits` bits, the inputs of a layer into tiles of `rows` rows and its neurons into tiles of
+    `columns` columns, each with wires and input converters of its own; where neither counts, any
+    other number than the default is refused. `signs`: "offset" stores weights shifted to unsigned
+    codes, "differential" stores magnitudes in pairs of columns whose currents are subtracted before
+    the converter. `columns_per_converter` neighbours share one converter, which takes their sums in
+    turn: as many conversions, so as many joules, but the latency of one column after the other.
+    `reads_per_programming` is how many reads the cells serve before they are programmed again; the
+    joules of programming are spread over them. It belongs to a price of programming,
+    prices.program, and only there.
     """
 
     rows: Annotated[int, Field(ge=1, le=65536)] = 128
@@ -157,29 +215,48 @@ class Array(Settings):
     def _parts_agree(self) -> Self:
         if self.columns_per_converter > self.columns:
             raise SettingError(
-                f"'columns_per_converter' = {self.columns_per_converter}: should be at most {self.columns}, the array's 'columns'"
+                f"'columns_per_converter' = {self.columns_per_converter}: should be at most "
+                f"{self.columns}, the array's 'columns'"
             )
         if self.signs == "differential" and self.converter.bits < 2:
-            raise SettingError("'converter.bits' = 1: differential columns need a sign, so at least 2 bits")
-        if self.cells.read_noise == "explicit" and self.cells.shot_sigma > 0 and self.cycle_bits > 1:
-            raise SettingError("'cells.read_noise' = 'explicit' draws shot-like noise for digits of 0 and 1 only: valid: cycle_bits = 1")
+            raise SettingError(
+                "'converter.bits' = 1: differential columns need a sign, so at least 2 bits"
+            )
+        if (
+            self.cells.read_noise == "explicit"
+            and self.cells.shot_sigma > 0
+            and self.cycle_bits > 1
+        ):
+            raise SettingError(
+                "'cells.read_noise' = 'explicit' draws shot-like noise for digits of 0 and 1 only: "
+                "valid: cycle_bits = 1"
+            )
         return self
 
     def check_widths(self, weight_bits: int, input_bits: int) -> None:
         """Raises SettingError where cells or cycles are wider than what they hold."""
         if self.cell_bits > self.magnitude_bits(weight_bits):
-            held = f"{weight_bits}-bit weights" + (" (a sign and a magnitude)" if self.signs == "differential" and weight_bits > 1 else "")
+            held = f"{weight_bits}-bit weights" + (
+                " (a sign and a magnitude)"
+                if self.signs == "differential" and weight_bits > 1
+                else ""
+            )
             least = self.cell_bits + (self.signs == "differential")
             most = self.magnitude_bits(weight_bits)
             room = f"at most {most}, or 'precision.weight_bits' of {least} or more"
-            raise SettingError(f"'array.cell_bits' = {self.cell_bits}: more than {held} have; {room}")
+            raise SettingError(
+                f"'array.cell_bits' = {self.cell_bits}: more than {held} have; {room}"
+            )
         if self.cycle_bits > input_bits:
             raise SettingError(
-                f"'array.cycle_bits' = {self.cycle_bits}: more than the {input_bits} bits of the inputs; at most {input_bits}"
+                f"'array.cycle_bits' = {self.cycle_bits}: more than the {input_bits} bits of the "
+                f"inputs; at most {input_bits}"
             )
 
     def magnitude_bits(self, weight_bits: int) -> int:
-        """Bits that the cells of one weight hold: all of them as offset, one less for the magnitudes of a differential pair."""
+        """Bits that the cells of one weight hold: all of them as offset, one less for the
+        magnitudes of a differential pair.
+        """
         return max(1, weight_bits - 1) if self.signs == "differential" else weight_bits
 
     def slices(self, weight_bits: int) -> int:

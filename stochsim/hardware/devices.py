@@ -1,7 +1,9 @@
-"""Memory devices: how far a cell's conductance lies from its target, how it drifts, and how it fluctuates, by published fits.
+"""Memory devices: how far a cell's conductance lies from its target, how it drifts, and how it
+fluctuates, by published fits.
 
-Every Device names its source, and every tag says how that was verified ("src": read in the source or in its published code; "calc":
-arithmetic on such figures). Conductances in microsiemens; r = g/g_max; t is the cell's age, seconds since it was programmed.
+Every Device names its source, and every tag says how that was verified ("src": read in the source
+or in its published code; "calc": arithmetic on such figures). Conductances in microsiemens; r =
+g/g_max; t is the cell's age, seconds since it was programmed.
 """
 
 import math
@@ -17,12 +19,15 @@ Law = Callable[[np.ndarray, float], np.ndarray]
 """(conductance or r, age in s) -> array of the same shape."""
 
 DAY_S = 86400.0
-_SMALLEST_R = 1e-7  # the logarithm's argument where a cell is empty; every law of log r is clipped long before it
+# the logarithm's argument where a cell is empty; every law of log r is clipped long before it
+_SMALLEST_R = 1e-7
 
 
 @dataclass(frozen=True)
 class Drift:
-    """g(t) = g (t/t0)^-ν for t > t0, ν = |N(mean(r), sd(r))| drawn once per cell; `exponent`: r -> (mean, sd)."""
+    """g(t) = g (t/t0)^-ν for t > t0, ν = |N(mean(r), sd(r))| drawn once per cell; `exponent`: r ->
+    (mean, sd).
+    """
 
     t0_s: float
     exponent: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -30,9 +35,11 @@ class Drift:
 
 @dataclass(frozen=True)
 class Device:
-    """One kind of memory cell: its range of conductances and its errors, with the source of the figures.
+    """One kind of memory cell: its range of conductances and its errors, with the source of the
+    figures.
 
-    `ages_s`: the ages for which the source says anything, None where it has no law of time; `default_age_s` is taken where no age is given.
+    `ages_s`: the ages for which the source says anything, None where it has no law of time;
+    `default_age_s` is taken where no age is given.
     """
 
     name: str
@@ -47,7 +54,9 @@ class Device:
     programming: Law | None = field(default=None, repr=False)
     """(target in µS, age) -> σ in µS; None: no error."""
     drift: Drift | None = field(default=None, repr=False)
-    read: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = field(default=None, repr=False)
+    read: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = field(
+        default=None, repr=False
+    )
     """(conductance now, as programmed, age) -> σ of one read, all in µS; None: no read noise."""
     mean: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     """target in µS -> mean programmed conductance in µS; None: the target."""
@@ -55,44 +64,73 @@ class Device:
     def age(self, age_s: float | None = None) -> float:
         """The age in seconds that is used, `default_age_s` for None.
 
-        Raises SettingError outside `ages_s`, and for any age where the source has no law of time: it would silently do nothing.
+        Raises SettingError outside `ages_s`, and for any age where the source has no law of time:
+        it would silently do nothing.
         """
         if age_s is None:
             return self.default_age_s
         if self.ages_s is None:
-            raise SettingError(f"'age_s' = {age_s!r}: {self.name} has no published law of time; leave it out")
+            raise SettingError(
+                f"'age_s' = {age_s!r}: {self.name} has no published law of time; leave it out"
+            )
         low, high = self.ages_s
         if not (low <= age_s <= high and math.isfinite(age_s)):
-            raise SettingError(f"'age_s' = {age_s!r}: {self.name} is published for {low:g} to {high:g} s")
+            raise SettingError(
+                f"'age_s' = {age_s!r}: {self.name} is published for {low:g} to {high:g} s"
+            )
         return float(age_s)
 
     def programming_sigma_us(self, target_us: np.ndarray, age_s: float | None = None) -> np.ndarray:
-        """σ in µS of the conductance about its mean, any shape; never negative. Raises SettingError for a target outside the range."""
-        target, age = self._checked(target_us), self.age(age_s)
-        return np.zeros_like(target) if self.programming is None else np.maximum(self.programming(target, age), 0.0)
+        """σ in µS of the conductance about its mean, any shape; never negative.
 
-    def programmed_us(self, target_us: np.ndarray, generator: np.random.Generator, age_s: float | None = None) -> np.ndarray:
-        """Conductances in µS as programmed: mean + σ ξ, one ξ per cell, none below 0. Raises SettingError as programming_sigma_us."""
+        Raises SettingError for a target outside the range.
+        """
+        target, age = self._checked(target_us), self.age(age_s)
+        return (
+            np.zeros_like(target)
+            if self.programming is None
+            else np.maximum(self.programming(target, age), 0.0)
+        )
+
+    def programmed_us(
+        self, target_us: np.ndarray, generator: np.random.Generator, age_s: float | None = None
+    ) -> np.ndarray:
+        """Conductances in µS as programmed: mean + σ ξ, one ξ per cell, none below 0.
+
+        Raises SettingError as programming_sigma_us.
+        """
         sigma = self.programming_sigma_us(target_us, age_s)
         target = np.asarray(target_us, np.float64)
         mean = target if self.mean is None else self.mean(target)
         return np.maximum(mean + sigma * generator.standard_normal(target.shape), 0.0)
 
     def drifted_us(
-        self, g_us: np.ndarray, age_s: float | None, generator: np.random.Generator, target_us: np.ndarray | None = None
+        self,
+        g_us: np.ndarray,
+        age_s: float | None,
+        generator: np.random.Generator,
+        target_us: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Conductances in µS at this age, from those as programmed; ν follows the target (`g_us` where there is none)."""
+        """Conductances in µS at this age, from those as programmed; ν follows the target (`g_us`
+        where there is none).
+        """
         g, age = np.asarray(g_us, np.float64), self.age(age_s)
         if self.drift is None:
             return g
-        mean, sd = self.drift.exponent((g if target_us is None else np.asarray(target_us, np.float64)) / self.g_max_us)
+        mean, sd = self.drift.exponent(
+            (g if target_us is None else np.asarray(target_us, np.float64)) / self.g_max_us
+        )
         nu = np.abs(mean + sd * generator.standard_normal(g.shape))
         return g * max(age / self.drift.t0_s, 1.0) ** -nu
 
-    def read_sigma_us(self, g_us: np.ndarray, age_s: float | None = None, programmed_us: np.ndarray | None = None) -> np.ndarray:
-        """σ in µS of a single read of cells that now stand at `g_us`, any shape; `programmed_us` (`g_us` where None) is before drift.
+    def read_sigma_us(
+        self, g_us: np.ndarray, age_s: float | None = None, programmed_us: np.ndarray | None = None
+    ) -> np.ndarray:
+        """σ in µS of a single read of cells that now stand at `g_us`, any shape; `programmed_us`
+        (`g_us` where None) is before drift.
 
-        A published 1/f noise is taken as fresh at every read, with its whole power up to this age; in truth part of it is slower.
+        A published 1/f noise is taken as fresh at every read, with its whole power up to this age;
+        in truth part of it is slower.
         """
         g, age = np.asarray(g_us, np.float64), self.age(age_s)
         before = g if programmed_us is None else np.asarray(programmed_us, np.float64)
@@ -104,7 +142,10 @@ class Device:
         outside = ~((target >= self.g_min_us - slack) & (target <= self.g_max_us + slack))
         if outside.any():
             value = float(target[outside].flat[0])
-            raise SettingError(f"'target_us' = {value!r}: outside {self.g_min_us:g} to {self.g_max_us:g} µS, the range of {self.name}")
+            raise SettingError(
+                f"'target_us' = {value!r}: outside {self.g_min_us:g} to {self.g_max_us:g} µS, the "
+                f"range of {self.name}"
+            )
         return target
 
 
@@ -124,7 +165,9 @@ def _growth(age_s: float, read_s: float) -> float:
 
 
 def _nandakumar_exponent(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return _log_clipped(r, -0.0155, 0.0244, 0.049, 0.1), _log_clipped(r, -0.0125, -0.0059, 0.008, 0.045)
+    return _log_clipped(r, -0.0155, 0.0244, 0.049, 0.1), _log_clipped(
+        r, -0.0125, -0.0059, 0.008, 0.045
+    )
 
 
 def _nandakumar_read(g: np.ndarray, programmed: np.ndarray, age_s: float) -> np.ndarray:
@@ -133,33 +176,55 @@ def _nandakumar_read(g: np.ndarray, programmed: np.ndarray, age_s: float) -> np.
 
 
 def _hermes_mean_exponent(r: np.ndarray) -> np.ndarray:
-    return np.where(r < 0.0945, _log_clipped(r, -0.0387, -0.0182, 0.072, 0.13), _powers(r, 0.0736, -0.0126, -0.0436))
+    return np.where(
+        r < 0.0945,
+        _log_clipped(r, -0.0387, -0.0182, 0.072, 0.13),
+        _powers(r, 0.0736, -0.0126, -0.0436),
+    )
 
 
 def _hermes_1_exponent(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    sd = np.where(r < 0.3039, _log_clipped(r, -0.0120, -0.0023, 0.0124, 0.04), _powers(r, 0.0104, 0.0116, -0.0165))
+    sd = np.where(
+        r < 0.3039,
+        _log_clipped(r, -0.0120, -0.0023, 0.0124, 0.04),
+        _powers(r, 0.0104, 0.0116, -0.0165),
+    )
     return _hermes_mean_exponent(r), np.maximum(sd, 0.0)
 
 
 def _hermes_2_exponent(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    sd = np.where(r < 0.3055, _log_clipped(r, -0.0117, -0.0057, 0.0091, 0.04), _powers(r, 0.0073, 0.0093, -0.0118))
+    sd = np.where(
+        r < 0.3055,
+        _log_clipped(r, -0.0117, -0.0057, 0.0091, 0.04),
+        _powers(r, 0.0073, 0.0093, -0.0118),
+    )
     return _hermes_mean_exponent(r), np.maximum(sd, 0.0)
 
 
 def _hermes_1_read(g: np.ndarray, programmed: np.ndarray, age_s: float) -> np.ndarray:
     r = programmed / 10.35
-    relative = np.where(r < 0.1591, _log_clipped(r, -0.0078, 0.0038, 0.0179, 0.04), _powers(r, 0.0088, 0.0768, -0.1352, 0.0664))
+    relative = np.where(
+        r < 0.1591,
+        _log_clipped(r, -0.0078, 0.0038, 0.0179, 0.04),
+        _powers(r, 0.0088, 0.0768, -0.1352, 0.0664),
+    )
     return g * relative * _growth(age_s, 512e-9)
 
 
 def _hermes_2_read(g: np.ndarray, programmed: np.ndarray, age_s: float) -> np.ndarray:
     r = programmed / 20.7
-    relative = np.where(r < 0.16, _log_clipped(r, -0.0117, -0.0069, 0.015, 0.04), _powers(r, 0.0123, 0.0211, -0.0280, 0.0069))
+    relative = np.where(
+        r < 0.16,
+        _log_clipped(r, -0.0117, -0.0069, 0.015, 0.04),
+        _powers(r, 0.0123, 0.0211, -0.0280, 0.0069),
+    )
     return g * relative * _growth(age_s, 512e-9)
 
 
 def _wan_programming(g: np.ndarray, age_s: float) -> np.ndarray:
-    """The two published ages; between them σ is interpolated linearly in log t, which is ours, not the source's."""
+    """The two published ages; between them σ is interpolated linearly in log t, which is ours, not
+    the source's.
+    """
     second = _powers(g / 40.0, 0.348, 16.030, -43.853, 45.393, -16.815)
     day = _powers(g / 40.0, 0.701, 22.086, -50.773, 47.095, -16.458)
     share = math.log(age_s) / math.log(DAY_S)
@@ -180,12 +245,21 @@ _HERMES = f"IBM HERMES project chip (Le Gallo et al. 2023), {_AIHWKIT}"
 _NO_TIME = "one age only: the source has no law of time and no read noise"
 
 _ALL = (
-    Device("ideal", 25.0, "no error", "definition", "engineering default", "25 µS matters to wire resistance alone"),
+    Device(
+        "ideal",
+        25.0,
+        "no error",
+        "definition",
+        "engineering default",
+        "25 µS matters to wire resistance alone",
+    ),
     Device(
         name="pcm-nandakumar",
         g_max_us=25.0,
-        formula="σ = .26348 + 1.9650 r − 1.1731 r² µS; g(t) = g (t/20 s)^−ν, ν ~ |N(clip(−.0155 ln r + .0244, .049, .1), "
-        "clip(−.0125 ln r − .0059, .008, .045))|; read g min(.0088/r^.65, .2) √ln((t + 250 ns)/500 ns)",
+        formula="σ = .26348 + 1.9650 r − 1.1731 r² µS; g(t) = g (t/20 s)^−ν, ν ~ |N(clip(−.0155 ln "
+        "r + .0244, .049, .1), "
+        "clip(−.0125 ln r − .0059, .008, .045))|; read g min(.0088/r^.65, .2) √ln((t + 250 ns)/500 "
+        "ns)",
         source=f"Nandakumar et al. 2019, {_AIHWKIT}",
         tag="src",
         note="the relative read noise follows r before drift; no drift before 20 s",
@@ -198,10 +272,12 @@ _ALL = (
     Device(
         name="pcm-hermes-2",
         g_max_us=20.7,
-        formula="σ = .16603 + 4.71806 r − 8.48101 r² + 4.68961 r³ µS; drift from 300 s; read time 512 ns",
+        formula="σ = .16603 + 4.71806 r − 8.48101 r² + 4.68961 r³ µS; drift from 300 s; read time "
+        "512 ns",
         source=_HERMES,
         tag="src",
-        note="two devices per cell, which drift as if at one conductance, as in the source; laws of ν and of read noise in pieces of r",
+        note="two devices per cell, which drift as if at one conductance, as in the source; laws "
+        "of ν and of read noise in pieces of r",
         default_age_s=300.0,
         ages_s=(0.0, math.inf),
         programming=lambda g, _: _powers(g / 20.7, 0.16603, 4.71806, -8.48101, 4.68961),
@@ -211,7 +287,8 @@ _ALL = (
     Device(
         name="pcm-hermes-1",
         g_max_us=10.35,
-        formula="σ = .15782 + 2.32444 r − 2.16311 r² + .68842 r³ µS; drift from 200 s; read time 512 ns",
+        formula="σ = .15782 + 2.32444 r − 2.16311 r² + .68842 r³ µS; drift from 200 s; read time "
+        "512 ns",
         source=_HERMES,
         tag="src",
         note="one device per cell; laws of ν and of read noise in pieces of r",
@@ -237,7 +314,8 @@ _ALL = (
         "1 day: .701 + 22.086 r − 50.773 r² + 47.095 r³ − 16.458 r⁴",
         source=f"Wan et al. 2022, {_AIHWKIT}",
         tag="src",
-        note="between 1 s and 1 day interpolated in log time (ours); read noise 1 % of g_max in every cell, as the source advises",
+        note="between 1 s and 1 day interpolated in log time (ours); read noise 1 % of g_max in "
+        "every cell, as the source advises",
         default_age_s=1.0,
         ages_s=(1.0, DAY_S),
         programming=_wan_programming,
@@ -266,10 +344,12 @@ _ALL = (
     Device(
         name="sonos",
         g_max_us=16.0,
-        formula="programming 19.88665 (1 − e^(−I/176.3115)) nA, read 12.58037 (1 − e^(−I/215.36557)) nA",
+        formula="programming 19.88665 (1 − e^(−I/176.3115)) nA, read 12.58037 (1 − "
+        "e^(−I/215.36557)) nA",
         source=f"Agrawal et al. 2022, 40 nm, {_CROSSSIM}",
         tag="src",
-        note="as programmed; the source's drift over days is not used. I = g · 0.1 V, from its 1,600 nA at 16 µS [calc]",
+        note="as programmed; the source's drift over days is not used. I = g · 0.1 V, from its "
+        "1,600 nA at 16 µS [calc]",
         programming=lambda g, _: _sonos_saturating(19.88665, 176.3115, g),
         read=lambda g, _, __: _sonos_saturating(12.58037, 215.36557, g),
     ),

@@ -1,8 +1,11 @@
-"""Chip files: TOML, one chip each, which may inherit from a preset or from another file; an error names file and line.
+"""Chip files: TOML, one chip each, which may inherit from a preset or from another file; an error
+names file and line.
 
-`inherits = "rram-array"` takes a preset, `inherits = "base.toml"` a file relative to the one that says so. Tables are merged key by key,
-the heir's first; `name` and `description` are each file's own; `sources` are appended. `without = ["array.cells.age_s", "memory"]` drops
-keys or sections of the base before the heir's own are merged. An heir that names another price does not inherit the parameters of the old.
+`inherits = "rram-array"` takes a preset, `inherits = "base.toml"` a file relative to the one that
+says so. Tables are merged key by key, the heir's first; `name` and `description` are each file's
+own; `sources` are appended. `without = ["array.cells.age_s", "memory"]` drops keys or sections of
+the base before the heir's own are merged. An heir that names another price does not inherit the
+parameters of the old.
 """
 
 import copy
@@ -81,10 +84,14 @@ class ChipFiles:
         return whole
 
     def located(self, error: SettingError) -> SettingError:
-        """The same error, each of its faults with the file and the line on which the offending key stands."""
+        """The same error, each of its faults with the file and the line on which the offending key
+        stands.
+        """
         if not error.faults:
             return SettingError(f"{self.files[0].path}: {error}")
-        return SettingError("; ".join(self._located(fault) for fault in error.faults), faults=error.faults)
+        return SettingError(
+            "; ".join(self._located(fault) for fault in error.faults), faults=error.faults
+        )
 
     def _located(self, fault: Fault) -> str:
         file, line = self._find(fault)
@@ -92,10 +99,23 @@ class ChipFiles:
         return f"{file.path}:{line}: {fault.full_text}{inherited}"
 
     def _find(self, fault: Fault) -> tuple[ChipFile, int]:
-        """The first file, the heir before its base, with a key that the fault is about; else with the innermost section around one."""
-        keys = [(*place, word) for place in fault.places for word in re.findall(r"'(\w+)'", fault.text)]  # as of a price's parameters
-        sections = [place[:length] for place in (*fault.places, fault.section) for length in range(len(place) - 1, 0, -1)]
-        return self._first(keys) or self._first(fault.places) or self._first([fault.section, *sections]) or (self.files[0], 1)
+        """The first file, the heir before its base, with a key that the fault is about; else with
+        the innermost section around one.
+        """
+        keys = [
+            (*place, word) for place in fault.places for word in re.findall(r"'(\w+)'", fault.text)
+        ]  # as of a price's parameters
+        sections = [
+            place[:length]
+            for place in (*fault.places, fault.section)
+            for length in range(len(place) - 1, 0, -1)
+        ]
+        return (
+            self._first(keys)
+            or self._first(fault.places)
+            or self._first([fault.section, *sections])
+            or (self.files[0], 1)
+        )
 
     def _first(self, places: Collection[Place]) -> tuple[ChipFile, int] | None:
         for file in self.files:
@@ -111,7 +131,8 @@ class ChipFiles:
 def read_chip_files(path: Path, fields: Collection[str]) -> ChipFiles:
     """Read a chip's file and those it inherits from; `fields` are the keys that a chip may have.
 
-    Raises SettingError with file and line for bad TOML, an unknown preset, a missing file, a loop, and a file without a name of its own.
+    Raises SettingError with file and line for bad TOML, an unknown preset, a missing file, a loop,
+    and a file without a name of its own.
     """
     files = [_read_one(path, fields)]
     while (base := _base_path(files)) is not None:
@@ -135,7 +156,11 @@ def _check_own_keys(file: ChipFile, fields: Collection[str]) -> None:
     """The keys that are not inherited: nothing further on would miss them, or know them."""
     own, known = ("name", INHERITS, WITHOUT), (*fields, INHERITS, WITHOUT)
     for key in file.table:
-        close = "" if key in known else next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.5)), "")
+        close = (
+            ""
+            if key in known
+            else next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.5)), "")
+        )
         if close in own:
             raise file.error((key,), f"unknown key '{key}': did you mean '{close}'?")
     if "name" not in file.table:
@@ -147,7 +172,9 @@ def _check_without(file: ChipFile) -> None:
     if dropped is None:
         return
     if not (isinstance(dropped, list) and all(isinstance(name, str) and name for name in dropped)):
-        raise file.error((WITHOUT,), f"'{WITHOUT}' = {dropped!r}: should be a list of names of sections or keys")
+        raise file.error(
+            (WITHOUT,), f"'{WITHOUT}' = {dropped!r}: should be a list of names of sections or keys"
+        )
     if INHERITS not in file.table:
         raise file.error((WITHOUT,), f"'{WITHOUT}' belongs to '{INHERITS}', which is not given")
     if own := sorted({"name", "description"} & set(dropped)):
@@ -160,7 +187,10 @@ def _base_path(files: list[ChipFile]) -> Path | None:
     if INHERITS not in heir.table:
         return None
     name = heir.table[INHERITS]
-    said, chain = f"'{INHERITS}' = {name!r}", " -> ".join([*(file.label for file in files), str(name)])
+    said, chain = (
+        f"'{INHERITS}' = {name!r}",
+        " -> ".join([*(file.label for file in files), str(name)]),
+    )
     if not isinstance(name, str):
         raise heir.error((INHERITS,), f'{said}: should be a preset\'s name or a file "NAME.toml"')
     path = heir.path.parent / name if name.endswith(".toml") else PRESETS / f"{name}.toml"
@@ -169,8 +199,14 @@ def _base_path(files: list[ChipFile]) -> Path | None:
     if not name.endswith(".toml") and name not in presets():
         raise heir.error((INHERITS,), f"{said} is no preset: {nearest(name, presets())} ({chain})")
     if not path.is_file():
-        beside = sorted(other.name for other in heir.path.parent.glob("*.toml") if other != heir.path)
-        raise heir.error((INHERITS,), f"{said}: no such file; {nearest(name, beside) if beside else 'none lies beside it'} ({chain})")
+        beside = sorted(
+            other.name for other in heir.path.parent.glob("*.toml") if other != heir.path
+        )
+        raise heir.error(
+            (INHERITS,),
+            f"{said}: no such file; {nearest(name, beside) if beside else 'none lies beside it'} "
+            f"({chain})",
+        )
     return path
 
 
@@ -186,30 +222,50 @@ def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Both tables as one, key by key, those of `own` first; the base's sources come before its own, each once."""
+    """Both tables as one, key by key, those of `own` first; the base's sources come before its own,
+    each once.
+    """
     whole = _joined(_with_parameters_kept(base, own), own)
     both = [table.get("sources", []) for table in (base, own)]
     if all(isinstance(sources, list) for sources in both):
-        whole["sources"] = [source for i, source in enumerate(both[0] + both[1]) if source not in (both[0] + both[1])[:i]]
+        whole["sources"] = [
+            source
+            for i, source in enumerate(both[0] + both[1])
+            if source not in (both[0] + both[1])[:i]
+        ]
     return whole
 
 
 def _with_parameters_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """A base's table without the parameters of prices that `own` replaces by others."""
     before, after = base.get("prices"), own.get("prices")
-    if not (isinstance(before, dict) and isinstance(after, dict) and isinstance(before.get("parameters"), dict)):
+    if not (
+        isinstance(before, dict)
+        and isinstance(after, dict)
+        and isinstance(before.get("parameters"), dict)
+    ):
         return base
-    kept = {kind: values for kind, values in before["parameters"].items() if after.get(kind) in (None, before.get(kind))}
+    kept = {
+        kind: values
+        for kind, values in before["parameters"].items()
+        if after.get(kind) in (None, before.get(kind))
+    }
     return {**base, "prices": {**before, "parameters": kept}}
 
 
 def _joined(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    both = {key: _joined(base[key], own[key]) for key in own if isinstance(base.get(key), dict) and isinstance(own[key], dict)}
+    both = {
+        key: _joined(base[key], own[key])
+        for key in own
+        if isinstance(base.get(key), dict) and isinstance(own[key], dict)
+    }
     return {**base, **own, **both}
 
 
 def _without(table: dict[str, Any], file: ChipFile) -> dict[str, Any]:
-    """A copy of a base's table less what `file` drops; raises SettingError for what the base does not have."""
+    """A copy of a base's table less what `file` drops; raises SettingError for what the base does
+    not have.
+    """
     table = copy.deepcopy(table)
     for place in file.dropped:
         *sections, last = place
@@ -219,7 +275,9 @@ def _without(table: dict[str, Any], file: ChipFile) -> dict[str, Any]:
         if not (isinstance(inner, dict) and last in inner):
             choices = list(_places(table))
             raise file.error(
-                (WITHOUT,), f"'{WITHOUT}' names '{'.'.join(place)}', which its base does not have: {nearest('.'.join(place), choices)}"
+                (WITHOUT,),
+                f"'{WITHOUT}' names '{'.'.join(place)}', which its base does not have: "
+                f"{nearest('.'.join(place), choices)}",
             )
         del inner[last]
     return table

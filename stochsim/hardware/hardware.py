@@ -5,7 +5,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stochsim.energy import PRICES, Energy, Operations, Price, ReliabilityLaw, price, price_operations, reliability_law
+from stochsim.energy import (
+    PRICES,
+    Energy,
+    Operations,
+    Price,
+    ReliabilityLaw,
+    price,
+    price_operations,
+    reliability_law,
+)
 from stochsim.hardware.array import Array
 from stochsim.hardware.files import ChipFiles, preset_path, read_chip_files
 from stochsim.hardware.idle import check_nothing_idle, free_prices
@@ -16,11 +25,14 @@ from stochsim.settings import SettingError, Settings, write_toml
 
 
 class Hardware(Settings):
-    """A chip: bits, noise, prices and the price of reliability. Raises SettingError that names every field which breaks a rule.
+    """A chip: bits, noise, prices and the price of reliability.
 
-    `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x + ⌈log2 inputs⌉, which no sum exceeds;
-    narrower ones saturate at every addition, or wrap. `array` is an analog array in front of the neurons, None a digital product.
-    A knob that would move neither the output nor the bill is refused.
+    Raises SettingError that names every field which breaks a rule.
+
+    `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x
+    + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
+    `array` is an analog array in front of the neurons, None a digital product. A knob that would
+    move neither the output nor the bill is refused.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -44,7 +56,8 @@ class Hardware(Settings):
         self._check_programming()
         if self.timing.leakage_w > 0 and self.prices.leakage != "leakage-none":
             raise SettingError(
-                f"'timing.leakage_w' = {self.timing.leakage_w:g} beside 'prices.leakage' = '{self.prices.leakage}': one of both"
+                f"'timing.leakage_w' = {self.timing.leakage_w:g} beside 'prices.leakage' = "
+                f"'{self.prices.leakage}': one of both"
             )
         check_nothing_idle(self)
         return self
@@ -52,27 +65,49 @@ class Hardware(Settings):
     def _check_array(self, array: Array) -> None:
         array.check_widths(self.precision.weight_bits, self.precision.input_bits)
         if self.memory.weight_error_rates[1] > 0:
-            raise SettingError("'memory.weight_read_errors': the weights of an array stay in its cells; valid: 'memory.weight_errors'")
+            raise SettingError(
+                "'memory.weight_read_errors': the weights of an array stay in its cells; valid: "
+                "'memory.weight_errors'"
+            )
         if self.noise.weight_noise == "explicit":
-            raise SettingError("'noise.weight_noise' = 'explicit': an array has its own, 'array.cells.read_noise'")
+            raise SettingError(
+                "'noise.weight_noise' = 'explicit': an array has its own, 'array.cells.read_noise'"
+            )
         usual = Timing().multipliers
         if self.timing.multipliers != usual:
-            raise SettingError(f"'timing.multipliers' = {self.timing.multipliers}: an array multiplies in its columns; leave it at {usual}")
+            raise SettingError(
+                f"'timing.multipliers' = {self.timing.multipliers}: an array multiplies in its "
+                f"columns; leave it at {usual}"
+            )
 
     def _check_programming(self) -> None:
         """Programming has a price and a number of reads that share it, or neither."""
         reads = None if self.array is None else self.array.reads_per_programming
         name, free = self.prices.program, free_prices("program")
         if name not in free and reads is None:
-            needed = "'array.reads_per_programming'" if self.array is not None else "an array, whose cells are programmed"
-            raise SettingError(f"'prices.program' = '{name}': needs {needed}; without it, valid: '{free[0]}'")
+            needed = (
+                "'array.reads_per_programming'"
+                if self.array is not None
+                else "an array, whose cells are programmed"
+            )
+            raise SettingError(
+                f"'prices.program' = '{name}': needs {needed}; without it, valid: '{free[0]}'"
+            )
         if name in free and reads is not None:
-            valid = ", ".join(entry.name for entry in PRICES.values() if entry.kind == "program" and entry.name not in free)
-            raise SettingError(f"'array.reads_per_programming' = {reads}: 'prices.program' = '{name}' costs nothing; valid: {valid}")
+            valid = ", ".join(
+                entry.name
+                for entry in PRICES.values()
+                if entry.kind == "program" and entry.name not in free
+            )
+            raise SettingError(
+                f"'array.reads_per_programming' = {reads}: 'prices.program' = '{name}' costs "
+                f"nothing; valid: {valid}"
+            )
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a TOML file, what it inherits from and the CSV files that it names (stochsim.hardware.files says how they are merged).
+        """Read a TOML file, what it inherits from and the CSV files that it names
+        (stochsim.hardware.files says how they are merged).
 
         Raises SettingError that names the file, the line and what is wrong there.
         """
@@ -84,14 +119,23 @@ class Hardware(Settings):
             raise files.located(error) from None
 
     def write(self, path: Path) -> None:
-        """Write a TOML file from which `read` gives back an equal Hardware; what was inherited stands in it."""
+        """Write a TOML file from which `read` gives back an equal Hardware; what was inherited
+        stands in it.
+        """
         write_toml(path, self.to_table())
 
     def replace(self, **changes: Any) -> Self:
         """A copy with these fields changed, validated again."""
-        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+        return type(self)(
+            **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
+        )
 
-    def with_precision(self, weight_bits: int | None = None, input_bits: int | None = None, output_bits: int | None = None) -> Self:
+    def with_precision(
+        self,
+        weight_bits: int | None = None,
+        input_bits: int | None = None,
+        output_bits: int | None = None,
+    ) -> Self:
         """A copy with these bit widths; None keeps the present one."""
         present = self.precision
         return self.replace(
@@ -103,7 +147,9 @@ class Hardware(Settings):
         )
 
     def with_price(self, kind: str, name: str, **parameters: float) -> Self:
-        """A copy in which this kind of operation ("adc") has the price of this name, with these parameters where given."""
+        """A copy in which this kind of operation ("adc") has the price of this name, with these
+        parameters where given.
+        """
         return self.replace(prices=self.prices.with_price(kind, name, **parameters))
 
     @property
@@ -112,33 +158,54 @@ class Hardware(Settings):
         return self.random.random_bits_per_code
 
     def accumulator_width(self, inputs: int) -> int:
-        """Bits of the sum over this many inputs: `accumulator_bits` where set, else b_w + b_x + ⌈log2 inputs⌉."""
+        """Bits of the sum over this many inputs: `accumulator_bits` where set, else b_w + b_x +
+        ⌈log2 inputs⌉.
+        """
         if self.accumulator_bits is not None:
             return self.accumulator_bits
-        return self.precision.weight_bits + self.precision.input_bits + (max(1, inputs) - 1).bit_length()
+        return (
+            self.precision.weight_bits
+            + self.precision.input_bits
+            + (max(1, inputs) - 1).bit_length()
+        )
 
     def reliability_law(self, rho: float) -> ReliabilityLaw:
-        """E(σ) of this ρ on this chip; raises SettingError for a ρ that has neither e0_j nor a default."""
-        return reliability_law(rho, self.prices.voltage_v, self.reliability.e_bit_j, self.reliability.e0_j)
+        """E(σ) of this ρ on this chip; raises SettingError for a ρ that has neither e0_j nor a
+        default.
+        """
+        return reliability_law(
+            rho, self.prices.voltage_v, self.reliability.e_bit_j, self.reliability.e0_j
+        )
 
     def price_table(self, rho: float | None = None) -> dict[str, Price]:
-        """The price of each kind of operation on this chip; "hold" is among them where `rho` is given.
+        """The price of each kind of operation on this chip; "hold" is among them where `rho` is
+        given.
 
-        A voltage of the weights' memory enters their price as (V/Vmin)², `timing.leakage_w` is the price of a second.
+        A voltage of the weights' memory enters their price as (V/Vmin)², `timing.leakage_w` is the
+        price of a second.
         """
         table = {kind: self.prices.of(kind) for kind in OPERATION_PRICES}
         if self.memory.voltage_over_vmin is not None:
-            table["weight_memory"] = over_scaled(table["weight_memory"], self.memory.voltage_over_vmin)
+            table["weight_memory"] = over_scaled(
+                table["weight_memory"], self.memory.voltage_over_vmin
+            )
         if self.timing.leakage_w > 0:
             table["leakage"] = price("leakage-power").with_parameters(watts=self.timing.leakage_w)
         return table if rho is None else {**table, "hold": self.reliability_law(rho).price}
 
     def energy(self, operations: Operations, rho: float | None = None) -> Energy:
-        """Joules of these operations on this chip; `rho` is needed where neurons are held at a noise level ("hold")."""
+        """Joules of these operations on this chip; `rho` is needed where neurons are held at a
+        noise level ("hold").
+        """
         holds = operations.count("hold") > 0
         if holds and rho is None:
-            raise SettingError("rho is missing: the operations hold neurons at a noise level, whose price depends on rho")
-        return price_operations(operations, self.price_table(rho if holds else None), self.prices.voltage_v)
+            raise SettingError(
+                "rho is missing: the operations hold neurons at a noise level, whose price depends "
+                "on rho"
+            )
+        return price_operations(
+            operations, self.price_table(rho if holds else None), self.prices.voltage_v
+        )
 
 
 def chip_files(path: Path) -> ChipFiles:

@@ -1,4 +1,7 @@
-"""The parts of a Hardware: how many bits, which noise, which memory. An error names every field that breaks a rule."""
+"""The parts of a Hardware: how many bits, which noise, which memory.
+
+An error names every field that breaks a rule.
+"""
 
 import math
 from typing import Annotated, Literal, Self
@@ -22,17 +25,22 @@ class Precision(Settings):
 
 
 class Noise(Settings):
-    """The noise a chip cannot avoid: it comes on top of the σ that the network buys, and is free and unwanted.
+    """The noise a chip cannot avoid: it comes on top of the σ that the network buys, and is free
+    and unwanted.
 
-    `read_sigma` (units of the drive) or `read_sigma_lsb` (output steps) is the standard deviation of the read noise, of the given family.
-    `weight_sigma` (weight values) or `weight_sigma_lsb` (weight steps) is fresh Gaussian noise on every weight at every read; it is lumped
-    at the output as one draw of standard deviation σ‖x‖, which is exact for independent Gaussians, so it is Gaussian whatever the family;
-    weight_noise = "explicit" draws it for every weight, slowly, to check that. `dither` is noise that the output quantiser adds on purpose,
-    fresh at every read: "stochastic" rounding (uniform, one step wide) or "triangular" (two uniforms, non-subtractive).
-    `input_dither` = "stochastic" rounds the inputs at random, fresh at every read (in a recurrent circuit at every step): up with the
-    probability of the remainder, so that the mean of an unclipped input is exact and its rounding error is noise.
-    `measured_csv` replaces the whole neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with
-    P(code | drive). Raises SettingError where both forms of one noise are given, or noises that cannot be together.
+    `read_sigma` (units of the drive) or `read_sigma_lsb` (output steps) is the standard deviation
+    of the read noise, of the given family. `weight_sigma` (weight values) or `weight_sigma_lsb`
+    (weight steps) is fresh Gaussian noise on every weight at every read; it is lumped at the output
+    as one draw of standard deviation σ‖x‖, which is exact for independent Gaussians, so it is
+    Gaussian whatever the family; weight_noise = "explicit" draws it for every weight, slowly, to
+    check that. `dither` is noise that the output quantiser adds on purpose, fresh at every read:
+    "stochastic" rounding (uniform, one step wide) or "triangular" (two uniforms, non-subtractive).
+    `input_dither` = "stochastic" rounds the inputs at random, fresh at every read (in a recurrent
+    circuit at every step): up with the probability of the remainder, so that the mean of an
+    unclipped input is exact and its rounding error is noise. `measured_csv` replaces the whole
+    neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with P(code
+    | drive). Raises SettingError where both forms of one noise are given, or noises that cannot be
+    together.
     """
 
     family: Literal["gaussian", "logistic", "uniform"] = "gaussian"
@@ -50,32 +58,56 @@ class Noise(Settings):
         for name in ("read_sigma", "weight_sigma"):
             value, in_steps = getattr(self, name), getattr(self, f"{name}_lsb")
             if value > 0 and in_steps > 0:
-                raise SettingError(f"'{name}' = {value!r} and '{name}_lsb' = {in_steps!r}: only one of the two may be nonzero")
+                raise SettingError(
+                    f"'{name}' = {value!r} and '{name}_lsb' = {in_steps!r}: only one of the two "
+                    f"may be nonzero"
+                )
         if self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb == 0:
-            raise SettingError(f"'family' = '{self.family}': is that of the read noise, of which there is none; valid: 'gaussian'")
+            raise SettingError(
+                f"'family' = '{self.family}': is that of the read noise, of which there is none; "
+                f"valid: 'gaussian'"
+            )
         if self.weight_noise == "explicit" and self.weight_sigma + self.weight_sigma_lsb == 0:
-            raise SettingError("'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which are 0; valid: 'lumped'")
-        if self.dither != "none" and self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb > 0:
-            raise SettingError(f"'dither' = '{self.dither}' beside {self.family} read noise: valid: family = 'gaussian', or no read noise")
+            raise SettingError(
+                "'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which "
+                "are 0; valid: 'lumped'"
+            )
+        if (
+            self.dither != "none"
+            and self.family != "gaussian"
+            and self.read_sigma + self.read_sigma_lsb > 0
+        ):
+            raise SettingError(
+                f"'dither' = '{self.dither}' beside {self.family} read noise: valid: family = "
+                f"'gaussian', or no read noise"
+            )
         added = (self.read_sigma, self.read_sigma_lsb, self.weight_sigma, self.weight_sigma_lsb)
         if self.measured_csv and (any(added) or self.dither != "none"):
-            raise SettingError("'measured_csv': a measured neuron holds all its noise; leave the other noises at 0 and 'dither' at 'none'")
+            raise SettingError(
+                "'measured_csv': a measured neuron holds all its noise; leave the other noises at "
+                "0 and 'dither' at 'none'"
+            )
         return self
 
     def read_sigma_drive(self, output_step: float) -> float:
-        """Standard deviation of the read noise in units of the drive, for outputs whose codes are `output_step` apart."""
+        """Standard deviation of the read noise in units of the drive, for outputs whose codes are
+        `output_step` apart.
+        """
         return self.read_sigma + self.read_sigma_lsb * output_step
 
     def weight_sigma_value(self, weight_step: float) -> float:
-        """Standard deviation of one weight's read noise in weight values, for weight codes that are `weight_step` apart."""
+        """Standard deviation of one weight's read noise in weight values, for weight codes that are
+        `weight_step` apart.
+        """
         return self.weight_sigma + self.weight_sigma_lsb * weight_step
 
 
 class Reliability(Settings):
-    """The energy that buys reliability: E(σ) = e0 (s/σ)^ρ for ρ > 0, max(0, e_bit log2(s/σ)) at ρ = 0.
+    """The energy that buys reliability: E(σ) = e0 (s/σ)^ρ for ρ > 0, max(0, e_bit log2(s/σ)) at ρ =
+    0.
 
-    `s` is the reference noise in values. `e_bit_j` (joules per bit, ρ = 0) and `e0_j` (joules at σ = s, ρ > 0) override the defaults of
-    ρ = 0, 1 and 2; every other ρ needs `e0_j`.
+    `s` is the reference noise in values. `e_bit_j` (joules per bit, ρ = 0) and `e0_j` (joules at σ
+    = s, ρ > 0) override the defaults of ρ = 0, 1 and 2; every other ρ needs `e0_j`.
     """
 
     s: Annotated[float, Field(gt=0)] = 1.0
@@ -83,16 +115,20 @@ class Reliability(Settings):
     e0_j: NotNegative | None = None
 
     def hold(self, sigma: float) -> Operation:
-        """The operation "hold one neuron at noise σ for one read"; `sigma` in units of the drive, as `s`."""
+        """The operation "hold one neuron at noise σ for one read"; `sigma` in units of the drive,
+        as `s`.
+        """
         return Operation("hold", (sigma / self.s,))
 
 
 class RandomSource(Settings):
     """The chip's own random numbers: how many bits it draws, and how good they are.
 
-    `random_bits_per_code` are counted per source and read: 32 where noise is computed, 0 where it is physical. `threshold_bits` is the
-    width of the random integer that is compared with thresholds (31: the simulator's own). `lfsr_bits` is the length of a maximal shift
-    register that makes it, 8 to 32; 0 means an ideal generator. `neurons_per_source` neighbours share one source: their noise is the same.
+    `random_bits_per_code` are counted per source and read: 32 where noise is computed, 0 where it
+    is physical. `threshold_bits` is the width of the random integer that is compared with
+    thresholds (31: the simulator's own). `lfsr_bits` is the length of a maximal shift register that
+    makes it, 8 to 32; 0 means an ideal generator. `neurons_per_source` neighbours share one source:
+    their noise is the same.
     """
 
     random_bits_per_code: Annotated[int, Field(ge=0)] = 32
@@ -105,7 +141,8 @@ class RandomSource(Settings):
         if self.lfsr_bits and self.lfsr_bits < max(8, self.threshold_bits):
             least = max(8, self.threshold_bits)
             raise SettingError(
-                f"'lfsr_bits' = {self.lfsr_bits}: should be 0 (none) or at least {least}, for 'threshold_bits' of it are compared"
+                f"'lfsr_bits' = {self.lfsr_bits}: should be 0 (none) or at least {least}, for "
+                f"'threshold_bits' of it are compared"
             )
         return self
 
@@ -118,14 +155,15 @@ class RandomSource(Settings):
 class Memory(Settings):
     """Errors of the digital memories that hold weights and codes, as rates per bit.
 
-    `weight_errors` are persistent: a fixed pattern per chip, nested as the rate grows. `weight_read_errors` and `code_errors` are
-    transient: fresh whenever weights are read (once per stimulus) and codes are stored (every read). `weights_read` says how often weights
-    are fetched from their memory: once per "stimulus", to stay beside the multipliers for all its reads, or at every "read".
-    `voltage_over_vmin` sets `weight_errors`, and `transient_share` of them as `weight_read_errors` instead, by
-    p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an engineering default that no publication gives; at v = 0.84
-    that is 1 % for every `voltage_decade`.
-    Raises SettingError where a rate and a voltage are both given, what belongs to a voltage without one, and transient errors of weights
-    that are fetched at every read.
+    `weight_errors` are persistent: a fixed pattern per chip, nested as the rate grows.
+    `weight_read_errors` and `code_errors` are transient: fresh whenever weights are read (once per
+    stimulus) and codes are stored (every read). `weights_read` says how often weights are fetched
+    from their memory: once per "stimulus", to stay beside the multipliers for all its reads, or at
+    every "read". `voltage_over_vmin` sets `weight_errors`, and `transient_share` of them as
+    `weight_read_errors` instead, by p = min(1/2, 10^(-2 - (v - 0.84)/decade)), an engineering
+    default that no publication gives; at v = 0.84 that is 1 % for every `voltage_decade`. Raises
+    SettingError where a rate and a voltage are both given, what belongs to a voltage without one,
+    and transient errors of weights that are fetched at every read.
     """
 
     weight_errors: Rate = 0.0
@@ -140,15 +178,20 @@ class Memory(Settings):
     def _rate_or_voltage(self) -> Self:
         if self.voltage_over_vmin is not None and self.weight_errors + self.weight_read_errors > 0:
             raise SettingError(
-                f"'voltage_over_vmin' = {self.voltage_over_vmin:g} sets the error rates of weights: give a voltage or rates, not both"
+                f"'voltage_over_vmin' = {self.voltage_over_vmin:g} sets the error rates of "
+                f"weights: give a voltage or rates, not both"
             )
         if self.voltage_over_vmin is None:
             for name in ("voltage_decade", "transient_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
-                    raise SettingError(f"'{name}' = {getattr(self, name):g}: belongs to 'voltage_over_vmin', which is not given")
+                    raise SettingError(
+                        f"'{name}' = {getattr(self, name):g}: belongs to 'voltage_over_vmin', "
+                        f"which is not given"
+                    )
         if self.weights_read == "read" and self.weight_error_rates[1] > 0:
             raise SettingError(
-                "'weights_read' = 'read': transient errors of weights ('weight_read_errors', 'transient_share') are drawn once per "
+                "'weights_read' = 'read': transient errors of weights ('weight_read_errors', "
+                "'transient_share') are drawn once per "
                 "stimulus; valid: 'stimulus'"
             )
         return self
@@ -165,7 +208,8 @@ class Memory(Settings):
 def bit_error_rate(voltage_over_vmin: float, decade: float = 0.04) -> float:
     """Share of memory bits in error at V/Vmin: min(.5, 10^(−2 − (V/Vmin − .84)/decade)).
 
-    An engineering default, not published: `decade` is how far V/Vmin falls for ten times the errors. Raises SettingError unless positive.
+    An engineering default, not published: `decade` is how far V/Vmin falls for ten times the
+    errors. Raises SettingError unless positive.
     """
     for name, value in (("voltage_over_vmin", voltage_over_vmin), ("decade", decade)):
         if not 0 < value < math.inf:

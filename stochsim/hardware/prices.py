@@ -1,30 +1,46 @@
-"""Which prices a chip pays: a name per kind of operation, the parameters of those prices, supply voltage, node."""
+"""Which prices a chip pays: a name per kind of operation, the parameters of those prices, supply
+voltage, node.
+"""
 
 from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from stochsim.energy import ARGUMENTS, DEFAULT_VOLTAGE_V, PRICES, Entry, Price, Scaling, part_kind, scaled
+from stochsim.energy import (
+    ARGUMENTS,
+    DEFAULT_VOLTAGE_V,
+    PRICES,
+    Entry,
+    Price,
+    Scaling,
+    part_kind,
+    scaled,
+)
 from stochsim.settings import SettingError, Settings, nearest
 
 OPERATION_PRICES = (
     *("multiply", "add", "adc", "dac", "cell", "line", "weight_memory", "code_memory", "random"),
     *("leakage", "program", "float_multiply", "float_add"),
 )
-"""The fields of Prices that name a price, one per kind of operation; "hold" is priced by Reliability."""
+"""The fields of Prices that name a price, one per kind of operation; "hold" is priced by
+Reliability.
+"""
 
 _PROBES = (8.0, 1.0, 16.0)  # the argument at which parameters are tried, and own formulas too
 
 
 class Prices(Settings):
-    """The name of the price of each kind of operation, and the supply voltage that enters the prices whose formula has V.
+    """The name of the price of each kind of operation, and the supply voltage that enters the
+    prices whose formula has V.
 
-    `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's default holds, and a value outside its
-    valid range is held at the nearer bound and flagged. `scaling` takes digital logic and SRAM to another node and voltage. `own` are
-    prices that the book does not have, entries as in the book by a name of their own: {"my-adc": Entry(kind="adc", …)}.
-    Raises SettingError for an unknown name, kind or parameter, a parameter that has neither value nor default, an own price that no kind
-    names or whose name the book has, and figures that do not go together with scaled ones.
+    `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's
+    default holds, and a value outside its valid range is held at the nearer bound and flagged.
+    `scaling` takes digital logic and SRAM to another node and voltage. `own` are prices that the
+    book does not have, entries as in the book by a name of their own: {"my-adc": Entry(kind="adc",
+    …)}. Raises SettingError for an unknown name, kind or parameter, a parameter that has neither
+    value nor default, an own price that no kind names or whose name the book has, and figures that
+    do not go together with scaled ones.
     """
 
     own: dict[str, Entry] = Field(default_factory=dict)  # first: the fields below may name them
@@ -51,9 +67,13 @@ class Prices(Settings):
     @field_validator(*OPERATION_PRICES)
     @classmethod
     def _known_price_of_this_kind(cls, name: str, info: ValidationInfo) -> str:
-        kinds = {each: entry.kind for each, entry in (*PRICES.items(), *info.data.get("own", {}).items())}
+        kinds = {
+            each: entry.kind for each, entry in (*PRICES.items(), *info.data.get("own", {}).items())
+        }
         names = [each for each, kind in kinds.items() if kind == part_kind(str(info.field_name))]
-        if name not in names and "own" in info.data:  # else an own price is at fault, and may be the one that is named
+        if (
+            name not in names and "own" in info.data
+        ):  # else an own price is at fault, and may be the one that is named
             what = f"is a price of '{kinds[name]}'" if name in kinds else "is unknown"
             raise SettingError(f"price '{name}' {what}: {nearest(name, names)}")
         return name
@@ -62,7 +82,9 @@ class Prices(Settings):
     def _every_kind_can_be_priced(self) -> Self:
         for kind in self.parameters:
             if kind not in OPERATION_PRICES:
-                raise SettingError(f"'parameters.{kind}': no kind of operation: {nearest(kind, OPERATION_PRICES)}")
+                raise SettingError(
+                    f"'parameters.{kind}': no kind of operation: {nearest(kind, OPERATION_PRICES)}"
+                )
         self._check_own()
         for kind in OPERATION_PRICES:
             try:
@@ -71,8 +93,13 @@ class Prices(Settings):
                     chosen.energy_j((probe,) * len(ARGUMENTS[chosen.kind]), self.voltage_v)
             except SettingError as error:
                 raise SettingError(f"{self._at_fault(kind)}: {error}") from None
-        if self.scaling is not None and all(self._named(kind).scaling == "none" for kind in OPERATION_PRICES):
-            raise SettingError(f"'scaling' to {self.scaling.words}: none of these prices is of logic or SRAM that scales; leave it out")
+        if self.scaling is not None and all(
+            self._named(kind).scaling == "none" for kind in OPERATION_PRICES
+        ):
+            raise SettingError(
+                f"'scaling' to {self.scaling.words}: none of these prices is of logic or SRAM that "
+                f"scales; leave it out"
+            )
         return self
 
     def of(self, kind: str) -> Price:
@@ -83,38 +110,59 @@ class Prices(Settings):
     def _check_own(self) -> None:
         for name, entry in self.own.items():
             if name in PRICES:
-                raise SettingError(f"'own.{name}': the book has a price of this name; give your own another")
+                raise SettingError(
+                    f"'own.{name}': the book has a price of this name; give your own another"
+                )
             kinds = [kind for kind in OPERATION_PRICES if part_kind(kind) == entry.kind]
             if name not in (getattr(self, kind) for kind in kinds):
                 valid = " or ".join(f'{kind} = "{name}"' for kind in kinds)
-                raise SettingError(f"'own.{name}': prices nothing, for no kind names it; valid: {valid}")
+                raise SettingError(
+                    f"'own.{name}': prices nothing, for no kind names it; valid: {valid}"
+                )
 
     def _at_fault(self, kind: str) -> str:
         """The keys to look at where this kind cannot be priced."""
         if getattr(self, kind) in self.own and kind not in self.parameters:
             return f"'own.{getattr(self, kind)}'"
-        return f"'{kind}', 'scaling'" if self.scaling is not None and kind not in self.parameters else f"'parameters.{kind}'"
+        return (
+            f"'{kind}', 'scaling'"
+            if self.scaling is not None and kind not in self.parameters
+            else f"'parameters.{kind}'"
+        )
 
     def _named(self, kind: str) -> Price:
         name = getattr(self, kind)
         return self.own[name].price(name, "") if name in self.own else PRICES[name]
 
     def with_price(self, kind: str, name: str, **parameters: float) -> Self:
-        """A copy in which this kind has the price of this name and these parameters; raises SettingError as the class does.
+        """A copy in which this kind has the price of this name and these parameters; raises
+        SettingError as the class does.
 
         An own price that no kind names any more is left out.
         """
         if kind not in OPERATION_PRICES:
-            raise SettingError(f"'{kind}': no kind of operation that has a price: {nearest(kind, OPERATION_PRICES)}")
+            raise SettingError(
+                f"'{kind}': no kind of operation that has a price: "
+                f"{nearest(kind, OPERATION_PRICES)}"
+            )
         others = {each: values for each, values in self.parameters.items() if each != kind}
         table = {field: getattr(self, field) for field in type(self).model_fields} | {kind: name}
         named = {table[each] for each in OPERATION_PRICES}
         own = {each: entry for each, entry in self.own.items() if each in named}
-        return type(self)(**table | {"own": own, "parameters": {**others, kind: parameters} if parameters else others})
+        return type(self)(
+            **table
+            | {"own": own, "parameters": {**others, kind: parameters} if parameters else others}
+        )
 
 
 def over_scaled(chosen: Price, voltage_over_vmin: float) -> Price:
-    """A memory's price at a lower voltage: (V/Vmin)² times it, an engineering default that no publication gives."""
-    found = chosen.times(voltage_over_vmin**2, f"(V/Vmin)², V/Vmin = {voltage_over_vmin:g}", tag="engineering default")
+    """A memory's price at a lower voltage: (V/Vmin)² times it, an engineering default that no
+    publication gives.
+    """
+    found = chosen.times(
+        voltage_over_vmin**2,
+        f"(V/Vmin)², V/Vmin = {voltage_over_vmin:g}",
+        tag="engineering default",
+    )
     note = "E ~ (V/Vmin)²: engineering default, not published"
     return replace(found, note="; ".join(filter(None, (chosen.note, note))))

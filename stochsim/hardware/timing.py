@@ -8,11 +8,13 @@ from stochsim.settings import Settings
 
 
 class Timing(Settings):
-    """Clock, parallel units and leakage: they set latency, and through it the energy of leakage; never the codes.
+    """Clock, parallel units and leakage: they set latency, and through it the energy of leakage;
+    never the codes.
 
-    `clock_hz` (Hz) is the clock of every part, 1 GHz an engineering default. `multipliers` is how many digital multiply-adds run in one
-    cycle, 256 an engineering default; a chip with an array multiplies in its columns, so there any other number is refused. `leakage_w` (W)
-    is the power that the whole chip draws for as long as it works, 0 where it is not counted.
+    `clock_hz` (Hz) is the clock of every part, 1 GHz an engineering default. `multipliers` is how
+    many digital multiply-adds run in one cycle, 256 an engineering default; a chip with an array
+    multiplies in its columns, so there any other number is refused. `leakage_w` (W) is the power
+    that the whole chip draws for as long as it works, 0 where it is not counted.
     """
 
     clock_hz: Annotated[float, Field(gt=0)] = 1e9

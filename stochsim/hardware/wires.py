@@ -1,13 +1,14 @@
 """Wire resistance to first order: what the resistance of a crossbar's wires takes from each cell.
 
-    driver ──R── (i,0) ──R── (i,1) ── …      rows are driven at the left, one segment before the first cell
-                   │           │
-                   R           R             columns end at the bottom, one segment below the last row, in a virtual ground
+    driver ──R── (i,0) ──R── (i,1) ── …      rows are driven at the left, one segment
+                   │           │             before the first cell; columns end at the bottom,
+                   R           R             one segment below the last row, in a virtual ground
                    ⋮           ⋮
 
-Every cell's current is, to lowest order in R, what it would be without resistance. Segment k of row i then carries x_i Σ_{j ≥ k} G_ij, and
-the segment below row k of column j carries Σ_{i ≤ k} x_i G_ij. Both drops are linear in the inputs x, so the sensed current is that of
-another set of conductances, whatever the inputs are; an input of 0 is a row held at ground, not a floating one:
+Every cell's current is, to lowest order in R, what it would be without resistance. Segment k of row
+i then carries x_i Σ_{j ≥ k} G_ij, and the segment below row k of column j carries Σ_{i ≤ k} x_i
+G_ij. Both drops are linear in the inputs x, so the sensed current is that of another set of
+conductances, whatever the inputs are; an input of 0 is a row held at ground, not a floating one:
 
     G'_ij = G_ij (1 − R Σ_j' G_ij' (1 + min(j, j')) − R Σ_i' G_i'j (rows − max(i, i')))
 
@@ -21,14 +22,18 @@ import numpy as np
 from stochsim.settings import SettingError
 
 LARGEST_DROP = 0.3
-"""Above this largest relative drop the first order is refused; its error is about the square of the drop."""
+"""Above this largest relative drop the first order is refused; its error is about the square of the
+drop.
+"""
 
 
 def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
-    """Share of each cell's current that the wires take, shape (…, row, column) as the conductances `g_s` in siemens.
+    """Share of each cell's current that the wires take, shape (…, row, column) as the conductances
+    `g_s` in siemens.
 
-    `wire_ohm` is the resistance of one segment between neighbouring cells, in rows and in columns. Raises SettingError where it is negative
-    or not finite, and where the largest drop exceeds 0.3, with that drop and the resistance that would not.
+    `wire_ohm` is the resistance of one segment between neighbouring cells, in rows and in columns.
+    Raises SettingError where it is negative or not finite, and where the largest drop exceeds 0.3,
+    with that drop and the resistance that would not.
     """
     if not (math.isfinite(wire_ohm) and wire_ohm >= 0):
         raise SettingError(f"'wire_ohm' = {wire_ohm!r}: should be finite and at least 0")
@@ -41,14 +46,16 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     if largest > LARGEST_DROP:
         allowed = wire_ohm * LARGEST_DROP / largest
         raise SettingError(
-            f"'wire_ohm' = {wire_ohm!r}: the largest relative drop is {largest:.3g}, above {LARGEST_DROP} where the first order holds; "
+            f"'wire_ohm' = {wire_ohm!r}: the largest relative drop is {largest:.3g}, above "
+            f"{LARGEST_DROP} where the first order holds; "
             f"at most {allowed:.3g} ohm here, or smaller tiles"
         )
     return drop
 
 
 def effective_conductance(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
-    """Conductances (…, row, column), siemens, whose ideal crossbar senses what this one does behind its wires, to first order.
+    """Conductances (…, row, column), siemens, whose ideal crossbar senses what this one does behind
+    its wires, to first order.
 
     Raises SettingError as `relative_drop`.
     """

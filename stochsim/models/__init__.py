@@ -6,7 +6,12 @@ from stochsim.models.factory import build_model
 from stochsim.models.linear_gaussian import LinearGaussian
 from stochsim.models.reference import Reference
 from stochsim.models.scale_mixture import GaussianScaleMixture
-from stochsim.models.settings import GaussianScaleMixtureSettings, LinearGaussianSettings, ModelSettings, SparseCodingSettings
+from stochsim.models.settings import (
+    GaussianScaleMixtureSettings,
+    LinearGaussianSettings,
+    ModelSettings,
+    SparseCodingSettings,
+)
 from stochsim.models.sparse_coding import SparseCoding, orthogonal_posterior_moments
 
 __all__ = [

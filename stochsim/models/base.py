@@ -1,4 +1,6 @@
-"""What every generative model offers: a likelihood of x around A r, a factorised prior on r, and a reference posterior."""
+"""What every generative model offers: a likelihood of x around A r, a factorised prior on r, and a
+reference posterior.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,7 +18,8 @@ Progress = Callable[[int, int], None]
 
 
 class GenerativeModel(ABC):
-    """p(x, r) = N(x; A r, s_x² I) · exp(−Σ_i φ(r_i)) / constant, unless a model has a likelihood of its own.
+    """p(x, r) = N(x; A r, s_x² I) · exp(−Σ_i φ(r_i)) / constant, unless a model has a likelihood of
+    its own.
 
     decoder: A, (inputs, neurons) float64, read-only. noise_sd: s_x, in units of x.
     """
@@ -24,10 +27,14 @@ class GenerativeModel(ABC):
     kind: ClassVar[str]
 
     def __init__(self, decoder: ArrayLike, noise_sd: float) -> None:
-        """SettingError for a decoder that is not a finite matrix, or a noise that is not positive."""
+        """SettingError for a decoder that is not a finite matrix, or a noise that is not
+        positive.
+        """
         matrix = np.array(decoder, np.float64)
         if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-            raise SettingError(f"'decoder' of shape {matrix.shape}: the rule is a finite matrix (inputs, neurons)")
+            raise SettingError(
+                f"'decoder' of shape {matrix.shape}: the rule is a finite matrix (inputs, neurons)"
+            )
         self.decoder: NDArray[np.float64] = matrix
         self.decoder.flags.writeable = False
         self.noise_sd = positive("noise_sd", noise_sd)
@@ -50,23 +57,35 @@ class GenerativeModel(ABC):
     def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
         """`count` draws of the prior, (count, neuron)."""
 
-    def _draw_signal(self, r: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    def _draw_signal(
+        self, r: NDArray[np.float64], random: np.random.Generator
+    ) -> NDArray[np.float64]:
         """The stimuli before their noise, (count, inputs), of responses r (count, neuron)."""
         return r @ self.decoder.T
 
     @abstractmethod
-    def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
+    def reference(
+        self,
+        stimuli: ArrayLike,
+        key: int,
+        *,
+        first_stimulus: int = 0,
+        progress: Progress | None = None,
+    ) -> Reference:
         """The reference posterior of stimuli (stimulus, inputs).
 
-        Stimulus s is keyed by the number first_stimulus + s, so a split into batches changes nothing. `progress` is called now and then.
-        Raises SettingError for stimuli of another shape or not finite, StochsimError where no trustworthy reference is found.
+        Stimulus s is keyed by the number first_stimulus + s, so a split into batches changes
+        nothing. `progress` is called now and then. Raises SettingError for stimuli of another shape
+        or not finite, StochsimError where no trustworthy reference is found.
         """
 
     def log_prior(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
         """log p(r) without its constant: −Σ_i φ(r_i), (…, neuron) to (…)."""
         return -self.activity_cost(r)
 
-    def log_likelihood(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
+    def log_likelihood(
+        self, x: NDArray[np.floating], r: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
         """log p(x | r) in nats without the constant −(inputs/2) log(2π s_x²): −‖x − A r‖²/(2 s_x²).
 
         x (…, inputs) and r (…, neuron) broadcast in the leading axes.
@@ -75,14 +94,20 @@ class GenerativeModel(ABC):
         return np.asarray(-0.5 * np.sum(residual**2, axis=-1) / self.noise_sd**2)
 
     def log_joint(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """log p(x, r) in nats, without the constants that log_likelihood and log_prior leave out; x and r as in log_likelihood."""
+        """log p(x, r) in nats, without the constants that log_likelihood and log_prior leave out; x
+        and r as in log_likelihood.
+        """
         return np.asarray(self.log_likelihood(x, r) + self.log_prior(r))
 
     def sample(self, count: int, key: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron) behind it."""
+        """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron)
+        behind it.
+        """
         random = generator(key, "sample", self.kind)
         r = self._draw_prior(count, random)
-        return self._draw_signal(r, random) + self.noise_sd * random.standard_normal((count, self.inputs)), r
+        return self._draw_signal(r, random) + self.noise_sd * random.standard_normal(
+            (count, self.inputs)
+        ), r
 
 
 def positive(name: str, value: float) -> float:

@@ -1,10 +1,13 @@
-"""The contrast z of a Gaussian scale mixture, integrated out: ∫ z^(k−1) exp(g z − a z²/2) dz over z > 0 by one fixed rule of quadrature.
+"""The contrast z of a Gaussian scale mixture, integrated out: ∫ z^(k−1) exp(g z − a z²/2) dz over z
+> 0 by one fixed rule of quadrature.
 
-The integrand over log z has a single peak, at the positive root z* of k + g z − a z² = 0, of width w = (k + a z*²)^(−1/2) in log z. With
-y = z/z* it is exp(−P (1 − y)²/2 − k (y − 1 − log y)) for P = a z*², so all that the integral still depends on is P and k. To the left it
-falls like y^k, to the right like a Gaussian or faster: with log y = w sinh u it falls doubly exponentially on both sides, where the
-trapezoid rule converges exponentially (Takahasi and Mori 1974). On the nodes below the error of the logarithm is at most 4e-10 for
-k = ½, 3e-11 for k = 1 and 2e-12 for k >= 2, for P from 0 to 10⁴.
+The integrand over log z has a single peak, at the positive root z* of k + g z − a z² = 0, of width
+w = (k + a z*²)^(−1/2) in log z. With y = z/z* it is exp(−P (1 − y)²/2 − k (y − 1 − log y)) for P =
+a z*², so all that the integral still depends on is P and k. To the left it falls like y^k, to the
+right like a Gaussian or faster: with log y = w sinh u it falls doubly exponentially on both sides,
+where the trapezoid rule converges exponentially (Takahasi and Mori 1974). On the nodes below the
+error of the logarithm is at most 4e-10 for k = ½, 3e-11 for k = 1 and 2e-12 for k >= 2, for P from
+0 to 10⁴.
 """
 
 import numpy as np
@@ -23,23 +26,32 @@ LOG_WEIGHTS = np.log((_NODES[1] - _NODES[0]) * np.cosh(_NODES))
 
 
 def log_gamma_constant(shape: float, rate: float) -> float:
-    """log of rate^shape / Γ(shape), the constant of the Gamma density z^(shape − 1) exp(−rate z)."""
+    """log of rate^shape / Γ(shape), the constant of the Gamma density z^(shape − 1) exp(−rate
+    z).
+    """
     return float(shape * np.log(rate) - special.gammaln(shape))
 
 
 def contrast_peak(linear: Floats, curvature: Floats, shape: float) -> tuple[Floats, Floats]:
-    """Peak z* of z^shape exp(g z − a z²/2) and its width w in log z, elementwise for g = `linear` and a = `curvature` >= 0.
+    """Peak z* of z^shape exp(g z − a z²/2) and its width w in log z, elementwise for g = `linear`
+    and a = `curvature` >= 0.
 
     Where a is 0, g has to be negative.
     """
     root = np.sqrt(linear**2 + 4 * shape * curvature)
     falling = linear < 0  # there the other form of the root loses its digits, and fails at a = 0
-    peak = np.where(falling, 2 * shape / (root - linear), (linear + root) / (2 * np.where(falling, 1.0, curvature)))
+    peak = np.where(
+        falling,
+        2 * shape / (root - linear),
+        (linear + root) / (2 * np.where(falling, 1.0, curvature)),
+    )
     return peak, 1 / np.sqrt(shape + curvature * peak**2)
 
 
 def log_contrast_integral(linear: Floats, curvature: Floats, shape: float) -> Floats:
-    """log ∫ z^(shape − 1) exp(g z − a z²/2) dz over z > 0, elementwise; arguments as contrast_peak."""
+    """log ∫ z^(shape − 1) exp(g z − a z²/2) dz over z > 0, elementwise; arguments as
+    contrast_peak.
+    """
     peak, width = contrast_peak(linear, curvature, shape)
     log_y = width[..., None] * STEPS
     rise = np.expm1(log_y)

@@ -1,4 +1,7 @@
-"""May a Gibbs run serve as a reference? Rank R-hat and bulk effective sample size per coordinate, by arviz-stats."""
+"""May a Gibbs run serve as a reference?
+
+Rank R-hat and bulk effective sample size per coordinate, by arviz-stats.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +18,9 @@ MIN_ESS_PER_DRAW = 0.8
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """How the chains of a reference mixed, per stimulus, the worst coordinate of each: all arrays (stimulus,)."""
+    """How the chains of a reference mixed, per stimulus, the worst coordinate of each: all arrays
+    (stimulus,).
+    """
 
     rhat: NDArray[np.float64]
     ess_per_draw: NDArray[np.float64]
@@ -33,18 +38,26 @@ class Diagnostics:
 
 
 def _split(draws: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(chain, draw, neuron) to (neuron, 2 chain, draw // 2): every chain cut into halves, the middle draw of an odd number left out."""
+    """(chain, draw, neuron) to (neuron, 2 chain, draw // 2): every chain cut into halves, the
+    middle draw of an odd number left out.
+    """
     half = draws.shape[1] // 2
-    return np.ascontiguousarray(np.concatenate([draws[:, :half], draws[:, -half:]]).transpose(2, 0, 1))
+    return np.ascontiguousarray(
+        np.concatenate([draws[:, :half], draws[:, -half:]]).transpose(2, 0, 1)
+    )
 
 
 def _blom_table(count: int) -> NDArray[np.float64]:
-    """Normal scores of the ranks 1, 1½, 2, … count with Blom's offset 3/8, as rank R-hat is defined (Vehtari et al. 2021)."""
+    """Normal scores of the ranks 1, 1½, 2, … count with Blom's offset 3/8, as rank R-hat is defined
+    (Vehtari et al. 2021).
+    """
     return np.asarray(special.ndtri((np.arange(2, 2 * count + 1) / 2 - 0.375) / (count + 0.25)))
 
 
 def _normal_scores(values: NDArray[np.floating], table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row of `values` replaced by the normal scores of its ranks; ties, a few among float32 draws, share their average rank."""
+    """Each row of `values` replaced by the normal scores of its ranks; ties, a few among float32
+    draws, share their average rank.
+    """
     order = np.argsort(values, axis=-1)
     ranked = np.take_along_axis(values, order, axis=-1)
     scores = np.tile(table[::2], (len(values), 1))
@@ -57,11 +70,15 @@ def _normal_scores(values: NDArray[np.floating], table: NDArray[np.float64]) -> 
     return result
 
 
-def rank_rhat_and_ess(draws: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rank R-hat and bulk effective sample size per draw of each coordinate, (neuron,) each, of draws (chain, draw, neuron).
+def rank_rhat_and_ess(
+    draws: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rank R-hat and bulk effective sample size per draw of each coordinate, (neuron,) each, of
+    draws (chain, draw, neuron).
 
-    Both start from the normal scores of the split chains, computed here once; the statistics are those of arviz-stats on these scores, so
-    the results equal its `rhat(method="rank")` and `ess(method="bulk", relative=True)`, which rank anew for each.
+    Both start from the normal scores of the split chains, computed here once; the statistics are
+    those of arviz-stats on these scores, so the results equal its `rhat(method="rank")` and
+    `ess(method="bulk", relative=True)`, which rank anew for each.
     """
     from arviz_stats.base import array_stats  # slow to import, and only a Gibbs run needs it
 
@@ -71,5 +88,7 @@ def rank_rhat_and_ess(draws: NDArray[np.floating]) -> tuple[NDArray[np.float64],
     bulk = _normal_scores(flat, table).reshape(split.shape)
     folded = np.abs(flat - np.median(flat, axis=-1, keepdims=True))
     tail = _normal_scores(folded, table).reshape(split.shape)
-    rhat = np.maximum(array_stats.rhat(bulk, method="identity"), array_stats.rhat(tail, method="identity"))
+    rhat = np.maximum(
+        array_stats.rhat(bulk, method="identity"), array_stats.rhat(tail, method="identity")
+    )
     return rhat, np.asarray(array_stats.ess(bulk, method="identity", relative=True))

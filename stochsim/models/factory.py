@@ -9,15 +9,20 @@ from stochsim.models.settings import ModelSettings
 from stochsim.models.sparse_coding import SparseCoding
 from stochsim.settings import SettingError
 
-_KINDS: dict[str, type[GenerativeModel]] = {model.kind: model for model in (SparseCoding, LinearGaussian, GaussianScaleMixture)}
+_KINDS: dict[str, type[GenerativeModel]] = {
+    model.kind: model for model in (SparseCoding, LinearGaussian, GaussianScaleMixture)
+}
 
 
 def build_model(settings: ModelSettings, decoder: ArrayLike) -> GenerativeModel:
-    """The model of these settings with decoder A (inputs, neurons); SettingError if the decoder has another number of neurons.
+    """The model of these settings with decoder A (inputs, neurons); SettingError if the decoder has
+    another number of neurons.
 
     The settings' fields besides `kind` and `neurons` are the arguments of the model's class.
     """
     model = _KINDS[settings.kind](decoder, **settings.model_dump(exclude={"kind", "neurons"}))
     if model.neurons != settings.neurons:
-        raise SettingError(f"'decoder' has {model.neurons} columns; the rule is one per neuron, {settings.neurons}")
+        raise SettingError(
+            f"'decoder' has {model.neurons} columns; the rule is one per neuron, {settings.neurons}"
+        )
     return model

@@ -9,7 +9,10 @@ from stochsim.models.base import GenerativeModel
 
 
 class GaussianPriorModel(GenerativeModel, ABC):
-    """r ~ N(0, I); φ(r) = r²/2. A prior covariance C is no knob of its own: A C^(1/2) in place of A says the same about x."""
+    """r ~ N(0, I); φ(r) = r²/2.
+
+    A prior covariance C is no knob of its own: A C^(1/2) in place of A says the same about x.
+    """
 
     def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
         """Σ_i r_i²/2 in nats, (…, neuron) to (…)."""

@@ -1,4 +1,6 @@
-"""Gibbs runs that pass the diagnostics: chains are continued at doubled thinning until they do, or an error names where they do not."""
+"""Gibbs runs that pass the diagnostics: chains are continued at doubled thinning until they do, or
+an error names where they do not.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ BURN_IN_SWEEPS = 200
 FIRST_THINNING = 5
 MOST_DOUBLINGS = 3
 UPDATES_PER_CALL = 5_000_000
-"""Coordinate updates per call of the kernel, about half a second: how often progress shows and an interrupt is heard."""
+"""Coordinate updates per call of the kernel, about half a second: how often progress shows and an
+interrupt is heard.
+"""
 
 Posterior = tuple[NDArray[np.float64], NDArray[np.float64], float]
 """What the kernel needs: Aᵀx/s² (stimulus, neuron), AᵀA/s² (neuron, neuron), 1/b."""
@@ -25,7 +29,9 @@ Posterior = tuple[NDArray[np.float64], NDArray[np.float64], float]
 
 @dataclass
 class GibbsRun:
-    """Chains of a group of stimuli, and where they stand. numbers (stimulus,): what the stimuli are keyed by; draws: see gibbs_sweeps."""
+    """Chains of a group of stimuli, and where they stand. numbers (stimulus,): what the stimuli are
+    keyed by; draws: see gibbs_sweeps.
+    """
 
     key: int
     numbers: NDArray[np.int64]
@@ -48,7 +54,9 @@ class GibbsRun:
 
     def advance(self) -> int:
         """One call of the kernel; returns the coordinate updates done, 0 at the end."""
-        sweeps = min(max(1, UPDATES_PER_CALL // self.state.size), self.sweeps_wanted - self.sweeps_done)
+        sweeps = min(
+            max(1, UPDATES_PER_CALL // self.state.size), self.sweeps_wanted - self.sweeps_done
+        )
         if sweeps > 0:
             gibbs_sweeps(
                 np.uint64(self.key),
@@ -66,7 +74,9 @@ class GibbsRun:
         return sweeps * self.state.size
 
     def continued(self, rows: NDArray[np.int64]) -> "GibbsRun":
-        """The runs of these stimuli alone at doubled thinning: every second draw stays, the same chains go on for the rest."""
+        """The runs of these stimuli alone at doubled thinning: every second draw stays, the same
+        chains go on for the rest.
+        """
         linear, gram, inverse_scale = self.posterior
         kept = self.draws[rows]
         half = kept.shape[2] // 2
@@ -74,11 +84,23 @@ class GibbsRun:
         draws[:, :, :half] = kept[:, :, 1 : 2 * half : 2]
         posterior = (linear[rows], gram, inverse_scale)
         return GibbsRun(
-            self.key, self.numbers[rows], posterior, self.state[rows], self.field[rows], draws, 2 * self.thinning, self.sweeps_done
+            self.key,
+            self.numbers[rows],
+            posterior,
+            self.state[rows],
+            self.field[rows],
+            draws,
+            2 * self.thinning,
+            self.sweeps_done,
         )
 
 
-def start_run(key: int, numbers: NDArray[np.int64], posterior: Posterior, draws_per_chain: int = DRAWS_PER_CHAIN) -> GibbsRun:
+def start_run(
+    key: int,
+    numbers: NDArray[np.int64],
+    posterior: Posterior,
+    draws_per_chain: int = DRAWS_PER_CHAIN,
+) -> GibbsRun:
     """Chains at their over-dispersed starts, nothing drawn yet."""
     shape = (len(numbers), CHAINS, posterior[1].shape[0])
     state, field = np.empty(shape), np.empty(shape)
@@ -88,22 +110,31 @@ def start_run(key: int, numbers: NDArray[np.int64], posterior: Posterior, draws_
 
 
 def diagnose(draws: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rank R-hat and bulk ESS per draw, (stimulus, neuron) each, of draws (stimulus, chain, draw, neuron), on the kernels' threads."""
+    """Rank R-hat and bulk ESS per draw, (stimulus, neuron) each, of draws (stimulus, chain, draw,
+    neuron), on the kernels' threads.
+    """
     pool = ThreadPoolExecutor(numba.get_num_threads())
     try:
         found = list(pool.map(rank_rhat_and_ess, draws))
     finally:
-        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for the stimuli still in line
+        pool.shutdown(
+            cancel_futures=True
+        )  # an interrupt does not wait for the stimuli still in line
     return np.stack([rhat for rhat, _ in found]), np.stack([ess for _, ess in found])
 
 
 def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Reference:
-    """Run, diagnose, and continue what failed, at most three times; StochsimError then names the stimulus and the coordinate.
+    """Run, diagnose, and continue what failed, at most three times; StochsimError then names the
+    stimulus and the coordinate.
 
-    progress(done, total) counts coordinate updates; `total` grows when a stimulus needs longer chains.
+    progress(done, total) counts coordinate updates; `total` grows when a stimulus needs longer
+    chains.
     """
     count = len(run.numbers)
-    draws, report = run.draws, Diagnostics(np.empty(count), np.empty(count), np.empty(count, np.int64))
+    draws, report = (
+        run.draws,
+        Diagnostics(np.empty(count), np.empty(count), np.empty(count, np.int64)),
+    )
     rows, done, total = np.arange(count), 0, run.updates_left
     while True:
         while moved := run.advance():
@@ -113,7 +144,11 @@ def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Refere
         rhat, ess = diagnose(run.draws)
         if run.draws is not draws:
             draws[rows] = run.draws
-        report.rhat[rows], report.ess_per_draw[rows], report.thinning[rows] = rhat.max(axis=1), ess.min(axis=1), run.thinning
+        report.rhat[rows], report.ess_per_draw[rows], report.thinning[rows] = (
+            rhat.max(axis=1),
+            ess.min(axis=1),
+            run.thinning,
+        )
         passed = (rhat < MAX_RHAT) & (ess >= MIN_ESS_PER_DRAW)  # NaN fails
         failing = np.flatnonzero(~passed.all(axis=1))
         if not len(failing):
@@ -124,10 +159,18 @@ def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Refere
         total += run.updates_left
 
 
-def _complaint(run: GibbsRun, row: int, rhat: NDArray[np.float64], ess: NDArray[np.float64], passed: NDArray[np.bool_]) -> str:
+def _complaint(
+    run: GibbsRun,
+    row: int,
+    rhat: NDArray[np.float64],
+    ess: NDArray[np.float64],
+    passed: NDArray[np.bool_],
+) -> str:
     coordinate = int(np.flatnonzero(~passed[row])[0])
     return (
-        f"reference posterior: stimulus {run.numbers[row]}, coordinate {coordinate}: R-hat {rhat[row, coordinate]:.4f} and ESS per draw "
-        f"{ess[row, coordinate]:.3f} at thinning {run.thinning}; the rule is R-hat < {MAX_RHAT} and ESS per draw >= {MIN_ESS_PER_DRAW}. "
+        f"reference posterior: stimulus {run.numbers[row]}, coordinate {coordinate}: R-hat "
+        f"{rhat[row, coordinate]:.4f} and ESS per draw "
+        f"{ess[row, coordinate]:.3f} at thinning {run.thinning}; the rule is R-hat < {MAX_RHAT} "
+        f"and ESS per draw >= {MIN_ESS_PER_DRAW}. "
         "Nearly parallel columns of the decoder mix slowly; fewer neurons or a larger noise_sd help"
     )

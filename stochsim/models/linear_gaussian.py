@@ -1,4 +1,6 @@
-"""Linear-Gaussian model: the posterior is known in closed form, and every gate of the theory starts here."""
+"""Linear-Gaussian model: the posterior is known in closed form, and every gate of the theory starts
+here.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,20 +23,35 @@ class LinearGaussian(GaussianPriorModel):
         return self.decoder.T @ self.decoder / self.noise_sd**2 + np.eye(self.neurons)
 
     def posterior(self, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean (stimulus, neuron) = Σ Aᵀ x / s_x² and covariance (neuron, neuron) = Σ = Λ⁻¹, the same for all stimuli."""
+        """Mean (stimulus, neuron) = Σ Aᵀ x / s_x² and covariance (neuron, neuron) = Σ = Λ⁻¹, the
+        same for all stimuli.
+        """
         stimuli = check_stimuli(x, self.inputs)
         covariance = np.linalg.inv(self.precision)
         covariance = 0.5 * (covariance + covariance.T)
         gain = self.decoder @ covariance / self.noise_sd**2
-        return np.stack([row @ gain for row in stimuli]), covariance  # row by row: BLAS may round a batch otherwise
+        return np.stack(
+            [row @ gain for row in stimuli]
+        ), covariance  # row by row: BLAS may round a batch otherwise
 
-    def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
-        """Closed-form moments and 10,000 independent draws per stimulus; see GenerativeModel.reference."""
+    def reference(
+        self,
+        stimuli: ArrayLike,
+        key: int,
+        *,
+        first_stimulus: int = 0,
+        progress: Progress | None = None,
+    ) -> Reference:
+        """Closed-form moments and 10,000 independent draws per stimulus; see
+        GenerativeModel.reference.
+        """
         mean, covariance = self.posterior(stimuli)
         root = np.linalg.cholesky(covariance)
         draws = np.empty((len(mean), CHAINS * DRAWS_PER_CHAIN, self.neurons), np.float32)
         for s in range(len(mean)):
-            normal = generator(key, "reference", self.kind, first_stimulus + s).standard_normal(draws.shape[1:])
+            normal = generator(key, "reference", self.kind, first_stimulus + s).standard_normal(
+                draws.shape[1:]
+            )
             draws[s] = mean[s] + normal @ root.T
             if progress is not None:
                 progress(s + 1, len(mean))

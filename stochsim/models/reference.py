@@ -1,4 +1,6 @@
-"""The reference posterior that a network's samples are compared with: exact, or draws that passed the diagnostics."""
+"""The reference posterior that a network's samples are compared with: exact, or draws that passed
+the diagnostics.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +23,10 @@ FORMAT = "1"
 class Reference:
     """Posterior of each stimulus.
 
-    draws: (stimulus, draw, neuron) float32, chain after chain (chain-major), `chains` of equal length; of an exact reference the draws are
-    independent and the chains only a way to count. mean, sd (stimulus, neuron) and covariance (stimulus, neuron, neuron), float64: closed
-    form where `exact`, else the moments of the draws. diagnostics: None where exact.
+    draws: (stimulus, draw, neuron) float32, chain after chain (chain-major), `chains` of equal
+    length; of an exact reference the draws are independent and the chains only a way to count.
+    mean, sd (stimulus, neuron) and covariance (stimulus, neuron, neuron), float64: closed form
+    where `exact`, else the moments of the draws. diagnostics: None where exact.
     """
 
     exact: bool
@@ -39,42 +42,74 @@ class Reference:
         """A reference by its draws (stimulus, chain, draw, neuron)."""
         flat = draws.reshape(draws.shape[0], -1, draws.shape[-1])
         mean = flat.mean(axis=1, dtype=np.float64)
-        covariance = np.stack([np.cov(one.astype(np.float64), rowvar=False).reshape(mean.shape[1], -1) for one in flat])
+        covariance = np.stack(
+            [
+                np.cov(one.astype(np.float64), rowvar=False).reshape(mean.shape[1], -1)
+                for one in flat
+            ]
+        )
         sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
         return cls(False, flat, mean, sd, covariance, diagnostics, chains=draws.shape[1])
 
     def subset(self, which: int, n: int) -> NDArray[np.float32]:
-        """Set number `which` of n draws, (stimulus, n, neuron): sets of one n share no draw, each spread evenly over chains and time.
+        """Set number `which` of n draws, (stimulus, n, neuron): sets of one n share no draw, each
+        spread evenly over chains and time.
 
         SettingError where n is no multiple of the chains, or there is no such set.
         """
         length = self.draws.shape[1] // self.chains
         if n < self.chains or n % self.chains or n // self.chains > length:
-            raise SettingError(f"'n' = {n}: the draws come in multiples of {self.chains}, up to {length * self.chains}")
+            raise SettingError(
+                f"'n' = {n}: the draws come in multiples of {self.chains}, up to "
+                f"{length * self.chains}"
+            )
         stride = length // (n // self.chains)
         if not 0 <= which < stride:
-            raise SettingError(f"'which' = {which}: there are {stride} disjoint sets of {n} draws, 0 to {stride - 1}")
+            raise SettingError(
+                f"'which' = {which}: there are {stride} disjoint sets of {n} draws, 0 to "
+                f"{stride - 1}"
+            )
         by_chain = self.draws.reshape(len(self.draws), self.chains, length, -1)
         picked = by_chain[:, :, which::stride][:, :, : n // self.chains]
         return picked.reshape(len(self.draws), n, -1)
 
     def to_arrays(self) -> tuple[dict[str, NDArray], dict[str, str]]:
         """(arrays, metadata) to be stored; from_arrays gives back an equal reference."""
-        arrays: dict[str, NDArray] = {"draws": self.draws, "mean": self.mean, "sd": self.sd, "covariance": self.covariance}
+        arrays: dict[str, NDArray] = {
+            "draws": self.draws,
+            "mean": self.mean,
+            "sd": self.sd,
+            "covariance": self.covariance,
+        }
         if self.diagnostics is not None:
             found = self.diagnostics
-            arrays |= {"rhat": found.rhat, "ess_per_draw": found.ess_per_draw, "thinning": found.thinning}
+            arrays |= {
+                "rhat": found.rhat,
+                "ess_per_draw": found.ess_per_draw,
+                "thinning": found.thinning,
+            }
         return arrays, {"format": FORMAT, "exact": str(self.exact), "chains": str(self.chains)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray], metadata: Mapping[str, str]) -> Self:
-        """The reference that to_arrays took apart; SettingError for a store of another format or with parts missing."""
+        """The reference that to_arrays took apart; SettingError for a store of another format or
+        with parts missing.
+        """
         if metadata.get("format") != FORMAT:
-            raise SettingError(f"stored reference: format {metadata.get('format')}; this version reads format {FORMAT}")
+            raise SettingError(
+                f"stored reference: format {metadata.get('format')}; this version reads format "
+                f"{FORMAT}"
+            )
         exact = metadata.get("exact") == "True"
-        wanted = ["draws", "mean", "sd", "covariance"] + ([] if exact else ["rhat", "ess_per_draw", "thinning"])
+        wanted = ["draws", "mean", "sd", "covariance"] + (
+            [] if exact else ["rhat", "ess_per_draw", "thinning"]
+        )
         if missing := [name for name in wanted if name not in arrays]:
             raise SettingError(f"stored reference: {', '.join(missing)} missing; it is damaged")
         moments = (arrays["mean"], arrays["sd"], arrays["covariance"])
-        diagnostics = None if exact else Diagnostics(arrays["rhat"], arrays["ess_per_draw"], arrays["thinning"])
+        diagnostics = (
+            None
+            if exact
+            else Diagnostics(arrays["rhat"], arrays["ess_per_draw"], arrays["thinning"])
+        )
         return cls(exact, arrays["draws"], *moments, diagnostics, chains=int(metadata["chains"]))

@@ -13,7 +13,9 @@ Positive = Annotated[float, pydantic.Field(gt=0)]
 
 
 class SparseCodingSettings(Settings):
-    """Sparse coding: x ~ N(A r, noise_sd² I), r Laplace of scale `laplace_scale` (its mean size, in units of r) in every neuron."""
+    """Sparse coding: x ~ N(A r, noise_sd² I), r Laplace of scale `laplace_scale` (its mean size, in
+    units of r) in every neuron.
+    """
 
     kind: Literal["sparse_coding"] = "sparse_coding"
     neurons: Annotated[int, pydantic.Field(ge=1)]
@@ -30,7 +32,8 @@ class LinearGaussianSettings(Settings):
 
 
 class GaussianScaleMixtureSettings(Settings):
-    """Gaussian scale mixture: x ~ N(z A r, noise_sd² I), r ~ N(0, I), contrast z ~ Gamma(contrast_shape, contrast_rate) of mean shape/rate.
+    """Gaussian scale mixture: x ~ N(z A r, noise_sd² I), r ~ N(0, I), contrast z ~
+    Gamma(contrast_shape, contrast_rate) of mean shape/rate.
 
     The defaults of the contrast, Γ(2, 2), are those of Echeveste et al. (2020).
     """
@@ -43,6 +46,7 @@ class GaussianScaleMixtureSettings(Settings):
 
 
 ModelSettings = Annotated[
-    SparseCodingSettings | LinearGaussianSettings | GaussianScaleMixtureSettings, pydantic.Field(discriminator="kind")
+    SparseCodingSettings | LinearGaussianSettings | GaussianScaleMixtureSettings,
+    pydantic.Field(discriminator="kind"),
 ]
 """Any of them, as the type of a field; `kind` decides which."""

@@ -1,4 +1,6 @@
-"""Sparse coding: Laplace prior, posterior by Gibbs sampling, and in closed form where the dictionary is orthogonal."""
+"""Sparse coding: Laplace prior, posterior by Gibbs sampling, and in closed form where the
+dictionary is orthogonal.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +21,10 @@ class SparseCoding(GenerativeModel):
     kind = "sparse_coding"
 
     def __init__(self, decoder: ArrayLike, noise_sd: float, laplace_scale: float) -> None:
-        """laplace_scale: b, the mean of |r|, in units of r. SettingError for values that break a rule."""
+        """laplace_scale: b, the mean of |r|, in units of r.
+
+        SettingError for values that break a rule.
+        """
         super().__init__(decoder, noise_sd)
         self.laplace_scale = positive("laplace_scale", laplace_scale)
 
@@ -30,42 +35,72 @@ class SparseCoding(GenerativeModel):
     def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
         return random.laplace(scale=self.laplace_scale, size=(count, self.neurons))
 
-    def reference(self, stimuli: ArrayLike, key: int, *, first_stimulus: int = 0, progress: Progress | None = None) -> Reference:
-        """Gibbs draws, 4 chains × 2,500 after 200 sweeps, thin 5; every coordinate reaches rank R-hat < 1.01 and bulk ESS >= 0.8 × draws.
+    def reference(
+        self,
+        stimuli: ArrayLike,
+        key: int,
+        *,
+        first_stimulus: int = 0,
+        progress: Progress | None = None,
+    ) -> Reference:
+        """Gibbs draws, 4 chains × 2,500 after 200 sweeps, thin 5; every coordinate reaches rank
+        R-hat < 1.01 and bulk ESS >= 0.8 × draws.
 
-        Where one does not, its stimulus goes on at doubled thinning, at most three times; then StochsimError names both. See
-        GenerativeModel.reference for the arguments; `progress` counts coordinate updates.
+        Where one does not, its stimulus goes on at doubled thinning, at most three times; then
+        StochsimError names both. See GenerativeModel.reference for the arguments; `progress` counts
+        coordinate updates.
         """
         x = check_stimuli(stimuli, self.inputs).astype(np.float64)
         numbers = first_stimulus + np.arange(len(x))
-        linear = np.stack([row @ self.decoder for row in x]) / self.noise_sd**2  # row by row: BLAS may round a batch otherwise
+        linear = (
+            np.stack([row @ self.decoder for row in x]) / self.noise_sd**2
+        )  # row by row: BLAS may round a batch otherwise
         gram = self.decoder.T @ self.decoder / self.noise_sd**2
-        from stochsim.models.gibbs_run import start_run, trusted_reference  # Numba: only where chains run
+        from stochsim.models.gibbs_run import (
+            start_run,
+            trusted_reference,
+        )  # Numba: only where chains run
 
-        run = start_run(fold_in(key, "reference", self.kind), numbers, (linear, gram, 1.0 / self.laplace_scale))
+        run = start_run(
+            fold_in(key, "reference", self.kind), numbers, (linear, gram, 1.0 / self.laplace_scale)
+        )
         return trusted_reference(run, progress)
 
 
-def orthogonal_posterior_moments(model: SparseCoding, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Exact posterior mean and variance, (stimulus, neuron) each, of a model whose decoder has orthogonal columns, none of them 0.
+def orthogonal_posterior_moments(
+    model: SparseCoding, x: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Exact posterior mean and variance, (stimulus, neuron) each, of a model whose decoder has
+    orthogonal columns, none of them 0.
 
-    The posterior then factorises into exp(−G r²/2 + g r − |r|/b): two halves of normals that meet at 0, with moments of truncated normals
-    (Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, section 13.10). SettingError for any other decoder.
+    The posterior then factorises into exp(−G r²/2 + g r − |r|/b): two halves of normals that meet
+    at 0, with moments of truncated normals (Johnson, Kotz, Balakrishnan, Continuous Univariate
+    Distributions 1, section 13.10). SettingError for any other decoder.
     """
     gram = model.decoder.T @ model.decoder
     norms = np.diag(gram)
-    if norms.min() <= 0 or np.abs(gram - np.diag(norms)).max() > _ORTHOGONAL_TOLERANCE * norms.max():
+    if (
+        norms.min() <= 0
+        or np.abs(gram - np.diag(norms)).max() > _ORTHOGONAL_TOLERANCE * norms.max()
+    ):
         raise SettingError("'decoder': the closed form needs orthogonal columns, none of them 0")
     sd = model.noise_sd / np.sqrt(norms)
     g = check_stimuli(x, model.inputs) @ model.decoder / model.noise_sd**2
-    logs, firsts, seconds = zip(*(_half_moments((1.0 / model.laplace_scale - sign * g) * sd) for sign in (1.0, -1.0)), strict=True)
+    logs, firsts, seconds = zip(
+        *(_half_moments((1.0 / model.laplace_scale - sign * g) * sd) for sign in (1.0, -1.0)),
+        strict=True,
+    )
     above = special.expit(logs[0] - logs[1])
     mean = sd * (above * firsts[0] - (1.0 - above) * firsts[1])
     return mean, sd**2 * (above * seconds[0] + (1.0 - above) * seconds[1]) - mean**2
 
 
-def _half_moments(a: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Of w − a, w standard normal above a: log of its mass relative to the density at a (without a constant), first and second moment."""
+def _half_moments(
+    a: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of w − a, w standard normal above a: log of its mass relative to the density at a (without a
+    constant), first and second moment.
+    """
     log_upper = special.log_ndtr(-a)
     hazard = np.exp(-0.5 * a**2 - log_upper) / np.sqrt(2 * np.pi)
     return 0.5 * a**2 + log_upper, hazard - a, 1.0 - a * hazard + a**2

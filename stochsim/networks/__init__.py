@@ -1,4 +1,7 @@
-"""The PyTorch + Brevitas front end: quantisers and the networks that use them. What needs torch loads lazily."""
+"""The PyTorch + Brevitas front end: quantisers and the networks that use them.
+
+What needs torch loads lazily.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,6 @@
-"""What every network offers to training: responses to stimuli with the noise that is priced, bounds, and its quantisers."""
+"""What every network offers to training: responses to stimuli with the noise that is priced,
+bounds, and its quantisers.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -20,16 +22,20 @@ from stochsim.networks.quantizers import (
 from stochsim.networks.settings import NetworkSettings
 
 LOWEST_SIGMA = 1e-3
-"""Training keeps sigma between this share of the output range's half width and the half width itself."""
+"""Training keeps sigma between this share of the output range's half width and the half width
+itself.
+"""
 
 MOST_BITS = 8
 
 
 class Response(NamedTuple):
-    """What a network answers to a batch of stimuli, for the objective: samples, or moments where they are known in closed form.
+    """What a network answers to a batch of stimuli, for the objective: samples, or moments where
+    they are known in closed form.
 
-    samples, mean, variance: (stimulus, neuron); covariance: (stimulus, neuron, neuron), in place of variance. spread: standard deviations
-    whose reliability is priced, (stimulus, neuron), of some stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are.
+    samples, mean, variance: (stimulus, neuron); covariance: (stimulus, neuron, neuron), in place of
+    variance. spread: standard deviations whose reliability is priced, (stimulus, neuron), of some
+    stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are.
     """
 
     samples: torch.Tensor | None = None
@@ -61,14 +67,18 @@ class Network(torch.nn.Module, ABC):
     """Weights are drawn from `generator`, or 0 without one; sigma starts at 1/2."""
 
     batch_share = 1.0
-    """Stimuli per step, as a share of what the settings say: networks with closed-form moments need fewer."""
+    """Stimuli per step, as a share of what the settings say: networks with closed-form moments need
+    fewer.
+    """
     steps_share = 1.0
     """Steps, likewise."""
     rate_share = 1.0
     """Learning rate, likewise."""
     quantised_steps_share = 1.0
     quantised_rate_share = 1.0
-    """Those of a network with quantisers, which starts from a trained float one: so that codes change seldom, some need a small rate."""
+    """Those of a network with quantisers, which starts from a trained float one: so that codes
+    change seldom, some need a small rate.
+    """
 
     def __init__(self, settings: NetworkSettings, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -76,10 +86,16 @@ class Network(torch.nn.Module, ABC):
         self.output_scale_fixed = False
         self.input_quantizer: Any = None
         self.output_quantizer: Any = None
-        with torch.random.fork_rng(devices=[]):  # torch's layers draw a start of their own from the global generator; overwritten below
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # torch's layers draw a start of their own from the global generator; overwritten below
             if settings.input_bits is not None and settings.output_bits is not None:
-                self.input_quantizer = activation_quantizer(settings.input_bits, settings.input_scale, settings.learned_bits)
-                self.output_quantizer = activation_quantizer(settings.output_bits, settings.output_scale, settings.learned_bits)
+                self.input_quantizer = activation_quantizer(
+                    settings.input_bits, settings.input_scale, settings.learned_bits
+                )
+                self.output_quantizer = activation_quantizer(
+                    settings.output_bits, settings.output_scale, settings.learned_bits
+                )
             self.build(generator)
 
     @property
@@ -94,16 +110,21 @@ class Network(torch.nn.Module, ABC):
         """Make the layers."""
 
     @abstractmethod
-    def response(self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None) -> Response:
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
         """Answers to stimuli x (stimulus, input).
 
-        With `noise`, that of a chip: the answers before their last quantiser, all noise included, since the code nearest to a sample of
-        the posterior is what a chip should give; without, of a quantised network, its own output values.
+        With `noise`, that of a chip: the answers before their last quantiser, all noise included,
+        since the code nearest to a sample of the posterior is what a chip should give; without, of
+        a quantised network, its own output values.
         """
 
     @abstractmethod
     def linears(self) -> dict[str, Any]:
-        """The layers of weights by name, as `NetworkSettings.scales` calls them ("weight" is the one on the stimulus)."""
+        """The layers of weights by name, as `NetworkSettings.scales` calls them ("weight" is the
+        one on the stimulus).
+        """
 
     def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
         """A linear layer of weights 0, quantised where the network is."""
@@ -119,17 +140,27 @@ class Network(torch.nn.Module, ABC):
                 layer.bias.zero_()
         return layer
 
-    def read_input(self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Quantised stimuli, and the variance that dither gives each of them (None without): both (stimulus, input)."""
+    def read_input(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Quantised stimuli, and the variance that dither gives each of them (None without): both
+        (stimulus, input).
+        """
         if self.input_quantizer is None:
             return x, None
         if noise is None or not noise.input_dither:
             return quantise(self.input_quantizer, x), None
         step = self.input_step()
-        return quantise(self.input_quantizer, x + step * draws.uniform(*x.shape)), self.dither_variance(x)
+        return quantise(
+            self.input_quantizer, x + step * draws.uniform(*x.shape)
+        ), self.dither_variance(x)
 
-    def mean_input(self, x: torch.Tensor, noise: HardwareNoise | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The same on average over reads: dithered codes have the mean of the stimulus itself, as far as the codes reach."""
+    def mean_input(
+        self, x: torch.Tensor, noise: HardwareNoise | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The same on average over reads: dithered codes have the mean of the stimulus itself, as
+        far as the codes reach.
+        """
         if self.input_quantizer is None:
             return x, None
         if noise is None or not noise.input_dither:
@@ -149,7 +180,9 @@ class Network(torch.nn.Module, ABC):
         return 2 * scale if self.settings.input_bits == 1 else scale
 
     def dither_variance(self, x: torch.Tensor) -> torch.Tensor:
-        """p (1 - p) step² of a stochastically rounded input, p the chance of the upper of its two neighbours; 0 where it clips."""
+        """p (1 - p) step² of a stochastically rounded input, p the chance of the upper of its two
+        neighbours; 0 where it clips.
+        """
         step = self.input_step()
         low, high = self._input_places()
         place = torch.minimum(torch.maximum(x / step, low), high) - low
@@ -163,13 +196,23 @@ class Network(torch.nn.Module, ABC):
 
     def quantised(self, noisy_drive: torch.Tensor) -> torch.Tensor:
         """Output values of noisy drives: quantised with a straight-through gradient."""
-        return noisy_drive if self.output_quantizer is None else quantise(self.output_quantizer, noisy_drive)
+        return (
+            noisy_drive
+            if self.output_quantizer is None
+            else quantise(self.output_quantizer, noisy_drive)
+        )
 
-    def parameter_groups(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-        """(weights, biases and sigma; learned scales of the quantisers; learned widths): each trains best at a rate of its own."""
+    def parameter_groups(
+        self,
+    ) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """(weights, biases and sigma; learned scales of the quantisers; learned widths): each
+        trains best at a rate of its own.
+        """
         groups: tuple[list[torch.nn.Parameter], ...] = ([], [], [])
         for name, value in self.named_parameters():
-            groups[1 if ".scaling_impl." in name else 2 if name.endswith("bit_width_offset") else 0].append(value)
+            groups[
+                1 if ".scaling_impl." in name else 2 if name.endswith("bit_width_offset") else 0
+            ].append(value)
         return groups[0], groups[1], groups[2]
 
     def fix_output_scale(self) -> None:
@@ -182,11 +225,17 @@ class Network(torch.nn.Module, ABC):
         """R = step (2^b - 1) / 2 of the output quantiser, None for a float network."""
         if self.settings.output_bits is None:
             return None
-        levels = 2 ** int(bits_of(self.output_quantizer).detach()) if self.settings.learned_bits else 2**self.settings.output_bits
+        levels = (
+            2 ** int(bits_of(self.output_quantizer).detach())
+            if self.settings.learned_bits
+            else 2**self.settings.output_bits
+        )
         return float(self.output_step().detach()) * (levels - 1) / 2
 
     def sigma_bounds(self) -> tuple[float, float] | None:
-        """(1e-3 R, R), None for a float network: where the output clips, L has no lower bound in sigma at rho = 0."""
+        """(1e-3 R, R), None for a float network: where the output clips, L has no lower bound in
+        sigma at rho = 0.
+        """
         half_range = self.output_half_range()
         return None if half_range is None else (LOWEST_SIGMA * half_range, half_range)
 
@@ -195,10 +244,12 @@ class Network(torch.nn.Module, ABC):
         return self.log_sigma  # type: ignore[return-value]
 
     def keep_bounds(self) -> None:
-        """Put the output scale and sigma back within their bounds; called after every step of training.
+        """Put the output scale and sigma back within their bounds; called after every step of
+        training.
 
-        The output range may grow from its fitted start, never shrink: clipped noise costs nothing in L, so a range that is free to shrink
-        lets sigma grow for free until the codes say little (the price of reliability evaded).
+        The output range may grow from its fitted start, never shrink: clipped noise costs nothing
+        in L, so a range that is free to shrink lets sigma grow for free until the codes say little
+        (the price of reliability evaded).
         """
         s = self.settings
         if s.learned_bits:
@@ -206,15 +257,21 @@ class Network(torch.nn.Module, ABC):
         elif s.output_bits not in (None, 1) and not self.output_scale_fixed:
             scale = float(scale_of(self.output_quantizer).detach())
             if 0 < scale < s.output_scale:
-                with torch.no_grad():  # the parameter is the logarithm of the scale, base 2, and a constant
+                with (
+                    torch.no_grad()
+                ):  # the parameter is the logarithm of the scale, base 2, and a constant
                     scale_parameter(self.output_quantizer).add_(math.log2(s.output_scale / scale))
         bounds = self.sigma_bounds()
-        if bounds is not None and 0 < bounds[0] < math.inf:  # else training has diverged, which the loop's own check names
+        if (
+            bounds is not None and 0 < bounds[0] < math.inf
+        ):  # else training has diverged, which the loop's own check names
             with torch.no_grad():
                 self.bounded().clamp_(math.log(bounds[0]), math.log(bounds[1]))
 
     def _keep_learned_bits(self) -> None:
-        """Widths stay at 2 to 8 (Brevitas holds |offset| + 2), the ranges of outputs as they start."""
+        """Widths stay at 2 to 8 (Brevitas holds |offset| + 2), the ranges of outputs as they
+        start.
+        """
         with torch.no_grad():
             for name, value in self.named_parameters():
                 if name.endswith("bit_width_offset"):
@@ -231,4 +288,8 @@ class Network(torch.nn.Module, ABC):
 
 def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights (neuron, input) as they act, and their step (0 in a float layer): quantised once."""
-    return quantised_weight(layer) if hasattr(layer, "quant_weight") else (layer.weight, layer.weight.new_zeros(()))
+    return (
+        quantised_weight(layer)
+        if hasattr(layer, "quant_weight")
+        else (layer.weight, layer.weight.new_zeros(()))
+    )

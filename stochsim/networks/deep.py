@@ -1,7 +1,9 @@
-"""Multi-layer feed-forward network: a hidden layer that clips, then two heads, for the drive and for the noise of each neuron.
+"""Multi-layer feed-forward network: a hidden layer that clips, then two heads, for the drive and
+for the noise of each neuron.
 
-h = clip(W Q(x) + b, -1, 1), quantised by a signed quantiser whose own clipping is the nonlinearity; log sigma = base + Q(S h), so that the
-noise follows the stimulus, carried by low-bit codes; r = Q(V h + beta + sigma xi).
+h = clip(W Q(x) + b, -1, 1), quantised by a signed quantiser whose own clipping is the nonlinearity;
+log sigma = base + Q(S h), so that the noise follows the stimulus, carried by low-bit codes; r = Q(V
+h + beta + sigma xi).
 """
 
 import math
@@ -16,13 +18,21 @@ from stochsim.networks.feed_forward import FeedForward
 from stochsim.networks.noise import Draws, HardwareNoise
 from stochsim.networks.quantizers import activation_quantizer, quantise, scale_of
 
-_GAP = 1.5  # distance of neighbouring kinks that the hidden units of one neuron start with, in units of its drive
+# distance of neighbouring kinks that the hidden units of one neuron start with, in units of its
+# drive
+_GAP = 1.5
 _SLOPE = 0.4  # how much log sigma starts to follow the size of the drive
-_PRICED_SHARE = 1 / 16  # of a batch, where noise passes on from layer to layer: that takes the Jacobian of every stimulus
+_PRICED_SHARE = (
+    1 / 16
+    # of a batch, where noise passes on from layer to layer: that takes the Jacobian of every
+    # stimulus
+)
 
 
 class Deep(Network):
-    """Hidden units start as clipped copies of a single layer's drives, at different offsets; the noise starts from that layer's too."""
+    """Hidden units start as clipped copies of a single layer's drives, at different offsets; the
+    noise starts from that layer's too.
+    """
 
     steps_share = 2.0
     rate_share = 0.6
@@ -38,8 +48,12 @@ class Deep(Network):
         self.hidden_quantizer: Any = None
         self.spread_quantizer: Any = None
         if s.output_bits is not None:
-            self.hidden_quantizer = activation_quantizer(s.output_bits, 1.0 if s.output_bits == 1 else 2.0 ** (1 - s.output_bits))
-            self.spread_quantizer = activation_quantizer(s.output_bits, s.scales.get("spread_code", 1.0))
+            self.hidden_quantizer = activation_quantizer(
+                s.output_bits, 1.0 if s.output_bits == 1 else 2.0 ** (1 - s.output_bits)
+            )
+            self.spread_quantizer = activation_quantizer(
+                s.output_bits, s.scales.get("spread_code", 1.0)
+            )
             for quantizer in (self.hidden_quantizer, self.spread_quantizer):
                 quantizer.requires_grad_(False)
 
@@ -48,17 +62,26 @@ class Deep(Network):
         with torch.no_grad():
             count, neurons = self.settings.architecture.hidden_per_neuron, self.settings.neurons
             for unit in range(count):
-                rows, offset = slice(unit * neurons, (unit + 1) * neurons), (unit - (count - 1) / 2) * _GAP
+                rows, offset = (
+                    slice(unit * neurons, (unit + 1) * neurons),
+                    (unit - (count - 1) / 2) * _GAP,
+                )
                 self.hidden.weight[rows] = single.linear.weight
-                self.hidden.bias[rows] = (single.linear.bias if single.settings.bias else 0.0) - offset
+                self.hidden.bias[rows] = (
+                    single.linear.bias if single.settings.bias else 0.0
+                ) - offset
                 self.last.weight[:, rows] = torch.eye(neurons)
-                self.spread.weight[:, rows] = torch.eye(neurons) * _SLOPE * float(np.sign(offset)) / count
+                self.spread.weight[:, rows] = (
+                    torch.eye(neurons) * _SLOPE * float(np.sign(offset)) / count
+                )
             self.base.copy_(single.log_sigma)
 
     def centre_hidden_codes(self) -> None:
-        """Move the biases so that hidden codes, whose values reach from -1 to 1 - step, stand for -1 + step/2 … 1 - step/2.
+        """Move the biases so that hidden codes, whose values reach from -1 to 1 - step, stand for
+        -1 + step/2 … 1 - step/2.
 
-        Uncentred, the upper half of a hidden unit's range would clip a step early: of two-bit units, at a half.
+        Uncentred, the upper half of a hidden unit's range would clip a step early: of two-bit
+        units, at a half.
         """
         if self.settings.output_bits == 1:
             return
@@ -81,8 +104,12 @@ class Deep(Network):
         hidden = hardtanh(self.hidden(x))
         return self.last(hidden), (self.base + self.spread(hidden)).exp()
 
-    def response(self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None) -> Response:
-        """Answers to stimuli: samples of a quantised network, moments of a float one or, given hidden codes, of one with a chip's noise."""
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
+        """Answers to stimuli: samples of a quantised network, moments of a float one or, given
+        hidden codes, of one with a chip's noise.
+        """
         if self.output_quantizer is None:
             mean, sigma = self.heads(x)
             return Response(mean=mean, variance=sigma.square(), spread=sigma)
@@ -100,21 +127,44 @@ class Deep(Network):
             r = self.quantised(mean + log_sigma.exp() * draws.normal(*mean.shape))
             return Response(samples=r, spread=log_sigma.exp())
         variance = variance + noise.variance(self.output_step(), last_step, hidden)
-        some = len(x) if dithered is None and _is_zero(added) else max(1, round(_PRICED_SHARE * len(x)))
-        passed = self._passed_on(drive[:some], weight, last, None if dithered is None else dithered[:some], _first(added, some))
-        return Response(mean=mean, variance=variance, spread=(_first(variance, some) + passed).sqrt())
+        some = (
+            len(x)
+            if dithered is None and _is_zero(added)
+            else max(1, round(_PRICED_SHARE * len(x)))
+        )
+        passed = self._passed_on(
+            drive[:some],
+            weight,
+            last,
+            None if dithered is None else dithered[:some],
+            _first(added, some),
+        )
+        return Response(
+            mean=mean, variance=variance, spread=(_first(variance, some) + passed).sqrt()
+        )
 
     def _step(self, quantizer: Any) -> torch.Tensor:
         return scale_of(quantizer) * (2 if self.settings.output_bits == 1 else 1)
 
-    def _spread_code(self, hidden: torch.Tensor, draws: Draws, noise: HardwareNoise) -> torch.Tensor:
+    def _spread_code(
+        self, hidden: torch.Tensor, draws: Draws, noise: HardwareNoise
+    ) -> torch.Tensor:
         weight, weight_step = weight_of(self.spread)
         drive = linear(hidden, weight, self.spread.bias)
         added = noise.variance(self._step(self.spread_quantizer), weight_step, hidden)
         return quantise(self.spread_quantizer, _noisy(drive, added, draws))
 
-    def _passed_on(self, drive: torch.Tensor, weight: torch.Tensor, last: torch.Tensor, dithered: torch.Tensor | None, added: Any) -> Any:
-        """Variance that noise of inputs and of hidden units gives to the last drive, to first order."""
+    def _passed_on(
+        self,
+        drive: torch.Tensor,
+        weight: torch.Tensor,
+        last: torch.Tensor,
+        dithered: torch.Tensor | None,
+        added: Any,
+    ) -> Any:
+        """Variance that noise of inputs and of hidden units gives to the last drive, to first
+        order.
+        """
         if dithered is None and _is_zero(added):
             return 0.0
         through = last * (drive.abs() < 1).to(last.dtype)[:, None, :]  # (stimulus, neuron, hidden)
@@ -132,8 +182,16 @@ def _is_zero(variance: Any) -> bool:
 
 def _first(variance: Any, count: int) -> Any:
     """Of the first stimuli, where it differs between them."""
-    return variance[:count] if torch.is_tensor(variance) and variance.ndim == 2 and len(variance) > 1 else variance
+    return (
+        variance[:count]
+        if torch.is_tensor(variance) and variance.ndim == 2 and len(variance) > 1
+        else variance
+    )
 
 
 def _noisy(drive: torch.Tensor, variance: Any, draws: Draws) -> torch.Tensor:
-    return drive if _is_zero(variance) else drive + torch.as_tensor(variance).sqrt() * draws.normal(*drive.shape)
+    return (
+        drive
+        if _is_zero(variance)
+        else drive + torch.as_tensor(variance).sqrt() * draws.normal(*drive.shape)
+    )

@@ -1,4 +1,6 @@
-"""What training knows of a chip: the noise that its Hardware adds to every drive, and where the random numbers come from."""
+"""What training knows of a chip: the noise that its Hardware adds to every drive, and where the
+random numbers come from.
+"""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +28,8 @@ class HardwareNoise:
     def of(cls, hardware: Hardware) -> "HardwareNoise":
         """The noise of a chip's neurons and weights.
 
-        Raises SettingError for what training has no model of: an array, a measured neuron, errors of memories.
+        Raises SettingError for what training has no model of: an array, a measured neuron, errors
+        of memories.
         """
         own, memory = hardware.noise, hardware.memory
         for name, present in (
@@ -36,28 +39,45 @@ class HardwareNoise:
         ):
             if present:
                 raise SettingError(
-                    f"'{name}' of {hardware.name}: noise-aware training has no model of it; valid: read noise, noise of weights, dither"
+                    f"'{name}' of {hardware.name}: noise-aware training has no model of it; valid: "
+                    f"read noise, noise of weights, dither"
                 )
         lsb = math.hypot(own.read_sigma_lsb, _DITHER_LSB[own.dither])
-        return cls(own.read_sigma, lsb, own.weight_sigma, own.weight_sigma_lsb, own.input_dither == "stochastic")
+        return cls(
+            own.read_sigma,
+            lsb,
+            own.weight_sigma,
+            own.weight_sigma_lsb,
+            own.input_dither == "stochastic",
+        )
 
     def variance(self, step: Any, weight_step: Any, x: torch.Tensor) -> Any:
-        """Variance that the chip adds to a drive: a number, or (stimulus, 1) where weights are noisy; x (stimulus, input), quantised."""
+        """Variance that the chip adds to a drive: a number, or (stimulus, 1) where weights are
+        noisy; x (stimulus, input), quantised.
+        """
         return self.read_variance(step) + self.weight_variance(weight_step, x)
 
     def read_variance(self, step: Any) -> Any:
         """The part of neurons: read noise and the dither of their outputs, a number."""
-        return self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2 if self.read_sigma + self.read_sigma_lsb > 0 else 0.0
+        return (
+            self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2
+            if self.read_sigma + self.read_sigma_lsb > 0
+            else 0.0
+        )
 
     def weight_variance(self, weight_step: Any, x: torch.Tensor) -> Any:
         """The part of weights: (stimulus, 1), the number 0 where they are not noisy."""
         if self.weight_sigma + self.weight_sigma_lsb == 0:
             return 0.0
-        return (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2 * x.square().sum(-1, keepdim=True)
+        return (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2 * x.square().sum(
+            -1, keepdim=True
+        )
 
 
 class Draws:
-    """Random tensors from one generator on the CPU, so that the numbers are the same on every device."""
+    """Random tensors from one generator on the CPU, so that the numbers are the same on every
+    device.
+    """
 
     def __init__(self, generator: torch.Generator, device: torch.device | str = "cpu") -> None:
         self.generator, self.device = generator, device

@@ -1,4 +1,6 @@
-"""A quantised network that starts from a trained float one of the same architecture: its weights and noise; scales fitted on stimuli."""
+"""A quantised network that starts from a trained float one of the same architecture: its weights
+and noise; scales fitted on stimuli.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,34 +37,48 @@ def quantised_from_float(
     learned_bits: bool = False,
     layer_bits: Mapping[str, int] | None = None,
 ) -> Any:
-    """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and on the float network's answers.
+    """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and
+    on the float network's answers.
 
-    At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the output by 1 / variance of each neuron's
-    answers to one stimulus, as distances in units of the posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of
-    these layers, by their names in `LAYERS`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where they are learned, and for a
-    name that is no layer.
+    At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the
+    output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
+    posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
+    their names in `LAYERS`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where they are
+    learned, and for a name that is no layer.
     """
     widths = {"weight_bits": weight_bits, "input_bits": input_bits, "output_bits": output_bits}
-    chosen: dict[str, Any] = {**widths, "learned_bits": learned_bits, "layer_bits": dict(layer_bits or {})}
-    wanted = NetworkSettings(**(dict(network.settings) | chosen))  # validated, unlike a copy: widths come from callers
+    chosen: dict[str, Any] = {
+        **widths,
+        "learned_bits": learned_bits,
+        "layer_bits": dict(layer_bits or {}),
+    }
+    wanted = NetworkSettings(
+        **(dict(network.settings) | chosen)
+    )  # validated, unlike a copy: widths come from callers
     with torch.no_grad():
         part = x[:: max(1, len(x) // _RECURRENT_STIMULI)] if isinstance(network, Recurrent) else x
         answer = network.response(part, Draws(generator))
         responses = answer.drawn(Draws(generator))
         weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
         scales = {
-            name: optimal_weight_step(layer.weight.numpy(), wanted.weight_bits_of(name) or weight_bits)
+            name: optimal_weight_step(
+                layer.weight.numpy(), wanted.weight_bits_of(name) or weight_bits
+            )
             for name, layer in network.linears().items()
         }
         deep = network.settings.architecture.kind == "deep"
         if deep:
             spread = network.spread(hardtanh(network.hidden(x)))
-            scales["spread_code"] = max(1e-3, optimal_step((spread - spread.mean(0)).numpy(), output_bits))
+            scales["spread_code"] = max(
+                1e-3, optimal_step((spread - spread.mean(0)).numpy(), output_bits)
+            )
         update = {
             "weight_scale": scales.pop("weight"),
             "scales": scales,
             "input_scale": optimal_step(x.numpy(), input_bits),
-            "output_scale": optimal_step(responses.numpy(), output_bits, weight, by_stimulus=by_posterior),
+            "output_scale": optimal_step(
+                responses.numpy(), output_bits, weight, by_stimulus=by_posterior
+            ),
         }
         quantised: Any = build_network(NetworkSettings(**(dict(wanted) | update)), generator)
         _copy(network, quantised)

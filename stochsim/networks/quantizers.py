@@ -1,10 +1,13 @@
-"""Brevitas behind one file: which quantiser a bit width gets, where its scale starts, and its arithmetic in training.
+"""Brevitas behind one file: which quantiser a bit width gets, where its scale starts, and its
+arithmetic in training.
 
-Two bits and more: integers, symmetric about 0; scales are learned, in the log domain, from a given start (weights: narrow range, 2^b - 1
-values). One bit: signs, with a fixed scale. A learned width keeps the range, so its gradient is that of the step at a fixed range.
+Two bits and more: integers, symmetric about 0; scales are learned, in the log domain, from a given
+start (weights: narrow range, 2^b - 1 values). One bit: signs, with a fixed scale. A learned width
+keeps the range, so its gradient is that of the step at a fixed range.
 
-The modules, their parameters and their export are Brevitas's. At these sizes its forward pass spends most of a step of training on calls
-between modules, so `quantise` and `quantised_weight` do the same arithmetic in one operation: equal values, equal gradients (tested).
+The modules, their parameters and their export are Brevitas's. At these sizes its forward pass
+spends most of a step of training on calls between modules, so `quantise` and `quantised_weight` do
+the same arithmetic in one operation: equal values, equal gradients (tested).
 """
 
 import functools
@@ -24,7 +27,9 @@ from torch.autograd.function import once_differentiable
 
 
 class _LogScaleActivation(Int8ActPerTensorFloatMinMaxInit):
-    """Brevitas's learned per-tensor scale, as a logarithm: one learning rate then fits steps of every size."""
+    """Brevitas's learned per-tensor scale, as a logarithm: one learning rate then fits steps of
+    every size.
+    """
 
     restrict_scaling_type = RestrictValueType.LOG_FP
 
@@ -45,42 +50,69 @@ class _LearnedBitsWeight(_LogScaleWeight):
 
 
 def activation_quantizer(bits: int, scale: float, learned_bits: bool = False) -> qnn.QuantIdentity:
-    """A quantiser of activations: `bits` wide, its step starting at `scale` (at one bit: the fixed magnitude of the two values)."""
+    """A quantiser of activations: `bits` wide, its step starting at `scale` (at one bit: the fixed
+    magnitude of the two values).
+    """
     if bits == 1:
-        quantizer = qnn.QuantIdentity(act_quant=SignedBinaryActPerTensorConst, max_val=scale, min_val=-scale, return_quant_tensor=True)
+        quantizer = qnn.QuantIdentity(
+            act_quant=SignedBinaryActPerTensorConst,
+            max_val=scale,
+            min_val=-scale,
+            return_quant_tensor=True,
+        )
     else:
         top = scale * 2 ** (bits - 1)
         kind = _LearnedBitsActivation if learned_bits else _LogScaleActivation
-        quantizer = qnn.QuantIdentity(act_quant=kind, bit_width=bits, min_val=-top, max_val=top, return_quant_tensor=True)
+        quantizer = qnn.QuantIdentity(
+            act_quant=kind, bit_width=bits, min_val=-top, max_val=top, return_quant_tensor=True
+        )
     return _noted(quantizer, bits, scale, learned_bits)
 
 
-def quantised_linear(inputs: int, neurons: int, bias: bool, bits: int, scale: float, learned_bits: bool = False) -> qnn.QuantLinear:
-    """A linear layer with `bits`-bit weights, their step starting at `scale` (fixed at one bit), and a float bias."""
+def quantised_linear(
+    inputs: int, neurons: int, bias: bool, bits: int, scale: float, learned_bits: bool = False
+) -> qnn.QuantLinear:
+    """A linear layer with `bits`-bit weights, their step starting at `scale` (fixed at one bit),
+    and a float bias.
+    """
     options = weight_options(bits, scale, learned_bits)
     return _noted(qnn.QuantLinear(inputs, neurons, bias=bias, **options), bits, scale, learned_bits)
 
 
 def weight_options(bits: int, scale: float, learned_bits: bool = False) -> dict[str, Any]:
-    """What a layer of Brevitas is told of its weights: `bits` wide, their step starting at `scale` (fixed at one bit)."""
+    """What a layer of Brevitas is told of its weights: `bits` wide, their step starting at `scale`
+    (fixed at one bit).
+    """
     if bits == 1:
         return {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
     kind = _LearnedBitsWeight if learned_bits else _LogScaleWeight
-    return {"weight_quant": kind, "weight_bit_width": bits, "weight_scaling_init": scale * (2 ** (bits - 1) - 1)}
+    return {
+        "weight_quant": kind,
+        "weight_bit_width": bits,
+        "weight_scaling_init": scale * (2 ** (bits - 1) - 1),
+    }
 
 
 def _noted(module: Any, bits: int, scale: float, learned_bits: bool) -> Any:
-    """The module with its width (None where that is learned) and the scale it starts from, for the arithmetic below."""
+    """The module with its width (None where that is learned) and the scale it starts from, for the
+    arithmetic below.
+    """
     module.plain_bits = None if learned_bits else bits
-    module.plain_scale = float(torch.tensor(float(scale), dtype=torch.float32))  # as Brevitas holds it, in a double network too
+    module.plain_scale = float(
+        torch.tensor(float(scale), dtype=torch.float32)
+    )  # as Brevitas holds it, in a double network too
     return module
 
 
 class _Quantise(torch.autograd.Function):
-    """scale · clamp(round(x / scale), low, high), with the gradients that Brevitas gives it: straight through the rounding alone."""
+    """scale · clamp(round(x / scale), low, high), with the gradients that Brevitas gives it:
+    straight through the rounding alone.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
+    def forward(
+        ctx: Any, x: torch.Tensor, scale: torch.Tensor, low: int, high: int
+    ) -> torch.Tensor:
         """Values, of the shape of x."""
         place = x / scale
         rounded = place.round()
@@ -94,7 +126,9 @@ class _Quantise(torch.autograd.Function):
         """0 to what is clamped; to the scale the code, less x / scale where that is not clamped."""
         place, rounded, code = ctx.saved_tensors
         inside = gradient * (rounded == code)
-        to_scale = torch.dot(gradient.reshape(-1), code.reshape(-1)) - torch.dot(inside.reshape(-1), place.reshape(-1))
+        to_scale = torch.dot(gradient.reshape(-1), code.reshape(-1)) - torch.dot(
+            inside.reshape(-1), place.reshape(-1)
+        )
         return inside, to_scale if ctx.needs_input_grad[1] else None, None, None
 
 
@@ -118,12 +152,16 @@ class _Sign(torch.autograd.Function):
 
 @functools.lru_cache(maxsize=64)
 def _threshold(value: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """What the learned scale is divided by, as Brevitas rounds it: two to its binary logarithm, in float32."""
+    """What the learned scale is divided by, as Brevitas rounds it: two to its binary logarithm, in
+    float32.
+    """
     return (2.0 ** torch.log2(torch.tensor(float(value)))).to(device, dtype)
 
 
 def _implementation(module: Any) -> Any:
-    """The part of Brevitas that holds the scale, of an activation quantiser or of a linear layer's weights."""
+    """The part of Brevitas that holds the scale, of an activation quantiser or of a linear layer's
+    weights.
+    """
     if isinstance(module, qnn.QuantIdentity):
         return module.act_quant.fused_activation_quant_proxy.tensor_quant
     return module.weight_quant.tensor_quant
@@ -134,11 +172,17 @@ def _scale(module: Any, top: int) -> torch.Tensor:
     return torch.pow(2.0, value) / _threshold(top, value.dtype, value.device)
 
 
-def _quantised_at_learned_width(module: Any, x: torch.Tensor, narrow: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and scale; the gradient reaches the width by the scale, whose range stays, and by the codes at which values are clamped."""
+def _quantised_at_learned_width(
+    module: Any, x: torch.Tensor, narrow: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and scale; the gradient reaches the width by the scale, whose range stays, and by the
+    codes at which values are clamped.
+    """
     highest = 2.0 ** (learned_width(module) - 1)
     top = highest - 1
-    scale = torch.pow(2.0, _implementation(module).scaling_impl.value) / (2.0 ** torch.log2(top if narrow else highest))
+    scale = torch.pow(2.0, _implementation(module).scaling_impl.value) / (
+        2.0 ** torch.log2(top if narrow else highest)
+    )
     place = x / scale
     code = place + (place.round() - place).detach()
     code = torch.where(code > top, top, code)
@@ -152,7 +196,9 @@ def learned_width(module: Any) -> torch.Tensor:
 
 
 def quantise(quantizer: qnn.QuantIdentity, x: torch.Tensor) -> torch.Tensor:
-    """Values of x, any shape, by an activation quantiser: what calling it gives, in one operation."""
+    """Values of x, any shape, by an activation quantiser: what calling it gives, in one
+    operation.
+    """
     bits = quantizer.plain_bits
     if bits is None:
         return _quantised_at_learned_width(quantizer, x, narrow=False)[0]
@@ -163,31 +209,41 @@ def quantise(quantizer: qnn.QuantIdentity, x: torch.Tensor) -> torch.Tensor:
 
 
 def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (neuron, input) of a quantised layer as they act, and their step: what `layer.quant_weight()` gives."""
+    """Weights (neuron, input) of a quantised layer as they act, and their step: what
+    `layer.quant_weight()` gives.
+    """
     bits = layer.plain_bits
     if bits is None:
         return _quantised_at_learned_width(layer, layer.weight, narrow=True)
     if bits == 1:
-        return _Sign.apply(layer.weight, layer.plain_scale, float("inf")), layer.weight.new_tensor(layer.plain_scale)
+        return _Sign.apply(layer.weight, layer.plain_scale, float("inf")), layer.weight.new_tensor(
+            layer.plain_scale
+        )
     top = 2 ** (bits - 1) - 1
     scale = _scale(layer, top)
     return _Quantise.apply(layer.weight, scale, -top, top), scale
 
 
 def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
-    """scale · clamp(round(x / scale), low, high), with Brevitas's straight-through gradients, also to the scale (a scalar tensor)."""
+    """scale · clamp(round(x / scale), low, high), with Brevitas's straight-through gradients, also
+    to the scale (a scalar tensor).
+    """
     values: torch.Tensor = _Quantise.apply(x, scale, low, high)
     return values
 
 
 def signs(x: torch.Tensor, scale: float, limit: float = float("inf")) -> torch.Tensor:
-    """±scale, + at 0; the gradient, times the scale as Brevitas has it, passes where |x| <= limit."""
+    """±scale, + at 0; the gradient, times the scale as Brevitas has it, passes where |x| <=
+    limit.
+    """
     values: torch.Tensor = _Sign.apply(x, scale, limit)
     return values
 
 
 def scale_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
-    """The present scale of an activation quantiser: its step, at one bit the magnitude of its two values."""
+    """The present scale of an activation quantiser: its step, at one bit the magnitude of its two
+    values.
+    """
     bits = quantizer.plain_bits
     return quantizer.act_quant.scale() if bits in (None, 1) else _scale(quantizer, 2 ** (bits - 1))
 
@@ -203,12 +259,16 @@ def scale_parameter(quantizer: qnn.QuantIdentity) -> torch.nn.Parameter:
     return _implementation(quantizer).scaling_impl.value
 
 
-def optimal_step(values: np.ndarray, bits: int, weight: np.ndarray | float = 1.0, *, by_stimulus: bool = False) -> float:
-    """The step of a b-bit quantiser (codes -2^(b-1) … 2^(b-1) - 1) with least mean squared error on `values`; at one bit mean |value|.
+def optimal_step(
+    values: np.ndarray, bits: int, weight: np.ndarray | float = 1.0, *, by_stimulus: bool = False
+) -> float:
+    """The step of a b-bit quantiser (codes -2^(b-1) … 2^(b-1) - 1) with least mean squared error on
+    `values`; at one bit mean |value|.
 
-    A scan over 200 steps up to the one that clips nothing. values: (stimulus, …); of more than 100,000 values every n-th stimulus is used,
-    with all its neurons. weight: of each squared error, broadcast against values' last axis. by_stimulus: the root is taken for each
-    stimulus before the mean, as a distance averaged over stimuli does, so that the few that clip count for less.
+    A scan over 200 steps up to the one that clips nothing. values: (stimulus, …); of more than
+    100,000 values every n-th stimulus is used, with all its neurons. weight: of each squared error,
+    broadcast against values' last axis. by_stimulus: the root is taken for each stimulus before the
+    mean, as a distance averaged over stimuli does, so that the few that clip count for less.
     """
     chosen = np.asarray(values[:: max(1, values.size // 100_000)], np.float64)
     if bits == 1:
@@ -232,5 +292,7 @@ def optimal_weight_step(values: np.ndarray, bits: int) -> float:
         return float(np.mean(np.abs(flat)))
     top = 2 ** (bits - 1) - 1
     steps = np.abs(flat).max() / top * np.linspace(0.02, 1.0, 200)
-    errors = [np.mean((flat - step * np.clip(np.rint(flat / step), -top, top)) ** 2) for step in steps]
+    errors = [
+        np.mean((flat - step * np.clip(np.rint(flat / step), -top, top)) ** 2) for step in steps
+    ]
     return float(steps[int(np.argmin(errors))])

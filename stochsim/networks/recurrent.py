@@ -1,10 +1,15 @@
-"""Recurrent network: a circuit with noise at every step, whose lateral weights start at zero and are learned from the objective alone.
+"""Recurrent network: a circuit with noise at every step, whose lateral weights start at zero and
+are learned from the objective alone.
 
-    u' = (1 - dt/tau) u + W Q(x) + b + (G + L) u - k erf(u / (sqrt 2 w)) + sigma xi,   quantised: u' = Q(...)
+    u' = (1 - dt/tau) u + W Q(x) + b + (G + L) u - k erf(u / (sqrt 2 w)) + sigma xi
 
-dt/tau is fixed; L (no diagonal) and the neuron's own slope G and shrinkage k, all 0 at the start, are learned. W, b, G, L and k are per
-step. A quantised neuron holds codes, so its own terms are a table of 2^b entries. Training takes the stationary moments (`stationary`), a
-quantiser's own variance step²/12 and the chip's noise among the noise of each step, since they pass through the dynamics.
+and quantised u' = Q(...).
+
+dt/tau is fixed; L (no diagonal) and the neuron's own slope G and shrinkage k, all 0 at the start,
+are learned. W, b, G, L and k are per step. A quantised neuron holds codes, so its own terms are a
+table of 2^b entries. Training takes the stationary moments (`stationary`), a quantiser's own
+variance step²/12 and the chip's noise among the noise of each step, since they pass through the
+dynamics.
 """
 
 import math
@@ -24,7 +29,11 @@ _START_WIDTH = 0.3
 
 
 class Recurrent(Network):
-    """The circuit. Fewer stimuli per step than a network that is trained by samples: its moments are in closed form."""
+    """The circuit.
+
+    Fewer stimuli per step than a network that is trained by samples: its moments are in closed
+    form.
+    """
 
     off_diagonal: torch.Tensor
 
@@ -46,13 +55,19 @@ class Recurrent(Network):
         self.register_buffer("off_diagonal", 1 - torch.eye(s.neurons), persistent=False)
 
     def start_from(self, single: FeedForward) -> None:
-        """Take weights and sigma from a trained float layer: with no lateral weights the circuit has that layer's moments."""
+        """Take weights and sigma from a trained float layer: with no lateral weights the circuit
+        has that layer's moments.
+        """
         step = self.settings.architecture.time_step
         with torch.no_grad():
             self.linear.weight.copy_(step * single.linear.weight)
             if self.settings.bias:
                 self.linear.bias.copy_(step * single.linear.bias)
-            self.log_sigma.copy_(single.log_sigma + 0.5 * math.log(1 - (1 - step) ** 2) if step < 1 else single.log_sigma)
+            self.log_sigma.copy_(
+                single.log_sigma + 0.5 * math.log(1 - (1 - step) ** 2)
+                if step < 1
+                else single.log_sigma
+            )
 
     def linears(self) -> dict[str, Any]:
         """The two layers."""
@@ -65,7 +80,9 @@ class Recurrent(Network):
 
     def matrix(self) -> torch.Tensor:
         """The linear part of a step, (neuron, neuron)."""
-        return torch.diag(self.leak + self.own_slope) + self.off_diagonal * weight_of(self.lateral)[0]
+        return (
+            torch.diag(self.leak + self.own_slope) + self.off_diagonal * weight_of(self.lateral)[0]
+        )
 
     def width(self) -> torch.Tensor:
         """w, (neuron,)."""
@@ -73,9 +90,13 @@ class Recurrent(Network):
 
     def own(self, values: torch.Tensor) -> torch.Tensor:
         """What a neuron adds to its next value by its present one: (..., neuron)."""
-        return (self.leak + self.own_slope) * values - self.shrink * torch.erf(values / (math.sqrt(2) * self.width()))
+        return (self.leak + self.own_slope) * values - self.shrink * torch.erf(
+            values / (math.sqrt(2) * self.width())
+        )
 
-    def response(self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None) -> Response:
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
         """Stationary moments under each stimulus."""
         weight, weight_step = weight_of(self.linear)
         values, dithered = self.mean_input(x, noise)
@@ -89,24 +110,34 @@ class Recurrent(Network):
                 of_weights = noise.weight_variance(weight_step, values)
                 if dithered is not None:
                     variance = variance + of_weights
-                elif torch.is_tensor(of_weights):  # a chip reads stimuli that stay the same once, with one draw of this noise for all steps
+                elif torch.is_tensor(
+                    of_weights
+                    # a chip reads stimuli that stay the same once, with one draw of this noise for
+                    # all steps
+                ):
                     held = of_weights.expand(len(x), self.settings.neurons)
         injected = torch.diag_embed(variance)
         if dithered is not None:
             injected = injected + (weight * dithered[:, None, :]) @ weight.T
         drive = linear(values, weight, self.linear.bias)
         mean, covariance = self._circuit(injected, held).moments(drive)
-        if noise is not None and noise.weight_sigma + noise.weight_sigma_lsb > 0:  # that of lateral weights grows with the state
+        if (
+            noise is not None and noise.weight_sigma + noise.weight_sigma_lsb > 0
+        ):  # that of lateral weights grows with the state
             size = (mean.square() + torch.diagonal(covariance, dim1=-2, dim2=-1)).detach().sqrt()
             passed = noise.weight_variance(weight_of(self.lateral)[1], size)
-            mean, covariance = self._circuit(injected + torch.diag_embed(passed.expand_as(size)), held).moments(drive)
+            mean, covariance = self._circuit(
+                injected + torch.diag_embed(passed.expand_as(size)), held
+            ).moments(drive)
         return Response(mean=mean, covariance=covariance)
 
     def _circuit(self, noise: torch.Tensor, held: Any) -> Circuit:
         return Circuit(self.matrix(), self.shrink, self.width(), noise, held)
 
     def keep_bounds(self) -> None:
-        """Bounds of every network; w at least 0.05; and a circuit that is about to become unstable is held back."""
+        """Bounds of every network; w at least 0.05; and a circuit that is about to become unstable
+        is held back.
+        """
         super().keep_bounds()
         with torch.no_grad():
             self.log_width.clamp_(min=math.log(_LEAST_WIDTH))

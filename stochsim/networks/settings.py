@@ -1,4 +1,6 @@
-"""What a network is built from, as settings (no torch here, so that a study can be checked at once)."""
+"""What a network is built from, as settings (no torch here, so that a study can be checked at
+once).
+"""
 
 from typing import Annotated, Literal, Self
 
@@ -9,15 +11,22 @@ from stochsim.settings import Settings, nearest
 Architecture = Literal["single", "deep", "recurrent"]
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 Positive = Annotated[float, pydantic.Field(gt=0)]
-LAYERS: dict[str, tuple[str, ...]] = {"single": (), "deep": ("hidden", "spread", "last"), "recurrent": ("forward", "lateral")}
-"""Layers whose weights may have a width of their own, by architecture; the first is the one on the stimulus."""
+LAYERS: dict[str, tuple[str, ...]] = {
+    "single": (),
+    "deep": ("hidden", "spread", "last"),
+    "recurrent": ("forward", "lateral"),
+}
+"""Layers whose weights may have a width of their own, by architecture; the first is the one on the
+stimulus.
+"""
 
 
 class ArchitectureSettings(Settings):
-    """The kind of network: one layer ("single"), hidden layer and two heads ("deep"), or a recurrent circuit ("recurrent").
+    """The kind of network: one layer ("single"), hidden layer and two heads ("deep"), or a
+    recurrent circuit ("recurrent").
 
-    `hidden_per_neuron` belongs to "deep". `time_step` (dt/tau, fixed while the network learns) and `steps` (from rest to a read) belong to
-    "recurrent".
+    `hidden_per_neuron` belongs to "deep". `time_step` (dt/tau, fixed while the network learns) and
+    `steps` (from rest to a read) belong to "recurrent".
     """
 
     kind: Architecture = "single"
@@ -31,17 +40,21 @@ class ArchitectureSettings(Settings):
         for name, owner in owners.items():
             if self.kind != owner and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(
-                    f"'{name}' = {getattr(self, name)}: belongs to kind = '{owner}', and kind = '{self.kind}' has no use for it"
+                    f"'{name}' = {getattr(self, name)}: belongs to kind = '{owner}', and kind = "
+                    f"'{self.kind}' has no use for it"
                 )
         return self
 
 
 class NetworkSettings(Settings):
-    """What a network is built from. All three bit widths None: a float network; else each is 1 to 8.
+    """What a network is built from.
 
-    The scales are where Brevitas's learned scales start; at one bit they stay (the magnitude of the two values). `weight_scale` is that of
-    the weights on the stimulus; `scales` holds those of further layers by name. `layer_bits` are widths of weights by layer, named as in
-    `LAYERS`, in place of `weight_bits`.
+    All three bit widths None: a float network; else each is 1 to 8.
+
+    The scales are where Brevitas's learned scales start; at one bit they stay (the magnitude of the
+    two values). `weight_scale` is that of the weights on the stimulus; `scales` holds those of
+    further layers by name. `layer_bits` are widths of weights by layer, named as in `LAYERS`, in
+    place of `weight_bits`.
     """
 
     inputs: int = pydantic.Field(ge=1)
@@ -62,9 +75,17 @@ class NetworkSettings(Settings):
     def _all_or_none(self) -> Self:
         widths = (self.weight_bits, self.input_bits, self.output_bits)
         if len({bits is None for bits in widths}) > 1:
-            raise ValueError("weight_bits, input_bits and output_bits are given together (a quantised network) or not at all (float)")
-        if self.learned_bits and (self.weight_bits is None or min(bits or 0 for bits in widths) < 2):
-            raise ValueError("'learned_bits' = true: widths are learned down to 2 bits, so each must start at 2 to 8")
+            raise ValueError(
+                "weight_bits, input_bits and output_bits are given together (a quantised network) "
+                "or not at all (float)"
+            )
+        if self.learned_bits and (
+            self.weight_bits is None or min(bits or 0 for bits in widths) < 2
+        ):
+            raise ValueError(
+                "'learned_bits' = true: widths are learned down to 2 bits, so each must start at 2 "
+                "to 8"
+            )
         return self
 
     @pydantic.model_validator(mode="after")
@@ -72,19 +93,35 @@ class NetworkSettings(Settings):
         kind = self.architecture.kind
         for name, bits in self.layer_bits.items():
             if not LAYERS[kind]:
-                raise ValueError(f"'layer_bits.{name}' = {bits}: a '{kind}' network has one layer of weights, whose width is weight_bits")
+                raise ValueError(
+                    f"'layer_bits.{name}' = {bits}: a '{kind}' network has one layer of weights, "
+                    f"whose width is weight_bits"
+                )
             if name not in LAYERS[kind]:
-                raise ValueError(f"'layer_bits.{name}' = {bits}: no layer of a '{kind}' network; {nearest(name, LAYERS[kind])}")
+                raise ValueError(
+                    f"'layer_bits.{name}' = {bits}: no layer of a '{kind}' network; "
+                    f"{nearest(name, LAYERS[kind])}"
+                )
         if self.layer_bits and self.weight_bits is None:
-            raise ValueError("'layer_bits' without weight_bits, input_bits and output_bits: a float network has no widths")
+            raise ValueError(
+                "'layer_bits' without weight_bits, input_bits and output_bits: a float network has "
+                "no widths"
+            )
         if self.layer_bits and self.learned_bits:
-            raise ValueError("'layer_bits' beside 'learned_bits' = true: widths are given or learned; learned ones hold for all layers")
+            raise ValueError(
+                "'layer_bits' beside 'learned_bits' = true: widths are given or learned; learned "
+                "ones hold for all layers"
+            )
         return self
 
     def weight_bits_of(self, layer: str) -> int | None:
-        """Bits of the weights of a layer, None in a float network; "weight", as `Network.linears` has it, is the one on the stimulus."""
+        """Bits of the weights of a layer, None in a float network; "weight", as `Network.linears`
+        has it, is the one on the stimulus.
+        """
         names = LAYERS[self.architecture.kind]
-        return self.layer_bits.get(names[0] if names and layer == "weight" else layer, self.weight_bits)
+        return self.layer_bits.get(
+            names[0] if names and layer == "weight" else layer, self.weight_bits
+        )
 
     @property
     def is_float(self) -> bool:

@@ -1,11 +1,14 @@
-"""Stationary moments of a recurrent circuit whose neurons hold a nonlinear term of their own, by Gaussian closure.
+"""Stationary moments of a recurrent circuit whose neurons hold a nonlinear term of their own, by
+Gaussian closure.
 
     u' = M u - k erf(u / (sqrt 2 w)) + d + noise of covariance Q
 
-If u ~ N(m, S), then E erf(u / (sqrt 2 w)) = erf(m / sqrt(2 (v + w²))) with v = diag S, and by Stein's lemma its covariance with u is its
-mean slope times S. So m and S solve m = M m - k E erf + d and S = J S Jᵀ + Q with J = M - diag(k slope): a fixed point, found by Newton
-steps for m and by doubling (S <- S + J S Jᵀ, J <- J J) for S. Exact for k = 0. The variance of the remainder of erf is left out.
-Noise that is drawn once and held for all steps moves the mean of a chain: its covariance H adds (I - J)^-1 H (I - J)^-T to S.
+If u ~ N(m, S), then E erf(u / (sqrt 2 w)) = erf(m / sqrt(2 (v + w²))) with v = diag S, and by
+Stein's lemma its covariance with u is its mean slope times S. So m and S solve m = M m - k E erf +
+d and S = J S Jᵀ + Q with J = M - diag(k slope): a fixed point, found by Newton steps for m and by
+doubling (S <- S + J S Jᵀ, J <- J J) for S. Exact for k = 0. The variance of the remainder of erf is
+left out. Noise that is drawn once and held for all steps moves the mean of a chain: its covariance
+H adds (I - J)^-1 H (I - J)^-T to S.
 """
 
 import math
@@ -31,8 +34,11 @@ def mean_slope(mean: torch.Tensor, variance: torch.Tensor, width: torch.Tensor) 
 
 
 class Stationary(torch.autograd.Function):
-    """S = J S Jᵀ + Q for J, Q (stimulus, neuron, neuron), by doubling. Its adjoint solves Y = Jᵀ Y J + G with the same powers of J:
-    Y goes to Q and (Y + Yᵀ) J S to J (Q symmetric)."""
+    """S = J S Jᵀ + Q for J, Q (stimulus, neuron, neuron), by doubling.
+
+    Its adjoint solves Y = Jᵀ Y J + G with the same powers of J: Y goes to Q and (Y + Yᵀ) J S to J
+    (Q symmetric).
+    """
 
     @staticmethod
     def forward(ctx: Any, jacobian: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -59,29 +65,49 @@ class Stationary(torch.autograd.Function):
 
 
 class Circuit:
-    """The step above; matrix M (neuron, neuron), shrink k and width w (neuron,), noise Q (neuron, neuron) or (stimulus, neuron, neuron).
+    """The step above; matrix M (neuron, neuron), shrink k and width w (neuron,), noise Q (neuron,
+    neuron) or (stimulus, neuron, neuron).
 
     held: the diagonal of H, (stimulus, neuron), None for 0.
     """
 
     def __init__(
-        self, matrix: torch.Tensor, shrink: torch.Tensor, width: torch.Tensor, noise: torch.Tensor, held: torch.Tensor | None = None
+        self,
+        matrix: torch.Tensor,
+        shrink: torch.Tensor,
+        width: torch.Tensor,
+        noise: torch.Tensor,
+        held: torch.Tensor | None = None,
     ) -> None:
-        self.matrix, self.shrink, self.width, self.noise, self.held = matrix, shrink, width, noise, held
+        self.matrix, self.shrink, self.width, self.noise, self.held = (
+            matrix,
+            shrink,
+            width,
+            noise,
+            held,
+        )
         self.eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
 
     def _jacobian(self, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
         return self.matrix - torch.diag_embed(self.shrink * mean_slope(mean, variance, self.width))
 
-    def _newton(self, drive: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-        off = drive + mean @ self.matrix.T - self.shrink * mean_own(mean, variance, self.width) - mean
+    def _newton(
+        self, drive: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor
+    ) -> torch.Tensor:
+        off = (
+            drive + mean @ self.matrix.T - self.shrink * mean_own(mean, variance, self.width) - mean
+        )
         return mean - torch.linalg.solve(self._jacobian(mean, variance) - self.eye, off)
 
     def moments(self, drive: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Stationary mean (stimulus, neuron) and covariance (stimulus, neuron, neuron) under drives d (stimulus, neuron)."""
+        """Stationary mean (stimulus, neuron) and covariance (stimulus, neuron, neuron) under drives
+        d (stimulus, neuron).
+        """
         with torch.no_grad():
             variance = torch.diagonal(self.noise, dim1=-2, dim2=-1).expand(drive.shape) * 2
-            mean = self._newton(drive, self._newton(drive, torch.zeros_like(drive), variance), variance)
+            mean = self._newton(
+                drive, self._newton(drive, torch.zeros_like(drive), variance), variance
+            )
             _, variance = self._spread(mean, variance)
             mean = self._newton(drive, mean, variance)
         for _ in range(_GRADIENT_ROUNDS):
@@ -89,7 +115,9 @@ class Circuit:
             covariance, variance = self._spread(mean, variance)
         return mean, covariance
 
-    def _spread(self, mean: torch.Tensor, variance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _spread(
+        self, mean: torch.Tensor, variance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """S and its diagonal, where J is taken at this mean and variance."""
         jacobian = self._jacobian(mean, variance)
         covariance = Stationary.apply(jacobian, self.noise.expand(jacobian.shape))
@@ -102,4 +130,8 @@ class Circuit:
 def spectral_radius(matrix: torch.Tensor) -> float:
     """The largest |eigenvalue|; infinite where the matrix is not finite."""
     detached = matrix.detach().cpu().double()
-    return float(torch.linalg.eigvals(detached).abs().max()) if bool(torch.isfinite(detached).all()) else math.inf
+    return (
+        float(torch.linalg.eigvals(detached).abs().max())
+        if bool(torch.isfinite(detached).all())
+        else math.inf
+    )

@@ -1,4 +1,6 @@
-"""The answer: under each converter model the cheapest setting that keeps the rule, or the front with its bend; and where models differ."""
+"""The answer: under each converter model the cheapest setting that keeps the rule, or the front
+with its bend; and where models differ.
+"""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +15,11 @@ from stochsim.optimize.space import Setting, Space
 
 @dataclass(frozen=True)
 class Answer:
-    """Under one converter model: the chosen setting (None where none keeps the rule), the nearest to it, and the front by rising joules.
+    """Under one converter model: the chosen setting (None where none keeps the rule), the nearest
+    to it, and the front by rising joules.
 
-    Settings that are no better than ignoring the stimulus are not on the front, however cheap they are.
+    Settings that are no better than ignoring the stimulus are not on the front, however cheap they
+    are.
     """
 
     model: str
@@ -31,7 +35,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished or unfinished search: its request, every setting measured, and an answer per converter model."""
+    """A finished or unfinished search: its request, every setting measured, and an answer per
+    converter model.
+    """
 
     request: Request
     measured: tuple[Measured, ...]
@@ -70,7 +76,9 @@ class Outcome:
 
     @property
     def groups(self) -> list[tuple[Setting, list[str]]]:
-        """The settings shown, each with the models under which it is; in the order of the models."""
+        """The settings shown, each with the models under which it is; in the order of the
+        models.
+        """
         found: dict[Setting, list[str]] = {}
         for model, answer in self.answers.items():
             found.setdefault(answer.shown.setting, []).append(model)
@@ -79,22 +87,33 @@ class Outcome:
     @property
     def agree(self) -> bool:
         """Whether every model answers with one setting, and with the same."""
-        return len(self.groups) == 1 and len({answer.chosen is None for answer in self.answers.values()}) == 1
+        return (
+            len(self.groups) == 1
+            and len({answer.chosen is None for answer in self.answers.values()}) == 1
+        )
 
     def extra(self, model: str) -> float:
-        """What the first model's choice costs more under this model than the choice there, as a share; NaN without two choices."""
+        """What the first model's choice costs more under this model than the choice there, as a
+        share; NaN without two choices.
+        """
         here, first = self.answers[model], self.first
         if here.chosen is None or first.chosen is None:
             return math.nan
         return self.joules(first.chosen, model) / self.joules(here.chosen, model) - 1
 
     def neighbours(self) -> list[tuple[str, float, Measured | None]]:
-        """(axis, value, what was measured there) one step from the first answer on each axis with a choice."""
+        """(axis, value, what was measured there) one step from the first answer on each axis with a
+        choice.
+        """
         by_setting = {each.setting: each for each in self.measured}
         here, rows = self.first.shown.setting, []
         own = self.space.named(here)
         for setting in self.space.neighbours(here):
-            axis, value = next((name, value) for name, value in self.space.named(setting).items() if value != own[name])
+            axis, value = next(
+                (name, value)
+                for name, value in self.space.named(setting).items()
+                if value != own[name]
+            )
             rows.append((axis, value, by_setting.get(setting)))
         return rows
 
@@ -110,13 +129,19 @@ def loss(measured: Measured, against_survival: bool) -> float:
 def answer(request: Request, measured: Sequence[Measured], model: str) -> Answer:
     """The answer under one model; `measured` must not be empty.
 
-    Where joules are equal the better posterior wins, and where that is equal too the smaller setting: a converter whose price does not
-    grow with its bits is no reason for more of them.
+    Where joules are equal the better posterior wins, and where that is equal too the smaller
+    setting: a converter whose price does not grow with its bits is no reason for more of them.
     """
     objective, measured = request.file.objective, sorted(measured, key=lambda each: each.setting)
     effective, rule = objective.minimise == "joules_per_effective_sample", objective.rule
-    points = [(each.joules(model, effective), loss(each, objective.against_survival)) for each in measured]
-    line = [measured[index] for index in front(points) if math.isfinite(sum(points[index])) and measured[index].relative_distance < 1]
+    points = [
+        (each.joules(model, effective), loss(each, objective.against_survival)) for each in measured
+    ]
+    line = [
+        measured[index]
+        for index in front(points)
+        if math.isfinite(sum(points[index])) and measured[index].relative_distance < 1
+    ]
     order = {id(each): point for each, point in zip(measured, points, strict=True)}
     nearest = min(measured, key=lambda each: tuple(reversed(order[id(each)])))
     if rule is None:
@@ -140,7 +165,9 @@ def _nearest_to(rule: Rule, measured: Sequence[Measured]) -> Measured:
 
 
 def _bend(points: list[tuple[float, float]]) -> int:
-    """Where a front bends most: the place farthest below the line between its ends, joules on a logarithmic scale; 0 of a short one."""
+    """Where a front bends most: the place farthest below the line between its ends, joules on a
+    logarithmic scale; 0 of a short one.
+    """
     if len(points) < 3:
         return 0
     (first_j, first_loss), (last_j, last_loss) = points[0], points[-1]

@@ -1,4 +1,6 @@
-"""Measuring settings: each is a study of one cell, whose tasks go through the sweep's workers into the run's store."""
+"""Measuring settings: each is a study of one cell, whose tasks go through the sweep's workers into
+the run's store.
+"""
 
 import json
 import math
@@ -19,16 +21,20 @@ from stochsim.sweep.run import Progress, work_off
 from stochsim.sweep.store import Row, Store
 from stochsim.sweep.workers import Workers
 
-_BOOTSTRAP_KEY = fold_in(0, "results")  # as a sweep's: the same setting has the same interval in both
+_BOOTSTRAP_KEY = fold_in(
+    0, "results"
+)  # as a sweep's: the same setting has the same interval in both
 LEAST_J = 1e-30
 """Where joules are 0, their logarithm is that of this."""
 
 
 def setting_plan(request: Request, setting: Setting) -> Plan:
-    """The tasks of one setting and its cells, one per key: those of a sweep, with reads averaged where the setting says so.
+    """The tasks of one setting and its cells, one per key: those of a sweep, with reads averaged
+    where the setting says so.
 
-    Training may know the chip (a price of reliability, its noise), so it stands there with the precision of its file: the widths are the
-    study's, and networks of equal widths are one task however many chips run them.
+    Training may know the chip (a price of reliability, its noise), so it stands there with the
+    precision of its file: the widths are the study's, and networks of equal widths are one task
+    however many chips run them.
     """
     chip = request.chip(setting).replace(precision=request.hardware.precision)
     plan = plan_study(request.study(setting), chip)
@@ -53,13 +59,26 @@ class Evaluator:
     """
 
     def __init__(
-        self, request: Request, store: Store, pool: Callable[[], Workers], progress: Progress, found: dict[Setting, Measured]
+        self,
+        request: Request,
+        store: Store,
+        pool: Callable[[], Workers],
+        progress: Progress,
+        found: dict[Setting, Measured],
     ) -> None:
-        self.request, self._store, self._pool, self._progress, self.found = request, store, pool, progress, found
+        self.request, self._store, self._pool, self._progress, self.found = (
+            request,
+            store,
+            pool,
+            progress,
+            found,
+        )
         self._done = store.hashes()
 
     def __call__(self, settings: Sequence[Setting]) -> list[dict[str, Point]]:
-        """(log10 joules, distance) of each setting under each model; the distance is 1 − S or D, at most that of ignoring the stimulus."""
+        """(log10 joules, distance) of each setting under each model; the distance is 1 − S or D, at
+        most that of ignoring the stimulus.
+        """
         plans = {setting: setting_plan(self.request, setting) for setting in settings}
         tasks = {name: task for plan in plans.values() for name, task in plan.tasks.items()}
         missing = [task for name, task in tasks.items() if name not in self._done]
@@ -76,13 +95,19 @@ def points(request: Request, measured: Measured) -> dict[str, Point]:
     effective = request.file.objective.minimise == "joules_per_effective_sample"
     joules = {model: measured.joules(model, effective) for model in request.models}
     # beyond the worst that can be shown both figures say no more: a search needs finite ones
-    return {model: (math.log10(min(max(value, LEAST_J), 1.0)), measured.relative_distance) for model, value in joules.items()}
+    return {
+        model: (math.log10(min(max(value, LEAST_J), 1.0)), measured.relative_distance)
+        for model, value in joules.items()
+    }
 
 
 def read_measured(request: Request, store: Store, setting: Setting, plan: Plan) -> Measured:
     """One setting from its stored tasks."""
     rows = [store.row(cell.point) for cell in plan.cells]
-    d, blind, full = (_distances(store, tasks) for tasks in zip(*((c.point, c.blind, c.full) for c in plan.cells), strict=True))
+    d, blind, full = (
+        _distances(store, tasks)
+        for tasks in zip(*((c.point, c.blind, c.full) for c in plan.cells), strict=True)
+    )
     several = len(rows) > 1
     d, blind, full = (array if several else array[0] for array in (d, blind, full))
     return Measured(
@@ -104,7 +129,9 @@ def _distances(store: Store, tasks: Iterable[str | None]) -> np.ndarray:
 
 
 def _samples_per_effective(rows: list[Row], reads: int) -> float:
-    """Samples of a stimulus by its effective ones, mean over stimuli and keys where they vary; infinite where nothing does."""
+    """Samples of a stimulus by its effective ones, mean over stimuli and keys where they vary;
+    infinite where nothing does.
+    """
     effective = np.array([row.result["effective_samples"] for row in rows], np.float64)
     known = effective[np.isfinite(effective) & (effective > 0)]
     return float((reads / known).mean()) if known.size else math.inf

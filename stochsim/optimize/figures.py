@@ -1,4 +1,6 @@
-"""Figures of a search: the front under each converter model, and the bill of each answer by part."""
+"""Figures of a search: the front under each converter model, and the bill of each answer by
+part.
+"""
 
 import math
 from typing import Any, Literal
@@ -21,7 +23,9 @@ _COLUMNS = 3
 
 @styled
 def front_figure(outcome: Outcome) -> Figure:
-    """The quality of every setting against its joules, the front joined, the answer marked; one panel per converter model."""
+    """The quality of every setting against its joules, the front joined, the answer marked; one
+    panel per converter model.
+    """
     answers = list(outcome.answers.values())
     columns = min(_COLUMNS, len(answers))
     rows = -(-len(answers) // columns)
@@ -34,11 +38,17 @@ def front_figure(outcome: Outcome) -> Figure:
         _panel(outcome, answers[place], ax)
         ax.set_ylim(*limits)
         if place % columns == 0:
-            ax.set_ylabel("survival S" if _against_survival(outcome) else "distance D  [sd of the reference]")
+            ax.set_ylabel(
+                "survival S" if _against_survival(outcome) else "distance D  [sd of the reference]"
+            )
     if len(answers) < axes.size:
         _legend(outcome, axes.flat[len(answers)], "center left")
     else:
-        _legend(outcome, axes.flat[len(answers) - 1], "lower right" if _against_survival(outcome) else "upper right")
+        _legend(
+            outcome,
+            axes.flat[len(answers) - 1],
+            "lower right" if _against_survival(outcome) else "upper right",
+        )
     return figure
 
 
@@ -62,22 +72,54 @@ def _quality_limits(outcome: Outcome) -> tuple[float, float]:
 
 def _panel(outcome: Outcome, answer: Answer, ax: Axes) -> None:
     ax.set_title(MODEL_WORDS[answer.model], loc="left", color=INK, fontsize=10.5)
-    rows = [(outcome.joules(each, answer.model), _quality(outcome, each), each) for each in outcome.measured]
+    rows = [
+        (outcome.joules(each, answer.model), _quality(outcome, each), each)
+        for each in outcome.measured
+    ]
     finite = [row for row in rows if 0 < row[0] < math.inf and math.isfinite(row[1])]
     if not finite:
-        ax.text(0.5, 0.5, "no setting of finite joules", transform=ax.transAxes, ha="center", color=QUIET)
+        ax.text(
+            0.5,
+            0.5,
+            "no setting of finite joules",
+            transform=ax.transAxes,
+            ha="center",
+            color=QUIET,
+        )
         return
     low, high = _quality_limits(outcome)
-    clipped = [min(max(value, low + 0.01 * (high - low)), high - 0.01 * (high - low)) for _, value, _ in finite]
+    clipped = [
+        min(max(value, low + 0.01 * (high - low)), high - 0.01 * (high - low))
+        for _, value, _ in finite
+    ]
     keeps = [outcome.rule is not None and each.keeps(outcome.rule) for *_, each in finite]
     for kept, colour, size in ((False, FAINT, 18), (True, _KEPT, 22)):
-        some = [(row[0], value) for row, value, keep in zip(finite, clipped, keeps, strict=True) if keep == kept]
+        some = [
+            (row[0], value)
+            for row, value, keep in zip(finite, clipped, keeps, strict=True)
+            if keep == kept
+        ]
         if some:
             ax.scatter(
-                [x for x, _ in some], [y for _, y in some], s=size, color=colour, alpha=0.55 if kept else 1.0, linewidths=0, zorder=2
+                [x for x, _ in some],
+                [y for _, y in some],
+                s=size,
+                color=colour,
+                alpha=0.55 if kept else 1.0,
+                linewidths=0,
+                zorder=2,
             )
     line = [(outcome.joules(each, answer.model), _quality(outcome, each)) for each in answer.front]
-    ax.plot([x for x, _ in line], [y for _, y in line], color=INK, lw=1.3, drawstyle="steps-post", marker="o", ms=3.5, zorder=3)
+    ax.plot(
+        [x for x, _ in line],
+        [y for _, y in line],
+        color=INK,
+        lw=1.3,
+        drawstyle="steps-post",
+        marker="o",
+        ms=3.5,
+        zorder=3,
+    )
     _mark_answer(outcome, answer, ax)
     ax.set_xscale("log")
     joules = [row[0] for row in finite]
@@ -85,7 +127,9 @@ def _panel(outcome: Outcome, answer: Answer, ax: Axes) -> None:
     ax.set_xlim(min(joules) / edge, max(joules) * edge)
     energy_ticks(ax)
     ax.tick_params(labelsize=9)
-    ax.set_xlabel("energy per effective sample" if outcome.effective else "energy per sample", fontsize=9.5)
+    ax.set_xlabel(
+        "energy per effective sample" if outcome.effective else "energy per sample", fontsize=9.5
+    )
     if outcome.rule is not None:
         ax.axhline(outcome.rule.value, color=QUIET, lw=0.9, ls=":", zorder=0)
 
@@ -98,16 +142,34 @@ def _mark_answer(outcome: Outcome, answer: Answer, ax: Axes) -> None:
     estimate = chosen.s if survival else chosen.d
     ax.vlines(place[0], estimate.low, estimate.high, color=_CHOSEN, lw=1.4, zorder=4)
     ax.plot(*place, marker="*", ms=15, color=_CHOSEN, mec="white", mew=0.8, ls="", zorder=5)
-    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9.5, "fontweight": "bold", "color": _CHOSEN}
+    style: dict[str, Any] = {
+        "textcoords": "offset points",
+        "fontsize": 9.5,
+        "fontweight": "bold",
+        "color": _CHOSEN,
+    }
     ax.annotate(format_energy(place[0]), place, (9, -14 if survival else 9), **style)
 
 
-def _legend(outcome: Outcome, ax: Axes, where: Literal["center left", "lower right", "upper right"]) -> None:
+def _legend(
+    outcome: Outcome, ax: Axes, where: Literal["center left", "lower right", "upper right"]
+) -> None:
     ax.plot([], [], marker="o", ms=5, ls="", color=FAINT, label="measured")
     if outcome.rule is not None:
-        ax.plot([], [], marker="o", ms=5, ls="", color=_KEPT, alpha=0.55, label=f"keeps {outcome.rule}, whole interval")
+        ax.plot(
+            [],
+            [],
+            marker="o",
+            ms=5,
+            ls="",
+            color=_KEPT,
+            alpha=0.55,
+            label=f"keeps {outcome.rule}, whole interval",
+        )
     ax.plot([], [], color=INK, lw=1.3, marker="o", ms=3.5, label="front")
-    answered = "answer, 95 % interval" if outcome.rule is not None else "bend of the front, 95 % interval"
+    answered = (
+        "answer, 95 % interval" if outcome.rule is not None else "bend of the front, 95 % interval"
+    )
     ax.plot([], [], marker="*", ms=12, ls="", color=_CHOSEN, label=answered)
     ax.legend(frameon=False, loc=where, fontsize=9.5, labelcolor=INK)
 
@@ -119,16 +181,40 @@ def bill_figure(outcome: Outcome) -> Figure:
     figure, axes = new_figure(1, 1, 3.6)
     ax: Axes = axes[0, 0]
     base, places, ends = np.zeros(len(models)), np.arange(len(models)), []
-    parts = {part: np.array([outcome.answers[m].shown.energy(m).parts[part] for m in models]) for part in PARTS}
+    parts = {
+        part: np.array([outcome.answers[m].shown.energy(m).parts[part] for m in models])
+        for part in PARTS
+    }
     for part, joules in parts.items():
         if np.isfinite(joules).all() and joules.any():
-            ax.bar(places, joules, 0.62, bottom=base, color=PART_COLOURS[part], edgecolor="white", linewidth=0.6)
-            ends.append((places[-1] + 0.31, float(base[-1] + joules[-1] / 2), part, PART_COLOURS[part]))
+            ax.bar(
+                places,
+                joules,
+                0.62,
+                bottom=base,
+                color=PART_COLOURS[part],
+                edgecolor="white",
+                linewidth=0.6,
+            )
+            ends.append(
+                (places[-1] + 0.31, float(base[-1] + joules[-1] / 2), part, PART_COLOURS[part])
+            )
             base = base + joules
     for place, top in zip(places, base, strict=True):
-        ax.annotate(format_energy(float(top)), (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=9.5)
+        ax.annotate(
+            format_energy(float(top)),
+            (place, top),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9.5,
+        )
     ax.set_ylim(0, 1.12 * max(float(base.max()), 1e-30))
-    ax.set_xticks(places, [MODEL_WORDS[model] if model != OWN else "chip's own prices" for model in models], fontsize=9.5)
+    ax.set_xticks(
+        places,
+        [MODEL_WORDS[model] if model != OWN else "chip's own prices" for model in models],
+        fontsize=9.5,
+    )
     ax.yaxis.set_major_formatter(FuncFormatter(lambda joules, _: format_energy(max(0.0, joules))))
     label_ends(ax, ends, gap=0.08)
     return figure

@@ -1,4 +1,6 @@
-"""Which settings no other one beats, and how much of the plane they take: both figures are better where they are smaller."""
+"""Which settings no other one beats, and how much of the plane they take: both figures are better
+where they are smaller.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +13,9 @@ def dominates(a: Point, b: Point) -> bool:
 
 
 def front(points: Sequence[Point]) -> list[int]:
-    """Places of the points that none dominates, by rising first figure; of equal points the first one alone."""
+    """Places of the points that none dominates, by rising first figure; of equal points the first
+    one alone.
+    """
     found: list[int] = []
     for index in sorted(range(len(points)), key=lambda index: (*points[index], index)):
         if not found or points[index][1] < points[found[-1]][1]:
@@ -20,7 +24,9 @@ def front(points: Sequence[Point]) -> list[int]:
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """Area between the front of the points and `reference`, which bounds it from above; a point beyond it adds nothing."""
+    """Area between the front of the points and `reference`, which bounds it from above; a point
+    beyond it adds nothing.
+    """
     inside = [point for point in points if point[0] < reference[0] and point[1] < reference[1]]
     area, ceiling = 0.0, reference[1]
     for index in front(inside):

@@ -1,4 +1,6 @@
-"""One setting with everything measured there: distance, survival, operations, and its joules under any price of converters."""
+"""One setting with everything measured there: distance, survival, operations, and its joules under
+any price of converters.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +19,9 @@ OWN = "own"
 class Measured:
     """A setting's posterior and what it takes.
 
-    operations: per read, of each key. reads: averaged into one sample. samples_per_effective: reads' samples of a stimulus by its effective
-    ones, the mean over stimuli and keys; 1 where samples are independent, infinite where none varies.
+    operations: per read, of each key. reads: averaged into one sample. samples_per_effective:
+    reads' samples of a stimulus by its effective ones, the mean over stimuli and keys; 1 where
+    samples are independent, infinite where none varies.
     """
 
     setting: Setting
@@ -35,9 +38,13 @@ class Measured:
         return {}
 
     def energy(self, model: str) -> Energy:
-        """Joules per sample (all reads that it averages) by part, mean over keys, with converters priced by this model."""
+        """Joules per sample (all reads that it averages) by part, mean over keys, with converters
+        priced by this model.
+        """
         if model not in self._energies:
-            chip = self.chip if model == OWN else self.chip.with_price("adc", CONVERTER_MODELS[model])
+            chip = (
+                self.chip if model == OWN else self.chip.with_price("adc", CONVERTER_MODELS[model])
+            )
             total = sum((chip.energy(each, self.rho) for each in self.operations), Energy())
             self._energies[model] = total / (len(self.operations) / self.reads)
         return self._energies[model]

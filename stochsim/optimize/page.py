@@ -1,4 +1,6 @@
-"""The report of a search: optimize.html, one self-contained page, front.csv and front.png beside it."""
+"""The report of a search: optimize.html, one self-contained page, front.csv and front.png beside
+it.
+"""
 
 import base64
 from pathlib import Path
@@ -17,7 +19,12 @@ from stochsim.report.tables import write_whole
 from stochsim.settings import StochsimError
 
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.ChoiceLoader([jinja2.PackageLoader("stochsim.optimize", "."), jinja2.PackageLoader("stochsim.report", ".")]),
+    loader=jinja2.ChoiceLoader(
+        [
+            jinja2.PackageLoader("stochsim.optimize", "."),
+            jinja2.PackageLoader("stochsim.report", "."),
+        ]
+    ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -26,12 +33,17 @@ _TEMPLATES = jinja2.Environment(
 
 
 def write_optimize_report(outcome: Outcome, folder: Path) -> Path:
-    """Write optimize.html, front.csv and front.png into a run's folder; returns the page's path. StochsimError where that fails."""
+    """Write optimize.html, front.csv and front.png into a run's folder; returns the page's path.
+
+    StochsimError where that fails.
+    """
     tables.write_front_csv(outcome, folder / "front.csv")
     try:
         (folder / "front.png").write_bytes(to_png(front_figure(outcome)))
     except OSError as error:
-        raise StochsimError(f"{folder / 'front.png'}: cannot be written ({error.strerror})") from None
+        raise StochsimError(
+            f"{folder / 'front.png'}: cannot be written ({error.strerror})"
+        ) from None
     page = folder / "optimize.html"
     write_whole(page, render(outcome))
     return page
@@ -43,7 +55,9 @@ def render(outcome: Outcome) -> str:
     measure, keys = file.measure, file.objective.keys
     table = {name: section for name, section in file.to_table().items() if name != "storage"}
     return _TEMPLATES.get_template("optimize.html").render(
-        title=f"The cheapest setting of {hardware.name}" if outcome.rule is not None else f"Joules against the posterior: {hardware.name}",
+        title=f"The cheapest setting of {hardware.name}"
+        if outcome.rule is not None
+        else f"Joules against the posterior: {hardware.name}",
         subtitle=_subtitle(outcome),
         headline=words.headline(outcome),
         difference=words.difference_words(outcome),
@@ -83,13 +97,23 @@ def _subtitle(outcome: Outcome) -> str:
     file, space = outcome.request.file, outcome.space
     source = "natural image patches" if file.data.kind == "patches" else "handwritten digits"
     axes = [f"{len(space.axes[name])} {words.axis_name(name)}" for name in space.free]
-    model = f"{file.model.kind.replace('_', ' ').capitalize()}, {file.model.neurons} neurons, {source}"
-    return f"{model}; {file.search.architecture} network, {file.search.method}; {' × '.join(axes)} = {space.size} settings"
+    model = (
+        f"{file.model.kind.replace('_', ' ').capitalize()}, {file.model.neurons} neurons, {source}"
+    )
+    return (
+        f"{model}; {file.search.architecture} network, {file.search.method}; "
+        f"{' × '.join(axes)} "
+        f"= {space.size} settings"
+    )
 
 
 def _price_rows(outcome: Outcome) -> list[tuple[str, ...]]:
     """Every price that an answer's bill used."""
-    found = {citation for model, answer in outcome.answers.items() for citation in answer.shown.energy(model).prices}
+    found = {
+        citation
+        for model, answer in outcome.answers.items()
+        for citation in answer.shown.energy(model).prices
+    }
     return [tuple(getattr(each, column) for column in TABLE_COLUMNS) for each in sorted(found)]
 
 

@@ -47,11 +47,19 @@ class _Settings(Progress):
         self._bar.update(done - self._bar.n)
 
 
-def run_optimize(file_path: Path, run_folder: Path, *, workers: int = 2, storage: str | None = None, trials: int | None = None) -> Outcome:
-    """Search as the file says, going on where an earlier run into the folder stopped; returns what was found.
+def run_optimize(
+    file_path: Path,
+    run_folder: Path,
+    *,
+    workers: int = 2,
+    storage: str | None = None,
+    trials: int | None = None,
+) -> Outcome:
+    """Search as the file says, going on where an earlier run into the folder stopped; returns what
+    was found.
 
-    storage, trials: in place of the file's. Raises StochsimError for a bad file, folder or storage, before anything is measured.
-    KeyboardInterrupt and kill lose only the tasks in progress.
+    storage, trials: in place of the file's. Raises StochsimError for a bad file, folder or storage,
+    before anything is measured. KeyboardInterrupt and kill lose only the tasks in progress.
     """
     request = Request.read(file_path)
     address = storage or request.file.storage
@@ -63,21 +71,38 @@ def run_optimize(file_path: Path, run_folder: Path, *, workers: int = 2, storage
         store.set_about({"search": own, **_facts(request)})
         name = f"stochsim/{own}/{_digest(request)}"
         found: dict[Setting, Measured] = {}
-        search = Search(_plan(request, wanted), open_storage(address, run_folder), name, _focus(request, found))
+        search = Search(
+            _plan(request, wanted), open_storage(address, run_folder), name, _focus(request, found)
+        )
         _search(request, search, found, store, workers)
         measured = tuple(found[setting] for setting in search.measured)
         about = store.about()
     answers = {model: answer(request, measured, model) for model in request.models}
-    return Outcome(request, measured, answers, json.loads(about["versions"]), json.loads(about["machine"]), shown)
+    return Outcome(
+        request,
+        measured,
+        answers,
+        json.loads(about["versions"]),
+        json.loads(about["machine"]),
+        shown,
+    )
 
 
 def _plan(request: Request, trials: int) -> Plan:
     objective = request.file.objective
-    return Plan(request.space, request.models, trials, objective.batch, fold_in(min(objective.keys), "optimize"))
+    return Plan(
+        request.space,
+        request.models,
+        trials,
+        objective.batch,
+        fold_in(min(objective.keys), "optimize"),
+    )
 
 
 def _focus(request: Request, found: dict[Setting, Measured]) -> Focus:
-    """The search looks around the answer that it has so far, so that no single step from it stays unknown."""
+    """The search looks around the answer that it has so far, so that no single step from it stays
+    unknown.
+    """
 
     def around(model: str, settings: list[Setting]) -> list[Setting]:
         now = answer(request, [found[setting] for setting in settings], model)
@@ -86,7 +111,9 @@ def _focus(request: Request, found: dict[Setting, Measured]) -> Focus:
     return around
 
 
-def _search(request: Request, search: Search, found: dict[Setting, Measured], store: Store, workers: int) -> None:
+def _search(
+    request: Request, search: Search, found: dict[Setting, Measured], store: Store, workers: int
+) -> None:
     """Run the search to its end, into `found`; the workers start with the first task."""
     total = min(search.plan.trials, request.space.size)
     with ExitStack() as stack:
@@ -109,7 +136,9 @@ def _explained(shown: str) -> Iterator[None]:
             yield
     except sqlalchemy.exc.SQLAlchemyError as error:
         text = str(getattr(error, "orig", None) or error).strip().splitlines()
-        raise StochsimError(f"{shown}: trials cannot be stored ({text[0] if text else type(error).__name__})") from None
+        raise StochsimError(
+            f"{shown}: trials cannot be stored ({text[0] if text else type(error).__name__})"
+        ) from None
 
 
 def _run_name(store: Store) -> str:
@@ -120,14 +149,20 @@ def _run_name(store: Store) -> str:
 def _digest(request: Request) -> str:
     """Of everything that changes what is proposed or measured; the number of trials does not."""
     table = request.file.to_table()
-    table["objective"] = {name: value for name, value in table["objective"].items() if name != "trials"}
+    table["objective"] = {
+        name: value for name, value in table["objective"].items() if name != "trials"
+    }
     table.pop("storage", None)
-    content = json.dumps([table, request.hardware.to_table(), __version__, KERNEL_VERSION], sort_keys=True)
+    content = json.dumps(
+        [table, request.hardware.to_table(), __version__, KERNEL_VERSION], sort_keys=True
+    )
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _facts(request: Request) -> dict[str, str]:
-    file = {name: value for name, value in request.file.to_table().items() if name != "storage"}  # it may hold a password
+    file = {
+        name: value for name, value in request.file.to_table().items() if name != "storage"
+    }  # it may hold a password
     return {
         "optimize": json.dumps(file),
         "hardware": json.dumps(request.hardware.to_table()),

@@ -1,4 +1,6 @@
-"""What `stochsim optimize` reads: a study's model, data, training and chip, the axes to search, and what is wanted of the answer."""
+"""What `stochsim optimize` reads: a study's model, data, training and chip, the axes to search, and
+what is wanted of the answer.
+"""
 
 import re
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
@@ -11,19 +13,29 @@ from stochsim.models import ModelSettings
 from stochsim.networks import LAYERS, Architecture
 from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.settings import SettingError, Settings, nearest
-from stochsim.sweep.study import HardwareSettings, Key, MeasureSettings, NetworkOptions, StudyTrainSettings
+from stochsim.sweep.study import (
+    HardwareSettings,
+    Key,
+    MeasureSettings,
+    NetworkOptions,
+    StudyTrainSettings,
+)
 from stochsim.training import Method
 
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 BitAxis = Annotated[tuple[Bits, ...], pydantic.Field(min_length=1)]
 Counts = Annotated[tuple[Annotated[int, pydantic.Field(ge=1)], ...], pydantic.Field(min_length=1)]
-Multiples = Annotated[tuple[Annotated[float, pydantic.Field(gt=0)], ...], pydantic.Field(min_length=1)]
+Multiples = Annotated[
+    tuple[Annotated[float, pydantic.Field(gt=0)], ...], pydantic.Field(min_length=1)
+]
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
 _RULE = re.compile(r"\s*([A-Za-z_]+)\s*(>=|<=|>|<|==?)\s*([-+0-9.eE]+)\s*")
 
 
 class Rule(NamedTuple):
-    """What a setting must keep: S at least, or D at most, this much, with its whole 95 % interval."""
+    """What a setting must keep: S at least, or D at most, this much, with its whole 95 %
+    interval.
+    """
 
     measure: Literal["S", "D"]
     value: float
@@ -44,16 +56,20 @@ class Rule(NamedTuple):
         try:
             value = float(found[3])
         except ValueError:
-            raise SettingError(f"'keep' = '{text}': '{found[3]}' is not a number; {valid}") from None
+            raise SettingError(
+                f"'keep' = '{text}': '{found[3]}' is not a number; {valid}"
+            ) from None
         return cls("S" if measure == "S" else "D", value)
 
 
 class SearchSettings(Settings):
-    """The axes, each a list of values to choose from; and what is the same for all settings: architecture, rho, method.
+    """The axes, each a list of values to choose from; and what is the same for all settings:
+    architecture, rho, method.
 
-    `bits` ties weights, input and output, or the three have axes of their own. `noise`: multiples of the σ that each network buys. `reads`:
-    reads that are averaged into one sample; joules are those of all of them. `converter_bits` and `rows`: of the chip's array.
-    `voltage_over_vmin`: of the memory that holds the weights. `layer_bits.NAME`: weight bits of one layer.
+    `bits` ties weights, input and output, or the three have axes of their own. `noise`: multiples
+    of the σ that each network buys. `reads`: reads that are averaged into one sample; joules are
+    those of all of them. `converter_bits` and `rows`: of the chip's array. `voltage_over_vmin`: of
+    the memory that holds the weights. `layer_bits.NAME`: weight bits of one layer.
     """
 
     bits: BitAxis | None = None
@@ -63,7 +79,12 @@ class SearchSettings(Settings):
     layer_bits: dict[str, BitAxis] = pydantic.Field(default_factory=dict)
     noise: Multiples = (1.0,)
     reads: Counts = (1,)
-    converter_bits: Annotated[tuple[Annotated[int, pydantic.Field(ge=1, le=12)], ...], pydantic.Field(min_length=1)] | None = None
+    converter_bits: (
+        Annotated[
+            tuple[Annotated[int, pydantic.Field(ge=1, le=12)], ...], pydantic.Field(min_length=1)
+        ]
+        | None
+    ) = None
     rows: Counts | None = None
     voltage_over_vmin: Multiples | None = None
     architecture: str = "single"
@@ -73,17 +94,25 @@ class SearchSettings(Settings):
     def __init__(self, /, **table: Any) -> None:
         layers = table.get("layer_bits")
         if isinstance(layers, dict):
-            table["layer_bits"] = {name: tuple(bits) if isinstance(bits, list) else bits for name, bits in layers.items()}
+            table["layer_bits"] = {
+                name: tuple(bits) if isinstance(bits, list) else bits
+                for name, bits in layers.items()
+            }
         super().__init__(**table)
 
     @pydantic.model_validator(mode="after")
     def _one_form_of_bits(self) -> Self:
         given = [name for name in BIT_AXES if getattr(self, name) is not None]
         if self.bits is not None and given:
-            raise ValueError(f"'bits' ties {', '.join(BIT_AXES)}: give it alone, or the three without it; beside it: {', '.join(given)}")
+            raise ValueError(
+                f"'bits' ties {', '.join(BIT_AXES)}: give it alone, or the three without it; "
+                f"beside it: {', '.join(given)}"
+            )
         if self.bits is None and len(given) < len(BIT_AXES):
             absent = ", ".join(name for name in BIT_AXES if name not in given)
-            raise ValueError(f"give 'bits', or all three of {', '.join(BIT_AXES)}; missing: {absent}")
+            raise ValueError(
+                f"give 'bits', or all three of {', '.join(BIT_AXES)}; missing: {absent}"
+            )
         return self
 
     @pydantic.model_validator(mode="after")
@@ -91,29 +120,51 @@ class SearchSettings(Settings):
         for name, values in self.axes().items():
             if len(set(values)) < len(values):
                 raise ValueError(f"'{name}' = {list(values)}: names a value twice")
-        for name, choices in (("architecture", get_args(Architecture)), ("method", get_args(Method))):
+        for name, choices in (
+            ("architecture", get_args(Architecture)),
+            ("method", get_args(Method)),
+        ):
             if getattr(self, name) not in choices:
-                raise ValueError(f"'{name}' = '{getattr(self, name)}': {nearest(getattr(self, name), choices)}")
+                raise ValueError(
+                    f"'{name}' = '{getattr(self, name)}': {nearest(getattr(self, name), choices)}"
+                )
         for layer in self.layer_bits:
             if layer not in LAYERS[self.architecture]:
                 known = LAYERS[self.architecture]
-                rule = nearest(layer, known) if known else f"a '{self.architecture}' network has one layer, whose width is weight_bits"
-                raise ValueError(f"'layer_bits.{layer}': no layer of a '{self.architecture}' network; {rule}")
+                rule = (
+                    nearest(layer, known)
+                    if known
+                    else f"a '{self.architecture}' network has one layer, whose width is "
+                    f"weight_bits"
+                )
+                raise ValueError(
+                    f"'layer_bits.{layer}': no layer of a '{self.architecture}' network; {rule}"
+                )
         return self
 
     def axes(self) -> dict[str, tuple[float, ...]]:
-        """The axes that are given, each in ascending order: {"weight_bits": (2, 4), "layer_bits.hidden": (3, 4), …}."""
+        """The axes that are given, each in ascending order: {"weight_bits": (2, 4),
+        "layer_bits.hidden": (3, 4), …}.
+        """
         names = ("bits", *BIT_AXES, "noise", "reads", "converter_bits", "rows", "voltage_over_vmin")
-        found = {name: tuple(sorted(values)) for name in names if (values := getattr(self, name)) is not None}
-        layers = {f"layer_bits.{name}": tuple(sorted(values)) for name, values in self.layer_bits.items()}
+        found = {
+            name: tuple(sorted(values))
+            for name in names
+            if (values := getattr(self, name)) is not None
+        }
+        layers = {
+            f"layer_bits.{name}": tuple(sorted(values)) for name, values in self.layer_bits.items()
+        }
         return found | layers
 
 
 class ObjectiveSettings(Settings):
-    """What is wanted: the cheapest setting that keeps a rule (`keep`), or the whole `front` of joules `against` distance or survival.
+    """What is wanted: the cheapest setting that keeps a rule (`keep`), or the whole `front` of
+    joules `against` distance or survival.
 
-    Joules are per read (of `reads` reads where these are averaged) or per effective sample. `trials`: settings to measure in all; `batch`:
-    how many are proposed at once. `converters`: the models of converter energy that the answer is found under.
+    Joules are per read (of `reads` reads where these are averaged) or per effective sample.
+    `trials`: settings to measure in all; `batch`: how many are proposed at once. `converters`: the
+    models of converter energy that the answer is found under.
     """
 
     minimise: Literal["joules_per_read", "joules_per_effective_sample"] = "joules_per_read"
@@ -128,21 +179,35 @@ class ObjectiveSettings(Settings):
     @pydantic.model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if (self.keep is None) != self.front:
-            raise ValueError("give either 'keep' = \"S >= 0.9\" (the cheapest setting that keeps it) or 'front' = true (the whole front)")
+            raise ValueError(
+                "give either 'keep' = \"S >= 0.9\" (the cheapest setting that keeps it) or 'front' "
+                "= true (the whole front)"
+            )
         if self.keep is not None:
             if self.against != "d":
-                raise ValueError(f"'against' = '{self.against}': belongs to 'front' = true; with 'keep' the front is that of its measure")
+                raise ValueError(
+                    f"'against' = '{self.against}': belongs to 'front' = true; with 'keep' the "
+                    f"front is that of its measure"
+                )
             Rule.parse(self.keep)
         least = Rule("S", CLIFF_SURVIVAL)  # a rule on D comes before it, too
-        if self.minimise == "joules_per_effective_sample" and (self.rule is None or self.rule < least):
-            rule = f"ranked only where the posterior survives; beside it, valid: 'keep' = \"S >= {CLIFF_SURVIVAL:g}\", or more"
+        if self.minimise == "joules_per_effective_sample" and (
+            self.rule is None or self.rule < least
+        ):
+            rule = (
+                f"ranked only where the posterior survives; beside it, valid: 'keep' = \"S >= "
+                f'{CLIFF_SURVIVAL:g}", or more'
+            )
             raise ValueError(f"'minimise' = '{self.minimise}': {rule}")
         for name in ("keys", "converters"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"'{name}' = {list(getattr(self, name))}: names a value twice")
         for name in self.converters:
             if name not in CONVERTER_MODELS:
-                raise ValueError(f"'converters': '{name}' is no model of a converter: {nearest(name, CONVERTER_MODELS)}")
+                raise ValueError(
+                    f"'converters': '{name}' is no model of a converter: "
+                    f"{nearest(name, CONVERTER_MODELS)}"
+                )
         return self
 
     @property
@@ -157,7 +222,10 @@ class ObjectiveSettings(Settings):
 
 
 class OptimizeFile(Settings):
-    """A search as written in a TOML file, format version 1. All sections but `search` and `objective` are those of a study."""
+    """A search as written in a TOML file, format version 1.
+
+    All sections but `search` and `objective` are those of a study.
+    """
 
     version: Literal[1]
     model: ModelSettings

@@ -36,7 +36,11 @@ class Space:
 
     def places(self, setting: Setting) -> dict[str, int]:
         """Where its values stand on the axes with a choice."""
-        return {name: self.axes[name].index(value) for name, value in self.named(setting).items() if name in self.free}
+        return {
+            name: self.axes[name].index(value)
+            for name, value in self.named(setting).items()
+            if name in self.free
+        }
 
     def at(self, places: dict[str, int]) -> Setting:
         """The setting at these places; an axis that is not named stands at its first value."""
@@ -45,7 +49,10 @@ class Space:
     @property
     def corners(self) -> list[Setting]:
         """Every axis at its last value, then every axis at its first."""
-        ends = [tuple(values[-1] for values in self.axes.values()), tuple(values[0] for values in self.axes.values())]
+        ends = [
+            tuple(values[-1] for values in self.axes.values()),
+            tuple(values[0] for values in self.axes.values()),
+        ]
         return list(dict.fromkeys(ends))
 
     def neighbours(self, setting: Setting) -> list[Setting]:

@@ -1,4 +1,6 @@
-"""Where Optuna keeps its trials: a SQLite file in the run's folder, or a database server by its address."""
+"""Where Optuna keeps its trials: a SQLite file in the run's folder, or a database server by its
+address.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,23 +15,30 @@ FILE = "optuna.sqlite"
 
 
 def checked_address(address: str) -> str:
-    """The address as it may be shown, its password hidden; raises SettingError for one that is none."""
+    """The address as it may be shown, its password hidden; raises SettingError for one that is
+    none.
+    """
     try:
         return make_url(address).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         raise SettingError(
-            f"'storage' = {address!r}: should be the address of a database: postgresql://USER@HOST/NAME, sqlite:///FILE"
+            f"'storage' = {address!r}: should be the address of a database: "
+            f"postgresql://USER@HOST/NAME, sqlite:///FILE"
         ) from None
 
 
 def open_storage(address: str | None, folder: Path) -> Any:
-    """Optuna's storage at this address, or in the run's folder; raises StochsimError where it cannot be opened."""
+    """Optuna's storage at this address, or in the run's folder; raises StochsimError where it
+    cannot be opened.
+    """
     chosen = address or f"sqlite:///{folder / FILE}"
     shown = checked_address(chosen) if address else str(folder / FILE)
     try:
         return optuna.storages.RDBStorage(chosen)
     except ImportError as error:  # the driver of that kind of database
-        raise StochsimError(f"storage {shown}: its driver is not installed ({error.name or 'see the address'})") from None
+        raise StochsimError(
+            f"storage {shown}: its driver is not installed ({error.name or 'see the address'})"
+        ) from None
     except sqlalchemy.exc.NoSuchModuleError:
         raise SettingError(f"'storage' = '{shown}': no such kind of database") from None
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:

@@ -37,19 +37,33 @@ def axis_words(axis: str, value: float) -> str:
 
 def axis_name(axis: str) -> str:
     """An axis by itself: "weight bits"."""
-    return axis.replace("voltage_over_vmin", "V/Vmin").replace("layer_bits.", "weight bits of ").replace("_", " ")
+    return (
+        axis.replace("voltage_over_vmin", "V/Vmin")
+        .replace("layer_bits.", "weight bits of ")
+        .replace("_", " ")
+    )
 
 
 def setting_words(space: Space, setting: Setting, axes: tuple[str, ...] = ()) -> str:
     """The setting on the axes with a choice, or on those named."""
     chosen = axes or space.free or tuple(space.axes)
-    return ", ".join(axis_words(name, value) for name, value in space.named(setting).items() if name in chosen)
+    return ", ".join(
+        axis_words(name, value) for name, value in space.named(setting).items() if name in chosen
+    )
 
 
 def joules_words(outcome: Outcome, measured: Measured, model: str) -> str:
-    """What is minimised with its unit: "651 pJ per read", "2.6 nJ per sample of 4 averaged reads"."""
+    """What is minimised with its unit: "651 pJ per read", "2.6 nJ per sample of 4 averaged
+    reads".
+    """
     joules = outcome.joules(measured, model)
-    per = "effective sample" if outcome.effective else "read" if measured.reads == 1 else f"sample of {measured.reads} averaged reads"
+    per = (
+        "effective sample"
+        if outcome.effective
+        else "read"
+        if measured.reads == 1
+        else f"sample of {measured.reads} averaged reads"
+    )
     return f"{format_energy(joules)} per {per}"
 
 
@@ -63,12 +77,23 @@ def quality_words(outcome: Outcome, measured: Measured) -> str:
 def headline(outcome: Outcome) -> str:
     """The answer in a sentence, under the first model."""
     first = outcome.first
-    priced = f"converters by {MODEL_WORDS[first.model]}" if first.model != OWN else "the chip's own prices"
-    what = f"{joules_words(outcome, first.shown, first.model)}, {quality_words(outcome, first.shown)} ({priced})"
+    priced = (
+        f"converters by {MODEL_WORDS[first.model]}"
+        if first.model != OWN
+        else "the chip's own prices"
+    )
+    what = (
+        f"{joules_words(outcome, first.shown, first.model)}, "
+        f"{quality_words(outcome, first.shown)} ({priced})"
+    )
     words = setting_words(outcome.space, first.shown.setting)
     if outcome.rule is None:
         return _front_headline(outcome, first, words, what)
-    found = "measured so far" if outcome.measured and len(outcome.measured) < outcome.space.size else "there are"
+    found = (
+        "measured so far"
+        if outcome.measured and len(outcome.measured) < outcome.space.size
+        else "there are"
+    )
     if first.chosen is None:
         return f"No setting {found} keeps {outcome.rule}: the nearest is {words}, at {what}."
     return f"The cheapest setting that keeps {outcome.rule} is {words}: {what}."
@@ -78,27 +103,48 @@ def _front_headline(outcome: Outcome, first: Answer, words: str, what: str) -> s
     if not first.front:
         return "No setting measured has finite joules and a distance."
     low, high = first.front[0], first.front[-1]
-    ends = [f"{format_energy(outcome.joules(each, first.model))} ({quality_words(outcome, each)})" for each in (low, high)]
+    ends = [
+        f"{format_energy(outcome.joules(each, first.model))} ({quality_words(outcome, each)})"
+        for each in (low, high)
+    ]
     count = len(first.front)
-    return f"The front has {count} setting{'s' if count != 1 else ''}, from {ends[0]} to {ends[1]}; it bends at {words}: {what}."
+    return (
+        f"The front has {count} setting{'s' if count != 1 else ''}, from {ends[0]} to "
+        f"{ends[1]}; it bends at {words}: {what}."
+    )
 
 
 def difference_words(outcome: Outcome) -> str:
     """Whether the converter model changes the answer, said in words."""
     if not outcome.request.has_converters:
-        return f"{outcome.request.hardware.name} has no converters, so there is no choice of converter model: one answer holds."
+        return (
+            f"{outcome.request.hardware.name} has no converters, so there is no choice of "
+            f"converter model: one answer holds."
+        )
     if len(outcome.answers) == 1:
-        return f"Found under {MODEL_WORDS[outcome.first.model]} alone; other models of converter energy may choose otherwise."
+        return (
+            f"Found under {MODEL_WORDS[outcome.first.model]} alone; other models of converter "
+            f"energy may choose otherwise."
+        )
     noun = "bend of the front" if outcome.rule is None else "choice"
     if all(answer.chosen is None for answer in outcome.answers.values()):
-        return "Under no converter model does a setting keep it: the posterior does not depend on how converters are priced."
+        return (
+            "Under no converter model does a setting keep it: the posterior does not depend on "
+            "how converters are priced."
+        )
     if outcome.agree:
-        return f"All {_number(len(outcome.answers))} converter models agree on this setting{_spread(outcome)}."
+        return (
+            f"All {_number(len(outcome.answers))} converter models agree on this "
+            f"setting{_spread(outcome)}."
+        )
     (base, same), *others = outcome.groups
     said = [f"The converter model changes the answer: it holds under {_models(same)}."]
     for setting, models in others:
         here, there = _apart(outcome.space, setting, base)
-        said.append(f"Under {_models(models)} the {noun} is {here} instead of {there}{_saving(outcome, models)}.")
+        said.append(
+            f"Under {_models(models)} the {noun} is {here} instead of "
+            f"{there}{_saving(outcome, models)}."
+        )
     return " ".join(said)
 
 
@@ -143,7 +189,10 @@ def progress_words(outcome: Outcome) -> str:
         return f"All {all_of_them} settings of the space were measured."
     near = outcome.neighbours()
     known = sum(measured is not None for _, _, measured in near)
-    opening, apart = f"{done} of {all_of_them} settings were measured", "that differ from the answer by one step on one axis among them"
+    opening, apart = (
+        f"{done} of {all_of_them} settings were measured",
+        "that differ from the answer by one step on one axis among them",
+    )
     if known == len(near) and outcome.rule is not None and outcome.first.chosen is not None:
         return f"{opening}, all {known} {apart}: none is cheaper and keeps {outcome.rule}."
     return f"{opening}, {known} of the {len(near)} {apart}; more trials may find more."
@@ -151,16 +200,26 @@ def progress_words(outcome: Outcome) -> str:
 
 def model_price(outcome: Outcome, model: str) -> tuple[str, str]:
     """The converter's price under a model, and its tag."""
-    chosen = outcome.request.hardware.price_table()["adc"] if model == OWN else price(CONVERTER_MODELS[model])
+    chosen = (
+        outcome.request.hardware.price_table()["adc"]
+        if model == OWN
+        else price(CONVERTER_MODELS[model])
+    )
     return chosen.name, chosen.tag
 
 
 def unverified_words(outcome: Outcome) -> str:
     """Which prices behind the answers are from memory; empty where none is."""
-    used = {c for model, answer in outcome.answers.items() for c in answer.shown.energy(model).prices if c.tag == "unv"}
+    used = {
+        c
+        for model, answer in outcome.answers.items()
+        for c in answer.shown.energy(model).prices
+        if c.tag == "unv"
+    }
     names = sorted(citation.name for citation in used)
     return (
-        f"Figures from memory, not checked against a source: {', '.join(names)}. Answers that rest on them are marked [unv]."
+        f"Figures from memory, not checked against a source: {', '.join(names)}. Answers that rest "
+        f"on them are marked [unv]."
         if names
         else ""
     )
@@ -173,4 +232,7 @@ def flag_words(outcome: Outcome) -> list[str]:
         for flag in answer.shown.energy(model).flags:
             found.setdefault(flag, []).append(model)
     everywhere = len(outcome.answers)
-    return [flag if len(models) == everywhere else f"{flag} (under {_models(models)})" for flag, models in sorted(found.items())]
+    return [
+        flag if len(models) == everywhere else f"{flag} (under {_models(models)})"
+        for flag, models in sorted(found.items())
+    ]

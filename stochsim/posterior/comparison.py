@@ -13,7 +13,9 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Per-stimulus measures (stimulus,), NaN where n/a; and the sds (stimulus, neuron) that `log_sd_correlation` takes over stimuli."""
+    """Per-stimulus measures (stimulus,), NaN where n/a; and the sds (stimulus, neuron) that
+    `log_sd_correlation` takes over stimuli.
+    """
 
     mean_error: Floats
     log_sd_bias: Floats
@@ -31,7 +33,11 @@ class Comparison:
 
     def per_stimulus(self) -> dict[str, Floats]:
         """The measures by name, each (stimulus,), without chip_mean and chip_sd."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("chip_")}
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if not field.name.startswith("chip_")
+        }
 
 
 def compare(
@@ -46,19 +52,24 @@ def compare(
 ) -> Comparison:
     """Measures of `values` (stimulus, read, neuron) against a reference posterior.
 
-    mean (stimulus, neuron) and covariance (stimulus, neuron, neuron), or (neuron, neuron) for all: of the whole reference.
-    draws (stimulus, draw, neuron): one reference set, for coverage and MMD². step: the output quantiser's, 0 for a float network.
-    inputs (stimulus, input), dictionary (input, neuron): for the reconstruction error, NaN without them.
-    Raises SettingError for shapes that disagree.
+    mean (stimulus, neuron) and covariance (stimulus, neuron, neuron), or (neuron, neuron) for all:
+    of the whole reference. draws (stimulus, draw, neuron): one reference set, for coverage and
+    MMD². step: the output quantiser's, 0 for a float network. inputs (stimulus, input), dictionary
+    (input, neuron): for the reconstruction error, NaN without them. Raises SettingError for shapes
+    that disagree.
     """
     stimuli, _, neurons = values.shape
     covariance = np.broadcast_to(covariance, (stimuli, neurons, neurons))
     if mean.shape != (stimuli, neurons) or draws.shape[::2] != (stimuli, neurons):
         raise SettingError(
-            f"'mean' {mean.shape} and 'draws' {draws.shape} must be of the {stimuli} stimuli and {neurons} neurons of 'values'"
+            f"'mean' {mean.shape} and 'draws' {draws.shape} must be of the {stimuli} stimuli and "
+            f"{neurons} neurons of 'values'"
         )
     chip_mean, chip_covariance = moments.sample_moments(values)
-    chip_sd, sd = moments.standard_deviations(chip_covariance), moments.standard_deviations(covariance)
+    chip_sd, sd = (
+        moments.standard_deviations(chip_covariance),
+        moments.standard_deviations(covariance),
+    )
     bias, rms, zero_share = moments.log_sd_errors(chip_sd, sd)
     reconstruction = np.full(stimuli, np.nan)
     if inputs is not None and dictionary is not None:

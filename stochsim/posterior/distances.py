@@ -1,8 +1,11 @@
-"""Distance D of a chip's reads from the reference posterior: sliced squared Wasserstein-2, per axis and along fixed random directions.
+"""Distance D of a chip's reads from the reference posterior: sliced squared Wasserstein-2, per axis
+and along fixed random directions.
 
-In one dimension the optimal transport between two samples of equal size pairs them in order, W2² = mean (sort(u) − sort(v))², so a
-distance costs one sort per line (Bonneel, Rabin, Peyré and Pfister 2015 for the sliced form). Both families of lines are kept apart: a
-random direction sums over many coordinates, comes out Gaussian, and so cannot see the lattice of a low-bit code; axes see no correlations.
+In one dimension the optimal transport between two samples of equal size pairs them in order, W2² =
+mean (sort(u) − sort(v))², so a distance costs one sort per line (Bonneel, Rabin, Peyré and Pfister
+2015 for the sliced form). Both families of lines are kept apart: a random direction sums over many
+coordinates, comes out Gaussian, and so cannot see the lattice of a low-bit code; axes see no
+correlations.
 """
 
 from dataclasses import dataclass
@@ -18,7 +21,9 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Distances:
-    """Distances per stimulus, in units of the reference sd: arrays (stimulus,). total² = ½(axes² + projections²)."""
+    """Distances per stimulus, in units of the reference sd: arrays (stimulus,). total² = ½(axes² +
+    projections²).
+    """
 
     total: Floats
     axes: Floats
@@ -26,13 +31,17 @@ class Distances:
 
 
 def unit_directions(count: int, neurons: int, key: int) -> Floats:
-    """`count` directions drawn evenly from the unit sphere, a pure function of the key: (direction, neuron)."""
+    """`count` directions drawn evenly from the unit sphere, a pure function of the key: (direction,
+    neuron).
+    """
     draws = generator(key, "directions", neurons).standard_normal((count, neurons))
     return draws / np.linalg.norm(draws, axis=1, keepdims=True)
 
 
 def blind_draws(draws: Floats, count: int, key: int) -> Floats:
-    """`count` draws (draw, neuron) from the even mixture of the posteriors in `draws` (stimulus, draw, neuron): the stimulus is ignored."""
+    """`count` draws (draw, neuron) from the even mixture of the posteriors in `draws` (stimulus,
+    draw, neuron): the stimulus is ignored.
+    """
     random = generator(key, "blind")
     stimulus = random.integers(draws.shape[0], size=count)
     return draws[stimulus, random.integers(draws.shape[1], size=count)]
@@ -41,15 +50,25 @@ def blind_draws(draws: Floats, count: int, key: int) -> Floats:
 class Yardstick:
     """Measures reads against one reference posterior; built once, used for every point of a sweep.
 
-    sets: two independent sets of n reference draws, each (stimulus, n, neuron); the first is what reads are compared with, the second gives
+    sets: two independent sets of n reference draws, each (stimulus, n, neuron); the first is what
+    reads are compared with, the second gives
         the floor: the distance that n draws of the reference itself have from the first set.
-    mean, sd: of the whole reference, (stimulus, neuron); coordinates are scaled by the sd of that stimulus and neuron.
-    directions: how many random directions, drawn once by `key`; they act on the scaled coordinates.
-    Raises SettingError for shapes that disagree, values that are not finite, or an sd that is not positive.
-    Memory: 4 bytes · stimuli · n · (neurons + directions), 82 MB at 64 · 1,000 · (64 + 256).
+    mean, sd: of the whole reference, (stimulus, neuron); coordinates are scaled by the sd of that
+    stimulus and neuron. directions: how many random directions, drawn once by `key`; they act on
+    the scaled coordinates. Raises SettingError for shapes that disagree, values that are not
+    finite, or an sd that is not positive. Memory: 4 bytes · stimuli · n · (neurons + directions),
+    82 MB at 64 · 1,000 · (64 + 256).
     """
 
-    def __init__(self, sets: tuple[Floats, Floats], mean: Floats, sd: Floats, *, directions: int = 256, key: int = 0) -> None:
+    def __init__(
+        self,
+        sets: tuple[Floats, Floats],
+        mean: Floats,
+        sd: Floats,
+        *,
+        directions: int = 256,
+        key: int = 0,
+    ) -> None:
         _check_reference(sets, mean, sd, directions)
         self.stimuli, self.n, self.neurons = sets[0].shape
         self.mean, self.sd = np.asarray(mean, np.float64), np.asarray(sd, np.float64)
@@ -72,36 +91,50 @@ class Yardstick:
         return _distances(self._floor)
 
     def distance(self, values: Floats, first: int = 0) -> Distances:
-        """Distances of `values` (stimulus, read, neuron) from the reference of stimuli first, first + 1, …
+        """Distances of `values` (stimulus, read, neuron) from the reference of stimuli first, first
+        + 1, …
 
-        Each family is lessened by its floor in squares, max(0, W² − floor²), save at stimuli where all reads are equal: a constant has no
-        sampling error of its own to forgive. Reads that depend on each other are taken as they are: the floor, of two independent sets of
-        n, forgives less than their sampling error, so D comes out too large by it (`effective_samples` tells by how few reads). Raises
-        SettingError unless there are exactly n reads of finite value.
+        Each family is lessened by its floor in squares, max(0, W² − floor²), save at stimuli where
+        all reads are equal: a constant has no sampling error of its own to forgive. Reads that
+        depend on each other are taken as they are: the floor, of two independent sets of n,
+        forgives less than their sampling error, so D comes out too large by it (`effective_samples`
+        tells by how few reads). Raises SettingError unless there are exactly n reads of finite
+        value.
         """
         self._check_values(values, first)
-        return _distances(np.array([self._above_floor(first + i, reads) for i, reads in enumerate(values)]).reshape(-1, 2))
+        return _distances(
+            np.array(
+                [self._above_floor(first + i, reads) for i, reads in enumerate(values)]
+            ).reshape(-1, 2)
+        )
 
     def blind(self, key: int) -> Distances:
         """Distances (stimulus,) of n draws that ignore the stimulus.
 
-        The draws are one sample of the mixture of this yardstick's references, taken from the second sets, so that no draw is compared with
-        itself, and held against every stimulus in that stimulus' own units.
+        The draws are one sample of the mixture of this yardstick's references, taken from the
+        second sets, so that no draw is compared with itself, and held against every stimulus in
+        that stimulus' own units.
         """
         draws = blind_draws(self._second, self.n, key)
         return self.distance(np.broadcast_to(draws, (self.stimuli, *draws.shape)))
 
     def _above_floor(self, stimulus: int, reads: Floats) -> Floats:
-        """Squared distance (2,) over axes and over directions, less the floor where the reads vary."""
+        """Squared distance (2,) over axes and over directions, less the floor where the reads
+        vary.
+        """
         if np.all(reads == reads[:1]):
             return _family_means(self._squared_of_constant(stimulus, reads[0]), self.neurons)
-        return np.maximum(0.0, _family_means(self._squared(stimulus, reads), self.neurons) - self._floor[stimulus])
+        return np.maximum(
+            0.0, _family_means(self._squared(stimulus, reads), self.neurons) - self._floor[stimulus]
+        )
 
     def _scaled(self, stimulus: int, reads: Floats) -> NDArray[np.float32]:
         return ((reads - self.mean[stimulus]) / self.sd[stimulus]).astype(np.float32)
 
     def _sorted_lines(self, stimulus: int, reads: Floats) -> NDArray[np.float32]:
-        """`reads` (read, neuron) along every axis and direction, each line sorted: (neuron + direction, read)."""
+        """`reads` (read, neuron) along every axis and direction, each line sorted: (neuron +
+        direction, read).
+        """
         axes = np.ascontiguousarray(self._scaled(stimulus, reads).T)
         lines = np.concatenate([axes, self._projector @ axes])
         lines.sort(axis=1)
@@ -113,31 +146,48 @@ class Yardstick:
         return np.square(difference, out=difference).mean(axis=1, dtype=np.float64)
 
     def _squared_of_constant(self, stimulus: int, read: Floats) -> Floats:
-        """The same for reads that are all equal: squared bias plus the reference's variance, without a sort."""
+        """The same for reads that are all equal: squared bias plus the reference's variance,
+        without a sort.
+        """
         point = (read - self.mean[stimulus]) / self.sd[stimulus]
         line = np.concatenate([point, self.directions @ point])
         return np.square(line - self._line_mean[stimulus]) + self._line_variance[stimulus]
 
     def _check_values(self, values: Floats, first: int) -> None:
         if values.ndim != 3 or values.shape[2] != self.neurons:
-            raise SettingError(f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with {self.neurons} neurons")
+            raise SettingError(
+                f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with "
+                f"{self.neurons} neurons"
+            )
         if values.shape[1] != self.n:
             raise SettingError(
-                f"'reads' = {values.shape[1]}: must equal the n = {self.n} of the reference sets (thin the reads or draw {self.n})"
+                f"'reads' = {values.shape[1]}: must equal the n = {self.n} of the reference sets "
+                f"(thin the reads or draw {self.n})"
             )
         if not 0 <= first <= self.stimuli - values.shape[0]:
-            raise SettingError(f"stimuli {first} to {first + values.shape[0] - 1}: the reference holds 0 to {self.stimuli - 1}")
+            raise SettingError(
+                f"stimuli {first} to {first + values.shape[0] - 1}: the reference holds 0 to "
+                f"{self.stimuli - 1}"
+            )
         if not np.isfinite(values).all():
             raise SettingError("'values' holds NaN or Inf: must be finite")
 
 
-def _check_reference(sets: tuple[Floats, Floats], mean: Floats, sd: Floats, directions: int) -> None:
+def _check_reference(
+    sets: tuple[Floats, Floats], mean: Floats, sd: Floats, directions: int
+) -> None:
     shape = np.shape(sets[0])
     if len(shape) != 3 or shape[1] < 2 or np.shape(sets[1]) != shape:
-        raise SettingError(f"'sets' have shapes {shape} and {np.shape(sets[1])}: must be equal, (stimulus, n, neuron), n of 2 or more")
+        raise SettingError(
+            f"'sets' have shapes {shape} and {np.shape(sets[1])}: must be equal, (stimulus, n, "
+            f"neuron), n of 2 or more"
+        )
     for name, array in (("mean", mean), ("sd", sd)):
         if np.shape(array) != (shape[0], shape[2]):
-            raise SettingError(f"'{name}' has shape {np.shape(array)}: must be (stimulus, neuron) = {(shape[0], shape[2])}")
+            raise SettingError(
+                f"'{name}' has shape {np.shape(array)}: must be (stimulus, neuron) = "
+                f"{(shape[0], shape[2])}"
+            )
     if directions < 1:
         raise SettingError(f"'directions' = {directions}: must be 1 or more")
     if not all(np.isfinite(array).all() for array in (*sets, mean)):
@@ -145,12 +195,17 @@ def _check_reference(sets: tuple[Floats, Floats], mean: Floats, sd: Floats, dire
     bad = np.argwhere(~((np.asarray(sd) > 0) & np.isfinite(sd)))
     if len(bad):
         stimulus, neuron = bad[0]
-        raise SettingError(f"'sd' = {sd[stimulus, neuron]} at stimulus {stimulus}, neuron {neuron}: must be positive and finite")
+        raise SettingError(
+            f"'sd' = {sd[stimulus, neuron]} at stimulus {stimulus}, neuron {neuron}: must be "
+            f"positive and finite"
+        )
 
 
 def _family_means(lines: Floats, neurons: int) -> Floats:
     """Mean over the axes and mean over the directions of (…, neuron + direction): (…, 2)."""
-    return np.stack([lines[..., :neurons].mean(axis=-1), lines[..., neurons:].mean(axis=-1)], axis=-1)
+    return np.stack(
+        [lines[..., :neurons].mean(axis=-1), lines[..., neurons:].mean(axis=-1)], axis=-1
+    )
 
 
 def _distances(squared: Floats) -> Distances:

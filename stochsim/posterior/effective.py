@@ -1,9 +1,10 @@
 """Effective samples: how many independent reads a sampler's dependent ones are worth.
 
-Reads that each draw their own random numbers are independent by construction: n of them are worth n, and nothing is estimated. Reads of one
-chain, or of a shift register, are measured. What all reads of a stimulus share (the chip as it was made, weights as they were read, a
-sum that a chain holds) is part of the law that they sample: it shows in D, not here. So do noise sources that neurons share: they make
-neurons depend on each other, and leave the reads of each independent.
+Reads that each draw their own random numbers are independent by construction: n of them are worth
+n, and nothing is estimated. Reads of one chain, or of a shift register, are measured. What all
+reads of a stimulus share (the chip as it was made, weights as they were read, a sum that a chain
+holds) is part of the law that they sample: it shows in D, not here. So do noise sources that
+neurons share: they make neurons depend on each other, and leave the reads of each independent.
 """
 
 import numpy as np
@@ -19,24 +20,36 @@ NOTHING_VARIES = "the reads do not vary"
 
 
 def effective_sample_size(values: Floats) -> Floats:
-    """Bulk effective sample size (Vehtari et al. 2021) of `values` (stimulus, read, neuron), one chain each: (stimulus, neuron).
+    """Bulk effective sample size (Vehtari et al. 2021) of `values` (stimulus, read, neuron), one
+    chain each: (stimulus, neuron).
 
-    NaN (n/a) where all reads are equal: a constant says nothing about how well it mixes. Raises SettingError for fewer than 8 reads.
+    NaN (n/a) where all reads are equal: a constant says nothing about how well it mixes. Raises
+    SettingError for fewer than 8 reads.
     """
     if values.ndim != 3 or values.shape[1] < LEAST_READS:
-        raise SettingError(f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with {LEAST_READS} reads or more")
-    from arviz_stats.base import array_stats  # here: it takes a second to import, and most samplers draw independent reads
+        raise SettingError(
+            f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with "
+            f"{LEAST_READS} reads or more"
+        )
+    from arviz_stats.base import (
+        array_stats,
+    )  # here: it takes a second to import, and most samplers draw independent reads
 
-    sizes = np.asarray(array_stats.ess(np.asarray(values, np.float64), chain_axis=None, draw_axis=1, method="bulk"))
+    sizes = np.asarray(
+        array_stats.ess(np.asarray(values, np.float64), chain_axis=None, draw_axis=1, method="bulk")
+    )
     return np.where((values == values[:, :1]).all(axis=1), np.nan, sizes)
 
 
 def effective_samples(values: Floats, independent: bool, period: int | None = None) -> Floats:
-    """Effective samples of `values` (stimulus, read, neuron): (stimulus,), the mean over neurons; NaN where no neuron varies.
+    """Effective samples of `values` (stimulus, read, neuron): (stimulus,), the mean over neurons;
+    NaN where no neuron varies.
 
-    independent: the reads are so by construction, and count in full. Else each neuron's bulk effective size counts, at most the reads (an
-    estimate scatters by about a tenth, so 1,000 reads that are independent come out at 940), and neurons that do not vary are left
-    out. period: reads after which the random source starts again; a stimulus whose reads do repeat then has at most so many.
+    independent: the reads are so by construction, and count in full. Else each neuron's bulk
+    effective size counts, at most the reads (an estimate scatters by about a tenth, so 1,000 reads
+    that are independent come out at 940), and neurons that do not vary are left out. period: reads
+    after which the random source starts again; a stimulus whose reads do repeat then has at most so
+    many.
     """
     varying = (values != values[:, :1]).any(axis=1)
     reads = values.shape[1]
@@ -49,7 +62,9 @@ def effective_samples(values: Floats, independent: bool, period: int | None = No
 
 
 def _repeat(values: Floats, period: int | None) -> NDArray[np.bool_]:
-    """Of each stimulus whether its last reads, up to a period of them, are those of a period before."""
+    """Of each stimulus whether its last reads, up to a period of them, are those of a period
+    before.
+    """
     if period is None or period >= values.shape[1]:
         return np.zeros(len(values), bool)
     some = min(period, values.shape[1] - period)

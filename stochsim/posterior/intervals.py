@@ -1,4 +1,6 @@
-"""An uncertain number, and the bootstrap that makes one: percentile intervals over stimuli, and over keys where there are several."""
+"""An uncertain number, and the bootstrap that makes one: percentile intervals over stimuli, and
+over keys where there are several.
+"""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -17,7 +19,10 @@ ONE_STIMULUS = "one stimulus gives no interval"
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval, or n/a with the reason. Prints as `0.90 [0.88, 0.92]` or `n/a: reason`; a format spec sets the digits."""
+    """A number with its interval, or n/a with the reason.
+
+    Prints as `0.90 [0.88, 0.92]` or `n/a: reason`; a format spec sets the digits.
+    """
 
     value: float
     low: float
@@ -36,7 +41,11 @@ class Estimate:
 
     def __format__(self, spec: str) -> str:
         spec = spec or ".2f"
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]" if self.available else f"n/a: {self.reason}"
+        return (
+            f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+            if self.available
+            else f"n/a: {self.reason}"
+        )
 
     def __str__(self) -> str:
         return format(self, "")
@@ -50,12 +59,15 @@ def bootstrap(
     level: float = 0.95,
     several_keys: bool = False,
 ) -> Estimate:
-    """Percentile bootstrap (Efron 1979) of `statistic` over stimuli, drawn jointly: all arrays see the same stimuli in each resample.
+    """Percentile bootstrap (Efron 1979) of `statistic` over stimuli, drawn jointly: all arrays see
+    the same stimuli in each resample.
 
-    arrays: (stimulus, …), or (keys, stimulus, …) with `several_keys`; then a resample draws keys, and within each drawn key stimuli.
-    statistic: vectorised over resamples; gets each array as (resample, row, …), rows being the drawn stimuli, and returns (resample,).
-    The same key and shape give the same resamples, so statistics bootstrapped apart can still be compared as pairs.
-    Resamples where the statistic is NaN are left out. n/a where the statistic itself is NaN or there is but one stimulus.
+    arrays: (stimulus, …), or (keys, stimulus, …) with `several_keys`; then a resample draws keys,
+    and within each drawn key stimuli. statistic: vectorised over resamples; gets each array as
+    (resample, row, …), rows being the drawn stimuli, and returns (resample,). The same key and
+    shape give the same resamples, so statistics bootstrapped apart can still be compared as pairs.
+    Resamples where the statistic is NaN are left out. n/a where the statistic itself is NaN or
+    there is but one stimulus.
     """
     shape = _common_shape(arrays, several_keys)
     rows = [np.asarray(array).reshape(-1, *np.shape(array)[len(shape) :]) for array in arrays]
@@ -65,13 +77,17 @@ def bootstrap(
     if np.isnan(value):
         return Estimate.missing("undefined for all stimuli")
     picks = resample_rows(shape, resamples, key)
-    draws = np.concatenate([statistic(*(row[part] for row in rows)) for part in _chunks(picks, rows)])
+    draws = np.concatenate(
+        [statistic(*(row[part] for row in rows)) for part in _chunks(picks, rows)]
+    )
     low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))
 
 
 def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stimuli") -> Estimate:
-    """Mean and bootstrap interval of `array` (stimulus,) or (keys, stimulus), NaN left out; n/a with `reason` where all is NaN."""
+    """Mean and bootstrap interval of `array` (stimulus,) or (keys, stimulus), NaN left out; n/a
+    with `reason` where all is NaN.
+    """
     array = np.asarray(array, np.float64)
     if np.isnan(array).all():
         return Estimate.missing(reason)
@@ -82,13 +98,17 @@ def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stim
 
 @functools.lru_cache(maxsize=8)
 def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[np.intp]:
-    """Row numbers (resample, row) of bootstrap samples from (stimuli,) or, flattened, from (keys, stimuli)."""
+    """Row numbers (resample, row) of bootstrap samples from (stimuli,) or, flattened, from (keys,
+    stimuli).
+    """
     random = generator(key, "bootstrap", *shape)
     if len(shape) == 1:
         return random.integers(shape[0], size=(resamples, shape[0]))
     keys, stimuli = shape
     drawn = random.integers(keys, size=(resamples, keys, 1))
-    return (drawn * stimuli + random.integers(stimuli, size=(resamples, keys, stimuli))).reshape(resamples, -1)
+    return (drawn * stimuli + random.integers(stimuli, size=(resamples, keys, stimuli))).reshape(
+        resamples, -1
+    )
 
 
 def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, ...]:
@@ -96,7 +116,10 @@ def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, 
     shapes = {np.shape(array)[:axes] for array in arrays}
     if len(shapes) != 1 or len(shape := shapes.pop()) != axes or 0 in shape:
         found = ", ".join(str(np.shape(array)) for array in arrays)
-        raise SettingError(f"'arrays' have shapes {found}: must open with the same {'(keys, stimulus)' if several_keys else '(stimulus,)'}")
+        raise SettingError(
+            f"'arrays' have shapes {found}: must open with the same "
+            f"{'(keys, stimulus)' if several_keys else '(stimulus,)'}"
+        )
     return shape
 
 
@@ -111,4 +134,6 @@ def _chunks(picks: NDArray[np.intp], rows: list[Floats]) -> Iterator[NDArray[np.
 def _nan_mean(rows: Floats) -> Floats:
     known = ~np.isnan(rows)
     count = known.sum(axis=1)
-    return np.where(count > 0, np.where(known, rows, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return np.where(
+        count > 0, np.where(known, rows, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan
+    )

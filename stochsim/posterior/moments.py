@@ -1,4 +1,6 @@
-"""Means, spreads and covariances of a chip's reads against those of the reference posterior; NaN wherever a measure is n/a."""
+"""Means, spreads and covariances of a chip's reads against those of the reference posterior; NaN
+wherever a measure is n/a.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +11,11 @@ _SMALLEST_EIGENVALUE = 1e-10  # of a correlation matrix; below this a covariance
 
 
 def sample_moments(values: Floats) -> tuple[Floats, Floats]:
-    """Mean (stimulus, neuron) and covariance (stimulus, neuron, neuron), divisor reads − 1, of `values` (stimulus, read, neuron).
+    """Mean (stimulus, neuron) and covariance (stimulus, neuron, neuron), divisor reads − 1, of
+    `values` (stimulus, read, neuron).
 
-    Neurons whose reads are all equal get a variance of exactly 0, whatever the rounding of their mean.
+    Neurons whose reads are all equal get a variance of exactly 0, whatever the rounding of their
+    mean.
     """
     values = np.asarray(values)
     constant = (values == values[:, :1]).all(axis=1)
@@ -29,12 +33,15 @@ def standard_deviations(covariance: Floats) -> Floats:
 
 
 def mean_errors(chip_mean: Floats, mean: Floats, sd: Floats) -> Floats:
-    """|Δμ|/sd averaged over neurons, (stimulus,), in units of the reference sd; absolute first, so signs cannot cancel."""
+    """|Δμ|/sd averaged over neurons, (stimulus,), in units of the reference sd; absolute first, so
+    signs cannot cancel.
+    """
     return np.mean(np.abs(chip_mean - mean) / sd, axis=1)
 
 
 def log_sd_errors(chip_sd: Floats, sd: Floats) -> tuple[Floats, Floats, Floats]:
-    """Bias and RMS of log(chip sd / reference sd) over the neurons that vary, and the share of neurons that do not: three (stimulus,).
+    """Bias and RMS of log(chip sd / reference sd) over the neurons that vary, and the share of
+    neurons that do not: three (stimulus,).
 
     Bias and RMS are NaN where no neuron varies.
     """
@@ -42,13 +49,19 @@ def log_sd_errors(chip_sd: Floats, sd: Floats) -> tuple[Floats, Floats, Floats]:
     error = np.log(np.where(varies, chip_sd, sd) / sd)
     count = varies.sum(axis=1)
     some = np.where(count > 0, count, np.nan)
-    return error.sum(axis=1) / some, np.sqrt(np.square(error).sum(axis=1) / some), 1 - count / chip_sd.shape[1]
+    return (
+        error.sum(axis=1) / some,
+        np.sqrt(np.square(error).sum(axis=1) / some),
+        1 - count / chip_sd.shape[1],
+    )
 
 
 def log_sd_correlation(chip_sd: Floats, sd: Floats) -> Floats:
-    """Pearson correlation of log sd across stimuli, (…, neuron), of sds (…, stimulus, neuron): does the chip know *when* to be unsure?
+    """Pearson correlation of log sd across stimuli, (…, neuron), of sds (…, stimulus, neuron): does
+    the chip know *when* to be unsure?
 
-    NaN where an sd is 0 at any stimulus, or constant over stimuli within 1e-9 (as that of every linear-Gaussian posterior is).
+    NaN where an sd is 0 at any stimulus, or constant over stimuli within 1e-9 (as that of every
+    linear-Gaussian posterior is).
     """
     logs = [_centred_log(array) for array in (chip_sd, sd)]
     spreads = [np.sqrt(np.mean(np.square(log), axis=-2)) for log in logs]
@@ -58,18 +71,25 @@ def log_sd_correlation(chip_sd: Floats, sd: Floats) -> Floats:
 
 
 def _centred_log(sd: Floats) -> Floats:
-    """log sd less its mean over stimuli; all 0 (a constant) for a neuron whose sd is 0 at some stimulus."""
+    """log sd less its mean over stimuli; all 0 (a constant) for a neuron whose sd is 0 at some
+    stimulus.
+    """
     log = np.log(np.where((sd > 0).all(axis=-2, keepdims=True), sd, 1.0))
     return log - log.mean(axis=-2, keepdims=True)
 
 
 def covariance_errors(chip: Floats, covariance: Floats) -> Floats:
-    """Relative Frobenius error ‖C_chip − C‖ / ‖C‖ of (stimulus, neuron, neuron): (stimulus,). It sees scale, as a correlation does not."""
+    """Relative Frobenius error ‖C_chip − C‖ / ‖C‖ of (stimulus, neuron, neuron): (stimulus,).
+
+    It sees scale, as a correlation does not.
+    """
     return np.linalg.norm(chip - covariance, axis=(1, 2)) / np.linalg.norm(covariance, axis=(1, 2))
 
 
 def pattern_correlations(chip: Floats, covariance: Floats) -> Floats:
-    """Pearson correlation of the off-diagonal covariance entries, chip against reference: (stimulus,); NaN where either has no pattern."""
+    """Pearson correlation of the off-diagonal covariance entries, chip against reference:
+    (stimulus,); NaN where either has no pattern.
+    """
     rows, columns = np.triu_indices(chip.shape[1], k=1)
     if not len(rows):
         return np.full(len(chip), np.nan)
@@ -80,14 +100,21 @@ def pattern_correlations(chip: Floats, covariance: Floats) -> Floats:
 
 
 def gaussian_kl(chip_mean: Floats, chip: Floats, mean: Floats, covariance: Floats) -> Floats:
-    """KL(N(chip moments) ‖ N(reference moments)) in nats, (stimulus,), the direction of variational inference; NaN where one is singular.
+    """KL(N(chip moments) ‖ N(reference moments)) in nats, (stimulus,), the direction of variational
+    inference; NaN where one is singular.
 
-    ½ (tr C⁻¹C_chip + Δᵀ C⁻¹ Δ − N + log det C − log det C_chip), with coordinates scaled by the reference sd first.
-    It is a plug-in: `expected_gaussian_kl` says what it reads for two samples of one law.
+    ½ (tr C⁻¹C_chip + Δᵀ C⁻¹ Δ − N + log det C − log det C_chip), with coordinates scaled by the
+    reference sd first. It is a plug-in: `expected_gaussian_kl` says what it reads for two samples
+    of one law.
     """
     sd = standard_deviations(covariance)
     shift = (chip_mean - mean) / sd
-    return np.array([_one_kl(*arrays) for arrays in zip(shift, _scaled(chip, sd), _scaled(covariance, sd), strict=True)])
+    return np.array(
+        [
+            _one_kl(*arrays)
+            for arrays in zip(shift, _scaled(chip, sd), _scaled(covariance, sd), strict=True)
+        ]
+    )
 
 
 def _scaled(covariance: Floats, sd: Floats) -> Floats:
@@ -104,25 +131,34 @@ def _one_kl(shift: Floats, chip: Floats, reference: Floats) -> float:
 
 def _singular(covariance: Floats) -> bool:
     sd = np.sqrt(np.diagonal(covariance))
-    return not np.all(sd > 0) or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < _SMALLEST_EIGENVALUE
+    return (
+        not np.all(sd > 0)
+        or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < _SMALLEST_EIGENVALUE
+    )
 
 
 def expected_gaussian_kl(neurons: int, reads: int, reference_draws: int | None = None) -> float:
-    """What `gaussian_kl` gives on average, in nats, for samples of the *same* Gaussian: `reads` of the chip, `reference_draws` draws.
+    """What `gaussian_kl` gives on average, in nats, for samples of the *same* Gaussian: `reads` of
+    the chip, `reference_draws` draws.
 
-    None: the reference moments are exact. From the Wishart laws E log det S = Σ_i ψ((n − i)/2) + N log(2/(n − 1)) + log det C and
-    E S⁻¹ = C⁻¹ (m − 1)/(m − N − 2). At 64 neurons and 1,000 reads: 1.1 nats.
+    None: the reference moments are exact. From the Wishart laws E log det S = Σ_i ψ((n − i)/2) + N
+    log(2/(n − 1)) + log det C and E S⁻¹ = C⁻¹ (m − 1)/(m − N − 2). At 64 neurons and 1,000 reads:
+    1.1 nats.
     """
     inflation, log_det, mean_error = 1.0, 0.0, 1.0 / reads
     if reference_draws is not None:
         inflation = (reference_draws - 1) / (reference_draws - neurons - 2)
         log_det = _log_det_bias(neurons, reference_draws)
         mean_error += 1.0 / reference_draws
-    return 0.5 * (neurons * (inflation * (1 + mean_error) - 1) + log_det - _log_det_bias(neurons, reads))
+    return 0.5 * (
+        neurons * (inflation * (1 + mean_error) - 1) + log_det - _log_det_bias(neurons, reads)
+    )
 
 
 def _log_det_bias(neurons: int, draws: int) -> float:
-    return float(digamma((draws - np.arange(1, neurons + 1)) / 2).sum() + neurons * np.log(2 / (draws - 1)))
+    return float(
+        digamma((draws - np.arange(1, neurons + 1)) / 2).sum() + neurons * np.log(2 / (draws - 1))
+    )
 
 
 def reconstruction_errors(values: Floats, inputs: Floats, dictionary: Floats) -> Floats:
@@ -130,5 +166,8 @@ def reconstruction_errors(values: Floats, inputs: Floats, dictionary: Floats) ->
 
     values: (stimulus, read, neuron); inputs x: (stimulus, input); dictionary A: (input, neuron).
     """
-    residuals = [np.mean(np.square(x - reads @ dictionary.T)) for x, reads in zip(inputs, values, strict=True)]
+    residuals = [
+        np.mean(np.square(x - reads @ dictionary.T))
+        for x, reads in zip(inputs, values, strict=True)
+    ]
     return np.array(residuals)

@@ -1,4 +1,6 @@
-"""Survival S: how much of the float network's advantage over ignoring the stimulus is left on the chip; and the cliff where it goes."""
+"""Survival S: how much of the float network's advantage over ignoring the stimulus is left on the
+chip; and the cliff where it goes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from stochsim.settings import SettingError
 
 Floats = NDArray[np.floating]
 LEAST_GAIN = 0.1
-"""S is defined where the 95 % interval of D_blind − D_full lies above this, in units of the reference sd."""
+"""S is defined where the 95 % interval of D_blind − D_full lies above this, in units of the
+reference sd.
+"""
 CLIFF_SURVIVAL = 0.9
 """A width survives where the 95 % interval of S does not reach below this."""
 NOT_BETTER = "the network does not beat blind"
@@ -19,7 +23,9 @@ NOT_BETTER = "the network does not beat blind"
 
 @dataclass(frozen=True)
 class Survival:
-    """S with its interval, or None and the reason; the mean distances it is made of; and the gain D_blind − D_full, paired."""
+    """S with its interval, or None and the reason; the mean distances it is made of; and the gain
+    D_blind − D_full, paired.
+    """
 
     estimate: Estimate | None
     reason: str
@@ -33,12 +39,15 @@ class Survival:
 
 
 def survival(d: Floats, d_blind: Floats, d_full: Floats, key: int) -> Survival:
-    """S = (mean D_blind − mean D) / (mean D_blind − mean D_full), a ratio of means over stimuli; 2,000 paired resamples, percentile, 95 %.
+    """S = (mean D_blind − mean D) / (mean D_blind − mean D_full), a ratio of means over stimuli;
+    2,000 paired resamples, percentile, 95 %.
 
-    d: the chip's distances; d_blind: of draws that ignore the stimulus; d_full: of the float network without hardware noise (for S_abs, of
-        the best float network of the sweep). All (stimulus,) or all (keys, stimulus), of the same stimuli in the same order.
-    S is n/a unless the lower end of the 95 % interval of D_blind − D_full exceeds 0.1. It is never clipped: below 0 is worse than ignoring
-    the stimulus, above 1 better than the float network. Raises SettingError for shapes that differ or distances that are not finite.
+    d: the chip's distances; d_blind: of draws that ignore the stimulus; d_full: of the float
+    network without hardware noise (for S_abs, of the best float network of the sweep). All
+    (stimulus,) or all (keys, stimulus), of the same stimuli in the same order. S is n/a unless the
+    lower end of the 95 % interval of D_blind − D_full exceeds 0.1. It is never clipped: below 0 is
+    worse than ignoring the stimulus, above 1 better than the float network. Raises SettingError for
+    shapes that differ or distances that are not finite.
     """
     arrays = [np.asarray(array, np.float64) for array in (d, d_blind, d_full)]
     _check_distances(arrays)
@@ -50,16 +59,28 @@ def survival(d: Floats, d_blind: Floats, d_full: Floats, key: int) -> Survival:
         reason = "" if gain.low > LEAST_GAIN else NOT_BETTER
     if not reason:
         ratio = bootstrap(_ratio, *arrays, key=key, several_keys=several)
-    return Survival(ratio, reason, mean_estimate(arrays[0], key), mean_estimate(arrays[1], key), mean_estimate(arrays[2], key), gain)
+    return Survival(
+        ratio,
+        reason,
+        mean_estimate(arrays[0], key),
+        mean_estimate(arrays[1], key),
+        mean_estimate(arrays[2], key),
+        gain,
+    )
 
 
 def cliff(widths: Sequence[int], survivals: Sequence[Survival]) -> int | None:
-    """The smallest width such that it and every larger width tested keep the 95 % interval of S at or above 0.9; None if there is none.
+    """The smallest width such that it and every larger width tested keep the 95 % interval of S at
+    or above 0.9; None if there is none.
 
-    A width whose S is n/a does not survive. Raises SettingError for a width given twice or lists of different length.
+    A width whose S is n/a does not survive. Raises SettingError for a width given twice or lists of
+    different length.
     """
     if len(widths) != len(survivals) or len(set(widths)) != len(widths):
-        raise SettingError(f"'widths' = {list(widths)}: must be distinct, one for each of the {len(survivals)} survivals")
+        raise SettingError(
+            f"'widths' = {list(widths)}: must be distinct, one for each of the {len(survivals)} "
+            f"survivals"
+        )
     smallest = None
     for width, measured in sorted(zip(widths, survivals, strict=True), key=lambda pair: -pair[0]):
         if measured.estimate is None or not measured.estimate.low >= CLIFF_SURVIVAL:
@@ -79,7 +100,9 @@ def _ratio(d: Floats, d_blind: Floats, d_full: Floats) -> Floats:
 def _check_distances(arrays: Sequence[Floats]) -> None:
     if len({array.shape for array in arrays}) != 1 or arrays[0].ndim not in (1, 2):
         found = ", ".join(str(array.shape) for array in arrays)
-        raise SettingError(f"distances have shapes {found}: must all be (stimulus,) or all (keys, stimulus)")
+        raise SettingError(
+            f"distances have shapes {found}: must all be (stimulus,) or all (keys, stimulus)"
+        )
     for name, array in zip(("d", "d_blind", "d_full"), arrays, strict=True):
         if not np.isfinite(array).all():
             raise SettingError(f"'{name}' holds NaN or Inf: must be finite")

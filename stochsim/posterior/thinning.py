@@ -1,4 +1,6 @@
-"""Reads of a sampler whose successive reads depend on each other, thinned until they count as nearly independent ones."""
+"""Reads of a sampler whose successive reads depend on each other, thinned until they count as
+nearly independent ones.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +12,14 @@ Floats = NDArray[np.floating]
 
 
 def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floats, int]:
-    """`reads` reads of the run `values` (stimulus, read, neuron), every k-th one, and k: the smallest power of 2 that mixes well enough.
+    """`reads` reads of the run `values` (stimulus, read, neuron), every k-th one, and k: the
+    smallest power of 2 that mixes well enough.
 
-    Well enough: effective size at least `fraction` of the size for every stimulus (mean over neurons) and every neuron (mean over stimuli),
-    measured on the whole run at that k, each coordinate first capped at 1. Means, because the estimate scatters: of 500 coordinates of
-    1,000 *independent* reads the smallest comes out at 0.59.
-    Raises StochsimError that says how far it got if the run is too short.
+    Well enough: effective size at least `fraction` of the size for every stimulus (mean over
+    neurons) and every neuron (mean over stimuli), measured on the whole run at that k, each
+    coordinate first capped at 1. Means, because the estimate scatters: of 500 coordinates of 1,000
+    *independent* reads the smallest comes out at 0.59. Raises StochsimError that says how far it
+    got if the run is too short.
     """
     stride, reached = 1, "it is shorter than that"
     while stride * (reads - 1) < values.shape[1]:
@@ -25,12 +29,19 @@ def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floa
             return thinned[:, :reads], stride
         reached = f"thinning by {stride} gives {worst:.2f} · {reads}"
         stride *= 2
-    raise StochsimError(f"a run of {values.shape[1]} reads holds no {reads} with an effective size of {fraction} · {reads}: {reached}")
+    raise StochsimError(
+        f"a run of {values.shape[1]} reads holds no {reads} with an effective size of {fraction} · "
+        f"{reads}: {reached}"
+    )
 
 
 def _worst_mean(sizes: Floats) -> float:
-    """The smallest mean over a row or a column, constants (NaN) left out; infinite where everything is constant."""
+    """The smallest mean over a row or a column, constants (NaN) left out; infinite where everything
+    is constant.
+    """
     known = ~np.isnan(sizes)
     filled = np.where(known, sizes, 0.0)
-    means = [filled.sum(axis)[known.any(axis)] / known.sum(axis)[known.any(axis)] for axis in (0, 1)]
+    means = [
+        filled.sum(axis)[known.any(axis)] / known.sum(axis)[known.any(axis)] for axis in (0, 1)
+    ]
     return float(min(np.concatenate(means), default=np.inf))

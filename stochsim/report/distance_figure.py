@@ -1,4 +1,6 @@
-"""The figure of networks at full precision: distance to the posterior along ρ, and that of every control at the smallest ρ."""
+"""The figure of networks at full precision: distance to the posterior along ρ, and that of every
+control at the smallest ρ.
+"""
 
 from typing import Any
 
@@ -24,11 +26,15 @@ def distance_rows(results: Results) -> list[Result]:
 
 @styled
 def distance_figure(results: Results) -> Figure:
-    """D with 95 % bars: left of float networks against ρ, one line per architecture; right of networks and controls at the smallest ρ."""
+    """D with 95 % bars: left of float networks against ρ, one line per architecture; right of
+    networks and controls at the smallest ρ.
+    """
     rows = distance_rows(results)
     rhos = sorted({row.rho for row in rows if row.is_float})
     rho = min(results.study.grid.rho)
-    least = [row for row in rows if row.rho == rho or not row.architecture]  # what is no network's holds for every ρ
+    least = [
+        row for row in rows if row.rho == rho or not row.architecture
+    ]  # what is no network's holds for every ρ
     height = max(3.6, 0.8 + 0.27 * len(least))
     figure, axes = new_figure(1, 2 if len(rhos) > 1 else 1, height)
     if len(rhos) > 1:
@@ -44,7 +50,17 @@ def _along_rho(ax: Axes, rows: list[Result]) -> None:
         d = [row.estimates["d"] for row in line]
         bars = [[each.value - each.low for each in d], [each.high - each.value for each in d]]
         x, y = [row.rho for row in line], [each.value for each in d]
-        ax.errorbar(x, y, bars, color=_COLOURS[kind], marker=_MARKERS[kind], ms=6, lw=1.6, elinewidth=1.3, capsize=2.5)
+        ax.errorbar(
+            x,
+            y,
+            bars,
+            color=_COLOURS[kind],
+            marker=_MARKERS[kind],
+            ms=6,
+            lw=1.6,
+            elinewidth=1.3,
+            capsize=2.5,
+        )
         ends.append((x[-1], y[-1], ARCHITECTURE_WORDS[kind], _COLOURS[kind]))
     ax.set_xlim(right=ax.get_xlim()[1] * 1.02)
     ax.set_ylim(bottom=0)
@@ -63,7 +79,13 @@ def _controls(ax: Axes, rows: list[Result], rho: float) -> None:
         d, colour = row.estimates["d"], _COLOURS[row.architecture]
         bars = [[d.value - d.low], [d.high - d.value]]
         filled = colour if not row.control else "white"
-        look: dict[str, Any] = {"marker": _MARKERS[row.architecture], "ms": 6, "mfc": filled, "elinewidth": 1.3, "capsize": 2.5}
+        look: dict[str, Any] = {
+            "marker": _MARKERS[row.architecture],
+            "ms": 6,
+            "mfc": filled,
+            "elinewidth": 1.3,
+            "capsize": 2.5,
+        }
         ax.errorbar([d.value], [place], xerr=bars, color=colour, **look)
         ax.axhline(place, color=FAINT, lw=0.5, zorder=0)
         labels.append(row.control if row.control else ARCHITECTURE_WORDS[row.architecture])

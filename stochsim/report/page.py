@@ -1,4 +1,6 @@
-"""The report: one self-contained HTML page beside results.csv and timing.csv, and the figures as files."""
+"""The report: one self-contained HTML page beside results.csv and timing.csv, and the figures as
+files.
+"""
 
 import base64
 import re
@@ -18,11 +20,21 @@ from stochsim.report.distance_figure import distance_figure, distance_rows
 from stochsim.report.energy_figures import MOST_BARS, bill_figure, energy_figure
 from stochsim.report.figures import survival_figure
 from stochsim.report.panels import has_survival
-from stochsim.report.pictures import dictionary_figure, scatter_figure, scatter_settings, unused_elements
+from stochsim.report.pictures import (
+    dictionary_figure,
+    scatter_figure,
+    scatter_settings,
+    unused_elements,
+)
 from stochsim.report.ranking import has_dependent_reads
 from stochsim.report.style import to_png, to_svg
 from stochsim.report.tables import write_results_csv, write_timing_csv, write_whole
-from stochsim.report.variants import price_of_reliability, quantised, several_architectures, several_methods
+from stochsim.report.variants import (
+    price_of_reliability,
+    quantised,
+    several_architectures,
+    several_methods,
+)
 from stochsim.report.verdict import verdict
 from stochsim.settings import StochsimError
 from stochsim.sweep import Results, collect
@@ -40,7 +52,9 @@ _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure: its name, how it is built, whether it holds too many points for SVG, and when it can be drawn."""
+    """One figure: its name, how it is built, whether it holds too many points for SVG, and when it
+    can be drawn.
+    """
 
     name: str
     build: Callable[[Results], Figure]
@@ -70,10 +84,11 @@ DRAWINGS = (
 
 
 def write_report(run: Path | Results) -> Path:
-    """Write report.html, results.csv and timing.csv into a run's folder, finished or not; returns the page's path.
+    """Write report.html, results.csv and timing.csv into a run's folder, finished or not; returns
+    the page's path.
 
-    run: the folder, or its results where they are open already. Raises StochsimError where there is no run, the store is damaged, or a
-    file cannot be written.
+    run: the folder, or its results where they are open already. Raises StochsimError where there is
+    no run, the store is damaged, or a file cannot be written.
     """
     if isinstance(run, Path):
         with collect(run) as results:
@@ -86,7 +101,9 @@ def write_report(run: Path | Results) -> Path:
 
 
 def save_figures(results: Results, folder: Path) -> list[Path]:
-    """Write every figure that can be drawn as a PNG into `folder` (made where missing); returns the paths."""
+    """Write every figure that can be drawn as a PNG into `folder` (made where missing); returns the
+    paths.
+    """
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +132,10 @@ def render(results: Results) -> str:
         chains=words.chain_words(results),
         dependent=has_dependent_reads(results),
         figures=sections.key_figures(results),
-        pictures={drawing.name: _data_address(drawing, results) if drawing.ready(results) else "" for drawing in DRAWINGS},
+        pictures={
+            drawing.name: _data_address(drawing, results) if drawing.ready(results) else ""
+            for drawing in DRAWINGS
+        },
         has_survival=has_survival(results),
         own_decoder=words.OWN_DECODER,
         several_networks=several_architectures(results) or several_methods(results),
@@ -154,19 +174,29 @@ def _title(results: Results) -> str:
 
 
 def _model_words(results: Results) -> str:
-    return f"{results.study.model.kind.replace('_', ' ').capitalize()}, {results.study.model.neurons} neurons,"
+    return (
+        f"{results.study.model.kind.replace('_', ' ').capitalize()}, "
+        f"{results.study.model.neurons} neurons,"
+    )
 
 
 def _subtitle(results: Results) -> str:
     data, grid = results.study.data, results.study.grid
     source = "natural image patches" if data.kind == "patches" else "handwritten digits"
     settings = len(grid.widths()) + grid.float
-    axes = [f"{len(names)} {what}s" for what, names in (("architecture", grid.architecture), ("method", grid.method)) if len(names) > 1]
+    axes = [
+        f"{len(names)} {what}s"
+        for what, names in (("architecture", grid.architecture), ("method", grid.method))
+        if len(names) > 1
+    ]
     axes += [f"{settings} settings of bits"] if settings > 1 else []
     axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
     axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
     price = f"price of reliability: {price_of_reliability(results)}"
-    return f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; {' × '.join(axes)}; {price}"
+    return (
+        f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; "
+        f"{' × '.join(axes)}; {price}"
+    )
 
 
 def _dictionary_words(results: Results) -> str:
@@ -175,14 +205,18 @@ def _dictionary_words(results: Results) -> str:
         return ""
     unused = unused_elements(results)
     tail = (
-        f" {unused} of {results.study.model.neurons} elements are unused (norm below a tenth of the largest): their posterior is the prior."
+        f" {unused} of {results.study.model.neurons} elements are unused (norm below a tenth of "
+        f"the largest): their posterior is the prior."
         if unused
         else ""
     )
     if has_survival(results):
         shared = "every width, noise level and ρ of this key faces the posterior under it"
         return f"Learned once in float with key {key}, then frozen: {shared}.{tail}"
-    return f"Learned in float with key {key}; each network went on from it to a dictionary of its own.{tail}"
+    return (
+        f"Learned in float with key {key}; each network went on from it to a dictionary of its "
+        f"own.{tail}"
+    )
 
 
 def _toml(table: dict[str, Any]) -> str:
@@ -197,5 +231,9 @@ def _toml(table: dict[str, Any]) -> str:
 def _data_address(drawing: Drawing, results: Results) -> Any:
     """The figure as a data address, so that the page holds it and loads nothing."""
     figure = drawing.build(results)
-    kind, data = ("png", to_png(figure, _PAGE_DPI)) if drawing.many_points else ("svg+xml", to_svg(figure).encode())
+    kind, data = (
+        ("png", to_png(figure, _PAGE_DPI))
+        if drawing.many_points
+        else ("svg+xml", to_svg(figure).encode())
+    )
     return Markup(f"data:image/{kind};base64,{base64.b64encode(data).decode()}")

@@ -1,4 +1,6 @@
-"""Figures of many points or pixels: chip against reference moments, and the dictionary as pictures."""
+"""Figures of many points or pixels: chip against reference moments, and the dictionary as
+pictures.
+"""
 
 import math
 
@@ -19,16 +21,22 @@ Floats = NDArray[np.floating]
 MOST_POINTS = 4096
 _GAP_PIXELS = 1
 UNUSED_NORM = 0.1
-"""An element whose norm is below this share of the largest does next to nothing: its neuron's posterior is the prior."""
+"""An element whose norm is below this share of the largest does next to nothing: its neuron's
+posterior is the prior.
+"""
 
 
 def scatter_settings(results: Results) -> list[Result]:
-    """Three finished cells at the headline noise and the smallest ρ: fewest bits, a middle width, most bits.
+    """Three finished cells at the headline noise and the smallest ρ: fewest bits, a middle width,
+    most bits.
 
-    Of several architectures one cell each: its float network, or most bits where there is none (of the last method).
+    Of several architectures one cell each: its float network, or most bits where there is none (of
+    the last method).
     """
     rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
-    here = [row for row in results.summary if not row.control and (row.rho, row.noise) == (rho, noise)]
+    here = [
+        row for row in results.summary if not row.control and (row.rho, row.noise) == (rho, noise)
+    ]
     if several_architectures(results):
         last = {row.architecture: row for row in here}
         return [last[kind] for kind in results.study.grid.architecture if kind in last]
@@ -38,12 +46,20 @@ def scatter_settings(results: Results) -> list[Result]:
 
 @styled
 def scatter_figure(results: Results) -> Figure:
-    """Mean and sd of the chip's reads against the reference, a point per stimulus and neuron (a subsample where there are many)."""
+    """Mean and sd of the chip's reads against the reference, a point per stimulus and neuron (a
+    subsample where there are many).
+    """
     picked = scatter_settings(results)
     figure, axes = new_figure(2, max(1, len(picked)), 6.4)
     for column, row in enumerate(picked):
         pictures = results.pictures(row.cells[0])
-        _cloud(axes[0][column], pictures.reference_mean, pictures.mean, PART_COLOURS["multiply"], "mean")
+        _cloud(
+            axes[0][column],
+            pictures.reference_mean,
+            pictures.mean,
+            PART_COLOURS["multiply"],
+            "mean",
+        )
         _cloud(axes[1][column], pictures.reference_sd, pictures.sd, PART_COLOURS["converter"], "sd")
         axes[0][column].set_title(_title(results, row), loc="left")
     axes[0][0].set_ylabel("mean of the chip's reads")
@@ -53,7 +69,9 @@ def scatter_figure(results: Results) -> Figure:
 
 def _title(results: Results, row: Result) -> str:
     named = network_words(results, row.architecture)
-    return ", ".join(part for part in (named, bits_words(row), f"noise {words.noise_label(row.noise)}") if part)
+    return ", ".join(
+        part for part in (named, bits_words(row), f"noise {words.noise_label(row.noise)}") if part
+    )
 
 
 def _cloud(ax: Axes, reference: Floats, chip: Floats, colour: str, name: str) -> None:
@@ -69,24 +87,38 @@ def _cloud(ax: Axes, reference: Floats, chip: Floats, colour: str, name: str) ->
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlabel(f"{name} of the reference")
-    ax.annotate(_agreement(reference, chip), (0.04, 0.96), xycoords="axes fraction", va="top", fontsize=9, color=QUIET)
+    ax.annotate(
+        _agreement(reference, chip),
+        (0.04, 0.96),
+        xycoords="axes fraction",
+        va="top",
+        fontsize=9,
+        color=QUIET,
+    )
 
 
 def _agreement(reference: Floats, chip: Floats) -> str:
     if np.std(chip) == 0 or np.std(reference) == 0:
         return "constant"
-    return f"correlation {words.number(float(np.corrcoef(reference.ravel(), chip.ravel())[0, 1]), '.2f')}"
+    return (
+        f"correlation "
+        f"{words.number(float(np.corrcoef(reference.ravel(), chip.ravel())[0, 1]), '.2f')}"
+    )
 
 
 def dictionary_pictures(results: Results) -> tuple[Floats, Floats]:
-    """The learned dictionary in pixels (neuron, size, size), strongest element first, and the elements' norms in whitened inputs."""
+    """The learned dictionary in pixels (neuron, size, size), strongest element first, and the
+    elements' norms in whitened inputs.
+    """
     artifact = results.decoder_task.artifact
     assert artifact is not None
     decoder = load_file(artifact)["decoder"].astype(np.float64)  # (inputs, neurons)
     data = results.study.data
     norms = np.linalg.norm(decoder, axis=0)
     order = np.argsort(-norms, kind="stable")
-    whitening = load_dataset(data.kind, data.size, data.components, min(results.study.grid.keys)).whitening
+    whitening = load_dataset(
+        data.kind, data.size, data.components, min(results.study.grid.keys)
+    ).whitening
     return whitening.to_pixels(decoder.T[order]).reshape(-1, data.size, data.size), norms[order]
 
 
@@ -98,14 +130,18 @@ def unused_elements(results: Results) -> int:
 
 @styled
 def dictionary_figure(results: Results) -> Figure:
-    """Every dictionary element as a picture, each on its own symmetric grey scale, sorted by norm, and the norms beside them."""
+    """Every dictionary element as a picture, each on its own symmetric grey scale, sorted by norm,
+    and the norms beside them.
+    """
     pictures, norms = dictionary_pictures(results)
     columns = min(len(pictures), 16)
     mosaic = _mosaic(pictures, columns)
     height = 7.0 * mosaic.shape[0] / mosaic.shape[1]
     figure, axes = new_figure(1, 2, max(1.6, height + 0.35), width_ratios=[7.0, 1.9])
     picture, curve = axes[0]
-    picture.imshow(np.ma.masked_invalid(mosaic), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    picture.imshow(
+        np.ma.masked_invalid(mosaic), cmap="gray", vmin=-1, vmax=1, interpolation="nearest"
+    )
     picture.set_axis_off()
     curve.plot(np.arange(1, len(norms) + 1), norms, color=PART_COLOURS["multiply"], lw=1.8)
     curve.set_ylim(bottom=0)
@@ -115,7 +151,8 @@ def dictionary_figure(results: Results) -> Figure:
 
 
 def _mosaic(pictures: Floats, columns: int) -> Floats:
-    """Pictures (neuron, size, size) side by side with gaps of NaN, each scaled to [-1, 1] by its own largest pixel.
+    """Pictures (neuron, size, size) side by side with gaps of NaN, each scaled to [-1, 1] by its
+    own largest pixel.
 
     An unused element would show amplified noise, so no scale is finer than a tenth of the coarsest.
     """
@@ -125,5 +162,7 @@ def _mosaic(pictures: Floats, columns: int) -> Floats:
     mosaic = np.full((rows * step - _GAP_PIXELS, columns * step - _GAP_PIXELS), np.nan)
     for index, picture in enumerate(pictures):
         top, left = step * (index // columns), step * (index % columns)
-        mosaic[top : top + size, left : left + size] = picture / max(float(np.abs(picture).max()), finest)
+        mosaic[top : top + size, left : left + size] = picture / max(
+            float(np.abs(picture).max()), finest
+        )
     return mosaic

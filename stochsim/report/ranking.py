@@ -1,4 +1,7 @@
-"""Which cells keep the posterior at the fewest joules per effective sample. A cell that does not keep it has no rank, however cheap."""
+"""Which cells keep the posterior at the fewest joules per effective sample.
+
+A cell that does not keep it has no rank, however cheap.
+"""
 
 import math
 
@@ -11,18 +14,25 @@ from stochsim.sweep import Result, Results
 
 
 def may_be_ranked(row: Result) -> bool:
-    """Whether the 95 % lower bound of S reaches 0.9 and joules per effective sample are known and finite."""
+    """Whether the 95 % lower bound of S reaches 0.9 and joules per effective sample are known and
+    finite.
+    """
     return words.survives(row) and math.isfinite(row.joules_per_effective_sample.value)
 
 
 def energy_ranks(rows: list[Result]) -> list[int | None]:
-    """Of each row its place among those of its key that may be ranked, 1 the cheapest, equals sharing one; None of all others."""
+    """Of each row its place among those of its key that may be ranked, 1 the cheapest, equals
+    sharing one; None of all others.
+    """
     costs: dict[str, list[float]] = {}
     for row in rows:
         if may_be_ranked(row):
             costs.setdefault(row.key, []).append(row.joules_per_effective_sample.value)
     return [
-        1 + sum(cost < row.joules_per_effective_sample.value for cost in costs[row.key]) if may_be_ranked(row) else None for row in rows
+        1 + sum(cost < row.joules_per_effective_sample.value for cost in costs[row.key])
+        if may_be_ranked(row)
+        else None
+        for row in rows
     ]
 
 
@@ -33,7 +43,9 @@ def cheapest(results: Results) -> Result | None:
 
 
 def has_dependent_reads(results: Results) -> bool:
-    """Whether some cell's reads depend on each other, so that reads and effective samples differ."""
+    """Whether some cell's reads depend on each other, so that reads and effective samples
+    differ.
+    """
     return any(row.independent is False for row in results.summary)
 
 
@@ -50,7 +62,11 @@ def cheapest_figure(results: Results) -> tuple[str, str, str] | None:
     named, samples = row_words(results, row), row.effective_samples
     place = f"{named}{', ' if named else ''}{bits_words(row)}, noise {words.noise_label(row.noise)}"
     worth = f"{samples.value:.0f} of {results.study.measure.reads} reads"
-    how = "all reads are independent" if row.independent else f"its reads depend on each other and are worth {worth}"
+    how = (
+        "all reads are independent"
+        if row.independent
+        else f"its reads depend on each other and are worth {worth}"
+    )
     return name, joules_words(row.joules_per_effective_sample), f"{place}; {how}"
 
 

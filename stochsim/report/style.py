@@ -1,4 +1,6 @@
-"""How figures look, and how they become bytes: the same results give the same bytes, and no setting of matplotlib leaks out."""
+"""How figures look, and how they become bytes: the same results give the same bytes, and no setting
+of matplotlib leaks out.
+"""
 
 import functools
 import io
@@ -25,7 +27,9 @@ PART_COLOURS = {
     "programming": "#7a4b1e",
     "float": "#332288",
 }
-"""Okabe and Ito's colours, told apart by colour-blind eyes; a brown and Tol's indigo for the parts that they do not reach."""
+"""Okabe and Ito's colours, told apart by colour-blind eyes; a brown and Tol's indigo for the parts
+that they do not reach.
+"""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -53,7 +57,9 @@ P = ParamSpec("P")
 
 
 def styled(build: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run a function that builds a figure under this file's settings, and put back those that were there."""
+    """Run a function that builds a figure under this file's settings, and put back those that were
+    there.
+    """
 
     @functools.wraps(build)
     def run(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -63,7 +69,9 @@ def styled(build: Callable[P, Figure]) -> Callable[P, Figure]:
     return run
 
 
-def new_figure(rows: int, columns: int, height_inches: float, **grid: Any) -> tuple[Figure, np.ndarray]:
+def new_figure(
+    rows: int, columns: int, height_inches: float, **grid: Any
+) -> tuple[Figure, np.ndarray]:
     """A figure of the page's width with its axes (rows, columns)."""
     figure = Figure(figsize=(WIDTH_INCHES, height_inches))
     FigureCanvasAgg(figure)
@@ -97,11 +105,16 @@ def noise_looks(levels: Sequence[float]) -> dict[float, tuple[tuple[float, ...] 
     ordered = sorted(levels)
     noisy = [level for level in ordered if level > 0]
     found = dict(zip(noisy, colours(len(noisy), "plasma", 0.08, 0.78), strict=True))
-    return {level: (found.get(level, INK), MARKERS[index % len(MARKERS)]) for index, level in enumerate(ordered)}
+    return {
+        level: (found.get(level, INK), MARKERS[index % len(MARKERS)])
+        for index, level in enumerate(ordered)
+    }
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions as near to `wanted` as a least distance `gap` within [low, high] allows, in the order given."""
+    """Positions as near to `wanted` as a least distance `gap` within [low, high] allows, in the
+    order given.
+    """
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     gap = min(gap, (high - low) / max(1, len(wanted) - 1))
     placed: list[float] = []
@@ -117,8 +130,12 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return result
 
 
-def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, object]], gap: float = 0.06) -> None:
-    """Names beside the right edge of `axes`, one per line end (x, y, text, colour), kept apart and led to their ends."""
+def label_ends(
+    axes: Axes, ends: Sequence[tuple[float, float, str, object]], gap: float = 0.06
+) -> None:
+    """Names beside the right edge of `axes`, one per line end (x, y, text, colour), kept apart and
+    led to their ends.
+    """
     if not ends:
         return
     low, high = axes.get_ylim()
@@ -133,5 +150,12 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, object]], gap
             va="center",
             fontweight="bold",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "lw": 0.7,
+                "alpha": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 3,
+            },
         )

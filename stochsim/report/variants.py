@@ -1,10 +1,17 @@
-"""Which networks a study compares: quantised ones by architecture and method (a variant), float ones and controls; and their names."""
+"""Which networks a study compares: quantised ones by architecture and method (a variant), float
+ones and controls; and their names.
+"""
 
 from typing import NamedTuple
 
 from stochsim.sweep import FLOAT, Result, Results
 
-ARCHITECTURE_WORDS = {"single": "single-layer", "deep": "multi-layer", "recurrent": "recurrent", "": "no network"}
+ARCHITECTURE_WORDS = {
+    "single": "single-layer",
+    "deep": "multi-layer",
+    "recurrent": "recurrent",
+    "": "no network",
+}
 
 
 class Variant(NamedTuple):
@@ -17,7 +24,11 @@ class Variant(NamedTuple):
 def variants(results: Results) -> list[Variant]:
     """All of the study, in its order; none where nothing is quantised."""
     grid = results.study.grid
-    return [Variant(kind, method) for kind in grid.architecture for method in grid.method] if grid.widths() else []
+    return (
+        [Variant(kind, method) for kind in grid.architecture for method in grid.method]
+        if grid.widths()
+        else []
+    )
 
 
 def variant_of(row: Result) -> Variant:
@@ -27,7 +38,9 @@ def variant_of(row: Result) -> Variant:
 
 def quantised(results: Results, variant: Variant | None = None) -> list[Result]:
     """Finished cells of networks on the chip, of one variant or of all."""
-    return [row for row in results.summary if row.is_quantised and variant in (None, variant_of(row))]
+    return [
+        row for row in results.summary if row.is_quantised and variant in (None, variant_of(row))
+    ]
 
 
 def unquantised(results: Results) -> list[Result]:
@@ -46,8 +59,14 @@ def several_methods(results: Results) -> bool:
 
 
 def network_words(results: Results, architecture: str, method: str = "") -> str:
-    """What tells these networks from the study's others: "multi-layer", "multi-layer, noise-aware"; empty where nothing does."""
-    parts = [ARCHITECTURE_WORDS[architecture]] if several_architectures(results) and architecture else []
+    """What tells these networks from the study's others: "multi-layer", "multi-layer, noise-aware";
+    empty where nothing does.
+    """
+    parts = (
+        [ARCHITECTURE_WORDS[architecture]]
+        if several_architectures(results) and architecture
+        else []
+    )
     return ", ".join([*parts, *([method] if several_methods(results) and method else [])])
 
 
@@ -58,7 +77,9 @@ def row_words(results: Results, row: Result) -> str:
 
 
 def widths_label(row: Result) -> str:
-    """One number where weight, input and output bits are tied, else weight/input/output; "float" where nothing is quantised."""
+    """One number where weight, input and output bits are tied, else weight/input/output; "float"
+    where nothing is quantised.
+    """
     if row.widths is None:
         return FLOAT
     return str(row.weight_bits) if len(set(row.widths)) == 1 else "/".join(map(str, row.widths))
@@ -71,9 +92,16 @@ def bits_words(row: Result) -> str:
 
 
 def price_of_reliability(results: Results) -> str:
-    """c, s and lambda of the study in words, for every table: "c = 1 nat, s = 1", or what lambda makes of them."""
+    """c, s and lambda of the study in words, for every table: "c = 1 nat, s = 1", or what lambda
+    makes of them.
+    """
     train, rhos = results.study.train, sorted(results.study.grid.rho)
     if train.exchange is None:
         return f"c = {train.c:g} nat, s = {train.s:g}"
-    costs = ", ".join(f"{train.price(rho, results.hardware)[0]:.3g} nat at ρ = {rho:g}" for rho in rhos)
-    return f"λ = {train.exchange:g} nat/J on {results.hardware.name}, so c = {costs}, s = {results.hardware.reliability.s:g}"
+    costs = ", ".join(
+        f"{train.price(rho, results.hardware)[0]:.3g} nat at ρ = {rho:g}" for rho in rhos
+    )
+    return (
+        f"λ = {train.exchange:g} nat/J on {results.hardware.name}, so c = {costs}, s = "
+        f"{results.hardware.reliability.s:g}"
+    )

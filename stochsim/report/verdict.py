@@ -1,17 +1,28 @@
-"""The verdict: the first sentences of the page. Everything is computed from the results, nothing is assumed."""
+"""The verdict: the first sentences of the page.
+
+Everything is computed from the results, nothing is assumed.
+"""
 
 from typing import Any
 
 from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.report import words
-from stochsim.report.variants import ARCHITECTURE_WORDS, Variant, bits_words, network_words, variants
+from stochsim.report.variants import (
+    ARCHITECTURE_WORDS,
+    Variant,
+    bits_words,
+    network_words,
+    variants,
+)
 from stochsim.sweep import Result, Results
 
 
 def verdict(results: Results) -> list[str]:
-    """What survives at the headline noise, and its joules per read: a sentence per ρ (and per bit axis where they sweep apart).
+    """What survives at the headline noise, and its joules per read: a sentence per ρ (and per bit
+    axis where they sweep apart).
 
-    Of several architectures or methods one sentence each, at the smallest ρ; of float networks their distances.
+    Of several architectures or methods one sentence each, at the smallest ρ; of float networks
+    their distances.
     """
     if not results.summary:
         return ["No cell of the grid is stored yet."]
@@ -27,7 +38,9 @@ def verdict(results: Results) -> list[str]:
 def _variant_verdict(results: Results, rho: float, variant: Variant) -> list[str]:
     noise = words.nearest_noise(results)
     rows = words.results_at(results, rho, noise, variant)
-    opening = f"At noise {words.noise_label(noise)}" + (f" and ρ = {rho:g}" if len(results.study.grid.rho) > 1 else "")
+    opening = f"At noise {words.noise_label(noise)}" + (
+        f" and ρ = {rho:g}" if len(results.study.grid.rho) > 1 else ""
+    )
     named = network_words(results, *variant)
     opening += f" ({named})" if named else ""
     if not rows:
@@ -35,7 +48,11 @@ def _variant_verdict(results: Results, rho: float, variant: Variant) -> list[str
     if rows[0].survival is None:
         return [_own_verdict(opening, rows)]
     place = (rho, noise, *variant)
-    cliffs = [each for each in words.main_cliffs(results) if (each["rho"], each["noise"], each["architecture"], each["method"]) == place]
+    cliffs = [
+        each
+        for each in words.main_cliffs(results)
+        if (each["rho"], each["noise"], each["architecture"], each["method"]) == place
+    ]
     return [_cliff_verdict(opening, found, rows, results) for found in cliffs]
 
 
@@ -46,7 +63,10 @@ def _float_verdict(results: Results) -> list[str]:
     if not rows:
         return []
     opening = f"Float networks at ρ = {rho:g}, noise {words.noise_label(noise)}"
-    named = [f"{ARCHITECTURE_WORDS[row.architecture]} D = {words.estimate_words(row.estimates['d'])}" for row in rows]
+    named = [
+        f"{ARCHITECTURE_WORDS[row.architecture]} D = {words.estimate_words(row.estimates['d'])}"
+        for row in rows
+    ]
     return [f"{opening}: {', '.join(named)}."]
 
 
@@ -54,10 +74,15 @@ def _own_verdict(opening: str, rows: list[Result]) -> str:
     best = min(rows, key=lambda row: row.estimates["d"].value)
     distance = words.estimate_words(best.estimates["d"])
     place = f"at {bits_words(best)} and {words.energy_words(best)} per read"
-    return f"{opening} the smallest distance, each network to its own posterior, is D = {distance}, {place}."
+    return (
+        f"{opening} the smallest distance, each network to its own posterior, is D = "
+        f"{distance}, {place}."
+    )
 
 
-def _cliff_verdict(opening: str, found: dict[str, Any], rows: list[Result], results: Results) -> str:
+def _cliff_verdict(
+    opening: str, found: dict[str, Any], rows: list[Result], results: Results
+) -> str:
     axis = words.AXIS_WORDS[found["axis"]] if found["axis"] != "bits" else "bits"
     held = f" (with{words.fixed_words(found)[1:]})" if found["fixed"] else ""
     result = found["result"]
@@ -65,9 +90,16 @@ def _cliff_verdict(opening: str, found: dict[str, Any], rows: list[Result], resu
     if result is not None:
         width = f"{found['cliff']} {axis if found['cliff'] != 1 else axis.removesuffix('s')}"
         alone = found["cliff"] == words.widths_tested(results, found["axis"])[-1]
-        where = f"only at {width}{held}, the largest width tested" if alone else f"down to {width}{held}, the cliff{so_far}"
+        where = (
+            f"only at {width}{held}, the largest width tested"
+            if alone
+            else f"down to {width}{held}, the cliff{so_far}"
+        )
         survival = words.estimate_words(words.available(result.survival))
-        return f"{opening} the posterior survives {where}: S = {survival}, at {words.energy_words(result)} per read."
+        return (
+            f"{opening} the posterior survives {where}: S = {survival}, at "
+            f"{words.energy_words(result)} per read."
+        )
     known = [row for row in rows if words.available(row.survival) is not None]
     if not known:
         reason = rows[0].survival.reason if rows[0].survival else ""

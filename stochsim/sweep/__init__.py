@@ -1,4 +1,7 @@
-"""Sweeps: a study becomes tasks, tasks become rows of a store, rows become results. Resumable at any moment."""
+"""Sweeps: a study becomes tasks, tasks become rows of a store, rows become results.
+
+Resumable at any moment.
+"""
 
 from stochsim.sweep.controls import CONTROLS
 from stochsim.sweep.effective import operations_from_json, operations_to_json, stored_operations

@@ -1,7 +1,8 @@
-"""Controls: samples that lack one thing that a trained network has, or that come from something else, to be measured as the network's are.
+"""Controls: samples that lack one thing that a trained network has, or that come from something
+else, to be measured as the network's are.
 
-All of a network's controls are made of its own samples, so that they hold for every architecture. What needs torch or Numba is loaded where
-it is used: a study names controls before anything runs.
+All of a network's controls are made of its own samples, so that they hold for every architecture.
+What needs torch or Numba is loaded where it is used: a study names controls before anything runs.
 """
 
 from collections.abc import Callable
@@ -26,25 +27,37 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Control:
-    """What a control is, in one line; by_network: made of a network's own samples, else the same for every architecture and rho."""
+    """What a control is, in one line; by_network: made of a network's own samples, else the same
+    for every architecture and rho.
+    """
 
     text: str
     by_network: bool = True
 
 
 CONTROLS = {
-    "shared-sigma": Control("one noise level for all neurons and stimuli, at equal total cost of reliability"),
+    "shared-sigma": Control(
+        "one noise level for all neurons and stimuli, at equal total cost of reliability"
+    ),
     "shuffled-sigma": Control("the noise of another stimulus around this one's mean"),
     "no-noise": Control("the same network with no noise"),
     "untrained": Control("the same architecture before training"),
-    "vae": Control("a float32 variational autoencoder: two hidden layers of 256, mean and log sd heads", by_network=False),
-    "langevin": Control("a hand-wired Langevin circuit with tied weights, of the learned circuit's number of steps", by_network=False),
+    "vae": Control(
+        "a float32 variational autoencoder: two hidden layers of 256, mean and log sd heads",
+        by_network=False,
+    ),
+    "langevin": Control(
+        "a hand-wired Langevin circuit with tied weights, of the learned circuit's number of steps",
+        by_network=False,
+    ),
 }
 
 
 @dataclass(frozen=True)
 class ControlSamples:
-    """values (stimulus, read, neuron) float32; sigma (stimulus, neuron) of factorised Gaussian answers, else None; facts to report."""
+    """values (stimulus, read, neuron) float32; sigma (stimulus, neuron) of factorised Gaussian
+    answers, else None; facts to report.
+    """
 
     values: Floats
     sigma: Floats | None = None
@@ -67,12 +80,15 @@ class _Case:
 
 
 def check_control(name: str, model: ModelSettings | None = None) -> None:
-    """Raise SettingError for a name that is no control's, or one that knows nothing of this model."""
+    """Raise SettingError for a name that is no control's, or one that knows nothing of this
+    model.
+    """
     if name not in CONTROLS:
         raise SettingError(f"'control' = '{name}': {nearest(name, CONTROLS)}")
     if name == "langevin" and isinstance(model, GaussianScaleMixtureSettings):
         raise SettingError(
-            f"'control' = 'langevin': no circuit is wired for model.kind = '{model.kind}', whose gradient is not linear in r"
+            f"'control' = 'langevin': no circuit is wired for model.kind = '{model.kind}', whose "
+            f"gradient is not linear in r"
         )
 
 
@@ -91,9 +107,10 @@ def control_samples(
 ) -> ControlSamples:
     """Samples of the control `name`, `reads` for each of `stimuli` (stimulus, input).
 
-    trained: the float network that is controlled, or, where the control is no network's, any whose decoder it shall face. key: of the
-    network's own reads, so that they can be compared as pairs. train_stimuli (stimulus, input) and settings: what a control that is trained
-    itself is trained on. circuit: whose steps a hand-wired circuit takes. Raises SettingError for an unknown name.
+    trained: the float network that is controlled, or, where the control is no network's, any whose
+    decoder it shall face. key: of the network's own reads, so that they can be compared as pairs.
+    train_stimuli (stimulus, input) and settings: what a control that is trained itself is trained
+    on. circuit: whose steps a hand-wired circuit takes. Raises SettingError for an unknown name.
     """
     check_control(name, model)
     case = _Case(
@@ -105,9 +122,14 @@ def control_samples(
 
 
 def derangement(count: int, key: int) -> NDArray[np.intp]:
-    """A permutation (count,) without a fixed point: one cycle through all, in a drawn order. Raises SettingError for fewer than two."""
+    """A permutation (count,) without a fixed point: one cycle through all, in a drawn order.
+
+    Raises SettingError for fewer than two.
+    """
     if count < 2:
-        raise SettingError(f"'stimuli' = {count}: should be at least 2, so that noise can be swapped between them")
+        raise SettingError(
+            f"'stimuli' = {count}: should be at least 2, so that noise can be swapped between them"
+        )
     order = generator(key, "derangement").permutation(count)
     partner = np.empty(count, np.intp)
     partner[order] = np.roll(order, 1)
@@ -115,7 +137,9 @@ def derangement(count: int, key: int) -> NDArray[np.intp]:
 
 
 def power_mean(spreads: Floats, rho: float) -> float:
-    """The spread that all would have at equal total cost: (mean of spread^-rho)^(-1/rho), at rho = 0 the geometric mean."""
+    """The spread that all would have at equal total cost: (mean of spread^-rho)^(-1/rho), at rho =
+    0 the geometric mean.
+    """
     log = np.log(np.asarray(spreads, np.float64))
     return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
 
@@ -123,7 +147,9 @@ def power_mean(spreads: Floats, rho: float) -> float:
 def _network_samples(case: _Case, trained: "Trained", noise: float = 1.0) -> Floats:
     from stochsim.deploy import FloatChip, float_program
 
-    return FloatChip(float_program(trained), noise).sample(case.stimuli, case.reads, case.key).values
+    return (
+        FloatChip(float_program(trained), noise).sample(case.stimuli, case.reads, case.key).values
+    )
 
 
 def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
@@ -138,14 +164,20 @@ def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
 
 
 def _split(case: _Case) -> tuple[Floats, Floats, Floats | None]:
-    """The network's reads as mean (stimulus, 1, neuron), the reads' own where none is known, and residuals; sigma where it is known."""
+    """The network's reads as mean (stimulus, 1, neuron), the reads' own where none is known, and
+    residuals; sigma where it is known.
+    """
     values, known = _network_samples(case, case.trained), _moments(case, case.trained)
-    mean = values.mean(axis=1, keepdims=True, dtype=np.float64) if known is None else known[0][:, None]
+    mean = (
+        values.mean(axis=1, keepdims=True, dtype=np.float64) if known is None else known[0][:, None]
+    )
     return mean, values - mean, None if known is None else known[1]
 
 
 def _priced_spreads(residuals: Floats, circuit: bool) -> Floats:
-    """What C_rho is a price on: the sd of every neuron, (stimulus, neuron), or for a circuit roots of its covariance's eigenvalues."""
+    """What C_rho is a price on: the sd of every neuron, (stimulus, neuron), or for a circuit roots
+    of its covariance's eigenvalues.
+    """
     if not circuit:
         return np.sqrt(np.square(residuals).mean(axis=1))
     covariance = np.einsum("sri,srj->sij", residuals, residuals) / residuals.shape[1]
@@ -161,13 +193,17 @@ def _shared_sigma(case: _Case) -> ControlSamples:
     after = _priced_spreads(unit, True) if circuit else np.ones(1)
     shared = power_mean(before, rho) / power_mean(after, rho)
     values = (mean + shared * unit).astype(np.float32)
-    return ControlSamples(values, None if circuit else np.full(mean[:, 0].shape, shared), {"shared_sigma": shared})
+    return ControlSamples(
+        values, None if circuit else np.full(mean[:, 0].shape, shared), {"shared_sigma": shared}
+    )
 
 
 def _shuffled_sigma(case: _Case) -> ControlSamples:
     mean, residuals, sigma = _split(case)
     partner = derangement(len(mean), case.key)
-    return ControlSamples((mean + residuals[partner]).astype(np.float32), None if sigma is None else sigma[partner])
+    return ControlSamples(
+        (mean + residuals[partner]).astype(np.float32), None if sigma is None else sigma[partner]
+    )
 
 
 def _no_noise(case: _Case) -> ControlSamples:
@@ -187,11 +223,15 @@ def _vae(case: _Case) -> ControlSamples:
     from stochsim.training.vae import encoder_moments, train_encoder
 
     key = fold_in(case.key, "vae")
-    encoder = train_encoder(case.trained, case.train_stimuli, case.model, case.settings, key, case.progress)
+    encoder = train_encoder(
+        case.trained, case.train_stimuli, case.model, case.settings, key, case.progress
+    )
     mean, sigma = encoder_moments(encoder, case.stimuli)
     normal = generator(key, "reads").standard_normal((len(mean), case.reads, mean.shape[1]))
     values = (mean[:, None] + sigma[:, None] * normal).astype(np.float32)
-    return ControlSamples(values, sigma, {f"train_{name}_nat": value for name, value in encoder.result.terms.items()})
+    return ControlSamples(
+        values, sigma, {f"train_{name}_nat": value for name, value in encoder.result.terms.items()}
+    )
 
 
 def _langevin(case: _Case) -> ControlSamples:
@@ -201,7 +241,9 @@ def _langevin(case: _Case) -> ControlSamples:
     assert not isinstance(case.model, GaussianScaleMixtureSettings)  # check_control refuses it
     circuit = langevin_circuit(case.trained.decoder_array, case.model, case.circuit)
     values = FloatChip(circuit.program).sample(case.stimuli, case.reads, case.key).values
-    return ControlSamples(values, None, {"step": circuit.step, "spectral_radius": circuit.program.radius})
+    return ControlSamples(
+        values, None, {"step": circuit.step, "spectral_radius": circuit.program.radius}
+    )
 
 
 _MAKERS: dict[str, Callable[[_Case], Any]] = {

@@ -1,4 +1,6 @@
-"""The evidence lower bound of samples: the log joint averaged over reads, and the entropy of what they were drawn from."""
+"""The evidence lower bound of samples: the log joint averaged over reads, and the entropy of what
+they were drawn from.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,35 +12,62 @@ Floats = NDArray[np.floating]
 _NAT_PER_NEURON = 0.5 * np.log(2 * np.pi * np.e)
 
 
-def elbo(values: Floats, x: Floats, decoder: Floats, model: ModelSettings, sigma: Floats | None) -> Floats:
-    """ELBO per stimulus (stimulus,), nats, of values (stimulus, read, neuron) for stimuli x (stimulus, input).
+def elbo(
+    values: Floats, x: Floats, decoder: Floats, model: ModelSettings, sigma: Floats | None
+) -> Floats:
+    """ELBO per stimulus (stimulus,), nats, of values (stimulus, read, neuron) for stimuli x
+    (stimulus, input).
 
-    sigma (neuron,) or (stimulus, neuron): of the noise before the quantiser, factorised and Gaussian; NaN where it is 0. None: a Gaussian
-    of the samples' covariance takes its place, the law of most entropy, so the ELBO is then an upper estimate.
+    sigma (neuron,) or (stimulus, neuron): of the noise before the quantiser, factorised and
+    Gaussian; NaN where it is 0. None: a Gaussian of the samples' covariance takes its place, the
+    law of most entropy, so the ELBO is then an upper estimate.
     """
     built = build_model(model, decoder)
     pairs = zip(x, values, strict=True)
-    joint = np.array([built.log_joint(np.broadcast_to(one, (len(reads), len(one))), reads).mean() for one, reads in pairs])
-    return joint + (gaussian_entropy(values) if sigma is None else _factorised_entropy(sigma, len(x)))
+    joint = np.array(
+        [
+            built.log_joint(np.broadcast_to(one, (len(reads), len(one))), reads).mean()
+            for one, reads in pairs
+        ]
+    )
+    return joint + (
+        gaussian_entropy(values) if sigma is None else _factorised_entropy(sigma, len(x))
+    )
 
 
 def _factorised_entropy(sigma: Floats, stimuli: int) -> Floats:
     rows = np.broadcast_to(sigma, (stimuli, np.shape(sigma)[-1])).astype(np.float64)
     known = np.all(rows > 0, axis=-1)
-    return np.where(known, np.sum(_NAT_PER_NEURON + np.log(np.where(rows > 0, rows, 1.0)), axis=-1), np.nan)
+    return np.where(
+        known, np.sum(_NAT_PER_NEURON + np.log(np.where(rows > 0, rows, 1.0)), axis=-1), np.nan
+    )
 
 
 def gaussian_entropy(values: Floats) -> Floats:
-    """Entropy (stimulus,), nats, of Gaussians with the covariances that values (stimulus, read, neuron) are samples of.
+    """Entropy (stimulus,), nats, of Gaussians with the covariances that values (stimulus, read,
+    neuron) are samples of.
 
-    Unbiased where they are Gaussian: log det of a sample covariance of f degrees of freedom is too low by
-    N log(f/2) - sum_i psi((f + 1 - i)/2), i = 1 ... N (the log of a Wishart determinant). NaN where it is singular, or f < N.
+    Unbiased where they are Gaussian: log det of a sample covariance of f degrees of freedom is too
+    low by N log(f/2) - sum_i psi((f + 1 - i)/2), i = 1 ... N (the log of a Wishart determinant).
+    NaN where it is singular, or f < N.
     """
     stimuli, reads, neurons = values.shape
     free = reads - 1
     if free < neurons:
         return np.full(stimuli, np.nan)
-    signs, logs = np.linalg.slogdet(np.stack([np.cov(one, rowvar=False).reshape(neurons, neurons) for one in values.astype(np.float64)]))
-    low = neurons * np.log(free / 2) - special.digamma((free + 1 - np.arange(1, neurons + 1)) / 2).sum()
+    signs, logs = np.linalg.slogdet(
+        np.stack(
+            [
+                np.cov(one, rowvar=False).reshape(neurons, neurons)
+                for one in values.astype(np.float64)
+            ]
+        )
+    )
+    low = (
+        neurons * np.log(free / 2)
+        - special.digamma((free + 1 - np.arange(1, neurons + 1)) / 2).sum()
+    )
     known = (signs > 0) & np.isfinite(logs)
-    return np.where(known, neurons * _NAT_PER_NEURON + 0.5 * (np.where(known, logs, 0.0) + low), np.nan)
+    return np.where(
+        known, neurons * _NAT_PER_NEURON + 0.5 * (np.where(known, logs, 0.0) + low), np.nan
+    )

@@ -3,9 +3,11 @@
     decoder(key) -> reference(key) -> blind(key)
                  -> float network(architecture, rho, key) -> full(float network, noise)
                                                           -> control(name, float network)
-                                                          -> network(bits, method, ...) -> point(network, noise)
+                                                          -> network(bits, method, ...)
+    network(bits, method, ...) -> point(network, noise)
 
-With decoder = "own" every network learns its own decoder, so every network has a reference of its own.
+With decoder = "own" every network learns its own decoder, so every network has a reference of its
+own.
 """
 
 import hashlib
@@ -28,7 +30,9 @@ NO_ARCHITECTURE = ""
 
 @dataclass(frozen=True)
 class Task:
-    """One unit of work: its kind, all settings that change its answer (canonical JSON), the tasks it needs by role."""
+    """One unit of work: its kind, all settings that change its answer (canonical JSON), the tasks
+    it needs by role.
+    """
 
     kind: str
     settings: str
@@ -37,7 +41,10 @@ class Task:
 
     @property
     def hash(self) -> str:
-        """Content hash: equal tasks of equal versions have equal answers. The label does not count."""
+        """Content hash: equal tasks of equal versions have equal answers.
+
+        The label does not count.
+        """
         content = json.dumps([self.kind, self.settings, self.needs, __version__, KERNEL_VERSION])
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
@@ -46,8 +53,9 @@ class Task:
 class Cell:
     """One cell of the grid and the hashes of the tasks that fill it.
 
-    Widths are None where nothing is quantised; `method` is then empty. `control` is empty for a trained network's own samples. `full` are
-    the samples of the float network of the same architecture, rho and key, where the posterior is the same.
+    Widths are None where nothing is quantised; `method` is then empty. `control` is empty for a
+    trained network's own samples. `full` are the samples of the float network of the same
+    architecture, rho and key, where the posterior is the same.
     """
 
     architecture: str
@@ -91,7 +99,11 @@ class _Planner:
         self.train, self.measure = study.train.to_table(), study.measure.to_table()
         self.chain = {"thin": thin} if (thin := self.measure.pop("thin", None)) is not None else {}
         self.priceless = {name: value for name, value in self.train.items() if name != "exchange"}
-        self.chip = {name: value for name, value in hardware.to_table().items() if name not in ("description", "sources")}
+        self.chip = {
+            name: value
+            for name, value in hardware.to_table().items()
+            if name not in ("description", "sources")
+        }
         self.shared = study.train.decoder == "shared"
 
     def add(self, kind: str, label: str, needs: dict[str, str], **settings: Any) -> str:
@@ -105,40 +117,93 @@ class _Planner:
         return self.add("decoder", f"decoder, key {key}", {}, train=self.priceless, key=key)
 
     def reference(self, source: str, key: int, label: str) -> str:
-        return self.add("reference", f"reference posterior, {label}", {"source": source}, stimuli=self.study.measure.stimuli, key=key)
+        return self.add(
+            "reference",
+            f"reference posterior, {label}",
+            {"source": source},
+            stimuli=self.study.measure.stimuli,
+            key=key,
+        )
 
     def float_network(self, decoder: str, kind: str, rho: float, key: int) -> str:
         architecture = self.study.network.architecture(kind).to_table()
         label = f"{_prefix(kind)}float network, rho {rho:g}, key {key}"
         priced_by = {"hardware": self.chip} if self.study.train.exchange is not None else {}
         needs = {"decoder": decoder}
-        return self.add("float", label, needs, train=self.train, architecture=architecture, rho=rho, key=key, **priced_by)
+        return self.add(
+            "float",
+            label,
+            needs,
+            train=self.train,
+            architecture=architecture,
+            rho=rho,
+            key=key,
+            **priced_by,
+        )
 
-    def network(self, start: str, kind: str, method: str, widths: tuple[int, int, int], rho: float, key: int) -> str:
-        label = f"{_prefix(kind)}network at {'/'.join(map(str, widths))} bits, rho {rho:g}, key {key}"
+    def network(
+        self, start: str, kind: str, method: str, widths: tuple[int, int, int], rho: float, key: int
+    ) -> str:
+        label = (
+            f"{_prefix(kind)}network at {'/'.join(map(str, widths))} bits, rho {rho:g}, key {key}"
+        )
         label += f", {method}" if len(self.grid.method) > 1 else ""
         knows_chip = self.study.train.exchange is not None or method == "noise-aware"
         more: dict[str, Any] = {"hardware": self.chip} if knows_chip else {}
-        own = {name: bits for name, bits in self.study.network.layer_bits_of(kind).items() if bits != widths[0]}
+        own = {
+            name: bits
+            for name, bits in self.study.network.layer_bits_of(kind).items()
+            if bits != widths[0]
+        }
         if own:
             more["layer_bits"] = own
             label += "".join(f", {name} {bits}" for name, bits in own.items())
-        return self.add("network", label, {"start": start}, train=self.train, method=method, widths=list(widths), rho=rho, key=key, **more)
+        return self.add(
+            "network",
+            label,
+            {"start": start},
+            train=self.train,
+            method=method,
+            widths=list(widths),
+            rho=rho,
+            key=key,
+            **more,
+        )
 
     def point(self, network: str, kind: str, reference: str, noise: float, key: int) -> str:
-        label, needs = f"{self.tasks[network].label}, noise x{noise:g}", {"network": network, "reference": reference}
+        label, needs = (
+            f"{self.tasks[network].label}, noise x{noise:g}",
+            {"network": network, "reference": reference},
+        )
         measure = self.measure | (self.chain if kind == "recurrent" else {})
-        return self.add("point", label, needs, hardware=self.chip, noise=noise, measure=measure, key=key)
+        return self.add(
+            "point", label, needs, hardware=self.chip, noise=noise, measure=measure, key=key
+        )
 
     def full(self, network: str, reference: str, noise: float, key: int) -> str:
-        label = self.tasks[network].label.replace("float network", "float samples") + (f", noise x{noise:g}" if noise != 1 else "")
-        return self.add("full", label, {"network": network, "reference": reference}, noise=float(noise), measure=self.measure, key=key)
+        label = self.tasks[network].label.replace("float network", "float samples") + (
+            f", noise x{noise:g}" if noise != 1 else ""
+        )
+        return self.add(
+            "full",
+            label,
+            {"network": network, "reference": reference},
+            noise=float(noise),
+            measure=self.measure,
+            key=key,
+        )
 
     def blind(self, reference: str, key: int) -> str:
-        return self.add("blind", f"blind, key {key}", {"reference": reference}, measure=self.measure, key=key)
+        return self.add(
+            "blind", f"blind, key {key}", {"reference": reference}, measure=self.measure, key=key
+        )
 
     def control(self, name: str, network: str, reference: str, key: int) -> str:
-        label = f"{name}, {self.tasks[network].label}" if CONTROLS[name].by_network else f"{name}, key {key}"
+        label = (
+            f"{name}, {self.tasks[network].label}"
+            if CONTROLS[name].by_network
+            else f"{name}, key {key}"
+        )
         own: dict[str, Any] = {"train": self.priceless} if name == "vae" else {}
         if name == CIRCUIT_CONTROL:
             own = {"architecture": self.study.network.architecture("recurrent").to_table()}
@@ -165,35 +230,82 @@ def plan_study(study: Study, hardware: Hardware) -> Plan:
 
 
 def _network_cells(
-    planner: _Planner, decoder: str, shared: str | None, blind: str | None, kind: str, rho: float, key: int
+    planner: _Planner,
+    decoder: str,
+    shared: str | None,
+    blind: str | None,
+    kind: str,
+    rho: float,
+    key: int,
 ) -> Iterable[Cell]:
     """The cells of one architecture, rho and key: float, controlled, quantised."""
     grid, start = planner.grid, planner.float_network(decoder, kind, rho, key)
     full = planner.full(start, shared, 1.0, key) if shared else None
-    place: dict[str, Any] = {"architecture": kind, "rho": rho, "key": key, "full": full, "blind": blind}
+    place: dict[str, Any] = {
+        "architecture": kind,
+        "rho": rho,
+        "key": key,
+        "full": full,
+        "blind": blind,
+    }
     controls = [name for name in grid.control if CONTROLS[name].by_network]
     if grid.float or controls:
         reference = shared or planner.reference(start, key, planner.tasks[start].label)
         samples: dict[str, Any] = {"network": start, "reference": reference}
         for noise in sorted(grid.noise) if grid.float else ():
-            yield Cell(**place, **samples, noise=noise, point=planner.full(start, reference, noise, key))
+            yield Cell(
+                **place, **samples, noise=noise, point=planner.full(start, reference, noise, key)
+            )
         for name in controls:
-            yield Cell(**place, **samples, noise=1.0, control=name, point=planner.control(name, start, reference, key))
+            yield Cell(
+                **place,
+                **samples,
+                noise=1.0,
+                control=name,
+                point=planner.control(name, start, reference, key),
+            )
     for method in grid.method:
         for widths in grid.widths():
             network = planner.network(start, kind, method, widths, rho, key)
             reference = shared or planner.reference(network, key, planner.tasks[network].label)
-            named: dict[str, Any] = dict(zip(("weight_bits", "input_bits", "output_bits"), widths, strict=True))
+            named: dict[str, Any] = dict(
+                zip(("weight_bits", "input_bits", "output_bits"), widths, strict=True)
+            )
             for noise in sorted(grid.noise):
                 point = planner.point(network, kind, reference, noise, key)
-                yield Cell(**place, **named, method=method, noise=noise, network=network, reference=reference, point=point)
+                yield Cell(
+                    **place,
+                    **named,
+                    method=method,
+                    noise=noise,
+                    network=network,
+                    reference=reference,
+                    point=point,
+                )
 
 
-def _other_cells(planner: _Planner, decoder: str, shared: str | None, blind: str | None, key: int) -> Iterable[Cell]:
-    """Controls that are no network's: one cell per key, facing the decoder's posterior; there is no float network to compare with."""
+def _other_cells(
+    planner: _Planner, decoder: str, shared: str | None, blind: str | None, key: int
+) -> Iterable[Cell]:
+    """Controls that are no network's: one cell per key, facing the decoder's posterior; there is no
+    float network to compare with.
+    """
     for name in planner.grid.control:
         if not CONTROLS[name].by_network:
             reference = shared or planner.reference(decoder, key, f"key {key}")
             point = planner.control(name, decoder, reference, key)
-            place: dict[str, Any] = {"rho": 0.0, "noise": 1.0, "key": key, "full": None, "blind": blind}
-            yield Cell(architecture=NO_ARCHITECTURE, control=name, network=decoder, reference=reference, point=point, **place)
+            place: dict[str, Any] = {
+                "rho": 0.0,
+                "noise": 1.0,
+                "key": key,
+                "full": None,
+                "blind": blind,
+            }
+            yield Cell(
+                architecture=NO_ARCHITECTURE,
+                control=name,
+                network=decoder,
+                reference=reference,
+                point=point,
+                **place,
+            )

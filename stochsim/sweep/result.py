@@ -35,9 +35,10 @@ FLOAT = "float"
 class Result:
     """One cell of the grid, for one key or for all keys together.
 
-    Widths are None and joules are none where nothing is quantised. c (nats), s and `exchange` (lambda [nat/J], None without) are the
-    price of reliability that the network was trained under. `facts`: what a control says of itself, means over keys. `independent`: whether
-    reads are so by construction, None where it is not known (off the chip, and of cells stored by older versions).
+    Widths are None and joules are none where nothing is quantised. c (nats), s and `exchange`
+    (lambda [nat/J], None without) are the price of reliability that the network was trained under.
+    `facts`: what a control says of itself, means over keys. `independent`: whether reads are so by
+    construction, None where it is not known (off the chip, and of cells stored by older versions).
     """
 
     architecture: str
@@ -79,7 +80,9 @@ class Result:
 
     @property
     def total_j(self) -> float:
-        """Joules per read of the whole network, the price of reliability included; infinite at noise 0, NaN where nothing is quantised."""
+        """Joules per read of the whole network, the price of reliability included; infinite at
+        noise 0, NaN where nothing is quantised.
+        """
         return float(sum(self.energy_j.values())) if self.energy_j else float("nan")
 
     @property
@@ -89,13 +92,17 @@ class Result:
 
     @property
     def joules_per_effective_sample(self) -> Estimate:
-        """Joules of all reads of a stimulus by its effective samples, mean over stimuli; infinite where the joules of a read are."""
+        """Joules of all reads of a stimulus by its effective samples, mean over stimuli; infinite
+        where the joules of a read are.
+        """
         return self.estimates["joules_per_effective_sample"]
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Per stimulus and neuron: mean and sd of the chip's reads and of the reference, (stimulus, neuron)."""
+    """Per stimulus and neuron: mean and sd of the chip's reads and of the reference, (stimulus,
+    neuron).
+    """
 
     mean: Floats
     sd: Floats

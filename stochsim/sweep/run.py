@@ -1,4 +1,6 @@
-"""Run a sweep: what is not yet stored, as soon as what it needs is, on two workers; stored by this process alone."""
+"""Run a sweep: what is not yet stored, as soon as what it needs is, on two workers; stored by this
+process alone.
+"""
 
 import datetime
 import json
@@ -18,14 +20,26 @@ from stochsim.sweep.store import Store
 from stochsim.sweep.study import Study
 from stochsim.sweep.workers import Message, WorkerCrash, Workers
 
-_VERSIONS = ("stochsim", "torch", "brevitas", "numba", "numpy", "scipy", "scikit-image", "scikit-learn", "arviz-stats", "matplotlib")
+_VERSIONS = (
+    "stochsim",
+    "torch",
+    "brevitas",
+    "numba",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "scikit-learn",
+    "arviz-stats",
+    "matplotlib",
+)
 
 
 def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:
-    """Run the study in `study_path` into `run_folder`, going on where an earlier run stopped; returns the folder.
+    """Run the study in `study_path` into `run_folder`, going on where an earlier run stopped;
+    returns the folder.
 
-    Raises StochsimError for a bad study or run folder, before anything is written. KeyboardInterrupt and kill lose only the tasks in
-    progress, one per worker.
+    Raises StochsimError for a bad study or run folder, before anything is written.
+    KeyboardInterrupt and kill lose only the tasks in progress, one per worker.
     """
     study = Study.read(study_path)
     hardware = study.hardware.resolve(study_path.parent)
@@ -43,12 +57,20 @@ def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:
 
 
 def _facts(study: Study, hardware: Hardware) -> dict[str, str]:
-    return {"study": json.dumps(study.to_table()), "hardware": json.dumps(hardware.to_table()), **surroundings()}
+    return {
+        "study": json.dumps(study.to_table()),
+        "hardware": json.dumps(hardware.to_table()),
+        **surroundings(),
+    }
 
 
 def surroundings(*packages: str) -> dict[str, str]:
-    """Versions, those of `packages` too, and the machine, as JSON: what a run's facts say of where its figures come from."""
-    versions = {name: metadata.version(name) for name in (*_VERSIONS, *packages)} | {"python": platform.python_version()}
+    """Versions, those of `packages` too, and the machine, as JSON: what a run's facts say of where
+    its figures come from.
+    """
+    versions = {name: metadata.version(name) for name in (*_VERSIONS, *packages)} | {
+        "python": platform.python_version()
+    }
     return {
         "versions": json.dumps(versions),
         "machine": json.dumps({"processor": processor(), "system": platform.platform()}),
@@ -59,7 +81,9 @@ def processor() -> str:
     """The processor's name, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
@@ -71,7 +95,9 @@ class Progress:
 
     def __init__(self, total: int, done: int) -> None:
         interval = 0.2 if sys.stderr.isatty() else 15.0
-        self._bar = tqdm(total=total, initial=done, unit=self.unit, mininterval=interval, dynamic_ncols=True)
+        self._bar = tqdm(
+            total=total, initial=done, unit=self.unit, mininterval=interval, dynamic_ncols=True
+        )
         self._running: dict[str, str] = {}
         self._share: dict[str, str] = {}
 
@@ -92,16 +118,23 @@ class Progress:
         self._show()
 
     def _show(self) -> None:
-        self._bar.set_postfix_str(" | ".join(label + self._share.get(key, "") for key, label in self._running.items()), refresh=False)
+        self._bar.set_postfix_str(
+            " | ".join(label + self._share.get(key, "") for key, label in self._running.items()),
+            refresh=False,
+        )
 
     def close(self) -> None:
         """Leave the bar as it is."""
         self._bar.close()
 
 
-def work_off(missing: list[Task], tasks: Mapping[str, Task], store: Store, pool: Workers, progress: Progress) -> None:
+def work_off(
+    missing: list[Task], tasks: Mapping[str, Task], store: Store, pool: Workers, progress: Progress
+) -> None:
     """Do these tasks, each as soon as what it needs is stored; `tasks` are all of them by hash."""
-    waiting = sorted(missing, key=lambda task: PRIORITY.index(task.kind))  # stable: the plan's order within a kind
+    waiting = sorted(
+        missing, key=lambda task: PRIORITY.index(task.kind)
+    )  # stable: the plan's order within a kind
     done = store.hashes()
     running = 0
     while waiting or running:
@@ -137,4 +170,10 @@ def _store_result(task: Task, message: Message, store: Store) -> None:
         raise WorkerCrash(f"{task.label}:\n{message.content['text']}")
     artifact = message.content["artifact"]
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    store.put(task, message.content["result"], Path(artifact) if artifact else None, message.content["seconds"], finished)
+    store.put(
+        task,
+        message.content["result"],
+        Path(artifact) if artifact else None,
+        message.content["seconds"],
+        finished,
+    )

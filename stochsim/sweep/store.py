@@ -1,7 +1,8 @@
 """The store of a run: one SQLite file and a folder of artifacts, written by one process alone.
 
-An artifact is written under a temporary name, renamed, and only then gets its row: a row never names a file that is not whole. A store
-that is damaged or of another version is refused, never overwritten; rows carry a checksum, for SQLite keeps none.
+An artifact is written under a temporary name, renamed, and only then gets its row: a row never
+names a file that is not whole. A store that is damaged or of another version is refused, never
+overwritten; rows carry a checksum, for SQLite keeps none.
 """
 
 import fcntl
@@ -21,8 +22,9 @@ STORE_VERSION = 2
 _APPLICATION_ID = 0x53544F43  # "STOC"
 _SCHEMA = """
 CREATE TABLE results (
-    hash TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, settings TEXT NOT NULL, result TEXT NOT NULL,
-    artifact TEXT, artifact_sha256 TEXT, seconds REAL NOT NULL, finished TEXT NOT NULL, checksum TEXT NOT NULL);
+    hash TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, settings TEXT NOT NULL,
+    result TEXT NOT NULL, artifact TEXT, artifact_sha256 TEXT, seconds REAL NOT NULL,
+    finished TEXT NOT NULL, checksum TEXT NOT NULL);
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
 """
 _BEFORE_THE_STORE = {".lock", ".tmp-store.sqlite", ".tmp-store.sqlite-journal"}
@@ -59,16 +61,25 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
-            raise StochsimError(f"{path}: the disk is full ({error}); what is stored stays readable") from None
+            raise StochsimError(
+                f"{path}: the disk is full ({error}); what is stored stays readable"
+            ) from None
         raise StochsimError(f"{path}: {error}") from None
     except sqlite3.DatabaseError as error:
-        raise StochsimError(f"{path}: damaged ({error}); it is left as it is: move the folder away to start anew") from None
+        raise StochsimError(
+            f"{path}: damaged ({error}); it is left as it is: move the folder away to start anew"
+        ) from None
     except OSError as error:
-        raise StochsimError(f"{path}: cannot be written ({error.strerror}); what is stored stays readable") from None
+        raise StochsimError(
+            f"{path}: cannot be written ({error.strerror}); what is stored stays readable"
+        ) from None
 
 
 class Store:
-    """A run's folder. `Store.create_or_open(folder)` to write (one process at a time), `Store.open(folder)` to read."""
+    """A run's folder.
+
+    `Store.create_or_open(folder)` to write (one process at a time), `Store.open(folder)` to read.
+    """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder, self._connection = folder, connection
@@ -76,12 +87,22 @@ class Store:
 
     @classmethod
     def create_or_open(cls, folder: Path) -> Self:
-        """Open to write. Raises StochsimError: a folder that is not empty and not a run, another version, damage, in use."""
+        """Open to write.
+
+        Raises StochsimError: a folder that is not empty and not a run, another version, damage, in
+        use.
+        """
         path = folder / "store.sqlite"
         if folder.exists() and not folder.is_dir():
             raise StochsimError(f"{folder}: is a file, not a run's folder")
-        if not path.exists() and folder.exists() and any(entry.name not in _BEFORE_THE_STORE for entry in folder.iterdir()):
-            raise StochsimError(f"{folder}: is not empty and not a run (no store.sqlite); name another folder")
+        if (
+            not path.exists()
+            and folder.exists()
+            and any(entry.name not in _BEFORE_THE_STORE for entry in folder.iterdir())
+        ):
+            raise StochsimError(
+                f"{folder}: is not empty and not a run (no store.sqlite); name another folder"
+            )
         if path.exists():
             cls._check(path)
         with _explained(folder):
@@ -116,7 +137,9 @@ class Store:
 
     @staticmethod
     def _connect_to_read(path: Path) -> sqlite3.Connection:
-        """Read-only, unless a journal is there: a writer killed in the middle of a row left it, and to roll back SQLite must write."""
+        """Read-only, unless a journal is there: a writer killed in the middle of a row left it, and
+        to roll back SQLite must write.
+        """
         mode = "rw" if path.with_name(f"{path.name}-journal").exists() else "ro"
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
 
@@ -136,7 +159,10 @@ class Store:
         for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
             leftover.unlink(missing_ok=True)
         with closing(sqlite3.connect(temporary)) as connection:
-            connection.executescript(f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={STORE_VERSION}; {_SCHEMA}")
+            connection.executescript(
+                f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={STORE_VERSION}; "
+                f"{_SCHEMA}"
+            )
         os.replace(temporary, path)
 
     @classmethod
@@ -145,18 +171,29 @@ class Store:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if application != _APPLICATION_ID:
-                raise StochsimError(f"{path}: damaged, or not a store of stochsim; it is left as it is: move the folder away to start anew")
+                raise StochsimError(
+                    f"{path}: damaged, or not a store of stochsim; it is left as it is: move the "
+                    f"folder away to start anew"
+                )
             if version != STORE_VERSION:
-                raise StochsimError(f"{path}: store version {version}, this stochsim reads version {STORE_VERSION}; it is left as it is")
+                raise StochsimError(
+                    f"{path}: store version {version}, this stochsim reads version "
+                    f"{STORE_VERSION}; it is left as it is"
+                )
             if fault := cls._fault(connection):
-                raise StochsimError(f"{path}: damaged ({fault}); it is left as it is: move the folder away to start anew")
+                raise StochsimError(
+                    f"{path}: damaged ({fault}); it is left as it is: move the folder away to "
+                    f"start anew"
+                )
 
     @staticmethod
     def _fault(connection: sqlite3.Connection) -> str:
         health = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
         if health != "ok":
             return health
-        connection.text_factory = lambda text: text.decode(errors="replace")  # damaged text is no reason to stop before its checksum
+        connection.text_factory = lambda text: text.decode(
+            errors="replace"
+        )  # damaged text is no reason to stop before its checksum
         for table in ("results", "about"):
             for *values, checksum in connection.execute(f"SELECT * FROM {table}"):
                 if checksum != _checksum(values):
@@ -184,7 +221,9 @@ class Store:
         """One finished task; KeyError where it is not finished."""
         names = "hash, kind, label, result, artifact, seconds, finished"
         with _explained(self.folder):
-            found = self._connection.execute(f"SELECT {names} FROM results WHERE hash = ?", (task_hash,)).fetchone()
+            found = self._connection.execute(
+                f"SELECT {names} FROM results WHERE hash = ?", (task_hash,)
+            ).fetchone()
         if found is None:
             raise KeyError(task_hash)
         task, kind, label, result, artifact, seconds, finished = found
@@ -192,25 +231,52 @@ class Store:
         return Row(task, kind, label, json.loads(result), path, seconds, finished)
 
     def check_artifacts(self) -> None:
-        """Raises StochsimError that names the first artifact whose file is missing or changed since it was stored."""
+        """Raises StochsimError that names the first artifact whose file is missing or changed since
+        it was stored.
+        """
         with _explained(self.folder):
-            found = self._connection.execute("SELECT artifact, artifact_sha256 FROM results WHERE artifact IS NOT NULL").fetchall()
+            found = self._connection.execute(
+                "SELECT artifact, artifact_sha256 FROM results WHERE artifact IS NOT NULL"
+            ).fetchall()
         for name, expected in found:
             path = self.folder / "artifacts" / name
             if not path.exists() or file_sha256(path) != expected:
                 state = "changed" if path.exists() else "missing"
-                raise StochsimError(f"{path}: {state} since it was stored; the run is left as it is: move the folder away to start anew")
+                raise StochsimError(
+                    f"{path}: {state} since it was stored; the run is left as it is: move the "
+                    f"folder away to start anew"
+                )
 
-    def put(self, task: Any, result: dict[str, Any], temporary: Path | None, seconds: float, finished: str) -> None:
+    def put(
+        self,
+        task: Any,
+        result: dict[str, Any],
+        temporary: Path | None,
+        seconds: float,
+        finished: str,
+    ) -> None:
         """Store one finished task: the artifact under its final name first, then the row."""
         name = digest = None
         with _explained(self.folder):
             if temporary is not None:
                 name, digest = f"{task.kind}-{task.hash}{temporary.suffix}", file_sha256(temporary)
                 os.replace(temporary, self.folder / "artifacts" / name)
-            values = (task.hash, task.kind, task.label, task.settings, json.dumps(result), name, digest, float(seconds), finished)
+            values = (
+                task.hash,
+                task.kind,
+                task.label,
+                task.settings,
+                json.dumps(result),
+                name,
+                digest,
+                float(seconds),
+                finished,
+            )
             with self._connection:
-                self._connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, _checksum(values)))
+                self._connection.execute(
+                    "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*values, _checksum(values)),
+                )
 
     def set_about(self, facts: dict[str, str]) -> None:
         """Keep facts about the run: versions, machine, the study."""

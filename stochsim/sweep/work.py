@@ -1,4 +1,7 @@
-"""What each kind of task does. Runs in a worker: settings and files of earlier tasks in, result and one file out."""
+"""What each kind of task does.
+
+Runs in a worker: settings and files of earlier tasks in, result and one file out.
+"""
 
 import os
 from collections.abc import Callable
@@ -9,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from stochsim.deploy import Chip, DeepProgram, FloatChip, FloatRecurrentProgram, RecurrentProgram, export_program, float_program
+from stochsim.deploy import (
+    Chip,
+    DeepProgram,
+    FloatChip,
+    FloatRecurrentProgram,
+    RecurrentProgram,
+    export_program,
+    float_program,
+)
 from stochsim.keys import fold_in
 from stochsim.models import Reference, build_model
 from stochsim.settings import SettingError, StochsimError
@@ -18,7 +29,15 @@ from stochsim.sweep.effective import operations_to_json
 from stochsim.sweep.evidence import elbo
 from stochsim.sweep.job import Job, Progress
 from stochsim.sweep.panel import Panel, as_list
-from stochsim.training import Trained, TrainingDiverged, learn_decoder, load_network, save_network, train_float, train_quantised
+from stochsim.training import (
+    Trained,
+    TrainingDiverged,
+    learn_decoder,
+    load_network,
+    save_network,
+    train_float,
+    train_quantised,
+)
 
 Floats = NDArray[np.floating]
 Outcome = tuple[dict[str, Any], Path | None]
@@ -29,7 +48,8 @@ CALIBRATION_STIMULI = 256
 def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:
     """Do one task; returns its result (JSON values) and the temporary path of its artifact.
 
-    A training that diverges keeps its last good network beside the artifacts; the StochsimError names the file.
+    A training that diverges keeps its last good network beside the artifacts; the StochsimError
+    names the file.
     """
     ready = Job(job, folder, progress)
     try:
@@ -54,7 +74,13 @@ def _save(job: Job, trained: Trained) -> Outcome:
 
 def _decoder(job: Job) -> Outcome:
     """A float network and its decoder, learned together at rho = 0."""
-    trained = learn_decoder(job.dataset.train, job.model, job.train_settings, fold_in(job.key, "decoder"), progress=job.progress)
+    trained = learn_decoder(
+        job.dataset.train,
+        job.model,
+        job.train_settings,
+        fold_in(job.key, "decoder"),
+        progress=job.progress,
+    )
     return _save(job, trained)
 
 
@@ -64,7 +90,12 @@ def _float(job: Job) -> Outcome:
     key = fold_in(job.key, "float", str(rho))
     chosen: dict[str, Any] = {"architecture": job.architecture, "hardware": job.hardware}
     stimuli, settings = job.dataset.train, job.train_settings
-    return _save(job, train_float(start, stimuli, job.model, settings, rho, key, job.own, **chosen, progress=job.progress))
+    return _save(
+        job,
+        train_float(
+            start, stimuli, job.model, settings, rho, key, job.own, **chosen, progress=job.progress
+        ),
+    )
 
 
 def _network(job: Job) -> Outcome:
@@ -72,9 +103,26 @@ def _network(job: Job) -> Outcome:
     start, widths = load_network(job.needs["start"]), tuple(job.settings["widths"])
     key = fold_in(job.key, "network", *widths, str(start.rho))
     own = job.settings.get("layer_bits")
-    chosen: dict[str, Any] = {"method": job.settings["method"], "hardware": job.hardware, "layer_bits": own}
+    chosen: dict[str, Any] = {
+        "method": job.settings["method"],
+        "hardware": job.hardware,
+        "layer_bits": own,
+    }
     stimuli, settings = job.dataset.train, job.train_settings
-    return _save(job, train_quantised(start, stimuli, job.model, settings, widths, key, job.own, **chosen, progress=job.progress))
+    return _save(
+        job,
+        train_quantised(
+            start,
+            stimuli,
+            job.model,
+            settings,
+            widths,
+            key,
+            job.own,
+            **chosen,
+            progress=job.progress,
+        ),
+    )
 
 
 def _reference(job: Job) -> Outcome:
@@ -92,13 +140,21 @@ def _diagnostics(reference: Reference) -> dict[str, Any]:
     found = reference.diagnostics
     if found is None:
         return {}
-    return {"max_rhat": found.max_rhat, "min_ess_per_draw": found.min_ess_per_draw, "max_thinning": int(found.thinning.max())}
+    return {
+        "max_rhat": found.max_rhat,
+        "min_ess_per_draw": found.min_ess_per_draw,
+        "max_thinning": int(found.thinning.max()),
+    }
 
 
 def _blind(job: Job) -> Outcome:
     """D of draws that ignore the stimulus."""
     found = Panel(job).yardstick.blind(fold_in(job.key, "blind"))
-    return {"d": as_list(found.total), "d_axes": as_list(found.axes), "d_projections": as_list(found.projections)}, None
+    return {
+        "d": as_list(found.total),
+        "d_axes": as_list(found.axes),
+        "d_projections": as_list(found.projections),
+    }, None
 
 
 def _full(job: Job) -> Outcome:
@@ -107,7 +163,11 @@ def _full(job: Job) -> Outcome:
     program = float_program(trained)
     chip = FloatChip(program, job.settings["noise"])
     values = chip.sample(panel.stimuli, panel.reads, panel.read_key).values
-    sigma = None if isinstance(program, FloatRecurrentProgram) else chip.noise * chip.moments(panel.stimuli)[1]
+    sigma = (
+        None
+        if isinstance(program, FloatRecurrentProgram)
+        else chip.noise * chip.moments(panel.stimuli)[1]
+    )
     accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
     return _measured(job, panel, values, sigma, trained.decoder_array, accuracy=accuracy)
 
@@ -115,13 +175,36 @@ def _full(job: Job) -> Outcome:
 def _control(job: Job) -> Outcome:
     """Samples of a control, measured as the float network's are."""
     trained, panel = load_network(job.needs["network"]), Panel(job)
-    given: dict[str, Any] = {"train_stimuli": job.dataset.train, "settings": job.train_settings, "circuit": job.architecture}
+    given: dict[str, Any] = {
+        "train_stimuli": job.dataset.train,
+        "settings": job.train_settings,
+        "circuit": job.architecture,
+    }
     name = job.settings["control"]
-    found = control_samples(name, trained, job.model, panel.stimuli, panel.reads, panel.read_key, **given, progress=job.progress)
-    return _measured(job, panel, found.values, found.sigma, trained.decoder_array, accuracy=None, facts=found.facts)
+    found = control_samples(
+        name,
+        trained,
+        job.model,
+        panel.stimuli,
+        panel.reads,
+        panel.read_key,
+        **given,
+        progress=job.progress,
+    )
+    return _measured(
+        job,
+        panel,
+        found.values,
+        found.sigma,
+        trained.decoder_array,
+        accuracy=None,
+        facts=found.facts,
+    )
 
 
-def _measured(job: Job, panel: Panel, values: Floats, sigma: Floats | None, decoder: Floats, **more: Any) -> Outcome:
+def _measured(
+    job: Job, panel: Panel, values: Floats, sigma: Floats | None, decoder: Floats, **more: Any
+) -> Outcome:
     """Measures of float samples, and their pictures."""
     named, pictures = panel.measures(values, 0.0, decoder)
     named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
@@ -132,39 +215,70 @@ def _measured(job: Job, panel: Panel, values: Floats, sigma: Floats | None, deco
 def _point(job: Job) -> Outcome:
     """One cell: the network on the chip at this noise, its samples measured and its joules counted.
 
-    D is of the reads as they are: where they depend on each other, it is too large by what their effective samples tell.
-    Where a setting says so, a sample is the mean of several reads, `average`; joules and operations stay those of one read.
+    D is of the reads as they are: where they depend on each other, it is too large by what their
+    effective samples tell. Where a setting says so, a sample is the mean of several reads,
+    `average`; joules and operations stay those of one read.
     """
     trained = load_network(job.needs["network"])
     program, decoder = export_program(trained), trained.decoder_array
     assert job.hardware is not None
-    hardware = job.hardware.with_precision(weight_bits=program.weight_bits, input_bits=program.input.bits, output_bits=program.output.bits)
+    hardware = job.hardware.with_precision(
+        weight_bits=program.weight_bits,
+        input_bits=program.input.bits,
+        output_bits=program.output.bits,
+    )
     panel = Panel(job)
     data = job.dataset.train[:CALIBRATION_STIMULI]
-    chip = Chip(program, hardware, job.settings["noise"], chip_key=fold_in(job.key, "chip"), calibration=data)
+    chip = Chip(
+        program,
+        hardware,
+        job.settings["noise"],
+        chip_key=fold_in(job.key, "chip"),
+        calibration=data,
+    )
     average: int = job.settings.get("average", 1)
     samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
     values = _averaged(samples.values, average)
     named, pictures = panel.measures(values, program.output.step / average, decoder)
     sigma = _noise_before_quantiser(chip, panel.stimuli) / np.sqrt(average)
     named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
-    accuracy = panel.accuracy(lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average), values)
+    accuracy = panel.accuracy(
+        lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
+        values,
+    )
     energy = hardware.energy(samples.operations, program.rho)
     save_file(pictures, job.temporary())
     reads = panel.reads * average * len(panel.stimuli)
-    bill = {"parts_j": {part: joules / reads for part, joules in energy.parts.items()}, "flags": list(energy.flags)}
-    result = {"measures": named, "accuracy": accuracy, "energy": bill, "saturated_share": trained.result.saturated_share}
-    more = {"operations": operations_to_json(samples.operations, reads), **panel.effective(chip, values)}
+    bill = {
+        "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
+        "flags": list(energy.flags),
+    }
+    result = {
+        "measures": named,
+        "accuracy": accuracy,
+        "energy": bill,
+        "saturated_share": trained.result.saturated_share,
+    }
+    more = {
+        "operations": operations_to_json(samples.operations, reads),
+        **panel.effective(chip, values),
+    }
     return {**result, **more}, job.temporary()
 
 
 def _averaged(values: Floats, count: int) -> Floats:
     """Means of `count` reads in a row: (stimulus, count · n, neuron) to (stimulus, n, neuron)."""
-    return values if count == 1 else values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
+    return (
+        values
+        if count == 1
+        else values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
+    )
 
 
 def _noise_before_quantiser(chip: Chip, x: Floats) -> Floats:
-    """The noise that was bought, (neuron,) or (stimulus, neuron); NaN where no closed form has it."""
+    """The noise that was bought, (neuron,) or (stimulus, neuron); NaN where no closed form has
+    it.
+    """
     if isinstance(chip.program, RecurrentProgram):
         return np.full(chip.program.neurons, np.nan)
     if isinstance(chip.program, DeepProgram):

@@ -1,6 +1,7 @@
 """A small pool of spawned worker processes that talk JSON over pipes.
 
-Each runs torch and Numba on one thread. A worker ends when its parent is gone, even by kill -9, and leaves Ctrl-C to the parent.
+Each runs torch and Numba on one thread. A worker ends when its parent is gone, even by kill -9, and
+leaves Ctrl-C to the parent.
 """
 
 import contextlib
@@ -25,7 +26,10 @@ from stochsim.settings import StochsimError
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-_GONE = "its worker ended without a word (killed, or out of memory?); what is stored stays, the same command goes on from there"
+_GONE = (
+    "its worker ended without a word (killed, or out of memory?); what is stored stays, the "
+    "same command goes on from there"
+)
 
 
 class WorkerCrash(Exception):
@@ -34,7 +38,8 @@ class WorkerCrash(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker says: kind "progress" (done, total), "result" (result, artifact, seconds) or "error"/"crash" (text).
+    """What a worker says: kind "progress" (done, total), "result" (result, artifact, seconds) or
+    "error"/"crash" (text).
 
     Of a worker that has gone the pool says "error" in its place.
     """
@@ -67,7 +72,9 @@ def _serve(connection: Connection, folder: str) -> None:
 
 def _run_job(connection: Connection, folder: Path, job: dict[str, Any], run_task: Any) -> None:
     def say(kind: str, **content: Any) -> None:
-        connection.send_bytes(json.dumps({"kind": kind, "hash": job["hash"], "content": content}).encode())
+        connection.send_bytes(
+            json.dumps({"kind": kind, "hash": job["hash"], "content": content}).encode()
+        )
 
     last = [0.0]
 
@@ -79,7 +86,12 @@ def _run_job(connection: Connection, folder: Path, job: dict[str, Any], run_task
     started = time.perf_counter()
     try:
         result, artifact = run_task(job, folder, progress)
-        say("result", result=result, artifact=str(artifact) if artifact else None, seconds=time.perf_counter() - started)
+        say(
+            "result",
+            result=result,
+            artifact=str(artifact) if artifact else None,
+            seconds=time.perf_counter() - started,
+        )
     except StochsimError as error:
         say("error", text=str(error))
     except (OSError, SafetensorError) as error:  # a full disk shows as either
@@ -107,7 +119,9 @@ class Workers:
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, str(self._folder)), daemon=True)
+        process = self._context.Process(
+            target=_serve, args=(theirs, str(self._folder)), daemon=True
+        )
         with _main_module_hidden(), _interrupts_ignored():
             process.start()
         theirs.close()
@@ -153,8 +167,12 @@ class Workers:
 
 @contextlib.contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for the moment in which a worker starts: the worker inherits that and leaves it to the parent from the first on."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signals, and only it gets Ctrl-C
+    """Ignore Ctrl-C for the moment in which a worker starts: the worker inherits that and leaves it
+    to the parent from the first on.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread may set signals, and only it gets Ctrl-C
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -166,7 +184,9 @@ def _interrupts_ignored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _main_module_hidden() -> Iterator[None]:
-    """Keep spawn from importing the caller's script again in the worker: workers need only this package."""
+    """Keep spawn from importing the caller's script again in the worker: workers need only this
+    package.
+    """
     main = sys.modules["__main__"]
     names = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
     main.__spec__ = None

@@ -1,4 +1,6 @@
-"""Training under the price of reliability: the objective with its terms apart, the loop, checkpoints. What needs torch loads lazily."""
+"""Training under the price of reliability: the objective with its terms apart, the loop,
+checkpoints. What needs torch loads lazily.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,13 @@ if TYPE_CHECKING:
     from stochsim.training.checkpoint import load_network, save_network
     from stochsim.training.likelihood import activity_cost, reconstruction
     from stochsim.training.loop import TrainingDiverged, TrainResult, train
-    from stochsim.training.procedures import Trained, learn_bits, learn_decoder, train_float, train_quantised
+    from stochsim.training.procedures import (
+        Trained,
+        learn_bits,
+        learn_decoder,
+        train_float,
+        train_quantised,
+    )
     from stochsim.training.terms import Price, Terms, circuit_cost, objective, reliability_cost
 
 __all__ = [
@@ -40,7 +48,19 @@ __getattr__ = lazy_names(
         "stochsim.training.checkpoint": ("load_network", "save_network"),
         "stochsim.training.likelihood": ("activity_cost", "reconstruction"),
         "stochsim.training.loop": ("TrainResult", "TrainingDiverged", "train"),
-        "stochsim.training.procedures": ("Trained", "learn_bits", "learn_decoder", "train_float", "train_quantised"),
-        "stochsim.training.terms": ("Price", "Terms", "circuit_cost", "objective", "reliability_cost"),
+        "stochsim.training.procedures": (
+            "Trained",
+            "learn_bits",
+            "learn_decoder",
+            "train_float",
+            "train_quantised",
+        ),
+        "stochsim.training.terms": (
+            "Price",
+            "Terms",
+            "circuit_cost",
+            "objective",
+            "reliability_cost",
+        ),
     },
 )

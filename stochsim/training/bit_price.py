@@ -1,4 +1,6 @@
-"""The price of bits: joules per read of a network at real-valued widths, between whole ones by interpolation, with gradients."""
+"""The price of bits: joules per read of a network at real-valued widths, between whole ones by
+interpolation, with gradients.
+"""
 
 import itertools
 from typing import Any
@@ -15,32 +17,47 @@ _BITS_OF_INPUT_DITHER = 16  # as stochsim.deploy.inputs bills them
 
 
 def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int, int]) -> float:
-    """Joules of one read at these (weight, input, output) bits on a digital chip: products, conversions, codes and random bits.
+    """Joules of one read at these (weight, input, output) bits on a digital chip: products,
+    conversions, codes and random bits.
 
-    What stochsim.deploy.Chip counts, but for the price of reliability, which has its own term, for leakage, which widths do not change, and
-    for the reading of weights, which all reads of a stimulus share.
+    What stochsim.deploy.Chip counts, but for the price of reliability, which has its own term, for
+    leakage, which widths do not change, and for the reading of weights, which all reads of a
+    stimulus share.
     """
-    kind, shapes = network.settings.architecture.kind, {name: tuple(layer.weight.shape) for name, layer in network.linears().items()}
+    kind, shapes = (
+        network.settings.architecture.kind,
+        {name: tuple(layer.weight.shape) for name, layer in network.linears().items()},
+    )
     steps = network.settings.architecture.steps if kind == "recurrent" else 1
-    afresh = steps if hardware.noise.input_dither != "none" else 1  # how often a read takes in the stimulus
+    afresh = (
+        steps if hardware.noise.input_dither != "none" else 1
+    )  # how often a read takes in the stimulus
     counts = Operations()
     for name, shape in shapes.items():
         codes = (widths[1] if name == "weight" else widths[2], widths[2])
-        counts += _product(shape, hardware.with_precision(widths[0], *codes), converts=not (kind == "recurrent" and name == "weight")) * (
-            afresh if name == "weight" else steps
-        )
+        counts += _product(
+            shape,
+            hardware.with_precision(widths[0], *codes),
+            converts=not (kind == "recurrent" and name == "weight"),
+        ) * (afresh if name == "weight" else steps)
     if kind == "recurrent":  # the stimulus's part and a neuron's own are added at every step
         neurons, width = (
             shapes["lateral"][0],
-            hardware.with_precision(widths[0], widths[2], widths[2]).accumulator_width(shapes["lateral"][1]),
+            hardware.with_precision(widths[0], widths[2], widths[2]).accumulator_width(
+                shapes["lateral"][1]
+            ),
         )
         counts += Operations({Operation("add", (width,)): 2 * steps * neurons})
-    counts += _codes(kind, shapes, widths, steps, afresh) + _random(kind, shapes, hardware, steps, afresh)
+    counts += _codes(kind, shapes, widths, steps, afresh) + _random(
+        kind, shapes, hardware, steps, afresh
+    )
     return hardware.with_precision(*widths).energy(counts).total_j
 
 
 def _product(shape: tuple[int, int], chip: Hardware, converts: bool) -> Operations:
-    """One product of a layer (neuron, input), whose widths are the chip's; the sum that a circuit holds is not converted."""
+    """One product of a layer (neuron, input), whose widths are the chip's; the sum that a circuit
+    holds is not converted.
+    """
     (neurons, inputs), bits = shape, chip.precision
     counts = {
         Operation("multiply", (bits.weight_bits, bits.input_bits)): neurons * inputs,
@@ -51,11 +68,23 @@ def _product(shape: tuple[int, int], chip: Hardware, converts: bool) -> Operatio
     return Operations.of(counts)
 
 
-def _codes(kind: str, shapes: dict[str, tuple[int, int]], widths: tuple[int, int, int], steps: int, afresh: int) -> Operations:
+def _codes(
+    kind: str,
+    shapes: dict[str, tuple[int, int]],
+    widths: tuple[int, int, int],
+    steps: int,
+    afresh: int,
+) -> Operations:
     """Bits of codes through the one memory that holds the stimulus's and all layers'."""
-    stimulus, written = widths[1] * shapes["weight"][1], {name: widths[2] * neurons for name, (neurons, _) in shapes.items()}
+    stimulus, written = (
+        widths[1] * shapes["weight"][1],
+        {name: widths[2] * neurons for name, (neurons, _) in shapes.items()},
+    )
     if kind == "recurrent":  # one state, read and written at every step
-        stored, moved = stimulus + written["lateral"], afresh * stimulus + steps * 2 * written["lateral"]
+        stored, moved = (
+            stimulus + written["lateral"],
+            afresh * stimulus + steps * 2 * written["lateral"],
+        )
     else:
         read = sum(widths[2] * inputs for name, (_, inputs) in shapes.items() if name != "weight")
         stored = stimulus + sum(written.values())
@@ -63,17 +92,29 @@ def _codes(kind: str, shapes: dict[str, tuple[int, int]], widths: tuple[int, int
     return Operations({Operation("code_memory", (stored,)): moved})
 
 
-def _random(kind: str, shapes: dict[str, tuple[int, int]], hardware: Hardware, steps: int, afresh: int) -> Operations:
-    """Random bits of the neurons that are read, of all where output quantisers dither, and of inputs that are rounded stochastically."""
+def _random(
+    kind: str, shapes: dict[str, tuple[int, int]], hardware: Hardware, steps: int, afresh: int
+) -> Operations:
+    """Random bits of the neurons that are read, of all where output quantisers dither, and of
+    inputs that are rounded stochastically.
+    """
     last = {"single": "weight", "deep": "last", "recurrent": "lateral"}[kind]
     drawing = shapes if hardware.noise.dither != "none" and kind != "recurrent" else (last,)
     sources = sum(-(-shapes[name][0] // hardware.random.neurons_per_source) for name in drawing)
-    inputs = _BITS_OF_INPUT_DITHER * afresh * shapes["weight"][1] if hardware.noise.input_dither != "none" else 0
-    return Operations({Operation("random"): steps * sources * hardware.random_bits_per_code + inputs})
+    inputs = (
+        _BITS_OF_INPUT_DITHER * afresh * shapes["weight"][1]
+        if hardware.noise.input_dither != "none"
+        else 0
+    )
+    return Operations(
+        {Operation("random"): steps * sources * hardware.random_bits_per_code + inputs}
+    )
 
 
 class BitPrice:
-    """lambda times joules per read, as a term of the objective: trilinear between whole widths of weights, inputs and outputs."""
+    """lambda times joules per read, as a term of the objective: trilinear between whole widths of
+    weights, inputs and outputs.
+    """
 
     def __init__(self, hardware: Hardware, exchange: float) -> None:
         self.hardware, self.exchange = hardware, exchange
@@ -83,13 +124,21 @@ class BitPrice:
         """Nats per read at the network's present widths."""
         if self._table is None:
             widths = range(1, MOST_BITS + 1)
-            rows = [joules_per_read(network, self.hardware, each) for each in itertools.product(widths, widths, widths)]
-            self._table = torch.tensor(rows, dtype=torch.float64).reshape(MOST_BITS, MOST_BITS, MOST_BITS) * self.exchange
+            rows = [
+                joules_per_read(network, self.hardware, each)
+                for each in itertools.product(widths, widths, widths)
+            ]
+            self._table = (
+                torch.tensor(rows, dtype=torch.float64).reshape(MOST_BITS, MOST_BITS, MOST_BITS)
+                * self.exchange
+            )
         return interpolated(self._table, present_bits(network))
 
 
 def present_bits(network: Network) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Learned widths of weights (averaged over layers), inputs and outputs, with their gradients; Brevitas rounds them to whole bits."""
+    """Learned widths of weights (averaged over layers), inputs and outputs, with their gradients;
+    Brevitas rounds them to whole bits.
+    """
     weights = torch.stack([learned_width(layer) for layer in network.linears().values()]).mean()
     return weights, bits_of(network.input_quantizer), bits_of(network.output_quantizer)
 
@@ -101,7 +150,9 @@ def learned_widths(network: Network) -> tuple[int, int, int]:
 
 
 def interpolated(table: torch.Tensor, place: Any) -> torch.Tensor:
-    """Multilinear interpolation in a table (8, 8, 8) whose entry 0 stands for one bit; at whole widths the slope of the next step."""
+    """Multilinear interpolation in a table (8, 8, 8) whose entry 0 stands for one bit; at whole
+    widths the slope of the next step.
+    """
     value: Any = table
     for bits in place:
         position = (bits.double() - 1).clamp(0, len(value) - 1)

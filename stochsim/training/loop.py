@@ -20,13 +20,17 @@ from stochsim.training.terms import Price, Terms, objective_of
 _CHECK_EVERY = 50
 _FINAL_SHARE = 0.02
 _SCALE_RATE = 0.1  # of the learning rate: 2 bits end at 146 nats, at the full rate at 148
-_WIDTH_RATE = 0.02  # bits per step of Adam, at first: a few hundred steps may take eight bits to two
+_WIDTH_RATE = (
+    0.02  # bits per step of Adam, at first: a few hundred steps may take eight bits to two
+)
 Progress = Callable[[int, int], None]
 Extra = Callable[[Network], torch.Tensor]
 
 
 class TrainingDiverged(StochsimError):
-    """A term of the objective stopped being finite; `network` and `decoder` are those of the last check, at `step`."""
+    """A term of the objective stopped being finite; `network` and `decoder` are those of the last
+    check, at `step`.
+    """
 
     network: Network
     decoder: torch.Tensor
@@ -35,9 +39,11 @@ class TrainingDiverged(StochsimError):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training run leaves beside the network: the last terms (nats per stimulus), sigma at bounds, seconds, and its price.
+    """What a training run leaves beside the network: the last terms (nats per stimulus), sigma at
+    bounds, seconds, and its price.
 
-    c (nats) and s: of the price of reliability; exchange: lambda [nat/J], None where c was given itself.
+    c (nats) and s: of the price of reliability; exchange: lambda [nat/J], None where c was given
+    itself.
     """
 
     terms: dict[str, float]
@@ -61,13 +67,17 @@ def checked_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingError(f"'device' = '{name}': not to be had here ({str(error).splitlines()[0]}); valid: 'cpu'") from None
+        raise SettingError(
+            f"'device' = '{name}': not to be had here ({str(error).splitlines()[0]}); valid: 'cpu'"
+        ) from None
     return device
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Networks of this size train fastest on one thread, and the result must not depend on the number (Numba changes torch's)."""
+    """Networks of this size train fastest on one thread, and the result must not depend on the
+    number (Numba changes torch's).
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -89,10 +99,16 @@ class _LastGood:
         self.keep(0)
 
     def keep(self, step: int) -> None:
-        self.step, self.state, self.kept_decoder = step, copy.deepcopy(self.network.state_dict()), self.decoder.detach().clone()
+        self.step, self.state, self.kept_decoder = (
+            step,
+            copy.deepcopy(self.network.state_dict()),
+            self.decoder.detach().clone(),
+        )
 
     def check(self, terms: Terms, step: int) -> None:
-        """Keep this state; or put the last good one back and raise TrainingDiverged that names the step and the term."""
+        """Keep this state; or put the last good one back and raise TrainingDiverged that names the
+        step and the term.
+        """
         for name, value in terms.values().items():
             if not math.isfinite(value):
                 self.give_up(step, f"'{name}' = {value}")
@@ -101,7 +117,9 @@ class _LastGood:
 
     @contextlib.contextmanager
     def watch(self, step: int) -> Iterator[None]:
-        """Covariances that are no covariances any more have no factors, and say so before any term does."""
+        """Covariances that are no covariances any more have no factors, and say so before any term
+        does.
+        """
         try:
             yield
         except torch.linalg.LinAlgError as error:
@@ -115,7 +133,11 @@ class _LastGood:
         self.restore()
         place = f"training diverged at step {step}: {found}; the network is as at step {self.step}"
         error = TrainingDiverged(f"{place}; try a smaller learning_rate")
-        error.network, error.decoder, error.step = self.network.cpu().eval(), self.decoder.cpu(), self.step
+        error.network, error.decoder, error.step = (
+            self.network.cpu().eval(),
+            self.decoder.cpu(),
+            self.step,
+        )
         raise error
 
     def restore(self) -> None:
@@ -124,9 +146,14 @@ class _LastGood:
             self.decoder.copy_(self.kept_decoder)
 
 
-def _optimizer(network: Network, decoder: list[torch.Tensor], learning_rate: float) -> torch.optim.Adam:
+def _optimizer(
+    network: Network, decoder: list[torch.Tensor], learning_rate: float
+) -> torch.optim.Adam:
     rest, scales, widths = network.parameter_groups()
-    groups: list[dict[str, Any]] = [{"params": [*rest, *decoder]}, {"params": scales, "lr": learning_rate * _SCALE_RATE}]
+    groups: list[dict[str, Any]] = [
+        {"params": [*rest, *decoder]},
+        {"params": scales, "lr": learning_rate * _SCALE_RATE},
+    ]
     groups += [{"params": widths, "lr": _WIDTH_RATE}] if widths else []
     return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
@@ -145,10 +172,12 @@ def train(
     noise: HardwareNoise | None = None,
     extra: Extra | None = None,
 ) -> TrainResult:
-    """Train `network` in place on stimuli (stimulus, input); the decoder (input, neuron) too where `learn_decoder`.
+    """Train `network` in place on stimuli (stimulus, input); the decoder (input, neuron) too where
+    `learn_decoder`.
 
-    noise: of the chip that the network is trained for; extra: a further term of the objective, of the network alone. Same key, same result
-    (on one machine and the same versions; devices agree to rounding). Raises TrainingDiverged where a term stops being finite.
+    noise: of the chip that the network is trained for; extra: a further term of the objective, of
+    the network alone. Same key, same result (on one machine and the same versions; devices agree to
+    rounding). Raises TrainingDiverged where a term stops being finite.
     """
     device = checked_device(settings.device)
     network.to(device).train()
@@ -158,7 +187,9 @@ def train(
     steps, rate = max(1, round(settings.steps * steps_share)), settings.learning_rate * rate_share
     batch = max(1, round(settings.batch * network.batch_share))
     optimizer = _optimizer(network, [learned] * learn_decoder, rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate_share(step / steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _learning_rate_share(step / steps)
+    )
     last_good = _LastGood(network, learned)
     started = time.perf_counter()
     for step in range(steps):
@@ -181,4 +212,13 @@ def train(
     with torch.no_grad():
         decoder.requires_grad_(False).copy_(learned.detach().cpu())
     seconds = time.perf_counter() - started
-    return TrainResult(terms.values(), network.saturated_share(), seconds, price.c, price.s, settings.exchange, "trained", steps)
+    return TrainResult(
+        terms.values(),
+        network.saturated_share(),
+        seconds,
+        price.c,
+        price.s,
+        settings.exchange,
+        "trained",
+        steps,
+    )

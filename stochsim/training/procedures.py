@@ -1,4 +1,6 @@
-"""The trainings of a study, NumPy in and a checkpoint's content out: decoder, float network, quantised network, learned widths."""
+"""The trainings of a study, NumPy in and a checkpoint's content out: decoder, float network,
+quantised network, learned widths.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -35,7 +37,9 @@ _METHODS = ("post-training", "quantisation-aware", "noise-aware")
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, the decoder (input, neuron) it was trained with, rho, and what its training left."""
+    """A network, the decoder (input, neuron) it was trained with, rho, and what its training
+    left.
+    """
 
     network: Any
     decoder: torch.Tensor
@@ -60,15 +64,29 @@ class _Task:
     progress: Progress | None = None
     noise: HardwareNoise | None = None
 
-    def nothing(self, terms: dict[str, float] | None = None, saturated_share: float = 0.0) -> TrainResult:
+    def nothing(
+        self, terms: dict[str, float] | None = None, saturated_share: float = 0.0
+    ) -> TrainResult:
         """What is left where nothing was trained, or not to the end."""
-        return TrainResult(terms or {}, saturated_share, 0.0, self.price.c, self.price.s, self.settings.exchange)
+        return TrainResult(
+            terms or {}, saturated_share, 0.0, self.price.c, self.price.s, self.settings.exchange
+        )
 
     def run(self, network: Network, decoder: torch.Tensor, own: bool, extra: Any = None) -> Trained:
         decoder = decoder.clone()
         try:
             result = train(
-                network, self.stimuli, decoder, self.model, self.settings, self.price, self.key, own, self.progress, self.noise, extra
+                network,
+                self.stimuli,
+                decoder,
+                self.model,
+                self.settings,
+                self.price,
+                self.key,
+                own,
+                self.progress,
+                self.noise,
+                extra,
             )
         except TrainingDiverged as error:
             error.trained = Trained(error.network, error.decoder, self.price.rho, self.nothing())  # type: ignore[attr-defined]
@@ -76,17 +94,27 @@ class _Task:
         return Trained(network, decoder, self.price.rho, result)
 
 
-def learn_decoder(stimuli: Floats, model: ModelSettings, settings: TrainSettings, key: int, progress: Progress | None = None) -> Trained:
-    """A float network and its decoder, learned together at rho = 0 and the settings' c and s from stimuli (stimulus, input).
+def learn_decoder(
+    stimuli: Floats,
+    model: ModelSettings,
+    settings: TrainSettings,
+    key: int,
+    progress: Progress | None = None,
+) -> Trained:
+    """A float network and its decoder, learned together at rho = 0 and the settings' c and s from
+    stimuli (stimulus, input).
 
-    With `exchange` set these are 1, so that it is learned under the ELBO itself: a chip's price belongs to the networks that face it.
+    With `exchange` set these are 1, so that it is learned under the ELBO itself: a chip's price
+    belongs to the networks that face it.
     """
     draws = torch_generator(key, "initial")
     inputs = stimuli.shape[1]
     network = FeedForward(NetworkSettings(inputs=inputs, neurons=model.neurons), draws)
     decoder = torch.randn(inputs, model.neurons, generator=draws) / np.sqrt(inputs)
     price = Price(0.0, settings.c, settings.s)
-    return _Task(_tensor(stimuli), model, settings, price, key, progress).run(network, decoder, True)
+    return _Task(_tensor(stimuli), model, settings, price, key, progress).run(
+        network, decoder, True
+    )
 
 
 def train_float(
@@ -102,9 +130,11 @@ def train_float(
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """The float network of an architecture at this rho, from the single layer `start` on; its decoder stays frozen unless `own`.
+    """The float network of an architecture at this rho, from the single layer `start` on; its
+    decoder stays frozen unless `own`.
 
-    hardware: whose price of reliability holds, where the settings have an exchange rate. Raises SettingError for a rate without it.
+    hardware: whose price of reliability holds, where the settings have an exchange rate. Raises
+    SettingError for a rate without it.
     """
     chosen = architecture or ArchitectureSettings()
     network: Any = build_network(start.network.settings.model_copy(update={"architecture": chosen}))
@@ -113,9 +143,14 @@ def train_float(
     elif isinstance(start.network, FeedForward):
         network.start_from(start.network)
     else:
-        raise StochsimError(f"a '{chosen.kind}' network starts from a single layer, not from '{start.network.settings.architecture.kind}'")
+        raise StochsimError(
+            f"a '{chosen.kind}' network starts from a single layer, not from "
+            f"'{start.network.settings.architecture.kind}'"
+        )
     price = Price(rho, *settings.price(rho, hardware))
-    return _Task(_tensor(stimuli), model, settings, price, key, progress).run(network, start.decoder, own)
+    return _Task(_tensor(stimuli), model, settings, price, key, progress).run(
+        network, start.decoder, own
+    )
 
 
 def train_quantised(
@@ -132,21 +167,28 @@ def train_quantised(
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """The network of these (weight, input, output) bits, from the float network `start` on, at its rho and of its architecture.
+    """The network of these (weight, input, output) bits, from the float network `start` on, at its
+    rho and of its architecture.
 
-    layer_bits: weight bits of these layers ("hidden", "spread", "last" of a deep network; "forward", "lateral" of a recurrent one).
-    "post-training": rounded, with fitted scales, and that is all; "quantisation-aware": trained on through its quantisers;
-    "noise-aware": with the noise of `hardware` in the forward pass too, and the price on all the noise that a neuron has before its
-    quantiser, bought or not. Raises SettingError for an unknown method, for "noise-aware" or an exchange rate without a Hardware.
+    layer_bits: weight bits of these layers ("hidden", "spread", "last" of a deep network;
+    "forward", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
+    is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
+    of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
+    its quantiser, bought or not. Raises SettingError for an unknown method, for "noise-aware" or an
+    exchange rate without a Hardware.
     """
     if method not in _METHODS:
         raise SettingError(f"'method' = '{method}': {nearest(method, _METHODS)}")
     if method == "noise-aware" and hardware is None:
-        raise SettingError("'method' = 'noise-aware': needs the Hardware whose noise it trains with")
+        raise SettingError(
+            "'method' = 'noise-aware': needs the Hardware whose noise it trains with"
+        )
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     aware = method == "noise-aware"
     draws = torch_generator(key, "fit")
-    network = quantised_from_float(start.network, fit, *widths, generator=draws, by_posterior=aware, layer_bits=layer_bits)
+    network = quantised_from_float(
+        start.network, fit, *widths, generator=draws, by_posterior=aware, layer_bits=layer_bits
+    )
     price = Price(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
     task = _Task(_tensor(stimuli), model, settings, price, key, progress, noise)
@@ -167,28 +209,52 @@ def learn_bits(
     method: Method = "quantisation-aware",
     progress: Progress | None = None,
 ) -> Trained:
-    """A network whose widths (weight, input, output) are learned under their price, exchange [nat/J] times joules per read on `hardware`.
+    """A network whose widths (weight, input, output) are learned under their price, exchange
+    [nat/J] times joules per read on `hardware`.
 
-    Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to whole bits, 2 at least; the gradient passes
-    through); then the network of these widths is trained from `start` on by `method`, as any other of fixed widths. c and s are the
-    settings' own, so that they do not move with the exchange rate. Raises SettingError without an exchange rate, and for a deep network.
+    Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to
+    whole bits, 2 at least; the gradient passes through); then the network of these widths is
+    trained from `start` on by `method`, as any other of fixed widths. c and s are the settings'
+    own, so that they do not move with the exchange rate. Raises SettingError without an exchange
+    rate, and for a deep network.
     """
     exchange = settings.exchange
     if exchange is None:
-        raise SettingError("'exchange' is missing: widths are learned under lambda [nat/J] times joules per read")
+        raise SettingError(
+            "'exchange' is missing: widths are learned under lambda [nat/J] times joules per read"
+        )
     kind = start.network.settings.architecture.kind
     if kind == "deep":
         raise SettingError(
-            "'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; hidden codes have none of their own"
+            "'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; "
+            "hidden codes have none of their own"
         )
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
-    network = quantised_from_float(start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True)
+    network = quantised_from_float(
+        start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True
+    )
     fixed = settings.model_copy(update={"exchange": None})
     shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
-    task = _Task(_tensor(stimuli), model, shorter, Price(start.rho, settings.c, settings.s), key, progress)
-    found = learned_widths(task.run(network, start.decoder, False, BitPrice(hardware, exchange)).network)
-    trained = train_quantised(start, stimuli, model, fixed, found, key, method=method, hardware=hardware, progress=progress)
-    return dataclasses.replace(trained, result=dataclasses.replace(trained.result, exchange=exchange))
+    task = _Task(
+        _tensor(stimuli), model, shorter, Price(start.rho, settings.c, settings.s), key, progress
+    )
+    found = learned_widths(
+        task.run(network, start.decoder, False, BitPrice(hardware, exchange)).network
+    )
+    trained = train_quantised(
+        start,
+        stimuli,
+        model,
+        fixed,
+        found,
+        key,
+        method=method,
+        hardware=hardware,
+        progress=progress,
+    )
+    return dataclasses.replace(
+        trained, result=dataclasses.replace(trained.result, exchange=exchange)
+    )
 
 
 def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task) -> Trained:
@@ -197,7 +263,12 @@ def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task)
     with torch.no_grad():
         response = network.response(fit[:256], draws)
         terms = objective_of(fit[:256], response, start.decoder, task.model, task.price, draws)
-    return Trained(network, start.decoder.clone(), start.rho, task.nothing(terms.values(), network.saturated_share()))
+    return Trained(
+        network,
+        start.decoder.clone(),
+        start.rho,
+        task.nothing(terms.values(), network.saturated_share()),
+    )
 
 
 def _with_method(trained: Trained, method: str) -> Trained:

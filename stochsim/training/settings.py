@@ -12,10 +12,12 @@ Method = Literal["post-training", "quantisation-aware", "noise-aware"]
 
 
 class TrainSettings(Settings):
-    """Steps of Adam; c and s belong to the price of reliability; the learning rate falls to 2 % of its start on a cosine.
+    """Steps of Adam; c and s belong to the price of reliability; the learning rate falls to 2 % of
+    its start on a cosine.
 
-    `exchange` is the rate lambda [nat/J] between joules and nats: with it c and s are those of the Hardware that the network is trained for
-    (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0), and widths may be learned under their price in joules.
+    `exchange` is the rate lambda [nat/J] between joules and nats: with it c and s are those of the
+    Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
+    and widths may be learned under their price in joules.
     """
 
     steps: int = pydantic.Field(default=1500, ge=1)
@@ -30,15 +32,23 @@ class TrainSettings(Settings):
     def _one_price(self) -> Self:
         for name in ("c", "s"):
             if self.exchange is not None and getattr(self, name) != 1.0:
-                raise ValueError(f"'{name}' = {getattr(self, name)} beside 'exchange' = {self.exchange}: the Hardware's price sets it")
+                raise ValueError(
+                    f"'{name}' = {getattr(self, name)} beside 'exchange' = {self.exchange}: the "
+                    f"Hardware's price sets it"
+                )
         return self
 
     def price(self, rho: float, hardware: Hardware | None) -> tuple[float, float]:
-        """(c, s) of this rho; raises SettingError for an exchange rate without a Hardware, or a rho without a price on it."""
+        """(c, s) of this rho; raises SettingError for an exchange rate without a Hardware, or a rho
+        without a price on it.
+        """
         if self.exchange is None:
             return self.c, self.s
         if hardware is None:
             raise SettingError(
-                f"'exchange' = {self.exchange:g} nat/J: needs a Hardware, whose joules it exchanges; valid: hardware = ..., or c and s"
+                f"'exchange' = {self.exchange:g} nat/J: needs a Hardware, whose joules it "
+                f"exchanges; valid: hardware = ..., or c and s"
             )
-        return reliability_price_to_cost(self.exchange, hardware.reliability_law(rho)), hardware.reliability.s
+        return reliability_price_to_cost(
+            self.exchange, hardware.reliability_law(rho)
+        ), hardware.reliability.s

@@ -1,10 +1,12 @@
-"""The objective: reconstruction + activity + reliability, in nats per stimulus, its terms returned apart.
+"""The objective: reconstruction + activity + reliability, in nats per stimulus, its terms returned
+apart.
 
     L = E[ |x - A r|^2 / (2 s_x^2) + sum_i phi(r_i) + sum_i C_rho(sigma_i) ]
 
-At rho = 0 and c = 1 this is minus the ELBO of the generative model, up to constants (Aitchison, Hennequin, Lengyel 2018 link the cost
-of reliability to that objective in their abstract; the identity itself is derived in ARCHITECTURE.md and tested). Where the responses are
-Gaussian with known moments, the expectations are taken in closed form.
+At rho = 0 and c = 1 this is minus the ELBO of the generative model, up to constants (Aitchison,
+Hennequin, Lengyel 2018 link the cost of reliability to that objective in their abstract; the
+identity itself is derived in ARCHITECTURE.md and tested). Where the responses are Gaussian with
+known moments, the expectations are taken in closed form.
 """
 
 import math
@@ -19,7 +21,9 @@ from stochsim.training.likelihood import activity_cost, reconstruction
 
 
 class Terms(NamedTuple):
-    """The terms of L, each a scalar tensor in nats per stimulus; energy: the price of learned widths, lambda times joules per read."""
+    """The terms of L, each a scalar tensor in nats per stimulus; energy: the price of learned
+    widths, lambda times joules per read.
+    """
 
     reconstruction: torch.Tensor
     activity: torch.Tensor
@@ -34,7 +38,11 @@ class Terms(NamedTuple):
 
     def values(self) -> dict[str, float]:
         """The terms as numbers, by name."""
-        return {name: float(value.detach()) for name, value in self._asdict().items() if value is not None}
+        return {
+            name: float(value.detach())
+            for name, value in self._asdict().items()
+            if value is not None
+        }
 
 
 class Price(NamedTuple):
@@ -49,31 +57,53 @@ def check_price(rho: float, c: float, s: float) -> None:
     """Raises SettingError unless rho >= 0, c > 0 and s > 0."""
     for name, value, valid in (("rho", rho, rho >= 0), ("c", c, c > 0), ("s", s, s > 0)):
         if not valid:
-            raise SettingError(f"'{name}' = {value!r}: should be {'at least' if name == 'rho' else 'greater than'} 0")
+            raise SettingError(
+                f"'{name}' = {value!r}: should be "
+                f"{'at least' if name == 'rho' else 'greater than'} 0"
+            )
 
 
 def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
-    """C_rho(sigma) = c ((s / sigma)^rho - 1) / rho, and its limit -c log(sigma / s) at rho = 0; elementwise, nats."""
+    """C_rho(sigma) = c ((s / sigma)^rho - 1) / rho, and its limit -c log(sigma / s) at rho = 0;
+    elementwise, nats.
+    """
     check_price(rho, c, s)
     log_ratio = torch.log(s / sigma)
     return c * log_ratio if rho == 0 else c * torch.expm1(rho * log_ratio) / rho
 
 
 def circuit_cost(covariance: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
-    """c sum_k ((s² / lambda_k)^(rho/2) - 1) / rho over the eigenvalues of a stationary covariance (..., n, n) to (...), in nats.
+    """c sum_k ((s² / lambda_k)^(rho/2) - 1) / rho over the eigenvalues of a stationary covariance
+    (..., n, n) to (...), in nats.
 
-    Its limit at rho = 0 is -c/2 log det(covariance / s²). A price, not a bound, where the stationary law is not Gaussian.
+    Its limit at rho = 0 is -c/2 log det(covariance / s²). A price, not a bound, where the
+    stationary law is not Gaussian.
     """
     check_price(rho, c, s)
     if rho == 0:
-        return -0.5 * c * (torch.linalg.slogdet(covariance)[1] - covariance.shape[-1] * 2 * math.log(s))
-    return reliability_cost(torch.linalg.eigvalsh(covariance).clamp_min(0).sqrt(), rho, c, s).sum(-1)
+        return (
+            -0.5
+            * c
+            * (torch.linalg.slogdet(covariance)[1] - covariance.shape[-1] * 2 * math.log(s))
+        )
+    return reliability_cost(torch.linalg.eigvalsh(covariance).clamp_min(0).sqrt(), rho, c, s).sum(
+        -1
+    )
 
 
 def objective(
-    x: torch.Tensor, r: torch.Tensor, sigma: torch.Tensor, decoder: torch.Tensor, model: ModelSettings, rho: float, c: float, s: float
+    x: torch.Tensor,
+    r: torch.Tensor,
+    sigma: torch.Tensor,
+    decoder: torch.Tensor,
+    model: ModelSettings,
+    rho: float,
+    c: float,
+    s: float,
 ) -> Terms:
-    """The terms of L for samples r (stimulus, neuron), averaged over the stimuli of a batch; sigma (neuron,) or (stimulus, neuron)."""
+    """The terms of L for samples r (stimulus, neuron), averaged over the stimuli of a batch; sigma
+    (neuron,) or (stimulus, neuron).
+    """
     return Terms(
         reconstruction(x, r, decoder, model).mean(),
         activity_cost(r, model).mean(),
@@ -81,13 +111,25 @@ def objective(
     )
 
 
-def objective_of(x: torch.Tensor, response: Response, decoder: torch.Tensor, model: ModelSettings, price: Price, draws: Draws) -> Terms:
-    """The terms of L of a network's response: in closed form where moments are known and the model allows it."""
+def objective_of(
+    x: torch.Tensor,
+    response: Response,
+    decoder: torch.Tensor,
+    model: ModelSettings,
+    price: Price,
+    draws: Draws,
+) -> Terms:
+    """The terms of L of a network's response: in closed form where moments are known and the model
+    allows it.
+    """
     if response.samples is not None or isinstance(model, GaussianScaleMixtureSettings):
         r = response.drawn(draws)
         fit, activity = reconstruction(x, r, decoder, model).mean(), activity_cost(r, model).mean()
     else:
-        fit, activity = _expected_reconstruction(x, response, decoder, model).mean(), _expected_activity(response, model).mean()
+        fit, activity = (
+            _expected_reconstruction(x, response, decoder, model).mean(),
+            _expected_activity(response, model).mean(),
+        )
     if response.spread is not None:
         cost = reliability_cost(response.spread, *price).sum(-1)
     else:
@@ -96,7 +138,9 @@ def objective_of(x: torch.Tensor, response: Response, decoder: torch.Tensor, mod
     return Terms(fit, activity, cost.mean())
 
 
-def _expected_reconstruction(x: torch.Tensor, response: Response, decoder: torch.Tensor, model: ModelSettings) -> torch.Tensor:
+def _expected_reconstruction(
+    x: torch.Tensor, response: Response, decoder: torch.Tensor, model: ModelSettings
+) -> torch.Tensor:
     """(|x - A m|² + tr A S Aᵀ) / (2 s_x²), (stimulus,)."""
     assert response.mean is not None
     if response.covariance is not None:
@@ -107,10 +151,14 @@ def _expected_reconstruction(x: torch.Tensor, response: Response, decoder: torch
 
 
 def _expected_activity(response: Response, model: ModelSettings) -> torch.Tensor:
-    """E sum_i phi(r_i) of Gaussian r, (stimulus,): E |r| = sd sqrt(2/pi) exp(-m²/2v) + m erf(m / sqrt 2v) for the Laplace prior."""
+    """E sum_i phi(r_i) of Gaussian r, (stimulus,): E |r| = sd sqrt(2/pi) exp(-m²/2v) + m erf(m /
+    sqrt 2v) for the Laplace prior.
+    """
     mean, variance = response.mean, response.variances
     assert mean is not None
     if not isinstance(model, SparseCodingSettings):
         return 0.5 * (mean.square() + variance).sum(-1)
-    size = (2 * variance / math.pi).sqrt() * torch.exp(-mean.square() / (2 * variance)) + mean * torch.erf(mean / (2 * variance).sqrt())
+    size = (2 * variance / math.pi).sqrt() * torch.exp(
+        -mean.square() / (2 * variance)
+    ) + mean * torch.erf(mean / (2 * variance).sqrt())
     return size.sum(-1) / model.laplace_scale

@@ -1,8 +1,11 @@
-"""Networks that trained ones are held against: a plain variational autoencoder's encoder, in float32, and a network before any training.
+"""Networks that trained ones are held against: a plain variational autoencoder's encoder, in
+float32, and a network before any training.
 
-The encoder is a multi-layer perceptron with two heads, mean and log sd of a factorised Gaussian (Kingma, Welling 2014), trained on the ELBO
-with the same frozen decoder: what factorised, amortised inference can reach where neither depth nor precision is scarce. It starts from the
-trained single layer as the other architectures do: r = relu(r) - relu(-r), so two units per neuron carry that layer's answer unchanged.
+The encoder is a multi-layer perceptron with two heads, mean and log sd of a factorised Gaussian
+(Kingma, Welling 2014), trained on the ELBO with the same frozen decoder: what factorised, amortised
+inference can reach where neither depth nor precision is scarce. It starts from the trained single
+layer as the other architectures do: r = relu(r) - relu(-r), so two units per neuron carry that
+layer's answer unchanged.
 """
 
 import math
@@ -11,7 +14,15 @@ from typing import Any
 import torch
 
 from stochsim.models import ModelSettings
-from stochsim.networks import Draws, FeedForward, HardwareNoise, Network, NetworkSettings, Response, build_network
+from stochsim.networks import (
+    Draws,
+    FeedForward,
+    HardwareNoise,
+    Network,
+    NetworkSettings,
+    Response,
+    build_network,
+)
 from stochsim.training.loop import Progress, TrainResult, torch_generator, train
 from stochsim.training.procedures import Floats, Trained
 from stochsim.training.settings import TrainSettings
@@ -28,11 +39,16 @@ class Encoder(Network):
     rate_share = 0.6
 
     def build(self, generator: torch.Generator | None) -> None:
-        """Weights N(0, 2/inputs), which keep the size of rectified units from layer to layer; those of the heads 0."""
+        """Weights N(0, 2/inputs), which keep the size of rectified units from layer to layer; those
+        of the heads 0.
+        """
         s = self.settings
         units = max(HIDDEN, 3 * s.neurons)
         self.first, self.second = torch.nn.Linear(s.inputs, units), torch.nn.Linear(units, units)
-        self.mean, self.log_sigma = torch.nn.Linear(units, s.neurons), torch.nn.Linear(units, s.neurons)
+        self.mean, self.log_sigma = (
+            torch.nn.Linear(units, s.neurons),
+            torch.nn.Linear(units, s.neurons),
+        )
         with torch.no_grad():
             for layer in (self.first, self.second, self.mean, self.log_sigma):
                 layer.weight.zero_()
@@ -61,35 +77,55 @@ class Encoder(Network):
         x = torch.relu(self.second(torch.relu(self.first(x))))
         return self.mean(x), self.log_sigma(x).exp()
 
-    def response(self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None) -> Response:
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
         """Moments under each stimulus."""
         mean, sigma = self.moments(x)
         return Response(mean=mean, variance=sigma.square(), spread=sigma)
 
 
 def train_encoder(
-    start: Trained, stimuli: Floats, model: ModelSettings, settings: TrainSettings, key: int, progress: Progress | None = None
+    start: Trained,
+    stimuli: Floats,
+    model: ModelSettings,
+    settings: TrainSettings,
+    key: int,
+    progress: Progress | None = None,
 ) -> Trained:
-    """An encoder for a trained float single layer's frozen decoder, on stimuli (stimulus, input); rho = 0, c = s = 1: minus the ELBO.
+    """An encoder for a trained float single layer's frozen decoder, on stimuli (stimulus, input);
+    rho = 0, c = s = 1: minus the ELBO.
 
-    Twice the steps of the settings and a share of their learning rate, whatever price they name. Raises TrainingDiverged.
+    Twice the steps of the settings and a share of their learning rate, whatever price they name.
+    Raises TrainingDiverged.
     """
     inputs, neurons = start.decoder.shape
-    network = Encoder(NetworkSettings(inputs=inputs, neurons=neurons), torch_generator(key, "initial"))
+    network = Encoder(
+        NetworkSettings(inputs=inputs, neurons=neurons), torch_generator(key, "initial")
+    )
     network.start_from(start.network)
     decoder, data = start.decoder.clone(), torch.tensor(stimuli, dtype=torch.float32)
-    return Trained(network, decoder, 0.0, train(network, data, decoder, model, settings, Price(0.0), key, progress=progress))
+    return Trained(
+        network,
+        decoder,
+        0.0,
+        train(network, data, decoder, model, settings, Price(0.0), key, progress=progress),
+    )
 
 
 def encoder_moments(trained: Trained, x: Floats) -> tuple[Floats, Floats]:
-    """Mean and sd, (stimulus, neuron) float64 each, of an encoder's answers to stimuli x (stimulus, input)."""
+    """Mean and sd, (stimulus, neuron) float64 each, of an encoder's answers to stimuli x (stimulus,
+    input).
+    """
     with torch.no_grad():
         mean, sigma = trained.network.moments(torch.tensor(x, dtype=torch.float32))
     return mean.double().numpy(), sigma.double().numpy()
 
 
 def untrained(like: Trained, key: int) -> Trained:
-    """The float network of the same architecture before any training: as it starts from a single layer whose weights are just drawn."""
+    """The float network of the same architecture before any training: as it starts from a single
+    layer whose weights are just drawn.
+    """
     settings = like.network.settings
     single = settings.model_copy(update={"architecture": type(settings.architecture)()})
     drawn = FeedForward(single, torch_generator(key, "untrained"))

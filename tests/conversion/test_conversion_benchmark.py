@@ -1,4 +1,6 @@
-"""The benchmark runs: all its conversions and bills on a small part of the digits, after an epoch or two."""
+"""The benchmark runs: all its conversions and bills on a small part of the digits, after an epoch
+or two.
+"""
 
 import pytest
 
@@ -6,16 +8,28 @@ import pytest
 @pytest.mark.slow
 def test_every_conversion_and_bill_gives_a_figure(load, monkeypatch, tmp_path):
     conversion, bench = load("conversion"), load("_bench")
-    for name, value in {"HELD_OUT": 40, "QUICK_EPOCHS": (6, 1), "QUICK_KEYS": 1, "READS": 2}.items():
+    for name, value in {
+        "HELD_OUT": 40,
+        "QUICK_EPOCHS": (6, 1),
+        "QUICK_KEYS": 1,
+        "READS": 2,
+    }.items():
         monkeypatch.setattr(conversion, name, value)
     monkeypatch.setattr(conversion, "NETWORKS", {"linear": conversion.linear})
-    figures = {figure.name: figure for figure in conversion.measure(bench.Options(True, None, None))}
+    figures = {
+        figure.name: figure for figure in conversion.measure(bench.Options(True, None, None))
+    }
     assert figures["linear, float: accuracy"].value > 70
     assert figures["linear, 8 bits, no noise: accuracy lost"].value < 5
-    lost = [figures[f"linear, {bits} bits, noisy chip, as it is: accuracy lost"].value for bits in (4, 2)]
+    lost = [
+        figures[f"linear, {bits} bits, noisy chip, as it is: accuracy lost"].value
+        for bits in (4, 2)
+    ]
     assert lost[0] < lost[1]
     joules = {
-        name.removeprefix("linear, 4 bits, rram-array: "): one.value for name, one in figures.items() if "4 bits, rram-array: " in name
+        name.removeprefix("linear, 4 bits, rram-array: "): one.value
+        for name, one in figures.items()
+        if "4 bits, rram-array: " in name
     }
     assert joules["all layers"] == pytest.approx(joules["hidden"] + joules["last"], rel=1e-12)
     assert [one.bar for one in figures.values() if one.bar is not None] == [0.5, 2.0]

@@ -1,4 +1,6 @@
-"""The chip of a converted network: splits and threads, its random numbers, and every knob of a Hardware that moves the values."""
+"""The chip of a converted network: splits and threads, its random numbers, and every knob of a
+Hardware that moves the values.
+"""
 
 import numba
 import numpy as np
@@ -14,19 +16,28 @@ from stochsim.deploy import Chip
 from stochsim.hardware import Array, Cells, Converter, Memory, Noise, RandomSource, preset
 from stochsim.settings import SettingError
 
-ARRAY = Array(rows=16, columns=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6, sigma_lsb=0.4))
+ARRAY = Array(
+    rows=16, columns=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6, sigma_lsb=0.4)
+)
 NOISY = {
     "read noise": {"noise": Noise(read_sigma_lsb=0.4)},
     "dithered inputs": {"noise": Noise(input_dither="stochastic")},
     "weight noise": {"noise": Noise(weight_sigma_lsb=0.4)},
     "explicit weight noise": {"noise": Noise(weight_sigma_lsb=0.4, weight_noise="explicit")},
-    "all noises": {"noise": Noise(read_sigma=0.1, weight_sigma_lsb=0.2, input_dither="stochastic", dither="stochastic")},
+    "all noises": {
+        "noise": Noise(
+            read_sigma=0.1, weight_sigma_lsb=0.2, input_dither="stochastic", dither="stochastic"
+        )
+    },
     "logistic": {"noise": Noise(family="logistic", read_sigma_lsb=0.4)},
     "array": {"array": ARRAY},
     "array, weight noise": {"array": ARRAY, "noise": Noise(weight_sigma_lsb=0.3)},
     "code errors": {"memory": Memory(code_errors=0.02)},
     "transient weight errors": {"memory": Memory(weight_read_errors=0.05)},
-    "shift registers": {"noise": Noise(read_sigma_lsb=0.4), "random": RandomSource(threshold_bits=8, lfsr_bits=12, neurons_per_source=2)},
+    "shift registers": {
+        "noise": Noise(read_sigma_lsb=0.4),
+        "random": RandomSource(threshold_bits=8, lfsr_bits=12, neurons_per_source=2),
+    },
 }
 
 
@@ -35,7 +46,9 @@ def test_splits_and_threads_change_nothing(parts):
     converted, x = converted_small(chip_of(**parts))
     whole = converted.sample(x, 6, 3, first_stimulus=7, first_read=4)
     parts = [
-        np.concatenate([converted.sample(x[a:b], d - c, 3, 7 + a, 4 + c) for c, d in ((0, 1), (1, 6))], axis=1)
+        np.concatenate(
+            [converted.sample(x[a:b], d - c, 3, 7 + a, 4 + c) for c, d in ((0, 1), (1, 6))], axis=1
+        )
         for a, b in ((0, 3), (3, 10))
     ]
     assert np.array_equal(whole, np.concatenate(parts))
@@ -92,12 +105,17 @@ def test_persistent_errors_belong_to_the_chip_key():
 
 @pytest.mark.parametrize("name", [name for name in NOISY if name != "all noises"])
 def test_a_single_linear_layer_is_the_chip_of_its_program(name):
-    """But where both inputs and sigmas differ from read to read: a chip numbers those rows in another way."""
+    """But where both inputs and sigmas differ from read to read: a chip numbers those rows in
+    another way.
+    """
     x = stimuli(8, 6)
     hardware = chip_of(**NOISY[name])
     converted = convert(seeded(lambda: nn.Linear(6, 4)), hardware, x)
     (program,) = next(iter(converted.layers.values())).programs()
-    assert np.array_equal(converted.sample(x, 5, 3, 2, 1), Chip(program, hardware).sample(x.double().numpy(), 5, 3, 2, 1).values)
+    assert np.array_equal(
+        converted.sample(x, 5, 3, 2, 1),
+        Chip(program, hardware).sample(x.double().numpy(), 5, 3, 2, 1).values,
+    )
 
 
 @pytest.mark.parametrize("low", [-1.0, 0.0])
@@ -106,34 +124,61 @@ def test_an_array_without_noise_gives_the_digital_values(low):
     array = Array(rows=32, columns=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6))
     x = stimuli(9, 20, low=low)
     float_network = seeded(lambda: nn.Sequential(nn.Linear(20, 6), nn.ReLU(), nn.Linear(6, 3)))
-    digital, analog = (convert(float_network, chip_of(**parts), x) for parts in ({}, {"array": array}))
+    digital, analog = (
+        convert(float_network, chip_of(**parts), x) for parts in ({}, {"array": array})
+    )
     assert torch.equal(digital(x), analog(x))
 
 
 def test_positions_draw_numbers_of_their_own_as_further_reads():
-    """Codes by a plain count: u of (stimulus, read × positions + position, neuron), thresholds of the unfolded drive."""
+    """Codes by a plain count: u of (stimulus, read × positions + position, neuron), thresholds of
+    the unfolded drive.
+    """
     x, reads = stimuli(3, 1, 4, 4).double(), 4
-    converted = convert(seeded(lambda: nn.Conv2d(1, 2, 3)).double(), chip_of(noise=Noise(read_sigma_lsb=0.5)), x)
+    converted = convert(
+        seeded(lambda: nn.Conv2d(1, 2, 3)).double(), chip_of(noise=Noise(read_sigma_lsb=0.5)), x
+    )
     (layer,) = converted.layers.values()
     (program,) = layer.programs()
     windows = functional.unfold(layer.input_grid(x), 3).transpose(1, 2).detach().numpy()
     drive = windows @ (program.weight_scale * program.weight_codes.T) + program.bias
-    edges = channel.inverse_edges(channel.IDENTITY, program.output.z, program.output.step, program.output.c_min, program.output.levels)
+    edges = channel.inverse_edges(
+        channel.IDENTITY,
+        program.output.z,
+        program.output.step,
+        program.output.c_min,
+        program.output.levels,
+    )
     table = np.empty((12, edges.size, 2), np.uint32)
     sigma = np.full((12, 2), 0.5 * program.output.step)
-    where = (channel.GAUSSIAN, channel.IDENTITY, edges, program.output.z, program.output.step, program.output.c_min)
+    where = (
+        channel.GAUSSIAN,
+        channel.IDENTITY,
+        edges,
+        program.output.z,
+        program.output.step,
+        program.output.c_min,
+    )
     channel.fill_thresholds(drive.reshape(12, 2), sigma, 0 * sigma, *where, table)
     u = np.empty((3, reads * 4, 2), np.uint32)
     neuron.draw_integers(np.uint64(9), 0, 0, 5, 4 * 2, u)
-    codes = reference.count_codes(u.reshape(3, reads, 4, 2), table.reshape(3, 1, 4, edges.size, 2), program.output.c_min)
+    codes = reference.count_codes(
+        u.reshape(3, reads, 4, 2), table.reshape(3, 1, 4, edges.size, 2), program.output.c_min
+    )
     expected = program.output.values(codes).swapaxes(2, 3).reshape(3, reads, 2, 2, 2)
     assert np.array_equal(converted.sample(x, reads, 9, first_stimulus=5, first_read=2), expected)
 
 
 def test_positions_share_the_weight_errors_of_a_stimulus():
-    """One picture of equal values: every position reads the same weights, so it gives the same value, and stimuli differ."""
+    """One picture of equal values: every position reads the same weights, so it gives the same
+    value, and stimuli differ.
+    """
     x = torch.full((6, 1, 5, 5), 0.5)
-    converted = convert(seeded(lambda: nn.Conv2d(1, 2, 2)), chip_of(memory=Memory(weight_read_errors=0.2)), stimuli(9, 1, 5, 5))
+    converted = convert(
+        seeded(lambda: nn.Conv2d(1, 2, 2)),
+        chip_of(memory=Memory(weight_read_errors=0.2)),
+        stimuli(9, 1, 5, 5),
+    )
     values = converted.sample(x, 2, 1).reshape(6, 2, 2, 16)
     assert (np.ptp(values, axis=3) == 0).all()
     assert (np.ptp(values, axis=1) == 0).all()
@@ -141,9 +186,15 @@ def test_positions_share_the_weight_errors_of_a_stimulus():
 
 
 def test_weight_noise_is_that_of_the_inputs_size():
-    """An input of 0 stays quiet on an unsigned grid, and sigma grows with it: the chip's law, by its own samples."""
+    """An input of 0 stays quiet on an unsigned grid, and sigma grows with it: the chip's law, by
+    its own samples.
+    """
     x = torch.cat([torch.zeros(1, 8), torch.full((1, 8), 0.5), torch.ones(1, 8)])
-    converted = convert(seeded(lambda: nn.Linear(8, 1)), chip_of(4, 8, 8, noise=Noise(weight_sigma=0.02)), stimuli(50, 8, low=0))
+    converted = convert(
+        seeded(lambda: nn.Linear(8, 1)),
+        chip_of(4, 8, 8, noise=Noise(weight_sigma=0.02)),
+        stimuli(50, 8, low=0),
+    )
     spread = converted.sample(x, 4000, 1).std(1)[:, 0]
     step = float(next(iter(converted.layers.values())).output_grid.step().detach())
     expected = 0.02 * np.sqrt(8) * np.array([0, 0.5, 1])
@@ -154,7 +205,9 @@ def test_weight_noise_is_that_of_the_inputs_size():
 def test_shared_reads_of_a_steady_chip_are_computed_once(monkeypatch):
     calls = []
     draw = neuron.draw
-    monkeypatch.setattr(neuron, "draw", lambda *given: calls.append(given[-1].shape) or draw(*given))
+    monkeypatch.setattr(
+        neuron, "draw", lambda *given: calls.append(given[-1].shape) or draw(*given)
+    )
     converted, x = converted_small(chip_of())
     values = converted.sample(x, 50, 1)
     assert (np.ptp(values, axis=1) == 0).all()
@@ -190,12 +243,20 @@ def test_parts_that_share_and_parts_that_do_not_meet():
     values = converted.sample(x, 6, 1)
     layers = converted.layers
     assert layers["second"].takes_codes
-    remainder = (values - 2 * x.numpy()[:, None]) / float(layers["second"].output_grid.scale().detach())
+    remainder = (values - 2 * x.numpy()[:, None]) / float(
+        layers["second"].output_grid.scale().detach()
+    )
     np.testing.assert_allclose(remainder, np.rint(remainder), atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("reads", (0, 1)), ("key", (1, -1)), ("first_stimulus", (1, 1, -1)), ("first_read", (1, 1, 0, -1))]
+    ("name", "arguments"),
+    [
+        ("reads", (0, 1)),
+        ("key", (1, -1)),
+        ("first_stimulus", (1, 1, -1)),
+        ("first_read", (1, 1, 0, -1)),
+    ],
 )
 def test_draws_out_of_range_are_refused(name, arguments):
     converted, x = converted_small(QUIET)
@@ -204,8 +265,12 @@ def test_draws_out_of_range_are_refused(name, arguments):
 
 
 def test_rows_beyond_the_numbers_of_explicit_noise_are_refused():
-    converted, x = converted_small(chip_of(noise=Noise(weight_sigma_lsb=0.4, weight_noise="explicit")))
-    with pytest.raises(SettingError, match=r"'first_read' = 2000 .* 36 positions of layer '0' .* below 1820"):
+    converted, x = converted_small(
+        chip_of(noise=Noise(weight_sigma_lsb=0.4, weight_noise="explicit"))
+    )
+    with pytest.raises(
+        SettingError, match=r"'first_read' = 2000 .* 36 positions of layer '0' .* below 1820"
+    ):
         converted.sample(x, 1, 1, first_read=2000)
 
 
@@ -229,5 +294,7 @@ def test_calibrated_converters_are_set_on_the_calibration():
     x = stimuli(40, 1, 6, 6)
     wide, narrow = (converted_small(chip_of(array=array))[0] for _ in range(2))
     assert torch.equal(wide(x), narrow(x))
-    full = converted_small(chip_of(array=Array(rows=16, columns=16, converter=Converter(bits=5))))[0]
+    full = converted_small(chip_of(array=Array(rows=16, columns=16, converter=Converter(bits=5))))[
+        0
+    ]
     assert not torch.equal(wide(x), full(x))

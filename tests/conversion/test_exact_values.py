@@ -5,7 +5,15 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conversiontest import QUIET, chip_of, converted_small, on_powers_of_two, seeded, small_net, stimuli
+from conversiontest import (
+    QUIET,
+    chip_of,
+    converted_small,
+    on_powers_of_two,
+    seeded,
+    small_net,
+    stimuli,
+)
 from torch import nn
 from torch.nn import functional
 
@@ -14,7 +22,12 @@ from stochsim.conversion.geometry import Geometry
 from stochsim.hardware import Noise
 
 WIDTHS = [(1, 1, 1), (1, 4, 2), (2, 1, 3), (2, 2, 2), (3, 8, 1), (4, 4, 4), (8, 8, 8), (5, 6, 7)]
-ACTIVATIONS = {"identity": lambda a: a, "relu": lambda a: np.maximum(a, 0), "tanh": np.tanh, "sigmoid": lambda a: 1 / (1 + np.exp(-a))}
+ACTIVATIONS = {
+    "identity": lambda a: a,
+    "relu": lambda a: np.maximum(a, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+}
 
 
 def twin_codes(values, grid):
@@ -23,17 +36,25 @@ def twin_codes(values, grid):
     place = np.asarray(values, np.float64) / scale
     if grid.bits == 1:
         return (place >= 0.5).astype(int) if grid.unsigned else np.where(place >= 0, 1, -1)
-    low, high = (0, 2**grid.bits - 1) if grid.unsigned else (-(2 ** (grid.bits - 1)), 2 ** (grid.bits - 1) - 1)
+    low, high = (
+        (0, 2**grid.bits - 1)
+        if grid.unsigned
+        else (-(2 ** (grid.bits - 1)), 2 ** (grid.bits - 1) - 1)
+    )
     return np.clip(np.rint(place), low + grid.narrow, high).astype(int)
 
 
 def twin(layer, x, windows):
-    """A layer's values by one product of integers, (stimulus, position, neuron), of windows (stimulus, position, input) of x."""
+    """A layer's values by one product of integers, (stimulus, position, neuron), of windows
+    (stimulus, position, input) of x.
+    """
     w = twin_codes(layer.weight.detach().reshape(len(layer.weight), -1), layer.weight_grid)
     scale = float((layer.weight_grid.scale() * layer.input_grid.scale()).detach())
     bias = 0 if layer.bias is None else layer.bias.detach().double().numpy()
     drive = scale * (twin_codes(windows, layer.input_grid) @ w.T) + bias
-    return float(layer.output_grid.scale().detach()) * twin_codes(ACTIVATIONS[layer.activation](drive), layer.output_grid)
+    return float(layer.output_grid.scale().detach()) * twin_codes(
+        ACTIVATIONS[layer.activation](drive), layer.output_grid
+    )
 
 
 @pytest.mark.parametrize("widths", WIDTHS)
@@ -54,9 +75,13 @@ def test_chip_equals_emulation_in_float64(widths):
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 def test_a_linear_layer_equals_the_plain_twin(widths, activation, low):
-    made = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}[activation]
+    made = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}[
+        activation
+    ]
     x = stimuli(20, 6, low=low).double()
-    converted = convert(seeded(lambda: nn.Sequential(nn.Linear(6, 4), made())).double(), chip_of(*widths), x)
+    converted = convert(
+        seeded(lambda: nn.Sequential(nn.Linear(6, 4), made())).double(), chip_of(*widths), x
+    )
     (layer,) = converted.layers.values()
     assert layer.activation == activation
     assert layer.input_grid.unsigned == (low == 0)
@@ -67,12 +92,23 @@ def test_a_linear_layer_equals_the_plain_twin(widths, activation, low):
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 @pytest.mark.parametrize("widths", [(1, 1, 1), (4, 4, 4), (8, 3, 5)])
 @pytest.mark.parametrize(
-    "options", [{}, {"padding": 1}, {"stride": 2, "padding": 2}, {"dilation": 2}, {"stride": (1, 2), "padding": (0, 1), "dilation": (2, 1)}]
+    "options",
+    [
+        {},
+        {"padding": 1},
+        {"stride": 2, "padding": 2},
+        {"dilation": 2},
+        {"stride": (1, 2), "padding": (0, 1), "dilation": (2, 1)},
+    ],
 )
 def test_a_convolution_equals_the_unfolded_twin(options, widths, low):
-    """torch's own unfold; padding is quantised as 0 is, so before it where there are only ±scale."""
+    """torch's own unfold; padding is quantised as 0 is, so before it where there are only
+    ±scale.
+    """
     x = stimuli(5, 2, 7, 6, low=low).double()
-    converted = convert(seeded(lambda: nn.Conv2d(2, 3, (3, 2), **options)).double(), chip_of(*widths), x)
+    converted = convert(
+        seeded(lambda: nn.Conv2d(2, 3, (3, 2), **options)).double(), chip_of(*widths), x
+    )
     (layer,) = converted.layers.values()
     padding = options.get("padding", 0)
     height, width = padding if isinstance(padding, tuple) else (padding, padding)
@@ -116,7 +152,9 @@ def test_codes_pass_pooling_and_shapes_unchanged_and_are_not_rounded_again():
     converted, x = converted_small(QUIET)
     layers = list(converted.layers.values())
     assert [layer.takes_codes for layer in layers] == [False, True, True, True]
-    assert all(after.input_grid is before.output_grid for before, after in itertools.pairwise(layers))
+    assert all(
+        after.input_grid is before.output_grid for before, after in itertools.pairwise(layers)
+    )
     first = layers[0].emulate(x)
     assert torch.equal(layers[0].output_grid(first), first)
 
@@ -127,7 +165,9 @@ def test_a_layer_of_another_width_has_a_grid_of_its_own():
     assert [layer.bits for layer in layers.values()] == [(4, 4, 4), (2, 3, 5), (4, 4, 4), (4, 4, 4)]
     assert [layer.takes_codes for layer in layers.values()] == [False, False, False, True]
     programs = [layer.programs()[0] for layer in layers.values()]
-    assert [(one.weight_bits, one.input.bits, one.output.bits) for one in programs] == [layer.bits for layer in layers.values()]
+    assert [(one.weight_bits, one.input.bits, one.output.bits) for one in programs] == [
+        layer.bits for layer in layers.values()
+    ]
 
 
 def test_eight_bits_are_near_the_float_network():

@@ -1,4 +1,6 @@
-"""What is converted and what is left in float: modules, functions and methods, folded and taken along, and every refusal."""
+"""What is converted and what is left in float: modules, functions and methods, folded and taken
+along, and every refusal.
+"""
 
 import copy
 
@@ -27,7 +29,14 @@ class Functional(nn.Module):
 
 
 def as_modules(network):
-    parts = [nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 3), nn.Tanh()]
+    parts = [
+        nn.Conv2d(1, 2, 3, padding=1, bias=False),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 3),
+        nn.Tanh(),
+    ]
     parts[0].weight, parts[4].weight, parts[4].bias = network.kernel, network.weight, network.bias
     return nn.Sequential(*parts)
 
@@ -60,7 +69,10 @@ def test_functions_and_methods_are_converted_as_modules_are():
 
 
 def test_the_module_itself_is_not_changed():
-    network, x = seeded(lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))), stimuli(9, 1, 5)
+    network, x = (
+        seeded(lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))),
+        stimuli(9, 1, 5),
+    )
     network.train()
     before = copy.deepcopy(network.state_dict())
     converted = convert(network, QUIET, x)
@@ -75,7 +87,12 @@ def test_the_module_itself_is_not_changed():
     ("make", "shape"),
     [
         (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.ReLU()), (6,)),
-        (lambda: nn.Sequential(nn.Conv1d(2, 4, 2, bias=False), nn.BatchNorm1d(4, affine=False), nn.ReLU()), (2, 6)),
+        (
+            lambda: nn.Sequential(
+                nn.Conv1d(2, 4, 2, bias=False), nn.BatchNorm1d(4, affine=False), nn.ReLU()
+            ),
+            (2, 6),
+        ),
         (lambda: nn.Sequential(nn.Conv2d(1, 4, 2), nn.BatchNorm2d(4), nn.ReLU()), (1, 5, 5)),
     ],
 )
@@ -94,7 +111,10 @@ def test_batch_normalisation_is_folded(make, shape):
     ("make", "shape"),
     [
         (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(5)), (5, 6)),  # normalises positions
-        (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False)), (6,)),
+        (
+            lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False)),
+            (6,),
+        ),
         (lambda: nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.BatchNorm1d(4)), (6,)),
     ],
 )
@@ -114,7 +134,11 @@ def test_an_activation_used_elsewhere_too_is_left():
 
 
 def test_a_module_that_is_called_twice_shares_its_weights():
-    converted = convert(Calls(lambda self, x: self.layer(self.layer(x).relu()), layer=nn.Linear(4, 4)), QUIET, stimuli(9, 4))
+    converted = convert(
+        Calls(lambda self, x: self.layer(self.layer(x).relu()), layer=nn.Linear(4, 4)),
+        QUIET,
+        stimuli(9, 4),
+    )
     first, second = converted.layers.values()
     assert list(converted.layers) == ["layer", "layer_again"]
     assert first.weight is second.weight
@@ -124,20 +148,38 @@ def test_a_module_that_is_called_twice_shares_its_weights():
 
 
 LEFT = {
-    "ConvTranspose2d is none of": (lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 2), nn.Conv2d(2, 1, 2)), (1, 4, 4)),
+    "ConvTranspose2d is none of": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 2), nn.Conv2d(2, 1, 2)),
+        (1, 4, 4),
+    ),
     "product of two computed values": (
-        lambda: Calls(lambda self, x: self.a(x) @ self.b(x).transpose(1, 2), a=nn.Linear(4, 3), b=nn.Linear(4, 3)),
+        lambda: Calls(
+            lambda self, x: self.a(x) @ self.b(x).transpose(1, 2),
+            a=nn.Linear(4, 3),
+            b=nn.Linear(4, 3),
+        ),
         (5, 4),
     ),
     "first axis of its input": (
-        lambda: Calls(lambda self, x: self.b(self.a(x).transpose(0, 1)).mean(0), a=nn.Linear(4, 4), b=nn.Linear(4, 2)),
+        lambda: Calls(
+            lambda self, x: self.b(self.a(x).transpose(0, 1)).mean(0),
+            a=nn.Linear(4, 4),
+            b=nn.Linear(4, 2),
+        ),
         (5, 4),
     ),
     "is computed, no parameter": (
-        lambda: Calls(lambda self, x: functional.linear(self.a(x), 2 * self.w), a=nn.Linear(4, 4), w=nn.Parameter(torch.ones(2, 4))),
+        lambda: Calls(
+            lambda self, x: functional.linear(self.a(x), 2 * self.w),
+            a=nn.Linear(4, 4),
+            w=nn.Parameter(torch.ones(2, 4)),
+        ),
         (4,),
     ),
-    "Conv3d is none of": (lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Flatten(), nn.Linear(16, 2)), (1, 3, 3, 3)),
+    "Conv3d is none of": (
+        lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Flatten(), nn.Linear(16, 2)),
+        (1, 3, 3, 3),
+    ),
 }
 
 
@@ -148,7 +190,10 @@ def test_products_that_cannot_be_converted_are_left_with_the_reason(why, case):
     converted = convert(network, chip_of(8, 8, 8), x)
     (left,) = [one for one in converted.left_in_float if why in one.why]
     assert converted(x).shape == network(x).shape
-    with pytest.raises(StochsimError, match=f"strict: 1 of the network's products cannot be converted: '{left.name}': .*{why}"):
+    with pytest.raises(
+        StochsimError,
+        match=f"strict: 1 of the network's products cannot be converted: '{left.name}': .*{why}",
+    ):
         convert(network, QUIET, x, strict=True)
 
 
@@ -159,7 +204,9 @@ def test_layers_with_a_forward_or_hooks_of_their_own_are_left():
 
     hooked = nn.Linear(4, 4)
     hooked.register_forward_hook(lambda module, inputs, output: 2 * output)
-    converted = convert(seeded(lambda: nn.Sequential(hooked, nn.Linear(4, 4))), QUIET, stimuli(9, 4))
+    converted = convert(
+        seeded(lambda: nn.Sequential(hooked, nn.Linear(4, 4))), QUIET, stimuli(9, 4)
+    )
     assert "forward hooks" in converted.left_in_float[0].why
     own = Calls(lambda self, x: self.b(self.a(x)), a=Own(4, 4), b=nn.Linear(4, 2))
     kept = convert(own, QUIET, stimuli(9, 4), keep_float=["a"])
@@ -182,7 +229,10 @@ def branching():
 
 
 def test_what_cannot_be_traced_is_an_error_that_names_the_part():
-    with pytest.raises(StochsimError, match=r"Calls cannot be traced: its part 'inner' .*TraceError.*keep_float=\('inner',\)"):
+    with pytest.raises(
+        StochsimError,
+        match=r"Calls cannot be traced: its part 'inner' .*TraceError.*keep_float=\('inner',\)",
+    ):
         convert(branching(), QUIET, stimuli(9, 4))
     kept = convert(branching(), QUIET, stimuli(9, 4), keep_float=["inner"])
     assert list(kept.layers) == ["last"]
@@ -206,7 +256,10 @@ def test_a_module_of_two_inputs_is_refused():
         ({"calibration": torch.zeros(4)}, r"'calibration' has shape \(4,\)"),
         ({"calibration": torch.zeros(0, 6)}, "one stimulus at least"),
         ({"calibration": torch.full((3, 6), torch.nan)}, "not finite"),
-        ({"calibration": torch.zeros(3, 5)}, r"'calibration' of shape \(3, 5\) does not pass the network"),
+        (
+            {"calibration": torch.zeros(3, 5)},
+            r"'calibration' of shape \(3, 5\) does not pass the network",
+        ),
         ({"bits": {"1": (4, 4, 4)}}, "'bits' names '1'"),
         ({"bits": {"0": (4, 4)}}, "should be three widths"),
         ({"bits": {"0": (4, 9, 4)}}, "layer '0': .*input_bits"),
@@ -246,7 +299,10 @@ def test_arrays_of_numpy_calibrate_too_and_dead_layers_get_a_grid():
 
 
 def test_dropout_is_silent_on_the_chip():
-    network, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)), stimuli(9, 4)
+    network, x = (
+        nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)),
+        stimuli(9, 4),
+    )
     converted = convert(network, QUIET, x)
     assert names(converted, "nothing") == [("2", "Dropout")]
     assert torch.equal(converted(x), converted(x))

@@ -22,7 +22,9 @@ def executed(path, x):
 
         model = ModelWrapper(str(path)).transform(InferShapes())
         name, out = model.graph.input[0].name, model.graph.output[0].name
-        return np.concatenate([execute_onnx(model, {name: one[None].numpy()})[out] for one in x]), [one.op_type for one in model.graph.node]
+        return np.concatenate([execute_onnx(model, {name: one[None].numpy()})[out] for one in x]), [
+            one.op_type for one in model.graph.node
+        ]
 
 
 @pytest.mark.slow
@@ -41,7 +43,9 @@ def test_the_exported_graph_gives_the_same_integers(tmp_path, widths):
 @pytest.mark.slow
 def test_unsigned_inputs_and_groups_are_exported(tmp_path):
     x = stimuli(8, 2, 4, low=0.0)
-    converted = convert(seeded(lambda: nn.Sequential(nn.Conv1d(2, 4, 2, groups=2), nn.ReLU())), chip_of(4, 4, 2), x)
+    converted = convert(
+        seeded(lambda: nn.Sequential(nn.Conv1d(2, 4, 2, groups=2), nn.ReLU())), chip_of(4, 4, 2), x
+    )
     converted.export_qonnx(tmp_path / "net.onnx")
     assert np.allclose(executed(tmp_path / "net.onnx", x)[0], converted(x).numpy(), atol=1e-6)
 
@@ -57,7 +61,9 @@ def test_unsigned_inputs_and_groups_are_exported(tmp_path):
 )
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_what_qonnx_cannot_hold_is_an_error_that_names_the_layer(tmp_path, options, bits, what):
-    made = seeded(lambda: nn.Sequential(nn.Conv1d(1, 2, **{"kernel_size": 3, **options}), nn.ReLU()))
+    made = seeded(
+        lambda: nn.Sequential(nn.Conv1d(1, 2, **{"kernel_size": 3, **options}), nn.ReLU())
+    )
     converted = convert(made, chip_of(*bits), stimuli(8, 1, 5))
     with pytest.raises(StochsimError, match=f"layer '0' cannot be written as QONNX: .*{what}"):
         converted.export_qonnx(tmp_path / "net.onnx")
@@ -68,6 +74,13 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     import stochsim.conversion.qonnx  # noqa: F401 - Brevitas asks for packages of its own
 
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "onnxoptimizer" else found(name, *more))
-    with pytest.raises(StochsimError, match=r"needs the package (onnx and )?onnxoptimizer: install stochsim\[qonnx\]"):
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == "onnxoptimizer" else found(name, *more),
+    )
+    with pytest.raises(
+        StochsimError,
+        match=r"needs the package (onnx and )?onnxoptimizer: install stochsim\[qonnx\]",
+    ):
         converted.export_qonnx(tmp_path / "net.onnx")

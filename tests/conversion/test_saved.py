@@ -17,11 +17,16 @@ NOISE = Noise(read_sigma_lsb=0.3, input_dither="stochastic")
 
 
 class Residual(nn.Module):
-    """A sequential network is not all that can be saved: shared weights, sums, shapes, functions, float layers."""
+    """A sequential network is not all that can be saved: shared weights, sums, shapes, functions,
+    float layers.
+    """
 
     def __init__(self):
         super().__init__()
-        self.first, self.again = nn.Conv2d(2, 3, 3, padding=1, groups=1), nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        self.first, self.again = (
+            nn.Conv2d(2, 3, 3, padding=1, groups=1),
+            nn.Conv2d(3, 3, 3, padding=1, bias=False),
+        )
         self.norm, self.last = nn.BatchNorm2d(3), nn.Linear(3, 2)
         self.scale = nn.Parameter(torch.full((3, 1, 1), 0.7))
 
@@ -42,7 +47,10 @@ def test_a_sequential_network_is_the_same_again(tmp_path, widths):
     assert again.hardware == converted.hardware
     assert again.left_in_float == converted.left_in_float
     assert list(again.layers) == list(converted.layers)
-    assert all(a.takes_codes == b.takes_codes for a, b in zip(again.layers.values(), converted.layers.values(), strict=True))
+    assert all(
+        a.takes_codes == b.takes_codes
+        for a, b in zip(again.layers.values(), converted.layers.values(), strict=True)
+    )
 
 
 def test_a_second_save_writes_the_same_bytes(tmp_path):
@@ -103,7 +111,11 @@ def test_the_files_hold_integer_weights_and_say_what_they_are(tmp_path):
     layer = head["program"]["layers"][0]
     assert layer["name"] == "0"
     assert layer["geometry"]["kernel"] == [3, 3]
-    assert layer["groups"][0]["input"] == {"bits": 4, "scale": layer["groups"][0]["input"]["scale"], "unsigned": False}
+    assert layer["groups"][0]["input"] == {
+        "bits": 4,
+        "scale": layer["groups"][0]["input"]["scale"],
+        "unsigned": False,
+    }
     assert [one["name"] for one in head["program"]["left_in_float"]] == ["2", "5"]
     program = ConvertedProgram.load(tmp_path)
     (first,) = program.layers["0"]
@@ -121,9 +133,13 @@ def test_what_cannot_be_saved_is_named_and_the_layers_can_still_be_read(tmp_path
             return torch.cumsum(self.layer(x), 1)
 
     converted = convert(seeded(Odd), QUIET, stimuli(6, 4))
-    assert converted.program.not_saved == ("'cumsum' (the function cumsum is not among those that can be saved)",)
+    assert converted.program.not_saved == (
+        "'cumsum' (the function cumsum is not among those that can be saved)",
+    )
     converted.program.save(tmp_path)
-    with pytest.raises(StochsimError, match="holds the layers, but not the whole network: 'cumsum'"):
+    with pytest.raises(
+        StochsimError, match="holds the layers, but not the whole network: 'cumsum'"
+    ):
         load_converted(tmp_path)
     assert ConvertedProgram.load(tmp_path).layers["layer"][0].weight_codes.shape == (3, 4)
 
@@ -141,10 +157,22 @@ def changed(folder, change):
     [
         (lambda head: head["program"].pop("graph"), "'program.graph' is missing"),
         (lambda head: head["program"].update(more=1), r"unknown key 'program\.more'"),
-        (lambda head: head["program"]["layers"][0].pop("geometry"), r"'layer\.geometry' is missing"),
-        (lambda head: head["program"]["layers"][0]["groups"][0].update(activation="step"), "the activation 'step'"),
-        (lambda head: head["program"]["graph"][2].update(target="torch.load"), "not a converted network"),
-        (lambda head: head["program"]["modules"]["5"].update(module="Sequential"), "not among those that can be read"),
+        (
+            lambda head: head["program"]["layers"][0].pop("geometry"),
+            r"'layer\.geometry' is missing",
+        ),
+        (
+            lambda head: head["program"]["layers"][0]["groups"][0].update(activation="step"),
+            "the activation 'step'",
+        ),
+        (
+            lambda head: head["program"]["graph"][2].update(target="torch.load"),
+            "not a converted network",
+        ),
+        (
+            lambda head: head["program"]["modules"]["5"].update(module="Sequential"),
+            "not among those that can be read",
+        ),
         (lambda head: head["program"]["hardware"].update(name=""), "not a converted network"),
         (lambda head: head["program"].update(dtype="float16"), "not a converted network"),
     ],

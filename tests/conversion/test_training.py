@@ -1,4 +1,6 @@
-"""A converted network in training: gradients, noise as on the chip, and the chip itself in the loop."""
+"""A converted network in training: gradients, noise as on the chip, and the chip itself in the
+loop.
+"""
 
 import copy
 
@@ -15,7 +17,9 @@ NOISE = Noise(read_sigma_lsb=0.3, input_dither="stochastic", weight_sigma_lsb=0.
 ARRAY = Array(rows=16, columns=16, converter=Converter(bits=6, sigma_lsb=0.3))
 
 
-@pytest.mark.parametrize("parts", [{}, {"noise": NOISE}, {"array": ARRAY}, {"memory": Memory(code_errors=0.01)}])
+@pytest.mark.parametrize(
+    "parts", [{}, {"noise": NOISE}, {"array": ARRAY}, {"memory": Memory(code_errors=0.01)}]
+)
 def test_gradients_reach_every_parameter_and_the_input(parts):
     converted, x = converted_small(chip_of(**parts))
     x.requires_grad_()
@@ -26,9 +30,15 @@ def test_gradients_reach_every_parameter_and_the_input(parts):
 
 def test_every_scale_and_weight_is_a_parameter_but_scales_of_signs():
     names = [name for name, _ in converted_small(chip_of())[0].named_parameters()]
-    assert sum(name.endswith("log_scale") for name in names) == 4 + 4 + 1  # weights, outputs, and the one input that is not an output
+    assert (
+        sum(name.endswith("log_scale") for name in names) == 4 + 4 + 1
+    )  # weights, outputs, and the one input that is not an output
     assert sum(name.endswith("weight") for name in names) == 4
-    signs = [name for name, _ in converted_small(chip_of(1, 1, 1))[0].named_parameters() if name.endswith("log_scale")]
+    signs = [
+        name
+        for name, _ in converted_small(chip_of(1, 1, 1))[0].named_parameters()
+        if name.endswith("log_scale")
+    ]
     assert len(signs) == 2  # of unsigned outputs
 
 
@@ -72,25 +82,33 @@ def test_training_draws_new_noise_at_every_call_unless_given_a_key():
 )
 @pytest.mark.parametrize("kind", ["linear", "convolution"])
 def test_noise_in_training_has_the_moments_of_the_chip(noise, kind):
-    """Mean and sd over 4,000 draws within 6 standard errors (false fails below 1e-6 for 12 outputs), with half the noise as wrong twin."""
+    """Mean and sd over 4,000 draws within 6 standard errors (false fails below 1e-6 for 12
+    outputs), with half the noise as wrong twin.
+    """
     make = (lambda: nn.Linear(8, 3)) if kind == "linear" else (lambda: nn.Conv2d(2, 2, 2, groups=2))
     x = stimuli(2, 8) if kind == "linear" else stimuli(1, 2, 3, 2)
     converted = convert(seeded(make), chip_of(4, 4, 8, noise=noise), stimuli(60, *x.shape[1:]))
     chip = converted.sample(x, 4000, 1)
     with torch.no_grad():
-        emulated = converted.train()(x.repeat_interleave(4000, 0), key=2).reshape(chip.shape).numpy()
-    half = converted.eval().emulated(x.repeat_interleave(4000, 0)).detach().reshape(chip.shape).numpy()
+        emulated = (
+            converted.train()(x.repeat_interleave(4000, 0), key=2).reshape(chip.shape).numpy()
+        )
+    half = (
+        converted.eval().emulated(x.repeat_interleave(4000, 0)).detach().reshape(chip.shape).numpy()
+    )
     assert _agree(chip, emulated)
     assert not _agree(chip, half + 0.5 * (emulated - half))
 
 
 def _agree(first, second):
-    """Whether means and spreads over reads are equal within 6 standard errors, where there is a spread at all."""
+    """Whether means and spreads over reads are equal within 6 standard errors, where there is a
+    spread at all.
+    """
     spread = first.std(1)
     error = spread / np.sqrt(first.shape[1])
-    return bool((np.abs(first.mean(1) - second.mean(1)) <= 6 * np.sqrt(2) * error + 1e-6).all()) and bool(
-        (np.abs(spread - second.std(1)) <= 6 * 1.3 * error + 1e-6).all()
-    )
+    return bool(
+        (np.abs(first.mean(1) - second.mean(1)) <= 6 * np.sqrt(2) * error + 1e-6).all()
+    ) and bool((np.abs(spread - second.std(1)) <= 6 * 1.3 * error + 1e-6).all())
 
 
 def test_without_noise_training_and_chip_agree():
@@ -100,10 +118,14 @@ def test_without_noise_training_and_chip_agree():
 
 
 @pytest.mark.parametrize(
-    "parts", [{"array": ARRAY}, {"memory": Memory(weight_errors=0.02)}, {"accumulator_bits": 7}], ids=["array", "memory", "accumulators"]
+    "parts",
+    [{"array": ARRAY}, {"memory": Memory(weight_errors=0.02)}, {"accumulator_bits": 7}],
+    ids=["array", "memory", "accumulators"],
 )
 def test_the_chip_is_in_the_loop_where_noise_has_no_model(parts):
-    """Values are the chip's own; gradients are those of the noiseless emulation at the chip's values."""
+    """Values are the chip's own; gradients are those of the noiseless emulation at the chip's
+    values.
+    """
     converted, x = converted_small(chip_of(**parts))
     converted.train()
     assert converted.model_of_noise is None

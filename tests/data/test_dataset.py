@@ -39,7 +39,9 @@ def test_training_inputs_are_white_before_the_clip(name, request):
         pictures, labels = digits_source.digit_pictures()
         pixels = pictures[digits_source.split_by_label(labels, 500, 0)[0]]
     white = data.whitening.transform(pixels, clip=False).astype(float)
-    np.testing.assert_allclose(np.cov(white, rowvar=False, bias=True), np.eye(data.inputs), atol=1e-4)
+    np.testing.assert_allclose(
+        np.cov(white, rowvar=False, bias=True), np.eye(data.inputs), atol=1e-4
+    )
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-4)
     assert np.array_equal(np.clip(white, -6, 6).astype(np.float32), data.train)
 
@@ -68,7 +70,9 @@ def test_digits_are_split_within_labels(digits):
     _, labels = digits_source.digit_pictures()
     shares = np.bincount(digits.held_out_labels) / np.bincount(labels) * len(labels) / 500
     assert np.abs(shares - 1).max() < 0.02
-    assert np.array_equal(np.bincount(digits.train_labels) + np.bincount(digits.held_out_labels), np.bincount(labels))
+    assert np.array_equal(
+        np.bincount(digits.train_labels) + np.bincount(digits.held_out_labels), np.bincount(labels)
+    )
 
 
 def test_key_decides_and_nothing_else(patches):
@@ -76,7 +80,10 @@ def test_key_decides_and_nothing_else(patches):
     for name in ("patches", "digits"):
         first, second = load_dataset(name, 8, 10, 1), load_dataset(name, 8, 10, 2)
         assert not np.array_equal(first.train, second.train)
-    pixels = [patches_source.draw_patches(names, 50, 8, 5)[0] for names in (("camera",), ("brick", "camera"))]
+    pixels = [
+        patches_source.draw_patches(names, 50, 8, 5)[0]
+        for names in (("camera",), ("brick", "camera"))
+    ]
     assert np.array_equal(pixels[0], pixels[1][50:])
 
 
@@ -118,7 +125,10 @@ def test_nan_in_data_is_named():
         check_stimuli(values, 4)
 
 
-@pytest.mark.parametrize("x", [np.zeros(4), np.zeros((2, 5)), [[1.0, 2.0], [1.0]], np.zeros((2, 4), complex), [["a"] * 4]])
+@pytest.mark.parametrize(
+    "x",
+    [np.zeros(4), np.zeros((2, 5)), [[1.0, 2.0], [1.0]], np.zeros((2, 4), complex), [["a"] * 4]],
+)
 def test_stimuli_of_another_shape_or_type_are_refused(x):
     with pytest.raises(ValueError, match="stimuli"):
         check_stimuli(x, 4)

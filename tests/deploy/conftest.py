@@ -14,7 +14,11 @@ def make_program():
     def build(bits=4, sigma=0.3, inputs=12, neurons=5, bias=True, seed=0, scale=0.25):
         random = np.random.default_rng(seed)
         top = max(1, 2 ** (bits - 1) - 1)
-        codes = 2 * random.integers(0, 2, (neurons, inputs)) - 1 if bits == 1 else random.integers(-top, top + 1, (neurons, inputs))
+        codes = (
+            2 * random.integers(0, 2, (neurons, inputs)) - 1
+            if bits == 1
+            else random.integers(-top, top + 1, (neurons, inputs))
+        )
         return Program(
             weight_codes=codes.astype(np.int8),
             weight_bits=bits,
@@ -31,5 +35,7 @@ def make_program():
 
 @pytest.fixture
 def make_hardware():
-    """A function (bits) -> the digital preset with these bits everywhere; noise by `.replace(noise=Noise(…))`."""
+    """A function (bits) -> the digital preset with these bits everywhere; noise by
+    `.replace(noise=Noise(…))`.
+    """
     return lambda bits=4: preset("digital-45nm").with_precision(bits, bits, bits)

@@ -1,8 +1,9 @@
-"""Each knob of an array and its converters moves the sums as predicted, one test per knob; those of its cells have a file of their own.
+"""Each knob of an array and its converters moves the sums as predicted, one test per knob; those of
+its cells have a file of their own.
 
-Noiseless knobs are held against the rule in plain NumPy (`arraytest.converted_sums`). Noise is held against its variance: a converter's
-sigma of one step and more, plus the 1/12 of rounding, which is then right to 2e-7 of itself (Poisson summation: the first term is
-4 exp(-2 π² σ²)(σ² + …)).
+Noiseless knobs are held against the rule in plain NumPy (`arraytest.converted_sums`). Noise is held
+against its variance: a converter's sigma of one step and more, plus the 1/12 of rounding, which is
+then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² + …)).
 """
 
 import itertools
@@ -27,26 +28,34 @@ from stochsim.hardware import Cells, Converter
 from stochsim.hardware.wires import relative_drop
 
 WEIGHTS = random_weights(4, 8, 48)
-BRIGHT = np.full((1, 48), 7, np.int8)  # every digit 1: partial sums stay far from 0, where offset columns clip
+BRIGHT = np.full(
+    (1, 48), 7, np.int8
+)  # every digit 1: partial sums stay far from 0, where offset columns clip
 THERMAL = Converter(bits=10, sigma_lsb=1.0)  # steps of 1, with room for noise
 ROUNDING = 1 / 12
 
 
 def deviations(array, weights=WEIGHTS, x=BRIGHT, reads=20_000, **parts):
     """Noisy sums less exact ones, (read, neuron), of one stimulus."""
-    return (sums_of(product_of(weights, array, **parts), x, reads) - exact_sums(weights, x)[:, None])[0]
+    return (
+        sums_of(product_of(weights, array, **parts), x, reads) - exact_sums(weights, x)[:, None]
+    )[0]
 
 
 def squared_places(array, weight_bits=4, input_bits=4):
     """Σ of the squared place values of all slices and cycles."""
     held = array.magnitude_bits(weight_bits)
-    return (places(held, array.cell_bits) ** 2).sum() * (places(input_bits, array.cycle_bits) ** 2).sum()
+    return (places(held, array.cell_bits) ** 2).sum() * (
+        places(input_bits, array.cycle_bits) ** 2
+    ).sum()
 
 
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 @pytest.mark.parametrize("geometry", [{}, {"rows": 16}, {"cell_bits": 3}, {"cycle_bits": 2}])
 def test_rows_cell_bits_cycle_bits_and_signs_set_how_often_noise_enters(geometry, signs):
-    """One conversion per tile, slice and cycle, each with its place value; the wrong twin has a sigma 5 % larger."""
+    """One conversion per tile, slice and cycle, each with its place value; the wrong twin has a
+    sigma 5 % larger.
+    """
     array = array_of(THERMAL, signs=signs, **geometry)
     tiles = -(-48 // geometry.get("rows", 128))
     found = deviations(array)
@@ -63,26 +72,37 @@ def test_sigma_lsb():
         found = sums_of(product_of(WEIGHTS, array), BRIGHT, 20_000)[0]
         weight = squared_places(array) * step**2
         mean = exact_sums(WEIGHTS, BRIGHT)[0]
-        assert_variance(found - mean, weight * (sigma**2 + ROUNDING), weight * ((1.05 * sigma) ** 2 + ROUNDING))
+        assert_variance(
+            found - mean, weight * (sigma**2 + ROUNDING), weight * ((1.05 * sigma) ** 2 + ROUNDING)
+        )
 
 
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 @pytest.mark.parametrize("bits", [2, 3, 5, 8])
 def test_bits_and_range(bits, signs):
-    """ "full": the step that takes the largest partial sum, never below 1. "fixed": the step that range_max needs. Both exactly."""
+    """Exactly the step that takes the largest partial sum, never below 1 (full), or range_max."""
     weights, x = random_weights(4, 6, 30), random_inputs(4, 5, 30)
     levels = 2**bits // 2 if signs == "differential" else 2**bits - 1
-    for rows, converter in ((30, {}), (9, {}), (30, {"range": "fixed", "range_max": 7.7}), (9, {"range": "fixed", "range_max": 20.0})):
+    for rows, converter in (
+        (30, {}),
+        (9, {}),
+        (30, {"range": "fixed", "range_max": 7.7}),
+        (9, {"range": "fixed", "range_max": 20.0}),
+    ):
         array = array_of(Converter(bits=bits, **converter), signs=signs, rows=rows)
         step = converter["range_max"] / levels if converter else max(1.0, rows / levels)
         product = product_of(weights, array)
         product._warned = True
-        assert np.allclose(sums_of(product, x)[:, 0], converted_sums(weights, x, array, step), rtol=0, atol=1e-9)
+        assert np.allclose(
+            sums_of(product, x)[:, 0], converted_sums(weights, x, array, step), rtol=0, atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 def test_calibrated_range_and_clip_share(signs):
-    """The step is set by the quantile of the calibration's partial sums, so that at most the share of them clips."""
+    """The step is set by the quantile of the calibration's partial sums, so that at most the share
+    of them clips.
+    """
     weights, x = random_weights(4, 6, 30), random_inputs(4, 40, 30)
     steps, most = {}, 15 if signs == "differential" else 31
     for share in (0.0, 0.01, 0.2):
@@ -91,18 +111,29 @@ def test_calibrated_range_and_clip_share(signs):
         partial = product._clean_sums(x)
         steps[share] = np.quantile(np.abs(partial), 1 - share, method="higher") / most
         product._warned = True
-        assert np.allclose(sums_of(product, x)[:, 0], converted_sums(weights, x, array, steps[share]), rtol=0, atol=1e-9)
+        assert np.allclose(
+            sums_of(product, x)[:, 0],
+            converted_sums(weights, x, array, steps[share]),
+            rtol=0,
+            atol=1e-9,
+        )
         assert np.mean(np.abs(partial) > steps[share] * most * (1 + 1e-12)) <= share
         assert product.range.share_outside(partial) <= share
     assert steps[0.0] > steps[0.01] > steps[0.2]
 
 
 @pytest.mark.parametrize(
-    ("field", "values"), [("inl_lsb", (0, 0.4, -0.3, 0.9, 0, 0.2, -0.7)), ("dnl_lsb", (0.4, -0.7, 1.2, -0.9, 0.2, -0.95))]
+    ("field", "values"),
+    [
+        ("inl_lsb", (0, 0.4, -0.3, 0.9, 0, 0.2, -0.7)),
+        ("dnl_lsb", (0.4, -0.7, 1.2, -0.9, 0.2, -0.95)),
+    ],
 )
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 def test_inl_and_dnl(field, values, signs):
-    """Edge k lies at k + 1/2 + its INL; a DNL is the width error of a code, so edges move by its running sum."""
+    """Edge k lies at k + 1/2 + its INL; a DNL is the width error of a code, so edges move by its
+    running sum.
+    """
     shift = np.array(values) if field == "inl_lsb" else np.concatenate([[0], np.cumsum(values)])
     weights, x = random_weights(4, 6, 30), random_inputs(4, 5, 30)
     converter = Converter(bits=3, range="fixed", range_max=5.0, **{field: values})
@@ -120,18 +151,25 @@ ONE_BIT = {"weight_bits": 1, "input_bits": 1}
 
 
 def per_chip(converter, weights, chip_key=0, reads=3):
-    """Sums of 1-bit weights for 1-bit inputs that are all 1, less exact ones, (read, neuron): one conversion, with place value 2."""
+    """Sums of 1-bit weights for 1-bit inputs that are all 1, less exact ones, (read, neuron): one
+    conversion, with place value 2.
+    """
     array = array_of(converter, signs="differential")
     product = product_of(weights, array, **ONE_BIT, chip_key=chip_key)
     x = np.ones((2, weights.shape[1]), np.int8)
     found = sums_of(product, x, reads) - exact_sums(weights, x)[:, None]
-    assert np.array_equal(found, np.broadcast_to(found[:1, :1], found.shape))  # the same at every stimulus and read
+    assert np.array_equal(
+        found, np.broadcast_to(found[:1, :1], found.shape)
+    )  # the same at every stimulus and read
     return found[0, 0]
 
 
 @pytest.mark.parametrize("field", ["offset_sigma_lsb", "gain_sigma"])
 def test_offset_and_gain_are_fixed_per_chip_and_spread_as_stated(field):
-    """Offsets of 2 steps; gains of 5 % at a partial sum of 40, so of 2 steps. Every column its own; the wrong twin has 5 % more."""
+    """Offsets of 2 steps; gains of 5 % at a partial sum of 40, so of 2 steps.
+
+    Every column its own; the wrong twin has 5 % more.
+    """
     weights = np.ones((40_000, 40), np.int8)
     converter = Converter(bits=8, **{field: 2.0 if field == "offset_sigma_lsb" else 0.05})
     found = per_chip(converter, weights)
@@ -141,14 +179,22 @@ def test_offset_and_gain_are_fixed_per_chip_and_spread_as_stated(field):
     other = per_chip(converter, weights, chip_key=1)
     assert_mean(found * other, 0.0, 1e-6)
     if field == "gain_sigma":
-        assert not per_chip(converter, np.tile(np.array([1, -1], np.int8), (100, 20))).any()  # no gain moves a partial sum of 0
+        assert not per_chip(
+            converter, np.tile(np.array([1, -1], np.int8), (100, 20))
+        ).any()  # no gain moves a partial sum of 0
 
 
 def test_offsets_of_every_tile_slice_and_cycle():
-    """Offsets belong to a column of a tile and a slice and enter all cycles alike: places of cycles add before they are squared."""
-    array = array_of(Converter(bits=9, offset_sigma_lsb=2.0, sigma_lsb=1.0), signs="differential", rows=16)
+    """Offsets belong to a column of a tile and a slice and enter all cycles alike: places of cycles
+    add before they are squared.
+    """
+    array = array_of(
+        Converter(bits=9, offset_sigma_lsb=2.0, sigma_lsb=1.0), signs="differential", rows=16
+    )
     weights = random_weights(4, 4000, 48)
-    found = (sums_of(product_of(weights, array), BRIGHT, 1) - exact_sums(weights, BRIGHT)[:, None])[0]
+    found = (sums_of(product_of(weights, array), BRIGHT, 1) - exact_sums(weights, BRIGHT)[:, None])[
+        0
+    ]
     slices, cycles = places(3, 1), places(4, 1)
     fresh = (slices**2).sum() * (cycles**2).sum() * (1 + ROUNDING)
 
@@ -160,33 +206,48 @@ def test_offsets_of_every_tile_slice_and_cycle():
 
 
 def test_reference_noise_is_common_to_the_columns_that_share_it():
-    """Covariance within a group of reference_columns = 4: σ² of the reference times squared places; across groups 0, and 0 at 1 column."""
+    """Covariance within a group of reference_columns = 4: σ² of the reference times squared places;
+    across groups 0, and 0 at 1 column.
+    """
     converter = Converter(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0, reference_columns=4)
     weights = random_weights(4, 16, 48)
     array = array_of(converter, signs="differential")
     found = deviations(array, weights, reads=40_000)
     weight = squared_places(array)
-    assert_variance(found[:, ::4], weight * (1 + 4 + ROUNDING), weight * (1 + 4 * 1.05**2 + ROUNDING))
+    assert_variance(
+        found[:, ::4], weight * (1 + 4 + ROUNDING), weight * (1 + 4 * 1.05**2 + ROUNDING)
+    )
     within = found[:, 0::4] * found[:, 3::4]
     assert_mean(within, weight * 4, 1e-6)
     with pytest.raises(AssertionError):
         assert_mean(within, weight * 4 * 1.05**2, 1e-6)
     assert_mean(found[:, 3:-1:4] * found[:, 4::4], 0.0, 1e-6)
-    alone = deviations(array_of(Converter(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0), signs="differential"), weights, reads=10_000)
+    alone = deviations(
+        array_of(Converter(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0), signs="differential"),
+        weights,
+        reads=10_000,
+    )
     assert_mean(alone[:, 0::4] * alone[:, 3::4], 0.0, 1e-6)
     assert_variance(alone, weight * (1 + 4 + ROUNDING), weight * (1 + 4 * 1.05**2 + ROUNDING))
 
 
 def test_columns_set_the_drivers():
-    """8 neurons × 4 slices: 32 columns, in tiles of 32, 16 and 5; every tile has drivers of its own: 48 rows × 4 cycles × 3 reads."""
+    """8 neurons × 4 slices: 32 columns, in tiles of 32, 16 and 5; every tile has drivers of its
+    own: 48 rows × 4 cycles × 3 reads.
+    """
     product = {columns: product_of(WEIGHTS, array_of(columns=columns)) for columns in (32, 16, 5)}
-    drivers = {columns: one.operations(BRIGHT, 3)[Operation("dac", (1,))] for columns, one in product.items()}
+    drivers = {
+        columns: one.operations(BRIGHT, 3)[Operation("dac", (1,))]
+        for columns, one in product.items()
+    }
     assert drivers == {32: 3 * 48 * 4 * 1, 16: 3 * 48 * 4 * 2, 5: 3 * 48 * 4 * 7}
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(48, 8), (48, 3), (20, 8)])
 def test_wire_ohm_rows_and_columns(rows, columns):
-    """Sums of the cells' currents less what the wires take to first order, each tile by itself: 10 ohm, 25 µS at full conductance."""
+    """Sums of the cells' currents less what the wires take to first order, each tile by itself: 10
+    ohm, 25 µS at full conductance.
+    """
     converter = Converter(bits=12, range="fixed", range_max=720.0)
     array = array_of(converter, Cells(wire_ohm=10.0), rows=rows, columns=columns, cell_bits=4)
     found = sums_of(product_of(WEIGHTS, array), BRIGHT)[0, 0]

@@ -1,4 +1,7 @@
-"""What an array does, counted by hand on the smallest one; counts follow the data. And the arrays that come with the package."""
+"""What an array does, counted by hand on the smallest one; counts follow the data.
+
+And the arrays that come with the package.
+"""
 
 import numpy as np
 import pytest
@@ -18,15 +21,32 @@ def counts(array, reads=5, x=X, weights=WEIGHTS):
 
 
 def test_offset_columns_by_hand():
-    """Cells of 1 bit: columns of neuron 0's low and high bits, then neuron 1's; lines carry low bits 1 0 0, then high bits 1 0 1."""
+    """Cells of 1 bit: columns of neuron 0's low and high bits, then neuron 1's; lines carry low
+    bits 1 0 0, then high bits 1 0 1.
+    """
     found = counts(array_of(Converter(bits=3), rows=2, columns=3))
-    # low bits of 3 1 2 / 2 0 1: 1 1 0 / 0 0 1; high bits: 1 0 1 / 1 0 0. Row 0 holds 3 ones, row 1 one, row 2 two.
+    # low bits of 3 1 2 / 2 0 1: 1 1 0 / 0 0 1; high bits: 1 0 1 / 1 0 0. Row 0 holds 3 ones, row 1
+    # one, row 2 two.
     assert found == {
-        Operation("multiply", (1, 1)): 5 * (1 + 2) * 4,  # active rows: 1 in the first cycle, 2 in the second; 4 cells on each
+        Operation("multiply", (1, 1)): 5
+        * (1 + 2)
+        * 4,  # active rows: 1 in the first cycle, 2 in the second; 4 cells on each
         Operation("cell"): 5 * (3 + 3 + 2),  # row 0 in both cycles, row 2 in the second
-        Operation("line"): 5 * 2 * 2 * 3,  # row 0 rises once and stays, row 2 rises once; each crosses 2 tiles of 3 columns
-        Operation("dac", (1,)): 5 * 2 * 2 * 3 * 2,  # 2 stimuli, 2 cycles, 3 rows, 4 columns in tiles of 3
-        Operation("adc", (3,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 stimuli, 2 tiles of rows, 2 slices, 2 cycles, 2 neurons
+        Operation("line"): 5
+        * 2
+        * 2
+        * 3,  # row 0 rises once and stays, row 2 rises once; each crosses 2 tiles of 3 columns
+        Operation("dac", (1,)): 5
+        * 2
+        * 2
+        * 3
+        * 2,  # 2 stimuli, 2 cycles, 3 rows, 4 columns in tiles of 3
+        Operation("adc", (3,)): 5
+        * 2
+        * 2
+        * 2
+        * 2
+        * 2,  # 2 stimuli, 2 tiles of rows, 2 slices, 2 cycles, 2 neurons
         Operation("add", (6,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 + 2 + ⌈log2 3⌉ bits
     }
 
@@ -50,7 +70,8 @@ def test_differential_columns_by_hand():
     found = counts(array_of(Converter(bits=3), signs="differential"), weights=weights)
     assert found == {
         Operation("multiply", (1, 1)): 5 * 3 * 4,
-        Operation("cell"): 5 * (1 + 1 + 1),  # row 0 holds one 1 and is on twice, row 2 holds one and is on once
+        Operation("cell"): 5
+        * (1 + 1 + 1),  # row 0 holds one 1 and is on twice, row 2 holds one and is on once
         Operation("line"): 5 * 2 * 128,
         Operation("dac", (1,)): 5 * 2 * 2 * 3,
         Operation("adc", (3,)): 5 * 2 * 1 * 1 * 2 * 2,
@@ -59,7 +80,9 @@ def test_differential_columns_by_hand():
 
 
 def test_currents_are_those_of_the_cells_as_programmed():
-    """Cells that are all stuck at full conductance draw all there is, active rows × columns; cells that reach half of it, half."""
+    """Cells that are all stuck at full conductance draw all there is, active rows × columns; cells
+    that reach half of it, half.
+    """
     found = counts(array_of(Converter(bits=3), Cells(stuck_at_1_rate=1.0)))
     assert found[Operation("cell")] == found[Operation("multiply", (1, 1))]
     half = "g_us,programming_sigma_us,mean_us\n0,0,0\n10,0,5\n"
@@ -75,7 +98,9 @@ def test_a_line_that_falls_and_rises_is_charged_each_time():
 
 
 def test_the_whole_chip_by_hand():
-    """The array's own counts, and beside them codes stored at every read, weights read per stimulus, random bits and held neurons."""
+    """The array's own counts, and beside them codes stored at every read, weights read per
+    stimulus, random bits and held neurons.
+    """
     program = program_of(WEIGHTS, 2, 2, 4, sigma=0.5)
     chip = Chip(program, hardware_for(program, array_of(Converter(bits=3), rows=2, columns=3)))
     expected = counts(array_of(Converter(bits=3), rows=2, columns=3)) | {
@@ -86,7 +111,10 @@ def test_the_whole_chip_by_hand():
     }
     assert chip.sample(X.astype(float), 5, 1).operations == Operations(expected)
     assert chip.sample(X.astype(float), 5, 1, count=False).operations == Operations()
-    assert np.array_equal(chip.sample(X.astype(float), 5, 1).codes, chip.sample(X.astype(float), 5, 1, count=False).codes)
+    assert np.array_equal(
+        chip.sample(X.astype(float), 5, 1).codes,
+        chip.sample(X.astype(float), 5, 1, count=False).codes,
+    )
 
 
 def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
@@ -99,12 +127,23 @@ def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
     assert whole == Operations(product.operations(X, 2)) + Operations(product.operations(X, 3))
 
 
-@pytest.mark.parametrize(("name", "least"), [("sram-array-28nm", 0.99), ("rram-array", 0.99), ("pcm-array", 0.95)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("sram-array-28nm", 0.99), ("rram-array", 0.99), ("pcm-array", 0.95)]
+)
 def test_presets_sample_and_cost(name, least):
-    """4-bit codes of 150 inputs, two tiles: mean codes go with those of the digital chip, and every part of the array is billed."""
+    """4-bit codes of 150 inputs, two tiles: mean codes go with those of the digital chip, and every
+    part of the array is billed.
+    """
     random = np.random.default_rng(5)
     program = Program(
-        random_weights(4, 10, 150), 4, 0.05, Quantizer(4, 0.4), Quantizer(4, 0.6), random.normal(0, 0.2, 10), np.full(10, 0.4), 0.0
+        random_weights(4, 10, 150),
+        4,
+        0.05,
+        Quantizer(4, 0.4),
+        Quantizer(4, 0.6),
+        random.normal(0, 0.2, 10),
+        np.full(10, 0.4),
+        0.0,
     )
     x, hardware = random.normal(0, 1, (12, 150)), preset(name)
     found = Chip(program, hardware, chip_key=3).sample(x, 40, 1)
@@ -117,6 +156,8 @@ def test_presets_sample_and_cost(name, least):
     assert energy.add_j > 0
     assert energy.converter_j > 0
     assert energy.memory_j > 0
-    silent = hardware.energy(Chip(program, hardware).sample(np.full((12, 150), -9.0), 40, 1).operations, 0.0)
+    silent = hardware.energy(
+        Chip(program, hardware).sample(np.full((12, 150), -9.0), 40, 1).operations, 0.0
+    )
     assert silent.multiply_j == silent.array_j == 0
     assert silent.converter_j <= energy.converter_j

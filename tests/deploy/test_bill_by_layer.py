@@ -1,4 +1,6 @@
-"""The bill by layer: its sums are the chip's operations and joules, its counts are those counted by hand on small layers."""
+"""The bill by layer: its sums are the chip's operations and joules, its counts are those counted by
+hand on small layers.
+"""
 
 import json
 import math
@@ -6,7 +8,15 @@ import math
 import numpy as np
 import pytest
 from arraytest import array_of
-from circuittest import INPUTS, PROGRAMS, deep_program, hardware_of, recurrent_program, single_program, some_stimuli
+from circuittest import (
+    INPUTS,
+    PROGRAMS,
+    deep_program,
+    hardware_of,
+    recurrent_program,
+    single_program,
+    some_stimuli,
+)
 
 from stochsim.deploy import Bill, Chip, Link, chain_bill, drawn_chain
 from stochsim.energy import KINDS, PARTS, Operation, Operations
@@ -14,7 +24,11 @@ from stochsim.hardware import Converter, Memory, Noise, Reliability, Timing, pre
 from stochsim.settings import SettingError
 
 X = some_stimuli(4)
-NAMES = {"single": ["weight"], "deep": ["hidden 1", "hidden 2", "spread", "last"], "recurrent": ["forward", "lateral"]}
+NAMES = {
+    "single": ["weight"],
+    "deep": ["hidden 1", "hidden 2", "spread", "last"],
+    "recurrent": ["forward", "lateral"],
+}
 CHIPS = {
     "digital": {},
     "input dither": {"noise": Noise(input_dither="stochastic")},
@@ -32,7 +46,9 @@ def bill_of(program, reads=10, rho=0.0, **parts):
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_layers_add_up_to_the_chip(kind, name):
-    """In counts exactly, but for the last places of sums of currents; in joules by layer, by part and by row."""
+    """In counts exactly, but for the last places of sums of currents; in joules by layer, by part
+    and by row.
+    """
     program = PROGRAMS[kind]()
     hardware = hardware_of(program, **CHIPS[name])
     chip = Chip(program, hardware)
@@ -41,11 +57,15 @@ def test_layers_add_up_to_the_chip(kind, name):
     assert ("input" in bill.counts) == (name == "input dither")
     assert set(bill.total_operations) == set(whole)
     for operation, count in whole.items():
-        assert bill.total_operations[operation] == (pytest.approx(count, rel=1e-13) if operation.kind == "cell" else count)
+        assert bill.total_operations[operation] == (
+            pytest.approx(count, rel=1e-13) if operation.kind == "cell" else count
+        )
     assert bill.total_j == pytest.approx(hardware.energy(whole, 0.0).total_j / 40, rel=1e-13)
     layers = bill.energy_by_layer
     for part in PARTS:
-        assert bill.energy.parts[part] == pytest.approx(math.fsum(each.parts[part] for each in layers.values()), rel=1e-13)
+        assert bill.energy.parts[part] == pytest.approx(
+            math.fsum(each.parts[part] for each in layers.values()), rel=1e-13
+        )
     for rows in (bill.table(), bill.operation_table()):
         assert math.fsum(row["joules"] for row in rows) == pytest.approx(bill.total_j, rel=1e-13)
     assert math.fsum(row["share"] for row in bill.table()) == pytest.approx(1, rel=1e-13)
@@ -69,7 +89,9 @@ def test_a_single_layer_by_hand():
 
 
 def test_a_deep_program_by_hand():
-    """Layers of 7 × 9, 9 × 6 and twice 6 × 5: memories are priced by their whole size; spread's codes are read by the last layer."""
+    """Layers of 7 × 9, 9 × 6 and twice 6 × 5: memories are priced by their whole size; spread's
+    codes are read by the last layer.
+    """
     found = bill_of(deep_program()).operations
     weights, codes = Operation("weight_memory", (3 * 177,)), Operation("code_memory", (3 * 32,))
     for layer, products, moved, dac, adc in (
@@ -116,7 +138,9 @@ def test_a_recurrent_program_by_hand():
 
 
 def test_reads_of_one_chain_share_what_they_share():
-    """First read after 4 steps, 9 more every 2: 22 steps for 10 reads, and one product of the stimulus."""
+    """First read after 4 steps, 9 more every 2: 22 steps for 10 reads, and one product of the
+    stimulus.
+    """
     program = recurrent_program(sigma=0.25)
     bill = Chip(program, hardware_of(program)).bill(X, 10, 0.0, thin=2)
     assert bill.operations["forward"].count("multiply") == 35 / 10
@@ -125,34 +149,49 @@ def test_reads_of_one_chain_share_what_they_share():
 
 
 def test_random_bits_of_inputs_belong_to_the_stimuli():
-    plain, dithered = (bill_of(deep_program(), **CHIPS[name]) for name in ("digital", "input dither"))
+    plain, dithered = (
+        bill_of(deep_program(), **CHIPS[name]) for name in ("digital", "input dither")
+    )
     assert dithered.operations["input"] == Operations({Operation("random"): 16 * INPUTS})
-    assert {name: found for name, found in dithered.operations.items() if name != "input"}.keys() == plain.operations.keys()
+    assert {
+        name: found for name, found in dithered.operations.items() if name != "input"
+    }.keys() == plain.operations.keys()
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_weights_read_at_every_read(kind):
     """Only that count moves: by the number of reads."""
-    usual, every = (bill_of(PROGRAMS[kind](), **CHIPS[name]) for name in ("digital", "weights at every read"))
+    usual, every = (
+        bill_of(PROGRAMS[kind](), **CHIPS[name]) for name in ("digital", "weights at every read")
+    )
     for layer, found in every.operations.items():
         for operation, count in found.items():
             times = 10 if operation.kind == "weight_memory" else 1
             assert count == pytest.approx(times * usual.operations[layer][operation], rel=1e-15)
-    alone = [bill_of(PROGRAMS[kind](), 1, **CHIPS[name]).operations for name in ("digital", "weights at every read")]
+    alone = [
+        bill_of(PROGRAMS[kind](), 1, **CHIPS[name]).operations
+        for name in ("digital", "weights at every read")
+    ]
     assert alone[0] == alone[1]
 
 
 def programmed(bill, cells):
-    return {name: found.count("program") for name, found in bill.operations.items()} == pytest.approx(cells, rel=1e-12)
+    return {
+        name: found.count("program") for name, found in bill.operations.items()
+    } == pytest.approx(cells, rel=1e-12)
 
 
 def test_programming_is_spread_over_the_reads_of_one():
     """3-bit weights: 3 cells each as offset, 2 × 2 in differential pairs."""
     for signs, cells in (("offset", 3), ("differential", 4)):
-        array = array_of(Converter(bits=6), rows=4, signs=signs).model_copy(update={"reads_per_programming": 1000})
+        array = array_of(Converter(bits=6), rows=4, signs=signs).model_copy(
+            update={"reads_per_programming": 1000}
+        )
         program = recurrent_program()
         plain = hardware_of(program, array=array_of(Converter(bits=6), rows=4, signs=signs))
-        hardware = plain.replace(array=array, prices=plain.prices.with_price("program", "program-energy", joules=1e-12))
+        hardware = plain.replace(
+            array=array, prices=plain.prices.with_price("program", "program-energy", joules=1e-12)
+        )
         bill = Chip(program, hardware).bill(X, 10, 0.0)
         assert programmed(bill, {"forward": cells * 35 / 1000, "lateral": cells * 25 / 1000})
         assert bill.energy.programming_j == pytest.approx(cells * 60 / 1000 * 1e-12, rel=1e-12)
@@ -172,7 +211,9 @@ def test_rho_is_the_program_s_unless_given():
     program = single_program()  # rho 0.5 has no default price
     chip = Chip(program, hardware_of(program, reliability=Reliability(e0_j=1e-15)))
     assert chip.bill(X).rho == 0.5
-    assert chip.bill(X, rho=2.0).energy.reliability_j == pytest.approx(5 * 1e-15 / 0.3**2, rel=1e-12)
+    assert chip.bill(X, rho=2.0).energy.reliability_j == pytest.approx(
+        5 * 1e-15 / 0.3**2, rel=1e-12
+    )
 
 
 def test_a_bill_without_noise_is_infinite_and_still_text_and_json():
@@ -190,15 +231,22 @@ def test_text_and_json_say_the_same():
     said, table = str(bill), bill.to_json()
     assert said.splitlines()[0].startswith("digital-45nm: ")
     assert "(mean over 4 stimuli × 10 reads)" in said
-    assert f"latency per read: {bill.total_cycles:g} cycles (hidden 1 1, hidden 2 1, spread 1, last 1)" in said
-    warnings = [line.removeprefix("warning: ") for line in said.splitlines() if line.startswith("warning: ")]
+    assert (
+        f"latency per read: {bill.total_cycles:g} cycles (hidden 1 1, hidden 2 1, spread 1, last 1)"
+        in said
+    )
+    warnings = [
+        line.removeprefix("warning: ") for line in said.splitlines() if line.startswith("warning: ")
+    ]
     assert warnings == table["flags"] == list(bill.flags)
     assert len(warnings) == 2  # both memories are below 64 kbit
     for one in bill.prices:
         assert f"price {one.name} [{one.tag}] {one.formula} ({one.unit}): {one.source}" in said
     assert "hold (noise levels: " in said
     assert table["joules_per_read"] == bill.total_j
-    assert sum(row["joules"] for row in table["operations"]) == pytest.approx(bill.total_j, rel=1e-12)
+    assert sum(row["joules"] for row in table["operations"]) == pytest.approx(
+        bill.total_j, rel=1e-12
+    )
     assert table["cycles_by_layer"] == bill.cycles
 
 
@@ -222,19 +270,26 @@ def test_a_chain_of_a_program_s_layers_is_billed_as_the_program():
 
 @pytest.mark.parametrize("name", ["digital", "output dither", "leaking", "array"])
 def test_a_chain_of_hidden_layers_is_billed_as_those_of_a_deep_program(name):
-    """But for the sizes of memories, which hold fewer layers; on an array the first layer, for what the second reads is then converted."""
+    """But for the sizes of memories, which hold fewer layers; on an array the first layer, for what
+    the second reads is then converted.
+    """
     program = deep_program()
     hardware = hardware_of(program, **CHIPS[name])
     integers, links = program.input.integers(program.input.codes(X)), {}
     for number, layer in enumerate(program.hidden, 1):
         links[f"hidden {number}"] = Link(layer, integers)
-        sums = layer.weight_scale * layer.input.scale * (integers.astype(int) @ layer.weight_codes.T) + layer.bias
+        sums = (
+            layer.weight_scale * layer.input.scale * (integers.astype(int) @ layer.weight_codes.T)
+            + layer.bias
+        )
         integers = layer.output.integers(layer.output.codes(sums))
     chain, deep = chain_bill(links, hardware, 10, 0.0), Chip(program, hardware).bill(X, 10, 0.0)
     for layer in ("hidden 1",) if name == "array" else ("hidden 1", "hidden 2"):
         assert chain.cycles[layer] == deep.cycles[layer]
         for kind in KINDS:
-            assert chain.operations[layer].count(kind) == pytest.approx(deep.operations[layer].count(kind), rel=1e-15)
+            assert chain.operations[layer].count(kind) == pytest.approx(
+                deep.operations[layer].count(kind), rel=1e-15
+            )
 
 
 def test_layers_that_do_not_fit_are_refused():
@@ -242,7 +297,9 @@ def test_layers_that_do_not_fit_are_refused():
     hardware = preset("digital-45nm")
     with pytest.raises(SettingError, match="no layers"):
         chain_bill({}, hardware)
-    with pytest.raises(SettingError, match=r"'b' reads integers \(1, 6\): should be \(stimulus, input\) = \(1, 4\)"):
+    with pytest.raises(
+        SettingError, match=r"'b' reads integers \(1, 6\): should be \(stimulus, input\) = \(1, 4\)"
+    ):
         chain_bill({"a": first, "b": second._replace(integers=first.integers)}, hardware)
     with pytest.raises(SettingError, match="'b' reads 6 codes"):
         chain_bill({"a": first, "b": first}, hardware)
@@ -264,4 +321,6 @@ def test_a_drawn_chain_fits_every_array(bits, signs):
     bill = chain_bill(links, hardware)
     assert list(bill.counts) == ["layer 1", "layer 2"]
     codes = links["layer 1"].program.weight_codes
-    assert (codes.min(), codes.max()) == ((-1, 1) if bits == 1 else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1))
+    assert (codes.min(), codes.max()) == (
+        (-1, 1) if bits == 1 else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    )

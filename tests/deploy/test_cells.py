@@ -1,6 +1,7 @@
 """What a chip's cells hold: slices, faults and bit errors of its memory.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail, and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
+and states its power.
 """
 
 import math
@@ -18,7 +19,9 @@ KEY = 7
 
 
 def all_codes(bits, columns="offset"):
-    """Every weight of this width, (neuron, input) of two neurons; differential columns have no -2^(b-1)."""
+    """Every weight of this width, (neuron, input) of two neurons; differential columns have no
+    -2^(b-1).
+    """
     half = 2 ** (bits - 1)
     codes = np.array([-1, 1]) if bits == 1 else np.arange(-half + (columns == "differential"), half)
     return np.stack([codes, codes[::-1]]).astype(np.int8)
@@ -50,7 +53,9 @@ def test_every_weight_comes_back_exactly(columns, bits, cell_bits, slices) -> No
 
 
 def test_slices_by_hand() -> None:
-    """-5 of 4 bits is 3 = 0011 with the offset of 8, and 0 and 5 = 101 as differential magnitudes."""
+    """-5 of 4 bits is 3 = 0011 with the offset of 8, and 0 and 5 = 101 as differential
+    magnitudes.
+    """
     offset = slice_weights(np.array([[-5]]), 4, 1)
     np.testing.assert_array_equal(offset.cells.ravel(), [1, 1, 0, 0])
     assert (offset.scale, offset.offset) == (1, -8)
@@ -65,18 +70,42 @@ def test_slices_by_hand() -> None:
 @pytest.mark.parametrize(
     ("codes", "bits", "cell_bits", "columns", "words"),
     [
-        (all_codes(4), 4, 5, "offset", r"'cell_bits' = 5: 4-bit weights in offset columns need 1 to 4"),
-        (all_codes(4)[:, 1:], 4, 4, "differential", r"'cell_bits' = 4: 4-bit weights in differential columns need 1 to 3"),
+        (
+            all_codes(4),
+            4,
+            5,
+            "offset",
+            r"'cell_bits' = 5: 4-bit weights in offset columns need 1 to 4",
+        ),
+        (
+            all_codes(4)[:, 1:],
+            4,
+            4,
+            "differential",
+            r"'cell_bits' = 4: 4-bit weights in differential columns need 1 to 3",
+        ),
         (all_codes(1), 1, 2, "differential", r"'cell_bits' = 2: .* need 1 to 1"),
         (all_codes(4), 4, 0, "offset", r"'cell_bits' = 0"),
-        (all_codes(4), 4, 1, "differential", r"'weight_codes' has -8: differential 4-bit columns hold -7 to 7"),
+        (
+            all_codes(4),
+            4,
+            1,
+            "differential",
+            r"'weight_codes' has -8: differential 4-bit columns hold -7 to 7",
+        ),
         (all_codes(5), 4, 1, "offset", r"'weight_codes' has -16: 4-bit weights are -8 to 7"),
         (all_codes(2), 1, 1, "offset", r"'weight_codes' has -2: 1-bit weights are -1 and 1"),
         (np.zeros((3, 0), int), 4, 1, "offset", r"'weight_codes' is int64 of shape \(3, 0\)"),
         (np.zeros((0, 3), int), 4, 1, "offset", r"shape \(0, 3\)"),
         (np.zeros((3, 3)), 4, 1, "offset", r"'weight_codes' is float64"),
         (all_codes(4), 9, 1, "offset", r"'weight_bits' = 9"),
-        (all_codes(4), 4, 1, "diferential", r"'columns' = 'diferential': did you mean 'differential'"),
+        (
+            all_codes(4),
+            4,
+            1,
+            "diferential",
+            r"'columns' = 'diferential': did you mean 'differential'",
+        ),
     ],
 )
 def test_impossible_slices_are_errors(codes, bits, cell_bits, columns, words) -> None:
@@ -88,7 +117,9 @@ CELLS = generator(1).integers(0, 4, (2, 3, 64, 128)).astype(np.uint8)
 
 
 def test_stuck_cells_are_drawn_per_chip_at_their_rates() -> None:
-    """49,152 cells; the exact binomial test catches a rate of 4 % in place of 3 % with the stated power."""
+    """49,152 cells; the exact binomial test catches a rate of 4 % in place of 3 % with the stated
+    power.
+    """
     middle = np.ones_like(CELLS)
     stuck = faulted(middle, 2, 0.03, 0.05, KEY)
     counts = np.bincount(stuck.ravel(), minlength=4)
@@ -121,7 +152,8 @@ def test_planes_and_kinds_of_errors_do_not_share_their_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("zero", "one", "words"), [(-0.1, 0, "'stuck_at_0_rate' = -0.1"), (0, 1.1, "'stuck_at_1_rate'"), (0.6, 0.5, "1.1")]
+    ("zero", "one", "words"),
+    [(-0.1, 0, "'stuck_at_0_rate' = -0.1"), (0, 1.1, "'stuck_at_1_rate'"), (0.6, 0.5, "1.1")],
 )
 def test_bad_rates_are_errors(zero, one, words) -> None:
     with pytest.raises(SettingError, match=words):
@@ -130,7 +162,11 @@ def test_bad_rates_are_errors(zero, one, words) -> None:
 
 def bits_of(codes, bits):
     """The two's-complement bits of each code, (…, bit); at one bit whether it is -1."""
-    return (codes[..., None] < 0) if bits == 1 else (codes[..., None].astype(np.int64) >> np.arange(bits)) & 1 == 1
+    return (
+        (codes[..., None] < 0)
+        if bits == 1
+        else (codes[..., None].astype(np.int64) >> np.arange(bits)) & 1 == 1
+    )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -155,12 +191,18 @@ def test_bit_errors_hit_every_bit_at_the_rate_and_stay_codes(bits) -> None:
 def test_bit_errors_are_nested_and_a_chip_s_own(bits) -> None:
     codes = np.resize(all_codes(bits), (64, 96))
     before = bits_of(codes, bits)
-    few, many = (bits_of(bit_flipped(codes, bits, rate, KEY), bits) != before for rate in (0.02, 0.05))
+    few, many = (
+        bits_of(bit_flipped(codes, bits, rate, KEY), bits) != before for rate in (0.02, 0.05)
+    )
     assert np.all(many[few])
     assert many.sum() > few.sum() > 0
     np.testing.assert_array_equal(bit_flipped(codes, bits, 0.0, KEY), codes)
-    np.testing.assert_array_equal(bit_flipped(codes, bits, 1.0, KEY), -codes if bits == 1 else ~codes)
-    np.testing.assert_array_equal(bit_flipped(codes, bits, 0.05, KEY), bit_flipped(codes, bits, 0.05, KEY))
+    np.testing.assert_array_equal(
+        bit_flipped(codes, bits, 1.0, KEY), -codes if bits == 1 else ~codes
+    )
+    np.testing.assert_array_equal(
+        bit_flipped(codes, bits, 0.05, KEY), bit_flipped(codes, bits, 0.05, KEY)
+    )
     assert np.any(bit_flipped(codes, bits, 0.05, KEY) != bit_flipped(codes, bits, 0.05, KEY + 1))
 
 

@@ -1,6 +1,7 @@
 """A linear circuit forgets at a known rate, so the effective samples of its chains are known.
 
-v' = M v + noise with M symmetric: covariance S = q (I - M²)^-1, and after j reads, k steps each, M^(jk) S. So n reads of neuron i are worth
+v' = M v + noise with M symmetric: covariance S = q (I - M²)^-1, and after j reads, k steps each,
+M^(jk) S. So n reads of neuron i are worth
 
     n S_ii / [(I + M^k) (I - M^k)^-1 S]_ii
 """
@@ -19,9 +20,20 @@ TOLERANCE = 0.15
 
 
 def linear_chip():
-    """8 bits, over a range of 20 standard deviations, in steps below the noise: rounding adds white noise and does nothing else."""
+    """8 bits, over a range of 20 standard deviations, in steps below the noise: rounding adds white
+    noise and does nothing else.
+    """
     state = Quantizer(8, STEP)
-    seen = Program(np.zeros((4, 3), np.int8), 8, 0.01, Quantizer(8, 0.02), state, np.zeros(4), np.full(4, SIGMA), 0.0)
+    seen = Program(
+        np.zeros((4, 3), np.int8),
+        8,
+        0.01,
+        Quantizer(8, 0.02),
+        state,
+        np.zeros(4),
+        np.full(4, SIGMA),
+        0.0,
+    )
     back = Program(LATERAL, 8, 0.003, state, state, np.zeros(4), np.zeros(4), 0.0)
     own = 0.55 * np.repeat(STEP * (state.c_min + np.arange(state.levels))[:, None], 4, axis=1)
     program = RecurrentProgram(seen, back, own, 40, float(np.abs(np.linalg.eigvalsh(MAP)).max()))
@@ -44,7 +56,8 @@ def test_the_circuit_forgets_slowly_enough_to_matter():
 @pytest.mark.slow
 @pytest.mark.parametrize("thin", [1, 3])
 def test_effective_samples_are_those_of_its_autocorrelation(thin):
-    """Mean over 64 chains of each neuron within 15 %: each estimate scatters by up to a quarter, so the mean by 3 %.
+    """Mean over 64 chains of each neuron within 15 %: each estimate scatters by up to a quarter, so
+    the mean by 3 %.
 
     Wrong twins: a read more or less often, and reads taken for independent.
     """

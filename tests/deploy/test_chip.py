@@ -1,4 +1,6 @@
-"""The chip: split invariance, refusals, values, operations counted by hand, and the float chip's moments."""
+"""The chip: split invariance, refusals, values, operations counted by hand, and the float chip's
+moments.
+"""
 
 import dataclasses
 import math
@@ -27,7 +29,14 @@ def chip(make_program, make_hardware):
 
 def float_chip():
     random = np.random.default_rng(2)
-    return FloatChip(FloatProgram(random.normal(size=(5, 12)), random.normal(size=5), np.array([0.1, 0.2, 0.5, 1.0, 2.0]), 0.0))
+    return FloatChip(
+        FloatProgram(
+            random.normal(size=(5, 12)),
+            random.normal(size=5),
+            np.array([0.1, 0.2, 0.5, 1.0, 2.0]),
+            0.0,
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", ["chip", "float"])
@@ -35,26 +44,39 @@ def test_splits_and_threads_change_nothing(kind, chip, x):
     sampler = chip if kind == "chip" else float_chip()
     whole = sampler.sample(x, 150, 3, first_stimulus=7, first_read=20).values
     parts = [
-        [sampler.sample(x[a:b], d - c, 3, 7 + a, 20 + c).values for c, d in ((0, 1), (1, 70), (70, 150))]
+        [
+            sampler.sample(x[a:b], d - c, 3, 7 + a, 20 + c).values
+            for c, d in ((0, 1), (1, 70), (70, 150))
+        ]
         for a, b in ((0, 1), (1, 4), (4, 6))
     ]
     assert np.array_equal(whole, np.concatenate([np.concatenate(row, axis=1) for row in parts]))
     before = numba.get_num_threads()
     try:
         numba.set_num_threads(1)
-        assert np.array_equal(whole, sampler.sample(x, 150, 3, first_stimulus=7, first_read=20).values)
+        assert np.array_equal(
+            whole, sampler.sample(x, 150, 3, first_stimulus=7, first_read=20).values
+        )
     finally:
         numba.set_num_threads(before)
 
 
-def test_thresholds_come_in_portions_that_change_no_code(make_program, make_hardware, x, monkeypatch):
+def test_thresholds_come_in_portions_that_change_no_code(
+    make_program, make_hardware, x, monkeypatch
+):
     """Where a chip has its own random source; the kernels portion the others themselves."""
     chip = Chip(make_program(), make_hardware().replace(random=RandomSource(threshold_bits=12)))
     whole = chip.sample(x, 40, 3, first_stimulus=7).codes
     portions = []
     compared = Neurons._compared
-    monkeypatch.setattr(Neurons, "_compared", lambda self, drive, sigmas: portions.append(len(drive)) or compared(self, drive, sigmas))
-    monkeypatch.setattr("stochsim.deploy.neurons._THRESHOLDS_AT_ONCE", 4 * chip.program.neurons * 40)
+    monkeypatch.setattr(
+        Neurons,
+        "_compared",
+        lambda self, drive, sigmas: portions.append(len(drive)) or compared(self, drive, sigmas),
+    )
+    monkeypatch.setattr(
+        "stochsim.deploy.neurons._THRESHOLDS_AT_ONCE", 4 * chip.program.neurons * 40
+    )
     assert np.array_equal(whole, chip.sample(x, 40, 3, first_stimulus=7).codes)
     assert portions == [4, 2]
 
@@ -65,18 +87,24 @@ def test_key_and_indices_change_the_draws(kind, chip, x):
     base = sampler.sample(x, 200, 3).values
     assert np.array_equal(base, sampler.sample(x, 200, 3).values)
     for other in ({"key": 4}, {"key": 2**64 - 1}, {"first_stimulus": 1}, {"first_read": 1}):
-        assert (sampler.sample(x, 200, **{"key": 3, **other}).values != base).any(axis=1).mean() > 0.9
+        assert (sampler.sample(x, 200, **{"key": 3, **other}).values != base).any(
+            axis=1
+        ).mean() > 0.9
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_code_frequencies_follow_the_stated_probabilities(make_program, make_hardware, x, bits):
     """False-fail rate 1e-6; the noise multiplied by 1.1 is the wrong twin."""
     program, hardware = make_program(bits, scale=0.9 / bits), make_hardware(bits)
-    codes = Chip(program, hardware).sample(x[:2], 50_000, 5).codes.astype(int) - program.output.c_min
+    codes = (
+        Chip(program, hardware).sample(x[:2], 50_000, 5).codes.astype(int) - program.output.c_min
+    )
     counts = np.stack([np.bincount(codes[s, :, n], minlength=2**bits) for s, n in np.ndindex(2, 5)])
     assert_frequencies(counts, Chip(program, hardware).probabilities(x[:2]).reshape(10, -1))
     with pytest.raises(AssertionError):
-        assert_frequencies(counts, Chip(program, hardware, noise=1.1).probabilities(x[:2]).reshape(10, -1))
+        assert_frequencies(
+            counts, Chip(program, hardware, noise=1.1).probabilities(x[:2]).reshape(10, -1)
+        )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -85,16 +113,27 @@ def test_values_are_z_plus_step_times_code(make_program, make_hardware, x, bits)
     samples = Chip(make_program(bits, scale=0.3), make_hardware(bits)).sample(x, 20, 1)
     assert (samples.codes.dtype, samples.values.dtype) == (np.int8, np.float32)
     assert samples.codes.shape == samples.values.shape == (6, 20, 5)
-    np.testing.assert_allclose(samples.values, output.z + output.step * samples.codes.astype(float), rtol=1e-6)
-    np.testing.assert_allclose(samples.values, 0.3 * output.integers(samples.codes.astype(int)), rtol=1e-6)
+    np.testing.assert_allclose(
+        samples.values, output.z + output.step * samples.codes.astype(float), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        samples.values, 0.3 * output.integers(samples.codes.astype(int)), rtol=1e-6
+    )
     assert samples.codes.min() >= output.c_min
     assert samples.codes.max() < output.c_min + output.levels
 
 
-@pytest.mark.parametrize(("bits", "c_min", "z", "step"), [(1, 0, -0.5, 1.0), (2, -2, 0.0, 0.5), (8, -128, 0.0, 0.5)])
+@pytest.mark.parametrize(
+    ("bits", "c_min", "z", "step"), [(1, 0, -0.5, 1.0), (2, -2, 0.0, 0.5), (8, -128, 0.0, 0.5)]
+)
 def test_quantizer_conventions(bits, c_min, z, step):
     quantizer = Quantizer(bits, 0.5)
-    assert (quantizer.levels, quantizer.c_min, quantizer.z, quantizer.step) == (2**bits, c_min, z, step)
+    assert (quantizer.levels, quantizer.c_min, quantizer.z, quantizer.step) == (
+        2**bits,
+        c_min,
+        z,
+        step,
+    )
     ends = quantizer.codes(np.array([-1e9, 0.0, 1e9]))
     assert ends.tolist() == [c_min, 1 if bits == 1 else 0, c_min + 2**bits - 1]
     every = np.arange(c_min, c_min + 2**bits)
@@ -102,8 +141,14 @@ def test_quantizer_conventions(bits, c_min, z, step):
 
 
 def test_operations_by_hand(make_program, make_hardware, x):
-    """6 stimuli × 20 reads, 12 inputs, 5 neurons: 60 products of 4 by 3 bits a read, sums of 4 + 3 + 4 bits, codes of 3 and 2 bits."""
-    program = dataclasses.replace(make_program(sigma=[0.1, 0.1, 0.2, 0.2, 0.2]), input=Quantizer(3, 0.5), output=Quantizer(2, 0.5))
+    """6 stimuli × 20 reads, 12 inputs, 5 neurons: 60 products of 4 by 3 bits a read, sums of 4 + 3
+    + 4 bits, codes of 3 and 2 bits.
+    """
+    program = dataclasses.replace(
+        make_program(sigma=[0.1, 0.1, 0.2, 0.2, 0.2]),
+        input=Quantizer(3, 0.5),
+        output=Quantizer(2, 0.5),
+    )
     hardware = make_hardware().with_precision(4, 3, 2).replace(reliability=Reliability(s=0.5))
     chip = Chip(program, hardware, noise=2.0)
     expected = {
@@ -133,7 +178,11 @@ def test_no_noise_costs_an_infinite_price_of_reliability(make_program, make_hard
     operations = Chip(make_program(), make_hardware(), noise=0.0).operations(x[:1], 1)
     assert operations.count("hold") == 5
     assert make_hardware().energy(operations, 0.0).reliability_j == math.inf
-    assert math.isfinite(make_hardware().energy(Chip(make_program(), make_hardware()).operations(x[:1], 1), 0.0).reliability_j)
+    assert math.isfinite(
+        make_hardware()
+        .energy(Chip(make_program(), make_hardware()).operations(x[:1], 1), 0.0)
+        .reliability_j
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,12 +231,16 @@ def test_negative_or_infinite_noise_is_refused(make_program, make_hardware, nois
 
 @pytest.mark.parametrize("name", ["weight_bits", "input_bits", "output_bits"])
 def test_other_bits_than_the_program_was_trained_for_are_refused(make_program, make_hardware, name):
-    with pytest.raises(SettingError, match=f"'{name}' = 3 of digital-45nm: the program was trained for 4"):
+    with pytest.raises(
+        SettingError, match=f"'{name}' = 3 of digital-45nm: the program was trained for 4"
+    ):
         Chip(make_program(), make_hardware().with_precision(**{name: 3}))
 
 
 def test_float_chip_has_the_stated_moments(x):
-    """Mean and variance of every neuron: false-fail rate 1e-6 for all 20 together; a sigma off by 2 % is caught."""
+    """Mean and variance of every neuron: false-fail rate 1e-6 for all 20 together; a sigma off by 2
+    % is caught.
+    """
     chip, reads = float_chip(), 200_000
     values = chip.sample(x[:2], reads, 8).values.astype(np.float64)
     drive = x[:2] @ chip.program.weight.T + chip.program.bias
@@ -221,4 +274,6 @@ def test_float_chip_counts_nothing_and_its_multiplier_scales(x):
     assert samples.operations == Operations()
     drive = x @ float_chip().program.weight.T + float_chip().program.bias
     doubled = FloatChip(float_chip().program, noise=2.0).sample(x, 10, 1).values
-    np.testing.assert_allclose(doubled - drive[:, None], 2 * (samples.values - drive[:, None]), atol=1e-4)
+    np.testing.assert_allclose(
+        doubled - drive[:, None], 2 * (samples.values - drive[:, None]), atol=1e-4
+    )

@@ -1,4 +1,6 @@
-"""Recurrent programs by one kernel for all steps, and step by step: the same codes; and what is billed in advance."""
+"""Recurrent programs by one kernel for all steps, and step by step: the same codes; and what is
+billed in advance.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +30,10 @@ IN_CACHE = {
     "wide accumulators that wrap": {"accumulator_bits": WIDE, "accumulator_overflow": "wrap"},
 }
 BY_STEPS = {
-    "input dither and transient errors": {"noise": Noise(input_dither="stochastic"), "memory": Memory(weight_read_errors=0.05)},
+    "input dither and transient errors": {
+        "noise": Noise(input_dither="stochastic"),
+        "memory": Memory(weight_read_errors=0.05),
+    },
     "input dither and narrow accumulators": {
         "noise": Noise(input_dither="stochastic"),
         "accumulator_bits": 4,
@@ -56,7 +61,11 @@ def step_by_step(chip, x, reads, monkeypatch):
 def calls_of_the_kernel(monkeypatch):
     """A list that grows with every call of it."""
     calls, run_chains = [], circuit.run_chains
-    monkeypatch.setattr(circuit, "run_chains", lambda *arguments: (calls.append(arguments[-1].shape), run_chains(*arguments)))
+    monkeypatch.setattr(
+        circuit,
+        "run_chains",
+        lambda *arguments: (calls.append(arguments[-1].shape), run_chains(*arguments)),
+    )
     return calls
 
 
@@ -74,7 +83,9 @@ def test_codes_are_those_of_single_steps(bits, noise, dither, monkeypatch):
         assert np.ptp(whole, axis=1).any() == (noise > 0 or dither != "none")
         for a, b in ((0, 1), (1, 5)):
             for c, d in ((0, 64), (64, 131)):
-                part = chip.sample(x[a:b], d - c, KEY, first_stimulus=11 + a, first_read=70 + c).codes
+                part = chip.sample(
+                    x[a:b], d - c, KEY, first_stimulus=11 + a, first_read=70 + c
+                ).codes
                 assert np.array_equal(part, whole[a:b, c:d])
     assert len(calls) == 10
 
@@ -88,17 +99,23 @@ def test_only_what_the_kernel_can_do_is_done_by_it(name, monkeypatch):
     assert bool(calls) == (name in IN_CACHE)
     assert np.array_equal(codes, step_by_step(chip, x, 40, monkeypatch))
     if name not in ("plain", "wide accumulators", "wide accumulators that wrap"):
-        assert not np.array_equal(codes, Chip(program, hardware_of(program)).sample(x, 40, KEY, **FIRST).codes)
+        assert not np.array_equal(
+            codes, Chip(program, hardware_of(program)).sample(x, 40, KEY, **FIRST).codes
+        )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_inputs_on_codes_and_on_edges_are_rounded_alike(bits, monkeypatch):
     program = recurrent_program(bits, steps=3)
     read, x = program.input, np.zeros((4, program.inputs))
-    x[:3] = read.z + read.step * (read.c_min + np.array([[0.0], [0.5], [read.levels // 2]]) + np.arange(program.inputs) / 2)
+    x[:3] = read.z + read.step * (
+        read.c_min + np.array([[0.0], [0.5], [read.levels // 2]]) + np.arange(program.inputs) / 2
+    )
     x[3, :4] = -1e9, 1e9, -read.scale, read.scale
     chip = Chip(program, hardware_of(program, noise=Noise(input_dither="stochastic")))
-    assert np.array_equal(chip.sample(x, 131, KEY, **FIRST).codes, step_by_step(chip, x, 131, monkeypatch))
+    assert np.array_equal(
+        chip.sample(x, 131, KEY, **FIRST).codes, step_by_step(chip, x, 131, monkeypatch)
+    )
 
 
 @pytest.mark.parametrize("parts", [{}, {"memory": Memory(weight_read_errors=0.05)}])

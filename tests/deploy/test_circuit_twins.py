@@ -1,4 +1,6 @@
-"""Deep and recurrent programs on a chip, and inputs that are rounded stochastically, against twins in plain Python: equal codes."""
+"""Deep and recurrent programs on a chip, and inputs that are rounded stochastically, against twins
+in plain Python: equal codes.
+"""
 
 import dataclasses
 
@@ -57,7 +59,10 @@ def test_depth(layers):
 
 
 def test_more_steps_go_on_from_fewer():
-    """The state starts at the code of value 0; with no steps left out or added. One step is a single layer with own[0] in its bias."""
+    """The state starts at the code of value 0; with no steps left out or added.
+
+    One step is a single layer with own[0] in its bias.
+    """
     program, x = PROGRAMS["recurrent"](4, steps=1), some_stimuli()
     start = program.forward.output.codes(np.zeros(1))[0]
     bias = program.forward.bias + program.own[start - program.output.c_min]

@@ -18,7 +18,9 @@ MADE = {"single": single_program, "deep": deep_program, "recurrent": recurrent_p
 def same(first, second):
     """Whether two programs are equal, arrays and their types too."""
     if dataclasses.is_dataclass(first):
-        return type(first) is type(second) and all(same(value, getattr(second, name)) for name, value in vars(first).items())
+        return type(first) is type(second) and all(
+            same(value, getattr(second, name)) for name, value in vars(first).items()
+        )
     if isinstance(first, tuple):
         return len(first) == len(second) and all(map(same, first, second))
     if isinstance(first, np.ndarray):
@@ -42,7 +44,18 @@ def test_every_field_is_kept(tmp_path):
     """Own widths, unsigned grids, activations, and floats to the last bit."""
     codes = np.array([[1, -7, 3], [0, 2, -1]], np.int8)
     reads, gives = Quantizer(3, 0.1 + 0.2, True), Quantizer(1, 1e-300)
-    program = Program(codes, 4, 2.0 / 3, reads, gives, np.array([np.pi, -0.0]), np.array([0.0, 5e-324]), 0.5, "sigmoid", True)
+    program = Program(
+        codes,
+        4,
+        2.0 / 3,
+        reads,
+        gives,
+        np.array([np.pi, -0.0]),
+        np.array([0.0, 5e-324]),
+        0.5,
+        "sigmoid",
+        True,
+    )
     save_program(program, tmp_path)
     assert same(load_program(tmp_path), program)
     changed = dataclasses.replace(program, weight_bits=5)
@@ -53,7 +66,10 @@ def test_every_field_is_kept(tmp_path):
 
 def test_what_is_written(tmp_path):
     single_program().save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["program.json", "program.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "program.json",
+        "program.safetensors",
+    ]
     head = json.loads((tmp_path / "program.json").read_text())
     assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 1, "single")
     arrays = load_file(tmp_path / "program.safetensors")
@@ -113,7 +129,9 @@ def test_missing_truncated_and_swapped_files_are_refused(tmp_path):
         load_program(tmp_path / "nowhere")
     single_program().save(tmp_path / "a")
     single_program(sigma=0.7).save(tmp_path / "b")
-    (tmp_path / "a" / "program.safetensors").write_bytes((tmp_path / "b" / "program.safetensors").read_bytes())
+    (tmp_path / "a" / "program.safetensors").write_bytes(
+        (tmp_path / "b" / "program.safetensors").read_bytes()
+    )
     with pytest.raises(StochsimError, match="damaged or of another program"):
         load_program(tmp_path / "a")
     (tmp_path / "b" / "program.json").write_text("{")
@@ -132,7 +150,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_unsigned_quantizers_have_every_value_from_0_on(bits):
-    """All codes: value scale × integer, its nearest code, and edges at the halves; halves go to the even integer, at one bit up."""
+    """All codes: value scale × integer, its nearest code, and edges at the halves; halves go to the
+    even integer, at one bit up.
+    """
     quantizer = Quantizer(bits, 0.25, unsigned=True)
     integers = np.arange(2**bits)
     codes = (quantizer.c_min + integers).astype(np.int8)

@@ -95,22 +95,41 @@ def test_flags_and_citations_reach_the_bill_once() -> None:
     assert price_operations(OPERATIONS, PRICES).flags == ()
     names = [citation.name for citation in total.prices]
     assert len(names) == len(set(names)) == len(PRICES)
-    assert {citation.tag for citation in total.prices} == {"src", "2nd", "calc", "engineering default", "user"}
+    assert {citation.tag for citation in total.prices} == {
+        "src",
+        "2nd",
+        "calc",
+        "engineering default",
+        "user",
+    }
 
 
 def test_an_unverified_price_is_flagged_where_it_is_counted() -> None:
     prices = {**PRICES, "adc": price("adc-walden"), "random": price("random-mtj-pbit")}
-    energy = price_operations(Operations({Operation("adc", (4,)): 1, Operation("random"): 0}), prices)
+    energy = price_operations(
+        Operations({Operation("adc", (4,)): 1, Operation("random"): 0}), prices
+    )
     assert energy.flags == ("unverified: adc-walden is from memory, not checked",)
-    assert price_operations(OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}).flags == ()
+    assert (
+        price_operations(
+            OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}
+        ).flags
+        == ()
+    )
 
 
 def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
     steep, held = (price("adc-walden").with_parameters(fom_fj=fom) for fom in (10, 25))
     once = Operations({Operation("adc", (4,)): 1})
     energy = price_operations(once, {"adc": held})
-    assert energy.converter_j == price_operations(once, {"adc": steep}).converter_j == pytest.approx(160e-15)
-    assert "held: adc-walden: fom_fj at 25 is above its valid range, priced as at 10" in energy.flags
+    assert (
+        energy.converter_j
+        == price_operations(once, {"adc": steep}).converter_j
+        == pytest.approx(160e-15)
+    )
+    assert (
+        "held: adc-walden: fom_fj at 25 is above its valid range, priced as at 10" in energy.flags
+    )
 
 
 def test_voltage_reaches_the_converters_and_their_citation() -> None:
@@ -122,13 +141,21 @@ def test_voltage_reaches_the_converters_and_their_citation() -> None:
 
 def test_infinite_reliability_is_kept_and_printed() -> None:
     energy = price_operations(Operations({Operation("hold", (0,)): 5}), PRICES)
-    assert energy.reliability_j == energy.total_j == (energy + energy).total_j == (energy / 10).total_j == math.inf
+    assert (
+        energy.reliability_j
+        == energy.total_j
+        == (energy + energy).total_j
+        == (energy / 10).total_j
+        == math.inf
+    )
     assert str(energy) == "∞ (reliability ∞)"
 
 
 def test_a_kind_without_a_price_is_an_error() -> None:
     with pytest.raises(SettingError, match="operation 'hold' has no price"):
-        price_operations(OPERATIONS, {kind: entry for kind, entry in PRICES.items() if kind != "hold"})
+        price_operations(
+            OPERATIONS, {kind: entry for kind, entry in PRICES.items() if kind != "hold"}
+        )
 
 
 @pytest.mark.parametrize("divisor", [0, -1, math.nan, math.inf])

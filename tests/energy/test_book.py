@@ -1,4 +1,6 @@
-"""Reading a price book: what is shown is what is evaluated, and a bad entry is refused with its file and line."""
+"""Reading a price book: what is shown is what is evaluated, and a bad entry is refused with its
+file and line.
+"""
 
 from pathlib import Path
 
@@ -44,31 +46,77 @@ def test_a_good_book(tmp_path: Path) -> None:
         ('kind = "adc"', 'kind = "adcs"', "kind 'adcs' is unknown: did you mean 'adc'"),
         ('kind = "adc"', 'kind = "hold"', "kind 'hold' is unknown"),
         ('kind = "adc"', 'kind = "weight_memory"', "kind 'weight_memory' is unknown"),
-        ('unit = "fJ per conversion"', 'unti = "fJ per conversion"', "unknown key 'unti': did you mean 'unit'"),
-        ('unit = "fJ per conversion"', 'unit = "kJ per conversion"', "unit 'kJ per conversion': should be like"),
+        (
+            'unit = "fJ per conversion"',
+            'unti = "fJ per conversion"',
+            "unknown key 'unti': did you mean 'unit'",
+        ),
+        (
+            'unit = "fJ per conversion"',
+            'unit = "kJ per conversion"',
+            "unit 'kJ per conversion': should be like",
+        ),
         ('unit = "fJ per conversion"', 'unit = "fJ"', "unit 'fJ': should be like"),
         ('formula = "2*bits"', 'formula = "2*bit"', "'bit' is unknown: did you mean 'bits'"),
         ('formula = "2*bits"', "formula = \"open('/etc/passwd')\"", "'open' is no function"),
         ('formula = "2*bits"', 'formula = "bits.real"', "is not allowed"),
         ('formula = "2*bits"', 'formula = "2*table"', "'table' is unknown"),
         ('formula = "2*bits"', "", "'table' is unknown"),
-        ('formula = "2*bits"', 'formula = "-2*bits"', "'-2*bits' gives -1.6e-14 J at bits = 8: should be a number and not negative"),
-        ('formula = "2*bits"', 'formula = "log(bits - 8)"', "gives nan J at bits = 8: math domain error"),
+        (
+            'formula = "2*bits"',
+            'formula = "-2*bits"',
+            "'-2*bits' gives -1.6e-14 J at bits = 8: should be a number and not negative",
+        ),
+        (
+            'formula = "2*bits"',
+            'formula = "log(bits - 8)"',
+            "gives nan J at bits = 8: math domain error",
+        ),
         ('formula = "2*bits"', "table = { 4 = -1.0 }", "greater than or equal to 0"),
         ('formula = "2*bits"', "table = { wide = 1.0 }", "width 'wide': should be a whole number"),
-        ('formula = "2*bits"', 'formula = "2*bits"\ntable = { 4 = 1.0 }', "'table' is in no formula"),
-        ('formula = "2*bits"', 'formula = "2*bits"\nparameters = { k = 1.0 }', "'k' is in no formula: it would change nothing"),
+        (
+            'formula = "2*bits"',
+            'formula = "2*bits"\ntable = { 4 = 1.0 }',
+            "'table' is in no formula",
+        ),
+        (
+            'formula = "2*bits"',
+            'formula = "2*bits"\nparameters = { k = 1.0 }',
+            "'k' is in no formula: it would change nothing",
+        ),
         ('formula = "2*bits"', 'formula = "2*bits"\ndefine.x = "2*bits"', "'x' is in no formula"),
-        ('formula = "2*bits"', 'formula = "x"\ndefine.x = "y"\ndefine.y = "bits"', "'y' is unknown"),
-        ('formula = "2*bits"', 'formula = "2*bits"\nvalid.bit = [1, 2]', "'valid.bit': did you mean 'bits'"),
-        ('formula = "2*bits"', 'formula = "2*bits"\nvalid.bits = [4, 2]', "should be a lower and an upper bound"),
-        ('formula = "2*bits"', 'formula = "2*bits"\nvalid.bits = [nan, 2]', "should be a lower and an upper bound"),
-        ('formula = "2*bits"', 'formula = "2*bits"\nscaling = "polynomials"', "needs 'node_nm' and 'voltage_v'"),
+        (
+            'formula = "2*bits"',
+            'formula = "x"\ndefine.x = "y"\ndefine.y = "bits"',
+            "'y' is unknown",
+        ),
+        (
+            'formula = "2*bits"',
+            'formula = "2*bits"\nvalid.bit = [1, 2]',
+            "'valid.bit': did you mean 'bits'",
+        ),
+        (
+            'formula = "2*bits"',
+            'formula = "2*bits"\nvalid.bits = [4, 2]',
+            "should be a lower and an upper bound",
+        ),
+        (
+            'formula = "2*bits"',
+            'formula = "2*bits"\nvalid.bits = [nan, 2]',
+            "should be a lower and an upper bound",
+        ),
+        (
+            'formula = "2*bits"',
+            'formula = "2*bits"\nscaling = "polynomials"',
+            "needs 'node_nm' and 'voltage_v'",
+        ),
         ('formula = "2*bits"', 'formula = "2*bits"\nscaling = "yes"', "'scaling' = 'yes'"),
         ('formula = "2*bits"', 'formula = "2*bits"\nnode_nm = -7', "'node_nm' = -7"),
     ],
 )
-def test_a_bad_entry_is_refused_with_file_and_line(line: str, instead: str, complaint: str, tmp_path: Path) -> None:
+def test_a_bad_entry_is_refused_with_file_and_line(
+    line: str, instead: str, complaint: str, tmp_path: Path
+) -> None:
     assert line in GOOD
     path = write(tmp_path, GOOD.replace(line, instead))
     with pytest.raises(SettingError) as caught:
@@ -83,8 +131,14 @@ def test_a_bad_entry_is_refused_with_file_and_line(line: str, instead: str, comp
         ("[price.a]\n", ":1: 'price' is unknown or no table: did you mean 'prices'"),
         ("# first\nprices = 3\n", ":2: 'prices' is unknown or no table"),
         ("[prices]\na = 3\n", ":2: price 'a': should be a table"),
-        ("[facts.f]\nwhat = 'x'\nunit = 'y'\nsource = 'z'\ntag = 'src'\n", ":1: fact 'f': a fact has either 'value' or 'range'"),
-        ("[facts.f]\nwhat = 'x'\nvalue = 1\nsource = 'z'\ntag = 'src'\n", ":1: fact 'f': 'unit' is missing"),
+        (
+            "[facts.f]\nwhat = 'x'\nunit = 'y'\nsource = 'z'\ntag = 'src'\n",
+            ":1: fact 'f': a fact has either 'value' or 'range'",
+        ),
+        (
+            "[facts.f]\nwhat = 'x'\nvalue = 1\nsource = 'z'\ntag = 'src'\n",
+            ":1: fact 'f': 'unit' is missing",
+        ),
         ("[facts]\nf = 1\n", ":2: fact 'f': should be a table"),
         ("[prices.a\n", "not valid TOML"),
     ],
@@ -112,23 +166,37 @@ def test_joules_that_turn_negative_later_are_refused_when_priced(tmp_path: Path)
     assert mine.energy_j((9,)) == pytest.approx(1e-15)
     with pytest.raises(SettingError) as caught:
         mine.energy_j((11,))
-    assert str(caught.value).startswith(f"{path}:3: price 'adc-mine': '10 - bits' gives -1e-15 J at bits = 11")
+    assert str(caught.value).startswith(
+        f"{path}:3: price 'adc-mine': '10 - bits' gives -1e-15 J at bits = 11"
+    )
 
 
 def test_what_is_shown_is_what_is_evaluated() -> None:
-    """The formula of a citation, read again, times the prefix of its unit, gives the joules; tables and definitions are shown beside it."""
+    """The formula of a citation, read again, times the prefix of its unit, gives the joules; tables
+    and definitions are shown beside it.
+    """
     prefixes = {"": 1.0, "p": 1e-12, "f": 1e-15, "a": 1e-18}
     read_again = 0
     for name, price in PRICES.items():
         citation = price.citation()
         assert (citation.name, citation.unit, citation.tag) == (name, price.unit, price.tag)
         assert price.definitions in citation.formula
-        assert all(f"{parameter} = {value:g}" in citation.formula for parameter, value in price.parameters.items())
+        assert all(
+            f"{parameter} = {value:g}" in citation.formula
+            for parameter, value in price.parameters.items()
+        )
         if not (price.definitions or price.required):
             args = (8.0,) * len(ARGUMENTS[price.kind])
-            values = {**dict(zip(ARGUMENTS[price.kind], args, strict=True)), **price.parameters, "V": 0.7, "kT": THERMAL_J}
+            values = {
+                **dict(zip(ARGUMENTS[price.kind], args, strict=True)),
+                **price.parameters,
+                "V": 0.7,
+                "kT": THERMAL_J,
+            }
             scale = prefixes[citation.unit.partition("J per ")[0]]
-            assert parse_formula(price.formula, values)(values) * scale == pytest.approx(price.energy_j(args, 0.7), rel=1e-15)
+            assert parse_formula(price.formula, values)(values) * scale == pytest.approx(
+                price.energy_j(args, 0.7), rel=1e-15
+            )
             assert citation.formula.startswith(price.formula)
             read_again += 1
     assert read_again > 30
@@ -140,7 +208,9 @@ def test_every_price_is_complete_and_every_kind_has_one() -> None:
         assert price.source
         assert price.tag in TAGS
         assert price.unit.lstrip("mµnpfa").startswith("J per ")
-    assert {part_kind(kind) for kind in KINDS} - {"hold"} == {price.kind for price in PRICES.values()}
+    assert {part_kind(kind) for kind in KINDS} - {"hold"} == {
+        price.kind for price in PRICES.values()
+    }
     assert all(fact.source and fact.tag in TAGS and fact.tag != "unv" for fact in FACTS.values())
 
 

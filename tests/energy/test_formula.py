@@ -25,7 +25,10 @@ VALUES = {"bits": 6.0, "V": 0.9, "node_nm": 32.0}
         ("1 if bits != 6 else 2 if V < 1 else 3", 2.0),
         ("min(bits, V, node_nm) + max(bits, 7)", 7.9),
         ("ceil(V) + floor(V)", 1.0),
-        ("sqrt(bits) + log(bits) + log2(bits) + log10(bits) + exp(V)", 6**0.5 + math.log(6) + math.log2(6) + math.log10(6) + math.exp(0.9)),
+        (
+            "sqrt(bits) + log(bits) + log2(bits) + log10(bits) + exp(V)",
+            6**0.5 + math.log(6) + math.log2(6) + math.log10(6) + math.exp(0.9),
+        ),
     ],
 )
 def test_values_are_those_of_arithmetic(text: str, expected: float) -> None:
@@ -75,12 +78,25 @@ def test_what_is_no_arithmetic_is_refused(text: str, complaint: str) -> None:
     assert complaint in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["log(bits - 6)", "sqrt(-bits)", "(-bits)**V", "1/(bits - 6)", "9**9**9**9", "exp(1000*bits)"])
+@pytest.mark.parametrize(
+    "text",
+    ["log(bits - 6)", "sqrt(-bits)", "(-bits)**V", "1/(bits - 6)", "9**9**9**9", "exp(1000*bits)"],
+)
 def test_what_has_no_value_raises_at_once(text: str) -> None:
     with pytest.raises((ValueError, ArithmeticError)):
         parse_formula(text, VALUES)(VALUES)
 
 
 def test_no_function_reaches_out() -> None:
-    allowed: set[Any] = {math.sqrt, math.log, math.log2, math.log10, math.exp, math.ceil, math.floor, min, max}
+    allowed: set[Any] = {
+        math.sqrt,
+        math.log,
+        math.log2,
+        math.log10,
+        math.exp,
+        math.ceil,
+        math.floor,
+        min,
+        max,
+    }
     assert set(FUNCTIONS.values()) == allowed

@@ -1,4 +1,6 @@
-"""The benchmark of the price book's laws: its ratios are those of the sources, and its picture shows every law that is not free."""
+"""The benchmark of the price book's laws: its ratios are those of the sources, and its picture
+shows every law that is not free.
+"""
 
 import argparse
 
@@ -17,7 +19,9 @@ def test_the_ratios_reach_their_bar_and_a_wrong_one_would_not(load, monkeypatch)
 def test_every_law_of_a_kind_is_drawn_the_dearest_first(load):
     laws = load("price_laws")
     names = [each.name for each in laws.paid("adc")]
-    assert set(names) == {name for name, each in PRICES.items() if each.kind == "adc"} - {"adc-none"}
+    assert set(names) == {name for name, each in PRICES.items() if each.kind == "adc"} - {
+        "adc-none"
+    }
     assert names[0] == "adc-wan-130nm"
     assert names[-1] == "adc-thermal"
 

@@ -1,4 +1,6 @@
-"""Prices reproduce the figures of their sources, follow their laws over the whole range, and are held and flagged outside."""
+"""Prices reproduce the figures of their sources, follow their laws over the whole range, and are
+held and flagged outside.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -86,21 +88,34 @@ def widths(name: str, *values: int) -> tuple[float, ...]:
         ("random-landauer", (), 2.871e-21, 1e-3),
     ],
 )
-def test_published_figures(name: str, args: tuple[float, ...], published_j: float, tolerance: float) -> None:
+def test_published_figures(
+    name: str, args: tuple[float, ...], published_j: float, tolerance: float
+) -> None:
     assert price(name).energy_j(args) == pytest.approx(published_j, rel=tolerance, abs=0)
 
 
 @pytest.mark.parametrize(
     ("node_nm", "frequency_hz", "bits", "published_pj"),
     [
-        *((32, 1e6, bits, joules) for bits, joules in {4: 0.92, 8: 1.71, 10: 3.31, 12: 7.2}.items()),
-        *((65, 1e6, bits, joules) for bits, joules in {4: 3.50, 6: 4.04, 8: 6.49, 10: 12.5}.items()),
-        *((7, 1e6, bits, joules) for bits, joules in {4: 0.053, 6: 0.061, 8: 0.098, 10: 0.190}.items()),
+        *(
+            (32, 1e6, bits, joules)
+            for bits, joules in {4: 0.92, 8: 1.71, 10: 3.31, 12: 7.2}.items()
+        ),
+        *(
+            (65, 1e6, bits, joules)
+            for bits, joules in {4: 3.50, 6: 4.04, 8: 6.49, 10: 12.5}.items()
+        ),
+        *(
+            (7, 1e6, bits, joules)
+            for bits, joules in {4: 0.053, 6: 0.061, 8: 0.098, 10: 0.190}.items()
+        ),
         (32, 1e8, 12, 29),
         (32, 1e9, 12, 133),
     ],
 )
-def test_accelergy_regression(node_nm: float, frequency_hz: float, bits: int, published_pj: float) -> None:
+def test_accelergy_regression(
+    node_nm: float, frequency_hz: float, bits: int, published_pj: float
+) -> None:
     """Its check values, to the digits that are given: within half of their last place."""
     model = price("adc-accelergy").with_parameters(node_nm=node_nm, frequency_hz=frequency_hz)
     digits = len(f"{published_pj:g}".partition(".")[2])
@@ -108,7 +123,9 @@ def test_accelergy_regression(node_nm: float, frequency_hz: float, bits: int, pu
 
 
 def test_accelergy_at_8_bits_is_near_the_converter_of_isaac() -> None:
-    assert price("adc-accelergy").energy_j((8,)) == pytest.approx(price("adc-isaac-32nm").energy_j((8,)), rel=0.03)
+    assert price("adc-accelergy").energy_j((8,)) == pytest.approx(
+        price("adc-isaac-32nm").energy_j((8,)), rel=0.03
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +142,9 @@ def test_accelergy_at_8_bits_is_near_the_converter_of_isaac() -> None:
     ],
 )
 def test_ratio_of_8_to_4_bits_is_the_one_that_names_the_model(name: str, ratio: float) -> None:
-    assert price(name).energy_j(widths(name, 8)) / price(name).energy_j(widths(name, 4)) == pytest.approx(ratio, rel=4e-3)
+    assert price(name).energy_j(widths(name, 8)) / price(name).energy_j(
+        widths(name, 4)
+    ) == pytest.approx(ratio, rel=4e-3)
 
 
 def test_the_five_converter_models_are_named() -> None:
@@ -136,7 +155,12 @@ def test_the_five_converter_models_are_named() -> None:
 def _accelergy(bits: float) -> float:
     merit = min(213.781 - 2.8719 * math.log(1e6), 128.307 + 3.2205 * math.ceil(bits))
     sndr = 6.0206 * bits + 1.7609
-    return 0.5 * 10 ** ((sndr - merit) / 10) * math.exp(24.5794 + 1.88 * math.log(32) - 2.8291 * math.log(bits)) * PICO
+    return (
+        0.5
+        * 10 ** ((sndr - merit) / 10)
+        * math.exp(24.5794 + 1.88 * math.log(32) - 2.8291 * math.log(bits))
+        * PICO
+    )
 
 
 def _sram(total: float) -> float:
@@ -174,10 +198,14 @@ def test_a_law_is_followed_exactly_over_its_whole_range_without_a_flag(name: str
         assert not any(flag.startswith("held") for flag in price(name).flags(args))
 
 
-@pytest.mark.parametrize("name", [name for name, each in PRICES.items() if set(ARGUMENTS[each.kind]) & set(each.valid)])
+@pytest.mark.parametrize(
+    "name", [name for name, each in PRICES.items() if set(ARGUMENTS[each.kind]) & set(each.valid)]
+)
 def test_outside_its_range_a_price_is_held_at_the_bound_and_flagged(name: str) -> None:
     chosen, argument = price(name), ARGUMENTS[price(name).kind][0]
-    for bound, outside, side in zip(chosen.valid[argument], (0.9, 1.1), ("below", "above"), strict=True):
+    for bound, outside, side in zip(
+        chosen.valid[argument], (0.9, 1.1), ("below", "above"), strict=True
+    ):
         if not math.isfinite(bound):
             continue
         beyond, at = (value * bound for value in (outside, 1.0))
@@ -185,7 +213,9 @@ def test_outside_its_range_a_price_is_held_at_the_bound_and_flagged(name: str) -
         assert chosen.energy_j(args) == chosen.energy_j((at,) * len(args))
         flags = [flag for flag in chosen.flags(args) if flag.startswith("held")]
         assert len(flags) == len(args)
-        assert flags[0].startswith(f"held: {name}: {argument} at {beyond:g} is {side} its valid range")
+        assert flags[0].startswith(
+            f"held: {name}: {argument} at {beyond:g} is {side} its valid range"
+        )
         assert not any(flag.startswith("held") for flag in chosen.flags((at,) * len(args)))
 
 
@@ -193,33 +223,53 @@ def test_parameters_move_what_they_should() -> None:
     wan, gddr = price("adc-wan-130nm"), price("memory-gddr6")
     assert wan.with_parameters(n=5).energy_j((4,)) - wan.energy_j((4,)) == pytest.approx(PICO)
     assert gddr.with_parameters(access_pj=350).energy_j((1,)) == pytest.approx(350 / 64 * PICO)
-    assert price("adc-walden").with_parameters(fom_fj=1).energy_j((8,)) == pytest.approx(256 * FEMTO)
+    assert price("adc-walden").with_parameters(fom_fj=1).energy_j((8,)) == pytest.approx(
+        256 * FEMTO
+    )
     schreier = price("adc-schreier")
-    assert schreier.energy_j((8,)) / schreier.with_parameters(fom_db=185).energy_j((8,)) == pytest.approx(10)
+    assert schreier.energy_j((8,)) / schreier.with_parameters(fom_db=185).energy_j(
+        (8,)
+    ) == pytest.approx(10)
     cell = price("cell-ohmic").with_parameters(read_v=0.2, conductance_us=25, time_ns=250)
     assert cell.energy_j(()) == price("cell-pcm-25us").energy_j(()) == pytest.approx(0.25 * PICO)
     assert price("leakage-power").with_parameters(watts=2e-3).energy_j(()) == pytest.approx(2e-3)
-    assert price("program-energy").with_parameters(joules=1e-11).energy_j(()) == pytest.approx(1e-11)
+    assert price("program-energy").with_parameters(joules=1e-11).energy_j(()) == pytest.approx(
+        1e-11
+    )
 
 
 def test_bad_parameters_are_errors() -> None:
     accelergy = price("adc-accelergy")
-    with pytest.raises(SettingError, match="parameter 'frequency' is unknown: did you mean 'frequency_hz'"):
+    with pytest.raises(
+        SettingError, match="parameter 'frequency' is unknown: did you mean 'frequency_hz'"
+    ):
         accelergy.with_parameters(frequency=1e6)
     with pytest.raises(SettingError, match="parameter 'fom' is unknown: it has none"):
         price("adc-thermal").with_parameters(fom=1)
     for value in (-1.0, math.nan, math.inf, True, "1e6"):
-        with pytest.raises(SettingError, match=r"parameter 'frequency_hz' = .*finite and not negative"):
+        with pytest.raises(
+            SettingError, match=r"parameter 'frequency_hz' = .*finite and not negative"
+        ):
             accelergy.with_parameters(frequency_hz=value)  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match=r"converters.toml:\d+: price 'adc-accelergy': .* gives nan J at .*frequency_hz = 0"):
+    with pytest.raises(
+        SettingError,
+        match=r"converters.toml:\d+: price 'adc-accelergy': .* gives nan J at .*frequency_hz = 0",
+    ):
         accelergy.with_parameters(frequency_hz=0).energy_j((8,))
-    with pytest.raises(SettingError, match=r"cells.toml:\d+: price 'program-energy': parameter 'joules' has no value"):
+    with pytest.raises(
+        SettingError,
+        match=r"cells.toml:\d+: price 'program-energy': parameter 'joules' has no value",
+    ):
         price("program-energy").energy_j(())
 
 
 def test_mixed_widths_are_symmetric_and_lie_between_the_square_ones() -> None:
     multiply = price("multiply-qkeras-45nm")
-    assert multiply.energy_j((2, 8)) == multiply.energy_j((8, 2)) == pytest.approx(multiply.energy_j((4, 4)))
+    assert (
+        multiply.energy_j((2, 8))
+        == multiply.energy_j((8, 2))
+        == pytest.approx(multiply.energy_j((4, 4)))
+    )
     assert multiply.energy_j((4, 4)) < multiply.energy_j((4, 8)) < multiply.energy_j((8, 8))
 
 
@@ -229,13 +279,19 @@ def test_voltage_moves_converters_and_lines_as_its_square_and_nothing_else() -> 
             continue
         args, ratio = widths(name, 4), 4.0 if entry.has_voltage else 1.0
         assert entry.energy_j(args, 1.2) == pytest.approx(ratio * entry.energy_j(args, 0.6))
-    assert {entry.name for entry in PRICES.values() if entry.has_voltage} == {"adc-zigzag-28nm", "dac-zigzag-28nm", "line-gates-28nm"}
+    assert {entry.name for entry in PRICES.values() if entry.has_voltage} == {
+        "adc-zigzag-28nm",
+        "dac-zigzag-28nm",
+        "line-gates-28nm",
+    }
     assert "V = 0.6" in price("adc-zigzag-28nm").citation(0.6).formula
 
 
 def test_a_random_bit_costs_attojoules_to_femtojoules_never_microjoules() -> None:
     """Every random price that is not free lies between 1e-21 and 1e-14 J: aJ is not µJ."""
-    prices_j = {name: entry.energy_j(()) for name, entry in PRICES.items() if entry.kind == "random"}
+    prices_j = {
+        name: entry.energy_j(()) for name, entry in PRICES.items() if entry.kind == "random"
+    }
     assert prices_j.pop("random-none") == 0
     assert all(1e-21 < joules < 1e-14 for joules in prices_j.values())
     assert len(prices_j) >= 4
@@ -250,14 +306,20 @@ def test_an_unverified_price_says_so_whatever_is_done_to_it() -> None:
     for name, entry in PRICES.items():
         flagged = f"unverified: {name} is from memory, not checked" in entry.flags(widths(name, 8))
         assert flagged == (name in unverified)
-    assert price("memory-sram-jouppi-7nm").times(0.5, "half", tag="engineering default").tag == "unv"
+    assert (
+        price("memory-sram-jouppi-7nm").times(0.5, "half", tag="engineering default").tag == "unv"
+    )
 
 
 def test_floor_prices_are_tagged_and_below_every_other_price_of_their_kind() -> None:
     for kind, args in {"adc": (8,), "memory": (KBIT,), "random": ()}.items():
         entries = [entry for entry in PRICES.values() if entry.kind == kind]
         floor = next(entry for entry in entries if entry.tag == "floor")
-        assert all(floor.energy_j(args) < entry.energy_j(args) for entry in entries if entry is not floor and entry.energy_j(args) > 0)
+        assert all(
+            floor.energy_j(args) < entry.energy_j(args)
+            for entry in entries
+            if entry is not floor and entry.energy_j(args) > 0
+        )
 
 
 def test_unknown_names_and_tags_are_errors() -> None:

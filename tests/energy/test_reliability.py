@@ -4,7 +4,13 @@ import math
 
 import pytest
 
-from stochsim.energy import THERMAL_J, ReliabilityLaw, price, reliability_law, reliability_price_to_cost
+from stochsim.energy import (
+    THERMAL_J,
+    ReliabilityLaw,
+    price,
+    reliability_law,
+    reliability_price_to_cost,
+)
 from stochsim.settings import SettingError
 
 
@@ -43,7 +49,9 @@ def test_defaults_follow_their_sources_and_are_tagged() -> None:
 
 def test_rho_0_default_is_the_slope_of_the_converter() -> None:
     adc = price("adc-zigzag-28nm")
-    assert adc.energy_j((3,)) - adc.energy_j((2,)) == pytest.approx(reliability_law(0).scale_j, rel=1e-3)
+    assert adc.energy_j((3,)) - adc.energy_j((2,)) == pytest.approx(
+        reliability_law(0).scale_j, rel=1e-3
+    )
 
 
 def test_what_the_user_sets_replaces_the_default_of_its_own_rho_only() -> None:
@@ -76,7 +84,9 @@ def test_bad_scale_and_rate_are_errors() -> None:
 
 @pytest.mark.parametrize("rho", [0, 0.5, 1, 2])
 def test_cost_has_the_slope_of_the_priced_energy(rho: float) -> None:
-    """Training pays C_ρ(σ); its derivative in σ must be λ dE/dσ, by central differences at σ = 0.7 s."""
+    """Training pays C_ρ(σ); its derivative in σ must be λ dE/dσ, by central differences at σ = 0.7
+    s.
+    """
     lam, law, sigma, step = 2e13, ReliabilityLaw(rho, 4e-14), 0.7, 1e-5
     c = reliability_price_to_cost(lam, law)
 
@@ -84,7 +94,9 @@ def test_cost_has_the_slope_of_the_priced_energy(rho: float) -> None:
         return -c * math.log(ratio) if rho == 0 else c * (ratio**-rho - 1) / rho
 
     priced = lam * (law.energy_j(sigma + step) - law.energy_j(sigma - step))
-    assert training_cost(sigma + step) - training_cost(sigma - step) == pytest.approx(priced, rel=1e-6)
+    assert training_cost(sigma + step) - training_cost(sigma - step) == pytest.approx(
+        priced, rel=1e-6
+    )
 
 
 def test_bit_serial_machine_is_the_elbo_where_a_bit_costs_ln_2() -> None:

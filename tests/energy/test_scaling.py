@@ -25,8 +25,12 @@ def test_the_polynomials_are_those_of_the_source() -> None:
 
 
 def test_check_values() -> None:
-    """At 45 nm from 0.9 to 0.6 V energy falls by 1.85, where V² would say 2.25; from 45 to 7 nm by 10 to 21."""
-    assert 1 / energy_ratio(Scaling(node_nm=45, voltage_v=0.6), 45, 0.9) == pytest.approx(1.85, abs=0.005)
+    """At 45 nm from 0.9 to 0.6 V energy falls by 1.85, where V² would say 2.25; from 45 to 7 nm by
+    10 to 21.
+    """
+    assert 1 / energy_ratio(Scaling(node_nm=45, voltage_v=0.6), 45, 0.9) == pytest.approx(
+        1.85, abs=0.005
+    )
     for voltage_v in (0.6, 0.7, 0.8):
         assert 10 <= 1 / energy_ratio(Scaling(node_nm=7, voltage_v=voltage_v), 45, 0.9) <= 25
     assert 10 <= 1 / energy_ratio(TO_7, 45, 0.9) <= 21
@@ -35,12 +39,20 @@ def test_check_values() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["multiply-qkeras-45nm", "add-qkeras-45nm", "memory-sram-45nm", "memory-sram-horowitz-45nm", "float-multiply-horowitz-45nm"],
+    [
+        "multiply-qkeras-45nm",
+        "add-qkeras-45nm",
+        "memory-sram-45nm",
+        "memory-sram-horowitz-45nm",
+        "float-multiply-horowitz-45nm",
+    ],
 )
 def test_digital_logic_and_sram_scale_by_the_ratio_and_say_so(name: str) -> None:
     own, moved = price(name), scaled(price(name), TO_7)
     args = {"multiply": (4.0, 8.0), "memory": (2.0**18,)}.get(own.kind, (16.0,))
-    assert moved.energy_j(args) == pytest.approx(energy_ratio(TO_7, 45, 0.9) * own.energy_j(args), rel=1e-14)
+    assert moved.energy_j(args) == pytest.approx(
+        energy_ratio(TO_7, 45, 0.9) * own.energy_j(args), rel=1e-14
+    )
     citation = moved.citation()
     assert "E(7 nm, 0.7 V)/E(45 nm, 0.9 V) = 0.05663" in citation.formula
     assert "Stillmaker and Baas 2017" in citation.note
@@ -59,18 +71,31 @@ def test_converters_are_left_as_they_are_and_noted() -> None:
     assert "not scaled to 7 nm, 0.7 V" in moved.citation().note
 
 
-@pytest.mark.parametrize("name", [name for name, each in PRICES.items() if "jouppi" in name or name == "memory-gddr6"])
+@pytest.mark.parametrize(
+    "name", [name for name, each in PRICES.items() if "jouppi" in name or name == "memory-gddr6"]
+)
 def test_the_7_nm_table_is_never_mixed_with_the_polynomials(name: str) -> None:
-    with pytest.raises(SettingError, match=f"price '{name}' is of a table that disagrees with scaled figures"):
+    with pytest.raises(
+        SettingError, match=f"price '{name}' is of a table that disagrees with scaled figures"
+    ):
         scaled(price(name), TO_7)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["multiply-gates-28nm", "multiply-array-28nm", "add-gates-28nm", "memory-register-28nm", "random-lfsr-28nm", "line-gates-28nm"],
+    [
+        "multiply-gates-28nm",
+        "multiply-array-28nm",
+        "add-gates-28nm",
+        "memory-register-28nm",
+        "random-lfsr-28nm",
+        "line-gates-28nm",
+    ],
 )
 def test_a_node_without_polynomial_cannot_be_scaled_from(name: str) -> None:
-    with pytest.raises(SettingError, match=rf"price '{name}' \(28 nm\) is of a node without a polynomial"):
+    with pytest.raises(
+        SettingError, match=rf"price '{name}' \(28 nm\) is of a node without a polynomial"
+    ):
         scaled(price(name), TO_7)
 
 
@@ -84,4 +109,6 @@ def test_voltages_where_the_polynomial_has_turned_are_refused() -> None:
         Scaling(node_nm=7, voltage_v=0.25)
     for node, polynomial in NODES.items():
         low = Scaling(node_nm=node, voltage_v=1.01 * polynomial.least_voltage_v).voltage_v
-        assert 0 < polynomial.energy(low) < polynomial.energy(1.1 * low) < polynomial.energy(2 * low)
+        assert (
+            0 < polynomial.energy(low) < polynomial.energy(1.1 * low) < polynomial.energy(2 * low)
+        )

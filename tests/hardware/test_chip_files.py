@@ -30,12 +30,21 @@ def refusal(path: Path) -> str:
 
 
 def test_an_heir_is_its_base_with_its_own_keys_first(write: Any) -> None:
-    heir = Hardware.read(write("heir.toml", "name = 'heir'\ninherits = 'rram-array'\narray.rows = 64\n[array.converter]\nbits = 6\n"))
+    heir = Hardware.read(
+        write(
+            "heir.toml",
+            "name = 'heir'\ninherits = 'rram-array'\narray.rows = 64\n[array.converter]\nbits = "
+            "6\n",
+        )
+    )
     base = preset("rram-array")
     table = base.to_table()
     table["array"]["rows"], table["array"]["converter"]["bits"] = 64, 6
     assert heir == Hardware(**{**table, "name": "heir", "description": "Based on rram-array."})
-    assert (heir.array.columns, heir.array.converter.sigma_lsb) == (base.array.columns, base.array.converter.sigma_lsb)
+    assert (heir.array.columns, heir.array.converter.sigma_lsb) == (
+        base.array.columns,
+        base.array.converter.sigma_lsb,
+    )
 
 
 def test_an_heir_that_changes_nothing_is_its_base(write: Any) -> None:
@@ -45,9 +54,17 @@ def test_an_heir_that_changes_nothing_is_its_base(write: Any) -> None:
 
 
 def test_lists_are_replaced_but_sources_appended(write: Any) -> None:
-    write("base.toml", "name = 'base'\ninherits = 'rram-array'\nsources = ['a', 'b']\n[array.converter]\nbits = 2\ndnl_lsb = [0.1, 0.2]\n")
+    write(
+        "base.toml",
+        "name = 'base'\ninherits = 'rram-array'\nsources = ['a', 'b']\n[array.converter]\nbits = "
+        "2\ndnl_lsb = [0.1, 0.2]\n",
+    )
     heir = Hardware.read(
-        write("heir.toml", "name = 'h'\ninherits = 'base.toml'\nsources = ['c', 'b']\narray.converter.dnl_lsb = [0.3, 0.0]\n")
+        write(
+            "heir.toml",
+            "name = 'h'\ninherits = 'base.toml'\nsources = ['c', 'b']\narray.converter.dnl_lsb = "
+            "[0.3, 0.0]\n",
+        )
     )
     assert heir.sources == (*preset("rram-array").sources, "a", "b", "c")
     assert heir.array.converter.dnl_lsb == (0.3, 0.0)
@@ -55,26 +72,52 @@ def test_lists_are_replaced_but_sources_appended(write: Any) -> None:
 
 def test_a_chain_of_three_across_folders(write: Any) -> None:
     write(
-        "far/base.toml", "name = 'base'\ninherits = 'digital-45nm'\naccumulator_bits = 20\n[noise]\nread_sigma = 0.5\nfamily = 'logistic'\n"
+        "far/base.toml",
+        "name = 'base'\ninherits = 'digital-45nm'\naccumulator_bits = 20\n[noise]\nread_sigma = "
+        "0.5\nfamily = 'logistic'\n",
     )
-    write("middle.toml", "name = 'middle'\ninherits = 'far/base.toml'\n[noise]\nread_sigma = 0.25\n")
-    path = write("heir.toml", "name = 'heir'\ndescription = 'own'\ninherits = 'middle.toml'\n[random]\nthreshold_bits = 8\n")
+    write(
+        "middle.toml", "name = 'middle'\ninherits = 'far/base.toml'\n[noise]\nread_sigma = 0.25\n"
+    )
+    path = write(
+        "heir.toml",
+        "name = 'heir'\ndescription = 'own'\ninherits = 'middle.toml'\n[random]\nthreshold_bits = "
+        "8\n",
+    )
     heir = Hardware.read(path)
     assert (heir.name, heir.description, heir.accumulator_bits) == ("heir", "own", 20)
-    assert (heir.noise.read_sigma, heir.noise.family, heir.random.threshold_bits) == (0.25, "logistic", 8)
+    assert (heir.noise.read_sigma, heir.noise.family, heir.random.threshold_bits) == (
+        0.25,
+        "logistic",
+        8,
+    )
     assert chip_files(path).chain == ("heir.toml", "middle.toml", "base.toml", "digital-45nm")
 
 
 def test_an_heir_drops_sections_and_keys_of_its_base(write: Any) -> None:
-    text = "name = 'heir'\ninherits = 'rram-array-1-day'\nwithout = ['array.cells', 'sources', 'prices.cell']\n"
+    text = (
+        "name = 'heir'\ninherits = 'rram-array-1-day'\nwithout = ['array.cells', 'sources', "
+        "'prices.cell']\n"
+    )
     heir = Hardware.read(write("heir.toml", text))
     assert heir.array.cells == Cells()
-    assert (heir.sources, heir.prices.cell, heir.array.converter) == ((), "cell-none", preset("rram-array").array.converter)
+    assert (heir.sources, heir.prices.cell, heir.array.converter) == (
+        (),
+        "cell-none",
+        preset("rram-array").array.converter,
+    )
     again = Hardware.read(write("again.toml", text + "[array.cells]\ndevice = 'rram-milo'\n"))
     assert (again.array.cells.device, again.array.cells.age_s) == ("rram-milo", None)
-    digital = Hardware.read(write("digital.toml", "name = 'd'\ninherits = 'sram-array-28nm'\nwithout = ['array', 'prices.line']\n"))
+    digital = Hardware.read(
+        write(
+            "digital.toml",
+            "name = 'd'\ninherits = 'sram-array-28nm'\nwithout = ['array', 'prices.line']\n",
+        )
+    )
     assert digital.array is None
-    child = Hardware.read(write("child.toml", "name = 'c'\ninherits = 'digital.toml'\n[array]\nrows = 3\n"))
+    child = Hardware.read(
+        write("child.toml", "name = 'c'\ninherits = 'digital.toml'\n[array]\nrows = 3\n")
+    )
     assert (child.array.rows, child.array.converter.sigma_lsb) == (3, 0.0)
 
 
@@ -82,14 +125,22 @@ def test_another_price_does_not_inherit_the_parameters_of_the_old(write: Any) ->
     base = preset("pcm-hermes-array").prices
     assert base.parameters == {"cell": {"read_v": 0.2, "conductance_us": 20.7, "time_ns": 512}}
     start = "name = 'heir'\ninherits = 'pcm-hermes-array'\n[prices]\n"
-    assert Hardware.read(write("heir.toml", start + "cell = 'cell-pcm-25us'\n")).prices == base.with_price("cell", "cell-pcm-25us")
-    finer = Hardware.read(write("heir.toml", start + "cell = 'cell-ohmic'\nparameters.cell.read_v = 0.3\n")).prices
+    assert Hardware.read(
+        write("heir.toml", start + "cell = 'cell-pcm-25us'\n")
+    ).prices == base.with_price("cell", "cell-pcm-25us")
+    finer = Hardware.read(
+        write("heir.toml", start + "cell = 'cell-ohmic'\nparameters.cell.read_v = 0.3\n")
+    ).prices
     assert finer.parameters["cell"] == base.parameters["cell"] | {"read_v": 0.3}
 
 
 def test_what_was_read_is_written_whole(write: Any, tmp_path: Path) -> None:
     heir = Hardware.read(
-        write("heir.toml", "name = 'heir'\ninherits = 'pcm-array-1-month'\nwithout = ['array.cells.drift_compensation']\n")
+        write(
+            "heir.toml",
+            "name = 'heir'\ninherits = 'pcm-array-1-month'\nwithout = "
+            "['array.cells.drift_compensation']\n",
+        )
     )
     heir.write(tmp_path / "whole.toml")
     assert "inherits" not in (tmp_path / "whole.toml").read_text()
@@ -101,17 +152,31 @@ def test_csv_files_are_relative_to_the_file_that_names_them(write: Any) -> None:
     device = "g_us,programming_sigma_us\n0,0.5\n20,1\n"
     write("far/cells.csv", device)
     text = (
-        "name = 'base'\ninherits = 'rram-array'\nwithout = ['array.cells']\n[array.cells]\ndevice = 'measured'\ndevice_csv = 'cells.csv'\n"
+        "name = 'base'\ninherits = 'rram-array'\nwithout = "
+        "['array.cells']\n[array.cells]\ndevice = 'measured'\ndevice_csv = 'cells.csv'\n"
     )
     write("far/base.toml", text)
-    assert Hardware.read(write("heir.toml", "name = 'h'\ninherits = 'far/base.toml'\n")).array.cells.device_csv == device
+    assert (
+        Hardware.read(
+            write("heir.toml", "name = 'h'\ninherits = 'far/base.toml'\n")
+        ).array.cells.device_csv
+        == device
+    )
 
 
 @pytest.mark.parametrize(
     ("files", "where", "message"),
     [
-        ({"a": "inherits = 'a.toml'"}, "a.toml:2", "'inherits' = 'a.toml' closes a loop: a.toml -> a.toml"),
-        ({"a": "inherits = 'b.toml'", "b": "\ninherits = 'a.toml'"}, "b.toml:3", "closes a loop: a.toml -> b.toml -> a.toml"),
+        (
+            {"a": "inherits = 'a.toml'"},
+            "a.toml:2",
+            "'inherits' = 'a.toml' closes a loop: a.toml -> a.toml",
+        ),
+        (
+            {"a": "inherits = 'b.toml'", "b": "\ninherits = 'a.toml'"},
+            "b.toml:3",
+            "closes a loop: a.toml -> b.toml -> a.toml",
+        ),
         (
             {"a": "inherits = 'b.toml'", "b": "inherits = 'c.toml'", "c": "inherits = './b.toml'"},
             "c.toml:2",
@@ -122,26 +187,47 @@ def test_csv_files_are_relative_to_the_file_that_names_them(write: Any) -> None:
             "a.toml:2",
             "'inherits' = 'bb.toml': no such file; did you mean 'b.toml'? (a.toml -> bb.toml)",
         ),
-        ({"a": "inherits = 'b.toml'"}, "a.toml:2", "'inherits' = 'b.toml': no such file; none lies beside it (a.toml -> b.toml)"),
+        (
+            {"a": "inherits = 'b.toml'"},
+            "a.toml:2",
+            "'inherits' = 'b.toml': no such file; none lies beside it (a.toml -> b.toml)",
+        ),
         (
             {"a": "inherits = 'rram-aray'"},
             "a.toml:2",
-            "'inherits' = 'rram-aray' is no preset: did you mean 'rram-array'? (a.toml -> rram-aray)",
+            "'inherits' = 'rram-aray' is no preset: did you mean 'rram-array'? (a.toml -> "
+            "rram-aray)",
         ),
         (
             {"a": "inherits = 'b.toml'", "b": "# one\n# two\ninherits = 'nothing like it'"},
             "b.toml:4",
             f"valid: {', '.join(presets())} (a.toml -> b.toml -> nothing like it)",
         ),
-        ({"a": "inherits = 3"}, "a.toml:2", "'inherits' = 3: should be a preset's name or a file \"NAME.toml\""),
-        ({"a": "inherit = 'rram-array'"}, "a.toml:2", "unknown key 'inherit': did you mean 'inherits'?"),
-        ({"a": "inherits = 'rram-array'\nwithou = ['array']"}, "a.toml:3", "unknown key 'withou': did you mean 'without'?"),
+        (
+            {"a": "inherits = 3"},
+            "a.toml:2",
+            "'inherits' = 3: should be a preset's name or a file \"NAME.toml\"",
+        ),
+        (
+            {"a": "inherit = 'rram-array'"},
+            "a.toml:2",
+            "unknown key 'inherit': did you mean 'inherits'?",
+        ),
+        (
+            {"a": "inherits = 'rram-array'\nwithou = ['array']"},
+            "a.toml:3",
+            "unknown key 'withou': did you mean 'without'?",
+        ),
         (
             {"a": "inherits = 'rram-array'\nwithout = 'array'"},
             "a.toml:3",
             "'without' = 'array': should be a list of names of sections or keys",
         ),
-        ({"a": "without = ['array']"}, "a.toml:2", "'without' belongs to 'inherits', which is not given"),
+        (
+            {"a": "without = ['array']"},
+            "a.toml:2",
+            "'without' belongs to 'inherits', which is not given",
+        ),
         (
             {"a": "inherits = 'rram-array'\nwithout = ['aray']"},
             "a.toml:3",
@@ -152,11 +238,21 @@ def test_csv_files_are_relative_to_the_file_that_names_them(write: Any) -> None:
             "a.toml:3",
             "'without' names 'array.rows.x', which its base does not",
         ),
-        ({"a": "inherits = 'rram-array'\nwithout = ['name']"}, "a.toml:3", "'without' names 'name', which is not inherited"),
-        ({"a": "inherits = 'rram-array'\nwithout = ['prices.add']"}, "a.toml:3", "'prices.add' is missing"),
+        (
+            {"a": "inherits = 'rram-array'\nwithout = ['name']"},
+            "a.toml:3",
+            "'without' names 'name', which is not inherited",
+        ),
+        (
+            {"a": "inherits = 'rram-array'\nwithout = ['prices.add']"},
+            "a.toml:3",
+            "'prices.add' is missing",
+        ),
     ],
 )
-def test_bases_that_are_refused(files: dict[str, str], where: str, message: str, write: Any, tmp_path: Path) -> None:
+def test_bases_that_are_refused(
+    files: dict[str, str], where: str, message: str, write: Any, tmp_path: Path
+) -> None:
     paths = [write(f"{name}.toml", f"name = '{name}'\n{text}\n") for name, text in files.items()]
     said = refusal(paths[0])
     assert said.startswith(f"{tmp_path / where}: ")
@@ -164,9 +260,14 @@ def test_bases_that_are_refused(files: dict[str, str], where: str, message: str,
 
 
 def test_every_file_gives_its_own_name(write: Any, tmp_path: Path) -> None:
-    assert refusal(write("a.toml", "inherits = 'rram-array'\n")) == f"{tmp_path}/a.toml:1: 'name' is missing: every chip file gives its own"
+    assert (
+        refusal(write("a.toml", "inherits = 'rram-array'\n"))
+        == f"{tmp_path}/a.toml:1: 'name' is missing: every chip file gives its own"
+    )
     write("base.toml", "inherits = 'rram-array'\n")
-    assert refusal(write("b.toml", "name = 'b'\ninherits = 'base.toml'\n")).startswith(f"{tmp_path}/base.toml:1: 'name' is missing")
+    assert refusal(write("b.toml", "name = 'b'\ninherits = 'base.toml'\n")).startswith(
+        f"{tmp_path}/base.toml:1: 'name' is missing"
+    )
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
@@ -178,8 +279,15 @@ def test_the_examples_are_read(path: Path) -> None:
 
 def test_the_example_turns_three_knobs_and_names_a_source() -> None:
     mine, base = Hardware.read(EXAMPLES / "my_rram.toml"), preset("rram-array")
-    array = base.array.to_table() | {"rows": 64, "columns_per_converter": 8, "converter": base.array.converter.to_table() | {"bits": 6}}
+    array = base.array.to_table() | {
+        "rows": 64,
+        "columns_per_converter": 8,
+        "converter": base.array.converter.to_table() | {"bits": 6},
+    }
     assert mine == base.replace(
-        name="my-rram", description=mine.description, sources=mine.sources, array=type(base.array).from_table(array)
+        name="my-rram",
+        description=mine.description,
+        sources=mine.sources,
+        array=type(base.array).from_table(array),
     )
     assert mine.sources[:-1] == base.sources

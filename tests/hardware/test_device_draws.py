@@ -1,6 +1,7 @@
 """Memory devices: what is drawn from their laws, the edges of the laws, and what is refused.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail, and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
+and states its power.
 """
 
 import math
@@ -28,12 +29,18 @@ class Ones:
 
 
 def test_drift_by_hand() -> None:
-    """At r = 1 after 20 · 2^10 s: ν = .049 + .008 ξ, so 25 µS falls to 25 · 2^(-10 ν); |ν| where ξ makes it negative."""
+    """At r = 1 after 20 · 2^10 s: ν = .049 + .008 ξ, so 25 µS falls to 25 · 2^(-10 ν); |ν| where ξ
+    makes it negative.
+    """
     pcm, g = device("pcm-nandakumar"), np.array([25.0])
     for xi, nu in ((0.0, 0.049), (2.0, 0.065), (-10.0, 0.031)):
-        np.testing.assert_allclose(pcm.drifted_us(g, 20 * 1024, Ones(xi)), 25 * 2 ** (-10 * nu), rtol=1e-12)
+        np.testing.assert_allclose(
+            pcm.drifted_us(g, 20 * 1024, Ones(xi)), 25 * 2 ** (-10 * nu), rtol=1e-12
+        )
     np.testing.assert_array_equal(pcm.drifted_us(g, 20, Ones(1.0)), g)
-    np.testing.assert_array_equal(pcm.drifted_us(g, 3, Ones(1.0)), g)  # no drift before the first reading
+    np.testing.assert_array_equal(
+        pcm.drifted_us(g, 3, Ones(1.0)), g
+    )  # no drift before the first reading
     low = pcm.drifted_us(g, 20 * 1024, Ones(0.0), target_us=np.array([0.0]))
     np.testing.assert_allclose(low, 25 * 2 ** (-10 * 0.1), rtol=1e-12)  # ν follows the target
     np.testing.assert_array_equal(device("rram-wan").drifted_us(g, 10, Ones(1.0)), g)
@@ -42,9 +49,14 @@ def test_drift_by_hand() -> None:
 CELLS = 200_000
 
 
-@pytest.mark.parametrize(("name", "g_us"), [("pcm-nandakumar", 12.5), ("rram-milo", 137.5), ("sonos", 8.0)])
+@pytest.mark.parametrize(
+    ("name", "g_us"), [("pcm-nandakumar", 12.5), ("rram-milo", 137.5), ("sonos", 8.0)]
+)
 def test_spread_of_programming(name, g_us) -> None:
-    """Mean and variance of 200,000 cells. A σ wrong by 2 % moves the variance by 4 %, twice what is caught but once in 10^3."""
+    """Mean and variance of 200,000 cells.
+
+    A σ wrong by 2 % moves the variance by 4 %, twice what is caught but once in 10^3.
+    """
     chosen, target = device(name), np.full(CELLS, g_us)
     held = chosen.programmed_us(target, generator(11, name))
     sigma = float(chosen.programming_sigma_us(target)[0])
@@ -57,11 +69,15 @@ def test_spread_of_programming(name, g_us) -> None:
 
 
 def test_spread_of_drift() -> None:
-    """ν of 200,000 cells at r = .1, and a twin whose mean is off by 1 % (8 times the least error caught)."""
+    """ν of 200,000 cells at r = .1, and a twin whose mean is off by 1 % (8 times the least error
+    caught).
+    """
     pcm, g = device("pcm-nandakumar"), np.full(CELLS, 2.5)
     nu = -np.log(pcm.drifted_us(g, DAY_S, generator(12)) / g) / math.log(DAY_S / 20)
     mean, sd = -0.0155 * math.log(0.1) + 0.0244, -0.0125 * math.log(0.1) - 0.0059
-    folded = 2 * sd * math.exp(-0.5 * (mean / sd) ** 2) / math.sqrt(2 * math.pi) + mean * math.erf(mean / sd / math.sqrt(2))
+    folded = 2 * sd * math.exp(-0.5 * (mean / sd) ** 2) / math.sqrt(2 * math.pi) + mean * math.erf(
+        mean / sd / math.sqrt(2)
+    )
     stattest.assert_mean(nu, folded)
     stattest.assert_mean(nu**2, mean**2 + sd**2)
     assert stattest.detectable(sd / math.sqrt(CELLS)) < 0.01 * mean
@@ -71,14 +87,19 @@ def test_spread_of_drift() -> None:
 
 @pytest.mark.parametrize("name", devices())
 def test_laws_are_never_negative_and_never_nan(name) -> None:
-    """Over the whole range, both ends, and far above it for the laws of a conductance that noise has moved."""
+    """Over the whole range, both ends, and far above it for the laws of a conductance that noise
+    has moved.
+    """
     chosen = device(name)
     target = np.linspace(chosen.g_min_us, chosen.g_max_us, 501)
     assert np.all(chosen.programming_sigma_us(target) >= 0)
     above = np.linspace(0, 2 * chosen.g_max_us, 501)
     assert np.all(chosen.read_sigma_us(above) >= 0)
     if chosen.drift is not None:
-        assert all(np.all(np.isfinite(law) & (law >= 0)) for law in chosen.drift.exponent(np.linspace(0, 1, 501)))
+        assert all(
+            np.all(np.isfinite(law) & (law >= 0))
+            for law in chosen.drift.exponent(np.linspace(0, 1, 501))
+        )
     assert np.all(chosen.programmed_us(target, Ones(-100.0)) >= 0)
 
 
@@ -87,10 +108,16 @@ def test_a_polynomial_below_zero_is_clipped() -> None:
     np.testing.assert_array_equal(steep.programming_sigma_us(np.array([600.0, 1000.0])), 0.0)
 
 
-@pytest.mark.parametrize(("name", "g_us"), [("rram-milo", 49.0), ("rram-milo", 226.0), ("pcm-joshi", 25.1), ("sonos", float("nan"))])
+@pytest.mark.parametrize(
+    ("name", "g_us"),
+    [("rram-milo", 49.0), ("rram-milo", 226.0), ("pcm-joshi", 25.1), ("sonos", float("nan"))],
+)
 def test_a_target_outside_the_range_is_refused_with_the_range(name, g_us) -> None:
     chosen = device(name)
-    with pytest.raises(SettingError, match=rf"'target_us' = .*outside {chosen.g_min_us:g} to {chosen.g_max_us:g} µS.*{name}"):
+    with pytest.raises(
+        SettingError,
+        match=rf"'target_us' = .*outside {chosen.g_min_us:g} to {chosen.g_max_us:g} µS.*{name}",
+    ):
         chosen.programming_sigma_us(np.array([chosen.g_max_us, g_us]))
 
 

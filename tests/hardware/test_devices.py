@@ -96,10 +96,14 @@ PROGRAMMING = [
 ]
 
 
-@pytest.mark.parametrize(("name", "age_s", "points"), [(name, age, points) for name, age, *points in PROGRAMMING])
+@pytest.mark.parametrize(
+    ("name", "age_s", "points"), [(name, age, points) for name, age, *points in PROGRAMMING]
+)
 def test_programming_sigma_by_hand(name, age_s, points) -> None:
     g_us, sigma_us = np.transpose(points)
-    np.testing.assert_allclose(device(name).programming_sigma_us(g_us, age_s), sigma_us, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        device(name).programming_sigma_us(g_us, age_s), sigma_us, rtol=1e-12, atol=1e-13
+    )
 
 
 def test_every_device_has_its_hand_values() -> None:
@@ -109,7 +113,11 @@ def test_every_device_has_its_hand_values() -> None:
 def test_wan_between_its_two_ages_is_linear_in_log_time() -> None:
     wan, g = device("rram-wan"), np.linspace(0, 40, 9)
     halfway = wan.programming_sigma_us(g, math.sqrt(DAY_S))
-    np.testing.assert_allclose(halfway, (wan.programming_sigma_us(g, 1) + wan.programming_sigma_us(g, DAY_S)) / 2, rtol=1e-12)
+    np.testing.assert_allclose(
+        halfway,
+        (wan.programming_sigma_us(g, 1) + wan.programming_sigma_us(g, DAY_S)) / 2,
+        rtol=1e-12,
+    )
 
 
 def test_nandakumar_read_noise_by_hand() -> None:
@@ -129,13 +137,17 @@ def test_nandakumar_read_noise_by_hand() -> None:
 
 def test_read_noise_follows_the_drifted_conductance_and_its_share_the_programmed_one() -> None:
     pcm = device("pcm-nandakumar")
-    np.testing.assert_allclose(pcm.read_sigma_us(np.array([5.0]), DAY_S, np.array([25.0])), pcm.read_sigma_us(np.array([25.0]), DAY_S) / 5)
+    np.testing.assert_allclose(
+        pcm.read_sigma_us(np.array([5.0]), DAY_S, np.array([25.0])),
+        pcm.read_sigma_us(np.array([25.0]), DAY_S) / 5,
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "shares"),
     [
-        (  # r = .01, .1, .2, .5, 1; clipped from .057681 at r = .01, and -.0078 ln .1 + .0038 = .02176
+        # r = .01, .1, .2, .5, 1; clipped from .057681 at r = .01, and -.0078 ln .1 + .0038 = .02176
+        (
             "pcm-hermes-1",
             [
                 -0.0078 * math.log(0.01) + 0.0038,
@@ -170,7 +182,9 @@ def test_wan_read_noise_is_one_percent_of_g_max() -> None:
 
 def test_sonos_read_noise_by_hand() -> None:
     g = np.array([0.0, 1.0, 4.0, 8.0, 16.0])
-    expected = [0.1258037 * (1 - math.exp(-current / 215.36557)) for current in (0, 100, 400, 800, 1600)]
+    expected = [
+        0.1258037 * (1 - math.exp(-current / 215.36557)) for current in (0, 100, 400, 800, 1600)
+    ]
     np.testing.assert_allclose(device("sonos").read_sigma_us(g), expected, rtol=1e-12, atol=1e-15)
 
 
@@ -178,16 +192,41 @@ def test_sonos_read_noise_by_hand() -> None:
     ("name", "r", "mean", "sd"),
     [
         ("pcm-nandakumar", 0.0, 0.1, 0.045),
-        ("pcm-nandakumar", 0.05, -0.0155 * math.log(0.05) + 0.0244, -0.0125 * math.log(0.05) - 0.0059),
-        ("pcm-nandakumar", 0.15, -0.0155 * math.log(0.15) + 0.0244, -0.0125 * math.log(0.15) - 0.0059),
-        ("pcm-nandakumar", 0.25, 0.049, -0.0125 * math.log(0.25) - 0.0059),  # mean: clipped from .04589
+        (
+            "pcm-nandakumar",
+            0.05,
+            -0.0155 * math.log(0.05) + 0.0244,
+            -0.0125 * math.log(0.05) - 0.0059,
+        ),
+        (
+            "pcm-nandakumar",
+            0.15,
+            -0.0155 * math.log(0.15) + 0.0244,
+            -0.0125 * math.log(0.15) - 0.0059,
+        ),
+        (
+            "pcm-nandakumar",
+            0.25,
+            0.049,
+            -0.0125 * math.log(0.25) - 0.0059,
+        ),  # mean: clipped from .04589
         ("pcm-nandakumar", 1.0, 0.049, 0.008),
         ("pcm-hermes-2", 0.0, 0.13, 0.04),
-        ("pcm-hermes-2", 0.05, -0.0387 * math.log(0.05) - 0.0182, -0.0117 * math.log(0.05) - 0.0057),
+        (
+            "pcm-hermes-2",
+            0.05,
+            -0.0387 * math.log(0.05) - 0.0182,
+            -0.0117 * math.log(0.05) - 0.0057,
+        ),
         ("pcm-hermes-2", 0.2, 0.0736 - 0.00252 - 0.001744, -0.0117 * math.log(0.2) - 0.0057),
         ("pcm-hermes-2", 0.5, 0.0736 - 0.0063 - 0.0109, 0.0073 + 0.00465 - 0.00295),
         ("pcm-hermes-2", 1.0, 0.0736 - 0.0126 - 0.0436, 0.0073 + 0.0093 - 0.0118),
-        ("pcm-hermes-1", 0.05, -0.0387 * math.log(0.05) - 0.0182, -0.0120 * math.log(0.05) - 0.0023),
+        (
+            "pcm-hermes-1",
+            0.05,
+            -0.0387 * math.log(0.05) - 0.0182,
+            -0.0120 * math.log(0.05) - 0.0023,
+        ),
         ("pcm-hermes-1", 0.2, 0.0736 - 0.00252 - 0.001744, -0.0120 * math.log(0.2) - 0.0023),
         ("pcm-hermes-1", 0.5, 0.0736 - 0.0063 - 0.0109, 0.0104 + 0.0058 - 0.004125),
         ("pcm-hermes-1", 1.0, 0.0736 - 0.0126 - 0.0436, 0.0104 + 0.0116 - 0.0165),

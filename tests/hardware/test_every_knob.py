@@ -1,6 +1,8 @@
-"""Turning any knob of a Hardware moves the bill, the latency or the codes of a small network, or it is refused: never nothing.
+"""Turning any knob of a Hardware moves the bill, the latency or the codes of a small network, or it
+is refused: never nothing.
 
-The knobs are read from the fields of Hardware, so one that has no entry in knobtable.TURNS fails here.
+The knobs are read from the fields of Hardware, so one that has no entry in knobtable.TURNS fails
+here.
 """
 
 from typing import Any
@@ -13,7 +15,10 @@ from stochsim.hardware import Cells, Converter, Hardware, Noise, preset, presets
 from stochsim.settings import SettingError
 
 TOGETHER = {
-    "prices.program": {"array.reads_per_programming": 10, "prices.parameters": {"program": {"joules": 1e-12}}},
+    "prices.program": {
+        "array.reads_per_programming": 10,
+        "prices.parameters": {"program": {"joules": 1e-12}},
+    },
     "prices.leakage": {"prices.parameters": {"leakage": {"watts": 1e-3}}},
 }
 """Knobs that are refused alone, and what is turned with them."""
@@ -37,18 +42,29 @@ def test_a_turned_knob_moves_something(path: str) -> None:
     chip = turn.chip
     before = seen(chip, turn.float_layers)
     assert seen(with_leaves(chip, {}), turn.float_layers) == before
-    other = with_leaves(chip, {path: turn.values[0], **TOGETHER[path]}) if path in TOGETHER else turned(chip, path, turn.values)
+    other = (
+        with_leaves(chip, {path: turn.values[0], **TOGETHER[path]})
+        if path in TOGETHER
+        else turned(chip, path, turn.values)
+    )
     assert seen(other, turn.float_layers) != before
 
 
 QUICK = ("digital-45nm", "thermal-floor")
 
 
-@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in presets()])
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in presets()],
+)
 def test_on_a_preset_a_knob_moves_something_or_is_refused(name: str) -> None:
-    """`voltage_decade` at V/Vmin = 0.84, where its law gives 1 % for every decade, is the one exception."""
+    """`voltage_decade` at V/Vmin = 0.84, where its law gives 1 % for every decade, is the one
+    exception.
+    """
     chip = preset(name)
-    assert idle_knobs(chip) == (["memory.voltage_decade"] if chip.memory.voltage_over_vmin == 0.84 else [])
+    assert idle_knobs(chip) == (
+        ["memory.voltage_decade"] if chip.memory.voltage_over_vmin == 0.84 else []
+    )
 
 
 def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,27 +82,44 @@ def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         (
             "digital-45nm",
             {"prices.cell": "cell-isaac-32nm"},
-            "'prices.cell' = 'cell-isaac-32nm': is counted in an array, of which the chip has none; valid: cell-none, cell-floor",
+            "'prices.cell' = 'cell-isaac-32nm': is counted in an array, of which the chip has "
+            "none; valid: cell-none, cell-floor",
         ),
-        ("digital-45nm", {"prices.cell": "cell-pcm-25us", "prices.parameters": {"cell": {"read_v": 0.1}}}, "'prices.cell'"),
-        ("in-memory-28nm", {"prices.line": "line-gates-28nm"}, "'prices.line' = 'line-gates-28nm': is counted in an array"),
+        (
+            "digital-45nm",
+            {"prices.cell": "cell-pcm-25us", "prices.parameters": {"cell": {"read_v": 0.1}}},
+            "'prices.cell'",
+        ),
+        (
+            "in-memory-28nm",
+            {"prices.line": "line-gates-28nm"},
+            "'prices.line' = 'line-gates-28nm': is counted in an array",
+        ),
         (
             "in-memory-28nm",
             {"random.random_bits_per_code": 16},
-            "'random.random_bits_per_code' = 16: 'prices.random' = 'random-none' costs nothing; valid: 0, or another price",
+            "'random.random_bits_per_code' = 16: 'prices.random' = 'random-none' costs nothing; "
+            "valid: 0, or another price",
         ),
         (
             "digital-45nm",
             {"random.random_bits_per_code": 0},
-            "'prices.random' = 'random-lfsr-28nm': with 'random.random_bits_per_code' = 0 none are drawn; valid: random-none",
+            "'prices.random' = 'random-lfsr-28nm': with 'random.random_bits_per_code' = 0 none are "
+            "drawn; valid: random-none",
         ),
         (
             "sram-array-28nm",
             {"array.columns": 64, "prices.line": "line-none"},
-            "'array.columns' = 64: matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by 'prices.line' = "
-            "'line-none', and to converters of inputs, free at 'array.cycle_bits' = 1 with 'prices.dac' = 'dac-zigzag-28nm'; valid: 128",
+            "'array.columns' = 64: matters to wires, whose 'array.cells.wire_ohm' is 0, to input "
+            "lines, free by 'prices.line' = "
+            "'line-none', and to converters of inputs, free at 'array.cycle_bits' = 1 with "
+            "'prices.dac' = 'dac-zigzag-28nm'; valid: 128",
         ),
-        ("digital-45nm", {"accumulator_overflow": "wrap"}, "'accumulator_overflow' = 'wrap': accumulators without 'accumulator_bits'"),
+        (
+            "digital-45nm",
+            {"accumulator_overflow": "wrap"},
+            "'accumulator_overflow' = 'wrap': accumulators without 'accumulator_bits'",
+        ),
         (
             "thermal-floor",
             {"memory.weights_read": "read", "prices.weight_memory": "memory-in-array"},
@@ -100,7 +133,8 @@ def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         (
             "thermal-floor",
             {"prices.scaling": {"node_nm": 20.0, "voltage_v": 0.8}},
-            "'scaling' to 20 nm, 0.8 V: none of these prices is of logic or SRAM that scales; leave it out",
+            "'scaling' to 20 nm, 0.8 V: none of these prices is of logic or SRAM that scales; "
+            "leave it out",
         ),
     ],
 )
@@ -113,19 +147,43 @@ def test_an_idle_knob_is_refused(name: str, leaves_set: dict[str, Any], message:
 @pytest.mark.parametrize(
     ("section", "table", "message"),
     [
-        (Noise, {"family": "logistic"}, "'family' = 'logistic': is that of the read noise, of which there is none; valid: 'gaussian'"),
-        (Noise, {"weight_noise": "explicit"}, "'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which are 0"),
-        (Converter, {"reference_columns": 2}, "'reference_columns' = 2: share the noise 'reference_sigma_lsb', which is 0; valid: 1"),
-        (Cells, {"read_noise": "explicit"}, "'read_noise' = 'explicit': neither 'read_sigma', 'shot_sigma' nor 'device' has any"),
-        (Cells, {"read_noise": "explicit", "device": "rram-milo"}, "neither 'read_sigma', 'shot_sigma' nor 'device' has any"),
+        (
+            Noise,
+            {"family": "logistic"},
+            "'family' = 'logistic': is that of the read noise, of which there is none; valid: "
+            "'gaussian'",
+        ),
+        (
+            Noise,
+            {"weight_noise": "explicit"},
+            "'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which are 0",
+        ),
+        (
+            Converter,
+            {"reference_columns": 2},
+            "'reference_columns' = 2: share the noise 'reference_sigma_lsb', which is 0; valid: 1",
+        ),
+        (
+            Cells,
+            {"read_noise": "explicit"},
+            "'read_noise' = 'explicit': neither 'read_sigma', 'shot_sigma' nor 'device' has any",
+        ),
+        (
+            Cells,
+            {"read_noise": "explicit", "device": "rram-milo"},
+            "neither 'read_sigma', 'shot_sigma' nor 'device' has any",
+        ),
         (
             Cells,
             {"device": "pcm-nandakumar", "age_s": 20.0, "drift_compensation": True},
-            "'drift_compensation' = True: nothing has drifted at 'age_s' = 20; valid: ages above 20 s",
+            "'drift_compensation' = True: nothing has drifted at 'age_s' = 20; valid: ages above "
+            "20 s",
         ),
     ],
 )
-def test_an_idle_knob_of_a_section_is_refused(section: Any, table: dict[str, Any], message: str) -> None:
+def test_an_idle_knob_of_a_section_is_refused(
+    section: Any, table: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SettingError) as caught:
         section(**table)
     assert message in str(caught.value)
@@ -137,10 +195,25 @@ def test_what_is_near_a_refusal_and_does_something_is_taken() -> None:
     for name in ("cell-none", "cell-floor"):
         assert with_leaves(digital, {"prices.cell": name}).array is None
     assert with_leaves(digital, {"prices.random": "random-none"}).random.random_bits_per_code == 32
-    physical = {"random.random_bits_per_code": 0, "noise.input_dither": "stochastic"}  # its inputs still take random bits
+    physical = {
+        "random.random_bits_per_code": 0,
+        "noise.input_dither": "stochastic",
+    }  # its inputs still take random bits
     assert with_leaves(digital, physical).prices.random == "random-lfsr-28nm"
-    for beside in ({"array.cells.wire_ohm": 1.0}, {"array.columns_per_converter": 256}, {"prices.dac": "dac-isaac-32nm"}):
-        assert with_leaves(array, {"array.columns": 256, "prices.line": "line-none", **beside}).array.columns == 256
+    for beside in (
+        {"array.cells.wire_ohm": 1.0},
+        {"array.columns_per_converter": 256},
+        {"prices.dac": "dac-isaac-32nm"},
+    ):
+        assert (
+            with_leaves(
+                array, {"array.columns": 256, "prices.line": "line-none", **beside}
+            ).array.columns
+            == 256
+        )
     assert with_leaves(array, {"array.columns": 256}).array.columns == 256
     assert Cells(read_noise="explicit", device="rram-wan").read_noise == "explicit"
-    assert with_leaves(digital, {"prices.voltage_v": 0.8, "reliability.e0_j": 1e-15}).prices.voltage_v == 0.8
+    assert (
+        with_leaves(digital, {"prices.voltage_v": 0.8, "reliability.e0_j": 1e-15}).prices.voltage_v
+        == 0.8
+    )

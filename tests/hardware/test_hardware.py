@@ -31,7 +31,9 @@ def with_value(section: str, key: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", presets())
 def test_toml_round_trip(name: str, tmp_path: Path) -> None:
-    hardware = preset(name).replace(noise=Noise(family="logistic", read_sigma_lsb=0.5, weight_sigma=0.01), accumulator_bits=20)
+    hardware = preset(name).replace(
+        noise=Noise(family="logistic", read_sigma_lsb=0.5, weight_sigma=0.01), accumulator_bits=20
+    )
     hardware.write(tmp_path / "chip.toml")
     assert Hardware.read(tmp_path / "chip.toml") == hardware
     assert Hardware.read(tmp_path / "chip.toml") != preset(name)
@@ -46,7 +48,9 @@ def test_bits_outside_1_to_8_are_errors(field: str, bits: Any) -> None:
         preset("digital-45nm").with_precision(**{field: bits})
 
 
-@pytest.mark.parametrize("field", ["read_sigma", "read_sigma_lsb", "weight_sigma", "weight_sigma_lsb"])
+@pytest.mark.parametrize(
+    "field", ["read_sigma", "read_sigma_lsb", "weight_sigma", "weight_sigma_lsb"]
+)
 @pytest.mark.parametrize("sigma", [-0.1, float("nan"), float("inf")])
 def test_bad_sigmas_are_errors(field: str, sigma: float) -> None:
     with pytest.raises(SettingError, match=f"'{field}' = "):
@@ -60,25 +64,37 @@ def test_a_noise_in_both_units_is_an_error(field: str) -> None:
 
 
 def test_one_error_names_every_bad_field() -> None:
-    table = {**with_value("noise", "read_sigma", -1.0), "precision": {**TABLE["precision"], "weight_bits": 9}}
+    table = {
+        **with_value("noise", "read_sigma", -1.0),
+        "precision": {**TABLE["precision"], "weight_bits": 9},
+    }
     table["prices"] = {**TABLE["prices"], "add": "add-qkeras-45n", "adc": "add-floor"}
     with pytest.raises(SettingError) as caught:
         Hardware(**table)
-    for part in ("weight_bits", "read_sigma", "did you mean 'add-qkeras-45nm'", "'add-floor' is a price of 'add'"):
+    for part in (
+        "weight_bits",
+        "read_sigma",
+        "did you mean 'add-qkeras-45nm'",
+        "'add-floor' is a price of 'add'",
+    ):
         assert part in str(caught.value)
 
 
 @pytest.mark.parametrize("section", ["precision", "noise", "prices", "reliability", "random"])
 def test_unknown_keys_are_errors_that_name_the_nearest(section: str) -> None:
     first = next(iter(TABLE[section]))
-    with pytest.raises(SettingError, match=f"{section}: unknown key '{first}x': did you mean '{first}'"):
+    with pytest.raises(
+        SettingError, match=f"{section}: unknown key '{first}x': did you mean '{first}'"
+    ):
         Hardware(**with_value(section, f"{first}x", 1))
 
 
 def test_errors_of_a_file_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "chip.toml"
     path.write_text("name = 'chip'\nnose = 1\n")
-    with pytest.raises(SettingError, match=r"chip.toml:2: unknown key 'nose': did you mean 'noise'"):
+    with pytest.raises(
+        SettingError, match=r"chip.toml:2: unknown key 'nose': did you mean 'noise'"
+    ):
         Hardware.read(path)
     with pytest.raises(SettingError, match=r"none.toml: cannot be read"):
         Hardware.read(tmp_path / "none.toml")
@@ -87,7 +103,12 @@ def test_errors_of_a_file_name_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "field", "value"), [("prices", "voltage_v", 0.0), ("reliability", "s", 0.0), ("random", "random_bits_per_code", -1)]
+    ("section", "field", "value"),
+    [
+        ("prices", "voltage_v", 0.0),
+        ("reliability", "s", 0.0),
+        ("random", "random_bits_per_code", -1),
+    ],
 )
 def test_other_bad_numbers_are_errors(section: str, field: str, value: float) -> None:
     with pytest.raises(SettingError, match=f"{section}: '{field}' = "):
@@ -116,9 +137,14 @@ def test_accumulator_width_is_the_width_of_the_full_sum(inputs: int, bits: int) 
 
 
 def test_noise_in_steps_and_in_values_agree() -> None:
-    in_steps, in_values = Noise(read_sigma_lsb=2.0, weight_sigma_lsb=0.5), Noise(read_sigma=0.5, weight_sigma=0.05)
+    in_steps, in_values = (
+        Noise(read_sigma_lsb=2.0, weight_sigma_lsb=0.5),
+        Noise(read_sigma=0.5, weight_sigma=0.05),
+    )
     assert in_steps.read_sigma_drive(0.25) == in_values.read_sigma_drive(0.25) == 0.5
-    assert in_steps.weight_sigma_value(0.1) == in_values.weight_sigma_value(0.1) == pytest.approx(0.05)
+    assert (
+        in_steps.weight_sigma_value(0.1) == in_values.weight_sigma_value(0.1) == pytest.approx(0.05)
+    )
 
 
 def test_hold_without_rho_is_an_error() -> None:
@@ -144,15 +170,25 @@ def test_table_cites_every_price(name: str) -> None:
 
 
 def test_thermal_floor_is_tagged_floor_throughout() -> None:
-    assert {row["tag"] for row in hardware_table(preset("thermal-floor")) if row["kind"] != "hold"} == {"floor"}
+    assert {
+        row["tag"] for row in hardware_table(preset("thermal-floor")) if row["kind"] != "hold"
+    } == {"floor"}
 
 
 def test_own_settings_are_what_an_ideal_chip_has_not() -> None:
     assert own_settings(preset("digital-45nm")) == {}
-    turned = preset("digital-45nm").replace(timing=Timing(clock_hz=1e8), accumulator_bits=20, reliability=Reliability(s=2.0))
-    assert own_settings(turned) == {"accumulator_bits": "20", "timing.clock_hz": "100000000.0", "reliability.s": "2.0"}
+    turned = preset("digital-45nm").replace(
+        timing=Timing(clock_hz=1e8), accumulator_bits=20, reliability=Reliability(s=2.0)
+    )
+    assert own_settings(turned) == {
+        "accumulator_bits": "20",
+        "timing.clock_hz": "100000000.0",
+        "reliability.s": "2.0",
+    }
     assert own_settings(preset("pcm-hermes-array"))["prices.parameters.cell.read_v"] == "0.2"
-    shown = own_settings(preset("rram-array").replace(noise=Noise(read_sigma=0.5, dither="triangular")))
+    shown = own_settings(
+        preset("rram-array").replace(noise=Noise(read_sigma=0.5, dither="triangular"))
+    )
     assert shown["array.cells.device"] == "rram-wan"
     assert shown["array.converter.bits"] == "8"
     assert shown["noise.read_sigma"] == "0.5"

@@ -1,6 +1,8 @@
-"""Each knob of Hardware that touches energy moves its own part of the bill as predicted, and no other. One test per knob.
+"""Each knob of Hardware that touches energy moves its own part of the bill as predicted, and no
+other. One test per knob.
 
-The knobs that move the output (noise, the bit widths of the codes) are tested where codes are drawn.
+The knobs that move the output (noise, the bit widths of the codes) are tested where codes are
+drawn.
 """
 
 import math
@@ -14,9 +16,14 @@ INPUTS, OUTPUTS, SIGMA = 48, 64, 0.25
 
 
 def bill(hardware: Hardware, rho: float = 1) -> Energy:
-    """One read of one layer of 48 inputs and 64 outputs, every neuron held at σ = 0.25, counted as the hardware is described."""
+    """One read of one layer of 48 inputs and 64 outputs, every neuron held at σ = 0.25, counted as
+    the hardware is described.
+    """
     bits = hardware.precision
-    weight_bits, code_bits = INPUTS * OUTPUTS * bits.weight_bits, INPUTS * bits.input_bits + OUTPUTS * bits.output_bits
+    weight_bits, code_bits = (
+        INPUTS * OUTPUTS * bits.weight_bits,
+        INPUTS * bits.input_bits + OUTPUTS * bits.output_bits,
+    )
     counts = {
         Operation("multiply", (bits.weight_bits, bits.input_bits)): INPUTS * OUTPUTS,
         Operation("add", (hardware.accumulator_width(INPUTS),)): INPUTS * OUTPUTS,
@@ -33,7 +40,11 @@ def bill(hardware: Hardware, rho: float = 1) -> Energy:
 def moved(before: Hardware, after: Hardware, rho: float = 1) -> dict[str, float]:
     """Ratio after / before of every part that moved."""
     old, new = bill(before, rho).parts, bill(after, rho).parts
-    return {part: new[part] / old[part] if old[part] else math.inf for part in PARTS if old[part] != new[part]}
+    return {
+        part: new[part] / old[part] if old[part] else math.inf
+        for part in PARTS
+        if old[part] != new[part]
+    }
 
 
 def with_prices(hardware: Hardware, **changes: str | float) -> Hardware:
@@ -47,9 +58,13 @@ def test_precision_weight_bits() -> None:
     ratios = moved(DIGITAL, DIGITAL.with_precision(weight_bits=8))
     code_bits = INPUTS * 4 + OUTPUTS * 4
     assert set(ratios) == {"multiply", "add", "memory"}
-    assert ratios["multiply"] == pytest.approx((0.0029948 * 32 + 0.0010417 * 32**0.5) / (0.0029948 * 16 + 0.0010417 * 4))
+    assert ratios["multiply"] == pytest.approx(
+        (0.0029948 * 32 + 0.0010417 * 32**0.5) / (0.0029948 * 16 + 0.0010417 * 4)
+    )
     assert ratios["add"] == pytest.approx(18 / 14)
-    assert ratios["memory"] == pytest.approx((INPUTS * OUTPUTS * 8 + code_bits) / (INPUTS * OUTPUTS * 4 + code_bits))
+    assert ratios["memory"] == pytest.approx(
+        (INPUTS * OUTPUTS * 8 + code_bits) / (INPUTS * OUTPUTS * 4 + code_bits)
+    )
     assert moved(ARRAY, ARRAY.with_precision(weight_bits=8)) == {"multiply": pytest.approx(2)}
 
 
@@ -59,7 +74,9 @@ def test_precision_input_bits() -> None:
     assert ratios["multiply"] == pytest.approx(2)
     adc, dac = OUTPUTS * (400 + 0.256), INPUTS * 200
     assert ratios["converter"] == pytest.approx((adc + 2 * dac) / (adc + dac))
-    assert ratios["memory"] == pytest.approx((INPUTS * 8 + OUTPUTS * 4) / (INPUTS * 4 + OUTPUTS * 4))
+    assert ratios["memory"] == pytest.approx(
+        (INPUTS * 8 + OUTPUTS * 4) / (INPUTS * 4 + OUTPUTS * 4)
+    )
 
 
 def test_precision_output_bits() -> None:
@@ -74,7 +91,9 @@ def test_accumulator_bits() -> None:
 
 def test_prices_multiply() -> None:
     ratio = 16 * 0.284e-15 / 52.0836e-15
-    assert moved(DIGITAL, with_prices(DIGITAL, multiply="multiply-gates-28nm")) == {"multiply": pytest.approx(ratio, rel=1e-4)}
+    assert moved(DIGITAL, with_prices(DIGITAL, multiply="multiply-gates-28nm")) == {
+        "multiply": pytest.approx(ratio, rel=1e-4)
+    }
 
 
 def test_prices_add() -> None:
@@ -107,7 +126,9 @@ def test_prices_code_memory() -> None:
 
 def test_prices_random() -> None:
     ratio = 2.871e-21 / 2.55e-15
-    assert moved(DIGITAL, with_prices(DIGITAL, random="random-landauer")) == {"random": pytest.approx(ratio, rel=1e-3)}
+    assert moved(DIGITAL, with_prices(DIGITAL, random="random-landauer")) == {
+        "random": pytest.approx(ratio, rel=1e-3)
+    }
 
 
 def test_prices_voltage() -> None:
@@ -120,12 +141,16 @@ def test_prices_voltage() -> None:
 
 @pytest.mark.parametrize("rho", [1, 2])
 def test_reliability_s(rho: float) -> None:
-    assert moved(DIGITAL, DIGITAL.replace(reliability=Reliability(s=2.0)), rho) == {"reliability": pytest.approx(2**rho)}
+    assert moved(DIGITAL, DIGITAL.replace(reliability=Reliability(s=2.0)), rho) == {
+        "reliability": pytest.approx(2**rho)
+    }
 
 
 def test_reliability_s_adds_one_bit_per_doubling_at_rho_0() -> None:
     doubled = DIGITAL.replace(reliability=Reliability(s=2.0))
-    assert moved(DIGITAL, doubled, rho=0) == {"reliability": pytest.approx(3 / 2)}  # log2(s/σ): 2 bits become 3
+    assert moved(DIGITAL, doubled, rho=0) == {
+        "reliability": pytest.approx(3 / 2)
+    }  # log2(s/σ): 2 bits become 3
 
 
 def test_reliability_e_bit() -> None:
@@ -162,7 +187,13 @@ def test_presets_differ_where_their_story_says() -> None:
     assert array.add_j == 0
     assert floor.multiply_j == floor.add_j == 0
     assert floor.converter_j == pytest.approx(OUTPUTS * 12.7e-18, rel=3e-3)
-    assert floor.memory_j == pytest.approx((INPUTS * OUTPUTS * 4 + (INPUTS + OUTPUTS) * 4) * 2.871e-21, rel=1e-3)
+    assert floor.memory_j == pytest.approx(
+        (INPUTS * OUTPUTS * 4 + (INPUTS + OUTPUTS) * 4) * 2.871e-21, rel=1e-3
+    )
     hardware_parts = ("multiply_j", "add_j", "converter_j", "memory_j", "random_j")
-    assert sum(getattr(floor, part) for part in hardware_parts) < 1e-3 * sum(getattr(array, part) for part in hardware_parts)
-    assert sum(getattr(array, part) for part in hardware_parts) < sum(getattr(digital, part) for part in hardware_parts)
+    assert sum(getattr(floor, part) for part in hardware_parts) < 1e-3 * sum(
+        getattr(array, part) for part in hardware_parts
+    )
+    assert sum(getattr(array, part) for part in hardware_parts) < sum(
+        getattr(digital, part) for part in hardware_parts
+    )

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from stochsim.hardware.measured import read_channel, read_channel_text, read_device, read_device_text, with_measured_files
+from stochsim.hardware.measured import (
+    read_channel,
+    read_channel_text,
+    read_device,
+    read_device_text,
+    with_measured_files,
+)
 from stochsim.keys import generator
 from stochsim.settings import SettingError
 
@@ -39,15 +45,21 @@ def test_a_device_interpolates_between_its_rows(write) -> None:
     target = np.array([5.0, 7.5, 10.0, 15.0, 30.0])
     np.testing.assert_allclose(found.programming_sigma_us(target), [1.0, 1.5, 2.0, 1.75, 1.0])
     np.testing.assert_allclose(found.read_sigma_us(target), [0.1, 0.15, 0.2, 0.25, 0.4])
-    np.testing.assert_allclose(found.read_sigma_us(np.array([1.0, 99.0])), [0.1, 0.4])  # noise may move a cell beyond the file
+    np.testing.assert_allclose(
+        found.read_sigma_us(np.array([1.0, 99.0])), [0.1, 0.4]
+    )  # noise may move a cell beyond the file
     normal = generator(1).standard_normal(5)
     held = found.programmed_us(target, generator(1))
-    np.testing.assert_allclose(held, np.array([6.0, 8.0, 10.0, 14.5, 28.0]) + np.array([1.0, 1.5, 2.0, 1.75, 1.0]) * normal)
+    np.testing.assert_allclose(
+        held, np.array([6.0, 8.0, 10.0, 14.5, 28.0]) + np.array([1.0, 1.5, 2.0, 1.75, 1.0]) * normal
+    )
 
 
 def test_without_the_optional_columns_the_mean_is_the_target_and_reads_are_quiet(write) -> None:
     found = read_device(write("programming_sigma_us,g_us\n0,1\n0,2\n"))
-    np.testing.assert_array_equal(found.programmed_us(np.array([1.0, 1.5]), generator(1)), [1.0, 1.5])
+    np.testing.assert_array_equal(
+        found.programmed_us(np.array([1.0, 1.5]), generator(1)), [1.0, 1.5]
+    )
     np.testing.assert_array_equal(found.read_sigma_us(np.array([1.0, 1.5])), 0.0)
 
 
@@ -56,13 +68,18 @@ def test_without_the_optional_columns_the_mean_is_the_target_and_reads_are_quiet
     [
         (DEVICE.replace("30,", "9,"), r":6: 'g_us' = 9: should be above the row before"),
         (DEVICE.replace("2.0", "-2.0"), r":5: 'programming_sigma_us' = -2: should be at least 0"),
-        (DEVICE.replace("0.40", "high"), r":6: 'read_sigma_us' = 'high': should be a finite number"),
+        (
+            DEVICE.replace("0.40", "high"),
+            r":6: 'read_sigma_us' = 'high': should be a finite number",
+        ),
         (DEVICE.replace("0.40", "nan"), r":6: 'read_sigma_us' = 'nan': should be a finite number"),
         (DEVICE.replace(", 0.40", ""), r":6: 3 values: should be 4"),
         (DEVICE.replace("mean_us", "mean"), r": unknown column 'mean': did you mean 'mean_us'"),
         (DEVICE.replace("mean_us", "g_us"), r"occurs twice"),
         (
-            DEVICE.replace("programming_sigma_us, ", "").replace(", 1.0, ", ", ").replace(", 2.0, ", ", "),
+            DEVICE.replace("programming_sigma_us, ", "")
+            .replace(", 1.0, ", ", ")
+            .replace(", 2.0, ", ", "),
             r"'programming_sigma_us' is missing",
         ),
         ("g_us,programming_sigma_us\n1,2\n", r"1 rows of numbers: should be at least 2"),
@@ -75,7 +92,9 @@ def test_a_bad_device_file_is_refused_by_line(write, text, words) -> None:
 
 
 def test_a_spreadsheet_s_byte_order_mark_is_no_part_of_the_first_name(tmp_path) -> None:
-    (tmp_path / "measured.csv").write_text(DEVICE.removeprefix("# programmed and read back\n"), encoding="utf-8-sig")
+    (tmp_path / "measured.csv").write_text(
+        DEVICE.removeprefix("# programmed and read back\n"), encoding="utf-8-sig"
+    )
     assert read_device(tmp_path / "measured.csv").g_max_us == 30
 
 
@@ -121,7 +140,10 @@ def test_probabilities_rounded_in_the_file_are_scaled_to_one(write) -> None:
         (CHANNEL.replace("0.4", "0.40001"), r":3: the probabilities sum to 1\.00001"),
         (CHANNEL.replace("2,0,0", "0,0,0"), r":4: 'drive' = 0: should be above the row before"),
         (CHANNEL.replace("0.1,0.2", "-0.1,0.4"), r":3: 'p0' = -0\.1: should be from 0 to 1"),
-        ("drive,p0,p1,p2\n0,0,0,1\n1,0,0,1\n", r": columns drive, p0, p1, p2: should be .* 2, 4, 8"),
+        (
+            "drive,p0,p1,p2\n0,0,0,1\n1,0,0,1\n",
+            r": columns drive, p0, p1, p2: should be .* 2, 4, 8",
+        ),
         ("drive,p0\n0,1\n1,1\n", r"should be .* 2, 4, 8"),
         (CHANNEL.replace("drive", "x"), r": columns x, p0"),
         (CHANNEL.replace("p1", "p9"), r": columns drive, p0, p9"),
@@ -136,16 +158,27 @@ def test_a_bad_channel_file_is_refused_by_line(write, text, words) -> None:
 def test_a_hardware_table_takes_the_text_of_the_files_that_it_names(tmp_path) -> None:
     (tmp_path / "cell.csv").write_text(DEVICE)
     (tmp_path / "neuron.csv").write_text(CHANNEL)
-    table = {"noise": {"measured_csv": "neuron.csv"}, "array": {"cells": {"device_csv": "cell.csv"}}, "name": "chip"}
+    table = {
+        "noise": {"measured_csv": "neuron.csv"},
+        "array": {"cells": {"device_csv": "cell.csv"}},
+        "name": "chip",
+    }
     filled = with_measured_files(table, tmp_path)
     assert table["noise"]["measured_csv"] == "neuron.csv"
-    assert filled == {"noise": {"measured_csv": CHANNEL}, "array": {"cells": {"device_csv": DEVICE}}, "name": "chip"}
+    assert filled == {
+        "noise": {"measured_csv": CHANNEL},
+        "array": {"cells": {"device_csv": DEVICE}},
+        "name": "chip",
+    }
     assert with_measured_files(filled, tmp_path / "elsewhere") == filled
     np.testing.assert_array_equal(read_channel_text(CHANNEL).drives, [-1, 0, 2])
     assert read_device_text(DEVICE).g_max_us == 30
 
 
-@pytest.mark.parametrize("table", [{}, {"noise": {}}, {"noise": 3, "array": {"cells": "x"}}, {"noise": {"measured_csv": ""}}])
+@pytest.mark.parametrize(
+    "table",
+    [{}, {"noise": {}}, {"noise": 3, "array": {"cells": "x"}}, {"noise": {"measured_csv": ""}}],
+)
 def test_a_hardware_table_without_files_stays_as_it_is(table, tmp_path) -> None:
     assert with_measured_files(table, tmp_path) == table
 

@@ -1,4 +1,6 @@
-"""Prices of a chip's own: entries as in the book, by a name that the book does not have; each fault with file and line."""
+"""Prices of a chip's own: entries as in the book, by a name that the book does not have; each fault
+with file and line.
+"""
 
 from pathlib import Path
 
@@ -24,7 +26,9 @@ valid.bits = [4, 10]
 source = "test chip"
 tag = "user"
 """
-ENTRY = Entry(kind="adc", formula="2*bits", unit="fJ per conversion", source="test chip", tag="user")
+ENTRY = Entry(
+    kind="adc", formula="2*bits", unit="fJ per conversion", source="test chip", tag="user"
+)
 
 
 @pytest.fixture
@@ -43,7 +47,9 @@ def test_it_is_priced_by_its_formula_held_outside_its_range_and_cited(read):
     price = chip.price_table()["adc"]
     for bits, held in ((4, 4), (8, 8), (10, 10), (12, 10), (2, 4)):
         assert price.energy_j((bits,)) == pytest.approx((3.0 * 2**held + 40) * 1e-15, rel=1e-12)
-    assert price.flags((12,)) == ("held: my-sar: bits at 12 is above its valid range, priced as at 10",)
+    assert price.flags((12,)) == (
+        "held: my-sar: bits at 12 is above its valid range, priced as at 10",
+    )
     row = next(row for row in hardware_table(chip) if row["kind"] == "adc")
     assert (row["name"], row["source"], row["tag"]) == ("my-sar", "test chip", "user")
     assert "prices.own.my-sar" not in own_settings(chip)  # its own row of the table says it
@@ -51,7 +57,9 @@ def test_it_is_priced_by_its_formula_held_outside_its_range_and_cited(read):
 
 def test_its_parameters_can_be_set_and_it_goes_where_nothing_names_it(read):
     chip = read(CHIP)
-    assert chip.with_price("adc", "my-sar", fom_fj=6.0).price_table()["adc"].energy_j((4,)) == pytest.approx(136e-15)
+    assert chip.with_price("adc", "my-sar", fom_fj=6.0).price_table()["adc"].energy_j(
+        (4,)
+    ) == pytest.approx(136e-15)
     other = chip.with_price("adc", "adc-rekhi")
     assert other.prices.own == {}
     with pytest.raises(SettingError, match="price 'my-sar' is unknown"):
@@ -69,13 +77,19 @@ def test_a_file_gives_back_an_equal_chip(read, tmp_path):
 
 def test_heirs_have_it_too(read, tmp_path):
     read(CHIP)
-    (tmp_path / "heir.toml").write_text('name = "heir"\ninherits = "chip.toml"\n[prices.own.my-sar.parameters]\nfom_fj = 1.0\n')
-    assert Hardware.read(tmp_path / "heir.toml").price_table()["adc"].energy_j((5,)) == pytest.approx(72e-15)
+    (tmp_path / "heir.toml").write_text(
+        'name = "heir"\ninherits = "chip.toml"\n[prices.own.my-sar.parameters]\nfom_fj = 1.0\n'
+    )
+    assert Hardware.read(tmp_path / "heir.toml").price_table()["adc"].energy_j(
+        (5,)
+    ) == pytest.approx(72e-15)
 
 
 def test_from_python():
     prices = preset("rram-array").prices
-    chip = preset("rram-array").replace(prices=prices.model_copy(update={"own": {"mine": ENTRY}, "adc": "mine"}))
+    chip = preset("rram-array").replace(
+        prices=prices.model_copy(update={"own": {"mine": ENTRY}, "adc": "mine"})
+    )
     assert chip.price_table()["adc"].energy_j((8,)) == pytest.approx(16e-15)
 
 
@@ -85,17 +99,42 @@ def test_from_python():
         ('unit = "fJ per conversion"\n', "", 7, "'prices.own.my-sar.unit' is missing"),
         ('source = "test chip"\n', "", 7, "'prices.own.my-sar.source' is missing"),
         ("fJ per conversion", "fF", 10, "unit 'fF': should be like 'fJ per conversion'"),
-        ("2**bits + 40", "2**bits - 400", 7, "gives -3.52e-13 J at bits = 4, fom_fj = 3: should be a number and not negative"),
+        (
+            "2**bits + 40",
+            "2**bits - 400",
+            7,
+            "gives -3.52e-13 J at bits = 4, fom_fj = 3: should be a number and not negative",
+        ),
         ("2**bits + 40", "2**bit + 40", 7, "'bit' is unknown: did you mean 'bits'?"),
         ("2**bits + 40", "__import__('os')", 7, "formula"),
         ('kind = "adc"', 'kind = "adx"', 8, "kind 'adx' is unknown: did you mean 'add'?"),
         ('kind = "adc"', 'kind = "dac"', 5, "price 'my-sar' is a price of 'dac'"),
-        ('adc = "my-sar"', 'adc = "my-sat"', 5, "price 'my-sat' is unknown: did you mean 'my-sar'?"),
-        ('adc = "my-sar"\n', "", 6, "'prices.own.my-sar': prices nothing, for no kind names it; valid: adc = \"my-sar\""),
+        (
+            'adc = "my-sar"',
+            'adc = "my-sat"',
+            5,
+            "price 'my-sat' is unknown: did you mean 'my-sar'?",
+        ),
+        (
+            'adc = "my-sar"\n',
+            "",
+            6,
+            "'prices.own.my-sar': prices nothing, for no kind names it; valid: adc = \"my-sar\"",
+        ),
         ('tag = "user"', 'tag = "usr"', 14, "tag 'usr' is unknown: did you mean 'user'?"),
-        ('tag = "user"', 'tagg = "user"', 14, "unknown key 'prices.own.my-sar.tagg': did you mean 'tag'?"),
+        (
+            'tag = "user"',
+            'tagg = "user"',
+            14,
+            "unknown key 'prices.own.my-sar.tagg': did you mean 'tag'?",
+        ),
         ("my-sar", "adc-rekhi", 7, "'prices.own.adc-rekhi': the book has a price of this name"),
-        ("[prices.own", "[prices.parameters.adc]\nfom = 1.0\n[prices.own", 8, "parameter 'fom' is unknown: did you mean 'fom_fj'?"),
+        (
+            "[prices.own",
+            "[prices.parameters.adc]\nfom = 1.0\n[prices.own",
+            8,
+            "parameter 'fom' is unknown: did you mean 'fom_fj'?",
+        ),
     ],
 )
 def test_a_fault_is_named_with_file_and_line(read, tmp_path, old, new, line, rule):
@@ -107,6 +146,12 @@ def test_a_fault_is_named_with_file_and_line(read, tmp_path, old, new, line, rul
 
 
 def test_a_memory_price_says_which_kinds_could_name_it(read):
-    text = CHIP.replace('kind = "adc"', 'kind = "memory"').replace("2**bits", "2").replace("valid.bits = [4, 10]\n", "")
-    with pytest.raises(SettingError, match='valid: weight_memory = "my-sar" or code_memory = "my-sar"'):
+    text = (
+        CHIP.replace('kind = "adc"', 'kind = "memory"')
+        .replace("2**bits", "2")
+        .replace("valid.bits = [4, 10]\n", "")
+    )
+    with pytest.raises(
+        SettingError, match='valid: weight_memory = "my-sar" or code_memory = "my-sar"'
+    ):
         read(text.replace('adc = "my-sar"\n', ""))

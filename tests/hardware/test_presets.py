@@ -1,4 +1,6 @@
-"""Each preset follows the law of its prices, computed here by hand at 1 to 8 bits, and runs a real program at every width it takes."""
+"""Each preset follows the law of its prices, computed here by hand at 1 to 8 bits, and runs a real
+program at every width it takes.
+"""
 
 import math
 
@@ -39,7 +41,11 @@ IN_MEMORY = {
     "code_memory": lambda b: SRAM_J,
     "random": lambda b: 0.0,
 }
-SRAM_ARRAY = IN_MEMORY | {"add": DIGITAL_45["add"], "cell": lambda b: 0.0, "line": lambda b: 0.5 * 0.35e-15 * 0.81}
+SRAM_ARRAY = IN_MEMORY | {
+    "add": DIGITAL_45["add"],
+    "cell": lambda b: 0.0,
+    "line": lambda b: 0.5 * 0.35e-15 * 0.81,
+}
 RRAM = SRAM_ARRAY | {"multiply": lambda b: 0.0, "cell": lambda b: 4.1e-15}
 PCM = RRAM | {"cell": lambda b: 0.2**2 * 25e-6 * 250e-9}
 FLOOR = {
@@ -100,7 +106,11 @@ def test_a_preset_says_what_it_is(name: str) -> None:
 
 
 def test_what_inherits_from_what() -> None:
-    heirs = {name: chip_files(preset_path(name)).chain[1:] for name in presets() if len(chip_files(preset_path(name)).chain) > 1}
+    heirs = {
+        name: chip_files(preset_path(name)).chain[1:]
+        for name in presets()
+        if len(chip_files(preset_path(name)).chain) > 1
+    }
     assert heirs == {
         "digital-28nm": ("digital-45nm",),
         "pbit-cmos": ("digital-28nm", "digital-45nm"),
@@ -113,11 +123,19 @@ def test_what_inherits_from_what() -> None:
 
 
 def test_aged_arrays_differ_by_their_age_alone() -> None:
-    for name, base, age_s in (("rram-array-1-day", "rram-array", 86400.0), ("pcm-array-1-month", "pcm-array", 30 * 86400.0)):
+    for name, base, age_s in (
+        ("rram-array-1-day", "rram-array", 86400.0),
+        ("pcm-array-1-month", "pcm-array", 30 * 86400.0),
+    ):
         aged, fresh = preset(name), preset(base)
         cells = Cells.from_table(fresh.array.cells.to_table() | {"age_s": age_s})
         assert aged.array.cells == cells
-        assert aged.to_table() | {"array": 0, "name": 0, "description": 0, "sources": 0} == fresh.to_table() | {
+        assert aged.to_table() | {
+            "array": 0,
+            "name": 0,
+            "description": 0,
+            "sources": 0,
+        } == fresh.to_table() | {
             "array": 0,
             "name": 0,
             "description": 0,
@@ -134,7 +152,11 @@ def test_an_unverified_price_is_said_to_be_one() -> None:
     for name in presets():
         energy = preset(name).energy(Operations({Operation("random"): 1.0}))
         unverified = any(flag.startswith("unverified: random-mtj-pbit") for flag in energy.flags)
-        assert unverified == (name == "pbit-tunnel-junction") == ("unverified" in preset(name).description)
+        assert (
+            unverified
+            == (name == "pbit-tunnel-junction")
+            == ("unverified" in preset(name).description)
+        )
 
 
 def takes(hardware: Hardware, bits: int) -> bool:
@@ -148,7 +170,10 @@ def test_a_preset_runs_a_program_at_every_width_it_takes(name: str, bits: int) -
     if not takes(preset(name), bits):
         assert name.startswith("pcm-")
         assert bits <= 2  # a sign and one bit leave no room for cells of two
-        with pytest.raises(SettingError, match=r"'array.cell_bits' = 2: .* at most 1, or 'precision.weight_bits' of 3 or more"):
+        with pytest.raises(
+            SettingError,
+            match=r"'array.cell_bits' = 2: .* at most 1, or 'precision.weight_bits' of 3 or more",
+        ):
             preset(name).with_precision(bits, bits, bits)
         return
     program = program_of(random_weights(bits, 3, 5), bits, bits, bits, sigma=0.5)

@@ -1,4 +1,6 @@
-"""Which prices a chip pays: parameters, node, voltage of the weights' memory, leakage, programming; each moves its own part and says so."""
+"""Which prices a chip pays: parameters, node, voltage of the weights' memory, leakage, programming;
+each moves its own part and says so.
+"""
 
 import copy
 from pathlib import Path
@@ -41,20 +43,32 @@ def with_prices(hardware: Hardware, **changes: Any) -> Hardware:
 
 
 def test_every_kind_of_operation_has_a_price() -> None:
-    assert set(DIGITAL.price_table()) == set(OPERATION_PRICES) == {operation.kind for operation in COUNTS}
+    assert (
+        set(DIGITAL.price_table())
+        == set(OPERATION_PRICES)
+        == {operation.kind for operation in COUNTS}
+    )
 
 
 def test_with_price_swaps_one_and_its_parameters() -> None:
     swapped = ARRAY.with_price("adc", "adc-accelergy", frequency_hz=1e9)
-    expected = price("adc-accelergy").with_parameters(frequency_hz=1e9).energy_j((8,)) - price("adc-zigzag-28nm").energy_j((8,))
+    expected = price("adc-accelergy").with_parameters(frequency_hz=1e9).energy_j((8,)) - price(
+        "adc-zigzag-28nm"
+    ).energy_j((8,))
     assert moved(ARRAY, swapped) == {"converter": pytest.approx(10 * expected)}
-    assert "frequency_hz = 1e+09" in next(each.formula for each in swapped.energy(COUNTS).prices if each.kind == "adc")
+    assert "frequency_hz = 1e+09" in next(
+        each.formula for each in swapped.energy(COUNTS).prices if each.kind == "adc"
+    )
     assert swapped.with_price("adc", "adc-zigzag-28nm") == ARRAY
-    assert swapped.with_price("adc", "adc-accelergy", node_nm=7).prices.parameters == {"adc": {"node_nm": 7}}
+    assert swapped.with_price("adc", "adc-accelergy", node_nm=7).prices.parameters == {
+        "adc": {"node_nm": 7}
+    }
 
 
 def test_parameters_survive_toml_hashing_and_copying(tmp_path: Path) -> None:
-    chip = with_prices(ARRAY, adc="adc-accelergy", parameters={"adc": {"frequency_hz": 1e8}}, scaling=None)
+    chip = with_prices(
+        ARRAY, adc="adc-accelergy", parameters={"adc": {"frequency_hz": 1e8}}, scaling=None
+    )
     chip.write(tmp_path / "chip.toml")
     for again in (Hardware.read(tmp_path / "chip.toml"), copy.deepcopy(chip)):
         assert again == chip
@@ -65,39 +79,74 @@ def test_parameters_survive_toml_hashing_and_copying(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"parameters": {"adcs": {}}}, "'parameters.adcs': no kind of operation: did you mean 'adc'"),
-        ({"parameters": {"adc": {"frequency_hz": 1e6}}}, "'parameters.adc': price 'adc-zigzag-28nm': parameter 'frequency_hz' is unknown"),
-        ({"adc": "adc-accelergy", "parameters": {"adc": {"frequency": 1e6}}}, "did you mean 'frequency_hz'"),
+        (
+            {"parameters": {"adcs": {}}},
+            "'parameters.adcs': no kind of operation: did you mean 'adc'",
+        ),
+        (
+            {"parameters": {"adc": {"frequency_hz": 1e6}}},
+            "'parameters.adc': price 'adc-zigzag-28nm': parameter 'frequency_hz' is unknown",
+        ),
+        (
+            {"adc": "adc-accelergy", "parameters": {"adc": {"frequency": 1e6}}},
+            "did you mean 'frequency_hz'",
+        ),
         (
             {"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": -1.0}}},
             "'frequency_hz' = -1.0: should be finite and not negative",
         ),
-        ({"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": 0.0}}}, "gives nan J at bits = 8, frequency_hz = 0"),
-        ({"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": "fast"}}}, "'parameters.adc.frequency_hz' = 'fast'"),
-        ({"leakage": "leakage-power"}, "price 'leakage-power': parameter 'watts' has no value and no default"),
+        (
+            {"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": 0.0}}},
+            "gives nan J at bits = 8, frequency_hz = 0",
+        ),
+        (
+            {"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": "fast"}}},
+            "'parameters.adc.frequency_hz' = 'fast'",
+        ),
+        (
+            {"leakage": "leakage-power"},
+            "price 'leakage-power': parameter 'watts' has no value and no default",
+        ),
         ({"float_add": "add-qkeras-45nm"}, "price 'add-qkeras-45nm' is a price of 'add'"),
-        ({"scaling": {"node_nm": 28, "voltage_v": 0.9}}, "scaling: 'node_nm' = 28: no polynomial of that node: did you mean 32?"),
-        ({"scaling": {"node_nm": 7, "voltage_v": 0.7}}, "'multiply', 'scaling': price 'multiply-gates-28nm' (28 nm) is of a node without"),
+        (
+            {"scaling": {"node_nm": 28, "voltage_v": 0.9}},
+            "scaling: 'node_nm' = 28: no polynomial of that node: did you mean 32?",
+        ),
+        (
+            {"scaling": {"node_nm": 7, "voltage_v": 0.7}},
+            "'multiply', 'scaling': price 'multiply-gates-28nm' (28 nm) is of a node without",
+        ),
     ],
 )
 def test_bad_prices_are_errors(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(SettingError) as caught:
         with_prices(ARRAY, **changes)
     assert complaint in str(caught.value)
-    with pytest.raises(SettingError, match="'adcs': no kind of operation that has a price: did you mean 'adc'"):
+    with pytest.raises(
+        SettingError, match="'adcs': no kind of operation that has a price: did you mean 'adc'"
+    ):
         ARRAY.with_price("adcs", "adc-zigzag-28nm")
 
 
 def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
     chip, bound = (ARRAY.with_price("adc", "adc-walden", fom_fj=fom) for fom in (50, 10))
     assert moved(bound, chip) == {}
-    assert any("fom_fj at 50 is above its valid range, priced as at 10" in flag for flag in chip.energy(COUNTS).flags)
+    assert any(
+        "fom_fj at 50 is above its valid range, priced as at 10" in flag
+        for flag in chip.energy(COUNTS).flags
+    )
 
 
 def test_scaling_moves_logic_and_sram_by_the_polynomials_and_nothing_else() -> None:
-    plain = with_prices(DIGITAL, random="random-cmos-rng", adc="adc-zigzag-28nm", dac="dac-zigzag-28nm")
+    plain = with_prices(
+        DIGITAL, random="random-cmos-rng", adc="adc-zigzag-28nm", dac="dac-zigzag-28nm"
+    )
     chip = with_prices(plain, scaling={"node_nm": 7, "voltage_v": 0.7})
-    ratio, before, after = energy_ratio(Scaling(node_nm=7, voltage_v=0.7), 45, 0.9), plain.energy(COUNTS), chip.energy(COUNTS)
+    ratio, before, after = (
+        energy_ratio(Scaling(node_nm=7, voltage_v=0.7), 45, 0.9),
+        plain.energy(COUNTS),
+        chip.energy(COUNTS),
+    )
     for part in ("multiply", "add", "memory", "float"):
         assert after.parts[part] == pytest.approx(ratio * before.parts[part], rel=1e-12)
     assert (after.converter_j, after.random_j) == (before.converter_j, before.random_j)
@@ -107,16 +156,30 @@ def test_scaling_moves_logic_and_sram_by_the_polynomials_and_nothing_else() -> N
 
 
 def test_scaled_figures_and_the_7_nm_table_are_not_mixed() -> None:
-    with pytest.raises(SettingError, match="'add', 'scaling': price 'add-jouppi-7nm' is of a table that disagrees"):
-        with_prices(DIGITAL, random="random-cmos-rng", add="add-jouppi-7nm", scaling={"node_nm": 7, "voltage_v": 0.7})
+    with pytest.raises(
+        SettingError, match="'add', 'scaling': price 'add-jouppi-7nm' is of a table that disagrees"
+    ):
+        with_prices(
+            DIGITAL,
+            random="random-cmos-rng",
+            add="add-jouppi-7nm",
+            scaling={"node_nm": 7, "voltage_v": 0.7},
+        )
 
 
 @pytest.mark.parametrize("voltage_over_vmin", [0.7, 0.84, 1.0, 1.2])
-def test_weights_of_an_over_scaled_memory_cost_the_square_of_its_voltage(voltage_over_vmin: float) -> None:
+def test_weights_of_an_over_scaled_memory_cost_the_square_of_its_voltage(
+    voltage_over_vmin: float,
+) -> None:
     chip = DIGITAL.replace(memory=Memory(voltage_over_vmin=voltage_over_vmin))
-    plain_j, chip_j = (each.price_table()["weight_memory"].energy_j((2**17,)) for each in (DIGITAL, chip))
+    plain_j, chip_j = (
+        each.price_table()["weight_memory"].energy_j((2**17,)) for each in (DIGITAL, chip)
+    )
     assert chip_j == pytest.approx(voltage_over_vmin**2 * plain_j, rel=1e-14)
-    assert chip.price_table()["code_memory"].citation() == DIGITAL.price_table()["code_memory"].citation()
+    assert (
+        chip.price_table()["code_memory"].citation()
+        == DIGITAL.price_table()["code_memory"].citation()
+    )
     citation = chip.price_table()["weight_memory"].citation()
     assert f"(V/Vmin)², V/Vmin = {voltage_over_vmin:g}" in citation.formula
     assert (citation.tag, "engineering default" in citation.note) == ("engineering default", True)
@@ -125,16 +188,28 @@ def test_weights_of_an_over_scaled_memory_cost_the_square_of_its_voltage(voltage
 def test_leakage_is_paid_per_second_by_timing_or_by_its_price() -> None:
     by_timing = DIGITAL.replace(timing=Timing(leakage_w=2e-3))
     by_price = DIGITAL.with_price("leakage", "leakage-power", watts=2e-3)
-    assert moved(DIGITAL, by_timing) == moved(DIGITAL, by_price) == {"leakage": pytest.approx(2e-3 * 1e-8)}
-    with pytest.raises(SettingError, match=r"'timing.leakage_w' = 0.002 beside 'prices.leakage' = 'leakage-power'"):
+    assert (
+        moved(DIGITAL, by_timing)
+        == moved(DIGITAL, by_price)
+        == {"leakage": pytest.approx(2e-3 * 1e-8)}
+    )
+    with pytest.raises(
+        SettingError, match=r"'timing.leakage_w' = 0.002 beside 'prices.leakage' = 'leakage-power'"
+    ):
         by_price.replace(timing=Timing(leakage_w=2e-3))
 
 
 def test_programming_is_paid_per_cell() -> None:
     assert ARRAY.array is not None
     table = {**ARRAY.to_table(), "array": {**ARRAY.array.to_table(), "reads_per_programming": 100}}
-    prices = {**ARRAY.prices.to_table(), "program": "program-energy", "parameters": {"program": {"joules": 1e-11}}}
-    assert moved(ARRAY, Hardware(**{**table, "prices": prices})) == {"programming": pytest.approx(3e-11)}
+    prices = {
+        **ARRAY.prices.to_table(),
+        "program": "program-energy",
+        "parameters": {"program": {"joules": 1e-11}},
+    }
+    assert moved(ARRAY, Hardware(**{**table, "prices": prices})) == {
+        "programming": pytest.approx(3e-11)
+    }
 
 
 def test_floats_are_paid_by_width() -> None:
@@ -146,10 +221,16 @@ def test_floats_are_paid_by_width() -> None:
 
 @pytest.mark.parametrize("name", presets())
 def test_an_unverified_price_is_never_a_default(name: str) -> None:
-    """Of all presets only those that say "unverified" themselves name one, and no field of Prices does by default."""
+    """Of all presets only those that say "unverified" themselves name one, and no field of Prices
+    does by default.
+    """
     named = {chosen.name for chosen in preset(name).price_table().values() if chosen.tag == "unv"}
     assert bool(named) == ("unverified" in preset(name).description)
-    defaults = [field.default for kind, field in Prices.model_fields.items() if kind in OPERATION_PRICES and not field.is_required()]
+    defaults = [
+        field.default
+        for kind, field in Prices.model_fields.items()
+        if kind in OPERATION_PRICES and not field.is_required()
+    ]
     assert all(PRICES[default].tag != "unv" for default in defaults)
     flags = [flag for flag in preset(name).energy(COUNTS).flags if flag.startswith("unverified")]
     assert len(flags) == len(named)

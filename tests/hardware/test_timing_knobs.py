@@ -1,4 +1,6 @@
-"""The knobs of timing, of shared converters, of programming and of fetching weights: what each moves, and what is refused, one by one."""
+"""The knobs of timing, of shared converters, of programming and of fetching weights: what each
+moves, and what is refused, one by one.
+"""
 
 from typing import Any
 
@@ -36,7 +38,11 @@ def joules_but_leakage(hardware: Hardware) -> float:
 
 def test_defaults_are_the_engineering_defaults() -> None:
     assert Timing() == Timing(clock_hz=1e9, multipliers=256, leakage_w=0.0)
-    assert (Array().columns_per_converter, Converter().cycles, Array().reads_per_programming) == (1, 1, None)
+    assert (Array().columns_per_converter, Converter().cycles, Array().reads_per_programming) == (
+        1,
+        1,
+        None,
+    )
     assert Memory().weights_read == "stimulus"
     assert not [key for key in own_settings(preset("sram-array-28nm")) if key.startswith("timing")]
 
@@ -48,14 +54,38 @@ def test_defaults_are_the_engineering_defaults() -> None:
         (Timing, {"clock_hz": float("inf")}, "'clock_hz' = inf: should be a finite number"),
         (Timing, {"multipliers": 0}, "'multipliers' = 0: should be greater than or equal to 1"),
         (Timing, {"multipliers": 8.0}, "'multipliers' = 8.0: should be a valid integer"),
-        (Timing, {"leakage_w": -1e-3}, "'leakage_w' = -0.001: should be greater than or equal to 0"),
+        (
+            Timing,
+            {"leakage_w": -1e-3},
+            "'leakage_w' = -0.001: should be greater than or equal to 0",
+        ),
         (Timing, {"clok_hz": 1e9}, "unknown key 'clok_hz': did you mean 'clock_hz'?"),
         (Converter, {"cycles": 0}, "'cycles' = 0: should be greater than or equal to 1"),
-        (Array, {"columns_per_converter": 0}, "'columns_per_converter' = 0: should be greater than or equal to 1"),
-        (Array, {"columns": 16, "columns_per_converter": 17}, "'columns_per_converter' = 17: should be at most 16, the array's 'columns'"),
-        (Array, {"reads_per_programming": 0}, "'reads_per_programming' = 0: should be greater than or equal to 1"),
-        (Memory, {"weights_read": "reads"}, "'weights_read' = 'reads': should be 'stimulus' or 'read'"),
-        (Memory, {"weights_read": "read", "weight_read_errors": 0.1}, "are drawn once per stimulus; valid: 'stimulus'"),
+        (
+            Array,
+            {"columns_per_converter": 0},
+            "'columns_per_converter' = 0: should be greater than or equal to 1",
+        ),
+        (
+            Array,
+            {"columns": 16, "columns_per_converter": 17},
+            "'columns_per_converter' = 17: should be at most 16, the array's 'columns'",
+        ),
+        (
+            Array,
+            {"reads_per_programming": 0},
+            "'reads_per_programming' = 0: should be greater than or equal to 1",
+        ),
+        (
+            Memory,
+            {"weights_read": "reads"},
+            "'weights_read' = 'reads': should be 'stimulus' or 'read'",
+        ),
+        (
+            Memory,
+            {"weights_read": "read", "weight_read_errors": 0.1},
+            "are drawn once per stimulus; valid: 'stimulus'",
+        ),
         (
             Memory,
             {"weights_read": "read", "voltage_over_vmin": 0.84, "transient_share": 0.5},
@@ -72,33 +102,57 @@ def test_refused_values(section: Any, table: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("hardware", "parts", "message"),
     [
-        (ARRAY, {"timing": Timing(multipliers=128)}, "'timing.multipliers' = 128: an array multiplies in its columns; leave it at 256"),
-        (ARRAY, {"memory": Memory(weights_read="read")}, "'memory.weights_read' = 'read': weights stay in the array's cells"),
-        (IN_MEMORY, {"memory": Memory(weights_read="read")}, "'memory.weights_read' = 'read': weights stay in the array's cells"),
+        (
+            ARRAY,
+            {"timing": Timing(multipliers=128)},
+            "'timing.multipliers' = 128: an array multiplies in its columns; leave it at 256",
+        ),
+        (
+            ARRAY,
+            {"memory": Memory(weights_read="read")},
+            "'memory.weights_read' = 'read': weights stay in the array's cells",
+        ),
+        (
+            IN_MEMORY,
+            {"memory": Memory(weights_read="read")},
+            "'memory.weights_read' = 'read': weights stay in the array's cells",
+        ),
         (
             ARRAY,
             {"array": Array(reads_per_programming=10)},
-            "'array.reads_per_programming' = 10: 'prices.program' = 'program-none' costs nothing; valid: program-energy",
+            "'array.reads_per_programming' = 10: 'prices.program' = 'program-none' costs nothing; "
+            "valid: program-energy",
         ),
     ],
 )
-def test_knobs_that_would_move_nothing_are_refused(hardware: Hardware, parts: dict[str, Any], message: str) -> None:
+def test_knobs_that_would_move_nothing_are_refused(
+    hardware: Hardware, parts: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SettingError) as caught:
         hardware.replace(**parts)
     assert message in str(caught.value)
 
 
 def test_programming_needs_the_reads_that_share_it_and_an_array() -> None:
-    with pytest.raises(SettingError, match=r"'prices.program' = 'program-energy': needs 'array.reads_per_programming'"):
+    with pytest.raises(
+        SettingError,
+        match=r"'prices.program' = 'program-energy': needs 'array.reads_per_programming'",
+    ):
         ARRAY.with_price("program", "program-energy", joules=1e-12)
-    with pytest.raises(SettingError, match=r"'prices.program' = 'program-energy': needs an array, whose cells are programmed"):
+    with pytest.raises(
+        SettingError,
+        match=r"'prices.program' = 'program-energy': needs an array, whose cells are programmed",
+    ):
         DIGITAL.with_price("program", "program-energy", joules=1e-12)
 
 
 def test_array_reads_per_programming() -> None:
     prices = ARRAY.prices.with_price("program", "program-energy", joules=1e-12)
     programmed = {
-        reads: ARRAY.replace(prices=prices, array=Array.from_table(ARRAY.array.to_table() | {"reads_per_programming": reads}))
+        reads: ARRAY.replace(
+            prices=prices,
+            array=Array.from_table(ARRAY.array.to_table() | {"reads_per_programming": reads}),
+        )
         for reads in (1, 10)
     }
     none = joules_but_leakage(ARRAY)
@@ -111,7 +165,11 @@ def test_array_reads_per_programming() -> None:
 def test_a_shared_or_slow_converter_takes_as_many_joules() -> None:
     """A converter shared by 8 columns converts 8 times in turn: latency, not joules."""
     alone = counted(ARRAY)
-    for changed in (with_array(columns_per_converter=8), with_converter(cycles=5), ARRAY.replace(timing=Timing(clock_hz=1e6))):
+    for changed in (
+        with_array(columns_per_converter=8),
+        with_converter(cycles=5),
+        ARRAY.replace(timing=Timing(clock_hz=1e6)),
+    ):
         assert counted(changed) == alone
         assert joules_but_leakage(changed) == joules_but_leakage(ARRAY)
 
@@ -124,20 +182,31 @@ def leakage_j(hardware: Hardware) -> float:
 def test_timing_leakage_w() -> None:
     once = DIGITAL.replace(timing=Timing(leakage_w=1e-3))
     assert once.energy(Operations({Operation("leakage"): 2.0})).total_j == pytest.approx(2e-3)
-    assert leakage_j(DIGITAL) == pytest.approx(2 * 1e-3 * 1 / 1e9)  # two reads of one cycle: 30 multiply-adds on 256 multipliers
+    assert leakage_j(DIGITAL) == pytest.approx(
+        2 * 1e-3 * 1 / 1e9
+    )  # two reads of one cycle: 30 multiply-adds on 256 multipliers
 
 
 def test_timing_clock_hz() -> None:
-    assert leakage_j(DIGITAL.replace(timing=Timing(clock_hz=1e8))) == pytest.approx(10 * leakage_j(DIGITAL))
+    assert leakage_j(DIGITAL.replace(timing=Timing(clock_hz=1e8))) == pytest.approx(
+        10 * leakage_j(DIGITAL)
+    )
 
 
 def test_timing_multipliers() -> None:
-    assert leakage_j(DIGITAL.replace(timing=Timing(multipliers=4))) == pytest.approx(8 * leakage_j(DIGITAL))  # ⌈30/4⌉ cycles
+    assert leakage_j(DIGITAL.replace(timing=Timing(multipliers=4))) == pytest.approx(
+        8 * leakage_j(DIGITAL)
+    )  # ⌈30/4⌉ cycles
 
 
 def test_array_columns_per_converter() -> None:
-    cycles = {shared: leakage_j(with_array(columns_per_converter=shared)) / (2 * 1e-3 / 1e9) for shared in (1, 8)}
-    assert cycles[8] - cycles[1] == pytest.approx(4 * 7)  # four cycles of the input, seven conversions more in each
+    cycles = {
+        shared: leakage_j(with_array(columns_per_converter=shared)) / (2 * 1e-3 / 1e9)
+        for shared in (1, 8)
+    }
+    assert cycles[8] - cycles[1] == pytest.approx(
+        4 * 7
+    )  # four cycles of the input, seven conversions more in each
 
 
 def test_array_converter_cycles() -> None:
@@ -147,5 +216,9 @@ def test_array_converter_cycles() -> None:
 
 def test_memory_weights_read() -> None:
     per_read = DIGITAL.replace(memory=Memory(weights_read="read"))
-    assert counted(per_read).count("weight_memory") == 2 * counted(DIGITAL).count("weight_memory") == 2 * 30 * 4
+    assert (
+        counted(per_read).count("weight_memory")
+        == 2 * counted(DIGITAL).count("weight_memory")
+        == 2 * 30 * 4
+    )
     assert joules_but_leakage(per_read) > joules_but_leakage(DIGITAL)

@@ -19,7 +19,9 @@ def conductances(rows=ROWS, columns=COLUMNS):
 
 
 def sensed_currents(g_s, wire_ohm, volts):
-    """Currents into the virtual grounds (input, column) for row voltages (input, row): every node of both layers of wires solved."""
+    """Currents into the virtual grounds (input, column) for row voltages (input, row): every node
+    of both layers of wires solved.
+    """
     rows, columns = g_s.shape
     row_node = np.arange(rows * columns).reshape(rows, columns)
     column_node = row_node + rows * columns
@@ -61,20 +63,37 @@ def error_of(effective, wire_ohm):
 
 
 def wrong_row_dropped(g, ohm):
-    only_column = ohm * np.array([[sum(g[k, j] * (ROWS - max(i, k)) for k in range(ROWS)) for j in range(COLUMNS)] for i in range(ROWS)])
+    only_column = ohm * np.array(
+        [
+            [sum(g[k, j] * (ROWS - max(i, k)) for k in range(ROWS)) for j in range(COLUMNS)]
+            for i in range(ROWS)
+        ]
+    )
     return g * (1 - only_column)
 
 
 def wrong_min_max_swapped(g, ohm):
-    row = [[sum(g[i, k] * (1 + max(j, k)) for k in range(COLUMNS)) for j in range(COLUMNS)] for i in range(ROWS)]
-    column = [[sum(g[k, j] * (ROWS - min(i, k)) for k in range(ROWS)) for j in range(COLUMNS)] for i in range(ROWS)]
+    row = [
+        [sum(g[i, k] * (1 + max(j, k)) for k in range(COLUMNS)) for j in range(COLUMNS)]
+        for i in range(ROWS)
+    ]
+    column = [
+        [sum(g[k, j] * (ROWS - min(i, k)) for k in range(ROWS)) for j in range(COLUMNS)]
+        for i in range(ROWS)
+    ]
     return g * (1 - ohm * (np.array(row) + np.array(column)))
 
 
 def wrong_first_segment(g, ohm):
     """The driver sits right at the first cell."""
-    row = [[sum(g[i, k] * min(j, k) for k in range(COLUMNS)) for j in range(COLUMNS)] for i in range(ROWS)]
-    column = [[sum(g[k, j] * (ROWS - max(i, k)) for k in range(ROWS)) for j in range(COLUMNS)] for i in range(ROWS)]
+    row = [
+        [sum(g[i, k] * min(j, k) for k in range(COLUMNS)) for j in range(COLUMNS)]
+        for i in range(ROWS)
+    ]
+    column = [
+        [sum(g[k, j] * (ROWS - max(i, k)) for k in range(ROWS)) for j in range(COLUMNS)]
+        for i in range(ROWS)
+    ]
     return g * (1 - ohm * (np.array(row) + np.array(column)))
 
 
@@ -91,8 +110,13 @@ def test_the_sums_are_the_formula() -> None:
 
 
 def test_the_error_against_all_nodes_is_of_second_order() -> None:
-    """Halving R quarters the error; over four halvings the ratio tends to 4. At 5 ohm the drop is 9 % and the error under 1 %."""
-    errors = [error_of(effective_conductance(conductances(), ohm), ohm) for ohm in (5.0, 2.5, 1.25, 0.625)]
+    """Halving R quarters the error; over four halvings the ratio tends to 4.
+
+    At 5 ohm the drop is 9 % and the error under 1 %.
+    """
+    errors = [
+        error_of(effective_conductance(conductances(), ohm), ohm) for ohm in (5.0, 2.5, 1.25, 0.625)
+    ]
     ratios = np.divide(errors[:-1], errors[1:])
     np.testing.assert_allclose(ratios, 4.0, rtol=0.1)
     assert errors[0] < relative_drop(conductances(), 5.0).max() ** 2
@@ -115,14 +139,19 @@ def test_no_resistance_changes_nothing_and_planes_are_apart() -> None:
 
 def test_a_single_cell_is_in_series_with_two_segments() -> None:
     """1/(1/G + 2R) = G (1 - 2 R G) to first order."""
-    np.testing.assert_allclose(effective_conductance(np.array([[1e-4]]), 50.0), [[1e-4 * (1 - 0.01)]], rtol=1e-12)
+    np.testing.assert_allclose(
+        effective_conductance(np.array([[1e-4]]), 50.0), [[1e-4 * (1 - 0.01)]], rtol=1e-12
+    )
 
 
 def test_too_large_a_drop_is_refused_with_the_resistance_that_would_do() -> None:
     g = conductances()
     limit = wires.LARGEST_DROP / relative_drop(g, 1.0).max()
     effective_conductance(g, 0.999 * limit)
-    with pytest.raises(SettingError, match=rf"'wire_ohm' = .*largest relative drop is 0\.6.*at most {limit:.3g} ohm"):
+    with pytest.raises(
+        SettingError,
+        match=rf"'wire_ohm' = .*largest relative drop is 0\.6.*at most {limit:.3g} ohm",
+    ):
         effective_conductance(g, 2 * limit)
 
 

@@ -1,4 +1,6 @@
-"""Accumulators of a chosen width: wrapping equals the remainder, saturating equals addition by addition in Python integers."""
+"""Accumulators of a chosen width: wrapping equals the remainder, saturating equals addition by
+addition in Python integers.
+"""
 
 import itertools
 
@@ -15,12 +17,18 @@ def random_codes(random, shape, low=-128, high=127):
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
 def test_wrap_equals_the_remainder(dtype):
     limits = np.iinfo(dtype)
-    near = [p + d for p in (0, *(sign * 2**b for b in range(63) for sign in (-1, 1)), limits.min, limits.max) for d in (-1, 0, 1)]
+    near = [
+        p + d
+        for p in (0, *(sign * 2**b for b in range(63) for sign in (-1, 1)), limits.min, limits.max)
+        for d in (-1, 0, 1)
+    ]
     sums = np.array([[value] for value in near if limits.min <= value <= limits.max], dtype)
     for bits in (2, 3, 7, 8, 9, 16, 31, 32, 33, 63, 64):
         wrapped = accumulator.wrap(sums, bits)
         assert wrapped.dtype == dtype
-        assert wrapped.tolist() == [[reference_products.wrap(int(value), bits)] for value in sums[:, 0]]
+        assert wrapped.tolist() == [
+            [reference_products.wrap(int(value), bits)] for value in sums[:, 0]
+        ]
 
 
 def test_wrapping_at_every_addition_gives_the_same():
@@ -44,12 +52,17 @@ def test_saturating_equals_the_twin(bits):
 
 
 def test_all_short_vectors_in_few_bits():
-    """Every vector of 3 codes of 2 bits with every other: the limits of 3 bits are met at either end, in every order."""
+    """Every vector of 3 codes of 2 bits with every other: the limits of 3 bits are met at either
+    end, in every order.
+    """
     rows = np.array(list(itertools.product(range(-2, 2), repeat=3)), np.int8)
     for bits in (2, 3, 4):
         expected = reference_products.saturating_product(rows, rows, bits)
         assert np.array_equal(accumulator.saturating_product(rows, rows, bits), expected)
-        assert not np.array_equal(expected, np.clip(reference.integer_product(rows, rows), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
+        assert not np.array_equal(
+            expected,
+            np.clip(reference.integer_product(rows, rows), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
+        )
 
 
 def test_order_of_the_inputs_matters():

@@ -1,4 +1,6 @@
-"""Chains in one kernel: against the twin in plain NumPy, and against a product, a sum and a draw for each step."""
+"""Chains in one kernel: against the twin in plain NumPy, and against a product, a sum and a draw
+for each step.
+"""
 
 import numba
 import numpy as np
@@ -14,27 +16,53 @@ def quantiser(bits):
 
 
 def case(bits, stimuli, neurons, sigma=0.3, seed=0, bias=0.1):
-    """(weights, scale, bias, held, own, sigma, other) of a random circuit; weights to -128 at 8 bits; every third neuron has no noise."""
+    """(weights, scale, bias, held, own, sigma, other) of a random circuit; weights to -128 at 8
+    bits; every third neuron has no noise.
+    """
     random, (z, step, c_min, levels) = np.random.default_rng(seed), quantiser(bits)
     top = 2 ** (bits - 1)
-    weights = random.choice([-1, 1], (neurons, neurons)) if bits == 1 else random.integers(-top, top, (neurons, neurons))
+    weights = (
+        random.choice([-1, 1], (neurons, neurons))
+        if bits == 1
+        else random.integers(-top, top, (neurons, neurons))
+    )
     values = z + step * (c_min + np.arange(levels))
     own = 0.5 * values[:, None] * random.uniform(0.5, 1, neurons)
     scale = 0.6 * step / top / np.sqrt(neurons)
     noise = np.where(np.arange(neurons) % 3 == 2, 0.0, sigma)
     held = random.normal(0, 0.5, (stimuli, neurons))
-    return weights.astype(np.int8), scale, bias * random.normal(0, 1, neurons), held, own, noise, np.zeros(neurons)
+    return (
+        weights.astype(np.int8),
+        scale,
+        bias * random.normal(0, 1, neurons),
+        held,
+        own,
+        noise,
+        np.zeros(neurons),
+    )
 
 
 def stimuli_of(bits, stimuli, inputs, neurons, seed=0):
-    """(weights, scale, bias, stimuli, edges) of inputs that are rounded at every step; some clip, some lie on codes and on edges."""
+    """(weights, scale, bias, stimuli, edges) of inputs that are rounded at every step; some clip,
+    some lie on codes and on edges.
+    """
     random, (z, step, c_min, levels) = np.random.default_rng([seed, bits]), quantiser(bits)
     x = random.normal(0, 0.9, (stimuli, inputs))
     x.ravel()[: 2 * levels : 3] = (z + step * (c_min + 0.5 * np.arange(2 * levels)))[: x.size : 3]
     top = 2 ** (bits - 1)
-    weights = random.choice([-1, 1], (neurons, inputs)) if bits == 1 else random.integers(-top, top, (neurons, inputs))
+    weights = (
+        random.choice([-1, 1], (neurons, inputs))
+        if bits == 1
+        else random.integers(-top, top, (neurons, inputs))
+    )
     edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, levels)
-    return weights.astype(np.int8), 0.7 * step / top / np.sqrt(inputs), random.normal(0, 0.1, neurons), x, edges
+    return (
+        weights.astype(np.int8),
+        0.7 * step / top / np.sqrt(inputs),
+        random.normal(0, 0.1, neurons),
+        x,
+        edges,
+    )
 
 
 def rounded(bits, weights, scale, bias, x, edges):
@@ -43,44 +71,111 @@ def rounded(bits, weights, scale, bias, x, edges):
     levels, least = rounding.two_codes(x, step, edges)
     lower = (levels.astype(int) + c_min).astype(np.int8)
     lower = 2 * lower - 1 if bits == 1 else lower
-    return circuit.Rounded(matmul.pack_weights(weights), scale, bias, lower, 2 if bits == 1 else 1, least, INPUT_LAYER)
+    return circuit.Rounded(
+        matmul.pack_weights(weights), scale, bias, lower, 2 if bits == 1 else 1, least, INPUT_LAYER
+    )
 
 
 def seen_by_steps(bits, reads, steps, weights, scale, bias, x, edges):
     """What they add to drives at every step, (step, stimulus, read, neuron), by `neuron.draw`."""
     (z, step, c_min, _), out = quantiser(bits), []
-    law = (np.zeros((1, 1)), np.full((1, 1), step / np.sqrt(12)), channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min)
+    law = (
+        np.zeros((1, 1)),
+        np.full((1, 1), step / np.sqrt(12)),
+        channel.UNIFORM,
+        channel.IDENTITY,
+        edges,
+        z,
+        step,
+        c_min,
+    )
     for t in range(steps):
         codes = np.empty((len(x), reads, x.shape[1]), np.int8)
         neuron.draw(x, *law, KEY, INPUT_LAYER, EVENTS * t, 5, 50, codes)
-        out.append((2 * codes.astype(int) - 1 if bits == 1 else codes.astype(int)) @ weights.T.astype(int) * scale + bias)
+        out.append(
+            (2 * codes.astype(int) - 1 if bits == 1 else codes.astype(int))
+            @ weights.T.astype(int)
+            * scale
+            + bias
+        )
     return np.array(out)
 
 
-def run(arguments, bits, reads, steps, family="gaussian", activation="identity", first_stimulus=5, first_read=50):
+def run(
+    arguments,
+    bits,
+    reads,
+    steps,
+    family="gaussian",
+    activation="identity",
+    first_stimulus=5,
+    first_read=50,
+):
     """Codes after so many steps, from code c_min + 1 on."""
     weights, scale, bias, held, own, sigma, other = arguments
     z, step, c_min, levels = quantiser(bits)
     number = channel.ACTIVATIONS[activation]
-    law = (channel.FAMILIES[family], number, channel.inverse_edges(number, z, step, c_min, levels), z, step, c_min)
+    law = (
+        channel.FAMILIES[family],
+        number,
+        channel.inverse_edges(number, z, step, c_min, levels),
+        z,
+        step,
+        c_min,
+    )
     stimuli = len(held.lower if isinstance(held, circuit.Rounded) else held)
     codes = np.full((stimuli, reads, len(weights)), c_min + 1, np.int8)
     where = (KEY, LAYER, EVENTS, first_stimulus, first_read)
-    circuit.run_chains(matmul.pack_weights(weights), scale, bias, held, own, sigma[None], other[None], law, where, steps, codes)
+    circuit.run_chains(
+        matmul.pack_weights(weights),
+        scale,
+        bias,
+        held,
+        own,
+        sigma[None],
+        other[None],
+        law,
+        where,
+        steps,
+        codes,
+    )
     return codes
 
 
-def by_steps(arguments, bits, reads, steps, family="gaussian", activation="identity", first_stimulus=5, first_read=50):
+def by_steps(
+    arguments,
+    bits,
+    reads,
+    steps,
+    family="gaussian",
+    activation="identity",
+    first_stimulus=5,
+    first_read=50,
+):
     """The same by `neuron.draw_each`; held: also (step, stimulus, read, neuron)."""
     weights, scale, bias, held, own, sigma, other = arguments
     z, step, c_min, levels = quantiser(bits)
     number = channel.ACTIVATIONS[activation]
-    law = (channel.FAMILIES[family], number, channel.inverse_edges(number, z, step, c_min, levels), z, step, c_min)
-    codes = np.full((held.shape[-3] if held.ndim == 4 else len(held), reads, len(weights)), c_min + 1, np.int8)
+    law = (
+        channel.FAMILIES[family],
+        number,
+        channel.inverse_edges(number, z, step, c_min, levels),
+        z,
+        step,
+        c_min,
+    )
+    codes = np.full(
+        (held.shape[-3] if held.ndim == 4 else len(held), reads, len(weights)), c_min + 1, np.int8
+    )
     for t in range(steps):
         integers = codes.astype(np.int64)
         sums = (2 * integers - 1 if bits == 1 else integers) @ weights.T.astype(np.int64)
-        drive = sums * scale + bias + (held[t] if held.ndim == 4 else held[:, None]) + own[integers - c_min, np.arange(len(weights))]
+        drive = (
+            sums * scale
+            + bias
+            + (held[t] if held.ndim == 4 else held[:, None])
+            + own[integers - c_min, np.arange(len(weights))]
+        )
         where = (KEY, LAYER, EVENTS * t, first_stimulus, first_read)
         neuron.draw_each(drive, sigma[None], other[None], *law, *where, codes)
     return codes
@@ -94,14 +189,18 @@ def test_codes_are_the_twins(bits, sigma):
     z, step, c_min, levels = quantiser(bits)
     start = np.full((2, 7, 5), c_min + 1, np.int8)
     law, where = ("gaussian", "identity", z, step, c_min, levels), (KEY, LAYER, EVENTS, 5, 50)
-    expected = reference_circuit.run_chains(weights, scale, bias, held, own, noise, other, law, where, 3, start)
+    expected = reference_circuit.run_chains(
+        weights, scale, bias, held, own, noise, other, law, where, 3, start
+    )
     found = run(arguments, bits, 7, 3)
     assert found.dtype == expected.dtype
     assert np.array_equal(found, expected)
     assert len(np.unique(found)) > 1
 
 
-@pytest.mark.parametrize(("family", "activation"), [("gaussian", "relu"), ("gaussian", "tanh"), ("uniform", "identity")])
+@pytest.mark.parametrize(
+    ("family", "activation"), [("gaussian", "relu"), ("gaussian", "tanh"), ("uniform", "identity")]
+)
 def test_other_laws_are_the_twins(family, activation):
     arguments = case(3, 2, 5)
     other = np.full(5, 0.2)
@@ -113,7 +212,9 @@ def test_other_laws_are_the_twins(family, activation):
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-@pytest.mark.parametrize(("neurons", "reads"), [(1, 1), (16, 6), (37, 97), (64, 200), (70, 95), (130, 7)])
+@pytest.mark.parametrize(
+    ("neurons", "reads"), [(1, 1), (16, 6), (37, 97), (64, 200), (70, 95), (130, 7)]
+)
 def test_codes_are_those_of_draws_step_by_step(bits, neurons, reads):
     """Any number of neurons and reads beside those of tiles, panels and chunks."""
     for sigma, bias in ((0.3, 0.1), (0.02, 0.0)):
@@ -123,18 +224,34 @@ def test_codes_are_those_of_draws_step_by_step(bits, neurons, reads):
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_two_codes_are_those_of_all_thresholds(bits):
-    """The twin's but for the last place of a probability, and exactly those of `channel.fill_thresholds`."""
+    """The twin's but for the last place of a probability, and exactly those of
+    `channel.fill_thresholds`.
+    """
     z, step, c_min, levels = quantiser(bits)
     *_, x, edges = stimuli_of(bits, 3, 400, 2)
     x[0, -4:] = 1e300, -1e300, z, z + step * c_min
     lower, least = rounding.two_codes(x, step, edges)
     table = np.empty((3, levels - 1, 400), np.uint32)
     nothing = np.zeros(x.shape)
-    channel.fill_thresholds(x, nothing, nothing + step / np.sqrt(12), channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min, table)
+    channel.fill_thresholds(
+        x,
+        nothing,
+        nothing + step / np.sqrt(12),
+        channel.UNIFORM,
+        channel.IDENTITY,
+        edges,
+        z,
+        step,
+        c_min,
+        table,
+    )
     between = (table > 0) & (table < 2**31)
     assert between.sum(axis=1).max() == 1
     assert np.array_equal(lower, (table == 0).sum(axis=1))
-    assert np.array_equal(least, np.where(between, table, 0).sum(axis=1, dtype=np.uint32) + 2**31 * ~between.any(axis=1))
+    assert np.array_equal(
+        least,
+        np.where(between, table, 0).sum(axis=1, dtype=np.uint32) + 2**31 * ~between.any(axis=1),
+    )
     twin_lower, twin_least = reference_circuit.two_codes(x[:, -40:], z, step, c_min, levels)
     assert np.array_equal(lower[:, -40:], twin_lower)
     assert np.abs(least[:, -40:].astype(int) - twin_least).max() <= 1
@@ -145,33 +262,57 @@ def test_rounded_stimuli_are_the_twins(bits):
     arguments, stimuli = case(bits, 2, 5), stimuli_of(bits, 2, 7, 5)
     held = rounded(bits, *stimuli)
     z, step, c_min, levels = quantiser(bits)
-    start, law = np.full((2, 7, 5), c_min + 1, np.int8), ("gaussian", "identity", z, step, c_min, levels)
-    seen = reference_circuit.rounded(stimuli[0], *held[1:6], (KEY, INPUT_LAYER, EVENTS, 5, 50), 3, 7)
+    start, law = (
+        np.full((2, 7, 5), c_min + 1, np.int8),
+        ("gaussian", "identity", z, step, c_min, levels),
+    )
+    seen = reference_circuit.rounded(
+        stimuli[0], *held[1:6], (KEY, INPUT_LAYER, EVENTS, 5, 50), 3, 7
+    )
     assert np.ptp(seen, axis=2).any()
     assert np.ptp(seen, axis=0).any()
-    expected = reference_circuit.run_chains(*arguments[:3], seen, *arguments[4:], law, (KEY, LAYER, EVENTS, 5, 50), 3, start)
+    expected = reference_circuit.run_chains(
+        *arguments[:3], seen, *arguments[4:], law, (KEY, LAYER, EVENTS, 5, 50), 3, start
+    )
     assert np.array_equal(run((*arguments[:3], held, *arguments[4:]), bits, 7, 3), expected)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-@pytest.mark.parametrize(("inputs", "neurons", "reads"), [(1, 1, 1), (48, 64, 97), (33, 70, 200), (130, 16, 95)])
+@pytest.mark.parametrize(
+    ("inputs", "neurons", "reads"), [(1, 1, 1), (48, 64, 97), (33, 70, 200), (130, 16, 95)]
+)
 def test_rounded_stimuli_are_those_of_draws_step_by_step(bits, inputs, neurons, reads):
     arguments, stimuli = case(bits, 2, neurons, seed=neurons), stimuli_of(bits, 2, inputs, neurons)
-    expected = by_steps((*arguments[:3], seen_by_steps(bits, reads, 4, *stimuli), *arguments[4:]), bits, reads, 4)
-    assert np.array_equal(run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 4), expected)
+    expected = by_steps(
+        (*arguments[:3], seen_by_steps(bits, reads, 4, *stimuli), *arguments[4:]), bits, reads, 4
+    )
+    assert np.array_equal(
+        run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 4), expected
+    )
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8])
 def test_splits_and_threads_change_no_code(bits):
     arguments, reads = case(bits, 3, 9), 300
     stimuli = stimuli_of(bits, 3, 20, 9)
-    whole, afresh = run(arguments, bits, reads, 5), run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 5)
+    whole, afresh = (
+        run(arguments, bits, reads, 5),
+        run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 5),
+    )
     for a, b in ((0, 1), (1, 3)):
         for c, d in ((0, 1), (1, 130), (130, reads)):
             some = (*arguments[:3], arguments[3][a:b], *arguments[4:])
-            assert np.array_equal(whole[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c))
-            some = (*arguments[:3], rounded(bits, *stimuli[:3], stimuli[3][a:b], stimuli[4]), *arguments[4:])
-            assert np.array_equal(afresh[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c))
+            assert np.array_equal(
+                whole[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c)
+            )
+            some = (
+                *arguments[:3],
+                rounded(bits, *stimuli[:3], stimuli[3][a:b], stimuli[4]),
+                *arguments[4:],
+            )
+            assert np.array_equal(
+                afresh[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c)
+            )
     before = numba.get_num_threads()
     try:
         numba.set_num_threads(1)
@@ -181,7 +322,9 @@ def test_splits_and_threads_change_no_code(bits):
 
 
 def test_steps_go_on_from_codes():
-    """Two steps are one step from the codes of one, whose integers belong to the next event; no step moves nothing."""
+    """Two steps are one step from the codes of one, whose integers belong to the next event; no
+    step moves nothing.
+    """
     arguments = case(4, 2, 9)
     one, two = run(arguments, 4, 20, 1), run(arguments, 4, 20, 2)
     assert not np.array_equal(one, two)

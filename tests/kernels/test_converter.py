@@ -1,4 +1,6 @@
-"""Noisy converters as tables: the integer probabilities, read off the cells, against the definition."""
+"""Noisy converters as tables: the integer probabilities, read off the cells, against the
+definition.
+"""
 
 import math
 
@@ -10,7 +12,9 @@ WHOLE = 2**32
 
 
 def assert_masses(channel, value, sigma, edges, code_min=0):
-    """Every state's integer masses sum to 2^32 and are within one unit of the exact probabilities."""
+    """Every state's integer masses sum to 2^32 and are within one unit of the exact
+    probabilities.
+    """
     value, sigma = np.broadcast_arrays(np.atleast_2d(value), sigma)
     masses = reference_crossbar.masses(channel)
     assert (masses.sum(axis=1) == WHOLE).all()
@@ -35,8 +39,13 @@ def test_edges_may_be_anywhere_and_codes_may_be_missing(code_min):
     for spread in (0.05, 0.5, 3.0):
         edges = np.sort(converter.ideal_edges(64) + rng.normal(0, spread, 63))
         edges[20:23] = edges[20]
-        value, sigma = np.concatenate([rng.uniform(-5, 70, 50), edges]), np.array([[0.0], [0.3], [2.0]])
-        assert_masses(converter.build_channel(value, sigma, edges, code_min), value, sigma, edges, code_min)
+        value, sigma = (
+            np.concatenate([rng.uniform(-5, 70, 50), edges]),
+            np.array([[0.0], [0.3], [2.0]]),
+        )
+        assert_masses(
+            converter.build_channel(value, sigma, edges, code_min), value, sigma, edges, code_min
+        )
 
 
 def test_without_noise_halves_go_to_the_even_code():
@@ -49,7 +58,9 @@ def test_without_noise_halves_go_to_the_even_code():
 
 
 def test_cells_follow_the_noise_not_the_range():
-    """The codes are counted from a line, so that a converter of 8 bits with noise of one step needs 16 cells for each state."""
+    """The codes are counted from a line, so that a converter of 8 bits with noise of one step needs
+    16 cells for each state.
+    """
     for step in (0.5, 1.0, 2.0, 3.7):
         value = step * np.arange(129) - 10
         assert converter.build_channel(value, 1.0, converter.ideal_edges(256)).bits == 4
@@ -63,7 +74,9 @@ def test_shared_noise_is_a_rounded_gaussian():
         moves = np.arange(channel.code_min, channel.code_max + 1)
         assert mass @ moves == pytest.approx(0.0, abs=1e-6)
         if sigma >= 3:
-            assert mass @ moves**2 == pytest.approx(sigma**2 + 1 / 12, rel=1e-6)  # Sheppard: the rounding adds 1/12
+            assert mass @ moves**2 == pytest.approx(
+                sigma**2 + 1 / 12, rel=1e-6
+            )  # Sheppard: the rounding adds 1/12
         assert (sigma == 0) == (channel.certain == 1)
 
 
@@ -72,7 +85,10 @@ def test_alias_tables_conserve_every_mass():
     rng = np.random.default_rng(5)
     for cells in (2, 4, 64, 4096):
         cuts = np.sort(rng.integers(0, WHOLE, cells - 1))
-        one, flat = np.eye(cells, dtype=np.int64)[cells // 2] * WHOLE, np.full(cells, WHOLE // cells)
+        one, flat = (
+            np.eye(cells, dtype=np.int64)[cells // 2] * WHOLE,
+            np.full(cells, WHOLE // cells),
+        )
         for mass in (np.diff([0, *cuts, WHOLE]), one, flat):
             entries, drawn = np.empty(cells, np.uint32), np.zeros(cells, np.int64)
             converter.alias_table(mass.astype(np.int64), np.empty(cells, np.int64), entries)

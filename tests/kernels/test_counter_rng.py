@@ -1,4 +1,6 @@
-"""The random integers: published vectors, the twin, distinct streams, and a light battery with generators that must fail it."""
+"""The random integers: published vectors, the twin, distinct streams, and a light battery with
+generators that must fail it.
+"""
 
 import numpy as np
 import pytest
@@ -11,10 +13,20 @@ KEY = 0x0123_4567_89AB_CDEF
 PHILOX = [  # Random123, tests/kat_vectors, philox4x32 with 10 rounds: key, counter, output
     (0, (0, 0, 0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     (ONES64, (ONES32,) * 4, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    (0x299F31D0_A4093822, (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+    (
+        0x299F31D0_A4093822,
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
 ]
 SPLITMIX_SEED, GOLDEN_GAMMA = 1234567, 0x9E3779B97F4A7C15
-SPLITMIX = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+SPLITMIX = [
+    6457827717110365317,
+    3203168211198807973,
+    9817491932198370423,
+    4593380528125082431,
+    16408922859458223821,
+]
 
 
 def words(key, pair, stimulus, event, layer, first, count):
@@ -30,15 +42,24 @@ def test_philox_known_answers(key, counter, expected):
 
 
 def test_splitmix_known_answers():
-    ours = [int(counter_rng.word(np.uint64(SPLITMIX_SEED), np.uint64(GOLDEN_GAMMA), i)) for i in range(5)]
+    ours = [
+        int(counter_rng.word(np.uint64(SPLITMIX_SEED), np.uint64(GOLDEN_GAMMA), i))
+        for i in range(5)
+    ]
     assert ours == SPLITMIX
     assert [reference.splitmix64(SPLITMIX_SEED, GOLDEN_GAMMA, i) for i in range(5)] == SPLITMIX
 
 
 def random_counters(count):
-    """Counter words (pair, stimulus, event, layer), small ones, large ones and the ends of the 32-bit range."""
+    """Counter words (pair, stimulus, event, layer), small ones, large ones and the ends of the
+    32-bit range.
+    """
     random = np.random.default_rng(5)
-    return [*random.integers(0, 2**32, (count, 4)).tolist(), *random.integers(0, 3, (count, 4)).tolist(), [ONES32] * 4]
+    return [
+        *random.integers(0, 2**32, (count, 4)).tolist(),
+        *random.integers(0, 3, (count, 4)).tolist(),
+        [ONES32] * 4,
+    ]
 
 
 def test_streams_and_words_equal_the_twin():
@@ -64,7 +85,9 @@ def test_gamma_is_odd_with_24_bit_changes():
 
 def test_every_counter_word_and_key_half_changes_the_stream():
     base = [7, 7, 7, 7]
-    changed = [[*base[:i], other, *base[i + 1 :]] for i in range(4) for other in (0, 8, 7 + 2**16, ONES32)]
+    changed = [
+        [*base[:i], other, *base[i + 1 :]] for i in range(4) for other in (0, 8, 7 + 2**16, ONES32)
+    ]
     streams = {tuple(words(KEY, *counter, 0, 4).tolist()) for counter in [base, *changed]}
     streams |= {tuple(words(KEY ^ (1 << bit), *base, 0, 4).tolist()) for bit in (0, 31, 32, 63)}
     assert len(streams) == 1 + 16 + 4
@@ -78,20 +101,25 @@ def test_uniform_never_reaches_0_or_1():
     assert float(counter_rng.uniform(np.uint64(2**63))) == 0.5 + 2.0**-53
 
 
-# --- the battery -----------------------------------------------------------------------------------------------------------------
+# --- the battery
+# -----------------------------------------------------------------------------------------------
 
 FALSE_FAIL = 1e-6
 
 
 def ones_per_bit(table, bits=64):
-    return np.array([np.count_nonzero((table >> np.uint64(bit)) & np.uint64(1)) for bit in range(bits)])
+    return np.array(
+        [np.count_nonzero((table >> np.uint64(bit)) & np.uint64(1)) for bit in range(bits)]
+    )
 
 
 def battery(table):
-    """Names of the tests that words (stimulus, pair, read), uint64, fail; right words fail any of them at most once in 1e6 runs.
+    """Names of the tests that words (stimulus, pair, read), uint64, fail; right words fail any of
+    them at most once in 1e6 runs.
 
-    Every count is binomial with p = 1/2, exactly: single bits, and exclusive-ors of bits of disjoint or chained words. Repeats: of 2^18
-    words drawn from 2^64 one is expected twice with probability 2e-9.
+    Every count is binomial with p = 1/2, exactly: single bits, and exclusive-ors of bits of
+    disjoint or chained words. Repeats: of 2^18 words drawn from 2^64 one is expected twice with
+    probability 2e-9.
     """
     low, high = table & np.uint64(ONES32), table >> np.uint64(32)
     counts = {
@@ -103,7 +131,11 @@ def battery(table):
         "neighbouring bits": (ones_per_bit(table ^ (table >> np.uint64(1)), 63), table.size),
     }
     side = FALSE_FAIL / (2 * sum(len(ones) for ones, _ in counts.values()))
-    failed = [name for name, (ones, n) in counts.items() if np.abs(ones - n / 2).max() > stats.binom(n, 0.5).isf(side) - n / 2]
+    failed = [
+        name
+        for name, (ones, n) in counts.items()
+        if np.abs(ones - n / 2).max() > stats.binom(n, 0.5).isf(side) - n / 2
+    ]
     return failed + ["repeats"] * (np.unique(table).size < table.size)
 
 
@@ -130,7 +162,9 @@ def test_battery_fails_a_generator_that_repeats_after_65536_reads():
 
 
 def test_battery_fails_wrong_twins():
-    """One bit 1 % too often set (8 standard errors beyond the limit's 6), and words shared along each axis."""
+    """One bit 1 % too often set (8 standard errors beyond the limit's 6), and words shared along
+    each axis.
+    """
     right = drawn(KEY)
     biased = right | (np.random.default_rng(1).random(right.shape) < 0.02).astype(np.uint64)
     assert "bit frequency" in battery(biased)

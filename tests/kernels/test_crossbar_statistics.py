@@ -1,11 +1,18 @@
-"""Codes drawn by the array against exact probabilities, and wrong arrays that must not pass. False-fail rate 1e-6 each; power > 0.999."""
+"""Codes drawn by the array against exact probabilities, and wrong arrays that must not pass.
+
+False-fail rate 1e-6 each; power > 0.999.
+"""
 
 import numpy as np
 import pytest
 import stattest
 from stochsim_kernels import converter, crossbar, crossbar_bits, reference_crossbar
 
-ROWS, LEVELS, STEP = 32, 24, 1.4  # one tile of 32 rows; partial sums in steps of the converter: some clip at either end
+ROWS, LEVELS, STEP = (
+    32,
+    24,
+    1.4,
+)  # one tile of 32 rows; partial sums in steps of the converter: some clip at either end
 READS = 40_000
 EDGES = converter.ideal_edges(LEVELS)
 VALUES = np.arange(-ROWS, ROWS + 1) / STEP + LEVELS / 2
@@ -37,11 +44,20 @@ ALL_SUMS = np.arange(-ROWS, ROWS + 1)[None]
 
 
 def random_array(seed=3):
-    """A differential tile: x words of 4 stimuli, w words, and their partial sums (stimulus, column) as they should be, and without sign."""
+    """A differential tile: x words of 4 stimuli, w words, and their partial sums (stimulus, column)
+    as they should be, and without sign.
+    """
     rng = np.random.default_rng(seed)
     x, cells = rng.integers(0, 2, (4, ROWS)), rng.integers(0, 2, (2, 1, ROWS, 6)).astype(np.uint8)
-    right, wrong = (reference_crossbar.partial_sums(x, c, ROWS, 1, 1)[0, 0, 0] for c in (cells, cells[:1]))
-    return crossbar_bits.pack_inputs(x, ROWS, 1, 1), crossbar_bits.pack_cells(cells, ROWS, 1), right, wrong
+    right, wrong = (
+        reference_crossbar.partial_sums(x, c, ROWS, 1, 1)[0, 0, 0] for c in (cells, cells[:1])
+    )
+    return (
+        crossbar_bits.pack_inputs(x, ROWS, 1, 1),
+        crossbar_bits.pack_cells(cells, ROWS, 1),
+        right,
+        wrong,
+    )
 
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
@@ -68,7 +84,9 @@ def test_one_edge_off_by_one_is_caught():
 
 
 def test_the_sign_of_the_partner_counts():
-    """The array from bits to codes: right against its own partial sums, and not against those without the partner."""
+    """The array from bits to codes: right against its own partial sums, and not against those
+    without the partner.
+    """
     x_words, w_words, right, wrong = random_array()
     readout = crossbar.readout(converter.build_channel(VALUES, 1.0, EDGES), [[1]], 1, p_min=-ROWS)
     out = np.zeros((4, 10_000, 6), np.int32)
@@ -82,7 +100,9 @@ def test_the_sign_of_the_partner_counts():
 
 
 def test_columns_stimuli_reads_and_events_are_independent():
-    """Joint frequencies of two codes against the product of their probabilities; the same code twice must not pass."""
+    """Joint frequencies of two codes against the product of their probabilities; the same code
+    twice must not pass.
+    """
     channel = converter.build_channel(VALUES, 1.0, EDGES)
     partial = np.full((2, 3), 5)
     one, two = (draw(partial, channel, READS + 1, events=2, at=(tile, 0, 0)) for tile in (0, 1))
@@ -116,36 +136,53 @@ def test_the_generator_does_not_repeat_after_65536_reads():
 
 
 def test_gain_and_offset_move_the_probabilities():
-    """On a grid of 1/64 of a step, the partial sum's place is its value within 1/128: no more than the test can see."""
+    """On a grid of 1/64 of a step, the partial sum's place is its value within 1/128: no more than
+    the test can see.
+    """
     rng = np.random.default_rng(4)
     slope, shift = rng.normal(0.7, 0.05, ALL_SUMS.shape[1]), rng.normal(12, 2, ALL_SUMS.shape[1])
     gain, offset = crossbar.grid_map(slope[None, None], shift[None, None], 8.0, 6)
     channel = converter.build_channel(np.arange((LEVELS + 15) * 64) / 64 - 8, 1.0, EDGES)
     codes = draw(ALL_SUMS, channel, 20_000, gain=gain, offset=offset, shift=16, p_min=0)[0]
     values = np.rint((slope * ALL_SUMS[0] + shift) * 64) / 64
-    stattest.assert_frequencies(counts(codes), exact(1.0, values=np.clip(values, -8, LEVELS + 7 - 1 / 64)))
+    stattest.assert_frequencies(
+        counts(codes), exact(1.0, values=np.clip(values, -8, LEVELS + 7 - 1 / 64))
+    )
     swapped = exact(1.0, values=np.roll(slope, 1) * ALL_SUMS[0] + np.roll(shift, 1))
     with pytest.raises(AssertionError):
         stattest.assert_frequencies(counts(codes), swapped)
 
 
 def test_columns_of_one_reference_move_together():
-    """Joint probabilities of two columns: summed over the moves they share, or of two references the product; each must fail the other."""
+    """Joint probabilities of two columns: summed over the moves they share, or of two references
+    the product; each must fail the other.
+    """
     grid = np.arange((LEVELS + 19) * 4) / 4 - 10
     channel, shared = converter.build_channel(grid, 0.7, EDGES), converter.shared_noise(5.0)
     gain, offset = crossbar.grid_map(np.full((1, 1, 4), 0.7), np.full((1, 1, 4), 12.0), 10.0, 2)
-    wiring = {"gain": gain, "offset": offset, "shift": 16, "p_min": 0, "group": [0, 2, 1, 0], "shared": shared}
+    wiring = {
+        "gain": gain,
+        "offset": offset,
+        "shift": 16,
+        "p_min": 0,
+        "group": [0, 2, 1, 0],
+        "shared": shared,
+    }
     codes = draw(np.zeros((1, 4)), channel, READS, **wiring)[0]
     moves = np.arange(shared.code_min, shared.code_max + 1)
     weight = reference_crossbar.masses(shared)[0] / 2**32
-    given = np.stack([reference_crossbar.probabilities(12 + move / 4, 0.7, EDGES) for move in moves])
+    given = np.stack(
+        [reference_crossbar.probabilities(12 + move / 4, 0.7, EDGES) for move in moves]
+    )
     together = np.einsum("m,mi,mj->ij", weight, given, given).reshape(1, -1)
     apart = np.outer(weight @ given, weight @ given).reshape(1, -1)
     stattest.assert_frequencies(counts(codes), np.repeat((weight @ given)[None], 4, axis=0))
     stattest.assert_frequencies(joint(codes[:, 0], codes[:, 3]), together)
     for other in (1, 2):
         stattest.assert_frequencies(joint(codes[:, 0], codes[:, other]), apart)
-    assert min(stattest.power(together, apart, READS), stattest.power(apart, together, READS)) > 0.999
+    assert (
+        min(stattest.power(together, apart, READS), stattest.power(apart, together, READS)) > 0.999
+    )
     for pair, wrong in (((0, 3), apart), ((0, 1), together)):
         with pytest.raises(AssertionError):
             stattest.assert_frequencies(joint(*codes[:, pair].T), wrong)

@@ -1,4 +1,6 @@
-"""What a step of the float circuit adds: against the twin, and its normals against those of single draws."""
+"""What a step of the float circuit adds: against the twin, and its normals against those of single
+draws.
+"""
 
 import numba
 import numpy as np
@@ -12,7 +14,10 @@ WHERE = (0xFEDC_BA98_7654_3210, 3, 5, 7, 1000)  # key, layer, event, first stimu
 def case(stimuli=2, reads=9, neurons=5, seed=0):
     """(state, push, pull, rate, sigma, moved); some states far outside."""
     r = np.random.default_rng(seed)
-    state, moved = r.normal(0, 1, (stimuli, reads, neurons)), r.normal(0, 1, (stimuli, reads, neurons))
+    state, moved = (
+        r.normal(0, 1, (stimuli, reads, neurons)),
+        r.normal(0, 1, (stimuli, reads, neurons)),
+    )
     state[0, : min(reads, 4), 0] = (-40.0, 40.0, 0.0, 1e-9)[: min(reads, 4)]
     push, pull = r.normal(0, 1, (stimuli, neurons)), r.uniform(0, 1, neurons)
     return state, push, pull, r.uniform(0.3, 5, neurons), r.uniform(0.1, 2, neurons), moved
@@ -31,7 +36,9 @@ def test_steps_are_the_twins(neurons):
     state, push, pull, rate, sigma, moved = case(neurons=neurons)
     for some_pull, some_sigma in ((pull, sigma), (0 * pull, sigma), (pull, 0 * sigma)):
         found = finish(state, push, some_pull, rate, some_sigma, moved)
-        expected = reference_circuit.finish_step(state, push, some_pull, rate, some_sigma, WHERE, moved)
+        expected = reference_circuit.finish_step(
+            state, push, some_pull, rate, some_sigma, WHERE, moved
+        )
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-14)
         assert np.abs(found - moved).max() > 0.1
 
@@ -42,13 +49,26 @@ def test_normals_are_those_of_single_draws():
     u, expected, nothing = np.empty(shape, np.uint32), np.empty(shape), np.zeros(7)
     neuron.draw_integers(np.uint64(WHERE[0]), *WHERE[1:], u)
     weight_noise.fill_normals(u.reshape(-1), expected.reshape(-1))
-    found = finish(np.zeros(shape), np.zeros((2, 7)), nothing, np.ones(7), np.ones(7), np.zeros(shape))
+    found = finish(
+        np.zeros(shape), np.zeros((2, 7)), nothing, np.ones(7), np.ones(7), np.zeros(shape)
+    )
     assert np.array_equal(found, expected)
     assert np.abs(found).max() > 3.5
 
 
 def test_quantiles_at_the_ends_and_where_the_tails_begin():
-    p = np.array([2**-32, 1 - 2**-32, 3 * 2**-32, 0.075, 0.925, np.nextafter(0.075, 0), np.nextafter(0.925, 1), 0.5])
+    p = np.array(
+        [
+            2**-32,
+            1 - 2**-32,
+            3 * 2**-32,
+            0.075,
+            0.925,
+            np.nextafter(0.075, 0),
+            np.nextafter(0.925, 1),
+            0.5,
+        ]
+    )
     room, tails, found = np.empty(p.size), np.empty(p.size, np.int64), np.zeros(p.size)
     float_circuit._disturb(p, np.ones(p.size), tails, room, np.empty(p.size), found)
     assert np.array_equal(found, [gibbs.normal_quantile(value) for value in p])
@@ -71,7 +91,9 @@ def test_splits_and_threads_change_nothing():
             where = (*WHERE[:3], WHERE[3] + a, WHERE[4] + c)
             parts = (np.ascontiguousarray(one[a:b, c:d]) for one in (state, moved))
             some, before = parts
-            assert np.array_equal(whole[a:b, c:d], finish(some, push[a:b], pull, rate, sigma, before, where))
+            assert np.array_equal(
+                whole[a:b, c:d], finish(some, push[a:b], pull, rate, sigma, before, where)
+            )
     threads = numba.get_num_threads()
     try:
         numba.set_num_threads(1)

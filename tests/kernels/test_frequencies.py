@@ -1,8 +1,9 @@
 """Codes drawn a million times follow the closed-form channel, and a noise 2 % too large is caught.
 
-Drives lie 0.3, 0.6, 0.9, 1.2 and 1.5 sigma from an edge; the five of one sigma are pooled in one test. Pooling is what reaches the stated
-power: at sigma = 1/4 step the drive at 0.3 sigma alone has power 0.53 at 1e6 reads, for there the probability hardly moves with sigma.
-On the edge of a 1-bit neuron sigma has no effect at all, so no test has power there.
+Drives lie 0.3, 0.6, 0.9, 1.2 and 1.5 sigma from an edge; the five of one sigma are pooled in one
+test. Pooling is what reaches the stated power: at sigma = 1/4 step the drive at 0.3 sigma alone has
+power 0.53 at 1e6 reads, for there the probability hardly moves with sigma. On the edge of a 1-bit
+neuron sigma has no effect at all, so no test has power there.
 """
 
 import numpy as np
@@ -20,9 +21,13 @@ DISTANCES = np.array([0.3, 0.6, 0.9, 1.2, 1.5])
 
 
 def probabilities(drives, sigma, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS)):
-    """Exact P(code), (drive, code), by the twin; for a family other than the Gaussian, sigma is that family's."""
+    """Exact P(code), (drive, code), by the twin; for a family other than the Gaussian, sigma is
+    that family's.
+    """
     pair = (sigma, 0.0) if family == "gaussian" else (0.0, sigma)
-    table = [reference.code_probabilities(float(a), *pair, family, "identity", *grid) for a in drives]
+    table = [
+        reference.code_probabilities(float(a), *pair, family, "identity", *grid) for a in drives
+    ]
     return np.maximum(table, 0.0)
 
 
@@ -35,15 +40,21 @@ def counts(drives, sigma, key, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS),
     table = np.empty((1, levels - 1, len(drives)), np.uint32)
     sigmas = [np.full(shape, value) for value in pair]
     drive = np.ascontiguousarray(drives, float).reshape(shape)
-    channel.fill_thresholds(drive, *sigmas, channel.FAMILIES[family], channel.IDENTITY, edges, z, step, c_min, table)
+    channel.fill_thresholds(
+        drive, *sigmas, channel.FAMILIES[family], channel.IDENTITY, edges, z, step, c_min, table
+    )
     codes = np.empty((1, reads, len(drives)), np.int8)
     neuron.draw_codes(table, c_min, np.uint64(key), 0, 0, 0, 0, codes)
-    return np.stack([np.bincount(column, minlength=levels) for column in (codes[0].astype(np.int64) - c_min).T])
+    return np.stack(
+        [np.bincount(column, minlength=levels) for column in (codes[0].astype(np.int64) - c_min).T]
+    )
 
 
 @pytest.mark.parametrize("sigma_lsb", SIGMAS_LSB)
 def test_frequencies_follow_the_channel_and_a_sigma_2_percent_too_large_fails(sigma_lsb):
-    """False-fail rate 1e-6 each; power at least 0.999 against sigma × 1.02, computed, and the wrong twin drawn as well."""
+    """False-fail rate 1e-6 each; power at least 0.999 against sigma × 1.02, computed, and the wrong
+    twin drawn as well.
+    """
     sigma = sigma_lsb * STEP
     drives = EDGE + DISTANCES * sigma
     right, wrong = probabilities(drives, sigma), probabilities(drives, TOO_LARGE * sigma)
@@ -55,7 +66,9 @@ def test_frequencies_follow_the_channel_and_a_sigma_2_percent_too_large_fails(si
 
 def test_stated_power_of_the_weakest_drive_alone():
     drive, sigma = EDGE + 0.3 * 0.25 * STEP, 0.25 * STEP
-    alone = power(probabilities([drive], sigma), probabilities([drive], TOO_LARGE * sigma), READS, FALSE_FAIL)
+    alone = power(
+        probabilities([drive], sigma), probabilities([drive], TOO_LARGE * sigma), READS, FALSE_FAIL
+    )
     assert alone == pytest.approx(0.53, abs=0.03)
 
 

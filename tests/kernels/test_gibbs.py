@@ -11,7 +11,9 @@ FALSE_FAIL = 1e-6
 
 
 def problem(stimuli, inputs, neurons, seed=1, noise_sd=0.5):
-    """(numbers, linear, gram) of a random unit-norm dictionary and stimuli of a few standard deviations."""
+    """(numbers, linear, gram) of a random unit-norm dictionary and stimuli of a few standard
+    deviations.
+    """
     random = np.random.default_rng(seed)
     decoder = random.standard_normal((inputs, neurons))
     decoder /= np.linalg.norm(decoder, axis=0)
@@ -19,7 +21,19 @@ def problem(stimuli, inputs, neurons, seed=1, noise_sd=0.5):
     return np.arange(stimuli), x @ decoder / noise_sd**2, decoder.T @ decoder / noise_sd**2
 
 
-def run(numbers, linear, gram, sweeps, chains=2, inverse_scale=1.0, key=KEY, burn_in=0, thin=1, kept=None, slices=None):
+def run(
+    numbers,
+    linear,
+    gram,
+    sweeps,
+    chains=2,
+    inverse_scale=1.0,
+    key=KEY,
+    burn_in=0,
+    thin=1,
+    kept=None,
+    slices=None,
+):
     """(draws, state) of a run cut into `slices` calls."""
     state = np.empty((len(numbers), chains, len(gram)))
     field = np.empty_like(state)
@@ -27,13 +41,32 @@ def run(numbers, linear, gram, sweeps, chains=2, inverse_scale=1.0, key=KEY, bur
     gibbs.gibbs_start(key, numbers, linear, gram, inverse_scale, state, field)
     first = 1
     for part in slices or [sweeps]:
-        gibbs.gibbs_sweeps(key, numbers, linear, gram, inverse_scale, state, field, first, part, burn_in, thin, draws)
+        gibbs.gibbs_sweeps(
+            key,
+            numbers,
+            linear,
+            gram,
+            inverse_scale,
+            state,
+            field,
+            first,
+            part,
+            burn_in,
+            thin,
+            draws,
+        )
         first += part
     return draws, state
 
 
 def test_normal_quantile_agrees_with_scipy_to_1e_14():
-    p = np.concatenate([10.0 ** -np.linspace(0.31, 307, 3000), np.linspace(1e-6, 1 - 1e-6, 5000), 1 - 10.0 ** -np.linspace(1, 15, 300)])
+    p = np.concatenate(
+        [
+            10.0 ** -np.linspace(0.31, 307, 3000),
+            np.linspace(1e-6, 1 - 1e-6, 5000),
+            1 - 10.0 ** -np.linspace(1, 15, 300),
+        ]
+    )
     ours, theirs = np.array([gibbs.normal_quantile(value) for value in p]), special.ndtri(p)
     np.testing.assert_allclose(ours, theirs, rtol=1e-14)
 
@@ -54,13 +87,23 @@ def test_tail_excess_agrees_with_log_probabilities(a):
 
 def test_tail_is_exponential_far_out():
     v = np.array([0.999, 0.5, 1e-9])
-    np.testing.assert_allclose([gibbs.tail_excess(1e9, value) for value in v], -np.log(v) / 1e9, rtol=1e-12)
+    np.testing.assert_allclose(
+        [gibbs.tail_excess(1e9, value) for value in v], -np.log(v) / 1e9, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("root_precision", [0.01, 1.0, 2.0, 30.0])
 def test_conditional_agrees_with_its_twin(root_precision):
-    u, g = np.meshgrid(np.concatenate([[2.0**-54, 1 - 2.0**-53], np.linspace(0.001, 0.999, 41)]), np.linspace(-60, 60, 121))
-    ours = np.array([gibbs.laplace_conditional(a, b, root_precision, 1.0) for a, b in zip(u.ravel(), g.ravel(), strict=True)])
+    u, g = np.meshgrid(
+        np.concatenate([[2.0**-54, 1 - 2.0**-53], np.linspace(0.001, 0.999, 41)]),
+        np.linspace(-60, 60, 121),
+    )
+    ours = np.array(
+        [
+            gibbs.laplace_conditional(a, b, root_precision, 1.0)
+            for a, b in zip(u.ravel(), g.ravel(), strict=True)
+        ]
+    )
     theirs = reference_gibbs.laplace_conditional(u, g, root_precision, 1.0).ravel()
     np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
 
@@ -121,36 +164,64 @@ def distribution_function(r, g, precision, inverse_scale):
     """Exact P(draw <= r) of exp(−precision r²/2 + g r − inverse_scale |r|)."""
     sd = 1 / np.sqrt(precision)
     above, below = (inverse_scale - g) * sd, (inverse_scale + g) * sd
-    log_above, log_below = 0.5 * above**2 + special.log_ndtr(-above), 0.5 * below**2 + special.log_ndtr(-below)
+    log_above, log_below = (
+        0.5 * above**2 + special.log_ndtr(-above),
+        0.5 * below**2 + special.log_ndtr(-below),
+    )
     p_below = special.expit(log_below - log_above)
-    left = p_below * np.exp(special.log_ndtr(np.minimum(r, 0) / sd - below) - special.log_ndtr(-below))
-    right = 1 - (1 - p_below) * np.exp(special.log_ndtr(-np.maximum(r, 0) / sd - above) - special.log_ndtr(-above))
+    left = p_below * np.exp(
+        special.log_ndtr(np.minimum(r, 0) / sd - below) - special.log_ndtr(-below)
+    )
+    right = 1 - (1 - p_below) * np.exp(
+        special.log_ndtr(-np.maximum(r, 0) / sd - above) - special.log_ndtr(-above)
+    )
     return np.where(r < 0, left, right)
 
 
 def kolmogorov_excess(u):
-    """Largest distance of the empirical distribution from uniform, over the bound that iid uniforms pass with rate FALSE_FAIL.
+    """Largest distance of the empirical distribution from uniform, over the bound that iid uniforms
+    pass with rate FALSE_FAIL.
 
     Dvoretzky, Kiefer, Wolfowitz with Massart's constant: exact at any sample size.
     """
-    return stats.kstest(u.ravel(), "uniform").statistic / np.sqrt(np.log(2 / FALSE_FAIL) / (2 * u.size))
+    return stats.kstest(u.ravel(), "uniform").statistic / np.sqrt(
+        np.log(2 / FALSE_FAIL) / (2 * u.size)
+    )
 
 
 def test_orthogonal_dictionary_follows_the_closed_form():
-    """False-fail rate 1e-6. All draws are independent here; a Laplace scale or a noise that is off by 10 % fails."""
+    """False-fail rate 1e-6.
+
+    All draws are independent here; a Laplace scale or a noise that is off by 10 % fails.
+    """
     random = np.random.default_rng(3)
     precision = np.diag(random.uniform(0.5, 4.0, 6))
     linear = random.uniform(-4, 4, (8, 6))
     draws = run(np.arange(8), linear, precision, 2000, inverse_scale=1.0)[0]
     g = linear[:, None, None, :]
-    assert kolmogorov_excess(distribution_function(draws.astype(float), g, np.diag(precision), 1.0)) < 1
-    assert kolmogorov_excess(distribution_function(draws.astype(float), g, np.diag(precision), 1.1)) > 1
-    assert kolmogorov_excess(distribution_function(draws.astype(float), g / 1.1, np.diag(precision) / 1.1, 1.0)) > 1
+    assert (
+        kolmogorov_excess(distribution_function(draws.astype(float), g, np.diag(precision), 1.0))
+        < 1
+    )
+    assert (
+        kolmogorov_excess(distribution_function(draws.astype(float), g, np.diag(precision), 1.1))
+        > 1
+    )
+    assert (
+        kolmogorov_excess(
+            distribution_function(draws.astype(float), g / 1.1, np.diag(precision) / 1.1, 1.0)
+        )
+        > 1
+    )
 
 
 def test_silent_coordinate_follows_its_prior():
-    """False-fail rate 1e-6: a neuron whose column is 0 draws from the Laplace prior; one of another scale fails."""
-    draws = run(np.arange(10), np.zeros((10, 2)), np.zeros((2, 2)), 2000, inverse_scale=2.0)[0].astype(float)
+    """False-fail rate 1e-6: a neuron whose column is 0 draws from the Laplace prior; one of another
+    scale fails.
+    """
+    draws = run(np.arange(10), np.zeros((10, 2)), np.zeros((2, 2)), 2000, inverse_scale=2.0)[
+        0
+    ].astype(float)
     assert kolmogorov_excess(stats.laplace.cdf(draws, scale=0.5)) < 1
     assert kolmogorov_excess(stats.laplace.cdf(draws, scale=0.53)) > 1
 

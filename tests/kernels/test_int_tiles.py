@@ -20,7 +20,8 @@ random = np.random.default_rng(0)
 equal = {}
 
 def check(name, x, w):
-    equal[name] = bool(np.array_equal(matmul.integer_product(x, w), reference.integer_product(x, w)))
+    found = matmul.integer_product(x, w)
+    equal[name] = bool(np.array_equal(found, reference.integer_product(x, w)))
 
 signs = 2 * random.integers(0, 2, (80, 70)) - 1
 x, w = random.integers(-128, 128, (17, 70)), random.integers(-128, 128, (67, 70))
@@ -32,21 +33,32 @@ matmul.arithmetic = lambda *_: "bytes"
 check("bytes", x, w)
 check("unsigned bytes", x + 128, w)
 saturated = accumulator.saturating_product(x, w, 16)
-equal["saturating"] = bool(np.array_equal(saturated, reference_products.saturating_product(x, w, 16)))
+expected = reference_products.saturating_product(x, w, 16)
+equal["saturating"] = bool(np.array_equal(saturated, expected))
 stats = int_tiles.fill_product.stats
 print(json.dumps({
-    "features": features, "way": way, "equal": equal, "hits": sum(stats.cache_hits.values()), "misses": sum(stats.cache_misses.values())
+    "features": features, "way": way, "equal": equal, "hits": sum(stats.cache_hits.values()),
+    "misses": sum(stats.cache_misses.values()),
 }))
 """
 
 
 @pytest.mark.skipif(_jit.CACHE_FOLDER is None, reason="nowhere to keep compiled kernels")
 def test_a_lesser_processor_compiles_its_own_and_is_exact(tmp_path):
-    """The cache of this processor is there, and its kernels are not taken by a generic one of the same machine."""
+    """The cache of this processor is there, and its kernels are not taken by a generic one of the
+    same machine.
+    """
     matmul.integer_product(np.array([[3, -100]]), np.array([[5, 90]]))
     shutil.copytree(_jit.CACHE_FOLDER, tmp_path / "stochsim" / "kernels" / _jit.CACHE_FOLDER.name)
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "NUMBA_CPU_NAME": "generic"}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert all(found.pop("equal").values()), done.stdout
@@ -61,19 +73,41 @@ def test_features_are_read_from_the_compiler():
 
 def fill(x, w, scales, x_term, w_term, holds):
     out = np.full((len(x_term), len(w_term)), 99, np.int32)
-    int_tiles.fill_product(x, w, np.array(scales, np.int32), np.array(x_term, np.int32), np.array(w_term, np.int32), holds, 0, out)
+    int_tiles.fill_product(
+        x,
+        w,
+        np.array(scales, np.int32),
+        np.array(x_term, np.int32),
+        np.array(w_term, np.int32),
+        holds,
+        0,
+        out,
+    )
     return out
 
 
 def test_planes_are_scaled_and_terms_are_added():
-    """By hand: words of one input over 2 × 2 planes; rows and columns beyond the output are not written."""
-    x, w = np.zeros((int_tiles.ROWS, 2, 1), np.int32), np.zeros((1, 2, 1, int_tiles.COLUMNS), np.int32)
+    """By hand: words of one input over 2 × 2 planes; rows and columns beyond the output are not
+    written.
+    """
+    x, w = (
+        np.zeros((int_tiles.ROWS, 2, 1), np.int32),
+        np.zeros((1, 2, 1, int_tiles.COLUMNS), np.int32),
+    )
     x[0, :, 0], x[1, :, 0] = (0b1011, 0b1), (0b100, -1)
     w[0, :, 0, 0], w[0, :, 0, 1] = (0b1110, 0b1), (-1, 0b11)
     scales = [[1, 10], [100, -1000]]
-    counts = np.array([[[[2, 1], [0, 1]], [[3, 2], [1, 1]]], [[[1, 0], [3, 1]], [[1, 0], [32, 2]]]])  # stimulus, neuron, x and w plane
-    expected = np.einsum("snij,ij->sn", counts, scales) + np.array([[7], [-5]]) + np.array([20_000, 30_000])
-    assert fill(x, w, scales, [7, -5], [20_000, 30_000], int_tiles.BITS).tolist() == expected.tolist()
+    counts = np.array(
+        [[[[2, 1], [0, 1]], [[3, 2], [1, 1]]], [[[1, 0], [3, 1]], [[1, 0], [32, 2]]]]
+    )  # stimulus, neuron, x and w plane
+    expected = (
+        np.einsum("snij,ij->sn", counts, scales)
+        + np.array([[7], [-5]])
+        + np.array([20_000, 30_000])
+    )
+    assert (
+        fill(x, w, scales, [7, -5], [20_000, 30_000], int_tiles.BITS).tolist() == expected.tolist()
+    )
 
 
 def test_four_products_do_not_saturate():

@@ -1,4 +1,6 @@
-"""The compile cache: found again by a second process, left behind by an edited callee, harmless where it cannot be written."""
+"""The compile cache: found again by a second process, left behind by an edited callee, harmless
+where it cannot be written.
+"""
 
 import json
 import os
@@ -27,7 +29,8 @@ from stochsim_kernels import _jit, probe
 value = int(probe.probe(numpy.uint64(12345)))
 stats = probe.probe.stats
 print(json.dumps({
-    "value": value, "hits": sum(stats.cache_hits.values()), "misses": sum(stats.cache_misses.values()),
+    "value": value, "hits": sum(stats.cache_hits.values()),
+    "misses": sum(stats.cache_misses.values()),
     "folder": _jit.CACHE_FOLDER and str(_jit.CACHE_FOLDER), "users_folder": numba.config.CACHE_DIR,
 }))
 """
@@ -37,14 +40,28 @@ print(json.dumps({
 def package(tmp_path):
     """A copy of the kernels with one more, small kernel whose callee lives in another file."""
     folder = tmp_path / "stochsim_kernels"
-    shutil.copytree(Path(stochsim_kernels.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(stochsim_kernels.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__")
+    )
     (folder / "probe.py").write_text(PROBE)
     return folder
 
 
 def run(package, cache):
-    environment = {**os.environ, "PYTHONPATH": str(package.parent), "XDG_CACHE_HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "XDG_CACHE_HOME": str(cache),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

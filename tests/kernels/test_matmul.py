@@ -1,4 +1,6 @@
-"""Integer products: exact at every width and shape by every arithmetic, and the rule that chooses it."""
+"""Integer products: exact at every width and shape by every arithmetic, and the rule that chooses
+it.
+"""
 
 import itertools
 
@@ -21,10 +23,14 @@ def codes(random, bits, shape, signed=True):
 
 
 def choose(monkeypatch, way):
-    """Bend the rule: planes of bits at any width, none of them, or a processor without dot products."""
+    """Bend the rule: planes of bits at any width, none of them, or a processor without dot
+    products.
+    """
     if way in ("bytes", "bits"):
         monkeypatch.setattr(matmul, "MOST_PLANE_PAIRS", 0 if way == "bytes" else 64)
-    monkeypatch.setattr(matmul, "processor_has", {"rule": matmul.processor_has}.get(way, lambda _: way != "blas"))
+    monkeypatch.setattr(
+        matmul, "processor_has", {"rule": matmul.processor_has}.get(way, lambda _: way != "blas")
+    )
 
 
 def check(x, w):
@@ -58,8 +64,15 @@ def test_all_pairs_of_codes_over_two_inputs(way, signed, monkeypatch):
 def test_all_vectors_of_few_values(way, monkeypatch):
     """Signs, bits, ternary codes and odd integers, every vector of 3 inputs with every other."""
     choose(monkeypatch, way)
-    for x_values, w_values in itertools.product([(-1, 1), (0, 1), (-1, 0, 1), (-3, -1, 1, 3), (7,)], repeat=2):
-        check(*(np.array(list(itertools.product(values, repeat=3)), np.int8) for values in (x_values, w_values)))
+    for x_values, w_values in itertools.product(
+        [(-1, 1), (0, 1), (-1, 0, 1), (-3, -1, 1, 3), (7,)], repeat=2
+    ):
+        check(
+            *(
+                np.array(list(itertools.product(values, repeat=3)), np.int8)
+                for values in (x_values, w_values)
+            )
+        )
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -83,7 +96,9 @@ def test_any_shape(way, monkeypatch):
     edges += [tuple(shape) for shape in random.integers(1, 150, (10, 3))] + [(3, 1000, 2)]
     for (stimuli, inputs, neurons), bits in itertools.product(edges, (1, 2, 8)):
         check(codes(random, bits, (stimuli, inputs)), codes(random, bits, (neurons, inputs)))
-        assert matmul.integer_product(np.ones((stimuli, inputs), int), np.ones((neurons, inputs), int)).shape == (stimuli, neurons)
+        assert matmul.integer_product(
+            np.ones((stimuli, inputs), int), np.ones((neurons, inputs), int)
+        ).shape == (stimuli, neurons)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -94,15 +109,26 @@ def test_any_integer_type_and_memory_order(way, monkeypatch):
     w = codes(random, 5, (33, 20))
     for dtype in (np.int8, np.uint8, np.int16, np.uint16, np.int64, np.uint64):
         x = large.astype(dtype)
-        for view in (x[:, :20], x[::2, ::3], x[::-1, 40:], x.T[:30, :20], np.asfortranarray(x[:, :20])):
+        for view in (
+            x[:, :20],
+            x[::2, ::3],
+            x[::-1, 40:],
+            x.T[:30, :20],
+            np.asfortranarray(x[:, :20]),
+        ):
             check(view, np.asfortranarray(w))
     check(random.integers(0, 2, (9, 20)).astype(bool), w)
     check(large[:, :20], random.integers(0, 2, (9, 20)).astype(bool))
 
 
-@pytest.mark.parametrize(("x_code", "w_code", "inputs"), [(-128, -128, 131_071), (-128, 128, 131_072), (255, -128, 65_793), (255, 127, 9)])
+@pytest.mark.parametrize(
+    ("x_code", "w_code", "inputs"),
+    [(-128, -128, 131_071), (-128, 128, 131_072), (255, -128, 65_793), (255, 127, 9)],
+)
 def test_extremes_at_the_edge_of_32_bits(x_code, w_code, inputs):
-    """The largest sums that int32 holds, the first that need int64, and four products in a row far beyond 16 bits."""
+    """The largest sums that int32 holds, the first that need int64, and four products in a row far
+    beyond 16 bits.
+    """
     x, w = np.full((2, inputs), x_code, np.int16), np.full((3, inputs), w_code, np.int16)
     x[1], w[1] = np.arange(inputs) % 2 * x_code, -w[1] // 2
     assert abs(matmul.accumulator_bound(x, w) - 2**31) < 2**15 or inputs == 9
@@ -125,11 +151,41 @@ def test_correction_may_pass_32_bits_where_the_sum_does_not():
         (Span(-2, 1, (0, 1)), Span(-2, 1, (0, 1)), 4096, "avx512vnni avx512vpopcntdq", "bytes"),
         (Span(-1, 1, (1,)), Span(-1, 1, (1,)), 1024, "", "bits"),
         (Span(-1, 1, (1,)), Span(-1, 1, (0, 1)), 1024, "avx512vnni", "bytes"),
-        (Span(-128, 127, tuple(range(8))), Span(-128, 127, tuple(range(8))), 2**31 - 1, "avx512vnni", "bytes"),
-        (Span(0, 255, tuple(range(8))), Span(-128, 127, tuple(range(8))), 2**20, "avx512vnni", "bytes"),
-        (Span(-128, 127, tuple(range(8))), Span(-128, 127, tuple(range(8))), 2**31, "avx512vnni", "float64"),
-        (Span(-1, 255, tuple(range(9))), Span(-128, 127, tuple(range(8))), 2**20, "avx512vnni", "float32"),
-        (Span(0, 255, tuple(range(8))), Span(0, 128, tuple(range(8))), 2**20, "avx512vnni", "float32"),
+        (
+            Span(-128, 127, tuple(range(8))),
+            Span(-128, 127, tuple(range(8))),
+            2**31 - 1,
+            "avx512vnni",
+            "bytes",
+        ),
+        (
+            Span(0, 255, tuple(range(8))),
+            Span(-128, 127, tuple(range(8))),
+            2**20,
+            "avx512vnni",
+            "bytes",
+        ),
+        (
+            Span(-128, 127, tuple(range(8))),
+            Span(-128, 127, tuple(range(8))),
+            2**31,
+            "avx512vnni",
+            "float64",
+        ),
+        (
+            Span(-1, 255, tuple(range(9))),
+            Span(-128, 127, tuple(range(8))),
+            2**20,
+            "avx512vnni",
+            "float32",
+        ),
+        (
+            Span(0, 255, tuple(range(8))),
+            Span(0, 128, tuple(range(8))),
+            2**20,
+            "avx512vnni",
+            "float32",
+        ),
         (Span(-8, 7, tuple(range(4))), Span(-8, 7, tuple(range(4))), 2**24 - 1, "", "float32"),
         (Span(-8, 7, tuple(range(4))), Span(-8, 7, tuple(range(4))), 2**24, "", "float64"),
         (Span(-1, 1, (1,)), Span(0, 2**40, tuple(range(41))), 2**53 - 1, "avx512vnni", "float64"),
@@ -153,7 +209,10 @@ def test_rule_refuses_what_float64_cannot_hold():
 def test_product_takes_the_way_of_the_rule(bits, features, monkeypatch):
     """Tiles do not call BLAS, and BLAS does not call tiles."""
     monkeypatch.setattr(matmul, "processor_has", lambda feature: feature in features.split())
-    x, w = codes(np.random.default_rng(2), bits, (9, 70)), codes(np.random.default_rng(3), bits, (5, 70))
+    x, w = (
+        codes(np.random.default_rng(2), bits, (9, 70)),
+        codes(np.random.default_rng(3), bits, (5, 70)),
+    )
     if bits == 8 and not features:
         monkeypatch.setattr(matmul.int_tiles, "fill_product", None)
     else:
@@ -162,7 +221,9 @@ def test_product_takes_the_way_of_the_rule(bits, features, monkeypatch):
 
 
 def test_worst_case_sums_just_beyond_float32_are_exact(monkeypatch):
-    """1,041 products of 127 · 127 pass 2^24, and an odd sum there has no float32: the twin that stays in float32 must fail."""
+    """1,041 products of 127 · 127 pass 2^24, and an odd sum there has no float32: the twin that
+    stays in float32 must fail.
+    """
     choose(monkeypatch, "blas")
     x, w = np.full((1, 1041), 127, np.int8), np.full((1, 1041), 127, np.int8)
     x[0, 0] = 126
@@ -174,7 +235,10 @@ def test_worst_case_sums_just_beyond_float32_are_exact(monkeypatch):
 
 
 def test_smallest_code_counts_with_its_full_magnitude():
-    assert matmul.accumulator_bound(np.array([[-128]], np.int8), np.array([[-128]], np.int8)) == 128 * 128
+    assert (
+        matmul.accumulator_bound(np.array([[-128]], np.int8), np.array([[-128]], np.int8))
+        == 128 * 128
+    )
 
 
 def test_threads_change_nothing():

@@ -1,4 +1,6 @@
-"""Thresholds from thresholds: bit errors of codes, coarse comparators, measured channels; against the twin and by frequencies."""
+"""Thresholds from thresholds: bit errors of codes, coarse comparators, measured channels; against
+the twin and by frequencies.
+"""
 
 import numpy as np
 import pytest
@@ -11,13 +13,17 @@ ONE = 2**31
 
 def random_thresholds(stimuli, levels, neurons, seed=0):
     """Ascending thresholds, some of them exactly 0 and 2^31."""
-    table = np.random.default_rng(seed).integers(-(2**29), ONE + 2**29, (stimuli, levels - 1, neurons))
+    table = np.random.default_rng(seed).integers(
+        -(2**29), ONE + 2**29, (stimuli, levels - 1, neurons)
+    )
     return np.sort(table.clip(0, ONE), axis=1).astype(np.uint32)
 
 
 def certain(levels):
     """One neuron per code: neuron c always gives code index c."""
-    return np.where(np.arange(levels - 1)[:, None] < np.arange(levels), 0, ONE).astype(np.uint32)[None]
+    return np.where(np.arange(levels - 1)[:, None] < np.arange(levels), 0, ONE).astype(np.uint32)[
+        None
+    ]
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -28,7 +34,10 @@ def test_mixed_thresholds_equal_the_twin_in_twos_complement_and_unsigned(bits, r
     ours = mixing.mix_bit_errors(table, rate)
     assert ours.dtype == np.uint32
     for c_min in (0, -(2 ** (bits - 1))):
-        assert np.abs(ours - reference_weight_noise.mix_bit_errors(table, bits, rate, c_min)).max() <= 0.5 + 1e-5
+        assert (
+            np.abs(ours - reference_weight_noise.mix_bit_errors(table, bits, rate, c_min)).max()
+            <= 0.5 + 1e-5
+        )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -58,7 +67,10 @@ def test_any_split_in_stimuli_gives_the_same_thresholds(stimuli, neurons):
 
 
 def test_flipped_codes_follow_the_mixed_thresholds_and_a_rate_10_percent_too_large_fails():
-    """Codes drawn, then flipped one by one. False-fail rate 1e-6, power at least 0.999 against rate × 1.1, computed."""
+    """Codes drawn, then flipped one by one.
+
+    False-fail rate 1e-6, power at least 0.999 against rate × 1.1, computed.
+    """
     bits, rate, reads = 3, 0.05, 200_000
     table = random_thresholds(1, 2**bits, 4, seed=5)
     u = np.empty((1, reads, 4), np.uint32)
@@ -85,7 +97,9 @@ def test_flipped_codes_equal_the_twin_however_reads_are_split(bits, rate):
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**50)):
         ours, apart = codes.copy(), codes.copy()
         flips.flip_codes(ours, c_min, bits, rate, KEY, *where)
-        assert np.array_equal(ours, reference_weight_noise.flip_codes(codes, c_min, bits, rate, KEY, *where))
+        assert np.array_equal(
+            ours, reference_weight_noise.flip_codes(codes, c_min, bits, rate, KEY, *where)
+        )
         layer, event, stimulus, read = where
         flips.flip_codes(apart[:1, :4], c_min, bits, rate, KEY, layer, event, stimulus, read)
         flips.flip_codes(apart[:1, 4:], c_min, bits, rate, KEY, layer, event, stimulus, read + 4)
@@ -94,7 +108,10 @@ def test_flipped_codes_equal_the_twin_however_reads_are_split(bits, rate):
 
 
 def test_errors_of_neurons_that_share_a_source_are_their_own():
-    """Both bits of two equal codes: the four patterns of each by the product law. False-fail rate 1e-6; errors in common have power 1."""
+    """Both bits of two equal codes: the four patterns of each by the product law.
+
+    False-fail rate 1e-6; errors in common have power 1.
+    """
     rate, reads = 0.1, 20_000
     codes = np.zeros((1, reads, 2), np.int8)
     flips.flip_codes(codes, 0, 2, rate, KEY, 0, 1, 0, 0)
@@ -105,10 +122,26 @@ def test_errors_of_neurons_that_share_a_source_are_their_own():
 
 
 @pytest.mark.parametrize("bits", [1, 2, 5, 8, 16, 30, 31])
-def test_rounded_thresholds_are_the_nearest_on_the_grid_and_leave_the_low_bits_of_u_without_effect(bits):
+def test_rounded_thresholds_are_the_nearest_on_the_grid_and_leave_the_low_bits_of_u_without_effect(
+    bits,
+):
     place = 2 ** (31 - bits)
-    ends = np.array([0, 1, place // 2 - 1, place // 2, place // 2 + 1, ONE - place // 2 - 1, ONE - place // 2, ONE - 1, ONE])
-    table = np.concatenate([ends.clip(0, ONE), np.random.default_rng(1).integers(0, ONE + 1, 2000)]).astype(np.uint32)
+    ends = np.array(
+        [
+            0,
+            1,
+            place // 2 - 1,
+            place // 2,
+            place // 2 + 1,
+            ONE - place // 2 - 1,
+            ONE - place // 2,
+            ONE - 1,
+            ONE,
+        ]
+    )
+    table = np.concatenate(
+        [ends.clip(0, ONE), np.random.default_rng(1).integers(0, ONE + 1, 2000)]
+    ).astype(np.uint32)
     ours = mixing.round_thresholds(table, bits)
     assert np.array_equal(ours, [(2 * t + place) // (2 * place) * place for t in table.tolist()])
     assert (ours[table == 0] == 0).all()
@@ -128,14 +161,23 @@ def test_thresholds_of_a_measured_channel():
     ("call", "message"),
     [
         (lambda: mixing.thresholds_from_cumulative(np.zeros((2, 3))), r"shape \(2, 3\)"),
-        (lambda: mixing.thresholds_from_cumulative(np.array([[[0.2], [0.1]]])), "0.1 at stimulus 0, edge 1, neuron 0: should not fall"),
-        (lambda: mixing.thresholds_from_cumulative(np.array([[[0.2], [1.1]]])), "1.1 at stimulus 0, edge 1, neuron 0: should be from 0"),
+        (
+            lambda: mixing.thresholds_from_cumulative(np.array([[[0.2], [0.1]]])),
+            "0.1 at stimulus 0, edge 1, neuron 0: should not fall",
+        ),
+        (
+            lambda: mixing.thresholds_from_cumulative(np.array([[[0.2], [1.1]]])),
+            "1.1 at stimulus 0, edge 1, neuron 0: should be from 0",
+        ),
         (lambda: mixing.thresholds_from_cumulative(np.array([[[np.nan]]])), "nan at stimulus 0"),
         (lambda: mixing.round_thresholds(np.zeros(1, np.uint32), 0), "bits = 0"),
         (lambda: mixing.round_thresholds(np.zeros(1, np.uint32), 32), "bits = 32"),
         (lambda: mixing.mix_bit_errors(np.zeros((1, 2, 1), np.uint32), 0.1), "3 levels"),
         (lambda: mixing.mix_bit_errors(np.zeros((1, 3, 1), np.uint32), 1.5), "rate = 1.5"),
-        (lambda: flips.flip_codes(np.zeros((1, 1, 1), np.int8), 0, 1, -0.1, 0, 0, 0, 0, 0), "rate = -0.1"),
+        (
+            lambda: flips.flip_codes(np.zeros((1, 1, 1), np.int8), 0, 1, -0.1, 0, 0, 0, 0, 0),
+            "rate = -0.1",
+        ),
         (lambda: mixing.flip_matrix(2, float("nan")), "rate = nan"),
     ],
 )

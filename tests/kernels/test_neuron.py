@@ -1,4 +1,6 @@
-"""Codes drawn from thresholds: the twin bit for bit, and the same codes however the work is split."""
+"""Codes drawn from thresholds: the twin bit for bit, and the same codes however the work is
+split.
+"""
 
 import numba
 import numpy as np
@@ -11,13 +13,17 @@ ONE = 2**31
 
 def random_thresholds(stimuli, bits, neurons, seed=0):
     """Sorted thresholds, some of them exactly 0 and 2^31."""
-    table = np.random.default_rng(seed).integers(-(2**29), ONE + 2**29, (stimuli, 2**bits - 1, neurons))
+    table = np.random.default_rng(seed).integers(
+        -(2**29), ONE + 2**29, (stimuli, 2**bits - 1, neurons)
+    )
     return np.sort(table.clip(0, ONE), axis=1).astype(np.uint32)
 
 
 def draw(thresholds, reads, c_min=-3, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
     out = np.empty((thresholds.shape[0], reads, thresholds.shape[2]), np.int8)
-    neuron.draw_codes(thresholds, c_min, np.uint64(key), layer, event, first_stimulus, first_read, out)
+    neuron.draw_codes(
+        thresholds, c_min, np.uint64(key), layer, event, first_stimulus, first_read, out
+    )
     return out
 
 
@@ -39,15 +45,21 @@ def test_codes_equal_the_twin(bits, neurons):
 
 @pytest.mark.parametrize("edges", [0, 2, 4, 5, 30, 32, 100, 254])
 def test_any_number_of_levels(edges):
-    table = np.sort(np.random.default_rng(0).integers(0, ONE + 1, (2, edges, 5)), axis=1).astype(np.uint32)
-    assert np.array_equal(draw(table, 9, c_min=-128), reference.draw_codes(table, -128, KEY, 0, 0, 0, 0, reads=9))
+    table = np.sort(np.random.default_rng(0).integers(0, ONE + 1, (2, edges, 5)), axis=1).astype(
+        np.uint32
+    )
+    assert np.array_equal(
+        draw(table, 9, c_min=-128), reference.draw_codes(table, -128, KEY, 0, 0, 0, 0, reads=9)
+    )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_certain_codes_are_drawn_at_every_read(bits):
     """All codes of every width without noise, 2,000 reads of each."""
     levels = 2**bits
-    table = np.where(np.arange(levels - 1)[:, None] < np.arange(levels)[None], 0, ONE).astype(np.uint32)[None]
+    table = np.where(np.arange(levels - 1)[:, None] < np.arange(levels)[None], 0, ONE).astype(
+        np.uint32
+    )[None]
     assert (draw(table, 2_000, c_min=0).view(np.uint8) == np.arange(levels)).all()
 
 
@@ -72,7 +84,9 @@ def test_a_threshold_equal_to_u_is_passed(bits):
 
 @pytest.mark.parametrize("neurons", [1, 2, 7, 64])
 def test_threads_change_no_code(neurons):
-    """The codes are compared at one and at all threads; reads beyond one task's share, in every stimulus."""
+    """The codes are compared at one and at all threads; reads beyond one task's share, in every
+    stimulus.
+    """
     table = random_thresholds(3, 3, neurons)
     before = numba.get_num_threads()
     try:
@@ -90,22 +104,32 @@ def test_threads_change_no_code(neurons):
 def test_splits_in_stimuli_and_reads_change_no_code():
     table = random_thresholds(5, 2, 7)
     whole = draw(table, 200, first_stimulus=4, first_read=1000)
-    by_stimulus = [draw(table[a:b], 200, first_stimulus=4 + a, first_read=1000) for a, b in ((0, 1), (1, 4), (4, 5))]
+    by_stimulus = [
+        draw(table[a:b], 200, first_stimulus=4 + a, first_read=1000)
+        for a, b in ((0, 1), (1, 4), (4, 5))
+    ]
     assert np.array_equal(whole, np.concatenate(by_stimulus))
-    by_read = [draw(table, b - a, first_stimulus=4, first_read=1000 + a) for a, b in ((0, 1), (1, 63), (63, 130), (130, 200))]
+    by_read = [
+        draw(table, b - a, first_stimulus=4, first_read=1000 + a)
+        for a, b in ((0, 1), (1, 63), (63, 130), (130, 200))
+    ]
     assert np.array_equal(whole, np.concatenate(by_read, axis=1))
 
 
 @pytest.mark.parametrize("neurons", [1, 3, 6])
 def test_more_neurons_change_no_code_of_the_first_ones(neurons):
     table = random_thresholds(2, 3, 7)
-    assert np.array_equal(draw(np.ascontiguousarray(table[..., :neurons]), 100), draw(table, 100)[..., :neurons])
+    assert np.array_equal(
+        draw(np.ascontiguousarray(table[..., :neurons]), 100), draw(table, 100)[..., :neurons]
+    )
 
 
 def test_key_layer_event_and_indices_each_give_other_integers():
     """Of 2^31 values two equal ones in 64 places are expected once in 3e7 such comparisons."""
     base = {"key": KEY, "layer": 2, "event": 3, "first_stimulus": 10, "first_read": 100}
-    tables = [integers((1, 8, 8), **base)] + [integers((1, 8, 8), **{**base, name: base[name] + 8}) for name in base]
+    tables = [integers((1, 8, 8), **base)] + [
+        integers((1, 8, 8), **{**base, name: base[name] + 8}) for name in base
+    ]
     for i, one in enumerate(tables):
         assert all((one != other).all() for other in tables[:i])
     assert np.unique(tables[0]).size == 64

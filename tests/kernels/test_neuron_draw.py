@@ -1,4 +1,6 @@
-"""Drive -> codes by every way: each gives the codes of the plain count of `channel.fill_thresholds`, code for code."""
+"""Drive -> codes by every way: each gives the codes of the plain count of
+`channel.fill_thresholds`, code for code.
+"""
 
 import numba
 import numpy as np
@@ -29,8 +31,13 @@ def call(function, drive, sigma, other, family, activation, quantiser, reads, wh
     number = channel.ACTIVATIONS[activation]
     edges = channel.inverse_edges(number, z, step, c_min, levels)
     out = np.full((drive.shape[0], reads, drive.shape[-1]), 77, np.int8)
-    sigmas = (np.broadcast_to(np.asarray(value, float), (drive.shape[0], drive.shape[-1])) for value in (sigma, other))
-    function(drive, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, KEY, *where, out)
+    sigmas = (
+        np.broadcast_to(np.asarray(value, float), (drive.shape[0], drive.shape[-1]))
+        for value in (sigma, other)
+    )
+    function(
+        drive, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, KEY, *where, out
+    )
     return out
 
 
@@ -46,24 +53,37 @@ def thresholds(drive, sigma, other, family, activation, quantiser):
     number = channel.ACTIVATIONS[activation]
     edges = channel.inverse_edges(number, z, step, c_min, levels)
     stimuli, reads, neurons = drive.shape
-    sigmas = (np.broadcast_to(value, (stimuli, neurons))[:, None].repeat(reads, axis=1).reshape(-1, neurons) for value in (sigma, other))
+    sigmas = (
+        np.broadcast_to(value, (stimuli, neurons))[:, None]
+        .repeat(reads, axis=1)
+        .reshape(-1, neurons)
+        for value in (sigma, other)
+    )
     out = np.empty((stimuli * reads, levels - 1, neurons), np.uint32)
     flat = np.ascontiguousarray(drive, np.float64).reshape(-1, neurons)
-    channel.fill_thresholds(flat, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, out)
+    channel.fill_thresholds(
+        flat, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, out
+    )
     return out.reshape(stimuli, reads, levels - 1, neurons)
 
 
 def plain(drive, sigma, other, family, activation, quantiser, reads, where=WHERE):
     """The plain count, for drives (stimulus, neuron) or (stimulus, read, neuron)."""
-    table = thresholds(drive[:, None] if drive.ndim == 2 else drive, sigma, other, family, activation, quantiser)
-    return reference.count_codes(integers((drive.shape[0], reads, drive.shape[-1]), where), table, quantiser[2])
+    table = thresholds(
+        drive[:, None] if drive.ndim == 2 else drive, sigma, other, family, activation, quantiser
+    )
+    return reference.count_codes(
+        integers((drive.shape[0], reads, drive.shape[-1]), where), table, quantiser[2]
+    )
 
 
 def drives(shape, bits, seed=0):
     """Over the codes and beyond; some on edges and codes, some far outside."""
     random = np.random.default_rng(seed)
     drive = random.uniform(-0.2, 0.2, shape) * 2**bits + random.normal(0, 0.3, shape)
-    special_ones = np.array([0.0, -0.0, 0.125, -0.125, 0.25, 0.375, 50.0, -50.0, 1e9, -1e9, 1e30, -3e29, 1e300, -1e300])
+    special_ones = np.array(
+        [0.0, -0.0, 0.125, -0.125, 0.25, 0.375, 50.0, -50.0, 1e9, -1e9, 1e30, -3e29, 1e300, -1e300]
+    )
     chosen = random.random(shape) < 0.3
     drive[chosen] = random.choice(special_ones, chosen.sum())
     return drive
@@ -101,12 +121,19 @@ def test_any_number_of_neurons(bits, neurons):
     arguments = (0.3, 0.2, "gaussian", "relu", quantiser(bits, unsigned=True), 9)
     expected = plain(drive, *arguments)
     assert np.array_equal(call(neuron.draw, drive, *arguments), expected)
-    assert np.array_equal(call(neuron.draw_each, np.repeat(drive[:, None], 9, axis=1), *arguments), expected)
+    assert np.array_equal(
+        call(neuron.draw_each, np.repeat(drive[:, None], 9, axis=1), *arguments), expected
+    )
 
 
-@pytest.mark.parametrize(("activation", "bits"), [("identity", b) for b in range(1, 9)] + [("relu", b) for b in range(2, 9)])
+@pytest.mark.parametrize(
+    ("activation", "bits"),
+    [("identity", b) for b in range(1, 9)] + [("relu", b) for b in range(2, 9)],
+)
 def test_integers_at_their_threshold(activation, bits):
-    """Each drive such that its own u equals some threshold, or lies one below it: the codes differ by one from one to the other."""
+    """Each drive such that its own u equals some threshold, or lies one below it: the codes differ
+    by one from one to the other.
+    """
     z, step, c_min, levels = quantiser(bits)
     edges = channel.inverse_edges(channel.ACTIVATIONS[activation], z, step, c_min, levels)
     shape, sigma = (4, 300, 9), 0.7
@@ -129,7 +156,9 @@ def test_integers_at_their_threshold_where_drives_hold(bits):
     u = integers((5, 1, 40))
     edges = channel.inverse_edges(channel.IDENTITY, *quantiser(bits))
     for place in (u, u + 1):
-        drive = (np.random.default_rng(1).choice(edges, u.shape) - 0.7 * special.ndtri(place / 2**31))[:, 0]
+        drive = (
+            np.random.default_rng(1).choice(edges, u.shape) - 0.7 * special.ndtri(place / 2**31)
+        )[:, 0]
         arguments = (0.7, 0.0, "gaussian", "identity", quantiser(bits), 1)
         assert np.array_equal(call(neuron.draw, drive, *arguments), plain(drive, *arguments))
 
@@ -137,11 +166,19 @@ def test_integers_at_their_threshold_where_drives_hold(bits):
 @pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("offset", [0.0, 1.0, -1e6, 1e12])
 def test_places_are_exact_in_any_unit(scale, offset):
-    """Step and noise from 1e-9 to 1e4, codes as far as 1e12 steps from 0: many drives close to an edge, noise of a thousandth of a step."""
+    """Step and noise from 1e-9 to 1e4, codes as far as 1e12 steps from 0: many drives close to an
+    edge, noise of a thousandth of a step.
+    """
     z, step, c_min, levels = offset * scale, scale, -128, 256
     random = np.random.default_rng(0)
     steps = random.integers(-130, 130, (2, 50, 40)) + 0.5 + random.normal(0, 3e-4, (2, 50, 40))
-    arguments = (np.array([0.001, 40.0])[:, None] * scale, 0.0, "gaussian", "identity", (z, step, c_min, levels))
+    arguments = (
+        np.array([0.001, 40.0])[:, None] * scale,
+        0.0,
+        "gaussian",
+        "identity",
+        (z, step, c_min, levels),
+    )
     drive = z + steps * scale
     codes = call(neuron.draw_each, drive, *arguments, 50)
     assert np.array_equal(codes, plain(drive, *arguments, 50))
@@ -150,7 +187,9 @@ def test_places_are_exact_in_any_unit(scale, offset):
 
 @pytest.mark.parametrize("function", [neuron.draw, neuron.draw_each])
 def test_no_noise_on_ties_and_edges_at_zero(function):
-    """Without noise halves go to the even code; with ReLU and an edge at 0 exactly, where noise would always pass it."""
+    """Without noise halves go to the even code; with ReLU and an edge at 0 exactly, where noise
+    would always pass it.
+    """
     for z in (0.125, -0.125, 0.0):
         for activation in ("identity", "relu"):
             drive = np.arange(-40, 40).reshape(2, 40) * 0.125 + 0.0
@@ -160,19 +199,34 @@ def test_no_noise_on_ties_and_edges_at_zero(function):
             assert np.array_equal(call(function, given, *arguments), plain(given, *arguments))
 
 
-@pytest.mark.parametrize(("bits", "family"), [(1, "gaussian"), (4, "gaussian"), (8, "gaussian"), (8, "uniform")])
+@pytest.mark.parametrize(
+    ("bits", "family"), [(1, "gaussian"), (4, "gaussian"), (8, "gaussian"), (8, "uniform")]
+)
 def test_splits_and_threads_change_no_code(bits, family):
-    """More reads than one task's share, two stimuli; split in stimuli, in reads, and on one thread or two."""
+    """More reads than one task's share, two stimuli; split in stimuli, in reads, and on one thread
+    or two.
+    """
     reads, where = 300, (0, 0, 4, 50)
     drive = drives((2, reads, 7), bits)
     arguments = (0.4, 0.3, family, "identity", quantiser(bits))
-    for function, given in ((neuron.draw, np.ascontiguousarray(drive[:, 0])), (neuron.draw_each, drive)):
+    for function, given in (
+        (neuron.draw, np.ascontiguousarray(drive[:, 0])),
+        (neuron.draw_each, drive),
+    ):
         whole = call(function, given, *arguments, reads, where)
         assert np.array_equal(whole, plain(given, *arguments, reads, where))
-        parts = [call(function, given[s : s + 1], *arguments, reads, (0, 0, 4 + s, 50)) for s in range(2)]
+        parts = [
+            call(function, given[s : s + 1], *arguments, reads, (0, 0, 4 + s, 50)) for s in range(2)
+        ]
         assert np.array_equal(whole, np.concatenate(parts))
         parts = [
-            call(function, given if given.ndim == 2 else given[:, a:b], *arguments, b - a, (0, 0, 4, 50 + a))
+            call(
+                function,
+                given if given.ndim == 2 else given[:, a:b],
+                *arguments,
+                b - a,
+                (0, 0, 4, 50 + a),
+            )
             for a, b in ((0, 1), (1, 258), (258, reads))
         ]
         assert np.array_equal(whole, np.concatenate(parts, axis=1))
@@ -198,30 +252,57 @@ def test_no_neurons_no_reads_no_stimuli():
     for stimuli, reads, neurons in ((0, 3, 4), (3, 0, 4), (3, 4, 0)):
         for bits in (2, 8):
             arguments = (0.4, 0.0, "gaussian", "identity", quantiser(bits), reads)
-            assert call(neuron.draw, np.zeros((stimuli, neurons)), *arguments).shape == (stimuli, reads, neurons)
-            assert call(neuron.draw_each, np.zeros((stimuli, reads, neurons)), *arguments).shape == (stimuli, reads, neurons)
+            assert call(neuron.draw, np.zeros((stimuli, neurons)), *arguments).shape == (
+                stimuli,
+                reads,
+                neurons,
+            )
+            assert call(
+                neuron.draw_each, np.zeros((stimuli, reads, neurons)), *arguments
+            ).shape == (stimuli, reads, neurons)
 
 
 def test_drives_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"'drive' has the shape \(2, 3, 4\): \(2, 5, 4\) is needed"):
-        call(neuron.draw_each, np.zeros((2, 3, 4)), 0.4, 0.0, "gaussian", "identity", quantiser(8), 5)
+    with pytest.raises(
+        ValueError, match=r"'drive' has the shape \(2, 3, 4\): \(2, 5, 4\) is needed"
+    ):
+        call(
+            neuron.draw_each, np.zeros((2, 3, 4)), 0.4, 0.0, "gaussian", "identity", quantiser(8), 5
+        )
 
 
 def test_float32_drives_are_taken_as_they_are():
     drive = drives((2, 9, 5), 4).clip(-1e9, 1e9).astype(np.float32)
     arguments = (0.4, 0.0, "gaussian", "identity", quantiser(4), 9)
-    assert np.array_equal(call(neuron.draw_each, drive, *arguments), call(neuron.draw_each, drive.astype(np.float64), *arguments))
+    assert np.array_equal(
+        call(neuron.draw_each, drive, *arguments),
+        call(neuron.draw_each, drive.astype(np.float64), *arguments),
+    )
 
 
 def test_each_kernel_is_compiled_once():
-    """Arrays of other types, orders and flags, read-only ones too, are coerced to the one type that kernels are compiled for."""
+    """Arrays of other types, orders and flags, read-only ones too, are coerced to the one type that
+    kernels are compiled for.
+    """
     kernels = (channel.fill_thresholds, neuron.draw_codes, neuron._draw_without_thresholds)
     call(neuron.draw, np.zeros((3, 4)), 0.5, 0.0, "gaussian", "identity", quantiser(2), 1)
     call(neuron.draw, np.zeros((3, 4)), 0.5, 0.0, "gaussian", "identity", quantiser(8), 1)
     before = [len(kernel.signatures) for kernel in kernels]
-    for drive in (np.zeros((3, 4)), np.zeros((4, 3)).T, np.broadcast_to(0.0, (3, 4)), np.zeros((3, 4), np.float32)):
+    for drive in (
+        np.zeros((3, 4)),
+        np.zeros((4, 3)).T,
+        np.broadcast_to(0.0, (3, 4)),
+        np.zeros((3, 4), np.float32),
+    ):
         for bits in (2, 8):
-            arguments = (np.broadcast_to(0.5, (3, 4)), np.zeros((3, 4), np.float32), "gaussian", "identity", quantiser(bits), 1)
+            arguments = (
+                np.broadcast_to(0.5, (3, 4)),
+                np.zeros((3, 4), np.float32),
+                "gaussian",
+                "identity",
+                quantiser(bits),
+                1,
+            )
             call(neuron.draw, drive, *arguments)
             call(neuron.draw_each, drive[:, None], *arguments)
     assert [len(kernel.signatures) for kernel in kernels] == before

@@ -1,4 +1,6 @@
-"""The approximate quantile keeps its bound; single thresholds are those of `channel.fill_thresholds`."""
+"""The approximate quantile keeps its bound; single thresholds are those of
+`channel.fill_thresholds`.
+"""
 
 import numpy as np
 import pytest
@@ -33,13 +35,17 @@ def error(u):
 
 
 def borders():
-    """Integers where the mantissa of 1 - x^2 begins anew: the cells of the logarithm, from the tail to the middle."""
+    """Integers where the mantissa of 1 - x^2 begins anew: the cells of the logarithm, from the tail
+    to the middle.
+    """
     product = 2.0 ** -np.arange(0.0, 31.0)
     return np.unique(np.round(ONE / 2 * (1 - np.sqrt(1 - product))).astype(np.int64))
 
 
 def test_error_stays_below_its_bound():
-    """Both tails, the middle, the borders of all cells and every 509th integer; over all 2^31 of them the largest error is 1.74e-6."""
+    """Both tails, the middle, the borders of all cells and every 509th integer; over all 2^31 of
+    them the largest error is 1.74e-6.
+    """
     near = np.arange(-2_000, 2_001)
     covers = [np.arange(2**18), ONE // 2 + np.arange(-(2**17), 2**17), np.arange(0, ONE, 509)]
     covers += [(border + near).clip(0, ONE - 1) for border in borders()]
@@ -54,7 +60,9 @@ def test_quantiles_are_antisymmetric():
 
 @pytest.mark.parametrize("family", ["gaussian", "logistic", "uniform"])
 def test_single_thresholds_are_those_of_the_table(family):
-    """Sigmas of 0, of a share that is neglected, and usual ones; edges out to infinity and at the drive itself."""
+    """Sigmas of 0, of a share that is neglected, and usual ones; edges out to infinity and at the
+    drive itself.
+    """
     edges = np.array([-np.inf, -60.0, -6.0, -1.0, -1e-3, 0.0, 0.5, 2.0, 6.0, 60.0, np.inf])
     grid = [0.0, 1e-300, 1e-7, 0.3, 1.0, 1e9]
     for sigma in grid:
@@ -65,5 +73,11 @@ def test_single_thresholds_are_those_of_the_table(family):
             out = np.empty((1, edges.size, 4), np.uint32)
             given = (np.full((1, 4), sigma), np.full((1, 4), other), channel.FAMILIES[family])
             channel.fill_thresholds(drive, *given, channel.IDENTITY, edges, 0.0, 1.0, 0, out)
-            single = [[places.threshold(edge, a, sigma, other, channel.FAMILIES[family]) for a in drive[0]] for edge in edges]
+            single = [
+                [
+                    places.threshold(edge, a, sigma, other, channel.FAMILIES[family])
+                    for a in drive[0]
+                ]
+                for edge in edges
+            ]
             assert np.array_equal(single, out[0]), (sigma, other)

@@ -39,7 +39,9 @@ def test_span_of_unsigned_codes_at_the_top():
 
 def unpacked_planes(words):
     """Codes - offset of planes (row, plane, word)."""
-    bits = np.unpackbits(np.ascontiguousarray(words.words).view(np.uint8), axis=2, bitorder="little")
+    bits = np.unpackbits(
+        np.ascontiguousarray(words.words).view(np.uint8), axis=2, bitorder="little"
+    )
     return np.einsum("p,rpi->ri", words.scales, bits.astype(np.int64))
 
 
@@ -57,17 +59,34 @@ def test_words_hold_the_codes_and_zeros_behind_them(rows, inputs):
         assert np.array_equal(packing.plane_sums(x, rows), expected[:rows].sum(axis=1))
         assert w.words.shape == (-(-rows // COLUMNS), len(span.bits), -(-inputs // 32), COLUMNS)
         by_row = w._replace(words=w.words.transpose(0, 3, 1, 2).reshape(-1, *x.words.shape[1:]))
-        assert np.array_equal(unpacked_planes(by_row)[: len(expected)], expected[: len(by_row.words)])
+        assert np.array_equal(
+            unpacked_planes(by_row)[: len(expected)], expected[: len(by_row.words)]
+        )
         assert not by_row.words[rows:].any()
 
 
 def test_bytes_are_shifted_only_where_codes_are_negative():
-    signed, unsigned = np.array([[-128, 127, 0, -1, 5]], np.int8), np.array([[255, 0, 128, 1, 5]], np.int64)
+    signed, unsigned = (
+        np.array([[-128, 127, 0, -1, 5]], np.int8),
+        np.array([[255, 0, 128, 1, 5]], np.int64),
+    )
     x = packing.stimulus_bytes(signed, packing.span(signed))
-    assert (x.offset, x.words.view(np.uint8)[0, 0].tolist()) == (-128, [0, 255, 128, 127, 133, 0, 0, 0])
+    assert (x.offset, x.words.view(np.uint8)[0, 0].tolist()) == (
+        -128,
+        [0, 255, 128, 127, 133, 0, 0, 0],
+    )
     x = packing.stimulus_bytes(unsigned, packing.span(unsigned))
     assert (x.offset, x.words.view(np.uint8)[0, 0].tolist()) == (0, [255, 0, 128, 1, 5, 0, 0, 0])
     w = packing.weight_bytes(signed)
     assert w.words.shape == (1, 1, 2, COLUMNS)
-    assert np.ascontiguousarray(w.words[0, 0, :, 0]).view(np.int8).tolist() == [-128, 127, 0, -1, 5, 0, 0, 0]
+    assert np.ascontiguousarray(w.words[0, 0, :, 0]).view(np.int8).tolist() == [
+        -128,
+        127,
+        0,
+        -1,
+        5,
+        0,
+        0,
+        0,
+    ]
     assert not w.words[..., 1:].any()

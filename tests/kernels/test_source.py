@@ -1,4 +1,6 @@
-"""The chip's own random source: the twin bit for bit, registers of full period, shared and independent sources, repetition seen."""
+"""The chip's own random source: the twin bit for bit, registers of full period, shared and
+independent sources, repetition seen.
+"""
 
 import itertools
 
@@ -11,18 +13,36 @@ KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
 
 
-def fill(shape, length, bits=8, per_source=1, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0, shifts=None):
+def fill(
+    shape,
+    length,
+    bits=8,
+    per_source=1,
+    key=KEY,
+    layer=0,
+    event=0,
+    first_stimulus=0,
+    first_read=0,
+    shifts=None,
+):
     out = np.empty(shape, np.uint32)
-    source.fill_source(length, bits, per_source, key, layer, event, first_stimulus, first_read, out, shifts)
+    source.fill_source(
+        length, bits, per_source, key, layer, event, first_stimulus, first_read, out, shifts
+    )
     return out
 
 
-@pytest.mark.parametrize(("length", "bits", "shifts"), [(0, 31, 1), (8, 8, 8), (9, 1, 1), (13, 8, 3), (16, 16, 16), (32, 31, 31)])
+@pytest.mark.parametrize(
+    ("length", "bits", "shifts"),
+    [(0, 31, 1), (8, 8, 8), (9, 1, 1), (13, 8, 3), (16, 16, 16), (32, 31, 31)],
+)
 @pytest.mark.parametrize("per_source", [1, 2, 3, 7, 10])
 def test_integers_equal_the_twin(length, bits, shifts, per_source):
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40 + 5)):
         ours = fill((2, 6, 7), length, bits, per_source, KEY, *where, shifts)
-        twin = reference_source.fill_source(source.TAPS.get(length), bits, shifts, per_source, KEY, *where, (2, 6, 7))
+        twin = reference_source.fill_source(
+            source.TAPS.get(length), bits, shifts, per_source, KEY, *where, (2, 6, 7)
+        )
         assert np.array_equal(ours, twin)
 
 
@@ -35,7 +55,14 @@ def test_the_register_shifts_as_often_as_it_has_threshold_bits_unless_told():
 def test_any_split_in_reads_and_stimuli_gives_the_same_integers(length):
     whole = fill((3, 50, 6), length, 8, 2, first_stimulus=4, first_read=1000)
     for reads, stimuli in ((1, 3), (7, 2), (49, 1)):
-        ends = fill((stimuli, 50 - reads, 6), length, 8, 2, first_stimulus=7 - stimuli, first_read=1000 + reads)
+        ends = fill(
+            (stimuli, 50 - reads, 6),
+            length,
+            8,
+            2,
+            first_stimulus=7 - stimuli,
+            first_read=1000 + reads,
+        )
         assert np.array_equal(ends, whole[3 - stimuli :, reads:])
 
 
@@ -73,7 +100,9 @@ def test_a_period_holds_every_comparator_word_equally_often_but_0_once_less():
 
 def test_start_states_differ_between_sources_stimuli_layers_events_and_keys():
     first = fill((4, 1, 8), 32, 31).ravel().tolist()
-    others = [fill((1, 1, 8), 32, 31, **{name: 1}).ravel().tolist() for name in ("layer", "event", "key")]
+    others = [
+        fill((1, 1, 8), 32, 31, **{name: 1}).ravel().tolist() for name in ("layer", "event", "key")
+    ]
     everything = list(itertools.chain(first, *others))
     assert len(set(everything)) == len(everything)
 
@@ -108,7 +137,9 @@ def joint_counts(length, per_source, reads):
 
 @pytest.mark.parametrize("length", [0, 32])
 def test_neurons_with_their_own_sources_are_independent_and_columns_that_share_one_are_seen(length):
-    """False-fail rate 1e-6; the joint law of a shared source (codes nested in each other) is the wrong twin, power 1, computed."""
+    """False-fail rate 1e-6; the joint law of a shared source (codes nested in each other) is the
+    wrong twin, power 1, computed.
+    """
     apart = np.outer([0.5, 0.5], [0.25, 0.75]).ravel()
     shared = np.array([0.25, 0.25, 0.0, 0.5])
     assert power(apart, shared, 10_000) > 1 - 1e-9
@@ -136,7 +167,10 @@ def repeated_pairs(u):
 
 
 def test_a_generator_that_repeats_after_two_to_the_16_is_found_out():
-    """2^17 pairs of 62 bits: one repeats by chance in 2e-9 of runs, the false-fail rate. A 16-bit register does repeat, as on a chip."""
+    """2^17 pairs of 62 bits: one repeats by chance in 2e-9 of runs, the false-fail rate.
+
+    A 16-bit register does repeat, as on a chip.
+    """
     reads = 2**17
     right = fill((1, reads, 1), 0)[0, :, 0]
     assert repeated_pairs(right) == 0

@@ -20,4 +20,6 @@ def test_equal_to_arviz(kind, length):
     rhat, ess = rank_rhat_and_ess(draws)
     by_neuron = draws.transpose(2, 0, 1)
     np.testing.assert_allclose(rhat, array_stats.rhat(by_neuron, method="rank"), rtol=1e-12)
-    np.testing.assert_allclose(ess, array_stats.ess(by_neuron, method="bulk", relative=True), rtol=1e-12)
+    np.testing.assert_allclose(
+        ess, array_stats.ess(by_neuron, method="bulk", relative=True), rtol=1e-12
+    )

@@ -29,14 +29,22 @@ def test_posterior_mean_is_the_mode_of_the_joint():
     m, x = model(), np.random.default_rng(1).standard_normal((1, 5))
     mean = m.posterior(x)[0][0]
     best = m.log_joint(x[0], mean)
-    assert all(m.log_joint(x[0], mean + 1e-3 * step) < best for step in np.vstack([np.eye(3), -np.eye(3)]))
+    assert all(
+        m.log_joint(x[0], mean + 1e-3 * step) < best for step in np.vstack([np.eye(3), -np.eye(3)])
+    )
 
 
 def mahalanobis_excess(reference, mean, covariance):
-    """Sum of squared Mahalanobis lengths over its chi² bounds of rate FALSE_FAIL, as (below upper, above lower)."""
+    """Sum of squared Mahalanobis lengths over its chi² bounds of rate FALSE_FAIL, as (below upper,
+    above lower).
+    """
     residual = reference.draws.astype(float) - mean[:, None]
     total = np.einsum("sdi,ij,sdj->", residual, np.linalg.inv(covariance), residual)
-    return stats.chi2.ppf(FALSE_FAIL / 2, residual.size) < total < stats.chi2.isf(FALSE_FAIL / 2, residual.size)
+    return (
+        stats.chi2.ppf(FALSE_FAIL / 2, residual.size)
+        < total
+        < stats.chi2.isf(FALSE_FAIL / 2, residual.size)
+    )
 
 
 def test_reference_is_exact_and_its_draws_follow_it():
@@ -96,4 +104,6 @@ def test_stored_form_comes_back_and_damage_is_refused():
     with pytest.raises(SettingError, match="format"):
         Reference.from_arrays(arrays, metadata | {"format": "0"})
     with pytest.raises(SettingError, match="sd missing"):
-        Reference.from_arrays({name: array for name, array in arrays.items() if name != "sd"}, metadata)
+        Reference.from_arrays(
+            {name: array for name, array in arrays.items() if name != "sd"}, metadata
+        )

@@ -26,11 +26,18 @@ def test_kind_decides_and_every_knob_arrives():
     sparse = build_model(Study(model=SPARSE).model, np.eye(3))
     assert isinstance(sparse, SparseCoding)
     assert (sparse.noise_sd, sparse.laplace_scale) == (0.5, 1.0)
-    gauss = build_model(Study(model={"kind": "linear_gaussian", "neurons": 3, "noise_sd": 0.25}).model, np.eye(3))
+    gauss = build_model(
+        Study(model={"kind": "linear_gaussian", "neurons": 3, "noise_sd": 0.25}).model, np.eye(3)
+    )
     assert isinstance(gauss, LinearGaussian)
     assert gauss.noise_sd == 0.25
     contrast = {"contrast_shape": 3.0, "contrast_rate": 4.0}
-    mixture = build_model(Study(model={"kind": "gaussian_scale_mixture", "neurons": 3, "noise_sd": 0.25} | contrast).model, np.eye(3))
+    mixture = build_model(
+        Study(
+            model={"kind": "gaussian_scale_mixture", "neurons": 3, "noise_sd": 0.25} | contrast
+        ).model,
+        np.eye(3),
+    )
     assert isinstance(mixture, GaussianScaleMixture)
     assert (mixture.noise_sd, mixture.contrast_shape, mixture.contrast_rate) == (0.25, 3.0, 4.0)
 
@@ -60,7 +67,9 @@ def test_linear_gaussian_has_no_laplace_scale():
 @pytest.mark.parametrize(("field", "value"), [("contrast_shape", 0.4), ("contrast_rate", 0.0)])
 def test_contrast_within_its_rules(field, value):
     with pytest.raises(SettingError, match=field):
-        Study(model={"kind": "gaussian_scale_mixture", "neurons": 3, "noise_sd": 0.25, field: value})
+        Study(
+            model={"kind": "gaussian_scale_mixture", "neurons": 3, "noise_sd": 0.25, field: value}
+        )
 
 
 def test_decoder_of_another_width_is_refused():

@@ -1,4 +1,6 @@
-"""Sparse coding: density, the reference and its rule, and the closed form for orthogonal dictionaries."""
+"""Sparse coding: density, the reference and its rule, and the closed form for orthogonal
+dictionaries.
+"""
 
 import numpy as np
 import pytest
@@ -21,18 +23,26 @@ def stimuli(count=4, inputs=6, scale=1.0):
 
 
 def worst_z(draws, chains, mean, second):
-    """Largest |z| of first and second moments of draws (stimulus, draw, neuron), errors by the effective sample size of each."""
+    """Largest |z| of first and second moments of draws (stimulus, draw, neuron), errors by the
+    effective sample size of each.
+    """
     worst = 0.0
     for power, expected in ((1, mean), (2, second)):
         values = draws.astype(float) ** power
         by_chain = values.reshape(len(draws), chains, -1, values.shape[-1]).transpose(0, 3, 1, 2)
         ess = np.minimum(array_stats.ess(by_chain, method="mean"), values.shape[1])
-        worst = max(worst, np.max(np.abs(values.mean(axis=1) - expected) / (values.std(axis=1) / np.sqrt(ess))))
+        worst = max(
+            worst,
+            np.max(np.abs(values.mean(axis=1) - expected) / (values.std(axis=1) / np.sqrt(ess))),
+        )
     return worst
 
 
 def z_limit(comparisons):
-    """Bonferroni bound of |z|. 10,000 draws are close to normal; a tenth of the rate leaves room for their skewness."""
+    """Bonferroni bound of |z|.
+
+    10,000 draws are close to normal; a tenth of the rate leaves room for their skewness.
+    """
     return stats.norm.isf(0.1 * FALSE_FAIL / comparisons / 2)
 
 
@@ -52,15 +62,24 @@ def test_closed_form_agrees_with_quadrature():
     for x in (-3.0, 0.0, 0.2, 2.0):
         mean, variance = orthogonal_posterior_moments(model, [[x]])
         centre = float(mean[0, 0])
-        grid = np.concatenate([np.linspace(-12, 0, 200_001), np.linspace(0, 12, 200_001)])  # the kink lies on the grid
-        density = np.exp(model.log_joint(np.array([x]), grid[:, None]) - model.log_joint(np.array([x]), np.array([centre])))
+        grid = np.concatenate(
+            [np.linspace(-12, 0, 200_001), np.linspace(0, 12, 200_001)]
+        )  # the kink lies on the grid
+        density = np.exp(
+            model.log_joint(np.array([x]), grid[:, None])
+            - model.log_joint(np.array([x]), np.array([centre]))
+        )
         total = np.trapezoid(density, grid)
         assert np.trapezoid(density * grid, grid) / total == pytest.approx(centre, abs=1e-7)
-        assert np.trapezoid(density * (grid - centre) ** 2, grid) / total == pytest.approx(variance[0, 0], rel=1e-6)
+        assert np.trapezoid(density * (grid - centre) ** 2, grid) / total == pytest.approx(
+            variance[0, 0], rel=1e-6
+        )
 
 
 def test_correlated_posterior_agrees_with_quadrature():
-    """Two correlated columns, a posterior with a kink; false-fail rate below 1e-6; the posterior of uncorrelated columns fails."""
+    """Two correlated columns, a posterior with a kink; false-fail rate below 1e-6; the posterior of
+    uncorrelated columns fails.
+    """
     model = SparseCoding(np.array([[1.0, 0.8], [0.0, 0.6]]), 0.7, 0.6)
     x = np.array([[1.0, -0.5], [0.1, 0.9]])
     axis = np.linspace(-8, 8, 1601)
@@ -78,7 +97,10 @@ def test_correlated_posterior_agrees_with_quadrature():
 
 
 def test_reference_meets_its_rule_and_ignores_the_batch():
-    model, x = SparseCoding(np.random.default_rng(1).standard_normal((6, 8)) * 0.3, 0.8, 0.5), stimuli(3)
+    model, x = (
+        SparseCoding(np.random.default_rng(1).standard_normal((6, 8)) * 0.3, 0.8, 0.5),
+        stimuli(3),
+    )
     seen = []
     whole = model.reference(x, key=7, progress=lambda done, total: seen.append((done, total)))
     assert whole.draws.shape == (3, 10_000, 8)
@@ -114,11 +136,15 @@ def finished(run):
 
 @pytest.mark.parametrize("length", [50, 51])
 def test_a_continued_run_equals_a_longer_one(length):
-    """Doubled thinning is not a second attempt: it is the run that would have been thinned so from the start."""
+    """Doubled thinning is not a second attempt: it is the run that would have been thinned so from
+    the start.
+    """
     gram = np.array([[4.0, 3.0], [3.0, 4.0]])
     linear = np.array([[1.0, 2.0], [0.0, 1.0], [3.0, -1.0]])
     rows = np.array([0, 2])
-    short = finished(gibbs_run.start_run(5, np.arange(3), (linear, gram, 1.0), length)).continued(rows)
+    short = finished(gibbs_run.start_run(5, np.arange(3), (linear, gram, 1.0), length)).continued(
+        rows
+    )
     fresh = gibbs_run.start_run(5, rows, (linear[rows], gram, 1.0), length)
     fresh.thinning = 10
     assert np.array_equal(finished(short).draws, finished(fresh).draws)
@@ -132,7 +158,9 @@ def test_chains_that_never_mix_are_refused_by_name():
 
 def test_log_joint_by_hand_and_by_batch():
     model = SparseCoding(np.array([[1.0, 2.0]]), 0.5, 2.0)
-    assert model.log_joint(np.array([1.0]), np.array([1.0, -0.5])) == pytest.approx(-(1.0**2) / 0.5 - 0.75)
+    assert model.log_joint(np.array([1.0]), np.array([1.0, -0.5])) == pytest.approx(
+        -(1.0**2) / 0.5 - 0.75
+    )
     x, r = model.sample(5, key=3)
     joint = model.log_joint(x[:, None], r[None])
     assert joint.shape == (5, 5)
@@ -141,7 +169,9 @@ def test_log_joint_by_hand_and_by_batch():
 
 
 def test_sample_is_keyed_and_has_the_scale_of_the_model():
-    """False-fail rate below 1e-6 (Chebyshev is not needed: |r| and x² average over 40,000 draws, limit 6 standard errors)."""
+    """False-fail rate below 1e-6 (Chebyshev is not needed: |r| and x² average over 40,000 draws,
+    limit 6 standard errors).
+    """
     model = SparseCoding(np.eye(2), 0.5, 2.0)
     x, r = model.sample(40_000, key=3)
     assert np.array_equal(model.sample(10, key=5)[0], model.sample(10, key=5)[0])
@@ -150,7 +180,12 @@ def test_sample_is_keyed_and_has_the_scale_of_the_model():
 
 
 def test_bad_values_are_refused():
-    for decoder, noise, scale in ((np.ones(3), 1, 1), (np.full((2, 2), np.nan), 1, 1), (np.eye(2), -1, 1), (np.eye(2), 1, float("nan"))):
+    for decoder, noise, scale in (
+        (np.ones(3), 1, 1),
+        (np.full((2, 2), np.nan), 1, 1),
+        (np.eye(2), -1, 1),
+        (np.eye(2), 1, float("nan")),
+    ):
         with pytest.raises(SettingError):
             SparseCoding(decoder, noise, scale)
     with pytest.raises(SettingError, match="row 0, column 1"):

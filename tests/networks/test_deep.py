@@ -1,4 +1,6 @@
-"""The multi-layer network: its start from a single layer, its heads, its codes on a chip, and the noise that passes on through it."""
+"""The multi-layer network: its start from a single layer, its heads, its codes on a chip, and the
+noise that passes on through it.
+"""
 
 import math
 
@@ -9,7 +11,15 @@ from stattest import assert_mean
 
 from stochsim.deploy import Chip, export_program
 from stochsim.hardware import preset
-from stochsim.networks import ArchitectureSettings, Draws, FeedForward, HardwareNoise, NetworkSettings, build_network, quantised_from_float
+from stochsim.networks import (
+    ArchitectureSettings,
+    Draws,
+    FeedForward,
+    HardwareNoise,
+    NetworkSettings,
+    build_network,
+    quantised_from_float,
+)
 from stochsim.networks.base import weight_of
 from stochsim.networks.quantizers import scale_of
 from stochsim.training import Trained, TrainResult
@@ -26,20 +36,30 @@ def single(bias=True):
     with torch.no_grad():
         network.log_sigma.copy_(torch.linspace(-1.5, 0.3, NEURONS))
         if bias:
-            network.linear.bias.normal_(0, 0.3, generator=generator(13))  # no multiples of a step, which would put drives on edges
+            network.linear.bias.normal_(
+                0, 0.3, generator=generator(13)
+            )  # no multiples of a step, which would put drives on edges
     return network
 
 
 def deep(hidden=4, bias=True, drawn=False):
-    """As it starts from the single layer; `drawn`: with weights of its own behind the hidden units, as if trained."""
+    """As it starts from the single layer; `drawn`: with weights of its own behind the hidden units,
+    as if trained.
+    """
     architecture = ArchitectureSettings(kind="deep", hidden_per_neuron=hidden)
-    network = build_network(NetworkSettings(inputs=INPUTS, neurons=NEURONS, bias=bias, architecture=architecture))
+    network = build_network(
+        NetworkSettings(inputs=INPUTS, neurons=NEURONS, bias=bias, architecture=architecture)
+    )
     network.start_from(single(bias))
     if drawn:
         with torch.no_grad():
-            network.last.weight.add_(0.2 * torch.randn(network.last.weight.shape, generator=generator(2)))
+            network.last.weight.add_(
+                0.2 * torch.randn(network.last.weight.shape, generator=generator(2))
+            )
             network.last.bias.normal_(0, 0.1, generator=generator(14))
-            network.spread.weight.add_(0.05 * torch.randn(network.spread.weight.shape, generator=generator(3)))
+            network.spread.weight.add_(
+                0.05 * torch.randn(network.spread.weight.shape, generator=generator(3))
+            )
     return network
 
 
@@ -48,20 +68,26 @@ def stimuli(count=200, key=4):
 
 
 def quantised(bits, network=None):
-    return quantised_from_float(network or deep(drawn=True), stimuli(500, 5), bits, bits, bits, generator(6)).eval()
+    return quantised_from_float(
+        network or deep(drawn=True), stimuli(500, 5), bits, bits, bits, generator(6)
+    ).eval()
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("hidden", [2, 3, 4])
 def test_it_starts_as_clipped_copies_of_the_layer(hidden, bias):
-    """Copies of a drive d at offsets 1.5 apart, symmetric about 0: their sum is odd in d, rises by 2 in every 1.5 of d, up to ±hidden."""
+    """Copies of a drive d at offsets 1.5 apart, symmetric about 0: their sum is odd in d, rises by
+    2 in every 1.5 of d, up to ±hidden.
+    """
     layer, network, x = single(bias), deep(hidden, bias), 2 * stimuli()
     with torch.no_grad():
         d, (mean, sigma) = layer.drive(x).numpy(), network.heads(x)
     offsets = 1.5 * (np.arange(hidden) - (hidden - 1) / 2)
     copies = np.clip(d[..., None] - offsets, -1, 1)
     np.testing.assert_allclose(mean, copies.sum(-1), atol=1e-5)
-    log_sigma = layer.log_sigma.detach().numpy() + 0.4 / hidden * (np.sign(offsets) * copies).sum(-1)
+    log_sigma = layer.log_sigma.detach().numpy() + 0.4 / hidden * (np.sign(offsets) * copies).sum(
+        -1
+    )
     np.testing.assert_allclose(sigma.log().numpy(), log_sigma, atol=1e-5)
     far = np.abs(d) > 0.75 * hidden + 0.25
     assert far.any()
@@ -83,8 +109,16 @@ def test_a_float_network_answers_with_its_heads():
     assert torch.equal(answer.mean, mean)
     torch.testing.assert_close(answer.variance, sigma.square())
     assert torch.equal(answer.spread, sigma)
-    h = np.clip(x.numpy() @ network.hidden.weight.detach().numpy().T + network.hidden.bias.detach().numpy(), -1, 1)
-    np.testing.assert_allclose(mean.detach(), h @ network.last.weight.detach().numpy().T + network.last.bias.detach().numpy(), atol=1e-5)
+    h = np.clip(
+        x.numpy() @ network.hidden.weight.detach().numpy().T + network.hidden.bias.detach().numpy(),
+        -1,
+        1,
+    )
+    np.testing.assert_allclose(
+        mean.detach(),
+        h @ network.last.weight.detach().numpy().T + network.last.bias.detach().numpy(),
+        atol=1e-5,
+    )
     expected = np.exp(network.base.detach().numpy() + h @ network.spread.weight.detach().numpy().T)
     np.testing.assert_allclose(sigma.detach(), expected, rtol=1e-5)
     assert float(np.ptp(expected, axis=0).min()) > 0.05  # the noise follows the stimulus
@@ -96,7 +130,9 @@ def test_without_noise_its_codes_are_those_of_the_chip(bits):
     with torch.no_grad():
         network.base.fill_(-30)
         answer = network.response(x.double(), Draws(generator()))
-    program = export_program(Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0)))
+    program = export_program(
+        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    )
     chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), noise=0.0)
     codes = chip.sample(x.numpy(), 1, 3).codes[:, 0].astype(int)
     place = (answer.samples.numpy() - program.output.z) / program.output.step
@@ -107,16 +143,22 @@ def test_without_noise_its_codes_are_those_of_the_chip(bits):
 @pytest.mark.parametrize("bits", [2, 3, 8])
 def test_the_spread_of_a_quantised_network_is_the_sigma_of_the_chip(bits):
     network, x = quantised(bits).double(), stimuli(100, 7)
-    program = export_program(Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0)))
+    program = export_program(
+        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    )
     with torch.no_grad():
         spread = network.response(x.double(), Draws(generator())).spread
-    sigmas = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits)).sigmas(x.numpy())[0]
+    sigmas = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits)).sigmas(
+        x.numpy()
+    )[0]
     np.testing.assert_allclose(spread.numpy(), sigmas, rtol=1e-6)
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_hidden_codes_are_centred(bits):
-    """The heads read the values of a midrise quantiser of the drive, ±step/2 … ±(1 - step/2): for two bits ±0.25 and ±0.75."""
+    """The heads read the values of a midrise quantiser of the drive, ±step/2 … ±(1 - step/2): for
+    two bits ±0.25 and ±0.75.
+    """
     network, x, step = quantised(bits), 2 * stimuli(400, 8), 2.0 ** (1 - bits)
     weight, last = (weight_of(layer)[0].detach() for layer in (network.hidden, network.last))
     drive = network.read_input(x, Draws(generator()), None)[0] @ weight.T + network.hidden.bias
@@ -140,7 +182,9 @@ def test_at_one_bit_hidden_codes_are_centred_already():
 
 
 def passing(gain):
-    """An 8-bit network with 4-bit inputs, drives of one stimulus that clip, or not, by far more than their noise, and its weights."""
+    """An 8-bit network with 4-bit inputs, drives of one stimulus that clip, or not, by far more
+    than their noise, and its weights.
+    """
     network = deep(hidden=2, drawn=True)
     with torch.no_grad():
         network.hidden.weight.mul_(gain)
@@ -155,12 +199,15 @@ def passing(gain):
 
 @torch.no_grad()
 def test_dither_of_inputs_passes_on_through_hidden_units_that_do_not_clip():
-    """Against draws of the dithered inputs themselves, hidden units left unrounded: false-fail rate 1e-6. Units that clip counted as if
-    they passed it on are the wrong twin."""
+    """Against draws of the dithered inputs themselves, hidden units left unrounded: false-fail rate
+    1e-6. Units that clip counted as if they passed it on are the wrong twin.
+    """
     network, x, drive, weight, last = passing(0.15)
     dithered = network.dither_variance(x)
     found = network._passed_on(drive, weight, last, dithered, 0.0)[0].numpy()
-    values, again = network.read_input(x.expand(100_000, -1), Draws(generator(10)), HardwareNoise(input_dither=True))
+    values, again = network.read_input(
+        x.expand(100_000, -1), Draws(generator(10)), HardwareNoise(input_dither=True)
+    )
     torch.testing.assert_close(again[:1], dithered)
     drives = values @ weight.T + network.hidden.bias
     assert bool(((drives.abs() < 1) == (drive.abs() < 1)).all())  # else first order would not do
@@ -177,13 +224,20 @@ def test_dither_of_inputs_passes_on_through_hidden_units_that_do_not_clip():
 def test_noise_of_hidden_units_passes_on_likewise():
     network, _, drive, weight, last = passing(0.15)
     found = network._passed_on(drive, weight, last, None, 0.03**2)[0].numpy()
-    noisy = drive + 0.03 * torch.randn(100_000, drive.shape[1], generator=generator(11), dtype=torch.float64)
-    off = ((torch.nn.functional.hardtanh(noisy) - torch.nn.functional.hardtanh(drive)) @ last.T).numpy()
+    noisy = drive + 0.03 * torch.randn(
+        100_000, drive.shape[1], generator=generator(11), dtype=torch.float64
+    )
+    off = (
+        (torch.nn.functional.hardtanh(noisy) - torch.nn.functional.hardtanh(drive)) @ last.T
+    ).numpy()
     for n in range(NEURONS):
         assert_mean(off[:, n] ** 2, found[n], 1e-6 / NEURONS)
     assert network._passed_on(drive, weight, last, None, 0.0) == 0.0
     both = network._passed_on(drive, weight, last, torch.full_like(weight[:1], 0.01), 0.03**2)
-    torch.testing.assert_close(both - torch.tensor(found), network._passed_on(drive, weight, last, torch.full_like(weight[:1], 0.01), 0.0))
+    torch.testing.assert_close(
+        both - torch.tensor(found),
+        network._passed_on(drive, weight, last, torch.full_like(weight[:1], 0.01), 0.0),
+    )
 
 
 @torch.no_grad()
@@ -193,7 +247,11 @@ def test_what_passes_on_is_priced_of_some_stimuli_and_added_to_the_variance():
     dithered = network.response(x, Draws(generator()), HardwareNoise(input_dither=True))
     noisy = network.response(x, Draws(generator()), HardwareNoise(read_sigma=0.1))
     torch.testing.assert_close(plain.spread.square(), plain.variance)
-    assert (plain.spread.shape, dithered.spread.shape, noisy.spread.shape) == ((64, NEURONS), (4, NEURONS), (4, NEURONS))
+    assert (plain.spread.shape, dithered.spread.shape, noisy.spread.shape) == (
+        (64, NEURONS),
+        (4, NEURONS),
+        (4, NEURONS),
+    )
     assert bool((dithered.spread.square() > dithered.variance[:4]).all())
     assert bool((noisy.spread.square() > noisy.variance[:4]).all())
 

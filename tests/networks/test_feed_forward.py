@@ -1,4 +1,6 @@
-"""The feed-forward network: settings, responses, bounds of sigma, and the start of a quantised network from a float one."""
+"""The feed-forward network: settings, responses, bounds of sigma, and the start of a quantised
+network from a float one.
+"""
 
 import math
 
@@ -17,7 +19,9 @@ def torch_generator(key=1):
 
 def quantised(bits, **changes):
     widths = {"weight_bits": bits, "input_bits": bits, "output_bits": bits}
-    return FeedForward(NetworkSettings(**{"inputs": 6, "neurons": 4, **widths, **changes}), torch_generator())
+    return FeedForward(
+        NetworkSettings(**{"inputs": 6, "neurons": 4, **widths, **changes}), torch_generator()
+    )
 
 
 def float_network(neurons=4, bias=True):
@@ -43,7 +47,10 @@ def test_settings_refuse_what_is_no_network(changes, field):
 
 def test_float_response_is_drive_plus_noise():
     network = float_network()
-    x, noise = torch.randn(7, 6, generator=torch_generator()), torch.randn(7, 4, generator=torch_generator(2))
+    x, noise = (
+        torch.randn(7, 6, generator=torch_generator()),
+        torch.randn(7, 4, generator=torch_generator(2)),
+    )
     r, sigma = network(x, noise)
     expected = x @ network.linear.weight.T + network.linear.bias + sigma * noise
     torch.testing.assert_close(r, expected)
@@ -55,7 +62,10 @@ def test_float_response_is_drive_plus_noise():
 def test_noise_comes_before_the_output_quantiser():
     """Responses lie on the lattice, whatever the noise."""
     network = quantised(3, output_scale=0.5).eval()
-    r, _ = network(torch.randn(50, 6, generator=torch_generator()), torch.randn(50, 4, generator=torch_generator(2)))
+    r, _ = network(
+        torch.randn(50, 6, generator=torch_generator()),
+        torch.randn(50, 4, generator=torch_generator(2)),
+    )
     codes = (r / 0.5).detach().numpy()
     assert np.array_equal(codes, np.rint(codes))
     assert set(np.unique(codes)) <= set(range(-4, 4))
@@ -75,15 +85,22 @@ def test_sigma_stays_between_its_bounds(bits, half_range):
     assert network.saturated_share() == 0.5
 
 
-@pytest.mark.parametrize(("bits", "change", "kept"), [(2, -0.7, 1.0), (8, -3.0, 1.0), (4, 0.0, 1.0), (4, 0.5, 2**0.5), (1, 0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("bits", "change", "kept"),
+    [(2, -0.7, 1.0), (8, -3.0, 1.0), (4, 0.0, 1.0), (4, 0.5, 2**0.5), (1, 0.0, 1.0)],
+)
 def test_the_output_range_may_grow_but_not_shrink(bits, change, kept):
-    """`change` in doublings of the scale; a range free to shrink lets clipping swallow the noise, and sigma grow for free."""
+    """`change` in doublings of the scale; a range free to shrink lets clipping swallow the noise,
+    and sigma grow for free.
+    """
     network = quantised(bits, output_scale=0.5)
     with torch.no_grad():
         for parameter in network.output_quantizer.parameters():
             parameter.add_(change)
     network.keep_bounds()
-    assert network.output_half_range() == pytest.approx(kept * (0.5 if bits == 1 else 0.5 * (2**bits - 1) / 2), rel=1e-5)
+    assert network.output_half_range() == pytest.approx(
+        kept * (0.5 if bits == 1 else 0.5 * (2**bits - 1) / 2), rel=1e-5
+    )
 
 
 def test_learned_scales_are_a_group_of_their_own():
@@ -113,13 +130,18 @@ def test_quantised_network_starts_from_the_float_one(widths, bias):
     if bias:
         assert torch.equal(start.linear.bias, network.linear.bias)
     step = float(start.linear.quant_weight().scale.detach())
-    assert step == pytest.approx(optimal_weight_step(network.linear.weight.detach().numpy(), widths[0]))
+    assert step == pytest.approx(
+        optimal_weight_step(network.linear.weight.detach().numpy(), widths[0])
+    )
     assert settings.weight_scale == pytest.approx(step)
 
 
 def test_quantised_start_at_8_bits_answers_like_the_float_network():
     network = float_network()
-    x, noise = torch.randn(500, 6, generator=torch_generator(3)), torch.randn(500, 4, generator=torch_generator(5))
+    x, noise = (
+        torch.randn(500, 6, generator=torch_generator(3)),
+        torch.randn(500, 4, generator=torch_generator(5)),
+    )
     start = quantised_from_float(network, x, 8, 8, 8, torch_generator(4)).eval()
     difference = (start(x, noise)[0] - network(x, noise)[0]).detach()
     assert float(difference.abs().max()) < 0.15

@@ -1,4 +1,6 @@
-"""Widths of weights by layer: what each layer then holds, what all other settings keep, training by every method, checkpoints, refusals."""
+"""Widths of weights by layer: what each layer then holds, what all other settings keep, training by
+every method, checkpoints, refusals.
+"""
 
 import copy
 
@@ -12,7 +14,14 @@ from stochsim.networks import LAYERS, ArchitectureSettings, NetworkSettings, qua
 from stochsim.networks.base import weight_of
 from stochsim.networks.quantizers import optimal_weight_step
 from stochsim.settings import SettingError
-from stochsim.training import TrainSettings, learn_decoder, load_network, save_network, train_float, train_quantised
+from stochsim.training import (
+    TrainSettings,
+    learn_decoder,
+    load_network,
+    save_network,
+    train_float,
+    train_quantised,
+)
 
 MODEL = LinearGaussianSettings(neurons=6, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((400, 8)).astype(np.float32)
@@ -27,32 +36,55 @@ CHIP = preset("digital-45nm").replace(noise=Noise(read_sigma=0.05, weight_sigma_
 def floats():
     """A trained float network of each architecture."""
     decoder = learn_decoder(STIMULI, MODEL, SHORT, 1)
-    return {kind: train_float(decoder, STIMULI, MODEL, SHORT, 0.0, 1, architecture=ArchitectureSettings(kind=kind)) for kind in LAYERS}
+    return {
+        kind: train_float(
+            decoder, STIMULI, MODEL, SHORT, 0.0, 1, architecture=ArchitectureSettings(kind=kind)
+        )
+        for kind in LAYERS
+    }
 
 
 def quantised(start, layer_bits=None, widths=(4, 4, 4), **options):
     draws = torch.Generator().manual_seed(2)
-    return quantised_from_float(start.network, torch.tensor(STIMULI), *widths, draws, layer_bits=layer_bits, **options).eval()
+    return quantised_from_float(
+        start.network, torch.tensor(STIMULI), *widths, draws, layer_bits=layer_bits, **options
+    ).eval()
 
 
 def codes_of(network):
-    """Brevitas's own integers, (neuron, input), by the layer's name in `linears`; of a copy, whose weights its one-bit quantiser clamps."""
-    return {name: layer.quant_weight().int().numpy() for name, layer in copy.deepcopy(network).linears().items()}
+    """Brevitas's own integers, (neuron, input), by the layer's name in `linears`; of a copy, whose
+    weights its one-bit quantiser clamps.
+    """
+    return {
+        name: layer.quant_weight().int().numpy()
+        for name, layer in copy.deepcopy(network).linears().items()
+    }
 
 
 def test_layers_are_named_as_programs_name_them():
-    assert LAYERS == {"single": (), "deep": ("hidden", "spread", "last"), "recurrent": ("forward", "lateral")}
+    assert LAYERS == {
+        "single": (),
+        "deep": ("hidden", "spread", "last"),
+        "recurrent": ("forward", "lateral"),
+    }
 
 
 @pytest.mark.parametrize("by_posterior", [False, True])
 @pytest.mark.parametrize("kind", MIXED)
 def test_scales_are_fitted_at_the_width_of_the_layer(kind, by_posterior, floats):
-    """Each layer's step is the best of its own width, and its codes reach further than those of a bit less."""
+    """Each layer's step is the best of its own width, and its codes reach further than those of a
+    bit less.
+    """
     network = quantised(floats[kind], MIXED[kind], by_posterior=by_posterior)
-    weights = {name: layer.weight.detach().numpy() for name, layer in floats[kind].network.linears().items()}
+    weights = {
+        name: layer.weight.detach().numpy()
+        for name, layer in floats[kind].network.linears().items()
+    }
     codes = codes_of(network)
     for name, bits in WIDTHS[kind].items():
-        assert float(weight_of(network.linears()[name])[1].detach()) == pytest.approx(optimal_weight_step(weights[name], bits), rel=1e-5)
+        assert float(weight_of(network.linears()[name])[1].detach()) == pytest.approx(
+            optimal_weight_step(weights[name], bits), rel=1e-5
+        )
         assert 2 ** (bits - 2) <= np.abs(codes[name]).max() <= 2 ** (bits - 1) - 1
 
 
@@ -62,7 +94,14 @@ def test_all_else_is_as_without(kind, floats):
     own = {"weight" if name == LAYERS[kind][0] else name for name in MIXED[kind]}
     for name, codes in codes_of(plain).items():
         assert np.array_equal(codes, codes_of(mixed)[name]) == (name not in own)
-    for name in ("weight_bits", "input_bits", "output_bits", "input_scale", "output_scale", "architecture"):
+    for name in (
+        "weight_bits",
+        "input_bits",
+        "output_bits",
+        "input_scale",
+        "output_scale",
+        "architecture",
+    ):
         assert getattr(mixed.settings, name) == getattr(plain.settings, name)
 
 
@@ -76,28 +115,64 @@ def test_every_layer_at_the_common_width_is_the_network_without(kind, floats):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", MIXED)
-def test_every_method_trains_at_these_widths_and_checkpoints_keep_them(kind, method, floats, tmp_path):
+def test_every_method_trains_at_these_widths_and_checkpoints_keep_them(
+    kind, method, floats, tmp_path
+):
     trained = train_quantised(
-        floats[kind], STIMULI, MODEL, SHORT, (4, 4, 4), 3, method=method, hardware=CHIP, layer_bits={**MIXED[kind], LAYERS[kind][1]: 1}
+        floats[kind],
+        STIMULI,
+        MODEL,
+        SHORT,
+        (4, 4, 4),
+        3,
+        method=method,
+        hardware=CHIP,
+        layer_bits={**MIXED[kind], LAYERS[kind][1]: 1},
     )
     for name, bits in {**WIDTHS[kind], LAYERS[kind][1]: 1}.items():
         codes, top = codes_of(trained.network)[name], 2 ** (bits - 1) - 1
         assert set(np.unique(codes)) == {-1, 1} if bits == 1 else np.abs(codes).max() <= top
-        moved = not torch.equal(trained.network.linears()[name].weight, floats[kind].network.linears()[name].weight)
+        moved = not torch.equal(
+            trained.network.linears()[name].weight, floats[kind].network.linears()[name].weight
+        )
         assert moved == (method != "post-training")
     save_network(tmp_path / "network", trained)
     loaded = load_network(tmp_path / "network").network
     assert loaded.settings == trained.network.settings
     assert loaded.settings.layer_bits == {**MIXED[kind], LAYERS[kind][1]: 1}
-    assert all(np.array_equal(codes, codes_of(loaded)[name]) for name, codes in codes_of(trained.network).items())
+    assert all(
+        np.array_equal(codes, codes_of(loaded)[name])
+        for name, codes in codes_of(trained.network).items()
+    )
 
 
 REFUSED = [
-    ("deep", {"hiden": 6}, "'layer_bits.hiden' = 6: no layer of a 'deep' network; did you mean 'hidden'?"),
-    ("deep", {"forward": 6}, "'layer_bits.forward' = 6: no layer of a 'deep' network; valid: hidden, spread, last"),
-    ("deep", {"weight": 6}, "'layer_bits.weight' = 6: no layer of a 'deep' network; valid: hidden, spread, last"),
-    ("recurrent", {"foward": 6}, "'layer_bits.foward' = 6: no layer of a 'recurrent' network; did you mean 'forward'?"),
-    ("single", {"hidden": 6}, "'layer_bits.hidden' = 6: a 'single' network has one layer of weights, whose width is weight_bits"),
+    (
+        "deep",
+        {"hiden": 6},
+        "'layer_bits.hiden' = 6: no layer of a 'deep' network; did you mean 'hidden'?",
+    ),
+    (
+        "deep",
+        {"forward": 6},
+        "'layer_bits.forward' = 6: no layer of a 'deep' network; valid: hidden, spread, last",
+    ),
+    (
+        "deep",
+        {"weight": 6},
+        "'layer_bits.weight' = 6: no layer of a 'deep' network; valid: hidden, spread, last",
+    ),
+    (
+        "recurrent",
+        {"foward": 6},
+        "'layer_bits.foward' = 6: no layer of a 'recurrent' network; did you mean 'forward'?",
+    ),
+    (
+        "single",
+        {"hidden": 6},
+        "'layer_bits.hidden' = 6: a 'single' network has one layer of weights, whose width is "
+        "weight_bits",
+    ),
     ("deep", {"last": 0}, "'layer_bits.last' = 0: should be greater than or equal to 1"),
     ("deep", {"last": 9}, "'layer_bits.last' = 9: should be less than or equal to 8"),
 ]
@@ -112,6 +187,11 @@ def test_other_names_and_widths_are_refused(kind, layer_bits, message, floats):
 
 def test_float_networks_and_learned_widths_have_none(floats):
     with pytest.raises(SettingError, match="a float network has no widths"):
-        NetworkSettings(inputs=8, neurons=6, architecture=ArchitectureSettings(kind="deep"), layer_bits={"last": 3})
+        NetworkSettings(
+            inputs=8,
+            neurons=6,
+            architecture=ArchitectureSettings(kind="deep"),
+            layer_bits={"last": 3},
+        )
     with pytest.raises(SettingError, match="widths are given or learned"):
         quantised(floats["recurrent"], {"lateral": 3}, learned_bits=True)

@@ -1,4 +1,6 @@
-"""What training knows of a chip's noise is what the chip has; what it has no model of is refused."""
+"""What training knows of a chip's noise is what the chip has; what it has no model of is
+refused.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,13 @@ from stattest import assert_mean
 
 from stochsim.deploy import Chip, export_program
 from stochsim.hardware import Array, Converter, Memory, Noise, preset
-from stochsim.networks import Draws, FeedForward, HardwareNoise, NetworkSettings, quantised_from_float
+from stochsim.networks import (
+    Draws,
+    FeedForward,
+    HardwareNoise,
+    NetworkSettings,
+    quantised_from_float,
+)
 from stochsim.settings import SettingError
 from stochsim.training import Trained, TrainResult
 
@@ -38,12 +46,16 @@ def network(weight_bits=4, input_bits=4, output_bits=4):
     with torch.no_grad():
         layer.log_sigma.copy_(torch.linspace(-2, -0.5, NEURONS))
         layer.linear.bias.normal_(0, 0.3, generator=generator(2))
-    return quantised_from_float(layer, stimuli(400), weight_bits, input_bits, output_bits, generator()).eval()
+    return quantised_from_float(
+        layer, stimuli(400), weight_bits, input_bits, output_bits, generator()
+    ).eval()
 
 
 def chip(layer, hardware):
     s = layer.settings
-    program = export_program(Trained(layer, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0)))
+    program = export_program(
+        Trained(layer, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    )
     return Chip(program, hardware.with_precision(s.weight_bits, s.input_bits, s.output_bits))
 
 
@@ -54,9 +66,15 @@ def chip(layer, hardware):
         ({"read_sigma": 0.2, "family": "uniform"}, HardwareNoise(read_sigma=0.2)),
         ({"read_sigma_lsb": 0.7}, HardwareNoise(read_sigma_lsb=0.7)),
         ({"weight_sigma": 0.05}, HardwareNoise(weight_sigma=0.05)),
-        ({"weight_sigma_lsb": 0.5, "weight_noise": "explicit"}, HardwareNoise(weight_sigma_lsb=0.5)),
+        (
+            {"weight_sigma_lsb": 0.5, "weight_noise": "explicit"},
+            HardwareNoise(weight_sigma_lsb=0.5),
+        ),
         ({"dither": "stochastic"}, HardwareNoise(read_sigma_lsb=12**-0.5)),
-        ({"dither": "triangular", "read_sigma_lsb": 0.3}, HardwareNoise(read_sigma_lsb=(1 / 6 + 0.09) ** 0.5)),
+        (
+            {"dither": "triangular", "read_sigma_lsb": 0.3},
+            HardwareNoise(read_sigma_lsb=(1 / 6 + 0.09) ** 0.5),
+        ),
         ({"input_dither": "stochastic"}, HardwareNoise(input_dither=True)),
     ],
 )
@@ -84,7 +102,11 @@ def test_what_training_has_no_model_of_is_refused(field, parts):
         hardware = HARDWARE.model_copy(update=parts)
     else:
         hardware = HARDWARE.replace(**parts)
-    with pytest.raises(SettingError, match=rf"'{field}' of digital-45nm: noise-aware training has no model of it; valid: read noise"):
+    with pytest.raises(
+        SettingError,
+        match=rf"'{field}' of digital-45nm: noise-aware training has no model of it; valid: read "
+        rf"noise",
+    ):
         HardwareNoise.of(hardware)
 
 
@@ -101,18 +123,31 @@ def test_variance_is_that_of_the_chip(name, bits):
     torch.testing.assert_close(answer.spread.square(), answer.variance)
     own = layer.log_sigma.exp().square().numpy()
     assert (of_chip > own + 1e-5).all()
-    np.testing.assert_allclose(answer.mean.numpy(), chip(layer, hardware).drive(x.double().numpy()), atol=1e-5)
+    np.testing.assert_allclose(
+        answer.mean.numpy(), chip(layer, hardware).drive(x.double().numpy()), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3])
 @torch.no_grad()
 def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
-    """8-bit outputs, whose own step is of no account beside sigma; false-fail rate 1e-6. Variances without dither are the wrong twin."""
+    """8-bit outputs, whose own step is of no account beside sigma; false-fail rate 1e-6.
+
+    Variances without dither are the wrong twin.
+    """
     layer, x = network(8, bits, 8), 0.8 * stimuli(1, 9)
     hardware = HARDWARE.replace(noise=Noise(input_dither="stochastic"))
     answer = layer.response(x, Draws(generator()), HardwareNoise.of(hardware))
-    values = chip(layer, hardware).sample(x.double().numpy(), 30_000, 5, count=False).values[0].astype(float)
-    mean, variance = answer.mean[0].numpy(), answer.variance[0].numpy() + float(layer.output_step()) ** 2 / 12
+    values = (
+        chip(layer, hardware)
+        .sample(x.double().numpy(), 30_000, 5, count=False)
+        .values[0]
+        .astype(float)
+    )
+    mean, variance = (
+        answer.mean[0].numpy(),
+        answer.variance[0].numpy() + float(layer.output_step()) ** 2 / 12,
+    )
     inside = np.abs(mean) + 5 * np.sqrt(variance) < 127 * float(layer.output_step())
     assert inside.sum() >= 3
     for n in np.flatnonzero(inside):
@@ -126,11 +161,15 @@ def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @torch.no_grad()
 def test_dithered_inputs_have_the_stated_mean_and_variance(bits):
-    """p (1 - p) step², exactly 0 where x clips or is a code; false-fail rate 1e-6 over 11 inputs. step²/12 is the wrong twin."""
+    """p (1 - p) step², exactly 0 where x clips or is a code; false-fail rate 1e-6 over 11 inputs.
+    step²/12 is the wrong twin.
+    """
     layer, noise = network(4, bits, 4).double(), HardwareNoise(input_dither=True)
     step = float(layer.input_step())
     low, high = (-0.5, 0.5) if bits == 1 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    places = torch.tensor([0.03, -0.2, 0.31, 0.45, -0.49, 0.499, high - 0.3, low + 0.2, high + 0.4, low - 0.3, 9e3]).double()
+    places = torch.tensor(
+        [0.03, -0.2, 0.31, 0.45, -0.49, 0.499, high - 0.3, low + 0.2, high + 0.4, low - 0.3, 9e3]
+    ).double()
     x = (places * step)[None]
     drawn, stated = layer.read_input(x.expand(40_000, -1), Draws(generator(3)), noise)
     mean, variance = layer.mean_input(x, noise)
@@ -138,7 +177,9 @@ def test_dithered_inputs_have_the_stated_mean_and_variance(bits):
     place = np.clip(places.numpy(), low, high) - low
     part = place - np.floor(place)
     np.testing.assert_allclose(mean[0].numpy(), (place + low) * step, rtol=1e-6)
-    np.testing.assert_allclose(variance[0].numpy(), part * (1 - part) * step**2, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(
+        variance[0].numpy(), part * (1 - part) * step**2, rtol=1e-5, atol=1e-12
+    )
     off = (drawn - mean).numpy() / step
     for i, p in enumerate(part):
         if p in (0, 1):

@@ -1,4 +1,6 @@
-"""The arithmetic that training uses in Brevitas's place gives Brevitas's own values, bit for bit, and its gradients."""
+"""The arithmetic that training uses in Brevitas's place gives Brevitas's own values, bit for bit,
+and its gradients.
+"""
 
 import copy
 
@@ -26,7 +28,9 @@ def generator(key=1):
 
 
 def places(bits, shape=(300, 64)):
-    """In steps: noise, every tie and whole place in and a little beyond the range, and what clips by far."""
+    """In steps: noise, every tie and whole place in and a little beyond the range, and what clips
+    by far.
+    """
     half = 2 ** (bits - 1)
     ties = torch.arange(-2 * half - 4, 2 * half + 5) / 2
     x = (0.6 * half + 0.5) * torch.randn(shape, generator=generator(bits))
@@ -36,9 +40,13 @@ def places(bits, shape=(300, 64)):
 
 
 def assert_same_gradients(own, brevitas, x, scales, step, bits):
-    """Of a random combination of values: to x entry by entry, none where it clips; to the scale up to the rounding of a long sum."""
+    """Of a random combination of values: to x entry by entry, none where it clips; to the scale up
+    to the rounding of a long sum.
+    """
     weight = torch.randn(x.shape, generator=generator(9), dtype=x.dtype)
-    found, true = (torch.autograd.grad((values * weight).sum(), [x, *scales]) for values in (own, brevitas))
+    found, true = (
+        torch.autograd.grad((values * weight).sum(), [x, *scales]) for values in (own, brevitas)
+    )
     torch.testing.assert_close(found[0], true[0], rtol=1e-6, atol=0)
     assert int(torch.count_nonzero(found[0])) < x.numel() or bits == 1
     assert len(scales) == (bits > 1)
@@ -49,7 +57,10 @@ def assert_same_gradients(own, brevitas, x, scales, step, bits):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize(("bits", "dtype"), [*((bits, torch.float32) for bits in BITS), *((bits, torch.float64) for bits in range(2, 9))])
+@pytest.mark.parametrize(
+    ("bits", "dtype"),
+    [*((bits, torch.float32) for bits in BITS), *((bits, torch.float64) for bits in range(2, 9))],
+)
 def test_activations(bits, scale, dtype):
     quantizer = activation_quantizer(bits, scale).to(dtype)
     step = scale_of(quantizer).detach()
@@ -77,15 +88,22 @@ def test_weights(bits, scale):
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_the_gradient_of_a_scale_tells_codes_from_places(bits):
-    """A wrong twin: without the part that is not clamped, as if rounding passed nothing, the gradient is another."""
+    """A wrong twin: without the part that is not clamped, as if rounding passed nothing, the
+    gradient is another.
+    """
     quantizer = activation_quantizer(bits, 0.3).double()
     x = places(bits).double() * 0.3
     weight = torch.randn(x.shape, generator=generator(9), dtype=torch.float64)
-    (found,) = torch.autograd.grad((quantise(quantizer, x) * weight).sum(), [scale_parameter(quantizer)])
+    (found,) = torch.autograd.grad(
+        (quantise(quantizer, x) * weight).sum(), [scale_parameter(quantizer)]
+    )
     chain = float(scale_of(quantizer).detach()) * torch.log(torch.tensor(2.0, dtype=torch.float64))
     code = quantise(quantizer, x).detach() / scale_of(quantizer).detach()
     clamped = (code - x / scale_of(quantizer).detach()).abs() > 0.5 + 1e-9
-    exact = chain * (weight * (code - torch.where(clamped, 0.0, x / scale_of(quantizer).detach()))).sum()
+    exact = (
+        chain
+        * (weight * (code - torch.where(clamped, 0.0, x / scale_of(quantizer).detach()))).sum()
+    )
     torch.testing.assert_close(found, exact, rtol=1e-9, atol=0)
     assert abs(float(chain * (weight * code).sum() - exact)) > 1e-3 * abs(float(exact))
 
@@ -112,8 +130,13 @@ def assert_same_learned_gradients(found, true):
 
 @pytest.mark.parametrize("bits", [2, 3, 5, 8])
 def test_learned_widths_give_what_brevitas_gives(bits):
-    """Values, steps and widths, and a gradient for each of x, scale and width; between widths too, which Brevitas rounds."""
-    quantizer, layer = activation_quantizer(bits, 0.3, learned_bits=True), quantised_linear(6, 5, True, bits, 0.2, learned_bits=True)
+    """Values, steps and widths, and a gradient for each of x, scale and width; between widths too,
+    which Brevitas rounds.
+    """
+    quantizer, layer = (
+        activation_quantizer(bits, 0.3, learned_bits=True),
+        quantised_linear(6, 5, True, bits, 0.2, learned_bits=True),
+    )
     with torch.no_grad():
         layer.weight.normal_(0, 0.5, generator=generator())
         for module in (quantizer, layer):
@@ -127,12 +150,19 @@ def test_learned_widths_give_what_brevitas_gives(bits):
     assert torch.equal(scale_of(quantizer), brevitas.scale)
     assert float(bits_of(quantizer).detach()) == float(brevitas.bit_width.detach()) == bits
     pairs = (own, x, quantizer), (brevitas.value, x, twin)
-    assert_same_learned_gradients(*(torch.autograd.grad(one.square().sum(), [at, *q.parameters()]) for one, at, q in pairs))
+    assert_same_learned_gradients(
+        *(torch.autograd.grad(one.square().sum(), [at, *q.parameters()]) for one, at, q in pairs)
+    )
     weight, step = quantised_weight(layer)
     twin = layer.quant_weight()
     assert torch.equal(weight, twin.value)
     assert torch.equal(step, twin.scale)
     parameters = [value for name, value in layer.named_parameters() if name != "bias"]
-    assert_same_learned_gradients(*(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, twin.value)))
-    (of_width,) = torch.autograd.grad(bits_of(quantizer), [v for n, v in quantizer.named_parameters() if n.endswith("bit_width_offset")])
+    assert_same_learned_gradients(
+        *(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, twin.value))
+    )
+    (of_width,) = torch.autograd.grad(
+        bits_of(quantizer),
+        [v for n, v in quantizer.named_parameters() if n.endswith("bit_width_offset")],
+    )
     assert float(of_width) == 1

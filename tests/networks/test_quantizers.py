@@ -1,4 +1,6 @@
-"""Brevitas's quantisers behind one file: ranges of integers, narrow weights, one bit, and where scales start."""
+"""Brevitas's quantisers behind one file: ranges of integers, narrow weights, one bit, and where
+scales start.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,9 @@ def test_activation_at_one_bit_is_a_sign_of_fixed_magnitude():
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_weights_are_narrow_range(bits):
-    """2^b - 1 values, symmetric: whole steps from the given one on, and what lies beyond the largest code gets that."""
+    """2^b - 1 values, symmetric: whole steps from the given one on, and what lies beyond the
+    largest code gets that.
+    """
     top = 2 ** (bits - 1) - 1
     layer = quantised_linear(1001, 1, False, bits, 1.5 / top)
     weights = torch.linspace(-4.5, 4.5, 1001)[None]
@@ -88,10 +92,20 @@ def test_optimal_step_knows_simple_answers():
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_straight_through_gradient_reaches_drive_weights_and_sigma(bits):
-    settings = NetworkSettings(inputs=5, neurons=3, weight_bits=bits, input_bits=bits, output_bits=bits, input_scale=0.5, output_scale=0.5)
+    settings = NetworkSettings(
+        inputs=5,
+        neurons=3,
+        weight_bits=bits,
+        input_bits=bits,
+        output_bits=bits,
+        input_scale=0.5,
+        output_scale=0.5,
+    )
     draws = torch.Generator().manual_seed(1)
     network = FeedForward(settings, draws)
-    r, _ = network(0.3 * torch.randn(20, 5, generator=draws), 0.1 * torch.randn(20, 3, generator=draws))
+    r, _ = network(
+        0.3 * torch.randn(20, 5, generator=draws), 0.1 * torch.randn(20, 3, generator=draws)
+    )
     r.sum().backward()
     for parameter in (network.linear.weight, network.linear.bias, network.log_sigma):
         assert torch.count_nonzero(parameter.grad) > 0
@@ -101,4 +115,6 @@ def test_straight_through_gradient_reaches_drive_weights_and_sigma(bits):
 def test_optimal_step_sees_every_neuron_of_a_large_table(bits):
     """A thinning in step with the neurons would see the quiet half of them only."""
     values = np.random.default_rng(0).normal(0, [0.1, 10.0], (200_000, 2))
-    assert optimal_step(values, bits) == pytest.approx(optimal_step(values[:40_000], bits), rel=0.05)
+    assert optimal_step(values, bits) == pytest.approx(
+        optimal_step(values[:40_000], bits), rel=0.05
+    )

@@ -1,4 +1,6 @@
-"""The circuit: without lateral weights a single layer; with them, the noise of a chip passes through it as training says it does."""
+"""The circuit: without lateral weights a single layer; with them, the noise of a chip passes
+through it as training says it does.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,15 @@ from stattest import assert_mean
 
 from stochsim.deploy import Chip, export_program
 from stochsim.hardware import Noise, preset
-from stochsim.networks import ArchitectureSettings, Draws, FeedForward, HardwareNoise, NetworkSettings, build_network, quantised_from_float
+from stochsim.networks import (
+    ArchitectureSettings,
+    Draws,
+    FeedForward,
+    HardwareNoise,
+    NetworkSettings,
+    build_network,
+    quantised_from_float,
+)
 from stochsim.networks.base import weight_of
 from stochsim.networks.stationary import Circuit
 from stochsim.training import Trained, TrainResult
@@ -30,7 +40,9 @@ def single(bias=True):
 
 def recurrent(time_step=1 - LEAK, bias=True, lateral=0.0):
     architecture = ArchitectureSettings(kind="recurrent", time_step=time_step, steps=25)
-    network = build_network(NetworkSettings(inputs=INPUTS, neurons=NEURONS, bias=bias, architecture=architecture))
+    network = build_network(
+        NetworkSettings(inputs=INPUTS, neurons=NEURONS, bias=bias, architecture=architecture)
+    )
     network.start_from(single(bias))
     with torch.no_grad():
         network.lateral.weight.normal_(0, lateral, generator=generator(3))
@@ -48,9 +60,13 @@ def test_without_lateral_weights_it_is_the_single_layer(time_step, bias):
     x = stimuli()
     network = recurrent(time_step, bias)
     network.lateral.weight.fill_diagonal_(5.0)  # is masked
-    circuit, layer = (network.response(x, Draws(generator())) for network in (network, single(bias)))
+    circuit, layer = (
+        network.response(x, Draws(generator())) for network in (network, single(bias))
+    )
     torch.testing.assert_close(circuit.mean, layer.mean, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(circuit.covariance, torch.diag_embed(layer.variance), rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(
+        circuit.covariance, torch.diag_embed(layer.variance), rtol=1e-4, atol=1e-7
+    )
     torch.testing.assert_close(circuit.variances, layer.variances, rtol=1e-4, atol=1e-7)
 
 
@@ -58,8 +74,12 @@ def test_without_lateral_weights_it_is_the_single_layer(time_step, bias):
 def test_rounding_is_noise_of_every_step():
     """A quantised circuit without lateral weights: (sigma² + step²/12) / (1 - leak²)."""
     network = quantised_from_float(recurrent(), stimuli(), 8, 8, 4, generator())
-    expected = (network.log_sigma.exp().square() + network.output_step().square() / 12) / (1 - LEAK**2)
-    assert float((network.output_step().square() / 12 / network.log_sigma.exp().square()).max()) > 0.1
+    expected = (network.log_sigma.exp().square() + network.output_step().square() / 12) / (
+        1 - LEAK**2
+    )
+    assert (
+        float((network.output_step().square() / 12 / network.log_sigma.exp().square()).max()) > 0.1
+    )
     answer = network.response(stimuli(3), Draws(generator()))
     torch.testing.assert_close(answer.variances, expected.expand(3, -1), rtol=1e-3, atol=0)
 
@@ -68,7 +88,9 @@ def test_rounding_is_noise_of_every_step():
 def on_chip():
     """An 8-bit circuit with lateral weights, its program and one stimulus."""
     network = quantised_from_float(recurrent(lateral=0.06), stimuli(), 8, 8, 8, generator()).eval()
-    program = export_program(Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0)))
+    program = export_program(
+        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    )
     assert 0.62 < program.radius < 0.75  # so that 25 steps are enough to forget the start
     return network, program, stimuli(1, 9)
 
@@ -80,7 +102,9 @@ def said(network, x, noise=None):
 
 
 def assert_second_moments(values, mean, covariance):
-    """Of independent reads (read, neuron), about the stated mean; false-fail rate below 1e-6 for 21 entries (see `assert_variance`)."""
+    """Of independent reads (read, neuron), about the stated mean; false-fail rate below 1e-6 for 21
+    entries (see `assert_variance`).
+    """
     off = values - mean
     for i, j in zip(*np.triu_indices(NEURONS), strict=True):
         assert_mean(off[:, i] * off[:, j], covariance[i, j], 1e-8)
@@ -101,11 +125,18 @@ KNOBS = {
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_noise_of_a_chip_passes_through_as_training_says(name, on_chip):
-    """Moments of a chip's own reads, against those that a noise-aware training sees; where a knob adds anything to speak of, moments
-    without it are the wrong twin. Inputs of 8 bits have little to dither: coarser ones follow below."""
+    """Moments of a chip's own reads, against those that a noise-aware training sees; where a knob
+    adds anything to speak of, moments without it are the wrong twin. Inputs of 8 bits have little
+    to dither: coarser ones follow below.
+    """
     network, program, x = on_chip
     hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(**KNOBS[name]))
-    values = Chip(program, hardware).sample(x.double().numpy(), READS, 5, count=False).values[0].astype(float)
+    values = (
+        Chip(program, hardware)
+        .sample(x.double().numpy(), READS, 5, count=False)
+        .values[0]
+        .astype(float)
+    )
     with_noise, without = said(network, x, HardwareNoise.of(hardware)), said(network, x)
     assert_second_moments(values, *with_noise)
     if not {"none", "dithered inputs", "triangular dither"} & {name}:
@@ -114,17 +145,32 @@ def test_noise_of_a_chip_passes_through_as_training_says(name, on_chip):
 
 
 def test_weights_are_read_once_with_one_draw_of_their_noise_for_all_steps(on_chip):
-    """Where inputs stay the same from step to step. Fresh noise at every step, which averages out, is the wrong twin."""
+    """Where inputs stay the same from step to step.
+
+    Fresh noise at every step, which averages out, is the wrong twin.
+    """
     network, program, x = on_chip
-    hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(weight_sigma=0.03))
-    values = Chip(program, hardware).sample(x.double().numpy(), READS, 6, count=False).values[0].astype(float)
+    hardware = (
+        preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(weight_sigma=0.03))
+    )
+    values = (
+        Chip(program, hardware)
+        .sample(x.double().numpy(), READS, 6, count=False)
+        .values[0]
+        .astype(float)
+    )
     mean, covariance = said(network, x, HardwareNoise.of(hardware))
     assert_second_moments(values, mean, covariance)
     fresh = float(0.03**2 * network.mean_input(x, None)[0].detach().square().sum())
     matrix = network.matrix().detach().double()
     both = [
-        Circuit(matrix, 0 * matrix[0], 1 + 0 * matrix[0], noise, held).moments(torch.zeros(1, NEURONS, dtype=torch.float64))[1][0]
-        for noise, held in ((0 * matrix, torch.full((1, NEURONS), fresh).double()), (fresh * torch.eye(NEURONS).double(), None))
+        Circuit(matrix, 0 * matrix[0], 1 + 0 * matrix[0], noise, held).moments(
+            torch.zeros(1, NEURONS, dtype=torch.float64)
+        )[1][0]
+        for noise, held in (
+            (0 * matrix, torch.full((1, NEURONS), fresh).double()),
+            (fresh * torch.eye(NEURONS).double(), None),
+        )
     ]
     assert float((both[0] / both[1]).diagonal().min()) > 2.5
     with pytest.raises(AssertionError):
@@ -132,11 +178,27 @@ def test_weights_are_read_once_with_one_draw_of_their_noise_for_all_steps(on_chi
 
 
 def test_dithered_inputs_are_fresh_at_every_step():
-    """3-bit inputs; inputs rounded to nearest (other means), and dither of one draw for all steps, are the wrong twins."""
-    network = quantised_from_float(recurrent(lateral=0.06), 2 * stimuli(), 8, 3, 8, generator()).eval()
-    program = export_program(Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0)))
-    x, hardware = 0.9 * stimuli(1, 9), preset("digital-45nm").with_precision(8, 3, 8).replace(noise=Noise(input_dither="stochastic"))
-    values = Chip(program, hardware).sample(x.double().numpy(), READS, 5, count=False).values[0].astype(float)
+    """3-bit inputs; inputs rounded to nearest (other means), and dither of one draw for all steps,
+    are the wrong twins.
+    """
+    network = quantised_from_float(
+        recurrent(lateral=0.06), 2 * stimuli(), 8, 3, 8, generator()
+    ).eval()
+    program = export_program(
+        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    )
+    x, hardware = (
+        0.9 * stimuli(1, 9),
+        preset("digital-45nm")
+        .with_precision(8, 3, 8)
+        .replace(noise=Noise(input_dither="stochastic")),
+    )
+    values = (
+        Chip(program, hardware)
+        .sample(x.double().numpy(), READS, 5, count=False)
+        .values[0]
+        .astype(float)
+    )
     mean, covariance = said(network, x, HardwareNoise.of(hardware))
     assert_second_moments(values, mean, covariance)
     rounded, steady = said(network, x)
@@ -148,14 +210,18 @@ def test_dithered_inputs_are_fresh_at_every_step():
 
 @torch.no_grad()
 def test_noise_of_lateral_weights_grows_with_the_state():
-    """sigma_w² (|m|² + tr S) to every neuron at every step, of a linear circuit whose stimuli are 0 but for the bias."""
+    """sigma_w² (|m|² + tr S) to every neuron at every step, of a linear circuit whose stimuli are 0
+    but for the bias.
+    """
     network = quantised_from_float(recurrent(lateral=0.06), stimuli(), 8, 8, 8, generator())
     x, noise = torch.zeros(1, INPUTS), HardwareNoise(weight_sigma=0.1)
     (mean, covariance), before = said(network, x, noise), said(network, x)
     injected = 0.1**2 * (np.sum(before[0] ** 2) + np.trace(before[1]))
     quiet = network.log_sigma.exp().square() + network.output_step().square() / 12 + injected
     matrix, one = network.matrix().double(), torch.ones(NEURONS, dtype=torch.float64)
-    expected = Circuit(matrix, 0 * one, one, torch.diag(quiet.double())).moments(torch.zeros(1, NEURONS, dtype=torch.float64))[1][0]
+    expected = Circuit(matrix, 0 * one, one, torch.diag(quiet.double())).moments(
+        torch.zeros(1, NEURONS, dtype=torch.float64)
+    )[1][0]
     np.testing.assert_allclose(covariance, expected.numpy(), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(mean, before[0], atol=1e-5)
     assert np.trace(covariance) > 1.05 * np.trace(before[1])

@@ -37,7 +37,9 @@ def test_hypervolume_by_hand() -> None:
     """Steps of a staircase below (4, 4): (4−1)(4−3) + (4−2)(3−2) + (4−3)(2−1) = 6."""
     staircase = [(2.0, 2.0), (1.0, 3.0), (3.0, 1.0)]
     assert hypervolume(staircase, (4, 4)) == 6
-    assert hypervolume([*staircase, (2.5, 2.5), (5.0, 0.0), (0.0, 4.0)], (4, 4)) == 6  # dominated, or not inside: nothing added
+    assert (
+        hypervolume([*staircase, (2.5, 2.5), (5.0, 0.0), (0.0, 4.0)], (4, 4)) == 6
+    )  # dominated, or not inside: nothing added
     assert hypervolume([*staircase, (1.0, 1.0)], (4, 4)) == 9
 
 

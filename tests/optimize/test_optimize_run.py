@@ -1,4 +1,6 @@
-"""A whole search: settings really measured (in this process), stopped and gone on with, and the command itself."""
+"""A whole search: settings really measured (in this process), stopped and gone on with, and the
+command itself.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,10 +26,14 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Do tasks without worker processes; returns the kinds that were done."""
     done: list[str] = []
 
-    def work_off(missing: Sequence[Task], tasks: Mapping[str, Task], store: Store, pool: Any, progress: Any) -> None:
+    def work_off(
+        missing: Sequence[Task], tasks: Mapping[str, Task], store: Store, pool: Any, progress: Any
+    ) -> None:
         for task in missing:
             needs = {role: store.row(need).artifact for role, need in task.needs}
-            result, artifact = work(task, {role: path for role, path in needs.items() if path is not None}, store.folder)
+            result, artifact = work(
+                task, {role: path for role, path in needs.items() if path is not None}, store.folder
+            )
             store.put(task, result, artifact, 0.5, "2026-01-01T00:00:00+00:00")
             done.append(task.kind)
 
@@ -47,7 +53,10 @@ class _NoWorkers:
 def test_a_search_measures_stops_goes_on_and_reports(
     tmp_path: Path, in_this_process: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, run = write_file(tmp_path, search__reads=[1, 2], objective__keep="D <= 99"), tmp_path / "run"
+    path, run = (
+        write_file(tmp_path, search__reads=[1, 2], objective__keep="D <= 99"),
+        tmp_path / "run",
+    )
     assert main(["optimize", str(path), "--out", str(run), "--trials", "3"]) == 0
     assert in_this_process.count("point") == 3
     said = " ".join(capsys.readouterr().out.split())
@@ -67,7 +76,9 @@ def test_a_search_measures_stops_goes_on_and_reports(
     assert (run / "optimize.html").read_bytes() == pages
 
 
-def test_what_is_measured_is_what_a_sweep_stores(tmp_path: Path, in_this_process: list[str]) -> None:
+def test_what_is_measured_is_what_a_sweep_stores(
+    tmp_path: Path, in_this_process: list[str]
+) -> None:
     path = write_file(tmp_path, search__weight_bits=[4], search__rows=None, objective__keys=[0, 1])
     outcome = run_optimize(path, tmp_path / "run", trials=2)
     with Store.open(tmp_path / "run") as store:
@@ -76,9 +87,13 @@ def test_what_is_measured_is_what_a_sweep_stores(tmp_path: Path, in_this_process
             plan = setting_plan(request, measured.setting)
             results = [store.row(cell.point).result for cell in plan.cells]
             assert len(results) == 2
-            assert measured.d.value == pytest.approx(np.mean([result["measures"]["d"] for result in results]), rel=1e-12)
+            assert measured.d.value == pytest.approx(
+                np.mean([result["measures"]["d"] for result in results]), rel=1e-12
+            )
             stored = np.mean([sum(result["energy"]["parts_j"].values()) for result in results])
-            assert measured.joules("zigzag") == pytest.approx(stored, rel=1e-9)  # the preset's own converter price
+            assert measured.joules("zigzag") == pytest.approx(
+                stored, rel=1e-9
+            )  # the preset's own converter price
             assert read_measured(request, store, measured.setting, plan).d == measured.d
             assert measured.samples_per_effective == pytest.approx(1, rel=0.3)
 
@@ -87,7 +102,13 @@ def test_a_mean_of_reads_is_one_sample(tmp_path: Path, in_this_process: list[str
     values = np.arange(24.0).reshape(1, 6, 4)
     assert np.array_equal(_averaged(values, 3), [[[4, 5, 6, 7], [16, 17, 18, 19]]])
     assert _averaged(values, 1) is values
-    path = write_file(tmp_path, search__weight_bits=[4], search__rows=[8], search__converter_bits=[6], search__reads=[1, 16])
+    path = write_file(
+        tmp_path,
+        search__weight_bits=[4],
+        search__rows=[8],
+        search__converter_bits=[6],
+        search__reads=[1, 16],
+    )
     outcome = run_optimize(path, tmp_path / "run")
     one, many = sorted(outcome.measured, key=lambda each: each.reads)
     assert many.joules("walden") == pytest.approx(16 * one.joules("walden"), rel=1e-9)
@@ -103,7 +124,9 @@ def _mean_sd(store: Store, outcome: Any, measured: Any) -> float:
     return float(load_file(store.row(plan.cells[0].point).artifact)["sd"].mean())
 
 
-def test_a_folder_holds_no_address_of_a_database(tmp_path: Path, in_this_process: list[str]) -> None:
+def test_a_folder_holds_no_address_of_a_database(
+    tmp_path: Path, in_this_process: list[str]
+) -> None:
     address = f"sqlite:///{tmp_path / 'secret.sqlite'}"
     path = write_file(tmp_path, storage=address)
     run_optimize(path, tmp_path / "run", trials=1)
@@ -120,7 +143,12 @@ def test_the_command_with_workers(tmp_path: Path) -> None:
     import subprocess
 
     path = write_file(tmp_path)
-    done = subprocess.run([*CLI, "optimize", str(path), "--out", str(tmp_path / "run")], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [*CLI, "optimize", str(path), "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert "Optuna" not in done.stderr
     assert "Warning" not in done.stderr
@@ -139,13 +167,25 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("changes", "more", "part"),
     [
-        ({"search__wieght_bits": [2]}, [], "unknown key 'wieght_bits': did you mean 'weight_bits'?"),
+        (
+            {"search__wieght_bits": [2]},
+            [],
+            "unknown key 'wieght_bits': did you mean 'weight_bits'?",
+        ),
         ({"objective__keep": "S above 0.9"}, [], "'keep' = 'S above 0.9'"),
-        ({}, ["--storage", "somewhere"], "'storage' = 'somewhere': should be the address of a database"),
+        (
+            {},
+            ["--storage", "somewhere"],
+            "'storage' = 'somewhere': should be the address of a database",
+        ),
     ],
 )
 def test_bad_input_ends_with_2_and_nothing_written(
-    changes: dict[str, Any], more: list[str], part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    changes: dict[str, Any],
+    more: list[str],
+    part: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = write_file(tmp_path, **changes)
     assert part in refused([str(path), "--out", str(tmp_path / "run"), *more], capsys)
@@ -153,13 +193,19 @@ def test_bad_input_ends_with_2_and_nothing_written(
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused([str(tmp_path / "none.toml")], capsys).endswith("none.toml: cannot be read (No such file or directory)")
+    assert refused([str(tmp_path / "none.toml")], capsys).endswith(
+        "none.toml: cannot be read (No such file or directory)"
+    )
 
 
-def test_somebody_elses_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_somebody_elses_folder_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("mine")
-    assert "is not empty and not a run" in refused([str(write_file(tmp_path)), "--out", str(tmp_path / "run")], capsys)
+    assert "is not empty and not a run" in refused(
+        [str(write_file(tmp_path)), "--out", str(tmp_path / "run")], capsys
+    )
 
 
 def test_help_teaches_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +213,15 @@ def test_help_teaches_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str]
         main(["optimize", "--help"])
     said = capsys.readouterr().out
     assert end.value.code == 0
-    for word in ("[search]", "[objective]", 'keep = "S >= 0.9"', "--trials", "--storage", "examples/cheapest_chip.toml", "converter_bits"):
+    for word in (
+        "[search]",
+        "[objective]",
+        'keep = "S >= 0.9"',
+        "--trials",
+        "--storage",
+        "examples/cheapest_chip.toml",
+        "converter_bits",
+    ):
         assert word in said
 
 

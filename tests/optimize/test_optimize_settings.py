@@ -1,4 +1,6 @@
-"""The file of a search: what it means, and one clear sentence for each way in which it can be wrong."""
+"""The file of a search: what it means, and one clear sentence for each way in which it can be
+wrong.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ def test_the_space_is_every_combination_of_the_axes() -> None:
 
 def test_a_setting_is_a_study_of_one_cell_on_its_own_chip() -> None:
     request = request_of(search__voltage_over_vmin=[0.8, 1.0], objective__keys=[0, 3])
-    setting = next(setting for setting in request.space if request.space.named(setting)["rows"] == 8)
+    setting = next(
+        setting for setting in request.space if request.space.named(setting)["rows"] == 8
+    )
     chip, study = request.chip(setting), request.study(setting)
     assert chip.array is not None
     assert (chip.array.rows, chip.array.converter.bits, chip.precision.weight_bits) == (8, 3, 2)
@@ -35,7 +39,9 @@ def test_a_setting_is_a_study_of_one_cell_on_its_own_chip() -> None:
 
 
 def test_the_tasks_are_those_of_a_sweep() -> None:
-    """So what a sweep of the same chip has stored counts here, and networks of equal widths are one task for all chips."""
+    """So what a sweep of the same chip has stored counts here, and networks of equal widths are one
+    task for all chips.
+    """
     request = request_of()
     first, *_, last = [s for s in request.space if request.space.named(s)["weight_bits"] == 2]
     chip = request.chip(first).replace(precision=request.hardware.precision)
@@ -47,7 +53,9 @@ def test_the_tasks_are_those_of_a_sweep() -> None:
 def test_averaged_reads_change_the_point_alone() -> None:
     request = request_of(search__reads=[1, 4])
     single, four = (
-        s for s in list(request.space)[:8] if request.space.named(s) | {"reads": 0} == request.space.named((2, 4, 4, 1.0, 0, 3, 8))
+        s
+        for s in list(request.space)[:8]
+        if request.space.named(s) | {"reads": 0} == request.space.named((2, 4, 4, 1.0, 0, 3, 8))
     )
     plans = [setting_plan(request, setting) for setting in (single, four)]
     assert len(set(plans[0].tasks) ^ set(plans[1].tasks)) == 2
@@ -62,13 +70,21 @@ def test_layers_have_axes_of_their_own() -> None:
 
 
 def test_a_digital_chip_has_no_choice_of_converter_model() -> None:
-    request = request_of(hardware__preset="digital-45nm", search__converter_bits=None, search__rows=None)
+    request = request_of(
+        hardware__preset="digital-45nm", search__converter_bits=None, search__rows=None
+    )
     assert request.models == ("own",)
     assert request_of().models == tuple(CONVERTER_MODELS)
 
 
 @pytest.mark.parametrize(
-    ("text", "rule"), [("S >= 0.9", ("S", 0.9)), ("s>=0.5", ("S", 0.5)), ("D <= 3e-1", ("D", 0.3)), (" D <= 1 ", ("D", 1.0))]
+    ("text", "rule"),
+    [
+        ("S >= 0.9", ("S", 0.9)),
+        ("s>=0.5", ("S", 0.5)),
+        ("D <= 3e-1", ("D", 0.3)),
+        (" D <= 1 ", ("D", 1.0)),
+    ],
 )
 def test_rules(text: str, rule: tuple[str, float]) -> None:
     assert Rule.parse(text) == rule
@@ -79,11 +95,17 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
     [
         ({"version": 2}, ["'version' = 2", "should be 1"]),
         ({"serach": {}}, ["unknown key 'serach'", "did you mean 'search'"]),
-        ({"search__wieght_bits": [2]}, ["search: unknown key 'wieght_bits'", "did you mean 'weight_bits'"]),
+        (
+            {"search__wieght_bits": [2]},
+            ["search: unknown key 'wieght_bits'", "did you mean 'weight_bits'"],
+        ),
         ({"search__weight_bits": [9]}, ["'weight_bits.0' = 9", "less than or equal to 8"]),
         ({"search__weight_bits": []}, ["'weight_bits' = []", "at least 1"]),
         ({"search__weight_bits": None}, ["give 'bits', or all three", "missing: weight_bits"]),
-        ({"search__bits": [2]}, ["'bits' ties weight_bits, input_bits, output_bits", "beside it: weight_bits"]),
+        (
+            {"search__bits": [2]},
+            ["'bits' ties weight_bits, input_bits, output_bits", "beside it: weight_bits"],
+        ),
         ({"search__noise": [0.0]}, ["'noise.0' = 0.0", "greater than 0"]),
         ({"search__noise": [1, 1.0]}, ["'noise' = [1.0, 1.0]", "names a value twice"]),
         ({"search__reads": [0]}, ["'reads.0' = 0"]),
@@ -91,9 +113,18 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
         ({"search__architecture": "depe"}, ["'architecture' = 'depe'", "did you mean 'deep'"]),
         ({"search__method": "post"}, ["'method' = 'post'"]),
         ({"search__layer_bits": {"hidden": [2]}}, ["'layer_bits.hidden'", "one layer"]),
-        ({"search__architecture": "deep", "search__layer_bits": {"hiden": [2]}}, ["'layer_bits.hiden'", "did you mean 'hidden'"]),
-        ({"hardware__preset": "digital-45nm"}, ["'search.converter_bits' = [3, 6]", "digital-45nm", "array"]),
-        ({"hardware__preset": "sram-aray-28nm"}, ["'sram-aray-28nm' is unknown", "did you mean 'sram-array-28nm'"]),
+        (
+            {"search__architecture": "deep", "search__layer_bits": {"hiden": [2]}},
+            ["'layer_bits.hiden'", "did you mean 'hidden'"],
+        ),
+        (
+            {"hardware__preset": "digital-45nm"},
+            ["'search.converter_bits' = [3, 6]", "digital-45nm", "array"],
+        ),
+        (
+            {"hardware__preset": "sram-aray-28nm"},
+            ["'sram-aray-28nm' is unknown", "did you mean 'sram-array-28nm'"],
+        ),
         ({"search__method": "noise-aware"}, ["array"]),
         ({"objective__keep": "S > 0.9"}, ["'keep' = 'S > 0.9'", 'valid: "S >= NUMBER"']),
         ({"objective__keep": "S <= 0.9"}, ["'keep' = 'S <= 0.9'", "more S and less D is better"]),
@@ -112,7 +143,9 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
     ],
     ids=lambda part: " ".join(part) if isinstance(part, dict) else "",
 )
-def test_a_bad_file_is_refused_in_one_sentence(changes: dict[str, Any], parts: list[str], tmp_path: Path) -> None:
+def test_a_bad_file_is_refused_in_one_sentence(
+    changes: dict[str, Any], parts: list[str], tmp_path: Path
+) -> None:
     path = write_file(tmp_path, **changes)
     with pytest.raises(SettingError) as caught:
         Request.read(path)
@@ -124,18 +157,27 @@ def test_a_bad_file_is_refused_in_one_sentence(changes: dict[str, Any], parts: l
         assert part in said
 
 
-def test_joules_per_effective_sample_are_ranked_only_where_the_posterior_survives(tmp_path: Path) -> None:
+def test_joules_per_effective_sample_are_ranked_only_where_the_posterior_survives(
+    tmp_path: Path,
+) -> None:
     changes = {"objective__minimise": "joules_per_effective_sample"}
     Request.read(write_file(tmp_path, **changes))
-    for bad in ({"objective__keep": "S >= 0.5"}, {"objective__keep": None, "objective__front": True}):
+    for bad in (
+        {"objective__keep": "S >= 0.5"},
+        {"objective__keep": None, "objective__front": True},
+    ):
         with pytest.raises(SettingError, match="'minimise' = 'joules_per_effective_sample'"):
             Request.read(write_file(tmp_path, **changes, **bad))
 
 
 def test_a_chip_that_cannot_be_is_named_with_its_setting(tmp_path: Path) -> None:
-    path = write_file(tmp_path, hardware__array={"cell_bits": 2}, search__weight_bits=[1, 4], search__rows=None)
+    path = write_file(
+        tmp_path, hardware__array={"cell_bits": 2}, search__weight_bits=[1, 4], search__rows=None
+    )
     with pytest.raises(
-        SettingError, match=r"search: at weight_bits = 1, converter_bits = 3: 'array.cell_bits' = 2: more than 1-bit weights"
+        SettingError,
+        match=r"search: at weight_bits = 1, converter_bits = 3: 'array.cell_bits' = 2: more than "
+        r"1-bit weights",
     ):
         Request.read(path)
 
@@ -144,9 +186,14 @@ def test_a_chip_that_cannot_be_is_named_with_its_setting(tmp_path: Path) -> None
 def test_the_shipped_examples_are_valid(name: str, settings: int) -> None:
     request = Request.read(ROOT / "examples" / f"{name}.toml")
     assert request.space.size == settings
-    assert request.file.to_table() == OptimizeFile.from_table(read_toml(ROOT / "examples" / f"{name}.toml")).to_table()
+    assert (
+        request.file.to_table()
+        == OptimizeFile.from_table(read_toml(ROOT / "examples" / f"{name}.toml")).to_table()
+    )
 
 
 def test_the_file_goes_there_and_back() -> None:
-    file = OptimizeFile.from_table(changed(search__layer_bits={}, storage="postgresql://host/trials"))
+    file = OptimizeFile.from_table(
+        changed(search__layer_bits={}, storage="postgresql://host/trials")
+    )
     assert OptimizeFile.from_table(file.to_table()) == file

@@ -1,4 +1,6 @@
-"""The search on spaces whose answer is known: it finds the front, stops and goes on as if nothing had been, and measures nothing twice."""
+"""The search on spaces whose answer is known: it finds the front, stops and goes on as if nothing
+had been, and measures nothing twice.
+"""
 
 import math
 from collections.abc import Sequence
@@ -14,19 +16,31 @@ from stochsim.optimize.space import Setting, Space
 from stochsim.optimize.storage import checked_address, open_storage
 from stochsim.settings import SettingError, StochsimError
 
-SPACE = Space({"weight_bits": (1, 2, 3, 4, 5, 6), "input_bits": (1, 2, 3, 4, 5), "noise": (0.25, 0.5, 1.0, 2.0), "rows": (16, 32, 64)})
+SPACE = Space(
+    {
+        "weight_bits": (1, 2, 3, 4, 5, 6),
+        "input_bits": (1, 2, 3, 4, 5),
+        "noise": (0.25, 0.5, 1.0, 2.0),
+        "rows": (16, 32, 64),
+    }
+)
 """360 settings."""
 MODELS = ("steep", "flat")
 
 
 def point(setting: Setting, model: str) -> Point:
-    """Joules grow with both widths, exponentially in one model, and with fewer rows; the distance falls with either width.
+    """Joules grow with both widths, exponentially in one model, and with fewer rows; the distance
+    falls with either width.
 
     Noise has one place where it does not hurt, rows two.
     """
     weight, inputs, noise, rows = setting
-    joules = (2.0**weight + inputs**2 if model == "steep" else 3 * weight + inputs + 1) * (1 + 16 / rows)
-    return math.log10(joules), 2.0**-weight + 1.5**-inputs + 0.4 * abs(math.log2(noise)) + (0.5 if rows == 64 else 0.0)
+    joules = (2.0**weight + inputs**2 if model == "steep" else 3 * weight + inputs + 1) * (
+        1 + 16 / rows
+    )
+    return math.log10(joules), 2.0**-weight + 1.5**-inputs + 0.4 * abs(math.log2(noise)) + (
+        0.5 if rows == 64 else 0.0
+    )
 
 
 class Measuring:
@@ -50,7 +64,10 @@ def plan(trials: int = 16, **changes: Any) -> Plan:
 def share(order: Sequence[Setting], model: str) -> float:
     """Hypervolume of what was measured as a share of the whole space's."""
     far = (math.log10(200), 1.5)
-    areas = [hypervolume([point(setting, model) for setting in settings], far) for settings in (order, list(SPACE))]
+    areas = [
+        hypervolume([point(setting, model) for setting in settings], far)
+        for settings in (order, list(SPACE))
+    ]
     return areas[0] / areas[1]
 
 
@@ -65,34 +82,49 @@ def undisturbed() -> list[Setting]:
     return Search(plan()).run(Measuring())
 
 
-def test_it_finds_the_front_of_every_model_in_a_fifth_of_the_space_and_random_settings_do_not() -> None:
-    found = {sampler: Search(plan(72, sampler=sampler)).run(Measuring()) for sampler in ("tpe", "random")}
+def test_it_finds_the_front_of_every_model_in_a_fifth_of_the_space_and_random_settings_do_not() -> (
+    None
+):
+    found = {
+        sampler: Search(plan(72, sampler=sampler)).run(Measuring()) for sampler in ("tpe", "random")
+    }
     for model in MODELS:
         assert share(found["tpe"], model) > 0.97 > share(found["random"], model)
 
 
-def test_the_same_key_searches_the_same_and_another_one_does_not(undisturbed: list[Setting]) -> None:
+def test_the_same_key_searches_the_same_and_another_one_does_not(
+    undisturbed: list[Setting],
+) -> None:
     assert Search(plan()).run(Measuring()) == undisturbed
     assert Search(plan(key=4)).run(Measuring()) != undisturbed
 
 
 @pytest.mark.parametrize("most", [2, 11])
-def test_a_search_that_was_stopped_goes_on_as_if_nothing_had_been(most: int, folder: Path, undisturbed: list[Setting]) -> None:
+def test_a_search_that_was_stopped_goes_on_as_if_nothing_had_been(
+    most: int, folder: Path, undisturbed: list[Setting]
+) -> None:
     first = Measuring(most)
     with pytest.raises(KeyboardInterrupt):
         Search(plan(), open_storage(None, folder), f"stopped {most}").run(first)
     assert first.asked == undisturbed[: len(first.asked)]
-    assert Search(plan(), open_storage(None, folder), f"stopped {most}").run(Measuring()) == undisturbed
+    assert (
+        Search(plan(), open_storage(None, folder), f"stopped {most}").run(Measuring())
+        == undisturbed
+    )
 
 
-def test_more_trials_later_are_the_same_as_at_once(folder: Path, undisturbed: list[Setting]) -> None:
+def test_more_trials_later_are_the_same_as_at_once(
+    folder: Path, undisturbed: list[Setting]
+) -> None:
     name = "more"
     assert Search(plan(10), open_storage(None, folder), name).run(Measuring()) == undisturbed[:10]
     assert Search(plan(16), open_storage(None, folder), name).run(Measuring()) == undisturbed
     assert Search(plan(8), open_storage(None, folder), name).run(Measuring()) == undisturbed[:8]
 
 
-def test_a_proposal_that_was_killed_before_it_was_noted_is_asked_again(folder: Path, undisturbed: list[Setting]) -> None:
+def test_a_proposal_that_was_killed_before_it_was_noted_is_asked_again(
+    folder: Path, undisturbed: list[Setting]
+) -> None:
     name = "killed"
     with pytest.raises(KeyboardInterrupt):
         Search(plan(), open_storage(None, folder), name).run(Measuring(12))
@@ -140,7 +172,12 @@ def test_the_front_of_the_synthetic_space_is_more_than_its_ends() -> None:
 
 
 def test_the_space_knows_its_neighbours() -> None:
-    assert SPACE.neighbours((1, 1, 0.25, 64)) == [(2, 1, 0.25, 64), (1, 2, 0.25, 64), (1, 1, 0.5, 64), (1, 1, 0.25, 32)]
+    assert SPACE.neighbours((1, 1, 0.25, 64)) == [
+        (2, 1, 0.25, 64),
+        (1, 2, 0.25, 64),
+        (1, 1, 0.5, 64),
+        (1, 1, 0.25, 32),
+    ]
     assert SPACE.size == len(list(SPACE)) == 360
     last = (3, 2, 2.0, 32)
     assert SPACE.at(SPACE.places(last)) == last
@@ -155,10 +192,14 @@ def test_the_space_knows_its_neighbours() -> None:
         ("sqlite:////no/such/folder/trials.sqlite", StochsimError, "cannot be opened"),
     ],
 )
-def test_a_storage_that_cannot_be(address: str, error: type[Exception], said: str, tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be(
+    address: str, error: type[Exception], said: str, tmp_path: Path
+) -> None:
     with pytest.raises(error, match=said):
         open_storage(address, tmp_path)
 
 
 def test_a_password_is_never_shown() -> None:
-    assert checked_address("postgresql://me:secret@host/trials") == "postgresql://me:***@host/trials"
+    assert (
+        checked_address("postgresql://me:secret@host/trials") == "postgresql://me:***@host/trials"
+    )

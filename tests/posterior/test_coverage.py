@@ -19,8 +19,10 @@ def normal(key, *shape):
 
 
 def bound(level):
-    """6 standard deviations (false-fail rate 2e-9) of the mean coverage over all stimuli and neurons: N reads place the interval and N
-    reference draws are counted, each with the binomial variance of the share."""
+    """6 standard deviations (false-fail rate 2e-9) of the mean coverage over all stimuli and
+    neurons: N reads place the interval and N reference draws are counted, each with the binomial
+    variance of the share.
+    """
     return 6 * np.sqrt(2 * level * (1 - level) / N / (STIMULI * NEURONS))
 
 
@@ -34,7 +36,9 @@ def test_matched_sampler_covers_its_level(level):
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_codes_spread_over_their_step_cover_a_reference_spread_the_same_way(level):
-    """Reference: the same code law plus an even spread of one step, so the match is exact; without the spread the codes miss."""
+    """Reference: the same code law plus an even spread of one step, so the match is exact; without
+    the spread the codes miss.
+    """
     step, shift = 0.25, 0.11
     codes, others = (np.round(normal(key, STIMULI, N, NEURONS) / 0.4) for key in (3, 4))
     values = shift + step * codes
@@ -44,7 +48,9 @@ def test_codes_spread_over_their_step_cover_a_reference_spread_the_same_way(leve
 
 
 def test_spread_quantiles_are_exact():
-    """Codes 0, 0, 1, 3 of step 1: distribution function 0 at −½, ½ at ½, ¾ at 1½, ¾ at 2½, 1 at 3½."""
+    """Codes 0, 0, 1, 3 of step 1: distribution function 0 at −½, ½ at ½, ¾ at 1½, ¾ at 2½, 1 at
+    3½.
+    """
     values = np.array([[0.0, 5.0], [0.0, 5.0], [1.0, 6.0], [3.0, 8.0]])
     found = spread_quantiles(values, np.array([0.0, 0.25, 0.5, 0.625, 0.875, 1.0]), 1.0)
     assert np.allclose(found[:, 0], [-0.5, 0.0, 0.5, 1.0, 3.0, 3.5])
@@ -52,17 +58,23 @@ def test_spread_quantiles_are_exact():
 
 
 def test_plain_quantiles_have_the_expected_rank():
-    """Rank p(n + 1): of 9 reads the quartiles lie halfway between the 2nd and 3rd, and the 7th and 8th."""
+    """Rank p(n + 1): of 9 reads the quartiles lie halfway between the 2nd and 3rd, and the 7th and
+    8th.
+    """
     found = spread_quantiles(np.arange(1.0, 10.0)[:, None], np.array([0.25, 0.75]))
     assert np.allclose(found[:, 0], [2.5, 7.5])
 
 
 def test_spread_quantiles_agree_with_dither():
-    """The same law by Monte Carlo: 1,000 reads dithered 1,000 times; sd of a quantile below 1e-3."""
+    """The same law by Monte Carlo: 1,000 reads dithered 1,000 times; sd of a quantile below
+    1e-3.
+    """
     values = 0.3 * np.round(normal(6, N, 1) / 0.7)
     dithered = values + 0.3 * generator(7).uniform(-0.5, 0.5, (N, 1000))
     tails = np.array([0.05, 0.25, 0.75, 0.95])
-    assert np.allclose(spread_quantiles(values, tails, 0.3)[:, 0], np.quantile(dithered, tails), atol=6e-3)
+    assert np.allclose(
+        spread_quantiles(values, tails, 0.3)[:, 0], np.quantile(dithered, tails), atol=6e-3
+    )
 
 
 def test_one_bit_code_spreads_over_two_steps():
@@ -84,7 +96,9 @@ def test_constant_float_chip_covers_nothing():
 
 
 def test_mmd_is_unbiased_for_one_law_and_sees_another():
-    """64 stimuli; the mean of the right twin within 5.5 standard errors of 0 (false-fail rate below 1e-6), wrong twins beyond."""
+    """64 stimuli; the mean of the right twin within 5.5 standard errors of 0 (false-fail rate below
+    1e-6), wrong twins beyond.
+    """
     draws, sd = normal(10, 64, 300, 4), np.ones((64, 4))
 
     def standard_errors(values):
@@ -107,7 +121,10 @@ def test_mmd_is_the_plain_double_sum():
     def kernel(a, b):
         return np.exp(-np.sum((a - b) ** 2) / (2 * h2))
 
-    within = [np.mean([kernel(a, b) for i, a in enumerate(w) for j, b in enumerate(w) if i != j]) for w in (u, v)]
+    within = [
+        np.mean([kernel(a, b) for i, a in enumerate(w) for j, b in enumerate(w) if i != j])
+        for w in (u, v)
+    ]
     between = np.mean([kernel(a, b) for a in u for b in v])
     assert mmd_squared(values, draws, sd) == pytest.approx([sum(within) - 2 * between])
 
@@ -119,6 +136,12 @@ def test_mmd_uses_the_first_256_reads():
 
 
 def test_bound_is_what_it_says():
-    """The scale behind `bound`: over 64 repeats of single-neuron coverages, the variance is 2 p(1 − p)/N within 60 %."""
+    """The scale behind `bound`: over 64 repeats of single-neuron coverages, the variance is 2 p(1 −
+    p)/N within 60 %.
+    """
     found = coverage(normal(16, 64, N, 1), normal(17, 64, N, 1), 0.9)
-    assert stats.chi2.ppf(1e-7, 63) / 63 < found.var(ddof=1) / (2 * 0.09 / N) < stats.chi2.isf(1e-7, 63) / 63
+    assert (
+        stats.chi2.ppf(1e-7, 63) / 63
+        < found.var(ddof=1) / (2 * 0.09 / N)
+        < stats.chi2.isf(1e-7, 63) / 63
+    )

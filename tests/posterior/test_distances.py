@@ -1,4 +1,8 @@
-"""Distance D. Statistical bounds below are at least 6 standard deviations wide (false-fail rate below 1e-6), as measured over 60 keys."""
+"""Distance D.
+
+Statistical bounds below are at least 6 standard deviations wide (false-fail rate below 1e-6), as
+measured over 60 keys.
+"""
 
 import time
 
@@ -18,16 +22,22 @@ def normal(key, *shape):
 def yardstick(stimuli=2, neurons=NEURONS, n=N, mean=0.0, sd=1.0, key=11, directions=256):
     """Reference N(mean, sd²) per stimulus and neuron."""
     mean, sd = (np.broadcast_to(array, (stimuli, neurons)).astype(float) for array in (mean, sd))
-    sets = tuple(mean[:, None] + sd[:, None] * normal(key + i, stimuli, n, neurons) for i in range(2))
+    sets = tuple(
+        mean[:, None] + sd[:, None] * normal(key + i, stimuli, n, neurons) for i in range(2)
+    )
     return Yardstick(sets, mean, sd, directions=directions, key=0)
 
 
 def test_one_bit_codes_show_on_the_axes_and_hide_in_random_directions():
-    """±1 against N(0, 1): exact W2² = 2 − 2 √(2/π), W2 = 0.636, along every axis; a direction of 64 codes is nearly Gaussian."""
+    """±1 against N(0, 1): exact W2² = 2 − 2 √(2/π), W2 = 0.636, along every axis; a direction of 64
+    codes is nearly Gaussian.
+    """
     scale = yardstick()
     found = scale.distance(np.sign(normal(1, 2, N, NEURONS)))
     assert np.all(np.abs(found.axes - 0.63) < 0.03)
-    assert np.all(found.projections < scale.floor.projections)  # at the floor: less than a floor's worth is left after subtraction
+    assert np.all(
+        found.projections < scale.floor.projections
+    )  # at the floor: less than a floor's worth is left after subtraction
     assert np.allclose(found.total**2, (found.axes**2 + found.projections**2) / 2)
 
 
@@ -65,7 +75,9 @@ def test_units_are_the_reference_sd_of_each_stimulus_and_neuron():
 
 
 def test_deterministic_chip_keeps_its_full_distance():
-    """A constant at the reference mean is the sd away, 1, floor and all; and the fast path agrees with the sort."""
+    """A constant at the reference mean is the sd away, 1, floor and all; and the fast path agrees
+    with the sort.
+    """
     scale = yardstick()
     constant = np.broadcast_to(normal(7, 2, 1, NEURONS), (2, N, NEURONS))
     still = scale.distance(np.zeros((2, N, NEURONS)))
@@ -93,7 +105,9 @@ def test_each_stimulus_faces_its_own_reference():
 
 
 def test_blind_draws_are_the_even_mixture():
-    """Posteriors at ±2 with sd 1: the mixture has mean 0 and sd √5, and every stimulus is exactly as far from it by symmetry."""
+    """Posteriors at ±2 with sd 1: the mixture has mean 0 and sd √5, and every stimulus is exactly
+    as far from it by symmetry.
+    """
     scale = yardstick(stimuli=2, neurons=8, mean=np.array([[-2.0], [2.0]]))
     found = scale.blind(key=1)
     assert np.all(np.abs(found.axes[0] - found.axes[1]) < 0.65)
@@ -150,7 +164,9 @@ def test_refuses_what_it_cannot_compare():
 
 
 def test_one_point_of_a_sweep_is_quick():
-    """8 stimuli, 64 axes and 256 directions, 1,000 reads; the bound is far above what one core needs, for a busy machine."""
+    """8 stimuli, 64 axes and 256 directions, 1,000 reads; the bound is far above what one core
+    needs, for a busy machine.
+    """
     scale = yardstick(stimuli=8)
     reads = normal(10, 8, N, NEURONS).astype(np.float32)
     began = time.process_time()

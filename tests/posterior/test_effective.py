@@ -11,7 +11,9 @@ READS, TOLERANCE = 2000, 0.08
 
 def chains(phi, reads=READS, stimuli=16, neurons=16, key=1):
     """Autoregressive chains of correlation phi: worth reads (1 - phi)/(1 + phi)."""
-    noise = np.random.Generator(np.random.Philox(key=key)).standard_normal((reads, stimuli, neurons))
+    noise = np.random.Generator(np.random.Philox(key=key)).standard_normal(
+        (reads, stimuli, neurons)
+    )
     values = np.empty_like(noise)
     values[0] = noise[0]
     for t in range(1, reads):
@@ -21,9 +23,11 @@ def chains(phi, reads=READS, stimuli=16, neurons=16, key=1):
 
 @pytest.mark.parametrize("phi", [0.2, 0.5, 0.8, 0.9])
 def test_an_autoregressive_process(phi):
-    """Within 8 %: the mean of 256 estimates has a standard error below 1.1 %, and a bias of up to 2.7 %; at that 1e-6 are failed wrongly.
+    """Within 8 %: the mean of 256 estimates has a standard error below 1.1 %, and a bias of up to
+    2.7 %; at that 1e-6 are failed wrongly.
 
-    Wrong twins: reads taken for independent, and the variance's inflation with the sum over lags counted once, (1 - phi).
+    Wrong twins: reads taken for independent, and the variance's inflation with the sum over lags
+    counted once, (1 - phi).
     """
     found = effective_samples(chains(phi), independent=False)
     assert found.shape == (16,)
@@ -47,7 +51,9 @@ def test_independent_reads_count_in_full_and_are_not_estimated():
 
 
 def test_never_more_than_the_reads():
-    """Reads that alternate around their mean tell more of it than independent ones; they still are so many reads."""
+    """Reads that alternate around their mean tell more of it than independent ones; they still are
+    so many reads.
+    """
     assert effective_sample_size(chains(-0.5)).mean() > 2 * READS
     assert (effective_samples(chains(-0.5), False) == READS).all()
 
@@ -59,7 +65,9 @@ def test_neurons_that_do_not_vary_are_left_out():
     np.testing.assert_allclose(effective_samples(values, False), expected)
     values[2] = 0.0
     for independent in (True, False):
-        assert np.array_equal(np.isnan(effective_samples(values, independent)), [False, False, True, False])
+        assert np.array_equal(
+            np.isnan(effective_samples(values, independent)), [False, False, True, False]
+        )
 
 
 def test_a_state_left_once_is_a_bad_mixer():
@@ -70,10 +78,14 @@ def test_a_state_left_once_is_a_bad_mixer():
 
 
 def test_reads_that_repeat_are_worth_one_period():
-    """A random source of 255 reads, run for 1,000: each read of a period looks independent, and there are but 255."""
+    """A random source of 255 reads, run for 1,000: each read of a period looks independent, and
+    there are but 255.
+    """
     period = chains(0.0, 255, 4)
     values = np.concatenate([period] * 4, axis=1)[:, :1000]
-    assert effective_samples(values, False).min() > 700  # what the autocorrelation at small lags makes of it
+    assert (
+        effective_samples(values, False).min() > 700
+    )  # what the autocorrelation at small lags makes of it
     assert (effective_samples(values, False, period=255) <= 255).all()
     assert effective_samples(values, False, period=255).mean() > 0.95 * 255
     values[1, 900] += 1e-3  # this one does not repeat
@@ -88,5 +100,7 @@ def test_a_period_that_begins_after_a_while_counts():
 
 
 def test_too_few_dependent_reads_are_refused():
-    with pytest.raises(SettingError, match=r"'values' has shape \(1, 4, 1\): must be .* 8 reads or more"):
+    with pytest.raises(
+        SettingError, match=r"'values' has shape \(1, 4, 1\): must be .* 8 reads or more"
+    ):
         effective_samples(np.arange(4.0).reshape(1, 4, 1), independent=False)

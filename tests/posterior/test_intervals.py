@@ -27,7 +27,9 @@ def test_estimate_prints_its_interval_or_its_reason():
 
 
 def test_interval_of_a_mean_is_the_classical_one():
-    """64 stimuli: percentile interval against mean ± 1.96 s/√n, s the plug-in sd; 2,000 resamples leave 0.06 s/√n of scatter."""
+    """64 stimuli: percentile interval against mean ± 1.96 s/√n, s the plug-in sd; 2,000 resamples
+    leave 0.06 s/√n of scatter.
+    """
     data = normal(1, 64)
     found = mean_estimate(data, key=1)
     error = data.std() / 8
@@ -37,7 +39,9 @@ def test_interval_of_a_mean_is_the_classical_one():
 
 
 def test_interval_covers_the_truth_as_often_as_it_says():
-    """400 data sets of 64 stimuli, where a percentile interval of a mean covers 0.943 of the time; false-fail rate 1e-6."""
+    """400 data sets of 64 stimuli, where a percentile interval of a mean covers 0.943 of the time;
+    false-fail rate 1e-6.
+    """
     covered = 0
     for key in range(400):
         found = mean_estimate(normal(1000 + key, 64), key)
@@ -46,7 +50,9 @@ def test_interval_covers_the_truth_as_often_as_it_says():
 
 
 def test_pairing_removes_what_arrays_share():
-    """A spread over stimuli common to both arrays cancels in the paired difference; unpaired it would make the interval 50 times wider."""
+    """A spread over stimuli common to both arrays cancels in the paired difference; unpaired it
+    would make the interval 50 times wider.
+    """
     shared, noise = 10 * normal(2, 64), 0.1 * normal(3, 64)
     found = bootstrap(difference, shared + 1 + noise, shared, key=4)
     assert found.low < found.value < found.high
@@ -65,13 +71,17 @@ def test_same_key_gives_the_same_interval_and_chunks_do_not_matter(monkeypatch):
 
 
 def test_several_keys_are_drawn_before_their_stimuli():
-    """Keys that differ by far more than their stimuli: the interval must span the keys, as pooling all stimuli would not."""
+    """Keys that differ by far more than their stimuli: the interval must span the keys, as pooling
+    all stimuli would not.
+    """
     data = np.array([[0.0], [1.0], [2.0], [3.0]]) + 0.01 * normal(7, 4, 50)
     found = mean_estimate(data, key=8)
     pooled = mean_estimate(data.ravel(), key=8)
     assert found.high - found.low > 3 * (pooled.high - pooled.low)
     rows = resample_rows((4, 50), 100, key=8).reshape(100, 4, 50)
-    assert np.all(rows // 50 == (rows // 50)[:, :, :1])  # each drawn block of stimuli belongs to one key
+    assert np.all(
+        rows // 50 == (rows // 50)[:, :, :1]
+    )  # each drawn block of stimuli belongs to one key
     assert set(np.unique(rows)) == set(range(200))
 
 
@@ -82,7 +92,9 @@ def test_trailing_axes_go_to_the_statistic():
     assert found.low < found.value < found.high
     one_key = bootstrap(lambda rows: rows.mean(axis=(1, 2)), data[None], key=1, several_keys=True)
     assert one_key.value == found.value
-    assert one_key.high - one_key.low == pytest.approx(found.high - found.low, rel=0.15)  # one key adds no spread
+    assert one_key.high - one_key.low == pytest.approx(
+        found.high - found.low, rel=0.15
+    )  # one key adds no spread
 
 
 def test_missing_values_are_left_out_or_reported():
@@ -92,7 +104,10 @@ def test_missing_values_are_left_out_or_reported():
     found = mean_estimate(holed, key=1)
     assert found.value == pytest.approx(holed[~np.isnan(holed)].mean())
     assert np.isfinite([found.low, found.high]).all()
-    assert str(mean_estimate(np.full(5, np.nan), key=1, reason="constant outputs")) == "n/a: constant outputs"
+    assert (
+        str(mean_estimate(np.full(5, np.nan), key=1, reason="constant outputs"))
+        == "n/a: constant outputs"
+    )
     assert "one stimulus" in str(mean_estimate(np.array([1.0]), key=1))
     assert "one stimulus" in str(mean_estimate(np.array([1.0, np.nan, np.nan]), key=1))
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from stochsim.posterior import compare, expected_gaussian_kl, gaussian_kl, log_sd_correlation, moments, sample_moments
+from stochsim.posterior import (
+    compare,
+    expected_gaussian_kl,
+    gaussian_kl,
+    log_sd_correlation,
+    moments,
+    sample_moments,
+)
 
 
 def normal(key, *shape):
@@ -29,7 +36,9 @@ def test_constant_reads_have_a_variance_of_exactly_zero():
 def test_signed_errors_do_not_cancel():
     """Two neurons off by +½ and −½ sd are off by ½, not by 0; each in its own unit."""
     sd = np.array([[2.0, 0.1]])
-    assert moments.mean_errors(np.array([[1.0, -0.05]]), np.zeros((1, 2)), sd) == pytest.approx([0.5])
+    assert moments.mean_errors(np.array([[1.0, -0.05]]), np.zeros((1, 2)), sd) == pytest.approx(
+        [0.5]
+    )
 
 
 def test_log_sd_bias_and_rms():
@@ -67,7 +76,9 @@ def test_covariance_error_sees_scale_and_pattern_correlation_does_not():
     reference = np.array([[[2.0, 0.5, 0.1], [0.5, 1.0, -0.3], [0.1, -0.3, 1.5]]])
     assert moments.covariance_errors(2 * reference, reference) == pytest.approx([1.0])
     assert moments.pattern_correlations(2 * reference, reference) == pytest.approx([1.0])
-    assert moments.pattern_correlations(reference + 9 * np.eye(3), reference) == pytest.approx([1.0])  # the diagonal is no pattern
+    assert moments.pattern_correlations(reference + 9 * np.eye(3), reference) == pytest.approx(
+        [1.0]
+    )  # the diagonal is no pattern
     flipped = -reference
     assert moments.pattern_correlations(flipped, reference) == pytest.approx([-1.0])
     assert moments.covariance_errors(np.zeros_like(reference), reference) == pytest.approx([1.0])
@@ -76,7 +87,9 @@ def test_covariance_error_sees_scale_and_pattern_correlation_does_not():
 
 
 def test_gaussian_kl_is_the_closed_form_and_knows_its_direction():
-    """One dimension: KL(N(m, s²) ‖ N(0, 1)) = ½ (s² + m² − 1 − log s²); independent dimensions add."""
+    """One dimension: KL(N(m, s²) ‖ N(0, 1)) = ½ (s² + m² − 1 − log s²); independent dimensions
+    add.
+    """
     m, s2 = np.array([0.7, -0.2]), np.array([0.5, 2.0])
     expected = 0.5 * np.sum(s2 + m**2 - 1 - np.log(s2))
     found = gaussian_kl(m[None], np.diag(s2)[None], np.zeros((1, 2)), np.eye(2)[None])
@@ -90,21 +103,35 @@ def test_gaussian_kl_does_not_change_with_the_units():
     chip, reference = (array @ array.T + np.eye(3) for array in root)
     mix = normal(7, 3, 3)
     plain = gaussian_kl(np.ones((1, 3)), chip[None], np.zeros((1, 3)), reference[None])
-    mixed = gaussian_kl((mix @ np.ones(3))[None], (mix @ chip @ mix.T)[None], np.zeros((1, 3)), (mix @ reference @ mix.T)[None])
+    mixed = gaussian_kl(
+        (mix @ np.ones(3))[None],
+        (mix @ chip @ mix.T)[None],
+        np.zeros((1, 3)),
+        (mix @ reference @ mix.T)[None],
+    )
     assert mixed == pytest.approx(plain)
 
 
 def test_gaussian_kl_of_a_singular_chip_is_not_a_number():
     singular = np.array([[[1.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]]])
-    assert np.isnan(gaussian_kl(np.zeros((2, 2)), singular, np.zeros((2, 2)), np.broadcast_to(np.eye(2), (2, 2, 2)))).all()
+    assert np.isnan(
+        gaussian_kl(
+            np.zeros((2, 2)), singular, np.zeros((2, 2)), np.broadcast_to(np.eye(2), (2, 2, 2))
+        )
+    ).all()
 
 
 @pytest.mark.parametrize("draws", [None, 500])
 def test_expected_gaussian_kl_is_what_two_samples_of_one_law_give(draws):
-    """200 repetitions of 16 neurons, 300 reads; mean within 5.5 standard errors: false-fail rate below 1e-6."""
+    """200 repetitions of 16 neurons, 300 reads; mean within 5.5 standard errors: false-fail rate
+    below 1e-6.
+    """
     repeats, neurons = 200, 16
     chip_mean, chip = sample_moments(normal(8, repeats, 300, neurons))
-    mean, reference = np.zeros((repeats, neurons)), np.broadcast_to(np.eye(neurons), (repeats, neurons, neurons))
+    mean, reference = (
+        np.zeros((repeats, neurons)),
+        np.broadcast_to(np.eye(neurons), (repeats, neurons, neurons)),
+    )
     if draws:
         mean, reference = sample_moments(normal(9, repeats, draws, neurons))
     found = gaussian_kl(chip_mean, chip, mean, reference)
@@ -115,19 +142,35 @@ def test_expected_gaussian_kl_is_what_two_samples_of_one_law_give(draws):
 
 def test_reconstruction_error():
     dictionary, inputs, values = normal(10, 5, 3), normal(11, 2, 5), normal(12, 2, 50, 3)
-    expected = [np.mean([np.sum((x - dictionary @ r) ** 2) / 5 for r in reads]) for x, reads in zip(inputs, values, strict=True)]
+    expected = [
+        np.mean([np.sum((x - dictionary @ r) ** 2) / 5 for r in reads])
+        for x, reads in zip(inputs, values, strict=True)
+    ]
     assert np.allclose(moments.reconstruction_errors(values, inputs, dictionary), expected)
 
 
 def test_compare_gathers_every_measure():
     values, draws = normal(13, 4, 300, 5), normal(14, 4, 300, 5)
     reference = sample_moments(draws)[1]
-    found = compare(values, np.zeros((4, 5)), reference, draws, inputs=np.zeros((4, 3)), dictionary=np.ones((3, 5)))
+    found = compare(
+        values,
+        np.zeros((4, 5)),
+        reference,
+        draws,
+        inputs=np.zeros((4, 3)),
+        dictionary=np.ones((3, 5)),
+    )
     measures = found.per_stimulus()
     assert len(measures) == 11
     assert all(array.shape == (4,) and np.isfinite(array).all() for array in measures.values())
     silent = compare(np.zeros((4, 300, 5)), np.zeros((4, 5)), np.eye(5), draws)
     undefined = {name for name, array in silent.per_stimulus().items() if np.isnan(array).all()}
-    assert undefined == {"log_sd_bias", "log_sd_rms", "pattern_correlation", "gaussian_kl_nat", "reconstruction_error"}
+    assert undefined == {
+        "log_sd_bias",
+        "log_sd_rms",
+        "pattern_correlation",
+        "gaussian_kl_nat",
+        "reconstruction_error",
+    }
     assert np.all(silent.zero_sd_share == 1)
     assert np.all(silent.coverage_90 == 0)

@@ -11,18 +11,27 @@ def distances(key=1, stimuli=64):
     """D_blind around 0.9, D_full around 0.15, sharing the hardness of the stimulus."""
     random = np.random.Generator(np.random.Philox(key=key))
     hardness = random.normal(0, 0.1, stimuli)
-    return 0.9 + hardness + random.normal(0, 0.02, stimuli), 0.15 + 0.3 * hardness + random.normal(0, 0.02, stimuli)
+    return 0.9 + hardness + random.normal(0, 0.02, stimuli), 0.15 + 0.3 * hardness + random.normal(
+        0, 0.02, stimuli
+    )
 
 
 def test_float_network_survives_whole_and_blind_not_at_all():
     d_blind, d_full = distances()
-    whole, nothing = survival(d_full, d_blind, d_full, key=1), survival(d_blind, d_blind, d_full, key=1)
+    whole, nothing = (
+        survival(d_full, d_blind, d_full, key=1),
+        survival(d_blind, d_blind, d_full, key=1),
+    )
     assert (whole.estimate.value, whole.estimate.low, whole.estimate.high) == (1.0, 1.0, 1.0)
     assert (nothing.estimate.value, nothing.estimate.low, nothing.estimate.high) == (0.0, 0.0, 0.0)
 
 
 def test_ratio_of_means_not_mean_of_ratios():
-    d, d_blind, d_full = np.array([0.5, 0.5, 0.5, 0.5]), np.array([1.0, 1.0, 2.0, 2.0]), np.array([0.5, 0.1, 0.5, 0.1])
+    d, d_blind, d_full = (
+        np.array([0.5, 0.5, 0.5, 0.5]),
+        np.array([1.0, 1.0, 2.0, 2.0]),
+        np.array([0.5, 0.1, 0.5, 0.1]),
+    )
     found = survival(d, d_blind, d_full, key=1)
     assert found.estimate.value == pytest.approx((1.5 - 0.5) / (1.5 - 0.3))
     assert found.estimate.value != pytest.approx(np.mean((d_blind - d) / (d_blind - d_full)))
@@ -30,7 +39,10 @@ def test_ratio_of_means_not_mean_of_ratios():
 
 def test_never_clipped():
     d_blind, d_full = distances()
-    worse, better = survival(d_blind + 0.3, d_blind, d_full, key=1), survival(d_full - 0.05, d_blind, d_full, key=1)
+    worse, better = (
+        survival(d_blind + 0.3, d_blind, d_full, key=1),
+        survival(d_full - 0.05, d_blind, d_full, key=1),
+    )
     assert worse.estimate.value < -0.3
     assert worse.estimate.high < 0
     assert better.estimate.value > 1.05
@@ -68,9 +80,14 @@ def test_threshold_is_on_the_lower_bound_of_the_gain():
 
 
 def test_several_keys_widen_the_interval():
-    d_blind, d_full = (np.stack(arrays) for arrays in zip(*(distances(key) for key in range(5)), strict=True))
+    d_blind, d_full = (
+        np.stack(arrays) for arrays in zip(*(distances(key) for key in range(5)), strict=True)
+    )
     d = d_full + np.linspace(0, 0.3, 5)[:, None]
-    several, flat = survival(d, d_blind, d_full, key=1).estimate, survival(d.ravel(), d_blind.ravel(), d_full.ravel(), key=1).estimate
+    several, flat = (
+        survival(d, d_blind, d_full, key=1).estimate,
+        survival(d.ravel(), d_blind.ravel(), d_full.ravel(), key=1).estimate,
+    )
     assert several.value == pytest.approx(flat.value)
     assert several.high - several.low > 2 * (flat.high - flat.low)
 
@@ -100,7 +117,10 @@ def survived(low):
     [
         ({1: -0.5, 2: 0.3, 4: 0.91, 8: 0.98}, 4),
         ({8: 0.98, 1: -0.5, 4: 0.91, 2: 0.3}, 4),  # in any order
-        ({1: 0.95, 2: 0.3, 4: 0.91, 8: 0.98}, 4),  # a lucky narrow width does not count: a wider one fails
+        (
+            {1: 0.95, 2: 0.3, 4: 0.91, 8: 0.98},
+            4,
+        ),  # a lucky narrow width does not count: a wider one fails
         ({1: 0.95, 2: 0.95}, 1),
         ({1: 0.95, 2: 0.89}, None),
         ({1: 0.95, 2: None}, None),  # n/a fails
@@ -122,4 +142,6 @@ def test_gain_matches_the_plain_bootstrap():
     d_blind, d_full = distances()
     expected = bootstrap(lambda rows: rows.mean(axis=1), d_blind - d_full, key=5)
     found = survival(d_full, d_blind, d_full, key=5).gain
-    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )

@@ -9,7 +9,9 @@ from stochsim.settings import SettingError, StochsimError
 
 def chain(rho, reads, neurons=16, stimuli=2, key=1):
     """Autoregressive chains of correlation rho: effective size reads · (1 − rho)/(1 + rho)."""
-    noise = np.random.Generator(np.random.Philox(key=key)).standard_normal((stimuli, reads, neurons))
+    noise = np.random.Generator(np.random.Philox(key=key)).standard_normal(
+        (stimuli, reads, neurons)
+    )
     values = np.empty_like(noise)
     values[:, 0] = noise[:, 0]
     for t in range(1, reads):
@@ -18,7 +20,9 @@ def chain(rho, reads, neurons=16, stimuli=2, key=1):
 
 
 def test_effective_size_of_an_autoregressive_chain():
-    """Mean over 32 chains against the closed form; each estimate scatters by about 10 %, so 15 % is over 7 standard errors."""
+    """Mean over 32 chains against the closed form; each estimate scatters by about 10 %, so 15 % is
+    over 7 standard errors.
+    """
     found = effective_sample_size(chain(0.5, 2000))
     assert found.shape == (2, 16)
     assert found.mean() == pytest.approx(2000 / 3, rel=0.15)

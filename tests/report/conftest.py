@@ -1,4 +1,6 @@
-"""A run that no sweep made: every task of a study stored through the store's own door, with measures that look like a real one's."""
+"""A run that no sweep made: every task of a study stored through the store's own door, with
+measures that look like a real one's.
+"""
 
 import json
 from collections.abc import Callable
@@ -16,7 +18,14 @@ from stochsim.sweep import MEASURES, Store, Study
 from stochsim.sweep.plan import Task, plan_study
 
 STIMULI, NEURONS, INPUTS = 24, 12, 20
-PARTS_J = {"multiply": 1.1e-10, "add": 7e-11, "converter": 2e-11, "memory": 3e-11, "random": 5e-12, "reliability": 4e-12}
+PARTS_J = {
+    "multiply": 1.1e-10,
+    "add": 7e-11,
+    "converter": 2e-11,
+    "memory": 3e-11,
+    "random": 5e-12,
+    "reliability": 4e-12,
+}
 BASE: dict[str, Any] = {
     "version": 1,
     "model": {"kind": "sparse_coding", "neurons": NEURONS, "noise_sd": 0.5, "laplace_scale": 1.0},
@@ -29,7 +38,9 @@ BASE: dict[str, Any] = {
 
 @dataclass
 class Fake:
-    """How the run's tasks are answered; `skip` says which tasks stay undone, `change` edits the result of one."""
+    """How the run's tasks are answered; `skip` says which tasks stay undone, `change` edits the
+    result of one.
+    """
 
     study: Study
     skip: Callable[[Task], bool] = lambda task: False
@@ -54,41 +65,79 @@ class Fake:
                     path = folder / "artifacts" / f".tmp-{task.hash}.safetensors"
                     if arrays is not None:
                         save_file(arrays, path)
-                    store.put(task, result, path if arrays is not None else None, 1.25, "2026-01-01T00:00:00+00:00")
+                    store.put(
+                        task,
+                        result,
+                        path if arrays is not None else None,
+                        1.25,
+                        "2026-01-01T00:00:00+00:00",
+                    )
         return folder
 
 
-def _answer(task: Task, tasks: dict[str, Task]) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
+def _answer(
+    task: Task, tasks: dict[str, Task]
+) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
     random = generator(7, task.kind, task.label)
     settings, needs = json.loads(task.settings), dict(task.needs)
     if task.kind in ("decoder", "float", "network"):
-        return {"terms": {"total": 1.0}, "saturated_share": 0.0}, {"decoder": random.normal(size=(INPUTS, NEURONS)).astype(np.float32)}
+        return {"terms": {"total": 1.0}, "saturated_share": 0.0}, {
+            "decoder": random.normal(size=(INPUTS, NEURONS)).astype(np.float32)
+        }
     if task.kind == "reference":
-        state = {"rhat": np.full(STIMULI, 1.004), "ess_per_draw": np.full(STIMULI, 0.9), "thinning": np.full(STIMULI, 5)}
-        return {"diagnostics": {"exact": "False", "chains": "4"}}, state | {"draws": np.zeros((STIMULI, 40, NEURONS), np.float32)}
+        state = {
+            "rhat": np.full(STIMULI, 1.004),
+            "ess_per_draw": np.full(STIMULI, 0.9),
+            "thinning": np.full(STIMULI, 5),
+        }
+        return {"diagnostics": {"exact": "False", "chains": "4"}}, state | {
+            "draws": np.zeros((STIMULI, 40, NEURONS), np.float32)
+        }
     if task.kind == "blind":
         return _distances(1.5 + 0.05 * random.random(STIMULI)), None
     if task.kind == "full":
-        return {"measures": _measures(0.2 + 0.02 * random.random(STIMULI), random), "accuracy": _accuracy(random)}, _pictures(random)
+        return {
+            "measures": _measures(0.2 + 0.02 * random.random(STIMULI), random),
+            "accuracy": _accuracy(random),
+        }, _pictures(random)
     if task.kind == "control":
         measures = _measures(0.6 + 0.02 * random.random(STIMULI), random)
         return {"measures": measures, "accuracy": None, "facts": {"step": 0.25}}, _pictures(random)
-    return _point(random, json.loads(tasks[needs["network"]].settings)["widths"], settings["noise"]), _pictures(random)
+    return _point(
+        random, json.loads(tasks[needs["network"]].settings)["widths"], settings["noise"]
+    ), _pictures(random)
 
 
 def _point(random: np.random.Generator, widths: list[int], noise: float) -> dict[str, Any]:
     """Nearer with every bit, best at noise 1; at 1 bit worse than blind by far."""
-    distance = 0.22 + 0.02 * random.random(STIMULI) + 0.8 * abs(noise - 1) + sum(2.0 * 3.0 ** (1 - width) for width in widths)
+    distance = (
+        0.22
+        + 0.02 * random.random(STIMULI)
+        + 0.8 * abs(noise - 1)
+        + sum(2.0 * 3.0 ** (1 - width) for width in widths)
+    )
     parts = {part: joules * sum(widths) / 3 for part, joules in PARTS_J.items()}
     parts["reliability"] = np.inf if noise == 0 else parts["reliability"] / noise
     measures = _measures(distance, random)
     if noise == 0:
         measures |= {"elbo_nat": [np.nan] * STIMULI, "gaussian_kl_nat": [np.nan] * STIMULI}
-    flag = f"held: memory-sram-45nm at {64 * sum(widths)} is below its valid range, priced as at 65536"
+    flag = (
+        f"held: memory-sram-45nm at {64 * sum(widths)} is below its valid range, priced as at 65536"
+    )
     bill = {"parts_j": parts, "flags": [flag]}
     saturated = 0.4 if min(widths) == 1 else 0.0
-    counted = {"effective_samples": [200.0] * STIMULI, "independent": True, "operations": [["random", [], 32.0]]}
-    return {"measures": measures, "accuracy": _accuracy(random), "energy": bill, "saturated_share": saturated, **counted}
+    counted = {
+        "effective_samples": [200.0] * STIMULI,
+        "independent": True,
+        "operations": [["random", [], 32.0]],
+    }
+    return {
+        "measures": measures,
+        "accuracy": _accuracy(random),
+        "energy": bill,
+        "saturated_share": saturated,
+        **counted,
+    }
 
 
 def _distances(values: np.ndarray) -> dict[str, list[float]]:
@@ -110,7 +159,9 @@ def _pictures(random: np.random.Generator) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def fake_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A function that writes a run: sections of the study by name, `skip` and `change` of Fake; returns the run's folder."""
+    """A function that writes a run: sections of the study by name, `skip` and `change` of Fake;
+    returns the run's folder.
+    """
 
     def write(skip: Any = None, change: Any = None, **sections: Any) -> Path:
         fake = Fake(Study.from_table(BASE | sections))

@@ -1,4 +1,6 @@
-"""The figure of networks at full precision and of controls: which rows it shows, its panels and labels; and its section of the page."""
+"""The figure of networks at full precision and of controls: which rows it shows, its panels and
+labels; and its section of the page.
+"""
 
 import html
 import re
@@ -29,7 +31,9 @@ GRID: dict[str, Any] = {
 
 
 def dearer(task: Any, result: dict[str, Any]) -> None:
-    """D of float samples is 0.2 at rho 1 and 0.4 at rho 2, 0.3 more in a circuit; their scatter is skewed."""
+    """D of float samples is 0.2 at rho 1 and 0.4 at rho 2, 0.3 more in a circuit; their scatter is
+    skewed.
+    """
     if task.kind == "full":
         middle = (0.4 if "rho 2" in task.label else 0.2) + (0.3 if "recurrent" in task.label else 0)
         skewed = 0.1 * np.linspace(0, 1, 24) ** 4
@@ -43,7 +47,12 @@ def along_rho(fake_run: Run) -> Path:
 
 @pytest.fixture(scope="module")
 def one_rho(fake_run: Run) -> Path:
-    grid = {"architecture": ["deep"], "float": True, "noise": [1], "control": ["shared-sigma", "langevin"]}
+    grid = {
+        "architecture": ["deep"],
+        "float": True,
+        "noise": [1],
+        "control": ["shared-sigma", "langevin"],
+    }
     return fake_run(grid=grid)
 
 
@@ -64,7 +73,11 @@ def test_rows_are_float_networks_at_the_headline_noise_and_controls(along_rho: P
     kinds = ("single", "recurrent")
     networks = [(kind, "", rho, 0.5) for kind in kinds for rho in (1, 2)]
     controls = [(kind, "no-noise", rho, 1) for kind in kinds for rho in (1, 2)]
-    assert [(row.architecture, row.control, row.rho, row.noise) for row in rows] == [*networks, *controls, ("", "vae", 0, 1)]
+    assert [(row.architecture, row.control, row.rho, row.noise) for row in rows] == [
+        *networks,
+        *controls,
+        ("", "vae", 0, 1),
+    ]
     assert all(row.widths is None for row in rows)
 
 
@@ -73,7 +86,10 @@ def test_several_rho_give_a_panel_along_them_and_one_of_controls(along_rho: Path
     left, right = figure.axes
     assert left.get_xlabel() == "ρ, exponent of the price of reliability"
     assert left.get_ylabel() == right.get_xlabel() == "distance D  [sd of the reference]"
-    drawn = {name.get_text(): bars.lines[0] for name, bars in zip(left.texts, left.containers, strict=True)}
+    drawn = {
+        name.get_text(): bars.lines[0]
+        for name, bars in zip(left.texts, left.containers, strict=True)
+    }
     assert list(drawn) == ["single-layer", "recurrent"]
     for name, d in (("single-layer", [0.2, 0.4]), ("recurrent", [0.5, 0.7])):
         np.testing.assert_allclose(drawn[name].get_xydata(), np.column_stack([[1, 2], d]))

@@ -1,4 +1,6 @@
-"""Figures: they draw every kind of run, the same bytes twice, leave matplotlib's settings alone, and show what they claim."""
+"""Figures: they draw every kind of run, the same bytes twice, leave matplotlib's settings alone,
+and show what they claim.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,12 @@ from stochsim.report import save_figures
 from stochsim.report.energy_figures import bill_figure, energy_figure
 from stochsim.report.figures import survival_figure
 from stochsim.report.panels import pareto_front
-from stochsim.report.pictures import dictionary_figure, dictionary_pictures, scatter_figure, scatter_settings
+from stochsim.report.pictures import (
+    dictionary_figure,
+    dictionary_pictures,
+    scatter_figure,
+    scatter_settings,
+)
 from stochsim.report.style import spread, to_png, to_svg
 from stochsim.sweep import collect
 
@@ -27,7 +34,9 @@ def texts(figure: Figure) -> list[str]:
 
 
 @pytest.mark.parametrize("build", BUILDERS)
-def test_same_results_same_bytes_and_no_setting_leaks(build: Callable[..., Figure], finished: Path) -> None:
+def test_same_results_same_bytes_and_no_setting_leaks(
+    build: Callable[..., Figure], finished: Path
+) -> None:
     before = dict(matplotlib.rcParams)
     results = collect(finished)
     assert to_svg(build(results)) == to_svg(build(results))
@@ -39,11 +48,17 @@ def test_survival_far_below_zero_stands_at_the_edge_with_its_value(finished: Pat
     results = collect(finished)
     figure = survival_figure(results)
     low = figure.axes[0].get_ylim()[0]
-    beyond = [row.survival.estimate.value for row in results.summary if row.survival and row.survival.estimate]
+    beyond = [
+        row.survival.estimate.value
+        for row in results.summary
+        if row.survival and row.survival.estimate
+    ]
     beyond = [value for value in beyond if value < low]
     assert len(beyond) == 3
     assert all(f"{value:.2f}".replace("-", "−") in texts(figure) for value in beyond)
-    assert {"noise ×0", "noise ×1", "noise ×2", "float network", "ignores the stimulus"} <= set(texts(figure))
+    assert {"noise ×0", "noise ×1", "noise ×2", "float network", "ignores the stimulus"} <= set(
+        texts(figure)
+    )
 
 
 def test_survival_that_is_not_available_is_marked(fake_run: Run) -> None:
@@ -55,10 +70,19 @@ def test_survival_that_is_not_available_is_marked(fake_run: Run) -> None:
 
 
 def test_one_panel_per_rho_and_swept_axis(fake_run: Run) -> None:
-    grid = {"weight_bits": [1, 4], "input_bits": [4, 8], "output_bits": [8], "noise": [1], "rho": [0, 1]}
+    grid = {
+        "weight_bits": [1, 4],
+        "input_bits": [4, 8],
+        "output_bits": [8],
+        "noise": [1],
+        "rho": [0, 1],
+    }
     figure = survival_figure(collect(fake_run(grid=grid)))
     assert [axes.get_xlabel() for axes in figure.axes] == ["weight bits", "input bits"] * 2
-    assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == ["ρ = 0; input 8, output 8 bits", "ρ = 1; input 8, output 8 bits"]
+    assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == [
+        "ρ = 0; input 8, output 8 bits",
+        "ρ = 1; input 8, output 8 bits",
+    ]
 
 
 def test_own_decoders_plot_the_distance(fake_run: Run) -> None:
@@ -73,7 +97,10 @@ def test_the_pareto_front_leaves_out_infinite_joules_and_beaten_cells() -> None:
 
     kept = [cell(1.0, 3.0), cell(2.0, 1.0), cell(4.0, 0.5)]
     beaten = [cell(1.0, 3.5), cell(3.0, 1.0), cell(5.0, 0.5), cell(float("inf"), 0.01)]
-    assert pareto_front([beaten[0], kept[2], beaten[3], kept[0], beaten[1], kept[1], beaten[2]]) == kept
+    assert (
+        pareto_front([beaten[0], kept[2], beaten[3], kept[0], beaten[1], kept[1], beaten[2]])
+        == kept
+    )
 
 
 def test_energy_has_units_and_only_finite_points(finished: Path) -> None:
@@ -93,12 +120,18 @@ def test_bars_add_up_to_the_bill(finished: Path) -> None:
     results = collect(finished)
     axes = bill_figure(results).axes[0]
     tops = {round(bar.get_x(), 3): bar.get_y() + bar.get_height() for bar in axes.patches}
-    assert sorted(tops.values()) == pytest.approx(sorted(row.total_j for row in results.summary if row.noise == 1))
+    assert sorted(tops.values()) == pytest.approx(
+        sorted(row.total_j for row in results.summary if row.noise == 1)
+    )
 
 
 def test_scatter_takes_the_fewest_a_middle_and_the_most_bits(fake_run: Run) -> None:
     results = collect(fake_run(grid={"bits": [1, 2, 3, 6, 8], "noise": [0, 0.6, 3]}))
-    assert [(row.weight_bits, row.noise) for row in scatter_settings(results)] == [(1, 0.6), (3, 0.6), (8, 0.6)]
+    assert [(row.weight_bits, row.noise) for row in scatter_settings(results)] == [
+        (1, 0.6),
+        (3, 0.6),
+        (8, 0.6),
+    ]
 
 
 def test_dictionary_pictures_are_the_decoder_in_pixels_by_norm(finished: Path) -> None:
@@ -116,7 +149,9 @@ def test_labels_keep_their_distance_and_order() -> None:
     assert placed[3] < placed[0] < placed[2] < placed[4]
 
 
-def test_save_figures_writes_what_can_be_drawn(finished: Path, fake_run: Run, tmp_path: Path) -> None:
+def test_save_figures_writes_what_can_be_drawn(
+    finished: Path, fake_run: Run, tmp_path: Path
+) -> None:
     names = [path.name for path in save_figures(collect(finished), tmp_path / "figures")]
     assert names == ["survival.png", "energy.png", "bill.png", "scatter.png", "dictionary.png"]
     assert all((tmp_path / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in names)

@@ -1,4 +1,6 @@
-"""The page: one file that loads nothing, with every part a finished, unfinished or own-decoder run calls for."""
+"""The page: one file that loads nothing, with every part a finished, unfinished or own-decoder run
+calls for.
+"""
 
 import re
 from collections.abc import Callable
@@ -57,7 +59,20 @@ def test_it_loads_nothing_from_elsewhere(page: tuple[Reader, str]) -> None:
 
 def test_every_part_is_there(page: tuple[Reader, str]) -> None:
     reader, _ = page
-    parts = {"survival", "cliff", "table", "energy", "moments", "dictionary", "flags", "prices", "settings", "origin", "words", "limits"}
+    parts = {
+        "survival",
+        "cliff",
+        "table",
+        "energy",
+        "moments",
+        "dictionary",
+        "flags",
+        "prices",
+        "settings",
+        "origin",
+        "words",
+        "limits",
+    }
     assert parts <= reader.ids
     assert len(reader.loads) == 5
 
@@ -72,7 +87,8 @@ def test_every_part_is_there(page: tuple[Reader, str]) -> None:
         "bits = [1, 4, 8]",
         "held: memory-sram-45nm at 192 to 1536 is below its valid range",
         "σ saturated: 40% of the neurons",
-        "largest rank R-hat 1.0040 (bar 1.01), smallest bulk ESS per draw 0.90 (bar 0.8), thinning up to 5",
+        "largest rank R-hat 1.0040 (bar 1.01), smallest bulk ESS per draw 0.90 (bar 0.8), thinning "
+        "up to 5",
         "engineering default",
         "linear slope of the ZigZag converter",
         "a processor",
@@ -99,14 +115,19 @@ def test_every_measure_of_the_panel_has_a_column(page: tuple[Reader, str]) -> No
         "MMD²",
         "reconstruction",
     )
-    assert all(f">{head}</th>" in page[1] for head in (*heads, "mean error", "accuracy", "energy / read"))
+    assert all(
+        f">{head}</th>" in page[1] for head in (*heads, "mean error", "accuracy", "energy / read")
+    )
 
 
 def test_every_price_is_printed_with_its_source(page: tuple[Reader, str], finished: Path) -> None:
     for price in collect(finished).hardware.price_table(0.0).values():
         if price.name in ("leakage-none", "program-none"):  # not counted
             continue
-        assert all(part in page[0].words for part in (price.name, price.formula, price.unit, price.source, price.tag, price.note))
+        assert all(
+            part in page[0].words
+            for part in (price.name, price.formula, price.unit, price.source, price.tag, price.note)
+        )
 
 
 def test_no_figure_is_printed_raw(page: tuple[Reader, str]) -> None:
@@ -136,16 +157,24 @@ def test_the_csv_files_stand_beside_it_and_a_second_report_changes_nothing(fake_
 def test_own_decoders_are_told_apart(fake_run: Run) -> None:
     reader, _ = read(fake_run(train={"decoder": "own"}))
     assert "No survival S here. Every network learned its own decoder" in reader.words
-    assert "At noise ×1 the smallest distance, each network to its own posterior, is D = " in reader.words
+    assert (
+        "At noise ×1 the smallest distance, each network to its own posterior, is D = "
+        in reader.words
+    )
     assert "cliff" not in reader.ids
 
 
 def test_an_unfinished_run_is_marked(fake_run: Run) -> None:
     reader, _ = read(fake_run(skip=lambda task: task.kind == "point" and "8/8/8" in task.label))
-    assert "Unfinished run. 3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown." in reader.words
+    assert (
+        "Unfinished run. 3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown."
+        in reader.words
+    )
 
 
-@pytest.mark.parametrize("done", [(), ("decoder",), ("decoder", "float", "network", "blind", "full")])
+@pytest.mark.parametrize(
+    "done", [(), ("decoder",), ("decoder", "float", "network", "blind", "full")]
+)
 def test_a_run_without_a_finished_cell_has_a_page(fake_run: Run, done: tuple[str, ...]) -> None:
     reader, _ = read(fake_run(skip=lambda task: task.kind not in done))
     assert "No cell of the grid is stored yet." in reader.words

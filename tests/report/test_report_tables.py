@@ -1,4 +1,6 @@
-"""results.csv, timing.csv and the terminal's table: complete, sorted, the same bytes twice, and honest about what is n/a."""
+"""results.csv, timing.csv and the terminal's table: complete, sorted, the same bytes twice, and
+honest about what is n/a.
+"""
 
 import csv
 import errno
@@ -37,9 +39,26 @@ def test_every_cell_key_and_measure_is_there_in_order(fake_run: Run, tmp_path: P
     grid = {"bits": [8, 2], "noise": [1, 0.5], "keys": [10, 2], "rho": [1, 0]}
     rows = results_rows(fake_run(grid=grid), tmp_path / "r.csv")
     found = [(row["weight_bits"], row["rho"], row["noise"], row["key"]) for row in rows]
-    assert found == [(b, rho, m, key) for b in ("2", "8") for rho in ("0", "1") for m in ("0.5", "1") for key in ("2", "10", "all")]
-    for name in (*MEASURES, "survival", "survival_absolute", "d_blind", "d_full", "log_sd_correlation", "readout_accuracy"):
-        assert all(float(row[f"{name}_low"]) <= float(row[name]) <= float(row[f"{name}_high"]) for row in rows), name
+    assert found == [
+        (b, rho, m, key)
+        for b in ("2", "8")
+        for rho in ("0", "1")
+        for m in ("0.5", "1")
+        for key in ("2", "10", "all")
+    ]
+    for name in (
+        *MEASURES,
+        "survival",
+        "survival_absolute",
+        "d_blind",
+        "d_full",
+        "log_sd_correlation",
+        "readout_accuracy",
+    ):
+        assert all(
+            float(row[f"{name}_low"]) <= float(row[name]) <= float(row[f"{name}_high"])
+            for row in rows
+        ), name
     assert {row["reads"] for row in rows} == {"200"}
 
 
@@ -53,21 +72,27 @@ def test_figures_are_those_of_the_results(finished: Path, tmp_path: Path) -> Non
         assert float(row["d_full_high"]) == pytest.approx(result.survival.d_full.high, rel=1e-5)
 
 
-def test_infinity_is_inf_and_not_available_is_empty_with_a_note(finished: Path, tmp_path: Path) -> None:
+def test_infinity_is_inf_and_not_available_is_empty_with_a_note(
+    finished: Path, tmp_path: Path
+) -> None:
     silent = [row for row in results_rows(finished, tmp_path / "r.csv") if row["noise"] == "0"]
     assert {(row["reliability_j"], row["total_j"]) for row in silent} == {("inf", "inf")}
     assert {(row["elbo_nat"], row["elbo_nat_low"]) for row in silent} == {("", "")}
     assert all(row["elbo_nat_note"] for row in silent)
 
 
-def test_survival_is_not_available_where_the_network_does_not_beat_blind(fake_run: Run, tmp_path: Path) -> None:
+def test_survival_is_not_available_where_the_network_does_not_beat_blind(
+    fake_run: Run, tmp_path: Path
+) -> None:
     def no_better(task: Any, result: dict[str, Any]) -> None:
         if task.kind == "full":
             result["measures"]["d"] = [1.5] * 24
 
     run = fake_run(change=no_better)
     rows = results_rows(run, tmp_path / "r.csv")
-    assert {(row["survival"], row["survival_note"]) for row in rows} == {("", "the network does not beat blind")}
+    assert {(row["survival"], row["survival_note"]) for row in rows} == {
+        ("", "the network does not beat blind")
+    }
     table = console_table(collect(run))
     assert "S n/a: the network does not beat blind" in table
     assert table.count("none (no width tested keeps S >= 0.9)") == 3
@@ -76,14 +101,18 @@ def test_survival_is_not_available_where_the_network_does_not_beat_blind(fake_ru
 def test_own_decoders_have_distance_and_no_survival(fake_run: Run, tmp_path: Path) -> None:
     run = fake_run(train={"decoder": "own"})
     rows = results_rows(run, tmp_path / "r.csv")
-    assert {(row["survival"], row["d_blind"], row["survival_note"]) for row in rows} == {("", "", "no common posterior: decoder = own")}
+    assert {(row["survival"], row["d_blind"], row["survival_note"]) for row in rows} == {
+        ("", "", "no common posterior: decoder = own")
+    }
     assert all(row["d"] for row in rows)
     table = console_table(collect(run))
     assert "ELBO [nat]" in table
     assert "cliff at" not in table
 
 
-def test_a_disk_that_fills_leaves_the_older_file_whole(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_leaves_the_older_file_whole(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -134,7 +163,9 @@ def test_the_cliff_in_words(fake_run: Run, bits: list[int], best: int, words: st
         if task.kind == "point" and int(task.label.split("/")[1]) >= best:
             result["measures"]["d"] = list(np.linspace(0.22, 0.24, 24))
 
-    table = console_table(collect(fake_run(grid={"bits": bits, "noise": [1]}, change=good_from_best_on)))
+    table = console_table(
+        collect(fake_run(grid={"bits": bits, "noise": [1]}, change=good_from_best_on))
+    )
     assert f"cliff at noise x1: {words}" in table
 
 
@@ -149,5 +180,7 @@ def test_untied_bits_are_shown_apart_and_have_a_cliff_per_axis(fake_run: Run) ->
 
 def test_an_unfinished_run_says_so(fake_run: Run, tmp_path: Path) -> None:
     run = fake_run(skip=lambda task: task.kind == "point" and "8/8/8" in task.label)
-    assert "3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown" in console_table(collect(run))
+    assert "3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown" in console_table(
+        collect(run)
+    )
     assert {row["weight_bits"] for row in results_rows(run, tmp_path / "r.csv")} == {"1", "4"}

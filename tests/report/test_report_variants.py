@@ -1,4 +1,6 @@
-"""A report of several architectures, methods and controls: every row is named in the tables, the sentences and the page."""
+"""A report of several architectures, methods and controls: every row is named in the tables, the
+sentences and the page.
+"""
 
 import csv
 import re
@@ -29,8 +31,12 @@ NAMES = ("architecture", "method", "control", "weight_bits", "noise")
 
 
 def better_trained(task: Any, result: dict[str, Any]) -> None:
-    """Of points: single layers survive at 8 bits; deep ones at 4, but where they were only rounded."""
-    if task.kind == "point" and ("8/8/8" in task.label or ("deep" in task.label and "post-training" not in task.label)):
+    """Of points: single layers survive at 8 bits; deep ones at 4, but where they were only
+    rounded.
+    """
+    if task.kind == "point" and (
+        "8/8/8" in task.label or ("deep" in task.label and "post-training" not in task.label)
+    ):
         result["measures"]["d"] = list(np.linspace(0.22, 0.24, 24))
 
 
@@ -41,7 +47,14 @@ def several(fake_run: Run) -> Path:
 
 @pytest.fixture(scope="module")
 def floats(fake_run: Run) -> Path:
-    return fake_run(grid={"architecture": ["single", "recurrent"], "float": True, "noise": [1], "control": ["no-noise", "vae"]})
+    return fake_run(
+        grid={
+            "architecture": ["single", "recurrent"],
+            "float": True,
+            "noise": [1],
+            "control": ["no-noise", "vae"],
+        }
+    )
 
 
 def csv_rows(results: Results, path: Path) -> list[dict[str, str]]:
@@ -51,7 +64,9 @@ def csv_rows(results: Results, path: Path) -> list[dict[str, str]]:
 
 
 def expected_places() -> list[tuple[str, ...]]:
-    """(architecture, method, control, bits, noise) as the study names them; float after bits, controls last."""
+    """(architecture, method, control, bits, noise) as the study names them; float after bits,
+    controls last.
+    """
     networks = [
         (kind, way, "", bits)
         for kind in GRID["architecture"]
@@ -73,21 +88,38 @@ def test_every_row_of_the_csv_says_what_it_is(several: Path, tmp_path: Path) -> 
     for row in rows:
         assert (row["total_j"] == "") == (row["weight_bits"] == "float")
         assert row["facts"] == ("step 0.25" if row["control"] else "")
-        assert row["readout_accuracy_note"] == ("not measured of controls" if row["control"] else "")
-        assert row["survival_note"] == ("no float network of its kind" if row["control"] == "langevin" else "")
-    whole = [row for row in rows if row["weight_bits"] == "float" and not row["control"] and row["noise"] == "1"]
+        assert row["readout_accuracy_note"] == (
+            "not measured of controls" if row["control"] else ""
+        )
+        assert row["survival_note"] == (
+            "no float network of its kind" if row["control"] == "langevin" else ""
+        )
+    whole = [
+        row
+        for row in rows
+        if row["weight_bits"] == "float" and not row["control"] and row["noise"] == "1"
+    ]
     assert [(row["survival"], row["d"] == row["d_full"]) for row in whole] == [("1", True)] * 2
 
 
-def test_every_row_of_the_csv_has_the_price_of_its_network(several: Path, finished: Path, tmp_path: Path) -> None:
-    """c and s that the exchange rate sets on this chip; those of the ELBO for a control that is no network's; as given without a rate."""
+def test_every_row_of_the_csv_has_the_price_of_its_network(
+    several: Path, finished: Path, tmp_path: Path
+) -> None:
+    """c and s that the exchange rate sets on this chip; those of the ELBO for a control that is no
+    network's; as given without a rate.
+    """
     results = collect(several)
     c, s = results.study.train.price(0.0, results.hardware)
     assert c != 1
     for row in csv_rows(results, tmp_path / "r.csv"):
         found = (float(row["c"]), float(row["s"]), row["exchange_nat_per_j"])
-        assert found == ((pytest.approx(c, rel=1e-5), s, "1e+12") if row["architecture"] else (1, 1, ""))
-    assert {(row["c"], row["s"], row["exchange_nat_per_j"]) for row in csv_rows(collect(finished), tmp_path / "f.csv")} == {("1", "1", "")}
+        assert found == (
+            (pytest.approx(c, rel=1e-5), s, "1e+12") if row["architecture"] else (1, 1, "")
+        )
+    assert {
+        (row["c"], row["s"], row["exchange_nat_per_j"])
+        for row in csv_rows(collect(finished), tmp_path / "f.csv")
+    } == {("1", "1", "")}
 
 
 def table_lines(table: str) -> list[list[str]]:
@@ -102,13 +134,26 @@ def test_the_console_names_network_method_or_control(several: Path) -> None:
     assert max(map(len, table.splitlines())) <= 110
     heads = next(line for line in table.splitlines() if line.split()[:1] == ["network"]).split()
     assert heads[:4] == ["network", "method", "bits", "noise"]
-    shown = [(kind, control or way, bits, f"x{noise}") for kind, way, control, bits, noise in expected_places()]
+    shown = [
+        (kind, control or way, bits, f"x{noise}")
+        for kind, way, control, bits, noise in expected_places()
+    ]
     assert opens(table_lines(table), shown)
     said = " ".join(table.split())
-    assert "multi-layer, quantisation-aware: cliff at noise x1: 4 bits (S >= 0.9 at every width tested: it may lie lower still)" in said
-    assert "single-layer, post-training: cliff at noise x1: 8 bits (S >= 0.9 there, the largest width tested)" in said
+    assert (
+        "multi-layer, quantisation-aware: cliff at noise x1: 4 bits (S >= 0.9 at every width "
+        "tested: it may lie lower still)" in said
+    )
+    assert (
+        "single-layer, post-training: cliff at noise x1: 8 bits (S >= 0.9 there, the largest width "
+        "tested)" in said
+    )
     assert "multi-layer: float network D = 0.2" in said
-    assert re.search(r"price of reliability: λ = 1e\+12 nat/J on in-memory-28nm, so c = [\d.]+ nat at ρ = 0, s = 1", said)
+    assert re.search(
+        r"price of reliability: λ = 1e\+12 nat/J on in-memory-28nm, so c = [\d.]+ nat at ρ = 0, s "
+        r"= 1",
+        said,
+    )
 
 
 def opens(lines: list[list[str]], wanted: list[tuple[str, ...]]) -> bool:
@@ -126,12 +171,24 @@ def test_one_architecture_and_method_are_not_named(finished: Path) -> None:
 def test_a_sentence_for_each_network_and_one_for_the_float_ones(several: Path) -> None:
     single, rounded, deep, rounded_deep, floats = verdict(collect(several))
     assert single.startswith(
-        "At noise ×1 (single-layer, quantisation-aware) the posterior survives only at 8 bits, the largest width tested: S = 0.9"
+        "At noise ×1 (single-layer, quantisation-aware) the posterior survives only at 8 bits, the "
+        "largest width tested: S = 0.9"
     )
-    assert rounded.startswith("At noise ×1 (single-layer, post-training) the posterior survives only at 8 bits")
-    assert deep.startswith("At noise ×1 (multi-layer, quantisation-aware) the posterior survives down to 4 bits, the cliff: S = 0.9")
-    assert rounded_deep.startswith("At noise ×1 (multi-layer, post-training) the posterior survives only at 8 bits")
-    assert re.fullmatch(r"Float networks at ρ = 0, noise ×1: single-layer D = 0\.2\d* \[.*\], multi-layer D = 0\.2\d* \[.*\]\.", floats)
+    assert rounded.startswith(
+        "At noise ×1 (single-layer, post-training) the posterior survives only at 8 bits"
+    )
+    assert deep.startswith(
+        "At noise ×1 (multi-layer, quantisation-aware) the posterior survives down to 4 bits, the "
+        "cliff: S = 0.9"
+    )
+    assert rounded_deep.startswith(
+        "At noise ×1 (multi-layer, post-training) the posterior survives only at 8 bits"
+    )
+    assert re.fullmatch(
+        r"Float networks at ρ = 0, noise ×1: single-layer D = 0\.2\d* \[.*\], multi-layer D = "
+        r"0\.2\d* \[.*\]\.",
+        floats,
+    )
 
 
 def test_the_headline_is_the_lowest_cliff(several: Path) -> None:
@@ -148,7 +205,9 @@ def test_a_method_that_keeps_nothing_says_so(fake_run: Run) -> None:
     grid = {"bits": [8], "noise": [1], "method": ["quantisation-aware", "post-training"]}
     kept, nothing = verdict(collect(fake_run(grid=grid, change=lost)))
     assert "survives only at 8 bits" in kept
-    assert nothing.startswith("At noise ×1 (post-training) no number of bits keeps S ≥ 0.9: the best, 8 bits, has S = 0.0")
+    assert nothing.startswith(
+        "At noise ×1 (post-training) no number of bits keeps S ≥ 0.9: the best, 8 bits, has S = 0.0"
+    )
 
 
 def read_page(run: Path) -> tuple[str, str]:
@@ -160,14 +219,21 @@ def read_page(run: Path) -> tuple[str, str]:
 def test_the_page_has_every_network_and_its_cliff(several: Path) -> None:
     text, words = read_page(several)
     assert not re.search(r"\b(nan|inf|None)\b", words)
-    assert all(f">{head}</th>" in text for head in ("network", "method", "control", "c [nat]", "λ [nat/J]"))
-    assert all(f"<td>{name}</td>" in text for name in ("shared-sigma", "langevin", "no network", "multi-layer", "post-training"))
+    assert all(
+        f">{head}</th>" in text for head in ("network", "method", "control", "c [nat]", "λ [nat/J]")
+    )
+    assert all(
+        f"<td>{name}</td>" in text
+        for name in ("shared-sigma", "langevin", "no network", "multi-layer", "post-training")
+    )
     results = collect(several)
     assert [row[0] for row in cliff_rows(results)] == [
         ", ".join((_word(v.architecture), v.method)) for v in variants(results) for _ in "12"
     ]
     cliff = text[text.index('id="cliff"') : text.index('id="table"')]
-    assert {len(re.findall("<t[hd]", row)) for row in cliff.split("<tr>")[1:]} == {7}  # as many cells as heads
+    assert {len(re.findall("<t[hd]", row)) for row in cliff.split("<tr>")[1:]} == {
+        7
+    }  # as many cells as heads
 
 
 def _word(architecture: str) -> str:
@@ -183,7 +249,9 @@ def test_float_networks_alone_have_a_page_without_joules(floats: Path, tmp_path:
     assert "price model decides" not in words
     names = [path.name for path in save_figures(collect(floats), tmp_path)]
     assert names == ["distance.png", "scatter.png", "dictionary.png"]
-    shown = [(kind, control, "float") for control in ("", "no-noise") for kind in ("single", "recurrent")]
+    shown = [
+        (kind, control, "float") for control in ("", "no-noise") for kind in ("single", "recurrent")
+    ]
     assert opens(table_lines(console_table(collect(floats))), [*shown, ("", "vae", "float")])
 
 

@@ -17,11 +17,22 @@ Maker = Callable[..., Results]
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Maker]:
-    """A function: made(answers, skip=..., section__key=value, ...) gives the results of a made-up run."""
+    """A function: made(answers, skip=..., section__key=value, ...) gives the results of a made-up
+    run.
+    """
     with ExitStack() as stack:
 
-        def make(answers: Made | None = None, skip: Callable[[Task], bool] = lambda task: False, **changes: Any) -> Results:
-            folder = store_answers(tmp_path / "run", study_of(measure__stimuli=STIMULI, **changes), answers or Made(), skip)
+        def make(
+            answers: Made | None = None,
+            skip: Callable[[Task], bool] = lambda task: False,
+            **changes: Any,
+        ) -> Results:
+            folder = store_answers(
+                tmp_path / "run",
+                study_of(measure__stimuli=STIMULI, **changes),
+                answers or Made(),
+                skip,
+            )
             return stack.enter_context(collect(folder))
 
         yield make

@@ -1,4 +1,7 @@
-"""Controls: each lacks the one thing it says and keeps all else, for every architecture. Networks are drawn, not trained."""
+"""Controls: each lacks the one thing it says and keeps all else, for every architecture.
+
+Networks are drawn, not trained.
+"""
 
 import numpy as np
 import pytest
@@ -9,7 +12,13 @@ from stochsim.deploy import FloatChip, float_program
 from stochsim.models import GaussianScaleMixtureSettings, LinearGaussian, LinearGaussianSettings
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network
 from stochsim.settings import SettingError
-from stochsim.sweep.controls import CONTROLS, check_control, control_samples, derangement, power_mean
+from stochsim.sweep.controls import (
+    CONTROLS,
+    check_control,
+    control_samples,
+    derangement,
+    power_mean,
+)
 from stochsim.sweep.evidence import elbo
 from stochsim.training import Trained, TrainSettings, reliability_cost
 from stochsim.training.loop import TrainResult
@@ -22,14 +31,18 @@ RHOS = [0.0, 1.0, 2.0]
 
 
 def network_of(kind, rho=0.0, seed=1):
-    """A float network whose noise differs between neurons, and, where it can, between stimuli or by correlations."""
+    """A float network whose noise differs between neurons, and, where it can, between stimuli or by
+    correlations.
+    """
     draws = torch.Generator().manual_seed(seed)
     settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
     network = single = FeedForward(settings, draws)
     with torch.no_grad():
         single.log_sigma.copy_(torch.tensor([0.1, 0.3, 0.5, 0.9]).log())
         if kind != "single":
-            network = build_network(settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)}))
+            network = build_network(
+                settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
+            )
             network.start_from(single)
             weights = network.spread.weight if kind == "deep" else network.lateral.weight
             weights.add_(0.1 * torch.randn(weights.shape, generator=draws))
@@ -81,7 +94,9 @@ def test_the_power_mean_has_its_closed_forms():
 def test_the_power_mean_costs_what_the_spreads_cost(rho, s):
     spreads = torch.tensor(np.random.default_rng(0).uniform(0.05, 2, (9, 5)))
     shared = torch.tensor(power_mean(spreads.numpy(), rho), dtype=torch.float64)
-    assert float(reliability_cost(shared, rho, 1.7, s)) == pytest.approx(float(reliability_cost(spreads, rho, 1.7, s).mean()))
+    assert float(reliability_cost(shared, rho, 1.7, s)) == pytest.approx(
+        float(reliability_cost(spreads, rho, 1.7, s).mean())
+    )
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 101])
@@ -104,7 +119,11 @@ def test_one_stimulus_has_none_to_swap_with(count):
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
-    for name, nearest in (("shared-sigm", "did you mean 'shared-sigma'?"), ("lange", "did you mean 'langevin'?"), ("x", "valid: shared-")):
+    for name, nearest in (
+        ("shared-sigm", "did you mean 'shared-sigma'?"),
+        ("lange", "did you mean 'langevin'?"),
+        ("x", "valid: shared-"),
+    ):
         with pytest.raises(SettingError) as refused:
             samples_of(name, network_of("single"))
         assert str(refused.value).startswith(f"'control' = '{name}': {nearest}")
@@ -137,10 +156,16 @@ def test_a_shared_sigma_keeps_the_mean_cost_of_reliability(kind, rho):
     trained = network_of(kind, rho)
     mean, sigma = moments(trained)
     found = samples_of("shared-sigma", trained)
-    cost = [float(reliability_cost(torch.tensor(each.copy()), rho, 1.3, 0.7).mean()) for each in (sigma, found.sigma)]
+    cost = [
+        float(reliability_cost(torch.tensor(each.copy()), rho, 1.3, 0.7).mean())
+        for each in (sigma, found.sigma)
+    ]
     assert cost[1] == pytest.approx(cost[0], rel=1e-9)
     assert np.ptp(found.sigma) == 0 < np.ptp(sigma)
-    unit = [(values - mean[:, None]) / each[:, None] for values, each in ((own_samples(trained), sigma), (found.values, found.sigma))]
+    unit = [
+        (values - mean[:, None]) / each[:, None]
+        for values, each in ((own_samples(trained), sigma), (found.values, found.sigma))
+    ]
     np.testing.assert_allclose(*unit, atol=2e-4)
 
 
@@ -152,7 +177,9 @@ def test_a_circuits_shared_sigma_keeps_the_mean_cost_of_its_covariance(rho):
     cost = [float(circuit_cost(each, rho, 1.3, 0.7).mean()) for each in (before, after)]
     assert cost[1] == pytest.approx(cost[0], rel=1e-4)
     variances = torch.diagonal(after, dim1=1, dim2=2)
-    torch.testing.assert_close(variances, torch.full_like(variances, found.facts["shared_sigma"] ** 2), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        variances, torch.full_like(variances, found.facts["shared_sigma"] ** 2), rtol=1e-4, atol=0
+    )
     assert float(torch.diagonal(before, dim1=1, dim2=2).std()) > 0.01
     assert found.sigma is None
 
@@ -165,7 +192,9 @@ def test_shuffled_noise_is_that_of_the_partner_around_the_own_mean(kind):
     trained, partner = network_of(kind), derangement(STIMULI, KEY)
     before, found = own_samples(trained), samples_of("shuffled-sigma", trained)
     mean = before.mean(axis=1, dtype=np.float64) if kind == "recurrent" else moments(trained)[0]
-    np.testing.assert_allclose(found.values - mean[:, None], (before - mean[:, None])[partner], atol=1e-5)
+    np.testing.assert_allclose(
+        found.values - mean[:, None], (before - mean[:, None])[partner], atol=1e-5
+    )
     if kind == "recurrent":
         assert found.sigma is None
     else:
@@ -179,13 +208,17 @@ def test_without_noise_all_reads_are_the_mean(kind):
     assert np.array_equal(found.values, np.repeat(found.values[:, :1], READS, axis=1))
     assert not found.sigma.any()
     if kind != "recurrent":
-        np.testing.assert_allclose(found.values[:, 0], moments(network_of(kind))[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            found.values[:, 0], moments(network_of(kind))[0], rtol=1e-5, atol=1e-6
+        )
     assert np.ptp(found.values[:, 0], axis=0).min() > 0.1  # the stimulus still counts
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_untrained_network_knows_nothing_of_the_trained_one(kind):
-    """Only the architecture is left of it: networks of other weights give the same answers, and not the trained one's."""
+    """Only the architecture is left of it: networks of other weights give the same answers, and not
+    the trained one's.
+    """
     first, second = (network_of(kind, seed=seed) for seed in (1, 2))
     found = [samples_of("untrained", trained).values for trained in (first, second)]
     assert np.array_equal(*found)
@@ -211,7 +244,9 @@ def test_a_trained_encoder_beats_what_it_starts_from():
 
 @pytest.mark.parametrize(("off", "right"), [(1.0, True), (1.05, False)])
 def test_an_encoders_samples_have_the_sigma_it_reports(off, right):
-    """Squares of 24,000 standardised differences of reads: their mean is 2, at a rate of 1e-6; 5 % off must fail."""
+    """Squares of 24,000 standardised differences of reads: their mean is 2, at a rate of 1e-6; 5 %
+    off must fail.
+    """
     found = samples_of("vae", network_of("single"), reads=1000)
     z = (found.values[:, ::2] - found.values[:, 1::2]) / (off * found.sigma[:, None])
     if right:
@@ -222,13 +257,19 @@ def test_an_encoders_samples_have_the_sigma_it_reports(off, right):
 
 
 def assert_stationary(steps):
-    """4,000 chains along each eigenvector of the posterior precision: its mean, and its variance / (1 - eta lambda / 4); 8 assertions."""
+    """4,000 chains along each eigenvector of the posterior precision: its mean, and its variance /
+    (1 - eta lambda / 4); 8 assertions.
+    """
     trained, circuit = network_of("single"), ArchitectureSettings(kind="recurrent", steps=steps)
     found = samples_of("langevin", trained, reads=1000, count=4, circuit=circuit)
     model = LinearGaussian(trained.decoder_array, MODEL.noise_sd)
     precision, vectors = np.linalg.eigh(model.precision)
     inflation = 1 / (1 - found.facts["step"] * precision / 4)
-    z = ((found.values - model.posterior(stimuli(4))[0][:, None]) @ vectors * np.sqrt(precision / inflation)).reshape(-1, NEURONS)
+    z = (
+        (found.values - model.posterior(stimuli(4))[0][:, None])
+        @ vectors
+        * np.sqrt(precision / inflation)
+    ).reshape(-1, NEURONS)
     for axis in z.T:
         assert_mean(axis, 0, 1e-6 / 8)
         assert_mean(axis**2, 1, 1e-6 / 8)
@@ -245,5 +286,11 @@ def test_a_langevin_circuit_arrives_at_the_posterior_when_it_has_the_steps():
 
 def test_a_circuit_of_other_steps_gives_other_samples_and_only_langevin_asks():
     trained, other = network_of("single"), ArchitectureSettings(kind="recurrent", steps=20)
-    assert not np.array_equal(samples_of("langevin", trained).values, samples_of("langevin", trained, circuit=other).values)
-    assert np.array_equal(samples_of("untrained", trained).values, samples_of("untrained", trained, circuit=other).values)
+    assert not np.array_equal(
+        samples_of("langevin", trained).values,
+        samples_of("langevin", trained, circuit=other).values,
+    )
+    assert np.array_equal(
+        samples_of("untrained", trained).values,
+        samples_of("untrained", trained, circuit=other).values,
+    )

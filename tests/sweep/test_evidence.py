@@ -1,4 +1,6 @@
-"""The evidence lower bound of samples: the evidence itself where the answer is the posterior, and the entropy's estimate without bias."""
+"""The evidence lower bound of samples: the evidence itself where the answer is the posterior, and
+the entropy's estimate without bias.
+"""
 
 import math
 
@@ -16,18 +18,24 @@ SETTINGS = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
 
 def model_of(orthogonal):
     decoder = np.random.default_rng(2).normal(size=(INPUTS, NEURONS))
-    return LinearGaussian(np.linalg.qr(decoder)[0] * [0.3, 0.8, 1.5, 2.0] if orthogonal else decoder, NOISE_SD)
+    return LinearGaussian(
+        np.linalg.qr(decoder)[0] * [0.3, 0.8, 1.5, 2.0] if orthogonal else decoder, NOISE_SD
+    )
 
 
 def log_evidence(model, x):
     """log N(x; 0, A Aᵀ + s_x² I) per stimulus, without the constants that log_joint leaves out."""
     covariance = model.decoder @ model.decoder.T + model.noise_sd**2 * np.eye(model.inputs)
-    left_out = -0.5 * INPUTS * math.log(2 * math.pi * NOISE_SD**2) - 0.5 * NEURONS * math.log(2 * math.pi)
+    left_out = -0.5 * INPUTS * math.log(2 * math.pi * NOISE_SD**2) - 0.5 * NEURONS * math.log(
+        2 * math.pi
+    )
     return stats.multivariate_normal(np.zeros(model.inputs), covariance).logpdf(x) - left_out
 
 
 def cubature(mean, sigma):
-    """2 N values (stimulus, 2 N, neuron) whose averages of every quadratic are those of N(mean, sigma²)."""
+    """2 N values (stimulus, 2 N, neuron) whose averages of every quadratic are those of N(mean,
+    sigma²).
+    """
     points = math.sqrt(NEURONS) * np.concatenate([np.eye(NEURONS), -np.eye(NEURONS)])
     return mean[:, None] + np.atleast_2d(sigma)[:, None] * points
 
@@ -38,12 +46,18 @@ def test_it_is_the_evidence_of_every_stimulus_where_the_answer_is_the_posterior(
     mean, covariance = model.posterior(x)
     sigma = np.sqrt(np.diag(covariance))
     for spread in (sigma, np.tile(sigma, (20, 1))):
-        np.testing.assert_allclose(elbo(cubature(mean, sigma), x, model.decoder, SETTINGS, spread), log_evidence(model, x), atol=1e-9)
+        np.testing.assert_allclose(
+            elbo(cubature(mean, sigma), x, model.decoder, SETTINGS, spread),
+            log_evidence(model, x),
+            atol=1e-9,
+        )
 
 
 @pytest.mark.parametrize("off", [0.8, 1.2])
 def test_it_misses_the_evidence_by_the_divergence_from_the_posterior(off):
-    """KL between Gaussians that differ in sd by `off`, and in mean by 0.3 posterior sd in every neuron."""
+    """KL between Gaussians that differ in sd by `off`, and in mean by 0.3 posterior sd in every
+    neuron.
+    """
     model = model_of(orthogonal=True)
     x, _ = model.sample(20, 3)
     mean, covariance = model.posterior(x)
@@ -78,7 +92,9 @@ def plug_in(values):
 
 @pytest.mark.parametrize("reads", [6, 40])
 def test_the_entropy_of_a_gaussian_is_estimated_without_bias(reads):
-    """2,000 independent estimates; what the covariance itself would say is too low by N (N + 1) / (4 reads), which must be seen."""
+    """2,000 independent estimates; what the covariance itself would say is too low by N (N + 1) /
+    (4 reads), which must be seen.
+    """
     values, covariance = drawn(reads)
     assert_mean(gaussian_entropy(values), entropy(covariance))
     with pytest.raises(AssertionError):
@@ -87,21 +103,29 @@ def test_the_entropy_of_a_gaussian_is_estimated_without_bias(reads):
 
 def test_the_entropy_moves_with_the_scale_as_it_must():
     values, _ = drawn(20, 5)
-    np.testing.assert_allclose(gaussian_entropy(3 * values + 7), gaussian_entropy(values) + NEURONS * math.log(3))
+    np.testing.assert_allclose(
+        gaussian_entropy(3 * values + 7), gaussian_entropy(values) + NEURONS * math.log(3)
+    )
     single = gaussian_entropy(values[:, :, :1])
-    np.testing.assert_allclose(np.exp(2 * (single[0] - single[1])), values[0, :, 0].var() / values[1, :, 0].var())
+    np.testing.assert_allclose(
+        np.exp(2 * (single[0] - single[1])), values[0, :, 0].var() / values[1, :, 0].var()
+    )
 
 
 def test_a_singular_covariance_has_no_entropy():
     values, _ = drawn(20, 3)
     values[1, :, 0] = 2.0
     assert np.isnan(gaussian_entropy(values)).tolist() == [False, True, False]
-    assert np.isnan(gaussian_entropy(values[:, :NEURONS])).all()  # as many reads as neurons: the mean takes one
+    assert np.isnan(
+        gaussian_entropy(values[:, :NEURONS])
+    ).all()  # as many reads as neurons: the mean takes one
     assert np.isfinite(gaussian_entropy(values[[0, 2], : NEURONS + 1])).all()
 
 
 def posterior_samples(shrink=1.0):
-    """x, 40 reads of each of 2,000 stimuli from the correlated posterior, its covariance times shrink², and the evidence."""
+    """x, 40 reads of each of 2,000 stimuli from the correlated posterior, its covariance times
+    shrink², and the evidence.
+    """
     model = model_of(orthogonal=False)
     x, _ = model.sample(2000, 3)
     mean, covariance = model.posterior(x)

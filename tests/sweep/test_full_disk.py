@@ -1,4 +1,6 @@
-"""A disk that is full while storing: one sentence that says so, what is stored stays readable, and with more room it goes on."""
+"""A disk that is full while storing: one sentence that says so, what is stored stays readable, and
+with more room it goes on.
+"""
 
 import os
 import resource
@@ -33,7 +35,11 @@ def assert_first_tasks_readable(folder: Path, stored: set[str]) -> None:
 
 
 def mount(folder: Path, options: str) -> None:
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip(f"no small disk to fill: {done.stderr.strip()}")
 
@@ -53,7 +59,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_sqlite_full(tmp_path: Path) -> None:
     with Store.create_or_open(tmp_path / "run") as store:
         store._connection.execute("PRAGMA max_page_count=20")
-        with pytest.raises(StochsimError, match=r"the disk is full .*; what is stored stays readable"):
+        with pytest.raises(
+            StochsimError, match=r"the disk is full .*; what is stored stays readable"
+        ):
             fill(store)
         stored = store.hashes()
         assert len(stored) > 2
@@ -63,7 +71,9 @@ def test_sqlite_full(tmp_path: Path) -> None:
 def test_a_full_disk_while_storing_rows(small_disk: Path) -> None:
     folder = small_disk / "run"
     with Store.create_or_open(folder) as store:
-        with pytest.raises(StochsimError, match=r"the disk is full .*; what is stored stays readable"):
+        with pytest.raises(
+            StochsimError, match=r"the disk is full .*; what is stored stays readable"
+        ):
             fill(store)
         stored = store.hashes()
         assert len(stored) > 10
@@ -74,14 +84,20 @@ def test_a_full_disk_while_storing_rows(small_disk: Path) -> None:
     assert_first_tasks_readable(folder, stored | {task_of(len(stored)).hash})
 
 
+def fill_up(file: Path) -> None:
+    """Write to a file until the disk takes no more; raises OSError then."""
+    with open(file, "wb", buffering=0) as filler:
+        while True:
+            filler.write(b"x" * 4096)
+
+
 @pytest.mark.parametrize("fits", ["nothing", "the folder"])
 def test_a_disk_that_is_full_from_the_start(fits: str, small_disk: Path) -> None:
     folder = small_disk / "run"
     if fits == "the folder":
         folder.mkdir()
-    with open(small_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):  # noqa: PT012
-        while True:
-            filler.write(b"x" * 4096)
+    with pytest.raises(OSError, match="No space"):
+        fill_up(small_disk / "filler")
     with pytest.raises(StochsimError, match=r"full|No space left"):
         Store.create_or_open(folder)
     (small_disk / "filler").unlink()
@@ -91,13 +107,17 @@ def test_a_disk_that_is_full_from_the_start(fits: str, small_disk: Path) -> None
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_full_disk import Store, fill\n"
+        "import resource, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from "
+        "test_full_disk import Store, fill\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
         "with Store.create_or_open(Path(sys.argv[1])) as store: fill(store)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "run", Path(__file__).parent], capture_output=True, text=True, env=environment
+        [sys.executable, "-c", code, tmp_path / "run", Path(__file__).parent],
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert "StochsimError" in done.stderr
     assert "the disk is full" in done.stderr
@@ -107,7 +127,9 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     assert_first_tasks_readable(tmp_path / "run", stored)
 
 
-def test_an_artifact_that_does_not_fit_is_named_by_its_task(small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_artifact_that_does_not_fit_is_named_by_its_task(
+    small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The reference posterior (2.4 MB) does not fit; the decoder before it does."""
     folder = small_disk / "run"
     assert main(["sweep", str(write_study(tmp_path)), "--out", str(folder), "--workers", "1"]) == 2

@@ -1,4 +1,6 @@
-"""A sweep that is killed, killed again, stopped and robbed of a worker ends with the same results as one that was left alone."""
+"""A sweep that is killed, killed again, stopped and robbed of a worker ends with the same results
+as one that was left alone.
+"""
 
 import contextlib
 import os
@@ -18,7 +20,11 @@ from stochsim.sweep import collect
 
 pytestmark = pytest.mark.slow
 
-GRID: dict[str, Any] = {"grid__noise": [0, 0.5, 1, 2], "measure__reads": 1000, "measure__stimuli": 16}
+GRID: dict[str, Any] = {
+    "grid__noise": [0, 0.5, 1, 2],
+    "measure__reads": 1000,
+    "measure__stimuli": 16,
+}
 TASKS = 15
 """Eight of them points, which take long enough (0.2 s) for an interruption to come between them."""
 PATIENCE_S = 120.0
@@ -29,7 +35,11 @@ def children(parent: int, command: str = "spawn_main") -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
-            if entry.name.isdigit() and int(_stat(entry)[1]) == parent and command in (entry / "cmdline").read_text():
+            if (
+                entry.name.isdigit()
+                and int(_stat(entry)[1]) == parent
+                and command in (entry / "cmdline").read_text()
+            ):
                 found.append(int(entry.name))
     return found
 
@@ -57,7 +67,9 @@ def wait_for(what: Callable[[], object], sweep: subprocess.Popen[str] | None = N
 
 @dataclass(frozen=True)
 class Stage:
-    """One interruption: rows before and after it, exit code and messages of the sweep, and how long its workers outlived it."""
+    """One interruption: rows before and after it, exit code and messages of the sweep, and how long
+    its workers outlived it.
+    """
 
     before: dict[str, tuple[Any, ...]]
     after: dict[str, tuple[Any, ...]]
@@ -67,8 +79,12 @@ class Stage:
     outlived_s: float
 
 
-def interrupted(study: Path, folder: Path, count: int, rows: int, strike: Callable[[int, list[int]], None]) -> Stage:
-    """Run the sweep in a session of its own; once it has `count` workers and `rows` rows, strike(sweep, workers), and wait for its end."""
+def interrupted(
+    study: Path, folder: Path, count: int, rows: int, strike: Callable[[int, list[int]], None]
+) -> Stage:
+    """Run the sweep in a session of its own; once it has `count` workers and `rows` rows,
+    strike(sweep, workers), and wait for its end.
+    """
     before = stored_rows(folder)
     command = [*CLI, "sweep", str(study), "--out", str(folder), "--workers", str(count)]
     pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
@@ -81,7 +97,14 @@ def interrupted(study: Path, folder: Path, count: int, rows: int, strike: Callab
             _, errors = sweep.communicate(timeout=PATIENCE_S)
             ended = time.monotonic()
             wait_for(lambda: not any(alive(worker) for worker in workers))
-            return Stage(before, stored_rows(folder), sweep.returncode, errors, len(workers), time.monotonic() - ended)
+            return Stage(
+                before,
+                stored_rows(folder),
+                sweep.returncode,
+                errors,
+                len(workers),
+                time.monotonic() - ended,
+            )
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(sweep.pid, signal.SIGKILL)
@@ -102,7 +125,9 @@ def kill_a_worker(sweep: int, workers: list[int]) -> None:
 
 
 def press_ctrl_c(sweep: int, workers: list[int]) -> None:
-    """A terminal sends it to the whole group: to the workers too, which are just starting, and must leave it to the parent."""
+    """A terminal sends it to the whole group: to the workers too, which are just starting, and must
+    leave it to the parent.
+    """
     for worker in workers:
         os.kill(worker, signal.SIGINT)
     time.sleep(0.5)
@@ -120,7 +145,9 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Kill -9 while the workers start, after 2 rows and after 9, Ctrl-C while they start, kill -9 of a worker after 5; then left alone."""
+    """Kill -9 while the workers start, after 2 rows and after 9, Ctrl-C while they start, kill -9
+    of a worker after 5; then left alone.
+    """
     parent = tmp_path_factory.mktemp("story")
     study, folder = write_study(parent, **GRID), parent / "run"
     strikes = {
@@ -131,13 +158,21 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         "killed at points": (1, 9, kill),
     }
     stages = {name: interrupted(study, folder, *strike) for name, strike in strikes.items()}
-    last = subprocess.run([*CLI, "sweep", str(study), "--out", str(folder), "--workers", "1"], capture_output=True, text=True)
+    last = subprocess.run(
+        [*CLI, "sweep", str(study), "--out", str(folder), "--workers", "1"],
+        capture_output=True,
+        text=True,
+    )
     return Story(folder, stages, last.returncode)
 
 
 def test_every_interruption_came_in_the_middle(story: Story) -> None:
     assert len(story.stages["killed starting"].after) == 0
-    assert all(2 <= len(stage.after) < TASKS for name, stage in story.stages.items() if name != "killed starting")
+    assert all(
+        2 <= len(stage.after) < TASKS
+        for name, stage in story.stages.items()
+        if name != "killed starting"
+    )
     assert [stage.workers for stage in story.stages.values()] == [2, 2, 2, 1, 1]
 
 
@@ -149,7 +184,9 @@ def test_no_interruption_loses_or_changes_a_stored_row(story: Story) -> None:
         assert {task: final[task] for task in stage.after} == stage.after
 
 
-def test_after_all_that_each_task_is_stored_once_and_the_results_are_those_of_an_undisturbed_run(story: Story, tmp_path: Path) -> None:
+def test_after_all_that_each_task_is_stored_once_and_the_results_are_those_of_an_undisturbed_run(
+    story: Story, tmp_path: Path
+) -> None:
     undisturbed = store_answers(tmp_path / "run", study_of(**GRID), work)
     assert story.last_exit_code == 0
     assert len(answers(story.folder)) == TASKS
@@ -178,7 +215,9 @@ def test_workers_end_when_the_sweep_is_killed(name: str, story: Story) -> None:
 def test_ctrl_c_ends_with_130_and_a_sentence_and_nothing_else(story: Story) -> None:
     stage = story.stages["ctrl-c"]
     assert stage.exit_code == 130
-    assert stage.errors.rstrip().endswith("stochsim: stopped; what is finished is stored, the same command goes on from there")
+    assert stage.errors.rstrip().endswith(
+        "stochsim: stopped; what is finished is stored, the same command goes on from there"
+    )
     assert "Traceback" not in stage.errors
     assert stage.outlived_s < 1
 
@@ -188,6 +227,9 @@ def test_a_killed_worker_is_one_clear_error(story: Story) -> None:
     assert stage.exit_code == 2
     last = stage.errors.rstrip().splitlines()[-1]
     assert last.startswith("stochsim: ")
-    assert "worker ended without a word (killed, or out of memory?); what is stored stays, the same command goes on from there" in last
+    assert (
+        "worker ended without a word (killed, or out of memory?); what is stored stays, the same "
+        "command goes on from there" in last
+    )
     assert "Traceback" not in stage.errors
     assert stage.outlived_s < 1

@@ -1,4 +1,6 @@
-"""The hand-wired Langevin circuit: its predicted error against the recursion itself, its weights against the gradient of the log joint."""
+"""The hand-wired Langevin circuit: its predicted error against the recursion itself, its weights
+against the gradient of the log joint.
+"""
 
 import dataclasses
 
@@ -7,7 +9,12 @@ import pytest
 from stattest import assert_mean
 
 from stochsim.deploy import FloatChip
-from stochsim.models import LinearGaussian, LinearGaussianSettings, SparseCodingSettings, build_model
+from stochsim.models import (
+    LinearGaussian,
+    LinearGaussianSettings,
+    SparseCodingSettings,
+    build_model,
+)
 from stochsim.networks import ArchitectureSettings
 from stochsim.sweep.langevin import SPRING, langevin_circuit, squared_error
 
@@ -26,7 +33,9 @@ def circuit(steps=30, time_step=0.25, model=LINEAR, matrix=None):
 
 
 def simulated_error(step, precision, steps, prior_precision):
-    """Mean and variance of the scalar recursion u' = u + eta/2 lambda (m - u) + sqrt(eta) xi, step by step; m² averaged over its law."""
+    """Mean and variance of the scalar recursion u' = u + eta/2 lambda (m - u) + sqrt(eta) xi, step
+    by step; m² averaged over its law.
+    """
     lag, variance = np.ones_like(precision), np.zeros_like(precision)  # lag: of the way to m
     for _ in range(steps):
         lag = lag - step / 2 * precision * lag
@@ -41,7 +50,9 @@ def simulated_error(step, precision, steps, prior_precision):
 @pytest.mark.parametrize("prior", [0.5, 1.0])
 def test_the_predicted_error_is_that_of_the_recursion(step, steps, prior):
     precision = np.array([1.001, 1.5, 2.9, 4.0])  # 1 - eta lambda / 2 is negative for some
-    assert squared_error(step, precision, steps, prior) == pytest.approx(simulated_error(step, precision, steps, prior), rel=1e-12)
+    assert squared_error(step, precision, steps, prior) == pytest.approx(
+        simulated_error(step, precision, steps, prior), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 5, 30, 1000])
@@ -50,8 +61,13 @@ def test_no_other_step_would_be_better(steps, model):
     found = circuit(steps, model=model)
     prior = 1.0 if model is LINEAR else 1 / (2 * 0.7**2)
     precision = np.linalg.eigvalsh(decoder().T @ decoder() / NOISE_SD**2) + prior
-    errors = [squared_error(step, precision, steps, prior) for step in np.geomspace(0.02, 3.9, 2000) / precision.max()]
-    assert found.predicted_error**2 == pytest.approx(squared_error(found.step, precision, steps, prior))
+    errors = [
+        squared_error(step, precision, steps, prior)
+        for step in np.geomspace(0.02, 3.9, 2000) / precision.max()
+    ]
+    assert found.predicted_error**2 == pytest.approx(
+        squared_error(found.step, precision, steps, prior)
+    )
     assert found.predicted_error**2 <= 1.01 * min(errors)
 
 
@@ -70,11 +86,16 @@ def drift(program, x, u):
 @pytest.mark.parametrize("time_step", [0.1, 0.25, 1.0])
 @pytest.mark.parametrize("model", [LINEAR, SPARSE], ids=lambda model: model.kind)
 def test_a_step_goes_half_its_size_up_the_gradient_of_the_log_joint(model, time_step):
-    """By central differences; the sparse model has a weak spring besides. The time step alone changes nothing."""
+    """By central differences; the sparse model has a weak spring besides.
+
+    The time step alone changes nothing.
+    """
     found, random = circuit(time_step=time_step, model=model), np.random.default_rng(1)
     x, u = random.normal(size=INPUTS), np.array([2.0, -1.0, 1.5, -3.0])
     exact, around = build_model(model, decoder()), 1e-5 * np.eye(NEURONS)
-    gradient = np.array([(exact.log_joint(x, u + d) - exact.log_joint(x, u - d)) / 2e-5 for d in around])
+    gradient = np.array(
+        [(exact.log_joint(x, u + d) - exact.log_joint(x, u - d)) / 2e-5 for d in around]
+    )
     if model is SPARSE:
         gradient -= SPRING * np.trace(decoder().T @ decoder() / NOISE_SD**2) / NEURONS * u
     np.testing.assert_allclose(drift(found.program, x, u), found.step / 2 * gradient, rtol=1e-6)
@@ -92,14 +113,20 @@ def test_columns_may_be_dependent_or_nothing(model):
 
 
 def standardised(program, law_steps):
-    """4,000 reads of one stimulus along the posterior's eigenvectors, by the mean and sd that so many steps should have there."""
+    """4,000 reads of one stimulus along the posterior's eigenvectors, by the mean and sd that so
+    many steps should have there.
+    """
     model = LinearGaussian(decoder(), NOISE_SD)
     x = np.random.default_rng(2).normal(0, 1, (1, INPUTS))
     mean, _ = model.posterior(x)
     values, vectors = np.linalg.eigh(model.precision)
     found = circuit(10)
     factor = 1 - found.step * values / 2
-    sd = np.sqrt(found.step * (1 - factor ** (2 * law_steps)) / (1 - factor**2)) if np.isfinite(law_steps) else 1 / np.sqrt(values)
+    sd = (
+        np.sqrt(found.step * (1 - factor ** (2 * law_steps)) / (1 - factor**2))
+        if np.isfinite(law_steps)
+        else 1 / np.sqrt(values)
+    )
     lag = factor**law_steps if np.isfinite(law_steps) else 0.0
     reads = FloatChip(program).sample(x, 4000, 3).values[0].astype(np.float64)
     return (reads @ vectors - (mean[0] @ vectors) * (1 - lag)) / sd
@@ -118,7 +145,9 @@ def test_its_samples_have_the_law_of_the_recursion():
 
 @pytest.mark.parametrize("wrong", ["the posterior itself", "half the steps", "more noise"])
 def test_another_law_fails(wrong):
-    """At 10 steps the circuit is off the posterior by its predicted error, which 4,000 chains must see."""
+    """At 10 steps the circuit is off the posterior by its predicted error, which 4,000 chains must
+    see.
+    """
     program = circuit(10).program
     if wrong == "more noise":
         program = dataclasses.replace(program, sigma=1.1 * program.sigma)

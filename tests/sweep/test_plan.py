@@ -1,8 +1,10 @@
-"""A plan: one task per different piece of work, known by a hash of everything that changes its answer and of nothing else."""
+"""A plan: one task per different piece of work, known by a hash of everything that changes its
+answer and of nothing else.
+"""
 
 import dataclasses
 import json
-from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +29,72 @@ def hashes(found: Plan) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("changes", "counts"),
     [
-        ({}, {"decoder": 1, "reference": 1, "blind": 1, "float": 1, "full": 1, "network": 2, "point": 4}),
-        ({"grid__rho": [0, 1, 2]}, {"decoder": 1, "reference": 1, "blind": 1, "float": 3, "full": 3, "network": 6, "point": 12}),
-        ({"grid__keys": [3, 5]}, {"decoder": 2, "reference": 2, "blind": 2, "float": 2, "full": 2, "network": 4, "point": 8}),
         (
-            {"grid__bits": None, "grid__weight_bits": [2, 4], "grid__input_bits": [3], "grid__output_bits": [1, 8, 5]},
-            {"decoder": 1, "reference": 1, "blind": 1, "float": 1, "full": 1, "network": 6, "point": 12},
+            {},
+            {
+                "decoder": 1,
+                "reference": 1,
+                "blind": 1,
+                "float": 1,
+                "full": 1,
+                "network": 2,
+                "point": 4,
+            },
         ),
-        ({"train__decoder": "own"}, {"decoder": 1, "reference": 2, "float": 1, "network": 2, "point": 4}),
+        (
+            {"grid__rho": [0, 1, 2]},
+            {
+                "decoder": 1,
+                "reference": 1,
+                "blind": 1,
+                "float": 3,
+                "full": 3,
+                "network": 6,
+                "point": 12,
+            },
+        ),
+        (
+            {"grid__keys": [3, 5]},
+            {
+                "decoder": 2,
+                "reference": 2,
+                "blind": 2,
+                "float": 2,
+                "full": 2,
+                "network": 4,
+                "point": 8,
+            },
+        ),
+        (
+            {
+                "grid__bits": None,
+                "grid__weight_bits": [2, 4],
+                "grid__input_bits": [3],
+                "grid__output_bits": [1, 8, 5],
+            },
+            {
+                "decoder": 1,
+                "reference": 1,
+                "blind": 1,
+                "float": 1,
+                "full": 1,
+                "network": 6,
+                "point": 12,
+            },
+        ),
+        (
+            {"train__decoder": "own"},
+            {"decoder": 1, "reference": 2, "float": 1, "network": 2, "point": 4},
+        ),
         (
             {"train__decoder": "own", "grid__rho": [0, 1], "grid__keys": [0, 1]},
             {"decoder": 2, "reference": 8, "float": 4, "network": 8, "point": 16},
         ),
     ],
 )
-def test_a_network_is_trained_once_however_many_noise_levels_use_it(changes: dict[str, Any], counts: dict[str, int]) -> None:
+def test_a_network_is_trained_once_however_many_noise_levels_use_it(
+    changes: dict[str, Any], counts: dict[str, int]
+) -> None:
     assert kinds(plan_of(**changes)) == counts
 
 
@@ -77,8 +130,14 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "affected"), CHANGES, ids=lambda part: " ".join(part) if isinstance(part, dict) else "")
-def test_what_changes_an_answer_changes_the_hash_of_its_task_and_of_no_other(changes: dict[str, Any], affected: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "affected"),
+    CHANGES,
+    ids=lambda part: " ".join(part) if isinstance(part, dict) else "",
+)
+def test_what_changes_an_answer_changes_the_hash_of_its_task_and_of_no_other(
+    changes: dict[str, Any], affected: set[str]
+) -> None:
     before, after = hashes(plan_of()), hashes(plan_of(**changes))
     assert {kind for kind in ALL if not before[kind] & after[kind]} == affected
     assert {kind for kind in ALL if before[kind] == after[kind]} == ALL - affected
@@ -104,7 +163,12 @@ def test_another_version_is_another_answer(name: str, monkeypatch: pytest.Monkey
         {"grid__noise": [0, 0.25, 1, 7]},
         {"grid__rho": [0, 1, 2]},
         {"grid__keys": [0, 7]},
-        {"grid__bits": None, "grid__weight_bits": [2, 4], "grid__input_bits": [2, 4], "grid__output_bits": [2, 4]},
+        {
+            "grid__bits": None,
+            "grid__weight_bits": [2, 4],
+            "grid__input_bits": [2, 4],
+            "grid__output_bits": [2, 4],
+        },
     ],
     ids=lambda changes: " ".join(changes),
 )
@@ -168,18 +232,38 @@ def test_a_shared_decoder_gives_one_posterior_to_every_cell() -> None:
 def test_an_own_decoder_gives_each_network_its_own_posterior() -> None:
     found = plan_of(train__decoder="own")
     assert all(cell.full is None and cell.blind is None for cell in found.cells)
-    assert len({cell.reference for cell in found.cells}) == len({cell.network for cell in found.cells}) == 2
-    assert all(found.tasks[cell.reference].needs == (("source", cell.network),) for cell in found.cells)
+    assert (
+        len({cell.reference for cell in found.cells})
+        == len({cell.network for cell in found.cells})
+        == 2
+    )
+    assert all(
+        found.tasks[cell.reference].needs == (("source", cell.network),) for cell in found.cells
+    )
 
 
 def test_cells_are_the_grid_and_tell_what_their_tasks_were_told() -> None:
-    study = study_of(grid__bits=None, grid__weight_bits=[2, 3], grid__input_bits=[4], grid__output_bits=[5, 6], grid__keys=[1, 9])
+    study = study_of(
+        grid__bits=None,
+        grid__weight_bits=[2, 3],
+        grid__input_bits=[4],
+        grid__output_bits=[5, 6],
+        grid__keys=[1, 9],
+    )
     found = plan_study(study, preset("digital-45nm"))
-    axes: Callable[[Any], tuple[Any, ...]] = lambda c: (c.weight_bits, c.input_bits, c.output_bits, c.rho, c.noise, c.key)  # noqa: E731
-    expected = {(w, 4, o, 0.0, noise, key) for w in (2, 3) for o in (5, 6) for noise in (0.0, 1.0) for key in (1, 9)}
+    axes = attrgetter("weight_bits", "input_bits", "output_bits", "rho", "noise", "key")
+    expected = {
+        (w, 4, o, 0.0, noise, key)
+        for w in (2, 3)
+        for o in (5, 6)
+        for noise in (0.0, 1.0)
+        for key in (1, 9)
+    }
     assert {axes(cell) for cell in found.cells} == expected
     assert len(found.cells) == len(expected) == len({cell.point for cell in found.cells})
     for cell in found.cells:
-        network, point = (json.loads(found.tasks[task].settings) for task in (cell.network, cell.point))
+        network, point = (
+            json.loads(found.tasks[task].settings) for task in (cell.network, cell.point)
+        )
         assert (*network["widths"], network["rho"], network["key"]) == (*axes(cell)[:4], cell.key)
         assert (point["noise"], point["key"]) == (cell.noise, cell.key)

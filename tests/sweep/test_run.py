@@ -38,7 +38,9 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 def test_every_task_is_stored_and_the_report_written(finished: Path) -> None:
     study = study_of()
-    assert set(stored_rows(finished)) == set(plan_study(study, study.hardware.resolve(Path())).tasks)
+    assert set(stored_rows(finished)) == set(
+        plan_study(study, study.hardware.resolve(Path())).tasks
+    )
     for name in ("report.html", "results.csv", "timing.csv"):
         assert (finished / name).stat().st_size > 0
     assert not list((finished / "artifacts").glob(".tmp-*"))
@@ -51,12 +53,16 @@ def test_the_run_says_what_was_run_where_and_with_which_versions(finished: Path)
         assert results.missing == 0
         assert results.study == study_of()
         assert results.hardware.name == "digital-45nm"
-        assert {"stochsim", "python", "torch", "brevitas", "numba", "numpy"} <= set(results.versions)
+        assert {"stochsim", "python", "torch", "brevitas", "numba", "numpy"} <= set(
+            results.versions
+        )
         assert all(results.machine.values())
 
 
 def test_the_answers_are_the_keys_alone(finished: Path, tmp_path: Path) -> None:
-    """The same study in this process, with its threads and in the plan's order, gives the same as two workers did."""
+    """The same study in this process, with its threads and in the plan's order, gives the same as
+    two workers did.
+    """
     again = store_answers(tmp_path / "again", study_of(), work)
     assert answers(again) == answers(finished)
     assert results_csv(again, tmp_path / "again.csv") == (finished / "results.csv").read_bytes()
@@ -66,12 +72,17 @@ def test_another_key_gives_other_answers(finished: Path, tmp_path: Path) -> None
     """So that the test above does not pass because nothing depends on anything."""
     study = study_of(grid__keys=[1], grid__bits=[2], grid__noise=[1])
     other = store_answers(tmp_path / "other", study, work)
-    mine, others = ({row[4] for row in stored_rows(folder).values() if row[1] != "reference"} for folder in (finished, other))
+    mine, others = (
+        {row[4] for row in stored_rows(folder).values() if row[1] != "reference"}
+        for folder in (finished, other)
+    )
     assert len(mine) == 10
     assert not mine & others
 
 
-def test_a_finished_run_is_not_run_again(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_not_run_again(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_workers(*_: object) -> None:
         raise AssertionError("nothing is left to do")
 
@@ -81,8 +92,12 @@ def test_a_finished_run_is_not_run_again(run: Path, tmp_path: Path, monkeypatch:
     assert stored_rows(run) == before
 
 
-def test_a_larger_grid_reuses_what_is_stored_and_a_script_needs_no_main_guard(run: Path, tmp_path: Path) -> None:
-    """Run by a script that calls run_sweep at its top level: the workers do not run the script again."""
+def test_a_larger_grid_reuses_what_is_stored_and_a_script_needs_no_main_guard(
+    run: Path, tmp_path: Path
+) -> None:
+    """Run by a script that calls run_sweep at its top level: the workers do not run the script
+    again.
+    """
     before = stored_rows(run)
     study = write_study(tmp_path, grid__bits=[2, 3, 4], grid__noise=[0, 1, 2])
     script = tmp_path / "script.py"
@@ -100,7 +115,9 @@ def test_a_larger_grid_reuses_what_is_stored_and_a_script_needs_no_main_guard(ru
         assert len(results.rows) == 9
 
 
-def test_a_task_that_fails_is_named_and_all_else_stays(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_that_fails_is_named_and_all_else_stays(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = stored_rows(run)
     study = write_study(tmp_path, train__learning_rate=1e9, train__steps=300)
     assert main(["sweep", str(study), "--out", str(run), "--workers", "1"]) == 2
@@ -110,7 +127,9 @@ def test_a_task_that_fails_is_named_and_all_else_stays(run: Path, tmp_path: Path
     kept = Path(last.partition("try a smaller learning_rate; it is kept in ")[2])
     assert kept.parent == run / "artifacts"
     assert bool(load_network(kept).decoder.isfinite().all())
-    assert [path.name for path in kept.parent.glob("*-*") if path.name.startswith((".tmp", "diverged"))] == [kept.name]
+    assert [
+        path.name for path in kept.parent.glob("*-*") if path.name.startswith((".tmp", "diverged"))
+    ] == [kept.name]
     assert "Traceback" not in said.err
     assert stored_rows(run) == before
 
@@ -127,12 +146,21 @@ def test_a_changed_artifact_stops_a_sweep_before_it_begins(run: Path, tmp_path: 
 
 def test_a_bad_study_leaves_a_run_as_it_is(run: Path, tmp_path: Path) -> None:
     before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in run.rglob("*")}
-    for changes in ({"grid__bits": [9]}, {"measure__stimuli": 10**6}, {"hardware__preset": "digital"}):
+    for changes in (
+        {"grid__bits": [9]},
+        {"measure__stimuli": 10**6},
+        {"hardware__preset": "digital"},
+    ):
         with pytest.raises(StochsimError):
             run_sweep(write_study(tmp_path, **changes), run)
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in run.rglob("*")} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.stat().st_size) for path in run.rglob("*")
+    } == before
 
 
 def test_a_second_sweep_of_the_same_run_is_refused(run: Path, tmp_path: Path) -> None:
-    with Store.create_or_open(run), pytest.raises(StochsimError, match="another process is running this sweep"):
+    with (
+        Store.create_or_open(run),
+        pytest.raises(StochsimError, match="another process is running this sweep"),
+    ):
         run_sweep(write_study(tmp_path), run)

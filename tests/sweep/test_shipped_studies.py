@@ -9,7 +9,9 @@ from stochsim.sweep.plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("examples/*.toml"), *ROOT.glob("benchmarks/studies/*.toml")])
-SHIPPED = [path for path in FILES if "\n[search]" not in path.read_text()]  # those with a search are no sweeps
+SHIPPED = [
+    path for path in FILES if "\n[search]" not in path.read_text()
+]  # those with a search are no sweeps
 
 
 def test_there_are_examples_and_studies_of_benchmarks() -> None:

@@ -33,14 +33,21 @@ def test_a_new_run_is_an_empty_store_of_this_version(tmp_path: Path) -> None:
         assert (store.hashes(), store.about()) == (set(), {})
     with closing(sqlite3.connect(folder / "store.sqlite")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (STORE_VERSION,)
-        assert connection.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"STOC"
+        assert (
+            connection.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"STOC"
+        )
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "artifacts", "store.sqlite"]
 
 
 def test_what_is_put_comes_back(run: Path) -> None:
     with Store.open(run) as store:
         row = store.row(task_of(3).hash)
-        assert (row.hash, row.kind, row.label, row.result) == (task_of(3).hash, "point", "point 3", RESULT)
+        assert (row.hash, row.kind, row.label, row.result) == (
+            task_of(3).hash,
+            "point",
+            "point 3",
+            RESULT,
+        )
         assert (row.seconds, row.finished) == (1.5, "2026-01-01T00:00:00+00:00")
         assert row.artifact is not None
         assert row.artifact.read_bytes() == b"array 3"
@@ -82,8 +89,12 @@ def test_a_reader_cannot_write(run: Path) -> None:
         put(store, 50, content=None)
 
 
-def test_the_artifact_has_its_name_before_the_row_is_there(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kill between the two leaves a file without a row, never a row without a file; doing the task again replaces the file."""
+def test_the_artifact_has_its_name_before_the_row_is_there(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the two leaves a file without a row, never a row without a file; doing the
+    task again replaces the file.
+    """
     with Store.create_or_open(run) as store:
         monkeypatch.setattr("stochsim.sweep.store._checksum", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -114,7 +125,11 @@ def test_a_run_killed_before_its_store_was_there_is_begun_anew(tmp_path: Path) -
         (tmp_path / name).write_bytes(b"half")
     with Store.create_or_open(tmp_path) as store:
         assert store.hashes() == set()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "artifacts", "store.sqlite"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".lock",
+        "artifacts",
+        "store.sqlite",
+    ]
 
 
 def test_the_lock_of_a_killed_writer_is_free(run: Path) -> None:
@@ -131,15 +146,20 @@ def test_a_writer_killed_in_the_middle_of_a_row_loses_that_row_alone(run: Path) 
     expected = all_rows(run)
     code = (
         "import os, signal, sqlite3, sys\n"
-        "connection = sqlite3.connect(sys.argv[1]); connection.execute('PRAGMA cache_size=2'); connection.execute('BEGIN')\n"
-        "connection.execute(\"UPDATE results SET result = 'half written', kind = 'lost', checksum = ''\")\n"
+        "connection = sqlite3.connect(sys.argv[1]); connection.execute('PRAGMA cache_size=2'); "
+        "connection.execute('BEGIN')\n"
+        "connection.execute(\"UPDATE results SET result = 'half written', kind = 'lost', checksum "
+        "= ''\")\n"
         "connection.execute('CREATE TABLE filler AS SELECT zeroblob(100000) AS content')\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     journal = run / "store.sqlite-journal"
     for opening in (Store.open, Store.create_or_open):
         before = (run / "store.sqlite").read_bytes()
-        assert subprocess.run([sys.executable, "-c", code, str(run / "store.sqlite")]).returncode == -signal.SIGKILL
+        assert (
+            subprocess.run([sys.executable, "-c", code, str(run / "store.sqlite")]).returncode
+            == -signal.SIGKILL
+        )
         assert journal.exists()
         assert (run / "store.sqlite").read_bytes() != before
         opening(run).close()

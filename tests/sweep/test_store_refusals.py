@@ -1,4 +1,6 @@
-"""What is not whole, not the store's own or in use is refused with one sentence, and left as it is."""
+"""What is not whole, not the store's own or in use is refused with one sentence, and left as it
+is.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -20,7 +22,11 @@ def run(tmp_path: Path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, with its bytes."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def assert_refused(folder: Path, message: str) -> None:
@@ -36,7 +42,9 @@ def assert_refused(folder: Path, message: str) -> None:
 def test_a_folder_that_is_not_empty_and_not_a_run_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir() if name == "artifacts" else (tmp_path / name).write_text("mine")
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(StochsimError, match=r"is not empty and not a run \(no store.sqlite\); name another folder"):
+    with pytest.raises(
+        StochsimError, match=r"is not empty and not a run \(no store.sqlite\); name another folder"
+    ):
         Store.create_or_open(tmp_path)
     with pytest.raises(StochsimError, match=r"not a run \(no store.sqlite\)"):
         Store.open(tmp_path)
@@ -57,13 +65,19 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_another_version_is_refused(version: int, run: Path) -> None:
     with closing(sqlite3.connect(run / "store.sqlite")) as connection:
         connection.execute(f"PRAGMA user_version={version}")
-    assert_refused(run, f"store version {version}, this stochsim reads version {STORE_VERSION}; it is left as it is")
+    assert_refused(
+        run,
+        f"store version {version}, this stochsim reads version {STORE_VERSION}; it is left as it "
+        f"is",
+    )
 
 
 def test_a_database_of_somebody_else_is_refused(run: Path) -> None:
     (run / "store.sqlite").unlink()
     with closing(sqlite3.connect(run / "store.sqlite")) as connection:
-        connection.executescript("CREATE TABLE results (hash TEXT); CREATE TABLE about (name TEXT);")
+        connection.executescript(
+            "CREATE TABLE results (hash TEXT); CREATE TABLE about (name TEXT);"
+        )
     assert_refused(run, "damaged, or not a store of stochsim; it is left as it is")
 
 
@@ -80,7 +94,9 @@ def test_random_bytes_are_refused(run: Path) -> None:
 
 
 def test_a_flipped_byte_is_refused_or_harmless_wherever_it_is(run: Path) -> None:
-    """Flips at 250 places over the whole file: never a changed answer, never another exception; most are seen."""
+    """Flips at 250 places over the whole file: never a changed answer, never another exception;
+    most are seen.
+    """
     path = run / "store.sqlite"
     whole, expected = path.read_bytes(), all_rows(run)
     refused = 0
@@ -98,7 +114,9 @@ def test_flipped_bytes_in_a_result_are_refused(run: Path) -> None:
     content = path.read_bytes()
     assert content.count(b"0.3333333333333333") == 12
     path.write_bytes(content.replace(b"0.3333333333333333", b"0.3333333333333433", 1))
-    assert_refused(run, r"damaged \(a row of 'results' does not match its checksum\); it is left as it is")
+    assert_refused(
+        run, r"damaged \(a row of 'results' does not match its checksum\); it is left as it is"
+    )
 
 
 def test_a_second_writer_is_refused_until_the_first_has_closed(run: Path) -> None:
@@ -109,7 +127,9 @@ def test_a_second_writer_is_refused_until_the_first_has_closed(run: Path) -> Non
     Store.create_or_open(run).close()
 
 
-@pytest.mark.parametrize(("damage", "state"), [("unlink", "missing"), ("truncate", "changed"), ("flip", "changed")])
+@pytest.mark.parametrize(
+    ("damage", "state"), [("unlink", "missing"), ("truncate", "changed"), ("flip", "changed")]
+)
 def test_a_missing_or_changed_artifact_is_named(damage: str, state: str, run: Path) -> None:
     artifact = run / "artifacts" / f"point-{task_of(7).hash}.safetensors"
     whole = artifact.read_bytes()
@@ -117,7 +137,13 @@ def test_a_missing_or_changed_artifact_is_named(damage: str, state: str, run: Pa
         artifact.unlink()
     else:
         artifact.write_bytes(whole[:-1] if damage == "truncate" else whole[:-1] + b"8")
-    with Store.open(run) as store, pytest.raises(StochsimError, match=f"{artifact}: {state} since it was stored; the run is left as it is"):
+    with (
+        Store.open(run) as store,
+        pytest.raises(
+            StochsimError,
+            match=f"{artifact}: {state} since it was stored; the run is left as it is",
+        ),
+    ):
         store.check_artifacts()
     with pytest.raises(StochsimError, match=f"{artifact}: {state}"):
         collect(run)

@@ -1,4 +1,7 @@
-"""Workers: what they say of a task that ends well, badly or not at all. (Real worker processes are in test_run and test_interrupted.)"""
+"""Workers: what they say of a task that ends well, badly or not at all.
+
+(Real worker processes are in test_run and test_interrupted.)
+"""
 
 import json
 import os
@@ -15,7 +18,13 @@ from safetensors import SafetensorError
 from tinystudy import plan_of
 
 from stochsim.settings import SettingError, StochsimError
-from stochsim.sweep.workers import Message, Workers, _interrupts_ignored, _main_module_hidden, _run_job
+from stochsim.sweep.workers import (
+    Message,
+    Workers,
+    _interrupts_ignored,
+    _main_module_hidden,
+    _run_job,
+)
 
 JOB = {"kind": "point", "hash": "abc"}
 
@@ -45,7 +54,9 @@ def failing(error: Exception) -> Any:
 
 
 def test_a_result() -> None:
-    (message,) = said_of(lambda job, folder, progress: ({"d": [1.0, float("nan")]}, folder / job["kind"]))
+    (message,) = said_of(
+        lambda job, folder, progress: ({"d": [1.0, float("nan")]}, folder / job["kind"])
+    )
     assert message.kind == "result"
     assert message.content["artifact"] == "run/point"
     assert message.content["result"]["d"][0] == 1.0
@@ -57,12 +68,16 @@ def test_a_result_without_a_file() -> None:
     assert message.content["artifact"] is None
 
 
-@pytest.mark.parametrize("error", [StochsimError("training diverged"), SettingError("training diverged")])
+@pytest.mark.parametrize(
+    "error", [StochsimError("training diverged"), SettingError("training diverged")]
+)
 def test_what_the_user_can_mend_is_one_sentence(error: Exception) -> None:
     assert said_of(failing(error)) == [Message("error", "abc", {"text": "training diverged"})]
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")]
+)
 def test_a_disk_that_fails_is_one_sentence(error: Exception) -> None:
     (message,) = said_of(failing(error))
     assert message.kind == "error"
@@ -129,7 +144,9 @@ def test_a_worker_that_has_gone_is_an_error_of_its_task(tmp_path: Path) -> None:
         os.kill(pool._processes[0].pid, signal.SIGKILL)
         (message,) = pool.messages(60)
     assert (message.kind, message.hash) == ("error", "abc")
-    assert message.content["text"].startswith("its worker ended without a word (killed, or out of memory?); what is stored stays")
+    assert message.content["text"].startswith(
+        "its worker ended without a word (killed, or out of memory?); what is stored stays"
+    )
     assert not any(process.is_alive() for process in pool._processes)
 
 
@@ -157,19 +174,26 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-def test_a_worker_in_the_middle_of_a_long_task_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+def test_a_worker_in_the_middle_of_a_long_task_ends_when_its_parent_is_killed(
+    tmp_path: Path,
+) -> None:
     """A decoder of a million steps would take a quarter of an hour."""
     (tmp_path / "artifacts").mkdir()
-    task = next(task for task in plan_of(train__steps=1_000_000).tasks.values() if task.kind == "decoder")
+    task = next(
+        task for task in plan_of(train__steps=1_000_000).tasks.values() if task.kind == "decoder"
+    )
     job = json.dumps({"kind": "decoder", "hash": task.hash, "settings": task.settings, "needs": {}})
     code = (
-        "import json, sys, time; from pathlib import Path; from stochsim.sweep.workers import Workers\n"
+        "import json, sys, time; from pathlib import Path; from stochsim.sweep.workers import "
+        "Workers\n"
         "with Workers(1, Path(sys.argv[1])) as pool:\n"
         "    pool.give('abc', json.loads(sys.argv[2]))\n"
         "    while not list(pool.messages()): pass\n"
         "    print(pool._processes[0].pid, flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path, job], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path, job], stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         worker = Path(f"/proc/{int(parent.stdout.readline())}")
         assert worker.exists()

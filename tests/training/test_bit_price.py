@@ -1,4 +1,6 @@
-"""The price of bits: a table of joules between whole widths, what a chip is billed, and widths that are learned under it."""
+"""The price of bits: a table of joules between whole widths, what a chip is billed, and widths that
+are learned under it.
+"""
 
 import itertools
 
@@ -11,10 +13,22 @@ from stochsim.deploy import Chip, export_program
 from stochsim.energy import Operations
 from stochsim.hardware import Noise, RandomSource, Timing, preset
 from stochsim.models import LinearGaussianSettings
-from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network, quantised_from_float
+from stochsim.networks import (
+    ArchitectureSettings,
+    FeedForward,
+    NetworkSettings,
+    build_network,
+    quantised_from_float,
+)
 from stochsim.settings import SettingError
 from stochsim.training import Trained, TrainResult, TrainSettings, learn_bits, train_quantised
-from stochsim.training.bit_price import BitPrice, interpolated, joules_per_read, learned_widths, present_bits
+from stochsim.training.bit_price import (
+    BitPrice,
+    interpolated,
+    joules_per_read,
+    learned_widths,
+    present_bits,
+)
 
 INPUTS, NEURONS = 8, 6
 HARDWARE = preset("digital-45nm")
@@ -32,16 +46,32 @@ def network(widths=None, learned=False, kind="single"):
     settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
     start = FeedForward(settings, generator())
     if kind != "single":
-        single, start = start, build_network(settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)}))
+        single, start = (
+            start,
+            build_network(
+                settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
+            ),
+        )
         start.start_from(single)
         for name, layer in start.linears().items():  # what has no weights has no scale at one bit
             if name != "weight":
                 torch.nn.init.normal_(layer.weight, std=0.05, generator=generator(4))
-    return start if widths is None else quantised_from_float(start, torch.tensor(STIMULI), *widths, generator(), learned_bits=learned)
+    return (
+        start
+        if widths is None
+        else quantised_from_float(
+            start, torch.tensor(STIMULI), *widths, generator(), learned_bits=learned
+        )
+    )
 
 
 def trained(one):
-    return Trained(one.eval(), 0.4 * torch.randn(INPUTS, NEURONS, generator=generator(3)), 0.0, TrainResult({}, 0.0, 0.0))
+    return Trained(
+        one.eval(),
+        0.4 * torch.randn(INPUTS, NEURONS, generator=generator(3)),
+        0.0,
+        TrainResult({}, 0.0, 0.0),
+    )
 
 
 def place(*bits):
@@ -56,12 +86,16 @@ def table():
 def test_interpolation_is_the_table_at_whole_widths_and_linear_in_each_between(table):
     grid = np.arange(1, 9)
     for bits in itertools.product((1, 2, 5, 8), repeat=3):
-        assert float(interpolated(table, place(*bits))) == pytest.approx(float(table[tuple(b - 1 for b in bits)]), rel=1e-6)
+        assert float(interpolated(table, place(*bits))) == pytest.approx(
+            float(table[tuple(b - 1 for b in bits)]), rel=1e-6
+        )
     points = np.random.default_rng(2).uniform(1, 8, (50, 3))
     expected = RegularGridInterpolator((grid, grid, grid), table.numpy())(points)
     found = [float(interpolated(table, place(*point))) for point in points]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert float(interpolated(table, place(9, 0.5, 8))) == pytest.approx(float(table[7, 0, 7]), rel=1e-6)
+    assert float(interpolated(table, place(9, 0.5, 8))) == pytest.approx(
+        float(table[7, 0, 7]), rel=1e-6
+    )
 
 
 def test_slopes_are_those_of_the_cell(table):
@@ -78,11 +112,20 @@ def test_slopes_are_those_of_the_cell(table):
 
 
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
-@pytest.mark.parametrize("hardware", [HARDWARE, HARDWARE.replace(accumulator_bits=24)], ids=["digital-45nm", "24-bit sums"])
+@pytest.mark.parametrize(
+    "hardware",
+    [HARDWARE, HARDWARE.replace(accumulator_bits=24)],
+    ids=["digital-45nm", "24-bit sums"],
+)
 def test_each_bit_costs_more(kind, hardware):
     """Of weights, inputs and outputs apart; nothing is free, nothing is negative."""
     one = network(kind=kind)
-    joules = np.array([joules_per_read(one, hardware, widths) for widths in itertools.product(range(1, 9), repeat=3)]).reshape(8, 8, 8)
+    joules = np.array(
+        [
+            joules_per_read(one, hardware, widths)
+            for widths in itertools.product(range(1, 9), repeat=3)
+        ]
+    ).reshape(8, 8, 8)
     assert (joules > 0).all()
     for axis in range(3):
         assert (np.diff(joules, axis=axis) > 0).all()
@@ -91,20 +134,34 @@ def test_each_bit_costs_more(kind, hardware):
 NOISES = {
     "plain": {},
     "inputs dithered": {"noise": Noise(input_dither="stochastic")},
-    "outputs dithered": {"noise": Noise(dither="stochastic"), "random": RandomSource(neurons_per_source=4, random_bits_per_code=8)},
+    "outputs dithered": {
+        "noise": Noise(dither="stochastic"),
+        "random": RandomSource(neurons_per_source=4, random_bits_per_code=8),
+    },
     "24-bit sums that leak": {"accumulator_bits": 24, "timing": Timing(leakage_w=1.0)},
 }
 NOT_PRICED = ("hold", "weight_memory", "leakage")
 
 
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
-@pytest.mark.parametrize(("widths", "name"), [*((widths, "plain") for widths in WIDTHS), *(((2, 3, 4), name) for name in NOISES)])
+@pytest.mark.parametrize(
+    ("widths", "name"),
+    [*((widths, "plain") for widths in WIDTHS), *(((2, 3, 4), name) for name in NOISES)],
+)
 def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
-    """What reads of one stimulus share, and what buys reliability, is priced elsewhere; for every architecture and every knob."""
+    """What reads of one stimulus share, and what buys reliability, is priced elsewhere; for every
+    architecture and every knob.
+    """
     one, hardware = network(widths, kind=kind), HARDWARE.replace(**NOISES[name])
     chip = Chip(export_program(trained(one)), hardware.with_precision(*widths))
     counted = chip.operations(STIMULI[:3], 7)
-    shared = Operations({operation: count for operation, count in counted.items() if operation.kind not in NOT_PRICED})
+    shared = Operations(
+        {
+            operation: count
+            for operation, count in counted.items()
+            if operation.kind not in NOT_PRICED
+        }
+    )
     assert len(counted) > len(shared) > 3
     expected = hardware.with_precision(*widths).energy(shared).total_j / 21
     assert joules_per_read(one, hardware, widths) == pytest.approx(expected, rel=1e-12)
@@ -113,13 +170,17 @@ def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
 def test_the_price_in_nats_is_the_exchange_rate_times_joules_at_present_widths():
     one = network((4, 6, 8), learned=True)
     price = BitPrice(HARDWARE, 2e12)
-    assert float(price(one).detach()) == pytest.approx(2e12 * joules_per_read(one, HARDWARE, (4, 6, 8)), rel=1e-5)
+    assert float(price(one).detach()) == pytest.approx(
+        2e12 * joules_per_read(one, HARDWARE, (4, 6, 8)), rel=1e-5
+    )
     assert learned_widths(one) == (4, 6, 8)
     with torch.no_grad():
         for name, value in one.named_parameters():
             if name.endswith("bit_width_offset"):
                 value.sub_(1.0)
-    assert float(price(one).detach()) == pytest.approx(2e12 * joules_per_read(one, HARDWARE, (3, 5, 7)), rel=1e-5)
+    assert float(price(one).detach()) == pytest.approx(
+        2e12 * joules_per_read(one, HARDWARE, (3, 5, 7)), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", ["single", "recurrent"])
@@ -127,15 +188,25 @@ def test_its_gradient_reaches_every_learned_width(kind):
     """And has the size of a bit's joules; weights of several layers share it."""
     one = network((5, 5, 5), learned=True, kind=kind)
     BitPrice(HARDWARE, 1e12)(one).backward()
-    widths = {name: float(value.grad) for name, value in one.named_parameters() if name.endswith("bit_width_offset")}
+    widths = {
+        name: float(value.grad)
+        for name, value in one.named_parameters()
+        if name.endswith("bit_width_offset")
+    }
     assert len(widths) == 2 + len(one.linears())
     more = {"weight": (6, 5, 5), "input": (5, 6, 5), "output": (5, 5, 6)}
     at_five = joules_per_read(one, HARDWARE, (5, 5, 5))
     rise = {of: 1e12 * (joules_per_read(one, HARDWARE, up) - at_five) for of, up in more.items()}
     for name, slope in widths.items():
         of = name.split("_")[0] if name.startswith(("input", "output")) else "weight"
-        assert slope == pytest.approx(rise[of] / (len(one.linears()) if of == "weight" else 1), rel=1e-4)
-    others = [value.grad for name, value in one.named_parameters() if not name.endswith("bit_width_offset")]
+        assert slope == pytest.approx(
+            rise[of] / (len(one.linears()) if of == "weight" else 1), rel=1e-4
+        )
+    others = [
+        value.grad
+        for name, value in one.named_parameters()
+        if not name.endswith("bit_width_offset")
+    ]
     assert all(gradient is None or not gradient.any() for gradient in others)
     assert all(bits.requires_grad for bits in present_bits(one))
 
@@ -192,10 +263,25 @@ def test_without_an_exchange_rate_there_is_nothing_to_learn_under():
 
 def test_deep_networks_are_refused():
     with pytest.raises(SettingError, match="'architecture' = 'deep'"):
-        learn_bits(trained(network(kind="deep")), STIMULI, MODEL, TrainSettings(steps=2, exchange=1.0), HARDWARE, 1)
+        learn_bits(
+            trained(network(kind="deep")),
+            STIMULI,
+            MODEL,
+            TrainSettings(steps=2, exchange=1.0),
+            HARDWARE,
+            1,
+        )
 
 
 @pytest.mark.parametrize("first", [(1, 8, 8), (8, 1, 8), (8, 8, 1)])
 def test_one_bit_cannot_be_learned_from(first):
     with pytest.raises(SettingError, match="'learned_bits'"):
-        learn_bits(trained(network()), STIMULI, MODEL, TrainSettings(steps=2, exchange=1.0), HARDWARE, 1, first=first)
+        learn_bits(
+            trained(network()),
+            STIMULI,
+            MODEL,
+            TrainSettings(steps=2, exchange=1.0),
+            HARDWARE,
+            1,
+            first=first,
+        )

@@ -8,7 +8,13 @@ from safetensors.torch import save_file
 from stochsim.deploy import export_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.settings import StochsimError
-from stochsim.training import TrainSettings, learn_decoder, load_network, save_network, train_quantised
+from stochsim.training import (
+    TrainSettings,
+    learn_decoder,
+    load_network,
+    save_network,
+    train_quantised,
+)
 
 MODEL = LinearGaussianSettings(neurons=4, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((200, 5)).astype(np.float32)
@@ -22,7 +28,9 @@ def learned():
 
 @pytest.mark.parametrize("widths", [None, (1, 1, 1), (2, 3, 4), (8, 8, 8)])
 def test_round_trip(tmp_path, learned, widths):
-    trained = learned if widths is None else train_quantised(learned, STIMULI, MODEL, SHORT, widths, 2)
+    trained = (
+        learned if widths is None else train_quantised(learned, STIMULI, MODEL, SHORT, widths, 2)
+    )
     path = tmp_path / "network.safetensors"
     save_network(path, trained)
     loaded = load_network(path)
@@ -39,19 +47,35 @@ def test_round_trip(tmp_path, learned, widths):
     if widths is not None:
         one, other = export_program(trained), export_program(loaded)
         assert np.array_equal(one.weight_codes, other.weight_codes)
-        assert (one.weight_scale, one.input, one.output) == (other.weight_scale, other.input, other.output)
+        assert (one.weight_scale, one.input, one.output) == (
+            other.weight_scale,
+            other.input,
+            other.output,
+        )
         assert np.array_equal(one.sigma, other.sigma)
 
 
 def test_same_key_writes_the_same_bytes(tmp_path, learned):
     written = set()
-    for trained in (learned, learn_decoder(STIMULI, MODEL, SHORT, 1), *[learned] * 8):  # several: an order left to chance would show
+    for trained in (
+        learned,
+        learn_decoder(STIMULI, MODEL, SHORT, 1),
+        *[learned] * 8,
+    ):  # several: an order left to chance would show
         save_network(tmp_path / "network", trained)
         written.add((tmp_path / "network").read_bytes())
     assert len(written) == 1
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"x" * len(b), lambda b: b[:8] + b"?" + b[9:]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[: len(b) // 2],
+        lambda b: b"",
+        lambda b: b"x" * len(b),
+        lambda b: b[:8] + b"?" + b[9:],
+    ],
+)
 def test_damaged_file_is_named(tmp_path, learned, damage):
     path = tmp_path / "network.safetensors"
     save_network(path, learned)
@@ -63,7 +87,9 @@ def test_damaged_file_is_named(tmp_path, learned, damage):
 def test_missing_and_foreign_files_are_named(tmp_path):
     with pytest.raises(StochsimError, match="absent"):
         load_network(tmp_path / "absent")
-    save_file({"a": torch.zeros(2)}, tmp_path / "foreign", metadata={"header": '{"format": "another"}'})
+    save_file(
+        {"a": torch.zeros(2)}, tmp_path / "foreign", metadata={"header": '{"format": "another"}'}
+    )
     with pytest.raises(StochsimError, match="'another' where"):
         load_network(tmp_path / "foreign")
     save_file({"a": torch.zeros(2)}, tmp_path / "bare")

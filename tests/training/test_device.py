@@ -1,4 +1,6 @@
-"""Devices: an unknown one is refused; a CUDA one, where there is one, trains what the processor trains."""
+"""Devices: an unknown one is refused; a CUDA one, where there is one, trains what the processor
+trains.
+"""
 
 import numpy as np
 import pytest
@@ -19,19 +21,34 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no C
 def start():
     draws = torch.Generator().manual_seed(1)
     network = FeedForward(NetworkSettings(inputs=INPUTS, neurons=NEURONS), draws)
-    return Trained(network, 0.4 * torch.randn(INPUTS, NEURONS, generator=draws), 0.0, TrainResult({}, 0.0, 0.0))
+    return Trained(
+        network, 0.4 * torch.randn(INPUTS, NEURONS, generator=draws), 0.0, TrainResult({}, 0.0, 0.0)
+    )
 
 
 def on(device, kind, model, **more):
-    """A float network after 20 steps on this device (whole, the deep one's twice as many included), and a quantised one from it."""
+    """A float network after 20 steps on this device (whole, the deep one's twice as many included),
+    and a quantised one from it.
+    """
     settings = TrainSettings(steps=20, batch=64, device=device)
-    trained = train_float(start(), STIMULI, model, settings, 1.0, 2, architecture=ArchitectureSettings(kind=kind), **more)
+    trained = train_float(
+        start(),
+        STIMULI,
+        model,
+        settings,
+        1.0,
+        2,
+        architecture=ArchitectureSettings(kind=kind),
+        **more,
+    )
     return trained, train_quantised(trained, STIMULI, model, settings, (8, 8, 8), 2)
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "cpu:x"])
 def test_an_unknown_device_is_refused(name):
-    with pytest.raises(SettingError, match=rf"'device' = '{name}': not to be had here \(.+\); valid: 'cpu'"):
+    with pytest.raises(
+        SettingError, match=rf"'device' = '{name}': not to be had here \(.+\); valid: 'cpu'"
+    ):
         checked_device(name)
     with pytest.raises(SettingError, match="'device'"):
         train_float(start(), STIMULI, MODEL, TrainSettings(steps=1, device=name), 0.0, 2)
@@ -41,13 +58,18 @@ def test_the_processor_is_a_device():
     assert checked_device("cpu") == torch.device("cpu")
     trained, quantised = on("cpu", "single", MODEL)
     for one in (trained, quantised):
-        assert all(value.device.type == "cpu" for value in [*one.network.state_dict().values(), one.decoder])
+        assert all(
+            value.device.type == "cpu"
+            for value in [*one.network.state_dict().values(), one.decoder]
+        )
 
 
 @CUDA
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
 def test_a_cuda_device_trains_what_the_processor_trains(kind):
-    """The same draws; float networks and their terms agree to 1e-3, and they come back on the processor."""
+    """The same draws; float networks and their terms agree to 1e-3, and they come back on the
+    processor.
+    """
     (own, quantised), (other, again) = on("cpu", kind, MODEL), on("cuda", kind, MODEL)
     for one, two in ((own, other), (quantised, again)):
         for name, value in two.network.state_dict().items():

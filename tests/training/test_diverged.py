@@ -10,7 +10,13 @@ import torch
 from tinystudy import store_answers, study_of, work
 
 from stochsim.models import LinearGaussianSettings
-from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network, quantised_from_float
+from stochsim.networks import (
+    ArchitectureSettings,
+    FeedForward,
+    NetworkSettings,
+    build_network,
+    quantised_from_float,
+)
 from stochsim.settings import StochsimError
 from stochsim.training import (
     Price,
@@ -29,7 +35,11 @@ INPUTS, NEURONS = 8, 6
 MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((200, INPUTS)).astype(np.float32)
 WILD = TrainSettings(steps=100, batch=32, learning_rate=1e6)
-PLACE = r"diverged at step \d+: '(reconstruction|activity|reliability|covariance)' .*; the network is as at step {}; try a smaller"
+PLACE = (
+    r"diverged at step \d+: '(reconstruction|activity|reliability|covariance)' .*; the "
+    r"network "
+    r"is as at step {}; try a smaller"
+)
 
 
 def generator(key=1):
@@ -40,9 +50,18 @@ def network(kind="single", bits=None):
     settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
     one = FeedForward(settings, generator())
     if kind != "single":
-        single, one = one, build_network(settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)}))
+        single, one = (
+            one,
+            build_network(
+                settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
+            ),
+        )
         one.start_from(single)
-    return one if bits is None else quantised_from_float(one, torch.tensor(STIMULI), bits, bits, bits, generator())
+    return (
+        one
+        if bits is None
+        else quantised_from_float(one, torch.tensor(STIMULI), bits, bits, bits, generator())
+    )
 
 
 def decoder():
@@ -60,12 +79,23 @@ def same(one, other):
 @pytest.mark.parametrize("bits", [None, 4])
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
 def test_a_stimulus_that_is_no_number(kind, bits):
-    """Every batch has it; what the network was before the first step comes back, and the decoder too."""
+    """Every batch has it; what the network was before the first step comes back, and the decoder
+    too.
+    """
     one, own = network(kind, bits), decoder()
     before, decoder_before = state(one), own.clone()
     stimuli = torch.full((50, INPUTS), float("nan"))
     with pytest.raises(TrainingDiverged, match=PLACE.format(0)) as caught:
-        train(one, stimuli, own, MODEL, TrainSettings(steps=50, batch=32), Price(0.0), 1, learn_decoder=True)
+        train(
+            one,
+            stimuli,
+            own,
+            MODEL,
+            TrainSettings(steps=50, batch=32),
+            Price(0.0),
+            1,
+            learn_decoder=True,
+        )
     assert caught.value.network is one
     assert not one.training
     assert same(state(one), before)
@@ -85,7 +115,16 @@ def test_the_state_of_the_last_good_check_comes_back(bits):
 
     start = state(one)
     with pytest.raises(TrainingDiverged, match=PLACE.format(49)) as caught:
-        train(one, torch.tensor(STIMULI), decoder(), MODEL, TrainSettings(steps=100, batch=32), Price(0.0), 1, progress=break_it)
+        train(
+            one,
+            torch.tensor(STIMULI),
+            decoder(),
+            MODEL,
+            TrainSettings(steps=100, batch=32),
+            Price(0.0),
+            1,
+            progress=break_it,
+        )
     assert "at step 99" in str(caught.value)
     assert set(seen) == {50}
     assert same(state(one), seen[50])
@@ -95,7 +134,9 @@ def test_the_state_of_the_last_good_check_comes_back(bits):
 
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
 def test_a_learning_rate_that_is_too_large(kind):
-    """By the door that studies use: the error carries what load_network would give back, ready to sample."""
+    """By the door that studies use: the error carries what load_network would give back, ready to
+    sample.
+    """
     start = Trained(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
     rho, architecture = 1.0, ArchitectureSettings(kind=kind)
     with pytest.raises(TrainingDiverged, match=PLACE.format(r"\d+")) as caught:
@@ -110,23 +151,41 @@ def test_a_learning_rate_that_is_too_large(kind):
 def test_quantised_networks_and_decoders_diverge_likewise():
     start = Trained(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
     for call in (
-        lambda: train_quantised(start, STIMULI, MODEL, WILD.model_copy(update={"learning_rate": 1e12}), (4, 4, 4), 2),
+        lambda: train_quantised(
+            start, STIMULI, MODEL, WILD.model_copy(update={"learning_rate": 1e12}), (4, 4, 4), 2
+        ),
         lambda: learn_decoder(STIMULI, MODEL, WILD, 2),
     ):
         with pytest.raises(TrainingDiverged, match=PLACE.format(r"\d+")) as caught:
             call()
-        assert all(bool(torch.isfinite(value).all()) for value in caught.value.trained.network.state_dict().values())
+        assert all(
+            bool(torch.isfinite(value).all())
+            for value in caught.value.trained.network.state_dict().values()
+        )
         assert bool(torch.isfinite(caught.value.trained.decoder).all())
 
 
 def test_a_training_that_stays_finite_is_no_such_thing():
-    result = train(network(), torch.tensor(STIMULI), decoder(), MODEL, TrainSettings(steps=60, batch=32), Price(0.0), 1)
+    result = train(
+        network(),
+        torch.tensor(STIMULI),
+        decoder(),
+        MODEL,
+        TrainSettings(steps=60, batch=32),
+        Price(0.0),
+        1,
+    )
     assert all(math.isfinite(value) for value in result.terms.values())
 
 
 def test_a_task_of_a_sweep_keeps_the_network_in_a_file(tmp_path):
-    """The error of the task names it; nothing else is left beside it, and nothing is stored as the task's answer."""
-    with pytest.raises(StochsimError, match=PLACE.format(r"\d+") + r" learning_rate; it is kept in .*diverged-\w+\.safetensors") as caught:
+    """The error of the task names it; nothing else is left beside it, and nothing is stored as the
+    task's answer.
+    """
+    with pytest.raises(
+        StochsimError,
+        match=PLACE.format(r"\d+") + r" learning_rate; it is kept in .*diverged-\w+\.safetensors",
+    ) as caught:
         store_answers(tmp_path / "run", study_of(train__learning_rate=1e6, train__steps=60), work)
     assert not isinstance(caught.value, TrainingDiverged)
     (path,) = (tmp_path / "run" / "artifacts").iterdir()

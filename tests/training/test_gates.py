@@ -1,4 +1,6 @@
-"""Gates 1 and 2 of the linear-Gaussian theory, by training a float network: the same computation that the benchmark prints."""
+"""Gates 1 and 2 of the linear-Gaussian theory, by training a float network: the same computation
+that the benchmark prints.
+"""
 
 import importlib
 from pathlib import Path
@@ -23,7 +25,11 @@ def task(benchmark_script):
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 1.0, 2.0])
 def test_gates_by_training(benchmark_script, task, rho):
-    """3,000 steps. Measured: sigma² within 1 %, slopes within 0.001, mean error 0.015 sd. Slope 1 at rho > 0, or c = 2, would fail."""
+    """3,000 steps.
+
+    Measured: sigma² within 1 %, slopes within 0.001, mean error 0.015 sd. Slope 1 at rho > 0, or c
+    = 2, would fail.
+    """
     reached = benchmark_script.gates(task, benchmark_script.train_network(task, rho, KEY))
     assert reached.slope == pytest.approx(2 / (rho + 2), abs=0.05)
     assert reached.mean_error <= 0.05

@@ -1,4 +1,6 @@
-"""The loop: same key, same network, whatever the threads; divergence is named; decoders stay or move as asked."""
+"""The loop: same key, same network, whatever the threads; divergence is named; decoders stay or
+move as asked.
+"""
 
 import numpy as np
 import pytest
@@ -19,7 +21,10 @@ def learned():
 
 
 def weights(trained):
-    return {**{name: value.clone() for name, value in trained.network.state_dict().items()}, "decoder": trained.decoder.clone()}
+    return {
+        **{name: value.clone() for name, value in trained.network.state_dict().items()},
+        "decoder": trained.decoder.clone(),
+    }
 
 
 def same(one, other):
@@ -65,8 +70,12 @@ def test_loss_falls_and_the_terms_are_returned_apart(learned):
 def test_shared_decoder_is_frozen_and_an_own_one_moves(learned):
     before = learned.decoder.clone()
     assert torch.equal(train_float(learned, STIMULI, MODEL, SHORT, 0.0, 3).decoder, before)
-    assert not torch.equal(train_float(learned, STIMULI, MODEL, SHORT, 0.0, 3, own=True).decoder, before)
-    assert not torch.equal(train_quantised(learned, STIMULI, MODEL, SHORT, (4, 4, 4), 3, own=True).decoder, before)
+    assert not torch.equal(
+        train_float(learned, STIMULI, MODEL, SHORT, 0.0, 3, own=True).decoder, before
+    )
+    assert not torch.equal(
+        train_quantised(learned, STIMULI, MODEL, SHORT, (4, 4, 4), 3, own=True).decoder, before
+    )
     assert torch.equal(learned.decoder, before)
 
 
@@ -84,7 +93,10 @@ def test_divergence_names_the_step_and_the_term(learned, widths):
         None: lambda: learn_decoder(STIMULI, MODEL, wild, 7),
         (4, 4, 4): lambda: train_quantised(learned, STIMULI, MODEL, wild, widths, 7),
     }
-    with pytest.raises(StochsimError, match=r"diverged at step \d+: '(reconstruction|activity|reliability)' = -?(nan|inf)"):
+    with pytest.raises(
+        StochsimError,
+        match=r"diverged at step \d+: '(reconstruction|activity|reliability)' = -?(nan|inf)",
+    ):
         train[widths]()
 
 
@@ -101,14 +113,31 @@ def test_settings_refuse_zero(field):
 
 def test_progress_reaches_the_end(learned):
     seen = []
-    train_float(learned, STIMULI, MODEL, SHORT, 0.0, 3, progress=lambda done, total: seen.append((done, total)))
+    train_float(
+        learned,
+        STIMULI,
+        MODEL,
+        SHORT,
+        0.0,
+        3,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(50, 60), (60, 60)]
 
 
 def test_sigma_at_one_bit_stays_within_the_output_range(learned):
-    """The codes clip, so at rho = 0 nothing else holds sigma back: it runs to its bound, and the share at the bound says so."""
+    """The codes clip, so at rho = 0 nothing else holds sigma back: it runs to its bound, and the
+    share at the bound says so.
+    """
     model = LinearGaussianSettings(neurons=6, noise_sd=5.0)
-    trained = train_quantised(learned, STIMULI, model, TrainSettings(steps=300, batch=32, learning_rate=0.05), (1, 1, 1), 3)
+    trained = train_quantised(
+        learned,
+        STIMULI,
+        model,
+        TrainSettings(steps=300, batch=32, learning_rate=0.05),
+        (1, 1, 1),
+        3,
+    )
     _, highest = trained.network.sigma_bounds()
     assert trained.network.log_sigma.exp().max() <= highest * 1.0001
     assert trained.result.saturated_share > 0.5

@@ -1,4 +1,6 @@
-"""Methods of training for a chip: what each of them changes, needs and refuses, and the price they face."""
+"""Methods of training for a chip: what each of them changes, needs and refuses, and the price they
+face.
+"""
 
 import math
 
@@ -25,10 +27,24 @@ KINDS = ["single", "deep", "recurrent"]
 @pytest.fixture(scope="module")
 def starts():
     """A float network of each architecture, of one decoder."""
-    decoder = learn_decoder(STIMULI, MODEL, TrainSettings(steps=100, batch=64, learning_rate=0.05), 1)
+    decoder = learn_decoder(
+        STIMULI, MODEL, TrainSettings(steps=100, batch=64, learning_rate=0.05), 1
+    )
     return {
-        kind: train_float(decoder, STIMULI, MODEL, SHORT, 0.0, 1, architecture=ArchitectureSettings(kind=kind, **more))
-        for kind, more in (("single", {}), ("deep", {"hidden_per_neuron": 2}), ("recurrent", {"steps": 5}))
+        kind: train_float(
+            decoder,
+            STIMULI,
+            MODEL,
+            SHORT,
+            0.0,
+            1,
+            architecture=ArchitectureSettings(kind=kind, **more),
+        )
+        for kind, more in (
+            ("single", {}),
+            ("deep", {"hidden_per_neuron": 2}),
+            ("recurrent", {"steps": 5}),
+        )
     }
 
 
@@ -43,16 +59,22 @@ def moved(one, other):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_post_training_rounds_and_that_is_all(starts, kind):
-    """Weights are the float ones; the network is what rounding gives, whatever the steps; its terms are measured all the same."""
+    """Weights are the float ones; the network is what rounding gives, whatever the steps; its terms
+    are measured all the same.
+    """
     start = starts[kind]
     before = state(start.network)
     found = train_quantised(start, STIMULI, MODEL, SHORT, (3, 4, 5), 2, method="post-training")
     own = start.network.linears()
     for name, layer in found.network.linears().items():
         assert torch.equal(layer.weight, own[name].weight)
-    fit = quantised_from_float(start.network, torch.tensor(STIMULI), 3, 4, 5, torch_generator(2, "fit"))
+    fit = quantised_from_float(
+        start.network, torch.tensor(STIMULI), 3, 4, 5, torch_generator(2, "fit")
+    )
     assert moved(found.network, fit) == set()
-    assert all(torch.equal(before[name], value) for name, value in start.network.state_dict().items())
+    assert all(
+        torch.equal(before[name], value) for name, value in start.network.state_dict().items()
+    )
     assert torch.equal(found.decoder, start.decoder)
     assert found.decoder is not start.decoder
     assert (found.result.steps, found.result.method) == (0, "post-training")
@@ -63,12 +85,26 @@ def test_post_training_rounds_and_that_is_all(starts, kind):
 @pytest.mark.parametrize("method", METHODS[1:])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_others_train_on_from_there(starts, kind, method):
-    hardware = HARDWARE.replace(noise=Noise(read_sigma=0.1, weight_sigma=0.02, input_dither="stochastic"))
-    found = train_quantised(starts[kind], STIMULI, MODEL, SHORT, (3, 4, 5), 2, method=method, hardware=hardware)
-    fit = quantised_from_float(
-        starts[kind].network, torch.tensor(STIMULI), 3, 4, 5, torch_generator(2, "fit"), by_posterior="noise" in method
+    hardware = HARDWARE.replace(
+        noise=Noise(read_sigma=0.1, weight_sigma=0.02, input_dither="stochastic")
     )
-    weights = {f"{name}.weight" for name, layer in found.network.named_modules() if layer in found.network.linears().values()}
+    found = train_quantised(
+        starts[kind], STIMULI, MODEL, SHORT, (3, 4, 5), 2, method=method, hardware=hardware
+    )
+    fit = quantised_from_float(
+        starts[kind].network,
+        torch.tensor(STIMULI),
+        3,
+        4,
+        5,
+        torch_generator(2, "fit"),
+        by_posterior="noise" in method,
+    )
+    weights = {
+        f"{name}.weight"
+        for name, layer in found.network.named_modules()
+        if layer in found.network.linears().values()
+    }
     assert len(weights) == len(found.network.linears())
     assert weights <= moved(found.network, fit)
     assert found.result.method == method
@@ -85,7 +121,12 @@ def test_noise_aware_training_needs_a_hardware(starts):
 
 
 @pytest.mark.parametrize(
-    ("method", "nearest"), [("noise-awake", "noise-aware"), ("post-train", "post-training"), ("qat", "quantisation-aware")]
+    ("method", "nearest"),
+    [
+        ("noise-awake", "noise-aware"),
+        ("post-train", "post-training"),
+        ("qat", "quantisation-aware"),
+    ],
 )
 def test_unknown_methods_are_refused(starts, method, nearest):
     with pytest.raises(SettingError, match=f"'method' = '{method}'.*{nearest}"):
@@ -103,15 +144,27 @@ def test_an_exchange_rate_needs_a_hardware(starts):
 
 
 @pytest.mark.parametrize(
-    ("rho", "law"), [(0.0, {"e_bit_j": 3e-13}), (0.5, {"e0_j": 2e-13}), (1.0, {"e0_j": 2e-13}), (2.0, {"e0_j": 5e-14})]
+    ("rho", "law"),
+    [
+        (0.0, {"e_bit_j": 3e-13}),
+        (0.5, {"e0_j": 2e-13}),
+        (1.0, {"e0_j": 2e-13}),
+        (2.0, {"e0_j": 5e-14}),
+    ],
 )
 def test_the_exchange_rate_makes_the_price_that_training_faces(starts, rho, law):
-    """c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0; s is the chip's. The float network and every method alike."""
+    """c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0; s is the chip's.
+
+    The float network and every method alike.
+    """
     rate, hardware = 4e12, HARDWARE.replace(reliability=Reliability(s=0.7, **law))
     settings = SHORT.model_copy(update={"exchange": rate})
     expected = rate * law["e0_j"] * rho if rho else rate * law["e_bit_j"] / math.log(2)
     start = train_float(starts["single"], STIMULI, MODEL, settings, rho, 2, hardware=hardware)
-    made = [train_quantised(start, STIMULI, MODEL, settings, (4, 4, 4), 2, method=m, hardware=hardware) for m in METHODS]
+    made = [
+        train_quantised(start, STIMULI, MODEL, settings, (4, 4, 4), 2, method=m, hardware=hardware)
+        for m in METHODS
+    ]
     for one in (start, *made):
         assert one.result.c == pytest.approx(expected)
         assert (one.result.s, one.result.exchange, one.rho) == (0.7, rate, rho)
@@ -128,16 +181,27 @@ def test_a_price_is_given_once(settings):
 
 
 def test_a_network_buys_less_noise_where_the_chip_adds_its_own(starts):
-    """The price is on all noise before the quantiser, so its sd ends where it would: that of the posterior. A network that is not told
-    ends with the same sigma on any chip, and with more noise than it should have."""
+    """The price is on all noise before the quantiser, so its sd ends where it would: that of the
+    posterior. A network that is not told ends with the same sigma on any chip, and with more noise
+    than it should have.
+    """
     settings = TrainSettings(steps=400, batch=64, learning_rate=0.05)
     start = train_float(starts["single"], STIMULI, MODEL, settings, 0.0, 3)
-    posterior = 1 / np.sqrt(np.diag(start.decoder_array.T @ start.decoder_array / 0.25 + np.eye(NEURONS)))
+    posterior = 1 / np.sqrt(
+        np.diag(start.decoder_array.T @ start.decoder_array / 0.25 + np.eye(NEURONS))
+    )
     added = 0.7 * float(posterior.min())
     sigmas = {}
-    for method, read_sigma in (("noise-aware", 0.0), ("noise-aware", added), ("quantisation-aware", 0.0), ("quantisation-aware", added)):
+    for method, read_sigma in (
+        ("noise-aware", 0.0),
+        ("noise-aware", added),
+        ("quantisation-aware", 0.0),
+        ("quantisation-aware", added),
+    ):
         hardware = HARDWARE.replace(noise=Noise(read_sigma=read_sigma))
-        found = train_quantised(start, STIMULI, MODEL, settings, (8, 8, 8), 3, method=method, hardware=hardware)
+        found = train_quantised(
+            start, STIMULI, MODEL, settings, (8, 8, 8), 3, method=method, hardware=hardware
+        )
         sigmas[method, read_sigma] = found.network.log_sigma.detach().exp().numpy().astype(float)
     quiet, noisy = sigmas["noise-aware", 0.0], sigmas["noise-aware", added]
     assert (noisy < 0.9 * quiet).all()

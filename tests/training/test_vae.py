@@ -1,4 +1,6 @@
-"""Networks that trained ones are held against: an encoder starts as the layer it is given, an untrained network as its architecture."""
+"""Networks that trained ones are held against: an encoder starts as the layer it is given, an
+untrained network as its architecture.
+"""
 
 import dataclasses
 
@@ -7,7 +9,13 @@ import pytest
 import torch
 
 from stochsim.models import LinearGaussianSettings
-from stochsim.networks import ArchitectureSettings, Draws, FeedForward, NetworkSettings, build_network
+from stochsim.networks import (
+    ArchitectureSettings,
+    Draws,
+    FeedForward,
+    NetworkSettings,
+    build_network,
+)
 from stochsim.training import Trained, TrainSettings
 from stochsim.training.loop import TrainResult
 from stochsim.training.vae import HIDDEN, Encoder, encoder_moments, train_encoder, untrained
@@ -30,12 +38,20 @@ def single(bias=True, neurons=NEURONS):
 
 
 def trained(bias=True):
-    return Trained(single(bias), 0.6 * torch.randn(INPUTS, NEURONS, generator=generator(2)), 0.0, TrainResult({}, 0.0, 0.0))
+    return Trained(
+        single(bias),
+        0.6 * torch.randn(INPUTS, NEURONS, generator=generator(2)),
+        0.0,
+        TrainResult({}, 0.0, 0.0),
+    )
 
 
 @pytest.mark.parametrize(("bias", "neurons"), [(True, NEURONS), (False, NEURONS), (True, HIDDEN)])
 def test_an_encoder_starts_with_the_answers_of_the_layer(bias, neurons):
-    layer, encoder = single(bias, neurons), Encoder(NetworkSettings(inputs=INPUTS, neurons=neurons), generator(3))
+    layer, encoder = (
+        single(bias, neurons),
+        Encoder(NetworkSettings(inputs=INPUTS, neurons=neurons), generator(3)),
+    )
     encoder.start_from(layer)
     x = 3 * torch.randn(50, INPUTS, generator=generator(4))
     answer, own = encoder.response(x, Draws(generator())), layer.response(x, Draws(generator()))
@@ -60,7 +76,9 @@ def test_training_is_of_the_encoder_alone_and_at_the_price_of_the_elbo():
 
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])
 def test_an_untrained_network_is_its_architectures_start_from_drawn_weights(kind):
-    settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS, architecture=ArchitectureSettings(kind=kind))
+    settings = NetworkSettings(
+        inputs=INPUTS, neurons=NEURONS, architecture=ArchitectureSettings(kind=kind)
+    )
     like = dataclasses.replace(trained(), network=build_network(settings))
     first, again, other = (untrained(like, key) for key in (1, 1, 2))
     states = [each.network.state_dict() for each in (first, again, other)]
