@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from stochsim.sweep.run import processor
+from stochsim.studies.run_study import processor
 
 
 @dataclass(frozen=True)

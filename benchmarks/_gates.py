@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import linalg
 
-from stochsim.deploy import Chip, FloatChip, Program, Quantizer, RecurrentProgram, float_program
+from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import Noise, preset
 from stochsim.keys import generator
+from stochsim.lowering import float_program
 from stochsim.models import LinearGaussian, LinearGaussianSettings
 from stochsim.networks import (
     Architecture,
@@ -28,6 +29,7 @@ from stochsim.networks import (
     FeedForward,
     NetworkSettings,
 )
+from stochsim.program import Program, Quantizer, RecurrentProgram
 from stochsim.training import Trained, TrainSettings, train_float, train_quantised
 from stochsim.training.loop import TrainResult, one_thread
 

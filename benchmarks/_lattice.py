@@ -11,8 +11,8 @@ import numpy as np
 
 from stochsim.keys import fold_in
 from stochsim.posterior import Survival, Yardstick, survival
-from stochsim.sweep import Result, Results
-from stochsim.sweep.panel import load_reference
+from stochsim.studies import Result, Results
+from stochsim.studies.measures import load_reference
 
 _STEPS = np.geomspace(
     0.03, 1.0, 25

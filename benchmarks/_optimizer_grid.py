@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from stochsim import __version__
+from stochsim._version import __version__
+from stochsim.chip import Chip
 from stochsim.data import evaluation_stimuli, load_dataset
-from stochsim.deploy import Chip, export_program
 from stochsim.hardware import Hardware, preset
 from stochsim.keys import fold_in
+from stochsim.lowering import export_program
 from stochsim.models import SparseCodingSettings, build_model
 from stochsim.posterior import Yardstick, survival
 from stochsim.training import Trained, TrainSettings, learn_decoder, train_float, train_quantised
@@ -97,7 +98,8 @@ class Measured:
 
     def full(self) -> np.ndarray:
         """D (stimulus,) of the float network."""
-        from stochsim.deploy import FloatChip, float_program
+        from stochsim.chip import FloatChip
+        from stochsim.lowering import float_program
 
         values = (
             FloatChip(float_program(self.float), 1.0)

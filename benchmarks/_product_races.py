@@ -16,8 +16,9 @@ from _baselines import (
 from _speed import KEY, Race
 from stochsim_kernels import accumulator, channel, matmul, neuron, weight_noise
 
-from stochsim.deploy import Chip, Program, Quantizer
+from stochsim.chip import Chip
 from stochsim.hardware import preset
+from stochsim.program import Program, Quantizer
 
 BATCH, INPUTS, NEURONS = 512, 1024, 1024
 BYTES, WORDS = "int8 products of torch._int_mm", "words of 64 bits counted in a kernel"

@@ -14,7 +14,7 @@ from _bench import Figure, Options
 from stochsim.posterior import Estimate
 from stochsim.report import save_figures, write_report
 from stochsim.settings import read_toml
-from stochsim.sweep import Result, Results, collect, run_sweep
+from stochsim.studies import Result, Results, collect, run_sweep
 
 STUDIES = Path(__file__).parent / "studies"
 RUNS = Path("runs")

@@ -17,11 +17,12 @@ import numpy as np
 from _bench import Figure, Options, main
 from sklearn.linear_model import LogisticRegression
 
+from stochsim.chip import Chip
 from stochsim.data import Dataset, evaluation_stimuli, load_dataset
-from stochsim.deploy import Chip, export_program
 from stochsim.energy import format_energy
 from stochsim.hardware import Hardware, Memory, preset
 from stochsim.keys import fold_in
+from stochsim.lowering import export_program
 from stochsim.models import SparseCodingSettings, build_model
 from stochsim.posterior import Estimate, Yardstick, mean_estimate
 from stochsim.training import Trained, TrainSettings, learn_decoder, train_quantised

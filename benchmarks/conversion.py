@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from _bench import Figure, Options, main
 
-from stochsim.conversion import Converted, convert
 from stochsim.data.digits import digit_pictures, split_by_label
 from stochsim.hardware import Hardware, Noise, preset
 from stochsim.keys import fold_in
+from stochsim.lowering import Converted, convert
 from stochsim.posterior import mean_estimate
 
 HELD_OUT, EPOCHS, QUICK_EPOCHS = 500, (60, 40), (20, 10)  # of the float network, and of fine-tuning

@@ -15,7 +15,7 @@ from _studies import Changes, figure, lower_end, publish, run_study
 
 from stochsim.posterior import Estimate
 from stochsim.report import ARCHITECTURE_WORDS
-from stochsim.sweep import Results
+from stochsim.studies import Results
 
 QUICK: Changes = {"grid": {"keys": [0], "rho": [0, 1, 2]}}
 OWN: Changes = {"train": {"decoder": "own"}, "grid": {"rho": [0], "control": []}}

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from _bench import Figure, Options, main
 
+from stochsim.chip import Chip
 from stochsim.data import evaluation_stimuli, load_dataset
-from stochsim.deploy import Chip, export_program
 from stochsim.hardware import Noise, preset
 from stochsim.keys import fold_in
+from stochsim.lowering import export_program
 from stochsim.models import SparseCodingSettings, build_model
 from stochsim.posterior import Estimate, Yardstick, mean_estimate
 from stochsim.training import (

@@ -40,8 +40,9 @@ from _gates import (
     train_network,
 )
 
-from stochsim.deploy import Chip, export_program
+from stochsim.chip import Chip
 from stochsim.hardware import preset
+from stochsim.lowering import export_program
 from stochsim.networks import Architecture
 from stochsim.report import ARCHITECTURE_WORDS
 from stochsim.training import Trained

@@ -22,10 +22,10 @@ from _bench import Figure, Options, main
 from _optimizer_grid import AXES, Setting, grid
 
 from stochsim.keys import fold_in
-from stochsim.optimize.front import Point, hypervolume
-from stochsim.optimize.search import Plan, Sampler, Search
-from stochsim.optimize.space import Space
-from stochsim.report.style import INK, PART_COLOURS, QUIET, new_figure, styled, to_png
+from stochsim.report.figures.style import INK, PART_COLOURS, QUIET, new_figure, styled, to_png
+from stochsim.search.front import Point, hypervolume
+from stochsim.search.proposals import Plan, Sampler, Search
+from stochsim.search.space import Space
 
 KEYS, QUICK_KEYS = (5, 6, 7, 8, 9), (5, 6)  # the search was tuned on 0 to 4
 REPEATS, QUICK_REPEATS = 4, 1

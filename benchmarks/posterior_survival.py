@@ -19,7 +19,7 @@ from _studies import figure, lower_end, publish, run_study
 
 from stochsim.posterior import Estimate
 from stochsim.report import ARCHITECTURE_WORDS
-from stochsim.sweep import Result, Results
+from stochsim.studies import Result, Results
 
 METHODS = ("post-training", "quantisation-aware", "noise-aware")
 COMPARED_BITS = (2, 3, 4)

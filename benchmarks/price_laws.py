@@ -17,7 +17,7 @@ from _bench import Figure, Options, main
 
 from stochsim.energy import ARGUMENTS, PRICES, Price, format_energy, price
 from stochsim.hardware import Memory, bit_error_rate, preset
-from stochsim.report.style import INK, QUIET, spread
+from stochsim.report.figures.style import INK, QUIET, spread
 
 RATIOS = {
     "adc-rekhi": 1.0,

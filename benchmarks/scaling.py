@@ -21,8 +21,9 @@ from _bench import Figure, Options, main
 from _memory import peak_bytes
 from _speed import quantiles, seconds
 
-from stochsim.deploy import Chip, Program, Quantizer
+from stochsim.chip import Chip
 from stochsim.hardware import preset
+from stochsim.program import Program, Quantizer
 
 CHIPS = ("digital-45nm", "sram-array-28nm")
 CALLS, TURNS, QUICK_TURNS = 5, 15, 3

@@ -36,8 +36,8 @@ from stochsim.networks import (
     Recurrent,
     quantised_from_float,
 )
+from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import activation_quantizer, quantised_linear
-from stochsim.networks.settings import NetworkSettings
 from stochsim.report import ARCHITECTURE_WORDS
 from stochsim.training import Price, Trained, TrainSettings, learn_decoder, train, train_float
 from stochsim.training.loop import one_thread, torch_generator

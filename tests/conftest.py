@@ -1,11 +1,15 @@
-"""Fixtures for tests of several folders."""
+"""Fixtures for tests of several folders: small programs by hand, and modules of the benchmarks."""
 
 import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+from stochsim.hardware import preset
+from stochsim.program import Program, Quantizer
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -15,3 +19,37 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Import a module of the benchmarks by name, as the scripts themselves do."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return importlib.import_module
+
+
+@pytest.fixture
+def make_program():
+    """A function (bits, sigma, …) -> Program of 12 inputs and 5 neurons with random codes."""
+
+    def build(bits=4, sigma=0.3, inputs=12, neurons=5, bias=True, seed=0, scale=0.25):
+        random = np.random.default_rng(seed)
+        top = max(1, 2 ** (bits - 1) - 1)
+        codes = (
+            2 * random.integers(0, 2, (neurons, inputs)) - 1
+            if bits == 1
+            else random.integers(-top, top + 1, (neurons, inputs))
+        )
+        return Program(
+            weight_codes=codes.astype(np.int8),
+            weight_bits=bits,
+            weight_scale=0.4 / top,
+            input=Quantizer(bits, 1.0 if bits == 1 else 2.5 / 2 ** (bits - 1)),
+            output=Quantizer(bits, scale),
+            bias=random.normal(0, 0.2, neurons) if bias else np.zeros(neurons),
+            sigma=np.broadcast_to(np.asarray(sigma, float), (neurons,)).copy(),
+            rho=0.0,
+        )
+
+    return build
+
+
+@pytest.fixture
+def make_hardware():
+    """A function (bits) -> the digital preset with these bits everywhere; noise by
+    `.replace(noise=Noise(…))`.
+    """
+    return lambda bits=4: preset("digital-45nm").with_precision(bits, bits, bits)

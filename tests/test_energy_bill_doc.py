@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_readme import blocks, run_python
+from documents import blocks, run_python
 
 from stochsim.energy import PARTS
 

@@ -1,7 +1,7 @@
-"""The import arrows: a folder imports only what stands to its right, torch stays in three places,
-and the front door loads nothing heavy.
+"""The import arrows: a package imports only packages below it and by their doors, no files import
+each other in a circle, torch stays in four places, and `import stochsim` loads nothing heavy.
 
-Imports are read from the sources, those inside functions too.
+Imports are read from the sources, those inside functions and under TYPE_CHECKING too.
 """
 
 import ast
@@ -15,43 +15,49 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 ORDER = (
-    "benchmarks",
-    "stochsim.__main__",
-    "stochsim.cli",
-    "stochsim",
-    "stochsim.optimize",
-    "stochsim.report",
-    "stochsim.sweep",
-    "stochsim.conversion",
-    "stochsim.deploy",
-    "stochsim.training",
-    "stochsim.networks",
-    "stochsim.posterior",
-    "stochsim.models",
-    "stochsim.data",
-    "stochsim.hardware",
-    "stochsim.energy",
     "stochsim_kernels",
+    "stochsim.settings",
+    "stochsim.energy",
+    "stochsim.hardware",
+    "stochsim.data",
+    "stochsim.models",
+    "stochsim.posterior",
+    "stochsim.program",
+    "stochsim.accounting",
+    "stochsim.networks",
+    "stochsim.training",
+    "stochsim.chip",
+    "stochsim.lowering",
+    "stochsim.controls",
+    "stochsim.runs",
+    "stochsim.studies",
+    "stochsim.search",
+    "stochsim.report",
+    "stochsim",
+    "stochsim.cli",
+    "stochsim.__main__",
+    "benchmarks",
 )
-"""From left to right; an import goes to a later name.
+"""From the bottom up: a package imports what stands before it.
 
-`stochsim` is the package's own __init__, the front door.
+`stochsim` is the package's own door.
 """
 
-LEAVES = {"stochsim.errors", "stochsim.keys", "stochsim.lazy", "stochsim.settings"}
-"""What all of stochsim may import, and what imports nothing of it but other leaves."""
+BASE = {"stochsim._version", "stochsim.keys"}
+"""Base modules: what all of stochsim may import, and what imports nothing of it."""
 
 TORCH_PLACES = (
-    "stochsim/conversion/",
     "stochsim/networks/",
     "stochsim/training/",
-    "stochsim/deploy/export.py",
+    "stochsim/lowering/",
+    "stochsim/controls/",
     "benchmarks/",
 )
 TORCH_PACKAGES = {"torch", "brevitas"}
 KERNEL_PACKAGES = {"llvmlite", "numba", "numpy", "stochsim_kernels"}
-TWIN_PACKAGES = KERNEL_PACKAGES | {"scipy"}
-"""The slow twins (reference*.py) are oracles, so they may lean on SciPy; no compiled kernel does.
+REFERENCE_PACKAGES = KERNEL_PACKAGES | {"scipy"}
+"""The reference implementations are what kernels are tested against, so they may use SciPy; no
+compiled kernel does.
 """
 
 
@@ -67,8 +73,8 @@ def module_of(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def room_of(module: str) -> str:
-    """The folder (or single file) of stochsim that a module belongs to."""
+def package_of(module: str) -> str:
+    """The package (or base module) of stochsim that a module belongs to."""
     parts = module.split(".")
     return ".".join(parts[:2]) if parts[0] == "stochsim" else parts[0]
 
@@ -85,58 +91,134 @@ def imports(path: Path, root: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             prefix = ".".join([*base, *([node.module] if node.module else [])])
             yield from (f"{prefix}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and getattr(
-            node.func, "attr", getattr(node.func, "id", "")
-        ) in ("import_module", "__import__"):
-            yield from (
-                argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)
-            )
+        elif isinstance(node, ast.Call) and called_name(node) in ("import_module", "__import__"):
+            named = node.args[:1]
+            yield from (one.value for one in named if isinstance(one, ast.Constant))
 
 
-def target_room(name: str, root: Path) -> str:
-    """The room that an imported name lives in: `stochsim.Hardware` is a name of the front door,
-    `stochsim.hardware` a folder.
+def called_name(node: ast.Call) -> str:
+    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
+
+
+def is_module(name: str, root: Path) -> bool:
+    top = root / "kernels" if name.startswith("stochsim_kernels") else root
+    place = top / Path(*name.split("."))
+    return any(place.glob("*.py")) or place.with_suffix(".py").exists()
+
+
+def target_of(name: str, root: Path) -> str:
+    """The package that an imported name belongs to: `stochsim.Hardware` is a name of the top door,
+    `stochsim.hardware` a package.
     """
-    room = room_of(name)
-    if room.startswith("stochsim.") and not any(
-        (root / Path(*room.split("."))).with_suffix(end).exists() for end in ("", ".py")
-    ):
-        return "stochsim"
-    return room
+    package = package_of(name)
+    return package if is_module(package, root) else package.split(".")[0]
 
 
-def arrow_fault(room: str, name: str, target: str) -> str:
-    if (
-        target == room
-        or name == "stochsim.__version__"
-        or (target in LEAVES and room != "stochsim_kernels")
-    ):
+def arrow_fault(package: str, target: str) -> str:
+    if target == package or (target in BASE and package != "stochsim_kernels"):
         return ""
-    if room in LEAVES:
-        return "a leaf imports nothing of the project but leaves"
-    strangers = [each for each in (room, target) if each not in (*ORDER, *LEAVES)]
+    if package in BASE:
+        return "a base module imports nothing of the project"
+    strangers = [each for each in (package, target) if each not in (*ORDER, *BASE)]
     if strangers:
         return f"'{strangers[0]}' has no place in ORDER"
-    return "" if target in ORDER[ORDER.index(room) :] else "the arrow points back"
+    return "" if target in ORDER[: ORDER.index(package)] else "the arrow points up"
+
+
+def door_fault(package: str, name: str, target: str, root: Path) -> str:
+    """A file of stochsim names what it takes from another package by that package's door."""
+    inside = package.startswith("stochsim") and package != "stochsim_kernels"
+    if not inside or target in (package, "stochsim_kernels", *BASE):
+        return ""
+    past = name.removeprefix(target + ".")
+    offered = door_names(root / Path(*target.split(".")) / "__init__.pyi")
+    if past in offered or ("." not in past and not is_module(f"{target}.{past}", root)):
+        return ""
+    return f"an import past the door of {target}"
 
 
 def faults(root: Path) -> list[str]:
     """Every import that breaks a rule, as "file: name: rule"."""
     found = []
     for path in sources(root):
-        place, room = path.relative_to(root).as_posix(), room_of(module_of(path, root))
+        place, package = path.relative_to(root).as_posix(), package_of(module_of(path, root))
         for name in imports(path, root):
-            top = name.split(".")[0]
-            rule = ""
-            if top in ("stochsim", "stochsim_kernels", "benchmarks"):
-                rule = arrow_fault(room, name, target_room(name, root))
-            elif top in TORCH_PACKAGES and not place.startswith(TORCH_PLACES):
-                rule = f"{top} belongs to {', '.join(TORCH_PLACES)}"
-            elif room == "stochsim_kernels" and top not in sys.stdlib_module_names:
-                known = TWIN_PACKAGES if path.name.startswith("reference") else KERNEL_PACKAGES
-                rule = "" if top in known else f"kernels take {', '.join(sorted(known))} alone"
+            rule = rule_broken(place, package, name, root)
             found += [f"{place}: {name}: {rule}"] if rule else []
     return found
+
+
+def rule_broken(place: str, package: str, name: str, root: Path) -> str:
+    top = name.split(".")[0]
+    if top in ("stochsim", "stochsim_kernels", "benchmarks"):
+        target = target_of(name, root)
+        return arrow_fault(package, target) or door_fault(package, name, target, root)
+    if top in TORCH_PACKAGES and not place.startswith(TORCH_PLACES):
+        return f"{top} belongs to {', '.join(TORCH_PLACES)}"
+    if package == "stochsim_kernels" and top not in sys.stdlib_module_names:
+        known = REFERENCE_PACKAGES if "/reference" in place else KERNEL_PACKAGES
+        return "" if top in known else f"kernels take {', '.join(sorted(known))} alone"
+    return ""
+
+
+def module_arrows(root: Path) -> dict[str, set[str]]:
+    """Modules of stochsim and the kernels that each module imports; a name of a door is the module
+    that the door's stub takes it from.
+    """
+    arrows = {}
+    for path in sources(root):
+        module = module_of(path, root)
+        targets = {home_of(name, root) for name in imports(path, root)}
+        arrows[module] = {one for one in targets if one and one != module}
+    return arrows
+
+
+def home_of(name: str, root: Path) -> str:
+    """The module in which an imported name stands; empty for other projects' names."""
+    if name.split(".")[0] not in ("stochsim", "stochsim_kernels"):
+        return ""
+    if is_module(name, root):
+        return name
+    module, _, last = name.rpartition(".")
+    stub = root / Path(*module.split(".")) / "__init__.pyi"
+    return door_names(stub).get(last, module)
+
+
+def door_names(stub: Path) -> dict[str, str]:
+    """Names that a door offers, and the full name of the module that each is taken from."""
+    if not stub.exists():
+        return {}
+    package = ".".join(stub.parent.parts[stub.parent.parts.index("stochsim") :])
+    tree = ast.parse(stub.read_text(encoding="utf-8"))
+    found = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module or alias.name for node in found for alias in node.names}
+    return {name: f"{package}.{home}" for name, home in homes.items()}
+
+
+def test_no_door_offers_a_name_that_is_one_of_its_modules() -> None:
+    for stub in (ROOT / "stochsim").rglob("__init__.pyi"):
+        modules = {path.stem for path in stub.parent.iterdir() if path.suffix == ".py"}
+        names = door_names(stub)
+        assert [one for one in names if one in modules and not names[one].endswith("." + one)] == []
+        assert [one for one in names if one in modules and one != "counts"] == []
+
+
+def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """Strongly connected components of more than one module (Tarjan's algorithm, by reach)."""
+    reach = {module: reached(module, arrows) for module in arrows}
+    groups = [{one for one in reach[module] if module in reach.get(one, ())} for module in arrows]
+    unique = {frozenset(group | {module}) for module, group in zip(arrows, groups, strict=True)}
+    return sorted((set(group) for group in unique if len(group) > 1), key=sorted)
+
+
+def reached(module: str, arrows: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        more = arrows.get(waiting.pop(), set()) - seen
+        seen |= more
+        waiting += more
+    return seen
 
 
 def test_the_arrows_hold() -> None:
@@ -144,36 +226,46 @@ def test_the_arrows_hold() -> None:
     assert faults(ROOT) == []
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(module_arrows(ROOT)) == []
+
+
+def test_a_circle_is_found_in_functions_and_through_doors(tmp_path: Path) -> None:
+    root = synthetic(tmp_path, "stochsim/energy/joules.py", "def late():\n    import stochsim.keys")
+    assert circles(module_arrows(root)) == []
+    (root / "stochsim/energy/__init__.pyi").write_text("from .joules import Energy as Energy")
+    (root / "stochsim/energy/prices.py").write_text("from stochsim.energy import Energy")
+    (root / "stochsim/energy/joules.py").write_text(
+        "if TYPE_CHECKING:\n    from stochsim.energy.prices import price"
+    )
+    assert circles(module_arrows(root)) == [{"stochsim.energy.joules", "stochsim.energy.prices"}]
+
+
 @pytest.mark.parametrize(
     ("place", "line", "rule"),
     [
-        ("stochsim/energy/bill.py", "from stochsim.hardware import Hardware", "points back"),
-        ("stochsim/energy/bill.py", "import stochsim.hardware.parts", "points back"),
-        ("stochsim/energy/bill.py", "from stochsim import hardware", "points back"),
-        ("stochsim/energy/bill.py", "from ..hardware import parts", "points back"),
-        (
-            "stochsim/energy/bill.py",
-            "def late():\n    from stochsim.sweep import collect",
-            "points back",
-        ),
+        ("stochsim/energy/bill.py", "from stochsim.hardware import Hardware", "points up"),
+        ("stochsim/energy/bill.py", "import stochsim.hardware.parts", "points up"),
+        ("stochsim/energy/bill.py", "from stochsim import hardware", "points up"),
+        ("stochsim/energy/bill.py", "from ..hardware import parts", "points up"),
+        ("stochsim/energy/bill.py", "def late():\n    from stochsim.studies import a", "points up"),
         (
             "stochsim/energy/bill.py",
             "import importlib\nimportlib.import_module('stochsim.report')",
-            "points back",
+            "points up",
         ),
-        ("stochsim/energy/bill.py", "from stochsim import Hardware", "points back"),
+        ("stochsim/energy/bill.py", "from stochsim import Hardware", "points up"),
         ("stochsim/energy/bill.py", "import torch.nn", "torch belongs"),
-        ("stochsim/posterior/distances.py", "import stochsim.networks", "points back"),
-        ("stochsim/deploy/chip.py", "def late():\n    import brevitas", "brevitas belongs"),
-        ("stochsim/settings.py", "from stochsim.energy import Energy", "leaf"),
+        ("stochsim/posterior/distances.py", "import stochsim.networks", "points up"),
+        ("stochsim/chip/chip.py", "def late():\n    import brevitas", "brevitas belongs"),
+        ("stochsim/settings/base.py", "from stochsim.energy import Energy", "points up"),
+        ("stochsim/keys.py", "from stochsim.energy import Energy", "base module"),
         ("stochsim/corner/new.py", "from stochsim.energy import Energy", "no place"),
         ("stochsim/__init__.py", "import torch", "torch belongs"),
-        ("stochsim/data/patches.py", "from stochsim.models import SparseCoding", "points back"),
-        (
-            "kernels/stochsim_kernels/neuron.py",
-            "from stochsim.settings import Settings",
-            "points back",
-        ),
+        ("stochsim/data/patches.py", "from stochsim.models import SparseCoding", "points up"),
+        ("stochsim/chip/chip.py", "from stochsim.energy.new import Energy", "past the door"),
+        ("stochsim/chip/chip.py", "import stochsim.energy.new", "past the door"),
+        ("kernels/stochsim_kernels/neuron.py", "from stochsim.settings import A", "points up"),
         ("kernels/stochsim_kernels/neuron.py", "import scipy.special", "kernels take"),
     ],
 )
@@ -187,21 +279,21 @@ def test_a_forbidden_import_is_found(tmp_path: Path, place: str, line: str, rule
     ("place", "line"),
     [
         (
-            "stochsim/sweep/collect.py",
-            "from stochsim.deploy import Chip\nfrom stochsim import energy\nfrom . import store",
+            "stochsim/studies/collect.py",
+            "from stochsim.chip import Chip\nfrom stochsim.energy import Energy\nfrom . import a",
         ),
         (
             "stochsim/networks/layers.py",
             "import torch\nimport brevitas.nn\nfrom stochsim.settings import Settings",
         ),
-        ("stochsim/deploy/export.py", "import torch\nfrom stochsim.networks import FeedForward"),
-        ("stochsim/settings.py", "from stochsim import keys"),
+        ("stochsim/lowering/export.py", "import torch\nfrom stochsim.networks import FeedForward"),
+        ("stochsim/settings/base.py", "from stochsim import keys"),
         ("stochsim/__init__.py", "from stochsim.hardware import Hardware"),
         (
             "benchmarks/speed.py",
             "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron",
         ),
-        ("stochsim/sweep/plan.py", "from stochsim import __version__"),
+        ("stochsim/studies/plan.py", "from stochsim._version import __version__"),
         ("kernels/stochsim_kernels/reference.py", "from scipy import special"),
         (
             "kernels/stochsim_kernels/neuron.py",
@@ -214,14 +306,14 @@ def test_an_allowed_import_is_not(tmp_path: Path, place: str, line: str) -> None
 
 
 def synthetic(root: Path, place: str, line: str) -> Path:
-    """A tree with every room of ORDER, all of them empty but the file at `place`."""
-    rooms = [room for room in ORDER if room.startswith("stochsim.")]
-    for name in (*rooms, "stochsim_kernels"):
-        (root / ("kernels" if name == "stochsim_kernels" else "") / Path(*name.split("."))).mkdir(
-            parents=True
-        )
-    for leaf in LEAVES:
-        (root / Path(*leaf.split("."))).with_suffix(".py").touch()
+    """A tree with every package of ORDER, all of them empty but the file at `place`."""
+    packages = [one for one in ORDER if one.startswith("stochsim.")]
+    for name in (*packages, "stochsim_kernels"):
+        top = root / ("kernels" if name == "stochsim_kernels" else "")
+        (top / Path(*name.split("."))).mkdir(parents=True)
+    for name in BASE:
+        (root / Path(*name.split("."))).with_suffix(".py").touch()
+    (root / "stochsim/energy/new.py").touch()
     (root / place).parent.mkdir(parents=True, exist_ok=True)
     (root / place).write_text(line)
     return root

@@ -3,6 +3,6 @@
 Heavy imports wait until a command needs them.
 """
 
-from stochsim.cli.main import build_parser, main
+import lazy_loader
 
-__all__ = ["build_parser", "main"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,6 +2,6 @@
 
 import sys
 
-from stochsim.cli.main import main
+from stochsim.cli.command_line import main
 
 sys.exit(main())

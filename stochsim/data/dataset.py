@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.data import digits, patches
-from stochsim.data.checks import check_data
-from stochsim.data.settings import DIGIT_SIZE, DataSettings
+from stochsim.data.array_checks import check_data
+from stochsim.data.data_settings import DIGIT_SIZE, DataSettings
 from stochsim.data.whitening import Whitening
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from stochsim.energy.entries import THERMAL_J
-from stochsim.energy.prices import price
+from stochsim.energy.named_prices import price
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Price
 from stochsim.settings import SettingError
 

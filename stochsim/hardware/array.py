@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stochsim.hardware.devices import Device, device, devices
-from stochsim.hardware.measured import read_device_text
+from stochsim.hardware.measured_files import read_device_text
+from stochsim.hardware.memory_devices import Device, device, devices
 from stochsim.settings import SettingError, Settings, nearest
 
 NotNegative = Annotated[float, Field(ge=0)]

@@ -16,11 +16,11 @@ from stochsim.energy import (
     reliability_law,
 )
 from stochsim.hardware.array import Array
-from stochsim.hardware.files import ChipFiles, preset_path, read_chip_files
-from stochsim.hardware.idle import check_nothing_idle, free_prices
+from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
-from stochsim.hardware.prices import OPERATION_PRICES, Prices, over_scaled
+from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
 from stochsim.hardware.timing import Timing
+from stochsim.hardware.without_effect import check_nothing_idle, free_prices
 from stochsim.settings import SettingError, Settings, write_toml
 
 
@@ -107,7 +107,7 @@ class Hardware(Settings):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a TOML file, what it inherits from and the CSV files that it names
-        (stochsim.hardware.files says how they are merged).
+        (stochsim.hardware.inheritance says how they are merged).
 
         Raises SettingError that names the file, the line and what is wrong there.
         """

@@ -2,10 +2,10 @@
 
 from numpy.typing import ArrayLike
 
-from stochsim.models.base import GenerativeModel
+from stochsim.models.generative_model import GenerativeModel
 from stochsim.models.linear_gaussian import LinearGaussian
+from stochsim.models.model_settings import ModelSettings
 from stochsim.models.scale_mixture import GaussianScaleMixture
-from stochsim.models.settings import ModelSettings
 from stochsim.models.sparse_coding import SparseCoding
 from stochsim.settings import SettingError
 

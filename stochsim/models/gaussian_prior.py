@@ -5,7 +5,7 @@ from abc import ABC
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.models.base import GenerativeModel
+from stochsim.models.generative_model import GenerativeModel
 
 
 class GaussianPriorModel(GenerativeModel, ABC):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from stochsim_kernels.gibbs import gibbs_start, gibbs_sweeps
 
-from stochsim.models.base import Progress
 from stochsim.models.diagnostics import MAX_RHAT, MIN_ESS_PER_DRAW, Diagnostics, rank_rhat_and_ess
+from stochsim.models.generative_model import Progress
 from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
 from stochsim.settings import StochsimError
 

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
-from stochsim.models.base import Progress
 from stochsim.models.gaussian_prior import GaussianPriorModel
+from stochsim.models.generative_model import Progress
 from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
 
 

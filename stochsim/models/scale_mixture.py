@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
-from stochsim.models.base import Progress, positive
 from stochsim.models.contrast import log_contrast_integral, log_gamma_constant
 from stochsim.models.gaussian_prior import GaussianPriorModel
+from stochsim.models.generative_model import Progress, positive
+from stochsim.models.model_settings import LEAST_SHAPE
 from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
-from stochsim.models.settings import LEAST_SHAPE
 from stochsim.settings import SettingError
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from scipy import special
 
 from stochsim.data import check_stimuli
 from stochsim.keys import fold_in
-from stochsim.models.base import GenerativeModel, Progress, positive
+from stochsim.models.generative_model import GenerativeModel, Progress, positive
 from stochsim.models.reference import Reference
 from stochsim.settings import SettingError
 
@@ -56,10 +56,10 @@ class SparseCoding(GenerativeModel):
             np.stack([row @ self.decoder for row in x]) / self.noise_sd**2
         )  # row by row: BLAS may round a batch otherwise
         gram = self.decoder.T @ self.decoder / self.noise_sd**2
-        from stochsim.models.gibbs_run import (
+        from stochsim.models.gibbs_run import (  # Numba: only where chains run
             start_run,
             trusted_reference,
-        )  # Numba: only where chains run
+        )
 
         run = start_run(
             fold_in(key, "reference", self.kind), numbers, (linear, gram, 1.0 / self.laplace_scale)

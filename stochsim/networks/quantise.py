@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch.nn.functional import hardtanh
 
-from stochsim.networks.base import Network
-from stochsim.networks.deep import Deep
-from stochsim.networks.feed_forward import FeedForward
-from stochsim.networks.noise import Draws
+from stochsim.networks.deep_network import Deep
+from stochsim.networks.feed_forward_network import FeedForward
+from stochsim.networks.hardware_noise import Draws
+from stochsim.networks.network import Network
+from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import optimal_step, optimal_weight_step
-from stochsim.networks.recurrent import Recurrent
-from stochsim.networks.settings import NetworkSettings
+from stochsim.networks.recurrent_network import Recurrent
 
 _CLASSES: dict[str, type[Network]] = {"single": FeedForward, "deep": Deep, "recurrent": Recurrent}
 _RECURRENT_STIMULI = 256

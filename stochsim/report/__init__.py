@@ -2,15 +2,6 @@
 terminal and figures.
 """
 
-from stochsim.report.page import save_figures, write_report
-from stochsim.report.tables import console_table, write_results_csv, write_timing_csv
-from stochsim.report.variants import ARCHITECTURE_WORDS
+import lazy_loader
 
-__all__ = [
-    "ARCHITECTURE_WORDS",
-    "console_table",
-    "save_figures",
-    "write_report",
-    "write_results_csv",
-    "write_timing_csv",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,10 +7,10 @@ import math
 
 from stochsim.energy import format_energy
 from stochsim.posterior import CLIFF_SURVIVAL, Estimate
-from stochsim.report import words
-from stochsim.report.panels import has_survival
+from stochsim.report import text as words
+from stochsim.report.figures.panels import has_survival
 from stochsim.report.variants import bits_words, quantised, row_words
-from stochsim.sweep import Result, Results
+from stochsim.studies import Result, Results
 
 
 def may_be_ranked(row: Result) -> bool:

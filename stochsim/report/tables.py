@@ -13,7 +13,8 @@ from typing import Any
 
 from stochsim.energy import PARTS
 from stochsim.posterior import Estimate, Survival
-from stochsim.report import ranking, words
+from stochsim.report import ranking
+from stochsim.report import text as words
 from stochsim.report.variants import (
     network_words,
     price_of_reliability,
@@ -22,7 +23,7 @@ from stochsim.report.variants import (
     widths_label,
 )
 from stochsim.settings import StochsimError
-from stochsim.sweep import FLOAT, MEASURES, Result, Results
+from stochsim.studies import FLOAT, MEASURES, Result, Results
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
 _CSV_COSTS = ("effective_samples", "joules_per_effective_sample")

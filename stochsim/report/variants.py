@@ -4,7 +4,7 @@ ones and controls; and their names.
 
 from typing import NamedTuple
 
-from stochsim.sweep import FLOAT, Result, Results
+from stochsim.studies import FLOAT, Result, Results
 
 ARCHITECTURE_WORDS = {
     "single": "single-layer",

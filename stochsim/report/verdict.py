@@ -6,7 +6,7 @@ Everything is computed from the results, nothing is assumed.
 from typing import Any
 
 from stochsim.posterior import CLIFF_SURVIVAL
-from stochsim.report import words
+from stochsim.report import text as words
 from stochsim.report.variants import (
     ARCHITECTURE_WORDS,
     Variant,
@@ -14,7 +14,7 @@ from stochsim.report.variants import (
     network_words,
     variants,
 )
-from stochsim.sweep import Result, Results
+from stochsim.studies import Result, Results
 
 
 def verdict(results: Results) -> list[str]:

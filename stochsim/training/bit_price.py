@@ -9,18 +9,16 @@ import torch
 
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Hardware
-from stochsim.networks import Network
-from stochsim.networks.base import MOST_BITS
-from stochsim.networks.quantizers import bits_of, learned_width
+from stochsim.networks import MOST_BITS, Network, bits_of, learned_width
 
-_BITS_OF_INPUT_DITHER = 16  # as stochsim.deploy.inputs bills them
+_BITS_OF_INPUT_DITHER = 16  # as stochsim.chip.inputs bills them
 
 
 def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int, int]) -> float:
     """Joules of one read at these (weight, input, output) bits on a digital chip: products,
     conversions, codes and random bits.
 
-    What stochsim.deploy.Chip counts, but for the price of reliability, which has its own term, for
+    What stochsim.chip.Chip counts, but for the price of reliability, which has its own term, for
     leakage, which widths do not change, and for the reading of weights, which all reads of a
     stimulus share.
     """

@@ -10,8 +10,14 @@ import math
 
 import torch
 
-from stochsim.models import GaussianScaleMixtureSettings, ModelSettings, SparseCodingSettings
-from stochsim.models.contrast import LOG_WEIGHTS, STEPS, log_gamma_constant
+from stochsim.models import (
+    LOG_WEIGHTS,
+    STEPS,
+    GaussianScaleMixtureSettings,
+    ModelSettings,
+    SparseCodingSettings,
+    log_gamma_constant,
+)
 
 
 def reconstruction(

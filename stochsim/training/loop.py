@@ -14,8 +14,8 @@ from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
 from stochsim.networks import Draws, HardwareNoise, Network
 from stochsim.settings import SettingError, StochsimError
-from stochsim.training.settings import TrainSettings
 from stochsim.training.terms import Price, Terms, objective_of
+from stochsim.training.train_settings import TrainSettings
 
 _CHECK_EVERY = 50
 _FINAL_SHARE = 0.02

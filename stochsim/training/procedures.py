@@ -26,8 +26,8 @@ from stochsim.networks import (
 from stochsim.settings import SettingError, StochsimError, nearest
 from stochsim.training.bit_price import BitPrice, learned_widths
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator, train
-from stochsim.training.settings import Method, TrainSettings
 from stochsim.training.terms import Price, objective_of
+from stochsim.training.train_settings import Method, TrainSettings
 
 Floats = NDArray[np.floating]
 Progress = Callable[[int, int], None]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stochsim.energy import ARGUMENTS, FACTS, KINDS, PRICES, TAGS, THERMAL_J, part_kind
-from stochsim.energy.book import read_book, read_books
 from stochsim.energy.formula import parse_formula
+from stochsim.energy.price_book import read_book, read_books
 from stochsim.settings import SettingError
 
 GOOD = """\

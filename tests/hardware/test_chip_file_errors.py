@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stochsim.hardware import Hardware
-from stochsim.hardware.files import PRESETS
+from stochsim.hardware.inheritance import PRESETS
 from stochsim.settings import SettingError
 
 BASE = """\

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import stattest
 
-from stochsim.hardware.devices import DEVICES, device, devices
+from stochsim.hardware.memory_devices import DEVICES, device, devices
 from stochsim.keys import generator
 from stochsim.settings import SettingError
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from stochsim.hardware.devices import device, devices
+from stochsim.hardware.memory_devices import device, devices
 
 DAY_S = 86400
 

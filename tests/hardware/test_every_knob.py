@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from knobtable import TURNS, idle_knobs, leaves, moves, seen, turned, with_leaves
 
-from stochsim.deploy import latency
+from stochsim.accounting import latency
 from stochsim.hardware import Cells, Converter, Hardware, Noise, preset, presets
 from stochsim.settings import SettingError
 

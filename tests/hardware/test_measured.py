@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stochsim.hardware.measured import (
+from stochsim.hardware.measured_files import (
     read_channel,
     read_channel_text,
     read_device,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from arraytest import program_of, random_weights
 
-from stochsim.deploy import Chip
+from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Array, Converter, Hardware, Memory, Timing, own_settings, preset
 from stochsim.settings import SettingError

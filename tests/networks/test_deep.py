@@ -9,8 +9,9 @@ import pytest
 import torch
 from stattest import assert_mean
 
-from stochsim.deploy import Chip, export_program
+from stochsim.chip import Chip
 from stochsim.hardware import preset
+from stochsim.lowering import export_program
 from stochsim.networks import (
     ArchitectureSettings,
     Draws,
@@ -20,7 +21,7 @@ from stochsim.networks import (
     build_network,
     quantised_from_float,
 )
-from stochsim.networks.base import weight_of
+from stochsim.networks.network import weight_of
 from stochsim.networks.quantizers import scale_of
 from stochsim.training import Trained, TrainResult
 

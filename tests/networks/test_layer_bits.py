@@ -11,7 +11,7 @@ import torch
 from stochsim.hardware import Noise, preset
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import LAYERS, ArchitectureSettings, NetworkSettings, quantised_from_float
-from stochsim.networks.base import weight_of
+from stochsim.networks.network import weight_of
 from stochsim.networks.quantizers import optimal_weight_step
 from stochsim.settings import SettingError
 from stochsim.training import (

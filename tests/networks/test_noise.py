@@ -7,8 +7,9 @@ import pytest
 import torch
 from stattest import assert_mean
 
-from stochsim.deploy import Chip, export_program
+from stochsim.chip import Chip
 from stochsim.hardware import Array, Converter, Memory, Noise, preset
+from stochsim.lowering import export_program
 from stochsim.networks import (
     Draws,
     FeedForward,

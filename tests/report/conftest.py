@@ -14,8 +14,9 @@ from safetensors.numpy import save_file
 
 from stochsim.hardware import preset
 from stochsim.keys import generator
-from stochsim.sweep import MEASURES, Store, Study
-from stochsim.sweep.plan import Task, plan_study
+from stochsim.runs import Store
+from stochsim.studies import MEASURES, Study
+from stochsim.studies.plan import Task, plan_study
 
 STIMULI, NEURONS, INPUTS = 24, 12, 20
 PARTS_J = {

@@ -13,10 +13,11 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from stochsim.controls import CONTROLS
 from stochsim.report import write_report
-from stochsim.report.distance_figure import distance_figure, distance_rows
-from stochsim.report.style import to_png
-from stochsim.sweep import CONTROLS, collect
+from stochsim.report.figures.distance_figure import distance_figure, distance_rows
+from stochsim.report.figures.style import to_png
+from stochsim.studies import collect
 
 Run = Callable[..., Path]
 HEADING = "Networks at full precision, and controls"

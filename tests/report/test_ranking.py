@@ -14,9 +14,9 @@ from madeanswers import STIMULI, Made
 from tinystudy import store_answers, study_of
 
 from stochsim.report import console_table, write_report, write_results_csv, write_timing_csv
+from stochsim.report.pages.sections import detail_columns, key_figures, main_columns
 from stochsim.report.ranking import cheapest, energy_ranks
-from stochsim.report.sections import detail_columns, key_figures, main_columns
-from stochsim.sweep import Results, collect
+from stochsim.studies import Results, collect
 
 Maker = Callable[..., Results]
 SURVIVAL = {2: 0.89, 4: 0.95, 8: 1.0}

@@ -13,17 +13,17 @@ import pytest
 from matplotlib.figure import Figure
 
 from stochsim.report import save_figures
-from stochsim.report.energy_figures import bill_figure, energy_figure
-from stochsim.report.figures import survival_figure
-from stochsim.report.panels import pareto_front
-from stochsim.report.pictures import (
+from stochsim.report.figures.energy_figures import bill_figure, energy_figure
+from stochsim.report.figures.panels import pareto_front
+from stochsim.report.figures.pictures import (
     dictionary_figure,
     dictionary_pictures,
     scatter_figure,
     scatter_settings,
 )
-from stochsim.report.style import spread, to_png, to_svg
-from stochsim.sweep import collect
+from stochsim.report.figures.style import spread, to_png, to_svg
+from stochsim.report.figures.survival_figure import survival_figure
+from stochsim.studies import collect
 
 Run = Callable[..., Path]
 BUILDERS = (survival_figure, energy_figure, bill_figure, scatter_figure, dictionary_figure)

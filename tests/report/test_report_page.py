@@ -12,7 +12,7 @@ import pytest
 
 from stochsim.report import write_report
 from stochsim.settings import StochsimError
-from stochsim.sweep import collect
+from stochsim.studies import collect
 
 Run = Callable[..., Path]
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "background"}

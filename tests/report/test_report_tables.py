@@ -14,7 +14,7 @@ import pytest
 
 from stochsim.report import console_table, write_results_csv, write_timing_csv
 from stochsim.settings import StochsimError
-from stochsim.sweep import MEASURES, collect
+from stochsim.studies import MEASURES, collect
 
 Run = Callable[..., Path]
 

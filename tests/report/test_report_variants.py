@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from stochsim.report import console_table, save_figures, write_report, write_results_csv
-from stochsim.report.sections import cliff_rows, key_figures
+from stochsim.report.pages.sections import cliff_rows, key_figures
 from stochsim.report.variants import variants
 from stochsim.report.verdict import verdict
-from stochsim.sweep import Results, collect
+from stochsim.studies import Results, collect
 
 Run = Callable[..., Path]
 GRID: dict[str, Any] = {

@@ -9,9 +9,10 @@ import pytest
 import torch
 from scipy.interpolate import RegularGridInterpolator
 
-from stochsim.deploy import Chip, export_program
+from stochsim.chip import Chip
 from stochsim.energy import Operations
 from stochsim.hardware import Noise, RandomSource, Timing, preset
+from stochsim.lowering import export_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import (
     ArchitectureSettings,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stochsim.deploy import export_program
+from stochsim.lowering import export_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.settings import StochsimError
 from stochsim.training import (

@@ -1,0 +1,10 @@
+from . import counts as counts
+from .bill import Bill as Bill
+from .latency import cycles_by_layer as cycles_by_layer
+from .latency import layer_cycles as layer_cycles
+from .latency import upkeep as upkeep
+from .sensitivity import alternatives as alternatives
+from .sensitivity import compare_converters as compare_converters
+from .sensitivity import price_shares as price_shares
+from .sensitivity import sensitivity_json as sensitivity_json
+from .sensitivity import sensitivity_text as sensitivity_text

@@ -1,0 +1,263 @@
+"""Which price moves a bill most, and what the bill becomes under other prices: all by pricing the
+same operations again, so exact.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from stochsim.accounting.bill import Bill, finite, share
+from stochsim.accounting.bill_text import columns
+from stochsim.energy import (
+    CONVERTER_MODELS,
+    PRICES,
+    Energy,
+    Price,
+    format_energy,
+    part_kind,
+    price,
+    price_operations,
+)
+from stochsim.settings import SettingError
+
+
+class PriceShare(NamedTuple):
+    """A price of a bill: the kinds of operation that it prices, how verified, its joules per read
+    and their share of the total.
+
+    The bill is linear in each price, so the share is its elasticity: 10 % more of the price is 10 %
+    × share more of the total.
+    """
+
+    price: str
+    kinds: tuple[str, ...]
+    tag: str
+    joules: float
+    share: float
+
+
+class Alternative(NamedTuple):
+    """The bill with one other price for a kind of operation: joules per read, and that over the
+    bill's own total.
+    """
+
+    kind: str
+    price: str
+    tag: str
+    total_j: float
+    ratio: float
+
+
+def price_shares(bill: Bill) -> list[PriceShare]:
+    """Every price of the bill, the largest share first; shares add up to 1."""
+    kinds: dict[str, dict[str, list[float]]] = {}
+    for row in bill.operation_table():
+        kinds.setdefault(row["price"], {}).setdefault(row["operation"], []).append(row["joules"])
+    tags = {one.name: one.tag for one in bill.prices}
+    joules = {name: sum(sum(each) for each in found.values()) for name, found in kinds.items()}
+    rows = [
+        PriceShare(name, tuple(found), tags[name], joules[name], share(joules[name], bill.total_j))
+        for name, found in kinds.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.joules, row.price))
+
+
+def alternatives(bill: Bill) -> list[Alternative]:
+    """The total under every other price of the same kind, for each kind of operation that the bill
+    counts.
+
+    Left out are unverified prices, and those that the chip refuses: they need a value that the book
+    does not give, or do not go together with its others. "hold" has no other price.
+    """
+    own = bill.hardware.price_table(bill.rho)
+    rows = []
+    for kind in {one.kind: None for one in bill.total_operations if one.kind != "hold"}:
+        for other in PRICES.values():
+            if (
+                other.kind == part_kind(kind)
+                and other.name != own[kind].name
+                and other.tag != "unv"
+            ):
+                rows += _alternative(bill, kind, other.name)
+    return rows
+
+
+def _alternative(bill: Bill, kind: str, name: str) -> list[Alternative]:
+    try:
+        hardware = bill.hardware.with_price(kind, name)
+    except SettingError:
+        return []
+    chosen, total_j = hardware.price_table(bill.rho)[kind], bill.with_hardware(hardware).total_j
+    return (
+        [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.total_j))]
+        if chosen.name == name
+        else []
+    )
+
+
+def _ratio(total_j: float, own_j: float) -> float:
+    return total_j / own_j if 0 < own_j < float("inf") else float("nan")
+
+
+class ConverterModel(NamedTuple):
+    """The bill under one model of the converters: joules per read by part, the converters' share,
+    the total over the chip's own.
+    """
+
+    model: str
+    price: str
+    tag: str
+    energy: Energy
+    converter_share: float
+    ratio: float
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The parts that cost anything, the dearest first."""
+        parts = self.energy.parts
+        return tuple(
+            sorted((part for part in parts if parts[part] > 0), key=lambda part: -parts[part])
+        )
+
+
+@dataclass(frozen=True)
+class Converters:
+    """A bill under each of CONVERTER_MODELS beside the chip's own; `models` is empty for a chip
+    without converters.
+    """
+
+    own: ConverterModel
+    models: tuple[ConverterModel, ...]
+
+    @property
+    def words(self) -> str:
+        """What the choice of model does to the order of the bill's parts, in a sentence."""
+        if not self.models:
+            return f"No converters: {self.own.price} prices them, so no model of converters enters."
+        moved = [one for one in self.models if one.order[:1] != self.own.order[:1]]
+        if moved:
+            under = ", ".join(f"{one.price} {_dearest(one)}" for one in moved)
+            return (
+                f"The converter model decides which part is the dearest: under "
+                f"{self.own.price} "
+                f"{_dearest(self.own)}, under {under}."
+            )
+        changed = [one for one in self.models if one.order != self.own.order]
+        if changed:
+            under = "; ".join(f"under {one.price} {' > '.join(one.order)}" for one in changed)
+            return (
+                f"The dearest part is the same under every converter model, "
+                f"{_dearest(self.own)}, but the order of parts changes: {under}."
+            )
+        return (
+            f"The order of parts is the same under every converter model: "
+            f"{' > '.join(self.own.order)}."
+        )
+
+    def __str__(self) -> str:
+        rows = [["converter model", "tag", "per read", "converters", "over the chip's own"]]
+        for one in self.models:
+            total = format_energy(one.energy.total_j)
+            rows.append(
+                [
+                    one.price,
+                    f"[{one.tag}]",
+                    total,
+                    f"{one.converter_share:.1%}",
+                    f"×{one.ratio:.4g}",
+                ]
+            )
+        return "\n".join([*(columns(rows, left=2) if self.models else ()), self.words])
+
+
+def compare_converters(bill: Bill) -> Converters:
+    """The bill under each model of CONVERTER_MODELS, unverified ones among them: they are named
+    here.
+    """
+    own = bill.hardware.price_table(bill.rho)["adc"]
+    names = {} if own.name == "adc-none" else CONVERTER_MODELS
+    models = (
+        _under(bill, model, own if name == own.name else price(name))
+        for model, name in names.items()
+    )
+    return Converters(_under(bill, "own", own), tuple(models))
+
+
+def _under(bill: Bill, model: str, converter: Price) -> ConverterModel:
+    prices = {**bill.hardware.price_table(bill.rho), "adc": converter}
+    energy = (
+        price_operations(bill.total_operations, prices, bill.hardware.prices.voltage_v) / bill.draws
+    )
+    shared = share(energy.converter_j, energy.total_j)
+    return ConverterModel(
+        model, converter.name, converter.tag, energy, shared, _ratio(energy.total_j, bill.total_j)
+    )
+
+
+def _dearest(one: ConverterModel) -> str:
+    return (
+        f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.total_j):.0%})"
+        if one.order
+        else "nothing"
+    )
+
+
+def sensitivity_text(bill: Bill) -> str:
+    """Prices by what 10 % more of them adds to the total, and the total under other prices."""
+    return "\n\n".join(
+        "\n".join(lines)
+        for lines in (list(_share_lines(bill)), list(_alternative_lines(bill)))
+        if lines
+    )
+
+
+def sensitivity_json(bill: Bill) -> dict[str, Any]:
+    """The same, and the bill under each model of converters, as plain values; None for what is
+    infinite.
+    """
+    found = compare_converters(bill)
+    models = [
+        {
+            "model": one.model,
+            "price": one.price,
+            "tag": one.tag,
+            "joules_per_read": one.energy.total_j,
+            "converter_share": one.converter_share,
+        }
+        | {"ratio": one.ratio, "joules_by_part": one.energy.parts}
+        for one in found.models
+    ]
+    whole = {
+        "prices": [row._asdict() | {"kinds": list(row.kinds)} for row in price_shares(bill)],
+        "alternatives": [row._asdict() for row in alternatives(bill)],
+        "converters": models,
+        "words": found.words,
+    }
+    return {name: finite(value) for name, value in whole.items()}
+
+
+def _share_lines(bill: Bill) -> Iterator[str]:
+    rows = [["price", "of", "share", "+10 % of it moves the total by"]]
+    for row in price_shares(bill):
+        if row.joules > 0:
+            rows.append(
+                [row.price, ", ".join(row.kinds), f"{row.share:.1%}", f"{row.share / 10:+.2%}"]
+            )
+    return columns(rows, left=2)
+
+
+def _alternative_lines(bill: Bill) -> Iterator[str]:
+    rows = [["operation", "in place of", "price", "tag", "per read", "over the own"]]
+    own = bill.hardware.price_table(bill.rho)
+    for row in alternatives(bill):
+        rows.append(
+            [
+                row.kind,
+                own[row.kind].name,
+                row.price,
+                f"[{row.tag}]",
+                format_energy(row.total_j),
+                f"×{row.ratio:.4g}",
+            ]
+        )
+    return columns(rows, left=4) if len(rows) > 1 else iter(())

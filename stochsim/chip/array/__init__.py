@@ -1,0 +1,1 @@
+"""An analog array: cells, programming, converters, product."""

@@ -1,0 +1,201 @@
+"""The converters of an array as discrete channels: which states a partial sum can be in, and P(code
+| state) of each.
+
+A partial sum and its noise meet one converter, so P(code | state) is all there is to know. Two
+kinds of state:
+
+- exact: the partial sum itself, an integer, and the number of active rows where the noise depends
+  on that;
+- grid: a position on a grid of 2^-f LSB (f from 3 to 6), for converters that differ in offset or
+  gain, shared references, and conductances that are not whole steps; beside it the noise's standard
+  deviation, rounded to one of 64 values, where that depends on the input.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from stochsim_kernels.converter import Channel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.crossbar import grid_map
+
+from stochsim.hardware import Array, Converter
+from stochsim.keys import generator
+from stochsim.settings import SettingError, check_memory
+
+_EXACT_STATES = 1 << 16
+_GRID_STATES = 1 << 19
+_ENTRIES = 1 << 23  # 32 MB, where the coarsest grid is fine enough
+_FINEST, _COARSEST = 6, 3  # grid points per LSB, as powers of two
+_SIGMA_CLASSES = 64
+_SHIFT = 24  # binary places of gain and offset behind the grid
+_CERTAIN_SIGMAS = 7.0  # a position so far outside the range has one code
+_FARTHEST_MOVE = 314.0  # a shared reference's noise, in grid points
+
+
+@dataclass(frozen=True)
+class Range:
+    """A converter's range: its step in partial sums (one cell step × one input digit), its smallest
+    code, and its edges in steps.
+    """
+
+    lsb: float
+    c_min: int
+    edges_lsb: np.ndarray
+
+    @classmethod
+    def of(cls, array: Array, largest: float) -> "Range":
+        """From 0 to `largest`, in differential columns from -largest to a step below it; at range =
+        "full" never finer than steps of 1.
+        """
+        settings, signed = array.converter, array.signs == "differential"
+        levels = 2**settings.bits
+        lsb = largest / (levels // 2 if signed else levels - 1)
+        edges = ideal_edges(levels) + (
+            np.array(settings.edge_shift_lsb) if settings.edge_shift_lsb else 0.0
+        )
+        return cls(
+            max(1.0, lsb) if settings.range == "full" else lsb, -levels // 2 if signed else 0, edges
+        )
+
+    @property
+    def c_max(self) -> int:
+        """The largest code."""
+        return self.c_min + len(self.edges_lsb)
+
+    def reaching(self, partial: np.ndarray) -> float:
+        """The `range_max` of the smallest range that clips none of these partial sums."""
+        largest = float(np.abs(partial).max())
+        return largest if self.c_min == 0 else largest * (self.c_max + 1) / self.c_max
+
+    def share_outside(self, partial: np.ndarray) -> float:
+        """Share of noiseless partial sums that lie beyond the outer codes."""
+        code = np.rint(partial / self.lsb)
+        return float(np.mean((code < self.c_min) | (code > self.c_max)))
+
+
+class Conversion(NamedTuple):
+    """How partial sums become states, and states codes.
+
+    position = partial - origin where `gain` is empty; else clamp((gain partial + offset) >> shift),
+    gain and offset per (tile, slice, column), int64. `sigma_step` > 0: the noise class is the
+    standard deviation in LSB, less `sigma_min`, in such steps.
+    """
+
+    channel: Channel
+    origin: int
+    gain: np.ndarray
+    offset: np.ndarray
+    shift: int
+    reference: Channel | None
+    sigma_min: float = 0.0
+    sigma_step: float = 0.0
+
+    def sigma_class(self, variance_lsb: np.ndarray) -> np.ndarray:
+        """The class (int32) of each noise variance, in LSB²."""
+        found = np.rint((np.sqrt(variance_lsb) - self.sigma_min) / self.sigma_step)
+        classes = self.channel.entries.size >> self.channel.bits
+        return np.clip(found, 0, classes // self.channel.positions - 1).astype(np.int32)
+
+
+def exact_states(array: Array, span: tuple[int, int], active: int) -> bool:
+    """Whether partial sums in `span`, beside up to `active` active rows where the noise depends on
+    them, are few enough to be states.
+    """
+    return not array.converter.spreads and (span[1] - span[0] + 1) * (active + 1) <= _EXACT_STATES
+
+
+def exact_conversion(reach: Range, span: tuple[int, int], variance: np.ndarray) -> Conversion:
+    """States are the partial sums span[0] … span[1]; variance: (class, partial sum) in LSB², one
+    class or one per number of active rows.
+    """
+    value = np.arange(span[0], span[1] + 1) / reach.lsb - reach.c_min
+    empty = np.zeros(0, np.int64)
+    _check_table(variance.size, _codes_reached(reach, float(np.sqrt(variance.max()))))
+    return Conversion(
+        build_channel(value, np.sqrt(variance), reach.edges_lsb, reach.c_min),
+        span[0],
+        empty,
+        empty,
+        0,
+        None,
+    )
+
+
+def _codes_reached(reach: Range, sigma_lsb: float) -> int:
+    """Entries of a state's table: a power of two that holds all codes which noise of this standard
+    deviation reaches.
+    """
+    return (
+        1 << (int(min(len(reach.edges_lsb), np.ceil(2 * _CERTAIN_SIGMAS * sigma_lsb)))).bit_length()
+    )
+
+
+def _check_table(states: int, entries: int) -> None:
+    """Raise SettingError for tables that do not fit into memory: entries of 4 bytes, and some 40
+    bytes for each state as they are built.
+    """
+    check_memory(
+        "'array': the converters' tables",
+        (states, entries + 10),
+        np.uint32,
+        "take less noise or fewer converter bits, in array.converter.bits",
+    )
+
+
+def _fineness(settings: Converter, states: int, entries: int) -> int:
+    """Binary places of the grid: as many as tables of this many states per LSB allow, and the moves
+    of a reference.
+    """
+    noise = settings.reference_sigma_lsb
+    if noise * (1 << _COARSEST) > _FARTHEST_MOVE:
+        most = _FARTHEST_MOVE / (1 << _COARSEST)
+        raise SettingError(
+            f"'array.converter.reference_sigma_lsb' = {noise!r}: at most {most:g} can be drawn"
+        )
+    for places in range(_FINEST, _COARSEST, -1):
+        fits = (states << places) <= _GRID_STATES and (states << places) * entries <= _ENTRIES
+        if fits and noise * (1 << places) <= _FARTHEST_MOVE:
+            return places
+    return _COARSEST
+
+
+def grid_conversion(
+    settings: Converter,
+    reach: Range,
+    unit: float,
+    sigmas_lsb: tuple[float, float],
+    shape: tuple[int, int, int],
+    key: int,
+) -> Conversion:
+    """States are positions on a grid; `unit` is a partial sum's integer step in cell steps × digits
+    (1, or 1/256 of analog conductances).
+
+    sigmas_lsb: the least and the largest standard deviation that the noise can have. Offsets and
+    gains of the converters, shape (tile, slice, column), are drawn once per chip by `key`.
+    """
+    low, high = sigmas_lsb
+    classes = 1 if high - low < 1e-9 else _SIGMA_CLASSES
+    moves = 8 * (settings.reference_sigma_lsb + settings.offset_sigma_lsb)
+    margin = int(np.ceil(_CERTAIN_SIGMAS * high + moves)) + 2
+    width = len(reach.edges_lsb) + 2 * margin
+    fine = _fineness(settings, width * classes, _codes_reached(reach, high))
+    _check_table((width << fine) * classes, _codes_reached(reach, high))
+    random = generator(key, "converters")
+    gain = 1 + settings.gain_sigma * random.standard_normal(shape)
+    offset_lsb = settings.offset_sigma_lsb * random.standard_normal(shape) - reach.c_min
+    step = (high - low) / (classes - 1) if classes > 1 else 0.0
+    sigma = (low + step * np.arange(classes))[:, None]
+    value = np.arange((width << fine) + 1) / (1 << fine) - margin
+    return Conversion(
+        build_channel(
+            np.broadcast_to(value, (classes, value.size)), sigma, reach.edges_lsb, reach.c_min
+        ),
+        0,
+        *grid_map(gain * (unit / reach.lsb), offset_lsb, margin, fine, _SHIFT),
+        _SHIFT,
+        shared_noise(settings.reference_sigma_lsb * (1 << fine))
+        if settings.reference_sigma_lsb > 0
+        else None,
+        low,
+        step,
+    )

@@ -1,0 +1,173 @@
+"""The cells of an array, programmed once per chip, and the noiseless partial sums that an input
+draws from them.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from stochsim.chip.array.programming import GRID, Sliced, faulted, program_cells, slice_weights
+from stochsim.hardware import Array
+from stochsim.keys import fold_in
+from stochsim.program import Program
+
+
+class Partial(NamedTuple):
+    """Partial sums (stimulus, column) of a tile, slice and cycle, in 1/unit cell steps × digits,
+    and their cells' noise variance.
+    """
+
+    tile: int
+    place: int
+    cycle: int
+    sums: np.ndarray
+    variance: np.ndarray | None
+
+
+class ArrayCells:
+    """Weights in the cells of an Array, (sign, slice, row, column): `codes` as stored, with faults,
+    `cells` as 1/unit cell steps.
+
+    weight_codes: (neuron, input) int8. Raises SettingError for an array that the program's widths
+    do not fit.
+    """
+
+    def __init__(
+        self, program: Program, array: Array, weight_codes: np.ndarray, chip_key: int
+    ) -> None:
+        array.check_widths(program.weight_bits, program.input.bits)
+        self.array, self.input_bits, self._unsigned = (
+            array,
+            program.input.bits,
+            program.input.unsigned,
+        )
+        if array.signs == "differential" and program.weight_bits > 1:
+            # a flipped bit can give the one code that has no pair
+            weight_codes = np.maximum(weight_codes, 1 - 2 ** (program.weight_bits - 1))
+        sliced = slice_weights(weight_codes, program.weight_bits, array.cell_bits, array.signs)
+        self.weight_map = (sliced.scale, sliced.offset)
+        self.stored_sums = ((weight_codes.astype(np.int64) - sliced.offset) // sliced.scale).sum(
+            axis=1
+        )
+        self.slices, self.inputs, self.neurons = sliced.cells.shape[1:]
+        self.tiles, self.cycles = array.tiles(self.inputs), array.cycles(self.input_bits)
+        self._program(sliced, chip_key)
+
+    def _program(self, sliced: Sliced, chip_key: int) -> None:
+        settings, array = self.array.cells, self.array
+        rates = (settings.stuck_at_0_rate, settings.stuck_at_1_rate)
+        self.codes = faulted(sliced.cells, array.cell_bits, *rates, fold_in(chip_key, "faults"))
+        device, own = settings.memory_device, None
+        if device is None:
+            self.unit = (
+                1 if settings.read_noise == "lumped" else GRID
+            )  # the noise of single cells needs the finer grid
+            self.cells = self.unit * self.codes.astype(np.int32)
+        else:
+            key, tile = fold_in(chip_key, "cells"), (array.rows, array.columns)
+            time = (settings.age_s, settings.wire_ohm, *tile, settings.drift_compensation)
+            self.unit, (self.cells, own) = (
+                GRID,
+                program_cells(self.codes, array.cell_bits, device, key, *time),
+            )
+        variance = np.float32((settings.read_sigma * self.unit) ** 2) + (
+            np.float32(0) if own is None else own
+        )
+        self.variance = (
+            np.broadcast_to(variance, self.cells.shape).astype(np.float32)
+            if np.any(variance)
+            else None
+        )
+        net = self.cells[0] - self.cells[1] if len(self.cells) == 2 else self.cells[0]
+        bound = int(np.abs(self.cells).max()) * self.rows * self.top_digit
+        self.net = net.astype(
+            np.float32 if bound < 2**24 else np.float64
+        )  # whole numbers, so that their sums are exact in any order
+
+    @property
+    def rows(self) -> int:
+        """Rows of the fullest tile."""
+        return min(self.array.rows, self.inputs)
+
+    @property
+    def top_digit(self) -> int:
+        """The largest digit of an input line."""
+        return int(2**self.array.cycle_bits) - 1
+
+    @property
+    def largest_sum(self) -> int:
+        """No partial sum of ideal cells is larger in size: every row driven by the largest digit,
+        every cell at its full conductance.
+        """
+        return self.rows * (2**self.array.cell_bits - 1) * self.top_digit
+
+    @property
+    def input_map(self) -> tuple[int, int]:
+        """(scale, offset) of x_q = scale × unsigned + offset."""
+        if self._unsigned:
+            return (1, 0)
+        return (2, -1) if self.input_bits == 1 else (1, -(2 ** (self.input_bits - 1)))
+
+    def unsigned(self, x_ints: np.ndarray) -> np.ndarray:
+        """Input integers in offset binary, uint8 (unsigned ones as they are)."""
+        scale, offset = self.input_map
+        return ((x_ints.astype(np.int16) - offset) // scale).astype(np.uint8)
+
+    def digits(self, unsigned: np.ndarray) -> np.ndarray:
+        """What the input lines carry, (stimulus, cycle, input) uint8, least significant first:
+        offset binary inputs cut in cycles.
+        """
+        places = self.array.cycle_bits * np.arange(self.cycles)
+        return (unsigned.astype(np.int16)[:, None, :] >> places[:, None] & self.top_digit).astype(
+            np.uint8
+        )
+
+    def part(self, tile: int) -> slice:
+        """The rows of a tile."""
+        return slice(tile * self.array.rows, (tile + 1) * self.array.rows)
+
+    def variances(self, tile: int, place: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Noise variance of each cell (pair), (row, column) float32 in 1/unit²: per squared digit,
+        and per digit (shot-like).
+        """
+        part = np.s_[:, place, self.part(tile)]
+        squared = None if self.variance is None else self.variance[part].sum(axis=0)
+        if self.array.cells.shot_sigma == 0:
+            return squared, None
+        current = np.maximum(self.cells[part], 0).sum(axis=0).astype(np.float32)
+        return squared, np.float32(self.array.cells.shot_sigma**2 * self.unit) * current
+
+    def partials(self, digits: np.ndarray) -> Iterator[Partial]:
+        """Partial sums in the order of tiles, then slices, then cycles; digits (stimulus, cycle,
+        input).
+        """
+        for tile in range(self.tiles):
+            lines = [
+                np.ascontiguousarray(digits[:, cycle, self.part(tile)], self.net.dtype)
+                for cycle in range(digits.shape[1])
+            ]
+            for place in range(self.slices):
+                net, (squared, linear) = (
+                    self.net[place, self.part(tile)],
+                    self.variances(tile, place),
+                )
+                for cycle, line in enumerate(lines):
+                    small = line.astype(np.float32)
+                    found = [
+                        a @ b for a, b in ((small**2, squared), (small, linear)) if b is not None
+                    ]
+                    variance = sum(found[1:], found[0]) if found else None
+                    yield Partial(tile, place, cycle, (line @ net).astype(np.int32), variance)
+
+    def most_variance(self) -> float:
+        """No partial sum's cells have more noise: every row driven by the largest digit."""
+        every_row = np.full((1, 1, self.inputs), self.top_digit, np.uint8)
+        return max(
+            (
+                float(one.variance.max())
+                for one in self.partials(every_row)
+                if one.variance is not None
+            ),
+            default=0.0,
+        )

@@ -1,0 +1,339 @@
+"""The product of an array: partial sums by tile, slice and cycle, each through its noisy converter,
+shifted and added digitally.
+"""
+
+import sys
+import warnings
+from typing import Literal
+
+import numpy as np
+from stochsim_kernels import accumulator, crossbar, crossbar_bits, weight_noise
+
+from stochsim.chip.array.adc import (
+    Conversion,
+    Range,
+    exact_conversion,
+    exact_states,
+    grid_conversion,
+)
+from stochsim.chip.array.cells import ArrayCells, Partial
+from stochsim.chip.rng_address import ARRAY, Place
+from stochsim.energy import Operation
+from stochsim.hardware import Hardware
+from stochsim.program import Program
+from stochsim.settings import SettingError
+
+CLIPPED_SHARE = 1e-3
+"""Above this share of clipped partial sums a chip warns."""
+
+_CHECKED_STIMULI = 16
+_EXPLICIT = 1 << 30  # event words of noise drawn for every cell
+
+
+class ArrayProduct:
+    """Weights on the array of a Hardware.
+
+    weight_codes: (neuron, input) int8, with the errors of its memory; x_calibration: input integers
+    (stimulus, input) for a calibrated range; number: that of the layer on its chip. Raises
+    SettingError for an array that the widths do not fit, or a calibrated range without data.
+    """
+
+    same_in_all_reads = False
+
+    def __init__(
+        self,
+        program: Program,
+        hardware: Hardware,
+        weight_codes: np.ndarray,
+        chip_key: int,
+        x_calibration: np.ndarray | None,
+        number: int = 0,
+    ) -> None:
+        assert hardware.array is not None
+        self.hardware, self.array, self._word = hardware, hardware.array, ARRAY + number
+        self._accumulator_width = hardware.accumulator_width(program.inputs)
+        self.cells = ArrayCells(program, self.array, weight_codes, chip_key)
+        self.range = self._converter_range(x_calibration)
+        self.conversion, self.fused = self._conversion(chip_key)
+        self._readout = self._kernel_readout()
+        self._clips = self._clips_on_the_way()
+        self.fused = self.fused and self._clips is None
+        self._words = (
+            crossbar_bits.pack_cells(self.cells.codes, self.array.rows, self.array.cell_bits)
+            if self.fused
+            else None
+        )
+        self._warned = self.array.converter.range == "full"
+
+    def _converter_range(self, x_calibration: np.ndarray | None) -> Range:
+        settings = self.array.converter
+        if settings.range == "fixed":
+            assert settings.range_max is not None
+            return Range.of(self.array, settings.range_max)
+        if settings.range == "full":
+            return Range.of(self.array, self.cells.largest_sum)
+        if x_calibration is None:
+            raise SettingError(
+                "'array.converter.range' = 'calibrated': the chip needs calibration = stimuli "
+                "(stimulus, input) to set it on"
+            )
+        sums = np.abs(self._clean_sums(x_calibration))
+        largest = max(1.0, float(np.quantile(sums, 1 - settings.clip_share, method="higher")))
+        return Range.of(self.array, Range.of(self.array, largest).reaching(np.array([largest])))
+
+    def _clean_sums(self, x_ints: np.ndarray) -> np.ndarray:
+        """All noiseless partial sums of these inputs, in cell steps × digits."""
+        digits = self.cells.digits(self.cells.unsigned(x_ints))
+        return (
+            np.concatenate([one.sums.ravel() for one in self.cells.partials(digits)])
+            / self.cells.unit
+        )
+
+    def _conversion(self, chip_key: int) -> tuple[Conversion, bool]:
+        """The channel of the converters, and whether packed bits count the partial sums: whole
+        steps, few planes, noise by the state alone.
+
+        Fixed by the chip and never by batch or reads.
+        """
+        array, cells, settings = self.array, self.cells, self.array.cells
+        differential = array.signs == "differential"
+        span = (-cells.largest_sum if differential else 0, cells.largest_sum)
+        active = cells.rows if settings.read_sigma > 0 else 0
+        known = (settings.read_sigma == 0 or array.cycle_bits == 1) and (
+            settings.shot_sigma == 0 or not differential
+        )
+        few_planes = array.cell_bits * array.cycle_bits <= 2
+        noiseless = settings.read_sigma == settings.shot_sigma == 0
+        if (
+            cells.unit == 1
+            and exact_states(array, span, active)
+            and known
+            and (few_planes or noiseless)
+        ):
+            rows = np.arange(active + 1)[:, None] if active else np.zeros((1, 1))
+            current = np.maximum(np.arange(span[0], span[1] + 1), 0)
+            own = (
+                len(cells.codes) * settings.read_sigma**2 * rows + settings.shot_sigma**2 * current
+            )
+            return exact_conversion(
+                self.range, span, own / self.range.lsb**2 + array.converter.sigma_lsb**2
+            ), few_planes
+        most = (
+            0.0
+            if settings.read_noise == "explicit"
+            else cells.most_variance() / (cells.unit * self.range.lsb) ** 2
+        )
+        sigmas = (array.converter.sigma_lsb, float(np.sqrt(array.converter.sigma_lsb**2 + most)))
+        shape = (cells.tiles, cells.slices, cells.neurons)
+        return grid_conversion(
+            array.converter, self.range, 1 / cells.unit, sigmas, shape, chip_key
+        ), (cells.unit == 1 and few_planes and noiseless)
+
+    def _kernel_readout(self) -> crossbar.Readout:
+        place, cycle = np.arange(self.cells.slices)[:, None], np.arange(self.cells.cycles)
+        factor = 1 << (self.array.cell_bits * place + self.array.cycle_bits * cycle)
+        found, group = self.conversion, None
+        if found.reference is not None:
+            group = np.arange(self.cells.neurons) // self.array.converter.reference_columns
+        gain, offset = (found.gain, found.offset) if found.gain.size else (None, None)
+        try:
+            return crossbar.readout(
+                found.channel,
+                factor,
+                self.cells.tiles,
+                found.origin,
+                gain,
+                offset,
+                found.shift,
+                group,
+                found.reference,
+            )
+        except ValueError as error:
+            raise SettingError(
+                f"'array.converter.bits' = {self.array.converter.bits}: {error}"
+            ) from None
+
+    def _clips_on_the_way(self) -> int | None:
+        """Bits of accumulators that may clip a sum before it returns; None where the end result is
+        the same, as without negative codes.
+        """
+        bits, readout = self.hardware.accumulator_bits, self._readout
+        if (
+            bits is None
+            or self.hardware.accumulator_overflow == "wrap"
+            or readout.channel.code_min == 0
+        ):
+            return None
+        return (
+            bits
+            if crossbar.accumulator_bound(readout.channel, readout.factor, readout.tiles)
+            >= 2 ** (bits - 1)
+            else None
+        )
+
+    def sums(
+        self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
+    ) -> np.ndarray:
+        """Noisy products W_q x_q of integers (stimulus, input), float64 (stimulus, read, neuron):
+        the converters' codes put together.
+
+        Weights and inputs are stored shifted, W = w u + w0 and x = v y + x0 with u, y >= 0 (u
+        signed in differential columns), so W x = w v (u y) + v w0 Σy + w x0 Σu + w0 x0 inputs, of
+        which only u y passes through the array; the rest is digital.
+        """
+        if not self._warned:
+            self._warned = True
+            self._warn_of_clipping(x_ints[:_CHECKED_STIMULI])
+        unsigned = self.cells.unsigned(x_ints)
+        codes = self._codes(unsigned, reads, int(key), first_stimulus, first_read)
+        if self.hardware.accumulator_bits is not None:
+            codes = held(codes, self.hardware.accumulator_bits, self.hardware.accumulator_overflow)
+        (w, w0), (v, x0) = self.cells.weight_map, self.cells.input_map
+        shifts = (
+            v * w0 * unsigned.sum(axis=1, dtype=np.int64)[:, None]
+            + w * x0 * self.cells.stored_sums
+            + w0 * x0 * self.cells.inputs
+        )
+        return w * v * self.range.lsb * codes + shifts[:, None, :]
+
+    def sums_of_rows(self, x_ints: np.ndarray, place: Place) -> np.ndarray:
+        """(stimulus, read, neuron) of integers (stimulus, read, input): every row (stimulus, read)
+        is an input, read once a step.
+        """
+        return np.stack(
+            [
+                self.sums(x, 1, place.key, place.row(s), place.step)[:, 0]
+                for s, x in enumerate(x_ints)
+            ]
+        )
+
+    def _codes(
+        self, unsigned: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
+    ) -> np.ndarray:
+        """Σ over tiles, slices and cycles of converter codes times their places, int32 (stimulus,
+        read, neuron).
+        """
+        out = np.zeros((len(unsigned), reads, self.cells.neurons), np.int32)
+        place = (key, self._word, 0, first_stimulus)
+        if self.fused:
+            words = crossbar_bits.pack_inputs(
+                unsigned, self.array.rows, self.cells.input_bits, self.array.cycle_bits
+            )
+            classes = crossbar_bits.square_sums(words) if self.array.cells.read_sigma > 0 else None
+            crossbar.draw_crossbar(
+                words, self._words, self._readout, *place, first_read, out, classes
+            )
+            return out
+        streams = crossbar.draw_streams(*place, len(unsigned), self._readout, self.cells.neurons)
+        digits = self.cells.digits(unsigned)
+        for one in self.cells.partials(digits):
+            where = (self._readout, streams, one.tile, one.place, one.cycle)
+            if one.variance is None or self.array.cells.read_noise == "lumped":
+                crossbar.convert_partials(
+                    one.sums, *where, first_read, out, self._classes(one.variance)
+                )
+            else:
+                noisy = self._with_noise_of_every_cell(
+                    one, digits, reads, (key, first_stimulus, first_read)
+                )
+                for read in range(reads):
+                    single = np.zeros((len(unsigned), 1, self.cells.neurons), np.int32)
+                    crossbar.convert_partials(noisy[:, read], *where, first_read + read, single)
+                    out[:, read] += single[:, 0]
+            if self._clips is not None:
+                np.copyto(out, held(out, self._clips, "saturate"))
+        return out
+
+    def _classes(self, variance: np.ndarray | None) -> np.ndarray | None:
+        if variance is None or self.conversion.sigma_step == 0:
+            return None
+        return self.conversion.sigma_class(
+            variance / (self.cells.unit * self.range.lsb) ** 2 + self.array.converter.sigma_lsb**2
+        )
+
+    def _with_noise_of_every_cell(
+        self, one: Partial, digits: np.ndarray, reads: int, place: tuple[int, int, int]
+    ) -> np.ndarray:
+        """Partial sums with a fresh Gaussian at every cell and read, int32 (stimulus, read,
+        column): what the lumped noise stands for.
+        """
+        cells, (key, first_stimulus, first_read) = self.cells, place
+        lines = np.ascontiguousarray(digits[:, one.cycle, cells.part(one.tile)], np.float64)
+        weight = np.ascontiguousarray(cells.net[one.place, cells.part(one.tile)].T, np.float64)
+        variance = sum(found for found in cells.variances(one.tile, one.place) if found is not None)
+        event = _EXPLICIT + (one.tile * cells.slices + one.place) * cells.cycles + one.cycle
+        out = np.empty((len(lines), reads, cells.neurons))
+        sigma = np.ascontiguousarray(np.sqrt(variance).T, np.float64)
+        weight_noise.explicit_drives(
+            lines, weight, sigma, key, self._word, event, first_stimulus, first_read, out
+        )
+        return np.rint(out).astype(np.int32)
+
+    def _warn_of_clipping(self, x_ints: np.ndarray) -> None:
+        sums = self._clean_sums(x_ints)
+        share = self.range.share_outside(sums)
+        if share > CLIPPED_SHARE:
+            warnings.warn(
+                f"the array's converters clip {share:.2%} of the partial sums of the first "
+                f"{len(x_ints)} stimuli (more than "
+                f"{CLIPPED_SHARE:.1%}); array.converter.range = 'fixed' with range_max = "
+                f"{self.range.reaching(sums):g} would clip none",
+                stacklevel=_levels_to_the_caller(),
+            )
+
+    def operations(self, x_ints: np.ndarray, reads: int) -> dict[Operation, float]:
+        """What so many reads of these integers (stimulus, input) take in the array: counts follow
+        the data.
+
+        `multiply`: active rows × cells on them; `cell`: their currents, as shares of full
+        conductance × the largest digit; `line`: changes of level of the input lines, from idle, ×
+        the cells that the whole lines pass, used or not; `dac`: digits given to the lines of each
+        tile; `adc`: conversions; `add`: conversions shifted and added.
+        """
+        cells, array = self.cells, self.array
+        digits = cells.digits(cells.unsigned(x_ints))
+        on_a_row = len(cells.codes) * cells.slices * cells.neurons
+        across = -(-on_a_row // array.columns)
+        active, toggles = (
+            np.count_nonzero(digits),
+            np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0))),
+        )
+        full = cells.unit * (2**array.cell_bits - 1) * cells.top_digit
+        current = (
+            digits.sum(axis=(0, 1), dtype=np.float64)
+            @ np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
+            / full
+        )
+        conversions = len(x_ints) * cells.tiles * cells.slices * cells.cycles * cells.neurons
+        counts = {
+            Operation("multiply", (array.cell_bits, array.cycle_bits)): active * on_a_row,
+            Operation("cell"): current,
+            Operation("line"): toggles * across * array.columns,
+            Operation("dac", (array.cycle_bits,)): digits.size * across,
+            Operation("adc", (array.converter.bits,)): conversions,
+            Operation("add", (self._accumulator_width,)): conversions,
+        }
+        return {operation: float(reads * count) for operation, count in counts.items()}
+
+
+def _levels_to_the_caller() -> int:
+    """What `warnings.warn` in the calling function needs to name the line outside this folder that
+    asked the chip.
+    """
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim."):
+        frame, levels = frame.f_back, levels + 1
+    return levels
+
+
+def held(sums: np.ndarray, bits: int, overflow: Literal["saturate", "wrap"]) -> np.ndarray:
+    """Integers (any shape) as they fit into accumulators of so many bits: wrapped around, or
+    clipped.
+    """
+    if bits >= 8 * sums.dtype.itemsize:
+        return sums
+    return (
+        accumulator.wrap(sums, bits)
+        if overflow == "wrap"
+        else np.clip(sums, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    )

@@ -1,0 +1,264 @@
+"""What the cells of a chip hold: integer weight codes cut into slices, their faults, and the
+conductances they are programmed to.
+
+Everything here is drawn once per chip from its key and is the same for all its reads. Rows are
+inputs, columns are neurons.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from stochsim.hardware import Device, relative_drop
+from stochsim.keys import generator
+from stochsim.settings import SettingError, nearest
+
+COLUMNS = ("offset", "differential")
+
+GRID = 256
+"""Grid points per cell step: sums of conductances are exact integers in any order.
+
+Rounding adds at most 1/512 of a step (sd 0.0011).
+"""
+
+
+class Sliced(NamedTuple):
+    """Weights as cells (sign, slice, row, column) uint8, slices from the least significant; sign 0
+    is added, sign 1 (if any) subtracted.
+
+    W = scale Σ_slice 2^(cell_bits slice) (cells[0] - cells[1]) + offset, exactly.
+    """
+
+    cells: np.ndarray
+    cell_bits: int
+    scale: int
+    offset: int
+
+    def codes(self) -> np.ndarray:
+        """The weight codes (neuron, input), int64."""
+        place = 1 << self.cell_bits * np.arange(self.cells.shape[1], dtype=np.int64)
+        sums = np.tensordot(place, self.cells.astype(np.int64), axes=(0, 1))
+        return (self.scale * (sums[0] - sums[1] if len(sums) == 2 else sums[0]) + self.offset).T
+
+
+def slice_weights(
+    weight_codes: np.ndarray,
+    weight_bits: int,
+    cell_bits: int,
+    columns: Literal["offset", "differential"] = "offset",
+) -> Sliced:
+    """Cut weight codes (neuron, input), -1 and 1 at one bit, into cells of `cell_bits` bits.
+
+    "offset": one plane of W + 2^(b-1), or (W + 1)/2 at one bit. "differential": the magnitudes of
+    positive and of negative weights in two planes of b - 1 bits (1 at one bit). Raises SettingError
+    for cells wider than a plane, no rows or columns, and codes that do not fit.
+    """
+    if columns not in COLUMNS:
+        raise SettingError(f"'columns' = {columns!r}: {nearest(columns, COLUMNS)}")
+    codes = _checked_codes(weight_codes, weight_bits).T.astype(np.int16)
+    plane_bits = weight_bits if columns == "offset" or weight_bits == 1 else weight_bits - 1
+    if not 1 <= cell_bits <= plane_bits:
+        raise SettingError(
+            f"'cell_bits' = {cell_bits!r}: {weight_bits}-bit weights in {columns} columns need 1 "
+            f"to {plane_bits}"
+        )
+    half = 1 << (weight_bits - 1)
+    if columns == "differential":
+        if codes.min() == -half and weight_bits > 1:
+            raise SettingError(
+                f"'weight_codes' has {-half}: differential {weight_bits}-bit columns hold "
+                f"{1 - half} to {half - 1}"
+            )
+        planes, scale, offset = [np.maximum(codes, 0), np.maximum(-codes, 0)], 1, 0
+    elif weight_bits == 1:
+        planes, scale, offset = [(codes + 1) // 2], 2, -1
+    else:
+        planes, scale, offset = [codes + half], 1, -half
+    mask = (1 << cell_bits) - 1
+    shifts = range(0, plane_bits, cell_bits)
+    cells = np.stack(
+        [
+            np.stack([(plane >> shift & mask).astype(np.uint8) for shift in shifts])
+            for plane in planes
+        ]
+    )
+    return Sliced(cells, cell_bits, scale, offset)
+
+
+def faulted(
+    cells: np.ndarray, cell_bits: int, stuck_at_0_rate: float, stuck_at_1_rate: float, key: int
+) -> np.ndarray:
+    """Cells (sign, slice, row, column) uint8 of which these shares are stuck at 0 and at full
+    conductance (all bits 1).
+
+    One uniform number per cell and key is held against the rates, so the cells stuck at one rate
+    are stuck at every higher one. Raises SettingError for a rate outside 0 to 1 or a sum above 1.
+    """
+    _check_rate("stuck_at_0_rate", stuck_at_0_rate)
+    _check_rate("stuck_at_1_rate", stuck_at_1_rate)
+    if stuck_at_0_rate + stuck_at_1_rate > 1:
+        raise SettingError(
+            f"'stuck_at_0_rate' + 'stuck_at_1_rate' = {stuck_at_0_rate + stuck_at_1_rate!r}: "
+            f"should be at most 1"
+        )
+    stuck = np.array(cells, np.uint8)
+    for plane in np.ndindex(stuck.shape[:2]):
+        uniform = generator(key, "stuck cells", *plane).random(stuck.shape[2:])
+        stuck[plane][uniform < stuck_at_0_rate] = 0
+        stuck[plane][uniform >= 1 - stuck_at_1_rate] = (1 << cell_bits) - 1
+    return stuck
+
+
+def bit_flipped(weight_codes: np.ndarray, bits: int, rate: float, key: int) -> np.ndarray:
+    """Weight codes (neuron, input) int8 after the persistent bit errors of a digital memory; codes
+    may become -2^(b-1).
+
+    Each of the b two's-complement bits of each code (at one bit: its sign) flips where a uniform
+    number of its own, fixed by the key, is below `rate`: the errors at one rate are among those at
+    every higher one. Raises SettingError for codes that do not fit the bits.
+    """
+    codes = _checked_codes(weight_codes, bits).astype(np.int8)
+    _check_rate("rate", rate)
+    flips = np.zeros(codes.shape, np.uint8)
+    for bit in range(bits):
+        flips |= (generator(key, "bit errors", bit).random(codes.shape) < rate).astype(
+            np.uint8
+        ) << bit
+    if bits == 1:
+        return np.where(flips, -codes, codes)
+    unused = 8 - bits  # to the top of the byte and back down, which extends the sign
+    return ((codes.view(np.uint8) ^ flips) << unused).view(np.int8) >> unused
+
+
+class Programmed(NamedTuple):
+    """What the cells hold, (sign, slice, row, column): conductance above g_min int32, in 1/256 cell
+    steps, and read_variance float32.
+
+    A partial sum Σ x g of one read has Gaussian noise of variance Σ x² read_variance, in squares of
+    1/256 cell steps.
+    """
+
+    conductance: np.ndarray
+    read_variance: np.ndarray
+
+
+def program_cells(
+    cells: np.ndarray,
+    cell_bits: int,
+    device: Device,
+    key: int,
+    age_s: float | None = None,
+    wire_ohm: float = 0.0,
+    rows_per_tile: int | None = None,
+    columns_per_tile: int | None = None,
+    compensate_drift: bool = False,
+) -> Programmed:
+    """Program cells (sign, slice, row, column) uint8 on one chip's devices and look at them at
+    `age_s` (None: the device's own first age).
+
+    A cell of code c aims at g_min + c (g_max - g_min)/(2^bits - 1), misses it by the device's
+    programming noise, drifts, and loses what the wires take; each plane (sign, slice) is an array
+    of its own, cut into tiles (None: not cut). Of each conductance g_min is subtracted, as an exact
+    reference column beside it behind the same wires would: for a device with g_min > 0 the
+    difference may be negative. `compensate_drift` multiplies everything, read noise too, by the one
+    factor that restores the chip's total conductance. An ideal device without wires holds exactly
+    256 c. Raises SettingError for an age that the device does not have, for wires that take too
+    much, and for tiles without rows or columns.
+    """
+    for name, value in (("rows_per_tile", rows_per_tile), ("columns_per_tile", columns_per_tile)):
+        if value is not None and value < 1:
+            raise SettingError(f"'{name}' = {value!r}: should be at least 1")
+    if int(np.max(cells, initial=0)) >> cell_bits:
+        raise SettingError(
+            f"'cells' has {np.max(cells)}: {cell_bits}-bit cells hold 0 to {(1 << cell_bits) - 1}"
+        )
+    step_us = (device.g_max_us - device.g_min_us) / ((1 << cell_bits) - 1)
+    factor = _compensation(cells, step_us, device, key, age_s) if compensate_drift else 1.0
+    conductance, variance = np.empty(cells.shape, np.int32), np.empty(cells.shape, np.float32)
+    for plane, programmed_us, now_us in _drawn(cells, step_us, device, key, age_s):
+        passed = factor * (
+            1.0 - _tiled_drop(now_us * 1e-6, wire_ohm, rows_per_tile, columns_per_tile)
+        )
+        conductance[plane] = np.rint(GRID / step_us * passed * (now_us - device.g_min_us))
+        variance[plane] = (
+            GRID / step_us * passed * device.read_sigma_us(now_us, age_s, programmed_us)
+        ) ** 2
+    return Programmed(conductance, variance)
+
+
+def _drawn(
+    cells: np.ndarray, step_us: float, device: Device, key: int, age_s: float | None
+) -> Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:
+    """Plane, conductances in µS as programmed, and now: plane by plane, so that little is held at a
+    time.
+    """
+    for plane in np.ndindex(cells.shape[:2]):
+        target_us = np.minimum(device.g_min_us + step_us * cells[plane], device.g_max_us)
+        programmed_us = device.programmed_us(
+            target_us, generator(key, "programming", *plane), age_s
+        )
+        yield (
+            plane,
+            programmed_us,
+            device.drifted_us(programmed_us, age_s, generator(key, "drift", *plane), target_us),
+        )
+
+
+def _compensation(
+    cells: np.ndarray, step_us: float, device: Device, key: int, age_s: float | None
+) -> float:
+    """Total conductance as programmed over that of now: drawing twice is cheaper than holding all
+    planes.
+    """
+    if device.drift is None:
+        return 1.0
+    sums = np.sum(
+        [
+            (programmed.sum(), now.sum())
+            for _, programmed, now in _drawn(cells, step_us, device, key, age_s)
+        ],
+        axis=0,
+    )
+    return float(sums[0] / sums[1]) if sums[1] > 0 else 1.0
+
+
+def _tiled_drop(
+    g_s: np.ndarray, wire_ohm: float, rows_per_tile: int | None, columns_per_tile: int | None
+) -> np.ndarray:
+    """Relative drop (row, column) with every tile an array of its own; a last tile that is not full
+    is a smaller array.
+    """
+    if wire_ohm == 0:
+        return np.zeros(g_s.shape)
+    high, wide = rows_per_tile or len(g_s), columns_per_tile or g_s.shape[1]
+    drop = np.empty(g_s.shape)
+    for top in range(0, len(g_s), high):
+        for left in range(0, g_s.shape[1], wide):
+            tile = np.s_[top : top + high, left : left + wide]
+            drop[tile] = relative_drop(g_s[tile], wire_ohm)
+    return drop
+
+
+def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:
+    codes = np.asarray(weight_codes)
+    if not 1 <= weight_bits <= 8:
+        raise SettingError(f"'weight_bits' = {weight_bits!r}: should be from 1 to 8")
+    if codes.ndim != 2 or codes.size == 0 or codes.dtype.kind not in "iu":
+        raise SettingError(
+            f"'weight_codes' is {codes.dtype} of shape {codes.shape}: should be integers (neuron, "
+            f"input), one at least"
+        )
+    half = 1 << (weight_bits - 1)
+    wrong = np.abs(codes) != 1 if weight_bits == 1 else (codes < -half) | (codes >= half)
+    if wrong.any():
+        allowed = "-1 and 1" if weight_bits == 1 else f"{-half} to {half - 1}"
+        raise SettingError(
+            f"'weight_codes' has {codes[wrong][0]}: {weight_bits}-bit weights are {allowed}"
+        )
+    return codes
+
+
+def _check_rate(name: str, rate: float) -> None:
+    if not 0 <= rate <= 1:
+        raise SettingError(f"'{name}' = {rate!r}: should be from 0 to 1")

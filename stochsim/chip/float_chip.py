@@ -1,0 +1,155 @@
+"""The networks without quantisers: what full precision, and no noise but the network's own,
+samples.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import special
+from stochsim_kernels import channel, float_circuit, neuron
+
+from stochsim.chip.rng_address import NEURONS, Place
+from stochsim.chip.samples import Samples
+from stochsim.data import check_stimuli
+from stochsim.energy import Operations
+from stochsim.program import AnyFloatProgram, FloatDeepProgram, FloatRecurrentProgram
+from stochsim.settings import check_draw, check_memory, check_noise, check_stable
+
+_STATES_AT_ONCE = (
+    1 << 16
+)  # of a recurrent network: 0.5 MB, which stay in the cache from step to step
+# reads that are multiplied together, counted from read 0: a float sum may depend on its place in a
+# matrix
+_BLOCK = 64
+
+
+class FloatChip:
+    """A float network's own samples: no quantiser, no Hardware noise.
+
+    Uses the same random integers as Chip does.
+
+    program: FloatProgram, FloatDeepProgram or FloatRecurrentProgram; `noise` multiplies its sigma.
+    Raises SettingError for a negative or non-finite `noise`, StochsimError for unstable recurrent
+    weights.
+    """
+
+    def __init__(self, program: AnyFloatProgram, noise: float = 1.0) -> None:
+        check_noise(noise)
+        if isinstance(program, FloatRecurrentProgram):
+            check_stable(program.radius)
+        self.program, self.noise = program, float(noise)
+
+    def sample(
+        self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0
+    ) -> Samples:
+        """Values (stimulus, read, neuron) = drive + sigma Phi^-1((u + 1/2) / 2^31), or the last of
+        as many steps; nothing counted.
+        """
+        program = self.program
+        x = check_stimuli(x, program.inputs)
+        check_draw(len(x), reads, key, first_stimulus, first_read)
+        shape = (len(x), reads, program.neurons)
+        check_memory("samples", shape, np.float64)
+        place, x = Place(int(key), int(first_stimulus), int(first_read)), np.asarray(x, np.float64)
+        if isinstance(program, FloatRecurrentProgram):
+            values = _chains(program, self.noise, x, reads, place)
+        else:
+            normal = special.ndtri((_integers(place, shape) + 0.5) / channel.ONE)
+            mean, sigma = self.moments(x)
+            values = (mean[:, None, :] + self.noise * sigma[:, None, :] * normal).astype(np.float32)
+        return Samples(None, Operations(), None, values)
+
+    def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (stimulus, neuron) and sigma (stimulus, neuron; one row where all stimuli share it)
+        of a feed-forward network.
+        """
+        program = self.program
+        assert not isinstance(program, FloatRecurrentProgram)
+        if not isinstance(program, FloatDeepProgram):
+            return np.asarray(x @ program.weight.T + program.bias), program.sigma[None]
+        h = x
+        for weight, bias in program.hidden:
+            h = np.clip(_products(weight, h) + bias, -1.0, 1.0)
+        return _products(program.weight, h) + program.bias, np.exp(
+            program.base + _products(program.spread, h)
+        )
+
+
+def _products(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """weight (neuron, input) times each of x (stimulus, input) by itself, so that float sums do not
+    depend on the others.
+    """
+    return np.asarray(np.matmul(weight, x[:, :, None])[:, :, 0])
+
+
+def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
+    u = np.empty(shape, np.uint32)
+    neuron.draw_integers(
+        np.uint64(place.key), NEURONS, place.draws, place.first_stimulus, place.first_read, u
+    )
+    return u
+
+
+def _portions(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Stimuli and whole blocks of reads that run together."""
+    stimuli, reads, neurons = shape
+    at_once = max(1, _STATES_AT_ONCE // (reads * neurons))
+    reads_at_once = (
+        reads if at_once > 1 else max(_BLOCK, _STATES_AT_ONCE // neurons // _BLOCK * _BLOCK)
+    )
+    for first, begin in itertools.product(
+        range(0, stimuli, at_once), range(0, reads, reads_at_once)
+    ):
+        yield (
+            slice(first, min(first + at_once, stimuli)),
+            slice(begin, min(begin + reads_at_once, reads)),
+        )
+
+
+def _chains(
+    program: FloatRecurrentProgram, noise: float, x: np.ndarray, reads: int, place: Place
+) -> np.ndarray:
+    """The last states (stimulus, read, neuron) float32 of independent chains; whole blocks of reads
+    run, others are cut.
+    """
+    before = place.first_read % _BLOCK
+    whole = -(-(before + reads) // _BLOCK) * _BLOCK
+    out = np.empty((len(x), whole, program.neurons), np.float32)
+    push = program.time_step * (_products(program.forward, x) + program.bias)
+    for some, block in _portions(out.shape):
+        here = Place(
+            place.key, place.first_stimulus + some.start, place.first_read - before + block.start
+        )
+        out[some, block] = _run(program, noise, push[some], block.stop - block.start, here)
+    return out[:, before : before + reads]
+
+
+def _run(
+    program: FloatRecurrentProgram, noise: float, push: np.ndarray, reads: int, place: Place
+) -> np.ndarray:
+    """As `_chains`, float64, for a multiple of _BLOCK reads; push (stimulus, neuron): what the
+    stimulus adds at every step.
+    """
+    shape = (len(push), reads, program.neurons)
+    step = (
+        (1 - program.time_step) * np.eye(program.neurons) + program.time_step * program.lateral
+    ).T
+    law = (push, program.time_step * program.shrink, 1 / program.width, noise * program.sigma)
+    u, moved = np.zeros(shape), np.empty(shape)
+    for t in range(program.steps):
+        np.matmul(
+            u.reshape(-1, _BLOCK, program.neurons),
+            step,
+            out=moved.reshape(-1, _BLOCK, program.neurons),
+        )
+        where = (
+            np.uint64(place.key),
+            NEURONS,
+            place.at(t).draws,
+            place.first_stimulus,
+            place.first_read,
+        )
+        float_circuit.finish_step(u, *law, *where, moved)
+        u, moved = moved, u
+    return u

@@ -1,0 +1,75 @@
+"""Stimuli -> integers: rounded to nearest, the same at every read, or stochastically, afresh at
+every read and step.
+"""
+
+import numpy as np
+from stochsim_kernels import channel, neuron, rounding
+
+from stochsim.chip.rng_address import INPUTS, Place
+from stochsim.hardware import Hardware
+from stochsim.program import Quantizer
+
+RANDOM_BITS = 16
+"""Random bits that a chip is billed for each input that it rounds stochastically."""
+
+_NOTHING = np.zeros((1, 1))
+
+
+class Inputs:
+    """The inputs of a chip.
+
+    Stochastic rounding, code = floor(x/scale + u), is uniform noise one step wide before rounding
+    to nearest: the channel of a neuron that has no other noise. So P(code | x) is exact, and at one
+    bit P(1) = (x/scale + 1)/2, between 0 and 1.
+    """
+
+    def __init__(self, quantizer: Quantizer, hardware: Hardware) -> None:
+        self.quantizer, self.steady = quantizer, hardware.noise.input_dither == "none"
+
+    def integers(self, x: np.ndarray, reads: int, place: Place) -> np.ndarray:
+        """Brevitas's integers of x (stimulus, input), int8: of that shape where all reads have the
+        same, else (stimulus, read, input).
+        """
+        quantizer = self.quantizer
+        if self.steady:
+            return self.nearest(x)
+        codes = np.empty((len(x), reads, x.shape[1]), np.int8)
+        z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
+        law = (
+            _NOTHING,
+            _NOTHING + rounding.uniform_sigma(step),
+            channel.UNIFORM,
+            channel.IDENTITY,
+            self._edges,
+            z,
+            step,
+            c_min,
+        )
+        neuron.draw(
+            x, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
+        )
+        return quantizer.integers(codes)
+
+    def two_integers(self, x: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+        """What stochastic rounding chooses from: integer = lower + gap (u >= least), with lower
+        int8 and least uint32 (stimulus, input).
+        """
+        quantizer = self.quantizer
+        levels, least = rounding.two_codes(x, quantizer.step, self._edges)
+        lower = (levels.astype(np.int16) + quantizer.c_min).astype(np.int8)
+        return quantizer.integers(lower), 2 if quantizer.bits == 1 else 1, least
+
+    @property
+    def _edges(self) -> np.ndarray:
+        quantizer = self.quantizer
+        return channel.inverse_edges(
+            channel.IDENTITY, quantizer.z, quantizer.step, quantizer.c_min, quantizer.levels
+        )
+
+    def nearest(self, x: np.ndarray) -> np.ndarray:
+        """Brevitas's integers of x, rounded to nearest, int8 (stimulus, input)."""
+        return self.quantizer.integers(self.quantizer.codes(x))
+
+    def random_bits(self, count: int) -> int:
+        """Random bits that so many inputs take."""
+        return 0 if self.steady else RANDOM_BITS * count

@@ -1,0 +1,261 @@
+"""The neurons of a chip: from drives to codes, by the noise that the network bought and the noise
+that the Hardware adds.
+"""
+
+import math
+
+import numpy as np
+from stochsim_kernels import channel, flips, mixing, neuron, source
+
+from stochsim.chip.rng_address import NEURONS, Place
+from stochsim.hardware import Hardware, read_channel_text
+from stochsim.program import Program
+from stochsim.settings import SettingError
+
+_DITHER = {
+    "none": ("", 0.0),
+    "stochastic": ("uniform", 1 / math.sqrt(12)),
+    "triangular": ("triangular", 1 / math.sqrt(6)),
+}
+"""The family of each dither and its standard deviation in steps of the output."""
+
+_THRESHOLDS_AT_ONCE = 16_000_000  # thresholds, and random integers, held at a time: 64 MB of each
+
+
+class Neurons:
+    """One layer's neurons on a Hardware; `noise` multiplies the sigma that the network bought;
+    number: that of the layer on its chip.
+
+    Raises SettingError where the codes of a measured neuron are not those of the program.
+    """
+
+    def __init__(self, program: Program, hardware: Hardware, noise: float, number: int = 0) -> None:
+        self.program, self.hardware, self.noise, self.word = (
+            program,
+            hardware,
+            noise,
+            NEURONS + number,
+        )
+        output, own = program.output, hardware.noise
+        dither, sigma_lsb = _DITHER[own.dither]
+        self.family = channel.FAMILIES[dither or own.family]
+        read = own.read_sigma_drive(output.step)
+        self.other_sigma = (
+            sigma_lsb * output.step if dither else 0.0 if own.family == "gaussian" else read
+        )
+        self.gaussian_sigma = read if own.family == "gaussian" else 0.0
+        self.activation = channel.ACTIVATIONS[program.activation]
+        self.edges = channel.inverse_edges(
+            self.activation, output.z, output.step, output.c_min, output.levels
+        )
+        self.measured = read_channel_text(own.measured_csv) if own.measured_csv else None
+        if self.measured is not None and self.measured.bits != output.bits:
+            raise SettingError(
+                f"'noise.measured_csv' has codes of {self.measured.bits} bits: the program's "
+                f"outputs have {output.bits}"
+            )
+
+    @property
+    def weight_sigma(self) -> float:
+        """Read noise of every weight that is lumped at the neurons, in weight values."""
+        own = self.hardware.noise
+        return (
+            own.weight_sigma_value(self.program.weight_scale)
+            if own.weight_noise == "lumped"
+            else 0.0
+        )
+
+    @property
+    def certain(self) -> bool:
+        """Whether a drive gives one code: no noise, no errors of stored codes."""
+        own = (
+            self.gaussian_sigma,
+            self.other_sigma,
+            self.weight_sigma,
+            self.hardware.memory.code_errors,
+        )
+        return (
+            self.measured is None and not any(own) and not np.any(self.noise * self.program.sigma)
+        )
+
+    def sigmas(
+        self, lumped: np.ndarray, sigma: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Two standard deviations before the activation, (stimulus, neuron) with axes of length 1
+        where they do not matter.
+
+        The first is Gaussian: the multiplied sigma of the network and the Hardware's read noise
+        where its family is Gaussian add in variance. `lumped` is the weights' read noise,
+        (stimulus,), or (1,) of 0 where they have none: the second, or, where another family is
+        that, part of the first. sigma: that of the network, (stimulus, neuron), where it is not the
+        program's own. Where either has an axis of reads, lumped (stimulus, read) or sigma
+        (stimulus, read, neuron), so have the results.
+        """
+        steady = (
+            self.noise * (self.program.sigma[None, :] if sigma is None else sigma)
+        ) ** 2 + self.gaussian_sigma**2
+        lumped = lumped[..., None]
+        if steady.ndim != lumped.ndim:
+            steady, lumped = (one if one.ndim == 3 else one[:, None] for one in (steady, lumped))
+        if self.family == channel.GAUSSIAN:
+            return np.sqrt(steady), lumped
+        return np.sqrt(steady + lumped**2), np.full((1,) * steady.ndim, self.other_sigma)
+
+    def thresholds(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """round(2^31 P(code < k)) for k above the smallest code, (stimulus, levels - 1, neuron)
+        uint32, with errors of stored codes.
+        """
+        table, rate = self._compared(drive, sigmas), self.hardware.memory.code_errors
+        return mixing.mix_bit_errors(table, rate) if rate > 0 else table
+
+    def _compared(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """What the comparators hold against u, on the grid of their bits: codes before they are
+        stored.
+        """
+        output, bits = self.program.output, self.hardware.random.threshold_bits
+        if self.measured is not None:
+            table = mixing.thresholds_from_cumulative(self.measured.below(drive))
+        else:
+            table = np.empty((len(drive), output.levels - 1, drive.shape[1]), np.uint32)
+            step = (output.z, output.step, output.c_min)
+            whole = (_rows(sigma, drive.shape) for sigma in sigmas)
+            channel.fill_thresholds(
+                drive, *whole, self.family, self.activation, self.edges, *step, table
+            )
+        return mixing.round_thresholds(table, bits) if bits < 31 else table
+
+    def draw(
+        self,
+        drive: np.ndarray,
+        lumped: np.ndarray,
+        place: Place,
+        out: np.ndarray,
+        sigma: np.ndarray | None = None,
+        u: np.ndarray | None = None,
+    ) -> None:
+        """Write codes to out (stimulus, read, neuron) int8; drive (stimulus, neuron), or (stimulus,
+        read, neuron) where reads differ.
+
+        lumped, sigma: as in `sigmas`; where they differ from read to read, every read is a row of
+        its own. u: the integers of the chip's own random source, of the shape of `out`, where they
+        are not those of `place`.
+        """
+        sigmas = self.sigmas(lumped, sigma)
+        if not self.draws_directly:
+            self._draw_in_portions(drive, sigmas, place, out, u)
+        elif sigmas[0].ndim == 2:
+            draw = neuron.draw_each if drive.ndim == 3 else neuron.draw
+            where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
+            draw(drive, *sigmas, *self.channel, *where, out)
+        else:
+            self._draw_rows(drive, sigmas, place, out)
+
+    @property
+    def draws_directly(self) -> bool:
+        """Whether kernels go from drives to codes, without a table of thresholds at hand."""
+        return (
+            self.hardware.random.is_ideal
+            and self.hardware.memory.code_errors == 0
+            and self.measured is None
+        )
+
+    @property
+    def channel(self) -> tuple[int, int, np.ndarray, float, float, int]:
+        """Family, activation, edges, z, step and smallest code, as kernels take them."""
+        output = self.program.output
+        return self.family, self.activation, self.edges, output.z, output.step, output.c_min
+
+    def _draw_rows(
+        self,
+        drive: np.ndarray,
+        sigmas: tuple[np.ndarray, np.ndarray],
+        place: Place,
+        out: np.ndarray,
+    ) -> None:
+        drive = np.broadcast_to(drive if drive.ndim == 3 else drive[:, None], out.shape)
+        for s, rows in enumerate(out):
+            sigma, other = (one[min(s, len(one) - 1)] for one in sigmas)
+            where = (place.key, self.word, place.draws, place.row(s), 0)
+            neuron.draw_each(drive[s][:, None], sigma, other, *self.channel, *where, rows[:, None])
+
+    def _draw_in_portions(
+        self,
+        drive: np.ndarray,
+        sigmas: tuple[np.ndarray, np.ndarray],
+        place: Place,
+        out: np.ndarray,
+        u: np.ndarray | None,
+    ) -> None:
+        """By thresholds and the integers of the chip's own source, so many at a time as memory may
+        hold.
+        """
+        (stimuli, reads, neurons), levels = out.shape, self.program.output.levels
+        each = drive.ndim == 3 or sigmas[0].ndim == 3
+        if each:
+            drive, sigma, other = (
+                np.broadcast_to(one if one.ndim == 3 else one[:, None], out.shape)
+                for one in (drive, *sigmas)
+            )
+        else:
+            sigma, other = (_rows(one, drive.shape) for one in sigmas)
+        of_a_read = neurons * (levels if each else 1)
+        at_once = max(1, _THRESHOLDS_AT_ONCE // max(levels * neurons, reads * of_a_read))
+        reads_at_once = max(1, _THRESHOLDS_AT_ONCE // of_a_read)
+        for first in range(0, stimuli, at_once):
+            for begin in range(0, reads, reads_at_once):
+                part = np.s_[first : first + at_once, begin : begin + reads_at_once]
+                here = place._replace(
+                    first_stimulus=place.first_stimulus + first, first_read=place.first_read + begin
+                )
+                own = part if each else part[0]
+                integers = (
+                    self.source(here, out[part].shape)
+                    if u is None
+                    else np.ascontiguousarray(u[part])
+                )
+                self._draw_by_own_source(
+                    drive[own], (sigma[own], other[own]), integers, here, out[part]
+                )
+
+    def source(self, place: Place, shape: tuple[int, ...]) -> np.ndarray:
+        """The integers u of the chip's own source, uint32 of this shape (stimulus, read,
+        neuron).
+        """
+        own, u = self.hardware.random, np.empty(shape, np.uint32)
+        where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
+        source.fill_source(own.lfsr_bits, own.threshold_bits, own.neurons_per_source, *where, u)
+        return u
+
+    def _draw_by_own_source(
+        self,
+        drive: np.ndarray,
+        sigmas: tuple[np.ndarray, np.ndarray],
+        u: np.ndarray,
+        place: Place,
+        codes: np.ndarray,
+    ) -> None:
+        own, output, out = self.hardware.random, self.program.output, codes
+        if drive.ndim == 3:  # every read is a row of its own
+            neurons = drive.shape[2]
+            drive, sigmas = (
+                drive.reshape(-1, neurons),
+                (sigmas[0].reshape(-1, neurons), sigmas[1].reshape(-1, neurons)),
+            )
+            u, out = u.reshape((-1, 1, neurons)), np.empty((len(drive), 1, neurons), np.int8)
+        thresholds = self.thresholds if own.is_ideal else self._compared
+        source.count_thresholds(thresholds(drive, sigmas), u, output.c_min, out)
+        if out is not codes:
+            codes[...] = out.reshape(codes.shape)
+        if (
+            not own.is_ideal
+        ):  # in the thresholds, errors would repeat with the register and be shared with the source
+            rate, where = (
+                self.hardware.memory.code_errors,
+                (self.word, place.errors, place.first_stimulus, place.first_read),
+            )
+            flips.flip_codes(codes, output.c_min, output.bits, rate, place.key, *where)
+
+
+def _rows(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of this shape, where `one` may be a single row for all."""
+    return np.array(np.broadcast_to(one, shape))

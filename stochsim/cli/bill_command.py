@@ -1,0 +1,242 @@
+"""`stochsim energy bill`: joules, operations and cycles per read, by layer, of a run's network, a
+program, a checkpoint or a shape.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stochsim.cli import bill_target as energy_cell
+from stochsim.cli.hardware_command import hardware_of
+from stochsim.cli.sweep_command import positive
+
+if TYPE_CHECKING:
+    from stochsim.accounting import Bill
+    from stochsim.hardware import Hardware
+    from stochsim.program import AnyProgram, Quantizer
+
+_SHAPE = re.compile(r"\d+(-\d+)+")
+_ABOUT = (
+    "a sweep's folder, a program's folder, a checkpoint *.safetensors, or a shape such as "
+    "784-100-10"
+)
+
+
+def add_to(actions: Any) -> None:
+    """Add the command to those of `stochsim energy`."""
+    bill = actions.add_parser(
+        "bill",
+        help="joules per read by part and layer, with operations, latency and prices",
+        description=_bill.__doc__,
+    )
+    bill.add_argument("target", metavar="RUN|MODEL", help=_ABOUT)
+    bill.add_argument(
+        "--hardware",
+        metavar="H",
+        help="a preset's name, or a chip's TOML file (default: that of a run, or of a converted "
+        "network)",
+    )
+    bill.add_argument(
+        "--bits",
+        type=_widths,
+        metavar="B",
+        help="bits of a run's network (default: the widest) or of a shape (8): 4, or 4/4/8",
+    )
+    bill.add_argument(
+        "--reads",
+        type=positive,
+        metavar="N",
+        help="reads of each stimulus (default: as many as the run's, else 1)",
+    )
+    bill.add_argument(
+        "--stimuli",
+        type=positive,
+        metavar="N",
+        help="stimuli (default: as many as the run's, else 1)",
+    )
+    energy_cell.add_options(bill)
+    bill.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all of it to this file as well"
+    )
+    bill.set_defaults(command=_bill)
+
+
+def _widths(text: str) -> tuple[int, int, int]:
+    """`8` or `weight/input/output`, 1 to 8 each, for argparse."""
+    parts = text.split("/")
+    if len(parts) not in (1, 3) or not all(
+        part.isdigit() and 1 <= int(part) <= 8 for part in parts
+    ):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' should be 1 to 8, or three of them as weight/input/output: 4/4/8"
+        )
+    first, *rest = map(int, parts)
+    return (first, *rest) if rest else (first, first, first)  # type: ignore[return-value]
+
+
+def _bill(args: argparse.Namespace) -> None:
+    """Print what one read takes on a chip: joules by part and layer, the operations behind them,
+    cycles, and every price with its source.
+
+    Then which price moves the total most, and the total under other prices and under each model of
+    converters.
+    """
+    from stochsim.accounting import compare_converters, sensitivity_text
+
+    about, bill = _found(args)
+    if args.json is not None:
+        _write(args.json, about, bill)
+    print(f"{about}\n\n{bill}\n\n{sensitivity_text(bill)}\n\n{compare_converters(bill)}")
+
+
+def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:
+    """What the target is, in a sentence, and its bill."""
+    from stochsim.settings import SettingError
+
+    path = Path(args.target)
+    if (path / "store.sqlite").exists():
+        return _of_run(path, args)
+    if _SHAPE.fullmatch(args.target) and not path.exists():
+        return _of_shape(args)
+    if path.suffix == ".safetensors" and path.is_file():
+        return _of_program(f"the network of {path}", _checkpoint(path), args)
+    if path.is_dir():
+        return _of_folder(path, args)
+    raise SettingError(f"'{args.target}': should be {_ABOUT}")
+
+
+def _checkpoint(path: Path) -> "AnyProgram":
+    from stochsim.lowering import export_program
+    from stochsim.training import load_network
+
+    return export_program(load_network(path))
+
+
+def _hardware(args: argparse.Namespace) -> "Hardware":
+    from stochsim.settings import SettingError
+
+    if args.hardware is None:
+        raise SettingError(
+            "--hardware is missing: name the chip, a preset or its TOML file (`stochsim hardware "
+            "list`); a run has its own"
+        )
+    return hardware_of(args.hardware)
+
+
+def _fitted(hardware: "Hardware", program: "AnyProgram") -> "Hardware":
+    return hardware.with_precision(program.weight_bits, program.input.bits, program.output.bits)
+
+
+def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
+    """One network of a sweep, on the stimuli that the sweep measured it with."""
+    from stochsim.chip import Chip
+    from stochsim.data import evaluation_stimuli, load_dataset
+    from stochsim.keys import fold_in
+    from stochsim.program import RecurrentProgram
+    from stochsim.studies import CALIBRATION_STIMULI, collect
+
+    with collect(path) as results:
+        found = energy_cell.named_network(results, args)
+        study, own = results.study, results.hardware
+    program, key = _checkpoint(found.checkpoint), found.key
+    hardware = _fitted(own if args.hardware is None else hardware_of(args.hardware), program)
+    dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
+    chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
+    chip = Chip(
+        program,
+        hardware,
+        found.noise,
+        chip_key=fold_in(key, "chip"),
+        calibration=dataset.train[:CALIBRATION_STIMULI],
+    )
+    thin = study.measure.thin if isinstance(program, RecurrentProgram) else None
+    return f"{path}: {found.label}, noise x{found.noise:g}", chip.bill(
+        dataset.held_out[chosen], args.reads or study.measure.reads, thin=thin
+    )
+
+
+def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
+    from stochsim.program import load_program, read_folder
+
+    if read_folder(path, ("single", "deep", "recurrent", "converted"))[0] != "converted":
+        return _of_program(f"the program of {path}", load_program(path), args)
+    about = f"the converted network of {path}"
+    _check_no_bits(about, args)
+    from stochsim.lowering import load_converted  # torch, which no other program needs
+
+    converted = load_converted(path)
+    if args.hardware is not None:
+        bits = converted.hardware.precision
+        converted = load_converted(
+            path,
+            hardware_of(args.hardware).with_precision(
+                bits.weight_bits, bits.input_bits, bits.output_bits
+            ),
+        )
+    codes = converted.chip()[0].programs[0].input
+    x = _drawn_stimuli(codes, (args.stimuli or 1, *converted.calibration.shape[1:]))
+    return f"{about}, {_DRAWN}", converted.bill(x, args.reads or 1)
+
+
+def _of_program(about: str, program: "AnyProgram", args: argparse.Namespace) -> tuple[str, "Bill"]:
+    from stochsim.chip import Chip
+
+    _check_no_bits(about, args)
+    x = _drawn_stimuli(program.input, (args.stimuli or 1, program.inputs))
+    chip = Chip(program, _fitted(_hardware(args), program), calibration=x)
+    return f"{about}, {_DRAWN}", chip.bill(x, args.reads or 1)
+
+
+_DRAWN = "on stimuli drawn uniformly over the input codes by key 0"
+
+
+def _drawn_stimuli(codes: "Quantizer", shape: tuple[int, ...]) -> Any:
+    from stochsim.keys import generator
+
+    return codes.values(
+        generator(0, "drawn stimuli").integers(codes.c_min, codes.c_min + codes.levels, shape)
+    )
+
+
+def _check_no_bits(about: str, args: argparse.Namespace) -> None:
+    """Nor options that name a cell of a run."""
+    from stochsim.settings import SettingError
+
+    energy_cell.check_none_given(about, args)
+    if args.bits is not None:
+        raise SettingError(
+            f"--bits = {'/'.join(map(str, args.bits))}: {about} has its own widths; --bits is for "
+            f"a run or a shape"
+        )
+
+
+def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
+    """A network that is nothing but a shape."""
+    from stochsim.chip import chain_bill, drawn_chain
+
+    energy_cell.check_none_given("a shape", args)
+    hardware, widths = _hardware(args), args.bits or (8, 8, 8)
+    sizes = tuple(map(int, args.target.split("-")))
+    links = drawn_chain(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)
+    about = (
+        f"a network of shape {args.target} at {'/'.join(map(str, widths))} bits "
+        f"(weight/input/output): weights and what each layer reads "
+        "drawn uniformly over the codes by key 0, the last layer held at noise σ = s, rho 0"
+    )
+    return about, chain_bill(links, hardware.with_precision(*widths), args.reads or 1)
+
+
+def _write(path: Path, about: str, bill: "Bill") -> None:
+    from stochsim.accounting import sensitivity_json
+    from stochsim.settings import StochsimError
+
+    table = {"about": about, "bill": bill.to_json(), "sensitivity": sensitivity_json(bill)}
+    try:
+        path.write_text(
+            json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
+    except OSError as error:
+        raise StochsimError(f"{path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,91 @@
+"""`stochsim optimize`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from stochsim.cli.sweep_command import positive
+
+_EXAMPLE = """\
+The file has the sections of a study (model, data, network, train, hardware, measure) and, in place
+of its grid:
+
+  [search]                      every list is an axis of settings to choose from
+  weight_bits = [2, 3, 4, 6]    (or bits = [...], which ties weights, inputs and outputs)
+  input_bits = [2, 4]
+  output_bits = [3, 4, 6]
+  noise = [0.5, 1]              multiples of the sigma that each network buys
+  reads = [1, 4]                reads averaged into one sample; joules are of all of them
+  converter_bits = [4, 6]       of the chip's array
+  rows = [32, 64]               of the chip's array
+  voltage_over_vmin = [0.8, 1]  of the memory that holds the weights
+  layer_bits.hidden = [3, 4]    weight bits of one layer
+
+  [objective]
+  keep = "S >= 0.9"             the cheapest setting whose 95 % interval keeps it, or: front = true
+  trials = 60                   settings to measure
+
+S and D do not depend on what a conversion costs, so the answer is found under five models of
+converter energy at once. It can be stopped at any moment; the same command goes on where it
+stopped, and a higher --trials goes on from what is there.
+
+  stochsim optimize examples/cheapest_chip.toml
+  stochsim optimize mine.toml --trials 120 --storage postgresql://me@host/trials
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's."""
+    optimize = commands.add_parser(
+        "optimize",
+        help="find the cheapest setting that keeps the posterior, or the front; resumable",
+        description=_optimize.__doc__,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    optimize.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.toml",
+        help="what to search and what is wanted of the answer",
+    )
+    optimize.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="the run's folder (default: runs/ and the file's name)",
+    )
+    optimize.add_argument(
+        "--workers",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="worker processes, one thread each (default: 2)",
+    )
+    optimize.add_argument(
+        "--trials",
+        type=positive,
+        metavar="N",
+        help="settings to measure in all, in place of the file's",
+    )
+    optimize.add_argument(
+        "--storage",
+        metavar="URL",
+        help="database of the trials (default: a SQLite file in the run's folder)",
+    )
+    optimize.set_defaults(command=_optimize)
+
+
+def _optimize(args: argparse.Namespace) -> None:
+    """Search a space of chip settings; print the answer under each converter model and write
+    optimize.html, front.csv and front.png.
+    """
+    from stochsim.report import console_text, write_optimize_report
+    from stochsim.search import run_optimize
+
+    folder = args.out or Path("runs") / args.file.stem
+    outcome = run_optimize(
+        args.file, folder, workers=args.workers, storage=args.storage, trials=args.trials
+    )
+    page = write_optimize_report(outcome, folder)
+    print(f"{console_text(outcome)}\n\nreport: {page}")

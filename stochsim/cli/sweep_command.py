@@ -1,0 +1,71 @@
+"""`stochsim sweep` and `stochsim report`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_to(commands: Any) -> None:
+    """Add both commands to the parser's."""
+    sweep = commands.add_parser(
+        "sweep",
+        help="run a study over bits, noise, rho and keys; resumable",
+        description=_sweep.__doc__,
+    )
+    sweep.add_argument(
+        "study",
+        type=Path,
+        metavar="FILE.toml",
+        help="the study: model, data, training, hardware, grid, measures",
+    )
+    sweep.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="the run's folder (default: runs/ and the study's name)",
+    )
+    sweep.add_argument(
+        "--workers",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="worker processes, one thread each (default: 2)",
+    )
+    sweep.set_defaults(command=_sweep)
+    report = commands.add_parser("report", help="write a run's report", description=_report.__doc__)
+    report.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    report.set_defaults(command=_report)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' should be a whole number of at least 1")
+    return int(text)
+
+
+def _sweep(args: argparse.Namespace) -> None:
+    """Run a study into a folder, going on where an earlier run stopped; then print the table and
+    write the report.
+    """
+    from stochsim.studies import run_sweep
+
+    folder = args.out or Path("runs") / args.study.stem
+    run_sweep(args.study, folder, args.workers)
+    _print_report(folder)
+
+
+def _report(args: argparse.Namespace) -> None:
+    """Print a run's table and write its report.html, results.csv and timing.csv."""
+    _print_report(args.run)
+
+
+def _print_report(folder: Path) -> None:
+    from stochsim.report import console_table, write_report
+    from stochsim.studies import collect
+
+    with collect(folder) as results:
+        page = write_report(
+            results
+        )  # first: a closed pipe behind the table must not cost the report
+        print(f"{console_table(results)}\n\nreport: {page}")

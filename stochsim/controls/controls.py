@@ -1,0 +1,259 @@
+"""Controls: samples that lack one thing that a trained network has, or that come from something
+else, to be measured as the network's are.
+
+All of a network's controls are made of its own samples, so that they hold for every architecture.
+What needs torch or Numba is loaded where it is used: a study names controls before anything runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stochsim.keys import fold_in, generator
+from stochsim.models import GaussianScaleMixtureSettings, ModelSettings
+from stochsim.networks import ArchitectureSettings
+from stochsim.settings import SettingError, nearest
+from stochsim.training import TrainSettings
+
+if TYPE_CHECKING:
+    from stochsim.training import Trained
+
+Floats = NDArray[np.floating]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What a control is, in one line; by_network: made of a network's own samples, else the same
+    for every architecture and rho.
+    """
+
+    text: str
+    by_network: bool = True
+
+
+CONTROLS = {
+    "shared-sigma": Control(
+        "one noise level for all neurons and stimuli, at equal total cost of reliability"
+    ),
+    "shuffled-sigma": Control("the noise of another stimulus around this one's mean"),
+    "no-noise": Control("the same network with no noise"),
+    "untrained": Control("the same architecture before training"),
+    "vae": Control(
+        "a float32 variational autoencoder: two hidden layers of 256, mean and log sd heads",
+        by_network=False,
+    ),
+    "langevin": Control(
+        "a hand-wired Langevin circuit with tied weights, of the learned circuit's number of steps",
+        by_network=False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ControlSamples:
+    """values (stimulus, read, neuron) float32; sigma (stimulus, neuron) of factorised Gaussian
+    answers, else None; facts to report.
+    """
+
+    values: Floats
+    sigma: Floats | None = None
+    facts: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the controls are made from."""
+
+    trained: "Trained"
+    model: ModelSettings
+    stimuli: Floats
+    reads: int
+    key: int
+    train_stimuli: Floats
+    settings: TrainSettings
+    circuit: ArchitectureSettings
+    progress: Progress | None
+
+
+def check_control(name: str, model: ModelSettings | None = None) -> None:
+    """Raise SettingError for a name that is no control's, or one that knows nothing of this
+    model.
+    """
+    if name not in CONTROLS:
+        raise SettingError(f"'control' = '{name}': {nearest(name, CONTROLS)}")
+    if name == "langevin" and isinstance(model, GaussianScaleMixtureSettings):
+        raise SettingError(
+            f"'control' = 'langevin': no circuit is wired for model.kind = '{model.kind}', whose "
+            f"gradient is not linear in r"
+        )
+
+
+def control_samples(
+    name: str,
+    trained: "Trained",
+    model: ModelSettings,
+    stimuli: Floats,
+    reads: int,
+    key: int,
+    *,
+    train_stimuli: Floats,
+    settings: TrainSettings,
+    circuit: ArchitectureSettings | None = None,
+    progress: Progress | None = None,
+) -> ControlSamples:
+    """Samples of the control `name`, `reads` for each of `stimuli` (stimulus, input).
+
+    trained: the float network that is controlled, or, where the control is no network's, any whose
+    decoder it shall face. key: of the network's own reads, so that they can be compared as pairs.
+    train_stimuli (stimulus, input) and settings: what a control that is trained itself is trained
+    on. circuit: whose steps a hand-wired circuit takes. Raises SettingError for an unknown name.
+    """
+    check_control(name, model)
+    case = _Case(
+        *(trained, model, stimuli, reads, key, train_stimuli, settings),
+        circuit=circuit or ArchitectureSettings(kind="recurrent"),
+        progress=progress,
+    )
+    return _MAKERS[name](case)
+
+
+def derangement(count: int, key: int) -> NDArray[np.intp]:
+    """A permutation (count,) without a fixed point: one cycle through all, in a drawn order.
+
+    Raises SettingError for fewer than two.
+    """
+    if count < 2:
+        raise SettingError(
+            f"'stimuli' = {count}: should be at least 2, so that noise can be swapped between them"
+        )
+    order = generator(key, "derangement").permutation(count)
+    partner = np.empty(count, np.intp)
+    partner[order] = np.roll(order, 1)
+    return partner
+
+
+def power_mean(spreads: Floats, rho: float) -> float:
+    """The spread that all would have at equal total cost: (mean of spread^-rho)^(-1/rho), at rho =
+    0 the geometric mean.
+    """
+    log = np.log(np.asarray(spreads, np.float64))
+    return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
+
+
+def _network_samples(case: _Case, trained: "Trained", noise: float = 1.0) -> Floats:
+    from stochsim.chip import FloatChip
+    from stochsim.lowering import float_program
+
+    return (
+        FloatChip(float_program(trained), noise).sample(case.stimuli, case.reads, case.key).values
+    )
+
+
+def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
+    """Mean and sigma, (stimulus, neuron) each, of a feed-forward network; None of a circuit."""
+    from stochsim.chip import FloatChip
+    from stochsim.lowering import float_program
+    from stochsim.program import FloatRecurrentProgram
+
+    program = float_program(trained)
+    if isinstance(program, FloatRecurrentProgram):
+        return None
+    mean, sigma = FloatChip(program).moments(np.asarray(case.stimuli, np.float64))
+    return mean, np.broadcast_to(sigma, mean.shape)
+
+
+def _split(case: _Case) -> tuple[Floats, Floats, Floats | None]:
+    """The network's reads as mean (stimulus, 1, neuron), the reads' own where none is known, and
+    residuals; sigma where it is known.
+    """
+    values, known = _network_samples(case, case.trained), _moments(case, case.trained)
+    mean = (
+        values.mean(axis=1, keepdims=True, dtype=np.float64) if known is None else known[0][:, None]
+    )
+    return mean, values - mean, None if known is None else known[1]
+
+
+def _priced_spreads(residuals: Floats, circuit: bool) -> Floats:
+    """What C_rho is a price on: the sd of every neuron, (stimulus, neuron), or for a circuit roots
+    of its covariance's eigenvalues.
+    """
+    if not circuit:
+        return np.sqrt(np.square(residuals).mean(axis=1))
+    covariance = np.einsum("sri,srj->sij", residuals, residuals) / residuals.shape[1]
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(covariance), 1e-12))
+
+
+def _shared_sigma(case: _Case) -> ControlSamples:
+    """Residuals in units of their own sd, all times one number such that the mean cost stays."""
+    mean, residuals, sigma = _split(case)
+    circuit, rho = sigma is None, case.trained.rho
+    unit = residuals / (_priced_spreads(residuals, False) if sigma is None else sigma)[:, None]
+    before = _priced_spreads(residuals, True) if sigma is None else sigma
+    after = _priced_spreads(unit, True) if circuit else np.ones(1)
+    shared = power_mean(before, rho) / power_mean(after, rho)
+    values = (mean + shared * unit).astype(np.float32)
+    return ControlSamples(
+        values, None if circuit else np.full(mean[:, 0].shape, shared), {"shared_sigma": shared}
+    )
+
+
+def _shuffled_sigma(case: _Case) -> ControlSamples:
+    mean, residuals, sigma = _split(case)
+    partner = derangement(len(mean), case.key)
+    return ControlSamples(
+        (mean + residuals[partner]).astype(np.float32), None if sigma is None else sigma[partner]
+    )
+
+
+def _no_noise(case: _Case) -> ControlSamples:
+    values = _network_samples(case, case.trained, noise=0.0)
+    return ControlSamples(values, np.zeros(values[:, 0].shape))
+
+
+def _untrained(case: _Case) -> ControlSamples:
+    from stochsim.controls.vae import untrained
+
+    network = untrained(case.trained, fold_in(case.key, "untrained"))
+    moments = _moments(case, network)
+    return ControlSamples(_network_samples(case, network), None if moments is None else moments[1])
+
+
+def _vae(case: _Case) -> ControlSamples:
+    from stochsim.controls.vae import encoder_moments, train_encoder
+
+    key = fold_in(case.key, "vae")
+    encoder = train_encoder(
+        case.trained, case.train_stimuli, case.model, case.settings, key, case.progress
+    )
+    mean, sigma = encoder_moments(encoder, case.stimuli)
+    normal = generator(key, "reads").standard_normal((len(mean), case.reads, mean.shape[1]))
+    values = (mean[:, None] + sigma[:, None] * normal).astype(np.float32)
+    return ControlSamples(
+        values, sigma, {f"train_{name}_nat": value for name, value in encoder.result.terms.items()}
+    )
+
+
+def _langevin(case: _Case) -> ControlSamples:
+    from stochsim.chip import FloatChip
+    from stochsim.controls.langevin import langevin_circuit
+
+    assert not isinstance(case.model, GaussianScaleMixtureSettings)  # check_control refuses it
+    circuit = langevin_circuit(case.trained.decoder_array, case.model, case.circuit)
+    values = FloatChip(circuit.program).sample(case.stimuli, case.reads, case.key).values
+    return ControlSamples(
+        values, None, {"step": circuit.step, "spectral_radius": circuit.program.radius}
+    )
+
+
+_MAKERS: dict[str, Callable[[_Case], Any]] = {
+    "shared-sigma": _shared_sigma,
+    "shuffled-sigma": _shuffled_sigma,
+    "no-noise": _no_noise,
+    "untrained": _untrained,
+    "vae": _vae,
+    "langevin": _langevin,
+}

@@ -1,0 +1,38 @@
+"""The named prices and facts of the book.
+
+Each formula and figure keeps the source it was taken from and how that was verified.
+"""
+
+import math
+
+from stochsim.energy.entries import THERMAL_J
+from stochsim.energy.price_book import read_books
+from stochsim.energy.pricing import Price
+from stochsim.settings import SettingError, nearest
+
+LANDAUER_J = THERMAL_J * math.log(2)
+"""kT ln 2 at 300 K, in joules: the floor of one erased or one random bit."""
+
+PRICES, FACTS = read_books()
+"""Every named price, and every figure that prices nothing.
+
+Reliability's price depends on ρ and on the user: see `reliability`.
+"""
+
+CONVERTER_MODELS = {
+    "zigzag": "adc-zigzag-28nm",
+    "accelergy": "adc-accelergy",
+    "walden": "adc-walden",
+    "schreier": "adc-schreier",
+    "rekhi": "adc-rekhi",
+}
+"""The models of a converter's energy that an answer is held against, keyed by their short names:
+the choice among them decides it.
+"""
+
+
+def price(name: str) -> Price:
+    """The price of this name; raises SettingError that names the nearest one."""
+    if name not in PRICES:
+        raise SettingError(f"price '{name}' is unknown: {nearest(name, PRICES)}")
+    return PRICES[name]

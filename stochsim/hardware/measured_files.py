@@ -1,0 +1,261 @@
+"""A user's own device from a CSV file: conductance statistics, or a neuron's measured channel
+P(code | drive).
+
+Both are a header line and rows of numbers; empty lines and lines that begin with # are skipped.
+Between rows the values are interpolated linearly. An error names the file and the line. A Hardware
+keeps the text of its files, so that it is whole without them.
+"""
+
+import copy
+import csv
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stochsim.hardware.memory_devices import Device
+from stochsim.settings import Fault, SettingError, nearest
+
+_SUM_TOLERANCE = 1e-6
+_NEEDED, _OPTIONAL = ("g_us", "programming_sigma_us"), ("mean_us", "read_sigma_us")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A CSV file as numbers (row, column), with the line each row came from."""
+
+    where: str
+    names: list[str]
+    lines: list[int]
+    values: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        return np.ascontiguousarray(self.values[:, self.names.index(name)])
+
+    def error(self, row: int, rule: str) -> SettingError:
+        return SettingError(f"{self.where}:{self.lines[row]}: {rule}")
+
+    def refuse(self, wrong: np.ndarray, name: str, rule: str) -> None:
+        """Raise for the first row where `wrong` (row,) holds."""
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise self.error(row, f"'{name}' = {self.column(name)[row]:g}: {rule}")
+
+    def check_ascending(self, name: str) -> None:
+        self.refuse(
+            np.diff(self.column(name), prepend=-np.inf) <= 0, name, "should be above the row before"
+        )
+
+
+def read_device(path: Path) -> Device:
+    """The Device that a CSV file describes: `read_device_text`."""
+    return read_device_text(_text(path), str(path))
+
+
+def read_device_text(text: str, where: str = "measured device") -> Device:
+    """A Device from the text of a CSV file: columns `g_us`, `programming_sigma_us`, and perhaps
+    `mean_us`, `read_sigma_us`; all in µS.
+
+    `g_us` is the target, ascending; its first and last value are the device's range. `mean_us` is
+    the mean conductance reached, the target where it is missing. Raises SettingError that names
+    `where`, a file, and the line.
+    """
+    table = _parse(where, text)
+    for name in table.names:
+        if name not in _NEEDED + _OPTIONAL:
+            raise SettingError(
+                f"{where}: unknown column '{name}': {nearest(name, _NEEDED + _OPTIONAL)}"
+            )
+    _check_present(table, _NEEDED)
+    for name in table.names:
+        table.refuse(table.column(name) < 0, name, "should be at least 0")
+    table.check_ascending("g_us")
+    target = table.column("g_us")
+
+    def interpolated(name: str) -> Callable[[np.ndarray], np.ndarray] | None:
+        if name not in table.names:
+            return None
+        values = table.column(name)
+        return lambda g: np.interp(g, target, values)
+
+    sigma, read = interpolated("programming_sigma_us"), interpolated("read_sigma_us")
+    assert sigma is not None
+    return Device(
+        name=where,
+        g_min_us=float(target[0]),
+        g_max_us=float(target[-1]),
+        formula="linear interpolation between the rows of the file",
+        source=where,
+        tag="measured by the user",
+        programming=lambda g, _: sigma(g),
+        read=None if read is None else lambda g, _, __: read(g),
+        mean=interpolated("mean_us"),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredChannel:
+    """P(code | drive) as measured: drives (row,) ascending, in units of the drive; probabilities
+    (row, level), rows sum to 1.
+    """
+
+    drives: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def levels(self) -> int:
+        """Number of codes."""
+        return int(self.probabilities.shape[1])
+
+    @property
+    def bits(self) -> int:
+        """log2 of the number of codes."""
+        return self.levels.bit_length() - 1
+
+    def below(self, drive: np.ndarray) -> np.ndarray:
+        """P(code < k | drive) for k = 1 … levels - 1: (stimulus, levels - 1, neuron) float64 from
+        drives (stimulus, neuron).
+
+        Linear in the drive between two rows, held beyond the first and the last.
+        """
+        drive = np.clip(drive, self.drives[0], self.drives[-1])
+        cumulative = np.minimum(np.cumsum(self.probabilities, axis=1)[:, :-1], 1.0)
+        left = np.clip(
+            np.searchsorted(self.drives, drive, side="right") - 1, 0, self.drives.size - 2
+        )
+        share = ((drive - self.drives[left]) / (self.drives[left + 1] - self.drives[left]))[
+            ..., None
+        ]
+        below = (1.0 - share) * cumulative[left] + share * cumulative[left + 1]
+        return np.ascontiguousarray(np.swapaxes(below, 1, 2))
+
+
+def read_channel(path: Path) -> MeasuredChannel:
+    """The MeasuredChannel that a CSV file describes: `read_channel_text`."""
+    return read_channel_text(_text(path), str(path))
+
+
+def read_channel_text(text: str, where: str = "measured channel") -> MeasuredChannel:
+    """A MeasuredChannel from the text of a CSV file with columns `drive`, `p0` … `p{levels - 1}`,
+    levels a power of two.
+
+    Raises SettingError that names `where`, a file, and the line.
+    """
+    table = _parse(where, text)
+    levels = len(table.names) - 1
+    expected = ["drive", *(f"p{code}" for code in range(levels))]
+    if table.names != expected or levels < 2 or levels & (levels - 1):
+        raise SettingError(
+            f"{where}: columns {', '.join(table.names)}: should be drive, p0, p1 … with 2, 4, 8 … "
+            f"probabilities"
+        )
+    for name in expected[1:]:
+        table.refuse(
+            (table.column(name) < 0) | (table.column(name) > 1), name, "should be from 0 to 1"
+        )
+    table.check_ascending("drive")
+    probabilities = table.values[:, 1:]
+    sums = probabilities.sum(axis=1)
+    wrong = np.abs(sums - 1) > _SUM_TOLERANCE
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise table.error(
+            row, f"the probabilities sum to {sums[row]:.8g}: should be 1 within {_SUM_TOLERANCE:g}"
+        )
+    return MeasuredChannel(table.column("drive"), probabilities / sums[:, None])
+
+
+_PLACES = (
+    ("noise", "measured_csv", read_channel_text),
+    ("array", "cells", "device_csv", read_device_text),
+)
+"""Where the table of a Hardware names a CSV file, and what reads it."""
+
+
+def with_measured_files(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A copy of a Hardware's TOML table with the text of a CSV file wherever the table has its
+    name, relative to `folder`.
+
+    What has a line break in it is such a text already. Raises SettingError that names the CSV file
+    and its line, at the key that names it.
+    """
+    table = copy.deepcopy(table)
+    for *sections, field, read in _PLACES:
+        inner: Any = table
+        for section in sections:
+            inner = inner.get(section) if isinstance(inner, dict) else None
+        name = inner.get(field) if isinstance(inner, dict) else None
+        if isinstance(name, str) and name and "\n" not in name:
+            place = (*sections, field)
+            try:
+                inner[field] = _text(folder / name)
+                read(inner[field], str(folder / name))
+            except SettingError as error:
+                raise SettingError(
+                    *error.args, faults=[Fault(place, str(error), (place,))]
+                ) from None
+    return table
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path}: not a CSV file ({error})") from None
+
+
+def _filled_lines(where: str, text: str) -> list[tuple[int, list[str]]]:
+    """The lines that hold something, with their numbers."""
+    reader = csv.reader(io.StringIO(text))
+    try:
+        found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as error:
+        raise SettingError(f"{where}:{reader.line_num}: not a CSV file ({error})") from None
+    return [(line, cells) for line, cells in found if any(cells) and not cells[0].startswith("#")]
+
+
+def _parse(where: str, text: str) -> _Table:
+    filled = _filled_lines(where, text)
+    if len(filled) < 3:
+        raise SettingError(
+            f"{where}: {max(0, len(filled) - 1)} rows of numbers: should be at least 2, below a "
+            f"header line"
+        )
+    names = filled[0][1]
+    if len(set(names)) < len(names):
+        raise SettingError(f"{where}: a column of the header occurs twice: {', '.join(names)}")
+    rows = []
+    for line, cells in filled[1:]:
+        if len(cells) != len(names):
+            raise SettingError(
+                f"{where}:{line}: {len(cells)} values: should be {len(names)}, one per column of "
+                f"the header"
+            )
+        rows.append(
+            [_number(where, line, name, cell) for name, cell in zip(names, cells, strict=True)]
+        )
+    return _Table(where, names, [line for line, _ in filled[1:]], np.array(rows))
+
+
+def _number(where: str, line: int, name: str, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SettingError(f"{where}:{line}: '{name}' = {cell!r}: should be a finite number")
+    return value
+
+
+def _check_present(table: _Table, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in table.names:
+            raise SettingError(
+                f"{table.where}: column '{name}' is missing; it has {', '.join(table.names)}"
+            )

@@ -1,0 +1,7 @@
+from .chip_module import Converted as Converted
+from .chip_module import LeftInFloat as LeftInFloat
+from .conversion import convert as convert
+from .export import export_program as export_program
+from .export import float_program as float_program
+from .serialise import ConvertedProgram as ConvertedProgram
+from .serialise import load_converted as load_converted

@@ -1,0 +1,293 @@
+"""`convert`: any torch module of Linear, Conv1d, Conv2d, ReLU, Tanh and Sigmoid becomes a noisy
+low-bit one.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import fx
+
+from stochsim.hardware import Hardware
+from stochsim.lowering import trace as graphs
+from stochsim.lowering.chip_module import Converted, LeftInFloat
+from stochsim.lowering.emulated_layer import ACTIVATIONS, UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.lowering.example_inputs import checked_stimuli
+from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
+from stochsim.lowering.trace import Site
+from stochsim.lowering.window_geometry import Geometry
+from stochsim.settings import SettingError, StochsimError, check_whole, nearest
+
+_STIMULI = 1024  # of the calibration that are looked at, evenly spread
+_VALUES = 20_000  # of them kept of each input and response
+
+Widths = tuple[int, int, int]
+
+
+def convert(
+    module: torch.nn.Module,
+    hardware: Hardware,
+    calibration: Any = None,
+    *,
+    bits: Mapping[str, Widths] | None = None,
+    strict: bool = False,
+    keep_float: Sequence[str] = (),
+    key: int = 0,
+    chip_key: int = 0,
+) -> Converted:
+    """A copy of `module` that computes as `hardware` does; the module itself is not changed.
+
+    Every Linear, Conv1d and Conv2d, as a module or a function, with the ReLU, Tanh or Sigmoid that
+    follows it, becomes a layer of the chip: inputs, weights and responses on grids of the
+    Hardware's widths, or of those that `bits` gives for layers by name, {"conv1": (weights, inputs,
+    outputs)}. Batch normalisation behind a layer is folded into it, with its running statistics.
+    Everything else stays in float and is listed in `left_in_float`, with the reason. calibration:
+    stimuli (stimulus, …), array or tensor, on which the grids are fitted by least squared error; an
+    input that is never negative there gets an unsigned grid.
+
+    strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
+    names of modules to leave in float as they are, not looked into. key: of the noise in training
+    and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
+    a module that cannot be traced or has nothing to convert, SettingError for wrong settings or
+    calibration.
+    """
+    if not isinstance(hardware, Hardware):
+        raise SettingError(
+            f"'hardware' = {hardware!r}: should be a Hardware, as preset('digital-45nm') gives one"
+        )
+    check_whole("key", key, 0, 2**64)
+    check_whole("chip_key", chip_key, 0, 2**64)
+    _check_names(module, keep_float)
+    x = checked_stimuli("calibration", calibration, module)
+    network = graphs.traced(copy.deepcopy(module).eval(), keep_float)
+    shapes = _shapes(network, x)
+    sites, reasons = _sites(network, keep_float, shapes)
+    left = [node for node in reasons if node not in {site.node for site in sites}]
+    if strict and left:
+        found = "; ".join(f"'{graphs.name_of(node)}': {reasons[node]}" for node in left)
+        raise StochsimError(
+            f"strict: {len(left)} of the network's products cannot be converted: {found}"
+        )
+    if not sites:
+        raise StochsimError(
+            f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
+        )
+    graphs.fold_batch_norms(network, sites, shapes)
+    graphs.take_activations(network, sites)
+    widths = _widths(sites, hardware, bits or {})
+    _put_in(network, sites, _observed(network, sites, x), widths)
+    in_float = tuple(
+        _left(network, node, reasons)
+        for node in graphs.calls(network.graph)
+        if _is_left(network, node)
+    )
+    return Converted(network, hardware, in_float, x, key=key, chip_key=chip_key)
+
+
+def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
+    names = [name for name, _ in module.named_modules() if name]
+    if isinstance(keep_float, str):
+        raise SettingError(f"'keep_float' = {keep_float!r}: should be a list of names")
+    for name in keep_float:
+        if name not in names:
+            raise SettingError(
+                f"'keep_float' names '{name}': "
+                f"{nearest(name, names) if names else 'the module has no parts'}"
+            )
+
+
+def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int, ...] | None]:
+    """Shapes for all calibration stimuli that are looked at; None too where the first axis is not
+    that of the stimuli.
+    """
+    found = []
+    for part in (_spread(x), x[: (min(len(x), _STIMULI) + 1) // 2]):
+        walk = graphs.Shapes(network)
+        try:
+            with torch.no_grad():
+                walk.run(part)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            raise SettingError(
+                f"'calibration' of shape {tuple(part.shape)} does not pass the network: {error}"
+            ) from None
+        found.append((len(part), walk.found))
+    (many, shapes), (few, fewer) = found
+    shapes = {
+        node: shape if shape and (shape[0], (fewer[node] or (0,))[0]) == (many, few) else None
+        for node, shape in shapes.items()
+    }
+    (result,) = next(node for node in network.graph.nodes if node.op == "output").args
+    if not isinstance(result, fx.Node) or shapes[result] is None:
+        raise StochsimError(
+            "the network should give one tensor (stimulus, …), as many stimuli as it reads"
+        )
+    return shapes
+
+
+def _spread(x: torch.Tensor) -> torch.Tensor:
+    return x[:: -(-len(x) // _STIMULI)]
+
+
+def _sites(
+    network: fx.GraphModule, kept: Sequence[str], shapes: dict[fx.Node, Any]
+) -> tuple[list[Site], dict[fx.Node, str]]:
+    """What is converted, and for every product that is not, why."""
+    sites: list[Site] = []
+    reasons: dict[fx.Node, str] = {}
+    names: set[str] = set()
+    for node in graphs.calls(network.graph):
+        layer, why = graphs.product_of(network, node, kept)
+        if layer is not None and (shapes[node] is None or shapes[graphs.data_input(node)] is None):
+            layer, why = None, "the first axis of its input or output is not that of the stimuli"
+        if layer is None:
+            reasons |= {node: why} if why else {}
+            continue
+        name = graphs.name_of(node)
+        while name in names:  # a module that is called again
+            name += "_again"
+        names.add(name)
+        sites.append(Site(name, node, layer, shared=id(layer)))
+    return sites, reasons
+
+
+def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -> dict[str, Widths]:
+    """Widths of weights, inputs and outputs of every layer, as the Hardware can have them."""
+    own = hardware.precision
+    chosen = {site.name: (own.weight_bits, own.input_bits, own.output_bits) for site in sites}
+    for name, widths in bits.items():
+        if name not in chosen:
+            raise SettingError(f"'bits' names '{name}': {nearest(name, chosen)}")
+        if not isinstance(widths, tuple | list) or len(widths) != 3:
+            raise SettingError(
+                f"'bits.{name}' = {widths!r}: should be three widths, of weights, inputs and "
+                f"outputs"
+            )
+        chosen[name] = (widths[0], widths[1], widths[2])
+    for name, widths in chosen.items():
+        try:
+            hardware.with_precision(*widths)
+        except SettingError as error:
+            raise SettingError(f"layer '{name}': {error}") from None
+    return chosen
+
+
+class _Seen(NamedTuple):
+    inputs: np.ndarray
+    outputs: np.ndarray
+
+
+class _Observer(torch.nn.Module):
+    """A float layer with its activation, which keeps some of what it reads and gives."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self.module, self.activation, self.seen = (
+            site.module,
+            site.activation,
+            _Seen(np.zeros(0), np.zeros(0)),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = ACTIVATIONS[self.activation](self.module(x))
+        self.seen = _Seen(_some(x), _some(out))
+        return out
+
+
+def _some(values: torch.Tensor) -> np.ndarray:
+    part = values[:: max(1, values.numel() // _VALUES)]
+    return part.detach().cpu().double().numpy()
+
+
+def _observed(network: fx.GraphModule, sites: list[Site], x: torch.Tensor) -> dict[str, _Seen]:
+    """What every site reads and gives in float, on the calibration's stimuli."""
+    observers = {site.name: _Observer(site) for site in sites}
+    for site in sites:
+        _call(network, site, observers[site.name])
+    network.graph.eliminate_dead_code()
+    network.recompile()
+    with torch.no_grad():
+        network(_spread(x))
+    for name, one in observers.items():
+        if not (np.isfinite(one.seen.inputs).all() and np.isfinite(one.seen.outputs).all()):
+            raise SettingError(f"'calibration': layer '{name}' gives values that are not finite")
+    return {name: one.seen for name, one in observers.items()}
+
+
+def _call(network: fx.GraphModule, site: Site, layer: torch.nn.Module) -> None:
+    """Let the site's node call this module, under its own name."""
+    before = graphs.data_input(site.node)
+    network.add_submodule(site.name, layer)
+    with network.graph.inserting_before(site.node):
+        node = network.graph.call_module(site.name, (before,))
+    site.node.replace_all_uses_with(node)
+    network.graph.erase_node(site.node)
+    site.node = node
+
+
+def _put_in(
+    network: fx.GraphModule, sites: list[Site], seen: dict[str, _Seen], widths: dict[str, Widths]
+) -> None:
+    """The layers of the chip in place of the float ones; a layer that reads another's codes shares
+    its grid.
+    """
+    layers: dict[fx.Node, ChipLayer] = {}
+    weights: dict[tuple[int, int], tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]] = {}
+    for site in sites:
+        weight_bits, input_bits, output_bits = widths[site.name]
+        if (site.shared, weight_bits) not in weights:
+            weights[site.shared, weight_bits] = _parameters(site.module, weight_bits)
+        weight, bias, weight_grid = weights[site.shared, weight_bits]
+        source = graphs.source_of_codes(network, site.node, layers)
+        takes_codes = source is not None and layers[source].output_grid.bits == input_bits
+        inputs, outputs = seen[site.name]
+        if source is not None and takes_codes:
+            input_grid = layers[source].output_grid
+        else:
+            input_grid = fitted(inputs, input_bits, bool(inputs.min() >= 0))
+        output_grid = fitted(outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
+        grids = tuple(one.to(weight) for one in (weight_grid, input_grid, output_grid))
+        geometry = Geometry.of(site.module)
+        layer = ChipLayer(site.name, geometry, (weight, bias), grids, site.activation, takes_codes)  # type: ignore[arg-type]
+        layers[site.node] = layer
+        network.set_submodule(site.name, layer)
+    network.delete_all_unused_submodules()
+    network.recompile()
+
+
+def _parameters(
+    module: Any, bits: int
+) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
+    weight = torch.nn.Parameter(module.weight.detach().clone())
+    bias = None if module.bias is None else torch.nn.Parameter(module.bias.detach().clone())
+    return weight, bias, fitted_to_weights(weight.detach().cpu().numpy(), bits)
+
+
+_MEASURES = ("size", "getattr", "getitem", "dim", "len", "numel")
+
+
+def _is_left(network: fx.GraphModule, node: fx.Node) -> bool:
+    name, module = graphs.called(network, node)
+    return not isinstance(module, ChipLayer) and name not in _MEASURES
+
+
+def _left(network: fx.GraphModule, node: fx.Node, reasons: dict[fx.Node, str]) -> LeftInFloat:
+    """What a node is, why it stays in float, and what it is billed for."""
+    name, module = graphs.called(network, node)
+    cost = "float32" if graphs.float_macs(network, node, (1,)) else "not priced"
+    if node in reasons:
+        why = reasons[node]
+    elif graphs.passes_codes(network, node):
+        why, cost = (
+            "moves, compares or drops values and makes no new ones: codes stay codes",
+            "nothing",
+        )
+    elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+        why = (
+            "it does not follow a converted layer alone, or has no running statistics, so it "
+            "cannot be folded"
+        )
+    else:
+        why = "no product of weights, and not the ReLU, Tanh or Sigmoid of one layer alone"
+    return LeftInFloat(graphs.name_of(node), name.lstrip("_"), why, cost)

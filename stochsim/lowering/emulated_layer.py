@@ -1,0 +1,128 @@
+"""One converted layer in torch: input grid, quantised weights, float bias, noise, activation,
+output grid, with gradients.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from stochsim.lowering.grids import Grid
+from stochsim.lowering.window_geometry import Geometry
+from stochsim.networks import Draws, HardwareNoise
+from stochsim.program import Program
+
+ACTIVATIONS = {
+    "identity": lambda a: a,
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+"""What may follow the product inside a neuron of a chip."""
+
+UNSIGNED_OUTPUTS = ("relu", "sigmoid")
+"""Activations whose responses are never negative, so that no code is wasted on negative values."""
+
+
+class ChipLayer(torch.nn.Module):
+    """values -> input grid -> quantised weights and bias -> noise -> activation -> output grid.
+
+    weight: as the float layer has it; takes_codes: whether its input grid is the output grid of the
+    layer before, whose codes it takes as they are. Calling it gives the noiseless values; `emulate`
+    those with a chip's noise.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        geometry: Geometry,
+        parameters: tuple[torch.nn.Parameter, torch.nn.Parameter | None],
+        grids: tuple[Grid, Grid, Grid],
+        activation: str,
+        takes_codes: bool,
+    ) -> None:
+        super().__init__()
+        self.name, self.geometry, self.activation, self.takes_codes = (
+            name,
+            geometry,
+            activation,
+            takes_codes,
+        )
+        self.weight, self.bias = parameters
+        self.weight_grid, self.input_grid, self.output_grid = grids
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Output values of x (stimulus, …) without noise."""
+        return self.emulate(x)
+
+    def emulate(
+        self, x: torch.Tensor, noise: HardwareNoise | None = None, draws: Draws | None = None
+    ) -> torch.Tensor:
+        """Output values (stimulus, …), differentiable: straight through every rounding; with noise
+        before the activation, as on the chip.
+
+        All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of
+        inputs, which is uniform.
+        """
+        if noise is not None and noise.input_dither and not self.takes_codes:
+            assert draws is not None
+            x = x + self.input_grid.step() * draws.uniform(*x.shape)
+        values, zero = self.input_grid(x), self.input_grid.value_of_zero()
+        drive = self.geometry.drive(values, self.weight_grid(self.weight), self.bias, zero)
+        if noise is not None:
+            assert draws is not None
+            variance = noise.read_variance(self.output_grid.step()) + self._weight_variance(
+                values, zero, noise
+            )
+            if isinstance(variance, torch.Tensor) or variance > 0:
+                drive = drive + torch.as_tensor(variance, dtype=x.dtype).sqrt() * draws.normal(
+                    *drive.shape
+                )
+        values = self.output_grid(ACTIVATIONS[self.activation](drive))
+        return values
+
+    def _weight_variance(self, values: torch.Tensor, zero: float, noise: HardwareNoise) -> Any:
+        if noise.weight_sigma + noise.weight_sigma_lsb == 0:
+            return 0.0
+        squares = self.geometry.squares(values, zero)
+        if self.geometry.groups > 1:
+            squares = squares.repeat_interleave(self.weight.shape[0] // self.geometry.groups, 1)
+        return (
+            noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
+        ) ** 2 * squares
+
+    def programs(self) -> tuple[Program, ...]:
+        """What a chip needs to know of it: a program for each group of channels (one, but for
+        grouped convolutions).
+        """
+        codes = self.weight_grid.integers(self.weight).cpu().numpy().astype(np.int8)
+        codes = codes.reshape(len(codes), -1)
+        bias = (
+            np.zeros(len(codes))
+            if self.bias is None
+            else self.bias.detach().cpu().double().numpy().copy()
+        )
+        scale = float(self.weight_grid.scale().detach())
+        rest = (
+            self.weight_grid.bits,
+            scale,
+            self.input_grid.quantizer(),
+            self.output_grid.quantizer(),
+        )
+        groups = zip(
+            np.split(codes, self.geometry.groups), np.split(bias, self.geometry.groups), strict=True
+        )
+        return tuple(
+            Program(part, *rest, own, np.zeros(len(own)), 0.0, self.activation)
+            for part, own in groups
+        )
+
+    @property
+    def bits(self) -> tuple[int, int, int]:
+        """Widths of weights, inputs and outputs."""
+        return self.weight_grid.bits, self.input_grid.bits, self.output_grid.bits
+
+    def extra_repr(self) -> str:
+        """Widths and activation, as `print` shows them."""
+        widths = "/".join(map(str, self.bits))
+        return f"{tuple(self.weight.shape)}, bits {widths}, {self.activation}"

@@ -1,0 +1,104 @@
+"""The grids of a converted network: the values that codes stand for, by a learned scale, with a
+gradient that passes the rounding.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from stochsim.networks import nearest_values, optimal_step, optimal_weight_step, signs
+from stochsim.program import Quantizer
+
+
+class Grid(torch.nn.Module):
+    """2^bits values, `scale` apart: a signed grid about 0 (at one bit ±scale), or an unsigned one
+    from 0 on, as `Quantizer` has them.
+
+    `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1. The scale is learned as
+    its binary logarithm; at one signed bit it stays as it is, for learned it collapses to 0.
+    """
+
+    log_scale: torch.Tensor
+
+    def __init__(
+        self, bits: int, scale: float, unsigned: bool = False, narrow: bool = False
+    ) -> None:
+        super().__init__()
+        self.bits, self.unsigned, self.narrow = bits, unsigned, narrow
+        value = torch.tensor(math.log2(scale))
+        if self.is_sign:
+            self.register_buffer("log_scale", value)
+        else:
+            self.log_scale = torch.nn.Parameter(value)
+
+    @property
+    def is_sign(self) -> bool:
+        """Whether the two values are ±scale."""
+        return self.bits == 1 and not self.unsigned
+
+    @property
+    def low(self) -> int:
+        """The smallest integer (not of ±scale)."""
+        return 0 if self.unsigned else self.narrow - 2 ** (self.bits - 1)
+
+    @property
+    def high(self) -> int:
+        """The largest integer (not of ±scale)."""
+        return 2**self.bits - 1 if self.unsigned else 2 ** (self.bits - 1) - 1
+
+    def scale(self) -> torch.Tensor:
+        """The factor of integers in values, a scalar."""
+        return torch.exp2(self.log_scale)
+
+    def step(self) -> torch.Tensor:
+        """The distance of neighbouring values, a scalar."""
+        return 2 * self.scale() if self.is_sign else self.scale()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The values nearest to x, any shape: halves go to the even integer, at one bit up."""
+        if self.is_sign:
+            scale = float(self.scale())
+            return signs(x, scale, math.inf if self.narrow else scale)
+        if self.bits == 1:
+            return _step_values(x, self.scale())
+        return nearest_values(x, self.scale(), self.low, self.high)
+
+    def integers(self, x: torch.Tensor) -> torch.Tensor:
+        """The factors of the scale in the values nearest to x, int16 of the same shape."""
+        with torch.no_grad():
+            if self.is_sign:
+                return torch.where(x >= 0, 1, -1).to(torch.int16)
+            if self.bits == 1:
+                return (x / self.scale() >= 0.5).to(torch.int16)
+            return (x / self.scale()).round().clamp(self.low, self.high).to(torch.int16)
+
+    def value_of_zero(self) -> float:
+        """The value that 0 becomes: 0, but + scale where there are only ±scale."""
+        return float(self.scale()) if self.is_sign else 0.0
+
+    def quantizer(self) -> Quantizer:
+        """The same grid as a chip takes it."""
+        return Quantizer(self.bits, float(self.scale().detach()), self.unsigned)
+
+
+def _step_values(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """0 below scale / 2 and scale from there on; the gradient passes between 0 and scale."""
+    place = (x / scale).clamp(0, 1)
+    return scale * (place + ((x / scale >= 0.5).to(x.dtype) - place).detach())
+
+
+def fitted(values: np.ndarray, bits: int, unsigned: bool) -> Grid:
+    """The grid with the least mean squared error on values (stimulus, …); of scale 1 where all of
+    them are 0.
+    """
+    if not np.any(values):
+        return Grid(bits, 1.0, unsigned)
+    if unsigned:  # values from 0 on meet the same codes in a signed grid of one bit more
+        return Grid(bits, optimal_step(np.maximum(values, 0), bits + 1), unsigned)
+    return Grid(bits, optimal_step(values, bits))
+
+
+def fitted_to_weights(weight: np.ndarray, bits: int) -> Grid:
+    """The same for weights, whose grid is narrow."""
+    return Grid(bits, optimal_weight_step(weight, bits), narrow=True)

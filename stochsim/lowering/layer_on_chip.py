@@ -1,0 +1,261 @@
+"""A converted layer on a chip: its codes by the kernels of deploy/, with random numbers of their
+own at every position.
+"""
+
+from typing import Any
+
+import numpy as np
+from stochsim_kernels import channel, neuron, rounding
+
+from stochsim.chip import INPUTS, Inputs, Layer, Place
+from stochsim.hardware import Hardware
+from stochsim.keys import fold_in
+from stochsim.lowering.window_geometry import Geometry
+from stochsim.program import Program, Quantizer
+from stochsim.settings import SettingError
+
+_NOTHING = np.zeros((1, 1))
+_ROWS = 1 << 16
+
+
+class LayerOnChip:
+    """The products and neurons of one converted layer, one `Layer` for each group of its channels.
+
+    first: the number of its first group on the chip; order: its place among the layers.
+    takes_codes: whether its inputs are the codes of another layer, which are not rounded again.
+    x_calibration: what positions see, (row, input) for each group, for calibrated converters.
+    Random numbers belong to (stimulus, read, position): position p of read r is read r × positions
+    + p of its stimulus, so what happens once per stimulus (errors of weights as they are read) is
+    shared by all positions; on an array, and for noise that depends on what a position sees, it is
+    read r of stimulus s × positions + p.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        geometry: Geometry,
+        programs: tuple[Program, ...],
+        takes_codes: bool,
+        hardware: Hardware,
+        chip_key: int,
+        first: int,
+        order: int,
+        x_calibration: list[np.ndarray] | None = None,
+    ) -> None:
+        self.name, self.geometry, self.programs, self.takes_codes, self.order = (
+            name,
+            geometry,
+            programs,
+            takes_codes,
+            order,
+        )
+        self.first, self.hardware = first, hardware
+        seen: list[Any] = [None] * len(programs) if x_calibration is None else x_calibration
+        self.layers = [
+            Layer(program, hardware, 1.0, chip_key, first + group, seen[group])
+            for group, program in enumerate(programs)
+        ]
+        self.dithered = hardware.noise.input_dither != "none" and not takes_codes
+
+    @property
+    def input(self) -> Quantizer:
+        """The quantiser of its inputs."""
+        return self.programs[0].input
+
+    @property
+    def output(self) -> Quantizer:
+        """The quantiser of its outputs."""
+        return self.programs[0].output
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether inputs that all reads share give outputs that all reads share."""
+        return not self.dithered and all(layer.is_certain for layer in self.layers)
+
+    def run(self, values: np.ndarray, differs: bool, reads: int, place: Place) -> np.ndarray:
+        """Integers of the outputs, (row, …); values: (row, …), a row for each stimulus, or for each
+        stimulus and read where `differs`.
+
+        Rows of the result are (stimulus, read) where `differs`, or where the layer is not certain.
+        Raises SettingError where rows cannot be numbered.
+        """
+        seen, differs = self.seen(values, differs, reads, place)
+        self._check_numbers(
+            len(seen[0]) // (reads if differs else 1), reads, seen[0].shape[1], place
+        )
+        parts = [
+            _codes(layer, rows, differs, reads, place)
+            for layer, rows in zip(self.layers, seen, strict=True)
+        ]
+        return self.geometry.shaped(
+            self.output.integers(np.concatenate(parts, axis=2)), values.shape[1:]
+        )
+
+    def seen(
+        self, values: np.ndarray, differs: bool, reads: int, place: Place
+    ) -> tuple[list[np.ndarray], bool]:
+        """Integers that positions see, (row, position, input) for each group, and whether they
+        differ from read to read.
+        """
+        integers, differs = self.integers(values, differs, reads, place)
+        return self.geometry.rows(integers, self._integer_of_zero), differs
+
+    def integers(
+        self, values: np.ndarray, differs: bool, reads: int, place: Place
+    ) -> tuple[np.ndarray, bool]:
+        """What the layer reads, of the shape of values, and whether it differs from read to
+        read.
+        """
+        if not self.dithered:
+            return self.input.integers(self.input.codes(values)), differs
+        flat = np.ascontiguousarray(values.reshape(len(values), -1), np.float64)
+        own = (
+            place
+            if self.order == 0
+            else place._replace(key=fold_in(place.key, "inputs", self.order))
+        )
+        if differs:
+            drawn = _dithered(self.input, flat.reshape(-1, reads, flat.shape[1]), own)
+        else:
+            drawn = Inputs(self.input, self.hardware).integers(flat, reads, own)
+        return drawn.reshape(-1, *values.shape[1:]), True
+
+    @property
+    def _integer_of_zero(self) -> int:
+        return int(self.input.integers(self.input.codes(np.zeros(1)))[0])
+
+    def _check_numbers(self, stimuli: int, reads: int, positions: int, place: Place) -> None:
+        """Raise SettingError where stimuli and positions, or the reads of noise drawn for every
+        weight, cannot be numbered.
+        """
+        limits, most_reads = (
+            [("first_stimulus", place.first_stimulus, stimuli, 2**32 // positions)],
+            _ROWS // positions,
+        )
+        if any(layer.is_digital and not layer.is_steady for layer in self.layers):
+            limits += [
+                ("first_stimulus", place.first_stimulus, stimuli, _ROWS),
+                ("first_read", place.first_read, reads, most_reads),
+            ]
+        for name, first, count, most in limits:
+            if first + count > most:
+                raise SettingError(
+                    f"'{name}' = {first} and {count} more: for the {positions} positions of layer "
+                    f"'{self.name}' they are numbered "
+                    f"below {most}; take another key for more"
+                )
+
+
+def _codes(layer: Layer, rows: np.ndarray, differs: bool, reads: int, place: Place) -> np.ndarray:
+    """Codes (row, position, neuron) of what positions see, (row, position, input)."""
+    _, positions, inputs = rows.shape
+    if positions == 1 and not differs:
+        drawn = layer.codes(rows[:, 0], reads, place)
+    else:
+        if layer.is_certain and not differs:
+            reads, place = 1, place._replace(first_read=0)
+        seen = rows.reshape(-1, reads if differs else 1, positions, inputs)
+        drawn = _drawn(layer, _drive(layer, seen, reads, place), seen, reads, place)
+    return drawn.reshape(-1, positions, layer.program.neurons)
+
+
+def _drive(layer: Layer, seen: np.ndarray, reads: int, place: Place) -> np.ndarray:
+    """Drives (stimulus, read, position, neuron) of seen (stimulus, read, position, input); both
+    with one read where it holds for all.
+
+    On an array a position is a stimulus of its own: many rows run at a time.
+    """
+    stimuli, given, positions, inputs = seen.shape
+    if layer.is_digital:
+        if given < reads and not layer.is_steady:
+            seen, given = np.repeat(seen, reads, 1), reads
+        drive = layer.drive(
+            seen.reshape(stimuli, given * positions, inputs),
+            given * positions,
+            _in_reads(place, positions),
+        )
+        return drive.reshape(stimuli, given, positions, -1)
+    if given < reads or reads == 1:
+        drive = layer.drive(seen.reshape(-1, inputs), reads, _in_stimuli(place, positions, 0))
+        return drive.reshape(stimuli, positions, reads, -1).swapaxes(1, 2)
+    parts = [
+        layer.drive(seen[:, read].reshape(-1, inputs), 1, _in_stimuli(place, positions, read))
+        for read in range(reads)
+    ]
+    return np.stack([part.reshape(stimuli, positions, -1) for part in parts], 1)
+
+
+def _drawn(
+    layer: Layer, drive: np.ndarray, seen: np.ndarray, reads: int, place: Place
+) -> np.ndarray:
+    """Codes (stimulus, read × position, neuron) of drives and what positions see, as `_drive` has
+    them.
+    """
+    stimuli, _, positions, neurons = drive.shape
+    if layer.neurons.weight_sigma == 0:
+        drive = np.broadcast_to(drive, (stimuli, reads, positions, neurons)).reshape(
+            stimuli, reads * positions, neurons
+        )
+        out = np.empty(drive.shape, np.int8)
+        layer.neurons.draw(drive, np.zeros(1), _in_reads(place, positions), out)
+        return out
+    lumped, out = layer.lumped(seen), np.empty((stimuli, reads, positions, neurons), np.int8)
+    for read in range(reads):  # a sigma of its own for every row
+        one, sigma = (values[:, min(read, values.shape[1] - 1)] for values in (drive, lumped))
+        codes = np.empty((stimuli * positions, 1, neurons), np.int8)
+        layer.neurons.draw(
+            one.reshape(codes.shape), sigma.reshape(-1), _in_stimuli(place, positions, read), codes
+        )
+        out[:, read] = codes.reshape(stimuli, positions, neurons)
+    return out.reshape(stimuli, reads * positions, neurons)
+
+
+def _in_reads(place: Place, positions: int) -> Place:
+    """Where positions are reads: the place of the first of the first read."""
+    return place._replace(first_read=place.first_read * positions)
+
+
+def _in_stimuli(place: Place, positions: int, read: int) -> Place:
+    """Where positions are stimuli: the place of the first of the first stimulus, at this read."""
+    return place._replace(
+        first_stimulus=place.first_stimulus * positions, first_read=place.first_read + read
+    )
+
+
+def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndarray:
+    """Integers of values (stimulus, read, input) that differ from read to read, rounded at random:
+    by the numbers that `Inputs` draws.
+    """
+    z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
+    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, quantizer.levels)
+    law = (
+        _NOTHING,
+        _NOTHING + rounding.uniform_sigma(step),
+        channel.UNIFORM,
+        channel.IDENTITY,
+        edges,
+        z,
+        step,
+        c_min,
+    )
+    codes = np.empty(values.shape, np.int8)
+    neuron.draw_each(
+        values, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
+    )
+    return quantizer.integers(codes)
+
+
+def numbers_of_layers(groups: list[int]) -> list[int]:
+    """The number on the chip of each layer's first group: the last layer has 0, as every chip's
+    neurons that are read.
+    """
+    firsts, taken = [], groups[-1]
+    for count in groups[:-1]:
+        firsts.append(taken)
+        taken += count
+    return [*firsts, 0]
+
+
+def same_program(new: object, old: object) -> bool:
+    """Whether two programs are equal, their arrays too."""
+    return all(np.array_equal(value, vars(old)[name]) for name, value in vars(new).items())

@@ -1,0 +1,125 @@
+"""The noiseless network as QONNX: its layers as Brevitas modules of the same scales, exported by
+Brevitas.
+
+Scales are rounded once more on the way, in the last place of float32. Needs the packages onnx and
+onnxoptimizer (the extra "qonnx"). Noise, arrays and errors of memories have no place in QONNX and
+are left out; what cannot be written is an error.
+"""
+
+import copy
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import brevitas.nn as qnn
+import torch
+from brevitas.inject.enum import RestrictValueType
+from brevitas.quant import Uint8ActPerTensorFloatMaxInit
+
+from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.grids import Grid
+from stochsim.networks import activation_quantizer, weight_options
+from stochsim.settings import StochsimError
+
+if TYPE_CHECKING:
+    from stochsim.lowering.chip_module import Converted
+
+_ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
+
+
+class _Unsigned(Uint8ActPerTensorFloatMaxInit):
+    restrict_scaling_type = RestrictValueType.LOG_FP
+
+
+def export(converted: "Converted", path: Path) -> None:
+    """Write the network to a file; raises StochsimError where a package is missing, or names the
+    layer that cannot be written.
+    """
+    missing = [name for name in ("onnx", "onnxoptimizer") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise StochsimError(
+            f"QONNX needs the package {' and '.join(missing)}: install stochsim[qonnx]"
+        )
+    network = copy.deepcopy(converted.network).float().eval()
+    for name, layer in converted.layers.items():
+        network.set_submodule(name, _written(name, layer))
+    example = converted.calibration[:1].float()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            warnings.catch_warnings()
+        ):  # Brevitas tells of an optional package, torch of the exporter's age
+            warnings.simplefilter("ignore")
+            from brevitas.export import export_qonnx
+
+            export_qonnx(network, args=example, export_path=str(path), dynamo=False)
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise StochsimError(
+            f"{path}: a part left in float cannot be written as ONNX ({str(error).splitlines()[0]})"
+        ) from None
+
+
+def _written(name: str, layer: ChipLayer) -> torch.nn.Module:
+    """The same layer of Brevitas modules: its input quantiser where it has one of its own, product,
+    activation, output quantiser.
+    """
+    if any(grid.bits == 1 and grid.unsigned for grid in (layer.input_grid, layer.output_grid)):
+        raise StochsimError(
+            f"layer '{name}' cannot be written as QONNX: one-bit codes of 0 and a scale, where one "
+            f"bit is a sign"
+        )
+    parts: list[Any] = [] if layer.takes_codes else [_activation(layer.input_grid)]
+    parts.append(_product(name, layer))
+    parts += [_ACTIVATIONS[layer.activation]()] if layer.activation in _ACTIVATIONS else []
+    return torch.nn.Sequential(*parts, _activation(layer.output_grid)).eval()
+
+
+def _activation(grid: Grid) -> Any:
+    scale = float(grid.scale().detach())
+    if grid.unsigned:
+        return qnn.QuantIdentity(
+            act_quant=_Unsigned,
+            bit_width=grid.bits,
+            max_val=scale * grid.high,
+            return_quant_tensor=False,
+        )
+    quantizer = activation_quantizer(grid.bits, scale)
+    quantizer.return_quant_tensor = False
+    return quantizer
+
+
+def _product(name: str, layer: ChipLayer) -> Any:
+    """A QuantLinear or QuantConv with the layer's own float weights."""
+    geometry, weight = layer.geometry, layer.weight.detach().float()
+    options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
+    rest = {"bias": layer.bias is not None, **options}
+    if not geometry.kernel:
+        product: Any = qnn.QuantLinear(weight.shape[1], weight.shape[0], **rest)
+    else:
+        if geometry.is_padded and (layer.input_grid.is_sign or geometry.padding_mode != "zeros"):
+            what = (
+                "a padding of one-bit codes, none of which is 0"
+                if layer.input_grid.is_sign
+                else f"padding '{geometry.padding_mode}'"
+            )
+            raise StochsimError(f"layer '{name}' cannot be written as QONNX: {what}")
+        if any(before != after for before, after in geometry.padding):
+            raise StochsimError(
+                f"layer '{name}' cannot be written as QONNX: a padding that is wider on one side, "
+                f"{geometry.padding}"
+            )
+        kind = qnn.QuantConv1d if len(geometry.kernel) == 1 else qnn.QuantConv2d
+        sizes = (
+            weight.shape[1] * geometry.groups,
+            weight.shape[0],
+            geometry.kernel,
+            geometry.stride,
+        )
+        padding = tuple(before for before, _ in geometry.padding)
+        product = kind(*sizes, padding, geometry.dilation, geometry.groups, **rest)
+    with torch.no_grad():
+        product.weight.copy_(weight)
+        if layer.bias is not None:
+            product.bias.copy_(layer.bias)
+    return product

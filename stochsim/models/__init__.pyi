@@ -1,0 +1,15 @@
+from .contrast import LOG_WEIGHTS as LOG_WEIGHTS
+from .contrast import STEPS as STEPS
+from .contrast import log_gamma_constant as log_gamma_constant
+from .diagnostics import Diagnostics as Diagnostics
+from .factory import build_model as build_model
+from .generative_model import GenerativeModel as GenerativeModel
+from .linear_gaussian import LinearGaussian as LinearGaussian
+from .model_settings import GaussianScaleMixtureSettings as GaussianScaleMixtureSettings
+from .model_settings import LinearGaussianSettings as LinearGaussianSettings
+from .model_settings import ModelSettings as ModelSettings
+from .model_settings import SparseCodingSettings as SparseCodingSettings
+from .reference import Reference as Reference
+from .scale_mixture import GaussianScaleMixture as GaussianScaleMixture
+from .sparse_coding import SparseCoding as SparseCoding
+from .sparse_coding import orthogonal_posterior_moments as orthogonal_posterior_moments

@@ -1,0 +1,197 @@
+"""Multi-layer feed-forward network: a hidden layer that clips, then two heads, for the drive and
+for the noise of each neuron.
+
+h = clip(W Q(x) + b, -1, 1), quantised by a signed quantiser whose own clipping is the nonlinearity;
+log sigma = base + Q(S h), so that the noise follows the stimulus, carried by low-bit codes; r = Q(V
+h + beta + sigma xi).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import hardtanh, linear
+
+from stochsim.networks.feed_forward_network import FeedForward
+from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.network import Network, Response, weight_of
+from stochsim.networks.quantizers import activation_quantizer, quantise, scale_of
+
+# distance of neighbouring kinks that the hidden units of one neuron start with, in units of its
+# drive
+_GAP = 1.5
+_SLOPE = 0.4  # how much log sigma starts to follow the size of the drive
+_PRICED_SHARE = (
+    1 / 16
+    # of a batch, where noise passes on from layer to layer: that takes the Jacobian of every
+    # stimulus
+)
+
+
+class Deep(Network):
+    """Hidden units start as clipped copies of a single layer's drives, at different offsets; the
+    noise starts from that layer's too.
+    """
+
+    steps_share = 2.0
+    rate_share = 0.6
+    quantised_rate_share = 0.03
+
+    def build(self, generator: torch.Generator | None) -> None:
+        """Hidden layer, last layer, spread layer."""
+        s = self.settings
+        self.hidden: Any = self.linear_layer("weight", s.inputs, s.hidden, True)
+        self.last: Any = self.linear_layer("last", s.hidden, s.neurons, s.bias or not s.is_float)
+        self.spread: Any = self.linear_layer("spread", s.hidden, s.neurons, not s.is_float)
+        self.base = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
+        self.hidden_quantizer: Any = None
+        self.spread_quantizer: Any = None
+        if s.output_bits is not None:
+            self.hidden_quantizer = activation_quantizer(
+                s.output_bits, 1.0 if s.output_bits == 1 else 2.0 ** (1 - s.output_bits)
+            )
+            self.spread_quantizer = activation_quantizer(
+                s.output_bits, s.scales.get("spread_code", 1.0)
+            )
+            for quantizer in (self.hidden_quantizer, self.spread_quantizer):
+                quantizer.requires_grad_(False)
+
+    def start_from(self, single: FeedForward) -> None:
+        """Take weights and sigma from a trained float layer."""
+        with torch.no_grad():
+            count, neurons = self.settings.architecture.hidden_per_neuron, self.settings.neurons
+            for unit in range(count):
+                rows, offset = (
+                    slice(unit * neurons, (unit + 1) * neurons),
+                    (unit - (count - 1) / 2) * _GAP,
+                )
+                self.hidden.weight[rows] = single.linear.weight
+                self.hidden.bias[rows] = (
+                    single.linear.bias if single.settings.bias else 0.0
+                ) - offset
+                self.last.weight[:, rows] = torch.eye(neurons)
+                self.spread.weight[:, rows] = (
+                    torch.eye(neurons) * _SLOPE * float(np.sign(offset)) / count
+                )
+            self.base.copy_(single.log_sigma)
+
+    def centre_hidden_codes(self) -> None:
+        """Move the biases so that hidden codes, whose values reach from -1 to 1 - step, stand for
+        -1 + step/2 … 1 - step/2.
+
+        Uncentred, the upper half of a hidden unit's range would clip a step early: of two-bit
+        units, at a half.
+        """
+        if self.settings.output_bits == 1:
+            return
+        half = 0.5 * float(scale_of(self.hidden_quantizer))
+        with torch.no_grad():
+            self.hidden.bias.sub_(half)
+            for layer in (self.last, self.spread):
+                layer.bias.add_(half * weight_of(layer)[0].sum(1))
+
+    def linears(self) -> dict[str, Any]:
+        """The three layers."""
+        return {"weight": self.hidden, "last": self.last, "spread": self.spread}
+
+    def bounded(self) -> torch.nn.Parameter:
+        """The stimulus-independent part of log sigma."""
+        return self.base
+
+    def heads(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Drive and sigma of a float network, (stimulus, neuron) each."""
+        hidden = hardtanh(self.hidden(x))
+        return self.last(hidden), (self.base + self.spread(hidden)).exp()
+
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
+        """Answers to stimuli: samples of a quantised network, moments of a float one or, given
+        hidden codes, of one with a chip's noise.
+        """
+        if self.output_quantizer is None:
+            mean, sigma = self.heads(x)
+            return Response(mean=mean, variance=sigma.square(), spread=sigma)
+        chip = noise or HardwareNoise()
+        values, dithered = self.read_input(x, draws, noise)
+        weight, weight_step = weight_of(self.hidden)
+        drive = linear(values, weight, self.hidden.bias)
+        added = chip.variance(self._step(self.hidden_quantizer), weight_step, values)
+        hidden = quantise(self.hidden_quantizer, _noisy(drive, added, draws))
+        last, last_step = weight_of(self.last)
+        log_sigma = self.base + self._spread_code(hidden, draws, chip)
+        mean = linear(hidden, last, self.last.bias)
+        variance = (2 * log_sigma).exp()
+        if noise is None:
+            r = self.quantised(mean + log_sigma.exp() * draws.normal(*mean.shape))
+            return Response(samples=r, spread=log_sigma.exp())
+        variance = variance + noise.variance(self.output_step(), last_step, hidden)
+        some = (
+            len(x)
+            if dithered is None and _is_zero(added)
+            else max(1, round(_PRICED_SHARE * len(x)))
+        )
+        passed = self._passed_on(
+            drive[:some],
+            weight,
+            last,
+            None if dithered is None else dithered[:some],
+            _first(added, some),
+        )
+        return Response(
+            mean=mean, variance=variance, spread=(_first(variance, some) + passed).sqrt()
+        )
+
+    def _step(self, quantizer: Any) -> torch.Tensor:
+        return scale_of(quantizer) * (2 if self.settings.output_bits == 1 else 1)
+
+    def _spread_code(
+        self, hidden: torch.Tensor, draws: Draws, noise: HardwareNoise
+    ) -> torch.Tensor:
+        weight, weight_step = weight_of(self.spread)
+        drive = linear(hidden, weight, self.spread.bias)
+        added = noise.variance(self._step(self.spread_quantizer), weight_step, hidden)
+        return quantise(self.spread_quantizer, _noisy(drive, added, draws))
+
+    def _passed_on(
+        self,
+        drive: torch.Tensor,
+        weight: torch.Tensor,
+        last: torch.Tensor,
+        dithered: torch.Tensor | None,
+        added: Any,
+    ) -> Any:
+        """Variance that noise of inputs and of hidden units gives to the last drive, to first
+        order.
+        """
+        if dithered is None and _is_zero(added):
+            return 0.0
+        through = last * (drive.abs() < 1).to(last.dtype)[:, None, :]  # (stimulus, neuron, hidden)
+        variance: Any = 0.0
+        if dithered is not None:
+            variance = ((through @ weight).square() @ dithered[..., None])[..., 0]
+        if not _is_zero(added):
+            variance = variance + through.square().sum(-1) * added
+        return variance
+
+
+def _is_zero(variance: Any) -> bool:
+    return not torch.is_tensor(variance) and variance == 0
+
+
+def _first(variance: Any, count: int) -> Any:
+    """Of the first stimuli, where it differs between them."""
+    return (
+        variance[:count]
+        if torch.is_tensor(variance) and variance.ndim == 2 and len(variance) > 1
+        else variance
+    )
+
+
+def _noisy(drive: torch.Tensor, variance: Any, draws: Draws) -> torch.Tensor:
+    return (
+        drive
+        if _is_zero(variance)
+        else drive + torch.as_tensor(variance).sqrt() * draws.normal(*drive.shape)
+    )

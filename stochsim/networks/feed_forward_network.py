@@ -1,0 +1,78 @@
+"""Single-layer feed-forward network: stimulus -> drive -> noisy, quantised response, with one
+learned sigma per neuron.
+
+r = Q(f(W Q(x) + beta + sigma xi)), f the identity: the noise comes before the output quantiser, in
+training as on the chip.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch.nn.functional import linear
+
+from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.network import Network, Response, weight_of
+from stochsim.networks.quantizers import quantise
+
+
+class FeedForward(Network):
+    """The network; `forward(x, noise)` gives responses and sigma.
+
+    Weights are N(0, 1/inputs), drawn from `generator`, or 0 without one.
+    """
+
+    quantised_rate_share = 0.4
+
+    def build(self, generator: torch.Generator | None) -> None:
+        """One layer of weights and sigma."""
+        s = self.settings
+        self.linear: Any = self.linear_layer("weight", s.inputs, s.neurons, s.bias)
+        self.log_sigma = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
+        if generator is not None:
+            with torch.no_grad():
+                self.linear.weight.normal_(0, s.inputs**-0.5, generator=generator)
+
+    def linears(self) -> dict[str, Any]:
+        """The one layer."""
+        return {"weight": self.linear}
+
+    def drive(self, x: torch.Tensor) -> torch.Tensor:
+        """Drives (stimulus, neuron) of stimuli x (stimulus, input), in the units of the
+        response.
+        """
+        values = x if self.input_quantizer is None else quantise(self.input_quantizer, x)
+        return linear(values, weight_of(self.linear)[0], self.linear.bias)
+
+    def forward(self, x: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Responses r (stimulus, neuron) for unit-variance noise of that shape, and sigma
+        (neuron,).
+        """
+        sigma = self.log_sigma.exp()
+        return self.quantised(self.drive(x) + sigma * noise), sigma
+
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
+        """Answers to stimuli: samples of a quantised network, moments of a float one or of one on a
+        chip with noise.
+        """
+        sigma = self.log_sigma.exp()
+        if self.output_quantizer is None or noise is None:
+            drive = self.drive(x)
+            if self.output_quantizer is None:
+                return Response(
+                    mean=drive, variance=sigma.square().expand(drive.shape), spread=sigma[None]
+                )
+            return Response(
+                samples=self.quantised(drive + sigma * draws.normal(*drive.shape)),
+                spread=sigma[None],
+            )
+        values, dithered = self.mean_input(x, noise)
+        weight, weight_step = weight_of(self.linear)
+        mean = linear(values, weight, self.linear.bias)
+        variance = sigma.square() + noise.variance(self.output_step(), weight_step, values)
+        if dithered is not None:
+            variance = variance + dithered @ weight.square().T
+        variance = variance.expand(mean.shape)
+        return Response(mean=mean, variance=variance, spread=variance.sqrt())

@@ -1,0 +1,295 @@
+"""What every network offers to training: responses to stimuli with the noise that is priced,
+bounds, and its quantisers.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.network_settings import NetworkSettings
+from stochsim.networks.quantizers import (
+    activation_quantizer,
+    bits_of,
+    quantise,
+    quantised_linear,
+    quantised_weight,
+    scale_of,
+    scale_parameter,
+)
+
+LOWEST_SIGMA = 1e-3
+"""Training keeps sigma between this share of the output range's half width and the half width
+itself.
+"""
+
+MOST_BITS = 8
+
+
+class Response(NamedTuple):
+    """What a network answers to a batch of stimuli, for the objective: samples, or moments where
+    they are known in closed form.
+
+    samples, mean, variance: (stimulus, neuron); covariance: (stimulus, neuron, neuron), in place of
+    variance. spread: standard deviations whose reliability is priced, (stimulus, neuron), of some
+    stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are.
+    """
+
+    samples: torch.Tensor | None = None
+    mean: torch.Tensor | None = None
+    variance: torch.Tensor | None = None
+    covariance: torch.Tensor | None = None
+    spread: torch.Tensor | None = None
+
+    @property
+    def variances(self) -> torch.Tensor:
+        """Variance of each neuron's answer, (stimulus, neuron), where moments are known."""
+        if self.covariance is not None:
+            return torch.diagonal(self.covariance, dim1=-2, dim2=-1)
+        assert self.variance is not None
+        return self.variance
+
+    def drawn(self, draws: Draws) -> torch.Tensor:
+        """Samples, drawn from the moments where there are only those."""
+        if self.samples is not None:
+            return self.samples
+        assert self.mean is not None
+        normal = draws.normal(*self.mean.shape)
+        if self.covariance is not None:
+            return self.mean + (torch.linalg.cholesky(self.covariance) @ normal[..., None])[..., 0]
+        return self.mean + self.variances.sqrt() * normal
+
+
+class Network(torch.nn.Module, ABC):
+    """Weights are drawn from `generator`, or 0 without one; sigma starts at 1/2."""
+
+    batch_share = 1.0
+    """Stimuli per step, as a share of what the settings say: networks with closed-form moments need
+    fewer.
+    """
+    steps_share = 1.0
+    """Steps, likewise."""
+    rate_share = 1.0
+    """Learning rate, likewise."""
+    quantised_steps_share = 1.0
+    quantised_rate_share = 1.0
+    """Those of a network with quantisers, which starts from a trained float one: so that codes
+    change seldom, some need a small rate.
+    """
+
+    def __init__(self, settings: NetworkSettings, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.settings = settings
+        self.output_scale_fixed = False
+        self.input_quantizer: Any = None
+        self.output_quantizer: Any = None
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # torch's layers draw a start of their own from the global generator; overwritten below
+            if settings.input_bits is not None and settings.output_bits is not None:
+                self.input_quantizer = activation_quantizer(
+                    settings.input_bits, settings.input_scale, settings.learned_bits
+                )
+                self.output_quantizer = activation_quantizer(
+                    settings.output_bits, settings.output_scale, settings.learned_bits
+                )
+            self.build(generator)
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Steps and learning rate, each as a share of what the settings say."""
+        if self.settings.is_float:
+            return self.steps_share, self.rate_share
+        return self.quantised_steps_share, self.quantised_rate_share
+
+    @abstractmethod
+    def build(self, generator: torch.Generator | None) -> None:
+        """Make the layers."""
+
+    @abstractmethod
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
+        """Answers to stimuli x (stimulus, input).
+
+        With `noise`, that of a chip: the answers before their last quantiser, all noise included,
+        since the code nearest to a sample of the posterior is what a chip should give; without, of
+        a quantised network, its own output values.
+        """
+
+    @abstractmethod
+    def linears(self) -> dict[str, Any]:
+        """The layers of weights by name, as `NetworkSettings.scales` calls them ("weight" is the
+        one on the stimulus).
+        """
+
+    def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
+        """A linear layer of weights 0, quantised where the network is."""
+        s, bits = self.settings, self.settings.weight_bits_of(name)
+        if bits is None:
+            layer: Any = torch.nn.Linear(inputs, neurons, bias=bias)
+        else:
+            scale = s.weight_scale if name == "weight" else s.scales.get(name, 1.0)
+            layer = quantised_linear(inputs, neurons, bias, bits, scale, s.learned_bits)
+        with torch.no_grad():
+            layer.weight.zero_()
+            if bias:
+                layer.bias.zero_()
+        return layer
+
+    def read_input(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Quantised stimuli, and the variance that dither gives each of them (None without): both
+        (stimulus, input).
+        """
+        if self.input_quantizer is None:
+            return x, None
+        if noise is None or not noise.input_dither:
+            return quantise(self.input_quantizer, x), None
+        step = self.input_step()
+        return quantise(
+            self.input_quantizer, x + step * draws.uniform(*x.shape)
+        ), self.dither_variance(x)
+
+    def mean_input(
+        self, x: torch.Tensor, noise: HardwareNoise | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The same on average over reads: dithered codes have the mean of the stimulus itself, as
+        far as the codes reach.
+        """
+        if self.input_quantizer is None:
+            return x, None
+        if noise is None or not noise.input_dither:
+            return quantise(self.input_quantizer, x), None
+        low, high = self._input_places()
+        step = self.input_step()
+        return torch.minimum(torch.maximum(x / step, low), high) * step, self.dither_variance(x)
+
+    def _input_places(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The smallest and the largest input value in steps."""
+        half = (2 ** (bits_of(self.input_quantizer) - 1)).detach()
+        return (-half, half - 1) if self.settings.input_bits != 1 else (-half / 2, half / 2)
+
+    def input_step(self) -> torch.Tensor:
+        """Distance of neighbouring input values."""
+        scale = scale_of(self.input_quantizer)
+        return 2 * scale if self.settings.input_bits == 1 else scale
+
+    def dither_variance(self, x: torch.Tensor) -> torch.Tensor:
+        """p (1 - p) step² of a stochastically rounded input, p the chance of the upper of its two
+        neighbours; 0 where it clips.
+        """
+        step = self.input_step()
+        low, high = self._input_places()
+        place = torch.minimum(torch.maximum(x / step, low), high) - low
+        part = (place - place.floor()).detach()
+        return part * (1 - part) * step.square()
+
+    def output_step(self) -> torch.Tensor:
+        """Distance of neighbouring output values."""
+        scale = scale_of(self.output_quantizer)
+        return 2 * scale if self.settings.output_bits == 1 else scale
+
+    def quantised(self, noisy_drive: torch.Tensor) -> torch.Tensor:
+        """Output values of noisy drives: quantised with a straight-through gradient."""
+        return (
+            noisy_drive
+            if self.output_quantizer is None
+            else quantise(self.output_quantizer, noisy_drive)
+        )
+
+    def parameter_groups(
+        self,
+    ) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """(weights, biases and sigma; learned scales of the quantisers; learned widths): each
+        trains best at a rate of its own.
+        """
+        groups: tuple[list[torch.nn.Parameter], ...] = ([], [], [])
+        for name, value in self.named_parameters():
+            groups[
+                1 if ".scaling_impl." in name else 2 if name.endswith("bit_width_offset") else 0
+            ].append(value)
+        return groups[0], groups[1], groups[2]
+
+    def fix_output_scale(self) -> None:
+        """Leave the output scale where it is."""
+        self.output_scale_fixed = True
+        if self.settings.output_bits not in (None, 1):
+            scale_parameter(self.output_quantizer).requires_grad_(False)
+
+    def output_half_range(self) -> float | None:
+        """R = step (2^b - 1) / 2 of the output quantiser, None for a float network."""
+        if self.settings.output_bits is None:
+            return None
+        levels = (
+            2 ** int(bits_of(self.output_quantizer).detach())
+            if self.settings.learned_bits
+            else 2**self.settings.output_bits
+        )
+        return float(self.output_step().detach()) * (levels - 1) / 2
+
+    def sigma_bounds(self) -> tuple[float, float] | None:
+        """(1e-3 R, R), None for a float network: where the output clips, L has no lower bound in
+        sigma at rho = 0.
+        """
+        half_range = self.output_half_range()
+        return None if half_range is None else (LOWEST_SIGMA * half_range, half_range)
+
+    def bounded(self) -> torch.nn.Parameter:
+        """The parameter that holds log sigma, which keep_bounds bounds."""
+        return self.log_sigma  # type: ignore[return-value]
+
+    def keep_bounds(self) -> None:
+        """Put the output scale and sigma back within their bounds; called after every step of
+        training.
+
+        The output range may grow from its fitted start, never shrink: clipped noise costs nothing
+        in L, so a range that is free to shrink lets sigma grow for free until the codes say little
+        (the price of reliability evaded).
+        """
+        s = self.settings
+        if s.learned_bits:
+            self._keep_learned_bits()
+        elif s.output_bits not in (None, 1) and not self.output_scale_fixed:
+            scale = float(scale_of(self.output_quantizer).detach())
+            if 0 < scale < s.output_scale:
+                with (
+                    torch.no_grad()
+                ):  # the parameter is the logarithm of the scale, base 2, and a constant
+                    scale_parameter(self.output_quantizer).add_(math.log2(s.output_scale / scale))
+        bounds = self.sigma_bounds()
+        if (
+            bounds is not None and 0 < bounds[0] < math.inf
+        ):  # else training has diverged, which the loop's own check names
+            with torch.no_grad():
+                self.bounded().clamp_(math.log(bounds[0]), math.log(bounds[1]))
+
+    def _keep_learned_bits(self) -> None:
+        """Widths stay at 2 to 8 (Brevitas holds |offset| + 2), the ranges of outputs as they
+        start.
+        """
+        with torch.no_grad():
+            for name, value in self.named_parameters():
+                if name.endswith("bit_width_offset"):
+                    value.clamp_(0, MOST_BITS - 2)
+
+    def saturated_share(self) -> float:
+        """Share of neurons whose sigma stands at a bound."""
+        bounds = self.sigma_bounds()
+        if bounds is None:
+            return 0.0
+        sigma = self.bounded().detach().cpu().exp().numpy()
+        return float(np.mean((sigma <= bounds[0] * 1.001) | (sigma >= bounds[1] * 0.999)))
+
+
+def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (neuron, input) as they act, and their step (0 in a float layer): quantised once."""
+    return (
+        quantised_weight(layer)
+        if hasattr(layer, "quant_weight")
+        else (layer.weight, layer.weight.new_zeros(()))
+    )

@@ -1,0 +1,148 @@
+"""Recurrent network: a circuit with noise at every step, whose lateral weights start at zero and
+are learned from the objective alone.
+
+    u' = (1 - dt/tau) u + W Q(x) + b + (G + L) u - k erf(u / (sqrt 2 w)) + sigma xi
+
+and quantised u' = Q(...).
+
+dt/tau is fixed; L (no diagonal) and the neuron's own slope G and shrinkage k, all 0 at the start,
+are learned. W, b, G, L and k are per step. A quantised neuron holds codes, so its own terms are a
+table of 2^b entries. Training takes the stationary moments (`stationary`), a quantiser's own
+variance step²/12 and the chip's noise among the noise of each step, since they pass through the
+dynamics.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch.nn.functional import linear
+
+from stochsim.networks.feed_forward_network import FeedForward
+from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.network import Network, Response, weight_of
+from stochsim.networks.stationary import Circuit, spectral_radius
+
+_MOST_RADIUS = 0.98
+_LEAST_WIDTH = 0.05
+_START_WIDTH = 0.3
+
+
+class Recurrent(Network):
+    """The circuit.
+
+    Fewer stimuli per step than a network that is trained by samples: its moments are in closed
+    form.
+    """
+
+    off_diagonal: torch.Tensor
+
+    batch_share = 1 / 16
+    steps_share = 0.4
+    rate_share = 0.5
+    quantised_steps_share = 0.4
+    quantised_rate_share = 0.5
+
+    def build(self, generator: torch.Generator | None) -> None:
+        """Weights on the stimulus and lateral ones, the own terms, sigma."""
+        s = self.settings
+        self.linear: Any = self.linear_layer("weight", s.inputs, s.neurons, s.bias)
+        self.lateral: Any = self.linear_layer("lateral", s.neurons, s.neurons, False)
+        self.own_slope = torch.nn.Parameter(torch.zeros(s.neurons))
+        self.shrink = torch.nn.Parameter(torch.zeros(s.neurons))
+        self.log_width = torch.nn.Parameter(torch.full((s.neurons,), math.log(_START_WIDTH)))
+        self.log_sigma = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
+        self.register_buffer("off_diagonal", 1 - torch.eye(s.neurons), persistent=False)
+
+    def start_from(self, single: FeedForward) -> None:
+        """Take weights and sigma from a trained float layer: with no lateral weights the circuit
+        has that layer's moments.
+        """
+        step = self.settings.architecture.time_step
+        with torch.no_grad():
+            self.linear.weight.copy_(step * single.linear.weight)
+            if self.settings.bias:
+                self.linear.bias.copy_(step * single.linear.bias)
+            self.log_sigma.copy_(
+                single.log_sigma + 0.5 * math.log(1 - (1 - step) ** 2)
+                if step < 1
+                else single.log_sigma
+            )
+
+    def linears(self) -> dict[str, Any]:
+        """The two layers."""
+        return {"weight": self.linear, "lateral": self.lateral}
+
+    @property
+    def leak(self) -> float:
+        """What is left of a neuron's value after one step without input: 1 - dt/tau."""
+        return 1 - self.settings.architecture.time_step
+
+    def matrix(self) -> torch.Tensor:
+        """The linear part of a step, (neuron, neuron)."""
+        return (
+            torch.diag(self.leak + self.own_slope) + self.off_diagonal * weight_of(self.lateral)[0]
+        )
+
+    def width(self) -> torch.Tensor:
+        """w, (neuron,)."""
+        return self.log_width.exp()
+
+    def own(self, values: torch.Tensor) -> torch.Tensor:
+        """What a neuron adds to its next value by its present one: (..., neuron)."""
+        return (self.leak + self.own_slope) * values - self.shrink * torch.erf(
+            values / (math.sqrt(2) * self.width())
+        )
+
+    def response(
+        self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
+    ) -> Response:
+        """Stationary moments under each stimulus."""
+        weight, weight_step = weight_of(self.linear)
+        values, dithered = self.mean_input(x, noise)
+        variance: Any = (2 * self.log_sigma).exp()
+        held: Any = None
+        if self.output_quantizer is not None:
+            step = self.output_step()
+            variance = variance + step.square() / 12
+            if noise is not None:
+                variance = variance + noise.read_variance(step)
+                of_weights = noise.weight_variance(weight_step, values)
+                if dithered is not None:
+                    variance = variance + of_weights
+                elif torch.is_tensor(
+                    of_weights
+                    # a chip reads stimuli that stay the same once, with one draw of this noise for
+                    # all steps
+                ):
+                    held = of_weights.expand(len(x), self.settings.neurons)
+        injected = torch.diag_embed(variance)
+        if dithered is not None:
+            injected = injected + (weight * dithered[:, None, :]) @ weight.T
+        drive = linear(values, weight, self.linear.bias)
+        mean, covariance = self._circuit(injected, held).moments(drive)
+        if (
+            noise is not None and noise.weight_sigma + noise.weight_sigma_lsb > 0
+        ):  # that of lateral weights grows with the state
+            size = (mean.square() + torch.diagonal(covariance, dim1=-2, dim2=-1)).detach().sqrt()
+            passed = noise.weight_variance(weight_of(self.lateral)[1], size)
+            mean, covariance = self._circuit(
+                injected + torch.diag_embed(passed.expand_as(size)), held
+            ).moments(drive)
+        return Response(mean=mean, covariance=covariance)
+
+    def _circuit(self, noise: torch.Tensor, held: Any) -> Circuit:
+        return Circuit(self.matrix(), self.shrink, self.width(), noise, held)
+
+    def keep_bounds(self) -> None:
+        """Bounds of every network; w at least 0.05; and a circuit that is about to become unstable
+        is held back.
+        """
+        super().keep_bounds()
+        with torch.no_grad():
+            self.log_width.clamp_(min=math.log(_LEAST_WIDTH))
+            radius = spectral_radius(self.matrix())
+            if _MOST_RADIUS < radius < math.inf:
+                share = _MOST_RADIUS / radius
+                self.lateral.weight.mul_(share)
+                self.own_slope.copy_((self.leak + self.own_slope) * share - self.leak)

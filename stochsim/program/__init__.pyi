@@ -1,0 +1,16 @@
+from .files import Arrays as Arrays
+from .files import check_keys as check_keys
+from .files import load_program as load_program
+from .files import program_table as program_table
+from .files import read_folder as read_folder
+from .files import read_program as read_program
+from .files import write_folder as write_folder
+from .float_programs import AnyFloatProgram as AnyFloatProgram
+from .float_programs import FloatDeepProgram as FloatDeepProgram
+from .float_programs import FloatProgram as FloatProgram
+from .float_programs import FloatRecurrentProgram as FloatRecurrentProgram
+from .program import AnyProgram as AnyProgram
+from .program import DeepProgram as DeepProgram
+from .program import Program as Program
+from .program import RecurrentProgram as RecurrentProgram
+from .quantizer import Quantizer as Quantizer

@@ -1,0 +1,240 @@
+"""The report: one self-contained HTML page beside results.csv and timing.csv, and the figures as
+files.
+"""
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import tomli_w
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from stochsim.hardware import TABLE_COLUMNS, describe
+from stochsim.report import text as words
+from stochsim.report.figures.distance_figure import distance_figure, distance_rows
+from stochsim.report.figures.energy_figures import MOST_BARS, bill_figure, energy_figure
+from stochsim.report.figures.panels import has_survival
+from stochsim.report.figures.pictures import (
+    dictionary_figure,
+    scatter_figure,
+    scatter_settings,
+    unused_elements,
+)
+from stochsim.report.figures.style import to_png, to_svg
+from stochsim.report.figures.survival_figure import survival_figure
+from stochsim.report.pages import appendix, sections
+from stochsim.report.ranking import has_dependent_reads
+from stochsim.report.tables import write_results_csv, write_timing_csv, write_whole
+from stochsim.report.variants import (
+    price_of_reliability,
+    quantised,
+    several_architectures,
+    several_methods,
+)
+from stochsim.report.verdict import verdict
+from stochsim.settings import StochsimError
+from stochsim.studies import Results, collect
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("stochsim.report", "pages"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGE_DPI = 144
+_ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure: its name, how it is built, whether it holds too many points for SVG, and when it
+    can be drawn.
+    """
+
+    name: str
+    build: Callable[[Results], Figure]
+    many_points: bool
+    ready: Callable[[Results], bool]
+
+
+def _has_rows(results: Results) -> bool:
+    return bool(quantised(results))
+
+
+def _has_decoder(results: Results) -> bool:
+    try:
+        return results.decoder_task.artifact is not None
+    except KeyError:  # not stored yet
+        return False
+
+
+DRAWINGS = (
+    Drawing("survival", survival_figure, False, _has_rows),
+    Drawing("distance", distance_figure, False, lambda results: bool(distance_rows(results))),
+    Drawing("energy", energy_figure, False, _has_rows),
+    Drawing("bill", bill_figure, False, _has_rows),
+    Drawing("scatter", scatter_figure, True, lambda results: bool(scatter_settings(results))),
+    Drawing("dictionary", dictionary_figure, True, _has_decoder),
+)
+
+
+def write_report(run: Path | Results) -> Path:
+    """Write report.html, results.csv and timing.csv into a run's folder, finished or not; returns
+    the page's path.
+
+    run: the folder, or its results where they are open already. Raises StochsimError where there is
+    no run, the store is damaged, or a file cannot be written.
+    """
+    if isinstance(run, Path):
+        with collect(run) as results:
+            return write_report(results)
+    write_results_csv(run, run.folder / "results.csv")
+    write_timing_csv(run, run.folder / "timing.csv")
+    page = run.folder / "report.html"
+    write_whole(page, render(run))
+    return page
+
+
+def save_figures(results: Results, folder: Path) -> list[Path]:
+    """Write every figure that can be drawn as a PNG into `folder` (made where missing); returns the
+    paths.
+    """
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for drawing in DRAWINGS:
+            if drawing.ready(results):
+                paths.append(folder / f"{drawing.name}.png")
+                paths[-1].write_bytes(to_png(drawing.build(results)))
+    except OSError as error:
+        raise StochsimError(f"{folder}: figures cannot be written ({error.strerror})") from None
+    return paths
+
+
+def render(results: Results) -> str:
+    """The page as HTML text: no script, nothing loaded from elsewhere."""
+    study, measure = results.study, results.study.measure
+    main, detail = sections.main_columns(results), sections.detail_columns(results)
+    noise = words.nearest_noise(results)
+    return _TEMPLATES.get_template("template.html").render(
+        title=_title(results),
+        subtitle=_subtitle(results),
+        verdict=verdict(results),
+        prices=words.price_words(results),
+        missing=words.missing_words(results),
+        n=f"n = {measure.reads} reads of each of {measure.stimuli} held-out stimuli",
+        measure=measure,
+        chains=words.chain_words(results),
+        dependent=has_dependent_reads(results),
+        figures=sections.key_figures(results),
+        pictures={
+            drawing.name: _data_address(drawing, results) if drawing.ready(results) else ""
+            for drawing in DRAWINGS
+        },
+        has_survival=has_survival(results),
+        own_decoder=words.OWN_DECODER,
+        several_networks=several_architectures(results) or several_methods(results),
+        cliffs=sections.cliff_rows(results),
+        all_cliffs=sections.cliff_rows(results, everything=True) if study.grid.bits is None else [],
+        main=main,
+        main_style="main" if len(main) <= _ONE_LINE_COLUMNS else "stacked",
+        main_rows=sections.table(results, main),
+        detail=detail,
+        detail_rows=sections.table(results, detail),
+        energy_caption=sections.energy_caption(results),
+        most_bars=MOST_BARS,
+        baselines=words.baselines(results),
+        saturated=words.saturated_words(results),
+        headline_noise=words.noise_label(noise),
+        dictionary=_dictionary_words(results),
+        flags=words.flag_words(results),
+        hardware=describe(results.hardware),
+        hardware_sources=results.hardware.sources,
+        price_heads=TABLE_COLUMNS,
+        price_rows=appendix.price_rows(results),
+        references=appendix.reference_rows(results),
+        study=_toml(study.to_table()),
+        chip=_toml(results.hardware.to_table()),
+        keys=", ".join(map(str, sorted(study.grid.keys))),
+        controls=words.control_words(results),
+        several_keys=len(study.grid.keys) > 1,
+        versions=sorted(results.versions.items()),
+        machine=results.machine,
+        timing=appendix.timing_rows(results),
+    )
+
+
+def _title(results: Results) -> str:
+    return f"Does the posterior survive? {_model_words(results)} on {results.hardware.name}"
+
+
+def _model_words(results: Results) -> str:
+    return (
+        f"{results.study.model.kind.replace('_', ' ').capitalize()}, "
+        f"{results.study.model.neurons} neurons,"
+    )
+
+
+def _subtitle(results: Results) -> str:
+    data, grid = results.study.data, results.study.grid
+    source = "natural image patches" if data.kind == "patches" else "handwritten digits"
+    settings = len(grid.widths()) + grid.float
+    axes = [
+        f"{len(names)} {what}s"
+        for what, names in (("architecture", grid.architecture), ("method", grid.method))
+        if len(names) > 1
+    ]
+    axes += [f"{settings} settings of bits"] if settings > 1 else []
+    axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
+    axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
+    price = f"price of reliability: {price_of_reliability(results)}"
+    return (
+        f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; "
+        f"{' × '.join(axes)}; {price}"
+    )
+
+
+def _dictionary_words(results: Results) -> str:
+    key = min(results.study.grid.keys)
+    if not _has_decoder(results):
+        return ""
+    unused = unused_elements(results)
+    tail = (
+        f" {unused} of {results.study.model.neurons} elements are unused (norm below a tenth of "
+        f"the largest): their posterior is the prior."
+        if unused
+        else ""
+    )
+    if has_survival(results):
+        shared = "every width, noise level and ρ of this key faces the posterior under it"
+        return f"Learned once in float with key {key}, then frozen: {shared}.{tail}"
+    return (
+        f"Learned in float with key {key}; each network went on from it to a dictionary of its "
+        f"own.{tail}"
+    )
+
+
+def _toml(table: dict[str, Any]) -> str:
+    """TOML with short arrays of numbers on one line."""
+    return re.sub(
+        r"\[\n([^\[\]\"]*),\n\]",
+        lambda found: f"[{', '.join(found[1].replace(chr(10), '').replace(' ', '').split(','))}]",
+        tomli_w.dumps(table),
+    )
+
+
+def _data_address(drawing: Drawing, results: Results) -> Any:
+    """The figure as a data address, so that the page holds it and loads nothing."""
+    figure = drawing.build(results)
+    kind, data = (
+        ("png", to_png(figure, _PAGE_DPI))
+        if drawing.many_points
+        else ("svg+xml", to_svg(figure).encode())
+    )
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(data).decode()}")

@@ -1,0 +1,308 @@
+"""Results in words and figures for the eye: labels, cliffs, flags.
+
+Everything is computed from the results, nothing is assumed.
+"""
+
+import math
+import re
+from typing import Any
+
+from stochsim.controls import CONTROLS
+from stochsim.energy import format_energy
+from stochsim.posterior import CLIFF_SURVIVAL, Estimate, Survival
+from stochsim.report.variants import Variant, network_words, quantised, variant_of, widths_label
+from stochsim.studies import Result, Results
+
+BIT_AXES = ("weight_bits", "input_bits", "output_bits")
+AXIS_WORDS = {
+    "bits": "bits",
+    "weight_bits": "weight bits",
+    "input_bits": "input bits",
+    "output_bits": "output bits",
+}
+SATURATED_SHARE = 0.1
+"""Above this share of neurons with σ at a bound, a network is flagged "σ saturated"."""
+OWN_DECODER = (
+    "Every network learned its own decoder, so each faces a posterior of its own: there is no "
+    "common D_blind and D_full, "
+    "and S would flatter the networks that make their task easy. D and ELBO are shown alone."
+)
+
+
+def noise_label(noise: float, times: str = "×") -> str:
+    """The multiple of the trained σ: "×1"."""
+    return f"{times}{noise:g}"
+
+
+def number(value: float, spec: str = ".3f") -> str:
+    """A number for the eye; "n/a" for NaN, "∞" for infinity, with a true minus sign."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:{spec}}".replace("-", "−")
+
+
+def estimate_words(estimate: Estimate | None, spec: str = ".3f") -> str:
+    """`0.951 [0.930, 0.968]`, or n/a."""
+    if estimate is None or not estimate.available:
+        return "n/a"
+    return (
+        f"{number(estimate.value, spec)} [{number(estimate.low, spec)}, "
+        f"{number(estimate.high, spec)}]"
+    )
+
+
+def available(survival: Survival | None) -> Estimate | None:
+    """S where it is defined, else None."""
+    return None if survival is None else survival.estimate
+
+
+def has_reconstruction(results: Results) -> bool:
+    """False for a scale mixture, whose stimuli are z A r: without the contrast z a read
+    reconstructs nothing.
+    """
+    return results.study.model.kind != "gaussian_scale_mixture"
+
+
+def chain_words(results: Results) -> str:
+    """How recurrent networks were read where reads are of one chain; empty where every read is a
+    chain of its own.
+    """
+    thin = results.study.measure.thin
+    every = "every step" if thin == 1 else f"every {thin} steps"
+    return (
+        f"recurrent networks on the chip: one chain per stimulus, a read {every}"
+        if thin is not None
+        else ""
+    )
+
+
+def survives(result: Result) -> bool:
+    """Whether the 95 % lower bound of S reaches the cliff's 0.9."""
+    estimate = available(result.survival)
+    return estimate is not None and estimate.low >= CLIFF_SURVIVAL
+
+
+def nearest_noise(results: Results) -> float:
+    """The noise level that headlines a study: the one nearest to ×1 in ratio; 0 only where there is
+    no other.
+    """
+    levels = sorted(results.study.grid.noise)
+    return min(
+        (level for level in levels if level > 0),
+        key=lambda level: abs(math.log(level)),
+        default=levels[0],
+    )
+
+
+def largest_widths(results: Results) -> dict[str, int]:
+    """The largest width of each bit axis in the grid; none where nothing is quantised."""
+    found = results.study.grid.widths()
+    return (
+        {name: max(widths[index] for widths in found) for index, name in enumerate(BIT_AXES)}
+        if found
+        else {}
+    )
+
+
+def fixed_at_largest(results: Results, axis: str) -> str:
+    """How `Results.cliffs` names the other widths when each is held at its largest; empty where the
+    bits are tied.
+    """
+    if results.study.grid.bits is not None:
+        return ""
+    largest = largest_widths(results)
+    return ", ".join(f"{name} {largest[name]}" for name in BIT_AXES if name != axis)
+
+
+def swept_axes(results: Results) -> list[str]:
+    """The bit axes along which the grid holds more than one width (at least one axis is named)."""
+    grid = results.study.grid
+    if grid.bits is not None:
+        return ["bits"]
+    return [name for name in BIT_AXES if len(getattr(grid, name) or ()) > 1] or [BIT_AXES[-1]]
+
+
+def widths_tested(results: Results, axis: str) -> tuple[int, ...]:
+    """The widths of one axis, sorted."""
+    return tuple(sorted(getattr(results.study.grid, axis)))
+
+
+def results_at(
+    results: Results, rho: float, noise: float, variant: Variant | None = None
+) -> list[Result]:
+    """The finished cells of quantised networks at one ρ and noise level, by widths; of one variant,
+    or of all.
+    """
+    return [row for row in quantised(results, variant) if row.rho == rho and row.noise == noise]
+
+
+def main_cliffs(results: Results) -> list[dict[str, Any]]:
+    """The cliffs with every other width at its largest, each with its Result (key "result", None
+    where there is no cliff).
+    """
+    rows = []
+    for found in results.cliffs():
+        if found["fixed"] == fixed_at_largest(results, found["axis"]) and found[
+            "axis"
+        ] in swept_axes(results):
+            rows.append(found | {"result": _at_cliff(results, found)})
+    return rows
+
+
+def _at_cliff(results: Results, found: dict[str, Any]) -> Result | None:
+    wanted = largest_widths(results)
+    names = BIT_AXES if found["axis"] == "bits" else (found["axis"],)
+    wanted |= dict.fromkeys(names, found["cliff"])
+    rows = results_at(
+        results, found["rho"], found["noise"], Variant(found["architecture"], found["method"])
+    )
+    return next(
+        (row for row in rows if row.widths == tuple(wanted[name] for name in BIT_AXES)), None
+    )
+
+
+def cliff_words(results: Results, found: dict[str, Any], at_least: str = "≥") -> str:
+    """One cliff: "6 bits (S >= 0.9 there and at every larger width tested)"; says so where a bound
+    of the grid is met.
+    """
+    width, tested = found["cliff"], widths_tested(results, found["axis"])
+    rule = f"S {at_least} {CLIFF_SURVIVAL:g}"
+    if width is None:
+        return f"none (no width tested keeps {rule}{' so far' if results.missing else ''})"
+    bits = f"{width} bit{'s' if width != 1 else ''}"
+    if width == tested[-1]:
+        return f"{bits} ({rule} there, the largest width tested)"
+    if width == tested[0] and not results.missing:
+        return f"{bits} ({rule} at every width tested: it may lie lower still)"
+    return (
+        f"{bits} ({rule} there and at every larger width "
+        f"{'stored so far' if results.missing else 'tested'})"
+    )
+
+
+def fixed_words(found: dict[str, Any]) -> str:
+    """The other widths of a cliff, as ", input bits 8, output bits 8"."""
+    return ", " + found["fixed"].replace("_", " ") if found["fixed"] else ""
+
+
+def energy_words(result: Result) -> str:
+    """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price."""
+    return format_energy(result.total_j) if not math.isnan(result.total_j) else "n/a"
+
+
+def price_words(results: Results) -> str:
+    """Which prices the joules follow, the converter's and reliability's named: they decide the
+    answer.
+    """
+    if not results.study.grid.widths():
+        return ""
+    hardware = results.hardware
+    table = hardware.price_table()
+    converter = table["adc"].citation(hardware.prices.voltage_v)
+    laws = [hardware.reliability_law(rho) for rho in sorted(results.study.grid.rho)]
+    reliability = "; ".join(f"{law.price.formula} ({law.source}; {law.tag})" for law in laws)
+    return (
+        f"Joules follow the prices of {hardware.name}: "
+        f"converter {converter.name}, {converter.formula} {converter.unit} ({converter.source}); "
+        f"multiply {table['multiply'].name}; reliability {reliability}."
+    )
+
+
+def flag_words(results: Results) -> list[str]:
+    """Flags of the bills and of training, those that differ in one figure as one, with the widths
+    that carry them.
+    """
+    where: dict[str, list[str]] = {}
+    figures: dict[str, list[float]] = {}
+    for row in results.summary:
+        for flag in (*row.flags, *_saturation(row)):
+            found = _FIGURE.search(flag)
+            text = _FIGURE.sub("{}", flag, count=1)
+            where.setdefault(text, []).append(
+                " ".join(
+                    part
+                    for part in (network_words(results, *variant_of(row)), widths_label(row))
+                    if part
+                )
+            )
+            figures.setdefault(text, []).extend([float(found[0])] if found else [])
+    return [
+        f"{text.replace('{}', _span(figures[text]))} — bits: {_listed(places)}"
+        for text, places in sorted(where.items())
+    ]
+
+
+_FIGURE = re.compile(r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)")
+"""The figure in which equal flags differ: the argument of a held price, the share of saturated
+neurons.
+"""
+
+
+def _span(figures: list[float]) -> str:
+    low, high = min(figures, default=0.0), max(figures, default=0.0)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _listed(labels: list[str], most: int = 8) -> str:
+    """Each label once; past `most` their number."""
+    once = list(dict.fromkeys(labels))
+    return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
+
+
+def _saturation(row: Result) -> list[str]:
+    if row.saturated_share <= SATURATED_SHARE:
+        return []
+    return [
+        f"σ saturated: {100 * row.saturated_share:.0f}% of the neurons have σ at a bound, 1e-3·R "
+        f"or R (ρ = {row.rho:g})"
+    ]
+
+
+def saturated_words(results: Results) -> str:
+    """The widths whose networks are flagged "σ saturated", as a sentence; empty where none is."""
+    rows = [row for row in results.summary if row.saturated_share > SATURATED_SHARE]
+    labels = [
+        " ".join(
+            part for part in (network_words(results, *variant_of(row)), widths_label(row)) if part
+        )
+        for row in rows
+    ]
+    return f"σ saturated, see the flags, at bits: {_listed(labels)}." if labels else ""
+
+
+def baselines(results: Results) -> list[str]:
+    """What S is measured between, one sentence per architecture and ρ."""
+    sentences, grid = [], results.study.grid
+    for kind in grid.architecture:
+        for rho in sorted(grid.rho):
+            rows = [row for row in results.summary if (row.architecture, row.rho) == (kind, rho)]
+            survival = next((row.survival for row in rows if row.survival is not None), None)
+            if survival is not None:
+                parts = [network_words(results, kind), f"ρ = {rho:g}" if len(grid.rho) > 1 else ""]
+                opening = ", ".join(part for part in parts if part)
+                full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
+                sentences.append(
+                    f"{opening}{': ' if opening else ''}float network D = {full}; ignoring the "
+                    f"stimulus D = {blind}"
+                )
+    return sentences
+
+
+def control_words(results: Results) -> str:
+    """What each control of the study is; empty without."""
+    named = [f"{name}: {CONTROLS[name].text}" for name in results.study.grid.control]
+    return f"Controls: {'; '.join(named)}." if named else ""
+
+
+def missing_words(results: Results) -> str:
+    """What an unfinished run lacks; empty where it is finished."""
+    if not results.missing:
+        return ""
+    cells = len(results.plan.cells)
+    done = sum(len(row.cells) for row in results.rows if row.key != "all")
+    return (
+        f"{results.missing} of {len(results.plan.tasks)} tasks not stored yet; {done} of "
+        f"{cells} cells of the grid are shown."
+    )

@@ -1,0 +1,209 @@
+"""A small pool of spawned worker processes that talk JSON over pipes.
+
+Each runs torch and Numba on one thread. A worker ends when its parent is gone, even by kill -9, and
+leaves Ctrl-C to the parent.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Self
+
+from safetensors import SafetensorError
+
+from stochsim.settings import StochsimError
+
+_ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+_GONE = (
+    "its worker ended without a word (killed, or out of memory?); what is stored stays, the "
+    "same command goes on from there"
+)
+
+
+RunJob = Callable[
+    [dict[str, Any], Path, Callable[[int, int], None]], tuple[dict[str, Any], Path | None]
+]
+
+
+class WorkerCrash(Exception):
+    """A bug in a task, with its traceback; not something the user can mend."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a worker says: kind "progress" (done, total), "result" (result, artifact, seconds) or
+    "error"/"crash" (text).
+
+    Of a worker that has gone the pool says "error" in its place.
+    """
+
+    kind: str
+    hash: str
+    content: dict[str, Any]
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _serve(connection: Connection, folder: str, run: RunJob) -> None:
+    """The worker's main loop: read a job, run it, send messages."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    while True:
+        try:
+            job = json.loads(connection.recv_bytes())
+        except EOFError:
+            return
+        _run_job(connection, Path(folder), job, run)
+
+
+def _run_job(connection: Connection, folder: Path, job: dict[str, Any], run: RunJob) -> None:
+    def say(kind: str, **content: Any) -> None:
+        connection.send_bytes(
+            json.dumps({"kind": kind, "hash": job["hash"], "content": content}).encode()
+        )
+
+    last = [0.0]
+
+    def progress(done: int, total: int) -> None:
+        if time.monotonic() - last[0] > 0.2:
+            last[0] = time.monotonic()
+            say("progress", done=done, total=total)
+
+    started = time.perf_counter()
+    try:
+        result, artifact = run(job, folder, progress)
+        say(
+            "result",
+            result=result,
+            artifact=str(artifact) if artifact else None,
+            seconds=time.perf_counter() - started,
+        )
+    except StochsimError as error:
+        say("error", text=str(error))
+    except (OSError, SafetensorError) as error:  # a full disk shows as either
+        say("error", text=f"{folder}: cannot be written ({error}); what is stored stays readable")
+    except Exception:
+        say("crash", text=traceback.format_exc())
+
+
+class Workers:
+    """`count` worker processes for a run's folder; use as a context manager.
+
+    run: a function of an importable module, which each worker calls with a job, the folder and a
+    function (done, total) that reports progress; it returns the result (JSON values) and the path
+    of its artifact, or None.
+    """
+
+    def __init__(self, count: int, folder: Path, run: RunJob) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._folder = folder
+        self._run = run
+        self._busy: dict[Connection, str | None] = {}
+        self._processes: list[Any] = []
+        before = {name: os.environ.get(name) for name in _ONE_THREAD}
+        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+        try:
+            for _ in range(count):
+                self._start()
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+    def _start(self) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(theirs, str(self._folder), self._run), daemon=True
+        )
+        with _main_module_hidden(), _interrupts_ignored():
+            process.start()
+        theirs.close()
+        self._processes.append(process)
+        self._busy[ours] = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.join()
+
+    @property
+    def idle(self) -> int:
+        """Workers without a job."""
+        return sum(job is None for job in self._busy.values())
+
+    def give(self, task_hash: str, job: dict[str, Any]) -> None:
+        """Send a job (JSON values, with its "hash") to an idle worker."""
+        connection = next(c for c, busy in self._busy.items() if busy is None)
+        self._busy[connection] = task_hash
+        with contextlib.suppress(BrokenPipeError):  # a worker that has gone: `messages` says so
+            connection.send_bytes(json.dumps(job).encode())
+
+    def messages(self, timeout_s: float = 0.5) -> Iterator[Message]:
+        """Messages that have come in; raises StochsimError when a worker without a job has gone."""
+        for connection in wait(list(self._busy), timeout_s):
+            assert isinstance(connection, Connection)
+            try:
+                message = Message(**json.loads(connection.recv_bytes()))
+            except (EOFError, ConnectionResetError):
+                task_hash = self._busy[connection]
+                if task_hash is None:
+                    raise StochsimError(_GONE.replace("its worker", "a worker")) from None
+                message = Message("error", task_hash, {"text": _GONE})
+            if message.kind != "progress":
+                self._busy[connection] = None
+            yield message
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C for the moment in which a worker starts: the worker inherits that and leaves it
+    to the parent from the first on.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread may set signals, and only it gets Ctrl-C
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep spawn from importing the caller's script again in the worker: workers need only this
+    package.
+    """
+    main = sys.modules["__main__"]
+    names = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in names:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in names.items():
+            setattr(main, name, value)

@@ -1,0 +1,168 @@
+"""Run a search: read the file, go on where an earlier run stopped, write the report."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy
+from stochsim_kernels import KERNEL_VERSION
+
+from stochsim._version import __version__
+from stochsim.keys import fold_in
+from stochsim.runs import Store, Workers
+from stochsim.search.answer import Outcome, answer
+from stochsim.search.evaluate import Evaluator
+from stochsim.search.measured_setting import Measured
+from stochsim.search.proposals import Focus, Plan, Search, quiet
+from stochsim.search.request import Request
+from stochsim.search.space import Setting
+from stochsim.search.storage import checked_address, open_storage
+from stochsim.settings import StochsimError
+from stochsim.studies import Progress, Task, compute, surroundings
+
+
+class _Settings(Progress):
+    """A bar over the settings, with what each worker is at."""
+
+    unit = "setting"
+
+    def finished(self, task_hash: str) -> None:
+        """A task is stored: it is a part of a setting."""
+        self._running.pop(task_hash, None)
+        self._share.pop(task_hash, None)
+        self._show()
+
+    def started(self, task: Task) -> None:
+        """A worker has begun with it."""
+        super().started(task)
+        self._bar.refresh()
+
+    def reached(self, done: int) -> None:
+        """So many settings are measured."""
+        self._bar.update(done - self._bar.n)
+
+
+def run_optimize(
+    file_path: Path,
+    run_folder: Path,
+    *,
+    workers: int = 2,
+    storage: str | None = None,
+    trials: int | None = None,
+) -> Outcome:
+    """Search as the file says, going on where an earlier run into the folder stopped; returns what
+    was found.
+
+    storage, trials: in place of the file's. Raises StochsimError for a bad file, folder or storage,
+    before anything is measured. KeyboardInterrupt and kill lose only the tasks in progress.
+    """
+    request = Request.read(file_path)
+    address = storage or request.file.storage
+    shown = checked_address(address) if address else ""
+    wanted = trials or request.file.objective.trials
+    with Store.create_or_open(run_folder) as store, _explained(shown or str(run_folder)):
+        store.check_artifacts()
+        own = _run_name(store)
+        store.set_about({"search": own, **_facts(request)})
+        name = f"stochsim/{own}/{_digest(request)}"
+        found: dict[Setting, Measured] = {}
+        search = Search(
+            _plan(request, wanted), open_storage(address, run_folder), name, _focus(request, found)
+        )
+        _search(request, search, found, store, workers)
+        measured = tuple(found[setting] for setting in search.measured)
+        about = store.about()
+    answers = {model: answer(request, measured, model) for model in request.models}
+    return Outcome(
+        request,
+        measured,
+        answers,
+        json.loads(about["versions"]),
+        json.loads(about["machine"]),
+        shown,
+    )
+
+
+def _plan(request: Request, trials: int) -> Plan:
+    objective = request.file.objective
+    return Plan(
+        request.space,
+        request.models,
+        trials,
+        objective.batch,
+        fold_in(min(objective.keys), "optimize"),
+    )
+
+
+def _focus(request: Request, found: dict[Setting, Measured]) -> Focus:
+    """The search looks around the answer that it has so far, so that no single step from it stays
+    unknown.
+    """
+
+    def around(model: str, settings: list[Setting]) -> list[Setting]:
+        now = answer(request, [found[setting] for setting in settings], model)
+        return [now.chosen.setting] if now.chosen is not None else []
+
+    return around
+
+
+def _search(
+    request: Request, search: Search, found: dict[Setting, Measured], store: Store, workers: int
+) -> None:
+    """Run the search to its end, into `found`; the workers start with the first task."""
+    total = min(search.plan.trials, request.space.size)
+    with ExitStack() as stack:
+        progress = stack.enter_context(closing(_Settings(total, 0)))
+        pool: list[Workers] = []
+
+        def started() -> Workers:
+            if not pool:
+                pool.append(stack.enter_context(Workers(workers, store.folder, compute)))
+            return pool[0]
+
+        search.run(Evaluator(request, store, started, progress, found), progress.reached)
+
+
+@contextmanager
+def _explained(shown: str) -> Iterator[None]:
+    """Turn errors of the trials' database into one sentence."""
+    try:
+        with quiet():
+            yield
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        text = str(getattr(error, "orig", None) or error).strip().splitlines()
+        raise StochsimError(
+            f"{shown}: trials cannot be stored ({text[0] if text else type(error).__name__})"
+        ) from None
+
+
+def _run_name(store: Store) -> str:
+    """What tells this run's studies from those of others on one server."""
+    return store.about().get("search") or uuid.uuid4().hex[:12]
+
+
+def _digest(request: Request) -> str:
+    """Of everything that changes what is proposed or measured; the number of trials does not."""
+    table = request.file.to_table()
+    table["objective"] = {
+        name: value for name, value in table["objective"].items() if name != "trials"
+    }
+    table.pop("storage", None)
+    content = json.dumps(
+        [table, request.hardware.to_table(), __version__, KERNEL_VERSION], sort_keys=True
+    )
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _facts(request: Request) -> dict[str, str]:
+    file = {
+        name: value for name, value in request.file.to_table().items() if name != "storage"
+    }  # it may hold a password
+    return {
+        "optimize": json.dumps(file),
+        "hardware": json.dumps(request.hardware.to_table()),
+        **surroundings("optuna", "sqlalchemy"),
+    }

@@ -1,0 +1,5 @@
+"""Settings: frozen values, validated where they are built; errors that explain a broken rule."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,14 @@
+from .base import Fault as Fault
+from .base import Place as Place
+from .base import SettingError as SettingError
+from .base import Settings as Settings
+from .base import line_of as line_of
+from .base import nearest as nearest
+from .base import read_toml as read_toml
+from .base import write_toml as write_toml
+from .call_checks import check_draw as check_draw
+from .call_checks import check_memory as check_memory
+from .call_checks import check_noise as check_noise
+from .call_checks import check_stable as check_stable
+from .call_checks import check_whole as check_whole
+from .errors import StochsimError as StochsimError

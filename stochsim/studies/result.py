@@ -1,0 +1,110 @@
+"""One cell of a study's grid with everything measured there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stochsim.posterior import Estimate, Survival
+from stochsim.studies.plan import Cell
+
+Floats = NDArray[np.floating]
+MEASURES = (
+    "d",
+    "d_axes",
+    "d_projections",
+    "mean_error",
+    "log_sd_bias",
+    "log_sd_rms",
+    "zero_sd_share",
+    "covariance_error",
+    "pattern_correlation",
+    "coverage_50",
+    "coverage_90",
+    "gaussian_kl_nat",
+    "mmd_squared",
+    "reconstruction_error",
+    "elbo_nat",
+)
+ALL_KEYS = "all"
+FLOAT = "float"
+"""How the widths of a network without quantisers are written."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell of the grid, for one key or for all keys together.
+
+    Widths are None and joules are none where nothing is quantised. c (nats), s and `exchange`
+    (lambda [nat/J], None without) are the price of reliability that the network was trained under.
+    `facts`: what a control says of itself, means over keys. `independent`: whether reads are so by
+    construction, None where it is not known (off the chip, and of cells stored by older versions).
+    """
+
+    architecture: str
+    method: str
+    control: str
+    weight_bits: int | None
+    input_bits: int | None
+    output_bits: int | None
+    rho: float
+    noise: float
+    key: str
+    cells: tuple[Cell, ...]
+    estimates: dict[str, Estimate]
+    survival: Survival | None
+    survival_absolute: Survival | None
+    energy_j: dict[str, float]
+    flags: tuple[str, ...]
+    saturated_share: float
+    c: float
+    s: float
+    exchange: float | None
+    facts: dict[str, float]
+    independent: bool | None = None
+
+    @property
+    def widths(self) -> tuple[int, int, int] | None:
+        """(weight, input, output) bits, None where nothing is quantised."""
+        return self.cells[0].widths
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether it is a cell of a network on the chip, else of a float network or a control."""
+        return self.widths is not None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it is a cell of a float network's own samples."""
+        return self.widths is None and not self.control
+
+    @property
+    def total_j(self) -> float:
+        """Joules per read of the whole network, the price of reliability included; infinite at
+        noise 0, NaN where nothing is quantised.
+        """
+        return float(sum(self.energy_j.values())) if self.energy_j else float("nan")
+
+    @property
+    def effective_samples(self) -> Estimate:
+        """Effective samples per stimulus, of its n reads."""
+        return self.estimates["effective_samples"]
+
+    @property
+    def joules_per_effective_sample(self) -> Estimate:
+        """Joules of all reads of a stimulus by its effective samples, mean over stimuli; infinite
+        where the joules of a read are.
+        """
+        return self.estimates["joules_per_effective_sample"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Per stimulus and neuron: mean and sd of the chip's reads and of the reference, (stimulus,
+    neuron).
+    """
+
+    mean: Floats
+    sd: Floats
+    reference_mean: Floats
+    reference_sd: Floats

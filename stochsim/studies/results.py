@@ -1,0 +1,406 @@
+"""From the store to results: every cell's measures with intervals, survival, the cliff, and the
+rows of results.csv and timing.csv.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from stochsim.hardware import Hardware
+from stochsim.keys import fold_in
+from stochsim.posterior import (
+    Estimate,
+    Survival,
+    bootstrap,
+    cliff,
+    log_sd_correlation,
+    mean_estimate,
+    survival,
+)
+from stochsim.runs import Row, Store
+from stochsim.settings import StochsimError
+from stochsim.studies.plan import NO_ARCHITECTURE, Cell, Plan, plan_study
+from stochsim.studies.result import ALL_KEYS, MEASURES, Pictures, Result
+from stochsim.studies.stored_effective import all_effective_samples, effective_estimates
+from stochsim.studies.study import Study
+
+Floats = NDArray[np.floating]
+_BOOTSTRAP_KEY = fold_in(0, "results")
+
+
+class Results:
+    """All that a finished (or partly finished) run holds; cells that are not stored yet are left
+    out and counted.
+    """
+
+    def __init__(self, store: Store) -> None:
+        about = store.about()
+        if "study" not in about:
+            raise StochsimError(f"{store.folder}: the run has not begun: nothing to report")
+        self.folder, self.store = store.folder, store
+        self.study = Study.from_table(json.loads(about["study"]), str(store.folder))
+        self.hardware = Hardware.from_table(json.loads(about["hardware"]))
+        self.versions: dict[str, str] = json.loads(about["versions"])
+        self.machine: dict[str, str] = json.loads(about["machine"])
+        self.plan: Plan = plan_study(self.study, self.hardware)
+        self._done = store.hashes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+    @property
+    def missing(self) -> int:
+        """Tasks of the study that are not stored yet."""
+        return sum(task not in self._done for task in self.plan.tasks)
+
+    @cached_property
+    def rows(self) -> list[Result]:
+        """One Result per finished cell and key, and one over all keys where there are several;
+        sorted by axes, then key.
+
+        By architecture and method as the study names them; by widths, float last; by rho and noise;
+        controls after all else.
+        """
+        groups: dict[tuple[Any, ...], list[Cell]] = {}
+        for cell in self.plan.cells:
+            if all(
+                need in self._done
+                for need in (cell.point, cell.full, cell.blind)
+                if need is not None
+            ):
+                groups.setdefault(self._place(cell), []).append(cell)
+        rows = []
+        for _, cells in sorted(groups.items()):
+            rows += [
+                self._result([cell], str(cell.key))
+                for cell in sorted(cells, key=lambda cell: cell.key)
+            ]
+            if len(self.study.grid.keys) > 1 and len(cells) == len(self.study.grid.keys):
+                rows.append(self._result(cells, ALL_KEYS))
+        return rows
+
+    def _place(self, cell: Cell) -> tuple[Any, ...]:
+        """Where a cell stands among the rows: the same for all keys, different for different
+        cells.
+        """
+        grid = self.study.grid
+        kinds, methods, controls = (
+            (*grid.architecture, NO_ARCHITECTURE),
+            (*grid.method, ""),
+            ("", *grid.control),
+        )
+        first = (
+            bool(cell.control),
+            kinds.index(cell.architecture),
+            methods.index(cell.method),
+            cell.widths or (99,),
+        )
+        return *first, cell.rho, cell.noise, controls.index(cell.control)
+
+    @cached_property
+    def summary(self) -> list[Result]:
+        """One Result per cell: over all keys where there are several, else of the one key."""
+        several = len(self.study.grid.keys) > 1
+        return [row for row in self.rows if (row.key == ALL_KEYS) == several]
+
+    def _stored(self, task: str) -> Row:
+        return self.store.row(task)
+
+    def _measure(self, tasks: Iterable[str], name: str) -> Floats:
+        """(keys, stimulus), or (stimulus,) for one key; NaN where it was n/a."""
+        rows = []
+        for task in tasks:
+            result = self._stored(task).result
+            rows.append(np.asarray(result.get("measures", result)[name], np.float64))
+        return rows[0] if len(rows) == 1 else np.stack(rows)
+
+    def _result(self, cells: list[Cell], key: str) -> Result:
+        points = [self._stored(cell.point) for cell in cells]
+        tasks = [cell.point for cell in cells]
+        estimates = {
+            name: mean_estimate(self._measure(tasks, name), _BOOTSTRAP_KEY) for name in MEASURES
+        }
+        estimates["log_sd_correlation"] = self._correlation(cells)
+        estimates |= effective_estimates(points, self.study.measure.reads, _BOOTSTRAP_KEY)
+        if points[0].result.get("accuracy") is not None:
+            accuracy = np.array([point.result["accuracy"] for point in points])
+            estimates["readout_accuracy"] = mean_estimate(
+                accuracy[0] if len(cells) == 1 else accuracy, _BOOTSTRAP_KEY
+            )
+        bills = [point.result.get("energy", {"parts_j": {}, "flags": []}) for point in points]
+        first = cells[0]
+        c, s = self._price(first)
+        return Result(
+            *(
+                first.architecture,
+                first.method,
+                first.control,
+                first.weight_bits,
+                first.input_bits,
+                first.output_bits,
+            ),
+            *(first.rho, first.noise, key, tuple(cells), estimates),
+            survival=self._survival(cells, [cell.full for cell in cells]),
+            survival_absolute=self._survival(cells, [self._best_full(cell.key) for cell in cells]),
+            energy_j={
+                part: float(np.mean([bill["parts_j"][part] for bill in bills]))
+                for part in bills[0]["parts_j"]
+            },
+            flags=tuple(sorted({flag for bill in bills for flag in bill["flags"]})),
+            saturated_share=float(
+                np.mean([point.result.get("saturated_share", 0.0) for point in points])
+            ),
+            c=c,
+            s=s,
+            exchange=self.study.train.exchange if first.architecture else None,
+            facts=_mean_facts([point.result.get("facts", {}) for point in points]),
+            independent=points[0].result.get("independent"),
+        )
+
+    def _price(self, cell: Cell) -> tuple[float, float]:
+        """c (nats) and s that the cell's network was trained under: those of the ELBO for a control
+        that is no network's.
+        """
+        return self.study.train.price(cell.rho, self.hardware) if cell.architecture else (1.0, 1.0)
+
+    def _survival(self, cells: list[Cell], full: list[str | None]) -> Survival | None:
+        if any(task is None for task in [*full, *(cell.blind for cell in cells)]):
+            return None
+        return survival(*self._distances(cells, full), _BOOTSTRAP_KEY)
+
+    def _distances(
+        self, cells: list[Cell], full: list[str | None]
+    ) -> tuple[Floats, Floats, Floats]:
+        """D of the cells, of draws that ignore the stimulus and of the float networks `full`."""
+        tasks = (
+            [cell.point for cell in cells],
+            [str(cell.blind) for cell in cells],
+            [str(task) for task in full],
+        )
+        points, blinds, fulls = (self._measure(names, "d") for names in tasks)
+        return points, blinds, fulls
+
+    def _best_full(self, key: int) -> str | None:
+        """The float samples with the smallest mean D among all rho of this key: what S_abs compares
+        with.
+        """
+        tasks = {
+            cell.full for cell in self.plan.cells if cell.key == key and cell.full in self._done
+        }
+        return (
+            min(tasks, key=lambda task: (float(self._measure([task], "d").mean()), task))
+            if tasks
+            else None
+        )
+
+    def _correlation(self, cells: list[Cell]) -> Estimate:
+        """Correlation of log sd across stimuli, per neuron, then averaged; interval over neurons
+        (and keys).
+        """
+        rows = []
+        for cell in cells:
+            pictures = self.pictures(cell)
+            rows.append(log_sd_correlation(pictures.sd, pictures.reference_sd))
+        return mean_estimate(
+            rows[0] if len(rows) == 1 else np.stack(rows),
+            _BOOTSTRAP_KEY,
+            "the chip's sd is 0 or constant",
+        )
+
+    def find(
+        self,
+        architecture: str = "single",
+        widths: int | tuple[int, int, int] | None = None,
+        rho: float = 0.0,
+        noise: float = 1.0,
+        *,
+        control: str = "",
+        method: str | None = None,
+        key: str | None = None,
+    ) -> Result:
+        """The one finished cell at this place; StochsimError where there is none.
+
+        widths: one number for tied bits, or (weight, input, output), None for a float network or a
+        control. method None: the study's first. key None: over all keys where there are several.
+        """
+        wanted = (widths,) * 3 if isinstance(widths, int) else widths
+        trained = "" if widths is None else method or self.study.grid.method[0]
+        place = (architecture, wanted, rho, noise, control, trained)
+        for row in self.summary if key is None else self.rows:
+            found = (row.architecture, row.widths, row.rho, row.noise, row.control, row.method)
+            if found == place and key in (None, row.key):
+                return row
+        raise StochsimError(
+            f"{self.folder}: no finished cell at (architecture, widths, rho, noise, control, "
+            f"method) = {place}, key {key}"
+        )
+
+    def per_stimulus(self, row: Result, measure: str = "d") -> Floats:
+        """One of MEASURES per stimulus, (stimulus,), or (keys, stimulus) where the row is of
+        several keys; NaN where n/a.
+        """
+        return self._measure([cell.point for cell in row.cells], measure)
+
+    def per_task(self, tasks: Iterable[str], measure: str = "d") -> Floats:
+        """The same of stored tasks: the "full" or "blind" of a row's cells."""
+        return self._measure(tasks, measure)
+
+    def difference(self, a: Result, b: Result, measure: str = "d") -> Estimate:
+        """Mean of a measure at `a` less that at `b`, paired: of the same held-out stimuli and keys;
+        with its 95 % interval.
+
+        n/a where the measure is, at all stimuli of either. Raises StochsimError for rows of
+        different keys.
+        """
+        _check_same_keys(a, b)
+        apart = self.per_stimulus(a, measure) - self.per_stimulus(b, measure)
+        return mean_estimate(apart, _BOOTSTRAP_KEY, "n/a in one of the two")
+
+    def survival_difference(self, a: Result, b: Result) -> Estimate:
+        """S at `a` less S at `b`, resampled together over the same stimuli and keys; n/a where
+        either is.
+        """
+        _check_same_keys(a, b)
+        for row in (a, b):
+            if row.survival is None or row.survival.estimate is None:
+                return Estimate.missing(
+                    row.survival.reason if row.survival else "no common posterior"
+                )
+        arrays = [
+            array
+            for row in (a, b)
+            for array in self._distances(list(row.cells), [cell.full for cell in row.cells])
+        ]
+        return bootstrap(
+            _survival_difference, *arrays, key=_BOOTSTRAP_KEY, several_keys=arrays[0].ndim == 2
+        )
+
+    def pictures(self, cell: Cell) -> Pictures:
+        """The arrays for a scatter of one cell."""
+        artifact = self._stored(cell.point).artifact
+        assert artifact is not None
+        return Pictures(**load_file(artifact))
+
+    def estimate_of(self, task: str | None, name: str = "d") -> Estimate:
+        """Mean with interval of a measure of a stored "full" or "blind" task."""
+        return (
+            Estimate.missing("not measured")
+            if task is None
+            else mean_estimate(self._measure([task], name), _BOOTSTRAP_KEY)
+        )
+
+    def cliffs(self) -> list[dict[str, Any]]:
+        """The cliff of each architecture and method per noise level and rho along each bit axis,
+        the other widths named.
+
+        Rows with architecture, method, noise, rho, axis, fixed, cliff.
+        """
+        found = []
+        for axis, fixed_of, width_of in self._axes():
+            lines: dict[tuple[Any, ...], list[Result]] = {}
+            for row in self.summary:
+                if row.is_quantised and row.survival is not None:
+                    lines.setdefault(
+                        (*self._variant(row), row.rho, row.noise, fixed_of(row)), []
+                    ).append(row)
+            for (kind, method, rho, noise, fixed), rows in sorted(lines.items()):
+                width = cliff(
+                    [width_of(row) for row in rows], [row.survival for row in rows if row.survival]
+                )
+                names = {
+                    "architecture": self.study.grid.architecture[kind],
+                    "method": self.study.grid.method[method],
+                }
+                found.append(
+                    names
+                    | {"axis": axis, "fixed": fixed, "rho": rho, "noise": noise, "cliff": width}
+                )
+        return found
+
+    def _variant(self, row: Result) -> tuple[int, int]:
+        """Places of its architecture and method among those of the study."""
+        return self.study.grid.architecture.index(row.architecture), self.study.grid.method.index(
+            row.method
+        )
+
+    def _axes(self) -> list[tuple[str, Callable[[Result], str], Callable[[Result], int]]]:
+        if self.study.grid.bits is not None:
+            return [("bits", lambda row: "", lambda row: int(row.weight_bits or 0))]
+        names = ("weight_bits", "input_bits", "output_bits")
+        axes: list[tuple[str, Callable[[Result], str], Callable[[Result], int]]] = []
+        for name in names:
+            others = [other for other in names if other != name]
+
+            def fixed_of(row: Result, others: list[str] = others) -> str:
+                return ", ".join(f"{other} {getattr(row, other)}" for other in others)
+
+            def width_of(row: Result, name: str = name) -> int:
+                return int(getattr(row, name))
+
+            axes.append((name, fixed_of, width_of))
+        return axes
+
+    def timing(self) -> list[dict[str, Any]]:
+        """Seconds of every stored task of the study, in the plan's order; of points the effective
+        samples of all stimuli, else 0.
+        """
+        stored = [self._stored(task) for task in self.plan.tasks if task in self._done]
+        return [_timed(row) for row in stored]
+
+    @property
+    def decoder_task(self) -> Row:
+        """The first key's decoder: its artifact holds the dictionary."""
+        key = min(self.study.grid.keys)
+        tasks = [
+            task
+            for task in self.plan.tasks.values()
+            if task.kind == "decoder" and json.loads(task.settings)["key"] == key
+        ]
+        return self._stored(tasks[0].hash)
+
+
+def _timed(row: Row) -> dict[str, Any]:
+    own = {name: getattr(row, name) for name in ("kind", "hash", "seconds", "finished")}
+    return {"task": row.label, "effective_samples": all_effective_samples(row), **own}
+
+
+def _mean_facts(facts: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([each[name] for each in facts])) for name in facts[0]}
+
+
+def _check_same_keys(a: Result, b: Result) -> None:
+    keys = [[cell.key for cell in row.cells] for row in (a, b)]
+    if keys[0] != keys[1]:
+        raise StochsimError(
+            f"rows of keys {keys[0]} and {keys[1]}: only rows of the same keys can be compared as "
+            f"pairs"
+        )
+
+
+def _survival_difference(d: Floats, blind: Floats, full: Floats, *other: Floats) -> Floats:
+    """S of the first three less S of the other three, over drawn rows (resample, row) to
+    (resample,).
+    """
+    first, second = (
+        (b.mean(axis=1) - d.mean(axis=1)) / (b.mean(axis=1) - f.mean(axis=1))
+        for d, b, f in ((d, blind, full), other)
+    )
+    return np.asarray(first - second)
+
+
+def collect(run_folder: Path) -> Results:
+    """Open a run and read its results; raises StochsimError where there is no run, or the store or
+    an artifact is damaged.
+    """
+    store = Store.open(run_folder)
+    store.check_artifacts()
+    return Results(store)

@@ -1,0 +1,295 @@
+"""What each kind of task does.
+
+Runs in a worker: settings and files of earlier tasks in, result and one file out.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from stochsim.chip import Chip, FloatChip
+from stochsim.controls import control_samples
+from stochsim.keys import fold_in
+from stochsim.lowering import export_program, float_program
+from stochsim.models import Reference, build_model
+from stochsim.posterior import elbo
+from stochsim.program import DeepProgram, FloatRecurrentProgram, RecurrentProgram
+from stochsim.settings import SettingError, StochsimError
+from stochsim.studies.job import Job, Progress
+from stochsim.studies.measures import Panel, as_list
+from stochsim.studies.stored_effective import operations_to_json
+from stochsim.training import (
+    Trained,
+    TrainingDiverged,
+    learn_decoder,
+    load_network,
+    save_network,
+    train_float,
+    train_quantised,
+)
+
+Floats = NDArray[np.floating]
+Outcome = tuple[dict[str, Any], Path | None]
+CALIBRATION_STIMULI = 256
+"""Stimuli of the training set on which converters whose range is calibrated are set."""
+
+
+def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:
+    """Do one task; returns its result (JSON values) and the temporary path of its artifact.
+
+    A training that diverges keeps its last good network beside the artifacts; the StochsimError
+    names the file.
+    """
+    ready = Job(job, folder, progress)
+    try:
+        return _KINDS[job["kind"]](ready)
+    except TrainingDiverged as error:
+        raise StochsimError(f"{error}; it is kept in {_kept(ready, error)}") from None
+
+
+def _kept(job: Job, error: TrainingDiverged) -> Path:
+    path = job.artifacts / f"diverged-{job.hash}.safetensors"
+    save_network(job.temporary(), error.trained)  # type: ignore[attr-defined]
+    os.replace(job.temporary(), path)
+    return path
+
+
+def _save(job: Job, trained: Trained) -> Outcome:
+    path, left = job.temporary(), trained.result
+    save_network(path, trained)
+    price = {"c": left.c, "s": left.s, "exchange": left.exchange}
+    return {"terms": left.terms, "saturated_share": left.saturated_share, "price": price}, path
+
+
+def _decoder(job: Job) -> Outcome:
+    """A float network and its decoder, learned together at rho = 0."""
+    trained = learn_decoder(
+        job.dataset.train,
+        job.model,
+        job.train_settings,
+        fold_in(job.key, "decoder"),
+        progress=job.progress,
+    )
+    return _save(job, trained)
+
+
+def _float(job: Job) -> Outcome:
+    """The float network of this architecture at this rho, from the decoder's network on."""
+    start, rho = load_network(job.needs["decoder"]), job.settings["rho"]
+    key = fold_in(job.key, "float", str(rho))
+    chosen: dict[str, Any] = {"architecture": job.architecture, "hardware": job.hardware}
+    stimuli, settings = job.dataset.train, job.train_settings
+    return _save(
+        job,
+        train_float(
+            start, stimuli, job.model, settings, rho, key, job.own, **chosen, progress=job.progress
+        ),
+    )
+
+
+def _network(job: Job) -> Outcome:
+    """The quantised network, from the float one on."""
+    start, widths = load_network(job.needs["start"]), tuple(job.settings["widths"])
+    key = fold_in(job.key, "network", *widths, str(start.rho))
+    own = job.settings.get("layer_bits")
+    chosen: dict[str, Any] = {
+        "method": job.settings["method"],
+        "hardware": job.hardware,
+        "layer_bits": own,
+    }
+    stimuli, settings = job.dataset.train, job.train_settings
+    return _save(
+        job,
+        train_quantised(
+            start,
+            stimuli,
+            job.model,
+            settings,
+            widths,
+            key,
+            job.own,
+            **chosen,
+            progress=job.progress,
+        ),
+    )
+
+
+def _reference(job: Job) -> Outcome:
+    """The reference posterior of the held-out stimuli under the source's decoder."""
+    model = build_model(job.model, load_network(job.needs["source"]).decoder_array)
+    stimuli, _ = job.stimuli(job.settings["stimuli"])
+    reference = model.reference(stimuli, fold_in(job.key, "reference"), progress=job.progress)
+    arrays, facts = reference.to_arrays()
+    path = job.temporary()
+    save_file(arrays, path, metadata=facts)
+    return {"diagnostics": facts | _diagnostics(reference)}, path
+
+
+def _diagnostics(reference: Reference) -> dict[str, Any]:
+    found = reference.diagnostics
+    if found is None:
+        return {}
+    return {
+        "max_rhat": found.max_rhat,
+        "min_ess_per_draw": found.min_ess_per_draw,
+        "max_thinning": int(found.thinning.max()),
+    }
+
+
+def _blind(job: Job) -> Outcome:
+    """D of draws that ignore the stimulus."""
+    found = Panel(job).yardstick.blind(fold_in(job.key, "blind"))
+    return {
+        "d": as_list(found.total),
+        "d_axes": as_list(found.axes),
+        "d_projections": as_list(found.projections),
+    }, None
+
+
+def _full(job: Job) -> Outcome:
+    """D and measures of the float network's own samples at this noise."""
+    trained, panel = load_network(job.needs["network"]), Panel(job)
+    program = float_program(trained)
+    chip = FloatChip(program, job.settings["noise"])
+    values = chip.sample(panel.stimuli, panel.reads, panel.read_key).values
+    sigma = (
+        None
+        if isinstance(program, FloatRecurrentProgram)
+        else chip.noise * chip.moments(panel.stimuli)[1]
+    )
+    accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
+    return _measured(job, panel, values, sigma, trained.decoder_array, accuracy=accuracy)
+
+
+def _control(job: Job) -> Outcome:
+    """Samples of a control, measured as the float network's are."""
+    trained, panel = load_network(job.needs["network"]), Panel(job)
+    given: dict[str, Any] = {
+        "train_stimuli": job.dataset.train,
+        "settings": job.train_settings,
+        "circuit": job.architecture,
+    }
+    name = job.settings["control"]
+    found = control_samples(
+        name,
+        trained,
+        job.model,
+        panel.stimuli,
+        panel.reads,
+        panel.read_key,
+        **given,
+        progress=job.progress,
+    )
+    return _measured(
+        job,
+        panel,
+        found.values,
+        found.sigma,
+        trained.decoder_array,
+        accuracy=None,
+        facts=found.facts,
+    )
+
+
+def _measured(
+    job: Job, panel: Panel, values: Floats, sigma: Floats | None, decoder: Floats, **more: Any
+) -> Outcome:
+    """Measures of float samples, and their pictures."""
+    named, pictures = panel.measures(values, 0.0, decoder)
+    named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
+    save_file(pictures, job.temporary())
+    return {"measures": named, **more}, job.temporary()
+
+
+def _point(job: Job) -> Outcome:
+    """One cell: the network on the chip at this noise, its samples measured and its joules counted.
+
+    D is of the reads as they are: where they depend on each other, it is too large by what their
+    effective samples tell. Where a setting says so, a sample is the mean of several reads,
+    `average`; joules and operations stay those of one read.
+    """
+    trained = load_network(job.needs["network"])
+    program, decoder = export_program(trained), trained.decoder_array
+    assert job.hardware is not None
+    hardware = job.hardware.with_precision(
+        weight_bits=program.weight_bits,
+        input_bits=program.input.bits,
+        output_bits=program.output.bits,
+    )
+    panel = Panel(job)
+    data = job.dataset.train[:CALIBRATION_STIMULI]
+    chip = Chip(
+        program,
+        hardware,
+        job.settings["noise"],
+        chip_key=fold_in(job.key, "chip"),
+        calibration=data,
+    )
+    average: int = job.settings.get("average", 1)
+    samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
+    values = _averaged(samples.values, average)
+    named, pictures = panel.measures(values, program.output.step / average, decoder)
+    sigma = _noise_before_quantiser(chip, panel.stimuli) / np.sqrt(average)
+    named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
+    accuracy = panel.accuracy(
+        lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
+        values,
+    )
+    energy = hardware.energy(samples.operations, program.rho)
+    save_file(pictures, job.temporary())
+    reads = panel.reads * average * len(panel.stimuli)
+    bill = {
+        "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
+        "flags": list(energy.flags),
+    }
+    result = {
+        "measures": named,
+        "accuracy": accuracy,
+        "energy": bill,
+        "saturated_share": trained.result.saturated_share,
+    }
+    more = {
+        "operations": operations_to_json(samples.operations, reads),
+        **panel.effective(chip, values),
+    }
+    return {**result, **more}, job.temporary()
+
+
+def _averaged(values: Floats, count: int) -> Floats:
+    """Means of `count` reads in a row: (stimulus, count · n, neuron) to (stimulus, n, neuron)."""
+    return (
+        values
+        if count == 1
+        else values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
+    )
+
+
+def _noise_before_quantiser(chip: Chip, x: Floats) -> Floats:
+    """The noise that was bought, (neuron,) or (stimulus, neuron); NaN where no closed form has
+    it.
+    """
+    if isinstance(chip.program, RecurrentProgram):
+        return np.full(chip.program.neurons, np.nan)
+    if isinstance(chip.program, DeepProgram):
+        try:
+            return chip.sigmas(x)[0]
+        except SettingError:
+            return np.full(chip.program.neurons, np.nan)
+    return chip.noise * chip.program.sigma
+
+
+_KINDS: dict[str, Callable[[Job], Outcome]] = {
+    "decoder": _decoder,
+    "float": _float,
+    "network": _network,
+    "reference": _reference,
+    "blind": _blind,
+    "full": _full,
+    "control": _control,
+    "point": _point,
+}

@@ -1,0 +1,164 @@
+"""What an array does, counted by hand on the smallest one; counts follow the data.
+
+And the arrays that come with the package.
+"""
+
+import numpy as np
+import pytest
+from arraytest import array_of, hardware_for, product_of, program_of, random_weights
+
+from stochsim.chip import Chip
+from stochsim.energy import Operation, Operations
+from stochsim.hardware import Cells, Converter, preset
+from stochsim.program import Program, Quantizer
+
+# 3 inputs, 2 neurons; weights of 2 bits and inputs of 2 bits. Stored shifted by 2: 3 1 2 and 2 0 1.
+WEIGHTS = np.array([[1, -1, 0], [0, -2, -1]], np.int8)
+X = np.array([[1, -2, 0], [-2, -2, -2]], np.int8)  # on the lines: 3 0 2, and 0 0 0
+
+
+def counts(array, reads=5, x=X, weights=WEIGHTS):
+    return product_of(weights, array, 2, 2).operations(x, reads)
+
+
+def test_offset_columns_by_hand():
+    """Cells of 1 bit: columns of neuron 0's low and high bits, then neuron 1's; lines carry low
+    bits 1 0 0, then high bits 1 0 1.
+    """
+    found = counts(array_of(Converter(bits=3), rows=2, columns=3))
+    # low bits of 3 1 2 / 2 0 1: 1 1 0 / 0 0 1; high bits: 1 0 1 / 1 0 0. Row 0 holds 3 ones, row 1
+    # one, row 2 two.
+    assert found == {
+        Operation("multiply", (1, 1)): 5
+        * (1 + 2)
+        * 4,  # active rows: 1 in the first cycle, 2 in the second; 4 cells on each
+        Operation("cell"): 5 * (3 + 3 + 2),  # row 0 in both cycles, row 2 in the second
+        Operation("line"): 5
+        * 2
+        * 2
+        * 3,  # row 0 rises once and stays, row 2 rises once; each crosses 2 tiles of 3 columns
+        Operation("dac", (1,)): 5
+        * 2
+        * 2
+        * 3
+        * 2,  # 2 stimuli, 2 cycles, 3 rows, 4 columns in tiles of 3
+        Operation("adc", (3,)): 5
+        * 2
+        * 2
+        * 2
+        * 2
+        * 2,  # 2 stimuli, 2 tiles of rows, 2 slices, 2 cycles, 2 neurons
+        Operation("add", (6,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 + 2 + ⌈log2 3⌉ bits
+    }
+
+
+def test_wide_cells_and_cycles_by_hand():
+    """Cells and cycles of 2 bits: one slice, one cycle; currents are shares of 3 × 3."""
+    found = counts(array_of(Converter(bits=5), cell_bits=2, cycle_bits=2))
+    assert found == {
+        Operation("multiply", (2, 2)): 5 * 2 * 2,
+        Operation("cell"): pytest.approx(5 * (3 * (3 + 2) + 2 * (2 + 1)) / 9),
+        Operation("line"): 5 * 2 * 128,  # the whole tile of 128 columns, of which 2 are used
+        Operation("dac", (2,)): 5 * 2 * 3,
+        Operation("adc", (5,)): 5 * 2 * 2,
+        Operation("add", (6,)): 5 * 2 * 2,
+    }
+
+
+def test_differential_columns_by_hand():
+    """One bit of magnitude in two columns per neuron, converted as one."""
+    weights = np.array([[1, -1, 0], [0, 1, -1]], np.int8)
+    found = counts(array_of(Converter(bits=3), signs="differential"), weights=weights)
+    assert found == {
+        Operation("multiply", (1, 1)): 5 * 3 * 4,
+        Operation("cell"): 5
+        * (1 + 1 + 1),  # row 0 holds one 1 and is on twice, row 2 holds one and is on once
+        Operation("line"): 5 * 2 * 128,
+        Operation("dac", (1,)): 5 * 2 * 2 * 3,
+        Operation("adc", (3,)): 5 * 2 * 1 * 1 * 2 * 2,
+        Operation("add", (6,)): 5 * 2 * 1 * 1 * 2 * 2,
+    }
+
+
+def test_currents_are_those_of_the_cells_as_programmed():
+    """Cells that are all stuck at full conductance draw all there is, active rows × columns; cells
+    that reach half of it, half.
+    """
+    found = counts(array_of(Converter(bits=3), Cells(stuck_at_1_rate=1.0)))
+    assert found[Operation("cell")] == found[Operation("multiply", (1, 1))]
+    half = "g_us,programming_sigma_us,mean_us\n0,0,0\n10,0,5\n"
+    found = counts(array_of(Converter(bits=3), Cells(device="measured", device_csv=half)))
+    assert found[Operation("cell")] == counts(array_of(Converter(bits=3)))[Operation("cell")] / 2
+
+
+def test_a_line_that_falls_and_rises_is_charged_each_time():
+    """Digits 1 0 1 1, 0 1 0 1 and 1 1 1 1 of 4-bit inputs from idle: 3, 3 and 1 changes."""
+    product = product_of(random_weights(4, 1, 3), array_of(), 4, 4)
+    x = np.array([[13 - 8, 10 - 8, 15 - 8]], np.int8)
+    assert product.operations(x, 1)[Operation("line")] == (3 + 3 + 1) * 128
+
+
+def test_the_whole_chip_by_hand():
+    """The array's own counts, and beside them codes stored at every read, weights read per
+    stimulus, random bits and held neurons.
+    """
+    program = program_of(WEIGHTS, 2, 2, 4, sigma=0.5)
+    chip = Chip(program, hardware_for(program, array_of(Converter(bits=3), rows=2, columns=3)))
+    expected = counts(array_of(Converter(bits=3), rows=2, columns=3)) | {
+        Operation("weight_memory", (12,)): 2 * 12,
+        Operation("code_memory", (14,)): 2 * 5 * 14,
+        Operation("random"): 2 * 5 * 2 * 32,
+        Operation("hold", (0.5,)): 2 * 5 * 2,
+    }
+    assert chip.sample(X.astype(float), 5, 1).operations == Operations(expected)
+    assert chip.sample(X.astype(float), 5, 1, count=False).operations == Operations()
+    assert np.array_equal(
+        chip.sample(X.astype(float), 5, 1).codes,
+        chip.sample(X.astype(float), 5, 1, count=False).codes,
+    )
+
+
+def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
+    product = product_of(WEIGHTS, array_of(Converter(bits=3)), 2, 2)
+    idle = product.operations(X[1:], 5)
+    assert all(idle[Operation(*kind)] == 0 for kind in (("multiply", (1, 1)), ("cell",), ("line",)))
+    assert idle[Operation("adc", (3,))] > 0
+    whole = Operations(product.operations(X, 5))
+    assert whole == Operations(idle) + Operations(product.operations(X[:1], 5))
+    assert whole == Operations(product.operations(X, 2)) + Operations(product.operations(X, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("sram-array-28nm", 0.99), ("rram-array", 0.99), ("pcm-array", 0.95)]
+)
+def test_presets_sample_and_cost(name, least):
+    """4-bit codes of 150 inputs, two tiles: mean codes go with those of the digital chip, and every
+    part of the array is billed.
+    """
+    random = np.random.default_rng(5)
+    program = Program(
+        random_weights(4, 10, 150),
+        4,
+        0.05,
+        Quantizer(4, 0.4),
+        Quantizer(4, 0.6),
+        random.normal(0, 0.2, 10),
+        np.full(10, 0.4),
+        0.0,
+    )
+    x, hardware = random.normal(0, 1, (12, 150)), preset(name)
+    found = Chip(program, hardware, chip_key=3).sample(x, 40, 1)
+    digital = Chip(program, preset("digital-45nm")).sample(x, 40, 1)
+    means = [one.codes.mean(axis=1).ravel() for one in (found, digital)]
+    assert np.corrcoef(*means)[0, 1] > least
+    assert not np.array_equal(found.codes, digital.codes)
+    energy = hardware.energy(found.operations, 0.0)
+    assert energy.multiply_j + energy.array_j > 0
+    assert energy.add_j > 0
+    assert energy.converter_j > 0
+    assert energy.memory_j > 0
+    silent = hardware.energy(
+        Chip(program, hardware).sample(np.full((12, 150), -9.0), 40, 1).operations, 0.0
+    )
+    assert silent.multiply_j == silent.array_j == 0
+    assert silent.converter_j <= energy.converter_j

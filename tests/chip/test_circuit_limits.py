@@ -1,0 +1,306 @@
+"""What programs and chips of several layers refuse: the message names the part, its shape or value,
+and the rule.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from arraytest import array_of
+from circuittest import (
+    INPUTS,
+    NEURONS,
+    deep_program,
+    hardware_of,
+    recurrent_program,
+    single_program,
+    some_stimuli,
+)
+
+from stochsim.chip import Chip, FloatChip
+from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
+from stochsim.program import FloatDeepProgram, FloatRecurrentProgram, Quantizer
+from stochsim.settings import SettingError, StochsimError, check_stable
+
+X = some_stimuli()
+
+
+def float_recurrent(**changes):
+    """A stable one of two neurons and three inputs."""
+    parts = {
+        "forward": np.ones((2, 3)),
+        "bias": np.zeros(2),
+        "lateral": np.array([[0.0, 0.5], [0.5, 0.0]]),
+        "time_step": 0.25,
+        "shrink": np.ones(2),
+        "width": np.ones(2),
+        "sigma": np.ones(2),
+        "steps": 3,
+        "rho": 0.0,
+    }
+    return FloatRecurrentProgram(**{**parts, **changes})
+
+
+@pytest.mark.parametrize("radius", [1.0, 1.37, float("nan"), float("inf")])
+def test_unstable_recurrent_weights_are_refused_before_sampling(radius):
+    program = recurrent_program(radius=radius)
+    with pytest.raises(
+        StochsimError,
+        match=rf"unstable: the spectral radius of a step is {radius:.6g}, it must be below 1",
+    ):
+        Chip(program, hardware_of(program))
+    with pytest.raises(StochsimError, match="spectral radius"):
+        check_stable(radius)
+    check_stable(0.999999)
+
+
+def test_unstable_float_weights_are_refused_before_sampling():
+    """Eigenvalues of (1 - alpha) I + alpha L: 1 - alpha (1 -+ l) for lateral weights l."""
+    assert float_recurrent().radius == pytest.approx(0.75 + 0.25 * 0.5)
+    unstable = float_recurrent(lateral=np.array([[0.0, 1.2], [1.2, 0.0]]))
+    assert unstable.radius == pytest.approx(1.05)
+    with pytest.raises(StochsimError, match=r"spectral radius of a step is 1\.05"):
+        FloatChip(unstable)
+    with pytest.raises(
+        StochsimError, match=r"spectral radius of a step is 1\.25"
+    ):  # turning: complex eigenvalues
+        FloatChip(float_recurrent(lateral=np.array([[1.0, 3.0], [-3.0, 1.0]])))
+
+
+def changed(program, name, **changes):
+    return dataclasses.replace(
+        program, **{name: dataclasses.replace(getattr(program, name), **changes)}
+    )
+
+
+def test_layers_of_a_deep_program_fit():
+    program = deep_program()
+    wrong_sizes = dataclasses.replace(
+        program.hidden[1], weight_codes=program.hidden[1].weight_codes[:, :4]
+    )
+    other_codes = dataclasses.replace(program.hidden[1], input=Quantizer(3, 0.5))
+    for hidden, complaint in (
+        ((), "'hidden' has no layers: a deep program needs at least one"),
+        (
+            (program.hidden[0], wrong_sizes),
+            r"'hidden\[1\]' has 4 inputs: should be 9, the neurons of 'hidden\[0\]'",
+        ),
+        (
+            (program.hidden[0], other_codes),
+            r"'hidden\[1\]' reads Quantizer\(bits=3, scale=0.5, .*\): should be the output of "
+            r"'hidden\[0\]'",
+        ),
+        (program.hidden[:1], "'spread' has 6 inputs: should be 9"),
+    ):
+        with pytest.raises(SettingError, match=complaint):
+            dataclasses.replace(program, hidden=hidden)
+    with pytest.raises(
+        SettingError, match=r"'last' reads .* should be the output of 'hidden\[1\]'"
+    ):
+        changed(program, "last", input=Quantizer(3, 0.5))
+    with pytest.raises(
+        SettingError,
+        match=r"'spread' has shape \(4,\): one value for each of the 5 neurons of 'last' is needed",
+    ):
+        changed(program, "spread", weight_codes=program.spread.weight_codes[:4])
+    with pytest.raises(
+        SettingError, match=r"'base' has shape \(4,\): one value for each of the 5 neurons"
+    ):
+        dataclasses.replace(program, base=np.zeros(4))
+
+
+def test_parts_of_a_recurrent_program_fit():
+    program = recurrent_program()
+    with pytest.raises(
+        SettingError, match=r"'lateral' has weights \(4, 5\): should be \(5, 5\), as 'forward' has"
+    ):
+        changed(program, "lateral", weight_codes=program.lateral.weight_codes[:4])
+    for name in ("input", "output"):
+        with pytest.raises(
+            SettingError, match=r"'lateral' reads .* both should be the state's, Quantizer"
+        ):
+            changed(program, "lateral", **{name: Quantizer(3, 0.5)})
+    with pytest.raises(
+        SettingError, match=r"'own' has shape \(7, 5\): should be \(levels, neuron\) = \(8, 5\)"
+    ):
+        dataclasses.replace(program, own=program.own[:7])
+    with pytest.raises(SettingError, match="'steps' = 0: should be at least 1"):
+        dataclasses.replace(program, steps=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"bias": np.zeros(3)}, r"'bias' has shape \(3,\): should be \(2,\)"),
+        ({"shrink": np.zeros(1)}, r"'shrink' has shape \(1,\): should be \(2,\)"),
+        ({"width": np.ones((2, 1))}, r"'width' has shape \(2, 1\): should be \(2,\)"),
+        ({"sigma": np.float64(1.0)}, r"'sigma' has shape \(\): should be \(2,\)"),
+        (
+            {"lateral": np.zeros((2, 3))},
+            r"shapes \(2, 3\) and \(2, 3\): should be \(neuron, input\) and \(neuron, neuron\)",
+        ),
+        ({"width": np.array([1.0, 0.0])}, "'width' = 0.0: should be above 0"),
+        ({"steps": 0}, "'steps' = 0: should be at least 1"),
+    ],
+)
+def test_parts_of_a_float_recurrent_program_fit(changes, complaint):
+    with pytest.raises(SettingError, match=complaint):
+        float_recurrent(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"hidden": ()}, "'hidden' has no layers"),
+        (
+            {"hidden": ((np.ones((4, 3)), np.zeros(3)),)},
+            r"'hidden\[0\]' has shapes \(4, 3\) and \(3,\): should be \(neuron, 3\)",
+        ),
+        (
+            {"weight": np.ones((2, 5))},
+            r"'weight' has shapes \(2, 5\) and \(2,\): should be \(neuron, 4\)",
+        ),
+        (
+            {"spread": np.ones((3, 4)), "base": np.ones(3)},
+            r"'spread' has shape \(3, 4\): should be \(2, 4\), as 'weight' has",
+        ),
+        (
+            {"base": np.ones(3)},
+            r"'spread' has shapes \(2, 4\) and \(3,\): should be \(neuron, 4\) and \(neuron,\)",
+        ),
+    ],
+)
+def test_parts_of_a_float_deep_program_fit(changes, complaint):
+    parts = {
+        "hidden": ((np.ones((4, 3)), np.zeros(4)),),
+        "weight": np.ones((2, 4)),
+        "bias": np.zeros(2),
+        "spread": np.ones((2, 4)),
+    }
+    whole = {**parts, "base": np.zeros(2), "rho": 0.0}
+    FloatDeepProgram(**whole)
+    with pytest.raises(SettingError, match=complaint):
+        FloatDeepProgram(**{**whole, **changes})
+
+
+@pytest.mark.parametrize("name", ["weight_bits", "input_bits", "output_bits"])
+@pytest.mark.parametrize("build", [deep_program, recurrent_program])
+def test_other_bits_than_the_program_was_trained_for_are_refused(build, name):
+    program = build()
+    with pytest.raises(
+        SettingError, match=f"'{name}' = 4 of digital-45nm: the program was trained for 3"
+    ):
+        Chip(program, hardware_of(program).with_precision(**{name: 4}))
+
+
+def test_the_codes_of_hidden_layers_have_the_bits_of_outputs():
+    deep = deep_program()
+    other = Quantizer(4, 0.3)
+    hidden = (deep.hidden[0], dataclasses.replace(deep.hidden[1], output=other))
+    ends = {
+        name: dataclasses.replace(getattr(deep, name), input=other) for name in ("spread", "last")
+    }
+    with pytest.raises(
+        SettingError, match="'output_bits' = 3 of digital-45nm: the program was trained for 4"
+    ):
+        Chip(dataclasses.replace(deep, hidden=hidden, **ends), hardware_of(deep))
+    with pytest.raises(
+        SettingError, match="'output_bits' = 3 of digital-45nm: the program was trained for 4"
+    ):
+        Chip(changed(deep, "spread", output=other), hardware_of(deep))
+    recurrent = recurrent_program()
+    with pytest.raises(
+        SettingError, match="'weight_bits' = 3 of digital-45nm: the program was trained for 2"
+    ):
+        Chip(changed(recurrent, "lateral", weight_bits=2), hardware_of(recurrent))
+
+
+def test_a_recurrent_circuit_has_no_drives_to_show():
+    program = recurrent_program()
+    for ask in ("drive", "sigmas", "thresholds", "probabilities"):
+        with pytest.raises(
+            SettingError,
+            match="digital-45nm runs a recurrent program: its drives differ from read to read",
+        ):
+            getattr(Chip(program, hardware_of(program)), ask)(X)
+
+
+@pytest.mark.parametrize(
+    ("build", "rows"),
+    [
+        (deep_program, False),
+        (recurrent_program, False),
+        (deep_program, True),
+        (recurrent_program, True),
+    ],
+)
+def test_rows_are_numbered_in_16_bits(build, rows):
+    """Where every read is a row of its own, stimuli and reads end at 65,536; elsewhere they do
+    not.
+    """
+    program = build()
+    chip = Chip(program, hardware_of(program, noise=Noise(weight_sigma=0.1) if rows else Noise()))
+    for name in ("first_stimulus", "first_read"):
+        chip.sample(X, 3, 1, **{name: 65_533})
+        if rows:
+            with pytest.raises(
+                SettingError, match=f"'{name}' = 65534 and 3 more: .* numbered below 65536"
+            ):
+                chip.sample(X, 3, 1, **{name: 65_534})
+        else:
+            chip.sample(X, 3, 1, **{name: 65_534})
+
+
+ARRAY = array_of(Converter(bits=6, sigma_lsb=0.5))
+
+
+@pytest.mark.parametrize(
+    "parts", [{"array": ARRAY}, {"array": ARRAY, "noise": Noise(input_dither="stochastic")}]
+)
+def test_stimuli_of_a_single_layer_are_rows_only_where_its_inputs_differ(parts):
+    program, dithered = single_program(), "noise" in parts
+    chip = Chip(program, hardware_of(program, **parts))
+    if dithered:
+        with pytest.raises(SettingError, match="'first_read' = 70000"):
+            chip.sample(X, 3, 1, first_read=70_000)
+    else:
+        chip.sample(X, 3, 1, first_read=70_000)
+
+
+@pytest.mark.parametrize("build", [deep_program, recurrent_program])
+def test_what_a_layer_cannot_bear_is_refused_by_name(build):
+    program = build()
+    for parts, complaint in (
+        ({"array": array_of(cell_bits=4)}, "cell_bits"),
+        (
+            {"array": array_of(Converter(range="calibrated"))},
+            "'array.converter.range' = 'calibrated': the chip needs calibration",
+        ),
+        ({"array": ARRAY, "memory": Memory(weight_read_errors=0.1)}, "'memory.weight_read_errors'"),
+        (
+            {"array": ARRAY, "noise": Noise(weight_noise="explicit", weight_sigma=0.1)},
+            "'noise.weight_noise' = 'explicit'",
+        ),
+        (
+            {"noise": Noise(measured_csv="drive,p0,p1\n-1,1,0\n1,0,1\n")},
+            "'noise.measured_csv' has codes of 1 bits",
+        ),
+        (
+            {"array": array_of(Converter(bits=4), Cells(wire_ohm=1e6))},
+            "'wire_ohm' = 1000000.0: the largest relative drop",
+        ),
+    ):
+        with pytest.raises(SettingError, match=complaint):
+            Chip(program, hardware_of(program, **parts))
+
+
+@pytest.mark.parametrize("build", [deep_program, recurrent_program])
+def test_stimuli_are_checked(build):
+    program = build()
+    chip = Chip(program, hardware_of(program, random=RandomSource()))
+    with pytest.raises(SettingError, match=rf"\(stimulus, {INPUTS}\)"):
+        chip.sample(np.zeros((2, NEURONS)), 1, 0)
+    with pytest.raises(SettingError, match="row 0, column 2 is nan"):
+        chip.sample(np.where(np.arange(INPUTS) == 2, np.nan, 0.0)[None], 1, 0)
+    with pytest.raises(SettingError, match="'reads'"):
+        chip.sample(np.zeros((1, INPUTS)), 0, 0)

@@ -1,0 +1,211 @@
+"""Deep and recurrent float networks: against twins in plain Python, beside the chip that runs their
+quantised program, and in splits.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from circuittest import normal, some_stimuli
+from scipy import linalg
+from stattest import assert_mean
+from stochsim_kernels.reference import random31
+
+from stochsim.chip import Chip, FloatChip
+from stochsim.hardware import preset
+from stochsim.program import (
+    DeepProgram,
+    FloatDeepProgram,
+    FloatRecurrentProgram,
+    Program,
+    Quantizer,
+    RecurrentProgram,
+)
+
+X = some_stimuli(3)
+
+
+def deep():
+    r = np.random.default_rng(1)
+    hidden = (
+        (r.normal(0, 0.5, (6, 7)), r.normal(0, 0.2, 6)),
+        (r.normal(0, 0.5, (4, 6)), r.normal(0, 0.2, 4)),
+    )
+    return FloatDeepProgram(
+        hidden,
+        r.normal(0, 0.7, (3, 4)),
+        r.normal(0, 0.2, 3),
+        r.normal(0, 0.4, (3, 4)),
+        np.full(3, -1.0),
+        0.0,
+    )
+
+
+def recurrent(steps=4, shrink=0.6):
+    r = np.random.default_rng(2)
+    forward, bias, lateral = r.normal(0, 0.4, (3, 7)), r.normal(0, 0.2, 3), r.normal(0, 0.3, (3, 3))
+    sigma = np.array([0.2, 0.3, 0.4])
+    return FloatRecurrentProgram(
+        forward,
+        bias,
+        lateral,
+        0.25,
+        np.full(3, shrink),
+        np.array([0.1, 0.5, 1.0]),
+        sigma,
+        steps,
+        0.0,
+    )
+
+
+def deep_read(p, x, key, stimulus, read, noise):
+    h = list(x)
+    for weight, bias in p.hidden:
+        h = [
+            max(-1.0, min(1.0, sum(w * v for w, v in zip(row, h, strict=True)) + b))
+            for row, b in zip(weight, bias, strict=True)
+        ]
+    out = []
+    for n in range(3):
+        mean = sum(w * v for w, v in zip(p.weight[n], h, strict=True)) + p.bias[n]
+        sigma = math.exp(p.base[n] + sum(w * v for w, v in zip(p.spread[n], h, strict=True)))
+        out.append(mean + noise * sigma * normal(random31(key, 0, 0, stimulus, read, n)))
+    return out
+
+
+def recurrent_read(p, x, key, stimulus, read, noise):
+    u = [0.0] * 3
+    for t in range(p.steps):
+        after = []
+        for n in range(3):
+            push = (
+                sum(w * v for w, v in zip(p.forward[n], x, strict=True))
+                + p.bias[n]
+                + sum(w * v for w, v in zip(p.lateral[n], u, strict=True))
+            )
+            push -= u[n] + p.shrink[n] * math.erf(u[n] / (math.sqrt(2) * p.width[n]))
+            xi = normal(random31(key, 0, 2 * t, stimulus, read, n))
+            after.append(u[n] + p.time_step * push + noise * p.sigma[n] * xi)
+        u = after
+    return u
+
+
+@pytest.mark.parametrize(("build", "twin"), [(deep, deep_read), (recurrent, recurrent_read)])
+def test_values_are_the_twins(build, twin):
+    values = FloatChip(build(), 1.4).sample(X, 5, 2**64 - 3, first_stimulus=9, first_read=61).values
+    expected = [
+        [twin(build(), x, 2**64 - 3, 9 + s, 61 + r, 1.4) for r in range(5)] for s, x in enumerate(X)
+    ]
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
+    assert (
+        np.abs(
+            values
+            - FloatChip(build(), 1.0)
+            .sample(X, 5, 2**64 - 3, first_stimulus=9, first_read=61)
+            .values
+        ).max()
+        > 0.05
+    )
+
+
+@pytest.mark.parametrize("build", [deep, recurrent])
+def test_splits_and_portions_change_nothing(build, monkeypatch):
+    """Bit for bit, though float sums are made by matrix products."""
+    chip, where = FloatChip(build()), {"first_stimulus": 7, "first_read": 50}
+    whole = chip.sample(X, 200, 3, **where).values
+    assert whole.shape == (3, 200, 3)
+    parts = [
+        [
+            chip.sample(X[a:b], d - c, 3, 7 + a, 50 + c).values
+            for c, d in ((0, 1), (1, 77), (77, 200))
+        ]
+        for a, b in ((0, 1), (1, 3))
+    ]
+    assert np.array_equal(whole, np.concatenate([np.concatenate(row, axis=1) for row in parts]))
+    for block in (1, 64 * 3, 300 * 3):
+        monkeypatch.setattr("stochsim.chip.float_chip._STATES_AT_ONCE", block)
+        assert np.array_equal(whole, chip.sample(X, 200, 3, **where).values)
+
+
+def test_a_linear_network_has_the_stationary_covariance():
+    """Without shrinkage; 40,000 chains; false-fail rate 1e-6, a time step larger by a tenth is the
+    wrong twin.
+    """
+    program = dataclasses.replace(recurrent(steps=60, shrink=0.0), time_step=0.3)
+    values = FloatChip(program).sample(np.zeros((1, 7)), 40_000, 5).values[0].astype(float)
+    values -= values.mean(axis=0)
+
+    def predicted(alpha):
+        return linalg.solve_discrete_lyapunov(
+            (1 - alpha) * np.eye(3) + alpha * program.lateral, np.diag(program.sigma**2)
+        )
+
+    for i in range(3):
+        assert_mean(values[:, i] ** 2, predicted(0.3)[i, i], 2e-7)
+        with pytest.raises(AssertionError):
+            assert_mean(values[:, i] ** 2, predicted(0.33)[i, i], 2e-7)
+
+
+def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
+    """8 bits and large noise: the same key moves both alike."""
+    fine, r = Quantizer(8, 1 / 127), np.random.default_rng(3)
+    stimuli, output = Quantizer(8, 0.03), Quantizer(8, 0.05)
+
+    def layer(inputs, neurons, reads, gives):
+        codes = r.integers(-127, 128, (neurons, inputs)).astype(np.int8)
+        return Program(
+            codes, 8, 0.004, reads, gives, r.normal(0, 0.1, neurons), np.zeros(neurons), 0.0
+        )
+
+    hidden = layer(7, 6, stimuli, fine)
+    spread, last = layer(6, 3, fine, Quantizer(8, 0.01)), layer(6, 3, fine, output)
+    base = np.full(3, -0.4)
+    program = DeepProgram((hidden,), spread, last, base)
+    values = [one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, spread)]
+    twin = FloatDeepProgram(
+        ((values[0], hidden.bias),), values[1], last.bias, values[2], base + spread.bias, 0.0
+    )
+    chip = Chip(program, preset("digital-45nm").with_precision(8, 8, 8))
+    quantised = stimuli.values(stimuli.codes(X))
+    found, expected = (
+        chip.sample(X, 200, 4).values,
+        FloatChip(twin).sample(quantised, 200, 4).values,
+    )
+    assert np.abs(expected).max() < 6
+    assert np.abs(found - expected).max() < 0.1
+    assert np.abs(found - FloatChip(twin).sample(quantised, 200, 5).values).max() > 1
+
+
+def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
+    """8 bits, with the shrinkage in the table of a neuron's own code: the same key moves both alike
+    for all steps.
+    """
+    r, state, stimuli = np.random.default_rng(4), Quantizer(8, 0.03), Quantizer(8, 0.03)
+    neurons, alpha = 3, 0.25
+    weights, back = (
+        r.integers(-127, 128, (neurons, 7)).astype(np.int8),
+        r.integers(-127, 128, (neurons, neurons)).astype(np.int8),
+    )
+    sigma, bias, shrink, width = (
+        np.array([0.2, 0.3, 0.25]),
+        r.normal(0, 0.3, neurons),
+        np.full(neurons, 0.5),
+        np.full(neurons, 0.4),
+    )
+    forward = Program(weights, 8, alpha * 0.004, stimuli, state, alpha * bias, sigma, 0.0)
+    lateral = Program(
+        back, 8, alpha * 0.002, state, state, np.zeros(neurons), np.zeros(neurons), 0.0
+    )
+    at = 0.03 * np.arange(-128, 128)[:, None]
+    own = (1 - alpha) * at - alpha * shrink * np.vectorize(math.erf)(at / (math.sqrt(2) * width))
+    program = RecurrentProgram(forward, lateral, own, 12, 0.9)
+    twin = FloatRecurrentProgram(
+        0.004 * weights, bias, 0.002 * back.astype(float), alpha, shrink, width, sigma, 12, 0.0
+    )
+    quantised = stimuli.values(stimuli.codes(X))
+    found = Chip(program, preset("digital-45nm").with_precision(8, 8, 8)).sample(X, 200, 4).values
+    expected = FloatChip(twin).sample(quantised, 200, 4).values
+    assert np.abs(found - expected).max() < 0.1  # a few roundings of 0.015
+    assert np.abs(found - FloatChip(twin).sample(quantised, 200, 5).values).max() > 1

@@ -1,0 +1,69 @@
+"""Tiny networks and chips for the tests of conversion."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from stochsim.hardware import Hardware, preset
+from stochsim.lowering import convert
+
+QUIET = preset("digital-45nm")
+
+
+def chip_of(weight_bits: int = 4, input_bits: int = 4, output_bits: int = 4, **parts) -> Hardware:
+    """A digital chip of these widths, with these parts of its description."""
+    chip = (
+        QUIET if parts.get("array") is None else QUIET.with_price("dac", "dac-isaac-32nm")
+    )  # input lines have converters
+    return chip.with_precision(weight_bits, input_bits, output_bits).replace(**parts)
+
+
+def seeded(make, seed: int = 0) -> nn.Module:
+    """What make() gives, with weights that the seed fixes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make().eval()
+
+
+def stimuli(*shape: int, seed: int = 3, low: float = -1.0) -> torch.Tensor:
+    """Uniform between low and 1."""
+    return torch.from_numpy(np.random.default_rng(seed).uniform(low, 1, shape)).float()
+
+
+def small_net() -> nn.Module:
+    """Convolution, pooling, linear layers with every activation: inputs (1, 6, 6), three
+    outputs.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(3, 4, 2),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(16, 5),
+        nn.Sigmoid(),
+        nn.Linear(5, 3),
+    )
+
+
+def converted_small(hardware: Hardware, **options):
+    """The small network on a chip, and stimuli."""
+    x = stimuli(10, 1, 6, 6)
+    return convert(seeded(small_net), hardware, x, **options), x
+
+
+def on_powers_of_two(converted, seed: int = 5):
+    """The same with every scale a power of two and every bias a multiple of a small one, so that
+    sums in float32 are exact.
+    """
+    random = np.random.default_rng(seed)
+    with torch.no_grad():
+        for name, parameter in converted.state_dict(keep_vars=True).items():
+            if name.endswith("log_scale"):
+                parameter.copy_(parameter.round())
+        for layer in converted.layers.values():
+            if layer.bias is not None:
+                step = 2.0 ** float(layer.weight_grid.log_scale + layer.input_grid.log_scale)
+                layer.bias.copy_(torch.from_numpy(step * random.integers(-20, 20, len(layer.bias))))
+    return converted

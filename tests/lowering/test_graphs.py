@@ -1,0 +1,313 @@
+"""What is converted and what is left in float: modules, functions and methods, folded and taken
+along, and every refusal.
+"""
+
+import copy
+
+import pytest
+import torch
+from conversiontest import QUIET, chip_of, converted_small, seeded, stimuli
+from torch import nn
+from torch.nn import functional
+
+from stochsim.lowering import convert
+from stochsim.settings import SettingError, StochsimError
+
+
+class Functional(nn.Module):
+    """The same network as `as_modules`, by functions and methods."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(2, 1, 3, 3))
+        self.weight, self.bias = nn.Parameter(torch.randn(3, 32)), nn.Parameter(torch.randn(3))
+
+    def forward(self, x):
+        x = functional.relu(functional.conv2d(x, self.kernel, padding=1))
+        x = functional.max_pool2d(x, 2).flatten(1)
+        return functional.linear(x, self.weight, self.bias).tanh()
+
+
+def as_modules(network):
+    parts = [
+        nn.Conv2d(1, 2, 3, padding=1, bias=False),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 3),
+        nn.Tanh(),
+    ]
+    parts[0].weight, parts[4].weight, parts[4].bias = network.kernel, network.weight, network.bias
+    return nn.Sequential(*parts)
+
+
+class Calls(nn.Module):
+    """A module whose forward is the function given, with these parts."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.call = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self.call(self, x)
+
+
+def names(converted, cost=None):
+    return [(one.name, one.what) for one in converted.left_in_float if cost in (None, one.cost)]
+
+
+def test_functions_and_methods_are_converted_as_modules_are():
+    network, x = seeded(Functional), stimuli(12, 1, 8, 8)
+    by_function, by_module = convert(network, QUIET, x), convert(as_modules(network), QUIET, x)
+    assert torch.equal(by_function(x), by_module(x))
+    assert list(by_function.layers) == ["conv2d", "linear"]
+    assert [layer.activation for layer in by_function.layers.values()] == ["relu", "tanh"]
+    assert by_function.layers["linear"].takes_codes
+    assert names(by_function, "nothing") == [("max_pool2d", "max_pool2d"), ("flatten", "flatten")]
+
+
+def test_the_module_itself_is_not_changed():
+    network, x = (
+        seeded(lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))),
+        stimuli(9, 1, 5),
+    )
+    network.train()
+    before = copy.deepcopy(network.state_dict())
+    converted = convert(network, QUIET, x)
+    with torch.no_grad():
+        for parameter in converted.parameters():
+            parameter.add_(1)
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.ReLU()), (6,)),
+        (
+            lambda: nn.Sequential(
+                nn.Conv1d(2, 4, 2, bias=False), nn.BatchNorm1d(4, affine=False), nn.ReLU()
+            ),
+            (2, 6),
+        ),
+        (lambda: nn.Sequential(nn.Conv2d(1, 4, 2), nn.BatchNorm2d(4), nn.ReLU()), (1, 5, 5)),
+    ],
+)
+def test_batch_normalisation_is_folded(make, shape):
+    network = seeded(make)
+    network[1].running_mean.uniform_(-0.3, 0.3)
+    network[1].running_var.uniform_(0.5, 2)
+    x = stimuli(20, *shape)
+    converted = convert(network, chip_of(8, 8, 8), x)
+    assert converted.left_in_float == ()
+    assert next(iter(converted.layers.values())).activation == "relu"
+    assert float((converted(x) - network(x).detach()).abs().max()) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(5)), (5, 6)),  # normalises positions
+        (
+            lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False)),
+            (6,),
+        ),
+        (lambda: nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.BatchNorm1d(4)), (6,)),
+    ],
+)
+def test_batch_normalisation_that_cannot_be_folded_stays(make, shape):
+    converted = convert(seeded(make), QUIET, stimuli(20, *shape))
+    (left,) = converted.left_in_float
+    assert (left.what, left.cost) == ("BatchNorm1d", "not priced")
+    assert "cannot be folded" in left.why
+
+
+def test_an_activation_used_elsewhere_too_is_left():
+    network = Calls(lambda self, x: torch.relu(y := self.linear(x)) + y, linear=nn.Linear(4, 3))
+    converted = convert(network, QUIET, stimuli(9, 4))
+    assert converted.layers["linear"].activation == "identity"
+    assert names(converted) == [("relu", "relu"), ("add", "add")]
+    assert "of one layer alone" in converted.left_in_float[0].why
+
+
+def test_a_module_that_is_called_twice_shares_its_weights():
+    converted = convert(
+        Calls(lambda self, x: self.layer(self.layer(x).relu()), layer=nn.Linear(4, 4)),
+        QUIET,
+        stimuli(9, 4),
+    )
+    first, second = converted.layers.values()
+    assert list(converted.layers) == ["layer", "layer_again"]
+    assert first.weight is second.weight
+    assert first.weight_grid is second.weight_grid
+    assert first.output_grid is second.input_grid
+    assert (first.activation, second.activation) == ("relu", "identity")
+
+
+LEFT = {
+    "ConvTranspose2d is none of": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 2), nn.Conv2d(2, 1, 2)),
+        (1, 4, 4),
+    ),
+    "product of two computed values": (
+        lambda: Calls(
+            lambda self, x: self.a(x) @ self.b(x).transpose(1, 2),
+            a=nn.Linear(4, 3),
+            b=nn.Linear(4, 3),
+        ),
+        (5, 4),
+    ),
+    "first axis of its input": (
+        lambda: Calls(
+            lambda self, x: self.b(self.a(x).transpose(0, 1)).mean(0),
+            a=nn.Linear(4, 4),
+            b=nn.Linear(4, 2),
+        ),
+        (5, 4),
+    ),
+    "is computed, no parameter": (
+        lambda: Calls(
+            lambda self, x: functional.linear(self.a(x), 2 * self.w),
+            a=nn.Linear(4, 4),
+            w=nn.Parameter(torch.ones(2, 4)),
+        ),
+        (4,),
+    ),
+    "Conv3d is none of": (
+        lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Flatten(), nn.Linear(16, 2)),
+        (1, 3, 3, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize(("why", "case"), LEFT.items(), ids=list(LEFT))
+def test_products_that_cannot_be_converted_are_left_with_the_reason(why, case):
+    make, shape = case
+    network, x = seeded(make), stimuli(9, *shape)
+    converted = convert(network, chip_of(8, 8, 8), x)
+    (left,) = [one for one in converted.left_in_float if why in one.why]
+    assert converted(x).shape == network(x).shape
+    with pytest.raises(
+        StochsimError,
+        match=f"strict: 1 of the network's products cannot be converted: '{left.name}': .*{why}",
+    ):
+        convert(network, QUIET, x, strict=True)
+
+
+def test_layers_with_a_forward_or_hooks_of_their_own_are_left():
+    class Own(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + 1
+
+    hooked = nn.Linear(4, 4)
+    hooked.register_forward_hook(lambda module, inputs, output: 2 * output)
+    converted = convert(
+        seeded(lambda: nn.Sequential(hooked, nn.Linear(4, 4))), QUIET, stimuli(9, 4)
+    )
+    assert "forward hooks" in converted.left_in_float[0].why
+    own = Calls(lambda self, x: self.b(self.a(x)), a=Own(4, 4), b=nn.Linear(4, 2))
+    kept = convert(own, QUIET, stimuli(9, 4), keep_float=["a"])
+    assert kept.left_in_float[0].why == "kept in float, as asked"
+    assert kept.left_in_float[0].cost == "float32"
+
+
+def test_keep_float_leaves_a_part_as_it_is():
+    converted, x = converted_small(chip_of(8, 8, 8), keep_float=["3"])
+    assert list(converted.layers) == ["0", "6", "8"]
+    assert ("3", "Conv2d") in names(converted, "float32")
+    assert ("4", "Tanh") in names(converted, "not priced")
+    assert not converted.layers["6"].takes_codes
+    assert converted(x).shape == (10, 3)
+
+
+def branching():
+    inner = Calls(lambda self, x: self.part(x) if x.sum() > 0 else x, part=nn.Linear(4, 4))
+    return Calls(lambda self, x: self.last(self.inner(x)), inner=inner, last=nn.Linear(4, 2))
+
+
+def test_what_cannot_be_traced_is_an_error_that_names_the_part():
+    with pytest.raises(
+        StochsimError,
+        match=r"Calls cannot be traced: its part 'inner' .*TraceError.*keep_float=\('inner',\)",
+    ):
+        convert(branching(), QUIET, stimuli(9, 4))
+    kept = convert(branching(), QUIET, stimuli(9, 4), keep_float=["inner"])
+    assert list(kept.layers) == ["last"]
+    with pytest.raises(StochsimError, match="its own forward"):
+        convert(branching().inner, QUIET, stimuli(9, 4))
+
+
+def test_a_module_of_two_inputs_is_refused():
+    class Two(nn.Module):
+        def forward(self, x, y):
+            return x + y
+
+    with pytest.raises(StochsimError, match="Two takes 2 inputs"):
+        convert(Two(), QUIET, stimuli(9, 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"calibration": None}, r"'calibration' is missing: give stimuli"),
+        ({"calibration": torch.zeros(4)}, r"'calibration' has shape \(4,\)"),
+        ({"calibration": torch.zeros(0, 6)}, "one stimulus at least"),
+        ({"calibration": torch.full((3, 6), torch.nan)}, "not finite"),
+        (
+            {"calibration": torch.zeros(3, 5)},
+            r"'calibration' of shape \(3, 5\) does not pass the network",
+        ),
+        ({"bits": {"1": (4, 4, 4)}}, "'bits' names '1'"),
+        ({"bits": {"0": (4, 4)}}, "should be three widths"),
+        ({"bits": {"0": (4, 9, 4)}}, "layer '0': .*input_bits"),
+        ({"keep_float": ["fc"]}, "'keep_float' names 'fc'"),
+        ({"keep_float": "0"}, "should be a list of names"),
+        ({"key": -1}, "'key' = -1"),
+        ({"chip_key": 0.5}, "'chip_key' = 0.5"),
+    ],
+)
+def test_wrong_settings_are_refused(options, message):
+    given = {"calibration": stimuli(9, 6), **options}
+    with pytest.raises(SettingError, match=message):
+        convert(nn.Sequential(nn.Linear(6, 3), nn.ReLU()), QUIET, given.pop("calibration"), **given)
+
+
+def test_a_network_must_give_one_tensor_of_the_stimuli():
+    for forward in (lambda self, x: (self.a(x), x), lambda self, x: self.a(x).sum()):
+        with pytest.raises(StochsimError, match="should give one tensor"):
+            convert(Calls(forward, a=nn.Linear(4, 2)), QUIET, stimuli(9, 4))
+
+
+def test_wrong_hardware_and_modules_are_refused():
+    with pytest.raises(SettingError, match="should be a Hardware"):
+        convert(nn.Linear(4, 2), "digital-45nm", stimuli(9, 4))
+    with pytest.raises(SettingError, match=r"computes in torch\.float16"):
+        convert(nn.Linear(4, 2).half(), QUIET, stimuli(9, 4))
+    with pytest.raises(StochsimError, match="nothing to convert"):
+        convert(nn.ReLU(), QUIET, stimuli(9, 4))
+
+
+def test_arrays_of_numpy_calibrate_too_and_dead_layers_get_a_grid():
+    x = stimuli(9, 4)
+    network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        network[0].bias.fill_(-100)
+    assert torch.equal(convert(network, QUIET, x)(x), convert(network, QUIET, x.numpy())(x))
+
+
+def test_dropout_is_silent_on_the_chip():
+    network, x = (
+        nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)),
+        stimuli(9, 4),
+    )
+    converted = convert(network, QUIET, x)
+    assert names(converted, "nothing") == [("2", "Dropout")]
+    assert torch.equal(converted(x), converted(x))
+    assert converted.layers["3"].takes_codes
+    converted.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert not torch.equal(converted(x), converted(x))

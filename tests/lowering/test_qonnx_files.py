@@ -1,0 +1,86 @@
+"""QONNX: the exported graph, run by the package qonnx, gives the emulation's values."""
+
+import importlib.util
+import warnings
+
+import numpy as np
+import pytest
+from conversiontest import chip_of, converted_small, seeded, stimuli
+from torch import nn
+
+from stochsim.lowering import convert
+from stochsim.settings import StochsimError
+
+
+def executed(path, x):
+    """Outputs of the graph in a file, stimulus by stimulus."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.core.onnx_exec import execute_onnx
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        model = ModelWrapper(str(path)).transform(InferShapes())
+        name, out = model.graph.input[0].name, model.graph.output[0].name
+        return np.concatenate([execute_onnx(model, {name: one[None].numpy()})[out] for one in x]), [
+            one.op_type for one in model.graph.node
+        ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("widths", [(2, 2, 2), (4, 4, 4), (8, 8, 8), (1, 4, 3)])
+def test_the_exported_graph_gives_the_same_integers(tmp_path, widths):
+    converted, x = converted_small(chip_of(*widths))
+    converted.export_qonnx(tmp_path / "net.onnx")
+    values, kinds = executed(tmp_path / "net.onnx", x[:5])
+    scale = float(converted.layers["8"].output_grid.scale().detach())
+    assert np.array_equal(np.rint(values / scale), np.rint(converted(x[:5]).numpy() / scale))
+    assert kinds.count("Conv") == 2
+    assert {"Quant", "Tanh", "Sigmoid", "Relu"} <= set(kinds)
+    assert ("BipolarQuant" in kinds) == (widths[0] == 1)
+
+
+@pytest.mark.slow
+def test_unsigned_inputs_and_groups_are_exported(tmp_path):
+    x = stimuli(8, 2, 4, low=0.0)
+    converted = convert(
+        seeded(lambda: nn.Sequential(nn.Conv1d(2, 4, 2, groups=2), nn.ReLU())), chip_of(4, 4, 2), x
+    )
+    converted.export_qonnx(tmp_path / "net.onnx")
+    assert np.allclose(executed(tmp_path / "net.onnx", x)[0], converted(x).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "bits", "what"),
+    [
+        ({"padding": 1}, (4, 1, 4), "padding of one-bit codes"),
+        ({}, (4, 4, 1), "one-bit codes of 0 and a scale"),
+        ({"padding": 1, "padding_mode": "reflect"}, (4, 4, 4), "padding 'reflect'"),
+        ({"padding": "same", "kernel_size": 2}, (4, 4, 4), "wider on one side"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+def test_what_qonnx_cannot_hold_is_an_error_that_names_the_layer(tmp_path, options, bits, what):
+    made = seeded(
+        lambda: nn.Sequential(nn.Conv1d(1, 2, **{"kernel_size": 3, **options}), nn.ReLU())
+    )
+    converted = convert(made, chip_of(*bits), stimuli(8, 1, 5))
+    with pytest.raises(StochsimError, match=f"layer '0' cannot be written as QONNX: .*{what}"):
+        converted.export_qonnx(tmp_path / "net.onnx")
+
+
+def test_missing_packages_are_named(tmp_path, monkeypatch):
+    converted, _ = converted_small(chip_of())
+    import stochsim.lowering.qonnx  # noqa: F401 - Brevitas asks for packages of its own
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == "onnxoptimizer" else found(name, *more),
+    )
+    with pytest.raises(
+        StochsimError,
+        match=r"needs the package (onnx and )?onnxoptimizer: install stochsim\[qonnx\]",
+    ):
+        converted.export_qonnx(tmp_path / "net.onnx")

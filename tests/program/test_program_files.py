@@ -1,0 +1,176 @@
+"""Programs as folders: exact round trips, and refusals of damaged and foreign files."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from circuittest import deep_program, hardware_of, recurrent_program, single_program, some_stimuli
+from safetensors.numpy import load_file
+
+from stochsim.chip import Chip
+from stochsim.program import Program, Quantizer
+from stochsim.program.files import load_program, save_program
+from stochsim.settings import StochsimError
+
+MADE = {"single": single_program, "deep": deep_program, "recurrent": recurrent_program}
+
+
+def same(first, second):
+    """Whether two programs are equal, arrays and their types too."""
+    if dataclasses.is_dataclass(first):
+        return type(first) is type(second) and all(
+            same(value, getattr(second, name)) for name, value in vars(first).items()
+        )
+    if isinstance(first, tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, np.ndarray):
+        return first.dtype == second.dtype and np.array_equal(first, second)
+    return bool(first == second)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+@pytest.mark.parametrize("kind", MADE)
+def test_a_program_is_the_same_again(tmp_path, kind, bits):
+    program = MADE[kind](bits)
+    program.save(tmp_path / "a" / "program")
+    again = load_program(tmp_path / "a" / "program")
+    assert same(program, again)
+    x = some_stimuli()
+    codes = [Chip(one, hardware_of(one)).sample(x, 5, 3).codes for one in (program, again)]
+    assert np.array_equal(*codes)
+
+
+def test_every_field_is_kept(tmp_path):
+    """Own widths, unsigned grids, activations, and floats to the last bit."""
+    codes = np.array([[1, -7, 3], [0, 2, -1]], np.int8)
+    reads, gives = Quantizer(3, 0.1 + 0.2, True), Quantizer(1, 1e-300)
+    program = Program(
+        codes,
+        4,
+        2.0 / 3,
+        reads,
+        gives,
+        np.array([np.pi, -0.0]),
+        np.array([0.0, 5e-324]),
+        0.5,
+        "sigmoid",
+        True,
+    )
+    save_program(program, tmp_path)
+    assert same(load_program(tmp_path), program)
+    changed = dataclasses.replace(program, weight_bits=5)
+    save_program(changed, tmp_path)  # replaces what stood there
+    assert same(load_program(tmp_path), changed)
+    assert not same(load_program(tmp_path), program)
+
+
+def test_what_is_written(tmp_path):
+    single_program().save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "program.json",
+        "program.safetensors",
+    ]
+    head = json.loads((tmp_path / "program.json").read_text())
+    assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 1, "single")
+    arrays = load_file(tmp_path / "program.safetensors")
+    assert {name: value.dtype.name for name, value in arrays.items()} == {
+        "layer.weight_codes": "int8",
+        "layer.bias": "float64",
+        "layer.sigma": "float64",
+    }
+
+
+def changed(folder, **fields):
+    path = folder / "program.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"format": "other"}, "has format 'other': 'stochsim-program' is expected"),
+        ({"version": 2}, "version 2 of the format: this release reads version 1"),
+        ({"kind": "tree"}, "a program of kind 'tree'"),
+        ({"sha256": "0" * 64}, "is damaged or of another program"),
+        ({"sha256": None}, "no 'program' or no 'sha256'"),
+        ({"program": []}, "no 'program' or no 'sha256'"),
+        ({"program": {}}, r"'program\.layer' is missing"),
+        ({"program": {"layer": {}, "more": 1}}, r"unknown key 'program\.more'"),
+    ],
+)
+def test_foreign_and_damaged_tables_are_refused(tmp_path, fields, message):
+    single_program().save(tmp_path)
+    changed(tmp_path, **fields)
+    with pytest.raises(StochsimError, match=message):
+        load_program(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("weight_bits", 9, r"'layer\.weight_bits' = 9: should be from 1 to 8"),
+        ("weight_bits", 4.5, r"'layer\.weight_bits' = 4\.5: should be int"),
+        ("weight_scale", -1.0, r"'layer\.weight_scale' = -1\.0: should be finite and above 0"),
+        ("activation", "rely", r"'layer\.activation' = 'rely': did you mean 'relu'"),
+        ("input", {"bits": 3, "scale": 1.0}, r"'layer\.input\.unsigned' is missing"),
+        ("own_width", 1, r"'layer\.own_width' = 1: should be bool"),
+    ],
+)
+def test_fields_that_no_program_has_are_refused(tmp_path, name, value, message):
+    single_program().save(tmp_path)
+    layer = json.loads((tmp_path / "program.json").read_text())["program"]["layer"]
+    changed(tmp_path, program={"layer": {**layer, name: value}})
+    with pytest.raises(StochsimError, match=message):
+        load_program(tmp_path)
+
+
+def test_missing_truncated_and_swapped_files_are_refused(tmp_path):
+    with pytest.raises(StochsimError, match=r"program\.json cannot be read"):
+        load_program(tmp_path / "nowhere")
+    single_program().save(tmp_path / "a")
+    single_program(sigma=0.7).save(tmp_path / "b")
+    (tmp_path / "a" / "program.safetensors").write_bytes(
+        (tmp_path / "b" / "program.safetensors").read_bytes()
+    )
+    with pytest.raises(StochsimError, match="damaged or of another program"):
+        load_program(tmp_path / "a")
+    (tmp_path / "b" / "program.json").write_text("{")
+    with pytest.raises(StochsimError, match="not valid JSON"):
+        load_program(tmp_path / "b")
+    (tmp_path / "a" / "program.safetensors").unlink()
+    with pytest.raises(StochsimError, match=r"program\.safetensors cannot be read"):
+        load_program(tmp_path / "a")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StochsimError, match="cannot be written"):
+        single_program().save(tmp_path / "file")
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_unsigned_quantizers_have_every_value_from_0_on(bits):
+    """All codes: value scale × integer, its nearest code, and edges at the halves; halves go to the
+    even integer, at one bit up.
+    """
+    quantizer = Quantizer(bits, 0.25, unsigned=True)
+    integers = np.arange(2**bits)
+    codes = (quantizer.c_min + integers).astype(np.int8)
+    assert np.array_equal(quantizer.integers(codes), integers)
+    assert np.array_equal(quantizer.values(codes), 0.25 * integers.astype(np.float32))
+    assert np.array_equal(quantizer.z + quantizer.step * codes, 0.25 * integers)
+    assert np.array_equal(quantizer.codes(0.25 * integers), codes)
+    assert np.array_equal(quantizer.codes(np.array([-5.0, 1e9])), codes[[0, -1]])
+    halves = quantizer.integers(quantizer.codes(0.25 * (integers[:-1] + 0.5)))
+    assert np.array_equal(halves, np.rint(integers[:-1] + 0.5) if bits > 1 else [1])
+    assert quantizer.largest_integer == integers[-1]
+    signed = Quantizer(bits, 0.25)
+    assert signed.largest_integer == np.abs(signed.integers(codes.astype(int))).max()
+
+
+def test_a_recurrent_program_refuses_unsigned_codes():
+    program = recurrent_program()
+    forward = dataclasses.replace(program.forward, input=Quantizer(3, 1.0, unsigned=True))
+    with pytest.raises(StochsimError, match="signed codes"):
+        dataclasses.replace(program, forward=forward)
