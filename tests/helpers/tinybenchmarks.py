@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 from tinystudy import TINY, Answer, store_answers
 
-from stochsim.runs.workers import Message
+from stochsim.runs.workers import Message, RunJob
 from stochsim.settings import read_toml
 from stochsim.studies import Study
 
@@ -27,8 +27,8 @@ class Here:
 
     done: list[str] = []  # noqa: RUF012
 
-    def __init__(self, count: int, folder: Path) -> None:
-        self.folder, self.said = folder, list[Message]()
+    def __init__(self, count: int, folder: Path, run: RunJob) -> None:
+        self.folder, self.said, self.run = folder, list[Message](), run
 
     def __enter__(self) -> Self:
         return self
@@ -43,9 +43,7 @@ class Here:
 
     def give(self, task_hash: str, job: dict[str, Any]) -> None:
         """Do the job at once."""
-        from stochsim.studies.tasks import run_task
-
-        result, artifact = run_task(job, self.folder, lambda done, total: None)
+        result, artifact = self.run(job, self.folder, lambda done, total: None)
         Here.done.append(str(job["kind"]))
         content = {
             "result": json.loads(json.dumps(result)),
