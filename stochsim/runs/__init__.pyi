@@ -1,2 +1,5 @@
-from .store import Row as Row, Store as Store
-from .workers import Message as Message, WorkerCrash as WorkerCrash, Workers as Workers
+from .store import Row as Row
+from .store import Store as Store
+from .workers import Message as Message
+from .workers import WorkerCrash as WorkerCrash
+from .workers import Workers as Workers
