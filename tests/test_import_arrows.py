@@ -38,7 +38,13 @@ ORDER = (
 `stochsim` is the package's own __init__, the front door.
 """
 
-LEAVES = {"stochsim.errors", "stochsim.keys", "stochsim.lazy", "stochsim.settings"}
+LEAVES = {
+    "stochsim.errors",
+    "stochsim.keys",
+    "stochsim.lazy",
+    "stochsim.settings",
+    "stochsim.strict",
+}
 """What all of stochsim may import, and what imports nothing of it but other leaves."""
 
 TORCH_PLACES = (

@@ -14,6 +14,7 @@ from torch import fx
 
 from stochsim.conversion.engine import LayerOnChip, numbers_of_layers, same_program
 from stochsim.conversion.layer import ChipLayer
+from stochsim.conversion.network import Network
 from stochsim.conversion.runs import ChipWalk, Tell, Walk, evaluated, measures
 from stochsim.conversion.stimuli import checked_stimuli
 from stochsim.deploy import Bill
@@ -69,7 +70,7 @@ class Converted(torch.nn.Module):
 
     def __init__(
         self,
-        network: fx.GraphModule,
+        network: Network,
         hardware: Hardware,
         left_in_float: tuple[LeftInFloat, ...],
         calibration: torch.Tensor,

@@ -16,6 +16,7 @@ from stochsim.conversion.geometry import Geometry
 from stochsim.conversion.graph import Site
 from stochsim.conversion.grids import Grid, fitted, fitted_to_weights
 from stochsim.conversion.layer import ACTIVATIONS, UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.conversion.network import Network
 from stochsim.conversion.stimuli import checked_stimuli
 from stochsim.deploy.checks import check_whole
 from stochsim.hardware import Hardware
@@ -84,7 +85,8 @@ def convert(
         for node in graphs.calls(network.graph)
         if _is_left(network, node)
     )
-    return Converted(network, hardware, in_float, x, key=key, chip_key=chip_key)
+    whole = Network.of(network, network.graph)
+    return Converted(whole, hardware, in_float, x, key=key, chip_key=chip_key)
 
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from stochsim import strict
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.posterior import (
@@ -31,6 +32,12 @@ from stochsim.sweep.store import Row, Store
 from stochsim.sweep.study import Study
 
 Floats = NDArray[np.floating]
+
+
+def _texts(table: dict[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in table.items()}
+
+
 _BOOTSTRAP_KEY = fold_in(0, "results")
 
 
@@ -44,10 +51,16 @@ class Results:
         if "study" not in about:
             raise StochsimError(f"{store.folder}: the run has not begun: nothing to report")
         self.folder, self.store = store.folder, store
-        self.study = Study.from_table(json.loads(about["study"]), str(store.folder))
-        self.hardware = Hardware.from_table(json.loads(about["hardware"]))
-        self.versions: dict[str, str] = json.loads(about["versions"])
-        self.machine: dict[str, str] = json.loads(about["machine"])
+        tables = {
+            name: strict.table(
+                name, strict.read_json(about.get(name, ""), f"{store.folder}: {name}")
+            )
+            for name in ("study", "hardware", "versions", "machine")
+        }
+        self.study = Study.from_table(tables["study"], str(store.folder))
+        self.hardware = Hardware.from_table(tables["hardware"])
+        self.versions: dict[str, str] = _texts(tables["versions"])
+        self.machine: dict[str, str] = _texts(tables["machine"])
         self.plan: Plan = plan_study(self.study, self.hardware)
         self._done = store.hashes()
 
