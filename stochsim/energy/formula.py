@@ -6,6 +6,7 @@ What is shown is what is evaluated.
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -45,6 +46,12 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+MOST_CHARACTERS = 2_000
+"""Of one formula, at most."""
+
+MOST_DEEP = 100
+"""Levels of operations within each other, at most."""
+
 _WORDS = f"numbers, names, + - * / **, comparisons, A if B else C, {', '.join(FUNCTIONS)}"
 
 
@@ -67,17 +74,34 @@ def parse_formula(text: str, names: Collection[str]) -> Formula:
     """Read an expression over `names`; raises SettingError for bad syntax, an unknown name (with
     the nearest) and what is no arithmetic.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise SettingError(
+            f"formula '{text[:60]}…': {len(text)} characters; at most {MOST_CHARACTERS}"
+        )
     try:
-        body = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of syntax that only a file's own text has
+            body = ast.parse(text.strip(), mode="eval").body
+        _check_depth(body)
         reader = _Reader(names)
         evaluate = reader.read(body)
     except SettingError as error:
         raise SettingError(f"formula '{text}': {error}") from None
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise SettingError(
             f"formula '{text}': not an expression ({getattr(error, 'msg', error)})"
         ) from None
     return Formula(text, frozenset(reader.used), evaluate)
+
+
+def _check_depth(node: ast.AST) -> None:
+    """Raise SettingError where operations nest deeper than MOST_DEEP."""
+    level: list[ast.AST] = [node]
+    for _ in range(MOST_DEEP):
+        level = [inside for one in level for inside in ast.iter_child_nodes(one)]
+        if not level:
+            return
+    raise SettingError(f"its operations nest deeper than {MOST_DEEP} levels")
 
 
 class _Reader:

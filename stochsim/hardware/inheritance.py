@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stochsim.hardware.measured_files import with_measured_files
+from stochsim.hardware.measured_files import is_file, with_measured_files
 from stochsim.settings import Fault, Place, SettingError, line_of, nearest, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
 INHERITS, WITHOUT = "inherits", "without"
+_MOST_CHARACTERS = 1_000
 _SYNTAX_LINE = re.compile(r": (not valid TOML .*at line (\d+),.*)", re.DOTALL)
 
 
@@ -193,12 +194,17 @@ def _base_path(files: list[ChipFile]) -> Path | None:
     )
     if not isinstance(name, str):
         raise heir.error((INHERITS,), f'{said}: should be a preset\'s name or a file "NAME.toml"')
+    if not name.isprintable() or len(name) > _MOST_CHARACTERS:
+        raise heir.error(
+            (INHERITS,),
+            f"'{INHERITS}' = {name[:60]!r}: should be a preset's name or a file \"NAME.toml\"",
+        )
     path = heir.path.parent / name if name.endswith(".toml") else PRESETS / f"{name}.toml"
     if any(path.resolve() == file.path.resolve() for file in files):
         raise heir.error((INHERITS,), f"{said} closes a loop: {chain}")
     if not name.endswith(".toml") and name not in presets():
         raise heir.error((INHERITS,), f"{said} is no preset: {nearest(name, presets())} ({chain})")
-    if not path.is_file():
+    if not is_file(path):
         beside = sorted(
             other.name for other in heir.path.parent.glob("*.toml") if other != heir.path
         )

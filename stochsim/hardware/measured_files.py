@@ -201,12 +201,26 @@ def with_measured_files(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     return table
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file of data stands there: no folder, no device, no pipe, and a name that can be
+    one.
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds what no name can
+        return False
+
+
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a device may have no end
+            raise SettingError(f"{path}: cannot be read (no file of data)")
         return path.read_text(encoding="utf-8-sig")
+    except SettingError:
+        raise
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
+    except ValueError as error:  # bytes that are no text, a name that no file can have
         raise SettingError(f"{path}: not a CSV file ({error})") from None
 
 

@@ -18,6 +18,7 @@ from stochsim.energy import Operations
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
+from stochsim.lowering.graph_network import Network
 from stochsim.lowering.layer_on_chip import LayerOnChip, numbers_of_layers, same_program
 from stochsim.lowering.walks import ChipWalk, Tell, Walk, evaluated, measures
 from stochsim.networks import Draws, HardwareNoise
@@ -68,7 +69,7 @@ class Converted(torch.nn.Module):
 
     def __init__(
         self,
-        network: fx.GraphModule,
+        network: Network,
         hardware: Hardware,
         left_in_float: tuple[LeftInFloat, ...],
         calibration: torch.Tensor,

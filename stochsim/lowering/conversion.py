@@ -15,6 +15,7 @@ from stochsim.lowering import trace as graphs
 from stochsim.lowering.chip_module import Converted, LeftInFloat
 from stochsim.lowering.emulated_layer import ACTIVATIONS, UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
+from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.trace import Site
 from stochsim.lowering.window_geometry import Geometry
@@ -83,7 +84,8 @@ def convert(
         for node in graphs.calls(network.graph)
         if _is_left(network, node)
     )
-    return Converted(network, hardware, in_float, x, key=key, chip_key=chip_key)
+    whole = Network.of(network, network.graph)
+    return Converted(whole, hardware, in_float, x, key=key, chip_key=chip_key)
 
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:

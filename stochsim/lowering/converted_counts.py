@@ -7,7 +7,7 @@ billed for the multiply-adds of their linear layers and convolutions, in float32
 as not priced.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -38,6 +38,14 @@ def bill_of(converted: "Converted", x: torch.Tensor, reads: int) -> Bill:
     )
 
 
+class _NamedShapes(graphs.Shapes):
+    """Shapes; an error names the node."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        with graphs.named_part(n):
+            return super().run_node(n)
+
+
 class _Counter:
     """Counts by layer, as the network is walked through."""
 
@@ -60,7 +68,7 @@ class _Counter:
 
     def shapes(self, x: torch.Tensor) -> None:
         """What follows from the shapes alone; x: a stimulus or two."""
-        walk = graphs.Shapes(self.converted.network)
+        walk = _NamedShapes(self.converted.network)
         with torch.no_grad():
             walk.run(x)
         for node in graphs.calls(self.converted.network.graph):

@@ -2,7 +2,8 @@
 layers; saved, and read again.
 """
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -10,19 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from stochsim.lowering import nodes
-from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
-from stochsim.lowering.window_geometry import Geometry
-from stochsim.program import (
-    Arrays,
-    Program,
-    check_keys,
-    program_table,
-    read_folder,
-    read_program,
-    write_folder,
-)
-from stochsim.settings import SettingError, StochsimError, nearest
+from stochsim.lowering import nodes, reading
+from stochsim.lowering.layer_tables import built, layer_tables, read_layers
+from stochsim.program import Arrays, Program, check_keys, program_table, read_folder, write_folder
+from stochsim.settings import SettingError, StochsimError, strict
 
 if TYPE_CHECKING:
     from stochsim.lowering.chip_module import Converted
@@ -40,16 +32,8 @@ _FIELDS = (
     "dtype",
     "calibration",
 )
-_LAYER = (
-    "name",
-    "geometry",
-    "groups",
-    "weight_shape",
-    "has_bias",
-    "reads",
-    "weights_of",
-    "log_scales",
-)
+_COSTS = ("float32", "nothing", "not priced")
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclass(frozen=True)
@@ -80,7 +64,7 @@ class ConvertedProgram:
             calibration if used else np.zeros((1, *calibration.shape[1:]), calibration.dtype)
         )
         table = {
-            "layers": _layer_tables(layers),
+            "layers": layer_tables(layers),
             "graph": graph,
             "modules": modules,
             "not_saved": not_saved,
@@ -124,59 +108,54 @@ class ConvertedProgram:
         or version.
         """
         _, table, arrays = read_folder(folder, (KIND,))
-        try:
+        with _named(folder):
             check_keys("program", table, _FIELDS)
-            layers, tables = {}, []
-            for own in table["layers"]:
-                check_keys("layer", own, _LAYER)
-                name = own["name"]
-                layers[name] = tuple(
-                    read_program(one, f"{name}.{g}", arrays) for g, one in enumerate(own["groups"])
-                )
-                tables.append({**own, "groups": len(own["groups"])})
-        except (SettingError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StochsimError(
-                f"{folder}: not a converted network that can be read ({error})"
-            ) from None
-        kept = {
-            name: value
-            for name, value in arrays.items()
-            if name == "calibration" or name.startswith("float.")
-        }
+            layers, tables, used = read_layers(table["layers"], arrays)
+            _check_facts(table)
+            _check_calibration(table, arrays)
+        kept = {name: value for name, value in arrays.items() if name not in used}
         return cls(layers, {**table, "layers": tables}, kept)
 
 
-def _layer_tables(layers: dict[str, ChipLayer]) -> list[dict[str, Any]]:
-    """Each layer's shapes, and which grids and weights it shares with an earlier one."""
-    tables: list[dict[str, Any]] = []
-    outputs: dict[int, str] = {}
-    weights: dict[int, str] = {}
-    for name, layer in layers.items():
-        geometry = json.loads(
-            json.dumps(vars(layer.geometry))
-        )  # tuples as lists, as they are read again
-        grids = {
-            "weight": layer.weight_grid,
-            "input": layer.input_grid,
-            "output": layer.output_grid,
-        }
-        tables.append(
-            {
-                "name": name,
-                "geometry": geometry,
-                "groups": layer.geometry.groups,
-                "weight_shape": list(layer.weight.shape),
-                "has_bias": layer.bias is not None,
-                "reads": outputs.get(id(layer.input_grid)) if layer.takes_codes else None,
-                "weights_of": weights.get(id(layer.weight)),
-                "log_scales": {
-                    side: float(grid.log_scale.detach()) for side, grid in grids.items()
-                },
-            }
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Put the folder's name before an error of what is in it."""
+    try:
+        yield
+    except SettingError as error:
+        raise StochsimError(
+            f"{folder}: not a converted network that can be read ({error})"
+        ) from None
+
+
+def _check_facts(table: dict[str, Any]) -> None:
+    """Raise SettingError for what is beside layers, graph and modules, and cannot be."""
+    for i, one in enumerate(strict.items("program.not_saved", table["not_saved"])):
+        strict.text(f"not_saved[{i}]", one)
+    for i, one in enumerate(strict.items("program.left_in_float", table["left_in_float"])):
+        strict.exact_table(f"left_in_float[{i}]", one, ("name", "what", "why", "cost"))
+        for field, value in one.items():
+            strict.text(f"left_in_float[{i}].{field}", value)
+        strict.word(f"left_in_float[{i}].cost", one["cost"], _COSTS)
+    for field in ("key", "chip_key"):
+        strict.whole(f"program.{field}", table[field], 0, 2**64 - 1)
+    strict.word("program.dtype", table["dtype"], _DTYPES)
+    strict.flag("program.calibration", table["calibration"])
+    strict.table("program.hardware", table["hardware"])
+
+
+def _check_calibration(table: dict[str, Any], arrays: Arrays) -> None:
+    """Raise SettingError unless there are stimuli of the network's numbers."""
+    found = arrays.get("calibration")
+    if found is None:
+        raise SettingError("array 'calibration' is missing")
+    if found.dtype.name != table["dtype"] or found.ndim < 2 or 0 in found.shape:
+        raise SettingError(
+            f"array 'calibration' is {found.dtype} {found.shape}: should be {table['dtype']} "
+            f"(stimulus, …)"
         )
-        outputs[id(layer.output_grid)] = name
-        weights.setdefault(id(layer.weight), name)
-    return tables
+    if not np.isfinite(found).all():
+        raise SettingError("array 'calibration' has values that are not finite")
 
 
 def load_converted(folder: Path, hardware: Any = None) -> "Converted":
@@ -196,85 +175,25 @@ def load_converted(folder: Path, hardware: Any = None) -> "Converted":
         raise StochsimError(
             f"{folder} holds the layers, but not the whole network: {'; '.join(table['not_saved'])}"
         )
-    try:
-        dtype = {"float32": torch.float32, "float64": torch.float64}[table["dtype"]]
-        layers = _built(program, dtype)
-        network = nodes.read(table["graph"], table["modules"], program.arrays, layers)
-        chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
-        left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
+    with _named(folder):
+        dtype = _DTYPES[table["dtype"]]
+        layers = built(table["layers"], program.layers, dtype)
         calibration = torch.from_numpy(program.arrays["calibration"].copy())
-        if (
-            not table["calibration"]
-            and chosen.array is not None
-            and chosen.array.converter.range == "calibrated"
-        ):
-            raise SettingError(
-                f"{chosen.name} has calibrated converters: the network was saved for one without, "
-                f"and without its stimuli"
-            )
+        network = reading.read(
+            table["graph"], table["modules"], program.arrays, layers, calibration
+        )
+        chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
+        _check_calibrated(chosen, table["calibration"])
+        left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
         return Converted(
             network, chosen, left, calibration, key=table["key"], chip_key=table["chip_key"]
         )
-    except (SettingError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise StochsimError(
-            f"{folder}: not a converted network that can be read ({error})"
-        ) from None
 
 
-def _built(program: ConvertedProgram, dtype: torch.dtype) -> dict[str, ChipLayer]:
-    """The layers again, each with its parameters or those it shares."""
-    layers: dict[str, ChipLayer] = {}
-    for own in program.table["layers"]:
-        programs, first = program.layers[own["name"]], program.layers[own["name"]][0]
-        log = own["log_scales"]
-        if first.activation not in ACTIVATIONS:
-            raise SettingError(
-                f"layer '{own['name']}' has the activation '{first.activation}': "
-                f"{nearest(first.activation, ACTIVATIONS)}"
-            )
-        output = _grid(first.output.bits, log["output"], first.output.unsigned, dtype)
-        source = None if own["reads"] is None else layers[own["reads"]]
-        input_grid = (
-            source.output_grid
-            if source
-            else _grid(first.input.bits, log["input"], first.input.unsigned, dtype)
+def _check_calibrated(hardware: Any, has_stimuli: bool) -> None:
+    array = hardware.array
+    if array is not None and array.converter.range == "calibrated" and not has_stimuli:
+        raise SettingError(
+            f"{hardware.name} has calibrated converters: the network was saved for one without, "
+            f"and without its stimuli"
         )
-        if own["weights_of"] is None:
-            weight_grid = _grid(first.weight_bits, log["weight"], False, dtype, narrow=True)
-            codes = np.concatenate([one.weight_codes for one in programs]).reshape(
-                own["weight_shape"]
-            )
-            weight = torch.nn.Parameter(
-                torch.from_numpy(codes.astype(np.float64)).to(dtype) * weight_grid.scale().detach()
-            )
-            bias_values = torch.from_numpy(np.concatenate([one.bias for one in programs])).to(dtype)
-            bias = torch.nn.Parameter(bias_values) if own["has_bias"] else None
-        else:
-            other = layers[own["weights_of"]]
-            weight, bias, weight_grid = other.weight, other.bias, other.weight_grid
-        fields = {name: _tuples(value) for name, value in own["geometry"].items()}
-        grids = (weight_grid, input_grid, output)
-        layers[own["name"]] = ChipLayer(
-            own["name"],
-            Geometry(**fields),
-            (weight, bias),
-            grids,
-            first.activation,
-            source is not None,
-        )
-    return layers
-
-
-def _grid(
-    bits: int, log_scale: float, unsigned: bool, dtype: torch.dtype, narrow: bool = False
-) -> Any:
-    from stochsim.lowering.grids import Grid
-
-    grid = Grid(bits, 1.0, unsigned, narrow).to(dtype)
-    with torch.no_grad():
-        grid.log_scale.fill_(log_scale)
-    return grid
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

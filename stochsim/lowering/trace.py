@@ -2,6 +2,7 @@
 and what follows it taken along.
 """
 
+import contextlib
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -174,10 +175,21 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
+@contextlib.contextmanager
+def named_part(node: fx.Node) -> Iterator[None]:
+    """Turn an error of torch inside a node into a StochsimError that names it."""
+    try:
+        yield
+    except StochsimError:
+        raise
+    except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+        raise StochsimError(f"the part '{node.name}' cannot run: {error}") from error
+
+
 class Shapes(fx.Interpreter):
     """The shape of every node's value (None where that is no tensor)."""
 
-    def __init__(self, network: fx.GraphModule) -> None:
+    def __init__(self, network: torch.nn.Module) -> None:
         super().__init__(network)
         self.extra_traceback = False
         self.found: dict[fx.Node, tuple[int, ...] | None] = {}
@@ -189,7 +201,7 @@ class Shapes(fx.Interpreter):
         return value
 
 
-def called(network: fx.GraphModule, node: fx.Node) -> tuple[str, Any]:
+def called(network: torch.nn.Module, node: fx.Node) -> tuple[str, Any]:
     """The name of what a node calls ("Linear", "relu", "view"), and the module where it is one."""
     if node.op == "call_module":
         module = network.get_submodule(str(node.target))
@@ -201,7 +213,7 @@ def called(network: fx.GraphModule, node: fx.Node) -> tuple[str, Any]:
     ), None
 
 
-def passes_codes(network: fx.GraphModule, node: fx.Node) -> bool:
+def passes_codes(network: torch.nn.Module, node: fx.Node) -> bool:
     """Whether it gives on the values of its one input as they are."""
     calls = node.op in ("call_module", "call_function", "call_method")
     return (
@@ -346,7 +358,7 @@ def source_of_codes(
     return before if before in sites else None
 
 
-def float_macs(network: fx.GraphModule, node: fx.Node, shape: tuple[int, ...]) -> int:
+def float_macs(network: torch.nn.Module, node: fx.Node, shape: tuple[int, ...]) -> int:
     """Multiply-adds of a float Linear or convolution, module or function, for an output of this
     shape; 0 for what is neither.
     """

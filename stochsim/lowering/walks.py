@@ -12,7 +12,9 @@ from torch import fx
 
 from stochsim.chip import Place
 from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.graph_network import Network
 from stochsim.lowering.layer_on_chip import LayerOnChip
+from stochsim.lowering.trace import named_part
 
 Tell = Callable[[LayerOnChip, list[np.ndarray], int], None]
 Step = Callable[[ChipLayer, torch.Tensor], torch.Tensor]
@@ -21,19 +23,22 @@ Step = Callable[[ChipLayer, torch.Tensor], torch.Tensor]
 class Walk(fx.Interpreter):
     """Runs the graph; every ChipLayer by `step` in place of its own forward."""
 
-    def __init__(self, network: fx.GraphModule, step: Step) -> None:
+    def __init__(self, network: Network, step: Step) -> None:
         super().__init__(network)
         self.extra_traceback = False
         self._step, self._layers = step, dict(network.named_modules())
 
+    def run_node(self, n: fx.Node) -> Any:
+        """Run it; raises StochsimError that names a node which cannot run."""
+        with named_part(n):
+            return super().run_node(n)
+
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A layer by `step`, another module as it is."""
         layer = self._layers[target]
-        return (
-            self._step(layer, args[0])
-            if isinstance(layer, ChipLayer)
-            else super().call_module(target, args, kwargs)
-        )
+        if isinstance(layer, ChipLayer):
+            return self._step(layer, args[0])
+        return super().call_module(target, args, kwargs)
 
 
 class ChipWalk(fx.Interpreter):
@@ -47,7 +52,7 @@ class ChipWalk(fx.Interpreter):
 
     def __init__(
         self,
-        network: fx.GraphModule,
+        network: Network,
         layers: Mapping[str, LayerOnChip],
         reads: int,
         place: Place,
@@ -70,9 +75,15 @@ class ChipWalk(fx.Interpreter):
             return out.reshape(len(x), self._reads, *out.shape[1:])
 
     def run_node(self, n: fx.Node) -> Any:
-        """A layer on the chip, any other node as it is."""
-        if n.op != "call_module" or n.target not in self._layers:
+        """A layer on the chip, any other node as it is; raises StochsimError that names a node
+        which cannot run.
+        """
+        if n.op == "call_module" and n.target in self._layers:
+            return self._run_layer(n)
+        with named_part(n):
             return super().run_node(n)
+
+    def _run_layer(self, n: fx.Node) -> torch.Tensor:
         layer, differs = self._layers[str(n.target)], self._differs[n.all_input_nodes[0]]
         x = self.env[n.all_input_nodes[0]]
         values = x.detach().cpu().numpy()

@@ -4,13 +4,13 @@ the diagnostics.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.models.diagnostics import Diagnostics
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, strict
 
 CHAINS = 4
 DRAWS_PER_CHAIN = 2_500
@@ -96,11 +96,14 @@ class Reference:
         with parts missing.
         """
         if metadata.get("format") != FORMAT:
+            found = strict.shown(metadata.get("format"))
             raise SettingError(
-                f"stored reference: format {metadata.get('format')}; this version reads format "
-                f"{FORMAT}"
+                f"stored reference: format {found}; this version reads format {FORMAT}"
             )
-        exact = metadata.get("exact") == "True"
+        exact = (
+            strict.word("stored reference: exact", metadata.get("exact"), ("True", "False"))
+            == "True"
+        )
         wanted = ["draws", "mean", "sd", "covariance"] + (
             [] if exact else ["rhat", "ess_per_draw", "thinning"]
         )
@@ -112,4 +115,40 @@ class Reference:
             if exact
             else Diagnostics(arrays["rhat"], arrays["ess_per_draw"], arrays["thinning"])
         )
-        return cls(exact, arrays["draws"], *moments, diagnostics, chains=int(metadata["chains"]))
+        chains = strict.word("stored reference: chains", metadata.get("chains"), _CHAIN_COUNTS)
+        _check_stored(arrays, int(chains), exact)
+        return cls(exact, arrays["draws"], *moments, diagnostics, chains=int(chains))
+
+
+_CHAIN_COUNTS = tuple(str(count) for count in range(1, 65))
+
+
+def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> None:
+    """Raise SettingError where stored arrays are not of the shapes and types of a Reference, or
+    hold what is not finite.
+    """
+    draws = arrays["draws"]
+    if draws.ndim != 3 or 0 in draws.shape or draws.shape[1] % chains:
+        raise SettingError(
+            f"stored reference: 'draws' has shape {draws.shape}: should be (stimulus, draw, "
+            f"neuron), draws in {chains} chains"
+        )
+    stimuli, _, neurons = draws.shape
+    wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "draws": (np.float32, draws.shape),
+        "mean": (np.float64, (stimuli, neurons)),
+        "sd": (np.float64, (stimuli, neurons)),
+        "covariance": (np.float64, (stimuli, neurons, neurons)),
+    }
+    if not exact:
+        wanted |= dict.fromkeys(("rhat", "ess_per_draw"), (np.float64, (stimuli,)))
+        wanted["thinning"] = (np.int64, (stimuli,))
+    for name, (dtype, shape) in wanted.items():
+        found = arrays[name]
+        if found.dtype != dtype or found.shape != shape:
+            raise SettingError(
+                f"stored reference: '{name}' is {found.dtype} {found.shape}: should be "
+                f"{np.dtype(dtype)} {shape}"
+            )
+        if name in ("draws", "mean", "sd", "covariance") and not np.isfinite(found).all():
+            raise SettingError(f"stored reference: '{name}' has values that are not finite")

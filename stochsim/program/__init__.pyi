@@ -1,5 +1,6 @@
 from .files import Arrays as Arrays
 from .files import check_keys as check_keys
+from .files import layer_arrays as layer_arrays
 from .files import load_program as load_program
 from .files import program_table as program_table
 from .files import read_folder as read_folder

@@ -19,7 +19,7 @@ from stochsim_kernels import channel
 
 from stochsim.program.program import AnyProgram, DeepProgram, Program, RecurrentProgram
 from stochsim.program.quantizer import Quantizer
-from stochsim.settings import SettingError, StochsimError, nearest
+from stochsim.settings import SettingError, StochsimError, nearest, strict
 
 FORMAT, VERSION = "stochsim-program", 1
 TABLE, ARRAYS = "program.json", "program.safetensors"
@@ -36,6 +36,7 @@ _FIELDS = {
     "own_width": bool,
 }
 _QUANTIZER = {"bits": int, "scale": float, "unsigned": bool}
+_MOST_STEPS = 1_000_000
 _ARRAYS = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.float64}
 
 
@@ -77,28 +78,53 @@ def load_program(folder: Path) -> AnyProgram:
     kind, table, arrays = read_folder(folder, ("single", "deep", "recurrent"))
     try:
         return _program(kind, table, arrays)
-    except (SettingError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StochsimError(f"{folder}: not a program that can be read ({_words(error)})") from None
+    except SettingError as error:
+        raise StochsimError(f"{folder}: not a program that can be read ({error})") from None
 
 
 def _program(kind: str, table: dict[str, Any], arrays: Arrays) -> AnyProgram:
     if kind == "deep":
-        check_keys("program", table, ("hidden", "spread", "last"))
-        hidden = tuple(
-            read_program(one, f"hidden.{i}", arrays) for i, one in enumerate(table["hidden"])
-        )
-        spread, last = (read_program(table[name], name, arrays) for name in ("spread", "last"))
-        return DeepProgram(hidden, spread, last, arrays["base"])
+        return _deep(table, arrays)
     if kind == "recurrent":
-        check_keys("program", table, ("forward", "lateral", "steps", "radius"))
-        forward, lateral = (
-            read_program(table[name], name, arrays) for name in ("forward", "lateral")
-        )
-        return RecurrentProgram(
-            forward, lateral, arrays["own"], table["steps"], float(table["radius"])
-        )
+        return _recurrent(table, arrays)
     check_keys("program", table, ("layer",))
+    strict.only_arrays(arrays, layer_arrays("layer"))
     return read_program(table["layer"], "layer", arrays)
+
+
+def _deep(table: dict[str, Any], arrays: Arrays) -> DeepProgram:
+    check_keys("program", table, ("hidden", "spread", "last"))
+    layers = {
+        f"hidden.{i}": one for i, one in enumerate(strict.items("program.hidden", table["hidden"]))
+    }
+    both = {"spread": table["spread"], "last": table["last"]}
+    strict.only_arrays(arrays, {"base"}.union(*map(layer_arrays, (*layers, *both))))
+    _check_reals("base", arrays)
+    hidden = tuple(read_program(one, name, arrays) for name, one in layers.items())
+    spread, last = (read_program(one, name, arrays) for name, one in both.items())
+    return DeepProgram(hidden, spread, last, arrays["base"])
+
+
+def _recurrent(table: dict[str, Any], arrays: Arrays) -> RecurrentProgram:
+    check_keys("program", table, ("forward", "lateral", "steps", "radius"))
+    strict.only_arrays(arrays, {"own", *layer_arrays("forward"), *layer_arrays("lateral")})
+    _check_reals("own", arrays)
+    forward, lateral = (read_program(table[name], name, arrays) for name in ("forward", "lateral"))
+    steps = strict.whole("program.steps", table["steps"], 1, _MOST_STEPS)
+    radius = strict.number("program.radius", table["radius"], 0.0)
+    return RecurrentProgram(forward, lateral, arrays["own"], steps, radius)
+
+
+def _check_reals(name: str, arrays: Arrays) -> None:
+    """Raise SettingError unless an array holds finite float64."""
+    found = arrays[name]
+    if found.dtype != np.float64 or not np.isfinite(found).all():
+        raise SettingError(f"array '{name}' is {found.dtype}: should be finite float64")
+
+
+def layer_arrays(name: str) -> set[str]:
+    """Names of the arrays of one layer."""
+    return {f"{name}.{field}" for field in _ARRAYS}
 
 
 def program_table(program: Program, name: str, arrays: Arrays) -> dict[str, Any]:
@@ -113,15 +139,17 @@ def program_table(program: Program, name: str, arrays: Arrays) -> dict[str, Any]
 
 
 def read_program(table: dict[str, Any], name: str, arrays: Arrays) -> Program:
-    """The layer of this name again; raises SettingError for what does not fit, KeyError for arrays
-    that are missing.
-    """
+    """The layer of this name again; raises SettingError for what does not fit or is missing."""
     _check_types(name, table, _FIELDS)
     quantizers = {}
     for side in ("input", "output"):
         _check_types(f"{name}.{side}", table[side], _QUANTIZER)
         quantizers[side] = Quantizer(**table[side])
+    for array in layer_arrays(name):
+        if array not in arrays:
+            raise SettingError(f"array '{array}' is missing")
     found = {field: arrays[f"{name}.{field}"] for field in _ARRAYS}
+    strict.number(f"{name}.rho", table["rho"], 0.0)
     program = Program(**(table | quantizers | found))
     _check_layer(name, program)
     return program
@@ -150,6 +178,11 @@ def _check_layer(name: str, program: Program) -> None:
     for field, scale in scales.items():
         if not 0 < scale < float("inf"):
             raise SettingError(f"'{name}.{field}' = {scale}: should be finite and above 0")
+    _check_arrays(name, program)
+
+
+def _check_arrays(name: str, program: Program) -> None:
+    """Raise SettingError where shapes, types or values are none of a layer's."""
     if program.weight_codes.ndim != 2:
         raise SettingError(
             f"'{name}.weight_codes' has shape {program.weight_codes.shape}: should be (neuron, "
@@ -162,6 +195,18 @@ def _check_layer(name: str, program: Program) -> None:
                 f"'{name}.{field}' is {found.dtype} {found.shape}: should be {np.dtype(dtype)}, "
                 f"one row for each neuron"
             )
+
+    if program.weight_codes.size == 0:
+        raise SettingError(f"'{name}.weight_codes' is empty: a layer has neurons and inputs")
+    most = max(2 ** (program.weight_bits - 1) - 1, 1)
+    if np.max(np.abs(program.weight_codes.astype(np.int16))) > most:
+        raise SettingError(f"'{name}.weight_codes' should be from {-most} to {most}")
+    if program.weight_bits == 1 and not program.weight_codes.all():
+        raise SettingError(f"'{name}.weight_codes' should be -1 or 1 at one bit")
+    if not np.isfinite(program.bias).all():
+        raise SettingError(f"'{name}.bias' should be finite")
+    if not (np.isfinite(program.sigma).all() and (program.sigma >= 0).all()):
+        raise SettingError(f"'{name}.sigma' should be finite and at least 0")
 
 
 def write_folder(folder: Path, kind: str, table: dict[str, Any], arrays: Arrays) -> None:
@@ -196,13 +241,12 @@ def read_folder(folder: Path, kinds: tuple[str, ...]) -> tuple[str, dict[str, An
     """
     folder = Path(folder)
     try:
-        head, data = json.loads((folder / TABLE).read_bytes()), (folder / ARRAYS).read_bytes()
+        text, data = (folder / TABLE).read_bytes(), (folder / ARRAYS).read_bytes()
     except OSError as error:
         raise StochsimError(
             f"{folder}: {Path(str(error.filename)).name} cannot be read ({error.strerror})"
         ) from None
-    except ValueError as error:
-        raise StochsimError(f"{folder}: {TABLE} is not valid JSON ({error})") from None
+    head = strict.read_json(text, f"{folder}: {TABLE}")
     _check_head(folder, head, kinds)
     if hashlib.sha256(data).hexdigest() != head["sha256"]:
         raise StochsimError(
@@ -211,23 +255,25 @@ def read_folder(folder: Path, kinds: tuple[str, ...]) -> tuple[str, dict[str, An
         )
     try:
         return head["kind"], head["program"], load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:  # KeyError: a number type
         raise StochsimError(f"{folder}: {ARRAYS} is not readable ({error})") from None
 
 
 def _check_head(folder: Path, head: Any, kinds: tuple[str, ...]) -> None:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         found = head.get("format") if isinstance(head, dict) else type(head).__name__
-        raise StochsimError(f"{folder}: {TABLE} has format {found!r}: '{FORMAT}' is expected")
-    if head.get("version") != VERSION:
         raise StochsimError(
-            f"{folder}: version {head.get('version')!r} of the format: this release reads version "
-            f"{VERSION}"
+            f"{folder}: {TABLE} has format {strict.shown(found)}: '{FORMAT}' is expected"
         )
-    if head.get("kind") not in kinds:
+    if head.get("version") != VERSION or isinstance(head["version"], bool):
         raise StochsimError(
-            f"{folder}: a program of kind {head.get('kind')!r}: {' or '.join(kinds)} is expected "
-            f"here"
+            f"{folder}: version {strict.shown(head.get('version'))} of the format: this release "
+            f"reads version {VERSION}"
+        )
+    if not isinstance(head.get("kind"), str) or head["kind"] not in kinds:
+        raise StochsimError(
+            f"{folder}: a program of kind {strict.shown(head.get('kind'))}: {' or '.join(kinds)} "
+            f"is expected here"
         )
     if not isinstance(head.get("program"), dict) or not isinstance(head.get("sha256"), str):
         raise StochsimError(f"{folder}: {TABLE} has no 'program' or no 'sha256'")
@@ -241,7 +287,7 @@ def check_keys(
         raise SettingError(f"'{name}' should be a table")
     for key in table:
         if key not in fields:
-            raise SettingError(f"unknown key '{name}.{key}': {nearest(key, fields)}")
+            raise SettingError(f"unknown key '{name}.{key[:100]}': {nearest(key, fields)}")
     for key in fields:
         if key not in table:
             raise SettingError(f"'{name}.{key}' is missing")
@@ -256,10 +302,6 @@ def _check_types(name: str, table: Mapping[str, Any], fields: Mapping[str, type]
         )
         if not right:
             raise SettingError(
-                f"'{name}.{key}' = {value!r}: should be "
+                f"'{name}.{key}' = {strict.shown(value)}: should be "
                 f"{'a table' if kind is dict else kind.__name__}"
             )
-
-
-def _words(error: Exception) -> str:
-    return f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, strict
 
 STORE_VERSION = 2
 _APPLICATION_ID = 0x53544F43  # "STOC"
@@ -227,8 +227,14 @@ class Store:
         if found is None:
             raise KeyError(task_hash)
         task, kind, label, result, artifact, seconds, finished = found
-        path = self.folder / "artifacts" / artifact if artifact else None
-        return Row(task, kind, label, json.loads(result), path, seconds, finished)
+        path = None if artifact is None else self._artifact(artifact)
+        facts = strict.read_json(result, f"{self.folder}: the result of '{label}'", finite=False)
+        strict.table(f"{self.folder}: the result of '{label}'", facts)
+        return Row(task, kind, label, facts, path, seconds, finished)
+
+    def _artifact(self, name: Any) -> Path:
+        """The path of an artifact; raises SettingError for a name that leads out of the folder."""
+        return self.folder / "artifacts" / strict.file_name(f"{self.folder}: artifact", name)
 
     def check_artifacts(self) -> None:
         """Raises StochsimError that names the first artifact whose file is missing or changed since
@@ -239,7 +245,7 @@ class Store:
                 "SELECT artifact, artifact_sha256 FROM results WHERE artifact IS NOT NULL"
             ).fetchall()
         for name, expected in found:
-            path = self.folder / "artifacts" / name
+            path = self._artifact(name)
             if not path.exists() or file_sha256(path) != expected:
                 state = "changed" if path.exists() else "missing"
                 raise StochsimError(

@@ -1,3 +1,4 @@
+from . import strict as strict
 from .base import Fault as Fault
 from .base import Place as Place
 from .base import SettingError as SettingError

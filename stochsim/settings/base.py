@@ -22,6 +22,7 @@ __all__ = [
     "SettingError",
     "Settings",
     "StochsimError",
+    "check_levels",
     "line_of",
     "nearest",
     "read_toml",
@@ -201,11 +202,49 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; raises SettingError that names the file and, for bad syntax, the line."""
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            found = tomllib.load(file)
+        check_levels(found)
+        return found
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise SettingError(f"{path}: not valid TOML ({_TOO_DEEP})") from None
+    except ValueError as error:  # bad syntax, bytes that are no text, a number without end
         raise SettingError(f"{path}: not valid TOML ({error})") from None
+
+
+MOST_DEEP = 48
+"""Levels of tables and lists within each other, at most."""
+
+WHOLE_END = 2**64
+"""Whole numbers of a file are smaller in size."""
+
+_TOO_DEEP = f"tables or lists nest deeper than {MOST_DEEP} levels"
+
+
+def check_levels(value: object) -> None:
+    """Raise ValueError where a value from a file nests deeper than MOST_DEEP, holds text that is no
+    Unicode, or a whole number of WHOLE_END or more.
+    """
+    level = [value]
+    for _ in range(MOST_DEEP):
+        inside: list[object] = []
+        for one in level:
+            inside.extend(_inside(one))
+        if not inside:
+            return
+        level = inside
+    raise ValueError(_TOO_DEEP)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, str):
+        value.encode()  # raises ValueError for half a pair of surrogates
+    if isinstance(value, int) and abs(value) >= WHOLE_END:
+        raise ValueError("a whole number is too large: all are below 2^64 in size")
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else ()
 
 
 def line_of(text: str, place: Place) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 
@@ -16,6 +16,7 @@ from stochsim.chip import Chip
 from stochsim.keys import fold_in
 from stochsim.models import Reference
 from stochsim.posterior import Yardstick, compare, effective_samples
+from stochsim.settings import SettingError, StochsimError
 from stochsim.studies.job import Job
 
 Floats = NDArray[np.floating]
@@ -25,10 +26,15 @@ _kept: dict[Any, tuple[Reference, Yardstick]] = {}
 
 
 def load_reference(path: Path) -> Reference:
-    """The reference that a task left."""
-    with safe_open(path, framework="np") as file:
-        facts = file.metadata()
-    return Reference.from_arrays(load_file(path), facts)
+    """The reference that a task left; raises StochsimError for a file that is no reference."""
+    try:
+        with safe_open(path, framework="np") as file:
+            facts = file.metadata() or {}
+        return Reference.from_arrays(load_file(path), facts)
+    except SettingError as error:
+        raise StochsimError(f"{path}: {error}") from None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise StochsimError(f"{path}: not a readable reference ({error})") from None
 
 
 def _reference_and_yardstick(

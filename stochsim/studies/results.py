@@ -24,13 +24,19 @@ from stochsim.posterior import (
     survival,
 )
 from stochsim.runs import Row, Store
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, strict
 from stochsim.studies.plan import NO_ARCHITECTURE, Cell, Plan, plan_study
 from stochsim.studies.result import ALL_KEYS, MEASURES, Pictures, Result
 from stochsim.studies.stored_effective import all_effective_samples, effective_estimates
 from stochsim.studies.study import Study
 
 Floats = NDArray[np.floating]
+
+
+def _texts(table: dict[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in table.items()}
+
+
 _BOOTSTRAP_KEY = fold_in(0, "results")
 
 
@@ -44,10 +50,16 @@ class Results:
         if "study" not in about:
             raise StochsimError(f"{store.folder}: the run has not begun: nothing to report")
         self.folder, self.store = store.folder, store
-        self.study = Study.from_table(json.loads(about["study"]), str(store.folder))
-        self.hardware = Hardware.from_table(json.loads(about["hardware"]))
-        self.versions: dict[str, str] = json.loads(about["versions"])
-        self.machine: dict[str, str] = json.loads(about["machine"])
+        tables = {
+            name: strict.table(
+                name, strict.read_json(about.get(name, ""), f"{store.folder}: {name}")
+            )
+            for name in ("study", "hardware", "versions", "machine")
+        }
+        self.study = Study.from_table(tables["study"], str(store.folder))
+        self.hardware = Hardware.from_table(tables["hardware"])
+        self.versions: dict[str, str] = _texts(tables["versions"])
+        self.machine: dict[str, str] = _texts(tables["machine"])
         self.plan: Plan = plan_study(self.study, self.hardware)
         self._done = store.hashes()
 

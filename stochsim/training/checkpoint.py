@@ -1,18 +1,24 @@
 """Checkpoints: safetensors for the arrays, JSON in its header for the settings."""
 
 import json
-from dataclasses import asdict
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stochsim.networks import NetworkSettings, build_network
-from stochsim.settings import StochsimError
+from stochsim.settings import SettingError, StochsimError, strict
 from stochsim.training.loop import TrainResult
 from stochsim.training.procedures import Trained
 
 _FORMAT = "stochsim-network-1"
+_FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
+_MOST_STEPS = 2**53
 
 
 def save_network(path: Path, trained: Trained) -> None:
@@ -33,24 +39,109 @@ def save_network(path: Path, trained: Trained) -> None:
 
 def load_network(path: Path) -> Trained:
     """What save_network wrote; raises StochsimError for a file that is damaged or of another
-    kind.
+    kind, or whose settings and arrays do not belong together.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("header", "{}"))
+            text = (file.metadata() or {}).get("header", "{}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise StochsimError(f"{path}: not a readable checkpoint ({error})") from None
-    if header.get("format") != _FORMAT:
-        raise StochsimError(
-            f"{path}: format '{header.get('format')}' where '{_FORMAT}' is expected"
-        )
-    network = build_network(NetworkSettings.from_table(header["settings"], str(path)))
-    decoder = tensors.pop("decoder")
-    network.load_state_dict(
-        {name.removeprefix("network."): value for name, value in tensors.items()}
-    )
+    header = strict.read_json(text, f"{path}: the header of the checkpoint", finite=False)
+    _check_format(path, header)
+    try:
+        return _trained(header, tensors)
+    except SettingError as error:
+        raise StochsimError(f"{path}: {error}") from None
+
+
+def _check_format(path: Path, header: Any) -> None:
+    found = header.get("format") if isinstance(header, dict) else header
+    if found != _FORMAT:
+        name = found if isinstance(found, str) and len(found) < 100 else strict.shown(found)
+        raise StochsimError(f"{path}: format '{name}' where '{_FORMAT}' is expected")
+
+
+def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Trained:
+    strict.exact_table("header", header, ("format", "settings", "rho", "result"))
+    settings = NetworkSettings.from_table(strict.table("settings", header["settings"]))
+    result = _result(strict.exact_table("result", header["result"], _FACTS))
+    rho = strict.number("rho", header["rho"], 0.0)
+    state = {
+        name.removeprefix("network."): value
+        for name, value in tensors.items()
+        if name.startswith("network.")
+    }
+    strict.only_arrays(tensors, {"decoder", *(f"network.{name}" for name in state)})
+    decoder = _decoder(tensors["decoder"], settings)
+    _check_size(settings, state)
+    network = build_network(settings)
+    _check_state(network.state_dict(), state)
+    network.load_state_dict(state)
     network.eval()
-    return Trained(
-        network, decoder, header["rho"], TrainResult(**header["result"], seconds=float("nan"))
-    )
+    return Trained(network, decoder, rho, result)
+
+
+def _result(facts: Mapping[str, Any]) -> TrainResult:
+    """What the training left; its terms may be NaN, which no number of a setting may be."""
+    terms = strict.table("result.terms", facts["terms"])
+    for name, value in terms.items():
+        if not isinstance(value, float) or isinstance(value, bool):
+            strict.number(f"result.terms.{name[:100]}", value)
+    for name in ("saturated_share", "c", "s"):
+        if not isinstance(facts[name], float):
+            strict.number(f"result.{name}", facts[name])
+    if facts["exchange"] is not None:
+        strict.number("result.exchange", facts["exchange"])
+    strict.text("result.method", facts["method"])
+    strict.whole("result.steps", facts["steps"], 0, _MOST_STEPS)
+    return TrainResult(**facts, seconds=math.nan)
+
+
+def _decoder(decoder: torch.Tensor, settings: NetworkSettings) -> torch.Tensor:
+    shape = (settings.inputs, settings.neurons)
+    if tuple(decoder.shape) != shape or not decoder.is_floating_point():
+        raise SettingError(
+            f"'decoder' is {decoder.dtype} {tuple(decoder.shape)}: should be real numbers {shape}"
+        )
+    _check_finite("decoder", decoder)
+    return decoder
+
+
+def _check_size(settings: NetworkSettings, state: Mapping[str, torch.Tensor]) -> None:
+    """Raise SettingError, before anything is made, where the settings need more weights than the
+    file has.
+    """
+    inputs, neurons, hidden = settings.inputs, settings.neurons, settings.hidden
+    weights = {
+        "single": inputs * neurons,
+        "deep": hidden * (inputs + 2 * neurons),
+        "recurrent": neurons * (inputs + neurons),
+    }[settings.architecture.kind]
+    found = sum(value.numel() for value in state.values())
+    if weights > found:
+        raise SettingError(
+            f"'settings' = {inputs} inputs and {neurons} neurons: need {weights} weights, the "
+            f"file has {found}"
+        )
+
+
+def _check_state(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> None:
+    """Raise SettingError unless there is one finite array of the right shape for each of the
+    network's.
+    """
+    strict.only_arrays(state, set(wanted))
+    for name, value in wanted.items():
+        if state[name].shape != value.shape or (
+            state[name].is_floating_point() != value.is_floating_point()
+        ):
+            raise SettingError(
+                f"'{name}' is {state[name].dtype} {tuple(state[name].shape)}: should be "
+                f"{value.dtype} {tuple(value.shape)}"
+            )
+        _check_finite(name, state[name])
+
+
+def _check_finite(name: str, value: torch.Tensor) -> None:
+    if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        raise SettingError(f"'{name}' has values that are not finite")

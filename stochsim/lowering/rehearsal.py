@@ -1,0 +1,119 @@
+"""A walk through a network on shapes alone, before it computes anything: what does not fit, is no
+tensor, or would not fit into memory is an error that names the node.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import fx
+
+from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.graph_network import Network
+from stochsim.settings import SettingError
+
+MOST_VALUES = 2**28
+"""Of one node for two stimuli, at most: 1 GiB in float32."""
+
+_STIMULI = 2
+_MOST_ITEMS = 64
+_END = 2**63
+
+
+def rehearse(network: Network, stimuli: torch.Tensor) -> None:
+    """Walk through the network with two stimuli of this shape; raises SettingError for what cannot
+    run.
+    """
+    x = torch.empty((_STIMULI, *stimuli.shape[1:]), dtype=stimuli.dtype, device="meta")
+    with torch.no_grad():
+        out = _Rehearsal(network).run(x)
+    if not isinstance(out, torch.Tensor) or out.shape[:1] != (_STIMULI,):
+        raise SettingError("'graph': its output should be one tensor (stimulus, …)")
+
+
+class _Rehearsal(fx.Interpreter):
+    """Runs a graph on torch's meta device, where tensors have a shape and no numbers."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        self.extra_traceback = False
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run it, and look at what it gives."""
+        try:
+            value = super().run_node(n)
+            _check_value(value)
+        except Exception as error:  # whatever torch raises for values that do not fit
+            line = (str(error).splitlines() or [type(error).__name__])[0][:300]
+            raise SettingError(f"'graph.{n.name}' cannot run: {line}") from None
+        return value
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A layer by its drive alone, another module with tensors of no numbers."""
+        module, (x, *rest) = self.submodules[target], args
+        if not isinstance(x, torch.Tensor) or rest or kwargs:
+            raise SettingError("a module takes one tensor")
+        if isinstance(module, ChipLayer):
+            return _response(module, x)
+        state = {name: value.to("meta") for name, value in module.state_dict().items()}
+        return torch.func.functional_call(module, state, (x,))
+
+    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function; the arithmetic of Python's operators is that of numbers and tensors."""
+        name = getattr(target, "__name__", "")
+        if getattr(target, "__module__", "") == "_operator" and name not in ("getitem", "add"):
+            for one in args:
+                if not isinstance(one, torch.Tensor | int | float):
+                    raise SettingError(
+                        f"{name} takes tensors and numbers, not a {type(one).__name__}"
+                    )
+        return super().call_function(target, args, kwargs)
+
+    def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A method, of a tensor."""
+        if not isinstance(args[0], torch.Tensor):
+            raise SettingError(f"'{target}' is taken of a {type(args[0]).__name__}, no tensor")
+        return super().call_method(target, args, kwargs)
+
+    def get_attr(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An array's shape."""
+        return super().get_attr(target, args, kwargs).to("meta")
+
+
+def _response(layer: ChipLayer, x: torch.Tensor) -> torch.Tensor:
+    """The shape of a layer's outputs; raises SettingError where it does not fit its inputs."""
+    own = layer.geometry
+    if x.ndim < 2 or x.shape[0] != _STIMULI or (own.kernel and x.ndim != 2 + len(own.kernel)):
+        raise SettingError(f"the layer reads {tuple(x.shape)}: should be (stimulus, …)")
+    bias = None if layer.bias is None else layer.bias.to("meta")
+    weight = layer.weight.to("meta")
+    if own.kernel and own.is_padded:
+        sizes = [n + sum(pad) for n, pad in zip(x.shape[2:], own.padding, strict=True)]
+        _check_size((*x.shape[:2], *sizes))
+    drive = own.drive(x, weight, bias, 0.0)
+    seen = math.prod(weight.shape[1:]) * own.groups
+    _check_size((_STIMULI, own.positions(tuple(x.shape[1:])), seen))
+    return drive
+
+
+def _check_value(value: Any) -> None:
+    """Raise SettingError for what no node gives: another type, too many values, a number without
+    end.
+    """
+    if isinstance(value, torch.Tensor):
+        _check_size(tuple(value.shape))
+    elif isinstance(value, tuple | list):
+        if len(value) > _MOST_ITEMS:
+            raise SettingError(f"{len(value)} items: at most {_MOST_ITEMS}")
+        for one in value:
+            _check_value(one)
+    elif isinstance(value, int):
+        if abs(value) >= _END:
+            raise SettingError("a whole number of 2^63 or more")
+    elif not (value is None or isinstance(value, float)):
+        raise SettingError(f"it gives a {type(value).__name__}")
+
+
+def _check_size(shape: tuple[int, ...]) -> None:
+    if math.prod(shape) > MOST_VALUES:
+        raise SettingError(f"{shape} are more than {MOST_VALUES} values for {_STIMULI} stimuli")
