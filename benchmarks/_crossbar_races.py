@@ -8,7 +8,8 @@ from _baselines import crossbar as torch_crossbar
 from _baselines import gibbs_sweeps as torch_gibbs
 from _neuron_races import GENERATOR
 from _speed import KEY, Race
-from stochsim_kernels import converter, crossbar, crossbar_bits, gibbs
+from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.posterior import gibbs
 
 ROWS, BITS, LEVELS = 128, 4, 256
 BATCH, INPUTS, COLUMNS = 512, 1024, 1024
@@ -53,8 +54,8 @@ def crossbar_work(
 def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
     stimuli, columns = len(work.x_codes), work.cells.shape[2]
-    channel = converter.build_channel(
-        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, converter.ideal_edges(LEVELS)
+    channel = adc.build_channel(
+        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, adc.ideal_edges(LEVELS)
     )
     factor = np.array([[1 << (piece + cycle) for cycle in range(BITS)] for piece in range(BITS)])
     w_words = crossbar_bits.pack_cells(work.cells[None], work.rows, 1)

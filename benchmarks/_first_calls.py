@@ -25,18 +25,19 @@ UNUSED = {"fill_words"}
 
 
 def kernel_modules() -> list[ModuleType]:
-    """All modules of the kernels but the twins, which are plain NumPy."""
+    """All modules of the kernels but the reference implementations, which are plain NumPy."""
     import importlib
     import pkgutil
 
     import stochsim_kernels
 
+    prefix = "stochsim_kernels."
     names = [
         found.name
-        for found in pkgutil.iter_modules(stochsim_kernels.__path__)
-        if not found.name.startswith("reference")
+        for found in pkgutil.walk_packages(stochsim_kernels.__path__, prefix)
+        if not found.name.startswith(f"{prefix}reference")
     ]
-    return [importlib.import_module(f"stochsim_kernels.{name}") for name in names]
+    return [importlib.import_module(name) for name in names]
 
 
 def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
@@ -75,22 +76,13 @@ def first_calls() -> dict[str, Callable[[], object]]:
     before it.
     """
     import numpy as np
-    from stochsim_kernels import (
-        accumulator,
-        channel,
-        circuit,
-        converter,
-        crossbar,
-        crossbar_bits,
-        flips,
-        float_circuit,
-        gibbs,
-        matmul,
-        neuron,
-        rounding,
-        source,
-    )
-    from stochsim_kernels.weight_noise import explicit_drives, transient_flips
+    from stochsim_kernels.array import adc, crossbar, crossbar_bits
+    from stochsim_kernels.circuit import float_circuit, integer_circuit
+    from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
+    from stochsim_kernels.posterior import gibbs
+    from stochsim_kernels.product import accumulator, matmul
+    from stochsim_kernels.product.weight_noise import explicit_drives, transient_flips
+    from stochsim_kernels.random import flips, source
 
     drive, ones, zeros = np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))
     codes, u = np.empty((2, 3, 4), np.int8), np.zeros((2, 3, 4), np.uint32)
@@ -113,7 +105,7 @@ def first_calls() -> dict[str, Callable[[], object]]:
 
     def readout() -> crossbar.Readout:
         return crossbar.readout(
-            converter.build_channel(np.arange(5), 0.5, converter.ideal_edges(4)), np.ones((1, 2)), 1
+            adc.build_channel(np.arange(5), 0.5, adc.ideal_edges(4)), np.ones((1, 2)), 1
         )
 
     def convert() -> None:
@@ -148,17 +140,23 @@ def first_calls() -> dict[str, Callable[[], object]]:
     )
     posterior = (np.uint64(KEY), np.arange(2), zeros, square, 1.0, state, field)
     return {
-        "codes of neurons, 4 bits": lambda: neuron.draw(drive, ones, zeros, *law(4), *place, codes),
-        "codes of neurons, 8 bits": lambda: neuron.draw(drive, ones, zeros, *law(8), *place, codes),
-        "codes of neurons, a drive per read": lambda: neuron.draw_each(
+        "codes of neurons, 4 bits": lambda: drawing.draw(
+            drive, ones, zeros, *law(4), *place, codes
+        ),
+        "codes of neurons, 8 bits": lambda: drawing.draw(
+            drive, ones, zeros, *law(8), *place, codes
+        ),
+        "codes of neurons, a drive per read": lambda: drawing.draw_each(
             np.zeros((2, 3, 4)), ones, zeros, *law(4), *place, codes
         ),
         "integers of the counter generator": lambda: source.fill_source(0, 31, 1, *place, u),
         "integers of shift registers": lambda: source.fill_source(8, 8, 1, *place, u),
         "codes from given integers": lambda: source.count_thresholds(thresholds, u, -8, codes),
         "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, *place),
-        "chains of a recurrent circuit": lambda: circuit.run_chains(*chains),
-        "codes of inputs rounded at every step": lambda: rounding.two_codes(drive, 1.0, law(4)[2]),
+        "chains of a recurrent circuit": lambda: integer_circuit.run_chains(*chains),
+        "codes of inputs rounded at every step": lambda: stochastic_rounding.two_codes(
+            drive, 1.0, law(4)[2]
+        ),
         "a step of the float circuit": lambda: float_circuit.finish_step(*step),
         "products of integers": lambda: matmul.integer_product(small, np.ones((4, 4), np.int8)),
         "saturating products": lambda: accumulator.saturating_product(

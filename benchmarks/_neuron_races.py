@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from _baselines import neuron_codes
 from _speed import KEY, Race
-from stochsim_kernels import channel, neuron, source
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random import source
 
 STIMULI, NEURONS, READS = 64, 256, 256
 BARS = {1: 40.0, 2: 22.0, 4: 9.0, 6: 3.0, 8: 2.0}
@@ -37,7 +38,7 @@ def neuron_race(
     drive = np.random.default_rng(0).normal(0, 1, shape if each else (stimuli, neurons))
     sigmas, other = np.full((stimuli, neurons), sigma), np.zeros((stimuli, neurons))
     edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, 2**bits)
-    codes, draw = np.empty(shape, np.int8), neuron.draw_each if each else neuron.draw
+    codes, draw = np.empty(shape, np.int8), drawing.draw_each if each else drawing.draw
 
     def ours() -> np.ndarray:
         draw(

@@ -14,7 +14,8 @@ from _baselines import (
     saturating_product,
 )
 from _speed import KEY, Race
-from stochsim_kernels import accumulator, channel, matmul, neuron, weight_noise
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.product import accumulator, matmul, weight_noise
 
 from stochsim.deploy import Chip, Program, Quantizer
 from stochsim.hardware import preset
@@ -76,7 +77,7 @@ def noisy_by_kernels(work: NoisyWork) -> Callable[[], np.ndarray]:
             sigma[:] = np.sqrt((work.weight_sigma * scale) ** 2 * squares + work.sigma_lsb**2)[
                 :, None
             ]
-        neuron.draw(
+        drawing.draw(
             drive,
             sigma,
             other,

@@ -50,9 +50,9 @@ TORCH_PLACES = (
 )
 TORCH_PACKAGES = {"torch", "brevitas"}
 KERNEL_PACKAGES = {"llvmlite", "numba", "numpy", "stochsim_kernels"}
-TWIN_PACKAGES = KERNEL_PACKAGES | {"scipy"}
-"""The slow twins (reference*.py) are oracles, so they may lean on SciPy; no compiled kernel does.
-"""
+REFERENCE_FOLDER = "kernels/stochsim_kernels/reference/"
+REFERENCE_PACKAGES = KERNEL_PACKAGES | {"scipy"}
+"""The reference implementations are oracles, so they may lean on SciPy; no compiled kernel does."""
 
 
 def sources(root: Path) -> list[Path]:
@@ -133,7 +133,8 @@ def faults(root: Path) -> list[str]:
             elif top in TORCH_PACKAGES and not place.startswith(TORCH_PLACES):
                 rule = f"{top} belongs to {', '.join(TORCH_PLACES)}"
             elif room == "stochsim_kernels" and top not in sys.stdlib_module_names:
-                known = TWIN_PACKAGES if path.name.startswith("reference") else KERNEL_PACKAGES
+                plain = place.startswith(REFERENCE_FOLDER)
+                known = REFERENCE_PACKAGES if plain else KERNEL_PACKAGES
                 rule = "" if top in known else f"kernels take {', '.join(sorted(known))} alone"
             found += [f"{place}: {name}: {rule}"] if rule else []
     return found
@@ -170,11 +171,12 @@ def test_the_arrows_hold() -> None:
         ("stochsim/__init__.py", "import torch", "torch belongs"),
         ("stochsim/data/patches.py", "from stochsim.models import SparseCoding", "points back"),
         (
-            "kernels/stochsim_kernels/neuron.py",
+            "kernels/stochsim_kernels/neuron/drawing.py",
             "from stochsim.settings import Settings",
             "points back",
         ),
-        ("kernels/stochsim_kernels/neuron.py", "import scipy.special", "kernels take"),
+        ("kernels/stochsim_kernels/reference_of_none.py", "import scipy.special", "kernels take"),
+        ("kernels/stochsim_kernels/neuron/drawing.py", "import scipy.special", "kernels take"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, place: str, line: str, rule: str) -> None:
@@ -199,13 +201,13 @@ def test_a_forbidden_import_is_found(tmp_path: Path, place: str, line: str, rule
         ("stochsim/__init__.py", "from stochsim.hardware import Hardware"),
         (
             "benchmarks/speed.py",
-            "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron",
+            "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron.drawing",
         ),
         ("stochsim/sweep/plan.py", "from stochsim import __version__"),
-        ("kernels/stochsim_kernels/reference.py", "from scipy import special"),
+        ("kernels/stochsim_kernels/reference/neuron_codes.py", "from scipy import special"),
         (
-            "kernels/stochsim_kernels/neuron.py",
-            "import math\nimport numba\nfrom stochsim_kernels import channel",
+            "kernels/stochsim_kernels/neuron/drawing.py",
+            "import math\nimport numba\nfrom stochsim_kernels.neuron import channel",
         ),
     ],
 )

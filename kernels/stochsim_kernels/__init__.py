@@ -1,6 +1,6 @@
 """Numba kernels of stochsim: arrays in, arrays out.
 
-Import the file you need; `reference` holds the NumPy twins.
+Import the file you need; `reference` holds the NumPy reference implementations.
 """
 
 KERNEL_VERSION = 1

@@ -5,7 +5,7 @@ own at every position.
 from typing import Any
 
 import numpy as np
-from stochsim_kernels import channel, neuron, rounding
+from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
 
 from stochsim.conversion.geometry import Geometry
 from stochsim.deploy import Program, Quantizer
@@ -232,7 +232,7 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
     edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, quantizer.levels)
     law = (
         _NOTHING,
-        _NOTHING + rounding.uniform_sigma(step),
+        _NOTHING + stochastic_rounding.uniform_sigma(step),
         channel.UNIFORM,
         channel.IDENTITY,
         edges,
@@ -241,7 +241,7 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
         c_min,
     )
     codes = np.empty(values.shape, np.int8)
-    neuron.draw_each(
+    drawing.draw_each(
         values, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
     )
     return quantizer.integers(codes)

@@ -7,7 +7,8 @@ import warnings
 from typing import Literal
 
 import numpy as np
-from stochsim_kernels import accumulator, crossbar, crossbar_bits, weight_noise
+from stochsim_kernels.array import crossbar, crossbar_bits
+from stochsim_kernels.product import accumulator, weight_noise
 
 from stochsim.deploy.array_cells import ArrayCells, Partial
 from stochsim.deploy.converters import (

@@ -6,7 +6,7 @@ import itertools
 import math
 
 import numpy as np
-from stochsim_kernels import channel
+from stochsim_kernels.neuron import channel
 
 from stochsim.data import check_stimuli
 from stochsim.deploy import counts as tally

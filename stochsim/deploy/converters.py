@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels.converter import Channel, build_channel, ideal_edges, shared_noise
-from stochsim_kernels.crossbar import grid_map
+from stochsim_kernels.array.adc import Channel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.array.crossbar import grid_map
 
 from stochsim.deploy.checks import check_memory
 from stochsim.hardware import Array, Converter

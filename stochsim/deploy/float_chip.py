@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import special
-from stochsim_kernels import channel, float_circuit, neuron
+from stochsim_kernels.circuit import float_circuit
+from stochsim_kernels.neuron import channel, drawing
 
 from stochsim.data import check_stimuli
 from stochsim.deploy.checks import check_draw, check_memory, check_noise, check_stable
@@ -85,7 +86,7 @@ def _products(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
     u = np.empty(shape, np.uint32)
-    neuron.draw_integers(
+    drawing.draw_integers(
         np.uint64(place.key), NEURONS, place.draws, place.first_stimulus, place.first_read, u
     )
     return u

@@ -3,7 +3,7 @@ every read and step.
 """
 
 import numpy as np
-from stochsim_kernels import channel, neuron, rounding
+from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
 
 from stochsim.deploy.quantizer import Quantizer
 from stochsim.deploy.words import INPUTS, Place
@@ -37,7 +37,7 @@ class Inputs:
         z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
         law = (
             _NOTHING,
-            _NOTHING + rounding.uniform_sigma(step),
+            _NOTHING + stochastic_rounding.uniform_sigma(step),
             channel.UNIFORM,
             channel.IDENTITY,
             self._edges,
@@ -45,7 +45,7 @@ class Inputs:
             step,
             c_min,
         )
-        neuron.draw(
+        drawing.draw(
             x, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
         )
         return quantizer.integers(codes)
@@ -55,7 +55,7 @@ class Inputs:
         int8 and least uint32 (stimulus, input).
         """
         quantizer = self.quantizer
-        levels, least = rounding.two_codes(x, quantizer.step, self._edges)
+        levels, least = stochastic_rounding.two_codes(x, quantizer.step, self._edges)
         lower = (levels.astype(np.int16) + quantizer.c_min).astype(np.int8)
         return quantizer.integers(lower), 2 if quantizer.bits == 1 else 1, least
 

@@ -5,7 +5,8 @@ that the Hardware adds.
 import math
 
 import numpy as np
-from stochsim_kernels import channel, flips, mixing, neuron, source
+from stochsim_kernels.neuron import bit_error_channel, channel, drawing
+from stochsim_kernels.random import flips, source
 
 from stochsim.deploy.program import Program
 from stochsim.deploy.words import NEURONS, Place
@@ -106,7 +107,7 @@ class Neurons:
         uint32, with errors of stored codes.
         """
         table, rate = self._compared(drive, sigmas), self.hardware.memory.code_errors
-        return mixing.mix_bit_errors(table, rate) if rate > 0 else table
+        return bit_error_channel.mix_bit_errors(table, rate) if rate > 0 else table
 
     def _compared(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """What the comparators hold against u, on the grid of their bits: codes before they are
@@ -114,7 +115,7 @@ class Neurons:
         """
         output, bits = self.program.output, self.hardware.random.threshold_bits
         if self.measured is not None:
-            table = mixing.thresholds_from_cumulative(self.measured.below(drive))
+            table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
             table = np.empty((len(drive), output.levels - 1, drive.shape[1]), np.uint32)
             step = (output.z, output.step, output.c_min)
@@ -122,7 +123,7 @@ class Neurons:
             channel.fill_thresholds(
                 drive, *whole, self.family, self.activation, self.edges, *step, table
             )
-        return mixing.round_thresholds(table, bits) if bits < 31 else table
+        return bit_error_channel.round_thresholds(table, bits) if bits < 31 else table
 
     def draw(
         self,
@@ -144,7 +145,7 @@ class Neurons:
         if not self.draws_directly:
             self._draw_in_portions(drive, sigmas, place, out, u)
         elif sigmas[0].ndim == 2:
-            draw = neuron.draw_each if drive.ndim == 3 else neuron.draw
+            draw = drawing.draw_each if drive.ndim == 3 else drawing.draw
             where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
             draw(drive, *sigmas, *self.channel, *where, out)
         else:
@@ -176,7 +177,7 @@ class Neurons:
         for s, rows in enumerate(out):
             sigma, other = (one[min(s, len(one) - 1)] for one in sigmas)
             where = (place.key, self.word, place.draws, place.row(s), 0)
-            neuron.draw_each(drive[s][:, None], sigma, other, *self.channel, *where, rows[:, None])
+            drawing.draw_each(drive[s][:, None], sigma, other, *self.channel, *where, rows[:, None])
 
     def _draw_in_portions(
         self,

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 import numpy as np
-from stochsim_kernels import accumulator, matmul, neuron, weight_noise
+from stochsim_kernels.neuron import drawing
+from stochsim_kernels.product import accumulator, matmul, weight_noise
 
 from stochsim.deploy.array_product import ArrayProduct, held
 from stochsim.deploy.cells import bit_flipped
@@ -150,7 +151,7 @@ class DigitalProduct:
         for first in range(0, len(x_ints), at_once):
             some = x_ints[first : first + at_once]
             u = np.empty((len(some), 1, self.weight_codes.size), np.uint32)
-            neuron.draw_integers(
+            drawing.draw_integers(
                 np.uint64(place.key), self._word, WEIGHTS, row + first, place.step, u
             )
             noise = normals(u).reshape(len(some), *cells)

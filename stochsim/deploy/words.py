@@ -9,7 +9,7 @@ the architecture, so the same key gives them the same noise.
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels import weight_noise
+from stochsim_kernels.product import weight_noise
 
 from stochsim.settings import SettingError
 

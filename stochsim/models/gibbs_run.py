@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from stochsim_kernels.gibbs import gibbs_start, gibbs_sweeps
+from stochsim_kernels.posterior.gibbs import gibbs_start, gibbs_sweeps
 
 from stochsim.models.base import Progress
 from stochsim.models.diagnostics import MAX_RHAT, MIN_ESS_PER_DRAW, Diagnostics, rank_rhat_and_ess

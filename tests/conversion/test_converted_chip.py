@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from conversiontest import QUIET, chip_of, converted_small, seeded, stimuli
-from stochsim_kernels import channel, neuron, reference
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.reference import neuron_codes as reference
 from torch import nn
 from torch.nn import functional
 
@@ -161,7 +162,7 @@ def test_positions_draw_numbers_of_their_own_as_further_reads():
     )
     channel.fill_thresholds(drive.reshape(12, 2), sigma, 0 * sigma, *where, table)
     u = np.empty((3, reads * 4, 2), np.uint32)
-    neuron.draw_integers(np.uint64(9), 0, 0, 5, 4 * 2, u)
+    drawing.draw_integers(np.uint64(9), 0, 0, 5, 4 * 2, u)
     codes = reference.count_codes(
         u.reshape(3, reads, 4, 2), table.reshape(3, 1, 4, edges.size, 2), program.output.c_min
     )
@@ -204,9 +205,9 @@ def test_weight_noise_is_that_of_the_inputs_size():
 
 def test_shared_reads_of_a_steady_chip_are_computed_once(monkeypatch):
     calls = []
-    draw = neuron.draw
+    draw = drawing.draw
     monkeypatch.setattr(
-        neuron, "draw", lambda *given: calls.append(given[-1].shape) or draw(*given)
+        drawing, "draw", lambda *given: calls.append(given[-1].shape) or draw(*given)
     )
     converted, x = converted_small(chip_of())
     values = converted.sample(x, 50, 1)

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 from scipy import special, stats
-from stochsim_kernels import channel, reference
 from stochsim_kernels._jit import helper
+from stochsim_kernels.neuron import channel
+from stochsim_kernels.reference import neuron_codes as reference
 
 ONE = 2**31
 OTHERS = [family for family in channel.FAMILIES if family != "gaussian"]
@@ -50,7 +51,7 @@ def noiseless_codes(drive, activation, z, step, c_min, levels):
     ("family", "sigma", "other"),
     [("gaussian", 0.3, 0.4), *((family, 0.0, 0.5) for family in OTHERS)],
 )
-def test_thresholds_equal_the_twin(bits, activation, family, sigma, other):
+def test_thresholds_equal_the_reference_implementation(bits, activation, family, sigma, other):
     """±1: the last place of erfc and exp differs between libraries."""
     arguments = (DRIVES, sigma, other, family, activation, *quantiser(bits))
     assert (
@@ -61,7 +62,7 @@ def test_thresholds_equal_the_twin(bits, activation, family, sigma, other):
 
 @pytest.mark.parametrize("activation", ["identity", "tanh"])
 @pytest.mark.parametrize("family", OTHERS)
-def test_thresholds_of_mixed_families_equal_the_twin(activation, family):
+def test_thresholds_of_mixed_families_equal_the_reference_implementation(activation, family):
     arguments = (DRIVES[:, 1:], 0.2, 0.4, family, activation, *quantiser(2))
     assert (
         np.abs(thresholds(*arguments) - reference.thresholds(*arguments).astype(np.int64)).max()
@@ -211,11 +212,11 @@ def test_ties_are_in_that_test_and_matter():
 
 @pytest.mark.parametrize("activation", channel.ACTIVATIONS)
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
-def test_noiseless_codes_equal_the_twin(activation, bits):
+def test_noiseless_codes_equal_the_reference_implementation(activation, bits):
     drive = np.round(np.linspace(-3, 3, 97), 4).reshape(-1, 1)  # 0 and ties among them
     arguments = (activation, *quantiser(bits))
-    twin = [reference.noiseless_code(a, *arguments) for a in drive[:, 0].tolist()]
-    assert noiseless_codes(drive, *arguments)[:, 0].tolist() == twin
+    expected = [reference.noiseless_code(a, *arguments) for a in drive[:, 0].tolist()]
+    assert noiseless_codes(drive, *arguments)[:, 0].tolist() == expected
 
 
 def test_one_bit_drive_0_gives_1_and_neighbours_their_sign():

@@ -1,12 +1,16 @@
-"""What a step of the float circuit adds: against the twin, and its normals against those of single
-draws.
+"""What a step of the float circuit adds: against the reference implementation, and its normals
+against those of single draws.
 """
 
 import numba
 import numpy as np
 import pytest
 from scipy import special
-from stochsim_kernels import channel, float_circuit, gibbs, neuron, reference_circuit, weight_noise
+from stochsim_kernels.circuit import float_circuit
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.posterior import gibbs
+from stochsim_kernels.product import weight_noise
+from stochsim_kernels.reference import circuit_steps
 
 WHERE = (0xFEDC_BA98_7654_3210, 3, 5, 7, 1000)  # key, layer, event, first stimulus, first read
 
@@ -31,14 +35,12 @@ def finish(state, push, pull, rate, sigma, moved, where=WHERE):
 
 
 @pytest.mark.parametrize("neurons", [1, 2, 5, 64])
-def test_steps_are_the_twins(neurons):
+def test_steps_are_those_of_the_reference_implementation(neurons):
     """Up to the last places of erf and of the quantile, whose expressions SciPy does not share."""
     state, push, pull, rate, sigma, moved = case(neurons=neurons)
     for some_pull, some_sigma in ((pull, sigma), (0 * pull, sigma), (pull, 0 * sigma)):
         found = finish(state, push, some_pull, rate, some_sigma, moved)
-        expected = reference_circuit.finish_step(
-            state, push, some_pull, rate, some_sigma, WHERE, moved
-        )
+        expected = circuit_steps.finish_step(state, push, some_pull, rate, some_sigma, WHERE, moved)
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-14)
         assert np.abs(found - moved).max() > 0.1
 
@@ -47,7 +49,7 @@ def test_normals_are_those_of_single_draws():
     """Bit for bit."""
     shape = (2, 3000, 7)
     u, expected, nothing = np.empty(shape, np.uint32), np.empty(shape), np.zeros(7)
-    neuron.draw_integers(np.uint64(WHERE[0]), *WHERE[1:], u)
+    drawing.draw_integers(np.uint64(WHERE[0]), *WHERE[1:], u)
     weight_noise.fill_normals(u.reshape(-1), expected.reshape(-1))
     found = finish(
         np.zeros(shape), np.zeros((2, 7)), nothing, np.ones(7), np.ones(7), np.zeros(shape)

@@ -8,12 +8,15 @@ import sys
 
 import numpy as np
 import pytest
-from stochsim_kernels import _jit, int_tiles, matmul
+from stochsim_kernels import _jit
+from stochsim_kernels.product import int_tiles, matmul
 
 SCRIPT = """
 import json
 import numpy as np
-from stochsim_kernels import accumulator, int_tiles, matmul, reference, reference_products
+from stochsim_kernels.product import accumulator, int_tiles, matmul
+from stochsim_kernels.reference import accumulator_sums
+from stochsim_kernels.reference import neuron_codes as reference
 
 features = [int_tiles.processor_has(name) for name in (int_tiles.VNNI, int_tiles.VECTOR_POPCOUNT)]
 random = np.random.default_rng(0)
@@ -33,7 +36,7 @@ matmul.arithmetic = lambda *_: "bytes"
 check("bytes", x, w)
 check("unsigned bytes", x + 128, w)
 saturated = accumulator.saturating_product(x, w, 16)
-expected = reference_products.saturating_product(x, w, 16)
+expected = accumulator_sums.saturating_product(x, w, 16)
 equal["saturating"] = bool(np.array_equal(saturated, expected))
 stats = int_tiles.fill_product.stats
 print(json.dumps({

@@ -1,11 +1,12 @@
-"""Codes drawn from thresholds: the twin bit for bit, and the same codes however the work is
-split.
+"""Codes drawn from thresholds: the reference implementation bit for bit, and the same codes however
+the work is split.
 """
 
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import neuron, reference
+from stochsim_kernels.neuron import drawing
+from stochsim_kernels.reference import neuron_codes as reference
 
 KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
@@ -21,7 +22,7 @@ def random_thresholds(stimuli, bits, neurons, seed=0):
 
 def draw(thresholds, reads, c_min=-3, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
     out = np.empty((thresholds.shape[0], reads, thresholds.shape[2]), np.int8)
-    neuron.draw_codes(
+    drawing.draw_codes(
         thresholds, c_min, np.uint64(key), layer, event, first_stimulus, first_read, out
     )
     return out
@@ -29,13 +30,13 @@ def draw(thresholds, reads, c_min=-3, key=KEY, layer=0, event=0, first_stimulus=
 
 def integers(shape, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
     out = np.empty(shape, np.uint32)
-    neuron.draw_integers(np.uint64(key), layer, event, first_stimulus, first_read, out)
+    drawing.draw_integers(np.uint64(key), layer, event, first_stimulus, first_read, out)
     return out
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("neurons", [1, 6, 7])
-def test_codes_equal_the_twin(bits, neurons):
+def test_codes_equal_the_reference_implementation(bits, neurons):
     table, c_min = random_thresholds(2, bits, neurons), 0 if bits == 1 else -(2 ** (bits - 1))
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40)):
         layer, event, first_stimulus, first_read = where

@@ -5,9 +5,9 @@
 import numpy as np
 import pytest
 from scipy import special
-from stochsim_kernels import channel, places, quantile
 from stochsim_kernels._jit import helper
-from stochsim_kernels.lanes import LANES
+from stochsim_kernels.neuron import channel, nearest_edge, quantile
+from stochsim_kernels.neuron.simd_thresholds import LANES
 
 ONE = 2**31
 
@@ -75,7 +75,7 @@ def test_single_thresholds_are_those_of_the_table(family):
             channel.fill_thresholds(drive, *given, channel.IDENTITY, edges, 0.0, 1.0, 0, out)
             single = [
                 [
-                    places.threshold(edge, a, sigma, other, channel.FAMILIES[family])
+                    nearest_edge.threshold(edge, a, sigma, other, channel.FAMILIES[family])
                     for a in drive[0]
                 ]
                 for edge in edges

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stochsim_kernels.int_tiles import COLUMNS, ROWS
+from stochsim_kernels.product.int_tiles import COLUMNS, ROWS
 
 _FEW = 8  # codes this close together are worth a look at which of their bits are in use
 

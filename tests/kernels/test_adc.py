@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from stochsim_kernels import converter, reference_crossbar
+from stochsim_kernels.array import adc
+from stochsim_kernels.reference import crossbar_sums
 
 WHOLE = 2**32
 
@@ -16,10 +17,10 @@ def assert_masses(channel, value, sigma, edges, code_min=0):
     probabilities.
     """
     value, sigma = np.broadcast_arrays(np.atleast_2d(value), sigma)
-    masses = reference_crossbar.masses(channel)
+    masses = crossbar_sums.masses(channel)
     assert (masses.sum(axis=1) == WHOLE).all()
     for mass, v, s in zip(masses, value.ravel(), sigma.ravel(), strict=True):
-        exact = reference_crossbar.probabilities(v, s, edges, code_min) * WHOLE
+        exact = crossbar_sums.probabilities(v, s, edges, code_min) * WHOLE
         assert np.abs(mass - exact).max() <= (1.001 if s > 0 else 0)
 
 
@@ -29,30 +30,30 @@ def assert_masses(channel, value, sigma, edges, code_min=0):
 def test_tables_hold_the_exact_probabilities(levels, sigma, step):
     """Ideal edges, values that overlap the range at one end."""
     value = levels / 2 + step * np.arange(-20, 40)
-    edges = converter.ideal_edges(levels)
-    assert_masses(converter.build_channel(value, sigma, edges), value, sigma, edges)
+    edges = adc.ideal_edges(levels)
+    assert_masses(adc.build_channel(value, sigma, edges), value, sigma, edges)
 
 
 @pytest.mark.parametrize("code_min", [0, -128, -3])
 def test_edges_may_be_anywhere_and_codes_may_be_missing(code_min):
     rng = np.random.default_rng(code_min + 200)
     for spread in (0.05, 0.5, 3.0):
-        edges = np.sort(converter.ideal_edges(64) + rng.normal(0, spread, 63))
+        edges = np.sort(adc.ideal_edges(64) + rng.normal(0, spread, 63))
         edges[20:23] = edges[20]
         value, sigma = (
             np.concatenate([rng.uniform(-5, 70, 50), edges]),
             np.array([[0.0], [0.3], [2.0]]),
         )
         assert_masses(
-            converter.build_channel(value, sigma, edges, code_min), value, sigma, edges, code_min
+            adc.build_channel(value, sigma, edges, code_min), value, sigma, edges, code_min
         )
 
 
 def test_without_noise_halves_go_to_the_even_code():
     value = np.arange(-1, 8, 0.5)
     for code_min in (0, -2, -3):
-        channel = converter.build_channel(value, 0.0, converter.ideal_edges(6), code_min)
-        codes = reference_crossbar.masses(channel).argmax(axis=1) + code_min
+        channel = adc.build_channel(value, 0.0, adc.ideal_edges(6), code_min)
+        codes = crossbar_sums.masses(channel).argmax(axis=1) + code_min
         assert channel.certain == 1
         assert np.array_equal(codes, np.clip(np.rint(value + code_min), code_min, code_min + 5))
 
@@ -63,14 +64,14 @@ def test_cells_follow_the_noise_not_the_range():
     """
     for step in (0.5, 1.0, 2.0, 3.7):
         value = step * np.arange(129) - 10
-        assert converter.build_channel(value, 1.0, converter.ideal_edges(256)).bits == 4
-    assert converter.build_channel(np.arange(129.0), 0.0, converter.ideal_edges(256)).bits == 1
+        assert adc.build_channel(value, 1.0, adc.ideal_edges(256)).bits == 4
+    assert adc.build_channel(np.arange(129.0), 0.0, adc.ideal_edges(256)).bits == 1
 
 
 def test_shared_noise_is_a_rounded_gaussian():
     for sigma in (0.0, 0.2, 3.0, 300.0):
-        channel = converter.shared_noise(sigma)
-        mass = reference_crossbar.masses(channel)[0] / WHOLE
+        channel = adc.shared_noise(sigma)
+        mass = crossbar_sums.masses(channel)[0] / WHOLE
         moves = np.arange(channel.code_min, channel.code_max + 1)
         assert mass @ moves == pytest.approx(0.0, abs=1e-6)
         if sigma >= 3:
@@ -91,7 +92,7 @@ def test_alias_tables_conserve_every_mass():
         )
         for mass in (np.diff([0, *cuts, WHOLE]), one, flat):
             entries, drawn = np.empty(cells, np.uint32), np.zeros(cells, np.int64)
-            converter.alias_table(mass.astype(np.int64), np.empty(cells, np.int64), entries)
+            adc.alias_table(mass.astype(np.int64), np.empty(cells, np.int64), entries)
             threshold, alias = np.divmod(entries.astype(np.int64), cells)
             np.add.at(drawn, np.arange(cells), threshold)
             np.add.at(drawn, alias, WHOLE // cells - threshold)
@@ -112,4 +113,4 @@ def test_alias_tables_conserve_every_mass():
 )
 def test_bad_converters_are_refused(value, sigma, edges, message):
     with pytest.raises(ValueError, match=message):
-        converter.build_channel(np.array(value), sigma, np.array(edges))
+        adc.build_channel(np.array(value), sigma, np.array(edges))

@@ -1,11 +1,11 @@
-"""Recurrent circuits in plain NumPy: the oracle of `circuit`, of `rounding` for it, and of
-`float_circuit`.
+"""Recurrent circuits in plain NumPy: the oracle of `integer_circuit`, of `stochastic_rounding` for
+it, and of `float_circuit`.
 """
 
 import numpy as np
 from scipy import special
 
-from stochsim_kernels import reference
+from stochsim_kernels.reference import neuron_codes as reference
 
 
 def integers(

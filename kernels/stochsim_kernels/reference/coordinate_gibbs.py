@@ -5,8 +5,8 @@ its tests.
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.counter_rng import fill_words
-from stochsim_kernels.gibbs import REFRESH_SWEEPS, STREAM_LAYER
+from stochsim_kernels.posterior.gibbs import REFRESH_SWEEPS, STREAM_LAYER
+from stochsim_kernels.random.counter_rng import fill_words
 
 _HALF_GRID = 2.0**-53
 

@@ -4,11 +4,11 @@ thresholds of its drive.
 There are four ways to the same codes, chosen by bits, noise family and activation alone:
 
 - drives that hold for all reads, up to 5 bits: thresholds once, then u compared with them in
-  registers (`lanes`);
+  registers (`simd_thresholds`);
 - from 6 bits on: thresholds once, then a guided search among them;
 - from 6 bits on under Gaussian noise, with identity or ReLU, and then at any width where the drive
   differs from read to read: the place of a + sigma t(u) among the edges, settled by thresholds
-  where it is near one (`places`);
+  where it is near one (`nearest_edge`);
 - drives that differ from read to read, otherwise: bisection, computing b thresholds per code.
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.bits import popcount64
-from stochsim_kernels.channel import GAUSSIAN, IDENTITY, RELU, fill_thresholds
-from stochsim_kernels.counter_rng import philox4x32, stream, word
-from stochsim_kernels.lanes import LANES, WIDTHS, count_block
-from stochsim_kernels.places import bisect_rows, place_rows, spread
+from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU, fill_thresholds
+from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
+from stochsim_kernels.neuron.simd_thresholds import LANES, WIDTHS, count_block
+from stochsim_kernels.random.counter_rng import philox4x32, stream, word
+from stochsim_kernels.random.popcount import popcount64
 
 _CHUNK = 256  # reads per task
 _THRESHOLDS_AT_ONCE = 2**20  # 4 MiB of thresholds at a time, or one stimulus's where these are more

@@ -3,8 +3,8 @@ float32, and its place among the edges.
 
 u passes the threshold round(2^31 Phi(t_k)), t_k = (edge_k - a) / sigma, if and only if t_k < t(u).
 So a code is the place of a + sigma t(u) among the edges, counted in steps; where t(u) is not known
-well enough to tell, all codes that it can be are told, for `places` to settle. Vector operations as
-in `lanes`.
+well enough to tell, all codes that it can be are told, for `nearest_edge` to settle. Vector
+operations as in `simd_thresholds`.
 """
 
 import functools
@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from stochsim_kernels.lanes import (
+from stochsim_kernels.neuron.simd_thresholds import (
     CODES,
     I64,
     INTEGERS,
@@ -149,8 +149,8 @@ def place_block(
     doubt (2 per read,) uint64, one byte for each lane, from doubt[0] on. drive: (read, neuron)
     float64, or (1, neuron) for all reads; edge k lies at origin + k / rate, k = 1, 2, …. spread:
     (4, neuron) float32: noise in steps, bound of all errors in steps, smallest place, smallest
-    drive; most: float32, the largest place; streams, c_min: as in `lanes.count_block`. streams and
-    spread for whole blocks. C-contiguous. Indices are not checked.
+    drive; most: float32, the largest place; streams, c_min: as in `simd_thresholds.count_block`.
+    streams and spread for whole blocks. C-contiguous. Indices are not checked.
     """
 
     def generate(context, b, signature, arguments):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stochsim_kernels._jit import helper
-from stochsim_kernels.channel import normal_cdf
+from stochsim_kernels.neuron.channel import normal_cdf
 
 MOST_BITS = 12  # cells per state: 2^12
 _FLAT = (

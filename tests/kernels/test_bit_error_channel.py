@@ -1,11 +1,13 @@
 """Thresholds from thresholds: bit errors of codes, coarse comparators, measured channels; against
-the twin and by frequencies.
+the reference implementation and by frequencies.
 """
 
 import numpy as np
 import pytest
 from stattest import assert_frequencies, power
-from stochsim_kernels import flips, mixing, neuron, reference_weight_noise
+from stochsim_kernels.neuron import bit_error_channel, drawing
+from stochsim_kernels.random import flips
+from stochsim_kernels.reference import bit_errors
 
 KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
@@ -28,23 +30,26 @@ def certain(levels):
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("rate", [1e-9, 0.003, 0.25, 0.5, 0.9])
-def test_mixed_thresholds_equal_the_twin_in_twos_complement_and_unsigned(bits, rate):
-    """The twin flips bits of the codes' own patterns; half a part in 2^31 is the rounding."""
+def test_mixed_thresholds_equal_the_reference_implementation_in_twos_complement_and_unsigned(
+    bits, rate
+):
+    """The reference implementation flips bits of the codes' own patterns; half a part in 2^31 is
+    the rounding.
+    """
     table = random_thresholds(3, 2**bits, 5)
-    ours = mixing.mix_bit_errors(table, rate)
+    ours = bit_error_channel.mix_bit_errors(table, rate)
     assert ours.dtype == np.uint32
     for c_min in (0, -(2 ** (bits - 1))):
         assert (
-            np.abs(ours - reference_weight_noise.mix_bit_errors(table, bits, rate, c_min)).max()
-            <= 0.5 + 1e-5
+            np.abs(ours - bit_errors.mix_bit_errors(table, bits, rate, c_min)).max() <= 0.5 + 1e-5
         )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_the_flip_matrix_is_what_certain_codes_become(bits):
     for rate in (0.0, 0.125, 0.3, 1.0):
-        matrix = mixing.flip_matrix(bits, rate)
-        below = mixing.mix_bit_errors(certain(2**bits), rate)[0].T / ONE
+        matrix = bit_error_channel.flip_matrix(bits, rate)
+        below = bit_error_channel.mix_bit_errors(certain(2**bits), rate)[0].T / ONE
         np.testing.assert_allclose(np.diff(below, prepend=0.0, append=1.0), matrix, atol=2 / ONE)
         np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-14)
 
@@ -52,16 +57,16 @@ def test_the_flip_matrix_is_what_certain_codes_become(bits):
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_no_flips_change_nothing_and_certain_flips_complement_every_code(bits):
     table = random_thresholds(2, 2**bits, 7)
-    assert np.array_equal(mixing.mix_bit_errors(table, 0.0), table)
+    assert np.array_equal(bit_error_channel.mix_bit_errors(table, 0.0), table)
     complement = ONE - table[:, ::-1].astype(np.int64)
-    assert np.array_equal(mixing.mix_bit_errors(table, 1.0), complement)
+    assert np.array_equal(bit_error_channel.mix_bit_errors(table, 1.0), complement)
 
 
 @pytest.mark.parametrize(("stimuli", "neurons"), [(70, 300), (3, 1), (0, 4), (2, 0)])
 def test_any_split_in_stimuli_gives_the_same_thresholds(stimuli, neurons):
     table = random_thresholds(stimuli, 16, neurons)
-    apart = [mixing.mix_bit_errors(table[s : s + 1], 0.0123) for s in range(stimuli)]
-    together = mixing.mix_bit_errors(table, 0.0123)
+    apart = [bit_error_channel.mix_bit_errors(table[s : s + 1], 0.0123) for s in range(stimuli)]
+    together = bit_error_channel.mix_bit_errors(table, 0.0123)
     assert together.shape == table.shape
     assert np.array_equal(together, np.concatenate([np.empty((0, 15, neurons), np.uint32), *apart]))
 
@@ -74,13 +79,13 @@ def test_flipped_codes_follow_the_mixed_thresholds_and_a_rate_10_percent_too_lar
     bits, rate, reads = 3, 0.05, 200_000
     table = random_thresholds(1, 2**bits, 4, seed=5)
     u = np.empty((1, reads, 4), np.uint32)
-    neuron.draw_integers(np.uint64(8), 0, 0, 0, 0, u)
+    drawing.draw_integers(np.uint64(8), 0, 0, 0, 0, u)
     codes = (u[:, None] >= table[:, :, None]).sum(axis=1).astype(np.int8)
     flips.flip_codes(codes, 0, bits, rate, 8, 0, 1, 0, 0)
     counts = [np.bincount(column, minlength=2**bits) for column in codes[0].T]
 
     def law(share):
-        below = mixing.mix_bit_errors(table, share)[0].T / ONE
+        below = bit_error_channel.mix_bit_errors(table, share)[0].T / ONE
         return np.diff(below, prepend=0.0, append=1.0)
 
     assert power(law(1.1 * rate), law(rate), reads) >= 0.999
@@ -91,15 +96,13 @@ def test_flipped_codes_follow_the_mixed_thresholds_and_a_rate_10_percent_too_lar
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 0.02, 0.4, 1.0])
-def test_flipped_codes_equal_the_twin_however_reads_are_split(bits, rate):
+def test_flipped_codes_equal_the_reference_implementation_however_reads_are_split(bits, rate):
     c_min = 0 if bits == 1 else -(2 ** (bits - 1))
     codes = np.random.default_rng(bits).integers(c_min, c_min + 2**bits, (2, 6, 5)).astype(np.int8)
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**50)):
         ours, apart = codes.copy(), codes.copy()
         flips.flip_codes(ours, c_min, bits, rate, KEY, *where)
-        assert np.array_equal(
-            ours, reference_weight_noise.flip_codes(codes, c_min, bits, rate, KEY, *where)
-        )
+        assert np.array_equal(ours, bit_errors.flip_codes(codes, c_min, bits, rate, KEY, *where))
         layer, event, stimulus, read = where
         flips.flip_codes(apart[:1, :4], c_min, bits, rate, KEY, layer, event, stimulus, read)
         flips.flip_codes(apart[:1, 4:], c_min, bits, rate, KEY, layer, event, stimulus, read + 4)
@@ -142,7 +145,7 @@ def test_rounded_thresholds_are_the_nearest_on_the_grid_and_leave_the_low_bits_o
     table = np.concatenate(
         [ends.clip(0, ONE), np.random.default_rng(1).integers(0, ONE + 1, 2000)]
     ).astype(np.uint32)
-    ours = mixing.round_thresholds(table, bits)
+    ours = bit_error_channel.round_thresholds(table, bits)
     assert np.array_equal(ours, [(2 * t + place) // (2 * place) * place for t in table.tolist()])
     assert (ours[table == 0] == 0).all()
     assert (ours[table == ONE] == ONE).all()
@@ -152,7 +155,7 @@ def test_rounded_thresholds_are_the_nearest_on_the_grid_and_leave_the_low_bits_o
 
 def test_thresholds_of_a_measured_channel():
     below = np.array([0.0, 1e-12, 0.25, 0.25, 1 / 3, 1 - 1e-12, 1.0]).reshape(1, 7, 1)
-    ours = mixing.thresholds_from_cumulative(below)
+    ours = bit_error_channel.thresholds_from_cumulative(below)
     assert ours.dtype == np.uint32
     assert ours.ravel().tolist() == [0, 0, 2**29, 2**29, 715827883, ONE, ONE]
 
@@ -160,25 +163,31 @@ def test_thresholds_of_a_measured_channel():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mixing.thresholds_from_cumulative(np.zeros((2, 3))), r"shape \(2, 3\)"),
+        (lambda: bit_error_channel.thresholds_from_cumulative(np.zeros((2, 3))), r"shape \(2, 3\)"),
         (
-            lambda: mixing.thresholds_from_cumulative(np.array([[[0.2], [0.1]]])),
+            lambda: bit_error_channel.thresholds_from_cumulative(np.array([[[0.2], [0.1]]])),
             "0.1 at stimulus 0, edge 1, neuron 0: should not fall",
         ),
         (
-            lambda: mixing.thresholds_from_cumulative(np.array([[[0.2], [1.1]]])),
+            lambda: bit_error_channel.thresholds_from_cumulative(np.array([[[0.2], [1.1]]])),
             "1.1 at stimulus 0, edge 1, neuron 0: should be from 0",
         ),
-        (lambda: mixing.thresholds_from_cumulative(np.array([[[np.nan]]])), "nan at stimulus 0"),
-        (lambda: mixing.round_thresholds(np.zeros(1, np.uint32), 0), "bits = 0"),
-        (lambda: mixing.round_thresholds(np.zeros(1, np.uint32), 32), "bits = 32"),
-        (lambda: mixing.mix_bit_errors(np.zeros((1, 2, 1), np.uint32), 0.1), "3 levels"),
-        (lambda: mixing.mix_bit_errors(np.zeros((1, 3, 1), np.uint32), 1.5), "rate = 1.5"),
+        (
+            lambda: bit_error_channel.thresholds_from_cumulative(np.array([[[np.nan]]])),
+            "nan at stimulus 0",
+        ),
+        (lambda: bit_error_channel.round_thresholds(np.zeros(1, np.uint32), 0), "bits = 0"),
+        (lambda: bit_error_channel.round_thresholds(np.zeros(1, np.uint32), 32), "bits = 32"),
+        (lambda: bit_error_channel.mix_bit_errors(np.zeros((1, 2, 1), np.uint32), 0.1), "3 levels"),
+        (
+            lambda: bit_error_channel.mix_bit_errors(np.zeros((1, 3, 1), np.uint32), 1.5),
+            "rate = 1.5",
+        ),
         (
             lambda: flips.flip_codes(np.zeros((1, 1, 1), np.int8), 0, 1, -0.1, 0, 0, 0, 0, 0),
             "rate = -0.1",
         ),
-        (lambda: mixing.flip_matrix(2, float("nan")), "rate = nan"),
+        (lambda: bit_error_channel.flip_matrix(2, float("nan")), "rate = nan"),
     ],
 )
 def test_what_is_no_channel_is_refused(call, message):

@@ -3,7 +3,7 @@ stay in the cache.
 
 At every step a neuron's drive is that of the codes of all neurons, of the stimulus, and of its own
 code by a table; its noise gives the next code. The arithmetic is that of `int_tiles` (bytes) and
-`places`, step for step, so codes are those of a product, a sum and a `neuron.draw_each` for each
+`nearest_edge`, step for step, so codes are those of a product, a sum and a `drawing.draw_each` for each
 step. Where the stimulus is rounded stochastically, afresh at every step, an input has two codes
 only: a step draws one bit for each and adds the product of these bits to that of the lower codes.
 """
@@ -14,13 +14,13 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
-from stochsim_kernels.channel import GAUSSIAN, IDENTITY, RELU
-from stochsim_kernels.int_tiles import COLUMNS, ROWS, VNNI, _bytes_tile, processor_has
-from stochsim_kernels.lanes import LANES
-from stochsim_kernels.matmul import PackedWeights, product
-from stochsim_kernels.neuron import _coerced, _row, _streams
-from stochsim_kernels.places import bisect_rows, place_rows, spread
-from stochsim_kernels.rounding import NEVER, round_block
+from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU
+from stochsim_kernels.neuron.drawing import _coerced, _row, _streams
+from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
+from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels.neuron.stochastic_rounding import NEVER, round_block
+from stochsim_kernels.product.int_tiles import COLUMNS, ROWS, VNNI, _bytes_tile, processor_has
+from stochsim_kernels.product.matmul import PackedWeights, product
 
 _CHAINS = 16 * ROWS  # of one stimulus that run together
 # neurons up to which products of bytes beat passes over memory where no instruction makes them
@@ -35,7 +35,7 @@ class Rounded(NamedTuple):
 
     weights: (neuron, input) within -128 … 127; bias: (neuron,); lower: integers (stimulus, input)
     of the lower of two codes, gap to the upper one; least: (stimulus, input) uint32, see
-    `rounding.two_codes`; layer: the word of u, whose other words are those of the neurons.
+    `stochastic_rounding.two_codes`; layer: the word of u, whose other words are those of the neurons.
     """
 
     weights: PackedWeights
@@ -260,7 +260,7 @@ def run_chains(
     with integers i = c, or 2c - 1 where there are two levels. weights: (neuron, neuron) within -128
     … 127; bias: (neuron,); held: (stimulus, neuron), or the stimuli that make it afresh at every
     step and read; own: (levels, neuron), float64; sigma, other, and the members of channel (family,
-    activation, edges, z, step, c_min) as in `neuron.draw_each`. where: key, layer, the number of
+    activation, edges, z, step, c_min) as in `drawing.draw_each`. where: key, layer, the number of
     events from step to step (the first is 0), first stimulus and read. Memory beyond the codes: two
     drives for each neuron of 96 reads, and thread.
     """

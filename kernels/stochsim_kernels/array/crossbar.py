@@ -1,7 +1,7 @@
 """A bit-sliced analog array with a noisy converter on every column, in integers only.
 
     out[stimulus, read, column] += Σ over events (tile, slice, cycle) of factor[slice, cycle] × code
-    code ~ P(code | position of the partial sum, variance class), a `converter.Channel`
+    code ~ P(code | position of the partial sum, variance class), an `adc.Channel`
 
 The partial sum of a tile is Σ ± 2^(a + b) popcount(weight plane a & input plane b), or is handed in
 (`convert_partials`). The converter of a column sees it at
@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stochsim_kernels.converter import Channel, shared_noise
-from stochsim_kernels.crossbar_kernel import BLOCK, fill_crossbar, fill_streams
+from stochsim_kernels.array.adc import Channel, shared_noise
+from stochsim_kernels.array.crossbar_kernel import BLOCK, fill_crossbar, fill_streams
 
 _CHUNK = 256  # reads per task and event, and at most: its totals fit the second-level cache
 _LEAST_CHUNK = 16

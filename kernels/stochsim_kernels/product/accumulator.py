@@ -2,8 +2,13 @@
 
 import numpy as np
 
-from stochsim_kernels import int_tiles, packing
-from stochsim_kernels.matmul import accumulator_bound, integer_product, largest_magnitude, operands
+from stochsim_kernels.product import int_tiles, packing
+from stochsim_kernels.product.matmul import (
+    accumulator_bound,
+    integer_product,
+    largest_magnitude,
+    operands,
+)
 
 
 def wrap(sums: np.ndarray, bits: int) -> np.ndarray:

@@ -10,8 +10,9 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from stochsim_kernels._jit import helper
-from stochsim_kernels.channel import UNIFORM
-from stochsim_kernels.lanes import (
+from stochsim_kernels.neuron.channel import UNIFORM
+from stochsim_kernels.neuron.nearest_edge import threshold
+from stochsim_kernels.neuron.simd_thresholds import (
     CODES,
     I64,
     INTEGERS,
@@ -22,7 +23,6 @@ from stochsim_kernels.lanes import (
     splat,
     store_bytes,
 )
-from stochsim_kernels.places import threshold
 
 NEVER = np.uint32(1 << 31)  # above every u
 
@@ -61,7 +61,7 @@ def two_codes(drive: np.ndarray, step: float, edges: np.ndarray) -> tuple[np.nda
     """How drives (stimulus, neuron) are rounded stochastically: level = lower + (u >= least), uint8
     and uint32 of that shape.
 
-    These are the codes, less the smallest, of `neuron.draw` under uniform noise of
+    These are the codes, less the smallest, of `drawing.draw` under uniform noise of
     `uniform_sigma(step)` and no other, before rounding to nearest between edges (levels - 1,) that
     lie one step apart: of their thresholds at most one is neither 0 nor 2^31.
     """
@@ -88,8 +88,8 @@ def round_block(_context, first, least, streams, out):
     """Write u >= least to out (read, input), int8, one read at least, for up to LANES inputs from
     `first` on.
 
-    least: (1, input) uint32; streams as in `lanes.count_block`. C-contiguous. Indices are not
-    checked.
+    least: (1, input) uint32; streams as in `simd_thresholds.count_block`. C-contiguous. Indices are
+    not checked.
     """
 
     def generate(context, b, signature, arguments):

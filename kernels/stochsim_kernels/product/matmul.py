@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from stochsim_kernels import int_tiles, packing
-from stochsim_kernels.int_tiles import VECTOR_POPCOUNT, VNNI, processor_has
-from stochsim_kernels.packing import Span, Words, span
+from stochsim_kernels.product import int_tiles, packing
+from stochsim_kernels.product.int_tiles import VECTOR_POPCOUNT, VNNI, processor_has
+from stochsim_kernels.product.packing import Span, Words, span
 
 Arithmetic = Literal["bits", "bytes", "float32", "float64"]
 

@@ -13,7 +13,7 @@ Nothing here keeps state, so no order of calls, thread count or batch split can 
 import numpy as np
 
 from stochsim_kernels._jit import helper, inline
-from stochsim_kernels.bits import popcount64
+from stochsim_kernels.random.popcount import popcount64
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)

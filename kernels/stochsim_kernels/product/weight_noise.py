@@ -6,10 +6,10 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
-from stochsim_kernels.counter_rng import stream
-from stochsim_kernels.flips import log_of_keeping, next_flip
-from stochsim_kernels.gibbs import normal_quantile
-from stochsim_kernels.neuron import draw_integers
+from stochsim_kernels.neuron.drawing import draw_integers
+from stochsim_kernels.posterior.gibbs import normal_quantile
+from stochsim_kernels.random.counter_rng import stream
+from stochsim_kernels.random.flips import log_of_keeping, next_flip
 
 _AT_ONCE = (
     1 << 20

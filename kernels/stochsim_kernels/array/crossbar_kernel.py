@@ -11,8 +11,8 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.bits import popcount64
-from stochsim_kernels.counter_rng import stream, word
+from stochsim_kernels.random.counter_rng import stream, word
+from stochsim_kernels.random.popcount import popcount64
 
 # The numbers of a `plan`, int64: first the channel's and the wiring's, as `crossbar.readout` writes
 # them, ...

@@ -4,7 +4,7 @@ time.
 
 import numpy as np
 
-from stochsim_kernels.reference import random31, splitmix64, stream
+from stochsim_kernels.reference.neuron_codes import random31, splitmix64, stream
 
 
 def shifted(state: int, p: int) -> int:

@@ -20,8 +20,8 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.counter_rng import stream, word
-from stochsim_kernels.neuron import draw_integers
+from stochsim_kernels.neuron.drawing import draw_integers
+from stochsim_kernels.random.counter_rng import stream, word
 
 _TABLE = (
     (8, 6, 5, 4), (9, 5), (10, 7), (11, 9), (12, 6, 4, 1), (13, 4, 3, 1), (14, 5, 3, 1), (15, 14),

@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
-from stochsim_kernels.counter_rng import stream, uniform, word
+from stochsim_kernels.random.counter_rng import stream, uniform, word
 
 REFRESH_SWEEPS = 64
 """The running field is computed afresh at every sweep divisible by this, against the drift of
@@ -212,7 +212,9 @@ def _streams(key, stimulus, chain, seeds, gammas):
 
 @helper
 def _refresh(linear, gram, r, field):
-    """field = linear − gram r, coordinate by coordinate, in the order of the twin."""
+    """field = linear − gram r, coordinate by coordinate, in the order of the reference
+    implementation.
+    """
     for k in range(
         r.size
     ):  # a slice assignment would compile a check of shapes, with its message, for seconds

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.reference import random31, splitmix64, stream
+from stochsim_kernels.reference.neuron_codes import random31, splitmix64, stream
 
 
 def explicit_drives(

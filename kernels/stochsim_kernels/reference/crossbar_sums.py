@@ -5,10 +5,10 @@ import math
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.converter import Channel, line_codes
-from stochsim_kernels.crossbar import Readout
-from stochsim_kernels.crossbar_kernel import GRID_SHIFT, P_MIN
-from stochsim_kernels.reference import splitmix64, stream
+from stochsim_kernels.array.adc import Channel, line_codes
+from stochsim_kernels.array.crossbar import Readout
+from stochsim_kernels.array.crossbar_kernel import GRID_SHIFT, P_MIN
+from stochsim_kernels.reference.neuron_codes import splitmix64, stream
 
 WHOLE = 1 << 32
 FIRST_SHARED = 1 << 32  # the number of the first reference, behind those of all columns

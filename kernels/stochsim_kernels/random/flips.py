@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from stochsim_kernels._jit import helper
-from stochsim_kernels.counter_rng import stream, uniform, word
+from stochsim_kernels.random.counter_rng import stream, uniform, word
 
 
 def log_of_keeping(rate: float) -> float:
@@ -59,10 +59,11 @@ def flip_codes(
     """Flip each of the `bits` bits of each code (stimulus, read, neuron) int8, in place, with
     probability `rate`, on its own.
 
-    For codes of sources that are shared or repeat: errors tied to u by `mixing.mix_bit_errors`
-    would be shared and repeat too. Codes are c_min ... c_min + 2^bits - 1, two's complement or
-    unsigned (one law, see `mixing.flip_matrix`). A pure function of key, layer, event, stimulus and
-    read; give it an event that draws no codes. Raises ValueError for a rate that is no probability.
+    For codes of sources that are shared or repeat: errors tied to u by
+    `bit_error_channel.mix_bit_errors` would be shared and repeat too. Codes are c_min ... c_min +
+    2^bits - 1, two's complement or unsigned (one law, see `bit_error_channel.flip_matrix`). A pure
+    function of key, layer, event, stimulus and read; give it an event that draws no codes. Raises
+    ValueError for a rate that is no probability.
     """
     log_keep = log_of_keeping(rate)
     if rate > 0.0:

@@ -8,10 +8,10 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
-from stochsim_kernels.channel import REACH, tabled_normal_cdf
-from stochsim_kernels.counter_rng import word
-from stochsim_kernels.gibbs import CENTRE, quantile_centre, quantile_tail
-from stochsim_kernels.neuron import _streams
+from stochsim_kernels.neuron.channel import REACH, tabled_normal_cdf
+from stochsim_kernels.neuron.drawing import _streams
+from stochsim_kernels.posterior.gibbs import CENTRE, quantile_centre, quantile_tail
+from stochsim_kernels.random.counter_rng import word
 
 _CHAINS = 128  # of one stimulus to a task
 _SCALE = 1.0 / 2147483648.0
@@ -74,7 +74,7 @@ def finish_step(
     float64.
 
     state: that before the step, as moved; push: (stimulus, neuron); pull, rate, sigma: (neuron,).
-    xi = Phi^-1((u + 1/2) / 2^31) with the integers of `neuron.draw_integers`; none are drawn where
+    xi = Phi^-1((u + 1/2) / 2^31) with the integers of `drawing.draw_integers`; none are drawn where
     all sigma are 0.
     """
     stimuli, reads, neurons = moved.shape

@@ -1,6 +1,6 @@
 """The kernels in plain NumPy, slow and obvious: the oracle of every test.
 
-(The Gibbs twin stands in reference_gibbs.py.)
+(That of Gibbs sampling is `coordinate_gibbs`.)
 """
 
 import itertools

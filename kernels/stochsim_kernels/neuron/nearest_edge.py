@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from stochsim_kernels._jit import helper
-from stochsim_kernels.channel import (
+from stochsim_kernels.neuron.channel import (
     _FLAT,
     _NEGLIGIBLE,
     GAUSSIAN,
@@ -23,9 +23,9 @@ from stochsim_kernels.channel import (
     noiseless_index,
     tabled_normal_cdf,
 )
-from stochsim_kernels.counter_rng import word
-from stochsim_kernels.lanes import LANES
-from stochsim_kernels.quantile import T_ERROR, place_block
+from stochsim_kernels.neuron.quantile import T_ERROR, place_block
+from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels.random.counter_rng import word
 
 # more noise than this has an infinite margin, so that all its codes are settled by thresholds
 _MOST_STEPS = 1e20
@@ -67,7 +67,7 @@ def _locate(high, doubtful, bits, odd, a, sigma, other, family, activation, edge
 @helper
 def bisect_rows(drive, sigma, other, family, activation, edges, z, step, c_min, streams, out):
     """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron);
-    streams as in `lanes.count_block`.
+    streams as in `simd_thresholds.count_block`.
     """
     for r in range(out.shape[0]):
         for n in range(out.shape[1]):
@@ -122,7 +122,7 @@ def place_rows(
     """Codes (read, neuron) of one stimulus under Gaussian noise, identity or ReLU; drive: (read,
     neuron), or (1, neuron) for all reads.
 
-    spread: (4, neuron), from `spread`; streams as in `lanes.count_block`.
+    spread: (4, neuron), from `spread`; streams as in `simd_thresholds.count_block`.
     """
     reads, neurons = out.shape
     at_once = reads if drive.shape[0] == 1 else _READS_AT_ONCE
