@@ -10,6 +10,7 @@ from _neuron_races import GENERATOR
 from _speed import KEY, Race
 from stochsim_kernels.array import adc, crossbar, crossbar_bits
 from stochsim_kernels.posterior import gibbs
+from stochsim_kernels.random.address import DrawAddress
 
 ROWS, BITS, LEVELS = 128, 4, 256
 BATCH, INPUTS, COLUMNS = 512, 1024, 1024
@@ -67,7 +68,7 @@ def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     def run() -> np.ndarray:
         out[:] = 0
         x_words = crossbar_bits.pack_inputs(work.x_codes, work.rows, BITS, 1)
-        crossbar.draw_crossbar(x_words, w_words, readout, int(KEY), 0, 0, 0, 0, out)
+        crossbar.draw_crossbar(x_words, w_words, readout, DrawAddress.of(int(KEY), 0, 0), out)
         return out
 
     return run
@@ -106,13 +107,13 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
     gram, linear = decoder.T @ decoder, random.normal(0, 1, (stimuli, neurons)) @ decoder
     state, field = np.empty((2, stimuli, chains, neurons))
     draws = np.empty((stimuli, chains, 0, neurons), np.float32)
-    numbers = np.arange(stimuli)
+    running = gibbs.Chains(KEY, np.arange(stimuli), state, field)
+    posterior = gibbs.LaplacePosterior(linear, gram, 1.0)
+    schedule = gibbs.Schedule(first_sweep=1, sweeps=sweeps, burn_in=sweeps, thin=1)
 
     def ours() -> np.ndarray:
         state[:], field[:] = 0.0, linear[:, None]
-        gibbs.gibbs_sweeps(
-            KEY, numbers, linear, gram, 1.0, state, field, 1, sweeps, sweeps, 1, draws
-        )
+        gibbs.gibbs_sweeps(running, posterior, schedule, draws)
         return state
 
     theirs = torch_gibbs(linear, gram, 1.0, chains, sweeps)

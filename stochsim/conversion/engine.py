@@ -5,11 +5,11 @@ own at every position.
 from typing import Any
 
 import numpy as np
-from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
+from stochsim_kernels.neuron import drawing, stochastic_rounding
 
 from stochsim.conversion.geometry import Geometry
 from stochsim.deploy import Program, Quantizer
-from stochsim.deploy.inputs import Inputs
+from stochsim.deploy.inputs import Inputs, rounding_law
 from stochsim.deploy.layer import Layer
 from stochsim.deploy.words import INPUTS, Place
 from stochsim.hardware import Hardware
@@ -228,22 +228,10 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
     """Integers of values (stimulus, read, input) that differ from read to read, rounded at random:
     by the numbers that `Inputs` draws.
     """
-    z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
-    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, quantizer.levels)
-    law = (
-        _NOTHING,
-        _NOTHING + stochastic_rounding.uniform_sigma(step),
-        channel.UNIFORM,
-        channel.IDENTITY,
-        edges,
-        z,
-        step,
-        c_min,
-    )
+    sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
     codes = np.empty(values.shape, np.int8)
-    drawing.draw_each(
-        values, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
-    )
+    law = rounding_law(quantizer)
+    drawing.draw_each(values, _NOTHING, sigma, law, place.address(INPUTS), codes)
     return quantizer.integers(codes)
 
 

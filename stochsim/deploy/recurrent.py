@@ -4,8 +4,8 @@ of its own, or all reads of one.
 
 import numpy as np
 from stochsim_kernels.circuit import integer_circuit
-from stochsim_kernels.neuron import drawing
 from stochsim_kernels.product import matmul
+from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.deploy import counts as tally
 from stochsim.deploy.checks import check_stable
@@ -187,11 +187,13 @@ class Recurrent:
         """
         program, lateral, neurons = self.program, self.lateral.program, self.forward.neurons
         scale = lateral.weight_scale * lateral.input.scale
-        law = (*neurons.sigmas(np.zeros(1)), neurons.channel)
-        where = (place.key, neurons.word, place.at(1).draws, place.first_stimulus, place.first_read)
-        integer_circuit.run_chains(
-            weights, scale, lateral.bias, held, program.own, *law, where, program.steps, state
+        sigmas = neurons.sigmas(np.zeros(1))
+        circuit = integer_circuit.Circuit(
+            weights, scale, lateral.bias, program.own, *sigmas, neurons.law
         )
+        steps = integer_circuit.Steps(program.steps, place.at(1).draws)
+        address = place.at(0).address(neurons.word)
+        integer_circuit.run_chains(circuit, held, address, steps, state)
 
     def _run_by_steps(
         self,
@@ -252,9 +254,7 @@ class Recurrent:
         if not lumped.any():
             return drive
         u = np.empty((len(x), reads, self.program.neurons), np.uint32)
-        drawing.draw_integers(
-            np.uint64(place.key), DIGITAL, HELD, place.first_stimulus, place.first_read, u
-        )
+        draw_integers(place.address(DIGITAL, HELD), u)
         return drive + lumped[:, None, None] * normals(u)
 
     def _registers(self, place: Place, shape: tuple[int, ...], steps: range) -> np.ndarray | None:

@@ -5,8 +5,10 @@ the reference implementation and by frequencies.
 import numpy as np
 import pytest
 from stattest import assert_frequencies, power
-from stochsim_kernels.neuron import bit_error_channel, drawing
+from stochsim_kernels.neuron import bit_error_channel
 from stochsim_kernels.random import flips
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import bit_errors
 
 KEY = 0xFEDC_BA98_7654_3210
@@ -79,9 +81,9 @@ def test_flipped_codes_follow_the_mixed_thresholds_and_a_rate_10_percent_too_lar
     bits, rate, reads = 3, 0.05, 200_000
     table = random_thresholds(1, 2**bits, 4, seed=5)
     u = np.empty((1, reads, 4), np.uint32)
-    drawing.draw_integers(np.uint64(8), 0, 0, 0, 0, u)
+    draw_integers(DrawAddress.of(8, 0, 0), u)
     codes = (u[:, None] >= table[:, :, None]).sum(axis=1).astype(np.int8)
-    flips.flip_codes(codes, 0, bits, rate, 8, 0, 1, 0, 0)
+    flips.flip_codes(codes, 0, bits, rate, DrawAddress.of(8, 0, 1))
     counts = [np.bincount(column, minlength=2**bits) for column in codes[0].T]
 
     def law(share):
@@ -101,12 +103,14 @@ def test_flipped_codes_equal_the_reference_implementation_however_reads_are_spli
     codes = np.random.default_rng(bits).integers(c_min, c_min + 2**bits, (2, 6, 5)).astype(np.int8)
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**50)):
         ours, apart = codes.copy(), codes.copy()
-        flips.flip_codes(ours, c_min, bits, rate, KEY, *where)
-        assert np.array_equal(ours, bit_errors.flip_codes(codes, c_min, bits, rate, KEY, *where))
-        layer, event, stimulus, read = where
-        flips.flip_codes(apart[:1, :4], c_min, bits, rate, KEY, layer, event, stimulus, read)
-        flips.flip_codes(apart[:1, 4:], c_min, bits, rate, KEY, layer, event, stimulus, read + 4)
-        flips.flip_codes(apart[1:], c_min, bits, rate, KEY, layer, event, stimulus + 1, read)
+        address, (layer, event, stimulus, read) = DrawAddress.of(KEY, *where), where
+        later = DrawAddress.of(KEY, layer, event, stimulus, read + 4)
+        beside = DrawAddress.of(KEY, layer, event, stimulus + 1, read)
+        flips.flip_codes(ours, c_min, bits, rate, address)
+        assert np.array_equal(ours, bit_errors.flip_codes(codes, c_min, bits, rate, address))
+        flips.flip_codes(apart[:1, :4], c_min, bits, rate, address)
+        flips.flip_codes(apart[:1, 4:], c_min, bits, rate, later)
+        flips.flip_codes(apart[1:], c_min, bits, rate, beside)
         assert np.array_equal(ours, apart)
 
 
@@ -117,7 +121,7 @@ def test_errors_of_neurons_that_share_a_source_are_their_own():
     """
     rate, reads = 0.1, 20_000
     codes = np.zeros((1, reads, 2), np.int8)
-    flips.flip_codes(codes, 0, 2, rate, KEY, 0, 1, 0, 0)
+    flips.flip_codes(codes, 0, 2, rate, DrawAddress.of(KEY, 0, 1))
     one = np.array([(1 - rate) ** 2, rate * (1 - rate), rate * (1 - rate), rate**2])
     counts = np.bincount(4 * codes[0, :, 0] + codes[0, :, 1], minlength=16)
     assert power(np.outer(one, one).ravel(), np.diag(one).ravel(), reads) > 1 - 1e-9
@@ -184,7 +188,9 @@ def test_thresholds_of_a_measured_channel():
             "rate = 1.5",
         ),
         (
-            lambda: flips.flip_codes(np.zeros((1, 1, 1), np.int8), 0, 1, -0.1, 0, 0, 0, 0, 0),
+            lambda: flips.flip_codes(
+                np.zeros((1, 1, 1), np.int8), 0, 1, -0.1, DrawAddress.of(0, 0, 0)
+            ),
             "rate = -0.1",
         ),
         (lambda: bit_error_channel.flip_matrix(2, float("nan")), "rate = nan"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import stattest
 from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import crossbar_sums
 
 ROWS, LEVELS, STEP = (
@@ -23,8 +24,9 @@ def draw(partial, channel, reads, key=7, events=1, at=(0, 0, 0), first_read=0, *
     """Codes (stimulus, read, column) of one conversion of the partial sums (stimulus, column)."""
     readout = crossbar.readout(channel, np.ones((1, 1)), events, **({"p_min": -ROWS} | wiring))
     out = np.zeros((partial.shape[0], reads, partial.shape[1]), np.int32)
-    streams = crossbar.draw_streams(key, 0, 0, 0, *partial.shape[:1], readout, partial.shape[1])
-    crossbar.convert_partials(partial, readout, streams, *at, first_read, out)
+    stimuli, columns = partial.shape
+    streams = crossbar.draw_streams(DrawAddress.of(key, 0, 0), stimuli, readout, columns)
+    crossbar.convert_partials(partial, readout, streams, crossbar.Event(*at), first_read, out)
     return out
 
 
@@ -91,7 +93,7 @@ def test_the_sign_of_the_partner_counts():
     x_words, w_words, right, wrong = random_array()
     readout = crossbar.readout(adc.build_channel(VALUES, 1.0, EDGES), [[1]], 1, p_min=-ROWS)
     out = np.zeros((4, 10_000, 6), np.int32)
-    crossbar.draw_crossbar(x_words, w_words, readout, 9, 0, 0, 0, 0, out)
+    crossbar.draw_crossbar(x_words, w_words, readout, DrawAddress.of(9, 0, 0), out)
     seen = np.concatenate([counts(codes) for codes in out])
     stattest.assert_frequencies(seen, exact(1.0, values=VALUES[right.ravel() + ROWS]))
     unsigned = exact(1.0, values=VALUES[wrong.ravel() + ROWS])
@@ -144,7 +146,7 @@ def test_gain_and_offset_move_the_probabilities():
     slope, shift = rng.normal(0.7, 0.05, ALL_SUMS.shape[1]), rng.normal(12, 2, ALL_SUMS.shape[1])
     gain, offset = crossbar.grid_map(slope[None, None], shift[None, None], 8.0, 6)
     channel = adc.build_channel(np.arange((LEVELS + 15) * 64) / 64 - 8, 1.0, EDGES)
-    codes = draw(ALL_SUMS, channel, 20_000, gain=gain, offset=offset, shift=16, p_min=0)[0]
+    codes = draw(ALL_SUMS, channel, 20_000, grid=crossbar.GridMap(gain, offset, 16), p_min=0)[0]
     values = np.rint((slope * ALL_SUMS[0] + shift) * 64) / 64
     stattest.assert_frequencies(
         counts(codes), exact(1.0, values=np.clip(values, -8, LEVELS + 7 - 1 / 64))
@@ -162,12 +164,9 @@ def test_columns_of_one_reference_move_together():
     channel, shared = adc.build_channel(grid, 0.7, EDGES), adc.shared_noise(5.0)
     gain, offset = crossbar.grid_map(np.full((1, 1, 4), 0.7), np.full((1, 1, 4), 12.0), 10.0, 2)
     wiring = {
-        "gain": gain,
-        "offset": offset,
-        "shift": 16,
+        "grid": crossbar.GridMap(gain, offset, 16),
         "p_min": 0,
-        "group": [0, 2, 1, 0],
-        "shared": shared,
+        "references": crossbar.References([0, 2, 1, 0], shared),
     }
     codes = draw(np.zeros((1, 4)), channel, READS, **wiring)[0]
     moves = np.arange(shared.code_min, shared.code_max + 1)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from stattest import assert_frequencies, power
 from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import neuron_codes as reference
 
 READS = 1_000_000
@@ -26,26 +27,23 @@ def probabilities(drives, sigma, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS
     Gaussian, sigma is that family's.
     """
     pair = (sigma, 0.0) if family == "gaussian" else (0.0, sigma)
-    table = [
-        reference.code_probabilities(float(a), *pair, family, "identity", *grid) for a in drives
-    ]
+    law = reference.PlainLaw(family, "identity", *grid)
+    table = [reference.code_probabilities(float(a), *pair, law) for a in drives]
     return np.maximum(table, 0.0)
 
 
 def counts(drives, sigma, key, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS), reads=READS):
     """Counts (drive, code) of codes drawn by the kernels, one neuron per drive."""
-    z, step, c_min, levels = grid
+    _, _, c_min, levels = grid
     pair = (sigma, 0.0) if family == "gaussian" else (0.0, sigma)
     shape = (1, len(drives))
-    edges = channel.inverse_edges(channel.IDENTITY, *grid)
+    law = channel.neuron_law(channel.FAMILIES[family], channel.IDENTITY, *grid)
     table = np.empty((1, levels - 1, len(drives)), np.uint32)
     sigmas = [np.full(shape, value) for value in pair]
     drive = np.ascontiguousarray(drives, float).reshape(shape)
-    channel.fill_thresholds(
-        drive, *sigmas, channel.FAMILIES[family], channel.IDENTITY, edges, z, step, c_min, table
-    )
+    channel.fill_thresholds(drive, *sigmas, law, table)
     codes = np.empty((1, reads, len(drives)), np.int8)
-    drawing.draw_codes(table, c_min, np.uint64(key), 0, 0, 0, 0, codes)
+    drawing.draw_codes(table, c_min, DrawAddress.of(key, 0, 0), codes)
     return np.stack(
         [np.bincount(column, minlength=levels) for column in (codes[0].astype(np.int64) - c_min).T]
     )

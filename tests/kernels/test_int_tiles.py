@@ -76,16 +76,10 @@ def test_features_are_read_from_the_compiler():
 
 def fill(x, w, scales, x_term, w_term, holds):
     out = np.full((len(x_term), len(w_term)), 99, np.int32)
-    int_tiles.fill_product(
-        x,
-        w,
-        np.array(scales, np.int32),
-        np.array(x_term, np.int32),
-        np.array(w_term, np.int32),
-        holds,
-        0,
-        out,
+    product = int_tiles.TiledProduct(
+        x, w, *(np.array(one, np.int32) for one in (scales, x_term, w_term))
     )
+    int_tiles.fill_product(product, holds, 0, out)
     return out
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy import special
 from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import neuron_codes as reference
 
 KEY = 0xFEDC_BA98_7654_3210
@@ -27,32 +29,31 @@ def quantiser(bits, step=0.25, unsigned=False):
     return (0.0, step, 0 if unsigned else -(2 ** (bits - 1)), 2**bits)
 
 
+def law_of(family, activation, quantiser):
+    numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
+    return channel.neuron_law(*numbers, *quantiser)
+
+
 def call(function, drive, sigma, other, family, activation, quantiser, reads, where=WHERE):
-    z, step, c_min, levels = quantiser
-    number = channel.ACTIVATIONS[activation]
-    edges = channel.inverse_edges(number, z, step, c_min, levels)
     out = np.full((drive.shape[0], reads, drive.shape[-1]), 77, np.int8)
     sigmas = (
         np.broadcast_to(np.asarray(value, float), (drive.shape[0], drive.shape[-1]))
         for value in (sigma, other)
     )
-    function(
-        drive, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, KEY, *where, out
-    )
+    law = law_of(family, activation, quantiser)
+    function(drive, *sigmas, law, DrawAddress.of(KEY, *where), out)
     return out
 
 
 def integers(shape, where=WHERE):
     out = np.empty(shape, np.uint32)
-    drawing.draw_integers(np.uint64(KEY), *where, out)
+    draw_integers(DrawAddress.of(KEY, *where), out)
     return out
 
 
 def thresholds(drive, sigma, other, family, activation, quantiser):
     """(stimulus, read, levels - 1, neuron) for drives (stimulus, read, neuron)."""
-    z, step, c_min, levels = quantiser
-    number = channel.ACTIVATIONS[activation]
-    edges = channel.inverse_edges(number, z, step, c_min, levels)
+    levels = quantiser[3]
     stimuli, reads, neurons = drive.shape
     sigmas = (
         np.broadcast_to(value, (stimuli, neurons))[:, None]
@@ -62,9 +63,7 @@ def thresholds(drive, sigma, other, family, activation, quantiser):
     )
     out = np.empty((stimuli * reads, levels - 1, neurons), np.uint32)
     flat = np.ascontiguousarray(drive, np.float64).reshape(-1, neurons)
-    channel.fill_thresholds(
-        flat, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, out
-    )
+    channel.fill_thresholds(flat, *sigmas, law_of(family, activation, quantiser), out)
     return out.reshape(stimuli, reads, levels - 1, neurons)
 
 

@@ -9,29 +9,25 @@ import pytest
 from stattest import assert_frequencies, power
 from stochsim_kernels.neuron import drawing
 from stochsim_kernels.random import source
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import shift_registers
 
 KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
 
 
-def fill(
-    shape,
-    length,
-    bits=8,
-    per_source=1,
-    key=KEY,
-    layer=0,
-    event=0,
-    first_stimulus=0,
-    first_read=0,
-    shifts=None,
-):
+def fill(shape, length, bits=8, per_source=1, shifts=None, **address):
     out = np.empty(shape, np.uint32)
-    source.fill_source(
-        length, bits, per_source, key, layer, event, first_stimulus, first_read, out, shifts
-    )
+    source.fill_source(source.ChipSource(length, bits, per_source, shifts), at(**address), out)
     return out
+
+
+def at(key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+    return DrawAddress.of(key, layer, event, first_stimulus, first_read)
+
+
+AT = {"layer": 1, "event": 2, "first_stimulus": 3, "first_read": 4}
 
 
 @pytest.mark.parametrize(
@@ -41,10 +37,10 @@ def fill(
 @pytest.mark.parametrize("per_source", [1, 2, 3, 7, 10])
 def test_integers_equal_the_reference_implementation(length, bits, shifts, per_source):
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40 + 5)):
-        ours = fill((2, 6, 7), length, bits, per_source, KEY, *where, shifts)
-        expected = shift_registers.fill_source(
-            source.TAPS.get(length), bits, shifts, per_source, KEY, *where, (2, 6, 7)
-        )
+        address = DrawAddress.of(KEY, *where)
+        ours = fill((2, 6, 7), length, bits, per_source, shifts, **address._asdict())
+        of_chip = source.ChipSource(length, bits, per_source, shifts)
+        expected = shift_registers.fill_source(source.TAPS.get(length), of_chip, address, (2, 6, 7))
         assert np.array_equal(ours, expected)
 
 
@@ -111,8 +107,8 @@ def test_start_states_differ_between_sources_stimuli_layers_events_and_keys():
 
 def test_unshared_counter_sources_are_the_integers_behind_the_codes():
     out = np.empty((2, 40, 5), np.uint32)
-    drawing.draw_integers(np.uint64(KEY), 1, 2, 3, 4, out)
-    assert np.array_equal(fill((2, 40, 5), 0, 31, 1, KEY, 1, 2, 3, 4), out)
+    draw_integers(at(**AT), out)
+    assert np.array_equal(fill((2, 40, 5), 0, 31, **AT), out)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -120,12 +116,12 @@ def test_counted_codes_equal_the_reference_implementation_and_those_drawn_at_onc
     rng = np.random.default_rng(bits)
     table = np.sort(rng.integers(0, ONE + 1, (3, 2**bits - 1, 7)), axis=1).astype(np.uint32)
     c_min = 0 if bits == 1 else -(2 ** (bits - 1))
-    u = fill((3, 70, 7), 0, 31, 1, KEY, 1, 2, 3, 4)
+    u = fill((3, 70, 7), 0, 31, **AT)
     u[0, 0], u[0, 1], u[0, 2] = table[0, 0], table[0, -1], 0  # a threshold equal to u is passed
     codes, drawn = np.empty((2, 3, 70, 7), np.int8)
-    source.count_thresholds(table, u, c_min, codes)
+    drawing.count_thresholds(table, u, c_min, codes)
     assert np.array_equal(codes, shift_registers.count_thresholds(table, u, c_min))
-    drawing.draw_codes(table, c_min, np.uint64(KEY), 1, 2, 3, 4, drawn)
+    drawing.draw_codes(table, c_min, at(**AT), drawn)
     assert np.array_equal(codes[:, 3:], drawn[:, 3:])
 
 
@@ -133,7 +129,7 @@ def joint_counts(length, per_source, reads):
     """Counts of the four pairs of 1-bit codes of two neurons at thresholds 2^30 and 2^29."""
     u = fill((1, reads, 2), length, 8, per_source)
     codes = np.empty(u.shape, np.int8)
-    source.count_thresholds(np.array([[[ONE // 2, ONE // 4]]], np.uint32), u, 0, codes)
+    drawing.count_thresholds(np.array([[[ONE // 2, ONE // 4]]], np.uint32), u, 0, codes)
     return np.bincount(2 * codes[0, :, 0] + codes[0, :, 1], minlength=4)
 
 
@@ -156,7 +152,7 @@ def test_neurons_of_one_source_give_one_code_at_equal_thresholds(length):
     u = fill((2, 300, 9), length, 8, 4)
     table = np.full((2, 1, 9), ONE // 2, np.uint32)
     codes = np.empty(u.shape, np.int8)
-    source.count_thresholds(table, u, 0, codes)
+    drawing.count_thresholds(table, u, 0, codes)
     groups = [codes[:, :, :4], codes[:, :, 4:8], codes[:, :, 8:]]
     assert all((group == group[:, :, :1]).all() for group in groups)
     assert (groups[0][:, :, 0] != groups[1][:, :, 0]).any()

@@ -4,7 +4,8 @@ A state is a position (what the converter sees, on a grid) and a variance class 
 sees). The probabilities of its codes are kept as integers that sum to 2^32, and each state owns an
 alias table (Walker 1974, Vose 1991) of K = 2^k cells, one uint32 each:
 
-    entry = threshold 2^k + alias,    u a 32-bit random integer,    j = u mod K  if u div K < threshold of that cell,  else its alias.
+    entry = threshold 2^k + alias,    u a 32-bit random integer,
+    j = u mod K  if u div K < threshold of that cell,  else its alias.
 
 A cell holds 2^(32-k) values of u, so a code is drawn with exactly its integer probability. Only
 codes of positive probability need cells: j counts from a code that rises with the position along a
@@ -28,7 +29,7 @@ _FLAT = (
 _STEEPEST = 2**26  # slope times position stays within 32 bits
 
 
-class Channel(NamedTuple):
+class AdcChannel(NamedTuple):
     """P(code | variance class, position): `entries` (variance × position × cell,) uint32 and the
     line that codes are counted from.
     """
@@ -54,7 +55,7 @@ def ideal_edges(levels: int) -> np.ndarray:
 
 def build_channel(
     value_lsb: np.ndarray, sigma_lsb: np.ndarray | float, edges_lsb: np.ndarray, code_min: int = 0
-) -> Channel:
+) -> AdcChannel:
     """The channel code = code_min + #{k : edge_k <= value + sigma xi}, xi a standard Gaussian.
 
     value_lsb: (position,) or (variance, position), in converter steps from the centre of the first
@@ -85,7 +86,7 @@ def build_channel(
     certain = int((first == last).all())
     slope, intercept, shift, base_last = line
     code_max = int(code_min) + edges.size
-    return Channel(
+    return AdcChannel(
         entries.ravel(),
         bits,
         value.shape[1],
@@ -114,7 +115,7 @@ def line_codes(
     return np.clip((position * slope + intercept) >> shift, 0, base_last)
 
 
-def shared_noise(sigma: float) -> Channel:
+def shared_noise(sigma: float) -> AdcChannel:
     """A Gaussian of `sigma` grid positions rounded to whole positions, as a channel of one state:
     the codes are the moves of a reference.
 

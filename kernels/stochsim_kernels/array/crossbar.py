@@ -6,100 +6,143 @@
 The partial sum of a tile is Σ ± 2^(a + b) popcount(weight plane a & input plane b), or is handed in
 (`convert_partials`). The converter of a column sees it at
 
-    position = partial - p_min                                    exactly, one state per partial sum, or
-    position = (gain × partial + offset) >> shift  (+ move)       on a grid, with gain and offset per (tile, slice, column), and with a
-                                                                  Gaussian move shared by the columns of one reference,
+    position = partial - p_min                                 exactly, one state per sum, or
+    position = (gain × partial + offset) >> shift  (+ move)    on a grid,
 
-clamped to the channel's positions. Streams belong to (key, layer, event word; stimulus, pair of
-columns), those of references are numbered from 2^31 on; the place inside a stream is read × events
-+ event. So threads, batch splits and read splits change no code. Memory beyond inputs, weights and
-output: under half a megabyte per thread.
+with gain and offset per (tile, slice, column), and with a Gaussian move shared by the columns of
+one reference, clamped to the channel's positions. Streams belong to (key, layer, event word;
+stimulus, pair of columns), those of references are numbered from 2^31 on; the place inside a stream
+is read × events + event. So threads, batch splits and read splits change no code. Memory beyond
+inputs, weights and output: under half a megabyte per thread.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from stochsim_kernels.array.adc import Channel, shared_noise
-from stochsim_kernels.array.crossbar_kernel import BLOCK, fill_crossbar, fill_streams
+from stochsim_kernels.array.adc import AdcChannel, shared_noise
+from stochsim_kernels.array.crossbar_kernel import (
+    BLOCK,
+    Numbers,
+    Rule,
+    Span,
+    Sums,
+    Tables,
+    fill_crossbar,
+    fill_streams,
+)
+from stochsim_kernels.random.address import DrawAddress
 
 _CHUNK = 256  # reads per task and event, and at most: its totals fit the second-level cache
 _LEAST_CHUNK = 16
 
 
+class GridMap(NamedTuple):
+    """Partial sums to grid positions, (gain × partial + offset) >> shift; gain, offset: (tile,
+    slice, column), integers.
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+    shift: int = 0
+
+
+class References(NamedTuple):
+    """References shared by columns: group (column,), the reference of each, and what moves them."""
+
+    group: np.ndarray
+    noise: AdcChannel
+
+
+class Event(NamedTuple):
+    """One conversion of every column: its tile, slice and cycle."""
+
+    tile: int
+    piece: int
+    cycle: int
+
+
 class Readout(NamedTuple):
-    """How the partial sums of an array become codes; built by `readout`."""
+    """How the partial sums of an array become codes; built by `readout`.
 
-    channel: Channel
-    shared: Channel  # moves of the references
-    factor: np.ndarray  # (slice, cycle) int32: the digital weight of a code
+    shared: moves of the references. factor (slice, cycle) int32: the digital weight of a code.
+    grid: gain and offset, (2, tile, slice, column) int64, or without columns. group (column,)
+    int32: the reference of a column, or empty. entries: of the channel, then of the moves.
+    """
+
+    channel: AdcChannel
+    shared: AdcChannel
+    factor: np.ndarray
     tiles: int
-    grid: np.ndarray  # gain and offset, (2, tile, slice, column) int64, or without columns
-    group: np.ndarray  # (column,) int32: the reference of a column, or empty
-    entries: np.ndarray  # of the channel, then of the moves
-    rule: (
-        np.ndarray
-    )  # (number,) int64: the first numbers of a plan, in the order that crossbar_kernel names
+    grid: np.ndarray
+    group: np.ndarray
+    entries: np.ndarray
+    rule: Rule
 
 
-def accumulator_bound(channel: Channel, factor: np.ndarray, tiles: int) -> int:
+def accumulator_bound(channel: AdcChannel, factor: np.ndarray, tiles: int) -> int:
     """The largest |accumulator| that an output can reach."""
     largest = max(abs(channel.code_min), abs(channel.code_max))
     return int(tiles) * largest * int(np.abs(np.asarray(factor, np.int64)).sum())
 
 
 def readout(
-    channel: Channel,
+    channel: AdcChannel,
     factor: np.ndarray,
     tiles: int,
     p_min: int = 0,
-    gain: np.ndarray | None = None,
-    offset: np.ndarray | None = None,
-    shift: int = 0,
-    group: np.ndarray | None = None,
-    shared: Channel | None = None,
+    grid: GridMap | None = None,
+    references: References | None = None,
 ) -> Readout:
     """Check and gather what the kernel needs to turn partial sums into accumulators.
 
-    factor: (slice, cycle) integers. Without `gain`, position = partial - p_min; with gain and
-    offset (tile, slice, column), position = (gain × partial + offset) >> shift. group: (column,),
-    the reference of each column, whose moves `shared` draws. Raises ValueError where shapes differ,
-    where a group lacks its noise, or where an output could leave 32 bits.
+    factor: (slice, cycle) integers. Without a grid, position = partial - p_min. Raises ValueError
+    where shapes differ, where p_min is given beside a grid, where references are numbered below 0,
+    or where an output could leave 32 bits.
     """
     factor = np.ascontiguousarray(factor, np.int32)
     if (bound := accumulator_bound(channel, factor, tiles)) >= 2**31:
         raise ValueError(
             f"outputs could reach {bound}, beyond 32 bits: fewer tiles, or smaller factors"
         )
-    if (gain is None) != (offset is None) or (group is None) != (shared is None):
-        raise ValueError("gain comes with offset, and group with shared")
-    if gain is not None and p_min:
+    if grid is not None and p_min:
         raise ValueError("p_min is for positions without gain: put it into the offset")
-    gain, offset = (np.zeros((tiles, len(factor), 0)) if a is None else a for a in (gain, offset))
+    nothing = np.zeros((tiles, len(factor), 0), np.int64)
+    gain, offset, grid_shift = GridMap(nothing, nothing) if grid is None else grid
     gain, offset = np.ascontiguousarray(gain, np.int64), np.ascontiguousarray(offset, np.int64)
     if gain.shape != offset.shape or gain.shape[:2] != (tiles, len(factor)):
         raise ValueError(
             f"gain and offset must be ({tiles}, {len(factor)}, column); got {gain.shape} and "
             f"{offset.shape}"
         )
-    group = np.ascontiguousarray([] if group is None else group, np.int32)
+    group = np.ascontiguousarray([] if references is None else references.group, np.int32)
     if group.size and group.min() < 0:
         raise ValueError(f"references are numbered from 0; got {group.min()}")
-    shared = shared_noise(0.0) if shared is None else shared
-    line = (
-        channel.bits,
-        channel.positions,
-        channel.slope,
-        channel.intercept,
-        channel.shift,
-        channel.base_last,
-    )
-    moves = shared.bits, channel.entries.size, shared.code_min + shared.base_last
-    rule = np.array([*line, channel.code_min, channel.certain, p_min, shift, *moves], np.int64)
+    shared = shared_noise(0.0) if references is None else references.noise
     entries = np.concatenate([channel.entries, shared.entries])
-    return Readout(
-        channel, shared, factor, int(tiles), np.stack([gain, offset]), group, entries, rule
+    rule = _rule(channel, shared, p_min, grid_shift)
+    grids = np.stack([gain, offset])
+    return Readout(channel, shared, factor, int(tiles), grids, group, entries, rule)
+
+
+def _rule(channel: AdcChannel, shared: AdcChannel, p_min: int, grid_shift: int) -> Rule:
+    """The numbers of a readout, as Python integers."""
+    numbers = Rule(
+        bits=channel.bits,
+        positions=channel.positions,
+        slope=channel.slope,
+        intercept=channel.intercept,
+        shift=channel.shift,
+        base_last=channel.base_last,
+        code_min=channel.code_min,
+        certain=channel.certain,
+        p_min=p_min,
+        grid_shift=grid_shift,
+        shared_bits=shared.bits,
+        shared_entry=channel.entries.size,
+        first_move=shared.code_min + shared.base_last,
     )
+    return Rule(*(int(number) for number in numbers))
 
 
 def grid_map(
@@ -121,8 +164,13 @@ def grid_map(
 
 
 def draw_crossbar(
-    x_words, w_words, readout, key, layer, event, first_stimulus, first_read, out, variance=None
-):
+    x_words: np.ndarray,
+    w_words: np.ndarray,
+    readout: Readout,
+    address: DrawAddress,
+    out: np.ndarray,
+    variance: np.ndarray | None = None,
+) -> None:
     """Add factor × code of every tile, slice and cycle to out (stimulus, read, column), int32.
 
     x_words (stimulus, tile, cycle, plane, word) and w_words (tile, slice, sign, plane, word,
@@ -131,7 +179,7 @@ def draw_crossbar(
     """
     stimuli, tiles, cycles = x_words.shape[:3]
     slices, columns = w_words.shape[1], w_words.shape[5]
-    variance = np.zeros((stimuli, 0, 0), np.int32) if variance is None else _own(variance, np.int32)
+    kinds = np.zeros((stimuli, 0, 0), np.int32) if variance is None else _own(variance, np.int32)
     if (tiles, x_words.shape[4]) != (w_words.shape[0], w_words.shape[4]):
         raise ValueError(f"inputs {x_words.shape} and cells {w_words.shape} do not fit")
     if readout.factor.shape != (slices, cycles) or readout.tiles != tiles:
@@ -139,96 +187,61 @@ def draw_crossbar(
             f"the readout is for {readout.tiles} tiles and factors {readout.factor.shape}, not "
             f"{tiles} and {(slices, cycles)}"
         )
-    if variance.size and variance.shape != (stimuli, tiles, cycles):
-        raise ValueError(f"variance {variance.shape} must be {(stimuli, tiles, cycles)}")
-    _check(readout, variance, out, (stimuli, columns))
-    variance = variance.reshape(stimuli, -1, 1) if variance.size else variance
-    plan = _plan(
-        readout, out, (key, layer, event, first_stimulus, first_read), 0, tiles * slices * cycles
-    )
-    streams, partials, groups = (
-        np.empty((2, 0, 0), np.uint64),
-        np.empty((0, 0), np.int32),
-        _groups(readout.group),
-    )
-    x_words, w_words = _own(x_words, np.uint64), _own(w_words, np.uint64)
-    fill_crossbar(
-        x_words,
-        w_words,
-        partials,
-        variance,
-        streams,
-        readout.entries,
-        plan,
-        readout.factor,
-        readout.grid,
-        groups,
-        out,
-    )
+    if kinds.size and kinds.shape != (stimuli, tiles, cycles):
+        raise ValueError(f"variance {kinds.shape} must be {(stimuli, tiles, cycles)}")
+    _check(readout, kinds, out, (stimuli, columns))
+    kinds = kinds.reshape(stimuli, -1, 1) if kinds.size else kinds
+    partials, streams = np.empty((0, 0), np.int32), np.empty((2, 0, 0), np.uint64)
+    sums = Sums(_own(x_words, np.uint64), _own(w_words, np.uint64), partials, streams, kinds)
+    span = _span(readout, out, 0, tiles * slices * cycles)
+    fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
 
 
-def draw_streams(key, layer, event, first_stimulus, stimuli, readout, columns):
+def draw_streams(address: DrawAddress, stimuli: int, readout: Readout, columns: int) -> np.ndarray:
     """The streams of a layer call for `convert_partials`: (2, stimulus, pair), uint64; pairs of
     columns, then pairs of references.
     """
     pairs, references = (columns + 1) // 2, (int(readout.group.max(initial=-1)) + 2) // 2
     streams = np.empty((2, stimuli, pairs + references), np.uint64)
     for s in range(stimuli):
-        fill_streams(
-            np.uint64(key),
-            layer,
-            event,
-            first_stimulus + s,
-            0,
-            0,
-            pairs,
-            streams[0, s],
-            streams[1, s],
-        )
+        fill_streams(address, s, Numbers(0, 0, pairs), streams[0, s], streams[1, s])
     return streams
 
 
-def convert_partials(partial, readout, streams, tile, piece, cycle, first_read, out, variance=None):
-    """Add factor × code of one (tile, slice, cycle) to out (stimulus, read, column), int32, for
-    partial sums computed elsewhere.
+def convert_partials(
+    partial: np.ndarray,
+    readout: Readout,
+    streams: np.ndarray,
+    event: Event,
+    first_read: int,
+    out: np.ndarray,
+    variance: np.ndarray | None = None,
+) -> None:
+    """Add factor × code of one event to out (stimulus, read, column), int32, for partial sums
+    computed elsewhere.
 
     partial (stimulus, column), integers of 32 bits; streams from `draw_streams`; variance
     (stimulus, column), 0 if not given. The same partial sums give the same codes as
     `draw_crossbar`. Raises ValueError where shapes do not fit.
     """
     partial = _own(partial, np.int32)
-    variance = (
-        np.zeros((partial.shape[0], 0), np.int32) if variance is None else _own(variance, np.int32)
-    )
-    slices, cycles = readout.factor.shape
-    if variance.size and variance.shape != partial.shape:
-        raise ValueError(f"variance {variance.shape} must be {partial.shape}, as the partial sums")
+    nothing = np.zeros((partial.shape[0], 0), np.int32)
+    kinds = nothing if variance is None else _own(variance, np.int32)
+    (tile, piece, cycle), (slices, cycles) = event, readout.factor.shape
+    if kinds.size and kinds.shape != partial.shape:
+        raise ValueError(f"variance {kinds.shape} must be {partial.shape}, as the partial sums")
     if not (0 <= tile < readout.tiles and 0 <= piece < slices and 0 <= cycle < cycles):
         raise ValueError(
             f"tile, slice and cycle {(tile, piece, cycle)} must be within "
             f"{(readout.tiles, slices, cycles)}"
         )
-    _check(readout, variance, out, partial.shape)
+    _check(readout, kinds, out, partial.shape)
     e = (tile * slices + piece) * cycles + cycle
-    plan, groups = _plan(readout, out, (0, 0, 0, 0, first_read), e, e + 1), _groups(readout.group)
-    x_words, w_words, streams = (
-        np.empty((0,) * 5, np.uint64),
-        np.empty((0,) * 6, np.uint64),
-        _own(streams, np.uint64),
-    )
-    fill_crossbar(
-        x_words,
-        w_words,
-        partial,
-        variance[:, None],
-        streams,
-        readout.entries,
-        plan,
-        readout.factor,
-        readout.grid,
-        groups,
-        out,
-    )
+    x_words, w_words = np.empty((0,) * 5, np.uint64), np.empty((0,) * 6, np.uint64)
+    sums = Sums(x_words, w_words, partial, _own(streams, np.uint64), kinds[:, None])
+    address = DrawAddress.of(0, 0, 0, 0, first_read)  # the streams are given
+    span = _span(readout, out, e, e + 1)
+    fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
 
 
 def _own(array, dtype):
@@ -257,19 +270,19 @@ def _check(readout, variance, out, shape):
         )
 
 
-def _plan(readout, out, where, first_event, last_event):
-    """The readout's numbers and those of a call.
-
-    Reads per task: all where nothing is drawn; else so many that totals stay in the cache.
+def _span(readout, out, first, last):
+    """The events of a call; reads per task: all where nothing is drawn, else so many that totals
+    stay in the cache.
     """
-    some = max(_LEAST_CHUNK, _CHUNK // max(1, last_event - first_event))
+    some = max(_LEAST_CHUNK, _CHUNK // max(1, last - first))
     if readout.channel.certain and not readout.group.size:
         some = out.shape[1]
-    key, *rest = where
-    numbers = [*rest, first_event, last_event, max(1, min(out.shape[1], some))]
-    return np.concatenate(
-        [readout.rule, np.array([key], np.uint64).view(np.int64), np.array(numbers, np.int64)]
-    )
+    return Span(int(first), int(last), max(1, min(out.shape[1], some)))
+
+
+def _tables(readout):
+    """The arrays of a readout, as the kernel takes them."""
+    return Tables(readout.entries, readout.factor, readout.grid, _groups(readout.group))
 
 
 def _groups(group):
@@ -278,8 +291,8 @@ def _groups(group):
     """
     out = np.zeros((3, group.size), np.int32)
     for start in range(0, group.size, BLOCK):
-        own = group[start : start + BLOCK]
-        first = own.min() // 2 * 2
-        out[0, start : start + BLOCK] = own - first
-        out[1:, start : start + BLOCK] = [[first], [(own.max() - first) // 2 * 2 + 2]]
+        some = group[start : start + BLOCK]
+        first = some.min() // 2 * 2
+        out[0, start : start + BLOCK] = some - first
+        out[1:, start : start + BLOCK] = [[first], [(some.max() - first) // 2 * 2 + 2]]
     return out

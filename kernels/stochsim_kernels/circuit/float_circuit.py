@@ -3,18 +3,31 @@ in one pass over them.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
 from stochsim_kernels.neuron.channel import REACH, tabled_normal_cdf
-from stochsim_kernels.neuron.drawing import _streams
-from stochsim_kernels.posterior.gibbs import CENTRE, quantile_centre, quantile_tail
+from stochsim_kernels.neuron.drawing import block_streams
 from stochsim_kernels.random.counter_rng import word
+from stochsim_kernels.random.normal import CENTRE, quantile_centre, quantile_tail
 
 _CHAINS = 128  # of one stimulus to a task
 _SCALE = 1.0 / 2147483648.0
+
+
+class FloatStep(NamedTuple):
+    """What a step adds to a state: push - pull erf(state rate / sqrt 2) + sigma xi.
+
+    push: (stimulus, neuron); pull, rate, sigma: (neuron,); all float64 and contiguous.
+    """
+
+    push: np.ndarray
+    pull: np.ndarray
+    rate: np.ndarray
+    sigma: np.ndarray
 
 
 @helper
@@ -56,7 +69,7 @@ def _fill_tails(p, tails, z, xi):
 
 @helper
 def _disturb(p, sigma, tails, z, xi, moved):
-    """Add sigma Phi^-1(p) to moved, (neuron,), as `gibbs.normal_quantile` has it: the centre on
+    """Add sigma Phi^-1(p) to moved, (neuron,), as `normal.normal_quantile` has it: the centre on
     vectors, then the tails.
     """
     for n in range(p.size):
@@ -67,16 +80,14 @@ def _disturb(p, sigma, tails, z, xi, moved):
 
 
 @kernel
-def finish_step(
-    state, push, pull, rate, sigma, key, layer, event, first_stimulus, first_read, moved
-):
+def finish_step(state, step, address, moved):
     """Add push - pull erf(state rate / sqrt 2) + sigma xi to moved (stimulus, read, neuron),
     float64.
 
-    state: that before the step, as moved; push: (stimulus, neuron); pull, rate, sigma: (neuron,).
-    xi = Phi^-1((u + 1/2) / 2^31) with the integers of `drawing.draw_integers`; none are drawn where
-    all sigma are 0.
+    state: that before the step, as moved; step: a `FloatStep`. xi = Phi^-1((u + 1/2) / 2^31) with
+    the integers of `draw_integers`; none are drawn where all sigma are 0.
     """
+    push, pull, rate, sigma = step
     stimuli, reads, neurons = moved.shape
     noisy, shrinks = sigma.any(), pull.any()
     chunks = (reads + _CHAINS - 1) // _CHAINS
@@ -85,13 +96,9 @@ def finish_step(
         first = (task % chunks) * _CHAINS
         last = min(reads, first + _CHAINS)
         whole = (neurons + 1) // 2 * 2
-        p, z, xi, tails = (
-            np.empty(whole),
-            np.empty(whole),
-            np.empty(whole),
-            np.empty(whole, np.int64),
-        )
-        streams = _streams(key, layer, event, first_stimulus + s, first_read + first, neurons)
+        p, z, xi = np.empty(whole), np.empty(whole), np.empty(whole)
+        tails = np.empty(whole, np.int64)
+        streams = block_streams(address, s, first, neurons)
         for r in range(first, last):
             if shrinks:
                 _shrink(state[s, r], push[s], pull, rate, moved[s, r])

@@ -12,6 +12,7 @@ the same for every drive too, step^2 / 4.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -60,6 +61,30 @@ def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: in
         within = np.where(inside, edges, 0.5)
         return np.where(inside, np.log(within / (1.0 - within)), np.copysign(np.inf, edges - 0.5))
     return edges
+
+
+class NeuronLaw(NamedTuple):
+    """The channel of a neuron but for drive and sigmas, as kernels take it; built by `neuron_law`.
+
+    family, activation: numbers of FAMILIES and ACTIVATIONS. edges: (levels - 1,) float64,
+    contiguous, in units of the drive, of `inverse_edges`; 256 levels at most. z, step: float64,
+    value = z + step code. c_min: the smallest code.
+    """
+
+    family: int
+    activation: int
+    edges: np.ndarray
+    z: float
+    step: float
+    c_min: int
+
+
+def neuron_law(
+    family: int, activation: int, z: float, step: float, c_min: int, levels: int
+) -> NeuronLaw:
+    """The law of codes c_min … c_min + levels - 1 with values z + step code."""
+    edges = np.ascontiguousarray(inverse_edges(activation, z, step, c_min, levels), np.float64)
+    return NeuronLaw(int(family), int(activation), edges, float(z), float(step), int(c_min))
 
 
 @inline
@@ -254,10 +279,11 @@ def _fill_gaussian(drive, sigma, other, family, edges, out):
 
 
 @helper
-def _fill_exceptions(drive, sigma, other, family, activation, edges, z, step, c_min, out):
+def _fill_exceptions(drive, sigma, other, law, out):
     """Write the thresholds of neurons without noise, and of those whose noise is not Gaussian, over
     the Gaussian ones.
     """
+    family, activation, edges, z, step, c_min = law
     for n in range(drive.size):
         a, sig, oth = drive[n], sigma[n], other[n]
         if sig == 0.0 and oth == 0.0:
@@ -270,14 +296,12 @@ def _fill_exceptions(drive, sigma, other, family, activation, edges, z, step, c_
 
 
 @kernel
-def fill_thresholds(drive, sigma, other, family, activation, edges, z, step, c_min, out):
+def fill_thresholds(drive, sigma, other, law, out):
     """Write round(P(code < k | drive) 2^31) to out (stimulus, levels - 1, neuron), uint32.
 
-    drive, sigma, other: (stimulus, neuron) float64; edges: (levels - 1,) from `inverse_edges`.
-    Where both sigmas are 0 the code is certain: every threshold is 0 or 2^31.
+    drive, sigma, other: (stimulus, neuron) float64; law: a `NeuronLaw`. Where both sigmas are 0 the
+    code is certain: every threshold is 0 or 2^31.
     """
     for s in prange(drive.shape[0]):
-        _fill_gaussian(drive[s], sigma[s], other[s], family, edges, out[s])
-        _fill_exceptions(
-            drive[s], sigma[s], other[s], family, activation, edges, z, step, c_min, out[s]
-        )
+        _fill_gaussian(drive[s], sigma[s], other[s], law.family, law.edges, out[s])
+        _fill_exceptions(drive[s], sigma[s], other[s], law, out[s])

@@ -16,10 +16,17 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU, fill_thresholds
+from stochsim_kernels.neuron.channel import (
+    GAUSSIAN,
+    IDENTITY,
+    RELU,
+    NeuronLaw,
+    fill_thresholds,
+)
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
 from stochsim_kernels.neuron.simd_thresholds import LANES, WIDTHS, count_block
-from stochsim_kernels.random.counter_rng import philox4x32, stream, word
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.counter_rng import philox4x32, word
 from stochsim_kernels.random.popcount import popcount64
 
 _CHUNK = 256  # reads per task
@@ -35,18 +42,20 @@ _ALTERNATING = np.uint64(0xAAAAAAAAAAAAAAAA)
 
 
 @helper
-def _streams(key, layer, event, stimulus, first_read, neurons):
-    """`counter_rng.stream` of whole blocks of neurons, (2, pair): seeds moved to just before
-    `first_read`, and increments.
+def block_streams(address, s, first, neurons):
+    """`counter_rng.stream` of whole blocks of neurons of stimulus s of a call, (2, pair) uint64:
+    seeds moved to just before read `first` of the call, and increments.
     """
     out = np.empty((2, (neurons + LANES - 1) // LANES * (LANES // 2)), np.uint64)
+    key, layer, event = address.key, address.layer, address.event
+    stimulus, read = address.first_stimulus + s, np.uint64(address.first_read + first)
     seed, gamma = out[0], out[1]
     for i in range(seed.size):
         w0, w1, w2, w3 = _philox(key, i, stimulus, event, layer)
         odd = (w2 | (w3 << np.uint64(32))) | np.uint64(1)
         weak = popcount64(odd ^ (odd >> np.uint64(1))) < np.uint64(24)
         gamma[i] = odd ^ (_ALTERNATING if weak else np.uint64(0))
-        seed[i] = (w0 | (w1 << np.uint64(32))) + gamma[i] * np.uint64(first_read)
+        seed[i] = (w0 | (w1 << np.uint64(32))) + gamma[i] * read
     return out
 
 
@@ -92,12 +101,12 @@ def _search(edge, c_min, streams, out):
 
 
 @kernel
-def draw_codes(thresholds, c_min, key, layer, event, first_stimulus, first_read, out):
+def draw_codes(thresholds, c_min, address, out):
     """Write codes c_min + #{k : u >= threshold_k} to out (stimulus, read, neuron), int8.
 
     thresholds: (stimulus, levels - 1, neuron) uint32, ascending in level, 256 levels at most. u of
-    (stimulus, read, neuron) is a pure function of key, layer, event and the absolute indices, so
-    any split in stimuli or reads, and any thread count, gives the same codes.
+    (stimulus, read, neuron) is a pure function of the address and the absolute indices, so any
+    split in stimuli or reads, and any thread count, gives the same codes.
     """
     stimuli, reads, neurons = out.shape
     edges = thresholds.shape[1]
@@ -107,7 +116,7 @@ def draw_codes(thresholds, c_min, key, layer, event, first_stimulus, first_read,
         s = task // chunks
         first = (task % chunks) * _CHUNK
         last = min(reads, first + _CHUNK)
-        streams = _streams(key, layer, event, first_stimulus + s, first_read + first, neurons)
+        streams = block_streams(address, s, first, neurons)
         if counted:
             for n in range(0, neurons, LANES):
                 count_block(n, thresholds[s], streams, np.int8(c_min), out[s, first:last])
@@ -116,7 +125,7 @@ def draw_codes(thresholds, c_min, key, layer, event, first_stimulus, first_read,
 
 
 @helper
-def _row(values, s, neurons):
+def row_of(values, s, neurons):
     """Row s of values, which may be one row for all stimuli, one column for all neurons, or
     both.
     """
@@ -127,23 +136,7 @@ def _row(values, s, neurons):
 
 
 @kernel
-def _draw_without_thresholds(
-    drive,
-    sigma,
-    other,
-    family,
-    activation,
-    edges,
-    z,
-    step,
-    c_min,
-    key,
-    layer,
-    event,
-    first_stimulus,
-    first_read,
-    out,
-):
+def _draw_without_thresholds(drive, sigma, other, law, address, out):
     """As `draw_each`; or, with one row of drives per stimulus, drive (stimulus, 1, neuron), the
     same drives at every read.
     """
@@ -153,143 +146,68 @@ def _draw_without_thresholds(
         s = task // chunks
         first = (task % chunks) * _CHUNK
         last = min(reads, first + _CHUNK)
-        streams = _streams(key, layer, event, first_stimulus + s, first_read + first, neurons)
-        own = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
-        own_sigma, own_other = _row(sigma, s, neurons), _row(other, s, neurons)
-        if family == GAUSSIAN and activation in (IDENTITY, RELU):
-            known = spread(own_sigma, own_other, activation, edges, z, step, c_min)
-            place_rows(
-                own,
-                own_sigma,
-                own_other,
-                known,
-                family,
-                activation,
-                edges,
-                z,
-                step,
-                c_min,
-                streams,
-                out[s, first:last],
-            )
+        streams = block_streams(address, s, first, neurons)
+        drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
+        sigmas, others = row_of(sigma, s, neurons), row_of(other, s, neurons)
+        if law.family == GAUSSIAN and law.activation in (IDENTITY, RELU):
+            known = spread(sigmas, others, law)
+            place_rows(drives, sigmas, others, known, law, streams, out[s, first:last])
         else:
-            bisect_rows(
-                own,
-                own_sigma,
-                own_other,
-                family,
-                activation,
-                edges,
-                z,
-                step,
-                c_min,
-                streams,
-                out[s, first:last],
-            )
+            bisect_rows(drives, sigmas, others, law, streams, out[s, first:last])
 
 
-def _coerced(*arrays):
+def as_float64(*arrays):
     """The one type that kernels are compiled for: float64, C-contiguous, writeable."""
     return (np.require(array, np.float64, ("C", "W")) for array in arrays)
 
 
-def _by_drives(
-    drive,
-    sigma,
-    other,
-    family,
-    activation,
-    edges,
-    z,
-    step,
-    c_min,
-    key,
-    layer,
-    event,
-    first_stimulus,
-    first_read,
-    out,
-):
-    drive, sigma, other = _coerced(drive, sigma, other)
-    channel = (family, activation, edges, float(z), float(step), int(c_min))
-    where = (np.uint64(key), int(layer), int(event), int(first_stimulus), int(first_read))
-    _draw_without_thresholds(drive, sigma, other, *channel, *where, out)
-
-
 def draw(
-    drive,
-    sigma,
-    other,
-    family,
-    activation,
-    edges,
-    z,
-    step,
-    c_min,
-    key,
-    layer,
-    event,
-    first_stimulus,
-    first_read,
-    out,
-):
+    drive: np.ndarray,
+    sigma: np.ndarray,
+    other: np.ndarray,
+    law: NeuronLaw,
+    address: DrawAddress,
+    out: np.ndarray,
+) -> None:
     """Write the codes of noisy neurons to out (stimulus, read, neuron), int8, C-contiguous: drives
     that hold for all reads.
 
     drive, sigma, other: (stimulus, neuron) float64, in units of the drive; sigma and other may each
-    be one row for all stimuli or one column for all neurons. edges: (levels - 1,) from
-    `channel.inverse_edges`, 256 levels at most. The codes are those of `channel.fill_thresholds`
-    and `draw_codes`. Working memory beyond a few rows of neurons per thread: 4 MiB of thresholds,
-    or one stimulus's where these are more.
+    be one row for all stimuli or one column for all neurons. The codes are those of
+    `channel.fill_thresholds` and `draw_codes`. Working memory beyond a few rows of neurons per
+    thread: 4 MiB of thresholds, or one stimulus's where these are more.
     """
-    channel = (family, activation, edges, float(z), float(step), int(c_min))
-    if edges.size > _MOST_COUNTED and family == GAUSSIAN and activation in (IDENTITY, RELU):
-        _by_drives(
-            drive[:, None],
-            sigma,
-            other,
-            *channel,
-            key,
-            layer,
-            event,
-            first_stimulus,
-            first_read,
-            out,
-        )
+    if law.edges.size > _MOST_COUNTED and _is_placed(law):
+        drive, sigma, other = as_float64(drive[:, None], sigma, other)
+        _draw_without_thresholds(drive, sigma, other, law, address, out)
         return
-    drive, sigma, other = _coerced(
+    drive, sigma, other = as_float64(
         drive, *(np.broadcast_to(one, drive.shape) for one in (sigma, other))
     )
     stimuli, _, neurons = out.shape
-    at_once = max(1, min(stimuli, _THRESHOLDS_AT_ONCE // max(1, edges.size * neurons)))
-    buffer = np.empty((at_once, edges.size, neurons), np.uint32)
-    where = (np.uint64(key), int(layer), int(event))
+    at_once = max(1, min(stimuli, _THRESHOLDS_AT_ONCE // max(1, law.edges.size * neurons)))
+    buffer = np.empty((at_once, law.edges.size, neurons), np.uint32)
     for first in range(0, stimuli, at_once):
         part = slice(first, min(stimuli, first + at_once))
         thresholds = buffer[: part.stop - first]
-        fill_thresholds(drive[part], sigma[part], other[part], *channel, thresholds)
-        draw_codes(
-            thresholds, int(c_min), *where, int(first_stimulus) + first, int(first_read), out[part]
-        )
+        fill_thresholds(drive[part], sigma[part], other[part], law, thresholds)
+        here = address._replace(first_stimulus=address.first_stimulus + first)
+        draw_codes(thresholds, law.c_min, here, out[part])
+
+
+def _is_placed(law: NeuronLaw) -> bool:
+    """Whether codes are found by the place of drive plus noise among the edges."""
+    return law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
 
 
 def draw_each(
-    drive,
-    sigma,
-    other,
-    family,
-    activation,
-    edges,
-    z,
-    step,
-    c_min,
-    key,
-    layer,
-    event,
-    first_stimulus,
-    first_read,
-    out,
-):
+    drive: np.ndarray,
+    sigma: np.ndarray,
+    other: np.ndarray,
+    law: NeuronLaw,
+    address: DrawAddress,
+    out: np.ndarray,
+) -> None:
     """Write the codes of noisy neurons whose drive differs from read to read: c_min + #{k : u >=
     threshold_k(drive)}.
 
@@ -302,21 +220,26 @@ def draw_each(
         raise ValueError(
             f"'drive' has the shape {drive.shape}: {out.shape} is needed, that of 'out'"
         )
-    channel = (family, activation, edges, z, step, c_min)
-    _by_drives(drive, sigma, other, *channel, key, layer, event, first_stimulus, first_read, out)
+    drive, sigma, other = as_float64(drive, sigma, other)
+    _draw_without_thresholds(drive, sigma, other, law, address, out)
 
 
 @helper
-def draw_integers(key, layer, event, first_stimulus, first_read, out):
-    """Write the 31-bit integers u themselves to out (stimulus, read, neuron), uint32: the same ones
-    that codes are drawn from.
+def _count(edge, u, c_min, out):
+    """Codes of one stimulus; edge (levels - 1, neuron), u and out (read, neuron)."""
+    for r in range(out.shape[0]):
+        out[r] = c_min
+        for k in range(edge.shape[0]):
+            for n in range(out.shape[1]):
+                out[r, n] += np.int8(u[r, n] >= edge[k, n])
+
+
+@kernel
+def count_thresholds(thresholds, u, c_min, out):
+    """Write codes c_min + #{k : u >= threshold_k} to out (stimulus, read, neuron), int8, from given
+    u of that shape, uint32.
+
+    thresholds: (stimulus, levels - 1, neuron) uint32, ascending in level.
     """
-    stimuli, reads, neurons = out.shape
-    for s in range(stimuli):
-        for i in range((neurons + 1) // 2):
-            seed, gamma = stream(key, i, first_stimulus + s, event, layer)
-            for r in range(reads):
-                bits = word(seed, gamma, first_read + r)
-                out[s, r, 2 * i] = (bits & np.uint64(0xFFFFFFFF)) >> np.uint64(1)
-                if 2 * i + 1 < neurons:
-                    out[s, r, 2 * i + 1] = bits >> np.uint64(33)
+    for s in prange(out.shape[0]):
+        _count(thresholds[s], u[s], c_min, out[s])

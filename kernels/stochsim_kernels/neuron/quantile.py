@@ -7,8 +7,9 @@ well enough to tell, all codes that it can be are told, for `nearest_edge` to se
 operations as in `simd_thresholds`.
 """
 
-import functools
+from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -37,6 +38,39 @@ _FLOATS, _DOUBLES = ir.VectorType(_F32, LANES), ir.VectorType(_F64, LANES)
 _L = (1.44266783, -0.72058547, 0.47355343, -0.32590197, 0.19429432, -0.079557730, 0.015529917)
 _P = (1.25331620, 0.319546969, 0.0445716580, 4.14197317e-3, 2.51136021e-4, 4.77169661e-6)
 _Q = (1.0, 0.0735059715, 0.0159462326, 8.40773919e-4, 4.10045497e-5, 1.61261089e-7)
+
+
+class Block(NamedTuple):
+    """Neurons first … first + LANES - 1, fewer at the end, at reads start … stop - 1, one at least;
+    int64.
+    """
+
+    first: int
+    start: int
+    stop: int
+
+
+class EdgeGrid(NamedTuple):
+    """Edge k lies at origin + k / rate, k = 1, 2, …, float64; most: the largest place, float32;
+    c_min: int8.
+    """
+
+    origin: float
+    rate: float
+    most: np.float32
+    c_min: np.int8
+
+
+class _Values(NamedTuple):
+    """The arguments of `place_block` as values of LLVM."""
+
+    block: Any
+    drive: Any
+    spread: Any
+    grid: Any
+    streams: Any
+    doubt: Any
+    out: Any
 
 
 def _multiply_add(b, x, y, z):
@@ -93,17 +127,14 @@ def _position(b, drive, origin, rate):
     )
 
 
-def _emit_place(
-    b, items, first, drive, spread, origin, rate, most, streams, start, stop, c_min, doubt, out
-):
+def _emit_place(b, items, first, values):
+    start, stop = (b.extract_value(values.block, i) for i in (1, 2))
+    origin, rate, most, c_min = (b.extract_value(values.grid, i) for i in range(4))
     scale, margin, least, lift = (
-        load(b, address(b, spread, I64(row), first), _FLOATS, 4) for row in range(4)
+        load(b, address(b, values.spread, I64(row), first), _FLOATS, 4) for row in range(4)
     )
-    lift, most, lowest = (
-        b.fpext(lift, _DOUBLES),
-        broadcast(b, _FLOATS, most),
-        broadcast(b, CODES, c_min),
-    )
+    lift = b.fpext(lift, _DOUBLES)
+    most, lowest = broadcast(b, _FLOATS, most), broadcast(b, CODES, c_min)
     origin, rate = broadcast(b, _DOUBLES, origin), broadcast(b, _DOUBLES, rate)
 
     def one_read(halves, drive_place, out_place, doubt_place):
@@ -118,48 +149,41 @@ def _emit_place(
         store_bytes(b, b.add(b.trunc(low, CODES), lowest), out_place, items)
         store_bytes(b, b.trunc(b.sub(high, low), CODES), doubt_place)
 
-    neurons, rows = b.extract_value(out.shape, 1), b.extract_value(drive.shape, 0)
+    neurons, rows = b.extract_value(values.out.shape, 1), b.extract_value(values.drive.shape, 0)
     held = b.icmp_signed("==", rows, I64(1))
-    drive_at = (
-        address(b, drive, b.select(held, I64(0), start), first),
-        b.select(held, I64(0), b.mul(neurons, I64(8))),
+    moving = (
+        (
+            address(b, values.drive, b.select(held, I64(0), start), first),
+            b.select(held, I64(0), b.mul(neurons, I64(8))),
+        ),
+        (address(b, values.out, start, first), neurons),
+        (b.ptrtoint(values.doubt.data, I64), I64(LANES)),
     )
-    doubt_at = b.ptrtoint(doubt.data, I64), I64(LANES)
-    each_read(
-        b,
-        streams,
-        first,
-        start,
-        stop,
-        one_read,
-        drive_at,
-        (address(b, out, start, first), neurons),
-        doubt_at,
-    )
+    each_read(b, values.streams, first, start, stop, one_read, *moving)
 
 
 @intrinsic
-def place_block(
-    _context, first, drive, spread, origin, rate, most, streams, start, stop, c_min, doubt, out
-):
-    """Write the lowest possible code of a + sigma t(u) to out (read, neuron), int8, for up to LANES
-    neurons from `first` on.
+def place_block(_context, block, drive, spread, grid, streams, doubt, out):
+    """Write the lowest possible code of a + sigma t(u) to out (read, neuron), int8, for a `Block`
+    on an `EdgeGrid`.
 
-    Only reads start … stop - 1, one at least. How many more edges each may have passed goes to
-    doubt (2 per read,) uint64, one byte for each lane, from doubt[0] on. drive: (read, neuron)
-    float64, or (1, neuron) for all reads; edge k lies at origin + k / rate, k = 1, 2, …. spread:
-    (4, neuron) float32: noise in steps, bound of all errors in steps, smallest place, smallest
-    drive; most: float32, the largest place; streams, c_min: as in `simd_thresholds.count_block`.
-    streams and spread for whole blocks. C-contiguous. Indices are not checked.
+    How many more edges each may have passed goes to doubt (2 per read,) uint64, one byte for each
+    lane, from doubt[0] on. drive: (read, neuron) float64, or (1, neuron) for all reads. spread: (4,
+    neuron) float32: noise in steps, bound of all errors in steps, smallest place, smallest drive;
+    streams: as in `simd_thresholds.count_block`. streams and spread for whole blocks. C-contiguous.
+    Indices are not checked.
     """
 
     def generate(context, b, signature, arguments):
-        return emit(context, b, signature, arguments, functools.partial(_emit_place, b))
+        first = b.extract_value(arguments[0], 0)
 
-    f32, f64, i64 = types.float32, types.float64, types.int64
-    return types.void(
-        i64, drive, spread, f64, f64, f32, streams, i64, i64, types.int8, doubt, out
-    ), generate
+        def body(items, first, *values):
+            _emit_place(b, items, first, _Values(*values))
+
+        signature = signature.replace(args=(types.int64, *signature.args))
+        return emit(context, b, signature, (first, *arguments), body)
+
+    return types.void(block, drive, spread, grid, streams, doubt, out), generate
 
 
 @intrinsic

@@ -8,12 +8,14 @@ coordinate). Order of the file: scalar maths, one conditional draw, one chain, m
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
 from stochsim_kernels.random.counter_rng import stream, uniform, word
+from stochsim_kernels.random.normal import normal_quantile
 
 REFRESH_SWEEPS = 64
 """The running field is computed afresh at every sweep divisible by this, against the drift of
@@ -24,81 +26,51 @@ STREAM_LAYER = 0x6B5
 """The `layer` word of the counters, so that a chip under the same key uses other streams."""
 
 _FAR = 30.0
-CENTRE = 0.425
 _HALF_GRID = 2.0**-53
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_HALF_PI = math.sqrt(0.5 * math.pi)
 
 
-@helper
-def quantile_centre(q):
-    """AS 241's rational function for |q| = |p − 0.5| <= CENTRE."""
-    z = 0.180625 - q * q
-    top = 6.7265770927008700853e4 + z * (3.3430575583588128105e4 + z * 2.5090809287301226727e3)
-    top = 1.9715909503065514427e3 + z * (
-        1.3731693765509461125e4 + z * (4.5921953931549871457e4 + z * top)
-    )
-    top = 3.3871328727963666080e0 + z * (1.3314166789178437745e2 + z * top)
-    low = 3.9307895800092710610e4 + z * (2.8729085735721942674e4 + z * 5.2264952788528545610e3)
-    low = 6.8718700749205790830e2 + z * (
-        5.3941960214247511077e3 + z * (2.1213794301586595867e4 + z * low)
-    )
-    return np.divide(
-        q * top, 1.0 + z * (4.2313330701600911252e1 + z * low)
-    )  # without a test for 0, so that loops run on vectors
-
-
-@helper
-def quantile_tail(z):
-    """AS 241's rational function for z = sqrt(−log p) <= 5, p the smaller tail."""
-    z -= 1.6
-    top = 2.41780725177450611770e-1 + z * (
-        2.27238449892691845833e-2 + z * 7.74545014278341407640e-4
-    )
-    top = 5.76949722146069140550e0 + z * (
-        3.64784832476320460504e0 + z * (1.27045825245236838258e0 + z * top)
-    )
-    top = 1.42343711074968357734e0 + z * (4.63033784615654529590e0 + z * top)
-    low = 1.51986665636164571966e-2 + z * (
-        5.47593808499534494600e-4 + z * 1.05075007164441684324e-9
-    )
-    low = 1.67638483018380384940e0 + z * (
-        6.89767334985100004550e-1 + z * (1.48103976427480074590e-1 + z * low)
-    )
-    return np.divide(top, 1.0 + z * (2.05319162663775882187e0 + z * low))
-
-
-@helper
-def _quantile_far_tail(z):
-    """AS 241's rational function for z = sqrt(−log p) > 5, p the smaller tail."""
-    z -= 5.0
-    top = 1.24266094738807843860e-3 + z * (
-        2.71155556874348757815e-5 + z * 2.01033439929228813265e-7
-    )
-    top = 1.78482653991729133580e0 + z * (
-        2.96560571828504891230e-1 + z * (2.65321895265761230930e-2 + z * top)
-    )
-    top = 6.65790464350110377720e0 + z * (5.46378491116411436990e0 + z * top)
-    low = 1.84631831751005468180e-5 + z * (
-        1.42151175831644588870e-7 + z * 2.04426310338993978564e-15
-    )
-    low = 1.36929880922735805310e-1 + z * (
-        1.48753612908506148525e-2 + z * (7.86869131145613259100e-4 + z * low)
-    )
-    return top / (1.0 + z * (5.99832206555887937690e-1 + z * low))
-
-
-@helper
-def normal_quantile(p):
-    """The standard normal quantile of p in (0, 1), relative error about 1e-16: Wichura, Algorithm
-    AS 241, PPND16 (1988).
+class LaplacePosterior(NamedTuple):
+    """linear (stimulus, neuron) = Aᵀx/s²; gram (neuron, neuron) = AᵀA/s²; inverse_scale: 1/b; all
+    float64 and C-contiguous.
     """
-    q = p - 0.5
-    if abs(q) <= CENTRE:
-        return quantile_centre(q)
-    z = math.sqrt(-math.log(min(p, 1.0 - p)))
-    tail = quantile_tail(z) if z <= 5.0 else _quantile_far_tail(z)
-    return -tail if q < 0.0 else tail
+
+    linear: np.ndarray
+    gram: np.ndarray
+    inverse_scale: float
+
+
+class Chains(NamedTuple):
+    """Where chains stand, written in place.
+
+    key: uint64. stimuli (stimulus,) int64: the numbers under which the stimuli are keyed. state,
+    field (stimulus, chain, neuron) float64: r, and linear − gram r.
+    """
+
+    key: np.uint64
+    stimuli: np.ndarray
+    state: np.ndarray
+    field: np.ndarray
+
+
+class Schedule(NamedTuple):
+    """Sweeps first_sweep … first_sweep + sweeps − 1, the first of all is 1; after burn_in of them
+    every thin-th is kept.
+    """
+
+    first_sweep: int
+    sweeps: int
+    burn_in: int
+    thin: int
+
+
+class _Conditionals(NamedTuple):
+    """What the conditional of a coordinate needs, whatever the stimulus: see `root_precisions`."""
+
+    gram: np.ndarray
+    root: np.ndarray
+    inverse_scale: float
 
 
 @helper
@@ -235,24 +207,15 @@ def _update(i, u, gram, root, inverse_scale, r, field):
 
 
 @helper
-def _run_chain(
-    seeds,
-    gammas,
-    linear,
-    gram,
-    root,
-    inverse_scale,
-    r,
-    field,
-    first_sweep,
-    sweeps,
-    burn_in,
-    thin,
-    kept,
-):
-    """Sweeps first_sweep … first_sweep + sweeps − 1 of one chain; `kept` (draw, neuron) takes every
-    thin-th after burn_in.
+def _run_chain(streams, linear, law, r, field, schedule, kept):
+    """All sweeps of a schedule of one chain; `kept` (draw, neuron) takes every thin-th after
+    burn_in.
+
+    streams: seeds and increments (neuron,) each; linear, r, field: (neuron,).
     """
+    seeds, gammas = streams
+    gram, root, inverse_scale = law
+    first_sweep, sweeps, burn_in, thin = schedule
     for sweep in range(first_sweep, first_sweep + sweeps):
         if sweep % REFRESH_SWEEPS == 0:
             _refresh(linear, gram, r, field)
@@ -276,66 +239,38 @@ def root_precisions(gram, inverse_scale):
 
 
 @kernel
-def gibbs_start(key, stimuli, linear, gram, inverse_scale, state, field):
-    """Over-dispersed starts: draws of the Laplace prior into `state`, and the field that belongs to
-    them.
-
-    key: uint64. stimuli (stimulus,) int64: the numbers under which the stimuli are keyed. linear
-    (stimulus, neuron) = Aᵀx/s². gram (neuron, neuron) = AᵀA/s². inverse_scale: 1/b. state, field
-    (stimulus, chain, neuron): written.
+def gibbs_start(chains, posterior):
+    """Over-dispersed starts: draws of the Laplace prior into the chains' states, and the fields
+    that belong to them.
     """
-    chains, neurons = state.shape[1], state.shape[2]
-    for task in prange(state.shape[0] * chains):
-        s, c = task // chains, task % chains
+    state, field = chains.state, chains.field
+    of_a_stimulus, neurons = state.shape[1], state.shape[2]
+    for task in prange(state.shape[0] * of_a_stimulus):
+        s, c = task // of_a_stimulus, task % of_a_stimulus
         seeds, gammas = np.empty(neurons, np.uint64), np.empty(neurons, np.uint64)
-        _streams(key, stimuli[s], c, seeds, gammas)
+        _streams(chains.key, chains.stimuli[s], c, seeds, gammas)
         for i in range(neurons):
             u = uniform(word(seeds[i], gammas[i], 0))
-            size = -math.log(max(2.0 * min(u, 1.0 - u), _HALF_GRID)) / inverse_scale
+            size = -math.log(max(2.0 * min(u, 1.0 - u), _HALF_GRID)) / posterior.inverse_scale
             state[s, c, i] = size if u > 0.5 else -size
-        _refresh(linear[s], gram, state[s, c], field[s, c])
+        _refresh(posterior.linear[s], posterior.gram, state[s, c], field[s, c])
 
 
 @kernel
-def gibbs_sweeps(
-    key,
-    stimuli,
-    linear,
-    gram,
-    inverse_scale,
-    state,
-    field,
-    first_sweep,
-    sweeps,
-    burn_in,
-    thin,
-    draws,
-):
-    """Run `sweeps` sweeps of every chain from sweep `first_sweep` (the first of all is 1), in
-    place; arguments as gibbs_start.
+def gibbs_sweeps(chains, posterior, schedule, draws):
+    """Run all sweeps of a schedule of every chain, in place.
 
     draws (stimulus, chain, draw, neuron) float32: sweep burn_in + thin·(d + 1) is written to draw
     d, as far as `draws` reaches. Slicing a run into calls, splitting the stimuli and the number of
     threads change no bit.
     """
-    chains, neurons = state.shape[1], state.shape[2]
-    root = root_precisions(gram, inverse_scale)
-    for task in prange(state.shape[0] * chains):
-        s, c = task // chains, task % chains
+    state, field = chains.state, chains.field
+    of_a_stimulus, neurons = state.shape[1], state.shape[2]
+    linear, gram, inverse_scale = posterior
+    law = _Conditionals(gram, root_precisions(gram, inverse_scale), inverse_scale)
+    for task in prange(state.shape[0] * of_a_stimulus):
+        s, c = task // of_a_stimulus, task % of_a_stimulus
         seeds, gammas = np.empty(neurons, np.uint64), np.empty(neurons, np.uint64)
-        _streams(key, stimuli[s], c, seeds, gammas)
-        _run_chain(
-            seeds,
-            gammas,
-            linear[s],
-            gram,
-            root,
-            inverse_scale,
-            state[s, c],
-            field[s, c],
-            first_sweep,
-            sweeps,
-            burn_in,
-            thin,
-            draws[s, c],
-        )
+        _streams(chains.key, chains.stimuli[s], c, seeds, gammas)
+        streams = seeds, gammas
+        _run_chain(streams, linear[s], law, state[s, c], field[s, c], schedule, draws[s, c])

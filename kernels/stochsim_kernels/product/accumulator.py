@@ -56,7 +56,8 @@ def _in_tiles(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarra
     out = np.empty((len(x_codes), len(w_codes)), np.int32)
     nothing, one = np.zeros(max(out.shape), np.int32), np.ones((1, 1), np.int32)
     x, w = packing.stimulus_words(x_codes), packing.weight_words(w_codes)
-    int_tiles.fill_product(x, w, one, nothing, nothing, int_tiles.SATURATING, limit, out)
+    tiled = int_tiles.TiledProduct(x, w, one, nothing, nothing)
+    int_tiles.fill_product(tiled, int_tiles.SATURATING, limit, out)
     return out
 
 

@@ -10,6 +10,7 @@ of registers by itself; all around it is plain Numba.
 
 import itertools
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -28,6 +29,44 @@ COLUMNS = 16 * VECTORS
 BITS, BYTES, SATURATING = 0, 1, 2  # what a word holds
 VNNI, VECTOR_POPCOUNT = "avx512vnni", "avx512vpopcntdq"
 _BLOCK = 8 * ROWS  # stimuli per task
+
+
+class TiledProduct(NamedTuple):
+    """Both operands of a product and what is added to it, all int32 and C-contiguous.
+
+    x: (stimulus rounded up to ROWS, plane, word); w: (panel of COLUMNS neurons, plane, word,
+    COLUMNS); scales: (x plane, w plane); x_term: (stimulus,); w_term: (neuron,).
+    """
+
+    x: np.ndarray
+    w: np.ndarray
+    scales: np.ndarray
+    x_term: np.ndarray
+    w_term: np.ndarray
+
+
+class TilePlace(NamedTuple):
+    """Where a tile reads, int64: the first word of its first row in x, the words from row to row,
+    the first word of its panel in w, and how many words it multiplies.
+    """
+
+    x_first: int
+    x_stride: int
+    w_first: int
+    words: int
+
+
+class _Tile(NamedTuple):
+    """What a tile is made from, as values of LLVM: x, w and sums point to their first words."""
+
+    x: Any
+    x_stride: Any
+    w: Any
+    words: Any
+    scale: Any
+    limit: Any
+    sums: Any
+
 
 _WORD = ir.IntType(32)
 _VECTOR = ir.VectorType(_WORD, 16)
@@ -88,8 +127,9 @@ def _add_and_clip(builder, sums, x, w, limit):
     return _call(builder, "llvm.smin.v16i32", sums, _splat(builder, builder.sub(limit, _WORD(1))))
 
 
-def _emit_rows(builder, step, count, x, x_stride, w, words, limit, scale, sums):
-    """Emit the loop over `words` for so many stimuli; x, w and sums point to their first words."""
+def _emit_rows(builder, step, count, tile):
+    """Emit the loop over `words` for so many stimuli."""
+    x, x_stride, w, words, scale, limit, sums = tile
 
     def vector_at(pointer, offset):
         return builder.bitcast(builder.gep(pointer, [offset]), _VECTOR.as_pointer())
@@ -115,75 +155,74 @@ def _emit_rows(builder, step, count, x, x_stride, w, words, limit, scale, sums):
         builder.store(builder.add(builder.load(place, align=4), scaled), place, align=4)
 
 
-def _emit_tile(builder, step, x, x_stride, w, words, limit, scale, sums):
+def _emit_tile(builder, step, tile):
     """All rows at once where there are registers for it, else one after the other."""
     if processor_has("avx512f"):
-        return _emit_rows(builder, step, ROWS, x, x_stride, w, words, limit, scale, sums)
-    with cgutils.for_range(builder, words.type(ROWS)) as loop:
-        x_row = builder.gep(x, [builder.mul(loop.index, x_stride)])
-        sums_row = builder.gep(sums, [builder.mul(loop.index, words.type(COLUMNS))])
-        _emit_rows(builder, step, 1, x_row, x_stride, w, words, limit, scale, sums_row)
+        _emit_rows(builder, step, ROWS, tile)
+        return
+    with cgutils.for_range(builder, tile.words.type(ROWS)) as loop:
+        x_row = builder.gep(tile.x, [builder.mul(loop.index, tile.x_stride)])
+        sums_row = builder.gep(tile.sums, [builder.mul(loop.index, tile.words.type(COLUMNS))])
+        _emit_rows(builder, step, 1, tile._replace(x=x_row, sums=sums_row))
 
 
 def _tile(step):
-    """An intrinsic that adds to sums: scale times product, x from word `x_first` on, rows
-    `x_stride` apart, w from `w_first` on.
+    """An intrinsic that adds to sums (ROWS, COLUMNS): scale times product, of x and w at a
+    `TilePlace`.
     """
 
     @intrinsic
-    def tile(_context, x, x_first, x_stride, w, w_first, words, limit, scale, sums):
+    def tile(_context, x, w, place, scale, limit, sums):
         def codegen(context, builder, signature, arguments):
-            def data(i, first=None):
-                pointer = context.make_array(signature.args[i])(context, builder, arguments[i]).data
-                return pointer if first is None else builder.gep(pointer, [arguments[first]])
+            def data(i):
+                array = context.make_array(signature.args[i])
+                return array(context, builder, arguments[i]).data
 
-            words, limit, scale = arguments[5:8]
-            _emit_tile(
-                builder, step, data(0, 1), arguments[2], data(3, 4), words, limit, scale, data(8)
-            )
+            x_first, x_stride, w_first, words = cgutils.unpack_tuple(builder, arguments[2])
+            x, w = builder.gep(data(0), [x_first]), builder.gep(data(1), [w_first])
+            scale, limit = arguments[3:5]
+            _emit_tile(builder, step, _Tile(x, x_stride, w, words, scale, limit, data(5)))
             return context.get_dummy_value()
 
-        return types.void(
-            x, types.intp, types.intp, w, types.intp, types.intp, types.int32, types.int32, sums
-        ), codegen
+        return types.void(x, w, place, types.int32, types.int32, sums), codegen
 
     return tile
 
 
-_bits_tile, _bytes_tile, _saturating_tile = (
-    _tile(_add_common_bits),
-    _tile(_add_dot_of_bytes),
-    _tile(_add_and_clip),
-)
+_bits_tile = _tile(_add_common_bits)
+bytes_tile = _tile(_add_dot_of_bytes)
+_saturating_tile = _tile(_add_and_clip)
 
 
 @helper
-def _fill_block(x, w, scales, x_term, w_term, holds, limit, panel, first, last, out):
+def _sum_planes(product, holds, limit, panel, s0, sums):
+    """Write the product of ROWS stimuli from s0 on and a panel of neurons to sums (ROWS, COLUMNS):
+    all planes.
+    """
+    x, w, scales = product.x, product.w, product.scales
+    x_planes, words, w_planes = x.shape[1], x.shape[2], w.shape[1]
+    sums[:] = 0
+    for i in range(x_planes):
+        for j in range(w_planes):
+            x_first = (s0 * x_planes + i) * words
+            w_first = (panel * w_planes + j) * words * COLUMNS
+            place = TilePlace(x_first, x_planes * words, w_first, words)
+            if holds == BITS:
+                _bits_tile(x, w, place, scales[i, j], limit, sums)
+            elif holds == BYTES:
+                bytes_tile(x, w, place, scales[i, j], limit, sums)
+            else:
+                _saturating_tile(x, w, place, scales[i, j], limit, sums)
+
+
+@helper
+def _fill_block(product, holds, limit, panel, first, last, out):
     """Rows `first` to `last` of `fill_product` for one panel of neurons."""
-    x_planes, words = x.shape[1:]
-    w_planes = w.shape[1]
+    x_term, w_term = product.x_term, product.w_term
     n0, n1 = panel * COLUMNS, min((panel + 1) * COLUMNS, out.shape[1])
     sums = np.empty((ROWS, COLUMNS), np.int32)
     for s0 in range(first, last, ROWS):
-        sums[:] = 0
-        for i in range(x_planes):
-            for j in range(w_planes):
-                x_first, w_first = (
-                    (s0 * x_planes + i) * words,
-                    (panel * w_planes + j) * words * COLUMNS,
-                )
-                if holds == BITS:
-                    _bits_tile(
-                        x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums
-                    )
-                elif holds == BYTES:
-                    _bytes_tile(
-                        x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums
-                    )
-                else:
-                    _saturating_tile(
-                        x, x_first, x_planes * words, w, w_first, words, limit, scales[i, j], sums
-                    )
+        _sum_planes(product, holds, limit, panel, s0, sums)
         for s in range(s0, min(s0 + ROWS, last)):
             row, constant, from_x, from_w = out[s, n0:n1], x_term[s], sums[s - s0], w_term[n0:n1]
             for n in range(row.size):
@@ -191,18 +230,16 @@ def _fill_block(x, w, scales, x_term, w_term, holds, limit, panel, first, last, 
 
 
 @kernel
-def fill_product(x, w, scales, x_term, w_term, holds, limit, out):
+def fill_product(product, holds, limit, out):
     """Write x_term + w_term + sum over planes i, j of scales[i, j] · (x plane i times w plane j) to
-    out (stimulus, neuron), modulo 2^32.
+    out (stimulus, neuron) int32, modulo 2^32; product: a `TiledProduct`.
 
-    x: (stimulus rounded up to ROWS, plane, word), w: (panel of COLUMNS neurons, plane, word,
-    COLUMNS), scales: (x plane, w plane), x_term: (stimulus,), w_term: (neuron,), all int32. A word
-    holds BITS, 32 inputs; BYTES, 4 inputs, unsigned in x and signed in w; or one input, and sums
-    over the inputs, in their order, are SATURATING at -limit and limit - 1; limit + |x w| must stay
-    below 2^31.
+    A word holds BITS, 32 inputs; BYTES, 4 inputs, unsigned in x and signed in w; or one input, and
+    sums over the inputs, in their order, are SATURATING at -limit and limit - 1; limit + |x w| must
+    stay below 2^31.
     """
     blocks = (out.shape[0] + _BLOCK - 1) // _BLOCK
-    for task in prange(w.shape[0] * blocks):
+    for task in prange(product.w.shape[0] * blocks):
         first = task % blocks * _BLOCK
         last = min(first + _BLOCK, out.shape[0])
-        _fill_block(x, w, scales, x_term, w_term, holds, limit, task // blocks, first, last, out)
+        _fill_block(product, holds, limit, task // blocks, first, last, out)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from stochsim_kernels.product import int_tiles, packing
-from stochsim_kernels.product.int_tiles import VECTOR_POPCOUNT, VNNI, processor_has
+from stochsim_kernels.product.int_tiles import VECTOR_POPCOUNT, VNNI, TiledProduct, processor_has
 from stochsim_kernels.product.packing import Span, Words, span
 
 Arithmetic = Literal["bits", "bytes", "float32", "float64"]
@@ -166,17 +166,14 @@ def _by_tiles(x: Words, w: Words, w_sums: np.ndarray, stimuli: int, holds: int) 
     """
     x_term = w.offset * packing.plane_sums(x, stimuli) if w.offset else np.zeros(stimuli, np.int64)
     out = np.empty((stimuli, w_sums.size), np.int32)
-    scales = np.multiply.outer(x.scales, w.scales)
-    int_tiles.fill_product(
+    tiled = TiledProduct(
         x.words,
         w.words,
-        scales,
+        np.multiply.outer(x.scales, w.scales),
         x_term.astype(np.int32),
         (x.offset * w_sums).astype(np.int32),
-        holds,
-        0,
-        out,
     )
+    int_tiles.fill_product(tiled, holds, 0, out)
     return out
 
 

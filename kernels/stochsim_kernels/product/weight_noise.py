@@ -6,36 +6,22 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
-from stochsim_kernels.neuron.drawing import draw_integers
-from stochsim_kernels.posterior.gibbs import normal_quantile
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.counter_rng import stream
 from stochsim_kernels.random.flips import log_of_keeping, next_flip
+from stochsim_kernels.random.integers import draw_integers
+from stochsim_kernels.random.normal import fill_normals
 
-_AT_ONCE = (
-    1 << 20
-    # Gaussians at once: 12 MB with their integers; a stream per cell is set up for each part of the
-    # reads
-)
-
-
-@kernel
-def fill_normals(u, out):
-    """Write the standard normal quantile of (u + 1/2) / 2^31 to out (draw,) float64, right to 2e-15
-    of itself; u: (draw,) uint32.
-    """
-    for i in prange(u.size):
-        out[i] = normal_quantile((u[i] + 0.5) / 2147483648.0)
+# Gaussians at once: 12 MB with their integers; a stream per cell is set up for each part of the
+# reads
+_AT_ONCE = 1 << 20
 
 
 def explicit_drives(
     x_values: np.ndarray,
     weight: np.ndarray,
     weight_sigma: np.ndarray,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
+    address: DrawAddress,
     out: np.ndarray,
 ) -> None:
     """Write sum_i (weight + weight_sigma xi) x_i to out (stimulus, read, neuron) float64: a new
@@ -44,9 +30,9 @@ def explicit_drives(
     x_values: (stimulus, input), weight and weight_sigma: (neuron, input), float64, in the same
     units as the drive. In law this is the sum plus one Gaussian of standard deviation sqrt(sum_i
     (weight_sigma x_i)^2) per neuron and read, at the price of one Gaussian per cell. xi is a pure
-    function of key, layer, event, stimulus, read and cell (that of neuron number neuron inputs +
-    input in `draw_integers`); give it an event that draws no codes. Raises ValueError for arrays
-    whose shapes do not fit.
+    function of address, stimulus, read and cell (that of neuron number neuron inputs + input in
+    `draw_integers`); give it an event that draws no codes. Raises ValueError for arrays whose
+    shapes do not fit.
     """
     stimuli, reads, neurons = out.shape
     inputs = weight.shape[1]
@@ -64,8 +50,11 @@ def explicit_drives(
     for s in range(stimuli):
         for first in range(0, reads, at_once):
             part = out[s, first : first + at_once]
+            here = address._replace(
+                first_stimulus=address.first_stimulus + s, first_read=address.first_read + first
+            )
             u = np.empty((1, len(part), weight.size), np.uint32)
-            draw_integers(np.uint64(key), layer, event, first_stimulus + s, first_read + first, u)
+            draw_integers(here, u)
             cells = np.empty((len(part), neurons, inputs))
             fill_normals(u.reshape(-1), cells.reshape(-1))
             cells *= weight_sigma
@@ -103,10 +92,11 @@ def _flip(sums, x, w_codes, bits, log_keep, seed, gamma):
 
 
 @kernel
-def add_flips(sums, x_ints, w_codes, bits, log_keep, key, layer, event, first_stimulus):
+def add_flips(sums, x_ints, w_codes, bits, log_keep, address):
     """`transient_flips` with sums and x_ints int64 and log_keep = log(1 - rate)."""
     for s in prange(sums.shape[0]):
-        seed, gamma = stream(key, np.int64(0), first_stimulus + s, event, layer)
+        stimulus = address.first_stimulus + s
+        seed, gamma = stream(address.key, np.int64(0), stimulus, address.event, address.layer)
         _flip(sums[s], x_ints[s], w_codes, bits, log_keep, seed, gamma)
 
 
@@ -116,10 +106,7 @@ def transient_flips(
     w_codes: np.ndarray,
     bits: int,
     rate: float,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
+    address: DrawAddress,
 ) -> None:
     """Turn the sums x_ints @ w_codes.T (stimulus, neuron), int32 or int64, in place, into those of
     weights read with bit errors.
@@ -127,9 +114,9 @@ def transient_flips(
     Weights are read from their memory once per stimulus; each of the `bits` bits of each code then
     flips with probability `rate`, on its own. w_codes: (neuron, input) int8 in two's complement, -1
     and 1 at one bit; x_ints: (stimulus, input). The cost grows with the number of flips. A pure
-    function of key, layer, event and stimulus; give it an event that draws no codes. Raises
-    ValueError for a rate that is no probability, bits outside 1 ... 8, or arrays whose shapes do
-    not fit.
+    function of address and stimulus, whatever the read; give it an event that draws no codes.
+    Raises ValueError for a rate that is no probability, bits outside 1 ... 8, or arrays whose
+    shapes do not fit.
     """
     log_keep = log_of_keeping(rate)
     if not 1 <= bits <= 8:
@@ -142,6 +129,6 @@ def transient_flips(
         return
     wide = np.ascontiguousarray(sums, np.int64)  # sums itself where they are int64
     x, w = np.ascontiguousarray(x_ints, np.int64), np.ascontiguousarray(w_codes, np.int8)
-    add_flips(wide, x, w, bits, log_keep, np.uint64(key), layer, event, first_stimulus)
+    add_flips(wide, x, w, bits, log_keep, address)
     if wide is not sums:
         sums[...] = wide

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from stochsim_kernels._jit import helper
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.counter_rng import stream, uniform, word
 
 
@@ -30,13 +31,14 @@ def next_flip(at, total, seed, gamma, draw, log_keep):
 
 
 @helper
-def _flip_codes(codes, c_min, bits, log_keep, key, layer, event, first_stimulus, first_read):
+def _flip_codes(codes, c_min, bits, log_keep, address):
     stimuli, reads, neurons = codes.shape
     total = neurons * bits
     for s in range(stimuli):
-        seed, gamma = stream(key, np.int64(0), first_stimulus + s, event, layer)
+        stimulus = address.first_stimulus + s
+        seed, gamma = stream(address.key, np.int64(0), stimulus, address.event, address.layer)
         for r in range(reads):
-            draw = (first_read + r) * (total + 1)  # a read takes so many words at most
+            draw = (address.first_read + r) * (total + 1)  # a read takes so many words at most
             at = next_flip(-1, total, seed, gamma, draw, log_keep)
             while at < total:
                 n, bit = at // bits, at % bits
@@ -45,28 +47,16 @@ def _flip_codes(codes, c_min, bits, log_keep, key, layer, event, first_stimulus,
                 at = next_flip(at, total, seed, gamma, draw, log_keep)
 
 
-def flip_codes(
-    codes: np.ndarray,
-    c_min: int,
-    bits: int,
-    rate: float,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
-) -> None:
+def flip_codes(codes: np.ndarray, c_min: int, bits: int, rate: float, address: DrawAddress) -> None:
     """Flip each of the `bits` bits of each code (stimulus, read, neuron) int8, in place, with
     probability `rate`, on its own.
 
     For codes of sources that are shared or repeat: errors tied to u by
     `bit_error_channel.mix_bit_errors` would be shared and repeat too. Codes are c_min ... c_min +
     2^bits - 1, two's complement or unsigned (one law, see `bit_error_channel.flip_matrix`). A pure
-    function of key, layer, event, stimulus and read; give it an event that draws no codes. Raises
-    ValueError for a rate that is no probability.
+    function of address, stimulus and read; give it an event that draws no codes. Raises ValueError
+    for a rate that is no probability.
     """
     log_keep = log_of_keeping(rate)
     if rate > 0.0:
-        _flip_codes(
-            codes, c_min, bits, log_keep, np.uint64(key), layer, event, first_stimulus, first_read
-        )
+        _flip_codes(codes, c_min, bits, log_keep, address)

@@ -16,17 +16,20 @@ Each (key, layer, event, stimulus, source) starts from its own nonzero state, dr
 generator.
 """
 
-import numpy as np
-from numba import prange
+from typing import NamedTuple
 
-from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.neuron.drawing import draw_integers
+import numpy as np
+
+from stochsim_kernels._jit import helper, inline
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.counter_rng import stream, word
+from stochsim_kernels.random.integers import draw_integers
 
 _TABLE = (
     (8, 6, 5, 4), (9, 5), (10, 7), (11, 9), (12, 6, 4, 1), (13, 4, 3, 1), (14, 5, 3, 1), (15, 14),
     (16, 15, 13, 4), (17, 14), (18, 11), (19, 6, 2, 1), (20, 17), (21, 19), (22, 21), (23, 18),
-    (24, 23, 22, 17), (25, 22), (26, 6, 2, 1), (27, 5, 2, 1), (28, 25), (29, 27), (30, 6, 4, 1), (31, 28), (32, 22, 2, 1),
+    (24, 23, 22, 17), (25, 22), (26, 6, 2, 1), (27, 5, 2, 1), (28, 25), (29, 27), (30, 6, 4, 1),
+    (31, 28), (32, 22, 2, 1),
 )  # fmt: skip
 TAPS = {taps[0]: taps for taps in _TABLE}
 """Length -> exponents of p beside x^0: the table of Alfke, Xilinx application note XAPP 052 (1996).
@@ -40,29 +43,56 @@ def polynomial(length: int) -> int:
     return sum(1 << tap for tap in TAPS[length]) | 1
 
 
-def fill_source(
-    length: int,
-    bits: int,
-    per_source: int,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
-    out: np.ndarray,
-    shifts: int | None = None,
-) -> None:
-    """Write the u of a chip's own source to out (stimulus, read, neuron), uint32; neurons in groups
-    of `per_source` share a source.
+class ChipSource(NamedTuple):
+    """What a chip draws its integers from.
 
-    length 0: the counter generator, all 31 bits. length 8 ... 32: a shift register; its upper
-    `bits` bits are the upper bits of u and the others are 0, so thresholds belong on the same grid
-    (`round_thresholds`). It shifts `shifts` times between reads, `bits` if None. Raises ValueError
-    for a length not in the table, bits beyond 31 or the length, and per_source or shifts below 1.
+    length: 0, the counter generator, all 31 bits; or 8 ... 32, the bits of a shift register, whose
+    upper `bits` bits are the upper bits of u and the others are 0, so that thresholds belong on the
+    same grid (`round_thresholds`). per_source: neurons that share a source. shifts: how often a
+    register shifts between reads, `bits` times if None.
     """
-    shifts = bits if shifts is None else shifts
-    if per_source < 1:
-        raise ValueError(f"per_source = {per_source!r}: should be at least 1")
+
+    length: int = 0
+    bits: int = 31
+    per_source: int = 1
+    shifts: int | None = None
+
+
+class Register(NamedTuple):
+    """A shift register as kernels take it: polynomial, uint64, by `polynomial`; the others int64,
+    as in `ChipSource`.
+    """
+
+    polynomial: np.uint64
+    length: int
+    bits: int
+    shifts: int
+
+
+def fill_source(source: ChipSource, address: DrawAddress, out: np.ndarray) -> None:
+    """Write the u of a chip's own source to out (stimulus, read, neuron), uint32.
+
+    Raises ValueError for a length not in the table, bits beyond 31 or the length, and per_source or
+    shifts below 1.
+    """
+    shifts = source.bits if source.shifts is None else source.shifts
+    _check(source, shifts)
+    stimuli, reads, neurons = out.shape
+    groups = -(-neurons // source.per_source)
+    u = out if source.per_source == 1 else np.empty((stimuli, reads, groups), np.uint32)
+    if source.length:
+        p = np.uint64(polynomial(source.length))
+        fill_registers(Register(p, int(source.length), int(source.bits), int(shifts)), address, u)
+    else:
+        draw_integers(address, u)
+    if source.per_source > 1:
+        out[...] = np.repeat(u, source.per_source, axis=2)[:, :, :neurons]
+
+
+def _check(source: ChipSource, shifts: int) -> None:
+    length, bits = source.length, source.bits
+    if source.per_source < 1:
+        raise ValueError(f"per_source = {source.per_source!r}: should be at least 1")
     if length and length not in TAPS:
         raise ValueError(
             f"length = {length!r}: should be 0 (counter generator) or from {min(TAPS)} to "
@@ -75,15 +105,6 @@ def fill_source(
         )
     if length and not 1 <= shifts < 2**16:
         raise ValueError(f"shifts = {shifts!r}: should be from 1 to {2**16 - 1}")
-    stimuli, reads, neurons = out.shape
-    u = out if per_source == 1 else np.empty((stimuli, reads, -(-neurons // per_source)), np.uint32)
-    if length:
-        start = (np.uint64(key), layer, event, first_stimulus, first_read)
-        fill_registers(np.uint64(polynomial(length)), length, bits, shifts, *start, u)
-    else:
-        draw_integers(np.uint64(key), layer, event, first_stimulus, first_read, u)
-    if per_source > 1:
-        out[...] = np.repeat(u, per_source, axis=2)[:, :, :neurons]
 
 
 @inline
@@ -116,58 +137,38 @@ def _power_of_x(exponent, p, length):
 
 
 @helper
-def _registers_at(key, layer, event, stimulus, read, shifts, p, length, state):
-    """States of all sources at a read: a random start from 1 to 2^length - 1, moved on by read x
-    shifts.
+def _registers_at(register, address, stimulus, state):
+    """States of all sources at the first read: a random start from 1 to 2^length - 1, moved on by
+    read x shifts.
     """
+    p, length = register.polynomial, register.length
     period = (1 << length) - 1
-    jump = _power_of_x(read % period * (shifts % period) % period, p, length)
+    shifts = address.first_read % period * (register.shifts % period) % period
+    jump = _power_of_x(shifts, p, length)
     for g in range(state.size):
-        seed, gamma = stream(key, g, stimulus, event, layer)
+        seed, gamma = stream(address.key, g, stimulus, address.event, address.layer)
         start = word(seed, gamma, 0) % np.uint64(period) + np.uint64(1)
         state[g] = _product(start, jump, p, length)
 
 
 @helper
-def _run_registers(state, p, length, bits, shifts, out):
+def _run_registers(register, state, out):
     """Upper bits of all registers at every read, out (read, source); sources innermost, so that
     shifts run on vectors.
     """
+    p, length, bits = register.polynomial, register.length, register.bits
     for r in range(out.shape[0]):
         for g in range(state.size):
             out[r, g] = state[g] >> np.uint64(length - bits) << np.uint64(31 - bits)
-        for _ in range(shifts):
+        for _ in range(register.shifts):
             for g in range(state.size):
                 state[g] = _shifted(state[g], p, length)
 
 
 @helper
-def fill_registers(p, length, bits, shifts, key, layer, event, first_stimulus, first_read, out):
-    """Write u of one shift register per source to out (stimulus, read, source), uint32; p: uint64,
-    of `polynomial`.
-    """
+def fill_registers(register, address, out):
+    """Write u of one shift register per source to out (stimulus, read, source), uint32."""
     state = np.empty(out.shape[2], np.uint64)
     for s in range(out.shape[0]):
-        _registers_at(key, layer, event, first_stimulus + s, first_read, shifts, p, length, state)
-        _run_registers(state, p, length, bits, shifts, out[s])
-
-
-@helper
-def _count(edge, u, c_min, out):
-    """Codes of one stimulus; edge (levels - 1, neuron), u and out (read, neuron)."""
-    for r in range(out.shape[0]):
-        out[r] = c_min
-        for k in range(edge.shape[0]):
-            for n in range(out.shape[1]):
-                out[r, n] += np.int8(u[r, n] >= edge[k, n])
-
-
-@kernel
-def count_thresholds(thresholds, u, c_min, out):
-    """Write codes c_min + #{k : u >= threshold_k} to out (stimulus, read, neuron), int8, from given
-    u of that shape, uint32.
-
-    thresholds: (stimulus, levels - 1, neuron) uint32, ascending in level.
-    """
-    for s in prange(out.shape[0]):
-        _count(thresholds[s], u[s], c_min, out[s])
+        _registers_at(register, address, address.first_stimulus + s, state)
+        _run_registers(register, state, out[s])

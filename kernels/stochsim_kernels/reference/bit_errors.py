@@ -5,52 +5,32 @@ import math
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.reference.neuron_codes import random31, splitmix64, stream
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.reference.neuron_codes import integers, splitmix64, stream
 
 
 def explicit_drives(
     x_values: np.ndarray,
     weight: np.ndarray,
     weight_sigma: np.ndarray,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
+    address: DrawAddress,
     reads: int,
 ) -> np.ndarray:
     """sum_i (w + sigma xi) x_i for every (stimulus, read, neuron), xi the quantile of (u + 1/2) /
-    2^31.
+    2^31; one cell after the other.
     """
     neurons, inputs = weight.shape
-    out = np.zeros((len(x_values), reads, neurons))
-    for s, r, n in np.ndindex(out.shape):
-        u = np.array(
-            [
-                random31(key, layer, event, first_stimulus + s, first_read + r, n * inputs + i)
-                for i in range(inputs)
-            ]
-        )
-        out[s, r, n] = np.sum(
-            (weight[n] + weight_sigma[n] * special.ndtri((u + 0.5) / 2**31)) * x_values[s]
-        )
-    return out
+    u = integers(address, (len(x_values), reads, weight.size))
+    xi = special.ndtri((u.reshape(len(x_values), reads, neurons, inputs) + 0.5) / 2**31)
+    return np.sum((weight + weight_sigma * xi) * x_values[:, None, None], axis=3)
 
 
-def flips(
-    cells: int,
-    bits: int,
-    rate: float,
-    key: int,
-    layer: int,
-    event: int,
-    stimulus: int,
-    read: int = 0,
-) -> np.ndarray:
-    """Which bits flip as the cells are read, (cell, bit) bool: gaps floor(log U / log(1 - rate))
-    between flips, cell by cell.
+def flips(cells: int, bits: int, rate: float, address: DrawAddress) -> np.ndarray:
+    """Which bits flip as the cells are read at an address, (cell, bit) bool: gaps floor(log U /
+    log(1 - rate)) between flips, cell by cell.
     """
     flipped = np.zeros(cells * bits, bool)
+    key, layer, event, stimulus, read = (int(word) for word in address)
     seed, gamma = stream(key, 0, stimulus, event, layer)
     at, draw = -1, read * (cells * bits + 1)
     while rate > 0:
@@ -61,6 +41,12 @@ def flips(
         at, draw = at + 1 + math.floor(gap), draw + 1
         flipped[at] = True
     return flipped.reshape(cells, bits)
+
+
+def _moved(address: DrawAddress, stimulus: int, read: int = 0) -> DrawAddress:
+    return address._replace(
+        first_stimulus=address.first_stimulus + stimulus, first_read=address.first_read + read
+    )
 
 
 def flip_code(code: int, bits: int, flipped: np.ndarray) -> int:
@@ -76,21 +62,14 @@ def flip_code(code: int, bits: int, flipped: np.ndarray) -> int:
 
 
 def transient_sums(
-    x_ints: np.ndarray,
-    w_codes: np.ndarray,
-    bits: int,
-    rate: float,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
+    x_ints: np.ndarray, w_codes: np.ndarray, bits: int, rate: float, address: DrawAddress
 ) -> np.ndarray:
     """x_ints @ w_codes.T, int64 (stimulus, neuron), with the weights as each stimulus reads
-    them.
+    them, whatever the read.
     """
     out = np.empty((len(x_ints), len(w_codes)), np.int64)
     for s, x in enumerate(x_ints.astype(np.int64)):
-        table = flips(w_codes.size, bits, rate, key, layer, event, first_stimulus + s)
+        table = flips(w_codes.size, bits, rate, _moved(address, s)._replace(first_read=0))
         read = [
             flip_code(code, bits, flipped)
             for code, flipped in zip(w_codes.ravel().tolist(), table, strict=True)
@@ -100,24 +79,14 @@ def transient_sums(
 
 
 def flip_codes(
-    codes: np.ndarray,
-    c_min: int,
-    bits: int,
-    rate: float,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
+    codes: np.ndarray, c_min: int, bits: int, rate: float, address: DrawAddress
 ) -> np.ndarray:
     """Codes (stimulus, read, neuron) whose own patterns have had the bits of `flips` turned;
     unsigned where c_min is 0.
     """
     out = codes.copy()
     for s, r in np.ndindex(codes.shape[:2]):
-        table = flips(
-            codes.shape[2], bits, rate, key, layer, event, first_stimulus + s, first_read + r
-        )
+        table = flips(codes.shape[2], bits, rate, _moved(address, s, r))
         for n, flipped in enumerate(table):
             pattern = (int(codes[s, r, n]) & ((1 << bits) - 1)) ^ sum(
                 1 << bit for bit in np.flatnonzero(flipped).tolist()

@@ -5,7 +5,12 @@ its tests.
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.posterior.gibbs import REFRESH_SWEEPS, STREAM_LAYER
+from stochsim_kernels.posterior.gibbs import (
+    REFRESH_SWEEPS,
+    STREAM_LAYER,
+    Chains,
+    LaplacePosterior,
+)
 from stochsim_kernels.random.counter_rng import fill_words
 
 _HALF_GRID = 2.0**-53
@@ -46,20 +51,29 @@ def laplace_conditional(u, g, root_precision, inverse_scale):
     return np.where(u < p_below, left, right) / root_precision
 
 
-def gibbs_start(key, stimuli, linear, gram, inverse_scale, chains):
+def gibbs_start(
+    key: int, stimuli: np.ndarray, posterior: LaplacePosterior, chains: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(state, field), each (stimulus, chain, neuron): prior draws and linear − gram r."""
+    linear, gram, inverse_scale = posterior
     u = chain_uniforms(key, stimuli, chains, gram.shape[0], 0, 1)[..., 0]
     size = -np.log(np.maximum(2.0 * np.minimum(u, 1.0 - u), _HALF_GRID)) / inverse_scale
     state = np.where(u > 0.5, size, -size)
     return state, linear[:, None, :] - state @ gram
 
 
-def gibbs_sweeps(key, stimuli, linear, gram, inverse_scale, state, field, first_sweep, sweeps):
+def gibbs_sweeps(
+    chains: Chains, posterior: LaplacePosterior, first_sweep: int, sweeps: int
+) -> np.ndarray:
     """State after each of the sweeps, (sweep, stimulus, chain, neuron) float64; the arguments are
     left alone.
     """
-    state, field = state.copy(), field.copy()
-    uniforms = chain_uniforms(key, stimuli, state.shape[1], gram.shape[0], first_sweep, sweeps)
+    linear, gram, inverse_scale = posterior
+    state, field = chains.state.copy(), chains.field.copy()
+    of_a_stimulus, neurons = state.shape[1:]
+    uniforms = chain_uniforms(
+        chains.key, chains.stimuli, of_a_stimulus, neurons, first_sweep, sweeps
+    )
     root = np.maximum(np.sqrt(np.diag(gram)), 1e-12 * inverse_scale)
     states = np.empty((sweeps, *state.shape))
     for k in range(sweeps):

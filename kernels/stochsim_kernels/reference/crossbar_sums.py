@@ -5,9 +5,9 @@ import math
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.array.adc import Channel, line_codes
+from stochsim_kernels.array.adc import AdcChannel, line_codes
 from stochsim_kernels.array.crossbar import Readout
-from stochsim_kernels.array.crossbar_kernel import GRID_SHIFT, P_MIN
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference.neuron_codes import splitmix64, stream
 
 WHOLE = 1 << 32
@@ -29,7 +29,7 @@ def probabilities(
     return np.eye(edges.size - 1)[(inside or at or [closed[-1]])[0]]
 
 
-def masses(channel: Channel) -> np.ndarray:
+def masses(channel: AdcChannel) -> np.ndarray:
     """How many of the 2^32 values of u give each code: (variance × position, code), read off the
     table cell by cell.
     """
@@ -46,7 +46,7 @@ def masses(channel: Channel) -> np.ndarray:
     return out
 
 
-def draw_code(channel: Channel, variance: int, position: int, u: int) -> int:
+def draw_code(channel: AdcChannel, variance: int, position: int, u: int) -> int:
     """The code that the 32-bit integer u picks."""
     cells = 1 << channel.bits
     state = variance * channel.positions + min(max(position, 0), channel.positions - 1)
@@ -91,13 +91,9 @@ def partial_sums(
 def crossbar(
     partials: np.ndarray,
     readout: Readout,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
+    address: DrawAddress,
     reads: int,
-    variance=None,
+    variance: np.ndarray | None = None,
 ) -> np.ndarray:
     """Accumulators (stimulus, read, column) of partial sums (tile, slice, cycle, stimulus, column),
     one conversion after the other.
@@ -106,6 +102,7 @@ def crossbar(
     """
     tiles, slices, cycles, stimuli, columns = partials.shape
     events = tiles * slices * cycles
+    key, layer, event, first_stimulus, first_read = (int(word) for word in address)
     out = np.zeros((stimuli, reads, columns), np.int64)
     for s, read, column in np.ndindex(out.shape):
         for e, (tile, piece, cycle) in enumerate(np.ndindex(tiles, slices, cycles)):
@@ -125,6 +122,6 @@ def crossbar(
 
 def _position(readout, partial, tile, piece, column):
     if not readout.grid.size:
-        return partial - int(readout.rule[P_MIN])
+        return partial - readout.rule.p_min
     gain, offset = (int(number) for number in readout.grid[:, tile, piece, column])
-    return (gain * partial + offset) >> int(readout.rule[GRID_SHIFT])
+    return (gain * partial + offset) >> readout.rule.grid_shift

@@ -4,10 +4,12 @@
 """
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import integrate, special, stats
+
+from stochsim_kernels.random.address import DrawAddress
 
 _MASK32 = 0xFFFFFFFF
 _MASK64 = 0xFFFFFFFFFFFFFFFF
@@ -93,82 +95,73 @@ _INVERSES = {
 }
 
 
-def noiseless_code(
-    drive: float, activation: str, z: float, step: float, c_min: int, levels: int
-) -> int:
+class PlainLaw(NamedTuple):
+    """The channel of a neuron by names and numbers: value = z + step code, codes c_min … c_min +
+    levels - 1.
+    """
+
+    family: str
+    activation: str
+    z: float
+    step: float
+    c_min: int
+    levels: int
+
+
+def noiseless_code(drive: float, law: PlainLaw) -> int:
     """clip(round((f(a) - z) / step)): half to even; with two levels the edge belongs to the upper
     code.
     """
-    value = (float(_ACTIVATIONS[activation](drive)) - z) / step
-    if levels == 2:
-        return c_min + int(value - c_min >= 0.5)
-    return int(np.clip(np.rint(value), c_min, c_min + levels - 1))
+    value = (float(_ACTIVATIONS[law.activation](drive)) - law.z) / law.step
+    if law.levels == 2:
+        return law.c_min + int(value - law.c_min >= 0.5)
+    return int(np.clip(np.rint(value), law.c_min, law.c_min + law.levels - 1))
 
 
-def code_probabilities(
-    drive: float,
-    sigma: float,
-    other: float,
-    family: str,
-    activation: str,
-    z: float,
-    step: float,
-    c_min: int,
-    levels: int,
-) -> np.ndarray:
+def code_probabilities(drive: float, sigma: float, other: float, law: PlainLaw) -> np.ndarray:
     """P(code = c_min + k | drive), k = 0 … levels - 1, from the definition of the channel."""
     if sigma == 0 and other == 0:
-        certain = np.zeros(levels)
-        certain[noiseless_code(drive, activation, z, step, c_min, levels) - c_min] = 1.0
+        certain = np.zeros(law.levels)
+        certain[noiseless_code(drive, law) - law.c_min] = 1.0
         return certain
-    edges = [_INVERSES[activation](z + (c_min + k - 0.5) * step) for k in range(1, levels)]
-    below = [
-        0.0 if e == -np.inf else 1.0 if e == np.inf else noise_cdf(e - drive, sigma, other, family)
-        for e in edges
-    ]
+    inverse = _INVERSES[law.activation]
+    edges = [inverse(law.z + (law.c_min + k - 0.5) * law.step) for k in range(1, law.levels)]
+    below = [_below(edge - drive, sigma, other, law.family) for edge in edges]
     return np.diff([0.0, *below, 1.0])
 
 
-def thresholds(
-    drive: np.ndarray,
-    sigma: float,
-    other: float,
-    family: str,
-    activation: str,
-    z: float,
-    step: float,
-    c_min: int,
-    levels: int,
-) -> np.ndarray:
-    """round(P(code < k) 2^31), uint32 (stimulus, levels - 1, neuron); agrees with the kernel up to
-    the last place of erfc (+-1).
+def _below(t: float, sigma: float, other: float, family: str) -> float:
+    """P(noise < t), t infinite too."""
+    if np.isinf(t):
+        return float(t > 0)
+    return noise_cdf(t, sigma, other, family)
+
+
+def thresholds(drive: np.ndarray, sigma: float, other: float, law: PlainLaw) -> np.ndarray:
+    """round(P(code < k) 2^31), uint32 (stimulus, levels - 1, neuron), of drives (stimulus, neuron);
+    agrees with the kernel up to the last place of erfc (+-1).
     """
-    out = np.empty((drive.shape[0], levels - 1, drive.shape[1]), np.uint32)
+    out = np.empty((drive.shape[0], law.levels - 1, drive.shape[1]), np.uint32)
     for s, n in np.ndindex(drive.shape):
-        p = code_probabilities(
-            float(drive[s, n]), sigma, other, family, activation, z, step, c_min, levels
-        )
+        p = code_probabilities(float(drive[s, n]), sigma, other, law)
         out[s, :, n] = np.floor(np.clip(np.cumsum(p)[:-1], 0, 1) * 2**31 + 0.5)
     return out
 
 
-def draw_codes(
-    thresholds: np.ndarray,
-    c_min: int,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
-    reads: int,
-) -> np.ndarray:
+def integers(address: DrawAddress, shape: tuple[int, ...]) -> np.ndarray:
+    """The 31-bit integers u (stimulus, read, neuron), int64."""
+    key, layer, event, first_stimulus, first_read = (int(word) for word in address)
+    out = np.empty(shape, np.int64)
+    for s, r, n in np.ndindex(*shape):
+        out[s, r, n] = random31(key, layer, event, first_stimulus + s, first_read + r, n)
+    return out
+
+
+def draw_codes(thresholds: np.ndarray, c_min: int, address: DrawAddress, reads: int) -> np.ndarray:
     """c_min + #{k : u >= threshold_k} for every (stimulus, read, neuron)."""
     stimuli, _, neurons = thresholds.shape
-    out = np.empty((stimuli, reads, neurons), np.int8)
-    for s, r, n in np.ndindex(out.shape):
-        u = random31(key, layer, event, first_stimulus + s, first_read + r, n)
-        out[s, r, n] = c_min + int(np.sum(u >= thresholds[s, :, n]))
-    return out
+    u = integers(address, (stimuli, reads, neurons))
+    return count_codes(u, thresholds[:, None], c_min)
 
 
 def count_codes(u: np.ndarray, thresholds: np.ndarray, c_min: int) -> np.ndarray:

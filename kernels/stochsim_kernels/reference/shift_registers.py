@@ -4,6 +4,8 @@ time.
 
 import numpy as np
 
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.source import ChipSource
 from stochsim_kernels.reference.neuron_codes import random31, splitmix64, stream
 
 
@@ -76,31 +78,27 @@ def register_reads(
 
 def fill_source(
     taps: tuple[int, ...] | None,
-    bits: int,
-    shifts: int,
-    per_source: int,
-    key: int,
-    layer: int,
-    event: int,
-    first_stimulus: int,
-    first_read: int,
+    source: ChipSource,
+    address: DrawAddress,
     shape: tuple[int, int, int],
 ) -> np.ndarray:
     """u (stimulus, read, neuron) uint32 of a register with these taps, or of the counter generator
     where taps is None.
     """
     out = np.empty(shape, np.uint32)
+    key, layer, event, first_stimulus, first_read = (int(word) for word in address)
+    shifts = source.bits if source.shifts is None else source.shifts
     for s, n in np.ndindex(shape[0], shape[2]):
-        source, stimulus = n // per_source, first_stimulus + s
+        number, stimulus = n // source.per_source, first_stimulus + s
         if taps is None:
             out[s, :, n] = [
-                random31(key, layer, event, stimulus, first_read + r, source)
+                random31(key, layer, event, stimulus, first_read + r, number)
                 for r in range(shape[1])
             ]
         else:
-            state = start_state(taps[0], key, layer, event, stimulus, source)
+            state = start_state(taps[0], key, layer, event, stimulus, number)
             p = sum(1 << tap for tap in taps) + 1
-            out[s, :, n] = register_reads(p, state, bits, shifts, first_read, shape[1])
+            out[s, :, n] = register_reads(p, state, source.bits, shifts, first_read, shape[1])
     return out
 
 
