@@ -54,6 +54,9 @@ REFERENCE_FOLDER = "kernels/stochsim_kernels/reference/"
 REFERENCE_PACKAGES = KERNEL_PACKAGES | {"scipy"}
 """The reference implementations are oracles, so they may lean on SciPy; no compiled kernel does."""
 
+KERNEL_ORDER = ("random", "neuron", "product", "array", "circuit", "posterior", "reference")
+"""Subpackages of the kernels; each imports earlier ones alone, and the `_jit` of all."""
+
 
 def sources(root: Path) -> list[Path]:
     return sorted(
@@ -138,6 +141,41 @@ def faults(root: Path) -> list[str]:
                 rule = "" if top in known else f"kernels take {', '.join(sorted(known))} alone"
             found += [f"{place}: {name}: {rule}"] if rule else []
     return found
+
+
+def kernel_faults(root: Path) -> list[str]:
+    """Imports of the kernels from a subpackage that stands later, as "file: name"."""
+    found = []
+    for path in sorted((root / "kernels").rglob("*.py")):
+        of_file = module_of(path, root).split(".")[1:2]
+        for name in imports(path, root):
+            top, *rest = name.split(".")
+            if top != "stochsim_kernels" or rest[0] not in KERNEL_ORDER:
+                continue
+            allowed = KERNEL_ORDER[: KERNEL_ORDER.index(of_file[0]) + 1] if of_file else ()
+            found += [] if rest[0] in allowed else [f"{path.name}: {name}"]
+    return found
+
+
+def test_the_arrows_hold_inside_the_kernels() -> None:
+    folders = {path.parent.name for path in (ROOT / "kernels" / "stochsim_kernels").glob("*/*.py")}
+    assert folders == set(KERNEL_ORDER)
+    assert kernel_faults(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("random/flips.py", "from stochsim_kernels.neuron import channel"),
+        ("product/matmul.py", "import stochsim_kernels.reference.neuron_codes"),
+        ("__init__.py", "from stochsim_kernels.random import flips"),
+    ],
+)
+def test_an_arrow_back_inside_the_kernels_is_found(tmp_path: Path, place: str, line: str) -> None:
+    path = tmp_path / "kernels" / "stochsim_kernels" / place
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    assert len(kernel_faults(tmp_path)) == 1
 
 
 def test_the_arrows_hold() -> None:

@@ -195,34 +195,26 @@ _saturating_tile = _tile(_add_and_clip)
 
 
 @helper
-def _sum_planes(product, holds, limit, panel, s0, sums):
-    """Write the product of ROWS stimuli from s0 on and a panel of neurons to sums (ROWS, COLUMNS):
-    all planes.
-    """
-    x, w, scales = product.x, product.w, product.scales
-    x_planes, words, w_planes = x.shape[1], x.shape[2], w.shape[1]
-    sums[:] = 0
-    for i in range(x_planes):
-        for j in range(w_planes):
-            x_first = (s0 * x_planes + i) * words
-            w_first = (panel * w_planes + j) * words * COLUMNS
-            place = TilePlace(x_first, x_planes * words, w_first, words)
-            if holds == BITS:
-                _bits_tile(x, w, place, scales[i, j], limit, sums)
-            elif holds == BYTES:
-                bytes_tile(x, w, place, scales[i, j], limit, sums)
-            else:
-                _saturating_tile(x, w, place, scales[i, j], limit, sums)
-
-
-@helper
 def _fill_block(product, holds, limit, panel, first, last, out):
     """Rows `first` to `last` of `fill_product` for one panel of neurons."""
-    x_term, w_term = product.x_term, product.w_term
+    x, w, scales, x_term, w_term = product
+    x_planes, words = x.shape[1:]
+    w_planes = w.shape[1]
     n0, n1 = panel * COLUMNS, min((panel + 1) * COLUMNS, out.shape[1])
     sums = np.empty((ROWS, COLUMNS), np.int32)
     for s0 in range(first, last, ROWS):
-        _sum_planes(product, holds, limit, panel, s0, sums)
+        sums[:] = 0
+        for i in range(x_planes):
+            for j in range(w_planes):
+                x_first = (s0 * x_planes + i) * words
+                w_first = (panel * w_planes + j) * words * COLUMNS
+                place = TilePlace(x_first, x_planes * words, w_first, words)
+                if holds == BITS:
+                    _bits_tile(x, w, place, scales[i, j], limit, sums)
+                elif holds == BYTES:
+                    bytes_tile(x, w, place, scales[i, j], limit, sums)
+                else:
+                    _saturating_tile(x, w, place, scales[i, j], limit, sums)
         for s in range(s0, min(s0 + ROWS, last)):
             row, constant, from_x, from_w = out[s, n0:n1], x_term[s], sums[s - s0], w_term[n0:n1]
             for n in range(row.size):
