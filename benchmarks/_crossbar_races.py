@@ -8,7 +8,9 @@ from _baselines import crossbar as torch_crossbar
 from _baselines import gibbs_sweeps as torch_gibbs
 from _neuron_races import GENERATOR
 from _speed import KEY, Race
-from stochsim_kernels import converter, crossbar, crossbar_bits, gibbs
+from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.posterior import gibbs
+from stochsim_kernels.random.address import DrawAddress
 
 ROWS, BITS, LEVELS = 128, 4, 256
 BATCH, INPUTS, COLUMNS = 512, 1024, 1024
@@ -53,8 +55,8 @@ def crossbar_work(
 def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
     stimuli, columns = len(work.x_codes), work.cells.shape[2]
-    channel = converter.build_channel(
-        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, converter.ideal_edges(LEVELS)
+    channel = adc.build_channel(
+        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, adc.ideal_edges(LEVELS)
     )
     factor = np.array([[1 << (piece + cycle) for cycle in range(BITS)] for piece in range(BITS)])
     w_words = crossbar_bits.pack_cells(work.cells[None], work.rows, 1)
@@ -66,7 +68,7 @@ def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     def run() -> np.ndarray:
         out[:] = 0
         x_words = crossbar_bits.pack_inputs(work.x_codes, work.rows, BITS, 1)
-        crossbar.draw_crossbar(x_words, w_words, readout, int(KEY), 0, 0, 0, 0, out)
+        crossbar.draw_crossbar(x_words, w_words, readout, DrawAddress.of(int(KEY), 0, 0), out)
         return out
 
     return run
@@ -105,13 +107,13 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
     gram, linear = decoder.T @ decoder, random.normal(0, 1, (stimuli, neurons)) @ decoder
     state, field = np.empty((2, stimuli, chains, neurons))
     draws = np.empty((stimuli, chains, 0, neurons), np.float32)
-    numbers = np.arange(stimuli)
+    running = gibbs.Chains(KEY, np.arange(stimuli), state, field)
+    posterior = gibbs.LaplacePosterior(linear, gram, 1.0)
+    schedule = gibbs.Schedule(first_sweep=1, sweeps=sweeps, burn_in=sweeps, thin=1)
 
     def ours() -> np.ndarray:
         state[:], field[:] = 0.0, linear[:, None]
-        gibbs.gibbs_sweeps(
-            KEY, numbers, linear, gram, 1.0, state, field, 1, sweeps, sweeps, 1, draws
-        )
+        gibbs.gibbs_sweeps(running, posterior, schedule, draws)
         return state
 
     theirs = torch_gibbs(linear, gram, 1.0, chains, sweeps)

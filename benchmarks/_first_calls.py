@@ -25,18 +25,19 @@ UNUSED = {"fill_words"}
 
 
 def kernel_modules() -> list[ModuleType]:
-    """All modules of the kernels but the twins, which are plain NumPy."""
+    """All modules of the kernels but the reference implementations, which are plain NumPy."""
     import importlib
     import pkgutil
 
     import stochsim_kernels
 
+    prefix = "stochsim_kernels."
     names = [
         found.name
-        for found in pkgutil.iter_modules(stochsim_kernels.__path__)
-        if not found.name.startswith("reference")
+        for found in pkgutil.walk_packages(stochsim_kernels.__path__, prefix)
+        if not found.name.startswith(f"{prefix}reference")
     ]
-    return [importlib.import_module(f"stochsim_kernels.{name}") for name in names]
+    return [importlib.import_module(name) for name in names]
 
 
 def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
@@ -75,106 +76,88 @@ def first_calls() -> dict[str, Callable[[], object]]:
     before it.
     """
     import numpy as np
-    from stochsim_kernels import (
-        accumulator,
-        channel,
-        circuit,
-        converter,
-        crossbar,
-        crossbar_bits,
-        flips,
-        float_circuit,
-        gibbs,
-        matmul,
-        neuron,
-        rounding,
-        source,
-    )
-    from stochsim_kernels.weight_noise import explicit_drives, transient_flips
+    from stochsim_kernels.array import adc, crossbar, crossbar_bits
+    from stochsim_kernels.circuit import float_circuit, integer_circuit
+    from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
+    from stochsim_kernels.posterior import gibbs
+    from stochsim_kernels.product import accumulator, matmul, weight_noise
+    from stochsim_kernels.random import flips, source
+    from stochsim_kernels.random.address import DrawAddress
 
     drive, ones, zeros = np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))
     codes, u = np.empty((2, 3, 4), np.int8), np.zeros((2, 3, 4), np.uint32)
+    drives, values = np.zeros((2, 3, 4)), np.empty((2, 3, 4))
     thresholds = np.zeros((2, 15, 4), np.uint32)
-    small, square = np.ones((2, 4), np.int8), np.eye(4)
-    state, field, draws = (
-        np.zeros((2, 2, 4)),
-        np.zeros((2, 2, 4)),
-        np.zeros((2, 2, 1, 4), np.float32),
-    )
-    words, cells = (
-        crossbar_bits.pack_inputs(small, 4, 2, 1),
-        crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1),
-    )
+    small, square, weights = np.ones((2, 4), np.int8), np.eye(4), np.ones((4, 4), np.int8)
+    words = crossbar_bits.pack_inputs(small, 4, 2, 1)
+    cells = crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
     partial, out = np.zeros((2, 4), np.int32), np.zeros((2, 3, 4), np.int32)
+    address = DrawAddress.of(KEY, 0, 0)
 
-    def law(bits: int) -> tuple[Any, Any, Any, Any, Any, Any]:
-        edges = channel.inverse_edges(channel.IDENTITY, 0.0, 1.0, -(2 ** (bits - 1)), 2**bits)
-        return channel.GAUSSIAN, channel.IDENTITY, edges, 0.0, 1.0, -(2 ** (bits - 1))
+    def law(bits: int) -> channel.NeuronLaw:
+        c_min = -(2 ** (bits - 1))
+        return channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, c_min, 2**bits)
 
     def readout() -> crossbar.Readout:
-        return crossbar.readout(
-            converter.build_channel(np.arange(5), 0.5, converter.ideal_edges(4)), np.ones((1, 2)), 1
-        )
+        table = adc.build_channel(np.arange(5), 0.5, adc.ideal_edges(4))
+        return crossbar.readout(table, np.ones((1, 2)), 1)
 
     def convert() -> None:
-        streams = crossbar.draw_streams(KEY, 0, 0, 0, 2, readout(), 4)
-        crossbar.convert_partials(partial, readout(), streams, 0, 0, 0, 0, out)
+        streams, event = crossbar.draw_streams(address, 2, readout(), 4), crossbar.Event(0, 0, 0)
+        crossbar.convert_partials(partial, readout(), streams, event, 0, out)
 
-    place = (KEY, 0, 0, 0, 0)
-    weights, own = matmul.pack_weights(np.ones((4, 4), np.int8)), np.zeros((16, 4))
-    chains = (
-        weights,
-        1.0,
-        zeros[0],
-        zeros,
-        own,
-        ones,
-        zeros,
-        law(4),
-        (KEY, 0, 2, 0, 0),
-        1,
-        np.zeros((2, 3, 4), np.int8),
-    )
-    step = (
-        np.zeros((2, 3, 4)),
-        zeros,
-        *ones[[0, 0, 0]],
-        np.uint64(KEY),
-        0,
-        0,
-        0,
-        0,
-        np.zeros((2, 3, 4)),
-    )
-    posterior = (np.uint64(KEY), np.arange(2), zeros, square, 1.0, state, field)
+    def run_chains() -> None:
+        packed, table = matmul.pack_weights(weights), np.zeros((16, 4))
+        circuit = integer_circuit.Circuit(packed, 1.0, zeros[0], table, ones, zeros, law(4))
+        steps, state = integer_circuit.Steps(1, 2), np.zeros((2, 3, 4), np.int8)
+        integer_circuit.run_chains(circuit, zeros, address, steps, state)
+
+    chains = gibbs.Chains(np.uint64(KEY), np.arange(2), np.zeros((2, 2, 4)), np.zeros((2, 2, 4)))
+    posterior = gibbs.LaplacePosterior(zeros, square, 1.0)
+    draws = np.zeros((2, 2, 1, 4), np.float32)
+    step = float_circuit.FloatStep(zeros, *ones[[0, 0, 0]])
     return {
-        "codes of neurons, 4 bits": lambda: neuron.draw(drive, ones, zeros, *law(4), *place, codes),
-        "codes of neurons, 8 bits": lambda: neuron.draw(drive, ones, zeros, *law(8), *place, codes),
-        "codes of neurons, a drive per read": lambda: neuron.draw_each(
-            np.zeros((2, 3, 4)), ones, zeros, *law(4), *place, codes
+        "codes of neurons, 4 bits": lambda: drawing.draw(
+            drive, ones, zeros, law(4), address, codes
         ),
-        "integers of the counter generator": lambda: source.fill_source(0, 31, 1, *place, u),
-        "integers of shift registers": lambda: source.fill_source(8, 8, 1, *place, u),
-        "codes from given integers": lambda: source.count_thresholds(thresholds, u, -8, codes),
-        "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, *place),
-        "chains of a recurrent circuit": lambda: circuit.run_chains(*chains),
-        "codes of inputs rounded at every step": lambda: rounding.two_codes(drive, 1.0, law(4)[2]),
-        "a step of the float circuit": lambda: float_circuit.finish_step(*step),
-        "products of integers": lambda: matmul.integer_product(small, np.ones((4, 4), np.int8)),
+        "codes of neurons, 8 bits": lambda: drawing.draw(
+            drive, ones, zeros, law(8), address, codes
+        ),
+        "codes of neurons, a drive per read": lambda: drawing.draw_each(
+            drives, ones, zeros, law(4), address, codes
+        ),
+        "integers of the counter generator": lambda: source.fill_source(
+            source.ChipSource(), address, u
+        ),
+        "integers of shift registers": lambda: source.fill_source(
+            source.ChipSource(8, 8), address, u
+        ),
+        "codes from given integers": lambda: drawing.count_thresholds(thresholds, u, -8, codes),
+        "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, address),
+        "chains of a recurrent circuit": run_chains,
+        "codes of inputs rounded at every step": lambda: stochastic_rounding.two_codes(
+            drive, 1.0, law(4).edges
+        ),
+        "a step of the float circuit": lambda: float_circuit.finish_step(
+            drives, step, address, np.zeros((2, 3, 4))
+        ),
+        "products of integers": lambda: matmul.integer_product(small, weights),
         "saturating products": lambda: accumulator.saturating_product(
             100 * small, np.full((4, 4), 100, np.int8), 14
         ),
-        "explicit weight noise": lambda: explicit_drives(
-            drive, square, square, *place, np.empty((2, 3, 4))
+        "explicit weight noise": lambda: weight_noise.explicit_drives(
+            drive, square, square, address, values
         ),
-        "bit errors of weights": lambda: transient_flips(
-            partial, small, np.ones((4, 4), np.int8), 8, 0.1, KEY, 0, 0, 0
+        "bit errors of weights": lambda: weight_noise.transient_flips(
+            partial, small, weights, 8, 0.1, address
         ),
         "tables of converters": readout,
-        "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), *place, out),
+        "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), address, out),
         "conversion of partial sums": convert,
-        "Gibbs, start": lambda: gibbs.gibbs_start(*posterior),
-        "Gibbs, sweeps": lambda: gibbs.gibbs_sweeps(*posterior, 1, 2, 1, 1, draws),
+        "Gibbs, start": lambda: gibbs.gibbs_start(chains, posterior),
+        "Gibbs, sweeps": lambda: gibbs.gibbs_sweeps(
+            chains, posterior, gibbs.Schedule(1, 2, 1, 1), draws
+        ),
     }
 
 

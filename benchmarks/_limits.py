@@ -11,9 +11,9 @@ from _neuron_races import GENERATOR
 from _product_races import BATCH, BYTES, INPUTS, NEURONS, WORDS, codes_of
 from _speed import KEY, THREADS, Way
 from numba import prange
-from stochsim_kernels import counter_rng
 from stochsim_kernels._jit import inline, kernel
-from stochsim_kernels.bits import popcount64
+from stochsim_kernels.random import counter_rng
+from stochsim_kernels.random.popcount import popcount64
 
 STREAMS, LENGTH = 64, 2**14
 FOLDED = 2**20  # words per thread of a generator whose words are not kept

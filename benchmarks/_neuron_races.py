@@ -3,19 +3,20 @@ chip's own source.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from _baselines import neuron_codes
 from _speed import KEY, Race
-from stochsim_kernels import channel, neuron, source
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random import source
+from stochsim_kernels.random.address import DrawAddress
 
 STIMULI, NEURONS, READS = 64, 256, 256
 BARS = {1: 40.0, 2: 22.0, 4: 9.0, 6: 3.0, 8: 2.0}
 BITS = (1, 2, 3, 4, 6, 8)
 BITS_OF_EACH = (4, 8)
 GENERATOR = "random numbers made in a kernel"
-_PLACE: tuple[Any, int, int, int, int] = (KEY, 0, 0, 0, 0)
+_ADDRESS = DrawAddress.of(int(KEY), 0, 0)
 
 
 def quantiser(bits: int) -> tuple[float, float, int]:
@@ -36,23 +37,11 @@ def neuron_race(
     z, step, c_min = quantiser(bits)
     drive = np.random.default_rng(0).normal(0, 1, shape if each else (stimuli, neurons))
     sigmas, other = np.full((stimuli, neurons), sigma), np.zeros((stimuli, neurons))
-    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, 2**bits)
-    codes, draw = np.empty(shape, np.int8), neuron.draw_each if each else neuron.draw
+    law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, z, step, c_min, 2**bits)
+    codes, draw = np.empty(shape, np.int8), drawing.draw_each if each else drawing.draw
 
     def ours() -> np.ndarray:
-        draw(
-            drive,
-            sigmas,
-            other,
-            channel.GAUSSIAN,
-            channel.IDENTITY,
-            edges,
-            z,
-            step,
-            c_min,
-            *_PLACE,
-            codes,
-        )
+        draw(drive, sigmas, other, law, _ADDRESS, codes)
         return codes
 
     theirs = neuron_codes(drive, sigma, z, step, c_min, 2**bits, reads)
@@ -74,20 +63,19 @@ def source_race(bits: int = 4, register_bits: int = 16) -> Race:
     """Codes by a shift register per neuron, whose upper 8 bits are compared."""
     z, step, c_min = quantiser(bits)
     drive = np.random.default_rng(0).normal(0, 1, (STIMULI, NEURONS))
-    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, 2**bits)
+    law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, z, step, c_min, 2**bits)
     thresholds = np.empty((STIMULI, 2**bits - 1, NEURONS), np.uint32)
     sigmas, other = np.full(drive.shape, 0.5), np.zeros(drive.shape)
-    channel.fill_thresholds(
-        drive, sigmas, other, channel.GAUSSIAN, channel.IDENTITY, edges, z, step, c_min, thresholds
-    )
+    channel.fill_thresholds(drive, sigmas, other, law, thresholds)
+    registers = source.ChipSource(register_bits, 8)
     u, codes = (
         np.empty((STIMULI, READS, NEURONS), np.uint32),
         np.empty((STIMULI, READS, NEURONS), np.int8),
     )
 
     def ours() -> np.ndarray:
-        source.fill_source(register_bits, 8, 1, *_PLACE, u)
-        source.count_thresholds(thresholds, u, c_min, codes)
+        source.fill_source(registers, _ADDRESS, u)
+        drawing.count_thresholds(thresholds, u, c_min, codes)
         return codes
 
     return Race(

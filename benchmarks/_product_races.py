@@ -14,7 +14,9 @@ from _baselines import (
     saturating_product,
 )
 from _speed import KEY, Race
-from stochsim_kernels import accumulator, channel, matmul, neuron, weight_noise
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.product import accumulator, matmul, weight_noise
+from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip import Chip
 from stochsim.hardware import preset
@@ -59,12 +61,12 @@ def noisy_by_kernels(work: NoisyWork) -> Callable[[], np.ndarray]:
 
     Weight noise is lumped, fresh per stimulus.
     """
-    weights, c_min = matmul.pack_weights(work.w_codes), -128
+    weights, address = matmul.pack_weights(work.w_codes), DrawAddress.of(int(KEY), 0, 0)
     buffer, x_codes = np.empty_like(work.x), np.empty(work.x.shape, np.int8)
     shape = (len(work.x), len(work.w_codes))
     drive, sigma, other = np.empty(shape), np.full(shape, work.sigma_lsb), np.zeros(shape)
     codes = np.empty((shape[0], 1, shape[1]), np.int8)
-    edges = channel.inverse_edges(channel.IDENTITY, 0.0, 1.0, c_min, 256)
+    law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, -128, 256)
     scale = work.x_step * work.weight_step / work.out_step
 
     def run() -> np.ndarray:
@@ -77,23 +79,7 @@ def noisy_by_kernels(work: NoisyWork) -> Callable[[], np.ndarray]:
             sigma[:] = np.sqrt((work.weight_sigma * scale) ** 2 * squares + work.sigma_lsb**2)[
                 :, None
             ]
-        neuron.draw(
-            drive,
-            sigma,
-            other,
-            channel.GAUSSIAN,
-            channel.IDENTITY,
-            edges,
-            0.0,
-            1.0,
-            c_min,
-            KEY,
-            0,
-            0,
-            0,
-            0,
-            codes,
-        )
+        drawing.draw(drive, sigma, other, law, address, codes)
         return codes[:, 0]
 
     return run
@@ -238,7 +224,7 @@ def explicit_race(sigma: float = 0.1, stimuli: int = 8, reads: int = 4, size: in
     sigmas, out = np.full(w.shape, sigma), np.empty((stimuli, reads, size))
 
     def ours() -> np.ndarray:
-        weight_noise.explicit_drives(x, w, sigmas, int(KEY), 0, 1, 0, 0, out)
+        weight_noise.explicit_drives(x, w, sigmas, DrawAddress.of(int(KEY), 0, 1), out)
         return out
 
     name = f"explicit weight noise, {size} × {size}"
@@ -258,7 +244,7 @@ def flips_race(rate: float = 1e-3) -> Race:
     sums = np.zeros((BATCH, NEURONS), np.int64)
 
     def ours() -> np.ndarray:
-        weight_noise.transient_flips(sums, x, w, 8, rate, int(KEY), 0, 1, 0)
+        weight_noise.transient_flips(sums, x, w, 8, rate, DrawAddress.of(int(KEY), 0, 1))
         return sums
 
     return Race(f"transient bit errors, rate {rate:g}", rate * 8 * w.size * BATCH, "flip", ours)

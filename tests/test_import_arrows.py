@@ -55,10 +55,14 @@ TORCH_PLACES = (
 )
 TORCH_PACKAGES = {"torch", "brevitas"}
 KERNEL_PACKAGES = {"llvmlite", "numba", "numpy", "stochsim_kernels"}
+REFERENCE_FOLDER = "kernels/stochsim_kernels/reference/"
 REFERENCE_PACKAGES = KERNEL_PACKAGES | {"scipy"}
 """The reference implementations are what kernels are tested against, so they may use SciPy; no
 compiled kernel does.
 """
+
+KERNEL_ORDER = ("random", "neuron", "product", "array", "circuit", "posterior", "reference")
+"""Subpackages of the kernels; each imports earlier ones alone, and the `_jit` of all."""
 
 
 def sources(root: Path) -> list[Path]:
@@ -156,7 +160,8 @@ def rule_broken(place: str, package: str, name: str, root: Path) -> str:
     if top in TORCH_PACKAGES and not place.startswith(TORCH_PLACES):
         return f"{top} belongs to {', '.join(TORCH_PLACES)}"
     if package == "stochsim_kernels" and top not in sys.stdlib_module_names:
-        known = REFERENCE_PACKAGES if "/reference" in place else KERNEL_PACKAGES
+        is_reference = place.startswith(REFERENCE_FOLDER)
+        known = REFERENCE_PACKAGES if is_reference else KERNEL_PACKAGES
         return "" if top in known else f"kernels take {', '.join(sorted(known))} alone"
     return ""
 
@@ -223,6 +228,41 @@ def reached(module: str, arrows: dict[str, set[str]]) -> set[str]:
     return seen
 
 
+def kernel_faults(root: Path) -> list[str]:
+    """Imports of the kernels from a subpackage that stands later, as "file: name"."""
+    found = []
+    for path in sorted((root / "kernels").rglob("*.py")):
+        of_file = module_of(path, root).split(".")[1:2]
+        for name in imports(path, root):
+            top, *rest = name.split(".")
+            if top != "stochsim_kernels" or rest[0] not in KERNEL_ORDER:
+                continue
+            allowed = KERNEL_ORDER[: KERNEL_ORDER.index(of_file[0]) + 1] if of_file else ()
+            found += [] if rest[0] in allowed else [f"{path.name}: {name}"]
+    return found
+
+
+def test_the_arrows_hold_inside_the_kernels() -> None:
+    folders = {path.parent.name for path in (ROOT / "kernels" / "stochsim_kernels").glob("*/*.py")}
+    assert folders == set(KERNEL_ORDER)
+    assert kernel_faults(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("random/flips.py", "from stochsim_kernels.neuron import channel"),
+        ("product/matmul.py", "import stochsim_kernels.reference.neuron_codes"),
+        ("__init__.py", "from stochsim_kernels.random import flips"),
+    ],
+)
+def test_an_arrow_back_inside_the_kernels_is_found(tmp_path: Path, place: str, line: str) -> None:
+    path = tmp_path / "kernels" / "stochsim_kernels" / place
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    assert len(kernel_faults(tmp_path)) == 1
+
+
 def test_the_arrows_hold() -> None:
     assert len(sources(ROOT)) > 20
     assert faults(ROOT) == []
@@ -281,8 +321,9 @@ def test_a_circle_is_found_in_functions_and_through_doors(tmp_path: Path) -> Non
         ("stochsim/data/patches.py", "from stochsim.models import SparseCoding", "points up"),
         ("stochsim/chip/chip.py", "from stochsim.energy.new import Energy", "past the door"),
         ("stochsim/chip/chip.py", "import stochsim.energy.new", "past the door"),
-        ("kernels/stochsim_kernels/neuron.py", "from stochsim.settings import A", "points up"),
-        ("kernels/stochsim_kernels/neuron.py", "import scipy.special", "kernels take"),
+        ("kernels/stochsim_kernels/neuron/drawing.py", "import stochsim.settings", "points up"),
+        ("kernels/stochsim_kernels/reference_of_none.py", "import scipy.special", "kernels take"),
+        ("kernels/stochsim_kernels/neuron/drawing.py", "import scipy.special", "kernels take"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, place: str, line: str, rule: str) -> None:
@@ -307,13 +348,13 @@ def test_a_forbidden_import_is_found(tmp_path: Path, place: str, line: str, rule
         ("stochsim/__init__.py", "from stochsim.hardware import Hardware"),
         (
             "benchmarks/speed.py",
-            "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron",
+            "import torch\nfrom stochsim import Hardware\nimport stochsim_kernels.neuron.drawing",
         ),
         ("stochsim/studies/plan.py", "from stochsim._version import __version__"),
-        ("kernels/stochsim_kernels/reference.py", "from scipy import special"),
+        ("kernels/stochsim_kernels/reference/neuron_codes.py", "from scipy import special"),
         (
-            "kernels/stochsim_kernels/neuron.py",
-            "import math\nimport numba\nfrom stochsim_kernels import channel",
+            "kernels/stochsim_kernels/neuron/drawing.py",
+            "import math\nimport numba\nfrom stochsim_kernels.neuron import channel",
         ),
     ],
 )

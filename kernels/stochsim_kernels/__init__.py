@@ -1,6 +1,7 @@
-"""Numba kernels of stochsim: arrays in, arrays out.
+"""Numba kernels of stochsim: arrays and NamedTuples of them in, arrays out.
 
-Import the file you need; `reference` holds the NumPy twins.
+Import the module you need from its subpackage, `from stochsim_kernels.neuron import channel`;
+`reference` holds the NumPy reference implementations.
 """
 
 KERNEL_VERSION = 1

@@ -25,14 +25,16 @@ _STALE_AFTER_S = 30 * 24 * 3600
 
 
 def source_digest(folder: Path) -> str:
-    """SHA-256 over the kernel sources in `folder` and the versions of Numba, NumPy, Python and the
-    kernels.
+    """SHA-256 over the kernel sources in `folder` and below, by their paths relative to it, and the
+    versions of Numba, NumPy, Python and the kernels.
     """
     digest = hashlib.sha256(
         f"{KERNEL_VERSION} {numba.__version__} {np.__version__} {sys.version}".encode()
     )
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    sources = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+    for name in sorted(sources):
+        source = sources[name].read_bytes()
+        digest.update(f"{name}\0{len(source)}\0".encode() + source)
     return digest.hexdigest()[:24]
 
 
@@ -83,8 +85,8 @@ def _decorate(function: Callable[..., Any], **options: Any) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile an entry point: parallel over `prange`, cached, without fast maths (twins are
-    bit-exact).
+    """Compile an entry point: parallel over `prange`, cached, without fast maths (reference
+    implementations are bit-exact).
     """
     return _decorate(function, parallel=True)
 

@@ -5,6 +5,7 @@ from .chip import Chip as Chip
 from .float_chip import FloatChip as FloatChip
 from .inputs import RANDOM_BITS as RANDOM_BITS
 from .inputs import Inputs as Inputs
+from .inputs import rounding_law as rounding_law
 from .layer import Layer as Layer
 from .rng_address import INPUTS as INPUTS
 from .rng_address import Place as Place

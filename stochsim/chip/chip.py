@@ -6,7 +6,7 @@ import itertools
 import math
 
 import numpy as np
-from stochsim_kernels import channel
+from stochsim_kernels.neuron import channel
 
 from stochsim.accounting import Bill, cycles_by_layer, upkeep
 from stochsim.accounting import counts as tally

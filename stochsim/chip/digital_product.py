@@ -3,7 +3,9 @@
 from typing import Protocol
 
 import numpy as np
-from stochsim_kernels import accumulator, matmul, neuron, weight_noise
+from stochsim_kernels.product import accumulator, matmul, weight_noise
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.chip.array.product import ArrayProduct, held
 from stochsim.chip.array.programming import bit_flipped
@@ -98,9 +100,9 @@ class DigitalProduct:
         sums = self.exact(x_ints)
         rate = self.hardware.memory.weight_error_rates[1]
         if rate > 0:
-            place = (int(key), self._word, FLIPS, first_stimulus)
+            address = DrawAddress.of(key, self._word, FLIPS, first_stimulus)
             weight_noise.transient_flips(
-                sums, x_ints, self.weight_codes, self.program.weight_bits, rate, *place
+                sums, x_ints, self.weight_codes, self.program.weight_bits, rate, address
             )
             sums = self._held(sums)
         if self.same_in_all_reads:
@@ -137,8 +139,8 @@ class DigitalProduct:
         """
         codes = self.weight_codes.reshape(-1, 1)
         changes, ones = np.zeros((stimuli, len(codes)), np.int64), np.ones((stimuli, 1), np.int64)
-        where = (place.key, self._word, FLIPS, place.first_stimulus)
-        weight_noise.transient_flips(changes, ones, codes, self.program.weight_bits, rate, *where)
+        address, bits = place.address(self._word, FLIPS), self.program.weight_bits
+        weight_noise.transient_flips(changes, ones, codes, bits, rate, address)
         return changes.reshape(stimuli, *self.weight_codes.shape)
 
     def _noise_of_rows(self, x_ints: np.ndarray, place: Place, row: int) -> np.ndarray:
@@ -150,9 +152,8 @@ class DigitalProduct:
         for first in range(0, len(x_ints), at_once):
             some = x_ints[first : first + at_once]
             u = np.empty((len(some), 1, self.weight_codes.size), np.uint32)
-            neuron.draw_integers(
-                np.uint64(place.key), self._word, WEIGHTS, row + first, place.step, u
-            )
+            address = DrawAddress.of(place.key, self._word, WEIGHTS, row + first, place.step)
+            draw_integers(address, u)
             noise = normals(u).reshape(len(some), *cells)
             noise *= some[:, None, :]
             out[first : first + at_once] = self._weight_sigma * noise.sum(axis=2)
@@ -164,10 +165,9 @@ class DigitalProduct:
         """What fresh noise of every weight adds to the sums, (stimulus, read, neuron)."""
         out = np.empty((len(x_ints), reads, self.program.neurons))
         sigma = np.full(self.weight_codes.shape, self._weight_sigma)
-        place = (key, self._word, WEIGHTS, first_stimulus)
-        weight_noise.explicit_drives(
-            x_ints.astype(np.float64), np.zeros(sigma.shape), sigma, *place, first_read, out
-        )
+        address = DrawAddress.of(key, self._word, WEIGHTS, first_stimulus, first_read)
+        x_values, weight = x_ints.astype(np.float64), np.zeros(sigma.shape)
+        weight_noise.explicit_drives(x_values, weight, sigma, address, out)
         return out
 
     def _held(self, sums: np.ndarray) -> np.ndarray:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import special
-from stochsim_kernels import channel, float_circuit, neuron
+from stochsim_kernels.circuit import float_circuit
+from stochsim_kernels.neuron import channel
+from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.chip.samples import Samples
@@ -85,9 +87,7 @@ def _products(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
     u = np.empty(shape, np.uint32)
-    neuron.draw_integers(
-        np.uint64(place.key), NEURONS, place.draws, place.first_stimulus, place.first_read, u
-    )
+    draw_integers(place.address(NEURONS), u)
     return u
 
 
@@ -135,7 +135,9 @@ def _run(
     step = (
         (1 - program.time_step) * np.eye(program.neurons) + program.time_step * program.lateral
     ).T
-    law = (push, program.time_step * program.shrink, 1 / program.width, noise * program.sigma)
+    added = float_circuit.FloatStep(
+        push, program.time_step * program.shrink, 1 / program.width, noise * program.sigma
+    )
     u, moved = np.zeros(shape), np.empty(shape)
     for t in range(program.steps):
         np.matmul(
@@ -143,13 +145,6 @@ def _run(
             step,
             out=moved.reshape(-1, _BLOCK, program.neurons),
         )
-        where = (
-            np.uint64(place.key),
-            NEURONS,
-            place.at(t).draws,
-            place.first_stimulus,
-            place.first_read,
-        )
-        float_circuit.finish_step(u, *law, *where, moved)
+        float_circuit.finish_step(u, added, place.at(t).address(NEURONS), moved)
         u, moved = moved, u
     return u

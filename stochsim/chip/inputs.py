@@ -3,7 +3,7 @@ every read and step.
 """
 
 import numpy as np
-from stochsim_kernels import channel, neuron, rounding
+from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
 
 from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.hardware import Hardware
@@ -34,20 +34,9 @@ class Inputs:
         if self.steady:
             return self.nearest(x)
         codes = np.empty((len(x), reads, x.shape[1]), np.int8)
-        z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
-        law = (
-            _NOTHING,
-            _NOTHING + rounding.uniform_sigma(step),
-            channel.UNIFORM,
-            channel.IDENTITY,
-            self._edges,
-            z,
-            step,
-            c_min,
-        )
-        neuron.draw(
-            x, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
-        )
+        sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
+        law = rounding_law(quantizer)
+        drawing.draw(x, _NOTHING, sigma, law, place.address(INPUTS), codes)
         return quantizer.integers(codes)
 
     def two_integers(self, x: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
@@ -55,16 +44,10 @@ class Inputs:
         int8 and least uint32 (stimulus, input).
         """
         quantizer = self.quantizer
-        levels, least = rounding.two_codes(x, quantizer.step, self._edges)
+        edges = rounding_law(quantizer).edges
+        levels, least = stochastic_rounding.two_codes(x, quantizer.step, edges)
         lower = (levels.astype(np.int16) + quantizer.c_min).astype(np.int8)
         return quantizer.integers(lower), 2 if quantizer.bits == 1 else 1, least
-
-    @property
-    def _edges(self) -> np.ndarray:
-        quantizer = self.quantizer
-        return channel.inverse_edges(
-            channel.IDENTITY, quantizer.z, quantizer.step, quantizer.c_min, quantizer.levels
-        )
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
         """Brevitas's integers of x, rounded to nearest, int8 (stimulus, input)."""
@@ -73,3 +56,9 @@ class Inputs:
     def random_bits(self, count: int) -> int:
         """Random bits that so many inputs take."""
         return 0 if self.steady else RANDOM_BITS * count
+
+
+def rounding_law(quantizer: Quantizer) -> channel.NeuronLaw:
+    """Uniform noise before rounding to nearest, which makes the rounding stochastic."""
+    z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
+    return channel.neuron_law(channel.UNIFORM, channel.IDENTITY, z, step, c_min, quantizer.levels)

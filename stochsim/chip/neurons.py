@@ -5,7 +5,9 @@ that the Hardware adds.
 import math
 
 import numpy as np
-from stochsim_kernels import channel, flips, mixing, neuron, source
+from stochsim_kernels.neuron import bit_error_channel, channel, drawing
+from stochsim_kernels.random import flips, source
+from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.hardware import Hardware, read_channel_text
@@ -45,8 +47,8 @@ class Neurons:
         )
         self.gaussian_sigma = read if own.family == "gaussian" else 0.0
         self.activation = channel.ACTIVATIONS[program.activation]
-        self.edges = channel.inverse_edges(
-            self.activation, output.z, output.step, output.c_min, output.levels
+        self.law = channel.neuron_law(
+            self.family, self.activation, output.z, output.step, output.c_min, output.levels
         )
         self.measured = read_channel_text(own.measured_csv) if own.measured_csv else None
         if self.measured is not None and self.measured.bits != output.bits:
@@ -106,7 +108,7 @@ class Neurons:
         uint32, with errors of stored codes.
         """
         table, rate = self._compared(drive, sigmas), self.hardware.memory.code_errors
-        return mixing.mix_bit_errors(table, rate) if rate > 0 else table
+        return bit_error_channel.mix_bit_errors(table, rate) if rate > 0 else table
 
     def _compared(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """What the comparators hold against u, on the grid of their bits: codes before they are
@@ -114,15 +116,12 @@ class Neurons:
         """
         output, bits = self.program.output, self.hardware.random.threshold_bits
         if self.measured is not None:
-            table = mixing.thresholds_from_cumulative(self.measured.below(drive))
+            table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
             table = np.empty((len(drive), output.levels - 1, drive.shape[1]), np.uint32)
-            step = (output.z, output.step, output.c_min)
             whole = (_rows(sigma, drive.shape) for sigma in sigmas)
-            channel.fill_thresholds(
-                drive, *whole, self.family, self.activation, self.edges, *step, table
-            )
-        return mixing.round_thresholds(table, bits) if bits < 31 else table
+            channel.fill_thresholds(drive, *whole, self.law, table)
+        return bit_error_channel.round_thresholds(table, bits) if bits < 31 else table
 
     def draw(
         self,
@@ -144,9 +143,8 @@ class Neurons:
         if not self.draws_directly:
             self._draw_in_portions(drive, sigmas, place, out, u)
         elif sigmas[0].ndim == 2:
-            draw = neuron.draw_each if drive.ndim == 3 else neuron.draw
-            where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
-            draw(drive, *sigmas, *self.channel, *where, out)
+            draw = drawing.draw_each if drive.ndim == 3 else drawing.draw
+            draw(drive, *sigmas, self.law, place.address(self.word), out)
         else:
             self._draw_rows(drive, sigmas, place, out)
 
@@ -159,12 +157,6 @@ class Neurons:
             and self.measured is None
         )
 
-    @property
-    def channel(self) -> tuple[int, int, np.ndarray, float, float, int]:
-        """Family, activation, edges, z, step and smallest code, as kernels take them."""
-        output = self.program.output
-        return self.family, self.activation, self.edges, output.z, output.step, output.c_min
-
     def _draw_rows(
         self,
         drive: np.ndarray,
@@ -175,8 +167,8 @@ class Neurons:
         drive = np.broadcast_to(drive if drive.ndim == 3 else drive[:, None], out.shape)
         for s, rows in enumerate(out):
             sigma, other = (one[min(s, len(one) - 1)] for one in sigmas)
-            where = (place.key, self.word, place.draws, place.row(s), 0)
-            neuron.draw_each(drive[s][:, None], sigma, other, *self.channel, *where, rows[:, None])
+            address = DrawAddress.of(place.key, self.word, place.draws, place.row(s))
+            drawing.draw_each(drive[s][:, None], sigma, other, self.law, address, rows[:, None])
 
     def _draw_in_portions(
         self,
@@ -222,8 +214,8 @@ class Neurons:
         neuron).
         """
         own, u = self.hardware.random, np.empty(shape, np.uint32)
-        where = (place.key, self.word, place.draws, place.first_stimulus, place.first_read)
-        source.fill_source(own.lfsr_bits, own.threshold_bits, own.neurons_per_source, *where, u)
+        of_chip = source.ChipSource(own.lfsr_bits, own.threshold_bits, own.neurons_per_source)
+        source.fill_source(of_chip, place.address(self.word), u)
         return u
 
     def _draw_by_own_source(
@@ -243,17 +235,13 @@ class Neurons:
             )
             u, out = u.reshape((-1, 1, neurons)), np.empty((len(drive), 1, neurons), np.int8)
         thresholds = self.thresholds if own.is_ideal else self._compared
-        source.count_thresholds(thresholds(drive, sigmas), u, output.c_min, out)
+        drawing.count_thresholds(thresholds(drive, sigmas), u, output.c_min, out)
         if out is not codes:
             codes[...] = out.reshape(codes.shape)
-        if (
-            not own.is_ideal
-        ):  # in the thresholds, errors would repeat with the register and be shared with the source
-            rate, where = (
-                self.hardware.memory.code_errors,
-                (self.word, place.errors, place.first_stimulus, place.first_read),
-            )
-            flips.flip_codes(codes, output.c_min, output.bits, rate, place.key, *where)
+        # in the thresholds, errors would repeat with the register and be shared with the source
+        if not own.is_ideal:
+            rate, address = self.hardware.memory.code_errors, place.address(self.word, place.errors)
+            flips.flip_codes(codes, output.c_min, output.bits, rate, address)
 
 
 def _rows(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

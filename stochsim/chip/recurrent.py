@@ -3,7 +3,9 @@ of its own, or all reads of one.
 """
 
 import numpy as np
-from stochsim_kernels import circuit, matmul, neuron
+from stochsim_kernels.circuit import integer_circuit
+from stochsim_kernels.product import matmul
+from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.accounting import counts as tally
 from stochsim.chip.digital_product import DigitalProduct
@@ -157,15 +159,15 @@ class Recurrent:
         ):
             return None
         if self.inputs.steady:
-            return weights if circuit.pays(self.program.neurons) else None
-        pays = circuit.pays(max(self.program.neurons, self.program.inputs))
+            return weights if integer_circuit.pays(self.program.neurons) else None
+        pays = integer_circuit.pays(max(self.program.neurons, self.program.inputs))
         return weights if pays and _plain_weights(self.forward) is not None else None
 
-    def _rounded(self, x: np.ndarray) -> circuit.Rounded:
+    def _rounded(self, x: np.ndarray) -> integer_circuit.Rounded:
         """Inputs that are rounded stochastically, for the kernel of all steps."""
         weights, forward = _plain_weights(self.forward), self.forward.program
         assert weights is not None
-        return circuit.Rounded(
+        return integer_circuit.Rounded(
             weights,
             forward.weight_scale * forward.input.scale,
             forward.bias,
@@ -176,7 +178,7 @@ class Recurrent:
     def _run_in_cache(
         self,
         weights: matmul.PackedWeights,
-        held: np.ndarray | circuit.Rounded,
+        held: np.ndarray | integer_circuit.Rounded,
         place: Place,
         state: np.ndarray,
     ) -> None:
@@ -185,11 +187,13 @@ class Recurrent:
         """
         program, lateral, neurons = self.program, self.lateral.program, self.forward.neurons
         scale = lateral.weight_scale * lateral.input.scale
-        law = (*neurons.sigmas(np.zeros(1)), neurons.channel)
-        where = (place.key, neurons.word, place.at(1).draws, place.first_stimulus, place.first_read)
-        circuit.run_chains(
-            weights, scale, lateral.bias, held, program.own, *law, where, program.steps, state
+        sigmas = neurons.sigmas(np.zeros(1))
+        circuit = integer_circuit.Circuit(
+            weights, scale, lateral.bias, program.own, *sigmas, neurons.law
         )
+        steps = integer_circuit.Steps(program.steps, place.at(1).draws)
+        address = place.at(0).address(neurons.word)
+        integer_circuit.run_chains(circuit, held, address, steps, state)
 
     def _run_by_steps(
         self,
@@ -250,9 +254,7 @@ class Recurrent:
         if not lumped.any():
             return drive
         u = np.empty((len(x), reads, self.program.neurons), np.uint32)
-        neuron.draw_integers(
-            np.uint64(place.key), DIGITAL, HELD, place.first_stimulus, place.first_read, u
-        )
+        draw_integers(place.address(DIGITAL, HELD), u)
         return drive + lumped[:, None, None] * normals(u)
 
     def _registers(self, place: Place, shape: tuple[int, ...], steps: range) -> np.ndarray | None:

@@ -9,7 +9,8 @@ the architecture, so the same key gives them the same noise.
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels import weight_noise
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.normal import fill_normals
 
 from stochsim.settings import SettingError
 
@@ -44,6 +45,11 @@ class Place(NamedTuple):
         """The event word of bits that flip in codes stored at this step."""
         return 2 * self.step + 1
 
+    def address(self, layer: int, event: int | None = None) -> DrawAddress:
+        """The address of draws by this layer word; event: `draws` if not given."""
+        event = self.draws if event is None else event
+        return DrawAddress.of(self.key, layer, event, self.first_stimulus, self.first_read)
+
     def at(self, step: int) -> "Place":
         """The same indices at another step."""
         return self._replace(step=step)
@@ -73,5 +79,5 @@ class Place(NamedTuple):
 def normals(u: np.ndarray) -> np.ndarray:
     """Phi^-1((u + 1/2) / 2^31), float64, of integers u, uint32 of any shape."""
     out = np.empty(u.shape)
-    weight_noise.fill_normals(u.reshape(-1), out.reshape(-1))
+    fill_normals(u.reshape(-1), out.reshape(-1))
     return out

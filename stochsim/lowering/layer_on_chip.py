@@ -5,9 +5,9 @@ own at every position.
 from typing import Any
 
 import numpy as np
-from stochsim_kernels import channel, neuron, rounding
+from stochsim_kernels.neuron import drawing, stochastic_rounding
 
-from stochsim.chip import INPUTS, Inputs, Layer, Place
+from stochsim.chip import INPUTS, Inputs, Layer, Place, rounding_law
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.lowering.window_geometry import Geometry
@@ -226,22 +226,10 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
     """Integers of values (stimulus, read, input) that differ from read to read, rounded at random:
     by the numbers that `Inputs` draws.
     """
-    z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
-    edges = channel.inverse_edges(channel.IDENTITY, z, step, c_min, quantizer.levels)
-    law = (
-        _NOTHING,
-        _NOTHING + rounding.uniform_sigma(step),
-        channel.UNIFORM,
-        channel.IDENTITY,
-        edges,
-        z,
-        step,
-        c_min,
-    )
+    sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
     codes = np.empty(values.shape, np.int8)
-    neuron.draw_each(
-        values, *law, place.key, INPUTS, place.draws, place.first_stimulus, place.first_read, codes
-    )
+    law = rounding_law(quantizer)
+    drawing.draw_each(values, _NOTHING, sigma, law, place.address(INPUTS), codes)
     return quantizer.integers(codes)
 
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from stochsim_kernels.gibbs import gibbs_start, gibbs_sweeps
+from stochsim_kernels.posterior.gibbs import (
+    Chains,
+    LaplacePosterior,
+    Schedule,
+    gibbs_start,
+    gibbs_sweeps,
+)
 
 from stochsim.models.diagnostics import MAX_RHAT, MIN_ESS_PER_DRAW, Diagnostics, rank_rhat_and_ess
 from stochsim.models.generative_model import Progress
@@ -23,9 +29,6 @@ UPDATES_PER_CALL = 5_000_000
 interrupt is heard.
 """
 
-Posterior = tuple[NDArray[np.float64], NDArray[np.float64], float]
-"""What the kernel needs: Aᵀx/s² (stimulus, neuron), AᵀA/s² (neuron, neuron), 1/b."""
-
 
 @dataclass
 class GibbsRun:
@@ -35,7 +38,7 @@ class GibbsRun:
 
     key: int
     numbers: NDArray[np.int64]
-    posterior: Posterior
+    posterior: LaplacePosterior
     state: NDArray[np.float64]
     field: NDArray[np.float64]
     draws: NDArray[np.float32]
@@ -58,18 +61,9 @@ class GibbsRun:
             max(1, UPDATES_PER_CALL // self.state.size), self.sweeps_wanted - self.sweeps_done
         )
         if sweeps > 0:
-            gibbs_sweeps(
-                np.uint64(self.key),
-                self.numbers,
-                *self.posterior,
-                self.state,
-                self.field,
-                self.sweeps_done + 1,
-                sweeps,
-                BURN_IN_SWEEPS,
-                self.thinning,
-                self.draws,
-            )
+            chains = Chains(np.uint64(self.key), self.numbers, self.state, self.field)
+            schedule = Schedule(self.sweeps_done + 1, sweeps, BURN_IN_SWEEPS, self.thinning)
+            gibbs_sweeps(chains, self.posterior, schedule, self.draws)
             self.sweeps_done += sweeps
         return sweeps * self.state.size
 
@@ -77,12 +71,11 @@ class GibbsRun:
         """The runs of these stimuli alone at doubled thinning: every second draw stays, the same
         chains go on for the rest.
         """
-        linear, gram, inverse_scale = self.posterior
         kept = self.draws[rows]
         half = kept.shape[2] // 2
         draws = np.empty_like(kept)
         draws[:, :, :half] = kept[:, :, 1 : 2 * half : 2]
-        posterior = (linear[rows], gram, inverse_scale)
+        posterior = self.posterior._replace(linear=self.posterior.linear[rows])
         return GibbsRun(
             self.key,
             self.numbers[rows],
@@ -98,13 +91,13 @@ class GibbsRun:
 def start_run(
     key: int,
     numbers: NDArray[np.int64],
-    posterior: Posterior,
+    posterior: LaplacePosterior,
     draws_per_chain: int = DRAWS_PER_CHAIN,
 ) -> GibbsRun:
     """Chains at their over-dispersed starts, nothing drawn yet."""
-    shape = (len(numbers), CHAINS, posterior[1].shape[0])
+    shape = (len(numbers), CHAINS, posterior.gram.shape[0])
     state, field = np.empty(shape), np.empty(shape)
-    gibbs_start(np.uint64(key), numbers, *posterior, state, field)
+    gibbs_start(Chains(np.uint64(key), numbers, state, field), posterior)
     draws = np.empty((shape[0], CHAINS, draws_per_chain, shape[2]), np.float32)
     return GibbsRun(key, numbers, posterior, state, field, draws)
 

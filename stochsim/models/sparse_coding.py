@@ -52,18 +52,14 @@ class SparseCoding(GenerativeModel):
         """
         x = check_stimuli(stimuli, self.inputs).astype(np.float64)
         numbers = first_stimulus + np.arange(len(x))
-        linear = (
-            np.stack([row @ self.decoder for row in x]) / self.noise_sd**2
-        )  # row by row: BLAS may round a batch otherwise
+        # row by row: BLAS may round a batch otherwise
+        linear = np.stack([row @ self.decoder for row in x]) / self.noise_sd**2
         gram = self.decoder.T @ self.decoder / self.noise_sd**2
-        from stochsim.models.gibbs_run import (  # Numba: only where chains run
-            start_run,
-            trusted_reference,
-        )
+        # Numba: only where chains run
+        from stochsim.models.gibbs_run import LaplacePosterior, start_run, trusted_reference
 
-        run = start_run(
-            fold_in(key, "reference", self.kind), numbers, (linear, gram, 1.0 / self.laplace_scale)
-        )
+        posterior = LaplacePosterior(linear, gram, 1.0 / self.laplace_scale)
+        run = start_run(fold_in(key, "reference", self.kind), numbers, posterior)
         return trusted_reference(run, progress)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-from stochsim_kernels import channel
+from stochsim_kernels.neuron import channel
 
 from stochsim.program.program import AnyProgram, DeepProgram, Program, RecurrentProgram
 from stochsim.program.quantizer import Quantizer

@@ -1,7 +1,7 @@
 """The generative model's part of the objective, differentiable: reconstruction, −log p(x|r), and
 activity, −log p(r), nats per stimulus.
 
-Each is the twin of a NumPy method of stochsim.models, with the same constants left out:
+Each is the counterpart of a NumPy method of stochsim.models, with the same constants left out:
 −log_likelihood and −log_prior.
 """
 

@@ -19,7 +19,7 @@ from circuittest import (
     single_program,
     some_stimuli,
 )
-from stochsim_kernels.reference import random31
+from stochsim_kernels.reference.neuron_codes import random31
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from arraytest import array_of
 from circuittest import hardware_of, recurrent_program, some_stimuli
-from stochsim_kernels import circuit
+from stochsim_kernels.circuit import integer_circuit
 
 from stochsim.chip import Chip
 from stochsim.chip.rng_address import Place
@@ -53,16 +53,16 @@ def step_by_step(chip, x, reads, monkeypatch):
     """Codes without the kernel of all steps, and with every read run though all may be alike."""
     codes = np.empty((len(x), reads, chip.program.neurons), np.int8)
     with monkeypatch.context() as patch:
-        patch.setattr(circuit, "pays", lambda _neurons: False)
+        patch.setattr(integer_circuit, "pays", lambda _neurons: False)
         chip._circuit._run(x, reads, Place(KEY, *FIRST.values()), codes, None)
     return codes
 
 
 def calls_of_the_kernel(monkeypatch):
     """A list that grows with every call of it."""
-    calls, run_chains = [], circuit.run_chains
+    calls, run_chains = [], integer_circuit.run_chains
     monkeypatch.setattr(
-        circuit,
+        integer_circuit,
         "run_chains",
         lambda *arguments: (calls.append(arguments[-1].shape), run_chains(*arguments)),
     )

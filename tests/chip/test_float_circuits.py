@@ -10,7 +10,7 @@ import pytest
 from circuittest import normal, some_stimuli
 from scipy import linalg
 from stattest import assert_mean
-from stochsim_kernels.reference import random31
+from stochsim_kernels.reference.neuron_codes import random31
 
 from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import preset

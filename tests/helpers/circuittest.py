@@ -5,7 +5,7 @@ number at a time, in plain Python.
 import numpy as np
 from arraytest import random_weights
 from scipy import special
-from stochsim_kernels.reference import random31
+from stochsim_kernels.reference.neuron_codes import random31
 
 from stochsim.hardware import preset
 from stochsim.program import DeepProgram, Program, Quantizer, RecurrentProgram

@@ -7,7 +7,9 @@ import itertools
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import accumulator, reference, reference_products
+from stochsim_kernels.product import accumulator
+from stochsim_kernels.reference import accumulator_sums
+from stochsim_kernels.reference import neuron_codes as reference
 
 
 def random_codes(random, shape, low=-128, high=127):
@@ -27,7 +29,7 @@ def test_wrap_equals_the_remainder(dtype):
         wrapped = accumulator.wrap(sums, bits)
         assert wrapped.dtype == dtype
         assert wrapped.tolist() == [
-            [reference_products.wrap(int(value), bits)] for value in sums[:, 0]
+            [accumulator_sums.wrap(int(value), bits)] for value in sums[:, 0]
         ]
 
 
@@ -36,7 +38,7 @@ def test_wrapping_at_every_addition_gives_the_same():
     products = random.integers(-(2**14), 2**14, 500)
     total = 0
     for product in products.tolist():
-        total = reference_products.wrap(total + product, 12)
+        total = accumulator_sums.wrap(total + product, 12)
     assert accumulator.wrap(products.sum(keepdims=True), 12).tolist() == [total]
 
 
@@ -48,7 +50,7 @@ def test_saturating_equals_the_twin(bits):
         x[0], w[0] = -128, -128  # climbs to the upper limit
         product = accumulator.saturating_product(x, w, bits)
         assert product.dtype == np.int32
-        assert np.array_equal(product, reference_products.saturating_product(x, w, bits))
+        assert np.array_equal(product, accumulator_sums.saturating_product(x, w, bits))
 
 
 def test_all_short_vectors_in_few_bits():
@@ -57,7 +59,7 @@ def test_all_short_vectors_in_few_bits():
     """
     rows = np.array(list(itertools.product(range(-2, 2), repeat=3)), np.int8)
     for bits in (2, 3, 4):
-        expected = reference_products.saturating_product(rows, rows, bits)
+        expected = accumulator_sums.saturating_product(rows, rows, bits)
         assert np.array_equal(accumulator.saturating_product(rows, rows, bits), expected)
         assert not np.array_equal(
             expected,
@@ -78,7 +80,7 @@ def test_wide_accumulators(bits):
     largest = 2 ** (bits // 2)
     x, w = random.integers(-largest, largest, (3, 20)), random.integers(-largest, largest, (4, 20))
     product = accumulator.saturating_product(x, w, bits)
-    expected = reference_products.saturating_product(x, w, bits)
+    expected = accumulator_sums.saturating_product(x, w, bits)
     assert product.dtype == (np.int32 if bits <= 32 else np.int64)
     assert np.array_equal(product, expected)
     assert np.abs(expected).max() >= 2 ** (bits - 1) - 1

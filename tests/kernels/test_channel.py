@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 from scipy import special, stats
-from stochsim_kernels import channel, reference
 from stochsim_kernels._jit import helper
+from stochsim_kernels.neuron import channel
+from stochsim_kernels.reference import neuron_codes as reference
 
 ONE = 2**31
 OTHERS = [family for family in channel.FAMILIES if family != "gaussian"]
@@ -24,16 +25,14 @@ def thresholds(drive, sigma, other, family, activation, z, step, c_min, levels):
     """Kernel thresholds (stimulus, levels - 1, neuron) as int64; sigma and other broadcast to the
     drives.
     """
-    number = channel.ACTIVATIONS[activation]
-    edges = channel.inverse_edges(number, z, step, c_min, levels)
+    numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
+    law = channel.neuron_law(*numbers, z, step, c_min, levels)
     out = np.empty((drive.shape[0], levels - 1, drive.shape[1]), np.uint32)
     sigmas = [
         np.ascontiguousarray(np.broadcast_to(np.asarray(value, float), drive.shape))
         for value in (sigma, other)
     ]
-    channel.fill_thresholds(
-        drive, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, out
-    )
+    channel.fill_thresholds(drive, *sigmas, law, out)
     return out.astype(np.int64)
 
 
@@ -50,23 +49,21 @@ def noiseless_codes(drive, activation, z, step, c_min, levels):
     ("family", "sigma", "other"),
     [("gaussian", 0.3, 0.4), *((family, 0.0, 0.5) for family in OTHERS)],
 )
-def test_thresholds_equal_the_twin(bits, activation, family, sigma, other):
+def test_thresholds_equal_the_reference_implementation(bits, activation, family, sigma, other):
     """±1: the last place of erfc and exp differs between libraries."""
     arguments = (DRIVES, sigma, other, family, activation, *quantiser(bits))
-    assert (
-        np.abs(thresholds(*arguments) - reference.thresholds(*arguments).astype(np.int64)).max()
-        <= 1
-    )
+    law = reference.PlainLaw(*arguments[3:])
+    expected = reference.thresholds(*arguments[:3], law).astype(np.int64)
+    assert np.abs(thresholds(*arguments) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("activation", ["identity", "tanh"])
 @pytest.mark.parametrize("family", OTHERS)
-def test_thresholds_of_mixed_families_equal_the_twin(activation, family):
+def test_thresholds_of_mixed_families_equal_the_reference_implementation(activation, family):
     arguments = (DRIVES[:, 1:], 0.2, 0.4, family, activation, *quantiser(2))
-    assert (
-        np.abs(thresholds(*arguments) - reference.thresholds(*arguments).astype(np.int64)).max()
-        <= 1
-    )
+    law = reference.PlainLaw(*arguments[3:])
+    expected = reference.thresholds(*arguments[:3], law).astype(np.int64)
+    assert np.abs(thresholds(*arguments) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("family", ["logistic", "uniform"])
@@ -211,11 +208,12 @@ def test_ties_are_in_that_test_and_matter():
 
 @pytest.mark.parametrize("activation", channel.ACTIVATIONS)
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
-def test_noiseless_codes_equal_the_twin(activation, bits):
+def test_noiseless_codes_equal_the_reference_implementation(activation, bits):
     drive = np.round(np.linspace(-3, 3, 97), 4).reshape(-1, 1)  # 0 and ties among them
     arguments = (activation, *quantiser(bits))
-    twin = [reference.noiseless_code(a, *arguments) for a in drive[:, 0].tolist()]
-    assert noiseless_codes(drive, *arguments)[:, 0].tolist() == twin
+    law = reference.PlainLaw("gaussian", *arguments)
+    expected = [reference.noiseless_code(a, law) for a in drive[:, 0].tolist()]
+    assert noiseless_codes(drive, *arguments)[:, 0].tolist() == expected
 
 
 def test_one_bit_drive_0_gives_1_and_neighbours_their_sign():

@@ -1,11 +1,16 @@
-"""Chains in one kernel: against the twin in plain NumPy, and against a product, a sum and a draw
-for each step.
+"""Chains in one kernel: against the reference implementation in plain NumPy, and against a product,
+a sum and a draw for each step.
 """
 
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import channel, circuit, matmul, neuron, reference_circuit, rounding
+from stochsim_kernels.circuit import integer_circuit
+from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
+from stochsim_kernels.product import matmul
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.reference import circuit_steps
+from stochsim_kernels.reference.neuron_codes import PlainLaw
 
 KEY, LAYER, INPUT_LAYER, EVENTS = 0xFEDC_BA98_7654_3210, 3, 3 << 30, 2
 
@@ -68,30 +73,22 @@ def stimuli_of(bits, stimuli, inputs, neurons, seed=0):
 def rounded(bits, weights, scale, bias, x, edges):
     """`circuit.Rounded` of `stimuli_of`."""
     _, step, c_min, _ = quantiser(bits)
-    levels, least = rounding.two_codes(x, step, edges)
+    levels, least = stochastic_rounding.two_codes(x, step, edges)
     lower = (levels.astype(int) + c_min).astype(np.int8)
     lower = 2 * lower - 1 if bits == 1 else lower
-    return circuit.Rounded(
+    return integer_circuit.Rounded(
         matmul.pack_weights(weights), scale, bias, lower, 2 if bits == 1 else 1, least, INPUT_LAYER
     )
 
 
 def seen_by_steps(bits, reads, steps, weights, scale, bias, x, edges):
-    """What they add to drives at every step, (step, stimulus, read, neuron), by `neuron.draw`."""
+    """What they add to drives at every step, (step, stimulus, read, neuron), by `drawing.draw`."""
     (z, step, c_min, _), out = quantiser(bits), []
-    law = (
-        np.zeros((1, 1)),
-        np.full((1, 1), step / np.sqrt(12)),
-        channel.UNIFORM,
-        channel.IDENTITY,
-        edges,
-        z,
-        step,
-        c_min,
-    )
+    law = channel.NeuronLaw(channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min)
+    sigmas = np.zeros((1, 1)), np.full((1, 1), step / np.sqrt(12))
     for t in range(steps):
         codes = np.empty((len(x), reads, x.shape[1]), np.int8)
-        neuron.draw(x, *law, KEY, INPUT_LAYER, EVENTS * t, 5, 50, codes)
+        drawing.draw(x, *sigmas, law, DrawAddress.of(KEY, INPUT_LAYER, EVENTS * t, 5, 50), codes)
         out.append(
             (2 * codes.astype(int) - 1 if bits == 1 else codes.astype(int))
             @ weights.T.astype(int)
@@ -113,32 +110,16 @@ def run(
 ):
     """Codes after so many steps, from code c_min + 1 on."""
     weights, scale, bias, held, own, sigma, other = arguments
-    z, step, c_min, levels = quantiser(bits)
-    number = channel.ACTIVATIONS[activation]
-    law = (
-        channel.FAMILIES[family],
-        number,
-        channel.inverse_edges(number, z, step, c_min, levels),
-        z,
-        step,
-        c_min,
-    )
-    stimuli = len(held.lower if isinstance(held, circuit.Rounded) else held)
+    c_min = quantiser(bits)[2]
+    numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
+    law = channel.neuron_law(*numbers, *quantiser(bits))
+    stimuli = len(held.lower if isinstance(held, integer_circuit.Rounded) else held)
     codes = np.full((stimuli, reads, len(weights)), c_min + 1, np.int8)
-    where = (KEY, LAYER, EVENTS, first_stimulus, first_read)
-    circuit.run_chains(
-        matmul.pack_weights(weights),
-        scale,
-        bias,
-        held,
-        own,
-        sigma[None],
-        other[None],
-        law,
-        where,
-        steps,
-        codes,
+    circuit = integer_circuit.Circuit(
+        matmul.pack_weights(weights), scale, bias, own, sigma[None], other[None], law
     )
+    address = DrawAddress.of(KEY, LAYER, 0, first_stimulus, first_read)
+    integer_circuit.run_chains(circuit, held, address, integer_circuit.Steps(steps, EVENTS), codes)
     return codes
 
 
@@ -152,18 +133,11 @@ def by_steps(
     first_stimulus=5,
     first_read=50,
 ):
-    """The same by `neuron.draw_each`; held: also (step, stimulus, read, neuron)."""
+    """The same by `drawing.draw_each`; held: also (step, stimulus, read, neuron)."""
     weights, scale, bias, held, own, sigma, other = arguments
-    z, step, c_min, levels = quantiser(bits)
-    number = channel.ACTIVATIONS[activation]
-    law = (
-        channel.FAMILIES[family],
-        number,
-        channel.inverse_edges(number, z, step, c_min, levels),
-        z,
-        step,
-        c_min,
-    )
+    c_min = quantiser(bits)[2]
+    numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
+    law = channel.neuron_law(*numbers, *quantiser(bits))
     codes = np.full(
         (held.shape[-3] if held.ndim == 4 else len(held), reads, len(weights)), c_min + 1, np.int8
     )
@@ -176,22 +150,27 @@ def by_steps(
             + (held[t] if held.ndim == 4 else held[:, None])
             + own[integers - c_min, np.arange(len(weights))]
         )
-        where = (KEY, LAYER, EVENTS * t, first_stimulus, first_read)
-        neuron.draw_each(drive, sigma[None], other[None], *law, *where, codes)
+        address = DrawAddress.of(KEY, LAYER, EVENTS * t, first_stimulus, first_read)
+        drawing.draw_each(drive, sigma[None], other[None], law, address, codes)
     return codes
+
+
+def by_reference(arguments, law):
+    """Codes (2, 7, 5) after three steps, by the reference implementation."""
+    weights, scale, bias, held, own, sigma, other = arguments
+    circuit = circuit_steps.PlainCircuit(weights, scale, bias, own, sigma, other, law)
+    start = np.full((2, 7, 5), law.c_min + 1, np.int8)
+    steps = integer_circuit.Steps(3, EVENTS)
+    return circuit_steps.run_chains(
+        circuit, held, DrawAddress.of(KEY, LAYER, 0, 5, 50), steps, start
+    )
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 2.0])
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_codes_are_the_twins(bits, sigma):
+def test_codes_are_those_of_the_reference_implementation(bits, sigma):
     arguments = case(bits, 2, 5, sigma)
-    weights, scale, bias, held, own, noise, other = arguments
-    z, step, c_min, levels = quantiser(bits)
-    start = np.full((2, 7, 5), c_min + 1, np.int8)
-    law, where = ("gaussian", "identity", z, step, c_min, levels), (KEY, LAYER, EVENTS, 5, 50)
-    expected = reference_circuit.run_chains(
-        weights, scale, bias, held, own, noise, other, law, where, 3, start
-    )
+    expected = by_reference(arguments, PlainLaw("gaussian", "identity", *quantiser(bits)))
     found = run(arguments, bits, 7, 3)
     assert found.dtype == expected.dtype
     assert np.array_equal(found, expected)
@@ -201,13 +180,11 @@ def test_codes_are_the_twins(bits, sigma):
 @pytest.mark.parametrize(
     ("family", "activation"), [("gaussian", "relu"), ("gaussian", "tanh"), ("uniform", "identity")]
 )
-def test_other_laws_are_the_twins(family, activation):
+def test_other_laws_are_those_of_the_reference_implementation(family, activation):
     arguments = case(3, 2, 5)
     other = np.full(5, 0.2)
-    z, step, c_min, levels = quantiser(3)
-    start = np.full((2, 7, 5), c_min + 1, np.int8)
-    law, where = (family, activation, z, step, c_min, levels), (KEY, LAYER, EVENTS, 5, 50)
-    expected = reference_circuit.run_chains(*arguments[:6], other, law, where, 3, start)
+    law = PlainLaw(family, activation, *quantiser(3))
+    expected = by_reference((*arguments[:6], other), law)
     assert np.array_equal(run((*arguments[:6], other), 3, 7, 3, family, activation), expected)
 
 
@@ -224,27 +201,17 @@ def test_codes_are_those_of_draws_step_by_step(bits, neurons, reads):
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_two_codes_are_those_of_all_thresholds(bits):
-    """The twin's but for the last place of a probability, and exactly those of
+    """The reference implementation's but for the last place of a probability, and exactly those of
     `channel.fill_thresholds`.
     """
     z, step, c_min, levels = quantiser(bits)
     *_, x, edges = stimuli_of(bits, 3, 400, 2)
     x[0, -4:] = 1e300, -1e300, z, z + step * c_min
-    lower, least = rounding.two_codes(x, step, edges)
+    lower, least = stochastic_rounding.two_codes(x, step, edges)
     table = np.empty((3, levels - 1, 400), np.uint32)
     nothing = np.zeros(x.shape)
-    channel.fill_thresholds(
-        x,
-        nothing,
-        nothing + step / np.sqrt(12),
-        channel.UNIFORM,
-        channel.IDENTITY,
-        edges,
-        z,
-        step,
-        c_min,
-        table,
-    )
+    law = channel.NeuronLaw(channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min)
+    channel.fill_thresholds(x, nothing, nothing + step / np.sqrt(12), law, table)
     between = (table > 0) & (table < 2**31)
     assert between.sum(axis=1).max() == 1
     assert np.array_equal(lower, (table == 0).sum(axis=1))
@@ -252,28 +219,24 @@ def test_two_codes_are_those_of_all_thresholds(bits):
         least,
         np.where(between, table, 0).sum(axis=1, dtype=np.uint32) + 2**31 * ~between.any(axis=1),
     )
-    twin_lower, twin_least = reference_circuit.two_codes(x[:, -40:], z, step, c_min, levels)
-    assert np.array_equal(lower[:, -40:], twin_lower)
-    assert np.abs(least[:, -40:].astype(int) - twin_least).max() <= 1
+    reference_lower, reference_least = circuit_steps.two_codes(
+        x[:, -40:], PlainLaw("uniform", "identity", z, step, c_min, levels)
+    )
+    assert np.array_equal(lower[:, -40:], reference_lower)
+    assert np.abs(least[:, -40:].astype(int) - reference_least).max() <= 1
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_rounded_stimuli_are_the_twins(bits):
+def test_rounded_stimuli_are_those_of_the_reference_implementation(bits):
     arguments, stimuli = case(bits, 2, 5), stimuli_of(bits, 2, 7, 5)
     held = rounded(bits, *stimuli)
-    z, step, c_min, levels = quantiser(bits)
-    start, law = (
-        np.full((2, 7, 5), c_min + 1, np.int8),
-        ("gaussian", "identity", z, step, c_min, levels),
-    )
-    seen = reference_circuit.rounded(
-        stimuli[0], *held[1:6], (KEY, INPUT_LAYER, EVENTS, 5, 50), 3, 7
-    )
+    plain = circuit_steps.PlainStimuli(stimuli[0], *held[1:6])
+    address, steps = DrawAddress.of(KEY, INPUT_LAYER, 0, 5, 50), integer_circuit.Steps(3, EVENTS)
+    seen = circuit_steps.rounded(plain, address, steps, 7)
     assert np.ptp(seen, axis=2).any()
     assert np.ptp(seen, axis=0).any()
-    expected = reference_circuit.run_chains(
-        *arguments[:3], seen, *arguments[4:], law, (KEY, LAYER, EVENTS, 5, 50), 3, start
-    )
+    law = PlainLaw("gaussian", "identity", *quantiser(bits))
+    expected = by_reference((*arguments[:3], seen, *arguments[4:]), law)
     assert np.array_equal(run((*arguments[:3], held, *arguments[4:]), bits, 7, 3), expected)
 
 
@@ -334,7 +297,7 @@ def test_steps_go_on_from_codes():
 def test_the_kernel_is_compiled_once():
     arguments = case(4, 2, 9)
     run(arguments, 4, 3, 1)
-    before = len(circuit._run_chains.signatures)
+    before = len(integer_circuit._run_chains.signatures)
     held, own = np.broadcast_to(arguments[3][:1], (2, 9)), np.asfortranarray(arguments[4])
     own.flags.writeable = False
     for bits in (4, 1):
@@ -345,4 +308,4 @@ def test_the_kernel_is_compiled_once():
             run((weights, scale, bias, held.copy(), table.copy(), sigma, other), bits, 3, 1),
         )
     run((*arguments[:3], rounded(4, *stimuli_of(4, 2, 20, 9)), *arguments[4:]), 4, 3, 1)
-    assert len(circuit._run_chains.signatures) == before == 1
+    assert len(integer_circuit._run_chains.signatures) == before == 1

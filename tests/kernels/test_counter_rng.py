@@ -1,11 +1,12 @@
-"""The random integers: published vectors, the twin, distinct streams, and a light battery with
-generators that must fail it.
+"""The random integers: published vectors, the reference implementation, distinct streams, and a
+light battery with generators that must fail it.
 """
 
 import numpy as np
 import pytest
 from scipy import stats
-from stochsim_kernels import counter_rng, reference
+from stochsim_kernels.random import counter_rng
+from stochsim_kernels.reference import neuron_codes as reference
 
 ONES32, ONES64 = 2**32 - 1, 2**64 - 1
 KEY = 0x0123_4567_89AB_CDEF
@@ -62,13 +63,13 @@ def random_counters(count):
     ]
 
 
-def test_streams_and_words_equal_the_twin():
+def test_streams_and_words_equal_the_reference_implementation():
     for counter in random_counters(100):
         seed, gamma = counter_rng.stream(np.uint64(KEY), *counter)
         assert (int(seed), int(gamma)) == reference.stream(KEY, *counter)
         first = counter[0] * 2**20  # reads beyond 32 bits too
-        twin = [reference.splitmix64(int(seed), int(gamma), first + i) for i in range(3)]
-        assert words(KEY, *counter, first, 3).tolist() == twin
+        expected = [reference.splitmix64(int(seed), int(gamma), first + i) for i in range(3)]
+        assert words(KEY, *counter, first, 3).tolist() == expected
 
 
 def test_gamma_is_odd_with_24_bit_changes():
@@ -161,7 +162,7 @@ def test_battery_fails_a_generator_that_repeats_after_65536_reads():
     assert battery(drawn(KEY, 1, 2, 2**17, read_mask=2**16 - 1)) == ["repeats"]
 
 
-def test_battery_fails_wrong_twins():
+def test_battery_fails_negative_controls():
     """One bit 1 % too often set (8 standard errors beyond the limit's 6), and words shared along
     each axis.
     """

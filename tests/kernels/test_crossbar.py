@@ -1,5 +1,5 @@
-"""The bit-sliced array: exact products without noise, the twin code for code with it, the same
-codes however the work is split.
+"""The bit-sliced array: exact products without noise, the reference implementation code for code
+with it, the same codes however the work is split.
 """
 
 import itertools
@@ -7,35 +7,28 @@ import itertools
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import converter, crossbar, crossbar_bits, reference_crossbar
+from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.reference import crossbar_sums
 
 KEY = 0xFEDC_BA98_7654_3210
 WHERE = {"key": KEY, "layer": 3, "event": 2**32 - 1, "first_stimulus": 2**31, "first_read": 2**40}
 
 
-def draw(
-    x_words,
-    w_words,
-    readout,
-    reads=1,
-    variance=None,
-    key=KEY,
-    layer=0,
-    event=0,
-    first_stimulus=0,
-    first_read=0,
-):
+def draw(x_words, w_words, readout, reads=1, variance=None, **address):
     out = np.zeros((x_words.shape[0], reads, w_words.shape[-1]), np.int32)
-    crossbar.draw_crossbar(
-        x_words, w_words, readout, key, layer, event, first_stimulus, first_read, out, variance
-    )
+    crossbar.draw_crossbar(x_words, w_words, readout, at(**address), out, variance)
     return out
+
+
+def at(key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+    return DrawAddress.of(key, layer, event, first_stimulus, first_read)
 
 
 def ideal_channel(p_min, p_max, sigma=0.0):
     """One code per partial sum, the sum itself."""
-    return converter.build_channel(
-        np.arange(p_max - p_min + 1.0), sigma, converter.ideal_edges(p_max - p_min + 1), p_min
+    return adc.build_channel(
+        np.arange(p_max - p_min + 1.0), sigma, adc.ideal_edges(p_max - p_min + 1), p_min
     )
 
 
@@ -120,10 +113,10 @@ def case(mode, seed=0, stimuli=3, inputs=37, columns=9, rows=13, sign=2, cycle_b
         crossbar_bits.pack_inputs(x, rows, 3, cycle_bits),
         crossbar_bits.pack_cells(cells, rows, 2),
     )
-    partials = reference_crossbar.partial_sums(x, cells, rows, 3, cycle_bits)
+    partials = crossbar_sums.partial_sums(x, cells, rows, 3, cycle_bits)
     tiles, slices, cycles = partials.shape[:3]
     edges, wiring, positions = (
-        converter.ideal_edges(33) + rng.normal(0, 0.2, 32),
+        adc.ideal_edges(33) + rng.normal(0, 0.2, 32),
         {"p_min": -60},
         np.arange(121) / 3.0 - 4,
     )
@@ -135,14 +128,12 @@ def case(mode, seed=0, stimuli=3, inputs=37, columns=9, rows=13, sign=2, cycle_b
         )
         gain, offset = crossbar.grid_map(slope, shift, 8.0, 3)
         wiring, positions = (
-            {"gain": gain, "offset": offset, "shift": 16},
+            {"grid": crossbar.GridMap(gain, offset, 16)},
             np.arange(49 * 8) / 8 - 8.0,
         )
     if "shared" in mode:
-        wiring |= {
-            "group": np.arange(columns) // 3 + rng.integers(0, 2, columns),
-            "shared": converter.shared_noise(6.0),
-        }
+        group = np.arange(columns) // 3 + rng.integers(0, 2, columns)
+        wiring["references"] = crossbar.References(group, adc.shared_noise(6.0))
         sigma *= 0.0 if "certain" in mode else 1.0
     variance = each = None
     if mode == "variance":
@@ -151,7 +142,7 @@ def case(mode, seed=0, stimuli=3, inputs=37, columns=9, rows=13, sign=2, cycle_b
             rng.integers(0, 3, (stimuli, tiles, cycles)),
         )
         each = np.broadcast_to(variance.transpose(1, 2, 0)[:, None, :, :, None], partials.shape)
-    channel = converter.build_channel(positions, sigma, np.sort(edges), -16)
+    channel = adc.build_channel(positions, sigma, np.sort(edges), -16)
     factor = rng.integers(-9, 10, (slices, cycles))
     return (
         x_words,
@@ -168,31 +159,30 @@ MODES = ["exact", "certain", "grid", "shared", "shared certain", "variance"]
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("where", [{}, WHERE])
-def test_codes_equal_the_twin(mode, where):
+def test_codes_equal_the_reference_implementation(mode, where):
     x_words, w_words, readout, variance, partials, each = case(mode)
-    at = {"key": KEY, "layer": 0, "event": 0, "first_stimulus": 0, "first_read": 0} | where
-    twin = reference_crossbar.crossbar(partials, readout, **at, reads=3, variance=each)
-    assert np.array_equal(draw(x_words, w_words, readout, 3, variance, **at), twin)
+    expected = crossbar_sums.crossbar(partials, readout, at(**where), 3, each)
+    assert np.array_equal(draw(x_words, w_words, readout, 3, variance, **where), expected)
 
 
-def test_columns_of_the_second_block_equal_the_twin():
+def test_columns_of_the_second_block_equal_the_reference_implementation():
     """Beyond 256 columns, where references are no longer counted from 0."""
     x_words, w_words, readout, _, partials, _ = case(
         "shared", stimuli=1, inputs=5, columns=301, cycle_bits=3
     )
-    twin = reference_crossbar.crossbar(partials, readout, **WHERE, reads=2)
-    assert np.array_equal(draw(x_words, w_words, readout, 2, **WHERE), twin)
+    expected = crossbar_sums.crossbar(partials, readout, at(**WHERE), 2)
+    assert np.array_equal(draw(x_words, w_words, readout, 2, **WHERE), expected)
 
 
 def convert_all(partials, readout, where, reads, each=None):
     tiles, slices, cycles, stimuli, columns = partials.shape
     out = np.zeros((stimuli, reads, columns), np.int32)
-    where = dict(where)
-    first_read = where.pop("first_read")
-    streams = crossbar.draw_streams(**where, stimuli=stimuli, readout=readout, columns=columns)
-    for at in reversed(list(np.ndindex(tiles, slices, cycles))):
+    address = at(**where)
+    streams = crossbar.draw_streams(address, stimuli, readout, columns)
+    for place in reversed(list(np.ndindex(tiles, slices, cycles))):
+        event, kinds = crossbar.Event(*place), None if each is None else each[place]
         crossbar.convert_partials(
-            partials[at], readout, streams, *at, first_read, out, None if each is None else each[at]
+            partials[place], readout, streams, event, address.first_read, out, kinds
         )
     return out
 
@@ -212,7 +202,7 @@ def test_variance_may_differ_from_column_to_column():
     each = np.random.default_rng(8).integers(0, 3, partials.shape)
     assert np.array_equal(
         convert_all(partials, readout, WHERE, 2, each),
-        reference_crossbar.crossbar(partials, readout, **WHERE, reads=2, variance=each),
+        crossbar_sums.crossbar(partials, readout, at(**WHERE), 2, each),
     )
 
 
@@ -297,7 +287,7 @@ def test_the_grid_takes_the_nearest_position():
 def test_results_are_added_to_what_is_there():
     x_words, w_words, readout, *_ = case("exact")
     out = np.full((3, 2, 9), 1000, np.int32)
-    crossbar.draw_crossbar(x_words, w_words, readout, KEY, 0, 0, 0, 0, out)
+    crossbar.draw_crossbar(x_words, w_words, readout, at(), out)
     assert np.array_equal(out - 1000, draw(x_words, w_words, readout, 2))
 
 
@@ -359,29 +349,32 @@ def test_what_does_not_fit_is_refused():
                 call["x_words"],
                 call["w_words"],
                 readout,
-                KEY,
-                0,
-                0,
-                0,
-                0,
+                at(),
                 call["out"],
                 call["variance"],
             )
     channel, factor = readout.channel, np.ones((2, 2))
     for wrong, message in [
-        ({"gain": np.zeros((1, 2, 3))}, "gain comes with offset"),
-        ({"group": np.zeros(3)}, "group with shared"),
-        ({"gain": np.zeros((2, 2, 3)), "offset": np.zeros((2, 2, 3))}, "gain and offset must be"),
-        ({"gain": np.zeros((1, 2, 3)), "offset": np.zeros((1, 2, 3)), "p_min": 3}, "p_min"),
-        ({"group": [-1], "shared": converter.shared_noise(1.0)}, "numbered from 0"),
+        ({"grid": crossbar.GridMap(np.zeros((2, 2, 3)), np.zeros((2, 2, 3)))}, "must be"),
+        ({"grid": crossbar.GridMap(np.zeros((1, 2, 3)), np.zeros((1, 2, 1)))}, "must be"),
+        (
+            {"grid": crossbar.GridMap(np.zeros((1, 2, 3)), np.zeros((1, 2, 3))), "p_min": 3},
+            "p_min",
+        ),
+        ({"references": crossbar.References([-1], adc.shared_noise(1.0))}, "numbered from 0"),
     ]:
         with pytest.raises(ValueError, match=message):
             crossbar.readout(channel, factor, 1, **wrong)
     for codes, bits in (([[4]], 2), ([[-1]], 2), ([[0]], 0)):
         with pytest.raises(ValueError, match="bits"):
             crossbar_bits.pack_inputs(np.array(codes), 4, bits, 1)
-    streams = crossbar.draw_streams(KEY, 0, 0, 0, 1, readout, 9)
+    streams = crossbar.draw_streams(at(), 1, readout, 9)
     with pytest.raises(ValueError, match="within"):
         crossbar.convert_partials(
-            np.zeros((1, 9)), readout, streams, 0, 0, 9, 0, np.zeros((1, 1, 9), np.int32)
+            np.zeros((1, 9)),
+            readout,
+            streams,
+            crossbar.Event(0, 0, 9),
+            0,
+            np.zeros((1, 1, 9), np.int32),
         )

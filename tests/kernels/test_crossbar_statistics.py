@@ -6,7 +6,9 @@ False-fail rate 1e-6 each; power > 0.999.
 import numpy as np
 import pytest
 import stattest
-from stochsim_kernels import converter, crossbar, crossbar_bits, reference_crossbar
+from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.reference import crossbar_sums
 
 ROWS, LEVELS, STEP = (
     32,
@@ -14,7 +16,7 @@ ROWS, LEVELS, STEP = (
     1.4,
 )  # one tile of 32 rows; partial sums in steps of the converter: some clip at either end
 READS = 40_000
-EDGES = converter.ideal_edges(LEVELS)
+EDGES = adc.ideal_edges(LEVELS)
 VALUES = np.arange(-ROWS, ROWS + 1) / STEP + LEVELS / 2
 
 
@@ -22,13 +24,14 @@ def draw(partial, channel, reads, key=7, events=1, at=(0, 0, 0), first_read=0, *
     """Codes (stimulus, read, column) of one conversion of the partial sums (stimulus, column)."""
     readout = crossbar.readout(channel, np.ones((1, 1)), events, **({"p_min": -ROWS} | wiring))
     out = np.zeros((partial.shape[0], reads, partial.shape[1]), np.int32)
-    streams = crossbar.draw_streams(key, 0, 0, 0, *partial.shape[:1], readout, partial.shape[1])
-    crossbar.convert_partials(partial, readout, streams, *at, first_read, out)
+    stimuli, columns = partial.shape
+    streams = crossbar.draw_streams(DrawAddress.of(key, 0, 0), stimuli, readout, columns)
+    crossbar.convert_partials(partial, readout, streams, crossbar.Event(*at), first_read, out)
     return out
 
 
 def exact(sigma, edges=EDGES, values=VALUES):
-    return np.stack([reference_crossbar.probabilities(v, sigma, edges) for v in values])
+    return np.stack([crossbar_sums.probabilities(v, sigma, edges) for v in values])
 
 
 def counts(codes, levels=LEVELS):
@@ -50,7 +53,7 @@ def random_array(seed=3):
     rng = np.random.default_rng(seed)
     x, cells = rng.integers(0, 2, (4, ROWS)), rng.integers(0, 2, (2, 1, ROWS, 6)).astype(np.uint8)
     right, wrong = (
-        reference_crossbar.partial_sums(x, c, ROWS, 1, 1)[0, 0, 0] for c in (cells, cells[:1])
+        crossbar_sums.partial_sums(x, c, ROWS, 1, 1)[0, 0, 0] for c in (cells, cells[:1])
     )
     return (
         crossbar_bits.pack_inputs(x, ROWS, 1, 1),
@@ -62,13 +65,13 @@ def random_array(seed=3):
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
 def test_frequencies_of_every_state_are_exact(sigma):
-    codes = draw(ALL_SUMS, converter.build_channel(VALUES, sigma, EDGES), READS)[0]
+    codes = draw(ALL_SUMS, adc.build_channel(VALUES, sigma, EDGES), READS)[0]
     stattest.assert_frequencies(counts(codes), exact(sigma))
 
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_two_percent_more_noise_is_caught(sigma):
-    codes = draw(ALL_SUMS, converter.build_channel(VALUES, 1.02 * sigma, EDGES), READS)[0]
+    codes = draw(ALL_SUMS, adc.build_channel(VALUES, 1.02 * sigma, EDGES), READS)[0]
     assert stattest.power(exact(sigma), exact(1.02 * sigma), READS) > 0.999
     with pytest.raises(AssertionError):
         stattest.assert_frequencies(counts(codes), exact(sigma))
@@ -77,7 +80,7 @@ def test_two_percent_more_noise_is_caught(sigma):
 def test_one_edge_off_by_one_is_caught():
     wrong = EDGES.copy()
     wrong[10] = EDGES[11]
-    codes = draw(ALL_SUMS, converter.build_channel(VALUES, 1.0, wrong), READS)[0]
+    codes = draw(ALL_SUMS, adc.build_channel(VALUES, 1.0, wrong), READS)[0]
     assert stattest.power(exact(1.0), exact(1.0, wrong), READS) > 0.999
     with pytest.raises(AssertionError):
         stattest.assert_frequencies(counts(codes), exact(1.0))
@@ -88,9 +91,9 @@ def test_the_sign_of_the_partner_counts():
     without the partner.
     """
     x_words, w_words, right, wrong = random_array()
-    readout = crossbar.readout(converter.build_channel(VALUES, 1.0, EDGES), [[1]], 1, p_min=-ROWS)
+    readout = crossbar.readout(adc.build_channel(VALUES, 1.0, EDGES), [[1]], 1, p_min=-ROWS)
     out = np.zeros((4, 10_000, 6), np.int32)
-    crossbar.draw_crossbar(x_words, w_words, readout, 9, 0, 0, 0, 0, out)
+    crossbar.draw_crossbar(x_words, w_words, readout, DrawAddress.of(9, 0, 0), out)
     seen = np.concatenate([counts(codes) for codes in out])
     stattest.assert_frequencies(seen, exact(1.0, values=VALUES[right.ravel() + ROWS]))
     unsigned = exact(1.0, values=VALUES[wrong.ravel() + ROWS])
@@ -103,7 +106,7 @@ def test_columns_stimuli_reads_and_events_are_independent():
     """Joint frequencies of two codes against the product of their probabilities; the same code
     twice must not pass.
     """
-    channel = converter.build_channel(VALUES, 1.0, EDGES)
+    channel = adc.build_channel(VALUES, 1.0, EDGES)
     partial = np.full((2, 3), 5)
     one, two = (draw(partial, channel, READS + 1, events=2, at=(tile, 0, 0)) for tile in (0, 1))
     p = exact(1.0)[[5 + ROWS]]
@@ -126,7 +129,7 @@ def test_columns_stimuli_reads_and_events_are_independent():
 
 
 def test_the_generator_does_not_repeat_after_65536_reads():
-    channel, period = converter.build_channel(VALUES, 1.0, EDGES), 2**16
+    channel, period = adc.build_channel(VALUES, 1.0, EDGES), 2**16
     codes = draw(np.full((1, 2), 3), channel, 2 * period)[0]
     p = exact(1.0)[[3 + ROWS]]
     product = np.outer(p, p).ravel()[None]
@@ -142,8 +145,8 @@ def test_gain_and_offset_move_the_probabilities():
     rng = np.random.default_rng(4)
     slope, shift = rng.normal(0.7, 0.05, ALL_SUMS.shape[1]), rng.normal(12, 2, ALL_SUMS.shape[1])
     gain, offset = crossbar.grid_map(slope[None, None], shift[None, None], 8.0, 6)
-    channel = converter.build_channel(np.arange((LEVELS + 15) * 64) / 64 - 8, 1.0, EDGES)
-    codes = draw(ALL_SUMS, channel, 20_000, gain=gain, offset=offset, shift=16, p_min=0)[0]
+    channel = adc.build_channel(np.arange((LEVELS + 15) * 64) / 64 - 8, 1.0, EDGES)
+    codes = draw(ALL_SUMS, channel, 20_000, grid=crossbar.GridMap(gain, offset, 16), p_min=0)[0]
     values = np.rint((slope * ALL_SUMS[0] + shift) * 64) / 64
     stattest.assert_frequencies(
         counts(codes), exact(1.0, values=np.clip(values, -8, LEVELS + 7 - 1 / 64))
@@ -158,22 +161,17 @@ def test_columns_of_one_reference_move_together():
     the product; each must fail the other.
     """
     grid = np.arange((LEVELS + 19) * 4) / 4 - 10
-    channel, shared = converter.build_channel(grid, 0.7, EDGES), converter.shared_noise(5.0)
+    channel, shared = adc.build_channel(grid, 0.7, EDGES), adc.shared_noise(5.0)
     gain, offset = crossbar.grid_map(np.full((1, 1, 4), 0.7), np.full((1, 1, 4), 12.0), 10.0, 2)
     wiring = {
-        "gain": gain,
-        "offset": offset,
-        "shift": 16,
+        "grid": crossbar.GridMap(gain, offset, 16),
         "p_min": 0,
-        "group": [0, 2, 1, 0],
-        "shared": shared,
+        "references": crossbar.References([0, 2, 1, 0], shared),
     }
     codes = draw(np.zeros((1, 4)), channel, READS, **wiring)[0]
     moves = np.arange(shared.code_min, shared.code_max + 1)
-    weight = reference_crossbar.masses(shared)[0] / 2**32
-    given = np.stack(
-        [reference_crossbar.probabilities(12 + move / 4, 0.7, EDGES) for move in moves]
-    )
+    weight = crossbar_sums.masses(shared)[0] / 2**32
+    given = np.stack([crossbar_sums.probabilities(12 + move / 4, 0.7, EDGES) for move in moves])
     together = np.einsum("m,mi,mj->ij", weight, given, given).reshape(1, -1)
     apart = np.outer(weight @ given, weight @ given).reshape(1, -1)
     stattest.assert_frequencies(counts(codes), np.repeat((weight @ given)[None], 4, axis=0))

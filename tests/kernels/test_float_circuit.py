@@ -1,12 +1,17 @@
-"""What a step of the float circuit adds: against the twin, and its normals against those of single
-draws.
+"""What a step of the float circuit adds: against the reference implementation, and its normals
+against those of single draws.
 """
 
 import numba
 import numpy as np
 import pytest
 from scipy import special
-from stochsim_kernels import channel, float_circuit, gibbs, neuron, reference_circuit, weight_noise
+from stochsim_kernels.circuit import float_circuit
+from stochsim_kernels.neuron import channel
+from stochsim_kernels.random import normal
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
+from stochsim_kernels.reference import circuit_steps
 
 WHERE = (0xFEDC_BA98_7654_3210, 3, 5, 7, 1000)  # key, layer, event, first stimulus, first read
 
@@ -25,20 +30,19 @@ def case(stimuli=2, reads=9, neurons=5, seed=0):
 
 def finish(state, push, pull, rate, sigma, moved, where=WHERE):
     out = moved.copy()
-    key, *rest = where
-    float_circuit.finish_step(state, push, pull, rate, sigma, np.uint64(key), *rest, out)
+    step = float_circuit.FloatStep(push, pull, rate, sigma)
+    float_circuit.finish_step(state, step, DrawAddress.of(*where), out)
     return out
 
 
 @pytest.mark.parametrize("neurons", [1, 2, 5, 64])
-def test_steps_are_the_twins(neurons):
+def test_steps_are_those_of_the_reference_implementation(neurons):
     """Up to the last places of erf and of the quantile, whose expressions SciPy does not share."""
     state, push, pull, rate, sigma, moved = case(neurons=neurons)
     for some_pull, some_sigma in ((pull, sigma), (0 * pull, sigma), (pull, 0 * sigma)):
         found = finish(state, push, some_pull, rate, some_sigma, moved)
-        expected = reference_circuit.finish_step(
-            state, push, some_pull, rate, some_sigma, WHERE, moved
-        )
+        step = float_circuit.FloatStep(push, some_pull, rate, some_sigma)
+        expected = circuit_steps.finish_step(state, step, DrawAddress.of(*WHERE), moved)
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-14)
         assert np.abs(found - moved).max() > 0.1
 
@@ -47,8 +51,8 @@ def test_normals_are_those_of_single_draws():
     """Bit for bit."""
     shape = (2, 3000, 7)
     u, expected, nothing = np.empty(shape, np.uint32), np.empty(shape), np.zeros(7)
-    neuron.draw_integers(np.uint64(WHERE[0]), *WHERE[1:], u)
-    weight_noise.fill_normals(u.reshape(-1), expected.reshape(-1))
+    draw_integers(DrawAddress.of(*WHERE), u)
+    normal.fill_normals(u.reshape(-1), expected.reshape(-1))
     found = finish(
         np.zeros(shape), np.zeros((2, 7)), nothing, np.ones(7), np.ones(7), np.zeros(shape)
     )
@@ -71,7 +75,7 @@ def test_quantiles_at_the_ends_and_where_the_tails_begin():
     )
     room, tails, found = np.empty(p.size), np.empty(p.size, np.int64), np.zeros(p.size)
     float_circuit._disturb(p, np.ones(p.size), tails, room, np.empty(p.size), found)
-    assert np.array_equal(found, [gibbs.normal_quantile(value) for value in p])
+    assert np.array_equal(found, [normal.normal_quantile(value) for value in p])
 
 
 def test_erf_by_the_table():

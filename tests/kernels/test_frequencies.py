@@ -9,7 +9,9 @@ neuron sigma has no effect at all, so no test has power there.
 import numpy as np
 import pytest
 from stattest import assert_frequencies, power
-from stochsim_kernels import channel, neuron, reference
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.reference import neuron_codes as reference
 
 READS = 1_000_000
 FALSE_FAIL, POWER = 1e-6, 0.999
@@ -21,30 +23,27 @@ DISTANCES = np.array([0.3, 0.6, 0.9, 1.2, 1.5])
 
 
 def probabilities(drives, sigma, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS)):
-    """Exact P(code), (drive, code), by the twin; for a family other than the Gaussian, sigma is
-    that family's.
+    """Exact P(code), (drive, code), by the reference implementation; for a family other than the
+    Gaussian, sigma is that family's.
     """
     pair = (sigma, 0.0) if family == "gaussian" else (0.0, sigma)
-    table = [
-        reference.code_probabilities(float(a), *pair, family, "identity", *grid) for a in drives
-    ]
+    law = reference.PlainLaw(family, "identity", *grid)
+    table = [reference.code_probabilities(float(a), *pair, law) for a in drives]
     return np.maximum(table, 0.0)
 
 
 def counts(drives, sigma, key, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS), reads=READS):
     """Counts (drive, code) of codes drawn by the kernels, one neuron per drive."""
-    z, step, c_min, levels = grid
+    _, _, c_min, levels = grid
     pair = (sigma, 0.0) if family == "gaussian" else (0.0, sigma)
     shape = (1, len(drives))
-    edges = channel.inverse_edges(channel.IDENTITY, *grid)
+    law = channel.neuron_law(channel.FAMILIES[family], channel.IDENTITY, *grid)
     table = np.empty((1, levels - 1, len(drives)), np.uint32)
     sigmas = [np.full(shape, value) for value in pair]
     drive = np.ascontiguousarray(drives, float).reshape(shape)
-    channel.fill_thresholds(
-        drive, *sigmas, channel.FAMILIES[family], channel.IDENTITY, edges, z, step, c_min, table
-    )
+    channel.fill_thresholds(drive, *sigmas, law, table)
     codes = np.empty((1, reads, len(drives)), np.int8)
-    neuron.draw_codes(table, c_min, np.uint64(key), 0, 0, 0, 0, codes)
+    drawing.draw_codes(table, c_min, DrawAddress.of(key, 0, 0), codes)
     return np.stack(
         [np.bincount(column, minlength=levels) for column in (codes[0].astype(np.int64) - c_min).T]
     )
@@ -52,8 +51,8 @@ def counts(drives, sigma, key, family="gaussian", grid=(Z, STEP, C_MIN, LEVELS),
 
 @pytest.mark.parametrize("sigma_lsb", SIGMAS_LSB)
 def test_frequencies_follow_the_channel_and_a_sigma_2_percent_too_large_fails(sigma_lsb):
-    """False-fail rate 1e-6 each; power at least 0.999 against sigma × 1.02, computed, and the wrong
-    twin drawn as well.
+    """False-fail rate 1e-6 each; power at least 0.999 against sigma × 1.02, computed, and the
+    negative control (sigma too large) drawn as well.
     """
     sigma = sigma_lsb * STEP
     drives = EDGE + DISTANCES * sigma
@@ -75,7 +74,7 @@ def test_stated_power_of_the_weakest_drive_alone():
 @pytest.mark.parametrize("family", ["logistic", "uniform"])
 @pytest.mark.parametrize("bits", [1, 8])
 def test_frequencies_of_the_other_families(family, bits):
-    """False-fail rate 1e-6; the Gaussian of the same variance is the wrong twin."""
+    """False-fail rate 1e-6; the Gaussian of the same variance is the negative control."""
     grid = (-0.5, 1.0, 0, 2) if bits == 1 else (0.0, 0.05, -128, 256)
     drives, reads = np.array([-0.7, -0.31, 0.2, 0.55]), 200_000
     right = probabilities(drives, 0.6, family, grid)

@@ -1,10 +1,12 @@
-"""The Gibbs kernel against SciPy, its NumPy twin, closed forms, and itself under other splits."""
+"""The Gibbs kernel against SciPy, its reference implementation, closed forms, and other splits."""
 
 import numba
 import numpy as np
 import pytest
 from scipy import special, stats
-from stochsim_kernels import gibbs, reference_gibbs
+from stochsim_kernels.posterior import gibbs
+from stochsim_kernels.random.normal import normal_quantile
+from stochsim_kernels.reference import coordinate_gibbs
 
 KEY = np.uint64(20240611)
 FALSE_FAIL = 1e-6
@@ -38,23 +40,13 @@ def run(
     state = np.empty((len(numbers), chains, len(gram)))
     field = np.empty_like(state)
     draws = np.zeros((len(numbers), chains, kept or sweeps, len(gram)), np.float32)
-    gibbs.gibbs_start(key, numbers, linear, gram, inverse_scale, state, field)
+    running = gibbs.Chains(key, numbers, state, field)
+    posterior = gibbs.LaplacePosterior(linear, gram, inverse_scale)
+    gibbs.gibbs_start(running, posterior)
     first = 1
     for part in slices or [sweeps]:
-        gibbs.gibbs_sweeps(
-            key,
-            numbers,
-            linear,
-            gram,
-            inverse_scale,
-            state,
-            field,
-            first,
-            part,
-            burn_in,
-            thin,
-            draws,
-        )
+        schedule = gibbs.Schedule(first, part, burn_in, thin)
+        gibbs.gibbs_sweeps(running, posterior, schedule, draws)
         first += part
     return draws, state
 
@@ -67,7 +59,7 @@ def test_normal_quantile_agrees_with_scipy_to_1e_14():
             1 - 10.0 ** -np.linspace(1, 15, 300),
         ]
     )
-    ours, theirs = np.array([gibbs.normal_quantile(value) for value in p]), special.ndtri(p)
+    ours, theirs = np.array([normal_quantile(value) for value in p]), special.ndtri(p)
     np.testing.assert_allclose(ours, theirs, rtol=1e-14)
 
 
@@ -81,7 +73,7 @@ def test_mills_ratio_agrees_with_scipy():
 def test_tail_excess_agrees_with_log_probabilities(a):
     v = np.concatenate([10.0 ** -np.linspace(0, 16, 60), np.linspace(0.01, 0.99, 50)])
     ours = np.array([gibbs.tail_excess(a, value) for value in v])
-    theirs = reference_gibbs.tail_excess(np.full(v.shape, a), v)
+    theirs = coordinate_gibbs.tail_excess(np.full(v.shape, a), v)
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-13 + 1e-14 * a**2)
 
 
@@ -93,7 +85,7 @@ def test_tail_is_exponential_far_out():
 
 
 @pytest.mark.parametrize("root_precision", [0.01, 1.0, 2.0, 30.0])
-def test_conditional_agrees_with_its_twin(root_precision):
+def test_conditional_agrees_with_the_reference_implementation(root_precision):
     u, g = np.meshgrid(
         np.concatenate([[2.0**-54, 1 - 2.0**-53], np.linspace(0.001, 0.999, 41)]),
         np.linspace(-60, 60, 121),
@@ -104,7 +96,7 @@ def test_conditional_agrees_with_its_twin(root_precision):
             for a, b in zip(u.ravel(), g.ravel(), strict=True)
         ]
     )
-    theirs = reference_gibbs.laplace_conditional(u, g, root_precision, 1.0).ravel()
+    theirs = coordinate_gibbs.laplace_conditional(u, g, root_precision, 1.0).ravel()
     np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
 
 
@@ -120,14 +112,16 @@ def test_conditional_inverts_the_distribution_function():
     assert np.all(np.diff(r) > 0)
 
 
-def test_sweeps_agree_with_the_twin_across_a_refresh():
+def test_sweeps_agree_with_the_reference_implementation_across_a_refresh():
     numbers, linear, gram = problem(3, 12, 16)
     sweeps = gibbs.REFRESH_SWEEPS + 20
     draws, state = run(numbers, linear, gram, sweeps)
-    start, field = reference_gibbs.gibbs_start(KEY, numbers, linear, gram, 1.0, 2)
-    twin = reference_gibbs.gibbs_sweeps(KEY, numbers, linear, gram, 1.0, start, field, 1, sweeps)
-    np.testing.assert_allclose(state, twin[-1], atol=1e-9)
-    np.testing.assert_allclose(draws, np.moveaxis(twin, 0, 2), rtol=1e-6, atol=1e-9)
+    posterior = gibbs.LaplacePosterior(linear, gram, 1.0)
+    start = coordinate_gibbs.gibbs_start(KEY, numbers, posterior, 2)
+    chains = gibbs.Chains(KEY, numbers, *start)
+    expected = coordinate_gibbs.gibbs_sweeps(chains, posterior, 1, sweeps)
+    np.testing.assert_allclose(state, expected[-1], atol=1e-9)
+    np.testing.assert_allclose(draws, np.moveaxis(expected, 0, 2), rtol=1e-6, atol=1e-9)
 
 
 def test_splits_slices_and_threads_change_no_bit():
@@ -230,6 +224,7 @@ def test_starts_follow_the_prior():
     """False-fail rate 1e-6."""
     state, field = np.empty((2000, 2, 6)), np.empty((2000, 2, 6))
     numbers, linear, gram = problem(2000, 5, 6)
-    gibbs.gibbs_start(KEY, numbers, linear, gram, 2.0, state, field)
+    posterior = gibbs.LaplacePosterior(linear, gram, 2.0)
+    gibbs.gibbs_start(gibbs.Chains(KEY, numbers, state, field), posterior)
     assert kolmogorov_excess(stats.laplace.cdf(state, scale=0.5)) < 1
     np.testing.assert_allclose(field, linear[:, None] - state @ gram, atol=1e-10)

@@ -8,12 +8,15 @@ import sys
 
 import numpy as np
 import pytest
-from stochsim_kernels import _jit, int_tiles, matmul
+from stochsim_kernels import _jit
+from stochsim_kernels.product import int_tiles, matmul
 
 SCRIPT = """
 import json
 import numpy as np
-from stochsim_kernels import accumulator, int_tiles, matmul, reference, reference_products
+from stochsim_kernels.product import accumulator, int_tiles, matmul
+from stochsim_kernels.reference import accumulator_sums
+from stochsim_kernels.reference import neuron_codes as reference
 
 features = [int_tiles.processor_has(name) for name in (int_tiles.VNNI, int_tiles.VECTOR_POPCOUNT)]
 random = np.random.default_rng(0)
@@ -33,7 +36,7 @@ matmul.arithmetic = lambda *_: "bytes"
 check("bytes", x, w)
 check("unsigned bytes", x + 128, w)
 saturated = accumulator.saturating_product(x, w, 16)
-expected = reference_products.saturating_product(x, w, 16)
+expected = accumulator_sums.saturating_product(x, w, 16)
 equal["saturating"] = bool(np.array_equal(saturated, expected))
 stats = int_tiles.fill_product.stats
 print(json.dumps({
@@ -73,16 +76,10 @@ def test_features_are_read_from_the_compiler():
 
 def fill(x, w, scales, x_term, w_term, holds):
     out = np.full((len(x_term), len(w_term)), 99, np.int32)
-    int_tiles.fill_product(
-        x,
-        w,
-        np.array(scales, np.int32),
-        np.array(x_term, np.int32),
-        np.array(w_term, np.int32),
-        holds,
-        0,
-        out,
+    product = int_tiles.TiledProduct(
+        x, w, *(np.array(one, np.int32) for one in (scales, x_term, w_term))
     )
+    int_tiles.fill_product(product, holds, 0, out)
     return out
 
 

@@ -16,7 +16,7 @@ from stochsim_kernels import _jit
 
 PROBE = """
 from stochsim_kernels._jit import helper
-from stochsim_kernels.counter_rng import mix64
+from stochsim_kernels.random.counter_rng import mix64
 
 @helper
 def probe(z):
@@ -72,7 +72,7 @@ def test_second_process_hits_and_an_edited_callee_recompiles(package, tmp_path):
     assert (first["hits"], first["misses"]) == (0, 1)
     assert (second["hits"], second["misses"]) == (1, 0)
     assert first["users_folder"] == "mine"
-    source = package / "counter_rng.py"
+    source = package / "random" / "counter_rng.py"
     original = source.read_text()
     assert "0x94D049BB133111EB" in original
     source.write_text(original.replace("0x94D049BB133111EB", "0x94D049BB133111ED"))
@@ -93,13 +93,38 @@ def test_runs_without_a_cache_where_none_can_be_written(package, tmp_path):
 def test_digest_follows_every_source(package):
     before = _jit.source_digest(package)
     assert before == _jit.source_digest(package)
-    for name in ("channel.py", "_jit.py", "neuron.py"):
+    for name in ("_jit.py", "neuron/channel.py", "neuron/drawing.py", "random/counter_rng.py"):
         (package / name).write_text((package / name).read_text() + "\n# edited\n")
         after = _jit.source_digest(package)
         assert after != before
         before = after
-    (package / "neuron.py").rename(package / "renamed.py")
+
+
+@pytest.mark.parametrize(
+    "new", ["neuron/renamed.py", "circuit/drawing.py", "drawing.py", "neuron/below/drawing.py"]
+)
+def test_digest_follows_a_source_that_is_renamed_or_moved_to_another_folder(package, new):
+    before = _jit.source_digest(package)
+    (package / new).parent.mkdir(exist_ok=True)
+    (package / "neuron" / "drawing.py").rename(package / new)
     assert _jit.source_digest(package) != before
+
+
+def test_digest_follows_two_sources_that_change_places(package):
+    before = _jit.source_digest(package)
+    one, other = package / "neuron" / "__init__.py", package / "circuit" / "__init__.py"
+    texts = one.read_text(), other.read_text()
+    one.write_text(texts[1])
+    other.write_text(texts[0])
+    assert texts[0] != texts[1]
+    assert _jit.source_digest(package) != before
+
+
+def test_digest_is_that_of_the_sources_alone(package, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "kernels"
+    shutil.copytree(package, elsewhere)
+    (elsewhere / "neuron" / "notes.txt").write_text("not a source")
+    assert _jit.source_digest(elsewhere) == _jit.source_digest(package)
 
 
 def test_digest_follows_the_kernel_version(package, monkeypatch):

@@ -7,10 +7,11 @@ import itertools
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import matmul, reference
 from stochsim_kernels._jit import helper
-from stochsim_kernels.bits import popcount64
-from stochsim_kernels.packing import Span
+from stochsim_kernels.product import matmul
+from stochsim_kernels.product.packing import Span
+from stochsim_kernels.random.popcount import popcount64
+from stochsim_kernels.reference import neuron_codes as reference
 
 WAYS = ("rule", "bits", "bytes", "blas")
 
@@ -221,8 +222,8 @@ def test_product_takes_the_way_of_the_rule(bits, features, monkeypatch):
 
 
 def test_worst_case_sums_just_beyond_float32_are_exact(monkeypatch):
-    """1,041 products of 127 · 127 pass 2^24, and an odd sum there has no float32: the twin that
-    stays in float32 must fail.
+    """1,041 products of 127 · 127 pass 2^24, and an odd sum there has no float32: the negative
+    control that stays in float32 must fail.
     """
     choose(monkeypatch, "blas")
     x, w = np.full((1, 1041), 127, np.int8), np.full((1, 1041), 127, np.int8)

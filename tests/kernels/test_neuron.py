@@ -1,11 +1,14 @@
-"""Codes drawn from thresholds: the twin bit for bit, and the same codes however the work is
-split.
+"""Codes drawn from thresholds: the reference implementation bit for bit, and the same codes however
+the work is split.
 """
 
 import numba
 import numpy as np
 import pytest
-from stochsim_kernels import neuron, reference
+from stochsim_kernels.neuron import drawing
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
+from stochsim_kernels.reference import neuron_codes as reference
 
 KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
@@ -19,28 +22,30 @@ def random_thresholds(stimuli, bits, neurons, seed=0):
     return np.sort(table.clip(0, ONE), axis=1).astype(np.uint32)
 
 
-def draw(thresholds, reads, c_min=-3, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+def draw(thresholds, reads, c_min=-3, **address):
     out = np.empty((thresholds.shape[0], reads, thresholds.shape[2]), np.int8)
-    neuron.draw_codes(
-        thresholds, c_min, np.uint64(key), layer, event, first_stimulus, first_read, out
-    )
+    drawing.draw_codes(thresholds, c_min, at(**address), out)
     return out
 
 
-def integers(shape, key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+def at(key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+    return DrawAddress.of(key, layer, event, first_stimulus, first_read)
+
+
+def integers(shape, **address):
     out = np.empty(shape, np.uint32)
-    neuron.draw_integers(np.uint64(key), layer, event, first_stimulus, first_read, out)
+    draw_integers(at(**address), out)
     return out
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("neurons", [1, 6, 7])
-def test_codes_equal_the_twin(bits, neurons):
+def test_codes_equal_the_reference_implementation(bits, neurons):
     table, c_min = random_thresholds(2, bits, neurons), 0 if bits == 1 else -(2 ** (bits - 1))
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40)):
-        layer, event, first_stimulus, first_read = where
-        ours = draw(table, 5, c_min, KEY, layer, event, first_stimulus, first_read)
-        assert np.array_equal(ours, reference.draw_codes(table, c_min, KEY, *where, reads=5))
+        address = DrawAddress.of(KEY, *where)
+        ours = draw(table, 5, c_min, **address._asdict())
+        assert np.array_equal(ours, reference.draw_codes(table, c_min, address, reads=5))
 
 
 @pytest.mark.parametrize("edges", [0, 2, 4, 5, 30, 32, 100, 254])
@@ -49,7 +54,7 @@ def test_any_number_of_levels(edges):
         np.uint32
     )
     assert np.array_equal(
-        draw(table, 9, c_min=-128), reference.draw_codes(table, -128, KEY, 0, 0, 0, 0, reads=9)
+        draw(table, 9, c_min=-128), reference.draw_codes(table, -128, at(), reads=9)
     )
 
 

@@ -6,7 +6,10 @@ import numba
 import numpy as np
 import pytest
 from scipy import special
-from stochsim_kernels import channel, neuron, reference
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
+from stochsim_kernels.reference import neuron_codes as reference
 
 KEY = 0xFEDC_BA98_7654_3210
 WHERE = (3, 5, 7, 1000)  # layer, event, first stimulus, first read
@@ -26,32 +29,31 @@ def quantiser(bits, step=0.25, unsigned=False):
     return (0.0, step, 0 if unsigned else -(2 ** (bits - 1)), 2**bits)
 
 
+def law_of(family, activation, quantiser):
+    numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
+    return channel.neuron_law(*numbers, *quantiser)
+
+
 def call(function, drive, sigma, other, family, activation, quantiser, reads, where=WHERE):
-    z, step, c_min, levels = quantiser
-    number = channel.ACTIVATIONS[activation]
-    edges = channel.inverse_edges(number, z, step, c_min, levels)
     out = np.full((drive.shape[0], reads, drive.shape[-1]), 77, np.int8)
     sigmas = (
         np.broadcast_to(np.asarray(value, float), (drive.shape[0], drive.shape[-1]))
         for value in (sigma, other)
     )
-    function(
-        drive, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, KEY, *where, out
-    )
+    law = law_of(family, activation, quantiser)
+    function(drive, *sigmas, law, DrawAddress.of(KEY, *where), out)
     return out
 
 
 def integers(shape, where=WHERE):
     out = np.empty(shape, np.uint32)
-    neuron.draw_integers(np.uint64(KEY), *where, out)
+    draw_integers(DrawAddress.of(KEY, *where), out)
     return out
 
 
 def thresholds(drive, sigma, other, family, activation, quantiser):
     """(stimulus, read, levels - 1, neuron) for drives (stimulus, read, neuron)."""
-    z, step, c_min, levels = quantiser
-    number = channel.ACTIVATIONS[activation]
-    edges = channel.inverse_edges(number, z, step, c_min, levels)
+    levels = quantiser[3]
     stimuli, reads, neurons = drive.shape
     sigmas = (
         np.broadcast_to(value, (stimuli, neurons))[:, None]
@@ -61,9 +63,7 @@ def thresholds(drive, sigma, other, family, activation, quantiser):
     )
     out = np.empty((stimuli * reads, levels - 1, neurons), np.uint32)
     flat = np.ascontiguousarray(drive, np.float64).reshape(-1, neurons)
-    channel.fill_thresholds(
-        flat, *sigmas, channel.FAMILIES[family], number, edges, z, step, c_min, out
-    )
+    channel.fill_thresholds(flat, *sigmas, law_of(family, activation, quantiser), out)
     return out.reshape(stimuli, reads, levels - 1, neurons)
 
 
@@ -102,7 +102,7 @@ def test_codes_are_those_of_the_plain_count(bits, family, activation):
     sigma, other = sigmas((3, 37))
     arguments = (sigma, other, family, activation, quantiser(bits), 23)
     drive = drives((3, 37), bits)
-    assert np.array_equal(call(neuron.draw, drive, *arguments), plain(drive, *arguments))
+    assert np.array_equal(call(drawing.draw, drive, *arguments), plain(drive, *arguments))
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -111,7 +111,7 @@ def test_codes_of_drives_that_differ_are_those_of_the_plain_count(bits, family, 
     sigma, other = sigmas((3, 11), seed=2)
     arguments = (sigma, other, family, activation, quantiser(bits), 29)
     drive = drives((3, 29, 11), bits)
-    assert np.array_equal(call(neuron.draw_each, drive, *arguments), plain(drive, *arguments))
+    assert np.array_equal(call(drawing.draw_each, drive, *arguments), plain(drive, *arguments))
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -120,9 +120,9 @@ def test_any_number_of_neurons(bits, neurons):
     drive = drives((2, neurons), bits)
     arguments = (0.3, 0.2, "gaussian", "relu", quantiser(bits, unsigned=True), 9)
     expected = plain(drive, *arguments)
-    assert np.array_equal(call(neuron.draw, drive, *arguments), expected)
+    assert np.array_equal(call(drawing.draw, drive, *arguments), expected)
     assert np.array_equal(
-        call(neuron.draw_each, np.repeat(drive[:, None], 9, axis=1), *arguments), expected
+        call(drawing.draw_each, np.repeat(drive[:, None], 9, axis=1), *arguments), expected
     )
 
 
@@ -145,7 +145,7 @@ def test_integers_at_their_threshold(activation, bits):
         arguments = (sigma, 0.0, "gaussian", activation, quantiser(bits))
         table = thresholds(drive, *arguments)
         assert np.mean((table == place[:, :, None]).any(axis=2)) > 0.99  # the tie is met
-        codes.append(call(neuron.draw_each, drive, *arguments, 300))
+        codes.append(call(drawing.draw_each, drive, *arguments, 300))
         assert np.array_equal(codes[-1], reference.count_codes(u, table, c_min))
     assert np.mean(codes[0] - codes[1] == 1) > 0.99
 
@@ -160,7 +160,7 @@ def test_integers_at_their_threshold_where_drives_hold(bits):
             np.random.default_rng(1).choice(edges, u.shape) - 0.7 * special.ndtri(place / 2**31)
         )[:, 0]
         arguments = (0.7, 0.0, "gaussian", "identity", quantiser(bits), 1)
-        assert np.array_equal(call(neuron.draw, drive, *arguments), plain(drive, *arguments))
+        assert np.array_equal(call(drawing.draw, drive, *arguments), plain(drive, *arguments))
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 1e4])
@@ -180,12 +180,12 @@ def test_places_are_exact_in_any_unit(scale, offset):
         (z, step, c_min, levels),
     )
     drive = z + steps * scale
-    codes = call(neuron.draw_each, drive, *arguments, 50)
+    codes = call(drawing.draw_each, drive, *arguments, 50)
     assert np.array_equal(codes, plain(drive, *arguments, 50))
     assert np.unique(codes[0]).size > 200
 
 
-@pytest.mark.parametrize("function", [neuron.draw, neuron.draw_each])
+@pytest.mark.parametrize("function", [drawing.draw, drawing.draw_each])
 def test_no_noise_on_ties_and_edges_at_zero(function):
     """Without noise halves go to the even code; with ReLU and an edge at 0 exactly, where noise
     would always pass it.
@@ -195,7 +195,7 @@ def test_no_noise_on_ties_and_edges_at_zero(function):
             drive = np.arange(-40, 40).reshape(2, 40) * 0.125 + 0.0
             sigma = np.where(np.arange(40) % 5 == 4, 0.1, 0.0)
             arguments = (sigma, 0.0, "gaussian", activation, (z, 0.25, -32, 64), 3)
-            given = drive if function is neuron.draw else np.repeat(drive[:, None], 3, axis=1)
+            given = drive if function is drawing.draw else np.repeat(drive[:, None], 3, axis=1)
             assert np.array_equal(call(function, given, *arguments), plain(given, *arguments))
 
 
@@ -210,8 +210,8 @@ def test_splits_and_threads_change_no_code(bits, family):
     drive = drives((2, reads, 7), bits)
     arguments = (0.4, 0.3, family, "identity", quantiser(bits))
     for function, given in (
-        (neuron.draw, np.ascontiguousarray(drive[:, 0])),
-        (neuron.draw_each, drive),
+        (drawing.draw, np.ascontiguousarray(drive[:, 0])),
+        (drawing.draw_each, drive),
     ):
         whole = call(function, given, *arguments, reads, where)
         assert np.array_equal(whole, plain(given, *arguments, reads, where))
@@ -242,23 +242,23 @@ def test_splits_and_threads_change_no_code(bits, family):
 def test_blocks_of_thresholds_change_no_code(family, bits, monkeypatch):
     drive = drives((7, 5), bits)
     arguments = (0.4, 0.3, family, "identity", quantiser(bits), 6)
-    whole = call(neuron.draw, drive, *arguments)
+    whole = call(drawing.draw, drive, *arguments)
     for at_once in (1, 3 * 5 * (2**bits - 1), 4 * 5 * (2**bits - 1)):
-        monkeypatch.setattr(neuron, "_THRESHOLDS_AT_ONCE", at_once)
-        assert np.array_equal(call(neuron.draw, drive, *arguments), whole)
+        monkeypatch.setattr(drawing, "_THRESHOLDS_AT_ONCE", at_once)
+        assert np.array_equal(call(drawing.draw, drive, *arguments), whole)
 
 
 def test_no_neurons_no_reads_no_stimuli():
     for stimuli, reads, neurons in ((0, 3, 4), (3, 0, 4), (3, 4, 0)):
         for bits in (2, 8):
             arguments = (0.4, 0.0, "gaussian", "identity", quantiser(bits), reads)
-            assert call(neuron.draw, np.zeros((stimuli, neurons)), *arguments).shape == (
+            assert call(drawing.draw, np.zeros((stimuli, neurons)), *arguments).shape == (
                 stimuli,
                 reads,
                 neurons,
             )
             assert call(
-                neuron.draw_each, np.zeros((stimuli, reads, neurons)), *arguments
+                drawing.draw_each, np.zeros((stimuli, reads, neurons)), *arguments
             ).shape == (stimuli, reads, neurons)
 
 
@@ -267,7 +267,14 @@ def test_drives_of_another_shape_are_refused():
         ValueError, match=r"'drive' has the shape \(2, 3, 4\): \(2, 5, 4\) is needed"
     ):
         call(
-            neuron.draw_each, np.zeros((2, 3, 4)), 0.4, 0.0, "gaussian", "identity", quantiser(8), 5
+            drawing.draw_each,
+            np.zeros((2, 3, 4)),
+            0.4,
+            0.0,
+            "gaussian",
+            "identity",
+            quantiser(8),
+            5,
         )
 
 
@@ -275,8 +282,8 @@ def test_float32_drives_are_taken_as_they_are():
     drive = drives((2, 9, 5), 4).clip(-1e9, 1e9).astype(np.float32)
     arguments = (0.4, 0.0, "gaussian", "identity", quantiser(4), 9)
     assert np.array_equal(
-        call(neuron.draw_each, drive, *arguments),
-        call(neuron.draw_each, drive.astype(np.float64), *arguments),
+        call(drawing.draw_each, drive, *arguments),
+        call(drawing.draw_each, drive.astype(np.float64), *arguments),
     )
 
 
@@ -284,9 +291,9 @@ def test_each_kernel_is_compiled_once():
     """Arrays of other types, orders and flags, read-only ones too, are coerced to the one type that
     kernels are compiled for.
     """
-    kernels = (channel.fill_thresholds, neuron.draw_codes, neuron._draw_without_thresholds)
-    call(neuron.draw, np.zeros((3, 4)), 0.5, 0.0, "gaussian", "identity", quantiser(2), 1)
-    call(neuron.draw, np.zeros((3, 4)), 0.5, 0.0, "gaussian", "identity", quantiser(8), 1)
+    kernels = (channel.fill_thresholds, drawing.draw_codes, drawing._draw_without_thresholds)
+    call(drawing.draw, np.zeros((3, 4)), 0.5, 0.0, "gaussian", "identity", quantiser(2), 1)
+    call(drawing.draw, np.zeros((3, 4)), 0.5, 0.0, "gaussian", "identity", quantiser(8), 1)
     before = [len(kernel.signatures) for kernel in kernels]
     for drive in (
         np.zeros((3, 4)),
@@ -303,6 +310,6 @@ def test_each_kernel_is_compiled_once():
                 quantiser(bits),
                 1,
             )
-            call(neuron.draw, drive, *arguments)
-            call(neuron.draw_each, drive[:, None], *arguments)
+            call(drawing.draw, drive, *arguments)
+            call(drawing.draw_each, drive[:, None], *arguments)
     assert [len(kernel.signatures) for kernel in kernels] == before

@@ -5,9 +5,9 @@
 import numpy as np
 import pytest
 from scipy import special
-from stochsim_kernels import channel, places, quantile
 from stochsim_kernels._jit import helper
-from stochsim_kernels.lanes import LANES
+from stochsim_kernels.neuron import channel, nearest_edge, quantile
+from stochsim_kernels.neuron.simd_thresholds import LANES
 
 ONE = 2**31
 
@@ -64,6 +64,7 @@ def test_single_thresholds_are_those_of_the_table(family):
     drive itself.
     """
     edges = np.array([-np.inf, -60.0, -6.0, -1.0, -1e-3, 0.0, 0.5, 2.0, 6.0, 60.0, np.inf])
+    law = channel.NeuronLaw(channel.FAMILIES[family], channel.IDENTITY, edges, 0.0, 1.0, 0)
     grid = [0.0, 1e-300, 1e-7, 0.3, 1.0, 1e9]
     for sigma in grid:
         for other in grid:
@@ -71,11 +72,11 @@ def test_single_thresholds_are_those_of_the_table(family):
                 continue
             drive = np.array([[-0.4, 0.0, 0.5, 1e5]])
             out = np.empty((1, edges.size, 4), np.uint32)
-            given = (np.full((1, 4), sigma), np.full((1, 4), other), channel.FAMILIES[family])
-            channel.fill_thresholds(drive, *given, channel.IDENTITY, edges, 0.0, 1.0, 0, out)
+            sigmas, others = np.full((1, 4), sigma), np.full((1, 4), other)
+            channel.fill_thresholds(drive, sigmas, others, law, out)
             single = [
                 [
-                    places.threshold(edge, a, sigma, other, channel.FAMILIES[family])
+                    nearest_edge.threshold(edge, a, sigma, other, channel.FAMILIES[family])
                     for a in drive[0]
                 ]
                 for edge in edges

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from stochsim_kernels import packing
-from stochsim_kernels.int_tiles import COLUMNS, ROWS
-from stochsim_kernels.packing import Span
+from stochsim_kernels.product import packing
+from stochsim_kernels.product.int_tiles import COLUMNS, ROWS
+from stochsim_kernels.product.packing import Span
 
 
 @pytest.mark.parametrize(

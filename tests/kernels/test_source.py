@@ -1,5 +1,5 @@
-"""The chip's own random source: the twin bit for bit, registers of full period, shared and
-independent sources, repetition seen.
+"""The chip's own random source: the reference implementation bit for bit, registers of full period,
+shared and independent sources, repetition seen.
 """
 
 import itertools
@@ -7,29 +7,27 @@ import itertools
 import numpy as np
 import pytest
 from stattest import assert_frequencies, power
-from stochsim_kernels import neuron, reference_source, source
+from stochsim_kernels.neuron import drawing
+from stochsim_kernels.random import source
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
+from stochsim_kernels.reference import shift_registers
 
 KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
 
 
-def fill(
-    shape,
-    length,
-    bits=8,
-    per_source=1,
-    key=KEY,
-    layer=0,
-    event=0,
-    first_stimulus=0,
-    first_read=0,
-    shifts=None,
-):
+def fill(shape, length, bits=8, per_source=1, shifts=None, **address):
     out = np.empty(shape, np.uint32)
-    source.fill_source(
-        length, bits, per_source, key, layer, event, first_stimulus, first_read, out, shifts
-    )
+    source.fill_source(source.ChipSource(length, bits, per_source, shifts), at(**address), out)
     return out
+
+
+def at(key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
+    return DrawAddress.of(key, layer, event, first_stimulus, first_read)
+
+
+AT = {"layer": 1, "event": 2, "first_stimulus": 3, "first_read": 4}
 
 
 @pytest.mark.parametrize(
@@ -37,13 +35,13 @@ def fill(
     [(0, 31, 1), (8, 8, 8), (9, 1, 1), (13, 8, 3), (16, 16, 16), (32, 31, 31)],
 )
 @pytest.mark.parametrize("per_source", [1, 2, 3, 7, 10])
-def test_integers_equal_the_twin(length, bits, shifts, per_source):
+def test_integers_equal_the_reference_implementation(length, bits, shifts, per_source):
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40 + 5)):
-        ours = fill((2, 6, 7), length, bits, per_source, KEY, *where, shifts)
-        twin = reference_source.fill_source(
-            source.TAPS.get(length), bits, shifts, per_source, KEY, *where, (2, 6, 7)
-        )
-        assert np.array_equal(ours, twin)
+        address = DrawAddress.of(KEY, *where)
+        ours = fill((2, 6, 7), length, bits, per_source, shifts, **address._asdict())
+        of_chip = source.ChipSource(length, bits, per_source, shifts)
+        expected = shift_registers.fill_source(source.TAPS.get(length), of_chip, address, (2, 6, 7))
+        assert np.array_equal(ours, expected)
 
 
 def test_the_register_shifts_as_often_as_it_has_threshold_bits_unless_told():
@@ -69,13 +67,13 @@ def test_any_split_in_reads_and_stimuli_gives_the_same_integers(length):
 @pytest.mark.parametrize("length", source.TAPS)
 def test_every_register_in_the_table_has_full_period(length):
     assert source.TAPS[length][0] == length
-    assert reference_source.is_maximal(source.polynomial(length))
+    assert shift_registers.is_maximal(source.polynomial(length))
 
 
 @pytest.mark.parametrize("p", [0b100011011, 0b100000001, 0b111111111, (1 << 16) | 0b11])
 def test_other_polynomials_are_seen_to_fall_short(p):
     """x^8 + x^4 + x^3 + x + 1 is irreducible, yet x has order 51 only; the others have factors."""
-    assert not reference_source.is_maximal(p)
+    assert not shift_registers.is_maximal(p)
 
 
 @pytest.mark.parametrize("length", range(8, 17))
@@ -109,21 +107,21 @@ def test_start_states_differ_between_sources_stimuli_layers_events_and_keys():
 
 def test_unshared_counter_sources_are_the_integers_behind_the_codes():
     out = np.empty((2, 40, 5), np.uint32)
-    neuron.draw_integers(np.uint64(KEY), 1, 2, 3, 4, out)
-    assert np.array_equal(fill((2, 40, 5), 0, 31, 1, KEY, 1, 2, 3, 4), out)
+    draw_integers(at(**AT), out)
+    assert np.array_equal(fill((2, 40, 5), 0, 31, **AT), out)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_counted_codes_equal_the_twin_and_those_drawn_at_once(bits):
+def test_counted_codes_equal_the_reference_implementation_and_those_drawn_at_once(bits):
     rng = np.random.default_rng(bits)
     table = np.sort(rng.integers(0, ONE + 1, (3, 2**bits - 1, 7)), axis=1).astype(np.uint32)
     c_min = 0 if bits == 1 else -(2 ** (bits - 1))
-    u = fill((3, 70, 7), 0, 31, 1, KEY, 1, 2, 3, 4)
+    u = fill((3, 70, 7), 0, 31, **AT)
     u[0, 0], u[0, 1], u[0, 2] = table[0, 0], table[0, -1], 0  # a threshold equal to u is passed
     codes, drawn = np.empty((2, 3, 70, 7), np.int8)
-    source.count_thresholds(table, u, c_min, codes)
-    assert np.array_equal(codes, reference_source.count_thresholds(table, u, c_min))
-    neuron.draw_codes(table, c_min, np.uint64(KEY), 1, 2, 3, 4, drawn)
+    drawing.count_thresholds(table, u, c_min, codes)
+    assert np.array_equal(codes, shift_registers.count_thresholds(table, u, c_min))
+    drawing.draw_codes(table, c_min, at(**AT), drawn)
     assert np.array_equal(codes[:, 3:], drawn[:, 3:])
 
 
@@ -131,14 +129,14 @@ def joint_counts(length, per_source, reads):
     """Counts of the four pairs of 1-bit codes of two neurons at thresholds 2^30 and 2^29."""
     u = fill((1, reads, 2), length, 8, per_source)
     codes = np.empty(u.shape, np.int8)
-    source.count_thresholds(np.array([[[ONE // 2, ONE // 4]]], np.uint32), u, 0, codes)
+    drawing.count_thresholds(np.array([[[ONE // 2, ONE // 4]]], np.uint32), u, 0, codes)
     return np.bincount(2 * codes[0, :, 0] + codes[0, :, 1], minlength=4)
 
 
 @pytest.mark.parametrize("length", [0, 32])
 def test_neurons_with_their_own_sources_are_independent_and_columns_that_share_one_are_seen(length):
     """False-fail rate 1e-6; the joint law of a shared source (codes nested in each other) is the
-    wrong twin, power 1, computed.
+    negative control, power 1, computed.
     """
     apart = np.outer([0.5, 0.5], [0.25, 0.75]).ravel()
     shared = np.array([0.25, 0.25, 0.0, 0.5])
@@ -154,7 +152,7 @@ def test_neurons_of_one_source_give_one_code_at_equal_thresholds(length):
     u = fill((2, 300, 9), length, 8, 4)
     table = np.full((2, 1, 9), ONE // 2, np.uint32)
     codes = np.empty(u.shape, np.int8)
-    source.count_thresholds(table, u, 0, codes)
+    drawing.count_thresholds(table, u, 0, codes)
     groups = [codes[:, :, :4], codes[:, :, 4:8], codes[:, :, 8:]]
     assert all((group == group[:, :, :1]).all() for group in groups)
     assert (groups[0][:, :, 0] != groups[1][:, :, 0]).any()

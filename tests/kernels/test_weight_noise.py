@@ -1,5 +1,5 @@
 """Weights read wrongly: explicit read noise against the lumped one, transient bit errors against
-the twin and the binomial law.
+the reference implementation and the binomial law.
 """
 
 import numba
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy import special, stats
 from stattest import assert_frequencies, power
-from stochsim_kernels import reference_weight_noise as reference
-from stochsim_kernels import weight_noise
+from stochsim_kernels.product import weight_noise
+from stochsim_kernels.random import normal
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.reference import bit_errors as reference
 
 KEY = 0xFEDC_BA98_7654_3210
 FALSE_FAIL = 1e-6
@@ -16,23 +18,15 @@ FALSE_FAIL = 1e-6
 
 def explicit(x, weight, sigma, reads, key=KEY, layer=0, event=1, first_stimulus=0, first_read=0):
     out = np.empty((len(x), reads, len(weight)))
-    weight_noise.explicit_drives(
-        x,
-        weight,
-        np.broadcast_to(sigma, weight.shape),
-        key,
-        layer,
-        event,
-        first_stimulus,
-        first_read,
-        out,
-    )
+    address = DrawAddress.of(key, layer, event, first_stimulus, first_read)
+    weight_noise.explicit_drives(x, weight, np.broadcast_to(sigma, weight.shape), address, out)
     return out
 
 
 def flipped_sums(x, w, bits, rate, first_stimulus=0, dtype=np.int64, key=KEY):
     sums = (x.astype(np.int64) @ w.astype(np.int64).T).astype(dtype)
-    weight_noise.transient_flips(sums, x, w, bits, rate, key, 2, 3, first_stimulus)
+    address = DrawAddress.of(key, 2, 3, first_stimulus)
+    weight_noise.transient_flips(sums, x, w, bits, rate, address)
     return sums
 
 
@@ -54,12 +48,12 @@ def test_normals_are_the_quantile_of_u():
         ]
     )
     out = np.empty(u.size)
-    weight_noise.fill_normals(u.astype(np.uint32), out)
+    normal.fill_normals(u.astype(np.uint32), out)
     np.testing.assert_allclose(out, special.ndtri((u + 0.5) / 2**31), rtol=2e-15, atol=0)
 
 
 @pytest.mark.parametrize("neurons", [1, 4, 5])
-def test_explicit_drives_equal_the_twin(neurons):
+def test_explicit_drives_equal_the_reference_implementation(neurons):
     rng = np.random.default_rng(neurons)
     x, weight, sigma = (
         rng.normal(size=(2, 3)),
@@ -67,9 +61,9 @@ def test_explicit_drives_equal_the_twin(neurons):
         rng.uniform(0, 1, (neurons, 3)),
     )
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40)):
-        twin = reference.explicit_drives(x, weight, sigma, KEY, *where, reads=4)
+        expected = reference.explicit_drives(x, weight, sigma, DrawAddress.of(KEY, *where), 4)
         np.testing.assert_allclose(
-            explicit(x, weight, sigma, 4, KEY, *where), twin, rtol=1e-12, atol=1e-12
+            explicit(x, weight, sigma, 4, KEY, *where), expected, rtol=1e-12, atol=1e-12
         )
 
 
@@ -151,8 +145,8 @@ def test_lumped_noise_equals_explicit_noise_in_mean_and_covariance():
 
 
 def test_a_cell_sigma_5_percent_too_large_fails():
-    """Power against sigma × 1.05 at 60,000 numbers: above 0.999, computed; the wrong twin drawn as
-    well.
+    """Power against sigma × 1.05 at 60,000 numbers: above 0.999, computed; the negative control
+    drawn as well.
     """
     n = 2 * READS * NEURONS
     assert stats.chi2.sf(stats.chi2.isf(FALSE_FAIL / 6, n) / 1.05**2, n) > 0.999
@@ -178,21 +172,21 @@ def test_correlated_columns_and_repeated_reads_fail():
 
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 0.01, 0.3, 1.0])
-def test_flipped_sums_equal_the_twin(bits, rate):
+def test_flipped_sums_equal_the_reference_implementation(bits, rate):
     x, w = random_codes((3, 11), 8, 1), random_codes((7, 11), bits, bits)
     for first_stimulus in (0, 2**31):
-        twin = reference.transient_sums(x, w, bits, rate, KEY, 2, 3, first_stimulus)
+        address = DrawAddress.of(KEY, 2, 3, first_stimulus)
+        expected = reference.transient_sums(x, w, bits, rate, address)
         for dtype in (np.int32, np.int64):
-            assert np.array_equal(flipped_sums(x, w, bits, rate, first_stimulus, dtype), twin)
+            assert np.array_equal(flipped_sums(x, w, bits, rate, first_stimulus, dtype), expected)
 
 
 def test_unsigned_inputs_and_sums_that_are_a_view():
     x, w = np.array([[255, 0, 3]], np.uint8), random_codes((4, 3), 8)
     sums = np.zeros((1, 8), np.int64)
-    weight_noise.transient_flips(sums[:, ::2], x, w, 8, 0.2, KEY, 2, 3, 0)
-    expected = reference.transient_sums(x, w, 8, 0.2, KEY, 2, 3, 0) - x.astype(int) @ w.T.astype(
-        int
-    )
+    address = DrawAddress.of(KEY, 2, 3)
+    weight_noise.transient_flips(sums[:, ::2], x, w, 8, 0.2, address)
+    expected = reference.transient_sums(x, w, 8, 0.2, address) - x.astype(int) @ w.T.astype(int)
     assert expected.any()
     assert np.array_equal(sums[:, ::2], expected)
     assert not sums[:, 1::2].any()
@@ -262,10 +256,7 @@ def test_impossible_flips_are_refused(shape, bits, rate, message):
             np.zeros((2, 5), np.int8),
             bits,
             rate,
-            KEY,
-            0,
-            0,
-            0,
+            DrawAddress.of(KEY, 0, 0),
         )
 
 

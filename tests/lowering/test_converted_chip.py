@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 from conversiontest import QUIET, chip_of, converted_small, seeded, stimuli
-from stochsim_kernels import channel, neuron, reference
+from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.random.integers import draw_integers
+from stochsim_kernels.reference import neuron_codes as reference
 from torch import nn
 from torch.nn import functional
 
@@ -142,28 +145,16 @@ def test_positions_draw_numbers_of_their_own_as_further_reads():
     (program,) = layer.programs()
     windows = functional.unfold(layer.input_grid(x), 3).transpose(1, 2).detach().numpy()
     drive = windows @ (program.weight_scale * program.weight_codes.T) + program.bias
-    edges = channel.inverse_edges(
-        channel.IDENTITY,
-        program.output.z,
-        program.output.step,
-        program.output.c_min,
-        program.output.levels,
-    )
-    table = np.empty((12, edges.size, 2), np.uint32)
-    sigma = np.full((12, 2), 0.5 * program.output.step)
-    where = (
-        channel.GAUSSIAN,
-        channel.IDENTITY,
-        edges,
-        program.output.z,
-        program.output.step,
-        program.output.c_min,
-    )
-    channel.fill_thresholds(drive.reshape(12, 2), sigma, 0 * sigma, *where, table)
+    output = program.output
+    grid = output.z, output.step, output.c_min, output.levels
+    law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, *grid)
+    table = np.empty((12, law.edges.size, 2), np.uint32)
+    sigma = np.full((12, 2), 0.5 * output.step)
+    channel.fill_thresholds(drive.reshape(12, 2), sigma, 0 * sigma, law, table)
     u = np.empty((3, reads * 4, 2), np.uint32)
-    neuron.draw_integers(np.uint64(9), 0, 0, 5, 4 * 2, u)
+    draw_integers(DrawAddress.of(9, 0, 0, 5, 4 * 2), u)
     codes = reference.count_codes(
-        u.reshape(3, reads, 4, 2), table.reshape(3, 1, 4, edges.size, 2), program.output.c_min
+        u.reshape(3, reads, 4, 2), table.reshape(3, 1, 4, law.edges.size, 2), program.output.c_min
     )
     expected = program.output.values(codes).swapaxes(2, 3).reshape(3, reads, 2, 2, 2)
     assert np.array_equal(converted.sample(x, reads, 9, first_stimulus=5, first_read=2), expected)
@@ -204,9 +195,9 @@ def test_weight_noise_is_that_of_the_inputs_size():
 
 def test_shared_reads_of_a_steady_chip_are_computed_once(monkeypatch):
     calls = []
-    draw = neuron.draw
+    draw = drawing.draw
     monkeypatch.setattr(
-        neuron, "draw", lambda *given: calls.append(given[-1].shape) or draw(*given)
+        drawing, "draw", lambda *given: calls.append(given[-1].shape) or draw(*given)
     )
     converted, x = converted_small(chip_of())
     values = converted.sample(x, 50, 1)

@@ -142,10 +142,9 @@ def test_a_continued_run_equals_a_longer_one(length):
     gram = np.array([[4.0, 3.0], [3.0, 4.0]])
     linear = np.array([[1.0, 2.0], [0.0, 1.0], [3.0, -1.0]])
     rows = np.array([0, 2])
-    short = finished(gibbs_run.start_run(5, np.arange(3), (linear, gram, 1.0), length)).continued(
-        rows
-    )
-    fresh = gibbs_run.start_run(5, rows, (linear[rows], gram, 1.0), length)
+    posterior = gibbs_run.LaplacePosterior(linear, gram, 1.0)
+    short = finished(gibbs_run.start_run(5, np.arange(3), posterior, length)).continued(rows)
+    fresh = gibbs_run.start_run(5, rows, posterior._replace(linear=linear[rows]), length)
     fresh.thinning = 10
     assert np.array_equal(finished(short).draws, finished(fresh).draws)
 

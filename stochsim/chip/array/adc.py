@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels.converter import Channel, build_channel, ideal_edges, shared_noise
-from stochsim_kernels.crossbar import grid_map
+from stochsim_kernels.array.adc import AdcChannel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.array.crossbar import grid_map
 
 from stochsim.hardware import Array, Converter
 from stochsim.keys import generator
@@ -81,12 +81,12 @@ class Conversion(NamedTuple):
     standard deviation in LSB, less `sigma_min`, in such steps.
     """
 
-    channel: Channel
+    channel: AdcChannel
     origin: int
     gain: np.ndarray
     offset: np.ndarray
     shift: int
-    reference: Channel | None
+    reference: AdcChannel | None
     sigma_min: float = 0.0
     sigma_step: float = 0.0
 

@@ -7,7 +7,9 @@ import warnings
 from typing import Literal
 
 import numpy as np
-from stochsim_kernels import accumulator, crossbar, crossbar_bits, weight_noise
+from stochsim_kernels.array import crossbar, crossbar_bits
+from stochsim_kernels.product import accumulator, weight_noise
+from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip.array.adc import (
     Conversion,
@@ -132,21 +134,15 @@ class ArrayProduct:
     def _kernel_readout(self) -> crossbar.Readout:
         place, cycle = np.arange(self.cells.slices)[:, None], np.arange(self.cells.cycles)
         factor = 1 << (self.array.cell_bits * place + self.array.cycle_bits * cycle)
-        found, group = self.conversion, None
+        found, grid, references = self.conversion, None, None
         if found.reference is not None:
             group = np.arange(self.cells.neurons) // self.array.converter.reference_columns
-        gain, offset = (found.gain, found.offset) if found.gain.size else (None, None)
+            references = crossbar.References(group, found.reference)
+        if found.gain.size:
+            grid = crossbar.GridMap(found.gain, found.offset, found.shift)
         try:
             return crossbar.readout(
-                found.channel,
-                factor,
-                self.cells.tiles,
-                found.origin,
-                gain,
-                offset,
-                found.shift,
-                group,
-                found.reference,
+                found.channel, factor, self.cells.tiles, found.origin, grid, references
             )
         except ValueError as error:
             raise SettingError(
@@ -214,20 +210,19 @@ class ArrayProduct:
         read, neuron).
         """
         out = np.zeros((len(unsigned), reads, self.cells.neurons), np.int32)
-        place = (key, self._word, 0, first_stimulus)
-        if self.fused:
+        address = DrawAddress.of(key, self._word, 0, first_stimulus, first_read)
+        if self._words is not None:
             words = crossbar_bits.pack_inputs(
                 unsigned, self.array.rows, self.cells.input_bits, self.array.cycle_bits
             )
             classes = crossbar_bits.square_sums(words) if self.array.cells.read_sigma > 0 else None
-            crossbar.draw_crossbar(
-                words, self._words, self._readout, *place, first_read, out, classes
-            )
+            crossbar.draw_crossbar(words, self._words, self._readout, address, out, classes)
             return out
-        streams = crossbar.draw_streams(*place, len(unsigned), self._readout, self.cells.neurons)
+        streams = crossbar.draw_streams(address, len(unsigned), self._readout, self.cells.neurons)
         digits = self.cells.digits(unsigned)
         for one in self.cells.partials(digits):
-            where = (self._readout, streams, one.tile, one.place, one.cycle)
+            event = crossbar.Event(one.tile, one.place, one.cycle)
+            where = (self._readout, streams, event)
             if one.variance is None or self.array.cells.read_noise == "lumped":
                 crossbar.convert_partials(
                     one.sums, *where, first_read, out, self._classes(one.variance)
@@ -264,9 +259,8 @@ class ArrayProduct:
         event = _EXPLICIT + (one.tile * cells.slices + one.place) * cells.cycles + one.cycle
         out = np.empty((len(lines), reads, cells.neurons))
         sigma = np.ascontiguousarray(np.sqrt(variance).T, np.float64)
-        weight_noise.explicit_drives(
-            lines, weight, sigma, key, self._word, event, first_stimulus, first_read, out
-        )
+        address = DrawAddress.of(key, self._word, event, first_stimulus, first_read)
+        weight_noise.explicit_drives(lines, weight, sigma, address, out)
         return np.rint(out).astype(np.int32)
 
     def _warn_of_clipping(self, x_ints: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""Bit-sliced analog arrays with a noisy ADC on every column."""

@@ -1,0 +1,298 @@
+"""A bit-sliced analog array with a noisy converter on every column, in integers only.
+
+    out[stimulus, read, column] += Σ over events (tile, slice, cycle) of factor[slice, cycle] × code
+    code ~ P(code | position of the partial sum, variance class), an `adc.Channel`
+
+The partial sum of a tile is Σ ± 2^(a + b) popcount(weight plane a & input plane b), or is handed in
+(`convert_partials`). The converter of a column sees it at
+
+    position = partial - p_min                                 exactly, one state per sum, or
+    position = (gain × partial + offset) >> shift  (+ move)    on a grid,
+
+with gain and offset per (tile, slice, column), and with a Gaussian move shared by the columns of
+one reference, clamped to the channel's positions. Streams belong to (key, layer, event word;
+stimulus, pair of columns), those of references are numbered from 2^31 on; the place inside a stream
+is read × events + event. So threads, batch splits and read splits change no code. Memory beyond
+inputs, weights and output: under half a megabyte per thread.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stochsim_kernels.array.adc import AdcChannel, shared_noise
+from stochsim_kernels.array.crossbar_kernel import (
+    BLOCK,
+    Numbers,
+    Rule,
+    Span,
+    Sums,
+    Tables,
+    fill_crossbar,
+    fill_streams,
+)
+from stochsim_kernels.random.address import DrawAddress
+
+_CHUNK = 256  # reads per task and event, and at most: its totals fit the second-level cache
+_LEAST_CHUNK = 16
+
+
+class GridMap(NamedTuple):
+    """Partial sums to grid positions, (gain × partial + offset) >> shift; gain, offset: (tile,
+    slice, column), integers.
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+    shift: int = 0
+
+
+class References(NamedTuple):
+    """References shared by columns: group (column,), the reference of each, and what moves them."""
+
+    group: np.ndarray
+    noise: AdcChannel
+
+
+class Event(NamedTuple):
+    """One conversion of every column: its tile, slice and cycle."""
+
+    tile: int
+    piece: int
+    cycle: int
+
+
+class Readout(NamedTuple):
+    """How the partial sums of an array become codes; built by `readout`.
+
+    shared: moves of the references. factor (slice, cycle) int32: the digital weight of a code.
+    grid: gain and offset, (2, tile, slice, column) int64, or without columns. group (column,)
+    int32: the reference of a column, or empty. entries: of the channel, then of the moves.
+    """
+
+    channel: AdcChannel
+    shared: AdcChannel
+    factor: np.ndarray
+    tiles: int
+    grid: np.ndarray
+    group: np.ndarray
+    entries: np.ndarray
+    rule: Rule
+
+
+def accumulator_bound(channel: AdcChannel, factor: np.ndarray, tiles: int) -> int:
+    """The largest |accumulator| that an output can reach."""
+    largest = max(abs(channel.code_min), abs(channel.code_max))
+    return int(tiles) * largest * int(np.abs(np.asarray(factor, np.int64)).sum())
+
+
+def readout(
+    channel: AdcChannel,
+    factor: np.ndarray,
+    tiles: int,
+    p_min: int = 0,
+    grid: GridMap | None = None,
+    references: References | None = None,
+) -> Readout:
+    """Check and gather what the kernel needs to turn partial sums into accumulators.
+
+    factor: (slice, cycle) integers. Without a grid, position = partial - p_min. Raises ValueError
+    where shapes differ, where p_min is given beside a grid, where references are numbered below 0,
+    or where an output could leave 32 bits.
+    """
+    factor = np.ascontiguousarray(factor, np.int32)
+    if (bound := accumulator_bound(channel, factor, tiles)) >= 2**31:
+        raise ValueError(
+            f"outputs could reach {bound}, beyond 32 bits: fewer tiles, or smaller factors"
+        )
+    if grid is not None and p_min:
+        raise ValueError("p_min is for positions without gain: put it into the offset")
+    nothing = np.zeros((tiles, len(factor), 0), np.int64)
+    gain, offset, grid_shift = GridMap(nothing, nothing) if grid is None else grid
+    gain, offset = np.ascontiguousarray(gain, np.int64), np.ascontiguousarray(offset, np.int64)
+    if gain.shape != offset.shape or gain.shape[:2] != (tiles, len(factor)):
+        raise ValueError(
+            f"gain and offset must be ({tiles}, {len(factor)}, column); got {gain.shape} and "
+            f"{offset.shape}"
+        )
+    group = np.ascontiguousarray([] if references is None else references.group, np.int32)
+    if group.size and group.min() < 0:
+        raise ValueError(f"references are numbered from 0; got {group.min()}")
+    shared = shared_noise(0.0) if references is None else references.noise
+    entries = np.concatenate([channel.entries, shared.entries])
+    rule = _rule(channel, shared, p_min, grid_shift)
+    grids = np.stack([gain, offset])
+    return Readout(channel, shared, factor, int(tiles), grids, group, entries, rule)
+
+
+def _rule(channel: AdcChannel, shared: AdcChannel, p_min: int, grid_shift: int) -> Rule:
+    """The numbers of a readout, as Python integers."""
+    numbers = Rule(
+        bits=channel.bits,
+        positions=channel.positions,
+        slope=channel.slope,
+        intercept=channel.intercept,
+        shift=channel.shift,
+        base_last=channel.base_last,
+        code_min=channel.code_min,
+        certain=channel.certain,
+        p_min=p_min,
+        grid_shift=grid_shift,
+        shared_bits=shared.bits,
+        shared_entry=channel.entries.size,
+        first_move=shared.code_min + shared.base_last,
+    )
+    return Rule(*(int(number) for number in numbers))
+
+
+def grid_map(
+    lsb_per_unit: np.ndarray,
+    offset_lsb: np.ndarray,
+    guard_lsb: float,
+    fraction_bits: int,
+    shift: int = 16,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(gain, offset) that put a partial sum p on the position nearest to (value + guard)
+    2^fraction_bits.
+
+    Its value is lsb_per_unit × p + offset_lsb in converter steps from the centre of the first code,
+    as the channel's values are.
+    """
+    scale = 2.0 ** (fraction_bits + shift)
+    offset = np.rint((np.asarray(offset_lsb) + guard_lsb) * scale) + 2.0**shift / 2
+    return np.rint(np.asarray(lsb_per_unit) * scale).astype(np.int64), offset.astype(np.int64)
+
+
+def draw_crossbar(
+    x_words: np.ndarray,
+    w_words: np.ndarray,
+    readout: Readout,
+    address: DrawAddress,
+    out: np.ndarray,
+    variance: np.ndarray | None = None,
+) -> None:
+    """Add factor × code of every tile, slice and cycle to out (stimulus, read, column), int32.
+
+    x_words (stimulus, tile, cycle, plane, word) and w_words (tile, slice, sign, plane, word,
+    column) from crossbar_bits; variance (stimulus, tile, cycle): the channel's variance class, 0 if
+    not given. Raises ValueError where shapes do not fit.
+    """
+    stimuli, tiles, cycles = x_words.shape[:3]
+    slices, columns = w_words.shape[1], w_words.shape[5]
+    kinds = np.zeros((stimuli, 0, 0), np.int32) if variance is None else _own(variance, np.int32)
+    if (tiles, x_words.shape[4]) != (w_words.shape[0], w_words.shape[4]):
+        raise ValueError(f"inputs {x_words.shape} and cells {w_words.shape} do not fit")
+    if readout.factor.shape != (slices, cycles) or readout.tiles != tiles:
+        raise ValueError(
+            f"the readout is for {readout.tiles} tiles and factors {readout.factor.shape}, not "
+            f"{tiles} and {(slices, cycles)}"
+        )
+    if kinds.size and kinds.shape != (stimuli, tiles, cycles):
+        raise ValueError(f"variance {kinds.shape} must be {(stimuli, tiles, cycles)}")
+    _check(readout, kinds, out, (stimuli, columns))
+    kinds = kinds.reshape(stimuli, -1, 1) if kinds.size else kinds
+    partials, streams = np.empty((0, 0), np.int32), np.empty((2, 0, 0), np.uint64)
+    sums = Sums(_own(x_words, np.uint64), _own(w_words, np.uint64), partials, streams, kinds)
+    span = _span(readout, out, 0, tiles * slices * cycles)
+    fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
+
+
+def draw_streams(address: DrawAddress, stimuli: int, readout: Readout, columns: int) -> np.ndarray:
+    """The streams of a layer call for `convert_partials`: (2, stimulus, pair), uint64; pairs of
+    columns, then pairs of references.
+    """
+    pairs, references = (columns + 1) // 2, (int(readout.group.max(initial=-1)) + 2) // 2
+    streams = np.empty((2, stimuli, pairs + references), np.uint64)
+    for s in range(stimuli):
+        fill_streams(address, s, Numbers(0, 0, pairs), streams[0, s], streams[1, s])
+    return streams
+
+
+def convert_partials(
+    partial: np.ndarray,
+    readout: Readout,
+    streams: np.ndarray,
+    event: Event,
+    first_read: int,
+    out: np.ndarray,
+    variance: np.ndarray | None = None,
+) -> None:
+    """Add factor × code of one event to out (stimulus, read, column), int32, for partial sums
+    computed elsewhere.
+
+    partial (stimulus, column), integers of 32 bits; streams from `draw_streams`; variance
+    (stimulus, column), 0 if not given. The same partial sums give the same codes as
+    `draw_crossbar`. Raises ValueError where shapes do not fit.
+    """
+    partial = _own(partial, np.int32)
+    nothing = np.zeros((partial.shape[0], 0), np.int32)
+    kinds = nothing if variance is None else _own(variance, np.int32)
+    (tile, piece, cycle), (slices, cycles) = event, readout.factor.shape
+    if kinds.size and kinds.shape != partial.shape:
+        raise ValueError(f"variance {kinds.shape} must be {partial.shape}, as the partial sums")
+    if not (0 <= tile < readout.tiles and 0 <= piece < slices and 0 <= cycle < cycles):
+        raise ValueError(
+            f"tile, slice and cycle {(tile, piece, cycle)} must be within "
+            f"{(readout.tiles, slices, cycles)}"
+        )
+    _check(readout, kinds, out, partial.shape)
+    e = (tile * slices + piece) * cycles + cycle
+    x_words, w_words = np.empty((0,) * 5, np.uint64), np.empty((0,) * 6, np.uint64)
+    sums = Sums(x_words, w_words, partial, _own(streams, np.uint64), kinds[:, None])
+    address = DrawAddress.of(0, 0, 0, 0, first_read)  # the streams are given
+    span = _span(readout, out, e, e + 1)
+    fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
+
+
+def _own(array, dtype):
+    """The array itself where it is contiguous and writable, else a copy: another kind of array
+    would compile the kernel once more.
+    """
+    return np.require(array, dtype, ["C", "W"])
+
+
+def _check(readout, variance, out, shape):
+    if out.dtype != np.int32 or (out.shape[0], out.shape[2]) != shape or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out must be int32 ({shape[0]}, read, {shape[1]}), contiguous; got {out.dtype} "
+            f"{out.shape}"
+        )
+    if any(a.size and a.shape[-1] != shape[1] for a in (readout.grid, readout.group)):
+        raise ValueError(
+            f"gain {readout.grid.shape[1:]} and group {readout.group.shape} must have {shape[1]} "
+            f"columns"
+        )
+    classes = readout.channel.entries.size // (readout.channel.positions << readout.channel.bits)
+    if variance.size and not 0 <= variance.min() <= variance.max() < classes:
+        raise ValueError(
+            f"variance classes run from 0 to {classes - 1}; got {variance.min()} to "
+            f"{variance.max()}"
+        )
+
+
+def _span(readout, out, first, last):
+    """The events of a call; reads per task: all where nothing is drawn, else so many that totals
+    stay in the cache.
+    """
+    some = max(_LEAST_CHUNK, _CHUNK // max(1, last - first))
+    if readout.channel.certain and not readout.group.size:
+        some = out.shape[1]
+    return Span(int(first), int(last), max(1, min(out.shape[1], some)))
+
+
+def _tables(readout):
+    """The arrays of a readout, as the kernel takes them."""
+    return Tables(readout.entries, readout.factor, readout.grid, _groups(readout.group))
+
+
+def _groups(group):
+    """(3, column): the reference of a column, counted from the first one of its block, an even one;
+    that first one; how many from it on.
+    """
+    out = np.zeros((3, group.size), np.int32)
+    for start in range(0, group.size, BLOCK):
+        some = group[start : start + BLOCK]
+        first = some.min() // 2 * 2
+        out[0, start : start + BLOCK] = some - first
+        out[1:, start : start + BLOCK] = [[first], [(some.max() - first) // 2 * 2 + 2]]
+    return out

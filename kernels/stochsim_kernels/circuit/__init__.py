@@ -1,0 +1,1 @@
+"""Recurrent circuits: chains that run through all steps in the cache."""

@@ -1,0 +1,110 @@
+"""The recurrent circuit without quantisers: what a step adds to states beside their matrix product,
+in one pass over them.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels.neuron.channel import REACH, tabled_normal_cdf
+from stochsim_kernels.neuron.drawing import block_streams
+from stochsim_kernels.random.counter_rng import word
+from stochsim_kernels.random.normal import CENTRE, quantile_centre, quantile_tail
+
+_CHAINS = 128  # of one stimulus to a task
+_SCALE = 1.0 / 2147483648.0
+
+
+class FloatStep(NamedTuple):
+    """What a step adds to a state: push - pull erf(state rate / sqrt 2) + sigma xi.
+
+    push: (stimulus, neuron); pull, rate, sigma: (neuron,); all float64 and contiguous.
+    """
+
+    push: np.ndarray
+    pull: np.ndarray
+    rate: np.ndarray
+    sigma: np.ndarray
+
+
+@helper
+def _shrink(state, push, pull, rate, moved):
+    """Add push - pull erf(state rate / sqrt 2) to moved, all (neuron,); erf as 2 Phi - 1, within
+    2e-15.
+    """
+    for n in range(state.size):
+        t = min(max(state[n] * rate[n], -REACH), REACH)
+        moved[n] = (moved[n] + push[n]) - pull[n] * (2.0 * tabled_normal_cdf(t) - 1.0)
+
+
+@helper
+def _fill_p(streams, read, p):
+    """Write (u + 1/2) / 2^31 of this read to p (neuron,), whole pairs."""
+    seed, gamma = streams[0], streams[1]
+    for i in range(p.size // 2):
+        bits = word(seed[i], gamma[i], read)
+        p[2 * i] = (np.float64((bits & np.uint64(0xFFFFFFFF)) >> np.uint64(1)) + 0.5) * _SCALE
+        p[2 * i + 1] = (np.float64(bits >> np.uint64(33)) + 0.5) * _SCALE
+
+
+@helper
+def _fill_tails(p, tails, z, xi):
+    """Write Phi^-1(p) to xi where p lies in a tail; 2^-32 <= p <= 1 - 2^-32, so none is far. tails,
+    z: room, as long as p.
+    """
+    many = 0
+    for n in range(p.size):
+        tails[many] = n
+        many += int(abs(p[n] - 0.5) > CENTRE)
+    for i in range(many):
+        z[i] = math.sqrt(-math.log(min(p[tails[i]], 1.0 - p[tails[i]])))
+    for i in range(many):
+        z[i] = quantile_tail(z[i])
+    for i in range(many):
+        xi[tails[i]] = z[i] if p[tails[i]] > 0.5 else -z[i]
+
+
+@helper
+def _disturb(p, sigma, tails, z, xi, moved):
+    """Add sigma Phi^-1(p) to moved, (neuron,), as `normal.normal_quantile` has it: the centre on
+    vectors, then the tails.
+    """
+    for n in range(p.size):
+        xi[n] = quantile_centre(min(max(p[n] - 0.5, -CENTRE), CENTRE))
+    _fill_tails(p, tails, z, xi)
+    for n in range(moved.size):
+        moved[n] += sigma[n] * xi[n]
+
+
+@kernel
+def finish_step(state, step, address, moved):
+    """Add push - pull erf(state rate / sqrt 2) + sigma xi to moved (stimulus, read, neuron),
+    float64.
+
+    state: that before the step, as moved; step: a `FloatStep`. xi = Phi^-1((u + 1/2) / 2^31) with
+    the integers of `draw_integers`; none are drawn where all sigma are 0.
+    """
+    push, pull, rate, sigma = step
+    stimuli, reads, neurons = moved.shape
+    noisy, shrinks = sigma.any(), pull.any()
+    chunks = (reads + _CHAINS - 1) // _CHAINS
+    for task in prange(stimuli * chunks):
+        s = task // chunks
+        first = (task % chunks) * _CHAINS
+        last = min(reads, first + _CHAINS)
+        whole = (neurons + 1) // 2 * 2
+        p, z, xi = np.empty(whole), np.empty(whole), np.empty(whole)
+        tails = np.empty(whole, np.int64)
+        streams = block_streams(address, s, first, neurons)
+        for r in range(first, last):
+            if shrinks:
+                _shrink(state[s, r], push[s], pull, rate, moved[s, r])
+            else:
+                for n in range(neurons):
+                    moved[s, r, n] += push[s, n]
+            if noisy:
+                _fill_p(streams, r - first, p)
+                _disturb(p, sigma, tails, z, xi, moved[s, r])

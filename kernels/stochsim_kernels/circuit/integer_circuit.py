@@ -1,0 +1,287 @@
+"""Recurrent circuits: a block of chains runs through all steps while its codes, drives and tables
+stay in the cache.
+
+At every step a neuron's drive is that of the codes of all neurons, of the stimulus, and of its own
+code by a table; its noise gives the next code. The arithmetic is that of `int_tiles` (bytes) and
+`nearest_edge`, step for step, so codes are those of a product, a sum and a `drawing.draw_each` for
+each step. Where the stimulus is rounded stochastically, afresh at every step, an input has two
+codes only: a step draws one bit for each and adds the product of these bits to that of the lower
+codes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU, NeuronLaw
+from stochsim_kernels.neuron.drawing import as_float64, block_streams, row_of
+from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
+from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels.neuron.stochastic_rounding import NEVER, round_block
+from stochsim_kernels.product.int_tiles import (
+    COLUMNS,
+    ROWS,
+    VNNI,
+    TilePlace,
+    bytes_tile,
+    processor_has,
+)
+from stochsim_kernels.product.matmul import PackedWeights, product
+from stochsim_kernels.random.address import DrawAddress
+
+_CHAINS = 16 * ROWS  # of one stimulus that run together
+# neurons up to which products of bytes beat passes over memory where no instruction makes them
+_MOST_LONG_HAND = 128
+
+
+class Rounded(NamedTuple):
+    """Stimuli that are rounded stochastically, afresh at every step and read: what they add to
+    drives is
+
+        scale sum_i W[n, i] (lower_i + gap (u_i >= least_i)) + bias_n
+
+    weights: (neuron, input) within -128 … 127; bias: (neuron,); lower: integers (stimulus, input)
+    of the lower of two codes, gap to the upper one; least: (stimulus, input) uint32, see
+    `stochastic_rounding.two_codes`; layer: the word of u, whose other words are those of the
+    neurons.
+    """
+
+    weights: PackedWeights
+    scale: float
+    bias: np.ndarray
+    lower: np.ndarray
+    gap: int
+    least: np.ndarray
+    layer: int
+
+
+class Circuit(NamedTuple):
+    """What turns codes into the next ones but for the stimulus. At every step a neuron's drive is
+
+        scale sum_m W[n, m] i_m + bias_n + own[c_n - c_min, n] + what the stimulus adds
+
+    with integers i = c, or 2c - 1 where there are two levels. weights: (neuron, neuron) within -128
+    … 127; bias: (neuron,); own: (levels, neuron); sigma, other, law: as in `drawing.draw_each`.
+    """
+
+    weights: PackedWeights
+    scale: float
+    bias: np.ndarray
+    own: np.ndarray
+    sigma: np.ndarray
+    other: np.ndarray
+    law: NeuronLaw
+
+
+class Steps(NamedTuple):
+    """How many steps, and how many event words lie between one and the next."""
+
+    number: int
+    events: int
+
+
+class _CircuitTables(NamedTuple):
+    """A circuit as its kernel takes it. words: (panel, 1, word, COLUMNS) int32; constant: (neuron,)
+    int32: sums are factor times the product of code - c_min, plus constant; bias: (neuron,); own:
+    (levels × neuron,); sigma, other: (1 or stimulus, 1 or neuron), float64.
+    """
+
+    words: np.ndarray
+    factor: int
+    constant: np.ndarray
+    scale: float
+    bias: np.ndarray
+    own: np.ndarray
+    sigma: np.ndarray
+    other: np.ndarray
+
+
+class _StimulusTables(NamedTuple):
+    """Stimuli as the kernel takes them: they add (gap times the product of the bits + held) scaled,
+    and a bias.
+
+    least: (stimulus, input) uint32, whole blocks of inputs, and held (stimulus, neuron) float64 the
+    sums of their lower codes; where nothing is rounded, least has no inputs and held are drives.
+    words: (panel, 1, word, COLUMNS) int32; bias: (neuron,); layer: the word of u.
+    """
+
+    held: np.ndarray
+    words: np.ndarray
+    gap: int
+    scale: float
+    bias: np.ndarray
+    least: np.ndarray
+    layer: int
+
+
+class _Rows(NamedTuple):
+    """ROWS reads from `first` on, of one panel of neurons; stimulus: its row; stride: bytes from
+    read to read of the packed codes.
+    """
+
+    stimulus: int
+    first: int
+    panel: int
+    stride: int
+
+
+def pays(neurons: int) -> bool:
+    """Whether chains of so many neurons, or inputs, are faster here than step by step, which
+    multiplies by the fastest arithmetic.
+    """
+    return processor_has(VNNI) or neurons <= _MOST_LONG_HAND
+
+
+@helper
+def _pack(codes, c_min, stride, out):
+    """Write codes (read, neuron) as code - c_min to bytes out, rows `stride` apart."""
+    for r in range(codes.shape[0]):
+        for n in range(codes.shape[1]):
+            out[r * stride + n] = np.uint8(np.int64(codes[r, n]) - c_min)
+
+
+@helper
+def _multiply(packed, first, stride, words, panel, factor, sums):
+    """Write factor times the products of ROWS reads, from word `first` on, `stride` words apart,
+    and a panel of neurons to sums.
+    """
+    width = words.shape[2]
+    sums[:] = 0
+    place = TilePlace(first, stride, panel * width * COLUMNS, width)
+    bytes_tile(packed, words, place, factor, 0, sums)
+
+
+@helper
+def _add_up(sums, seen, index, rows, circuit, stimuli, drive):
+    """Write drives (read, neuron) of `_Rows`: (sums + constant) scaled, the bias, the stimulus, the
+    own code.
+
+    The stimulus gives (seen + held) scaled, and a bias of its own.
+    """
+    constant, scale, bias, own = circuit.constant, circuit.scale, circuit.bias, circuit.own
+    held, seen_scale, seen_bias = stimuli.held[rows.stimulus], stimuli.scale, stimuli.bias
+    first, stride, begin = rows.first, rows.stride, rows.panel * COLUMNS
+    neurons = drive.shape[1]
+    some, width = min(ROWS, drive.shape[0] - first), min(COLUMNS, neurons - begin)
+    for r in range(some):
+        row, codes = drive[first + r, begin : begin + width], index[(first + r) * stride + begin :]
+        for n in range(width):
+            lateral = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
+            stimulus = (seen[r, n] + held[begin + n]) * seen_scale + seen_bias[begin + n]
+            # unsigned: no test for an index counted from the end
+            at = np.uint64(codes[n]) * np.uint64(neurons) + np.uint64(begin + n)
+            row[n] = lateral + stimulus + own[at]
+
+
+@helper
+def _round_inputs(address, stimuli, s, upper):
+    """Write u >= least to upper (read, input), int8, whole blocks of inputs of stimulus s."""
+    inputs = upper.shape[1]
+    if inputs > 0:
+        streams = block_streams(address, 0, 0, inputs)
+        for n in range(0, inputs, LANES):
+            round_block(n, stimuli.least[s : s + 1], streams, upper)
+
+
+@helper
+def _fill_drives(index, upper, s, circuit, stimuli, drive):
+    """Write the drives (read, neuron) of a step; index: codes of all reads as bytes; upper: bits
+    of the inputs (read, input).
+    """
+    inputs, words, input_words = upper.shape[1], circuit.words, stimuli.words
+    width, input_width = words.shape[2], inputs // 4
+    packed, input_packed = index.view(np.int32), upper.reshape(-1).view(np.int32)
+    sums, seen = np.empty((ROWS, COLUMNS), np.int32), np.zeros((ROWS, COLUMNS), np.int32)
+    factor, gap = circuit.factor, stimuli.gap
+    for first in range(0, drive.shape[0], ROWS):
+        for panel in range(words.shape[0]):
+            if inputs > 0:
+                at = first * input_width
+                _multiply(input_packed, at, input_width, input_words, panel, gap, seen)
+            _multiply(packed, first * width, width, words, panel, factor, sums)
+            rows = _Rows(s, first, panel, 4 * width)
+            _add_up(sums, seen, index, rows, circuit, stimuli, drive)
+
+
+@helper
+def _run_block(circuit, stimuli, law, address, steps, s, codes):
+    """As `_run_chains`, for some reads of one stimulus s: codes (read, neuron); address: that of
+    the first of them.
+    """
+    reads, neurons = codes.shape
+    sigma, other = row_of(circuit.sigma, s, neurons), row_of(circuit.other, s, neurons)
+    inputs, width = stimuli.least.shape[1], circuit.words.shape[2]
+    whole = (reads + ROWS - 1) // ROWS * ROWS
+    index, upper = np.zeros(whole * 4 * width, np.uint8), np.zeros((whole, inputs), np.int8)
+    drive = np.empty((reads, neurons))
+    placed = law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
+    known = spread(sigma, other, law)
+    key, stimulus, read = address.key, address.first_stimulus, address.first_read
+    for t in range(steps.number):
+        event = address.event + steps.events * t
+        _pack(codes, law.c_min, 4 * width, index)
+        _round_inputs(DrawAddress(key, stimuli.layer, event, stimulus, read), stimuli, s, upper)
+        _fill_drives(index, upper, s, circuit, stimuli, drive)
+        here = DrawAddress(key, address.layer, event, stimulus, read)
+        streams = block_streams(here, 0, 0, neurons)
+        if placed:
+            place_rows(drive, sigma, other, known, law, streams, codes)
+        else:
+            bisect_rows(drive, sigma, other, law, streams, codes)
+
+
+@kernel
+def _run_chains(circuit, stimuli, law, address, steps, codes):
+    """`run_chains` of `_CircuitTables` and `_StimulusTables`."""
+    chunks = (codes.shape[1] + _CHAINS - 1) // _CHAINS
+    for task in prange(codes.shape[0] * chunks):
+        s = task // chunks
+        first = (task % chunks) * _CHAINS
+        last = min(codes.shape[1], first + _CHAINS)
+        stimulus, read = address.first_stimulus + s, address.first_read + first
+        here = DrawAddress(address.key, address.layer, address.event, stimulus, read)
+        _run_block(circuit, stimuli, law, here, steps, s, codes[s, first:last])
+
+
+def _circuit_tables(circuit: Circuit) -> _CircuitTables:
+    factor, least = (2, -1) if circuit.law.edges.size == 1 else (1, circuit.law.c_min)
+    constant = (least * circuit.weights.sums).astype(np.int32)
+    bias, own, *sigmas = as_float64(circuit.bias, circuit.own, circuit.sigma, circuit.other)
+    words = circuit.weights.bytes.words
+    scale = float(circuit.scale)
+    return _CircuitTables(words, factor, constant, scale, bias, own.reshape(-1), *sigmas)
+
+
+def _stimulus_tables(held: np.ndarray | Rounded) -> _StimulusTables:
+    if not isinstance(held, Rounded):
+        stimuli, neurons = held.shape
+        words, least = np.empty((0, 1, 0, COLUMNS), np.int32), np.empty((stimuli, 0), np.uint32)
+        (drives,) = as_float64(held)
+        return _StimulusTables(drives, words, 0, 1.0, np.zeros(neurons), least, 0)
+    blocks = -(-held.least.shape[1] // LANES)
+    least = np.full((len(held.least), blocks * LANES), NEVER)
+    least[:, : held.least.shape[1]] = held.least
+    sums, bias = as_float64(product(held.lower, held.weights), held.bias)
+    words, scale = held.weights.bytes.words, float(held.scale)
+    return _StimulusTables(sums, words, int(held.gap), scale, bias, least, int(held.layer))
+
+
+def run_chains(
+    circuit: Circuit,
+    held: np.ndarray | Rounded,
+    address: DrawAddress,
+    steps: Steps,
+    codes: np.ndarray,
+) -> None:
+    """Move codes (stimulus, read, neuron) int8, C-contiguous, in place, by so many steps; every
+    read is a chain of its own.
+
+    held: what the stimulus adds at every step, (stimulus, neuron), or the stimuli that make it
+    afresh at every step and read. address: that of the first step. Memory beyond the codes: two
+    drives for each neuron of 96 reads, and thread.
+    """
+    tables, stimuli = _circuit_tables(circuit), _stimulus_tables(held)
+    counts = Steps(int(steps.number), int(steps.events))
+    _run_chains(tables, stimuli, circuit.law, address, counts, codes)

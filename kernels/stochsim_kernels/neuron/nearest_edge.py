@@ -1,0 +1,136 @@
+"""Codes without a table of thresholds: by the place of drive plus noise among the edges, or by
+bisection.
+
+Both give the codes of `channel.fill_thresholds`: a place so near to an edge that the error of
+`quantile` could matter is settled by the threshold itself, computed by the same expressions. The
+clamp of t to +-6.4 there changes nothing, for |t(u)| < 6.24. Thresholds are off by up to 1e-15 in
+probability, which moves an edge by 7e-7 sigma where it moves it most, at the last u of a tail:
+T_ERROR leaves room.
+"""
+
+import math
+
+import numpy as np
+
+from stochsim_kernels._jit import helper, inline
+from stochsim_kernels.neuron.channel import (
+    _FLAT,
+    _NEGLIGIBLE,
+    GAUSSIAN,
+    RELU,
+    _as_threshold,
+    noise_cdf,
+    noiseless_index,
+    tabled_normal_cdf,
+)
+from stochsim_kernels.neuron.quantile import T_ERROR, Block, EdgeGrid, place_block
+from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels.random.counter_rng import word
+
+# more noise than this has an infinite margin, so that all its codes are settled by thresholds
+_MOST_STEPS = 1e20
+# of drives that differ from read to read: the order of their memory (8 at once take 1.3 times as
+# long)
+_READS_AT_ONCE = 1
+
+
+@helper
+def threshold(edge, a, sigma, other, family):
+    """round(2^31 P(a + noise < edge)) by the expressions of `channel.fill_thresholds`; at least one
+    of the two sigmas positive.
+    """
+    if family != GAUSSIAN and other > _NEGLIGIBLE * sigma:
+        return _as_threshold(noise_cdf(edge - a, sigma, other, family))
+    rate = 1.0 / math.hypot(sigma, other)
+    return _as_threshold(tabled_normal_cdf(min(max((edge - a) * rate, -_FLAT), _FLAT)))
+
+
+@inline
+def _u_of(bits, n):
+    """The integer u of neuron n in the word of its pair."""
+    return (bits >> np.uint64(33 if n % 2 else 1)) & np.uint64(0x7FFFFFFF)
+
+
+@helper
+def _locate(high, doubtful, u, a, sigma, other, law):
+    """Edges passed: high at most, the last `doubtful` of which are in doubt; by bisection."""
+    edges = law.edges
+    if sigma == 0.0 and other == 0.0:
+        return noiseless_index(a, law.activation, law.z, law.step, law.c_min, edges.size + 1)
+    low = high - doubtful
+    while low < high:
+        k = (low + high) // 2
+        if u >= threshold(edges[k], a, sigma, other, law.family):
+            low = k + 1
+        else:
+            high = k
+    return low
+
+
+@helper
+def bisect_rows(drive, sigma, other, law, streams, out):
+    """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron);
+    sigma, other: (neuron,); streams as in `simd_thresholds.count_block`.
+    """
+    most = law.edges.size
+    for r in range(out.shape[0]):
+        for n in range(out.shape[1]):
+            u = _u_of(word(streams[0, n // 2], streams[1, n // 2], r), n)
+            out[r, n] = law.c_min + _locate(most, most, u, drive[r, n], sigma[n], other[n], law)
+
+
+@helper
+def spread(sigma, other, law):
+    """What `place_rows` needs to know of the neurons of a stimulus: (4, neuron) float32, whole
+    blocks wide, for sigma, other (neuron,).
+
+    Noise in steps; the margin of error in steps; the smallest place; the smallest drive. The margin
+    covers T_ERROR, the rounding of places in float32 (all sums below 2 levels + 19 scale, three
+    roundings each, beyond which no edge is near) and of edges in float64. With noise, edges at
+    -infinity are passed at any place; without, a drive below 0 is 0 where the activation is ReLU.
+    """
+    edges, step = law.edges, law.step
+    out = np.zeros((4, (sigma.size + LANES - 1) // LANES * LANES), np.float32)
+    rounding = 3e-7 * (edges.size + 2) + 2e-15 * (abs(law.z / step) + abs(law.c_min))
+    passed = 0.5
+    for k in range(edges.size):
+        passed += 1.0 if edges[k] == -np.inf else 0.0
+    for n in range(sigma.size):
+        silent = sigma[n] == 0.0 and other[n] == 0.0
+        steps = math.sqrt(sigma[n] * sigma[n] + other[n] * other[n]) / step
+        out[0, n] = min(steps, _MOST_STEPS)
+        out[1, n] = (T_ERROR + 2e-6) * steps + rounding if steps <= _MOST_STEPS else np.inf
+        out[2, n] = 0.5 if silent else passed
+        out[3, n] = 0.0 if silent and law.activation == RELU else -np.inf
+    return out
+
+
+@helper
+def place_rows(drive, sigma, other, spread, law, streams, out):
+    """Codes (read, neuron) of one stimulus under Gaussian noise, identity or ReLU; drive: (read,
+    neuron), or (1, neuron) for all reads.
+
+    sigma, other: (neuron,); spread: (4, neuron), from `spread`; streams as in
+    `simd_thresholds.count_block`.
+    """
+    reads, neurons = out.shape
+    at_once = reads if drive.shape[0] == 1 else _READS_AT_ONCE
+    doubt = np.empty(2 * at_once, np.uint64)
+    c_min = law.c_min
+    origin, most = law.z + (c_min - 0.5) * law.step, np.float32(law.edges.size + 0.5)
+    grid = EdgeGrid(origin, 1.0 / law.step, most, np.int8(c_min))
+    for start in range(0, reads, at_once):
+        stop = min(start + at_once, reads)
+        for first in range(0, neurons, LANES):
+            place_block(Block(first, start, stop), drive, spread, grid, streams, doubt, out)
+            for i in range(2 * (stop - start)):
+                if doubt[i] != np.uint64(0):
+                    r, begin = start + i // 2, first + i % 2 * 8
+                    for n in range(begin, min(begin + 8, neurons)):
+                        more = np.int64((doubt[i] >> np.uint64((n - begin) * 8)) & np.uint64(255))
+                        if more > 0:
+                            high = ((np.int64(out[r, n]) - c_min) & 255) + more
+                            u = _u_of(word(streams[0, n // 2], streams[1, n // 2], r), n)
+                            a = drive[min(r, drive.shape[0] - 1), n]
+                            found = _locate(high, more, u, a, sigma[n], other[n], law)
+                            out[r, n] = c_min + found

@@ -1,0 +1,1 @@
+"""Samplers of a posterior: the references that chips are compared with."""

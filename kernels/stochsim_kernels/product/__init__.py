@@ -1,0 +1,1 @@
+"""Integer products and accumulators, and weights that are read wrongly."""
