@@ -19,7 +19,13 @@ from tinystudy import plan_of
 
 from stochsim.studies import compute
 from stochsim.settings import SettingError, StochsimError
-from stochsim.runs.workers import Message, Workers, _interrupts_ignored, _main_module_hidden, _run_job
+from stochsim.runs.workers import (
+    Message,
+    Workers,
+    _interrupts_ignored,
+    _main_module_hidden,
+    _run_job,
+)
 
 JOB = {"kind": "point", "hash": "abc"}
 
