@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from stochsim.energy.operations import KINDS
-from stochsim.settings import SettingError, line_of, nearest
+from stochsim.settings import SettingError, line_of
 
 DEFAULT_VOLTAGE_V = 0.9
 
@@ -80,9 +80,7 @@ class Price:
 
     def __post_init__(self) -> None:
         if self.tag not in TAGS:
-            raise SettingError(
-                f"price '{self.name}': tag '{self.tag}' is unknown: {nearest(self.tag, TAGS)}"
-            )
+            raise SettingError.of("tag", self.tag, choices=TAGS)
 
     def energy_j(self, args: tuple[float, ...], voltage_v: float = DEFAULT_VOLTAGE_V) -> float:
         """Joules of one operation with these arguments; held at the nearer bound outside the valid
@@ -91,24 +89,27 @@ class Price:
         Raises SettingError, with file and line, where a parameter has no value and where the
         formula gives no number or a negative one.
         """
-        if self.required:
-            raise SettingError(
-                f"{self.place}: parameter '{self.required[0]}' has no value and no default: give "
-                f"it one"
-            )
+        self.check_parameters()
         values = {name: self._held(name, value) for name, value in self._values(args).items()}
         values |= {"V": voltage_v} if self.has_voltage else {}
         try:
-            joules, why = self.joules(**values), "should be a number and not negative"
+            joules = self.joules(**values)
+            why = "should be a number and not negative"
         except (ArithmeticError, ValueError) as error:
-            joules, why = math.nan, str(error)
+            joules = math.nan
+            why = str(error)
         if not joules >= 0:
-            at = ", ".join(f"{name} = {value:g}" for name, value in values.items())
-            raise SettingError(
-                f"{self.place}: '{self.formula}' gives {joules:g} J{' at ' if at else ''}{at}: "
-                f"{why}"
-            )
+            arguments = ", ".join(f"{name} = {value:g}" for name, value in values.items())
+            at = f" at {arguments}" if arguments else ""
+            rule = f"'{self.formula}' gives {joules:g} J{at}: {why}"
+            raise SettingError.of("", rule=f"{self.place}: {rule}")
         return joules
+
+    def check_parameters(self) -> None:
+        """Raises SettingError, with file and line, for a parameter that has no value."""
+        if self.required:
+            rule = f"{self.place} has no default: give it one"
+            raise SettingError.missing(self.required[0], rule)
 
     def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
         """Notes: "held: …" for each argument or parameter outside its valid range, "unverified: …"
@@ -133,15 +134,13 @@ class Price:
         for name, value in values.items():
             known = (*self.parameters, *self.required)
             if name not in known:
-                hint = nearest(name, known) if known else "it has none"
-                raise SettingError(f"price '{self.name}': parameter '{name}' is unknown: {hint}")
+                rule = f"price '{self.name}' has {'others' if known else 'no parameters'}"
+                raise SettingError.unknown(name, known, rule)
             if isinstance(value, bool) or not (
                 isinstance(value, (int, float)) and 0 <= value < math.inf
             ):
-                raise SettingError(
-                    f"price '{self.name}': parameter '{name}' = {value!r}: should be finite and "
-                    f"not negative"
-                )
+                rule = f"should be finite and not negative, as a parameter of price '{self.name}'"
+                raise SettingError.of("", value, rule, section=(name,))
         still = tuple(name for name in self.required if name not in values)
         return replace(self, parameters={**self.parameters, **values}, required=still)
 

@@ -76,10 +76,8 @@ def reliability_law(
     if given_j is not None:
         return ReliabilityLaw(rho, given_j)
     if rho not in (0, 1, 2):
-        raise SettingError(
-            f"rho = {rho:g} has no default price: set reliability.e0_j (joules at σ = s), or take "
-            f"rho 0, 1 or 2"
-        )
+        rule = "has no default price: set reliability.e0_j (joules at σ = s), or take rho 0, 1 or 2"
+        raise SettingError.of("rho", rho, rule)
     scale_j, source = _default(rho, voltage_v)
     return ReliabilityLaw(rho, scale_j, source, "engineering default")
 
@@ -109,4 +107,4 @@ def reliability_price_to_cost(lam_nat_per_j: float, law: ReliabilityLaw) -> floa
 
 def _check_not_negative(name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise SettingError(f"{name} = {value!r} must be finite and not negative")
+        raise SettingError.of(name, value, "should be finite and not negative")

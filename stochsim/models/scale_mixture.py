@@ -58,10 +58,8 @@ class GaussianScaleMixture(GaussianPriorModel):
         self.contrast_shape = positive("contrast_shape", contrast_shape)
         self.contrast_rate = positive("contrast_rate", contrast_rate)
         if contrast_shape < LEAST_SHAPE:
-            raise SettingError(
-                f"'contrast_shape' = {contrast_shape}: the rule is at least {LEAST_SHAPE}; nearest "
-                f"valid: {LEAST_SHAPE}"
-            )
+            rule = f"should be at least {LEAST_SHAPE}"
+            raise SettingError.of("contrast_shape", contrast_shape, rule)
         left, gains, right = np.linalg.svd(self.decoder)
         self._left, self._gains, self._axes = (
             np.zeros(self.decoder.shape),

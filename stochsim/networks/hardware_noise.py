@@ -38,10 +38,11 @@ class HardwareNoise:
             ("memory", memory.code_errors + sum(memory.weight_error_rates) > 0),
         ):
             if present:
-                raise SettingError(
-                    f"'{name}' of {hardware.name}: noise-aware training has no model of it; valid: "
-                    f"read noise, noise of weights, dither"
+                rule = (
+                    f"noise-aware training has no model of it on {hardware.name}; valid: read "
+                    f"noise, noise of weights, dither"
                 )
+                raise SettingError.of(name, rule=rule)
         lsb = math.hypot(own.read_sigma_lsb, _DITHER_LSB[own.dither])
         return cls(
             own.read_sigma,

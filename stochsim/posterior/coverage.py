@@ -23,7 +23,7 @@ def spread_quantiles(values: Floats, probabilities: Floats, step: float | Floats
     """
     step = np.broadcast_to(np.asarray(step, np.float64), values.shape[1:])
     if np.any(step < 0):
-        raise SettingError(f"'step' = {step.min()}: must be 0 or more")
+        raise SettingError.of("step", float(step.min()), "should be at least 0")
     probabilities = np.asarray(probabilities)
     plain = np.quantile(values, probabilities, axis=0, method="weibull")
     if not step.any():

@@ -176,10 +176,10 @@ class SettingError(StochsimError, ValueError):
 
     @classmethod
     def unknown(
-        cls, field: str, choices: Iterable[object], *, section: KeyPath = ()
+        cls, field: str, choices: Iterable[object] = (), rule: str = "", *, section: KeyPath = ()
     ) -> "SettingError":
         """`unknown key 'field': did you mean 'choice'?`; a dot in `field` is part of the key."""
-        fault = Fault(((field,),), (None,), "", nearest(field, choices), form="unknown")
+        fault = Fault(((field,),), (None,), rule, nearest(field, choices), form="unknown")
         return cls(faults=[fault.inside(section)])
 
     @classmethod

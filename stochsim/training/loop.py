@@ -67,9 +67,8 @@ def checked_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingError(
-            f"'device' = '{name}': not to be had here ({str(error).splitlines()[0]}); valid: 'cpu'"
-        ) from None
+        rule = f"not to be had here ({str(error).splitlines()[0]})"
+        raise SettingError.of("device", name, rule, ["cpu"]) from None
     return device
 
 

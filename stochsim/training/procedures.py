@@ -23,7 +23,7 @@ from stochsim.networks import (
     build_network,
     quantised_from_float,
 )
-from stochsim.settings import SettingError, StochsimError, nearest
+from stochsim.settings import SettingError, StochsimError
 from stochsim.training.bit_price import BitPrice, learned_widths
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator, train
 from stochsim.training.terms import Price, objective_of
@@ -178,11 +178,10 @@ def train_quantised(
     exchange rate without a Hardware.
     """
     if method not in _METHODS:
-        raise SettingError(f"'method' = '{method}': {nearest(method, _METHODS)}")
+        raise SettingError.of("method", method, choices=_METHODS)
     if method == "noise-aware" and hardware is None:
-        raise SettingError(
-            "'method' = 'noise-aware': needs the Hardware whose noise it trains with"
-        )
+        rule = "needs the Hardware whose noise it trains with"
+        raise SettingError.of("method", method, rule, also=("hardware",))
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     aware = method == "noise-aware"
     draws = torch_generator(key, "fit")
@@ -220,15 +219,15 @@ def learn_bits(
     """
     exchange = settings.exchange
     if exchange is None:
-        raise SettingError(
-            "'exchange' is missing: widths are learned under lambda [nat/J] times joules per read"
-        )
+        rule = "widths are learned under lambda [nat/J] times joules per read"
+        raise SettingError.missing("exchange", rule)
     kind = start.network.settings.architecture.kind
     if kind == "deep":
-        raise SettingError(
-            "'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; "
-            "hidden codes have none of their own"
+        rule = (
+            "widths are learned of 'single' and 'recurrent' networks; hidden codes have none of "
+            "their own"
         )
+        raise SettingError.of("architecture", kind, rule)
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     network = quantised_from_float(
         start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True

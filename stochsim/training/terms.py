@@ -57,10 +57,8 @@ def check_price(rho: float, c: float, s: float) -> None:
     """Raises SettingError unless rho >= 0, c > 0 and s > 0."""
     for name, value, valid in (("rho", rho, rho >= 0), ("c", c, c > 0), ("s", s, s > 0)):
         if not valid:
-            raise SettingError(
-                f"'{name}' = {value!r}: should be "
-                f"{'at least' if name == 'rho' else 'greater than'} 0"
-            )
+            least = "at least" if name == "rho" else "greater than"
+            raise SettingError.of(name, value, f"should be {least} 0")
 
 
 def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
