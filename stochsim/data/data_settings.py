@@ -8,7 +8,8 @@ import pydantic
 
 from stochsim.settings import SettingError, Settings
 
-SMALLEST_SIZE, LARGEST_SIZE = 4, 16
+SMALLEST_SIZE = 4
+LARGEST_SIZE = 16
 DIGIT_SIZE = 8
 
 

@@ -50,7 +50,7 @@ class Whitening:
         )  # signs: fixed, whatever LAPACK does
 
     def transform(self, pixels: NDArray[np.float64], *, clip: bool = True) -> NDArray[np.float32]:
-        """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless told
+        """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless asked
         otherwise.
         """
         pictures = _centred(pixels) if self.centre_each else pixels

@@ -83,7 +83,8 @@ class _Reader:
     """Turns a syntax tree into closures, and notes which names it meets."""
 
     def __init__(self, names: Collection[str]) -> None:
-        self.names, self.used = names, set[str]()
+        self.names = names
+        self.used = set[str]()
 
     def read(self, node: ast.expr) -> Evaluator:
         match node:

@@ -32,7 +32,8 @@ PARTS = tuple(dict.fromkeys(PART_OF_KIND.values()))
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules by part, with the flags ("held: …", "unverified: …") and the prices behind them.
+    """Joules by part, with the flags ("… outside the model's range", "unsourced: …") and the
+    prices behind them.
 
     `Energy()` is neutral to `+`. A part may be infinite; NaN and negative joules are a
     SettingError.

@@ -26,7 +26,7 @@ CONVERTER_MODELS = {
     "schreier": "adc-schreier",
     "rekhi": "adc-rekhi",
 }
-"""The models of a converter's energy that an answer is held against, keyed by their short names:
+"""The models of a converter's energy that an answer is compared under, keyed by their short names:
 the choice among them decides it.
 """
 

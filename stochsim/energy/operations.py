@@ -31,7 +31,7 @@ count as their share), `line` one cell's length of input line whose level change
 through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that
 holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for
 one read: it pays for reliability. `program` is one cell programmed; `float_multiply` and
-`float_add` are floating-point operations of so many bits, of layers that are left unquantised.
+`float_add` are floating-point operations of `bits` bits, of layers that are left unquantised.
 """
 
 

@@ -46,7 +46,8 @@ def read_books(folder: Any = BOOK) -> Book:
                 new_prices, new_facts = read_book(path)
                 _refuse_twice(path, "prices", prices, new_prices)
                 _refuse_twice(path, "facts", facts, new_facts)
-            prices, facts = prices | new_prices, facts | new_facts
+            prices = prices | new_prices
+            facts = facts | new_facts
     return prices, facts
 
 

@@ -17,7 +17,7 @@ TAGS = {
     "src": "read in the source or in its published code",
     "2nd": "read only in another work that quotes the source",
     "calc": "arithmetic on sourced figures",
-    "unv": "unverified, never a default",
+    "unv": "unsourced: not checked against a source, never a default",
     "floor": "a physical lower bound, not a prediction",
     "engineering default": "a choice of this project, not a published figure",
     "user": "set by the user",
@@ -55,7 +55,7 @@ class Price:
 
     `joules` takes the arguments of ARGUMENTS[kind] by name, the parameters and, where
     `has_voltage`, the supply voltage V in volts. `valid` bounds arguments and parameters: outside,
-    the value at the nearer bound is held, and `flags` say so. `required` names the parameters that
+    the value at the nearer bound is used, and `flags` say so. `required` names the parameters that
     still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file`
     is the book it stands in.
     """
@@ -83,14 +83,14 @@ class Price:
             raise SettingError.of("tag", self.tag, choices=TAGS)
 
     def energy_j(self, args: tuple[float, ...], voltage_v: float = DEFAULT_VOLTAGE_V) -> float:
-        """Joules of one operation with these arguments; held at the nearer bound outside the valid
-        range.
+        """Joules of one operation with these arguments; outside the valid range the value at the
+        nearer bound.
 
         Raises SettingError, with file and line, where a parameter has no value and where the
         formula gives no number or a negative one.
         """
         self.check_parameters()
-        values = {name: self._held(name, value) for name, value in self._values(args).items()}
+        values = {name: self._clamped(name, value) for name, value in self._values(args).items()}
         values |= {"V": voltage_v} if self.has_voltage else {}
         try:
             joules = self.joules(**values)
@@ -112,17 +112,17 @@ class Price:
             raise SettingError.missing(self.required[0], rule)
 
     def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
-        """Notes: "held: …" for each argument or parameter outside its valid range, "unverified: …"
-        where the figure is from memory.
+        """Notes: "… is outside the model's range" for each such argument or parameter, "unsourced:
+        …" where the figure was not checked against a source.
         """
         values = self._values(args)
         found = [
-            self._held_flag(name, value)
+            self._range_flag(name, value)
             for name, value in values.items()
-            if self._held(name, value) != value
+            if self._clamped(name, value) != value
         ]
         return (
-            (*found, f"unverified: {self.name} is from memory, not checked")
+            (*found, f"unsourced: {self.name} was not checked against a source")
             if self.tag == "unv"
             else tuple(found)
         )
@@ -146,9 +146,10 @@ class Price:
 
     def times(self, factor: float, words: str, tag: str = "") -> Self:
         """A copy with `factor` times the joules, which its formula then says in `words`; an
-        unverified price stays one.
+        unsourced price stays one.
         """
-        whole, inner = f"({self.formula}) × {words}", self.joules
+        whole = f"({self.formula}) × {words}"
+        inner = self.joules
         return replace(
             self,
             formula=whole if self.formula != "0" else "0",
@@ -183,14 +184,14 @@ class Price:
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:
         return {**dict(zip(ARGUMENTS[self.kind], args, strict=True)), **self.parameters}
 
-    def _held(self, name: str, value: float) -> float:
+    def _clamped(self, name: str, value: float) -> float:
         low, high = self.valid.get(name, (-math.inf, math.inf))
         return min(max(value, low), high)
 
-    def _held_flag(self, name: str, value: float) -> str:
-        held = self._held(name, value)
-        side = "below" if value < held else "above"
+    def _range_flag(self, name: str, value: float) -> str:
+        clamped = self._clamped(name, value)
+        end = "from" if value < clamped else "up to"
         return (
-            f"held: {self.name}: {name} at {value:g} is {side} its valid range, priced as at "
-            f"{held:g}"
+            f"{self.name}: {name} at {value:g} is outside the model's range ({end} {clamped:g}), "
+            f"using the value at {clamped:g}"
         )

@@ -44,15 +44,11 @@ class ReliabilityLaw:
     def price(self) -> Price:
         """The law as the price of the operation "hold"."""
         if self.rho == 0:
-            name, formula = (
-                "reliability-rho-0",
-                f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J",
-            )
+            name = "reliability-rho-0"
+            formula = f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J"
         else:
-            name, formula = (
-                f"reliability-rho-{self.rho:g}",
-                f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J",
-            )
+            name = f"reliability-rho-{self.rho:g}"
+            formula = f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J"
         return Price(
             name, "hold", formula, "J per neuron and read", self.source, self.tag, self.energy_j
         )

@@ -19,7 +19,8 @@ from stochsim.hardware.measured_files import with_measured_files
 from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
-INHERITS, WITHOUT = "inherits", "without"
+INHERITS = "inherits"
+WITHOUT = "without"
 
 
 def presets() -> tuple[str, ...]:
@@ -230,7 +231,8 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 def _with_parameters_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """A base's table without the parameters of prices that `own` replaces by others."""
-    before, after = base.get("prices"), own.get("prices")
+    before = base.get("prices")
+    after = own.get("prices")
     if not (
         isinstance(before, dict)
         and isinstance(after, dict)

@@ -21,7 +21,8 @@ from stochsim.hardware.memory_devices import Device
 from stochsim.settings import SettingError
 
 _SUM_TOLERANCE = 1e-6
-_NEEDED, _OPTIONAL = ("g_us", "programming_sigma_us"), ("mean_us", "read_sigma_us")
+_NEEDED = ("g_us", "programming_sigma_us")
+_OPTIONAL = ("mean_us", "read_sigma_us")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def read_device_text(text: str, where: str = "measured device") -> Device:
         values = table.column(name)
         return lambda g: np.interp(g, target, values)
 
-    sigma, read = interpolated("programming_sigma_us"), interpolated("read_sigma_us")
+    sigma = interpolated("programming_sigma_us")
+    read = interpolated("read_sigma_us")
     assert sigma is not None
     return Device(
         name=where,

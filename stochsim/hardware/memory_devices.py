@@ -83,7 +83,8 @@ class Device:
 
         Raises SettingError for a target outside the range.
         """
-        target, age = self._checked(target_us), self.age(age_s)
+        target = self._checked(target_us)
+        age = self.age(age_s)
         return (
             np.zeros_like(target)
             if self.programming is None
@@ -112,7 +113,8 @@ class Device:
         """Conductances in µS at this age, from those as programmed; ν follows the target (`g_us`
         where there is none).
         """
-        g, age = np.asarray(g_us, np.float64), self.age(age_s)
+        g = np.asarray(g_us, np.float64)
+        age = self.age(age_s)
         if self.drift is None:
             return g
         mean, sd = self.drift.exponent(
@@ -130,7 +132,8 @@ class Device:
         A published 1/f noise is taken as fresh at every read, with its whole power up to this age;
         in truth part of it is slower.
         """
-        g, age = np.asarray(g_us, np.float64), self.age(age_s)
+        g = np.asarray(g_us, np.float64)
+        age = self.age(age_s)
         before = g if programmed_us is None else np.asarray(programmed_us, np.float64)
         return np.zeros_like(g) if self.read is None else np.maximum(self.read(g, before, age), 0.0)
 

@@ -35,7 +35,7 @@ class Prices(Settings):
     prices whose formula has V.
 
     `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's
-    default holds, and a value outside its valid range is held at the nearer bound and flagged.
+    default holds, and outside its valid range the value at the nearer bound is used and flagged.
     `scaling` takes digital logic and SRAM to another node and voltage. `own` are prices that the
     book does not have, entries as in the book by a name of their own: {"my-adc": Entry(kind="adc",
     …)}. Raises SettingError for an unknown name, kind or parameter, a parameter that has neither

@@ -31,7 +31,8 @@ class HardwareNoise:
         Raises SettingError for what training has no model of: an array, a measured neuron, errors
         of memories.
         """
-        own, memory = hardware.noise, hardware.memory
+        own = hardware.noise
+        memory = hardware.memory
         for name, present in (
             ("array", hardware.array is not None),
             ("noise.measured_csv", bool(own.measured_csv)),
@@ -81,7 +82,8 @@ class Draws:
     """
 
     def __init__(self, generator: torch.Generator, device: torch.device | str = "cpu") -> None:
-        self.generator, self.device = generator, device
+        self.generator = generator
+        self.device = device
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Standard normal."""

@@ -71,7 +71,8 @@ class Yardstick:
     ) -> None:
         _check_reference(sets, mean, sd, directions)
         self.stimuli, self.n, self.neurons = sets[0].shape
-        self.mean, self.sd = np.asarray(mean, np.float64), np.asarray(sd, np.float64)
+        self.mean = np.asarray(mean, np.float64)
+        self.sd = np.asarray(sd, np.float64)
         self.directions = unit_directions(directions, self.neurons, key)
         self._projector = self.directions.astype(np.float32)
         self._second = sets[1]
@@ -98,7 +99,7 @@ class Yardstick:
         all reads are equal: a constant has no sampling error of its own to forgive. Reads that
         depend on each other are taken as they are: the floor, of two independent sets of n,
         forgives less than their sampling error, so D comes out too large by it (`effective_samples`
-        tells by how few reads). Raises SettingError unless there are exactly n reads of finite
+        says by how few reads). Raises SettingError unless there are exactly n reads of finite
         value.
         """
         self._check_values(values, first)

@@ -69,7 +69,7 @@ def check_memory(
 
 
 def available_bytes() -> int:
-    """Memory that can be had without swapping, as the system tells it; where it does not, all of
+    """Memory that can be had without swapping, as the system reports it; where it does not, all of
     it.
     """
     try:

@@ -174,8 +174,8 @@ def train_quantised(
     "forward", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
     is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
     of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
-    its quantiser, bought or not. Raises SettingError for an unknown method, for "noise-aware" or an
-    exchange rate without a Hardware.
+    its quantiser, trained or the chip's own. Raises SettingError for an unknown
+    method, for "noise-aware" or an exchange rate without a Hardware.
     """
     if method not in _METHODS:
         raise SettingError.of("method", method, choices=_METHODS)
