@@ -31,7 +31,7 @@ def presets() -> tuple[str, ...]:
 def preset_path(name: str) -> Path:
     """The file of a preset; raises SettingError that names the nearest one."""
     if name not in presets():
-        raise SettingError.of("preset", name, "no such chip", presets())
+        raise SettingError.of("preset", name, choices=presets())
     return PRESETS / f"{name}.toml"
 
 

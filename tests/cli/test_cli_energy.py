@@ -94,7 +94,8 @@ def test_show_tells_about_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
         (["list", "--kind", "adcs"], "kind of price 'adcs' is unknown: did you mean 'adc'?"),
         (
             ["show", "adc-accelergy", "--set", "frequency=1"],
-            "parameter 'frequency' is unknown: did you mean 'frequency_hz'?",
+            "unknown key 'frequency': price 'adc-accelergy' has others; "
+            "did you mean 'frequency_hz'?",
         ),
         (
             ["show", "adc-accelergy", "--set", "frequency_hz=-1"],
