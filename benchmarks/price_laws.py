@@ -106,7 +106,10 @@ def draw_laws(panel: Any, prices: Sequence[Price], places: np.ndarray) -> None:
         joules = np.array([chosen.energy_j(equal_widths(chosen, place)) for place in places])
         held = np.array(
             [
-                any(flag.startswith("held") for flag in chosen.flags(equal_widths(chosen, place)))
+                any(
+                    "outside the model's range" in flag
+                    for flag in chosen.flags(equal_widths(chosen, place))
+                )
                 for place in places
             ]
         )

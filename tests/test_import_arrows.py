@@ -270,7 +270,6 @@ def test_the_arrows_hold() -> None:
 
 STILL_THERE = [
     {"stochsim.accounting.bill", "stochsim.accounting.bill_text"},
-    {"stochsim.hardware.hardware", "stochsim.hardware.without_effect"},
     {
         "stochsim.lowering.chip_module",
         "stochsim.lowering.converted_counts",

@@ -90,7 +90,7 @@ class Bill:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What is doubtful about the prices used ("held: …", "unverified: …")."""
+        """Doubts about the prices used ("… outside the model's range", "unsourced: …")."""
         return self.energy.flags
 
     @property

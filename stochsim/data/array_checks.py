@@ -31,15 +31,15 @@ def check_stimuli(x: ArrayLike, inputs: int) -> NDArray[np.floating]:
     try:
         stimuli = np.asarray(x)
     except ValueError:
-        raise SettingError(
-            f"stimuli: rows of unequal length; the rule is shape (stimulus, {inputs})"
-        ) from None
+        rule = f"rows of unequal length: should be of shape (stimulus, {inputs})"
+        raise SettingError.of("stimuli", rule=rule) from None
     if stimuli.ndim != 2 or stimuli.shape[1] != inputs:
-        raise SettingError(f"stimuli: shape {stimuli.shape}; the rule is (stimulus, {inputs})")
+        rule = f"should be of shape (stimulus, {inputs})"
+        raise SettingError.of("stimuli", stimuli, rule)
     if stimuli.dtype.kind not in "fiu":
-        raise SettingError(f"stimuli: type {stimuli.dtype}; the rule is real numbers")
+        raise SettingError.of("stimuli", stimuli, "should be real numbers")
     if stimuli.dtype.kind != "f":
         stimuli = stimuli.astype(np.float64)
     if complaint := _first_bad(stimuli):
-        raise SettingError(f"stimuli: {complaint}")
+        raise SettingError.of("stimuli", rule=complaint)
     return stimuli

@@ -8,7 +8,8 @@ import pydantic
 
 from stochsim.settings import SettingError, Settings
 
-SMALLEST_SIZE, LARGEST_SIZE = 4, 16
+SMALLEST_SIZE = 4
+LARGEST_SIZE = 16
 DIGIT_SIZE = 8
 
 
@@ -32,15 +33,14 @@ class DataSettings(Settings):
                 if self.kind == "patches"
                 else f"digits have sides of {DIGIT_SIZE} pixels"
             )
-            raise SettingError(
-                f"'size' = {self.size}: {rule}; nearest valid: {min(max(self.size, low), high)}"
-            )
+            rule = f"{rule}; nearest valid: {min(max(self.size, low), high)}"
+            raise SettingError.of("size", self.size, rule, also=("kind",))
         most = self.size**2 - 1 if self.kind == "patches" else self.size**2
         if not 1 <= self.components <= most:
             lost = ", for the mean of each patch is removed" if self.kind == "patches" else ""
             nearest_valid = min(max(self.components, 1), most)
-            raise SettingError(
-                f"'components' = {self.components}: 1 to {most} at size {self.size}{lost}; nearest "
-                f"valid: {nearest_valid}"
+            rule = (
+                f"should be 1 to {most} at size {self.size}{lost}; nearest valid: {nearest_valid}"
             )
+            raise SettingError.of("components", self.components, rule, also=("size",))
         return self

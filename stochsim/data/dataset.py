@@ -66,7 +66,7 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
     patches: 20,000 patches of each of five photographs for training, 4,000 of each of three others
     held out. Each patch loses its mean. digits: 1,297 for training and 500 held out, split by key
     within each label. The pixel-wise training mean is removed, and no other, for the total ink of a
-    digit tells its label.
+    digit says its label.
     """
     DataSettings.from_table({"kind": kind, "size": size, "components": components})
     return _load(kind, size, components, key)

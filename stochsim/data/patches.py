@@ -22,7 +22,8 @@ CREDIT = (
 
 def _halved(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means of 2 × 2 pixels, an odd last row or column left out."""
-    rows, columns = image.shape[0] // 2, image.shape[1] // 2
+    rows = image.shape[0] // 2
+    columns = image.shape[1] // 2
     return np.asarray(
         image[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
     )
@@ -55,8 +56,6 @@ def draw_patches(
 def _from_image(name: str, count: int, size: int, key: int) -> NDArray[np.float64]:
     windows = np.lib.stride_tricks.sliding_window_view(grey_image(name), (size, size))
     random = generator(key, "patches", name)
-    rows, columns = (
-        random.integers(windows.shape[0], size=count),
-        random.integers(windows.shape[1], size=count),
-    )
+    rows = random.integers(windows.shape[0], size=count)
+    columns = random.integers(windows.shape[1], size=count)
     return np.asarray(windows[rows, columns].reshape(count, size * size))

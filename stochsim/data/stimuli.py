@@ -21,10 +21,9 @@ def evaluation_stimuli(dataset: Dataset, count: int, key: int) -> NDArray[np.int
     """
     most = QUARTILES * (len(dataset.held_out) // QUARTILES)
     if not 1 <= count <= most:
-        raise SettingError(
-            f"'stimuli' = {count}: the held-out set serves 1 to {most}; nearest valid: "
-            f"{min(max(count, 1), most)}"
-        )
+        nearest_valid = min(max(count, 1), most)
+        rule = f"the held-out set serves 1 to {most}; nearest valid: {nearest_valid}"
+        raise SettingError.of("stimuli", count, rule)
     energy = np.sum(dataset.held_out.astype(np.float64) ** 2, axis=1)
     quartiles = np.array_split(np.argsort(energy, kind="stable"), QUARTILES)
     takes = [count // QUARTILES + (quartile < count % QUARTILES) for quartile in range(QUARTILES)]

@@ -40,10 +40,9 @@ class Whitening:
         variances, vectors = np.linalg.eigh(np.cov(pictures, rowvar=False, bias=True))
         rank = int(np.sum(variances > _RANK_TOLERANCE * variances[-1]))
         if not 1 <= components <= rank:
-            raise SettingError(
-                f"'components' = {components}: the training pictures have rank {rank}; nearest "
-                f"valid: {min(max(components, 1), rank)}"
-            )
+            nearest_valid = min(max(components, 1), rank)
+            rule = f"the training pictures have rank {rank}; nearest valid: {nearest_valid}"
+            raise SettingError.of("components", components, rule)
         basis = vectors[:, ::-1][:, :components]
         peak = basis[np.abs(basis).argmax(axis=0), np.arange(components)]
         return cls(
@@ -51,7 +50,7 @@ class Whitening:
         )  # signs: fixed, whatever LAPACK does
 
     def transform(self, pixels: NDArray[np.float64], *, clip: bool = True) -> NDArray[np.float32]:
-        """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless told
+        """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless asked
         otherwise.
         """
         pictures = _centred(pixels) if self.centre_each else pixels

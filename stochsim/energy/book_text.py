@@ -56,11 +56,7 @@ def price_lines(price: Price, voltage_v: float = DEFAULT_VOLTAGE_V) -> list[str]
         "formula": _formula(price),
         "unit": price.unit,
         "node": _node(price),
-        "voltage": f"{price.voltage_v:g} V"
-        if price.voltage_v
-        else f"V = {voltage_v:g}"
-        if price.has_voltage
-        else "",
+        "voltage": _voltage(price, voltage_v),
         "parameters": ", ".join(
             [f"{name} = {value:g}" for name, value in price.parameters.items()]
             + [f"{name}: needs a value" for name in price.required]
@@ -112,8 +108,17 @@ def _inside(price: Price) -> Iterator[tuple[float, ...]]:
         yield (value,) * len(names)
 
 
+def _voltage(price: Price, voltage_v: float) -> str:
+    """The voltage of the figure itself, or that at which a formula with V in it is shown."""
+    if price.voltage_v:
+        return f"{price.voltage_v:g} V"
+    return f"V = {voltage_v:g}" if price.has_voltage else ""
+
+
 def _argument(args: tuple[float, ...]) -> str:
-    return f"{args[0]:g}" if args and args[0] < 1e6 else f"2^{math.log2(args[0]):g}" if args else ""
+    if not args:
+        return ""
+    return f"{args[0]:g}" if args[0] < 1e6 else f"2^{math.log2(args[0]):g}"
 
 
 def _flag_lines(price: Price) -> list[str]:

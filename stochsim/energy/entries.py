@@ -4,13 +4,14 @@ fact.
 
 import math
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from stochsim.energy.formula import Formula, parse_formula
 from stochsim.energy.pricing import ARGUMENTS, TAGS, Price
-from stochsim.settings import SettingError, Settings, nearest
+from stochsim.settings import SettingError, Settings
 
 THERMAL_J = 4.142e-21
 """kT at 300 K, in joules."""
@@ -36,7 +37,7 @@ class Sourced(Settings):
     @classmethod
     def _known_tag(cls, tag: str) -> str:
         if tag not in TAGS:
-            raise SettingError(f"tag '{tag}' is unknown: {nearest(tag, TAGS)}")
+            raise SettingError.of("", tag, choices=TAGS)
         return tag
 
 
@@ -54,7 +55,8 @@ class Fact(Sourced):
     @model_validator(mode="after")
     def _value_or_range(self) -> Self:
         if (self.value is None) == (self.range is None):
-            raise SettingError("a fact has either 'value' or 'range'")
+            values = (self.value, self.range)
+            raise SettingError.of(("value", "range"), values, "a fact has either of the two")
         return self
 
     @property
@@ -91,59 +93,70 @@ class Entry(Sourced):
     @classmethod
     def _known_kind(cls, kind: str) -> str:
         if kind not in _KINDS:
-            raise SettingError(f"kind '{kind}' is unknown: {nearest(kind, _KINDS)}")
+            raise SettingError.of("", kind, choices=_KINDS)
         return kind
 
     @field_validator("unit")
     @classmethod
     def _joules_per_something(cls, unit: str) -> str:
         if not _UNIT.fullmatch(unit):
-            raise SettingError(
-                f"unit '{unit}': should be like 'fJ per conversion'; prefixes: "
-                f"{', '.join(filter(None, _PREFIXES))} or none"
-            )
+            prefixes = ", ".join(filter(None, _PREFIXES))
+            rule = f"should be like 'fJ per conversion'; prefixes: {prefixes} or none"
+            raise SettingError.of("", unit, rule)
         return unit
 
     @field_validator("valid", mode="before")
     @classmethod
     def _lists_are_pairs(cls, valid: Any) -> Any:
-        return (
-            {name: tuple(pair) if isinstance(pair, list) else pair for name, pair in valid.items()}
-            if isinstance(valid, dict)
-            else valid
-        )
+        if not isinstance(valid, dict):
+            return valid
+        return {
+            name: tuple(pair) if isinstance(pair, list) else pair for name, pair in valid.items()
+        }
 
     @field_validator("table")
     @classmethod
     def _widths_are_whole(cls, table: dict[str, float]) -> dict[str, float]:
         for width in table:
             if not (width.isascii() and width.isdigit() and int(width) > 0):
-                raise SettingError(f"width '{width}': should be a whole number of at least 1")
+                raise SettingError.of("", width, "should be a whole number of at least 1")
         return dict(sorted(table.items(), key=lambda pair: int(pair[0])))
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         formulas = (*self._definitions().values(), self._formula())
         used = frozenset[str]().union(*(formula.names for formula in formulas))
-        for name in (*self.parameters, *self.required, *self.define, *self._table_name):
-            if name not in used:
-                raise SettingError(f"'{name}' is in no formula: it would change nothing")
-        for name, (low, high) in self.valid.items():
-            if name not in self._variables:
-                rule = nearest(name, self._variables) if self._variables else "nothing varies here"
-                raise SettingError(f"'valid.{name}': {rule}")
-            if not low <= high:
-                raise SettingError(
-                    f"'valid.{name}' = [{low:g}, {high:g}]: should be a lower and an upper bound"
-                )
+        for field, names in self._named.items():
+            for name in names:
+                if name not in used:
+                    rule = f"'{name}' is in no formula: it would change nothing"
+                    raise SettingError.of(field, rule=rule)
+        self._check_bounds()
         if self.scaling == "polynomials" and (
             "V" in used or self.node_nm is None or self.voltage_v is None
         ):
-            raise SettingError(
-                "'scaling' = 'polynomials': needs 'node_nm' and 'voltage_v', and a formula without "
-                "V"
-            )
+            rule = "needs 'node_nm' and 'voltage_v', and a formula without V"
+            raise SettingError.of("scaling", self.scaling, rule, also=("node_nm", "voltage_v"))
         return self
+
+    @property
+    def _named(self) -> dict[str, Collection[str]]:
+        """The names that are there to stand in a formula, by the field that gives them."""
+        return {
+            "parameters": self.parameters,
+            "required": self.required,
+            "define": self.define,
+            "table": self._table_name,
+        }
+
+    def _check_bounds(self) -> None:
+        for name, bounds in self.valid.items():
+            if name not in self._variables:
+                rule = "" if self._variables else "nothing varies here"
+                raise SettingError.unknown(name, self._variables, rule, section=("valid",))
+            if not bounds[0] <= bounds[1]:
+                rule = "should be a lower and an upper bound"
+                raise SettingError.of("", list(bounds), rule, section=("valid", name))
 
     @property
     def _variables(self) -> tuple[str, ...]:
@@ -156,26 +169,29 @@ class Entry(Sourced):
     def _definitions(self) -> dict[str, Formula]:
         found: dict[str, Formula] = {}
         for name, text in self.define.items():  # each may use those before it
-            found[name] = parse_formula(
-                text, (*self._variables, *self._table_name, "V", "kT", *found)
-            )
+            names = (*self._variables, *self._table_name, "V", "kT", *found)
+            try:
+                found[name] = parse_formula(text, names)
+            except SettingError as error:
+                raise error.inside("define", name) from None
         return found
 
     def _formula(self) -> Formula:
-        return parse_formula(
-            self.formula, (*self._variables, *self._table_name, "V", "kT", *self.define)
-        )
+        names = (*self._variables, *self._table_name, "V", "kT", *self.define)
+        try:
+            return parse_formula(self.formula, names)
+        except SettingError as error:
+            raise error.inside("formula") from None
 
     def price(self, name: str, file: str) -> Price:
         """The entry as the price of this name in this book."""
-        formula, definitions, unit = (
-            self._formula(),
-            self._definitions(),
-            _UNIT.fullmatch(self.unit),
-        )
+        formula = self._formula()
+        definitions = self._definitions()
+        unit = _UNIT.fullmatch(self.unit)
         assert unit is not None
         widths = {int(width): value for width, value in self.table.items()}
-        arguments, scale = ARGUMENTS[self.kind], _PREFIXES[unit[1]]
+        arguments = ARGUMENTS[self.kind]
+        scale = _PREFIXES[unit[1]]
 
         def joules(**values: float) -> float:
             known = {"kT": THERMAL_J, **values}

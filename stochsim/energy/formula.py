@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import SettingError
 
 Values = Mapping[str, float]
 Evaluator = Callable[[Values], float]
@@ -86,11 +86,10 @@ def parse_formula(text: str, names: Collection[str]) -> Formula:
         reader = _Reader(names)
         evaluate = reader.read(body)
     except SettingError as error:
-        raise SettingError(f"formula '{text}': {error}") from None
+        raise SettingError.of("", text, str(error)) from None
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        raise SettingError(
-            f"formula '{text}': not an expression ({getattr(error, 'msg', error)})"
-        ) from None
+        rule = f"not an expression ({getattr(error, 'msg', error)})"
+        raise SettingError.of("", text, rule) from None
     return Formula(text, frozenset(reader.used), evaluate)
 
 
@@ -108,7 +107,8 @@ class _Reader:
     """Turns a syntax tree into closures, and notes which names it meets."""
 
     def __init__(self, names: Collection[str]) -> None:
-        self.names, self.used = names, set[str]()
+        self.names = names
+        self.used = set[str]()
 
     def read(self, node: ast.expr) -> Evaluator:
         match node:
@@ -129,28 +129,29 @@ class _Reader:
                 return lambda values: yes(values) if test(values) else no(values)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments)
-        raise SettingError(f"'{ast.unparse(node)}' is not allowed; valid: {_WORDS}")
+        raise SettingError.of("", ast.unparse(node), f"is not allowed; valid: {_WORDS}")
 
     def _name(self, name: str) -> Evaluator:
         if name not in self.names:
-            raise SettingError(f"'{name}' is unknown: {nearest(name, self.names)}")
+            raise SettingError.of("", name, "unknown name", self.names)
         self.used.add(name)
         return lambda values: values[name]
 
     def _pair(
         self, function: Callable[[float, float], float], left: ast.expr, right: ast.expr
     ) -> Evaluator:
-        first, second = self.read(left), self.read(right)
+        first = self.read(left)
+        second = self.read(right)
         return lambda values: function(first(values), second(values))
 
     def _call(self, name: str, nodes: list[ast.expr]) -> Evaluator:
         if name not in FUNCTIONS:
-            raise SettingError(f"'{name}' is no function of formulas: {nearest(name, FUNCTIONS)}")
+            raise SettingError.of("", name, "unknown function", FUNCTIONS)
         many = name in ("min", "max")
-        if len(nodes) != 1 if not many else len(nodes) < 2:
-            raise SettingError(
-                f"'{name}' takes {'at least two arguments' if many else 'one argument'}, not "
-                f"{len(nodes)}"
-            )
-        function, arguments = FUNCTIONS[name], [self.read(node) for node in nodes]
+        if many and len(nodes) < 2:
+            raise SettingError.of("", name, f"takes at least two arguments, not {len(nodes)}")
+        if not many and len(nodes) != 1:
+            raise SettingError.of("", name, f"takes one argument, not {len(nodes)}")
+        function = FUNCTIONS[name]
+        arguments = [self.read(node) for node in nodes]
         return lambda values: function(*(argument(values) for argument in arguments))

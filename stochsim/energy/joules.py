@@ -32,7 +32,8 @@ PARTS = tuple(dict.fromkeys(PART_OF_KIND.values()))
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules by part, with the flags ("held: …", "unverified: …") and the prices behind them.
+    """Joules by part, with the flags ("… outside the model's range", "unsourced: …") and the
+    prices behind them.
 
     `Energy()` is neutral to `+`. A part may be infinite; NaN and negative joules are a
     SettingError.
@@ -54,9 +55,7 @@ class Energy:
     def __post_init__(self) -> None:
         for part, joules in self.parts.items():
             if not joules >= 0:
-                raise SettingError(
-                    f"energy part '{part}' = {joules!r} J must be a number and not negative"
-                )
+                raise SettingError.of(f"{part}_j", joules, "should be a number and not negative")
 
     @property
     def parts(self) -> dict[str, float]:
@@ -83,9 +82,8 @@ class Energy:
         sample.
         """
         if not (math.isfinite(number) and number > 0):
-            raise SettingError(
-                f"energy divided by {number!r}: the divisor must be finite and positive"
-            )
+            rule = "energy is divided by a number that is finite and above 0"
+            raise SettingError.of("number", number, rule)
         joules = {f"{part}_j": value / number for part, value in self.parts.items()}
         return Energy(**joules, flags=self.flags, prices=self.prices)
 
@@ -129,9 +127,7 @@ def price_operations(
 
 def _price_of(operation: Operation, prices: Mapping[str, Price]) -> Price:
     if operation.kind not in prices:
-        raise SettingError(
-            f"operation '{operation.kind}' has no price; priced kinds: {', '.join(prices)}"
-        )
+        raise SettingError.of("operation", operation.kind, "has no price", prices)
     return prices[operation.kind]
 
 
@@ -147,11 +143,11 @@ _PREFIXES = (
 
 
 def format_energy(joules: float, digits: int = 3) -> str:
-    """Joules for the eye: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits`
+    """Joules for display: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits`
     significant digits.
     """
     if math.isnan(joules) or joules < 0:
-        raise SettingError(f"energy = {joules!r} J must be a number and not negative")
+        raise SettingError.of("joules", joules, "should be a number and not negative")
     if math.isinf(joules):
         return "∞"
     if joules == 0:

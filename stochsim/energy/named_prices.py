@@ -8,7 +8,7 @@ import math
 from stochsim.energy.entries import THERMAL_J
 from stochsim.energy.price_book import read_books
 from stochsim.energy.pricing import Price
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import SettingError
 
 LANDAUER_J = THERMAL_J * math.log(2)
 """kT ln 2 at 300 K, in joules: the floor of one erased or one random bit."""
@@ -26,7 +26,7 @@ CONVERTER_MODELS = {
     "schreier": "adc-schreier",
     "rekhi": "adc-rekhi",
 }
-"""The models of a converter's energy that an answer is held against, keyed by their short names:
+"""The models of a converter's energy that an answer is compared under, keyed by their short names:
 the choice among them decides it.
 """
 
@@ -34,5 +34,5 @@ the choice among them decides it.
 def price(name: str) -> Price:
     """The price of this name; raises SettingError that names the nearest one."""
     if name not in PRICES:
-        raise SettingError(f"price '{name}' is unknown: {nearest(name, PRICES)}")
+        raise SettingError.of("price", name, choices=PRICES)
     return PRICES[name]

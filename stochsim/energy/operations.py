@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import SettingError
 
 KINDS: dict[str, tuple[str, ...]] = {
     "multiply": ("weight_bits", "input_bits"),
@@ -31,7 +31,7 @@ count as their share), `line` one cell's length of input line whose level change
 through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that
 holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for
 one read: it pays for reliability. `program` is one cell programmed; `float_multiply` and
-`float_add` are floating-point operations of so many bits, of layers that are left unquantised.
+`float_add` are floating-point operations of `bits` bits, of layers that are left unquantised.
 """
 
 
@@ -46,24 +46,22 @@ class Operation:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise SettingError(f"operation '{self.kind}' is unknown: {nearest(self.kind, KINDS)}")
+            raise SettingError.of("kind", self.kind, choices=KINDS)
         object.__setattr__(self, "args", tuple(self.args))
         names = KINDS[self.kind]
         if len(self.args) != len(names):
-            raise SettingError(
-                f"operation '{self.kind}' takes ({', '.join(names)}), got {self.args!r}"
-            )
+            rule = f"operation '{self.kind}' takes ({', '.join(names)})"
+            raise SettingError.of("args", self.args, rule)
         for name, value in zip(names, self.args, strict=True):
             _check_argument(self.kind, name, value)
 
 
 def _check_argument(kind: str, name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise SettingError(
-            f"operation '{kind}': {name} = {value!r} must be finite and not negative"
-        )
+        rule = f"should be finite and not negative in operation '{kind}'"
+        raise SettingError.of(name, value, rule)
     if name != "sigma_over_s" and value < 1:  # widths and memory sizes start at one bit
-        raise SettingError(f"operation '{kind}': {name} = {value!r} must be at least 1")
+        raise SettingError.of(name, value, f"should be at least 1 in operation '{kind}'")
 
 
 class Operations(Mapping[Operation, float]):
@@ -80,11 +78,10 @@ class Operations(Mapping[Operation, float]):
     def __init__(self, counts: Mapping[Operation, float] | None = None) -> None:
         for operation, count in (counts or {}).items():
             if not isinstance(operation, Operation):
-                raise SettingError(f"operations are keyed by Operation, got {operation!r}")
+                raise SettingError.of("counts", operation, "the keys should be Operations")
             if not (math.isfinite(count) and count >= 0):
-                raise SettingError(
-                    f"count of {operation} = {count!r} must be finite and not negative"
-                )
+                rule = f"should be finite and not negative, of {operation}"
+                raise SettingError.of("count", count, rule)
         object.__setattr__(self, "_counts", {o: n for o, n in (counts or {}).items() if n != 0})
 
     @classmethod
@@ -127,9 +124,8 @@ class Operations(Mapping[Operation, float]):
 
     def __mul__(self, number: float) -> "Operations":
         if not (math.isfinite(number) and number >= 0):
-            raise SettingError(
-                f"operations times {number!r}: the factor must be finite and not negative"
-            )
+            rule = "operations are multiplied by a number that is finite and not negative"
+            raise SettingError.of("number", number, rule)
         return Operations({operation: count * number for operation, count in self.items()})
 
     __rmul__ = __mul__
@@ -139,5 +135,5 @@ class Operations(Mapping[Operation, float]):
         kind.
         """
         if kind not in KINDS:
-            raise SettingError(f"operation '{kind}' is unknown: {nearest(kind, KINDS)}")
+            raise SettingError.of("kind", kind, choices=KINDS)
         return sum(count for operation, count in self.items() if operation.kind == kind)

@@ -10,7 +10,7 @@ from typing import Any
 
 from stochsim.energy.entries import Entry, Fact
 from stochsim.energy.pricing import ARGUMENTS, Price
-from stochsim.settings import SettingError, line_of, nearest, read_toml
+from stochsim.settings import SettingError, line_of, read_toml
 
 Book = tuple[dict[str, Price], dict[str, Fact]]
 BOOK = resources.files("stochsim.energy") / "book"
@@ -30,9 +30,8 @@ def read_book(path: Path) -> Book:
     book = read_toml(path)
     for section, entries in book.items():
         if section not in _SECTIONS or not isinstance(entries, dict):
-            raise _error(
-                path, section, f"'{section}' is unknown or no table: {nearest(section, _SECTIONS)}"
-            )
+            error = SettingError.of("section", section, "unknown, or no table", _SECTIONS)
+            raise _located(error, path, section)
     prices = {name: _price(path, name, table) for name, table in book.get("prices", {}).items()}
     return prices, {name: _fact(path, name, table) for name, table in book.get("facts", {}).items()}
 
@@ -47,23 +46,23 @@ def read_books(folder: Any = BOOK) -> Book:
                 new_prices, new_facts = read_book(path)
                 _refuse_twice(path, "prices", prices, new_prices)
                 _refuse_twice(path, "facts", facts, new_facts)
-            prices, facts = prices | new_prices, facts | new_facts
+            prices = prices | new_prices
+            facts = facts | new_facts
     return prices, facts
 
 
 def _refuse_twice(path: Path, section: str, known: Collection[str], new: Collection[str]) -> None:
     for name in new:
         if name in known:
-            raise _error(path, section, f"'{name}' stands in two books", name)
+            error = SettingError.of("", rule="stands in two books", section=(section, name))
+            raise _located(error, path, section, name)
 
 
 def _price(path: Path, name: str, table: Any) -> Price:
     try:
-        if not isinstance(table, dict):
-            raise SettingError("should be a table")
-        price = Entry.from_table(table).price(name, str(path))
+        price = Entry.from_table(_checked_table(table)).price(name, str(path))
     except SettingError as error:
-        raise _error(path, "prices", f"price '{name}': {error}", name) from None
+        raise _located(error.inside("prices", name), path, "prices", name) from None
     if not price.required:
         price.energy_j(tuple(_probe(price, argument) for argument in ARGUMENTS[price.kind]))
     return price
@@ -71,11 +70,15 @@ def _price(path: Path, name: str, table: Any) -> Price:
 
 def _fact(path: Path, name: str, table: Any) -> Fact:
     try:
-        if not isinstance(table, dict):
-            raise SettingError("should be a table")
-        return Fact.from_table({"name": name, **table})
+        return Fact.from_table({"name": name, **_checked_table(table)})
     except SettingError as error:
-        raise _error(path, "facts", f"fact '{name}': {error}", name) from None
+        raise _located(error.inside("facts", name), path, "facts", name) from None
+
+
+def _checked_table(table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingError.of("", table, "should be a table")
+    return table
 
 
 def _probe(price: Price, argument: str) -> float:
@@ -83,7 +86,6 @@ def _probe(price: Price, argument: str) -> float:
     return min(max(_PROBE, low), high)
 
 
-def _error(path: Path, section: str, text: str, *name: str) -> SettingError:
-    return SettingError(
-        f"{path}:{line_of(path.read_text(encoding='utf-8'), (section, *name))}: {text}"
-    )
+def _located(error: SettingError, path: Path, *entry: str) -> SettingError:
+    """The error with the book and the line on which the entry begins."""
+    return error.at(path, line_of(path.read_text(encoding="utf-8"), entry))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from stochsim.energy.operations import KINDS
-from stochsim.settings import SettingError, line_of, nearest
+from stochsim.settings import SettingError, line_of
 
 DEFAULT_VOLTAGE_V = 0.9
 
@@ -17,7 +17,7 @@ TAGS = {
     "src": "read in the source or in its published code",
     "2nd": "read only in another work that quotes the source",
     "calc": "arithmetic on sourced figures",
-    "unv": "unverified, never a default",
+    "unv": "unsourced: not checked against a source, never a default",
     "floor": "a physical lower bound, not a prediction",
     "engineering default": "a choice of this project, not a published figure",
     "user": "set by the user",
@@ -55,7 +55,7 @@ class Price:
 
     `joules` takes the arguments of ARGUMENTS[kind] by name, the parameters and, where
     `has_voltage`, the supply voltage V in volts. `valid` bounds arguments and parameters: outside,
-    the value at the nearer bound is held, and `flags` say so. `required` names the parameters that
+    the value at the nearer bound is used, and `flags` say so. `required` names the parameters that
     still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file`
     is the book it stands in.
     """
@@ -80,48 +80,49 @@ class Price:
 
     def __post_init__(self) -> None:
         if self.tag not in TAGS:
-            raise SettingError(
-                f"price '{self.name}': tag '{self.tag}' is unknown: {nearest(self.tag, TAGS)}"
-            )
+            raise SettingError.of("tag", self.tag, choices=TAGS)
 
     def energy_j(self, args: tuple[float, ...], voltage_v: float = DEFAULT_VOLTAGE_V) -> float:
-        """Joules of one operation with these arguments; held at the nearer bound outside the valid
-        range.
+        """Joules of one operation with these arguments; outside the valid range the value at the
+        nearer bound.
 
         Raises SettingError, with file and line, where a parameter has no value and where the
         formula gives no number or a negative one.
         """
-        if self.required:
-            raise SettingError(
-                f"{self.place}: parameter '{self.required[0]}' has no value and no default: give "
-                f"it one"
-            )
-        values = {name: self._held(name, value) for name, value in self._values(args).items()}
+        self.check_parameters()
+        values = {name: self._clamped(name, value) for name, value in self._values(args).items()}
         values |= {"V": voltage_v} if self.has_voltage else {}
         try:
-            joules, why = self.joules(**values), "should be a number and not negative"
+            joules = self.joules(**values)
+            why = "should be a number and not negative"
         except (ArithmeticError, ValueError) as error:
-            joules, why = math.nan, str(error)
+            joules = math.nan
+            why = str(error)
         if not joules >= 0:
-            at = ", ".join(f"{name} = {value:g}" for name, value in values.items())
-            raise SettingError(
-                f"{self.place}: '{self.formula}' gives {joules:g} J{' at ' if at else ''}{at}: "
-                f"{why}"
-            )
+            arguments = ", ".join(f"{name} = {value:g}" for name, value in values.items())
+            at = f" at {arguments}" if arguments else ""
+            rule = f"'{self.formula}' gives {joules:g} J{at}: {why}"
+            raise SettingError.of("", rule=f"{self.place}: {rule}")
         return joules
 
+    def check_parameters(self) -> None:
+        """Raises SettingError, with file and line, for a parameter that has no value."""
+        if self.required:
+            rule = f"{self.place} has no default: give it one"
+            raise SettingError.missing(self.required[0], rule)
+
     def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
-        """Notes: "held: …" for each argument or parameter outside its valid range, "unverified: …"
-        where the figure is from memory.
+        """Notes: "… is outside the model's range" for each such argument or parameter, "unsourced:
+        …" where the figure was not checked against a source.
         """
         values = self._values(args)
         found = [
-            self._held_flag(name, value)
+            self._range_flag(name, value)
             for name, value in values.items()
-            if self._held(name, value) != value
+            if self._clamped(name, value) != value
         ]
         return (
-            (*found, f"unverified: {self.name} is from memory, not checked")
+            (*found, f"unsourced: {self.name} was not checked against a source")
             if self.tag == "unv"
             else tuple(found)
         )
@@ -133,23 +134,22 @@ class Price:
         for name, value in values.items():
             known = (*self.parameters, *self.required)
             if name not in known:
-                hint = nearest(name, known) if known else "it has none"
-                raise SettingError(f"price '{self.name}': parameter '{name}' is unknown: {hint}")
+                rule = f"price '{self.name}' has {'others' if known else 'no parameters'}"
+                raise SettingError.unknown(name, known, rule)
             if isinstance(value, bool) or not (
                 isinstance(value, (int, float)) and 0 <= value < math.inf
             ):
-                raise SettingError(
-                    f"price '{self.name}': parameter '{name}' = {value!r}: should be finite and "
-                    f"not negative"
-                )
+                rule = f"should be finite and not negative, as a parameter of price '{self.name}'"
+                raise SettingError.of("", value, rule, section=(name,))
         still = tuple(name for name in self.required if name not in values)
         return replace(self, parameters={**self.parameters, **values}, required=still)
 
     def times(self, factor: float, words: str, tag: str = "") -> Self:
         """A copy with `factor` times the joules, which its formula then says in `words`; an
-        unverified price stays one.
+        unsourced price stays one.
         """
-        whole, inner = f"({self.formula}) × {words}", self.joules
+        whole = f"({self.formula}) × {words}"
+        inner = self.joules
         return replace(
             self,
             formula=whole if self.formula != "0" else "0",
@@ -184,14 +184,14 @@ class Price:
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:
         return {**dict(zip(ARGUMENTS[self.kind], args, strict=True)), **self.parameters}
 
-    def _held(self, name: str, value: float) -> float:
+    def _clamped(self, name: str, value: float) -> float:
         low, high = self.valid.get(name, (-math.inf, math.inf))
         return min(max(value, low), high)
 
-    def _held_flag(self, name: str, value: float) -> str:
-        held = self._held(name, value)
-        side = "below" if value < held else "above"
+    def _range_flag(self, name: str, value: float) -> str:
+        clamped = self._clamped(name, value)
+        end = "from" if value < clamped else "up to"
         return (
-            f"held: {self.name}: {name} at {value:g} is {side} its valid range, priced as at "
-            f"{held:g}"
+            f"{self.name}: {name} at {value:g} is outside the model's range ({end} {clamped:g}), "
+            f"using the value at {clamped:g}"
         )

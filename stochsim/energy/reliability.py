@@ -44,15 +44,11 @@ class ReliabilityLaw:
     def price(self) -> Price:
         """The law as the price of the operation "hold"."""
         if self.rho == 0:
-            name, formula = (
-                "reliability-rho-0",
-                f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J",
-            )
+            name = "reliability-rho-0"
+            formula = f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J"
         else:
-            name, formula = (
-                f"reliability-rho-{self.rho:g}",
-                f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J",
-            )
+            name = f"reliability-rho-{self.rho:g}"
+            formula = f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J"
         return Price(
             name, "hold", formula, "J per neuron and read", self.source, self.tag, self.energy_j
         )
@@ -76,10 +72,8 @@ def reliability_law(
     if given_j is not None:
         return ReliabilityLaw(rho, given_j)
     if rho not in (0, 1, 2):
-        raise SettingError(
-            f"rho = {rho:g} has no default price: set reliability.e0_j (joules at σ = s), or take "
-            f"rho 0, 1 or 2"
-        )
+        rule = "has no default price: set reliability.e0_j (joules at σ = s), or take rho 0, 1 or 2"
+        raise SettingError.of("rho", rho, rule)
     scale_j, source = _default(rho, voltage_v)
     return ReliabilityLaw(rho, scale_j, source, "engineering default")
 
@@ -109,4 +103,4 @@ def reliability_price_to_cost(lam_nat_per_j: float, law: ReliabilityLaw) -> floa
 
 def _check_not_negative(name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise SettingError(f"{name} = {value!r} must be finite and not negative")
+        raise SettingError.of(name, value, "should be finite and not negative")

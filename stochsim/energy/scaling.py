@@ -70,17 +70,16 @@ class Scaling(Settings):
     def _within_the_polynomials(self) -> Self:
         if self.node_nm not in NODES:
             near = min(NODES, key=lambda node: abs(node - self.node_nm))
-            listed = ", ".join(f"{node:g}" for node in NODES)
-            raise SettingError(
-                f"'node_nm' = {self.node_nm:g}: no polynomial of that node: did you mean {near:g}? "
-                f"valid: {listed}"
-            )
+            listed = [f"{node:g}" for node in NODES]
+            rule = f"no polynomial of that node; nearest valid: {near:g}"
+            raise SettingError.of("node_nm", self.node_nm, rule, listed)
         least_v = NODES[self.node_nm].least_voltage_v
         if self.voltage_v <= least_v:
-            raise SettingError(
-                f"'voltage_v' = {self.voltage_v:g}: should be above {least_v:.3g} V, where the "
-                f"polynomial of {self.node_nm:g} nm turns"
+            rule = (
+                f"should be above {least_v:.3g} V, where the polynomial of {self.node_nm:g} nm "
+                f"turns"
             )
+            raise SettingError.of("voltage_v", self.voltage_v, rule, also=("node_nm",))
         return self
 
     @property
@@ -101,10 +100,8 @@ def scaled(price: Price, scaling: Scaling) -> Price:
     Raises SettingError for a figure that does not go together with scaled ones.
     """
     if price.scaling == "refused":
-        raise SettingError(
-            f"price '{price.name}' {_why_refused(price)}: choose another one, or leave out "
-            f"'scaling'"
-        )
+        why = _why_refused(price)
+        raise SettingError.of("", price.name, f"{why}: choose another, or leave out 'scaling'")
     if price.scaling == "none":
         note = f"not scaled to {scaling.words}" if price.node_nm else ""
         return replace(price, note="; ".join(filter(None, (price.note, note))))
@@ -120,4 +117,4 @@ def scaled(price: Price, scaling: Scaling) -> Price:
 def _why_refused(price: Price) -> str:
     if price.node_nm is None or price.node_nm in NODES:
         return "is of a table that disagrees with scaled figures by a factor of about five"
-    return f"({price.node_nm:g} nm) is of a node without a polynomial, so it cannot be scaled"
+    return f"is of {price.node_nm:g} nm, a node without a polynomial, so it cannot be scaled"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_devices import Device, device, devices
-from stochsim.settings import SettingError, Settings, nearest
+from stochsim.settings import SettingError, Settings
 
 NotNegative = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -46,42 +46,42 @@ class Converter(Settings):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if (self.range == "fixed") != (self.range_max is not None):
-            raise SettingError(
-                f"'range_max' = {self.range_max!r}: belongs to range = 'fixed', and only there; "
-                f"'range' is '{self.range}'"
-            )
+            rule = f"belongs to range = 'fixed', and only there; 'range' is '{self.range}'"
+            raise SettingError.of("range_max", self.range_max, rule, also=("range",))
         if (
             self.range != "calibrated"
             and self.clip_share != type(self).model_fields["clip_share"].default
         ):
-            raise SettingError(
-                f"'clip_share' = {self.clip_share:g}: belongs to range = 'calibrated', and only "
-                f"there; 'range' is '{self.range}'"
-            )
+            rule = f"belongs to range = 'calibrated', and only there; 'range' is '{self.range}'"
+            raise SettingError.of("clip_share", self.clip_share, rule, also=("range",))
         if self.reference_columns != 1 and self.reference_sigma_lsb == 0:
-            raise SettingError(
-                f"'reference_columns' = {self.reference_columns}: share the noise "
-                f"'reference_sigma_lsb', which is 0; valid: 1"
+            raise SettingError.of(
+                "reference_columns",
+                self.reference_columns,
+                "share the noise 'reference_sigma_lsb', which is 0",
+                [1],
+                also=("reference_sigma_lsb",),
             )
+        self._check_edges()
+        return self
+
+    def _check_edges(self) -> None:
         levels = 2**self.bits
         for name, values, length in (
             ("inl_lsb", self.inl_lsb, levels - 1),
             ("dnl_lsb", self.dnl_lsb, levels - 2),
         ):
             if values and len(values) != length:
-                raise SettingError(
-                    f"'{name}' has {len(values)} values: a converter of {self.bits} bits needs "
-                    f"{length}"
-                )
+                rule = f"{len(values)} values: a converter of {self.bits} bits needs {length}"
+                raise SettingError.of(name, list(values), rule, also=("bits",))
         if self.inl_lsb and self.dnl_lsb:
-            raise SettingError("'inl_lsb' and 'dnl_lsb' describe the same edges: give one of them")
+            rule = "describe the same edges: give one of them"
+            raise SettingError.of(("inl_lsb", "dnl_lsb"), rule=rule)
         shift = self.edge_shift_lsb
         if any(1 + after - before <= 0 for before, after in itertools.pairwise(shift)):
-            raise SettingError(
-                "'inl_lsb' or 'dnl_lsb': edges must stay in ascending order, so no code may lose "
-                "its whole width"
-            )
-        return self
+            rule = "edges must stay in ascending order, so no code may lose its whole width"
+            name = "dnl_lsb" if self.dnl_lsb else "inl_lsb"
+            raise SettingError.of(name, list(getattr(self, name)), rule)
 
     @property
     def edge_shift_lsb(self) -> tuple[float, ...]:
@@ -129,46 +129,42 @@ class Cells(Settings):
     def _parts_agree(self) -> Self:
         names = (*devices(), "measured")
         if self.device not in names:
-            raise SettingError(
-                f"'device' = '{self.device}' is unknown: {nearest(self.device, names)}"
-            )
+            raise SettingError.of("device", self.device, choices=names)
         if (self.device == "measured") != bool(self.device_csv):
-            raise SettingError(
-                f"'device_csv': belongs to device = 'measured', and only there; 'device' is "
-                f"'{self.device}'"
-            )
-        if self.stuck_at_0_rate + self.stuck_at_1_rate > 1:
-            raise SettingError(
-                f"'stuck_at_0_rate' + 'stuck_at_1_rate' = "
-                f"{self.stuck_at_0_rate + self.stuck_at_1_rate:g}: should be at most 1"
-            )
+            rule = f"belongs to device = 'measured', and only there; 'device' is '{self.device}'"
+            raise SettingError.of("device_csv", rule=rule, also=("device",))
+        stuck = (self.stuck_at_0_rate, self.stuck_at_1_rate)
+        if sum(stuck) > 1:
+            names = ("stuck_at_0_rate", "stuck_at_1_rate")
+            raise SettingError.of(names, stuck, "the sum should be at most 1")
         chosen = self.memory_device
         if self.age_s is not None:
             (chosen or device("ideal")).age(self.age_s)
-        if self.drift_compensation and (chosen is None or chosen.drift is None):
-            raise SettingError(f"'drift_compensation' = True: '{self.device}' does not drift")
-        if (
-            self.drift_compensation
-            and chosen is not None
-            and chosen.drift is not None
-            and chosen.age(self.age_s) <= chosen.drift.t0_s
-        ):
-            starts, age_s = chosen.drift.t0_s, chosen.age(self.age_s)
-            raise SettingError(
-                f"'drift_compensation' = True: nothing has drifted at 'age_s' = {age_s:g}; valid: "
-                f"ages above {starts:g} s"
-            )
+        if self.drift_compensation:
+            self._check_drift(chosen)
         noisy = (
             self.read_sigma > 0
             or self.shot_sigma > 0
             or (chosen is not None and chosen.read is not None)
         )
         if self.read_noise == "explicit" and not noisy:
-            raise SettingError(
-                "'read_noise' = 'explicit': neither 'read_sigma', 'shot_sigma' nor 'device' has "
-                "any; valid: 'lumped'"
-            )
+            sources = ("read_sigma", "shot_sigma", "device")
+            rule = "neither 'read_sigma', 'shot_sigma' nor 'device' has any"
+            raise SettingError.of("read_noise", "explicit", rule, ["lumped"], also=sources)
         return self
+
+    def _check_drift(self, chosen: Device | None) -> None:
+        """Raises SettingError where there is no drift that could be compensated."""
+        if chosen is None or chosen.drift is None:
+            rule = f"'{self.device}' does not drift"
+            raise SettingError.of("drift_compensation", True, rule, also=("device",))
+        age_s = chosen.age(self.age_s)
+        if age_s <= chosen.drift.t0_s:
+            rule = (
+                f"nothing has drifted at 'age_s' = {age_s:g}; valid: ages above "
+                f"{chosen.drift.t0_s:g} s"
+            )
+            raise SettingError.of("drift_compensation", True, rule, also=("age_s",))
 
     @property
     def memory_device(self) -> Device | None:
@@ -178,11 +174,9 @@ class Cells(Settings):
         """
         if self.device == "ideal" and self.wire_ohm == 0:
             return None
-        return (
-            read_device_text(self.device_csv, "device_csv")
-            if self.device == "measured"
-            else device(self.device)
-        )
+        if self.device == "measured":
+            return read_device_text(self.device_csv, "device_csv")
+        return device(self.device)
 
 
 class Array(Settings):
@@ -214,43 +208,42 @@ class Array(Settings):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if self.columns_per_converter > self.columns:
-            raise SettingError(
-                f"'columns_per_converter' = {self.columns_per_converter}: should be at most "
-                f"{self.columns}, the array's 'columns'"
+            rule = f"should be at most {self.columns}, the array's 'columns'"
+            raise SettingError.of(
+                "columns_per_converter", self.columns_per_converter, rule, also=("columns",)
             )
         if self.signs == "differential" and self.converter.bits < 2:
-            raise SettingError(
-                "'converter.bits' = 1: differential columns need a sign, so at least 2 bits"
-            )
+            rule = "differential columns need a sign, so at least 2 bits"
+            raise SettingError.of("converter.bits", self.converter.bits, rule, also=("signs",))
         if (
             self.cells.read_noise == "explicit"
             and self.cells.shot_sigma > 0
             and self.cycle_bits > 1
         ):
-            raise SettingError(
-                "'cells.read_noise' = 'explicit' draws shot-like noise for digits of 0 and 1 only: "
-                "valid: cycle_bits = 1"
-            )
+            rule = "draws shot-like noise for digits of 0 and 1 only; valid: cycle_bits = 1"
+            raise SettingError.of("cells.read_noise", "explicit", rule, also=("cycle_bits",))
         return self
 
     def check_widths(self, weight_bits: int, input_bits: int) -> None:
         """Raises SettingError where cells or cycles are wider than what they hold."""
         if self.cell_bits > self.magnitude_bits(weight_bits):
-            held = f"{weight_bits}-bit weights" + (
-                " (a sign and a magnitude)"
-                if self.signs == "differential" and weight_bits > 1
-                else ""
-            )
+            signed = self.signs == "differential" and weight_bits > 1
+            weights = f"{weight_bits}-bit weights{' (a sign and a magnitude)' if signed else ''}"
             least = self.cell_bits + (self.signs == "differential")
             most = self.magnitude_bits(weight_bits)
             room = f"at most {most}, or 'precision.weight_bits' of {least} or more"
-            raise SettingError(
-                f"'array.cell_bits' = {self.cell_bits}: more than {held} have; {room}"
+            raise SettingError.of(
+                "array.cell_bits",
+                self.cell_bits,
+                f"more than {weights} have; {room}",
+                also=("precision.weight_bits",),
             )
         if self.cycle_bits > input_bits:
-            raise SettingError(
-                f"'array.cycle_bits' = {self.cycle_bits}: more than the {input_bits} bits of the "
-                f"inputs; at most {input_bits}"
+            raise SettingError.of(
+                "array.cycle_bits",
+                self.cycle_bits,
+                f"more than the {input_bits} bits of the inputs; at most {input_bits}",
+                also=("precision.input_bits",),
             )
 
     def magnitude_bits(self, weight_bits: int) -> int:

@@ -33,15 +33,16 @@ def describe(hardware: Hardware) -> str:
 
 
 def own_settings(hardware: Hardware) -> dict[str, str]:
-    """What the chip adds to an ideal one, keyed by "section.field": every knob that is not at its
-    default, bits and named prices apart.
+    """What the chip adds to an ideal one, keyed by "section.field": every setting that is not at
+    its default, bits and named prices apart.
     """
     return dict(_settings_of("", hardware))
 
 
 def _settings_of(section: str, part: Settings) -> Iterator[tuple[str, str]]:
     for name, field in type(part).model_fields.items():
-        key, value = f"{section}{name}", getattr(part, name)
+        key = f"{section}{name}"
+        value = getattr(part, name)
         if key.startswith(_SHOWN_ELSEWHERE):
             continue
         if isinstance(value, Settings):

@@ -15,12 +15,12 @@ from stochsim.energy import (
     price_operations,
     reliability_law,
 )
+from stochsim.hardware import without_effect
 from stochsim.hardware.array import Array
 from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
 from stochsim.hardware.timing import Timing
-from stochsim.hardware.without_effect import check_nothing_idle, free_prices
 from stochsim.settings import SettingError, Settings, write_toml
 
 
@@ -31,7 +31,7 @@ class Hardware(Settings):
 
     `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x
     + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
-    `array` is an analog array in front of the neurons, None a digital product. A knob that would
+    `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
     """
 
@@ -55,53 +55,61 @@ class Hardware(Settings):
             self._check_array(self.array)
         self._check_programming()
         if self.timing.leakage_w > 0 and self.prices.leakage != "leakage-none":
-            raise SettingError(
-                f"'timing.leakage_w' = {self.timing.leakage_w:g} beside 'prices.leakage' = "
-                f"'{self.prices.leakage}': one of both"
+            values = (self.timing.leakage_w, self.prices.leakage)
+            raise SettingError.of(
+                ("timing.leakage_w", "prices.leakage"), values, "give one of both"
             )
-        check_nothing_idle(self)
+        self._check_effects()
         return self
+
+    def _check_effects(self) -> None:
+        """A setting that other sections leave without effect is refused."""
+        without_effect.check_accumulators(self.accumulator_bits, self.accumulator_overflow)
+        without_effect.check_cells(self.array, self.prices)
+        without_effect.check_columns(self.array, self.prices)
+        without_effect.check_random(self.random, self.noise, self.prices)
+        without_effect.check_weights_read(self.memory, self.array, self.prices)
+        without_effect.check_voltage(self.prices, self.reliability)
 
     def _check_array(self, array: Array) -> None:
         array.check_widths(self.precision.weight_bits, self.precision.input_bits)
         if self.memory.weight_error_rates[1] > 0:
-            raise SettingError(
-                "'memory.weight_read_errors': the weights of an array stay in its cells; valid: "
-                "'memory.weight_errors'"
+            rule = "the weights of an array stay in its cells; valid: 'memory.weight_errors'"
+            raise SettingError.of(
+                "memory.weight_read_errors",
+                self.memory.weight_read_errors,
+                rule,
+                also=("memory.transient_share",),
             )
         if self.noise.weight_noise == "explicit":
-            raise SettingError(
-                "'noise.weight_noise' = 'explicit': an array has its own, 'array.cells.read_noise'"
-            )
+            rule = "an array has its own, 'array.cells.read_noise'"
+            raise SettingError.of("noise.weight_noise", "explicit", rule)
         usual = Timing().multipliers
         if self.timing.multipliers != usual:
-            raise SettingError(
-                f"'timing.multipliers' = {self.timing.multipliers}: an array multiplies in its "
-                f"columns; leave it at {usual}"
-            )
+            rule = "an array multiplies in its columns"
+            raise SettingError.of("timing.multipliers", self.timing.multipliers, rule, [usual])
 
     def _check_programming(self) -> None:
         """Programming has a price and a number of reads that share it, or neither."""
         reads = None if self.array is None else self.array.reads_per_programming
-        name, free = self.prices.program, free_prices("program")
+        name = self.prices.program
+        free = without_effect.free_prices("program")
         if name not in free and reads is None:
-            needed = (
-                "'array.reads_per_programming'"
-                if self.array is not None
-                else "an array, whose cells are programmed"
-            )
-            raise SettingError(
-                f"'prices.program' = '{name}': needs {needed}; without it, valid: '{free[0]}'"
-            )
+            needed = "an array, whose cells are programmed"
+            if self.array is not None:
+                needed = "'array.reads_per_programming'"
+            raise SettingError.of("prices.program", name, f"needs {needed}; without it", free)
         if name in free and reads is not None:
-            valid = ", ".join(
+            valid = [
                 entry.name
                 for entry in PRICES.values()
                 if entry.kind == "program" and entry.name not in free
-            )
-            raise SettingError(
-                f"'array.reads_per_programming' = {reads}: 'prices.program' = '{name}' costs "
-                f"nothing; valid: {valid}"
+            ]
+            raise SettingError.of(
+                "array.reads_per_programming",
+                reads,
+                f"'prices.program' = '{name}' costs nothing; valid: {', '.join(valid)}",
+                also=("prices.program",),
             )
 
     @classmethod
@@ -199,10 +207,8 @@ class Hardware(Settings):
         """
         holds = operations.count("hold") > 0
         if holds and rho is None:
-            raise SettingError(
-                "rho is missing: the operations hold neurons at a noise level, whose price depends "
-                "on rho"
-            )
+            rule = "the operations hold neurons at a noise level, whose price depends on it"
+            raise SettingError.missing("rho", rule)
         return price_operations(
             operations, self.price_table(rho if holds else None), self.prices.voltage_v
         )

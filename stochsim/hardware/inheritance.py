@@ -10,19 +10,19 @@ parameters of the old.
 
 import copy
 import difflib
-import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stochsim.hardware.measured_files import is_file, with_measured_files
-from stochsim.settings import Fault, Place, SettingError, line_of, nearest, read_toml
+from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
-INHERITS, WITHOUT = "inherits", "without"
+INHERITS = "inherits"
+WITHOUT = "without"
 _MOST_CHARACTERS = 1_000
-_SYNTAX_LINE = re.compile(r": (not valid TOML .*at line (\d+),.*)", re.DOTALL)
+_NO_NAME = 'should be a preset\'s name or a file "NAME.toml"'
 
 
 def presets() -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def presets() -> tuple[str, ...]:
 def preset_path(name: str) -> Path:
     """The file of a preset; raises SettingError that names the nearest one."""
     if name not in presets():
-        raise SettingError(f"hardware preset '{name}' is unknown: {nearest(name, presets())}")
+        raise SettingError.of("preset", name, choices=presets())
     return PRESETS / f"{name}.toml"
 
 
@@ -51,16 +51,17 @@ class ChipFile:
         return self.path.stem if self.path.parent == PRESETS else self.path.name
 
     @property
-    def dropped(self) -> list[Place]:
+    def dropped(self) -> list[KeyPath]:
         """The places of its base that it does without."""
         return [tuple(name.split(".")) for name in self.table.get(WITHOUT, [])]
 
-    def error(self, place: Place, rule: str) -> SettingError:
-        """An error of this file, on the line of `place`, or of the section that should have it."""
-        fault = Fault((), rule, (place,))
-        return SettingError(f"{self.path}:{self.line(place) or 1}: {rule}", faults=[fault])
+    def located(self, error: SettingError, place: KeyPath | None = None) -> SettingError:
+        """The same error with this file, on the line of `place`, or of the section that should have
+        it; of the error's own field where no place is given.
+        """
+        return error.at(self.path, self.line(error.field if place is None else place) or 1)
 
-    def line(self, place: Place) -> int | None:
+    def line(self, place: KeyPath) -> int | None:
         """The line of `place`, or of the innermost section of it that the file has."""
         lines = (line_of(self.text, place[:length]) for length in range(len(place), 0, -1))
         return next((line for line in lines if line is not None), None)
@@ -88,37 +89,29 @@ class ChipFiles:
         """The same error, each of its faults with the file and the line on which the offending key
         stands.
         """
-        if not error.faults:
-            return SettingError(f"{self.files[0].path}: {error}")
-        return SettingError(
-            "; ".join(self._located(fault) for fault in error.faults), faults=error.faults
-        )
+        return SettingError(faults=map(self._located, error.faults))
 
-    def _located(self, fault: Fault) -> str:
+    def _located(self, fault: Fault) -> Fault:
         file, line = self._find(fault)
-        inherited = f" ({' -> '.join(self.chain)})" if file is not self.files[0] else ""
-        return f"{file.path}:{line}: {fault.full_text}{inherited}"
+        inherited = "" if file is self.files[0] else " -> ".join(self.chain)
+        return replace(fault, file=str(file.path), line=line, note=inherited)
 
     def _find(self, fault: Fault) -> tuple[ChipFile, int]:
         """The first file, the heir before its base, with a key that the fault is about; else with
         the innermost section around one.
         """
-        keys = [
-            (*place, word) for place in fault.places for word in re.findall(r"'(\w+)'", fault.text)
-        ]  # as of a price's parameters
         sections = [
             place[:length]
             for place in (*fault.places, fault.section)
             for length in range(len(place) - 1, 0, -1)
         ]
         return (
-            self._first(keys)
-            or self._first(fault.places)
+            self._first(fault.places)
             or self._first([fault.section, *sections])
             or (self.files[0], 1)
         )
 
-    def _first(self, places: Collection[Place]) -> tuple[ChipFile, int] | None:
+    def _first(self, places: Collection[KeyPath]) -> tuple[ChipFile, int] | None:
         for file in self.files:
             for place in filter(None, places):
                 line = line_of(file.text, place)
@@ -142,11 +135,7 @@ def read_chip_files(path: Path, fields: Collection[str]) -> ChipFiles:
 
 
 def _read_one(path: Path, fields: Collection[str]) -> ChipFile:
-    try:
-        table = read_toml(path)
-    except SettingError as error:
-        found = _SYNTAX_LINE.search(str(error))
-        raise SettingError(f"{path}:{found[2]}: {found[1]}" if found else str(error)) from None
+    table = read_toml(path)
     file = ChipFile(path, path.read_text(encoding="utf-8"), table)
     _check_own_keys(file, fields)
     _check_without(file)
@@ -155,17 +144,14 @@ def _read_one(path: Path, fields: Collection[str]) -> ChipFile:
 
 def _check_own_keys(file: ChipFile, fields: Collection[str]) -> None:
     """The keys that are not inherited: nothing further on would miss them, or know them."""
-    own, known = ("name", INHERITS, WITHOUT), (*fields, INHERITS, WITHOUT)
-    for key in file.table:
-        close = (
-            ""
-            if key in known
-            else next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.5)), "")
-        )
-        if close in own:
-            raise file.error((key,), f"unknown key '{key}': did you mean '{close}'?")
+    own = ("name", INHERITS, WITHOUT)
+    known = (*fields, INHERITS, WITHOUT)
+    for key in filter(lambda key: key not in known, file.table):
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        if close and close[0] in own:
+            raise file.located(SettingError.unknown(key, known))
     if "name" not in file.table:
-        raise file.error((), "'name' is missing: every chip file gives its own")
+        raise file.located(SettingError.missing("name", "every chip file gives its own"))
 
 
 def _check_without(file: ChipFile) -> None:
@@ -173,13 +159,14 @@ def _check_without(file: ChipFile) -> None:
     if dropped is None:
         return
     if not (isinstance(dropped, list) and all(isinstance(name, str) and name for name in dropped)):
-        raise file.error(
-            (WITHOUT,), f"'{WITHOUT}' = {dropped!r}: should be a list of names of sections or keys"
-        )
+        rule = "should be a list of names of sections or keys"
+        raise file.located(SettingError.of(WITHOUT, dropped, rule))
     if INHERITS not in file.table:
-        raise file.error((WITHOUT,), f"'{WITHOUT}' belongs to '{INHERITS}', which is not given")
+        rule = f"belongs to '{INHERITS}', which is not given"
+        raise file.located(SettingError.of(WITHOUT, dropped, rule))
     if own := sorted({"name", "description"} & set(dropped)):
-        raise file.error((WITHOUT,), f"'{WITHOUT}' names '{own[0]}', which is not inherited")
+        rule = f"names '{own[0]}', which is not inherited"
+        raise file.located(SettingError.of(WITHOUT, dropped, rule))
 
 
 def _base_path(files: list[ChipFile]) -> Path | None:
@@ -188,32 +175,36 @@ def _base_path(files: list[ChipFile]) -> Path | None:
     if INHERITS not in heir.table:
         return None
     name = heir.table[INHERITS]
-    said, chain = (
-        f"'{INHERITS}' = {name!r}",
-        " -> ".join([*(file.label for file in files), str(name)]),
-    )
+    rule, choices = _broken_base(files, name)
+    if not rule:
+        return _path_of_base(heir, name)
+    error = SettingError.of(INHERITS, name, rule, choices)
+    raise heir.located(error)
+
+
+def _path_of_base(heir: ChipFile, name: str) -> Path:
+    return heir.path.parent / name if name.endswith(".toml") else PRESETS / f"{name}.toml"
+
+
+def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
+    """The rule that this base of the last of `files` breaks, with the valid choices; "" for
+    none.
+    """
+    heir = files[-1]
     if not isinstance(name, str):
-        raise heir.error((INHERITS,), f'{said}: should be a preset\'s name or a file "NAME.toml"')
+        return _NO_NAME, []
     if not name.isprintable() or len(name) > _MOST_CHARACTERS:
-        raise heir.error(
-            (INHERITS,),
-            f"'{INHERITS}' = {name[:60]!r}: should be a preset's name or a file \"NAME.toml\"",
-        )
-    path = heir.path.parent / name if name.endswith(".toml") else PRESETS / f"{name}.toml"
+        return _NO_NAME, []
+    chain = " -> ".join([*(file.label for file in files), name])
+    path = _path_of_base(heir, name)
     if any(path.resolve() == file.path.resolve() for file in files):
-        raise heir.error((INHERITS,), f"{said} closes a loop: {chain}")
+        return f"closes a loop: {chain}", []
     if not name.endswith(".toml") and name not in presets():
-        raise heir.error((INHERITS,), f"{said} is no preset: {nearest(name, presets())} ({chain})")
-    if not is_file(path):
-        beside = sorted(
-            other.name for other in heir.path.parent.glob("*.toml") if other != heir.path
-        )
-        raise heir.error(
-            (INHERITS,),
-            f"{said}: no such file; {nearest(name, beside) if beside else 'none lies beside it'} "
-            f"({chain})",
-        )
-    return path
+        return f"no such preset ({chain})", list(presets())
+    if is_file(path):
+        return "", []
+    beside = sorted({other.name for other in heir.path.parent.glob("*.toml")} - {heir.path.name})
+    return f"no such file{'' if beside else ', and none lies beside it'} ({chain})", beside
 
 
 def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
@@ -244,7 +235,8 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 def _with_parameters_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """A base's table without the parameters of prices that `own` replaces by others."""
-    before, after = base.get("prices"), own.get("prices")
+    before = base.get("prices")
+    after = own.get("prices")
     if not (
         isinstance(before, dict)
         and isinstance(after, dict)
@@ -279,12 +271,9 @@ def _without(table: dict[str, Any], file: ChipFile) -> dict[str, Any]:
         for section in sections:
             inner = inner.get(section, {}) if isinstance(inner, dict) else {}
         if not (isinstance(inner, dict) and last in inner):
-            choices = list(_places(table))
-            raise file.error(
-                (WITHOUT,),
-                f"'{WITHOUT}' names '{'.'.join(place)}', which its base does not have: "
-                f"{nearest('.'.join(place), choices)}",
-            )
+            rule = "its base does not have this"
+            error = SettingError.of(WITHOUT, ".".join(place), rule, _places(table))
+            raise file.located(error)
         del inner[last]
     return table
 

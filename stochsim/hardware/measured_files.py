@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from stochsim.hardware.memory_devices import Device
-from stochsim.settings import Fault, SettingError, nearest
+from stochsim.settings import SettingError
 
 _SUM_TOLERANCE = 1e-6
-_NEEDED, _OPTIONAL = ("g_us", "programming_sigma_us"), ("mean_us", "read_sigma_us")
+_NEEDED = ("g_us", "programming_sigma_us")
+_OPTIONAL = ("mean_us", "read_sigma_us")
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,12 @@ class _Table:
     def column(self, name: str) -> np.ndarray:
         return np.ascontiguousarray(self.values[:, self.names.index(name)])
 
-    def error(self, row: int, rule: str) -> SettingError:
-        return SettingError(f"{self.where}:{self.lines[row]}: {rule}")
-
     def refuse(self, wrong: np.ndarray, name: str, rule: str) -> None:
         """Raise for the first row where `wrong` (row,) holds."""
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise self.error(row, f"'{name}' = {self.column(name)[row]:g}: {rule}")
+            error = SettingError.of(name, float(self.column(name)[row]), rule)
+            raise error.at(self.where, self.lines[row])
 
     def check_ascending(self, name: str) -> None:
         self.refuse(
@@ -67,9 +66,8 @@ def read_device_text(text: str, where: str = "measured device") -> Device:
     table = _parse(where, text)
     for name in table.names:
         if name not in _NEEDED + _OPTIONAL:
-            raise SettingError(
-                f"{where}: unknown column '{name}': {nearest(name, _NEEDED + _OPTIONAL)}"
-            )
+            error = SettingError.of("column", name, "no such column", _NEEDED + _OPTIONAL)
+            raise error.at(where)
     _check_present(table, _NEEDED)
     for name in table.names:
         table.refuse(table.column(name) < 0, name, "should be at least 0")
@@ -82,7 +80,8 @@ def read_device_text(text: str, where: str = "measured device") -> Device:
         values = table.column(name)
         return lambda g: np.interp(g, target, values)
 
-    sigma, read = interpolated("programming_sigma_us"), interpolated("read_sigma_us")
+    sigma = interpolated("programming_sigma_us")
+    read = interpolated("read_sigma_us")
     assert sigma is not None
     return Device(
         name=where,
@@ -149,10 +148,8 @@ def read_channel_text(text: str, where: str = "measured channel") -> MeasuredCha
     levels = len(table.names) - 1
     expected = ["drive", *(f"p{code}" for code in range(levels))]
     if table.names != expected or levels < 2 or levels & (levels - 1):
-        raise SettingError(
-            f"{where}: columns {', '.join(table.names)}: should be drive, p0, p1 … with 2, 4, 8 … "
-            f"probabilities"
-        )
+        rule = "should be drive, p0, p1 … with 2, 4, 8 … probabilities"
+        raise SettingError.of("columns", table.names, rule).at(where)
     for name in expected[1:]:
         table.refuse(
             (table.column(name) < 0) | (table.column(name) > 1), name, "should be from 0 to 1"
@@ -163,9 +160,8 @@ def read_channel_text(text: str, where: str = "measured channel") -> MeasuredCha
     wrong = np.abs(sums - 1) > _SUM_TOLERANCE
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise table.error(
-            row, f"the probabilities sum to {sums[row]:.8g}: should be 1 within {_SUM_TOLERANCE:g}"
-        )
+        rule = f"the probabilities sum to {sums[row]:.8g}: should be 1 within {_SUM_TOLERANCE:g}"
+        raise SettingError.of_file(where, rule, table.lines[row])
     return MeasuredChannel(table.column("drive"), probabilities / sums[:, None])
 
 
@@ -190,14 +186,12 @@ def with_measured_files(table: dict[str, Any], folder: Path) -> dict[str, Any]:
             inner = inner.get(section) if isinstance(inner, dict) else None
         name = inner.get(field) if isinstance(inner, dict) else None
         if isinstance(name, str) and name and "\n" not in name:
-            place = (*sections, field)
             try:
                 inner[field] = _text(folder / name)
                 read(inner[field], str(folder / name))
             except SettingError as error:
-                raise SettingError(
-                    *error.args, faults=[Fault(place, str(error), (place,))]
-                ) from None
+                rule = str(error)  # with the CSV file and its line
+                raise SettingError.of(field, rule=rule, section=tuple(sections)) from None
     return table
 
 
@@ -214,14 +208,14 @@ def is_file(path: Path) -> bool:
 def _text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():  # a device may have no end
-            raise SettingError(f"{path}: cannot be read (no file of data)")
+            raise SettingError.of_file(path, "cannot be read (no file of data)")
         return path.read_text(encoding="utf-8-sig")
     except SettingError:
         raise
     except OSError as error:
-        raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
+        raise SettingError.of_file(path, f"cannot be read ({error.strerror})") from None
     except ValueError as error:  # bytes that are no text, a name that no file can have
-        raise SettingError(f"{path}: not a CSV file ({error})") from None
+        raise SettingError.of_file(path, f"not a CSV file ({error})") from None
 
 
 def _filled_lines(where: str, text: str) -> list[tuple[int, list[str]]]:
@@ -230,27 +224,24 @@ def _filled_lines(where: str, text: str) -> list[tuple[int, list[str]]]:
     try:
         found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
-        raise SettingError(f"{where}:{reader.line_num}: not a CSV file ({error})") from None
+        raise SettingError.of_file(where, f"not a CSV file ({error})", reader.line_num) from None
     return [(line, cells) for line, cells in found if any(cells) and not cells[0].startswith("#")]
 
 
 def _parse(where: str, text: str) -> _Table:
     filled = _filled_lines(where, text)
     if len(filled) < 3:
-        raise SettingError(
-            f"{where}: {max(0, len(filled) - 1)} rows of numbers: should be at least 2, below a "
-            f"header line"
-        )
+        count = max(0, len(filled) - 1)
+        rule = f"{count} rows of numbers: should be at least 2, below a header line"
+        raise SettingError.of_file(where, rule)
     names = filled[0][1]
     if len(set(names)) < len(names):
-        raise SettingError(f"{where}: a column of the header occurs twice: {', '.join(names)}")
+        raise SettingError.of("columns", names, "a column of the header occurs twice").at(where)
     rows = []
     for line, cells in filled[1:]:
         if len(cells) != len(names):
-            raise SettingError(
-                f"{where}:{line}: {len(cells)} values: should be {len(names)}, one per column of "
-                f"the header"
-            )
+            rule = f"{len(cells)} values: should be {len(names)}, one per column of the header"
+            raise SettingError.of_file(where, rule, line)
         rows.append(
             [_number(where, line, name, cell) for name, cell in zip(names, cells, strict=True)]
         )
@@ -263,13 +254,12 @@ def _number(where: str, line: int, name: str, cell: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise SettingError(f"{where}:{line}: '{name}' = {cell!r}: should be a finite number")
+        raise SettingError.of(name, cell, "should be a finite number").at(where, line)
     return value
 
 
 def _check_present(table: _Table, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in table.names:
-            raise SettingError(
-                f"{table.where}: column '{name}' is missing; it has {', '.join(table.names)}"
-            )
+            rule = f"the file has columns {', '.join(table.names)}"
+            raise SettingError.missing(name, rule).at(table.where)

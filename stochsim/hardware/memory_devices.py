@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.polynomial import polynomial
 
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import SettingError
 
 Law = Callable[[np.ndarray, float], np.ndarray]
 """(conductance or r, age in s) -> array of the same shape."""
@@ -70,14 +70,12 @@ class Device:
         if age_s is None:
             return self.default_age_s
         if self.ages_s is None:
-            raise SettingError(
-                f"'age_s' = {age_s!r}: {self.name} has no published law of time; leave it out"
-            )
+            rule = f"{self.name} has no published law of time; leave it out"
+            raise SettingError.of("age_s", age_s, rule, also=("device",))
         low, high = self.ages_s
         if not (low <= age_s <= high and math.isfinite(age_s)):
-            raise SettingError(
-                f"'age_s' = {age_s!r}: {self.name} is published for {low:g} to {high:g} s"
-            )
+            rule = f"{self.name} is published for {low:g} to {high:g} s"
+            raise SettingError.of("age_s", age_s, rule, also=("device",))
         return float(age_s)
 
     def programming_sigma_us(self, target_us: np.ndarray, age_s: float | None = None) -> np.ndarray:
@@ -85,7 +83,8 @@ class Device:
 
         Raises SettingError for a target outside the range.
         """
-        target, age = self._checked(target_us), self.age(age_s)
+        target = self._checked(target_us)
+        age = self.age(age_s)
         return (
             np.zeros_like(target)
             if self.programming is None
@@ -114,7 +113,8 @@ class Device:
         """Conductances in µS at this age, from those as programmed; ν follows the target (`g_us`
         where there is none).
         """
-        g, age = np.asarray(g_us, np.float64), self.age(age_s)
+        g = np.asarray(g_us, np.float64)
+        age = self.age(age_s)
         if self.drift is None:
             return g
         mean, sd = self.drift.exponent(
@@ -132,7 +132,8 @@ class Device:
         A published 1/f noise is taken as fresh at every read, with its whole power up to this age;
         in truth part of it is slower.
         """
-        g, age = np.asarray(g_us, np.float64), self.age(age_s)
+        g = np.asarray(g_us, np.float64)
+        age = self.age(age_s)
         before = g if programmed_us is None else np.asarray(programmed_us, np.float64)
         return np.zeros_like(g) if self.read is None else np.maximum(self.read(g, before, age), 0.0)
 
@@ -142,10 +143,8 @@ class Device:
         outside = ~((target >= self.g_min_us - slack) & (target <= self.g_max_us + slack))
         if outside.any():
             value = float(target[outside].flat[0])
-            raise SettingError(
-                f"'target_us' = {value!r}: outside {self.g_min_us:g} to {self.g_max_us:g} µS, the "
-                f"range of {self.name}"
-            )
+            rule = f"outside {self.g_min_us:g} to {self.g_max_us:g} µS, the range of {self.name}"
+            raise SettingError.of("target_us", value, rule)
         return target
 
 
@@ -367,5 +366,5 @@ def devices() -> tuple[str, ...]:
 def device(name: str) -> Device:
     """The device of this name; raises SettingError that names the nearest one."""
     if name not in DEVICES:
-        raise SettingError(f"device '{name}' is unknown: {nearest(name, DEVICES)}")
+        raise SettingError.of("device", name, choices=DEVICES)
     return DEVICES[name]

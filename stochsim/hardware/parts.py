@@ -56,37 +56,30 @@ class Noise(Settings):
     @model_validator(mode="after")
     def _one_form_of_each(self) -> Self:
         for name in ("read_sigma", "weight_sigma"):
-            value, in_steps = getattr(self, name), getattr(self, f"{name}_lsb")
-            if value > 0 and in_steps > 0:
-                raise SettingError(
-                    f"'{name}' = {value!r} and '{name}_lsb' = {in_steps!r}: only one of the two "
-                    f"may be nonzero"
-                )
+            fields = (name, f"{name}_lsb")
+            values = tuple(getattr(self, field) for field in fields)
+            if min(values) > 0:
+                raise SettingError.of(fields, values, "only one of the two may be nonzero")
         if self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb == 0:
-            raise SettingError(
-                f"'family' = '{self.family}': is that of the read noise, of which there is none; "
-                f"valid: 'gaussian'"
-            )
+            rule = "is that of the read noise, of which there is none"
+            raise SettingError.of("family", self.family, rule, ["gaussian"])
         if self.weight_noise == "explicit" and self.weight_sigma + self.weight_sigma_lsb == 0:
-            raise SettingError(
-                "'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which "
-                "are 0; valid: 'lumped'"
-            )
+            rule = "draws 'weight_sigma' or 'weight_sigma_lsb', which are 0"
+            raise SettingError.of("weight_noise", "explicit", rule, ["lumped"])
         if (
             self.dither != "none"
             and self.family != "gaussian"
             and self.read_sigma + self.read_sigma_lsb > 0
         ):
-            raise SettingError(
-                f"'dither' = '{self.dither}' beside {self.family} read noise: valid: family = "
-                f"'gaussian', or no read noise"
-            )
+            rule = "not both beside read noise; valid: family = 'gaussian', or no read noise"
+            raise SettingError.of(("dither", "family"), (self.dither, self.family), rule)
         added = (self.read_sigma, self.read_sigma_lsb, self.weight_sigma, self.weight_sigma_lsb)
         if self.measured_csv and (any(added) or self.dither != "none"):
-            raise SettingError(
-                "'measured_csv': a measured neuron holds all its noise; leave the other noises at "
-                "0 and 'dither' at 'none'"
+            rule = (
+                "a measured neuron holds all its noise; leave the other noises at 0 and 'dither' "
+                "at 'none'"
             )
+            raise SettingError.of("measured_csv", rule=rule, also=("dither",))
         return self
 
     def read_sigma_drive(self, output_step: float) -> float:
@@ -140,10 +133,10 @@ class RandomSource(Settings):
     def _register_is_long_enough(self) -> Self:
         if self.lfsr_bits and self.lfsr_bits < max(8, self.threshold_bits):
             least = max(8, self.threshold_bits)
-            raise SettingError(
-                f"'lfsr_bits' = {self.lfsr_bits}: should be 0 (none) or at least {least}, for "
-                f"'threshold_bits' of it are compared"
+            rule = (
+                f"should be 0 (none) or at least {least}, for 'threshold_bits' of it are compared"
             )
+            raise SettingError.of("lfsr_bits", self.lfsr_bits, rule, also=("threshold_bits",))
         return self
 
     @property
@@ -177,23 +170,25 @@ class Memory(Settings):
     @model_validator(mode="after")
     def _rate_or_voltage(self) -> Self:
         if self.voltage_over_vmin is not None and self.weight_errors + self.weight_read_errors > 0:
-            raise SettingError(
-                f"'voltage_over_vmin' = {self.voltage_over_vmin:g} sets the error rates of "
-                f"weights: give a voltage or rates, not both"
+            rule = "sets the error rates of weights: give a voltage or rates, not both"
+            raise SettingError.of(
+                "voltage_over_vmin",
+                self.voltage_over_vmin,
+                rule,
+                also=("weight_errors", "weight_read_errors"),
             )
         if self.voltage_over_vmin is None:
             for name in ("voltage_decade", "transient_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
-                    raise SettingError(
-                        f"'{name}' = {getattr(self, name):g}: belongs to 'voltage_over_vmin', "
-                        f"which is not given"
-                    )
+                    rule = "belongs to 'voltage_over_vmin', which is not given"
+                    raise SettingError.of(name, getattr(self, name), rule)
         if self.weights_read == "read" and self.weight_error_rates[1] > 0:
-            raise SettingError(
-                "'weights_read' = 'read': transient errors of weights ('weight_read_errors', "
-                "'transient_share') are drawn once per "
-                "stimulus; valid: 'stimulus'"
+            transient = ("weight_read_errors", "transient_share")
+            rule = (
+                "transient errors of weights ('weight_read_errors', 'transient_share') are drawn "
+                "once per stimulus"
             )
+            raise SettingError.of("weights_read", "read", rule, ["stimulus"], also=transient)
         return self
 
     @property
@@ -213,6 +208,6 @@ def bit_error_rate(voltage_over_vmin: float, decade: float = 0.04) -> float:
     """
     for name, value in (("voltage_over_vmin", voltage_over_vmin), ("decade", decade)):
         if not 0 < value < math.inf:
-            raise SettingError(f"'{name}' = {value!r}: should be finite and above 0")
+            raise SettingError.of(name, value, "should be finite and above 0")
     exponent = -2.0 - (voltage_over_vmin - 0.84) / decade
     return min(0.5, 10.0 ** min(exponent, 0.0))

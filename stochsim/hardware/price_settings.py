@@ -17,7 +17,7 @@ from stochsim.energy import (
     part_kind,
     scaled,
 )
-from stochsim.settings import SettingError, Settings, nearest
+from stochsim.settings import NOT_SHOWN, SettingError, Settings
 
 OPERATION_PRICES = (
     *("multiply", "add", "adc", "dac", "cell", "line", "weight_memory", "code_memory", "random"),
@@ -35,7 +35,7 @@ class Prices(Settings):
     prices whose formula has V.
 
     `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's
-    default holds, and a value outside its valid range is held at the nearer bound and flagged.
+    default holds, and outside its valid range the value at the nearer bound is used and flagged.
     `scaling` takes digital logic and SRAM to another node and voltage. `own` are prices that the
     book does not have, entries as in the book by a name of their own: {"my-adc": Entry(kind="adc",
     …)}. Raises SettingError for an unknown name, kind or parameter, a parameter that has neither
@@ -74,33 +74,48 @@ class Prices(Settings):
         if (
             name not in names and "own" in info.data
         ):  # else an own price is at fault, and may be the one that is named
-            what = f"is a price of '{kinds[name]}'" if name in kinds else "is unknown"
-            raise SettingError(f"price '{name}' {what}: {nearest(name, names)}")
+            rule = f"is a price of '{kinds[name]}'" if name in kinds else ""
+            raise SettingError.of("", name, rule, names)
         return name
 
     @model_validator(mode="after")
     def _every_kind_can_be_priced(self) -> Self:
         for kind in self.parameters:
             if kind not in OPERATION_PRICES:
-                raise SettingError(
-                    f"'parameters.{kind}': no kind of operation: {nearest(kind, OPERATION_PRICES)}"
-                )
+                raise SettingError.unknown(kind, OPERATION_PRICES, section=("parameters",))
         self._check_own()
         for kind in OPERATION_PRICES:
-            try:
-                chosen = self.of(kind)
-                for probe in _PROBES if chosen.name in self.own else _PROBES[:1]:
-                    chosen.energy_j((probe,) * len(ARGUMENTS[chosen.kind]), self.voltage_v)
-            except SettingError as error:
-                raise SettingError(f"{self._at_fault(kind)}: {error}") from None
+            self._check_price(kind)
         if self.scaling is not None and all(
             self._named(kind).scaling == "none" for kind in OPERATION_PRICES
         ):
-            raise SettingError(
-                f"'scaling' to {self.scaling.words}: none of these prices is of logic or SRAM that "
-                f"scales; leave it out"
+            rule = (
+                f"none of these prices is of logic or SRAM that scales to {self.scaling.words}; "
+                f"leave it out"
             )
+            raise SettingError.of("scaling", rule=rule)
         return self
+
+    def _check_price(self, kind: str) -> None:
+        """Raises SettingError at the key to look at where this kind cannot be priced."""
+        try:
+            chosen = self._named(kind).with_parameters(**self.parameters.get(kind, {}))
+            chosen.check_parameters()
+        except SettingError as error:
+            raise error.inside("parameters", kind) from None
+        try:
+            chosen = self.of(kind)
+        except SettingError as error:
+            rule = error.faults[0].rule
+            fields = (kind, "scaling")
+            raise SettingError.of(fields, (chosen.name, NOT_SHOWN), rule) from None
+        try:
+            for probe in _PROBES if chosen.name in self.own else _PROBES[:1]:
+                chosen.energy_j((probe,) * len(ARGUMENTS[chosen.kind]), self.voltage_v)
+        except SettingError as error:
+            if chosen.name in self.own and kind not in self.parameters:
+                raise error.inside("own", chosen.name) from None
+            raise error.inside("parameters", kind) from None
 
     def of(self, kind: str) -> Price:
         """The price of this kind of operation, with its parameters, at its node."""
@@ -110,25 +125,13 @@ class Prices(Settings):
     def _check_own(self) -> None:
         for name, entry in self.own.items():
             if name in PRICES:
-                raise SettingError(
-                    f"'own.{name}': the book has a price of this name; give your own another"
-                )
+                rule = "the book has a price of this name; give your own another"
+                raise SettingError.of("", rule=rule, section=("own", name))
             kinds = [kind for kind in OPERATION_PRICES if part_kind(kind) == entry.kind]
             if name not in (getattr(self, kind) for kind in kinds):
                 valid = " or ".join(f'{kind} = "{name}"' for kind in kinds)
-                raise SettingError(
-                    f"'own.{name}': prices nothing, for no kind names it; valid: {valid}"
-                )
-
-    def _at_fault(self, kind: str) -> str:
-        """The keys to look at where this kind cannot be priced."""
-        if getattr(self, kind) in self.own and kind not in self.parameters:
-            return f"'own.{getattr(self, kind)}'"
-        return (
-            f"'{kind}', 'scaling'"
-            if self.scaling is not None and kind not in self.parameters
-            else f"'parameters.{kind}'"
-        )
+                rule = f"prices nothing, for no kind names it; valid: {valid}"
+                raise SettingError.of("", rule=rule, section=("own", name))
 
     def _named(self, kind: str) -> Price:
         name = getattr(self, kind)
@@ -141,10 +144,8 @@ class Prices(Settings):
         An own price that no kind names any more is left out.
         """
         if kind not in OPERATION_PRICES:
-            raise SettingError(
-                f"'{kind}': no kind of operation that has a price: "
-                f"{nearest(kind, OPERATION_PRICES)}"
-            )
+            rule = "no kind of operation that has a price"
+            raise SettingError.of("kind", kind, rule, OPERATION_PRICES)
         others = {each: values for each, values in self.parameters.items() if each != kind}
         table = {field: getattr(self, field) for field in type(self).model_fields} | {kind: name}
         named = {table[each] for each in OPERATION_PRICES}

@@ -36,7 +36,7 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     with that drop and the resistance that would not.
     """
     if not (math.isfinite(wire_ohm) and wire_ohm >= 0):
-        raise SettingError(f"'wire_ohm' = {wire_ohm!r}: should be finite and at least 0")
+        raise SettingError.of("wire_ohm", wire_ohm, "should be finite and at least 0")
     in_row_segments = np.cumsum(g_s[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]
     in_column_segments = np.cumsum(g_s, axis=-2, dtype=np.float64)
     along_row = np.cumsum(in_row_segments, axis=-1)
@@ -45,11 +45,11 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     largest = float(drop.max(initial=0.0))
     if largest > LARGEST_DROP:
         allowed = wire_ohm * LARGEST_DROP / largest
-        raise SettingError(
-            f"'wire_ohm' = {wire_ohm!r}: the largest relative drop is {largest:.3g}, above "
-            f"{LARGEST_DROP} where the first order holds; "
-            f"at most {allowed:.3g} ohm here, or smaller tiles"
+        rule = (
+            f"the largest relative drop is {largest:.3g}, above {LARGEST_DROP} where the first "
+            f"order holds; at most {allowed:.3g} ohm here, or smaller tiles"
         )
+        raise SettingError.of("wire_ohm", wire_ohm, rule)
     return drop
 
 

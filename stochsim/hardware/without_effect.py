@@ -1,32 +1,16 @@
-"""Knobs that other sections of a chip make idle: turned, they would move neither output nor bill,
-so they are refused.
+"""Settings that other sections of a chip leave without effect: turned, they would move neither
+output nor bill, so they are refused.
 
-A knob at its default, and a price that is free, are never refused. Knobs that need others of their
-own section say so there.
+A setting at its default, and a price that is free, are never refused. Settings that need others of
+their own section say so there. Every check takes the parts of the chip that it is about and raises
+SettingError, which names the setting, its value and the nearest valid choice.
 """
-
-from typing import TYPE_CHECKING
 
 from stochsim.energy import PRICES, part_kind
 from stochsim.hardware.array import Array
-from stochsim.hardware.parts import RandomSource
+from stochsim.hardware.parts import Memory, Noise, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices
 from stochsim.settings import SettingError
-
-if TYPE_CHECKING:
-    from stochsim.hardware.hardware import Hardware
-
-
-def check_nothing_idle(chip: "Hardware") -> None:
-    """Raises SettingError for the first idle knob, which names its value and the nearest valid
-    choice.
-    """
-    _check_accumulators(chip)
-    _check_cells(chip)
-    _check_columns(chip)
-    _check_random(chip)
-    _check_weights_read(chip)
-    _check_voltage(chip)
 
 
 def free_prices(kind: str) -> tuple[str, ...]:
@@ -36,31 +20,31 @@ def free_prices(kind: str) -> tuple[str, ...]:
     )
 
 
-def _check_accumulators(chip: "Hardware") -> None:
-    if chip.accumulator_overflow != "saturate" and chip.accumulator_bits is None:
-        raise SettingError(
-            f"'accumulator_overflow' = '{chip.accumulator_overflow}': accumulators without "
-            f"'accumulator_bits' hold every sum; "
-            "valid: 'saturate', or a number of bits"
+def check_accumulators(bits: int | None, overflow: str) -> None:
+    """Overflow belongs to accumulators of a given width: others hold every sum."""
+    if overflow != "saturate" and bits is None:
+        rule = (
+            "accumulators without 'accumulator_bits' hold every sum; valid: saturate, or a number "
+            "of bits"
         )
+        raise SettingError.of("accumulator_overflow", overflow, rule)
 
 
-def _check_cells(chip: "Hardware") -> None:
+def check_cells(array: Array | None, prices: Prices) -> None:
+    """Cells and input lines are counted in an array."""
     for kind in ("cell", "line"):
-        if chip.array is None and not chip.prices.of(kind).is_free:
-            raise SettingError(
-                f"'prices.{kind}' = '{getattr(chip.prices, kind)}': is counted in an array, of "
-                f"which the chip has none; "
-                f"valid: {', '.join(free_prices(kind))}"
-            )
+        if array is None and not prices.of(kind).is_free:
+            rule = "is counted in an array, of which the chip has none"
+            name = getattr(prices, kind)
+            raise SettingError.of(f"prices.{kind}", name, rule, free_prices(kind))
 
 
-def _check_columns(chip: "Hardware") -> None:
+def check_columns(array: Array | None, prices: Prices) -> None:
     """Columns cut a layer into tiles: input lines run across each, with their converters and wires.
 
     They also bound shared columns.
     """
-    array, usual = chip.array, Array().columns
+    usual = Array().columns
     if (
         array is None
         or array.columns == usual
@@ -68,64 +52,57 @@ def _check_columns(chip: "Hardware") -> None:
         or array.columns_per_converter > usual
     ):
         return
-    dac_j = chip.prices.of("dac").energy_j((array.cycle_bits,), chip.prices.voltage_v)
-    if dac_j == 0 and chip.prices.of("line").is_free:
-        raise SettingError(
-            f"'array.columns' = {array.columns}: matters to wires, whose 'array.cells.wire_ohm' is "
-            f"0, to input lines, free by "
-            f"'prices.line' = '{chip.prices.line}', and to converters of inputs, free at "
-            f"'array.cycle_bits' = {array.cycle_bits} with "
-            f"'prices.dac' = '{chip.prices.dac}'; valid: {usual}"
+    dac_j = prices.of("dac").energy_j((array.cycle_bits,), prices.voltage_v)
+    if dac_j == 0 and prices.of("line").is_free:
+        rule = (
+            f"matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by "
+            f"'prices.line' = '{prices.line}', and to converters of inputs, free at "
+            f"'array.cycle_bits' = {array.cycle_bits} with 'prices.dac' = '{prices.dac}'"
         )
+        others = ("array.cells.wire_ohm", "prices.line", "array.cycle_bits", "prices.dac")
+        raise SettingError.of("array.columns", array.columns, rule, [usual], also=others)
 
 
-def _check_random(chip: "Hardware") -> None:
+def check_random(random: RandomSource, noise: Noise, prices: Prices) -> None:
     """Random bits are counted per code, and for inputs that are rounded at random."""
-    bits, name, free = (
-        chip.random.random_bits_per_code,
-        chip.prices.random,
-        chip.prices.of("random").is_free,
-    )
+    bits = random.random_bits_per_code
+    free = prices.of("random").is_free
     if free and bits not in (0, RandomSource().random_bits_per_code):
-        raise SettingError(
-            f"'random.random_bits_per_code' = {bits}: 'prices.random' = '{name}' costs nothing; "
-            f"valid: 0, or another price"
-        )
-    if not free and bits == 0 and chip.noise.input_dither == "none":
-        raise SettingError(
-            f"'prices.random' = '{name}': with 'random.random_bits_per_code' = 0 none are drawn; "
-            f"valid: {', '.join(free_prices('random'))}"
+        rule = f"'prices.random' = '{prices.random}' costs nothing; valid: 0, or another price"
+        raise SettingError.of("random.random_bits_per_code", bits, rule, also=("prices.random",))
+    if not free and bits == 0 and noise.input_dither == "none":
+        rule = "with 'random.random_bits_per_code' = 0 none are drawn"
+        raise SettingError.of(
+            "prices.random",
+            prices.random,
+            rule,
+            free_prices("random"),
+            also=("random.random_bits_per_code",),
         )
 
 
-def _check_weights_read(chip: "Hardware") -> None:
-    if chip.memory.weights_read != "read":
+def check_weights_read(memory: Memory, array: Array | None, prices: Prices) -> None:
+    """How often weights are read belongs to a memory that they are fetched from, at a price."""
+    if memory.weights_read != "read":
         return
-    name = chip.prices.weight_memory
-    if chip.array is not None or name == "memory-in-array":
-        raise SettingError(
-            "'memory.weights_read' = 'read': weights stay in the array's cells and are not "
-            "fetched; valid: 'stimulus'"
-        )
-    if chip.prices.of("weight_memory").is_free:
-        raise SettingError(
-            f"'memory.weights_read' = 'read': 'prices.weight_memory' = '{name}' costs nothing; "
-            f"valid: 'stimulus'"
-        )
+    name = prices.weight_memory
+    if array is not None or name == "memory-in-array":
+        rule = "weights stay in the array's cells and are not fetched"
+        raise SettingError.of("memory.weights_read", "read", rule, ["stimulus"])
+    if prices.of("weight_memory").is_free:
+        rule = f"'prices.weight_memory' = '{name}' costs nothing"
+        other = ("prices.weight_memory",)
+        raise SettingError.of("memory.weights_read", "read", rule, ["stimulus"], also=other)
 
 
-def _check_voltage(chip: "Hardware") -> None:
+def check_voltage(prices: Prices, reliability: Reliability) -> None:
     """The supply voltage enters prices with V in them, and the default prices of reliability at ρ =
     0 and 1.
     """
-    prices, usual = chip.prices, Prices.model_fields["voltage_v"].default
-    held = chip.reliability.e_bit_j is not None and chip.reliability.e0_j is not None
-    if (
-        prices.voltage_v != usual
-        and held
-        and not any(prices.of(kind).has_voltage for kind in OPERATION_PRICES)
-    ):
-        raise SettingError(
-            f"'prices.voltage_v' = {prices.voltage_v:g}: enters none of the chip's prices; valid: "
-            f"{usual:g}"
-        )
+    usual = Prices.model_fields["voltage_v"].default
+    priced = reliability.e_bit_j is not None and reliability.e0_j is not None
+    if prices.voltage_v == usual or not priced:
+        return
+    if not any(prices.of(kind).has_voltage for kind in OPERATION_PRICES):
+        rule = "enters none of the chip's prices"
+        raise SettingError.of("prices.voltage_v", prices.voltage_v, rule, [f"{usual:g}"])

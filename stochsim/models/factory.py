@@ -22,7 +22,6 @@ def build_model(settings: ModelSettings, decoder: ArrayLike) -> GenerativeModel:
     """
     model = _KINDS[settings.kind](decoder, **settings.model_dump(exclude={"kind", "neurons"}))
     if model.neurons != settings.neurons:
-        raise SettingError(
-            f"'decoder' has {model.neurons} columns; the rule is one per neuron, {settings.neurons}"
-        )
+        rule = f"should have one column per neuron, {settings.neurons}"
+        raise SettingError.of("decoder", model.decoder, rule)
     return model

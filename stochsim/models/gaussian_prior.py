@@ -11,7 +11,7 @@ from stochsim.models.generative_model import GenerativeModel
 class GaussianPriorModel(GenerativeModel, ABC):
     """r ~ N(0, I); φ(r) = r²/2.
 
-    A prior covariance C is no knob of its own: A C^(1/2) in place of A says the same about x.
+    A prior covariance C is no setting of its own: A C^(1/2) in place of A says the same about x.
     """
 
     def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -32,9 +32,8 @@ class GenerativeModel(ABC):
         """
         matrix = np.array(decoder, np.float64)
         if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-            raise SettingError(
-                f"'decoder' of shape {matrix.shape}: the rule is a finite matrix (inputs, neurons)"
-            )
+            rule = "should be a finite matrix (inputs, neurons)"
+            raise SettingError.of("decoder", matrix, rule)
         self.decoder: NDArray[np.float64] = matrix
         self.decoder.flags.writeable = False
         self.noise_sd = positive("noise_sd", noise_sd)
@@ -113,5 +112,5 @@ class GenerativeModel(ABC):
 def positive(name: str, value: float) -> float:
     """`value` as a float, or a SettingError that names it."""
     if not (np.isfinite(value) and value > 0):
-        raise SettingError(f"'{name}' = {value}: the rule is a finite number above 0")
+        raise SettingError.of(name, value, "should be a finite number above 0")
     return float(value)

@@ -96,7 +96,8 @@ def start_run(
 ) -> GibbsRun:
     """Chains at their over-dispersed starts, nothing drawn yet."""
     shape = (len(numbers), CHAINS, posterior.gram.shape[0])
-    state, field = np.empty(shape), np.empty(shape)
+    state = np.empty(shape)
+    field = np.empty(shape)
     gibbs_start(Chains(np.uint64(key), numbers, state, field), posterior)
     draws = np.empty((shape[0], CHAINS, draws_per_chain, shape[2]), np.float32)
     return GibbsRun(key, numbers, posterior, state, field, draws)
@@ -124,11 +125,11 @@ def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Refere
     chains.
     """
     count = len(run.numbers)
-    draws, report = (
-        run.draws,
-        Diagnostics(np.empty(count), np.empty(count), np.empty(count, np.int64)),
-    )
-    rows, done, total = np.arange(count), 0, run.updates_left
+    draws = run.draws
+    report = Diagnostics(np.empty(count), np.empty(count), np.empty(count, np.int64))
+    rows = np.arange(count)
+    done = 0
+    total = run.updates_left
     while True:
         while moved := run.advance():
             done += moved
@@ -137,18 +138,17 @@ def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Refere
         rhat, ess = diagnose(run.draws)
         if run.draws is not draws:
             draws[rows] = run.draws
-        report.rhat[rows], report.ess_per_draw[rows], report.thinning[rows] = (
-            rhat.max(axis=1),
-            ess.min(axis=1),
-            run.thinning,
-        )
+        report.rhat[rows] = rhat.max(axis=1)
+        report.ess_per_draw[rows] = ess.min(axis=1)
+        report.thinning[rows] = run.thinning
         passed = (rhat < MAX_RHAT) & (ess >= MIN_ESS_PER_DRAW)  # NaN fails
         failing = np.flatnonzero(~passed.all(axis=1))
         if not len(failing):
             return Reference.from_draws(draws, report)
         if run.thinning >= FIRST_THINNING * 2**MOST_DOUBLINGS:
             raise StochsimError(_complaint(run, int(failing[0]), rhat, ess, passed))
-        rows, run = rows[failing], run.continued(failing)
+        rows = rows[failing]
+        run = run.continued(failing)
         total += run.updates_left
 
 

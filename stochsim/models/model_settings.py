@@ -1,4 +1,4 @@
-"""The settings of the generative models, told apart by `kind`."""
+"""The settings of the generative models, distinguished by `kind`."""
 
 from typing import Annotated, Literal
 

@@ -59,16 +59,12 @@ class Reference:
         """
         length = self.draws.shape[1] // self.chains
         if n < self.chains or n % self.chains or n // self.chains > length:
-            raise SettingError(
-                f"'n' = {n}: the draws come in multiples of {self.chains}, up to "
-                f"{length * self.chains}"
-            )
+            rule = f"the draws come in multiples of {self.chains}, up to {length * self.chains}"
+            raise SettingError.of("n", n, rule)
         stride = length // (n // self.chains)
         if not 0 <= which < stride:
-            raise SettingError(
-                f"'which' = {which}: there are {stride} disjoint sets of {n} draws, 0 to "
-                f"{stride - 1}"
-            )
+            rule = f"there are {stride} disjoint sets of {n} draws, 0 to {stride - 1}"
+            raise SettingError.of("which", which, rule)
         by_chain = self.draws.reshape(len(self.draws), self.chains, length, -1)
         picked = by_chain[:, :, which::stride][:, :, : n // self.chains]
         return picked.reshape(len(self.draws), n, -1)
@@ -96,19 +92,15 @@ class Reference:
         with parts missing.
         """
         if metadata.get("format") != FORMAT:
-            found = strict.shown(metadata.get("format"))
-            raise SettingError(
-                f"stored reference: format {found}; this version reads format {FORMAT}"
-            )
-        exact = (
-            strict.word("stored reference: exact", metadata.get("exact"), ("True", "False"))
-            == "True"
-        )
+            rule = f"stored reference: this version reads format {FORMAT}"
+            raise SettingError.of("format", metadata.get("format"), rule)
+        given = metadata.get("exact")
+        exact = strict.word("stored reference: exact", given, ("True", "False")) == "True"
         wanted = ["draws", "mean", "sd", "covariance"] + (
             [] if exact else ["rhat", "ess_per_draw", "thinning"]
         )
         if missing := [name for name in wanted if name not in arrays]:
-            raise SettingError(f"stored reference: {', '.join(missing)} missing; it is damaged")
+            raise SettingError.missing(tuple(missing), "the stored reference is damaged")
         moments = (arrays["mean"], arrays["sd"], arrays["covariance"])
         diagnostics = (
             None

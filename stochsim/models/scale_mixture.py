@@ -58,17 +58,14 @@ class GaussianScaleMixture(GaussianPriorModel):
         self.contrast_shape = positive("contrast_shape", contrast_shape)
         self.contrast_rate = positive("contrast_rate", contrast_rate)
         if contrast_shape < LEAST_SHAPE:
-            raise SettingError(
-                f"'contrast_shape' = {contrast_shape}: the rule is at least {LEAST_SHAPE}; nearest "
-                f"valid: {LEAST_SHAPE}"
-            )
+            rule = f"should be at least {LEAST_SHAPE}"
+            raise SettingError.of("contrast_shape", contrast_shape, rule)
         left, gains, right = np.linalg.svd(self.decoder)
-        self._left, self._gains, self._axes = (
-            np.zeros(self.decoder.shape),
-            np.zeros(self.neurons),
-            right.T,
-        )
-        self._left[:, : len(gains)], self._gains[: len(gains)] = left[:, : len(gains)], gains
+        self._left = np.zeros(self.decoder.shape)
+        self._gains = np.zeros(self.neurons)
+        self._axes = right.T
+        self._left[:, : len(gains)] = left[:, : len(gains)]
+        self._gains[: len(gains)] = gains
 
     def log_likelihood(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> Floats:
         """log ∫ p(z) exp(−‖x − z A r‖²/(2 s_x²)) dz in nats: log p(x | r) without the constant
@@ -128,10 +125,8 @@ class GaussianScaleMixture(GaussianPriorModel):
         """
         x = check_stimuli(stimuli, self.inputs)
         draws = np.empty((len(x), CHAINS * DRAWS_PER_CHAIN, self.neurons), np.float32)
-        mean, covariance = (
-            np.empty((len(x), self.neurons)),
-            np.empty((len(x), self.neurons, self.neurons)),
-        )
+        mean = np.empty((len(x), self.neurons))
+        covariance = np.empty((len(x), self.neurons, self.neurons))
         for s, row in enumerate(self._along(x)):
             contrast = self._contrast(row, POINTS)
             mean[s], covariance[s] = self._moments(row, *contrast)
@@ -153,7 +148,8 @@ class GaussianScaleMixture(GaussianPriorModel):
 
     def _log_density(self, log_z: Floats, y: Floats) -> Floats:
         """log p(log z | x) up to a constant, (point,)."""
-        z, variance = np.exp(log_z), self.noise_sd**2
+        z = np.exp(log_z)
+        variance = self.noise_sd**2
         spread = variance + (z[:, None] * self._gains) ** 2
         return (
             self.contrast_shape * log_z
@@ -182,7 +178,9 @@ class GaussianScaleMixture(GaussianPriorModel):
         density falls as z^shape; G is never above `most`, so far out rate·z wins, with log u < u
         for the logarithm.
         """
-        shape, rate, variance = self.contrast_shape, self.contrast_rate, self.noise_sd**2
+        shape = self.contrast_shape
+        rate = self.contrast_rate
+        variance = self.noise_sd**2
         energies = self._gains**2
         steep = 0.5 * np.sum(energies * y**2) / variance**2 + energies.sum() / variance
         low = min(shape / rate, 1 / np.sqrt(steep)) if steep > 0 else shape / rate

@@ -79,7 +79,8 @@ def orthogonal_posterior_moments(
         norms.min() <= 0
         or np.abs(gram - np.diag(norms)).max() > _ORTHOGONAL_TOLERANCE * norms.max()
     ):
-        raise SettingError("'decoder': the closed form needs orthogonal columns, none of them 0")
+        rule = "the closed form needs orthogonal columns, none of them 0"
+        raise SettingError.of("decoder", model.decoder, rule)
     sd = model.noise_sd / np.sqrt(norms)
     g = check_stimuli(x, model.inputs) @ model.decoder / model.noise_sd**2
     logs, firsts, seconds = zip(

@@ -60,12 +60,11 @@ class Deep(Network):
     def start_from(self, single: FeedForward) -> None:
         """Take weights and sigma from a trained float layer."""
         with torch.no_grad():
-            count, neurons = self.settings.architecture.hidden_per_neuron, self.settings.neurons
+            count = self.settings.architecture.hidden_per_neuron
+            neurons = self.settings.neurons
             for unit in range(count):
-                rows, offset = (
-                    slice(unit * neurons, (unit + 1) * neurons),
-                    (unit - (count - 1) / 2) * _GAP,
-                )
+                rows = slice(unit * neurons, (unit + 1) * neurons)
+                offset = (unit - (count - 1) / 2) * _GAP
                 self.hidden.weight[rows] = single.linear.weight
                 self.hidden.bias[rows] = (
                     single.linear.bias if single.settings.bias else 0.0

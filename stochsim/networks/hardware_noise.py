@@ -31,17 +31,19 @@ class HardwareNoise:
         Raises SettingError for what training has no model of: an array, a measured neuron, errors
         of memories.
         """
-        own, memory = hardware.noise, hardware.memory
+        own = hardware.noise
+        memory = hardware.memory
         for name, present in (
             ("array", hardware.array is not None),
             ("noise.measured_csv", bool(own.measured_csv)),
             ("memory", memory.code_errors + sum(memory.weight_error_rates) > 0),
         ):
             if present:
-                raise SettingError(
-                    f"'{name}' of {hardware.name}: noise-aware training has no model of it; valid: "
-                    f"read noise, noise of weights, dither"
+                rule = (
+                    f"noise-aware training has no model of it on {hardware.name}; valid: read "
+                    f"noise, noise of weights, dither"
                 )
+                raise SettingError.of(name, rule=rule)
         lsb = math.hypot(own.read_sigma_lsb, _DITHER_LSB[own.dither])
         return cls(
             own.read_sigma,
@@ -80,7 +82,8 @@ class Draws:
     """
 
     def __init__(self, generator: torch.Generator, device: torch.device | str = "cpu") -> None:
-        self.generator, self.device = generator, device
+        self.generator = generator
+        self.device = device
 
     def normal(self, *shape: int) -> torch.Tensor:
         """Standard normal."""

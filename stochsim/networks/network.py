@@ -128,7 +128,8 @@ class Network(torch.nn.Module, ABC):
 
     def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
         """A linear layer of weights 0, quantised where the network is."""
-        s, bits = self.settings, self.settings.weight_bits_of(name)
+        s = self.settings
+        bits = self.settings.weight_bits_of(name)
         if bits is None:
             layer: Any = torch.nn.Linear(inputs, neurons, bias=bias)
         else:
@@ -208,12 +209,17 @@ class Network(torch.nn.Module, ABC):
         """(weights, biases and sigma; learned scales of the quantisers; learned widths): each
         trains best at a rate of its own.
         """
-        groups: tuple[list[torch.nn.Parameter], ...] = ([], [], [])
+        weights: list[torch.nn.Parameter] = []
+        scales: list[torch.nn.Parameter] = []
+        widths: list[torch.nn.Parameter] = []
         for name, value in self.named_parameters():
-            groups[
-                1 if ".scaling_impl." in name else 2 if name.endswith("bit_width_offset") else 0
-            ].append(value)
-        return groups[0], groups[1], groups[2]
+            if ".scaling_impl." in name:
+                scales.append(value)
+            elif name.endswith("bit_width_offset"):
+                widths.append(value)
+            else:
+                weights.append(value)
+        return weights, scales, widths
 
     def fix_output_scale(self) -> None:
         """Leave the output scale where it is."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
-from stochsim.settings import Settings, nearest
+from stochsim.settings import SettingError, Settings
 
 Architecture = Literal["single", "deep", "recurrent"]
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
@@ -39,10 +39,8 @@ class ArchitectureSettings(Settings):
         owners = {"hidden_per_neuron": "deep", "time_step": "recurrent", "steps": "recurrent"}
         for name, owner in owners.items():
             if self.kind != owner and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(
-                    f"'{name}' = {getattr(self, name)}: belongs to kind = '{owner}', and kind = "
-                    f"'{self.kind}' has no use for it"
-                )
+                rule = f"belongs to kind = '{owner}', and kind = '{self.kind}' has no use for it"
+                raise SettingError.of(name, getattr(self, name), rule, also=("kind",))
         return self
 
 
@@ -75,17 +73,14 @@ class NetworkSettings(Settings):
     def _all_or_none(self) -> Self:
         widths = (self.weight_bits, self.input_bits, self.output_bits)
         if len({bits is None for bits in widths}) > 1:
-            raise ValueError(
-                "weight_bits, input_bits and output_bits are given together (a quantised network) "
-                "or not at all (float)"
-            )
+            rule = "are given together (a quantised network) or not at all (float)"
+            raise SettingError.of(("weight_bits", "input_bits", "output_bits"), widths, rule)
         if self.learned_bits and (
             self.weight_bits is None or min(bits or 0 for bits in widths) < 2
         ):
-            raise ValueError(
-                "'learned_bits' = true: widths are learned down to 2 bits, so each must start at 2 "
-                "to 8"
-            )
+            rule = "widths are learned down to 2 bits, so each must start at 2 to 8"
+            others = ("weight_bits", "input_bits", "output_bits")
+            raise SettingError.of("learned_bits", True, rule, also=others)
         return self
 
     @pydantic.model_validator(mode="after")
@@ -93,25 +88,18 @@ class NetworkSettings(Settings):
         kind = self.architecture.kind
         for name, bits in self.layer_bits.items():
             if not LAYERS[kind]:
-                raise ValueError(
-                    f"'layer_bits.{name}' = {bits}: a '{kind}' network has one layer of weights, "
-                    f"whose width is weight_bits"
-                )
+                rule = f"a '{kind}' network has one layer of weights, whose width is weight_bits"
+                raise SettingError.of("", bits, rule, section=("layer_bits", name))
             if name not in LAYERS[kind]:
-                raise ValueError(
-                    f"'layer_bits.{name}' = {bits}: no layer of a '{kind}' network; "
-                    f"{nearest(name, LAYERS[kind])}"
-                )
+                rule = f"no layer of a '{kind}' network"
+                raise SettingError.unknown(name, LAYERS[kind], rule, section=("layer_bits",))
         if self.layer_bits and self.weight_bits is None:
-            raise ValueError(
-                "'layer_bits' without weight_bits, input_bits and output_bits: a float network has "
-                "no widths"
-            )
+            rule = "a float network, without weight_bits, input_bits and output_bits, has no widths"
+            raise SettingError.of("layer_bits", self.layer_bits, rule, also=("weight_bits",))
         if self.layer_bits and self.learned_bits:
-            raise ValueError(
-                "'layer_bits' beside 'learned_bits' = true: widths are given or learned; learned "
-                "ones hold for all layers"
-            )
+            rule = "widths are given or learned; learned ones hold for all layers"
+            fields = ("layer_bits", "learned_bits")
+            raise SettingError.of(fields, (self.layer_bits, self.learned_bits), rule)
         return self
 
     def weight_bits_of(self, layer: str) -> int | None:

@@ -80,8 +80,8 @@ def quantised_linear(
 
 
 def weight_options(bits: int, scale: float, learned_bits: bool = False) -> dict[str, Any]:
-    """What a layer of Brevitas is told of its weights: `bits` wide, their step starting at `scale`
-    (fixed at one bit).
+    """What a layer of Brevitas needs to know of its weights: `bits` wide, their step starting at
+    `scale` (fixed at one bit).
     """
     if bits == 1:
         return {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
@@ -139,7 +139,8 @@ class _Sign(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, scale: float, limit: float) -> torch.Tensor:
         """Values, of the shape of x; 0 gives +scale."""
         ctx.save_for_backward(x)
-        ctx.scale, ctx.limit = scale, limit
+        ctx.scale = scale
+        ctx.limit = limit
         return torch.where(x >= 0, x.new_tensor(scale), x.new_tensor(-scale))
 
     @staticmethod
@@ -273,7 +274,8 @@ def optimal_step(
     chosen = np.asarray(values[:: max(1, values.size // 100_000)], np.float64)
     if bits == 1:
         return float(np.mean(np.abs(chosen)))
-    half, rows = 2 ** (bits - 1), chosen.reshape(len(chosen), -1)
+    half = 2 ** (bits - 1)
+    rows = chosen.reshape(len(chosen), -1)
 
     def error(step: float) -> float:
         squared = weight * (rows - step * np.clip(np.rint(rows / step), -half, half - 1)) ** 2

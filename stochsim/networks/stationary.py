@@ -43,7 +43,8 @@ class Stationary(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, jacobian: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """S, (stimulus, neuron, neuron)."""
-        covariance, powers = noise, []
+        covariance = noise
+        powers = []
         for _ in range(_MOST_DOUBLINGS):
             powers.append(jacobian)
             covariance = covariance + jacobian @ covariance @ jacobian.mT
@@ -79,13 +80,11 @@ class Circuit:
         noise: torch.Tensor,
         held: torch.Tensor | None = None,
     ) -> None:
-        self.matrix, self.shrink, self.width, self.noise, self.held = (
-            matrix,
-            shrink,
-            width,
-            noise,
-            held,
-        )
+        self.matrix = matrix
+        self.shrink = shrink
+        self.width = width
+        self.noise = noise
+        self.held = held
         self.eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
 
     def _jacobian(self, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:

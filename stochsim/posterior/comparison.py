@@ -61,15 +61,11 @@ def compare(
     stimuli, _, neurons = values.shape
     covariance = np.broadcast_to(covariance, (stimuli, neurons, neurons))
     if mean.shape != (stimuli, neurons) or draws.shape[::2] != (stimuli, neurons):
-        raise SettingError(
-            f"'mean' {mean.shape} and 'draws' {draws.shape} must be of the {stimuli} stimuli and "
-            f"{neurons} neurons of 'values'"
-        )
+        rule = f"should be of the {stimuli} stimuli and {neurons} neurons of 'values'"
+        raise SettingError.of(("mean", "draws"), (mean, draws), rule, also=("values",))
     chip_mean, chip_covariance = moments.sample_moments(values)
-    chip_sd, sd = (
-        moments.standard_deviations(chip_covariance),
-        moments.standard_deviations(covariance),
-    )
+    chip_sd = moments.standard_deviations(chip_covariance)
+    sd = moments.standard_deviations(covariance)
     bias, rms, zero_share = moments.log_sd_errors(chip_sd, sd)
     reconstruction = np.full(stimuli, np.nan)
     if inputs is not None and dictionary is not None:

@@ -9,7 +9,9 @@ from stochsim.settings import SettingError
 
 Floats = NDArray[np.floating]
 MMD_READS = 256
-"""MMD² uses the first so many reads and reference draws: its cost grows with the square."""
+"""Number of reads and of reference draws that MMD² uses, the first ones: its cost grows with the
+square.
+"""
 
 
 def spread_quantiles(values: Floats, probabilities: Floats, step: float | Floats = 0.0) -> Floats:
@@ -23,7 +25,7 @@ def spread_quantiles(values: Floats, probabilities: Floats, step: float | Floats
     """
     step = np.broadcast_to(np.asarray(step, np.float64), values.shape[1:])
     if np.any(step < 0):
-        raise SettingError(f"'step' = {step.min()}: must be 0 or more")
+        raise SettingError.of("step", float(step.min()), "should be at least 0")
     probabilities = np.asarray(probabilities)
     plain = np.quantile(values, probabilities, axis=0, method="weibull")
     if not step.any():
@@ -91,7 +93,8 @@ def _one_mmd(reads: Floats, reference: Floats) -> float:
 
 
 def _squared_distances(left: Floats, right: Floats) -> Floats:
-    left, right = left.astype(np.float64), right.astype(np.float64)
+    left = left.astype(np.float64)
+    right = right.astype(np.float64)
     return np.maximum(
         0.0, np.square(left).sum(1)[:, None] + np.square(right).sum(1)[None] - 2 * left @ right.T
     )

@@ -71,7 +71,8 @@ class Yardstick:
     ) -> None:
         _check_reference(sets, mean, sd, directions)
         self.stimuli, self.n, self.neurons = sets[0].shape
-        self.mean, self.sd = np.asarray(mean, np.float64), np.asarray(sd, np.float64)
+        self.mean = np.asarray(mean, np.float64)
+        self.sd = np.asarray(sd, np.float64)
         self.directions = unit_directions(directions, self.neurons, key)
         self._projector = self.directions.astype(np.float32)
         self._second = sets[1]
@@ -98,7 +99,7 @@ class Yardstick:
         all reads are equal: a constant has no sampling error of its own to forgive. Reads that
         depend on each other are taken as they are: the floor, of two independent sets of n,
         forgives less than their sampling error, so D comes out too large by it (`effective_samples`
-        tells by how few reads). Raises SettingError unless there are exactly n reads of finite
+        says by how few reads). Raises SettingError unless there are exactly n reads of finite
         value.
         """
         self._check_values(values, first)
@@ -155,22 +156,20 @@ class Yardstick:
 
     def _check_values(self, values: Floats, first: int) -> None:
         if values.ndim != 3 or values.shape[2] != self.neurons:
-            raise SettingError(
-                f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with "
-                f"{self.neurons} neurons"
-            )
+            rule = f"should be (stimulus, read, neuron) with {self.neurons} neurons"
+            raise SettingError.of("values", values, rule)
         if values.shape[1] != self.n:
-            raise SettingError(
-                f"'reads' = {values.shape[1]}: must equal the n = {self.n} of the reference sets "
-                f"(thin the reads or draw {self.n})"
+            rule = (
+                f"should equal the n = {self.n} of the reference sets (thin the reads or draw "
+                f"{self.n})"
             )
+            raise SettingError.of("reads", values.shape[1], rule)
         if not 0 <= first <= self.stimuli - values.shape[0]:
-            raise SettingError(
-                f"stimuli {first} to {first + values.shape[0] - 1}: the reference holds 0 to "
-                f"{self.stimuli - 1}"
-            )
+            last = first + values.shape[0] - 1
+            rule = f"stimuli {first} to {last}: the reference holds 0 to {self.stimuli - 1}"
+            raise SettingError.of("first", first, rule)
         if not np.isfinite(values).all():
-            raise SettingError("'values' holds NaN or Inf: must be finite")
+            raise SettingError.of("values", rule="holds NaN or Inf: should be finite")
 
 
 def _check_reference(
@@ -178,27 +177,25 @@ def _check_reference(
 ) -> None:
     shape = np.shape(sets[0])
     if len(shape) != 3 or shape[1] < 2 or np.shape(sets[1]) != shape:
-        raise SettingError(
-            f"'sets' have shapes {shape} and {np.shape(sets[1])}: must be equal, (stimulus, n, "
-            f"neuron), n of 2 or more"
+        rule = (
+            f"shapes {shape} and {np.shape(sets[1])}: should be equal, (stimulus, n, neuron), n of "
+            f"2 or more"
         )
+        raise SettingError.of("sets", rule=rule)
     for name, array in (("mean", mean), ("sd", sd)):
         if np.shape(array) != (shape[0], shape[2]):
-            raise SettingError(
-                f"'{name}' has shape {np.shape(array)}: must be (stimulus, neuron) = "
-                f"{(shape[0], shape[2])}"
-            )
+            rule = f"should be of shape (stimulus, neuron) = {(shape[0], shape[2])}"
+            raise SettingError.of(name, np.asarray(array), rule)
     if directions < 1:
-        raise SettingError(f"'directions' = {directions}: must be 1 or more")
+        raise SettingError.of("directions", directions, "should be at least 1")
     if not all(np.isfinite(array).all() for array in (*sets, mean)):
-        raise SettingError("the reference holds NaN or Inf: must be finite")
+        rule = "the reference holds NaN or Inf: should be finite"
+        raise SettingError.of(("sets", "mean"), rule=rule)
     bad = np.argwhere(~((np.asarray(sd) > 0) & np.isfinite(sd)))
     if len(bad):
         stimulus, neuron = bad[0]
-        raise SettingError(
-            f"'sd' = {sd[stimulus, neuron]} at stimulus {stimulus}, neuron {neuron}: must be "
-            f"positive and finite"
-        )
+        rule = f"should be finite and above 0, at stimulus {stimulus}, neuron {neuron}"
+        raise SettingError.of("sd", float(sd[stimulus, neuron]), rule)
 
 
 def _family_means(lines: Floats, neurons: int) -> Floats:

@@ -27,10 +27,8 @@ def effective_sample_size(values: Floats) -> Floats:
     SettingError for fewer than 8 reads.
     """
     if values.ndim != 3 or values.shape[1] < LEAST_READS:
-        raise SettingError(
-            f"'values' has shape {values.shape}: must be (stimulus, read, neuron) with "
-            f"{LEAST_READS} reads or more"
-        )
+        rule = f"should be (stimulus, read, neuron) with {LEAST_READS} reads or more"
+        raise SettingError.of("values", values, rule)
     from arviz_stats.base import (
         array_stats,
     )  # here: it takes a second to import, and most samplers draw independent reads

@@ -116,10 +116,9 @@ def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, 
     shapes = {np.shape(array)[:axes] for array in arrays}
     if len(shapes) != 1 or len(shape := shapes.pop()) != axes or 0 in shape:
         found = ", ".join(str(np.shape(array)) for array in arrays)
-        raise SettingError(
-            f"'arrays' have shapes {found}: must open with the same "
-            f"{'(keys, stimulus)' if several_keys else '(stimulus,)'}"
-        )
+        opening = "(keys, stimulus)" if several_keys else "(stimulus,)"
+        rule = f"shapes {found}: should open with the same {opening}"
+        raise SettingError.of("arrays", rule=rule)
     return shape
 
 

@@ -145,7 +145,9 @@ def expected_gaussian_kl(neurons: int, reads: int, reference_draws: int | None =
     log(2/(n − 1)) + log det C and E S⁻¹ = C⁻¹ (m − 1)/(m − N − 2). At 64 neurons and 1,000 reads:
     1.1 nats.
     """
-    inflation, log_det, mean_error = 1.0, 0.0, 1.0 / reads
+    inflation = 1.0
+    log_det = 0.0
+    mean_error = 1.0 / reads
     if reference_draws is not None:
         inflation = (reference_draws - 1) / (reference_draws - neurons - 2)
         log_det = _log_det_bias(neurons, reference_draws)

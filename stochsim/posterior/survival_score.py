@@ -77,10 +77,8 @@ def cliff(widths: Sequence[int], survivals: Sequence[Survival]) -> int | None:
     different length.
     """
     if len(widths) != len(survivals) or len(set(widths)) != len(widths):
-        raise SettingError(
-            f"'widths' = {list(widths)}: must be distinct, one for each of the {len(survivals)} "
-            f"survivals"
-        )
+        rule = f"should be distinct, one for each of the {len(survivals)} survivals"
+        raise SettingError.of("widths", list(widths), rule)
     smallest = None
     for width, measured in sorted(zip(widths, survivals, strict=True), key=lambda pair: -pair[0]):
         if measured.estimate is None or not measured.estimate.low >= CLIFF_SURVIVAL:
@@ -100,9 +98,8 @@ def _ratio(d: Floats, d_blind: Floats, d_full: Floats) -> Floats:
 def _check_distances(arrays: Sequence[Floats]) -> None:
     if len({array.shape for array in arrays}) != 1 or arrays[0].ndim not in (1, 2):
         found = ", ".join(str(array.shape) for array in arrays)
-        raise SettingError(
-            f"distances have shapes {found}: must all be (stimulus,) or all (keys, stimulus)"
-        )
+        rule = f"shapes {found}: should all be (stimulus,) or all (keys, stimulus)"
+        raise SettingError.of(("d", "d_blind", "d_full"), rule=rule)
     for name, array in zip(("d", "d_blind", "d_full"), arrays, strict=True):
         if not np.isfinite(array).all():
-            raise SettingError(f"'{name}' holds NaN or Inf: must be finite")
+            raise SettingError.of(name, rule="holds NaN or Inf: should be finite")

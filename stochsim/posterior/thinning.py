@@ -21,7 +21,8 @@ def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floa
     *independent* reads the smallest comes out at 0.59. Raises StochsimError that says how far it
     got if the run is too short.
     """
-    stride, reached = 1, "it is shorter than that"
+    stride = 1
+    reached = "it is shorter than that"
     while stride * (reads - 1) < values.shape[1]:
         thinned = values[:, ::stride]
         worst = _worst_mean(np.minimum(effective_sample_size(thinned) / thinned.shape[1], 1.0))

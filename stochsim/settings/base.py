@@ -2,87 +2,12 @@
 rule and the nearest valid choice.
 """
 
-import bisect
-import contextlib
-import difflib
-import re
-import tomllib
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 import pydantic
-import tomli_w
 
-from stochsim.settings.errors import StochsimError
-
-__all__ = [
-    "Fault",
-    "Place",
-    "SettingError",
-    "Settings",
-    "StochsimError",
-    "check_levels",
-    "line_of",
-    "nearest",
-    "read_toml",
-    "write_toml",
-]
-
-
-Place = tuple[str, ...]
-"""Where a key stands in a table: the names of its sections, then its own."""
-
-
-class Fault(NamedTuple):
-    """One broken rule: the section that has it, what is said with names relative to that section,
-    and the places it is about.
-    """
-
-    section: Place
-    text: str
-    places: tuple[Place, ...]
-
-    def inside(self, section: Place) -> "Fault":
-        """The same fault, seen from outside of `section`."""
-        return Fault(
-            (*section, *self.section), self.text, tuple((*section, *place) for place in self.places)
-        )
-
-    @property
-    def full_text(self) -> str:
-        """What is said, with the key named from the top of the table: "'array.converter.bits' = 13:
-        …".
-        """
-        section = ".".join(self.section)
-        opening = re.match(r"(unknown key )?'", self.text)
-        if not section:
-            return self.text
-        return (
-            f"{opening[0]}{section}.{self.text[opening.end() :]}"
-            if opening
-            else f"{section}: {self.text}"
-        )
-
-
-class SettingError(StochsimError, ValueError):
-    """A setting breaks a rule; `faults` are the rules one by one, where they are known."""
-
-    def __init__(self, *args: object, faults: Iterable[Fault] = ()) -> None:
-        super().__init__(*args)
-        self.faults = tuple(faults)
-
-    @property
-    def place(self) -> Place:
-        """Where the first fault stands; empty where that is not known."""
-        return next((place for fault in self.faults for place in fault.places), ())
-
-
-def nearest(value: object, choices: Iterable[str]) -> str:
-    """Half a sentence that names the nearest of `choices`, or all of them."""
-    names = [str(choice) for choice in choices]
-    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(names)}"
+from stochsim.settings.errors import Fault, KeyPath, SettingError
 
 
 class Settings(pydantic.BaseModel):
@@ -94,26 +19,21 @@ class Settings(pydantic.BaseModel):
 
     def __init__(self, /, **table: Any) -> None:
         """Raises SettingError, never pydantic's own error. TOML arrays become tuples."""
+        table = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
-            super().__init__(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-            )
+            super().__init__(**table)
         except pydantic.ValidationError as error:
-            raise SettingError(
-                _explain(type(self), error), faults=_faults(type(self), error)
-            ) from None
+            raise SettingError(faults=_faults(type(self), table, error)) from None
 
     @classmethod
     def from_table(cls, table: dict[str, Any], where: str = "") -> Self:
-        """Build from a TOML table; `where` (a file, a section) opens the message of a
-        SettingError.
-        """
+        """Build from a TOML table; `where` (a file) opens the message of a SettingError."""
         try:
             return cls(**table)
         except SettingError as error:
-            raise SettingError(
-                f"{where}: {error}" if where else str(error), faults=error.faults
-            ) from None
+            if not where:
+                raise
+            raise error.at(where) from None
 
     def to_table(self) -> dict[str, Any]:
         """The settings as plain TOML values, None left out; from_table gives back an equal
@@ -129,162 +49,68 @@ _OWN_WORDS = {
 }
 
 
-def _details(error: pydantic.ValidationError) -> list[Any]:
+def _faults(
+    cls: type[pydantic.BaseModel], table: dict[str, Any], error: pydantic.ValidationError
+) -> Iterator[Fault]:
+    """What pydantic found wrong with `table`, in our words."""
     found = error.errors(include_url=False)
     # a list whose items are all invalid is also reported as too short: once is enough
     inside = {details["loc"][:-1] for details in found if details["loc"]}
-    return [
-        details
-        for details in found
-        if not (details["type"] == "too_short" and details["loc"] in inside)
-    ]
+    for details in found:
+        if not (details["type"] == "too_short" and details["loc"] in inside):
+            yield from _error(cls, table, details).faults
 
 
-def _explain(cls: type[pydantic.BaseModel], error: pydantic.ValidationError) -> str:
-    return "; ".join(_explain_one(cls, details) for details in _details(error))
-
-
-def _faults(cls: type[pydantic.BaseModel], error: pydantic.ValidationError) -> list[Fault]:
-    return [fault for details in _details(error) for fault in _faults_of_one(cls, details)]
-
-
-def _faults_of_one(cls: type[pydantic.BaseModel], details: Any) -> list[Fault]:
-    place = tuple(str(part) for part in details["loc"])
-    inner = details.get("ctx", {}).get("error")
-    if isinstance(inner, SettingError) and inner.faults and place:  # a nested section
-        return [fault.inside(place) for fault in inner.faults]
-    if place and isinstance(inner, SettingError):  # a rule of one field, which does not name it
-        return [Fault(place, str(inner), (place,))]
-    text = _explain_one(cls, details)
-    return [Fault((), text, (place,) if place else _named_in(cls, text))]
-
-
-def _named_in(cls: type[pydantic.BaseModel], text: str) -> tuple[Place, ...]:
-    """The fields of `cls` that a rule names in quotes, in the order in which it does."""
-    names = [tuple(name.split(".")) for name in re.findall(r"'([\w.-]+)'", text)]
-    return tuple(name for name in names if name[0] in cls.model_fields)
-
-
-def _explain_one(cls: type[pydantic.BaseModel], details: Any) -> str:
-    place = ".".join(str(part) for part in details["loc"])
-    inner = details.get("ctx", {}).get("error")
-    if (
-        isinstance(inner, ValueError) and not place
-    ):  # a rule that ties several fields together names them itself
-        return str(inner)
-    if isinstance(inner, SettingError):  # a nested section explained itself
-        return f"{place}: {inner}"
+def _error(cls: type[pydantic.BaseModel], table: dict[str, Any], details: Any) -> SettingError:
+    context = details.get("ctx", {})
+    inner = context.get("error")
+    path = _path(details, table)
+    if isinstance(inner, SettingError):  # of a nested section, or of a validator
+        return inner.inside(*path)
+    if isinstance(inner, ValueError) and not path:  # a rule that ties fields, in words of its own
+        return SettingError.of((), rule=str(inner))
+    *section, last = path
     if details["type"] == "extra_forbidden":
-        return f"unknown key '{place}': {nearest(place, cls.model_fields)}"
+        return SettingError.unknown(last, cls.model_fields, section=tuple(section))
     if details["type"] == "missing":
-        return f"'{place}' is missing"
-    if details["type"] == "union_tag_invalid":
-        context = details["ctx"]
-        choices = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-        return (
-            f"'{place}.{context['discriminator'].strip(chr(39))}' = {context['tag']!r}: "
-            f"{nearest(context['tag'], choices)}"
-        )
+        return SettingError.missing("", section=path)
     if details["type"] == "union_tag_not_found":
-        return f"'{place}.{details['ctx']['discriminator'].strip(chr(39))}' is missing"
-    if details["type"] == "too_short":
-        return (
-            f"'{place}' = {list(details['input'])}: should name at least "
-            f"{details['ctx']['min_length']}"
+        return SettingError.missing(context["discriminator"].strip("'"), section=path)
+    if details["type"] == "union_tag_invalid":
+        tags = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
+        return SettingError.of(
+            context["discriminator"].strip("'"), context["tag"], "", tags, section=path
         )
-    rule = _OWN_WORDS.get(details["type"]) or details["msg"].removeprefix(
-        "Value error, "
-    ).removeprefix("Input ")
-    return f"'{place}' = {details['input']!r}: {rule}"
+    if details["type"] == "too_short":
+        rule = f"should name at least {context['min_length']}"
+        return SettingError.of("", list(details["input"]), rule, section=path)
+    return SettingError.of("", details["input"], _rule(details), section=path)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; raises SettingError that names the file and, for bad syntax, the line."""
-    try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file)
-        check_levels(found)
-        return found
-    except OSError as error:
-        raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise SettingError(f"{path}: not valid TOML ({_TOO_DEEP})") from None
-    except ValueError as error:  # bad syntax, bytes that are no text, a number without end
-        raise SettingError(f"{path}: not valid TOML ({error})") from None
+def _rule(details: Any) -> str:
+    """The rule in pydantic's words, or in ours where those speak of Python."""
+    words = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return _OWN_WORDS.get(details["type"], words)
 
 
-MOST_DEEP = 48
-"""Levels of tables and lists within each other, at most."""
-
-WHOLE_END = 2**64
-"""Whole numbers of a file are smaller in size."""
-
-_TOO_DEEP = f"tables or lists nest deeper than {MOST_DEEP} levels"
-
-
-def check_levels(value: object) -> None:
-    """Raise ValueError where a value from a file nests deeper than MOST_DEEP, holds text that is no
-    Unicode, or a whole number of WHOLE_END or more.
+def _path(details: Any, table: Any) -> KeyPath:
+    """Where the key stands in `table`: pydantic's location without the names of a union's members,
+    which no table has.
     """
-    level = [value]
-    for _ in range(MOST_DEEP):
-        inside: list[object] = []
-        for one in level:
-            inside.extend(_inside(one))
-        if not inside:
-            return
-        level = inside
-    raise ValueError(_TOO_DEEP)
+    field, *inner = details["loc"] or (None,)
+    if field is None:
+        return ()
+    absent = inner.pop() if inner and details["type"] == "missing" else None
+    path = [field]
+    table = table.get(field)
+    for part in inner:
+        if _has(table, part):
+            table = table[part]
+            path.append(part)
+    return tuple(str(part) for part in (*path, absent) if part is not None)
 
 
-def _inside(value: object) -> Iterable[object]:
-    if isinstance(value, str):
-        value.encode()  # raises ValueError for half a pair of surrogates
-    if isinstance(value, int) and abs(value) >= WHOLE_END:
-        raise ValueError("a whole number is too large: all are below 2^64 in size")
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return value if isinstance(value, list) else ()
-
-
-def line_of(text: str, place: Place) -> int | None:
-    """The line, from 1, on which the key or section at `place` first stands in TOML text; None
-    where it does not.
-
-    Table headers, dotted and quoted keys and multi-line values are read by the TOML parser itself:
-    a place belongs to the first statement without which it would be missing. Keys inside an inline
-    table stand on the line of that table; a number is an index of a list.
-    """
-    lines = text.split("\n")
-
-    def whole(count: int) -> tuple[int, dict[str, Any]]:
-        """The longest run of whole statements in the first `count` lines: how many lines, and their
-        table.
-        """
-        for length in range(count, 0, -1):
-            with contextlib.suppress(
-                tomllib.TOMLDecodeError
-            ):  # it ends inside a statement of several lines
-                return length, tomllib.loads("\n".join(lines[:length]) + "\n")
-        return 0, {}
-
-    last = bisect.bisect_left(
-        range(len(lines) + 1), True, key=lambda count: _holds(whole(count)[1], place)
-    )
-    return None if last > len(lines) else whole(last - 1)[0] + 1
-
-
-def _holds(table: object, place: Place) -> bool:
-    for name in place:
-        if isinstance(table, list) and name.isdigit() and int(name) < len(table):
-            table = table[int(name)]
-        elif isinstance(table, dict) and name in table:
-            table = table[name]
-        else:
-            return False
-    return True
-
-
-def write_toml(path: Path, table: dict[str, Any]) -> None:
-    """Write a table as TOML."""
-    path.write_text(tomli_w.dumps(table))
+def _has(table: object, part: int | str) -> bool:
+    if isinstance(table, dict):
+        return part in table
+    return isinstance(table, list | tuple) and isinstance(part, int) and part < len(table)

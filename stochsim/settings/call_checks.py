@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stochsim.settings.base import SettingError
-from stochsim.settings.errors import StochsimError
+from stochsim.settings.errors import SettingError, StochsimError
 
 
 def check_whole(name: str, value: object, low: int, end: int) -> None:
@@ -19,13 +18,13 @@ def check_whole(name: str, value: object, low: int, end: int) -> None:
         or not isinstance(value, (int, np.integer))
         or not low <= value < end
     ):
-        raise SettingError(f"'{name}' = {value!r}: should be an integer from {low} to {end - 1}")
+        raise SettingError.of(name, value, f"should be an integer from {low} to {end - 1}")
 
 
 def check_noise(noise: float) -> None:
     """Raise SettingError for a negative or non-finite multiplier of sigma."""
     if not (math.isfinite(noise) and noise >= 0):
-        raise SettingError(f"'noise' = {noise!r}: should be finite and at least 0")
+        raise SettingError.of("noise", noise, "should be finite and at least 0")
 
 
 def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:
@@ -58,17 +57,19 @@ def check_memory(
     """Raise SettingError, before anything is allocated, where an array would not fit into the
     memory that is free.
     """
-    needed, free = math.prod(shape) * np.dtype(dtype).itemsize, available_bytes()
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    free = available_bytes()
     if needed > free:
         sizes = " × ".join(str(size) for size in shape)
-        raise SettingError(
-            f"{what} of {sizes} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free: "
-            f"{advice}"
+        raise SettingError.of(
+            (),
+            rule=f"{what} of {sizes} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
+            f"free: {advice}",
         )
 
 
 def available_bytes() -> int:
-    """Memory that can be had without swapping, as the system tells it; where it does not, all of
+    """Memory that can be had without swapping, as the system reports it; where it does not, all of
     it.
     """
     try:

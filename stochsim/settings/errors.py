@@ -1,7 +1,223 @@
-"""The one base of errors that a user can mend (kept apart from settings.py, so that `--help` need
-not import pydantic).
+"""What a user can mend: StochsimError, and SettingError with the broken rules as data.
+
+A SettingError is made by `SettingError.of` and its few siblings, relative to where it is raised;
+each section and file that it travels through puts its own name before the field. The text is made
+from these data in one place, `Fault.text`. No pydantic here, so that `--help` need not import it.
 """
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+KeyPath = tuple[str, ...]
+"""Where a key stands in a table: the names of its sections, then its own; a number is an index of a
+list.
+"""
+
+NOT_SHOWN = object()
+"""In place of a value that an error does not show."""
+
+_LONGEST = 120
 
 
 class StochsimError(Exception):
     """Something the user can mend; the command line prints it and exits with code 2."""
+
+
+def nearest(value: object, choices: Iterable[object]) -> str:
+    """Half a sentence that names the nearest of `choices`, or all of them; "" of none."""
+    names = [str(choice) for choice in choices]
+    wanted = value if isinstance(value, str) else ""
+    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"valid: {', '.join(names)}" if names else ""
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it, on one line of at most 120 characters: its repr, and of an
+    array no more than shape and type.
+    """
+    shape = getattr(value, "shape", None)
+    dtype = getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and dtype is not None:
+        if shape:
+            return f"array of shape {tuple(shape)}, {dtype}"
+        value = value.item() if hasattr(value, "item") else value
+    try:
+        text = repr(value).replace("\n", " ")
+    except Exception:  # an object of a user's own, or an integer of thousands of digits
+        return f"a value of type {type(value).__name__} that cannot be shown"
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 2]}…{text[-1]}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One broken rule, as data.
+
+    fields: the keys it is about, the first one first; values: as shown, beside each of them, None
+    where one is not shown; also: further keys that the rule names; section: the section that the
+    rule is about where it is about no field; form: which sentence it makes; hint: the nearest valid
+    choice; file, line: where it stands, as far as known; note: what closes the sentence.
+    """
+
+    fields: tuple[KeyPath, ...] = ()
+    values: tuple[str | None, ...] = ()
+    rule: str = ""
+    hint: str = ""
+    form: Literal["value", "missing", "unknown"] = "value"
+    section: KeyPath = ()
+    also: tuple[KeyPath, ...] = ()
+    file: str = ""
+    line: int | None = None
+    note: str = ""
+
+    @property
+    def places(self) -> tuple[KeyPath, ...]:
+        """All keys that the rule is about."""
+        return (*self.fields, *self.also)
+
+    def inside(self, section: KeyPath) -> "Fault":
+        """The same fault, seen from outside of `section`."""
+        return replace(
+            self,
+            fields=tuple((*section, *field) for field in self.fields),
+            also=tuple((*section, *field) for field in self.also),
+            section=(*section, *self.section),
+        )
+
+    @property
+    def where(self) -> str:
+        """The file and line that open the text: "chip.toml:3"; "" where no file is known."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    @property
+    def text(self) -> str:
+        """What is said, without the file: "'array.adc.bits' = 13: should be at most 12"."""
+        rule = "; ".join(filter(None, (self.rule, self.hint)))
+        return ": ".join(filter(None, (self._opening, rule))) + (self.note and f" ({self.note})")
+
+    @property
+    def _opening(self) -> str:
+        names = [".".join(field) for field in self.fields]
+        if self.form == "missing":
+            verb = "is" if len(names) == 1 else "are"
+            return f"{' and '.join(_named(name, None) for name in names)} {verb} missing"
+        if self.form == "unknown":
+            return f"unknown key '{names[0]}'"
+        if not names:
+            return ".".join(self.section)
+        return " and ".join(
+            _named(name, value) for name, value in zip(names, self.values, strict=True)
+        )
+
+
+def _named(name: str, value: str | None) -> str:
+    """A field with its value: "'bits' = 13"; the value alone where it is the field itself."""
+    if value is None:
+        return f"'{name}'" if name else ""
+    return f"'{name}' = {value}" if name else value
+
+
+class SettingError(StochsimError, ValueError):
+    """A setting breaks a rule; `faults` are the broken rules one by one, `field` says where the
+    first one stands.
+    """
+
+    def __init__(self, text: str = "", *, faults: Iterable[Fault] = ()) -> None:
+        self.faults = tuple(faults)
+        super().__init__(_text(self.faults) if self.faults else text)
+
+    @classmethod
+    def of(
+        cls,
+        field: str | tuple[str, ...],
+        value: object = NOT_SHOWN,
+        rule: str = "",
+        choices: Iterable[object] = (),
+        *,
+        section: KeyPath = (),
+        also: tuple[str, ...] = (),
+    ) -> "SettingError":
+        """`'field' = value: rule; did you mean 'choice'?`
+
+        field: a name, dotted where it stands in sections ("array.adc.bits"); "" for the value
+        itself, as in a validator of one field, whose name is put before it further out; several
+        names for a rule that ties fields, then `value` is a tuple of as many values; () for a rule
+        about `section` as a whole. value: left out where there is none to show, or NOT_SHOWN for
+        one of several. choices: the valid values, of which the nearest is named, or all. section:
+        what stands before the names, where a part of it may hold a dot. also: fields that the rule
+        names beside.
+        """
+        names = (field,) if isinstance(field, str) else field
+        values = (value,) if isinstance(field, str) else value
+        if not isinstance(values, tuple):
+            values = (NOT_SHOWN,) * len(names)
+        fault = Fault(
+            tuple(map(_path, names)),
+            tuple(None if each is NOT_SHOWN else shown(each) for each in values),
+            rule,
+            nearest(values[0] if values else "", choices),
+            also=tuple(map(_path, also)),
+        )
+        return cls(faults=[fault.inside(section)])
+
+    @classmethod
+    def missing(
+        cls, field: str | tuple[str, ...], rule: str = "", *, section: KeyPath = ()
+    ) -> "SettingError":
+        """`'field' is missing: rule`"""
+        names = (field,) if isinstance(field, str) else field
+        fault = Fault(tuple(map(_path, names)), (None,) * len(names), rule, form="missing")
+        return cls(faults=[fault.inside(section)])
+
+    @classmethod
+    def unknown(
+        cls, field: str, choices: Iterable[object] = (), rule: str = "", *, section: KeyPath = ()
+    ) -> "SettingError":
+        """`unknown key 'field': did you mean 'choice'?`; a dot in `field` is part of the key."""
+        fault = Fault(((field,),), (None,), rule, nearest(field, choices), form="unknown")
+        return cls(faults=[fault.inside(section)])
+
+    @classmethod
+    def of_file(cls, file: object, rule: str, line: int | None = None) -> "SettingError":
+        """`file:line: rule`, where the file itself is at fault."""
+        return cls(faults=[Fault(rule=rule, file=str(file), line=line)])
+
+    @property
+    def field(self) -> KeyPath:
+        """Where the first fault stands; empty where it is about no field."""
+        return next((place for fault in self.faults for place in fault.places), ())
+
+    def inside(self, *section: str) -> "SettingError":
+        """The same error, seen from outside of `section`; a part of it may hold a dot."""
+        faults = self.faults or (Fault(rule=str(self)),)
+        return type(self)(faults=[fault.inside(section) for fault in faults])
+
+    def at(self, file: object, line: int | None = None) -> "SettingError":
+        """The same error with the file, and the line, of those faults that have none yet."""
+        faults = self.faults or (Fault(rule=str(self)),)
+        return type(self)(
+            faults=[
+                fault if fault.file else replace(fault, file=str(file), line=line)
+                for fault in faults
+            ]
+        )
+
+
+def _path(name: str) -> KeyPath:
+    return tuple(name.split(".")) if name else ()
+
+
+def _text(faults: tuple[Fault, ...]) -> str:
+    """All faults as one text; a file and line are not repeated in a row."""
+    before = ""
+    texts = []
+    for fault in faults:
+        opening = f"{fault.where}: " if fault.where and fault.where != before else ""
+        before = fault.where
+        texts.append(opening + fault.text)
+    return "; ".join(texts)

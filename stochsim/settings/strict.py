@@ -9,7 +9,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stochsim.settings.base import MOST_DEEP, WHOLE_END, SettingError, check_levels, nearest
+from stochsim.settings.errors import SettingError, nearest
+from stochsim.settings.toml import MOST_DEEP, WHOLE_END, check_levels
 
 MOST_CHARACTERS = 10_000
 """Of one string of a table, at most; a Hardware's measured CSV file is the longest there is."""

@@ -22,10 +22,8 @@ def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int
     leakage, which widths do not change, and for the reading of weights, which all reads of a
     stimulus share.
     """
-    kind, shapes = (
-        network.settings.architecture.kind,
-        {name: tuple(layer.weight.shape) for name, layer in network.linears().items()},
-    )
+    kind = network.settings.architecture.kind
+    shapes = {name: tuple(layer.weight.shape) for name, layer in network.linears().items()}
     steps = network.settings.architecture.steps if kind == "recurrent" else 1
     afresh = (
         steps if hardware.noise.input_dither != "none" else 1
@@ -39,11 +37,9 @@ def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int
             converts=not (kind == "recurrent" and name == "weight"),
         ) * (afresh if name == "weight" else steps)
     if kind == "recurrent":  # the stimulus's part and a neuron's own are added at every step
-        neurons, width = (
-            shapes["lateral"][0],
-            hardware.with_precision(widths[0], widths[2], widths[2]).accumulator_width(
-                shapes["lateral"][1]
-            ),
+        neurons = shapes["lateral"][0]
+        width = hardware.with_precision(widths[0], widths[2], widths[2]).accumulator_width(
+            shapes["lateral"][1]
         )
         counts += Operations({Operation("add", (width,)): 2 * steps * neurons})
     counts += _codes(kind, shapes, widths, steps, afresh) + _random(
@@ -56,7 +52,8 @@ def _product(shape: tuple[int, int], chip: Hardware, converts: bool) -> Operatio
     """One product of a layer (neuron, input), whose widths are the chip's; the sum that a circuit
     holds is not converted.
     """
-    (neurons, inputs), bits = shape, chip.precision
+    neurons, inputs = shape
+    bits = chip.precision
     counts = {
         Operation("multiply", (bits.weight_bits, bits.input_bits)): neurons * inputs,
         Operation("add", (chip.accumulator_width(inputs),)): neurons * inputs,
@@ -74,15 +71,11 @@ def _codes(
     afresh: int,
 ) -> Operations:
     """Bits of codes through the one memory that holds the stimulus's and all layers'."""
-    stimulus, written = (
-        widths[1] * shapes["weight"][1],
-        {name: widths[2] * neurons for name, (neurons, _) in shapes.items()},
-    )
+    stimulus = widths[1] * shapes["weight"][1]
+    written = {name: widths[2] * neurons for name, (neurons, _) in shapes.items()}
     if kind == "recurrent":  # one state, read and written at every step
-        stored, moved = (
-            stimulus + written["lateral"],
-            afresh * stimulus + steps * 2 * written["lateral"],
-        )
+        stored = stimulus + written["lateral"]
+        moved = afresh * stimulus + steps * 2 * written["lateral"]
     else:
         read = sum(widths[2] * inputs for name, (_, inputs) in shapes.items() if name != "weight")
         stored = stimulus + sum(written.values())
@@ -115,7 +108,8 @@ class BitPrice:
     """
 
     def __init__(self, hardware: Hardware, exchange: float) -> None:
-        self.hardware, self.exchange = hardware, exchange
+        self.hardware = hardware
+        self.exchange = exchange
         self._table: torch.Tensor | None = None
 
     def __call__(self, network: Network) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """The generative model's part of the objective, differentiable: reconstruction, −log p(x|r), and
 activity, −log p(r), nats per stimulus.
 
-Each is the counterpart of a NumPy method of stochsim.models, with the same constants left out:
-−log_likelihood and −log_prior.
+Each has a NumPy method of stochsim.models as its reference implementation, with the same
+constants left out: −log_likelihood and −log_prior.
 """
 
 import functools
@@ -72,7 +72,9 @@ def _contrast_moments(
     Exponents are taken relative to the residual e at the peak z*: |x − z A r|² = |e|² − 2 (z − z*)
     e·A r + (z − z*)² |A r|². So no large terms cancel, and float32 will do.
     """
-    variance, shape, rate = model.noise_sd**2, model.contrast_shape, model.contrast_rate
+    variance = model.noise_sd**2
+    shape = model.contrast_shape
+    rate = model.contrast_rate
     curvature = signal.square().sum(-1, keepdim=True) / variance
     linear = (x * signal).sum(-1, keepdim=True) / variance - rate
     root = torch.sqrt(linear.square() + 4 * shape * curvature)
@@ -106,7 +108,8 @@ def _nodes(dtype: torch.dtype, device: torch.device) -> tuple[torch.Tensor, torc
     that of the type.
     """
     every = 1 if dtype == torch.float64 else 2
-    steps, log_weights = STEPS[::every], LOG_WEIGHTS[::every] + math.log(every)
+    steps = STEPS[::every]
+    log_weights = LOG_WEIGHTS[::every] + math.log(every)
     return torch.tensor(steps, dtype=dtype, device=device), torch.tensor(
         log_weights, dtype=dtype, device=device
     )

@@ -67,9 +67,8 @@ def checked_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingError(
-            f"'device' = '{name}': not to be had here ({str(error).splitlines()[0]}); valid: 'cpu'"
-        ) from None
+        rule = f"not to be had here ({str(error).splitlines()[0]})"
+        raise SettingError.of("device", name, rule, ["cpu"]) from None
     return device
 
 
@@ -95,15 +94,14 @@ class _LastGood:
     """The state at the last check that found everything finite."""
 
     def __init__(self, network: Network, decoder: torch.Tensor) -> None:
-        self.network, self.decoder = network, decoder
+        self.network = network
+        self.decoder = decoder
         self.keep(0)
 
     def keep(self, step: int) -> None:
-        self.step, self.state, self.kept_decoder = (
-            step,
-            copy.deepcopy(self.network.state_dict()),
-            self.decoder.detach().clone(),
-        )
+        self.step = step
+        self.state = copy.deepcopy(self.network.state_dict())
+        self.kept_decoder = self.decoder.detach().clone()
 
     def check(self, terms: Terms, step: int) -> None:
         """Keep this state; or put the last good one back and raise TrainingDiverged that names the
@@ -133,11 +131,9 @@ class _LastGood:
         self.restore()
         place = f"training diverged at step {step}: {found}; the network is as at step {self.step}"
         error = TrainingDiverged(f"{place}; try a smaller learning_rate")
-        error.network, error.decoder, error.step = (
-            self.network.cpu().eval(),
-            self.decoder.cpu(),
-            self.step,
-        )
+        error.network = self.network.cpu().eval()
+        error.decoder = self.decoder.cpu()
+        error.step = self.step
         raise error
 
     def restore(self) -> None:
@@ -181,10 +177,12 @@ def train(
     """
     device = checked_device(settings.device)
     network.to(device).train()
-    stimuli, learned = stimuli.to(device), decoder.to(device).requires_grad_(learn_decoder)
+    stimuli = stimuli.to(device)
+    learned = decoder.to(device).requires_grad_(learn_decoder)
     draws = Draws(torch_generator(key, "train"), device)
     steps_share, rate_share = network.shares
-    steps, rate = max(1, round(settings.steps * steps_share)), settings.learning_rate * rate_share
+    steps = max(1, round(settings.steps * steps_share))
+    rate = settings.learning_rate * rate_share
     batch = max(1, round(settings.batch * network.batch_share))
     optimizer = _optimizer(network, [learned] * learn_decoder, rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -23,7 +23,7 @@ from stochsim.networks import (
     build_network,
     quantised_from_float,
 )
-from stochsim.settings import SettingError, StochsimError, nearest
+from stochsim.settings import SettingError, StochsimError
 from stochsim.training.bit_price import BitPrice, learned_widths
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator, train
 from stochsim.training.terms import Price, objective_of
@@ -174,15 +174,14 @@ def train_quantised(
     "forward", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
     is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
     of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
-    its quantiser, bought or not. Raises SettingError for an unknown method, for "noise-aware" or an
-    exchange rate without a Hardware.
+    its quantiser, trained or the chip's own. Raises SettingError for an unknown
+    method, for "noise-aware" or an exchange rate without a Hardware.
     """
     if method not in _METHODS:
-        raise SettingError(f"'method' = '{method}': {nearest(method, _METHODS)}")
+        raise SettingError.of("method", method, choices=_METHODS)
     if method == "noise-aware" and hardware is None:
-        raise SettingError(
-            "'method' = 'noise-aware': needs the Hardware whose noise it trains with"
-        )
+        rule = "needs the Hardware whose noise it trains with"
+        raise SettingError.of("method", method, rule, also=("hardware",))
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     aware = method == "noise-aware"
     draws = torch_generator(key, "fit")
@@ -220,15 +219,15 @@ def learn_bits(
     """
     exchange = settings.exchange
     if exchange is None:
-        raise SettingError(
-            "'exchange' is missing: widths are learned under lambda [nat/J] times joules per read"
-        )
+        rule = "widths are learned under lambda [nat/J] times joules per read"
+        raise SettingError.missing("exchange", rule)
     kind = start.network.settings.architecture.kind
     if kind == "deep":
-        raise SettingError(
-            "'architecture' = 'deep': widths are learned of 'single' and 'recurrent' networks; "
-            "hidden codes have none of their own"
+        rule = (
+            "widths are learned of 'single' and 'recurrent' networks; hidden codes have none of "
+            "their own"
         )
+        raise SettingError.of("architecture", kind, rule)
     fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
     network = quantised_from_float(
         start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True

@@ -57,10 +57,8 @@ def check_price(rho: float, c: float, s: float) -> None:
     """Raises SettingError unless rho >= 0, c > 0 and s > 0."""
     for name, value, valid in (("rho", rho, rho >= 0), ("c", c, c > 0), ("s", s, s > 0)):
         if not valid:
-            raise SettingError(
-                f"'{name}' = {value!r}: should be "
-                f"{'at least' if name == 'rho' else 'greater than'} 0"
-            )
+            least = "at least" if name == "rho" else "greater than"
+            raise SettingError.of(name, value, f"should be {least} 0")
 
 
 def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
@@ -124,12 +122,11 @@ def objective_of(
     """
     if response.samples is not None or isinstance(model, GaussianScaleMixtureSettings):
         r = response.drawn(draws)
-        fit, activity = reconstruction(x, r, decoder, model).mean(), activity_cost(r, model).mean()
+        fit = reconstruction(x, r, decoder, model).mean()
+        activity = activity_cost(r, model).mean()
     else:
-        fit, activity = (
-            _expected_reconstruction(x, response, decoder, model).mean(),
-            _expected_activity(response, model).mean(),
-        )
+        fit = _expected_reconstruction(x, response, decoder, model).mean()
+        activity = _expected_activity(response, model).mean()
     if response.spread is not None:
         cost = reliability_cost(response.spread, *price).sum(-1)
     else:
@@ -154,7 +151,8 @@ def _expected_activity(response: Response, model: ModelSettings) -> torch.Tensor
     """E sum_i phi(r_i) of Gaussian r, (stimulus,): E |r| = sd sqrt(2/pi) exp(-m²/2v) + m erf(m /
     sqrt 2v) for the Laplace prior.
     """
-    mean, variance = response.mean, response.variances
+    mean = response.mean
+    variance = response.variances
     assert mean is not None
     if not isinstance(model, SparseCodingSettings):
         return 0.5 * (mean.square() + variance).sum(-1)

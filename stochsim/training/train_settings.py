@@ -32,10 +32,9 @@ class TrainSettings(Settings):
     def _one_price(self) -> Self:
         for name in ("c", "s"):
             if self.exchange is not None and getattr(self, name) != 1.0:
-                raise ValueError(
-                    f"'{name}' = {getattr(self, name)} beside 'exchange' = {self.exchange}: the "
-                    f"Hardware's price sets it"
-                )
+                values = (getattr(self, name), self.exchange)
+                rule = "not both: with an exchange rate the Hardware's price sets c and s"
+                raise SettingError.of((name, "exchange"), values, rule)
         return self
 
     def price(self, rho: float, hardware: Hardware | None) -> tuple[float, float]:
@@ -45,10 +44,11 @@ class TrainSettings(Settings):
         if self.exchange is None:
             return self.c, self.s
         if hardware is None:
-            raise SettingError(
-                f"'exchange' = {self.exchange:g} nat/J: needs a Hardware, whose joules it "
-                f"exchanges; valid: hardware = ..., or c and s"
+            rule = (
+                "needs a Hardware, whose joules it exchanges for nats; valid: hardware = ..., or c "
+                "and s"
             )
+            raise SettingError.of("exchange", self.exchange, rule, also=("hardware",))
         return reliability_price_to_cost(
             self.exchange, hardware.reliability_law(rho)
         ), hardware.reliability.s

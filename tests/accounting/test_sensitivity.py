@@ -131,7 +131,7 @@ def test_all_five_models_of_converters():
     for one in found.models:
         assert f"{one.price}" in said
         assert f"[{one.tag}]" in said
-    assert any("unverified: adc-rekhi" in flag for flag in found.models[-1].energy.flags)
+    assert any("unsourced: adc-rekhi" in flag for flag in found.models[-1].energy.flags)
 
 
 def test_the_chip_s_own_parameters_stay_with_its_own_model():

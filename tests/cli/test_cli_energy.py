@@ -58,8 +58,8 @@ def test_show_tells_all_about_a_price(name: str, capsys: pytest.CaptureFixture[s
     assert any(line.split()[-1:] == ["energy"] for line in text.splitlines()) == (
         not shown.required
     )
-    assert ("unverified: " in text) == (shown.tag == "unv")
-    assert ("held: " in text) == any(
+    assert ("unsourced: " in text) == (shown.tag == "unv")
+    assert ("outside the model's range" in text) == any(
         abs(bound) < 1e300 for bounds in shown.valid.values() for bound in bounds
     )
 
@@ -94,7 +94,8 @@ def test_show_tells_about_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
         (["list", "--kind", "adcs"], "kind of price 'adcs' is unknown: did you mean 'adc'?"),
         (
             ["show", "adc-accelergy", "--set", "frequency=1"],
-            "parameter 'frequency' is unknown: did you mean 'frequency_hz'?",
+            "unknown key 'frequency': price 'adc-accelergy' has others; "
+            "did you mean 'frequency_hz'?",
         ),
         (
             ["show", "adc-accelergy", "--set", "frequency_hz=-1"],

@@ -348,7 +348,7 @@ def test_networks_that_are_not_there(
         ("784-0-10 --hardware digital-45nm", "at least one input and one layer of neurons"),
         (
             "784-10 --hardware digital-45mn",
-            "hardware preset 'digital-45mn' is unknown: did you mean 'digital-45nm'?",
+            "'preset' = 'digital-45mn': did you mean 'digital-45nm'?",
         ),
         ("784-10 --hardware none.toml", "none.toml: cannot be read"),
     ],

@@ -87,7 +87,7 @@ def test_flags_and_citations_reach_the_bill_once() -> None:
     small = Operations({Operation("code_memory", (100,)): 8})
     energy = price_operations(small, PRICES)
     assert len(energy.flags) == 1
-    assert energy.flags[0].startswith("held: memory-sram-45nm")
+    assert energy.flags[0].startswith("memory-sram-45nm: ")
     assert energy.memory_j == pytest.approx(8 * 0.15626e-12, rel=1e-3)
     total = energy + energy + price_operations(OPERATIONS, PRICES)
     assert total.flags == energy.flags == (Energy() + energy).flags
@@ -109,7 +109,7 @@ def test_an_unverified_price_is_flagged_where_it_is_counted() -> None:
     energy = price_operations(
         Operations({Operation("adc", (4,)): 1, Operation("random"): 0}), prices
     )
-    assert energy.flags == ("unverified: adc-walden is from memory, not checked",)
+    assert energy.flags == ("unsourced: adc-walden was not checked against a source",)
     assert (
         price_operations(
             OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}
@@ -128,7 +128,8 @@ def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
         == pytest.approx(160e-15)
     )
     assert (
-        "held: adc-walden: fom_fj at 25 is above its valid range, priced as at 10" in energy.flags
+        "adc-walden: fom_fj at 25 is outside the model's range (up to 10), using the value at 10"
+        in energy.flags
     )
 
 
@@ -152,7 +153,7 @@ def test_infinite_reliability_is_kept_and_printed() -> None:
 
 
 def test_a_kind_without_a_price_is_an_error() -> None:
-    with pytest.raises(SettingError, match="operation 'hold' has no price"):
+    with pytest.raises(SettingError, match="'operation' = 'hold': has no price; valid: multiply"):
         price_operations(
             OPERATIONS, {kind: entry for kind, entry in PRICES.items() if kind != "hold"}
         )
@@ -160,15 +161,15 @@ def test_a_kind_without_a_price_is_an_error() -> None:
 
 @pytest.mark.parametrize("divisor", [0, -1, math.nan, math.inf])
 def test_bad_divisors_are_errors(divisor: float) -> None:
-    with pytest.raises(SettingError, match="finite and positive"):
+    with pytest.raises(SettingError, match=r"'number' = .*finite and above 0"):
         Energy() / divisor
 
 
 @pytest.mark.parametrize("joules", [math.nan, -1e-15])
 def test_bad_joules_are_errors(joules: float) -> None:
-    with pytest.raises(SettingError, match="add"):
+    with pytest.raises(SettingError, match="'add_j' = "):
         Energy(add_j=joules)
-    with pytest.raises(SettingError, match="energy"):
+    with pytest.raises(SettingError, match="'joules' = "):
         format_energy(joules)
 
 

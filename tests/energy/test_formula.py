@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stochsim.energy.formula import FUNCTIONS, parse_formula
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, shown
 
 VALUES = {"bits": 6.0, "V": 0.9, "node_nm": 32.0}
 
@@ -44,11 +44,11 @@ def test_a_branch_that_is_not_taken_is_not_evaluated() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("3*bitz", "'bitz' is unknown: did you mean 'bits'"),
-        ("sqroot(bits)", "'sqroot' is no function of formulas: did you mean 'sqrt'"),
-        ("bits(2)", "'bits' is no function of formulas"),
-        ("__import__('os')", "'__import__' is no function"),
-        ("bits.real", "'bits.real' is not allowed"),
+        ("3*bitz", "'bitz': unknown name; did you mean 'bits'"),
+        ("sqroot(bits)", "'sqroot': unknown function; did you mean 'sqrt'"),
+        ("bits(2)", "'bits': unknown function; valid: sqrt"),
+        ("__import__('os')", "'__import__': unknown function"),
+        ("bits.real", "'bits.real': is not allowed"),
         ("().__class__", "is not allowed"),
         ("[bits]", "is not allowed"),
         ("bits[0]", "is not allowed"),
@@ -63,8 +63,8 @@ def test_a_branch_that_is_not_taken_is_not_evaluated() -> None:
         ("min(*bits, V)", "is not allowed"),
         ("log(bits, base=2)", "is not allowed"),
         ("(x := 3)", "is not allowed"),
-        ("log(bits, 2)", "'log' takes one argument, not 2"),
-        ("max(bits)", "'max' takes at least two arguments, not 1"),
+        ("log(bits, 2)", "'log': takes one argument, not 2"),
+        ("max(bits)", "'max': takes at least two arguments, not 1"),
         ("3*", "not an expression"),
         ("", "not an expression"),
         ("a = 3", "not an expression"),
@@ -73,8 +73,9 @@ def test_a_branch_that_is_not_taken_is_not_evaluated() -> None:
     ],
 )
 def test_what_is_no_arithmetic_is_refused(text: str, complaint: str) -> None:
-    with pytest.raises(SettingError, match="formula '") as caught:
+    with pytest.raises(SettingError) as caught:
         parse_formula(text, VALUES)
+    assert str(caught.value).startswith(f"{shown(text)}: ")
     assert complaint in str(caught.value)
 
 

@@ -56,7 +56,7 @@ def test_bad_counts_are_errors(count: float) -> None:
     [
         ("multply", (4, 4), "did you mean 'multiply'"),
         ("multiply", (4,), r"takes \(weight_bits, input_bits\)"),
-        ("adc", (0,), "must be at least 1"),
+        ("adc", (0,), "'bits' = 0: should be at least 1 in operation 'adc'"),
         ("adc", (math.nan,), "finite"),
         ("hold", (-0.1,), "not negative"),
         ("hold", (math.inf,), "finite"),
@@ -71,7 +71,7 @@ def test_bad_operations_are_errors(kind: str, args: tuple[float, ...], message: 
 def test_unknown_kind_and_foreign_keys_are_errors() -> None:
     with pytest.raises(SettingError, match="did you mean 'random'"):
         Operations().count("randm")
-    with pytest.raises(SettingError, match="keyed by Operation"):
+    with pytest.raises(SettingError, match="'counts' = 'adc': the keys should be Operations"):
         Operations({"adc": 1})  # type: ignore[dict-item]
 
 

@@ -63,7 +63,7 @@ def test_what_the_user_sets_replaces_the_default_of_its_own_rho_only() -> None:
 
 
 def test_other_rho_needs_e0() -> None:
-    with pytest.raises(SettingError, match=r"rho = 0.5 .*reliability.e0_j"):
+    with pytest.raises(SettingError, match=r"'rho' = 0.5: .*reliability.e0_j"):
         reliability_law(0.5)
 
 

@@ -42,14 +42,14 @@ CHANNEL = "drive,p0,p1\n-1,1,0\n1,0.25,0.75\n"
         ),
         (
             {"cycle_bits": 2, "cells": {"read_noise": "explicit", "shot_sigma": 0.1}},
-            "'cells.read_noise' = 'explicit' draws shot-like noise for digits of 0 and 1 only: "
+            "'cells.read_noise' = 'explicit': draws shot-like noise for digits of 0 and 1 only; "
             "valid: cycle_bits = 1",
         ),
         (
             {"converter": {"sigma_lsbs": 1.0}},
-            "converter: unknown key 'sigma_lsbs': did you mean 'sigma_lsb'?",
+            "unknown key 'converter.sigma_lsbs': did you mean 'sigma_lsb'?",
         ),
-        ({"cells": {"devise": "ideal"}}, "cells: unknown key 'devise': did you mean 'device'?"),
+        ({"cells": {"devise": "ideal"}}, "unknown key 'cells.devise': did you mean 'device'?"),
         ({"converter": 3}, "'converter' = 3: should be a table"),
     ],
 )
@@ -92,15 +92,15 @@ def test_arrays(table: dict[str, Any], message: str) -> None:
         ({"reference_columns": 0}, "'reference_columns' = 0"),
         (
             {"bits": 2, "inl_lsb": (0.0, 0.1)},
-            "'inl_lsb' has 2 values: a converter of 2 bits needs 3",
+            "'inl_lsb' = [0.0, 0.1]: 2 values: a converter of 2 bits needs 3",
         ),
         (
             {"bits": 2, "dnl_lsb": (0.0, 0.1, 0.2)},
-            "'dnl_lsb' has 3 values: a converter of 2 bits needs 2",
+            "'dnl_lsb' = [0.0, 0.1, 0.2]: 3 values: a converter of 2 bits needs 2",
         ),
         (
             {"bits": 2, "inl_lsb": (0.0, 0.1, 0.2), "dnl_lsb": (0.1, 0.1)},
-            "'inl_lsb' and 'dnl_lsb' describe the same edges: give one of them",
+            "'inl_lsb' and 'dnl_lsb': describe the same edges: give one of them",
         ),
         (
             {"bits": 2, "inl_lsb": (0.5, -0.5, 0.0)},
@@ -119,8 +119,8 @@ def test_converters(table: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"device": "rram-wann"}, "'device' = 'rram-wann' is unknown: did you mean 'rram-wan'?"),
-        ({"device": "mesured"}, "'device' = 'mesured' is unknown: did you mean 'measured'?"),
+        ({"device": "rram-wann"}, "'device' = 'rram-wann': did you mean 'rram-wan'?"),
+        ({"device": "mesured"}, "'device' = 'mesured': did you mean 'measured'?"),
         (
             {"device": "measured"},
             "'device_csv': belongs to device = 'measured', and only there; 'device' is 'measured'",
@@ -131,7 +131,7 @@ def test_converters(table: dict[str, Any], message: str) -> None:
         ),
         (
             {"device": "measured", "device_csv": "g_us,sigma\n0,1\n1,1\n"},
-            "device_csv: unknown column 'sigma'",
+            "device_csv: 'column' = 'sigma': no such column",
         ),
         (
             {"device": "measured", "device_csv": "g_us,programming_sigma_us\n0,1\n1,-1\n"},
@@ -159,7 +159,7 @@ def test_converters(table: dict[str, Any], message: str) -> None:
         ({"stuck_at_0_rate": 1.5}, "'stuck_at_0_rate' = 1.5: should be less than or equal to 1"),
         (
             {"stuck_at_0_rate": 0.6, "stuck_at_1_rate": 0.6},
-            "'stuck_at_0_rate' + 'stuck_at_1_rate' = 1.2: should be at most 1",
+            "'stuck_at_0_rate' = 0.6 and 'stuck_at_1_rate' = 0.6: the sum should be at most 1",
         ),
     ],
 )
@@ -178,7 +178,7 @@ def test_cells(table: dict[str, Any], message: str) -> None:
         (
             Memory,
             {"voltage_over_vmin": 0.8, "weight_errors": 0.1},
-            "'voltage_over_vmin' = 0.8 sets the error rates of weights: give a voltage or",
+            "'voltage_over_vmin' = 0.8: sets the error rates of weights: give a voltage or",
         ),
         (
             Memory,
@@ -222,7 +222,8 @@ def test_cells(table: dict[str, Any], message: str) -> None:
         (
             Noise,
             {"dither": "stochastic", "family": "logistic", "read_sigma": 0.1},
-            "'dither' = 'stochastic' beside logistic read noise: valid: family = 'gaussian', or no "
+            "'dither' = 'stochastic' and 'family' = 'logistic': not both beside read noise; valid: "
+            "family = 'gaussian', or no "
             "read noise",
         ),
         (

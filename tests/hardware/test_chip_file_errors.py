@@ -40,12 +40,12 @@ KINDS = {
     "unknown price": (
         "[prices]\nadd = 'add-qkeras-45n'",
         2,
-        "price 'add-qkeras-45n' is unknown: did you mean 'add-qkeras-45nm'?",
+        "'prices.add' = 'add-qkeras-45n': did you mean 'add-qkeras-45nm'?",
     ),
     "price of another kind": (
         "[prices]\nadc = 'add-floor'",
         2,
-        "price 'add-floor' is a price of 'add'",
+        "'prices.adc' = 'add-floor': is a price of 'add'",
     ),
     "misspelt parameter": (
         "[prices]\nadc = 'adc-accelergy'\n[prices.parameters.adc]\n\nfrequncy_hz = 1e8",
@@ -56,12 +56,12 @@ KINDS = {
         "array.reads_per_programming = 3\n[prices]\nprogram = "
         "'program-energy'\nparameters.program.joules = -1e-12",
         4,
-        "parameter 'joules' = -1e-12: should be finite and not negative",
+        "'prices.parameters.program.joules' = -1e-12: should be finite and not negative",
     ),
     "unknown device": (
         "[array.cells]\ndevice = 'rram-wann'",
         2,
-        "'array.cells.device' = 'rram-wann' is unknown: did you mean 'rram-wan'?",
+        "'array.cells.device' = 'rram-wann': did you mean 'rram-wan'?",
     ),
     "wrong type": (
         "[precision]\n# bits\nweight_bits = 4.0",
@@ -87,7 +87,7 @@ KINDS = {
     "list over several lines": (
         "[array.converter]\nbits = 2\ninl_lsb = [\n  0.0,\n  0.1]\nsigma_lsb = 0",
         3,
-        "'array.converter.inl_lsb' has 2",
+        "'array.converter.inl_lsb' = [0.0, 0.1]: 2 values",
     ),
     "rule between fields": (
         "[array.converter]\nrange_max = 3.0",
@@ -135,7 +135,7 @@ def test_one_line_in_full(tmp_path: Path) -> None:
         str(caught.value)
         == f"{path}:5: 'array.converter.bits' = 13: should be less than or equal to 12"
     )
-    assert caught.value.place == ("array", "converter", "bits")
+    assert caught.value.field == ("array", "converter", "bits")
 
 
 @pytest.mark.parametrize(
@@ -226,5 +226,5 @@ def test_a_fault_in_a_csv_file_is_told_where_the_file_is_named(tmp_path: Path) -
     with pytest.raises(SettingError) as caught:
         Hardware.read(path)
     assert str(caught.value).startswith(
-        f"{path}:4: noise.measured_csv: {tmp_path}/neuron.csv:3: the probabilities sum to 1.25"
+        f"{path}:4: 'noise.measured_csv': {tmp_path}/neuron.csv:3: the probabilities sum to 1.25"
     )

@@ -170,7 +170,7 @@ def test_csv_files_are_relative_to_the_file_that_names_them(write: Any) -> None:
         (
             {"a": "inherits = 'a.toml'"},
             "a.toml:2",
-            "'inherits' = 'a.toml' closes a loop: a.toml -> a.toml",
+            "'inherits' = 'a.toml': closes a loop: a.toml -> a.toml",
         ),
         (
             {"a": "inherits = 'b.toml'", "b": "\ninherits = 'a.toml'"},
@@ -180,28 +180,28 @@ def test_csv_files_are_relative_to_the_file_that_names_them(write: Any) -> None:
         (
             {"a": "inherits = 'b.toml'", "b": "inherits = 'c.toml'", "c": "inherits = './b.toml'"},
             "c.toml:2",
-            "'inherits' = './b.toml' closes a loop: a.toml -> b.toml -> c.toml -> ./b.toml",
+            "'inherits' = './b.toml': closes a loop: a.toml -> b.toml -> c.toml -> ./b.toml",
         ),
         (
             {"a": "inherits = 'bb.toml'", "b": ""},
             "a.toml:2",
-            "'inherits' = 'bb.toml': no such file; did you mean 'b.toml'? (a.toml -> bb.toml)",
+            "'inherits' = 'bb.toml': no such file (a.toml -> bb.toml); did you mean 'b.toml'?",
         ),
         (
             {"a": "inherits = 'b.toml'"},
             "a.toml:2",
-            "'inherits' = 'b.toml': no such file; none lies beside it (a.toml -> b.toml)",
+            "'inherits' = 'b.toml': no such file, and none lies beside it (a.toml -> b.toml)",
         ),
         (
             {"a": "inherits = 'rram-aray'"},
             "a.toml:2",
-            "'inherits' = 'rram-aray' is no preset: did you mean 'rram-array'? (a.toml -> "
-            "rram-aray)",
+            "'inherits' = 'rram-aray': no such preset (a.toml -> rram-aray); did you mean "
+            "'rram-array'?",
         ),
         (
             {"a": "inherits = 'b.toml'", "b": "# one\n# two\ninherits = 'nothing like it'"},
             "b.toml:4",
-            f"valid: {', '.join(presets())} (a.toml -> b.toml -> nothing like it)",
+            f"no such preset (a.toml -> b.toml -> nothing like it); valid: {', '.join(presets())}",
         ),
         (
             {"a": "inherits = 3"},
@@ -226,22 +226,22 @@ def test_csv_files_are_relative_to_the_file_that_names_them(write: Any) -> None:
         (
             {"a": "without = ['array']"},
             "a.toml:2",
-            "'without' belongs to 'inherits', which is not given",
+            "'without' = ['array']: belongs to 'inherits', which is not given",
         ),
         (
             {"a": "inherits = 'rram-array'\nwithout = ['aray']"},
             "a.toml:3",
-            "'without' names 'aray', which its base does not have: did you mean 'array'?",
+            "'without' = 'aray': its base does not have this; did you mean 'array'?",
         ),
         (
             {"a": "inherits = 'rram-array'\nwithout = ['array.rows.x']"},
             "a.toml:3",
-            "'without' names 'array.rows.x', which its base does not",
+            "'without' = 'array.rows.x': its base does not have this; did you mean 'array.rows'?",
         ),
         (
             {"a": "inherits = 'rram-array'\nwithout = ['name']"},
             "a.toml:3",
-            "'without' names 'name', which is not inherited",
+            "'without' = ['name']: names 'name', which is not inherited",
         ),
         (
             {"a": "inherits = 'rram-array'\nwithout = ['prices.add']"},

@@ -66,15 +66,18 @@ def test_without_the_optional_columns_the_mean_is_the_target_and_reads_are_quiet
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (DEVICE.replace("30,", "9,"), r":6: 'g_us' = 9: should be above the row before"),
-        (DEVICE.replace("2.0", "-2.0"), r":5: 'programming_sigma_us' = -2: should be at least 0"),
+        (DEVICE.replace("30,", "9,"), r":6: 'g_us' = 9.0: should be above the row before"),
+        (DEVICE.replace("2.0", "-2.0"), r":5: 'programming_sigma_us' = -2.0: should be at least 0"),
         (
             DEVICE.replace("0.40", "high"),
             r":6: 'read_sigma_us' = 'high': should be a finite number",
         ),
         (DEVICE.replace("0.40", "nan"), r":6: 'read_sigma_us' = 'nan': should be a finite number"),
         (DEVICE.replace(", 0.40", ""), r":6: 3 values: should be 4"),
-        (DEVICE.replace("mean_us", "mean"), r": unknown column 'mean': did you mean 'mean_us'"),
+        (
+            DEVICE.replace("mean_us", "mean"),
+            r": 'column' = 'mean': no such column; did you mean 'mean_us'",
+        ),
         (DEVICE.replace("mean_us", "g_us"), r"occurs twice"),
         (
             DEVICE.replace("programming_sigma_us, ", "")
@@ -138,15 +141,15 @@ def test_probabilities_rounded_in_the_file_are_scaled_to_one(write) -> None:
     ("text", "words"),
     [
         (CHANNEL.replace("0.4", "0.40001"), r":3: the probabilities sum to 1\.00001"),
-        (CHANNEL.replace("2,0,0", "0,0,0"), r":4: 'drive' = 0: should be above the row before"),
+        (CHANNEL.replace("2,0,0", "0,0,0"), r":4: 'drive' = 0.0: should be above the row before"),
         (CHANNEL.replace("0.1,0.2", "-0.1,0.4"), r":3: 'p0' = -0\.1: should be from 0 to 1"),
         (
             "drive,p0,p1,p2\n0,0,0,1\n1,0,0,1\n",
-            r": columns drive, p0, p1, p2: should be .* 2, 4, 8",
+            r": 'columns' = \['drive', 'p0', 'p1', 'p2'\]: should be .* 2, 4, 8",
         ),
         ("drive,p0\n0,1\n1,1\n", r"should be .* 2, 4, 8"),
-        (CHANNEL.replace("drive", "x"), r": columns x, p0"),
-        (CHANNEL.replace("p1", "p9"), r": columns drive, p0, p9"),
+        (CHANNEL.replace("drive", "x"), r": 'columns' = \['x', 'p0'"),
+        (CHANNEL.replace("p1", "p9"), r": 'columns' = \['drive', 'p0', 'p9'"),
         ("drive,p0,p1\n0,0,1\n", r"1 rows of numbers"),
     ],
 )

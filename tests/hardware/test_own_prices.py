@@ -48,7 +48,7 @@ def test_it_is_priced_by_its_formula_held_outside_its_range_and_cited(read):
     for bits, held in ((4, 4), (8, 8), (10, 10), (12, 10), (2, 4)):
         assert price.energy_j((bits,)) == pytest.approx((3.0 * 2**held + 40) * 1e-15, rel=1e-12)
     assert price.flags((12,)) == (
-        "held: my-sar: bits at 12 is above its valid range, priced as at 10",
+        "my-sar: bits at 12 is outside the model's range (up to 10), using the value at 10",
     )
     row = next(row for row in hardware_table(chip) if row["kind"] == "adc")
     assert (row["name"], row["source"], row["tag"]) == ("my-sar", "test chip", "user")
@@ -62,7 +62,7 @@ def test_its_parameters_can_be_set_and_it_goes_where_nothing_names_it(read):
     ) == pytest.approx(136e-15)
     other = chip.with_price("adc", "adc-rekhi")
     assert other.prices.own == {}
-    with pytest.raises(SettingError, match="price 'my-sar' is unknown"):
+    with pytest.raises(SettingError, match="'adc' = 'my-sar': valid: "):
         other.with_price("adc", "my-sar")
 
 
@@ -98,22 +98,32 @@ def test_from_python():
     [
         ('unit = "fJ per conversion"\n', "", 7, "'prices.own.my-sar.unit' is missing"),
         ('source = "test chip"\n', "", 7, "'prices.own.my-sar.source' is missing"),
-        ("fJ per conversion", "fF", 10, "unit 'fF': should be like 'fJ per conversion'"),
+        (
+            "fJ per conversion",
+            "fF",
+            10,
+            "'prices.own.my-sar.unit' = 'fF': should be like 'fJ per conversion'",
+        ),
         (
             "2**bits + 40",
             "2**bits - 400",
             7,
             "gives -3.52e-13 J at bits = 4, fom_fj = 3: should be a number and not negative",
         ),
-        ("2**bits + 40", "2**bit + 40", 7, "'bit' is unknown: did you mean 'bits'?"),
-        ("2**bits + 40", "__import__('os')", 7, "formula"),
-        ('kind = "adc"', 'kind = "adx"', 8, "kind 'adx' is unknown: did you mean 'add'?"),
-        ('kind = "adc"', 'kind = "dac"', 5, "price 'my-sar' is a price of 'dac'"),
+        ("2**bits + 40", "2**bit + 40", 9, "'bit': unknown name; did you mean 'bits'?"),
+        ("2**bits + 40", "__import__('os')", 9, "'prices.own.my-sar.formula' = "),
+        (
+            'kind = "adc"',
+            'kind = "adx"',
+            8,
+            "'prices.own.my-sar.kind' = 'adx': did you mean 'add'?",
+        ),
+        ('kind = "adc"', 'kind = "dac"', 5, "'prices.adc' = 'my-sar': is a price of 'dac'"),
         (
             'adc = "my-sar"',
             'adc = "my-sat"',
             5,
-            "price 'my-sat' is unknown: did you mean 'my-sar'?",
+            "'prices.adc' = 'my-sat': did you mean 'my-sar'?",
         ),
         (
             'adc = "my-sar"\n',
@@ -121,7 +131,12 @@ def test_from_python():
             6,
             "'prices.own.my-sar': prices nothing, for no kind names it; valid: adc = \"my-sar\"",
         ),
-        ('tag = "user"', 'tag = "usr"', 14, "tag 'usr' is unknown: did you mean 'user'?"),
+        (
+            'tag = "user"',
+            'tag = "usr"',
+            14,
+            "'prices.own.my-sar.tag' = 'usr': did you mean 'user'?",
+        ),
         (
             'tag = "user"',
             'tagg = "user"',
@@ -133,7 +148,8 @@ def test_from_python():
             "[prices.own",
             "[prices.parameters.adc]\nfom = 1.0\n[prices.own",
             8,
-            "parameter 'fom' is unknown: did you mean 'fom_fj'?",
+            "unknown key 'prices.parameters.adc.fom': price 'my-sar' has others; "
+            "did you mean 'fom_fj'?",
         ),
     ],
 )

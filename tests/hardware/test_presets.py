@@ -151,7 +151,7 @@ def test_the_memory_near_threshold_errs_in_one_bit_of_a_hundred_persistently() -
 def test_an_unverified_price_is_said_to_be_one() -> None:
     for name in presets():
         energy = preset(name).energy(Operations({Operation("random"): 1.0}))
-        unverified = any(flag.startswith("unverified: random-mtj-pbit") for flag in energy.flags)
+        unverified = any(flag.startswith("unsourced: random-mtj-pbit") for flag in energy.flags)
         assert (
             unverified
             == (name == "pbit-tunnel-junction")

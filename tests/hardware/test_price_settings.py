@@ -81,11 +81,11 @@ def test_parameters_survive_toml_hashing_and_copying(tmp_path: Path) -> None:
     [
         (
             {"parameters": {"adcs": {}}},
-            "'parameters.adcs': no kind of operation: did you mean 'adc'",
+            "unknown key 'parameters.adcs': did you mean 'adc'",
         ),
         (
             {"parameters": {"adc": {"frequency_hz": 1e6}}},
-            "'parameters.adc': price 'adc-zigzag-28nm': parameter 'frequency_hz' is unknown",
+            "unknown key 'parameters.adc.frequency_hz': price 'adc-zigzag-28nm' has no parameters",
         ),
         (
             {"adc": "adc-accelergy", "parameters": {"adc": {"frequency": 1e6}}},
@@ -93,7 +93,7 @@ def test_parameters_survive_toml_hashing_and_copying(tmp_path: Path) -> None:
         ),
         (
             {"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": -1.0}}},
-            "'frequency_hz' = -1.0: should be finite and not negative",
+            "'parameters.adc.frequency_hz' = -1.0: should be finite and not negative",
         ),
         (
             {"adc": "adc-accelergy", "parameters": {"adc": {"frequency_hz": 0.0}}},
@@ -105,16 +105,16 @@ def test_parameters_survive_toml_hashing_and_copying(tmp_path: Path) -> None:
         ),
         (
             {"leakage": "leakage-power"},
-            "price 'leakage-power': parameter 'watts' has no value and no default",
+            "price 'leakage-power' has no default",
         ),
-        ({"float_add": "add-qkeras-45nm"}, "price 'add-qkeras-45nm' is a price of 'add'"),
+        ({"float_add": "add-qkeras-45nm"}, "'float_add' = 'add-qkeras-45nm': is a price of 'add'"),
         (
             {"scaling": {"node_nm": 28, "voltage_v": 0.9}},
-            "scaling: 'node_nm' = 28: no polynomial of that node: did you mean 32?",
+            "'scaling.node_nm' = 28.0: no polynomial of that node; nearest valid: 32",
         ),
         (
             {"scaling": {"node_nm": 7, "voltage_v": 0.7}},
-            "'multiply', 'scaling': price 'multiply-gates-28nm' (28 nm) is of a node without",
+            "'multiply' = 'multiply-gates-28nm' and 'scaling': is of 28 nm, a node without",
         ),
     ],
 )
@@ -123,7 +123,8 @@ def test_bad_prices_are_errors(changes: dict[str, Any], complaint: str) -> None:
         with_prices(ARRAY, **changes)
     assert complaint in str(caught.value)
     with pytest.raises(
-        SettingError, match="'adcs': no kind of operation that has a price: did you mean 'adc'"
+        SettingError,
+        match="'kind' = 'adcs': no kind of operation that has a price; did you mean 'adc'",
     ):
         ARRAY.with_price("adcs", "adc-zigzag-28nm")
 
@@ -132,7 +133,7 @@ def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
     chip, bound = (ARRAY.with_price("adc", "adc-walden", fom_fj=fom) for fom in (50, 10))
     assert moved(bound, chip) == {}
     assert any(
-        "fom_fj at 50 is above its valid range, priced as at 10" in flag
+        "fom_fj at 50 is outside the model's range (up to 10), using the value at 10" in flag
         for flag in chip.energy(COUNTS).flags
     )
 
@@ -157,7 +158,7 @@ def test_scaling_moves_logic_and_sram_by_the_polynomials_and_nothing_else() -> N
 
 def test_scaled_figures_and_the_7_nm_table_are_not_mixed() -> None:
     with pytest.raises(
-        SettingError, match="'add', 'scaling': price 'add-jouppi-7nm' is of a table that disagrees"
+        SettingError, match="'add' = 'add-jouppi-7nm' and 'scaling': is of a table that disagrees"
     ):
         with_prices(
             DIGITAL,
@@ -194,7 +195,7 @@ def test_leakage_is_paid_per_second_by_timing_or_by_its_price() -> None:
         == {"leakage": pytest.approx(2e-3 * 1e-8)}
     )
     with pytest.raises(
-        SettingError, match=r"'timing.leakage_w' = 0.002 beside 'prices.leakage' = 'leakage-power'"
+        SettingError, match=r"'timing.leakage_w' = 0.002 and 'prices.leakage' = 'leakage-power'"
     ):
         by_price.replace(timing=Timing(leakage_w=2e-3))
 
@@ -232,5 +233,5 @@ def test_an_unverified_price_is_never_a_default(name: str) -> None:
         if kind in OPERATION_PRICES and not field.is_required()
     ]
     assert all(PRICES[default].tag != "unv" for default in defaults)
-    flags = [flag for flag in preset(name).energy(COUNTS).flags if flag.startswith("unverified")]
+    flags = [flag for flag in preset(name).energy(COUNTS).flags if flag.startswith("unsourced")]
     assert len(flags) == len(named)

@@ -84,7 +84,7 @@ def test_defaults_are_the_engineering_defaults() -> None:
         (
             Memory,
             {"weights_read": "read", "weight_read_errors": 0.1},
-            "are drawn once per stimulus; valid: 'stimulus'",
+            "are drawn once per stimulus; valid: stimulus",
         ),
         (
             Memory,
@@ -105,7 +105,7 @@ def test_refused_values(section: Any, table: dict[str, Any], message: str) -> No
         (
             ARRAY,
             {"timing": Timing(multipliers=128)},
-            "'timing.multipliers' = 128: an array multiplies in its columns; leave it at 256",
+            "'timing.multipliers' = 128: an array multiplies in its columns; valid: 256",
         ),
         (
             ARRAY,

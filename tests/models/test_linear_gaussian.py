@@ -103,7 +103,7 @@ def test_stored_form_comes_back_and_damage_is_refused():
     assert np.array_equal(back.draws, reference.draws)
     with pytest.raises(SettingError, match="format"):
         Reference.from_arrays(arrays, metadata | {"format": "0"})
-    with pytest.raises(SettingError, match="sd missing"):
+    with pytest.raises(SettingError, match="'sd' is missing"):
         Reference.from_arrays(
             {name: array for name, array in arrays.items() if name != "sd"}, metadata
         )

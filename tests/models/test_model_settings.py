@@ -73,5 +73,5 @@ def test_contrast_within_its_rules(field, value):
 
 
 def test_decoder_of_another_width_is_refused():
-    with pytest.raises(SettingError, match="one per neuron"):
+    with pytest.raises(SettingError, match=r"'decoder' = .*one column per neuron"):
         build_model(SparseCodingSettings(**SPARSE), np.eye(4))

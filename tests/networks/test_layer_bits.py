@@ -150,22 +150,25 @@ REFUSED = [
     (
         "deep",
         {"hiden": 6},
-        "'layer_bits.hiden' = 6: no layer of a 'deep' network; did you mean 'hidden'?",
+        "unknown key 'layer_bits.hiden': no layer of a 'deep' network; did you mean 'hidden'?",
     ),
     (
         "deep",
         {"forward": 6},
-        "'layer_bits.forward' = 6: no layer of a 'deep' network; valid: hidden, spread, last",
+        "unknown key 'layer_bits.forward': no layer of a 'deep' network; "
+        "valid: hidden, spread, last",
     ),
     (
         "deep",
         {"weight": 6},
-        "'layer_bits.weight' = 6: no layer of a 'deep' network; valid: hidden, spread, last",
+        "unknown key 'layer_bits.weight': no layer of a 'deep' network; "
+        "valid: hidden, spread, last",
     ),
     (
         "recurrent",
         {"foward": 6},
-        "'layer_bits.foward' = 6: no layer of a 'recurrent' network; did you mean 'forward'?",
+        "unknown key 'layer_bits.foward': no layer of a 'recurrent' network; "
+        "did you mean 'forward'?",
     ),
     (
         "single",
@@ -186,7 +189,9 @@ def test_other_names_and_widths_are_refused(kind, layer_bits, message, floats):
 
 
 def test_float_networks_and_learned_widths_have_none(floats):
-    with pytest.raises(SettingError, match="a float network has no widths"):
+    with pytest.raises(
+        SettingError, match=r"'layer_bits' = .*: a float network, without .* has no widths"
+    ):
         NetworkSettings(
             inputs=8,
             neurons=6,

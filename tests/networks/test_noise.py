@@ -105,7 +105,7 @@ def test_what_training_has_no_model_of_is_refused(field, parts):
         hardware = HARDWARE.replace(**parts)
     with pytest.raises(
         SettingError,
-        match=rf"'{field}' of digital-45nm: noise-aware training has no model of it; valid: read "
+        match=rf"'{field}': noise-aware training has no model of it on digital-45nm; valid: read "
         rf"noise",
     ):
         HardwareNoise.of(hardware)

@@ -101,6 +101,7 @@ def test_a_period_that_begins_after_a_while_counts():
 
 def test_too_few_dependent_reads_are_refused():
     with pytest.raises(
-        SettingError, match=r"'values' has shape \(1, 4, 1\): must be .* 8 reads or more"
+        SettingError,
+        match=r"'values' = array of shape \(1, 4, 1\), float64: should be .* 8 reads or more",
     ):
         effective_samples(np.arange(4.0).reshape(1, 4, 1), independent=False)

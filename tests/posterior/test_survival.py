@@ -99,9 +99,9 @@ def test_one_stimulus_has_no_survival():
 
 
 def test_bad_distances_are_refused():
-    with pytest.raises(SettingError, match="must all be"):
+    with pytest.raises(SettingError, match="should all be"):
         survival(np.zeros(3), np.zeros(4), np.zeros(3), key=1)
-    with pytest.raises(SettingError, match="'d_blind' holds NaN"):
+    with pytest.raises(SettingError, match="'d_blind': holds NaN"):
         survival(np.zeros(3), np.array([1.0, np.nan, 1.0]), np.zeros(3), key=1)
 
 

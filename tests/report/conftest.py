@@ -123,7 +123,8 @@ def _point(random: np.random.Generator, widths: list[int], noise: float) -> dict
     if noise == 0:
         measures |= {"elbo_nat": [np.nan] * STIMULI, "gaussian_kl_nat": [np.nan] * STIMULI}
     flag = (
-        f"held: memory-sram-45nm at {64 * sum(widths)} is below its valid range, priced as at 65536"
+        f"memory-sram-45nm at {64 * sum(widths)} is outside the model's range (from 65536), "
+        "using the value at 65536"
     )
     bill = {"parts_j": parts, "flags": [flag]}
     saturated = 0.4 if min(widths) == 1 else 0.0

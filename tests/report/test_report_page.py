@@ -85,7 +85,7 @@ def test_every_part_is_there(page: tuple[Reader, str]) -> None:
         "n = 200 reads of each of 24 held-out stimuli",
         'kind = "sparse_coding"',
         "bits = [1, 4, 8]",
-        "held: memory-sram-45nm at 192 to 1536 is below its valid range",
+        "memory-sram-45nm at 192 to 1536 is outside the model's range",
         "σ saturated: 40% of the neurons",
         "largest rank R-hat 1.0040 (bar 1.01), smallest bulk ESS per draw 0.90 (bar 0.8), thinning "
         "up to 5",

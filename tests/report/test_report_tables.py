@@ -145,7 +145,7 @@ def test_the_console_table_names_cells_cliffs_and_flags(finished: Path) -> None:
     assert "cliff at noise x1: 8 bits (S >= 0.9 there, the largest width tested)" in table
     assert "cliff at noise x2: none" in table
     assert "float network D = 0.2" in table
-    assert "held: memory-sram-45nm at 192 to 1536 is below its valid range" in table
+    assert "memory-sram-45nm at 192 to 1536 is outside the model's range" in table
     assert "σ saturated: 40% of the neurons" in table
     assert sum(line.lstrip().startswith(("1 ", "4 ", "8 ")) for line in table.splitlines()) == 9
 

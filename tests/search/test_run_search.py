@@ -170,7 +170,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (
             {"search__wieght_bits": [2]},
             [],
-            "unknown key 'wieght_bits': did you mean 'weight_bits'?",
+            "unknown key 'search.wieght_bits': did you mean 'weight_bits'?",
         ),
         ({"objective__keep": "S above 0.9"}, [], "'keep' = 'S above 0.9'"),
         (

@@ -104,20 +104,20 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {**DEEP, "network": {"layer_bits": {"last": 9}}},
-        "network: 'layer_bits.last' = 9: should be less than or equal to 8",
+        "'network.layer_bits.last' = 9: should be less than or equal to 8",
     ),
     (
         {**DEEP, "network": {"layer_bits": {"last": 0}}},
-        "network: 'layer_bits.last' = 0: should be greater than or equal to 1",
+        "'network.layer_bits.last' = 0: should be greater than or equal to 1",
     ),
     (
         {**DEEP, "network": {"layer_bits": {"last": 2.5}}},
-        "network: 'layer_bits.last' = 2.5: should be a valid integer",
+        "'network.layer_bits.last' = 2.5: should be a valid integer",
     ),
-    ({**DEEP, "network": {"layer_bits": {}}}, "network: 'layer_bits' = []: should name at least 1"),
+    ({**DEEP, "network": {"layer_bits": {}}}, "'network.layer_bits' = []: should name at least 1"),
     (
         {**DEEP, "network": {"layer_bit": {"last": 2}}},
-        "network: unknown key 'layer_bit': did you mean 'layer_bits'?",
+        "unknown key 'network.layer_bit': did you mean 'layer_bits'?",
     ),
     (
         {**DEEP, "network": {"layer_bits": {"last": 3, "lateral": 3}}},

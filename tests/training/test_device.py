@@ -47,7 +47,7 @@ def on(device, kind, model, **more):
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "cpu:x"])
 def test_an_unknown_device_is_refused(name):
     with pytest.raises(
-        SettingError, match=rf"'device' = '{name}': not to be had here \(.+\); valid: 'cpu'"
+        SettingError, match=rf"'device' = '{name}': not to be had here \(.+\); .*\bcpu\b"
     ):
         checked_device(name)
     with pytest.raises(SettingError, match="'device'"):

@@ -1,0 +1,119 @@
+"""TOML files: read, written, and the line on which a key stands."""
+
+import bisect
+import contextlib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stochsim.settings.errors import KeyPath, SettingError
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a TOML file; raises SettingError that names the file and, for bad syntax, the
+    line.
+    """
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file)
+        check_levels(found)
+        return found
+    except OSError as error:
+        raise SettingError.of_file(path, f"cannot be read ({error.strerror})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError.of_file(path, f"not valid TOML ({error})", _line(error)) from None
+    except RecursionError:
+        raise SettingError.of_file(path, f"not valid TOML ({_TOO_DEEP})") from None
+    except ValueError as error:  # bytes that are no text, a number without end
+        raise SettingError.of_file(path, f"not valid TOML ({error})") from None
+
+
+MOST_DEEP = 48
+"""Levels of tables and lists within each other, at most."""
+
+WHOLE_END = 2**64
+"""Whole numbers of a file are smaller in size."""
+
+_TOO_DEEP = f"tables or lists nest deeper than {MOST_DEEP} levels"
+
+
+def check_levels(value: object) -> None:
+    """Raise ValueError where a value from a file nests deeper than MOST_DEEP, holds text that is no
+    Unicode, or a whole number of WHOLE_END or more.
+    """
+    level = [value]
+    for _ in range(MOST_DEEP):
+        inside: list[object] = []
+        for one in level:
+            inside.extend(_inside(one))
+        if not inside:
+            return
+        level = inside
+    raise ValueError(_TOO_DEEP)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, str):
+        value.encode()  # raises ValueError for half a pair of surrogates
+    if isinstance(value, int) and abs(value) >= WHOLE_END:
+        raise ValueError("a whole number is too large: all are below 2^64 in size")
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else ()
+
+
+def _line(error: tomllib.TOMLDecodeError) -> int | None:
+    """The line of a syntax error. Before Python 3.14 the parser gives it at the end of its message
+    only: "… (at line 3, column 1)".
+    """
+    given = getattr(error, "lineno", None)
+    if given is not None:
+        return int(given)
+    digits = str(error).rpartition("(at line ")[2].partition(",")[0]
+    return int(digits) if digits.isdecimal() else None
+
+
+def line_of(text: str, place: KeyPath) -> int | None:
+    """The line, from 1, on which the key or section at `place` first stands in TOML text; None
+    where it does not.
+
+    Table headers, dotted and quoted keys and multi-line values are read by the TOML parser itself:
+    a place belongs to the first statement without which it would be missing. Keys inside an inline
+    table stand on the line of that table; a number is an index of a list.
+    """
+    lines = text.split("\n")
+
+    def whole(count: int) -> tuple[int, dict[str, Any]]:
+        """The longest run of whole statements in the first `count` lines: how many lines, and their
+        table.
+        """
+        for length in range(count, 0, -1):
+            with contextlib.suppress(
+                tomllib.TOMLDecodeError
+            ):  # it ends inside a statement of several lines
+                return length, tomllib.loads("\n".join(lines[:length]) + "\n")
+        return 0, {}
+
+    last = bisect.bisect_left(
+        range(len(lines) + 1), True, key=lambda count: _holds(whole(count)[1], place)
+    )
+    return None if last > len(lines) else whole(last - 1)[0] + 1
+
+
+def _holds(table: object, place: KeyPath) -> bool:
+    for name in place:
+        if isinstance(table, list) and name.isdigit() and int(name) < len(table):
+            table = table[int(name)]
+        elif isinstance(table, dict) and name in table:
+            table = table[name]
+        else:
+            return False
+    return True
+
+
+def write_toml(path: Path, table: dict[str, Any]) -> None:
+    """Write a table as TOML."""
+    path.write_text(tomli_w.dumps(table))

@@ -1,0 +1,425 @@
+"""SettingError: one wording, made from data; the field is carried on every way outward."""
+
+import ast
+import copy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import pydantic
+import pytest
+
+import stochsim
+from stochsim.energy import Operation
+from stochsim.hardware import Hardware, preset
+from stochsim.settings import (
+    NOT_SHOWN,
+    Fault,
+    SettingError,
+    Settings,
+    check_whole,
+    read_toml,
+    shown,
+)
+
+PACKAGE = Path(stochsim.__file__).parent
+STILL_BY_HAND = (
+    "accounting",
+    "chip",
+    "cli",
+    "controls",
+    "lowering",
+    "program",
+    "search",
+    "studies",
+)
+"""Packages in which errors of settings are still written by hand; to become ()."""
+
+
+# ---- the wording ----
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "field"),
+    [
+        (
+            SettingError.of("bits", 13, "should be at most 12"),
+            "'bits' = 13: should be at most 12",
+            "bits",
+        ),
+        (
+            SettingError.of("array.adc.bits", 13, "too many"),
+            "'array.adc.bits' = 13: too many",
+            "array.adc.bits",
+        ),
+        (
+            SettingError.of("kind", "dgo", choices=["cat", "dog"]),
+            "'kind' = 'dgo': did you mean 'dog'?",
+            "kind",
+        ),
+        (
+            SettingError.of("kind", "x", choices=["cat", "dog"]),
+            "'kind' = 'x': valid: cat, dog",
+            "kind",
+        ),
+        (
+            SettingError.of("kind", "dgo", "no animal", ["cat", "dog"]),
+            "'kind' = 'dgo': no animal; did you mean 'dog'?",
+            "kind",
+        ),
+        (
+            SettingError.of("bits", 3, "not so many", [1, 2]),
+            "'bits' = 3: not so many; valid: 1, 2",
+            "bits",
+        ),
+        (SettingError.of("csv", rule="holds NaN"), "'csv': holds NaN", "csv"),
+        (SettingError.of("", 3, "should be a table"), "3: should be a table", ""),
+        (SettingError.of("", rule="gives no number"), "gives no number", ""),
+        (
+            SettingError.of(("low", "high"), (2, 1), "should ascend"),
+            "'low' = 2 and 'high' = 1: should ascend",
+            "low",
+        ),
+        (
+            SettingError.of(("price", "scaling"), ("a", NOT_SHOWN), "one of both"),
+            "'price' = 'a' and 'scaling': one of both",
+            "price",
+        ),
+        (SettingError.of("low", (2, 1), "one number"), "'low' = (2, 1): one number", "low"),
+        (SettingError.of("a", None, "belongs to b", also=("b",)), "'a' = None: belongs to b", "a"),
+        (SettingError.missing("unit"), "'unit' is missing", "unit"),
+        (SettingError.missing("unit", "give it one"), "'unit' is missing: give it one", "unit"),
+        (SettingError.missing(("a", "b")), "'a' and 'b' are missing", "a"),
+        (
+            SettingError.unknown("romms", ["rooms"]),
+            "unknown key 'romms': did you mean 'rooms'?",
+            "romms",
+        ),
+        (SettingError.unknown("fom", (), "it has none"), "unknown key 'fom': it has none", "fom"),
+        (SettingError.of_file("a.toml", "not valid TOML", 3), "a.toml:3: not valid TOML", ""),
+        (SettingError.of_file("a.toml", "cannot be read"), "a.toml: cannot be read", ""),
+    ],
+)
+def test_the_wording(error: SettingError, text: str, field: str) -> None:
+    assert str(error) == text
+    assert error.field == (tuple(field.split(".")) if field else ())
+
+
+class Long:
+    """An object whose repr is long and on several lines."""
+
+    def __repr__(self) -> str:
+        return "<" + "long\n" * 100 + ">"
+
+
+class Broken:
+    """An object without a repr."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x", "'x'"),
+        (0.1, "0.1"),
+        (np.float64(0.1), "0.1"),
+        (np.int32(3), "3"),
+        (True, "True"),
+        ([1, "a"], "[1, 'a']"),
+        (np.zeros((3, 4), np.float32), "array of shape (3, 4), float32"),
+        (np.zeros(0), "array of shape (0,), float64"),
+        (np.float64("nan"), "nan"),
+        ("two\nlines", r"'two\nlines'"),
+        (10**5000, "a value of type int that cannot be shown"),
+        (Broken(), "a value of type Broken that cannot be shown"),
+    ],
+    ids=range(12),
+)
+def test_values_are_shown(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10_000, list(range(1000)), Long(), {"a": "b" * 500}],
+    ids=["text", "list", "object", "table"],
+)
+def test_long_values_are_cut_to_one_line(value: object) -> None:
+    text = shown(value)
+    assert len(text) <= 120
+    assert "…" in text
+    assert "\n" not in text
+    assert text[-1] == repr(value)[-1]
+
+
+# ---- the field, on every way outward ----
+
+
+class Leaf(Settings):
+    """A section with a rule of one field and a rule that ties two."""
+
+    kind: Literal["leaf"] = "leaf"
+    tag: str = "a"
+    low: float = 0.0
+    high: float = 1.0
+
+    @pydantic.field_validator("tag")
+    @classmethod
+    def _known(cls, tag: str) -> str:
+        if tag not in ("a", "bee"):
+            raise SettingError.of("", tag, choices=("a", "bee"))
+        return tag
+
+    @pydantic.model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.low > self.high:
+            raise SettingError.of(("low", "high"), (self.low, self.high), "should ascend")
+        return self
+
+
+class Stone(Settings):
+    """Another member of the union."""
+
+    kind: Literal["stone"] = "stone"
+    weight_kg: float
+
+
+Thing = Annotated[Leaf | Stone, pydantic.Field(discriminator="kind")]
+
+
+class Tree(Settings):
+    """Sections in a section, in a list and in a table by name; a union."""
+
+    leaf: Leaf = Leaf()
+    leaves: tuple[Leaf, ...] = ()
+    named: dict[str, Leaf] = pydantic.Field(default_factory=dict)
+    thing: Thing = Leaf()
+    things: tuple[Thing, ...] = ()
+    sizes: tuple[int, ...] = ()
+    by_hand: int = 0
+
+    @pydantic.field_validator("by_hand")
+    @classmethod
+    def _by_hand(cls, value: int) -> int:
+        if value:
+            raise ValueError("should be 0")
+        return value
+
+
+class Wood(Settings):
+    """One more section around."""
+
+    tree: Tree = Tree()
+
+
+@pytest.mark.parametrize(
+    ("tree", "fields", "text"),
+    [
+        (
+            {"leaf": {"tga": 1}},
+            ["tree.leaf.tga"],
+            "unknown key 'tree.leaf.tga': did you mean 'tag'?",
+        ),
+        ({"leaf": {"tag": "be"}}, ["tree.leaf.tag"], "'tree.leaf.tag' = 'be': did you mean 'bee'?"),
+        (
+            {"leaf": {"low": "x"}},
+            ["tree.leaf.low"],
+            "'tree.leaf.low' = 'x': should be a valid number",
+        ),
+        (
+            {"leaf": {"low": 3}},
+            ["tree.leaf.low", "tree.leaf.high"],
+            "'tree.leaf.low' = 3.0 and 'tree.leaf.high' = 1.0: should ascend",
+        ),
+        ({"leaves": [{}, {"tag": "be"}]}, ["tree.leaves.1.tag"], "'tree.leaves.1.tag' = 'be': did"),
+        ({"named": {"x": {"tag": "be"}}}, ["tree.named.x.tag"], "'tree.named.x.tag' = 'be': did"),
+        ({"sizes": [1, "x"]}, ["tree.sizes.1"], "'tree.sizes.1' = 'x': should be a valid integer"),
+        (
+            {"thing": {"kind": "stone"}},
+            ["tree.thing.weight_kg"],
+            "'tree.thing.weight_kg' is missing",
+        ),
+        (
+            {"thing": {"kind": "ston"}},
+            ["tree.thing.kind"],
+            "'tree.thing.kind' = 'ston': did you mean",
+        ),
+        ({"thing": {}}, ["tree.thing.kind"], "'tree.thing.kind' is missing"),
+        (
+            {"things": [{"kind": "leaf", "low": 3}]},
+            ["tree.things.0.low", "tree.things.0.high"],
+            "'tree.things.0.low' = 3.0 and 'tree.things.0.high' = 1.0: should ascend",
+        ),
+        ({"by_hand": 1}, ["tree.by_hand"], "'tree.by_hand' = 1: should be 0"),
+        ({"leaf": 3}, ["tree.leaf"], "'tree.leaf' = 3: should be a table"),
+        (
+            {"sizes": ["x"], "leaf": {"tag": "be"}},
+            ["tree.leaf.tag", "tree.sizes.0"],
+            "'tree.leaf.tag' = 'be': did you mean 'bee'?; 'tree.sizes.0' = 'x': should be",
+        ),
+    ],
+)
+def test_sections_lists_and_unions_stand_before_the_field(
+    tree: dict[str, Any], fields: list[str], text: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        Wood.from_table({"tree": tree}, "wood.toml")
+    places = [place for fault in caught.value.faults for place in fault.places]
+    assert places == [tuple(field.split(".")) for field in fields]
+    assert caught.value.field == places[0]
+    assert str(caught.value).startswith(f"wood.toml: {text}")
+
+
+def test_a_name_with_a_dot_is_one_key() -> None:
+    with pytest.raises(SettingError) as caught:
+        Wood(tree={"named": {"x.y": {"tag": "be"}}})
+    assert caught.value.field == ("tree", "named", "x.y", "tag")
+    inside = SettingError.of("tag", 3, "no", section=("named", "x.y")).inside("tree")
+    assert inside.field == ("tree", "named", "x.y", "tag")
+    assert SettingError.unknown("x.y", ()).field == ("x.y",)
+
+
+def test_further_fields_are_carried_and_not_shown() -> None:
+    error = SettingError.of("range_max", 3.0, "belongs to range", also=("range",)).inside("adc")
+    assert error.faults[0].places == (("adc", "range_max"), ("adc", "range"))
+    assert str(error) == "'adc.range_max' = 3.0: belongs to range"
+
+
+def test_an_error_written_by_hand_is_named_by_its_section() -> None:
+    error = SettingError("give one").inside("hardware").at("study.toml")
+    assert str(error) == "study.toml: hardware: give one"
+
+
+def test_the_innermost_file_stays_and_is_said_once() -> None:
+    error = SettingError.of("g_us", -1.0, "too low").at("cells.csv", 3).at("chip.toml", 9)
+    assert str(error) == "cells.csv:3: 'g_us' = -1.0: too low"
+    twice = SettingError(faults=[Fault(rule="a"), Fault(rule="b")]).at("chip.toml")
+    assert str(twice) == "chip.toml: a; b"
+
+
+def test_faults_with_lines_of_their_own_say_each_line() -> None:
+    faults = [Fault(rule="a", file="x", line=1), Fault(rule="b", file="x", line=2, note="y -> x")]
+    assert str(SettingError(faults=faults)) == "x:1: a; x:2: b (y -> x)"
+
+
+def test_an_error_survives_copying() -> None:
+    error = SettingError.of("bits", 13, "too many").inside("adc").at("chip.toml", 3)
+    again = copy.copy(error)
+    assert (str(again), again.faults, again.field) == (str(error), error.faults, error.field)
+
+
+# ---- as the packages make them ----
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field"),
+    [
+        ("[array.cells]\ndevise = 'ideal'", 4, "array.cells.devise"),
+        ("array.cells.device = 'idael'", 3, "array.cells.device"),
+        ("[noise]\nread_sigma = 0.1\nread_sigma_lsb = 0.1", 4, "noise.read_sigma"),
+        ("[array.converter]\ninl_lsb = [\n 0.5,\n 'x']", 4, "array.converter.inl_lsb.1"),
+        ("[prices.parameters.adc]\nfom = 1.0", 4, "prices.parameters.adc.fom"),
+        ("[noise]\nmeasured_csv = 'none.csv'", 4, "noise.measured_csv"),
+    ],
+)
+def test_a_chip_file_gives_file_line_and_field(
+    text: str, line: int, field: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "chip.toml"
+    path.write_text(f"name = 'chip'\ninherits = 'rram-array'\n{text}\n")
+    with pytest.raises(SettingError) as caught:
+        Hardware.read(path)
+    fault = caught.value.faults[0]
+    assert (fault.file, fault.line) == (str(path), line)
+    assert caught.value.field == tuple(field.split("."))
+
+
+def test_bad_toml_carries_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("a = 1\n\nb = = 2\n")
+    with pytest.raises(SettingError) as caught:
+        read_toml(path)
+    assert (caught.value.faults[0].file, caught.value.faults[0].line) == (str(path), 3)
+
+
+def test_calls_carry_the_field_too() -> None:
+    with pytest.raises(SettingError) as caught:
+        check_whole("reads", 0, 1, 10)
+    assert caught.value.field == ("reads",)
+    with pytest.raises(SettingError) as caught:
+        Operation("multply", (4, 4))
+    assert caught.value.field == ("kind",)
+    with pytest.raises(SettingError) as caught:
+        preset("digital-45nm").replace(accumulator_overflow="wrap")
+    assert caught.value.field == ("accumulator_overflow",)
+
+
+def test_errors_need_no_pydantic() -> None:
+    code = (
+        "import sys; from stochsim.settings import SettingError, StochsimError; "
+        "assert 'pydantic' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- none by hand ----
+
+
+def _by_hand(source: str) -> Iterator[int]:
+    """Lines of calls `SettingError("…")`, or of validators that raise ValueError in its place."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id == "SettingError" and node.args:
+                yield node.lineno
+            if node.func.id == "ValueError":
+                yield node.lineno
+
+
+def test_no_error_is_written_by_hand() -> None:
+    packages = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
+    assert set(STILL_BY_HAND) <= set(packages)
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}"
+        for package in packages
+        if package not in STILL_BY_HAND
+        for path in sorted((PACKAGE / package).rglob("*.py"))
+        for line in _by_hand(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+def test_a_package_that_is_done_leaves_the_list() -> None:
+    done = [
+        package
+        for package in STILL_BY_HAND
+        if not any(
+            any(_by_hand(path.read_text(encoding="utf-8")))
+            for path in (PACKAGE / package).rglob("*.py")
+        )
+    ]
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("raise SettingError(f'{x}: no')", [1]),
+        ("x = 1\nraise SettingError('no', faults=[])", [2]),
+        ("raise ValueError('no')", [1]),
+        ("raise SettingError.of('x', 1, 'no')", []),
+        ("raise SettingError(faults=[])", []),
+    ],
+)
+def test_the_search_finds_what_is_written_by_hand(source: str, lines: list[int]) -> None:
+    assert list(_by_hand(source)) == lines
+
+
+@pytest.mark.parametrize("package", ["settings", "hardware"])
+def test_no_regular_expressions_read_messages(package: str) -> None:
+    for path in (PACKAGE / package).rglob("*.py"):
+        assert "import re\n" not in path.read_text(encoding="utf-8"), path
