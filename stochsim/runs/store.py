@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from stochsim.runs.task import Task
 from stochsim.settings import StochsimError
 
 STORE_VERSION = 2
@@ -249,7 +250,7 @@ class Store:
 
     def put(
         self,
-        task: Any,
+        task: Task,
         result: dict[str, Any],
         temporary: Path | None,
         seconds: float,

@@ -1,6 +1,6 @@
 from .plan import Cell as Cell
 from .plan import Plan as Plan
-from .plan import Task as Task
+from .plan import by_priority as by_priority
 from .plan import plan_study as plan_study
 from .result import ALL_KEYS as ALL_KEYS
 from .result import FLOAT as FLOAT
@@ -9,11 +9,8 @@ from .result import Pictures as Pictures
 from .result import Result as Result
 from .results import Results as Results
 from .results import collect as collect
-from .run_study import Progress as Progress
 from .run_study import compute as compute
 from .run_study import run_sweep as run_sweep
-from .run_study import surroundings as surroundings
-from .run_study import work_off as work_off
 from .stored_effective import operations_from_json as operations_from_json
 from .stored_effective import operations_to_json as operations_to_json
 from .stored_effective import stored_operations as stored_operations

@@ -10,43 +10,19 @@ With decoder = "own" every network learns its own decoder, so every network has 
 own.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from stochsim_kernels import KERNEL_VERSION
-
-from stochsim._version import __version__
 from stochsim.controls import CONTROLS
 from stochsim.hardware import Hardware
+from stochsim.runs import Task
 from stochsim.studies.study import CIRCUIT_CONTROL, Study
 
 PRIORITY = ("decoder", "reference", "float", "network", "blind", "full", "control", "point")
 NO_ARCHITECTURE = ""
 """Of a control that is no network's."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One unit of work: its kind, all settings that change its answer (canonical JSON), the tasks
-    it needs by role.
-    """
-
-    kind: str
-    settings: str
-    needs: tuple[tuple[str, str], ...]
-    label: str
-
-    @property
-    def hash(self) -> str:
-        """Content hash: equal tasks of equal versions have equal answers.
-
-        The label does not count.
-        """
-        content = json.dumps([self.kind, self.settings, self.needs, __version__, KERNEL_VERSION])
-        return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +63,11 @@ class Plan:
 
     tasks: dict[str, Task]
     cells: tuple[Cell, ...]
+
+
+def by_priority(tasks: Iterable[Task]) -> list[Task]:
+    """Tasks in the order in which they should start: by kind, and as they stand within a kind."""
+    return sorted(tasks, key=lambda task: PRIORITY.index(task.kind))
 
 
 class _Planner:

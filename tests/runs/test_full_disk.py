@@ -13,8 +13,8 @@ import pytest
 from tinystudy import stored_rows, task_of, write_study
 
 from stochsim.cli import main
-from stochsim.settings import StochsimError
 from stochsim.runs import Store
+from stochsim.settings import StochsimError
 
 RESULT = {"d": [0.123456789] * 500}
 

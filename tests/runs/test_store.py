@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tinystudy import FACTS, RESULT, all_rows, put, run_of_twelve, task_of
 
-from stochsim.settings import StochsimError
 from stochsim.runs import Store
 from stochsim.runs.store import STORE_VERSION
+from stochsim.settings import StochsimError
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tinystudy import RESULT, all_rows, run_of_twelve, task_of
 
-from stochsim.settings import StochsimError
 from stochsim.runs import Store
-from stochsim.studies import collect
 from stochsim.runs.store import STORE_VERSION
+from stochsim.settings import StochsimError
+from stochsim.studies import collect
 
 
 @pytest.fixture

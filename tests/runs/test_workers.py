@@ -17,9 +17,15 @@ import pytest
 from safetensors import SafetensorError
 from tinystudy import plan_of
 
-from stochsim.studies import compute
+from stochsim.runs.workers import (
+    Message,
+    Workers,
+    _interrupts_ignored,
+    _main_module_hidden,
+    _run_job,
+)
 from stochsim.settings import SettingError, StochsimError
-from stochsim.runs.workers import Message, Workers, _interrupts_ignored, _main_module_hidden, _run_job
+from stochsim.studies import compute
 
 JOB = {"kind": "point", "hash": "abc"}
 
