@@ -10,39 +10,37 @@ With decoder = "own" every network learns its own decoder, so every network has 
 own.
 """
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from stochsim.controls import CONTROLS
 from stochsim.hardware import Hardware
 from stochsim.runs import Task
+from stochsim.studies.architectures import ARCHITECTURES, CIRCUIT
+from stochsim.studies.at_axes import AtAxes
+from stochsim.studies.axes import AXES, BIT_AXES, column_axes
+from stochsim.studies.chips import chip_at
 from stochsim.studies.study import CIRCUIT_CONTROL, Study
 
 PRIORITY = ("decoder", "reference", "float", "network", "blind", "full", "control", "point")
 NO_ARCHITECTURE = ""
 """Of a control that is no network's."""
+_NO_CHIP_FACTS = ("description", "sources")
+Place = dict[str, Any]
+"""Values by axis, of those that are decided so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Cell(AtAxes):
     """One cell of the grid and the hashes of the tasks that fill it.
 
-    Widths are None where nothing is quantised; `method` is then empty. `control` is empty for a
-    trained network's own samples. `full` are the samples of the float network of the same
-    architecture, rho and key, where the posterior is the same.
+    `full` are the samples of the float network of the same architecture, rho and key, where the
+    posterior is the same.
     """
 
-    architecture: str
-    method: str = ""
-    control: str = ""
-    weight_bits: int | None = None
-    input_bits: int | None = None
-    output_bits: int | None = None
-    rho: float
-    noise: float
-    key: int
     network: str
     reference: str
     point: str
@@ -50,11 +48,9 @@ class Cell:
     blind: str | None
 
     @property
-    def widths(self) -> tuple[int, int, int] | None:
-        """(weight, input, output) bits, None where nothing is quantised."""
-        if self.weight_bits is None or self.input_bits is None or self.output_bits is None:
-            return None
-        return self.weight_bits, self.input_bits, self.output_bits
+    def key(self) -> int:
+        """The key of its random numbers."""
+        return int(self.values["key"])
 
 
 @dataclass(frozen=True)
@@ -75,218 +71,228 @@ class _Planner:
 
     def __init__(self, study: Study, hardware: Hardware) -> None:
         self.tasks: dict[str, Task] = {}
-        self.study, self.grid = study, study.grid
-        self.common = {name: getattr(study, name).to_table() for name in ("model", "data")}
-        self.train, self.measure = study.train.to_table(), study.measure.to_table()
-        self.chain = {"thin": thin} if (thin := self.measure.pop("thin", None)) is not None else {}
-        self.priceless = {name: value for name, value in self.train.items() if name != "exchange"}
-        self.chip = {
-            name: value
-            for name, value in hardware.to_table().items()
-            if name not in ("description", "sources")
-        }
+        self.study, self.grid, self._hardware = study, study.grid, hardware
+        self._common = {name: getattr(study, name).to_table() for name in ("model", "data")}
+        self._train, self._measure = study.train.to_table(), study.measure.to_table()
+        thin = self._measure.pop("thin", None)
+        self._chain = {} if thin is None else {"thin": thin}
+        self._priceless = {name: value for name, value in self._train.items() if name != "exchange"}
+        self._chips: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.priced = study.train.exchange is not None
         self.shared = study.train.decoder == "shared"
 
-    def add(self, kind: str, label: str, needs: dict[str, str], **settings: Any) -> str:
-        text = json.dumps(self.common | settings, sort_keys=True)
+    def add(
+        self, kind: str, label: str, needs: dict[str, str], place: Place, **settings: Any
+    ) -> str:
+        """Add a task; its settings hold the place's value on every axis that enters such tasks."""
+        entered = {name: value for name, value in place.items() if AXES[name].enters(kind)}
+        text = json.dumps(self._common | entered | settings, sort_keys=True)
         task = Task(kind, text, tuple(sorted(needs.items())), label)
         self.tasks[task.hash] = task
         return task.hash
 
-    def decoder(self, key: int) -> str:
-        """Learned under the ELBO itself, whatever a chip's price is."""
-        return self.add("decoder", f"decoder, key {key}", {}, train=self.priceless, key=key)
+    def chip(self, place: Place) -> dict[str, Any]:
+        """What a task on the chip at this place depends on."""
+        values = tuple(place[axis.name] for axis in self.grid.setting_axes())
+        if values not in self._chips:
+            table = chip_at(self._hardware, place).to_table()
+            for name in _NO_CHIP_FACTS:
+                table.pop(name, None)
+            self._chips[values] = table
+        return self._chips[values]
 
-    def reference(self, source: str, key: int, label: str) -> str:
+    def decoder(self, place: Place) -> str:
+        """Learned under the ELBO itself, whatever a chip's price is."""
+        return self.add("decoder", f"decoder, key {place['key']}", {}, place, train=self._priceless)
+
+    def reference(self, source: str, place: Place, label: str) -> str:
         return self.add(
             "reference",
             f"reference posterior, {label}",
             {"source": source},
+            place,
             stimuli=self.study.measure.stimuli,
-            key=key,
         )
 
-    def float_network(self, decoder: str, kind: str, rho: float, key: int) -> str:
-        architecture = self.study.network.architecture(kind).to_table()
-        label = f"{_prefix(kind)}float network, rho {rho:g}, key {key}"
-        priced_by = {"hardware": self.chip} if self.study.train.exchange is not None else {}
-        needs = {"decoder": decoder}
-        return self.add(
-            "float",
-            label,
-            needs,
-            train=self.train,
-            architecture=architecture,
-            rho=rho,
-            key=key,
-            **priced_by,
-        )
+    def float_network(self, decoder: str, place: Place) -> str:
+        kind = place["architecture"]
+        label = f"{_prefix(kind)}float network, {_rho_and_key(place)}"
+        more: dict[str, Any] = {"architecture": self.study.network.architecture(kind).to_table()}
+        if self.priced:
+            more["hardware"] = self.chip(place)
+            label += self._chip_words(place)
+        return self.add("float", label, {"decoder": decoder}, place, train=self._train, **more)
 
-    def network(
-        self, start: str, kind: str, method: str, widths: tuple[int, int, int], rho: float, key: int
-    ) -> str:
-        label = (
-            f"{_prefix(kind)}network at {'/'.join(map(str, widths))} bits, rho {rho:g}, key {key}"
-        )
-        label += f", {method}" if len(self.grid.method) > 1 else ""
-        knows_chip = self.study.train.exchange is not None or method == "noise-aware"
-        more: dict[str, Any] = {"hardware": self.chip} if knows_chip else {}
-        own = {
+    def network(self, start: str, place: Place) -> str:
+        kind, method = place["architecture"], place["method"]
+        widths = [place[name] for name in BIT_AXES]
+        label = f"{_prefix(kind)}network at {'/'.join(map(str, widths))} bits, "
+        label += _rho_and_key(place)
+        if len(self.grid.method) > 1:
+            label += f", {method}"
+        more: dict[str, Any] = {"widths": widths}
+        layers = {
             name: bits
             for name, bits in self.study.network.layer_bits_of(kind).items()
             if bits != widths[0]
         }
-        if own:
-            more["layer_bits"] = own
-            label += "".join(f", {name} {bits}" for name, bits in own.items())
-        return self.add(
-            "network",
-            label,
-            {"start": start},
-            train=self.train,
-            method=method,
-            widths=list(widths),
-            rho=rho,
-            key=key,
-            **more,
-        )
+        if layers:
+            more["layer_bits"] = layers
+            label += "".join(f", {name} {bits}" for name, bits in layers.items())
+        if self._trained_for_chip(place):
+            more["hardware"] = self.chip(place)
+            label += self._chip_words(place)
+        return self.add("network", label, {"start": start}, place, train=self._train, **more)
 
-    def point(self, network: str, kind: str, reference: str, noise: float, key: int) -> str:
-        label, needs = (
-            f"{self.tasks[network].label}, noise x{noise:g}",
-            {"network": network, "reference": reference},
-        )
-        measure = self.measure | (self.chain if kind == "recurrent" else {})
-        return self.add(
-            "point", label, needs, hardware=self.chip, noise=noise, measure=measure, key=key
-        )
-
-    def full(self, network: str, reference: str, noise: float, key: int) -> str:
-        label = self.tasks[network].label.replace("float network", "float samples") + (
-            f", noise x{noise:g}" if noise != 1 else ""
-        )
-        return self.add(
-            "full",
-            label,
-            {"network": network, "reference": reference},
-            noise=float(noise),
-            measure=self.measure,
-            key=key,
-        )
-
-    def blind(self, reference: str, key: int) -> str:
-        return self.add(
-            "blind", f"blind, key {key}", {"reference": reference}, measure=self.measure, key=key
-        )
-
-    def control(self, name: str, network: str, reference: str, key: int) -> str:
-        label = (
-            f"{name}, {self.tasks[network].label}"
-            if CONTROLS[name].by_network
-            else f"{name}, key {key}"
-        )
-        own: dict[str, Any] = {"train": self.priceless} if name == "vae" else {}
-        if name == CIRCUIT_CONTROL:
-            own = {"architecture": self.study.network.architecture("recurrent").to_table()}
+    def point(self, network: str, reference: str, place: Place) -> str:
+        label = f"{self.tasks[network].label}, noise x{place['noise']:g}"
+        label += "" if self._trained_for_chip(place) else self._chip_words(place)
+        measure = self._measure
+        if ARCHITECTURES[place["architecture"]].has_chain:
+            measure = measure | self._chain
         needs = {"network": network, "reference": reference}
-        return self.add("control", label, needs, control=name, measure=self.measure, key=key, **own)
+        return self.add("point", label, needs, place, hardware=self.chip(place), measure=measure)
+
+    def full(self, network: str, reference: str, place: Place) -> str:
+        label = self.tasks[network].label.replace("float network", "float samples")
+        label += f", noise x{place['noise']:g}" if place["noise"] != 1 else ""
+        needs = {"network": network, "reference": reference}
+        return self.add("full", label, needs, place, measure=self._measure)
+
+    def blind(self, reference: str, place: Place) -> str:
+        label = f"blind, key {place['key']}"
+        return self.add("blind", label, {"reference": reference}, place, measure=self._measure)
+
+    def control(self, network: str, reference: str, place: Place) -> str:
+        name = place["control"]
+        of_network = CONTROLS[name].by_network
+        label = f"{name}, {self.tasks[network].label if of_network else _key_words(place)}"
+        more: dict[str, Any] = {"train": self._priceless} if name == "vae" else {}
+        if name == CIRCUIT_CONTROL:
+            more = {"architecture": self.study.network.architecture(CIRCUIT).to_table()}
+        needs = {"network": network, "reference": reference}
+        return self.add("control", label, needs, place, measure=self._measure, **more)
+
+    def cell(self, place: Place, **tasks: Any) -> Cell:
+        """A cell; an axis that its place does not name has no value there."""
+        absent = {"method": "", "control": "", "architecture": NO_ARCHITECTURE}
+        axes = [axis.name for axis in column_axes(self.grid)]
+        return Cell(values={name: place.get(name, absent.get(name)) for name in axes}, **tasks)
+
+    def _trained_for_chip(self, place: Place) -> bool:
+        """Whether the training of a quantised network knows the chip."""
+        return self.priced or place["method"] == "noise-aware"
+
+    def _chip_words(self, place: Place) -> str:
+        axes = self.grid.setting_axes()
+        return "".join(f", {axis.name} {place[axis.name]:g}" for axis in axes)
 
 
 def _prefix(kind: str) -> str:
-    return "" if kind == "single" else f"{kind} "
+    return ARCHITECTURES[kind].prefix
+
+
+def _key_words(place: Place) -> str:
+    return f"key {place['key']}"
+
+
+def _rho_and_key(place: Place) -> str:
+    return f"rho {place['rho']:g}, {_key_words(place)}"
 
 
 def plan_study(study: Study, hardware: Hardware) -> Plan:
     """All tasks of a study on a Hardware; equal parts are one task, however many cells use them."""
     planner, cells = _Planner(study, hardware), list[Cell]()
     for key in sorted(study.grid.keys):
-        decoder = planner.decoder(key)
-        reference = planner.reference(decoder, key, f"key {key}") if planner.shared else None
-        blind = planner.blind(reference, key) if reference else None
-        for kind in study.grid.architecture:
-            for rho in sorted(study.grid.rho):
-                cells += _network_cells(planner, decoder, reference, blind, kind, rho, key)
-        cells += _other_cells(planner, decoder, reference, blind, key)
+        here = {"key": key}
+        decoder = planner.decoder(here)
+        reference = planner.reference(decoder, here, f"key {key}") if planner.shared else None
+        blind = planner.blind(reference, here) if reference else None
+        begun = _Begun(decoder, reference, blind)
+        for kind, rho in itertools.product(study.grid.architecture, sorted(study.grid.rho)):
+            cells += _network_cells(planner, begun, here | {"architecture": kind, "rho": rho})
+        cells += _other_cells(planner, begun, here)
     return Plan(planner.tasks, tuple(cells))
 
 
-def _network_cells(
-    planner: _Planner,
-    decoder: str,
-    shared: str | None,
-    blind: str | None,
-    kind: str,
-    rho: float,
-    key: int,
-) -> Iterable[Cell]:
-    """The cells of one architecture, rho and key: float, controlled, quantised."""
-    grid, start = planner.grid, planner.float_network(decoder, kind, rho, key)
-    full = planner.full(start, shared, 1.0, key) if shared else None
-    place: dict[str, Any] = {
-        "architecture": kind,
-        "rho": rho,
-        "key": key,
-        "full": full,
-        "blind": blind,
-    }
+@dataclass(frozen=True)
+class _Begun:
+    """Tasks that all networks of a key share; no reference where each has a posterior of its
+    own.
+    """
+
+    decoder: str
+    reference: str | None
+    blind: str | None
+
+
+def _network_cells(planner: _Planner, begun: _Begun, place: Place) -> Iterator[Cell]:
+    """The cells of one architecture, rho and key on every chip of the grid: float, controlled,
+    quantised. What does not depend on the chip stands there once.
+    """
+    for number, chip in enumerate(planner.grid.chips()):
+        here = place | chip
+        start = planner.float_network(begun.decoder, here)
+        full = None
+        if begun.reference:
+            full = planner.full(start, begun.reference, here | {"noise": 1.0})
+        shared = {"full": full, "blind": begun.blind}
+        if number == 0 or planner.priced:
+            yield from _float_cells(
+                planner, begun, start, here if planner.priced else place, shared
+            )
+        yield from _quantised_cells(planner, begun, start, here, shared)
+
+
+def _float_cells(
+    planner: _Planner, begun: _Begun, start: str, place: Place, shared: dict[str, str | None]
+) -> Iterator[Cell]:
+    """The cells of a float network and of its controls."""
+    grid = planner.grid
     controls = [name for name in grid.control if CONTROLS[name].by_network]
-    if grid.float or controls:
-        reference = shared or planner.reference(start, key, planner.tasks[start].label)
-        samples: dict[str, Any] = {"network": start, "reference": reference}
-        for noise in sorted(grid.noise) if grid.float else ():
-            yield Cell(
-                **place, **samples, noise=noise, point=planner.full(start, reference, noise, key)
-            )
-        for name in controls:
-            yield Cell(
-                **place,
-                **samples,
-                noise=1.0,
-                control=name,
-                point=planner.control(name, start, reference, key),
-            )
-    for method in grid.method:
-        for widths in grid.widths():
-            network = planner.network(start, kind, method, widths, rho, key)
-            reference = shared or planner.reference(network, key, planner.tasks[network].label)
-            named: dict[str, Any] = dict(
-                zip(("weight_bits", "input_bits", "output_bits"), widths, strict=True)
-            )
-            for noise in sorted(grid.noise):
-                point = planner.point(network, kind, reference, noise, key)
-                yield Cell(
-                    **place,
-                    **named,
-                    method=method,
-                    noise=noise,
-                    network=network,
-                    reference=reference,
-                    point=point,
-                )
+    if not (grid.float or controls):
+        return
+    reference = begun.reference or planner.reference(start, place, planner.tasks[start].label)
+    samples: dict[str, Any] = {"network": start, "reference": reference, **shared}
+    for noise in sorted(grid.noise) if grid.float else ():
+        here = place | {"noise": noise}
+        yield planner.cell(here, point=planner.full(start, reference, here), **samples)
+    for name in controls:
+        here = place | {"noise": 1.0, "control": name}
+        yield planner.cell(here, point=planner.control(start, reference, here), **samples)
 
 
-def _other_cells(
-    planner: _Planner, decoder: str, shared: str | None, blind: str | None, key: int
-) -> Iterable[Cell]:
+def _quantised_cells(
+    planner: _Planner, begun: _Begun, start: str, place: Place, shared: dict[str, str | None]
+) -> Iterator[Cell]:
+    """The cells of the networks that start from a float one."""
+    grid = planner.grid
+    for method, widths in itertools.product(grid.method, grid.widths()):
+        named = dict(zip(BIT_AXES, widths, strict=True))
+        there = place | named | {"method": method}
+        network = planner.network(start, there)
+        reference = begun.reference or planner.reference(
+            network, there, planner.tasks[network].label
+        )
+        tasks: dict[str, Any] = {"network": network, "reference": reference, **shared}
+        for noise in sorted(grid.noise):
+            here = there | {"noise": noise}
+            yield planner.cell(here, point=planner.point(network, reference, here), **tasks)
+
+
+def _other_cells(planner: _Planner, begun: _Begun, place: Place) -> Iterator[Cell]:
     """Controls that are no network's: one cell per key, facing the decoder's posterior; there is no
     float network to compare with.
     """
     for name in planner.grid.control:
         if not CONTROLS[name].by_network:
-            reference = shared or planner.reference(decoder, key, f"key {key}")
-            point = planner.control(name, decoder, reference, key)
-            place: dict[str, Any] = {
-                "rho": 0.0,
-                "noise": 1.0,
-                "key": key,
-                "full": None,
-                "blind": blind,
-            }
-            yield Cell(
-                architecture=NO_ARCHITECTURE,
-                control=name,
-                network=decoder,
+            here = place | {"rho": 0.0, "noise": 1.0, "control": name}
+            reference = begun.reference or planner.reference(begun.decoder, here, _key_words(place))
+            yield planner.cell(
+                here,
+                network=begun.decoder,
                 reference=reference,
-                point=point,
-                **place,
+                point=planner.control(begun.decoder, reference, here),
+                full=None,
+                blind=begun.blind,
             )

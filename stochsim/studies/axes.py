@@ -1,0 +1,308 @@
+"""The axes of a study and of a search: the one table that grid, plan, results, CSV, report, search
+and command line are made from.
+
+Adding an axis is one entry here, or `register(Axis(...))` from outside. An axis that names a
+setting of the chip (`setting`) needs nothing else: its value takes the place of that setting in
+every task that depends on the chip, and enters their hashes with it.
+
+Nothing heavy is imported here: `stochsim --help` reads this table.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = tuple[Any, ...]
+EVERY_TASK = ("*",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One axis: what its values are, how they are written, and how they enter tasks.
+
+    name: of the column, of the search's list and of the command line's option. key: the grid's, if
+    another. kind and limits (as of pydantic.Field: ge, gt, le, lt): what one value may be;
+    search_limits in their place in a search. choices: the names there are, None for numbers.
+
+    words: the axis; say: one value, None for the words and the value. hint: a line that explains
+    it. default: the grid's values where it names none, None for an axis that then is not there.
+
+    tasks: the kinds of task whose settings hold the value under the axis's name. setting: the
+    dotted address in the Hardware that takes the value. ties: axes that all take its value.
+
+    in_grid, in_search: who may use it; one_in_search: as one value for the whole search. by_layer:
+    a search's table of lists, one for each layer. varies_network: networks of different values are
+    shown apart, as architectures are. names_network: an option of `stochsim energy bill`; usual:
+    that option's default, None for the grid's first name or least number. sorted_last: compared
+    after all others where results are sorted.
+    """
+
+    name: str
+    words: str
+    hint: str = ""
+    key: str = ""
+    kind: type = float
+    limits: Mapping[str, float] = field(default_factory=dict)
+    search_limits: Mapping[str, float] | None = None
+    choices: Callable[[], Iterable[str]] | None = None
+    say: Callable[[Any], str] | None = None
+    default: Values | None = None
+    tasks: tuple[str, ...] = ()
+    setting: str = ""
+    ties: tuple[str, ...] = ()
+    in_grid: bool = True
+    in_search: bool = True
+    one_in_search: bool = False
+    by_layer: bool = False
+    varies_network: bool = True
+    names_network: bool = True
+    usual: Any = None
+    sorted_last: bool = False
+
+    @property
+    def grid_key(self) -> str:
+        """Its key in a study's [grid]."""
+        return self.key or self.name
+
+    @property
+    def option(self) -> str:
+        """Its option on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def enters(self, task_kind: str) -> bool:
+        """Whether the settings of such a task hold its value by name."""
+        return self.tasks == EVERY_TASK or task_kind in self.tasks
+
+    def text(self, value: Any) -> str:
+        """One value in words: "4-bit weights", "64 rows"."""
+        if self.say is not None:
+            return self.say(value)
+        return f"{self.words} {value_text(value)}"
+
+    def given(self, grid: Any) -> Values:
+        """Its values in a grid, names in the order given, numbers ascending; () without it."""
+        values = getattr(grid, self.grid_key, None) or ()
+        return tuple(values) if self.choices is not None else tuple(sorted(values))
+
+
+def value_text(value: Any) -> str:
+    """A value by itself: "0.5", "deep", "–" where there is none."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _architectures() -> Iterable[str]:
+    from stochsim.studies.architectures import ARCHITECTURES
+
+    return tuple(ARCHITECTURES)
+
+
+def _methods() -> Iterable[str]:
+    from typing import get_args
+
+    from stochsim.training import Method
+
+    return get_args(Method)
+
+
+def _controls() -> Iterable[str]:
+    from stochsim.controls import CONTROLS
+
+    return tuple(CONTROLS)
+
+
+BIT_AXES = ("weight_bits", "input_bits", "output_bits")
+_BITS: dict[str, Any] = {
+    "kind": int,
+    "limits": {"ge": 1, "le": 8},
+    "varies_network": False,
+    "names_network": False,
+}
+
+_ENTRIES = (
+    Axis(
+        name="architecture",
+        words="architecture",
+        hint="the kind of network",
+        kind=str,
+        choices=_architectures,
+        say=str,
+        default=("single",),
+        one_in_search=True,
+    ),
+    Axis(
+        name="method",
+        words="method",
+        hint="how the network was trained",
+        kind=str,
+        choices=_methods,
+        say=str,
+        default=("quantisation-aware",),
+        tasks=("network",),
+        one_in_search=True,
+    ),
+    Axis(
+        name="control",
+        words="control",
+        hint="what takes the place of the network's own samples",
+        kind=str,
+        choices=_controls,
+        say=str,
+        default=(),
+        tasks=("control",),
+        in_search=False,
+        varies_network=False,
+        names_network=False,
+        sorted_last=True,
+    ),
+    Axis(name="bits", words="bits", say=lambda value: f"{value:g} bits", ties=BIT_AXES, **_BITS),
+    Axis(
+        name="weight_bits",
+        words="weight bits",
+        say=lambda value: f"{value:g}-bit weights",
+        **_BITS,
+    ),
+    Axis(name="input_bits", words="input bits", say=lambda value: f"{value:g}-bit inputs", **_BITS),
+    Axis(
+        name="output_bits",
+        words="output bits",
+        say=lambda value: f"{value:g}-bit outputs",
+        **_BITS,
+    ),
+    Axis(
+        name="rho",
+        words="ρ",
+        hint="exponent of the price of reliability",
+        limits={"ge": 0},
+        say=lambda value: f"ρ = {value:g}",
+        default=(0.0,),
+        tasks=("float", "network"),
+        one_in_search=True,
+        varies_network=False,
+    ),
+    Axis(
+        name="noise",
+        words="noise",
+        hint="multiple of the sigma that the network was trained to",
+        limits={"ge": 0},
+        search_limits={"gt": 0},
+        say=lambda value: f"noise ×{value:g}",
+        default=(1.0,),
+        tasks=("point", "full"),
+        varies_network=False,
+        usual=1.0,
+    ),
+    Axis(
+        name="key",
+        key="keys",
+        words="key",
+        hint="of every random number",
+        kind=int,
+        limits={"ge": 0, "lt": 2**63},  # TOML integers are signed
+        default=(0,),
+        tasks=EVERY_TASK,
+        in_search=False,
+        varies_network=False,
+    ),
+    Axis(
+        name="reads",
+        words="reads",
+        kind=int,
+        limits={"ge": 1},
+        say=lambda value: f"{value:g} reads averaged" if value != 1 else "single reads",
+        default=(1,),
+        in_grid=False,
+        names_network=False,
+    ),
+    Axis(
+        name="converter_bits",
+        words="converter bits",
+        hint="of the array's converters",
+        kind=int,
+        limits={"ge": 1, "le": 12},
+        say=lambda value: f"{value:g}-bit converters",
+        setting="array.converter.bits",
+    ),
+    Axis(
+        name="rows",
+        words="rows",
+        hint="of the array",
+        kind=int,
+        limits={"ge": 1},
+        say=lambda value: f"{value:g} rows",
+        setting="array.rows",
+    ),
+    Axis(
+        name="voltage_over_vmin",
+        words="V/Vmin",
+        hint="of the memory that holds the weights",
+        limits={"gt": 0},
+        setting="memory.voltage_over_vmin",
+    ),
+    Axis(
+        name="layer_bits",
+        words="weight bits",
+        hint="of one layer",
+        by_layer=True,
+        in_grid=False,
+        say=lambda value: f"{value:g}-bit weights",
+        **_BITS,
+    ),
+)
+AXES: dict[str, Axis] = {axis.name: axis for axis in _ENTRIES}
+"""Every axis by name, in the order of columns."""
+
+_FOLLOWERS: list[Callable[[], None]] = []
+
+
+def follow(change: Callable[[], None]) -> None:
+    """Call `change` whenever an axis comes or goes."""
+    _FOLLOWERS.append(change)
+
+
+def register(axis: Axis) -> None:
+    """Add an axis to the table, after the others; raises ValueError for a name that is taken."""
+    taken = {name for each in AXES.values() for name in (each.name, each.grid_key)}
+    if {axis.name, axis.grid_key} & taken:
+        raise ValueError(f"'{axis.name}': is an axis already")
+    AXES[axis.name] = axis
+    _tell_followers()
+
+
+def withdraw(name: str) -> None:
+    """Take an axis out of the table again."""
+    del AXES[name]
+    _tell_followers()
+
+
+def _tell_followers() -> None:
+    for change in _FOLLOWERS:
+        change()
+
+
+def grid_axes() -> Iterator[Axis]:
+    """The axes that a study may have."""
+    return (axis for axis in AXES.values() if axis.in_grid)
+
+
+def search_axes() -> Iterator[Axis]:
+    """The axes that a search may have."""
+    return (axis for axis in AXES.values() if axis.in_search)
+
+
+def setting_axes(grid: Any) -> list[Axis]:
+    """The axes of this grid (or of a search) that are settings of the chip."""
+    return [axis for axis in AXES.values() if axis.setting and axis.given(grid)]
+
+
+def column_axes(grid: Any) -> list[Axis]:
+    """The axes that cells of this grid have a value on, in the order of columns."""
+    return [
+        axis for axis in grid_axes() if not axis.ties and (not axis.setting or axis.given(grid))
+    ]
+
+
+def network_options() -> list[Axis]:
+    """The axes by which the command line names a network of a run."""
+    return [axis for axis in grid_axes() if axis.names_network]
