@@ -14,7 +14,7 @@ of its grid:
   weight_bits = [2, 3, 4, 6]    (or bits = [...], which ties weights, inputs and outputs)
   input_bits = [2, 4]
   output_bits = [3, 4, 6]
-  noise = [0.5, 1]              multiples of the sigma that each network buys
+  noise = [0.5, 1]              multiples of the trained sigma of each network
   reads = [1, 4]                reads averaged into one sample; joules are of all of them
   converter_bits = [4, 6]       of the chip's array
   rows = [32, 64]               of the chip's array

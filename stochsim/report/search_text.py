@@ -4,6 +4,7 @@ import math
 
 from stochsim.energy import CONVERTER_MODELS, format_energy, price
 from stochsim.search import OWN, Answer, Measured, Outcome, Setting, Space
+from stochsim.studies import AXES
 
 MODEL_WORDS = {
     "zigzag": "ZigZag's model",
@@ -17,29 +18,14 @@ MODEL_WORDS = {
 
 def axis_words(axis: str, value: float) -> str:
     """One value of a setting: "4-bit weights", "noise ×0.5", "64 rows"."""
-    kind, _, layer = axis.partition(".")
-    texts = {
-        "bits": f"{value:g} bits",
-        "weight_bits": f"{value:g}-bit weights",
-        "input_bits": f"{value:g}-bit inputs",
-        "output_bits": f"{value:g}-bit outputs",
-        "layer_bits": f"{value:g}-bit weights of '{layer}'",
-        "noise": f"noise ×{value:g}",
-        "reads": f"{value:g} reads averaged" if value != 1 else "single reads",
-        "converter_bits": f"{value:g}-bit converters",
-        "rows": f"{value:g} rows",
-        "voltage_over_vmin": f"V/Vmin {value:g}",
-    }
-    return texts[kind]
+    name, _, layer = axis.partition(".")
+    return AXES[name].text(value) + (f" of '{layer}'" if layer else "")
 
 
 def axis_name(axis: str) -> str:
     """An axis by itself: "weight bits"."""
-    return (
-        axis.replace("voltage_over_vmin", "V/Vmin")
-        .replace("layer_bits.", "weight bits of ")
-        .replace("_", " ")
-    )
+    name, _, layer = axis.partition(".")
+    return AXES[name].words + (f" of {layer}" if layer else "")
 
 
 def setting_words(space: Space, setting: Setting, axes: tuple[str, ...] = ()) -> str:

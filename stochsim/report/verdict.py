@@ -8,10 +8,11 @@ from typing import Any
 from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.report import text as words
 from stochsim.report.variants import (
-    ARCHITECTURE_WORDS,
     Variant,
     bits_words,
+    float_words,
     network_words,
+    variant_at,
     variants,
 )
 from stochsim.studies import Result, Results
@@ -47,11 +48,10 @@ def _variant_verdict(results: Results, rho: float, variant: Variant) -> list[str
         return [f"{opening} no cell is stored yet."]
     if rows[0].survival is None:
         return [_own_verdict(opening, rows)]
-    place = (rho, noise, *variant)
     cliffs = [
         each
         for each in words.main_cliffs(results)
-        if (each["rho"], each["noise"], each["architecture"], each["method"]) == place
+        if (each["rho"], each["noise"], variant_at(each)) == (rho, noise, variant)
     ]
     return [_cliff_verdict(opening, found, rows, results) for found in cliffs]
 
@@ -63,10 +63,7 @@ def _float_verdict(results: Results) -> list[str]:
     if not rows:
         return []
     opening = f"Float networks at ρ = {rho:g}, noise {words.noise_label(noise)}"
-    named = [
-        f"{ARCHITECTURE_WORDS[row.architecture]} D = {words.estimate_words(row.estimates['d'])}"
-        for row in rows
-    ]
+    named = [f"{float_words(row)} D = {words.estimate_words(row.estimates['d'])}" for row in rows]
     return [f"{opening}: {', '.join(named)}."]
 
 

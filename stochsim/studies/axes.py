@@ -24,8 +24,9 @@ class Axis:
     another. kind and limits (as of pydantic.Field: ge, gt, le, lt): what one value may be;
     search_limits in their place in a search. choices: the names there are, None for numbers.
 
-    words: the axis; say: one value, None for the words and the value. hint: a line that explains
-    it. default: the grid's values where it names none, None for an axis that then is not there.
+    words: the axis; head: its column's in tables, if another. say: one value, None for the words
+    and the value. hint: a line that explains it. default: the grid's values where it names none,
+    None for an axis that then is not there.
 
     tasks: the kinds of task whose settings hold the value under the axis's name. setting: the
     dotted address in the Hardware that takes the value. ties: axes that all take its value.
@@ -39,6 +40,7 @@ class Axis:
 
     name: str
     words: str
+    head: str = ""
     hint: str = ""
     key: str = ""
     kind: type = float
@@ -65,6 +67,11 @@ class Axis:
         return self.key or self.name
 
     @property
+    def of_quantised(self) -> bool:
+        """Whether nothing but quantised networks on the chip has a value on it."""
+        return bool(self.setting) or self.tasks == ("network",)
+
+    @property
     def option(self) -> str:
         """Its option on the command line."""
         return f"--{self.name.replace('_', '-')}"
@@ -87,7 +94,7 @@ class Axis:
 
 def value_text(value: Any) -> str:
     """A value by itself: "0.5", "deep", "–" where there is none."""
-    if value is None:
+    if value is None or value == "":
         return "–"
     return value if isinstance(value, str) else f"{value:g}"
 
@@ -96,6 +103,12 @@ def _architectures() -> Iterable[str]:
     from stochsim.studies.architectures import ARCHITECTURES
 
     return tuple(ARCHITECTURES)
+
+
+def _architecture_words(name: str) -> str:
+    from stochsim.studies.architectures import ARCHITECTURES
+
+    return ARCHITECTURES[name].words if name else "no network"
 
 
 def _methods() -> Iterable[str]:
@@ -124,10 +137,11 @@ _ENTRIES = (
     Axis(
         name="architecture",
         words="architecture",
+        head="network",
         hint="the kind of network",
         kind=str,
         choices=_architectures,
-        say=str,
+        say=_architecture_words,
         default=("single",),
         one_in_search=True,
     ),

@@ -33,8 +33,7 @@ from stochsim.report.tables import write_results_csv, write_timing_csv, write_wh
 from stochsim.report.variants import (
     price_of_reliability,
     quantised,
-    several_architectures,
-    several_methods,
+    varied_axes,
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import StochsimError
@@ -139,7 +138,7 @@ def render(results: Results) -> str:
         },
         has_survival=has_survival(results),
         own_decoder=words.OWN_DECODER,
-        several_networks=several_architectures(results) or several_methods(results),
+        several_networks=bool(varied_axes(results)),
         cliffs=sections.cliff_rows(results),
         all_cliffs=sections.cliff_rows(results, everything=True) if study.grid.bits is None else [],
         main=main,
@@ -191,6 +190,7 @@ def _subtitle(results: Results) -> str:
         if len(names) > 1
     ]
     axes += [f"{settings} settings of bits"] if settings > 1 else []
+    axes += [f"{len(axis.given(grid))} values of {axis.words}" for axis in grid.setting_axes()]
     axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
     axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
     price = f"price of reliability: {price_of_reliability(results)}"
