@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stochsim.hardware import Hardware
     from stochsim.program import AnyProgram, Quantizer
 
+_CONVERTED = "converted"
 _SHAPE = re.compile(r"\d+(-\d+)+")
 _ABOUT = (
     "a sweep's folder, a program's folder, a checkpoint *.safetensors, or a shape such as "
@@ -138,8 +139,11 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
 
     with collect(path) as results:
         found = bill_target.named_network(results, args)
-        study, chip_of_run = results.study, chip_at(results.hardware, found.values)
-    program, key, noise = _checkpoint(found.checkpoint), found.values["key"], found.values["noise"]
+        study = results.study
+        chip_of_run = chip_at(results.hardware, found.values)
+    program = _checkpoint(found.checkpoint)
+    key = found.values["key"]
+    noise = found.values["noise"]
     chosen_chip = chip_of_run if args.hardware is None else hardware_of(args.hardware)
     dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
     chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
@@ -162,8 +166,9 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.program import load_program, read_folder
+    from stochsim.studies import ARCHITECTURES
 
-    if read_folder(path, ("single", "deep", "recurrent", "converted"))[0] != "converted":
+    if read_folder(path, (*ARCHITECTURES, _CONVERTED))[0] != _CONVERTED:
         return _of_program(f"the program of {path}", load_program(path), args)
     about = f"the converted network of {path}"
     _check_no_bits(about, args)
@@ -220,7 +225,8 @@ def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.chip import chain_bill, drawn_chain
 
     bill_target.check_none_given("a shape", args)
-    hardware, widths = _hardware(args), args.bits or (8, 8, 8)
+    hardware = _hardware(args)
+    widths = args.bits or (8, 8, 8)
     sizes = tuple(map(int, args.target.split("-")))
     links = drawn_chain(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)
     about = (

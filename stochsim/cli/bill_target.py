@@ -59,7 +59,8 @@ def named_network(results: Any, args: argparse.Namespace) -> NamedNetwork:
     from stochsim.settings import StochsimError
     from stochsim.studies import BIT_AXES
 
-    done, folder = results.store.hashes(), results.folder
+    done = results.store.hashes()
+    folder = results.folder
     widths = _widths(results, args.bits)
     chosen = {axis.name: _chosen(results, axis, args) for axis in network_options()}
     noise = chosen.pop("noise")
@@ -100,7 +101,8 @@ def _chosen(results: Any, axis: Axis, args: argparse.Namespace) -> Any:
     """The value given, which must stand on the grid's axis, else the default."""
     from stochsim.settings import StochsimError, nearest
 
-    given, values = getattr(args, axis.name), axis.given(results.study.grid)
+    given = getattr(args, axis.name)
+    values = axis.given(results.study.grid)
     if given in values:
         return given
     if given is None:

@@ -63,13 +63,9 @@ def answer_rows(outcome: Outcome) -> list[list[str]]:
             setting = "the same"
         setting = setting if answer.chosen is not None else f"none; nearest: {setting}"
         extra = outcome.extra(model)
-        more = (
-            "–"
-            if math.isnan(extra) or outcome.rule is None
-            else f"+{100 * extra:.3g} %"
-            if extra > 0
-            else "–"
-        )
+        more = "–"
+        if extra > 0 and outcome.rule is not None:
+            more = f"+{100 * extra:.3g} %"
         rows.append(
             [
                 words.MODEL_WORDS[model],
@@ -122,10 +118,8 @@ def neighbour_rows(outcome: Outcome) -> list[list[str]]:
     keeps the rule.
     """
     answer = outcome.first
-    own, here = (
-        outcome.space.named(answer.shown.setting),
-        outcome.joules(answer.shown, answer.model),
-    )
+    own = outcome.space.named(answer.shown.setting)
+    here = outcome.joules(answer.shown, answer.model)
     rows = []
     for axis, value, measured in outcome.neighbours():
         change = f"{words.axis_name(axis)}: {own[axis]:g} → {value:g}"
@@ -133,7 +127,9 @@ def neighbour_rows(outcome: Outcome) -> list[list[str]]:
             rows.append([change, "not measured", "", "", "", ""])
             continue
         joules = outcome.joules(measured, answer.model)
-        keeps = "" if outcome.rule is None else "yes" if measured.keeps(outcome.rule) else "no"
+        keeps = ""
+        if outcome.rule is not None:
+            keeps = "yes" if measured.keeps(outcome.rule) else "no"
         change_of = (
             f"{100 * (joules / here - 1):+.1f} %" if here > 0 and math.isfinite(joules) else "–"
         )

@@ -41,13 +41,9 @@ def joules_words(outcome: Outcome, measured: Measured, model: str) -> str:
     reads".
     """
     joules = outcome.joules(measured, model)
-    per = (
-        "effective sample"
-        if outcome.effective
-        else "read"
-        if measured.reads == 1
-        else f"sample of {measured.reads} averaged reads"
-    )
+    per = "read" if measured.reads == 1 else f"sample of {measured.reads} averaged reads"
+    if outcome.effective:
+        per = "effective sample"
     return f"{format_energy(joules)} per {per}"
 
 
@@ -134,7 +130,8 @@ def difference_words(outcome: Outcome) -> str:
 
 def _apart(space: Space, setting: Setting, base: Setting) -> tuple[str, str]:
     """Both settings on the axes where they differ."""
-    own, other = space.named(setting), space.named(base)
+    own = space.named(setting)
+    other = space.named(base)
     axes = tuple(name for name in space.axes if own[name] != other[name])
     return setting_words(space, setting, axes), setting_words(space, base, axes)
 
@@ -168,15 +165,14 @@ def _number(count: int) -> str:
 
 def progress_words(outcome: Outcome) -> str:
     """How much of the space was measured, and what is around the answer."""
-    done, all_of_them = len(outcome.measured), outcome.space.size
+    done = len(outcome.measured)
+    all_of_them = outcome.space.size
     if done >= all_of_them:
         return f"All {all_of_them} settings of the space were measured."
     near = outcome.neighbours()
     known = sum(measured is not None for _, _, measured in near)
-    opening, apart = (
-        f"{done} of {all_of_them} settings were measured",
-        "that differ from the answer by one step on one axis among them",
-    )
+    opening = f"{done} of {all_of_them} settings were measured"
+    apart = "that differ from the answer by one step on one axis among them"
     if known == len(near) and outcome.rule is not None and outcome.first.chosen is not None:
         return f"{opening}, all {known} {apart}: none is cheaper and keeps {outcome.rule}."
     return f"{opening}, {known} of the {len(near)} {apart}; more trials may find more."
@@ -193,7 +189,7 @@ def model_price(outcome: Outcome, model: str) -> tuple[str, str]:
 
 
 def unverified_words(outcome: Outcome) -> str:
-    """Which prices behind the answers are from memory; empty where none is."""
+    """Which prices behind the answers are unsourced; empty where none is."""
     used = {
         c
         for model, answer in outcome.answers.items()
@@ -202,8 +198,8 @@ def unverified_words(outcome: Outcome) -> str:
     }
     names = sorted(citation.name for citation in used)
     return (
-        f"Figures from memory, not checked against a source: {', '.join(names)}. Answers that rest "
-        f"on them are marked [unv]."
+        f"Unsourced figures, not checked against a publication: {', '.join(names)}. Answers that "
+        f"rest on them are marked [unv]."
         if names
         else ""
     )

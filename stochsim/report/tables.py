@@ -169,8 +169,8 @@ def _timing_row(entry: dict[str, Any]) -> dict[str, str]:
         if entry["effective_samples"] > 0
         else ""
     )
-    told = {name: str(entry[name]) for name in ("kind", "task", "hash", "finished")}
-    return told | {"seconds": f"{entry['seconds']:.3f}", "seconds_per_effective_sample": each}
+    plain = {name: str(entry[name]) for name in ("kind", "task", "hash", "finished")}
+    return plain | {"seconds": f"{entry['seconds']:.3f}", "seconds_per_effective_sample": each}
 
 
 def _write_csv(path: Path, columns: list[str], rows: Iterable[dict[str, str]]) -> None:
@@ -239,14 +239,10 @@ def _opening(results: Results) -> list[str]:
 
 def _console_rows(results: Results) -> list[list[str]]:
     several_rhos = len(results.study.grid.rho) > 1
-    own, labels = (
-        results.study.train.decoder == "own",
-        any("readout_accuracy" in row.estimates for row in results.summary),
-    )
-    kinds, ways = (
-        is_varied(results, "architecture"),
-        is_varied(results, "method") or bool(results.study.grid.control),
-    )
+    own = results.study.train.decoder == "own"
+    labels = any("readout_accuracy" in row.estimates for row in results.summary)
+    kinds = is_varied(results, "architecture")
+    ways = is_varied(results, "method") or bool(results.study.grid.control)
     chip_axes = [axis for axis in varied_axes(results) if axis.setting]
     dependent = ranking.has_dependent_reads(results)
     recon = words.has_reconstruction(results) and not (

@@ -109,7 +109,7 @@ def largest_widths(results: Results) -> dict[str, int]:
 
 
 def fixed_at_largest(results: Results, axis: str) -> str:
-    """How `Results.cliffs` names the other widths when each is held at its largest; empty where the
+    """How `Results.cliffs` names the other widths when each is kept at its largest; empty where the
     bits are tied.
     """
     if results.study.grid.bits is not None:
@@ -167,7 +167,8 @@ def cliff_words(results: Results, found: dict[str, Any], at_least: str = "≥") 
     """One cliff: "6 bits (S >= 0.9 there and at every larger width tested)"; says so where a bound
     of the grid is met.
     """
-    width, tested = found["cliff"], widths_tested(results, found["axis"])
+    width = found["cliff"]
+    tested = widths_tested(results, found["axis"])
     rule = f"S {at_least} {CLIFF_SURVIVAL:g}"
     if width is None:
         return f"none (no width tested keeps {rule}{' so far' if results.missing else ''})"
@@ -235,8 +236,8 @@ def flag_words(results: Results) -> list[str]:
 
 
 _FIGURE = re.compile(r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)")
-"""The figure in which equal flags differ: the argument of a held price, the share of saturated
-neurons.
+"""The figure in which equal flags differ: the argument of a price used beyond its range, the share
+of saturated neurons.
 """
 
 
@@ -276,7 +277,8 @@ def baselines(results: Results) -> list[str]:
     """What S is measured between, one sentence per architecture and ρ, and per chip where a price
     trained the float networks.
     """
-    grid, sentences = results.study.grid, []
+    grid = results.study.grid
+    sentences = []
     chips = grid.chips() if results.study.train.exchange is not None else [{}]
     for kind, rho, chip in itertools.product(grid.architecture, sorted(grid.rho), chips):
         place = {"architecture": kind, "rho": rho} | chip
@@ -288,7 +290,8 @@ def baselines(results: Results) -> list[str]:
                 f"ρ = {rho:g}" if len(grid.rho) > 1 else "",
             ]
             opening = ", ".join(part for part in parts if part)
-            full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
+            full = estimate_words(survival.d_full)
+            blind = estimate_words(survival.d_blind)
             sentences.append(
                 f"{opening}{': ' if opening else ''}float network D = {full}; ignoring the "
                 f"stimulus D = {blind}"

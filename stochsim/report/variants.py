@@ -125,7 +125,8 @@ def price_of_reliability(results: Results) -> str:
     """c, s and lambda of the study in words, for every table: "c = 1 nat, s = 1", or what lambda
     makes of them.
     """
-    train, rhos = results.study.train, sorted(results.study.grid.rho)
+    train = results.study.train
+    rhos = sorted(results.study.grid.rho)
     if train.exchange is None:
         return f"c = {train.c:g} nat, s = {train.s:g}"
     costs = ", ".join(

@@ -7,7 +7,8 @@ from tqdm import tqdm
 from stochsim.runs.task import Task
 from stochsim.runs.workers import Message
 
-_TERMINAL_SECONDS, _FILE_SECONDS = 0.2, 15.0
+_TERMINAL_SECONDS = 0.2
+_FILE_SECONDS = 15.0
 
 
 class Progress:

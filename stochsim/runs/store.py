@@ -83,7 +83,8 @@ class Store:
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self.folder, self._connection = folder, connection
+        self.folder = folder
+        self._connection = connection
         self._lock: Any = None
 
     @classmethod
@@ -260,7 +261,8 @@ class Store:
         name = digest = None
         with _explained(self.folder):
             if temporary is not None:
-                name, digest = f"{task.kind}-{task.hash}{temporary.suffix}", file_sha256(temporary)
+                name = f"{task.kind}-{task.hash}{temporary.suffix}"
+                digest = file_sha256(temporary)
                 os.replace(temporary, self.folder / "artifacts" / name)
             values = (
                 task.hash,

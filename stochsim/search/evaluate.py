@@ -39,7 +39,8 @@ def setting_plan(request: Request, setting: Setting) -> Plan:
 
 
 def _averaging(plan: Plan, reads: int) -> Plan:
-    tasks, cells = dict(plan.tasks), list[Cell]()
+    tasks = dict(plan.tasks)
+    cells = list[Cell]()
     for cell in plan.cells:
         old = tasks.pop(cell.point)
         settings = json.dumps(json.loads(old.settings) | {"average": reads}, sort_keys=True)
@@ -63,13 +64,11 @@ class Evaluator:
         progress: Progress,
         found: dict[Setting, Measured],
     ) -> None:
-        self.request, self._store, self._pool, self._progress, self.found = (
-            request,
-            store,
-            pool,
-            progress,
-            found,
-        )
+        self.request = request
+        self._store = store
+        self._pool = pool
+        self._progress = progress
+        self.found = found
         self._done = store.hashes()
 
     def __call__(self, settings: Sequence[Setting]) -> list[dict[str, Point]]:

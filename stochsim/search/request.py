@@ -76,7 +76,8 @@ class Request:
 
     def study(self, setting: Setting) -> Study:
         """The study of one cell, at all keys."""
-        file, values = self.file, self.space.named(setting)
+        file = self.file
+        values = self.space.named(setting)
         widths = {name: (bits,) for name, bits in _widths(values).items()}
         grid = GridSettings(
             **widths, **self._fixed(), noise=(float(values["noise"]),), keys=file.objective.keys

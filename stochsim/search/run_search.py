@@ -41,7 +41,7 @@ class _Settings(Progress):
         self._bar.refresh()
 
     def reached(self, done: int) -> None:
-        """So many settings are measured."""
+        """`done` settings are measured."""
         self._bar.update(done - self._bar.n)
 
 
@@ -140,7 +140,7 @@ def _explained(shown: str) -> Iterator[None]:
 
 
 def _run_name(store: Store) -> str:
-    """What tells this run's studies from those of others on one server."""
+    """What distinguishes this run's studies from those of others on one server."""
     return store.about().get("search") or uuid.uuid4().hex[:12]
 
 

@@ -48,7 +48,8 @@ class Rule(NamedTuple):
         valid = 'valid: "S >= NUMBER" or "D <= NUMBER"'
         if found is None:
             raise SettingError(f"'keep' = '{text}': {valid}")
-        measure, sign = found[1].upper(), found[2]
+        measure = found[1].upper()
+        sign = found[2]
         if (measure, sign) not in (("S", ">="), ("D", "<=")):
             raise SettingError(f"'keep' = '{text}': {valid}; more S and less D is better")
         try:

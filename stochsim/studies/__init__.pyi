@@ -1,15 +1,15 @@
 from .architectures import ARCHITECTURES as ARCHITECTURES
 from .axes import AXES as AXES
 from .axes import BIT_AXES as BIT_AXES
-from .axes import Axis as Axis
 from .axes import column_axes as column_axes
 from .axes import grid_axes as grid_axes
 from .axes import network_options as network_options
 from .axes import register as register
 from .axes import search_axes as search_axes
 from .axes import setting_axes as setting_axes
-from .axes import value_text as value_text
 from .axes import withdraw as withdraw
+from .axis import Axis as Axis
+from .axis import value_text as value_text
 from .axis_fields import check_values as check_values
 from .axis_fields import holds_axes as holds_axes
 from .axis_fields import search_field as search_field

@@ -9,7 +9,8 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from stochsim.settings import Settings, nearest
-from stochsim.studies.axes import AXES, Axis, follow
+from stochsim.studies.axes import AXES, follow
+from stochsim.studies.axis import Axis
 
 S = TypeVar("S", bound=type[Settings])
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
-from stochsim.studies.axes import AXES, Axis
+from stochsim.studies.axes import AXES
+from stochsim.studies.axis import Axis
 from stochsim.studies.dotted import has_section, with_setting
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pydantic
 
 from stochsim.settings import Settings
-from stochsim.studies.axes import BIT_AXES, Axis, grid_axes, setting_axes
+from stochsim.studies.axes import BIT_AXES, grid_axes, setting_axes
+from stochsim.studies.axis import Axis
 from stochsim.studies.axis_fields import check_values, grid_field, with_axes
 
 _TIED = f"{', '.join(BIT_AXES[:-1])} and {BIT_AXES[-1]}"

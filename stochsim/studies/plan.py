@@ -71,9 +71,12 @@ class _Planner:
 
     def __init__(self, study: Study, hardware: Hardware) -> None:
         self.tasks: dict[str, Task] = {}
-        self.study, self.grid, self._hardware = study, study.grid, hardware
+        self.study = study
+        self.grid = study.grid
+        self._hardware = hardware
         self._common = {name: getattr(study, name).to_table() for name in ("model", "data")}
-        self._train, self._measure = study.train.to_table(), study.measure.to_table()
+        self._train = study.train.to_table()
+        self._measure = study.measure.to_table()
         thin = self._measure.pop("thin", None)
         self._chain = {} if thin is None else {"thin": thin}
         self._priceless = {name: value for name, value in self._train.items() if name != "exchange"}
@@ -124,7 +127,8 @@ class _Planner:
         return self.add("float", label, {"decoder": decoder}, place, train=self._train, **more)
 
     def network(self, start: str, place: Place) -> str:
-        kind, method = place["architecture"], place["method"]
+        kind = place["architecture"]
+        method = place["method"]
         widths = [place[name] for name in BIT_AXES]
         label = f"{_prefix(kind)}network at {'/'.join(map(str, widths))} bits, "
         label += _rho_and_key(place)
@@ -202,7 +206,8 @@ def _rho_and_key(place: Place) -> str:
 
 def plan_study(study: Study, hardware: Hardware) -> Plan:
     """All tasks of a study on a Hardware; equal parts are one task, however many cells use them."""
-    planner, cells = _Planner(study, hardware), list[Cell]()
+    planner = _Planner(study, hardware)
+    cells = list[Cell]()
     for key in sorted(study.grid.keys):
         here = {"key": key}
         decoder = planner.decoder(here)

@@ -26,7 +26,8 @@ from stochsim.posterior import (
 )
 from stochsim.runs import Row, Store
 from stochsim.settings import StochsimError
-from stochsim.studies.axes import BIT_AXES, Axis, column_axes
+from stochsim.studies.axes import BIT_AXES, column_axes
+from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
 from stochsim.studies.plan import Cell, Plan, plan_study
 from stochsim.studies.result import ALL_KEYS, MEASURES, Pictures, Result
@@ -46,7 +47,8 @@ class Results:
         about = store.about()
         if "study" not in about:
             raise StochsimError(f"{store.folder}: the run has not begun: nothing to report")
-        self.folder, self.store = store.folder, store
+        self.folder = store.folder
+        self.store = store
         self.study = Study.from_table(json.loads(about["study"]), str(store.folder))
         self.hardware = Hardware.from_table(json.loads(about["hardware"]))
         self.versions: dict[str, str] = json.loads(about["versions"])

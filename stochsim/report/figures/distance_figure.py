@@ -13,7 +13,8 @@ from stochsim.report.figures.style import FAINT, QUIET, label_ends, new_figure, 
 from stochsim.report.variants import float_words, unquantised
 from stochsim.studies import ARCHITECTURES, Result, Results
 
-_HUES, _SHAPES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"), "os^vP"
+_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+_SHAPES = "os^vP"
 _COLOURS = {**dict(zip(ARCHITECTURES, _HUES, strict=False)), "": QUIET}
 _MARKERS = {**dict(zip(ARCHITECTURES, _SHAPES, strict=False)), "": "D"}
 _LABEL = "distance D  [sd of the reference]"
@@ -78,7 +79,8 @@ def _controls(ax: Axes, rows: list[Result], rho: float) -> None:
     rows = sorted(rows, key=lambda row: (order.index(row.architecture), bool(row.control)))
     labels = []
     for place, row in enumerate(rows):
-        d, colour = row.estimates["d"], _COLOURS[row.architecture]
+        d = row.estimates["d"]
+        colour = _COLOURS[row.architecture]
         bars = [[d.value - d.low], [d.high - d.value]]
         filled = colour if not row.control else "white"
         look: dict[str, Any] = {

@@ -31,7 +31,8 @@ def panels(results: Results) -> list[list[Panel]]:
     """Rows of panels: one row per ρ, method and chip, one column per architecture and bit axis;
     where these are many, architectures are rows.
     """
-    grid, axes = results.study.grid, words.swept_axes(results)
+    grid = results.study.grid
+    axes = words.swept_axes(results)
     chips = [tuple(chip.items()) for chip in grid.chips()]
     kinds = [grid.architecture]
     if len(grid.architecture) * len(axes) > MOST_COLUMNS:

@@ -33,7 +33,8 @@ def scatter_settings(results: Results) -> list[Result]:
     Of several architectures one cell each: its float network, or most bits where there is none (of
     the last method).
     """
-    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    rho = min(results.study.grid.rho)
+    noise = words.nearest_noise(results)
     here = [
         row for row in results.summary if not row.control and (row.rho, row.noise) == (rho, noise)
     ]
@@ -157,7 +158,8 @@ def _mosaic(pictures: Floats, columns: int) -> Floats:
     An unused element would show amplified noise, so no scale is finer than a tenth of the coarsest.
     """
     finest = max(0.1 * float(np.abs(pictures).max()), 1e-12)
-    size, rows = pictures.shape[1], -(-len(pictures) // columns)
+    size = pictures.shape[1]
+    rows = -(-len(pictures) // columns)
     step = size + _GAP_PIXELS
     mosaic = np.full((rows * step - _GAP_PIXELS, columns * step - _GAP_PIXELS), np.nan)
     for index, picture in enumerate(pictures):

@@ -38,13 +38,11 @@ def survival_cell(row: Result) -> Cell:
     if row.survival is None or row.survival.estimate is None:
         return Cell("n/a", note=row.survival.reason if row.survival else "no common posterior")
     cell = estimate_cell(row.survival.estimate)
-    mark = (
-        "survives"
-        if words.survives(row)
-        else "lost"
-        if row.survival.estimate.low <= 0
-        else "between"
-    )
+    mark = "between"
+    if words.survives(row):
+        mark = "survives"
+    elif row.survival.estimate.low <= 0:
+        mark = "lost"
     return Cell(cell.text, cell.interval, "", mark)
 
 
@@ -234,7 +232,8 @@ def headline(results: Results) -> Result | None:
     Of several architectures or methods the lowest cliff, of equal ones the cell of least D; a float
     network where nothing is quantised.
     """
-    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    rho = min(results.study.grid.rho)
+    noise = words.nearest_noise(results)
     cliffs = {
         variant_at(each): each["result"]
         for each in words.main_cliffs(results)
@@ -332,11 +331,9 @@ def cliff_rows(results: Results, everything: bool = False) -> list[list[str]]:
             axis,
             words.cliff_words(results, found),
         ]
-        rows.append(
-            cells
-            if everything
-            else [*cells, survival, words.energy_words(result) if result else "–"]
-        )
+        if not everything:
+            cells += [survival, words.energy_words(result) if result else "–"]
+        rows.append(cells)
     return rows
 
 

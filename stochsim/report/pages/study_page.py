@@ -118,8 +118,10 @@ def save_figures(results: Results, folder: Path) -> list[Path]:
 
 def render(results: Results) -> str:
     """The page as HTML text: no script, nothing loaded from elsewhere."""
-    study, measure = results.study, results.study.measure
-    main, detail = sections.main_columns(results), sections.detail_columns(results)
+    study = results.study
+    measure = results.study.measure
+    main = sections.main_columns(results)
+    detail = sections.detail_columns(results)
     noise = words.nearest_noise(results)
     return _TEMPLATES.get_template("template.html").render(
         title=_title(results),
@@ -181,7 +183,8 @@ def _model_words(results: Results) -> str:
 
 
 def _subtitle(results: Results) -> str:
-    data, grid = results.study.data, results.study.grid
+    data = results.study.data
+    grid = results.study.grid
     source = "natural image patches" if data.kind == "patches" else "handwritten digits"
     settings = len(grid.widths()) + grid.float
     axes = [
