@@ -11,6 +11,7 @@ from stochsim.posterior import Estimate
 from stochsim.report import search_text as words
 from stochsim.report.tables import CONSOLE_COLUMNS, write_whole
 from stochsim.search import Measured, Outcome
+from stochsim.studies import value_text
 
 
 def write_front_csv(outcome: Outcome, path: Path) -> None:
@@ -25,7 +26,7 @@ def write_front_csv(outcome: Outcome, path: Path) -> None:
     writer.writerow([*outcome.space.axes, *estimates, "keeps", "samples_per_effective", *energies])
     for each in outcome.measured:
         keeps = "" if outcome.rule is None else str(each.keeps(outcome.rule)).lower()
-        own = [f"{value:g}" for value in each.setting]
+        own = [value_text(value) for value in each.setting]
         figures = [
             _plain(value)
             for found in (each.s, each.d)
@@ -122,7 +123,7 @@ def neighbour_rows(outcome: Outcome) -> list[list[str]]:
     here = outcome.joules(answer.shown, answer.model)
     rows = []
     for axis, value, measured in outcome.neighbours():
-        change = f"{words.axis_name(axis)}: {own[axis]:g} → {value:g}"
+        change = f"{words.axis_name(axis)}: {value_text(own[axis])} → {value_text(value)}"
         if measured is None:
             rows.append([change, "not measured", "", "", "", ""])
             continue

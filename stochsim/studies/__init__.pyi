@@ -19,10 +19,10 @@ from .chips import chip_at as chip_at
 from .chips import place_words as place_words
 from .dotted import with_setting as with_setting
 from .grid import GridSettings as GridSettings
-from .plan import Cell as Cell
 from .plan import Plan as Plan
 from .plan import by_priority as by_priority
 from .plan import plan_study as plan_study
+from .planner import Cell as Cell
 from .result import ALL_KEYS as ALL_KEYS
 from .result import FLOAT as FLOAT
 from .result import MEASURES as MEASURES

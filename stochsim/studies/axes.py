@@ -191,10 +191,19 @@ def follow(change: Callable[[], None]) -> None:
 
 
 def register(axis: Axis) -> None:
-    """Add an axis to the table, after the others; raises ValueError for a name that is taken."""
-    taken = {name for each in AXES.values() for name in (each.name, each.grid_key)}
-    if {axis.name, axis.grid_key} & taken:
-        raise ValueError(f"'{axis.name}': is an axis already")
+    """Add an axis to the table, after the others: a setting of the chip by its address.
+
+    Raises ValueError for a name or an address that is taken, and for an axis without effect.
+    """
+    taken = {name for each in AXES.values() for name in (each.name, each.grid_key, each.setting)}
+    for name in (axis.name, axis.grid_key, axis.setting):
+        if name in taken - {""}:
+            raise ValueError(f"'{name}': is an axis already")
+    if not axis.setting or axis.setting.startswith("precision."):
+        raise ValueError(
+            f"'{axis.name}' = '{axis.setting}': an axis needs the address of a setting of the "
+            f"chip, other than the precision, which is that of each network"
+        )
     AXES[axis.name] = axis
     _tell_followers()
 

@@ -6,7 +6,7 @@ from typing import Any
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
 from stochsim.studies.axes import AXES
-from stochsim.studies.axis import Axis
+from stochsim.studies.axis import Axis, value_text
 from stochsim.studies.dotted import has_section, with_setting
 
 
@@ -40,4 +40,4 @@ def check_has_settings(hardware: Hardware, axes: Mapping[str, Axis], settings: A
 
 def place_words(values: Mapping[str, Any]) -> str:
     """Where a chip stands on its axes: "rows = 8, converter_bits = 3"."""
-    return ", ".join(f"{name} = {value:g}" for name, value in values.items())
+    return ", ".join(f"{name} = {value_text(value)}" for name, value in values.items())

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stochsim.posterior import Estimate, Survival
 from stochsim.studies.at_axes import AtAxes
-from stochsim.studies.plan import Cell
+from stochsim.studies.planner import Cell
 
 Floats = NDArray[np.floating]
 MEASURES = (

@@ -19,17 +19,18 @@ from stochsim.posterior import (
     Estimate,
     Survival,
     bootstrap,
-    cliff,
     log_sd_correlation,
     mean_estimate,
     survival,
 )
 from stochsim.runs import Row, Store
 from stochsim.settings import StochsimError
-from stochsim.studies.axes import BIT_AXES, column_axes
+from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
-from stochsim.studies.plan import Cell, Plan, plan_study
+from stochsim.studies.cliffs import cliffs
+from stochsim.studies.plan import Plan, plan_study
+from stochsim.studies.planner import Cell
 from stochsim.studies.result import ALL_KEYS, MEASURES, Pictures, Result
 from stochsim.studies.stored_effective import all_effective_samples, effective_estimates
 from stochsim.studies.study import Study
@@ -300,38 +301,7 @@ class Results:
 
         Rows with architecture, method, settings, noise, rho, axis, fixed, cliff.
         """
-        rows = [row for row in self.summary if row.is_quantised and row.survival is not None]
-        return [found for axis in self._bit_axes() for found in self._cliffs_along(axis, rows)]
-
-    def _cliffs_along(self, axis: str, rows: list[Result]) -> list[dict[str, Any]]:
-        width_axis = BIT_AXES[0] if axis == "bits" else axis
-        others = [] if axis == "bits" else [name for name in BIT_AXES if name != axis]
-        lines: dict[tuple[Any, ...], list[Result]] = {}
-        for row in rows:
-            fixed = ", ".join(f"{name} {row[name]}" for name in others)
-            place = (*self._variant(row), row.chip_settings, row.rho, row.noise, fixed)
-            lines.setdefault(place, []).append(row)
-        found = []
-        for (*_, fixed), line in sorted(lines.items()):
-            first = line[0]
-            names = ("architecture", "method", "rho", "noise")
-            width = cliff(
-                [int(row[width_axis]) for row in line],
-                [row.survival for row in line if row.survival],
-            )
-            found.append(
-                {name: first[name] for name in names}
-                | {"settings": first.chip_settings, "axis": axis, "fixed": fixed, "cliff": width}
-            )
-        return found
-
-    def _variant(self, row: Result) -> tuple[int, int]:
-        """Places of its architecture and method among those of the study."""
-        grid = self.study.grid
-        return grid.architecture.index(row.architecture), grid.method.index(row.method)
-
-    def _bit_axes(self) -> tuple[str, ...]:
-        return ("bits",) if self.study.grid.bits is not None else BIT_AXES
+        return cliffs(self.study.grid, self.summary)
 
     def timing(self) -> list[dict[str, Any]]:
         """Seconds of every stored task of the study, in the plan's order; of points the effective

@@ -136,10 +136,23 @@ def test_without_its_entry_the_key_is_unknown(tmp_path: Path) -> None:
         tinyoptimize.request_of(search__random_bits=[8])
 
 
-def test_a_name_that_is_taken_is_refused() -> None:
-    for name in ("noise", "keys"):
-        with pytest.raises(ValueError, match=f"'{name}': is an axis already"):
-            register(Axis(name=name, words=name))
+@pytest.mark.parametrize(
+    ("name", "setting", "message"),
+    [
+        ("noise", "noise.read_sigma", "'noise': is an axis already"),
+        ("keys", "noise.read_sigma", "'keys': is an axis already"),
+        ("more_rows", "array.rows", "'array.rows': is an axis already"),
+        ("idle", "", "'idle' = '': an axis needs the address of a setting"),
+        ("bits_of_chip", "precision.weight_bits", "other than the precision"),
+    ],
+)
+def test_an_axis_that_is_there_or_has_no_effect_is_refused(
+    name: str, setting: str, message: str
+) -> None:
+    before = list(AXES)
+    with pytest.raises(ValueError, match=message):
+        register(Axis(name=name, words=name, setting=setting))
+    assert list(AXES) == before
 
 
 # The plan
@@ -156,6 +169,30 @@ def test_each_value_has_points_of_its_own_and_nothing_else(added: Axis) -> None:
     found = [(cell["random_bits"], cell.weight_bits) for cell in after.cells]
     assert found == [(16, 2), (16, 4), (32, 2), (32, 4)]
     assert len({task.label for task in after.tasks.values()}) == len(after.tasks)
+
+
+def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
+    names = ("none", "stochastic", "triangular")
+    register(
+        Axis(
+            name="dither",
+            words="dither",
+            kind=str,
+            choices=lambda: names,
+            setting="noise.dither",
+        )
+    )
+    try:
+        changes = {"grid__dither": ["stochastic", "none"], "grid__bits": [4]}
+        cells = plan_of(**changes).cells
+        tasks = plan_of(**changes).tasks
+        bad = complaint(write_study(tmp_path, grid__dither=["stochstic"]))
+    finally:
+        withdraw("dither")
+    assert [cell["dither"] for cell in cells if cell.noise == 1] == ["stochastic", "none"]
+    hardware = [json.loads(tasks[cell.point].settings)["hardware"] for cell in cells]
+    assert [chip["noise"]["dither"] for chip in hardware] == [cell["dither"] for cell in cells]
+    assert bad.endswith("'dither' = 'stochstic': did you mean 'stochastic'?")
 
 
 def test_networks_that_are_trained_for_the_chip_differ_too(added: Axis) -> None:
