@@ -147,7 +147,7 @@ _ENTRIES = (
     Axis(
         name="converter_bits",
         words="converter bits",
-        hint="of the array's converters",
+        hint="of the converters of the chip's array",
         kind=int,
         limits={"ge": 1, "le": 12},
         say=lambda value: f"{value:g}-bit converters",
@@ -156,7 +156,7 @@ _ENTRIES = (
     Axis(
         name="rows",
         words="rows",
-        hint="of the array",
+        hint="of the chip's array",
         kind=int,
         limits={"ge": 1},
         say=lambda value: f"{value:g} rows",

@@ -327,15 +327,18 @@ def test_the_bill_of_a_run_is_that_of_the_named_value(
 
 
 def test_its_help_names_it_where_it_is_an_axis(capsys: pytest.CaptureFixture[str]) -> None:
-    def said() -> str:
+    def said(*command: str) -> str:
         with pytest.raises(SystemExit):
-            main(["energy", "bill", "--help"])
+            main([*command, "--help"])
         return " ".join(capsys.readouterr().out.split())
 
-    assert "--random-bits" not in said()
+    assert "--random-bits" not in said("energy", "bill")
+    assert "random_bits" not in said("optimize")
     register(ADDED)
     try:
-        assert "--random-bits RANDOM_BITS drawn for each code (default: the least)" in said()
+        option = "--random-bits RANDOM_BITS drawn for each code (default: the least)"
+        assert option in said("energy", "bill")
+        assert "random_bits = […] drawn for each code" in said("optimize")
     finally:
         withdraw(ADDED.name)
     with pytest.raises(SystemExit) as caught:
