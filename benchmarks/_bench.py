@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from stochsim.studies.run_study import processor
+from stochsim.runs import processor
 
 
 @dataclass(frozen=True)

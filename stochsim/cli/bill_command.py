@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stochsim.cli import bill_target as energy_cell
+from stochsim.cli import bill_target
 from stochsim.cli.hardware_command import hardware_of
 from stochsim.cli.sweep_command import positive
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stochsim.hardware import Hardware
     from stochsim.program import AnyProgram, Quantizer
 
+_CONVERTED = "converted"
 _SHAPE = re.compile(r"\d+(-\d+)+")
 _ABOUT = (
     "a sweep's folder, a program's folder, a checkpoint *.safetensors, or a shape such as "
@@ -56,7 +57,7 @@ def add_to(actions: Any) -> None:
         metavar="N",
         help="stimuli (default: as many as the run's, else 1)",
     )
-    energy_cell.add_options(bill)
+    bill_target.add_options(bill)
     bill.add_argument(
         "--json", type=Path, metavar="FILE", help="write all of it to this file as well"
     )
@@ -134,33 +135,40 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.chip import Chip
     from stochsim.data import evaluation_stimuli, load_dataset
     from stochsim.keys import fold_in
-    from stochsim.program import RecurrentProgram
-    from stochsim.studies import CALIBRATION_STIMULI, collect
+    from stochsim.studies import ARCHITECTURES, CALIBRATION_STIMULI, chip_at, collect
 
     with collect(path) as results:
-        found = energy_cell.named_network(results, args)
-        study, own = results.study, results.hardware
-    program, key = _checkpoint(found.checkpoint), found.key
-    hardware = _fitted(own if args.hardware is None else hardware_of(args.hardware), program)
+        found = bill_target.named_network(results, args)
+        study = results.study
+        chip_of_run = chip_at(results.hardware, found.values)
+    program = _checkpoint(found.checkpoint)
+    key = found.values["key"]
+    noise = found.values["noise"]
+    chosen_chip = chip_of_run if args.hardware is None else hardware_of(args.hardware)
     dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
     chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
     chip = Chip(
         program,
-        hardware,
-        found.noise,
+        _fitted(chosen_chip, program),
+        noise,
         chip_key=fold_in(key, "chip"),
         calibration=dataset.train[:CALIBRATION_STIMULI],
     )
-    thin = study.measure.thin if isinstance(program, RecurrentProgram) else None
-    return f"{path}: {found.label}, noise x{found.noise:g}", chip.bill(
-        dataset.held_out[chosen], args.reads or study.measure.reads, thin=thin
+    has_chain = ARCHITECTURES[found.values["architecture"]].has_chain
+    bill = chip.bill(
+        dataset.held_out[chosen],
+        args.reads or study.measure.reads,
+        thin=study.measure.thin if has_chain else None,
     )
+    words = [axis.text(found.values[axis.name]) for axis in study.grid.setting_axes()]
+    return ", ".join([f"{path}: {found.label}", f"noise x{noise:g}", *words]), bill
 
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.program import load_program, read_folder
+    from stochsim.studies import ARCHITECTURES
 
-    if read_folder(path, ("single", "deep", "recurrent", "converted"))[0] != "converted":
+    if read_folder(path, (*ARCHITECTURES, _CONVERTED))[0] != _CONVERTED:
         return _of_program(f"the program of {path}", load_program(path), args)
     about = f"the converted network of {path}"
     _check_no_bits(about, args)
@@ -204,7 +212,7 @@ def _check_no_bits(about: str, args: argparse.Namespace) -> None:
     """Nor options that name a cell of a run."""
     from stochsim.settings import SettingError
 
-    energy_cell.check_none_given(about, args)
+    bill_target.check_none_given(about, args)
     if args.bits is not None:
         raise SettingError(
             f"--bits = {'/'.join(map(str, args.bits))}: {about} has its own widths; --bits is for "
@@ -216,8 +224,9 @@ def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
     """A network that is nothing but a shape."""
     from stochsim.chip import chain_bill, drawn_chain
 
-    energy_cell.check_none_given("a shape", args)
-    hardware, widths = _hardware(args), args.bits or (8, 8, 8)
+    bill_target.check_none_given("a shape", args)
+    hardware = _hardware(args)
+    widths = args.bits or (8, 8, 8)
     sizes = tuple(map(int, args.target.split("-")))
     links = drawn_chain(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)
     about = (

@@ -6,52 +6,49 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-OPTIONS = ("architecture", "method", "rho", "key", "noise")
-"""Those that belong to a run alone, as its grid names its axes."""
+from stochsim.studies import Axis, network_options
 
 
 class NamedNetwork(NamedTuple):
-    """A trained network of a run: what it is, its checkpoint, its key, and the multiple of its
-    noise.
+    """A trained network of a run: what it is, its checkpoint, and its values by axis, of the noise
+    and of settings of the chip too.
     """
 
     label: str
     checkpoint: Path
-    key: int
-    noise: float
+    values: dict[str, Any]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a cell of a run."""
+    """Add the options that name a cell of a run, one for each axis that does."""
     cell = parser.add_argument_group(
         "which network of a run", "each must be one that the run's grid names"
     )
-    cell.add_argument("--architecture", metavar="KIND", help="default: the grid's first")
-    cell.add_argument(
-        "--method", metavar="NAME", help="how it was trained (default: the grid's first)"
-    )
-    cell.add_argument(
-        "--rho",
-        type=float,
-        metavar="R",
-        help="exponent of the price of reliability (default: the least)",
-    )
-    cell.add_argument("--key", type=int, metavar="K", help="default: the least")
-    cell.add_argument(
-        "--noise",
-        type=float,
-        metavar="X",
-        help="multiple of the sigma that the network bought (default: 1)",
-    )
+    for axis in network_options():
+        cell.add_argument(
+            axis.option,
+            dest=axis.name,
+            type=axis.kind,
+            metavar=axis.name.upper(),
+            help=f"{axis.hint or axis.words} (default: {_default_words(axis)})",
+        )
+
+
+def _default_words(axis: Axis) -> str:
+    if axis.usual is not None:
+        return f"{axis.usual:g}"
+    return "the grid's first" if axis.choices is not None else "the least"
 
 
 def check_none_given(about: str, args: argparse.Namespace) -> None:
     """Raises SettingError for an option that names a cell, where `about` is no run."""
     from stochsim.settings import SettingError
 
-    for name in OPTIONS:
-        if (value := getattr(args, name)) is not None:
-            raise SettingError(f"--{name} = {value}: names a network of a run, and this is {about}")
+    for axis in network_options():
+        if (value := getattr(args, axis.name)) is not None:
+            raise SettingError(
+                f"{axis.option} = {value}: names a network of a run, and this is {about}"
+            )
 
 
 def named_network(results: Any, args: argparse.Namespace) -> NamedNetwork:
@@ -60,31 +57,23 @@ def named_network(results: Any, args: argparse.Namespace) -> NamedNetwork:
     Raises StochsimError for what the grid does not have, and one not trained yet.
     """
     from stochsim.settings import StochsimError
+    from stochsim.studies import BIT_AXES
 
-    grid, done, folder = results.study.grid, results.store.hashes(), results.folder
+    done = results.store.hashes()
+    folder = results.folder
     widths = _widths(results, args.bits)
-    architecture = _chosen(
-        folder, "architecture", args.architecture, grid.architecture, grid.architecture[0]
-    )
-    method = _chosen(folder, "method", args.method, grid.method, grid.method[0])
-    rho = _chosen(folder, "rho", args.rho, grid.rho, min(grid.rho))
-    key = _chosen(folder, "key", args.key, grid.keys, min(grid.keys))
-    noise = 1.0 if args.noise is None else _chosen(folder, "noise", args.noise, grid.noise, 1.0)
+    chosen = {axis.name: _chosen(results, axis, args) for axis in network_options()}
+    noise = chosen.pop("noise")
+    wanted = chosen | dict(zip(BIT_AXES, widths, strict=True))
     for cell in results.plan.cells:
-        if (cell.widths, cell.architecture, cell.method, cell.rho, cell.key) == (
-            widths,
-            architecture,
-            method,
-            rho,
-            key,
-        ):
+        if all(cell.values.get(name) == value for name, value in wanted.items()):
             if cell.network not in done:
                 raise StochsimError(
                     f"{folder}: the network at {_text(widths)} bits is not trained yet: go on with "
                     f"the sweep"
                 )
             row = results.store.row(cell.network)
-            return NamedNetwork(row.label, row.artifact, key, noise)
+            return NamedNetwork(row.label, row.artifact, wanted | {"noise": noise})
     raise AssertionError("every combination of the grid's axes is a cell")
 
 
@@ -108,18 +97,21 @@ def _widths(results: Any, given: tuple[int, int, int] | None) -> tuple[int, int,
     return wanted
 
 
-def _chosen(folder: Path, name: str, given: Any, axis: tuple[Any, ...], default: Any) -> Any:
+def _chosen(results: Any, axis: Axis, args: argparse.Namespace) -> Any:
     """The value given, which must stand on the grid's axis, else the default."""
     from stochsim.settings import StochsimError, nearest
 
-    if given is None or given in axis:
-        return default if given is None else given
-    hint = (
-        nearest(given, axis)
-        if isinstance(given, str)
-        else f"valid: {', '.join(f'{value:g}' for value in sorted(axis))}"
-    )
-    raise StochsimError(f"{folder}: --{name} = {given}: not in the run's grid: {hint}")
+    given = getattr(args, axis.name)
+    values = axis.given(results.study.grid)
+    if given in values:
+        return given
+    if given is None:
+        first = values[0] if values else None
+        return first if axis.usual is None else axis.usual
+    known = ", ".join(f"{value:g}" for value in values) if axis.choices is None else ""
+    hint = nearest(given, values) if axis.choices is not None else f"valid: {known}"
+    rule = f"not in the run's grid: {hint}" if values else "the run's grid has no such axis"
+    raise StochsimError(f"{results.folder}: {axis.option} = {given}: {rule}")
 
 
 def _text(widths: tuple[int, int, int]) -> str:

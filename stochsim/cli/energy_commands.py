@@ -15,7 +15,7 @@ examples:
   stochsim energy show adc-accelergy --set frequency_hz=1e8    with a parameter of your own
 
 A chip names its prices in [prices] (adc = "adc-accelergy"), their parameters in
-[prices.parameters.adc], another node in [prices.scaling]. A price tagged unv is from memory: it is
+[prices.parameters.adc], another node in [prices.scaling]. A price tagged unv is unsourced: it is
 used only where it is named, and flagged wherever it is.
 """
 

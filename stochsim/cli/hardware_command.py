@@ -17,7 +17,7 @@ def add_to(commands: Any) -> None:
     actions.add_parser("list", help="names and what they describe").set_defaults(command=_list)
     show = actions.add_parser(
         "show",
-        help="a chip's origin and knobs, and every price with formula, unit, source and how "
+        help="a chip's origin and settings, and every price with formula, unit, source and how "
         "verified",
     )
     show.add_argument("name", help="a preset's name, or a chip's TOML file")
@@ -41,8 +41,8 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    """Show a chip: what it inherits from, its own knobs, and every price with formula, unit, source
-    and how verified.
+    """Show a chip: what it inherits from, its own settings, and every price with formula, unit,
+    source and how verified.
     """
     from stochsim.hardware import chip_files, describe, hardware_table, own_settings, preset_path
 

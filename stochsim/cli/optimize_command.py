@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stochsim.cli.sweep_command import positive
+from stochsim.studies import search_axes
 
 _EXAMPLE = """\
 The file has the sections of a study (model, data, network, train, hardware, measure) and, in place
@@ -14,11 +15,9 @@ of its grid:
   weight_bits = [2, 3, 4, 6]    (or bits = [...], which ties weights, inputs and outputs)
   input_bits = [2, 4]
   output_bits = [3, 4, 6]
-  noise = [0.5, 1]              multiples of the sigma that each network buys
+  noise = [0.5, 1]              multiples of the trained sigma of each network
   reads = [1, 4]                reads averaged into one sample; joules are of all of them
-  converter_bits = [4, 6]       of the chip's array
-  rows = [32, 64]               of the chip's array
-  voltage_over_vmin = [0.8, 1]  of the memory that holds the weights
+{settings}
   layer_bits.hidden = [3, 4]    weight bits of one layer
 
   [objective]
@@ -40,7 +39,7 @@ def add_to(commands: Any) -> None:
         "optimize",
         help="find the cheapest setting that keeps the posterior, or the front; resumable",
         description=_optimize.__doc__,
-        epilog=_EXAMPLE,
+        epilog=_EXAMPLE.format(settings=_setting_lines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     optimize.add_argument(
@@ -74,6 +73,12 @@ def add_to(commands: Any) -> None:
         help="database of the trials (default: a SQLite file in the run's folder)",
     )
     optimize.set_defaults(command=_optimize)
+
+
+def _setting_lines() -> str:
+    """A line for each axis that is a setting of the chip."""
+    lines = [f"{f'{axis.name} = […]':<30}{axis.hint}" for axis in search_axes() if axis.setting]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def _optimize(args: argparse.Namespace) -> None:

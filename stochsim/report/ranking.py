@@ -56,10 +56,12 @@ def joules_words(estimate: Estimate) -> str:
 
 def cheapest_figure(results: Results) -> tuple[str, str, str] | None:
     """(name, figure, what it is beside) of the first screen; None where nothing is on a chip."""
-    name, row = "Cheapest per effective sample", cheapest(results)
+    name = "Cheapest per effective sample"
+    row = cheapest(results)
     if row is None:
         return (name, "n/a", _no_rank_words(results)) if quantised(results) else None
-    named, samples = row_words(results, row), row.effective_samples
+    named = row_words(results, row)
+    samples = row.effective_samples
     place = f"{named}{', ' if named else ''}{bits_words(row)}, noise {words.noise_label(row.noise)}"
     worth = f"{samples.value:.0f} of {results.study.measure.reads} reads"
     how = (

@@ -11,6 +11,7 @@ from stochsim.posterior import Estimate
 from stochsim.report import search_text as words
 from stochsim.report.tables import CONSOLE_COLUMNS, write_whole
 from stochsim.search import Measured, Outcome
+from stochsim.studies import value_text
 
 
 def write_front_csv(outcome: Outcome, path: Path) -> None:
@@ -25,7 +26,7 @@ def write_front_csv(outcome: Outcome, path: Path) -> None:
     writer.writerow([*outcome.space.axes, *estimates, "keeps", "samples_per_effective", *energies])
     for each in outcome.measured:
         keeps = "" if outcome.rule is None else str(each.keeps(outcome.rule)).lower()
-        own = [f"{value:g}" for value in each.setting]
+        own = [value_text(value) for value in each.setting]
         figures = [
             _plain(value)
             for found in (each.s, each.d)
@@ -63,13 +64,9 @@ def answer_rows(outcome: Outcome) -> list[list[str]]:
             setting = "the same"
         setting = setting if answer.chosen is not None else f"none; nearest: {setting}"
         extra = outcome.extra(model)
-        more = (
-            "–"
-            if math.isnan(extra) or outcome.rule is None
-            else f"+{100 * extra:.3g} %"
-            if extra > 0
-            else "–"
-        )
+        more = "–"
+        if extra > 0 and outcome.rule is not None:
+            more = f"+{100 * extra:.3g} %"
         rows.append(
             [
                 words.MODEL_WORDS[model],
@@ -122,18 +119,18 @@ def neighbour_rows(outcome: Outcome) -> list[list[str]]:
     keeps the rule.
     """
     answer = outcome.first
-    own, here = (
-        outcome.space.named(answer.shown.setting),
-        outcome.joules(answer.shown, answer.model),
-    )
+    own = outcome.space.named(answer.shown.setting)
+    here = outcome.joules(answer.shown, answer.model)
     rows = []
     for axis, value, measured in outcome.neighbours():
-        change = f"{words.axis_name(axis)}: {own[axis]:g} → {value:g}"
+        change = f"{words.axis_name(axis)}: {value_text(own[axis])} → {value_text(value)}"
         if measured is None:
             rows.append([change, "not measured", "", "", "", ""])
             continue
         joules = outcome.joules(measured, answer.model)
-        keeps = "" if outcome.rule is None else "yes" if measured.keeps(outcome.rule) else "no"
+        keeps = ""
+        if outcome.rule is not None:
+            keeps = "yes" if measured.keeps(outcome.rule) else "no"
         change_of = (
             f"{100 * (joules / here - 1):+.1f} %" if here > 0 and math.isfinite(joules) else "–"
         )

@@ -4,6 +4,7 @@ import math
 
 from stochsim.energy import CONVERTER_MODELS, format_energy, price
 from stochsim.search import OWN, Answer, Measured, Outcome, Setting, Space
+from stochsim.studies import AXES
 
 MODEL_WORDS = {
     "zigzag": "ZigZag's model",
@@ -17,29 +18,14 @@ MODEL_WORDS = {
 
 def axis_words(axis: str, value: float) -> str:
     """One value of a setting: "4-bit weights", "noise ×0.5", "64 rows"."""
-    kind, _, layer = axis.partition(".")
-    texts = {
-        "bits": f"{value:g} bits",
-        "weight_bits": f"{value:g}-bit weights",
-        "input_bits": f"{value:g}-bit inputs",
-        "output_bits": f"{value:g}-bit outputs",
-        "layer_bits": f"{value:g}-bit weights of '{layer}'",
-        "noise": f"noise ×{value:g}",
-        "reads": f"{value:g} reads averaged" if value != 1 else "single reads",
-        "converter_bits": f"{value:g}-bit converters",
-        "rows": f"{value:g} rows",
-        "voltage_over_vmin": f"V/Vmin {value:g}",
-    }
-    return texts[kind]
+    name, _, layer = axis.partition(".")
+    return AXES[name].text(value) + (f" of '{layer}'" if layer else "")
 
 
 def axis_name(axis: str) -> str:
     """An axis by itself: "weight bits"."""
-    return (
-        axis.replace("voltage_over_vmin", "V/Vmin")
-        .replace("layer_bits.", "weight bits of ")
-        .replace("_", " ")
-    )
+    name, _, layer = axis.partition(".")
+    return AXES[name].words + (f" of {layer}" if layer else "")
 
 
 def setting_words(space: Space, setting: Setting, axes: tuple[str, ...] = ()) -> str:
@@ -55,13 +41,9 @@ def joules_words(outcome: Outcome, measured: Measured, model: str) -> str:
     reads".
     """
     joules = outcome.joules(measured, model)
-    per = (
-        "effective sample"
-        if outcome.effective
-        else "read"
-        if measured.reads == 1
-        else f"sample of {measured.reads} averaged reads"
-    )
+    per = "read" if measured.reads == 1 else f"sample of {measured.reads} averaged reads"
+    if outcome.effective:
+        per = "effective sample"
     return f"{format_energy(joules)} per {per}"
 
 
@@ -148,7 +130,8 @@ def difference_words(outcome: Outcome) -> str:
 
 def _apart(space: Space, setting: Setting, base: Setting) -> tuple[str, str]:
     """Both settings on the axes where they differ."""
-    own, other = space.named(setting), space.named(base)
+    own = space.named(setting)
+    other = space.named(base)
     axes = tuple(name for name in space.axes if own[name] != other[name])
     return setting_words(space, setting, axes), setting_words(space, base, axes)
 
@@ -182,15 +165,14 @@ def _number(count: int) -> str:
 
 def progress_words(outcome: Outcome) -> str:
     """How much of the space was measured, and what is around the answer."""
-    done, all_of_them = len(outcome.measured), outcome.space.size
+    done = len(outcome.measured)
+    all_of_them = outcome.space.size
     if done >= all_of_them:
         return f"All {all_of_them} settings of the space were measured."
     near = outcome.neighbours()
     known = sum(measured is not None for _, _, measured in near)
-    opening, apart = (
-        f"{done} of {all_of_them} settings were measured",
-        "that differ from the answer by one step on one axis among them",
-    )
+    opening = f"{done} of {all_of_them} settings were measured"
+    apart = "that differ from the answer by one step on one axis among them"
     if known == len(near) and outcome.rule is not None and outcome.first.chosen is not None:
         return f"{opening}, all {known} {apart}: none is cheaper and keeps {outcome.rule}."
     return f"{opening}, {known} of the {len(near)} {apart}; more trials may find more."
@@ -207,7 +189,7 @@ def model_price(outcome: Outcome, model: str) -> tuple[str, str]:
 
 
 def unverified_words(outcome: Outcome) -> str:
-    """Which prices behind the answers are from memory; empty where none is."""
+    """Which prices behind the answers are unsourced; empty where none is."""
     used = {
         c
         for model, answer in outcome.answers.items()
@@ -216,8 +198,8 @@ def unverified_words(outcome: Outcome) -> str:
     }
     names = sorted(citation.name for citation in used)
     return (
-        f"Figures from memory, not checked against a source: {', '.join(names)}. Answers that rest "
-        f"on them are marked [unv]."
+        f"Unsourced figures, not checked against a publication: {', '.join(names)}. Answers that "
+        f"rest on them are marked [unv]."
         if names
         else ""
     )

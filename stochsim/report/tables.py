@@ -16,34 +16,24 @@ from stochsim.posterior import Estimate, Survival
 from stochsim.report import ranking
 from stochsim.report import text as words
 from stochsim.report.variants import (
+    is_varied,
     network_words,
     price_of_reliability,
-    several_architectures,
-    several_methods,
+    variant_at,
+    varied_axes,
     widths_label,
 )
 from stochsim.settings import StochsimError
-from stochsim.studies import FLOAT, MEASURES, Result, Results
+from stochsim.studies import BIT_AXES, FLOAT, MEASURES, Result, Results, column_axes, value_text
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
 _CSV_COSTS = ("effective_samples", "joules_per_effective_sample")
 CONSOLE_COLUMNS = 110
 _PER_EFFECTIVE = "per eff."
-_AXES = (
-    "architecture",
-    "method",
-    "control",
-    *words.BIT_AXES,
-    "rho",
-    "noise",
-    "key",
-    "c",
-    "s",
-    "exchange_nat_per_j",
-)
+_PRICE = ("c", "s", "exchange_nat_per_j")
 
 
-def _columns() -> list[str]:
+def _columns(results: Results) -> list[str]:
     estimates = [
         *_CSV_MEASURES,
         *_CSV_COSTS,
@@ -53,7 +43,8 @@ def _columns() -> list[str]:
         "d_full",
         "d_full_best",
     ]
-    names = list(_AXES)
+    axes = [axis.name for axis in column_axes(results.study.grid)]
+    names = [*axes, *_PRICE]
     for name in estimates:
         names += [name, f"{name}_low", f"{name}_high", f"{name}_note"]
     joules = [*(f"{part}_j" for part in PARTS), "total_j", "energy_rank"]
@@ -69,7 +60,7 @@ def write_results_csv(results: Results, path: Path) -> None:
     estimate that is n/a leaves its three cells empty and its reason in NAME_note; infinity is
     "inf". Raises StochsimError where the file cannot be written; then an older one stays whole.
     """
-    columns = _columns()
+    columns = _columns(results)
     measure = results.study.measure
     fixed = {
         "reads": str(measure.reads),
@@ -88,11 +79,8 @@ def write_results_csv(results: Results, path: Path) -> None:
 
 
 def _csv_row(row: Result) -> dict[str, str]:
-    cells = {name: str(getattr(row, name)) for name in ("architecture", "method", "control", "key")}
-    cells |= {
-        name: FLOAT if row.widths is None else str(getattr(row, name)) for name in words.BIT_AXES
-    }
-    cells |= {name: _plain(getattr(row, name)) for name in ("rho", "noise", "c", "s")}
+    cells = {name: _axis_cell(name, value) for name, value in row.values.items()}
+    cells |= {name: _plain(getattr(row, name)) for name in ("c", "s")}
     cells |= {"exchange_nat_per_j": "" if row.exchange is None else _plain(row.exchange)}
     cells |= {
         "facts": "; ".join(f"{name} {_plain(value)}" for name, value in sorted(row.facts.items()))
@@ -119,6 +107,13 @@ def _csv_row(row: Result) -> dict[str, str]:
         "flags": "; ".join(row.flags),
     }
     return cells
+
+
+def _axis_cell(name: str, value: Any) -> str:
+    """A value on an axis; "float" for widths of what has none, else empty where there is none."""
+    if value is None:
+        return FLOAT if name in BIT_AXES else ""
+    return _plain(value) if isinstance(value, float) else str(value)
 
 
 def _survival_cells(name: str, survival: Survival | None, row: Result) -> dict[str, str]:
@@ -174,8 +169,8 @@ def _timing_row(entry: dict[str, Any]) -> dict[str, str]:
         if entry["effective_samples"] > 0
         else ""
     )
-    told = {name: str(entry[name]) for name in ("kind", "task", "hash", "finished")}
-    return told | {"seconds": f"{entry['seconds']:.3f}", "seconds_per_effective_sample": each}
+    plain = {name: str(entry[name]) for name in ("kind", "task", "hash", "finished")}
+    return plain | {"seconds": f"{entry['seconds']:.3f}", "seconds_per_effective_sample": each}
 
 
 def _write_csv(path: Path, columns: list[str], rows: Iterable[dict[str, str]]) -> None:
@@ -244,21 +239,19 @@ def _opening(results: Results) -> list[str]:
 
 def _console_rows(results: Results) -> list[list[str]]:
     several_rhos = len(results.study.grid.rho) > 1
-    own, labels = (
-        results.study.train.decoder == "own",
-        any("readout_accuracy" in row.estimates for row in results.summary),
-    )
-    kinds, ways = (
-        several_architectures(results),
-        several_methods(results) or bool(results.study.grid.control),
-    )
+    own = results.study.train.decoder == "own"
+    labels = any("readout_accuracy" in row.estimates for row in results.summary)
+    kinds = is_varied(results, "architecture")
+    ways = is_varied(results, "method") or bool(results.study.grid.control)
+    chip_axes = [axis for axis in varied_axes(results) if axis.setting]
     dependent = ranking.has_dependent_reads(results)
     recon = words.has_reconstruction(results) and not (
-        kinds and (ways or dependent)
+        kinds and (ways or dependent or chip_axes)
     )  # for want of room
     heads = [
         *(["network"] if kinds else []),
         *(["method"] if ways else []),
+        *(axis.words for axis in chip_axes),
         "bits",
         "noise",
         *(["rho"] if several_rhos else []),
@@ -281,6 +274,7 @@ def _console_rows(results: Results) -> list[list[str]]:
         first = [
             *([row.architecture] if kinds else []),
             *([row.control or row.method] if ways else []),
+            *(value_text(row[axis.name]) for axis in chip_axes),
         ]
         cells = [
             *first,
@@ -311,7 +305,7 @@ def _closing(results: Results) -> list[str]:
     for found in words.main_cliffs(results):
         rho = f", rho {found['rho']:g}" if several_rhos else ""
         axis = "" if found["axis"] == "bits" else f" in {words.AXIS_WORDS[found['axis']]}"
-        named = network_words(results, found["architecture"], found["method"])
+        named = network_words(results, *variant_at(found))
         place = (
             f"{named}{': ' if named else ''}cliff{axis} at noise "
             f"{words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"

@@ -1,8 +1,9 @@
-"""Results in words and figures for the eye: labels, cliffs, flags.
+"""Results in words and figures for display: labels, cliffs, flags.
 
 Everything is computed from the results, nothing is assumed.
 """
 
+import itertools
 import math
 import re
 from typing import Any
@@ -10,16 +11,17 @@ from typing import Any
 from stochsim.controls import CONTROLS
 from stochsim.energy import format_energy
 from stochsim.posterior import CLIFF_SURVIVAL, Estimate, Survival
-from stochsim.report.variants import Variant, network_words, quantised, variant_of, widths_label
-from stochsim.studies import Result, Results
+from stochsim.report.variants import (
+    Variant,
+    network_words,
+    quantised,
+    variant_at,
+    variant_of,
+    widths_label,
+)
+from stochsim.studies import AXES, BIT_AXES, Result, Results
 
-BIT_AXES = ("weight_bits", "input_bits", "output_bits")
-AXIS_WORDS = {
-    "bits": "bits",
-    "weight_bits": "weight bits",
-    "input_bits": "input bits",
-    "output_bits": "output bits",
-}
+AXIS_WORDS = {name: AXES[name].words for name in ("bits", *BIT_AXES)}
 SATURATED_SHARE = 0.1
 """Above this share of neurons with σ at a bound, a network is flagged "σ saturated"."""
 OWN_DECODER = (
@@ -35,7 +37,7 @@ def noise_label(noise: float, times: str = "×") -> str:
 
 
 def number(value: float, spec: str = ".3f") -> str:
-    """A number for the eye; "n/a" for NaN, "∞" for infinity, with a true minus sign."""
+    """A number for display; "n/a" for NaN, "∞" for infinity, with a true minus sign."""
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
@@ -107,7 +109,7 @@ def largest_widths(results: Results) -> dict[str, int]:
 
 
 def fixed_at_largest(results: Results, axis: str) -> str:
-    """How `Results.cliffs` names the other widths when each is held at its largest; empty where the
+    """How `Results.cliffs` names the other widths when each is kept at its largest; empty where the
     bits are tied.
     """
     if results.study.grid.bits is not None:
@@ -155,9 +157,7 @@ def _at_cliff(results: Results, found: dict[str, Any]) -> Result | None:
     wanted = largest_widths(results)
     names = BIT_AXES if found["axis"] == "bits" else (found["axis"],)
     wanted |= dict.fromkeys(names, found["cliff"])
-    rows = results_at(
-        results, found["rho"], found["noise"], Variant(found["architecture"], found["method"])
-    )
+    rows = results_at(results, found["rho"], found["noise"], variant_at(found))
     return next(
         (row for row in rows if row.widths == tuple(wanted[name] for name in BIT_AXES)), None
     )
@@ -167,7 +167,8 @@ def cliff_words(results: Results, found: dict[str, Any], at_least: str = "≥") 
     """One cliff: "6 bits (S >= 0.9 there and at every larger width tested)"; says so where a bound
     of the grid is met.
     """
-    width, tested = found["cliff"], widths_tested(results, found["axis"])
+    width = found["cliff"]
+    tested = widths_tested(results, found["axis"])
     rule = f"S {at_least} {CLIFF_SURVIVAL:g}"
     if width is None:
         return f"none (no width tested keeps {rule}{' so far' if results.missing else ''})"
@@ -235,8 +236,8 @@ def flag_words(results: Results) -> list[str]:
 
 
 _FIGURE = re.compile(r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)")
-"""The figure in which equal flags differ: the argument of a held price, the share of saturated
-neurons.
+"""The figure in which equal flags differ: the argument of a price used beyond its range, the share
+of saturated neurons.
 """
 
 
@@ -273,20 +274,28 @@ def saturated_words(results: Results) -> str:
 
 
 def baselines(results: Results) -> list[str]:
-    """What S is measured between, one sentence per architecture and ρ."""
-    sentences, grid = [], results.study.grid
-    for kind in grid.architecture:
-        for rho in sorted(grid.rho):
-            rows = [row for row in results.summary if (row.architecture, row.rho) == (kind, rho)]
-            survival = next((row.survival for row in rows if row.survival is not None), None)
-            if survival is not None:
-                parts = [network_words(results, kind), f"ρ = {rho:g}" if len(grid.rho) > 1 else ""]
-                opening = ", ".join(part for part in parts if part)
-                full, blind = estimate_words(survival.d_full), estimate_words(survival.d_blind)
-                sentences.append(
-                    f"{opening}{': ' if opening else ''}float network D = {full}; ignoring the "
-                    f"stimulus D = {blind}"
-                )
+    """What S is measured between, one sentence per architecture and ρ, and per chip where a price
+    trained the float networks.
+    """
+    grid = results.study.grid
+    sentences = []
+    chips = grid.chips() if results.study.train.exchange is not None else [{}]
+    for kind, rho, chip in itertools.product(grid.architecture, sorted(grid.rho), chips):
+        place = {"architecture": kind, "rho": rho} | chip
+        rows = [row for row in results.summary if place.items() <= row.values.items()]
+        survival = next((row.survival for row in rows if row.survival is not None), None)
+        if survival is not None:
+            parts = [
+                network_words(results, kind, settings=tuple(chip.items())),
+                f"ρ = {rho:g}" if len(grid.rho) > 1 else "",
+            ]
+            opening = ", ".join(part for part in parts if part)
+            full = estimate_words(survival.d_full)
+            blind = estimate_words(survival.d_blind)
+            sentences.append(
+                f"{opening}{': ' if opening else ''}float network D = {full}; ignoring the "
+                f"stimulus D = {blind}"
+            )
     return sentences
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.report import text as words
 from stochsim.report.variants import (
-    ARCHITECTURE_WORDS,
     Variant,
     bits_words,
+    float_words,
     network_words,
+    variant_at,
     variants,
 )
 from stochsim.studies import Result, Results
@@ -47,26 +48,23 @@ def _variant_verdict(results: Results, rho: float, variant: Variant) -> list[str
         return [f"{opening} no cell is stored yet."]
     if rows[0].survival is None:
         return [_own_verdict(opening, rows)]
-    place = (rho, noise, *variant)
     cliffs = [
         each
         for each in words.main_cliffs(results)
-        if (each["rho"], each["noise"], each["architecture"], each["method"]) == place
+        if (each["rho"], each["noise"], variant_at(each)) == (rho, noise, variant)
     ]
     return [_cliff_verdict(opening, found, rows, results) for found in cliffs]
 
 
 def _float_verdict(results: Results) -> list[str]:
     """The distances of float networks at the smallest ρ and the headline noise."""
-    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    rho = min(results.study.grid.rho)
+    noise = words.nearest_noise(results)
     rows = [row for row in results.summary if row.is_float and (row.rho, row.noise) == (rho, noise)]
     if not rows:
         return []
     opening = f"Float networks at ρ = {rho:g}, noise {words.noise_label(noise)}"
-    named = [
-        f"{ARCHITECTURE_WORDS[row.architecture]} D = {words.estimate_words(row.estimates['d'])}"
-        for row in rows
-    ]
+    named = [f"{float_words(row)} D = {words.estimate_words(row.estimates['d'])}" for row in rows]
     return [f"{opening}: {', '.join(named)}."]
 
 
@@ -84,16 +82,16 @@ def _cliff_verdict(
     opening: str, found: dict[str, Any], rows: list[Result], results: Results
 ) -> str:
     axis = words.AXIS_WORDS[found["axis"]] if found["axis"] != "bits" else "bits"
-    held = f" (with{words.fixed_words(found)[1:]})" if found["fixed"] else ""
+    beside = f" (with{words.fixed_words(found)[1:]})" if found["fixed"] else ""
     result = found["result"]
     so_far = " so far" if results.missing else ""
     if result is not None:
         width = f"{found['cliff']} {axis if found['cliff'] != 1 else axis.removesuffix('s')}"
         alone = found["cliff"] == words.widths_tested(results, found["axis"])[-1]
         where = (
-            f"only at {width}{held}, the largest width tested"
+            f"only at {width}{beside}, the largest width tested"
             if alone
-            else f"down to {width}{held}, the cliff{so_far}"
+            else f"down to {width}{beside}, the cliff{so_far}"
         )
         survival = words.estimate_words(words.available(result.survival))
         return (
@@ -107,6 +105,6 @@ def _cliff_verdict(
     best = max(known, key=lambda row: row.survival.estimate.value)  # type: ignore[union-attr]
     survival = words.estimate_words(words.available(best.survival))
     return (
-        f"{opening} no number of {axis}{held} keeps S ≥ {CLIFF_SURVIVAL:g}{so_far}: the best, "
+        f"{opening} no number of {axis}{beside} keeps S ≥ {CLIFF_SURVIVAL:g}{so_far}: the best, "
         f"{bits_words(best)}, has S = {survival} at {words.energy_words(best)} per read."
     )

@@ -1,4 +1,7 @@
-"""Runs: a folder with a store, filled by worker processes."""
+"""Runs: a folder with a store, filled by worker processes.
+
+The engine of studies and search, which knows neither.
+"""
 
 import lazy_loader
 

@@ -1,5 +1,10 @@
+from .environment import processor as processor
+from .environment import surroundings as surroundings
+from .progress import Progress as Progress
+from .scheduler import work_off as work_off
 from .store import Row as Row
 from .store import Store as Store
+from .task import Task as Task
 from .workers import Message as Message
 from .workers import WorkerCrash as WorkerCrash
 from .workers import Workers as Workers

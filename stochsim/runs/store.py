@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from stochsim.runs.task import Task
 from stochsim.settings import StochsimError, strict
 
 STORE_VERSION = 2
@@ -82,7 +83,8 @@ class Store:
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self.folder, self._connection = folder, connection
+        self.folder = folder
+        self._connection = connection
         self._lock: Any = None
 
     @classmethod
@@ -255,7 +257,7 @@ class Store:
 
     def put(
         self,
-        task: Any,
+        task: Task,
         result: dict[str, Any],
         temporary: Path | None,
         seconds: float,
@@ -265,7 +267,8 @@ class Store:
         name = digest = None
         with _explained(self.folder):
             if temporary is not None:
-                name, digest = f"{task.kind}-{task.hash}{temporary.suffix}", file_sha256(temporary)
+                name = f"{task.kind}-{task.hash}{temporary.suffix}"
+                digest = file_sha256(temporary)
                 os.replace(temporary, self.folder / "artifacts" / name)
             values = (
                 task.hash,

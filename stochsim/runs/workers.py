@@ -53,6 +53,11 @@ class Message:
     hash: str
     content: dict[str, Any]
 
+    @property
+    def is_progress(self) -> bool:
+        """Whether the worker goes on with the task."""
+        return self.kind == "progress"
+
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
@@ -170,7 +175,7 @@ class Workers:
                 if task_hash is None:
                     raise StochsimError(_GONE.replace("its worker", "a worker")) from None
                 message = Message("error", task_hash, {"text": _GONE})
-            if message.kind != "progress":
+            if not message.is_progress:
                 self._busy[connection] = None
             yield message
 

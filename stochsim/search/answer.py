@@ -96,7 +96,8 @@ class Outcome:
         """What the first model's choice costs more under this model than the choice there, as a
         share; NaN without two choices.
         """
-        here, first = self.answers[model], self.first
+        here = self.answers[model]
+        first = self.first
         if here.chosen is None or first.chosen is None:
             return math.nan
         return self.joules(first.chosen, model) / self.joules(here.chosen, model) - 1
@@ -106,7 +107,8 @@ class Outcome:
         choice.
         """
         by_setting = {each.setting: each for each in self.measured}
-        here, rows = self.first.shown.setting, []
+        here = self.first.shown.setting
+        rows = []
         own = self.space.named(here)
         for setting in self.space.neighbours(here):
             axis, value = next(
@@ -132,8 +134,10 @@ def answer(request: Request, measured: Sequence[Measured], model: str) -> Answer
     Where joules are equal the better posterior wins, and where that is equal too the smaller
     setting: a converter whose price does not grow with its bits is no reason for more of them.
     """
-    objective, measured = request.file.objective, sorted(measured, key=lambda each: each.setting)
-    effective, rule = objective.minimise == "joules_per_effective_sample", objective.rule
+    objective = request.file.objective
+    measured = sorted(measured, key=lambda each: each.setting)
+    effective = objective.minimise == "joules_per_effective_sample"
+    rule = objective.rule
     points = [
         (each.joules(model, effective), loss(each, objective.against_survival)) for each in measured
     ]
@@ -171,6 +175,7 @@ def _bend(points: list[tuple[float, float]]) -> int:
     if len(points) < 3:
         return 0
     (first_j, first_loss), (last_j, last_loss) = points[0], points[-1]
-    width, height = math.log(last_j / first_j), first_loss - last_loss
+    width = math.log(last_j / first_j)
+    height = first_loss - last_loss
     below = [math.log(j / first_j) / width + (loss - last_loss) / height for j, loss in points]
     return min(range(len(points)), key=lambda index: below[index])

@@ -11,12 +11,12 @@ import numpy as np
 
 from stochsim.keys import fold_in
 from stochsim.posterior import mean_estimate, survival
-from stochsim.runs import Row, Store, Workers
+from stochsim.runs import Progress, Row, Store, Task, Workers, work_off
 from stochsim.search.front import Point
 from stochsim.search.measured_setting import Measured
 from stochsim.search.request import Request
 from stochsim.search.space import Setting
-from stochsim.studies import Cell, Plan, Progress, Task, plan_study, stored_operations, work_off
+from stochsim.studies import Cell, Plan, by_priority, plan_study, stored_operations
 
 _BOOTSTRAP_KEY = fold_in(
     0, "results"
@@ -39,7 +39,8 @@ def setting_plan(request: Request, setting: Setting) -> Plan:
 
 
 def _averaging(plan: Plan, reads: int) -> Plan:
-    tasks, cells = dict(plan.tasks), list[Cell]()
+    tasks = dict(plan.tasks)
+    cells = list[Cell]()
     for cell in plan.cells:
         old = tasks.pop(cell.point)
         settings = json.dumps(json.loads(old.settings) | {"average": reads}, sort_keys=True)
@@ -63,13 +64,11 @@ class Evaluator:
         progress: Progress,
         found: dict[Setting, Measured],
     ) -> None:
-        self.request, self._store, self._pool, self._progress, self.found = (
-            request,
-            store,
-            pool,
-            progress,
-            found,
-        )
+        self.request = request
+        self._store = store
+        self._pool = pool
+        self._progress = progress
+        self.found = found
         self._done = store.hashes()
 
     def __call__(self, settings: Sequence[Setting]) -> list[dict[str, Point]]:
@@ -80,7 +79,7 @@ class Evaluator:
         tasks = {name: task for plan in plans.values() for name, task in plan.tasks.items()}
         missing = [task for name, task in tasks.items() if name not in self._done]
         if missing:
-            work_off(missing, tasks, self._store, self._pool(), self._progress)
+            work_off(by_priority(missing), tasks, self._store, self._pool(), self._progress)
             self._done |= {task.hash for task in missing}
         for setting, plan in plans.items():
             self.found[setting] = read_measured(self.request, self._store, setting, plan)

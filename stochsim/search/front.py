@@ -28,7 +28,8 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
     beyond it adds nothing.
     """
     inside = [point for point in points if point[0] < reference[0] and point[1] < reference[1]]
-    area, ceiling = 0.0, reference[1]
+    area = 0.0
+    ceiling = reference[1]
     for index in front(inside):
         first, second = inside[index]
         area += (reference[0] - first) * (ceiling - second)

@@ -30,8 +30,9 @@ Sampler = Literal["tpe", "nsga2", "random"]
 _STARTUP = 10
 _ASKS = 12
 _STEP_EVERY = 4
-"""Once there is a front, every so many proposals are one step away from it."""
-_SETTING, _TURN = "setting", "turn"
+"""Once there is a front, every fourth proposal is one step away from it."""
+_SETTING = "setting"
+_TURN = "turn"
 
 
 Measure = Callable[[Sequence[Setting]], list[dict[str, Point]]]
@@ -54,7 +55,7 @@ class Plan:
     """What a search is: its space, its converter models, how many settings it measures, how many at
     once, its key.
 
-    sampler: "tpe" is the search; the others, without its steps, are what it is held against.
+    sampler: "tpe" is the search; the others, without its steps, are what it is compared with.
     """
 
     space: Space
@@ -84,7 +85,9 @@ class Search:
     def __init__(
         self, plan: Plan, storage: Any = None, name: str = "search", focus: Focus = _nothing
     ) -> None:
-        self.plan, self.space, self._focus = plan, plan.space, focus
+        self.plan = plan
+        self.space = plan.space
+        self._focus = focus
         self._distributions: dict[str, BaseDistribution] = {
             axis: IntDistribution(0, len(self.space.axes[axis]) - 1) for axis in self.space.free
         }

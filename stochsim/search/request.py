@@ -9,10 +9,21 @@ from typing import Any, Self
 from stochsim.energy import CONVERTER_MODELS
 from stochsim.hardware import Hardware
 from stochsim.networks import LAYERS
-from stochsim.search.search_settings import BIT_AXES, OptimizeFile
+from stochsim.search.search_settings import OptimizeFile
 from stochsim.search.space import Setting, Space
 from stochsim.settings import SettingError, read_toml
-from stochsim.studies import GridSettings, Study
+from stochsim.studies import (
+    AXES,
+    BIT_AXES,
+    GridSettings,
+    NetworkOptions,
+    Study,
+    check_has_settings,
+    place_words,
+    search_axes,
+    setting_axes,
+    with_setting,
+)
 
 MOST_CHECKED = 4096
 """Chips of a larger space are checked axis by axis."""
@@ -65,60 +76,54 @@ class Request:
 
     def study(self, setting: Setting) -> Study:
         """The study of one cell, at all keys."""
-        search, file, values = self.file.search, self.file, self.space.named(setting)
-        widths: dict[str, Any] = {
-            name: (int(values.get("bits", values.get(name, 0))),) for name in BIT_AXES
-        }
-        layers = {
-            name.removeprefix("layer_bits."): int(value)
-            for name, value in values.items()
-            if name.startswith("layer_bits.")
-        }
-        network = (
-            file.network.model_copy(
-                update={"layer_bits": {**(file.network.layer_bits or {}), **layers}}
-            )
-            if layers
-            else file.network
-        )
-        place: dict[str, Any] = {
-            "architecture": (search.architecture,),
-            "method": (search.method,),
-            "rho": (float(search.rho),),
-        }
+        file = self.file
+        values = self.space.named(setting)
+        widths = {name: (bits,) for name, bits in _widths(values).items()}
         grid = GridSettings(
-            **widths, **place, noise=(float(values["noise"]),), keys=file.objective.keys
+            **widths, **self._fixed(), noise=(float(values["noise"]),), keys=file.objective.keys
         )
         parts = {
             name: getattr(file, name) for name in ("model", "data", "train", "hardware", "measure")
         }
-        return Study(version=1, network=network, grid=grid, **parts)
+        return Study(version=1, network=self._network(values), grid=grid, **parts)
+
+    def _fixed(self) -> dict[str, Any]:
+        """The axes that have one value in the whole search, as a grid takes them."""
+        search = self.file.search
+        return {
+            axis.grid_key: (getattr(search, axis.name),)
+            for axis in search_axes()
+            if axis.one_in_search
+        }
+
+    def _network(self, values: dict[str, float]) -> NetworkOptions:
+        """The file's options, with the widths of layers at this setting."""
+        layers = {
+            layer: int(value) for name, value in values.items() if (layer := name.partition(".")[2])
+        }
+        network = self.file.network
+        if not layers:
+            return network
+        return network.model_copy(update={"layer_bits": {**(network.layer_bits or {}), **layers}})
 
     def chip(self, setting: Setting) -> Hardware:
         """The chip at this setting; raises SettingError for one that cannot be."""
-        values, chip, changes = self.space.named(setting), self.hardware, {}
-        if chip.array is not None:
-            changes["array"] = _array(chip, values)
-        if "voltage_over_vmin" in values:
-            memory = {name: getattr(chip.memory, name) for name in type(chip.memory).model_fields}
-            changes["memory"] = type(chip.memory)(
-                **memory | {"voltage_over_vmin": float(values["voltage_over_vmin"])}
-            )
-        widths = {name: int(values.get("bits", values.get(name, 0))) for name in BIT_AXES}
-        return chip.replace(**changes, precision=type(chip.precision)(**widths))
+        values = self.space.named(setting)
+        settings: dict[str, Any] = {
+            f"precision.{name}": bits for name, bits in _widths(values).items()
+        }
+        settings |= {
+            AXES[name].setting: value
+            for name, value in values.items()
+            if name in AXES and AXES[name].setting
+        }
+        return with_setting(self.hardware, settings)
 
     def check(self) -> None:
         """Rules that tie sections together; raises SettingError."""
-        for axis in ("converter_bits", "rows"):
-            values = getattr(self.file.search, axis)
-            if values is not None and self.hardware.array is None:
-                rule = (
-                    "belongs to an array, which the chip does not have; valid: take the axis "
-                    "away, or a chip with [array]"
-                )
-                raise SettingError(
-                    f"'search.{axis}' = {list(values)}: {self.hardware.name}: {rule}"
-                )
+        search = self.file.search
+        axes = {f"search.{axis.name}": axis for axis in setting_axes(search)}
+        check_has_settings(self.hardware, axes, search)
         if self.file.train.decoder == "own":
             raise SettingError(
                 "'train.decoder' = 'own': each network would face a posterior of its own; valid: "
@@ -162,7 +167,7 @@ class Request:
             try:
                 self._chip_of(values | {"noise": 1.0, "reads": 1})
             except SettingError as error:
-                at = ", ".join(f"{name} = {values[name]:g}" for name in space.free)
+                at = place_words({name: values[name] for name in space.free})
                 raise SettingError(f"{'search: at ' + at + ': ' if at else ''}{error}") from None
 
     def _chip_of(self, values: dict[str, float]) -> None:
@@ -171,17 +176,9 @@ class Request:
             chip.with_price("adc", CONVERTER_MODELS[name])
 
 
-def _array(chip: Hardware, values: dict[str, float]) -> Any:
-    """The chip's array with the setting's converters and rows, checked again."""
-    array: Any = chip.array
-    converter = {
-        name: getattr(array.converter, name) for name in type(array.converter).model_fields
-    }
-    converter |= {"bits": int(values["converter_bits"])} if "converter_bits" in values else {}
-    own = {name: getattr(array, name) for name in type(array).model_fields} | {
-        "converter": type(array.converter)(**converter)
-    }
-    return type(array)(**own | ({"rows": int(values["rows"])} if "rows" in values else {}))
+def _widths(values: dict[str, float]) -> dict[str, int]:
+    """Bits by axis, tied ones too."""
+    return {name: int(values.get("bits", values.get(name, 0))) for name in BIT_AXES}
 
 
 def _crosses(space: Space) -> list[Setting]:

@@ -12,7 +12,7 @@ from stochsim_kernels import KERNEL_VERSION
 
 from stochsim._version import __version__
 from stochsim.keys import fold_in
-from stochsim.runs import Store, Workers
+from stochsim.runs import Progress, Store, Task, Workers, surroundings
 from stochsim.search.answer import Outcome, answer
 from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
@@ -21,7 +21,7 @@ from stochsim.search.request import Request
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
 from stochsim.settings import StochsimError
-from stochsim.studies import Progress, Task, compute, surroundings
+from stochsim.studies import compute
 
 
 class _Settings(Progress):
@@ -41,7 +41,7 @@ class _Settings(Progress):
         self._bar.refresh()
 
     def reached(self, done: int) -> None:
-        """So many settings are measured."""
+        """`done` settings are measured."""
         self._bar.update(done - self._bar.n)
 
 
@@ -140,7 +140,7 @@ def _explained(shown: str) -> Iterator[None]:
 
 
 def _run_name(store: Store) -> str:
-    """What tells this run's studies from those of others on one server."""
+    """What distinguishes this run's studies from those of others on one server."""
     return store.about().get("search") or uuid.uuid4().hex[:12]
 
 

@@ -3,32 +3,30 @@ what is wanted of the answer.
 """
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 import pydantic
 
 from stochsim.data import DataSettings
 from stochsim.energy import CONVERTER_MODELS
 from stochsim.models import ModelSettings
-from stochsim.networks import LAYERS, Architecture
+from stochsim.networks import LAYERS
 from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.settings import SettingError, Settings, nearest
 from stochsim.studies import (
+    BIT_AXES,
     HardwareSettings,
     Key,
     MeasureSettings,
     NetworkOptions,
     StudyTrainSettings,
+    check_values,
+    holds_axes,
+    search_axes,
+    search_field,
+    with_axes,
 )
-from stochsim.training import Method
 
-Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
-BitAxis = Annotated[tuple[Bits, ...], pydantic.Field(min_length=1)]
-Counts = Annotated[tuple[Annotated[int, pydantic.Field(ge=1)], ...], pydantic.Field(min_length=1)]
-Multiples = Annotated[
-    tuple[Annotated[float, pydantic.Field(gt=0)], ...], pydantic.Field(min_length=1)
-]
-BIT_AXES = ("weight_bits", "input_bits", "output_bits")
 _RULE = re.compile(r"\s*([A-Za-z_]+)\s*(>=|<=|>|<|==?)\s*([-+0-9.eE]+)\s*")
 
 
@@ -50,7 +48,8 @@ class Rule(NamedTuple):
         valid = 'valid: "S >= NUMBER" or "D <= NUMBER"'
         if found is None:
             raise SettingError(f"'keep' = '{text}': {valid}")
-        measure, sign = found[1].upper(), found[2]
+        measure = found[1].upper()
+        sign = found[2]
         if (measure, sign) not in (("S", ">="), ("D", "<=")):
             raise SettingError(f"'keep' = '{text}': {valid}; more S and less D is better")
         try:
@@ -62,43 +61,34 @@ class Rule(NamedTuple):
         return cls("S" if measure == "S" else "D", value)
 
 
+@with_axes(search_field)
 class SearchSettings(Settings):
-    """The axes, each a list of values to choose from; and what is the same for all settings:
-    architecture, rho, method.
+    """The axes, each a list of values to choose from, one field for each of `stochsim.studies`'s
+    axes that a search may have; and what is the same for all settings: architecture, rho, method.
 
     `bits` ties weights, input and output, or the three have axes of their own. `noise`: multiples
-    of the σ that each network buys. `reads`: reads that are averaged into one sample; joules are
-    those of all of them. `converter_bits` and `rows`: of the chip's array. `voltage_over_vmin`: of
-    the memory that holds the weights. `layer_bits.NAME`: weight bits of one layer.
+    of the trained σ of each network. `reads`: reads that are averaged into one sample; joules are
+    those of all of them. `layer_bits.NAME`: weight bits of one layer. Axes that are settings of the
+    chip, such as `rows`, take the place of the chip's own.
     """
 
-    bits: BitAxis | None = None
-    weight_bits: BitAxis | None = None
-    input_bits: BitAxis | None = None
-    output_bits: BitAxis | None = None
-    layer_bits: dict[str, BitAxis] = pydantic.Field(default_factory=dict)
-    noise: Multiples = (1.0,)
-    reads: Counts = (1,)
-    converter_bits: (
-        Annotated[
-            tuple[Annotated[int, pydantic.Field(ge=1, le=12)], ...], pydantic.Field(min_length=1)
-        ]
-        | None
-    ) = None
-    rows: Counts | None = None
-    voltage_over_vmin: Multiples | None = None
-    architecture: str = "single"
-    rho: Annotated[float, pydantic.Field(ge=0)] = 0.0
-    method: str = "quantisation-aware"
+    if TYPE_CHECKING:  # a field for each axis
 
-    def __init__(self, /, **table: Any) -> None:
-        layers = table.get("layer_bits")
-        if isinstance(layers, dict):
-            table["layer_bits"] = {
-                name: tuple(bits) if isinstance(bits, list) else bits
-                for name, bits in layers.items()
-            }
-        super().__init__(**table)
+        def __init__(self, /, **table: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    else:
+
+        def __init__(self, /, **table: Any) -> None:
+            layers = {axis.name for axis in search_axes() if axis.by_layer}
+            tables = {name: table[name] for name in layers if isinstance(table.get(name), dict)}
+            for name, by_layer in tables.items():
+                table[name] = {
+                    layer: tuple(values) if isinstance(values, list) else values
+                    for layer, values in by_layer.items()
+                }
+            super().__init__(**table)
 
     @pydantic.model_validator(mode="after")
     def _one_form_of_bits(self) -> Self:
@@ -117,45 +107,36 @@ class SearchSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _known_and_once(self) -> Self:
-        for name, values in self.axes().items():
+        check_values(self, {axis.name: axis for axis in search_axes() if not axis.by_layer})
+        for layer, values in self.layer_bits.items():
             if len(set(values)) < len(values):
-                raise ValueError(f"'{name}' = {list(values)}: names a value twice")
-        for name, choices in (
-            ("architecture", get_args(Architecture)),
-            ("method", get_args(Method)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"'{name}' = '{getattr(self, name)}': {nearest(getattr(self, name), choices)}"
-                )
-        for layer in self.layer_bits:
-            if layer not in LAYERS[self.architecture]:
-                known = LAYERS[self.architecture]
-                rule = (
-                    nearest(layer, known)
-                    if known
-                    else f"a '{self.architecture}' network has one layer, whose width is "
-                    f"weight_bits"
-                )
-                raise ValueError(
-                    f"'layer_bits.{layer}': no layer of a '{self.architecture}' network; {rule}"
-                )
+                raise ValueError(f"'layer_bits.{layer}' = {list(values)}: names a value twice")
+            self._check_layer(layer)
         return self
+
+    def _check_layer(self, layer: str) -> None:
+        known = LAYERS[self.architecture]
+        if layer in known:
+            return
+        rule = f"a '{self.architecture}' network has one layer, whose width is weight_bits"
+        raise ValueError(
+            f"'layer_bits.{layer}': no layer of a '{self.architecture}' network; "
+            f"{nearest(layer, known) if known else rule}"
+        )
 
     def axes(self) -> dict[str, tuple[float, ...]]:
         """The axes that are given, each in ascending order: {"weight_bits": (2, 4),
         "layer_bits.hidden": (3, 4), …}.
         """
-        names = ("bits", *BIT_AXES, "noise", "reads", "converter_bits", "rows", "voltage_over_vmin")
-        found = {
-            name: tuple(sorted(values))
-            for name in names
-            if (values := getattr(self, name)) is not None
-        }
-        layers = {
-            f"layer_bits.{name}": tuple(sorted(values)) for name, values in self.layer_bits.items()
-        }
-        return found | layers
+        found: dict[str, tuple[float, ...]] = {}
+        for axis in search_axes():
+            values = getattr(self, axis.name, None)
+            if axis.by_layer:
+                layers = {f"{axis.name}.{layer}": each for layer, each in (values or {}).items()}
+                found |= {name: tuple(sorted(each)) for name, each in layers.items()}
+            elif values is not None and not axis.one_in_search:
+                found[axis.name] = tuple(sorted(values))
+        return found
 
 
 class ObjectiveSettings(Settings):
@@ -221,6 +202,7 @@ class ObjectiveSettings(Settings):
         return self.rule.measure == "S" if self.rule is not None else self.against == "survival"
 
 
+@holds_axes
 class OptimizeFile(Settings):
     """A search as written in a TOML file, format version 1.
 

@@ -57,7 +57,8 @@ class Space:
 
     def neighbours(self, setting: Setting) -> list[Setting]:
         """Settings that differ by one step on one axis."""
-        found, here = [], self.places(setting)
+        found = []
+        here = self.places(setting)
         for name, place in here.items():
             for other in (place - 1, place + 1):
                 if 0 <= other < len(self.axes[name]):

@@ -24,7 +24,8 @@ class Job:
     """One task as it reaches a worker: settings parsed, needed artifacts by role."""
 
     def __init__(self, job: dict[str, Any], folder: Path, progress: Progress) -> None:
-        self.hash, self.progress = job["hash"], progress
+        self.hash = job["hash"]
+        self.progress = progress
         self.settings: dict[str, Any] = json.loads(job["settings"])
         self.artifacts = folder / "artifacts"
         self.needs = {role: self.artifacts / name for role, name in job["needs"].items()}

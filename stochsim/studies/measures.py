@@ -72,7 +72,8 @@ class Panel:
     """
 
     def __init__(self, job: Job) -> None:
-        self.job, self.measure = job, job.settings["measure"]
+        self.job = job
+        self.measure = job.settings["measure"]
         self.reads: int = self.measure["reads"]
         self.thin: int | None = self.measure.get("thin")
         self.reference, self.yardstick = _reference_and_yardstick(
@@ -97,10 +98,8 @@ class Panel:
         (stimulus, neuron).
         """
         reference = self.reference
-        draws, pair = (
-            reference.subset(0, self.reads),
-            {"inputs": self.stimuli, "dictionary": decoder},
-        )
+        draws = reference.subset(0, self.reads)
+        pair = {"inputs": self.stimuli, "dictionary": decoder}
         if self.job.model.kind == "gaussian_scale_mixture":
             pair = {}  # a stimulus is z A r there: without its contrast z, A r reconstructs nothing
         found = compare(values, reference.mean, reference.covariance, draws, step=step, **pair)

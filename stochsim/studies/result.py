@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior import Estimate, Survival
-from stochsim.studies.plan import Cell
+from stochsim.studies.at_axes import AtAxes
+from stochsim.studies.planner import Cell
 
 Floats = NDArray[np.floating]
 MEASURES = (
@@ -31,25 +32,16 @@ FLOAT = "float"
 """How the widths of a network without quantisers are written."""
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, kw_only=True)
+class Result(AtAxes):
     """One cell of the grid, for one key or for all keys together.
 
-    Widths are None and joules are none where nothing is quantised. c (nats), s and `exchange`
+    Joules are none where nothing is quantised. c (nats), s and `exchange`
     (lambda [nat/J], None without) are the price of reliability that the network was trained under.
     `facts`: what a control says of itself, means over keys. `independent`: whether reads are so by
     construction, None where it is not known (off the chip, and of cells stored by older versions).
     """
 
-    architecture: str
-    method: str
-    control: str
-    weight_bits: int | None
-    input_bits: int | None
-    output_bits: int | None
-    rho: float
-    noise: float
-    key: str
     cells: tuple[Cell, ...]
     estimates: dict[str, Estimate]
     survival: Survival | None
@@ -64,9 +56,9 @@ class Result:
     independent: bool | None = None
 
     @property
-    def widths(self) -> tuple[int, int, int] | None:
-        """(weight, input, output) bits, None where nothing is quantised."""
-        return self.cells[0].widths
+    def key(self) -> str:
+        """The key, or "all"."""
+        return str(self.values["key"])
 
     @property
     def is_quantised(self) -> bool:

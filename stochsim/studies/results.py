@@ -3,7 +3,8 @@ rows of results.csv and timing.csv.
 """
 
 import json
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -18,14 +19,18 @@ from stochsim.posterior import (
     Estimate,
     Survival,
     bootstrap,
-    cliff,
     log_sd_correlation,
     mean_estimate,
     survival,
 )
 from stochsim.runs import Row, Store
 from stochsim.settings import StochsimError, strict
-from stochsim.studies.plan import NO_ARCHITECTURE, Cell, Plan, plan_study
+from stochsim.studies.axes import column_axes
+from stochsim.studies.axis import Axis
+from stochsim.studies.chips import chip_at
+from stochsim.studies.cliffs import cliffs
+from stochsim.studies.plan import Plan, plan_study
+from stochsim.studies.planner import Cell
 from stochsim.studies.result import ALL_KEYS, MEASURES, Pictures, Result
 from stochsim.studies.stored_effective import all_effective_samples, effective_estimates
 from stochsim.studies.study import Study
@@ -49,7 +54,8 @@ class Results:
         about = store.about()
         if "study" not in about:
             raise StochsimError(f"{store.folder}: the run has not begun: nothing to report")
-        self.folder, self.store = store.folder, store
+        self.folder = store.folder
+        self.store = store
         tables = {
             name: strict.table(
                 name, strict.read_json(about.get(name, ""), f"{store.folder}: {name}")
@@ -104,19 +110,10 @@ class Results:
         """Where a cell stands among the rows: the same for all keys, different for different
         cells.
         """
-        grid = self.study.grid
-        kinds, methods, controls = (
-            (*grid.architecture, NO_ARCHITECTURE),
-            (*grid.method, ""),
-            ("", *grid.control),
-        )
-        first = (
-            bool(cell.control),
-            kinds.index(cell.architecture),
-            methods.index(cell.method),
-            cell.widths or (99,),
-        )
-        return *first, cell.rho, cell.noise, controls.index(cell.control)
+        axes = [axis for axis in column_axes(self.study.grid) if axis.name != "key"]
+        axes.sort(key=lambda axis: axis.sorted_last)
+        places = [_place_on(axis, axis.given(self.study.grid), cell[axis.name]) for axis in axes]
+        return bool(cell.control), *places
 
     @cached_property
     def summary(self) -> list[Result]:
@@ -152,15 +149,9 @@ class Results:
         first = cells[0]
         c, s = self._price(first)
         return Result(
-            *(
-                first.architecture,
-                first.method,
-                first.control,
-                first.weight_bits,
-                first.input_bits,
-                first.output_bits,
-            ),
-            *(first.rho, first.noise, key, tuple(cells), estimates),
+            values=first.values | {"key": key},
+            cells=tuple(cells),
+            estimates=estimates,
             survival=self._survival(cells, [cell.full for cell in cells]),
             survival_absolute=self._survival(cells, [self._best_full(cell.key) for cell in cells]),
             energy_j={
@@ -182,7 +173,9 @@ class Results:
         """c (nats) and s that the cell's network was trained under: those of the ELBO for a control
         that is no network's.
         """
-        return self.study.train.price(cell.rho, self.hardware) if cell.architecture else (1.0, 1.0)
+        if not cell.architecture:
+            return 1.0, 1.0
+        return self.study.train.price(cell.rho, chip_at(self.hardware, cell.values))
 
     def _survival(self, cells: list[Cell], full: list[str | None]) -> Survival | None:
         if any(task is None for task in [*full, *(cell.blind for cell in cells)]):
@@ -238,22 +231,26 @@ class Results:
         control: str = "",
         method: str | None = None,
         key: str | None = None,
+        **settings: Any,
     ) -> Result:
         """The one finished cell at this place; StochsimError where there is none.
 
         widths: one number for tied bits, or (weight, input, output), None for a float network or a
         control. method None: the study's first. key None: over all keys where there are several.
+        settings: values on axes that are settings of the chip; the least of those not named.
         """
         wanted = (widths,) * 3 if isinstance(widths, int) else widths
         trained = "" if widths is None else method or self.study.grid.method[0]
         place = (architecture, wanted, rho, noise, control, trained)
+        chip = {} if widths is None else self.study.grid.chips()[0] | settings
         for row in self.summary if key is None else self.rows:
             found = (row.architecture, row.widths, row.rho, row.noise, row.control, row.method)
-            if found == place and key in (None, row.key):
+            on_chip = all(row.values.get(name) == value for name, value in chip.items())
+            if found == place and on_chip and key in (None, row.key):
                 return row
         raise StochsimError(
             f"{self.folder}: no finished cell at (architecture, widths, rho, noise, control, "
-            f"method) = {place}, key {key}"
+            f"method) = {place}, key {key}{f', {chip}' if chip else ''}"
         )
 
     def per_stimulus(self, row: Result, measure: str = "d") -> Floats:
@@ -311,55 +308,12 @@ class Results:
         )
 
     def cliffs(self) -> list[dict[str, Any]]:
-        """The cliff of each architecture and method per noise level and rho along each bit axis,
-        the other widths named.
+        """The cliff of each architecture, method and chip of the grid per noise level and rho along
+        each bit axis, the other widths named.
 
-        Rows with architecture, method, noise, rho, axis, fixed, cliff.
+        Rows with architecture, method, settings, noise, rho, axis, fixed, cliff.
         """
-        found = []
-        for axis, fixed_of, width_of in self._axes():
-            lines: dict[tuple[Any, ...], list[Result]] = {}
-            for row in self.summary:
-                if row.is_quantised and row.survival is not None:
-                    lines.setdefault(
-                        (*self._variant(row), row.rho, row.noise, fixed_of(row)), []
-                    ).append(row)
-            for (kind, method, rho, noise, fixed), rows in sorted(lines.items()):
-                width = cliff(
-                    [width_of(row) for row in rows], [row.survival for row in rows if row.survival]
-                )
-                names = {
-                    "architecture": self.study.grid.architecture[kind],
-                    "method": self.study.grid.method[method],
-                }
-                found.append(
-                    names
-                    | {"axis": axis, "fixed": fixed, "rho": rho, "noise": noise, "cliff": width}
-                )
-        return found
-
-    def _variant(self, row: Result) -> tuple[int, int]:
-        """Places of its architecture and method among those of the study."""
-        return self.study.grid.architecture.index(row.architecture), self.study.grid.method.index(
-            row.method
-        )
-
-    def _axes(self) -> list[tuple[str, Callable[[Result], str], Callable[[Result], int]]]:
-        if self.study.grid.bits is not None:
-            return [("bits", lambda row: "", lambda row: int(row.weight_bits or 0))]
-        names = ("weight_bits", "input_bits", "output_bits")
-        axes: list[tuple[str, Callable[[Result], str], Callable[[Result], int]]] = []
-        for name in names:
-            others = [other for other in names if other != name]
-
-            def fixed_of(row: Result, others: list[str] = others) -> str:
-                return ", ".join(f"{other} {getattr(row, other)}" for other in others)
-
-            def width_of(row: Result, name: str = name) -> int:
-                return int(getattr(row, name))
-
-            axes.append((name, fixed_of, width_of))
-        return axes
+        return cliffs(self.study.grid, self.summary)
 
     def timing(self) -> list[dict[str, Any]]:
         """Seconds of every stored task of the study, in the plan's order; of points the effective
@@ -378,6 +332,15 @@ class Results:
             if task.kind == "decoder" and json.loads(task.settings)["key"] == key
         ]
         return self._stored(tasks[0].hash)
+
+
+def _place_on(axis: Axis, names: tuple[Any, ...], value: Any) -> Any:
+    """Where a value stands among those of its axis: names as the grid has them, numbers ascending;
+    what has no value last.
+    """
+    if axis.choices is not None:
+        return names.index(value) if value in names else len(names)
+    return math.inf if value is None else value
 
 
 def _timed(row: Row) -> dict[str, Any]:

@@ -18,7 +18,7 @@ NAMES = ("effective_samples", "joules_per_effective_sample")
 
 
 def operations_to_json(operations: Operations, reads: int) -> list[list[Any]]:
-    """The operations of so many reads in all as rows [kind, arguments, count per read], JSON
+    """The operations of `reads` reads in all as rows [kind, arguments, count per read], JSON
     values, sorted.
     """
     return [
@@ -49,7 +49,7 @@ def effective_estimates(points: Sequence[Row], reads: int, key: int) -> dict[str
     over stimuli (and keys).
 
     Joules are those of all reads of a stimulus by its effective samples, then the mean: what it
-    takes to have so many of every stimulus. Infinite where the joules of a read are, n/a where no
+    takes to have as many of every stimulus. Infinite where the joules of a read are, n/a where no
     read of any stimulus varies.
     """
     if any(NAMES[0] not in point.result for point in points):

@@ -1,12 +1,11 @@
 """A study: everything a sweep does, read from one TOML file and validated before anything runs."""
 
-import itertools
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 
-from stochsim.controls import CONTROLS, check_control
+from stochsim.controls import check_control
 from stochsim.data import DataSettings, load_dataset
 from stochsim.hardware import (
     Array,
@@ -20,15 +19,16 @@ from stochsim.hardware import (
     preset,
 )
 from stochsim.models import ModelSettings
-from stochsim.networks import LAYERS, Architecture, ArchitectureSettings
+from stochsim.networks import LAYERS, ArchitectureSettings
 from stochsim.settings import SettingError, Settings, nearest, read_toml
-from stochsim.training import Method, TrainSettings
+from stochsim.studies.architectures import ARCHITECTURES, CIRCUIT, owner_of_layer
+from stochsim.studies.axis_fields import holds_axes
+from stochsim.studies.chips import check_has_settings, chip_at, place_words
+from stochsim.studies.grid import GridSettings
+from stochsim.training import TrainSettings
 
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
-NonNegative = Annotated[float, pydantic.Field(ge=0)]
 Key = Annotated[int, pydantic.Field(ge=0, lt=2**63)]  # TOML integers are signed
-Axis = Annotated[tuple[Bits, ...], pydantic.Field(min_length=1)]
-Names = Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
 CIRCUIT_CONTROL = "langevin"
 """The control that is a recurrent circuit of its own, with time step and steps of the recurrent
 architecture.
@@ -94,7 +94,7 @@ class NetworkOptions(Settings):
 
     @pydantic.model_validator(mode="after")
     def _valid_for_its_kind(self) -> Self:
-        for kind in _OPTIONS:
+        for kind in ARCHITECTURES:
             self.architecture(kind)
         every = [name for names in LAYERS.values() for name in names]
         for name, bits in (self.layer_bits or {}).items():
@@ -104,91 +104,17 @@ class NetworkOptions(Settings):
 
     def architecture(self, kind: str) -> ArchitectureSettings:
         """The settings of this kind of network."""
-        own: dict[str, Any] = {
-            name: value for name in _OPTIONS[kind] if (value := getattr(self, name)) is not None
+        given: dict[str, Any] = {
+            name: value
+            for name in ARCHITECTURES[kind].options
+            if (value := getattr(self, name)) is not None
         }
-        return ArchitectureSettings(**{"kind": kind, **own})
+        return ArchitectureSettings(**{"kind": kind, **given})
 
     def layer_bits_of(self, kind: str) -> dict[str, int]:
         """Weight bits of the layers of this kind of network that have their own."""
         given = self.layer_bits or {}
         return {name: given[name] for name in LAYERS[kind] if name in given}
-
-
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    "single": (),
-    "deep": ("hidden_per_neuron",),
-    "recurrent": ("time_step", "steps"),
-}
-
-
-class GridSettings(Settings):
-    """The axes.
-
-    `bits` ties weights, input and output; or weight_bits, input_bits, output_bits sweep apart (all
-    combinations).
-
-    `float` adds the networks without quantisers, at every noise level; `control` the controls of
-    stochsim.controls. With either, bits may be left out. `method` is how quantised networks
-    are trained.
-    """
-
-    bits: Axis | None = None
-    weight_bits: Axis | None = None
-    input_bits: Axis | None = None
-    output_bits: Axis | None = None
-    noise: Annotated[tuple[NonNegative, ...], pydantic.Field(min_length=1)] = (1.0,)
-    rho: Annotated[tuple[NonNegative, ...], pydantic.Field(min_length=1)] = (0.0,)
-    keys: Annotated[tuple[Key, ...], pydantic.Field(min_length=1)] = (0,)
-    architecture: Names = ("single",)
-    method: Names = ("quantisation-aware",)
-    control: tuple[str, ...] = ()
-    float: bool = False
-
-    @pydantic.model_validator(mode="after")
-    def _one_form_of_bits(self) -> Self:
-        apart = (self.weight_bits, self.input_bits, self.output_bits)
-        if self.bits is not None and any(axis is not None for axis in apart):
-            raise ValueError(
-                "'bits' ties weight_bits, input_bits and output_bits: give it alone, or the three "
-                "without it"
-            )
-        absent = [
-            name
-            for name in ("weight_bits", "input_bits", "output_bits")
-            if getattr(self, name) is None
-        ]
-        without = len(absent) == len(apart) and (self.float or bool(self.control))
-        if self.bits is None and absent and not without:
-            raise ValueError(
-                f"give 'bits', or all three of weight_bits, input_bits and output_bits; missing: "
-                f"{', '.join(absent)}"
-            )
-        return self
-
-    @pydantic.model_validator(mode="after")
-    def _known_and_once(self) -> Self:
-        for name in type(self).model_fields:
-            axis = getattr(self, name)
-            if isinstance(axis, tuple) and len(set(axis)) < len(axis):
-                raise ValueError(f"'{name}' = {list(axis)}: names a value twice")
-        for name, choices in (
-            ("architecture", get_args(Architecture)),
-            ("method", get_args(Method)),
-            ("control", tuple(CONTROLS)),
-        ):
-            for value in getattr(self, name):
-                if value not in choices:
-                    raise ValueError(f"'{name}' = '{value}': {nearest(value, choices)}")
-        return self
-
-    def widths(self) -> list[tuple[int, int, int]]:
-        """(weight, input, output) bits of every quantised network in the grid, sorted."""
-        if self.bits is not None:
-            return [(b, b, b) for b in sorted(self.bits)]
-        return sorted(
-            itertools.product(self.weight_bits or (), self.input_bits or (), self.output_bits or ())
-        )
 
 
 class MeasureSettings(Settings):
@@ -205,6 +131,7 @@ class MeasureSettings(Settings):
     thin: int | None = pydantic.Field(default=None, ge=1, le=10_000)
 
 
+@holds_axes
 class Study(Settings):
     """A sweep as written in a TOML file, format version 1."""
 
@@ -228,20 +155,13 @@ class Study(Settings):
         """Rules that tie sections together, checked before anything is written; raises SettingError
         or StochsimError.
         """
-        if self.grid.widths():
-            for rho in self.grid.rho:
-                hardware.reliability_law(rho)
-        for rho in self.grid.rho:
-            self.train.price(rho, hardware)
-        for weight_bits, input_bits, output_bits in self.grid.widths():
-            hardware.with_precision(weight_bits, input_bits, output_bits)
+        for chip in self._chips(hardware):
+            self._check_chip(chip)
         self._check_options()
         self._check_parts()
-        self._check_layer_bits(hardware)
+        self._check_layers()
         for name in self.grid.control:
             check_control(name, self.model)
-        if "noise-aware" in self.grid.method and self.grid.widths():
-            _check_noise_aware(hardware)
         dataset = load_dataset(
             self.data.kind, self.data.size, self.data.components, min(self.grid.keys)
         )
@@ -252,21 +172,48 @@ class Study(Settings):
                 f"{self.data.kind} hold out"
             )
 
+    def _chips(self, hardware: Hardware) -> list[Hardware]:
+        """The chip at every value of the axes that are its settings."""
+        axes = {f"grid.{axis.grid_key}": axis for axis in self.grid.setting_axes()}
+        check_has_settings(hardware, axes, self.grid)
+        chips = []
+        for values in self.grid.chips():
+            try:
+                chips.append(chip_at(hardware, values))
+            except SettingError as error:
+                raise SettingError(f"grid: at {place_words(values)}: {error}") from None
+        return chips
+
+    def _check_chip(self, hardware: Hardware) -> None:
+        """A price for every rho, and the widths and methods that the chip has to take."""
+        quantised = bool(self.grid.widths())
+        for rho in self.grid.rho:
+            if quantised:
+                hardware.reliability_law(rho)
+            self.train.price(rho, hardware)
+        layers = (self.network.layer_bits or {}).values()
+        for weight_bits, input_bits, output_bits in self.grid.widths():
+            for bits in (weight_bits, *layers):
+                hardware.with_precision(bits, input_bits, output_bits)
+        if quantised and "noise-aware" in self.grid.method:
+            _check_noise_aware(hardware)
+
     def _check_options(self) -> None:
         """An option that no network of the grid has use for would silently do nothing."""
-        used = {name for kind in self.grid.architecture for name in _OPTIONS[kind]}
-        used |= set(_OPTIONS["recurrent"]) if CIRCUIT_CONTROL in self.grid.control else set()
-        for kind, names in _OPTIONS.items():
-            for name in names:
+        kinds = {*self.grid.architecture}
+        if CIRCUIT_CONTROL in self.grid.control:
+            kinds.add(CIRCUIT)
+        used = {name for kind in kinds for name in ARCHITECTURES[kind].options}
+        for kind, facts in ARCHITECTURES.items():
+            for name in facts.options:
                 value = getattr(self.network, name)
                 if value is not None and name not in used:
                     raise SettingError(
                         f"'network.{name}' = {value}: belongs to architecture '{kind}', which the "
                         f"grid does not name"
                     )
-        if self.measure.thin is not None and not (
-            "recurrent" in self.grid.architecture and self.grid.widths()
-        ):
+        chains = any(ARCHITECTURES[kind].has_chain for kind in self.grid.architecture)
+        if self.measure.thin is not None and not (chains and self.grid.widths()):
             raise SettingError(
                 f"'measure.thin' = {self.measure.thin}: belongs to recurrent networks on the chip, "
                 f"of which the grid has none"
@@ -276,21 +223,26 @@ class Study(Settings):
         """Likewise a part of the chip where no network runs on one; an exchange rate prices the
         noise of float networks by it, too.
         """
+        if self.grid.widths():
+            return
         busy = ("prices", "reliability") if self.train.exchange is not None else ()
-        for name in self.hardware.own_parts:
-            if not self.grid.widths() and name not in busy:
+        parts = {f"hardware.{name}": name for name in self.hardware.own_parts}
+        axes = self.grid.setting_axes()
+        parts |= {f"grid.{axis.grid_key}": axis.setting.split(".")[0] for axis in axes}
+        for field, part in parts.items():
+            if part not in busy:
                 raise SettingError(
-                    f"'hardware.{name}': belongs to quantised networks on the chip, of which the "
-                    f"grid has none"
+                    f"'{field}': belongs to quantised networks on the chip, of which the grid has "
+                    f"none"
                 )
 
-    def _check_layer_bits(self, hardware: Hardware) -> None:
+    def _check_layers(self) -> None:
         """Likewise a width of a layer that no network of the grid has, and an axis in whose place
         every layer has a width of its own.
         """
         kinds = self.grid.architecture
         for name, bits in (self.network.layer_bits or {}).items():
-            owner = next(kind for kind, names in LAYERS.items() if name in names)
+            owner = owner_of_layer(name)
             if owner not in kinds:
                 raise SettingError(
                     f"'network.layer_bits.{name}' = {bits}: belongs to architecture '{owner}', "
@@ -301,8 +253,6 @@ class Study(Settings):
                     f"'network.layer_bits.{name}' = {bits}: belongs to quantised networks, of "
                     f"which the grid has none"
                 )
-            for _, input_bits, output_bits in self.grid.widths():
-                hardware.with_precision(bits, input_bits, output_bits)
         swept = self.grid.weight_bits or ()
         for kind in kinds:
             if (

@@ -3,6 +3,7 @@
 Runs in a worker: settings and files of earlier tasks in, result and one file out.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,8 @@ from stochsim.keys import fold_in
 from stochsim.lowering import export_program, float_program
 from stochsim.models import Reference, build_model
 from stochsim.posterior import elbo
-from stochsim.program import DeepProgram, FloatRecurrentProgram, RecurrentProgram
 from stochsim.settings import SettingError, StochsimError
+from stochsim.studies.architectures import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
 from stochsim.studies.stored_effective import operations_to_json
@@ -60,7 +61,8 @@ def _kept(job: Job, error: TrainingDiverged) -> Path:
 
 
 def _save(job: Job, trained: Trained) -> Outcome:
-    path, left = job.temporary(), trained.result
+    path = job.temporary()
+    left = trained.result
     save_network(path, trained)
     price = {"c": left.c, "s": left.s, "exchange": left.exchange}
     return {"terms": left.terms, "saturated_share": left.saturated_share, "price": price}, path
@@ -80,10 +82,12 @@ def _decoder(job: Job) -> Outcome:
 
 def _float(job: Job) -> Outcome:
     """The float network of this architecture at this rho, from the decoder's network on."""
-    start, rho = load_network(job.needs["decoder"]), job.settings["rho"]
+    start = load_network(job.needs["decoder"])
+    rho = job.settings["rho"]
     key = fold_in(job.key, "float", str(rho))
     chosen: dict[str, Any] = {"architecture": job.architecture, "hardware": job.hardware}
-    stimuli, settings = job.dataset.train, job.train_settings
+    stimuli = job.dataset.train
+    settings = job.train_settings
     return _save(
         job,
         train_float(
@@ -94,7 +98,8 @@ def _float(job: Job) -> Outcome:
 
 def _network(job: Job) -> Outcome:
     """The quantised network, from the float one on."""
-    start, widths = load_network(job.needs["start"]), tuple(job.settings["widths"])
+    start = load_network(job.needs["start"])
+    widths = tuple(job.settings["widths"])
     key = fold_in(job.key, "network", *widths, str(start.rho))
     own = job.settings.get("layer_bits")
     chosen: dict[str, Any] = {
@@ -102,7 +107,8 @@ def _network(job: Job) -> Outcome:
         "hardware": job.hardware,
         "layer_bits": own,
     }
-    stimuli, settings = job.dataset.train, job.train_settings
+    stimuli = job.dataset.train
+    settings = job.train_settings
     return _save(
         job,
         train_quantised(
@@ -153,22 +159,21 @@ def _blind(job: Job) -> Outcome:
 
 def _full(job: Job) -> Outcome:
     """D and measures of the float network's own samples at this noise."""
-    trained, panel = load_network(job.needs["network"]), Panel(job)
-    program = float_program(trained)
-    chip = FloatChip(program, job.settings["noise"])
+    trained = load_network(job.needs["network"])
+    panel = Panel(job)
+    chip = FloatChip(float_program(trained), job.settings["noise"])
     values = chip.sample(panel.stimuli, panel.reads, panel.read_key).values
-    sigma = (
-        None
-        if isinstance(program, FloatRecurrentProgram)
-        else chip.noise * chip.moments(panel.stimuli)[1]
-    )
+    sigma = None
+    if _facts(trained).sigma is not Sigma.UNKNOWN:
+        sigma = chip.noise * chip.moments(panel.stimuli)[1]
     accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
     return _measured(job, panel, values, sigma, trained.decoder_array, accuracy=accuracy)
 
 
 def _control(job: Job) -> Outcome:
     """Samples of a control, measured as the float network's are."""
-    trained, panel = load_network(job.needs["network"]), Panel(job)
+    trained = load_network(job.needs["network"])
+    panel = Panel(job)
     given: dict[str, Any] = {
         "train_stimuli": job.dataset.train,
         "settings": job.train_settings,
@@ -210,11 +215,12 @@ def _point(job: Job) -> Outcome:
     """One cell: the network on the chip at this noise, its samples measured and its joules counted.
 
     D is of the reads as they are: where they depend on each other, it is too large by what their
-    effective samples tell. Where a setting says so, a sample is the mean of several reads,
+    effective samples say. Where a setting says so, a sample is the mean of several reads,
     `average`; joules and operations stay those of one read.
     """
     trained = load_network(job.needs["network"])
-    program, decoder = export_program(trained), trained.decoder_array
+    program = export_program(trained)
+    decoder = trained.decoder_array
     assert job.hardware is not None
     hardware = job.hardware.with_precision(
         weight_bits=program.weight_bits,
@@ -234,7 +240,7 @@ def _point(job: Job) -> Outcome:
     samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
     values = _averaged(samples.values, average)
     named, pictures = panel.measures(values, program.output.step / average, decoder)
-    sigma = _noise_before_quantiser(chip, panel.stimuli) / np.sqrt(average)
+    sigma = _trained_noise(_facts(trained), chip, panel.stimuli) / np.sqrt(average)
     named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
     accuracy = panel.accuracy(
         lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
@@ -262,25 +268,27 @@ def _point(job: Job) -> Outcome:
 
 def _averaged(values: Floats, count: int) -> Floats:
     """Means of `count` reads in a row: (stimulus, count · n, neuron) to (stimulus, n, neuron)."""
-    return (
-        values
-        if count == 1
-        else values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
-    )
+    if count == 1:
+        return values
+    return values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
 
 
-def _noise_before_quantiser(chip: Chip, x: Floats) -> Floats:
-    """The noise that was bought, (neuron,) or (stimulus, neuron); NaN where no closed form has
-    it.
+def _facts(trained: Trained) -> ArchitectureFacts:
+    return ARCHITECTURES[trained.network.settings.architecture.kind]
+
+
+def _trained_noise(facts: ArchitectureFacts, chip: Chip, x: Floats) -> Floats:
+    """The trained noise level before the quantiser, (neuron,) or (stimulus, neuron); NaN where no
+    closed form has it.
     """
-    if isinstance(chip.program, RecurrentProgram):
-        return np.full(chip.program.neurons, np.nan)
-    if isinstance(chip.program, DeepProgram):
-        try:
-            return chip.sigmas(x)[0]
-        except SettingError:
-            return np.full(chip.program.neurons, np.nan)
-    return chip.noise * chip.program.sigma
+    program: Any = chip.program
+    match facts.sigma:
+        case Sigma.NEURON:
+            return np.asarray(chip.noise * program.sigma)
+        case Sigma.STIMULUS:
+            with contextlib.suppress(SettingError):
+                return chip.sigmas(x)[0]
+    return np.full(program.neurons, np.nan)
 
 
 _KINDS: dict[str, Callable[[Job], Outcome]] = {

@@ -15,9 +15,8 @@ from tinystudy import CLI, store_answers, study_of, write_study
 
 from stochsim._version import __version__
 from stochsim.cli import main
-from stochsim.runs import Store
+from stochsim.runs import Store, Task
 from stochsim.runs.store import STORE_VERSION
-from stochsim.studies.plan import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 

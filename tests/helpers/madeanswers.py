@@ -12,8 +12,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from stochsim.keys import generator
+from stochsim.runs import Task
 from stochsim.studies import MEASURES
-from stochsim.studies.plan import Task
 
 STIMULI, NEURONS = 8, 8
 BLIND, FULL = 1.7, 0.2

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from stochsim.hardware import Hardware
-from stochsim.runs import Store
+from stochsim.runs import Store, Task
 from stochsim.settings import write_toml
 from stochsim.studies import Study
-from stochsim.studies.plan import Plan, Task, plan_study
+from stochsim.studies.plan import Plan, plan_study
 
 TINY: dict[str, Any] = {
     "version": 1,

@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 
 from stochsim.hardware import preset
 from stochsim.keys import generator
-from stochsim.runs import Store
+from stochsim.runs import Store, Task
 from stochsim.studies import MEASURES, Study
-from stochsim.studies.plan import Task, plan_study
+from stochsim.studies.plan import plan_study
 
 STIMULI, NEURONS, INPUTS = 24, 12, 20
 PARTS_J = {

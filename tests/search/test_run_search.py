@@ -14,10 +14,10 @@ from tinystudy import CLI, stored_rows, work
 
 import stochsim.search.evaluate
 from stochsim.cli import main
+from stochsim.runs import Task
 from stochsim.runs.store import Store
 from stochsim.search import run_optimize
 from stochsim.search.evaluate import read_measured, setting_plan
-from stochsim.studies.plan import Task
 from stochsim.studies.tasks import _averaged
 
 

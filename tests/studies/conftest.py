@@ -9,8 +9,8 @@ import pytest
 from madeanswers import STIMULI, Made
 from tinystudy import store_answers, study_of
 
+from stochsim.runs import Task
 from stochsim.studies import Results, collect
-from stochsim.studies.plan import Task
 
 Maker = Callable[..., Results]
 

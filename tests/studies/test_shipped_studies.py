@@ -1,10 +1,14 @@
 """Every study that comes with the project is valid on its own hardware."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
-from stochsim.studies import Study
+from stochsim.search.evaluate import setting_plan
+from stochsim.search.request import Request
+from stochsim.studies import Plan, Study
 from stochsim.studies.plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,6 +16,7 @@ FILES = sorted([*ROOT.glob("examples/*.toml"), *ROOT.glob("benchmarks/studies/*.
 SHIPPED = [
     path for path in FILES if "\n[search]" not in path.read_text()
 ]  # those with a search are no sweeps
+SEARCHES = [path for path in FILES if path not in SHIPPED]
 
 
 def test_there_are_examples_and_studies_of_benchmarks() -> None:
@@ -24,3 +29,42 @@ def test_it_is_valid_on_its_hardware(path: Path) -> None:
     hardware = study.hardware.resolve(path.parent)
     study.check(hardware)
     assert len(plan_study(study, hardware).cells) >= 1
+
+
+def digest(plan: Plan) -> str:
+    """Of all that tasks are known by, beside the versions: kinds, settings, what they need."""
+    places = {task: place for place, task in enumerate(plan.tasks)}
+    tasks = [
+        (task.kind, task.settings, [(role, places[need]) for role, need in task.needs])
+        for task in plan.tasks.values()
+    ]
+    return hashlib.sha256(json.dumps(tasks).encode()).hexdigest()[:12]
+
+
+DIGESTS = {
+    "bit_axes": "20187d3395ff",
+    "chains": "51ad9420577f",
+    "cheapest_chip": "525351404283",
+    "converter_models": "b5c3c8095d57",
+    "digits": "2198dd92e84f",
+    "digits_sparse": "da07089358ac",
+    "emergence": "e798ff03ac92",
+    "first_light": "a2b4b4524424",
+    "overcomplete": "d219cf017eb5",
+    "posterior_survival": "58604d909b36",
+    "scale_mixture": "df70a259f437",
+    "trained_for_a_chip": "841f6c3fedd8",
+}
+"""A change of these makes every stored run of the study compute its tasks anew."""
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_its_tasks_are_those_of_stored_runs(path: Path) -> None:
+    study = Study.read(path)
+    assert digest(plan_study(study, study.hardware.resolve(path.parent))) == DIGESTS[path.stem]
+
+
+@pytest.mark.parametrize("path", SEARCHES, ids=lambda path: path.stem)
+def test_the_first_tasks_of_a_search_are_those_of_stored_runs(path: Path) -> None:
+    request = Request.read(path)
+    assert digest(setting_plan(request, next(iter(request.space)))) == DIGESTS[path.stem]

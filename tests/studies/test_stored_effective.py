@@ -13,6 +13,7 @@ from madeanswers import STIMULI, Made
 from tinystudy import changed, plan_of, store_answers, stored_rows, study_of, work
 
 from stochsim.energy import Operation, Operations
+from stochsim.runs import Task
 from stochsim.settings import SettingError, StochsimError
 from stochsim.studies import (
     Results,
@@ -22,7 +23,6 @@ from stochsim.studies import (
     operations_to_json,
     stored_operations,
 )
-from stochsim.studies.plan import Task
 
 Maker = Callable[..., Results]
 CIRCUITS: dict[str, Any] = {

@@ -10,11 +10,13 @@ from matplotlib.ticker import LogLocator
 
 from stochsim.report import text as words
 from stochsim.report.figures.style import FAINT, QUIET, label_ends, new_figure, styled
-from stochsim.report.variants import ARCHITECTURE_WORDS, unquantised
-from stochsim.studies import Result, Results
+from stochsim.report.variants import float_words, unquantised
+from stochsim.studies import ARCHITECTURES, Result, Results
 
-_COLOURS = {"single": "#0072b2", "deep": "#d55e00", "recurrent": "#009e73", "": QUIET}
-_MARKERS = {"single": "o", "deep": "s", "recurrent": "^", "": "D"}
+_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+_SHAPES = "os^vP"
+_COLOURS = {**dict(zip(ARCHITECTURES, _HUES, strict=False)), "": QUIET}
+_MARKERS = {**dict(zip(ARCHITECTURES, _SHAPES, strict=False)), "": "D"}
 _LABEL = "distance D  [sd of the reference]"
 
 
@@ -45,8 +47,9 @@ def distance_figure(results: Results) -> Figure:
 
 def _along_rho(ax: Axes, rows: list[Result]) -> None:
     ends = []
-    for kind in dict.fromkeys(row.architecture for row in rows):
-        line = [row for row in rows if row.architecture == kind]
+    for label in dict.fromkeys(float_words(row) for row in rows):
+        line = [row for row in rows if float_words(row) == label]
+        kind = line[0].architecture
         d = [row.estimates["d"] for row in line]
         bars = [[each.value - each.low for each in d], [each.high - each.value for each in d]]
         x, y = [row.rho for row in line], [each.value for each in d]
@@ -61,7 +64,7 @@ def _along_rho(ax: Axes, rows: list[Result]) -> None:
             elinewidth=1.3,
             capsize=2.5,
         )
-        ends.append((x[-1], y[-1], ARCHITECTURE_WORDS[kind], _COLOURS[kind]))
+        ends.append((x[-1], y[-1], label, _COLOURS[kind]))
     ax.set_xlim(right=ax.get_xlim()[1] * 1.02)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("ρ, exponent of the price of reliability")
@@ -76,7 +79,8 @@ def _controls(ax: Axes, rows: list[Result], rho: float) -> None:
     rows = sorted(rows, key=lambda row: (order.index(row.architecture), bool(row.control)))
     labels = []
     for place, row in enumerate(rows):
-        d, colour = row.estimates["d"], _COLOURS[row.architecture]
+        d = row.estimates["d"]
+        colour = _COLOURS[row.architecture]
         bars = [[d.value - d.low], [d.high - d.value]]
         filled = colour if not row.control else "white"
         look: dict[str, Any] = {
@@ -88,7 +92,7 @@ def _controls(ax: Axes, rows: list[Result], rho: float) -> None:
         }
         ax.errorbar([d.value], [place], xerr=bars, color=colour, **look)
         ax.axhline(place, color=FAINT, lw=0.5, zorder=0)
-        labels.append(row.control if row.control else ARCHITECTURE_WORDS[row.architecture])
+        labels.append(row.control if row.control else float_words(row))
     ax.set_yticks(range(len(rows)), labels, fontsize=9)
     ax.invert_yaxis()
     ax.set_xscale("log")

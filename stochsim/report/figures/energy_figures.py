@@ -41,7 +41,8 @@ def energy_figure(results: Results) -> Figure:
     """D against joules per read, colour for bits, marker for noise, with the Pareto front; one
     panel per ρ and network.
     """
-    rhos, networks = sorted(results.study.grid.rho), variants(results)
+    rhos = sorted(results.study.grid.rho)
+    networks = variants(results)
     figure, axes = new_figure(len(networks), len(rhos), 4.4 * len(networks), sharey=True)
     for variant, line in zip(networks, axes, strict=True):
         for rho, ax in zip(rhos, line, strict=True):
@@ -129,13 +130,11 @@ def energy_ticks(ax: Axes) -> None:
     """
     low, high = ax.get_xlim()
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (
-        (1,)
-        if high / low > 1e3
-        else (1, 2, 5)
-        if high / low > 3
-        else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
-    )
+    steps: tuple[float, ...] = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    if high / low > 1e3:
+        steps = (1,)
+    elif high / low > 3:
+        steps = (1, 2, 5)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     ax.set_xticks([tick for tick in ticks if low <= tick <= high])
     ax.xaxis.set_major_formatter(FuncFormatter(lambda joules, _: format_energy(joules, 2)))
@@ -212,11 +211,9 @@ def bill_figure(results: Results) -> Figure:
     """Joules per read by part, stacked, one bar per width at the headline noise, one panel per ρ
     and network.
     """
-    rhos, noise, networks = (
-        sorted(results.study.grid.rho),
-        words.nearest_noise(results),
-        variants(results),
-    )
+    rhos = sorted(results.study.grid.rho)
+    noise = words.nearest_noise(results)
+    networks = variants(results)
     figure, axes = new_figure(len(networks), len(rhos), 3.9 * len(networks), sharey="row")
     tied = results.study.grid.bits is not None
     for variant, line in zip(networks, axes, strict=True):
@@ -240,7 +237,8 @@ def _draw_bill(ax: Axes, rows: list[Result], most: float, panels: int, last: boo
     if not rows:
         ax.text(0.5, 0.5, "no cell stored yet", transform=ax.transAxes, ha="center", color=QUIET)
         return
-    places, base = np.arange(len(rows)), np.zeros(len(rows))
+    places = np.arange(len(rows))
+    base = np.zeros(len(rows))
     ends = []
     for part in PARTS:
         parts = [row.energy_j.get(part, 0.0) for row in rows]  # a run may be older than a part

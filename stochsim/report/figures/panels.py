@@ -1,7 +1,8 @@
-"""What a figure over bits shows: one panel per ρ, architecture, method and bit axis, one line per
-noise level.
+"""What a figure over bits shows: one panel per ρ, architecture, method, chip and bit axis, one line
+per noise level.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from stochsim.posterior import Estimate
@@ -27,30 +28,33 @@ class Panel:
 
 
 def panels(results: Results) -> list[list[Panel]]:
-    """Rows of panels: one row per ρ and method, one column per architecture and bit axis; where
-    these are many, architectures are rows.
+    """Rows of panels: one row per ρ, method and chip, one column per architecture and bit axis;
+    where these are many, architectures are rows.
     """
-    grid, axes = results.study.grid, words.swept_axes(results)
-    rows = [(rho, method, grid.architecture) for rho in sorted(grid.rho) for method in grid.method]
+    grid = results.study.grid
+    axes = words.swept_axes(results)
+    chips = [tuple(chip.items()) for chip in grid.chips()]
+    kinds = [grid.architecture]
     if len(grid.architecture) * len(axes) > MOST_COLUMNS:
-        rows = [(rho, method, (kind,)) for rho, method, kinds in rows for kind in kinds]
+        kinds = [(kind,) for kind in grid.architecture]
+    rows = itertools.product(sorted(grid.rho), grid.method, chips, kinds)
     return [
-        [_panel(results, Variant(kind, method), rho, axis) for kind in kinds for axis in axes]
-        for rho, method, kinds in rows
+        [_panel(results, Variant(kind, method, chip), rho, axis) for kind in some for axis in axes]
+        for rho, method, chip, some in rows
     ]
 
 
 def _panel(results: Results, variant: Variant, rho: float, axis: str) -> Panel:
     largest = words.largest_widths(results)
-    held = (
+    others = (
         {} if axis == "bits" else {name: width for name, width in largest.items() if name != axis}
     )
     lines: dict[float, list[tuple[int, Result]]] = {}
     for row in quantised(results, variant):
-        if row.rho == rho and all(getattr(row, name) == width for name, width in held.items()):
+        if row.rho == rho and all(getattr(row, name) == width for name, width in others.items()):
             width = getattr(row, "weight_bits" if axis == "bits" else axis)
             lines.setdefault(row.noise, []).append((width, row))
-    fixed = ", ".join(f"{name.removesuffix('_bits')} {width}" for name, width in held.items())
+    fixed = ", ".join(f"{name.removesuffix('_bits')} {width}" for name, width in others.items())
     return Panel(
         variant,
         rho,
@@ -62,7 +66,7 @@ def _panel(results: Results, variant: Variant, rho: float, axis: str) -> Panel:
 
 
 def panel_title(results: Results, panel: Panel) -> str:
-    """What tells this panel from its neighbours."""
+    """What distinguishes this panel from its neighbours."""
     rho = f"ρ = {panel.rho:g}" if len(results.study.grid.rho) > 1 else ""
     return "; ".join(
         part

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from stochsim.data import load_dataset
 from stochsim.report import text as words
 from stochsim.report.figures.style import INK, PART_COLOURS, QUIET, new_figure, styled
-from stochsim.report.variants import bits_words, network_words, several_architectures
+from stochsim.report.variants import bits_words, is_varied, network_words
 from stochsim.studies import Result, Results
 
 Floats = NDArray[np.floating]
@@ -33,11 +33,12 @@ def scatter_settings(results: Results) -> list[Result]:
     Of several architectures one cell each: its float network, or most bits where there is none (of
     the last method).
     """
-    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    rho = min(results.study.grid.rho)
+    noise = words.nearest_noise(results)
     here = [
         row for row in results.summary if not row.control and (row.rho, row.noise) == (rho, noise)
     ]
-    if several_architectures(results):
+    if is_varied(results, "architecture"):
         last = {row.architecture: row for row in here}
         return [last[kind] for kind in results.study.grid.architecture if kind in last]
     rows = words.results_at(results, rho, noise) or here
@@ -68,7 +69,7 @@ def scatter_figure(results: Results) -> Figure:
 
 
 def _title(results: Results, row: Result) -> str:
-    named = network_words(results, row.architecture)
+    named = network_words(results, row.architecture, settings=row.chip_settings)
     return ", ".join(
         part for part in (named, bits_words(row), f"noise {words.noise_label(row.noise)}") if part
     )
@@ -157,7 +158,8 @@ def _mosaic(pictures: Floats, columns: int) -> Floats:
     An unused element would show amplified noise, so no scale is finer than a tenth of the coarsest.
     """
     finest = max(0.1 * float(np.abs(pictures).max()), 1e-12)
-    size, rows = pictures.shape[1], -(-len(pictures) // columns)
+    size = pictures.shape[1]
+    rows = -(-len(pictures) // columns)
     step = size + _GAP_PIXELS
     mosaic = np.full((rows * step - _GAP_PIXELS, columns * step - _GAP_PIXELS), np.nan)
     for index, picture in enumerate(pictures):

@@ -24,7 +24,8 @@ from stochsim.report.figures.style import (
 from stochsim.report.search_text import MODEL_WORDS
 from stochsim.search import OWN, Answer, Measured, Outcome
 
-_CHOSEN, _KEPT = PART_COLOURS["converter"], PART_COLOURS["multiply"]
+_CHOSEN = PART_COLOURS["converter"]
+_KEPT = PART_COLOURS["multiply"]
 _COLUMNS = 3
 
 
@@ -144,7 +145,8 @@ def _panel(outcome: Outcome, answer: Answer, ax: Axes) -> None:
 def _mark_answer(outcome: Outcome, answer: Answer, ax: Axes) -> None:
     if answer.chosen is None:
         return
-    chosen, survival = answer.chosen, _against_survival(outcome)
+    chosen = answer.chosen
+    survival = _against_survival(outcome)
     place = (outcome.joules(chosen, answer.model), _quality(outcome, chosen))
     estimate = chosen.s if survival else chosen.d
     ax.vlines(place[0], estimate.low, estimate.high, color=_CHOSEN, lw=1.4, zorder=4)
@@ -187,7 +189,9 @@ def bill_figure(outcome: Outcome) -> Figure:
     models = list(outcome.answers)
     figure, axes = new_figure(1, 1, 3.6)
     ax: Axes = axes[0, 0]
-    base, places, ends = np.zeros(len(models)), np.arange(len(models)), []
+    base = np.zeros(len(models))
+    places = np.arange(len(models))
+    ends = []
     parts = {
         part: np.array([outcome.answers[m].shown.energy(m).parts[part] for m in models])
         for part in PARTS

@@ -12,9 +12,11 @@ from stochsim.report.figures.style import FAINT, QUIET, label_ends, new_figure, 
 from stochsim.report.variants import quantised
 from stochsim.studies import Result, Results
 
-LOWEST_S, HIGHEST_S = -0.5, 1.6
+LOWEST_S = -0.5
+HIGHEST_S = 1.6
 """S beyond these leaves the panel, and its value is written at the edge."""
-_DODGE, _LABEL_STEP = 0.009, 0.0215
+_DODGE = 0.009
+_LABEL_STEP = 0.0215
 """Between neighbours of one width, as shares of a whole figure's width."""
 
 
@@ -157,7 +159,9 @@ def _span(results: Results, ax: Axes) -> float:
 
 def _edge(ax: Axes, value: float) -> str:
     low, high = ax.get_ylim()
-    return "low" if value < low else "high" if value > high else "inside"
+    if value < low:
+        return "low"
+    return "high" if value > high else "inside"
 
 
 def _label_edges(

@@ -52,8 +52,11 @@ def write_optimize_report(outcome: Outcome, folder: Path) -> Path:
 
 def render(outcome: Outcome) -> str:
     """The page as HTML text: no script, nothing loaded from elsewhere."""
-    file, hardware, first = outcome.request.file, outcome.request.hardware, outcome.first
-    measure, keys = file.measure, file.objective.keys
+    file = outcome.request.file
+    hardware = outcome.request.hardware
+    first = outcome.first
+    measure = file.measure
+    keys = file.objective.keys
     table = {name: section for name, section in file.to_table().items() if name != "storage"}
     return _TEMPLATES.get_template("optimize.html").render(
         title=f"The cheapest setting of {hardware.name}"
@@ -95,7 +98,8 @@ def render(outcome: Outcome) -> str:
 
 
 def _subtitle(outcome: Outcome) -> str:
-    file, space = outcome.request.file, outcome.space
+    file = outcome.request.file
+    space = outcome.space
     source = "natural image patches" if file.data.kind == "patches" else "handwritten digits"
     axes = [f"{len(space.axes[name])} {words.axis_name(name)}" for name in space.free]
     model = (

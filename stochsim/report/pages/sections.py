@@ -25,12 +25,12 @@ from stochsim.report.variants import (
     network_words,
     quantised,
     row_words,
-    several_architectures,
-    several_methods,
+    variant_at,
     variants,
+    varied_axes,
     widths_label,
 )
-from stochsim.studies import Result, Results
+from stochsim.studies import AXES, Axis, Result, Results, value_text
 
 
 def survival_cell(row: Result) -> Cell:
@@ -38,39 +38,26 @@ def survival_cell(row: Result) -> Cell:
     if row.survival is None or row.survival.estimate is None:
         return Cell("n/a", note=row.survival.reason if row.survival else "no common posterior")
     cell = estimate_cell(row.survival.estimate)
-    mark = (
-        "survives"
-        if words.survives(row)
-        else "lost"
-        if row.survival.estimate.low <= 0
-        else "between"
-    )
+    mark = "between"
+    if words.survives(row):
+        mark = "survives"
+    elif row.survival.estimate.low <= 0:
+        mark = "lost"
     return Cell(cell.text, cell.interval, "", mark)
 
 
 def network_columns(results: Results) -> list[Column]:
-    """Architecture, method and control, each where the study has several."""
-    shown = [
-        (
-            several_architectures(results),
-            "network",
-            "architecture",
-            lambda row: Cell(ARCHITECTURE_WORDS[row.architecture]),
-        ),
-        (
-            several_methods(results),
-            "method",
-            "how the network was trained",
-            lambda row: Cell(row.method or "–"),
-        ),
-        (
-            bool(results.study.grid.control),
-            "control",
-            "what takes the place of the network's own samples",
-            lambda row: Cell(row.control or "–"),
-        ),
-    ]
-    return [Column(head, hint, cell) for present, head, hint, cell in shown if present]
+    """The axes on which networks differ, and the control where the study has any."""
+    axes = varied_axes(results)
+    axes += [AXES["control"]] if results.study.grid.control else []
+    axes.sort(key=lambda axis: bool(axis.setting))
+    return [Column(axis.head or axis.words, axis.hint, _axis_cell(axis)) for axis in axes]
+
+
+def _axis_cell(axis: Axis) -> Callable[[Result], Cell]:
+    if axis.name == "architecture":
+        return lambda row: Cell(ARCHITECTURE_WORDS[row.architecture])
+    return lambda row: Cell(value_text(row[axis.name]))
 
 
 def _axis_columns(results: Results) -> list[Column]:
@@ -84,13 +71,13 @@ def _axis_columns(results: Results) -> list[Column]:
         ),
         Column(
             "noise",
-            "multiple of the σ the network bought",
+            "multiple of the trained σ",
             lambda row: Cell(words.noise_label(row.noise)),
         ),
     ]
     if len(results.study.grid.rho) > 1:
         columns.append(
-            Column("ρ", "how fast reliability gets dear", lambda row: Cell(f"{row.rho:g}"))
+            Column("ρ", "exponent of the price of reliability", lambda row: Cell(f"{row.rho:g}"))
         )
     return columns
 
@@ -245,9 +232,10 @@ def headline(results: Results) -> Result | None:
     Of several architectures or methods the lowest cliff, of equal ones the cell of least D; a float
     network where nothing is quantised.
     """
-    rho, noise = min(results.study.grid.rho), words.nearest_noise(results)
+    rho = min(results.study.grid.rho)
+    noise = words.nearest_noise(results)
     cliffs = {
-        (each["architecture"], each["method"]): each["result"]
+        variant_at(each): each["result"]
         for each in words.main_cliffs(results)
         if (each["rho"], each["noise"]) == (rho, noise)
     }
@@ -335,7 +323,7 @@ def cliff_rows(results: Results, everything: bool = False) -> list[list[str]]:
         result = found.get("result")
         axis = words.AXIS_WORDS[found["axis"]] + words.fixed_words(found)
         survival = words.estimate_words(words.available(result.survival)) if result else "–"
-        named = network_words(results, found["architecture"], found["method"])
+        named = network_words(results, *variant_at(found))
         cells = [
             *([named] if named else []),
             words.noise_label(found["noise"]),
@@ -343,11 +331,9 @@ def cliff_rows(results: Results, everything: bool = False) -> list[list[str]]:
             axis,
             words.cliff_words(results, found),
         ]
-        rows.append(
-            cells
-            if everything
-            else [*cells, survival, words.energy_words(result) if result else "–"]
-        )
+        if not everything:
+            cells += [survival, words.energy_words(result) if result else "–"]
+        rows.append(cells)
     return rows
 
 

@@ -33,8 +33,7 @@ from stochsim.report.tables import write_results_csv, write_timing_csv, write_wh
 from stochsim.report.variants import (
     price_of_reliability,
     quantised,
-    several_architectures,
-    several_methods,
+    varied_axes,
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import StochsimError
@@ -119,8 +118,10 @@ def save_figures(results: Results, folder: Path) -> list[Path]:
 
 def render(results: Results) -> str:
     """The page as HTML text: no script, nothing loaded from elsewhere."""
-    study, measure = results.study, results.study.measure
-    main, detail = sections.main_columns(results), sections.detail_columns(results)
+    study = results.study
+    measure = results.study.measure
+    main = sections.main_columns(results)
+    detail = sections.detail_columns(results)
     noise = words.nearest_noise(results)
     return _TEMPLATES.get_template("template.html").render(
         title=_title(results),
@@ -139,7 +140,7 @@ def render(results: Results) -> str:
         },
         has_survival=has_survival(results),
         own_decoder=words.OWN_DECODER,
-        several_networks=several_architectures(results) or several_methods(results),
+        several_networks=bool(varied_axes(results)),
         cliffs=sections.cliff_rows(results),
         all_cliffs=sections.cliff_rows(results, everything=True) if study.grid.bits is None else [],
         main=main,
@@ -182,7 +183,8 @@ def _model_words(results: Results) -> str:
 
 
 def _subtitle(results: Results) -> str:
-    data, grid = results.study.data, results.study.grid
+    data = results.study.data
+    grid = results.study.grid
     source = "natural image patches" if data.kind == "patches" else "handwritten digits"
     settings = len(grid.widths()) + grid.float
     axes = [
@@ -191,6 +193,7 @@ def _subtitle(results: Results) -> str:
         if len(names) > 1
     ]
     axes += [f"{settings} settings of bits"] if settings > 1 else []
+    axes += [f"{len(axis.given(grid))} values of {axis.words}" for axis in grid.setting_axes()]
     axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
     axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
     price = f"price of reliability: {price_of_reliability(results)}"

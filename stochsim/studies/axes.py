@@ -1,0 +1,246 @@
+"""The axes of a study and of a search: the one table that grid, plan, results, CSV, report, search
+and command line are made from.
+
+Adding an axis is one entry here, or `register(Axis(...))` from outside. An axis that names a
+setting of the chip (`setting`) needs nothing else: its value takes the place of that setting in
+every task that depends on the chip, and enters their hashes with it.
+
+Nothing heavy is imported here: `stochsim --help` reads this table.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from stochsim.studies.axis import EVERY_TASK, Axis
+
+
+def _architectures() -> Iterable[str]:
+    from stochsim.studies.architectures import ARCHITECTURES
+
+    return tuple(ARCHITECTURES)
+
+
+def _architecture_words(name: str) -> str:
+    from stochsim.studies.architectures import ARCHITECTURES
+
+    return ARCHITECTURES[name].words if name else "no network"
+
+
+def _methods() -> Iterable[str]:
+    from typing import get_args
+
+    from stochsim.training import Method
+
+    return get_args(Method)
+
+
+def _controls() -> Iterable[str]:
+    from stochsim.controls import CONTROLS
+
+    return tuple(CONTROLS)
+
+
+BIT_AXES = ("weight_bits", "input_bits", "output_bits")
+_BITS: dict[str, Any] = {
+    "kind": int,
+    "limits": {"ge": 1, "le": 8},
+    "varies_network": False,
+    "names_network": False,
+}
+
+_ENTRIES = (
+    Axis(
+        name="architecture",
+        words="architecture",
+        head="network",
+        hint="the kind of network",
+        kind=str,
+        choices=_architectures,
+        say=_architecture_words,
+        default=("single",),
+        one_in_search=True,
+    ),
+    Axis(
+        name="method",
+        words="method",
+        hint="how the network was trained",
+        kind=str,
+        choices=_methods,
+        say=str,
+        default=("quantisation-aware",),
+        tasks=("network",),
+        one_in_search=True,
+    ),
+    Axis(
+        name="control",
+        words="control",
+        hint="what takes the place of the network's own samples",
+        kind=str,
+        choices=_controls,
+        say=str,
+        default=(),
+        tasks=("control",),
+        in_search=False,
+        varies_network=False,
+        names_network=False,
+        sorted_last=True,
+    ),
+    Axis(name="bits", words="bits", say=lambda value: f"{value:g} bits", ties=BIT_AXES, **_BITS),
+    Axis(
+        name="weight_bits",
+        words="weight bits",
+        say=lambda value: f"{value:g}-bit weights",
+        **_BITS,
+    ),
+    Axis(name="input_bits", words="input bits", say=lambda value: f"{value:g}-bit inputs", **_BITS),
+    Axis(
+        name="output_bits",
+        words="output bits",
+        say=lambda value: f"{value:g}-bit outputs",
+        **_BITS,
+    ),
+    Axis(
+        name="rho",
+        words="ρ",
+        hint="exponent of the price of reliability",
+        limits={"ge": 0},
+        say=lambda value: f"ρ = {value:g}",
+        default=(0.0,),
+        tasks=("float", "network"),
+        one_in_search=True,
+        varies_network=False,
+    ),
+    Axis(
+        name="noise",
+        words="noise",
+        hint="multiple of the sigma that the network was trained to",
+        limits={"ge": 0},
+        search_limits={"gt": 0},
+        say=lambda value: f"noise ×{value:g}",
+        default=(1.0,),
+        tasks=("point", "full"),
+        varies_network=False,
+        usual=1.0,
+    ),
+    Axis(
+        name="key",
+        key="keys",
+        words="key",
+        hint="of every random number",
+        kind=int,
+        limits={"ge": 0, "lt": 2**63},  # TOML integers are signed
+        default=(0,),
+        tasks=EVERY_TASK,
+        in_search=False,
+        varies_network=False,
+    ),
+    Axis(
+        name="reads",
+        words="reads",
+        kind=int,
+        limits={"ge": 1},
+        say=lambda value: f"{value:g} reads averaged" if value != 1 else "single reads",
+        default=(1,),
+        in_grid=False,
+        names_network=False,
+    ),
+    Axis(
+        name="converter_bits",
+        words="converter bits",
+        hint="of the converters of the chip's array",
+        kind=int,
+        limits={"ge": 1, "le": 12},
+        say=lambda value: f"{value:g}-bit converters",
+        setting="array.converter.bits",
+    ),
+    Axis(
+        name="rows",
+        words="rows",
+        hint="of the chip's array",
+        kind=int,
+        limits={"ge": 1},
+        say=lambda value: f"{value:g} rows",
+        setting="array.rows",
+    ),
+    Axis(
+        name="voltage_over_vmin",
+        words="V/Vmin",
+        hint="of the memory that holds the weights",
+        limits={"gt": 0},
+        setting="memory.voltage_over_vmin",
+    ),
+    Axis(
+        name="layer_bits",
+        words="weight bits",
+        hint="of one layer",
+        by_layer=True,
+        in_grid=False,
+        say=lambda value: f"{value:g}-bit weights",
+        **_BITS,
+    ),
+)
+AXES: dict[str, Axis] = {axis.name: axis for axis in _ENTRIES}
+"""Every axis by name, in the order of columns."""
+
+_FOLLOWERS: list[Callable[[], None]] = []
+
+
+def follow(change: Callable[[], None]) -> None:
+    """Call `change` whenever an axis comes or goes."""
+    _FOLLOWERS.append(change)
+
+
+def register(axis: Axis) -> None:
+    """Add an axis to the table, after the others: a setting of the chip by its address.
+
+    Raises ValueError for a name or an address that is taken, and for an axis without effect.
+    """
+    taken = {name for each in AXES.values() for name in (each.name, each.grid_key, each.setting)}
+    for name in (axis.name, axis.grid_key, axis.setting):
+        if name in taken - {""}:
+            raise ValueError(f"'{name}': is an axis already")
+    if not axis.setting or axis.setting.startswith("precision."):
+        raise ValueError(
+            f"'{axis.name}' = '{axis.setting}': an axis needs the address of a setting of the "
+            f"chip, other than the precision, which is that of each network"
+        )
+    AXES[axis.name] = axis
+    _tell_followers()
+
+
+def withdraw(name: str) -> None:
+    """Take an axis out of the table again."""
+    del AXES[name]
+    _tell_followers()
+
+
+def _tell_followers() -> None:
+    for change in _FOLLOWERS:
+        change()
+
+
+def grid_axes() -> Iterator[Axis]:
+    """The axes that a study may have."""
+    return (axis for axis in AXES.values() if axis.in_grid)
+
+
+def search_axes() -> Iterator[Axis]:
+    """The axes that a search may have."""
+    return (axis for axis in AXES.values() if axis.in_search)
+
+
+def setting_axes(grid: Any) -> list[Axis]:
+    """The axes of this grid (or of a search) that are settings of the chip."""
+    return [axis for axis in AXES.values() if axis.setting and axis.given(grid)]
+
+
+def column_axes(grid: Any) -> list[Axis]:
+    """The axes that cells of this grid have a value on, in the order of columns."""
+    return [
+        axis for axis in grid_axes() if not axis.ties and (not axis.setting or axis.given(grid))
+    ]
+
+
+def network_options() -> list[Axis]:
+    """The axes by which the command line names a network of a run."""
+    return [axis for axis in grid_axes() if axis.names_network]

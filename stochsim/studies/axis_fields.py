@@ -1,0 +1,107 @@
+"""Settings whose fields are made from the table of axes, and follow it when an axis is registered
+from outside.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+from stochsim.settings import Settings, nearest
+from stochsim.studies.axes import AXES, follow
+from stochsim.studies.axis import Axis
+
+S = TypeVar("S", bound=type[Settings])
+
+
+class AxisField(NamedTuple):
+    """A field of settings: its name, its type with the valid range, its default."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+
+def grid_field(axis: Axis) -> AxisField | None:
+    """The list of an axis's values in a study's grid."""
+    if not axis.in_grid:
+        return None
+    annotation = _list_of(_value(axis, axis.limits), axis.default != ())
+    if axis.default is None:
+        annotation |= None
+    return AxisField(axis.grid_key, annotation, axis.default)
+
+
+def search_field(axis: Axis) -> AxisField | None:
+    """The list of an axis's values in a search; or its one value, or a list for each layer."""
+    if not axis.in_search:
+        return None
+    value = _value(axis, axis.limits if axis.search_limits is None else axis.search_limits)
+    if axis.one_in_search:
+        return AxisField(axis.name, value, axis.default[0] if axis.default else None)
+    if axis.by_layer:
+        return AxisField(axis.name, dict[str, _list_of(value)], {})  # type: ignore[misc]
+    if axis.default is None:
+        return AxisField(axis.name, _list_of(value) | None, None)
+    return AxisField(axis.name, _list_of(value), axis.default)
+
+
+def _value(axis: Axis, limits: Any) -> Any:
+    return Annotated[axis.kind, pydantic.Field(**limits)] if limits else axis.kind
+
+
+def _list_of(value: Any, not_empty: bool = True) -> Any:
+    values = tuple[value, ...]
+    return Annotated[values, pydantic.Field(min_length=1)] if not_empty else values
+
+
+def with_axes(field_of: Callable[[Axis], AxisField | None]) -> Callable[[S], S]:
+    """Give a settings class a field for each axis, now and when the table changes."""
+
+    def made(cls: S) -> S:
+        own = dict(cls.__pydantic_fields__)
+
+        def rebuild() -> None:
+            fields = [found for axis in AXES.values() if (found := field_of(axis)) is not None]
+            made_now = {
+                name: FieldInfo.from_annotated_attribute(annotation, default)
+                for name, annotation, default in fields
+            }
+            cls.__pydantic_fields__ = made_now | own
+            cls.model_rebuild(force=True)
+
+        rebuild()
+        follow(rebuild)
+        return cls
+
+    return made
+
+
+def holds_axes(cls: S) -> S:
+    """Rebuild a settings class that has one with axes as its section, when the table changes."""
+
+    def rebuild() -> None:
+        cls.model_rebuild(force=True)
+
+    follow(rebuild)
+    return cls
+
+
+def check_values(settings: Any, fields: dict[str, Axis]) -> None:
+    """Raises ValueError for a value that an axis names twice, and for a name that is unknown;
+    fields: axes by the name of their field.
+    """
+    for name in fields:
+        values = getattr(settings, name)
+        if isinstance(values, tuple) and len(set(values)) < len(values):
+            raise ValueError(f"'{name}' = {list(values)}: names a value twice")
+    for name, axis in fields.items():
+        if axis.choices is not None:
+            _check_choices(name, getattr(settings, name), tuple(axis.choices()))
+
+
+def _check_choices(name: str, given: Any, choices: tuple[str, ...]) -> None:
+    for value in given if isinstance(given, tuple) else (given,):
+        if value not in choices:
+            raise ValueError(f"'{name}' = '{value}': {nearest(value, choices)}")

@@ -1,0 +1,43 @@
+"""The chip of a cell: the study's, with the values of the axes that are settings of the chip."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stochsim.hardware import Hardware
+from stochsim.settings import SettingError
+from stochsim.studies.axes import AXES
+from stochsim.studies.axis import Axis, value_text
+from stochsim.studies.dotted import has_section, with_setting
+
+
+def chip_at(hardware: Hardware, values: Mapping[str, Any]) -> Hardware:
+    """The chip at these values of axes, {axis: value}; other axes and None change nothing.
+
+    Raises SettingError for a chip that cannot be.
+    """
+    settings = {
+        AXES[name].setting: value
+        for name, value in values.items()
+        if AXES[name].setting and value is not None
+    }
+    return with_setting(hardware, settings) if settings else hardware
+
+
+def check_has_settings(hardware: Hardware, axes: Mapping[str, Axis], settings: Any) -> None:
+    """Raises SettingError for an axis whose section the chip does not have; axes: by the full name
+    of the field that gives its values.
+    """
+    for name, axis in axes.items():
+        if not has_section(hardware, axis.setting):
+            part = axis.setting.split(".")[0]
+            rule = (
+                f"belongs to an {part}, which the chip does not have; valid: take the axis away, "
+                f"or a chip with [{part}]"
+            )
+            values = list(axis.given(settings))
+            raise SettingError(f"'{name}' = {values}: {hardware.name}: {rule}")
+
+
+def place_words(values: Mapping[str, Any]) -> str:
+    """Where a chip stands on its axes: "rows = 8, converter_bits = 3"."""
+    return ", ".join(f"{name} = {value_text(value)}" for name, value in values.items())

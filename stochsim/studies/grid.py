@@ -1,0 +1,67 @@
+"""The grid of a study: the values of each axis."""
+
+import itertools
+from typing import TYPE_CHECKING, Any, Self
+
+import pydantic
+
+from stochsim.settings import Settings
+from stochsim.studies.axes import BIT_AXES, grid_axes, setting_axes
+from stochsim.studies.axis import Axis
+from stochsim.studies.axis_fields import check_values, grid_field, with_axes
+
+_TIED = f"{', '.join(BIT_AXES[:-1])} and {BIT_AXES[-1]}"
+
+
+@with_axes(grid_field)
+class GridSettings(Settings):
+    """The axes, one field for each of `stochsim.studies.axes`.
+
+    `bits` ties weights, input and output; or weight_bits, input_bits, output_bits sweep apart (all
+    combinations).
+
+    `float` adds the networks without quantisers, at every noise level; `control` the controls of
+    stochsim.controls. With either, bits may be left out. `method` is how quantised networks
+    are trained.
+    """
+
+    float: bool = False
+
+    if TYPE_CHECKING:  # a field for each axis
+
+        def __init__(self, /, **table: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @pydantic.model_validator(mode="after")
+    def _one_form_of_bits(self) -> Self:
+        absent = [name for name in BIT_AXES if getattr(self, name) is None]
+        if self.bits is not None and len(absent) < len(BIT_AXES):
+            raise ValueError(f"'bits' ties {_TIED}: give it alone, or the three without it")
+        without = len(absent) == len(BIT_AXES) and (self.float or bool(self.control))
+        if self.bits is None and absent and not without:
+            raise ValueError(f"give 'bits', or all three of {_TIED}; missing: {', '.join(absent)}")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _known_and_once(self) -> Self:
+        check_values(self, {axis.grid_key: axis for axis in grid_axes()})
+        return self
+
+    def widths(self) -> list[tuple[int, int, int]]:
+        """(weight, input, output) bits of every quantised network in the grid, sorted."""
+        if self.bits is not None:
+            return [(b, b, b) for b in sorted(self.bits)]
+        return sorted(itertools.product(*(getattr(self, name) or () for name in BIT_AXES)))
+
+    def setting_axes(self) -> list[Axis]:
+        """The axes of this grid that are settings of the chip."""
+        return setting_axes(self)
+
+    def chips(self) -> list[dict[str, Any]]:
+        """Every combination of values of the axes that are settings of the chip, {axis: value};
+        one, {}, without such axes.
+        """
+        axes = self.setting_axes()
+        values = itertools.product(*(axis.given(self) for axis in axes))
+        return [dict(zip((axis.name for axis in axes), each, strict=True)) for each in values]

@@ -1,0 +1,376 @@
+"""The table of axes: one more axis, added from outside, is found in grid, plan, CSV, report, search
+and command line; without its entry it is unknown to all of them.
+"""
+
+import csv
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tinyoptimize
+from madeanswers import Made
+from tinystudy import plan_of, store_answers, study_of, work, write_study
+
+from stochsim.cli import main
+from stochsim.hardware import preset
+from stochsim.report import console_table, write_report
+from stochsim.report.figures.panels import panel_title, panels
+from stochsim.report.search_tables import write_front_csv
+from stochsim.report.search_text import axis_name, axis_words
+from stochsim.search.evaluate import setting_plan
+from stochsim.settings import SettingError
+from stochsim.studies import (
+    AXES,
+    Axis,
+    Results,
+    Study,
+    collect,
+    plan_study,
+    register,
+    with_setting,
+    withdraw,
+)
+
+ADDED = Axis(
+    name="random_bits",
+    words="random bits",
+    hint="drawn for each code",
+    kind=int,
+    limits={"ge": 0, "le": 64},
+    setting="random.random_bits_per_code",
+)
+"""Not an axis of stochsim: the one entry that adds it."""
+
+
+@pytest.fixture
+def added() -> Iterator[Axis]:
+    register(ADDED)
+    yield ADDED
+    withdraw(ADDED.name)
+
+
+@pytest.fixture
+def run(added: Axis, tmp_path: Path) -> Iterator[Results]:
+    """A run of 2 widths, 1 noise level and 2 values of the added axis, made up: at 16 random bits
+    the posterior survives at 4 bits, at 32 nowhere.
+    """
+    settings = {task: json.loads(entry.settings) for task, entry in swept().tasks.items()}
+
+    def answer(task: Any, needs: Any, folder: Path) -> Any:
+        bits = settings[task.hash].get("hardware", {}).get("random", {})
+        good = bits.get("random_bits_per_code") == 16
+        made = Made(s_of=lambda widths, noise, rho, key: 0.95 if good and widths[0] == 4 else 0.2)
+        return made(task, needs, folder)
+
+    store_answers(
+        tmp_path / "run", study_of(**SWEPT), answer, skip=lambda task: task.kind == "decoder"
+    )
+    with collect(tmp_path / "run") as results:
+        yield results
+
+
+SWEPT: dict[str, Any] = {"grid__random_bits": [32, 16], "grid__noise": [1]}
+
+
+def swept() -> Any:
+    return plan_of(**SWEPT)
+
+
+# The grid
+
+
+def complaint(path: Path) -> str:
+    """What reading and checking the study at this path says; empty where it is valid."""
+    try:
+        study = Study.read(path)
+        study.check(study.hardware.resolve(path.parent))
+    except SettingError as error:
+        return str(error)
+    return ""
+
+
+def test_the_grid_takes_its_values(added: Axis) -> None:
+    study = study_of(**SWEPT)
+    assert study.grid.random_bits == (32, 16)
+    assert study.grid.chips() == [{"random_bits": 16}, {"random_bits": 32}]
+    assert Study.from_table(study.to_table()) == study
+    study.check(study.hardware.resolve(Path()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"grid__random_bits": [65]}, "'random_bits.0' = 65: should be less than or equal to 64"),
+        ({"grid__random_bits": [8.5]}, "'random_bits.0' = 8.5: should be a valid integer"),
+        ({"grid__random_bits": []}, "'random_bits' = []: should name at least 1"),
+        ({"grid__random_bits": [8, 8]}, "'random_bits' = [8, 8]: names a value twice"),
+        ({"grid__random_bit": [8]}, "unknown key 'random_bit': did you mean 'random_bits'?"),
+        (
+            {"grid__random_bits": [8], "grid__bits": None, "grid__float": True},
+            "'grid.random_bits': belongs to quantised networks on the chip, of which the grid has "
+            "none",
+        ),
+        ({"grid__random_bits": [0, 8]}, "grid: at random_bits = 0: 'prices.random' = "),
+    ],
+)
+def test_the_grid_refuses_what_it_cannot_be(
+    changes: dict[str, Any], message: str, added: Axis, tmp_path: Path
+) -> None:
+    assert message in complaint(write_study(tmp_path, **changes))
+
+
+def test_an_axis_of_a_part_that_the_chip_does_not_have_is_refused(tmp_path: Path) -> None:
+    assert complaint(write_study(tmp_path, grid__rows=[8, 16])).endswith(
+        "'grid.rows' = [8, 16]: digital-45nm: belongs to an array, which the chip does not have; "
+        "valid: take the axis away, or a chip with [array]"
+    )
+
+
+def test_without_its_entry_the_key_is_unknown(tmp_path: Path) -> None:
+    assert ADDED.name not in AXES
+    assert "unknown key 'random_bits'" in complaint(write_study(tmp_path, **SWEPT))
+    with pytest.raises(SettingError, match="unknown key 'random_bits'"):
+        tinyoptimize.request_of(search__random_bits=[8])
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "message"),
+    [
+        ("noise", "noise.read_sigma", "'noise': is an axis already"),
+        ("keys", "noise.read_sigma", "'keys': is an axis already"),
+        ("more_rows", "array.rows", "'array.rows': is an axis already"),
+        ("idle", "", "'idle' = '': an axis needs the address of a setting"),
+        ("bits_of_chip", "precision.weight_bits", "other than the precision"),
+    ],
+)
+def test_an_axis_that_is_there_or_has_no_effect_is_refused(
+    name: str, setting: str, message: str
+) -> None:
+    before = list(AXES)
+    with pytest.raises(ValueError, match=message):
+        register(Axis(name=name, words=name, setting=setting))
+    assert list(AXES) == before
+
+
+# The plan
+
+
+def test_each_value_has_points_of_its_own_and_nothing_else(added: Axis) -> None:
+    before, after = plan_of(grid__noise=[1]), swept()
+    assert set(before.tasks) < set(after.tasks)  # 32 is the chip's own value
+    new = [after.tasks[task] for task in set(after.tasks) - set(before.tasks)]
+    assert sorted(task.kind for task in new) == ["point", "point"]
+    for task in new:
+        hardware = json.loads(task.settings)["hardware"]
+        assert hardware["random"]["random_bits_per_code"] == 16
+    found = [(cell["random_bits"], cell.weight_bits) for cell in after.cells]
+    assert found == [(16, 2), (16, 4), (32, 2), (32, 4)]
+    assert len({task.label for task in after.tasks.values()}) == len(after.tasks)
+
+
+def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
+    names = ("none", "stochastic", "triangular")
+    register(
+        Axis(
+            name="dither",
+            words="dither",
+            kind=str,
+            choices=lambda: names,
+            setting="noise.dither",
+        )
+    )
+    try:
+        changes = {"grid__dither": ["stochastic", "none"], "grid__bits": [4]}
+        cells = plan_of(**changes).cells
+        tasks = plan_of(**changes).tasks
+        bad = complaint(write_study(tmp_path, grid__dither=["stochstic"]))
+    finally:
+        withdraw("dither")
+    assert [cell["dither"] for cell in cells if cell.noise == 1] == ["stochastic", "none"]
+    hardware = [json.loads(tasks[cell.point].settings)["hardware"] for cell in cells]
+    assert [chip["noise"]["dither"] for chip in hardware] == [cell["dither"] for cell in cells]
+    assert bad.endswith("'dither' = 'stochstic': did you mean 'stochastic'?")
+
+
+def test_networks_that_are_trained_for_the_chip_differ_too(added: Axis) -> None:
+    tasks = plan_of(**SWEPT, train__exchange=1e15, grid__float=True)
+    kinds = [task.kind for task in tasks.tasks.values()]
+    assert (kinds.count("float"), kinds.count("network"), kinds.count("point")) == (2, 4, 4)
+    floats = [cell for cell in tasks.cells if cell.widths is None]
+    assert [cell["random_bits"] for cell in floats] == [16, 32]
+
+
+def test_float_networks_that_know_no_chip_stand_there_once(added: Axis) -> None:
+    floats = [cell for cell in plan_of(**SWEPT, grid__float=True).cells if cell.widths is None]
+    assert [cell["random_bits"] for cell in floats] == [None]
+
+
+def test_a_study_without_the_axis_has_the_same_tasks(added: Axis) -> None:
+    with_entry = plan_of()
+    withdraw(added.name)
+    without = plan_of()
+    register(added)
+    assert with_entry == without
+
+
+# Results, CSV and report
+
+
+def test_the_csv_has_its_column(run: Results) -> None:
+    write_report(run)
+    with open(run.folder / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["weight_bits"], row["random_bits"]) for row in rows] == [
+        ("2", "16"),
+        ("2", "32"),
+        ("4", "16"),
+        ("4", "32"),
+    ]
+    assert next(iter(csv.reader([",".join(rows[0])])))[8:10] == ["key", "random_bits"]
+
+
+def test_a_cell_is_found_by_its_value(run: Results) -> None:
+    for bits in (16, 32):
+        found = run.find(widths=4, random_bits=bits)
+        assert (found["random_bits"], found.chip_settings) == (bits, (("random_bits", bits),))
+    assert run.find(widths=4)["random_bits"] == 16
+
+
+def test_each_value_has_a_cliff(run: Results) -> None:
+    found = {row["settings"]: row["cliff"] for row in run.cliffs()}
+    assert found == {(("random_bits", 16),): 4, (("random_bits", 32),): None}
+
+
+def test_the_report_names_it(run: Results) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+    assert '<th title="drawn for each code">random bits</th>' in page
+    assert "2 values of random bits" in page
+    assert "(random bits 16) the posterior survives" in page
+    titles = [panel_title(run, panel) for row in panels(run) for panel in row]
+    assert titles == ["random bits 16", "random bits 32"]
+    table = console_table(run)
+    assert "random bits  bits" in table
+    assert "random bits 32: cliff at noise x1: none" in table
+
+
+# Search
+
+
+def test_a_search_has_it(added: Axis, tmp_path: Path) -> None:
+    digital: dict[str, Any] = {
+        "hardware__preset": "digital-45nm",
+        "search__converter_bits": None,
+        "search__rows": None,
+    }
+    request = tinyoptimize.request_of(search__random_bits=[40, 8], **digital)
+    assert request.space.axes["random_bits"] == (8, 40)
+    first, second = list(request.space)[:2]
+    chips = [request.chip(setting).random.random_bits_per_code for setting in (first, second)]
+    assert chips == [8, 40]
+    plans = [set(setting_plan(request, setting).tasks) for setting in (first, second)]
+    assert len(plans[0] ^ plans[1]) == 2  # the two points
+    assert (axis_name("random_bits"), axis_words("random_bits", 40)) == (
+        "random bits",
+        "random bits 40",
+    )
+    measured = [tinyoptimize.made(request, second, 0.95, {})]
+    write_front_csv(tinyoptimize.outcome_of(request, measured), tmp_path / "front.csv")
+    with open(tmp_path / "front.csv", newline="") as file:
+        assert next(csv.DictReader(file))["random_bits"] == "40"
+    with pytest.raises(SettingError, match=r"'random_bits.0' = 65"):
+        tinyoptimize.request_of(search__random_bits=[65], **digital)
+
+
+def test_a_search_takes_the_points_of_a_sweep(added: Axis) -> None:
+    """A value on an axis of a sweep is the same chip as that value in a search."""
+    request = tinyoptimize.request_of(search__rows=[8], search__converter_bits=[6])
+    study = request.study(next(iter(request.space)))
+    grid = {"rows": [8], "converter_bits": [6]}
+    table = study.to_table()
+    wide = Study.from_table(table | {"grid": table["grid"] | grid})
+    swept_tasks = plan_study(wide, request.hardware).tasks
+    assert swept_tasks.keys() == setting_plan(request, next(iter(request.space))).tasks.keys()
+
+
+# The command line
+
+
+@pytest.fixture
+def trained(added: Axis, tmp_path: Path) -> Path:
+    study = study_of(**SWEPT | {"grid__bits": [2]}, train__steps=5)
+    return store_answers(tmp_path / "trained", study, work)
+
+
+def random_j(run: Path, options: str, folder: Path) -> float:
+    arguments = ["energy", "bill", str(run), *shlex.split(options)]
+    assert main([*arguments, "--json", str(folder / "bill.json")]) == 0
+    bill = json.loads((folder / "bill.json").read_text())["bill"]
+    return float(bill["joules_by_part"]["random"])
+
+
+def test_the_bill_of_a_run_is_that_of_the_named_value(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few, many = (random_j(trained, f"--random-bits {bits}", tmp_path) for bits in (16, 32))
+    assert few > 0
+    assert many / few == pytest.approx(2, rel=1e-9)
+    assert random_j(trained, "", tmp_path) == few  # the least
+    assert ", random bits 16\n" in capsys.readouterr().out
+    assert main(["energy", "bill", str(trained), "--random-bits", "8"]) == 2
+    said = capsys.readouterr().err
+    assert "--random-bits = 8: not in the run's grid: valid: 16, 32" in said
+    assert main(["energy", "bill", "5-2", "--random-bits", "8"]) == 2
+    assert "--random-bits = 8: names a network of a run" in capsys.readouterr().err
+
+
+def test_its_help_names_it_where_it_is_an_axis(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*command: str) -> str:
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        return " ".join(capsys.readouterr().out.split())
+
+    assert "--random-bits" not in said("energy", "bill")
+    assert "random_bits" not in said("optimize")
+    register(ADDED)
+    try:
+        option = "--random-bits RANDOM_BITS drawn for each code (default: the least)"
+        assert option in said("energy", "bill")
+        assert "random_bits = […] drawn for each code" in said("optimize")
+    finally:
+        withdraw(ADDED.name)
+    with pytest.raises(SystemExit) as caught:
+        main(["energy", "bill", "5-2", "--random-bits", "8"])
+    assert caught.value.code == 2
+    assert "unrecognized arguments: --random-bits" in capsys.readouterr().err
+
+
+# A setting by its address
+
+
+def test_settings_are_changed_at_once_and_checked_again() -> None:
+    chip = preset("sram-array-28nm")
+    other = with_setting(chip, {"array.rows": 8, "array.converter.bits": 3})
+    assert other.array is not None
+    assert chip.array is not None
+    assert (other.array.rows, other.array.converter.bits) == (8, 3)
+    back = {"array.rows": chip.array.rows, "array.converter.bits": chip.array.converter.bits}
+    assert with_setting(other, back) == chip
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"aray.rows": 8}, "unknown setting 'aray': did you mean 'array'?"),
+        ({"memory.voltage": 1.0}, "memory: unknown setting 'voltage': did you mean"),
+        ({"array.rows": 8}, "belongs to 'array', which the chip does not have"),
+        ({"name.first": "x"}, "'name': is a value, no section: first is not there"),
+        ({"precision.weight_bits": 9}, "precision: 'weight_bits' = 9: should be less than"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        with_setting(preset("digital-45nm"), values)
+    assert str(caught.value).startswith(message)
