@@ -22,8 +22,8 @@ setup: $(STAMP) ## prepare .venv with the pinned versions
 demo: $(STAMP) ## run the demo study and write its report to runs/first_light
 	$(BIN)/stochsim sweep examples/first_light.toml --out runs/first_light
 
-test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests, on two workers
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check .

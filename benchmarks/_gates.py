@@ -29,7 +29,7 @@ from stochsim.networks import (
     FeedForward,
     NetworkSettings,
 )
-from stochsim.program import Program, Quantizer, RecurrentProgram
+from stochsim.program import Layer, Program, Quantizer, recurrent
 from stochsim.training import Trained, TrainSettings, train_float, train_quantised
 from stochsim.training.loop import TrainResult, one_thread
 
@@ -228,7 +228,7 @@ class Langevin:
     the chip adds.
     """
 
-    program: RecurrentProgram
+    program: Program
     matrix: Floats
     injected: float
     rounding: float
@@ -271,12 +271,11 @@ def langevin(precision: Floats, time_step: float = 0.06, steps: int = 60) -> Lan
     matrix = scale * codes + np.diag(np.diag(wanted))
     state = Quantizer(8, 1.25 * time_step**0.5)
     zeros, sigma = np.zeros(neurons), np.full(neurons, time_step**0.5)
-    seen = Program(
-        np.zeros((neurons, INPUTS), np.int8), 8, 0.01, Quantizer(8, 0.02), state, zeros, sigma, 0.0
-    )
-    back = Program(codes, 8, scale, state, state, zeros, zeros, 0.0)
+    nothing = np.zeros((neurons, INPUTS), np.int8)
+    seen = Layer(nothing, 8, 0.01, Quantizer(8, 0.02), state, zeros, sigma)
+    back = Layer(codes, 8, scale, state, state, zeros, zeros)
     values = state.step * (state.c_min + np.arange(state.levels))
-    program = RecurrentProgram(
+    program = recurrent(
         seen,
         back,
         values[:, None] * np.diag(wanted),

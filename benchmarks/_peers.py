@@ -58,6 +58,7 @@ def crosssim_way(work: NoisyWork) -> Callable[[], object]:
         (parameters.xbar.adc.mvm, "SignMagnitudeADC"),
     ):
         model.bits, model.model = 8, name
+    parameters.xbar.adc.mvm.adc_range_option = "MAX"  # else a calibrated range must be given
     if work.weight_sigma > 0:
         noise = parameters.xbar.device.read_noise
         noise.enable, noise.model, noise.magnitude = (

@@ -20,7 +20,7 @@ from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip import Chip
 from stochsim.hardware import preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 BATCH, INPUTS, NEURONS = 512, 1024, 1024
 BYTES, WORDS = "int8 products of torch._int_mm", "words of 64 bits counted in a kernel"
@@ -89,7 +89,7 @@ def noisy_by_chip(work: NoisyWork) -> Callable[[], np.ndarray]:
     """The same by `Chip.sample`: one read of a digital chip."""
     neurons = len(work.w_codes)
     sigma = np.full(neurons, work.sigma_lsb * work.out_step)
-    program = Program(
+    layer = Layer(
         work.w_codes,
         8,
         work.weight_step,
@@ -97,12 +97,11 @@ def noisy_by_chip(work: NoisyWork) -> Callable[[], np.ndarray]:
         Quantizer(8, work.out_step),
         np.zeros(neurons),
         sigma,
-        rho=0.0,
     )
     hardware = preset("digital-45nm").with_precision(8, 8, 8)
     if work.weight_sigma > 0:
         hardware = hardware.replace(noise=type(hardware.noise)(weight_sigma_lsb=work.weight_sigma))
-    chip = Chip(program, hardware)
+    chip = Chip(single_layer(layer), hardware)
 
     def run() -> np.ndarray:
         codes = chip.sample(work.x, 1, int(KEY), count=False).codes

@@ -23,7 +23,7 @@ from _speed import quantiles, seconds
 
 from stochsim.chip import Chip
 from stochsim.hardware import preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 CHIPS = ("digital-45nm", "sram-array-28nm")
 CALLS, TURNS, QUICK_TURNS = 5, 15, 3
@@ -61,7 +61,7 @@ def sample_call(chip_name: str, size: Size) -> Callable[[], object]:
     )
     scale = 1.0 / np.sqrt(width)
     inputs, output = Quantizer(size.bits, 2.0 / top), Quantizer(size.bits, 2.0 / top)
-    program = Program(
+    layer = Layer(
         weights.astype(np.int8),
         size.bits,
         scale / top,
@@ -69,8 +69,8 @@ def sample_call(chip_name: str, size: Size) -> Callable[[], object]:
         output,
         np.zeros(width),
         np.full(width, output.step),
-        rho=0.0,
     )
+    program = single_layer(layer)
     chip = Chip(program, preset(chip_name).with_precision(size.bits, size.bits, size.bits))
     x = random.normal(0, 1, (size.batch, width))
     return lambda: chip.sample(x, size.reads, 1, count=False)

@@ -135,7 +135,7 @@ class Plain(nn.Module):
         layers = {
             name: self._linear(name, layer)
             for name, layer in like.linears().items()
-            if name != "spread"
+            if name != "log_sigma"
         }
         if isinstance(like, Recurrent):
             self.leak = like.leak
@@ -155,7 +155,9 @@ class Plain(nn.Module):
         bits, bias = self.settings.weight_bits, like.bias is not None
         outputs, inputs = like.weight.shape
         scale = (
-            self.settings.weight_scale if name == "weight" else self.settings.scales.get(name, 1.0)
+            self.settings.weight_scale
+            if name == self.settings.first_layer
+            else self.settings.scales.get(name, 1.0)
         )
         layer: Any = (
             nn.Linear(inputs, outputs, bias)
@@ -170,9 +172,9 @@ class Plain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Any:
         """Responses (stimulus, neuron)."""
-        drive = self.layers["weight"](self.read(x))
+        drive = self.layers[self.settings.first_layer](self.read(x))
         if self.kind == "deep":
-            return self.write(self.layers["last"](self.clip(drive)))
+            return self.write(self.layers["readout"](self.clip(drive)))
         state = self.write(drive)
         for _ in range(self.steps - 1 if self.kind == "recurrent" else 0):
             state = self.write(self.leak * state + drive + self.layers["lateral"](state))

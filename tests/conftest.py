@@ -1,17 +1,39 @@
-"""Fixtures for tests of several folders: small programs by hand, and modules of the benchmarks."""
+"""Fixtures for tests of several folders: small programs by hand, modules of the benchmarks; and
+`pytest.approx` without its absolute floor.
+"""
 
 import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stochsim.hardware import preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
+_approx_with_a_floor = pytest.approx
+
+
+def _approx(expected: Any, rel: float | None = None, abs: float | None = None, **named: Any) -> Any:
+    """`pytest.approx` whose `abs` is 0 unless given: pytest's own floor of 1e-12 takes 0 J for
+    81 fJ, with `rel` given too.
+
+    As in pytest, `rel` is 1e-6 unless given, and out of force where `abs` alone is given. 0 without
+    `abs` is exactly 0. tests/test_tolerances.py holds it.
+    """
+    if abs is None:
+        abs = 0.0
+        rel = 1e-6 if rel is None else rel
+    return _approx_with_a_floor(expected, rel=rel, abs=abs, **named)
+
+
+# before any test module is read, so `from pytest import approx` is this one
+pytest.approx = _approx
 
 
 @pytest.fixture
@@ -33,7 +55,7 @@ def make_program():
             if bits == 1
             else random.integers(-top, top + 1, (neurons, inputs))
         )
-        return Program(
+        layer = Layer(
             weight_codes=codes.astype(np.int8),
             weight_bits=bits,
             weight_scale=0.4 / top,
@@ -41,8 +63,8 @@ def make_program():
             output=Quantizer(bits, scale),
             bias=random.normal(0, 0.2, neurons) if bias else np.zeros(neurons),
             sigma=np.broadcast_to(np.asarray(sigma, float), (neurons,)).copy(),
-            rho=0.0,
         )
+        return single_layer(layer)
 
     return build
 

@@ -1,8 +1,12 @@
-from . import counts as counts
 from .bill import Bill as Bill
+from .fixed_operations import DITHER_BITS as DITHER_BITS
+from .fixed_operations import add_fixed as add_fixed
+from .fixed_operations import add_reads as add_reads
 from .latency import cycles_by_layer as cycles_by_layer
 from .latency import layer_cycles as layer_cycles
-from .latency import upkeep as upkeep
+from .meter import OFF as OFF
+from .meter import Meter as Meter
+from .meter import Sharing as Sharing
 from .sensitivity import alternatives as alternatives
 from .sensitivity import compare_converters as compare_converters
 from .sensitivity import price_shares as price_shares

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stochsim.accounting.bill import Bill, finite, share
-from stochsim.accounting.bill_text import columns
+from stochsim.accounting.columns import columns
 from stochsim.energy import (
     CONVERTER_MODELS,
     PRICES,
@@ -149,10 +149,8 @@ class Converters:
                 f"The dearest part is the same under every converter model, "
                 f"{_dearest(self.own)}, but the order of parts changes: {under}."
             )
-        return (
-            f"The order of parts is the same under every converter model: "
-            f"{' > '.join(self.own.order)}."
-        )
+        order = " > ".join(self.own.order) or "none costs anything"
+        return f"The order of parts is the same under every converter model: {order}."
 
     def __str__(self) -> str:
         rows = [["converter model", "tag", "per read", "converters", "over the chip's own"]]

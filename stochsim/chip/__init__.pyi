@@ -1,12 +1,11 @@
-from .chain import Link as Link
-from .chain import chain_bill as chain_bill
-from .chain import drawn_chain as drawn_chain
 from .chip import Chip as Chip
+from .chip import bill_of_inputs as bill_of_inputs
 from .float_chip import FloatChip as FloatChip
-from .inputs import RANDOM_BITS as RANDOM_BITS
 from .inputs import Inputs as Inputs
 from .inputs import rounding_law as rounding_law
-from .layer import Layer as Layer
+from .layer_on_chip import ChipSettings as ChipSettings
+from .layer_on_chip import LayerOnChip as LayerOnChip
+from .memory_portions import portions as portions
 from .rng_address import INPUTS as INPUTS
 from .rng_address import Place as Place
 from .samples import Samples as Samples

@@ -1,26 +1,39 @@
-"""A program on a Hardware: drives by integer products, codes by thresholds, operations counted as
-it runs.
-"""
+"""A program on a Hardware: its wiring's runner draws codes, a meter counts operations."""
 
-import itertools
 import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from stochsim_kernels.neuron import channel
 
-from stochsim.accounting import Bill, cycles_by_layer, upkeep
-from stochsim.accounting import counts as tally
-from stochsim.chip.digital_product import Product
-from stochsim.chip.feed_forward import FeedForward
+from stochsim.accounting import OFF, Bill, Meter, Sharing, add_fixed, cycles_by_layer
+from stochsim.chip.feed_forward import FeedForwardRunner
+from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.memory_portions import portions
 from stochsim.chip.neurons import Neurons
-from stochsim.chip.recurrent import Recurrent
+from stochsim.chip.product import Product
+from stochsim.chip.recurrent import RecurrentRunner
 from stochsim.chip.rng_address import Place
+from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
 from stochsim.data import check_stimuli
 from stochsim.energy import Operations
 from stochsim.hardware import Hardware
-from stochsim.program import AnyProgram, RecurrentProgram
-from stochsim.settings import SettingError, check_draw, check_memory, check_noise, check_whole
+from stochsim.program import Program, Workload
+from stochsim.settings import (
+    SettingError,
+    check_draw,
+    check_memory,
+    check_noise,
+    check_whole,
+)
+
+RUNNERS: dict[str, type[Runner]] = {
+    "feed-forward": FeedForwardRunner,
+    "log-sigma": FeedForwardRunner,
+    "recurrent": RecurrentRunner,
+}
+"""What runs the layers of each kind of wiring."""
 
 _DRIVES_AT_ONCE = 8_000_000  # 64 MB of them where reads differ, however many stimuli there are
 _STATES_AT_ONCE = (
@@ -32,17 +45,17 @@ class Chip:
     """One Hardware running one program: one drawn instance of it, chosen by `chip_key`, the same
     for all its reads.
 
-    program: Program, DeepProgram or RecurrentProgram. `noise` multiplies the sigma that the network
-    bought (it has a price); the Hardware adds its own noise to every layer, free and unwanted.
-    `calibration`: stimuli (stimulus, input) on which an array's calibrated converter range is set.
-    Raises SettingError for a negative or non-finite `noise`, a key that is not one, or a program
-    whose bits are not those of the Hardware (output_bits are those of all codes that neurons
-    write), and StochsimError for unstable recurrent weights.
+    `noise` multiplies the sigma that the network was trained to (it has a price); the Hardware adds
+    its own noise to every layer, neither chosen by the network nor billed. `calibration`: stimuli
+    (stimulus, input) on which an array's calibrated ADC range is set. Raises SettingError for a
+    negative or non-finite `noise`, a key that is not one, or a program whose bits are not those of
+    the Hardware (output_bits are those of all codes that neurons write), and StochsimError for
+    unstable recurrent weights.
     """
 
     def __init__(
         self,
-        program: AnyProgram,
+        program: Program,
         hardware: Hardware,
         noise: float = 1.0,
         *,
@@ -52,38 +65,25 @@ class Chip:
         check_noise(noise)
         _check_widths(program, hardware)
         check_whole("chip_key", chip_key, 0, 2**64)
-        self.program, self.hardware, self.noise, self.chip_key = (
-            program,
-            hardware,
-            float(noise),
-            chip_key,
-        )
+        self.program, self.hardware = program, hardware
+        self.noise, self.chip_key = float(noise), chip_key
         stimuli = None if calibration is None else check_stimuli(calibration, program.inputs)
         if hardware.array is None or hardware.array.converter.range != "calibrated":
             stimuli = None
-        kind = Recurrent if isinstance(program, RecurrentProgram) else FeedForward
-        rest = (hardware, self.noise, chip_key, stimuli)
-        self._circuit: Recurrent | FeedForward = kind(program, *rest)  # type: ignore[arg-type]
+        settings = ChipSettings(hardware, self.noise, chip_key)
+        self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
 
     @property
     def neurons(self) -> Neurons:
         """The neurons whose codes are read."""
-        return (
-            self._circuit.forward.neurons
-            if isinstance(self._circuit, Recurrent)
-            else self._circuit.last.neurons
-        )
+        return self._runner.readout.neurons
 
     @property
     def product(self) -> Product:
         """The product of the layer whose codes are read; in a recurrent circuit that of the
         stimulus.
         """
-        return (
-            self._circuit.forward.product
-            if isinstance(self._circuit, Recurrent)
-            else self._circuit.last.product
-        )
+        return self._runner.readout.product
 
     def drive(self, x: np.ndarray) -> np.ndarray:
         """Drives (stimulus, neuron) float64 of stimuli x (stimulus, input): of the digital product,
@@ -92,23 +92,35 @@ class Chip:
         Raises SettingError where drives differ from read to read: for an array, inputs that are
         rounded stochastically, hidden layers with noise, and a recurrent circuit.
         """
-        return self._feed_forward.known(x)[0]
+        return self._runner.known(x)[0]
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources
         together, and of the other family.
         """
-        sigma, other = self._feed_forward.known_sigmas(x)[1]
+        sigma, other = self._runner.known_sigmas(x)[1]
         if self.neurons.family == channel.GAUSSIAN:
             sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
         shape = (len(x), self.program.neurons)
         return np.array(np.broadcast_to(sigma, shape)), np.array(np.broadcast_to(other, shape))
 
+    def trained_sigma(self, x: np.ndarray) -> np.ndarray | None:
+        """The noise level that the network was trained to, as the chip has it before the quantiser,
+        (neuron,), or (stimulus, neuron) where it depends on the stimulus; None where that is not
+        known in closed form.
+        """
+        if self.program.wiring.sigma_is_its_own:
+            return self.noise * self.program.sigma
+        try:
+            return self.sigmas(x)[0]
+        except SettingError:
+            return None
+
     def thresholds(self, x: np.ndarray) -> np.ndarray:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1,
         neuron) uint32.
         """
-        return self.neurons.thresholds(*self._feed_forward.known(x))
+        return self.neurons.thresholds(*self._runner.known(x))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31;
@@ -121,16 +133,6 @@ class Chip:
             / channel.ONE
         )
         return np.diff(below, axis=-1, prepend=0.0, append=1.0)
-
-    @property
-    def _feed_forward(self) -> FeedForward:
-        if isinstance(self._circuit, Recurrent):
-            name = self.hardware.name
-            raise SettingError(
-                f"{name} runs a recurrent program: its drives differ from read to read, so only "
-                f"samples can be had"
-            )
-        return self._circuit
 
     def sample(
         self,
@@ -157,8 +159,13 @@ class Chip:
         place = self._checked_place(len(x), reads, key, first_stimulus, first_read, thin)
         check_memory("samples", (len(x), reads, self.program.neurons), np.int8)
         codes = np.empty((len(x), reads, self.program.neurons), np.int8)
-        counts = self._run(x, reads, place, codes, count, thin)
-        return Samples(codes, tally.total(counts), self.program.output)
+        meter = self._meter(len(x), reads, thin) if count else OFF
+        for part, some, here in self._portions(len(x), reads, place, thin):
+            if thin is None:
+                self._runner.run(x[part], some.stop - some.start, here, codes[part, some], meter)
+            else:
+                self._circuit.run_chain(x[part], thin, here, codes[part], meter)
+        return Samples(codes, meter.total, self.program.output)
 
     def reads_are_independent(self, thin: int | None = None) -> bool:
         """Whether reads are independent draws by construction: each a chain of its own, by numbers
@@ -176,7 +183,7 @@ class Chip:
         own = self.hardware.random
         if own.lfsr_bits == 0:
             return None
-        steps = thin or (self.program.steps if isinstance(self.program, RecurrentProgram) else 1)
+        steps = thin or self.program.steps or 1
         period = 2**own.lfsr_bits - 1
         return period // math.gcd(period, own.threshold_bits * steps)
 
@@ -188,7 +195,7 @@ class Chip:
         neurons held at a noise that noisy layers set), these are those of key 0. A recurrent
         circuit with an array runs, as `sample` does.
         """
-        return tally.total(self._counted(x, reads, thin))
+        return self._counted(x, reads, thin).total
 
     def bill(
         self, x: np.ndarray, reads: int = 1, rho: float | None = None, *, thin: int | None = None
@@ -196,31 +203,39 @@ class Chip:
         """`operations` by layer, priced, and the cycles of a read; rho: of the price of
         reliability, None for the program's own.
         """
-        found = tally.by_layer(self._counted(x, reads, thin), tally.layer_names(self.program))
-        cycles = cycles_by_layer(self.program, self.hardware, int(reads), thin)
-        return Bill(
-            self.hardware,
-            found,
-            cycles,
-            len(x),
-            int(reads),
-            self.program.rho if rho is None else float(rho),
-        )
+        found = self._counted(x, reads, thin).by_layer(self.program.layers)
+        cycles = cycles_by_layer(self.workload(reads, thin), self.hardware)
+        price_rho = self.program.rho if rho is None else float(rho)
+        return Bill(self.hardware, found, cycles, len(x), int(reads), price_rho)
 
-    def _counted(self, x: np.ndarray, reads: int, thin: int | None) -> tally.Counts:
+    def workload(self, reads: int = 1, thin: int | None = None) -> Workload:
+        """What so many reads of one stimulus ask of the layers, from their shapes alone."""
+        shapes, noise = self.program.shapes, self.hardware.noise
+        return self.program.wiring.workload(shapes, noise, int(reads), thin)
+
+    def _meter(self, stimuli: int, reads: int, thin: int | None) -> Meter:
+        """A meter with all that does not depend on the stimuli."""
+        meter = Meter(stimuli, int(reads))
+        sigma = {name: self.noise * one for name, one in self.program.held_sigma.items()}
+        add_fixed(meter, self.hardware, self.workload(reads, thin), sigma)
+        return meter
+
+    def _counted(self, x: np.ndarray, reads: int, thin: int | None) -> Meter:
         x = check_stimuli(x, self.program.inputs)
-        return self._run(
-            x, reads, self._checked_place(len(x), reads, 0, 0, 0, thin), None, True, thin
-        )
+        place = self._checked_place(len(x), reads, 0, 0, 0, thin)
+        meter = self._meter(len(x), reads, thin)
+        for part, some, here in self._portions(len(x), reads, place, thin):
+            if thin is None:
+                self._runner.count(x[part], some.stop - some.start, here, meter)
+            elif not self._runner.is_digital:
+                codes = np.empty((part.stop - part.start, reads, self.program.neurons), np.int8)
+                self._circuit.run_chain(x[part], thin, here, codes, meter)
+        return meter
 
-    def _upkeep(self, stimuli: int, reads: int, thin: int | None = None) -> tally.Counts:
-        layers = dict(zip(tally.layer_names(self.program), self.program.layers, strict=True))
-        return upkeep(
-            self.hardware,
-            layers,
-            cycles_by_layer(self.program, self.hardware, reads, thin),
-            stimuli * reads,
-        )
+    @property
+    def _circuit(self) -> RecurrentRunner:
+        assert isinstance(self._runner, RecurrentRunner)
+        return self._runner
 
     def _checked_place(
         self,
@@ -235,12 +250,13 @@ class Chip:
         if thin is not None:
             self._check_chain(reads, first_read, thin)
         place = Place(int(key), int(first_stimulus), int(first_read))
-        if self._circuit.has_rows:
+        if self._runner.numbers_rows:
             place.check_rows(stimuli, reads if thin is None else 1)
         return place
 
     def _check_chain(self, reads: int, first_read: int, thin: int) -> None:
-        if not isinstance(self._circuit, Recurrent):
+        steps = self.program.steps
+        if steps is None:
             raise SettingError(
                 f"'thin' = {thin!r}: only a recurrent program has steps between reads; valid: None"
             )
@@ -250,93 +266,41 @@ class Chip:
                 f"'first_read' = {first_read}: a chain (thin = {thin}) starts at its first read; "
                 f"valid: 0"
             )
-        most = (
-            2**31 - 1 - self._circuit.program.steps
-        ) // thin + 1  # every step has two event words, of 32 bits
+        # every step has two event words, of 32 bits
+        most = (2**31 - 1 - steps) // thin + 1
         if reads > most:
             raise SettingError(
                 f"'reads' = {reads}: a chain has fewer than 2^31 steps; valid with thin = {thin}: "
                 f"up to {most}"
             )
 
-    def _run(
-        self,
-        x: np.ndarray,
-        reads: int,
-        place: Place,
-        codes: np.ndarray | None,
-        count: bool,
-        thin: int | None,
-    ) -> tally.Counts:
-        """Run portion by portion; returns what it took, nothing where that is not counted."""
-        if thin is not None:
-            return self._run_chains(x, reads, thin, place, codes, count)
-        counts = (
-            self._circuit.standing(len(x), reads) | self._upkeep(len(x), reads) if count else {}
-        )
-        for part, some in self._portions(len(x), reads):
-            here = place._replace(
-                first_stimulus=place.first_stimulus + part.start,
-                first_read=place.first_read + some.start,
-            )
-            out = None if codes is None else codes[part, some]
-            self._circuit.run(x[part], some.stop - some.start, here, out, counts if count else None)
-        return counts
-
-    def _run_chains(
-        self,
-        x: np.ndarray,
-        reads: int,
-        thin: int,
-        place: Place,
-        codes: np.ndarray | None,
-        count: bool,
-    ) -> tally.Counts:
-        """As `_run`, one chain per stimulus: portions are of stimuli alone."""
-        assert isinstance(self._circuit, Recurrent)
-        counts = (
-            self._circuit.standing(len(x), reads, thin) | self._upkeep(len(x), reads, thin)
-            if count
-            else {}
-        )
-        for part, _ in self._portions(len(x), 1):
-            here = place._replace(first_stimulus=place.first_stimulus + part.start)
-            self._circuit.run_chain(
-                x[part],
-                reads,
-                thin,
-                here,
-                None if codes is None else codes[part],
-                counts if count else None,
-            )
-        return counts
-
-    def _portions(self, stimuli: int, reads: int) -> list[tuple[slice, slice]]:
-        """Stimuli and reads that run together: all where reads share their drives, else as many as
-        memory or cache may hold.
+    def _portions(
+        self, stimuli: int, reads: int, place: Place, thin: int | None
+    ) -> Iterator[tuple[slice, slice, Place]]:
+        """Stimuli and reads that run together, and the place of the first: all where reads share
+        their drives, else as many as memory or cache may hold; of chains, stimuli alone.
         """
-        if self._circuit.shares_drives:
-            return [(slice(0, stimuli), slice(0, reads))]
-        widest = max(max(layer.neurons, layer.inputs) for layer in self.program.layers)
-        few = isinstance(self._circuit, Recurrent) or self._circuit.is_digital
-        most = min(_STATES_AT_ONCE, _DRIVES_AT_ONCE) if few else _DRIVES_AT_ONCE
-        at_once = max(1, most // (reads * widest))
-        reads_at_once = reads if at_once > 1 else max(1, most // widest)
-        firsts = itertools.product(range(0, stimuli, at_once), range(0, reads, reads_at_once))
-        return [
-            (slice(a, min(a + at_once, stimuli)), slice(b, min(b + reads_at_once, reads)))
-            for a, b in firsts
-        ]
+        most = _DRIVES_AT_ONCE
+        if self._runner.is_digital or self.program.steps is not None:
+            most = min(_STATES_AT_ONCE, _DRIVES_AT_ONCE)
+        if self._runner.sharing <= Sharing.STIMULUS:
+            most = stimuli * reads * self._runner.widest
+        together = reads if thin is None else 1
+        for part, some in portions(stimuli, together, self._runner.widest, most):
+            first_stimulus = place.first_stimulus + part.start
+            first_read = place.first_read + some.start
+            here = place._replace(first_stimulus=first_stimulus, first_read=first_read)
+            yield part, some, here
 
 
-def _check_widths(program: AnyProgram, hardware: Hardware) -> None:
+def _check_widths(program: Program, hardware: Hardware) -> None:
     """One Hardware has one width for weights, one for stimuli and one for the codes that neurons
     write; those of deeper layers too.
 
     A layer whose weights were given a width of their own has that one, whatever the Hardware's is.
     """
     widths = [("input_bits", program.input.bits)]
-    for layer in program.layers:
+    for layer in program.layers.values():
         widths += [] if layer.own_width else [("weight_bits", layer.weight_bits)]
         widths += [("output_bits", layer.output.bits)]
     for name, value in widths:
@@ -345,3 +309,53 @@ def _check_widths(program: AnyProgram, hardware: Hardware) -> None:
             raise SettingError(
                 f"'{name}' = {has} of {hardware.name}: the program was trained for {value}"
             )
+
+
+def bill_of_inputs(
+    program: Program,
+    hardware: Hardware,
+    integers: Mapping[str, np.ndarray],
+    reads: int = 1,
+    rho: float | None = None,
+) -> Bill:
+    """The bill of so many reads where what each layer reads is given, (stimulus, input) integers as
+    `Layer.input.integers` gives them, in place of what the layers before it would.
+
+    Neurons whose sigma is 0 are not held and draw no random bits. rho: of the price of reliability,
+    None for the program's own. Raises SettingError for integers that do not fit, and layers that do
+    not fit the Hardware.
+    """
+    stimuli = _check_integers(program, integers)
+    meter = Meter(stimuli, reads)
+    workload = program.wiring.workload(program.shapes, hardware.noise, reads)
+    draws = hardware.noise.dither != "none"
+    uses = [
+        use if use.shape.has_noise else use._replace(holds=0, draws=use.draws if draws else 0)
+        for use in workload.uses
+    ]
+    workload = workload._replace(uses=tuple(uses))
+    add_fixed(meter, hardware, workload, program.held_sigma)
+    settings = ChipSettings(hardware, 1.0, 0)
+    for number, (name, layer) in enumerate(program.layers.items()):
+        LayerOnChip(name, layer, settings, number, integers[name]).report(
+            meter, integers[name], reads
+        )
+    price_rho = program.rho if rho is None else rho
+    cycles = cycles_by_layer(workload, hardware)
+    return Bill(hardware, meter.by_layer(program.layers), cycles, stimuli, reads, price_rho)
+
+
+def _check_integers(program: Program, integers: Mapping[str, np.ndarray]) -> int:
+    """Number of stimuli; SettingError for layers that are missing and shapes that do not fit."""
+    if list(integers) != list(program.layers):
+        raise SettingError(
+            f"'integers' of {list(integers)}: should be of the layers {list(program.layers)}"
+        )
+    stimuli = len(next(iter(integers.values())))
+    for name, layer in program.layers.items():
+        if integers[name].shape != (stimuli, layer.inputs):
+            raise SettingError(
+                f"'{name}' reads integers {integers[name].shape}: should be (stimulus, input) = "
+                f"{(stimuli, layer.inputs)}"
+            )
+    return stimuli

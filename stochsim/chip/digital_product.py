@@ -1,73 +1,40 @@
-"""The product W_q x_q of a chip: digital and exact, or by an array, read by read."""
-
-from typing import Protocol
+"""The product W_q x_q by multipliers and accumulators: exact but for the errors of weights."""
 
 import numpy as np
 from stochsim_kernels.product import accumulator, matmul, weight_noise
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 
-from stochsim.chip.array.product import ArrayProduct, held
-from stochsim.chip.array.programming import bit_flipped
+from stochsim.accounting import Meter, Sharing
+from stochsim.chip.product import Product, fit_accumulator
 from stochsim.chip.rng_address import DIGITAL, FLIPS, WEIGHTS, Place, normals
-from stochsim.energy import Operation
 from stochsim.hardware import Hardware
-from stochsim.keys import fold_in
-from stochsim.program import Program
+from stochsim.program import Layer
 
 _GAUSSIANS_AT_ONCE = 1 << 20  # 12 MB with their integers
 
 
-class Product(Protocol):
-    """What a Chip needs of its product. x_ints: integers (stimulus, input), as
-    Program.input.integers gives them.
-    """
-
-    @property
-    def same_in_all_reads(self) -> bool:
-        """Whether `sums` has no axis of reads."""
-
-    def sums(
-        self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
-    ) -> np.ndarray:
-        """W_q x_q: (stimulus, neuron) where it is the same in all reads, else (stimulus, read,
-        neuron).
-        """
-
-    def sums_of_rows(self, x_ints: np.ndarray, place: Place) -> np.ndarray:
-        """W_q x_q of integers (stimulus, read, input) that differ from read to read: (stimulus,
-        read, neuron).
-        """
-
-    def operations(self, x_ints: np.ndarray, reads: int) -> dict[Operation, float]:
-        """What so many reads of each stimulus take."""
-
-
-class DigitalProduct:
+class DigitalProduct(Product):
     """Multipliers and accumulators; weights with the bit errors of their memory, sums within the
     accumulators' width.
 
-    number: that of the layer on its chip.
+    Sums differ from read to read only by noise drawn explicitly for every weight. number: that of
+    the layer on its chip.
     """
 
-    def __init__(
-        self, program: Program, hardware: Hardware, chip_key: int, number: int = 0
-    ) -> None:
-        self.program, self.hardware, self._word = program, hardware, DIGITAL + number
-        self.weight_codes = weights_of_chip(program, hardware, chip_key)
-        self._packed = matmul.pack_weights(self.weight_codes)
-        own = hardware.noise
-        sigma = (
-            own.weight_sigma_value(program.weight_scale) / program.weight_scale
-            if own.weight_noise == "explicit"
-            else 0.0
-        )
-        self._weight_sigma = sigma
+    is_digital = True
 
-    @property
-    def same_in_all_reads(self) -> bool:
-        """Whether `sums` has no axis of reads: all but noise drawn explicitly for every weight."""
-        return self._weight_sigma == 0
+    def __init__(
+        self, layer: Layer, hardware: Hardware, weight_codes: np.ndarray, number: int = 0
+    ) -> None:
+        self.layer, self.hardware, self.weight_codes = layer, hardware, weight_codes
+        self._word = DIGITAL + number
+        self._packed = matmul.pack_weights(self.weight_codes)
+        self._weight_sigma = 0.0
+        if hardware.noise.weight_noise == "explicit":
+            sigma = hardware.noise.weight_sigma_value(layer.weight_scale)
+            self._weight_sigma = sigma / layer.weight_scale
+        self.sharing = Sharing.STIMULUS if self._weight_sigma == 0 else Sharing.READ
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
         """The sums (stimulus, neuron) of this chip's weights, as its accumulators hold them,
@@ -81,14 +48,14 @@ class DigitalProduct:
         return accumulator.wrap(matmul.product(x_ints, self._packed), bits)
 
     @property
-    def plain_weights(self) -> matmul.PackedWeights | None:
+    def plain_weights(self) -> matmul.PackedWeights | None:  # type: ignore[override]
         """The weights where sums are nothing but their products: no errors of a read, and
         accumulators that hold every partial sum.
         """
-        if self.hardware.memory.weight_error_rates[1] > 0 or not self.same_in_all_reads:
+        if self.hardware.memory.weight_error_rates[1] > 0 or self.sharing > Sharing.STIMULUS:
             return None
-        bits, program = self.hardware.accumulator_bits, self.program
-        bound = program.inputs * self._packed.span.magnitude * program.input.largest_integer
+        bits, layer = self.hardware.accumulator_bits, self.layer
+        bound = layer.inputs * self._packed.span.magnitude * layer.input.largest_integer
         return self._packed if bits is None or bound < 2 ** (bits - 1) else None
 
     def sums(
@@ -102,10 +69,10 @@ class DigitalProduct:
         if rate > 0:
             address = DrawAddress.of(key, self._word, FLIPS, first_stimulus)
             weight_noise.transient_flips(
-                sums, x_ints, self.weight_codes, self.program.weight_bits, rate, address
+                sums, x_ints, self.weight_codes, self.layer.weight_bits, rate, address
             )
-            sums = self._held(sums)
-        if self.same_in_all_reads:
+            sums = fit_accumulator(sums, self.hardware)
+        if self.sharing <= Sharing.STIMULUS:
             return sums
         return sums[:, None, :] + self._noise_of_weights(
             x_ints, reads, int(key), first_stimulus, first_read
@@ -123,8 +90,8 @@ class DigitalProduct:
         if rate > 0:
             for s, changes in enumerate(self._changed_weights(stimuli, rate, place)):
                 sums[s] += matmul.integer_product(x_ints[s], changes).astype(sums.dtype)
-            sums = self._held(sums)
-        if self.same_in_all_reads:
+            sums = fit_accumulator(sums, self.hardware)
+        if self.sharing <= Sharing.STIMULUS:
             return sums
         return sums + np.stack(
             [self._noise_of_rows(x, place, place.row(s)) for s, x in enumerate(x_ints)]
@@ -139,7 +106,7 @@ class DigitalProduct:
         """
         codes = self.weight_codes.reshape(-1, 1)
         changes, ones = np.zeros((stimuli, len(codes)), np.int64), np.ones((stimuli, 1), np.int64)
-        address, bits = place.address(self._word, FLIPS), self.program.weight_bits
+        address, bits = place.address(self._word, FLIPS), self.layer.weight_bits
         weight_noise.transient_flips(changes, ones, codes, bits, rate, address)
         return changes.reshape(stimuli, *self.weight_codes.shape)
 
@@ -147,7 +114,7 @@ class DigitalProduct:
         """What fresh noise of every weight adds to the sums of rows (row, input), (row, neuron): a
         Gaussian for each weight and row.
         """
-        cells, out = self.weight_codes.shape, np.empty((len(x_ints), self.program.neurons))
+        cells, out = self.weight_codes.shape, np.empty((len(x_ints), self.layer.neurons))
         at_once = max(1, _GAUSSIANS_AT_ONCE // self.weight_codes.size)
         for first in range(0, len(x_ints), at_once):
             some = x_ints[first : first + at_once]
@@ -163,55 +130,12 @@ class DigitalProduct:
         self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> np.ndarray:
         """What fresh noise of every weight adds to the sums, (stimulus, read, neuron)."""
-        out = np.empty((len(x_ints), reads, self.program.neurons))
+        out = np.empty((len(x_ints), reads, self.layer.neurons))
         sigma = np.full(self.weight_codes.shape, self._weight_sigma)
         address = DrawAddress.of(key, self._word, WEIGHTS, first_stimulus, first_read)
         x_values, weight = x_ints.astype(np.float64), np.zeros(sigma.shape)
         weight_noise.explicit_drives(x_values, weight, sigma, address, out)
         return out
 
-    def _held(self, sums: np.ndarray) -> np.ndarray:
-        bits = self.hardware.accumulator_bits
-        return sums if bits is None else held(sums, bits, self.hardware.accumulator_overflow)
-
-    def operations(self, x_ints: np.ndarray, reads: int) -> dict[Operation, float]:
-        """As `operations_of`."""
-        return self.operations_of(len(x_ints) * reads)
-
-    def operations_of(self, codes_read: int) -> dict[Operation, float]:
-        """Every read multiplies, adds and converts, whatever it multiplies."""
-        program = self.program
-        macs = codes_read * program.neurons * program.inputs
-        return {
-            Operation("multiply", (program.weight_bits, program.input.bits)): macs,
-            Operation("add", (self.hardware.accumulator_width(program.inputs),)): macs,
-            Operation("dac", (program.input.bits,)): codes_read * program.inputs,
-            Operation("adc", (program.output.bits,)): codes_read * program.neurons,
-        }
-
-
-def weights_of_chip(program: Program, hardware: Hardware, chip_key: int) -> np.ndarray:
-    """Weight codes (neuron, input) int8 with the persistent bit errors of this chip's memory."""
-    rate = hardware.memory.weight_error_rates[0]
-    if rate == 0:
-        return program.weight_codes
-    return bit_flipped(
-        program.weight_codes, program.weight_bits, rate, fold_in(chip_key, "weight memory")
-    )
-
-
-def build_product(
-    program: Program,
-    hardware: Hardware,
-    chip_key: int,
-    x_calibration: np.ndarray | None = None,
-    number: int = 0,
-) -> "DigitalProduct | ArrayProduct":
-    """The product of this chip's layer `number`: by its array, or digital.
-
-    x_calibration: integers (stimulus, input) for a calibrated converter range.
-    """
-    if hardware.array is None:
-        return DigitalProduct(program, hardware, chip_key, number)
-    weights = weights_of_chip(program, hardware, chip_key)
-    return ArrayProduct(program, hardware, weights, chip_key, x_calibration, number)
+    def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
+        """Nothing: what a digital product takes is counted from the layer's shape alone."""

@@ -2,15 +2,13 @@
 samples.
 """
 
-import itertools
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import special
 from stochsim_kernels.circuit import float_circuit
 from stochsim_kernels.neuron import channel
 from stochsim_kernels.random.integers import draw_integers
 
+from stochsim.chip.memory_portions import portions
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.chip.samples import Samples
 from stochsim.data import check_stimuli
@@ -91,22 +89,6 @@ def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
     return u
 
 
-def _portions(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Stimuli and whole blocks of reads that run together."""
-    stimuli, reads, neurons = shape
-    at_once = max(1, _STATES_AT_ONCE // (reads * neurons))
-    reads_at_once = (
-        reads if at_once > 1 else max(_BLOCK, _STATES_AT_ONCE // neurons // _BLOCK * _BLOCK)
-    )
-    for first, begin in itertools.product(
-        range(0, stimuli, at_once), range(0, reads, reads_at_once)
-    ):
-        yield (
-            slice(first, min(first + at_once, stimuli)),
-            slice(begin, min(begin + reads_at_once, reads)),
-        )
-
-
 def _chains(
     program: FloatRecurrentProgram, noise: float, x: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
@@ -117,7 +99,7 @@ def _chains(
     whole = -(-(before + reads) // _BLOCK) * _BLOCK
     out = np.empty((len(x), whole, program.neurons), np.float32)
     push = program.time_step * (_products(program.forward, x) + program.bias)
-    for some, block in _portions(out.shape):
+    for some, block in portions(len(x), whole, program.neurons, _STATES_AT_ONCE, _BLOCK):
         here = Place(
             place.key, place.first_stimulus + some.start, place.first_read - before + block.start
         )

@@ -9,9 +9,6 @@ from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.hardware import Hardware
 from stochsim.program import Quantizer
 
-RANDOM_BITS = 16
-"""Random bits that a chip is billed for each input that it rounds stochastically."""
-
 _NOTHING = np.zeros((1, 1))
 
 
@@ -24,14 +21,15 @@ class Inputs:
     """
 
     def __init__(self, quantizer: Quantizer, hardware: Hardware) -> None:
-        self.quantizer, self.steady = quantizer, hardware.noise.input_dither == "none"
+        self.quantizer = quantizer
+        self.are_shared = hardware.noise.input_dither == "none"
 
     def integers(self, x: np.ndarray, reads: int, place: Place) -> np.ndarray:
         """Brevitas's integers of x (stimulus, input), int8: of that shape where all reads have the
         same, else (stimulus, read, input).
         """
         quantizer = self.quantizer
-        if self.steady:
+        if self.are_shared:
             return self.nearest(x)
         codes = np.empty((len(x), reads, x.shape[1]), np.int8)
         sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
@@ -52,10 +50,6 @@ class Inputs:
     def nearest(self, x: np.ndarray) -> np.ndarray:
         """Brevitas's integers of x, rounded to nearest, int8 (stimulus, input)."""
         return self.quantizer.integers(self.quantizer.codes(x))
-
-    def random_bits(self, count: int) -> int:
-        """Random bits that so many inputs take."""
-        return 0 if self.steady else RANDOM_BITS * count
 
 
 def rounding_law(quantizer: Quantizer) -> channel.NeuronLaw:

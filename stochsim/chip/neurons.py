@@ -11,7 +11,7 @@ from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.hardware import Hardware, read_channel_text
-from stochsim.program import Program
+from stochsim.program import Layer
 from stochsim.settings import SettingError
 
 _DITHER = {
@@ -31,14 +31,10 @@ class Neurons:
     Raises SettingError where the codes of a measured neuron are not those of the program.
     """
 
-    def __init__(self, program: Program, hardware: Hardware, noise: float, number: int = 0) -> None:
-        self.program, self.hardware, self.noise, self.word = (
-            program,
-            hardware,
-            noise,
-            NEURONS + number,
-        )
-        output, own = program.output, hardware.noise
+    def __init__(self, layer: Layer, hardware: Hardware, noise: float, number: int = 0) -> None:
+        self.layer, self.hardware, self.noise = layer, hardware, noise
+        self.word = NEURONS + number
+        output, own = layer.output, hardware.noise
         dither, sigma_lsb = _DITHER[own.dither]
         self.family = channel.FAMILIES[dither or own.family]
         read = own.read_sigma_drive(output.step)
@@ -46,7 +42,7 @@ class Neurons:
             sigma_lsb * output.step if dither else 0.0 if own.family == "gaussian" else read
         )
         self.gaussian_sigma = read if own.family == "gaussian" else 0.0
-        self.activation = channel.ACTIVATIONS[program.activation]
+        self.activation = channel.ACTIVATIONS[layer.activation]
         self.law = channel.neuron_law(
             self.family, self.activation, output.z, output.step, output.c_min, output.levels
         )
@@ -61,24 +57,17 @@ class Neurons:
     def weight_sigma(self) -> float:
         """Read noise of every weight that is lumped at the neurons, in weight values."""
         own = self.hardware.noise
-        return (
-            own.weight_sigma_value(self.program.weight_scale)
-            if own.weight_noise == "lumped"
-            else 0.0
-        )
+        if own.weight_noise != "lumped":
+            return 0.0
+        return own.weight_sigma_value(self.layer.weight_scale)
 
     @property
-    def certain(self) -> bool:
+    def is_noiseless(self) -> bool:
         """Whether a drive gives one code: no noise, no errors of stored codes."""
-        own = (
-            self.gaussian_sigma,
-            self.other_sigma,
-            self.weight_sigma,
-            self.hardware.memory.code_errors,
-        )
-        return (
-            self.measured is None and not any(own) and not np.any(self.noise * self.program.sigma)
-        )
+        errors = self.hardware.memory.code_errors
+        own = (self.gaussian_sigma, self.other_sigma, self.weight_sigma, errors)
+        trained = np.any(self.noise * self.layer.sigma)
+        return self.measured is None and not any(own) and not trained
 
     def sigmas(
         self, lumped: np.ndarray, sigma: np.ndarray | None = None
@@ -94,7 +83,7 @@ class Neurons:
         (stimulus, read, neuron), so have the results.
         """
         steady = (
-            self.noise * (self.program.sigma[None, :] if sigma is None else sigma)
+            self.noise * (self.layer.sigma[None, :] if sigma is None else sigma)
         ) ** 2 + self.gaussian_sigma**2
         lumped = lumped[..., None]
         if steady.ndim != lumped.ndim:
@@ -114,7 +103,7 @@ class Neurons:
         """What the comparators hold against u, on the grid of their bits: codes before they are
         stored.
         """
-        output, bits = self.program.output, self.hardware.random.threshold_bits
+        output, bits = self.layer.output, self.hardware.random.threshold_bits
         if self.measured is not None:
             table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
@@ -181,7 +170,7 @@ class Neurons:
         """By thresholds and the integers of the chip's own source, so many at a time as memory may
         hold.
         """
-        (stimuli, reads, neurons), levels = out.shape, self.program.output.levels
+        (stimuli, reads, neurons), levels = out.shape, self.layer.output.levels
         each = drive.ndim == 3 or sigmas[0].ndim == 3
         if each:
             drive, sigma, other = (
@@ -226,7 +215,7 @@ class Neurons:
         place: Place,
         codes: np.ndarray,
     ) -> None:
-        own, output, out = self.hardware.random, self.program.output, codes
+        own, output, out = self.hardware.random, self.layer.output, codes
         if drive.ndim == 3:  # every read is a row of its own
             neurons = drive.shape[2]
             drive, sigmas = (

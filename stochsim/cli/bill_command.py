@@ -15,7 +15,7 @@ from stochsim.cli.sweep_command import positive
 if TYPE_CHECKING:
     from stochsim.accounting import Bill
     from stochsim.hardware import Hardware
-    from stochsim.program import AnyProgram, Quantizer
+    from stochsim.program import Program, Quantizer
 
 _CONVERTED = "converted"
 _SHAPE = re.compile(r"\d+(-\d+)+")
@@ -108,7 +108,7 @@ def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:
     raise SettingError(f"'{args.target}': should be {_ABOUT}")
 
 
-def _checkpoint(path: Path) -> "AnyProgram":
+def _checkpoint(path: Path) -> "Program":
     from stochsim.lowering import export_program
     from stochsim.training import load_network
 
@@ -126,7 +126,7 @@ def _hardware(args: argparse.Namespace) -> "Hardware":
     return hardware_of(args.hardware)
 
 
-def _fitted(hardware: "Hardware", program: "AnyProgram") -> "Hardware":
+def _fitted(hardware: "Hardware", program: "Program") -> "Hardware":
     return hardware.with_precision(program.weight_bits, program.input.bits, program.output.bits)
 
 
@@ -135,7 +135,7 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.chip import Chip
     from stochsim.data import evaluation_stimuli, load_dataset
     from stochsim.keys import fold_in
-    from stochsim.studies import ARCHITECTURES, CALIBRATION_STIMULI, chip_at, collect
+    from stochsim.studies import CALIBRATION_STIMULI, chip_at, collect
 
     with collect(path) as results:
         found = bill_target.named_network(results, args)
@@ -154,21 +154,19 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
         chip_key=fold_in(key, "chip"),
         calibration=dataset.train[:CALIBRATION_STIMULI],
     )
-    has_chain = ARCHITECTURES[found.values["architecture"]].has_chain
     bill = chip.bill(
         dataset.held_out[chosen],
         args.reads or study.measure.reads,
-        thin=study.measure.thin if has_chain else None,
+        thin=None if program.steps is None else study.measure.thin,
     )
     words = [axis.text(found.values[axis.name]) for axis in study.grid.setting_axes()]
     return ", ".join([f"{path}: {found.label}", f"noise x{noise:g}", *words]), bill
 
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
-    from stochsim.program import load_program, read_folder
-    from stochsim.studies import ARCHITECTURES
+    from stochsim.program import KINDS, load_program, read_folder
 
-    if read_folder(path, (*ARCHITECTURES, _CONVERTED))[0] != _CONVERTED:
+    if read_folder(path, (*KINDS, _CONVERTED))[0] != _CONVERTED:
         return _of_program(f"the program of {path}", load_program(path), args)
     about = f"the converted network of {path}"
     _check_no_bits(about, args)
@@ -183,12 +181,12 @@ def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
                 bits.weight_bits, bits.input_bits, bits.output_bits
             ),
         )
-    codes = converted.chip()[0].programs[0].input
+    codes = converted.chip()[0].input
     x = _drawn_stimuli(codes, (args.stimuli or 1, *converted.calibration.shape[1:]))
     return f"{about}, {_DRAWN}", converted.bill(x, args.reads or 1)
 
 
-def _of_program(about: str, program: "AnyProgram", args: argparse.Namespace) -> tuple[str, "Bill"]:
+def _of_program(about: str, program: "Program", args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.chip import Chip
 
     _check_no_bits(about, args)
@@ -222,19 +220,22 @@ def _check_no_bits(about: str, args: argparse.Namespace) -> None:
 
 def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
     """A network that is nothing but a shape."""
-    from stochsim.chip import chain_bill, drawn_chain
+    from stochsim.chip import bill_of_inputs
+    from stochsim.program import random_program
 
     bill_target.check_none_given("a shape", args)
     hardware = _hardware(args)
     widths = args.bits or (8, 8, 8)
     sizes = tuple(map(int, args.target.split("-")))
-    links = drawn_chain(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)
+    drawn = random_program(sizes, widths, hardware.reliability.s, stimuli=args.stimuli or 1)
     about = (
         f"a network of shape {args.target} at {'/'.join(map(str, widths))} bits "
         f"(weight/input/output): weights and what each layer reads "
         "drawn uniformly over the codes by key 0, the last layer held at noise σ = s, rho 0"
     )
-    return about, chain_bill(links, hardware.with_precision(*widths), args.reads or 1)
+    program, integers = drawn
+    chip = hardware.with_precision(*widths)
+    return about, bill_of_inputs(program, chip, integers, args.reads or 1)
 
 
 def _write(path: Path, about: str, bill: "Bill") -> None:

@@ -75,9 +75,7 @@ def parse_formula(text: str, names: Collection[str]) -> Formula:
     the nearest) and what is no arithmetic.
     """
     if len(text) > MOST_CHARACTERS:
-        raise SettingError(
-            f"formula '{text[:60]}…': {len(text)} characters; at most {MOST_CHARACTERS}"
-        )
+        raise SettingError.of("", text, f"{len(text)} characters; at most {MOST_CHARACTERS}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of syntax that only a file's own text has
@@ -100,7 +98,7 @@ def _check_depth(node: ast.AST) -> None:
         level = [inside for one in level for inside in ast.iter_child_nodes(one)]
         if not level:
             return
-    raise SettingError(f"its operations nest deeper than {MOST_DEEP} levels")
+    raise SettingError.of((), rule=f"its operations nest deeper than {MOST_DEEP} levels")
 
 
 class _Reader:

@@ -155,9 +155,7 @@ def format_energy(joules: float, digits: int = 3) -> str:
     rounded = float(
         f"{joules:.{digits - 1}e}"
     )  # first round, then choose the prefix: 999.96 fJ is 1 pJ
-    scale, prefix = next(
-        (pair for pair in _PREFIXES if rounded >= pair[0] * (1 - 1e-9)), _PREFIXES[-1]
-    )
+    scale, prefix = next((pair for pair in _PREFIXES if rounded >= pair[0]), _PREFIXES[-1])
     return f"{_significant(rounded / scale, digits)} {prefix}J"
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from stochsim.energy import (
     ARGUMENTS,
     DEFAULT_VOLTAGE_V,
+    KINDS,
     PRICES,
     Entry,
     Price,
@@ -19,10 +20,7 @@ from stochsim.energy import (
 )
 from stochsim.settings import NOT_SHOWN, SettingError, Settings
 
-OPERATION_PRICES = (
-    *("multiply", "add", "adc", "dac", "cell", "line", "weight_memory", "code_memory", "random"),
-    *("leakage", "program", "float_multiply", "float_add"),
-)
+OPERATION_PRICES = tuple(kind for kind in KINDS if kind != "hold")
 """The fields of Prices that name a price, one per kind of operation; "hold" is priced by
 Reliability.
 """

@@ -3,5 +3,5 @@ from .chip_module import LeftInFloat as LeftInFloat
 from .conversion import convert as convert
 from .export import export_program as export_program
 from .export import float_program as float_program
+from .loading import load_converted as load_converted
 from .serialise import ConvertedProgram as ConvertedProgram
-from .serialise import load_converted as load_converted

@@ -6,26 +6,25 @@ import itertools
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import fx
 
-from stochsim.accounting import Bill
-from stochsim.chip import Place
+from stochsim.accounting import Bill, Meter, add_fixed, cycles_by_layer
+from stochsim.chip import Place, portions
 from stochsim.energy import Operations
 from stochsim.hardware import Hardware
+from stochsim.lowering.converted_counts import converted_workload
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.layer_on_chip import LayerOnChip, numbers_of_layers, same_program
+from stochsim.lowering.serialise import ConvertedProgram
 from stochsim.lowering.walks import ChipWalk, Tell, Walk, evaluated, measures
+from stochsim.lowering.windowed_layer import WindowedLayer, numbers_of_layers, same_layer
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.settings import SettingError, check_draw, check_memory
-
-if TYPE_CHECKING:
-    from stochsim.lowering.serialise import ConvertedProgram
 
 _VALUES_AT_ONCE = (
     4_000_000  # that positions of one layer see: 16 MB of integers, and 32 MB of drives
@@ -84,7 +83,7 @@ class Converted(torch.nn.Module):
         self.register_buffer(
             "calibration", calibration[:_CALIBRATION_STIMULI].clone(), persistent=False
         )
-        self._chip: list[LayerOnChip] = []
+        self._chip: list[WindowedLayer] = []
         self._sizes: dict[torch.Size, int] = {}
         self.eval()
 
@@ -166,14 +165,23 @@ class Converted(torch.nn.Module):
 
     def bill(self, x: torch.Tensor | np.ndarray, reads: int = 1) -> Bill:
         """What so many reads of each stimulus take, by layer: operations, joules and cycles per
-        read (see `counts.py`).
+        read (see `converted_counts.py`).
         """
-        from stochsim.lowering.converted_counts import bill_of
-
         x = self._stimuli(x)
         check_draw(len(x), reads, 0, 0, 0)
         with evaluated(self):
-            return bill_of(self, x, reads)
+            return self._bill(x, reads)
+
+    def _bill(self, x: torch.Tensor, reads: int) -> Bill:
+        on_chip = {one.name: one for one in self.chip()}
+        noise = self.hardware.noise
+        workload, rows = converted_workload(self.network, on_chip, noise, x, reads)
+        meter = Meter(len(x), reads)
+        add_fixed(meter, self.hardware, workload, {})
+        if self.hardware.array is not None:
+            self.read(x, reads, Place(0, 0, 0), lambda layer, *seen: layer.report(meter, *seen))
+        cycles = cycles_by_layer(workload, self.hardware)
+        return Bill(self.hardware, meter.by_layer(rows), cycles, len(x), reads)
 
     def operations_by_layer(
         self, x: torch.Tensor | np.ndarray, reads: int = 1
@@ -182,13 +190,18 @@ class Converted(torch.nn.Module):
         return dict(self.bill(x, reads).counts)
 
     @property
-    def program(self) -> "ConvertedProgram":
+    def program(self) -> ConvertedProgram:
         """Integer weights, scales and the order of layers, as plain arrays and tables that can be
         saved.
         """
-        from stochsim.lowering.serialise import ConvertedProgram
-
-        return ConvertedProgram.of(self)
+        facts = {
+            "hardware": self.hardware,
+            "left_in_float": self.left_in_float,
+            "key": self.key,
+            "chip_key": self.chip_key,
+        }
+        calibration = self.calibration.detach().cpu().numpy()
+        return ConvertedProgram.of(self.network, self.layers, calibration, facts)
 
     def export_qonnx(self, path: Path) -> None:
         """Write the noiseless network as QONNX, by Brevitas (see `qonnx.py`); needs the packages
@@ -196,25 +209,25 @@ class Converted(torch.nn.Module):
         """
         from stochsim.lowering.qonnx import export
 
-        export(self, Path(path))
+        export(self.network, self.layers, self.calibration[:1], Path(path))
 
-    def chip(self) -> list[LayerOnChip]:
+    def chip(self) -> list[WindowedLayer]:
         """The layers on the chip as their parameters are now; built anew only where these have
         changed.
         """
         layers = self.layers
-        programs = [layer.programs() for layer in layers.values()]
+        programs = [layer.groups() for layer in layers.values()]
         if not self._chip or not all(
             map(
-                same_program,
+                same_layer,
                 itertools.chain(*programs),
-                itertools.chain(*(one.programs for one in self._chip)),
+                itertools.chain(*(one.groups for one in self._chip)),
             )
         ):
             firsts = numbers_of_layers([len(one) for one in programs])
             seen = self._calibration_rows()
             self._chip = [
-                LayerOnChip(
+                WindowedLayer(
                     name,
                     layer.geometry,
                     own,
@@ -265,24 +278,20 @@ class Converted(torch.nn.Module):
                 not any(measures(node) for node in self.network.graph.nodes),
                 self._largest(x),
             )
-            at_once = max(1, _VALUES_AT_ONCE // (largest * reads))
-            reads_at_once = reads if at_once > 1 else max(1, _VALUES_AT_ONCE // largest)
             out: torch.Tensor | None = None
-            for first, begin in itertools.product(
-                range(0, len(x), at_once), range(0, reads, reads_at_once)
-            ):
+            for stimuli, some in portions(len(x), reads, largest, _VALUES_AT_ONCE):
                 here = place._replace(
-                    first_stimulus=place.first_stimulus + first, first_read=place.first_read + begin
+                    first_stimulus=place.first_stimulus + stimuli.start,
+                    first_read=place.first_read + some.start,
                 )
-                walk = ChipWalk(
-                    self.network, layers, min(reads_at_once, reads - begin), here, share, tell
-                )
-                part = walk.values(x[first : first + at_once])
+                count = some.stop - some.start
+                walk = ChipWalk(self.network, layers, count, here, share, tell)
+                part = walk.values(x[stimuli])
                 if out is None:
                     shape = (len(x), reads, *part.shape[2:])
                     check_memory("values", shape, np.float64)
                     out = part.new_empty(shape)
-                out[first : first + part.shape[0], begin : begin + part.shape[1]] = part
+                out[stimuli, some] = part
         assert out is not None
         return out
 
@@ -313,7 +322,7 @@ class Converted(torch.nn.Module):
 
 
 def _in_the_loop(
-    layer: ChipLayer, chip: LayerOnChip, values: torch.Tensor, place: Place
+    layer: ChipLayer, chip: WindowedLayer, values: torch.Tensor, place: Place
 ) -> torch.Tensor:
     """The chip's values of one read, with the gradient of the noiseless emulation."""
     emulated = layer.emulate(values)

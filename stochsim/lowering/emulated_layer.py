@@ -10,7 +10,7 @@ import torch
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_geometry import Geometry
 from stochsim.networks import Draws, HardwareNoise
-from stochsim.program import Program
+from stochsim.program import Layer
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -91,8 +91,8 @@ class ChipLayer(torch.nn.Module):
             noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
         ) ** 2 * squares
 
-    def programs(self) -> tuple[Program, ...]:
-        """What a chip needs to know of it: a program for each group of channels (one, but for
+    def groups(self) -> tuple[Layer, ...]:
+        """What a chip needs to know of it: a layer for each group of channels (one, but for
         grouped convolutions).
         """
         codes = self.weight_grid.integers(self.weight).cpu().numpy().astype(np.int8)
@@ -113,8 +113,7 @@ class ChipLayer(torch.nn.Module):
             np.split(codes, self.geometry.groups), np.split(bias, self.geometry.groups), strict=True
         )
         return tuple(
-            Program(part, *rest, own, np.zeros(len(own)), 0.0, self.activation)
-            for part, own in groups
+            Layer(part, *rest, own, np.zeros(len(own)), self.activation) for part, own in groups
         )
 
     @property

@@ -11,15 +11,20 @@ import torch
 
 from stochsim.networks import Deep, NetworkSettings, Recurrent, scale_of, spectral_radius
 from stochsim.program import (
+    HIDDEN,
+    LATERAL,
+    LOG_SIGMA,
+    READOUT,
     AnyFloatProgram,
-    AnyProgram,
-    DeepProgram,
     FloatDeepProgram,
     FloatProgram,
     FloatRecurrentProgram,
+    Layer,
     Program,
     Quantizer,
-    RecurrentProgram,
+    recurrent,
+    single_layer,
+    with_log_sigma,
 )
 from stochsim.settings import StochsimError
 from stochsim.training import Trained
@@ -41,34 +46,31 @@ def _layer(
     layer: Any,
     name: str,
     settings: NetworkSettings,
-    reads: Quantizer,
-    gives: Quantizer,
-    rho: float,
+    quantizers: tuple[Quantizer, Quantizer],
     sigma: np.ndarray | None = None,
-) -> Program:
+) -> Layer:
     """One quantised layer, by its name among those that may have a width of their own, with the
-    noise that it buys (none: 0).
+    noise that it buys (none: 0); quantizers: of what it reads and gives.
     """
     weight, bias, bits = layer.quant_weight(), _bias(layer), settings.weight_bits_of(name)
     assert bits is not None
-    return Program(
+    return Layer(
         weight_codes=weight.int().numpy().astype(np.int8),
         weight_bits=bits,
         weight_scale=float(weight.scale.detach()),
-        input=reads,
-        output=gives,
+        input=quantizers[0],
+        output=quantizers[1],
         bias=bias,
         sigma=np.zeros(len(bias)) if sigma is None else sigma,
-        rho=rho,
         own_width=name in settings.layer_bits,
     )
 
 
-def export_program(trained: Trained) -> AnyProgram:
+def export_program(trained: Trained) -> Program:
     """The program of a quantised network; raises StochsimError for a float one, or one whose widths
     are still being learned.
     """
-    s, rho = trained.network.settings, trained.rho
+    s = trained.network.settings
     if s.input_bits is None or s.weight_bits is None or s.output_bits is None:
         raise StochsimError(
             "a float network has no codes to put on a chip: quantise it first, or use float_program"
@@ -79,51 +81,48 @@ def export_program(trained: Trained) -> AnyProgram:
             "(training.learn_bits does)"
         )
     double = copy.deepcopy(trained.network).double().eval()
-    reads, gives = (
-        _quantizer(s.input_bits, double.input_quantizer),
-        _quantizer(s.output_bits, double.output_quantizer),
+    reads = _quantizer(s.input_bits, double.input_quantizer)
+    gives = _quantizer(s.output_bits, double.output_quantizer)
+    build = _BUILDERS[s.architecture.kind]
+    return build(double, reads, gives, trained.rho)
+
+
+def _single(network: Any, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
+    sigma = _array(network.log_sigma.exp())
+    layer = _layer(network.linear, READOUT, network.settings, (reads, gives), sigma)
+    return single_layer(layer, rho)
+
+
+def _deep(network: Any, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
+    s = network.settings
+    hidden = _quantizer(s.output_bits, network.hidden_quantizer)
+    head = _quantizer(s.output_bits, network.spread_quantizer)
+    return with_log_sigma(
+        (_layer(network.hidden, HIDDEN, s, (reads, hidden)),),
+        _layer(network.spread, LOG_SIGMA, s, (hidden, head)),
+        _layer(network.last, READOUT, s, (hidden, gives)),
+        _array(network.base),
+        rho,
     )
-    if isinstance(double, Deep):
-        hidden = _quantizer(s.output_bits, double.hidden_quantizer)
-        spread = _layer(
-            double.spread,
-            "spread",
-            s,
-            hidden,
-            _quantizer(s.output_bits, double.spread_quantizer),
-            rho,
-        )
-        first = _layer(double.hidden, "hidden", s, reads, hidden, rho)
-        last = _layer(double.last, "last", s, hidden, gives, rho)
-        return DeepProgram((first,), spread, last, _array(double.base))
-    if isinstance(double, Recurrent):
-        return _recurrent(double, reads, gives, rho)
-    return _layer(double.linear, "weight", s, reads, gives, rho, _array(double.log_sigma.exp()))
 
 
-def _recurrent(
-    network: Recurrent, reads: Quantizer, gives: Quantizer, rho: float
-) -> RecurrentProgram:
+def _recurrent(network: Any, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
     """The circuit's products, and its own terms as a table over codes; what lateral weights hold on
     their diagonal is taken out of it.
     """
     s = network.settings
-    forward = _layer(
-        network.linear, "forward", s, reads, gives, rho, _array(network.log_sigma.exp())
-    )
-    lateral = _layer(network.lateral, "lateral", s, gives, gives, rho)
-    values = torch.as_tensor(
-        gives.z + gives.step * (gives.c_min + np.arange(gives.levels)), dtype=torch.float64
-    )[:, None]
+    sigma = _array(network.log_sigma.exp())
+    readout = _layer(network.linear, READOUT, s, (reads, gives), sigma)
+    lateral = _layer(network.lateral, LATERAL, s, (gives, gives))
+    codes = gives.c_min + np.arange(gives.levels)
+    values = torch.as_tensor(gives.z + gives.step * codes, dtype=torch.float64)[:, None]
     diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
-    own = _array(network.own(values)) - _array(values) * diagonal
-    return RecurrentProgram(
-        forward,
-        lateral,
-        own,
-        network.settings.architecture.steps,
-        spectral_radius(network.matrix()),
-    )
+    table = _array(network.own(values)) - _array(values) * diagonal
+    radius = spectral_radius(network.matrix())
+    return recurrent(readout, lateral, table, s.architecture.steps, radius, rho)
+
+
+_BUILDERS = {"single": _single, "deep": _deep, "recurrent": _recurrent}
 
 
 def float_program(trained: Trained) -> AnyFloatProgram:

@@ -13,7 +13,7 @@ import torch
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_geometry import Geometry
-from stochsim.program import Arrays, Program, layer_arrays, read_program
+from stochsim.program import Arrays, Layer, layer_arrays, read_layer
 from stochsim.settings import SettingError, nearest, strict
 
 _LAYER = (
@@ -34,7 +34,7 @@ _MOST_GROUPS = 65_536
 _MOST_LOG = 126
 """Of a scale's binary logarithm: float32 holds its power, and that of its inverse."""
 
-Programs = Mapping[str, tuple[Program, ...]]
+Groups = Mapping[str, tuple[Layer, ...]]
 
 
 def layer_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
@@ -68,11 +68,11 @@ def layer_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
 
 def read_layers(
     given: Any, arrays: Arrays
-) -> tuple[dict[str, tuple[Program, ...]], list[dict[str, Any]], set[str]]:
-    """The programs of all layers by name, their tables with the number of groups, and the names of
+) -> tuple[dict[str, tuple[Layer, ...]], list[dict[str, Any]], set[str]]:
+    """The groups of all layers by name, their tables with the number of groups, and the names of
     the arrays that they take; raises SettingError for what no layer can be.
     """
-    layers: dict[str, tuple[Program, ...]] = {}
+    layers: dict[str, tuple[Layer, ...]] = {}
     tables: list[dict[str, Any]] = []
     used: set[str] = set()
     for i, own in enumerate(strict.items("program.layers", given)):
@@ -83,7 +83,7 @@ def read_layers(
         groups = strict.items(f"{name}.groups", own["groups"], _MOST_GROUPS)
         programs = []
         for g, one in enumerate(groups):
-            programs.append(read_program(one, f"{name}.{g}", arrays))
+            programs.append(read_layer(one, f"{name}.{g}", arrays))
             used |= layer_arrays(f"{name}.{g}")
         _check_layer(name, own, programs, layers)
         layers[name] = tuple(programs)
@@ -92,9 +92,9 @@ def read_layers(
 
 
 def _check_layer(
-    name: str, own: Mapping[str, Any], programs: Sequence[Program], before: Programs
+    name: str, own: Mapping[str, Any], programs: Sequence[Layer], before: Groups
 ) -> None:
-    """Raise SettingError where a layer's table and its programs do not belong together."""
+    """Raise SettingError where a layer's table and its groups do not belong together."""
     strict.flag(f"{name}.has_bias", own["has_bias"])
     for field in ("reads", "weights_of"):
         if own[field] is not None:
@@ -119,7 +119,7 @@ def _check_layer(
         raise SettingError(f"'{name}.weights_of' = '{own['weights_of']}': it has other weights")
 
 
-def _check_groups(name: str, programs: Sequence[Program]) -> None:
+def _check_groups(name: str, programs: Sequence[Layer]) -> None:
     """Raise SettingError unless all groups of a layer have the same shape, widths and scales."""
     first = programs[0]
     if first.activation not in ACTIVATIONS:
@@ -164,7 +164,7 @@ def read_geometry(name: str, given: Any) -> Geometry:
 
 
 def built(
-    tables: Sequence[Mapping[str, Any]], programs: Programs, dtype: Any
+    tables: Sequence[Mapping[str, Any]], programs: Groups, dtype: Any
 ) -> dict[str, ChipLayer]:
     """The layers again, each with its parameters or those it shares."""
     layers: dict[str, ChipLayer] = {}
@@ -194,7 +194,7 @@ def built(
 
 
 def _parameters(
-    own: Mapping[str, Any], programs: Sequence[Program], dtype: torch.dtype
+    own: Mapping[str, Any], programs: Sequence[Layer], dtype: torch.dtype
 ) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]

@@ -9,8 +9,9 @@ are left out; what cannot be written is an error.
 import copy
 import importlib.util
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import brevitas.nn as qnn
 import torch
@@ -18,12 +19,10 @@ from brevitas.inject.enum import RestrictValueType
 from brevitas.quant import Uint8ActPerTensorFloatMaxInit
 
 from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid
 from stochsim.networks import activation_quantizer, weight_options
 from stochsim.settings import StochsimError
-
-if TYPE_CHECKING:
-    from stochsim.lowering.chip_module import Converted
 
 _ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
 
@@ -32,19 +31,21 @@ class _Unsigned(Uint8ActPerTensorFloatMaxInit):
     restrict_scaling_type = RestrictValueType.LOG_FP
 
 
-def export(converted: "Converted", path: Path) -> None:
-    """Write the network to a file; raises StochsimError where a package is missing, or names the
-    layer that cannot be written.
+def export(
+    network: Network, layers: Mapping[str, ChipLayer], example: torch.Tensor, path: Path
+) -> None:
+    """Write a network with these layers to a file; raises StochsimError where a package is missing,
+    or names the layer that cannot be written. example: one stimulus, (1, …).
     """
     missing = [name for name in ("onnx", "onnxoptimizer") if importlib.util.find_spec(name) is None]
     if missing:
         raise StochsimError(
             f"QONNX needs the package {' and '.join(missing)}: install stochsim[qonnx]"
         )
-    network = copy.deepcopy(converted.network).float().eval()
-    for name, layer in converted.layers.items():
+    network = copy.deepcopy(network).float().eval()
+    for name, layer in layers.items():
         network.set_submodule(name, _written(name, layer))
-    example = converted.calibration[:1].float()
+    example = example.float()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with (

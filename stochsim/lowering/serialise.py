@@ -2,22 +2,22 @@
 layers; saved, and read again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 
-from stochsim.lowering import nodes, reading
-from stochsim.lowering.layer_tables import built, layer_tables, read_layers
-from stochsim.program import Arrays, Program, check_keys, program_table, read_folder, write_folder
+from stochsim.hardware import Hardware
+from stochsim.lowering import nodes
+from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.graph_network import Network
+from stochsim.lowering.layer_tables import layer_tables, read_layers
+from stochsim.program import Arrays, Layer, check_keys, read_folder, write_folder
 from stochsim.settings import SettingError, StochsimError, strict
-
-if TYPE_CHECKING:
-    from stochsim.lowering.chip_module import Converted
 
 KIND = "converted"
 _FIELDS = (
@@ -33,32 +33,40 @@ _FIELDS = (
     "calibration",
 )
 _COSTS = ("float32", "nothing", "not priced")
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclass(frozen=True)
 class ConvertedProgram:
     """What `Converted.program` gives and `save` writes.
 
-    layers: for each layer its programs, one for each group of its channels, weight codes (neuron,
+    layers: for each layer the groups of its channels, weight codes (neuron,
     input) int8 with inputs in the order of the weight's axes. table: everything else, as JSON has
     it; arrays: those of parts left in float, and the calibration's first stimuli where converters
     are calibrated on them. `not_saved` names the parts that cannot be written; where it is empty,
     `load_converted` gives the whole network back, else the layers alone can be read.
     """
 
-    layers: dict[str, tuple[Program, ...]]
+    layers: dict[str, tuple[Layer, ...]]
     table: dict[str, Any]
     arrays: Arrays
 
     @classmethod
-    def of(cls, converted: "Converted") -> Self:
-        """That of a converted network as its parameters are now."""
-        layers = converted.layers
+    def of(
+        cls,
+        network: Network,
+        layers: Mapping[str, ChipLayer],
+        calibration: np.ndarray,
+        facts: dict[str, Any],
+    ) -> Self:
+        """That of a network with these layers as their parameters are now.
+
+        calibration: stimuli (stimulus, …). facts: `hardware`, `left_in_float`, `key`, `chip_key`.
+        """
         arrays: Arrays = {}
-        graph, modules, not_saved = nodes.written(converted.network, arrays)
-        array = converted.hardware.array
-        calibration = converted.calibration.detach().cpu().numpy()
+        graph, modules, not_saved = nodes.written(network, arrays)
+        hardware: Hardware = facts["hardware"]
+        array = hardware.array
         used = array is not None and array.converter.range == "calibrated"
         arrays["calibration"] = (
             calibration if used else np.zeros((1, *calibration.shape[1:]), calibration.dtype)
@@ -68,14 +76,14 @@ class ConvertedProgram:
             "graph": graph,
             "modules": modules,
             "not_saved": not_saved,
-            "left_in_float": [one._asdict() for one in converted.left_in_float],
-            "hardware": converted.hardware.to_table(),
-            "key": converted.key,
-            "chip_key": converted.chip_key,
-            "dtype": str(converted.calibration.dtype).removeprefix("torch."),
+            "left_in_float": [one._asdict() for one in facts["left_in_float"]],
+            "hardware": hardware.to_table(),
+            "key": facts["key"],
+            "chip_key": facts["chip_key"],
+            "dtype": calibration.dtype.name,
             "calibration": bool(used),
         }
-        return cls({name: layer.programs() for name, layer in layers.items()}, table, arrays)
+        return cls({name: layer.groups() for name, layer in layers.items()}, table, arrays)
 
     @property
     def not_saved(self) -> tuple[str, ...]:
@@ -83,23 +91,19 @@ class ConvertedProgram:
         return tuple(self.table["not_saved"])
 
     def save(self, folder: Path) -> None:
-        """Write it to a folder: `program.json` and `program.safetensors` (see deploy/files.py).
+        """Write it to a folder: `program.json` and `program.safetensors` (see program/folders.py).
 
         Raises StochsimError where it cannot.
         """
         arrays = dict(self.arrays)
         tables = []
         for own in self.table["layers"]:
-            programs = self.layers[own["name"]]
-            tables.append(
-                {
-                    **own,
-                    "groups": [
-                        program_table(one, f"{own['name']}.{g}", arrays)
-                        for g, one in enumerate(programs)
-                    ],
-                }
-            )
+            groups = []
+            for g, layer in enumerate(self.layers[own["name"]]):
+                table, found = layer.to_table()
+                groups.append(table)
+                arrays |= {f"{own['name']}.{g}.{name}": one for name, one in found.items()}
+            tables.append({**own, "groups": groups})
         write_folder(folder, KIND, {**self.table, "layers": tables}, arrays)
 
     @classmethod
@@ -108,7 +112,7 @@ class ConvertedProgram:
         or version.
         """
         _, table, arrays = read_folder(folder, (KIND,))
-        with _named(folder):
+        with named(folder):
             check_keys("program", table, _FIELDS)
             layers, tables, used = read_layers(table["layers"], arrays)
             _check_facts(table)
@@ -118,7 +122,7 @@ class ConvertedProgram:
 
 
 @contextmanager
-def _named(folder: Path) -> Iterator[None]:
+def named(folder: Path) -> Iterator[None]:
     """Put the folder's name before an error of what is in it."""
     try:
         yield
@@ -139,7 +143,7 @@ def _check_facts(table: dict[str, Any]) -> None:
         strict.word(f"left_in_float[{i}].cost", one["cost"], _COSTS)
     for field in ("key", "chip_key"):
         strict.whole(f"program.{field}", table[field], 0, 2**64 - 1)
-    strict.word("program.dtype", table["dtype"], _DTYPES)
+    strict.word("program.dtype", table["dtype"], DTYPES)
     strict.flag("program.calibration", table["calibration"])
     strict.table("program.hardware", table["hardware"])
 
@@ -156,44 +160,3 @@ def _check_calibration(table: dict[str, Any], arrays: Arrays) -> None:
         )
     if not np.isfinite(found).all():
         raise SettingError("array 'calibration' has values that are not finite")
-
-
-def load_converted(folder: Path, hardware: Any = None) -> "Converted":
-    """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the
-    same key; trainable as before.
-
-    Its float weights are those of the integer codes. hardware: None for the one it was saved with.
-    Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
-    that could not be written.
-    """
-    from stochsim.hardware import Hardware
-    from stochsim.lowering.chip_module import Converted, LeftInFloat
-
-    program = ConvertedProgram.load(folder)
-    table = program.table
-    if table["not_saved"]:
-        raise StochsimError(
-            f"{folder} holds the layers, but not the whole network: {'; '.join(table['not_saved'])}"
-        )
-    with _named(folder):
-        dtype = _DTYPES[table["dtype"]]
-        layers = built(table["layers"], program.layers, dtype)
-        calibration = torch.from_numpy(program.arrays["calibration"].copy())
-        network = reading.read(
-            table["graph"], table["modules"], program.arrays, layers, calibration
-        )
-        chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
-        _check_calibrated(chosen, table["calibration"])
-        left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
-        return Converted(
-            network, chosen, left, calibration, key=table["key"], chip_key=table["chip_key"]
-        )
-
-
-def _check_calibrated(hardware: Any, has_stimuli: bool) -> None:
-    array = hardware.array
-    if array is not None and array.converter.range == "calibrated" and not has_stimuli:
-        raise SettingError(
-            f"{hardware.name} has calibrated converters: the network was saved for one without, "
-            f"and without its stimuli"
-        )

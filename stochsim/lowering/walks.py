@@ -13,10 +13,10 @@ from torch import fx
 from stochsim.chip import Place
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.layer_on_chip import LayerOnChip
 from stochsim.lowering.trace import named_part
+from stochsim.lowering.windowed_layer import WindowedLayer
 
-Tell = Callable[[LayerOnChip, list[np.ndarray], int], None]
+Tell = Callable[[WindowedLayer, list[np.ndarray], int], None]
 Step = Callable[[ChipLayer, torch.Tensor], torch.Tensor]
 
 
@@ -53,7 +53,7 @@ class ChipWalk(fx.Interpreter):
     def __init__(
         self,
         network: Network,
-        layers: Mapping[str, LayerOnChip],
+        layers: Mapping[str, WindowedLayer],
         reads: int,
         place: Place,
         share: bool,
@@ -119,7 +119,7 @@ class ChipWalk(fx.Interpreter):
 
 
 def differing(
-    graph: fx.Graph, layers: Mapping[str, LayerOnChip], share: bool
+    graph: fx.Graph, layers: Mapping[str, WindowedLayer], share: bool
 ) -> dict[fx.Node, bool]:
     """Whether each node's value differs from read to read."""
     differs: dict[fx.Node, bool] = {}
@@ -127,7 +127,7 @@ def differing(
         noisy = (
             node.op == "call_module"
             and node.target in layers
-            and not layers[node.target].is_certain
+            and not layers[node.target].shares_codes
         )
         begins = node.op == "placeholder" and not share
         differs[node] = begins or noisy or any(differs[before] for before in node.all_input_nodes)

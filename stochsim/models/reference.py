@@ -121,10 +121,8 @@ def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> No
     """
     draws = arrays["draws"]
     if draws.ndim != 3 or 0 in draws.shape or draws.shape[1] % chains:
-        raise SettingError(
-            f"stored reference: 'draws' has shape {draws.shape}: should be (stimulus, draw, "
-            f"neuron), draws in {chains} chains"
-        )
+        rule = f"should be (stimulus, draw, neuron), draws in {chains} chains"
+        raise SettingError.of("draws", draws, f"stored reference: {rule}")
     stimuli, _, neurons = draws.shape
     wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
         "draws": (np.float32, draws.shape),
@@ -138,9 +136,7 @@ def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> No
     for name, (dtype, shape) in wanted.items():
         found = arrays[name]
         if found.dtype != dtype or found.shape != shape:
-            raise SettingError(
-                f"stored reference: '{name}' is {found.dtype} {found.shape}: should be "
-                f"{np.dtype(dtype)} {shape}"
-            )
+            rule = f"stored reference: should be {np.dtype(dtype)} {shape}"
+            raise SettingError.of(name, found, rule)
         if name in ("draws", "mean", "sd", "covariance") and not np.isfinite(found).all():
-            raise SettingError(f"stored reference: '{name}' has values that are not finite")
+            raise SettingError.of(name, rule="stored reference: has values that are not finite")

@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch.nn.functional import hardtanh, linear
 
+from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
-from stochsim.networks.network import Network, Response, weight_of
+from stochsim.networks.network import Network, Response, Widths, layer_shape, weight_of
 from stochsim.networks.quantizers import activation_quantizer, quantise, scale_of
+from stochsim.program import HIDDEN, LOG_SIGMA, READOUT, Workload, log_sigma_workload
 
 # distance of neighbouring kinks that the hidden units of one neuron start with, in units of its
 # drive
@@ -41,9 +43,9 @@ class Deep(Network):
     def build(self, generator: torch.Generator | None) -> None:
         """Hidden layer, last layer, spread layer."""
         s = self.settings
-        self.hidden: Any = self.linear_layer("weight", s.inputs, s.hidden, True)
-        self.last: Any = self.linear_layer("last", s.hidden, s.neurons, s.bias or not s.is_float)
-        self.spread: Any = self.linear_layer("spread", s.hidden, s.neurons, not s.is_float)
+        self.hidden: Any = self.linear_layer(HIDDEN, s.inputs, s.hidden, True)
+        self.last: Any = self.linear_layer(READOUT, s.hidden, s.neurons, s.bias or not s.is_float)
+        self.spread: Any = self.linear_layer(LOG_SIGMA, s.hidden, s.neurons, not s.is_float)
         self.base = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
         self.hidden_quantizer: Any = None
         self.spread_quantizer: Any = None
@@ -52,7 +54,7 @@ class Deep(Network):
                 s.output_bits, 1.0 if s.output_bits == 1 else 2.0 ** (1 - s.output_bits)
             )
             self.spread_quantizer = activation_quantizer(
-                s.output_bits, s.scales.get("spread_code", 1.0)
+                s.output_bits, s.scales.get("log_sigma_code", 1.0)
             )
             for quantizer in (self.hidden_quantizer, self.spread_quantizer):
                 quantizer.requires_grad_(False)
@@ -92,7 +94,17 @@ class Deep(Network):
 
     def linears(self) -> dict[str, Any]:
         """The three layers."""
-        return {"weight": self.hidden, "last": self.last, "spread": self.spread}
+        return {HIDDEN: self.hidden, READOUT: self.last, LOG_SIGMA: self.spread}
+
+    def workload(self, widths: Widths, noise: Noise) -> Workload:
+        """Of a hidden layer and two heads, which read and give codes as wide as the outputs."""
+        inner = (widths[0], widths[2], widths[2])
+        shapes = {
+            HIDDEN: layer_shape(self.hidden, widths),
+            LOG_SIGMA: layer_shape(self.spread, inner),
+            READOUT: layer_shape(self.last, inner),
+        }
+        return log_sigma_workload(shapes, noise)
 
     def bounded(self) -> torch.nn.Parameter:
         """The stimulus-independent part of log sigma."""

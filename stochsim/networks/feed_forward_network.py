@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
+from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
-from stochsim.networks.network import Network, Response, weight_of
+from stochsim.networks.network import Network, Response, Widths, layer_shape, weight_of
 from stochsim.networks.quantizers import quantise
+from stochsim.program import READOUT, Workload
+from stochsim.program import FeedForward as FeedForwardWiring
 
 
 class FeedForward(Network):
@@ -27,7 +30,7 @@ class FeedForward(Network):
     def build(self, generator: torch.Generator | None) -> None:
         """One layer of weights and sigma."""
         s = self.settings
-        self.linear: Any = self.linear_layer("weight", s.inputs, s.neurons, s.bias)
+        self.linear: Any = self.linear_layer(READOUT, s.inputs, s.neurons, s.bias)
         self.log_sigma = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
         if generator is not None:
             with torch.no_grad():
@@ -35,7 +38,12 @@ class FeedForward(Network):
 
     def linears(self) -> dict[str, Any]:
         """The one layer."""
-        return {"weight": self.linear}
+        return {READOUT: self.linear}
+
+    def workload(self, widths: Widths, noise: Noise) -> Workload:
+        """Of one layer."""
+        shapes = {READOUT: layer_shape(self.linear, widths, has_noise=True)}
+        return FeedForwardWiring().workload(shapes, noise)
 
     def drive(self, x: torch.Tensor) -> torch.Tensor:
         """Drives (stimulus, neuron) of stimuli x (stimulus, input), in the units of the

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import (
@@ -20,6 +21,11 @@ from stochsim.networks.quantizers import (
     scale_of,
     scale_parameter,
 )
+from stochsim.program import LayerShape, Workload
+from stochsim.settings import StochsimError
+
+Widths = tuple[int, int, int]
+"""Bits of weights, of inputs and of outputs."""
 
 LOWEST_SIGMA = 1e-3
 """Training keeps sigma between this share of the output range's half width and the half width
@@ -122,9 +128,15 @@ class Network(torch.nn.Module, ABC):
 
     @abstractmethod
     def linears(self) -> dict[str, Any]:
-        """The layers of weights by name, as `NetworkSettings.scales` calls them ("weight" is the
-        one on the stimulus).
+        """The layers of weights by name, as its program and bills call them; the one on the
+        stimulus first.
         """
+
+    def workload(self, widths: Widths, noise: Noise) -> Workload:
+        """What one read of its program, at these (weight, input, output) bits, asks of a chip of
+        this noise; StochsimError of a network that no chip runs.
+        """
+        raise StochsimError(f"{type(self).__name__}: no chip runs this network")
 
     def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
         """A linear layer of weights 0, quantised where the network is."""
@@ -133,7 +145,7 @@ class Network(torch.nn.Module, ABC):
         if bits is None:
             layer: Any = torch.nn.Linear(inputs, neurons, bias=bias)
         else:
-            scale = s.weight_scale if name == "weight" else s.scales.get(name, 1.0)
+            scale = s.weight_scale if name == s.first_layer else s.scales.get(name, 1.0)
             layer = quantised_linear(inputs, neurons, bias, bits, scale, s.learned_bits)
         with torch.no_grad():
             layer.weight.zero_()
@@ -299,3 +311,9 @@ def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
         if hasattr(layer, "quant_weight")
         else (layer.weight, layer.weight.new_zeros(()))
     )
+
+
+def layer_shape(layer: Any, widths: Widths, has_noise: bool = False) -> LayerShape:
+    """Shape of a linear layer at these (weight, input, output) bits."""
+    neurons, inputs = layer.weight.shape
+    return LayerShape(inputs, neurons, *widths, has_noise)

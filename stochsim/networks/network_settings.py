@@ -13,12 +13,15 @@ Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 Positive = Annotated[float, pydantic.Field(gt=0)]
 LAYERS: dict[str, tuple[str, ...]] = {
     "single": (),
-    "deep": ("hidden", "spread", "last"),
-    "recurrent": ("forward", "lateral"),
+    "deep": ("hidden", "log_sigma", "readout"),
+    "recurrent": ("readout", "lateral"),
 }
 """Layers whose weights may have a width of their own, by architecture; the first is the one on the
 stimulus.
 """
+
+ONLY_LAYER = "readout"
+"""Name of the layer of a network that has one."""
 
 
 class ArchitectureSettings(Settings):
@@ -103,13 +106,13 @@ class NetworkSettings(Settings):
         return self
 
     def weight_bits_of(self, layer: str) -> int | None:
-        """Bits of the weights of a layer, None in a float network; "weight", as `Network.linears`
-        has it, is the one on the stimulus.
-        """
-        names = LAYERS[self.architecture.kind]
-        return self.layer_bits.get(
-            names[0] if names and layer == "weight" else layer, self.weight_bits
-        )
+        """Bits of the weights of a layer, None in a float network."""
+        return self.layer_bits.get(layer, self.weight_bits)
+
+    @property
+    def first_layer(self) -> str:
+        """Name of the layer on the stimulus."""
+        return next(iter(LAYERS[self.architecture.kind]), ONLY_LAYER)
 
     @property
     def is_float(self) -> bool:

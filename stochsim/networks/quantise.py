@@ -69,11 +69,11 @@ def quantised_from_float(
         deep = network.settings.architecture.kind == "deep"
         if deep:
             spread = network.spread(hardtanh(network.hidden(x)))
-            scales["spread_code"] = max(
+            scales["log_sigma_code"] = max(
                 1e-3, optimal_step((spread - spread.mean(0)).numpy(), output_bits)
             )
         update = {
-            "weight_scale": scales.pop("weight"),
+            "weight_scale": scales.pop(network.settings.first_layer),
             "scales": scales,
             "input_scale": optimal_step(x.numpy(), input_bits),
             "output_scale": optimal_step(

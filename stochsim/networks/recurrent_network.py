@@ -18,10 +18,12 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
+from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
-from stochsim.networks.network import Network, Response, weight_of
+from stochsim.networks.network import Network, Response, Widths, layer_shape, weight_of
 from stochsim.networks.stationary import Circuit, spectral_radius
+from stochsim.program import LATERAL, READOUT, Workload, recurrent_workload
 
 _MOST_RADIUS = 0.98
 _LEAST_WIDTH = 0.05
@@ -46,8 +48,8 @@ class Recurrent(Network):
     def build(self, generator: torch.Generator | None) -> None:
         """Weights on the stimulus and lateral ones, the own terms, sigma."""
         s = self.settings
-        self.linear: Any = self.linear_layer("weight", s.inputs, s.neurons, s.bias)
-        self.lateral: Any = self.linear_layer("lateral", s.neurons, s.neurons, False)
+        self.linear: Any = self.linear_layer(READOUT, s.inputs, s.neurons, s.bias)
+        self.lateral: Any = self.linear_layer(LATERAL, s.neurons, s.neurons, False)
         self.own_slope = torch.nn.Parameter(torch.zeros(s.neurons))
         self.shrink = torch.nn.Parameter(torch.zeros(s.neurons))
         self.log_width = torch.nn.Parameter(torch.full((s.neurons,), math.log(_START_WIDTH)))
@@ -71,7 +73,16 @@ class Recurrent(Network):
 
     def linears(self) -> dict[str, Any]:
         """The two layers."""
-        return {"weight": self.linear, "lateral": self.lateral}
+        return {READOUT: self.linear, LATERAL: self.lateral}
+
+    def workload(self, widths: Widths, noise: Noise) -> Workload:
+        """Of the circuit's steps."""
+        inner = (widths[0], widths[2], widths[2])
+        shapes = {
+            READOUT: layer_shape(self.linear, widths),
+            LATERAL: layer_shape(self.lateral, inner),
+        }
+        return recurrent_workload(self.settings.architecture.steps, shapes, noise)
 
     @property
     def leak(self) -> float:

@@ -19,7 +19,7 @@ from typing import Any, Self
 from stochsim.runs.task import Task
 from stochsim.settings import StochsimError, strict
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 _APPLICATION_ID = 0x53544F43  # "STOC"
 _SCHEMA = """
 CREATE TABLE results (

@@ -9,8 +9,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stochsim.settings.errors import SettingError, nearest
-from stochsim.settings.toml import MOST_DEEP, WHOLE_END, check_levels
+from stochsim.settings.errors import SettingError
+from stochsim.settings.toml import MOST_DEEP, WHOLE_END, NotOfAFile, check_levels
 
 MOST_CHARACTERS = 10_000
 """Of one string of a table, at most; a Hardware's measured CSV file is the longest there is."""
@@ -34,11 +34,10 @@ def read_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
         )
         check_levels(found)
     except RecursionError:
-        raise SettingError(
-            f"{where} is not valid JSON (it nests deeper than {MOST_DEEP} levels)"
-        ) from None
+        rule = f"is not valid JSON (it nests deeper than {MOST_DEEP} levels)"
+        raise SettingError.of_file(where, rule) from None
     except ValueError as error:
-        raise SettingError(f"{where} is not valid JSON ({error})") from None
+        raise SettingError.of_file(where, f"is not valid JSON ({error})") from None
     return found
 
 
@@ -46,25 +45,25 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {shown(key)} stands twice in one table")
+            raise NotOfAFile(f"the key {shown(key)} stands twice in one table")
         found[key] = value
     return found
 
 
 def _no_constant(word: str) -> float:
-    raise ValueError(f"{word} is no number of JSON")
+    raise NotOfAFile(f"{word} is no number of JSON")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:_SHOWN]} is too large for a number")
+        raise NotOfAFile(f"{text[:_SHOWN]} is too large for a number")
     return value
 
 
 def _whole(text: str) -> int:
     if len(text) > _MOST_DIGITS or abs(int(text)) >= WHOLE_END:
-        raise ValueError(f"{text[:_SHOWN]} is too large: whole numbers are below 2^64 in size")
+        raise NotOfAFile(f"{text[:_SHOWN]} is too large: whole numbers are below 2^64 in size")
     return int(text)
 
 
@@ -77,7 +76,7 @@ def shown(value: Any) -> str:
 def table(name: str, value: Any) -> dict[str, Any]:
     """A table; raises SettingError for anything else, as the functions below do."""
     if not isinstance(value, dict):
-        raise SettingError(f"'{name}' = {shown(value)}: should be a table")
+        raise SettingError.of(name, value, "should be a table")
     return value
 
 
@@ -86,10 +85,10 @@ def exact_table(name: str, value: Any, fields: Collection[str]) -> dict[str, Any
     found = table(name, value)
     for key in found:
         if key not in fields:
-            raise SettingError(f"unknown key '{name}.{_short(key)}': {nearest(key, fields)}")
+            raise SettingError.unknown(f"{name}.{_short(key)}", [f"{name}.{one}" for one in fields])
     for key in fields:
         if key not in found:
-            raise SettingError(f"'{name}.{key}' is missing")
+            raise SettingError.missing(f"{name}.{key}")
     return found
 
 
@@ -100,18 +99,16 @@ def _short(key: str) -> str:
 def items(name: str, value: Any, most: int = 100_000) -> list[Any]:
     """A list."""
     if not isinstance(value, list):
-        raise SettingError(f"'{name}' = {shown(value)}: should be a list")
+        raise SettingError.of(name, value, "should be a list")
     if len(value) > most:
-        raise SettingError(f"'{name}' has {len(value)} items: at most {most}")
+        raise SettingError.of(name, rule=f"has {len(value)} items: at most {most}")
     return value
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """A whole number from low to high."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SettingError(
-            f"'{name}' = {shown(value)}: should be a whole number from {low} to {high}"
-        )
+        raise SettingError.of(name, value, f"should be a whole number from {low} to {high}")
     return value
 
 
@@ -125,7 +122,7 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
     """A finite number from low to high."""
     right = isinstance(value, int | float) and not isinstance(value, bool)
     if not right or not math.isfinite(value) or not low <= value <= high:
-        raise SettingError(f"'{name}' = {shown(value)}: should be a number {_range(low, high)}")
+        raise SettingError.of(name, value, f"should be a number {_range(low, high)}")
     return float(value)
 
 
@@ -138,15 +135,15 @@ def _range(low: float, high: float) -> str:
 def flag(name: str, value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise SettingError(f"'{name}' = {shown(value)}: should be true or false")
+        raise SettingError.of(name, value, "should be true or false")
     return value
 
 
 def text(name: str, value: Any) -> str:
     """A string that is shown and never looked into."""
     if not isinstance(value, str) or len(value) > MOST_CHARACTERS:
-        raise SettingError(
-            f"'{name}' = {shown(value)}: should be text of at most {MOST_CHARACTERS} characters"
+        raise SettingError.of(
+            name, value, f"should be text of at most {MOST_CHARACTERS} characters"
         )
     return value
 
@@ -154,7 +151,7 @@ def text(name: str, value: Any) -> str:
 def word(name: str, value: Any, choices: Collection[str]) -> str:
     """One of these words."""
     if not isinstance(value, str) or value not in choices:
-        raise SettingError(f"'{name}' = {shown(value)}: {nearest(shown(value), choices)}")
+        raise SettingError.of(name, value, choices=choices)
     return value
 
 
@@ -162,9 +159,8 @@ def file_name(name: str, value: Any) -> str:
     """The name of a file in one folder: no way out of it, and nothing that is hidden."""
     found = text(name, value)
     if found.startswith(".") or not found or not _plain(found.replace(".", "-")):
-        raise SettingError(
-            f"'{name}' = {shown(value)}: should be the name of a file, of letters, digits, . _ and "
-            f"-"
+        raise SettingError.of(
+            name, value, "should be the name of a file, of letters, digits, . _ and -"
         )
     return found
 
@@ -176,10 +172,11 @@ def path(name: str, value: Any, refused: Collection[str] = ()) -> str:
     found = text(name, value)
     for part in found.split("."):
         if not _plain(part) or part.startswith("__") or part in refused:
-            raise SettingError(
-                f"'{name}' = {shown(value)}: should be names joined by dots, each of letters, "
-                f"digits, _ and -, and none that torch's modules have ({shown(part)})"
+            rule = (
+                f"should be names joined by dots, each of letters, digits, _ and -, and none that "
+                f"torch's modules have ({shown(part)})"
             )
+            raise SettingError.of(name, value, rule)
     return found
 
 
@@ -191,9 +188,7 @@ def identifier(name: str, value: Any) -> str:
     """One name: letters, digits and _."""
     found = text(name, value)
     if not found.isidentifier():
-        raise SettingError(
-            f"'{name}' = {shown(value)}: should be one name of letters, digits and _"
-        )
+        raise SettingError.of(name, value, "should be one name of letters, digits and _")
     return found
 
 
@@ -201,13 +196,14 @@ def only_arrays(arrays: Mapping[str, Any], used: Collection[str]) -> None:
     """Raise SettingError for an array that nothing asks for, or for one that is missing."""
     for name in used:
         if name not in arrays:
-            raise SettingError(f"array '{_short(name)}' is missing")
+            raise SettingError.missing(_short(name), section=("arrays",))
     for name in arrays:
         if name not in used:
-            raise SettingError(f"array '{_short(name)}' belongs to nothing in the table")
+            rule = "belongs to nothing in the table"
+            raise SettingError.of(_short(name), rule=rule, section=("arrays",))
 
 
 def same_length(name: str, value: Sequence[Any], length: int) -> None:
     """Raise SettingError unless a list has this length."""
     if len(value) != length:
-        raise SettingError(f"'{name}' has {len(value)} items: should have {length}")
+        raise SettingError.of(name, rule=f"has {len(value)} items: should have {length}")

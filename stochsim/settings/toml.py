@@ -40,6 +40,10 @@ WHOLE_END = 2**64
 _TOO_DEEP = f"tables or lists nest deeper than {MOST_DEEP} levels"
 
 
+class NotOfAFile(ValueError):
+    """A value that no file may hold; whoever reads the file names it."""
+
+
 def check_levels(value: object) -> None:
     """Raise ValueError where a value from a file nests deeper than MOST_DEEP, holds text that is no
     Unicode, or a whole number of WHOLE_END or more.
@@ -52,14 +56,14 @@ def check_levels(value: object) -> None:
         if not inside:
             return
         level = inside
-    raise ValueError(_TOO_DEEP)
+    raise NotOfAFile(_TOO_DEEP)
 
 
 def _inside(value: object) -> Iterable[object]:
     if isinstance(value, str):
         value.encode()  # raises ValueError for half a pair of surrogates
     if isinstance(value, int) and abs(value) >= WHOLE_END:
-        raise ValueError("a whole number is too large: all are below 2^64 in size")
+        raise NotOfAFile("a whole number is too large: all are below 2^64 in size")
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else ()

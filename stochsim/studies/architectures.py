@@ -42,6 +42,6 @@ CIRCUIT = next(name for name, facts in ARCHITECTURES.items() if facts.has_chain)
 """The architecture whose time step and steps a hand-wired circuit takes."""
 
 
-def owner_of_layer(layer: str) -> str:
-    """The architecture that has a layer of this name; there must be one."""
-    return next(kind for kind, names in LAYERS.items() if layer in names)
+def owners_of_layer(layer: str) -> list[str]:
+    """The architectures that have a layer of this name."""
+    return [kind for kind, names in LAYERS.items() if layer in names]

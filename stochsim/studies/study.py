@@ -21,7 +21,7 @@ from stochsim.hardware import (
 from stochsim.models import ModelSettings
 from stochsim.networks import LAYERS, ArchitectureSettings
 from stochsim.settings import SettingError, Settings, nearest, read_toml
-from stochsim.studies.architectures import ARCHITECTURES, CIRCUIT, owner_of_layer
+from stochsim.studies.architectures import ARCHITECTURES, CIRCUIT, owners_of_layer
 from stochsim.studies.axis_fields import holds_axes
 from stochsim.studies.chips import check_has_settings, chip_at, place_words
 from stochsim.studies.grid import GridSettings
@@ -96,7 +96,7 @@ class NetworkOptions(Settings):
     def _valid_for_its_kind(self) -> Self:
         for kind in ARCHITECTURES:
             self.architecture(kind)
-        every = [name for names in LAYERS.values() for name in names]
+        every = dict.fromkeys(name for names in LAYERS.values() for name in names)
         for name, bits in (self.layer_bits or {}).items():
             if name not in every:
                 raise ValueError(f"'layer_bits.{name}' = {bits}: no layer; {nearest(name, every)}")
@@ -242,11 +242,12 @@ class Study(Settings):
         """
         kinds = self.grid.architecture
         for name, bits in (self.network.layer_bits or {}).items():
-            owner = owner_of_layer(name)
-            if owner not in kinds:
+            owners = owners_of_layer(name)
+            if not set(owners) & set(kinds):
+                named = " or ".join(f"'{owner}'" for owner in owners)
                 raise SettingError(
-                    f"'network.layer_bits.{name}' = {bits}: belongs to architecture '{owner}', "
-                    f"which the grid does not name"
+                    f"'network.layer_bits.{name}' = {bits}: belongs to architecture {named}, which "
+                    f"the grid does not name"
                 )
             if not self.grid.widths():
                 raise SettingError(

@@ -3,7 +3,6 @@
 Runs in a worker: settings and files of earlier tasks in, result and one file out.
 """
 
-import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from stochsim.keys import fold_in
 from stochsim.lowering import export_program, float_program
 from stochsim.models import Reference, build_model
 from stochsim.posterior import elbo
-from stochsim.settings import SettingError, StochsimError
+from stochsim.settings import StochsimError
 from stochsim.studies.architectures import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
@@ -240,7 +239,7 @@ def _point(job: Job) -> Outcome:
     samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
     values = _averaged(samples.values, average)
     named, pictures = panel.measures(values, program.output.step / average, decoder)
-    sigma = _trained_noise(_facts(trained), chip, panel.stimuli) / np.sqrt(average)
+    sigma = _trained_noise(chip, panel.stimuli) / np.sqrt(average)
     named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
     accuracy = panel.accuracy(
         lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
@@ -277,18 +276,12 @@ def _facts(trained: Trained) -> ArchitectureFacts:
     return ARCHITECTURES[trained.network.settings.architecture.kind]
 
 
-def _trained_noise(facts: ArchitectureFacts, chip: Chip, x: Floats) -> Floats:
+def _trained_noise(chip: Chip, x: Floats) -> Floats:
     """The trained noise level before the quantiser, (neuron,) or (stimulus, neuron); NaN where no
     closed form has it.
     """
-    program: Any = chip.program
-    match facts.sigma:
-        case Sigma.NEURON:
-            return np.asarray(chip.noise * program.sigma)
-        case Sigma.STIMULUS:
-            with contextlib.suppress(SettingError):
-                return chip.sigmas(x)[0]
-    return np.full(program.neurons, np.nan)
+    known = chip.trained_sigma(x)
+    return np.full(chip.program.neurons, np.nan) if known is None else known
 
 
 _KINDS: dict[str, Callable[[Job], Outcome]] = {

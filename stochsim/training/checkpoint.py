@@ -16,7 +16,7 @@ from stochsim.settings import SettingError, StochsimError, strict
 from stochsim.training.loop import TrainResult
 from stochsim.training.procedures import Trained
 
-_FORMAT = "stochsim-network-1"
+_FORMAT = "stochsim-network-2"
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 
@@ -101,9 +101,7 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
 def _decoder(decoder: torch.Tensor, settings: NetworkSettings) -> torch.Tensor:
     shape = (settings.inputs, settings.neurons)
     if tuple(decoder.shape) != shape or not decoder.is_floating_point():
-        raise SettingError(
-            f"'decoder' is {decoder.dtype} {tuple(decoder.shape)}: should be real numbers {shape}"
-        )
+        raise SettingError.of("decoder", decoder, f"should be real numbers {shape}")
     _check_finite("decoder", decoder)
     return decoder
 
@@ -120,10 +118,8 @@ def _check_size(settings: NetworkSettings, state: Mapping[str, torch.Tensor]) ->
     }[settings.architecture.kind]
     found = sum(value.numel() for value in state.values())
     if weights > found:
-        raise SettingError(
-            f"'settings' = {inputs} inputs and {neurons} neurons: need {weights} weights, the "
-            f"file has {found}"
-        )
+        rule = f"{inputs} inputs and {neurons} neurons need {weights} weights, the file has {found}"
+        raise SettingError.of("settings", rule=rule)
 
 
 def _check_state(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> None:
@@ -135,13 +131,11 @@ def _check_state(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.T
         if state[name].shape != value.shape or (
             state[name].is_floating_point() != value.is_floating_point()
         ):
-            raise SettingError(
-                f"'{name}' is {state[name].dtype} {tuple(state[name].shape)}: should be "
-                f"{value.dtype} {tuple(value.shape)}"
-            )
+            rule = f"should be {value.dtype} {tuple(value.shape)}"
+            raise SettingError.of(name, state[name], rule)
         _check_finite(name, state[name])
 
 
 def _check_finite(name: str, value: torch.Tensor) -> None:
     if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-        raise SettingError(f"'{name}' has values that are not finite")
+        raise SettingError.of(name, rule="has values that are not finite")

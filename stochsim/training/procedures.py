@@ -170,12 +170,12 @@ def train_quantised(
     """The network of these (weight, input, output) bits, from the float network `start` on, at its
     rho and of its architecture.
 
-    layer_bits: weight bits of these layers ("hidden", "spread", "last" of a deep network;
-    "forward", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
+    layer_bits: weight bits of these layers ("hidden", "log_sigma", "readout" of a deep network;
+    "readout", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
     is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
     of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
-    its quantiser, trained or the chip's own. Raises SettingError for an unknown
-    method, for "noise-aware" or an exchange rate without a Hardware.
+    its quantiser, trained or the chip's own. Raises SettingError for an unknown method, for
+    "noise-aware" or an exchange rate without a Hardware.
     """
     if method not in _METHODS:
         raise SettingError.of("method", method, choices=_METHODS)

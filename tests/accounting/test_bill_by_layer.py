@@ -4,6 +4,7 @@ hand on small layers.
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,16 +20,17 @@ from circuittest import (
 )
 
 from stochsim.accounting import Bill
-from stochsim.chip import Chip, Link, chain_bill, drawn_chain
+from stochsim.chip import Chip, bill_of_inputs
 from stochsim.energy import KINDS, PARTS, Operation, Operations
 from stochsim.hardware import Converter, Memory, Noise, Reliability, Timing, preset
+from stochsim.program import feed_forward, random_program
 from stochsim.settings import SettingError
 
 X = some_stimuli(4)
 NAMES = {
-    "single": ["weight"],
-    "deep": ["hidden 1", "hidden 2", "spread", "last"],
-    "recurrent": ["forward", "lateral"],
+    "single": ["readout"],
+    "deep": ["hidden 1", "hidden 2", "log_sigma", "readout"],
+    "recurrent": ["readout", "lateral"],
 }
 CHIPS = {
     "digital": {},
@@ -74,7 +76,7 @@ def test_layers_add_up_to_the_chip(kind, name):
 
 def test_a_single_layer_by_hand():
     """7 inputs, 5 neurons, 3 bits; 10 reads of each stimulus share its weights."""
-    found = bill_of(single_program(), reliability=Reliability(s=0.5)).operations["weight"]
+    found = bill_of(single_program(), reliability=Reliability(s=0.5)).operations["readout"]
     assert found == Operations(
         {
             Operation("multiply", (3, 3)): 35,
@@ -98,16 +100,16 @@ def test_a_deep_program_by_hand():
     for layer, products, moved, dac, adc in (
         ("hidden 1", 63, 16, 7, 9),
         ("hidden 2", 54, 15, 9, 6),
-        ("spread", 30, 11, 6, 5),
-        ("last", 30, 11 + 5, 6, 5),
+        ("log_sigma", 30, 11, 6, 5),
+        ("readout", 30, 11 + 5, 6, 5),
     ):
         counted = found[layer]
         assert counted[Operation("multiply", (3, 3))] == products
         assert counted[weights] == 3 * products / 10
         assert counted[codes] == 3 * moved
         assert (counted[Operation("dac", (3,))], counted[Operation("adc", (3,))]) == (dac, adc)
-        assert counted.count("hold") == (5 if layer == "last" else 0)
-        assert counted.count("random") == (5 * 32 if layer == "last" else 0)
+        assert counted.count("hold") == (5 if layer == "readout" else 0)
+        assert counted.count("random") == (5 * 32 if layer == "readout" else 0)
     assert [found[layer].count("add") for layer in NAMES["deep"]] == [63, 54, 30, 30]
 
 
@@ -115,7 +117,7 @@ def test_a_recurrent_program_by_hand():
     """7 inputs, 5 neurons, 4 steps: neurons, their noise and both additions belong to `lateral`."""
     found = bill_of(recurrent_program(sigma=0.25)).operations
     codes, weights = Operation("code_memory", (36,)), Operation("weight_memory", (3 * 60,))
-    assert found["forward"] == Operations(
+    assert found["readout"] == Operations(
         {
             Operation("multiply", (3, 3)): 35,
             Operation("add", (9,)): 35,
@@ -144,9 +146,9 @@ def test_reads_of_one_chain_share_what_they_share():
     """
     program = recurrent_program(sigma=0.25)
     bill = Chip(program, hardware_of(program)).bill(X, 10, 0.0, thin=2)
-    assert bill.operations["forward"].count("multiply") == 35 / 10
+    assert bill.operations["readout"].count("multiply") == 35 / 10
     assert bill.operations["lateral"].count("hold") == 5 * 22 / 10
-    assert bill.cycles == {"forward": 1 / 10, "lateral": 22 / 10}
+    assert bill.cycles == {"readout": 1 / 10, "lateral": 22 / 10}
 
 
 def test_random_bits_of_inputs_belong_to_the_stimuli():
@@ -194,15 +196,15 @@ def test_programming_is_spread_over_the_reads_of_one():
             array=array, prices=plain.prices.with_price("program", "program-energy", joules=1e-12)
         )
         bill = Chip(program, hardware).bill(X, 10, 0.0)
-        assert programmed(bill, {"forward": cells * 35 / 1000, "lateral": cells * 25 / 1000})
+        assert programmed(bill, {"readout": cells * 35 / 1000, "lateral": cells * 25 / 1000})
         assert bill.energy.programming_j == pytest.approx(cells * 60 / 1000 * 1e-12, rel=1e-12)
-        assert programmed(Chip(program, plain).bill(X, 10, 0.0), {"forward": 0, "lateral": 0})
+        assert programmed(Chip(program, plain).bill(X, 10, 0.0), {"readout": 0, "lateral": 0})
 
 
 def test_leakage_is_watts_times_the_time_of_a_read():
     timing = Timing(clock_hz=2e8, multipliers=8, leakage_w=3e-3)
     bill = bill_of(deep_program(), timing=timing)
-    assert bill.cycles == {"hidden 1": 8, "hidden 2": 7, "spread": 4, "last": 4}
+    assert bill.cycles == {"hidden 1": 8, "hidden 2": 7, "log_sigma": 4, "readout": 4}
     assert bill.energy.leakage_j == pytest.approx(3e-3 * 23 / 2e8, rel=1e-12)
     assert bill.energy_by_layer["hidden 1"].leakage_j == pytest.approx(3e-3 * 8 / 2e8, rel=1e-12)
     assert bill_of(deep_program()).total_operations.count("leakage") == 0
@@ -233,8 +235,8 @@ def test_text_and_json_say_the_same():
     assert said.splitlines()[0].startswith("digital-45nm: ")
     assert "(mean over 4 stimuli × 10 reads)" in said
     assert (
-        f"latency per read: {bill.total_cycles:g} cycles (hidden 1 1, hidden 2 1, spread 1, last 1)"
-        in said
+        f"latency per read: {bill.total_cycles:g} cycles (hidden 1 1, hidden 2 1, "
+        "log_sigma 1, readout 1)" in said
     )
     warnings = [
         line.removeprefix("warning: ") for line in said.splitlines() if line.startswith("warning: ")
@@ -265,7 +267,7 @@ def test_a_chain_of_a_program_s_layers_is_billed_as_the_program():
     program = single_program()
     hardware = hardware_of(program)
     integers = program.input.integers(program.input.codes(X))
-    chain = chain_bill({"weight": Link(program, integers)}, hardware, 10, 0.0)
+    chain = bill_of_inputs(program, hardware, {"readout": integers}, 10, 0.0)
     assert chain == Chip(program, hardware).bill(X, 10, 0.0)
 
 
@@ -276,15 +278,17 @@ def test_a_chain_of_hidden_layers_is_billed_as_those_of_a_deep_program(name):
     """
     program = deep_program()
     hardware = hardware_of(program, **CHIPS[name])
-    integers, links = program.input.integers(program.input.codes(X)), {}
-    for number, layer in enumerate(program.hidden, 1):
-        links[f"hidden {number}"] = Link(layer, integers)
+    integers, read = program.input.integers(program.input.codes(X)), {}
+    hidden = dict(list(program.layers.items())[:2])
+    for name_of_layer, layer in hidden.items():
+        read[name_of_layer] = integers
         sums = (
             layer.weight_scale * layer.input.scale * (integers.astype(int) @ layer.weight_codes.T)
             + layer.bias
         )
         integers = layer.output.integers(layer.output.codes(sums))
-    chain, deep = chain_bill(links, hardware, 10, 0.0), Chip(program, hardware).bill(X, 10, 0.0)
+    chain = bill_of_inputs(feed_forward(hidden), hardware, read, 10, 0.0)
+    deep = Chip(program, hardware).bill(X, 10, 0.0)
     for layer in ("hidden 1",) if name == "array" else ("hidden 1", "hidden 2"):
         assert chain.cycles[layer] == deep.cycles[layer]
         for kind in KINDS:
@@ -294,34 +298,81 @@ def test_a_chain_of_hidden_layers_is_billed_as_those_of_a_deep_program(name):
 
 
 def test_layers_that_do_not_fit_are_refused():
-    first, second = (link for link in drawn_chain((6, 4, 3), (4, 4, 4), 1.0).values())
+    program, read = random_program((6, 4, 3), (4, 4, 4), 1.0)
     hardware = preset("digital-45nm")
     with pytest.raises(SettingError, match="no layers"):
-        chain_bill({}, hardware)
+        feed_forward({})
     with pytest.raises(
-        SettingError, match=r"'b' reads integers \(1, 6\): should be \(stimulus, input\) = \(1, 4\)"
+        SettingError,
+        match=r"'layer 2' reads integers \(1, 6\): should be \(stimulus, input\) = \(1, 4\)",
     ):
-        chain_bill({"a": first, "b": second._replace(integers=first.integers)}, hardware)
-    with pytest.raises(SettingError, match="'b' reads 6 codes"):
-        chain_bill({"a": first, "b": first}, hardware)
+        bill_of_inputs(program, hardware, {**read, "layer 2": read["layer 1"]})
+    with pytest.raises(SettingError, match=r"'integers' of \['layer 1'\]: should be of the layers"):
+        bill_of_inputs(program, hardware, {"layer 1": read["layer 1"]})
+    with pytest.raises(SettingError, match="'b' has 6 inputs: should be 4, the neurons of 'a'"):
+        feed_forward(dict.fromkeys("ab", program.layers["layer 1"]))
     for sizes in ((5,), (5, 0)):
         with pytest.raises(SettingError, match="784-100-10"):
-            drawn_chain(sizes, (4, 4, 4), 1.0)
+            random_program(sizes, (4, 4, 4), 1.0)
     with pytest.raises(SettingError, match="weights of 10000000 × 10000000 need"):
-        drawn_chain((10**7, 10**7), (4, 4, 4), 1.0)
+        random_program((10**7, 10**7), (4, 4, 4), 1.0)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 8])
 @pytest.mark.parametrize("signs", ["offset", "differential"])
-def test_a_drawn_chain_fits_every_array(bits, signs):
+def test_a_random_program_fits_every_array(bits, signs):
     """Codes fill their range, weights have pairs; the same key draws the same network."""
-    links = drawn_chain((200, 50, 4), (bits, bits, bits), 1.0, stimuli=3)
-    again = drawn_chain((200, 50, 4), (bits, bits, bits), 1.0, stimuli=3)
-    assert all(np.array_equal(links[name].integers, again[name].integers) for name in links)
-    hardware = hardware_of(links["layer 1"].program, array=array_of(Converter(bits=8), signs=signs))
-    bill = chain_bill(links, hardware)
+    program, read = random_program((200, 50, 4), (bits, bits, bits), 1.0, stimuli=3)
+    _, again = random_program((200, 50, 4), (bits, bits, bits), 1.0, stimuli=3)
+    assert all(np.array_equal(read[name], again[name]) for name in read)
+    hardware = hardware_of(program, array=array_of(Converter(bits=8), signs=signs))
+    bill = bill_of_inputs(program, hardware, read)
     assert list(bill.counts) == ["layer 1", "layer 2"]
-    codes = links["layer 1"].program.weight_codes
-    assert (codes.min(), codes.max()) == (
-        (-1, 1) if bits == 1 else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
-    )
+    codes = program.layers["layer 1"].weight_codes
+    least = -1 if bits == 1 else 1 - 2 ** (bits - 1)
+    assert (codes.min(), codes.max()) == (least, -least)
+
+
+@pytest.mark.parametrize("sizes", [(6, 4), (6, 4, 3), (6, 5, 4, 3)])
+def test_a_random_program_holds_the_neurons_of_its_last_layer_alone(sizes):
+    """At the sigma that is asked for; each layer reads what the one before gives, in its bits."""
+    program, read = random_program(sizes, (2, 3, 4), 0.7, stimuli=5)
+    names = [f"layer {number}" for number in range(1, len(sizes))]
+    assert list(program.layers) == list(read) == names
+    for number, (name, layer) in enumerate(program.layers.items(), 1):
+        assert set(layer.sigma) == ({0.7} if name == names[-1] else {0.0})
+        assert (layer.inputs, layer.neurons) == (sizes[number - 1], sizes[number])
+        assert layer.weight_bits == 2
+        assert (layer.input.bits, layer.output.bits) == (3 if number == 1 else 4, 4)
+        assert read[name].shape == (5, sizes[number - 1])
+    bill = bill_of_inputs(program, preset("digital-45nm"), read, 3, 0.0)
+    assert (bill.stimuli, bill.reads, bill.rho) == (5, 3, 0.0)
+    held = {name: found.count("hold") for name, found in bill.operations.items()}
+    assert held == {name: sizes[-1] if name == names[-1] else 0 for name in names}
+    drawing = {name for name, found in bill.operations.items() if found.count("random")}
+    assert drawing == {names[-1]}
+
+
+def test_a_bill_has_the_programs_rho_unless_given():
+    program, read = random_program((6, 4, 3), (4, 4, 4), 1.0)
+    program = replace(program, rho=2.0)
+    assert bill_of_inputs(program, preset("digital-45nm"), read).rho == 2.0
+    assert bill_of_inputs(program, preset("digital-45nm"), read, rho=1.0).rho == 1.0
+
+
+def test_stimuli_are_rounded_in_the_first_layer_alone():
+    program, read = random_program((6, 4, 3), (4, 4, 4), 1.0, stimuli=2)
+    hardware = preset("digital-45nm").replace(noise=Noise(input_dither="stochastic"))
+    bill = bill_of_inputs(program, hardware.with_precision(4, 4, 4), read, 3, 0.0)
+    assert bill.operations["input"] == Operations({Operation("random"): 16 * 6})
+    assert list(bill.operations) == ["input", "layer 1", "layer 2"]
+
+
+@pytest.mark.parametrize(
+    ("bits", "weights", "inputs"), [(1, {-1, 1}, {-1, 1}), (2, {-1, 0, 1}, {-2, -1, 0, 1})]
+)
+def test_a_random_program_takes_every_code(bits, weights, inputs):
+    """Of weights those that have a pair, of inputs all."""
+    program, read = random_program((60, 50), (bits, bits, bits), 1.0, stimuli=3)
+    assert set(program.layers["layer 1"].weight_codes.ravel()) == weights
+    assert set(read["layer 1"].ravel()) == inputs

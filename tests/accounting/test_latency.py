@@ -11,7 +11,8 @@ from circuittest import (
     some_stimuli,
 )
 
-from stochsim.accounting.latency import cells_of, cycles_by_layer, layer_cycles
+from stochsim.accounting import layer_cycles
+from stochsim.accounting.fixed_operations import cells_of
 from stochsim.chip import Chip
 from stochsim.hardware import Array, Converter, Noise, Timing, preset
 
@@ -23,8 +24,8 @@ def test_a_digital_layer(multipliers, cycles):
     """⌈7 × 5 / multipliers⌉."""
     program = single_program()
     hardware = hardware_of(program, timing=Timing(multipliers=multipliers))
-    assert layer_cycles(program, hardware) == cycles
-    assert cycles_by_layer(program, hardware) == {"weight": cycles}
+    assert layer_cycles(program.readout.shape, hardware) == cycles
+    assert Chip(program, hardware).bill(X).cycles == {"readout": cycles}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_layer_on_an_array(array, cycles):
     chip = preset("sram-array-28nm").with_precision(8, 8, 8).with_price("dac", "dac-isaac-32nm")
     for shape in ((3, 5), (40, 300)):
         program = program_of(random_weights(8, *shape), 8, 8)
-        assert layer_cycles(program, chip.replace(array=array)) == cycles
+        assert layer_cycles(program.readout.shape, chip.replace(array=array)) == cycles
 
 
 def test_layers_follow_one_another():
@@ -61,7 +62,7 @@ def test_layers_follow_one_another():
     bill = Chip(program, hardware_of(program, timing=Timing(clock_hz=5e8, multipliers=10))).bill(
         X, 3, 0.0
     )
-    assert bill.cycles == {"hidden 1": 7, "hidden 2": 6, "spread": 3, "last": 3}
+    assert bill.cycles == {"hidden 1": 7, "hidden 2": 6, "log_sigma": 3, "readout": 3}
     assert bill.total_cycles == 19
     assert bill.seconds == 19 / 5e8
 
@@ -77,13 +78,13 @@ def test_steps_follow_one_another(dithered):
         timing=Timing(multipliers=10),
         noise=Noise(input_dither="stochastic" if dithered else "none"),
     )
-    assert cycles_by_layer(program, hardware) == {
-        "forward": 4 * (4 if dithered else 1),
+    assert Chip(program, hardware).bill(X).cycles == {
+        "readout": 4 * (4 if dithered else 1),
         "lateral": 4 * 3,
     }
     on_array = hardware.replace(array=array_of(rows=4), timing=Timing())
-    assert cycles_by_layer(program, on_array) == {
-        "forward": 4 * (4 if dithered else 1),
+    assert Chip(program, on_array).bill(some_stimuli(1)).cycles == {
+        "readout": 4 * (4 if dithered else 1),
         "lateral": 4 * 4,
     }  # 3 input cycles and 1
 
@@ -94,12 +95,14 @@ def test_reads_of_one_chain():
     """
     program = recurrent_program()
     hardware = hardware_of(program, timing=Timing(multipliers=10))
-    assert cycles_by_layer(program, hardware, 10) == cycles_by_layer(program, hardware)
-    assert cycles_by_layer(program, hardware, 10, thin=2) == {
-        "forward": 4 / 10,
+    assert Chip(program, hardware).bill(X, 10).cycles == Chip(program, hardware).bill(X).cycles
+    assert Chip(program, hardware).bill(X, 10, thin=2).cycles == {
+        "readout": 4 / 10,
         "lateral": 3 * (4 + 9 * 2) / 10,
     }
-    assert cycles_by_layer(program, hardware, 1, thin=2) == cycles_by_layer(program, hardware)
+    assert (
+        Chip(program, hardware).bill(X, 1, thin=2).cycles == Chip(program, hardware).bill(X).cycles
+    )
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)
@@ -133,4 +136,4 @@ def test_cells_are_those_that_the_product_has(signs, cells):
     program = single_program()
     array = array_of(Converter(bits=6), signs=signs)
     product = Chip(program, hardware_of(program, array=array)).product
-    assert cells_of(program, array) == product.cells.codes.size == cells * 35
+    assert cells_of(program.readout.shape, array) == product.cells.codes.size == cells * 35

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import numba
 import numpy as np
+import peerstandins
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -194,6 +195,19 @@ def test_a_simulator_that_fails_stops_nothing(load, monkeypatch, capsys):
         capsys.readouterr().out
         == "absent: not installed\nbroken: could not run: OSError: no such tile\n"
     )
+
+
+@pytest.mark.parametrize("weight_sigma", [0.0, 2.0])
+def test_each_simulator_is_asked_as_its_interface_wants(load, monkeypatch, weight_sigma):
+    """By stand-ins that refuse what the simulators refuse: both give the product itself."""
+    peerstandins.install(monkeypatch)
+    peers, races = load("_peers"), load("_product_races")
+    work = races.noisy_work(weight_sigma)
+    expected = work.x @ (work.w_codes / 127).T
+    crosssim = np.asarray(peers.crosssim_way(work)()).T
+    aihwkit = np.asarray(peers.aihwkit_way(work)())
+    np.testing.assert_allclose(crosssim, expected, rtol=1e-9)
+    np.testing.assert_allclose(aihwkit, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 # ---- figures

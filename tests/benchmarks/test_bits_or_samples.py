@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from stochsim.energy import Operation, Operations
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 
 @pytest.fixture
@@ -55,17 +55,10 @@ def test_few_reads_stand_for_equal_shares_of_many(script):
 def test_joules_of_reads_with_weights_read_once_or_at_every_read(script):
     """They differ by the weights' bits times their price, once for every read but the first."""
     codes = Quantizer(4, 0.1)
-    program = Program(
-        np.ones((3, 5), np.int8),
-        4,
-        0.1,
-        codes,
-        codes,
-        bias=np.zeros(3),
-        sigma=np.full(3, 0.25),
-        rho=0.0,
+    layer = Layer(
+        np.ones((3, 5), np.int8), 4, 0.1, codes, codes, bias=np.zeros(3), sigma=np.full(3, 0.25)
     )
-    answer = script.Answer(program, np.zeros((2, 5), np.float32), {}, {})
+    answer = script.Answer(single_layer(layer), np.zeros((2, 5), np.float32), {}, {})
     once, again = (script.CHIPS[name].with_precision(4, 4, 4) for name in list(script.CHIPS)[:2])
     weights_j = once.energy(Operations({Operation("weight_memory", (60,)): 60})).total_j
     for reads in (1, 2, 7):

@@ -15,6 +15,7 @@ from arraytest import (
     assert_variance,
     converted_sums,
     exact_sums,
+    operations_of,
     places,
     product_of,
     random_inputs,
@@ -237,7 +238,7 @@ def test_columns_set_the_drivers():
     """
     product = {columns: product_of(WEIGHTS, array_of(columns=columns)) for columns in (32, 16, 5)}
     drivers = {
-        columns: one.operations(BRIGHT, 3)[Operation("dac", (1,))]
+        columns: operations_of(one, BRIGHT, 3)[Operation("dac", (1,))]
         for columns, one in product.items()
     }
     assert drivers == {32: 3 * 48 * 4 * 1, 16: 3 * 48 * 4 * 2, 5: 3 * 48 * 4 * 7}

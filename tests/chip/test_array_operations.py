@@ -5,12 +5,12 @@ And the arrays that come with the package.
 
 import numpy as np
 import pytest
-from arraytest import array_of, hardware_for, product_of, program_of, random_weights
+from arraytest import array_of, hardware_for, operations_of, product_of, program_of, random_weights
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Cells, Converter, preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 # 3 inputs, 2 neurons; weights of 2 bits and inputs of 2 bits. Stored shifted by 2: 3 1 2 and 2 0 1.
 WEIGHTS = np.array([[1, -1, 0], [0, -2, -1]], np.int8)
@@ -18,7 +18,7 @@ X = np.array([[1, -2, 0], [-2, -2, -2]], np.int8)  # on the lines: 3 0 2, and 0 
 
 
 def counts(array, reads=5, x=X, weights=WEIGHTS):
-    return product_of(weights, array, 2, 2).operations(x, reads)
+    return operations_of(product_of(weights, array, 2, 2), x, reads)
 
 
 def test_offset_columns_by_hand():
@@ -95,7 +95,7 @@ def test_a_line_that_falls_and_rises_is_charged_each_time():
     """Digits 1 0 1 1, 0 1 0 1 and 1 1 1 1 of 4-bit inputs from idle: 3, 3 and 1 changes."""
     product = product_of(random_weights(4, 1, 3), array_of(), 4, 4)
     x = np.array([[13 - 8, 10 - 8, 15 - 8]], np.int8)
-    assert product.operations(x, 1)[Operation("line")] == (3 + 3 + 1) * 128
+    assert operations_of(product, x, 1)[Operation("line")] == (3 + 3 + 1) * 128
 
 
 def test_the_whole_chip_by_hand():
@@ -120,12 +120,16 @@ def test_the_whole_chip_by_hand():
 
 def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
     product = product_of(WEIGHTS, array_of(Converter(bits=3)), 2, 2)
-    idle = product.operations(X[1:], 5)
-    assert all(idle[Operation(*kind)] == 0 for kind in (("multiply", (1, 1)), ("cell",), ("line",)))
+    idle = operations_of(product, X[1:], 5)
+    assert all(
+        idle.get(Operation(*kind), 0) == 0 for kind in (("multiply", (1, 1)), ("cell",), ("line",))
+    )
     assert idle[Operation("adc", (3,))] > 0
-    whole = Operations(product.operations(X, 5))
-    assert whole == Operations(idle) + Operations(product.operations(X[:1], 5))
-    assert whole == Operations(product.operations(X, 2)) + Operations(product.operations(X, 3))
+    whole = Operations(operations_of(product, X, 5))
+    assert whole == Operations(idle) + Operations(operations_of(product, X[:1], 5))
+    assert whole == Operations(operations_of(product, X, 2)) + Operations(
+        operations_of(product, X, 3)
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_presets_sample_and_cost(name, least):
     part of the array is billed.
     """
     random = np.random.default_rng(5)
-    program = Program(
+    layer = Layer(
         random_weights(4, 10, 150),
         4,
         0.05,
@@ -144,8 +148,8 @@ def test_presets_sample_and_cost(name, least):
         Quantizer(4, 0.6),
         random.normal(0, 0.2, 10),
         np.full(10, 0.4),
-        0.0,
     )
+    program = single_layer(layer)
     x, hardware = random.normal(0, 1, (12, 150)), preset(name)
     found = Chip(program, hardware, chip_key=3).sample(x, 40, 1)
     digital = Chip(program, preset("digital-45nm")).sample(x, 40, 1)

@@ -65,7 +65,7 @@ def array_chain(chip, x, thin, first_stimulus):
     """Codes (stimulus, read, neuron): the stimulus's sum converted once, the codes' sum at every
     step, by the chip's own converters.
     """
-    program, forward, lateral = chip.program, chip._circuit.forward, chip._circuit.lateral
+    program, forward, lateral = chip.program, chip._runner.readout, chip._runner.lateral
     rows = []
     for s, seen in enumerate(program.input.integers(program.input.codes(x)), first_stimulus):
         held = forward.scaled(forward.product.sums(seen[None], 1, KEY, s, 0))[0, 0]
@@ -77,7 +77,7 @@ def array_chain(chip, x, thin, first_stimulus):
             drives = (
                 held
                 + lateral.scaled(sums)
-                + program.own[codes - program.output.c_min, np.arange(program.neurons)]
+                + program.wiring.table[codes - program.output.c_min, np.arange(program.neurons)]
             )
             xi = [normal(random31(KEY, 0, 2 * step, s, 0, n)) for n in range(program.neurons)]
             codes = np.array(
@@ -266,10 +266,10 @@ def test_events_of_steps_are_drives_of_twins():
     program, x = recurrent_program(4, steps=1), some_stimuli(1)
     first, second = Chip(program, hardware_of(program)).sample(x, 2, KEY, thin=1).codes[0]
     seen, back = (
-        drives_of(program.forward, program.input.codes(x)[0]),
-        drives_of(program.lateral, list(first)),
+        drives_of(program.readout, program.input.codes(x)[0]),
+        drives_of(program.layers["lateral"], list(first)),
     )
-    own = program.own[first - program.output.c_min, np.arange(program.neurons)]
+    own = program.wiring.table[first - program.output.c_min, np.arange(program.neurons)]
     xi = [normal(random31(KEY, 0, 2, 0, 0, n)) for n in range(program.neurons)]
     by_hand = [
         code_of(a + b + c + s * u, program.output)

@@ -2,12 +2,12 @@
 moments.
 """
 
-import dataclasses
 import math
 
 import numba
 import numpy as np
 import pytest
+from circuittest import changed
 from stattest import assert_frequencies, assert_mean
 
 from stochsim.chip import Chip, FloatChip
@@ -143,8 +143,9 @@ def test_operations_by_hand(make_program, make_hardware, x):
     """6 stimuli × 20 reads, 12 inputs, 5 neurons: 60 products of 4 by 3 bits a read, sums of 4 + 3
     + 4 bits, codes of 3 and 2 bits.
     """
-    program = dataclasses.replace(
+    program = changed(
         make_program(sigma=[0.1, 0.1, 0.2, 0.2, 0.2]),
+        "readout",
         input=Quantizer(3, 0.5),
         output=Quantizer(2, 0.5),
     )
@@ -256,8 +257,9 @@ def test_float_chip_shares_the_random_integers_of_the_chip(make_program, make_ha
     program = make_program(8, sigma=1.0, scale=0.05)
     drive = Chip(program, make_hardware(8)).drive(x)
     chip = Chip(program, make_hardware(8)).sample(x, 300, 2).values
-    weight = program.weight_scale * program.weight_codes
-    twin = FloatChip(FloatProgram(weight, program.bias, program.sigma, 0.0))
+    layer = program.readout
+    weight = layer.weight_scale * layer.weight_codes
+    twin = FloatChip(FloatProgram(weight, layer.bias, program.sigma, 0.0))
     quantised = program.input.values(program.input.codes(x))
     values = twin.sample(quantised, 300, 2).values
     assert values.shape == chip.shape

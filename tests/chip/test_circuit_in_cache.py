@@ -8,6 +8,7 @@ from arraytest import array_of
 from circuittest import hardware_of, recurrent_program, some_stimuli
 from stochsim_kernels.circuit import integer_circuit
 
+from stochsim.accounting import OFF
 from stochsim.chip import Chip
 from stochsim.chip.rng_address import Place
 from stochsim.hardware import Converter, Memory, Noise, RandomSource
@@ -54,7 +55,7 @@ def step_by_step(chip, x, reads, monkeypatch):
     codes = np.empty((len(x), reads, chip.program.neurons), np.int8)
     with monkeypatch.context() as patch:
         patch.setattr(integer_circuit, "pays", lambda _neurons: False)
-        chip._circuit._run(x, reads, Place(KEY, *FIRST.values()), codes, None)
+        chip._runner._run(x, reads, Place(KEY, *FIRST.values()), codes, OFF)
     return codes
 
 
@@ -134,5 +135,5 @@ def test_operations_of_digital_products_are_known_without_a_run(name, monkeypatc
     chip = Chip(program, hardware_of(program, **{**IN_CACHE, **BY_STEPS}[name]))
     expected = chip.sample(x, 10, 0).operations
     if name != "array":
-        monkeypatch.delattr("stochsim.chip.recurrent.Recurrent._run")
+        monkeypatch.delattr("stochsim.chip.recurrent.RecurrentRunner._run")
     assert chip.operations(x, 10) == expected

@@ -161,10 +161,10 @@ def test_a_knob_acts_on_every_layer(kind, name, rows):
     for layer, other in zip(chip, plain, strict=True):
         place, shape = (
             Place(5, 2, 9),
-            (10, 20, layer.program.inputs) if rows else (10, layer.program.inputs),
+            (10, 20, layer.layer.inputs) if rows else (10, layer.layer.inputs),
         )
         integers = np.random.default_rng(8).integers(-4, 4, shape).astype(np.int8)
-        found, expected = np.empty((2, 10, 20, layer.program.neurons), np.int8)
+        found, expected = np.empty((2, 10, 20, layer.layer.neurons), np.int8)
         layer.draw(integers, place, found)
         other.draw(integers, place, expected)
         assert (found != expected).any()
@@ -172,12 +172,10 @@ def test_a_knob_acts_on_every_layer(kind, name, rows):
 
 def layers_of(chip):
     """The layers of a chip in the order in which they run."""
-    circuit = chip._circuit
-    return (
-        [circuit.forward, circuit.lateral]
-        if hasattr(circuit, "forward")
-        else [*circuit.hidden, circuit.spread, circuit.last]
-    )
+    runner = chip._runner
+    if hasattr(runner, "lateral"):
+        return [runner.readout, runner.lateral]
+    return [*runner.before, runner.readout]
 
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
@@ -227,14 +225,14 @@ def test_layers_of_one_chip_have_draws_of_their_own():
     noise.
     """
     chip = chip_of("deep", {"memory": Memory(weight_errors=0.2), "noise": Noise(read_sigma=0.5)})
-    hidden = chip._circuit.hidden
+    hidden = chip._runner.hidden
     flips = [
-        layer.product.weight_codes != layer.program.weight_codes
-        for layer in (*hidden, chip._circuit.last)
+        layer.product.weight_codes != layer.layer.weight_codes
+        for layer in (*hidden, chip._runner.readout)
     ]
     assert not np.array_equal(flips[0][:5, :6], flips[1][:5, :6])
     assert not np.array_equal(flips[1][:5, :6], flips[2][:5, :6])
-    spread, last = chip._circuit.spread, chip._circuit.last
+    spread, last = chip._runner.head.layer, chip._runner.readout
     integers, found = np.zeros((1, 6), np.int8), np.empty((2, 1, 200, 5), np.int8)
     for layer, out in zip((spread, last), found, strict=True):
         layer.draw(integers, Place(1, 0, 0), out)

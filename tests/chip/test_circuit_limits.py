@@ -10,8 +10,10 @@ from arraytest import array_of
 from circuittest import (
     INPUTS,
     NEURONS,
+    changed,
     deep_program,
     hardware_of,
+    hidden_of,
     recurrent_program,
     single_program,
     some_stimuli,
@@ -19,7 +21,16 @@ from circuittest import (
 
 from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
-from stochsim.program import FloatDeepProgram, FloatRecurrentProgram, Quantizer
+from stochsim.program import (
+    LATERAL,
+    LOG_SIGMA,
+    READOUT,
+    FloatDeepProgram,
+    FloatRecurrentProgram,
+    LogSigmaHead,
+    Quantizer,
+    with_log_sigma,
+)
 from stochsim.settings import SettingError, StochsimError, check_stable
 
 X = some_stimuli()
@@ -67,65 +78,61 @@ def test_unstable_float_weights_are_refused_before_sampling():
         FloatChip(float_recurrent(lateral=np.array([[1.0, 3.0], [-3.0, 1.0]])))
 
 
-def changed(program, name, **changes):
-    return dataclasses.replace(
-        program, **{name: dataclasses.replace(getattr(program, name), **changes)}
-    )
-
-
 def test_layers_of_a_deep_program_fit():
     program = deep_program()
-    wrong_sizes = dataclasses.replace(
-        program.hidden[1], weight_codes=program.hidden[1].weight_codes[:, :4]
-    )
-    other_codes = dataclasses.replace(program.hidden[1], input=Quantizer(3, 0.5))
+    first, second = hidden_of(program)
+    rest = (program.layers[LOG_SIGMA], program.readout, program.wiring.base)
+    wrong_sizes = dataclasses.replace(second, weight_codes=second.weight_codes[:, :4])
+    other_codes = dataclasses.replace(second, input=Quantizer(3, 0.5))
     for hidden, complaint in (
-        ((), "'hidden' has no layers: a deep program needs at least one"),
+        ((), "'hidden' has no layers: a program with a head needs at least one"),
         (
-            (program.hidden[0], wrong_sizes),
-            r"'hidden\[1\]' has 4 inputs: should be 9, the neurons of 'hidden\[0\]'",
+            (first, wrong_sizes),
+            "'hidden 2' has 4 inputs: should be 9, the neurons of 'hidden 1'",
         ),
         (
-            (program.hidden[0], other_codes),
-            r"'hidden\[1\]' reads Quantizer\(bits=3, scale=0.5, .*\): should be the output of "
-            r"'hidden\[0\]'",
+            (first, other_codes),
+            r"'hidden 2' reads Quantizer\(bits=3, scale=0.5, .*\): should be the output of "
+            r"'hidden 1'",
         ),
-        (program.hidden[:1], "'spread' has 6 inputs: should be 9"),
+        ((first,), "'log_sigma' has 6 inputs: should be 9"),
     ):
         with pytest.raises(SettingError, match=complaint):
-            dataclasses.replace(program, hidden=hidden)
+            with_log_sigma(hidden, *rest)
     with pytest.raises(
-        SettingError, match=r"'last' reads .* should be the output of 'hidden\[1\]'"
+        SettingError, match=r"'readout' reads .* should be the output of 'hidden 2'"
     ):
-        changed(program, "last", input=Quantizer(3, 0.5))
+        changed(program, "readout", input=Quantizer(3, 0.5))
     with pytest.raises(
         SettingError,
-        match=r"'spread' has shape \(4,\): one value for each of the 5 neurons of 'last' is needed",
+        match=r"'log_sigma' has shape \(4,\): should be \(5,\), a value for each neuron",
     ):
-        changed(program, "spread", weight_codes=program.spread.weight_codes[:4])
-    with pytest.raises(
-        SettingError, match=r"'base' has shape \(4,\): one value for each of the 5 neurons"
-    ):
-        dataclasses.replace(program, base=np.zeros(4))
+        changed(program, LOG_SIGMA, weight_codes=program.layers[LOG_SIGMA].weight_codes[:4])
+    with pytest.raises(SettingError, match=r"'base' has shape \(4,\): should be \(5,\)"):
+        dataclasses.replace(program, wiring=LogSigmaHead(np.zeros(4)))
+
+
+def rewired(program, **changes):
+    return dataclasses.replace(program, wiring=dataclasses.replace(program.wiring, **changes))
 
 
 def test_parts_of_a_recurrent_program_fit():
     program = recurrent_program()
     with pytest.raises(
-        SettingError, match=r"'lateral' has weights \(4, 5\): should be \(5, 5\), as 'forward' has"
+        SettingError, match=r"'lateral' has weights \(4, 5\): should be \(5, 5\), as 'readout' has"
     ):
-        changed(program, "lateral", weight_codes=program.lateral.weight_codes[:4])
+        changed(program, "lateral", weight_codes=program.layers[LATERAL].weight_codes[:4])
     for name in ("input", "output"):
         with pytest.raises(
             SettingError, match=r"'lateral' reads .* both should be the state's, Quantizer"
         ):
             changed(program, "lateral", **{name: Quantizer(3, 0.5)})
     with pytest.raises(
-        SettingError, match=r"'own' has shape \(7, 5\): should be \(levels, neuron\) = \(8, 5\)"
+        SettingError, match=r"'table' has shape \(7, 5\): should be \(level, neuron\) = \(8, 5\)"
     ):
-        dataclasses.replace(program, own=program.own[:7])
+        rewired(program, table=program.wiring.table[:7])
     with pytest.raises(SettingError, match="'steps' = 0: should be at least 1"):
-        dataclasses.replace(program, steps=0)
+        rewired(program, steps=0)
 
 
 @pytest.mark.parametrize(
@@ -196,18 +203,17 @@ def test_other_bits_than_the_program_was_trained_for_are_refused(build, name):
 def test_the_codes_of_hidden_layers_have_the_bits_of_outputs():
     deep = deep_program()
     other = Quantizer(4, 0.3)
-    hidden = (deep.hidden[0], dataclasses.replace(deep.hidden[1], output=other))
-    ends = {
-        name: dataclasses.replace(getattr(deep, name), input=other) for name in ("spread", "last")
-    }
+    first, second = hidden_of(deep)
+    hidden = (first, dataclasses.replace(second, output=other))
+    ends = [dataclasses.replace(deep.layers[name], input=other) for name in (LOG_SIGMA, READOUT)]
     with pytest.raises(
         SettingError, match="'output_bits' = 3 of digital-45nm: the program was trained for 4"
     ):
-        Chip(dataclasses.replace(deep, hidden=hidden, **ends), hardware_of(deep))
+        Chip(with_log_sigma(hidden, *ends, deep.wiring.base), hardware_of(deep))
     with pytest.raises(
         SettingError, match="'output_bits' = 3 of digital-45nm: the program was trained for 4"
     ):
-        Chip(changed(deep, "spread", output=other), hardware_of(deep))
+        Chip(changed(deep, LOG_SIGMA, output=other), hardware_of(deep))
     recurrent = recurrent_program()
     with pytest.raises(
         SettingError, match="'weight_bits' = 3 of digital-45nm: the program was trained for 2"

@@ -106,7 +106,7 @@ def test_random_bits_of_input_dither_and_of_noisy_hidden_layers():
         assert (
             counted(program, noise=Noise(read_sigma=0.1)).count("random") == plain == READS * 5 * 32
         )
-        neurons = sum(layer.neurons for layer in program.layers)
+        neurons = sum(layer.neurons for layer in program.layers.values())
         assert (
             counted(program, noise=Noise(dither="stochastic")).count("random")
             == READS * neurons * 32

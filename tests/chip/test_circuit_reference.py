@@ -10,6 +10,7 @@ from circuittest import PROGRAMS, hardware_of, some_stimuli, twin
 
 from stochsim.chip import Chip
 from stochsim.hardware import Noise
+from stochsim.program import single_layer
 
 KINDS = tuple(PROGRAMS)
 
@@ -64,10 +65,11 @@ def test_more_steps_go_on_from_fewer():
     One step is a single layer with own[0] in its bias.
     """
     program, x = PROGRAMS["recurrent"](4, steps=1), some_stimuli()
-    start = program.forward.output.codes(np.zeros(1))[0]
-    bias = program.forward.bias + program.own[start - program.output.c_min]
-    single = dataclasses.replace(program.forward, bias=bias)
+    readout = program.readout
+    start = readout.output.codes(np.zeros(1))[0]
+    bias = readout.bias + program.wiring.table[start - program.output.c_min]
+    single = single_layer(dataclasses.replace(readout, bias=bias))
     expected = Chip(single, hardware_of(single)).sample(x, 30, 3).codes
     assert np.array_equal(Chip(program, hardware_of(program)).sample(x, 30, 3).codes, expected)
-    longer = dataclasses.replace(program, steps=2)
+    longer = dataclasses.replace(program, wiring=dataclasses.replace(program.wiring, steps=2))
     assert not np.array_equal(Chip(longer, hardware_of(longer)).sample(x, 30, 3).codes, expected)

@@ -2,17 +2,24 @@
 have inputs rounded stochastically.
 """
 
-import dataclasses
-
 import numpy as np
 import pytest
-from circuittest import INPUTS, NEURONS, deep_program, hardware_of, single_program, some_stimuli
+from circuittest import (
+    INPUTS,
+    NEURONS,
+    changed,
+    deep_program,
+    hardware_of,
+    hidden_of,
+    single_program,
+    some_stimuli,
+)
 from scipy import stats
 from stattest import assert_frequencies, assert_mean
 
 from stochsim.chip import Chip
 from stochsim.hardware import Memory, Noise, RandomSource
-from stochsim.program import DeepProgram, Program, Quantizer
+from stochsim.program import LOG_SIGMA, Layer, Quantizer, single_layer, with_log_sigma
 from stochsim.settings import SettingError
 
 GRID = 2.0**-30
@@ -27,17 +34,17 @@ def quantised(values, output):
     return output.scale * np.clip(np.rint(values / output.scale), -half, half - 1)
 
 
-def drive_of(program, values):
-    return program.weight_scale * values @ program.weight_codes.T.astype(float) + program.bias
+def drive_of(layer, values):
+    return layer.weight_scale * values @ layer.weight_codes.T.astype(float) + layer.bias
 
 
 def moments(program, x):
     """Drives and sigmas of the last layer, (stimulus, neuron), in values rather than codes."""
     h = quantised(x, program.input)
-    for layer in program.hidden:
+    for layer in hidden_of(program):
         h = quantised(drive_of(layer, h), layer.output)
-    spread = quantised(drive_of(program.spread, h), program.spread.output)
-    return drive_of(program.last, h), np.exp(program.base + spread)
+    spread = quantised(drive_of(program.layers[LOG_SIGMA], h), program.layers[LOG_SIGMA].output)
+    return drive_of(program.readout, h), np.exp(program.wiring.base + spread)
 
 
 def channel_of(drive, sigma, output):
@@ -90,7 +97,9 @@ def test_codes_of_a_deep_program_follow_its_channel(bits):
     )
     assert_frequencies(found, flat(channel_of(drive, sigma, program.output)))
     with pytest.raises(AssertionError):
-        assert_frequencies(found, flat(channel_of(drive, np.exp(program.base), program.output)))
+        assert_frequencies(
+            found, flat(channel_of(drive, np.exp(program.wiring.base), program.output))
+        )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +144,7 @@ def test_noise_of_hidden_layers_by_enumeration():
 
     def layer(weights, reads, gives):
         neurons = len(weights)
-        return Program(
+        return Layer(
             np.array(weights, np.int8),
             2,
             0.6,
@@ -143,10 +152,9 @@ def test_noise_of_hidden_layers_by_enumeration():
             gives,
             np.full(neurons, 0.07),
             np.zeros(neurons),
-            0.0,
         )
 
-    program = DeepProgram(
+    program = with_log_sigma(
         (layer([[1, -1]], read, code),),
         layer([[1]], code, code),
         layer([[1]], code, code),
@@ -155,12 +163,12 @@ def test_noise_of_hidden_layers_by_enumeration():
     x, read_sigma = np.array([[0.9, 0.2]]), 0.4
     chip = Chip(program, hardware_of(program, noise=Noise(read_sigma=read_sigma)))
     levels = code.z + code.step * (code.c_min + np.arange(4))
-    first = channel_of(drive_of(program.hidden[0], quantised(x, read)), read_sigma, code)[0, 0]
+    first = channel_of(drive_of(hidden_of(program)[0], quantised(x, read)), read_sigma, code)[0, 0]
 
     def mixed(first, spread_sigma):
         total = np.zeros(4)
         for p, value in zip(first, levels, strict=True):
-            drive = drive_of(program.spread, np.array([[value]]))
+            drive = drive_of(program.layers[LOG_SIGMA], np.array([[value]]))
             for q, log_sigma in zip(
                 channel_of(drive, spread_sigma, code)[0, 0], levels, strict=True
             ):
@@ -168,7 +176,7 @@ def test_noise_of_hidden_layers_by_enumeration():
                     p
                     * q
                     * channel_of(
-                        drive, np.hypot(np.exp(program.base + log_sigma), read_sigma), code
+                        drive, np.hypot(np.exp(program.wiring.base + log_sigma), read_sigma), code
                     )[0, 0]
                 )
         return total[None]
@@ -183,16 +191,10 @@ def test_noise_of_hidden_layers_by_enumeration():
 def reader(bits):
     """A program whose output codes are its input codes: weights of 1, no noise of its own."""
     codes = Quantizer(bits, 0.4)
-    return Program(
-        np.eye(INPUTS, dtype=np.int8),
-        bits,
-        1.0,
-        codes,
-        codes,
-        np.zeros(INPUTS),
-        np.zeros(INPUTS),
-        0.0,
+    layer = Layer(
+        np.eye(INPUTS, dtype=np.int8), bits, 1.0, codes, codes, np.zeros(INPUTS), np.zeros(INPUTS)
     )
+    return single_layer(layer)
 
 
 @pytest.mark.parametrize("bits", [2, 3, 6, 8])
@@ -225,7 +227,9 @@ def test_inputs_of_one_bit():
     False-fail rate 1e-6.
     """
     codes = Quantizer(1, 0.4)
-    program = Program(np.ones((1, 1), np.int8), 1, 1.0, codes, codes, np.zeros(1), np.zeros(1), 0.0)
+    program = single_layer(
+        Layer(np.ones((1, 1), np.int8), 1, 1.0, codes, codes, np.zeros(1), np.zeros(1))
+    )
     x = np.array([[-0.5], [-0.4], [-0.1], [0.0], [0.3], [0.4], [2.0]])
     found = counts(
         Chip(program, hardware_of(program, noise=Noise(input_dither="stochastic"))), x, 30_000
@@ -242,7 +246,7 @@ def test_dither_turns_the_error_of_rounding_into_noise():
     f (1 - f) step^2 per input.
     """
     program, x = (
-        dataclasses.replace(single_program(3, sigma=0.0), output=Quantizer(8, 0.05)),
+        changed(single_program(3, sigma=0.0), "readout", output=Quantizer(8, 0.05)),
         0.3 * X[:1],
     )
     chip = Chip(
@@ -250,12 +254,12 @@ def test_dither_turns_the_error_of_rounding_into_noise():
     )
     values = chip.sample(x, 60_000, 2, count=False).values[0].astype(float)
     weight, exact = (
-        program.weight_scale * program.weight_codes.astype(float),
-        drive_of(program, x)[0],
+        program.readout.weight_scale * program.readout.weight_codes.astype(float),
+        drive_of(program.readout, x)[0],
     )
     remainder = x[0] / program.input.scale - np.floor(x[0] / program.input.scale)
     dithered = (weight**2) @ (remainder * (1 - remainder)) * program.input.scale**2
-    nearest = drive_of(program, quantised(x, program.input))[0]
+    nearest = drive_of(program.readout, quantised(x, program.input))[0]
     assert np.abs(nearest - exact).max() > 0.05
     for n in range(NEURONS):
         assert_mean(values[:, n], exact[n], 1e-7)

@@ -15,13 +15,13 @@ from stochsim_kernels.reference.neuron_codes import random31
 from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import preset
 from stochsim.program import (
-    DeepProgram,
     FloatDeepProgram,
     FloatRecurrentProgram,
-    Program,
+    Layer,
     Quantizer,
-    RecurrentProgram,
+    with_log_sigma,
 )
+from stochsim.program import recurrent as recurrent_of
 
 X = some_stimuli(3)
 
@@ -155,14 +155,12 @@ def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
 
     def layer(inputs, neurons, reads, gives):
         codes = r.integers(-127, 128, (neurons, inputs)).astype(np.int8)
-        return Program(
-            codes, 8, 0.004, reads, gives, r.normal(0, 0.1, neurons), np.zeros(neurons), 0.0
-        )
+        return Layer(codes, 8, 0.004, reads, gives, r.normal(0, 0.1, neurons), np.zeros(neurons))
 
     hidden = layer(7, 6, stimuli, fine)
     spread, last = layer(6, 3, fine, Quantizer(8, 0.01)), layer(6, 3, fine, output)
     base = np.full(3, -0.4)
-    program = DeepProgram((hidden,), spread, last, base)
+    program = with_log_sigma((hidden,), spread, last, base)
     values = [one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, spread)]
     twin = FloatDeepProgram(
         ((values[0], hidden.bias),), values[1], last.bias, values[2], base + spread.bias, 0.0
@@ -194,13 +192,11 @@ def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
         np.full(neurons, 0.5),
         np.full(neurons, 0.4),
     )
-    forward = Program(weights, 8, alpha * 0.004, stimuli, state, alpha * bias, sigma, 0.0)
-    lateral = Program(
-        back, 8, alpha * 0.002, state, state, np.zeros(neurons), np.zeros(neurons), 0.0
-    )
+    forward = Layer(weights, 8, alpha * 0.004, stimuli, state, alpha * bias, sigma)
+    lateral = Layer(back, 8, alpha * 0.002, state, state, np.zeros(neurons), np.zeros(neurons))
     at = 0.03 * np.arange(-128, 128)[:, None]
     own = (1 - alpha) * at - alpha * shrink * np.vectorize(math.erf)(at / (math.sqrt(2) * width))
-    program = RecurrentProgram(forward, lateral, own, 12, 0.9)
+    program = recurrent_of(forward, lateral, own, 12, 0.9)
     twin = FloatRecurrentProgram(
         0.004 * weights, bias, 0.002 * back.astype(float), alpha, shrink, width, sigma, 12, 0.0
     )

@@ -94,7 +94,7 @@ def test_weight_sigma(chip_with, x):
 
 def test_weight_sigma_lsb(chip_with, x):
     chip = chip_with(Noise(weight_sigma_lsb=0.5))
-    assert_channel(chip, x, np.hypot(0.3, lumped(chip, x, 0.5 * chip.program.weight_scale)))
+    assert_channel(chip, x, np.hypot(0.3, lumped(chip, x, 0.5 * chip.program.readout.weight_scale)))
 
 
 def test_all_gaussian_sources_add_in_variance(chip_with, x):
@@ -137,8 +137,8 @@ def test_precision_sets_levels(make_program, make_hardware, x, bits):
     assert probabilities.shape == (6, 5, 2**bits)
     assert_channel(chip, x, 0.3)
     assert np.unique(chip.program.input.codes(x)).size <= 2**bits
-    drives = (chip.drive(x) - chip.program.bias) / (
-        chip.program.weight_scale * chip.program.input.scale
+    drives = (chip.drive(x) - chip.program.readout.bias) / (
+        chip.program.readout.weight_scale * chip.program.input.scale
     )
     np.testing.assert_allclose(drives, np.rint(drives), atol=1e-9)
 
@@ -167,10 +167,11 @@ def test_lumped_weight_noise_equals_noise_on_every_weight(chip_with, x):
     program = chip.program
     quantised = program.input.values(program.input.codes(x[:1]))[0].astype(float)
     random = np.random.default_rng(4)
-    weights = program.weight_scale * program.weight_codes + sigma * random.standard_normal(
-        (reads, *program.weight_codes.shape)
+    weights = (
+        program.readout.weight_scale * program.readout.weight_codes
+        + sigma * random.standard_normal((reads, *program.readout.weight_codes.shape))
     )
-    explicit = weights @ quantised + program.bias
+    explicit = weights @ quantised + program.readout.bias
     mean, spread = chip.drive(x[:1])[0], lumped(chip, x[:1], sigma)[0, 0]
     np.testing.assert_allclose(chip.sigmas(x[:1])[0], spread)
 

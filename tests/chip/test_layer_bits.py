@@ -3,14 +3,14 @@ and what the Hardware's width then is.
 """
 
 import copy
-import dataclasses
 import functools
 import math
 
 import numpy as np
 import pytest
 import torch
-from circuittest import deep_program, hardware_of, recurrent_program, some_stimuli
+from arraytest import operations_of
+from circuittest import changed, deep_program, hardware_of, recurrent_program, some_stimuli
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation
@@ -28,11 +28,11 @@ STIMULI = np.random.default_rng(0).standard_normal((300, INPUTS)).astype(np.floa
 SHORT = TrainSettings(steps=30, batch=32, learning_rate=1e-2)
 LAYER_BITS = {
     "deep": [
-        {"hidden": 6, "last": 3},
-        {"hidden": 1, "spread": 8},
-        {"hidden": 2, "spread": 3, "last": 1},
+        {"hidden": 6, "readout": 3},
+        {"hidden": 1, "log_sigma": 8},
+        {"hidden": 2, "log_sigma": 3, "readout": 1},
     ],
-    "recurrent": [{"lateral": 3}, {"forward": 1, "lateral": 7}],
+    "recurrent": [{"lateral": 3}, {"readout": 1, "lateral": 7}],
 }
 CASES = [(kind, layer_bits) for kind, several in LAYER_BITS.items() for layer_bits in several]
 
@@ -83,23 +83,14 @@ def brevitas_integers(network, x):
 def test_without_noise_its_codes_are_brevitas_integers(kind, layer_bits, trained):
     one = trained(kind, layer_bits)
     program = export_program(one)
-    names = dict(
-        zip(
-            ("hidden", "spread", "last") if kind == "deep" else ("forward", "lateral"),
-            program.layers,
-            strict=True,
-        )
-    )
+    names = program.layers
     linears = copy.deepcopy(one.network).double().linears()
     for name, layer in names.items():
         bits = layer_bits.get(name, 4)
         assert (layer.weight_bits, layer.own_width) == (bits, name in layer_bits)
         assert np.array_equal(
             layer.weight_codes,
-            linears["weight" if name in ("hidden", "forward") else name]
-            .quant_weight()
-            .int()
-            .numpy(),
+            linears[name].quant_weight().int().numpy(),
         )
         assert (
             set(np.unique(layer.weight_codes)) == {-1, 1}
@@ -133,7 +124,7 @@ def test_the_bill_by_hand(trained):
     """Hidden weights of 6 bits for 4 and last ones of 3: products, the width of their sums, and the
     memory of all weights.
     """
-    programs = [export_program(trained("deep", own)) for own in ({}, {"hidden": 6, "last": 3})]
+    programs = [export_program(trained("deep", own)) for own in ({}, {"hidden": 6, "readout": 3})]
     plain, mixed = (Chip(program, CHIP).operations(STIMULI[:5], 7) for program in programs)
     first, heads, codes = HIDDEN * INPUTS, HIDDEN * NEURONS, 5 * 7
     by_hand = {
@@ -166,32 +157,25 @@ def with_own(program, **layers):
     """The program with widths of weights (of its random codes, cut to fit) that these layers were
     given.
     """
-    wide = {}
     for name, bits in layers.items():
-        layer, top = getattr(program, name), 2 ** (bits - 1) - 1
-        layer = layer[0] if name == "hidden" else layer
-        own = dataclasses.replace(
-            layer,
-            weight_codes=np.clip(layer.weight_codes, -top, top),
-            weight_bits=bits,
-            own_width=True,
-        )
-        wide[name] = (own, *program.hidden[1:]) if name == "hidden" else own
-    return dataclasses.replace(program, **wide)
+        top = 2 ** (bits - 1) - 1
+        codes = np.clip(program.layers[name].weight_codes, -top, top)
+        program = changed(program, name, weight_codes=codes, weight_bits=bits, own_width=True)
+    return program
 
 
 @pytest.mark.parametrize(
     ("build", "own", "bits"),
     [
-        (deep_program, {"last": 2}, 3),
+        (deep_program, {"readout": 2}, 3),
         (
             deep_program,
-            {"last": 2, "spread": 5, "hidden": 8},
+            {"readout": 2, "log_sigma": 5, "hidden 1": 8},
             3,
         ),  # of two hidden layers the other one has 3
         (recurrent_program, {"lateral": 6}, 3),
-        (recurrent_program, {"forward": 6}, 3),
-        (recurrent_program, {"forward": 6, "lateral": 8}, 8),
+        (recurrent_program, {"readout": 6}, 3),
+        (recurrent_program, {"readout": 6, "lateral": 8}, 8),
     ],
 )
 def test_the_width_of_a_program_is_that_of_the_layers_without_their_own(build, own, bits):
@@ -208,12 +192,7 @@ def test_the_width_of_a_program_is_that_of_the_layers_without_their_own(build, o
             program, hardware_of(program).with_precision(weight_bits=4)
         )  # nothing on it has the Hardware's width
     for name in own:
-        layer = getattr(program, name)
-        layer = layer[0] if name == "hidden" else layer
-        plain = dataclasses.replace(layer, own_width=False)
-        undeclared = dataclasses.replace(
-            program, **{name: (plain, *program.hidden[1:]) if name == "hidden" else plain}
-        )
+        undeclared = changed(program, name, own_width=False)
         with pytest.raises(SettingError, match="'weight_bits' = "):
             Chip(undeclared, hardware_of(program).with_precision(weight_bits=1))
 
@@ -222,12 +201,13 @@ def test_cells_of_an_array_hold_the_width_of_the_layer():
     """A layer of 2 bits takes half of the slices of one of 4, in cells of one bit each; cells of 3
     bits do not fit it.
     """
-    program, x = with_own(deep_program(4, layers=1), last=2), some_stimuli(3)
+    program, x = with_own(deep_program(4, layers=1), readout=2), some_stimuli(3)
     cells = {
         bits: Chip(program, hardware_of(program, array=Array(cell_bits=bits))) for bits in (1, 2)
     }
     whole = Chip(deep_program(4, layers=1), hardware_of(program, array=Array(cell_bits=1)))
-    slices = [chip.product.operations(np.ones((1, 9), np.int64), 1) for chip in (whole, cells[1])]
+    ones = np.ones((1, 9), np.int64)
+    slices = [operations_of(chip.product, ones, 1) for chip in (whole, cells[1])]
     assert len(cells[2].sample(x, 2, 1).codes) == 3
     assert (
         slices[0][next(o for o in slices[0] if o.kind == "adc")]

@@ -16,7 +16,7 @@ from stattest import assert_mean, detectable
 
 from stochsim.chip import Chip
 from stochsim.hardware import Noise, RandomSource
-from stochsim.program import Program, Quantizer, RecurrentProgram
+from stochsim.program import Layer, Quantizer, recurrent
 
 STEP, SIGMA, NEURONS, READS = 0.05, 0.04, 4, 150_000
 LATERAL = np.array(
@@ -31,15 +31,13 @@ def linear_program(bits=8, forward=0, steps=STEPS, lateral=LATERAL, sigma=SIGMA)
     neurons = len(lateral)
     state = Quantizer(bits, STEP)
     weights = np.full((neurons, 3), forward, np.int8)
-    seen = Program(
-        weights, 8, 0.01, Quantizer(8, 0.02), state, np.zeros(neurons), np.full(neurons, sigma), 0.0
+    seen = Layer(
+        weights, 8, 0.01, Quantizer(8, 0.02), state, np.zeros(neurons), np.full(neurons, sigma)
     )
-    back = Program(
-        lateral, 8, LATERAL_SCALE, state, state, np.zeros(neurons), np.zeros(neurons), 0.0
-    )
+    back = Layer(lateral, 8, LATERAL_SCALE, state, state, np.zeros(neurons), np.zeros(neurons))
     values = STEP * (state.c_min + np.arange(state.levels))
     own = KEEP * np.repeat(values[:, None], neurons, axis=1)
-    return RecurrentProgram(seen, back, own, steps, float(np.abs(np.linalg.eigvals(MAP)).max()))
+    return recurrent(seen, back, own, steps, float(np.abs(np.linalg.eigvals(MAP)).max()))
 
 
 @functools.cache
@@ -85,7 +83,7 @@ def test_the_map_is_far_from_trivial():
     """It is stable, mixes slowly enough to matter, and its neurons covary."""
     covariance = predicted(SIGMA**2 + ROUNDING)
     sd = np.sqrt(np.diag(covariance))
-    assert 0.6 < linear_program().radius < 0.9
+    assert 0.6 < linear_program().wiring.radius < 0.9
     assert np.abs(covariance / np.outer(sd, sd) - np.eye(NEURONS)).max() > 0.3
     assert 30 * sd.max() < 127 * STEP
 

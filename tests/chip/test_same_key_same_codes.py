@@ -153,7 +153,7 @@ def test_noise_of_an_array_is_apart_from_that_of_its_neurons():
     )
     x = np.zeros((1, 8))
     noisy, quiet = Chip(program, hardware_for(program, array)), Chip(program, hardware_for(program))
-    own = noisy.product.sums(x.astype(np.int8), 2000, 6, 0, 0)[0] * program.weight_scale
+    own = noisy.product.sums(x.astype(np.int8), 2000, 6, 0, 0)[0] * program.readout.weight_scale
     neurons = quiet.sample(x, 2000, 6).values[0].astype(float)
     product = (own - own.mean()) * (neurons - neurons.mean())
     assert abs(product.mean()) < 5 * product.std() / np.sqrt(product.size)

@@ -14,7 +14,7 @@ import hashlib, sys
 import numpy as np
 from stochsim.chip import Chip
 from stochsim.hardware import Noise, RandomSource, preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 random = np.random.default_rng(0)
 x = random.normal(0, 1, (9, 130))
@@ -25,7 +25,8 @@ for bits in (1, 4, 8):
         codes = np.where(codes < 0, -1, 1)
     quantizer = Quantizer(bits, 1.0 if bits == 1 else 2.5 / 2 ** (bits - 1))
     weights = (codes.astype(np.int8), bits, 0.1 / top)
-    program = Program(*weights, quantizer, quantizer, np.zeros(33), np.full(33, 0.3), 0.0)
+    layer = Layer(*weights, quantizer, quantizer, np.zeros(33), np.full(33, 0.3))
+    program = single_layer(layer)
     for name in ("digital-45nm", "sram-array-28nm", "rram-array"):
         hardware = preset(name).with_precision(bits, bits, bits)
         source = RandomSource(lfsr_bits=16, threshold_bits=12)

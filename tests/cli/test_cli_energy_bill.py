@@ -13,9 +13,10 @@ from circuittest import PROGRAMS, single_program
 from importprobe import modules_after
 from tinystudy import store_answers, study_of, work
 
-from stochsim.chip import chain_bill, drawn_chain
+from stochsim.chip import bill_of_inputs
 from stochsim.cli import main
 from stochsim.hardware import preset
+from stochsim.program import random_program
 from stochsim.studies import collect
 
 
@@ -53,7 +54,8 @@ def table_of(arguments: str, folder: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("chip", ["digital-45nm", "sram-array-28nm"])
 def test_a_shape(chip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The words hold the whole bill, and say what was drawn."""
-    bill = chain_bill(drawn_chain((20, 6, 3), (8, 8, 8), 1.0), preset(chip).with_precision(8, 8, 8))
+    program, read = random_program((20, 6, 3), (8, 8, 8), 1.0)
+    bill = bill_of_inputs(program, preset(chip).with_precision(8, 8, 8), read)
     text = said(f"20-6-3 --hardware {chip}", capsys)
     assert text.startswith(
         "a network of shape 20-6-3 at 8/8/8 bits (weight/input/output): weights and what each "
@@ -105,7 +107,7 @@ def test_a_program_s_folder(kind: str, tmp_path: Path, capsys: pytest.CaptureFix
     text = said(f"{tmp_path}/program --hardware {path} --stimuli 3 --reads 4", capsys)
     assert "drawn uniformly over the input codes by key 0" in text
     assert "mean over 3 stimuli × 4 reads" in text
-    assert {"single": "weight", "deep": "hidden 2", "recurrent": "lateral"}[kind] in text
+    assert {"single": "readout", "deep": "hidden 2", "recurrent": "lateral"}[kind] in text
 
 
 def test_a_converted_network_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,8 +268,8 @@ def test_the_network_named_is_the_one_billed(
         table_of(f"{several} --architecture {kind}", tmp_path, capsys)["bill"]
         for kind in ("deep", "single")
     )
-    assert "hidden 1" in deep["joules_by_layer"]
-    assert list(single["joules_by_layer"]) == ["weight"]
+    assert "hidden" in deep["joules_by_layer"]
+    assert list(single["joules_by_layer"]) == ["readout"]
     once, twice = (
         table_of(f"{several} --rho 1 --noise {noise}", tmp_path, capsys)["bill"] for noise in (1, 2)
     )
@@ -397,5 +399,5 @@ def test_drawn_codes_are_those_of_key_0(capsys: pytest.CaptureFixture[str]) -> N
     assert said("30-4 --hardware sram-array-28nm", capsys) == said(
         "30-4 --hardware sram-array-28nm", capsys
     )
-    links = [drawn_chain((30, 4), (8, 8, 8), 1.0, key) for key in (0, 1)]
-    assert not np.array_equal(links[0]["layer 1"].integers, links[1]["layer 1"].integers)
+    read = [random_program((30, 4), (8, 8, 8), 1.0, key)[1] for key in (0, 1)]
+    assert not np.array_equal(read[0]["layer 1"], read[1]["layer 1"])

@@ -1,6 +1,8 @@
 """The bill: operations times prices, by part."""
 
+import itertools
 import math
+from decimal import Decimal
 
 import pytest
 
@@ -193,3 +195,44 @@ def test_bad_joules_are_errors(joules: float) -> None:
 )
 def test_format_energy(joules: float, text: str) -> None:
     assert format_energy(joules) == text
+
+
+PREFIXES = {0: "", -3: "m", -6: "µ", -9: "n", -12: "p", -15: "f", -18: "a"}
+MANTISSAS = "1 1.0004 1.005 1.2345 5 9.4 9.49 9.94 9.95 9.949 9.994 9.995 9.9949 9.9996 9.999996"
+
+
+def in_decimals(joules: float, digits: int) -> str:
+    """The same text by decimal arithmetic: rounded first, then the largest prefix that fits."""
+    rounded = Decimal(f"{joules:.{digits - 1}e}")
+    power = next((each for each in PREFIXES if rounded >= Decimal(10) ** each), -18)
+    value = rounded.scaleb(-power)
+    places = max(0, digits - 1 - value.adjusted())
+    return f"{value:.{places}f} {PREFIXES[power]}J"
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3, 4, 5])
+def test_energy_is_rounded_before_its_prefix_is_chosen(digits: int) -> None:
+    """At every border of a prefix and of a number of digits, from 1e-20 to 1e5 J."""
+    for mantissa, power in itertools.product(MANTISSAS.split(), range(-20, 5)):
+        joules = float(f"{mantissa}e{power}")
+        assert format_energy(joules, digits) == in_decimals(joules, digits), joules
+
+
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [
+        (999.9996e-12, "1.00 nJ"),
+        (999.4e-12, "999 pJ"),
+        (999999.0, "1.00e+06 J"),
+        (1e6, "1.00e+06 J"),
+        (9.994e5, "999000 J"),
+        (12345678.0, "1.23e+07 J"),
+    ],
+)
+def test_format_energy_at_a_border(joules: float, text: str) -> None:
+    assert format_energy(joules) == text
+
+
+def test_energy_as_text_names_the_parts_that_cost() -> None:
+    assert str(Energy(add_j=2e-12, memory_j=1.5e-9)) == "1.50 nJ (add 2.00 pJ, memory 1.50 nJ)"
+    assert str(Energy()) == "0 J"

@@ -36,6 +36,102 @@ def test_a_good_book(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("unit", "joules"),
+    [("J", 6.0), ("mJ", 6e-3), ("µJ", 6e-6), ("nJ", 6e-9), ("pJ", 6e-12), ("aJ", 6e-18)],
+)
+def test_the_prefix_of_the_unit_scales(tmp_path: Path, unit: str, joules: float) -> None:
+    text = GOOD.replace("fJ per conversion", f"{unit} per conversion")
+    prices, _ = read_book(write(tmp_path, text))
+    assert prices["adc-mine"].energy_j((3,)) == pytest.approx(joules, rel=1e-15)
+
+
+def test_the_least_that_an_entry_may_say(tmp_path: Path) -> None:
+    """Bounds themselves are valid where they are bounds: nothing for a price, 1 bit for a width,
+    one letter for a source, and any node and voltage above 0.
+    """
+    text = GOOD.replace('formula = "2*bits"', "table = { 1 = 0.0, 2 = 0.5 }\nnode_nm = 0.5")
+    text = text.replace("my desk", "x") + "voltage_v = 0.25\nvalid.bits = [1, 1]\n"
+    prices, _ = read_book(write(tmp_path, text))
+    mine = prices["adc-mine"]
+    assert (mine.energy_j((1,)), mine.node_nm, mine.voltage_v) == (0.0, 0.5, 0.25)
+    assert mine.flags((1,)) == ()
+    assert len(mine.flags((2,))) == 1
+
+
+@pytest.mark.parametrize("missing", ["node_nm", "voltage_v", "no V", ""])
+def test_polynomials_need_node_voltage_and_a_formula_without_V(
+    tmp_path: Path, missing: str
+) -> None:
+    """Each of the three alone is refused; with all of them the entry scales."""
+    lines = {"node_nm": "node_nm = 45", "voltage_v": "voltage_v = 0.9"}
+    rest = "\n".join(line for name, line in lines.items() if name != missing)
+    text = f'{GOOD}{rest}\nscaling = "polynomials"\n'
+    if missing == "no V":
+        text = text.replace("2*bits", "2*bits*V")
+    path = write(tmp_path, text)
+    if not missing:
+        assert read_book(path)[0]["adc-mine"].scaling == "polynomials"
+        return
+    with pytest.raises(SettingError, match="needs 'node_nm' and 'voltage_v', and a formula with"):
+        read_book(path)
+
+
+def test_widths_of_a_table_may_stand_in_any_order(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace('formula = "2*bits"', "table = { 10 = 3.0, 4 = 1.0 }"))
+    mine = read_book(path)[0]["adc-mine"]
+    assert [mine.energy_j((bits,)) for bits in (1, 4, 5, 10)] == pytest.approx(
+        [1e-15, 1e-15, 3e-15, 3e-15], rel=1e-15
+    )
+    assert mine.definitions == "table by bits = {4: 1, 10: 3}"
+
+
+def test_definitions_use_those_before_them(tmp_path: Path) -> None:
+    lines = 'formula = "y"\ndefine.x = "2*bits"\ndefine.y = "x + 1"'
+    path = write(tmp_path, GOOD.replace('formula = "2*bits"', lines))
+    mine = read_book(path)[0]["adc-mine"]
+    assert mine.energy_j((3,)) == pytest.approx(7e-15, rel=1e-15)
+    assert mine.citation().formula == "y, x = 2*bits, y = x + 1"
+
+
+@pytest.mark.parametrize(
+    ("table", "figure"),
+    [("value = 3.25", "3.25 ×"), ("range = [2.0, 3.5]", "2 to 3.5 ×")],
+)
+def test_a_fact_has_a_value_or_a_range(tmp_path: Path, table: str, figure: str) -> None:
+    head = '[facts.f]\nwhat = "a ratio"\nunit = "×"\nsource = "x"\ntag = "src"\n'
+    assert read_book(write(tmp_path, f"{head}{table}\n"))[1]["f"].figure == figure
+    for both in ("", "value = 1.0\nrange = [1.0, 2.0]\n"):
+        with pytest.raises(
+            SettingError,
+            match=r"'facts\.f\.value' = .* and 'facts\.f\.range' = .*: a fact has either",
+        ):
+            read_book(write(tmp_path, f"{head}{both}"))
+
+
+def test_nothing_is_valid_of_a_price_that_nothing_moves(tmp_path: Path) -> None:
+    text = GOOD.replace('"adc"', '"random"').replace("2*bits", "2") + "valid.bits = [1, 2]\n"
+    with pytest.raises(SettingError, match=r"'prices\.adc-mine\.valid\.bits': nothing varies here"):
+        read_book(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("valid = 3", "'prices.adc-mine.valid'"),
+        ("table = { -1 = 1.0 }", "'prices.adc-mine.table' = '-1'"),
+        ('table = { "1.5" = 1.0 }', "'prices.adc-mine.table' = '1.5'"),
+        ('table = { "٣" = 1.0 }', "'prices.adc-mine.table' = '٣'"),
+        ("node_nm = 0", "'prices.adc-mine.node_nm' = 0"),
+        ("voltage_v = 0", "'prices.adc-mine.voltage_v' = 0"),
+        ("table = { 0 = 1.0 }", "'prices.adc-mine.table' = '0': should be a whole number"),
+    ],
+)
+def test_what_is_no_node_voltage_width_or_range(tmp_path: Path, line: str, complaint: str) -> None:
+    with pytest.raises(SettingError, match=complaint):
+        read_book(write(tmp_path, f"{GOOD}{line}\n"))
+
+
+@pytest.mark.parametrize(
     ("line", "instead", "complaint"),
     [
         ('unit = "fJ per conversion"', "", "'prices.adc-mine.unit' is missing"),

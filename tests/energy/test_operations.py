@@ -45,10 +45,17 @@ def test_operations_order_by_kind_then_arguments() -> None:
 
 @pytest.mark.parametrize("count", [-1, math.nan, math.inf])
 def test_bad_counts_are_errors(count: float) -> None:
-    with pytest.raises(SettingError, match="finite and not negative"):
+    with pytest.raises(
+        SettingError, match=rf"'count' = {count}: should be finite and not negative"
+    ):
         Operations({ADC: count})
-    with pytest.raises(SettingError, match="finite and not negative"):
+    with pytest.raises(
+        SettingError,
+        match=f"'number' = {count}: operations are multiplied by a number that is finite",
+    ):
         Operations({ADC: 1}) * count
+    with pytest.raises(SettingError, match=f"'number' = {count}"):
+        Operations() * count
 
 
 @pytest.mark.parametrize(
@@ -94,3 +101,12 @@ def test_a_deep_copy_is_equal() -> None:
 def test_every_kind_can_be_built() -> None:
     for kind, names in KINDS.items():
         assert Operation(kind, (2,) * len(names)).kind == kind
+
+
+def test_operations_are_shown_with_their_counts() -> None:
+    assert repr(Operations({ADC: 2})) == "Operations({Operation(kind='adc', args=(4,)): 2})"
+
+
+def test_what_is_no_operations_is_not_added() -> None:
+    with pytest.raises(TypeError):
+        Operations() + {ADC: 1}  # type: ignore[operator]

@@ -3,16 +3,95 @@ held and flagged outside.
 """
 
 import math
+import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from stochsim import energy
 from stochsim.energy import ARGUMENTS, CONVERTER_MODELS, LANDAUER_J, PRICES, THERMAL_J, Price, price
 from stochsim.settings import SettingError
 
 FEMTO, PICO, ATTO = 1e-15, 1e-12, 1e-18
 KBIT = 1024
 OUTSIDE = "is outside the model's range"
+BOOK = Path(energy.__file__).parent / "book"
+FREE = {
+    *("cell-none", "cell-floor", "line-none", "line-floor", "program-none", "leakage-none"),
+    *("adc-none", "dac-none", "dac-floor", "memory-in-array", "random-none"),
+    *("multiply-in-cell", "multiply-floor", "add-bit-line", "add-floor"),
+    *("float-multiply-floor", "float-add-floor"),
+}
+
+FIGURES = [
+    ("adc-zigzag-28nm", (4,), 324 * FEMTO, 2e-3),
+    ("adc-zigzag-28nm", (8,), 701 * FEMTO, 2e-3),
+    ("adc-zigzag-28nm", (12,), 14.6 * PICO, 5e-3),
+    ("dac-zigzag-28nm", (1,), 0.0, 0),
+    ("dac-zigzag-28nm", (4,), 162 * FEMTO, 1e-9),
+    ("multiply-qkeras-45nm", (8, 8), 0.2 * PICO, 1e-3),
+    ("multiply-qkeras-45nm", (32, 32), 3.1 * PICO, 2e-3),
+    ("add-qkeras-45nm", (16,), 0.05 * PICO, 1e-9),
+    ("add-qkeras-45nm", (32,), 0.1 * PICO, 1e-9),
+    ("multiply-gates-28nm", (1, 1), 0.284 * FEMTO, 1e-9),
+    ("multiply-gates-28nm", (4, 2), 8 * 0.284 * FEMTO, 1e-9),
+    ("memory-sram-45nm", (64 * KBIT,), 0.156 * PICO, 2e-3),
+    ("memory-sram-45nm", (256 * KBIT,), 20 / 64 * PICO, 2e-3),  # 32 kB: 20 pJ per 64 bits
+    ("memory-sram-45nm", (8192 * KBIT,), 100 / 64 * PICO, 2e-3),  # 1 MB: 100 pJ per 64 bits
+    ("random-lfsr-28nm", (), 2.55 * FEMTO, 1e-9),
+    ("cell-isaac-32nm", (), 4.1 * FEMTO, 1e-9),
+    ("adc-thermal", (4,), 12.7 * ATTO, 3e-3),
+    ("adc-thermal", (8,), 3.26 * FEMTO, 2e-3),
+    ("adc-thermal", (12,), 834 * FEMTO, 2e-3),
+    ("multiply-horowitz-45nm", (8, 8), 0.2 * PICO, 1e-9),
+    ("multiply-horowitz-45nm", (4, 2), 0.2 * PICO, 1e-9),  # the narrowest that fits
+    ("multiply-horowitz-45nm", (8, 9), 3.1 * PICO, 1e-9),
+    ("multiply-horowitz-45nm", (32, 32), 3.1 * PICO, 1e-9),
+    ("add-horowitz-45nm", (8,), 0.03 * PICO, 1e-9),
+    ("add-horowitz-45nm", (16,), 0.05 * PICO, 1e-9),
+    ("add-horowitz-45nm", (32,), 0.1 * PICO, 1e-9),
+    ("float-multiply-horowitz-45nm", (16,), 1.1 * PICO, 1e-9),
+    ("float-multiply-horowitz-45nm", (32,), 3.7 * PICO, 1e-9),
+    ("float-add-horowitz-45nm", (16,), 0.4 * PICO, 1e-9),
+    ("float-add-horowitz-45nm", (32,), 0.9 * PICO, 1e-9),
+    ("float-multiply-jouppi-7nm", (16,), 0.34 * PICO, 1e-9),
+    ("float-multiply-jouppi-7nm", (32,), 1.31 * PICO, 1e-9),
+    ("add-jouppi-7nm", (8,), 0.007 * PICO, 1e-9),
+    ("add-int32-jouppi-7nm", (32,), 0.03 * PICO, 1e-9),
+    ("multiply-jouppi-7nm", (8, 8), 0.07 * PICO, 1e-9),
+    ("multiply-jouppi-7nm", (32, 32), 1.48 * PICO, 1e-9),
+    ("multiply-aladdin-40nm", (32, 32), 12.68 * PICO, 1e-9),
+    ("multiply-array-28nm", (1, 1), 0.284 * FEMTO, 1e-9),
+    ("multiply-array-28nm", (4, 2), (8 * 0.284 + 4 * 3.40) * FEMTO, 1e-9),
+    ("add-gates-28nm", (1,), 3.40 * FEMTO, 1e-9),
+    ("memory-register-28nm", (KBIT,), 1.70 * FEMTO, 1e-9),
+    ("memory-sram-horowitz-45nm", (64 * KBIT,), 10 / 64 * PICO, 1e-9),
+    ("memory-sram-horowitz-45nm", (256 * KBIT,), 20 / 64 * PICO, 1e-9),
+    ("memory-sram-horowitz-45nm", (8192 * KBIT,), 100 / 64 * PICO, 1e-9),
+    ("memory-sram-jouppi-7nm", (64 * KBIT,), 7.5 / 64 * PICO, 1e-9),
+    ("memory-sram-jouppi-7nm", (256 * KBIT,), 8.5 / 64 * PICO, 1e-9),
+    ("memory-sram-jouppi-7nm", (8192 * KBIT,), 14 / 64 * PICO, 1e-9),
+    ("memory-dram", (KBIT,), 20.3 * PICO, 1e-9),
+    ("memory-gddr6", (KBIT,), 415 / 64 * PICO, 1e-9),
+    ("adc-isaac-32nm", (4,), 0.79 * PICO, 1e-9),
+    ("adc-isaac-32nm", (5,), 0.99 * PICO, 1e-9),
+    ("adc-isaac-32nm", (6,), 1.20 * PICO, 1e-9),
+    ("adc-isaac-32nm", (7,), 1.42 * PICO, 1e-9),
+    ("adc-isaac-32nm", (8,), 1.67 * PICO, 1e-9),
+    ("adc-isaac-32nm", (9,), 1.97 * PICO, 1e-9),
+    ("adc-isaac-32nm", (10,), 2.38 * PICO, 1e-9),
+    ("dac-isaac-32nm", (1,), 0.417 * PICO, 1e-9),
+    ("adc-wan-130nm", (4,), (8 * 0.3 + 1.2 + 0.25 + 0.1) * PICO, 1e-9),
+    ("adc-walden", (8,), 1.28 * PICO, 1e-9),
+    ("adc-schreier", (8,), 0.5 * 10 ** ((6.0206 * 8 + 1.7609 - 175) / 10), 1e-9),
+    ("adc-rekhi", (4,), 0.3 * PICO, 1e-9),
+    ("adc-rekhi", (12,), 10**0.399 * PICO, 1e-9),
+    ("random-cmos-rng", (), 350 * ATTO, 1e-9),
+    ("random-mtj-pbit", (), 2 * FEMTO, 1e-9),
+    ("memory-landauer", (KBIT,), 2.871e-21, 1e-3),
+    ("random-landauer", (), 2.871e-21, 1e-3),
+]
 
 
 def widths(name: str, *values: int) -> tuple[float, ...]:
@@ -20,75 +99,7 @@ def widths(name: str, *values: int) -> tuple[float, ...]:
     return tuple(values) * len(ARGUMENTS[price(name).kind])
 
 
-@pytest.mark.parametrize(
-    ("name", "args", "published_j", "tolerance"),
-    [
-        ("adc-zigzag-28nm", (4,), 324 * FEMTO, 2e-3),
-        ("adc-zigzag-28nm", (8,), 701 * FEMTO, 2e-3),
-        ("adc-zigzag-28nm", (12,), 14.6 * PICO, 5e-3),
-        ("dac-zigzag-28nm", (1,), 0.0, 0),
-        ("dac-zigzag-28nm", (4,), 162 * FEMTO, 1e-9),
-        ("multiply-qkeras-45nm", (8, 8), 0.2 * PICO, 1e-3),
-        ("multiply-qkeras-45nm", (32, 32), 3.1 * PICO, 2e-3),
-        ("add-qkeras-45nm", (16,), 0.05 * PICO, 1e-9),
-        ("add-qkeras-45nm", (32,), 0.1 * PICO, 1e-9),
-        ("multiply-gates-28nm", (1, 1), 0.284 * FEMTO, 1e-9),
-        ("multiply-gates-28nm", (4, 2), 8 * 0.284 * FEMTO, 1e-9),
-        ("memory-sram-45nm", (64 * KBIT,), 0.156 * PICO, 2e-3),
-        ("memory-sram-45nm", (256 * KBIT,), 20 / 64 * PICO, 2e-3),  # 32 kB: 20 pJ per 64 bits
-        ("memory-sram-45nm", (8192 * KBIT,), 100 / 64 * PICO, 2e-3),  # 1 MB: 100 pJ per 64 bits
-        ("random-lfsr-28nm", (), 2.55 * FEMTO, 1e-9),
-        ("adc-thermal", (4,), 12.7 * ATTO, 3e-3),
-        ("adc-thermal", (8,), 3.26 * FEMTO, 2e-3),
-        ("adc-thermal", (12,), 834 * FEMTO, 2e-3),
-        ("multiply-horowitz-45nm", (8, 8), 0.2 * PICO, 1e-9),
-        ("multiply-horowitz-45nm", (4, 2), 0.2 * PICO, 1e-9),  # the narrowest that fits
-        ("multiply-horowitz-45nm", (8, 9), 3.1 * PICO, 1e-9),
-        ("add-horowitz-45nm", (8,), 0.03 * PICO, 1e-9),
-        ("add-horowitz-45nm", (16,), 0.05 * PICO, 1e-9),
-        ("add-horowitz-45nm", (32,), 0.1 * PICO, 1e-9),
-        ("float-multiply-horowitz-45nm", (16,), 1.1 * PICO, 1e-9),
-        ("float-multiply-horowitz-45nm", (32,), 3.7 * PICO, 1e-9),
-        ("float-add-horowitz-45nm", (16,), 0.4 * PICO, 1e-9),
-        ("float-add-horowitz-45nm", (32,), 0.9 * PICO, 1e-9),
-        ("float-multiply-jouppi-7nm", (16,), 0.34 * PICO, 1e-9),
-        ("float-multiply-jouppi-7nm", (32,), 1.31 * PICO, 1e-9),
-        ("add-jouppi-7nm", (8,), 0.007 * PICO, 1e-9),
-        ("add-int32-jouppi-7nm", (32,), 0.03 * PICO, 1e-9),
-        ("multiply-jouppi-7nm", (8, 8), 0.07 * PICO, 1e-9),
-        ("multiply-jouppi-7nm", (32, 32), 1.48 * PICO, 1e-9),
-        ("multiply-aladdin-40nm", (32, 32), 12.68 * PICO, 1e-9),
-        ("multiply-array-28nm", (1, 1), 0.284 * FEMTO, 1e-9),
-        ("multiply-array-28nm", (4, 2), (8 * 0.284 + 4 * 3.40) * FEMTO, 1e-9),
-        ("add-gates-28nm", (1,), 3.40 * FEMTO, 1e-9),
-        ("memory-register-28nm", (KBIT,), 1.70 * FEMTO, 1e-9),
-        ("memory-sram-horowitz-45nm", (64 * KBIT,), 10 / 64 * PICO, 1e-9),
-        ("memory-sram-horowitz-45nm", (256 * KBIT,), 20 / 64 * PICO, 1e-9),
-        ("memory-sram-horowitz-45nm", (8192 * KBIT,), 100 / 64 * PICO, 1e-9),
-        ("memory-sram-jouppi-7nm", (64 * KBIT,), 7.5 / 64 * PICO, 1e-9),
-        ("memory-sram-jouppi-7nm", (256 * KBIT,), 8.5 / 64 * PICO, 1e-9),
-        ("memory-sram-jouppi-7nm", (8192 * KBIT,), 14 / 64 * PICO, 1e-9),
-        ("memory-dram", (KBIT,), 20.3 * PICO, 1e-9),
-        ("memory-gddr6", (KBIT,), 415 / 64 * PICO, 1e-9),
-        ("adc-isaac-32nm", (4,), 0.79 * PICO, 1e-9),
-        ("adc-isaac-32nm", (5,), 0.99 * PICO, 1e-9),
-        ("adc-isaac-32nm", (6,), 1.20 * PICO, 1e-9),
-        ("adc-isaac-32nm", (7,), 1.42 * PICO, 1e-9),
-        ("adc-isaac-32nm", (8,), 1.67 * PICO, 1e-9),
-        ("adc-isaac-32nm", (9,), 1.97 * PICO, 1e-9),
-        ("adc-isaac-32nm", (10,), 2.38 * PICO, 1e-9),
-        ("dac-isaac-32nm", (1,), 0.417 * PICO, 1e-9),
-        ("adc-wan-130nm", (4,), (8 * 0.3 + 1.2 + 0.25 + 0.1) * PICO, 1e-9),
-        ("adc-walden", (8,), 1.28 * PICO, 1e-9),
-        ("adc-schreier", (8,), 0.5 * 10 ** ((6.0206 * 8 + 1.7609 - 175) / 10), 1e-9),
-        ("adc-rekhi", (4,), 0.3 * PICO, 1e-9),
-        ("adc-rekhi", (12,), 10**0.399 * PICO, 1e-9),
-        ("random-cmos-rng", (), 350 * ATTO, 1e-9),
-        ("random-mtj-pbit", (), 2 * FEMTO, 1e-9),
-        ("memory-landauer", (KBIT,), 2.871e-21, 1e-3),
-        ("random-landauer", (), 2.871e-21, 1e-3),
-    ],
-)
+@pytest.mark.parametrize(("name", "args", "published_j", "tolerance"), FIGURES)
 def test_published_figures(
     name: str, args: tuple[float, ...], published_j: float, tolerance: float
 ) -> None:
@@ -316,6 +327,38 @@ def test_an_unverified_price_says_so_whatever_is_done_to_it() -> None:
     assert (
         price("memory-sram-jouppi-7nm").times(0.5, "half", tag="engineering default").tag == "unv"
     )
+
+
+def test_every_figure_of_the_book_is_held_to_one_written_here() -> None:
+    """Every price by a law, a figure or nothing; tables at every width that they list."""
+    held = {(name, max(args, default=0)) for name, args, *_ in FIGURES}
+    tables = {
+        (name, int(width))
+        for path in BOOK.glob("*.toml")
+        for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).get("prices", {}).items()
+        for width in entry.get("table", ())
+    }
+    assert tables - held == set()
+    set_by_user = {name for name, entry in PRICES.items() if entry.required}
+    assert set(PRICES) - {name for name, _ in held} - set(LAWS) - FREE - set_by_user == set()
+
+
+def test_the_free_prices_are_these_and_stay_free() -> None:
+    """They cost nothing whatever the operation, and a factor finds nothing to multiply."""
+    free = {name: entry for name, entry in PRICES.items() if entry.is_free}
+    assert set(free) == FREE
+    for name, entry in free.items():
+        assert entry.energy_j(widths(name, 8)) == 0
+        assert entry.times(3, "three").formula == "0"
+        assert entry.times(3, "three").is_free
+
+
+def test_a_factor_is_paid_and_shown() -> None:
+    own = price("add-qkeras-45nm")
+    found = own.times(3, "three", tag="user")
+    assert found.energy_j((16,)) == pytest.approx(3 * own.energy_j((16,)), rel=1e-15)
+    assert (found.formula, found.tag) == (f"({own.formula}) × three", "user")
+    assert own.times(3, "three").tag == own.tag == "src"
 
 
 def test_floor_prices_are_tagged_and_below_every_other_price_of_their_kind() -> None:

@@ -47,6 +47,50 @@ def test_defaults_follow_their_sources_and_are_tagged() -> None:
     assert reliability_law(2, 0.45) == reliability_law(2, 0.9)
 
 
+@pytest.mark.parametrize(
+    ("rho", "voltage_v", "source"),
+    [
+        (0, 0.9, "linear slope of the ZigZag converter, 100 V² fJ per bit at V = 0.9, 28 nm"),
+        (0, 0.45, "linear slope of the ZigZag converter, 100 V² fJ per bit at V = 0.45, 28 nm"),
+        (1, 0.45, "the ZigZag converter at 1 bit, V = 0.45, 28 nm"),
+        (2, 0.45, "12 kT: kT/C noise set equal to quantisation noise, 300 K"),
+    ],
+)
+def test_a_default_says_where_it_is_from(rho: float, voltage_v: float, source: str) -> None:
+    assert reliability_law(rho, voltage_v).source == source
+    assert reliability_law(rho, voltage_v).price.source == source
+
+
+@pytest.mark.parametrize(
+    ("law", "name", "formula"),
+    [
+        (
+            ReliabilityLaw(0, 8.1e-14),
+            "reliability-rho-0",
+            "max(0, e_bit log2(s/σ)), e_bit = 8.1e-14 J",
+        ),
+        (ReliabilityLaw(1, 3.14159e-15), "reliability-rho-1", "e0 (s/σ)^1, e0 = 3.142e-15 J"),
+        (ReliabilityLaw(0.5, 2e-15), "reliability-rho-0.5", "e0 (s/σ)^0.5, e0 = 2e-15 J"),
+    ],
+)
+def test_a_law_is_shown_as_it_is_priced(law: ReliabilityLaw, name: str, formula: str) -> None:
+    """The formula is held in words, and its joules by those of a law written out from them."""
+    found = law.price
+    assert (found.name, found.kind, found.formula) == (name, "hold", formula)
+    assert (found.unit, found.source, found.tag) == (
+        "J per neuron and read",
+        "set by the user",
+        "user",
+    )
+    for sigma_over_s in (0.125, 0.5, 1.0, 4.0):
+        written_out = (
+            max(0.0, law.scale_j * math.log2(1 / sigma_over_s))
+            if "log2" in formula
+            else law.scale_j * (1 / sigma_over_s) ** law.rho
+        )
+        assert found.energy_j((sigma_over_s,)) == pytest.approx(written_out, rel=1e-12)
+
+
 def test_rho_0_default_is_the_slope_of_the_converter() -> None:
     adc = price("adc-zigzag-28nm")
     assert adc.energy_j((3,)) - adc.energy_j((2,)) == pytest.approx(

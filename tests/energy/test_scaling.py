@@ -3,6 +3,7 @@
 import pytest
 
 from stochsim.energy import NODES, PRICES, Scaling, energy_ratio, price, scaled
+from stochsim.energy.scaling import Polynomial
 from stochsim.settings import SettingError
 
 TO_7 = Scaling(node_nm=7, voltage_v=0.7)
@@ -71,6 +72,25 @@ def test_converters_are_left_as_they_are_and_noted() -> None:
     assert "not scaled to 7 nm, 0.7 V" in moved.citation().note
 
 
+def test_notes_say_what_scaling_did_beside_what_they_said() -> None:
+    """Word by word; a price that is of no node has nothing to say."""
+    by = "scaled by the polynomials of Stillmaker and Baas 2017 [src]"
+    own = price("multiply-qkeras-45nm")
+    assert scaled(own, TO_7).note == f"{own.note}; {by}"
+    own = price("adc-zigzag-28nm")
+    assert scaled(own, TO_7).note == f"{own.note}; not scaled to 7 nm, 0.7 V"
+    own = price("adc-walden")
+    assert own.node_nm is None
+    assert scaled(own, TO_7).note == own.note
+
+
+def test_a_scaled_formula_says_its_factor() -> None:
+    own = price("multiply-qkeras-45nm")
+    assert scaled(own, TO_7).formula == (
+        f"({own.formula}) × E(7 nm, 0.7 V)/E(45 nm, 0.9 V) = 0.05663"
+    )
+
+
 @pytest.mark.parametrize(
     "name", [name for name, each in PRICES.items() if "jouppi" in name or name == "memory-gddr6"]
 )
@@ -110,3 +130,9 @@ def test_voltages_where_the_polynomial_has_turned_are_refused() -> None:
         assert (
             0 < polynomial.energy(low) < polynomial.energy(1.1 * low) < polynomial.energy(2 * low)
         )
+
+
+def test_a_polynomial_without_a_square_is_refused() -> None:
+    with pytest.raises(SettingError, match="'a' = 0"):
+        Polynomial(a=0, b=-0.1, c=0.1)
+    assert Polynomial(a=0.1, b=-0.1, c=0.1).least_voltage_v == pytest.approx(0.5)

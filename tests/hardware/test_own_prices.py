@@ -93,6 +93,18 @@ def test_from_python():
     assert chip.price_table()["adc"].energy_j((8,)) == pytest.approx(16e-15)
 
 
+@pytest.mark.parametrize(("bits", "tried"), [(1, True), (8, True), (16, True), (2, False)])
+def test_an_own_formula_is_tried_at_1_8_and_16(read, bits, tried):
+    """Elsewhere a fault is found where it is priced."""
+    text = CHIP.replace("fom_fj*2**bits + 40", f"fom_fj if bits != {bits} else -1")
+    text = text.replace("valid.bits = [4, 10]\n", "")
+    if not tried:
+        assert read(text).price_table()["adc"].energy_j((3,)) == pytest.approx(3e-15)
+        return
+    with pytest.raises(SettingError, match=f"gives -1e-15 J at bits = {bits}"):
+        read(text)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "rule"),
     [

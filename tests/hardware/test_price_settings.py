@@ -43,11 +43,29 @@ def with_prices(hardware: Hardware, **changes: Any) -> Hardware:
 
 
 def test_every_kind_of_operation_has_a_price() -> None:
-    assert (
-        set(DIGITAL.price_table())
-        == set(OPERATION_PRICES)
-        == {operation.kind for operation in COUNTS}
-    )
+    """In the order in which kinds of operation stand."""
+    assert tuple(operation.kind for operation in COUNTS) == OPERATION_PRICES
+    assert tuple(DIGITAL.price_table()) == OPERATION_PRICES
+
+
+@pytest.mark.parametrize(
+    ("least", "refused"),
+    [
+        ({"clock_hz": 0.5}, {"clock_hz": 0}),
+        ({"multipliers": 1}, {"multipliers": 0}),
+        ({"leakage_w": 0}, {"leakage_w": -1e-9}),
+    ],
+)
+def test_the_least_of_each_timing(least: dict[str, float], refused: dict[str, float]) -> None:
+    assert Timing(**least).to_table().items() >= least.items()
+    with pytest.raises(SettingError, match=next(iter(refused))):
+        Timing(**refused)
+
+
+def test_a_voltage_is_above_0() -> None:
+    assert with_prices(ARRAY, voltage_v=0.5).prices.voltage_v == 0.5
+    with pytest.raises(SettingError, match="voltage_v"):
+        with_prices(ARRAY, voltage_v=0)
 
 
 def test_with_price_swaps_one_and_its_parameters() -> None:
@@ -182,8 +200,11 @@ def test_weights_of_an_over_scaled_memory_cost_the_square_of_its_voltage(
         == DIGITAL.price_table()["code_memory"].citation()
     )
     citation = chip.price_table()["weight_memory"].citation()
-    assert f"(V/Vmin)², V/Vmin = {voltage_over_vmin:g}" in citation.formula
-    assert (citation.tag, "engineering default" in citation.note) == ("engineering default", True)
+    own = DIGITAL.price_table()["weight_memory"]
+    factor = f"({own.formula}) × (V/Vmin)², V/Vmin = {voltage_over_vmin:g}"
+    assert citation.formula == f"{factor}, {own.definitions}"
+    assert citation.note == f"{own.note}; E ~ (V/Vmin)²: engineering default, not published"
+    assert citation.tag == "engineering default"
 
 
 def test_leakage_is_paid_per_second_by_timing_or_by_its_price() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from stattest import assert_mean
 
+from stochsim.accounting import Meter
 from stochsim.chip import Chip
 from stochsim.hardware import Array, Cells, Converter, preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer, single_layer
 
 WIDE = 12
 """Bits of a converter that holds every partial sum of these small arrays, so that its step is 1."""
@@ -48,15 +49,22 @@ def program_of(weights, weight_bits=4, input_bits=4, output_bits=8, sigma=0.0, s
     """
     neurons = len(weights)
     quantizers = Quantizer(input_bits, 1.0), Quantizer(output_bits, scale)
-    return Program(
+    layer = Layer(
         np.asarray(weights, np.int8),
         weight_bits,
         0.125,
         *quantizers,
         np.zeros(neurons),
         np.full(neurons, sigma),
-        0.0,
     )
+    return single_layer(layer)
+
+
+def operations_of(product, x_ints, reads):
+    """What a product reports for so many reads of these integers (stimulus, input)."""
+    meter = Meter()
+    product.report(meter, "layer", x_ints, reads)
+    return dict(meter.total)
 
 
 def hardware_for(program, array=None, **parts):

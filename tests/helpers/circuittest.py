@@ -2,13 +2,23 @@
 number at a time, in plain Python.
 """
 
+import dataclasses
+
 import numpy as np
 from arraytest import random_weights
 from scipy import special
 from stochsim_kernels.reference.neuron_codes import random31
 
 from stochsim.hardware import preset
-from stochsim.program import DeepProgram, Program, Quantizer, RecurrentProgram
+from stochsim.program import (
+    LATERAL,
+    LOG_SIGMA,
+    Layer,
+    Quantizer,
+    recurrent,
+    single_layer,
+    with_log_sigma,
+)
 
 INPUTS, NEURONS = 7, 5
 INPUT_WORD = 3 << 30
@@ -20,11 +30,11 @@ def quantizer(bits, reach):
 
 
 def layer(bits, inputs, neurons, reads, gives, sigma=0.0, seed=0, gain=0.9, bias=True):
-    """A Program with random weights and a bias."""
+    """A Layer with random weights and a bias."""
     top = max(1, 2 ** (bits - 1) - 1)
     offset = np.random.default_rng(seed).normal(0, 0.2, neurons) * bias
     weights = random_weights(bits, neurons, inputs, seed)
-    return Program(
+    return Layer(
         weights,
         bits,
         gain * 1.0173 / top / np.sqrt(inputs),
@@ -32,17 +42,28 @@ def layer(bits, inputs, neurons, reads, gives, sigma=0.0, seed=0, gain=0.9, bias
         gives,
         offset,
         np.full(neurons, float(sigma)),
-        0.5,
     )
+
+
+def hidden_of(program):
+    """The hidden layers of a program."""
+    return [layer for name, layer in program.layers.items() if name.startswith("hidden")]
+
+
+def changed(program, name, **changes):
+    """A program with these fields of a layer changed."""
+    layer = dataclasses.replace(program.layers[name], **changes)
+    return dataclasses.replace(program, layers={**program.layers, name: layer})
 
 
 def single_program(bits=3, sigma=0.3):
     """The single-layer program of these sizes."""
-    return layer(bits, INPUTS, NEURONS, quantizer(bits, 2.0), quantizer(bits, 1.6), sigma)
+    only = layer(bits, INPUTS, NEURONS, quantizer(bits, 2.0), quantizer(bits, 1.6), sigma)
+    return single_layer(only, 0.5)
 
 
 def deep_program(bits=3, base=-1.2, layers=2):
-    """Two hidden layers of 9 and 6 neurons, or one, then `last` and `spread` of 5."""
+    """Two hidden layers of 9 and 6 neurons, or one, then `readout` and `log_sigma` of 5."""
     sizes = (INPUTS, 9, 6)[: layers + 1]
     codes = (quantizer(bits, 2.0), *(quantizer(bits, 1.0 + 0.1 * i) for i in range(layers)))
     hidden = tuple(
@@ -51,7 +72,8 @@ def deep_program(bits=3, base=-1.2, layers=2):
     )
     spread = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 0.9), seed=11)
     last = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 1.6), seed=12)
-    return DeepProgram(hidden, spread, last, base + np.linspace(-0.3, 0.3, NEURONS))
+    base = base + np.linspace(-0.3, 0.3, NEURONS)
+    return with_log_sigma(hidden, spread, last, base, 0.5)
 
 
 def recurrent_program(bits=3, sigma=None, steps=4, neurons=NEURONS, radius=0.9):
@@ -63,7 +85,7 @@ def recurrent_program(bits=3, sigma=None, steps=4, neurons=NEURONS, radius=0.9):
     lateral = layer(bits, neurons, neurons, state, state, seed=4, gain=0.3, bias=False)
     values = state.z + state.step * (state.c_min + np.arange(state.levels))
     own = 0.6 * values[:, None] - 0.1 * np.tanh(np.outer(values, np.linspace(0.5, 2, neurons)))
-    return RecurrentProgram(forward, lateral, own, steps, radius)
+    return recurrent(forward, lateral, own, steps, radius, 0.5)
 
 
 PROGRAMS = {"single": single_program, "deep": deep_program, "recurrent": recurrent_program}
@@ -130,15 +152,15 @@ def drives_of(program, codes):
 def deep_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
     """Codes (neuron,) of one read of one stimulus."""
     codes = input_codes(x, program.input, dithered, key, stimulus, read)
-    for one in program.hidden:
+    for one in hidden_of(program):
         codes = [code_of(drive, one.output) for drive in drives_of(one, codes)]
+    head = program.layers[LOG_SIGMA]
     spread = [
-        value_of(code_of(drive, program.spread.output), program.spread.output)
-        for drive in drives_of(program.spread, codes)
+        value_of(code_of(drive, head.output), head.output) for drive in drives_of(head, codes)
     ]
     out = []
-    for n, drive in enumerate(drives_of(program.last, codes)):
-        sigma = noise * np.exp(program.base[n] + spread[n])
+    for n, drive in enumerate(drives_of(program.readout, codes)):
+        sigma = noise * np.exp(program.wiring.base[n] + spread[n])
         where = (
             (stimulus << 16 | read, 0) if dithered else (stimulus, read)
         )  # where sigma differs from read to read, rows
@@ -166,12 +188,12 @@ def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):
     codes, states = [code_of(0.0, program.output)] * program.neurons, []
     for step in range(steps):
         seen = drives_of(
-            program.forward, input_codes(x, program.input, dithered, key, stimulus, read, step)
+            program.readout, input_codes(x, program.input, dithered, key, stimulus, read, step)
         )
-        drives = drives_of(program.lateral, codes)
+        drives = drives_of(program.layers[LATERAL], codes)
         after = []
         for n, code in enumerate(codes):
-            drive = seen[n] + drives[n] + program.own[code - program.output.c_min, n]
+            drive = seen[n] + drives[n] + program.wiring.table[code - program.output.c_min, n]
             xi = normal(random31(key, 0, 2 * step, stimulus, read, n))
             after.append(code_of(drive + noise * program.sigma[n] * xi, program.output))
         codes = after
@@ -181,7 +203,9 @@ def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):
 
 def single_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
     """Codes (neuron,) of one read of one stimulus."""
-    drives = drives_of(program, input_codes(x, program.input, dithered, key, stimulus, read))
+    drives = drives_of(
+        program.readout, input_codes(x, program.input, dithered, key, stimulus, read)
+    )
     draws = [normal(random31(key, 0, 0, stimulus, read, n)) for n in range(program.neurons)]
     return [
         code_of(drive + noise * s * xi, program.output)

@@ -15,7 +15,7 @@ from arraytest import random_weights
 
 from stochsim.chip import Chip
 from stochsim.hardware import Hardware, preset
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Program, Quantizer, single_layer
 from stochsim.settings import SettingError, Settings
 
 NO_KNOBS = ("name", "description", "sources")
@@ -112,9 +112,8 @@ def program_for(chip: Hardware) -> Program:
         Quantizer(width, 1.0371 * 2.0 ** (1 - width))
         for width in (bits.input_bits, bits.output_bits)
     )
-    return Program(
-        weights, bits.weight_bits, 0.5 / top, reads, gives, np.zeros(6), np.full(6, 0.2), 1.0
-    )
+    layer = Layer(weights, bits.weight_bits, 0.5 / top, reads, gives, np.zeros(6), np.full(6, 0.2))
+    return single_layer(layer, 1.0)
 
 
 def seen(chip: Hardware, float_layers: bool = False) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from conversiontest import QUIET, chip_of, seeded, stimuli
 from torch import nn
 
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Array, Converter, Memory, Noise
+from stochsim.hardware import Array, Converter, Memory, Noise, Timing
 from stochsim.lowering import convert
 
 X = stimuli(5, 2, 4, 4)
@@ -19,6 +19,17 @@ def network():
     return nn.Sequential(
         nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 4)
     )
+
+
+class Twice(nn.Module):
+    """One layer that is used two times."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.layer(self.layer(x))
 
 
 def counts_of(**parts):
@@ -95,18 +106,46 @@ def test_groups_are_billed_without_the_products_between_them():
 
 
 def test_shared_weights_are_stored_once_and_read_by_every_layer():
-    class Twice(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(4, 4)
-
-        def forward(self, x):
-            return self.layer(self.layer(x))
-
     counts = convert(seeded(Twice), QUIET, stimuli(5, 4)).operations_by_layer(stimuli(5, 4))
     assert [
         counts[name][Operation("weight_memory", (64,))] for name in ("layer", "layer_again")
     ] == [5 * 64, 5 * 64]
+
+
+def test_each_layer_leaks_for_its_own_cycles():
+    """Joules of leakage are watts times seconds; the second layer's cycles are not the first's."""
+    timing = Timing(clock_hz=2e8, multipliers=4, leakage_w=3e-3)
+    bill = convert(seeded(network), chip_of(4, 5, 5, timing=timing), X).bill(X, READS)
+    cycles = {"0": 16 * 14, "4": 12}  # 54 and 48 products, 4 at a time; 16 positions
+    assert bill.cycles == cycles
+    for name, count in cycles.items():
+        assert bill.operations[name].count("leakage") == pytest.approx(count / 2e8, rel=1e-12)
+        assert bill.energy_by_layer[name].leakage_j == pytest.approx(3e-3 * count / 2e8, rel=1e-12)
+
+
+def test_cells_are_programmed_once_for_so_many_reads():
+    """4-bit weights in 1-bit cells: 4 cells for each of 54 and 48 weights."""
+    counts = counts_of(**programmed_every(1000))
+    draws = 5 * READS
+    assert counts["0"].count("program") == pytest.approx(draws * 4 * 54 / 1000, rel=1e-12)
+    assert counts["4"].count("program") == pytest.approx(draws * 4 * 48 / 1000, rel=1e-12)
+
+
+def programmed_every(reads):
+    array = Array(rows=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6))
+    array = array.model_copy(update={"reads_per_programming": reads})
+    return {
+        "array": array,
+        "prices": QUIET.prices.with_price("program", "program-energy", joules=1e-12),
+    }
+
+
+def test_shared_weights_are_programmed_once():
+    hardware = chip_of(4, 5, 5, **programmed_every(100))
+    x = stimuli(5, 4)
+    counts = convert(seeded(Twice), hardware, x).operations_by_layer(x)
+    assert counts["layer"].count("program") == pytest.approx(5 * 4 * 16 / 100, rel=1e-12)
+    assert counts["layer_again"].count("program") == 0
 
 
 def test_parts_left_in_float_are_billed_in_float32_or_listed():
@@ -147,5 +186,5 @@ def test_more_bits_cost_more_and_reads_share_the_weights():
     converted = convert(seeded(network), chip_of(), X)
     assert converted.bill(X, 10).total_j < converted.bill(X, 1).total_j
     assert np.isclose(
-        converted.bill(X, 10).energy.multiply_j, converted.bill(X, 1).energy.multiply_j
+        converted.bill(X, 10).energy.multiply_j, converted.bill(X, 1).energy.multiply_j, atol=0
     )

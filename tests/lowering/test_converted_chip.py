@@ -17,6 +17,7 @@ from torch.nn import functional
 from stochsim.chip import Chip
 from stochsim.hardware import Array, Cells, Converter, Memory, Noise, RandomSource, preset
 from stochsim.lowering import convert
+from stochsim.program import single_layer
 from stochsim.settings import SettingError
 
 ARRAY = Array(
@@ -114,10 +115,10 @@ def test_a_single_linear_layer_is_the_chip_of_its_program(name):
     x = stimuli(8, 6)
     hardware = chip_of(**NOISY[name])
     converted = convert(seeded(lambda: nn.Linear(6, 4)), hardware, x)
-    (program,) = next(iter(converted.layers.values())).programs()
+    (layer,) = next(iter(converted.layers.values())).groups()
     assert np.array_equal(
         converted.sample(x, 5, 3, 2, 1),
-        Chip(program, hardware).sample(x.double().numpy(), 5, 3, 2, 1).values,
+        Chip(single_layer(layer), hardware).sample(x.double().numpy(), 5, 3, 2, 1).values,
     )
 
 
@@ -142,7 +143,8 @@ def test_positions_draw_numbers_of_their_own_as_further_reads():
         seeded(lambda: nn.Conv2d(1, 2, 3)).double(), chip_of(noise=Noise(read_sigma_lsb=0.5)), x
     )
     (layer,) = converted.layers.values()
-    (program,) = layer.programs()
+    (group,) = layer.groups()
+    program = group
     windows = functional.unfold(layer.input_grid(x), 3).transpose(1, 2).detach().numpy()
     drive = windows @ (program.weight_scale * program.weight_codes.T) + program.bias
     output = program.output

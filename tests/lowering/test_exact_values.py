@@ -164,7 +164,7 @@ def test_a_layer_of_another_width_has_a_grid_of_its_own():
     layers = converted.layers
     assert [layer.bits for layer in layers.values()] == [(4, 4, 4), (2, 3, 5), (4, 4, 4), (4, 4, 4)]
     assert [layer.takes_codes for layer in layers.values()] == [False, False, False, True]
-    programs = [layer.programs()[0] for layer in layers.values()]
+    programs = [layer.groups()[0] for layer in layers.values()]
     assert [(one.weight_bits, one.input.bits, one.output.bits) for one in programs] == [
         layer.bits for layer in layers.values()
     ]

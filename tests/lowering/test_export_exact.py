@@ -67,8 +67,8 @@ def test_chip_without_noise_gives_brevitas_integers(bits, float_trained, dataset
     )  # thresholds of all take 0.7 GB
 
     double = copy.deepcopy(trained.network).double().eval()
-    assert np.array_equal(program.weight_codes, double.linear.quant_weight().int().numpy())
-    assert np.any(program.bias != 0) == trained.network.settings.bias
+    assert np.array_equal(program.readout.weight_codes, double.linear.quant_weight().int().numpy())
+    assert np.any(program.readout.bias != 0) == trained.network.settings.bias
     outputs, inputs = brevitas_integers(trained.network, x, torch.float64)
     assert np.array_equal(
         program.input.integers(program.input.codes(x.astype(np.float64)).astype(int)), inputs
@@ -120,7 +120,7 @@ def test_mixed_widths(float_trained, dataset):
             program.output.integers(codes)
             != brevitas_integers(trained.network, x, torch.float64)[0]
         )
-        assert not mismatch.any() or (widths[2] == 1 and not program.bias.any())
+        assert not mismatch.any() or (widths[2] == 1 and not program.readout.bias.any())
         assert (chip.drive(x)[mismatch] == 0).all()
         assert (codes[mismatch] == 1).all()
 

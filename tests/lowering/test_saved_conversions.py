@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from stochsim.hardware import Array, Converter, Noise, preset
 from stochsim.lowering import ConvertedProgram, convert, load_converted
+from stochsim.program import single_layer
 from stochsim.settings import StochsimError
 
 NOISE = Noise(read_sigma_lsb=0.3, input_dither="stochastic")
@@ -107,7 +108,7 @@ def test_the_files_hold_integer_weights_and_say_what_they_are(tmp_path):
     converted, _ = converted_small(QUIET)
     converted.program.save(tmp_path)
     head = json.loads((tmp_path / "program.json").read_text())
-    assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 1, "converted")
+    assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 2, "converted")
     layer = head["program"]["layers"][0]
     assert layer["name"] == "0"
     assert layer["geometry"]["kernel"] == [3, 3]
@@ -120,7 +121,7 @@ def test_the_files_hold_integer_weights_and_say_what_they_are(tmp_path):
     program = ConvertedProgram.load(tmp_path)
     (first,) = program.layers["0"]
     assert first.weight_codes.dtype == np.int8
-    assert np.array_equal(first.weight_codes, converted.layers["0"].programs()[0].weight_codes)
+    assert np.array_equal(first.weight_codes, converted.layers["0"].groups()[0].weight_codes)
 
 
 def test_what_cannot_be_saved_is_named_and_the_layers_can_still_be_read(tmp_path):
@@ -189,6 +190,7 @@ def test_tables_that_say_what_cannot_be_are_refused(tmp_path, change, message):
 def test_a_plain_program_is_no_converted_network(tmp_path):
     x = stimuli(6, 4)
     converted = convert(seeded(lambda: nn.Linear(4, 3)), preset("digital-45nm"), x)
-    next(iter(converted.layers.values())).programs()[0].save(tmp_path)
-    with pytest.raises(StochsimError, match="kind 'single': converted is expected"):
+    (layer,) = next(iter(converted.layers.values())).groups()
+    single_layer(layer).save(tmp_path)
+    with pytest.raises(StochsimError, match="kind 'feed-forward': converted is expected"):
         load_converted(tmp_path)

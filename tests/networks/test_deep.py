@@ -108,7 +108,7 @@ def test_a_float_network_answers_with_its_heads():
     network, x = deep(drawn=True), stimuli()
     answer, (mean, sigma) = network.response(x, Draws(generator())), network.heads(x)
     assert torch.equal(answer.mean, mean)
-    torch.testing.assert_close(answer.variance, sigma.square())
+    torch.testing.assert_close(answer.variance, sigma.square(), rtol=1.3e-6, atol=0)
     assert torch.equal(answer.spread, sigma)
     h = np.clip(
         x.numpy() @ network.hidden.weight.detach().numpy().T + network.hidden.bias.detach().numpy(),
@@ -209,7 +209,7 @@ def test_dither_of_inputs_passes_on_through_hidden_units_that_do_not_clip():
     values, again = network.read_input(
         x.expand(100_000, -1), Draws(generator(10)), HardwareNoise(input_dither=True)
     )
-    torch.testing.assert_close(again[:1], dithered)
+    torch.testing.assert_close(again[:1], dithered, rtol=1e-7, atol=0)
     drives = values @ weight.T + network.hidden.bias
     assert bool(((drives.abs() < 1) == (drive.abs() < 1)).all())  # else first order would not do
     through = (torch.nn.functional.hardtanh(drives) @ last.T).numpy()
@@ -238,6 +238,8 @@ def test_noise_of_hidden_units_passes_on_likewise():
     torch.testing.assert_close(
         both - torch.tensor(found),
         network._passed_on(drive, weight, last, torch.full_like(weight[:1], 0.01), 0.0),
+        rtol=1e-7,
+        atol=0,
     )
 
 
@@ -247,7 +249,7 @@ def test_what_passes_on_is_priced_of_some_stimuli_and_added_to_the_variance():
     plain = network.response(x, Draws(generator()), HardwareNoise())
     dithered = network.response(x, Draws(generator()), HardwareNoise(input_dither=True))
     noisy = network.response(x, Draws(generator()), HardwareNoise(read_sigma=0.1))
-    torch.testing.assert_close(plain.spread.square(), plain.variance)
+    torch.testing.assert_close(plain.spread.square(), plain.variance, rtol=1.3e-6, atol=0)
     assert (plain.spread.shape, dithered.spread.shape, noisy.spread.shape) == (
         (64, NEURONS),
         (4, NEURONS),

@@ -27,8 +27,11 @@ MODEL = LinearGaussianSettings(neurons=6, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((400, 8)).astype(np.float32)
 SHORT = TrainSettings(steps=40, batch=32, learning_rate=1e-2)
 METHODS = ["post-training", "quantisation-aware", "noise-aware"]
-MIXED = {"deep": {"hidden": 6, "last": 3}, "recurrent": {"lateral": 3}}
-WIDTHS = {"deep": {"weight": 6, "spread": 4, "last": 3}, "recurrent": {"weight": 4, "lateral": 3}}
+MIXED = {"deep": {"hidden": 6, "readout": 3}, "recurrent": {"lateral": 3}}
+WIDTHS = {
+    "deep": {"hidden": 6, "log_sigma": 4, "readout": 3},
+    "recurrent": {"readout": 4, "lateral": 3},
+}
 CHIP = preset("digital-45nm").replace(noise=Noise(read_sigma=0.05, weight_sigma_lsb=0.1))
 
 
@@ -64,8 +67,8 @@ def codes_of(network):
 def test_layers_are_named_as_programs_name_them():
     assert LAYERS == {
         "single": (),
-        "deep": ("hidden", "spread", "last"),
-        "recurrent": ("forward", "lateral"),
+        "deep": ("hidden", "log_sigma", "readout"),
+        "recurrent": ("readout", "lateral"),
     }
 
 
@@ -91,7 +94,7 @@ def test_scales_are_fitted_at_the_width_of_the_layer(kind, by_posterior, floats)
 @pytest.mark.parametrize("kind", MIXED)
 def test_all_else_is_as_without(kind, floats):
     mixed, plain = quantised(floats[kind], MIXED[kind]), quantised(floats[kind])
-    own = {"weight" if name == LAYERS[kind][0] else name for name in MIXED[kind]}
+    own = set(MIXED[kind])
     for name, codes in codes_of(plain).items():
         assert np.array_equal(codes, codes_of(mixed)[name]) == (name not in own)
     for name in (
@@ -156,19 +159,19 @@ REFUSED = [
         "deep",
         {"forward": 6},
         "unknown key 'layer_bits.forward': no layer of a 'deep' network; "
-        "valid: hidden, spread, last",
+        "valid: hidden, log_sigma, readout",
     ),
     (
         "deep",
         {"weight": 6},
         "unknown key 'layer_bits.weight': no layer of a 'deep' network; "
-        "valid: hidden, spread, last",
+        "valid: hidden, log_sigma, readout",
     ),
     (
         "recurrent",
-        {"foward": 6},
-        "unknown key 'layer_bits.foward': no layer of a 'recurrent' network; "
-        "did you mean 'forward'?",
+        {"readut": 6},
+        "unknown key 'layer_bits.readut': no layer of a 'recurrent' network; "
+        "did you mean 'readout'?",
     ),
     (
         "single",
@@ -176,8 +179,8 @@ REFUSED = [
         "'layer_bits.hidden' = 6: a 'single' network has one layer of weights, whose width is "
         "weight_bits",
     ),
-    ("deep", {"last": 0}, "'layer_bits.last' = 0: should be greater than or equal to 1"),
-    ("deep", {"last": 9}, "'layer_bits.last' = 9: should be less than or equal to 8"),
+    ("deep", {"readout": 0}, "'layer_bits.readout' = 0: should be greater than or equal to 1"),
+    ("deep", {"readout": 9}, "'layer_bits.readout' = 9: should be less than or equal to 8"),
 ]
 
 
@@ -196,7 +199,7 @@ def test_float_networks_and_learned_widths_have_none(floats):
             inputs=8,
             neurons=6,
             architecture=ArchitectureSettings(kind="deep"),
-            layer_bits={"last": 3},
+            layer_bits={"readout": 3},
         )
     with pytest.raises(SettingError, match="widths are given or learned"):
         quantised(floats["recurrent"], {"lateral": 3}, learned_bits=True)

@@ -92,7 +92,7 @@ def on_chip():
     program = export_program(
         Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
-    assert 0.62 < program.radius < 0.75  # so that 25 steps are enough to forget the start
+    assert 0.62 < program.wiring.radius < 0.75  # so that 25 steps are enough to forget the start
     return network, program, stimuli(1, 9)
 
 

@@ -65,7 +65,9 @@ def test_a_linear_circuit_solves_the_lyapunov_equation(radius):
 def test_noise_shared_by_all_stimuli_and_float32():
     one, drive = circuit(0.9), random(STIMULI, NEURONS, key=3)
     shared = Circuit(one.matrix, one.shrink, one.width, noise()[0]).moments(drive)[1]
-    torch.testing.assert_close(shared, one.moments(drive)[1][:1].expand(STIMULI, -1, -1))
+    torch.testing.assert_close(
+        shared, one.moments(drive)[1][:1].expand(STIMULI, -1, -1), rtol=1e-7, atol=0
+    )
     single = Circuit(
         *(part.float() for part in (one.matrix, one.shrink, one.width, one.noise))
     ).moments(drive.float())
@@ -83,7 +85,7 @@ def test_held_noise_moves_a_chain_as_a_drive_does():
     with_it, without = circuit(0.9, held=held).moments(drive), circuit(0.9).moments(drive)
     inverse = np.linalg.inv(np.eye(NEURONS) - matrix(0.9).numpy())
     added = inverse @ np.diag(held[0].numpy()) @ inverse.T
-    torch.testing.assert_close(with_it[0], without[0])
+    torch.testing.assert_close(with_it[0], without[0], rtol=1e-7, atol=0)
     for one, other in zip(with_it[1].numpy(), without[1].numpy(), strict=True):
         np.testing.assert_allclose(one - other, added, rtol=1e-6, atol=1e-9)
 

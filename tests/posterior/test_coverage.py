@@ -53,8 +53,8 @@ def test_spread_quantiles_are_exact():
     """
     values = np.array([[0.0, 5.0], [0.0, 5.0], [1.0, 6.0], [3.0, 8.0]])
     found = spread_quantiles(values, np.array([0.0, 0.25, 0.5, 0.625, 0.875, 1.0]), 1.0)
-    assert np.allclose(found[:, 0], [-0.5, 0.0, 0.5, 1.0, 3.0, 3.5])
-    assert np.allclose(found[:, 1], found[:, 0] + 5)
+    assert np.allclose(found[:, 0], [-0.5, 0.0, 0.5, 1.0, 3.0, 3.5], atol=0)
+    assert np.allclose(found[:, 1], found[:, 0] + 5, atol=0)
 
 
 def test_plain_quantiles_have_the_expected_rank():
@@ -62,7 +62,7 @@ def test_plain_quantiles_have_the_expected_rank():
     8th.
     """
     found = spread_quantiles(np.arange(1.0, 10.0)[:, None], np.array([0.25, 0.75]))
-    assert np.allclose(found[:, 0], [2.5, 7.5])
+    assert np.allclose(found[:, 0], [2.5, 7.5], atol=0)
 
 
 def test_spread_quantiles_agree_with_dither():
@@ -79,7 +79,7 @@ def test_spread_quantiles_agree_with_dither():
 
 def test_one_bit_code_spreads_over_two_steps():
     values = np.where(np.arange(1000) < 500, -1.0, 1.0)[:, None]
-    assert np.allclose(spread_quantiles(values, np.array([0.25, 0.75]), 2.0)[:, 0], [-1, 1])
+    assert np.allclose(spread_quantiles(values, np.array([0.25, 0.75]), 2.0)[:, 0], [-1, 1], atol=0)
 
 
 def test_steps_may_differ_by_neuron_and_must_not_be_negative():

@@ -38,7 +38,7 @@ def test_one_bit_codes_show_on_the_axes_and_hide_in_random_directions():
     assert np.all(
         found.projections < scale.floor.projections
     )  # at the floor: less than a floor's worth is left after subtraction
-    assert np.allclose(found.total**2, (found.axes**2 + found.projections**2) / 2)
+    assert np.allclose(found.total**2, (found.axes**2 + found.projections**2) / 2, atol=0)
 
 
 def test_floor_is_subtracted_from_reads_of_the_reference_itself():
@@ -71,7 +71,7 @@ def test_units_are_the_reference_sd_of_each_stimulus_and_neuron():
     plain = yardstick().distance(reads)
     scaled = yardstick(mean=mean, sd=sd).distance(mean[:, None] + sd[:, None] * reads)
     for name in ("total", "axes", "projections"):
-        assert np.allclose(getattr(scaled, name), getattr(plain, name), rtol=1e-4)
+        assert np.allclose(getattr(scaled, name), getattr(plain, name), rtol=1e-4, atol=0)
 
 
 def test_deterministic_chip_keeps_its_full_distance():
@@ -84,14 +84,14 @@ def test_deterministic_chip_keeps_its_full_distance():
     assert np.all(np.abs(still.axes - 1) < 0.02)
     fast = scale.distance(constant)
     by_sorting = np.array([scale._squared(i, constant[i]) for i in range(2)])
-    assert np.allclose(fast.axes**2, by_sorting[:, :NEURONS].mean(axis=1), rtol=1e-4)
-    assert np.allclose(fast.projections**2, by_sorting[:, NEURONS:].mean(axis=1), rtol=1e-4)
+    assert np.allclose(fast.axes**2, by_sorting[:, :NEURONS].mean(axis=1), rtol=1e-4, atol=0)
+    assert np.allclose(fast.projections**2, by_sorting[:, NEURONS:].mean(axis=1), rtol=1e-4, atol=0)
     elsewhere = yardstick(mean=7.0).distance(np.full((2, N, NEURONS), 7.0))
-    assert np.allclose(elsewhere.total, still.total, rtol=1e-3)
+    assert np.allclose(elsewhere.total, still.total, rtol=1e-3, atol=0)
     almost = np.array(constant)
     almost[:, 0, 0] += 1e-3  # one read moved: a noisy chip, so the floor goes
     lost = fast.axes**2 - scale.distance(almost).axes ** 2
-    assert np.allclose(lost, scale.floor.axes**2, rtol=0.05)
+    assert np.allclose(lost, scale.floor.axes**2, rtol=0.05, atol=0)
 
 
 def test_each_stimulus_faces_its_own_reference():
@@ -127,7 +127,7 @@ def test_blind_equals_one_posterior_that_never_changes():
 
 def test_directions_are_unit_and_fixed_by_the_key():
     directions = unit_directions(256, NEURONS, key=3)
-    assert np.allclose(np.linalg.norm(directions, axis=1), 1)
+    assert np.allclose(np.linalg.norm(directions, axis=1), 1, atol=0)
     assert np.array_equal(directions, unit_directions(256, NEURONS, key=3))
     assert not np.array_equal(directions, unit_directions(256, NEURONS, key=4))
 

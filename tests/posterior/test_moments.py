@@ -20,8 +20,8 @@ def normal(key, *shape):
 def test_sample_moments_are_numpys():
     values = normal(1, 3, 200, 4)
     mean, covariance = sample_moments(values)
-    assert np.allclose(mean, values.mean(axis=1))
-    assert np.allclose(covariance, [np.cov(reads.T) for reads in values])
+    assert np.allclose(mean, values.mean(axis=1), atol=0)
+    assert np.allclose(covariance, [np.cov(reads.T) for reads in values], atol=0)
 
 
 def test_constant_reads_have_a_variance_of_exactly_zero():
@@ -69,7 +69,7 @@ def test_log_sd_correlation_over_bootstrap_resamples_is_the_plain_one():
     chip, sd = np.exp(normal(4, 20, 6)), np.exp(normal(5, 20, 6))
     stacked = log_sd_correlation(np.stack([chip, chip[::-1]]), np.stack([sd, sd[::-1]]))
     expected = [np.corrcoef(np.log(chip[:, i]), np.log(sd[:, i]))[0, 1] for i in range(6)]
-    assert np.allclose(stacked, expected)
+    assert np.allclose(stacked, expected, atol=0)
 
 
 def test_covariance_error_sees_scale_and_pattern_correlation_does_not():
@@ -146,7 +146,7 @@ def test_reconstruction_error():
         np.mean([np.sum((x - dictionary @ r) ** 2) / 5 for r in reads])
         for x, reads in zip(inputs, values, strict=True)
     ]
-    assert np.allclose(moments.reconstruction_errors(values, inputs, dictionary), expected)
+    assert np.allclose(moments.reconstruction_errors(values, inputs, dictionary), expected, atol=0)
 
 
 def test_compare_gathers_every_measure():

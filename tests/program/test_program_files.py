@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from circuittest import changed as changed_layer
 from circuittest import deep_program, hardware_of, recurrent_program, single_program, some_stimuli
 from safetensors.numpy import load_file
 
 from stochsim.chip import Chip
-from stochsim.program import Program, Quantizer
-from stochsim.program.files import load_program, save_program
+from stochsim.program import Layer, Quantizer, load_program, single_layer
 from stochsim.settings import StochsimError
 
 MADE = {"single": single_program, "deep": deep_program, "recurrent": recurrent_program}
@@ -22,6 +22,8 @@ def same(first, second):
         return type(first) is type(second) and all(
             same(value, getattr(second, name)) for name, value in vars(first).items()
         )
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(same(first[n], second[n]) for n in first)
     if isinstance(first, tuple):
         return len(first) == len(second) and all(map(same, first, second))
     if isinstance(first, np.ndarray):
@@ -45,7 +47,7 @@ def test_every_field_is_kept(tmp_path):
     """Own widths, unsigned grids, activations, and floats to the last bit."""
     codes = np.array([[1, -7, 3], [0, 2, -1]], np.int8)
     reads, gives = Quantizer(3, 0.1 + 0.2, True), Quantizer(1, 1e-300)
-    program = Program(
+    layer = Layer(
         codes,
         4,
         2.0 / 3,
@@ -53,15 +55,15 @@ def test_every_field_is_kept(tmp_path):
         gives,
         np.array([np.pi, -0.0]),
         np.array([0.0, 5e-324]),
-        0.5,
         "sigmoid",
         True,
     )
-    save_program(program, tmp_path)
+    program = single_layer(layer, 0.5)
+    program.save(tmp_path)
     assert same(load_program(tmp_path), program)
-    changed = dataclasses.replace(program, weight_bits=5)
-    save_program(changed, tmp_path)  # replaces what stood there
-    assert same(load_program(tmp_path), changed)
+    wider = changed_layer(program, "readout", weight_bits=5)
+    wider.save(tmp_path)  # replaces what stood there
+    assert same(load_program(tmp_path), wider)
     assert not same(load_program(tmp_path), program)
 
 
@@ -72,12 +74,16 @@ def test_what_is_written(tmp_path):
         "program.safetensors",
     ]
     head = json.loads((tmp_path / "program.json").read_text())
-    assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 1, "single")
+    assert (head["format"], head["version"], head["kind"]) == (
+        "stochsim-program",
+        2,
+        "feed-forward",
+    )
     arrays = load_file(tmp_path / "program.safetensors")
     assert {name: value.dtype.name for name, value in arrays.items()} == {
-        "layer.weight_codes": "int8",
-        "layer.bias": "float64",
-        "layer.sigma": "float64",
+        "layers.readout.weight_codes": "int8",
+        "layers.readout.bias": "float64",
+        "layers.readout.sigma": "float64",
     }
 
 
@@ -90,13 +96,13 @@ def changed(folder, **fields):
     ("fields", "message"),
     [
         ({"format": "other"}, "has format 'other': 'stochsim-program' is expected"),
-        ({"version": 2}, "version 2 of the format: this release reads version 1"),
+        ({"version": 1}, "version 1 of the format: this release reads version 2"),
         ({"kind": "tree"}, "a program of kind 'tree'"),
         ({"sha256": "0" * 64}, "is damaged or of another program"),
         ({"sha256": None}, "no 'program' or no 'sha256'"),
         ({"program": []}, "no 'program' or no 'sha256'"),
-        ({"program": {}}, r"'program\.layer' is missing"),
-        ({"program": {"layer": {}, "more": 1}}, r"unknown key 'program\.more'"),
+        ({"program": {}}, r"'program\.layers' is missing"),
+        ({"program": {"layers": [], "more": 1}}, r"unknown key 'program\.more'"),
     ],
 )
 def test_foreign_and_damaged_tables_are_refused(tmp_path, fields, message):
@@ -109,18 +115,22 @@ def test_foreign_and_damaged_tables_are_refused(tmp_path, fields, message):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("weight_bits", 9, r"'layer\.weight_bits' = 9: should be from 1 to 8"),
-        ("weight_bits", 4.5, r"'layer\.weight_bits' = 4\.5: should be int"),
-        ("weight_scale", -1.0, r"'layer\.weight_scale' = -1\.0: should be finite and above 0"),
-        ("activation", "rely", r"'layer\.activation' = 'rely': did you mean 'relu'"),
-        ("input", {"bits": 3, "scale": 1.0}, r"'layer\.input\.unsigned' is missing"),
-        ("own_width", 1, r"'layer\.own_width' = 1: should be bool"),
+        ("weight_bits", 9, r"'layers\.readout\.weight_bits' = 9: should be from 1 to 8"),
+        ("weight_bits", 4.5, r"'layers\.readout\.weight_bits' = 4\.5: should be int"),
+        (
+            "weight_scale",
+            -1.0,
+            r"'layers\.readout\.weight_scale' = -1\.0: should be finite and above 0",
+        ),
+        ("activation", "rely", r"'layers\.readout\.activation' = 'rely': did you mean 'relu'"),
+        ("input", {"bits": 3, "scale": 1.0}, r"'layers\.readout\.input\.unsigned' is missing"),
+        ("own_width", 1, r"'layers\.readout\.own_width' = 1: should be bool"),
     ],
 )
 def test_fields_that_no_program_has_are_refused(tmp_path, name, value, message):
     single_program().save(tmp_path)
-    layer = json.loads((tmp_path / "program.json").read_text())["program"]["layer"]
-    changed(tmp_path, program={"layer": {**layer, name: value}})
+    layer = json.loads((tmp_path / "program.json").read_text())["program"]["layers"][0]
+    changed(tmp_path, program={"layers": [{**layer, name: value}], "rho": 0.5})
     with pytest.raises(StochsimError, match=message):
         load_program(tmp_path)
 
@@ -171,6 +181,6 @@ def test_unsigned_quantizers_have_every_value_from_0_on(bits):
 
 def test_a_recurrent_program_refuses_unsigned_codes():
     program = recurrent_program()
-    forward = dataclasses.replace(program.forward, input=Quantizer(3, 1.0, unsigned=True))
+    unsigned = Quantizer(3, 1.0, unsigned=True)
     with pytest.raises(StochsimError, match="signed codes"):
-        dataclasses.replace(program, forward=forward)
+        changed_layer(program, "readout", input=unsigned)

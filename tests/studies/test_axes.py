@@ -103,11 +103,14 @@ def test_the_grid_takes_its_values(added: Axis) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"grid__random_bits": [65]}, "'random_bits.0' = 65: should be less than or equal to 64"),
-        ({"grid__random_bits": [8.5]}, "'random_bits.0' = 8.5: should be a valid integer"),
-        ({"grid__random_bits": []}, "'random_bits' = []: should name at least 1"),
+        (
+            {"grid__random_bits": [65]},
+            "'grid.random_bits.0' = 65: should be less than or equal",
+        ),
+        ({"grid__random_bits": [8.5]}, "'grid.random_bits.0' = 8.5: should be a valid integer"),
+        ({"grid__random_bits": []}, "'grid.random_bits' = []: should name at least 1"),
         ({"grid__random_bits": [8, 8]}, "'random_bits' = [8, 8]: names a value twice"),
-        ({"grid__random_bit": [8]}, "unknown key 'random_bit': did you mean 'random_bits'?"),
+        ({"grid__random_bit": [8]}, "unknown key 'grid.random_bit': did you mean 'random_bits'?"),
         (
             {"grid__random_bits": [8], "grid__bits": None, "grid__float": True},
             "'grid.random_bits': belongs to quantised networks on the chip, of which the grid has "
@@ -131,8 +134,8 @@ def test_an_axis_of_a_part_that_the_chip_does_not_have_is_refused(tmp_path: Path
 
 def test_without_its_entry_the_key_is_unknown(tmp_path: Path) -> None:
     assert ADDED.name not in AXES
-    assert "unknown key 'random_bits'" in complaint(write_study(tmp_path, **SWEPT))
-    with pytest.raises(SettingError, match="unknown key 'random_bits'"):
+    assert "unknown key 'grid.random_bits'" in complaint(write_study(tmp_path, **SWEPT))
+    with pytest.raises(SettingError, match=r"unknown key 'search\.random_bits'"):
         tinyoptimize.request_of(search__random_bits=[8])
 
 
@@ -280,7 +283,7 @@ def test_a_search_has_it(added: Axis, tmp_path: Path) -> None:
     write_front_csv(tinyoptimize.outcome_of(request, measured), tmp_path / "front.csv")
     with open(tmp_path / "front.csv", newline="") as file:
         assert next(csv.DictReader(file))["random_bits"] == "40"
-    with pytest.raises(SettingError, match=r"'random_bits.0' = 65"):
+    with pytest.raises(SettingError, match=r"'search\.random_bits\.0' = 65"):
         tinyoptimize.request_of(search__random_bits=[65], **digital)
 
 

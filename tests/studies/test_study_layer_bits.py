@@ -20,7 +20,7 @@ WIDE: dict[str, Any] = {
     "grid__control": ["shared-sigma", "vae", "langevin"],
     "grid__float": True,
 }
-MIXED = {"hidden": 6, "last": 3}
+MIXED = {"hidden": 6, "log_sigma": 3}
 
 
 def by_label(layer_bits: dict[str, int] | None = None, **changes: Any) -> dict[str, str]:
@@ -44,7 +44,7 @@ def by_label(layer_bits: dict[str, int] | None = None, **changes: Any) -> dict[s
     [
         (MIXED, {"deep"}),
         ({"lateral": 3}, {"recurrent"}),
-        ({"spread": 8, "forward": 1}, {"deep", "recurrent"}),
+        ({"log_sigma": 8, "lateral": 1}, {"deep", "recurrent"}),
     ],
 )
 def test_only_quantised_networks_of_the_layer_and_what_they_answer_are_others(
@@ -62,17 +62,17 @@ def test_only_quantised_networks_of_the_layer_and_what_they_answer_are_others(
 
 def test_the_order_of_the_names_and_the_grids_own_width_change_nothing() -> None:
     grid = {"grid__architecture": ["deep"], "grid__bits": [4]}
-    assert plan_of(**grid, network={"layer_bits": {"last": 3, "hidden": 6}}) == plan_of(
+    assert plan_of(**grid, network={"layer_bits": {"log_sigma": 3, "hidden": 6}}) == plan_of(
         **grid, network={"layer_bits": MIXED}
     )
-    assert plan_of(**grid, network={"layer_bits": {"last": 4, "hidden": 4}}) == plan_of(**grid)
-    assert plan_of(**grid, network={"layer_bits": {"last": 4, "hidden": 6}}) == plan_of(
+    assert plan_of(**grid, network={"layer_bits": {"readout": 4, "hidden": 4}}) == plan_of(**grid)
+    assert plan_of(**grid, network={"layer_bits": {"readout": 4, "hidden": 6}}) == plan_of(
         **grid, network={"layer_bits": {"hidden": 6}}
     )
 
 
 def test_each_network_is_told_the_widths_of_its_own_layers() -> None:
-    found = plan_of(**WIDE, network={"layer_bits": {"lateral": 3, "last": 2, "hidden": 6}})
+    found = plan_of(**WIDE, network={"layer_bits": {"lateral": 3, "readout": 2, "hidden": 6}})
     told = {
         task.label: json.loads(task.settings).get("layer_bits") for task in found.tasks.values()
     }
@@ -80,16 +80,18 @@ def test_each_network_is_told_the_widths_of_its_own_layers() -> None:
         label for label, task in told.items() if "network at" in label and task
     }
     assert told["network at 4/4/4 bits, rho 0, key 0, noise-aware"] is None
-    assert told["recurrent network at 4/4/4 bits, rho 0, key 0, noise-aware, lateral 3"] == {
-        "lateral": 3
+    circuit = "recurrent network at 4/4/4 bits, rho 0, key 0, noise-aware"
+    assert told[f"{circuit}, readout 2, lateral 3"] == {
+        "readout": 2,
+        "lateral": 3,
     }
-    assert told["deep network at 4/4/4 bits, rho 0, key 0, post-training, hidden 6, last 2"] == {
+    assert told["deep network at 4/4/4 bits, rho 0, key 0, post-training, hidden 6, readout 2"] == {
         "hidden": 6,
-        "last": 2,
+        "readout": 2,
     }
     assert told["deep network at 2/2/2 bits, rho 0, key 0, post-training, hidden 6"] == {
         "hidden": 6
-    }  # `last` has the grid's 2 anyway
+    }  # `readout` has the grid's 2 anyway
 
 
 DEEP: dict[str, Any] = {"grid__architecture": ["deep"]}
@@ -100,27 +102,27 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {**DEEP, "network": {"layer_bits": {"x": 6}}},
-        "network: 'layer_bits.x' = 6: no layer; valid: hidden, spread, last, forward, lateral",
+        "network: 'layer_bits.x' = 6: no layer; valid: hidden, log_sigma, readout, lateral",
     ),
     (
-        {**DEEP, "network": {"layer_bits": {"last": 9}}},
-        "'network.layer_bits.last' = 9: should be less than or equal to 8",
+        {**DEEP, "network": {"layer_bits": {"readout": 9}}},
+        "'network.layer_bits.readout' = 9: should be less than or equal to 8",
     ),
     (
-        {**DEEP, "network": {"layer_bits": {"last": 0}}},
-        "'network.layer_bits.last' = 0: should be greater than or equal to 1",
+        {**DEEP, "network": {"layer_bits": {"readout": 0}}},
+        "'network.layer_bits.readout' = 0: should be greater than or equal to 1",
     ),
     (
-        {**DEEP, "network": {"layer_bits": {"last": 2.5}}},
-        "'network.layer_bits.last' = 2.5: should be a valid integer",
+        {**DEEP, "network": {"layer_bits": {"readout": 2.5}}},
+        "'network.layer_bits.readout' = 2.5: should be a valid integer",
     ),
     ({**DEEP, "network": {"layer_bits": {}}}, "'network.layer_bits' = []: should name at least 1"),
     (
-        {**DEEP, "network": {"layer_bit": {"last": 2}}},
+        {**DEEP, "network": {"layer_bit": {"readout": 2}}},
         "unknown key 'network.layer_bit': did you mean 'layer_bits'?",
     ),
     (
-        {**DEEP, "network": {"layer_bits": {"last": 3, "lateral": 3}}},
+        {**DEEP, "network": {"layer_bits": {"readout": 3, "lateral": 3}}},
         "'network.layer_bits.lateral' = 3: belongs to architecture 'recurrent', which the grid "
         "does not name",
     ),
@@ -130,13 +132,19 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "name",
     ),
     (
-        {"grid__control": ["langevin"], "network": {"layer_bits": {"forward": 6}}},
-        "'network.layer_bits.forward' = 6: belongs to architecture 'recurrent', which the grid "
+        {"grid__control": ["langevin"], "network": {"layer_bits": {"lateral": 6}}},
+        "'network.layer_bits.lateral' = 6: belongs to architecture 'recurrent', which the grid "
         "does not name",
     ),
     (
-        {**DEEP, "grid__bits": None, "grid__float": True, "network": {"layer_bits": {"last": 3}}},
-        "'network.layer_bits.last' = 3: belongs to quantised networks, of which the grid has none",
+        {
+            **DEEP,
+            "grid__bits": None,
+            "grid__float": True,
+            "network": {"layer_bits": {"readout": 3}},
+        },
+        "'network.layer_bits.readout' = 3: belongs to quantised networks, of which the grid has "
+        "none",
     ),
     (
         {
@@ -145,7 +153,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
             "grid__weight_bits": [2, 4],
             "grid__input_bits": [4],
             "grid__output_bits": [4],
-            "network": {"layer_bits": {"forward": 6, "lateral": 3}},
+            "network": {"layer_bits": {"readout": 6, "lateral": 3}},
         },
         "'grid.weight_bits' = [2, 4]: no layer of 'recurrent' has these, since network.layer_bits "
         "names all; "
@@ -178,8 +186,8 @@ def test_cells_that_a_layer_is_too_narrow_for_are_named_before_anything_runs(
     tmp_path: Path,
 ) -> None:
     chip: dict[str, Any] = {"hardware__array": {"cell_bits": 2}, "grid__bits": [4], **DEEP}
-    assert complaint(write_study(tmp_path, **chip, network={"layer_bits": {"last": 2}})) == ""
-    said = complaint(write_study(tmp_path, **chip, network={"layer_bits": {"last": 1}}))
+    assert complaint(write_study(tmp_path, **chip, network={"layer_bits": {"readout": 2}})) == ""
+    said = complaint(write_study(tmp_path, **chip, network={"layer_bits": {"readout": 1}}))
     assert "'array.cell_bits' = 2: more than 1-bit weights have" in said
 
 
@@ -188,7 +196,7 @@ VALID: list[dict[str, Any]] = [
     {"grid__architecture": ALL_KINDS, "network": {"layer_bits": {"hidden": 1, "lateral": 8}}},
     {
         **DEEP,
-        "network": {"layer_bits": {"hidden": 6, "spread": 3, "last": 3}},
+        "network": {"layer_bits": {"hidden": 6, "log_sigma": 3, "readout": 3}},
     },  # `bits` sweep the codes
 ]
 

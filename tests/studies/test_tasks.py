@@ -117,7 +117,7 @@ def test_own_decoders_give_each_width_its_own_posterior(tmp_path: Path) -> None:
     study = study_of(train__decoder="own", grid__noise=[1])
     with collect(store_answers(tmp_path / "run", study, work)) as results:
         two, four = (results.pictures(row.cells[0]).reference_mean for row in results.rows)
-        assert not np.allclose(two, four)
+        assert not np.allclose(two, four, atol=0)
         assert all(
             row.survival is None and row.estimates["elbo_nat"].available for row in results.rows
         )

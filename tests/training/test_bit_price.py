@@ -55,7 +55,7 @@ def network(widths=None, learned=False, kind="single"):
         )
         start.start_from(single)
         for name, layer in start.linears().items():  # what has no weights has no scale at one bit
-            if name != "weight":
+            if name != start.settings.first_layer:
                 torch.nn.init.normal_(layer.weight, std=0.05, generator=generator(4))
     return (
         start

@@ -10,7 +10,7 @@ import numpy as np
 from stochsim.chip.array.programming import GRID, Sliced, faulted, program_cells, slice_weights
 from stochsim.hardware import Array
 from stochsim.keys import fold_in
-from stochsim.program import Program
+from stochsim.program import Layer
 
 
 class Partial(NamedTuple):
@@ -29,23 +29,18 @@ class ArrayCells:
     """Weights in the cells of an Array, (sign, slice, row, column): `codes` as stored, with faults,
     `cells` as 1/unit cell steps.
 
-    weight_codes: (neuron, input) int8. Raises SettingError for an array that the program's widths
-    do not fit.
+    weight_codes: (neuron, input) int8. Raises SettingError for an array that the layer's widths do
+    not fit.
     """
 
-    def __init__(
-        self, program: Program, array: Array, weight_codes: np.ndarray, chip_key: int
-    ) -> None:
-        array.check_widths(program.weight_bits, program.input.bits)
-        self.array, self.input_bits, self._unsigned = (
-            array,
-            program.input.bits,
-            program.input.unsigned,
-        )
-        if array.signs == "differential" and program.weight_bits > 1:
+    def __init__(self, layer: Layer, array: Array, weight_codes: np.ndarray, chip_key: int) -> None:
+        array.check_widths(layer.weight_bits, layer.input.bits)
+        self.array = array
+        self.input_bits, self._unsigned = layer.input.bits, layer.input.unsigned
+        if array.signs == "differential" and layer.weight_bits > 1:
             # a flipped bit can give the one code that has no pair
-            weight_codes = np.maximum(weight_codes, 1 - 2 ** (program.weight_bits - 1))
-        sliced = slice_weights(weight_codes, program.weight_bits, array.cell_bits, array.signs)
+            weight_codes = np.maximum(weight_codes, 1 - 2 ** (layer.weight_bits - 1))
+        sliced = slice_weights(weight_codes, layer.weight_bits, array.cell_bits, array.signs)
         self.weight_map = (sliced.scale, sliced.offset)
         self.stored_sums = ((weight_codes.astype(np.int64) - sliced.offset) // sliced.scale).sum(
             axis=1

@@ -4,13 +4,13 @@ shifted and added digitally.
 
 import sys
 import warnings
-from typing import Literal
 
 import numpy as np
 from stochsim_kernels.array import crossbar, crossbar_bits
-from stochsim_kernels.product import accumulator, weight_noise
+from stochsim_kernels.product import weight_noise
 from stochsim_kernels.random.address import DrawAddress
 
+from stochsim.accounting import Meter, Sharing
 from stochsim.chip.array.adc import (
     Conversion,
     Range,
@@ -19,10 +19,10 @@ from stochsim.chip.array.adc import (
     grid_conversion,
 )
 from stochsim.chip.array.cells import ArrayCells, Partial
+from stochsim.chip.product import Product, fit_accumulator
 from stochsim.chip.rng_address import ARRAY, Place
-from stochsim.energy import Operation
 from stochsim.hardware import Hardware
-from stochsim.program import Program
+from stochsim.program import Layer
 from stochsim.settings import SettingError
 
 CLIPPED_SHARE = 1e-3
@@ -32,7 +32,7 @@ _CHECKED_STIMULI = 16
 _EXPLICIT = 1 << 30  # event words of noise drawn for every cell
 
 
-class ArrayProduct:
+class ArrayProduct(Product):
     """Weights on the array of a Hardware.
 
     weight_codes: (neuron, input) int8, with the errors of its memory; x_calibration: input integers
@@ -40,11 +40,12 @@ class ArrayProduct:
     SettingError for an array that the widths do not fit, or a calibrated range without data.
     """
 
-    same_in_all_reads = False
+    is_digital = False
+    sharing = Sharing.READ
 
     def __init__(
         self,
-        program: Program,
+        layer: Layer,
         hardware: Hardware,
         weight_codes: np.ndarray,
         chip_key: int,
@@ -53,8 +54,8 @@ class ArrayProduct:
     ) -> None:
         assert hardware.array is not None
         self.hardware, self.array, self._word = hardware, hardware.array, ARRAY + number
-        self._accumulator_width = hardware.accumulator_width(program.inputs)
-        self.cells = ArrayCells(program, self.array, weight_codes, chip_key)
+        self._accumulator_width = hardware.accumulator_width(layer.inputs)
+        self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
         self.range = self._converter_range(x_calibration)
         self.conversion, self.fused = self._conversion(chip_key)
         self._readout = self._kernel_readout()
@@ -182,8 +183,7 @@ class ArrayProduct:
             self._warn_of_clipping(x_ints[:_CHECKED_STIMULI])
         unsigned = self.cells.unsigned(x_ints)
         codes = self._codes(unsigned, reads, int(key), first_stimulus, first_read)
-        if self.hardware.accumulator_bits is not None:
-            codes = held(codes, self.hardware.accumulator_bits, self.hardware.accumulator_overflow)
+        codes = fit_accumulator(codes, self.hardware)
         (w, w0), (v, x0) = self.cells.weight_map, self.cells.input_map
         shifts = (
             v * w0 * unsigned.sum(axis=1, dtype=np.int64)[:, None]
@@ -236,7 +236,7 @@ class ArrayProduct:
                     crossbar.convert_partials(noisy[:, read], *where, first_read + read, single)
                     out[:, read] += single[:, 0]
             if self._clips is not None:
-                np.copyto(out, held(out, self._clips, "saturate"))
+                np.copyto(out, np.clip(out, -(2 ** (self._clips - 1)), 2 ** (self._clips - 1) - 1))
         return out
 
     def _classes(self, variance: np.ndarray | None) -> np.ndarray | None:
@@ -275,9 +275,16 @@ class ArrayProduct:
                 stacklevel=_levels_to_the_caller(),
             )
 
-    def operations(self, x_ints: np.ndarray, reads: int) -> dict[Operation, float]:
-        """What so many reads of these integers (stimulus, input) take in the array: counts follow
-        the data.
+    def exact(self, x_ints: np.ndarray) -> np.ndarray:
+        """Refused: the sums of an array differ from read to read."""
+        raise SettingError(
+            f"{self.hardware.name} has an array: its drives differ from read to read, so only "
+            f"samples can be had"
+        )
+
+    def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
+        """Count what so many reads of these integers (stimulus, input) take in the array: counts
+        follow the data.
 
         `multiply`: active rows × cells on them; `cell`: their currents, as shares of full
         conductance × the largest digit; `line`: changes of level of the input lines, from idle, ×
@@ -288,26 +295,25 @@ class ArrayProduct:
         digits = cells.digits(cells.unsigned(x_ints))
         on_a_row = len(cells.codes) * cells.slices * cells.neurons
         across = -(-on_a_row // array.columns)
-        active, toggles = (
-            np.count_nonzero(digits),
-            np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0))),
-        )
-        full = cells.unit * (2**array.cell_bits - 1) * cells.top_digit
-        current = (
-            digits.sum(axis=(0, 1), dtype=np.float64)
-            @ np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
-            / full
-        )
+        toggles = np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0)))
         conversions = len(x_ints) * cells.tiles * cells.slices * cells.cycles * cells.neurons
-        counts = {
-            Operation("multiply", (array.cell_bits, array.cycle_bits)): active * on_a_row,
-            Operation("cell"): current,
-            Operation("line"): toggles * across * array.columns,
-            Operation("dac", (array.cycle_bits,)): digits.size * across,
-            Operation("adc", (array.converter.bits,)): conversions,
-            Operation("add", (self._accumulator_width,)): conversions,
-        }
-        return {operation: float(reads * count) for operation, count in counts.items()}
+        active = float(np.count_nonzero(digits) * on_a_row)
+        meter.add(name, "multiply", reads * active, array.cell_bits, array.cycle_bits)
+        meter.add(name, "cell", reads * self._current(digits))
+        meter.add(name, "line", reads * float(toggles * across * array.columns))
+        meter.add(name, "dac", reads * float(digits.size * across), array.cycle_bits)
+        meter.add(name, "adc", reads * conversions, array.converter.bits)
+        meter.add(name, "add", reads * conversions, self._accumulator_width)
+
+    def _current(self, digits: np.ndarray) -> float:
+        """Currents of the cells for these digits (stimulus, cycle, input), summed, as shares of
+        full conductance × the largest digit.
+        """
+        cells = self.cells
+        full = cells.unit * (2**self.array.cell_bits - 1) * cells.top_digit
+        lines = digits.sum(axis=(0, 1), dtype=np.float64)
+        columns = np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
+        return float(lines @ columns / full)
 
 
 def _levels_to_the_caller() -> int:
@@ -318,16 +324,3 @@ def _levels_to_the_caller() -> int:
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim."):
         frame, levels = frame.f_back, levels + 1
     return levels
-
-
-def held(sums: np.ndarray, bits: int, overflow: Literal["saturate", "wrap"]) -> np.ndarray:
-    """Integers (any shape) as they fit into accumulators of so many bits: wrapped around, or
-    clipped.
-    """
-    if bits >= 8 * sums.dtype.itemsize:
-        return sums
-    return (
-        accumulator.wrap(sums, bits)
-        if overflow == "wrap"
-        else np.clip(sums, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    )

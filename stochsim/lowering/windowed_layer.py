@@ -1,4 +1,4 @@
-"""A converted layer on a chip: its codes by the kernels of deploy/, with random numbers of their
+"""A converted layer on a chip: its codes by the kernels of a chip, with random numbers of their
 own at every position.
 """
 
@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 from stochsim_kernels.neuron import drawing, stochastic_rounding
 
-from stochsim.chip import INPUTS, Inputs, Layer, Place, rounding_law
+from stochsim.accounting import Meter
+from stochsim.chip import INPUTS, ChipSettings, Inputs, LayerOnChip, Place, rounding_law
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.lowering.window_geometry import Geometry
-from stochsim.program import Program, Quantizer
+from stochsim.program import Layer, Quantizer
 from stochsim.settings import SettingError
 
 _NOTHING = np.zeros((1, 1))
 _ROWS = 1 << 16
 
 
-class LayerOnChip:
-    """The products and neurons of one converted layer, one `Layer` for each group of its channels.
+class WindowedLayer:
+    """The products and neurons of one converted layer, one layer for each group of its channels.
 
     first: the number of its first group on the chip; order: its place among the layers.
     takes_codes: whether its inputs are the codes of another layer, which are not rounded again.
@@ -34,7 +35,7 @@ class LayerOnChip:
         self,
         name: str,
         geometry: Geometry,
-        programs: tuple[Program, ...],
+        groups: tuple[Layer, ...],
         takes_codes: bool,
         hardware: Hardware,
         chip_key: int,
@@ -42,35 +43,31 @@ class LayerOnChip:
         order: int,
         x_calibration: list[np.ndarray] | None = None,
     ) -> None:
-        self.name, self.geometry, self.programs, self.takes_codes, self.order = (
-            name,
-            geometry,
-            programs,
-            takes_codes,
-            order,
-        )
+        self.name, self.geometry, self.groups = name, geometry, groups
+        self.takes_codes, self.order = takes_codes, order
         self.first, self.hardware = first, hardware
-        seen: list[Any] = [None] * len(programs) if x_calibration is None else x_calibration
+        seen: list[Any] = [None] * len(groups) if x_calibration is None else x_calibration
+        settings = ChipSettings(hardware, 1.0, chip_key)
         self.layers = [
-            Layer(program, hardware, 1.0, chip_key, first + group, seen[group])
-            for group, program in enumerate(programs)
+            LayerOnChip(name, layer, settings, first + group, seen[group])
+            for group, layer in enumerate(groups)
         ]
         self.dithered = hardware.noise.input_dither != "none" and not takes_codes
 
     @property
     def input(self) -> Quantizer:
         """The quantiser of its inputs."""
-        return self.programs[0].input
+        return self.groups[0].input
 
     @property
     def output(self) -> Quantizer:
         """The quantiser of its outputs."""
-        return self.programs[0].output
+        return self.groups[0].output
 
     @property
-    def is_certain(self) -> bool:
+    def shares_codes(self) -> bool:
         """Whether inputs that all reads share give outputs that all reads share."""
-        return not self.dithered and all(layer.is_certain for layer in self.layers)
+        return not self.dithered and all(layer.shares_codes for layer in self.layers)
 
     def run(self, values: np.ndarray, differs: bool, reads: int, place: Place) -> np.ndarray:
         """Integers of the outputs, (row, …); values: (row, …), a row for each stimulus, or for each
@@ -120,6 +117,13 @@ class LayerOnChip:
             drawn = Inputs(self.input, self.hardware).integers(flat, reads, own)
         return drawn.reshape(-1, *values.shape[1:]), True
 
+    def report(self, meter: Meter, rows: list[np.ndarray], reads: int) -> None:
+        """Tell the meter what products of rows (row, position, input) of each group take, so many
+        reads of each.
+        """
+        for own, seen in zip(self.layers, rows, strict=True):
+            own.report(meter, seen.reshape(-1, seen.shape[2]), reads)
+
     @property
     def _integer_of_zero(self) -> int:
         return int(self.input.integers(self.input.codes(np.zeros(1)))[0])
@@ -132,7 +136,7 @@ class LayerOnChip:
             [("first_stimulus", place.first_stimulus, stimuli, 2**32 // positions)],
             _ROWS // positions,
         )
-        if any(layer.is_digital and not layer.is_steady for layer in self.layers):
+        if any(layer.is_digital and not layer.shares_drives for layer in self.layers):
             limits += [
                 ("first_stimulus", place.first_stimulus, stimuli, _ROWS),
                 ("first_read", place.first_read, reads, most_reads),
@@ -146,20 +150,22 @@ class LayerOnChip:
                 )
 
 
-def _codes(layer: Layer, rows: np.ndarray, differs: bool, reads: int, place: Place) -> np.ndarray:
+def _codes(
+    layer: LayerOnChip, rows: np.ndarray, differs: bool, reads: int, place: Place
+) -> np.ndarray:
     """Codes (row, position, neuron) of what positions see, (row, position, input)."""
     _, positions, inputs = rows.shape
     if positions == 1 and not differs:
         drawn = layer.codes(rows[:, 0], reads, place)
     else:
-        if layer.is_certain and not differs:
+        if layer.shares_codes and not differs:
             reads, place = 1, place._replace(first_read=0)
         seen = rows.reshape(-1, reads if differs else 1, positions, inputs)
         drawn = _drawn(layer, _drive(layer, seen, reads, place), seen, reads, place)
-    return drawn.reshape(-1, positions, layer.program.neurons)
+    return drawn.reshape(-1, positions, layer.layer.neurons)
 
 
-def _drive(layer: Layer, seen: np.ndarray, reads: int, place: Place) -> np.ndarray:
+def _drive(layer: LayerOnChip, seen: np.ndarray, reads: int, place: Place) -> np.ndarray:
     """Drives (stimulus, read, position, neuron) of seen (stimulus, read, position, input); both
     with one read where it holds for all.
 
@@ -167,7 +173,7 @@ def _drive(layer: Layer, seen: np.ndarray, reads: int, place: Place) -> np.ndarr
     """
     stimuli, given, positions, inputs = seen.shape
     if layer.is_digital:
-        if given < reads and not layer.is_steady:
+        if given < reads and not layer.shares_drives:
             seen, given = np.repeat(seen, reads, 1), reads
         drive = layer.drive(
             seen.reshape(stimuli, given * positions, inputs),
@@ -186,7 +192,7 @@ def _drive(layer: Layer, seen: np.ndarray, reads: int, place: Place) -> np.ndarr
 
 
 def _drawn(
-    layer: Layer, drive: np.ndarray, seen: np.ndarray, reads: int, place: Place
+    layer: LayerOnChip, drive: np.ndarray, seen: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
     """Codes (stimulus, read × position, neuron) of drives and what positions see, as `_drive` has
     them.
@@ -244,6 +250,6 @@ def numbers_of_layers(groups: list[int]) -> list[int]:
     return [*firsts, 0]
 
 
-def same_program(new: object, old: object) -> bool:
-    """Whether two programs are equal, their arrays too."""
+def same_layer(new: object, old: object) -> bool:
+    """Whether two layers are equal, their arrays too."""
     return all(np.array_equal(value, vars(old)[name]) for name, value in vars(new).items())

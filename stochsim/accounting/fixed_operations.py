@@ -1,0 +1,107 @@
+"""What reads take whatever the stimuli are, from the workload alone: digital products, memories,
+random bits, neurons held at a known noise, programming and leakage.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stochsim.accounting.latency import cycles_by_layer
+from stochsim.accounting.meter import Meter, Sharing
+from stochsim.hardware import Array, Hardware
+from stochsim.program import LayerShape, LayerUse, Workload
+
+DITHER_BITS = 16
+"""Random bits that a chip is billed for each input that it rounds stochastically."""
+
+FLOAT_BITS = 32
+"""Width of what is left in float."""
+
+
+def add_fixed(
+    meter: Meter, hardware: Hardware, workload: Workload, sigma: Mapping[str, np.ndarray]
+) -> None:
+    """Count all of it; sigma: (neuron,), in units of the drive, by layer whose neurons are held."""
+    add_reads(meter, hardware, workload)
+    add_weight_memory(meter, hardware, workload)
+    for use in workload.uses:
+        if use.holds:
+            meter.hold(
+                use.layer, hardware.reliability, sigma[use.layer], use.holds, Sharing.STIMULUS
+            )
+    add_upkeep(meter, hardware, workload)
+
+
+def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
+    """Count what every read takes, but for neurons that are held: products of a digital chip,
+    codes through the memory, random bits, parts left in float.
+    """
+    for use in workload.uses:
+        if hardware.array is None:
+            _add_digital_product(meter, hardware, use)
+        if use.additions:
+            width = accumulator_width(hardware, use.shape)
+            meter.add(use.layer, "add", use.additions, width, per=Sharing.STIMULUS)
+        size = workload.code_memory_bits
+        meter.add(use.layer, "code_memory", use.code_bits, size, per=Sharing.STIMULUS)
+        sources = -(-use.shape.neurons // hardware.random.neurons_per_source)
+        bits = use.draws * sources * hardware.random_bits_per_code
+        meter.add(use.layer, "random", bits, per=Sharing.STIMULUS)
+    for row, inputs in workload.rounded.items():
+        meter.add(row, "random", DITHER_BITS * inputs, per=Sharing.STIMULUS)
+    for part, macs in workload.float_macs.items():
+        for kind in ("float_multiply", "float_add"):
+            meter.add(part, kind, macs, FLOAT_BITS, per=Sharing.STIMULUS)
+
+
+def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
+    """Every product multiplies, adds and converts, whatever it multiplies."""
+    shape, times = use.shape, use.products
+    per = Sharing.STIMULUS
+    macs = times * shape.weights
+    meter.add(use.layer, "multiply", macs, shape.weight_bits, shape.input_bits, per=per)
+    meter.add(use.layer, "add", macs, accumulator_width(hardware, shape), per=per)
+    meter.add(use.layer, "dac", times * shape.inputs, shape.input_bits, per=per)
+    if use.converts:
+        meter.add(use.layer, "adc", times * shape.neurons, shape.output_bits, per=per)
+
+
+def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
+    """Bits of the sums of a layer of this shape."""
+    own = hardware.with_precision(shape.weight_bits, shape.input_bits, shape.output_bits)
+    return own.accumulator_width(shape.inputs)
+
+
+def add_weight_memory(meter: Meter, hardware: Hardware, workload: Workload) -> None:
+    """Count the reading of weights: one memory holds those of all layers, so its size sets the
+    price of a bit; they are read once per stimulus, or at every read.
+    """
+    size = sum(use.shape.stored_weight_bits for use in workload.uses if use.is_stored)
+    per = Sharing.READ if hardware.memory.weights_read == "read" else Sharing.STIMULUS
+    for use in workload.uses:
+        meter.add(use.layer, "weight_memory", use.shape.stored_weight_bits, size, per=per)
+
+
+def add_upkeep(meter: Meter, hardware: Hardware, workload: Workload) -> None:
+    """Count what a chip takes beside its reads: seconds in which it leaks, and cells programmed
+    anew, shared by the reads of one programming.
+    """
+    array = hardware.array
+    if array is not None and array.reads_per_programming is not None:
+        for use in workload.uses:
+            if use.is_stored:
+                cells = cells_of(use.shape, array) / array.reads_per_programming
+                meter.add(use.layer, "program", cells, per=Sharing.READ)
+    if hardware.timing.leakage_w > 0 or hardware.prices.leakage != "leakage-none":
+        _add_leakage(meter, hardware, cycles_by_layer(workload, hardware))
+
+
+def _add_leakage(meter: Meter, hardware: Hardware, cycles: Mapping[str, float]) -> None:
+    for name, count in cycles.items():
+        meter.add(name, "leakage", count / hardware.timing.clock_hz, per=Sharing.READ)
+
+
+def cells_of(shape: LayerShape, array: Array) -> int:
+    """Cells of the array that hold a layer's weights."""
+    columns = 2 if array.signs == "differential" else 1
+    return columns * array.slices(shape.weight_bits) * shape.weights

@@ -1,0 +1,102 @@
+"""The meter: the one place where operations are counted, by layer."""
+
+import enum
+from collections.abc import Iterable
+
+import numpy as np
+
+from stochsim.energy import Operation, Operations
+from stochsim.hardware import Reliability
+
+
+class Sharing(enum.IntEnum):
+    """What a value, or a count, is the same for: the whole chip, all reads of a stimulus, all steps
+    of a read, or one step alone.
+    """
+
+    CHIP = 0
+    STIMULUS = 1
+    READ = 2
+    STEP = 3
+
+
+class Meter:
+    """Counts of operations by layer, of so many reads of each of so many stimuli.
+
+    is_on: whether what is added is counted; what is costly to find out is asked only then.
+    """
+
+    is_on = True
+
+    def __init__(self, stimuli: int = 1, reads: int = 1) -> None:
+        self._times = {
+            Sharing.CHIP: 1,
+            Sharing.STIMULUS: stimuli,
+            Sharing.READ: stimuli * reads,
+        }
+        self._counts: dict[str, dict[Operation, float]] = {}
+
+    def add(
+        self,
+        layer: str,
+        kind: str,
+        count: float,
+        *args: float,
+        per: Sharing = Sharing.CHIP,
+    ) -> None:
+        """Count an operation of a kind with these arguments, `count` times for each read, each
+        stimulus, or in all.
+        """
+        own = self._counts.setdefault(layer, {})
+        operation = Operation(kind, args)
+        own[operation] = own.get(operation, 0) + count * self._times[per]
+
+    def hold(
+        self,
+        layer: str,
+        reliability: Reliability,
+        sigma: np.ndarray,
+        times: np.ndarray | int,
+        per: Sharing = Sharing.CHIP,
+    ) -> None:
+        """Count neurons held at these sigmas (any shape), in units of the drive, each so many times
+        (the same shape, or one number).
+        """
+        for one, count in np.nditer([sigma, np.asarray(times)]):
+            self.add(layer, "hold", float(count), float(one) / reliability.s, per=per)
+
+    @property
+    def total(self) -> Operations:
+        """The sum over layers."""
+        summed: dict[Operation, float] = {}
+        for own in self._counts.values():
+            for operation, count in own.items():
+                summed[operation] = summed.get(operation, 0) + count
+        return Operations(summed)
+
+    def by_layer(self, names: Iterable[str]) -> dict[str, Operations]:
+        """Operations of each layer of these names, and first those of other rows that have any."""
+        names = list(names)
+        others = [one for one in self._counts if one not in names]
+        found = {one: Operations(self._counts.get(one, {})) for one in (*others, *names)}
+        return {one: counts for one, counts in found.items() if one in names or counts}
+
+
+class _Off(Meter):
+    """Counts nothing."""
+
+    is_on = False
+
+    def add(
+        self,
+        layer: str,
+        kind: str,
+        count: float,
+        *args: float,
+        per: Sharing = Sharing.CHIP,
+    ) -> None:
+        """Nothing."""
+
+
+OFF = _Off()
+"""A meter that counts nothing."""

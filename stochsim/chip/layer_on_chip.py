@@ -1,0 +1,167 @@
+"""A layer on a chip: a product and the neurons behind it, for inputs that all reads share and for
+inputs that differ from read to read.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stochsim.accounting import Meter, Sharing
+from stochsim.chip.array.array_product import ArrayProduct
+from stochsim.chip.array.programming import bit_flipped
+from stochsim.chip.digital_product import DigitalProduct
+from stochsim.chip.neurons import Neurons
+from stochsim.chip.product import Product
+from stochsim.chip.rng_address import Place
+from stochsim.hardware import Hardware
+from stochsim.keys import fold_in
+from stochsim.program import Layer
+
+
+class ChipSettings(NamedTuple):
+    """What all layers of a chip share: its Hardware, the factor on the noise of its neurons, and
+    the key of what is drawn once per chip.
+    """
+
+    hardware: Hardware
+    noise: float
+    chip_key: int
+
+
+class LayerOnChip:
+    """A layer of a program on its chip: its product and the neurons behind it.
+
+    name: in the program, and in bills. number: tells its random numbers from those of the others,
+    and its cells and memory from theirs. noise: multiplies the sigma of its neurons.
+    x_calibration: integers (stimulus, input) for a calibrated ADC range. Raises SettingError for a
+    Hardware that the widths of the layer do not fit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        layer: Layer,
+        chip: ChipSettings,
+        number: int = 0,
+        x_calibration: np.ndarray | None = None,
+    ) -> None:
+        self.name, self.layer, self.number = name, layer, number
+        own = chip.hardware.with_precision(layer.weight_bits, layer.input.bits, layer.output.bits)
+        self.neurons = Neurons(layer, own, chip.noise, number)
+        chip_key = fold_in(chip.chip_key, "layer", number) if number else chip.chip_key
+        self.product = build_product(layer, own, chip_key, x_calibration, number)
+
+    @property
+    def is_digital(self) -> bool:
+        """Whether its product is exact but for errors of weights."""
+        return self.product.is_digital
+
+    @property
+    def reads_weights_rightly(self) -> bool:
+        """Whether no bits of weights flip as a stimulus reads them."""
+        return self.neurons.hardware.memory.weight_error_rates[1] == 0
+
+    @property
+    def shares_drives(self) -> bool:
+        """Whether inputs that all reads share give drives that all reads share."""
+        return self.product.sharing <= Sharing.STIMULUS
+
+    @property
+    def shares_codes(self) -> bool:
+        """Whether they give codes that all reads share."""
+        return self.shares_drives and self.neurons.is_noiseless
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether inputs that differ from read to read make every read a row of its own for some
+        noise.
+        """
+        return not self.shares_drives or self.neurons.weight_sigma > 0
+
+    def drive(self, integers: np.ndarray, reads: int, place: Place) -> np.ndarray:
+        """Drives float64: (stimulus, neuron) where all reads share them, else (stimulus, read,
+        neuron).
+
+        integers: of the inputs, (stimulus, input), or (stimulus, read, input) where they differ
+        from read to read.
+        """
+        if integers.ndim == 3:
+            return self.scaled(self.product.sums_of_rows(integers, place))
+        return self.scaled(
+            self.product.sums(integers, reads, place.key, place.first_stimulus, place.first_read)
+        )
+
+    def exact_drive(self, integers: np.ndarray) -> np.ndarray:
+        """Drives (stimulus, neuron) of the digital product, without the errors of a read;
+        SettingError where the product is not digital.
+        """
+        return self.scaled(self.product.exact(integers))
+
+    def lumped(self, integers: np.ndarray) -> np.ndarray:
+        """Read noise of the weights as one draw per neuron, sigma_w |x|, exact for additive
+        Gaussian noise, in units of the drive.
+
+        (stimulus,) or (stimulus, read), as the integers; (1,) of 0 where the weights have no such
+        noise.
+        """
+        if self.neurons.weight_sigma == 0:
+            return np.zeros(1)
+        as_float = integers.astype(np.float32)  # whose products are exact, summed in float64
+        squares = np.einsum("...i,...i->...", as_float, as_float, dtype=np.float64)
+        return np.asarray(self.neurons.weight_sigma * (self.layer.input.scale * np.sqrt(squares)))
+
+    def draw(
+        self, integers: np.ndarray, place: Place, out: np.ndarray, sigma: np.ndarray | None = None
+    ) -> None:
+        """Write codes to out (stimulus, read, neuron) int8; sigma: see `Neurons.sigmas`."""
+        drive = self.drive(integers, out.shape[1], place)
+        self.neurons.draw(drive, self.lumped(integers), place, out, sigma)
+
+    def codes(self, integers: np.ndarray, reads: int, place: Place) -> np.ndarray:
+        """Codes int8: (stimulus, neuron) where all reads share them, else (stimulus, read,
+        neuron).
+        """
+        shared = integers.ndim == 2 and self.shares_codes
+        out = np.empty((len(integers), 1 if shared else reads, self.layer.neurons), np.int8)
+        self.draw(integers, place, out)
+        return out[:, 0] if shared else out
+
+    def report(self, meter: Meter, integers: np.ndarray, reads: int) -> None:
+        """Tell the meter what the product takes for so many reads of these integers, (stimulus,
+        input), or (stimulus, read, input) where they differ from read to read.
+        """
+        if meter.is_on:
+            if integers.ndim == 3:
+                integers, reads = integers.reshape(-1, integers.shape[2]), 1
+            self.product.report(meter, self.name, integers, reads)
+
+    def scaled(self, sums: np.ndarray) -> np.ndarray:
+        """Drives of integer sums, float64."""
+        drive = np.multiply(sums, self.layer.weight_scale * self.layer.input.scale)
+        return np.add(drive, self.layer.bias, out=drive) if self.layer.bias.any() else drive
+
+
+def build_product(
+    layer: Layer,
+    hardware: Hardware,
+    chip_key: int,
+    x_calibration: np.ndarray | None = None,
+    number: int = 0,
+) -> Product:
+    """The product of this chip's layer `number`: by its array, or digital.
+
+    x_calibration: integers (stimulus, input) for a calibrated ADC range.
+    """
+    weights = weights_of_chip(layer, hardware, chip_key)
+    if hardware.array is None:
+        return DigitalProduct(layer, hardware, weights, number)
+    return ArrayProduct(layer, hardware, weights, chip_key, x_calibration, number)
+
+
+def weights_of_chip(layer: Layer, hardware: Hardware, chip_key: int) -> np.ndarray:
+    """Weight codes (neuron, input) int8 with the persistent bit errors of this chip's memory."""
+    rate = hardware.memory.weight_error_rates[0]
+    if rate == 0:
+        return layer.weight_codes
+    key = fold_in(chip_key, "weight memory")
+    return bit_flipped(layer.weight_codes, layer.weight_bits, rate, key)

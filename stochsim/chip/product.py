@@ -1,0 +1,55 @@
+"""What a chip needs of the product W_q x_q of a layer, whatever makes it."""
+
+import abc
+
+import numpy as np
+from stochsim_kernels.product import accumulator, matmul
+
+from stochsim.accounting import Meter, Sharing
+from stochsim.chip.rng_address import Place
+from stochsim.hardware import Hardware
+
+
+class Product(abc.ABC):
+    """Weights on a chip. x_ints: integers (stimulus, input), as `Layer.input.integers` gives them.
+
+    is_digital: whether sums are exact but for errors of weights, so that what they take does not
+    depend on what is multiplied. sharing: what `sums` are the same for, all reads of a stimulus or
+    one read. plain_weights: the weights where sums are nothing but their products, else None.
+    """
+
+    is_digital: bool
+    sharing: Sharing
+    plain_weights: matmul.PackedWeights | None = None
+
+    @abc.abstractmethod
+    def sums(
+        self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
+    ) -> np.ndarray:
+        """W_q x_q: (stimulus, neuron) where all reads share it, else (stimulus, read, neuron)."""
+
+    @abc.abstractmethod
+    def sums_of_rows(self, x_ints: np.ndarray, place: Place) -> np.ndarray:
+        """W_q x_q of integers (stimulus, read, input) that differ from read to read: (stimulus,
+        read, neuron).
+        """
+
+    @abc.abstractmethod
+    def exact(self, x_ints: np.ndarray) -> np.ndarray:
+        """W_q x_q (stimulus, neuron) without the errors of a read; SettingError of an array, which
+        has no such sums.
+        """
+
+    @abc.abstractmethod
+    def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
+        """Tell the meter what so many reads of these integers take, where that depends on them."""
+
+
+def fit_accumulator(sums: np.ndarray, hardware: Hardware) -> np.ndarray:
+    """Integers (any shape) as the accumulators of a chip hold them: wrapped around, or clipped."""
+    bits = hardware.accumulator_bits
+    if bits is None or bits >= 8 * sums.dtype.itemsize:
+        return sums
+    if hardware.accumulator_overflow == "wrap":
+        return accumulator.wrap(sums, bits)
+    return np.clip(sums, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

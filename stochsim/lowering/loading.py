@@ -1,0 +1,50 @@
+"""Converted networks read from folders."""
+
+from pathlib import Path
+
+import torch
+
+from stochsim.hardware import Hardware
+from stochsim.lowering import reading
+from stochsim.lowering.chip_module import Converted, LeftInFloat
+from stochsim.lowering.layer_tables import built
+from stochsim.lowering.serialise import DTYPES, ConvertedProgram, named
+from stochsim.settings import SettingError, StochsimError
+
+
+def load_converted(folder: Path, hardware: Hardware | None = None) -> Converted:
+    """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the
+    same key; trainable as before.
+
+    Its float weights are those of the integer codes. hardware: None for the one it was saved with.
+    Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
+    that could not be written.
+    """
+    program = ConvertedProgram.load(folder)
+    table = program.table
+    if table["not_saved"]:
+        raise StochsimError(
+            f"{folder} holds the layers, but not the whole network: {'; '.join(table['not_saved'])}"
+        )
+    with named(folder):
+        dtype = DTYPES[table["dtype"]]
+        layers = built(table["layers"], program.layers, dtype)
+        calibration = torch.from_numpy(program.arrays["calibration"].copy())
+        network = reading.read(
+            table["graph"], table["modules"], program.arrays, layers, calibration
+        )
+        chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
+        _check_calibrated(chosen, table["calibration"])
+        left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
+        return Converted(
+            network, chosen, left, calibration, key=table["key"], chip_key=table["chip_key"]
+        )
+
+
+def _check_calibrated(hardware: Hardware, has_stimuli: bool) -> None:
+    array = hardware.array
+    if array is not None and array.converter.range == "calibrated" and not has_stimuli:
+        raise SettingError(
+            f"{hardware.name} has calibrated converters: the network was saved for one without, "
+            f"and without its stimuli"
+        )

@@ -1,0 +1,103 @@
+"""Programs by hand and at random."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stochsim.keys import generator
+from stochsim.program.layer import Layer
+from stochsim.program.program import Program
+from stochsim.program.quantizer import Quantizer
+from stochsim.program.wiring import (
+    HIDDEN,
+    LATERAL,
+    LOG_SIGMA,
+    READOUT,
+    FeedForward,
+    LogSigmaHead,
+    Recurrent,
+)
+from stochsim.settings import SettingError, check_memory
+
+
+def single_layer(layer: Layer, rho: float = 0.0) -> Program:
+    """A program of one layer."""
+    return Program({READOUT: layer}, FeedForward(), rho)
+
+
+def feed_forward(layers: Mapping[str, Layer], rho: float = 0.0) -> Program:
+    """Layers one after another; the last is read."""
+    return Program(layers, FeedForward(), rho)
+
+
+def with_log_sigma(
+    hidden: tuple[Layer, ...], log_sigma: Layer, readout: Layer, base: np.ndarray, rho: float = 0.0
+) -> Program:
+    """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`."""
+    layers = hidden_names(hidden) | {LOG_SIGMA: log_sigma, READOUT: readout}
+    return Program(layers, LogSigmaHead(np.asarray(base)), rho)
+
+
+def hidden_names(hidden: tuple[Any, ...]) -> dict[str, Any]:
+    """Hidden layers by name: "hidden", or "hidden 1", "hidden 2", … where there are several."""
+    if len(hidden) == 1:
+        return {HIDDEN: hidden[0]}
+    return {f"{HIDDEN} {number}": layer for number, layer in enumerate(hidden, 1)}
+
+
+def recurrent(
+    readout: Layer,
+    lateral: Layer,
+    table: np.ndarray,
+    steps: int,
+    radius: float,
+    rho: float = 0.0,
+) -> Program:
+    """A circuit; see `Recurrent`."""
+    wiring = Recurrent(np.asarray(table), steps, radius)
+    return Program({READOUT: readout, LATERAL: lateral}, wiring, rho)
+
+
+def random_program(
+    sizes: tuple[int, ...],
+    widths: tuple[int, int, int],
+    sigma: float,
+    key: int = 0,
+    stimuli: int = 1,
+) -> tuple[Program, dict[str, np.ndarray]]:
+    """Layers "layer 1", "layer 2", … of this shape (inputs, neurons, …), and what each reads, int8
+    (stimulus, input): weights and inputs drawn uniformly over their codes.
+
+    widths: bits of weights, of inputs and of all outputs. The last layer's neurons are held at
+    sigma, the others buy no noise. Raises SettingError for fewer than two sizes, one below 1, and
+    weights that memory does not hold.
+    """
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise SettingError(
+            f"'sizes' = {sizes}: a network has at least one input and one layer of neurons, as in "
+            f"784-100-10"
+        )
+    random = generator(key, "drawn network")
+    weight_bits, *others = widths
+    reads, gives = (Quantizer(bits, 1.0) for bits in others)
+    layers, integers = {}, {}
+    for number, (inputs, neurons) in enumerate(itertools.pairwise(sizes), 1):
+        check_memory("weights", (neurons, inputs), np.int64, "take a smaller network")
+        own = np.full(neurons, sigma if number == len(sizes) - 1 else 0.0)
+        weights = _drawn(random, Quantizer(weight_bits, 1.0), (neurons, inputs), narrow=True)
+        name = f"layer {number}"
+        layers[name] = Layer(weights, weight_bits, 1.0, reads, gives, np.zeros(neurons), own)
+        integers[name] = _drawn(random, reads, (stimuli, inputs))
+        reads = gives
+    return feed_forward(layers), integers
+
+
+def _drawn(
+    random: np.random.Generator, codes: Quantizer, shape: tuple[int, int], narrow: bool = False
+) -> np.ndarray:
+    """Integers of codes, uniform; a narrow range has one code less, so that all have pairs."""
+    least = codes.c_min + int(narrow and codes.bits > 1)
+    drawn = random.integers(least, codes.c_min + codes.levels, shape)
+    return codes.integers(drawn.astype(np.int8))

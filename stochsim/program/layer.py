@@ -1,0 +1,103 @@
+"""A layer of a program: integer weights, the quantisers of what it reads and gives, and its
+neurons' bias and noise, as plain arrays.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stochsim.program.quantizer import Quantizer
+
+QUANTIZER_FIELDS = {"bits": int, "scale": float, "unsigned": bool}
+FIELDS_OF_LAYER = {
+    "weight_bits": int,
+    "weight_scale": float,
+    "input": dict,
+    "output": dict,
+    "activation": str,
+    "own_width": bool,
+}
+ARRAYS_OF_LAYER = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.float64}
+"""Stored fields of a layer and their types."""
+
+
+class LayerShape(NamedTuple):
+    """What counting needs to know of a layer; `has_noise`: its neurons hold a noise level of their
+    own.
+    """
+
+    inputs: int
+    neurons: int
+    weight_bits: int
+    input_bits: int
+    output_bits: int
+    has_noise: bool = False
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.inputs * self.neurons
+
+    @property
+    def stored_weight_bits(self) -> int:
+        """Bits that hold the weights."""
+        return self.weight_bits * self.weights
+
+    @property
+    def read_bits(self) -> int:
+        """Bits of the input codes of one product."""
+        return self.input_bits * self.inputs
+
+    @property
+    def written_bits(self) -> int:
+        """Bits of the output codes of one product."""
+        return self.output_bits * self.neurons
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A quantised layer: drive = weight_scale input.scale (W_q x_q) + bias, then noise, then the
+    output quantiser.
+
+    weight_codes: (neuron, input) int8, -1 and 1 at one bit; bias, sigma: (neuron,) float64 in units
+    of the drive. own_width: `weight_bits` was chosen for this layer, and need not be that of the
+    Hardware.
+    """
+
+    weight_codes: np.ndarray
+    weight_bits: int
+    weight_scale: float
+    input: Quantizer
+    output: Quantizer
+    bias: np.ndarray
+    sigma: np.ndarray
+    activation: str = "identity"
+    own_width: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs."""
+        return int(self.weight_codes.shape[1])
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return int(self.weight_codes.shape[0])
+
+    @property
+    def shape(self) -> LayerShape:
+        """Its sizes and widths."""
+        widths = (self.weight_bits, self.input.bits, self.output.bits)
+        return LayerShape(self.inputs, self.neurons, *widths, bool(np.any(self.sigma)))
+
+    def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What files store: numbers and words by field, and arrays by field."""
+        table = {field: getattr(self, field) for field in FIELDS_OF_LAYER}
+        for side in ("input", "output"):
+            table[side] = {field: getattr(table[side], field) for field in QUANTIZER_FIELDS}
+        arrays = {
+            field: np.asarray(getattr(self, field), dtype)
+            for field, dtype in ARRAYS_OF_LAYER.items()
+        }
+        return table, arrays

@@ -1,0 +1,292 @@
+"""How the layers of a program are put together: one after another, with a head for log sigma, or as
+a recurrent circuit. Each wiring checks that layers fit, and says what reads ask of them.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+
+from stochsim.hardware import Noise
+from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.workload import INPUT, LayerUse, Workload
+from stochsim.settings import SettingError
+
+HIDDEN, READOUT, LOG_SIGMA, LATERAL = "hidden", "readout", "log_sigma", "lateral"
+"""Names of the layers of our own networks."""
+
+KINDS = ("feed-forward", "log-sigma", "recurrent")
+"""Kinds of wiring, as files name them."""
+
+
+class Wiring(Protocol):
+    """What a program needs of its wiring."""
+
+    kind: str
+    sigma_is_its_own: bool
+    """Whether the noise before a quantiser is the sigma of the layer that is read."""
+
+    @property
+    def steps(self) -> int | None:
+        """Steps from rest to a read; None where a read takes none."""
+
+    def check(self, layers: Mapping[str, Layer]) -> None:
+        """Raise SettingError for layers that do not fit."""
+
+    def read_layer(self, layers: Mapping[str, Any]) -> str:
+        """Name of the layer whose neurons' codes are read."""
+
+    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+        """Noise levels (neuron,) that neurons are held at, by the layer that is billed for it."""
+
+    def workload(
+        self,
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int = 1,
+        thin: int | None = None,
+    ) -> Workload:
+        """What so many reads of one stimulus ask of layers of these shapes on a chip of this noise.
+
+        thin: steps between reads of one chain, None where every read is a chain of its own.
+        """
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """Layers one after another; the codes of the last are read."""
+
+    kind = "feed-forward"
+    sigma_is_its_own = True
+    steps = None
+
+    def check(self, layers: Mapping[str, Layer]) -> None:
+        """Raise SettingError for no layers, and a layer that does not read the one before."""
+        if not layers:
+            raise SettingError("'layers' has no layers: a program needs at least one")
+        for before, after in itertools.pairwise(layers):
+            check_follows(layers, before, after)
+
+    def read_layer(self, layers: Mapping[str, Any]) -> str:
+        """The last."""
+        return list(layers)[-1]
+
+    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+        """Each layer's own."""
+        return {name: layer.sigma for name, layer in layers.items()}
+
+    def workload(
+        self,
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int = 1,
+        thin: int | None = None,
+    ) -> Workload:
+        """Every read makes every product, reads its inputs and writes its codes; neurons with a
+        noise level of their own, and those that are read, draw random bits and are held.
+        """
+        last = self.read_layer(shapes)
+        uses = []
+        for name, shape in shapes.items():
+            holds = reads if name == last or shape.has_noise else 0
+            draws = reads if holds or noise.dither != "none" else 0
+            moved = reads * (shape.read_bits + shape.written_bits)
+            uses.append(LayerUse(name, shape, reads, moved, draws, holds))
+        return feed_forward_workload(uses, noise, reads)
+
+
+@dataclass(frozen=True)
+class LogSigmaHead:
+    """Hidden layers one after another, then two layers that read the codes of the last of them:
+    `log_sigma` gives the noise of the neurons of `readout` for each stimulus,
+
+        sigma_i = exp(base_i + value of log_sigma's code), in units of readout's drive.
+
+    base: (neuron,) float64. sigma of hidden layers and of `log_sigma` is 0 (they buy no noise),
+    that of `readout` is not used.
+    """
+
+    base: np.ndarray
+    kind = "log-sigma"
+    sigma_is_its_own = False
+    steps = None
+
+    def check(self, layers: Mapping[str, Layer]) -> None:
+        """Raise SettingError for layers or a base whose shapes or quantisers do not fit."""
+        names = list(layers)
+        if names[-2:] != [LOG_SIGMA, READOUT]:
+            self._refuse(names)
+        hidden = names[:-2]
+        if not hidden:
+            raise SettingError("'hidden' has no layers: a program with a head needs at least one")
+        for before, after in itertools.pairwise(hidden):
+            check_follows(layers, before, after)
+        for name in (LOG_SIGMA, READOUT):
+            check_follows(layers, hidden[-1], name)
+        neurons = layers[READOUT].neurons
+        for name, shape in ((LOG_SIGMA, (layers[LOG_SIGMA].neurons,)), ("base", self.base.shape)):
+            if shape != (neurons,):
+                raise SettingError(
+                    f"'{name}' has shape {shape}: should be {(neurons,)}, a value for each neuron "
+                    f"of '{READOUT}'"
+                )
+
+    def _refuse(self, names: list[str]) -> NoReturn:
+        raise SettingError(
+            f"'layers' = {names}: should end with '{LOG_SIGMA}' and '{READOUT}', which read the "
+            f"layer before them"
+        )
+
+    def read_layer(self, layers: Mapping[str, Any]) -> str:
+        """The last."""
+        return READOUT
+
+    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+        """None that is known before the codes of `log_sigma` are."""
+        return {}
+
+    def workload(
+        self,
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int = 1,
+        thin: int | None = None,
+    ) -> Workload:
+        """As `log_sigma_workload`."""
+        return log_sigma_workload(shapes, noise, reads)
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A circuit. Its neurons hold codes c of readout's output; at each of `steps` steps, from the
+    code of value 0 on,
+
+        drive = readout(x) + lateral(c) + table[c - c_min],    c = code of drive + sigma xi
+
+    and the code after the last step is read; every read is a chain of its own. `readout`: weights
+    (neuron, input) on the stimulus, with bias, sigma (injected at every step) and output of the
+    neurons; `lateral`: weights (neuron, neuron) on the codes, so its input is the quantiser of the
+    state; its bias is added, its sigma is not used. table: (level, neuron) float64, what a neuron
+    adds to its drive by its own present code. radius: the spectral radius of the linearised step,
+    which must be below 1.
+    """
+
+    table: np.ndarray
+    steps: int
+    radius: float
+    kind = "recurrent"
+    sigma_is_its_own = False
+
+    def check(self, layers: Mapping[str, Layer]) -> None:
+        """Raise SettingError for layers, a table or steps that do not fit."""
+        if list(layers) != [READOUT, LATERAL]:
+            raise SettingError(f"'layers' = {list(layers)}: should be '{READOUT}' and '{LATERAL}'")
+        readout, lateral = layers[READOUT], layers[LATERAL]
+        neurons, state = readout.neurons, readout.output
+        if lateral.weight_codes.shape != (neurons, neurons):
+            raise SettingError(
+                f"'{LATERAL}' has weights {lateral.weight_codes.shape}: should be "
+                f"{(neurons, neurons)}, as '{READOUT}' has"
+            )
+        if readout.input.unsigned or state.unsigned:
+            raise SettingError(
+                "a recurrent program reads and gives signed codes: 'unsigned' is for layers that "
+                "follow one another"
+            )
+        if not lateral.input == lateral.output == state:
+            raise SettingError(
+                f"'{LATERAL}' reads {lateral.input}, gives {lateral.output}: both should be the "
+                f"state's, {state}"
+            )
+        if np.shape(self.table) != (state.levels, neurons):
+            raise SettingError(
+                f"'table' has shape {np.shape(self.table)}: should be (level, neuron) = "
+                f"{(state.levels, neurons)}"
+            )
+        if self.steps < 1:
+            raise SettingError(f"'steps' = {self.steps!r}: should be at least 1")
+
+    def read_layer(self, layers: Mapping[str, Any]) -> str:
+        """The one on the stimulus, whose neurons hold the state."""
+        return READOUT
+
+    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+        """That of the state, at every step: billed with the lateral product."""
+        return {LATERAL: layers[READOUT].sigma}
+
+    def workload(
+        self,
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int = 1,
+        thin: int | None = None,
+    ) -> Workload:
+        """As `recurrent_workload`, of this circuit's steps."""
+        return recurrent_workload(self.steps, shapes, noise, reads, thin)
+
+
+def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: int = 1) -> Workload:
+    """What so many reads of one stimulus ask of hidden layers and a head that sets sigma.
+
+    As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
+    set, and what neurons are held at depends on them.
+    """
+    uses = []
+    for name, shape in shapes.items():
+        draws = reads if name == READOUT or noise.dither != "none" else 0
+        moved = shape.read_bits + shape.written_bits
+        if name == READOUT:
+            moved += shapes[LOG_SIGMA].written_bits
+        uses.append(LayerUse(name, shape, reads, reads * moved, draws))
+    return feed_forward_workload(uses, noise, reads)
+
+
+def recurrent_workload(
+    steps: int,
+    shapes: Mapping[str, LayerShape],
+    noise: Noise,
+    reads: int = 1,
+    thin: int | None = None,
+) -> Workload:
+    """What so many reads of one stimulus ask of a circuit of these shapes.
+
+    At every step codes are read and written, and what the stimulus and a neuron's own code give is
+    added to the sum, all of which belongs to `lateral`, as the neurons do; the sum of `readout` is
+    converted together with that of `lateral`. Inputs are read once per chain, or at every step
+    where they are rounded anew. Every read is a chain of `steps` steps, or, with `thin`, all reads
+    are of one.
+    """
+    readout, lateral = shapes[READOUT], shapes[LATERAL]
+    taken = reads * steps if thin is None else steps + (reads - 1) * thin
+    chains = reads if thin is None else 1
+    afresh = chains if noise.input_dither == "none" else taken
+    codes = readout.written_bits
+    of_stimulus = LayerUse(READOUT, readout, afresh, afresh * readout.read_bits, converts=False)
+    of_codes = LayerUse(LATERAL, lateral, taken, taken * 2 * codes, draws=taken, holds=taken)
+    uses = (of_stimulus, of_codes._replace(additions=2 * taken * lateral.neurons))
+    rounded = {} if noise.input_dither == "none" else {INPUT: afresh * readout.inputs}
+    return Workload(uses, reads, readout.read_bits + codes, rounded)
+
+
+def feed_forward_workload(uses: list[LayerUse], noise: Noise, reads: int) -> Workload:
+    """Of layers that follow one another; the memory holds the codes of the stimulus and of all."""
+    first = uses[0].shape
+    stored = first.read_bits + sum(use.shape.written_bits for use in uses)
+    rounded = {} if noise.input_dither == "none" else {INPUT: reads * first.inputs}
+    return Workload(tuple(uses), reads, stored, rounded)
+
+
+def check_follows(layers: Mapping[str, Layer], before: str, after: str) -> None:
+    """Raise SettingError unless one layer reads what another gives."""
+    first, second = layers[before], layers[after]
+    if second.inputs != first.neurons:
+        raise SettingError(
+            f"'{after}' has {second.inputs} inputs: should be {first.neurons}, the neurons of "
+            f"'{before}'"
+        )
+    if second.input != first.output:
+        raise SettingError(
+            f"'{after}' reads {second.input}: should be the output of '{before}', {first.output}"
+        )

@@ -1,0 +1,285 @@
+"""A bill as it is shown: whole texts, whose figures are those of counts and prices by hand."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from stochsim.accounting import (
+    Bill,
+    alternatives,
+    compare_converters,
+    price_shares,
+    sensitivity_json,
+    sensitivity_text,
+)
+from stochsim.accounting.bill import number, seconds_text, share
+from stochsim.chip import bill_of_inputs
+from stochsim.energy import CONVERTER_MODELS, Entry, Operation, Operations
+from stochsim.hardware import Reliability, Timing, preset
+from stochsim.program import random_program
+
+SHOWN = Path(__file__).resolve().parent / "shown"
+
+DIGITAL = preset("digital-45nm").replace(
+    timing=Timing(clock_hz=5e8, leakage_w=2e-3), reliability=Reliability(s=0.5)
+)
+ARRAY = preset("sram-array-28nm")
+
+
+def two_layers() -> Bill:
+    """Six reads. Per read: 2,000 products of 101.7 fJ and sums of 50 fJ, 500 bits of weights of
+    644 fJ, 80 ns at 2 mW; two noise levels of 324 fJ each, 800 bits of codes held at 156 fJ.
+    """
+    first = {
+        Operation("multiply", (4, 8)): 12000,
+        Operation("add", (16,)): 12000,
+        Operation("weight_memory", (2**20,)): 3000,
+        Operation("random"): 96,
+        Operation("leakage"): 6 * 40 / 5e8,
+    }
+    last = {
+        Operation("hold", (0.25,)): 6,
+        Operation("hold", (0.5,)): 12,
+        Operation("code_memory", (800,)): 4800,
+        Operation("multiply", (4, 8)): 7,
+    }
+    counts = {"first": Operations(first), "last": Operations(last)}
+    return Bill(DIGITAL, counts, {"first": 40, "last": 1.5}, stimuli=2, reads=3, rho=1.0)
+
+
+def on_an_array() -> Bill:
+    """One read: 500 conversions of 489 fJ, 64 sums of 62.5 fJ, 900 lengths of line of 142 aJ; 1-bit
+    inputs and currents cost nothing.
+    """
+    counts = {
+        Operation("adc", (6,)): 500,
+        Operation("dac", (1,)): 40,
+        Operation("cell"): 3e4,
+        Operation("line"): 900,
+        Operation("add", (20,)): 64,
+    }
+    return Bill(ARRAY, {"weight": Operations(counts)}, {"weight": 9})
+
+
+def noiseless() -> Bill:
+    """A neuron without noise costs infinitely much; the products beside it do not."""
+    counts = {Operation("hold", (0,)): 2, Operation("multiply", (4, 8)): 12000}
+    return Bill(DIGITAL, {"x": Operations(counts)}, {"x": 1}, reads=2, rho=1.0)
+
+
+def of_nothing() -> Bill:
+    return Bill(DIGITAL, {"x": Operations()}, {"x": 0})
+
+
+BILLS = {
+    "two_layers": two_layers,
+    "on_an_array": on_an_array,
+    "noiseless": noiseless,
+    "of_nothing": of_nothing,
+}
+
+
+@pytest.mark.parametrize("name", BILLS)
+def test_a_bill_reads(name: str) -> None:
+    assert f"{BILLS[name]()}\n" == (SHOWN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", BILLS)
+def test_what_decides_it_reads(name: str) -> None:
+    found = f"{sensitivity_text(BILLS[name]())}\n\n{compare_converters(BILLS[name]())}\n"
+    assert found == (SHOWN / f"{name}_sensitivity.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        # 8 bits: ZigZag 701 fJ, Rekhi 300 fJ; a bit of codes 156 fJ, a sum of 26 bits 81 fJ
+        (
+            {Operation("adc", (8,)): 1, Operation("code_memory", (65536,)): 3},
+            "The converter model decides which part is the dearest: under adc-zigzag-28nm "
+            "converter (60%), under adc-schreier memory (75%), adc-rekhi memory (61%).",
+        ),
+        (
+            {
+                Operation("adc", (8,)): 1,
+                Operation("code_memory", (65536,)): 100,
+                Operation("add", (26,)): 5,
+            },
+            "The dearest part is the same under every converter model, memory (93%), but the order "
+            "of parts changes: under adc-schreier memory > add > converter; under adc-rekhi "
+            "memory > add > converter.",
+        ),
+        (
+            {Operation("cell"): 1},  # cell-none
+            "The order of parts is the same under every converter model: none costs anything.",
+        ),
+    ],
+)
+def test_the_whole_sentence_about_converters(counts: dict[Operation, float], words: str) -> None:
+    bill = Bill(ARRAY, {"weight": Operations(counts)}, {"weight": 1})
+    assert compare_converters(bill).words == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0 ns"),
+        (1.5e-10, "0.15 ns"),
+        (8.3e-8, "83 ns"),
+        (9.994e-7, "999 ns"),
+        (9.999996e-7, "1 µs"),
+        (1e-6, "1 µs"),
+        (9.999996e-4, "1 ms"),
+        (1e-3, "1 ms"),
+        (2.346e-2, "23.5 ms"),
+        (0.9999996, "1 s"),
+        (1.0, "1 s"),
+        (12.34, "12.3 s"),
+    ],
+)
+def test_seconds_are_rounded_before_their_prefix_is_chosen(seconds: float, text: str) -> None:
+    assert seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (12000, "12,000"), (1e6, "1,000,000"), (1.16667, "1.167"), (8e-8, "8e-08")],
+)
+def test_counts_in_full_or_to_four_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_bill_as_plain_values() -> None:
+    """Every entry, from counts and prices by hand."""
+    bill, energy = two_layers(), two_layers().energy
+    table = json.loads(json.dumps(bill.to_json(), allow_nan=False))
+    rows, prices = table.pop("operations"), table.pop("prices")
+    assert table == {
+        "hardware": "digital-45nm",
+        "stimuli": 2,
+        "reads": 3,
+        "rho": 1.0,
+        "joules_per_read": energy.total_j,
+        "joules_by_part": energy.parts,
+        "joules_by_layer": {
+            "first": bill.energy_by_layer["first"].parts,
+            "last": bill.energy_by_layer["last"].parts,
+        },
+        "cycles_by_layer": {"first": 40, "last": 1.5},
+        "clock_hz": 5e8,
+        "seconds_per_read": pytest.approx(41.5 / 5e8),
+        "flags": list(energy.flags),
+    }
+    assert [row["layer"] for row in rows] == ["first"] * 5 + ["last"] * 4
+    assert rows[2] == {
+        "layer": "first",
+        "operation": "weight_memory",
+        "arguments": {"total_memory_bits": 2**20},
+        "count": 500,
+        "price": "memory-sram-45nm",
+        "joules_each": pytest.approx(0.643536e-12),
+        "joules": pytest.approx(500 * 0.643536e-12),
+        "part": "memory",
+    }
+    assert [one["name"] for one in prices] == [one.name for one in bill.prices]
+    assert prices[0].keys() == {"kind", "name", "formula", "unit", "source", "tag", "note"}
+
+
+def test_what_decides_a_bill_as_plain_values() -> None:
+    bill = on_an_array()
+    table = json.loads(json.dumps(sensitivity_json(bill), allow_nan=False))
+    assert table.keys() == {"prices", "alternatives", "converters", "words"}
+    total_j = bill.total_j
+    assert table["prices"][1] == {
+        "price": "add-qkeras-45nm",
+        "kinds": ["add"],
+        "tag": "src",
+        "joules": pytest.approx(64 * 62.5e-15),
+        "share": pytest.approx(64 * 62.5e-15 / total_j),
+    }
+    none = next(row for row in table["alternatives"] if row["price"] == "adc-none")
+    others_j = total_j - bill.energy.converter_j
+    assert none == {
+        "kind": "adc",
+        "price": "adc-none",
+        "tag": "engineering default",
+        "total_j": pytest.approx(others_j),
+        "ratio": pytest.approx(others_j / total_j),
+    }
+    walden_j = 500 * 5e-15 * 2**6
+    walden = table["converters"][2]
+    parts = walden.pop("joules_by_part")
+    assert parts == pytest.approx(bill.energy.parts | {"converter": walden_j})
+    assert walden == {
+        "model": "walden",
+        "price": "adc-walden",
+        "tag": "unv",
+        "joules_per_read": pytest.approx(others_j + walden_j),
+        "converter_share": pytest.approx(walden_j / (others_j + walden_j)),
+        "ratio": pytest.approx((others_j + walden_j) / total_j),
+    }
+    assert table["words"] == compare_converters(bill).words
+
+
+def test_a_bill_at_other_prices_keeps_all_but_these() -> None:
+    bill = two_layers()
+    other = bill.with_hardware(preset("digital-45nm"))
+    assert (other.stimuli, other.reads, other.rho) == (2, 3, 1.0)
+    assert (other.counts, other.cycles) == (bill.counts, bill.cycles)
+    assert other.energy.leakage_j == 0
+
+
+def test_a_chip_whose_own_converter_is_free_says_what_another_would_do() -> None:
+    free = Entry(kind="adc", formula="0*bits", unit="J per conversion", source="a wish", tag="user")
+    prices = ARRAY.prices.model_copy(update={"own": {"free": free}, "adc": "free"})
+    counts = {"weight": Operations({Operation("adc", (6,)): 1})}
+    bill = Bill(ARRAY.replace(prices=prices), counts, {"weight": 1})
+    assert compare_converters(bill).words == (
+        "The converter model decides which part is the dearest: under free nothing, under "
+        + ", ".join(f"{name} converter (100%)" for name in CONVERTER_MODELS.values())
+        + "."
+    )
+
+
+@pytest.mark.parametrize(
+    ("joules", "total_j", "part"),
+    [
+        (3e-15, 4e-15, 0.75),
+        (0.0, 0.0, 0.0),
+        (0.0, 1e-15, 0.0),
+        (1.0, math.inf, 0.0),
+        (math.inf, math.inf, 1.0),
+    ],
+)
+def test_a_share_of_nothing_and_of_the_infinite(joules: float, total_j: float, part: float) -> None:
+    assert share(joules, total_j) == pytest.approx(part)
+
+
+def test_free_prices_stand_last_by_name_and_no_total_has_a_ratio_to_nothing() -> None:
+    counts = {Operation("cell"): 1, Operation("dac", (1,)): 1}
+    bill = Bill(ARRAY, {"weight": Operations(counts)}, {"weight": 1})
+    assert [(row.price, row.joules, row.share) for row in price_shares(bill)] == [
+        ("cell-none", 0, 0),
+        ("dac-zigzag-28nm", 0, 0),
+    ]
+    others = alternatives(bill)
+    assert others
+    assert all(math.isnan(row.ratio) for row in others)
+    table = sensitivity_json(bill)
+    assert {row["ratio"] for row in table["alternatives"]} == {None}
+    assert {one["ratio"] for one in table["converters"]} == {None}
+
+
+@pytest.mark.parametrize("watts", [1e-3, 0.0])
+def test_seconds_of_leakage_are_counted_where_a_price_is_named(watts: float) -> None:
+    """By the power of the chip, or by the price of leakage, whatever its watts are."""
+    program, read = random_program((6, 4), (4, 4, 4), 1.0)
+    chip = preset("digital-45nm").with_precision(4, 4, 4)
+    leaking = chip.with_price("leakage", "leakage-power", watts=watts)
+    bill = bill_of_inputs(program, leaking, read, 3, 0.0)
+    seconds = bill.operations["layer 1"].count("leakage")
+    assert seconds == pytest.approx(1 / 1e9, rel=1e-12)
+    assert bill.energy.leakage_j == pytest.approx(watts * seconds, rel=1e-12)
+    assert bill_of_inputs(program, chip, read, 3, 0.0).operations["layer 1"].count("leakage") == 0
