@@ -34,10 +34,10 @@ def read_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
         )
         check_levels(found)
     except RecursionError:
-        rule = f"is not valid JSON (it nests deeper than {MOST_DEEP} levels)"
+        rule = f"not valid JSON (it nests deeper than {MOST_DEEP} levels)"
         raise SettingError.of_file(where, rule) from None
     except ValueError as error:
-        raise SettingError.of_file(where, f"is not valid JSON ({error})") from None
+        raise SettingError.of_file(where, f"not valid JSON ({error})") from None
     return found
 
 
