@@ -85,6 +85,24 @@ def test_widths_of_a_table_may_stand_in_any_order(tmp_path: Path) -> None:
     assert mine.definitions == "table by bits = {4: 1, 10: 3}"
 
 
+@pytest.mark.parametrize(
+    ("lines", "has_voltage"),
+    [
+        ('formula = "x"\ndefine.x = "bits*V"', True),
+        ('formula = "x*V"\ndefine.x = "bits"', True),
+        ('formula = "x"\ndefine.x = "bits"', False),
+    ],
+)
+def test_the_voltage_counts_in_the_formula_and_in_definitions(
+    tmp_path: Path, lines: str, has_voltage: bool
+) -> None:
+    path = write(tmp_path, GOOD.replace('formula = "2*bits"', lines))
+    mine = read_book(path)[0]["adc-mine"]
+    assert mine.has_voltage == has_voltage
+    factor = 0.5 if has_voltage else 1.0
+    assert mine.energy_j((3,), 0.5) == pytest.approx(factor * 3e-15, rel=1e-15)
+
+
 def test_definitions_use_those_before_them(tmp_path: Path) -> None:
     lines = 'formula = "y"\ndefine.x = "2*bits"\ndefine.y = "x + 1"'
     path = write(tmp_path, GOOD.replace('formula = "2*bits"', lines))

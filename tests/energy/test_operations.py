@@ -110,3 +110,9 @@ def test_operations_are_shown_with_their_counts() -> None:
 def test_what_is_no_operations_is_not_added() -> None:
     with pytest.raises(TypeError):
         Operations() + {ADC: 1}  # type: ignore[operator]
+
+
+def test_its_length_is_the_number_of_operations_that_happened() -> None:
+    assert len(Operations({ADC: 3, ADC8: 4, RANDOM: 0})) == 2
+    assert list(Operations({ADC: 3, ADC8: 4, RANDOM: 0})) == [ADC, ADC8]
+    assert not Operations()

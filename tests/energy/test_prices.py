@@ -86,6 +86,7 @@ FIGURES = [
     ("adc-walden", (8,), 1.28 * PICO, 1e-9),
     ("adc-schreier", (8,), 0.5 * 10 ** ((6.0206 * 8 + 1.7609 - 175) / 10), 1e-9),
     ("adc-rekhi", (4,), 0.3 * PICO, 1e-9),
+    ("adc-rekhi", (10.5,), 0.3 * PICO, 1e-9),  # where the regimes meet
     ("adc-rekhi", (12,), 10**0.399 * PICO, 1e-9),
     ("random-cmos-rng", (), 350 * ATTO, 1e-9),
     ("random-mtj-pbit", (), 2 * FEMTO, 1e-9),

@@ -126,6 +126,8 @@ def test_voltages_where_the_polynomial_has_turned_are_refused() -> None:
     with pytest.raises(SettingError, match=r"'voltage_v' = 0.25: should be above 0.256 V"):
         Scaling(node_nm=7, voltage_v=0.25)
     for node, polynomial in NODES.items():
+        with pytest.raises(SettingError, match="turns"):
+            Scaling(node_nm=node, voltage_v=polynomial.least_voltage_v)
         low = Scaling(node_nm=node, voltage_v=1.01 * polynomial.least_voltage_v).voltage_v
         assert (
             0 < polynomial.energy(low) < polynomial.energy(1.1 * low) < polynomial.energy(2 * low)
