@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from stochsim_kernels.neuron import channel
 
-from stochsim.accounting import OFF, Bill, Meter, Sharing, add_fixed, cycles_by_layer
+from stochsim.accounting import OFF, Bill, Meter, add_fixed, cycles_by_layer
 from stochsim.chip.feed_forward import FeedForwardRunner
+from stochsim.chip.graph import GraphRunner
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.memory_portions import portions
 from stochsim.chip.neurons import Neurons
@@ -16,14 +17,12 @@ from stochsim.chip.recurrent import RecurrentRunner
 from stochsim.chip.rng_address import Place
 from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
-from stochsim.data import check_stimuli
 from stochsim.energy import Operations
 from stochsim.hardware import Hardware
 from stochsim.program import Program, Workload
 from stochsim.settings import (
     SettingError,
     check_draw,
-    check_memory,
     check_noise,
     check_whole,
 )
@@ -32,13 +31,9 @@ RUNNERS: dict[str, type[Runner]] = {
     "feed-forward": FeedForwardRunner,
     "log-sigma": FeedForwardRunner,
     "recurrent": RecurrentRunner,
+    "graph": GraphRunner,
 }
 """What runs the layers of each kind of wiring."""
-
-_DRIVES_AT_ONCE = 8_000_000  # 64 MB of them where reads differ, however many stimuli there are
-_STATES_AT_ONCE = (
-    1 << 19
-)  # of a recurrent circuit, or of digital layers: 4 MB, which stay in the cache from step to step
 
 
 class Chip:
@@ -67,7 +62,7 @@ class Chip:
         check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
         self.noise, self.chip_key = float(noise), chip_key
-        stimuli = None if calibration is None else check_stimuli(calibration, program.inputs)
+        stimuli = None if calibration is None else self._stimuli(calibration)
         if hardware.array is None or hardware.array.converter.range != "calibrated":
             stimuli = None
         settings = ChipSettings(hardware, self.noise, chip_key)
@@ -127,10 +122,7 @@ class Chip:
         raises SettingError as `drive`.
         """
         below = (
-            self.thresholds(check_stimuli(x, self.program.inputs))
-            .astype(np.float64)
-            .transpose(0, 2, 1)
-            / channel.ONE
+            self.thresholds(self._stimuli(x)).astype(np.float64).transpose(0, 2, 1) / channel.ONE
         )
         return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
@@ -155,17 +147,16 @@ class Chip:
         range, more codes than memory holds, and `thin` of another program or with a first_read, for
         a chain starts at its first.
         """
-        x = check_stimuli(x, self.program.inputs)
+        x = self._stimuli(x)
         place = self._checked_place(len(x), reads, key, first_stimulus, first_read, thin)
-        check_memory("samples", (len(x), reads, self.program.neurons), np.int8)
-        codes = np.empty((len(x), reads, self.program.neurons), np.int8)
-        meter = self._meter(len(x), reads, thin) if count else OFF
-        for part, some, here in self._portions(len(x), reads, place, thin):
+        out = self._runner.empty(x, reads)
+        meter = self._meter(x, reads, thin) if count else OFF
+        for part, some, here in self._portions(x, reads, place, thin):
             if thin is None:
-                self._runner.run(x[part], some.stop - some.start, here, codes[part, some], meter)
+                self._runner.run(x[part], some.stop - some.start, here, out[part, some], meter)
             else:
-                self._circuit.run_chain(x[part], thin, here, codes[part], meter)
-        return Samples(codes, meter.total, self.program.output)
+                self._circuit.run_chain(x[part], thin, here, out[part], meter)
+        return self._runner.samples(out, meter.total)
 
     def reads_are_independent(self, thin: int | None = None) -> bool:
         """Whether reads are independent draws by construction: each a chain of its own, by numbers
@@ -203,34 +194,51 @@ class Chip:
         """`operations` by layer, priced, and the cycles of a read; rho: of the price of
         reliability, None for the program's own.
         """
-        found = self._counted(x, reads, thin).by_layer(self.program.layers)
-        cycles = cycles_by_layer(self.workload(reads, thin), self.hardware)
+        x = self._stimuli(x)
+        workload = self.workload(reads, thin, x)
+        found = self._counted(x, reads, thin).by_layer(workload.rows)
+        cycles = cycles_by_layer(workload, self.hardware)
         price_rho = self.program.rho if rho is None else float(rho)
         return Bill(self.hardware, found, cycles, len(x), int(reads), price_rho)
 
-    def workload(self, reads: int = 1, thin: int | None = None) -> Workload:
-        """What so many reads of one stimulus ask of the layers, from their shapes alone."""
+    def workload(
+        self, reads: int = 1, thin: int | None = None, x: np.ndarray | None = None
+    ) -> Workload:
+        """What `reads` reads of one stimulus ask of the layers, from their shapes alone; x: stimuli
+        (stimulus, …), needed of a graph, where positions depend on their size.
+        """
         shapes, noise = self.program.shapes, self.hardware.noise
-        return self.program.wiring.workload(shapes, noise, int(reads), thin)
+        return self.program.wiring.workload(shapes, noise, int(reads), thin, x)
 
-    def _meter(self, stimuli: int, reads: int, thin: int | None) -> Meter:
-        """A meter with all that does not depend on the stimuli."""
-        meter = Meter(stimuli, int(reads))
+    def _stimuli(self, x: np.ndarray) -> np.ndarray:
+        return self.program.wiring.stimuli(x, self.program.inputs)
+
+    def _meter(self, x: np.ndarray, reads: int, thin: int | None) -> Meter:
+        """A meter with all that does not depend on the stimuli's values."""
+        meter = Meter(len(x), int(reads))
         sigma = {name: self.noise * one for name, one in self.program.held_sigma.items()}
-        add_fixed(meter, self.hardware, self.workload(reads, thin), sigma)
+        add_fixed(meter, self.hardware, self.workload(reads, thin, x), sigma)
         return meter
 
     def _counted(self, x: np.ndarray, reads: int, thin: int | None) -> Meter:
-        x = check_stimuli(x, self.program.inputs)
+        x = self._stimuli(x)
         place = self._checked_place(len(x), reads, 0, 0, 0, thin)
-        meter = self._meter(len(x), reads, thin)
-        for part, some, here in self._portions(len(x), reads, place, thin):
+        meter = self._meter(x, reads, thin)
+        for part, some, here in self._portions(x, reads, place, thin):
             if thin is None:
                 self._runner.count(x[part], some.stop - some.start, here, meter)
             elif not self._runner.is_digital:
-                codes = np.empty((part.stop - part.start, reads, self.program.neurons), np.int8)
-                self._circuit.run_chain(x[part], thin, here, codes, meter)
+                self._circuit.run_chain(
+                    x[part], thin, here, self._runner.empty(x[part], reads), meter
+                )
         return meter
+
+    def layer_values(self, layer: str, values: np.ndarray, place: Place) -> np.ndarray:
+        """What one layer of a graph gives at one read for values (stimulus, …) that it is given,
+        (stimulus, …).
+        """
+        assert isinstance(self._runner, GraphRunner)
+        return self._runner.layers[layer].values(values, True, 1, place)
 
     @property
     def _circuit(self) -> RecurrentRunner:
@@ -275,18 +283,15 @@ class Chip:
             )
 
     def _portions(
-        self, stimuli: int, reads: int, place: Place, thin: int | None
+        self, x: np.ndarray, reads: int, place: Place, thin: int | None
     ) -> Iterator[tuple[slice, slice, Place]]:
-        """Stimuli and reads that run together, and the place of the first: all where reads share
-        their drives, else as many as memory or cache may hold; of chains, stimuli alone.
+        """Stimuli and reads that run together, and the place of the first: as many as the runner
+        takes at once; of chains, stimuli alone.
         """
-        most = _DRIVES_AT_ONCE
-        if self._runner.is_digital or self.program.steps is not None:
-            most = min(_STATES_AT_ONCE, _DRIVES_AT_ONCE)
-        if self._runner.sharing <= Sharing.STIMULUS:
-            most = stimuli * reads * self._runner.widest
+        values = self._runner.values_of_read(x)
+        most = self._runner.values_at_once or len(x) * reads * values
         together = reads if thin is None else 1
-        for part, some in portions(stimuli, together, self._runner.widest, most):
+        for part, some in portions(len(x), together, values, most):
             first_stimulus = place.first_stimulus + part.start
             first_read = place.first_read + some.start
             here = place._replace(first_stimulus=first_stimulus, first_read=first_read)
@@ -299,6 +304,8 @@ def _check_widths(program: Program, hardware: Hardware) -> None:
 
     A layer whose weights were given a width of their own has that one, whatever the Hardware's is.
     """
+    if program.wiring.has_own_widths:
+        return
     widths = [("input_bits", program.input.bits)]
     for layer in program.layers.values():
         widths += [] if layer.own_width else [("weight_bits", layer.weight_bits)]

@@ -5,6 +5,7 @@ import numpy as np
 from stochsim.accounting import OFF, Meter, Sharing
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.memory_portions import DRIVES_AT_ONCE, STATES_AT_ONCE
 from stochsim.chip.rng_address import Place
 from stochsim.chip.runner import Runner, refuse_differing
 from stochsim.program import LOG_SIGMA, LogSigmaHead, Program
@@ -49,6 +50,13 @@ class FeedForwardRunner(Runner):
         """What drives and sigmas of the readout are the same for."""
         same = self.inputs.are_shared and all(layer.shares_codes for layer in self.before)
         return Sharing.STIMULUS if same and self.readout.shares_drives else Sharing.READ
+
+    @property
+    def values_at_once(self) -> int | None:
+        """See `Runner.values_at_once`; no limit where all reads share their drives."""
+        if self.sharing <= Sharing.STIMULUS:
+            return None
+        return STATES_AT_ONCE if self.is_digital else DRIVES_AT_ONCE
 
     @property
     def numbers_rows(self) -> bool:  # type: ignore[override]

@@ -10,6 +10,7 @@ from stochsim_kernels.random.integers import draw_integers
 from stochsim.accounting import OFF, Meter, Sharing
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.memory_portions import STATES_AT_ONCE
 from stochsim.chip.rng_address import DIGITAL, HELD, INPUTS, Place, normals
 from stochsim.chip.runner import Runner, refuse_differing
 from stochsim.program import LATERAL, READOUT, Program, Recurrent
@@ -27,6 +28,7 @@ class RecurrentRunner(Runner):
     """
 
     sharing = Sharing.READ
+    values_at_once = STATES_AT_ONCE
 
     def __init__(
         self, program: Program, chip: ChipSettings, x_calibration: np.ndarray | None
@@ -34,7 +36,8 @@ class RecurrentRunner(Runner):
         wiring = program.wiring
         assert isinstance(wiring, Recurrent)
         check_stable(wiring.radius)
-        self.wiring, self.chip, self.neurons = wiring, chip, program.neurons
+        self.program, self.wiring, self.chip = program, wiring, chip
+        self.neurons = program.neurons
         self.inputs = Inputs(program.input, chip.hardware)
         integers = codes = None
         if x_calibration is not None:

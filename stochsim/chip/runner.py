@@ -1,14 +1,17 @@
 """What a chip needs of the runner of its program's wiring."""
 
 import abc
+from typing import Any
 
 import numpy as np
 
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.rng_address import Place
+from stochsim.chip.samples import Samples
+from stochsim.energy import Operations
 from stochsim.program import Program
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_memory
 
 
 class Runner(abc.ABC):
@@ -20,6 +23,7 @@ class Runner(abc.ABC):
     the widest layer, of one read.
     """
 
+    program: Program
     readout: LayerOnChip
     sharing: Sharing
     is_digital: bool
@@ -31,6 +35,32 @@ class Runner(abc.ABC):
         self, program: Program, chip: ChipSettings, x_calibration: np.ndarray | None
     ) -> None:
         """x_calibration: stimuli (stimulus, input) for calibrated ADCs."""
+
+    @property
+    @abc.abstractmethod
+    def values_at_once(self) -> int | None:
+        """Values that run together at most, so that memory or the cache holds them; None for no
+        limit.
+        """
+
+    def values_of_read(self, x: np.ndarray) -> int:
+        """Values of the widest layer, of one read of one of the stimuli x."""
+        return self.widest
+
+    def empty(self, x: np.ndarray, reads: int) -> np.ndarray:
+        """Where codes (stimulus, read, neuron) go; raises SettingError for more than memory
+        holds.
+        """
+        return self.allocated((len(x), reads, self.program.neurons), np.dtype(np.int8))
+
+    def allocated(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+        """An array for samples; raises SettingError for more than memory holds."""
+        check_memory("samples", shape, dtype.type)
+        return np.empty(shape, dtype)
+
+    def samples(self, out: np.ndarray, operations: Operations) -> Samples:
+        """What a chip returns, of what `run` wrote."""
+        return Samples(out, operations, self.program.output)
 
     @abc.abstractmethod
     def run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray, meter: Meter) -> None:

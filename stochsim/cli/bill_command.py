@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from stochsim.hardware import Hardware
     from stochsim.program import Program, Quantizer
 
-_CONVERTED = "converted"
 _SHAPE = re.compile(r"\d+(-\d+)+")
 _ABOUT = (
     "a sweep's folder, a program's folder, a checkpoint *.safetensors, or a shape such as "
@@ -164,9 +163,9 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
 
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
-    from stochsim.program import KINDS, load_program, read_folder
+    from stochsim.program import KINDS, Graph, load_program, read_folder
 
-    if read_folder(path, (*KINDS, _CONVERTED))[0] != _CONVERTED:
+    if read_folder(path, (*KINDS, Graph.kind))[0] != Graph.kind:
         return _of_program(f"the program of {path}", load_program(path), args)
     about = f"the converted network of {path}"
     _check_no_bits(about, args)
@@ -181,8 +180,8 @@ def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
                 bits.weight_bits, bits.input_bits, bits.output_bits
             ),
         )
-    codes = converted.chip()[0].input
-    x = _drawn_stimuli(codes, (args.stimuli or 1, *converted.calibration.shape[1:]))
+    shape = (args.stimuli or 1, *converted.calibration.shape[1:])
+    x = _drawn_stimuli(converted.program.input, shape)
     return f"{about}, {_DRAWN}", converted.bill(x, args.reads or 1)
 
 

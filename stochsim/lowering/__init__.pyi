@@ -4,4 +4,5 @@ from .conversion import convert as convert
 from .export import export_program as export_program
 from .export import float_program as float_program
 from .loading import load_converted as load_converted
-from .serialise import ConvertedProgram as ConvertedProgram
+from .serialise import SavedGraph as SavedGraph
+from .serialise import read_saved as read_saved

@@ -18,7 +18,7 @@ from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.trace import Site
-from stochsim.lowering.window_geometry import Geometry
+from stochsim.lowering.window_products import geometry_of
 from stochsim.settings import SettingError, StochsimError, check_whole, nearest
 
 _STIMULI = 1024  # of the calibration that are looked at, evenly spread
@@ -250,7 +250,7 @@ def _put_in(
             input_grid = fitted(inputs, input_bits, bool(inputs.min() >= 0))
         output_grid = fitted(outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
         grids = tuple(one.to(weight) for one in (weight_grid, input_grid, output_grid))
-        geometry = Geometry.of(site.module)
+        geometry = geometry_of(site.module)
         layer = ChipLayer(site.name, geometry, (weight, bias), grids, site.activation, takes_codes)  # type: ignore[arg-type]
         layers[site.node] = layer
         network.set_submodule(site.name, layer)

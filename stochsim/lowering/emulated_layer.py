@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from stochsim.lowering.grids import Grid
-from stochsim.lowering.window_geometry import Geometry
+from stochsim.lowering.window_products import drive, squares
 from stochsim.networks import Draws, HardwareNoise
-from stochsim.program import Layer
+from stochsim.program import Geometry, Layer
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -68,32 +68,30 @@ class ChipLayer(torch.nn.Module):
             assert draws is not None
             x = x + self.input_grid.step() * draws.uniform(*x.shape)
         values, zero = self.input_grid(x), self.input_grid.value_of_zero()
-        drive = self.geometry.drive(values, self.weight_grid(self.weight), self.bias, zero)
+        weight = self.weight_grid(self.weight)
+        response = drive(self.geometry, values, weight, self.bias, zero)
         if noise is not None:
             assert draws is not None
             variance = noise.read_variance(self.output_grid.step()) + self._weight_variance(
                 values, zero, noise
             )
             if isinstance(variance, torch.Tensor) or variance > 0:
-                drive = drive + torch.as_tensor(variance, dtype=x.dtype).sqrt() * draws.normal(
-                    *drive.shape
-                )
-        values = self.output_grid(ACTIVATIONS[self.activation](drive))
-        return values
+                sigma = torch.as_tensor(variance, dtype=x.dtype).sqrt()
+                response = response + sigma * draws.normal(*response.shape)
+        return self.output_grid(ACTIVATIONS[self.activation](response))
 
     def _weight_variance(self, values: torch.Tensor, zero: float, noise: HardwareNoise) -> Any:
         if noise.weight_sigma + noise.weight_sigma_lsb == 0:
             return 0.0
-        squares = self.geometry.squares(values, zero)
+        found = squares(self.geometry, values, zero)
         if self.geometry.groups > 1:
-            squares = squares.repeat_interleave(self.weight.shape[0] // self.geometry.groups, 1)
-        return (
-            noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
-        ) ** 2 * squares
+            found = found.repeat_interleave(self.weight.shape[0] // self.geometry.groups, 1)
+        sigma = noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
+        return sigma**2 * found
 
-    def groups(self) -> tuple[Layer, ...]:
-        """What a chip needs to know of it: a layer for each group of channels (one, but for
-        grouped convolutions).
+    def layer(self) -> Layer:
+        """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
+        group after the other.
         """
         codes = self.weight_grid.integers(self.weight).cpu().numpy().astype(np.int8)
         codes = codes.reshape(len(codes), -1)
@@ -109,12 +107,7 @@ class ChipLayer(torch.nn.Module):
             self.input_grid.quantizer(),
             self.output_grid.quantizer(),
         )
-        groups = zip(
-            np.split(codes, self.geometry.groups), np.split(bias, self.geometry.groups), strict=True
-        )
-        return tuple(
-            Layer(part, *rest, own, np.zeros(len(own)), self.activation) for part, own in groups
-        )
+        return Layer(codes, *rest, bias, np.zeros(len(bias)), self.activation)
 
     @property
     def bits(self) -> tuple[int, int, int]:

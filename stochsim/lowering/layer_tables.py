@@ -1,5 +1,5 @@
-"""The layers of a converted network as tables, and back: shapes, scales, and which grids and
-weights a layer shares with an earlier one.
+"""How the layers of a converted network are called, as tables, and back: windows, scales, and
+which grids and weights a layer shares with an earlier one.
 """
 
 import json
@@ -12,45 +12,34 @@ import torch
 
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
-from stochsim.lowering.window_geometry import Geometry
-from stochsim.program import Arrays, Layer, layer_arrays, read_layer
-from stochsim.settings import SettingError, nearest, strict
+from stochsim.program import PADDING_MODES, Geometry, Layer
+from stochsim.settings import SettingError, strict
 
-_LAYER = (
-    "name",
-    "geometry",
-    "groups",
-    "weight_shape",
-    "has_bias",
-    "reads",
-    "weights_of",
-    "log_scales",
-)
+_CALL = ("name", "geometry", "weight_shape", "has_bias", "reads", "weights_of", "log_scales")
 _SIDES = ("weight", "input", "output")
 _GEOMETRY = ("kernel", "stride", "padding", "dilation", "groups", "padding_mode")
-_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 _MOST = 2**31 - 1
 _MOST_GROUPS = 65_536
 _MOST_LOG = 126
 """Of a scale's binary logarithm: float32 holds its power, and that of its inverse."""
 
-Groups = Mapping[str, tuple[Layer, ...]]
+Layers = Mapping[str, Layer]
 
 
-def layer_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
-    """Each layer's shapes, and which grids and weights it shares with an earlier one."""
+def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
+    """How each layer is called: its windows, and which grids and weights it shares with an earlier
+    one.
+    """
     tables: list[dict[str, Any]] = []
     outputs: dict[int, str] = {}
     weights: dict[int, str] = {}
     for name, layer in layers.items():
         grids = (layer.weight_grid, layer.input_grid, layer.output_grid)
-        # tuples as lists, as they are read again
-        geometry = json.loads(json.dumps(vars(layer.geometry)))
         tables.append(
             {
                 "name": name,
-                "geometry": geometry,
-                "groups": layer.geometry.groups,
+                # tuples as lists, as they are read again
+                "geometry": json.loads(json.dumps(vars(layer.geometry))),
                 "weight_shape": list(layer.weight.shape),
                 "has_bias": layer.bias is not None,
                 "reads": outputs.get(id(layer.input_grid)) if layer.takes_codes else None,
@@ -66,35 +55,26 @@ def layer_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
     return tables
 
 
-def read_layers(
-    given: Any, arrays: Arrays
-) -> tuple[dict[str, tuple[Layer, ...]], list[dict[str, Any]], set[str]]:
-    """The groups of all layers by name, their tables with the number of groups, and the names of
-    the arrays that they take; raises SettingError for what no layer can be.
+def check_calls(given: Any, layers: Layers) -> list[dict[str, Any]]:
+    """The tables of how layers are called; raises SettingError unless there is one for each layer,
+    in order, that fits it.
     """
-    layers: dict[str, tuple[Layer, ...]] = {}
-    tables: list[dict[str, Any]] = []
-    used: set[str] = set()
-    for i, own in enumerate(strict.items("program.layers", given)):
-        strict.exact_table("layer", own, _LAYER)
-        name = strict.path(f"layers[{i}].name", own["name"])
-        if name in layers:
-            raise SettingError(f"'layers[{i}].name' = '{name}': another layer has this name")
-        groups = strict.items(f"{name}.groups", own["groups"], _MOST_GROUPS)
-        programs = []
-        for g, one in enumerate(groups):
-            programs.append(read_layer(one, f"{name}.{g}", arrays))
-            used |= layer_arrays(f"{name}.{g}")
-        _check_layer(name, own, programs, layers)
-        layers[name] = tuple(programs)
-        tables.append({**own, "groups": len(groups)})
-    return layers, tables, used
+    tables = strict.items("program.calls", given)
+    strict.same_length("program.calls", tables, len(layers))
+    before: dict[str, Layer] = {}
+    for i, (own, name) in enumerate(zip(tables, layers, strict=True)):
+        strict.exact_table(f"calls[{i}]", own, _CALL)
+        strict.word(f"calls[{i}].name", own["name"], (name,))
+        strict.path(f"calls[{i}].name", name)
+        _check_call(name, own, layers[name], before)
+        before[name] = layers[name]
+    return tables
 
 
-def _check_layer(
-    name: str, own: Mapping[str, Any], programs: Sequence[Layer], before: Groups
-) -> None:
-    """Raise SettingError where a layer's table and its groups do not belong together."""
+def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers) -> None:
+    """Raise SettingError where the table of a layer's call does not fit it."""
+    if layer.activation not in ACTIVATIONS:
+        raise SettingError.of(f"{name}.activation", layer.activation, choices=ACTIVATIONS)
     strict.flag(f"{name}.has_bias", own["has_bias"])
     for field in ("reads", "weights_of"):
         if own[field] is not None:
@@ -103,42 +83,20 @@ def _check_layer(
     for side in _SIDES:
         strict.number(f"{name}.log_scales.{side}", logs[side], -_MOST_LOG, _MOST_LOG)
     geometry = read_geometry(f"{name}.geometry", own["geometry"])
-    strict.same_length(f"{name}.groups", programs, geometry.groups)
-    _check_groups(name, programs)
+    if layer.neurons % geometry.groups:
+        rule = f"should divide the layer's {layer.neurons} neurons"
+        raise SettingError.of(f"{name}.geometry.groups", geometry.groups, rule)
     shape = strict.wholes(f"{name}.weight_shape", own["weight_shape"], 1, _MOST)
-    size = sum(one.weight_codes.size for one in programs)
-    neurons = sum(one.neurons for one in programs)
     fits = len(shape) == 2 + len(geometry.kernel) and shape[2:] == geometry.kernel
+    size, neurons = layer.weight_codes.size, layer.neurons
     if not fits or math.prod(shape) != size or shape[0] != neurons:
-        raise SettingError(
-            f"'{name}.weight_shape' = {list(shape)}: should be (neuron, input, …) of {neurons} "
-            f"neurons, kernel {list(geometry.kernel)} and {size} weights"
+        rule = (
+            f"should be (neuron, input, …) of {neurons} neurons, kernel {list(geometry.kernel)} "
+            f"and {size} weights"
         )
-    other = before.get(own["weights_of"]) if own["weights_of"] is not None else None
-    if other is not None and sum(one.weight_codes.size for one in other) != size:
-        raise SettingError(f"'{name}.weights_of' = '{own['weights_of']}': it has other weights")
-
-
-def _check_groups(name: str, programs: Sequence[Layer]) -> None:
-    """Raise SettingError unless all groups of a layer have the same shape, widths and scales."""
-    first = programs[0]
-    if first.activation not in ACTIVATIONS:
-        raise SettingError(
-            f"layer '{name}' has the activation '{first.activation}': "
-            f"{nearest(first.activation, ACTIVATIONS)}"
-        )
-    for g, one in enumerate(programs):
-        for field in ("weight_bits", "weight_scale", "input", "output", "activation"):
-            if getattr(one, field) != getattr(first, field):
-                raise SettingError(
-                    f"'{name}.groups[{g}].{field}' = {getattr(one, field)}: should be "
-                    f"{getattr(first, field)}, as in the first group"
-                )
-        if one.weight_codes.shape != first.weight_codes.shape:
-            raise SettingError(
-                f"'{name}.groups[{g}]' has weights {one.weight_codes.shape}: should have "
-                f"{first.weight_codes.shape}, as the first group has"
-            )
+        raise SettingError.of(f"{name}.weight_shape", list(shape), rule)
+    if own["weights_of"] is not None and before[own["weights_of"]].weight_codes.size != size:
+        raise SettingError.of(f"{name}.weights_of", own["weights_of"], "has other weights")
 
 
 def read_geometry(name: str, given: Any) -> Geometry:
@@ -151,25 +109,23 @@ def read_geometry(name: str, given: Any) -> Geometry:
     pads = strict.items(f"{name}.padding", own["padding"])
     padding = [strict.wholes(f"{name}.padding[{i}]", pair, 0, _MOST) for i, pair in enumerate(pads)]
     if len(kernel) > 2:
-        raise SettingError(f"'{name}.kernel' = {list(kernel)}: should have at most 2 axes")
+        raise SettingError.of(f"{name}.kernel", list(kernel), "should have at most 2 axes")
     for field, value in (("stride", stride), ("dilation", dilation), ("padding", padding)):
         strict.same_length(f"{name}.{field}", value, len(kernel))
     for i, pair in enumerate(padding):
         strict.same_length(f"{name}.padding[{i}]", pair, 2)
     groups = strict.whole(f"{name}.groups", own["groups"], 1, _MOST_GROUPS)
-    mode = strict.word(f"{name}.padding_mode", own["padding_mode"], _PADDING_MODES)
+    mode = strict.word(f"{name}.padding_mode", own["padding_mode"], PADDING_MODES)
     return Geometry(
         kernel, stride, tuple((one[0], one[1]) for one in padding), dilation, groups, mode
     )
 
 
-def built(
-    tables: Sequence[Mapping[str, Any]], programs: Groups, dtype: Any
-) -> dict[str, ChipLayer]:
+def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> dict[str, ChipLayer]:
     """The layers again, each with its parameters or those it shares."""
     layers: dict[str, ChipLayer] = {}
     for own in tables:
-        first = programs[own["name"]][0]
+        first = stored[own["name"]]
         source = None if own["reads"] is None else layers[own["reads"]]
         log = own["log_scales"]
         if source is None:
@@ -178,7 +134,7 @@ def built(
             input_grid = source.output_grid
         output_grid = _grid(first.output.bits, log["output"], first.output.unsigned, dtype)
         if own["weights_of"] is None:
-            weight, bias, weight_grid = _parameters(own, programs[own["name"]], dtype)
+            weight, bias, weight_grid = _parameters(own, first, dtype)
         else:
             other = layers[own["weights_of"]]
             weight, bias, weight_grid = other.weight, other.bias, other.weight_grid
@@ -194,17 +150,17 @@ def built(
 
 
 def _parameters(
-    own: Mapping[str, Any], programs: Sequence[Layer], dtype: torch.dtype
+    own: Mapping[str, Any], layer: Layer, dtype: torch.dtype
 ) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]
-    grid = _grid(programs[0].weight_bits, log, False, dtype, narrow=True)
-    codes = np.concatenate([one.weight_codes for one in programs]).reshape(own["weight_shape"])
+    grid = _grid(layer.weight_bits, log, False, dtype, narrow=True)
+    codes = layer.weight_codes.reshape(own["weight_shape"])
     scale = grid.scale().detach()
     weight = torch.nn.Parameter(torch.from_numpy(codes.astype(np.float64)).to(dtype) * scale)
     if not own["has_bias"]:
         return weight, None, grid
-    values = torch.from_numpy(np.concatenate([one.bias for one in programs])).to(dtype)
+    values = torch.from_numpy(layer.bias.copy()).to(dtype)
     return weight, torch.nn.Parameter(values), grid
 
 

@@ -8,11 +8,11 @@ from stochsim.hardware import Hardware
 from stochsim.lowering import reading
 from stochsim.lowering.chip_module import Converted, LeftInFloat
 from stochsim.lowering.layer_tables import built
-from stochsim.lowering.serialise import DTYPES, ConvertedProgram, named
+from stochsim.lowering.serialise import DTYPES, named, read_saved
 from stochsim.settings import SettingError, StochsimError
 
 
-def load_converted(folder: Path, hardware: Hardware | None = None) -> Converted:
+def load_converted(folder: str | Path, hardware: Hardware | None = None) -> Converted:
     """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the
     same key; trainable as before.
 
@@ -20,19 +20,17 @@ def load_converted(folder: Path, hardware: Hardware | None = None) -> Converted:
     Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
     that could not be written.
     """
-    program = ConvertedProgram.load(folder)
-    table = program.table
+    saved = read_saved(folder)
+    table = saved.table
     if table["not_saved"]:
         raise StochsimError(
             f"{folder} holds the layers, but not the whole network: {'; '.join(table['not_saved'])}"
         )
     with named(folder):
         dtype = DTYPES[table["dtype"]]
-        layers = built(table["layers"], program.layers, dtype)
-        calibration = torch.from_numpy(program.arrays["calibration"].copy())
-        network = reading.read(
-            table["graph"], table["modules"], program.arrays, layers, calibration
-        )
+        layers = built(table["calls"], saved.layers, dtype)
+        calibration = torch.from_numpy(saved.arrays["calibration"].copy())
+        network = reading.read(table["graph"], table["modules"], saved.arrays, layers, calibration)
         chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
         _check_calibrated(chosen, table["calibration"])
         left = tuple(LeftInFloat(**one) for one in table["left_in_float"])

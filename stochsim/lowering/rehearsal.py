@@ -10,6 +10,7 @@ from torch import fx
 
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
+from stochsim.lowering.window_products import drive
 from stochsim.settings import SettingError
 
 MOST_VALUES = 2**28
@@ -90,10 +91,10 @@ def _response(layer: ChipLayer, x: torch.Tensor) -> torch.Tensor:
     if own.kernel and own.is_padded:
         sizes = [n + sum(pad) for n, pad in zip(x.shape[2:], own.padding, strict=True)]
         _check_size((*x.shape[:2], *sizes))
-    drive = own.drive(x, weight, bias, 0.0)
+    response = drive(own, x, weight, bias, 0.0)
     seen = math.prod(weight.shape[1:]) * own.groups
     _check_size((_STIMULI, own.positions(tuple(x.shape[1:])), seen))
-    return drive
+    return response
 
 
 def _check_value(value: Any) -> None:

@@ -372,6 +372,14 @@ def float_macs(network: torch.nn.Module, node: fx.Node, shape: tuple[int, ...]) 
     return 0
 
 
+def measures(node: fx.Node) -> bool:
+    """Whether a node asks for a size: of what all reads share it is not that of what they do
+    not.
+    """
+    named = getattr(node.target, "__name__", "")
+    return node.target in ("size", "dim") or named in ("getattr", "len")
+
+
 def name_of(node: fx.Node) -> str:
     """What a part is called: the name of its module, or that of the node of a function."""
     return str(node.target) if node.op == "call_module" else node.name

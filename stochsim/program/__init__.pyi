@@ -4,9 +4,8 @@ from .builders import random_program as random_program
 from .builders import recurrent as recurrent
 from .builders import single_layer as single_layer
 from .builders import with_log_sigma as with_log_sigma
-from .files import layer_arrays as layer_arrays
 from .files import load_program as load_program
-from .files import read_layer as read_layer
+from .files import read_layers as read_layers
 from .float_programs import AnyFloatProgram as AnyFloatProgram
 from .float_programs import FloatDeepProgram as FloatDeepProgram
 from .float_programs import FloatProgram as FloatProgram
@@ -16,6 +15,12 @@ from .folders import check_keys as check_keys
 from .folders import check_types as check_types
 from .folders import read_folder as read_folder
 from .folders import write_folder as write_folder
+from .geometry import PADDING_MODES as PADDING_MODES
+from .geometry import Geometry as Geometry
+from .graph import FloatCall as FloatCall
+from .graph import Graph as Graph
+from .graph import LayerCall as LayerCall
+from .graph import Stored as Stored
 from .layer import Layer as Layer
 from .layer import LayerShape as LayerShape
 from .program import Program as Program

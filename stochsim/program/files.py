@@ -34,20 +34,30 @@ def load_program(folder: str | Path) -> Program:
 
 def _program(kind: str, table: dict[str, Any], arrays: Arrays) -> Program:
     check_keys("program", table, ("layers", "rho", *_NUMBERS.get(kind, ())))
-    rows = {}
-    for i, row in enumerate(strict.items("program.layers", table["layers"])):
-        check_keys(f"layers.{i}", row, ("name", *FIELDS_OF_LAYER))
-        name = strict.text(f"layers.{i}.name", row["name"])
-        if name in rows:
-            raise SettingError(f"'layers.{i}.name' = {strict.shown(name)}: another layer has it")
-        rows[name] = {field: row[field] for field in FIELDS_OF_LAYER}
+    layers, used = read_layers(table["layers"], arrays)
     own = [f"wiring.{name}" for name in _ARRAYS.get(kind, ())]
-    strict.only_arrays(arrays, {*own}.union(*(layer_arrays(f"layers.{name}") for name in rows)))
+    strict.only_arrays(arrays, used.union(own))
     for name in own:
         _check_reals(name, arrays)
-    layers = {name: read_layer(row, f"layers.{name}", arrays) for name, row in rows.items()}
     rho = strict.number("program.rho", table["rho"], 0.0)
     return Program(layers, _wiring(kind, table, arrays), rho)
+
+
+def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]:
+    """All layers by name, and the names of the arrays that they take; raises SettingError for what
+    no layer can be.
+    """
+    layers: dict[str, Layer] = {}
+    used: set[str] = set()
+    for i, row in enumerate(strict.items("program.layers", given)):
+        check_keys(f"layers.{i}", row, ("name", *FIELDS_OF_LAYER))
+        name = strict.text(f"layers.{i}.name", row["name"])
+        if name in layers:
+            raise SettingError(f"'layers.{i}.name' = {strict.shown(name)}: another layer has it")
+        own = {field: row[field] for field in FIELDS_OF_LAYER}
+        layers[name] = _read_layer(own, f"layers.{name}", arrays)
+        used |= {f"layers.{name}.{field}" for field in ARRAYS_OF_LAYER}
+    return layers, used
 
 
 def _wiring(kind: str, table: dict[str, Any], arrays: Arrays) -> Wiring:
@@ -69,21 +79,16 @@ def _check_reals(name: str, arrays: Arrays) -> None:
         raise SettingError(f"array '{name}' is {found.dtype}: should be finite float64")
 
 
-def layer_arrays(name: str) -> set[str]:
-    """Names of the arrays of one layer."""
-    return {f"{name}.{field}" for field in ARRAYS_OF_LAYER}
-
-
-def read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
+def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     """The layer of this name again; raises SettingError for what does not fit or is missing."""
     check_types(name, table, FIELDS_OF_LAYER)
     quantizers = {}
     for side in ("input", "output"):
         check_types(f"{name}.{side}", table[side], QUANTIZER_FIELDS)
         quantizers[side] = Quantizer(**table[side])
-    for array in sorted(layer_arrays(name)):
-        if array not in arrays:
-            raise SettingError(f"array '{array}' is missing")
+    for field in sorted(ARRAYS_OF_LAYER):
+        if f"{name}.{field}" not in arrays:
+            raise SettingError(f"array '{name}.{field}' is missing")
     found = {field: arrays[f"{name}.{field}"] for field in ARRAYS_OF_LAYER}
     layer = Layer(**(table | quantizers | found))
     _check_layer(name, layer)

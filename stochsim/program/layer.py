@@ -2,6 +2,8 @@
 neurons' bias and noise, as plain arrays.
 """
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +22,14 @@ FIELDS_OF_LAYER = {
 }
 ARRAYS_OF_LAYER = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.float64}
 """Stored fields of a layer and their types."""
+
+_RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "identity": lambda drive: drive,
+    "relu": lambda drive: np.maximum(drive, 0),
+    "tanh": np.tanh,
+    "step": lambda drive: np.where(drive >= 0, 1.0, 0.0),
+    "sigmoid": lambda drive: 1 / (1 + np.exp(-drive)),
+}
 
 
 class LayerShape(NamedTuple):
@@ -90,6 +100,19 @@ class Layer:
         """Its sizes and widths."""
         widths = (self.weight_bits, self.input.bits, self.output.bits)
         return LayerShape(self.inputs, self.neurons, *widths, bool(np.any(self.sigma)))
+
+    def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
+        """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64."""
+        drive = integers.astype(np.float64) @ self.weight_codes.T.astype(np.float64)
+        drive = drive * (self.weight_scale * self.input.scale) + self.bias
+        return self.output.codes(_RESPONSES[self.activation](drive))
+
+    def group(self, number: int, groups: int) -> "Layer":
+        """The layer of one of `groups` equal groups of neurons, each with weights of its own."""
+        own = self.neurons // groups
+        part = slice(number * own, (number + 1) * own)
+        arrays = {field: getattr(self, field)[part] for field in ARRAYS_OF_LAYER}
+        return dataclasses.replace(self, **arrays)
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What files store: numbers and words by field, and arrays by field."""

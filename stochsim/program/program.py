@@ -1,10 +1,8 @@
 """Programs: what a chip needs to know of a network, as plain arrays."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -84,12 +82,19 @@ class Program:
     @property
     def steps(self) -> int | None:
         """Steps from rest to a read of a recurrent network; None of others."""
-        return self.wiring.steps
+        return self.wiring.steps_of_read
 
     @property
     def shapes(self) -> dict[str, LayerShape]:
         """Sizes and widths of the layers."""
         return {name: layer.shape for name, layer in self.layers.items()}
+
+    @property
+    def not_saved(self) -> tuple[str, ...]:
+        """Parts that `save` leaves out, each with the reason: of a converted network, those in
+        float that no file can say.
+        """
+        return self.wiring.not_saved
 
     def save(self, folder: str | Path) -> None:
         """Write it to a folder, made where it does not exist, from which `load_program` gives it
@@ -101,11 +106,6 @@ class Program:
             row, own = layer.to_table()
             rows.append({"name": name, **row})
             arrays |= {f"layers.{name}.{field}": value for field, value in own.items()}
-        table: dict[str, Any] = {"layers": rows, "rho": float(self.rho)}
-        for field in dataclasses.fields(self.wiring):  # type: ignore[arg-type]
-            value = getattr(self.wiring, field.name)
-            if isinstance(value, np.ndarray):
-                arrays[f"wiring.{field.name}"] = np.asarray(value, np.float64)
-            else:
-                table[field.name] = value
-        write_folder(Path(folder), self.wiring.kind, table, arrays)
+        table, of_wiring = self.wiring.to_table()
+        table = {**table, "layers": rows, "rho": float(self.rho)}
+        write_folder(Path(folder), self.wiring.kind, table, arrays | of_wiring)

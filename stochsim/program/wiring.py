@@ -2,13 +2,16 @@
 a recurrent circuit. Each wiring checks that layers fit, and says what reads ask of them.
 """
 
+import abc
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.workload import INPUT, LayerUse, Workload
@@ -21,46 +24,80 @@ KINDS = ("feed-forward", "log-sigma", "recurrent")
 """Kinds of wiring, as files name them."""
 
 
-class Wiring(Protocol):
-    """What a program needs of its wiring."""
+class Wiring(abc.ABC):
+    """What a program needs of its wiring.
 
-    kind: str
-    sigma_is_its_own: bool
-    """Whether the noise before a quantiser is the sigma of the layer that is read."""
+    kind: as files name it. sigma_is_its_own: whether the noise before a quantiser is the sigma of
+    the layer that is read. has_own_widths: whether layers have bits of their own, whatever those of
+    the Hardware are.
+    """
+
+    kind: ClassVar[str]
+    sigma_is_its_own: ClassVar[bool] = False
+    has_own_widths: ClassVar[bool] = False
 
     @property
-    def steps(self) -> int | None:
+    def steps_of_read(self) -> int | None:
         """Steps from rest to a read; None where a read takes none."""
+        return None
 
+    @property
+    def not_saved(self) -> tuple[str, ...]:
+        """Parts that a file leaves out, each with the reason."""
+        return ()
+
+    @abc.abstractmethod
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for layers that do not fit."""
 
+    def stimuli(self, x: Any, inputs: int) -> np.ndarray:
+        """x as an array (stimulus, input) of floats; raises SettingError for another shape or type,
+        NaN and infinity.
+        """
+        return check_stimuli(x, inputs)
+
+    @abc.abstractmethod
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """Name of the layer whose neurons' codes are read."""
 
+    @abc.abstractmethod
     def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
         """Noise levels (neuron,) that neurons are held at, by the layer that is billed for it."""
 
+    @abc.abstractmethod
     def workload(
         self,
         shapes: Mapping[str, LayerShape],
         noise: Noise,
         reads: int = 1,
         thin: int | None = None,
+        x: np.ndarray | None = None,
     ) -> Workload:
-        """What so many reads of one stimulus ask of layers of these shapes on a chip of this noise.
+        """What `reads` reads of one stimulus ask of layers of these shapes on a chip of this noise.
 
-        thin: steps between reads of one chain, None where every read is a chain of its own.
+        thin: steps between reads of one chain, None where every read is a chain of its own. x:
+        stimuli (stimulus, …), of a graph, where positions depend on their size.
         """
+
+    def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What files store: numbers by field, and arrays by the name that they have there."""
+        table: dict[str, Any] = {}
+        arrays: dict[str, np.ndarray] = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"wiring.{field.name}"] = np.asarray(value, np.float64)
+            else:
+                table[field.name] = value
+        return table, arrays
 
 
 @dataclass(frozen=True)
-class FeedForward:
+class FeedForward(Wiring):
     """Layers one after another; the codes of the last are read."""
 
     kind = "feed-forward"
     sigma_is_its_own = True
-    steps = None
 
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for no layers, and a layer that does not read the one before."""
@@ -83,6 +120,7 @@ class FeedForward:
         noise: Noise,
         reads: int = 1,
         thin: int | None = None,
+        x: np.ndarray | None = None,
     ) -> Workload:
         """Every read makes every product, reads its inputs and writes its codes; neurons with a
         noise level of their own, and those that are read, draw random bits and are held.
@@ -98,7 +136,7 @@ class FeedForward:
 
 
 @dataclass(frozen=True)
-class LogSigmaHead:
+class LogSigmaHead(Wiring):
     """Hidden layers one after another, then two layers that read the codes of the last of them:
     `log_sigma` gives the noise of the neurons of `readout` for each stimulus,
 
@@ -110,8 +148,6 @@ class LogSigmaHead:
 
     base: np.ndarray
     kind = "log-sigma"
-    sigma_is_its_own = False
-    steps = None
 
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for layers or a base whose shapes or quantisers do not fit."""
@@ -153,13 +189,14 @@ class LogSigmaHead:
         noise: Noise,
         reads: int = 1,
         thin: int | None = None,
+        x: np.ndarray | None = None,
     ) -> Workload:
         """As `log_sigma_workload`."""
         return log_sigma_workload(shapes, noise, reads)
 
 
 @dataclass(frozen=True)
-class Recurrent:
+class Recurrent(Wiring):
     """A circuit. Its neurons hold codes c of readout's output; at each of `steps` steps, from the
     code of value 0 on,
 
@@ -177,7 +214,11 @@ class Recurrent:
     steps: int
     radius: float
     kind = "recurrent"
-    sigma_is_its_own = False
+
+    @property
+    def steps_of_read(self) -> int | None:
+        """Steps of every read's chain."""
+        return self.steps
 
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for layers, a table or steps that do not fit."""
@@ -222,6 +263,7 @@ class Recurrent:
         noise: Noise,
         reads: int = 1,
         thin: int | None = None,
+        x: np.ndarray | None = None,
     ) -> Workload:
         """As `recurrent_workload`, of this circuit's steps."""
         return recurrent_workload(self.steps, shapes, noise, reads, thin)

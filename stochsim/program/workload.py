@@ -37,6 +37,7 @@ class Workload(NamedTuple):
 
     code_memory_bits: size of the memory of codes. rounded: inputs that are rounded stochastically,
     by the row of the bill that they belong to. float_macs: multiply-adds left in float32, by part.
+    order: of the bill's rows, where parts in float are among them.
     """
 
     uses: tuple[LayerUse, ...]
@@ -44,8 +45,9 @@ class Workload(NamedTuple):
     code_memory_bits: int
     rounded: Mapping[str, int]
     float_macs: Mapping[str, int] = {}
+    order: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[str, ...]:
         """Names of the bill's rows, in order."""
-        return tuple(dict.fromkeys([*(use.layer for use in self.uses), *self.float_macs]))
+        return self.order or tuple(dict.fromkeys(use.layer for use in self.uses))

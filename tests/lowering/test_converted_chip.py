@@ -69,7 +69,7 @@ def test_portions_change_nothing(name, monkeypatch):
     converted, x = converted_small(chip_of(**NOISY[name]))
     whole = converted.sample(x[:4], 3, 3)
     for at_once in (1, 1500):
-        monkeypatch.setattr("stochsim.lowering.chip_module._VALUES_AT_ONCE", at_once)
+        monkeypatch.setattr("stochsim.chip.graph._VALUES_AT_ONCE", at_once)
         assert np.array_equal(whole, converted.sample(x[:4], 3, 3))
 
 
@@ -115,7 +115,7 @@ def test_a_single_linear_layer_is_the_chip_of_its_program(name):
     x = stimuli(8, 6)
     hardware = chip_of(**NOISY[name])
     converted = convert(seeded(lambda: nn.Linear(6, 4)), hardware, x)
-    (layer,) = next(iter(converted.layers.values())).groups()
+    layer = next(iter(converted.layers.values())).layer()
     assert np.array_equal(
         converted.sample(x, 5, 3, 2, 1),
         Chip(single_layer(layer), hardware).sample(x.double().numpy(), 5, 3, 2, 1).values,
@@ -143,8 +143,7 @@ def test_positions_draw_numbers_of_their_own_as_further_reads():
         seeded(lambda: nn.Conv2d(1, 2, 3)).double(), chip_of(noise=Noise(read_sigma_lsb=0.5)), x
     )
     (layer,) = converted.layers.values()
-    (group,) = layer.groups()
-    program = group
+    program = layer.layer()
     windows = functional.unfold(layer.input_grid(x), 3).transpose(1, 2).detach().numpy()
     drive = windows @ (program.weight_scale * program.weight_codes.T) + program.bias
     output = program.output

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from stochsim.hardware import Noise
 from stochsim.lowering import convert
-from stochsim.lowering.window_geometry import Geometry
+from stochsim.lowering.window_products import geometry_of
 
 WIDTHS = [(1, 1, 1), (1, 4, 2), (2, 1, 3), (2, 2, 2), (3, 8, 1), (4, 4, 4), (8, 8, 8), (5, 6, 7)]
 ACTIVATIONS = {
@@ -164,7 +164,7 @@ def test_a_layer_of_another_width_has_a_grid_of_its_own():
     layers = converted.layers
     assert [layer.bits for layer in layers.values()] == [(4, 4, 4), (2, 3, 5), (4, 4, 4), (4, 4, 4)]
     assert [layer.takes_codes for layer in layers.values()] == [False, False, False, True]
-    programs = [layer.groups()[0] for layer in layers.values()]
+    programs = [layer.layer() for layer in layers.values()]
     assert [(one.weight_bits, one.input.bits, one.output.bits) for one in programs] == [
         layer.bits for layer in layers.values()
     ]
@@ -184,4 +184,4 @@ def test_a_network_with_noise_gives_other_values():
 def test_geometry_counts_positions_as_torch_does():
     for conv in (nn.Conv2d(1, 1, (3, 2), (2, 1), (1, 0), (1, 3)), nn.Conv1d(1, 1, 4, 3, 2)):
         shape = (1, 11, 9)[: 1 + len(conv.kernel_size)]
-        assert Geometry.of(conv).outputs(shape) == tuple(conv(torch.zeros(1, *shape)).shape[2:])
+        assert geometry_of(conv).outputs(shape) == tuple(conv(torch.zeros(1, *shape)).shape[2:])

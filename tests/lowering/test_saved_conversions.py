@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from stochsim.hardware import Array, Converter, Noise, preset
-from stochsim.lowering import ConvertedProgram, convert, load_converted
+from stochsim.lowering import convert, load_converted, read_saved
 from stochsim.program import single_layer
 from stochsim.settings import StochsimError
 
@@ -108,20 +108,15 @@ def test_the_files_hold_integer_weights_and_say_what_they_are(tmp_path):
     converted, _ = converted_small(QUIET)
     converted.program.save(tmp_path)
     head = json.loads((tmp_path / "program.json").read_text())
-    assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 2, "converted")
+    assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 2, "graph")
     layer = head["program"]["layers"][0]
     assert layer["name"] == "0"
-    assert layer["geometry"]["kernel"] == [3, 3]
-    assert layer["groups"][0]["input"] == {
-        "bits": 4,
-        "scale": layer["groups"][0]["input"]["scale"],
-        "unsigned": False,
-    }
+    assert layer["input"] == {"bits": 4, "scale": layer["input"]["scale"], "unsigned": False}
+    assert head["program"]["calls"][0]["geometry"]["kernel"] == [3, 3]
     assert [one["name"] for one in head["program"]["left_in_float"]] == ["2", "5"]
-    program = ConvertedProgram.load(tmp_path)
-    (first,) = program.layers["0"]
+    first = read_saved(tmp_path).layers["0"]
     assert first.weight_codes.dtype == np.int8
-    assert np.array_equal(first.weight_codes, converted.layers["0"].groups()[0].weight_codes)
+    assert np.array_equal(first.weight_codes, converted.layers["0"].layer().weight_codes)
 
 
 def test_what_cannot_be_saved_is_named_and_the_layers_can_still_be_read(tmp_path):
@@ -142,7 +137,7 @@ def test_what_cannot_be_saved_is_named_and_the_layers_can_still_be_read(tmp_path
         StochsimError, match="holds the layers, but not the whole network: 'cumsum'"
     ):
         load_converted(tmp_path)
-    assert ConvertedProgram.load(tmp_path).layers["layer"][0].weight_codes.shape == (3, 4)
+    assert read_saved(tmp_path).layers["layer"].weight_codes.shape == (3, 4)
 
 
 def changed(folder, change):
@@ -159,12 +154,12 @@ def changed(folder, change):
         (lambda head: head["program"].pop("graph"), "'program.graph' is missing"),
         (lambda head: head["program"].update(more=1), r"unknown key 'program\.more'"),
         (
-            lambda head: head["program"]["layers"][0].pop("geometry"),
-            r"'layer\.geometry' is missing",
+            lambda head: head["program"]["calls"][0].pop("geometry"),
+            r"'calls\[0\]\.geometry' is missing",
         ),
         (
-            lambda head: head["program"]["layers"][0]["groups"][0].update(activation="step"),
-            "the activation 'step'",
+            lambda head: head["program"]["layers"][0].update(activation="step"),
+            r"'0\.activation' = 'step'",
         ),
         (
             lambda head: head["program"]["graph"][2].update(target="torch.load"),
@@ -190,7 +185,7 @@ def test_tables_that_say_what_cannot_be_are_refused(tmp_path, change, message):
 def test_a_plain_program_is_no_converted_network(tmp_path):
     x = stimuli(6, 4)
     converted = convert(seeded(lambda: nn.Linear(4, 3)), preset("digital-45nm"), x)
-    (layer,) = next(iter(converted.layers.values())).groups()
+    layer = next(iter(converted.layers.values())).layer()
     single_layer(layer).save(tmp_path)
-    with pytest.raises(StochsimError, match="kind 'feed-forward': converted is expected"):
+    with pytest.raises(StochsimError, match="kind 'feed-forward': graph is expected"):
         load_converted(tmp_path)

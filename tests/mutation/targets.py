@@ -25,7 +25,7 @@ TARGETS = (
     "stochsim/accounting/sensitivity.py",
     "stochsim/program/layer.py",
     "stochsim/program/wiring.py",
-    "stochsim/lowering/converted_counts.py",
+    "stochsim/program/graph.py",
     "stochsim/training/bit_price.py",
 )
 """Code and data of energy, accounting and pricing, relative to the repository's root."""

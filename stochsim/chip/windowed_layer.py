@@ -1,6 +1,4 @@
-"""A converted layer on a chip: its codes by the kernels of a chip, with random numbers of their
-own at every position.
-"""
+"""A layer of a graph on a chip: its codes at every position, with random numbers of their own."""
 
 from typing import Any
 
@@ -8,69 +6,60 @@ import numpy as np
 from stochsim_kernels.neuron import drawing, stochastic_rounding
 
 from stochsim.accounting import Meter
-from stochsim.chip import INPUTS, ChipSettings, Inputs, LayerOnChip, Place, rounding_law
-from stochsim.hardware import Hardware
+from stochsim.chip.inputs import Inputs, rounding_law
+from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.keys import fold_in
-from stochsim.lowering.window_geometry import Geometry
-from stochsim.program import Layer, Quantizer
+from stochsim.program import Layer, LayerCall, Quantizer
 from stochsim.settings import SettingError
 
 _NOTHING = np.zeros((1, 1))
 _ROWS = 1 << 16
+_ROWS_AT_ONCE = 1 << 16
 
 
 class WindowedLayer:
-    """The products and neurons of one converted layer, one layer for each group of its channels.
+    """The products and neurons of a layer of a graph, one layer for each group of its channels.
 
-    first: the number of its first group on the chip; order: its place among the layers.
-    takes_codes: whether its inputs are the codes of another layer, which are not rounded again.
-    x_calibration: what positions see, (row, input) for each group, for calibrated converters.
-    Random numbers belong to (stimulus, read, position): position p of read r is read r × positions
-    + p of its stimulus, so what happens once per stimulus (errors of weights as they are read) is
-    shared by all positions; on an array, and for noise that depends on what a position sees, it is
-    read r of stimulus s × positions + p.
+    numbers: that of its first group on the chip, and its place among the layers. x_calibration:
+    what positions see, (row, input) for each group, for calibrated converters. Random numbers
+    belong to (stimulus, read, position): position p of read r is read r × positions + p of its
+    stimulus, so what happens once per stimulus (errors of weights as they are read) is shared by
+    all positions; on an array, and for noise that depends on what a position sees, it is read r of
+    stimulus s × positions + p.
     """
 
     def __init__(
         self,
-        name: str,
-        geometry: Geometry,
-        groups: tuple[Layer, ...],
-        takes_codes: bool,
-        hardware: Hardware,
-        chip_key: int,
-        first: int,
-        order: int,
+        call: LayerCall,
+        layer: Layer,
+        chip: ChipSettings,
+        numbers: tuple[int, int],
         x_calibration: list[np.ndarray] | None = None,
     ) -> None:
-        self.name, self.geometry, self.groups = name, geometry, groups
-        self.takes_codes, self.order = takes_codes, order
-        self.first, self.hardware = first, hardware
-        seen: list[Any] = [None] * len(groups) if x_calibration is None else x_calibration
-        settings = ChipSettings(hardware, 1.0, chip_key)
+        self.call, self.chip = call, chip
+        self.input, self.output = layer.input, layer.output
+        first, self.order = numbers
+        groups = call.geometry.groups
+        seen: list[Any] = [None] * groups if x_calibration is None else x_calibration
         self.layers = [
-            LayerOnChip(name, layer, settings, first + group, seen[group])
-            for group, layer in enumerate(groups)
+            LayerOnChip(call.layer, layer.group(g, groups), chip, first + g, seen[g])
+            for g in range(groups)
         ]
-        self.dithered = hardware.noise.input_dither != "none" and not takes_codes
+        self.dithered = chip.hardware.noise.input_dither != "none" and not call.takes_codes
 
     @property
-    def input(self) -> Quantizer:
-        """The quantiser of its inputs."""
-        return self.groups[0].input
-
-    @property
-    def output(self) -> Quantizer:
-        """The quantiser of its outputs."""
-        return self.groups[0].output
+    def is_digital(self) -> bool:
+        """Whether its products are exact but for errors of weights."""
+        return all(layer.is_digital for layer in self.layers)
 
     @property
     def shares_codes(self) -> bool:
         """Whether inputs that all reads share give outputs that all reads share."""
         return not self.dithered and all(layer.shares_codes for layer in self.layers)
 
-    def run(self, values: np.ndarray, differs: bool, reads: int, place: Place) -> np.ndarray:
-        """Integers of the outputs, (row, …); values: (row, …), a row for each stimulus, or for each
+    def values(self, values: np.ndarray, differs: bool, reads: int, place: Place) -> np.ndarray:
+        """Values of the outputs, (row, …); values: (row, …), a row for each stimulus, or for each
         stimulus and read where `differs`.
 
         Rows of the result are (stimulus, read) where `differs`, or where the layer is not certain.
@@ -84,9 +73,7 @@ class WindowedLayer:
             _codes(layer, rows, differs, reads, place)
             for layer, rows in zip(self.layers, seen, strict=True)
         ]
-        return self.geometry.shaped(
-            self.output.integers(np.concatenate(parts, axis=2)), values.shape[1:]
-        )
+        return _values_of(self.call, self.output, np.concatenate(parts, axis=2), values)
 
     def seen(
         self, values: np.ndarray, differs: bool, reads: int, place: Place
@@ -95,7 +82,7 @@ class WindowedLayer:
         differ from read to read.
         """
         integers, differs = self.integers(values, differs, reads, place)
-        return self.geometry.rows(integers, self._integer_of_zero), differs
+        return rows_of(self.call, self.input, integers), differs
 
     def integers(
         self, values: np.ndarray, differs: bool, reads: int, place: Place
@@ -114,7 +101,7 @@ class WindowedLayer:
         if differs:
             drawn = _dithered(self.input, flat.reshape(-1, reads, flat.shape[1]), own)
         else:
-            drawn = Inputs(self.input, self.hardware).integers(flat, reads, own)
+            drawn = Inputs(self.input, self.chip.hardware).integers(flat, reads, own)
         return drawn.reshape(-1, *values.shape[1:]), True
 
     def report(self, meter: Meter, rows: list[np.ndarray], reads: int) -> None:
@@ -123,10 +110,6 @@ class WindowedLayer:
         """
         for own, seen in zip(self.layers, rows, strict=True):
             own.report(meter, seen.reshape(-1, seen.shape[2]), reads)
-
-    @property
-    def _integer_of_zero(self) -> int:
-        return int(self.input.integers(self.input.codes(np.zeros(1)))[0])
 
     def _check_numbers(self, stimuli: int, reads: int, positions: int, place: Place) -> None:
         """Raise SettingError where stimuli and positions, or the reads of noise drawn for every
@@ -145,7 +128,7 @@ class WindowedLayer:
             if first + count > most:
                 raise SettingError(
                     f"'{name}' = {first} and {count} more: for the {positions} positions of layer "
-                    f"'{self.name}' they are numbered "
+                    f"'{self.call.layer}' they are numbered "
                     f"below {most}; take another key for more"
                 )
 
@@ -239,6 +222,35 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
     return quantizer.integers(codes)
 
 
+def rows_of(call: LayerCall, quantizer: Quantizer, integers: np.ndarray) -> list[np.ndarray]:
+    """Integers that positions see, (row, position, input) for each group, of integers (row, …)."""
+    zero = int(quantizer.integers(quantizer.codes(np.zeros(1)))[0])
+    return call.geometry.rows(integers, zero)
+
+
+def _values_of(
+    call: LayerCall, quantizer: Quantizer, codes: np.ndarray, like: np.ndarray
+) -> np.ndarray:
+    """Values (row, …) of codes (row, position, neuron), in the numbers of the inputs `like`."""
+    integers = call.geometry.shaped(quantizer.integers(codes), like.shape[1:])
+    return np.ascontiguousarray(integers, like.dtype) * like.dtype.type(quantizer.scale)
+
+
+def noiseless_values(
+    call: LayerCall, layer: Layer, rows: list[np.ndarray], like: np.ndarray
+) -> np.ndarray:
+    """Values (row, …) that a layer gives without noise of what positions see, (row, position,
+    input) for each group.
+    """
+    parts = []
+    for g, seen in enumerate(rows):
+        own, flat = layer.group(g, len(rows)), seen.reshape(-1, seen.shape[2])
+        firsts = range(0, len(flat), _ROWS_AT_ONCE)
+        codes = [own.noiseless_codes(flat[first : first + _ROWS_AT_ONCE]) for first in firsts]
+        parts.append(np.concatenate(codes).reshape(*seen.shape[:2], own.neurons))
+    return _values_of(call, layer.output, np.concatenate(parts, axis=2), like)
+
+
 def numbers_of_layers(groups: list[int]) -> list[int]:
     """The number on the chip of each layer's first group: the last layer has 0, as every chip's
     neurons that are read.
@@ -248,8 +260,3 @@ def numbers_of_layers(groups: list[int]) -> list[int]:
         firsts.append(taken)
         taken += count
     return [*firsts, 0]
-
-
-def same_layer(new: object, old: object) -> bool:
-    """Whether two layers are equal, their arrays too."""
-    return all(np.array_equal(value, vars(old)[name]) for name, value in vars(new).items())

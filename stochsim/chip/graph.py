@@ -1,0 +1,168 @@
+"""A graph on a chip: layers by the chip's kernels, other parts in float, as they are."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stochsim.accounting import Meter, Sharing
+from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.rng_address import Place
+from stochsim.chip.runner import Runner, refuse_differing
+from stochsim.chip.samples import Samples
+from stochsim.chip.windowed_layer import (
+    WindowedLayer,
+    noiseless_values,
+    numbers_of_layers,
+    rows_of,
+)
+from stochsim.energy import Operations
+from stochsim.program import FloatCall, Graph, LayerCall, Program
+
+_VALUES_AT_ONCE = 4_000_000
+"""Of positions of one layer: 16 MB of integers, and 32 MB of drives."""
+
+_CALIBRATION_ROWS = 4096
+
+
+class GraphRunner(Runner):
+    """Layers and parts in float, in the order of the graph.
+
+    Stimuli stand on the first axis of every value; from the first layer on whose codes differ from
+    read to read it holds (stimulus, read). What comes before is computed once for all reads, unless
+    a part asks for a size. x_calibration: stimuli (stimulus, …) for calibrated ADCs; layers are
+    calibrated on what they see of them without noise.
+    """
+
+    sharing = Sharing.READ
+    numbers_rows = False
+
+    def __init__(
+        self, program: Program, chip: ChipSettings, x_calibration: np.ndarray | None
+    ) -> None:
+        assert isinstance(program.wiring, Graph)
+        self.program, self.graph, self.chip = program, program.wiring, chip
+        calls = self.graph.calls
+        seen = {} if x_calibration is None else self._seen_without_noise(x_calibration)
+        firsts = numbers_of_layers([call.geometry.groups for call in calls])
+        self.layers = {
+            call.layer: WindowedLayer(
+                call, program.layers[call.layer], chip, (first, order), seen.get(call.layer)
+            )
+            for order, (call, first) in enumerate(zip(calls, firsts, strict=True))
+        }
+        self.is_digital = all(one.is_digital for one in self.layers.values())
+        self._shares = not any(
+            isinstance(node, FloatCall) and node.measures for node in self.graph.nodes
+        )
+        self._differing = self._nodes_that_differ()
+        self._sizes: dict[tuple[int, ...], _Sizes] = {}
+
+    @property
+    def readout(self) -> LayerOnChip:  # type: ignore[override]
+        """The last layer, or the first group of its channels."""
+        return list(self.layers.values())[-1].layers[0]
+
+    @property
+    def values_at_once(self) -> int:
+        """Of positions, so that memory holds them."""
+        return _VALUES_AT_ONCE
+
+    def values_of_read(self, x: np.ndarray) -> int:
+        """See `Runner.values_of_read`: what the positions of a layer see, or what it gives."""
+        return self._sizes_of(x).largest
+
+    def empty(self, x: np.ndarray, reads: int) -> np.ndarray:
+        """Where values (stimulus, read, …) go."""
+        return self.allocated((len(x), reads, *self._sizes_of(x).output), x.dtype)
+
+    def samples(self, out: np.ndarray, operations: Operations) -> Samples:
+        """See `Runner.samples`: what a graph gives need not be codes."""
+        return Samples(None, operations, None, out)
+
+    def run(self, x: np.ndarray, reads: int, place: Place, out: np.ndarray, meter: Meter) -> None:
+        """Write values to out (stimulus, read, …); see `Runner.run`."""
+        out[...] = self._walk(x, reads, place, meter)
+
+    def count(self, x: np.ndarray, reads: int, place: Place, meter: Meter) -> None:
+        """See `Runner.count`; what digital products take is fixed."""
+        if not self.is_digital:
+            self._walk(x, reads, place, meter)
+
+    def known_sigmas(self, x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Refused: a graph's layers have drives at many positions."""
+        raise refuse_differing(f"{self.chip.hardware.name} runs a graph", "its values")
+
+    def _walk(self, x: np.ndarray, reads: int, place: Place, meter: Meter) -> np.ndarray:
+        """Values (stimulus, read, …)."""
+
+        def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
+            layer, differs = self.layers[call.layer], call.reads in self._differing
+            if meter.is_on:
+                seen, apart = layer.seen(values, differs, reads, place)
+                layer.report(meter, seen, 1 if apart else reads)
+            return layer.values(values, differs, reads, place)
+
+        def argument(node: LayerCall | FloatCall, name: str, value: Any) -> Any:
+            """What all reads share is repeated where it meets what they do not."""
+            is_shared = name in self.graph.of_stimuli and name not in self._differing
+            meets = isinstance(node, FloatCall) and node.name in self._differing
+            return _repeated(value, reads) if meets and is_shared else value
+
+        first = x if self._shares else _repeated(x, reads)
+        out = self.graph.walk(first, step, argument)
+        if self.graph.result not in self._differing:
+            out = _repeated(out, reads)
+        return np.asarray(out).reshape(len(x), reads, *np.shape(out)[1:])
+
+    def _nodes_that_differ(self) -> frozenset[str]:
+        """Nodes whose values differ from read to read."""
+        found = set[str]() if self._shares else {self.graph.stimulus}
+        for node in self.graph.nodes:
+            is_noisy = isinstance(node, LayerCall) and not self.layers[node.layer].shares_codes
+            if is_noisy or not found.isdisjoint(node.inputs):
+                found.add(node.name)
+        return frozenset(found)
+
+    def _sizes_of(self, x: np.ndarray) -> "_Sizes":
+        """Of stimuli like x; found once for each shape."""
+        if x.shape[1:] not in self._sizes:
+            shapes = self.graph.value_shapes(self.program.shapes, x[:2])
+            self._sizes[x.shape[1:]] = self._found_sizes(x, shapes)
+        return self._sizes[x.shape[1:]]
+
+    def _found_sizes(self, x: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> "_Sizes":
+        sizes = [int(np.prod(x.shape[1:]))]
+        for call in self.graph.calls:
+            seen = self.program.layers[call.layer].inputs * call.geometry.groups
+            sizes.append(call.geometry.positions(shapes[call.reads][1:]) * seen)
+            sizes.append(int(np.prod(shapes[call.name][1:])))
+        return _Sizes(max(sizes), shapes[self.graph.result][1:])
+
+    def _seen_without_noise(self, x: np.ndarray) -> dict[str, list[np.ndarray]]:
+        """What positions of each layer see of x, (row, input) for each group of its channels."""
+        found: dict[str, list[np.ndarray]] = {}
+
+        def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
+            layer = self.program.layers[call.layer]
+            rows = rows_of(call, layer.input, layer.input.integers(layer.input.codes(values)))
+            flat = [one.reshape(-1, one.shape[2]) for one in rows]
+            found[call.layer] = [one[:: -(-len(one) // _CALIBRATION_ROWS)] for one in flat]
+            return noiseless_values(call, layer, rows, values)
+
+        self.graph.walk(x, step)
+        return found
+
+
+class _Sizes(NamedTuple):
+    """largest: values of one read at most; output: the shape of what a read of a stimulus gives."""
+
+    largest: int
+    output: tuple[int, ...]
+
+
+def _repeated(values: Any, reads: int) -> Any:
+    """Values (stimulus, …) for each read: (stimulus read, …)."""
+    if reads == 1 or not isinstance(values, np.ndarray) or values.ndim == 0:
+        return values
+    return np.repeat(values, reads, 0)

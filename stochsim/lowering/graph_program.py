@@ -1,0 +1,116 @@
+"""A converted network as a program: its layers as plain arrays, its other parts as functions of
+arrays.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+
+from stochsim.lowering import trace
+from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.graph_network import Network
+from stochsim.program import FloatCall, Graph, LayerCall, Program, Stored
+
+
+def graph_program(
+    network: Network,
+    layers: Mapping[str, ChipLayer],
+    example: torch.Tensor,
+    stored: Stored | None = None,
+) -> Program:
+    """The program of a network as its parameters are now; parts in float are those of the network,
+    not copies.
+
+    layers: by name among the network's modules, in the order in which they run. example: stimuli
+    (stimulus, …). stored: what a file of it holds.
+    """
+    interpreter = fx.Interpreter(network)
+    owners: dict[int, str] = {}
+    nodes: list[LayerCall | FloatCall] = []
+    for node in network.graph.nodes:
+        layer = layers.get(str(node.target)) if node.op == "call_module" else None
+        if layer is not None:
+            nodes.append(_layer_call(node, layer, owners))
+        elif node.op not in ("placeholder", "output"):
+            nodes.append(_float_call(node, network, interpreter))
+    ends = {node.op: node for node in network.graph.nodes if node.op in ("placeholder", "output")}
+    graph = Graph(
+        tuple(nodes),
+        ends["placeholder"].name,
+        ends["output"].all_input_nodes[0].name,
+        tuple(example.shape[1:]),
+        str(example.dtype).removeprefix("torch."),
+        stored,
+    )
+    return Program({name: layer.layer() for name, layer in layers.items()}, graph)
+
+
+def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[int, str]) -> LayerCall:
+    """A node that calls a layer; owners: the first layer with each weight."""
+    name = str(node.target)
+    owner = owners.setdefault(id(layer.weight), name)
+    return LayerCall(
+        node.name,
+        trace.data_input(node).name,
+        name,
+        layer.geometry,
+        layer.takes_codes,
+        None if owner == name else owner,
+    )
+
+
+def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) -> FloatCall:
+    return FloatCall(
+        node.name,
+        tuple(one.name for one in node.all_input_nodes),
+        _InFloat(node, network, interpreter),
+        trace.name_of(node),
+        trace.float_macs(network, node, (1,)),
+        trace.measures(node),
+    )
+
+
+class _InFloat:
+    """What a node computes in torch, as a function of arrays."""
+
+    def __init__(self, node: fx.Node, network: Network, interpreter: fx.Interpreter) -> None:
+        self._node, self._network, self._interpreter = node, network, interpreter
+
+    def __call__(self, *given: Any) -> Any:
+        """Arrays, and whatever else nodes give; raises StochsimError that names a part which
+        cannot run.
+        """
+        node, device = self._node, self._device()
+        tensors = [_to_torch(one, device) for one in given]
+        values = dict(zip(node.all_input_nodes, tensors, strict=True))
+        args = fx.node.map_arg(node.args, values.__getitem__)
+        kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
+        with torch.no_grad(), trace.named_part(node):
+            return _to_numpy(getattr(self._interpreter, node.op)(node.target, args, kwargs))
+
+    def _device(self) -> torch.device:
+        first = next(self._network.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+
+def _to_torch(value: Any, device: torch.device) -> Any:
+    """Tensors for arrays, in tuples and lists too."""
+    if isinstance(value, tuple | list):
+        return type(value)(_to_torch(one, device) for one in value)
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value).to(device)
+    return value
+
+
+def _to_numpy(value: Any) -> Any:
+    """Arrays for tensors, in tuples and lists too."""
+    if isinstance(value, torch.Size):
+        return tuple(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_to_numpy(one) for one in value)
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu().numpy()
+    return value

@@ -1,0 +1,289 @@
+"""The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stochsim.hardware import Noise
+from stochsim.program.geometry import Geometry
+from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.wiring import Wiring
+from stochsim.program.workload import LayerUse, Workload
+from stochsim.settings import SettingError, StochsimError
+
+
+class LayerCall(NamedTuple):
+    """A layer of the chip on the values of an earlier node, at every position of its geometry.
+
+    takes_codes: whether it reads the codes of another layer, which are not rounded again.
+    weights_of: the layer whose weights it shares, which the memory holds once; None for weights of
+    its own.
+    """
+
+    name: str
+    reads: str
+    layer: str
+    geometry: Geometry
+    takes_codes: bool = False
+    weights_of: str | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The node that it reads."""
+        return (self.reads,)
+
+
+class FloatCall(NamedTuple):
+    """A part that is not on the chip: a function of the values of earlier nodes, in float.
+
+    function: takes and gives NumPy arrays (stimulus, …) and whatever else nodes give. row: its name
+    in bills. macs: multiply-adds for each value that it gives, 0 where it is not priced. measures:
+    whether it asks for a size, so that stimuli and reads may not be told apart before it.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    function: Callable[..., Any]
+    row: str = ""
+    macs: int = 0
+    measures: bool = False
+
+
+class Stored(NamedTuple):
+    """What files hold of a graph: a table as JSON has it, and arrays by name."""
+
+    table: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+Call = LayerCall | FloatCall
+Step = Callable[[LayerCall, Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph(Wiring):
+    """Nodes in the order in which they run; what `result` gives, (stimulus, …), is read.
+
+    stimulus: the name by which nodes read the stimuli; shape: of one of them; dtype: the numbers in
+    which values between layers are, "float32" or "float64". stored: what a file of it holds, None
+    for a graph that cannot be saved. Its layers have widths of their own, whatever those of the
+    Hardware are.
+    """
+
+    nodes: tuple[Call, ...]
+    stimulus: str
+    result: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    stored: Stored | None = None
+
+    kind = "graph"
+    sigma_is_its_own = False
+    has_own_widths = True
+
+    @property
+    def not_saved(self) -> tuple[str, ...]:
+        """Parts in float that a file of it leaves out, each with the reason."""
+        return tuple(self.to_table().table["not_saved"])
+
+    @property
+    def calls(self) -> tuple[LayerCall, ...]:
+        """The nodes that are layers of the chip."""
+        return tuple(node for node in self.nodes if isinstance(node, LayerCall))
+
+    def check(self, layers: Mapping[str, Layer]) -> None:
+        """Raise SettingError unless every layer is called once, and nodes read earlier ones."""
+        if [call.layer for call in self.calls] != list(layers) or not layers:
+            raise SettingError.of(
+                "layers", list(layers), f"should be those that the graph calls, {self.calls}"
+            )
+        before = {self.stimulus}
+        for node in self.nodes:
+            for name in node.inputs:
+                if name not in before:
+                    rule = "should be an earlier node"
+                    raise SettingError.of(f"{node.name}.reads", name, rule, sorted(before))
+            before.add(node.name)
+        if self.result not in before:
+            raise SettingError.of("result", self.result, "should be a node", sorted(before))
+        for call in self.calls:
+            neurons, groups = layers[call.layer].neurons, call.geometry.groups
+            if neurons % groups:
+                rule = f"should be a multiple of the layer's {groups} groups of channels"
+                raise SettingError.of(f"{call.layer}.neurons", neurons, rule)
+
+    def stimuli(self, x: Any, inputs: int) -> np.ndarray:
+        """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other
+        axes, no stimuli, and values that are not finite.
+        """
+        found = np.array(x, self.dtype)
+        if found.ndim != 1 + len(self.shape) or len(found) == 0:
+            shape = ", ".join(["stimulus", *map(str, self.shape)])
+            raise SettingError.of("x", found, f"should have the axes of stimuli ({shape})")
+        if not np.isfinite(found).all():
+            raise SettingError.of("x", rule="has values that are not finite")
+        return found
+
+    def read_layer(self, layers: Mapping[str, Any]) -> str:
+        """The last layer; parts that are not on the chip may follow it."""
+        return list(layers)[-1]
+
+    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+        """None: its neurons have no trained noise."""
+        return {}
+
+    def to_table(self) -> Stored:
+        """What files hold; raises StochsimError for a graph that cannot be saved."""
+        if self.stored is None:
+            raise StochsimError(
+                "a graph put together by hand cannot be saved: its parts are functions; save what "
+                "`convert` made"
+            )
+        return self.stored
+
+    def walk(
+        self,
+        x: np.ndarray,
+        step: Step,
+        argument: Callable[[Call, str, Any], Any] = lambda node, name, value: value,
+        seen: Callable[[str, Any], None] = lambda name, value: None,
+    ) -> Any:
+        """What `result` gives for stimuli x (stimulus, …).
+
+        step: gives the values of a layer. argument: what a node takes for the value of an earlier
+        one. seen: is told every node's name and value. Values are dropped when no node needs them.
+        """
+        values: dict[str, Any] = {self.stimulus: x}
+        for node, done in self._with_last_uses:
+            given = [argument(node, name, values[name]) for name in node.inputs]
+            if isinstance(node, LayerCall):
+                values[node.name] = step(node, *given)
+            else:
+                values[node.name] = node.function(*given)
+            seen(node.name, values[node.name])
+            for name in done:
+                del values[name]
+        return values[self.result]
+
+    @cached_property
+    def _with_last_uses(self) -> list[tuple[Call, list[str]]]:
+        """Nodes, and the values that no later node needs."""
+        needed = {self.result}
+        found: list[tuple[Call, list[str]]] = []
+        for node in reversed(self.nodes):
+            last = {node.name, *node.inputs} - needed
+            needed |= last
+            found.append((node, sorted(last)))
+        return found[::-1]
+
+    @cached_property
+    def of_stimuli(self) -> frozenset[str]:
+        """Nodes whose values depend on the stimuli; those of others are the same for all."""
+        found = {self.stimulus}
+        for node in self.nodes:
+            if not found.isdisjoint(node.inputs):
+                found.add(node.name)
+        return frozenset(found)
+
+    def value_shapes(
+        self, layers: Mapping[str, LayerShape], x: np.ndarray
+    ) -> dict[str, tuple[int, ...]]:
+        """Shapes (stimulus, …) of what nodes give for x, of those that give arrays.
+
+        Raises StochsimError where values do not fit a layer.
+        """
+        shapes = {self.stimulus: x.shape}
+
+        def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
+            shape, own = values.shape[1:], layers[call.layer]
+            if not call.geometry.fits(shape, own.inputs):
+                raise StochsimError(
+                    f"the part '{call.name}' cannot run: the layer '{call.layer}' reads values "
+                    f"{shape} of a stimulus, which do not fit its {own.inputs} inputs"
+                )
+            after = call.geometry.response_shape(shape, own.neurons)
+            return np.zeros((len(values), *after), values.dtype)
+
+        def seen(name: str, value: Any) -> None:
+            if isinstance(value, np.ndarray):
+                shapes[name] = value.shape
+
+        self.walk(x, step, seen=seen)
+        return shapes
+
+    def workload(
+        self,
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int = 1,
+        thin: int | None = None,
+        x: np.ndarray | None = None,
+    ) -> Workload:
+        """What so many reads of one of the stimuli x (stimulus, …) ask of the layers.
+
+        Products and conversions are counted at every position; weights are read once per stimulus
+        (or read: `memory.weights_read`), never per position; a feature map passes the code memory
+        once when it is written and once when it is read, for a line buffer holds the windows. Parts
+        in float are billed for their multiply-adds. Raises SettingError without x: positions depend
+        on the size of a stimulus.
+        """
+        if x is None:
+            raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
+        found = self.value_shapes(shapes, x[:2])
+        uses: list[LayerUse] = []
+        rounded: dict[str, int] = {}
+        macs: dict[str, int] = {}
+        code_memory = 0
+        for node in self.nodes:
+            if isinstance(node, LayerCall):
+                values = _Values(found[node.reads][1:], found[node.name][1:])
+                shape = shapes[node.layer]
+                code_memory += values.written * shape.output_bits
+                if not node.takes_codes:
+                    code_memory += values.read * shape.input_bits
+                    if noise.input_dither != "none":
+                        rounded[node.layer] = values.read * reads
+                uses += _uses(node, shape, values, noise, reads)
+            elif node.macs and node.name in found:
+                more = node.macs * math.prod(found[node.name][1:]) * reads
+                macs[node.row] = macs.get(node.row, 0) + more
+        rows = tuple(dict.fromkeys(self._rows(macs)))
+        return Workload(tuple(uses), reads, code_memory, rounded, macs, rows)
+
+    def _rows(self, macs: Mapping[str, int]) -> Iterator[str]:
+        for node in self.nodes:
+            if isinstance(node, LayerCall):
+                yield node.layer
+            elif node.row in macs:
+                yield node.row
+
+
+class _Values(NamedTuple):
+    """Shapes of what a layer reads and gives of one stimulus."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @property
+    def read(self) -> int:
+        return math.prod(self.before)
+
+    @property
+    def written(self) -> int:
+        return math.prod(self.after)
+
+
+def _uses(
+    call: LayerCall, shape: LayerShape, values: _Values, noise: Noise, reads: int
+) -> list[LayerUse]:
+    """A layer's uses, one for each group of its channels; the codes pass with the first."""
+    products = reads * call.geometry.positions(values.before)
+    draws = products if noise.dither != "none" else 0
+    moved = reads * (values.read * shape.input_bits + values.written * shape.output_bits)
+    own = shape._replace(neurons=shape.neurons // call.geometry.groups)
+    first = LayerUse(call.layer, own, products, moved, draws, is_stored=call.weights_of is None)
+    return [first, *[first._replace(code_bits=0)] * (call.geometry.groups - 1)]

@@ -1,0 +1,249 @@
+"""Graphs on a chip: the same chip runs what `convert` made and what is put together by hand."""
+
+import numpy as np
+import pytest
+import torch
+from conversiontest import chip_of, converted_small, seeded, stimuli
+from torch import nn
+
+from stochsim.chip import Chip
+from stochsim.hardware import Array, Converter, Memory, Noise
+from stochsim.lowering import convert
+from stochsim.program import (
+    FloatCall,
+    Geometry,
+    Graph,
+    Layer,
+    LayerCall,
+    Program,
+    Quantizer,
+    load_program,
+    single_layer,
+)
+from stochsim.settings import SettingError, StochsimError
+
+ARRAY = Array(rows=16, columns=16, converter=Converter(bits=5, range="calibrated"))
+CHIPS = {
+    "quiet": {},
+    "noisy": {"noise": Noise(read_sigma_lsb=0.4, input_dither="stochastic")},
+    "memory": {"memory": Memory(weight_errors=0.02, weight_read_errors=0.02)},
+    "array": {"array": ARRAY},
+}
+SIGNED, UNSIGNED = Quantizer(4, 0.25), Quantizer(4, 0.25, unsigned=True)
+RANDOM = np.random.default_rng(1)
+
+
+def layer_of(neurons, inputs, reads=SIGNED, gives=SIGNED, activation="identity"):
+    codes = RANDOM.integers(-7, 8, (neurons, inputs)).astype(np.int8)
+    bias = RANDOM.normal(0, 0.1, neurons)
+    return Layer(codes, 4, 0.1, reads, gives, bias, np.zeros(neurons), activation)
+
+
+FIRST = layer_of(3, 4, gives=UNSIGNED, activation="relu")
+SECOND = layer_of(4, 3, UNSIGNED)
+X = RANDOM.uniform(-1, 1, (5, 4)).astype(np.float32)
+
+
+def residual(**changes):
+    """second(first(x)) + 2 x, by hand."""
+    nodes = (
+        LayerCall("a", "x", "first", Geometry()),
+        LayerCall("b", "a", "second", Geometry(), takes_codes=True),
+        FloatCall("sum", ("b", "x"), lambda b, x: b + 2 * x, row="sum"),
+    )
+    given = {"nodes": nodes, "stimulus": "x", "result": "sum", "shape": (4,), **changes}
+    return Program({"first": FIRST, "second": SECOND}, Graph(**given))
+
+
+def by_hand(x):
+    """The same without noise, in plain NumPy."""
+    values = x.astype(np.float64)
+    for layer in (FIRST, SECOND):
+        integers = np.clip(np.rint(values / layer.input.scale), *limits(layer.input))
+        drive = integers @ layer.weight_codes.T * (0.1 * layer.input.scale) + layer.bias
+        drive = np.maximum(drive, 0) if layer.activation == "relu" else drive
+        values = 0.25 * np.clip(np.rint(drive / 0.25), *limits(layer.output))
+    return values + 2 * x
+
+
+def limits(quantizer):
+    return (0, 15) if quantizer.unsigned else (-8, 7)
+
+
+@pytest.mark.parametrize("parts", CHIPS.values(), ids=CHIPS)
+@pytest.mark.filterwarnings("ignore:the array's converters clip")
+def test_the_chip_of_a_converted_program_is_the_converted_network(parts):
+    hardware = chip_of(**parts)
+    converted, x = converted_small(hardware, chip_key=7)
+    chip = Chip(converted.program, hardware, chip_key=7, calibration=x.numpy())
+    found = chip.sample(x.numpy(), 3, 11, 2, 1)
+    assert found.codes is None
+    assert np.array_equal(found.values, converted.sample(x, 3, 11, 2, 1))
+    bill = converted.bill(x, 3)
+    assert chip.bill(x.numpy(), 3).counts == bill.counts
+    assert chip.operations(x.numpy(), 3) == bill.total_operations
+    assert chip.bill(x.numpy(), 3).cycles == bill.cycles
+
+
+def test_samples_count_what_the_bill_has():
+    converted, x = converted_small(chip_of(array=ARRAY))
+    chip = Chip(converted.program, chip_of(array=ARRAY), calibration=x.numpy())
+    found = chip.sample(x.numpy(), 2, 0)
+    assert found.operations == chip.operations(x.numpy(), 2)
+    assert found.operations.count("adc") > 0
+
+
+def test_a_program_stays_as_it_was_when_the_network_trains_on():
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.norm = nn.Linear(4, 3), nn.LayerNorm(3)
+
+        def forward(self, x):
+            return self.norm(self.layer(x))
+
+    x = stimuli(6, 4)
+    converted = convert(seeded(Normed), chip_of(), x)
+    program = converted.program
+    before = Chip(program, chip_of()).sample(x.numpy(), 1, 0).values
+    with torch.no_grad():
+        for parameter in converted.parameters():
+            parameter += 0.3
+    converted.train()
+    assert np.array_equal(Chip(program, chip_of()).sample(x.numpy(), 1, 0).values, before)
+    assert not np.array_equal(converted.sample(x, 1, 0), before)
+
+
+def test_a_graph_by_hand_is_the_plain_network():
+    found = Chip(residual(), chip_of()).sample(X, 3, 0).values
+    assert found.shape == (5, 3, 4)
+    expected = np.repeat(by_hand(X)[:, None], 3, 1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)  # float32
+
+
+def test_what_reads_share_meets_what_they_do_not():
+    noisy = chip_of(noise=Noise(read_sigma_lsb=0.4))
+    found = Chip(residual(), noisy).sample(X, 6, 0).values - 2 * X[:, None]
+    assert np.ptp(found, axis=1).max() > 0
+    np.testing.assert_allclose(found / 0.25, np.rint(found / 0.25), rtol=0, atol=1e-5)
+
+
+def test_a_value_that_does_not_depend_on_stimuli_is_the_same_for_all_reads():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+            self.factor = nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
+
+        def forward(self, x):
+            return self.layer(x) * torch.exp(self.factor)
+
+    x = stimuli(5, 4)
+    converted = convert(seeded(Scaled), chip_of(noise=Noise(read_sigma_lsb=0.4)), x)
+    values = converted.sample(x, 7, 1)
+    assert values.shape == (5, 7, 3)
+    grid = next(iter(converted.layers.values())).output_grid
+    codes = values / np.exp([1.0, 2.0, 3.0]) / float(grid.scale().detach())
+    np.testing.assert_allclose(codes, np.rint(codes), rtol=0, atol=1e-4)
+
+
+def test_one_layer_is_the_chip_of_a_single_layer():
+    nodes = (LayerCall("y", "x", "layer", Geometry()),)
+    program = Program({"layer": FIRST}, Graph(nodes, "x", "y", (4,)))
+    noisy = chip_of(noise=Noise(read_sigma_lsb=0.4))
+    found = Chip(program, noisy, chip_key=3).sample(X, 4, 9).values
+    single = Chip(single_layer(FIRST), noisy, chip_key=3).sample(X, 4, 9)
+    assert np.array_equal(found, single.values)
+
+
+def test_equal_groups_are_layers_of_their_own():
+    own = layer_of(4, 6)
+    geometry = Geometry((3,), (1,), ((0, 0),), (1,), groups=2)
+    nodes = (LayerCall("y", "x", "conv", geometry),)
+    program = Program({"conv": own}, Graph(nodes, "x", "y", (4, 5)))
+    x = RANDOM.uniform(-1, 1, (2, 4, 5)).astype(np.float32)
+    found = Chip(program, chip_of()).sample(x, 1, 0).values[:, 0]
+    for group in range(2):
+        half = single_layer(own.group(group, 2))
+        for position in range(3):
+            seen = x[:, 2 * group : 2 * group + 2, position : position + 3].reshape(2, 6)
+            expected = Chip(half, chip_of()).sample(seen, 1, 0).values[:, 0]
+            assert np.array_equal(found[:, 2 * group : 2 * group + 2, position], expected)
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "sigmoid", "step"])
+@pytest.mark.parametrize("gives", [SIGNED, UNSIGNED, Quantizer(1, 0.4)])
+def test_noiseless_codes_are_those_of_a_quiet_chip(activation, gives):
+    layer = layer_of(6, 4, gives=gives, activation=activation)
+    integers = layer.input.integers(layer.input.codes(X))
+    chip = Chip(single_layer(layer), chip_of(output_bits=gives.bits))
+    assert np.array_equal(layer.noiseless_codes(integers), chip.sample(X, 1, 0).codes[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"result": "other"}, "'result' = 'other': should be a node; valid: a, b, sum, x"),
+        ({"stimulus": "y"}, r"'a\.reads' = 'x': should be an earlier node; valid: y"),
+        ({"nodes": (LayerCall("a", "x", "first", Geometry()),)}, "'layers' = "),
+    ],
+)
+def test_graphs_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(SettingError, match=message):
+        residual(**changes)
+
+
+def test_neurons_that_groups_do_not_divide_are_refused():
+    geometry = Geometry((1,), (1,), ((0, 0),), (1,), groups=2)
+    graph = Graph((LayerCall("y", "x", "layer", geometry),), "x", "y", (4, 5))
+    with pytest.raises(
+        SettingError, match=r"'layer\.neurons' = 3: should be a multiple .* 2 groups"
+    ):
+        Program({"layer": FIRST}, graph)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (X[0], r"'x' = .*: should have the axes of stimuli \(stimulus, 4\)"),
+        (X[:0], "'x' = "),
+        (X * np.nan, "'x': has values that are not finite"),
+    ],
+)
+def test_stimuli_that_do_not_fit_are_refused(x, message):
+    with pytest.raises(SettingError, match=message):
+        Chip(residual(), chip_of()).sample(x, 1, 0)
+
+
+def test_values_that_do_not_fit_a_layer_are_named():
+    with pytest.raises(StochsimError, match=r"the part 'a' cannot run: the layer 'first' reads"):
+        Chip(residual(), chip_of()).sample(X[:, :3], 1, 0)
+
+
+def test_what_only_other_programs_have_is_refused():
+    chip = Chip(residual(), chip_of())
+    with pytest.raises(SettingError, match="only samples can be had"):
+        chip.drive(X)
+    with pytest.raises(SettingError, match="'thin'"):
+        chip.sample(X, 1, 0, thin=2)
+    with pytest.raises(SettingError, match="'x' is missing: what a graph computes depends on"):
+        chip.workload()
+
+
+def test_a_graph_by_hand_has_no_file(tmp_path):
+    with pytest.raises(StochsimError, match="a graph put together by hand cannot be saved"):
+        residual().save(tmp_path)
+    converted_small(chip_of())[0].program.save(tmp_path)
+    with pytest.raises(StochsimError, match="kind 'graph'"):
+        load_program(tmp_path)
+
+
+def test_the_users_stimuli_are_not_changed_by_parts_that_write_in_place():
+    x = stimuli(6, 4)
+    network = seeded(lambda: nn.Sequential(nn.LeakyReLU(inplace=True), nn.Linear(4, 3)))
+    converted = convert(network, chip_of(), x.clone())
+    before = x.clone()
+    converted.sample(x, 2, 0)
+    converted(x)
+    converted.bill(x)
+    assert torch.equal(x, before)
