@@ -5,8 +5,9 @@ import numpy as np
 from stochsim.accounting import OFF, Meter, Sharing
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.product import refuse_differing
 from stochsim.chip.rng_address import Place
-from stochsim.chip.runner import Runner, refuse_differing
+from stochsim.chip.runner import Runner
 from stochsim.program import LOG_SIGMA, LogSigmaHead, Program
 
 

@@ -10,8 +10,9 @@ from stochsim_kernels.random.integers import draw_integers
 from stochsim.accounting import OFF, Meter, Sharing
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.product import refuse_differing
 from stochsim.chip.rng_address import DIGITAL, HELD, INPUTS, Place, normals
-from stochsim.chip.runner import Runner, refuse_differing
+from stochsim.chip.runner import Runner
 from stochsim.program import LATERAL, READOUT, Program, Recurrent
 from stochsim.settings import check_stable
 

@@ -8,7 +8,6 @@ from stochsim.accounting import Meter, Sharing
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.rng_address import Place
 from stochsim.program import Program
-from stochsim.settings import SettingError
 
 
 class Runner(abc.ABC):
@@ -56,8 +55,3 @@ class Runner(abc.ABC):
         """What the readout reads, (stimulus, input), and its sigmas; raises SettingError where they
         differ from read to read.
         """
-
-
-def refuse_differing(name: str, what: str) -> SettingError:
-    """The error of a chip that has no drives that all reads share."""
-    return SettingError(f"{name}: {what} differ from read to read, so only samples can be had")

@@ -255,8 +255,8 @@ def test_what_is_not_possible_is_refused():
         chip.sample(x, 4, 1, first_read=3, thin=2)
     with pytest.raises(
         SettingError,
-        match=r"'reads' = 5: a chain has fewer than 2\^31 steps; valid with thin = 1000000000: up "
-        r"to 3",
+        match=r"'reads' = 5: should be at most 3 with thin = 1000000000: a chain has fewer than "
+        r"2\^31 steps",
     ):
         chip.sample(x, 5, 1, thin=10**9)
 
