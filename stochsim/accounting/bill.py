@@ -20,7 +20,7 @@ from stochsim.energy import (
     format_energy,
 )
 from stochsim.hardware import Hardware
-from stochsim.settings import SettingError
+from stochsim.settings import check_whole
 
 _ORDER = tuple(KINDS)
 
@@ -44,8 +44,7 @@ class Bill:
 
     def __post_init__(self) -> None:
         for name in ("stimuli", "reads"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"'{name}' = {getattr(self, name)!r}: a bill needs at least 1")
+            check_whole(name, getattr(self, name), 1, 2**63)
 
     @property
     def name(self) -> str:

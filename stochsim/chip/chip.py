@@ -265,22 +265,17 @@ class Chip:
     def _check_chain(self, reads: int, first_read: int, thin: int) -> None:
         steps = self.program.steps
         if steps is None:
-            raise SettingError(
-                f"'thin' = {thin!r}: only a recurrent program has steps between reads; valid: None"
-            )
+            rule = "only a recurrent program has steps between reads"
+            raise SettingError.of("thin", thin, rule, [None])
         check_whole("thin", thin, 1, 2**31)
         if first_read != 0:
-            raise SettingError(
-                f"'first_read' = {first_read}: a chain (thin = {thin}) starts at its first read; "
-                f"valid: 0"
-            )
+            rule = f"a chain (thin = {thin}) starts at its first read"
+            raise SettingError.of("first_read", first_read, rule, [0], also=("thin",))
         # every step has two event words, of 32 bits
         most = (2**31 - 1 - steps) // thin + 1
         if reads > most:
-            raise SettingError(
-                f"'reads' = {reads}: a chain has fewer than 2^31 steps; valid with thin = {thin}: "
-                f"up to {most}"
-            )
+            rule = f"should be at most {most} with thin = {thin}: a chain has fewer than 2^31 steps"
+            raise SettingError.of("reads", reads, rule, also=("thin",))
 
     def _portions(
         self, x: np.ndarray, reads: int, place: Place, thin: int | None
@@ -313,9 +308,8 @@ def _check_widths(program: Program, hardware: Hardware) -> None:
     for name, value in widths:
         has = getattr(hardware.precision, name)
         if has != value:
-            raise SettingError(
-                f"'{name}' = {has} of {hardware.name}: the program was trained for {value}"
-            )
+            rule = f"should be {value}, which the program was trained for, in {hardware.name}"
+            raise SettingError.of(name, has, rule, section=("precision",))
 
 
 def bill_of_inputs(
@@ -355,14 +349,11 @@ def bill_of_inputs(
 def _check_integers(program: Program, integers: Mapping[str, np.ndarray]) -> int:
     """Number of stimuli; SettingError for layers that are missing and shapes that do not fit."""
     if list(integers) != list(program.layers):
-        raise SettingError(
-            f"'integers' of {list(integers)}: should be of the layers {list(program.layers)}"
-        )
+        rule = f"should be of the layers {list(program.layers)}"
+        raise SettingError.of("integers", list(integers), rule)
     stimuli = len(next(iter(integers.values())))
     for name, layer in program.layers.items():
         if integers[name].shape != (stimuli, layer.inputs):
-            raise SettingError(
-                f"'{name}' reads integers {integers[name].shape}: should be (stimulus, input) = "
-                f"{(stimuli, layer.inputs)}"
-            )
+            rule = f"should have shape (stimulus, input) = {(stimuli, layer.inputs)}"
+            raise SettingError.of("", integers[name], rule, section=("integers", name))
     return stimuli

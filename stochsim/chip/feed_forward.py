@@ -3,11 +3,12 @@
 import numpy as np
 
 from stochsim.accounting import OFF, Meter, Sharing
+from stochsim.chip import memory_portions
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
-from stochsim.chip.memory_portions import DRIVES_AT_ONCE, STATES_AT_ONCE
+from stochsim.chip.product import refuse_differing
 from stochsim.chip.rng_address import Place
-from stochsim.chip.runner import Runner, refuse_differing
+from stochsim.chip.runner import Runner
 from stochsim.program import LOG_SIGMA, LogSigmaHead, Program
 
 
@@ -56,7 +57,9 @@ class FeedForwardRunner(Runner):
         """See `Runner.values_at_once`; no limit where all reads share their drives."""
         if self.sharing <= Sharing.STIMULUS:
             return None
-        return STATES_AT_ONCE if self.is_digital else DRIVES_AT_ONCE
+        if self.is_digital:
+            return memory_portions.STATES_AT_ONCE
+        return memory_portions.DRIVES_AT_ONCE
 
     @property
     def numbers_rows(self) -> bool:  # type: ignore[override]

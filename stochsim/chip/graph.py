@@ -7,8 +7,9 @@ import numpy as np
 
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.product import refuse_differing
 from stochsim.chip.rng_address import Place
-from stochsim.chip.runner import Runner, refuse_differing
+from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
 from stochsim.chip.windowed_layer import (
     WindowedLayer,

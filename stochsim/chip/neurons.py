@@ -48,10 +48,11 @@ class Neurons:
         )
         self.measured = read_channel_text(own.measured_csv) if own.measured_csv else None
         if self.measured is not None and self.measured.bits != output.bits:
-            raise SettingError(
-                f"'noise.measured_csv' has codes of {self.measured.bits} bits: the program's "
-                f"outputs have {output.bits}"
+            rule = (
+                f"has codes of {self.measured.bits} bits: should be {output.bits}, as the "
+                f"program's outputs are"
             )
+            raise SettingError.of("noise.measured_csv", rule=rule)
 
     @property
     def weight_sigma(self) -> float:

@@ -8,6 +8,7 @@ from stochsim_kernels.product import accumulator, matmul
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.rng_address import Place
 from stochsim.hardware import Hardware
+from stochsim.settings import SettingError
 
 
 class Product(abc.ABC):
@@ -43,6 +44,12 @@ class Product(abc.ABC):
     @abc.abstractmethod
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
         """Tell the meter what so many reads of these integers take, where that depends on them."""
+
+
+def refuse_differing(name: str, what: str) -> SettingError:
+    """The error of a chip that has no drives that all reads share."""
+    rule = f"{name}: {what} differ from read to read, so only samples can be had"
+    return SettingError.of((), rule=rule)
 
 
 def fit_accumulator(sums: np.ndarray, hardware: Hardware) -> np.ndarray:

@@ -8,11 +8,12 @@ from stochsim_kernels.product import matmul
 from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.accounting import OFF, Meter, Sharing
+from stochsim.chip import memory_portions
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
-from stochsim.chip.memory_portions import STATES_AT_ONCE
+from stochsim.chip.product import refuse_differing
 from stochsim.chip.rng_address import DIGITAL, HELD, INPUTS, Place, normals
-from stochsim.chip.runner import Runner, refuse_differing
+from stochsim.chip.runner import Runner
 from stochsim.program import LATERAL, READOUT, Program, Recurrent
 from stochsim.settings import check_stable
 
@@ -28,7 +29,6 @@ class RecurrentRunner(Runner):
     """
 
     sharing = Sharing.READ
-    values_at_once = STATES_AT_ONCE
 
     def __init__(
         self, program: Program, chip: ChipSettings, x_calibration: np.ndarray | None
@@ -65,6 +65,11 @@ class RecurrentRunner(Runner):
         """Whether all reads of a stimulus end at the same codes."""
         certain = self.inputs.are_shared and self.readout.shares_codes
         return certain and not self.lateral.numbers_rows
+
+    @property
+    def values_at_once(self) -> int:
+        """See `Runner.values_at_once`: states that stay in the cache from step to step."""
+        return memory_portions.STATES_AT_ONCE
 
     def known_sigmas(self, x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Refused: a circuit's drives differ from read to read."""

@@ -64,16 +64,16 @@ class Place(NamedTuple):
         """Raise SettingError where rows (stimulus, read) cannot be numbered: each is counted in 16
         bits.
         """
-        for name, first, count in (
-            ("first_stimulus", self.first_stimulus, stimuli),
-            ("first_read", self.first_read, reads),
+        for name, first, what, count in (
+            ("first_stimulus", self.first_stimulus, "stimuli", stimuli),
+            ("first_read", self.first_read, "reads", reads),
         ):
             if first + count > _ROWS:
-                raise SettingError(
-                    f"'{name}' = {first} and {count} more: where inputs or noise differ from read "
-                    f"to read inside the chip, stimuli and "
-                    f"reads are numbered below {_ROWS}"
+                rule = (
+                    f"should be at most {_ROWS} together with the number of {what}, {count}, where "
+                    f"inputs or noise differ from read to read inside the chip"
                 )
+                raise SettingError.of(name, first, rule, also=(what,))
 
 
 def normals(u: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from stochsim.chip.rng_address import Place
 from stochsim.chip.samples import Samples
 from stochsim.energy import Operations
 from stochsim.program import Program
-from stochsim.settings import SettingError, check_memory
+from stochsim.settings import check_memory
 
 
 class Runner(abc.ABC):
@@ -86,8 +86,3 @@ class Runner(abc.ABC):
         """What the readout reads, (stimulus, input), and its sigmas; raises SettingError where they
         differ from read to read.
         """
-
-
-def refuse_differing(name: str, what: str) -> SettingError:
-    """The error of a chip that has no drives that all reads share."""
-    return SettingError(f"{name}: {what} differ from read to read, so only samples can be had")

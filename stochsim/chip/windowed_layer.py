@@ -126,11 +126,11 @@ class WindowedLayer:
             ]
         for name, first, count, most in limits:
             if first + count > most:
-                raise SettingError(
-                    f"'{name}' = {first} and {count} more: for the {positions} positions of layer "
-                    f"'{self.call.layer}' they are numbered "
-                    f"below {most}; take another key for more"
+                rule = (
+                    f"and {count} more: for the {positions} positions of layer "
+                    f"'{self.call.layer}' they are numbered below {most}; take another key for more"
                 )
+                raise SettingError.of(name, first, rule)
 
 
 def _codes(

@@ -104,7 +104,7 @@ def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:
         return _of_program(f"the network of {path}", _checkpoint(path), args)
     if path.is_dir():
         return _of_folder(path, args)
-    raise SettingError(f"'{args.target}': should be {_ABOUT}")
+    raise SettingError.of("RUN|MODEL", args.target, f"should be {_ABOUT}")
 
 
 def _checkpoint(path: Path) -> "Program":
@@ -118,10 +118,8 @@ def _hardware(args: argparse.Namespace) -> "Hardware":
     from stochsim.settings import SettingError
 
     if args.hardware is None:
-        raise SettingError(
-            "--hardware is missing: name the chip, a preset or its TOML file (`stochsim hardware "
-            "list`); a run has its own"
-        )
+        rule = "name the chip, a preset or its TOML file (`stochsim hardware list`)"
+        raise SettingError.missing("--hardware", f"{rule}; only a run brings one")
     return hardware_of(args.hardware)
 
 
@@ -211,10 +209,8 @@ def _check_no_bits(about: str, args: argparse.Namespace) -> None:
 
     bill_target.check_none_given(about, args)
     if args.bits is not None:
-        raise SettingError(
-            f"--bits = {'/'.join(map(str, args.bits))}: {about} has its own widths; --bits is for "
-            f"a run or a shape"
-        )
+        rule = f"belongs to a run or a shape, and {about} has widths of its own"
+        raise SettingError.of("--bits", "/".join(map(str, args.bits)), rule)
 
 
 def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:

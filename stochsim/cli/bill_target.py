@@ -46,9 +46,8 @@ def check_none_given(about: str, args: argparse.Namespace) -> None:
 
     for axis in network_options():
         if (value := getattr(args, axis.name)) is not None:
-            raise SettingError(
-                f"{axis.option} = {value}: names a network of a run, and this is {about}"
-            )
+            rule = f"names a network of a run, and this is {about}"
+            raise SettingError.of(axis.option, value, rule)
 
 
 def named_network(results: Any, args: argparse.Namespace) -> NamedNetwork:
@@ -78,8 +77,8 @@ def named_network(results: Any, args: argparse.Namespace) -> NamedNetwork:
 
 
 def _widths(results: Any, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """Those given, else the widest."""
-    from stochsim.settings import StochsimError
+    """Widths (weight, input, output) in bits: those given, else the widest of the run's grid."""
+    from stochsim.settings import SettingError, StochsimError
 
     there: list[tuple[int, int, int]] = results.study.grid.widths()
     if not there:
@@ -89,17 +88,15 @@ def _widths(results: Any, given: tuple[int, int, int] | None) -> tuple[int, int,
         )
     wanted = given or max(there, key=lambda each: (sum(each), each))
     if wanted not in there:
-        have = ", ".join(map(_text, there))
-        raise StochsimError(
-            f"{results.folder}: no network at {_text(wanted)} bits (weight/input/output); there "
-            f"are {have}"
-        )
+        rule = "no network of the run has these bits (weight/input/output)"
+        choices = map(_text, there)
+        raise SettingError.of("--bits", _text(wanted), rule, choices).at(results.folder)
     return wanted
 
 
 def _chosen(results: Any, axis: Axis, args: argparse.Namespace) -> Any:
     """The value given, which must stand on the grid's axis, else the default."""
-    from stochsim.settings import StochsimError, nearest
+    from stochsim.settings import SettingError
 
     given = getattr(args, axis.name)
     values = axis.given(results.study.grid)
@@ -108,10 +105,9 @@ def _chosen(results: Any, axis: Axis, args: argparse.Namespace) -> Any:
     if given is None:
         first = values[0] if values else None
         return first if axis.usual is None else axis.usual
-    known = ", ".join(f"{value:g}" for value in values) if axis.choices is None else ""
-    hint = nearest(given, values) if axis.choices is not None else f"valid: {known}"
-    rule = f"not in the run's grid: {hint}" if values else "the run's grid has no such axis"
-    raise StochsimError(f"{results.folder}: {axis.option} = {given}: {rule}")
+    rule = "not in the run's grid" if values else "the run's grid has no such axis"
+    choices = values if axis.choices is not None else [f"{value:g}" for value in values]
+    raise SettingError.of(axis.option, given, rule, choices).at(results.folder)
 
 
 def _text(widths: tuple[int, int, int]) -> str:

@@ -79,14 +79,12 @@ def _list(args: argparse.Namespace) -> None:
 
 def _of_kind(prices: list["Price"], kind: str) -> list["Price"]:
     from stochsim.energy import part_kind
-    from stochsim.settings import SettingError, nearest
+    from stochsim.settings import SettingError
 
     found = [price for price in prices if price.kind == part_kind(kind)]
     if not found:
-        raise SettingError(
-            f"kind of price '{kind}' is unknown: "
-            f"{nearest(kind, dict.fromkeys(price.kind for price in prices))}"
-        )
+        kinds = dict.fromkeys(price.kind for price in prices)
+        raise SettingError.of("--kind", kind, "no price is of this kind", kinds)
     return found
 
 
@@ -95,17 +93,15 @@ def _show(args: argparse.Namespace) -> None:
     and the flags that it raises.
     """
     from stochsim.energy import FACTS, PRICES, fact_text, price, price_lines
-    from stochsim.settings import SettingError, nearest
+    from stochsim.settings import SettingError
 
     if args.name in FACTS:
         if args.set:
-            raise SettingError(
-                f"'{args.name}' is a fact, not a price: it has no parameters to --set"
-            )
+            rule = f"'{args.name}' is a fact, not a price, and has no parameters"
+            raise SettingError.of("--set", dict(args.set), rule)
         print(*fact_text(FACTS[args.name]), sep="\n")
     elif args.name in PRICES:
         print(*price_lines(price(args.name).with_parameters(**dict(args.set))), sep="\n")
     else:
-        raise SettingError(
-            f"price '{args.name}' is unknown: {nearest(args.name, (*PRICES, *FACTS))}"
-        )
+        names = (*PRICES, *FACTS)
+        raise SettingError.of("price", args.name, "no price or fact of this name", names)

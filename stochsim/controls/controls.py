@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stochsim.keys import fold_in, generator
 from stochsim.models import GaussianScaleMixtureSettings, ModelSettings
 from stochsim.networks import ArchitectureSettings
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import SettingError
 from stochsim.training import TrainSettings
 
 if TYPE_CHECKING:
@@ -84,12 +84,10 @@ def check_control(name: str, model: ModelSettings | None = None) -> None:
     model.
     """
     if name not in CONTROLS:
-        raise SettingError(f"'control' = '{name}': {nearest(name, CONTROLS)}")
+        raise SettingError.of("control", name, choices=CONTROLS)
     if name == "langevin" and isinstance(model, GaussianScaleMixtureSettings):
-        raise SettingError(
-            f"'control' = 'langevin': no circuit is wired for model.kind = '{model.kind}', whose "
-            f"gradient is not linear in r"
-        )
+        rule = "no circuit is wired for this model, whose gradient is not linear in r"
+        raise SettingError.of(("control", "model.kind"), (name, model.kind), rule)
 
 
 def control_samples(
@@ -127,9 +125,8 @@ def derangement(count: int, key: int) -> NDArray[np.intp]:
     Raises SettingError for fewer than two.
     """
     if count < 2:
-        raise SettingError(
-            f"'stimuli' = {count}: should be at least 2, so that noise can be swapped between them"
-        )
+        rule = "should be at least 2, so that noise can be swapped between them"
+        raise SettingError.of("stimuli", count, rule)
     order = generator(key, "derangement").permutation(count)
     partner = np.empty(count, np.intp)
     partner[order] = np.roll(order, 1)

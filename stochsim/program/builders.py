@@ -75,10 +75,8 @@ def random_program(
     weights that memory does not hold.
     """
     if len(sizes) < 2 or min(sizes) < 1:
-        raise SettingError(
-            f"'sizes' = {sizes}: a network has at least one input and one layer of neurons, as in "
-            f"784-100-10"
-        )
+        rule = "should be at least one input and one layer of neurons, as in 784-100-10"
+        raise SettingError.of("sizes", sizes, rule)
     random = generator(key, "drawn network")
     weight_bits, *others = widths
     reads, gives = (Quantizer(bits, 1.0) for bits in others)

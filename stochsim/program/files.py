@@ -11,7 +11,7 @@ from stochsim.program.layer import ARRAYS_OF_LAYER, FIELDS_OF_LAYER, QUANTIZER_F
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import KINDS, FeedForward, LogSigmaHead, Recurrent, Wiring
-from stochsim.settings import SettingError, StochsimError, nearest, strict
+from stochsim.settings import SettingError, StochsimError, check_whole, strict
 
 _MOST_STEPS = 1_000_000
 _NUMBERS: dict[str, tuple[str, ...]] = {"recurrent": ("steps", "radius")}
@@ -53,7 +53,7 @@ def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]
         check_keys(f"layers.{i}", row, ("name", *FIELDS_OF_LAYER))
         name = strict.text(f"layers.{i}.name", row["name"])
         if name in layers:
-            raise SettingError(f"'layers.{i}.name' = {strict.shown(name)}: another layer has it")
+            raise SettingError.of(f"layers.{i}.name", name, "another layer has this name")
         own = {field: row[field] for field in FIELDS_OF_LAYER}
         layers[name] = _read_layer(own, f"layers.{name}", arrays)
         used |= {f"layers.{name}.{field}" for field in ARRAYS_OF_LAYER}
@@ -73,10 +73,10 @@ def _wiring(kind: str, table: dict[str, Any], arrays: Arrays) -> Wiring:
 def _check_reals(name: str, arrays: Arrays) -> None:
     """Raise SettingError unless an array is there and holds finite float64."""
     if name not in arrays:
-        raise SettingError(f"array '{name}' is missing")
+        raise SettingError.missing(name, section=("arrays",))
     found = arrays[name]
     if found.dtype != np.float64 or not np.isfinite(found).all():
-        raise SettingError(f"array '{name}' is {found.dtype}: should be finite float64")
+        raise SettingError.of(name, found, "should be finite float64", section=("arrays",))
 
 
 def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
@@ -88,7 +88,7 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
         quantizers[side] = Quantizer(**table[side])
     for field in sorted(ARRAYS_OF_LAYER):
         if f"{name}.{field}" not in arrays:
-            raise SettingError(f"array '{name}.{field}' is missing")
+            raise SettingError.missing(f"{name}.{field}", section=("arrays",))
     found = {field: arrays[f"{name}.{field}"] for field in ARRAYS_OF_LAYER}
     layer = Layer(**(table | quantizers | found))
     _check_layer(name, layer)
@@ -98,18 +98,15 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
 def _check_layer(name: str, layer: Layer) -> None:
     """Raise SettingError where a layer's arrays or widths say what no layer can be."""
     if layer.activation not in channel.ACTIVATIONS:
-        raise SettingError(
-            f"'{name}.activation' = {layer.activation!r}: "
-            f"{nearest(layer.activation, channel.ACTIVATIONS)}"
-        )
+        activations = channel.ACTIVATIONS
+        raise SettingError.of(f"{name}.activation", layer.activation, choices=activations)
     widths = {
         "weight_bits": layer.weight_bits,
         "input.bits": layer.input.bits,
         "output.bits": layer.output.bits,
     }
     for field, bits in widths.items():
-        if not 1 <= bits <= 8:
-            raise SettingError(f"'{name}.{field}' = {bits}: should be from 1 to 8")
+        check_whole(f"{name}.{field}", bits, 1, 9)
     scales = {
         "weight_scale": layer.weight_scale,
         "input.scale": layer.input.scale,
@@ -117,32 +114,36 @@ def _check_layer(name: str, layer: Layer) -> None:
     }
     for field, scale in scales.items():
         if not 0 < scale < float("inf"):
-            raise SettingError(f"'{name}.{field}' = {scale}: should be finite and above 0")
+            raise SettingError.of(f"{name}.{field}", scale, "should be finite and above 0")
     _check_arrays(name, layer)
 
 
 def _check_arrays(name: str, layer: Layer) -> None:
     """Raise SettingError where shapes, types or values are none of a layer's."""
     if layer.weight_codes.ndim != 2:
-        raise SettingError(
-            f"'{name}.weight_codes' has shape {layer.weight_codes.shape}: should be (neuron, input)"
-        )
+        rule = "should have shape (neuron, input)"
+        raise SettingError.of(f"{name}.weight_codes", layer.weight_codes, rule)
     for field, dtype in ARRAYS_OF_LAYER.items():
         found = getattr(layer, field)
         if found.dtype != dtype or (field != "weight_codes" and found.shape != (layer.neurons,)):
-            raise SettingError(
-                f"'{name}.{field}' is {found.dtype} {found.shape}: should be {np.dtype(dtype)}, "
-                f"one row for each neuron"
-            )
-
-    if layer.weight_codes.size == 0:
-        raise SettingError(f"'{name}.weight_codes' is empty: a layer has neurons and inputs")
+            rule = f"should be {np.dtype(dtype)}, one row for each neuron"
+            raise SettingError.of(f"{name}.{field}", found, rule)
+    codes = layer.weight_codes
+    if codes.size == 0:
+        rule = "should have at least one neuron and one input"
+        raise SettingError.of(f"{name}.weight_codes", codes, rule)
     most = max(2 ** (layer.weight_bits - 1) - 1, 1)
-    if np.max(np.abs(layer.weight_codes.astype(np.int16))) > most:
-        raise SettingError(f"'{name}.weight_codes' should be from {-most} to {most}")
-    if layer.weight_bits == 1 and not layer.weight_codes.all():
-        raise SettingError(f"'{name}.weight_codes' should be -1 or 1 at one bit")
-    if not np.isfinite(layer.bias).all():
-        raise SettingError(f"'{name}.bias' should be finite")
-    if not (np.isfinite(layer.sigma).all() and (layer.sigma >= 0).all()):
-        raise SettingError(f"'{name}.sigma' should be finite and at least 0")
+    in_range = np.abs(codes.astype(np.int16)) <= most
+    _check_values(f"{name}.weight_codes", codes, in_range, f"should be from {-most} to {most}")
+    if layer.weight_bits == 1:
+        _check_values(f"{name}.weight_codes", codes, codes != 0, "should be -1 or 1 at one bit")
+    _check_values(f"{name}.bias", layer.bias, np.isfinite(layer.bias), "should be finite")
+    positive = np.isfinite(layer.sigma) & (layer.sigma >= 0)
+    _check_values(f"{name}.sigma", layer.sigma, positive, "should be finite and at least 0")
+
+
+def _check_values(field: str, values: np.ndarray, are_right: np.ndarray, rule: str) -> None:
+    """Raise SettingError that shows the first value that is not right; arrays of one shape."""
+    wrong = values[~are_right]
+    if wrong.size:
+        raise SettingError.of(field, wrong.flat[0], rule)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stochsim.settings import SettingError
+from stochsim.program.shapes import check_shape
+from stochsim.settings import SettingError, check_whole
 
 
 @dataclass(frozen=True)
@@ -47,25 +48,17 @@ class FloatDeepProgram:
 
     def __post_init__(self) -> None:
         if not self.hidden:
-            raise SettingError("'hidden' has no layers: a deep program needs at least one")
-        chain = [(f"hidden[{i}]", *layer) for i, layer in enumerate(self.hidden)]
-        last = [("weight", self.weight, self.bias), ("spread", self.spread, self.base)]
-        before = [np.shape(self.hidden[0][0])[-1], *(len(weight) for _, weight, _ in chain)]
-        for inputs, (name, weight, bias) in zip([*before, before[-1]], chain + last, strict=True):
-            if (
-                np.ndim(weight) != 2
-                or weight.shape[1] != inputs
-                or np.shape(bias) != (len(weight),)
-            ):
-                shapes = f"{np.shape(weight)} and {np.shape(bias)}"
-                raise SettingError(
-                    f"'{name}' has shapes {shapes}: should be (neuron, {inputs}) and (neuron,)"
-                )
-        if self.weight.shape != self.spread.shape:
-            raise SettingError(
-                f"'spread' has shape {self.spread.shape}: should be {self.weight.shape}, as "
-                f"'weight' has"
-            )
+            raise SettingError.of("hidden", (), "should have at least one layer")
+        inputs = int(np.shape(self.hidden[0][0])[-1])
+        for i, (weight, bias) in enumerate(self.hidden):
+            check_shape(f"hidden.{i}.weight", weight, "neuron, input", (len(weight), inputs))
+            check_shape(f"hidden.{i}.bias", bias, "neuron", (len(weight),))
+            inputs = len(weight)
+        neurons = len(self.weight)
+        for name in ("weight", "spread"):
+            check_shape(name, getattr(self, name), "neuron, hidden", (neurons, inputs))
+        for name in ("bias", "base"):
+            check_shape(name, getattr(self, name), "neuron", (neurons,))
 
     @property
     def inputs(self) -> int:
@@ -103,21 +96,13 @@ class FloatRecurrentProgram:
     def __post_init__(self) -> None:
         neurons = len(self.forward)
         for name in ("bias", "shrink", "width", "sigma"):
-            if np.shape(getattr(self, name)) != (neurons,):
-                raise SettingError(
-                    f"'{name}' has shape {np.shape(getattr(self, name))}: should be ({neurons},), "
-                    f"as 'forward' has neurons"
-                )
-        if np.ndim(self.forward) != 2 or np.shape(self.lateral) != (neurons, neurons):
-            shapes = f"{np.shape(self.forward)} and {np.shape(self.lateral)}"
-            raise SettingError(
-                f"'forward' and 'lateral' have shapes {shapes}: should be (neuron, input) and "
-                f"(neuron, neuron)"
-            )
+            check_shape(name, getattr(self, name), "neuron", (neurons,))
+        if np.ndim(self.forward) != 2:
+            raise SettingError.of("forward", self.forward, "should have shape (neuron, input)")
+        check_shape("lateral", self.lateral, "neuron, neuron", (neurons, neurons))
         if not np.all(np.asarray(self.width) > 0):
-            raise SettingError(f"'width' = {float(np.min(self.width))!r}: should be above 0")
-        if self.steps < 1:
-            raise SettingError(f"'steps' = {self.steps!r}: should be at least 1")
+            raise SettingError.of("width", float(np.min(self.width)), "should be above 0")
+        check_whole("steps", self.steps, 1, 2**31)
 
     @property
     def inputs(self) -> int:

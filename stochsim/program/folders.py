@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from stochsim.settings import SettingError, StochsimError, nearest, strict
+from stochsim.settings import SettingError, StochsimError, strict
 
 FORMAT, VERSION = "stochsim-program", 2
 TABLE, ARRAYS = "program.json", "program.safetensors"
@@ -97,14 +97,7 @@ def check_keys(
     name: str, table: Mapping[str, Any], fields: Mapping[str, Any] | tuple[str, ...]
 ) -> None:
     """Raise SettingError unless the table has exactly these fields."""
-    if not isinstance(table, Mapping):
-        raise SettingError(f"'{name}' should be a table")
-    for key in table:
-        if key not in fields:
-            raise SettingError(f"unknown key '{name}.{key[:100]}': {nearest(key, fields)}")
-    for key in fields:
-        if key not in table:
-            raise SettingError(f"'{name}.{key}' is missing")
+    strict.exact_table(name, table, fields)
 
 
 def check_types(name: str, table: Mapping[str, Any], fields: Mapping[str, type]) -> None:
@@ -116,7 +109,5 @@ def check_types(name: str, table: Mapping[str, Any], fields: Mapping[str, type])
             kind is bool or not isinstance(value, bool)
         )
         if not right:
-            raise SettingError(
-                f"'{name}.{key}' = {strict.shown(value)}: should be "
-                f"{'a table' if kind is dict else kind.__name__}"
-            )
+            rule = f"should be {'a table' if kind is dict else kind.__name__}"
+            raise SettingError.of(f"{name}.{key}", value, rule)

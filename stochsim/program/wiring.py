@@ -14,8 +14,9 @@ import numpy as np
 from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
 from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.shapes import check_shape
 from stochsim.program.workload import INPUT, LayerUse, Workload
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 HIDDEN, READOUT, LOG_SIGMA, LATERAL = "hidden", "readout", "log_sigma", "lateral"
 """Names of the layers of our own networks."""
@@ -102,7 +103,7 @@ class FeedForward(Wiring):
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for no layers, and a layer that does not read the one before."""
         if not layers:
-            raise SettingError("'layers' has no layers: a program needs at least one")
+            raise SettingError.of("layers", [], "should have at least one layer")
         for before, after in itertools.pairwise(layers):
             check_follows(layers, before, after)
 
@@ -156,24 +157,22 @@ class LogSigmaHead(Wiring):
             self._refuse(names)
         hidden = names[:-2]
         if not hidden:
-            raise SettingError("'hidden' has no layers: a program with a head needs at least one")
+            rule = f"should have at least one layer before '{LOG_SIGMA}'"
+            raise SettingError.of("layers", names, rule)
         for before, after in itertools.pairwise(hidden):
             check_follows(layers, before, after)
         for name in (LOG_SIGMA, READOUT):
             check_follows(layers, hidden[-1], name)
         neurons = layers[READOUT].neurons
-        for name, shape in ((LOG_SIGMA, (layers[LOG_SIGMA].neurons,)), ("base", self.base.shape)):
-            if shape != (neurons,):
-                raise SettingError(
-                    f"'{name}' has shape {shape}: should be {(neurons,)}, a value for each neuron "
-                    f"of '{READOUT}'"
-                )
+        given = layers[LOG_SIGMA].neurons
+        if given != neurons:
+            rule = f"should be {neurons}, a value for each neuron of '{READOUT}'"
+            raise SettingError.of(f"{LOG_SIGMA}.neurons", given, rule)
+        check_shape("base", self.base, "neuron", (neurons,))
 
     def _refuse(self, names: list[str]) -> NoReturn:
-        raise SettingError(
-            f"'layers' = {names}: should end with '{LOG_SIGMA}' and '{READOUT}', which read the "
-            f"layer before them"
-        )
+        rule = f"should end with '{LOG_SIGMA}' and '{READOUT}', which read the layer before them"
+        raise SettingError.of("layers", names, rule)
 
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """The last."""
@@ -223,31 +222,22 @@ class Recurrent(Wiring):
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for layers, a table or steps that do not fit."""
         if list(layers) != [READOUT, LATERAL]:
-            raise SettingError(f"'layers' = {list(layers)}: should be '{READOUT}' and '{LATERAL}'")
+            rule = f"should be '{READOUT}' and '{LATERAL}'"
+            raise SettingError.of("layers", list(layers), rule)
         readout, lateral = layers[READOUT], layers[LATERAL]
         neurons, state = readout.neurons, readout.output
-        if lateral.weight_codes.shape != (neurons, neurons):
-            raise SettingError(
-                f"'{LATERAL}' has weights {lateral.weight_codes.shape}: should be "
-                f"{(neurons, neurons)}, as '{READOUT}' has"
-            )
-        if readout.input.unsigned or state.unsigned:
-            raise SettingError(
-                "a recurrent program reads and gives signed codes: 'unsigned' is for layers that "
-                "follow one another"
-            )
-        if not lateral.input == lateral.output == state:
-            raise SettingError(
-                f"'{LATERAL}' reads {lateral.input}, gives {lateral.output}: both should be the "
-                f"state's, {state}"
-            )
-        if np.shape(self.table) != (state.levels, neurons):
-            raise SettingError(
-                f"'table' has shape {np.shape(self.table)}: should be (level, neuron) = "
-                f"{(state.levels, neurons)}"
-            )
-        if self.steps < 1:
-            raise SettingError(f"'steps' = {self.steps!r}: should be at least 1")
+        weights = (neurons, neurons)
+        check_shape(f"{LATERAL}.weight_codes", lateral.weight_codes, "neuron, neuron", weights)
+        for side, codes in (("input", readout.input), ("output", state)):
+            if codes.unsigned:
+                rule = "a recurrent program reads and gives signed codes"
+                raise SettingError.of(f"{READOUT}.{side}.unsigned", True, rule, [False])
+        for side, codes in (("input", lateral.input), ("output", lateral.output)):
+            if codes != state:
+                rule = f"should be that of the state, {state}"
+                raise SettingError.of(f"{LATERAL}.{side}", codes, rule)
+        check_shape("table", self.table, "level, neuron", (state.levels, neurons))
+        check_whole("steps", self.steps, 1, 2**31)
 
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """The one on the stimulus, whose neurons hold the state."""
@@ -324,11 +314,8 @@ def check_follows(layers: Mapping[str, Layer], before: str, after: str) -> None:
     """Raise SettingError unless one layer reads what another gives."""
     first, second = layers[before], layers[after]
     if second.inputs != first.neurons:
-        raise SettingError(
-            f"'{after}' has {second.inputs} inputs: should be {first.neurons}, the neurons of "
-            f"'{before}'"
-        )
+        rule = f"should be {first.neurons}, the neurons of '{before}'"
+        raise SettingError.of("inputs", second.inputs, rule, section=(after,))
     if second.input != first.output:
-        raise SettingError(
-            f"'{after}' reads {second.input}: should be the output of '{before}', {first.output}"
-        )
+        rule = f"should be the output of '{before}', {first.output}"
+        raise SettingError.of("input", second.input, rule, section=(after,))

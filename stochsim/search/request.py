@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from stochsim.energy import CONVERTER_MODELS
 from stochsim.hardware import Hardware
-from stochsim.networks import LAYERS
 from stochsim.search.search_settings import OptimizeFile
 from stochsim.search.space import Setting, Space
 from stochsim.settings import SettingError, read_toml
@@ -19,9 +18,10 @@ from stochsim.studies import (
     NetworkOptions,
     Study,
     check_has_settings,
-    place_words,
+    check_widths_used,
     search_axes,
     setting_axes,
+    with_place,
     with_setting,
 )
 
@@ -46,9 +46,7 @@ class Request:
             request = cls(file, file.hardware.resolve(path.parent))
             request.check()
         except SettingError as error:
-            raise SettingError(
-                f"{path}: {error}" if not str(error).startswith(str(path)) else str(error)
-            ) from None
+            raise error.at(path) from None
         return request
 
     @property
@@ -125,31 +123,22 @@ class Request:
         axes = {f"search.{axis.name}": axis for axis in setting_axes(search)}
         check_has_settings(self.hardware, axes, search)
         if self.file.train.decoder == "own":
-            raise SettingError(
-                "'train.decoder' = 'own': each network would face a posterior of its own; valid: "
-                "'shared'"
-            )
+            rule = "each network would have a posterior to itself"
+            raise SettingError.of("train.decoder", "own", rule, ["shared"])
         self._check_layers()
         self._check_chips()
         self.study(next(iter(self.space))).check(self.chip(next(iter(self.space))))
 
     def _check_layers(self) -> None:
         fixed = self.file.network.layer_bits or {}
-        for name in self.file.search.layer_bits:
+        search = self.file.search
+        for name, widths in search.layer_bits.items():
             if name in fixed:
-                raise SettingError(
-                    f"'search.layer_bits.{name}' beside 'network.layer_bits.{name}' = "
-                    f"{fixed[name]}: give one of them"
-                )
-        owned = {*fixed, *self.file.search.layer_bits}
-        layers = LAYERS[self.file.search.architecture]
-        swept = self.file.search.weight_bits or ()
-        if layers and owned >= set(layers) and len(swept) > 1:
-            rule = (
-                "no layer has these, since layer_bits names all; valid: one width, or a layer "
-                "less there"
-            )
-            raise SettingError(f"'search.weight_bits' = {list(swept)}: {rule}")
+                fields = (f"search.layer_bits.{name}", f"network.layer_bits.{name}")
+                raise SettingError.of(fields, (list(widths), fixed[name]), "give one of them")
+        named = {*fixed, *search.layer_bits}
+        swept = search.weight_bits or ()
+        check_widths_used("search.weight_bits", swept, search.architecture, named)
 
     def _check_chips(self) -> None:
         """Every chip of the space, or where that is large every value of each axis beside the
@@ -167,8 +156,7 @@ class Request:
             try:
                 self._chip_of(values | {"noise": 1.0, "reads": 1})
             except SettingError as error:
-                at = place_words({name: values[name] for name in space.free})
-                raise SettingError(f"{'search: at ' + at + ': ' if at else ''}{error}") from None
+                raise with_place(error, {name: values[name] for name in space.free}) from None
 
     def _chip_of(self, values: dict[str, float]) -> None:
         chip = self.chip(tuple(values[name] for name in self.space.axes))

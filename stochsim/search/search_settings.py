@@ -12,14 +12,15 @@ from stochsim.energy import CONVERTER_MODELS
 from stochsim.models import ModelSettings
 from stochsim.networks import LAYERS
 from stochsim.posterior import CLIFF_SURVIVAL
-from stochsim.settings import SettingError, Settings, nearest
+from stochsim.settings import SettingError, Settings
 from stochsim.studies import (
-    BIT_AXES,
     HardwareSettings,
     Key,
     MeasureSettings,
     NetworkOptions,
     StudyTrainSettings,
+    check_bits,
+    check_once,
     check_values,
     holds_axes,
     search_axes,
@@ -45,19 +46,18 @@ class Rule(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Of "S >= 0.9" or "D <= 0.3"; raises SettingError for anything else."""
         found = _RULE.fullmatch(text)
-        valid = 'valid: "S >= NUMBER" or "D <= NUMBER"'
+        rule = 'should be "S >= NUMBER" or "D <= NUMBER"'
         if found is None:
-            raise SettingError(f"'keep' = '{text}': {valid}")
+            raise SettingError.of("keep", text, rule)
         measure = found[1].upper()
         sign = found[2]
         if (measure, sign) not in (("S", ">="), ("D", "<=")):
-            raise SettingError(f"'keep' = '{text}': {valid}; more S and less D is better")
+            raise SettingError.of("keep", text, f"{rule}, for more S and less D is better")
         try:
             value = float(found[3])
         except ValueError:
-            raise SettingError(
-                f"'keep' = '{text}': '{found[3]}' is not a number; {valid}"
-            ) from None
+            rule = f"{rule}, and '{found[3]}' is not a number"
+            raise SettingError.of("keep", text, rule) from None
         return cls("S" if measure == "S" else "D", value)
 
 
@@ -92,25 +92,14 @@ class SearchSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _one_form_of_bits(self) -> Self:
-        given = [name for name in BIT_AXES if getattr(self, name) is not None]
-        if self.bits is not None and given:
-            raise ValueError(
-                f"'bits' ties {', '.join(BIT_AXES)}: give it alone, or the three without it; "
-                f"beside it: {', '.join(given)}"
-            )
-        if self.bits is None and len(given) < len(BIT_AXES):
-            absent = ", ".join(name for name in BIT_AXES if name not in given)
-            raise ValueError(
-                f"give 'bits', or all three of {', '.join(BIT_AXES)}; missing: {absent}"
-            )
+        check_bits(self, are_needed=True)
         return self
 
     @pydantic.model_validator(mode="after")
     def _known_and_once(self) -> Self:
         check_values(self, {axis.name: axis for axis in search_axes() if not axis.by_layer})
         for layer, values in self.layer_bits.items():
-            if len(set(values)) < len(values):
-                raise ValueError(f"'layer_bits.{layer}' = {list(values)}: names a value twice")
+            check_once(layer, values, ("layer_bits",))
             self._check_layer(layer)
         return self
 
@@ -118,11 +107,10 @@ class SearchSettings(Settings):
         known = LAYERS[self.architecture]
         if layer in known:
             return
-        rule = f"a '{self.architecture}' network has one layer, whose width is weight_bits"
-        raise ValueError(
-            f"'layer_bits.{layer}': no layer of a '{self.architecture}' network; "
-            f"{nearest(layer, known) if known else rule}"
-        )
+        rule = f"no layer of a '{self.architecture}' network"
+        if not known:
+            rule += ", which has one layer, whose width is weight_bits"
+        raise SettingError.unknown(layer, known, rule, section=("layer_bits",))
 
     def axes(self) -> dict[str, tuple[float, ...]]:
         """The axes that are given, each in ascending order: {"weight_bits": (2, 4),
@@ -159,18 +147,7 @@ class ObjectiveSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        if (self.keep is None) != self.front:
-            raise ValueError(
-                "give either 'keep' = \"S >= 0.9\" (the cheapest setting that keeps it) or 'front' "
-                "= true (the whole front)"
-            )
-        if self.keep is not None:
-            if self.against != "d":
-                raise ValueError(
-                    f"'against' = '{self.against}': belongs to 'front' = true; with 'keep' the "
-                    f"front is that of its measure"
-                )
-            Rule.parse(self.keep)
+        self._check_wish()
         least = Rule("S", CLIFF_SURVIVAL)  # a rule on D comes before it, too
         if self.minimise == "joules_per_effective_sample" and (
             self.rule is None or self.rule < least
@@ -179,17 +156,31 @@ class ObjectiveSettings(Settings):
                 f"ranked only where the posterior survives; beside it, valid: 'keep' = \"S >= "
                 f'{CLIFF_SURVIVAL:g}", or more'
             )
-            raise ValueError(f"'minimise' = '{self.minimise}': {rule}")
+            raise SettingError.of("minimise", self.minimise, rule, also=("keep",))
         for name in ("keys", "converters"):
-            if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise ValueError(f"'{name}' = {list(getattr(self, name))}: names a value twice")
+            check_once(name, getattr(self, name))
         for name in self.converters:
             if name not in CONVERTER_MODELS:
-                raise ValueError(
-                    f"'converters': '{name}' is no model of a converter: "
-                    f"{nearest(name, CONVERTER_MODELS)}"
-                )
+                rule = "no model of a converter"
+                raise SettingError.of("converters", name, rule, CONVERTER_MODELS)
         return self
+
+    def _check_wish(self) -> None:
+        """Raise SettingError unless either a rule to keep or the front is asked for."""
+        rule = (
+            "give either 'keep' = \"S >= 0.9\" (the cheapest setting that keeps it) or 'front' = "
+            "true (the whole front)"
+        )
+        if self.keep is None:
+            if not self.front:
+                raise SettingError.missing(("keep", "front"), rule)
+            return
+        if self.front:
+            raise SettingError.of(("keep", "front"), (self.keep, True), rule)
+        if self.against != "d":
+            rule = "belongs to 'front' = true; with 'keep' the front is that of its measure"
+            raise SettingError.of("against", self.against, rule, also=("keep",))
+        Rule.parse(self.keep)
 
     @property
     def rule(self) -> Rule | None:

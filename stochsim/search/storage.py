@@ -21,10 +21,8 @@ def checked_address(address: str) -> str:
     try:
         return make_url(address).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
-        raise SettingError(
-            f"'storage' = {address!r}: should be the address of a database: "
-            f"postgresql://USER@HOST/NAME, sqlite:///FILE"
-        ) from None
+        rule = "should be the address of a database: postgresql://USER@HOST/NAME, sqlite:///FILE"
+        raise SettingError.of("storage", address, rule) from None
 
 
 def open_storage(address: str | None, folder: Path) -> Any:
@@ -40,7 +38,7 @@ def open_storage(address: str | None, folder: Path) -> Any:
             f"storage {shown}: its driver is not installed ({error.name or 'see the address'})"
         ) from None
     except sqlalchemy.exc.NoSuchModuleError:
-        raise SettingError(f"'storage' = '{shown}': no such kind of database") from None
+        raise SettingError.of("storage", shown, "no such kind of database") from None
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
         raise StochsimError(f"storage {shown}: cannot be opened ({_first_line(error)})") from None
 

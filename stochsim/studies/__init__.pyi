@@ -1,4 +1,5 @@
 from .architectures import ARCHITECTURES as ARCHITECTURES
+from .architectures import check_widths_used as check_widths_used
 from .axes import AXES as AXES
 from .axes import BIT_AXES as BIT_AXES
 from .axes import column_axes as column_axes
@@ -10,13 +11,15 @@ from .axes import setting_axes as setting_axes
 from .axes import withdraw as withdraw
 from .axis import Axis as Axis
 from .axis import value_text as value_text
+from .axis_fields import check_bits as check_bits
+from .axis_fields import check_once as check_once
 from .axis_fields import check_values as check_values
 from .axis_fields import holds_axes as holds_axes
 from .axis_fields import search_field as search_field
 from .axis_fields import with_axes as with_axes
 from .chips import check_has_settings as check_has_settings
 from .chips import chip_at as chip_at
-from .chips import place_words as place_words
+from .chips import with_place as with_place
 from .dotted import with_setting as with_setting
 from .grid import GridSettings as GridSettings
 from .plan import Plan as Plan

@@ -1,9 +1,11 @@
 """What a study needs to know of each architecture."""
 
 import enum
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from stochsim.networks import LAYERS
+from stochsim.settings import SettingError
 
 
 class Sigma(enum.Enum):
@@ -45,3 +47,15 @@ CIRCUIT = next(name for name, facts in ARCHITECTURES.items() if facts.has_chain)
 def owners_of_layer(layer: str) -> list[str]:
     """The architectures that have a layer of this name."""
     return [kind for kind, names in LAYERS.items() if layer in names]
+
+
+def check_widths_used(field: str, widths: Sequence[int], kind: str, named: Collection[str]) -> None:
+    """Raise SettingError where several weight widths are given to choose from, and every layer of
+    this kind of network has a width of its own; named: the layers that have one.
+    """
+    if len(widths) > 1 and LAYERS[kind] and set(named) >= set(LAYERS[kind]):
+        rule = (
+            f"no layer of '{kind}' has these, since layer_bits names all; valid: one width, or a "
+            f"layer less there"
+        )
+        raise SettingError.of(field, list(widths), rule)

@@ -11,6 +11,7 @@ Nothing heavy is imported here: `stochsim --help` reads this table.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from stochsim.settings import SettingError
 from stochsim.studies.axis import EVERY_TASK, Axis
 
 
@@ -193,17 +194,19 @@ def follow(change: Callable[[], None]) -> None:
 def register(axis: Axis) -> None:
     """Add an axis to the table, after the others: a setting of the chip by its address.
 
-    Raises ValueError for a name or an address that is taken, and for an axis without effect.
+    Raises SettingError for a name or an address that is taken, and for an axis without effect.
     """
     taken = {name for each in AXES.values() for name in (each.name, each.grid_key, each.setting)}
-    for name in (axis.name, axis.grid_key, axis.setting):
+    given = {"name": axis.name, "key": axis.grid_key, "setting": axis.setting}
+    for field, name in given.items():
         if name in taken - {""}:
-            raise ValueError(f"'{name}': is an axis already")
+            raise SettingError.of(field, name, "is an axis already")
     if not axis.setting or axis.setting.startswith("precision."):
-        raise ValueError(
-            f"'{axis.name}' = '{axis.setting}': an axis needs the address of a setting of the "
-            f"chip, other than the precision, which is that of each network"
+        rule = (
+            "should be the address of a setting of the chip, other than the precision, which is "
+            "that of each network"
         )
+        raise SettingError.of("setting", axis.setting, rule)
     AXES[axis.name] = axis
     _tell_followers()
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import pydantic
 from pydantic.fields import FieldInfo
 
-from stochsim.settings import Settings, nearest
-from stochsim.studies.axes import AXES, follow
+from stochsim.settings import KeyPath, SettingError, Settings
+from stochsim.studies.axes import AXES, BIT_AXES, follow
 from stochsim.studies.axis import Axis
 
 S = TypeVar("S", bound=type[Settings])
@@ -89,13 +89,13 @@ def holds_axes(cls: S) -> S:
 
 
 def check_values(settings: Any, fields: dict[str, Axis]) -> None:
-    """Raises ValueError for a value that an axis names twice, and for a name that is unknown;
+    """Raise SettingError for a value that an axis names twice, and for a name that is unknown;
     fields: axes by the name of their field.
     """
     for name in fields:
         values = getattr(settings, name)
-        if isinstance(values, tuple) and len(set(values)) < len(values):
-            raise ValueError(f"'{name}' = {list(values)}: names a value twice")
+        if isinstance(values, tuple):
+            check_once(name, values)
     for name, axis in fields.items():
         if axis.choices is not None:
             _check_choices(name, getattr(settings, name), tuple(axis.choices()))
@@ -104,4 +104,25 @@ def check_values(settings: Any, fields: dict[str, Axis]) -> None:
 def _check_choices(name: str, given: Any, choices: tuple[str, ...]) -> None:
     for value in given if isinstance(given, tuple) else (given,):
         if value not in choices:
-            raise ValueError(f"'{name}' = '{value}': {nearest(value, choices)}")
+            raise SettingError.of(name, value, choices=choices)
+
+
+def check_once(name: str, values: tuple[Any, ...], section: KeyPath = ()) -> None:
+    """Raise SettingError for a list that names a value twice; section: what it stands in."""
+    if len(set(values)) < len(values):
+        raise SettingError.of(name, list(values), "names a value twice", section=section)
+
+
+def check_bits(settings: Any, *, are_needed: bool) -> None:
+    """Raise SettingError unless the settings give `bits`, which ties BIT_AXES, or all three of
+    these, or, where no bits are needed, none.
+    """
+    tied = f"{', '.join(BIT_AXES[:-1])} and {BIT_AXES[-1]}"
+    given = [name for name in BIT_AXES if getattr(settings, name) is not None]
+    if settings.bits is not None and given:
+        values = tuple(list(getattr(settings, name)) for name in ("bits", *given))
+        rule = f"'bits' ties {tied}: give it alone, or the three without it"
+        raise SettingError.of(("bits", *given), values, rule)
+    absent = tuple(name for name in BIT_AXES if name not in given)
+    if settings.bits is None and absent and (given or are_needed):
+        raise SettingError.missing(absent, f"give 'bits', or all three of {tied}")

@@ -1,6 +1,7 @@
 """The chip of a cell: the study's, with the values of the axes that are settings of the chip."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from stochsim.hardware import Hardware
@@ -31,11 +32,23 @@ def check_has_settings(hardware: Hardware, axes: Mapping[str, Axis], settings: A
         if not has_section(hardware, axis.setting):
             part = axis.setting.split(".")[0]
             rule = (
-                f"belongs to an {part}, which the chip does not have; valid: take the axis away, "
-                f"or a chip with [{part}]"
+                f"belongs to '{part}', which {hardware.name} does not have; valid: take the axis "
+                f"away, or a chip with [{part}]"
             )
-            values = list(axis.given(settings))
-            raise SettingError(f"'{name}' = {values}: {hardware.name}: {rule}")
+            raise SettingError.of(name, list(axis.given(settings)), rule)
+
+
+def with_place(error: SettingError, values: Mapping[str, Any]) -> SettingError:
+    """The same error, which closes with where the chip stands on its axes, {axis: value}."""
+    if not values:
+        return error
+    note = f"at {place_words(values)}"
+    return SettingError(
+        faults=[
+            replace(fault, note="; ".join(filter(None, (fault.note, note))))
+            for fault in error.faults
+        ]
+    )
 
 
 def place_words(values: Mapping[str, Any]) -> str:

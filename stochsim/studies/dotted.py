@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from stochsim.settings import SettingError, Settings, nearest
+from stochsim.settings import SettingError, Settings
 
 T = TypeVar("T", bound=Settings)
 
@@ -32,19 +32,21 @@ def with_setting(settings: T, values: Mapping[str, Any]) -> T:
 def _check_known(settings: Settings, name: str) -> None:
     known = type(settings).model_fields
     if name not in known:
-        raise SettingError(f"unknown setting '{name}': {nearest(name, known)}")
+        raise SettingError.unknown(name, known)
 
 
 def _inside(settings: Settings, head: str, values: Mapping[str, Any]) -> Any:
     section = getattr(settings, head)
+    first = next(iter(values))
     if section is None:
-        raise SettingError(f"belongs to '{head}', which the chip does not have")
+        rule = f"belongs to '{head}', which the chip does not have"
+        raise SettingError.of(first, values[first], rule, section=(head,))
     if not isinstance(section, Settings):
-        raise SettingError(f"'{head}': is a value, no section: {', '.join(values)} is not there")
+        raise SettingError.unknown(first, (), f"'{head}' is a value, no section", section=(head,))
     try:
         return with_setting(section, values)
     except SettingError as error:
-        raise SettingError(f"{head}: {error}") from None
+        raise error.inside(head) from None
 
 
 def has_section(settings: Settings, address: str) -> bool:

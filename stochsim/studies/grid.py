@@ -8,9 +8,7 @@ import pydantic
 from stochsim.settings import Settings
 from stochsim.studies.axes import BIT_AXES, grid_axes, setting_axes
 from stochsim.studies.axis import Axis
-from stochsim.studies.axis_fields import check_values, grid_field, with_axes
-
-_TIED = f"{', '.join(BIT_AXES[:-1])} and {BIT_AXES[-1]}"
+from stochsim.studies.axis_fields import check_bits, check_values, grid_field, with_axes
 
 
 @with_axes(grid_field)
@@ -35,12 +33,7 @@ class GridSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _one_form_of_bits(self) -> Self:
-        absent = [name for name in BIT_AXES if getattr(self, name) is None]
-        if self.bits is not None and len(absent) < len(BIT_AXES):
-            raise ValueError(f"'bits' ties {_TIED}: give it alone, or the three without it")
-        without = len(absent) == len(BIT_AXES) and (self.float or bool(self.control))
-        if self.bits is None and absent and not without:
-            raise ValueError(f"give 'bits', or all three of {_TIED}; missing: {', '.join(absent)}")
+        check_bits(self, are_needed=not (self.float or self.control))
         return self
 
     @pydantic.model_validator(mode="after")

@@ -20,10 +20,15 @@ from stochsim.hardware import (
 )
 from stochsim.models import ModelSettings
 from stochsim.networks import LAYERS, ArchitectureSettings
-from stochsim.settings import SettingError, Settings, nearest, read_toml
-from stochsim.studies.architectures import ARCHITECTURES, CIRCUIT, owners_of_layer
+from stochsim.settings import NOT_SHOWN, SettingError, Settings, read_toml
+from stochsim.studies.architectures import (
+    ARCHITECTURES,
+    CIRCUIT,
+    check_widths_used,
+    owners_of_layer,
+)
 from stochsim.studies.axis_fields import holds_axes
-from stochsim.studies.chips import check_has_settings, chip_at, place_words
+from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
 from stochsim.training import TrainSettings
 
@@ -61,7 +66,10 @@ class HardwareSettings(Settings):
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.preset is None) == (self.file is None):
-            raise ValueError('give either preset = "NAME" or file = "chip.toml"')
+            rule = 'give either preset = "NAME" or file = "chip.toml"'
+            if self.preset is None:
+                raise SettingError.missing(("preset", "file"), rule)
+            raise SettingError.of(("preset", "file"), (self.preset, self.file), rule)
         return self
 
     def resolve(self, folder: Path) -> Hardware:
@@ -97,9 +105,10 @@ class NetworkOptions(Settings):
         for kind in ARCHITECTURES:
             self.architecture(kind)
         every = dict.fromkeys(name for names in LAYERS.values() for name in names)
-        for name, bits in (self.layer_bits or {}).items():
+        for name in self.layer_bits or {}:
             if name not in every:
-                raise ValueError(f"'layer_bits.{name}' = {bits}: no layer; {nearest(name, every)}")
+                rule = "no layer of any network"
+                raise SettingError.unknown(name, every, rule, section=("layer_bits",))
         return self
 
     def architecture(self, kind: str) -> ArchitectureSettings:
@@ -167,10 +176,8 @@ class Study(Settings):
         )
         if self.measure.stimuli > len(dataset.held_out):
             most = len(dataset.held_out)
-            raise SettingError(
-                f"'measure.stimuli' = {self.measure.stimuli}: should be at most {most}, all that "
-                f"{self.data.kind} hold out"
-            )
+            rule = f"should be at most {most}, all that {self.data.kind} hold out"
+            raise SettingError.of("measure.stimuli", self.measure.stimuli, rule)
 
     def _chips(self, hardware: Hardware) -> list[Hardware]:
         """The chip at every value of the axes that are its settings."""
@@ -181,7 +188,7 @@ class Study(Settings):
             try:
                 chips.append(chip_at(hardware, values))
             except SettingError as error:
-                raise SettingError(f"grid: at {place_words(values)}: {error}") from None
+                raise with_place(error, values) from None
         return chips
 
     def _check_chip(self, hardware: Hardware) -> None:
@@ -208,16 +215,11 @@ class Study(Settings):
             for name in facts.options:
                 value = getattr(self.network, name)
                 if value is not None and name not in used:
-                    raise SettingError(
-                        f"'network.{name}' = {value}: belongs to architecture '{kind}', which the "
-                        f"grid does not name"
-                    )
+                    raise _unused(f"network.{name}", f"architecture '{kind}'", value)
         chains = any(ARCHITECTURES[kind].has_chain for kind in self.grid.architecture)
         if self.measure.thin is not None and not (chains and self.grid.widths()):
-            raise SettingError(
-                f"'measure.thin' = {self.measure.thin}: belongs to recurrent networks on the chip, "
-                f"of which the grid has none"
-            )
+            owner = "recurrent networks on the chip"
+            raise _unused("measure.thin", owner, self.measure.thin)
 
     def _check_parts(self) -> None:
         """Likewise a part of the chip where no network runs on one; an exchange rate prices the
@@ -231,10 +233,7 @@ class Study(Settings):
         parts |= {f"grid.{axis.grid_key}": axis.setting.split(".")[0] for axis in axes}
         for field, part in parts.items():
             if part not in busy:
-                raise SettingError(
-                    f"'{field}': belongs to quantised networks on the chip, of which the grid has "
-                    f"none"
-                )
+                raise _unused(field, "quantised networks on the chip")
 
     def _check_layers(self) -> None:
         """Likewise a width of a layer that no network of the grid has, and an axis in whose place
@@ -245,27 +244,17 @@ class Study(Settings):
             owners = owners_of_layer(name)
             if not set(owners) & set(kinds):
                 named = " or ".join(f"'{owner}'" for owner in owners)
-                raise SettingError(
-                    f"'network.layer_bits.{name}' = {bits}: belongs to architecture {named}, which "
-                    f"the grid does not name"
-                )
+                raise _unused(f"network.layer_bits.{name}", f"architecture {named}", bits)
             if not self.grid.widths():
-                raise SettingError(
-                    f"'network.layer_bits.{name}' = {bits}: belongs to quantised networks, of "
-                    f"which the grid has none"
-                )
-        swept = self.grid.weight_bits or ()
+                raise _unused(f"network.layer_bits.{name}", "quantised networks", bits)
         for kind in kinds:
-            if (
-                len(swept) > 1
-                and LAYERS[kind]
-                and len(self.network.layer_bits_of(kind)) == len(LAYERS[kind])
-            ):
-                rule = (
-                    f"no layer of '{kind}' has these, since network.layer_bits names all; "
-                    f"valid: one width, or a layer less there"
-                )
-                raise SettingError(f"'grid.weight_bits' = {list(swept)}: {rule}")
+            swept = self.grid.weight_bits or ()
+            check_widths_used("grid.weight_bits", swept, kind, self.network.layer_bits_of(kind))
+
+
+def _unused(field: str, owner: str, value: object = NOT_SHOWN) -> SettingError:
+    """The error of a setting without effect, whose `owner` the grid does not have."""
+    return SettingError.of(field, value, f"belongs to {owner}, which the grid does not have")
 
 
 def _check_noise_aware(hardware: Hardware) -> None:

@@ -75,29 +75,41 @@ def test_slices_by_hand() -> None:
             4,
             5,
             "offset",
-            r"'cell_bits' = 5: 4-bit weights in offset columns need 1 to 4",
+            r"'cell_bits' = 5: should be from 1 to 4, for 4-bit weights in offset columns",
         ),
         (
             all_codes(4)[:, 1:],
             4,
             4,
             "differential",
-            r"'cell_bits' = 4: 4-bit weights in differential columns need 1 to 3",
+            r"'cell_bits' = 4: should be from 1 to 3, for 4-bit weights in differential columns",
         ),
-        (all_codes(1), 1, 2, "differential", r"'cell_bits' = 2: .* need 1 to 1"),
+        (all_codes(1), 1, 2, "differential", r"'cell_bits' = 2: should be from 1 to 1"),
         (all_codes(4), 4, 0, "offset", r"'cell_bits' = 0"),
         (
             all_codes(4),
             4,
             1,
             "differential",
-            r"'weight_codes' has -8: differential 4-bit columns hold -7 to 7",
+            r"'weight_codes' = -8: should be from -7 to 7, for 4-bit weights in differential",
         ),
-        (all_codes(5), 4, 1, "offset", r"'weight_codes' has -16: 4-bit weights are -8 to 7"),
-        (all_codes(2), 1, 1, "offset", r"'weight_codes' has -2: 1-bit weights are -1 and 1"),
-        (np.zeros((3, 0), int), 4, 1, "offset", r"'weight_codes' is int64 of shape \(3, 0\)"),
+        (all_codes(5), 4, 1, "offset", r"'weight_codes' = -16: should be from -8 to 7"),
+        (all_codes(2), 1, 1, "offset", r"'weight_codes' = -2: should be -1 or 1, for"),
+        (
+            np.zeros((3, 0), int),
+            4,
+            1,
+            "offset",
+            r"'weight_codes' = array of shape \(3, 0\), int64: should be integers",
+        ),
         (np.zeros((0, 3), int), 4, 1, "offset", r"shape \(0, 3\)"),
-        (np.zeros((3, 3)), 4, 1, "offset", r"'weight_codes' is float64"),
+        (
+            np.zeros((3, 3)),
+            4,
+            1,
+            "offset",
+            r"'weight_codes' = array of shape \(3, 3\), float64: should be integers",
+        ),
         (all_codes(4), 9, 1, "offset", r"'weight_bits' = 9"),
         (
             all_codes(4),
@@ -153,7 +165,11 @@ def test_planes_and_kinds_of_errors_do_not_share_their_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("zero", "one", "words"),
-    [(-0.1, 0, "'stuck_at_0_rate' = -0.1"), (0, 1.1, "'stuck_at_1_rate'"), (0.6, 0.5, "1.1")],
+    [
+        (-0.1, 0, "'stuck_at_0_rate' = -0.1"),
+        (0, 1.1, "'stuck_at_1_rate'"),
+        (0.6, 0.5, "'stuck_at_0_rate' = 0.6 and 'stuck_at_1_rate' = 0.5: should be at most 1"),
+    ],
 )
 def test_bad_rates_are_errors(zero, one, words) -> None:
     with pytest.raises(SettingError, match=words):
@@ -215,7 +231,7 @@ def test_bits_of_a_code_fail_apart() -> None:
 def test_bad_bit_errors_are_refused() -> None:
     with pytest.raises(SettingError, match=r"'rate' = 1\.5"):
         bit_flipped(all_codes(4), 4, 1.5, KEY)
-    with pytest.raises(SettingError, match="'weight_codes' has -8"):
+    with pytest.raises(SettingError, match="'weight_codes' = -8: should be from -4 to 3"):
         bit_flipped(all_codes(4), 3, 0.1, KEY)
 
 

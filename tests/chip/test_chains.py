@@ -136,8 +136,8 @@ def test_splits_in_stimuli_portions_and_operations(name, monkeypatch):
     billed = chip.sample(x, READS, 0, thin=2).operations
     assert chip.operations(x, READS, thin=2) == billed
     assert chip.sample(x, READS, 0, thin=2, count=False).operations == Operations()
-    monkeypatch.setattr("stochsim.chip.chip._STATES_AT_ONCE", 7)
-    monkeypatch.setattr("stochsim.chip.chip._DRIVES_AT_ONCE", 7)
+    monkeypatch.setattr("stochsim.chip.memory_portions.STATES_AT_ONCE", 7)
+    monkeypatch.setattr("stochsim.chip.memory_portions.DRIVES_AT_ONCE", 7)
     again = chip.sample(x, READS, KEY, 11, thin=2)
     assert np.array_equal(again.codes, whole.codes)
     assert set(again.operations) == set(whole.operations)
@@ -255,8 +255,8 @@ def test_what_is_not_possible_is_refused():
         chip.sample(x, 4, 1, first_read=3, thin=2)
     with pytest.raises(
         SettingError,
-        match=r"'reads' = 5: a chain has fewer than 2\^31 steps; valid with thin = 1000000000: up "
-        r"to 3",
+        match=r"'reads' = 5: should be at most 3 with thin = 1000000000: a chain has fewer than "
+        r"2\^31 steps",
     ):
         chip.sample(x, 5, 1, thin=10**9)
 

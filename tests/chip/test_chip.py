@@ -232,7 +232,7 @@ def test_negative_or_infinite_noise_is_refused(make_program, make_hardware, nois
 @pytest.mark.parametrize("name", ["weight_bits", "input_bits", "output_bits"])
 def test_other_bits_than_the_program_was_trained_for_are_refused(make_program, make_hardware, name):
     with pytest.raises(
-        SettingError, match=f"'{name}' = 3 of digital-45nm: the program was trained for 4"
+        SettingError, match=rf"'precision\.{name}' = 3: should be 4, which the program was"
     ):
         Chip(make_program(), make_hardware().with_precision(**{name: 3}))
 

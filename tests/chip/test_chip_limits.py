@@ -82,7 +82,7 @@ def test_reference_noise_beyond_what_can_be_drawn():
     """A rule of the moves' table, on the coarsest grid of 1/8 step."""
     with pytest.raises(
         SettingError,
-        match=r"'array.converter.reference_sigma_lsb' = 40.0: at most 39.25 can be drawn",
+        match=r"'array.converter.reference_sigma_lsb' = 40.0: should be at most 39.25",
     ):
         chip_of(array_of(Converter(bits=6, reference_sigma_lsb=40.0)))
     product = product_of(
@@ -95,7 +95,7 @@ def test_measured_neurons_have_the_bits_of_the_program():
     table = "drive,p0,p1,p2,p3\n-1,1,0,0,0\n1,0,0,0,1\n"
     with pytest.raises(
         SettingError,
-        match=r"'noise.measured_csv' has codes of 2 bits: the program's outputs have 3",
+        match=r"'noise.measured_csv': has codes of 2 bits: should be 3, as the program's outputs",
     ):
         chip_of(noise=Noise(measured_csv=table))
 

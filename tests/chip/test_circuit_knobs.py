@@ -198,8 +198,8 @@ def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
         numba.set_num_threads(threads)
     for block in (2 * 11 * 9, 4 * 9):  # the last splits the reads of one stimulus
         for name_of_block in (
-            "chip._DRIVES_AT_ONCE",
-            "chip._STATES_AT_ONCE",
+            "memory_portions.DRIVES_AT_ONCE",
+            "memory_portions.STATES_AT_ONCE",
             "neurons._THRESHOLDS_AT_ONCE",
         ):
             monkeypatch.setattr(f"stochsim.chip.{name_of_block}", block)

@@ -85,30 +85,33 @@ def test_layers_of_a_deep_program_fit():
     wrong_sizes = dataclasses.replace(second, weight_codes=second.weight_codes[:, :4])
     other_codes = dataclasses.replace(second, input=Quantizer(3, 0.5))
     for hidden, complaint in (
-        ((), "'hidden' has no layers: a program with a head needs at least one"),
+        (
+            (),
+            r"'layers' = \['log_sigma', 'readout'\]: should have at least one layer before 'log_",
+        ),
         (
             (first, wrong_sizes),
-            "'hidden 2' has 4 inputs: should be 9, the neurons of 'hidden 1'",
+            r"'hidden 2\.inputs' = 4: should be 9, the neurons of 'hidden 1'",
         ),
         (
             (first, other_codes),
-            r"'hidden 2' reads Quantizer\(bits=3, scale=0.5, .*\): should be the output of "
+            r"'hidden 2\.input' = Quantizer\(bits=3, scale=0.5, .*\): should be the output of "
             r"'hidden 1'",
         ),
-        ((first,), "'log_sigma' has 6 inputs: should be 9"),
+        ((first,), r"'log_sigma\.inputs' = 6: should be 9"),
     ):
         with pytest.raises(SettingError, match=complaint):
             with_log_sigma(hidden, *rest)
     with pytest.raises(
-        SettingError, match=r"'readout' reads .* should be the output of 'hidden 2'"
+        SettingError, match=r"'readout\.input' = .* should be the output of 'hidden 2'"
     ):
         changed(program, "readout", input=Quantizer(3, 0.5))
     with pytest.raises(
         SettingError,
-        match=r"'log_sigma' has shape \(4,\): should be \(5,\), a value for each neuron",
+        match=r"'log_sigma\.neurons' = 4: should be 5, a value for each neuron",
     ):
         changed(program, LOG_SIGMA, weight_codes=program.layers[LOG_SIGMA].weight_codes[:4])
-    with pytest.raises(SettingError, match=r"'base' has shape \(4,\): should be \(5,\)"):
+    with pytest.raises(SettingError, match=r"'base' = array of .*4,.* shape \(neuron\) = \(5,\)"):
         dataclasses.replace(program, wiring=LogSigmaHead(np.zeros(4)))
 
 
@@ -119,35 +122,40 @@ def rewired(program, **changes):
 def test_parts_of_a_recurrent_program_fit():
     program = recurrent_program()
     with pytest.raises(
-        SettingError, match=r"'lateral' has weights \(4, 5\): should be \(5, 5\), as 'readout' has"
+        SettingError,
+        match=r"'lateral\.weight_codes' = array of shape \(4, 5\), .*: should have shape "
+        r"\(neuron, neuron\) = \(5, 5\)",
     ):
         changed(program, "lateral", weight_codes=program.layers[LATERAL].weight_codes[:4])
     for name in ("input", "output"):
         with pytest.raises(
-            SettingError, match=r"'lateral' reads .* both should be the state's, Quantizer"
+            SettingError,
+            match=rf"'lateral\.{name}' = Quantizer\(bits=3, .*: should be that of the state, Quant",
         ):
             changed(program, "lateral", **{name: Quantizer(3, 0.5)})
     with pytest.raises(
-        SettingError, match=r"'table' has shape \(7, 5\): should be \(level, neuron\) = \(8, 5\)"
+        SettingError,
+        match=r"'table' = array of shape \(7, 5\), .*: should have shape \(level, neuron\) = "
+        r"\(8, 5\)",
     ):
         rewired(program, table=program.wiring.table[:7])
-    with pytest.raises(SettingError, match="'steps' = 0: should be at least 1"):
+    with pytest.raises(SettingError, match="'steps' = 0: should be an integer from 1"):
         rewired(program, steps=0)
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"bias": np.zeros(3)}, r"'bias' has shape \(3,\): should be \(2,\)"),
-        ({"shrink": np.zeros(1)}, r"'shrink' has shape \(1,\): should be \(2,\)"),
-        ({"width": np.ones((2, 1))}, r"'width' has shape \(2, 1\): should be \(2,\)"),
-        ({"sigma": np.float64(1.0)}, r"'sigma' has shape \(\): should be \(2,\)"),
+        ({"bias": np.zeros(3)}, r"'bias' = array of shape \(3,\), .* shape \(neuron\) = \(2,\)"),
+        ({"shrink": np.zeros(1)}, r"'shrink' = array .*1,.* shape \(neuron\) = \(2,\)"),
+        ({"width": np.ones((2, 1))}, r"'width' = array .*2, 1.* shape \(neuron\) = \(2,\)"),
+        ({"sigma": np.float64(1.0)}, r"'sigma' = 1\.0: should have shape \(neuron\) = \(2,\)"),
         (
             {"lateral": np.zeros((2, 3))},
-            r"shapes \(2, 3\) and \(2, 3\): should be \(neuron, input\) and \(neuron, neuron\)",
+            r"'lateral' = array of shape \(2, 3\), .* shape \(neuron, neuron\) = \(2, 2\)",
         ),
         ({"width": np.array([1.0, 0.0])}, "'width' = 0.0: should be above 0"),
-        ({"steps": 0}, "'steps' = 0: should be at least 1"),
+        ({"steps": 0}, "'steps' = 0: should be an integer from 1"),
     ],
 )
 def test_parts_of_a_float_recurrent_program_fit(changes, complaint):
@@ -158,22 +166,26 @@ def test_parts_of_a_float_recurrent_program_fit(changes, complaint):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"hidden": ()}, "'hidden' has no layers"),
+        ({"hidden": ()}, r"'hidden' = \(\): should have at least one layer"),
         (
             {"hidden": ((np.ones((4, 3)), np.zeros(3)),)},
-            r"'hidden\[0\]' has shapes \(4, 3\) and \(3,\): should be \(neuron, 3\)",
+            r"'hidden\.0\.bias' = array of shape \(3,\), .* shape \(neuron\) = \(4,\)",
         ),
         (
             {"weight": np.ones((2, 5))},
-            r"'weight' has shapes \(2, 5\) and \(2,\): should be \(neuron, 4\)",
+            r"'weight' = array of shape \(2, 5\), .* shape \(neuron, hidden\) = \(2, 4\)",
         ),
         (
             {"spread": np.ones((3, 4)), "base": np.ones(3)},
-            r"'spread' has shape \(3, 4\): should be \(2, 4\), as 'weight' has",
+            r"'spread' = array of shape \(3, 4\), .* shape \(neuron, hidden\) = \(2, 4\)",
+        ),
+        (
+            {"hidden": ((np.ones((4, 3)), np.zeros(4)), (np.ones((4, 3)), np.zeros(4)))},
+            r"'hidden\.1\.weight' = array of shape \(4, 3\), .* \(neuron, input\) = \(4, 4\)",
         ),
         (
             {"base": np.ones(3)},
-            r"'spread' has shapes \(2, 4\) and \(3,\): should be \(neuron, 4\) and \(neuron,\)",
+            r"'base' = array of shape \(3,\), .* shape \(neuron\) = \(2,\)",
         ),
     ],
 )
@@ -195,7 +207,7 @@ def test_parts_of_a_float_deep_program_fit(changes, complaint):
 def test_other_bits_than_the_program_was_trained_for_are_refused(build, name):
     program = build()
     with pytest.raises(
-        SettingError, match=f"'{name}' = 4 of digital-45nm: the program was trained for 3"
+        SettingError, match=rf"'precision\.{name}' = 4: should be 3, which the program was"
     ):
         Chip(program, hardware_of(program).with_precision(**{name: 4}))
 
@@ -207,16 +219,16 @@ def test_the_codes_of_hidden_layers_have_the_bits_of_outputs():
     hidden = (first, dataclasses.replace(second, output=other))
     ends = [dataclasses.replace(deep.layers[name], input=other) for name in (LOG_SIGMA, READOUT)]
     with pytest.raises(
-        SettingError, match="'output_bits' = 3 of digital-45nm: the program was trained for 4"
+        SettingError, match=r"'precision\.output_bits' = 3: should be 4, which the program was"
     ):
         Chip(with_log_sigma(hidden, *ends, deep.wiring.base), hardware_of(deep))
     with pytest.raises(
-        SettingError, match="'output_bits' = 3 of digital-45nm: the program was trained for 4"
+        SettingError, match=r"'precision\.output_bits' = 3: should be 4, which the program was"
     ):
         Chip(changed(deep, LOG_SIGMA, output=other), hardware_of(deep))
     recurrent = recurrent_program()
     with pytest.raises(
-        SettingError, match="'weight_bits' = 3 of digital-45nm: the program was trained for 2"
+        SettingError, match=r"'precision\.weight_bits' = 3: should be 2, which the program was"
     ):
         Chip(changed(recurrent, "lateral", weight_bits=2), hardware_of(recurrent))
 
@@ -250,7 +262,7 @@ def test_rows_are_numbered_in_16_bits(build, rows):
         chip.sample(X, 3, 1, **{name: 65_533})
         if rows:
             with pytest.raises(
-                SettingError, match=f"'{name}' = 65534 and 3 more: .* numbered below 65536"
+                SettingError, match=f"'{name}' = 65534: should be .* 65536 .*, 3, where"
             ):
                 chip.sample(X, 3, 1, **{name: 65_534})
         else:
@@ -289,7 +301,7 @@ def test_what_a_layer_cannot_bear_is_refused_by_name(build):
         ),
         (
             {"noise": Noise(measured_csv="drive,p0,p1\n-1,1,0\n1,0,1\n")},
-            "'noise.measured_csv' has codes of 1 bits",
+            "'noise.measured_csv': has codes of 1 bits: should be 3",
         ),
         (
             {"array": array_of(Converter(bits=4), Cells(wire_ohm=1e6))},

@@ -142,8 +142,8 @@ def test_operations_are_those_of_a_sample_with_key_0(kind, name, monkeypatch):
     assert chip.sample(X, 10, 0, count=False).operations == Operations()
     halves = [chip.sample(X[a:b], 10, 0, first_stimulus=a).operations for a, b in ((0, 1), (1, 4))]
     assert_close(halves[0] + halves[1], whole)
-    for block in ("_DRIVES_AT_ONCE", "_STATES_AT_ONCE"):
-        monkeypatch.setattr(f"stochsim.chip.chip.{block}", 4 * 9)
+    for block in ("DRIVES_AT_ONCE", "STATES_AT_ONCE"):
+        monkeypatch.setattr(f"stochsim.chip.memory_portions.{block}", 4 * 9)
     assert_close(chip.operations(X, 10), whole)
 
 

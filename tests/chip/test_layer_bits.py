@@ -184,7 +184,7 @@ def test_the_width_of_a_program_is_that_of_the_layers_without_their_own(build, o
     Chip(program, hardware_of(program))
     if bits == 3:
         with pytest.raises(
-            SettingError, match="'weight_bits' = 4 of digital-45nm: the program was trained for 3"
+            SettingError, match=r"'precision\.weight_bits' = 4: should be 3, which the program was"
         ):
             Chip(program, hardware_of(program).with_precision(weight_bits=4))
     else:
@@ -193,7 +193,7 @@ def test_the_width_of_a_program_is_that_of_the_layers_without_their_own(build, o
         )  # nothing on it has the Hardware's width
     for name in own:
         undeclared = changed(program, name, own_width=False)
-        with pytest.raises(SettingError, match="'weight_bits' = "):
+        with pytest.raises(SettingError, match=r"'precision\.weight_bits' = 1: should be "):
             Chip(undeclared, hardware_of(program).with_precision(weight_bits=1))
 
 

@@ -191,7 +191,7 @@ def test_a_measured_device_is_programmed_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rows_per_tile": 0}, "'rows_per_tile' = 0: should be at least 1"),
+        ({"rows_per_tile": 0}, "'rows_per_tile' = 0: should be an integer from 1"),
         ({"columns_per_tile": -3}, "'columns_per_tile' = -3"),
         ({"age_s": 5.0}, "'age_s' = 5.0: ideal has no published law of time"),
         ({"wire_ohm": -1.0}, "'wire_ohm' = -1.0"),
@@ -203,5 +203,7 @@ def test_bad_programming_is_refused(settings, words) -> None:
 
 
 def test_cells_wider_than_their_bits_are_refused() -> None:
-    with pytest.raises(SettingError, match="'cells' has 3: 1-bit cells hold 0 to 1"):
+    with pytest.raises(
+        SettingError, match="'cells' = 3: should be from 0 to 1, in cells of 1 bits"
+    ):
         program_cells(CELLS, 1, device("ideal"), KEY)

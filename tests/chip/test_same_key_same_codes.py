@@ -83,9 +83,13 @@ def test_threads_splits_and_blocks_change_nothing(name, monkeypatch):
         assert np.array_equal(whole, chip.sample(X, 11, 6, first_stimulus=3, first_read=50).codes)
     finally:
         numba.set_num_threads(threads)
-    for module, name_of_block in (("chip", "_DRIVES_AT_ONCE"), ("neurons", "_THRESHOLDS_AT_ONCE")):
+    for name_of_block in (
+        "memory_portions.DRIVES_AT_ONCE",
+        "memory_portions.STATES_AT_ONCE",
+        "neurons._THRESHOLDS_AT_ONCE",
+    ):
         for block in (2 * 11 * 7, 8 * 7 * 4, 4 * 7):  # the last splits the reads of one stimulus
-            monkeypatch.setattr(f"stochsim.chip.{module}.{name_of_block}", block)
+            monkeypatch.setattr(f"stochsim.chip.{name_of_block}", block)
             assert np.array_equal(
                 whole, chip.sample(X, 11, 6, first_stimulus=3, first_read=50).codes
             )

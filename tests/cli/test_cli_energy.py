@@ -86,12 +86,20 @@ def test_show_tells_about_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["show", "adc-zigzag"], "price 'adc-zigzag' is unknown: did you mean 'adc-zigzag-28nm'?"),
+        (
+            ["show", "adc-zigzag"],
+            "'price' = 'adc-zigzag': no price or fact of this name; did you mean "
+            "'adc-zigzag-28nm'?",
+        ),
         (
             ["show", "over-scaling-edn"],
-            "price 'over-scaling-edn' is unknown: did you mean 'over-scaling-eden'?",
+            "'price' = 'over-scaling-edn': no price or fact of this name; "
+            "did you mean 'over-scaling-eden'?",
         ),
-        (["list", "--kind", "adcs"], "kind of price 'adcs' is unknown: did you mean 'adc'?"),
+        (
+            ["list", "--kind", "adcs"],
+            "'--kind' = 'adcs': no price is of this kind; did you mean 'adc'?",
+        ),
         (
             ["show", "adc-accelergy", "--set", "frequency=1"],
             "unknown key 'frequency': price 'adc-accelergy' has others; "
@@ -101,7 +109,10 @@ def test_show_tells_about_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
             ["show", "adc-accelergy", "--set", "frequency_hz=-1"],
             "should be finite and not negative",
         ),
-        (["show", "mac-rekhi", "--set", "bits=1"], "'mac-rekhi' is a fact, not a price"),
+        (
+            ["show", "mac-rekhi", "--set", "bits=1"],
+            "'--set' = {'bits': 1.0}: 'mac-rekhi' is a fact, not a price",
+        ),
     ],
 )
 def test_what_is_misspelt_ends_with_2_and_the_nearest(

@@ -284,17 +284,21 @@ def test_the_network_named_is_the_one_billed(
     [
         (
             "--architecture depp",
-            "--architecture = depp: not in the run's grid: did you mean 'deep'?",
+            "'--architecture' = 'depp': not in the run's grid; did you mean 'deep'?",
         ),
         (
             "--architecture recurrent",
-            "--architecture = recurrent: not in the run's grid: valid: single, deep",
+            "'--architecture' = 'recurrent': not in the run's grid; valid: single, deep",
         ),
-        ("--method noise-aware", "--method = noise-aware: not in the run's grid: "),
-        ("--rho 0.5", "--rho = 0.5: not in the run's grid: valid: 0, 1"),
-        ("--key 4", "--key = 4: not in the run's grid: valid: 3, 5"),
-        ("--noise 0", "--noise = 0.0: not in the run's grid: valid: 0.5, 1, 2"),
-        ("--bits 2", "no network at 2/2/2 bits (weight/input/output); there are 3/3/3"),
+        ("--method noise-aware", "'--method' = 'noise-aware': not in the run's grid; "),
+        ("--rho 0.5", "'--rho' = 0.5: not in the run's grid; valid: 0, 1"),
+        ("--key 4", "'--key' = 4: not in the run's grid; valid: 3, 5"),
+        ("--noise 0", "'--noise' = 0.0: not in the run's grid; valid: 0.5, 1, 2"),
+        (
+            "--bits 2",
+            "'--bits' = '2/2/2': no network of the run has these bits (weight/input/output); "
+            "valid: 3/3/3",
+        ),
     ],
 )
 def test_a_network_that_the_grid_does_not_name(
@@ -311,7 +315,8 @@ def test_options_of_a_run_are_for_a_run(
 ) -> None:
     single_program().save(tmp_path / "program")
     name, value = option.split()
-    rule = f"{name} = {value}: names a network of a run, and this is"
+    shown = value if name in ("--rho", "--key", "--noise") else f"'{value}'"
+    rule = f"'{name}' = {shown}: names a network of a run, and this is"
     assert refused(f"5-2 --hardware digital-45nm {option}", capsys) == f"{rule} a shape"
     assert (
         refused(f"{tmp_path}/program --hardware digital-45nm {option}", capsys)
@@ -325,9 +330,9 @@ def test_options_of_a_run_are_for_a_run(
 def test_networks_that_are_not_there(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "no network at 3/3/3 bits (weight/input/output); there are 2/2/2, 4/4/4" in refused(
-        f"{run} --bits 3", capsys
-    )
+    complaint = refused(f"{run} --bits 3", capsys)
+    assert f"{run}: '--bits' = '3/3/3': no network of the run has these bits" in complaint
+    assert "(weight/input/output); valid: 2/2/2, 4/4/4" in complaint
     begun = store_answers(tmp_path / "begun", study_of(), work, lambda task: True)
     assert "the network at 4/4/4 bits is not trained yet" in refused(str(begun), capsys)
     float_alone = study_of(grid__bits=None, grid__float=True)
@@ -341,12 +346,12 @@ def test_networks_that_are_not_there(
     [
         (
             "nothing --hardware digital-45nm",
-            "'nothing': should be a sweep's folder, a program's folder, a checkpoint "
+            "'RUN|MODEL' = 'nothing': should be a sweep's folder, a program's folder, a checkpoint "
             "*.safetensors, or a shape",
         ),
-        ("784 --hardware digital-45nm", "'784': should be"),
-        ("none.safetensors --hardware digital-45nm", "'none.safetensors': should be"),
-        ("784-10", "--hardware is missing"),
+        ("784 --hardware digital-45nm", "'RUN|MODEL' = '784': should be"),
+        ("none.safetensors --hardware digital-45nm", "'RUN|MODEL' = 'none.safetensors': should be"),
+        ("784-10", "'--hardware' is missing: name the chip"),
         ("784-0-10 --hardware digital-45nm", "at least one input and one layer of neurons"),
         (
             "784-10 --hardware digital-45mn",
@@ -365,7 +370,7 @@ def test_a_folder_that_is_no_program(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_program_has_its_own_bits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     single_program().save(tmp_path / "program")
-    assert "has its own widths" in refused(
+    assert "'--bits' = '4/4/4': belongs to a run or a shape" in refused(
         f"{tmp_path}/program --hardware digital-45nm --bits 4", capsys
     )
 

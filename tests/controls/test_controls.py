@@ -132,7 +132,11 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 def test_no_circuit_is_wired_for_a_scale_mixture():
     mixture = GaussianScaleMixtureSettings(neurons=NEURONS, noise_sd=0.6)
-    with pytest.raises(SettingError, match="'control' = 'langevin': no circuit is wired for"):
+    with pytest.raises(
+        SettingError,
+        match=r"'control' = 'langevin' and 'model\.kind' = 'gaussian_scale_mixture': no circuit is "
+        "wired for",
+    ):
         check_control("langevin", mixture)
     for name in CONTROLS:
         check_control(name, MODEL)

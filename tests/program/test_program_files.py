@@ -115,7 +115,7 @@ def test_foreign_and_damaged_tables_are_refused(tmp_path, fields, message):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("weight_bits", 9, r"'layers\.readout\.weight_bits' = 9: should be from 1 to 8"),
+        ("weight_bits", 9, r"'layers\.readout\.weight_bits' = 9: should be an integer from 1 to 8"),
         ("weight_bits", 4.5, r"'layers\.readout\.weight_bits' = 4\.5: should be int"),
         (
             "weight_scale",

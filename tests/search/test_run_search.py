@@ -172,7 +172,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             [],
             "unknown key 'search.wieght_bits': did you mean 'weight_bits'?",
         ),
-        ({"objective__keep": "S above 0.9"}, [], "'keep' = 'S above 0.9'"),
+        ({"objective__keep": "S above 0.9"}, [], "'objective.keep' = 'S above 0.9'"),
         (
             {},
             ["--storage", "somewhere"],

@@ -156,8 +156,8 @@ def test_a_study_without_circuits_on_the_chip_refuses_thin() -> None:
         study = study_of(measure__thin=2, **own)
         with pytest.raises(
             SettingError,
-            match=r"'measure.thin' = 2: belongs to recurrent networks on the chip, of which the "
-            r"grid has none",
+            match=r"'measure.thin' = 2: belongs to recurrent networks on the chip, which the "
+            r"grid does not have",
         ):
             study.check(study.hardware.resolve(Path()))
     for thin in (0, 1.5, True, "2"):

@@ -65,12 +65,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"grid__bits": []}, "'grid.bits' = []: should name at least 1"),
     (
         {"grid__weight_bits": [2]},
-        "grid: 'bits' ties weight_bits, input_bits and output_bits: give it alone, or the three "
-        "without it",
+        "'grid.bits' = [2, 4] and 'grid.weight_bits' = [2]: 'bits' ties weight_bits, input_bits "
+        "and output_bits: give it alone, or the three without it",
     ),
     (
         {"grid__bits": None, "grid__weight_bits": [2], "grid__input_bits": [3]},
-        "grid: give 'bits', or all three of weight_bits, input_bits and output_bits; missing: "
+        "'grid.output_bits' is missing: give 'bits', or all three of weight_bits, input_bits and "
         "output_bits",
     ),
     (
@@ -108,10 +108,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"grid__keys": [-1]}, "'grid.keys.0' = -1: should be greater than or equal to 0"),
     ({"grid__keys": [2**63]}, f"'grid.keys.0' = {2**63}: should be less than {2**63}"),
     ({"grid__keys": [0.5]}, "'grid.keys.0' = 0.5: should be a valid integer"),
-    ({"grid__bits": [2, 4, 2]}, "grid: 'bits' = [2, 4, 2]: names a value twice"),
-    ({"grid__noise": [1, 1.0]}, "grid: 'noise' = [1.0, 1.0]: names a value twice"),
-    ({"grid__rho": [0, 0]}, "grid: 'rho' = [0.0, 0.0]: names a value twice"),
-    ({"grid__keys": [3, 3]}, "grid: 'keys' = [3, 3]: names a value twice"),
+    ({"grid__bits": [2, 4, 2]}, "'grid.bits' = [2, 4, 2]: names a value twice"),
+    ({"grid__noise": [1, 1.0]}, "'grid.noise' = [1.0, 1.0]: names a value twice"),
+    ({"grid__rho": [0, 0]}, "'grid.rho' = [0.0, 0.0]: names a value twice"),
+    ({"grid__keys": [3, 3]}, "'grid.keys' = [3, 3]: names a value twice"),
     # model, data and training
     ({"version": 2}, "'version' = 2: should be 1"),
     ({"version": None}, "'version' is missing"),
@@ -145,31 +145,31 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # architectures, methods and controls
     (
         {"grid__architecture": ["single", "depe"]},
-        "grid: 'architecture' = 'depe': did you mean 'deep'?",
+        "'grid.architecture' = 'depe': did you mean 'deep'?",
     ),
     ({"grid__architecture": []}, "'grid.architecture' = []: should name at least 1"),
     (
         {"grid__architecture": ["deep", "deep"]},
-        "grid: 'architecture' = ['deep', 'deep']: names a value twice",
+        "'grid.architecture' = ['deep', 'deep']: names a value twice",
     ),
     (
         {"grid__method": ["noise-awre"]},
-        "grid: 'method' = 'noise-awre': did you mean 'noise-aware'?",
+        "'grid.method' = 'noise-awre': did you mean 'noise-aware'?",
     ),
     (
         {"grid__method": ["x"]},
-        "grid: 'method' = 'x': valid: post-training, quantisation-aware, noise-aware",
+        "'grid.method' = 'x': valid: post-training, quantisation-aware, noise-aware",
     ),
     (
         {"grid__control": ["shared-sigm"]},
-        "grid: 'control' = 'shared-sigm': did you mean 'shared-sigma'?",
+        "'grid.control' = 'shared-sigm': did you mean 'shared-sigma'?",
     ),
-    ({"grid__control": ["vae", "vae"]}, "grid: 'control' = ['vae', 'vae']: names a value twice"),
+    ({"grid__control": ["vae", "vae"]}, "'grid.control' = ['vae', 'vae']: names a value twice"),
     ({"grid__float": 1}, "'grid.float' = 1: should be a valid boolean"),
     (
         {"grid__bits": None},
-        "grid: give 'bits', or all three of weight_bits, input_bits and output_bits; missing: "
-        "weight_bits, input_bits, output_bits",
+        "'grid.weight_bits' and 'grid.input_bits' and 'grid.output_bits' are missing: give 'bits', "
+        "or all three of weight_bits, input_bits and output_bits",
     ),
     (
         {"network__hiden_per_neuron": 4},
@@ -186,21 +186,21 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"network__hidden_per_neuron": 4, "grid__architecture": ["single", "recurrent"]},
         "'network.hidden_per_neuron' = 4: belongs to architecture 'deep', which the grid does not "
-        "name",
+        "have",
     ),
     (
         {"network__steps": 30, "grid__architecture": ["deep"], "grid__control": ["vae"]},
-        "'network.steps' = 30: belongs to architecture 'recurrent', which the grid does not name",
+        "'network.steps' = 30: belongs to architecture 'recurrent', which the grid does not have",
     ),
     (
         {"network__time_step": 0.5},
         "'network.time_step' = 0.5: belongs to architecture 'recurrent', which the grid does not "
-        "name",
+        "have",
     ),
     (
         {"model__kind": "gaussian_scale_mixture", "grid__control": ["langevin"]},
-        "'control' = 'langevin': no circuit is wired for model.kind = 'gaussian_scale_mixture', "
-        "whose gradient is not linear in r",
+        "'control' = 'langevin' and 'model.kind' = 'gaussian_scale_mixture': no circuit is wired "
+        "for this model, whose gradient is not linear in r",
     ),
     (
         {
@@ -241,9 +241,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"hardware__preset": ""}, f"'preset' = '': valid: {', '.join(presets())}"),
     (
         {"hardware__file": "chip.toml"},
-        'hardware: give either preset = "NAME" or file = "chip.toml"',
+        "'hardware.preset' = 'digital-45nm' and 'hardware.file' = 'chip.toml': give either preset "
+        '= "NAME" or file = "chip.toml"',
     ),
-    ({"hardware": {}}, 'hardware: give either preset = "NAME" or file = "chip.toml"'),
+    (
+        {"hardware": {}},
+        "'hardware.preset' and 'hardware.file' are missing: give either preset = \"NAME\" or file "
+        '= "chip.toml"',
+    ),
     ({"hardware": {"file": "chip.toml"}}, "chip.toml: cannot be read (No such file or directory)"),
     ({"measure__reads": 102}, "'measure.reads' = 102: should be a multiple of 4"),
     ({"measure__reads": 96}, "'measure.reads' = 96: should be greater than or equal to 100"),
@@ -399,8 +404,8 @@ def test_parts_of_a_chip_on_which_no_network_runs_are_refused(tmp_path: Path) ->
         said = complaint(write_study(tmp_path, **alone, **{f"hardware__{part}": table}))
         assert (
             said
-            == f"'hardware.{part}': belongs to quantised networks on the chip, of which the grid "
-            f"has none"
+            == f"'hardware.{part}': belongs to quantised networks on the chip, which the grid does "
+            f"not have"
         )
     priced = {"train__exchange": 1e15, "hardware__reliability": {"s": 2.0}}
     assert complaint(write_study(tmp_path, **alone, **priced)) == ""

@@ -98,11 +98,12 @@ DEEP: dict[str, Any] = {"grid__architecture": ["deep"]}
 BAD: list[tuple[dict[str, Any], str]] = [
     (
         {**DEEP, "network": {"layer_bits": {"hiden": 6}}},
-        "network: 'layer_bits.hiden' = 6: no layer; did you mean 'hidden'?",
+        "unknown key 'network.layer_bits.hiden': no layer of any network; did you mean 'hidden'?",
     ),
     (
         {**DEEP, "network": {"layer_bits": {"x": 6}}},
-        "network: 'layer_bits.x' = 6: no layer; valid: hidden, log_sigma, readout, lateral",
+        "unknown key 'network.layer_bits.x': no layer of any network; valid: hidden, "
+        "log_sigma, readout, lateral",
     ),
     (
         {**DEEP, "network": {"layer_bits": {"readout": 9}}},
@@ -124,17 +125,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {**DEEP, "network": {"layer_bits": {"readout": 3, "lateral": 3}}},
         "'network.layer_bits.lateral' = 3: belongs to architecture 'recurrent', which the grid "
-        "does not name",
+        "does not have",
     ),
     (
         {"network": {"layer_bits": {"hidden": 6}}},
         "'network.layer_bits.hidden' = 6: belongs to architecture 'deep', which the grid does not "
-        "name",
+        "have",
     ),
     (
         {"grid__control": ["langevin"], "network": {"layer_bits": {"lateral": 6}}},
         "'network.layer_bits.lateral' = 6: belongs to architecture 'recurrent', which the grid "
-        "does not name",
+        "does not have",
     ),
     (
         {
@@ -143,8 +144,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
             "grid__float": True,
             "network": {"layer_bits": {"readout": 3}},
         },
-        "'network.layer_bits.readout' = 3: belongs to quantised networks, of which the grid has "
-        "none",
+        "'network.layer_bits.readout' = 3: belongs to quantised networks, which the grid does "
+        "not have",
     ),
     (
         {
@@ -155,7 +156,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
             "grid__output_bits": [4],
             "network": {"layer_bits": {"readout": 6, "lateral": 3}},
         },
-        "'grid.weight_bits' = [2, 4]: no layer of 'recurrent' has these, since network.layer_bits "
+        "'grid.weight_bits' = [2, 4]: no layer of 'recurrent' has these, since layer_bits "
         "names all; "
         "valid: one width, or a layer less there",
     ),

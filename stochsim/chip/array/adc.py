@@ -149,9 +149,8 @@ def _fineness(settings: Converter, states: int, entries: int) -> int:
     noise = settings.reference_sigma_lsb
     if noise * (1 << _COARSEST) > _FARTHEST_MOVE:
         most = _FARTHEST_MOVE / (1 << _COARSEST)
-        raise SettingError(
-            f"'array.converter.reference_sigma_lsb' = {noise!r}: at most {most:g} can be drawn"
-        )
+        rule = f"should be at most {most:g}, beyond which it cannot be drawn"
+        raise SettingError.of("array.converter.reference_sigma_lsb", noise, rule)
     for places in range(_FINEST, _COARSEST, -1):
         fits = (states << places) <= _GRID_STATES and (states << places) * entries <= _ENTRIES
         if fits and noise * (1 << places) <= _FARTHEST_MOVE:

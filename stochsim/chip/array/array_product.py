@@ -19,7 +19,7 @@ from stochsim.chip.array.adc import (
     grid_conversion,
 )
 from stochsim.chip.array.cells import ArrayCells, Partial
-from stochsim.chip.product import Product, fit_accumulator
+from stochsim.chip.product import Product, fit_accumulator, refuse_differing
 from stochsim.chip.rng_address import ARRAY, Place
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
@@ -76,10 +76,8 @@ class ArrayProduct(Product):
         if settings.range == "full":
             return Range.of(self.array, self.cells.largest_sum)
         if x_calibration is None:
-            raise SettingError(
-                "'array.converter.range' = 'calibrated': the chip needs calibration = stimuli "
-                "(stimulus, input) to set it on"
-            )
+            rule = "the chip needs calibration = stimuli (stimulus, input) to set it on"
+            raise SettingError.of("array.converter.range", "calibrated", rule)
         sums = np.abs(self._clean_sums(x_calibration))
         largest = max(1.0, float(np.quantile(sums, 1 - settings.clip_share, method="higher")))
         return Range.of(self.array, Range.of(self.array, largest).reaching(np.array([largest])))
@@ -146,9 +144,8 @@ class ArrayProduct(Product):
                 found.channel, factor, self.cells.tiles, found.origin, grid, references
             )
         except ValueError as error:
-            raise SettingError(
-                f"'array.converter.bits' = {self.array.converter.bits}: {error}"
-            ) from None
+            bits = self.array.converter.bits
+            raise SettingError.of("array.converter.bits", bits, str(error)) from None
 
     def _clips_on_the_way(self) -> int | None:
         """Bits of accumulators that may clip a sum before it returns; None where the end result is
@@ -277,10 +274,7 @@ class ArrayProduct(Product):
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
         """Refused: the sums of an array differ from read to read."""
-        raise SettingError(
-            f"{self.hardware.name} has an array: its drives differ from read to read, so only "
-            f"samples can be had"
-        )
+        raise refuse_differing(f"{self.hardware.name} has an array", "its drives")
 
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
         """Count what so many reads of these integers (stimulus, input) take in the array: counts

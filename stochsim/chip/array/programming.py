@@ -12,7 +12,7 @@ import numpy as np
 
 from stochsim.hardware import Device, relative_drop
 from stochsim.keys import generator
-from stochsim.settings import SettingError, nearest
+from stochsim.settings import SettingError, check_whole
 
 COLUMNS = ("offset", "differential")
 
@@ -55,21 +55,22 @@ def slice_weights(
     for cells wider than a plane, no rows or columns, and codes that do not fit.
     """
     if columns not in COLUMNS:
-        raise SettingError(f"'columns' = {columns!r}: {nearest(columns, COLUMNS)}")
+        raise SettingError.of("columns", columns, choices=COLUMNS)
     codes = _checked_codes(weight_codes, weight_bits).T.astype(np.int16)
     plane_bits = weight_bits if columns == "offset" or weight_bits == 1 else weight_bits - 1
     if not 1 <= cell_bits <= plane_bits:
-        raise SettingError(
-            f"'cell_bits' = {cell_bits!r}: {weight_bits}-bit weights in {columns} columns need 1 "
-            f"to {plane_bits}"
+        rule = (
+            f"should be from 1 to {plane_bits}, for {weight_bits}-bit weights in {columns} columns"
         )
+        raise SettingError.of("cell_bits", cell_bits, rule)
     half = 1 << (weight_bits - 1)
     if columns == "differential":
         if codes.min() == -half and weight_bits > 1:
-            raise SettingError(
-                f"'weight_codes' has {-half}: differential {weight_bits}-bit columns hold "
-                f"{1 - half} to {half - 1}"
+            rule = (
+                f"should be from {1 - half} to {half - 1}, for {weight_bits}-bit weights in "
+                f"{columns} columns"
             )
+            raise SettingError.of("weight_codes", -half, rule)
         planes, scale, offset = [np.maximum(codes, 0), np.maximum(-codes, 0)], 1, 0
     elif weight_bits == 1:
         planes, scale, offset = [(codes + 1) // 2], 2, -1
@@ -98,10 +99,9 @@ def faulted(
     _check_rate("stuck_at_0_rate", stuck_at_0_rate)
     _check_rate("stuck_at_1_rate", stuck_at_1_rate)
     if stuck_at_0_rate + stuck_at_1_rate > 1:
-        raise SettingError(
-            f"'stuck_at_0_rate' + 'stuck_at_1_rate' = {stuck_at_0_rate + stuck_at_1_rate!r}: "
-            f"should be at most 1"
-        )
+        rates = (stuck_at_0_rate, stuck_at_1_rate)
+        rule = "should be at most 1 together"
+        raise SettingError.of(("stuck_at_0_rate", "stuck_at_1_rate"), rates, rule)
     stuck = np.array(cells, np.uint8)
     for plane in np.ndindex(stuck.shape[:2]):
         uniform = generator(key, "stuck cells", *plane).random(stuck.shape[2:])
@@ -167,12 +167,11 @@ def program_cells(
     much, and for tiles without rows or columns.
     """
     for name, value in (("rows_per_tile", rows_per_tile), ("columns_per_tile", columns_per_tile)):
-        if value is not None and value < 1:
-            raise SettingError(f"'{name}' = {value!r}: should be at least 1")
+        if value is not None:
+            check_whole(name, value, 1, 2**31)
     if int(np.max(cells, initial=0)) >> cell_bits:
-        raise SettingError(
-            f"'cells' has {np.max(cells)}: {cell_bits}-bit cells hold 0 to {(1 << cell_bits) - 1}"
-        )
+        rule = f"should be from 0 to {(1 << cell_bits) - 1}, in cells of {cell_bits} bits"
+        raise SettingError.of("cells", np.max(cells), rule)
     step_us = (device.g_max_us - device.g_min_us) / ((1 << cell_bits) - 1)
     factor = _compensation(cells, step_us, device, key, age_s) if compensate_drift else 1.0
     conductance, variance = np.empty(cells.shape, np.int32), np.empty(cells.shape, np.float32)
@@ -242,23 +241,19 @@ def _tiled_drop(
 
 def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:
     codes = np.asarray(weight_codes)
-    if not 1 <= weight_bits <= 8:
-        raise SettingError(f"'weight_bits' = {weight_bits!r}: should be from 1 to 8")
+    check_whole("weight_bits", weight_bits, 1, 9)
     if codes.ndim != 2 or codes.size == 0 or codes.dtype.kind not in "iu":
-        raise SettingError(
-            f"'weight_codes' is {codes.dtype} of shape {codes.shape}: should be integers (neuron, "
-            f"input), one at least"
-        )
+        rule = "should be integers (neuron, input), one at least"
+        raise SettingError.of("weight_codes", codes, rule)
     half = 1 << (weight_bits - 1)
     wrong = np.abs(codes) != 1 if weight_bits == 1 else (codes < -half) | (codes >= half)
     if wrong.any():
-        allowed = "-1 and 1" if weight_bits == 1 else f"{-half} to {half - 1}"
-        raise SettingError(
-            f"'weight_codes' has {codes[wrong][0]}: {weight_bits}-bit weights are {allowed}"
-        )
+        allowed = "-1 or 1" if weight_bits == 1 else f"from {-half} to {half - 1}"
+        rule = f"should be {allowed}, for weights of {weight_bits} bits"
+        raise SettingError.of("weight_codes", codes[wrong][0], rule)
     return codes
 
 
 def _check_rate(name: str, rate: float) -> None:
     if not 0 <= rate <= 1:
-        raise SettingError(f"'{name}' = {rate!r}: should be from 0 to 1")
+        raise SettingError.of(name, rate, "should be from 0 to 1")
