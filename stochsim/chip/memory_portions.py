@@ -1,10 +1,10 @@
-"""Portions of stimuli and reads that run together, as many as memory or cache may hold."""
+"""Portions of stimuli and reads that run together, as many as fit into memory or cache."""
 
 import itertools
 from collections.abc import Iterator
 
 Portion = tuple[slice, slice]
-"""Stimuli and reads."""
+"""The stimuli of a portion, and its reads."""
 
 
 def portions(stimuli: int, reads: int, values: int, most: int, block: int = 1) -> Iterator[Portion]:
