@@ -23,8 +23,8 @@ ARRAYS_OF_LAYER = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.floa
 
 
 class LayerShape(NamedTuple):
-    """What counting needs to know of a layer; `has_noise`: its neurons hold a noise level of their
-    own.
+    """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
+    level of their own.
     """
 
     inputs: int
@@ -87,12 +87,12 @@ class Layer:
 
     @property
     def shape(self) -> LayerShape:
-        """Its sizes and widths."""
+        """Sizes and widths of this layer."""
         widths = (self.weight_bits, self.input.bits, self.output.bits)
         return LayerShape(self.inputs, self.neurons, *widths, bool(np.any(self.sigma)))
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What files store: numbers and words by field, and arrays by field."""
+        """What files store of a layer: numbers and words by field, and arrays by field."""
         table = {field: getattr(self, field) for field in FIELDS_OF_LAYER}
         for side in ("input", "output"):
             table[side] = {field: getattr(table[side], field) for field in QUANTIZER_FIELDS}
