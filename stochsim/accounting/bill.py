@@ -27,11 +27,11 @@ _ORDER = tuple(KINDS)
 
 @dataclass(frozen=True)
 class Bill:
-    """What so many reads of so many stimuli take on a Hardware; everything that is asked of it is
-    per read (of one stimulus).
+    """Operations, joules and cycles of `reads` reads of each of `stimuli` stimuli on a Hardware;
+    all of its figures are per read (of one stimulus).
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
-    reliability, needed where neurons are held at a noise level. Raises SettingError for no stimuli
+    reliability, needed where neurons keep a noise level. Raises SettingError for no stimuli
     or reads.
     """
 
@@ -108,7 +108,7 @@ class Bill:
         return self.energy.prices
 
     def with_hardware(self, hardware: Hardware) -> "Bill":
-        """The same operations and cycles at another chip's prices."""
+        """A bill of the same operations and cycles at another chip's prices."""
         return Bill(hardware, self.counts, self.cycles, self.stimuli, self.reads, self.rho)
 
     def table(self) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ def finite(value: Any) -> Any:
 
 
 def bill_text(bill: Bill) -> str:
-    """The whole bill."""
+    """A bill as text: joules, operations, latency, warnings and prices."""
     sections = (
         _heading(bill),
         _joules(bill),
@@ -273,10 +273,8 @@ def _holds_together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _latency(bill: Bill) -> Iterator[str]:
-    cycles, clock_ghz = (
-        _many(bill.total_cycles, "cycle", "cycles"),
-        bill.hardware.timing.clock_hz / 1e9,
-    )
+    cycles = _many(bill.total_cycles, "cycle", "cycles")
+    clock_ghz = bill.hardware.timing.clock_hz / 1e9
     layers = ", ".join(f"{layer} {number(count)}" for layer, count in bill.cycles.items())
     yield (
         f"latency per read: {cycles} ({layers}), {seconds_text(bill.seconds)} at {clock_ghz:g} GHz"
@@ -295,7 +293,7 @@ def _prices(bill: Bill) -> Iterator[str]:
 
 
 def number(value: float) -> str:
-    """A count for the eye: whole ones in full with thousands apart, others to four digits."""
+    """A count for display: whole ones in full with thousands apart, others to four digits."""
     return f"{int(value):,}" if float(value).is_integer() else f"{value:,.4g}"
 
 

@@ -1,5 +1,5 @@
 """What reads take whatever the stimuli are, from the workload alone: digital products, memories,
-random bits, neurons held at a known noise, programming and leakage.
+random bits, neurons whose noise level is known, programming and leakage.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,16 @@ DITHER_BITS = 16
 """Random bits that a chip is billed for each input that it rounds stochastically."""
 
 FLOAT_BITS = 32
-"""Width of what is left in float."""
+"""Bits of the numbers of parts that are left in float."""
 
 
 def add_fixed(
     meter: Meter, hardware: Hardware, workload: Workload, sigma: Mapping[str, np.ndarray]
 ) -> None:
-    """Count all of it; sigma: (neuron,), in units of the drive, by layer whose neurons are held."""
+    """Count all operations that the workload fixes.
+
+    sigma: (neuron,), in units of the drive, by layer whose neurons are billed for a noise level.
+    """
     add_reads(meter, hardware, workload)
     add_weight_memory(meter, hardware, workload)
     for use in workload.uses:
@@ -33,8 +36,8 @@ def add_fixed(
 
 
 def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
-    """Count what every read takes, but for neurons that are held: products of a digital chip,
-    codes through the memory, random bits, parts left in float.
+    """Count the operations of every read, without noise levels of neurons: products of a digital
+    chip, codes through the memory, random bits, parts left in float.
     """
     for use in workload.uses:
         if hardware.array is None:
@@ -55,8 +58,9 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
 
 
 def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
-    """Every product multiplies, adds and converts, whatever it multiplies."""
-    shape, times = use.shape, use.products
+    """Count the products of a digital layer, whose operations do not depend on their values."""
+    shape = use.shape
+    times = use.products
     per = Sharing.STIMULUS
     macs = times * shape.weights
     meter.add(use.layer, "multiply", macs, shape.weight_bits, shape.input_bits, per=per)

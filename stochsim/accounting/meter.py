@@ -10,8 +10,8 @@ from stochsim.hardware import Reliability
 
 
 class Sharing(enum.IntEnum):
-    """What a value, or a count, is the same for: the whole chip, all reads of a stimulus, all steps
-    of a read, or one step alone.
+    """What shares a value or a count: the whole chip, all reads of a stimulus, all steps of a read,
+    or one step alone.
     """
 
     CHIP = 0
@@ -21,7 +21,7 @@ class Sharing(enum.IntEnum):
 
 
 class Meter:
-    """Counts of operations by layer, of so many reads of each of so many stimuli.
+    """Counts of operations by layer, of `reads` reads of each of `stimuli` stimuli.
 
     is_on: whether what is added is counted; what is costly to find out is asked only then.
     """
@@ -59,15 +59,16 @@ class Meter:
         times: np.ndarray | int,
         per: Sharing = Sharing.CHIP,
     ) -> None:
-        """Count neurons held at these sigmas (any shape), in units of the drive, each so many times
-        (the same shape, or one number).
+        """Count neurons that keep a noise level: `times` for each sigma.
+
+        sigma: any shape, in units of the drive; times: the same shape, or one number.
         """
         for one, count in np.nditer([sigma, np.asarray(times)]):
             self.add(layer, "hold", float(count), float(one) / reliability.s, per=per)
 
     @property
     def total(self) -> Operations:
-        """The sum over layers."""
+        """Operations of all layers together."""
         summed: dict[Operation, float] = {}
         for own in self._counts.values():
             for operation, count in own.items():
@@ -83,7 +84,7 @@ class Meter:
 
 
 class _Off(Meter):
-    """Counts nothing."""
+    """A meter that counts nothing."""
 
     is_on = False
 
@@ -95,7 +96,7 @@ class _Off(Meter):
         *args: float,
         per: Sharing = Sharing.CHIP,
     ) -> None:
-        """Nothing."""
+        """Count nothing."""
 
 
 OFF = _Off()

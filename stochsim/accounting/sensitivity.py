@@ -87,7 +87,8 @@ def _alternative(bill: Bill, kind: str, name: str) -> list[Alternative]:
         hardware = bill.hardware.with_price(kind, name)
     except SettingError:
         return []
-    chosen, total_j = hardware.price_table(bill.rho)[kind], bill.with_hardware(hardware).total_j
+    chosen = hardware.price_table(bill.rho)[kind]
+    total_j = bill.with_hardware(hardware).total_j
     return (
         [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.total_j))]
         if chosen.name == name
@@ -101,7 +102,7 @@ def _ratio(total_j: float, own_j: float) -> float:
 
 class ConverterModel(NamedTuple):
     """The bill under one model of the converters: joules per read by part, the converters' share,
-    the total over the chip's own.
+    the total over the bill's.
     """
 
     model: str
@@ -113,7 +114,7 @@ class ConverterModel(NamedTuple):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The parts that cost anything, the dearest first."""
+        """The parts that cost anything, the most expensive first."""
         parts = self.energy.parts
         return tuple(
             sorted((part for part in parts if parts[part] > 0), key=lambda part: -parts[part])
@@ -122,8 +123,9 @@ class ConverterModel(NamedTuple):
 
 @dataclass(frozen=True)
 class Converters:
-    """A bill under each of CONVERTER_MODELS beside the chip's own; `models` is empty for a chip
-    without converters.
+    """A bill under each of CONVERTER_MODELS, and `own`, under the price that the chip names.
+
+    models: empty for a chip without converters.
     """
 
     own: ConverterModel
@@ -136,24 +138,24 @@ class Converters:
             return f"No converters: {self.own.price} prices them, so no model of converters enters."
         moved = [one for one in self.models if one.order[:1] != self.own.order[:1]]
         if moved:
-            under = ", ".join(f"{one.price} {_dearest(one)}" for one in moved)
+            under = ", ".join(f"{one.price} {_most_expensive(one)}" for one in moved)
             return (
-                f"The converter model decides which part is the dearest: under "
+                f"The converter model decides which part is the most expensive: under "
                 f"{self.own.price} "
-                f"{_dearest(self.own)}, under {under}."
+                f"{_most_expensive(self.own)}, under {under}."
             )
         changed = [one for one in self.models if one.order != self.own.order]
         if changed:
             under = "; ".join(f"under {one.price} {' > '.join(one.order)}" for one in changed)
             return (
-                f"The dearest part is the same under every converter model, "
-                f"{_dearest(self.own)}, but the order of parts changes: {under}."
+                f"The most expensive part is the same under every converter model, "
+                f"{_most_expensive(self.own)}, but the order of parts changes: {under}."
             )
         order = " > ".join(self.own.order) or "none costs anything"
         return f"The order of parts is the same under every converter model: {order}."
 
     def __str__(self) -> str:
-        rows = [["converter model", "tag", "per read", "converters", "over the chip's own"]]
+        rows = [["converter model", "tag", "per read", "converters", "over the bill"]]
         for one in self.models:
             total = format_energy(one.energy.total_j)
             rows.append(
@@ -192,7 +194,8 @@ def _under(bill: Bill, model: str, converter: Price) -> ConverterModel:
     )
 
 
-def _dearest(one: ConverterModel) -> str:
+def _most_expensive(one: ConverterModel) -> str:
+    """The most expensive part with its share, "converter (60%)"."""
     return (
         f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.total_j):.0%})"
         if one.order
@@ -210,8 +213,8 @@ def sensitivity_text(bill: Bill) -> str:
 
 
 def sensitivity_json(bill: Bill) -> dict[str, Any]:
-    """The same, and the bill under each model of converters, as plain values; None for what is
-    infinite.
+    """What `sensitivity_text` says, and the bill under each model of converters, as plain values;
+    None for what is infinite.
     """
     found = compare_converters(bill)
     models = [
@@ -245,7 +248,7 @@ def _share_lines(bill: Bill) -> Iterator[str]:
 
 
 def _alternative_lines(bill: Bill) -> Iterator[str]:
-    rows = [["operation", "in place of", "price", "tag", "per read", "over the own"]]
+    rows = [["operation", "in place of", "price", "tag", "per read", "over the bill"]]
     own = bill.hardware.price_table(bill.rho)
     for row in alternatives(bill):
         rows.append(

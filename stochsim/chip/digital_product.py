@@ -1,4 +1,4 @@
-"""The product W_q x_q by multipliers and accumulators: exact but for the errors of weights."""
+"""The product W_q x_q by multipliers and accumulators: exact except for the errors of weights."""
 
 import numpy as np
 from stochsim_kernels.product import accumulator, matmul, weight_noise
@@ -27,7 +27,9 @@ class DigitalProduct(Product):
     def __init__(
         self, layer: Layer, hardware: Hardware, weight_codes: np.ndarray, number: int = 0
     ) -> None:
-        self.layer, self.hardware, self.weight_codes = layer, hardware, weight_codes
+        self.layer = layer
+        self.hardware = hardware
+        self.weight_codes = weight_codes
         self._word = DIGITAL + number
         self._packed = matmul.pack_weights(self.weight_codes)
         self._weight_sigma = 0.0
@@ -37,7 +39,7 @@ class DigitalProduct(Product):
         self.sharing = Sharing.STIMULUS if self._weight_sigma == 0 else Sharing.READ
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
-        """The sums (stimulus, neuron) of this chip's weights, as its accumulators hold them,
+        """The sums (stimulus, neuron) of this chip's weights, within its accumulators' width,
         without the errors of a single read.
         """
         bits = self.hardware.accumulator_bits
@@ -54,15 +56,16 @@ class DigitalProduct(Product):
         """
         if self.hardware.memory.weight_error_rates[1] > 0 or self.sharing > Sharing.STIMULUS:
             return None
-        bits, layer = self.hardware.accumulator_bits, self.layer
+        bits = self.hardware.accumulator_bits
+        layer = self.layer
         bound = layer.inputs * self._packed.span.magnitude * layer.input.largest_integer
         return self._packed if bits is None or bound < 2 ** (bits - 1) else None
 
     def sums(
         self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> np.ndarray:
-        """(stimulus, neuron), transient weight errors included; (stimulus, read, neuron) where
-        every weight has noise of its own.
+        """Sums (stimulus, neuron), transient weight errors included; (stimulus, read, neuron) where
+        noise is drawn for every weight.
         """
         sums = self.exact(x_ints)
         rate = self.hardware.memory.weight_error_rates[1]
@@ -79,8 +82,8 @@ class DigitalProduct(Product):
         )
 
     def sums_of_rows(self, x_ints: np.ndarray, place: Place) -> np.ndarray:
-        """(stimulus, read, neuron) of integers (stimulus, read, input); weights are read once per
-        stimulus, with the same errors as above.
+        """Sums (stimulus, read, neuron) of integers (stimulus, read, input); weights are read once
+        per stimulus, with the same errors as above.
 
         Noise of every weight belongs to the row (stimulus, read), and to the step in it.
         """
@@ -105,8 +108,10 @@ class DigitalProduct(Product):
         `transient_flips` counts the cells of the layer.
         """
         codes = self.weight_codes.reshape(-1, 1)
-        changes, ones = np.zeros((stimuli, len(codes)), np.int64), np.ones((stimuli, 1), np.int64)
-        address, bits = place.address(self._word, FLIPS), self.layer.weight_bits
+        changes = np.zeros((stimuli, len(codes)), np.int64)
+        ones = np.ones((stimuli, 1), np.int64)
+        address = place.address(self._word, FLIPS)
+        bits = self.layer.weight_bits
         weight_noise.transient_flips(changes, ones, codes, bits, rate, address)
         return changes.reshape(stimuli, *self.weight_codes.shape)
 
@@ -114,7 +119,8 @@ class DigitalProduct(Product):
         """What fresh noise of every weight adds to the sums of rows (row, input), (row, neuron): a
         Gaussian for each weight and row.
         """
-        cells, out = self.weight_codes.shape, np.empty((len(x_ints), self.layer.neurons))
+        cells = self.weight_codes.shape
+        out = np.empty((len(x_ints), self.layer.neurons))
         at_once = max(1, _GAUSSIANS_AT_ONCE // self.weight_codes.size)
         for first in range(0, len(x_ints), at_once):
             some = x_ints[first : first + at_once]
@@ -133,9 +139,10 @@ class DigitalProduct(Product):
         out = np.empty((len(x_ints), reads, self.layer.neurons))
         sigma = np.full(self.weight_codes.shape, self._weight_sigma)
         address = DrawAddress.of(key, self._word, WEIGHTS, first_stimulus, first_read)
-        x_values, weight = x_ints.astype(np.float64), np.zeros(sigma.shape)
+        x_values = x_ints.astype(np.float64)
+        weight = np.zeros(sigma.shape)
         weight_noise.explicit_drives(x_values, weight, sigma, address, out)
         return out
 
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
-        """Nothing: what a digital product takes is counted from the layer's shape alone."""
+        """Report nothing: a digital product's operations follow from the layer's shape alone."""

@@ -1,5 +1,5 @@
-"""The networks without quantisers: what full precision, and no noise but the network's own,
-samples.
+"""The networks without quantisers: what full precision samples, with
+no noise but that of the network.
 """
 
 import numpy as np
@@ -25,9 +25,8 @@ _BLOCK = 64
 
 
 class FloatChip:
-    """A float network's own samples: no quantiser, no Hardware noise.
-
-    Uses the same random integers as Chip does.
+    """A float network that is sampled without quantisers and without noise of a Hardware, by the
+    same random integers as a Chip's.
 
     program: FloatProgram, FloatDeepProgram or FloatRecurrentProgram; `noise` multiplies its sigma.
     Raises SettingError for a negative or non-finite `noise`, StochsimError for unstable recurrent
@@ -38,20 +37,22 @@ class FloatChip:
         check_noise(noise)
         if isinstance(program, FloatRecurrentProgram):
             check_stable(program.radius)
-        self.program, self.noise = program, float(noise)
+        self.program = program
+        self.noise = float(noise)
 
     def sample(
         self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0
     ) -> Samples:
-        """Values (stimulus, read, neuron) = drive + sigma Phi^-1((u + 1/2) / 2^31), or the last of
-        as many steps; nothing counted.
+        """Values (stimulus, read, neuron) = drive + sigma Phi^-1((u + 1/2) / 2^31), or the last
+        state of a recurrent network's steps; no operations are counted.
         """
         program = self.program
         x = check_stimuli(x, program.inputs)
         check_draw(len(x), reads, key, first_stimulus, first_read)
         shape = (len(x), reads, program.neurons)
         check_memory("samples", shape, np.float64)
-        place, x = Place(int(key), int(first_stimulus), int(first_read)), np.asarray(x, np.float64)
+        place = Place(int(key), int(first_stimulus), int(first_read))
+        x = np.asarray(x, np.float64)
         if isinstance(program, FloatRecurrentProgram):
             values = _chains(program, self.noise, x, reads, place)
         else:
@@ -84,6 +85,7 @@ def _products(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
+    """Random integers u, uint32 of this shape (stimulus, read, neuron)."""
     u = np.empty(shape, np.uint32)
     draw_integers(place.address(NEURONS), u)
     return u
@@ -110,8 +112,8 @@ def _chains(
 def _run(
     program: FloatRecurrentProgram, noise: float, push: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
-    """As `_chains`, float64, for a multiple of _BLOCK reads; push (stimulus, neuron): what the
-    stimulus adds at every step.
+    """The last states (stimulus, read, neuron) float64 of a multiple of _BLOCK reads; push
+    (stimulus, neuron): what the stimulus adds at every step.
     """
     shape = (len(push), reads, program.neurons)
     step = (
@@ -120,7 +122,8 @@ def _run(
     added = float_circuit.FloatStep(
         push, program.time_step * program.shrink, 1 / program.width, noise * program.sigma
     )
-    u, moved = np.zeros(shape), np.empty(shape)
+    u = np.zeros(shape)
+    moved = np.empty(shape)
     for t in range(program.steps):
         np.matmul(
             u.reshape(-1, _BLOCK, program.neurons),

@@ -1,5 +1,5 @@
-"""Stimuli -> integers: rounded to nearest, the same at every read, or stochastically, afresh at
-every read and step.
+"""Stimuli -> integers: rounded to nearest, the same at every read, or stochastically, with new
+numbers at every read and step.
 """
 
 import numpy as np
@@ -38,8 +38,8 @@ class Inputs:
         return quantizer.integers(codes)
 
     def two_integers(self, x: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
-        """What stochastic rounding chooses from: integer = lower + gap (u >= least), with lower
-        int8 and least uint32 (stimulus, input).
+        """(lower, gap, least) of stochastic rounding: integer = lower + gap (u >= least), with
+        lower int8 and least uint32 (stimulus, input).
         """
         quantizer = self.quantizer
         edges = rounding_law(quantizer).edges

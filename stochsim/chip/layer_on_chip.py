@@ -45,7 +45,9 @@ class LayerOnChip:
         number: int = 0,
         x_calibration: np.ndarray | None = None,
     ) -> None:
-        self.name, self.layer, self.number = name, layer, number
+        self.name = name
+        self.layer = layer
+        self.number = number
         own = chip.hardware.with_precision(layer.weight_bits, layer.input.bits, layer.output.bits)
         self.neurons = Neurons(layer, own, chip.noise, number)
         chip_key = fold_in(chip.chip_key, "layer", number) if number else chip.chip_key
@@ -53,7 +55,7 @@ class LayerOnChip:
 
     @property
     def is_digital(self) -> bool:
-        """Whether its product is exact but for errors of weights."""
+        """Whether the layer's product is exact except for errors of weights."""
         return self.product.is_digital
 
     @property
@@ -68,7 +70,7 @@ class LayerOnChip:
 
     @property
     def shares_codes(self) -> bool:
-        """Whether they give codes that all reads share."""
+        """Whether inputs that all reads share give codes that all reads share."""
         return self.shares_drives and self.neurons.is_noiseless
 
     @property
@@ -127,16 +129,17 @@ class LayerOnChip:
         return out[:, 0] if shared else out
 
     def report(self, meter: Meter, integers: np.ndarray, reads: int) -> None:
-        """Tell the meter what the product takes for so many reads of these integers, (stimulus,
+        """Tell the meter what the product takes for `reads` reads of these integers, (stimulus,
         input), or (stimulus, read, input) where they differ from read to read.
         """
         if meter.is_on:
             if integers.ndim == 3:
-                integers, reads = integers.reshape(-1, integers.shape[2]), 1
+                integers = integers.reshape(-1, integers.shape[2])
+                reads = 1
             self.product.report(meter, self.name, integers, reads)
 
     def scaled(self, sums: np.ndarray) -> np.ndarray:
-        """Drives of integer sums, float64."""
+        """Drives of integer sums, float64 of their shape (…, neuron)."""
         drive = np.multiply(sums, self.layer.weight_scale * self.layer.input.scale)
         return np.add(drive, self.layer.bias, out=drive) if self.layer.bias.any() else drive
 

@@ -1,4 +1,4 @@
-"""Portions of stimuli and reads that run together, as many as memory or cache may hold."""
+"""Portions of stimuli and reads that run together, as many as fit into memory or cache."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ STATES_AT_ONCE = 1 << 19
 """Of a recurrent circuit, or of digital layers: 4 MB, which stay in the cache from step to step."""
 
 Portion = tuple[slice, slice]
-"""Stimuli and reads."""
+"""The stimuli of a portion, and its reads."""
 
 
 def portions(stimuli: int, reads: int, values: int, most: int, block: int = 1) -> Iterator[Portion]:

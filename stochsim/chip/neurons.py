@@ -1,5 +1,5 @@
-"""The neurons of a chip: from drives to codes, by the noise that the network bought and the noise
-that the Hardware adds.
+"""The neurons of a chip: from drives to codes, by the noise level that the network was trained to
+and the noise that the Hardware adds.
 """
 
 import math
@@ -21,27 +21,31 @@ _DITHER = {
 }
 """The family of each dither and its standard deviation in steps of the output."""
 
-_THRESHOLDS_AT_ONCE = 16_000_000  # thresholds, and random integers, held at a time: 64 MB of each
+_THRESHOLDS_AT_ONCE = 16_000_000  # thresholds, and random integers, at a time: 64 MB of each
 
 
 class Neurons:
-    """One layer's neurons on a Hardware; `noise` multiplies the sigma that the network bought;
-    number: that of the layer on its chip.
+    """One layer's neurons on a Hardware; `noise` multiplies the sigma that the network was trained
+    to; number: that of the layer on its chip.
 
     Raises SettingError where the codes of a measured neuron are not those of the program.
     """
 
     def __init__(self, layer: Layer, hardware: Hardware, noise: float, number: int = 0) -> None:
-        self.layer, self.hardware, self.noise = layer, hardware, noise
+        self.layer = layer
+        self.hardware = hardware
+        self.noise = noise
         self.word = NEURONS + number
-        output, own = layer.output, hardware.noise
+        output = layer.output
+        own = hardware.noise
         dither, sigma_lsb = _DITHER[own.dither]
         self.family = channel.FAMILIES[dither or own.family]
         read = own.read_sigma_drive(output.step)
-        self.other_sigma = (
-            sigma_lsb * output.step if dither else 0.0 if own.family == "gaussian" else read
-        )
-        self.gaussian_sigma = read if own.family == "gaussian" else 0.0
+        is_gaussian = own.family == "gaussian"
+        self.gaussian_sigma = read if is_gaussian else 0.0
+        self.other_sigma = 0.0 if is_gaussian else read
+        if dither:
+            self.other_sigma = sigma_lsb * output.step
         self.activation = channel.ACTIVATIONS[layer.activation]
         self.law = channel.neuron_law(
             self.family, self.activation, output.z, output.step, output.c_min, output.levels
@@ -97,14 +101,16 @@ class Neurons:
         """round(2^31 P(code < k)) for k above the smallest code, (stimulus, levels - 1, neuron)
         uint32, with errors of stored codes.
         """
-        table, rate = self._compared(drive, sigmas), self.hardware.memory.code_errors
+        table = self._compared(drive, sigmas)
+        rate = self.hardware.memory.code_errors
         return bit_error_channel.mix_bit_errors(table, rate) if rate > 0 else table
 
     def _compared(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """What the comparators hold against u, on the grid of their bits: codes before they are
-        stored.
+        """The thresholds that comparators compare u with, (stimulus, levels - 1, neuron) uint32, on
+        the grid of their bits: of codes before they are stored.
         """
-        output, bits = self.layer.output, self.hardware.random.threshold_bits
+        output = self.layer.output
+        bits = self.hardware.random.threshold_bits
         if self.measured is not None:
             table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
@@ -126,7 +132,7 @@ class Neurons:
         read, neuron) where reads differ.
 
         lumped, sigma: as in `sigmas`; where they differ from read to read, every read is a row of
-        its own. u: the integers of the chip's own random source, of the shape of `out`, where they
+        its own. u: the integers of the chip's random source, of the shape of `out`, where they
         are not those of `place`.
         """
         sigmas = self.sigmas(lumped, sigma)
@@ -168,10 +174,11 @@ class Neurons:
         out: np.ndarray,
         u: np.ndarray | None,
     ) -> None:
-        """By thresholds and the integers of the chip's own source, so many at a time as memory may
-        hold.
+        """Draw by thresholds and the integers of the chip's random source, in portions that fit
+        into memory.
         """
-        (stimuli, reads, neurons), levels = out.shape, self.layer.output.levels
+        stimuli, reads, neurons = out.shape
+        levels = self.layer.output.levels
         each = drive.ndim == 3 or sigmas[0].ndim == 3
         if each:
             drive, sigma, other = (
@@ -200,10 +207,11 @@ class Neurons:
                 )
 
     def source(self, place: Place, shape: tuple[int, ...]) -> np.ndarray:
-        """The integers u of the chip's own source, uint32 of this shape (stimulus, read,
+        """The integers u of the chip's random source, uint32 of this shape (stimulus, read,
         neuron).
         """
-        own, u = self.hardware.random, np.empty(shape, np.uint32)
+        own = self.hardware.random
+        u = np.empty(shape, np.uint32)
         of_chip = source.ChipSource(own.lfsr_bits, own.threshold_bits, own.neurons_per_source)
         source.fill_source(of_chip, place.address(self.word), u)
         return u
@@ -216,21 +224,23 @@ class Neurons:
         place: Place,
         codes: np.ndarray,
     ) -> None:
-        own, output, out = self.hardware.random, self.layer.output, codes
+        own = self.hardware.random
+        output = self.layer.output
+        out = codes
         if drive.ndim == 3:  # every read is a row of its own
             neurons = drive.shape[2]
-            drive, sigmas = (
-                drive.reshape(-1, neurons),
-                (sigmas[0].reshape(-1, neurons), sigmas[1].reshape(-1, neurons)),
-            )
-            u, out = u.reshape((-1, 1, neurons)), np.empty((len(drive), 1, neurons), np.int8)
+            drive = drive.reshape(-1, neurons)
+            sigmas = (sigmas[0].reshape(-1, neurons), sigmas[1].reshape(-1, neurons))
+            u = u.reshape((-1, 1, neurons))
+            out = np.empty((len(drive), 1, neurons), np.int8)
         thresholds = self.thresholds if own.is_ideal else self._compared
         drawing.count_thresholds(thresholds(drive, sigmas), u, output.c_min, out)
         if out is not codes:
             codes[...] = out.reshape(codes.shape)
         # in the thresholds, errors would repeat with the register and be shared with the source
         if not own.is_ideal:
-            rate, address = self.hardware.memory.code_errors, place.address(self.word, place.errors)
+            rate = self.hardware.memory.code_errors
+            address = place.address(self.word, place.errors)
             flips.flip_codes(codes, output.c_min, output.bits, rate, address)
 
 

@@ -14,9 +14,9 @@ from stochsim.settings import SettingError
 class Product(abc.ABC):
     """Weights on a chip. x_ints: integers (stimulus, input), as `Layer.input.integers` gives them.
 
-    is_digital: whether sums are exact but for errors of weights, so that what they take does not
-    depend on what is multiplied. sharing: what `sums` are the same for, all reads of a stimulus or
-    one read. plain_weights: the weights where sums are nothing but their products, else None.
+    is_digital: whether sums are exact except for errors of weights, so that their operations do not
+    depend on their values. sharing: what shares `sums`, all reads of a stimulus or one read.
+    plain_weights: the weights where sums are nothing but their products, else None.
     """
 
     is_digital: bool
@@ -43,7 +43,7 @@ class Product(abc.ABC):
 
     @abc.abstractmethod
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
-        """Tell the meter what so many reads of these integers take, where that depends on them."""
+        """Tell the meter what `reads` reads of these integers take, where that depends on them."""
 
 
 def refuse_differing(name: str, what: str) -> SettingError:
@@ -53,7 +53,7 @@ def refuse_differing(name: str, what: str) -> SettingError:
 
 
 def fit_accumulator(sums: np.ndarray, hardware: Hardware) -> np.ndarray:
-    """Integers (any shape) as the accumulators of a chip hold them: wrapped around, or clipped."""
+    """Integers (any shape) in the width of a chip's accumulators: wrapped around, or clipped."""
     bits = hardware.accumulator_bits
     if bits is None or bits >= 8 * sums.dtype.itemsize:
         return sums

@@ -19,8 +19,8 @@ from stochsim.settings import check_stable
 
 
 class RecurrentRunner(Runner):
-    """The products `readout` (of the stimulus) and `lateral` (of the codes), and the neurons that
-    hold the codes.
+    """The products `readout` (of the stimulus) and `lateral` (of the codes), and the neurons whose
+    codes are the state.
 
     The readout's sum is made once per read and kept, with its noise; where inputs are rounded
     stochastically, at every step. x_calibration: stimuli (stimulus, input) for calibrated ADCs;
@@ -36,14 +36,17 @@ class RecurrentRunner(Runner):
         wiring = program.wiring
         assert isinstance(wiring, Recurrent)
         check_stable(wiring.radius)
-        self.program, self.wiring, self.chip = program, wiring, chip
+        self.program = program
+        self.wiring = wiring
+        self.chip = chip
         self.neurons = program.neurons
         self.inputs = Inputs(program.input, chip.hardware)
         integers = codes = None
         if x_calibration is not None:
             integers = self.inputs.nearest(x_calibration)
             codes = self._codes_without_array(program, x_calibration)
-        readout, lateral = program.layers[READOUT], program.layers[LATERAL]
+        readout = program.layers[READOUT]
+        lateral = program.layers[LATERAL]
         self.readout = LayerOnChip(READOUT, readout, chip, 0, integers)
         self.lateral = LayerOnChip(LATERAL, lateral, chip, 1, codes)
         self.state = program.output
@@ -93,8 +96,8 @@ class RecurrentRunner(Runner):
     def run_chain(
         self, x: np.ndarray, thin: int, place: Place, out: np.ndarray, meter: Meter
     ) -> None:
-        """As `run`, but of one chain per stimulus: the first read after the program's steps, then
-        one every `thin` steps.
+        """Run one chain per stimulus, in place of one per read: the first read after the program's
+        steps, then one every `thin` steps.
 
         Steps are numbered on, so each has random numbers of its own. The stimulus's sum is made
         once and kept, with its noise, for the whole chain; where inputs are rounded stochastically,
@@ -131,7 +134,8 @@ class RecurrentRunner(Runner):
         """Lateral weights where one kernel makes all steps: exact sums, noise that is drawn
         directly and is the same at every read.
         """
-        weights, neurons = self.lateral.product.plain_weights, self.readout.neurons
+        weights = self.lateral.product.plain_weights
+        neurons = self.readout.neurons
         if (
             weights is None
             or self.readout.numbers_rows
@@ -146,7 +150,8 @@ class RecurrentRunner(Runner):
 
     def _rounded(self, x: np.ndarray) -> integer_circuit.Rounded:
         """Inputs that are rounded stochastically, for the kernel of all steps."""
-        weights, readout = self.readout.product.plain_weights, self.readout.layer
+        weights = self.readout.product.plain_weights
+        readout = self.readout.layer
         assert weights is not None
         return integer_circuit.Rounded(
             weights,
@@ -166,7 +171,8 @@ class RecurrentRunner(Runner):
         """Move state by all steps; given: drives (stimulus, neuron) of the stimulus, or what makes
         them at every step.
         """
-        lateral, neurons = self.lateral.layer, self.readout.neurons
+        lateral = self.lateral.layer
+        neurons = self.readout.neurons
         scale = lateral.weight_scale * lateral.input.scale
         sigmas = neurons.sigmas(np.zeros(1))
         circuit = integer_circuit.Circuit(
@@ -192,8 +198,10 @@ class RecurrentRunner(Runner):
         table = _Table(self.wiring.table, self.state.c_min)
         registers = self._registers(place, state.shape, steps)
         for step in steps:
-            here, integers = place.at(step), self.state.integers(state)
-            drive, lumped = self.lateral.drive(integers, reads, here), self.lateral.lumped(integers)
+            here = place.at(step)
+            integers = self.state.integers(state)
+            drive = self.lateral.drive(integers, reads, here)
+            lumped = self.lateral.lumped(integers)
             self.lateral.report(meter, integers, reads)
             if given is None:
                 more, noise = self._drive_of_step(x, reads, here, meter)
@@ -245,11 +253,13 @@ class RecurrentRunner(Runner):
 
 
 class _Table:
-    """What neurons add to their drive by their own code: values (level, neuron)."""
+    """What neurons add to their drive by their present code: values (level, neuron)."""
 
     def __init__(self, values: np.ndarray, c_min: int) -> None:
-        self._flat, neurons = np.ascontiguousarray(values, np.float64).ravel(), values.shape[1]
-        self._neurons, self._place = neurons, np.arange(neurons, dtype=np.intp) - c_min * neurons
+        self._flat = np.ascontiguousarray(values, np.float64).ravel()
+        neurons = values.shape[1]
+        self._neurons = neurons
+        self._place = np.arange(neurons, dtype=np.intp) - c_min * neurons
 
     def add(self, codes: np.ndarray, drive: np.ndarray) -> None:
         """Add to drive (stimulus, read, neuron), in place, what codes of that shape call for."""

@@ -21,7 +21,7 @@ are rounded stochastically.
 
 FLIPS, WEIGHTS, HELD = 0, 1, 2
 """Event words of a digital product: weight bits in error; noise of every weight; lumped noise of
-sums that are held.
+sums of the stimulus that are made once per read and kept.
 """
 
 _ROWS = 1 << 16
@@ -51,7 +51,7 @@ class Place(NamedTuple):
         return DrawAddress.of(self.key, layer, event, self.first_stimulus, self.first_read)
 
     def at(self, step: int) -> "Place":
-        """The same indices at another step."""
+        """This place at another step."""
         return self._replace(step=step)
 
     def row(self, stimulus: int) -> int:

@@ -127,8 +127,8 @@ class WindowedLayer:
         for name, first, count, most in limits:
             if first + count > most:
                 rule = (
-                    f"and {count} more: for the {positions} positions of layer "
-                    f"'{self.call.layer}' they are numbered below {most}; take another key for more"
+                    f"should be at most {most} together with {count} more: the {positions} "
+                    f"positions of layer '{self.call.layer}' are numbered; take another key for more"
                 )
                 raise SettingError.of(name, first, rule)
 

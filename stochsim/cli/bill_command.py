@@ -204,12 +204,12 @@ def _drawn_stimuli(codes: "Quantizer", shape: tuple[int, ...]) -> Any:
 
 
 def _check_no_bits(about: str, args: argparse.Namespace) -> None:
-    """Nor options that name a cell of a run."""
+    """Raise SettingError for bits, and for options that name a cell of a run."""
     from stochsim.settings import SettingError
 
     bill_target.check_none_given(about, args)
     if args.bits is not None:
-        rule = f"belongs to a run or a shape, and {about} has widths of its own"
+        rule = f"belongs to a run or a shape, and {about} has its widths already"
         raise SettingError.of("--bits", "/".join(map(str, args.bits)), rule)
 
 
@@ -226,7 +226,7 @@ def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
     about = (
         f"a network of shape {args.target} at {'/'.join(map(str, widths))} bits "
         f"(weight/input/output): weights and what each layer reads "
-        "drawn uniformly over the codes by key 0, the last layer held at noise σ = s, rho 0"
+        "drawn uniformly over the codes by key 0, the last layer at noise level σ = s, rho 0"
     )
     program, integers = drawn
     chip = hardware.with_precision(*widths)

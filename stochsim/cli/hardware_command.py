@@ -41,7 +41,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    """Show a chip: what it inherits from, its own settings, and every price with formula, unit,
+    """Show a chip: what it inherits from, its settings, and every price with formula, unit,
     source and how verified.
     """
     from stochsim.hardware import chip_files, describe, hardware_table, own_settings, preset_path

@@ -1,8 +1,9 @@
 """Controls: samples that lack one thing that a trained network has, or that come from something
 else, to be measured as the network's are.
 
-All of a network's controls are made of its own samples, so that they hold for every architecture.
-What needs torch or Numba is loaded where it is used: a study names controls before anything runs.
+All of a network's controls are made of samples of that network, so that they exist for every
+architecture. What needs torch or Numba is loaded where it is used: a study names controls before
+anything runs.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Control:
-    """What a control is, in one line; by_network: made of a network's own samples, else the same
+    """What a control is, in one line; by_network: made of samples of a network, else the same
     for every architecture and rho.
     """
 
@@ -105,10 +106,11 @@ def control_samples(
 ) -> ControlSamples:
     """Samples of the control `name`, `reads` for each of `stimuli` (stimulus, input).
 
-    trained: the float network that is controlled, or, where the control is no network's, any whose
-    decoder it shall face. key: of the network's own reads, so that they can be compared as pairs.
-    train_stimuli (stimulus, input) and settings: what a control that is trained itself is trained
-    on. circuit: whose steps a hand-wired circuit takes. Raises SettingError for an unknown name.
+    trained: the float network that is controlled, or, where the control is no network's, any with
+    the decoder of the posterior that it is compared with. key: that of the network's reads, so that
+    the two can be compared as pairs. train_stimuli (stimulus, input) and settings: what a control
+    that is trained itself is trained on. circuit: whose steps a hand-wired circuit takes. Raises
+    SettingError for an unknown name.
     """
     check_control(name, model)
     case = _Case(
@@ -134,14 +136,15 @@ def derangement(count: int, key: int) -> NDArray[np.intp]:
 
 
 def power_mean(spreads: Floats, rho: float) -> float:
-    """The spread that all would have at equal total cost: (mean of spread^-rho)^(-1/rho), at rho =
-    0 the geometric mean.
+    """The spread that all of `spreads` (any shape) would have at equal total cost: (mean of
+    spread^-rho)^(-1/rho), at rho = 0 the geometric mean.
     """
     log = np.log(np.asarray(spreads, np.float64))
     return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
 
 
 def _network_samples(case: _Case, trained: "Trained", noise: float = 1.0) -> Floats:
+    """Samples (stimulus, read, neuron) float32 of a float network."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program
 
@@ -164,10 +167,11 @@ def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
 
 
 def _split(case: _Case) -> tuple[Floats, Floats, Floats | None]:
-    """The network's reads as mean (stimulus, 1, neuron), the reads' own where none is known, and
-    residuals; sigma where it is known.
+    """The network's reads as mean (stimulus, 1, neuron), that of the reads where no closed form is
+    known, and residuals (stimulus, read, neuron); sigma (stimulus, neuron) where it is known.
     """
-    values, known = _network_samples(case, case.trained), _moments(case, case.trained)
+    values = _network_samples(case, case.trained)
+    known = _moments(case, case.trained)
     mean = (
         values.mean(axis=1, keepdims=True, dtype=np.float64) if known is None else known[0][:, None]
     )
@@ -175,8 +179,8 @@ def _split(case: _Case) -> tuple[Floats, Floats, Floats | None]:
 
 
 def _priced_spreads(residuals: Floats, circuit: bool) -> Floats:
-    """What C_rho is a price on: the sd of every neuron, (stimulus, neuron), or for a circuit roots
-    of its covariance's eigenvalues.
+    """The spreads that C_rho is a price on, (stimulus, neuron), of residuals (stimulus, read,
+    neuron): the sd of every neuron, or for a circuit roots of its covariance's eigenvalues.
     """
     if not circuit:
         return np.sqrt(np.square(residuals).mean(axis=1))
@@ -185,9 +189,10 @@ def _priced_spreads(residuals: Floats, circuit: bool) -> Floats:
 
 
 def _shared_sigma(case: _Case) -> ControlSamples:
-    """Residuals in units of their own sd, all times one number such that the mean cost stays."""
+    """Residuals in units of their sd, all times one number such that the mean cost stays."""
     mean, residuals, sigma = _split(case)
-    circuit, rho = sigma is None, case.trained.rho
+    circuit = sigma is None
+    rho = case.trained.rho
     unit = residuals / (_priced_spreads(residuals, False) if sigma is None else sigma)[:, None]
     before = _priced_spreads(residuals, True) if sigma is None else sigma
     after = _priced_spreads(unit, True) if circuit else np.ones(1)

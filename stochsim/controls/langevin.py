@@ -43,8 +43,8 @@ class Langevin:
 
 
 def squared_error(step: float, precision: Floats, steps: int, prior_precision: float) -> float:
-    """Mean over eigenvectors of the squared Wasserstein-2 distance to N(m, 1/precision) after so
-    many steps, in units of its variance.
+    """Mean over eigenvectors of the squared Wasserstein-2 distance to N(m, 1/precision) after
+    `steps` steps, in units of its variance.
 
     precision (neuron,): eigenvalues; m has the variance that the prior leaves to it,
     1/prior_precision - 1/precision.
@@ -65,7 +65,8 @@ def langevin_circuit(
 
     The decoder's columns may be dependent, and some of them 0.
     """
-    sparse, neurons = isinstance(model, SparseCodingSettings), decoder.shape[1]
+    sparse = isinstance(model, SparseCodingSettings)
+    neurons = decoder.shape[1]
     prior_precision = (
         1 / (2 * model.laplace_scale**2) if isinstance(model, SparseCodingSettings) else 1.0
     )
@@ -73,11 +74,10 @@ def langevin_circuit(
     precision = np.linalg.eigvalsh(seen) + prior_precision
     tried = _STEPS_TRIED / precision.max()
     errors = [squared_error(step, precision, architecture.steps, prior_precision) for step in tried]
-    step, rate = float(tried[np.argmin(errors)]), architecture.time_step
-    gain, linear = (
-        step / (2 * rate),
-        SPRING * np.trace(seen) / neurons if sparse else prior_precision,
-    )
+    step = float(tried[np.argmin(errors)])
+    rate = architecture.time_step
+    gain = step / (2 * rate)
+    linear = SPRING * np.trace(seen) / neurons if sparse else prior_precision
     program = FloatRecurrentProgram(
         forward=gain * decoder.T / model.noise_sd**2,
         bias=np.zeros(neurons),

@@ -1,4 +1,4 @@
-"""Networks that trained ones are held against: a plain variational autoencoder's encoder, in
+"""Networks that trained ones are compared with: a plain variational autoencoder's encoder, in
 float32, and a network before any training.
 
 The encoder is a multi-layer perceptron with two heads, mean and log sd of a factorised Gaussian
@@ -50,11 +50,10 @@ class Encoder(Network):
         """
         s = self.settings
         units = max(HIDDEN, 3 * s.neurons)
-        self.first, self.second = torch.nn.Linear(s.inputs, units), torch.nn.Linear(units, units)
-        self.mean, self.log_sigma = (
-            torch.nn.Linear(units, s.neurons),
-            torch.nn.Linear(units, s.neurons),
-        )
+        self.first = torch.nn.Linear(s.inputs, units)
+        self.second = torch.nn.Linear(units, units)
+        self.mean = torch.nn.Linear(units, s.neurons)
+        self.log_sigma = torch.nn.Linear(units, s.neurons)
         with torch.no_grad():
             for layer in (self.first, self.second, self.mean, self.log_sigma):
                 layer.weight.zero_()
@@ -63,7 +62,7 @@ class Encoder(Network):
                 layer.weight.normal_(0, math.sqrt(2 / layer.in_features), generator=generator)
 
     def start_from(self, single: FeedForward) -> None:
-        """Answer as a trained float layer does."""
+        """Take the weights that answer as a trained float layer does."""
         count = self.settings.neurons
         both = torch.cat([torch.eye(count), -torch.eye(count)])
         with torch.no_grad():
@@ -75,18 +74,18 @@ class Encoder(Network):
             self.log_sigma.bias.copy_(single.log_sigma)
 
     def linears(self) -> dict[str, Any]:
-        """None that are ever quantised."""
+        """No layers, for an encoder is never quantised."""
         return {}
 
     def moments(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and sd, (stimulus, neuron) each."""
+        """Mean and sd, (stimulus, neuron) each, of stimuli x (stimulus, input)."""
         x = torch.relu(self.second(torch.relu(self.first(x))))
         return self.mean(x), self.log_sigma(x).exp()
 
     def response(
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
     ) -> Response:
-        """Moments under each stimulus."""
+        """Mean, variance and sd (stimulus, neuron) of the answer to stimuli x (stimulus, input)."""
         mean, sigma = self.moments(x)
         return Response(mean=mean, variance=sigma.square(), spread=sigma)
 
@@ -110,7 +109,8 @@ def train_encoder(
         NetworkSettings(inputs=inputs, neurons=neurons), torch_generator(key, "initial")
     )
     network.start_from(start.network)
-    decoder, data = start.decoder.clone(), torch.tensor(stimuli, dtype=torch.float32)
+    decoder = start.decoder.clone()
+    data = torch.tensor(stimuli, dtype=torch.float32)
     return Trained(
         network,
         decoder,

@@ -70,9 +70,9 @@ def random_program(
     """Layers "layer 1", "layer 2", … of this shape (inputs, neurons, …), and what each reads, int8
     (stimulus, input): weights and inputs drawn uniformly over their codes.
 
-    widths: bits of weights, of inputs and of all outputs. The last layer's neurons are held at
-    sigma, the others buy no noise. Raises SettingError for fewer than two sizes, one below 1, and
-    weights that memory does not hold.
+    widths: bits of weights, of inputs and of all outputs. The last layer's neurons keep the noise
+    level sigma, the others have no noise. Raises SettingError for fewer than two sizes, one below
+    1, and weights that do not fit into memory.
     """
     if len(sizes) < 2 or min(sizes) < 1:
         rule = "should be at least one input and one layer of neurons, as in 784-100-10"
@@ -80,7 +80,8 @@ def random_program(
     random = generator(key, "drawn network")
     weight_bits, *others = widths
     reads, gives = (Quantizer(bits, 1.0) for bits in others)
-    layers, integers = {}, {}
+    layers = {}
+    integers = {}
     for number, (inputs, neurons) in enumerate(itertools.pairwise(sizes), 1):
         check_memory("weights", (neurons, inputs), np.int64, "take a smaller network")
         own = np.full(neurons, sigma if number == len(sizes) - 1 else 0.0)
@@ -95,7 +96,9 @@ def random_program(
 def _drawn(
     random: np.random.Generator, codes: Quantizer, shape: tuple[int, int], narrow: bool = False
 ) -> np.ndarray:
-    """Integers of codes, uniform; a narrow range has one code less, so that all have pairs."""
+    """Integers (any shape) of codes, drawn uniformly; a narrow range has one code less, so that all
+    have pairs.
+    """
     least = codes.c_min + int(narrow and codes.bits > 1)
     drawn = random.integers(least, codes.c_min + codes.levels, shape)
     return codes.integers(drawn.astype(np.int8))

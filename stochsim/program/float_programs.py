@@ -1,4 +1,4 @@
-"""The same networks without quantisers, as plain arrays."""
+"""Networks without quantisers, as plain arrays."""
 
 from dataclasses import dataclass
 

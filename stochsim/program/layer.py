@@ -33,8 +33,8 @@ _RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class LayerShape(NamedTuple):
-    """What counting needs to know of a layer; `has_noise`: its neurons hold a noise level of their
-    own.
+    """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
+    level of their own.
     """
 
     inputs: int
@@ -97,7 +97,7 @@ class Layer:
 
     @property
     def shape(self) -> LayerShape:
-        """Its sizes and widths."""
+        """Sizes and widths of this layer."""
         widths = (self.weight_bits, self.input.bits, self.output.bits)
         return LayerShape(self.inputs, self.neurons, *widths, bool(np.any(self.sigma)))
 
@@ -115,7 +115,7 @@ class Layer:
         return dataclasses.replace(self, **arrays)
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What files store: numbers and words by field, and arrays by field."""
+        """What files store of a layer: numbers and words by field, and arrays by field."""
         table = {field: getattr(self, field) for field in FIELDS_OF_LAYER}
         for side in ("input", "output"):
             table[side] = {field: getattr(table[side], field) for field in QUANTIZER_FIELDS}

@@ -24,7 +24,7 @@ class Quantizer:
 
     @property
     def levels(self) -> int:
-        """2^b."""
+        """Number of codes, 2^b."""
         return int(2**self.bits)
 
     @property
@@ -46,12 +46,12 @@ class Quantizer:
 
     @property
     def largest_integer(self) -> int:
-        """No integer is larger in size."""
+        """The largest size of an integer."""
         return self.levels - 1 if self.unsigned else -self.c_min or 1
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        """int8 codes, any shape, computed in float64 as Brevitas does there; halves go to the even
-        code, 0 to the upper one at one bit.
+        """Codes of values, int8 of any shape, computed in float64 as Brevitas does there; halves go
+        to the even code, 0 to the upper one at one bit.
         """
         values = np.asarray(values)
         if self.bits == 1:
@@ -61,7 +61,8 @@ class Quantizer:
                 else values >= 0
             ).astype(np.int8)
         out = np.empty(values.shape, np.int8)
-        flat, codes = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
+        flat = np.ascontiguousarray(values).reshape(-1)
+        codes = out.reshape(-1)
         for first in range(0, flat.size, _AT_ONCE):
             part = np.divide(flat[first : first + _AT_ONCE], self.scale, dtype=np.float64)
             np.rint(part, out=part)
@@ -72,17 +73,14 @@ class Quantizer:
         return out
 
     def values(self, codes: np.ndarray) -> np.ndarray:
-        """The values of codes, float32."""
+        """The values of codes, float32 of any shape."""
         if self.unsigned:
             return np.float32(self.scale) * self.integers(codes).astype(np.float32)
         return (np.float32(self.z) + np.float32(self.step) * codes).astype(np.float32)
 
     def integers(self, codes: np.ndarray) -> np.ndarray:
-        """The factor of `scale` in each code's value: -1 and 1 at one bit, the code itself above.
-
-        These are Brevitas's integers.
-
-        Unsigned: 0 … 2^b - 1, uint8.
+        """The factor of `scale` in each code's value, int8 of any shape, as Brevitas has it: -1 and
+        1 at one bit, the code itself above. Unsigned: 0 … 2^b - 1, uint8.
         """
         if self.unsigned:
             return (codes.astype(np.int16) - self.c_min).astype(np.uint8)

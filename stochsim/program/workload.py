@@ -1,5 +1,5 @@
 """What the reads of one stimulus ask of a chip, from shapes alone: how often each layer multiplies,
-which codes pass the memory, which neurons draw random bits or are held at a noise level.
+which codes pass the memory, which neurons draw random bits or keep a noise level.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ class LayerUse(NamedTuple):
     """How the reads of one stimulus use a layer (or one group of a convolution's channels).
 
     products: how often its sums are made. code_bits: bits of codes read and written. draws: how
-    often its neurons draw random bits. holds: how often they are held at the sigma of the program.
-    additions: beside those of products. converts: whether the sum of a digital product is
+    often its neurons draw random bits. holds: how often they are billed for the sigma of the
+    program. additions: beside those of products. converts: whether the sum of a digital product is
     converted. is_stored: whether the memory holds its weights, or those of another layer that
     shares them.
     """

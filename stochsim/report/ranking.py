@@ -21,8 +21,8 @@ def may_be_ranked(row: Result) -> bool:
 
 
 def energy_ranks(rows: list[Result]) -> list[int | None]:
-    """Of each row its place among those of its key that may be ranked, 1 the cheapest, equals
-    sharing one; None of all others.
+    """The place of each row among those of its key that may be ranked, 1 the cheapest, equals
+    sharing one; None for all others.
     """
     costs: dict[str, list[float]] = {}
     for row in rows:

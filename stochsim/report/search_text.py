@@ -99,7 +99,7 @@ def difference_words(outcome: Outcome) -> str:
     if not outcome.request.has_converters:
         return (
             f"{outcome.request.hardware.name} has no converters, so there is no choice of "
-            f"converter model: one answer holds."
+            f"converter model: there is one answer."
         )
     if len(outcome.answers) == 1:
         return (

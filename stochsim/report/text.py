@@ -25,7 +25,7 @@ AXIS_WORDS = {name: AXES[name].words for name in ("bits", *BIT_AXES)}
 SATURATED_SHARE = 0.1
 """Above this share of neurons with σ at a bound, a network is flagged "σ saturated"."""
 OWN_DECODER = (
-    "Every network learned its own decoder, so each faces a posterior of its own: there is no "
+    "Every network learned a decoder, so each is compared with another posterior: there is no "
     "common D_blind and D_full, "
     "and S would flatter the networks that make their task easy. D and ELBO are shown alone."
 )
@@ -119,7 +119,7 @@ def fixed_at_largest(results: Results, axis: str) -> str:
 
 
 def swept_axes(results: Results) -> list[str]:
-    """The bit axes along which the grid holds more than one width (at least one axis is named)."""
+    """The bit axes along which the grid has more than one width (at least one axis is named)."""
     grid = results.study.grid
     if grid.bits is not None:
         return ["bits"]
@@ -247,7 +247,7 @@ def _span(figures: list[float]) -> str:
 
 
 def _listed(labels: list[str], most: int = 8) -> str:
-    """Each label once; past `most` their number."""
+    """The labels, each once; past `most` of them, the number of the others."""
     once = list(dict.fromkeys(labels))
     return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
 

@@ -28,7 +28,7 @@ class Variant(NamedTuple):
 
 
 def variants(results: Results) -> list[Variant]:
-    """All of the study, in its order; none where nothing is quantised."""
+    """All variants of the study, in its order; none where nothing is quantised."""
     grid = results.study.grid
     if not grid.widths():
         return []
@@ -99,7 +99,7 @@ def float_words(row: Result) -> str:
 
 
 def row_words(results: Results, row: Result) -> str:
-    """The same for a cell, the control's name among them."""
+    """The words of a cell's network and chip, and the name of its control."""
     named = network_words(results, *variant_of(row))
     return ", ".join(part for part in (named, row.control) if part)
 

@@ -67,7 +67,7 @@ class Outcome:
         return next(iter(self.answers.values()))
 
     def joules(self, measured: Measured, model: str) -> float:
-        """What is minimised."""
+        """Joules of a setting, per read or effective sample, as the objective minimises them."""
         return measured.joules(model, self.effective)
 
     def loss(self, measured: Measured) -> float:

@@ -12,7 +12,7 @@ from stochsim.search.search_settings import Rule
 from stochsim.search.space import Setting
 
 OWN = "own"
-"""The chip's own prices, where it has no converters whose model could be another."""
+"""The model of a chip without converters: the prices that the chip names."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ keeps the posterior is read from it: on an enumerated space that found the grid'
 a search under the constraint did.
 
 The models share what is measured. They take turns to propose; a round of proposals is measured
-together. A proposal is a pure function of what its study holds and of the key, so a search that was
-stopped goes on as if it had not been.
+together. A proposal is a pure function of the trials of its study and of the key, so a search that
+was stopped goes on as if it had not been.
 """
 
 import contextlib
@@ -125,8 +125,8 @@ class Search:
         return self.measured
 
     def _remeasure(self, measure: Measure, progress: Callable[[int], None]) -> None:
-        """What the studies hold already, round by round in the order of their turns; a round that
-        was cut short is left open.
+        """The trials that the studies have already, round by round in the order of their turns; a
+        round that was cut short is left open.
         """
         turns = self._turns()
         for first in range(0, len(turns), self.plan.batch):

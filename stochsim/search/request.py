@@ -63,7 +63,7 @@ class Request:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The converter models that the answer is found under; one, the chip's own prices, where
+        """The converter models that the answer is found under; one, the chip's prices, where
         there are no converters.
         """
         return self.file.objective.converters if self.has_converters else ("own",)

@@ -41,7 +41,7 @@ class _Settings(Progress):
         self._bar.refresh()
 
     def reached(self, done: int) -> None:
-        """`done` settings are measured."""
+        """Show that `done` settings are measured."""
         self._bar.update(done - self._bar.n)
 
 
@@ -145,7 +145,9 @@ def _run_name(store: Store) -> str:
 
 
 def _digest(request: Request) -> str:
-    """Of everything that changes what is proposed or measured; the number of trials does not."""
+    """A hash of everything that changes what is proposed or measured; the number of trials does not
+    change it.
+    """
     table = request.file.to_table()
     table["objective"] = {
         name: value for name, value in table["objective"].items() if name != "trials"

@@ -44,7 +44,7 @@ class Rule(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Of "S >= 0.9" or "D <= 0.3"; raises SettingError for anything else."""
+        """The rule of a text such as "S >= 0.9" or "D <= 0.3"; raises SettingError for others."""
         found = _RULE.fullmatch(text)
         rule = 'should be "S >= NUMBER" or "D <= NUMBER"'
         if found is None:
@@ -66,10 +66,10 @@ class SearchSettings(Settings):
     """The axes, each a list of values to choose from, one field for each of `stochsim.studies`'s
     axes that a search may have; and what is the same for all settings: architecture, rho, method.
 
-    `bits` ties weights, input and output, or the three have axes of their own. `noise`: multiples
+    `bits` ties weights, input and output, or each of the three has an axis. `noise`: multiples
     of the trained σ of each network. `reads`: reads that are averaged into one sample; joules are
     those of all of them. `layer_bits.NAME`: weight bits of one layer. Axes that are settings of the
-    chip, such as `rows`, take the place of the chip's own.
+    chip, such as `rows`, take the place of the chip's.
     """
 
     if TYPE_CHECKING:  # a field for each axis

@@ -19,7 +19,7 @@ class Space:
 
     @property
     def size(self) -> int:
-        """How many settings there are."""
+        """Number of settings."""
         return math.prod(len(values) for values in self.axes.values())
 
     @property
@@ -35,7 +35,7 @@ class Space:
         return dict(zip(self.axes, setting, strict=True))
 
     def places(self, setting: Setting) -> dict[str, int]:
-        """Where its values stand on the axes with a choice."""
+        """The places of a setting's values on the axes with a choice, from 0."""
         return {
             name: self.axes[name].index(value)
             for name, value in self.named(setting).items()

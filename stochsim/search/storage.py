@@ -15,8 +15,8 @@ FILE = "optuna.sqlite"
 
 
 def checked_address(address: str) -> str:
-    """The address as it may be shown, its password hidden; raises SettingError for one that is
-    none.
+    """The address as it may be shown, its password hidden; raises SettingError for text that is no
+    address.
     """
     try:
         return make_url(address).render_as_string(hide_password=True)
@@ -44,6 +44,6 @@ def open_storage(address: str | None, folder: Path) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    """The database's own words, which name no password."""
+    """The first line of the database's words, which name no password."""
     text = str(getattr(error, "orig", None) or error)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__

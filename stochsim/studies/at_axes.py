@@ -11,7 +11,7 @@ class AtAxes:
     """Values by axis: those of `column_axes` of the study's grid.
 
     Widths, and settings of the chip, are None where nothing is quantised; `method` is then empty.
-    `control` is empty for a trained network's own samples, `architecture` for a control that is no
+    `control` is empty for samples of a trained network, `architecture` for a control that is no
     network's.
     """
 
@@ -28,12 +28,12 @@ class AtAxes:
 
     @property
     def method(self) -> str:
-        """How it was trained."""
+        """The method by which the network was trained."""
         return str(self.values["method"])
 
     @property
     def control(self) -> str:
-        """What takes the place of the network's own samples."""
+        """What takes the place of the network's samples."""
         return str(self.values["control"])
 
     @property

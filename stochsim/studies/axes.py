@@ -75,7 +75,7 @@ _ENTRIES = (
     Axis(
         name="control",
         words="control",
-        hint="what takes the place of the network's own samples",
+        hint="what takes the place of the network's samples",
         kind=str,
         choices=_controls,
         say=str,

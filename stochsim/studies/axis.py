@@ -20,7 +20,7 @@ class Axis:
     and the value. hint: a line that explains it. default: the grid's values where it names none,
     None for an axis that then is not there.
 
-    tasks: the kinds of task whose settings hold the value under the axis's name. setting: the
+    tasks: the kinds of task whose settings have the value under the axis's name. setting: the
     dotted address in the Hardware that takes the value. ties: axes that all take its value.
 
     in_grid, in_search: who may use it; one_in_search: as one value for the whole search. by_layer:
@@ -69,7 +69,7 @@ class Axis:
         return f"--{self.name.replace('_', '-')}"
 
     def enters(self, task_kind: str) -> bool:
-        """Whether the settings of such a task hold its value by name."""
+        """Whether the settings of tasks of this kind have the axis's value by name."""
         return self.tasks == EVERY_TASK or task_kind in self.tasks
 
     def text(self, value: Any) -> str:

@@ -39,7 +39,7 @@ def check_has_settings(hardware: Hardware, axes: Mapping[str, Axis], settings: A
 
 
 def with_place(error: SettingError, values: Mapping[str, Any]) -> SettingError:
-    """The same error, which closes with where the chip stands on its axes, {axis: value}."""
+    """The error of a chip at these values of axes, {axis: value}, which it names at its end."""
     if not values:
         return error
     note = f"at {place_words(values)}"

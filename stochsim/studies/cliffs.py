@@ -21,7 +21,8 @@ def _along(grid: GridSettings, axis: str, rows: list[Result]) -> list[dict[str, 
     lines: dict[tuple[Any, ...], list[Result]] = {}
     for row in rows:
         fixed = ", ".join(f"{name} {row[name]}" for name in others)
-        kind, method = grid.architecture.index(row.architecture), grid.method.index(row.method)
+        kind = grid.architecture.index(row.architecture)
+        method = grid.method.index(row.method)
         place = (kind, method, row.chip_settings, row.rho, row.noise, fixed)
         lines.setdefault(place, []).append(row)
     return [_cliff_of(axis, place[-1], line) for place, line in sorted(lines.items())]

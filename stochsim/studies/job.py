@@ -40,12 +40,12 @@ class Job:
 
     @property
     def train_settings(self) -> StudyTrainSettings:
-        """How networks are trained."""
+        """The settings that networks are trained by."""
         return StudyTrainSettings.from_table(self.settings.get("train", {}))
 
     @property
     def own(self) -> bool:
-        """Whether each network learns its own decoder."""
+        """Whether each network learns a decoder for itself."""
         return self.train_settings.decoder == "own"
 
     @property
@@ -61,7 +61,9 @@ class Job:
         return None if table is None else Hardware.from_table(table)
 
     def temporary(self) -> Path:
-        """Where this task's artifact is written; the parent renames it when it stores the row."""
+        """The file that this task's artifact is written to; the parent renames it when it stores
+        the row.
+        """
         return self.artifacts / f".tmp-{os.getpid()}-{self.hash}.safetensors"
 
     def stimuli(self, count: int) -> tuple[Floats, Any]:

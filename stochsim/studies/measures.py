@@ -1,5 +1,5 @@
-"""The yardstick of a task's reference and the measures beside it, for all samples that face that
-reference.
+"""The distances from a task's reference and the measures beside them, for all samples that are
+compared with that reference.
 """
 
 from collections.abc import Callable

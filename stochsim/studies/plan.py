@@ -6,7 +6,7 @@
                                                           -> network(bits, method, ...)
     network(bits, method, ...) -> point(network, noise)
 
-With decoder = "own" every network learns its own decoder, so every network has a reference of its
+With decoder = "own" every network learns a decoder, so every network has a reference of its
 own.
 """
 
@@ -120,8 +120,8 @@ def _quantised_cells(
 
 
 def _other_cells(planner: Planner, begun: _Begun, place: Place) -> Iterator[Cell]:
-    """Controls that are no network's: one cell per key, facing the decoder's posterior; there is no
-    float network to compare with.
+    """Controls that are no network's: one cell per key, compared with the decoder's posterior;
+    there is no float network to compare with.
     """
     for name in planner.grid.control:
         if not CONTROLS[name].by_network:

@@ -62,7 +62,7 @@ class Planner:
     def add(
         self, kind: str, label: str, needs: dict[str, str], place: Place, **settings: Any
     ) -> str:
-        """Add a task; its settings hold the place's value on every axis that enters such tasks."""
+        """Add a task; its settings have the place's value on every axis that enters such tasks."""
         entered = {name: value for name, value in place.items() if AXES[name].enters(kind)}
         text = json.dumps(self._common | entered | settings, sort_keys=True)
         task = Task(kind, text, tuple(sorted(needs.items())), label)

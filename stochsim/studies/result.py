@@ -62,12 +62,12 @@ class Result(AtAxes):
 
     @property
     def is_quantised(self) -> bool:
-        """Whether it is a cell of a network on the chip, else of a float network or a control."""
+        """Whether this is a cell of a network on the chip, else of a float network or a control."""
         return self.widths is not None
 
     @property
     def is_float(self) -> bool:
-        """Whether it is a cell of a float network's own samples."""
+        """Whether this is a cell of a float network, without quantisers, and of no control."""
         return self.widths is None and not self.control
 
     @property

@@ -46,7 +46,7 @@ _BOOTSTRAP_KEY = fold_in(0, "results")
 
 
 class Results:
-    """All that a finished (or partly finished) run holds; cells that are not stored yet are left
+    """The results of a finished (or partly finished) run; cells that are not stored yet are left
     out and counted.
     """
 
@@ -233,7 +233,7 @@ class Results:
         key: str | None = None,
         **settings: Any,
     ) -> Result:
-        """The one finished cell at this place; StochsimError where there is none.
+        """The one finished cell at these values of the axes; StochsimError where there is none.
 
         widths: one number for tied bits, or (weight, input, output), None for a float network or a
         control. method None: the study's first. key None: over all keys where there are several.
@@ -260,7 +260,9 @@ class Results:
         return self._measure([cell.point for cell in row.cells], measure)
 
     def per_task(self, tasks: Iterable[str], measure: str = "d") -> Floats:
-        """The same of stored tasks: the "full" or "blind" of a row's cells."""
+        """One of MEASURES per stimulus of stored tasks, as `per_stimulus` gives it of a row: of the
+        "full" or "blind" tasks of its cells.
+        """
         return self._measure(tasks, measure)
 
     def difference(self, a: Result, b: Result, measure: str = "d") -> Estimate:
@@ -324,7 +326,7 @@ class Results:
 
     @property
     def decoder_task(self) -> Row:
-        """The first key's decoder: its artifact holds the dictionary."""
+        """The task of the first key's decoder, whose artifact is the dictionary."""
         key = min(self.study.grid.keys)
         tasks = [
             task

@@ -42,7 +42,7 @@ architecture.
 
 class StudyTrainSettings(TrainSettings):
     """Training of every network; `decoder`: one decoder learned in float and frozen ("shared"), or
-    each network its own.
+    one for each network.
     """
 
     decoder: Literal["shared", "own"] = "shared"
@@ -50,7 +50,7 @@ class StudyTrainSettings(TrainSettings):
 
 class HardwareSettings(Settings):
     """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, parts in
-    place of its own.
+    place of the chip's.
     """
 
     preset: str | None = None
@@ -121,7 +121,7 @@ class NetworkOptions(Settings):
         return ArchitectureSettings(**{"kind": kind, **given})
 
     def layer_bits_of(self, kind: str) -> dict[str, int]:
-        """Weight bits of the layers of this kind of network that have their own."""
+        """Weight bits of those layers of this kind of network that are named in `layer_bits`."""
         given = self.layer_bits or {}
         return {name: given[name] for name in LAYERS[kind] if name in given}
 
@@ -192,7 +192,9 @@ class Study(Settings):
         return chips
 
     def _check_chip(self, hardware: Hardware) -> None:
-        """A price for every rho, and the widths and methods that the chip has to take."""
+        """Raise SettingError for a rho without a price, and for widths and methods that the chip
+        refuses.
+        """
         quantised = bool(self.grid.widths())
         for rho in self.grid.rho:
             if quantised:
@@ -206,7 +208,9 @@ class Study(Settings):
             _check_noise_aware(hardware)
 
     def _check_options(self) -> None:
-        """An option that no network of the grid has use for would silently do nothing."""
+        """Raise SettingError for an option without effect, which no network of the grid has use
+        for.
+        """
         kinds = {*self.grid.architecture}
         if CIRCUIT_CONTROL in self.grid.control:
             kinds.add(CIRCUIT)
@@ -222,8 +226,8 @@ class Study(Settings):
             raise _unused("measure.thin", owner, self.measure.thin)
 
     def _check_parts(self) -> None:
-        """Likewise a part of the chip where no network runs on one; an exchange rate prices the
-        noise of float networks by it, too.
+        """Raise SettingError for a part of the chip where no network runs on one; an exchange rate
+        prices the noise of float networks by it, too.
         """
         if self.grid.widths():
             return
@@ -236,8 +240,8 @@ class Study(Settings):
                 raise _unused(field, "quantised networks on the chip")
 
     def _check_layers(self) -> None:
-        """Likewise a width of a layer that no network of the grid has, and an axis in whose place
-        every layer has a width of its own.
+        """Raise SettingError for a width of a layer that no network of the grid has, and for an
+        axis in whose place every layer has a width of its own.
         """
         kinds = self.grid.architecture
         for name, bits in (self.network.layer_bits or {}).items():

@@ -157,7 +157,7 @@ def _blind(job: Job) -> Outcome:
 
 
 def _full(job: Job) -> Outcome:
-    """D and measures of the float network's own samples at this noise."""
+    """D and measures of the float network's samples at this noise."""
     trained = load_network(job.needs["network"])
     panel = Panel(job)
     chip = FloatChip(float_program(trained), job.settings["noise"])

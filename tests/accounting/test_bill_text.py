@@ -98,7 +98,7 @@ def test_what_decides_it_reads(name: str) -> None:
         # 8 bits: ZigZag 701 fJ, Rekhi 300 fJ; a bit of codes 156 fJ, a sum of 26 bits 81 fJ
         (
             {Operation("adc", (8,)): 1, Operation("code_memory", (65536,)): 3},
-            "The converter model decides which part is the dearest: under adc-zigzag-28nm "
+            "The converter model decides which part is the most expensive: under adc-zigzag-28nm "
             "converter (60%), under adc-schreier memory (75%), adc-rekhi memory (61%).",
         ),
         (
@@ -107,9 +107,9 @@ def test_what_decides_it_reads(name: str) -> None:
                 Operation("code_memory", (65536,)): 100,
                 Operation("add", (26,)): 5,
             },
-            "The dearest part is the same under every converter model, memory (93%), but the order "
-            "of parts changes: under adc-schreier memory > add > converter; under adc-rekhi "
-            "memory > add > converter.",
+            "The most expensive part is the same under every converter model, memory (93%), but "
+            "the order of parts changes: under adc-schreier memory > add > converter; under "
+            "adc-rekhi memory > add > converter.",
         ),
         (
             {Operation("cell"): 1},  # cell-none
@@ -237,7 +237,7 @@ def test_a_chip_whose_own_converter_is_free_says_what_another_would_do() -> None
     counts = {"weight": Operations({Operation("adc", (6,)): 1})}
     bill = Bill(ARRAY.replace(prices=prices), counts, {"weight": 1})
     assert compare_converters(bill).words == (
-        "The converter model decides which part is the dearest: under free nothing, under "
+        "The converter model decides which part is the most expensive: under free nothing, under "
         + ", ".join(f"{name} converter (100%)" for name in CONVERTER_MODELS.values())
         + "."
     )

@@ -170,7 +170,8 @@ def made_bill(**counts):
         ),
         (
             {"adc": 1, "code_memory": 3},
-            "decides which part is the dearest: under adc-zigzag-28nm converter (60%), under",
+            "decides which part is the most expensive: under adc-zigzag-28nm converter (60%), "
+            "under",
         ),
         (
             {"adc": 1, "code_memory": 100, "add": 5},

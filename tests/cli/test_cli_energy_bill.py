@@ -67,7 +67,7 @@ def test_a_shape(chip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert text.splitlines()[-1].startswith(
         "No converters"
         if chip == "digital-45nm"
-        else ("The order of parts", "The converter model", "The dearest")
+        else ("The order of parts", "The converter model", "The most expensive")
     )
     table = table_of(f"20-6-3 --hardware {chip}", tmp_path, capsys)
     assert table["bill"] == json.loads(json.dumps(bill.to_json()))

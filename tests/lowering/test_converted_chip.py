@@ -260,9 +260,8 @@ def test_rows_beyond_the_numbers_of_explicit_noise_are_refused():
     converted, x = converted_small(
         chip_of(noise=Noise(weight_sigma_lsb=0.4, weight_noise="explicit"))
     )
-    with pytest.raises(
-        SettingError, match=r"'first_read' = 2000 .* 36 positions of layer '0' .* below 1820"
-    ):
+    rule = "'first_read' = 2000: should be at most 1820 .* the 36 positions of layer '0'"
+    with pytest.raises(SettingError, match=rule):
         converted.sample(x, 1, 1, first_read=2000)
 
 

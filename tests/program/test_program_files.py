@@ -135,6 +135,30 @@ def test_fields_that_no_program_has_are_refused(tmp_path, name, value, message):
         load_program(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "bits", "message"),
+    [
+        ("bias", np.nan, 4, r"bias' = nan: should be finite"),
+        ("sigma", -0.5, 4, r"sigma' = -0\.5: should be finite and at least 0"),
+        ("sigma", np.inf, 4, r"sigma' = inf: should be finite and at least 0"),
+        ("weight_codes", -8, 4, r"weight_codes' = -8: should be from -7 to 7"),
+        ("weight_codes", 0, 1, r"weight_codes' = 0: should be -1 or 1 at one bit"),
+        ("weight_codes", 2, 1, r"weight_codes' = 2: should be from -1 to 1"),
+    ],
+)
+def test_values_that_no_layer_has_are_refused(tmp_path, field, value, bits, message):
+    layer = single_program().readout
+    ones = np.ones_like(layer.weight_codes)
+    layer = dataclasses.replace(layer, weight_bits=bits, weight_codes=ones)
+    single_layer(layer).save(tmp_path)
+    load_program(tmp_path)
+    array = getattr(layer, field).copy()
+    array.flat[1] = value
+    single_layer(dataclasses.replace(layer, **{field: array})).save(tmp_path)
+    with pytest.raises(StochsimError, match=rf"'layers\.readout\.{message}"):
+        load_program(tmp_path)
+
+
 def test_missing_truncated_and_swapped_files_are_refused(tmp_path):
     with pytest.raises(StochsimError, match=r"program\.json cannot be read"):
         load_program(tmp_path / "nowhere")

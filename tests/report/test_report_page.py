@@ -156,7 +156,7 @@ def test_the_csv_files_stand_beside_it_and_a_second_report_changes_nothing(fake_
 
 def test_own_decoders_are_told_apart(fake_run: Run) -> None:
     reader, _ = read(fake_run(train={"decoder": "own"}))
-    assert "No survival S here. Every network learned its own decoder" in reader.words
+    assert "No survival S here. Every network learned a decoder" in reader.words
     assert (
         "At noise ×1 the smallest distance, each network to its own posterior, is D = "
         in reader.words

@@ -4,7 +4,7 @@ import ast
 import copy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,8 +13,11 @@ import pydantic
 import pytest
 
 import stochsim
+from stochsim.accounting import Bill
+from stochsim.controls import check_control
 from stochsim.energy import Operation
 from stochsim.hardware import Hardware, preset
+from stochsim.program import feed_forward
 from stochsim.settings import (
     NOT_SHOWN,
     Fault,
@@ -24,6 +27,7 @@ from stochsim.settings import (
     read_toml,
     shown,
 )
+from stochsim.studies import GridSettings, HardwareSettings, NetworkOptions, with_setting
 
 PACKAGE = Path(stochsim.__file__).parent
 STILL_BY_HAND = ("lowering",)
@@ -348,6 +352,28 @@ def test_calls_carry_the_field_too() -> None:
     with pytest.raises(SettingError) as caught:
         preset("digital-45nm").replace(accumulator_overflow="wrap")
     assert caught.value.field == ("accumulator_overflow",)
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda: with_setting(preset("digital-45nm"), {"memory.voltage": 1.0}), "memory.voltage"),
+        (lambda: with_setting(preset("digital-45nm"), {"array.rows": 8}), "array.rows"),
+        (lambda: GridSettings(bits=(2, 2)), "bits"),
+        (lambda: GridSettings(weight_bits=(2,)), "input_bits"),
+        (lambda: HardwareSettings(), "preset"),
+        (lambda: NetworkOptions(layer_bits={"hiden": 2}), "layer_bits.hiden"),
+        (lambda: feed_forward({}), "layers"),
+        (lambda: Bill(preset("digital-45nm"), {}, {}, reads=0), "reads"),
+        (lambda: check_control("vea"), "control"),
+    ],
+)
+def test_programs_bills_and_studies_carry_the_field_too(
+    call: Callable[[], object], field: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        call()
+    assert caught.value.field == tuple(field.split("."))
 
 
 def test_errors_need_no_pydantic() -> None:

@@ -44,10 +44,11 @@ class Range:
 
     @classmethod
     def of(cls, array: Array, largest: float) -> "Range":
-        """From 0 to `largest`, in differential columns from -largest to a step below it; at range =
-        "full" never finer than steps of 1.
+        """The range from 0 to `largest`, in differential columns from -largest to a step below it;
+        at range = "full" never finer than steps of 1.
         """
-        settings, signed = array.converter, array.signs == "differential"
+        settings = array.converter
+        signed = array.signs == "differential"
         levels = 2**settings.bits
         lsb = largest / (levels // 2 if signed else levels - 1)
         edges = ideal_edges(levels) + (

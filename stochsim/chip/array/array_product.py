@@ -53,7 +53,9 @@ class ArrayProduct(Product):
         number: int = 0,
     ) -> None:
         assert hardware.array is not None
-        self.hardware, self.array, self._word = hardware, hardware.array, ARRAY + number
+        self.hardware = hardware
+        self.array = hardware.array
+        self._word = ARRAY + number
         self._accumulator_width = hardware.accumulator_width(layer.inputs)
         self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
         self.range = self._converter_range(x_calibration)
@@ -96,7 +98,9 @@ class ArrayProduct(Product):
 
         Fixed by the chip and never by batch or reads.
         """
-        array, cells, settings = self.array, self.cells, self.array.cells
+        array = self.array
+        cells = self.cells
+        settings = self.array.cells
         differential = array.signs == "differential"
         span = (-cells.largest_sum if differential else 0, cells.largest_sum)
         active = cells.rows if settings.read_sigma > 0 else 0
@@ -131,9 +135,12 @@ class ArrayProduct(Product):
         ), (cells.unit == 1 and few_planes and noiseless)
 
     def _kernel_readout(self) -> crossbar.Readout:
-        place, cycle = np.arange(self.cells.slices)[:, None], np.arange(self.cells.cycles)
+        place = np.arange(self.cells.slices)[:, None]
+        cycle = np.arange(self.cells.cycles)
         factor = 1 << (self.array.cell_bits * place + self.array.cycle_bits * cycle)
-        found, grid, references = self.conversion, None, None
+        found = self.conversion
+        grid = None
+        references = None
         if found.reference is not None:
             group = np.arange(self.cells.neurons) // self.array.converter.reference_columns
             references = crossbar.References(group, found.reference)
@@ -151,7 +158,8 @@ class ArrayProduct(Product):
         """Bits of accumulators that may clip a sum before it returns; None where the end result is
         the same, as without negative codes.
         """
-        bits, readout = self.hardware.accumulator_bits, self._readout
+        bits = self.hardware.accumulator_bits
+        readout = self._readout
         if (
             bits is None
             or self.hardware.accumulator_overflow == "wrap"
@@ -190,8 +198,8 @@ class ArrayProduct(Product):
         return w * v * self.range.lsb * codes + shifts[:, None, :]
 
     def sums_of_rows(self, x_ints: np.ndarray, place: Place) -> np.ndarray:
-        """(stimulus, read, neuron) of integers (stimulus, read, input): every row (stimulus, read)
-        is an input, read once a step.
+        """Sums (stimulus, read, neuron) of integers (stimulus, read, input): every row (stimulus,
+        read) is an input, read once a step.
         """
         return np.stack(
             [
@@ -249,7 +257,8 @@ class ArrayProduct(Product):
         """Partial sums with a fresh Gaussian at every cell and read, int32 (stimulus, read,
         column): what the lumped noise stands for.
         """
-        cells, (key, first_stimulus, first_read) = self.cells, place
+        cells = self.cells
+        key, first_stimulus, first_read = place
         lines = np.ascontiguousarray(digits[:, one.cycle, cells.part(one.tile)], np.float64)
         weight = np.ascontiguousarray(cells.net[one.place, cells.part(one.tile)].T, np.float64)
         variance = sum(found for found in cells.variances(one.tile, one.place) if found is not None)
@@ -277,7 +286,7 @@ class ArrayProduct(Product):
         raise refuse_differing(f"{self.hardware.name} has an array", "its drives")
 
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
-        """Count what so many reads of these integers (stimulus, input) take in the array: counts
+        """Count what `reads` reads of these integers (stimulus, input) take in the array: counts
         follow the data.
 
         `multiply`: active rows × cells on them; `cell`: their currents, as shares of full
@@ -285,7 +294,8 @@ class ArrayProduct(Product):
         the cells that the whole lines pass, used or not; `dac`: digits given to the lines of each
         tile; `adc`: conversions; `add`: conversions shifted and added.
         """
-        cells, array = self.cells, self.array
+        cells = self.cells
+        array = self.array
         digits = cells.digits(cells.unsigned(x_ints))
         on_a_row = len(cells.codes) * cells.slices * cells.neurons
         across = -(-on_a_row // array.columns)
@@ -314,7 +324,8 @@ def _levels_to_the_caller() -> int:
     """What `warnings.warn` in the calling function needs to name the line outside this folder that
     asked the chip.
     """
-    frame, levels = sys._getframe(1), 1
+    frame = sys._getframe(1)
+    levels = 1
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim."):
         frame, levels = frame.f_back, levels + 1
     return levels

@@ -36,7 +36,8 @@ class ArrayCells:
     def __init__(self, layer: Layer, array: Array, weight_codes: np.ndarray, chip_key: int) -> None:
         array.check_widths(layer.weight_bits, layer.input.bits)
         self.array = array
-        self.input_bits, self._unsigned = layer.input.bits, layer.input.unsigned
+        self.input_bits = layer.input.bits
+        self._unsigned = layer.input.unsigned
         if array.signs == "differential" and layer.weight_bits > 1:
             # a flipped bit can give the one code that has no pair
             weight_codes = np.maximum(weight_codes, 1 - 2 ** (layer.weight_bits - 1))
@@ -46,26 +47,28 @@ class ArrayCells:
             axis=1
         )
         self.slices, self.inputs, self.neurons = sliced.cells.shape[1:]
-        self.tiles, self.cycles = array.tiles(self.inputs), array.cycles(self.input_bits)
+        self.tiles = array.tiles(self.inputs)
+        self.cycles = array.cycles(self.input_bits)
         self._program(sliced, chip_key)
 
     def _program(self, sliced: Sliced, chip_key: int) -> None:
-        settings, array = self.array.cells, self.array
+        settings = self.array.cells
+        array = self.array
         rates = (settings.stuck_at_0_rate, settings.stuck_at_1_rate)
         self.codes = faulted(sliced.cells, array.cell_bits, *rates, fold_in(chip_key, "faults"))
-        device, own = settings.memory_device, None
+        device = settings.memory_device
+        own = None
         if device is None:
             self.unit = (
                 1 if settings.read_noise == "lumped" else GRID
             )  # the noise of single cells needs the finer grid
             self.cells = self.unit * self.codes.astype(np.int32)
         else:
-            key, tile = fold_in(chip_key, "cells"), (array.rows, array.columns)
+            key = fold_in(chip_key, "cells")
+            tile = (array.rows, array.columns)
             time = (settings.age_s, settings.wire_ohm, *tile, settings.drift_compensation)
-            self.unit, (self.cells, own) = (
-                GRID,
-                program_cells(self.codes, array.cell_bits, device, key, *time),
-            )
+            self.unit = GRID
+            self.cells, own = program_cells(self.codes, array.cell_bits, device, key, *time)
         variance = np.float32((settings.read_sigma * self.unit) ** 2) + (
             np.float32(0) if own is None else own
         )
@@ -143,10 +146,8 @@ class ArrayCells:
                 for cycle in range(digits.shape[1])
             ]
             for place in range(self.slices):
-                net, (squared, linear) = (
-                    self.net[place, self.part(tile)],
-                    self.variances(tile, place),
-                )
+                net = self.net[place, self.part(tile)]
+                squared, linear = self.variances(tile, place)
                 for cycle, line in enumerate(lines):
                     small = line.astype(np.float32)
                     found = [

@@ -1,4 +1,4 @@
-"""What the cells of a chip hold: integer weight codes cut into slices, their faults, and the
+"""The contents of a chip's cells: integer weight codes cut into slices, their faults, and the
 conductances they are programmed to.
 
 Everything here is drawn once per chip from its key and is the same for all its reads. Rows are
@@ -64,18 +64,13 @@ def slice_weights(
         )
         raise SettingError.of("cell_bits", cell_bits, rule)
     half = 1 << (weight_bits - 1)
-    if columns == "differential":
-        if codes.min() == -half and weight_bits > 1:
-            rule = (
-                f"should be from {1 - half} to {half - 1}, for {weight_bits}-bit weights in "
-                f"{columns} columns"
-            )
-            raise SettingError.of("weight_codes", -half, rule)
-        planes, scale, offset = [np.maximum(codes, 0), np.maximum(-codes, 0)], 1, 0
-    elif weight_bits == 1:
-        planes, scale, offset = [(codes + 1) // 2], 2, -1
-    else:
-        planes, scale, offset = [codes + half], 1, -half
+    if columns == "differential" and weight_bits > 1 and codes.min() == -half:
+        rule = (
+            f"should be from {1 - half} to {half - 1}, for {weight_bits}-bit weights in "
+            f"{columns} columns"
+        )
+        raise SettingError.of("weight_codes", -half, rule)
+    planes, scale, offset = _planes(codes, weight_bits, columns)
     mask = (1 << cell_bits) - 1
     shifts = range(0, plane_bits, cell_bits)
     cells = np.stack(
@@ -87,13 +82,27 @@ def slice_weights(
     return Sliced(cells, cell_bits, scale, offset)
 
 
+def _planes(
+    codes: np.ndarray, weight_bits: int, columns: Literal["offset", "differential"]
+) -> tuple[list[np.ndarray], int, int]:
+    """Planes of nonnegative integers (input, neuron), scale and offset of weight codes of that
+    shape: codes = scale (first plane - second, if any) + offset.
+    """
+    if columns == "differential":
+        return [np.maximum(codes, 0), np.maximum(-codes, 0)], 1, 0
+    if weight_bits == 1:
+        return [(codes + 1) // 2], 2, -1
+    half = 1 << (weight_bits - 1)
+    return [codes + half], 1, -half
+
+
 def faulted(
     cells: np.ndarray, cell_bits: int, stuck_at_0_rate: float, stuck_at_1_rate: float, key: int
 ) -> np.ndarray:
     """Cells (sign, slice, row, column) uint8 of which these shares are stuck at 0 and at full
     conductance (all bits 1).
 
-    One uniform number per cell and key is held against the rates, so the cells stuck at one rate
+    One uniform number per cell and key is compared with the rates, so the cells stuck at one rate
     are stuck at every higher one. Raises SettingError for a rate outside 0 to 1 or a sum above 1.
     """
     _check_rate("stuck_at_0_rate", stuck_at_0_rate)
@@ -132,8 +141,8 @@ def bit_flipped(weight_codes: np.ndarray, bits: int, rate: float, key: int) -> n
 
 
 class Programmed(NamedTuple):
-    """What the cells hold, (sign, slice, row, column): conductance above g_min int32, in 1/256 cell
-    steps, and read_variance float32.
+    """The contents of cells, (sign, slice, row, column): conductance above g_min int32, in 1/256
+    cell steps, and read_variance float32.
 
     A partial sum Σ x g of one read has Gaussian noise of variance Σ x² read_variance, in squares of
     1/256 cell steps.
@@ -155,7 +164,7 @@ def program_cells(
     compensate_drift: bool = False,
 ) -> Programmed:
     """Program cells (sign, slice, row, column) uint8 on one chip's devices and look at them at
-    `age_s` (None: the device's own first age).
+    `age_s` (None: the first age of the device's law).
 
     A cell of code c aims at g_min + c (g_max - g_min)/(2^bits - 1), misses it by the device's
     programming noise, drifts, and loses what the wires take; each plane (sign, slice) is an array
@@ -174,7 +183,8 @@ def program_cells(
         raise SettingError.of("cells", np.max(cells), rule)
     step_us = (device.g_max_us - device.g_min_us) / ((1 << cell_bits) - 1)
     factor = _compensation(cells, step_us, device, key, age_s) if compensate_drift else 1.0
-    conductance, variance = np.empty(cells.shape, np.int32), np.empty(cells.shape, np.float32)
+    conductance = np.empty(cells.shape, np.int32)
+    variance = np.empty(cells.shape, np.float32)
     for plane, programmed_us, now_us in _drawn(cells, step_us, device, key, age_s):
         passed = factor * (
             1.0 - _tiled_drop(now_us * 1e-6, wire_ohm, rows_per_tile, columns_per_tile)
@@ -189,8 +199,8 @@ def program_cells(
 def _drawn(
     cells: np.ndarray, step_us: float, device: Device, key: int, age_s: float | None
 ) -> Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:
-    """Plane, conductances in µS as programmed, and now: plane by plane, so that little is held at a
-    time.
+    """Plane, conductances in µS as programmed, and now: plane by plane, so that little memory is
+    taken at a time.
     """
     for plane in np.ndindex(cells.shape[:2]):
         target_us = np.minimum(device.g_min_us + step_us * cells[plane], device.g_max_us)
@@ -207,7 +217,7 @@ def _drawn(
 def _compensation(
     cells: np.ndarray, step_us: float, device: Device, key: int, age_s: float | None
 ) -> float:
-    """Total conductance as programmed over that of now: drawing twice is cheaper than holding all
+    """Total conductance as programmed over that of now: drawing twice is cheaper than keeping all
     planes.
     """
     if device.drift is None:
@@ -240,6 +250,7 @@ def _tiled_drop(
 
 
 def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:
+    """Weight codes (neuron, input) as an array; raises SettingError for codes that do not fit."""
     codes = np.asarray(weight_codes)
     check_whole("weight_bits", weight_bits, 1, 9)
     if codes.ndim != 2 or codes.size == 0 or codes.dtype.kind not in "iu":
@@ -255,5 +266,6 @@ def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:
 
 
 def _check_rate(name: str, rate: float) -> None:
+    """Raise SettingError unless a rate is from 0 to 1."""
     if not 0 <= rate <= 1:
         raise SettingError.of(name, rate, "should be from 0 to 1")

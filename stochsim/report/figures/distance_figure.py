@@ -36,7 +36,7 @@ def distance_figure(results: Results) -> Figure:
     rho = min(results.study.grid.rho)
     least = [
         row for row in rows if row.rho == rho or not row.architecture
-    ]  # what is no network's holds for every ρ
+    ]  # what is no network's is the same at every ρ
     height = max(3.6, 0.8 + 0.27 * len(least))
     figure, axes = new_figure(1, 2 if len(rhos) > 1 else 1, height)
     if len(rhos) > 1:

@@ -80,7 +80,7 @@ def panel_title(results: Results, panel: Panel) -> str:
 
 
 def has_survival(results: Results) -> bool:
-    """False where every network learned its own decoder, so that there is no S."""
+    """False where every network learned a decoder for itself, so that there is no S."""
     return results.study.train.decoder == "shared"
 
 

@@ -69,7 +69,9 @@ def _quality(outcome: Outcome, measured: Measured) -> float:
 
 
 def _quality_limits(outcome: Outcome) -> tuple[float, float]:
-    """From ignoring the stimulus to what is best: settings that are worse stand at the edge."""
+    """Limits of the axis of quality, from ignoring the stimulus to the best: settings that are
+    worse stand at the edge.
+    """
     values = [_quality(outcome, each) for each in outcome.measured]
     known = [value for value in values if math.isfinite(value)]
     if _against_survival(outcome):

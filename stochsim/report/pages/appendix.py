@@ -22,7 +22,7 @@ def price_rows(results: Results) -> list[list[str]]:
 
 
 def reference_rows(results: Results) -> list[tuple[str, str]]:
-    """Each stored reference and how it was checked."""
+    """Rows of stored references, each with how it was checked."""
     rows = []
     for task in results.plan.tasks.values():
         if task.kind != "reference":

@@ -52,7 +52,7 @@ _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure: its name, how it is built, whether it holds too many points for SVG, and when it
+    """One figure: its name, how it is built, whether it has too many points for SVG, and when it
     can be drawn.
     """
 
@@ -215,7 +215,7 @@ def _dictionary_words(results: Results) -> str:
         else ""
     )
     if has_survival(results):
-        shared = "every width, noise level and ρ of this key faces the posterior under it"
+        shared = "the posterior under it is that of every width, noise level and ρ of this key"
         return f"Learned once in float with key {key}, then frozen: {shared}.{tail}"
     return (
         f"Learned in float with key {key}; each network went on from it to a dictionary of its "
@@ -233,7 +233,7 @@ def _toml(table: dict[str, Any]) -> str:
 
 
 def _data_address(drawing: Drawing, results: Results) -> Any:
-    """The figure as a data address, so that the page holds it and loads nothing."""
+    """The figure as a data address, so that the page contains it and loads nothing."""
     figure = drawing.build(results)
     kind, data = (
         ("png", to_png(figure, _PAGE_DPI))
