@@ -10,9 +10,9 @@ for all neurons, as the chip's is; its step is the best of a scan.
 import numpy as np
 
 from stochsim.keys import fold_in
+from stochsim.models import Reference
 from stochsim.posterior import Survival, Yardstick, survival
 from stochsim.studies import Result, Results
-from stochsim.studies.measures import load_reference
 
 _STEPS = np.geomspace(
     0.03, 1.0, 25
@@ -41,7 +41,7 @@ def lattice_survival(results: Results, row: Result, distances: np.ndarray) -> Su
 def _distances_of_key(results: Results, reference_task: str, key: int, bits: int) -> np.ndarray:
     measure, artifact = results.study.measure, results.store.row(reference_task).artifact
     assert artifact is not None
-    reference = load_reference(artifact)
+    reference = Reference.load(artifact)
     sets = (reference.subset(0, measure.reads), reference.subset(1, measure.reads))
     yardstick = Yardstick(
         sets,

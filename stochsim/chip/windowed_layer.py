@@ -128,7 +128,7 @@ class WindowedLayer:
             if first + count > most:
                 rule = (
                     f"should be at most {most} together with {count} more: the {positions} "
-                    f"positions of layer '{self.call.layer}' are numbered; take another key for more"
+                    f"positions of layer '{self.call.layer}' are numbered; another key gives more"
                 )
                 raise SettingError.of(name, first, rule)
 

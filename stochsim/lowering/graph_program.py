@@ -12,20 +12,21 @@ from torch import fx
 from stochsim.lowering import trace
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
-from stochsim.program import FloatCall, Graph, LayerCall, Program, Stored
+from stochsim.program import FloatCall, Graph, LayerCall, Program
+from stochsim.settings import Arrays
 
 
 def graph_program(
     network: Network,
     layers: Mapping[str, ChipLayer],
     example: torch.Tensor,
-    stored: Stored | None = None,
+    stored: tuple[dict[str, Any], Arrays] | None = None,
 ) -> Program:
     """The program of a network as its parameters are now; parts in float are those of the network,
     not copies.
 
     layers: by name among the network's modules, in the order in which they run. example: stimuli
-    (stimulus, …). stored: what a file of it holds.
+    (stimulus, …). stored: the table and arrays that a file of it holds.
     """
     interpreter = fx.Interpreter(network)
     owners: dict[int, str] = {}

@@ -12,8 +12,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import TAKEN, Network
 from stochsim.lowering.trace import attribute, called
 from stochsim.lowering.vocabulary import METHODS, fields_of, name_of_function
-from stochsim.program import Arrays
-from stochsim.settings import SettingError, strict
+from stochsim.settings import Arrays, SettingError, strict
 
 
 def written(

@@ -15,8 +15,8 @@ from stochsim.lowering import nodes
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.layer_tables import call_tables, check_calls
-from stochsim.program import Arrays, Graph, Layer, Stored, check_keys, read_folder, read_layers
-from stochsim.settings import SettingError, StochsimError, strict
+from stochsim.program import Graph, Layer, check_keys, read_folder, read_layers
+from stochsim.settings import Arrays, SettingError, StochsimError, strict
 
 _FIELDS = (
     "layers",
@@ -41,7 +41,7 @@ def stored(
     layers: Mapping[str, ChipLayer],
     calibration: np.ndarray,
     facts: Mapping[str, Any],
-) -> Stored:
+) -> tuple[dict[str, Any], Arrays]:
     """What a file holds of a network beside its layers.
 
     The table: how layers are called, the graph, modules in float, and `facts` (`hardware`,
@@ -68,7 +68,7 @@ def stored(
         "dtype": calibration.dtype.name,
         "calibration": bool(used),
     }
-    return Stored(table, arrays)
+    return table, arrays
 
 
 class SavedGraph(NamedTuple):

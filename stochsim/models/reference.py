@@ -4,19 +4,31 @@ the diagnostics.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.models.diagnostics import Diagnostics
-from stochsim.settings import SettingError, strict
+from stochsim.settings import (
+    Format,
+    SettingError,
+    StochsimError,
+    Stored,
+    read_arrays,
+    strict,
+    write_arrays,
+)
 
 CHAINS = 4
 DRAWS_PER_CHAIN = 2_500
 
-FORMAT = "1"
+FORMAT = Format("stochsim-reference", 2, "sample it again, or run its study anew")
 """Layout of the stored form; another one is refused."""
+
+_KIND = "reference"
+_MOST_CHAINS = 64
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,26 @@ class Reference:
         picked = by_chain[:, :, which::stride][:, :, : n // self.chains]
         return picked.reshape(len(self.draws), n, -1)
 
-    def to_arrays(self) -> tuple[dict[str, NDArray], dict[str, str]]:
-        """(arrays, metadata) to be stored; from_arrays gives back an equal reference."""
+    def save(self, path: str | Path) -> None:
+        """Write it to one file (see settings/array_files.py), from which `load` gives it back."""
+        write_arrays(path, FORMAT, Stored(_KIND, *self.to_arrays()))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """What `save` wrote; raises StochsimError for a file that is damaged or no reference."""
+        stored = read_arrays(path, FORMAT, (_KIND,))
+        try:
+            return cls.from_arrays(stored.content, stored.arrays)
+        except SettingError as error:
+            raise StochsimError(f"{path}: {error}") from None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Whether draws are exact, and of how many chains they are."""
+        return {"exact": self.exact, "chains": self.chains}
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """(facts, arrays) to be stored; from_arrays gives back an equal reference."""
         arrays: dict[str, NDArray] = {
             "draws": self.draws,
             "mean": self.mean,
@@ -84,18 +114,16 @@ class Reference:
                 "ess_per_draw": found.ess_per_draw,
                 "thinning": found.thinning,
             }
-        return arrays, {"format": FORMAT, "exact": str(self.exact), "chains": str(self.chains)}
+        return self.facts, arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray], metadata: Mapping[str, str]) -> Self:
-        """The reference that to_arrays took apart; SettingError for a store of another format or
-        with parts missing.
+    def from_arrays(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Self:
+        """The reference that to_arrays took apart; SettingError for other facts, and parts that
+        are missing.
         """
-        if metadata.get("format") != FORMAT:
-            rule = f"stored reference: this version reads format {FORMAT}"
-            raise SettingError.of("format", metadata.get("format"), rule)
-        given = metadata.get("exact")
-        exact = strict.word("stored reference: exact", given, ("True", "False")) == "True"
+        strict.exact_table("reference", facts, ("exact", "chains"))
+        exact = strict.flag("exact", facts["exact"])
+        chains = strict.whole("chains", facts["chains"], 1, _MOST_CHAINS)
         wanted = ["draws", "mean", "sd", "covariance"] + (
             [] if exact else ["rhat", "ess_per_draw", "thinning"]
         )
@@ -107,12 +135,8 @@ class Reference:
             if exact
             else Diagnostics(arrays["rhat"], arrays["ess_per_draw"], arrays["thinning"])
         )
-        chains = strict.word("stored reference: chains", metadata.get("chains"), _CHAIN_COUNTS)
-        _check_stored(arrays, int(chains), exact)
-        return cls(exact, arrays["draws"], *moments, diagnostics, chains=int(chains))
-
-
-_CHAIN_COUNTS = tuple(str(count) for count in range(1, 65))
+        _check_stored(arrays, chains, exact)
+        return cls(exact, arrays["draws"], *moments, diagnostics, chains=chains)
 
 
 def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> None:

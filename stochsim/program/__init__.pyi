@@ -10,7 +10,6 @@ from .float_programs import AnyFloatProgram as AnyFloatProgram
 from .float_programs import FloatDeepProgram as FloatDeepProgram
 from .float_programs import FloatProgram as FloatProgram
 from .float_programs import FloatRecurrentProgram as FloatRecurrentProgram
-from .folders import Arrays as Arrays
 from .folders import check_keys as check_keys
 from .folders import check_types as check_types
 from .folders import read_folder as read_folder
@@ -20,7 +19,6 @@ from .geometry import Geometry as Geometry
 from .graph import FloatCall as FloatCall
 from .graph import Graph as Graph
 from .graph import LayerCall as LayerCall
-from .graph import Stored as Stored
 from .layer import Layer as Layer
 from .layer import LayerShape as LayerShape
 from .program import Program as Program

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from stochsim_kernels.neuron import channel
 
-from stochsim.program.folders import Arrays, check_keys, check_types, read_folder
+from stochsim.program.folders import check_keys, check_types, read_folder
 from stochsim.program.layer import ARRAYS_OF_LAYER, FIELDS_OF_LAYER, QUANTIZER_FIELDS, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import KINDS, FeedForward, LogSigmaHead, Recurrent, Wiring
-from stochsim.settings import SettingError, StochsimError, check_whole, strict
+from stochsim.settings import Arrays, SettingError, StochsimError, check_whole, strict
 
 _MOST_STEPS = 1_000_000
 _NUMBERS: dict[str, tuple[str, ...]] = {"recurrent": ("steps", "radius")}

@@ -1,8 +1,8 @@
-"""Programs as folders: `program.json` says what it is, `program.safetensors` holds its arrays.
+"""Programs as folders: `program.json` says what it is, `program.safetensors` holds its arrays (see
+settings/array_files.py).
 
-Nothing in them is run when read. The JSON has the format's name and version, the kind of wiring,
-the SHA-256 of the arrays' file, and widths, scales and activations; a folder whose two files do not
-belong together is refused.
+The kind is that of the wiring; the content has widths, scales and activations. A folder whose two
+files do not belong together is refused.
 """
 
 import hashlib
@@ -11,32 +11,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
-from stochsim.settings import SettingError, StochsimError, strict
+from stochsim.settings import (
+    Format,
+    SettingError,
+    StochsimError,
+    Stored,
+    check_head,
+    head_of,
+    strict,
+)
 
-FORMAT, VERSION = "stochsim-program", 2
+FORMAT = Format("stochsim-program", 2, "write it anew with `.save` of its program")
 TABLE, ARRAYS = "program.json", "program.safetensors"
 
-Arrays = dict[str, np.ndarray]
 
-
-def write_folder(folder: Path, kind: str, table: dict[str, Any], arrays: Arrays) -> None:
+def write_folder(folder: Path, stored: Stored) -> None:
     """Both files of a folder.
 
     Each is written beside its place and then moved there; raises StochsimError where that cannot be
     done.
     """
-    data = save({name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())})
-    head = {
-        "format": FORMAT,
-        "version": VERSION,
-        "kind": kind,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "program": table,
-    }
+    head, data = head_of(FORMAT, stored)
     text = json.dumps(head, indent=1, sort_keys=True, allow_nan=False) + "\n"
     folder = Path(folder)
     try:
@@ -49,10 +47,8 @@ def write_folder(folder: Path, kind: str, table: dict[str, Any], arrays: Arrays)
         raise StochsimError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
-def read_folder(folder: Path, kinds: tuple[str, ...]) -> tuple[str, dict[str, Any], Arrays]:
-    """Kind, table and arrays of a folder of one of these kinds; raises StochsimError as
-    `load_program`.
-    """
+def read_folder(folder: Path, kinds: tuple[str, ...]) -> Stored:
+    """What a folder of one of these kinds holds; raises StochsimError as `load_program`."""
     folder = Path(folder)
     try:
         text, data = (folder / TABLE).read_bytes(), (folder / ARRAYS).read_bytes()
@@ -60,37 +56,17 @@ def read_folder(folder: Path, kinds: tuple[str, ...]) -> tuple[str, dict[str, An
         raise StochsimError(
             f"{folder}: {Path(str(error.filename)).name} cannot be read ({error.strerror})"
         ) from None
-    head = strict.read_json(text, f"{folder}: {TABLE}")
-    _check_head(folder, head, kinds)
+    where = f"{folder}: {TABLE}"
+    head = check_head(where, strict.read_json(text, where), FORMAT, kinds)
     if hashlib.sha256(data).hexdigest() != head["sha256"]:
         raise StochsimError(
             f"{folder}: {ARRAYS} is damaged or of another program: its SHA-256 is not the one that "
             f"{TABLE} names"
         )
     try:
-        return head["kind"], head["program"], load(data)
+        return Stored(head["kind"], head["content"], load(data))
     except (SafetensorError, KeyError, ValueError, TypeError) as error:  # KeyError: a number type
         raise StochsimError(f"{folder}: {ARRAYS} is not readable ({error})") from None
-
-
-def _check_head(folder: Path, head: Any, kinds: tuple[str, ...]) -> None:
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
-        found = head.get("format") if isinstance(head, dict) else type(head).__name__
-        raise StochsimError(
-            f"{folder}: {TABLE} has format {strict.shown(found)}: '{FORMAT}' is expected"
-        )
-    if head.get("version") != VERSION or isinstance(head["version"], bool):
-        raise StochsimError(
-            f"{folder}: version {strict.shown(head.get('version'))} of the format: this release "
-            f"reads version {VERSION}; write it anew with `.save` of its program"
-        )
-    if not isinstance(head.get("kind"), str) or head["kind"] not in kinds:
-        raise StochsimError(
-            f"{folder}: a program of kind {strict.shown(head.get('kind'))}: {' or '.join(kinds)} "
-            f"is expected here"
-        )
-    if not isinstance(head.get("program"), dict) or not isinstance(head.get("sha256"), str):
-        raise StochsimError(f"{folder}: {TABLE} has no 'program' or no 'sha256'")
 
 
 def check_keys(

@@ -13,7 +13,7 @@ from stochsim.program.geometry import Geometry
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
-from stochsim.settings import SettingError, StochsimError
+from stochsim.settings import Arrays, SettingError, StochsimError
 
 
 class LayerCall(NamedTuple):
@@ -53,13 +53,6 @@ class FloatCall(NamedTuple):
     measures: bool = False
 
 
-class Stored(NamedTuple):
-    """What files hold of a graph: a table as JSON has it, and arrays by name."""
-
-    table: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-
-
 Call = LayerCall | FloatCall
 Step = Callable[[LayerCall, Any], Any]
 
@@ -69,9 +62,9 @@ class Graph(Wiring):
     """Nodes in the order in which they run; what `result` gives, (stimulus, …), is read.
 
     stimulus: the name by which nodes read the stimuli; shape: of one of them; dtype: the numbers in
-    which values between layers are, "float32" or "float64". stored: what a file of it holds, None
-    for a graph that cannot be saved. Its layers have widths of their own, whatever those of the
-    Hardware are.
+    which values between layers are, "float32" or "float64". stored: the table and arrays that a
+    file of it holds, None for a graph that cannot be saved. Its layers have widths of their own,
+    whatever those of the Hardware are.
     """
 
     nodes: tuple[Call, ...]
@@ -79,7 +72,7 @@ class Graph(Wiring):
     result: str
     shape: tuple[int, ...]
     dtype: str = "float32"
-    stored: Stored | None = None
+    stored: tuple[dict[str, Any], Arrays] | None = None
 
     kind = "graph"
     sigma_is_its_own = False
@@ -88,7 +81,7 @@ class Graph(Wiring):
     @property
     def not_saved(self) -> tuple[str, ...]:
         """Parts in float that a file of it leaves out, each with the reason."""
-        return tuple(self.to_table().table["not_saved"])
+        return tuple(self.to_table()[0]["not_saved"])
 
     @property
     def calls(self) -> tuple[LayerCall, ...]:
@@ -136,7 +129,7 @@ class Graph(Wiring):
         """None: its neurons have no trained noise."""
         return {}
 
-    def to_table(self) -> Stored:
+    def to_table(self) -> tuple[dict[str, Any], Arrays]:
         """What files hold; raises StochsimError for a graph that cannot be saved."""
         if self.stored is None:
             raise StochsimError(

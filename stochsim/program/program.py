@@ -10,6 +10,7 @@ from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import Wiring
+from stochsim.settings import Stored
 
 
 @dataclass(frozen=True)
@@ -108,4 +109,5 @@ class Program:
             arrays |= {f"layers.{name}.{field}": value for field, value in own.items()}
         table, of_wiring = self.wiring.to_table()
         table = {**table, "layers": rows, "rho": float(self.rho)}
-        write_folder(Path(folder), self.wiring.kind, table, arrays | of_wiring)
+        stored = Stored(self.wiring.kind, table, arrays | of_wiring)
+        write_folder(Path(folder), stored)

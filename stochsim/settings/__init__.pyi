@@ -1,4 +1,11 @@
 from . import strict as strict
+from .array_files import Arrays as Arrays
+from .array_files import Format as Format
+from .array_files import Stored as Stored
+from .array_files import check_head as check_head
+from .array_files import head_of as head_of
+from .array_files import read_arrays as read_arrays
+from .array_files import write_arrays as write_arrays
 from .base import Settings as Settings
 from .call_checks import check_draw as check_draw
 from .call_checks import check_memory as check_memory

@@ -8,33 +8,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 
 from stochsim.chip import Chip
 from stochsim.keys import fold_in
 from stochsim.models import Reference
 from stochsim.posterior import Yardstick, compare, effective_samples
-from stochsim.settings import SettingError, StochsimError
 from stochsim.studies.job import Job
 
 Floats = NDArray[np.floating]
 _LARGE_BYTES = 200_000_000
 _KEPT = 2
 _kept: dict[Any, tuple[Reference, Yardstick]] = {}
-
-
-def load_reference(path: Path) -> Reference:
-    """The reference that a task left; raises StochsimError for a file that is no reference."""
-    try:
-        with safe_open(path, framework="np") as file:
-            facts = file.metadata() or {}
-        return Reference.from_arrays(load_file(path), facts)
-    except SettingError as error:
-        raise StochsimError(f"{path}: {error}") from None
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise StochsimError(f"{path}: not a readable reference ({error})") from None
 
 
 def _reference_and_yardstick(
@@ -48,7 +33,7 @@ def _reference_and_yardstick(
         most = 1 if path.stat().st_size > _LARGE_BYTES else _KEPT
         while len(_kept) >= most:  # before the new one is read
             del _kept[next(iter(_kept))]
-        reference = load_reference(path)
+        reference = Reference.load(path)
         sets = (reference.subset(0, reads), reference.subset(1, reads))
         yardstick = Yardstick(
             sets,

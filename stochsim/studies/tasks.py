@@ -129,10 +129,9 @@ def _reference(job: Job) -> Outcome:
     model = build_model(job.model, load_network(job.needs["source"]).decoder_array)
     stimuli, _ = job.stimuli(job.settings["stimuli"])
     reference = model.reference(stimuli, fold_in(job.key, "reference"), progress=job.progress)
-    arrays, facts = reference.to_arrays()
     path = job.temporary()
-    save_file(arrays, path, metadata=facts)
-    return {"diagnostics": facts | _diagnostics(reference)}, path
+    reference.save(path)
+    return {"diagnostics": reference.facts | _diagnostics(reference)}, path
 
 
 def _diagnostics(reference: Reference) -> dict[str, Any]:

@@ -1,69 +1,68 @@
-"""Checkpoints: safetensors for the arrays, JSON in its header for the settings."""
+"""Checkpoints: trained networks as files of arrays (see settings/array_files.py)."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from stochsim.networks import NetworkSettings, build_network
-from stochsim.settings import SettingError, StochsimError, strict
+from stochsim.settings import (
+    Format,
+    SettingError,
+    StochsimError,
+    Stored,
+    read_arrays,
+    strict,
+    write_arrays,
+)
 from stochsim.training.loop import TrainResult
 from stochsim.training.procedures import Trained
 
-_FORMAT = "stochsim-network-2"
+FORMAT = Format("stochsim-network", 3, "train it again, or run its study anew")
+_KIND = "network"
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 
 
-def save_network(path: Path, trained: Trained) -> None:
+def save_network(path: str | Path, trained: Trained) -> None:
     """Write network, decoder (input, neuron), rho and what the training left to one file."""
-    tensors = {
-        f"network.{name}": value.detach().contiguous()
-        for name, value in trained.network.state_dict().items()
+    tensors = {f"network.{name}": one for name, one in trained.network.state_dict().items()}
+    arrays = {
+        name: one.detach().cpu().numpy()
+        for name, one in {**tensors, "decoder": trained.decoder}.items()
     }
-    tensors["decoder"] = trained.decoder.detach().contiguous()
     # What the key determines only: two trainings of one key write the same bytes.
     facts = {name: value for name, value in asdict(trained.result).items() if name != "seconds"}
     settings = trained.network.settings.to_table()
-    header = {"format": _FORMAT, "settings": settings, "rho": trained.rho, "result": facts}
-    save_file(
-        tensors, path, metadata={"header": json.dumps(header, sort_keys=True)}
-    )  # one entry: safetensors shuffles them
+    content = {"settings": settings, "rho": trained.rho, "result": facts}
+    write_arrays(path, FORMAT, Stored(_KIND, content, arrays))
 
 
-def load_network(path: Path) -> Trained:
+def load_network(path: str | Path) -> Trained:
     """What save_network wrote; raises StochsimError for a file that is damaged or of another
     kind, or whose settings and arrays do not belong together.
     """
+    stored = read_arrays(path, FORMAT, (_KIND,), finite=False)
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("header", "{}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise StochsimError(f"{path}: not a readable checkpoint ({error})") from None
-    header = strict.read_json(text, f"{path}: the header of the checkpoint", finite=False)
-    _check_format(path, header)
-    try:
-        return _trained(header, tensors)
+        tensors = {name: _tensor(name, one) for name, one in stored.arrays.items()}
+        return _trained(stored.content, tensors)
     except SettingError as error:
         raise StochsimError(f"{path}: {error}") from None
 
 
-def _check_format(path: Path, header: Any) -> None:
-    found = header.get("format") if isinstance(header, dict) else header
-    if found != _FORMAT:
-        name = found if isinstance(found, str) and len(found) < 100 else strict.shown(found)
-        raise StochsimError(f"{path}: format '{name}' where '{_FORMAT}' is expected")
+def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
+    try:
+        return torch.from_numpy(array)
+    except TypeError:
+        raise SettingError.of(name, array, "should be numbers that torch has") from None
 
 
 def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Trained:
-    strict.exact_table("header", header, ("format", "settings", "rho", "result"))
+    strict.exact_table("header", header, ("settings", "rho", "result"))
     settings = NetworkSettings.from_table(strict.table("settings", header["settings"]))
     result = _result(strict.exact_table("result", header["result"], _FACTS))
     rho = strict.number("rho", header["rho"], 0.0)

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from madeanswers import BLIND, FULL, STIMULI, Made
-from safetensors.numpy import save_file
 from tinybenchmarks import tiny_table
 from tinystudy import store_answers
 
@@ -42,8 +41,7 @@ def stored(reference, tmp_path):
     """What _lattice reads of a run and a row: the measure's settings and the reference of one key's
     cell.
     """
-    arrays, facts = reference.to_arrays()
-    save_file(arrays, tmp_path / "reference.safetensors", metadata=facts)
+    reference.save(tmp_path / "reference.safetensors")
     store = SimpleNamespace(
         row=lambda task: SimpleNamespace(artifact=tmp_path / f"{task}.safetensors")
     )
@@ -122,8 +120,7 @@ def test_with_heavy_tails_few_bits_clip_most_of_what_is_far(stored, reference, t
         mean=draws.mean(axis=1, dtype=float),
         sd=draws.std(axis=1, dtype=float),
     )
-    arrays, facts = cubed.to_arrays()
-    save_file(arrays, tmp_path / "reference.safetensors", metadata=facts)
+    cubed.save(tmp_path / "reference.safetensors")
     widest = np.abs(cubed.subset(2, MEASURE.reads)).max() / 2
     scanned = {share: by_hand(cubed, share * widest, 2) for share in np.geomspace(0.01, 1, 60)}
     assert min(scanned, key=scanned.get) < 0.2

@@ -109,11 +109,11 @@ def test_the_files_hold_integer_weights_and_say_what_they_are(tmp_path):
     converted.program.save(tmp_path)
     head = json.loads((tmp_path / "program.json").read_text())
     assert (head["format"], head["version"], head["kind"]) == ("stochsim-program", 2, "graph")
-    layer = head["program"]["layers"][0]
+    layer = head["content"]["layers"][0]
     assert layer["name"] == "0"
     assert layer["input"] == {"bits": 4, "scale": layer["input"]["scale"], "unsigned": False}
-    assert head["program"]["calls"][0]["geometry"]["kernel"] == [3, 3]
-    assert [one["name"] for one in head["program"]["left_in_float"]] == ["2", "5"]
+    assert head["content"]["calls"][0]["geometry"]["kernel"] == [3, 3]
+    assert [one["name"] for one in head["content"]["left_in_float"]] == ["2", "5"]
     first = read_saved(tmp_path).layers["0"]
     assert first.weight_codes.dtype == np.int8
     assert np.array_equal(first.weight_codes, converted.layers["0"].layer().weight_codes)
@@ -151,33 +151,33 @@ def changed(folder, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda head: head["program"].pop("graph"), "'program.graph' is missing"),
-        (lambda head: head["program"].update(more=1), r"unknown key 'program\.more'"),
+        (lambda head: head["content"].pop("graph"), "'program.graph' is missing"),
+        (lambda head: head["content"].update(more=1), r"unknown key 'program\.more'"),
         (
-            lambda head: head["program"]["calls"][0].pop("geometry"),
+            lambda head: head["content"]["calls"][0].pop("geometry"),
             r"'calls\[0\]\.geometry' is missing",
         ),
         (
-            lambda head: head["program"]["layers"][0].update(activation="step"),
+            lambda head: head["content"]["layers"][0].update(activation="step"),
             r"'0\.activation' = 'step'",
         ),
         (
-            lambda head: head["program"]["graph"][2].update(target="torch.load"),
+            lambda head: head["content"]["graph"][2].update(target="torch.load"),
             "not a converted network",
         ),
         (
-            lambda head: head["program"]["modules"]["5"].update(module="Sequential"),
+            lambda head: head["content"]["modules"]["5"].update(module="Sequential"),
             "not among those that can be read",
         ),
-        (lambda head: head["program"]["hardware"].update(name=""), "not a converted network"),
-        (lambda head: head["program"].update(dtype="float16"), "not a converted network"),
+        (lambda head: head["content"]["hardware"].update(name=""), "not a converted network"),
+        (lambda head: head["content"].update(dtype="float16"), "not a converted network"),
     ],
 )
 def test_tables_that_say_what_cannot_be_are_refused(tmp_path, change, message):
     converted_small(QUIET)[0].program.save(tmp_path)
     changed(tmp_path, change)
     if "torch.load" in str(change.__code__.co_consts):
-        changed(tmp_path, lambda head: head["program"]["graph"][2].update(op="call_function"))
+        changed(tmp_path, lambda head: head["content"]["graph"][2].update(op="call_function"))
     with pytest.raises(StochsimError, match=message):
         load_converted(tmp_path)
 

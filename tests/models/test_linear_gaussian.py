@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from stochsim.models import LinearGaussian, Reference
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, StochsimError
 
 FALSE_FAIL = 1e-6
 
@@ -72,12 +72,6 @@ def test_reference_ignores_the_batch():
     assert np.all(whole.draws[0] != whole.draws[1])
 
 
-def stored(reference):
-    arrays, metadata = reference.to_arrays()
-    assert all(isinstance(value, str) for value in metadata.values())
-    return arrays, metadata
-
-
 def test_subsets_are_disjoint_and_spread_over_the_chains():
     m = model(1, 1)
     reference = m.reference(np.zeros((2, 1)), key=1)
@@ -94,16 +88,27 @@ def test_subsets_are_disjoint_and_spread_over_the_chains():
             reference.subset(which, n)
 
 
-def test_stored_form_comes_back_and_damage_is_refused():
+def test_stored_form_comes_back_and_damage_is_refused(tmp_path):
     reference = model().reference(np.zeros((2, 5)), key=1)
-    arrays, metadata = stored(reference)
-    back = Reference.from_arrays(arrays, metadata)
+    reference.save(tmp_path / "reference")
+    back = Reference.load(tmp_path / "reference")
     assert back.exact
     assert back.chains == 4
     assert np.array_equal(back.draws, reference.draws)
-    with pytest.raises(SettingError, match="format"):
-        Reference.from_arrays(arrays, metadata | {"format": "0"})
+    facts, arrays = reference.to_arrays()
+    assert Reference.from_arrays(facts, arrays).exact
+    for changed, field in (({"exact": 1}, "exact"), ({"chains": 0}, "chains"), ({"n": 1}, "n")):
+        with pytest.raises(SettingError, match=rf"'(reference\.)?{field}'"):
+            Reference.from_arrays({**facts, **changed}, arrays)
     with pytest.raises(SettingError, match="'sd' is missing"):
-        Reference.from_arrays(
-            {name: array for name, array in arrays.items() if name != "sd"}, metadata
-        )
+        Reference.from_arrays(facts, {name: one for name, one in arrays.items() if name != "sd"})
+
+
+def test_arrays_changed_in_the_file_are_refused(tmp_path):
+    path = tmp_path / "reference"
+    model().reference(np.zeros((2, 5)), key=1).save(path)
+    whole = bytearray(path.read_bytes())
+    whole[-3] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(StochsimError, match="is damaged: the SHA-256 of its arrays"):
+        Reference.load(path)

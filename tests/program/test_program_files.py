@@ -97,12 +97,12 @@ def changed(folder, **fields):
     [
         ({"format": "other"}, "has format 'other': 'stochsim-program' is expected"),
         ({"version": 1}, "version 1 of the format: this release reads version 2"),
-        ({"kind": "tree"}, "a program of kind 'tree'"),
+        ({"kind": "tree"}, "is of kind 'tree'"),
         ({"sha256": "0" * 64}, "is damaged or of another program"),
-        ({"sha256": None}, "no 'program' or no 'sha256'"),
-        ({"program": []}, "no 'program' or no 'sha256'"),
-        ({"program": {}}, r"'program\.layers' is missing"),
-        ({"program": {"layers": [], "more": 1}}, r"unknown key 'program\.more'"),
+        ({"sha256": None}, "no 'content' or no 'sha256'"),
+        ({"content": []}, "no 'content' or no 'sha256'"),
+        ({"content": {}}, r"'program\.layers' is missing"),
+        ({"content": {"layers": [], "more": 1}}, r"unknown key 'program\.more'"),
     ],
 )
 def test_foreign_and_damaged_tables_are_refused(tmp_path, fields, message):
@@ -129,8 +129,8 @@ def test_foreign_and_damaged_tables_are_refused(tmp_path, fields, message):
 )
 def test_fields_that_no_program_has_are_refused(tmp_path, name, value, message):
     single_program().save(tmp_path)
-    layer = json.loads((tmp_path / "program.json").read_text())["program"]["layers"][0]
-    changed(tmp_path, program={"layers": [{**layer, name: value}], "rho": 0.5})
+    layer = json.loads((tmp_path / "program.json").read_text())["content"]["layers"][0]
+    changed(tmp_path, content={"layers": [{**layer, name: value}], "rho": 0.5})
     with pytest.raises(StochsimError, match=message):
         load_program(tmp_path)
 

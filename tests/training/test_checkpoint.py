@@ -80,7 +80,7 @@ def test_damaged_file_is_named(tmp_path, learned, damage):
     path = tmp_path / "network.safetensors"
     save_network(path, learned)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(StochsimError, match=r"network\.safetensors: not a readable checkpoint"):
+    with pytest.raises(StochsimError, match=r"network\.safetensors: not a readable file of arrays"):
         load_network(path)
 
 
@@ -88,10 +88,10 @@ def test_missing_and_foreign_files_are_named(tmp_path):
     with pytest.raises(StochsimError, match="absent"):
         load_network(tmp_path / "absent")
     save_file(
-        {"a": torch.zeros(2)}, tmp_path / "foreign", metadata={"header": '{"format": "another"}'}
+        {"a": torch.zeros(2)}, tmp_path / "foreign", metadata={"head": '{"format": "another"}'}
     )
-    with pytest.raises(StochsimError, match="'another' where"):
+    with pytest.raises(StochsimError, match="has format 'another': 'stochsim-network' is expected"):
         load_network(tmp_path / "foreign")
     save_file({"a": torch.zeros(2)}, tmp_path / "bare")
-    with pytest.raises(StochsimError, match="'None' where"):
+    with pytest.raises(StochsimError, match="has format None: 'stochsim-network' is expected"):
         load_network(tmp_path / "bare")

@@ -1,0 +1,115 @@
+"""Arrays in files, with a head that says what they are: the one format of programs, checkpoints,
+references and pictures.
+
+The head is JSON: the format's name and version, a kind, the SHA-256 of the arrays (of a safetensors
+file that holds them and nothing else), and a content. It stands beside the arrays, or in the
+metadata of their own file. Nothing of it is run when read.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save, save_file
+
+from stochsim.settings import strict
+from stochsim.settings.errors import SettingError, StochsimError
+
+Arrays = dict[str, np.ndarray]
+_FIELDS = ("format", "version", "kind", "sha256", "content")
+_HEAD = "head"
+
+
+class Format(NamedTuple):
+    """What a file is; anew: how one of another version is made again."""
+
+    name: str
+    version: int
+    anew: str
+
+
+class Stored(NamedTuple):
+    """What a file holds."""
+
+    kind: str
+    content: dict[str, Any]
+    arrays: Arrays
+
+
+def head_of(own: Format, stored: Stored) -> tuple[dict[str, Any], bytes]:
+    """The head, and the arrays as a safetensors file."""
+    data = save(_in_order(stored.arrays))
+    head = {
+        "format": own.name,
+        "version": own.version,
+        "kind": stored.kind,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "content": stored.content,
+    }
+    return head, data
+
+
+def _in_order(arrays: Arrays) -> Arrays:
+    """By name, each as safetensors writes it."""
+    return {name: np.asarray(one, order="C") for name, one in sorted(arrays.items())}
+
+
+def check_head(where: str, head: Any, own: Format, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """The head, of a file `where`; raises StochsimError for another format, version or kind."""
+    if not isinstance(head, dict) or head.get("format") != own.name:
+        found = head.get("format") if isinstance(head, dict) else type(head).__name__
+        raise StochsimError(f"{where} has format {strict.shown(found)}: '{own.name}' is expected")
+    if head.get("version") != own.version or isinstance(head["version"], bool):
+        raise StochsimError(
+            f"{where} has version {strict.shown(head.get('version'))} of the format: this release "
+            f"reads version {own.version}; {own.anew}"
+        )
+    try:
+        strict.exact_table("head", head, _FIELDS)
+    except SettingError as error:
+        raise StochsimError(f"{where}: {error}") from None
+    if head["kind"] not in kinds:
+        found, valid = strict.shown(head["kind"]), " or ".join(kinds)
+        raise StochsimError(f"{where} is of kind {found}: {valid} is expected here")
+    if not isinstance(head["content"], dict) or not isinstance(head["sha256"], str):
+        raise StochsimError(f"{where} has no 'content' or no 'sha256'")
+    return head
+
+
+def write_arrays(path: str | Path, own: Format, stored: Stored) -> None:
+    """One file, its head in the metadata.
+
+    Raises OSError or SafetensorError where it cannot be written.
+    """
+    head, _ = head_of(own, stored)
+    # one entry: safetensors shuffles them
+    metadata = {_HEAD: json.dumps(head, sort_keys=True)}
+    save_file(_in_order(stored.arrays), path, metadata=metadata)
+
+
+def read_arrays(
+    path: str | Path, own: Format, kinds: tuple[str, ...], *, finite: bool = True
+) -> Stored:
+    """What `write_arrays` wrote; finite: whether NaN and infinities in the content are refused.
+
+    Raises StochsimError for a file that is damaged, of another format, version or kind.
+    """
+    where = str(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get(_HEAD, "{}")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+    # KeyError, TypeError: a type of numbers that NumPy has not
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise StochsimError(f"{where}: not a readable file of arrays ({error})") from None
+    read = strict.read_json(text, f"{where}: its head", finite=finite)
+    head = check_head(where, read, own, kinds)
+    found = Stored(head["kind"], head["content"], arrays)
+    if head_of(own, found)[0]["sha256"] != head["sha256"]:
+        raise StochsimError(
+            f"{where} is damaged: the SHA-256 of its arrays is not that of its head"
+        )
+    return found
