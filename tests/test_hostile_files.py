@@ -391,7 +391,7 @@ def test_references(tmp_path: Path, canary: Path) -> None:
 
     act(header)
     all_judged(variants(header, canary, 4 * HERE), act, canary, 500)
-    all_judged(variants(inner, canary, 2), act_inner, canary, 50)
+    all_judged(variants(inner, canary, 8), act_inner, canary, 50)
 
 
 # Runs
