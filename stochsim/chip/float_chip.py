@@ -13,7 +13,14 @@ from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.chip.samples import Samples
 from stochsim.data import check_stimuli
 from stochsim.energy import Operations
-from stochsim.program import AnyFloatProgram, FloatDeepProgram, FloatRecurrentProgram
+from stochsim.program import (
+    LATERAL,
+    LOG_SIGMA,
+    READOUT,
+    FloatFeedForward,
+    FloatProgram,
+    FloatRecurrent,
+)
 from stochsim.settings import check_draw, check_memory, check_noise, check_stable
 
 _STATES_AT_ONCE = (
@@ -28,15 +35,14 @@ class FloatChip:
     """A float network that is sampled without quantisers and without noise of a Hardware, by the
     same random integers as a Chip's.
 
-    program: FloatProgram, FloatDeepProgram or FloatRecurrentProgram; `noise` multiplies its sigma.
+    `noise` multiplies the program's sigma.
     Raises SettingError for a negative or non-finite `noise`, StochsimError for unstable recurrent
     weights.
     """
 
-    def __init__(self, program: AnyFloatProgram, noise: float = 1.0) -> None:
+    def __init__(self, program: FloatProgram, noise: float = 1.0) -> None:
         check_noise(noise)
-        if isinstance(program, FloatRecurrentProgram):
-            check_stable(program.radius)
+        check_stable(program.radius)
         self.program = program
         self.noise = float(noise)
 
@@ -53,7 +59,7 @@ class FloatChip:
         check_memory("samples", shape, np.float64)
         place = Place(int(key), int(first_stimulus), int(first_read))
         x = np.asarray(x, np.float64)
-        if isinstance(program, FloatRecurrentProgram):
+        if program.wiring.is_recurrent:
             values = _chains(program, self.noise, x, reads, place)
         else:
             normal = special.ndtri((_integers(place, shape) + 0.5) / channel.ONE)
@@ -65,16 +71,18 @@ class FloatChip:
         """Mean (stimulus, neuron) and sigma (stimulus, neuron; one row where all stimuli share it)
         of a feed-forward network.
         """
-        program = self.program
-        assert not isinstance(program, FloatRecurrentProgram)
-        if not isinstance(program, FloatDeepProgram):
-            return np.asarray(x @ program.weight.T + program.bias), program.sigma[None]
+        layers, wiring = self.program.layers, self.program.wiring
+        assert isinstance(wiring, FloatFeedForward)
         h = x
-        for weight, bias in program.hidden:
-            h = np.clip(_products(weight, h) + bias, -1.0, 1.0)
-        return _products(program.weight, h) + program.bias, np.exp(
-            program.base + _products(program.spread, h)
-        )
+        for name, layer in layers.items():
+            if name not in (LOG_SIGMA, READOUT):
+                h = np.clip(_products(layer.weight, h) + layer.bias, -1.0, 1.0)
+        readout = layers[READOUT]
+        if wiring.sigma is not None:
+            return np.asarray(h @ readout.weight.T + readout.bias), wiring.sigma[None]
+        head = layers[LOG_SIGMA]
+        sigma = np.exp(head.bias + _products(head.weight, h))
+        return _products(readout.weight, h) + readout.bias, sigma
 
 
 def _products(weight: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -92,7 +100,7 @@ def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _chains(
-    program: FloatRecurrentProgram, noise: float, x: np.ndarray, reads: int, place: Place
+    program: FloatProgram, noise: float, x: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
     """The last states (stimulus, read, neuron) float32 of independent chains; whole blocks of reads
     run, others are cut.
@@ -100,7 +108,9 @@ def _chains(
     before = place.first_read % _BLOCK
     whole = -(-(before + reads) // _BLOCK) * _BLOCK
     out = np.empty((len(x), whole, program.neurons), np.float32)
-    push = program.time_step * (_products(program.forward, x) + program.bias)
+    assert isinstance(program.wiring, FloatRecurrent)
+    readout = program.layers[READOUT]
+    push = program.wiring.time_step * (_products(readout.weight, x) + readout.bias)
     for some, block in portions(len(x), whole, program.neurons, _STATES_AT_ONCE, _BLOCK):
         here = Place(
             place.key, place.first_stimulus + some.start, place.first_read - before + block.start
@@ -110,21 +120,20 @@ def _chains(
 
 
 def _run(
-    program: FloatRecurrentProgram, noise: float, push: np.ndarray, reads: int, place: Place
+    program: FloatProgram, noise: float, push: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
     """The last states (stimulus, read, neuron) float64 of a multiple of _BLOCK reads; push
     (stimulus, neuron): what the stimulus adds at every step.
     """
+    wiring = program.wiring
+    assert isinstance(wiring, FloatRecurrent)
     shape = (len(push), reads, program.neurons)
-    step = (
-        (1 - program.time_step) * np.eye(program.neurons) + program.time_step * program.lateral
-    ).T
-    added = float_circuit.FloatStep(
-        push, program.time_step * program.shrink, 1 / program.width, noise * program.sigma
-    )
+    step = wiring.step(program.layers[LATERAL].weight).T
+    shrink = wiring.time_step * wiring.shrink
+    added = float_circuit.FloatStep(push, shrink, 1 / wiring.width, noise * wiring.sigma)
     u = np.zeros(shape)
     moved = np.empty(shape)
-    for t in range(program.steps):
+    for t in range(wiring.steps):
         np.matmul(
             u.reshape(-1, _BLOCK, program.neurons),
             step,

@@ -157,10 +157,9 @@ def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
     """Mean and sigma, (stimulus, neuron) each, of a feed-forward network; None of a circuit."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program
-    from stochsim.program import FloatRecurrentProgram
 
     program = float_program(trained)
-    if isinstance(program, FloatRecurrentProgram):
+    if program.wiring.is_recurrent:
         return None
     mean, sigma = FloatChip(program).moments(np.asarray(case.stimuli, np.float64))
     return mean, np.broadcast_to(sigma, mean.shape)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stochsim.models import LinearGaussianSettings, SparseCodingSettings
 from stochsim.networks import ArchitectureSettings
-from stochsim.program import FloatRecurrentProgram
+from stochsim.program import FloatLayer, FloatProgram, FloatRecurrent, float_recurrent
 
 Floats = NDArray[np.floating]
 KINK_WIDTH = 0.05
@@ -37,7 +37,7 @@ class Langevin:
     posterior would give it.
     """
 
-    program: FloatRecurrentProgram
+    program: FloatProgram
     step: float
     predicted_error: float
 
@@ -78,10 +78,7 @@ def langevin_circuit(
     rate = architecture.time_step
     gain = step / (2 * rate)
     linear = SPRING * np.trace(seen) / neurons if sparse else prior_precision
-    program = FloatRecurrentProgram(
-        forward=gain * decoder.T / model.noise_sd**2,
-        bias=np.zeros(neurons),
-        lateral=np.eye(neurons) - gain * (seen + linear * np.eye(neurons)),
+    wiring = FloatRecurrent(
         time_step=rate,
         shrink=np.full(
             neurons, gain / model.laplace_scale if isinstance(model, SparseCodingSettings) else 0.0
@@ -89,6 +86,8 @@ def langevin_circuit(
         width=np.full(neurons, KINK_WIDTH),
         sigma=np.full(neurons, np.sqrt(step)),
         steps=architecture.steps,
-        rho=0.0,
     )
+    readout = FloatLayer(gain * decoder.T / model.noise_sd**2, np.zeros(neurons))
+    lateral = np.eye(neurons) - gain * (seen + linear * np.eye(neurons))
+    program = float_recurrent(readout, lateral, wiring)
     return Langevin(program, step, float(np.sqrt(min(errors))))

@@ -1,7 +1,4 @@
-"""Trained network -> Program.
-
-The only file of deploy/ that knows torch; scales are read in float64, as the chip uses them.
-"""
+"""Trained networks as programs; scales are read in float64, as the chip uses them."""
 
 import copy
 from typing import Any
@@ -9,19 +6,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.networks import Deep, NetworkSettings, Recurrent, scale_of, spectral_radius
+from stochsim.networks import NetworkSettings, scale_of, spectral_radius
 from stochsim.program import (
     HIDDEN,
     LATERAL,
     LOG_SIGMA,
     READOUT,
-    AnyFloatProgram,
-    FloatDeepProgram,
+    FloatLayer,
     FloatProgram,
-    FloatRecurrentProgram,
+    FloatRecurrent,
     Layer,
     Program,
     Quantizer,
+    float_deep,
+    float_recurrent,
+    float_single,
     recurrent,
     single_layer,
     with_log_sigma,
@@ -125,33 +124,49 @@ def _recurrent(network: Any, reads: Quantizer, gives: Quantizer, rho: float) -> 
 _BUILDERS = {"single": _single, "deep": _deep, "recurrent": _recurrent}
 
 
-def float_program(trained: Trained) -> AnyFloatProgram:
+def float_program(trained: Trained) -> FloatProgram:
     """The program of a float network; raises StochsimError for a quantised one."""
     network = trained.network
     if not network.settings.is_float:
         raise StochsimError("a quantised network has codes: use export_program")
     double = copy.deepcopy(network).double().eval()
-    if isinstance(double, Deep):
-        layers = ((_array(double.hidden.weight), _bias(double.hidden)),)
-        heads = (_array(double.last.weight), _bias(double.last), _array(double.spread.weight))
-        return FloatDeepProgram(layers, *heads, _array(double.base), trained.rho)
-    if isinstance(double, Recurrent):
-        step = double.settings.architecture.time_step
-        lateral = torch.diag(double.own_slope) + double.off_diagonal * double.lateral.weight
-        return FloatRecurrentProgram(
-            forward=_array(double.linear.weight / step),
-            bias=_bias(double.linear) / step,
-            lateral=_array(lateral / step),
-            time_step=step,
-            shrink=_array(double.shrink / step),
-            width=_array(double.width()),
-            sigma=_array(double.log_sigma.exp()),
-            steps=double.settings.architecture.steps,
-            rho=trained.rho,
-        )
-    return FloatProgram(
-        _array(double.linear.weight),
-        _bias(double.linear),
-        _array(double.log_sigma.exp()),
-        trained.rho,
+    build = _FLOAT_BUILDERS[network.settings.architecture.kind]
+    return build(double, trained.rho)
+
+
+def _float_layer(layer: Any) -> FloatLayer:
+    return FloatLayer(_array(layer.weight), _bias(layer))
+
+
+def _float_single(network: Any, rho: float) -> FloatProgram:
+    layer = _float_layer(network.linear)
+    return float_single(*layer, _array(network.log_sigma.exp()), rho)
+
+
+def _float_deep(network: Any, rho: float) -> FloatProgram:
+    log_sigma = FloatLayer(_array(network.spread.weight), _array(network.base))
+    hidden = (_float_layer(network.hidden),)
+    return float_deep(hidden, log_sigma, _float_layer(network.last), rho)
+
+
+def _float_recurrent(network: Any, rho: float) -> FloatProgram:
+    """The circuit in units of its time constant."""
+    architecture = network.settings.architecture
+    step = architecture.time_step
+    lateral = torch.diag(network.own_slope) + network.off_diagonal * network.lateral.weight
+    wiring = FloatRecurrent(
+        time_step=step,
+        shrink=_array(network.shrink / step),
+        width=_array(network.width()),
+        sigma=_array(network.log_sigma.exp()),
+        steps=architecture.steps,
     )
+    readout = FloatLayer(_array(network.linear.weight / step), _bias(network.linear) / step)
+    return float_recurrent(readout, _array(lateral / step), wiring, rho)
+
+
+_FLOAT_BUILDERS = {
+    "single": _float_single,
+    "deep": _float_deep,
+    "recurrent": _float_recurrent,
+}

@@ -6,10 +6,13 @@ from .builders import single_layer as single_layer
 from .builders import with_log_sigma as with_log_sigma
 from .files import load_program as load_program
 from .files import read_layers as read_layers
-from .float_programs import AnyFloatProgram as AnyFloatProgram
-from .float_programs import FloatDeepProgram as FloatDeepProgram
+from .float_programs import FloatFeedForward as FloatFeedForward
+from .float_programs import FloatLayer as FloatLayer
 from .float_programs import FloatProgram as FloatProgram
-from .float_programs import FloatRecurrentProgram as FloatRecurrentProgram
+from .float_programs import FloatRecurrent as FloatRecurrent
+from .float_programs import float_deep as float_deep
+from .float_programs import float_recurrent as float_recurrent
+from .float_programs import float_single as float_single
 from .folders import check_keys as check_keys
 from .folders import check_types as check_types
 from .folders import read_folder as read_folder

@@ -1,126 +1,173 @@
 """Networks without quantisers, as plain arrays."""
 
+import abc
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from stochsim.program.builders import hidden_names
 from stochsim.program.shapes import check_shape
+from stochsim.program.wiring import LATERAL, LOG_SIGMA, READOUT
 from stochsim.settings import SettingError, check_whole
 
 
-@dataclass(frozen=True)
-class FloatProgram:
-    """The single-layer network without quantisers: weight (neuron, input), bias and sigma
-    (neuron,), float64.
-    """
+class FloatLayer(NamedTuple):
+    """A product and what is added to it: weight (neuron, input), bias (neuron,), float64."""
 
     weight: np.ndarray
     bias: np.ndarray
-    sigma: np.ndarray
-    rho: float
+
+
+Layers = Mapping[str, FloatLayer]
+
+
+class FloatWiring(abc.ABC):
+    """How the layers of a float program are put together, and where its noise comes from."""
 
     @property
-    def inputs(self) -> int:
-        """Number of inputs."""
-        return int(self.weight.shape[1])
+    def is_recurrent(self) -> bool:
+        """Whether a read is the last state of a chain."""
+        return False
 
-    @property
-    def neurons(self) -> int:
-        """Number of neurons."""
-        return int(self.weight.shape[0])
+    @abc.abstractmethod
+    def check(self, layers: Layers) -> None:
+        """Raise SettingError for layers that do not fit."""
 
 
 @dataclass(frozen=True)
-class FloatDeepProgram:
-    """The multi-layer network without quantisers, float64.
+class FloatFeedForward(FloatWiring):
+    """Hidden layers, h = clip(weight h + bias, -1, 1), if any, then `readout`, whose mean is
+    weight h + bias.
 
-    hidden: (weight (neuron, input), bias (neuron,)) of each layer, h = clip(weight h + bias, -1,
-    1); mean weight h + bias and noise sigma = exp(base + spread h) of the last, with weight, spread
-    (neuron, hidden) and bias, base (neuron,). Raises SettingError for shapes that do not fit.
+    sigma: noise of the readout's neurons, (neuron,); None where a layer `log_sigma`, which reads
+    what `readout` reads, gives its logarithm.
     """
 
-    hidden: tuple[tuple[np.ndarray, np.ndarray], ...]
-    weight: np.ndarray
-    bias: np.ndarray
-    spread: np.ndarray
-    base: np.ndarray
-    rho: float
+    sigma: np.ndarray | None = None
 
-    def __post_init__(self) -> None:
-        if not self.hidden:
+    def check(self, layers: Layers) -> None:
+        """Raise SettingError for layers or a sigma of other shapes."""
+        heads = [READOUT] if self.sigma is not None else [LOG_SIGMA, READOUT]
+        *hidden, last = [name for name in layers if name != LOG_SIGMA]
+        if last != READOUT or (LOG_SIGMA in layers) != (LOG_SIGMA in heads):
+            raise SettingError.of("layers", list(layers), f"should end with {' and '.join(heads)}")
+        if LOG_SIGMA in heads and not hidden:
             raise SettingError.of("hidden", (), "should have at least one layer")
-        inputs = int(np.shape(self.hidden[0][0])[-1])
-        for i, (weight, bias) in enumerate(self.hidden):
-            check_shape(f"hidden.{i}.weight", weight, "neuron, input", (len(weight), inputs))
-            check_shape(f"hidden.{i}.bias", bias, "neuron", (len(weight),))
-            inputs = len(weight)
-        neurons = len(self.weight)
-        for name in ("weight", "spread"):
-            check_shape(name, getattr(self, name), "neuron, hidden", (neurons, inputs))
-        for name in ("bias", "base"):
-            check_shape(name, getattr(self, name), "neuron", (neurons,))
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs of the first layer."""
-        return int(self.hidden[0][0].shape[1])
-
-    @property
-    def neurons(self) -> int:
-        """Number of neurons that are read."""
-        return int(self.weight.shape[0])
+        inputs = int(np.shape(next(iter(layers.values())).weight)[-1])
+        for name in hidden:
+            _check_layer(name, layers[name], "neuron, input", (len(layers[name].weight), inputs))
+            inputs = len(layers[name].weight)
+        neurons = len(layers[READOUT].weight)
+        for name in heads:
+            _check_layer(name, layers[name], "neuron, hidden", (neurons, inputs))
+        if self.sigma is not None:
+            check_shape("sigma", self.sigma, "neuron", (neurons,))
 
 
 @dataclass(frozen=True)
-class FloatRecurrentProgram:
-    """The recurrent network without quantisers, float64: from u = 0, `steps` times,
+class FloatRecurrent(FloatWiring):
+    """A circuit of `readout` (on the stimulus) and `lateral` (on the state u): from u = 0, `steps`
+    times,
 
-        u <- u + time_step (-u + forward x + bias + lateral u - shrink erf(u / (sqrt 2 width)))
+        u <- u + time_step (-u + readout(x) + lateral(u) - shrink erf(u / (sqrt 2 width)))
                + sigma xi
 
-    and the last u is read; every read is a chain of its own. forward (neuron, input), lateral
-    (neuron, neuron); bias, shrink, width > 0 and sigma (neuron,); time_step in units of the time
-    constant. Raises SettingError for shapes that do not fit.
+    and the last u is read; every read is a chain of its own. shrink, width > 0 and sigma (neuron,);
+    time_step in units of the time constant.
     """
 
-    forward: np.ndarray
-    bias: np.ndarray
-    lateral: np.ndarray
     time_step: float
     shrink: np.ndarray
     width: np.ndarray
     sigma: np.ndarray
     steps: int
-    rho: float
 
-    def __post_init__(self) -> None:
-        neurons = len(self.forward)
-        for name in ("bias", "shrink", "width", "sigma"):
+    @property
+    def is_recurrent(self) -> bool:
+        """Every read is."""
+        return True
+
+    def step(self, lateral: np.ndarray) -> np.ndarray:
+        """A step without shrinkage, (1 - time_step) I + time_step lateral, (neuron, neuron)."""
+        return np.asarray((1 - self.time_step) * np.eye(len(lateral)) + self.time_step * lateral)
+
+    def check(self, layers: Layers) -> None:
+        """Raise SettingError for layers or arrays of other shapes, and steps below 1."""
+        if list(layers) != [READOUT, LATERAL]:
+            raise SettingError.of("layers", list(layers), f"should be {READOUT} and {LATERAL}")
+        neurons, inputs = np.shape(layers[READOUT].weight)
+        _check_layer(READOUT, layers[READOUT], "neuron, input", (neurons, inputs))
+        _check_layer(LATERAL, layers[LATERAL], "neuron, neuron", (neurons, neurons))
+        for name in ("shrink", "width", "sigma"):
             check_shape(name, getattr(self, name), "neuron", (neurons,))
-        if np.ndim(self.forward) != 2:
-            raise SettingError.of("forward", self.forward, "should have shape (neuron, input)")
-        check_shape("lateral", self.lateral, "neuron, neuron", (neurons, neurons))
         if not np.all(np.asarray(self.width) > 0):
             raise SettingError.of("width", float(np.min(self.width)), "should be above 0")
         check_whole("steps", self.steps, 1, 2**31)
 
+
+def _check_layer(name: str, layer: FloatLayer, axes: str, shape: tuple[int, int]) -> None:
+    check_shape(f"{name}.weight", layer.weight, axes, shape)
+    check_shape(f"{name}.bias", layer.bias, "neuron", shape[:1])
+
+
+@dataclass(frozen=True)
+class FloatProgram:
+    """A network without quantisers: layers by name, in the order in which they run, and how they
+    are wired.
+
+    rho: the exponent of the price under which its noise was learned. Raises SettingError for layers
+    that do not fit each other or the wiring. Made by `float_single`, `float_deep` and
+    `float_recurrent`, or by `lowering.float_program` of a network.
+    """
+
+    layers: Layers
+    wiring: FloatWiring
+    rho: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.wiring.check(self.layers)
+
     @property
     def inputs(self) -> int:
         """Number of inputs."""
-        return int(self.forward.shape[1])
+        return int(next(iter(self.layers.values())).weight.shape[1])
 
     @property
     def neurons(self) -> int:
-        """Number of neurons."""
-        return int(self.forward.shape[0])
+        """Number of neurons that are read."""
+        return len(self.layers[READOUT].weight)
 
     @property
     def radius(self) -> float:
-        """The spectral radius of a step without shrinkage, (1 - time_step) I + time_step
-        lateral.
+        """The spectral radius of a circuit's step without shrinkage; 0 of a network without
+        steps.
         """
-        step = (1 - self.time_step) * np.eye(self.neurons) + self.time_step * self.lateral
+        if not isinstance(self.wiring, FloatRecurrent):
+            return 0.0
+        step = self.wiring.step(self.layers[LATERAL].weight)
         return float(np.abs(np.linalg.eigvals(step)).max())
 
 
-AnyFloatProgram = FloatProgram | FloatDeepProgram | FloatRecurrentProgram
+def float_single(
+    weight: np.ndarray, bias: np.ndarray, sigma: np.ndarray, rho: float = 0.0
+) -> FloatProgram:
+    """One layer: weight (neuron, input), bias and sigma (neuron,)."""
+    return FloatProgram({READOUT: FloatLayer(weight, bias)}, FloatFeedForward(sigma), rho)
+
+
+def float_deep(
+    hidden: tuple[FloatLayer, ...], log_sigma: FloatLayer, readout: FloatLayer, rho: float = 0.0
+) -> FloatProgram:
+    """Hidden layers, and two that read the last of them: the mean, and the logarithm of sigma."""
+    layers = hidden_names(hidden) | {LOG_SIGMA: log_sigma, READOUT: readout}
+    return FloatProgram(layers, FloatFeedForward(), rho)
+
+
+def float_recurrent(
+    readout: FloatLayer, lateral: np.ndarray, wiring: FloatRecurrent, rho: float = 0.0
+) -> FloatProgram:
+    """A circuit; lateral: weights (neuron, neuron), without a bias."""
+    layers = {READOUT: readout, LATERAL: FloatLayer(lateral, np.zeros(len(lateral)))}
+    return FloatProgram(layers, wiring, rho)

@@ -14,7 +14,7 @@ from stochsim.chip import Chip, FloatChip
 from stochsim.chip.neurons import Neurons
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Noise, RandomSource, Reliability
-from stochsim.program import FloatProgram, Quantizer
+from stochsim.program import Quantizer, float_single
 from stochsim.settings import SettingError
 
 
@@ -31,7 +31,7 @@ def chip(make_program, make_hardware):
 def float_chip():
     random = np.random.default_rng(2)
     return FloatChip(
-        FloatProgram(
+        float_single(
             random.normal(size=(5, 12)),
             random.normal(size=5),
             np.array([0.1, 0.2, 0.5, 1.0, 2.0]),
@@ -243,9 +243,10 @@ def test_float_chip_has_the_stated_moments(x):
     """
     chip, reads = float_chip(), 200_000
     values = chip.sample(x[:2], reads, 8).values.astype(np.float64)
-    drive = x[:2] @ chip.program.weight.T + chip.program.bias
+    weight, bias = chip.program.layers["readout"]
+    drive = x[:2] @ weight.T + bias
     for s, n in np.ndindex(2, 5):
-        sigma = chip.program.sigma[n]
+        sigma = chip.program.wiring.sigma[n]
         assert_mean(values[s, :, n], drive[s, n], 1e-6 / 20)
         assert_mean((values[s, :, n] - drive[s, n]) ** 2, sigma**2, 1e-6 / 20)
         with pytest.raises(AssertionError):
@@ -259,7 +260,7 @@ def test_float_chip_shares_the_random_integers_of_the_chip(make_program, make_ha
     chip = Chip(program, make_hardware(8)).sample(x, 300, 2).values
     layer = program.readout
     weight = layer.weight_scale * layer.weight_codes
-    twin = FloatChip(FloatProgram(weight, layer.bias, program.sigma, 0.0))
+    twin = FloatChip(float_single(weight, layer.bias, program.sigma, 0.0))
     quantised = program.input.values(program.input.codes(x))
     values = twin.sample(quantised, 300, 2).values
     assert values.shape == chip.shape
@@ -273,7 +274,8 @@ def test_float_chip_counts_nothing_and_its_multiplier_scales(x):
     samples = float_chip().sample(x, 10, 1)
     assert samples.codes is None
     assert samples.operations == Operations()
-    drive = x @ float_chip().program.weight.T + float_chip().program.bias
+    weight, bias = float_chip().program.layers["readout"]
+    drive = x @ weight.T + bias
     doubled = FloatChip(float_chip().program, noise=2.0).sample(x, 10, 1).values
     np.testing.assert_allclose(
         doubled - drive[:, None], 2 * (samples.values - drive[:, None]), atol=1e-4

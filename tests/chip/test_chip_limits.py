@@ -19,7 +19,7 @@ from arraytest import (
 
 from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import Cells, Converter, Noise
-from stochsim.program import FloatProgram
+from stochsim.program import float_single
 from stochsim.settings import SettingError
 
 WEIGHTS, X = random_weights(4, 5, 60), random_inputs(4, 4, 60).astype(float)
@@ -115,7 +115,7 @@ def test_too_many_codes_are_refused_before_they_are_allocated(kind, monkeypatch)
     values, where 10 MB are free.
     """
     if kind == "float":
-        chip = FloatChip(FloatProgram(WEIGHTS.astype(float), np.zeros(5), np.ones(5), 0.0))
+        chip = FloatChip(float_single(WEIGHTS.astype(float), np.zeros(5), np.ones(5), 0.0))
     else:
         chip = chip_of(array_of(Converter(bits=7)) if kind == "array" else None)
     monkeypatch.setattr("stochsim.settings.call_checks.available_bytes", lambda: 10 * 2**20)

@@ -25,10 +25,14 @@ from stochsim.program import (
     LATERAL,
     LOG_SIGMA,
     READOUT,
-    FloatDeepProgram,
-    FloatRecurrentProgram,
+    FloatFeedForward,
+    FloatLayer,
+    FloatProgram,
+    FloatRecurrent,
     LogSigmaHead,
     Quantizer,
+    float_deep,
+    float_recurrent,
     with_log_sigma,
 )
 from stochsim.settings import SettingError, StochsimError, check_stable
@@ -36,20 +40,20 @@ from stochsim.settings import SettingError, StochsimError, check_stable
 X = some_stimuli()
 
 
-def float_recurrent(**changes):
+def small_float_circuit(**changes):
     """A stable one of two neurons and three inputs."""
     parts = {
-        "forward": np.ones((2, 3)),
-        "bias": np.zeros(2),
+        "readout": FloatLayer(np.ones((2, 3)), np.zeros(2)),
         "lateral": np.array([[0.0, 0.5], [0.5, 0.0]]),
         "time_step": 0.25,
         "shrink": np.ones(2),
         "width": np.ones(2),
         "sigma": np.ones(2),
         "steps": 3,
-        "rho": 0.0,
+        **changes,
     }
-    return FloatRecurrentProgram(**{**parts, **changes})
+    readout, lateral = parts.pop("readout"), parts.pop("lateral")
+    return float_recurrent(readout, lateral, FloatRecurrent(**parts))
 
 
 @pytest.mark.parametrize("radius", [1.0, 1.37, float("nan"), float("inf")])
@@ -67,15 +71,15 @@ def test_unstable_recurrent_weights_are_refused_before_sampling(radius):
 
 def test_unstable_float_weights_are_refused_before_sampling():
     """Eigenvalues of (1 - alpha) I + alpha L: 1 - alpha (1 -+ l) for lateral weights l."""
-    assert float_recurrent().radius == pytest.approx(0.75 + 0.25 * 0.5)
-    unstable = float_recurrent(lateral=np.array([[0.0, 1.2], [1.2, 0.0]]))
+    assert small_float_circuit().radius == pytest.approx(0.75 + 0.25 * 0.5)
+    unstable = small_float_circuit(lateral=np.array([[0.0, 1.2], [1.2, 0.0]]))
     assert unstable.radius == pytest.approx(1.05)
     with pytest.raises(StochsimError, match=r"spectral radius of a step is 1\.05"):
         FloatChip(unstable)
     with pytest.raises(
         StochsimError, match=r"spectral radius of a step is 1\.25"
     ):  # turning: complex eigenvalues
-        FloatChip(float_recurrent(lateral=np.array([[1.0, 3.0], [-3.0, 1.0]])))
+        FloatChip(small_float_circuit(lateral=np.array([[1.0, 3.0], [-3.0, 1.0]])))
 
 
 def test_layers_of_a_deep_program_fit():
@@ -146,13 +150,16 @@ def test_parts_of_a_recurrent_program_fit():
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"bias": np.zeros(3)}, r"'bias' = array of shape \(3,\), .* shape \(neuron\) = \(2,\)"),
+        (
+            {"readout": FloatLayer(np.ones((2, 3)), np.zeros(3))},
+            r"'readout\.bias' = array of shape \(3,\), .* shape \(neuron\) = \(2,\)",
+        ),
         ({"shrink": np.zeros(1)}, r"'shrink' = array .*1,.* shape \(neuron\) = \(2,\)"),
         ({"width": np.ones((2, 1))}, r"'width' = array .*2, 1.* shape \(neuron\) = \(2,\)"),
         ({"sigma": np.float64(1.0)}, r"'sigma' = 1\.0: should have shape \(neuron\) = \(2,\)"),
         (
             {"lateral": np.zeros((2, 3))},
-            r"'lateral' = array of shape \(2, 3\), .* shape \(neuron, neuron\) = \(2, 2\)",
+            r"'lateral\.weight' = array of shape \(2, 3\), .* shape \(neuron, neuron\) = \(2, 2\)",
         ),
         ({"width": np.array([1.0, 0.0])}, "'width' = 0.0: should be above 0"),
         ({"steps": 0}, "'steps' = 0: should be an integer from 1"),
@@ -160,7 +167,7 @@ def test_parts_of_a_recurrent_program_fit():
 )
 def test_parts_of_a_float_recurrent_program_fit(changes, complaint):
     with pytest.raises(SettingError, match=complaint):
-        float_recurrent(**changes)
+        small_float_circuit(**changes)
 
 
 @pytest.mark.parametrize(
@@ -168,38 +175,49 @@ def test_parts_of_a_float_recurrent_program_fit(changes, complaint):
     [
         ({"hidden": ()}, r"'hidden' = \(\): should have at least one layer"),
         (
-            {"hidden": ((np.ones((4, 3)), np.zeros(3)),)},
-            r"'hidden\.0\.bias' = array of shape \(3,\), .* shape \(neuron\) = \(4,\)",
+            {"hidden": (FloatLayer(np.ones((4, 3)), np.zeros(3)),)},
+            r"'hidden\.bias' = array of shape \(3,\), .* shape \(neuron\) = \(4,\)",
         ),
         (
-            {"weight": np.ones((2, 5))},
-            r"'weight' = array of shape \(2, 5\), .* shape \(neuron, hidden\) = \(2, 4\)",
+            {"readout": FloatLayer(np.ones((2, 5)), np.zeros(2))},
+            r"'readout\.weight' = array of shape \(2, 5\), .* \(neuron, hidden\) = \(2, 4\)",
         ),
         (
-            {"spread": np.ones((3, 4)), "base": np.ones(3)},
-            r"'spread' = array of shape \(3, 4\), .* shape \(neuron, hidden\) = \(2, 4\)",
+            {"log_sigma": FloatLayer(np.ones((3, 4)), np.ones(3))},
+            r"'log_sigma\.weight' = array of shape \(3, 4\), .* \(neuron, hidden\) = \(2, 4\)",
         ),
         (
-            {"hidden": ((np.ones((4, 3)), np.zeros(4)), (np.ones((4, 3)), np.zeros(4)))},
-            r"'hidden\.1\.weight' = array of shape \(4, 3\), .* \(neuron, input\) = \(4, 4\)",
+            {"hidden": (FloatLayer(np.ones((4, 3)), np.zeros(4)),) * 2},
+            r"'hidden 2\.weight' = array of shape \(4, 3\), .* \(neuron, input\) = \(4, 4\)",
         ),
         (
-            {"base": np.ones(3)},
-            r"'base' = array of shape \(3,\), .* shape \(neuron\) = \(2,\)",
+            {"log_sigma": FloatLayer(np.ones((2, 4)), np.ones(3))},
+            r"'log_sigma\.bias' = array of shape \(3,\), .* shape \(neuron\) = \(2,\)",
         ),
     ],
 )
 def test_parts_of_a_float_deep_program_fit(changes, complaint):
-    parts = {
-        "hidden": ((np.ones((4, 3)), np.zeros(4)),),
-        "weight": np.ones((2, 4)),
-        "bias": np.zeros(2),
-        "spread": np.ones((2, 4)),
+    whole = {
+        "hidden": (FloatLayer(np.ones((4, 3)), np.zeros(4)),),
+        "log_sigma": FloatLayer(np.ones((2, 4)), np.zeros(2)),
+        "readout": FloatLayer(np.ones((2, 4)), np.zeros(2)),
     }
-    whole = {**parts, "base": np.zeros(2), "rho": 0.0}
-    FloatDeepProgram(**whole)
+    float_deep(**whole)
     with pytest.raises(SettingError, match=complaint):
-        FloatDeepProgram(**{**whole, **changes})
+        float_deep(**{**whole, **changes})
+
+
+@pytest.mark.parametrize(
+    ("layers", "complaint"),
+    [
+        ({"other": FloatLayer(np.ones((2, 4)), np.zeros(2))}, "should end with readout"),
+        ({"readout": FloatLayer(np.ones((2, 4)), np.zeros(3))}, r"'readout\.bias' = "),
+        ({"readout": FloatLayer(np.ones((3, 4)), np.zeros(3))}, r"'sigma' = .* = \(3,\)"),
+    ],
+)
+def test_parts_of_a_float_layer_fit(layers, complaint):
+    with pytest.raises(SettingError, match=complaint):
+        FloatProgram(layers, FloatFeedForward(np.ones(2)))
 
 
 @pytest.mark.parametrize("name", ["weight_bits", "input_bits", "output_bits"])

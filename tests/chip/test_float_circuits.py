@@ -15,10 +15,12 @@ from stochsim_kernels.reference.neuron_codes import random31
 from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import preset
 from stochsim.program import (
-    FloatDeepProgram,
-    FloatRecurrentProgram,
+    FloatLayer,
+    FloatRecurrent,
     Layer,
     Quantizer,
+    float_deep,
+    float_recurrent,
     with_log_sigma,
 )
 from stochsim.program import recurrent as recurrent_of
@@ -32,61 +34,52 @@ def deep():
         (r.normal(0, 0.5, (6, 7)), r.normal(0, 0.2, 6)),
         (r.normal(0, 0.5, (4, 6)), r.normal(0, 0.2, 4)),
     )
-    return FloatDeepProgram(
-        hidden,
-        r.normal(0, 0.7, (3, 4)),
-        r.normal(0, 0.2, 3),
-        r.normal(0, 0.4, (3, 4)),
-        np.full(3, -1.0),
-        0.0,
-    )
+    readout = FloatLayer(r.normal(0, 0.7, (3, 4)), r.normal(0, 0.2, 3))
+    log_sigma = FloatLayer(r.normal(0, 0.4, (3, 4)), np.full(3, -1.0))
+    return float_deep(tuple(FloatLayer(*layer) for layer in hidden), log_sigma, readout)
 
 
 def recurrent(steps=4, shrink=0.6):
     r = np.random.default_rng(2)
     forward, bias, lateral = r.normal(0, 0.4, (3, 7)), r.normal(0, 0.2, 3), r.normal(0, 0.3, (3, 3))
     sigma = np.array([0.2, 0.3, 0.4])
-    return FloatRecurrentProgram(
-        forward,
-        bias,
-        lateral,
-        0.25,
-        np.full(3, shrink),
-        np.array([0.1, 0.5, 1.0]),
-        sigma,
-        steps,
-        0.0,
-    )
+    width = np.array([0.1, 0.5, 1.0])
+    wiring = FloatRecurrent(0.25, np.full(3, shrink), width, sigma, steps)
+    return float_recurrent(FloatLayer(forward, bias), lateral, wiring)
 
 
 def deep_read(p, x, key, stimulus, read, noise):
     h = list(x)
-    for weight, bias in p.hidden:
+    *hidden, log_sigma, readout = p.layers.values()
+    for weight, bias in hidden:
         h = [
             max(-1.0, min(1.0, sum(w * v for w, v in zip(row, h, strict=True)) + b))
             for row, b in zip(weight, bias, strict=True)
         ]
     out = []
     for n in range(3):
-        mean = sum(w * v for w, v in zip(p.weight[n], h, strict=True)) + p.bias[n]
-        sigma = math.exp(p.base[n] + sum(w * v for w, v in zip(p.spread[n], h, strict=True)))
+        mean = sum(w * v for w, v in zip(readout.weight[n], h, strict=True)) + readout.bias[n]
+        sigma = math.exp(
+            log_sigma.bias[n] + sum(w * v for w, v in zip(log_sigma.weight[n], h, strict=True))
+        )
         out.append(mean + noise * sigma * normal(random31(key, 0, 0, stimulus, read, n)))
     return out
 
 
 def recurrent_read(p, x, key, stimulus, read, noise):
-    u = [0.0] * 3
-    for t in range(p.steps):
+    readout, lateral = p.layers.values()
+    own, u = p.wiring, [0.0] * 3
+    for t in range(own.steps):
         after = []
         for n in range(3):
             push = (
-                sum(w * v for w, v in zip(p.forward[n], x, strict=True))
-                + p.bias[n]
-                + sum(w * v for w, v in zip(p.lateral[n], u, strict=True))
+                sum(w * v for w, v in zip(readout.weight[n], x, strict=True))
+                + readout.bias[n]
+                + sum(w * v for w, v in zip(lateral.weight[n], u, strict=True))
             )
-            push -= u[n] + p.shrink[n] * math.erf(u[n] / (math.sqrt(2) * p.width[n]))
+            push -= u[n] + own.shrink[n] * math.erf(u[n] / (math.sqrt(2) * own.width[n]))
             xi = normal(random31(key, 0, 2 * t, stimulus, read, n))
-            after.append(u[n] + p.time_step * push + noise * p.sigma[n] * xi)
+            after.append(u[n] + own.time_step * push + noise * own.sigma[n] * xi)
         u = after
     return u
 
@@ -133,13 +126,16 @@ def test_a_linear_network_has_the_stationary_covariance():
     """Without shrinkage; 40,000 chains; false-fail rate 1e-6, a time step larger by a tenth is the
     wrong twin.
     """
-    program = dataclasses.replace(recurrent(steps=60, shrink=0.0), time_step=0.3)
+    program = recurrent(steps=60, shrink=0.0)
+    wiring = dataclasses.replace(program.wiring, time_step=0.3)
+    program = dataclasses.replace(program, wiring=wiring)
+    lateral = program.layers["lateral"].weight
     values = FloatChip(program).sample(np.zeros((1, 7)), 40_000, 5).values[0].astype(float)
     values -= values.mean(axis=0)
 
     def predicted(alpha):
         return linalg.solve_discrete_lyapunov(
-            (1 - alpha) * np.eye(3) + alpha * program.lateral, np.diag(program.sigma**2)
+            (1 - alpha) * np.eye(3) + alpha * lateral, np.diag(wiring.sigma**2)
         )
 
     for i in range(3):
@@ -162,8 +158,10 @@ def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
     base = np.full(3, -0.4)
     program = with_log_sigma((hidden,), spread, last, base)
     values = [one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, spread)]
-    twin = FloatDeepProgram(
-        ((values[0], hidden.bias),), values[1], last.bias, values[2], base + spread.bias, 0.0
+    twin = float_deep(
+        (FloatLayer(values[0], hidden.bias),),
+        FloatLayer(values[2], base + spread.bias),
+        FloatLayer(values[1], last.bias),
     )
     chip = Chip(program, preset("digital-45nm").with_precision(8, 8, 8))
     quantised = stimuli.values(stimuli.codes(X))
@@ -197,9 +195,9 @@ def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
     at = 0.03 * np.arange(-128, 128)[:, None]
     own = (1 - alpha) * at - alpha * shrink * np.vectorize(math.erf)(at / (math.sqrt(2) * width))
     program = recurrent_of(forward, lateral, own, 12, 0.9)
-    twin = FloatRecurrentProgram(
-        0.004 * weights, bias, 0.002 * back.astype(float), alpha, shrink, width, sigma, 12, 0.0
-    )
+    wiring = FloatRecurrent(alpha, shrink, width, sigma, 12)
+    readout = FloatLayer(0.004 * weights, bias)
+    twin = float_recurrent(readout, 0.002 * back.astype(float), wiring)
     quantised = stimuli.values(stimuli.codes(X))
     found = Chip(program, preset("digital-45nm").with_precision(8, 8, 8)).sample(X, 200, 4).values
     expected = FloatChip(twin).sample(quantised, 200, 4).values

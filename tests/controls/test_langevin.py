@@ -79,8 +79,10 @@ def test_more_steps_arrive_nearer_with_smaller_steps():
 
 def drift(program, x, u):
     """What a step without noise adds to u."""
-    own = program.shrink * np.array([np.sign(value) for value in u])  # |u| is far beyond the width
-    return program.time_step * (-u + program.forward @ x + program.bias + program.lateral @ u - own)
+    (weight, bias), (lateral, _) = program.layers.values()
+    wiring = program.wiring
+    shrunk = wiring.shrink * np.array([np.sign(one) for one in u])  # |u| is far beyond the width
+    return wiring.time_step * (-u + weight @ x + bias + lateral @ u - shrunk)
 
 
 @pytest.mark.parametrize("time_step", [0.1, 0.25, 1.0])
@@ -99,7 +101,7 @@ def test_a_step_goes_half_its_size_up_the_gradient_of_the_log_joint(model, time_
     if model is SPARSE:
         gradient -= SPRING * np.trace(decoder().T @ decoder() / NOISE_SD**2) / NEURONS * u
     np.testing.assert_allclose(drift(found.program, x, u), found.step / 2 * gradient, rtol=1e-6)
-    np.testing.assert_allclose(found.program.sigma, np.sqrt(found.step))
+    np.testing.assert_allclose(found.program.wiring.sigma, np.sqrt(found.step))
     assert np.abs(drift(found.program, x, u) - found.step * gradient).max() > 0.1
 
 
@@ -109,7 +111,7 @@ def test_columns_may_be_dependent_or_nothing(model):
     matrix[:, 1], matrix[:, 2] = 0, 2 * matrix[:, 0]
     found = circuit(model=model, matrix=matrix)
     assert np.isfinite(found.predicted_error)
-    assert found.program.radius < 1
+    assert 0 < found.program.radius < 1
 
 
 def standardised(program, law_steps):
@@ -150,7 +152,8 @@ def test_another_law_fails(wrong):
     """
     program = circuit(10).program
     if wrong == "more noise":
-        program = dataclasses.replace(program, sigma=1.1 * program.sigma)
+        wiring = dataclasses.replace(program.wiring, sigma=1.1 * program.wiring.sigma)
+        program = dataclasses.replace(program, wiring=wiring)
     z = standardised(program, {"the posterior itself": np.inf, "half the steps": 5}.get(wrong, 10))
     with pytest.raises(AssertionError):
         assert_law(z)

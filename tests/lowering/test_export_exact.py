@@ -151,7 +151,8 @@ def test_with_noise_torch_and_chip_follow_one_law(float_trained, dataset):
 def test_float_network_exports_its_weights(float_trained, dataset):
     program = float_program(float_trained)
     np.testing.assert_array_equal(
-        program.weight, float_trained.network.linear.weight.detach().double().numpy()
+        program.layers["readout"].weight,
+        float_trained.network.linear.weight.detach().double().numpy(),
     )
     with torch.no_grad():
         drive = (
