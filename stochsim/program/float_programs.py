@@ -50,10 +50,11 @@ class FloatFeedForward(FloatWiring):
     def check(self, layers: Layers) -> None:
         """Raise SettingError for layers or a sigma of other shapes."""
         heads = [READOUT] if self.sigma is not None else [LOG_SIGMA, READOUT]
-        *hidden, last = [name for name in layers if name != LOG_SIGMA]
-        if last != READOUT or (LOG_SIGMA in layers) != (LOG_SIGMA in heads):
-            raise SettingError.of("layers", list(layers), f"should end with {' and '.join(heads)}")
-        if LOG_SIGMA in heads and not hidden:
+        names = list(layers)
+        hidden = names[: -len(heads)]
+        if names[-len(heads) :] != heads or LOG_SIGMA in hidden:
+            raise SettingError.of("layers", names, f"should end with {' and '.join(heads)}")
+        if self.sigma is None and not hidden:
             raise SettingError.of("hidden", (), "should have at least one layer")
         inputs = int(np.shape(next(iter(layers.values())).weight)[-1])
         for name in hidden:

@@ -211,6 +211,7 @@ def test_parts_of_a_float_deep_program_fit(changes, complaint):
     ("layers", "complaint"),
     [
         ({"other": FloatLayer(np.ones((2, 4)), np.zeros(2))}, "should end with readout"),
+        ({}, r"'layers' = \[\]: should end with readout"),
         ({"readout": FloatLayer(np.ones((2, 4)), np.zeros(3))}, r"'readout\.bias' = "),
         ({"readout": FloatLayer(np.ones((3, 4)), np.zeros(3))}, r"'sigma' = .* = \(3,\)"),
     ],
