@@ -6,7 +6,6 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import tomli_w
 from markupsafe import Markup
 
@@ -15,22 +14,10 @@ from stochsim.report import search_tables as tables
 from stochsim.report import search_text as words
 from stochsim.report.figures.search_figures import bill_figure, front_figure
 from stochsim.report.figures.style import to_png, to_svg
+from stochsim.report.pages.templates import rendered
 from stochsim.report.tables import write_whole
 from stochsim.search import Outcome
 from stochsim.settings import StochsimError
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.ChoiceLoader(
-        [
-            jinja2.PackageLoader("stochsim.report", "pages"),
-            jinja2.PackageLoader("stochsim.report", "pages"),
-        ]
-    ),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def write_optimize_report(outcome: Outcome, folder: Path) -> Path:
@@ -58,7 +45,8 @@ def render(outcome: Outcome) -> str:
     measure = file.measure
     keys = file.objective.keys
     table = {name: section for name, section in file.to_table().items() if name != "storage"}
-    return _TEMPLATES.get_template("optimize.html").render(
+    return rendered(
+        "optimize.html",
         title=f"The cheapest setting of {hardware.name}"
         if outcome.rule is not None
         else f"Joules against the posterior: {hardware.name}",

@@ -135,30 +135,42 @@ def main_columns(results: Results) -> list[Column]:
 
 def detail_columns(results: Results) -> list[Column]:
     """Everything else that was measured."""
-    columns = _axis_columns(results)
-    columns += [
+    survival = _survival_columns() if has_survival(results) else []
+    paid = [part for part in PARTS if any(row.energy_j.get(part, 0.0) for row in results.summary)]
+    return [
+        *_axis_columns(results),
         measure_column("d_axes", "D axes", "Wasserstein-2 averaged over coordinate axes"),
         measure_column("d_projections", "D proj.", "Wasserstein-2 averaged over random directions"),
+        *survival,
+        *_measure_columns(),
+        *cost_columns(results),
+        *(Column(part, "joules per read", _part_cell(part)) for part in paid),
+        *_price_columns(results),
     ]
-    if has_survival(results):
-        columns += [
-            Column(
-                "D blind",
-                "draws that ignore the stimulus",
-                lambda row: estimate_cell(row.survival.d_blind if row.survival else None),
-            ),
-            Column(
-                "D full",
-                "the float network without hardware noise",
-                lambda row: estimate_cell(row.survival.d_full if row.survival else None),
-            ),
-            Column(
-                "S abs",
-                "S against the best float network of the sweep",
-                lambda row: estimate_cell(words.available(row.survival_absolute)),
-            ),
-        ]
-    columns += [
+
+
+def _survival_columns() -> list[Column]:
+    return [
+        Column(
+            "D blind",
+            "draws that ignore the stimulus",
+            lambda row: estimate_cell(row.survival.d_blind if row.survival else None),
+        ),
+        Column(
+            "D full",
+            "the float network without hardware noise",
+            lambda row: estimate_cell(row.survival.d_full if row.survival else None),
+        ),
+        Column(
+            "S abs",
+            "S against the best float network of the sweep",
+            lambda row: estimate_cell(words.available(row.survival_absolute)),
+        ),
+    ]
+
+
+def _measure_columns() -> list[Column]:
+    return [
         measure_column("log_sd_bias", "log sd bias", "mean of log(sd chip / sd reference)"),
         measure_column("log_sd_rms", "log sd RMS", "root mean square of the same"),
         measure_column(
@@ -195,10 +207,11 @@ def detail_columns(results: Results) -> list[Column]:
             lambda row: Cell(f"{row.saturated_share:.1%}"),
         ),
     ]
-    paid = [part for part in PARTS if any(row.energy_j.get(part, 0.0) for row in results.summary)]
-    columns += cost_columns(results)
-    columns += [Column(part, "joules per read", _part_cell(part)) for part in paid]
-    columns += [
+
+
+def _price_columns(results: Results) -> list[Column]:
+    """The price of reliability, and what set it."""
+    columns = [
         Column(
             "c [nat]",
             "the price of reliability that the network was trained under",
@@ -206,13 +219,13 @@ def detail_columns(results: Results) -> list[Column]:
         )
     ]
     if results.study.train.exchange is not None:
-        columns += [
+        columns.append(
             Column(
                 "λ [nat/J]",
                 "the exchange rate that sets c",
                 lambda row: Cell(f"{row.exchange:g}" if row.exchange else "–"),
             )
-        ]
+        )
     return columns
 
 

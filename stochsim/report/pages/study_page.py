@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import tomli_w
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -28,6 +27,7 @@ from stochsim.report.figures.pictures import (
 from stochsim.report.figures.style import to_png, to_svg
 from stochsim.report.figures.survival_figure import survival_figure
 from stochsim.report.pages import appendix, sections
+from stochsim.report.pages.templates import rendered
 from stochsim.report.ranking import has_dependent_reads
 from stochsim.report.tables import write_results_csv, write_timing_csv, write_whole
 from stochsim.report.variants import (
@@ -39,13 +39,6 @@ from stochsim.report.verdict import verdict
 from stochsim.settings import StochsimError
 from stochsim.studies import Results, collect
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("stochsim.report", "pages"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 _PAGE_DPI = 144
 _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
 
@@ -123,7 +116,8 @@ def render(results: Results) -> str:
     main = sections.main_columns(results)
     detail = sections.detail_columns(results)
     noise = words.nearest_noise(results)
-    return _TEMPLATES.get_template("template.html").render(
+    return rendered(
+        "study.html",
         title=_title(results),
         subtitle=_subtitle(results),
         verdict=verdict(results),
