@@ -205,7 +205,7 @@ def test_every_node_with_every_text(network: Path, tmp_path: Path, canary: Path)
     head, data = read_both(network)
     graph = head["content"]["graph"]
     tables = [
-        changed(head, ("program", "graph", i, field), text)
+        changed(head, ("content", "graph", i, field), text)
         for i in range(len(graph))
         for field in ("target", "name", "op")
         for text in texts(canary)

@@ -168,4 +168,4 @@ def test_sparse_coding_with_its_gibbs_reference(tmp_path: Path) -> None:
         assert results.missing == 0
         assert row_of(results, 8, 1).estimates["d"].high < 0.5
     references = [row for row in stored_rows(folder).values() if row[1] == "reference"]
-    assert '"exact": "False"' in references[0][4]
+    assert '"exact": false' in references[0][4]
