@@ -71,8 +71,11 @@ class Converted(torch.nn.Module):
         chip_key: int = 0,
     ) -> None:
         super().__init__()
-        self.network, self.hardware, self.left_in_float = network, hardware, left_in_float
-        self.key, self.chip_key = key, chip_key
+        self.network = network
+        self.hardware = hardware
+        self.left_in_float = left_in_float
+        self.key = key
+        self.chip_key = chip_key
         self.generator = torch.Generator().manual_seed(key % 2**63)
         self.register_buffer(
             "calibration", calibration[:_CALIBRATION_STIMULI].clone(), persistent=False
@@ -212,10 +215,8 @@ class Converted(torch.nn.Module):
     def _stimuli(self, x: torch.Tensor | np.ndarray) -> torch.Tensor:
         x = checked_stimuli("x", x, self)
         if x.ndim != self.calibration.ndim:
-            raise SettingError(
-                f"'x' has shape {tuple(x.shape)}: should have the axes of the calibration, "
-                f"{tuple(self.calibration.shape)}"
-            )
+            shape = tuple(self.calibration.shape)
+            raise SettingError.of("x", x, f"should have the axes of the calibration, {shape}")
         return x
 
 

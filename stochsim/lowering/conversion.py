@@ -19,7 +19,7 @@ from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.trace import Site
 from stochsim.lowering.window_products import geometry_of
-from stochsim.settings import SettingError, StochsimError, check_whole, nearest
+from stochsim.settings import SettingError, StochsimError, check_whole
 
 _STIMULI = 1024  # of the calibration that are looked at, evenly spread
 _VALUES = 20_000  # of them kept of each input and response
@@ -55,9 +55,8 @@ def convert(
     calibration.
     """
     if not isinstance(hardware, Hardware):
-        raise SettingError(
-            f"'hardware' = {hardware!r}: should be a Hardware, as preset('digital-45nm') gives one"
-        )
+        rule = "should be a Hardware, as preset('digital-45nm') gives one"
+        raise SettingError.of("hardware", hardware, rule)
     check_whole("key", key, 0, 2**64)
     check_whole("chip_key", chip_key, 0, 2**64)
     _check_names(module, keep_float)
@@ -91,13 +90,11 @@ def convert(
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
     names = [name for name, _ in module.named_modules() if name]
     if isinstance(keep_float, str):
-        raise SettingError(f"'keep_float' = {keep_float!r}: should be a list of names")
+        raise SettingError.of("keep_float", keep_float, "should be a list of names")
     for name in keep_float:
         if name not in names:
-            raise SettingError(
-                f"'keep_float' names '{name}': "
-                f"{nearest(name, names) if names else 'the module has no parts'}"
-            )
+            rule = "" if names else "the module has no parts"
+            raise SettingError.of("keep_float", name, rule, names)
 
 
 def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int, ...] | None]:
@@ -111,9 +108,8 @@ def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int
             with torch.no_grad():
                 walk.run(part)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            raise SettingError(
-                f"'calibration' of shape {tuple(part.shape)} does not pass the network: {error}"
-            ) from None
+            rule = f"does not pass the network: {error}"
+            raise SettingError.of("calibration", part, rule) from None
         found.append((len(part), walk.found))
     (many, shapes), (few, fewer) = found
     shapes = {
@@ -160,18 +156,16 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
     chosen = {site.name: (own.weight_bits, own.input_bits, own.output_bits) for site in sites}
     for name, widths in bits.items():
         if name not in chosen:
-            raise SettingError(f"'bits' names '{name}': {nearest(name, chosen)}")
+            raise SettingError.unknown(name, chosen, section=("bits",))
         if not isinstance(widths, tuple | list) or len(widths) != 3:
-            raise SettingError(
-                f"'bits.{name}' = {widths!r}: should be three widths, of weights, inputs and "
-                f"outputs"
-            )
+            rule = "should be three widths, of weights, inputs and outputs"
+            raise SettingError.of("", widths, rule, section=("bits", name))
         chosen[name] = (widths[0], widths[1], widths[2])
     for name, widths in chosen.items():
         try:
             hardware.with_precision(*widths)
         except SettingError as error:
-            raise SettingError(f"layer '{name}': {error}") from None
+            raise error.inside("bits", name) from None
     return chosen
 
 
@@ -213,7 +207,8 @@ def _observed(network: fx.GraphModule, sites: list[Site], x: torch.Tensor) -> di
         network(_spread(x))
     for name, one in observers.items():
         if not (np.isfinite(one.seen.inputs).all() and np.isfinite(one.seen.outputs).all()):
-            raise SettingError(f"'calibration': layer '{name}' gives values that are not finite")
+            rule = f"layer '{name}' gives values that are not finite"
+            raise SettingError.of("calibration", rule=rule)
     return {name: one.seen for name, one in observers.items()}
 
 

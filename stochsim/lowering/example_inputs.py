@@ -13,26 +13,19 @@ def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
     empty, of one axis, or not finite.
     """
     if x is None:
-        raise SettingError(
-            f"'{name}' is missing: give stimuli (stimulus, …), a tensor or an array of what the "
-            f"network will see (a few hundred are enough)"
+        rule = (
+            "give stimuli (stimulus, …), a tensor or an array of what the network will see (a few "
+            "hundred are enough)"
         )
+        raise SettingError.missing(name, rule)
     like = next((one for one in module.parameters() if one.is_floating_point()), torch.zeros(()))
     if like.dtype not in (torch.float32, torch.float64):
-        raise SettingError(
-            f"the module computes in {like.dtype}: convert it in torch.float32 or torch.float64, "
-            f"as module.float() makes it"
-        )
-    found = (
-        torch.as_tensor(np.asarray(x) if not isinstance(x, torch.Tensor) else x.detach())
-        .to(like.dtype)
-        .to(like.device)
-    )
+        rule = "should compute in torch.float32 or torch.float64, as module.float() makes it"
+        raise SettingError.of("module", like.dtype, rule)
+    given = x.detach() if isinstance(x, torch.Tensor) else np.asarray(x)
+    found = torch.as_tensor(given).to(like.dtype).to(like.device)
     if found.ndim < 2 or len(found) == 0:
-        raise SettingError(
-            f"'{name}' has shape {tuple(found.shape)}: should be (stimulus, …), one stimulus at "
-            f"least"
-        )
+        raise SettingError.of(name, found, "should be (stimulus, …), one stimulus at least")
     if not torch.isfinite(found).all():
-        raise SettingError(f"'{name}' has values that are not finite")
+        raise SettingError.of(name, found, "should be finite")
     return found

@@ -42,7 +42,5 @@ def load_converted(folder: str | Path, hardware: Hardware | None = None) -> Conv
 def _check_calibrated(hardware: Hardware, has_stimuli: bool) -> None:
     array = hardware.array
     if array is not None and array.converter.range == "calibrated" and not has_stimuli:
-        raise SettingError(
-            f"{hardware.name} has calibrated converters: the network was saved for one without, "
-            f"and without its stimuli"
-        )
+        rule = "the network was saved for converters of another range, and without its stimuli"
+        raise SettingError.of("hardware.array.converter.range", array.converter.range, rule)

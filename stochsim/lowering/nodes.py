@@ -27,13 +27,12 @@ def written(
     for node in network.graph.nodes:
         try:
             target = _target(network, node, modules, arrays)
-            both = {
-                "args": _written(node.args),
-                "kwargs": {name: _written(value) for name, value in node.kwargs.items()},
-            }
-            table.append({"name": node.name, "op": node.op, "target": target, **both})
+            own = {"name": node.name, "op": node.op, "target": target}
+            own["args"] = _written(node.args)
+            own["kwargs"] = {name: _written(value) for name, value in node.kwargs.items()}
+            table.append(own)
         except SettingError as error:
-            not_saved.append(f"'{node.name}' ({error})")
+            not_saved.append(str(error.inside("graph", node.name)))
     return table, modules, not_saved
 
 
@@ -41,13 +40,12 @@ def _target(network: Network, node: fx.Node, modules: dict[str, Any], arrays: Ar
     if node.op == "call_function":
         found = name_of_function(node.target)
         if found is None:
-            raise SettingError(
-                f"the function {called(network, node)[0]} is not among those that can be saved"
-            )
+            name, _ = called(network, node)
+            raise _not_saved(f"the function {name} is not among those that can be saved")
         return found
     target = str(node.target)
     if node.op == "call_method" and target not in METHODS:
-        raise SettingError(f"the method {target} is not among those that can be saved")
+        raise _not_saved(f"the method {target} is not among those that can be saved")
     if node.op == "call_module":
         _add_module(network, strict.path("target", target, TAKEN), modules, arrays)
     if node.op == "get_attr":
@@ -62,9 +60,8 @@ def _add_module(network: Network, path: str, modules: dict[str, Any], arrays: Ar
         return
     fields = fields_of(module)
     if fields is None:
-        raise SettingError(
-            f"the module {type(module).__name__} is not among those that can be saved"
-        )
+        kind = type(module).__name__
+        raise _not_saved(f"the module {kind} is not among those that can be saved")
     modules[path] = {
         "module": type(module).__name__,
         "fields": {field: _written(value) for field, value in fields.items()},
@@ -84,7 +81,12 @@ def _written(value: Any) -> Any:
     if isinstance(value, slice):
         return {"slice": [_written(one) for one in (value.start, value.stop, value.step)]}
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingError(f"an argument is {value}, which cannot be saved")
+        raise _not_saved(f"an argument is {value}, which cannot be saved")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise SettingError(f"an argument is a {type(value).__name__}, which cannot be saved")
+    raise _not_saved(f"an argument is a {type(value).__name__}, which cannot be saved")
+
+
+def _not_saved(rule: str) -> SettingError:
+    """The error of the node that is written, whose name `written` puts before it."""
+    return SettingError.of("", rule=rule)

@@ -39,7 +39,7 @@ def read(
     for path, own in strict.table("program.modules", modules).items():
         reader.add_module(path, own)
     for path, layer in layers.items():
-        _put(reader.network, f"layer '{path}'", path, layer)
+        _put(reader.network, "layers", path, layer)
     for i, own in enumerate(strict.items("program.graph", table)):
         reader.add_node(f"graph[{i}]", own)
     reader.check_whole(layers)
@@ -56,10 +56,10 @@ def _in_order(network: Network) -> Network:
     nodes = list(network.graph.nodes)
     parts = [str(node.target) for node in nodes if node.op == "call_module"]
     for path in dict.fromkeys(parts):
-        _put(ordered, f"graph: '{path}'", path, network.get_submodule(path))
+        _put(ordered, "graph", path, network.get_submodule(path))
     for path in dict.fromkeys(str(node.target) for node in nodes if node.op == "get_attr"):
         if path not in ordered.state_dict():
-            _put(ordered, f"graph: '{path}'", path, network.get_parameter(path))
+            _put(ordered, "graph", path, network.get_parameter(path))
     return ordered
 
 
@@ -67,36 +67,32 @@ class _Reader:
     """Builds a network entry by entry; `used` are the arrays that it took."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.network, self.arrays = Network(), arrays
+        self.network = Network()
+        self.arrays = arrays
         self.used: set[str] = set()
         self.nodes: dict[str, fx.Node] = {}
 
     def array(self, name: str) -> torch.Tensor:
         """A copy of an array of the file."""
         if name not in self.arrays:
-            raise SettingError(f"array '{name}' is missing")
+            raise SettingError.missing(name, section=("arrays",))
         self.used.add(name)
         found = self.arrays[name]
         if found.dtype.kind not in _KINDS:
-            raise SettingError(f"array '{name}' is {found.dtype}: should hold real numbers")
+            raise SettingError.of(name, found, "should hold real numbers", section=("arrays",))
         return torch.from_numpy(found.copy())
 
     def add_module(self, path: str, own: Any) -> None:
         """A module left in float, with its weights."""
         where = f"modules.{strict.path('modules', path, TAKEN)}"
         strict.exact_table(where, own, ("module", "fields"))
-        kind = own["module"]
-        if not isinstance(kind, str) or kind not in MODULES:
-            raise SettingError(
-                f"'{where}.module' = {strict.shown(kind)}: not among those that can be read; "
-                f"{nearest(strict.shown(kind), MODULES)}"
-            )
+        kind = strict.word(f"{where}.module", own["module"], MODULES)
         fields = strict.table(f"{where}.fields", own["fields"])
         known = (*MODULES[kind], *ALSO_WRITTEN.get(kind, ()))
         for field in fields:
             if field not in known:
-                rule = nearest(field, known) if known else f"{kind} has none"
-                raise SettingError(f"unknown key '{where}.fields.{field[:60]}': {rule}")
+                rule = "" if known else f"{kind} has none"
+                raise _unknown(f"{where}.fields", field, known, rule)
         given = {
             field: _argument(f"{where}.fields.{field}", field, fields[field], {})
             for field in MODULES[kind]
@@ -117,7 +113,8 @@ class _Reader:
             with torch.device("meta"):
                 module: torch.nn.Module = getattr(torch.nn, kind)(**given)
         except Exception as error:  # whatever torch raises for arguments that do not fit
-            raise SettingError(f"'{where}.fields': no {kind} has these ({_line(error)})") from None
+            rule = f"no {kind} has these ({_line(error)})"
+            raise SettingError.of(f"{where}.fields", given, rule) from None
         return module
 
     def add_node(self, where: str, own: Any) -> None:
@@ -125,7 +122,7 @@ class _Reader:
         strict.exact_table(where, own, _NODE)
         name = strict.identifier(f"{where}.name", own["name"])
         if name in self.nodes:
-            raise SettingError(f"'{where}.name' = '{name}': another node has this name already")
+            raise SettingError.of(f"{where}.name", name, "another node has this name already")
         where = f"graph.{name}"
         operation = strict.word(f"{where}.op", own["op"], _OPERATIONS)
         target = self._target(where, operation, own["target"])
@@ -174,10 +171,8 @@ class _Reader:
             grad = value.is_floating_point()
             _put(self.network, where, path, torch.nn.Parameter(value, requires_grad=grad))
         elif there.shape != value.shape:
-            raise SettingError(
-                f"'{where}' = '{path}': its array has shape {tuple(value.shape)}, should have "
-                f"{tuple(there.shape)}"
-            )
+            rule = f"its array has shape {tuple(value.shape)}: should have {tuple(there.shape)}"
+            raise SettingError.of(where, path, rule)
         else:
             with torch.no_grad():
                 there.copy_(value)
@@ -189,17 +184,17 @@ class _Reader:
         nodes = list(self.network.graph.nodes)
         operations = [node.op for node in nodes]
         if operations.count("placeholder") != 1:
-            raise SettingError(f"'graph' has {operations.count('placeholder')} inputs: should be 1")
+            rule = f"has {operations.count('placeholder')} inputs: should have 1"
+            raise SettingError.of("graph", rule=rule)
         if operations.count("output") != 1 or operations[-1] != "output":
-            raise SettingError("'graph' should have one output, and that last")
+            raise SettingError.of("graph", rule="should have one output, and that last")
         called = [node.target for node in nodes if node.op == "call_module"]
         for layer in layers:
             if called.count(layer) != 1:
-                raise SettingError(
-                    f"'graph' calls the layer '{layer}' {called.count(layer)} times: should be once"
-                )
+                rule = f"calls the layer '{layer}' {called.count(layer)} times: should be once"
+                raise SettingError.of("graph", rule=rule)
         if not layers:
-            raise SettingError("'layers' is empty: a converted network has at least one")
+            raise SettingError.of("layers", [], "a converted network has at least one")
 
 
 def _check_arguments(where: str, operation: str, arguments: list[Any]) -> None:
@@ -207,7 +202,8 @@ def _check_arguments(where: str, operation: str, arguments: list[Any]) -> None:
     if operation in ("call_module", "call_method", "output"):
         strict.same_length(f"{where}.args", arguments[:1], 1)
         if not isinstance(arguments[0], fx.Node):
-            raise SettingError(f"'{where}.args[0]': should be an earlier node")
+            rule = "should be an earlier node"
+            raise SettingError.of(f"{where}.args[0]", arguments[0], rule)
 
 
 _OTHERS = {
@@ -236,10 +232,8 @@ def _placed(where: str, operation: str, own: Mapping[str, Any]) -> list[tuple[st
     if many is not None and len(given) > len(names):
         names[many : many + 1] = [names[many]] * (len(given) - len(names) + 1)
     if len(given) > len(names):
-        raise SettingError(
-            f"'{where}.args' has {len(given)} items: at most {len(names)}, "
-            f"{', '.join(names) or 'none'}"
-        )
+        rule = f"has {len(given)} items: at most {len(names)}, {', '.join(names) or 'none'}"
+        raise SettingError.of(f"{where}.args", rule=rule)
     return [(name.lstrip("*"), value) for name, value in zip(names, given, strict=False)]
 
 
@@ -251,10 +245,11 @@ def _named(where: str, operation: str, own: Mapping[str, Any], taken: int) -> di
         names = []
     for name in given:
         if name not in names:
-            rule = nearest(name, names) if names else "none is taken here"
-            raise SettingError(f"unknown key '{where}.kwargs.{name[:60]}': {rule}")
+            rule = "" if names else "none is taken here"
+            raise _unknown(f"{where}.kwargs", name, names, rule)
         if names.index(name) < taken:
-            raise SettingError(f"'{where}.kwargs.{name}': given without a name already")
+            rule = "given without a name already"
+            raise SettingError.of(f"{where}.kwargs.{name}", given[name], rule)
     return given
 
 
@@ -277,7 +272,7 @@ def _argument(where: str, place: str, value: Any, nodes: Mapping[str, fx.Node]) 
 
 def _word(where: str, place: str, value: str) -> str:
     if place not in WORDS:
-        raise SettingError(f"'{where}' = {strict.shown(value)}: no word is taken here")
+        raise SettingError.of(where, value, "no word is taken here")
     return strict.word(where, value, WORDS[place])
 
 
@@ -286,14 +281,12 @@ def _kind_of_argument(
 ) -> Any:
     kinds = ("node", "tuple", "slice")
     if len(value) != 1 or next(iter(value)) not in kinds:
-        raise SettingError(
-            f"'{where}' = {strict.shown(value)}: should have one key, {', '.join(kinds)}"
-        )
+        raise SettingError.of(where, value, "should have one key", kinds)
     ((kind, inside),) = value.items()
     if kind == "node":
         if not isinstance(inside, str) or inside not in nodes:
             near = nearest(strict.shown(inside), nodes) if nodes else "there is none"
-            raise SettingError(f"'{where}' names the node {strict.shown(inside)}: {near}")
+            raise SettingError.of(where, rule=f"names the node {strict.shown(inside)}; {near}")
         return nodes[inside]
     parts = tuple(_argument(where, place, one, nodes) for one in strict.items(where, inside, 64))
     if kind == "tuple":
@@ -315,10 +308,11 @@ def _fill(where: str, module: torch.nn.Module, state: dict[str, torch.Tensor]) -
         if value.shape != state[key].shape or (
             value.is_floating_point() != state[key].is_floating_point()
         ):
-            raise SettingError(
-                f"'{where}': the array of its '{key}' is {state[key].dtype} "
-                f"{tuple(state[key].shape)}, its fields say {value.dtype} {tuple(value.shape)}"
+            rule = (
+                f"the array of its '{key}' is {state[key].dtype} {tuple(state[key].shape)}, its "
+                f"fields say {value.dtype} {tuple(value.shape)}"
             )
+            raise SettingError.of(where, rule=rule)
     module.load_state_dict(state, assign=True)
 
 
@@ -337,7 +331,12 @@ def _put(root: torch.nn.Module, where: str, path: str, value: Any) -> None:
 def _check_free(root: torch.nn.Module, where: str, path: str, name: str) -> None:
     """Raise SettingError where something has this name already: a part, or torch's own."""
     if hasattr(root, name):
-        raise SettingError(f"'{where}': the path '{path}' is taken already, at '{name}'")
+        raise SettingError.of(where, path, f"the path is taken already, at '{name}'")
+
+
+def _unknown(where: str, key: str, known: Collection[str], rule: str) -> SettingError:
+    """The error of a key of the table at `where` that is none of `known`; a long one is cut."""
+    return SettingError.unknown(key[:60], known, rule, section=tuple(where.split(".")))
 
 
 def _line(error: Exception) -> str:

@@ -29,7 +29,7 @@ def rehearse(network: Network, stimuli: torch.Tensor) -> None:
     with torch.no_grad():
         out = _Rehearsal(network).run(x)
     if not isinstance(out, torch.Tensor) or out.shape[:1] != (_STIMULI,):
-        raise SettingError("'graph': its output should be one tensor (stimulus, …)")
+        raise SettingError.of("graph", rule="its output should be one tensor (stimulus, …)")
 
 
 class _Rehearsal(fx.Interpreter):
@@ -46,14 +46,15 @@ class _Rehearsal(fx.Interpreter):
             _check_value(value)
         except Exception as error:  # whatever torch raises for values that do not fit
             line = (str(error).splitlines() or [type(error).__name__])[0][:300]
-            raise SettingError(f"'graph.{n.name}' cannot run: {line}") from None
+            raise SettingError.of(f"graph.{n.name}", rule=f"cannot run: {line}") from None
         return value
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A layer by its drive alone, another module with tensors of no numbers."""
-        module, (x, *rest) = self.submodules[target], args
+        module = self.submodules[target]
+        x, *rest = args
         if not isinstance(x, torch.Tensor) or rest or kwargs:
-            raise SettingError("a module takes one tensor")
+            raise _cannot_run("a module takes one tensor")
         if isinstance(module, ChipLayer):
             return _response(module, x)
         state = {name: value.to("meta") for name, value in module.state_dict().items()}
@@ -65,15 +66,14 @@ class _Rehearsal(fx.Interpreter):
         if getattr(target, "__module__", "") == "_operator" and name not in ("getitem", "add"):
             for one in args:
                 if not isinstance(one, torch.Tensor | int | float):
-                    raise SettingError(
-                        f"{name} takes tensors and numbers, not a {type(one).__name__}"
-                    )
+                    kind = type(one).__name__
+                    raise _cannot_run(f"{name} takes tensors and numbers, not a {kind}")
         return super().call_function(target, args, kwargs)
 
     def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A method, of a tensor."""
         if not isinstance(args[0], torch.Tensor):
-            raise SettingError(f"'{target}' is taken of a {type(args[0]).__name__}, no tensor")
+            raise _cannot_run(f"'{target}' is taken of a {type(args[0]).__name__}, no tensor")
         return super().call_method(target, args, kwargs)
 
     def get_attr(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -85,7 +85,7 @@ def _response(layer: ChipLayer, x: torch.Tensor) -> torch.Tensor:
     """The shape of a layer's outputs; raises SettingError where it does not fit its inputs."""
     own = layer.geometry
     if x.ndim < 2 or x.shape[0] != _STIMULI or (own.kernel and x.ndim != 2 + len(own.kernel)):
-        raise SettingError(f"the layer reads {tuple(x.shape)}: should be (stimulus, …)")
+        raise _cannot_run(f"the layer reads {tuple(x.shape)}: should be (stimulus, …)")
     bias = None if layer.bias is None else layer.bias.to("meta")
     weight = layer.weight.to("meta")
     if own.kernel and own.is_padded:
@@ -105,16 +105,21 @@ def _check_value(value: Any) -> None:
         _check_size(tuple(value.shape))
     elif isinstance(value, tuple | list):
         if len(value) > _MOST_ITEMS:
-            raise SettingError(f"{len(value)} items: at most {_MOST_ITEMS}")
+            raise _cannot_run(f"{len(value)} items: at most {_MOST_ITEMS}")
         for one in value:
             _check_value(one)
     elif isinstance(value, int):
         if abs(value) >= _END:
-            raise SettingError("a whole number of 2^63 or more")
+            raise _cannot_run("a whole number of 2^63 or more")
     elif not (value is None or isinstance(value, float)):
-        raise SettingError(f"it gives a {type(value).__name__}")
+        raise _cannot_run(f"it gives a {type(value).__name__}")
 
 
 def _check_size(shape: tuple[int, ...]) -> None:
     if math.prod(shape) > MOST_VALUES:
-        raise SettingError(f"{shape} are more than {MOST_VALUES} values for {_STIMULI} stimuli")
+        raise _cannot_run(f"{shape} are more than {MOST_VALUES} values for {_STIMULI} stimuli")
+
+
+def _cannot_run(rule: str) -> SettingError:
+    """The error of the node that runs, whose name `run_node` puts before it."""
+    return SettingError.of("", rule=rule)

@@ -130,11 +130,9 @@ def _check_calibration(table: dict[str, Any], arrays: Arrays) -> None:
     """Raise SettingError unless there are stimuli of the network's numbers."""
     found = arrays.get("calibration")
     if found is None:
-        raise SettingError("array 'calibration' is missing")
+        raise SettingError.missing("calibration", section=("arrays",))
     if found.dtype.name != table["dtype"] or found.ndim < 2 or 0 in found.shape:
-        raise SettingError(
-            f"array 'calibration' is {found.dtype} {found.shape}: should be {table['dtype']} "
-            f"(stimulus, …)"
-        )
+        rule = f"should be {table['dtype']} (stimulus, …), none of its axes empty"
+        raise SettingError.of("calibration", found, rule, section=("arrays",))
     if not np.isfinite(found).all():
-        raise SettingError("array 'calibration' has values that are not finite")
+        raise SettingError.of("calibration", found, "should be finite", section=("arrays",))

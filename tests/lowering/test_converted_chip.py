@@ -267,9 +267,11 @@ def test_rows_beyond_the_numbers_of_explicit_noise_are_refused():
 
 def test_wrong_stimuli_are_refused():
     converted, x = converted_small(QUIET)
-    with pytest.raises(SettingError, match="'x' has shape"):
+    with pytest.raises(
+        SettingError, match=r"'x' = array of shape .*: should have the axes of the calibration"
+    ):
         converted.sample(x[0], 1, 1)
-    with pytest.raises(SettingError, match="not finite"):
+    with pytest.raises(SettingError, match=r"'x' = .*: should be finite"):
         converted.sample(x * torch.nan, 1, 1)
 
 

@@ -253,17 +253,20 @@ def test_a_module_of_two_inputs_is_refused():
     ("options", "message"),
     [
         ({"calibration": None}, r"'calibration' is missing: give stimuli"),
-        ({"calibration": torch.zeros(4)}, r"'calibration' has shape \(4,\)"),
+        (
+            {"calibration": torch.zeros(4)},
+            r"'calibration' = array of shape \(4,\), .*: should be \(stimulus, …\)",
+        ),
         ({"calibration": torch.zeros(0, 6)}, "one stimulus at least"),
-        ({"calibration": torch.full((3, 6), torch.nan)}, "not finite"),
+        ({"calibration": torch.full((3, 6), torch.nan)}, "'calibration' = .*: should be finite"),
         (
             {"calibration": torch.zeros(3, 5)},
-            r"'calibration' of shape \(3, 5\) does not pass the network",
+            r"'calibration' = array of shape \(3, 5\), .*: does not pass the network",
         ),
-        ({"bits": {"1": (4, 4, 4)}}, "'bits' names '1'"),
+        ({"bits": {"1": (4, 4, 4)}}, r"unknown key 'bits\.1': valid: 0"),
         ({"bits": {"0": (4, 4)}}, "should be three widths"),
-        ({"bits": {"0": (4, 9, 4)}}, "layer '0': .*input_bits"),
-        ({"keep_float": ["fc"]}, "'keep_float' names 'fc'"),
+        ({"bits": {"0": (4, 9, 4)}}, r"'bits\.0\.input_bits' = 9: should be less"),
+        ({"keep_float": ["fc"]}, "'keep_float' = 'fc': valid: 0, 1"),
         ({"keep_float": "0"}, "should be a list of names"),
         ({"key": -1}, "'key' = -1"),
         ({"chip_key": 0.5}, "'chip_key' = 0.5"),
@@ -284,7 +287,7 @@ def test_a_network_must_give_one_tensor_of_the_stimuli():
 def test_wrong_hardware_and_modules_are_refused():
     with pytest.raises(SettingError, match="should be a Hardware"):
         convert(nn.Linear(4, 2), "digital-45nm", stimuli(9, 4))
-    with pytest.raises(SettingError, match=r"computes in torch\.float16"):
+    with pytest.raises(SettingError, match=r"'module' = torch\.float16: should compute in"):
         convert(nn.Linear(4, 2).half(), QUIET, stimuli(9, 4))
     with pytest.raises(StochsimError, match="nothing to convert"):
         convert(nn.ReLU(), QUIET, stimuli(9, 4))

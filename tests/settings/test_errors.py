@@ -30,8 +30,6 @@ from stochsim.settings import (
 from stochsim.studies import GridSettings, HardwareSettings, NetworkOptions, with_setting
 
 PACKAGE = Path(stochsim.__file__).parent
-STILL_BY_HAND = ("lowering",)
-"""Packages in which errors of settings are still written by hand; to become ()."""
 
 
 # ---- the wording ----
@@ -398,28 +396,12 @@ def _by_hand(source: str) -> Iterator[int]:
 
 
 def test_no_error_is_written_by_hand() -> None:
-    packages = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
-    assert set(STILL_BY_HAND) <= set(packages)
     found = [
         f"{path.relative_to(PACKAGE)}:{line}"
-        for package in packages
-        if package not in STILL_BY_HAND
-        for path in sorted((PACKAGE / package).rglob("*.py"))
+        for path in sorted(PACKAGE.rglob("*.py"))
         for line in _by_hand(path.read_text(encoding="utf-8"))
     ]
     assert found == []
-
-
-def test_a_package_that_is_done_leaves_the_list() -> None:
-    done = [
-        package
-        for package in STILL_BY_HAND
-        if not any(
-            any(_by_hand(path.read_text(encoding="utf-8")))
-            for path in (PACKAGE / package).rglob("*.py")
-        )
-    ]
-    assert done == []
 
 
 @pytest.mark.parametrize(
