@@ -278,6 +278,7 @@ def test_a_bad_entry_is_refused_with_file_and_line(
     ("text", "complaint"),
     [
         ("[price.a]\n", ":1: 'section' = 'price': unknown, or no table; did you mean 'prices'"),
+        ("zzz = 1\n", ":1: 'section' = 'zzz': unknown, or no table; valid: prices, facts"),
         ("# first\nprices = 3\n", ":2: 'section' = 'prices': unknown, or no table"),
         ("[prices]\na = 3\n", ":2: 'prices.a' = 3: should be a table"),
         (
