@@ -97,7 +97,7 @@ def _alternative(bill: Bill, kind: str, name: str) -> list[Alternative]:
 
 
 def _ratio(total_j: float, own_j: float) -> float:
-    return total_j / own_j if 0 < own_j < float("inf") else float("nan")
+    return total_j / own_j if own_j > 0 else float("nan")  # of two infinite ones it is no number
 
 
 class ConverterModel(NamedTuple):

@@ -9,15 +9,15 @@ from stochsim.energy.entries import Fact
 from stochsim.energy.joules import format_energy
 from stochsim.energy.pricing import ARGUMENTS, DEFAULT_VOLTAGE_V, TAGS, Price
 
-_WIDTHS = (1, 2, 4, 6, 8, 10, 12, 16)
-_SHOWN: dict[str, tuple[int, ...]] = {
-    "multiply": (1, 2, 4, 8, 16, 32),
-    "add": (4, 8, 16, 24, 32, 48),
+_WIDTHS = {1, 2, 4, 6, 8, 10, 12, 16}
+_SHOWN: dict[str, set[int]] = {
+    "multiply": {1, 2, 4, 8, 16, 32},
+    "add": {4, 8, 16, 24, 32, 48},
     "adc": _WIDTHS,
     "dac": _WIDTHS,
-    "memory": tuple(2**power for power in range(10, 31, 4)),
-    "float_multiply": (16, 32),
-    "float_add": (16, 32),
+    "memory": {2**power for power in range(10, 31, 4)},
+    "float_multiply": {16, 32},
+    "float_add": {16, 32},
 }
 """The arguments that a table of values shows, by kind of price; a multiply's two widths are equal.
 """

@@ -334,7 +334,7 @@ def test_a_random_program_fits_every_array(bits, signs):
     assert (codes.min(), codes.max()) == (least, -least)
 
 
-@pytest.mark.parametrize("sizes", [(6, 4), (6, 4, 3), (6, 5, 4, 3)])
+@pytest.mark.parametrize("sizes", [(1, 1), (6, 4), (6, 4, 3), (6, 5, 4, 3)])
 def test_a_random_program_holds_the_neurons_of_its_last_layer_alone(sizes):
     """At the sigma that is asked for; each layer reads what the one before gives, in its bits."""
     program, read = random_program(sizes, (2, 3, 4), 0.7, stimuli=5)

@@ -283,3 +283,21 @@ def test_seconds_of_leakage_are_counted_where_a_price_is_named(watts: float) -> 
     assert seconds == pytest.approx(1 / 1e9, rel=1e-12)
     assert bill.energy.leakage_j == pytest.approx(watts * seconds, rel=1e-12)
     assert bill_of_inputs(program, chip, read, 3, 0.0).operations["layer 1"].count("leakage") == 0
+
+
+def test_one_other_price_is_shown_too() -> None:
+    counts = {Operation("float_add", (16,)): 1}
+    bill = Bill(DIGITAL, {"x": Operations(counts)}, {"x": 1})
+    rows = [row.price for row in alternatives(bill)]
+    assert len(rows) == 1
+    lines = sensitivity_text(bill).splitlines()
+    assert lines[-len(rows) - 1].startswith("operation  in place of")
+    assert [line.split()[2] for line in lines[-len(rows) :]] == rows
+
+
+def test_only_noise_levels_share_a_row() -> None:
+    """Products of two widths are two rows, whatever layer they are in."""
+    counts = {Operation("multiply", (4, 8)): 2, Operation("multiply", (8, 8)): 3}
+    bill = Bill(DIGITAL, {"x": Operations(counts)}, {"x": 1})
+    rows = [line.split() for line in str(bill).splitlines() if line.startswith("x      multiply")]
+    assert [(row[3].rstrip(","), row[-5]) for row in rows] == [("4", "2"), ("8", "3")]

@@ -288,6 +288,21 @@ def test_rows_are_numbered_in_16_bits(build, rows):
             chip.sample(X, 3, 1, **{name: 65_534})
 
 
+def test_what_is_billed_can_be_drawn(monkeypatch):
+    """The last row that has a number is billed, as it is drawn; the one after it is in neither."""
+    monkeypatch.setattr("stochsim.chip.rng_address._ROWS", 8)
+    program = deep_program()
+    chip = Chip(program, hardware_of(program, noise=Noise(weight_sigma=0.1)))
+    many = np.repeat(X[:1], 9, axis=0)
+    for ask in (chip.operations, chip.bill, lambda x, reads: chip.sample(x, reads, 0)):
+        ask(X[:1], 8)
+        ask(many[1:], 1)
+        with pytest.raises(SettingError, match="'first_read' = 0 and 9 more"):
+            ask(X[:1], 9)
+        with pytest.raises(SettingError, match="'first_stimulus' = 0 and 9 more"):
+            ask(many, 1)
+
+
 ARRAY = array_of(Converter(bits=6, sigma_lsb=0.5))
 
 

@@ -103,6 +103,12 @@ def test_the_voltage_counts_in_the_formula_and_in_definitions(
     assert mine.energy_j((3,), 0.5) == pytest.approx(factor * 3e-15, rel=1e-15)
 
 
+def test_a_table_of_what_has_no_width_has_one_entry_that_counts(tmp_path: Path) -> None:
+    text = GOOD.replace('"adc"', '"random"').replace('formula = "2*bits"', "table = { 1 = 2.0 }")
+    mine = read_book(write(tmp_path, text))[0]["adc-mine"]
+    assert mine.energy_j(()) == pytest.approx(2e-15, rel=1e-15)
+
+
 def test_definitions_use_those_before_them(tmp_path: Path) -> None:
     lines = 'formula = "y"\ndefine.x = "2*bits"\ndefine.y = "x + 1"'
     path = write(tmp_path, GOOD.replace('formula = "2*bits"', lines))
@@ -272,6 +278,7 @@ def test_a_bad_entry_is_refused_with_file_and_line(
     ("text", "complaint"),
     [
         ("[price.a]\n", ":1: 'section' = 'price': unknown, or no table; did you mean 'prices'"),
+        ("zzz = 1\n", ":1: 'section' = 'zzz': unknown, or no table; valid: prices, facts"),
         ("# first\nprices = 3\n", ":2: 'section' = 'prices': unknown, or no table"),
         ("[prices]\na = 3\n", ":2: 'prices.a' = 3: should be a table"),
         (

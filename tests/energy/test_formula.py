@@ -101,3 +101,9 @@ def test_no_function_reaches_out() -> None:
         max,
     }
     assert set(FUNCTIONS.values()) == allowed
+
+
+def test_formulas_of_one_text_are_equal() -> None:
+    first, again = (parse_formula("2*bits", ("bits",)) for _ in range(2))
+    assert first == again
+    assert first != parse_formula("3*bits", ("bits",))

@@ -116,3 +116,8 @@ def test_its_length_is_the_number_of_operations_that_happened() -> None:
     assert len(Operations({ADC: 3, ADC8: 4, RANDOM: 0})) == 2
     assert list(Operations({ADC: 3, ADC8: 4, RANDOM: 0})) == [ADC, ADC8]
     assert not Operations()
+
+
+def test_arguments_may_come_as_a_list() -> None:
+    assert Operation("multiply", [4, 3]) == MULTIPLY  # type: ignore[arg-type]
+    assert Operations({Operation("multiply", [4, 3]): 2})[MULTIPLY] == 2  # type: ignore[arg-type]

@@ -391,3 +391,10 @@ def test_cells_and_lines_by_hand() -> None:
     assert by_hand_j == pytest.approx(4.1e-15, rel=3e-3)
     assert price("cell-pcm-25us").energy_j(()) == pytest.approx(0.25e-12)
     assert price("line-gates-28nm").energy_j((), 0.9) == pytest.approx(0.5 * 0.35e-15 * 0.81)
+
+
+@pytest.mark.parametrize("name", ["adc-walden", "memory-sram-45nm", "random-lfsr-28nm"])
+def test_a_price_is_a_value(name: str) -> None:
+    """It can be a key, and is shown without the function that it calls."""
+    assert {price(name): 1}[price(name)] == 1
+    assert "joules=" not in repr(price(name))

@@ -113,17 +113,21 @@ def test_other_rho_needs_e0() -> None:
 
 @pytest.mark.parametrize("rho", [-1.0, math.nan, math.inf])
 def test_bad_rho_is_an_error(rho: float) -> None:
-    with pytest.raises(SettingError, match="rho"):
-        reliability_law(rho)
+    for e0_j in (None, 1e-15):
+        with pytest.raises(SettingError, match=f"'rho' = {rho}: should be finite and not negative"):
+            reliability_law(rho, e0_j=e0_j)
+    with pytest.raises(SettingError, match=f"'rho' = {rho}: should be finite and not negative"):
+        ReliabilityLaw(rho, 1e-15)
 
 
 def test_bad_scale_and_rate_are_errors() -> None:
-    with pytest.raises(SettingError, match="e_bit_j"):
-        ReliabilityLaw(0, -1e-15)
-    with pytest.raises(SettingError, match="e0_j"):
-        ReliabilityLaw(1, math.nan)
-    with pytest.raises(SettingError, match="lam_nat_per_j"):
-        reliability_price_to_cost(-1.0, ReliabilityLaw(1, 1e-15))
+    for rho, name in ((0, "e_bit_j"), (1, "e0_j")):
+        for scale_j in (-1e-15, math.nan, math.inf):
+            with pytest.raises(SettingError, match=f"'{name}' = {scale_j}: should be finite and"):
+                ReliabilityLaw(rho, scale_j)
+    for lam in (-1.0, math.nan, math.inf):
+        with pytest.raises(SettingError, match=f"'lam_nat_per_j' = {lam}: should be finite"):
+            reliability_price_to_cost(lam, ReliabilityLaw(1, 1e-15))
 
 
 @pytest.mark.parametrize("rho", [0, 0.5, 1, 2])

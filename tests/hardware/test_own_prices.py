@@ -183,3 +183,11 @@ def test_a_memory_price_says_which_kinds_could_name_it(read):
         SettingError, match='valid: weight_memory = "my-sar" or code_memory = "my-sar"'
     ):
         read(text.replace('adc = "my-sar"\n', ""))
+
+
+def test_an_own_price_at_fault_is_the_only_fault(read):
+    """That its name is then unknown to the kind that names it goes without saying."""
+    with pytest.raises(SettingError) as caught:
+        read(CHIP.replace('unit = "fJ per conversion"\n', ""))
+    assert "'prices.own.my-sar.unit' is missing" in str(caught.value)
+    assert len(caught.value.faults) == 1

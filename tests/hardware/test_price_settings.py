@@ -147,6 +147,31 @@ def test_bad_prices_are_errors(changes: dict[str, Any], complaint: str) -> None:
         ARRAY.with_price("adcs", "adc-zigzag-28nm")
 
 
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({"leakage": "leakage-power"}, "'parameters.leakage.watts' is missing: "),
+        (
+            {
+                "adc": "adc-accelergy",
+                "parameters": {"adc": {"frequency_hz": 0.0}},
+                "scaling": {"node_nm": 7, "voltage_v": 0.7},
+            },
+            "'parameters.adc': ",
+        ),
+        (
+            {"multiply": "multiply-gates-28nm", "scaling": {"node_nm": 7, "voltage_v": 0.7}},
+            "'multiply' = 'multiply-gates-28nm' and 'scaling': ",
+        ),
+    ],
+)
+def test_an_error_names_the_keys_to_look_at(changes: dict[str, Any], keys: str) -> None:
+    """Parameters where the kind has any or needs some; the price and the scaling else."""
+    with pytest.raises(SettingError) as caught:
+        Prices(**{**DIGITAL.prices.to_table(), **changes})
+    assert str(caught.value).startswith(keys)
+
+
 def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
     chip, bound = (ARRAY.with_price("adc", "adc-walden", fom_fj=fom) for fom in (50, 10))
     assert moved(bound, chip) == {}

@@ -10,10 +10,11 @@ can choose.
 import argparse
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
-from .mutant import Mutant, write_list
-from .sites import changes
+from .mutant import Change, Mutant, write_list
+from .sites import changes, definitions
 from .targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +26,17 @@ def all_mutants(root: Path) -> list[Mutant]:
     """Every mutant of every target, in the order of the files."""
     return [
         change.mutant
-        for file in TARGETS
-        for change in changes(file, (root / file).read_text(encoding="utf-8"))
+        for file, names in TARGETS.items()
+        for change in _changes_of(file, (root / file).read_text(encoding="utf-8"), names)
     ]
+
+
+def _changes_of(file: str, source: str, names: Sequence[str]) -> list[Change]:
+    found = changes(file, source)
+    if not names:
+        return found
+    spans = definitions(source)
+    return [one for one in found if any(one.mutant.line in spans[name] for name in names)]
 
 
 def drawn(mutants: list[Mutant], seed: int, how_many: int) -> list[Mutant]:

@@ -54,6 +54,20 @@ def plain(file: str, source: str) -> str:
     return source if file.endswith(".toml") else ast.unparse(ast.parse(source))
 
 
+def definitions(source: str) -> dict[str, range]:
+    """Lines of each function and class of a Python text, and of each method as "Class.method"."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found[node.name] = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        if isinstance(node, ast.ClassDef):
+            for one in node.body:
+                if isinstance(one, ast.FunctionDef):
+                    lines = range(one.lineno, (one.end_lineno or one.lineno) + 1)
+                    found[f"{node.name}.{one.name}"] = lines
+    return found
+
+
 def _of_python(file: str, source: str) -> Iterator[tuple[Mutant, str]]:
     tree = ast.parse(source)
     for path, node, spot in _walk(tree):

@@ -7,8 +7,14 @@ import pytest
 from mutation.draw import ROOT, all_mutants, drawn
 from mutation.mutant import Mutant, read_list, write_list
 from mutation.run import text_of
-from mutation.sites import changes, plain
+from mutation.sites import changes, definitions, plain
 from mutation.targets import TARGETS, TESTS
+
+
+@pytest.fixture(scope="module")
+def every() -> list[Mutant]:
+    """Every mutant of the targets."""
+    return all_mutants(ROOT)
 
 
 def mutants(source: str) -> set[tuple[str, str]]:
@@ -81,6 +87,23 @@ def test_formulas_and_numbers_of_the_price_book():
     assert {one.mutant.line for one in found} == {1, 2}
 
 
+def test_lines_of_functions_classes_and_methods():
+    source = "x = 1\ndef f():\n    y = 2\nclass A:\n    z = 3\n    def g(self):\n        w = 4\n"
+    assert definitions(source) == {"f": range(2, 4), "A": range(4, 8), "A.g": range(6, 8)}
+
+
+def test_of_a_file_that_is_named_with_functions_only_these_are_mutated(every):
+    for file, names in TARGETS.items():
+        lines = {one.line for one in every if one.file == file}
+        assert lines
+        if names:
+            spans = definitions((ROOT / file).read_text(encoding="utf-8"))
+            assert lines <= {line for name in names for line in spans[name]}
+    whole = "stochsim/accounting/latency.py"
+    found = changes(whole, (ROOT / whole).read_text(encoding="utf-8"))
+    assert [one for one in every if one.file == whole] == [one.mutant for one in found]
+
+
 def test_a_list_is_read_back_and_each_of_its_mutants_found_again(tmp_path: Path):
     source = "x = a + b + a + b\ny = a + b\n"
     found = [one.mutant for one in changes("code.py", source)]
@@ -94,8 +117,7 @@ def test_a_list_is_read_back_and_each_of_its_mutants_found_again(tmp_path: Path)
         text_of(Mutant("code.py", 1, "sign", "-a", "a"), source)
 
 
-def test_a_draw_is_its_seeds_and_takes_a_line_once():
-    every = all_mutants(ROOT)
+def test_a_draw_is_its_seeds_and_takes_a_line_once(every):
     once, again, other = (drawn(every, seed, 40) for seed in (1, 1, 2))
     assert once == again
     assert once != other
