@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class Store:
         self.folder = folder
         self._connection = connection
         self._lock: Any = None
+        # one that nobody closed is closed when it is gone
+        self._finish = weakref.finalize(self, connection.close)
 
     @classmethod
     def create_or_open(cls, folder: Path) -> Self:
@@ -204,7 +207,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file and give the lock back."""
-        self._connection.close()
+        self._finish()
         if self._lock is not None:
             self._lock.close()
 

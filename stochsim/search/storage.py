@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 import sqlalchemy
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from stochsim.settings import SettingError, StochsimError
 
@@ -32,7 +33,8 @@ def open_storage(address: str | None, folder: Path) -> Any:
     chosen = address or f"sqlite:///{folder / FILE}"
     shown = checked_address(chosen) if address else str(folder / FILE)
     try:
-        return optuna.storages.RDBStorage(chosen)
+        # no pool: every connection is closed when it has done its work
+        return optuna.storages.RDBStorage(chosen, engine_kwargs={"poolclass": NullPool})
     except ImportError as error:  # the driver of that kind of database
         raise StochsimError(
             f"storage {shown}: its driver is not installed ({error.name or 'see the address'})"

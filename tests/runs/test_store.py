@@ -1,5 +1,6 @@
 """The store: what it holds it gives back, also after a writer was killed at any moment."""
 
+import gc
 import math
 import os
 import signal
@@ -175,3 +176,16 @@ def test_nothing_keeps_the_file_open(run: Path) -> None:
             Store.create_or_open(run)
         Store.open(run).close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_store_that_nobody_closes_is_closed_when_it_is_gone(tmp_path):
+    store = Store.create_or_open(tmp_path / "run")
+    connection = store._connection
+    store.close()
+    reading = Store.open(tmp_path / "run")
+    connection = reading._connection
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    del reading
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
