@@ -54,22 +54,14 @@ def convert(
     a module that cannot be traced or has nothing to convert, SettingError for wrong settings or
     calibration.
     """
-    if not isinstance(hardware, Hardware):
-        rule = "should be a Hardware, as preset('digital-45nm') gives one"
-        raise SettingError.of("hardware", hardware, rule)
-    check_whole("key", key, 0, 2**64)
-    check_whole("chip_key", chip_key, 0, 2**64)
+    _check_hardware(hardware, key, chip_key)
     _check_names(module, keep_float)
     x = checked_stimuli("calibration", calibration, module)
     network = graphs.traced(copy.deepcopy(module).eval(), keep_float)
     shapes = _shapes(network, x)
     sites, reasons = _sites(network, keep_float, shapes)
-    left = [node for node in reasons if node not in {site.node for site in sites}]
-    if strict and left:
-        found = "; ".join(f"'{graphs.name_of(node)}': {reasons[node]}" for node in left)
-        raise StochsimError(
-            f"strict: {len(left)} of the network's products cannot be converted: {found}"
-        )
+    if strict:
+        _check_all_converted(sites, reasons)
     if not sites:
         raise StochsimError(
             f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
@@ -85,6 +77,26 @@ def convert(
     )
     whole = Network.of(network, network.graph)
     return Converted(whole, hardware, in_float, x, key=key, chip_key=chip_key)
+
+
+def _check_hardware(hardware: Any, key: int, chip_key: int) -> None:
+    """Raise SettingError for what is no Hardware, or a key out of range."""
+    if not isinstance(hardware, Hardware):
+        rule = "should be a Hardware, as preset('digital-45nm') gives one"
+        raise SettingError.of("hardware", hardware, rule)
+    check_whole("key", key, 0, 2**64)
+    check_whole("chip_key", chip_key, 0, 2**64)
+
+
+def _check_all_converted(sites: list[Site], reasons: dict[fx.Node, str]) -> None:
+    """Raise StochsimError that names each product left in float, with the reason."""
+    converted = {site.node for site in sites}
+    left = [node for node in reasons if node not in converted]
+    if left:
+        found = "; ".join(f"'{graphs.name_of(node)}': {reasons[node]}" for node in left)
+        raise StochsimError(
+            f"strict: {len(left)} of the network's products cannot be converted: {found}"
+        )
 
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
@@ -138,7 +150,8 @@ def _sites(
     for node in graphs.calls(network.graph):
         layer, why = graphs.product_of(network, node, kept)
         if layer is not None and (shapes[node] is None or shapes[graphs.data_input(node)] is None):
-            layer, why = None, "the first axis of its input or output is not that of the stimuli"
+            layer = None
+            why = "the first axis of its input or output is not that of the stimuli"
         if layer is None:
             reasons |= {node: why} if why else {}
             continue
@@ -179,11 +192,9 @@ class _Observer(torch.nn.Module):
 
     def __init__(self, site: Site) -> None:
         super().__init__()
-        self.module, self.activation, self.seen = (
-            site.module,
-            site.activation,
-            _Seen(np.zeros(0), np.zeros(0)),
-        )
+        self.module = site.module
+        self.activation = site.activation
+        self.seen = _Seen(np.zeros(0), np.zeros(0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = ACTIVATIONS[self.activation](self.module(x))
@@ -276,10 +287,8 @@ def _left(network: fx.GraphModule, node: fx.Node, reasons: dict[fx.Node, str]) -
     if node in reasons:
         why = reasons[node]
     elif graphs.passes_codes(network, node):
-        why, cost = (
-            "moves, compares or drops values and makes no new ones: codes stay codes",
-            "nothing",
-        )
+        why = "moves, compares or drops values and makes no new ones: codes stay codes"
+        cost = "nothing"
     elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
         why = (
             "it does not follow a converted layer alone, or has no running statistics, so it "

@@ -42,12 +42,10 @@ class ChipLayer(torch.nn.Module):
         takes_codes: bool,
     ) -> None:
         super().__init__()
-        self.name, self.geometry, self.activation, self.takes_codes = (
-            name,
-            geometry,
-            activation,
-            takes_codes,
-        )
+        self.name = name
+        self.geometry = geometry
+        self.activation = activation
+        self.takes_codes = takes_codes
         self.weight, self.bias = parameters
         self.weight_grid, self.input_grid, self.output_grid = grids
 
@@ -67,7 +65,8 @@ class ChipLayer(torch.nn.Module):
         if noise is not None and noise.input_dither and not self.takes_codes:
             assert draws is not None
             x = x + self.input_grid.step() * draws.uniform(*x.shape)
-        values, zero = self.input_grid(x), self.input_grid.value_of_zero()
+        values = self.input_grid(x)
+        zero = self.input_grid.value_of_zero()
         weight = self.weight_grid(self.weight)
         response = drive(self.geometry, values, weight, self.bias, zero)
         if noise is not None:

@@ -51,7 +51,9 @@ def _layer(
     """One quantised layer, by its name among those that may have a width of their own, with the
     noise that it buys (none: 0); quantizers: of what it reads and gives.
     """
-    weight, bias, bits = layer.quant_weight(), _bias(layer), settings.weight_bits_of(name)
+    weight = layer.quant_weight()
+    bias = _bias(layer)
+    bits = settings.weight_bits_of(name)
     assert bits is not None
     return Layer(
         weight_codes=weight.int().numpy().astype(np.int8),

@@ -78,13 +78,16 @@ class _InFloat:
     """What a node computes in torch, as a function of arrays."""
 
     def __init__(self, node: fx.Node, network: Network, interpreter: fx.Interpreter) -> None:
-        self._node, self._network, self._interpreter = node, network, interpreter
+        self._node = node
+        self._network = network
+        self._interpreter = interpreter
 
     def __call__(self, *given: Any) -> Any:
         """Arrays, and whatever else nodes give; raises StochsimError that names a part which
         cannot run.
         """
-        node, device = self._node, self._device()
+        node = self._node
+        device = self._device()
         tensors = [_to_torch(one, device) for one in given]
         values = dict(zip(node.all_input_nodes, tensors, strict=True))
         args = fx.node.map_arg(node.args, values.__getitem__)

@@ -25,7 +25,9 @@ class Grid(torch.nn.Module):
         self, bits: int, scale: float, unsigned: bool = False, narrow: bool = False
     ) -> None:
         super().__init__()
-        self.bits, self.unsigned, self.narrow = bits, unsigned, narrow
+        self.bits = bits
+        self.unsigned = unsigned
+        self.narrow = narrow
         value = torch.tensor(math.log2(scale))
         if self.is_sign:
             self.register_buffer("log_scale", value)

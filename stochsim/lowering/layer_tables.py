@@ -88,7 +88,8 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
         raise SettingError.of(f"{name}.geometry.groups", geometry.groups, rule)
     shape = strict.wholes(f"{name}.weight_shape", own["weight_shape"], 1, _MOST)
     fits = len(shape) == 2 + len(geometry.kernel) and shape[2:] == geometry.kernel
-    size, neurons = layer.weight_codes.size, layer.neurons
+    size = layer.weight_codes.size
+    neurons = layer.neurons
     if not fits or math.prod(shape) != size or shape[0] != neurons:
         rule = (
             f"should be (neuron, input, …) of {neurons} neurons, kernel {list(geometry.kernel)} "
@@ -137,7 +138,9 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             weight, bias, weight_grid = _parameters(own, first, dtype)
         else:
             other = layers[own["weights_of"]]
-            weight, bias, weight_grid = other.weight, other.bias, other.weight_grid
+            weight = other.weight
+            bias = other.bias
+            weight_grid = other.weight_grid
         layers[own["name"]] = ChipLayer(
             own["name"],
             read_geometry("geometry", own["geometry"]),

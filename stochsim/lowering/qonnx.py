@@ -92,7 +92,8 @@ def _activation(grid: Grid) -> Any:
 
 def _product(name: str, layer: ChipLayer) -> Any:
     """A QuantLinear or QuantConv with the layer's own float weights."""
-    geometry, weight = layer.geometry, layer.weight.detach().float()
+    geometry = layer.geometry
+    weight = layer.weight.detach().float()
     options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
     rest = {"bias": layer.bias is not None, **options}
     if not geometry.kernel:

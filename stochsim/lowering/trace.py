@@ -18,35 +18,29 @@ CONVERTED = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d)
 _FUNCTIONS = {"linear": torch.nn.Linear, "conv1d": torch.nn.Conv1d, "conv2d": torch.nn.Conv2d}
 _ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _OTHER_PRODUCTS = (
-    *(
-        "ConvTranspose1d",
-        "ConvTranspose2d",
-        "ConvTranspose3d",
-        "Conv3d",
-        "Bilinear",
-        "Embedding",
-        "EmbeddingBag",
-        "RNN",
-        "LSTM",
-        "GRU",
-    ),
-    *(
-        "RNNCell",
-        "LSTMCell",
-        "GRUCell",
-        "MultiheadAttention",
-        "Transformer",
-        "TransformerEncoderLayer",
-        "TransformerDecoderLayer",
-    ),
-    *(
-        "conv3d",
-        "conv_transpose1d",
-        "conv_transpose2d",
-        "conv_transpose3d",
-        "bilinear",
-        "embedding",
-    ),
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "Conv3d",
+    "Bilinear",
+    "Embedding",
+    "EmbeddingBag",
+    "RNN",
+    "LSTM",
+    "GRU",
+    "RNNCell",
+    "LSTMCell",
+    "GRUCell",
+    "MultiheadAttention",
+    "Transformer",
+    "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "bilinear",
+    "embedding",
 )
 _PRODUCTS_OF_VALUES = (
     "matmul",
@@ -65,41 +59,37 @@ _ACTIVATIONS = {
     "Tanh": "tanh",
     "tanh": "tanh",
     "tanh_": "tanh",
+    "Sigmoid": "sigmoid",
+    "sigmoid": "sigmoid",
+    "sigmoid_": "sigmoid",
 }
-_ACTIVATIONS |= {"Sigmoid": "sigmoid", "sigmoid": "sigmoid", "sigmoid_": "sigmoid"}
 _OF_CODES = (
-    *(
-        "Flatten",
-        "Unflatten",
-        "Identity",
-        "MaxPool1d",
-        "MaxPool2d",
-        "AdaptiveMaxPool1d",
-        "AdaptiveMaxPool2d",
-    ),
-    *(
-        "Dropout",
-        "Dropout1d",
-        "Dropout2d",
-        "AlphaDropout",
-        "flatten",
-        "reshape",
-        "view",
-        "squeeze",
-        "unsqueeze",
-        "permute",
-        "transpose",
-    ),
-    *(
-        "contiguous",
-        "max_pool1d",
-        "max_pool2d",
-        "adaptive_max_pool1d",
-        "adaptive_max_pool2d",
-        "dropout",
-        "dropout1d",
-        "dropout2d",
-    ),
+    "Flatten",
+    "Unflatten",
+    "Identity",
+    "MaxPool1d",
+    "MaxPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "AlphaDropout",
+    "flatten",
+    "reshape",
+    "view",
+    "squeeze",
+    "unsqueeze",
+    "permute",
+    "transpose",
+    "contiguous",
+    "max_pool1d",
+    "max_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
 )
 """Modules, functions and methods that move or compare values and make no new ones (dropout: when
 not in training).
@@ -123,7 +113,8 @@ class _Tracer(fx.Tracer):
 
     def __init__(self, kept: Collection[str]) -> None:
         super().__init__()
-        self._kept, self.where = kept, ""
+        self._kept = kept
+        self.where = ""
 
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name in self._kept or super().is_leaf_module(
@@ -148,20 +139,8 @@ def traced(module: torch.nn.Module, kept: Collection[str]) -> fx.GraphModule:
     tracer = _Tracer(kept)
     try:
         graph = tracer.trace(module)
-    except (
-        Exception
-    ) as error:  # whatever the user's own code raises when it meets a stand-in for a tensor
-        where = f"its part '{tracer.where}'" if tracer.where else "its own forward"
-        advice = (
-            f", or leave that part in float by keep_float=('{tracer.where}',)"
-            if tracer.where
-            else ""
-        )
-        raise StochsimError(
-            f"{type(module).__name__} cannot be traced: {where} decides by values or shapes of "
-            f"tensors ({type(error).__name__}: "
-            f"{_first_line(error)}); write it without that{advice}"
-        ) from None
+    except Exception as error:  # whatever a user's own code raises of a stand-in for a tensor
+        raise _cannot_be_traced(module, tracer.where, error) from None
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
         raise StochsimError(
@@ -169,6 +148,15 @@ def traced(module: torch.nn.Module, kept: Collection[str]) -> fx.GraphModule:
             f"be converted"
         )
     return fx.GraphModule(tracer.root, graph, type(module).__name__)
+
+
+def _cannot_be_traced(module: torch.nn.Module, part: str, error: Exception) -> StochsimError:
+    where = f"its part '{part}'" if part else "its own forward"
+    advice = f", or leave that part in float by keep_float=('{part}',)" if part else ""
+    return StochsimError(
+        f"{type(module).__name__} cannot be traced: {where} decides by values or shapes of tensors "
+        f"({type(error).__name__}: {_first_line(error)}); write it without that{advice}"
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -206,11 +194,9 @@ def called(network: torch.nn.Module, node: fx.Node) -> tuple[str, Any]:
     if node.op == "call_module":
         module = network.get_submodule(str(node.target))
         return type(module).__name__, module
-    return (
-        str(node.target)
-        if node.op == "call_method"
-        else getattr(node.target, "__name__", str(node.target))
-    ), None
+    if node.op == "call_method":
+        return str(node.target), None
+    return getattr(node.target, "__name__", str(node.target)), None
 
 
 def passes_codes(network: torch.nn.Module, node: fx.Node) -> bool:
@@ -312,11 +298,8 @@ def fold_batch_norms(
             continue
         if linear and len(shapes[site.node] or ()) != 2:
             continue  # it normalises the positions of a linear layer, not its neurons
-        site.module = (
-            fuse_linear_bn_eval(site.module, norm)
-            if linear
-            else fuse_conv_bn_eval(site.module, norm)
-        )
+        fuse = fuse_linear_bn_eval if linear else fuse_conv_bn_eval
+        site.module = fuse(site.module, norm)
         site.shared = id(site.module)
         _drop(network.graph, node, site.node)
 

@@ -122,7 +122,8 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 """Arguments and fields that may be words, and which."""
 
-_DROPOUT, _MAX = "p inplace", "kernel_size stride padding dilation return_indices ceil_mode"
+_DROPOUT = "p inplace"
+_MAX = "kernel_size stride padding dilation return_indices ceil_mode"
 _NORM = "num_features eps momentum affine track_running_stats"
 _CONVOLUTION = (
     "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"

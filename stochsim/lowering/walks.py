@@ -20,7 +20,8 @@ class Walk(fx.Interpreter):
     def __init__(self, network: Network, step: Step) -> None:
         super().__init__(network)
         self.extra_traceback = False
-        self._step, self._layers = step, dict(network.named_modules())
+        self._step = step
+        self._layers = dict(network.named_modules())
 
     def run_node(self, n: fx.Node) -> Any:
         """Run it; raises StochsimError that names a node which cannot run."""
