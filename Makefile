@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+FAST = $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench results
+.PHONY: help setup demo test test-slow coverage lint bench results
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,8 +23,14 @@ setup: $(STAMP) ## prepare .venv with the pinned versions
 demo: $(STAMP) ## run the demo study and write its report to runs/first_light
 	$(BIN)/stochsim sweep examples/first_light.toml --out runs/first_light
 
-test: $(STAMP) ## run the tests, on two workers
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(STAMP) ## run the fast tests, on two workers
+	$(FAST)
+
+test-slow: $(STAMP) ## run the slow tests: generated cases, long statistics
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+coverage: $(STAMP) ## run the fast tests and say which lines and branches of stochsim/ they take
+	$(FAST) --cov --cov-report=term:skip-covered
 
 lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check .

@@ -5,8 +5,8 @@ grid's evaluations?
 code of natural image patches, rounded after training. Of each key the whole grid is measured once
 and kept in runs/; the searches then look settings up, four of each key. Figure: hypervolume of
 (log10 joules per read, D) as a share of the grid's, the worst of the four; the interval is from the
-worst to the best. Its reference point is the dearest setting of the grid and the distance of draws
-that ignore the stimulus. Searches by random settings and by NSGA-II stand beside it, each with the
+worst to the best. Its reference point is the most expensive setting of the grid and the distance of
+draws that ignore the stimulus. Searches by random settings and by NSGA-II stand beside it, each with the
 same first two settings; and how much dearer than the grid's the cheapest setting is that keeps S
 above the grid's median of positive lower ends. The keys are not those on which the search was
 tuned.
@@ -50,7 +50,7 @@ def points(rows: Grid) -> dict[Setting, Point]:
 
 
 def reference(rows: Grid) -> Point:
-    """The dearest setting's joules, and the distance of draws that ignore the stimulus."""
+    """The most expensive setting's joules, and the distance of draws that ignore the stimulus."""
     return math.log10(max(row["joules"] for row in rows.values())), next(iter(rows.values()))[
         "blind"
     ]

@@ -84,8 +84,8 @@ def measure(options: Options) -> list[Figure]:
 
 
 def paid(kind: str) -> list[Price]:
-    """The prices of a kind that are not free and need no value of the user's, dearest at 8 bits
-    first.
+    """The prices of a kind that are not free and need no value of the user's, the most expensive at
+    8 bits first.
     """
     found = [each for each in PRICES.values() if each.kind == kind and not each.required]
     at_8 = {each.name: each.energy_j(equal_widths(each, 8)) for each in found}

@@ -179,7 +179,7 @@ class Chip:
         return period // math.gcd(period, own.threshold_bits * steps)
 
     def operations(self, x: np.ndarray, reads: int, *, thin: int | None = None) -> Operations:
-        """What so many reads of each stimulus take: each multiplies, converts and stores its codes;
+        """What `reads` reads of each stimulus take: each multiplies, converts and stores its codes;
         weights are read once per stimulus.
 
         Where that depends on draws (the currents of an array whose inputs differ from read to read,
@@ -319,7 +319,7 @@ def bill_of_inputs(
     reads: int = 1,
     rho: float | None = None,
 ) -> Bill:
-    """The bill of so many reads where what each layer reads is given, (stimulus, input) integers as
+    """The bill of `reads` reads where what each layer reads is given, (stimulus, input) integers as
     `Layer.input.integers` gives them, in place of what the layers before it would.
 
     Neurons whose sigma is 0 are not held and draw no random bits. rho: of the price of reliability,

@@ -105,8 +105,8 @@ class WindowedLayer:
         return drawn.reshape(-1, *values.shape[1:]), True
 
     def report(self, meter: Meter, rows: list[np.ndarray], reads: int) -> None:
-        """Tell the meter what products of rows (row, position, input) of each group take, so many
-        reads of each.
+        """Tell the meter what products of rows (row, position, input) of each group take,
+        `reads` reads of each.
         """
         for own, seen in zip(self.layers, rows, strict=True):
             own.report(meter, seen.reshape(-1, seen.shape[2]), reads)

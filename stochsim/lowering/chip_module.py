@@ -135,7 +135,7 @@ class Converted(torch.nn.Module):
         first_stimulus: int = 0,
         first_read: int = 0,
     ) -> np.ndarray:
-        """Output values of so many reads of the chip, float32 (stimulus, read, …), whether in
+        """Output values of `reads` reads of the chip, float32 (stimulus, read, …), whether in
         training or not.
 
         Same key, same values, for any thread count and any split in stimuli or reads (give the

@@ -216,7 +216,7 @@ class Graph(Wiring):
         thin: int | None = None,
         x: np.ndarray | None = None,
     ) -> Workload:
-        """What so many reads of one of the stimuli x (stimulus, …) ask of the layers.
+        """What `reads` reads of one of the stimuli x (stimulus, …) ask of the layers.
 
         Products and conversions are counted at every position; weights are read once per stimulus
         (or read: `memory.weights_read`), never per position; a feature map passes the code memory

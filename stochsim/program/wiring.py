@@ -260,7 +260,7 @@ class Recurrent(Wiring):
 
 
 def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: int = 1) -> Workload:
-    """What so many reads of one stimulus ask of hidden layers and a head that sets sigma.
+    """What `reads` reads of one stimulus ask of hidden layers and a head that sets sigma.
 
     As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
     set, and what neurons are held at depends on them.
@@ -282,7 +282,7 @@ def recurrent_workload(
     reads: int = 1,
     thin: int | None = None,
 ) -> Workload:
-    """What so many reads of one stimulus ask of a circuit of these shapes.
+    """What `reads` reads of one stimulus ask of a circuit of these shapes.
 
     At every step codes are read and written, and what the stimulus and a neuron's own code give is
     added to the sum, all of which belongs to `lateral`, as the neurons do; the sum of `readout` is
