@@ -6,8 +6,8 @@ code of natural image patches, rounded after training. Of each key the whole gri
 and kept in runs/; the searches then look settings up, four of each key. Figure: hypervolume of
 (log10 joules per read, D) as a share of the grid's, the worst of the four; the interval is from the
 worst to the best. Its reference point is the most expensive setting of the grid and the distance of
-draws that ignore the stimulus. Searches by random settings and by NSGA-II stand beside it, each with the
-same first two settings; and how much dearer than the grid's the cheapest setting is that keeps S
+draws that ignore the stimulus. Searches by random settings and by NSGA-II stand beside it, each
+with the same first two settings; and how much dearer than the grid's the cheapest setting is that keeps S
 above the grid's median of positive lower ends. The keys are not those on which the search was
 tuned.
 """
