@@ -7,9 +7,9 @@ and kept in runs/; the searches then look settings up, four of each key. Figure:
 (log10 joules per read, D) as a share of the grid's, the worst of the four; the interval is from the
 worst to the best. Its reference point is the most expensive setting of the grid and the distance of
 draws that ignore the stimulus. Searches by random settings and by NSGA-II stand beside it, each
-with the same first two settings; and how much dearer than the grid's the cheapest setting is that keeps S
-above the grid's median of positive lower ends. The keys are not those on which the search was
-tuned.
+with the same first two settings; and how much more expensive than the grid's the cheapest setting
+is that keeps S above the grid's median of positive lower ends. The keys are not those on which the
+search was tuned.
 """
 
 import math
