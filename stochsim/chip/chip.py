@@ -329,9 +329,9 @@ def bill_of_inputs(
     stimuli = _check_integers(program, integers)
     meter = Meter(stimuli, reads)
     workload = program.wiring.workload(program.shapes, hardware.noise, reads)
-    draws = hardware.noise.dither != "none"
+    dithers = hardware.noise.dither != "none"
     uses = [
-        use if use.shape.has_noise else use._replace(holds=0, draws=use.draws if draws else 0)
+        use if use.shape.has_noise else use._replace(holds=0, draws=use.draws * int(dithers))
         for use in workload.uses
     ]
     workload = workload._replace(uses=tuple(uses))
