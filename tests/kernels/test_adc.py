@@ -114,3 +114,17 @@ def test_alias_tables_conserve_every_mass():
 def test_bad_converters_are_refused(value, sigma, edges, message):
     with pytest.raises(ValueError, match=message):
         adc.build_channel(np.array(value), sigma, np.array(edges))
+
+
+def test_a_channel_of_one_position_hands_on_arrays_without_warnings(monkeypatch):
+    """NumPy warns where the flags of a broadcast array are read, which a first compilation does."""
+    seen = []
+    fill = adc.fill_entries
+
+    def read_flags(*arrays):
+        seen.extend(each.flags.writeable for each in arrays)
+        fill(*arrays)
+
+    monkeypatch.setattr(adc, "fill_entries", read_flags)
+    adc.shared_noise(0.5)
+    assert seen == [True] * 7

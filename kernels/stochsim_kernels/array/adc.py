@@ -81,7 +81,8 @@ def build_channel(
         )
     entries = np.empty((value.size, 1 << bits), np.uint32)
     start = first - line_codes(np.arange(value.shape[1]), *line)
-    flat = (np.ascontiguousarray(a).ravel() for a in (value, sigma, first, last, start))
+    # copies: NumPy warns of a broadcast array wherever its flags are read, as numba does
+    flat = (np.array(a, order="C").ravel() for a in (value, sigma, first, last, start))
     fill_entries(*flat, edges, entries)
     certain = int((first == last).all())
     slope, intercept, shift, base_last = line
