@@ -130,6 +130,13 @@ PAIRS += [
 ]
 """What does not round inputs is tested on the single layer elsewhere."""
 
+LONG = {("recurrent", "noise of every cell"), ("recurrent", "shot noise")}
+"""Draws at every cell and step; in the fast tests those of the deep program stand for them."""
+
+PAIRS_BY_TIME = [
+    pytest.param(*pair, marks=pytest.mark.slow if pair in LONG else ()) for pair in PAIRS
+]
+
 
 def chip_of(kind, parts, chip_key=3):
     program = PROGRAMS[kind](3)
@@ -178,7 +185,7 @@ def layers_of(chip):
     return [*runner.before, runner.readout]
 
 
-@pytest.mark.parametrize(("kind", "name"), PAIRS)
+@pytest.mark.parametrize(("kind", "name"), PAIRS_BY_TIME)
 def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
     chip, threads = chip_of(kind, ALL[name]), numba.get_num_threads()
     where = {"first_stimulus": 3, "first_read": 50}
@@ -206,7 +213,7 @@ def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
         assert np.array_equal(whole, chip.sample(X, 11, 6, **where).codes)
 
 
-@pytest.mark.parametrize(("kind", "name"), PAIRS)
+@pytest.mark.parametrize(("kind", "name"), PAIRS_BY_TIME)
 def test_key_stimulus_read_and_chip_change_the_draws(kind, name):
     """chip_key does where something is drawn once per chip, and only there."""
     chip = chip_of(kind, ALL[name])

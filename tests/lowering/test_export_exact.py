@@ -53,7 +53,13 @@ def brevitas_integers(network, x, dtype):
         return outputs, network.input_quantizer(stimuli).int().numpy()
 
 
-@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize(
+    "bits",
+    [
+        bits if bits in (1, 2, 4, 8) else pytest.param(bits, marks=pytest.mark.slow)
+        for bits in range(1, 9)
+    ],
+)
 def test_chip_without_noise_gives_brevitas_integers(bits, float_trained, dataset):
     x = dataset.held_out[:: len(dataset.held_out) // PATCHES][:PATCHES]
     assert len(x) == PATCHES

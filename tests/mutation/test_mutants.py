@@ -92,6 +92,7 @@ def test_lines_of_functions_classes_and_methods():
     assert definitions(source) == {"f": range(2, 4), "A": range(4, 8), "A.g": range(6, 8)}
 
 
+@pytest.mark.slow
 def test_of_a_file_that_is_named_with_functions_only_these_are_mutated(every):
     for file, names in TARGETS.items():
         lines = {one.line for one in every if one.file == file}
@@ -117,6 +118,7 @@ def test_a_list_is_read_back_and_each_of_its_mutants_found_again(tmp_path: Path)
         text_of(Mutant("code.py", 1, "sign", "-a", "a"), source)
 
 
+@pytest.mark.slow
 def test_a_draw_is_its_seeds_and_takes_a_line_once(every):
     once, again, other = (drawn(every, seed, 40) for seed in (1, 1, 2))
     assert once == again
