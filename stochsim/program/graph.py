@@ -150,7 +150,8 @@ class Graph(Wiring):
         step: gives the values of a layer. argument: what a node takes for the value of an earlier
         one. seen: is told every node's name and value. Values are dropped when no node needs them.
         """
-        values: dict[str, Any] = {self.stimulus: x}
+        # a copy: a part in float may write into what it reads
+        values: dict[str, Any] = {self.stimulus: x.copy()}
         for node, done in self._with_last_uses:
             given = [argument(node, name, values[name]) for name in node.inputs]
             if isinstance(node, LayerCall):

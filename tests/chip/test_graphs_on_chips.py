@@ -247,3 +247,22 @@ def test_the_users_stimuli_are_not_changed_by_parts_that_write_in_place():
     converted(x)
     converted.bill(x)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("at_once", [4_000_000, 1])
+@pytest.mark.parametrize("parts", [CHIPS["noisy"], CHIPS["array"]], ids=["digital", "array"])
+@pytest.mark.filterwarnings("ignore:the array's converters clip")
+def test_parts_that_write_in_place_change_no_later_call(parts, at_once, monkeypatch):
+    """The same key gives the same values and the same bill, in whatever portions reads run."""
+    x = stimuli(6, 8)
+    network = seeded(lambda: nn.Sequential(nn.LeakyReLU(0.3, inplace=True), nn.Linear(8, 4)))
+    fresh = convert(network, chip_of(**parts), x.clone()).sample(x, 4, 0)
+    converted = convert(network, chip_of(**parts), x.clone())
+    bill = converted.bill(x, 4)
+    monkeypatch.setattr("stochsim.chip.graph._VALUES_AT_ONCE", at_once)
+    assert np.array_equal(converted.sample(x, 4, 0), fresh)
+    assert np.array_equal(converted.sample(x, 4, 0), fresh)
+    assert converted.bill(x, 4).counts == bill.counts
+    chip = Chip(converted.program, chip_of(**parts), calibration=x.numpy())
+    expected = np.concatenate([converted.sample(x[s : s + 1], 4, 0, s) for s in range(6)])
+    assert np.array_equal(chip.sample(x.numpy(), 4, 0).values, expected)
