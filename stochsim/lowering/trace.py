@@ -360,7 +360,7 @@ def measures(node: fx.Node) -> bool:
     not.
     """
     named = getattr(node.target, "__name__", "")
-    return node.target in ("size", "dim") or named in ("getattr", "len")
+    return node.target in ("size", "dim", "numel") or named in ("getattr", "len", "numel")
 
 
 def name_of(node: fx.Node) -> str:

@@ -266,3 +266,20 @@ def test_parts_that_write_in_place_change_no_later_call(parts, at_once, monkeypa
     chip = Chip(converted.program, chip_of(**parts), calibration=x.numpy())
     expected = np.concatenate([converted.sample(x[s : s + 1], 4, 0, s) for s in range(6)])
     assert np.array_equal(chip.sample(x.numpy(), 4, 0).values, expected)
+
+
+@pytest.mark.parametrize("count", [lambda x: x.numel(), torch.numel], ids=["method", "function"])
+def test_a_network_that_counts_its_values_runs_at_several_reads(count):
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.second(self.first(x).reshape(count(x) // 8, 8))
+
+    x = stimuli(5, 8)
+    converted = convert(seeded(Counting), chip_of(noise=Noise(read_sigma_lsb=0.4)), x)
+    values = converted.sample(x, 6, 1)
+    assert values.shape == (5, 6, 3)
+    assert np.array_equal(values[:, 3:4], converted.sample(x, 1, 1, 0, 3))
