@@ -11,7 +11,6 @@ from typing import Any
 from stochsim.accounting.columns import columns
 from stochsim.energy import (
     KINDS,
-    PART_OF_KIND,
     PARTS,
     Citation,
     Energy,
@@ -132,12 +131,12 @@ class Bill:
             {
                 "layer": layer,
                 "operation": one.kind,
-                "arguments": dict(zip(KINDS[one.kind], one.args, strict=True)),
+                "arguments": dict(zip(KINDS[one.kind].arguments, one.args, strict=True)),
                 "count": count,
                 "price": prices[one.kind].name,
                 "joules_each": (each_j := self._joules(one)),
                 "joules": count * each_j,
-                "part": PART_OF_KIND[one.kind],
+                "part": KINDS[one.kind].part,
             }
             for layer, found in self.operations.items()
             for one, count in sorted(

@@ -5,8 +5,6 @@ from .book_text import price_lines as price_lines
 from .entries import THERMAL_J as THERMAL_J
 from .entries import Entry as Entry
 from .entries import Fact as Fact
-from .joules import PART_OF_KIND as PART_OF_KIND
-from .joules import PARTS as PARTS
 from .joules import Energy as Energy
 from .joules import format_energy as format_energy
 from .joules import price_operations as price_operations
@@ -16,6 +14,8 @@ from .named_prices import LANDAUER_J as LANDAUER_J
 from .named_prices import PRICES as PRICES
 from .named_prices import price as price
 from .operations import KINDS as KINDS
+from .operations import PARTS as PARTS
+from .operations import Kind as Kind
 from .operations import Operation as Operation
 from .operations import Operations as Operations
 from .pricing import ARGUMENTS as ARGUMENTS

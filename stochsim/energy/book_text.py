@@ -13,13 +13,12 @@ _WIDTHS = {1, 2, 4, 6, 8, 10, 12, 16}
 _SHOWN: dict[str, set[int]] = {
     "multiply": {1, 2, 4, 8, 16, 32},
     "add": {4, 8, 16, 24, 32, 48},
-    "adc": _WIDTHS,
-    "dac": _WIDTHS,
     "memory": {2**power for power in range(10, 31, 4)},
     "float_multiply": {16, 32},
     "float_add": {16, 32},
 }
-"""The arguments that a table of values shows, by kind of price; a multiply's two widths are equal.
+"""The arguments that a table of values shows, by kind of price (of others: _WIDTHS); a multiply's
+two widths are equal.
 """
 
 _SCALING = {
@@ -104,7 +103,9 @@ def _inside(price: Price) -> Iterator[tuple[float, ...]]:
         return
     low, high = price.valid.get(names[0], (-math.inf, math.inf))
     bounds = {int(bound) for bound in (low, high) if math.isfinite(bound)}
-    for value in sorted(bounds | {value for value in _SHOWN[price.kind] if low <= value <= high}):
+    for value in sorted(
+        bounds | {value for value in _SHOWN.get(price.kind, _WIDTHS) if low <= value <= high}
+    ):
         yield (value,) * len(names)
 
 

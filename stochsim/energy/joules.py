@@ -5,29 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from stochsim.energy.operations import Operation, Operations
+from stochsim.energy.operations import KINDS, PARTS, Operation, Operations
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Citation, Price
 from stochsim.settings import SettingError
-
-PART_OF_KIND = {
-    "multiply": "multiply",
-    "add": "add",
-    "adc": "converter",
-    "dac": "converter",
-    "cell": "array",
-    "line": "array",
-    "weight_memory": "memory",
-    "code_memory": "memory",
-    "random": "random",
-    "hold": "reliability",
-    "leakage": "leakage",
-    "program": "programming",
-    "float_multiply": "float",
-    "float_add": "float",
-}
-"""The part of the bill that each kind of operation belongs to."""
-
-PARTS = tuple(dict.fromkeys(PART_OF_KIND.values()))
 
 
 @dataclass(frozen=True)
@@ -114,7 +94,7 @@ def price_operations(
     used: list[Citation] = []
     for operation, count in operations.items():
         chosen = _price_of(operation, prices)
-        joules[PART_OF_KIND[operation.kind]].append(
+        joules[KINDS[operation.kind].part].append(
             count * chosen.energy_j(operation.args, voltage_v)
         )
         flags += chosen.flags(operation.args)

@@ -3,36 +3,57 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from stochsim.settings import SettingError
 
-KINDS: dict[str, tuple[str, ...]] = {
-    "multiply": ("weight_bits", "input_bits"),
-    "add": ("accumulator_bits",),
-    "adc": ("bits",),
-    "dac": ("bits",),
-    "cell": (),
-    "line": (),
-    "weight_memory": ("total_memory_bits",),
-    "code_memory": ("total_memory_bits",),
-    "random": (),
-    "hold": ("sigma_over_s",),
-    "leakage": (),
-    "program": (),
-    "float_multiply": ("bits",),
-    "float_add": ("bits",),
+
+class Kind(NamedTuple):
+    """A kind of operation: the part of the bill that it belongs to, its arguments, and how it is
+    priced.
+
+    usual: name of the price of a chip that names none; "" where every chip names one. priced_as:
+    the kind of price where several kinds share one; "" where it has the operation's own name.
+    """
+
+    part: str
+    arguments: tuple[str, ...] = ()
+    usual: str = ""
+    priced_as: str = ""
+
+
+_STORED = Kind("memory", ("total_memory_bits",), priced_as="memory")
+
+KINDS: dict[str, Kind] = {
+    "multiply": Kind("multiply", ("weight_bits", "input_bits")),
+    "add": Kind("add", ("accumulator_bits",)),
+    "adc": Kind("converter", ("bits",)),
+    "dac": Kind("converter", ("bits",)),
+    "cell": Kind("array", usual="cell-none"),
+    "line": Kind("array", usual="line-none"),
+    "weight_memory": _STORED,
+    "code_memory": _STORED,
+    "random": Kind("random"),
+    "hold": Kind("reliability", ("sigma_over_s",)),
+    "leakage": Kind("leakage", usual="leakage-none"),
+    "program": Kind("programming", usual="program-none"),
+    "float_multiply": Kind("float", ("bits",), usual="float-multiply-horowitz-45nm"),
+    "float_add": Kind("float", ("bits",), usual="float-add-horowitz-45nm"),
 }
-"""The kinds of operation and their arguments.
+"""The kinds of operation, each with its part of the bill, its arguments and its usual price.
 
 `weight_memory`, `code_memory` and `random` are counted in bits, `leakage` in seconds, the others in
 events. `cell` is one cell at full conductance read by the largest input digit (smaller currents
 count as their share), `line` one cell's length of input line whose level changes (a line runs
 through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that
 holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for
-one read: it pays for reliability. `program` is one cell programmed; `float_multiply` and
-`float_add` are floating-point operations of `bits` bits, of layers that are left unquantised.
+one read: it pays for reliability, by its law and no price of the book. `program` is one cell
+programmed; `float_multiply` and `float_add` are floating-point operations of `bits` bits, of layers
+that are left unquantised.
 """
+
+PARTS = tuple(dict.fromkeys(kind.part for kind in KINDS.values()))
+"""The parts of a bill, in the order in which bills show them."""
 
 
 @dataclass(frozen=True, order=True)
@@ -48,7 +69,7 @@ class Operation:
         if self.kind not in KINDS:
             raise SettingError.of("kind", self.kind, choices=KINDS)
         object.__setattr__(self, "args", tuple(self.args))
-        names = KINDS[self.kind]
+        names = KINDS[self.kind].arguments
         if len(self.args) != len(names):
             rule = f"operation '{self.kind}' takes ({', '.join(names)})"
             raise SettingError.of("args", self.args, rule)

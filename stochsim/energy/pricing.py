@@ -26,13 +26,16 @@ TAGS = {
 
 
 def part_kind(operation_kind: str) -> str:
-    """The kind of price that an operation kind needs: both memories are priced per bit of
-    "memory".
+    """The kind of price that an operation kind needs, as KINDS says; another name stays as
+    it is.
     """
-    return "memory" if operation_kind in ("weight_memory", "code_memory") else operation_kind
+    known = KINDS.get(operation_kind)
+    return known.priced_as if known is not None and known.priced_as else operation_kind
 
 
-ARGUMENTS: dict[str, tuple[str, ...]] = {part_kind(kind): names for kind, names in KINDS.items()}
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    part_kind(name): kind.arguments for name, kind in KINDS.items()
+}
 """The arguments of each kind of price."""
 
 

@@ -3,9 +3,9 @@ voltage, node.
 """
 
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, create_model, field_validator, model_validator
 
 from stochsim.energy import (
     ARGUMENTS,
@@ -28,9 +28,16 @@ Reliability.
 _PROBES = (8.0, 1.0, 16.0)  # the argument at which parameters are tried, and own formulas too
 
 
-class Prices(Settings):
-    """The name of the price of each kind of operation, and the supply voltage that enters the
-    prices whose formula has V.
+_FIELDS: dict[str, Any] = {
+    "own": (dict[str, Entry], Field(default_factory=dict)),  # first: the others may name its prices
+    **{kind: (str, KINDS[kind].usual or ...) for kind in OPERATION_PRICES},
+}
+_NamedPrices: Any = create_model("_NamedPrices", __base__=Settings, **_FIELDS)
+
+
+class Prices(_NamedPrices):
+    """The name of the price of each kind of operation (a field for each of KINDS, with its usual
+    price, but "hold"), and the supply voltage that enters the prices whose formula has V.
 
     `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's
     default holds, and outside its valid range the value at the nearer bound is used and flagged.
@@ -41,20 +48,6 @@ class Prices(Settings):
     do not go together with scaled ones.
     """
 
-    own: dict[str, Entry] = Field(default_factory=dict)  # first: the fields below may name them
-    multiply: str
-    add: str
-    adc: str
-    dac: str
-    cell: str = "cell-none"
-    line: str = "line-none"
-    weight_memory: str
-    code_memory: str
-    random: str
-    leakage: str = "leakage-none"
-    program: str = "program-none"
-    float_multiply: str = "float-multiply-horowitz-45nm"
-    float_add: str = "float-add-horowitz-45nm"
     voltage_v: Annotated[float, Field(gt=0)] = DEFAULT_VOLTAGE_V
     parameters: dict[str, dict[str, float]] = Field(default_factory=dict)
     scaling: Scaling | None = None

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from stochsim.energy import (
-    PART_OF_KIND,
+    KINDS,
     PARTS,
     Energy,
     Operation,
@@ -17,7 +17,6 @@ from stochsim.energy import (
     price,
     price_operations,
 )
-from stochsim.energy.operations import KINDS
 from stochsim.settings import SettingError
 
 PRICES = {
@@ -74,7 +73,7 @@ def test_each_operation_lands_in_its_part() -> None:
     for part, joules in expected.items():
         assert energy.parts[part] == pytest.approx(joules, rel=2e-3)
     assert energy.total_j == pytest.approx(sum(energy.parts.values()))
-    assert PART_OF_KIND.keys() == KINDS.keys()
+    assert {kind.part for kind in KINDS.values()} == set(PARTS)
 
 
 def test_bill_is_linear_and_does_not_depend_on_order() -> None:
