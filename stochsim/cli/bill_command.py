@@ -161,9 +161,9 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
 
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
-    from stochsim.program import KINDS, Graph, load_program, read_folder
+    from stochsim.program import WIRINGS, Graph, load_program, read_folder
 
-    if read_folder(path, (*KINDS, Graph.kind)).kind != Graph.kind:
+    if read_folder(path, (*WIRINGS, Graph.kind)).kind != Graph.kind:
         return _of_program(f"the program of {path}", load_program(path), args)
     about = f"the converted network of {path}"
     _check_no_bits(about, args)

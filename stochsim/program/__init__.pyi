@@ -27,10 +27,10 @@ from .layer import LayerShape as LayerShape
 from .program import Program as Program
 from .quantizer import Quantizer as Quantizer
 from .wiring import HIDDEN as HIDDEN
-from .wiring import KINDS as KINDS
 from .wiring import LATERAL as LATERAL
 from .wiring import LOG_SIGMA as LOG_SIGMA
 from .wiring import READOUT as READOUT
+from .wiring import WIRINGS as WIRINGS
 from .wiring import FeedForward as FeedForward
 from .wiring import LogSigmaHead as LogSigmaHead
 from .wiring import Recurrent as Recurrent

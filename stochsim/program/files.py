@@ -4,19 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stochsim_kernels.neuron import channel
 
 from stochsim.program.folders import check_keys, check_types, read_folder
 from stochsim.program.layer import ARRAYS_OF_LAYER, FIELDS_OF_LAYER, QUANTIZER_FIELDS, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
-from stochsim.program.wiring import KINDS, FeedForward, LogSigmaHead, Recurrent, Wiring
-from stochsim.settings import Arrays, SettingError, StochsimError, check_whole, strict
-
-_MOST_STEPS = 1_000_000
-_NUMBERS: dict[str, tuple[str, ...]] = {"recurrent": ("steps", "radius")}
-_ARRAYS: dict[str, tuple[str, ...]] = {"log-sigma": ("base",), "recurrent": ("table",)}
-"""Stored numbers and arrays of the wirings that have any."""
+from stochsim.program.wiring import WIRINGS
+from stochsim.settings import Arrays, SettingError, StochsimError, strict
 
 
 def load_program(folder: str | Path) -> Program:
@@ -25,7 +19,7 @@ def load_program(folder: str | Path) -> Program:
     Raises StochsimError that names the folder where files are missing, damaged, of another format,
     kind or version, or say what no program can be.
     """
-    kind, table, arrays = read_folder(Path(folder), KINDS)
+    kind, table, arrays = read_folder(Path(folder), tuple(WIRINGS))
     try:
         return _program(kind, table, arrays)
     except SettingError as error:
@@ -33,14 +27,18 @@ def load_program(folder: str | Path) -> Program:
 
 
 def _program(kind: str, table: dict[str, Any], arrays: Arrays) -> Program:
-    check_keys("program", table, ("layers", "rho", *_NUMBERS.get(kind, ())))
+    wiring = WIRINGS[kind]
+    check_keys("program", table, ("layers", "rho", *wiring.stored_numbers()))
     layers, used = read_layers(table["layers"], arrays)
-    own = [f"wiring.{name}" for name in _ARRAYS.get(kind, ())]
-    strict.only_arrays(arrays, used.union(own))
-    for name in own:
+    own = {name: f"wiring.{name}" for name in wiring.stored_arrays()}
+    strict.only_arrays(arrays, used.union(own.values()))
+    for name in own.values():
         _check_reals(name, arrays)
     rho = strict.number("program.rho", table["rho"], 0.0)
-    return Program(layers, _wiring(kind, table, arrays), rho)
+    fields = {name: table[name] for name in wiring.stored_numbers()}
+    check_types("program", fields, wiring.stored_numbers())
+    fields |= {name: arrays[stored] for name, stored in own.items()}
+    return Program(layers, wiring(**fields), rho)
 
 
 def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]:
@@ -55,19 +53,9 @@ def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]
         if name in layers:
             raise SettingError.of(f"layers.{i}.name", name, "another layer has this name")
         own = {field: row[field] for field in FIELDS_OF_LAYER}
-        layers[name] = _read_layer(own, f"layers.{name}", arrays)
+        layers[name] = _read_layer(own, name, arrays)
         used |= {f"layers.{name}.{field}" for field in ARRAYS_OF_LAYER}
     return layers, used
-
-
-def _wiring(kind: str, table: dict[str, Any], arrays: Arrays) -> Wiring:
-    if kind == FeedForward.kind:
-        return FeedForward()
-    if kind == LogSigmaHead.kind:
-        return LogSigmaHead(arrays["wiring.base"])
-    steps = strict.whole("program.steps", table["steps"], 1, _MOST_STEPS)
-    radius = strict.number("program.radius", table["radius"], 0.0)
-    return Recurrent(arrays["wiring.table"], steps, radius)
 
 
 def _check_reals(name: str, arrays: Arrays) -> None:
@@ -81,69 +69,27 @@ def _check_reals(name: str, arrays: Arrays) -> None:
 
 def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     """The layer of this name again; raises SettingError for what does not fit or is missing."""
-    check_types(name, table, FIELDS_OF_LAYER)
-    quantizers = {}
+    where = f"layers.{name}"
+    check_types(where, table, FIELDS_OF_LAYER)
     for side in ("input", "output"):
-        check_types(f"{name}.{side}", table[side], QUANTIZER_FIELDS)
-        quantizers[side] = Quantizer(**table[side])
+        check_types(f"{where}.{side}", table[side], QUANTIZER_FIELDS)
     for field in sorted(ARRAYS_OF_LAYER):
-        if f"{name}.{field}" not in arrays:
-            raise SettingError.missing(f"{name}.{field}", section=("arrays",))
-    found = {field: arrays[f"{name}.{field}"] for field in ARRAYS_OF_LAYER}
-    layer = Layer(**(table | quantizers | found))
-    _check_layer(name, layer)
-    return layer
-
-
-def _check_layer(name: str, layer: Layer) -> None:
-    """Raise SettingError where a layer's arrays or widths say what no layer can be."""
-    if layer.activation not in channel.ACTIVATIONS:
-        activations = channel.ACTIVATIONS
-        raise SettingError.of(f"{name}.activation", layer.activation, choices=activations)
-    widths = {
-        "weight_bits": layer.weight_bits,
-        "input.bits": layer.input.bits,
-        "output.bits": layer.output.bits,
-    }
-    for field, bits in widths.items():
-        check_whole(f"{name}.{field}", bits, 1, 9)
-    scales = {
-        "weight_scale": layer.weight_scale,
-        "input.scale": layer.input.scale,
-        "output.scale": layer.output.scale,
-    }
-    for field, scale in scales.items():
-        if not 0 < scale < float("inf"):
-            raise SettingError.of(f"{name}.{field}", scale, "should be finite and above 0")
-    _check_arrays(name, layer)
-
-
-def _check_arrays(name: str, layer: Layer) -> None:
-    """Raise SettingError where shapes, types or values are none of a layer's."""
-    if layer.weight_codes.ndim != 2:
-        rule = "should have shape (neuron, input)"
-        raise SettingError.of(f"{name}.weight_codes", layer.weight_codes, rule)
+        if f"{where}.{field}" not in arrays:
+            raise SettingError.missing(f"{where}.{field}", section=("arrays",))
+    found = {field: arrays[f"{where}.{field}"] for field in ARRAYS_OF_LAYER}
     for field, dtype in ARRAYS_OF_LAYER.items():
-        found = getattr(layer, field)
-        if found.dtype != dtype or (field != "weight_codes" and found.shape != (layer.neurons,)):
-            rule = f"should be {np.dtype(dtype)}, one row for each neuron"
-            raise SettingError.of(f"{name}.{field}", found, rule)
-    codes = layer.weight_codes
-    if codes.size == 0:
-        rule = "should have at least one neuron and one input"
-        raise SettingError.of(f"{name}.weight_codes", codes, rule)
-    most = max(2 ** (layer.weight_bits - 1) - 1, 1)
-    in_range = np.abs(codes.astype(np.int16)) <= most
-    _check_values(f"{name}.weight_codes", codes, in_range, f"should be from {-most} to {most}")
-    if layer.weight_bits == 1:
-        _check_values(f"{name}.weight_codes", codes, codes != 0, "should be -1 or 1 at one bit")
-    _check_values(f"{name}.bias", layer.bias, np.isfinite(layer.bias), "should be finite")
-    positive = np.isfinite(layer.sigma) & (layer.sigma >= 0)
-    _check_values(f"{name}.sigma", layer.sigma, positive, "should be finite and at least 0")
+        if found[field].dtype != dtype:
+            rule = f"should be {np.dtype(dtype)}"
+            raise SettingError.of(f"{where}.{field}", found[field], rule)
+    try:
+        quantizers = {side: _read_quantizer(side, table[side]) for side in ("input", "output")}
+        return Layer(**(table | quantizers | found))
+    except SettingError as error:
+        raise error.inside("layers", name) from None
 
 
-def _check_values(field: str, values: np.ndarray, are_right: np.ndarray, rule: str) -> None:
-    """Raise SettingError that shows the first value that is not right; arrays of one shape."""
-    wrong = values[~are_right]
-    if wrong.size:
-        raise SettingError.of(field, wrong.flat[0], rule)
+def _read_quantizer(side: str, table: dict[str, Any]) -> Quantizer:
+    try:
+        return Quantizer(**table)
+    except SettingError as error:
+        raise error.inside(side) from None

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stochsim.program.quantizer import Quantizer
+from stochsim.program.shapes import check_shape, check_values
+from stochsim.settings import SettingError, check_positive, check_whole
 
 QUANTIZER_FIELDS = {"bits": int, "scale": float, "unsigned": bool}
 FIELDS_OF_LAYER = {
@@ -72,7 +74,9 @@ class Layer:
 
     weight_codes: (neuron, input) int8, -1 and 1 at one bit; bias, sigma: (neuron,) float64 in units
     of the drive. own_width: `weight_bits` was chosen for this layer, and need not be that of the
-    Hardware.
+    Hardware. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
+    bias or sigma that are not finite, a negative sigma, and widths, scales and activations that no
+    layer has.
     """
 
     weight_codes: np.ndarray
@@ -84,6 +88,41 @@ class Layer:
     sigma: np.ndarray
     activation: str = "identity"
     own_width: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("weight_bits", self.weight_bits, 1, 9)
+        check_positive("weight_scale", self.weight_scale)
+        if self.activation not in _RESPONSES:
+            raise SettingError.of("activation", self.activation, choices=_RESPONSES)
+        object.__setattr__(self, "weight_bits", int(self.weight_bits))
+        object.__setattr__(self, "weight_scale", float(self.weight_scale))
+        for field, dtype in ARRAYS_OF_LAYER.items():
+            object.__setattr__(self, field, self._array(field, np.dtype(dtype)))
+
+    def _array(self, field: str, dtype: np.dtype[Any]) -> np.ndarray:
+        """An array of the layer in its own numbers; raises SettingError for what it cannot be."""
+        found = np.asarray(getattr(self, field))
+        if found.dtype.kind not in ("iu" if field == "weight_codes" else "iuf"):
+            rule = f"should be numbers that {dtype} can hold"
+            raise SettingError.of(field, found, rule)
+        if field == "weight_codes":
+            self._check_codes(found)
+        else:
+            check_shape(field, found, "neuron", (self.neurons,))
+            check_values(field, found, np.isfinite(found), "should be finite")
+        if field == "sigma":
+            check_values(field, found, found >= 0, "should be at least 0")
+        return found.astype(dtype, copy=False)
+
+    def _check_codes(self, codes: np.ndarray) -> None:
+        if codes.ndim != 2 or codes.size == 0:
+            rule = "should have shape (neuron, input), at least one of each"
+            raise SettingError.of("weight_codes", codes, rule)
+        half = 2 ** (self.weight_bits - 1)
+        if self.weight_bits == 1:
+            check_values("weight_codes", codes, abs(codes) == 1, "should be -1 or 1 at one bit")
+        are_right = (codes >= -half) & (codes <= max(half - 1, 1))
+        check_values("weight_codes", codes, are_right, f"should be from {-half} to {half - 1}")
 
     @property
     def inputs(self) -> int:

@@ -1,4 +1,4 @@
-"""Shapes of a program's arrays, checked by name."""
+"""Shapes and values of a program's arrays, checked by name."""
 
 from typing import Any
 
@@ -12,3 +12,10 @@ def check_shape(field: str, array: Any, axes: str, shape: tuple[int, ...]) -> No
     if np.shape(array) != shape:
         rule = f"should have shape ({axes}) = {shape}"
         raise SettingError.of(field, np.asarray(array), rule)
+
+
+def check_values(field: str, values: np.ndarray, are_right: np.ndarray, rule: str) -> None:
+    """Raise SettingError that shows the first value that is not right; arrays of one shape."""
+    wrong = values[~are_right]
+    if wrong.size:
+        raise SettingError.of(field, wrong.flat[0], rule)

@@ -14,15 +14,14 @@ import numpy as np
 from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
 from stochsim.program.layer import Layer, LayerShape
-from stochsim.program.shapes import check_shape
+from stochsim.program.shapes import check_shape, check_values
 from stochsim.program.workload import INPUT, LayerUse, Workload
 from stochsim.settings import SettingError, check_whole
 
 HIDDEN, READOUT, LOG_SIGMA, LATERAL = "hidden", "readout", "log_sigma", "lateral"
 """Names of the layers of our own networks."""
 
-KINDS = ("feed-forward", "log-sigma", "recurrent")
-"""Kinds of wiring, as files name them."""
+_MOST_STEPS = 1_000_000
 
 
 class Wiring(abc.ABC):
@@ -80,17 +79,28 @@ class Wiring(abc.ABC):
         stimuli (stimulus, …), of a graph, where positions depend on their size.
         """
 
+    @classmethod
+    def stored_arrays(cls) -> tuple[str, ...]:
+        """The fields that files store as arrays."""
+        return tuple(one.name for one in _fields(cls) if one.type is np.ndarray)
+
+    @classmethod
+    def stored_numbers(cls) -> dict[str, type]:
+        """The fields that files store as numbers, with their types."""
+        return {one.name: one.type for one in _fields(cls) if one.type in (int, float)}
+
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What files store: numbers by field, and arrays by the name that they have there."""
-        table: dict[str, Any] = {}
-        arrays: dict[str, np.ndarray] = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                arrays[f"wiring.{field.name}"] = np.asarray(value, np.float64)
-            else:
-                table[field.name] = value
+        table = {name: getattr(self, name) for name in self.stored_numbers()}
+        arrays = {
+            f"wiring.{name}": np.asarray(getattr(self, name), np.float64)
+            for name in self.stored_arrays()
+        }
         return table, arrays
+
+
+def _fields(wiring: type[Wiring]) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(wiring)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,7 @@ class LogSigmaHead(Wiring):
             rule = f"should be {neurons}, a value for each neuron of '{READOUT}'"
             raise SettingError.of(f"{LOG_SIGMA}.neurons", given, rule)
         check_shape("base", self.base, "neuron", (neurons,))
+        check_values("base", self.base, np.isfinite(self.base), "should be finite")
 
     def _refuse(self, names: list[str]) -> NoReturn:
         rule = f"should end with '{LOG_SIGMA}' and '{READOUT}', which read the layer before them"
@@ -237,7 +248,8 @@ class Recurrent(Wiring):
                 rule = f"should be that of the state, {state}"
                 raise SettingError.of(f"{LATERAL}.{side}", codes, rule)
         check_shape("table", self.table, "level, neuron", (state.levels, neurons))
-        check_whole("steps", self.steps, 1, 2**31)
+        check_values("table", self.table, np.isfinite(self.table), "should be finite")
+        check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
 
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """The one on the stimulus, whose neurons hold the state."""
@@ -257,6 +269,10 @@ class Recurrent(Wiring):
     ) -> Workload:
         """As `recurrent_workload`, of this circuit's steps."""
         return recurrent_workload(self.steps, shapes, noise, reads, thin)
+
+
+WIRINGS: dict[str, type[Wiring]] = {one.kind: one for one in (FeedForward, LogSigmaHead, Recurrent)}
+"""The wirings that files of programs can name; a converted network's graph is read by lowering."""
 
 
 def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: int = 1) -> Workload:

@@ -10,6 +10,7 @@ from .base import Settings as Settings
 from .call_checks import check_draw as check_draw
 from .call_checks import check_memory as check_memory
 from .call_checks import check_noise as check_noise
+from .call_checks import check_positive as check_positive
 from .call_checks import check_stable as check_stable
 from .call_checks import check_whole as check_whole
 from .errors import NOT_SHOWN as NOT_SHOWN

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,13 @@ def check_whole(name: str, value: object, low: int, end: int) -> None:
         or not low <= value < end
     ):
         raise SettingError.of(name, value, f"should be an integer from {low} to {end - 1}")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raise SettingError unless `value` is a finite number above 0."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if isinstance(value, bool) or not is_number or not 0 < value < math.inf:
+        raise SettingError.of(name, value, "should be finite and above 0")
 
 
 def check_noise(noise: float) -> None:

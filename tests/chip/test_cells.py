@@ -9,7 +9,9 @@ import math
 import numpy as np
 import pytest
 import stattest
+from arraytest import array_of, hardware_for, program_of
 
+from stochsim.chip import Chip
 from stochsim.chip.array.programming import bit_flipped, faulted, slice_weights
 from stochsim.hardware import bit_error_rate
 from stochsim.keys import generator
@@ -245,3 +247,11 @@ def test_bit_error_rate_by_hand() -> None:
     for voltage, decade in ((0.0, 0.04), (float("nan"), 0.04), (1.0, 0.0)):
         with pytest.raises(SettingError, match="should be finite and above 0"):
             bit_error_rate(voltage, decade)
+
+
+def test_a_weight_without_a_pair_is_refused_in_differential_columns():
+    """-2^(b-1) has no magnitude of b - 1 bits; offset columns hold it."""
+    program = program_of([[-8, 7]], weight_bits=4)
+    Chip(program, hardware_for(program, array_of()))
+    with pytest.raises(SettingError, match=r"'weight_codes' = -8: should be from -7 to 7"):
+        Chip(program, hardware_for(program, array_of(signs="differential")))

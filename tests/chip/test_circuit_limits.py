@@ -82,6 +82,11 @@ def test_unstable_float_weights_are_refused_before_sampling():
         FloatChip(small_float_circuit(lateral=np.array([[1.0, 3.0], [-3.0, 1.0]])))
 
 
+def first_neurons(layer, number):
+    """The arrays of a layer's first neurons."""
+    return {name: getattr(layer, name)[:number] for name in ("weight_codes", "bias", "sigma")}
+
+
 def test_layers_of_a_deep_program_fit():
     program = deep_program()
     first, second = hidden_of(program)
@@ -114,7 +119,7 @@ def test_layers_of_a_deep_program_fit():
         SettingError,
         match=r"'log_sigma\.neurons' = 4: should be 5, a value for each neuron",
     ):
-        changed(program, LOG_SIGMA, weight_codes=program.layers[LOG_SIGMA].weight_codes[:4])
+        changed(program, LOG_SIGMA, **first_neurons(program.layers[LOG_SIGMA], 4))
     with pytest.raises(SettingError, match=r"'base' = array of .*4,.* shape \(neuron\) = \(5,\)"):
         dataclasses.replace(program, wiring=LogSigmaHead(np.zeros(4)))
 
@@ -130,7 +135,7 @@ def test_parts_of_a_recurrent_program_fit():
         match=r"'lateral\.weight_codes' = array of shape \(4, 5\), .*: should have shape "
         r"\(neuron, neuron\) = \(5, 5\)",
     ):
-        changed(program, "lateral", weight_codes=program.layers[LATERAL].weight_codes[:4])
+        changed(program, "lateral", **first_neurons(program.layers[LATERAL], 4))
     for name in ("input", "output"):
         with pytest.raises(
             SettingError,
@@ -247,9 +252,9 @@ def test_the_codes_of_hidden_layers_have_the_bits_of_outputs():
         Chip(changed(deep, LOG_SIGMA, output=other), hardware_of(deep))
     recurrent = recurrent_program()
     with pytest.raises(
-        SettingError, match=r"'precision\.weight_bits' = 3: should be 2, which the program was"
+        SettingError, match=r"'precision\.weight_bits' = 3: should be 4, which the program was"
     ):
-        Chip(changed(recurrent, "lateral", weight_bits=2), hardware_of(recurrent))
+        Chip(changed(recurrent, "lateral", weight_bits=4), hardware_of(recurrent))
 
 
 def test_a_recurrent_circuit_has_no_drives_to_show():

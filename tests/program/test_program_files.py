@@ -10,8 +10,15 @@ from circuittest import deep_program, hardware_of, recurrent_program, single_pro
 from safetensors.numpy import load_file
 
 from stochsim.chip import Chip
-from stochsim.program import Layer, Quantizer, load_program, single_layer
-from stochsim.settings import StochsimError
+from stochsim.program import (
+    Layer,
+    Quantizer,
+    load_program,
+    read_folder,
+    single_layer,
+    write_folder,
+)
+from stochsim.settings import SettingError, StochsimError
 
 MADE = {"single": single_program, "deep": deep_program, "recurrent": recurrent_program}
 
@@ -139,14 +146,16 @@ def test_fields_that_no_program_has_are_refused(tmp_path, name, value, message):
     ("field", "value", "bits", "message"),
     [
         ("bias", np.nan, 4, r"bias' = nan: should be finite"),
-        ("sigma", -0.5, 4, r"sigma' = -0\.5: should be finite and at least 0"),
-        ("sigma", np.inf, 4, r"sigma' = inf: should be finite and at least 0"),
-        ("weight_codes", -8, 4, r"weight_codes' = -8: should be from -7 to 7"),
+        ("sigma", -0.5, 4, r"sigma' = -0\.5: should be at least 0"),
+        ("sigma", np.inf, 4, r"sigma' = inf: should be finite"),
+        ("weight_codes", -9, 4, r"weight_codes' = -9: should be from -8 to 7"),
+        ("weight_codes", 8, 4, r"weight_codes' = 8: should be from -8 to 7"),
         ("weight_codes", 0, 1, r"weight_codes' = 0: should be -1 or 1 at one bit"),
-        ("weight_codes", 2, 1, r"weight_codes' = 2: should be from -1 to 1"),
+        ("weight_codes", 2, 1, r"weight_codes' = 2: should be -1 or 1 at one bit"),
     ],
 )
 def test_values_that_no_layer_has_are_refused(tmp_path, field, value, bits, message):
+    """In Python, and in a file whose checksum is that of the wrong values."""
     layer = single_program().readout
     ones = np.ones_like(layer.weight_codes)
     layer = dataclasses.replace(layer, weight_bits=bits, weight_codes=ones)
@@ -154,9 +163,71 @@ def test_values_that_no_layer_has_are_refused(tmp_path, field, value, bits, mess
     load_program(tmp_path)
     array = getattr(layer, field).copy()
     array.flat[1] = value
-    single_layer(dataclasses.replace(layer, **{field: array})).save(tmp_path)
+    with pytest.raises(SettingError, match=f"'{message}"):
+        dataclasses.replace(layer, **{field: array})
+    stored = read_folder(tmp_path, ("feed-forward",))
+    arrays = {**stored.arrays, f"layers.readout.{field}": array}
+    write_folder(tmp_path, stored._replace(arrays=arrays))
     with pytest.raises(StochsimError, match=rf"'layers\.readout\.{message}"):
         load_program(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weight_codes": np.zeros((2, 0), np.int8)}, r"'weight_codes' = .* at least one of each"),
+        ({"weight_codes": np.zeros(2, np.int8)}, r"'weight_codes' = .* \(neuron, input\)"),
+        ({"weight_codes": np.ones((2, 3))}, r"'weight_codes' = .* numbers that int8 can hold"),
+        ({"bias": np.zeros(3)}, r"'bias' = .* should have shape \(neuron\) = \(2,\)"),
+        ({"sigma": np.zeros((1,))}, r"'sigma' = .* should have shape \(neuron\) = \(2,\)"),
+        ({"bias": ["a", "b"]}, r"'bias' = .* numbers that float64 can hold"),
+        ({"weight_bits": 9}, "'weight_bits' = 9: should be an integer from 1 to 8"),
+        ({"weight_bits": True}, "'weight_bits' = True: should be an integer from 1 to 8"),
+        ({"weight_scale": 0.0}, r"'weight_scale' = 0\.0: should be finite and above 0"),
+        ({"weight_scale": np.nan}, "'weight_scale' = nan: should be finite and above 0"),
+        ({"activation": "rely"}, "'activation' = 'rely': did you mean 'relu'"),
+    ],
+)
+def test_what_no_layer_can_be_is_refused_where_it_is_built(changes, message):
+    whole = {
+        "weight_codes": np.ones((2, 3), np.int8),
+        "weight_bits": 3,
+        "weight_scale": 0.5,
+        "input": Quantizer(3, 0.5),
+        "output": Quantizer(3, 0.5),
+        "bias": np.zeros(2),
+        "sigma": np.zeros(2),
+    }
+    Layer(**whole)
+    with pytest.raises(SettingError, match=message):
+        Layer(**whole | changes)
+
+
+@pytest.mark.parametrize(
+    ("bits", "scale", "message"),
+    [
+        (0, 1.0, "'bits' = 0: should be an integer from 1 to 8"),
+        (9, 1.0, "'bits' = 9: should be an integer from 1 to 8"),
+        (4, -1.0, r"'scale' = -1\.0: should be finite and above 0"),
+        (4, np.inf, "'scale' = inf: should be finite and above 0"),
+        (4, "wide", "'scale' = 'wide': should be finite and above 0"),
+    ],
+)
+def test_quantizers_that_cannot_be_are_refused(bits, scale, message):
+    with pytest.raises(SettingError, match=message):
+        Quantizer(bits, scale)
+
+
+def test_numbers_of_numpy_become_those_of_python():
+    """No product of narrow integers can overflow, and lists are arrays."""
+    quantizer = Quantizer(np.uint8(8), np.float32(0.5))
+    assert type(quantizer.bits) is int
+    assert type(quantizer.scale) is float
+    assert quantizer.levels == 256
+    layer = Layer([[1, -2]], np.int64(3), 1, quantizer, quantizer, [0], [0.5])
+    assert layer.weight_codes.dtype == np.int8
+    assert layer.bias.dtype == layer.sigma.dtype == np.float64
+    assert type(layer.weight_bits) is int
 
 
 def test_missing_truncated_and_swapped_files_are_refused(tmp_path):

@@ -11,6 +11,7 @@ from stochsim.chip.array.programming import GRID, Sliced, faulted, program_cells
 from stochsim.hardware import Array
 from stochsim.keys import fold_in
 from stochsim.program import Layer
+from stochsim.settings import SettingError
 
 
 class Partial(NamedTuple):
@@ -23,6 +24,14 @@ class Partial(NamedTuple):
     cycle: int
     sums: np.ndarray
     variance: np.ndarray | None
+
+
+def _check_pairs(layer: Layer) -> None:
+    """Raise SettingError for a weight whose magnitude one of two columns cannot hold."""
+    most = 2 ** (layer.weight_bits - 1) - 1
+    if layer.weight_codes.min() < -most:
+        rule = f"should be from {-most} to {most} in differential columns"
+        raise SettingError.of("weight_codes", layer.weight_codes.min(), rule)
 
 
 class ArrayCells:
@@ -39,6 +48,7 @@ class ArrayCells:
         self.input_bits = layer.input.bits
         self._unsigned = layer.input.unsigned
         if array.signs == "differential" and layer.weight_bits > 1:
+            _check_pairs(layer)
             # a flipped bit can give the one code that has no pair
             weight_codes = np.maximum(weight_codes, 1 - 2 ** (layer.weight_bits - 1))
         sliced = slice_weights(weight_codes, layer.weight_bits, array.cell_bits, array.signs)
