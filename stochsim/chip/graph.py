@@ -19,6 +19,7 @@ from stochsim.chip.windowed_layer import (
 )
 from stochsim.energy import Operations
 from stochsim.program import FloatCall, Graph, LayerCall, Program
+from stochsim.settings import StochsimError
 
 _VALUES_AT_ONCE = 4_000_000
 """Of positions of one layer: 16 MB of integers, and 32 MB of drives."""
@@ -96,8 +97,12 @@ class GraphRunner(Runner):
 
     def _walk(self, x: np.ndarray, reads: int, place: Place, meter: Meter) -> np.ndarray:
         """Values (stimulus, read, …)."""
+        if reads > 1 and not self._sizes_of(x).rows_are_stimuli:
+            each = (self._walk(x, 1, place.read(one), meter) for one in range(reads))
+            return np.concatenate(list(each), axis=1)
 
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
+            _check_finite(call, values)
             layer, differs = self.layers[call.layer], call.reads in self._differing
             if meter.is_on:
                 seen, apart = layer.seen(values, differs, reads, place)
@@ -132,19 +137,30 @@ class GraphRunner(Runner):
             self._sizes[x.shape[1:]] = self._found_sizes(x, shapes)
         return self._sizes[x.shape[1:]]
 
+    def _rows_are_stimuli(self, x: np.ndarray) -> bool:
+        """Whether every value that depends on stimuli like x has them on its first axis, so that
+        reads may stand beside stimuli there.
+        """
+        rows = {}
+        for stimuli in (2, 3):
+            some = np.resize(x, (stimuli, *x.shape[1:]))
+            rows[stimuli] = self.graph.row_counts(self.program.shapes, some)
+        return all(counts <= {stimuli} for stimuli, counts in rows.items())
+
     def _found_sizes(self, x: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> "_Sizes":
         sizes = [int(np.prod(x.shape[1:]))]
         for call in self.graph.calls:
             seen = self.program.layers[call.layer].inputs * call.geometry.groups
             sizes.append(call.geometry.positions(shapes[call.reads][1:]) * seen)
             sizes.append(int(np.prod(shapes[call.name][1:])))
-        return _Sizes(max(sizes), shapes[self.graph.result][1:])
+        return _Sizes(max(sizes), shapes[self.graph.result][1:], self._rows_are_stimuli(x))
 
     def _seen_without_noise(self, x: np.ndarray) -> dict[str, list[np.ndarray]]:
         """What positions of each layer see of x, (row, input) for each group of its channels."""
         found: dict[str, list[np.ndarray]] = {}
 
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
+            _check_finite(call, values)
             layer = self.program.layers[call.layer]
             rows = rows_of(call, layer.input, layer.input.integers(layer.input.codes(values)))
             flat = [one.reshape(-1, one.shape[2]) for one in rows]
@@ -156,14 +172,28 @@ class GraphRunner(Runner):
 
 
 class _Sizes(NamedTuple):
-    """largest: values of one read at most; output: the shape of what a read of a stimulus gives."""
+    """largest: values of one read at most; output: the shape of what a read of a stimulus gives;
+    rows_are_stimuli: whether all values have the stimuli on their first axis.
+    """
 
     largest: int
     output: tuple[int, ...]
+    rows_are_stimuli: bool
+
+
+def _check_finite(call: LayerCall, values: np.ndarray) -> None:
+    """Raise StochsimError for values that have no code."""
+    if not np.isfinite(values).all():
+        raise StochsimError(
+            f"the part '{call.reads}' gives values that are not finite (NaN or infinity), which "
+            f"the layer '{call.layer}' cannot read"
+        )
 
 
 def _repeated(values: Any, reads: int) -> Any:
     """Values (stimulus, …) for each read: (stimulus read, …)."""
+    if isinstance(values, tuple | list):
+        return type(values)(_repeated(one, reads) for one in values)
     if reads == 1 or not isinstance(values, np.ndarray) or values.ndim == 0:
         return values
     return np.repeat(values, reads, 0)

@@ -54,6 +54,10 @@ class Place(NamedTuple):
         """This place at another step."""
         return self._replace(step=step)
 
+    def read(self, number: int) -> "Place":
+        """This place at a later read, counted from first_read."""
+        return self._replace(first_read=self.first_read + number)
+
     def row(self, stimulus: int) -> int:
         """The number of the first read of this stimulus (counted from first_stimulus) where every
         read is a row of its own.

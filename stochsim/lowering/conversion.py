@@ -260,8 +260,7 @@ def _put_in(
         layer = ChipLayer(site.name, geometry, (weight, bias), grids, site.activation, takes_codes)  # type: ignore[arg-type]
         layers[site.node] = layer
         network.set_submodule(site.name, layer)
-    network.delete_all_unused_submodules()
-    network.recompile()
+    graphs.drop_unused(network)
 
 
 def _parameters(

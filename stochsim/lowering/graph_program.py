@@ -83,16 +83,14 @@ class _InFloat:
         self._interpreter = interpreter
 
     def __call__(self, *given: Any) -> Any:
-        """Arrays, and whatever else nodes give; raises StochsimError that names a part which
-        cannot run.
-        """
+        """Arrays, and whatever else nodes give."""
         node = self._node
         device = self._device()
         tensors = [_to_torch(one, device) for one in given]
         values = dict(zip(node.all_input_nodes, tensors, strict=True))
         args = fx.node.map_arg(node.args, values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
-        with torch.no_grad(), trace.named_part(node):
+        with torch.no_grad():
             return _to_numpy(getattr(self._interpreter, node.op)(node.target, args, kwargs))
 
     def _device(self) -> torch.device:

@@ -147,7 +147,48 @@ def traced(module: torch.nn.Module, kept: Collection[str]) -> fx.GraphModule:
             f"{type(module).__name__} takes {len(inputs)} inputs: only modules of one tensor can "
             f"be converted"
         )
-    return fx.GraphModule(tracer.root, graph, type(module).__name__)
+    network = fx.GraphModule(tracer.root, graph, type(module).__name__)
+    _lift_attributes(network)
+    return network
+
+
+def _lift_attributes(network: fx.GraphModule) -> None:
+    """Give every parameter that the graph itself reads a place of its own at the top, so that it
+    stays when the layer that holds it ("a" of `self.a.weight`) becomes one of the chip.
+    """
+    taken = {name.partition(".")[0] for name, _ in network.named_modules()}
+    lifted: dict[str, str] = {}
+    for node in network.graph.nodes:
+        path = str(node.target)
+        if node.op != "get_attr" or "." not in path:
+            continue
+        if path not in lifted:
+            name = path.replace(".", "_")
+            while name in taken or hasattr(network, name):
+                name += "_again"
+            lifted[path] = name
+            _put_at_top(network, name, attribute(network, path))
+        node.target = lifted[path]
+    network.recompile()
+
+
+def _put_at_top(network: fx.GraphModule, name: str, value: torch.Tensor) -> None:
+    if isinstance(value, torch.nn.Parameter):
+        network.register_parameter(name, value)
+    else:
+        network.register_buffer(name, value)
+
+
+def drop_unused(network: fx.GraphModule) -> None:
+    """Remove modules, parameters and buffers that the graph does not use any more."""
+    network.graph.eliminate_dead_code()
+    network.delete_all_unused_submodules()
+    used = {str(node.target) for node in network.graph.nodes if node.op == "get_attr"}
+    own = [*network.named_parameters(recurse=False), *network.named_buffers(recurse=False)]
+    for name, _ in own:
+        if name not in used:
+            delattr(network, name)
+    network.recompile()
 
 
 def _cannot_be_traced(module: torch.nn.Module, part: str, error: Exception) -> StochsimError:

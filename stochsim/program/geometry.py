@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 _NUMPY_PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 PADDING_MODES = tuple(_NUMPY_PAD)
@@ -22,7 +22,7 @@ class Geometry:
 
     Else windows of this shape over the last axes, as torch's convolutions have them; padding:
     (before, after) of each axis. groups: of channels, each with weights of its own. Raises
-    SettingError for an unknown `padding_mode`.
+    SettingError for an unknown `padding_mode`, and numbers that no window has.
     """
 
     kernel: tuple[int, ...] = ()
@@ -35,6 +35,24 @@ class Geometry:
     def __post_init__(self) -> None:
         if self.padding_mode not in PADDING_MODES:
             raise SettingError.of("padding_mode", self.padding_mode, choices=PADDING_MODES)
+        check_whole("groups", self.groups, 1, 2**31)
+        pads = tuple(itertools.chain(*self.padding))
+        for field, sizes, least in (
+            ("kernel", self.kernel, 1),
+            ("stride", self.stride, 1),
+            ("dilation", self.dilation, 1),
+            ("padding", pads, 0),
+        ):
+            for size in sizes:
+                check_whole(field, size, least, 2**31)
+        for field, own in (
+            ("stride", self.stride),
+            ("dilation", self.dilation),
+            ("padding", self.padding),
+        ):
+            if len(own) != len(self.kernel):
+                rule = f"should have one entry for each of the {len(self.kernel)} axes of 'kernel'"
+                raise SettingError.of(field, own, rule)
 
     @property
     def is_padded(self) -> bool:

@@ -1,7 +1,7 @@
 """The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from stochsim.program.geometry import Geometry
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
-from stochsim.settings import Arrays, SettingError, StochsimError
+from stochsim.settings import Arrays, SettingError, StochsimError, check_whole
 
 
 class LayerCall(NamedTuple):
@@ -54,6 +54,7 @@ class FloatCall(NamedTuple):
 
 
 Call = LayerCall | FloatCall
+_DTYPES = ("float32", "float64")
 Step = Callable[[LayerCall, Any], Any]
 
 
@@ -89,25 +90,37 @@ class Graph(Wiring):
         return tuple(node for node in self.nodes if isinstance(node, LayerCall))
 
     def check(self, layers: Mapping[str, Layer]) -> None:
-        """Raise SettingError unless every layer is called once, and nodes read earlier ones."""
+        """Raise SettingError unless every layer is called once, nodes have names of their own and
+        read earlier ones, and layers are such as a graph can bill.
+        """
         if [call.layer for call in self.calls] != list(layers) or not layers:
             raise SettingError.of(
                 "layers", list(layers), f"should be those that the graph calls, {self.calls}"
             )
+        if self.dtype not in _DTYPES:
+            raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
+        for size in self.shape:
+            check_whole("shape", size, 1, 2**31)
         before = {self.stimulus}
         for node in self.nodes:
-            for name in node.inputs:
-                if name not in before:
-                    rule = "should be an earlier node"
-                    raise SettingError.of(f"{node.name}.reads", name, rule, sorted(before))
+            self._check_node(node, before)
             before.add(node.name)
         if self.result not in before:
             raise SettingError.of("result", self.result, "should be a node", sorted(before))
         for call in self.calls:
-            neurons, groups = layers[call.layer].neurons, call.geometry.groups
-            if neurons % groups:
-                rule = f"should be a multiple of the layer's {groups} groups of channels"
-                raise SettingError.of(f"{call.layer}.neurons", neurons, rule)
+            _check_layer(call, layers)
+
+    def _check_node(self, node: Call, before: Collection[str]) -> None:
+        """Raise SettingError for a name that is taken, and a reading of what is no earlier node."""
+        if node.name in before:
+            rule = "the stimulus or an earlier node has this name"
+            raise SettingError.of("nodes", node.name, rule)
+        for name in node.inputs:
+            if name not in before:
+                rule = "should be an earlier node"
+                raise SettingError.of(f"{node.name}.reads", name, rule, sorted(before))
+        if isinstance(node, FloatCall):
+            check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other
@@ -157,7 +170,7 @@ class Graph(Wiring):
             if isinstance(node, LayerCall):
                 values[node.name] = step(node, *given)
             else:
-                values[node.name] = node.function(*given)
+                values[node.name] = _called(node, given)
             seen(node.name, values[node.name])
             for name in done:
                 del values[name]
@@ -192,6 +205,31 @@ class Graph(Wiring):
         """
         shapes = {self.stimulus: x.shape}
 
+        def seen(name: str, value: Any) -> None:
+            if isinstance(value, np.ndarray):
+                shapes[name] = value.shape
+
+        self._walk_shapes(layers, x, seen)
+        return shapes
+
+    def row_counts(self, layers: Mapping[str, LayerShape], x: np.ndarray) -> set[int]:
+        """Sizes of the first axes of all arrays that nodes give for x and that depend on it; 0 for
+        an array without axes.
+        """
+        found = set[int]()
+
+        def seen(name: str, value: Any) -> None:
+            if name in self.of_stimuli:
+                found.update(_row_counts(value))
+
+        self._walk_shapes(layers, x, seen)
+        return found
+
+    def _walk_shapes(
+        self, layers: Mapping[str, LayerShape], x: np.ndarray, seen: Callable[[str, Any], None]
+    ) -> None:
+        """Walk with layers that give zeros; `seen` is told every node's name and value."""
+
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
             shape, own = values.shape[1:], layers[call.layer]
             if not call.geometry.fits(shape, own.inputs):
@@ -202,12 +240,7 @@ class Graph(Wiring):
             after = call.geometry.response_shape(shape, own.neurons)
             return np.zeros((len(values), *after), values.dtype)
 
-        def seen(name: str, value: Any) -> None:
-            if isinstance(value, np.ndarray):
-                shapes[name] = value.shape
-
         self.walk(x, step, seen=seen)
-        return shapes
 
     def workload(
         self,
@@ -254,6 +287,47 @@ class Graph(Wiring):
                 yield node.layer
             elif node.row in macs:
                 yield node.row
+
+
+def _check_layer(call: LayerCall, layers: Mapping[str, Layer]) -> None:
+    """Raise SettingError for a layer that a graph cannot run or bill as it is called."""
+    layer = layers[call.layer]
+    groups = call.geometry.groups
+    if layer.neurons % groups:
+        rule = f"should be a multiple of the layer's {groups} groups of channels"
+        raise SettingError.of(f"{call.layer}.neurons", layer.neurons, rule)
+    if np.any(layer.sigma):
+        rule = "should be 0: neurons of a graph have no trained noise"
+        raise SettingError.of(f"{call.layer}.sigma", layer.sigma.max(), rule)
+    if call.weights_of is None:
+        return
+    names = list(layers)
+    earlier = names[: names.index(call.layer)]
+    if call.weights_of not in earlier:
+        rule = "should be an earlier layer"
+        raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule, earlier)
+    if not np.array_equal(layer.weight_codes, layers[call.weights_of].weight_codes):
+        rule = f"should be a layer with the weights of '{call.layer}'"
+        raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule)
+
+
+def _called(node: FloatCall, given: list[Any]) -> Any:
+    """What a part in float gives; raises StochsimError that names a part which cannot run."""
+    try:
+        return node.function(*given)
+    except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        if isinstance(error, StochsimError):
+            raise
+        raise StochsimError(f"the part '{node.name}' cannot run: {error}") from error
+
+
+def _row_counts(value: Any) -> Iterator[int]:
+    """The size of an array's first axis, of all arrays where a node gives several."""
+    if isinstance(value, np.ndarray):
+        yield len(value) if value.ndim else 0
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _row_counts(one)
 
 
 class _Values(NamedTuple):
