@@ -23,7 +23,6 @@ from stochsim.keys import generator
 from stochsim.lowering import float_program
 from stochsim.models import LinearGaussian, LinearGaussianSettings
 from stochsim.networks import (
-    Architecture,
     ArchitectureSettings,
     Draws,
     FeedForward,
@@ -84,9 +83,7 @@ def train_network(
     return train_float(untrained, task.train, MODEL, settings, rho, key)
 
 
-def train_architecture(
-    task: Problem, kind: Architecture, rho: float, start: Trained, key: int
-) -> Trained:
+def train_architecture(task: Problem, kind: str, rho: float, start: Trained, key: int) -> Trained:
     """The float network of an architecture, from the trained single layer `start` on, by the
     settings' own steps.
     """

@@ -19,7 +19,6 @@ would matter; bar 5 % either way.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import torch
@@ -43,7 +42,7 @@ from _gates import (
 from stochsim.chip import Chip
 from stochsim.hardware import preset
 from stochsim.lowering import export_program
-from stochsim.networks import Architecture
+from stochsim.networks import ARCHITECTURES
 from stochsim.report import ARCHITECTURE_WORDS
 from stochsim.training import Trained
 
@@ -51,7 +50,7 @@ RHOS = (0.0, 0.5, 2 / 3, 1.0, 4 / 3, 2.0)
 CIRCUIT_RHOS = (0.0, 1.0, 2.0)
 QUANTISED_BITS = (8, 4, 2)
 KERNEL_NEURONS, KERNEL_READS = 8, 150_000
-KINDS: tuple[Architecture, ...] = get_args(Architecture)
+KINDS = tuple(ARCHITECTURES)
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _figures(label: str, measured: Sequence[Gates], rho: float, bars: bool) -> l
 # ---- gates 3 to 5
 
 
-def spread_figures(kind: Architecture, measured: Sequence[Spread], rho: float) -> list[Figure]:
+def spread_figures(kind: str, measured: Sequence[Spread], rho: float) -> list[Figure]:
     """Gate 3: covariance, signs of correlations, mean and KL of one architecture; bars for the
     recurrent one.
     """
@@ -190,9 +189,7 @@ def spread_figures(kind: Architecture, measured: Sequence[Spread], rho: float) -
     )
 
 
-def depth_figures(
-    tasks: Sequence[Problem], measured: dict[Architecture, list[Spread]]
-) -> list[Figure]:
+def depth_figures(tasks: Sequence[Problem], measured: dict[str, list[Spread]]) -> list[Figure]:
     """Gate 5: what depth gains over a single layer, and for comparison recurrence."""
     gaps = [factorised_gap(task.model.precision) for task in tasks]
     figures = [
@@ -288,10 +285,10 @@ def measure(options: Options) -> list[Figure]:
 
 def _architectures(
     tasks: Sequence[Problem], starts: Sequence[Trained]
-) -> tuple[dict[Architecture, Trained], list[Figure]]:
+) -> tuple[dict[str, Trained], list[Figure]]:
     """The networks of the first key at rho = 0, and the figures of gates 3 and 5."""
-    shown: dict[Architecture, Trained] = {}
-    measured: dict[Architecture, list[Spread]] = {}
+    shown: dict[str, Trained] = {}
+    measured: dict[str, list[Spread]] = {}
     figures = []
     for kind in KINDS:
         for rho in CIRCUIT_RHOS if kind == "recurrent" else (0.0,):
@@ -328,9 +325,7 @@ def _picture(task: Problem, floats: dict[float, list[Trained]], options: Options
     picture.savefig(options.out / "linear_gaussian_gates.png", dpi=150)
 
 
-def correlation_picture(
-    task: Problem, networks: dict[Architecture, Trained], options: Options
-) -> None:
+def correlation_picture(task: Problem, networks: dict[str, Trained], options: Options) -> None:
     """The posterior's correlations of all pairs of neurons against each network's."""
     from matplotlib.figure import Figure as Picture
 

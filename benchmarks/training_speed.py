@@ -17,7 +17,7 @@ One thread. A ratio is of times taken turn by turn in one process: its median ov
 """
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from stochsim.data import load_dataset
 from stochsim.hardware import Hardware, Noise, preset
 from stochsim.models import ModelSettings, SparseCodingSettings
 from stochsim.networks import (
-    Architecture,
+    ARCHITECTURES,
     ArchitectureSettings,
     HardwareNoise,
     Network,
@@ -42,7 +42,7 @@ from stochsim.report import ARCHITECTURE_WORDS
 from stochsim.training import Price, Trained, TrainSettings, learn_decoder, train, train_float
 from stochsim.training.loop import one_thread, torch_generator
 
-KINDS: tuple[Architecture, ...] = get_args(Architecture)
+KINDS = tuple(ARCHITECTURES)
 SIZE, INPUTS, NEURONS, BITS = 8, 48, 64, 4
 # of the float networks that are quantised and timed: a circuit's moments take longer the slower it
 # is
@@ -65,7 +65,7 @@ class Task:
     model: ModelSettings
     start: Trained
 
-    def floating(self, kind: Architecture, steps: int = FIRST_STEPS) -> Trained:
+    def floating(self, kind: str, steps: int = FIRST_STEPS) -> Trained:
         """The float network of an architecture, trained for a while."""
         settings, chosen = TrainSettings(steps=steps), ArchitectureSettings(kind=kind)
         return train_float(
@@ -207,7 +207,7 @@ def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
 
 
 def works_of(
-    task: Task, kind: Architecture, device: str, steps: int, first_steps: int = FIRST_STEPS
+    task: Task, kind: str, device: str, steps: int, first_steps: int = FIRST_STEPS
 ) -> dict[str, Way]:
     """All ways to take so many steps with this architecture, by name."""
     start = task.floating(kind, first_steps).network

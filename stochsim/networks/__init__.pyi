@@ -1,3 +1,10 @@
+from .architectures import ARCHITECTURES as ARCHITECTURES
+from .architectures import CIRCUIT as CIRCUIT
+from .architectures import LAYER_NAMES as LAYER_NAMES
+from .architectures import ArchitectureFacts as ArchitectureFacts
+from .architectures import Sigma as Sigma
+from .architectures import layers_of as layers_of
+from .architectures import owners_of_layer as owners_of_layer
 from .deep_network import Deep as Deep
 from .feed_forward_network import FeedForward as FeedForward
 from .hardware_noise import Draws as Draws
@@ -5,8 +12,6 @@ from .hardware_noise import HardwareNoise as HardwareNoise
 from .network import MOST_BITS as MOST_BITS
 from .network import Network as Network
 from .network import Response as Response
-from .network_settings import LAYERS as LAYERS
-from .network_settings import Architecture as Architecture
 from .network_settings import ArchitectureSettings as ArchitectureSettings
 from .network_settings import NetworkSettings as NetworkSettings
 from .quantise import build_network as build_network

@@ -2,26 +2,20 @@
 once).
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import pydantic
 
+from stochsim.networks.architectures import (
+    ARCHITECTURES,
+    ONLY_LAYER,
+    layers_of,
+    owner_of_option,
+)
 from stochsim.settings import SettingError, Settings
 
-Architecture = Literal["single", "deep", "recurrent"]
 Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 Positive = Annotated[float, pydantic.Field(gt=0)]
-LAYERS: dict[str, tuple[str, ...]] = {
-    "single": (),
-    "deep": ("hidden", "log_sigma", "readout"),
-    "recurrent": ("readout", "lateral"),
-}
-"""Layers whose weights may have a width of their own, by architecture; the first is the one on the
-stimulus.
-"""
-
-ONLY_LAYER = "readout"
-"""Name of the layer of a network that has one."""
 
 
 class ArchitectureSettings(Settings):
@@ -32,16 +26,24 @@ class ArchitectureSettings(Settings):
     `steps` (from rest to a read) belong to "recurrent".
     """
 
-    kind: Architecture = "single"
+    kind: str = "single"
     hidden_per_neuron: int = pydantic.Field(default=4, ge=2, le=16)
     time_step: float = pydantic.Field(default=0.25, gt=0, le=1)
     steps: int = pydantic.Field(default=30, ge=1, le=10_000)
 
+    @pydantic.field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in ARCHITECTURES:
+            raise SettingError.of("", kind, choices=ARCHITECTURES)
+        return kind
+
     @pydantic.model_validator(mode="after")
     def _belong_to_the_kind(self) -> Self:
-        owners = {"hidden_per_neuron": "deep", "time_step": "recurrent", "steps": "recurrent"}
-        for name, owner in owners.items():
-            if self.kind != owner and getattr(self, name) != type(self).model_fields[name].default:
+        own = ("kind", *ARCHITECTURES[self.kind].options)
+        for name, field in type(self).model_fields.items():
+            if name not in own and getattr(self, name) != field.default:
+                owner = owner_of_option(name)
                 rule = f"belongs to kind = '{owner}', and kind = '{self.kind}' has no use for it"
                 raise SettingError.of(name, getattr(self, name), rule, also=("kind",))
         return self
@@ -54,8 +56,8 @@ class NetworkSettings(Settings):
 
     The scales are where Brevitas's learned scales start; at one bit they stay (the magnitude of the
     two values). `weight_scale` is that of the weights on the stimulus; `scales` holds those of
-    further layers by name. `layer_bits` are widths of weights by layer, named as in `LAYERS`, in
-    place of `weight_bits`.
+    further layers by name. `layer_bits` are widths of weights by layer, named as in
+    `ARCHITECTURES`, in place of `weight_bits`.
     """
 
     inputs: int = pydantic.Field(ge=1)
@@ -90,12 +92,12 @@ class NetworkSettings(Settings):
     def _layers_of_its_kind(self) -> Self:
         kind = self.architecture.kind
         for name, bits in self.layer_bits.items():
-            if not LAYERS[kind]:
+            if not layers_of(kind):
                 rule = f"a '{kind}' network has one layer of weights, whose width is weight_bits"
                 raise SettingError.of("", bits, rule, section=("layer_bits", name))
-            if name not in LAYERS[kind]:
+            if name not in layers_of(kind):
                 rule = f"no layer of a '{kind}' network"
-                raise SettingError.unknown(name, LAYERS[kind], rule, section=("layer_bits",))
+                raise SettingError.unknown(name, layers_of(kind), rule, section=("layer_bits",))
         if self.layer_bits and self.weight_bits is None:
             rule = "a float network, without weight_bits, input_bits and output_bits, has no widths"
             raise SettingError.of("layer_bits", self.layer_bits, rule, also=("weight_bits",))
@@ -112,7 +114,7 @@ class NetworkSettings(Settings):
     @property
     def first_layer(self) -> str:
         """Name of the layer on the stimulus."""
-        return next(iter(LAYERS[self.architecture.kind]), ONLY_LAYER)
+        return next(iter(layers_of(self.architecture.kind)), ONLY_LAYER)
 
     @property
     def is_float(self) -> bool:

@@ -43,8 +43,8 @@ def quantised_from_float(
     At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
-    their names in `LAYERS`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where they are
-    learned, and for a name that is no layer.
+    their names in `ARCHITECTURES`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where
+    they are learned, and for a name that is no layer.
     """
     widths = {"weight_bits": weight_bits, "input_bits": input_bits, "output_bits": output_bits}
     chosen: dict[str, Any] = {

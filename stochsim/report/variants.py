@@ -4,8 +4,8 @@ float ones and controls; and their names.
 
 from typing import Any, NamedTuple
 
+from stochsim.networks import ARCHITECTURES
 from stochsim.studies import (
-    ARCHITECTURES,
     AXES,
     FLOAT,
     Axis,

@@ -10,7 +10,7 @@ import pydantic
 from stochsim.data import DataSettings
 from stochsim.energy import CONVERTER_MODELS
 from stochsim.models import ModelSettings
-from stochsim.networks import LAYERS
+from stochsim.networks import layers_of
 from stochsim.posterior import CLIFF_SURVIVAL
 from stochsim.settings import SettingError, Settings
 from stochsim.studies import (
@@ -104,7 +104,7 @@ class SearchSettings(Settings):
         return self
 
     def _check_layer(self, layer: str) -> None:
-        known = LAYERS[self.architecture]
+        known = layers_of(self.architecture)
         if layer in known:
             return
         rule = f"no layer of a '{self.architecture}' network"

@@ -1,5 +1,3 @@
-from .architectures import ARCHITECTURES as ARCHITECTURES
-from .architectures import check_widths_used as check_widths_used
 from .axes import AXES as AXES
 from .axes import BIT_AXES as BIT_AXES
 from .axes import column_axes as column_axes
@@ -14,6 +12,7 @@ from .axis import value_text as value_text
 from .axis_fields import check_bits as check_bits
 from .axis_fields import check_once as check_once
 from .axis_fields import check_values as check_values
+from .axis_fields import check_widths_used as check_widths_used
 from .axis_fields import holds_axes as holds_axes
 from .axis_fields import search_field as search_field
 from .axis_fields import with_axes as with_axes

@@ -16,13 +16,13 @@ from stochsim.studies.axis import EVERY_TASK, Axis
 
 
 def _architectures() -> Iterable[str]:
-    from stochsim.studies.architectures import ARCHITECTURES
+    from stochsim.networks import ARCHITECTURES
 
     return tuple(ARCHITECTURES)
 
 
 def _architecture_words(name: str) -> str:
-    from stochsim.studies.architectures import ARCHITECTURES
+    from stochsim.networks import ARCHITECTURES
 
     return ARCHITECTURES[name].words if name else "no network"
 

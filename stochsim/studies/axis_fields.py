@@ -2,12 +2,13 @@
 from outside.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import pydantic
 from pydantic.fields import FieldInfo
 
+from stochsim.networks import layers_of
 from stochsim.settings import KeyPath, SettingError, Settings
 from stochsim.studies.axes import AXES, BIT_AXES, follow
 from stochsim.studies.axis import Axis
@@ -126,3 +127,16 @@ def check_bits(settings: Any, *, are_needed: bool) -> None:
     absent = tuple(name for name in BIT_AXES if name not in given)
     if settings.bits is None and absent and (given or are_needed):
         raise SettingError.missing(absent, f"give 'bits', or all three of {tied}")
+
+
+def check_widths_used(field: str, widths: Sequence[int], kind: str, named: Collection[str]) -> None:
+    """Raise SettingError where several weight widths are given to choose from, and every layer of
+    this kind of network has a width of its own; named: the layers that have one.
+    """
+    layers = layers_of(kind)
+    if len(widths) > 1 and layers and set(named) >= set(layers):
+        rule = (
+            f"no layer of '{kind}' has these, since layer_bits names all; valid: one width, or a "
+            f"layer less there"
+        )
+        raise SettingError.of(field, list(widths), rule)

@@ -6,8 +6,8 @@ from typing import Any
 
 from stochsim.controls import CONTROLS
 from stochsim.hardware import Hardware
+from stochsim.networks import ARCHITECTURES, CIRCUIT
 from stochsim.runs import Task
-from stochsim.studies.architectures import ARCHITECTURES, CIRCUIT
 from stochsim.studies.at_axes import AtAxes
 from stochsim.studies.axes import AXES, BIT_AXES, column_axes
 from stochsim.studies.axis import value_text

@@ -19,15 +19,16 @@ from stochsim.hardware import (
     preset,
 )
 from stochsim.models import ModelSettings
-from stochsim.networks import LAYERS, ArchitectureSettings
-from stochsim.settings import NOT_SHOWN, SettingError, Settings, read_toml
-from stochsim.studies.architectures import (
+from stochsim.networks import (
     ARCHITECTURES,
     CIRCUIT,
-    check_widths_used,
+    LAYER_NAMES,
+    ArchitectureSettings,
+    layers_of,
     owners_of_layer,
 )
-from stochsim.studies.axis_fields import holds_axes
+from stochsim.settings import NOT_SHOWN, SettingError, Settings, read_toml
+from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
 from stochsim.training import TrainSettings
@@ -88,27 +89,31 @@ class HardwareSettings(Settings):
         return tuple(name for name in parts if getattr(self, name) is not None)
 
 
-class NetworkOptions(Settings):
+_OPTIONS: dict[str, Any] = {
+    name: (field.annotation | None, None)  # type: ignore[operator]
+    for name, field in ArchitectureSettings.model_fields.items()
+    if name != "kind"
+}
+_Options: Any = pydantic.create_model("_Options", __base__=Settings, **_OPTIONS)
+
+
+class NetworkOptions(_Options):
     """Options of the architectures, each used by the kinds that have use for it; what is not given
     is as in ArchitectureSettings.
 
     `layer_bits`: weight bits of single layers of the quantised networks, in place of the grid's.
     """
 
-    hidden_per_neuron: int | None = None
-    time_step: float | None = None
-    steps: int | None = None
     layer_bits: Annotated[dict[str, Bits], pydantic.Field(min_length=1)] | None = None
 
     @pydantic.model_validator(mode="after")
     def _valid_for_its_kind(self) -> Self:
         for kind in ARCHITECTURES:
             self.architecture(kind)
-        every = dict.fromkeys(name for names in LAYERS.values() for name in names)
         for name in self.layer_bits or {}:
-            if name not in every:
+            if name not in LAYER_NAMES:
                 rule = "no layer of any network"
-                raise SettingError.unknown(name, every, rule, section=("layer_bits",))
+                raise SettingError.unknown(name, LAYER_NAMES, rule, section=("layer_bits",))
         return self
 
     def architecture(self, kind: str) -> ArchitectureSettings:
@@ -123,7 +128,7 @@ class NetworkOptions(Settings):
     def layer_bits_of(self, kind: str) -> dict[str, int]:
         """Weight bits of those layers of this kind of network that are named in `layer_bits`."""
         given = self.layer_bits or {}
-        return {name: given[name] for name in LAYERS[kind] if name in given}
+        return {name: given[name] for name in layers_of(kind) if name in given}
 
 
 class MeasureSettings(Settings):

@@ -17,9 +17,9 @@ from stochsim.controls import control_samples
 from stochsim.keys import fold_in
 from stochsim.lowering import export_program, float_program
 from stochsim.models import Reference, build_model
+from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.posterior import elbo
 from stochsim.settings import StochsimError
-from stochsim.studies.architectures import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
 from stochsim.studies.stored_effective import operations_to_json

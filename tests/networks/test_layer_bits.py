@@ -10,7 +10,13 @@ import torch
 
 from stochsim.hardware import Noise, preset
 from stochsim.models import LinearGaussianSettings
-from stochsim.networks import LAYERS, ArchitectureSettings, NetworkSettings, quantised_from_float
+from stochsim.networks import (
+    ARCHITECTURES,
+    ArchitectureSettings,
+    NetworkSettings,
+    layers_of,
+    quantised_from_float,
+)
 from stochsim.networks.network import weight_of
 from stochsim.networks.quantizers import optimal_weight_step
 from stochsim.settings import SettingError
@@ -43,7 +49,7 @@ def floats():
         kind: train_float(
             decoder, STIMULI, MODEL, SHORT, 0.0, 1, architecture=ArchitectureSettings(kind=kind)
         )
-        for kind in LAYERS
+        for kind in ARCHITECTURES
     }
 
 
@@ -65,7 +71,7 @@ def codes_of(network):
 
 
 def test_layers_are_named_as_programs_name_them():
-    assert LAYERS == {
+    assert {kind: layers_of(kind) for kind in ARCHITECTURES} == {
         "single": (),
         "deep": ("hidden", "log_sigma", "readout"),
         "recurrent": ("readout", "lateral"),
@@ -110,7 +116,10 @@ def test_all_else_is_as_without(kind, floats):
 
 @pytest.mark.parametrize("kind", MIXED)
 def test_every_layer_at_the_common_width_is_the_network_without(kind, floats):
-    named, plain = quantised(floats[kind], dict.fromkeys(LAYERS[kind], 4)), quantised(floats[kind])
+    named, plain = (
+        quantised(floats[kind], dict.fromkeys(layers_of(kind), 4)),
+        quantised(floats[kind]),
+    )
     before, after = plain.state_dict(), named.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -130,9 +139,9 @@ def test_every_method_trains_at_these_widths_and_checkpoints_keep_them(
         3,
         method=method,
         hardware=CHIP,
-        layer_bits={**MIXED[kind], LAYERS[kind][1]: 1},
+        layer_bits={**MIXED[kind], layers_of(kind)[1]: 1},
     )
-    for name, bits in {**WIDTHS[kind], LAYERS[kind][1]: 1}.items():
+    for name, bits in {**WIDTHS[kind], layers_of(kind)[1]: 1}.items():
         codes, top = codes_of(trained.network)[name], 2 ** (bits - 1) - 1
         assert set(np.unique(codes)) == {-1, 1} if bits == 1 else np.abs(codes).max() <= top
         moved = not torch.equal(
@@ -142,7 +151,7 @@ def test_every_method_trains_at_these_widths_and_checkpoints_keep_them(
     save_network(tmp_path / "network", trained)
     loaded = load_network(tmp_path / "network").network
     assert loaded.settings == trained.network.settings
-    assert loaded.settings.layer_bits == {**MIXED[kind], LAYERS[kind][1]: 1}
+    assert loaded.settings.layer_bits == {**MIXED[kind], layers_of(kind)[1]: 1}
     assert all(
         np.array_equal(codes, codes_of(loaded)[name])
         for name, codes in codes_of(trained.network).items()

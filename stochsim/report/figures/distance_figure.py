@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from stochsim.networks import ARCHITECTURES
 from stochsim.report import text as words
 from stochsim.report.figures.style import FAINT, QUIET, label_ends, new_figure, styled
 from stochsim.report.variants import float_words, unquantised
-from stochsim.studies import ARCHITECTURES, Result, Results
+from stochsim.studies import Result, Results
 
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 _SHAPES = "os^vP"
