@@ -9,6 +9,7 @@ there is no noise.
 import math
 from collections.abc import Callable
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -110,46 +111,53 @@ def noisy_product(
     return work
 
 
-def crossbar(
-    x_codes: np.ndarray,
-    cells: np.ndarray,
-    rows: int,
-    bits: int,
-    lsb: float,
-    sigma_lsb: float,
-    levels: int,
-    reads: int,
-) -> TorchWay:
+class CrossbarWork(NamedTuple):
+    """What a bit-sliced array is asked for: x_codes (stimulus, input) uint8 of `bits` bits; cells
+    (slice, input, column) uint8, 0 and 1; a converter of `levels` levels has steps of `lsb` cells.
+    """
+
+    x_codes: np.ndarray
+    cells: np.ndarray
+    sigma_lsb: float
+    reads: int
+    rows: int = 128
+    lsb: float = 0.5
+    bits: int = 4
+    levels: int = 256
+
+
+def crossbar(work: CrossbarWork) -> TorchWay:
     """Accumulators (stimulus, read, column) of a bit-sliced array, float32: a loop over tiles,
     slices and cycles.
 
-    x_codes: (stimulus, input), `bits` bits, one per cycle; cells: (slice, input, column), 0 and 1.
-    Planes of both are ready float32 arrays before the work begins; the converter's step is folded
-    into those of the cells. With many reads the partial sums of a tile, slice and cycle are
-    computed once, and the reads pass in parts that fit the cache.
+    One bit of x_codes per cycle. Planes of inputs and cells are ready float32 arrays before the
+    work begins; the converter's step is folded into those of the cells. With many reads the partial
+    sums of a tile, slice and cycle are computed once, and the reads pass in parts that fit the
+    cache.
     """
-    stimuli, (slices, inputs, columns) = len(x_codes), cells.shape
-    tiles = [slice(first, first + rows) for first in range(0, inputs, rows)]
-    x_planes = [[_float(x_codes[:, tile] >> cycle & 1) for cycle in range(bits)] for tile in tiles]
-    w_planes = [[_float(cells[piece, tile] / lsb) for piece in range(slices)] for tile in tiles]
-    partial, at_once = torch.empty(stimuli, 1, columns), min(reads, _READS_AT_ONCE)
-    codes, total = (
-        torch.empty(stimuli, at_once, columns),
-        torch.empty(reads // at_once, stimuli, at_once, columns),
-    )
+    stimuli = len(work.x_codes)
+    slices, inputs, columns = work.cells.shape
+    tiles = [slice(first, first + work.rows) for first in range(0, inputs, work.rows)]
+    bits = range(work.bits)
+    x_planes = [[_float(work.x_codes[:, tile] >> cycle & 1) for cycle in bits] for tile in tiles]
+    w_planes = [[_float(plane[tile] / work.lsb) for plane in work.cells] for tile in tiles]
+    at_once = min(work.reads, _READS_AT_ONCE)
+    partial = torch.empty(stimuli, 1, columns)
+    codes = torch.empty(stimuli, at_once, columns)
+    total = torch.empty(work.reads // at_once, stimuli, at_once, columns)
     draws = torch.Generator().manual_seed(1)
 
-    def work() -> torch.Tensor:
+    def run() -> torch.Tensor:
         total.zero_()
-        for tile, piece, cycle in product(range(len(tiles)), range(slices), range(bits)):
+        for tile, piece, cycle in product(range(len(tiles)), range(slices), bits):
             torch.mm(x_planes[tile][cycle], w_planes[tile][piece], out=partial[:, 0])
             for part in total:
                 codes.normal_(generator=draws)
-                torch.add(partial, codes, alpha=sigma_lsb, out=codes)
-                part.add_(codes.round_().clamp_(0, levels - 1), alpha=2 ** (piece + cycle))
+                torch.add(partial, codes, alpha=work.sigma_lsb, out=codes)
+                part.add_(codes.round_().clamp_(0, work.levels - 1), alpha=2 ** (piece + cycle))
         return total
 
-    return work
+    return run
 
 
 def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:

@@ -1,9 +1,9 @@
 """Races of the bit-sliced array, and of Gibbs sampling of the reference posterior."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
+from _baselines import CrossbarWork
 from _baselines import crossbar as torch_crossbar
 from _baselines import gibbs_sweeps as torch_gibbs
 from _neuron_races import GENERATOR
@@ -15,19 +15,6 @@ from stochsim_kernels.random.address import DrawAddress
 ROWS, BITS, LEVELS = 128, 4, 256
 BATCH, INPUTS, COLUMNS = 512, 1024, 1024
 READS_BATCH, READS = 8, 256
-
-
-class CrossbarWork(NamedTuple):
-    """x_codes: (stimulus, input) uint8; cells: (slice, input, column) uint8, 0 and 1; a converter
-    step is `lsb` cells.
-    """
-
-    x_codes: np.ndarray
-    cells: np.ndarray
-    sigma_lsb: float
-    reads: int
-    rows: int = ROWS
-    lsb: float = 0.5
 
 
 def crossbar_work(
@@ -49,6 +36,8 @@ def crossbar_work(
         sigma_lsb,
         reads,
         rows,
+        bits=BITS,
+        levels=LEVELS,
     )
 
 
@@ -76,9 +65,7 @@ def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
 
 def crossbar_by_torch(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """See `_baselines.crossbar`; a view with the axes of the kernels."""
-    run = torch_crossbar(
-        work.x_codes, work.cells, work.rows, BITS, work.lsb, work.sigma_lsb, LEVELS, work.reads
-    )
+    run = torch_crossbar(work)
     shape = (len(work.x_codes), work.reads, work.cells.shape[2])
     return lambda: run().transpose(0, 1).reshape(shape).numpy()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from stochsim.chip import Chip, FloatChip
-from stochsim.controls import control_samples
+from stochsim.controls import ControlCase, control_samples
 from stochsim.keys import fold_in
 from stochsim.lowering import export_program, float_program
 from stochsim.models import Reference, build_model
@@ -172,22 +172,18 @@ def _control(job: Job) -> Outcome:
     """Samples of a control, measured as the float network's are."""
     trained = load_network(job.needs["network"])
     panel = Panel(job)
-    given: dict[str, Any] = {
-        "train_stimuli": job.dataset.train,
-        "settings": job.train_settings,
-        "circuit": job.architecture,
-    }
-    name = job.settings["control"]
-    found = control_samples(
-        name,
-        trained,
-        job.model,
-        panel.stimuli,
-        panel.reads,
-        panel.read_key,
-        **given,
+    case = ControlCase(
+        trained=trained,
+        model=job.model,
+        stimuli=panel.stimuli,
+        reads=panel.reads,
+        key=panel.read_key,
+        train_stimuli=job.dataset.train,
+        settings=job.train_settings,
+        circuit=job.architecture,
         progress=job.progress,
     )
+    found = control_samples(job.settings["control"], case)
     return _measured(
         job,
         panel,

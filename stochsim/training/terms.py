@@ -89,7 +89,7 @@ def circuit_cost(covariance: torch.Tensor, rho: float, c: float, s: float) -> to
     )
 
 
-def objective(
+def objective(  # noqa: PLR0913 - public: C_rho's numbers are given one by one
     x: torch.Tensor,
     r: torch.Tensor,
     sigma: torch.Tensor,
