@@ -49,14 +49,16 @@ def neuron_codes(
 
 def float_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
     """The product of ready float32 arrays x (stimulus, input) and w (neuron, input)."""
-    x_float, w_float = _float(x), _float(w).T.contiguous()
+    x_float = _float(x)
+    w_float = _float(w).T.contiguous()
     out = torch.empty(len(x), len(w))
     return lambda: torch.mm(x_float, w_float, out=out)
 
 
 def byte_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
     """torch's own product of int8 codes, to int32."""
-    x_codes, w_codes = torch.tensor(x), torch.tensor(w).T
+    x_codes = torch.tensor(x)
+    w_codes = torch.tensor(w).T
     return lambda: torch._int_mm(x_codes, w_codes)
 
 
@@ -77,12 +79,11 @@ def noisy_product(
     once. Their noise is one fresh matrix per call, so all stimuli of a call share it; or, `lumped`,
     the law of a fresh matrix per stimulus, added to the output noise in variance.
     """
-    x_float, w_scaled = _float(x), _float(w_codes * scale).T.contiguous()
-    x_codes, out, noise = (
-        torch.empty_like(x_float),
-        torch.empty(len(x), len(w_codes)),
-        torch.empty(len(x), len(w_codes)),
-    )
+    x_float = _float(x)
+    w_scaled = _float(w_codes * scale).T.contiguous()
+    x_codes = torch.empty_like(x_float)
+    out = torch.empty(len(x), len(w_codes))
+    noise = torch.empty(len(x), len(w_codes))
     w_noise = torch.empty_like(w_scaled) if weight_sigma > 0 and not lumped else None
     codes = torch.empty(out.shape, dtype=torch.int8)
     draws = torch.Generator().manual_seed(1)
@@ -164,8 +165,10 @@ def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:
     """Sums (stimulus, neuron) that are clipped to so many bits after each input: a rank-1 update
     and a clamp per input.
     """
-    x_columns, w_columns = _float(x).T.contiguous(), _float(w).T.contiguous()
-    sums, limit = torch.empty(len(x), len(w)), 2 ** (bits - 1)
+    x_columns = _float(x).T.contiguous()
+    w_columns = _float(w).T.contiguous()
+    sums = torch.empty(len(x), len(w))
+    limit = 2 ** (bits - 1)
 
     def work() -> torch.Tensor:
         sums.zero_()
@@ -180,8 +183,10 @@ def explicit_drives(x: np.ndarray, w: np.ndarray, sigma: float, reads: int) -> T
     """Drives (stimulus, read, neuron) with a fresh Gaussian on every weight at every stimulus and
     read.
     """
-    x_float, w_float = _float(x), _float(w)
-    cells, out = torch.empty_like(w_float), torch.empty(len(x), reads, len(w))
+    x_float = _float(x)
+    w_float = _float(w)
+    cells = torch.empty_like(w_float)
+    out = torch.empty(len(x), reads, len(w))
     draws = torch.Generator().manual_seed(1)
 
     def work() -> torch.Tensor:
@@ -203,17 +208,18 @@ def gibbs_sweeps(
     function, as torch's special functions give it.
     """
     start = torch.tensor(np.repeat(linear, chains, axis=0).T.copy())  # (neuron, chain)
-    g, root = torch.tensor(gram), torch.tensor(np.sqrt(np.diag(gram)))
-    state, field = torch.empty_like(start), torch.empty_like(start)
-    uniform, survival = (
-        torch.empty(start.shape[1], dtype=torch.float64),
-        torch.empty(start.shape[1], dtype=torch.float64),
-    )
+    g = torch.tensor(gram)
+    root = torch.tensor(np.sqrt(np.diag(gram)))
+    state = torch.empty_like(start)
+    field = torch.empty_like(start)
+    uniform = torch.empty(start.shape[1], dtype=torch.float64)
+    survival = torch.empty(start.shape[1], dtype=torch.float64)
     draws = torch.Generator().manual_seed(1)
 
     def update(i: int) -> None:
         pull = torch.add(field[i], state[i], alpha=float(g[i, i]))
-        above, below = (inverse_scale - pull).div_(root[i]), (inverse_scale + pull).div_(root[i])
+        above = (inverse_scale - pull).div_(root[i])
+        below = (inverse_scale + pull).div_(root[i])
         odds = torch.special.erfcx(below * math.sqrt(0.5)).div_(
             torch.special.erfcx(above * math.sqrt(0.5))
         )

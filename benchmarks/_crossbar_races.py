@@ -12,9 +12,12 @@ from stochsim_kernels.array import adc, crossbar, crossbar_bits
 from stochsim_kernels.posterior import gibbs
 from stochsim_kernels.random.address import DrawAddress
 
-ROWS, BITS, LEVELS = 128, 4, 256
+ROWS = 128
+BITS = 4
+LEVELS = 256
 BATCH, INPUTS, COLUMNS = 512, 1024, 1024
-READS_BATCH, READS = 8, 256
+READS_BATCH = 8
+READS = 256
 
 
 def crossbar_work(
@@ -43,7 +46,8 @@ def crossbar_work(
 
 def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
-    stimuli, columns = len(work.x_codes), work.cells.shape[2]
+    stimuli = len(work.x_codes)
+    columns = work.cells.shape[2]
     channel = adc.build_channel(
         np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, adc.ideal_edges(LEVELS)
     )
@@ -74,7 +78,8 @@ def crossbar_race(name: str, work: CrossbarWork, bar: float) -> Race:
     """One conversion per tile, slice, cycle, column, read and stimulus."""
     tiles = -(-work.cells.shape[1] // work.rows)
     conversions = len(work.x_codes) * work.reads * work.cells.shape[2] * tiles * BITS * BITS
-    ours, theirs = crossbar_by_kernels(work), crossbar_by_torch(work)
+    ours = crossbar_by_kernels(work)
+    theirs = crossbar_by_torch(work)
     return Race(
         name,
         conversions,
@@ -91,7 +96,8 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
     """Sweeps of all chains, for a posterior whose coordinates are about as wide as their prior."""
     random = np.random.default_rng(0)
     decoder = random.normal(0, 1, (neurons, neurons)) / np.sqrt(neurons)
-    gram, linear = decoder.T @ decoder, random.normal(0, 1, (stimuli, neurons)) @ decoder
+    gram = decoder.T @ decoder
+    linear = random.normal(0, 1, (stimuli, neurons)) @ decoder
     state, field = np.empty((2, stimuli, chains, neurons))
     draws = np.empty((stimuli, chains, 0, neurons), np.float32)
     running = gibbs.Chains(KEY, np.arange(stimuli), state, field)
@@ -99,7 +105,8 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
     schedule = gibbs.Schedule(first_sweep=1, sweeps=sweeps, burn_in=sweeps, thin=1)
 
     def ours() -> np.ndarray:
-        state[:], field[:] = 0.0, linear[:, None]
+        state[:] = 0.0
+        field[:] = linear[:, None]
         gibbs.gibbs_sweeps(running, posterior, schedule, draws)
         return state
 

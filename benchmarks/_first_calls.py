@@ -84,14 +84,21 @@ def first_calls() -> dict[str, Callable[[], object]]:
     from stochsim_kernels.random import flips, source
     from stochsim_kernels.random.address import DrawAddress
 
-    drive, ones, zeros = np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))
-    codes, u = np.empty((2, 3, 4), np.int8), np.zeros((2, 3, 4), np.uint32)
-    drives, values = np.zeros((2, 3, 4)), np.empty((2, 3, 4))
+    drive = np.zeros((2, 4))
+    ones = np.ones((2, 4))
+    zeros = np.zeros((2, 4))
+    codes = np.empty((2, 3, 4), np.int8)
+    u = np.zeros((2, 3, 4), np.uint32)
+    drives = np.zeros((2, 3, 4))
+    values = np.empty((2, 3, 4))
     thresholds = np.zeros((2, 15, 4), np.uint32)
-    small, square, weights = np.ones((2, 4), np.int8), np.eye(4), np.ones((4, 4), np.int8)
+    small = np.ones((2, 4), np.int8)
+    square = np.eye(4)
+    weights = np.ones((4, 4), np.int8)
     words = crossbar_bits.pack_inputs(small, 4, 2, 1)
     cells = crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
-    partial, out = np.zeros((2, 4), np.int32), np.zeros((2, 3, 4), np.int32)
+    partial = np.zeros((2, 4), np.int32)
+    out = np.zeros((2, 3, 4), np.int32)
     address = DrawAddress.of(KEY, 0, 0)
 
     def law(bits: int) -> channel.NeuronLaw:
@@ -103,13 +110,16 @@ def first_calls() -> dict[str, Callable[[], object]]:
         return crossbar.readout(table, np.ones((1, 2)), 1)
 
     def convert() -> None:
-        streams, event = crossbar.draw_streams(address, 2, readout(), 4), crossbar.Event(0, 0, 0)
+        streams = crossbar.draw_streams(address, 2, readout(), 4)
+        event = crossbar.Event(0, 0, 0)
         crossbar.convert_partials(partial, readout(), streams, event, 0, out)
 
     def run_chains() -> None:
-        packed, table = matmul.pack_weights(weights), np.zeros((16, 4))
+        packed = matmul.pack_weights(weights)
+        table = np.zeros((16, 4))
         circuit = integer_circuit.Circuit(packed, 1.0, zeros[0], table, ones, zeros, law(4))
-        steps, state = integer_circuit.Steps(1, 2), np.zeros((2, 3, 4), np.int8)
+        steps = integer_circuit.Steps(1, 2)
+        state = np.zeros((2, 3, 4), np.int8)
         integer_circuit.run_chains(circuit, zeros, address, steps, state)
 
     chains = gibbs.Chains(np.uint64(KEY), np.arange(2), np.zeros((2, 2, 4)), np.zeros((2, 2, 4)))
@@ -171,7 +181,8 @@ def report(cold: bool) -> dict[str, Any]:
     numba_s = time.perf_counter() - started
     started = time.perf_counter()
     calls = first_calls()
-    kernels_s, calls_s = time.perf_counter() - started, {}
+    kernels_s = time.perf_counter() - started
+    calls_s = {}
     for name, call in calls.items():
         started = time.perf_counter()
         call()

@@ -31,7 +31,8 @@ BITS = (1, 2, 3, 4, 5, 6, 8)
 MOST_READS = 1024  # the n of every distance; fewer reads stand for as many equal shares of it
 READS = tuple(2**k for k in range(11))
 AVERAGED = READS[:9]
-STEPS, STIMULI = 1500, 64
+STEPS = 1500
+STIMULI = 64
 BUDGETS_J = (1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7)
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIPS = {

@@ -50,7 +50,8 @@ from stochsim.training import Trained
 RHOS = (0.0, 0.5, 2 / 3, 1.0, 4 / 3, 2.0)
 CIRCUIT_RHOS = (0.0, 1.0, 2.0)
 QUANTISED_BITS = (8, 4, 2)
-KERNEL_NEURONS, KERNEL_READS = 8, 150_000
+KERNEL_NEURONS = 8
+KERNEL_READS = 150_000
 KINDS: tuple[Architecture, ...] = get_args(Architecture)
 
 
@@ -138,10 +139,8 @@ def spread_figures(kind: Architecture, measured: Sequence[Spread], rho: float) -
     """Gate 3: covariance, signs of correlations, mean and KL of one architecture; bars for the
     recurrent one.
     """
-    barred, target = (
-        kind == "recurrent",
-        "Lambda^-1" if rho == 0 else f"Lambda^-{2 / (rho + 2):.3g}",
-    )
+    barred = kind == "recurrent"
+    target = "Lambda^-1" if rho == 0 else f"Lambda^-{2 / (rho + 2):.3g}"
     label = f"{ARCHITECTURE_WORDS[kind]}, rho = {rho:.3g}"
 
     def figure(
@@ -239,7 +238,8 @@ def kernel_figures(keys: Sequence[int], reads: int = KERNEL_READS) -> list[Figur
         found = circuit.sampled(reads, key)
         for rounding in errors:
             errors[rounding].append(covariance_error(found, circuit.predicted(rounding)))
-    name, solved = "8-bit circuit on the chip: covariance error", "solve_discrete_lyapunov"
+    name = "8-bit circuit on the chip: covariance error"
+    solved = "solve_discrete_lyapunov"
     return [
         Figure(name, *mean_and_range(errors[True]), "1", solved, 0.02, "lower"),
         Figure(
@@ -305,7 +305,8 @@ def _architectures(
             ]
             figures += spread_figures(kind, found, rho)
             if rho == 0:
-                shown[kind], measured[kind] = networks[0], found
+                shown[kind] = networks[0]
+                measured[kind] = found
     return shown, figures + depth_figures(tasks, measured)
 
 
@@ -342,10 +343,8 @@ def correlation_picture(
         networks.items(),
         strict=True,
     ):
-        wanted, found = (
-            correlations(covariance)[pairs],
-            correlations(moments(trained, task.held_out[:1])[1][0])[pairs],
-        )
+        wanted = correlations(covariance)[pairs]
+        found = correlations(moments(trained, task.held_out[:1])[1][0])[pairs]
         ends = [wanted.min(), wanted.max()]
         axes.plot(ends, ends, "-", color="black", linewidth=0.8)
         axes.plot(wanted, found, ".", markersize=3)

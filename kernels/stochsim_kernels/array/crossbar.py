@@ -109,7 +109,8 @@ def readout(
         raise ValueError("p_min is for positions without gain: put it into the offset")
     nothing = np.zeros((tiles, len(factor), 0), np.int64)
     gain, offset, grid_shift = GridMap(nothing, nothing) if grid is None else grid
-    gain, offset = np.ascontiguousarray(gain, np.int64), np.ascontiguousarray(offset, np.int64)
+    gain = np.ascontiguousarray(gain, np.int64)
+    offset = np.ascontiguousarray(offset, np.int64)
     if gain.shape != offset.shape or gain.shape[:2] != (tiles, len(factor)):
         raise ValueError(
             f"gain and offset must be ({tiles}, {len(factor)}, column); got {gain.shape} and "
@@ -178,7 +179,8 @@ def draw_crossbar(
     not given. Raises ValueError where shapes do not fit.
     """
     stimuli, tiles, cycles = x_words.shape[:3]
-    slices, columns = w_words.shape[1], w_words.shape[5]
+    slices = w_words.shape[1]
+    columns = w_words.shape[5]
     kinds = np.zeros((stimuli, 0, 0), np.int32) if variance is None else _own(variance, np.int32)
     if (tiles, x_words.shape[4]) != (w_words.shape[0], w_words.shape[4]):
         raise ValueError(f"inputs {x_words.shape} and cells {w_words.shape} do not fit")
@@ -191,7 +193,8 @@ def draw_crossbar(
         raise ValueError(f"variance {kinds.shape} must be {(stimuli, tiles, cycles)}")
     _check(readout, kinds, out, (stimuli, columns))
     kinds = kinds.reshape(stimuli, -1, 1) if kinds.size else kinds
-    partials, streams = np.empty((0, 0), np.int32), np.empty((2, 0, 0), np.uint64)
+    partials = np.empty((0, 0), np.int32)
+    streams = np.empty((2, 0, 0), np.uint64)
     sums = Sums(_own(x_words, np.uint64), _own(w_words, np.uint64), partials, streams, kinds)
     span = _span(readout, out, 0, tiles * slices * cycles)
     fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
@@ -201,7 +204,8 @@ def draw_streams(address: DrawAddress, stimuli: int, readout: Readout, columns: 
     """The streams of a layer call for `convert_partials`: (2, stimulus, pair), uint64; pairs of
     columns, then pairs of references.
     """
-    pairs, references = (columns + 1) // 2, (int(readout.group.max(initial=-1)) + 2) // 2
+    pairs = (columns + 1) // 2
+    references = (int(readout.group.max(initial=-1)) + 2) // 2
     streams = np.empty((2, stimuli, pairs + references), np.uint64)
     for s in range(stimuli):
         fill_streams(address, s, Numbers(0, 0, pairs), streams[0, s], streams[1, s])
@@ -227,7 +231,8 @@ def convert_partials(
     partial = _own(partial, np.int32)
     nothing = np.zeros((partial.shape[0], 0), np.int32)
     kinds = nothing if variance is None else _own(variance, np.int32)
-    (tile, piece, cycle), (slices, cycles) = event, readout.factor.shape
+    tile, piece, cycle = event
+    slices, cycles = readout.factor.shape
     if kinds.size and kinds.shape != partial.shape:
         raise ValueError(f"variance {kinds.shape} must be {partial.shape}, as the partial sums")
     if not (0 <= tile < readout.tiles and 0 <= piece < slices and 0 <= cycle < cycles):
@@ -237,7 +242,8 @@ def convert_partials(
         )
     _check(readout, kinds, out, partial.shape)
     e = (tile * slices + piece) * cycles + cycle
-    x_words, w_words = np.empty((0,) * 5, np.uint64), np.empty((0,) * 6, np.uint64)
+    x_words = np.empty((0,) * 5, np.uint64)
+    w_words = np.empty((0,) * 6, np.uint64)
     sums = Sums(x_words, w_words, partial, _own(streams, np.uint64), kinds[:, None])
     address = DrawAddress.of(0, 0, 0, 0, first_read)  # the streams are given
     span = _span(readout, out, e, e + 1)

@@ -72,7 +72,8 @@ def _check(codes, bits, rows, cycle_bits):
 def _pack(ones, rows):
     """Bits (line, input) to words (line, tile, word)."""
     lines, inputs = ones.shape
-    tiles, words = -(-inputs // rows), -(-rows // 64)
+    tiles = -(-inputs // rows)
+    words = -(-rows // 64)
     padded = np.zeros((lines, tiles * rows), np.uint8)
     padded[:, :inputs] = ones
     whole = np.zeros((lines, tiles, words * 64), np.uint8)

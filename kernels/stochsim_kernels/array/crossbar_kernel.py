@@ -112,7 +112,8 @@ def fill_streams(address, s, numbers, seed, gamma):
     """Write the streams of pairs of columns, then those of pairs of references, of stimulus s of a
     call to seed, gamma (pair,).
     """
-    stimulus, pairs = address.first_stimulus + s, numbers.pairs
+    stimulus = address.first_stimulus + s
+    pairs = numbers.pairs
     for i in range(seed.size):
         reference = _FIRST_SHARED + numbers.first_references + i - pairs
         number = numbers.first_pair + i if i < pairs else reference
@@ -131,7 +132,8 @@ def add_products(x, w, first, partial):
                 weight = np.int32((1 - 2 * sign) << (a + b))
                 for k in range(0, words, 2):  # two words per pass
                     other = min(k + 1, words - 1)
-                    x0, x1 = x[b, k], x[b, other] if other > k else np.uint64(0)
+                    x0 = x[b, k]
+                    x1 = x[b, other] if other > k else np.uint64(0)
                     w0 = w[sign, a, k, first : first + partial.size]
                     w1 = w[sign, a, other, first : first + partial.size]
                     for n in range(partial.size):
@@ -155,10 +157,14 @@ def aim(position, first_entry, rule, place, base):
     """Per column: the place of its alias table among all entries, and the code that the table
     counts from.
     """
-    slope, intercept = np.int32(rule.slope), np.int32(rule.intercept)
-    shift, bits = rule.shift & 31, rule.bits & 31
-    zero, last = np.int32(0), np.int32(rule.positions - 1)
-    base_last, code_min = np.int32(rule.base_last), np.int32(rule.code_min)
+    slope = np.int32(rule.slope)
+    intercept = np.int32(rule.intercept)
+    shift = rule.shift & 31
+    bits = rule.bits & 31
+    zero = np.int32(0)
+    last = np.int32(rule.positions - 1)
+    base_last = np.int32(rule.base_last)
+    code_min = np.int32(rule.code_min)
     for n in range(position.size):
         q = min(max(position[n], zero), last)
         place[n] = np.uint32(first_entry[n] + np.int32(q << bits))
@@ -196,7 +202,8 @@ def add_codes(rule, halves, entry, factor, base, total):
     """total (column,) += factor × (base + j), j the cell that u names or its alias."""
     mask = np.uint32((1 << rule.bits) - 1)
     for n in range(total.size):
-        u, e = halves[n], entry[n]
+        u = halves[n]
+        e = entry[n]
         below = np.uint32(u | mask) < e  # u div K < threshold
         j = np.uint32(u & mask) if below else np.uint32(e & mask)
         total[n] += np.int32(factor * np.int32(base[n] + np.int32(j)))
@@ -221,9 +228,12 @@ def convert_event(rule, entries, factor, counter, events, task):
     first read, `events` on at each further; the positions stand in row 0 of the scratch.
     """
     seed, gamma, group, moves, scratch, totals = task
-    pairs, columns = scratch.shape[1], totals.shape[1]
-    words, halves = scratch.view(np.int32), scratch.view(np.uint32)
-    first_entry, base = words[2, :columns], words[3, :columns]
+    pairs = scratch.shape[1]
+    columns = totals.shape[1]
+    words = scratch.view(np.int32)
+    halves = scratch.view(np.uint32)
+    first_entry = words[2, :columns]
+    base = words[3, :columns]
     for read in range(totals.shape[0]):
         if moves.size > 0:
             draw_moves(entries, rule, seed[pairs:], gamma[pairs:], counter, moves)
@@ -243,12 +253,16 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
     x_words, w_words, partials, given, variance = sums
     entries, factor, grid, groups = tables
     stimuli, reads, columns = out.shape
-    tiles, slices, cycles = grid.shape[1], factor.shape[0], factor.shape[1]
+    tiles = grid.shape[1]
+    slices = factor.shape[0]
+    cycles = factor.shape[1]
     chunks = (reads + span.reads_per_task - 1) // span.reads_per_task
     events = tiles * slices * cycles
-    s, first = task // chunks % stimuli, task // (stimuli * chunks) * BLOCK
+    s = task // chunks % stimuli
+    first = task // (stimuli * chunks) * BLOCK
     first_read = task % chunks * span.reads_per_task
-    some, width = min(span.reads_per_task, reads - first_read), min(BLOCK, columns - first)
+    some = min(span.reads_per_task, reads - first_read)
+    width = min(BLOCK, columns - first)
     pairs = (width + 1) // 2
     first_reference, references = (
         (groups[1, first], groups[2, first]) if groups.size > 0 else (0, 0)
@@ -259,9 +273,12 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
         fill_streams(address, s, Numbers(first // 2, first_reference // 2, pairs), seed, gamma)
     for i in range(seed.size if given.size > 0 else 0):
         at = first // 2 + i if i < pairs else (columns + 1) // 2 + first_reference // 2 + i - pairs
-        seed[i], gamma[i] = given[0, s, at], given[1, s, at]
-    scratch, moves = np.zeros((8, pairs), np.uint64), np.empty(references, np.int32)
-    position, first_entry = scratch.view(np.int32)[0, :width], scratch.view(np.int32)[2, :width]
+        seed[i] = given[0, s, at]
+        gamma[i] = given[1, s, at]
+    scratch = np.zeros((8, pairs), np.uint64)
+    moves = np.empty(references, np.int32)
+    position = scratch.view(np.int32)[0, :width]
+    first_entry = scratch.view(np.int32)[2, :width]
     totals = np.zeros((1 if rule.certain == 1 and references == 0 else some, width), np.int32)
     work = _Task(seed, gamma, groups[0, first : first + width], moves, scratch, totals)
     e = -1
@@ -277,7 +294,8 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
                 if partials.size == 0:
                     add_products(x_words[s, tile, cycle], w_words[tile, piece], first, position)
                 if grid.size > 0:
-                    gain, offset = grid[0, tile, piece], grid[1, tile, piece]
+                    gain = grid[0, tile, piece]
+                    offset = grid[1, tile, piece]
                     locate(position, rule.grid_shift, gain, offset, first)
                 row = min(tile * cycles + cycle, variance.shape[1] - 1)
                 for n in range(width if variance.size > 0 else 0):

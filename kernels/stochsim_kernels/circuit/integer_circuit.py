@@ -160,13 +160,22 @@ def _add_up(sums, seen, index, rows, circuit, stimuli, drive):
 
     The stimulus gives (seen + held) scaled, and a bias of its own.
     """
-    constant, scale, bias, own = circuit.constant, circuit.scale, circuit.bias, circuit.own
-    held, seen_scale, seen_bias = stimuli.held[rows.stimulus], stimuli.scale, stimuli.bias
-    first, stride, begin = rows.first, rows.stride, rows.panel * COLUMNS
+    constant = circuit.constant
+    scale = circuit.scale
+    bias = circuit.bias
+    own = circuit.own
+    held = stimuli.held[rows.stimulus]
+    seen_scale = stimuli.scale
+    seen_bias = stimuli.bias
+    first = rows.first
+    stride = rows.stride
+    begin = rows.panel * COLUMNS
     neurons = drive.shape[1]
-    some, width = min(ROWS, drive.shape[0] - first), min(COLUMNS, neurons - begin)
+    some = min(ROWS, drive.shape[0] - first)
+    width = min(COLUMNS, neurons - begin)
     for r in range(some):
-        row, codes = drive[first + r, begin : begin + width], index[(first + r) * stride + begin :]
+        row = drive[first + r, begin : begin + width]
+        codes = index[(first + r) * stride + begin :]
         for n in range(width):
             lateral = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
             stimulus = (seen[r, n] + held[begin + n]) * seen_scale + seen_bias[begin + n]
@@ -190,11 +199,17 @@ def _fill_drives(index, upper, s, circuit, stimuli, drive):
     """Write the drives (read, neuron) of a step; index: codes of all reads as bytes; upper: bits
     of the inputs (read, input).
     """
-    inputs, words, input_words = upper.shape[1], circuit.words, stimuli.words
-    width, input_width = words.shape[2], inputs // 4
-    packed, input_packed = index.view(np.int32), upper.reshape(-1).view(np.int32)
-    sums, seen = np.empty((ROWS, COLUMNS), np.int32), np.zeros((ROWS, COLUMNS), np.int32)
-    factor, gap = circuit.factor, stimuli.gap
+    inputs = upper.shape[1]
+    words = circuit.words
+    input_words = stimuli.words
+    width = words.shape[2]
+    input_width = inputs // 4
+    packed = index.view(np.int32)
+    input_packed = upper.reshape(-1).view(np.int32)
+    sums = np.empty((ROWS, COLUMNS), np.int32)
+    seen = np.zeros((ROWS, COLUMNS), np.int32)
+    factor = circuit.factor
+    gap = stimuli.gap
     for first in range(0, drive.shape[0], ROWS):
         for panel in range(words.shape[0]):
             if inputs > 0:
@@ -211,14 +226,19 @@ def _run_block(circuit, stimuli, law, address, steps, s, codes):
     the first of them.
     """
     reads, neurons = codes.shape
-    sigma, other = row_of(circuit.sigma, s, neurons), row_of(circuit.other, s, neurons)
-    inputs, width = stimuli.least.shape[1], circuit.words.shape[2]
+    sigma = row_of(circuit.sigma, s, neurons)
+    other = row_of(circuit.other, s, neurons)
+    inputs = stimuli.least.shape[1]
+    width = circuit.words.shape[2]
     whole = (reads + ROWS - 1) // ROWS * ROWS
-    index, upper = np.zeros(whole * 4 * width, np.uint8), np.zeros((whole, inputs), np.int8)
+    index = np.zeros(whole * 4 * width, np.uint8)
+    upper = np.zeros((whole, inputs), np.int8)
     drive = np.empty((reads, neurons))
     placed = law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
     known = spread(sigma, other, law)
-    key, stimulus, read = address.key, address.first_stimulus, address.first_read
+    key = address.key
+    stimulus = address.first_stimulus
+    read = address.first_read
     for t in range(steps.number):
         event = address.event + steps.events * t
         _pack(codes, law.c_min, 4 * width, index)
@@ -240,7 +260,8 @@ def _run_chains(circuit, stimuli, law, address, steps, codes):
         s = task // chunks
         first = (task % chunks) * _CHAINS
         last = min(codes.shape[1], first + _CHAINS)
-        stimulus, read = address.first_stimulus + s, address.first_read + first
+        stimulus = address.first_stimulus + s
+        read = address.first_read + first
         here = DrawAddress(address.key, address.layer, address.event, stimulus, read)
         _run_block(circuit, stimuli, law, here, steps, s, codes[s, first:last])
 
@@ -257,14 +278,16 @@ def _circuit_tables(circuit: Circuit) -> _CircuitTables:
 def _stimulus_tables(held: np.ndarray | Rounded) -> _StimulusTables:
     if not isinstance(held, Rounded):
         stimuli, neurons = held.shape
-        words, least = np.empty((0, 1, 0, COLUMNS), np.int32), np.empty((stimuli, 0), np.uint32)
+        words = np.empty((0, 1, 0, COLUMNS), np.int32)
+        least = np.empty((stimuli, 0), np.uint32)
         (drives,) = as_float64(held)
         return _StimulusTables(drives, words, 0, 1.0, np.zeros(neurons), least, 0)
     blocks = -(-held.least.shape[1] // LANES)
     least = np.full((len(held.least), blocks * LANES), NEVER)
     least[:, : held.least.shape[1]] = held.least
     sums, bias = as_float64(product(held.lower, held.weights), held.bias)
-    words, scale = held.weights.bytes.words, float(held.scale)
+    words = held.weights.bytes.words
+    scale = float(held.scale)
     return _StimulusTables(sums, words, int(held.gap), scale, bias, least, int(held.layer))
 
 
@@ -282,6 +305,7 @@ def run_chains(
     afresh at every step and read. address: that of the first step. Memory beyond the codes: two
     drives for each neuron of 96 reads, and thread.
     """
-    tables, stimuli = _circuit_tables(circuit), _stimulus_tables(held)
+    tables = _circuit_tables(circuit)
+    stimuli = _stimulus_tables(held)
     counts = Steps(int(steps.number), int(steps.events))
     _run_chains(tables, stimuli, circuit.law, address, counts, codes)

@@ -150,7 +150,8 @@ def _gaussian_plus_uniform(t, sigma, other):
     Computed for -|t|, where the terms are small: far out their difference would lose all its
     digits.
     """
-    half, at = _UNIFORM_HALF * other, -abs(t)
+    half = _UNIFORM_HALF * other
+    at = -abs(t)
     below = (
         sigma
         / (2.0 * half)
@@ -252,11 +253,10 @@ def tabled_normal_cdf(t):
     t0 = cell / _CELLS
     d = t - t0
     square = t0 * t0
-    h3, h4 = t0 * (square - 3.0), square * (square - 6.0) + 3.0
-    h5, h6 = (
-        t0 * (square * (square - 10.0) + 15.0),
-        square * (square * (square - 15.0) + 45.0) - 15.0,
-    )
+    h3 = t0 * (square - 3.0)
+    h4 = square * (square - 6.0) + 3.0
+    h5 = t0 * (square * (square - 10.0) + 15.0)
+    h6 = square * (square * (square - 15.0) + 45.0) - 15.0
     high = d * d * d * (-h3 / 24.0 + d * (h4 / 120.0 + d * (-h5 / 720.0 + d * (h6 / 5040.0))))
     series = d * (1.0 + d * (-0.5 * t0 + d * ((square - 1.0) / 6.0)) + high)
     at = np.uint64(cell + _ORIGIN)  # unsigned: no test for an index counted from the end
@@ -285,7 +285,9 @@ def _fill_exceptions(drive, sigma, other, law, out):
     """
     family, activation, edges, z, step, c_min = law
     for n in range(drive.size):
-        a, sig, oth = drive[n], sigma[n], other[n]
+        a = drive[n]
+        sig = sigma[n]
+        oth = other[n]
         if sig == 0.0 and oth == 0.0:
             index = noiseless_index(a, activation, z, step, c_min, edges.size + 1)
             for k in range(edges.size):

@@ -38,7 +38,8 @@ def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> n
     """
     _check_bits(bits)
     x_codes, w_codes = operands(x_codes, w_codes)
-    bound, limit = accumulator_bound(x_codes, w_codes), 2 ** (bits - 1)
+    bound = accumulator_bound(x_codes, w_codes)
+    limit = 2 ** (bits - 1)
     if bound < limit:
         return integer_product(x_codes, w_codes)
     largest_sum = limit + largest_magnitude(x_codes) * largest_magnitude(w_codes)
@@ -54,8 +55,10 @@ def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> n
 
 def _in_tiles(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarray:
     out = np.empty((len(x_codes), len(w_codes)), np.int32)
-    nothing, one = np.zeros(max(out.shape), np.int32), np.ones((1, 1), np.int32)
-    x, w = packing.stimulus_words(x_codes), packing.weight_words(w_codes)
+    nothing = np.zeros(max(out.shape), np.int32)
+    one = np.ones((1, 1), np.int32)
+    x = packing.stimulus_words(x_codes)
+    w = packing.weight_words(w_codes)
     tiled = int_tiles.TiledProduct(x, w, one, nothing, nothing)
     int_tiles.fill_product(tiled, int_tiles.SATURATING, limit, out)
     return out

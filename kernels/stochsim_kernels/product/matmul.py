@@ -141,10 +141,8 @@ def operands(x_codes: np.ndarray, w_codes: np.ndarray) -> tuple[np.ndarray, np.n
     """Both as integers on two axes, booleans as 0 and 1; ValueError where they are not, or differ
     in their inputs.
     """
-    x_codes, w_codes = (
-        _integers(x_codes, "(stimulus, input)"),
-        _integers(w_codes, "(neuron, input)"),
-    )
+    x_codes = _integers(x_codes, "(stimulus, input)")
+    w_codes = _integers(w_codes, "(neuron, input)")
     if x_codes.shape[1] != w_codes.shape[1]:
         raise ValueError(
             f"a product needs (stimulus, input) and (neuron, input); got {x_codes.shape} and "

@@ -32,13 +32,15 @@ def flips(cells: int, bits: int, rate: float, address: DrawAddress) -> np.ndarra
     flipped = np.zeros(cells * bits, bool)
     key, layer, event, stimulus, read = (int(word) for word in address)
     seed, gamma = stream(key, 0, stimulus, event, layer)
-    at, draw = -1, read * (cells * bits + 1)
+    at = -1
+    draw = read * (cells * bits + 1)
     while rate > 0:
         u = ((splitmix64(seed, gamma, draw) >> 12) + 0.5) * 2.0**-52
         gap = 0.0 if rate == 1 else math.log(u) / math.log1p(-rate)
         if at + 1 + gap >= flipped.size:
             break
-        at, draw = at + 1 + math.floor(gap), draw + 1
+        at += 1 + math.floor(gap)
+        draw += 1
         flipped[at] = True
     return flipped.reshape(cells, bits)
 

@@ -60,7 +60,8 @@ def rounded(stimuli: PlainStimuli, address: DrawAddress, steps: Steps, reads: in
     that of the inputs at the first step.
     """
     weights, scale, bias, lower, gap, least = stimuli
-    shape, out = (len(lower), reads, lower.shape[1]), []
+    shape = (len(lower), reads, lower.shape[1])
+    out = []
     for t in range(steps.number):
         up = reference.integers(_at_step(address, steps, t), shape) >= least[:, None]
         sums = (lower[:, None].astype(np.int64) + gap * up) @ weights.T.astype(np.int64)

@@ -17,12 +17,15 @@ _MASK64 = 0xFFFFFFFFFFFFFFFF
 
 def philox4x32(key: int, counter: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Philox4x32-10 in Python integers (Salmon et al. 2011)."""
-    k0, k1 = key & _MASK32, key >> 32
+    k0 = key & _MASK32
+    k1 = key >> 32
     c0, c1, c2, c3 = counter
     for _ in range(10):
-        p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        p0 = 0xD2511F53 * c0
+        p1 = 0xCD9E8D57 * c2
         c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & _MASK32, (p0 >> 32) ^ c3 ^ k1, p0 & _MASK32
-        k0, k1 = (k0 + 0x9E3779B9) & _MASK32, (k1 + 0xBB67AE85) & _MASK32
+        k0 = (k0 + 0x9E3779B9) & _MASK32
+        k1 = (k1 + 0xBB67AE85) & _MASK32
     return c0, c1, c2, c3
 
 
