@@ -162,7 +162,7 @@ def crossbar(work: CrossbarWork) -> TorchWay:
 
 
 def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:
-    """Sums (stimulus, neuron) that are clipped to so many bits after each input: a rank-1 update
+    """Sums (stimulus, neuron) that are clipped to `bits` bits after each input: a rank-1 update
     and a clamp per input.
     """
     x_columns = _float(x).T.contiguous()

@@ -76,7 +76,7 @@ def train_network(
     start: Trained | None = None,
     steps: int = STEPS,
 ) -> Trained:
-    """A float network, or one of so many bits that starts from the float `start`; the decoder stays
+    """A float network, or one of `bits` bits that starts from the float `start`; the decoder stays
     fixed.
     """
     settings = TrainSettings(steps=steps)
@@ -134,8 +134,8 @@ def moments(trained: Trained, x: np.ndarray) -> tuple[Floats, Floats]:
 
 
 def sampled_covariance(trained: Trained, x: np.ndarray, key: int, reads: int = READS) -> Floats:
-    """That of so many samples of each stimulus on a float chip, less its mean of each stimulus,
-    (neuron, neuron).
+    """Covariance (neuron, neuron) of `reads` samples of each stimulus x (stimulus, input) on a
+    float chip, less its mean of each stimulus.
     """
     values = FloatChip(float_program(trained)).sample(x, reads, key).values.astype(np.float64)
     off = values - values.mean(1, keepdims=True)
@@ -165,7 +165,7 @@ def right_signs(covariance: Floats, target: Floats) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
+class MomentErrors:
     """Covariance and mean of a float network's answers to held-out stimuli, against the optimum at
     its rho and the posterior.
 
@@ -183,7 +183,7 @@ class Spread:
     kl: float
 
 
-def spread(task: Problem, trained: Trained, sampled: bool, key: int) -> Spread:
+def moment_errors(task: Problem, trained: Trained, sampled: bool, key: int) -> MomentErrors:
     """Closed form over 100 stimuli; samples, 10,000 of each of 8 stimuli, for their common
     covariance, to which chance alone adds 0.025.
     """
@@ -197,7 +197,7 @@ def spread(task: Problem, trained: Trained, sampled: bool, key: int) -> Spread:
         if sampled
         else np.full_like(target, np.nan)
     )
-    return Spread(
+    return MomentErrors(
         covariance_error(found, target),
         right_signs(found, target),
         covariance_error(drawn, target),
@@ -253,7 +253,7 @@ class Langevin:
         )
 
     def sampled(self, reads: int, key: int) -> Floats:
-        """That of so many reads on the chip, for a stimulus of 0."""
+        """Covariance (neuron, neuron) of `reads` reads on the chip, for a stimulus of 0."""
         hardware = (
             preset("digital-45nm")
             .with_precision(8, 8, 8)

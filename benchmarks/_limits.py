@@ -43,7 +43,7 @@ def fill_philox(key, out):
 
 @kernel
 def fold_splitmix(key, words, out):
-    """XOR of so many words of SplitMix64, one stream per item of out (stream,): nothing is written
+    """XOR of `words` words of SplitMix64, one stream per item of out (stream,): nothing is written
     on the way.
     """
     for row in prange(out.size):

@@ -76,7 +76,7 @@ class Digits:
         self.answers = labels[test]
 
     def trained(self, network: Any, epochs: int, rate: float, key: int) -> Any:
-        """The network after so many epochs of Adam, its rate falling to 0."""
+        """The network after `epochs` epochs of Adam, its rate falling to 0."""
         network.train()
         optimizer = torch.optim.Adam(network.parameters(), lr=rate)
         generator = torch.Generator().manual_seed(key)

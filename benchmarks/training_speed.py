@@ -91,7 +91,7 @@ def task_of(stimuli: np.ndarray, neurons: int = NEURONS, steps: int = FIRST_STEP
 def our_steps(
     task: Task, network: Network, hardware: Hardware | None, steps: int, device: str
 ) -> Way:
-    """A call that takes so many steps of `train`."""
+    """A call that takes `steps` steps of `train`."""
     settings = TrainSettings(steps=round(steps / network.shares[0]), device=device)
     noise = None if hardware is None else HardwareNoise.of(hardware)
 
@@ -186,7 +186,7 @@ class Plain(nn.Module):
 
 
 def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
-    """A call that takes so many steps of the plain network of `like`."""
+    """A call that takes `steps` steps of the plain network of `like`."""
     network = Plain(like).to(device).train()
     stimuli = task.stimuli.to(device)
     decoder = task.start.decoder.to(device)
@@ -215,7 +215,7 @@ def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
 def works_of(
     task: Task, kind: Architecture, device: str, steps: int, first_steps: int = FIRST_STEPS
 ) -> dict[str, Way]:
-    """All ways to take so many steps with this architecture, by name."""
+    """All ways to take `steps` steps with this architecture, by name."""
     start = task.floating(kind, first_steps).network
     works: dict[str, Way] = {}
     for method, hardware in METHODS.items():

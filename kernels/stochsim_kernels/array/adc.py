@@ -23,9 +23,7 @@ from stochsim_kernels._jit import helper
 from stochsim_kernels.neuron.channel import normal_cdf
 
 MOST_BITS = 12  # cells per state: 2^12
-_FLAT = (
-    6.34  # beyond so many standard deviations a probability rounds to 0 or 1 on the grid of 2^-32
-)
+_FLAT = 6.34  # standard deviations beyond which a probability rounds to 0 or 1 on the grid of 2^-32
 _STEEPEST = 2**26  # slope times position stays within 32 bits
 
 
@@ -113,7 +111,7 @@ def _windows(value, sigma, edges, code_min):
 def line_codes(
     position: np.ndarray, slope: int, intercept: int, shift: int, base_last: int
 ) -> np.ndarray:
-    """The code, from 0, that a position's alias table counts from."""
+    """The code, from 0, that the alias table of each position (any shape) counts from."""
     return np.clip((position * slope + intercept) >> shift, 0, base_last)
 
 

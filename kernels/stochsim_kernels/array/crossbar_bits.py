@@ -98,8 +98,8 @@ def square_sums(x_words: np.ndarray) -> np.ndarray:
 
 
 def count_activity(x_words: np.ndarray) -> Activity:
-    """Active rows, and lines whose digit changes from one cycle to the next; before the first cycle
-    of a stimulus all lines idle at 0.
+    """Active rows, and lines whose digit changes from one cycle to the next, of x_words (stimulus,
+    tile, cycle, plane, word); before the first cycle of a stimulus all lines idle at 0.
     """
     changed = x_words.copy()
     changed[:, :, 1:] ^= x_words[:, :, :-1]

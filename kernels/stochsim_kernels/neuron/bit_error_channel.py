@@ -74,7 +74,9 @@ def _mass(thresholds: np.ndarray) -> np.ndarray:
 
 
 def _flip_one_bit(mass: np.ndarray, place: int, rate: float) -> None:
-    """Move the share `rate` between codes that differ in the bit of value `place`, in place."""
+    """Move the share `rate` of mass (stimulus, levels, neuron) between codes that differ in the bit
+    of value `place`, in place.
+    """
     stimuli, levels, neurons = mass.shape
     pairs = mass.reshape(stimuli, levels // (2 * place), 2, place, neurons)
     moved = rate * (pairs[:, :, 1] - pairs[:, :, 0])

@@ -43,8 +43,8 @@ _TRIANGULAR_NEGLIGIBLE = 5e-3
 
 
 def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: int) -> np.ndarray:
-    """f^-1(e) = inf{a : f(a) >= e} of the levels - 1 edges e between neighbouring codes; +-inf
-    where f never or always reaches e.
+    """f^-1(e) = inf{a : f(a) >= e} of the edges e between neighbouring codes, (levels - 1,)
+    float64; +-inf where f never or always reaches e.
     """
     edges = z + (c_min + np.arange(1, levels) - 0.5) * step
     if activation == RELU:
@@ -233,7 +233,7 @@ def _as_threshold(p):
     return np.uint32(np.int64(p * ONE + 0.5))
 
 
-_FLAT = 6.4  # beyond so many standard deviations Phi is within 2^-32 of 0 or 1
+_FLAT = 6.4  # standard deviations beyond which Phi is within 2^-32 of 0 or 1
 REACH = 8.5  # of the table: Phi is within 1e-17 of 0 or 1 beyond
 _CELLS = 16  # grid points of the table per standard deviation
 _GRID = np.arange(-int(REACH * _CELLS) - 1, int(REACH * _CELLS) + 2) / _CELLS

@@ -54,6 +54,7 @@ def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> n
 
 
 def _in_tiles(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarray:
+    """Saturated sums (stimulus, neuron) int32, by tiles, where no sum needs more than 31 bits."""
     out = np.empty((len(x_codes), len(w_codes)), np.int32)
     nothing = np.zeros(max(out.shape), np.int32)
     one = np.ones((1, 1), np.int32)
@@ -65,8 +66,8 @@ def _in_tiles(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarra
 
 
 def _input_by_input(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarray:
-    """The same in int64, for sums of 31 bits and more that leave their accumulator: slow, and
-    rarely needed.
+    """Saturated sums (stimulus, neuron) in int64, of 31 bits and more, that leave their
+    accumulator: slow, and rarely needed.
     """
     sums = np.zeros((len(x_codes), len(w_codes)), np.int64)
     for x, w in zip(x_codes.T.astype(np.int64), w_codes.T.astype(np.int64), strict=True):

@@ -129,7 +129,7 @@ def _add_and_clip(builder, sums, x, w, limit):
 
 
 def _emit_rows(builder, step, count, tile):
-    """Emit the loop over `words` for so many stimuli."""
+    """Emit the loop over `words` for `count` stimuli."""
     x, x_stride, w, words, scale, limit, sums = tile
 
     def vector_at(pointer, offset):
