@@ -99,7 +99,10 @@ def _measured_columns(results: Results) -> list[TextColumn]:
     if _has_room_for_reconstruction(results):
         columns.append(("recon.", _estimate_words("reconstruction_error")))
     if any("readout_accuracy" in row.estimates for row in results.summary):
-        columns.append(("accuracy", _estimate_words("readout_accuracy")))
+        name = "readout_accuracy"  # not measured of controls
+        columns.append(
+            ("accuracy", lambda row: words.estimate_words(row.estimates.get(name), ".2f"))
+        )
     columns.append(("energy", words.energy_words))
     if ranking.has_dependent_reads(results):
         columns.append(
@@ -128,7 +131,7 @@ def _axis_words(axis: Axis) -> Callable[[Result], str]:
 
 
 def _estimate_words(name: str) -> Callable[[Result], str]:
-    return lambda row: words.estimate_words(row.estimates.get(name), ".2f")
+    return lambda row: words.estimate_words(row.estimates[name], ".2f")
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

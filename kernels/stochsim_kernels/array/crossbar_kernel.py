@@ -120,9 +120,7 @@ def fill_first_entries(kinds, first, rule, first_entry):
 
 @helper
 def crossbar_task(task, sums, tables, rule, address, span, out):
-    """Add the codes of one stimulus, a block of columns and some reads to out (stimulus, read,
-    column).
-    """
+    """One stimulus, a block of columns and some reads of out (stimulus, read, column)."""
     x_words, w_words, partials, given, variance = sums
     entries, factor, grid, groups = tables
     stimuli, reads, columns = out.shape

@@ -1,4 +1,4 @@
-"""What the page prints beside its tables, as plain text: the key figures, the cliffs, the captions."""
+"""What the page prints beside its tables, as plain text: key figures, cliffs, captions."""
 
 import itertools
 import math
