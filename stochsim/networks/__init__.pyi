@@ -4,7 +4,6 @@ from .hardware_noise import Draws as Draws
 from .hardware_noise import HardwareNoise as HardwareNoise
 from .network import MOST_BITS as MOST_BITS
 from .network import Network as Network
-from .network import Response as Response
 from .network_settings import LAYERS as LAYERS
 from .network_settings import Architecture as Architecture
 from .network_settings import ArchitectureSettings as ArchitectureSettings
@@ -21,4 +20,5 @@ from .quantizers import scale_of as scale_of
 from .quantizers import signs as signs
 from .quantizers import weight_options as weight_options
 from .recurrent_network import Recurrent as Recurrent
+from .response import Response as Response
 from .stationary import spectral_radius as spectral_radius

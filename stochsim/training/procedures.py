@@ -130,8 +130,8 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """The float network of an architecture at this rho, from the single layer `start` on; its
-    decoder stays frozen unless `own`.
+    """The float network of an architecture at this rho, from the single layer `start` on, trained
+    on stimuli (stimulus, input); its decoder stays frozen unless `own`.
 
     hardware: whose price of reliability holds, where the settings have an exchange rate. Raises
     SettingError for a rate without it.
@@ -168,7 +168,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     progress: Progress | None = None,
 ) -> Trained:
     """The network of these (weight, input, output) bits, from the float network `start` on, at its
-    rho and of its architecture.
+    rho and of its architecture, on stimuli (stimulus, input).
 
     layer_bits: weight bits of these layers ("hidden", "log_sigma", "readout" of a deep network;
     "readout", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
@@ -208,8 +208,8 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     method: Method = "quantisation-aware",
     progress: Progress | None = None,
 ) -> Trained:
-    """A network whose widths (weight, input, output) are learned under their price, exchange
-    [nat/J] times joules per read on `hardware`.
+    """A network whose widths (weight, input, output) are learned on stimuli (stimulus, input) under
+    their price, exchange [nat/J] times joules per read on `hardware`.
 
     Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to
     whole bits, 2 at least; the gradient passes through); then the network of these widths is
