@@ -9,6 +9,7 @@ there is no noise.
 import math
 from collections.abc import Callable
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -48,14 +49,16 @@ def neuron_codes(
 
 def float_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
     """The product of ready float32 arrays x (stimulus, input) and w (neuron, input)."""
-    x_float, w_float = _float(x), _float(w).T.contiguous()
+    x_float = _float(x)
+    w_float = _float(w).T.contiguous()
     out = torch.empty(len(x), len(w))
     return lambda: torch.mm(x_float, w_float, out=out)
 
 
 def byte_product(x: np.ndarray, w: np.ndarray) -> TorchWay:
     """torch's own product of int8 codes, to int32."""
-    x_codes, w_codes = torch.tensor(x), torch.tensor(w).T
+    x_codes = torch.tensor(x)
+    w_codes = torch.tensor(w).T
     return lambda: torch._int_mm(x_codes, w_codes)
 
 
@@ -76,12 +79,11 @@ def noisy_product(
     once. Their noise is one fresh matrix per call, so all stimuli of a call share it; or, `lumped`,
     the law of a fresh matrix per stimulus, added to the output noise in variance.
     """
-    x_float, w_scaled = _float(x), _float(w_codes * scale).T.contiguous()
-    x_codes, out, noise = (
-        torch.empty_like(x_float),
-        torch.empty(len(x), len(w_codes)),
-        torch.empty(len(x), len(w_codes)),
-    )
+    x_float = _float(x)
+    w_scaled = _float(w_codes * scale).T.contiguous()
+    x_codes = torch.empty_like(x_float)
+    out = torch.empty(len(x), len(w_codes))
+    noise = torch.empty(len(x), len(w_codes))
     w_noise = torch.empty_like(w_scaled) if weight_sigma > 0 and not lumped else None
     codes = torch.empty(out.shape, dtype=torch.int8)
     draws = torch.Generator().manual_seed(1)
@@ -110,54 +112,63 @@ def noisy_product(
     return work
 
 
-def crossbar(
-    x_codes: np.ndarray,
-    cells: np.ndarray,
-    rows: int,
-    bits: int,
-    lsb: float,
-    sigma_lsb: float,
-    levels: int,
-    reads: int,
-) -> TorchWay:
+class CrossbarWork(NamedTuple):
+    """What a bit-sliced array is asked for: x_codes (stimulus, input) uint8 of `bits` bits; cells
+    (slice, input, column) uint8, 0 and 1; a converter of `levels` levels has steps of `lsb` cells.
+    """
+
+    x_codes: np.ndarray
+    cells: np.ndarray
+    sigma_lsb: float
+    reads: int
+    rows: int = 128
+    lsb: float = 0.5
+    bits: int = 4
+    levels: int = 256
+
+
+def crossbar(work: CrossbarWork) -> TorchWay:
     """Accumulators (stimulus, read, column) of a bit-sliced array, float32: a loop over tiles,
     slices and cycles.
 
-    x_codes: (stimulus, input), `bits` bits, one per cycle; cells: (slice, input, column), 0 and 1.
-    Planes of both are ready float32 arrays before the work begins; the converter's step is folded
-    into those of the cells. With many reads the partial sums of a tile, slice and cycle are
-    computed once, and the reads pass in parts that fit the cache.
+    One bit of x_codes per cycle. Planes of inputs and cells are ready float32 arrays before the
+    work begins; the converter's step is folded into those of the cells. With many reads the partial
+    sums of a tile, slice and cycle are computed once, and the reads pass in parts that fit the
+    cache.
     """
-    stimuli, (slices, inputs, columns) = len(x_codes), cells.shape
-    tiles = [slice(first, first + rows) for first in range(0, inputs, rows)]
-    x_planes = [[_float(x_codes[:, tile] >> cycle & 1) for cycle in range(bits)] for tile in tiles]
-    w_planes = [[_float(cells[piece, tile] / lsb) for piece in range(slices)] for tile in tiles]
-    partial, at_once = torch.empty(stimuli, 1, columns), min(reads, _READS_AT_ONCE)
-    codes, total = (
-        torch.empty(stimuli, at_once, columns),
-        torch.empty(reads // at_once, stimuli, at_once, columns),
-    )
+    stimuli = len(work.x_codes)
+    slices, inputs, columns = work.cells.shape
+    tiles = [slice(first, first + work.rows) for first in range(0, inputs, work.rows)]
+    bits = range(work.bits)
+    x_planes = [[_float(work.x_codes[:, tile] >> cycle & 1) for cycle in bits] for tile in tiles]
+    w_planes = [[_float(plane[tile] / work.lsb) for plane in work.cells] for tile in tiles]
+    at_once = min(work.reads, _READS_AT_ONCE)
+    partial = torch.empty(stimuli, 1, columns)
+    codes = torch.empty(stimuli, at_once, columns)
+    total = torch.empty(work.reads // at_once, stimuli, at_once, columns)
     draws = torch.Generator().manual_seed(1)
 
-    def work() -> torch.Tensor:
+    def run() -> torch.Tensor:
         total.zero_()
-        for tile, piece, cycle in product(range(len(tiles)), range(slices), range(bits)):
+        for tile, piece, cycle in product(range(len(tiles)), range(slices), bits):
             torch.mm(x_planes[tile][cycle], w_planes[tile][piece], out=partial[:, 0])
             for part in total:
                 codes.normal_(generator=draws)
-                torch.add(partial, codes, alpha=sigma_lsb, out=codes)
-                part.add_(codes.round_().clamp_(0, levels - 1), alpha=2 ** (piece + cycle))
+                torch.add(partial, codes, alpha=work.sigma_lsb, out=codes)
+                part.add_(codes.round_().clamp_(0, work.levels - 1), alpha=2 ** (piece + cycle))
         return total
 
-    return work
+    return run
 
 
 def saturating_product(x: np.ndarray, w: np.ndarray, bits: int) -> TorchWay:
-    """Sums (stimulus, neuron) that are clipped to so many bits after each input: a rank-1 update
+    """Sums (stimulus, neuron) that are clipped to `bits` bits after each input: a rank-1 update
     and a clamp per input.
     """
-    x_columns, w_columns = _float(x).T.contiguous(), _float(w).T.contiguous()
-    sums, limit = torch.empty(len(x), len(w)), 2 ** (bits - 1)
+    x_columns = _float(x).T.contiguous()
+    w_columns = _float(w).T.contiguous()
+    sums = torch.empty(len(x), len(w))
+    limit = 2 ** (bits - 1)
 
     def work() -> torch.Tensor:
         sums.zero_()
@@ -172,8 +183,10 @@ def explicit_drives(x: np.ndarray, w: np.ndarray, sigma: float, reads: int) -> T
     """Drives (stimulus, read, neuron) with a fresh Gaussian on every weight at every stimulus and
     read.
     """
-    x_float, w_float = _float(x), _float(w)
-    cells, out = torch.empty_like(w_float), torch.empty(len(x), reads, len(w))
+    x_float = _float(x)
+    w_float = _float(w)
+    cells = torch.empty_like(w_float)
+    out = torch.empty(len(x), reads, len(w))
     draws = torch.Generator().manual_seed(1)
 
     def work() -> torch.Tensor:
@@ -195,17 +208,18 @@ def gibbs_sweeps(
     function, as torch's special functions give it.
     """
     start = torch.tensor(np.repeat(linear, chains, axis=0).T.copy())  # (neuron, chain)
-    g, root = torch.tensor(gram), torch.tensor(np.sqrt(np.diag(gram)))
-    state, field = torch.empty_like(start), torch.empty_like(start)
-    uniform, survival = (
-        torch.empty(start.shape[1], dtype=torch.float64),
-        torch.empty(start.shape[1], dtype=torch.float64),
-    )
+    g = torch.tensor(gram)
+    root = torch.tensor(np.sqrt(np.diag(gram)))
+    state = torch.empty_like(start)
+    field = torch.empty_like(start)
+    uniform = torch.empty(start.shape[1], dtype=torch.float64)
+    survival = torch.empty(start.shape[1], dtype=torch.float64)
     draws = torch.Generator().manual_seed(1)
 
     def update(i: int) -> None:
         pull = torch.add(field[i], state[i], alpha=float(g[i, i]))
-        above, below = (inverse_scale - pull).div_(root[i]), (inverse_scale + pull).div_(root[i])
+        above = (inverse_scale - pull).div_(root[i])
+        below = (inverse_scale + pull).div_(root[i])
         odds = torch.special.erfcx(below * math.sqrt(0.5)).div_(
             torch.special.erfcx(above * math.sqrt(0.5))
         )

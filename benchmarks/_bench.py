@@ -36,11 +36,10 @@ class Figure:
         """ "yes" or "no": does the value reach its bar? Empty without a bar."""
         if self.bar is None:
             return ""
-        return (
-            "yes"
-            if (self.value >= self.bar if self.better == "higher" else self.value <= self.bar)
-            else "no"
-        )
+        reached = self.value >= self.bar
+        if self.better == "lower":
+            reached = self.value <= self.bar
+        return "yes" if reached else "no"
 
     @property
     def row(self) -> tuple[str, ...]:

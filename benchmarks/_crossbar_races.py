@@ -1,9 +1,9 @@
 """Races of the bit-sliced array, and of Gibbs sampling of the reference posterior."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
+from _baselines import CrossbarWork
 from _baselines import crossbar as torch_crossbar
 from _baselines import gibbs_sweeps as torch_gibbs
 from _neuron_races import GENERATOR
@@ -12,22 +12,12 @@ from stochsim_kernels.array import adc, crossbar, crossbar_bits
 from stochsim_kernels.posterior import gibbs
 from stochsim_kernels.random.address import DrawAddress
 
-ROWS, BITS, LEVELS = 128, 4, 256
+ROWS = 128
+BITS = 4
+LEVELS = 256
 BATCH, INPUTS, COLUMNS = 512, 1024, 1024
-READS_BATCH, READS = 8, 256
-
-
-class CrossbarWork(NamedTuple):
-    """x_codes: (stimulus, input) uint8; cells: (slice, input, column) uint8, 0 and 1; a converter
-    step is `lsb` cells.
-    """
-
-    x_codes: np.ndarray
-    cells: np.ndarray
-    sigma_lsb: float
-    reads: int
-    rows: int = ROWS
-    lsb: float = 0.5
+READS_BATCH = 8
+READS = 256
 
 
 def crossbar_work(
@@ -49,12 +39,15 @@ def crossbar_work(
         sigma_lsb,
         reads,
         rows,
+        bits=BITS,
+        levels=LEVELS,
     )
 
 
 def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
-    stimuli, columns = len(work.x_codes), work.cells.shape[2]
+    stimuli = len(work.x_codes)
+    columns = work.cells.shape[2]
     channel = adc.build_channel(
         np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, adc.ideal_edges(LEVELS)
     )
@@ -76,9 +69,7 @@ def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
 
 def crossbar_by_torch(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """See `_baselines.crossbar`; a view with the axes of the kernels."""
-    run = torch_crossbar(
-        work.x_codes, work.cells, work.rows, BITS, work.lsb, work.sigma_lsb, LEVELS, work.reads
-    )
+    run = torch_crossbar(work)
     shape = (len(work.x_codes), work.reads, work.cells.shape[2])
     return lambda: run().transpose(0, 1).reshape(shape).numpy()
 
@@ -87,7 +78,8 @@ def crossbar_race(name: str, work: CrossbarWork, bar: float) -> Race:
     """One conversion per tile, slice, cycle, column, read and stimulus."""
     tiles = -(-work.cells.shape[1] // work.rows)
     conversions = len(work.x_codes) * work.reads * work.cells.shape[2] * tiles * BITS * BITS
-    ours, theirs = crossbar_by_kernels(work), crossbar_by_torch(work)
+    ours = crossbar_by_kernels(work)
+    theirs = crossbar_by_torch(work)
     return Race(
         name,
         conversions,
@@ -104,7 +96,8 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
     """Sweeps of all chains, for a posterior whose coordinates are about as wide as their prior."""
     random = np.random.default_rng(0)
     decoder = random.normal(0, 1, (neurons, neurons)) / np.sqrt(neurons)
-    gram, linear = decoder.T @ decoder, random.normal(0, 1, (stimuli, neurons)) @ decoder
+    gram = decoder.T @ decoder
+    linear = random.normal(0, 1, (stimuli, neurons)) @ decoder
     state, field = np.empty((2, stimuli, chains, neurons))
     draws = np.empty((stimuli, chains, 0, neurons), np.float32)
     running = gibbs.Chains(KEY, np.arange(stimuli), state, field)
@@ -112,7 +105,8 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
     schedule = gibbs.Schedule(first_sweep=1, sweeps=sweeps, burn_in=sweeps, thin=1)
 
     def ours() -> np.ndarray:
-        state[:], field[:] = 0.0, linear[:, None]
+        state[:] = 0.0
+        field[:] = linear[:, None]
         gibbs.gibbs_sweeps(running, posterior, schedule, draws)
         return state
 

@@ -15,9 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _bench import Figure
+
+if TYPE_CHECKING:
+    from stochsim_kernels.neuron.channel import NeuronLaw
+    from stochsim_kernels.random.address import DrawAddress
 
 KEY = 1
 UNUSED = {"fill_words"}
@@ -71,93 +75,158 @@ def uncalled(parallel_only: bool) -> list[str]:
     )
 
 
-def first_calls() -> dict[str, Callable[[], object]]:
+Calls = dict[str, Callable[[], object]]
+
+
+def first_calls() -> Calls:
     """One tiny call per entry point, by name; the calls that prepare another's arguments stand
     before it.
     """
-    import numpy as np
-    from stochsim_kernels.array import adc, crossbar, crossbar_bits
-    from stochsim_kernels.circuit import float_circuit, integer_circuit
-    from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
-    from stochsim_kernels.posterior import gibbs
-    from stochsim_kernels.product import accumulator, matmul, weight_noise
-    from stochsim_kernels.random import flips, source
+    return {
+        **_neuron_calls(),
+        **_circuit_calls(),
+        **_product_calls(),
+        **_array_calls(),
+        **_posterior_calls(),
+    }
+
+
+def _address() -> "DrawAddress":
     from stochsim_kernels.random.address import DrawAddress
 
-    drive, ones, zeros = np.zeros((2, 4)), np.ones((2, 4)), np.zeros((2, 4))
-    codes, u = np.empty((2, 3, 4), np.int8), np.zeros((2, 3, 4), np.uint32)
-    drives, values = np.zeros((2, 3, 4)), np.empty((2, 3, 4))
-    thresholds = np.zeros((2, 15, 4), np.uint32)
-    small, square, weights = np.ones((2, 4), np.int8), np.eye(4), np.ones((4, 4), np.int8)
-    words = crossbar_bits.pack_inputs(small, 4, 2, 1)
-    cells = crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
-    partial, out = np.zeros((2, 4), np.int32), np.zeros((2, 3, 4), np.int32)
-    address = DrawAddress.of(KEY, 0, 0)
+    return DrawAddress.of(KEY, 0, 0)
 
-    def law(bits: int) -> channel.NeuronLaw:
-        c_min = -(2 ** (bits - 1))
-        return channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, c_min, 2**bits)
+
+def _law(bits: int) -> "NeuronLaw":
+    from stochsim_kernels.neuron import channel
+
+    c_min = -(2 ** (bits - 1))
+    return channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, c_min, 2**bits)
+
+
+def _neuron_calls() -> Calls:
+    import numpy as np
+    from stochsim_kernels.neuron import drawing
+    from stochsim_kernels.random import flips, source
+
+    ones = np.ones((2, 4))
+    zeros = np.zeros((2, 4))
+    drives = np.zeros((2, 3, 4))
+    codes = np.empty((2, 3, 4), np.int8)
+    u = np.zeros((2, 3, 4), np.uint32)
+    thresholds = np.zeros((2, 15, 4), np.uint32)
+    address = _address()
+    counter = source.ChipSource()
+    registers = source.ChipSource(8, 8)
+
+    def draw(bits: int) -> None:
+        drawing.draw(zeros, ones, zeros, _law(bits), address, codes)
+
+    return {
+        "codes of neurons, 4 bits": lambda: draw(4),
+        "codes of neurons, 8 bits": lambda: draw(8),
+        "codes of neurons, a drive per read": lambda: drawing.draw_each(
+            drives, ones, zeros, _law(4), address, codes
+        ),
+        "integers of the counter generator": lambda: source.fill_source(counter, address, u),
+        "integers of shift registers": lambda: source.fill_source(registers, address, u),
+        "codes from given integers": lambda: drawing.count_thresholds(thresholds, u, -8, codes),
+        "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, address),
+    }
+
+
+def _circuit_calls() -> Calls:
+    import numpy as np
+    from stochsim_kernels.circuit import float_circuit, integer_circuit
+    from stochsim_kernels.neuron import stochastic_rounding
+    from stochsim_kernels.product import matmul
+
+    ones = np.ones((2, 4))
+    zeros = np.zeros((2, 4))
+    state = np.zeros((2, 3, 4))
+    moved = np.zeros((2, 3, 4))
+    address = _address()
+    step = float_circuit.FloatStep(zeros, *ones[[0, 0, 0]])
+
+    def run_chains() -> None:
+        packed = matmul.pack_weights(np.ones((4, 4), np.int8))
+        table = np.zeros((16, 4))
+        circuit = integer_circuit.Circuit(packed, 1.0, zeros[0], table, ones, zeros, _law(4))
+        codes = np.zeros((2, 3, 4), np.int8)
+        integer_circuit.run_chains(circuit, zeros, address, integer_circuit.Steps(1, 2), codes)
+
+    return {
+        "chains of a recurrent circuit": run_chains,
+        "codes of inputs rounded at every step": lambda: stochastic_rounding.two_codes(
+            zeros, 1.0, _law(4).edges
+        ),
+        "a step of the float circuit": lambda: float_circuit.finish_step(
+            state, step, address, moved
+        ),
+    }
+
+
+def _product_calls() -> Calls:
+    import numpy as np
+    from stochsim_kernels.product import accumulator, matmul, weight_noise
+
+    small = np.ones((2, 4), np.int8)
+    weights = np.ones((4, 4), np.int8)
+    square = np.eye(4)
+    partial = np.zeros((2, 4), np.int32)
+    values = np.empty((2, 3, 4))
+    address = _address()
+    return {
+        "products of integers": lambda: matmul.integer_product(small, weights),
+        "saturating products": lambda: accumulator.saturating_product(
+            100 * small, 100 * weights, 14
+        ),
+        "explicit weight noise": lambda: weight_noise.explicit_drives(
+            np.zeros((2, 4)), square, square, address, values
+        ),
+        "bit errors of weights": lambda: weight_noise.transient_flips(
+            partial, small, weights, 8, 0.1, address
+        ),
+    }
+
+
+def _array_calls() -> Calls:
+    import numpy as np
+    from stochsim_kernels.array import adc, crossbar, crossbar_bits
+
+    words = crossbar_bits.pack_inputs(np.ones((2, 4), np.int8), 4, 2, 1)
+    cells = crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
+    partial = np.zeros((2, 4), np.int32)
+    out = np.zeros((2, 3, 4), np.int32)
+    address = _address()
 
     def readout() -> crossbar.Readout:
         table = adc.build_channel(np.arange(5), 0.5, adc.ideal_edges(4))
         return crossbar.readout(table, np.ones((1, 2)), 1)
 
     def convert() -> None:
-        streams, event = crossbar.draw_streams(address, 2, readout(), 4), crossbar.Event(0, 0, 0)
+        streams = crossbar.draw_streams(address, 2, readout(), 4)
+        event = crossbar.Event(0, 0, 0)
         crossbar.convert_partials(partial, readout(), streams, event, 0, out)
 
-    def run_chains() -> None:
-        packed, table = matmul.pack_weights(weights), np.zeros((16, 4))
-        circuit = integer_circuit.Circuit(packed, 1.0, zeros[0], table, ones, zeros, law(4))
-        steps, state = integer_circuit.Steps(1, 2), np.zeros((2, 3, 4), np.int8)
-        integer_circuit.run_chains(circuit, zeros, address, steps, state)
-
-    chains = gibbs.Chains(np.uint64(KEY), np.arange(2), np.zeros((2, 2, 4)), np.zeros((2, 2, 4)))
-    posterior = gibbs.LaplacePosterior(zeros, square, 1.0)
-    draws = np.zeros((2, 2, 1, 4), np.float32)
-    step = float_circuit.FloatStep(zeros, *ones[[0, 0, 0]])
     return {
-        "codes of neurons, 4 bits": lambda: drawing.draw(
-            drive, ones, zeros, law(4), address, codes
-        ),
-        "codes of neurons, 8 bits": lambda: drawing.draw(
-            drive, ones, zeros, law(8), address, codes
-        ),
-        "codes of neurons, a drive per read": lambda: drawing.draw_each(
-            drives, ones, zeros, law(4), address, codes
-        ),
-        "integers of the counter generator": lambda: source.fill_source(
-            source.ChipSource(), address, u
-        ),
-        "integers of shift registers": lambda: source.fill_source(
-            source.ChipSource(8, 8), address, u
-        ),
-        "codes from given integers": lambda: drawing.count_thresholds(thresholds, u, -8, codes),
-        "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, address),
-        "chains of a recurrent circuit": run_chains,
-        "codes of inputs rounded at every step": lambda: stochastic_rounding.two_codes(
-            drive, 1.0, law(4).edges
-        ),
-        "a step of the float circuit": lambda: float_circuit.finish_step(
-            drives, step, address, np.zeros((2, 3, 4))
-        ),
-        "products of integers": lambda: matmul.integer_product(small, weights),
-        "saturating products": lambda: accumulator.saturating_product(
-            100 * small, np.full((4, 4), 100, np.int8), 14
-        ),
-        "explicit weight noise": lambda: weight_noise.explicit_drives(
-            drive, square, square, address, values
-        ),
-        "bit errors of weights": lambda: weight_noise.transient_flips(
-            partial, small, weights, 8, 0.1, address
-        ),
         "tables of converters": readout,
         "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), address, out),
         "conversion of partial sums": convert,
+    }
+
+
+def _posterior_calls() -> Calls:
+    import numpy as np
+    from stochsim_kernels.posterior import gibbs
+
+    chains = gibbs.Chains(np.uint64(KEY), np.arange(2), np.zeros((2, 2, 4)), np.zeros((2, 2, 4)))
+    posterior = gibbs.LaplacePosterior(np.zeros((2, 4)), np.eye(4), 1.0)
+    schedule = gibbs.Schedule(1, 2, 1, 1)
+    draws = np.zeros((2, 2, 1, 4), np.float32)
+    return {
         "Gibbs, start": lambda: gibbs.gibbs_start(chains, posterior),
-        "Gibbs, sweeps": lambda: gibbs.gibbs_sweeps(
-            chains, posterior, gibbs.Schedule(1, 2, 1, 1), draws
-        ),
+        "Gibbs, sweeps": lambda: gibbs.gibbs_sweeps(chains, posterior, schedule, draws),
     }
 
 
@@ -171,7 +240,8 @@ def report(cold: bool) -> dict[str, Any]:
     numba_s = time.perf_counter() - started
     started = time.perf_counter()
     calls = first_calls()
-    kernels_s, calls_s = time.perf_counter() - started, {}
+    kernels_s = time.perf_counter() - started
+    calls_s = {}
     for name, call in calls.items():
         started = time.perf_counter()
         call()
@@ -207,7 +277,7 @@ def _sum_s(found: dict[str, Any]) -> float:
 
 
 def first_call_figures(later_processes: int) -> list[Figure]:
-    """All first calls together: compiled, then from the cache in so many later processes.
+    """All first calls together: compiled, then from the cache in `later_processes` others.
 
     The import of Numba itself stands apart.
     """

@@ -34,10 +34,16 @@ from stochsim.training.loop import TrainResult, one_thread
 
 Floats = NDArray[np.float64]
 
-INPUTS, NEURONS, NOISE_SD = 48, 64, 0.5
-STEPS, TRAIN_STIMULI, HELD_OUT = 3000, 20_000, 1000
+INPUTS = 48
+NEURONS = 64
+NOISE_SD = 0.5
+STEPS = 3000
+TRAIN_STIMULI = 20_000
+HELD_OUT = 1000
 MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
-STIMULI, SAMPLED_STIMULI, READS = 100, 8, 10_000
+STIMULI = 100
+SAMPLED_STIMULI = 8
+READS = 10_000
 CLEAR_CORRELATION = 0.1
 
 
@@ -69,7 +75,7 @@ def train_network(
     start: Trained | None = None,
     steps: int = STEPS,
 ) -> Trained:
-    """A float network, or one of so many bits that starts from the float `start`; the decoder stays
+    """A float network, or one of `bits` bits that starts from the float `start`; the decoder stays
     fixed.
     """
     settings = TrainSettings(steps=steps)
@@ -125,8 +131,8 @@ def moments(trained: Trained, x: np.ndarray) -> tuple[Floats, Floats]:
 
 
 def sampled_covariance(trained: Trained, x: np.ndarray, key: int, reads: int = READS) -> Floats:
-    """That of so many samples of each stimulus on a float chip, less its mean of each stimulus,
-    (neuron, neuron).
+    """Covariance (neuron, neuron) of `reads` samples of each stimulus x (stimulus, input) on a
+    float chip, less its mean of each stimulus.
     """
     values = FloatChip(float_program(trained)).sample(x, reads, key).values.astype(np.float64)
     off = values - values.mean(1, keepdims=True)
@@ -156,7 +162,7 @@ def right_signs(covariance: Floats, target: Floats) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
+class MomentErrors:
     """Covariance and mean of a float network's answers to held-out stimuli, against the optimum at
     its rho and the posterior.
 
@@ -174,19 +180,21 @@ class Spread:
     kl: float
 
 
-def spread(task: Problem, trained: Trained, sampled: bool, key: int) -> Spread:
+def moment_errors(task: Problem, trained: Trained, sampled: bool, key: int) -> MomentErrors:
     """Closed form over 100 stimuli; samples, 10,000 of each of 8 stimuli, for their common
     covariance, to which chance alone adds 0.025.
     """
-    precision, x = task.model.precision, task.held_out[:STIMULI]
-    target, (mean, posterior) = optimal_covariance(precision, trained.rho), task.model.posterior(x)
+    precision = task.model.precision
+    x = task.held_out[:STIMULI]
+    target = optimal_covariance(precision, trained.rho)
+    mean, posterior = task.model.posterior(x)
     found_mean, found = moments(trained, x)
     drawn = (
         sampled_covariance(trained, x[:SAMPLED_STIMULI], key)
         if sampled
         else np.full_like(target, np.nan)
     )
-    return Spread(
+    return MomentErrors(
         covariance_error(found, target),
         right_signs(found, target),
         covariance_error(drawn, target),
@@ -202,7 +210,8 @@ def kl_to_posterior(off: Floats, covariance: Floats, precision: Floats) -> Float
     neuron).
     """
     product = precision @ covariance
-    trace, (_, log_det) = np.trace(product, axis1=-2, axis2=-1), np.linalg.slogdet(product)
+    trace = np.trace(product, axis1=-2, axis2=-1)
+    _, log_det = np.linalg.slogdet(product)
     return np.asarray(
         0.5 * (trace - len(precision) - log_det + np.einsum("si,ij,sj->s", off, precision, off))
     )
@@ -241,7 +250,7 @@ class Langevin:
         )
 
     def sampled(self, reads: int, key: int) -> Floats:
-        """That of so many reads on the chip, for a stimulus of 0."""
+        """Covariance (neuron, neuron) of `reads` reads on the chip, for a stimulus of 0."""
         hardware = (
             preset("digital-45nm")
             .with_precision(8, 8, 8)
@@ -267,7 +276,8 @@ def langevin(precision: Floats, time_step: float = 0.06, steps: int = 60) -> Lan
     codes = np.rint(lateral / scale).astype(np.int8)
     matrix = scale * codes + np.diag(np.diag(wanted))
     state = Quantizer(8, 1.25 * time_step**0.5)
-    zeros, sigma = np.zeros(neurons), np.full(neurons, time_step**0.5)
+    zeros = np.zeros(neurons)
+    sigma = np.full(neurons, time_step**0.5)
     nothing = np.zeros((neurons, INPUTS), np.int8)
     seen = Layer(nothing, 8, 0.01, Quantizer(8, 0.02), state, zeros, sigma)
     back = Layer(codes, 8, scale, state, state, zeros, zeros)

@@ -39,7 +39,8 @@ def lattice_survival(results: Results, row: Result, distances: np.ndarray) -> Su
 
 
 def _distances_of_key(results: Results, reference_task: str, key: int, bits: int) -> np.ndarray:
-    measure, artifact = results.study.measure, results.store.row(reference_task).artifact
+    measure = results.study.measure
+    artifact = results.store.row(reference_task).artifact
     assert artifact is not None
     reference = Reference.load(artifact)
     sets = (reference.subset(0, measure.reads), reference.subset(1, measure.reads))

@@ -15,7 +15,8 @@ from stochsim_kernels._jit import inline, kernel
 from stochsim_kernels.random import counter_rng
 from stochsim_kernels.random.popcount import popcount64
 
-STREAMS, LENGTH = 64, 2**14
+STREAMS = 64
+LENGTH = 2**14
 FOLDED = 2**20  # words per thread of a generator whose words are not kept
 COUNTED = 2**12  # words in the first-level cache
 PASSES = 2**9
@@ -42,7 +43,7 @@ def fill_philox(key, out):
 
 @kernel
 def fold_splitmix(key, words, out):
-    """XOR of so many words of SplitMix64, one stream per item of out (stream,): nothing is written
+    """XOR of `words` words of SplitMix64, one stream per item of out (stream,): nothing is written
     on the way.
     """
     for row in prange(out.size):
@@ -78,10 +79,13 @@ def count_bits(words, passes, out):
 
 def limit_works() -> Iterator[tuple[str, float, Way]]:
     """(name, units per call, work): random numbers are of 31 or 32 bits, two to a word."""
-    words, folded = np.empty((STREAMS, LENGTH), np.uint64), np.empty(THREADS, np.uint64)
+    words = np.empty((STREAMS, LENGTH), np.uint64)
+    folded = np.empty(THREADS, np.uint64)
     counted = np.random.default_rng(0).integers(0, 2**64, COUNTED, np.uint64)
-    normals, draws = torch.empty(words.size), torch.Generator().manual_seed(1)
-    x, w = codes_of(8, (BATCH, INPUTS)), codes_of(8, (NEURONS, INPUTS))
+    normals = torch.empty(words.size)
+    draws = torch.Generator().manual_seed(1)
+    x = codes_of(8, (BATCH, INPUTS))
+    w = codes_of(8, (NEURONS, INPUTS))
     yield "random numbers, SplitMix64, written", 2 * words.size, lambda: fill_splitmix(KEY, words)
     yield "random numbers, Philox4x32-10, written", 2 * words.size, lambda: fill_philox(KEY, words)
     yield GENERATOR, 2 * FOLDED * THREADS, lambda: fold_splitmix(KEY, FOLDED, folded)

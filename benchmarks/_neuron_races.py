@@ -11,7 +11,9 @@ from stochsim_kernels.neuron import channel, drawing
 from stochsim_kernels.random import source
 from stochsim_kernels.random.address import DrawAddress
 
-STIMULI, NEURONS, READS = 64, 256, 256
+STIMULI = 64
+NEURONS = 256
+READS = 256
 BARS = {1: 40.0, 2: 22.0, 4: 9.0, 6: 3.0, 8: 2.0}
 BITS = (1, 2, 3, 4, 6, 8)
 BITS_OF_EACH = (4, 8)
@@ -36,9 +38,11 @@ def neuron_race(
     stimuli, reads, neurons = shape
     z, step, c_min = quantiser(bits)
     drive = np.random.default_rng(0).normal(0, 1, shape if each else (stimuli, neurons))
-    sigmas, other = np.full((stimuli, neurons), sigma), np.zeros((stimuli, neurons))
+    sigmas = np.full((stimuli, neurons), sigma)
+    other = np.zeros((stimuli, neurons))
     law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, z, step, c_min, 2**bits)
-    codes, draw = np.empty(shape, np.int8), drawing.draw_each if each else drawing.draw
+    codes = np.empty(shape, np.int8)
+    draw = drawing.draw_each if each else drawing.draw
 
     def ours() -> np.ndarray:
         draw(drive, sigmas, other, law, _ADDRESS, codes)
@@ -65,13 +69,12 @@ def source_race(bits: int = 4, register_bits: int = 16) -> Race:
     drive = np.random.default_rng(0).normal(0, 1, (STIMULI, NEURONS))
     law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, z, step, c_min, 2**bits)
     thresholds = np.empty((STIMULI, 2**bits - 1, NEURONS), np.uint32)
-    sigmas, other = np.full(drive.shape, 0.5), np.zeros(drive.shape)
+    sigmas = np.full(drive.shape, 0.5)
+    other = np.zeros(drive.shape)
     channel.fill_thresholds(drive, sigmas, other, law, thresholds)
     registers = source.ChipSource(register_bits, 8)
-    u, codes = (
-        np.empty((STIMULI, READS, NEURONS), np.uint32),
-        np.empty((STIMULI, READS, NEURONS), np.int8),
-    )
+    u = np.empty((STIMULI, READS, NEURONS), np.uint32)
+    codes = np.empty((STIMULI, READS, NEURONS), np.int8)
 
     def ours() -> np.ndarray:
         source.fill_source(registers, _ADDRESS, u)

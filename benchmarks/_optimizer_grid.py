@@ -30,8 +30,13 @@ AXES: dict[str, tuple[float, ...]] = {
     "rows": (16, 64),
 }
 """4 x 2 x 4 x 2 x 3 x 2 = 384 settings of one SRAM array in 28 nm."""
-CHIP, SIGMA_LSB = "sram-array-28nm", 0.1
-NEURONS, STIMULI, READS, DIRECTIONS, STEPS = 64, 32, 200, 64, 600
+CHIP = "sram-array-28nm"
+SIGMA_LSB = 0.1
+NEURONS = 64
+STIMULI = 32
+READS = 200
+DIRECTIONS = 64
+STEPS = 600
 Setting = tuple[float, ...]
 
 

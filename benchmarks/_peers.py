@@ -57,15 +57,14 @@ def crosssim_way(work: NoisyWork) -> Callable[[], object]:
         (parameters.xbar.dac.mvm, "SignMagnitudeDAC"),
         (parameters.xbar.adc.mvm, "SignMagnitudeADC"),
     ):
-        model.bits, model.model = 8, name
+        model.bits = 8
+        model.model = name
     parameters.xbar.adc.mvm.adc_range_option = "MAX"  # else a calibrated range must be given
     if work.weight_sigma > 0:
         noise = parameters.xbar.device.read_noise
-        noise.enable, noise.model, noise.magnitude = (
-            True,
-            "NormalIndependentDevice",
-            work.weight_sigma / 127,
-        )
+        noise.enable = True
+        noise.model = "NormalIndependentDevice"
+        noise.magnitude = work.weight_sigma / 127
     core = simulator.AnalogCore(work.w_codes / 127.0, params=parameters)
     columns = np.ascontiguousarray(work.x.T)
     return lambda: core.matmul(columns)

@@ -23,7 +23,8 @@ from stochsim.hardware import preset
 from stochsim.program import Layer, Quantizer, single_layer
 
 BATCH, INPUTS, NEURONS = 512, 1024, 1024
-BYTES, WORDS = "int8 products of torch._int_mm", "words of 64 bits counted in a kernel"
+BYTES = "int8 products of torch._int_mm"
+WORDS = "words of 64 bits counted in a kernel"
 IN_PLACE = "torch in place"
 
 
@@ -61,10 +62,14 @@ def noisy_by_kernels(work: NoisyWork) -> Callable[[], np.ndarray]:
 
     Weight noise is lumped, fresh per stimulus.
     """
-    weights, address = matmul.pack_weights(work.w_codes), DrawAddress.of(int(KEY), 0, 0)
-    buffer, x_codes = np.empty_like(work.x), np.empty(work.x.shape, np.int8)
+    weights = matmul.pack_weights(work.w_codes)
+    address = DrawAddress.of(int(KEY), 0, 0)
+    buffer = np.empty_like(work.x)
+    x_codes = np.empty(work.x.shape, np.int8)
     shape = (len(work.x), len(work.w_codes))
-    drive, sigma, other = np.empty(shape), np.full(shape, work.sigma_lsb), np.zeros(shape)
+    drive = np.empty(shape)
+    sigma = np.full(shape, work.sigma_lsb)
+    other = np.zeros(shape)
     codes = np.empty((shape[0], 1, shape[1]), np.int8)
     law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, -128, 256)
     scale = work.x_step * work.weight_step / work.out_step
@@ -125,7 +130,8 @@ def noisy_races() -> Iterator[Race]:
     """
     macs = BATCH * INPUTS * NEURONS
     for label, weight_sigma, bar in (("", 0.0, 1.5), (" and weights", 2.0, 2.0)):
-        work, name = noisy_work(weight_sigma), f"noisy product, 8 bits, noise on outputs{label}"
+        work = noisy_work(weight_sigma)
+        name = f"noisy product, 8 bits, noise on outputs{label}"
         theirs = noisy_by_torch(work)
         yield Race(name, macs, "product", noisy_by_chip(work), theirs, IN_PLACE, bar, (BYTES, 1.0))
         yield Race(
@@ -169,7 +175,8 @@ def product_race(
     ready float32 arrays.
     """
     batch, inputs, neurons = shape
-    x, w = codes_of(bits, (batch, inputs)), codes_of(bits, (neurons, inputs))
+    x = codes_of(bits, (batch, inputs))
+    w = codes_of(bits, (neurons, inputs))
     weights = matmul.pack_weights(w)
     name = f"product {bits} × {bits} bits, {batch} × {inputs} × {neurons}"
     limit = (WORDS, 1 / 64) if bits == 1 else (BYTES, 1.0)
@@ -187,7 +194,8 @@ def product_race(
 
 def against_bytes() -> Race:
     """The 8-bit product against torch's own int8 product, which takes ready int8 codes as well."""
-    x, w = codes_of(8, (BATCH, INPUTS)), codes_of(8, (NEURONS, INPUTS))
+    x = codes_of(8, (BATCH, INPUTS))
+    w = codes_of(8, (NEURONS, INPUTS))
     weights = matmul.pack_weights(w)
     name = f"product 8 × 8 bits, {BATCH} × {INPUTS} × {NEURONS}, int8"
     return Race(
@@ -204,7 +212,8 @@ def saturating_race(
     batch: int = BATCH, inputs: int = INPUTS, neurons: int = NEURONS, bits: int = 16
 ) -> Race:
     """Accumulators that saturate after each addition, often."""
-    x, w = codes_of(8, (batch, inputs)), codes_of(8, (neurons, inputs))
+    x = codes_of(8, (batch, inputs))
+    w = codes_of(8, (neurons, inputs))
     ours = lambda: accumulator.saturating_product(x, w, bits)  # noqa: E731
     return Race(
         f"product 8 × 8 bits, saturating at {bits} bits",
@@ -219,8 +228,10 @@ def saturating_race(
 def explicit_race(sigma: float = 0.1, stimuli: int = 8, reads: int = 4, size: int = 256) -> Race:
     """Fresh noise on every weight at every read, drawn weight by weight."""
     random = np.random.default_rng(0)
-    x, w = random.normal(0, 1, (stimuli, size)), random.normal(0, 1, (size, size))
-    sigmas, out = np.full(w.shape, sigma), np.empty((stimuli, reads, size))
+    x = random.normal(0, 1, (stimuli, size))
+    w = random.normal(0, 1, (size, size))
+    sigmas = np.full(w.shape, sigma)
+    out = np.empty((stimuli, reads, size))
 
     def ours() -> np.ndarray:
         weight_noise.explicit_drives(x, w, sigmas, DrawAddress.of(int(KEY), 0, 1), out)
@@ -239,7 +250,8 @@ def explicit_race(sigma: float = 0.1, stimuli: int = 8, reads: int = 4, size: in
 
 def flips_race(rate: float = 1e-3) -> Race:
     """Weights read with bit errors, other ones for each stimulus: the time is per flip."""
-    x, w = codes_of(8, (BATCH, INPUTS)), codes_of(8, (NEURONS, INPUTS))
+    x = codes_of(8, (BATCH, INPUTS))
+    w = codes_of(8, (NEURONS, INPUTS))
     sums = np.zeros((BATCH, NEURONS), np.int64)
 
     def ours() -> np.ndarray:

@@ -24,7 +24,7 @@ class Race:
     """`ours` against `theirs` (None: nobody else does it); both return what they computed, so that
     a test can compare it.
 
-    A call makes so many `items`, each called an `item`. `limit`: the name of a rate that bounds the
+    A call makes `items` of what `item` names. `limit`: the name of a rate that bounds the
     work, and how much of it an item takes.
     """
 
@@ -86,7 +86,7 @@ class Result:
 
 
 def seconds(work: Way, calls: int = 1) -> float:
-    """Wall time of the best of so many calls, with the threads of both libraries set first: each of
+    """Wall time of the best of `calls` calls, with the threads of both libraries set first: each of
     them changes the other's.
     """
     numba.set_num_threads(THREADS)

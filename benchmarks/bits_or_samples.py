@@ -31,7 +31,8 @@ BITS = (1, 2, 3, 4, 5, 6, 8)
 MOST_READS = 1024  # the n of every distance; fewer reads stand for as many equal shares of it
 READS = tuple(2**k for k in range(11))
 AVERAGED = READS[:9]
-STEPS, STIMULI = 1500, 64
+STEPS = 1500
+STIMULI = 64
 BUDGETS_J = (1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7)
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIPS = {
@@ -134,9 +135,9 @@ def running_means(chip: Chip, x: np.ndarray, key: int) -> dict[int, np.ndarray]:
 
 def classified(train: np.ndarray, held_out: np.ndarray, data: Dataset) -> np.ndarray:
     """1 where a linear read-out names the held-out digit rightly, else 0: (digit,)."""
-    spread = train.std(0) + 1e-9
-    fitted = LogisticRegression(max_iter=2000).fit(train / spread, data.train_labels)
-    return np.asarray(fitted.predict(held_out / spread) == data.held_out_labels, float)
+    sd = train.std(0) + 1e-9
+    fitted = LogisticRegression(max_iter=2000).fit(train / sd, data.train_labels)
+    return np.asarray(fitted.predict(held_out / sd) == data.held_out_labels, float)
 
 
 def settings_on(hardware: Hardware, found: list[dict[int, Answer]]) -> list[Setting]:
@@ -155,7 +156,7 @@ def settings_on(hardware: Hardware, found: list[dict[int, Answer]]) -> list[Sett
 
 
 def chip_joules(hardware: Hardware, answer: Answer, reads: int) -> float:
-    """Joules of so many reads of one stimulus."""
+    """Joules of `reads` reads of one stimulus."""
     operations = Chip(answer.program, hardware).operations(answer.stimuli[:1], reads)
     return hardware.energy(operations, answer.program.rho).total_j
 

@@ -22,9 +22,13 @@ from stochsim.keys import fold_in
 from stochsim.lowering import Converted, convert
 from stochsim.posterior import mean_estimate
 
-HELD_OUT, EPOCHS, QUICK_EPOCHS = 500, (60, 40), (20, 10)  # of the float network, and of fine-tuning
+HELD_OUT = 500
+EPOCHS = (60, 40)  # of the float network, and of fine-tuning
+QUICK_EPOCHS = (20, 10)
 KEYS, QUICK_KEYS = 5, 2
-BATCH, RATE, TUNING_RATE = 64, 2e-3, 1e-3
+BATCH = 64
+RATE = 2e-3
+TUNING_RATE = 1e-3
 CHIP = preset("in-memory-28nm").replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
 QUIET = preset("digital-45nm")
 READS = 5
@@ -43,7 +47,8 @@ def linear() -> torch.nn.Module:
 
 def convolutional() -> torch.nn.Module:
     """Two convolutions with pooling, and a linear layer on 64 values."""
-    nn, parts = torch.nn, OrderedDict[str, torch.nn.Module]()
+    nn = torch.nn
+    parts = OrderedDict[str, torch.nn.Module]()
     for number, (inputs, outputs) in enumerate(((1, 8), (8, 16)), 1):
         parts |= {
             f"conv{number}": nn.Conv2d(inputs, outputs, 3, padding=1),
@@ -65,10 +70,13 @@ class Digits:
         pictures, labels = digit_pictures()
         train, test = split_by_label(labels, HELD_OUT, 0)
         x, y = torch.from_numpy(pictures).float().reshape(-1, 1, 8, 8), torch.from_numpy(labels)
-        self.x, self.y, self.test, self.answers = x[train], y[train], x[test], labels[test]
+        self.x = x[train]
+        self.y = y[train]
+        self.test = x[test]
+        self.answers = labels[test]
 
     def trained(self, network: Any, epochs: int, rate: float, key: int) -> Any:
-        """The network after so many epochs of Adam, its rate falling to 0."""
+        """The network after `epochs` epochs of Adam, its rate falling to 0."""
         network.train()
         optimizer = torch.optim.Adam(network.parameters(), lr=rate)
         generator = torch.Generator().manual_seed(key)
@@ -99,7 +107,9 @@ class Bench:
     """One key's float network, and its conversions."""
 
     def __init__(self, data: Digits, kind: str, key: int, epochs: tuple[int, int]) -> None:
-        self.data, self.key, self.epochs = data, fold_in(key, "conversion", kind) % 2**62, epochs
+        self.data = data
+        self.key = fold_in(key, "conversion", kind) % 2**62
+        self.epochs = epochs
         with torch.random.fork_rng():
             torch.manual_seed(self.key)  # torch's layers draw their start from it
             network = NETWORKS[kind]()
@@ -162,7 +172,8 @@ def _joules(bench: Bench, kind: str) -> list[Figure]:
 
 def measure(options: Options) -> list[Figure]:
     """Five keys; two and fewer epochs with --quick."""
-    data, epochs = Digits(), QUICK_EPOCHS if options.quick else EPOCHS
+    data = Digits()
+    epochs = QUICK_EPOCHS if options.quick else EPOCHS
     figures = []
     for kind in NETWORKS:
         benches = [

@@ -72,7 +72,8 @@ def price_figures(results: Results) -> list[Figure]:
     """Along rho: the smallest paired rise of D from one rho to the next, and the log sd bias (sd
     too large is above 0).
     """
-    figures, rhos = [], sorted(results.study.grid.rho)
+    figures = []
+    rhos = sorted(results.study.grid.rho)
     for kind in results.study.grid.architecture:
         rows = [results.find(kind, rho=rho) for rho in rhos]
         rises = [results.difference(b, a) for a, b in pairwise(rows)]

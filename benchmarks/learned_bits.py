@@ -34,7 +34,9 @@ from stochsim.training.bit_price import joules_per_read
 
 EXCHANGES = (1e9, 1e10, 1e11, 3e11, 1e12)
 UNIFORM = (2, 3, 4, 5, 6, 7, 8)
-STEPS, STIMULI, READS = 1500, 32, 1000
+STEPS = 1500
+STIMULI = 32
+READS = 1000
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIP = preset("in-memory-28nm").replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
 METHOD: Method = "noise-aware"
@@ -62,9 +64,11 @@ class Bench:
     """One key's data, decoder, reference and float network."""
 
     def __init__(self, key: int, steps: int) -> None:
-        self.key, self.settings = key, TrainSettings(steps=steps)
+        self.key = key
+        self.settings = TrainSettings(steps=steps)
         data = load_dataset("patches", size=8, components=48, key=key)
-        self.train, self.stimuli = data.train, data.held_out[evaluation_stimuli(data, STIMULI, key)]
+        self.train = data.train
+        self.stimuli = data.held_out[evaluation_stimuli(data, STIMULI, key)]
         self.full = learn_decoder(self.train, MODEL, TrainSettings(steps=STEPS), key)
         reference = build_model(MODEL, self.full.decoder_array).reference(self.stimuli, key)
         self.yardstick = Yardstick(

@@ -19,22 +19,23 @@ would matter; bar 5 % either way.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from _bench import Figure, Options, main
 from _gates import (
     STEPS,
+    MomentErrors,
     Problem,
-    Spread,
     correlations,
     covariance_error,
     factorised_gap,
     langevin,
     mean_and_range,
+    moment_errors,
     moments,
     problem,
-    spread,
     train_architecture,
     train_network,
 )
@@ -49,7 +50,8 @@ from stochsim.training import Trained
 RHOS = (0.0, 0.5, 2 / 3, 1.0, 4 / 3, 2.0)
 CIRCUIT_RHOS = (0.0, 1.0, 2.0)
 QUANTISED_BITS = (8, 4, 2)
-KERNEL_NEURONS, KERNEL_READS = 8, 150_000
+KERNEL_NEURONS = 8
+KERNEL_READS = 150_000
 KINDS = tuple(ARCHITECTURES)
 
 
@@ -133,63 +135,50 @@ def _figures(label: str, measured: Sequence[Gates], rho: float, bars: bool) -> l
 # ---- gates 3 to 5
 
 
-def spread_figures(kind: str, measured: Sequence[Spread], rho: float) -> list[Figure]:
+class _Measure(NamedTuple):
+    """One measure of a MomentErrors: its field, its name, what it is held against, and its bar."""
+
+    field: str
+    name: str
+    against: str
+    bar: float | None = None
+    unit: str = "1"
+    better: Literal["higher", "lower"] = "lower"
+
+    def figure(self, label: str, measured: Sequence[MomentErrors], barred: bool) -> Figure:
+        """Its mean and range over keys; the bar where `barred`."""
+        values = mean_and_range([getattr(each, self.field) for each in measured])
+        bar = self.bar if barred else None
+        return Figure(f"{label}: {self.name}", *values, self.unit, self.against, bar, self.better)
+
+
+def covariance_figures(kind: str, measured: Sequence[MomentErrors], rho: float) -> list[Figure]:
     """Gate 3: covariance, signs of correlations, mean and KL of one architecture; bars for the
     recurrent one.
     """
-    barred, target = (
-        kind == "recurrent",
-        "Lambda^-1" if rho == 0 else f"Lambda^-{2 / (rho + 2):.3g}",
-    )
-    label = f"{ARCHITECTURE_WORDS[kind]}, rho = {rho:.3g}"
-
-    def figure(
-        field: str,
-        name: str,
-        against: str,
-        bar: float | None = None,
-        unit: str = "1",
-        higher: bool = False,
-    ) -> Figure:
-        values = mean_and_range([getattr(each, field) for each in measured])
-        return Figure(
-            f"{label}: {name}",
-            *values,
-            unit,
-            against,
-            bar if barred else None,
-            "higher" if higher else "lower",
-        )
-
-    figures = [
-        figure("covariance_error", "covariance error, closed form", target, 0.10),
-        figure("right_signs", "correlations of right sign", target, 1.0, higher=True),
+    barred = kind == "recurrent"
+    target = "Lambda^-1" if rho == 0 else f"Lambda^-{2 / (rho + 2):.3g}"
+    measures = [
+        _Measure("covariance_error", "covariance error, closed form", target, 0.10),
+        _Measure("right_signs", "correlations of right sign", target, 1.0, better="higher"),
     ]
     if barred:
-        figures.append(figure("sampled_error", "covariance error, samples", target, 0.10))
-        figures.append(
-            figure("sampled_signs", "correlations of right sign, samples", target, 1.0, higher=True)
-        )
+        name = "correlations of right sign, samples"
+        measures.append(_Measure("sampled_error", "covariance error, samples", target, 0.10))
+        measures.append(_Measure("sampled_signs", name, target, 1.0, better="higher"))
     if rho > 0:
-        figures.append(
-            Figure(
-                f"{label}: covariance off Lambda^-1",
-                *mean_and_range([m.posterior_error for m in measured]),
-                "1",
-                "Lambda^-1",
-            )
-        )
-    figures.append(
-        figure("mean_error", "mean error", "posterior", 0.05 if rho == 0 else None, "posterior sd")
-    )
-    return (
-        [*figures, figure("kl", "KL to the posterior", "posterior", unit="nat")]
-        if rho == 0
-        else figures
-    )
+        measures.append(_Measure("posterior_error", "covariance off Lambda^-1", "Lambda^-1"))
+    bar = 0.05 if rho == 0 else None
+    measures.append(_Measure("mean_error", "mean error", "posterior", bar, "posterior sd"))
+    if rho == 0:
+        measures.append(_Measure("kl", "KL to the posterior", "posterior", unit="nat"))
+    label = f"{ARCHITECTURE_WORDS[kind]}, rho = {rho:.3g}"
+    return [measure.figure(label, measured, barred) for measure in measures]
 
 
-def depth_figures(tasks: Sequence[Problem], measured: dict[str, list[Spread]]) -> list[Figure]:
+def depth_figures(
+    tasks: Sequence[Problem], measured: dict[str, list[MomentErrors]]
+) -> list[Figure]:
     """Gate 5: what depth gains over a single layer, and for comparison recurrence."""
     gaps = [factorised_gap(task.model.precision) for task in tasks]
     figures = [
@@ -236,7 +225,8 @@ def kernel_figures(keys: Sequence[int], reads: int = KERNEL_READS) -> list[Figur
         found = circuit.sampled(reads, key)
         for rounding in errors:
             errors[rounding].append(covariance_error(found, circuit.predicted(rounding)))
-    name, solved = "8-bit circuit on the chip: covariance error", "solve_discrete_lyapunov"
+    name = "8-bit circuit on the chip: covariance error"
+    solved = "solve_discrete_lyapunov"
     return [
         Figure(name, *mean_and_range(errors[True]), "1", solved, 0.02, "lower"),
         Figure(
@@ -288,7 +278,7 @@ def _architectures(
 ) -> tuple[dict[str, Trained], list[Figure]]:
     """The networks of the first key at rho = 0, and the figures of gates 3 and 5."""
     shown: dict[str, Trained] = {}
-    measured: dict[str, list[Spread]] = {}
+    measured: dict[str, list[MomentErrors]] = {}
     figures = []
     for kind in KINDS:
         for rho in CIRCUIT_RHOS if kind == "recurrent" else (0.0,):
@@ -297,12 +287,13 @@ def _architectures(
                 for key, (task, start) in enumerate(zip(tasks, starts, strict=True))
             ]
             found = [
-                spread(task, one, kind == "recurrent", key)
+                moment_errors(task, one, kind == "recurrent", key)
                 for key, (task, one) in enumerate(zip(tasks, networks, strict=True))
             ]
-            figures += spread_figures(kind, found, rho)
+            figures += covariance_figures(kind, found, rho)
             if rho == 0:
-                shown[kind], measured[kind] = networks[0], found
+                shown[kind] = networks[0]
+                measured[kind] = found
     return shown, figures + depth_figures(tasks, measured)
 
 
@@ -337,10 +328,8 @@ def correlation_picture(task: Problem, networks: dict[str, Trained], options: Op
         networks.items(),
         strict=True,
     ):
-        wanted, found = (
-            correlations(covariance)[pairs],
-            correlations(moments(trained, task.held_out[:1])[1][0])[pairs],
-        )
+        wanted = correlations(covariance)[pairs]
+        found = correlations(moments(trained, task.held_out[:1])[1][0])[pairs]
         ends = [wanted.min(), wanted.max()]
         axes.plot(ends, ends, "-", color="black", linewidth=0.8)
         axes.plot(wanted, found, ".", markersize=3)

@@ -27,7 +27,8 @@ from stochsim.search.front import Point, hypervolume
 from stochsim.search.proposals import Plan, Sampler, Search
 from stochsim.search.space import Space
 
-KEYS, QUICK_KEYS = (5, 6, 7, 8, 9), (5, 6)  # the search was tuned on 0 to 4
+KEYS = (5, 6, 7, 8, 9)  # the search was tuned on 0 to 4
+QUICK_KEYS = (5, 6)
 REPEATS, QUICK_REPEATS = 4, 1
 SHARE = 0.2
 FOLDER = Path("runs") / "optimizer_grid"
@@ -68,7 +69,8 @@ def search(rows: Grid, trials: int, sampler: Sampler, key: int) -> list[Setting]
 
 def shares(rows: Grid, order: Sequence[Setting]) -> list[float]:
     """Hypervolume after each evaluation, as a share of the whole grid's."""
-    known, far = points(rows), reference(rows)
+    known = points(rows)
+    far = reference(rows)
     whole = hypervolume(list(known.values()), far)
     return [
         hypervolume([known[setting] for setting in order[: count + 1]], far) / whole

@@ -74,7 +74,8 @@ def cliff_figures(results: Results) -> list[Figure]:
 
 def price_figures(results: Results) -> list[Figure]:
     """D of the float networks from one rho to the next, paired: the least rise."""
-    figures, rhos = [], sorted(results.study.grid.rho)
+    figures = []
+    rhos = sorted(results.study.grid.rho)
     for kind in results.study.grid.architecture if len(rhos) > 1 else ():
         rises = [
             results.difference(results.find(kind, rho=b), results.find(kind, rho=a))

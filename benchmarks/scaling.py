@@ -26,7 +26,9 @@ from stochsim.hardware import preset
 from stochsim.program import Layer, Quantizer, single_layer
 
 CHIPS = ("digital-45nm", "sram-array-28nm")
-CALLS, TURNS, QUICK_TURNS = 5, 15, 3
+CALLS = 5
+TURNS = 15
+QUICK_TURNS = 3
 COLOURS = dict(zip(CHIPS, ("tab:blue", "tab:orange"), strict=True))
 
 
@@ -53,14 +55,16 @@ AXES: dict[str, tuple[int, ...]] = {
 def sample_call(chip_name: str, size: Size) -> Callable[[], object]:
     """One call of Chip.sample for random weights and inputs; the noise is one output step."""
     random = np.random.default_rng(0)
-    top, width = 2 ** (size.bits - 1), size.width
+    top = 2 ** (size.bits - 1)
+    width = size.width
     weights = (
         random.integers(-top + 1, top, (width, width), dtype=np.int8)
         if size.bits > 1
         else 2 * random.integers(0, 2, (width, width)) - 1
     )
     scale = 1.0 / np.sqrt(width)
-    inputs, output = Quantizer(size.bits, 2.0 / top), Quantizer(size.bits, 2.0 / top)
+    inputs = Quantizer(size.bits, 2.0 / top)
+    output = Quantizer(size.bits, 2.0 / top)
     layer = Layer(
         weights.astype(np.int8),
         size.bits,
@@ -152,10 +156,8 @@ def picture(axes: Mapping[str, tuple[int, ...]], measured: Measured, options: Op
     panels = sheet.subplots(2, len(axes), sharex="col", sharey="row", squeeze=False)
     for (chip, axis), found in measured.items():
         for row, (unit, values) in enumerate(zip((1e-3, 1e6), found, strict=True)):
-            panel, slope = (
-                panels[row, list(axes).index(axis)],
-                float(np.median(exponents(axes[axis], values))),
-            )
+            panel = panels[row, list(axes).index(axis)]
+            slope = float(np.median(exponents(axes[axis], values)))
             low, middle, high = np.quantile(values / unit, [0.1, 0.5, 0.9], axis=0)
             label = f"{chip}: exponent {slope:.2f}"
             panel.errorbar(

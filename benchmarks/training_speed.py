@@ -43,7 +43,10 @@ from stochsim.training import Price, Trained, TrainSettings, learn_decoder, trai
 from stochsim.training.loop import one_thread, torch_generator
 
 KINDS = tuple(ARCHITECTURES)
-SIZE, INPUTS, NEURONS, BITS = 8, 48, 64, 4
+SIZE = 8
+INPUTS = 48
+NEURONS = 64
+BITS = 4
 # of the float networks that are quantised and timed: a circuit's moments take longer the slower it
 # is
 FIRST_STEPS = 300
@@ -67,7 +70,8 @@ class Task:
 
     def floating(self, kind: str, steps: int = FIRST_STEPS) -> Trained:
         """The float network of an architecture, trained for a while."""
-        settings, chosen = TrainSettings(steps=steps), ArchitectureSettings(kind=kind)
+        settings = TrainSettings(steps=steps)
+        chosen = ArchitectureSettings(kind=kind)
         return train_float(
             self.start, self.stimuli.numpy(), self.model, settings, 0.0, 0, architecture=chosen
         )
@@ -87,7 +91,7 @@ def task_of(stimuli: np.ndarray, neurons: int = NEURONS, steps: int = FIRST_STEP
 def our_steps(
     task: Task, network: Network, hardware: Hardware | None, steps: int, device: str
 ) -> Way:
-    """A call that takes so many steps of `train`."""
+    """A call that takes `steps` steps of `train`."""
     settings = TrainSettings(steps=round(steps / network.shares[0]), device=device)
     noise = None if hardware is None else HardwareNoise.of(hardware)
 
@@ -121,11 +125,10 @@ class Plain(nn.Module):
         super().__init__()
         self.settings: NetworkSettings = like.settings
         s = self.settings
-        self.kind, self.steps = s.architecture.kind, s.architecture.steps
-        self.read, self.write = (
-            self._codes(s.input_bits, s.input_scale),
-            self._codes(s.output_bits, s.output_scale),
-        )
+        self.kind = s.architecture.kind
+        self.steps = s.architecture.steps
+        self.read = self._codes(s.input_bits, s.input_scale)
+        self.write = self._codes(s.output_bits, s.output_scale)
         if self.kind == "deep":
             self.clip = (
                 nn.Hardtanh()
@@ -152,7 +155,8 @@ class Plain(nn.Module):
         return quantizer
 
     def _linear(self, name: str, like: Any) -> Any:
-        bits, bias = self.settings.weight_bits, like.bias is not None
+        bits = self.settings.weight_bits
+        bias = like.bias is not None
         outputs, inputs = like.weight.shape
         scale = (
             self.settings.weight_scale
@@ -182,10 +186,12 @@ class Plain(nn.Module):
 
 
 def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
-    """A call that takes so many steps of the plain network of `like`."""
+    """A call that takes `steps` steps of the plain network of `like`."""
     network = Plain(like).to(device).train()
-    stimuli, decoder = task.stimuli.to(device), task.start.decoder.to(device)
-    settings, generator = TrainSettings(), torch_generator(0, "plain")
+    stimuli = task.stimuli.to(device)
+    decoder = task.start.decoder.to(device)
+    settings = TrainSettings()
+    generator = torch_generator(0, "plain")
     batch = max(1, round(settings.batch * like.batch_share))
     rate = settings.learning_rate * like.shares[1]
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
@@ -209,7 +215,7 @@ def plain_steps(task: Task, like: Network, steps: int, device: str) -> Way:
 def works_of(
     task: Task, kind: str, device: str, steps: int, first_steps: int = FIRST_STEPS
 ) -> dict[str, Way]:
-    """All ways to take so many steps with this architecture, by name."""
+    """All ways to take `steps` steps with this architecture, by name."""
     start = task.floating(kind, first_steps).network
     works: dict[str, Way] = {}
     for method, hardware in METHODS.items():
@@ -261,7 +267,8 @@ def devices() -> list[str]:
 def measure(options: Options) -> list[Figure]:
     """21 turns; with --quick 5."""
     dataset = load_dataset("patches", SIZE, INPUTS, 0)
-    task, figures = task_of(dataset.train), []
+    task = task_of(dataset.train)
+    figures = []
     for device in devices():
         for kind in KINDS:
             steps = STEPS_PER_CALL[kind]

@@ -65,9 +65,16 @@ class ControlSamples:
     facts: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """What the controls are made from."""
+@dataclass(frozen=True, kw_only=True)
+class ControlCase:
+    """What controls are made from: a network, and the stimuli (stimulus, input) that are answered.
+
+    trained: the float network that is controlled, or, where the control is no network's, any with
+    the decoder of the posterior that it is compared with. key: that of the network's reads, so that
+    the two can be compared as pairs. train_stimuli (stimulus, input) and settings: what a control
+    that is trained itself is trained on. circuit: whose steps a hand-wired circuit takes
+    (None: those of a recurrent network by default).
+    """
 
     trained: "Trained"
     model: ModelSettings
@@ -76,8 +83,8 @@ class _Case:
     key: int
     train_stimuli: Floats
     settings: TrainSettings
-    circuit: ArchitectureSettings
-    progress: Progress | None
+    circuit: ArchitectureSettings | None = None
+    progress: Progress | None = None
 
 
 def check_control(name: str, model: ModelSettings | None = None) -> None:
@@ -91,33 +98,12 @@ def check_control(name: str, model: ModelSettings | None = None) -> None:
         raise SettingError.of(("control", "model.kind"), (name, model.kind), rule)
 
 
-def control_samples(
-    name: str,
-    trained: "Trained",
-    model: ModelSettings,
-    stimuli: Floats,
-    reads: int,
-    key: int,
-    *,
-    train_stimuli: Floats,
-    settings: TrainSettings,
-    circuit: ArchitectureSettings | None = None,
-    progress: Progress | None = None,
-) -> ControlSamples:
-    """Samples of the control `name`, `reads` for each of `stimuli` (stimulus, input).
+def control_samples(name: str, case: ControlCase) -> ControlSamples:
+    """Samples of the control `name`, `case.reads` for each of its stimuli.
 
-    trained: the float network that is controlled, or, where the control is no network's, any with
-    the decoder of the posterior that it is compared with. key: that of the network's reads, so that
-    the two can be compared as pairs. train_stimuli (stimulus, input) and settings: what a control
-    that is trained itself is trained on. circuit: whose steps a hand-wired circuit takes. Raises
-    SettingError for an unknown name.
+    Raises SettingError for an unknown name, or one that knows nothing of the case's model.
     """
-    check_control(name, model)
-    case = _Case(
-        *(trained, model, stimuli, reads, key, train_stimuli, settings),
-        circuit=circuit or ArchitectureSettings(kind="recurrent"),
-        progress=progress,
-    )
+    check_control(name, case.model)
     return _MAKERS[name](case)
 
 
@@ -143,7 +129,7 @@ def power_mean(spreads: Floats, rho: float) -> float:
     return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
 
 
-def _network_samples(case: _Case, trained: "Trained", noise: float = 1.0) -> Floats:
+def _network_samples(case: ControlCase, trained: "Trained", noise: float = 1.0) -> Floats:
     """Samples (stimulus, read, neuron) float32 of a float network."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program
@@ -153,7 +139,7 @@ def _network_samples(case: _Case, trained: "Trained", noise: float = 1.0) -> Flo
     )
 
 
-def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
+def _moments(case: ControlCase, trained: "Trained") -> tuple[Floats, Floats] | None:
     """Mean and sigma, (stimulus, neuron) each, of a feed-forward network; None of a circuit."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program
@@ -165,7 +151,7 @@ def _moments(case: _Case, trained: "Trained") -> tuple[Floats, Floats] | None:
     return mean, np.broadcast_to(sigma, mean.shape)
 
 
-def _split(case: _Case) -> tuple[Floats, Floats, Floats | None]:
+def _split(case: ControlCase) -> tuple[Floats, Floats, Floats | None]:
     """The network's reads as mean (stimulus, 1, neuron), that of the reads where no closed form is
     known, and residuals (stimulus, read, neuron); sigma (stimulus, neuron) where it is known.
     """
@@ -187,7 +173,7 @@ def _priced_spreads(residuals: Floats, circuit: bool) -> Floats:
     return np.sqrt(np.maximum(np.linalg.eigvalsh(covariance), 1e-12))
 
 
-def _shared_sigma(case: _Case) -> ControlSamples:
+def _shared_sigma(case: ControlCase) -> ControlSamples:
     """Residuals in units of their sd, all times one number such that the mean cost stays."""
     mean, residuals, sigma = _split(case)
     circuit = sigma is None
@@ -202,7 +188,7 @@ def _shared_sigma(case: _Case) -> ControlSamples:
     )
 
 
-def _shuffled_sigma(case: _Case) -> ControlSamples:
+def _shuffled_sigma(case: ControlCase) -> ControlSamples:
     mean, residuals, sigma = _split(case)
     partner = derangement(len(mean), case.key)
     return ControlSamples(
@@ -210,12 +196,12 @@ def _shuffled_sigma(case: _Case) -> ControlSamples:
     )
 
 
-def _no_noise(case: _Case) -> ControlSamples:
+def _no_noise(case: ControlCase) -> ControlSamples:
     values = _network_samples(case, case.trained, noise=0.0)
     return ControlSamples(values, np.zeros(values[:, 0].shape))
 
 
-def _untrained(case: _Case) -> ControlSamples:
+def _untrained(case: ControlCase) -> ControlSamples:
     from stochsim.controls.vae import untrained
 
     network = untrained(case.trained, fold_in(case.key, "untrained"))
@@ -223,7 +209,7 @@ def _untrained(case: _Case) -> ControlSamples:
     return ControlSamples(_network_samples(case, network), None if moments is None else moments[1])
 
 
-def _vae(case: _Case) -> ControlSamples:
+def _vae(case: ControlCase) -> ControlSamples:
     from stochsim.controls.vae import encoder_moments, train_encoder
 
     key = fold_in(case.key, "vae")
@@ -238,19 +224,20 @@ def _vae(case: _Case) -> ControlSamples:
     )
 
 
-def _langevin(case: _Case) -> ControlSamples:
+def _langevin(case: ControlCase) -> ControlSamples:
     from stochsim.chip import FloatChip
     from stochsim.controls.langevin import langevin_circuit
 
     assert not isinstance(case.model, GaussianScaleMixtureSettings)  # check_control refuses it
-    circuit = langevin_circuit(case.trained.decoder_array, case.model, case.circuit)
+    steps_of = case.circuit or ArchitectureSettings(kind="recurrent")
+    circuit = langevin_circuit(case.trained.decoder_array, case.model, steps_of)
     values = FloatChip(circuit.program).sample(case.stimuli, case.reads, case.key).values
     return ControlSamples(
         values, None, {"step": circuit.step, "spectral_radius": circuit.program.radius}
     )
 
 
-_MAKERS: dict[str, Callable[[_Case], Any]] = {
+_MAKERS: dict[str, Callable[[ControlCase], Any]] = {
     "shared-sigma": _shared_sigma,
     "shuffled-sigma": _shuffled_sigma,
     "no-noise": _no_noise,

@@ -21,7 +21,7 @@ CREDIT = (
 
 
 def _halved(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means of 2 × 2 pixels, an odd last row or column left out."""
+    """Means of 2 × 2 pixels of an image (row, column), an odd last row or column left out."""
     rows = image.shape[0] // 2
     columns = image.shape[1] // 2
     return np.asarray(

@@ -11,8 +11,8 @@ QUARTILES = 4
 
 
 def evaluation_stimuli(dataset: Dataset, count: int, key: int) -> NDArray[np.int64]:
-    """`count` different rows of `dataset.held_out`, drawn by key in equal shares from the quartiles
-    of ‖x‖².
+    """Numbers (stimulus,) of `count` different rows of `dataset.held_out`, drawn by key in equal
+    shares from the quartiles of ‖x‖².
 
     Without the shares the evaluation would follow the sky: two thirds of the rocket's patches are
     almost flat. The first quartiles take the remainder. Sorted by quartile, then by draw, so a

@@ -13,7 +13,7 @@ from .inheritance import presets as presets
 from .measured_files import MeasuredChannel as MeasuredChannel
 from .measured_files import read_channel_text as read_channel_text
 from .measured_files import read_device_text as read_device_text
-from .memory_devices import Device as Device
+from .memory_device import Device as Device
 from .memory_devices import device as device
 from .memory_devices import devices as devices
 from .parts import Memory as Memory

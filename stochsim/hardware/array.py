@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stochsim.hardware.measured_files import read_device_text
-from stochsim.hardware.memory_devices import Device, device, devices
+from stochsim.hardware.memory_device import Device
+from stochsim.hardware.memory_devices import device, devices
 from stochsim.settings import SettingError, Settings
 
 NotNegative = Annotated[float, Field(ge=0)]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.hardware.memory_devices import Device
+from stochsim.hardware.memory_device import Device
 from stochsim.settings import SettingError
 
 _SUM_TOLERANCE = 1e-6

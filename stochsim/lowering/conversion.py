@@ -27,7 +27,7 @@ _VALUES = 20_000  # of them kept of each input and response
 Widths = tuple[int, int, int]
 
 
-def convert(
+def convert(  # noqa: PLR0913 - public: settings are given by keyword
     module: torch.nn.Module,
     hardware: Hardware,
     calibration: Any = None,

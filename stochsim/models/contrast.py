@@ -34,7 +34,7 @@ def log_gamma_constant(shape: float, rate: float) -> float:
 
 def contrast_peak(linear: Floats, curvature: Floats, shape: float) -> tuple[Floats, Floats]:
     """Peak z* of z^shape exp(g z − a z²/2) and its width w in log z, elementwise for g = `linear`
-    and a = `curvature` >= 0.
+    and a = `curvature` >= 0, both of any shape.
 
     Where a is 0, g has to be negative.
     """
@@ -49,7 +49,7 @@ def contrast_peak(linear: Floats, curvature: Floats, shape: float) -> tuple[Floa
 
 
 def log_contrast_integral(linear: Floats, curvature: Floats, shape: float) -> Floats:
-    """log ∫ z^(shape − 1) exp(g z − a z²/2) dz over z > 0, elementwise; arguments as
+    """log ∫ z^(shape − 1) exp(g z − a z²/2) dz over z > 0, elementwise (any shape); arguments as
     contrast_peak.
     """
     peak, width = contrast_peak(linear, curvature, shape)

@@ -48,15 +48,15 @@ def _split(draws: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _blom_table(count: int) -> NDArray[np.float64]:
-    """Normal scores of the ranks 1, 1½, 2, … count with Blom's offset 3/8, as rank R-hat is defined
-    (Vehtari et al. 2021).
+    """Normal scores of the ranks 1, 1½, 2, … count, (2 count - 1,), with Blom's offset 3/8, as rank
+    R-hat is defined (Vehtari et al. 2021).
     """
     return np.asarray(special.ndtri((np.arange(2, 2 * count + 1) / 2 - 0.375) / (count + 0.25)))
 
 
 def _normal_scores(values: NDArray[np.floating], table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row of `values` replaced by the normal scores of its ranks; ties, a few among float32
-    draws, share their average rank.
+    """Each row of values (row, draw) replaced by the normal scores of its ranks; ties, a few among
+    float32 draws, share their average rank.
     """
     order = np.argsort(values, axis=-1)
     ranked = np.take_along_axis(values, order, axis=-1)

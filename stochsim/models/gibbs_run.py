@@ -68,8 +68,8 @@ class GibbsRun:
         return sweeps * self.state.size
 
     def continued(self, rows: NDArray[np.int64]) -> "GibbsRun":
-        """The runs of these stimuli alone at doubled thinning: every second draw stays, the same
-        chains go on for the rest.
+        """The runs of these stimuli `rows` (stimulus,) alone at doubled thinning: every second draw
+        stays, the same chains go on for the rest.
         """
         kept = self.draws[rows]
         half = kept.shape[2] // 2
@@ -94,7 +94,9 @@ def start_run(
     posterior: LaplacePosterior,
     draws_per_chain: int = DRAWS_PER_CHAIN,
 ) -> GibbsRun:
-    """Chains at their over-dispersed starts, nothing drawn yet."""
+    """Chains of the stimuli `numbers` (stimulus,) at their over-dispersed starts, nothing drawn
+    yet.
+    """
     shape = (len(numbers), CHAINS, posterior.gram.shape[0])
     state = np.empty(shape)
     field = np.empty(shape)

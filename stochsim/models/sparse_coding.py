@@ -95,8 +95,8 @@ def orthogonal_posterior_moments(
 def _half_moments(
     a: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Of w − a, w standard normal above a: log of its mass relative to the density at a (without a
-    constant), first and second moment.
+    """Of w − a, w standard normal above a (any shape): log of its mass relative to the density at a
+    (without a constant), first and second moment, each of a's shape.
     """
     log_upper = special.log_ndtr(-a)
     hazard = np.exp(-0.5 * a**2 - log_upper) / np.sqrt(2 * np.pi)

@@ -11,7 +11,6 @@ from .hardware_noise import Draws as Draws
 from .hardware_noise import HardwareNoise as HardwareNoise
 from .network import MOST_BITS as MOST_BITS
 from .network import Network as Network
-from .network import Response as Response
 from .network_settings import ArchitectureSettings as ArchitectureSettings
 from .network_settings import NetworkSettings as NetworkSettings
 from .quantise import build_network as build_network
@@ -26,4 +25,5 @@ from .quantizers import scale_of as scale_of
 from .quantizers import signs as signs
 from .quantizers import weight_options as weight_options
 from .recurrent_network import Recurrent as Recurrent
+from .response import Response as Response
 from .stationary import spectral_radius as spectral_radius

@@ -16,8 +16,9 @@ from torch.nn.functional import hardtanh, linear
 from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
-from stochsim.networks.network import Network, Response, Widths, layer_shape, weight_of
+from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.quantizers import activation_quantizer, quantise, scale_of
+from stochsim.networks.response import Response
 from stochsim.program import HIDDEN, LOG_SIGMA, READOUT, Workload, log_sigma_workload
 
 # distance of neighbouring kinks that the hidden units of one neuron start with, in units of its
@@ -118,8 +119,8 @@ class Deep(Network):
     def response(
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
     ) -> Response:
-        """Answers to stimuli: samples of a quantised network, moments of a float one or, given
-        hidden codes, of one with a chip's noise.
+        """Answers to stimuli x (stimulus, input): samples of a quantised network, moments of a
+        float one or, given hidden codes, of one with a chip's noise.
         """
         if self.output_quantizer is None:
             mean, sigma = self.heads(x)
@@ -173,8 +174,8 @@ class Deep(Network):
         dithered: torch.Tensor | None,
         added: Any,
     ) -> Any:
-        """Variance that noise of inputs and of hidden units gives to the last drive, to first
-        order.
+        """Variance (stimulus, neuron) that noise of inputs and of hidden units gives to the last
+        drive, to first order.
         """
         if dithered is None and _is_zero(added):
             return 0.0

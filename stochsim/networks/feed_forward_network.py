@@ -13,8 +13,9 @@ from torch.nn.functional import linear
 
 from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
-from stochsim.networks.network import Network, Response, Widths, layer_shape, weight_of
+from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.quantizers import quantise
+from stochsim.networks.response import Response
 from stochsim.program import READOUT, Workload
 from stochsim.program import FeedForward as FeedForwardWiring
 
@@ -62,8 +63,8 @@ class FeedForward(Network):
     def response(
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
     ) -> Response:
-        """Answers to stimuli: samples of a quantised network, moments of a float one or of one on a
-        chip with noise.
+        """Answers to stimuli x (stimulus, input): samples of a quantised network, moments of a
+        float one or of one on a chip with noise.
         """
         sigma = self.log_sigma.exp()
         if self.output_quantizer is None or noise is None:

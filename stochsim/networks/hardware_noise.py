@@ -86,11 +86,11 @@ class Draws:
         self.device = device
 
     def normal(self, *shape: int) -> torch.Tensor:
-        """Standard normal."""
+        """Standard normal numbers of this shape."""
         return torch.randn(shape, generator=self.generator).to(self.device)
 
     def uniform(self, *shape: int) -> torch.Tensor:
-        """Uniform on [-1/2, 1/2)."""
+        """Numbers of this shape, uniform on [-1/2, 1/2)."""
         return (torch.rand(shape, generator=self.generator) - 0.5).to(self.device)
 
     def integers(self, below: int, count: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ bounds, and its quantisers.
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from stochsim.networks.quantizers import (
     scale_of,
     scale_parameter,
 )
+from stochsim.networks.response import Response
 from stochsim.program import LayerShape, Workload
 from stochsim.settings import StochsimError
 
@@ -33,40 +34,6 @@ itself.
 """
 
 MOST_BITS = 8
-
-
-class Response(NamedTuple):
-    """What a network answers to a batch of stimuli, for the objective: samples, or moments where
-    they are known in closed form.
-
-    samples, mean, variance: (stimulus, neuron); covariance: (stimulus, neuron, neuron), in place of
-    variance. spread: standard deviations whose reliability is priced, (stimulus, neuron), of some
-    stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are.
-    """
-
-    samples: torch.Tensor | None = None
-    mean: torch.Tensor | None = None
-    variance: torch.Tensor | None = None
-    covariance: torch.Tensor | None = None
-    spread: torch.Tensor | None = None
-
-    @property
-    def variances(self) -> torch.Tensor:
-        """Variance of each neuron's answer, (stimulus, neuron), where moments are known."""
-        if self.covariance is not None:
-            return torch.diagonal(self.covariance, dim1=-2, dim2=-1)
-        assert self.variance is not None
-        return self.variance
-
-    def drawn(self, draws: Draws) -> torch.Tensor:
-        """Samples, drawn from the moments where there are only those."""
-        if self.samples is not None:
-            return self.samples
-        assert self.mean is not None
-        normal = draws.normal(*self.mean.shape)
-        if self.covariance is not None:
-            return self.mean + (torch.linalg.cholesky(self.covariance) @ normal[..., None])[..., 0]
-        return self.mean + self.variances.sqrt() * normal
 
 
 class Network(torch.nn.Module, ABC):
@@ -171,8 +138,8 @@ class Network(torch.nn.Module, ABC):
     def mean_input(
         self, x: torch.Tensor, noise: HardwareNoise | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The same on average over reads: dithered codes have the mean of the stimulus itself, as
-        far as the codes reach.
+        """Quantised stimuli and the variance of dither, (stimulus, input) each, on average over
+        reads: dithered codes have the mean of the stimulus itself, as far as the codes reach.
         """
         if self.input_quantizer is None:
             return x, None
@@ -193,8 +160,8 @@ class Network(torch.nn.Module, ABC):
         return 2 * scale if self.settings.input_bits == 1 else scale
 
     def dither_variance(self, x: torch.Tensor) -> torch.Tensor:
-        """p (1 - p) step² of a stochastically rounded input, p the chance of the upper of its two
-        neighbours; 0 where it clips.
+        """p (1 - p) step² of stochastically rounded inputs x (stimulus, input), p the chance of the
+        upper of its two neighbours; 0 where it clips.
         """
         step = self.input_step()
         low, high = self._input_places()
@@ -208,7 +175,9 @@ class Network(torch.nn.Module, ABC):
         return 2 * scale if self.settings.output_bits == 1 else scale
 
     def quantised(self, noisy_drive: torch.Tensor) -> torch.Tensor:
-        """Output values of noisy drives: quantised with a straight-through gradient."""
+        """Output values of noisy drives (stimulus, neuron): quantised with a straight-through
+        gradient.
+        """
         return (
             noisy_drive
             if self.output_quantizer is None

@@ -25,7 +25,7 @@ def build_network(settings: NetworkSettings, generator: torch.Generator | None =
     return _CLASSES[settings.architecture.kind](settings, generator)
 
 
-def quantised_from_float(
+def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keyword
     network: Any,
     x: torch.Tensor,
     weight_bits: int,
@@ -46,50 +46,79 @@ def quantised_from_float(
     their names in `ARCHITECTURES`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where
     they are learned, and for a name that is no layer.
     """
-    widths = {"weight_bits": weight_bits, "input_bits": input_bits, "output_bits": output_bits}
     chosen: dict[str, Any] = {
-        **widths,
+        "weight_bits": weight_bits,
+        "input_bits": input_bits,
+        "output_bits": output_bits,
         "learned_bits": learned_bits,
         "layer_bits": dict(layer_bits or {}),
     }
-    wanted = NetworkSettings(
-        **(dict(network.settings) | chosen)
-    )  # validated, unlike a copy: widths come from callers
+    # validated, unlike a copy: widths come from callers
+    wanted = NetworkSettings(**(dict(network.settings) | chosen))
     with torch.no_grad():
-        part = x[:: max(1, len(x) // _RECURRENT_STIMULI)] if isinstance(network, Recurrent) else x
-        answer = network.response(part, Draws(generator))
-        responses = answer.drawn(Draws(generator))
-        weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
-        scales = {
-            name: optimal_weight_step(
-                layer.weight.numpy(), wanted.weight_bits_of(name) or weight_bits
-            )
-            for name, layer in network.linears().items()
-        }
-        deep = network.settings.architecture.kind == "deep"
-        if deep:
-            spread = network.spread(hardtanh(network.hidden(x)))
-            scales["log_sigma_code"] = max(
-                1e-3, optimal_step((spread - spread.mean(0)).numpy(), output_bits)
-            )
-        update = {
-            "weight_scale": scales.pop(network.settings.first_layer),
-            "scales": scales,
-            "input_scale": optimal_step(x.numpy(), input_bits),
-            "output_scale": optimal_step(
-                responses.numpy(), output_bits, weight, by_stimulus=by_posterior
-            ),
-        }
-        quantised: Any = build_network(NetworkSettings(**(dict(wanted) | update)), generator)
+        scales = _scales(network, x, wanted, generator, by_posterior)
+        quantised: Any = build_network(NetworkSettings(**(dict(wanted) | scales)), generator)
         _copy(network, quantised)
-        if deep:
-            quantised.spread.bias.copy_(-spread.mean(0))
-            quantised.base.add_(spread.mean(0))
-            quantised.centre_hidden_codes()
+        if isinstance(network, Deep):
+            _centre(network, quantised, x)
         if by_posterior or isinstance(network, Recurrent):
             quantised.fix_output_scale()
         quantised.keep_bounds()
     return quantised
+
+
+def _scales(
+    network: Any,
+    x: torch.Tensor,
+    wanted: NetworkSettings,
+    generator: torch.Generator,
+    by_posterior: bool,
+) -> dict[str, Any]:
+    """The settings of `wanted` widths that are fitted: steps of weights, inputs and outputs, on
+    stimuli x (stimulus, input).
+    """
+    assert wanted.input_bits is not None
+    assert wanted.output_bits is not None
+    part = x[:: max(1, len(x) // _RECURRENT_STIMULI)] if isinstance(network, Recurrent) else x
+    answer = network.response(part, Draws(generator))
+    responses = answer.drawn(Draws(generator)).numpy()
+    weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
+    scales = _weight_steps(network, wanted)
+    if isinstance(network, Deep):
+        log_sigma = _log_sigma(network, x)
+        deviation = (log_sigma - log_sigma.mean(0)).numpy()
+        scales["log_sigma_code"] = max(1e-3, optimal_step(deviation, wanted.output_bits))
+    return {
+        "weight_scale": scales.pop(network.settings.first_layer),
+        "scales": scales,
+        "input_scale": optimal_step(x.numpy(), wanted.input_bits),
+        "output_scale": optimal_step(
+            responses, wanted.output_bits, weight, by_stimulus=by_posterior
+        ),
+    }
+
+
+def _weight_steps(network: Network, wanted: NetworkSettings) -> dict[str, float]:
+    """The step of each layer's weights, by its name."""
+    steps = {}
+    for name, layer in network.linears().items():
+        bits = wanted.weight_bits_of(name)
+        assert bits is not None
+        steps[name] = optimal_weight_step(layer.weight.numpy(), bits)
+    return steps
+
+
+def _log_sigma(network: Any, x: torch.Tensor) -> torch.Tensor:
+    """What the log sigma layer of a deep float network answers to x: (stimulus, neuron)."""
+    return network.spread(hardtanh(network.hidden(x)))
+
+
+def _centre(source: Any, target: Any, x: torch.Tensor) -> None:
+    """Move the mean log sigma on stimuli x (stimulus, input) out of the codes, into the base."""
+    mean = _log_sigma(source, x).mean(0)
+    target.spread.bias.copy_(-mean)
+    target.base.add_(mean)
+    target.centre_hidden_codes()
 
 
 def _copy(source: Network, target: Network) -> None:

@@ -176,8 +176,8 @@ def _scale(module: Any, top: int) -> torch.Tensor:
 def _quantised_at_learned_width(
     module: Any, x: torch.Tensor, narrow: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and scale; the gradient reaches the width by the scale, whose range stays, and by the
-    codes at which values are clamped.
+    """Values, of the shape of x, and scale; the gradient reaches the width by the scale, whose
+    range stays, and by the codes at which values are clamped.
     """
     highest = 2.0 ** (learned_width(module) - 1)
     top = highest - 1
@@ -226,25 +226,23 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
 
 
 def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
-    """scale · clamp(round(x / scale), low, high), with Brevitas's straight-through gradients, also
-    to the scale (a scalar tensor).
+    """scale · clamp(round(x / scale), low, high) of x (any shape), with Brevitas's straight-through
+    gradients, also to the scale (a scalar tensor).
     """
     values: torch.Tensor = _Quantise.apply(x, scale, low, high)
     return values
 
 
 def signs(x: torch.Tensor, scale: float, limit: float = float("inf")) -> torch.Tensor:
-    """±scale, + at 0; the gradient, times the scale as Brevitas has it, passes where |x| <=
-    limit.
+    """±scale, + at 0, of x (any shape); the gradient, times the scale as Brevitas has it, passes
+    where |x| <= limit.
     """
     values: torch.Tensor = _Sign.apply(x, scale, limit)
     return values
 
 
 def scale_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
-    """The present scale of an activation quantiser: its step, at one bit the magnitude of its two
-    values.
-    """
+    """The present scale of an activation quantiser: its step, at one bit the size of its values."""
     bits = quantizer.plain_bits
     return quantizer.act_quant.scale() if bits in (None, 1) else _scale(quantizer, 2 ** (bits - 1))
 
@@ -286,7 +284,9 @@ def optimal_step(
 
 
 def optimal_weight_step(values: np.ndarray, bits: int) -> float:
-    """The same for weights, whose codes are narrow-range: -(2^(b-1) - 1) … 2^(b-1) - 1; never 0."""
+    """`optimal_step` of weights (neuron, input), whose codes are narrow-range: -(2^(b-1) - 1) …
+    2^(b-1) - 1; never 0.
+    """
     flat = np.asarray(values, np.float64).ravel()
     if not np.any(flat):
         return 1e-3

@@ -21,7 +21,8 @@ from torch.nn.functional import linear
 from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
-from stochsim.networks.network import Network, Response, Widths, layer_shape, weight_of
+from stochsim.networks.network import Network, Widths, layer_shape, weight_of
+from stochsim.networks.response import Response
 from stochsim.networks.stationary import Circuit, spectral_radius
 from stochsim.program import LATERAL, READOUT, Workload, recurrent_workload
 
@@ -108,7 +109,7 @@ class Recurrent(Network):
     def response(
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
     ) -> Response:
-        """Stationary moments under each stimulus."""
+        """Stationary moments under each of the stimuli x (stimulus, input)."""
         weight, weight_step = weight_of(self.linear)
         values, dithered = self.mean_input(x, noise)
         variance: Any = (2 * self.log_sigma).exp()

@@ -57,7 +57,7 @@ class Stationary(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        """To J and to Q."""
+        """To J and to Q, (stimulus, neuron, neuron) each."""
         covariance, *powers = ctx.saved_tensors
         adjoint = 0.5 * (gradient + gradient.mT)
         for power in powers:
@@ -117,7 +117,9 @@ class Circuit:
     def _spread(
         self, mean: torch.Tensor, variance: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """S and its diagonal, where J is taken at this mean and variance."""
+        """S (stimulus, neuron, neuron) and its diagonal, where J is taken at this mean and variance
+        (stimulus, neuron).
+        """
         jacobian = self._jacobian(mean, variance)
         covariance = Stationary.apply(jacobian, self.noise.expand(jacobian.shape))
         if self.held is not None:
@@ -127,7 +129,7 @@ class Circuit:
 
 
 def spectral_radius(matrix: torch.Tensor) -> float:
-    """The largest |eigenvalue|; infinite where the matrix is not finite."""
+    """The largest |eigenvalue| of a matrix (neuron, neuron); infinite where it is not finite."""
     detached = matrix.detach().cpu().double()
     return (
         float(torch.linalg.eigvals(detached).abs().max())

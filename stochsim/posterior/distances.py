@@ -147,8 +147,8 @@ class Yardstick:
         return np.square(difference, out=difference).mean(axis=1, dtype=np.float64)
 
     def _squared_of_constant(self, stimulus: int, read: Floats) -> Floats:
-        """The same for reads that are all equal: squared bias plus the reference's variance,
-        without a sort.
+        """Squared distances (neuron + direction,) of reads that all equal `read` (neuron,): squared
+        bias plus the reference's variance, without a sort.
         """
         point = (read - self.mean[stimulus]) / self.sd[stimulus]
         line = np.concatenate([point, self.directions @ point])

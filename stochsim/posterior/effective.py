@@ -60,8 +60,8 @@ def effective_samples(values: Floats, independent: bool, period: int | None = No
 
 
 def _repeat(values: Floats, period: int | None) -> NDArray[np.bool_]:
-    """Of each stimulus whether its last reads, up to a period of them, are those of a period
-    before.
+    """Whether the last reads of each stimulus, up to a period of them, are those of a period
+    before: (stimulus,), of values (stimulus, read, neuron).
     """
     if period is None or period >= values.shape[1]:
         return np.zeros(len(values), bool)

@@ -123,7 +123,7 @@ def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, 
 
 
 def _chunks(picks: NDArray[np.intp], rows: list[Floats]) -> Iterator[NDArray[np.intp]]:
-    """`picks` in parts small enough that no resampled array grows beyond 64 MB."""
+    """`picks` (resample, row) in parts small enough that no resampled array grows beyond 64 MB."""
     widest = max(row.size for row in rows)
     step = max(1, _ELEMENTS_AT_ONCE // widest)
     for first in range(0, len(picks), step):

@@ -71,8 +71,8 @@ def log_sd_correlation(chip_sd: Floats, sd: Floats) -> Floats:
 
 
 def _centred_log(sd: Floats) -> Floats:
-    """log sd less its mean over stimuli; all 0 (a constant) for a neuron whose sd is 0 at some
-    stimulus.
+    """log sd (…, stimulus, neuron) less its mean over stimuli; all 0 (a constant) for a neuron
+    whose sd is 0 at some stimulus.
     """
     log = np.log(np.where((sd > 0).all(axis=-2, keepdims=True), sd, 1.0))
     return log - log.mean(axis=-2, keepdims=True)

@@ -18,7 +18,7 @@ reference sd.
 """
 CLIFF_SURVIVAL = 0.9
 """A width survives where the 95 % interval of S does not reach below this."""
-NOT_BETTER = "the network does not beat blind"
+NOT_BETTER = "the network is not significantly better than ignoring the stimulus"
 
 
 @dataclass(frozen=True)

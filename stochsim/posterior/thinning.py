@@ -37,8 +37,8 @@ def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floa
 
 
 def _worst_mean(sizes: Floats) -> float:
-    """The smallest mean over a row or a column, constants (NaN) left out; infinite where everything
-    is constant.
+    """The smallest mean over a row or a column of sizes (stimulus, neuron), constants (NaN) left
+    out; infinite where everything is constant.
     """
     known = ~np.isnan(sizes)
     filled = np.where(known, sizes, 0.0)

@@ -9,7 +9,8 @@ from pathlib import Path
 from stochsim.energy import format_energy
 from stochsim.posterior import Estimate
 from stochsim.report import search_text as words
-from stochsim.report.tables import CONSOLE_COLUMNS, write_whole
+from stochsim.report.console_tables import CONSOLE_COLUMNS
+from stochsim.report.csv_tables import write_whole
 from stochsim.search import Measured, Outcome
 from stochsim.studies import value_text
 

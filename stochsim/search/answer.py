@@ -174,7 +174,8 @@ def _bend(points: list[tuple[float, float]]) -> int:
     """
     if len(points) < 3:
         return 0
-    (first_j, first_loss), (last_j, last_loss) = points[0], points[-1]
+    first_j, first_loss = points[0]
+    last_j, last_loss = points[-1]
     width = math.log(last_j / first_j)
     height = first_loss - last_loss
     below = [math.log(j / first_j) / width + (loss - last_loss) / height for j, loss in points]

@@ -72,7 +72,8 @@ def check_head(where: str, head: Any, own: Format, kinds: tuple[str, ...]) -> di
     except SettingError as error:
         raise StochsimError(f"{where}: {error}") from None
     if head["kind"] not in kinds:
-        found, valid = strict.shown(head["kind"]), " or ".join(kinds)
+        found = strict.shown(head["kind"])
+        valid = " or ".join(kinds)
         raise StochsimError(f"{where} is of kind {found}: {valid} is expected here")
     if not isinstance(head["content"], dict) or not isinstance(head["sha256"], str):
         raise StochsimError(f"{where} has no 'content' or no 'sha256'")

@@ -64,7 +64,9 @@ class AtAxes:
     @property
     def widths(self) -> tuple[int, int, int] | None:
         """(weight, input, output) bits, None where nothing is quantised."""
-        weight, inputs, output = self.weight_bits, self.input_bits, self.output_bits
+        weight = self.weight_bits
+        inputs = self.input_bits
+        output = self.output_bits
         if weight is None or inputs is None or output is None:
             return None
         return weight, inputs, output

@@ -1,20 +1,13 @@
-"""From the store to results: every cell's measures with intervals, survival, the cliff, and the
-rows of results.csv and timing.csv.
-"""
+"""From the store to results: every cell's measures with intervals, survival and the cliff."""
 
-import json
 import math
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
-from stochsim.hardware import Hardware
-from stochsim.keys import fold_in
 from stochsim.posterior import (
     Estimate,
     Survival,
@@ -23,62 +16,24 @@ from stochsim.posterior import (
     mean_estimate,
     survival,
 )
-from stochsim.runs import Row, Store
-from stochsim.settings import StochsimError, strict
+from stochsim.runs import Store
+from stochsim.settings import StochsimError
 from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
 from stochsim.studies.cliffs import cliffs
-from stochsim.studies.plan import Plan, plan_study
 from stochsim.studies.planner import Cell
-from stochsim.studies.result import ALL_KEYS, MEASURES, Pictures, Result
-from stochsim.studies.stored_effective import all_effective_samples, effective_estimates
-from stochsim.studies.study import Study
+from stochsim.studies.result import ALL_KEYS, MEASURES, Result
+from stochsim.studies.stored_effective import effective_estimates
+from stochsim.studies.stored_run import BOOTSTRAP_KEY, StoredRun
 
 Floats = NDArray[np.floating]
 
 
-def _texts(table: dict[str, object]) -> dict[str, str]:
-    return {name: str(value) for name, value in table.items()}
-
-
-_BOOTSTRAP_KEY = fold_in(0, "results")
-
-
-class Results:
+class Results(StoredRun):
     """The results of a finished (or partly finished) run; cells that are not stored yet are left
     out and counted.
     """
-
-    def __init__(self, store: Store) -> None:
-        about = store.about()
-        if "study" not in about:
-            raise StochsimError(f"{store.folder}: the run has not begun: nothing to report")
-        self.folder = store.folder
-        self.store = store
-        tables = {
-            name: strict.table(
-                name, strict.read_json(about.get(name, ""), f"{store.folder}: {name}")
-            )
-            for name in ("study", "hardware", "versions", "machine")
-        }
-        self.study = Study.from_table(tables["study"], str(store.folder))
-        self.hardware = Hardware.from_table(tables["hardware"])
-        self.versions: dict[str, str] = _texts(tables["versions"])
-        self.machine: dict[str, str] = _texts(tables["machine"])
-        self.plan: Plan = plan_study(self.study, self.hardware)
-        self._done = store.hashes()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.store.close()
-
-    @property
-    def missing(self) -> int:
-        """Tasks of the study that are not stored yet."""
-        return sum(task not in self._done for task in self.plan.tasks)
 
     @cached_property
     def rows(self) -> list[Result]:
@@ -91,7 +46,7 @@ class Results:
         groups: dict[tuple[Any, ...], list[Cell]] = {}
         for cell in self.plan.cells:
             if all(
-                need in self._done
+                need in self.done
                 for need in (cell.point, cell.full, cell.blind)
                 if need is not None
             ):
@@ -121,29 +76,18 @@ class Results:
         several = len(self.study.grid.keys) > 1
         return [row for row in self.rows if (row.key == ALL_KEYS) == several]
 
-    def _stored(self, task: str) -> Row:
-        return self.store.row(task)
-
-    def _measure(self, tasks: Iterable[str], name: str) -> Floats:
-        """(keys, stimulus), or (stimulus,) for one key; NaN where it was n/a."""
-        rows = []
-        for task in tasks:
-            result = self._stored(task).result
-            rows.append(np.asarray(result.get("measures", result)[name], np.float64))
-        return rows[0] if len(rows) == 1 else np.stack(rows)
-
     def _result(self, cells: list[Cell], key: str) -> Result:
-        points = [self._stored(cell.point) for cell in cells]
+        points = [self.stored(cell.point) for cell in cells]
         tasks = [cell.point for cell in cells]
         estimates = {
-            name: mean_estimate(self._measure(tasks, name), _BOOTSTRAP_KEY) for name in MEASURES
+            name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY) for name in MEASURES
         }
         estimates["log_sd_correlation"] = self._correlation(cells)
-        estimates |= effective_estimates(points, self.study.measure.reads, _BOOTSTRAP_KEY)
+        estimates |= effective_estimates(points, self.study.measure.reads, BOOTSTRAP_KEY)
         if points[0].result.get("accuracy") is not None:
             accuracy = np.array([point.result["accuracy"] for point in points])
             estimates["readout_accuracy"] = mean_estimate(
-                accuracy[0] if len(cells) == 1 else accuracy, _BOOTSTRAP_KEY
+                accuracy[0] if len(cells) == 1 else accuracy, BOOTSTRAP_KEY
             )
         bills = [point.result.get("energy", {"parts_j": {}, "flags": []}) for point in points]
         first = cells[0]
@@ -180,7 +124,7 @@ class Results:
     def _survival(self, cells: list[Cell], full: list[str | None]) -> Survival | None:
         if any(task is None for task in [*full, *(cell.blind for cell in cells)]):
             return None
-        return survival(*self._distances(cells, full), _BOOTSTRAP_KEY)
+        return survival(*self._distances(cells, full), BOOTSTRAP_KEY)
 
     def _distances(
         self, cells: list[Cell], full: list[str | None]
@@ -191,7 +135,7 @@ class Results:
             [str(cell.blind) for cell in cells],
             [str(task) for task in full],
         )
-        points, blinds, fulls = (self._measure(names, "d") for names in tasks)
+        points, blinds, fulls = (self.per_task(names, "d") for names in tasks)
         return points, blinds, fulls
 
     def _best_full(self, key: int) -> str | None:
@@ -199,10 +143,10 @@ class Results:
         with.
         """
         tasks = {
-            cell.full for cell in self.plan.cells if cell.key == key and cell.full in self._done
+            cell.full for cell in self.plan.cells if cell.key == key and cell.full in self.done
         }
         return (
-            min(tasks, key=lambda task: (float(self._measure([task], "d").mean()), task))
+            min(tasks, key=lambda task: (float(self.per_task([task], "d").mean()), task))
             if tasks
             else None
         )
@@ -217,7 +161,7 @@ class Results:
             rows.append(log_sd_correlation(pictures.sd, pictures.reference_sd))
         return mean_estimate(
             rows[0] if len(rows) == 1 else np.stack(rows),
-            _BOOTSTRAP_KEY,
+            BOOTSTRAP_KEY,
             "the chip's sd is 0 or constant",
         )
 
@@ -257,13 +201,7 @@ class Results:
         """One of MEASURES per stimulus, (stimulus,), or (keys, stimulus) where the row is of
         several keys; NaN where n/a.
         """
-        return self._measure([cell.point for cell in row.cells], measure)
-
-    def per_task(self, tasks: Iterable[str], measure: str = "d") -> Floats:
-        """One of MEASURES per stimulus of stored tasks, as `per_stimulus` gives it of a row: of the
-        "full" or "blind" tasks of its cells.
-        """
-        return self._measure(tasks, measure)
+        return self.per_task([cell.point for cell in row.cells], measure)
 
     def difference(self, a: Result, b: Result, measure: str = "d") -> Estimate:
         """Mean of a measure at `a` less that at `b`, paired: of the same held-out stimuli and keys;
@@ -274,7 +212,7 @@ class Results:
         """
         _check_same_keys(a, b)
         apart = self.per_stimulus(a, measure) - self.per_stimulus(b, measure)
-        return mean_estimate(apart, _BOOTSTRAP_KEY, "n/a in one of the two")
+        return mean_estimate(apart, BOOTSTRAP_KEY, "n/a in one of the two")
 
     def survival_difference(self, a: Result, b: Result) -> Estimate:
         """S at `a` less S at `b`, resampled together over the same stimuli and keys; n/a where
@@ -292,21 +230,7 @@ class Results:
             for array in self._distances(list(row.cells), [cell.full for cell in row.cells])
         ]
         return bootstrap(
-            _survival_difference, *arrays, key=_BOOTSTRAP_KEY, several_keys=arrays[0].ndim == 2
-        )
-
-    def pictures(self, cell: Cell) -> Pictures:
-        """The arrays for a scatter of one cell."""
-        artifact = self._stored(cell.point).artifact
-        assert artifact is not None
-        return Pictures(**load_file(artifact))
-
-    def estimate_of(self, task: str | None, name: str = "d") -> Estimate:
-        """Mean with interval of a measure of a stored "full" or "blind" task."""
-        return (
-            Estimate.missing("not measured")
-            if task is None
-            else mean_estimate(self._measure([task], name), _BOOTSTRAP_KEY)
+            _survival_difference, *arrays, key=BOOTSTRAP_KEY, several_keys=arrays[0].ndim == 2
         )
 
     def cliffs(self) -> list[dict[str, Any]]:
@@ -317,24 +241,6 @@ class Results:
         """
         return cliffs(self.study.grid, self.summary)
 
-    def timing(self) -> list[dict[str, Any]]:
-        """Seconds of every stored task of the study, in the plan's order; of points the effective
-        samples of all stimuli, else 0.
-        """
-        stored = [self._stored(task) for task in self.plan.tasks if task in self._done]
-        return [_timed(row) for row in stored]
-
-    @property
-    def decoder_task(self) -> Row:
-        """The task of the first key's decoder, whose artifact is the dictionary."""
-        key = min(self.study.grid.keys)
-        tasks = [
-            task
-            for task in self.plan.tasks.values()
-            if task.kind == "decoder" and json.loads(task.settings)["key"] == key
-        ]
-        return self._stored(tasks[0].hash)
-
 
 def _place_on(axis: Axis, names: tuple[Any, ...], value: Any) -> Any:
     """Where a value stands among those of its axis: names as the grid has them, numbers ascending;
@@ -343,11 +249,6 @@ def _place_on(axis: Axis, names: tuple[Any, ...], value: Any) -> Any:
     if axis.choices is not None:
         return names.index(value) if value in names else len(names)
     return math.inf if value is None else value
-
-
-def _timed(row: Row) -> dict[str, Any]:
-    own = {name: getattr(row, name) for name in ("kind", "hash", "seconds", "finished")}
-    return {"task": row.label, "effective_samples": all_effective_samples(row), **own}
 
 
 def _mean_facts(facts: list[dict[str, float]]) -> dict[str, float]:

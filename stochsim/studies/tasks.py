@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from stochsim.chip import Chip, FloatChip
-from stochsim.controls import control_samples
+from stochsim.controls import ControlCase, control_samples
+from stochsim.energy import Operations
 from stochsim.keys import fold_in
 from stochsim.lowering import export_program, float_program
 from stochsim.models import Reference, build_model
 from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.posterior import elbo
+from stochsim.program import Program
 from stochsim.settings import StochsimError
 from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
@@ -172,22 +174,18 @@ def _control(job: Job) -> Outcome:
     """Samples of a control, measured as the float network's are."""
     trained = load_network(job.needs["network"])
     panel = Panel(job)
-    given: dict[str, Any] = {
-        "train_stimuli": job.dataset.train,
-        "settings": job.train_settings,
-        "circuit": job.architecture,
-    }
-    name = job.settings["control"]
-    found = control_samples(
-        name,
-        trained,
-        job.model,
-        panel.stimuli,
-        panel.reads,
-        panel.read_key,
-        **given,
+    case = ControlCase(
+        trained=trained,
+        model=job.model,
+        stimuli=panel.stimuli,
+        reads=panel.reads,
+        key=panel.read_key,
+        train_stimuli=job.dataset.train,
+        settings=job.train_settings,
+        circuit=job.architecture,
         progress=job.progress,
     )
+    found = control_samples(job.settings["control"], case)
     return _measured(
         job,
         panel,
@@ -217,51 +215,56 @@ def _point(job: Job) -> Outcome:
     `average`; joules and operations stay those of one read.
     """
     trained = load_network(job.needs["network"])
-    program = export_program(trained)
     decoder = trained.decoder_array
-    assert job.hardware is not None
-    hardware = job.hardware.with_precision(
-        weight_bits=program.weight_bits,
-        input_bits=program.input.bits,
-        output_bits=program.output.bits,
-    )
+    chip = _chip(job, export_program(trained))
     panel = Panel(job)
-    data = job.dataset.train[:CALIBRATION_STIMULI]
-    chip = Chip(
-        program,
-        hardware,
-        job.settings["noise"],
-        chip_key=fold_in(job.key, "chip"),
-        calibration=data,
-    )
     average: int = job.settings.get("average", 1)
     samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
     values = _averaged(samples.values, average)
-    named, pictures = panel.measures(values, program.output.step / average, decoder)
+    named, pictures = panel.measures(values, chip.program.output.step / average, decoder)
     sigma = _trained_noise(chip, panel.stimuli) / np.sqrt(average)
     named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
     accuracy = panel.accuracy(
         lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
         values,
     )
-    energy = hardware.energy(samples.operations, program.rho)
     save_file(pictures, job.temporary())
-    reads = panel.reads * average * len(panel.stimuli)
-    bill = {
-        "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
-        "flags": list(energy.flags),
-    }
-    result = {
+    return {
         "measures": named,
         "accuracy": accuracy,
-        "energy": bill,
+        **_costs(chip, samples.operations, panel.reads * average * len(panel.stimuli)),
         "saturated_share": trained.result.saturated_share,
-    }
-    more = {
-        "operations": operations_to_json(samples.operations, reads),
         **panel.effective(chip, values),
+    }, job.temporary()
+
+
+def _chip(job: Job, program: Program) -> Chip:
+    """The chip of a cell, as wide as the network; ranges are set on stimuli of the training set."""
+    assert job.hardware is not None
+    hardware = job.hardware.with_precision(
+        weight_bits=program.weight_bits,
+        input_bits=program.input.bits,
+        output_bits=program.output.bits,
+    )
+    return Chip(
+        program,
+        hardware,
+        job.settings["noise"],
+        chip_key=fold_in(job.key, "chip"),
+        calibration=job.dataset.train[:CALIBRATION_STIMULI],
+    )
+
+
+def _costs(chip: Chip, operations: Operations, reads: int) -> dict[str, Any]:
+    """The bill and the operations of one read of all `reads`."""
+    energy = chip.hardware.energy(operations, chip.program.rho)
+    return {
+        "energy": {
+            "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
+            "flags": list(energy.flags),
+        },
+        "operations": operations_to_json(operations, reads),
     }
-    return {**result, **more}, job.temporary()
 
 
 def _averaged(values: Floats, count: int) -> Floats:

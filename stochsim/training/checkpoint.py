@@ -109,7 +109,9 @@ def _check_size(settings: NetworkSettings, state: Mapping[str, torch.Tensor]) ->
     """Raise SettingError, before anything is made, where the settings need more weights than the
     file has.
     """
-    inputs, neurons, hidden = settings.inputs, settings.neurons, settings.hidden
+    inputs = settings.inputs
+    neurons = settings.neurons
+    hidden = settings.hidden
     weights = {
         "single": inputs * neurons,
         "deep": hidden * (inputs + 2 * neurons),

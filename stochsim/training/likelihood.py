@@ -104,8 +104,8 @@ def _contrast_moments(
 
 @functools.lru_cache(maxsize=8)
 def _nodes(dtype: torch.dtype, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Steps and log weights of the rule, every second node in float32: its error, 1e-7 then, is
-    that of the type.
+    """Steps and log weights (node,) of the rule, every second node in float32: its error, 1e-7
+    then, is that of the type.
     """
     every = 1 if dtype == torch.float64 else 2
     steps = STEPS[::every]

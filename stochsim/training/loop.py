@@ -154,8 +154,45 @@ def _optimizer(
     return torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
 
+class _Descent:
+    """Adam on a network's parameters, and on the decoder (input, neuron) where it is learned."""
+
+    def __init__(self, network: Network, decoder: torch.Tensor, settings: TrainSettings) -> None:
+        steps_share, rate_share = network.shares
+        self.network = network
+        self.steps = max(1, round(settings.steps * steps_share))
+        rate = settings.learning_rate * rate_share
+        self.optimizer = _optimizer(network, [decoder] * decoder.requires_grad, rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: _learning_rate_share(step / self.steps)
+        )
+        self.last_good = _LastGood(network, decoder)
+
+    def run(self, terms_of_batch: Callable[[], Terms], progress: Progress | None) -> Terms:
+        """All steps; the terms of the last one. Raises TrainingDiverged."""
+        for step in range(self.steps):
+            terms = self.take(step, terms_of_batch)
+            done = step + 1
+            if done % _CHECK_EVERY == 0 or done == self.steps:
+                self.last_good.check(terms, step)
+                if progress is not None:
+                    progress(done, self.steps)
+        return terms
+
+    def take(self, step: int, terms_of_batch: Callable[[], Terms]) -> Terms:
+        """One step down the gradient of a batch's terms."""
+        with self.last_good.watch(step):
+            terms = terms_of_batch()
+            self.optimizer.zero_grad(set_to_none=True)
+            terms.total.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.network.keep_bounds()
+        return terms
+
+
 @one_thread()
-def train(
+def train(  # noqa: PLR0913 - public: settings are given by keyword
     network: Network,
     stimuli: torch.Tensor,
     decoder: torch.Tensor,
@@ -180,43 +217,26 @@ def train(
     stimuli = stimuli.to(device)
     learned = decoder.to(device).requires_grad_(learn_decoder)
     draws = Draws(torch_generator(key, "train"), device)
-    steps_share, rate_share = network.shares
-    steps = max(1, round(settings.steps * steps_share))
-    rate = settings.learning_rate * rate_share
     batch = max(1, round(settings.batch * network.batch_share))
-    optimizer = _optimizer(network, [learned] * learn_decoder, rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _learning_rate_share(step / steps)
-    )
-    last_good = _LastGood(network, learned)
-    started = time.perf_counter()
-    for step in range(steps):
+
+    def terms_of_batch() -> Terms:
         x = stimuli[draws.integers(len(stimuli), batch)]
-        with last_good.watch(step):
-            response = network.response(x, draws, noise)
-            terms = objective_of(x, response, learned, model, price, draws)
-            if extra is not None:
-                terms = terms._replace(energy=extra(network))
-            optimizer.zero_grad(set_to_none=True)
-            terms.total.backward()
-        optimizer.step()
-        schedule.step()
-        network.keep_bounds()
-        if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
-            last_good.check(terms, step)
-            if progress is not None:
-                progress(step + 1, steps)
+        terms = objective_of(x, network.response(x, draws, noise), learned, model, price, draws)
+        return terms if extra is None else terms._replace(energy=extra(network))
+
+    started = time.perf_counter()
+    descent = _Descent(network, learned, settings)
+    terms = descent.run(terms_of_batch, progress)
     network.cpu().eval()
     with torch.no_grad():
         decoder.requires_grad_(False).copy_(learned.detach().cpu())
-    seconds = time.perf_counter() - started
     return TrainResult(
         terms.values(),
         network.saturated_share(),
-        seconds,
-        price.c,
-        price.s,
-        settings.exchange,
-        "trained",
-        steps,
+        seconds=time.perf_counter() - started,
+        c=price.c,
+        s=price.s,
+        exchange=settings.exchange,
+        method="trained",
+        steps=descent.steps,
     )

@@ -83,10 +83,10 @@ class _Task:
                 self.settings,
                 self.price,
                 self.key,
-                own,
-                self.progress,
-                self.noise,
-                extra,
+                learn_decoder=own,
+                progress=self.progress,
+                noise=self.noise,
+                extra=extra,
             )
         except TrainingDiverged as error:
             error.trained = Trained(error.network, error.decoder, self.price.rho, self.nothing())  # type: ignore[attr-defined]
@@ -117,7 +117,7 @@ def learn_decoder(
     )
 
 
-def train_float(
+def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     start: Trained,
     stimuli: Floats,
     model: ModelSettings,
@@ -130,8 +130,8 @@ def train_float(
     hardware: Hardware | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """The float network of an architecture at this rho, from the single layer `start` on; its
-    decoder stays frozen unless `own`.
+    """The float network of an architecture at this rho, from the single layer `start` on, trained
+    on stimuli (stimulus, input); its decoder stays frozen unless `own`.
 
     hardware: whose price of reliability holds, where the settings have an exchange rate. Raises
     SettingError for a rate without it.
@@ -153,7 +153,7 @@ def train_float(
     )
 
 
-def train_quantised(
+def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     start: Trained,
     stimuli: Floats,
     model: ModelSettings,
@@ -168,7 +168,7 @@ def train_quantised(
     progress: Progress | None = None,
 ) -> Trained:
     """The network of these (weight, input, output) bits, from the float network `start` on, at its
-    rho and of its architecture.
+    rho and of its architecture, on stimuli (stimulus, input).
 
     layer_bits: weight bits of these layers ("hidden", "log_sigma", "readout" of a deep network;
     "readout", "lateral" of a recurrent one). "post-training": rounded, with fitted scales, and that
@@ -182,21 +182,21 @@ def train_quantised(
     if method == "noise-aware" and hardware is None:
         rule = "needs the Hardware whose noise it trains with"
         raise SettingError.of("method", method, rule, also=("hardware",))
-    fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
+    fit = _fit(stimuli)
     aware = method == "noise-aware"
     draws = torch_generator(key, "fit")
     network = quantised_from_float(
-        start.network, fit, *widths, generator=draws, by_posterior=aware, layer_bits=layer_bits
+        start.network, fit, *widths, draws, by_posterior=aware, layer_bits=layer_bits
     )
     price = Price(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
     task = _Task(_tensor(stimuli), model, settings, price, key, progress, noise)
     if method == "post-training":
-        return _with_method(_untrained(network, start, fit, task), method)
-    return _with_method(task.run(network, start.decoder, own), method)
+        return _with(_untrained(network, start, fit, task), method=method)
+    return _with(task.run(network, start.decoder, own), method=method)
 
 
-def learn_bits(
+def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     start: Trained,
     stimuli: Floats,
     model: ModelSettings,
@@ -208,8 +208,8 @@ def learn_bits(
     method: Method = "quantisation-aware",
     progress: Progress | None = None,
 ) -> Trained:
-    """A network whose widths (weight, input, output) are learned under their price, exchange
-    [nat/J] times joules per read on `hardware`.
+    """A network whose widths (weight, input, output) are learned on stimuli (stimulus, input) under
+    their price, exchange [nat/J] times joules per read on `hardware`.
 
     Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to
     whole bits, 2 at least; the gradient passes through); then the network of these widths is
@@ -217,8 +217,25 @@ def learn_bits(
     own, so that they do not move with the exchange rate. Raises SettingError without an exchange
     rate, and for a deep network.
     """
-    exchange = settings.exchange
-    if exchange is None:
+    bit_price = BitPrice(hardware, _checked_exchange(start, settings))
+    fixed = settings.model_copy(update={"exchange": None})
+    shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
+    price = Price(start.rho, settings.c, settings.s)
+    task = _Task(_tensor(stimuli), model, shorter, price, key, progress)
+    network = quantised_from_float(
+        start.network, _fit(stimuli), *first, torch_generator(key, "fit"), learned_bits=True
+    )
+    widths = learned_widths(task.run(network, start.decoder, False, bit_price).network)
+    chosen: dict[str, Any] = {"method": method, "hardware": hardware, "progress": progress}
+    trained = train_quantised(start, stimuli, model, fixed, widths, key, **chosen)
+    return _with(trained, exchange=settings.exchange)
+
+
+def _checked_exchange(start: Trained, settings: TrainSettings) -> float:
+    """The exchange rate [nat/J] under which widths of this network are learned; raises SettingError
+    where there is none, and for a deep network.
+    """
+    if settings.exchange is None:
         rule = "widths are learned under lambda [nat/J] times joules per read"
         raise SettingError.missing("exchange", rule)
     kind = start.network.settings.architecture.kind
@@ -228,32 +245,7 @@ def learn_bits(
             "their own"
         )
         raise SettingError.of("architecture", kind, rule)
-    fit = _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
-    network = quantised_from_float(
-        start.network, fit, *first, generator=torch_generator(key, "fit"), learned_bits=True
-    )
-    fixed = settings.model_copy(update={"exchange": None})
-    shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
-    task = _Task(
-        _tensor(stimuli), model, shorter, Price(start.rho, settings.c, settings.s), key, progress
-    )
-    found = learned_widths(
-        task.run(network, start.decoder, False, BitPrice(hardware, exchange)).network
-    )
-    trained = train_quantised(
-        start,
-        stimuli,
-        model,
-        fixed,
-        found,
-        key,
-        method=method,
-        hardware=hardware,
-        progress=progress,
-    )
-    return dataclasses.replace(
-        trained, result=dataclasses.replace(trained.result, exchange=exchange)
-    )
+    return settings.exchange
 
 
 def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task) -> Trained:
@@ -270,8 +262,14 @@ def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task)
     )
 
 
-def _with_method(trained: Trained, method: str) -> Trained:
-    return dataclasses.replace(trained, result=dataclasses.replace(trained.result, method=method))
+def _with(trained: Trained, **changes: Any) -> Trained:
+    """The same with these entries of its result changed."""
+    return dataclasses.replace(trained, result=dataclasses.replace(trained.result, **changes))
+
+
+def _fit(stimuli: Floats) -> torch.Tensor:
+    """The part of stimuli (stimulus, input) on which scales are fitted, evenly spread."""
+    return _tensor(stimuli[:: max(1, len(stimuli) // _FIT_STIMULI)])
 
 
 def _tensor(stimuli: Floats) -> torch.Tensor:

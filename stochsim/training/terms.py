@@ -63,7 +63,7 @@ def check_price(rho: float, c: float, s: float) -> None:
 
 def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
     """C_rho(sigma) = c ((s / sigma)^rho - 1) / rho, and its limit -c log(sigma / s) at rho = 0;
-    elementwise, nats.
+    elementwise (any shape), nats.
     """
     check_price(rho, c, s)
     log_ratio = torch.log(s / sigma)
@@ -89,7 +89,7 @@ def circuit_cost(covariance: torch.Tensor, rho: float, c: float, s: float) -> to
     )
 
 
-def objective(
+def objective(  # noqa: PLR0913 - public: C_rho's numbers are given one by one
     x: torch.Tensor,
     r: torch.Tensor,
     sigma: torch.Tensor,
@@ -117,8 +117,8 @@ def objective_of(
     price: Price,
     draws: Draws,
 ) -> Terms:
-    """The terms of L of a network's response: in closed form where moments are known and the model
-    allows it.
+    """The terms of L of a network's response to x (stimulus, input), under a decoder (input,
+    neuron): in closed form where moments are known and the model allows it.
     """
     if response.samples is not None or isinstance(model, GaussianScaleMixtureSettings):
         r = response.drawn(draws)

@@ -132,10 +132,10 @@ def test_covariances_of_the_optimum(tiny_gates):
 @pytest.mark.parametrize("rho", [0.0, 2.0])
 def test_a_circuit_learns_the_covariance_and_a_single_layer_cannot(rho, tiny_gates):
     gates, task, start = tiny_gates
-    circuit = gates.spread(
+    circuit = gates.moment_errors(
         task, gates.train_architecture(task, "recurrent", rho, start, 0), True, 0
     )
-    single = gates.spread(task, start, False, 0)
+    single = gates.moment_errors(task, start, False, 0)
     assert max(circuit.covariance_error, circuit.sampled_error) < 0.1
     assert circuit.right_signs == circuit.sampled_signs == 1
     assert single.right_signs == 0
@@ -158,11 +158,13 @@ def test_wrong_signs_and_scales_are_seen(tiny_gates):
 def test_figures_and_picture_of_gates(tiny_gates, tmp_path, load):
     gates, task, start = tiny_gates
     script = load("linear_gaussian_gates")
-    found = gates.spread(task, start, False, 0)
+    found = gates.moment_errors(task, start, False, 0)
     measured = {"single": [found], "deep": [found], "recurrent": [found]}
     figures = script.depth_figures([task], measured) + script.kernel_figures([0], reads=2000)
     figures += [
-        figure for kind in measured for figure in script.spread_figures(kind, measured[kind], 0.0)
+        figure
+        for kind in measured
+        for figure in script.covariance_figures(kind, measured[kind], 0.0)
     ]
     verdicts = {figure.name: figure.verdict for figure in figures if figure.bar is not None}
     assert verdicts["multi-layer: |L off the single layer's| / its gap"] == "yes"

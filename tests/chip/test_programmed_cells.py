@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import stattest
 
-from stochsim.chip.array.programming import GRID, program_cells
+from stochsim.chip.array.programming import GRID, Wires, program_cells
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_devices import device
 from stochsim.hardware.wires import effective_conductance
@@ -151,7 +151,7 @@ def test_wires_are_first_order_in_every_tile() -> None:
     """An ideal device's tiles, each an array of its own; the last ones are not full."""
     cells = generator(5).integers(0, 4, (1, 2, 50, 45)).astype(np.uint8)
     held = program_cells(
-        cells, 2, device("ideal"), KEY, wire_ohm=2.0, rows_per_tile=32, columns_per_tile=20
+        cells, 2, device("ideal"), KEY, wires=Wires(2.0, rows_per_tile=32, columns_per_tile=20)
     ).conductance
     g_s = cells * (25e-6 / 3)
     for plane in range(2):
@@ -161,16 +161,16 @@ def test_wires_are_first_order_in_every_tile() -> None:
                 expected = effective_conductance(g_s[tile], 2.0) * 3 * GRID / 25e-6
                 assert np.max(np.abs(held[tile] - expected)) <= 0.5 + 1e-9
     assert held.sum() < GRID * cells.astype(int).sum()
-    whole = program_cells(cells, 2, device("ideal"), KEY, wire_ohm=2.0).conductance
+    whole = program_cells(cells, 2, device("ideal"), KEY, wires=Wires(2.0)).conductance
     assert whole.sum() < held.sum()  # longer wires take more
     with pytest.raises(SettingError, match="largest relative drop"):
-        program_cells(cells, 2, device("ideal"), KEY, wire_ohm=200.0)
+        program_cells(cells, 2, device("ideal"), KEY, wires=Wires(200.0))
 
 
 def test_wires_weaken_the_read_noise_with_the_signal() -> None:
     cells = np.full((1, 1, 32, 32), 3, np.uint8)
     plain = program_cells(cells, 2, device("rram-wan"), KEY)
-    wired = program_cells(cells, 2, device("rram-wan"), KEY, wire_ohm=1.0)
+    wired = program_cells(cells, 2, device("rram-wan"), KEY, wires=Wires(1.0))
     passed = wired.conductance / plain.conductance
     assert passed.max() < 1
     np.testing.assert_allclose(wired.read_variance / plain.read_variance, passed**2, rtol=0.01)
@@ -191,10 +191,10 @@ def test_a_measured_device_is_programmed_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rows_per_tile": 0}, "'rows_per_tile' = 0: should be an integer from 1"),
-        ({"columns_per_tile": -3}, "'columns_per_tile' = -3"),
+        ({"wires": Wires(rows_per_tile=0)}, "'rows_per_tile' = 0: should be an integer from 1"),
+        ({"wires": Wires(columns_per_tile=-3)}, "'columns_per_tile' = -3"),
         ({"age_s": 5.0}, "'age_s' = 5.0: ideal has no published law of time"),
-        ({"wire_ohm": -1.0}, "'wire_ohm' = -1.0"),
+        ({"wires": Wires(-1.0)}, "'wire_ohm' = -1.0"),
     ],
 )
 def test_bad_programming_is_refused(settings, words) -> None:

@@ -11,6 +11,7 @@ from stattest import assert_mean
 from stochsim.chip import FloatChip
 from stochsim.controls.controls import (
     CONTROLS,
+    ControlCase,
     check_control,
     control_samples,
     derangement,
@@ -57,8 +58,17 @@ def stimuli(count=STIMULI, seed=3):
 
 def samples_of(name, trained, reads=READS, count=STIMULI, steps=1, key=KEY, circuit=None):
     settings = TrainSettings(steps=steps, batch=64)
-    given = {"train_stimuli": stimuli(500, 4), "settings": settings, "circuit": circuit}
-    return control_samples(name, trained, MODEL, stimuli(count), reads, key, **given)
+    case = ControlCase(
+        trained=trained,
+        model=MODEL,
+        stimuli=stimuli(count),
+        reads=reads,
+        key=key,
+        train_stimuli=stimuli(500, 4),
+        settings=settings,
+        circuit=circuit,
+    )
+    return control_samples(name, case)
 
 
 def own_samples(trained):

@@ -64,7 +64,7 @@ def test_untrained_network_is_not_judged():
     d_blind, d_full = distances()
     found = survival(d_full, d_blind, d_blind - 0.05, key=1)
     assert found.estimate is None
-    assert str(found) == "n/a: the network does not beat blind"
+    assert str(found) == "n/a: the network is not significantly better than ignoring the stimulus"
     assert found.d_blind.available
     assert found.d_full.available
     assert found.d.value == pytest.approx(d_full.mean())

@@ -14,7 +14,8 @@ from madeanswers import STIMULI, Made
 from tinystudy import store_answers, study_of
 
 from stochsim.report import console_table, write_report, write_results_csv, write_timing_csv
-from stochsim.report.pages.sections import detail_columns, key_figures, main_columns
+from stochsim.report.pages.sections import key_figures
+from stochsim.report.pages.study_columns import detail_columns, main_columns
 from stochsim.report.ranking import cheapest, energy_ranks
 from stochsim.studies import Results, collect
 

@@ -91,10 +91,10 @@ def test_survival_is_not_available_where_the_network_does_not_beat_blind(
     run = fake_run(change=no_better)
     rows = results_rows(run, tmp_path / "r.csv")
     assert {(row["survival"], row["survival_note"]) for row in rows} == {
-        ("", "the network does not beat blind")
+        ("", "the network is not significantly better than ignoring the stimulus")
     }
     table = console_table(collect(run))
-    assert "S n/a: the network does not beat blind" in table
+    assert "S n/a: the network is not significantly better than ignoring the stimulus" in table
     assert table.count("none (no width tested keeps S >= 0.9)") == 3
 
 

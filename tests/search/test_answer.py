@@ -165,7 +165,10 @@ def test_survival_that_is_not_available_keeps_nothing() -> None:
         request, [dataclasses.replace(found, survival=survival(flat, flat, flat, 0))]
     )
     assert outcome.first.chosen is None
-    assert "n/a: the network does not beat blind" in words.headline(outcome)
+    assert (
+        "n/a: the network is not significantly better than ignoring the stimulus"
+        in words.headline(outcome)
+    )
     render(outcome)
 
 

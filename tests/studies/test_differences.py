@@ -130,7 +130,7 @@ def test_what_one_of_the_two_lacks_is_not_available(made: Maker) -> None:
 
 LACKING: list[tuple[dict[str, Any], str]] = [
     ({"train__decoder": "own"}, "no common posterior"),
-    ({}, "the network does not beat blind"),
+    ({}, "the network is not significantly better than ignoring the stimulus"),
 ]
 
 

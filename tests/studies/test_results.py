@@ -72,7 +72,10 @@ def test_survival_is_not_available_where_the_float_network_is_no_better_than_bli
     for row in results.rows:
         assert row.survival is not None
         assert row.survival.estimate is None
-        assert row.survival.reason == "the network does not beat blind"
+        assert (
+            row.survival.reason
+            == "the network is not significantly better than ignoring the stimulus"
+        )
     assert set(cliffs(results).values()) == {None}
 
 

@@ -23,9 +23,7 @@ from stochsim_kernels._jit import helper
 from stochsim_kernels.neuron.channel import normal_cdf
 
 MOST_BITS = 12  # cells per state: 2^12
-_FLAT = (
-    6.34  # beyond so many standard deviations a probability rounds to 0 or 1 on the grid of 2^-32
-)
+_FLAT = 6.34  # standard deviations beyond which a probability rounds to 0 or 1 on the grid of 2^-32
 _STEEPEST = 2**26  # slope times position stays within 32 bits
 
 
@@ -71,7 +69,8 @@ def build_channel(
     edges = np.ascontiguousarray(edges_lsb, np.float64)
     _check(value, sigma, edges)
     first, last = _windows(value, sigma, edges, code_min)
-    lowest, highest = first.min(axis=0), last.max(axis=0)
+    lowest = first.min(axis=0)
+    highest = last.max(axis=0)
     lines = (_line_below(lowest, highest, slope) for slope in _slopes(value.mean(axis=0), edges))
     line, cells = min(lines, key=lambda one: one[1])
     bits = max(1, math.ceil(math.log2(cells)))
@@ -112,7 +111,7 @@ def _windows(value, sigma, edges, code_min):
 def line_codes(
     position: np.ndarray, slope: int, intercept: int, shift: int, base_last: int
 ) -> np.ndarray:
-    """The code, from 0, that a position's alias table counts from."""
+    """The code, from 0, that the alias table of each position (any shape) counts from."""
     return np.clip((position * slope + intercept) >> shift, 0, base_last)
 
 
@@ -157,7 +156,8 @@ def _line_below(lowest, highest, slope):
     """The highest line of this slope at or below `lowest`, in 32-bit integers, and the cells that
     reach from it to `highest`.
     """
-    positions, base_last = np.arange(lowest.size), int(lowest.max())
+    positions = np.arange(lowest.size)
+    base_last = int(lowest.max())
     shift = 29 - math.frexp(abs(slope) * lowest.size + highest.max() + 1.0)[1]
     steep = round(slope * 2.0**shift)
     under = (
@@ -174,7 +174,8 @@ def fill_entries(value, sigma, first, last, start, edges, entries):
     take the cells from `start` on.
     """
     cells = entries.shape[1]
-    mass, open_cells = np.empty(cells, np.int64), np.empty(cells, np.int64)
+    mass = np.empty(cells, np.int64)
+    open_cells = np.empty(cells, np.int64)
     for s in range(value.size):
         for j in range(cells):
             mass[j] = 0
@@ -198,7 +199,8 @@ def alias_table(mass, open_cells, entries):
     """
     cells = mass.size
     room = 4294967296 // cells
-    poor, rich = 0, cells
+    poor = 0
+    rich = cells
     for j in range(cells):
         if mass[j] < room:
             open_cells[poor] = j
@@ -209,7 +211,8 @@ def alias_table(mass, open_cells, entries):
             entries[j] = np.uint32(j)  # full unless it gives: its own alias
     while poor > 0:
         poor -= 1
-        needy, giver = open_cells[poor], open_cells[rich]
+        needy = open_cells[poor]
+        giver = open_cells[rich]
         entries[needy] = np.uint32(mass[needy] * cells + giver)
         mass[giver] -= room - mass[needy]
         if mass[giver] < room:

@@ -21,20 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from stochsim_kernels.array.adc import AdcChannel, shared_noise
-from stochsim_kernels.array.crossbar_kernel import (
-    BLOCK,
-    Numbers,
-    Rule,
-    Span,
-    Sums,
-    Tables,
-    fill_crossbar,
-    fill_streams,
-)
+from stochsim_kernels.array.crossbar_call import check, own, span_of, tables
+from stochsim_kernels.array.crossbar_kernel import Numbers, Rule, Sums, fill_crossbar, fill_streams
 from stochsim_kernels.random.address import DrawAddress
-
-_CHUNK = 256  # reads per task and event, and at most: its totals fit the second-level cache
-_LEAST_CHUNK = 16
 
 
 class GridMap(NamedTuple):
@@ -81,7 +70,7 @@ class Readout(NamedTuple):
 
 
 def accumulator_bound(channel: AdcChannel, factor: np.ndarray, tiles: int) -> int:
-    """The largest |accumulator| that an output can reach."""
+    """The largest |accumulator| that an output can reach, with factor (slice, cycle)."""
     largest = max(abs(channel.code_min), abs(channel.code_max))
     return int(tiles) * largest * int(np.abs(np.asarray(factor, np.int64)).sum())
 
@@ -109,7 +98,8 @@ def readout(
         raise ValueError("p_min is for positions without gain: put it into the offset")
     nothing = np.zeros((tiles, len(factor), 0), np.int64)
     gain, offset, grid_shift = GridMap(nothing, nothing) if grid is None else grid
-    gain, offset = np.ascontiguousarray(gain, np.int64), np.ascontiguousarray(offset, np.int64)
+    gain = np.ascontiguousarray(gain, np.int64)
+    offset = np.ascontiguousarray(offset, np.int64)
     if gain.shape != offset.shape or gain.shape[:2] != (tiles, len(factor)):
         raise ValueError(
             f"gain and offset must be ({tiles}, {len(factor)}, column); got {gain.shape} and "
@@ -178,8 +168,9 @@ def draw_crossbar(
     not given. Raises ValueError where shapes do not fit.
     """
     stimuli, tiles, cycles = x_words.shape[:3]
-    slices, columns = w_words.shape[1], w_words.shape[5]
-    kinds = np.zeros((stimuli, 0, 0), np.int32) if variance is None else _own(variance, np.int32)
+    slices = w_words.shape[1]
+    columns = w_words.shape[5]
+    kinds = np.zeros((stimuli, 0, 0), np.int32) if variance is None else own(variance, np.int32)
     if (tiles, x_words.shape[4]) != (w_words.shape[0], w_words.shape[4]):
         raise ValueError(f"inputs {x_words.shape} and cells {w_words.shape} do not fit")
     if readout.factor.shape != (slices, cycles) or readout.tiles != tiles:
@@ -189,19 +180,21 @@ def draw_crossbar(
         )
     if kinds.size and kinds.shape != (stimuli, tiles, cycles):
         raise ValueError(f"variance {kinds.shape} must be {(stimuli, tiles, cycles)}")
-    _check(readout, kinds, out, (stimuli, columns))
+    check(readout, kinds, out, (stimuli, columns))
     kinds = kinds.reshape(stimuli, -1, 1) if kinds.size else kinds
-    partials, streams = np.empty((0, 0), np.int32), np.empty((2, 0, 0), np.uint64)
-    sums = Sums(_own(x_words, np.uint64), _own(w_words, np.uint64), partials, streams, kinds)
-    span = _span(readout, out, 0, tiles * slices * cycles)
-    fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
+    partials = np.empty((0, 0), np.int32)
+    streams = np.empty((2, 0, 0), np.uint64)
+    sums = Sums(own(x_words, np.uint64), own(w_words, np.uint64), partials, streams, kinds)
+    span = span_of(readout, out, 0, tiles * slices * cycles)
+    fill_crossbar(sums, tables(readout), readout.rule, address, span, out)
 
 
 def draw_streams(address: DrawAddress, stimuli: int, readout: Readout, columns: int) -> np.ndarray:
     """The streams of a layer call for `convert_partials`: (2, stimulus, pair), uint64; pairs of
     columns, then pairs of references.
     """
-    pairs, references = (columns + 1) // 2, (int(readout.group.max(initial=-1)) + 2) // 2
+    pairs = (columns + 1) // 2
+    references = (int(readout.group.max(initial=-1)) + 2) // 2
     streams = np.empty((2, stimuli, pairs + references), np.uint64)
     for s in range(stimuli):
         fill_streams(address, s, Numbers(0, 0, pairs), streams[0, s], streams[1, s])
@@ -224,10 +217,11 @@ def convert_partials(
     (stimulus, column), 0 if not given. The same partial sums give the same codes as
     `draw_crossbar`. Raises ValueError where shapes do not fit.
     """
-    partial = _own(partial, np.int32)
+    partial = own(partial, np.int32)
     nothing = np.zeros((partial.shape[0], 0), np.int32)
-    kinds = nothing if variance is None else _own(variance, np.int32)
-    (tile, piece, cycle), (slices, cycles) = event, readout.factor.shape
+    kinds = nothing if variance is None else own(variance, np.int32)
+    tile, piece, cycle = event
+    slices, cycles = readout.factor.shape
     if kinds.size and kinds.shape != partial.shape:
         raise ValueError(f"variance {kinds.shape} must be {partial.shape}, as the partial sums")
     if not (0 <= tile < readout.tiles and 0 <= piece < slices and 0 <= cycle < cycles):
@@ -235,64 +229,11 @@ def convert_partials(
             f"tile, slice and cycle {(tile, piece, cycle)} must be within "
             f"{(readout.tiles, slices, cycles)}"
         )
-    _check(readout, kinds, out, partial.shape)
+    check(readout, kinds, out, partial.shape)
     e = (tile * slices + piece) * cycles + cycle
-    x_words, w_words = np.empty((0,) * 5, np.uint64), np.empty((0,) * 6, np.uint64)
-    sums = Sums(x_words, w_words, partial, _own(streams, np.uint64), kinds[:, None])
+    x_words = np.empty((0,) * 5, np.uint64)
+    w_words = np.empty((0,) * 6, np.uint64)
+    sums = Sums(x_words, w_words, partial, own(streams, np.uint64), kinds[:, None])
     address = DrawAddress.of(0, 0, 0, 0, first_read)  # the streams are given
-    span = _span(readout, out, e, e + 1)
-    fill_crossbar(sums, _tables(readout), readout.rule, address, span, out)
-
-
-def _own(array, dtype):
-    """The array itself where it is contiguous and writable, else a copy: another kind of array
-    would compile the kernel once more.
-    """
-    return np.require(array, dtype, ["C", "W"])
-
-
-def _check(readout, variance, out, shape):
-    if out.dtype != np.int32 or (out.shape[0], out.shape[2]) != shape or not out.flags.c_contiguous:
-        raise ValueError(
-            f"out must be int32 ({shape[0]}, read, {shape[1]}), contiguous; got {out.dtype} "
-            f"{out.shape}"
-        )
-    if any(a.size and a.shape[-1] != shape[1] for a in (readout.grid, readout.group)):
-        raise ValueError(
-            f"gain {readout.grid.shape[1:]} and group {readout.group.shape} must have {shape[1]} "
-            f"columns"
-        )
-    classes = readout.channel.entries.size // (readout.channel.positions << readout.channel.bits)
-    if variance.size and not 0 <= variance.min() <= variance.max() < classes:
-        raise ValueError(
-            f"variance classes run from 0 to {classes - 1}; got {variance.min()} to "
-            f"{variance.max()}"
-        )
-
-
-def _span(readout, out, first, last):
-    """The events of a call; reads per task: all where nothing is drawn, else so many that totals
-    stay in the cache.
-    """
-    some = max(_LEAST_CHUNK, _CHUNK // max(1, last - first))
-    if readout.channel.certain and not readout.group.size:
-        some = out.shape[1]
-    return Span(int(first), int(last), max(1, min(out.shape[1], some)))
-
-
-def _tables(readout):
-    """The arrays of a readout, as the kernel takes them."""
-    return Tables(readout.entries, readout.factor, readout.grid, _groups(readout.group))
-
-
-def _groups(group):
-    """(3, column): the reference of a column, counted from the first one of its block, an even one;
-    that first one; how many from it on.
-    """
-    out = np.zeros((3, group.size), np.int32)
-    for start in range(0, group.size, BLOCK):
-        some = group[start : start + BLOCK]
-        first = some.min() // 2 * 2
-        out[0, start : start + BLOCK] = some - first
-        out[1:, start : start + BLOCK] = [[first], [(some.max() - first) // 2 * 2 + 2]]
-    return out
+    span = span_of(readout, out, e, e + 1)
+    fill_crossbar(sums, tables(readout), readout.rule, address, span, out)

@@ -72,7 +72,8 @@ def _check(codes, bits, rows, cycle_bits):
 def _pack(ones, rows):
     """Bits (line, input) to words (line, tile, word)."""
     lines, inputs = ones.shape
-    tiles, words = -(-inputs // rows), -(-rows // 64)
+    tiles = -(-inputs // rows)
+    words = -(-rows // 64)
     padded = np.zeros((lines, tiles * rows), np.uint8)
     padded[:, :inputs] = ones
     whole = np.zeros((lines, tiles, words * 64), np.uint8)
@@ -97,8 +98,8 @@ def square_sums(x_words: np.ndarray) -> np.ndarray:
 
 
 def count_activity(x_words: np.ndarray) -> Activity:
-    """Active rows, and lines whose digit changes from one cycle to the next; before the first cycle
-    of a stimulus all lines idle at 0.
+    """Active rows, and lines whose digit changes from one cycle to the next, of x_words (stimulus,
+    tile, cycle, plane, word); before the first cycle of a stimulus all lines idle at 0.
     """
     changed = x_words.copy()
     changed[:, :, 1:] ^= x_words[:, :, :-1]

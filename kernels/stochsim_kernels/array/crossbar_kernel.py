@@ -1,10 +1,5 @@
 """The kernel of crossbar.py: a task is one stimulus, a block of columns and some reads, and works
 on rows of columns.
-
-A code costs half a random word, one look-up and a handful of instructions on vectors. The row is
-passed over in several simple loops because the compiler does not put a loop on vectors that both
-looks up and writes: only the look-ups are left to the scalar units. The loops are inlined because a
-compiler that sees the scratch memory being allocated knows that its rows do not overlap.
 """
 
 from typing import NamedTuple
@@ -13,12 +8,11 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.random.counter_rng import stream, word
-from stochsim_kernels.random.popcount import popcount64
+from stochsim_kernels.array.crossbar_events import Task, add_products, convert_event, locate
+from stochsim_kernels.random.counter_rng import stream
 
 BLOCK = 256  # columns per task, even: its rows and a tile's weights fit the first-level cache
 _FIRST_SHARED = 1 << 31  # the streams of references are numbered from here on
-_FAR = 1 << 29  # positions are kept within ± this before the moves of a reference are added
 
 
 class Rule(NamedTuple):
@@ -48,7 +42,7 @@ class Tables(NamedTuple):
 
     entries: (entry,) uint32, of the channel, then of the moves; factor: (slice, cycle) int32; grid:
     gain and offset, (2, tile, slice, column) int64, or without columns; groups: (3, column) int32
-    of `crossbar._groups`, or without columns.
+    of `crossbar_call._groups`, or without columns.
     """
 
     entries: np.ndarray
@@ -90,29 +84,13 @@ class Numbers(NamedTuple):
     pairs: int
 
 
-class _Task(NamedTuple):
-    """What a task works on: a block of columns and some reads.
-
-    seed, gamma: the pairs of columns, then those of references; group (column,): index into moves
-    (reference,), or both empty. scratch (8, pair) uint64: rows of 32 bits per column, the last four
-    also seen as pairs of 64 bits: position, position with its move, first entry of the variance
-    class, code to count from; place, bits, index, entry. totals (read, column) int32.
-    """
-
-    seed: np.ndarray
-    gamma: np.ndarray
-    group: np.ndarray
-    moves: np.ndarray
-    scratch: np.ndarray
-    totals: np.ndarray
-
-
 @helper
 def fill_streams(address, s, numbers, seed, gamma):
     """Write the streams of pairs of columns, then those of pairs of references, of stimulus s of a
     call to seed, gamma (pair,).
     """
-    stimulus, pairs = address.first_stimulus + s, numbers.pairs
+    stimulus = address.first_stimulus + s
+    pairs = numbers.pairs
     for i in range(seed.size):
         reference = _FIRST_SHARED + numbers.first_references + i - pairs
         number = numbers.first_pair + i if i < pairs else reference
@@ -120,135 +98,40 @@ def fill_streams(address, s, numbers, seed, gamma):
 
 
 @inline
-def add_products(x, w, first, partial):
-    """partial (column,) += Σ ± 2^(a + b) popcount(x_b & w_a): x (plane, word), w (sign, plane,
-    word, column), columns from `first`.
+def copy_streams(given, first, pairs, skipped, seed, gamma):
+    """Copy given streams (2, pair), from pair `first` on, to seed, gamma (pair,): `pairs` of
+    columns, then, `skipped` further on, those of references.
     """
-    words = x.shape[1]
-    for sign in range(w.shape[0]):
-        for a in range(w.shape[1]):
-            for b in range(x.shape[0]):
-                weight = np.int32((1 - 2 * sign) << (a + b))
-                for k in range(0, words, 2):  # two words per pass
-                    other = min(k + 1, words - 1)
-                    x0, x1 = x[b, k], x[b, other] if other > k else np.uint64(0)
-                    w0 = w[sign, a, k, first : first + partial.size]
-                    w1 = w[sign, a, other, first : first + partial.size]
-                    for n in range(partial.size):
-                        partial[n] += weight * np.int32(
-                            popcount64(x0 & w0[n]) + popcount64(x1 & w1[n])
-                        )
+    for i in range(seed.size):
+        at = first + i if i < pairs else first + skipped + i
+        seed[i] = given[0, at]
+        gamma[i] = given[1, at]
 
 
 @inline
-def locate(partial, shift, gain, offset, first):
-    """Replace partial sums (column,) by grid positions (gain × partial + offset) >> shift, not yet
-    clamped to the table.
+def fill_first_entries(kinds, first, rule, first_entry):
+    """Write where the tables of each column's variance class begin to first_entry (column,); kinds:
+    (1 or column,).
     """
-    for n in range(partial.size):
-        at = (gain[first + n] * np.int64(partial[n]) + offset[first + n]) >> (shift & 63)
-        partial[n] = np.int32(min(max(at, -_FAR), _FAR))
-
-
-@inline
-def aim(position, first_entry, rule, place, base):
-    """Per column: the place of its alias table among all entries, and the code that the table
-    counts from.
-    """
-    slope, intercept = np.int32(rule.slope), np.int32(rule.intercept)
-    shift, bits = rule.shift & 31, rule.bits & 31
-    zero, last = np.int32(0), np.int32(rule.positions - 1)
-    base_last, code_min = np.int32(rule.base_last), np.int32(rule.code_min)
-    for n in range(position.size):
-        q = min(max(position[n], zero), last)
-        place[n] = np.uint32(first_entry[n] + np.int32(q << bits))
-        code = np.int32(np.int32(np.int32(q * slope) + intercept) >> shift)
-        base[n] = np.int32(code_min + min(max(code, zero), base_last))
-
-
-@inline
-def draw_indices(rule, seed, gamma, counter, place, bits, index):
-    """Random bits of one read, and the entries they pick, for pairs of columns: two halves of a
-    word each.
-    """
-    mask = np.uint64((1 << rule.bits) - 1)
-    mask |= mask << np.uint64(32)
-    drawn = seed.size if rule.certain == 0 else 0
-    for i in range(drawn):
-        bits[i] = word(seed[i], gamma[i], counter)
-        index[i] = place[i] + (bits[i] & mask)  # both halves at once: the low bits of a place are 0
-    for i in range(drawn, seed.size):
-        index[i] = place[i]
-
-
-@inline
-def look_up(entries, index, entry):
-    """entry = entries[index] for the two halves of each word: this loop is bound by loads and
-    stores, so it does two per pass.
-    """
-    for i in range(index.size):
-        low, high = index[i] & np.uint64(0xFFFFFFFF), index[i] >> np.uint64(32)
-        entry[i] = np.uint64(entries[low]) | np.uint64(entries[high]) << np.uint64(32)
-
-
-@inline
-def add_codes(rule, halves, entry, factor, base, total):
-    """total (column,) += factor × (base + j), j the cell that u names or its alias."""
-    mask = np.uint32((1 << rule.bits) - 1)
-    for n in range(total.size):
-        u, e = halves[n], entry[n]
-        below = np.uint32(u | mask) < e  # u div K < threshold
-        j = np.uint32(u & mask) if below else np.uint32(e & mask)
-        total[n] += np.int32(factor * np.int32(base[n] + np.int32(j)))
-
-
-@inline
-def draw_moves(entries, rule, seed, gamma, counter, moves):
-    """moves (reference,): how far each reference is off at one read, in positions; seed, gamma:
-    pairs of references.
-    """
-    mask = np.uint32((1 << rule.shared_bits) - 1)
-    for g in range(moves.size):
-        u = np.uint32(word(seed[g // 2], gamma[g // 2], counter) >> np.uint64(32 * (g % 2)))
-        e = entries[rule.shared_entry + np.int64(u & mask)]
-        j = np.uint32(u & mask) if np.uint32(u | mask) < e else np.uint32(e & mask)
-        moves[g] = rule.first_move + np.int64(j)
-
-
-@inline
-def convert_event(rule, entries, factor, counter, events, task):
-    """totals (read, column) += factor × code of one event, at `counter` of its streams for the
-    first read, `events` on at each further; the positions stand in row 0 of the scratch.
-    """
-    seed, gamma, group, moves, scratch, totals = task
-    pairs, columns = scratch.shape[1], totals.shape[1]
-    words, halves = scratch.view(np.int32), scratch.view(np.uint32)
-    first_entry, base = words[2, :columns], words[3, :columns]
-    for read in range(totals.shape[0]):
-        if moves.size > 0:
-            draw_moves(entries, rule, seed[pairs:], gamma[pairs:], counter, moves)
-            for n in range(columns):
-                words[1, n] = words[0, n] + moves[group[n]]
-        if read == 0 or moves.size > 0:
-            aim(words[min(moves.size, 1), :columns], first_entry, rule, halves[4], base)
-        draw_indices(rule, seed[:pairs], gamma[:pairs], counter, scratch[4], scratch[5], scratch[6])
-        look_up(entries, scratch[6], scratch[7])
-        add_codes(rule, halves[5], halves[7], factor, base, totals[read])
-        counter += events
+    for n in range(first_entry.size):
+        kind = kinds[first + n if kinds.size > 1 else 0]
+        first_entry[n] = np.int32((kind * rule.positions) << rule.bits)
 
 
 @helper
 def crossbar_task(task, sums, tables, rule, address, span, out):
-    """One stimulus, a block of columns, some reads."""
+    """One stimulus, a block of columns and some reads of out (stimulus, read, column)."""
     x_words, w_words, partials, given, variance = sums
     entries, factor, grid, groups = tables
     stimuli, reads, columns = out.shape
-    tiles, slices, cycles = grid.shape[1], factor.shape[0], factor.shape[1]
+    slices, cycles = factor.shape
     chunks = (reads + span.reads_per_task - 1) // span.reads_per_task
-    events = tiles * slices * cycles
-    s, first = task // chunks % stimuli, task // (stimuli * chunks) * BLOCK
+    events = grid.shape[1] * slices * cycles
+    s = task // chunks % stimuli
+    first = task // (stimuli * chunks) * BLOCK
     first_read = task % chunks * span.reads_per_task
-    some, width = min(span.reads_per_task, reads - first_read), min(BLOCK, columns - first)
+    some = min(span.reads_per_task, reads - first_read)
+    width = min(BLOCK, columns - first)
     pairs = (width + 1) // 2
     first_reference, references = (
         (groups[1, first], groups[2, first]) if groups.size > 0 else (0, 0)
@@ -257,34 +140,32 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
     gamma = np.empty(pairs + references // 2, np.uint64)
     if given.size == 0:
         fill_streams(address, s, Numbers(first // 2, first_reference // 2, pairs), seed, gamma)
-    for i in range(seed.size if given.size > 0 else 0):
-        at = first // 2 + i if i < pairs else (columns + 1) // 2 + first_reference // 2 + i - pairs
-        seed[i], gamma[i] = given[0, s, at], given[1, s, at]
-    scratch, moves = np.zeros((8, pairs), np.uint64), np.empty(references, np.int32)
-    position, first_entry = scratch.view(np.int32)[0, :width], scratch.view(np.int32)[2, :width]
+    else:
+        skipped = (columns + 1) // 2 + first_reference // 2 - pairs - first // 2
+        copy_streams(given[:, s], first // 2, pairs, skipped, seed, gamma)
+    scratch = np.zeros((8, pairs), np.uint64)
+    moves = np.empty(references, np.int32)
+    position = scratch.view(np.int32)[0, :width]
+    first_entry = scratch.view(np.int32)[2, :width]
     totals = np.zeros((1 if rule.certain == 1 and references == 0 else some, width), np.int32)
-    work = _Task(seed, gamma, groups[0, first : first + width], moves, scratch, totals)
-    e = -1
-    for tile in range(tiles):
-        for piece in range(slices):
-            for cycle in range(cycles):
-                e += 1
-                if e < span.first or e >= span.last:
-                    continue
-                for n in range(width):
-                    partial = partials[s, first + n] if partials.size > 0 else 0
-                    position[n] = np.int32(partial - rule.p_min)
-                if partials.size == 0:
-                    add_products(x_words[s, tile, cycle], w_words[tile, piece], first, position)
-                if grid.size > 0:
-                    gain, offset = grid[0, tile, piece], grid[1, tile, piece]
-                    locate(position, rule.grid_shift, gain, offset, first)
-                row = min(tile * cycles + cycle, variance.shape[1] - 1)
-                for n in range(width if variance.size > 0 else 0):
-                    kind = variance[s, row, first + n if variance.shape[2] > 1 else 0]
-                    first_entry[n] = np.int32((kind * rule.positions) << rule.bits)
-                counter = (address.first_read + first_read) * events + e
-                convert_event(rule, entries, factor[piece, cycle], counter, events, work)
+    work = Task(seed, gamma, groups[0, first : first + width], moves, scratch, totals)
+    for e in range(span.first, span.last):
+        tile = e // (slices * cycles)
+        piece = e // cycles % slices
+        cycle = e % cycles
+        if partials.size > 0:
+            for n in range(width):
+                position[n] = np.int32(partials[s, first + n] - rule.p_min)
+        else:
+            position[:] = np.int32(-rule.p_min)
+            add_products(x_words[s, tile, cycle], w_words[tile, piece], first, position)
+        if grid.size > 0:
+            locate(position, rule.grid_shift, grid[0, tile, piece], grid[1, tile, piece], first)
+        if variance.size > 0:
+            row = min(tile * cycles + cycle, variance.shape[1] - 1)
+            fill_first_entries(variance[s, row], first, rule, first_entry)
+        counter = (address.first_read + first_read) * events + e
+        convert_event(rule, entries, factor[piece, cycle], counter, events, work)
     for read in range(some):
         for n in range(width):
             out[s, first_read + read, first + n] += totals[min(read, totals.shape[0] - 1), n]

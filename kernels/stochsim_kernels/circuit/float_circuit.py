@@ -43,7 +43,8 @@ def _shrink(state, push, pull, rate, moved):
 @helper
 def _fill_p(streams, read, p):
     """Write (u + 1/2) / 2^31 of this read to p (neuron,), whole pairs."""
-    seed, gamma = streams[0], streams[1]
+    seed = streams[0]
+    gamma = streams[1]
     for i in range(p.size // 2):
         bits = word(seed[i], gamma[i], read)
         p[2 * i] = (np.float64((bits & np.uint64(0xFFFFFFFF)) >> np.uint64(1)) + 0.5) * _SCALE
@@ -89,14 +90,17 @@ def finish_step(state, step, address, moved):
     """
     push, pull, rate, sigma = step
     stimuli, reads, neurons = moved.shape
-    noisy, shrinks = sigma.any(), pull.any()
+    noisy = sigma.any()
+    shrinks = pull.any()
     chunks = (reads + _CHAINS - 1) // _CHAINS
     for task in prange(stimuli * chunks):
         s = task // chunks
         first = (task % chunks) * _CHAINS
         last = min(reads, first + _CHAINS)
         whole = (neurons + 1) // 2 * 2
-        p, z, xi = np.empty(whole), np.empty(whole), np.empty(whole)
+        p = np.empty(whole)
+        z = np.empty(whole)
+        xi = np.empty(whole)
         tails = np.empty(whole, np.int64)
         streams = block_streams(address, s, first, neurons)
         for r in range(first, last):

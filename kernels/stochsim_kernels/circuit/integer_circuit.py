@@ -15,17 +15,16 @@ import numpy as np
 from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels.circuit.integer_drives import fill_drives, pack, round_inputs
 from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU, NeuronLaw
 from stochsim_kernels.neuron.drawing import as_float64, block_streams, row_of
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
 from stochsim_kernels.neuron.simd_thresholds import LANES
-from stochsim_kernels.neuron.stochastic_rounding import NEVER, round_block
+from stochsim_kernels.neuron.stochastic_rounding import NEVER
 from stochsim_kernels.product.int_tiles import (
     COLUMNS,
     ROWS,
     VNNI,
-    TilePlace,
-    bytes_tile,
     processor_has,
 )
 from stochsim_kernels.product.matmul import PackedWeights, product
@@ -116,93 +115,11 @@ class _StimulusTables(NamedTuple):
     layer: int
 
 
-class _Rows(NamedTuple):
-    """ROWS reads from `first` on, of one panel of neurons; stimulus: its row; stride: bytes from
-    read to read of the packed codes.
-    """
-
-    stimulus: int
-    first: int
-    panel: int
-    stride: int
-
-
 def pays(neurons: int) -> bool:
-    """Whether chains of so many neurons, or inputs, are faster here than step by step, which
+    """Whether chains of this number of neurons, or inputs, are faster here than step by step, which
     multiplies by the fastest arithmetic.
     """
     return processor_has(VNNI) or neurons <= _MOST_LONG_HAND
-
-
-@helper
-def _pack(codes, c_min, stride, out):
-    """Write codes (read, neuron) as code - c_min to bytes out, rows `stride` apart."""
-    for r in range(codes.shape[0]):
-        for n in range(codes.shape[1]):
-            out[r * stride + n] = np.uint8(np.int64(codes[r, n]) - c_min)
-
-
-@helper
-def _multiply(packed, first, stride, words, panel, factor, sums):
-    """Write factor times the products of ROWS reads, from word `first` on, `stride` words apart,
-    and a panel of neurons to sums.
-    """
-    width = words.shape[2]
-    sums[:] = 0
-    place = TilePlace(first, stride, panel * width * COLUMNS, width)
-    bytes_tile(packed, words, place, factor, 0, sums)
-
-
-@helper
-def _add_up(sums, seen, index, rows, circuit, stimuli, drive):
-    """Write drives (read, neuron) of `_Rows`: (sums + constant) scaled, the bias, the stimulus, the
-    own code.
-
-    The stimulus gives (seen + held) scaled, and a bias of its own.
-    """
-    constant, scale, bias, own = circuit.constant, circuit.scale, circuit.bias, circuit.own
-    held, seen_scale, seen_bias = stimuli.held[rows.stimulus], stimuli.scale, stimuli.bias
-    first, stride, begin = rows.first, rows.stride, rows.panel * COLUMNS
-    neurons = drive.shape[1]
-    some, width = min(ROWS, drive.shape[0] - first), min(COLUMNS, neurons - begin)
-    for r in range(some):
-        row, codes = drive[first + r, begin : begin + width], index[(first + r) * stride + begin :]
-        for n in range(width):
-            lateral = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
-            stimulus = (seen[r, n] + held[begin + n]) * seen_scale + seen_bias[begin + n]
-            # unsigned: no test for an index counted from the end
-            at = np.uint64(codes[n]) * np.uint64(neurons) + np.uint64(begin + n)
-            row[n] = lateral + stimulus + own[at]
-
-
-@helper
-def _round_inputs(address, stimuli, s, upper):
-    """Write u >= least to upper (read, input), int8, whole blocks of inputs of stimulus s."""
-    inputs = upper.shape[1]
-    if inputs > 0:
-        streams = block_streams(address, 0, 0, inputs)
-        for n in range(0, inputs, LANES):
-            round_block(n, stimuli.least[s : s + 1], streams, upper)
-
-
-@helper
-def _fill_drives(index, upper, s, circuit, stimuli, drive):
-    """Write the drives (read, neuron) of a step; index: codes of all reads as bytes; upper: bits
-    of the inputs (read, input).
-    """
-    inputs, words, input_words = upper.shape[1], circuit.words, stimuli.words
-    width, input_width = words.shape[2], inputs // 4
-    packed, input_packed = index.view(np.int32), upper.reshape(-1).view(np.int32)
-    sums, seen = np.empty((ROWS, COLUMNS), np.int32), np.zeros((ROWS, COLUMNS), np.int32)
-    factor, gap = circuit.factor, stimuli.gap
-    for first in range(0, drive.shape[0], ROWS):
-        for panel in range(words.shape[0]):
-            if inputs > 0:
-                at = first * input_width
-                _multiply(input_packed, at, input_width, input_words, panel, gap, seen)
-            _multiply(packed, first * width, width, words, panel, factor, sums)
-            rows = _Rows(s, first, panel, 4 * width)
-            _add_up(sums, seen, index, rows, circuit, stimuli, drive)
 
 
 @helper
@@ -211,19 +128,24 @@ def _run_block(circuit, stimuli, law, address, steps, s, codes):
     the first of them.
     """
     reads, neurons = codes.shape
-    sigma, other = row_of(circuit.sigma, s, neurons), row_of(circuit.other, s, neurons)
-    inputs, width = stimuli.least.shape[1], circuit.words.shape[2]
+    sigma = row_of(circuit.sigma, s, neurons)
+    other = row_of(circuit.other, s, neurons)
+    inputs = stimuli.least.shape[1]
+    width = circuit.words.shape[2]
     whole = (reads + ROWS - 1) // ROWS * ROWS
-    index, upper = np.zeros(whole * 4 * width, np.uint8), np.zeros((whole, inputs), np.int8)
+    index = np.zeros(whole * 4 * width, np.uint8)
+    upper = np.zeros((whole, inputs), np.int8)
     drive = np.empty((reads, neurons))
     placed = law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
     known = spread(sigma, other, law)
-    key, stimulus, read = address.key, address.first_stimulus, address.first_read
+    key = address.key
+    stimulus = address.first_stimulus
+    read = address.first_read
     for t in range(steps.number):
         event = address.event + steps.events * t
-        _pack(codes, law.c_min, 4 * width, index)
-        _round_inputs(DrawAddress(key, stimuli.layer, event, stimulus, read), stimuli, s, upper)
-        _fill_drives(index, upper, s, circuit, stimuli, drive)
+        pack(codes, law.c_min, 4 * width, index)
+        round_inputs(DrawAddress(key, stimuli.layer, event, stimulus, read), stimuli, s, upper)
+        fill_drives(index, upper, s, circuit, stimuli, drive)
         here = DrawAddress(key, address.layer, event, stimulus, read)
         streams = block_streams(here, 0, 0, neurons)
         if placed:
@@ -240,7 +162,8 @@ def _run_chains(circuit, stimuli, law, address, steps, codes):
         s = task // chunks
         first = (task % chunks) * _CHAINS
         last = min(codes.shape[1], first + _CHAINS)
-        stimulus, read = address.first_stimulus + s, address.first_read + first
+        stimulus = address.first_stimulus + s
+        read = address.first_read + first
         here = DrawAddress(address.key, address.layer, address.event, stimulus, read)
         _run_block(circuit, stimuli, law, here, steps, s, codes[s, first:last])
 
@@ -257,14 +180,16 @@ def _circuit_tables(circuit: Circuit) -> _CircuitTables:
 def _stimulus_tables(held: np.ndarray | Rounded) -> _StimulusTables:
     if not isinstance(held, Rounded):
         stimuli, neurons = held.shape
-        words, least = np.empty((0, 1, 0, COLUMNS), np.int32), np.empty((stimuli, 0), np.uint32)
+        words = np.empty((0, 1, 0, COLUMNS), np.int32)
+        least = np.empty((stimuli, 0), np.uint32)
         (drives,) = as_float64(held)
         return _StimulusTables(drives, words, 0, 1.0, np.zeros(neurons), least, 0)
     blocks = -(-held.least.shape[1] // LANES)
     least = np.full((len(held.least), blocks * LANES), NEVER)
     least[:, : held.least.shape[1]] = held.least
     sums, bias = as_float64(product(held.lower, held.weights), held.bias)
-    words, scale = held.weights.bytes.words, float(held.scale)
+    words = held.weights.bytes.words
+    scale = float(held.scale)
     return _StimulusTables(sums, words, int(held.gap), scale, bias, least, int(held.layer))
 
 
@@ -275,13 +200,14 @@ def run_chains(
     steps: Steps,
     codes: np.ndarray,
 ) -> None:
-    """Move codes (stimulus, read, neuron) int8, C-contiguous, in place, by so many steps; every
+    """Move codes (stimulus, read, neuron) int8, C-contiguous, in place, by `steps`; every
     read is a chain of its own.
 
     held: what the stimulus adds at every step, (stimulus, neuron), or the stimuli that make it
     afresh at every step and read. address: that of the first step. Memory beyond the codes: two
     drives for each neuron of 96 reads, and thread.
     """
-    tables, stimuli = _circuit_tables(circuit), _stimulus_tables(held)
+    tables = _circuit_tables(circuit)
+    stimuli = _stimulus_tables(held)
     counts = Steps(int(steps.number), int(steps.events))
     _run_chains(tables, stimuli, circuit.law, address, counts, codes)

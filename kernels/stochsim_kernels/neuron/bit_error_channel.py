@@ -26,7 +26,8 @@ def flip_matrix(bits: int, rate: float) -> np.ndarray:
     two codes does not see that: B is a Kronecker power in either case.
     """
     _check_share("rate", rate)
-    matrix, one_bit = np.ones((1, 1)), np.array([[1.0 - rate, rate], [rate, 1.0 - rate]])
+    matrix = np.ones((1, 1))
+    one_bit = np.array([[1.0 - rate, rate], [rate, 1.0 - rate]])
     for _ in range(bits):
         matrix = np.kron(matrix, one_bit)
     return matrix
@@ -41,7 +42,8 @@ def mix_bit_errors(thresholds: np.ndarray, rate: float) -> np.ndarray:
     is no probability.
     """
     _check_share("rate", rate)
-    levels, neurons = thresholds.shape[1] + 1, thresholds.shape[2]
+    levels = thresholds.shape[1] + 1
+    neurons = thresholds.shape[2]
     if levels & (levels - 1):
         raise ValueError(f"{levels} levels: bits flip in codes of a power of two")
     out = np.empty_like(thresholds)
@@ -65,13 +67,16 @@ def _mass(thresholds: np.ndarray) -> np.ndarray:
     """2^31 P(code) from thresholds, (stimulus, levels, neuron) float64."""
     stimuli, edges, neurons = thresholds.shape
     mass = np.empty((stimuli, edges + 1, neurons))
-    mass[:, :-1], mass[:, -1] = thresholds, ONE
+    mass[:, :-1] = thresholds
+    mass[:, -1] = ONE
     mass[:, 1:] -= thresholds
     return mass
 
 
 def _flip_one_bit(mass: np.ndarray, place: int, rate: float) -> None:
-    """Move the share `rate` between codes that differ in the bit of value `place`, in place."""
+    """Move the share `rate` of mass (stimulus, levels, neuron) between codes that differ in the bit
+    of value `place`, in place.
+    """
     stimuli, levels, neurons = mass.shape
     pairs = mass.reshape(stimuli, levels // (2 * place), 2, place, neurons)
     moved = rate * (pairs[:, :, 1] - pairs[:, :, 0])

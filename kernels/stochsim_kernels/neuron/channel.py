@@ -43,8 +43,8 @@ _TRIANGULAR_NEGLIGIBLE = 5e-3
 
 
 def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: int) -> np.ndarray:
-    """f^-1(e) = inf{a : f(a) >= e} of the levels - 1 edges e between neighbouring codes; +-inf
-    where f never or always reaches e.
+    """f^-1(e) = inf{a : f(a) >= e} of the edges e between neighbouring codes, (levels - 1,)
+    float64; +-inf where f never or always reaches e.
     """
     edges = z + (c_min + np.arange(1, levels) - 0.5) * step
     if activation == RELU:
@@ -150,7 +150,8 @@ def _gaussian_plus_uniform(t, sigma, other):
     Computed for -|t|, where the terms are small: far out their difference would lose all its
     digits.
     """
-    half, at = _UNIFORM_HALF * other, -abs(t)
+    half = _UNIFORM_HALF * other
+    at = -abs(t)
     below = (
         sigma
         / (2.0 * half)
@@ -232,7 +233,7 @@ def _as_threshold(p):
     return np.uint32(np.int64(p * ONE + 0.5))
 
 
-_FLAT = 6.4  # beyond so many standard deviations Phi is within 2^-32 of 0 or 1
+_FLAT = 6.4  # standard deviations beyond which Phi is within 2^-32 of 0 or 1
 REACH = 8.5  # of the table: Phi is within 1e-17 of 0 or 1 beyond
 _CELLS = 16  # grid points of the table per standard deviation
 _GRID = np.arange(-int(REACH * _CELLS) - 1, int(REACH * _CELLS) + 2) / _CELLS
@@ -252,11 +253,10 @@ def tabled_normal_cdf(t):
     t0 = cell / _CELLS
     d = t - t0
     square = t0 * t0
-    h3, h4 = t0 * (square - 3.0), square * (square - 6.0) + 3.0
-    h5, h6 = (
-        t0 * (square * (square - 10.0) + 15.0),
-        square * (square * (square - 15.0) + 45.0) - 15.0,
-    )
+    h3 = t0 * (square - 3.0)
+    h4 = square * (square - 6.0) + 3.0
+    h5 = t0 * (square * (square - 10.0) + 15.0)
+    h6 = square * (square * (square - 15.0) + 45.0) - 15.0
     high = d * d * d * (-h3 / 24.0 + d * (h4 / 120.0 + d * (-h5 / 720.0 + d * (h6 / 5040.0))))
     series = d * (1.0 + d * (-0.5 * t0 + d * ((square - 1.0) / 6.0)) + high)
     at = np.uint64(cell + _ORIGIN)  # unsigned: no test for an index counted from the end
@@ -285,7 +285,9 @@ def _fill_exceptions(drive, sigma, other, law, out):
     """
     family, activation, edges, z, step, c_min = law
     for n in range(drive.size):
-        a, sig, oth = drive[n], sigma[n], other[n]
+        a = drive[n]
+        sig = sigma[n]
+        oth = other[n]
         if sig == 0.0 and oth == 0.0:
             index = noiseless_index(a, activation, z, step, c_min, edges.size + 1)
             for k in range(edges.size):

@@ -47,9 +47,13 @@ def block_streams(address, s, first, neurons):
     seeds moved to just before read `first` of the call, and increments.
     """
     out = np.empty((2, (neurons + LANES - 1) // LANES * (LANES // 2)), np.uint64)
-    key, layer, event = address.key, address.layer, address.event
-    stimulus, read = address.first_stimulus + s, np.uint64(address.first_read + first)
-    seed, gamma = out[0], out[1]
+    key = address.key
+    layer = address.layer
+    event = address.event
+    stimulus = address.first_stimulus + s
+    read = np.uint64(address.first_read + first)
+    seed = out[0]
+    gamma = out[1]
     for i in range(seed.size):
         w0, w1, w2, w3 = _philox(key, i, stimulus, event, layer)
         odd = (w2 | (w3 << np.uint64(32))) | np.uint64(1)
@@ -81,7 +85,8 @@ def _search(edge, c_min, streams, out):
     """
     edges, neurons = edge.shape
     reads = out.shape[0]
-    ascending, guide = np.empty(edges + 1, np.uint32), np.empty(1 << (31 - _GUIDE_SHIFT), np.uint8)
+    ascending = np.empty(edges + 1, np.uint32)
+    guide = np.empty(1 << (31 - _GUIDE_SHIFT), np.uint8)
     bits = np.empty(reads, np.uint64)
     halves = bits.view(np.uint32)
     for n in range(neurons):
@@ -148,7 +153,8 @@ def _draw_without_thresholds(drive, sigma, other, law, address, out):
         last = min(reads, first + _CHUNK)
         streams = block_streams(address, s, first, neurons)
         drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
-        sigmas, others = row_of(sigma, s, neurons), row_of(other, s, neurons)
+        sigmas = row_of(sigma, s, neurons)
+        others = row_of(other, s, neurons)
         if law.family == GAUSSIAN and law.activation in (IDENTITY, RELU):
             known = spread(sigmas, others, law)
             place_rows(drives, sigmas, others, known, law, streams, out[s, first:last])

@@ -89,7 +89,8 @@ def spread(sigma, other, law):
     roundings each, beyond which no edge is near) and of edges in float64. With noise, edges at
     -infinity are passed at any place; without, a drive below 0 is 0 where the activation is ReLU.
     """
-    edges, step = law.edges, law.step
+    edges = law.edges
+    step = law.step
     out = np.zeros((4, (sigma.size + LANES - 1) // LANES * LANES), np.float32)
     rounding = 3e-7 * (edges.size + 2) + 2e-15 * (abs(law.z / step) + abs(law.c_min))
     passed = 0.5
@@ -117,7 +118,8 @@ def place_rows(drive, sigma, other, spread, law, streams, out):
     at_once = reads if drive.shape[0] == 1 else _READS_AT_ONCE
     doubt = np.empty(2 * at_once, np.uint64)
     c_min = law.c_min
-    origin, most = law.z + (c_min - 0.5) * law.step, np.float32(law.edges.size + 0.5)
+    origin = law.z + (c_min - 0.5) * law.step
+    most = np.float32(law.edges.size + 0.5)
     grid = EdgeGrid(origin, 1.0 / law.step, most, np.int8(c_min))
     for start in range(0, reads, at_once):
         stop = min(start + at_once, reads)
@@ -125,7 +127,8 @@ def place_rows(drive, sigma, other, spread, law, streams, out):
             place_block(Block(first, start, stop), drive, spread, grid, streams, doubt, out)
             for i in range(2 * (stop - start)):
                 if doubt[i] != np.uint64(0):
-                    r, begin = start + i // 2, first + i % 2 * 8
+                    r = start + i // 2
+                    begin = first + i % 2 * 8
                     for n in range(begin, min(begin + 8, neurons)):
                         more = np.int64((doubt[i] >> np.uint64((n - begin) * 8)) & np.uint64(255))
                         if more > 0:

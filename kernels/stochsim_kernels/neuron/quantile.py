@@ -30,8 +30,10 @@ from stochsim_kernels.neuron.simd_thresholds import (
 
 # of t(u); over all 2^31 integers the largest is 1.74e-6 with fused multiply-add and 1.95e-6 without
 T_ERROR = 3e-6
-_F32, _F64 = ir.FloatType(), ir.DoubleType()
-_FLOATS, _DOUBLES = ir.VectorType(_F32, LANES), ir.VectorType(_F64, LANES)
+_F32 = ir.FloatType()
+_F64 = ir.DoubleType()
+_FLOATS = ir.VectorType(_F32, LANES)
+_DOUBLES = ir.VectorType(_F64, LANES)
 # log2(1 + f) = f L(f) for 0 <= f <= 1 within 4e-7, and t = x P(w) / Q(w) for x = 2p - 1, w =
 # -log2(1 - x^2), 0 <= w <= 30, within 3e-7: minimax fits (linearised least squares, reweighted by
 # the error until it is level). All terms of P and Q are positive.
@@ -134,8 +136,10 @@ def _emit_place(b, items, first, values):
         load(b, address(b, values.spread, I64(row), first), _FLOATS, 4) for row in range(4)
     )
     lift = b.fpext(lift, _DOUBLES)
-    most, lowest = broadcast(b, _FLOATS, most), broadcast(b, CODES, c_min)
-    origin, rate = broadcast(b, _DOUBLES, origin), broadcast(b, _DOUBLES, rate)
+    most = broadcast(b, _FLOATS, most)
+    lowest = broadcast(b, CODES, c_min)
+    origin = broadcast(b, _DOUBLES, origin)
+    rate = broadcast(b, _DOUBLES, rate)
 
     def one_read(halves, drive_place, out_place, doubt_place):
         position = _position(
@@ -149,7 +153,8 @@ def _emit_place(b, items, first, values):
         store_bytes(b, b.add(b.trunc(low, CODES), lowest), out_place, items)
         store_bytes(b, b.trunc(b.sub(high, low), CODES), doubt_place)
 
-    neurons, rows = b.extract_value(values.out.shape, 1), b.extract_value(values.drive.shape, 0)
+    neurons = b.extract_value(values.out.shape, 1)
+    rows = b.extract_value(values.drive.shape, 0)
     held = b.icmp_signed("==", rows, I64(1))
     moving = (
         (

@@ -17,12 +17,12 @@ from numba.extending import intrinsic
 
 LANES = 16  # neurons of a block: 8 words of 64 bits
 WIDTHS = (1, 2, 3, 4, 5)  # bits of a code
-I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-CODES, INTEGERS, _WORDS = (
-    ir.VectorType(I8, LANES),
-    ir.VectorType(I32, LANES),
-    ir.VectorType(I64, LANES // 2),
-)
+I8 = ir.IntType(8)
+I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+CODES = ir.VectorType(I8, LANES)
+INTEGERS = ir.VectorType(I32, LANES)
+_WORDS = ir.VectorType(I64, LANES // 2)
 
 
 def splat(kind, value):
@@ -49,7 +49,8 @@ def load(b, place, kind, item_bytes, items=None):
     """A vector from an address, its first items only if a number of them is given."""
     pointer = b.inttoptr(place, kind.as_pointer())
     if items is not None:
-        whole, pointer = pointer, cgutils.alloca_once(b, kind)
+        whole = pointer
+        pointer = cgutils.alloca_once(b, kind)
         cgutils.raw_memcpy(b, pointer, whole, items, item_bytes)
     loaded = b.load(pointer)
     loaded.align = item_bytes  # as single items are
@@ -108,7 +109,9 @@ def each_read(b, streams, first, start, stop, body, *moving):
         b.add(seed, b.mul(gamma, broadcast(b, _WORDS, start))),
         *(place for place, _ in moving),
     ]
-    before, loop, after = b.block, b.append_basic_block("reads"), b.append_basic_block("after")
+    before = b.block
+    loop = b.append_basic_block("reads")
+    after = b.append_basic_block("after")
     b.branch(loop)
     b.position_at_end(loop)
     read, state, *places = phis = [b.phi(value.type) for value in begin]
@@ -141,7 +144,8 @@ def _count(b, u, thresholds, code):
 def _emit_count(b, items, first, thresholds, streams, c_min, out):
     """All widths; the number of thresholds chooses one."""
     least = broadcast(b, CODES, c_min)
-    reads, neurons = b.extract_value(out.shape, 0), b.extract_value(out.shape, 1)
+    reads = b.extract_value(out.shape, 0)
+    neurons = b.extract_value(out.shape, 1)
     end = b.append_basic_block("end")
     choice = b.switch(b.extract_value(thresholds.shape, 0), end)
     for width in WIDTHS:

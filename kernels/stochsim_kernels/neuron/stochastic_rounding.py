@@ -65,7 +65,8 @@ def two_codes(drive: np.ndarray, step: float, edges: np.ndarray) -> tuple[np.nda
     `uniform_sigma(step)` and no other, before rounding to nearest between edges (levels - 1,) that
     lie one step apart: of their thresholds at most one is neither 0 nor 2^31.
     """
-    lower, least = np.empty(drive.shape, np.uint8), np.empty(drive.shape, np.uint32)
+    lower = np.empty(drive.shape, np.uint8)
+    least = np.empty(drive.shape, np.uint32)
     _fill_two_codes(
         np.require(drive, np.float64, ("C", "W")), uniform_sigma(step), edges, lower, least
     )
@@ -79,7 +80,8 @@ def _emit_round(b, items, first, least, streams, out):
         passed = b.icmp_unsigned(">=", b.lshr(halves, splat(INTEGERS, 1)), threshold)
         store_bytes(b, b.zext(passed, CODES), place, items)
 
-    reads, inputs = b.extract_value(out.shape, 0), b.extract_value(out.shape, 1)
+    reads = b.extract_value(out.shape, 0)
+    inputs = b.extract_value(out.shape, 1)
     each_read(b, streams, first, I64(0), reads, one_read, (address(b, out, I64(0), first), inputs))
 
 

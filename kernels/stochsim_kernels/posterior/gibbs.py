@@ -106,7 +106,8 @@ def _far_excess(a, v):
     """The same for a >= 30, where the tail is nearly exponential: w²/2 = a²/2 − log v +
     log(M(w)/M(a)), M the Mills ratio.
     """
-    start, cost = _mills_series(a), -math.log(v)
+    start = _mills_series(a)
+    cost = -math.log(v)
     excess = cost / a
     for _ in range(4):  # contracts by about 1/a² per round
         balance = cost + math.log(_mills_series(a + excess) / start)
@@ -137,10 +138,8 @@ def _survival(u, odds):
 @helper
 def _conditional_near(u, above, below):
     """laplace_conditional in units of its sd, both |above| and |below| under 30."""
-    upper_above, upper_below = (
-        0.5 * math.erfc(above * _SQRT_HALF),
-        0.5 * math.erfc(below * _SQRT_HALF),
-    )
+    upper_above = 0.5 * math.erfc(above * _SQRT_HALF)
+    upper_below = 0.5 * math.erfc(below * _SQRT_HALF)
     odds = upper_below / upper_above * math.exp(0.5 * (below - above) * (below + above))
     half, v = _survival(u, odds)
     a = below if half < 0.0 else above
@@ -151,7 +150,8 @@ def _conditional_near(u, above, below):
 @helper
 def _conditional_far(u, above, below):
     """laplace_conditional in units of its sd, anywhere."""
-    mass_above, mass_below = mills_ratio(above), mills_ratio(below)
+    mass_above = mills_ratio(above)
+    mass_below = mills_ratio(below)
     half, v = _survival(u, mass_below / mass_above)
     return half * tail_excess(below if half < 0.0 else above, v)
 
@@ -243,11 +243,15 @@ def gibbs_start(chains, posterior):
     """Over-dispersed starts: draws of the Laplace prior into the chains' states, and the fields
     that belong to them.
     """
-    state, field = chains.state, chains.field
-    of_a_stimulus, neurons = state.shape[1], state.shape[2]
+    state = chains.state
+    field = chains.field
+    of_a_stimulus = state.shape[1]
+    neurons = state.shape[2]
     for task in prange(state.shape[0] * of_a_stimulus):
-        s, c = task // of_a_stimulus, task % of_a_stimulus
-        seeds, gammas = np.empty(neurons, np.uint64), np.empty(neurons, np.uint64)
+        s = task // of_a_stimulus
+        c = task % of_a_stimulus
+        seeds = np.empty(neurons, np.uint64)
+        gammas = np.empty(neurons, np.uint64)
         _streams(chains.key, chains.stimuli[s], c, seeds, gammas)
         for i in range(neurons):
             u = uniform(word(seeds[i], gammas[i], 0))
@@ -264,13 +268,17 @@ def gibbs_sweeps(chains, posterior, schedule, draws):
     d, as far as `draws` reaches. Slicing a run into calls, splitting the stimuli and the number of
     threads change no bit.
     """
-    state, field = chains.state, chains.field
-    of_a_stimulus, neurons = state.shape[1], state.shape[2]
+    state = chains.state
+    field = chains.field
+    of_a_stimulus = state.shape[1]
+    neurons = state.shape[2]
     linear, gram, inverse_scale = posterior
     law = _Conditionals(gram, root_precisions(gram, inverse_scale), inverse_scale)
     for task in prange(state.shape[0] * of_a_stimulus):
-        s, c = task // of_a_stimulus, task % of_a_stimulus
-        seeds, gammas = np.empty(neurons, np.uint64), np.empty(neurons, np.uint64)
+        s = task // of_a_stimulus
+        c = task % of_a_stimulus
+        seeds = np.empty(neurons, np.uint64)
+        gammas = np.empty(neurons, np.uint64)
         _streams(chains.key, chains.stimuli[s], c, seeds, gammas)
         streams = seeds, gammas
         _run_chain(streams, linear[s], law, state[s, c], field[s, c], schedule, draws[s, c])

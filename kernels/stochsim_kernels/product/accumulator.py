@@ -38,7 +38,8 @@ def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> n
     """
     _check_bits(bits)
     x_codes, w_codes = operands(x_codes, w_codes)
-    bound, limit = accumulator_bound(x_codes, w_codes), 2 ** (bits - 1)
+    bound = accumulator_bound(x_codes, w_codes)
+    limit = 2 ** (bits - 1)
     if bound < limit:
         return integer_product(x_codes, w_codes)
     largest_sum = limit + largest_magnitude(x_codes) * largest_magnitude(w_codes)
@@ -53,17 +54,20 @@ def saturating_product(x_codes: np.ndarray, w_codes: np.ndarray, bits: int) -> n
 
 
 def _in_tiles(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarray:
+    """Saturated sums (stimulus, neuron) int32, by tiles, where no sum needs more than 31 bits."""
     out = np.empty((len(x_codes), len(w_codes)), np.int32)
-    nothing, one = np.zeros(max(out.shape), np.int32), np.ones((1, 1), np.int32)
-    x, w = packing.stimulus_words(x_codes), packing.weight_words(w_codes)
+    nothing = np.zeros(max(out.shape), np.int32)
+    one = np.ones((1, 1), np.int32)
+    x = packing.stimulus_words(x_codes)
+    w = packing.weight_words(w_codes)
     tiled = int_tiles.TiledProduct(x, w, one, nothing, nothing)
     int_tiles.fill_product(tiled, int_tiles.SATURATING, limit, out)
     return out
 
 
 def _input_by_input(x_codes: np.ndarray, w_codes: np.ndarray, limit: int) -> np.ndarray:
-    """The same in int64, for sums of 31 bits and more that leave their accumulator: slow, and
-    rarely needed.
+    """Saturated sums (stimulus, neuron) in int64, of 31 bits and more, that leave their
+    accumulator: slow, and rarely needed.
     """
     sums = np.zeros((len(x_codes), len(w_codes)), np.int64)
     for x, w in zip(x_codes.T.astype(np.int64), w_codes.T.astype(np.int64), strict=True):

@@ -27,7 +27,8 @@ ROWS = 6  # stimuli per tile
 VECTORS = 4
 COLUMNS = 16 * VECTORS
 BITS, BYTES, SATURATING = 0, 1, 2  # what a word holds
-VNNI, VECTOR_POPCOUNT = "avx512vnni", "avx512vpopcntdq"
+VNNI = "avx512vnni"
+VECTOR_POPCOUNT = "avx512vpopcntdq"
 _BLOCK = 8 * ROWS  # stimuli per task
 
 
@@ -128,7 +129,7 @@ def _add_and_clip(builder, sums, x, w, limit):
 
 
 def _emit_rows(builder, step, count, tile):
-    """Emit the loop over `words` for so many stimuli."""
+    """Emit the loop over `words` for `count` stimuli."""
     x, x_stride, w, words, scale, limit, sums = tile
 
     def vector_at(pointer, offset):
@@ -179,7 +180,8 @@ def _tile(step):
                 return array(context, builder, arguments[i]).data
 
             x_first, x_stride, w_first, words = cgutils.unpack_tuple(builder, arguments[2])
-            x, w = builder.gep(data(0), [x_first]), builder.gep(data(1), [w_first])
+            x = builder.gep(data(0), [x_first])
+            w = builder.gep(data(1), [w_first])
             scale, limit = arguments[3:5]
             _emit_tile(builder, step, _Tile(x, x_stride, w, words, scale, limit, data(5)))
             return context.get_dummy_value()
@@ -200,7 +202,8 @@ def _fill_block(product, holds, limit, panel, first, last, out):
     x, w, scales, x_term, w_term = product
     x_planes, words = x.shape[1:]
     w_planes = w.shape[1]
-    n0, n1 = panel * COLUMNS, min((panel + 1) * COLUMNS, out.shape[1])
+    n0 = panel * COLUMNS
+    n1 = min((panel + 1) * COLUMNS, out.shape[1])
     sums = np.empty((ROWS, COLUMNS), np.int32)
     for s0 in range(first, last, ROWS):
         sums[:] = 0
@@ -216,7 +219,10 @@ def _fill_block(product, holds, limit, panel, first, last, out):
                 else:
                     _saturating_tile(x, w, place, scales[i, j], limit, sums)
         for s in range(s0, min(s0 + ROWS, last)):
-            row, constant, from_x, from_w = out[s, n0:n1], x_term[s], sums[s - s0], w_term[n0:n1]
+            row = out[s, n0:n1]
+            constant = x_term[s]
+            from_x = sums[s - s0]
+            from_w = w_term[n0:n1]
             for n in range(row.size):
                 row[n] = from_x[n] + from_w[n] + constant
 

@@ -22,12 +22,14 @@ measured from 64 to 1,024 inputs.
 
 
 def largest_magnitude(codes: np.ndarray) -> int:
-    """max |code| of an integer array, without a copy; 0 for an empty one."""
+    """max |code| of an integer array (any shape), without a copy; 0 for an empty one."""
     return max(abs(int(codes.min())), abs(int(codes.max()))) if codes.size else 0
 
 
 def accumulator_bound(x_codes: np.ndarray, w_codes: np.ndarray) -> int:
-    """The largest magnitude that any partial sum of x_codes @ w_codes.T can reach."""
+    """The largest magnitude that any partial sum of x_codes (stimulus, input) @ w_codes (neuron,
+    input).T can reach.
+    """
     return int(x_codes.shape[1]) * largest_magnitude(x_codes) * largest_magnitude(w_codes)
 
 
@@ -85,12 +87,12 @@ class PackedWeights:
 
     @cached_property
     def float32(self) -> np.ndarray:
-        """For BLAS."""
+        """(neuron, input) float32, for BLAS."""
         return self.codes.astype(np.float32)
 
     @cached_property
     def float64(self) -> np.ndarray:
-        """For BLAS."""
+        """(neuron, input) float64, for BLAS."""
         return self.codes.astype(np.float64)
 
 
@@ -138,13 +140,11 @@ def product(x_codes: np.ndarray, weights: PackedWeights) -> np.ndarray:
 
 
 def operands(x_codes: np.ndarray, w_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both as integers on two axes, booleans as 0 and 1; ValueError where they are not, or differ
-    in their inputs.
+    """x_codes (stimulus, input) and w_codes (neuron, input) as integers, booleans as 0 and 1;
+    ValueError where they are none, have other axes, or differ in their inputs.
     """
-    x_codes, w_codes = (
-        _integers(x_codes, "(stimulus, input)"),
-        _integers(w_codes, "(neuron, input)"),
-    )
+    x_codes = _integers(x_codes, "(stimulus, input)")
+    w_codes = _integers(w_codes, "(neuron, input)")
     if x_codes.shape[1] != w_codes.shape[1]:
         raise ValueError(
             f"a product needs (stimulus, input) and (neuron, input); got {x_codes.shape} and "
@@ -161,8 +161,8 @@ def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:
 
 
 def _by_tiles(x: Words, w: Words, w_sums: np.ndarray, stimuli: int, holds: int) -> np.ndarray:
-    """With x = a + u and w = b + v: sum of x w = sum of u v + a (sum of w) + b (sum of u), modulo
-    2^32 throughout.
+    """Products (stimulus, neuron) int32: with x = a + u and w = b + v, sum of x w = sum of u v + a
+    (sum of w) + b (sum of u), modulo 2^32 throughout.
     """
     x_term = w.offset * packing.plane_sums(x, stimuli) if w.offset else np.zeros(stimuli, np.int64)
     out = np.empty((stimuli, w_sums.size), np.int32)

@@ -41,7 +41,7 @@ class Words(NamedTuple):
 
 
 def span(codes: np.ndarray) -> Span:
-    """The span of an integer array; of an empty one, that of a zero."""
+    """The span of an integer array (any shape); of an empty one, that of a zero."""
     if not codes.size:
         return Span(0, 0, (0,))
     low, high = int(codes.min()), int(codes.max())

@@ -81,11 +81,15 @@ def _flip(sums, x, w_codes, bits, log_keep, seed, gamma):
 
     Bits are counted neuron by neuron, input by input, from the lowest.
     """
-    inputs, total, draw = w_codes.shape[1], w_codes.size * bits, 0
+    inputs = w_codes.shape[1]
+    total = w_codes.size * bits
+    draw = 0
     at = next_flip(-1, total, seed, gamma, draw, log_keep)
     while at < total:
-        cell, bit = at // bits, at % bits
-        n, i = cell // inputs, cell % inputs
+        cell = at // bits
+        bit = at % bits
+        n = cell // inputs
+        i = cell % inputs
         sums[n] += _change(np.int64(w_codes[n, i]), bit, bits) * x[i]
         draw += 1
         at = next_flip(at, total, seed, gamma, draw, log_keep)
@@ -128,7 +132,8 @@ def transient_flips(
     if rate == 0.0:
         return
     wide = np.ascontiguousarray(sums, np.int64)  # sums itself where they are int64
-    x, w = np.ascontiguousarray(x_ints, np.int64), np.ascontiguousarray(w_codes, np.int8)
+    x = np.ascontiguousarray(x_ints, np.int64)
+    w = np.ascontiguousarray(w_codes, np.int8)
     add_flips(wide, x, w, bits, log_keep, address)
     if wide is not sums:
         sums[...] = wide

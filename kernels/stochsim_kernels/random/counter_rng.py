@@ -15,8 +15,10 @@ import numpy as np
 from stochsim_kernels._jit import helper, inline
 from stochsim_kernels.random.popcount import popcount64
 
-_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_M0 = np.uint64(0xD2511F53)
+_M1 = np.uint64(0xCD9E8D57)
+_W0 = np.uint64(0x9E3779B9)
+_W1 = np.uint64(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 _ALTERNATING = np.uint64(0xAAAAAAAAAAAAAAAA)
@@ -51,12 +53,18 @@ def philox4x32(key, c0, c1, c2, c3):
     """Philox4x32-10: the 64-bit `key` and four 32-bit counter words to four 32-bit words (as
     uint64).
     """
-    k0, k1 = np.uint64(key) & _LOW, np.uint64(key) >> _32
-    c0, c1, c2, c3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
+    k0 = np.uint64(key) & _LOW
+    k1 = np.uint64(key) >> _32
+    c0 = np.uint64(c0)
+    c1 = np.uint64(c1)
+    c2 = np.uint64(c2)
+    c3 = np.uint64(c3)
     for _ in range(10):
-        p0, p1 = _M0 * c0, _M1 * c2
+        p0 = _M0 * c0
+        p1 = _M1 * c2
         c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
-        k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+        k0 = (k0 + _W0) & _LOW
+        k1 = (k1 + _W1) & _LOW
     return c0, c1, c2, c3
 
 

@@ -38,10 +38,13 @@ def _flip_codes(codes, c_min, bits, log_keep, address):
         stimulus = address.first_stimulus + s
         seed, gamma = stream(address.key, np.int64(0), stimulus, address.event, address.layer)
         for r in range(reads):
-            draw = (address.first_read + r) * (total + 1)  # a read takes so many words at most
+            draw = (address.first_read + r) * (
+                total + 1
+            )  # words that a read takes at most: total + 1
             at = next_flip(-1, total, seed, gamma, draw, log_keep)
             while at < total:
-                n, bit = at // bits, at % bits
+                n = at // bits
+                bit = at % bits
                 codes[s, r, n] = c_min + ((codes[s, r, n] - c_min) ^ (1 << bit))
                 draw += 1
                 at = next_flip(at, total, seed, gamma, draw, log_keep)

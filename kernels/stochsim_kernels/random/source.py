@@ -90,7 +90,8 @@ def fill_source(source: ChipSource, address: DrawAddress, out: np.ndarray) -> No
 
 
 def _check(source: ChipSource, shifts: int) -> None:
-    length, bits = source.length, source.bits
+    length = source.length
+    bits = source.bits
     if source.per_source < 1:
         raise ValueError(f"per_source = {source.per_source!r}: should be at least 1")
     if length and length not in TAPS:
@@ -127,7 +128,8 @@ def _product(a, b, p, length):
 @helper
 def _power_of_x(exponent, p, length):
     """x^exponent mod p, by squaring."""
-    power, square = np.uint64(1), np.uint64(2)
+    power = np.uint64(1)
+    square = np.uint64(2)
     while exponent:
         if exponent & 1:
             power = _product(power, square, p, length)
@@ -141,7 +143,8 @@ def _registers_at(register, address, stimulus, state):
     """States of all sources at the first read: a random start from 1 to 2^length - 1, moved on by
     read x shifts.
     """
-    p, length = register.polynomial, register.length
+    p = register.polynomial
+    length = register.length
     period = (1 << length) - 1
     shifts = address.first_read % period * (register.shifts % period) % period
     jump = _power_of_x(shifts, p, length)
@@ -156,7 +159,9 @@ def _run_registers(register, state, out):
     """Upper bits of all registers at every read, out (read, source); sources innermost, so that
     shifts run on vectors.
     """
-    p, length, bits = register.polynomial, register.length, register.bits
+    p = register.polynomial
+    length = register.length
+    bits = register.bits
     for r in range(out.shape[0]):
         for g in range(state.size):
             out[r, g] = state[g] >> np.uint64(length - bits) << np.uint64(31 - bits)

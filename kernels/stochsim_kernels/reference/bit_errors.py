@@ -32,13 +32,15 @@ def flips(cells: int, bits: int, rate: float, address: DrawAddress) -> np.ndarra
     flipped = np.zeros(cells * bits, bool)
     key, layer, event, stimulus, read = (int(word) for word in address)
     seed, gamma = stream(key, 0, stimulus, event, layer)
-    at, draw = -1, read * (cells * bits + 1)
+    at = -1
+    draw = read * (cells * bits + 1)
     while rate > 0:
         u = ((splitmix64(seed, gamma, draw) >> 12) + 0.5) * 2.0**-52
         gap = 0.0 if rate == 1 else math.log(u) / math.log1p(-rate)
         if at + 1 + gap >= flipped.size:
             break
-        at, draw = at + 1 + math.floor(gap), draw + 1
+        at += 1 + math.floor(gap)
+        draw += 1
         flipped[at] = True
     return flipped.reshape(cells, bits)
 
@@ -50,8 +52,8 @@ def _moved(address: DrawAddress, stimulus: int, read: int = 0) -> DrawAddress:
 
 
 def flip_code(code: int, bits: int, flipped: np.ndarray) -> int:
-    """The signed value of a b-bit code after the flips (bit 0 first): two's complement; at one bit
-    the code is -1 or 1.
+    """The signed value of a b-bit code after the flips (bit,), bit 0 first: two's complement; at
+    one bit the code is -1 or 1.
     """
     if bits == 1:
         return -code if flipped[0] else code
@@ -96,8 +98,8 @@ def flip_codes(
 
 
 def mix_bit_errors(thresholds: np.ndarray, bits: int, rate: float, c_min: int) -> np.ndarray:
-    """2^31 P(code < k), float64, after bit errors, from the patterns of the codes c_min … c_min +
-    2^bits - 1 in two's complement.
+    """2^31 P(code < k), (stimulus, levels - 1, neuron) float64, after bit errors, from the patterns
+    of the codes c_min … c_min + 2^bits - 1 in two's complement.
     """
     patterns = (c_min + np.arange(1 << bits)) & ((1 << bits) - 1)
     differ = np.array(

@@ -60,7 +60,8 @@ def rounded(stimuli: PlainStimuli, address: DrawAddress, steps: Steps, reads: in
     that of the inputs at the first step.
     """
     weights, scale, bias, lower, gap, least = stimuli
-    shape, out = (len(lower), reads, lower.shape[1]), []
+    shape = (len(lower), reads, lower.shape[1])
+    out = []
     for t in range(steps.number):
         up = reference.integers(_at_step(address, steps, t), shape) >= least[:, None]
         sums = (lower[:, None].astype(np.int64) + gap * up) @ weights.T.astype(np.int64)
@@ -75,7 +76,7 @@ def run_chains(
     steps: Steps,
     codes: np.ndarray,
 ) -> np.ndarray:
-    """Codes after so many steps.
+    """Codes (stimulus, read, neuron) after `steps`.
 
     held: (stimulus, neuron), or (step, stimulus, read, neuron).
     """
@@ -99,7 +100,7 @@ def run_chains(
 def finish_step(
     state: np.ndarray, step: FloatStep, address: DrawAddress, moved: np.ndarray
 ) -> np.ndarray:
-    """moved + push - pull erf(state rate / sqrt 2) + sigma xi."""
+    """moved + push - pull erf(state rate / sqrt 2) + sigma xi, (stimulus, read, neuron)."""
     push, pull, rate, sigma = step
     xi = special.ndtri((reference.integers(address, state.shape) + 0.5) / 2**31)
     return np.asarray(

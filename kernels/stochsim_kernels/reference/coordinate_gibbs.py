@@ -37,7 +37,8 @@ def tail_excess(a, v):
 
 def laplace_conditional(u, g, root_precision, inverse_scale):
     """Draws of exp(−G r²/2 + g r − |r|/b) at distribution function u; arrays that broadcast."""
-    above, below = (inverse_scale - g) / root_precision, (inverse_scale + g) / root_precision
+    above = (inverse_scale - g) / root_precision
+    below = (inverse_scale + g) / root_precision
     log_above = 0.5 * above**2 + special.log_ndtr(-above)
     log_below = 0.5 * below**2 + special.log_ndtr(-below)
     p_below = special.expit(log_below - log_above)
@@ -69,7 +70,8 @@ def gibbs_sweeps(
     left alone.
     """
     linear, gram, inverse_scale = posterior
-    state, field = chains.state.copy(), chains.field.copy()
+    state = chains.state.copy()
+    field = chains.field.copy()
     of_a_stimulus, neurons = state.shape[1:]
     uniforms = chain_uniforms(
         chains.key, chains.stimuli, of_a_stimulus, neurons, first_sweep, sweeps

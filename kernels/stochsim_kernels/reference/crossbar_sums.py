@@ -77,7 +77,8 @@ def partial_sums(
     """Partial sums (tile, slice, cycle, stimulus, column) of codes (stimulus, input) and cells
     (sign, slice, input, column).
     """
-    x, stored = np.asarray(x_codes, np.int64), np.asarray(cells, np.int64)
+    x = np.asarray(x_codes, np.int64)
+    stored = np.asarray(cells, np.int64)
     net = stored[0] - stored[1] if len(stored) == 2 else stored[0]
     tiles, cycles = math.ceil(x.shape[1] / rows), math.ceil(bits / cycle_bits)
     out = np.empty((tiles, len(net), cycles, x.shape[0], net.shape[2]), np.int64)

@@ -17,12 +17,15 @@ _MASK64 = 0xFFFFFFFFFFFFFFFF
 
 def philox4x32(key: int, counter: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Philox4x32-10 in Python integers (Salmon et al. 2011)."""
-    k0, k1 = key & _MASK32, key >> 32
+    k0 = key & _MASK32
+    k1 = key >> 32
     c0, c1, c2, c3 = counter
     for _ in range(10):
-        p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        p0 = 0xD2511F53 * c0
+        p1 = 0xCD9E8D57 * c2
         c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & _MASK32, (p0 >> 32) ^ c3 ^ k1, p0 & _MASK32
-        k0, k1 = (k0 + 0x9E3779B9) & _MASK32, (k1 + 0xBB67AE85) & _MASK32
+        k0 = (k0 + 0x9E3779B9) & _MASK32
+        k1 = (k1 + 0xBB67AE85) & _MASK32
     return c0, c1, c2, c3
 
 
@@ -86,11 +89,20 @@ _ACTIVATIONS: dict[str, Any] = {
     "step": lambda a: np.where(a >= 0, 1.0, 0.0),
     "sigmoid": special.expit,
 }
+
+
+def _step_inverse(edge: float) -> float:
+    """The least drive whose step reaches `edge`."""
+    if edge <= 0:
+        return -np.inf
+    return 0.0 if edge <= 1 else np.inf
+
+
 _INVERSES = {
     "identity": lambda e: e,
     "relu": lambda e: e if e > 0 else -np.inf,
     "tanh": lambda e: np.arctanh(e) if abs(e) < 1 else np.copysign(np.inf, e),
-    "step": lambda e: -np.inf if e <= 0 else (0.0 if e <= 1 else np.inf),
+    "step": _step_inverse,
     "sigmoid": lambda e: float(special.logit(min(max(e, 0.0), 1.0))),
 }
 
@@ -119,7 +131,9 @@ def noiseless_code(drive: float, law: PlainLaw) -> int:
 
 
 def code_probabilities(drive: float, sigma: float, other: float, law: PlainLaw) -> np.ndarray:
-    """P(code = c_min + k | drive), k = 0 … levels - 1, from the definition of the channel."""
+    """P(code = c_min + k | drive), k = 0 … levels - 1, (levels,), from the definition of the
+    channel.
+    """
     if sigma == 0 and other == 0:
         certain = np.zeros(law.levels)
         certain[noiseless_code(drive, law) - law.c_min] = 1.0
@@ -172,5 +186,5 @@ def count_codes(u: np.ndarray, thresholds: np.ndarray, c_min: int) -> np.ndarray
 
 
 def integer_product(x_codes: np.ndarray, w_codes: np.ndarray) -> np.ndarray:
-    """The product in int64."""
+    """x_codes (stimulus, input) times w_codes (neuron, input), transposed, int64."""
     return x_codes.astype(np.int64) @ w_codes.astype(np.int64).T

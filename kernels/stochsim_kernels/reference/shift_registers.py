@@ -45,7 +45,9 @@ def is_maximal(p: int) -> bool:
     every state but 0.
     """
     period = (1 << (p.bit_length() - 1)) - 1
-    factors, rest, q = set(), period, 2
+    factors = set()
+    rest = period
+    q = 2
     while rest > 1:
         if rest % q == 0:
             factors.add(q)
@@ -89,7 +91,8 @@ def fill_source(
     key, layer, event, first_stimulus, first_read = (int(word) for word in address)
     shifts = source.bits if source.shifts is None else source.shifts
     for s, n in np.ndindex(shape[0], shape[2]):
-        number, stimulus = n // source.per_source, first_stimulus + s
+        number = n // source.per_source
+        stimulus = first_stimulus + s
         if taps is None:
             out[s, :, n] = [
                 random31(key, layer, event, stimulus, first_read + r, number)

@@ -189,7 +189,8 @@ class ArrayProduct(Product):
         unsigned = self.cells.unsigned(x_ints)
         codes = self._codes(unsigned, reads, int(key), first_stimulus, first_read)
         codes = fit_accumulator(codes, self.hardware)
-        (w, w0), (v, x0) = self.cells.weight_map, self.cells.input_map
+        w, w0 = self.cells.weight_map
+        v, x0 = self.cells.input_map
         shifts = (
             v * w0 * unsigned.sum(axis=1, dtype=np.int64)[:, None]
             + w * x0 * self.cells.stored_sums
@@ -327,5 +328,6 @@ def _levels_to_the_caller() -> int:
     frame = sys._getframe(1)
     levels = 1
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim."):
-        frame, levels = frame.f_back, levels + 1
+        frame = frame.f_back
+        levels += 1
     return levels

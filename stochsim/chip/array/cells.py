@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stochsim.chip.array.programming import GRID, Sliced, faulted, program_cells, slice_weights
+from stochsim.chip.array.programming import (
+    GRID,
+    Sliced,
+    Wires,
+    faulted,
+    program_cells,
+    slice_weights,
+)
 from stochsim.hardware import Array
 from stochsim.keys import fold_in
 from stochsim.program import Layer
@@ -75,10 +82,10 @@ class ArrayCells:
             self.cells = self.unit * self.codes.astype(np.int32)
         else:
             key = fold_in(chip_key, "cells")
-            tile = (array.rows, array.columns)
-            time = (settings.age_s, settings.wire_ohm, *tile, settings.drift_compensation)
+            wires = Wires(settings.wire_ohm, array.rows, array.columns)
+            law = (settings.age_s, wires, settings.drift_compensation)
             self.unit = GRID
-            self.cells, own = program_cells(self.codes, array.cell_bits, device, key, *time)
+            self.cells, own = program_cells(self.codes, array.cell_bits, device, key, *law)
         variance = np.float32((settings.read_sigma * self.unit) ** 2) + (
             np.float32(0) if own is None else own
         )

@@ -140,6 +140,19 @@ def bit_flipped(weight_codes: np.ndarray, bits: int, rate: float, key: int) -> n
     return ((codes.view(np.uint8) ^ flips) << unused).view(np.int8) >> unused
 
 
+class Wires(NamedTuple):
+    """The wires of a plane's tiles: ohm from one cell to the next, rows and columns of a tile
+    (None: the plane is not cut).
+    """
+
+    wire_ohm: float = 0.0
+    rows_per_tile: int | None = None
+    columns_per_tile: int | None = None
+
+
+NO_WIRES = Wires()
+
+
 class Programmed(NamedTuple):
     """The contents of cells, (sign, slice, row, column): conductance above g_min int32, in 1/256
     cell steps, and read_variance float32.
@@ -158,9 +171,7 @@ def program_cells(
     device: Device,
     key: int,
     age_s: float | None = None,
-    wire_ohm: float = 0.0,
-    rows_per_tile: int | None = None,
-    columns_per_tile: int | None = None,
+    wires: Wires = NO_WIRES,
     compensate_drift: bool = False,
 ) -> Programmed:
     """Program cells (sign, slice, row, column) uint8 on one chip's devices and look at them at
@@ -168,16 +179,16 @@ def program_cells(
 
     A cell of code c aims at g_min + c (g_max - g_min)/(2^bits - 1), misses it by the device's
     programming noise, drifts, and loses what the wires take; each plane (sign, slice) is an array
-    of its own, cut into tiles (None: not cut). Of each conductance g_min is subtracted, as an exact
+    of its own, cut into the tiles of `wires`. Of each conductance g_min is subtracted, as an exact
     reference column beside it behind the same wires would: for a device with g_min > 0 the
     difference may be negative. `compensate_drift` multiplies everything, read noise too, by the one
     factor that restores the chip's total conductance. An ideal device without wires holds exactly
     256 c. Raises SettingError for an age that the device does not have, for wires that take too
     much, and for tiles without rows or columns.
     """
-    for name, value in (("rows_per_tile", rows_per_tile), ("columns_per_tile", columns_per_tile)):
-        if value is not None:
-            check_whole(name, value, 1, 2**31)
+    for name in ("rows_per_tile", "columns_per_tile"):
+        if getattr(wires, name) is not None:
+            check_whole(name, getattr(wires, name), 1, 2**31)
     if int(np.max(cells, initial=0)) >> cell_bits:
         rule = f"should be from 0 to {(1 << cell_bits) - 1}, in cells of {cell_bits} bits"
         raise SettingError.of("cells", np.max(cells), rule)
@@ -186,9 +197,7 @@ def program_cells(
     conductance = np.empty(cells.shape, np.int32)
     variance = np.empty(cells.shape, np.float32)
     for plane, programmed_us, now_us in _drawn(cells, step_us, device, key, age_s):
-        passed = factor * (
-            1.0 - _tiled_drop(now_us * 1e-6, wire_ohm, rows_per_tile, columns_per_tile)
-        )
+        passed = factor * (1.0 - _tiled_drop(now_us * 1e-6, wires))
         conductance[plane] = np.rint(GRID / step_us * passed * (now_us - device.g_min_us))
         variance[plane] = (
             GRID / step_us * passed * device.read_sigma_us(now_us, age_s, programmed_us)
@@ -232,20 +241,19 @@ def _compensation(
     return float(sums[0] / sums[1]) if sums[1] > 0 else 1.0
 
 
-def _tiled_drop(
-    g_s: np.ndarray, wire_ohm: float, rows_per_tile: int | None, columns_per_tile: int | None
-) -> np.ndarray:
-    """Relative drop (row, column) with every tile an array of its own; a last tile that is not full
-    is a smaller array.
+def _tiled_drop(g_s: np.ndarray, wires: Wires) -> np.ndarray:
+    """Relative drop (row, column) of conductances g_s (row, column) in S, with every tile an array
+    of its own; a last tile that is not full is a smaller array.
     """
-    if wire_ohm == 0:
+    if wires.wire_ohm == 0:
         return np.zeros(g_s.shape)
-    high, wide = rows_per_tile or len(g_s), columns_per_tile or g_s.shape[1]
+    high = wires.rows_per_tile or len(g_s)
+    wide = wires.columns_per_tile or g_s.shape[1]
     drop = np.empty(g_s.shape)
     for top in range(0, len(g_s), high):
         for left in range(0, g_s.shape[1], wide):
             tile = np.s_[top : top + high, left : left + wide]
-            drop[tile] = relative_drop(g_s[tile], wire_ohm)
+            drop[tile] = relative_drop(g_s[tile], wires.wire_ohm)
     return drop
 
 

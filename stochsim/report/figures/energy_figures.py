@@ -63,9 +63,8 @@ def _title(results: Results, variant: Variant, rho: float) -> str:
 
 
 def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -> None:
-    finite = [
-        row for row in rows if 0 < row.total_j < math.inf
-    ]  # both ends lie off a logarithmic axis
+    """D against joules of one panel's cells; both ends of joules lie off a logarithmic axis."""
+    finite = [row for row in rows if 0 < row.total_j < math.inf]
     if not finite:
         ax.text(
             0.5, 0.5, "no cell of finite energy", transform=ax.transAxes, ha="center", color=QUIET
@@ -75,46 +74,39 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
     widths = list(dict.fromkeys(widths_label(row) for row in quantised(results)))
     colour = dict(zip(widths, colours(len(widths), "viridis", 0.0, 0.88), strict=True))
     front = pareto_front(finite)
-    ax.plot(
-        [row.total_j for row in front],
-        [row.estimates["d"].value for row in front],
-        color=INK,
-        lw=1.2,
-        drawstyle="steps-post",
-        zorder=1,
-    )
+    _front_line(ax, front)
     for row in finite:
-        d = row.estimates["d"]
-        ax.vlines(
-            row.total_j,
-            d.low,
-            d.high,
-            color=colour[widths_label(row)],
-            lw=1.0,
-            alpha=0.55,
-            zorder=2,
-        )
         edge = INK if row in front else "white"
-        ax.plot(
-            [row.total_j],
-            [d.value],
-            marker=looks[row.noise][1],
-            ms=8,
-            color=colour[widths_label(row)],
-            mec=edge,
-            mew=0.9,
-            ls="",
-            zorder=3,
-        )
-    ax.set_xscale("log")
-    low, high = min(row.total_j for row in finite), max(row.total_j for row in finite)
-    ax.set_xlim(low / max(1.15, (high / low) ** 0.08), high * max(1.15, (high / low) ** 0.08))
+        _cell_mark(ax, row, colour[widths_label(row)], looks[row.noise][1], edge)
+    energy_axis(ax, [row.total_j for row in finite])
     ax.set_ylim(0, 1.12 * _highest(results))
-    energy_ticks(ax)
     _label_bits(ax, finite if len(colour) <= _MOST_LABELS else front, colour)
     _distance_lines(ax, rows, named=last)
     if last:
         _marker_legend(ax, sorted({row.noise for row in finite}), looks)
+
+
+def _front_line(ax: Axes, front: list[Result]) -> None:
+    joules = [row.total_j for row in front]
+    d = [row.estimates["d"].value for row in front]
+    ax.plot(joules, d, color=INK, lw=1.2, drawstyle="steps-post", zorder=1)
+
+
+def _cell_mark(ax: Axes, row: Result, colour: Any, marker: str, edge: str) -> None:
+    """D of one cell with its interval."""
+    d = row.estimates["d"]
+    ax.vlines(row.total_j, d.low, d.high, color=colour, lw=1.0, alpha=0.55, zorder=2)
+    style: dict[str, Any] = {"ms": 8, "mec": edge, "mew": 0.9, "ls": "", "zorder": 3}
+    ax.plot([row.total_j], [d.value], marker=marker, color=colour, **style)
+
+
+def energy_axis(ax: Axes, joules: list[float]) -> None:
+    """A logarithmic axis that shows all `joules`, with a margin, and its ticks."""
+    low, high = min(joules), max(joules)
+    margin = max(1.15, (high / low) ** 0.08)
+    ax.set_xscale("log")
+    ax.set_xlim(low / margin, high * margin)
+    energy_ticks(ax)
 
 
 def _highest(results: Results) -> float:

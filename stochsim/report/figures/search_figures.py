@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from stochsim.energy import PARTS, format_energy
-from stochsim.report.figures.energy_figures import energy_ticks
+from stochsim.report.figures.energy_figures import energy_axis
 from stochsim.report.figures.style import (
     FAINT,
     INK,
@@ -82,66 +82,45 @@ def _quality_limits(outcome: Outcome) -> tuple[float, float]:
 
 def _panel(outcome: Outcome, answer: Answer, ax: Axes) -> None:
     ax.set_title(MODEL_WORDS[answer.model], loc="left", color=INK, fontsize=10.5)
-    rows = [
-        (outcome.joules(each, answer.model), _quality(outcome, each), each)
+    finite = [
+        each
         for each in outcome.measured
+        if 0 < outcome.joules(each, answer.model) < math.inf
+        and math.isfinite(_quality(outcome, each))
     ]
-    finite = [row for row in rows if 0 < row[0] < math.inf and math.isfinite(row[1])]
     if not finite:
-        ax.text(
-            0.5,
-            0.5,
-            "no setting of finite joules",
-            transform=ax.transAxes,
-            ha="center",
-            color=QUIET,
-        )
+        text = "no setting of finite joules"
+        ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", color=QUIET)
         return
-    low, high = _quality_limits(outcome)
-    clipped = [
-        min(max(value, low + 0.01 * (high - low)), high - 0.01 * (high - low))
-        for _, value, _ in finite
-    ]
-    keeps = [outcome.rule is not None and each.keeps(outcome.rule) for *_, each in finite]
-    for kept, colour, size in ((False, FAINT, 18), (True, _KEPT, 22)):
-        some = [
-            (row[0], value)
-            for row, value, keep in zip(finite, clipped, keeps, strict=True)
-            if keep == kept
-        ]
-        if some:
-            ax.scatter(
-                [x for x, _ in some],
-                [y for _, y in some],
-                s=size,
-                color=colour,
-                alpha=0.55 if kept else 1.0,
-                linewidths=0,
-                zorder=2,
-            )
-    line = [(outcome.joules(each, answer.model), _quality(outcome, each)) for each in answer.front]
-    ax.plot(
-        [x for x, _ in line],
-        [y for _, y in line],
-        color=INK,
-        lw=1.3,
-        drawstyle="steps-post",
-        marker="o",
-        ms=3.5,
-        zorder=3,
-    )
+    _scatter(outcome, answer, finite, ax)
+    joules = [outcome.joules(each, answer.model) for each in answer.front]
+    quality = [_quality(outcome, each) for each in answer.front]
+    style: dict[str, Any] = {"drawstyle": "steps-post", "marker": "o", "ms": 3.5}
+    ax.plot(joules, quality, color=INK, lw=1.3, zorder=3, **style)
     _mark_answer(outcome, answer, ax)
-    ax.set_xscale("log")
-    joules = [row[0] for row in finite]
-    edge = max(1.15, (max(joules) / min(joules)) ** 0.08)
-    ax.set_xlim(min(joules) / edge, max(joules) * edge)
-    energy_ticks(ax)
+    energy_axis(ax, [outcome.joules(each, answer.model) for each in finite])
     ax.tick_params(labelsize=9)
-    ax.set_xlabel(
-        "energy per effective sample" if outcome.effective else "energy per sample", fontsize=9.5
-    )
+    per = "effective sample" if outcome.effective else "sample"
+    ax.set_xlabel(f"energy per {per}", fontsize=9.5)
     if outcome.rule is not None:
         ax.axhline(outcome.rule.value, color=QUIET, lw=0.9, ls=":", zorder=0)
+
+
+def _scatter(outcome: Outcome, answer: Answer, measured: list[Measured], ax: Axes) -> None:
+    """All settings, those that keep the rule in their own colour, worse ones at the edge."""
+    low, high = _quality_limits(outcome)
+    edge = 0.01 * (high - low)
+    for kept, colour, size in ((False, FAINT, 18), (True, _KEPT, 22)):
+        some = [
+            each
+            for each in measured
+            if (outcome.rule is not None and each.keeps(outcome.rule)) == kept
+        ]
+        if some:
+            joules = [outcome.joules(each, answer.model) for each in some]
+            quality = np.clip([_quality(outcome, each) for each in some], low + edge, high - edge)
+            alpha = 0.55 if kept else 1.0
+            ax.scatter(joules, quality, s=size, color=colour, alpha=alpha, linewidths=0, zorder=2)
 
 
 def _mark_answer(outcome: Outcome, answer: Answer, ax: Axes) -> None:

@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-INK, QUIET, FAINT = "#1b2733", "#66727f", "#c9d0d8"
+INK = "#1b2733"
+QUIET = "#66727f"
+FAINT = "#c9d0d8"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
 PART_COLOURS = {
     "multiply": "#0072b2",

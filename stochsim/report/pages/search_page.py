@@ -12,10 +12,10 @@ from markupsafe import Markup
 from stochsim.hardware import TABLE_COLUMNS, describe
 from stochsim.report import search_tables as tables
 from stochsim.report import search_text as words
+from stochsim.report.csv_tables import write_whole
 from stochsim.report.figures.search_figures import bill_figure, front_figure
 from stochsim.report.figures.style import to_png, to_svg
 from stochsim.report.pages.templates import rendered
-from stochsim.report.tables import write_whole
 from stochsim.search import Outcome
 from stochsim.settings import StochsimError
 

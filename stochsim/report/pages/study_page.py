@@ -14,7 +14,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from stochsim.hardware import TABLE_COLUMNS, describe
+from stochsim.report import flag_text
 from stochsim.report import text as words
+from stochsim.report.csv_tables import write_results_csv, write_timing_csv, write_whole
 from stochsim.report.figures.distance_figure import distance_figure, distance_rows
 from stochsim.report.figures.energy_figures import MOST_BARS, bill_figure, energy_figure
 from stochsim.report.figures.panels import has_survival
@@ -26,10 +28,9 @@ from stochsim.report.figures.pictures import (
 )
 from stochsim.report.figures.style import to_png, to_svg
 from stochsim.report.figures.survival_figure import survival_figure
-from stochsim.report.pages import appendix, sections
+from stochsim.report.pages import appendix, sections, study_columns
 from stochsim.report.pages.templates import rendered
 from stochsim.report.ranking import has_dependent_reads
-from stochsim.report.tables import write_results_csv, write_timing_csv, write_whole
 from stochsim.report.variants import (
     price_of_reliability,
     quantised,
@@ -111,58 +112,93 @@ def save_figures(results: Results, folder: Path) -> list[Path]:
 
 def render(results: Results) -> str:
     """The page as HTML text: no script, nothing loaded from elsewhere."""
-    study = results.study
-    measure = results.study.measure
-    main = sections.main_columns(results)
-    detail = sections.detail_columns(results)
-    noise = words.nearest_noise(results)
     return rendered(
         "study.html",
-        title=_title(results),
-        subtitle=_subtitle(results),
-        verdict=verdict(results),
-        prices=words.price_words(results),
-        missing=words.missing_words(results),
-        n=f"n = {measure.reads} reads of each of {measure.stimuli} held-out stimuli",
-        measure=measure,
-        chains=words.chain_words(results),
-        dependent=has_dependent_reads(results),
-        figures=sections.key_figures(results),
-        pictures={
+        **_opening(results),
+        **_answers(results),
+        **_tables(results),
+        **_chip(results),
+        **_provenance(results),
+    )
+
+
+def _opening(results: Results) -> dict[str, Any]:
+    """Title, verdict, and what was measured."""
+    measure = results.study.measure
+    return {
+        "title": _title(results),
+        "subtitle": _subtitle(results),
+        "verdict": verdict(results),
+        "prices": words.price_words(results),
+        "missing": words.missing_words(results),
+        "n": f"n = {measure.reads} reads of each of {measure.stimuli} held-out stimuli",
+        "measure": measure,
+        "chains": words.chain_words(results),
+        "dependent": has_dependent_reads(results),
+        "controls": words.control_words(results),
+    }
+
+
+def _answers(results: Results) -> dict[str, Any]:
+    """Key figures, pictures, cliffs, and the words around them."""
+    tied = results.study.grid.bits is not None
+    return {
+        "figures": sections.key_figures(results),
+        "pictures": {
             drawing.name: _data_address(drawing, results) if drawing.ready(results) else ""
             for drawing in DRAWINGS
         },
-        has_survival=has_survival(results),
-        own_decoder=words.OWN_DECODER,
-        several_networks=bool(varied_axes(results)),
-        cliffs=sections.cliff_rows(results),
-        all_cliffs=sections.cliff_rows(results, everything=True) if study.grid.bits is None else [],
-        main=main,
-        main_style="main" if len(main) <= _ONE_LINE_COLUMNS else "stacked",
-        main_rows=sections.table(results, main),
-        detail=detail,
-        detail_rows=sections.table(results, detail),
-        energy_caption=sections.energy_caption(results),
-        most_bars=MOST_BARS,
-        baselines=words.baselines(results),
-        saturated=words.saturated_words(results),
-        headline_noise=words.noise_label(noise),
-        dictionary=_dictionary_words(results),
-        flags=words.flag_words(results),
-        hardware=describe(results.hardware),
-        hardware_sources=results.hardware.sources,
-        price_heads=TABLE_COLUMNS,
-        price_rows=appendix.price_rows(results),
-        references=appendix.reference_rows(results),
-        study=_toml(study.to_table()),
-        chip=_toml(results.hardware.to_table()),
-        keys=", ".join(map(str, sorted(study.grid.keys))),
-        controls=words.control_words(results),
-        several_keys=len(study.grid.keys) > 1,
-        versions=sorted(results.versions.items()),
-        machine=results.machine,
-        timing=appendix.timing_rows(results),
-    )
+        "has_survival": has_survival(results),
+        "own_decoder": words.OWN_DECODER,
+        "several_networks": bool(varied_axes(results)),
+        "cliffs": sections.cliff_rows(results),
+        "all_cliffs": [] if tied else sections.cliff_rows(results, everything=True),
+        "energy_caption": sections.energy_caption(results),
+        "most_bars": MOST_BARS,
+        "baselines": words.baselines(results),
+        "headline_noise": words.noise_label(words.nearest_noise(results)),
+        "dictionary": _dictionary_words(results),
+        "flags": flag_text.flag_words(results),
+        "saturated": flag_text.saturated_words(results),
+    }
+
+
+def _tables(results: Results) -> dict[str, Any]:
+    """The main table and the one of everything else."""
+    main = study_columns.main_columns(results)
+    detail = study_columns.detail_columns(results)
+    return {
+        "main": main,
+        "main_style": "main" if len(main) <= _ONE_LINE_COLUMNS else "stacked",
+        "main_rows": study_columns.table(results, main),
+        "detail": detail,
+        "detail_rows": study_columns.table(results, detail),
+    }
+
+
+def _chip(results: Results) -> dict[str, Any]:
+    """The hardware, its prices and their sources."""
+    return {
+        "hardware": describe(results.hardware),
+        "hardware_sources": results.hardware.sources,
+        "price_heads": TABLE_COLUMNS,
+        "price_rows": appendix.price_rows(results),
+        "references": appendix.reference_rows(results),
+        "chip": _toml(results.hardware.to_table()),
+    }
+
+
+def _provenance(results: Results) -> dict[str, Any]:
+    """The study itself, keys, versions, machine and times."""
+    keys = sorted(results.study.grid.keys)
+    return {
+        "study": _toml(results.study.to_table()),
+        "keys": ", ".join(map(str, keys)),
+        "several_keys": len(keys) > 1,
+        "versions": sorted(results.versions.items()),
+        "machine": results.machine,
+        "timing": appendix.timing_rows(results),
+    }
 
 
 def _title(results: Results) -> str:

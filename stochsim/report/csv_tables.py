@@ -1,12 +1,9 @@
-"""Results as tables: results.csv (what the key determines), timing.csv (what it does not), and a
-plain-text table for the terminal.
-"""
+"""Results as CSV files: results.csv (what the key determines), timing.csv (what it does not)."""
 
 import contextlib
 import csv
 import io
 import os
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,22 +11,11 @@ from typing import Any
 from stochsim.energy import PARTS
 from stochsim.posterior import Estimate, Survival
 from stochsim.report import ranking
-from stochsim.report import text as words
-from stochsim.report.variants import (
-    is_varied,
-    network_words,
-    price_of_reliability,
-    variant_at,
-    varied_axes,
-    widths_label,
-)
 from stochsim.settings import StochsimError
-from stochsim.studies import BIT_AXES, FLOAT, MEASURES, Result, Results, column_axes, value_text
+from stochsim.studies import BIT_AXES, FLOAT, MEASURES, Result, Results, column_axes
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
 _CSV_COSTS = ("effective_samples", "joules_per_effective_sample")
-CONSOLE_COLUMNS = 110
-_PER_EFFECTIVE = "per eff."
 _PRICE = ("c", "s", "exchange_nat_per_j")
 
 
@@ -193,131 +179,3 @@ def write_whole(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise StochsimError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def console_table(results: Results) -> str:
-    """A table for the terminal, at most 110 columns wide, with the cliff per noise level and ρ in
-    words below it.
-    """
-    baselines = words.baselines(results)
-    below = [*([""] if baselines else []), *baselines, "", *_closing(results)]
-    rows = _console_rows(results)
-    if rows[0][-1] == _PER_EFFECTIVE and len(_aligned(rows)[0]) > CONSOLE_COLUMNS:
-        rows = [row[:-1] for row in rows]
-    legend = (
-        [f"{_PER_EFFECTIVE}: energy per effective sample"] if rows[0][-1] == _PER_EFFECTIVE else []
-    )
-    lines = [*_opening(results), *legend, "", *_aligned(rows), *below]
-    return "\n".join(
-        textwrap.fill(line, CONSOLE_COLUMNS, subsequent_indent="  ")
-        if len(line) > CONSOLE_COLUMNS
-        else line
-        for line in lines
-    )
-
-
-def _opening(results: Results) -> list[str]:
-    measure = results.study.measure
-    opening = (
-        f"n = {measure.reads} reads of each of {measure.stimuli} stimuli; [95 % interval]; "
-        f"D "
-        f"in sd of the reference; energy per read"
-    )
-    reliability = f"price of reliability: {price_of_reliability(results)}"
-    missing = words.missing_words(results)
-    legend = "bits: one number where all three are equal, else weights/inputs/outputs"
-    untied = results.study.grid.bits is None and results.study.grid.widths()
-    chains = words.chain_words(results)
-    return [
-        *([missing] if missing else []),
-        opening,
-        *([chains] if chains else []),
-        reliability,
-        *([legend] if untied else []),
-    ]
-
-
-def _console_rows(results: Results) -> list[list[str]]:
-    several_rhos = len(results.study.grid.rho) > 1
-    own = results.study.train.decoder == "own"
-    labels = any("readout_accuracy" in row.estimates for row in results.summary)
-    kinds = is_varied(results, "architecture")
-    ways = is_varied(results, "method") or bool(results.study.grid.control)
-    chip_axes = [axis for axis in varied_axes(results) if axis.setting]
-    dependent = ranking.has_dependent_reads(results)
-    recon = words.has_reconstruction(results) and not (
-        kinds and (ways or dependent or chip_axes)
-    )  # for want of room
-    heads = [
-        *(["network"] if kinds else []),
-        *(["method"] if ways else []),
-        *(axis.words for axis in chip_axes),
-        "bits",
-        "noise",
-        *(["rho"] if several_rhos else []),
-        "D",
-        "ELBO [nat]" if own else "S",
-        *(["recon."] if recon else []),
-        *(["accuracy"] if labels else []),
-        "energy",
-        *([_PER_EFFECTIVE] if dependent else []),
-    ]
-    rows = [heads]
-    for row in results.summary:
-        second = row.estimates["elbo_nat"] if own else words.available(row.survival)
-        measured = [
-            row.estimates["d"],
-            second,
-            *([row.estimates["reconstruction_error"]] if recon else []),
-        ]
-        measured += [row.estimates.get("readout_accuracy")] if labels else []
-        first = [
-            *([row.architecture] if kinds else []),
-            *([row.control or row.method] if ways else []),
-            *(value_text(row[axis.name]) for axis in chip_axes),
-        ]
-        cells = [
-            *first,
-            widths_label(row),
-            words.noise_label(row.noise, "x"),
-            *([f"{row.rho:g}"] if several_rhos else []),
-        ]
-        joules = [
-            words.energy_words(row),
-            *([ranking.joules_words(row.joules_per_effective_sample)] if dependent else []),
-        ]
-        rows.append([*cells, *(words.estimate_words(each, ".2f") for each in measured), *joules])
-    return rows
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
-
-
-def _closing(results: Results) -> list[str]:
-    several_rhos = len(results.study.grid.rho) > 1
-    lines = []
-    for found in words.main_cliffs(results):
-        rho = f", rho {found['rho']:g}" if several_rhos else ""
-        axis = "" if found["axis"] == "bits" else f" in {words.AXIS_WORDS[found['axis']]}"
-        named = network_words(results, *variant_at(found))
-        place = (
-            f"{named}{': ' if named else ''}cliff{axis} at noise "
-            f"{words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"
-        )
-        lines.append(f"{place}: {words.cliff_words(results, found, '>=')}")
-    reasons = sorted(
-        {
-            row.survival.reason
-            for row in results.summary
-            if row.survival is not None and row.survival.reason
-        }
-    )
-    lines += [f"S n/a: {reason}" for reason in reasons]
-    lines += [words.OWN_DECODER] if results.study.train.decoder == "own" else []
-    return [*lines, *(f"flag: {flag}" for flag in words.flag_words(results))]
