@@ -14,6 +14,7 @@ from .network import Network as Network
 from .network_settings import ArchitectureSettings as ArchitectureSettings
 from .network_settings import NetworkSettings as NetworkSettings
 from .quantise import build_network as build_network
+from .quantise import network_class as network_class
 from .quantise import quantised_from_float as quantised_from_float
 from .quantizers import activation_quantizer as activation_quantizer
 from .quantizers import bits_of as bits_of

@@ -17,7 +17,8 @@ from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
-from stochsim.networks.quantizers import activation_quantizer, quantise, scale_of
+from stochsim.networks.network_settings import NetworkSettings
+from stochsim.networks.quantizers import activation_quantizer, optimal_step, quantise, scale_of
 from stochsim.networks.response import Response
 from stochsim.program import HIDDEN, LOG_SIGMA, READOUT, Workload, log_sigma_workload
 
@@ -92,6 +93,34 @@ class Deep(Network):
             self.hidden.bias.sub_(half)
             for layer in (self.last, self.spread):
                 layer.bias.add_(half * weight_of(layer)[0].sum(1))
+
+    def _answered_log_sigma(self, x: torch.Tensor) -> torch.Tensor:
+        """What the log sigma layer of a float network answers to x (stimulus, input), without its
+        base: (stimulus, neuron).
+        """
+        return self.spread(hardtanh(self.hidden(x)))
+
+    def further_scales(self, x: torch.Tensor, bits: int) -> dict[str, float]:
+        """That of the codes of log sigma, which carry its deviations from the mean."""
+        log_sigma = self._answered_log_sigma(x)
+        deviation = (log_sigma - log_sigma.mean(0)).numpy()
+        return {"log_sigma_code": max(1e-3, optimal_step(deviation, bits))}
+
+    def start_from_float(self, source: Any, x: torch.Tensor) -> None:
+        """See `Network.start_from_float`; the mean of log sigma on x moves from the codes into the
+        base, and hidden codes are centred.
+        """
+        super().start_from_float(source, x)
+        with torch.no_grad():
+            mean = source._answered_log_sigma(x).mean(0)
+            self.spread.bias.copy_(-mean)
+            self.base.add_(mean)
+        self.centre_hidden_codes()
+
+    @classmethod
+    def least_values(cls, settings: NetworkSettings) -> int:
+        """Those of the hidden layer and its two heads."""
+        return settings.hidden * (settings.inputs + 2 * settings.neurons)
 
     def linears(self) -> dict[str, Any]:
         """The three layers."""

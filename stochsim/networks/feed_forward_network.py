@@ -14,6 +14,7 @@ from torch.nn.functional import linear
 from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
+from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import quantise
 from stochsim.networks.response import Response
 from stochsim.program import READOUT, Workload
@@ -40,6 +41,11 @@ class FeedForward(Network):
     def linears(self) -> dict[str, Any]:
         """The one layer."""
         return {READOUT: self.linear}
+
+    @classmethod
+    def least_values(cls, settings: NetworkSettings) -> int:
+        """Those of the one layer."""
+        return settings.inputs * settings.neurons
 
     def workload(self, widths: Widths, noise: Noise) -> Workload:
         """Of one layer."""

@@ -52,6 +52,10 @@ class Network(torch.nn.Module, ABC):
     """Those of a network with quantisers, which starts from a trained float one: so that codes
     change seldom, some need a small rate.
     """
+    keeps_output_scale = False
+    """Whether the scale of a quantised network's output stays as it was fitted."""
+    most_fit_stimuli: int | None = None
+    """Stimuli on which its outputs' scale is fitted, at most; None for all."""
 
     def __init__(self, settings: NetworkSettings, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -104,6 +108,29 @@ class Network(torch.nn.Module, ABC):
         this noise; StochsimError of a network that no chip runs.
         """
         raise StochsimError(f"{type(self).__name__}: no chip runs this network")
+
+    @classmethod
+    def least_values(cls, settings: NetworkSettings) -> int:
+        """Weights that a network of these settings has, at the least: what a file of it holds;
+        StochsimError of a network that no file holds.
+        """
+        raise StochsimError(f"{cls.__name__}: no file holds this network")
+
+    def further_scales(self, x: torch.Tensor, bits: int) -> dict[str, float]:
+        """Scales, fitted on stimuli x (stimulus, input), of codes of this width inside a quantised
+        network that starts from this float one.
+        """
+        return {}
+
+    def start_from_float(self, source: Any, x: torch.Tensor) -> None:
+        """Take weights, biases, noise and terms of a neuron's own from a float network of this
+        architecture, but no scales, whose parameters differ; x (stimulus, input).
+        """
+        own = dict(self.named_parameters())
+        with torch.no_grad():
+            for name, value in source.named_parameters():
+                if "_quant" not in name:
+                    own[name].copy_(value)
 
     def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
         """A linear layer of weights 0, quantised where the network is."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch.nn.functional import hardtanh
 
 from stochsim.networks.deep_network import Deep
 from stochsim.networks.feed_forward_network import FeedForward
@@ -17,12 +16,17 @@ from stochsim.networks.quantizers import optimal_step, optimal_weight_step
 from stochsim.networks.recurrent_network import Recurrent
 
 _CLASSES: dict[str, type[Network]] = {"single": FeedForward, "deep": Deep, "recurrent": Recurrent}
-_RECURRENT_STIMULI = 256
+"""The network of each of ARCHITECTURES."""
+
+
+def network_class(settings: NetworkSettings) -> type[Network]:
+    """The class of the network of these settings."""
+    return _CLASSES[settings.architecture.kind]
 
 
 def build_network(settings: NetworkSettings, generator: torch.Generator | None = None) -> Network:
     """The network of these settings."""
-    return _CLASSES[settings.architecture.kind](settings, generator)
+    return network_class(settings)(settings, generator)
 
 
 def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keyword
@@ -58,10 +62,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     with torch.no_grad():
         scales = _scales(network, x, wanted, generator, by_posterior)
         quantised: Any = build_network(NetworkSettings(**(dict(wanted) | scales)), generator)
-        _copy(network, quantised)
-        if isinstance(network, Deep):
-            _centre(network, quantised, x)
-        if by_posterior or isinstance(network, Recurrent):
+        quantised.start_from_float(network, x)
+        if by_posterior or network.keeps_output_scale:
             quantised.fix_output_scale()
         quantised.keep_bounds()
     return quantised
@@ -79,15 +81,12 @@ def _scales(
     """
     assert wanted.input_bits is not None
     assert wanted.output_bits is not None
-    part = x[:: max(1, len(x) // _RECURRENT_STIMULI)] if isinstance(network, Recurrent) else x
+    part = x[:: max(1, len(x) // (network.most_fit_stimuli or len(x)))]
     answer = network.response(part, Draws(generator))
     responses = answer.drawn(Draws(generator)).numpy()
     weight = 1 / answer.variances.mean(0).numpy() if by_posterior else 1.0
     scales = _weight_steps(network, wanted)
-    if isinstance(network, Deep):
-        log_sigma = _log_sigma(network, x)
-        deviation = (log_sigma - log_sigma.mean(0)).numpy()
-        scales["log_sigma_code"] = max(1e-3, optimal_step(deviation, wanted.output_bits))
+    scales |= network.further_scales(x, wanted.output_bits)
     return {
         "weight_scale": scales.pop(network.settings.first_layer),
         "scales": scales,
@@ -106,26 +105,3 @@ def _weight_steps(network: Network, wanted: NetworkSettings) -> dict[str, float]
         assert bits is not None
         steps[name] = optimal_weight_step(layer.weight.numpy(), bits)
     return steps
-
-
-def _log_sigma(network: Any, x: torch.Tensor) -> torch.Tensor:
-    """What the log sigma layer of a deep float network answers to x: (stimulus, neuron)."""
-    return network.spread(hardtanh(network.hidden(x)))
-
-
-def _centre(source: Any, target: Any, x: torch.Tensor) -> None:
-    """Move the mean log sigma on stimuli x (stimulus, input) out of the codes, into the base."""
-    mean = _log_sigma(source, x).mean(0)
-    target.spread.bias.copy_(-mean)
-    target.base.add_(mean)
-    target.centre_hidden_codes()
-
-
-def _copy(source: Network, target: Network) -> None:
-    """Weights, biases, noise and own terms, but no scales, whose parameters differ."""
-    own = dict(target.named_parameters())
-    for name, value in source.named_parameters():
-        if "_quant" not in name:
-            own[name].copy_(value)
-    if isinstance(target, Recurrent) and not target.settings.is_float:
-        target.lateral.weight.mul_(target.off_diagonal)

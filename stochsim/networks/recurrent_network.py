@@ -22,6 +22,7 @@ from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
+from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.response import Response
 from stochsim.networks.stationary import Circuit, spectral_radius
 from stochsim.program import LATERAL, READOUT, Workload, recurrent_workload
@@ -45,6 +46,8 @@ class Recurrent(Network):
     rate_share = 0.5
     quantised_steps_share = 0.4
     quantised_rate_share = 0.5
+    keeps_output_scale = True
+    most_fit_stimuli = 256
 
     def build(self, generator: torch.Generator | None) -> None:
         """Weights on the stimulus and lateral ones, the own terms, sigma."""
@@ -75,6 +78,18 @@ class Recurrent(Network):
     def linears(self) -> dict[str, Any]:
         """The two layers."""
         return {READOUT: self.linear, LATERAL: self.lateral}
+
+    @classmethod
+    def least_values(cls, settings: NetworkSettings) -> int:
+        """Those of the two layers."""
+        return settings.neurons * (settings.inputs + settings.neurons)
+
+    def start_from_float(self, source: Any, x: torch.Tensor) -> None:
+        """See `Network.start_from_float`; lateral weights have no diagonal."""
+        super().start_from_float(source, x)
+        if not self.settings.is_float:
+            with torch.no_grad():
+                self.lateral.weight.mul_(self.off_diagonal)
 
     def workload(self, widths: Widths, noise: Noise) -> Workload:
         """Of the circuit's steps."""

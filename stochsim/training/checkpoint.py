@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.networks import NetworkSettings, build_network
+from stochsim.networks import NetworkSettings, build_network, network_class
 from stochsim.settings import (
     Format,
     SettingError,
@@ -109,17 +109,11 @@ def _check_size(settings: NetworkSettings, state: Mapping[str, torch.Tensor]) ->
     """Raise SettingError, before anything is made, where the settings need more weights than the
     file has.
     """
-    inputs = settings.inputs
-    neurons = settings.neurons
-    hidden = settings.hidden
-    weights = {
-        "single": inputs * neurons,
-        "deep": hidden * (inputs + 2 * neurons),
-        "recurrent": neurons * (inputs + neurons),
-    }[settings.architecture.kind]
+    weights = network_class(settings).least_values(settings)
     found = sum(value.numel() for value in state.values())
     if weights > found:
-        rule = f"{inputs} inputs and {neurons} neurons need {weights} weights, the file has {found}"
+        sizes = f"{settings.inputs} inputs and {settings.neurons} neurons"
+        rule = f"{sizes} need {weights} weights, the file has {found}"
         raise SettingError.of("settings", rule=rule)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stochsim.hardware import Hardware
 from stochsim.models import ModelSettings
 from stochsim.networks import (
+    ARCHITECTURES,
     ArchitectureSettings,
     Draws,
     FeedForward,
@@ -239,12 +240,10 @@ def _checked_exchange(start: Trained, settings: TrainSettings) -> float:
         rule = "widths are learned under lambda [nat/J] times joules per read"
         raise SettingError.missing("exchange", rule)
     kind = start.network.settings.architecture.kind
-    if kind == "deep":
-        rule = (
-            "widths are learned of 'single' and 'recurrent' networks; hidden codes have none of "
-            "their own"
-        )
-        raise SettingError.of("architecture", kind, rule)
+    if not ARCHITECTURES[kind].learns_widths:
+        learns = [name for name, facts in ARCHITECTURES.items() if facts.learns_widths]
+        rule = "its hidden codes have no widths of their own to learn"
+        raise SettingError.of("architecture", kind, rule, learns)
     return settings.exchange
 
 
