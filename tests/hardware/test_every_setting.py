@@ -1,14 +1,14 @@
 """Turning any knob of a Hardware moves the bill, the latency or the codes of a small network, or it
 is refused: never nothing.
 
-The knobs are read from the fields of Hardware, so one that has no entry in knobtable.TURNS fails
+The knobs are read from the fields of Hardware, so one that has no entry in settingtable.TURNS fails
 here.
 """
 
 from typing import Any
 
 import pytest
-from knobtable import TURNS, idle_knobs, leaves, moves, seen, turned, with_leaves
+from settingtable import TURNS, idle_knobs, leaves, moves, seen, turned, with_leaves
 
 from stochsim.accounting import latency
 from stochsim.hardware import Cells, Converter, Hardware, Noise, preset, presets
