@@ -85,7 +85,7 @@ def test_the_printed_bills_are_the_software_s(page):
 
 
 def test_the_hand_calculation_takes_nothing_from_the_software():
-    """In its lines no name but numbers of the page's own; the wrong twin of a count is seen."""
+    """In its lines no name but numbers of the page's own; a wrong count is seen."""
     lines = [
         line
         for block in blocks(TEXT, "python")

@@ -36,7 +36,7 @@ def fails(counts, probabilities, **options):
 
 @pytest.mark.parametrize("sigma", [0.25, 0.5, 1.0, 2.0])
 def test_right_channel_passes_and_two_percent_more_noise_fails(sigma):
-    """False-fail rate 1e-6 for the right twin, power ≥ 0.999 for the wrong one."""
+    """False-fail rate 1e-6 for the right channel, power ≥ 0.999 for the wrong one."""
     drives = SIGMAS_FROM_EDGE * sigma
     right, wrong = channel(drives, sigma), channel(drives, 1.02 * sigma)
     assert power(right, wrong, MILLION) >= 0.999

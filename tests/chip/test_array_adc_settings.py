@@ -1,9 +1,10 @@
-"""Each knob of an array and its converters moves the sums as predicted, one test per knob; those of
-its cells have a file of their own.
+"""Each setting of an array and its converters moves the sums as predicted, one test per setting;
+those of its cells have a file of their own.
 
-Noiseless knobs are held against the rule in plain NumPy (`arraytest.converted_sums`). Noise is held
-against its variance: a converter's sigma of one step and more, plus the 1/12 of rounding, which is
-then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² + …)).
+Noiseless settings are held against the rule in plain NumPy (`arraytest.converted_sums`). Noise is
+held against its variance: a converter's sigma of one step and more, plus the 1/12 of rounding,
+which is then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² +
+…)).
 """
 
 import itertools
@@ -54,8 +55,8 @@ def squared_places(array, weight_bits=4, input_bits=4):
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 @pytest.mark.parametrize("geometry", [{}, {"rows": 16}, {"cell_bits": 3}, {"cycle_bits": 2}])
 def test_rows_cell_bits_cycle_bits_and_signs_set_how_often_noise_enters(geometry, signs):
-    """One conversion per tile, slice and cycle, each with its place value; the wrong twin has a
-    sigma 5 % larger.
+    """One conversion per tile, slice and cycle, each with its place value; the negative control has
+    a sigma 5 % larger.
     """
     array = array_of(THERMAL, signs=signs, **geometry)
     tiles = -(-48 // geometry.get("rows", 128))
@@ -66,7 +67,7 @@ def test_rows_cell_bits_cycle_bits_and_signs_set_how_often_noise_enters(geometry
 
 
 def test_sigma_lsb():
-    """In steps: of 1 and of 2.5 at twice the range; the wrong twin has a sigma 5 % larger."""
+    """In steps: of 1 and of 2.5 at twice the range; the negative control has a sigma 5 % larger."""
     for sigma, step in ((1.0, 1.0), (2.0, 1.0), (1.5, 2.5)):
         converter = Converter(bits=9, sigma_lsb=sigma, range="fixed", range_max=256 * step)
         array = array_of(converter, signs="differential")
@@ -169,7 +170,7 @@ def per_chip(converter, weights, chip_key=0, reads=3):
 def test_offset_and_gain_are_fixed_per_chip_and_spread_as_stated(field):
     """Offsets of 2 steps; gains of 5 % at a partial sum of 40, so of 2 steps.
 
-    Every column its own; the wrong twin has 5 % more.
+    Every column its own; the negative control has 5 % more.
     """
     weights = np.ones((40_000, 40), np.int8)
     converter = Converter(bits=8, **{field: 2.0 if field == "offset_sigma_lsb" else 0.05})

@@ -1,5 +1,5 @@
-"""Each knob of an array's cells moves the sums as predicted, one test per knob: noise of every
-read, and what is drawn once per chip.
+"""Each setting of an array's cells moves the sums as predicted, one test per setting: noise of
+every read, and what is drawn once per chip.
 """
 
 import numpy as np
@@ -120,8 +120,8 @@ def test_lumped_noise_equals_noise_of_every_cell(read_noise, kind):
     """Mean, variance and covariance of neurons by the same closed form, whether drawn once per
     conversion or for every cell.
 
-    False-fail rate below 1e-6; 5 % more noise of the cells is the wrong twin. 1-bit weights, 24
-    inputs, all of them active.
+    False-fail rate below 1e-6; 5 % more noise of the cells is the negative control. 1-bit weights,
+    24 inputs, all of them active.
     """
     weights = random_weights(1, 6, 24)
     x = np.ones((400, 24), np.int8)

@@ -59,7 +59,7 @@ def test_effective_samples_are_those_of_its_autocorrelation(thin):
     """Mean over 64 chains of each neuron within 15 %: each estimate scatters by up to a quarter, so
     the mean by 3 %.
 
-    Wrong twins: a read more or less often, and reads taken for independent.
+    Negative controls: a read more or less often, and reads taken for independent.
     """
     values = linear_chip().sample(np.zeros((STIMULI, 3)), READS, 7, count=False, thin=thin).values
     found, expected = effective_sample_size(values).mean(axis=0), READS * predicted(thin)

@@ -1,6 +1,6 @@
 """Reads of one chain: after the program's steps, then one every `thin` steps.
 
-Codes are those of twins that take one step at a time.
+Codes are those of reference implementations that take one step at a time.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from stochsim.settings import SettingError
 KEY, READS = 2**63 + 5, 9
 
 
-def chain_twin(program, x, thin, first_stimulus=0, **options):
+def chain_reference(program, x, thin, first_stimulus=0, **options):
     return np.array(
         [
             recurrent_chain(program, one, READS, thin, KEY, first_stimulus + s, **options)
@@ -41,7 +41,7 @@ def chain_twin(program, x, thin, first_stimulus=0, **options):
 @pytest.mark.parametrize("dithered", [False, True])
 @pytest.mark.parametrize("thin", [1, 3, 4])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_codes_are_the_twins(bits, thin, dithered):
+def test_codes_are_those_of_the_reference(bits, thin, dithered):
     """Also with inputs rounded afresh at every step; another `thin` gives others, and so does a
     start from 0 at every read.
     """
@@ -52,9 +52,11 @@ def test_codes_are_the_twins(bits, thin, dithered):
         1.3,
     )
     codes = chip.sample(x, READS, KEY, 11, thin=thin).codes
-    assert np.array_equal(codes, chain_twin(program, x, thin, 11, noise=1.3, dithered=dithered))
+    assert np.array_equal(
+        codes, chain_reference(program, x, thin, 11, noise=1.3, dithered=dithered)
+    )
     assert not np.array_equal(
-        codes, chain_twin(program, x, thin + 1, 11, noise=1.3, dithered=dithered)
+        codes, chain_reference(program, x, thin + 1, 11, noise=1.3, dithered=dithered)
     )
     independent = chip.sample(x, READS, KEY, 11).codes
     assert np.array_equal(codes[:, 0], independent[:, 0])  # a chain begins as the first read does
@@ -92,7 +94,7 @@ def array_chain(chip, x, thin, first_stimulus):
 
 
 @pytest.mark.parametrize("thin", [1, 3])
-def test_codes_of_a_noisy_array_are_the_twins(thin):
+def test_codes_of_a_noisy_array_are_those_of_the_reference(thin):
     """Every conversion draws anew at every step."""
     program, x = recurrent_program(3), some_stimuli(3)
     noisy = Chip(
@@ -100,13 +102,13 @@ def test_codes_of_a_noisy_array_are_the_twins(thin):
     )
     codes = noisy.sample(x, READS, KEY, 11, thin=thin).codes
     assert np.array_equal(codes, array_chain(noisy, x, thin, 11))
-    assert not np.array_equal(codes, chain_twin(program, x, thin, 11))
+    assert not np.array_equal(codes, chain_reference(program, x, thin, 11))
 
 
-def test_an_array_whose_converters_lose_nothing_is_the_digital_twin():
+def test_an_array_whose_converters_lose_nothing_gives_the_digital_codes():
     program, x = recurrent_program(3), some_stimuli(3)
     exact = Chip(program, hardware_of(program, array=array_of(Converter(bits=8), rows=4)))
-    assert np.array_equal(exact.sample(x, READS, KEY, thin=2).codes, chain_twin(program, x, 2))
+    assert np.array_equal(exact.sample(x, READS, KEY, thin=2).codes, chain_reference(program, x, 2))
 
 
 CHIPS = {
@@ -261,8 +263,8 @@ def test_what_is_not_possible_is_refused():
         chip.sample(x, 5, 1, thin=10**9)
 
 
-def test_events_of_steps_are_drives_of_twins():
-    """The twin's own arithmetic: one step from a known state, by hand."""
+def test_a_step_is_the_reference_arithmetic_by_hand():
+    """The reference implementation's arithmetic: one step from a known state, by hand."""
     program, x = recurrent_program(4, steps=1), some_stimuli(1)
     first, second = Chip(program, hardware_of(program)).sample(x, 2, KEY, thin=1).codes[0]
     seen, back = (

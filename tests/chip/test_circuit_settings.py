@@ -1,4 +1,4 @@
-"""Every knob of Hardware that moves codes acts on every architecture, and on every layer of it;
+"""Every setting of Hardware that moves codes acts on every architecture, and on every layer of it;
 splits and threads change no code.
 """
 
@@ -38,14 +38,14 @@ DIGITAL = {
     "wrapping accumulators": {"accumulator_bits": 4, "accumulator_overflow": "wrap"},
     "ideal array of few bits": {"array": array_of(Converter(bits=2), **PAIRS_OF_COLUMNS)},
 }
-"""Knobs that act on any layer, whatever sigma its neurons have."""
+"""Settings that act on any layer, whatever sigma its neurons have."""
 
 SOURCES = {
     "few bits": {"random": RandomSource(threshold_bits=3)},
     "register": {"random": RandomSource(threshold_bits=12, lfsr_bits=12)},
     "shared source": {"random": RandomSource(neurons_per_source=3)},
 }
-"""Knobs that act where neurons have noise."""
+"""Settings that act where neurons have noise."""
 
 INPUT_DITHER = {"input dither": {"noise": Noise(input_dither="stochastic")}}
 
@@ -149,7 +149,7 @@ def chip_of(kind, parts, chip_key=3):
 
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
-def test_a_knob_moves_the_codes(kind, name):
+def test_a_setting_moves_the_codes(kind, name):
     plain = chip_of(kind, {"array": IDEAL} if name in ARRAYS else {}).sample(X, 60, 2).codes
     assert (chip_of(kind, ALL[name]).sample(X, 60, 2).codes != plain).mean() > 0.005
 
@@ -157,7 +157,7 @@ def test_a_knob_moves_the_codes(kind, name):
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("name", DIGITAL | ARRAYS)
 @pytest.mark.parametrize("kind", ["deep", "recurrent"])
-def test_a_knob_acts_on_every_layer(kind, name, rows):
+def test_a_setting_acts_on_every_layer(kind, name, rows):
     """Layer by layer, on inputs that all reads share and on inputs that differ from read to
     read.
     """

@@ -89,7 +89,7 @@ def test_the_channel_of_a_deep_program(bits, noise):
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_codes_of_a_deep_program_follow_its_channel(bits):
-    """False-fail rate 1e-6; sigma that forgets the stimulus is the wrong twin."""
+    """False-fail rate 1e-6; sigma that forgets the stimulus is the negative control."""
     program = deep_program(bits)
     (drive, sigma), found = (
         moments(program, X),
@@ -137,7 +137,7 @@ def test_noise_of_hidden_layers_by_enumeration():
     """One hidden neuron with read noise: its 4 codes, each with a mean and a sigma of the last
     neuron, mixed with their probabilities.
 
-    A spread layer that misses its own noise, and hidden noise left out, are the wrong twins.
+    A spread layer that misses its own noise, and hidden noise left out, are the negative controls.
     False-fail rate 1e-6.
     """
     read, code = Quantizer(2, 0.7), Quantizer(2, 0.5)

@@ -1,5 +1,5 @@
-"""Deep and recurrent float networks: against twins in plain Python, beside the chip that runs their
-quantised program, and in splits.
+"""Deep and recurrent float networks: against reference implementations in plain
+Python, beside the chip that runs their quantised program, and in splits.
 """
 
 import dataclasses
@@ -84,11 +84,12 @@ def recurrent_read(p, x, key, stimulus, read, noise):
     return u
 
 
-@pytest.mark.parametrize(("build", "twin"), [(deep, deep_read), (recurrent, recurrent_read)])
-def test_values_are_the_twins(build, twin):
+@pytest.mark.parametrize(("build", "reference"), [(deep, deep_read), (recurrent, recurrent_read)])
+def test_values_are_those_of_the_reference(build, reference):
     values = FloatChip(build(), 1.4).sample(X, 5, 2**64 - 3, first_stimulus=9, first_read=61).values
     expected = [
-        [twin(build(), x, 2**64 - 3, 9 + s, 61 + r, 1.4) for r in range(5)] for s, x in enumerate(X)
+        [reference(build(), x, 2**64 - 3, 9 + s, 61 + r, 1.4) for r in range(5)]
+        for s, x in enumerate(X)
     ]
     assert values.dtype == np.float32
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
@@ -124,7 +125,7 @@ def test_splits_and_portions_change_nothing(build, monkeypatch):
 
 def test_a_linear_network_has_the_stationary_covariance():
     """Without shrinkage; 40,000 chains; false-fail rate 1e-6, a time step larger by a tenth is the
-    wrong twin.
+    negative control.
     """
     program = recurrent(steps=60, shrink=0.0)
     wiring = dataclasses.replace(program.wiring, time_step=0.3)
@@ -158,7 +159,7 @@ def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
     base = np.full(3, -0.4)
     program = with_log_sigma((hidden,), spread, last, base)
     values = [one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, spread)]
-    twin = float_deep(
+    in_float = float_deep(
         (FloatLayer(values[0], hidden.bias),),
         FloatLayer(values[2], base + spread.bias),
         FloatLayer(values[1], last.bias),
@@ -167,11 +168,11 @@ def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
     quantised = stimuli.values(stimuli.codes(X))
     found, expected = (
         chip.sample(X, 200, 4).values,
-        FloatChip(twin).sample(quantised, 200, 4).values,
+        FloatChip(in_float).sample(quantised, 200, 4).values,
     )
     assert np.abs(expected).max() < 6
     assert np.abs(found - expected).max() < 0.1
-    assert np.abs(found - FloatChip(twin).sample(quantised, 200, 5).values).max() > 1
+    assert np.abs(found - FloatChip(in_float).sample(quantised, 200, 5).values).max() > 1
 
 
 def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
@@ -197,9 +198,9 @@ def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
     program = recurrent_of(forward, lateral, own, 12, 0.9)
     wiring = FloatRecurrent(alpha, shrink, width, sigma, 12)
     readout = FloatLayer(0.004 * weights, bias)
-    twin = float_recurrent(readout, 0.002 * back.astype(float), wiring)
+    in_float = float_recurrent(readout, 0.002 * back.astype(float), wiring)
     quantised = stimuli.values(stimuli.codes(X))
     found = Chip(program, preset("digital-45nm").with_precision(8, 8, 8)).sample(X, 200, 4).values
-    expected = FloatChip(twin).sample(quantised, 200, 4).values
+    expected = FloatChip(in_float).sample(quantised, 200, 4).values
     assert np.abs(found - expected).max() < 0.1  # a few roundings of 0.015
-    assert np.abs(found - FloatChip(twin).sample(quantised, 200, 5).values).max() > 1
+    assert np.abs(found - FloatChip(in_float).sample(quantised, 200, 5).values).max() > 1

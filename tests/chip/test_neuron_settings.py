@@ -1,8 +1,8 @@
-"""Knobs of the neurons, the memories and the random source, one test per knob, against closed
+"""Settings of the neurons, the memories and the random source, one test per setting, against closed
 forms.
 
-Drawn codes are held against `Chip.probabilities` (false-fail rate 1e-6 per test, a wrong twin that
-must fail), and those against formulas.
+Drawn codes are held against `Chip.probabilities` (false-fail rate 1e-6 per test, a negative control
+that must fail), and those against formulas.
 """
 
 import numpy as np
@@ -110,7 +110,8 @@ def test_dither_comes_on_top_of_the_trained_sigma():
 
 
 def test_explicit_weight_noise_equals_the_lumped_one():
-    """Noise on every weight gives codes as one draw of sigma |x| does; 5 % more is the wrong twin.
+    """Noise on every weight gives codes as one draw of sigma |x| does; 5 % more is the negative
+    control.
 
     Neurons and stimuli do not covary.
     """

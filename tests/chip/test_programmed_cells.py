@@ -1,7 +1,7 @@
 """What a chip's cells are programmed to: conductances on the grid, drift, wires, read noise.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
-and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a negative control that must
+fail, and states its power.
 """
 
 import math
@@ -137,7 +137,7 @@ def test_read_variance_is_the_law_in_grid_steps() -> None:
     np.testing.assert_allclose(wan.read_variance, (0.4 * GRID * 3 / 40) ** 2, rtol=1e-6)
     pcm = program_cells(
         CELLS, 2, device("pcm-nandakumar"), KEY, 20.0
-    )  # no drift yet, so the conductance tells the noise
+    )  # no drift yet, so the conductance shows the noise
     g_us = pcm.conductance * 25 / (3 * GRID)
     expected = (device("pcm-nandakumar").read_sigma_us(g_us, 20.0) * GRID * 3 / 25) ** 2
     full = CELLS == 3

@@ -101,7 +101,7 @@ def test_covariance_solves_the_lyapunov_equation(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_wrong_twins_of_that_covariance_fail(name):
+def test_negative_controls_of_that_covariance_fail(name):
     """Rounding left out, and noise of 4 % (of 12 %, where reads are few) too much variance: beyond
     what a miss of 1e-3 detects.
     """
@@ -122,7 +122,7 @@ def test_extra_noise_of_the_hardware_left_out_fails():
 
 
 def test_the_mean_is_that_of_the_float_circuit():
-    """E v = Σ_t MAP^t drive of the stimulus, t < 40; a drive 1 % larger is the wrong twin."""
+    """E v = Σ_t MAP^t drive of the stimulus, t < 40; a drive 1 % larger is the negative control."""
     program, x = linear_program(forward=50), np.array([[0.3, -0.1, 0.5]])
     values = (
         Chip(program, hardware_of(program)).sample(x, READS, 7, count=False).values[0].astype(float)
@@ -136,8 +136,8 @@ def test_the_mean_is_that_of_the_float_circuit():
 
 
 def second_moments(steps, neurons, held, fresh, of_state, injected):
-    """E v^2 of one neuron after so many steps, without lateral weights, and what fails to tell held
-    from fresh noise of the stimulus.
+    """E v^2 of one neuron after `steps` steps, without lateral weights, and what does not
+    distinguish held from fresh noise of the stimulus.
 
     v <- KEEP v + g + noise, with g of variance `held` drawn once per chain, noise of variance
     `fresh` + `injected` and of `of_state` times the sum of v^2 over the neurons, which the noisy
@@ -159,8 +159,8 @@ def test_weight_noise_of_a_held_sum_is_held(kind, reads, dithered):
     """Forward's sum is made once per read, with its noise; where inputs are dithered it is made,
     and noisy, at every step.
 
-    The one prediction is the other's wrong twin: variances differ by more than a factor of two, so
-    few reads will do.
+    The one prediction is the other's negative control: variances differ by more than a factor of
+    two, so few reads will do.
     """
     program = linear_program(forward=0, steps=6, lateral=np.zeros((2, 2), np.int8))
     x, sigma_w = np.array([[1.0, -0.6, 0.8]]), 0.08

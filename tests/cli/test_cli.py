@@ -304,7 +304,7 @@ def test_hardware_show_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "my-chip" in capsys.readouterr().out
 
 
-def test_hardware_show_tells_what_a_chip_inherits_and_its_own_knobs(
+def test_hardware_show_says_what_a_chip_inherits_and_its_own_settings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (

@@ -1,5 +1,5 @@
 """Prices reproduce the figures of their sources, follow their laws over the whole range, and are
-held and flagged outside.
+clamped and flagged outside.
 """
 
 import math
@@ -214,7 +214,7 @@ def test_a_law_is_followed_exactly_over_its_whole_range_without_a_flag(name: str
 @pytest.mark.parametrize(
     "name", [name for name, each in PRICES.items() if set(ARGUMENTS[each.kind]) & set(each.valid)]
 )
-def test_outside_its_range_a_price_is_held_at_the_bound_and_flagged(name: str) -> None:
+def test_outside_its_range_a_price_is_clamped_to_the_bound_and_flagged(name: str) -> None:
     chosen, argument = price(name), ARGUMENTS[price(name).kind][0]
     for bound, outside, side in zip(
         chosen.valid[argument], (0.9, 1.1), ("from", "up to"), strict=True

@@ -277,7 +277,7 @@ def test_the_examples_are_read(path: Path) -> None:
     assert len(chip_files(path).chain) > 1
 
 
-def test_the_example_turns_three_knobs_and_names_a_source() -> None:
+def test_the_example_changes_three_settings_and_names_a_source() -> None:
     mine, base = Hardware.read(EXAMPLES / "my_rram.toml"), preset("rram-array")
     array = base.array.to_table() | {
         "rows": 64,

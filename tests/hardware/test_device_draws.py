@@ -1,7 +1,7 @@
 """Memory devices: what is drawn from their laws, the edges of the laws, and what is refused.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
-and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a negative control that must
+fail, and states its power.
 """
 
 import math
@@ -69,8 +69,8 @@ def test_spread_of_programming(name, g_us) -> None:
 
 
 def test_spread_of_drift() -> None:
-    """ν of 200,000 cells at r = .1, and a twin whose mean is off by 1 % (8 times the least error
-    caught).
+    """ν of 200,000 cells at r = .1, and a negative control whose mean is off by 1 % (8 times
+    the least error caught).
     """
     pcm, g = device("pcm-nandakumar"), np.full(CELLS, 2.5)
     nu = -np.log(pcm.drifted_us(g, DAY_S, generator(12)) / g) / math.log(DAY_S / 20)

@@ -177,10 +177,10 @@ def test_thermal_floor_is_tagged_floor_throughout() -> None:
 
 def test_own_settings_are_what_an_ideal_chip_has_not() -> None:
     assert own_settings(preset("digital-45nm")) == {}
-    turned = preset("digital-45nm").replace(
+    changed = preset("digital-45nm").replace(
         timing=Timing(clock_hz=1e8), accumulator_bits=20, reliability=Reliability(s=2.0)
     )
-    assert own_settings(turned) == {
+    assert own_settings(changed) == {
         "accumulator_bits": "20",
         "timing.clock_hz": "100000000.0",
         "reliability.s": "2.0",

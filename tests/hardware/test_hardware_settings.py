@@ -1,7 +1,7 @@
-"""Each knob of Hardware that touches energy moves its own part of the bill as predicted, and no
-other. One test per knob.
+"""Each setting of Hardware that touches energy moves its own part of the bill as predicted, and no
+other. One test per setting.
 
-The knobs that move the output (noise, the bit widths of the codes) are tested where codes are
+The settings that move the output (noise, the bit widths of the codes) are tested where codes are
 drawn.
 """
 

@@ -124,7 +124,7 @@ def test_the_error_against_all_nodes_is_of_second_order() -> None:
 
 
 @pytest.mark.parametrize("wrong", [wrong_row_dropped, wrong_min_max_swapped, wrong_first_segment])
-def test_wrong_twins_are_of_first_order(wrong) -> None:
+def test_negative_controls_are_of_first_order(wrong) -> None:
     ratio = error_of(wrong(conductances(), 5.0), 5.0) / error_of(wrong(conductances(), 2.5), 2.5)
     assert ratio < 2.6
 

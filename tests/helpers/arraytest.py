@@ -61,7 +61,7 @@ def program_of(weights, weight_bits=4, input_bits=4, output_bits=8, sigma=0.0, s
 
 
 def operations_of(product, x_ints, reads):
-    """What a product reports for so many reads of these integers (stimulus, input)."""
+    """What a product reports for this number of reads of these integers (stimulus, input)."""
     meter = Meter()
     product.report(meter, "layer", x_ints, reads)
     return dict(meter.total)

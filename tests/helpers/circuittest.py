@@ -102,7 +102,7 @@ def some_stimuli(count=3, seed=5):
     return np.random.default_rng(seed).normal(0, 1.0, (count, INPUTS))
 
 
-# twins
+# Reference implementations
 # -----------------------------------------------------------------------------------------------
 
 
@@ -184,7 +184,7 @@ def recurrent_chain(program, x, reads, thin, key, stimulus, noise=1.0, dithered=
 
 
 def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):
-    """Codes (step, neuron) after each of so many steps of one chain."""
+    """Codes (step, neuron) after each of the first `steps` steps of one chain."""
     codes, states = [code_of(0.0, program.output)] * program.neurons, []
     for step in range(steps):
         seen = drives_of(
@@ -216,7 +216,7 @@ def single_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
 READS = {"single": single_read, "deep": deep_read, "recurrent": recurrent_read}
 
 
-def twin(kind, program, x, reads, key, first_stimulus=0, first_read=0, **options):
+def reference_codes(kind, program, x, reads, key, first_stimulus=0, first_read=0, **options):
     """Codes (stimulus, read, neuron) as `Chip.sample` should give them."""
     one = READS[kind]
     rows = [

@@ -158,8 +158,8 @@ def _inner(table: Any, place: Place) -> tuple[Any, Any]:
 
 
 def variants(table: Any, canary: Path, each: int | None = None) -> Iterator[Any]:
-    """The table with a hostile value, name or neighbour at every place: all of them, or so many at
-    each place, in turn, so that every value is used somewhere.
+    """The table with a hostile value, name or neighbour at every place: all of them, or this many
+    at each place, in turn, so that every value is used somewhere.
     """
     words, others = texts(canary), values()
     ways: list[Callable[[Place], Any]] = [

@@ -26,7 +26,7 @@ EXACT_SHARE, POOLED_SHARE = 0.5, 0.1
 
 
 class TooFewSamplesError(Exception):
-    """The samples cannot tell right from wrong, so the assertion refuses to judge.
+    """The samples cannot distinguish right from wrong, so the assertion refuses to judge.
 
     Not an AssertionError: nothing was found wrong.
     """
@@ -80,7 +80,8 @@ def power(probabilities, wrong_probabilities, samples, false_fail=1e-6):
     `wrong_probabilities`, `samples` per cell.
 
     A lower bound: the larger of the pooled G test's power, by the noncentral chi² with
-    noncentrality 2 Σ n q log(q/p), and the power of the one most telling code, by the binomial law.
+    noncentrality 2 Σ n q log(q/p), and the power of the single most informative code, by the
+    binomial law.
     """
     probabilities, wrong = np.atleast_2d(probabilities), np.atleast_2d(wrong_probabilities)
     sizes = np.broadcast_to(np.asarray(samples), (len(probabilities),))

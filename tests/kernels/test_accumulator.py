@@ -43,7 +43,7 @@ def test_wrapping_at_every_addition_gives_the_same():
 
 
 @pytest.mark.parametrize("bits", [2, 3, 8, 15, 16, 20, 30])
-def test_saturating_equals_the_twin(bits):
+def test_saturating_equals_the_reference(bits):
     random = np.random.default_rng(bits)
     for stimuli, inputs, neurons in ((1, 1, 1), (7, 33, 65), (50, 9, 3), (5, 200, 130)):
         x, w = random_codes(random, (stimuli, inputs)), random_codes(random, (neurons, inputs))

@@ -108,7 +108,7 @@ def run(
     first_stimulus=5,
     first_read=50,
 ):
-    """Codes after so many steps, from code c_min + 1 on."""
+    """Codes after this number of steps, from code c_min + 1 on."""
     weights, scale, bias, held, own, sigma, other = arguments
     c_min = quantiser(bits)[2]
     numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]

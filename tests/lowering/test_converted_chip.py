@@ -1,4 +1,4 @@
-"""The chip of a converted network: splits and threads, its random numbers, and every knob of a
+"""The chip of a converted network: splits and threads, its random numbers, and every setting of a
 Hardware that moves the values.
 """
 
@@ -93,7 +93,7 @@ def test_every_noise_moves_the_values_and_another_key_others(parts):
         ("stuck cells", {"array": ARRAY.model_copy(update={"cells": Cells(stuck_at_0_rate=0.2)})}),
     ],
 )
-def test_knobs_without_draws_move_the_values(name, changed):
+def test_settings_without_draws_move_the_values(name, changed):
     del name
     converted, x = converted_small(chip_of(**changed))
     assert not torch.equal(converted(x), converted_small(chip_of())[0](x))

@@ -83,7 +83,7 @@ def test_training_draws_new_noise_at_every_call_unless_given_a_key():
 @pytest.mark.parametrize("kind", ["linear", "convolution"])
 def test_noise_in_training_has_the_moments_of_the_chip(noise, kind):
     """Mean and sd over 4,000 draws within 6 standard errors (false fails below 1e-6 for 12
-    outputs), with half the noise as wrong twin.
+    outputs), with half the noise as negative control.
     """
     make = (lambda: nn.Linear(8, 3)) if kind == "linear" else (lambda: nn.Conv2d(2, 2, 2, groups=2))
     x = stimuli(2, 8) if kind == "linear" else stimuli(1, 2, 3, 2)

@@ -133,7 +133,7 @@ def test_mixed_widths(float_trained, dataset):
 
 def test_with_noise_torch_and_chip_follow_one_law(float_trained, dataset):
     """The torch layer's own code frequencies against the chip's probabilities: false-fail rate
-    1e-6, sigma × 1.1 the wrong twin.
+    1e-6, sigma × 1.1 the negative control.
     """
     from stattest import assert_frequencies
 

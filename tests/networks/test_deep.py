@@ -201,7 +201,7 @@ def passing(gain):
 @torch.no_grad()
 def test_dither_of_inputs_passes_on_through_hidden_units_that_do_not_clip():
     """Against draws of the dithered inputs themselves, hidden units left unrounded: false-fail rate
-    1e-6. Units that clip counted as if they passed it on are the wrong twin.
+    1e-6. Units that clip counted as if they passed it on are the negative control.
     """
     network, x, drive, weight, last = passing(0.15)
     dithered = network.dither_variance(x)

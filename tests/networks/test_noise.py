@@ -22,7 +22,7 @@ from stochsim.training import Trained, TrainResult
 
 INPUTS, NEURONS = 8, 6
 HARDWARE = preset("digital-45nm")
-KNOBS = {
+SETTINGS = {
     "read_sigma": {"read_sigma": 0.2},
     "read_sigma_lsb": {"read_sigma_lsb": 0.7},
     "weight_sigma": {"weight_sigma": 0.05},
@@ -79,7 +79,7 @@ def chip(layer, hardware):
         ({"input_dither": "stochastic"}, HardwareNoise(input_dither=True)),
     ],
 )
-def test_of_each_knob(noise, expected):
+def test_of_each_setting(noise, expected):
     found = HardwareNoise.of(HARDWARE.replace(noise=Noise(**noise)))
     for name in ("read_sigma", "read_sigma_lsb", "weight_sigma", "weight_sigma_lsb"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12)
@@ -112,12 +112,12 @@ def test_what_training_has_no_model_of_is_refused(field, parts):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", SETTINGS)
 @torch.no_grad()
 def test_variance_is_that_of_the_chip(name, bits):
     """Exactly: the chip states the standard deviations of its neurons before they are quantised."""
     layer, x = network(bits, bits, bits), stimuli()
-    hardware = HARDWARE.replace(noise=Noise(**KNOBS[name]))
+    hardware = HARDWARE.replace(noise=Noise(**SETTINGS[name]))
     answer = layer.response(x, Draws(generator()), HardwareNoise.of(hardware))
     of_chip = sum(sigma**2 for sigma in chip(layer, hardware).sigmas(x.double().numpy()))
     np.testing.assert_allclose(answer.variance.numpy(), of_chip, rtol=1e-5)
@@ -134,7 +134,7 @@ def test_variance_is_that_of_the_chip(name, bits):
 def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
     """8-bit outputs, whose own step is of no account beside sigma; false-fail rate 1e-6.
 
-    Variances without dither are the wrong twin.
+    Variances without dither are the negative control.
     """
     layer, x = network(8, bits, 8), 0.8 * stimuli(1, 9)
     hardware = HARDWARE.replace(noise=Noise(input_dither="stochastic"))
@@ -163,7 +163,7 @@ def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
 @torch.no_grad()
 def test_dithered_inputs_have_the_stated_mean_and_variance(bits):
     """p (1 - p) step², exactly 0 where x clips or is a code; false-fail rate 1e-6 over 11 inputs.
-    step²/12 is the wrong twin.
+    step²/12 is the negative control.
     """
     layer, noise = network(4, bits, 4).double(), HardwareNoise(input_dither=True)
     step = float(layer.input_step())

@@ -87,8 +87,8 @@ def test_weights(bits, scale):
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
-def test_the_gradient_of_a_scale_tells_codes_from_places(bits):
-    """A wrong twin: without the part that is not clamped, as if rounding passed nothing, the
+def test_the_gradient_of_a_scale_distinguishes_codes_from_places(bits):
+    """A negative control: without the part that is not clamped, as if rounding passed nothing, the
     gradient is another.
     """
     quantizer = activation_quantizer(bits, 0.3).double()
@@ -144,22 +144,23 @@ def test_learned_widths_give_what_brevitas_gives(bits):
                 if name.endswith("bit_width_offset"):
                     value.add_(0.3)
     x = torch.randn(40, 6, generator=generator(2), requires_grad=True)
-    twin = copy.deepcopy(quantizer)
-    own, brevitas = quantise(quantizer, x), twin(x)
+    module = copy.deepcopy(quantizer)
+    own = quantise(quantizer, x)
+    brevitas = module(x)
     assert torch.equal(own, brevitas.value)
     assert torch.equal(scale_of(quantizer), brevitas.scale)
     assert float(bits_of(quantizer).detach()) == float(brevitas.bit_width.detach()) == bits
-    pairs = (own, x, quantizer), (brevitas.value, x, twin)
+    pairs = (own, x, quantizer), (brevitas.value, x, module)
     assert_same_learned_gradients(
         *(torch.autograd.grad(one.square().sum(), [at, *q.parameters()]) for one, at, q in pairs)
     )
     weight, step = quantised_weight(layer)
-    twin = layer.quant_weight()
-    assert torch.equal(weight, twin.value)
-    assert torch.equal(step, twin.scale)
+    expected = layer.quant_weight()
+    assert torch.equal(weight, expected.value)
+    assert torch.equal(step, expected.scale)
     parameters = [value for name, value in layer.named_parameters() if name != "bias"]
     assert_same_learned_gradients(
-        *(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, twin.value))
+        *(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, expected.value))
     )
     (of_width,) = torch.autograd.grad(
         bits_of(quantizer),

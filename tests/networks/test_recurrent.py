@@ -111,7 +111,7 @@ def assert_second_moments(values, mean, covariance):
         assert_mean(off[:, i] * off[:, j], covariance[i, j], 1e-8)
 
 
-KNOBS = {
+SETTINGS = {
     "none": {},
     "read noise": {"read_sigma": 0.2},
     "read noise in steps": {"read_sigma_lsb": 6.0},
@@ -124,14 +124,14 @@ KNOBS = {
 }
 
 
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_noise_of_a_chip_passes_through_as_training_says(name, on_chip):
-    """Moments of a chip's own reads, against those that a noise-aware training sees; where a knob
-    adds anything to speak of, moments without it are the wrong twin. Inputs of 8 bits have little
-    to dither: coarser ones follow below.
+    """Moments of a chip's own reads, against those that a noise-aware training sees; where a
+    setting adds anything to speak of, moments without it are the negative control. Inputs of 8 bits
+    have little to dither: coarser ones follow below.
     """
     network, program, x = on_chip
-    hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(**KNOBS[name]))
+    hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(**SETTINGS[name]))
     values = (
         Chip(program, hardware)
         .sample(x.double().numpy(), READS, 5, count=False)
@@ -148,7 +148,7 @@ def test_noise_of_a_chip_passes_through_as_training_says(name, on_chip):
 def test_weights_are_read_once_with_one_draw_of_their_noise_for_all_steps(on_chip):
     """Where inputs stay the same from step to step.
 
-    Fresh noise at every step, which averages out, is the wrong twin.
+    Fresh noise at every step, which averages out, is the negative control.
     """
     network, program, x = on_chip
     hardware = (
@@ -180,7 +180,7 @@ def test_weights_are_read_once_with_one_draw_of_their_noise_for_all_steps(on_chi
 
 def test_dithered_inputs_are_fresh_at_every_step():
     """3-bit inputs; inputs rounded to nearest (other means), and dither of one draw for all steps,
-    are the wrong twins.
+    are the negative controls.
     """
     network = quantised_from_float(
         recurrent(lateral=0.06), 2 * stimuli(), 8, 3, 8, generator()

@@ -131,7 +131,7 @@ def test_a_step_of_a_bent_circuit_keeps_the_mean_that_closure_gives(bent):
     """From u ~ N(m, S) one step gives mean m and covariance J S with u (Stein): false-fail rate
     1e-6 over 30 entries.
 
-    The slope at the mean itself, without the spread of u, is the wrong twin.
+    The slope at the mean itself, without the spread of u, is the negative control.
     """
     one, drive, (mean, covariance) = bent
     draws, m, s = np.random.default_rng(1), mean[0].numpy(), covariance[0].numpy()

@@ -96,8 +96,8 @@ def test_constant_float_chip_covers_nothing():
 
 
 def test_mmd_is_unbiased_for_one_law_and_sees_another():
-    """64 stimuli; the mean of the right twin within 5.5 standard errors of 0 (false-fail rate below
-    1e-6), wrong twins beyond.
+    """64 stimuli; the mean of the right law within 5.5 standard errors of 0 (false-fail rate below
+    1e-6), negative controls beyond.
     """
     draws, sd = normal(10, 64, 300, 4), np.ones((64, 4))
 

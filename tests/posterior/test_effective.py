@@ -26,8 +26,8 @@ def test_an_autoregressive_process(phi):
     """Within 8 %: the mean of 256 estimates has a standard error below 1.1 %, and a bias of up to
     2.7 %; at that 1e-6 are failed wrongly.
 
-    Wrong twins: reads taken for independent, and the variance's inflation with the sum over lags
-    counted once, (1 - phi).
+    Negative controls: reads taken for independent, and the variance's inflation with the sum over
+    lags counted once, (1 - phi).
     """
     found = effective_samples(chains(phi), independent=False)
     assert found.shape == (16,)
@@ -51,7 +51,7 @@ def test_independent_reads_count_in_full_and_are_not_estimated():
 
 
 def test_never_more_than_the_reads():
-    """Reads that alternate around their mean tell more of it than independent ones; they still are
+    """Reads that alternate around their mean say more of it than independent ones; they still are
     so many reads.
     """
     assert effective_sample_size(chains(-0.5)).mean() > 2 * READS

@@ -215,7 +215,7 @@ def test_controls_have_facts_and_float_samples_survive_whole(made: Maker) -> Non
     assert (whole.survival.estimate.value, whole.survival.estimate.low) == (1, 1)
 
 
-def test_rows_tell_the_price_of_reliability_that_their_networks_faced(made: Maker) -> None:
+def test_rows_say_the_price_of_reliability_that_their_networks_faced(made: Maker) -> None:
     results = made(**SEVERAL, train__exchange=1e12, grid__rho=[0, 2])
     for row in results.summary:
         c, s = (

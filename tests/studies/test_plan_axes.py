@@ -215,7 +215,7 @@ def test_float_cells_stand_at_every_noise_level_and_compare_with_the_same_networ
         ]
 
 
-def test_cells_tell_what_their_networks_were_told() -> None:
+def test_cells_say_what_their_networks_were_given() -> None:
     found = plan_of(**WIDE)
     quantised = [cell for cell in found.cells if cell.widths]
     assert (

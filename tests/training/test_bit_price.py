@@ -151,7 +151,7 @@ NOT_PRICED = ("hold", "weight_memory", "leakage")
 )
 def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
     """What reads of one stimulus share, and what buys reliability, is priced elsewhere; for every
-    architecture and every knob.
+    architecture and every setting.
     """
     one, hardware = network(widths, kind=kind), HARDWARE.replace(**NOISES[name])
     chip = Chip(export_program(trained(one)), hardware.with_precision(*widths))

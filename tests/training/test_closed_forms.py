@@ -59,7 +59,7 @@ def terms(answer, model, price=None, stimulus=None):
 def test_expectations_are_means_over_samples(full, model):
     """200,000 antithetic pairs for each stimulus; false-fail rate 1e-6 over 6 numbers.
 
-    Covariances left out are the wrong twin of reconstruction, E phi(mean) that of activity.
+    Covariances left out are the negative control of reconstruction, E phi(mean) that of activity.
     """
     answer, decoder, draws = (
         response(full),
