@@ -27,7 +27,8 @@ def page():
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_every_product_and_every_sum(page, chip):
-    bill, by_hand = page[chip], page[f"{chip}_by_hand"]
+    bill = page[chip]
+    by_hand = page[f"{chip}_by_hand"]
     found = {(row["layer"], row["part"]): row["joules"] for row in bill.table()}
     assert found == {
         (layer, part): close(joules)

@@ -152,7 +152,9 @@ class Everything(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(2, 3, 3, padding=1)
         self.again = nn.Conv2d(3, 3, 3, padding=1, bias=False)
-        self.norm, self.pool, self.last = nn.BatchNorm2d(3), nn.AvgPool2d(2), nn.Linear(3, 2)
+        self.norm = nn.BatchNorm2d(3)
+        self.pool = nn.AvgPool2d(2)
+        self.last = nn.Linear(3, 2)
         self.scale = nn.Parameter(torch.full((3, 1, 1), 0.7))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

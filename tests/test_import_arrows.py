@@ -145,7 +145,8 @@ def faults(root: Path) -> list[str]:
     """Every import that breaks a rule, as "file: name: rule"."""
     found = []
     for path in sources(root):
-        place, package = path.relative_to(root).as_posix(), package_of(module_of(path, root))
+        place = path.relative_to(root).as_posix()
+        package = package_of(module_of(path, root))
         for name in imports(path, root):
             rule = rule_broken(place, package, name, root)
             found += [f"{place}: {name}: {rule}"] if rule else []

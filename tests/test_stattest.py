@@ -57,7 +57,8 @@ def test_stated_power_is_the_share_caught():
     The bound is one-sided: power() promises a lower bound.
     """
     right, wrong = channel(SIGMAS_FROM_EDGE, 1.0), channel(SIGMAS_FROM_EDGE, 1.02)
-    samples, runs = 13_000, 300
+    samples = 13_000
+    runs = 300
     stated = power(right, wrong, samples, false_fail=1e-3)
     assert 0.3 < stated < 0.8
     caught = sum(

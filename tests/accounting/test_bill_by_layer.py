@@ -55,7 +55,8 @@ def test_layers_add_up_to_the_chip(kind, name):
     program = PROGRAMS[kind]()
     hardware = hardware_of(program, **CHIPS[name])
     chip = Chip(program, hardware)
-    bill, whole = chip.bill(X, 10, 0.0), chip.operations(X, 10)
+    bill = chip.bill(X, 10, 0.0)
+    whole = chip.operations(X, 10)
     assert [layer for layer in bill.counts if layer != "input"] == NAMES[kind]
     assert ("input" in bill.counts) == (name == "input dither")
     assert set(bill.total_operations) == set(whole)
@@ -231,7 +232,8 @@ def test_a_bill_without_noise_is_infinite_and_still_text_and_json():
 
 def test_text_and_json_say_the_same():
     bill = bill_of(deep_program())
-    said, table = str(bill), bill.to_json()
+    said = str(bill)
+    table = bill.to_json()
     assert said.splitlines()[0].startswith("digital-45nm: ")
     assert "(mean over 4 stimuli × 10 reads)" in said
     assert (
@@ -278,7 +280,8 @@ def test_a_chain_of_hidden_layers_is_billed_as_those_of_a_deep_program(name):
     """
     program = deep_program()
     hardware = hardware_of(program, **CHIPS[name])
-    integers, read = program.input.integers(program.input.codes(X)), {}
+    integers = program.input.integers(program.input.codes(X))
+    read = {}
     hidden = dict(list(program.layers.items())[:2])
     for name_of_layer, layer in hidden.items():
         read[name_of_layer] = integers

@@ -153,7 +153,8 @@ def test_counts_in_full_or_to_four_digits(value: float, text: str) -> None:
 
 def test_a_bill_as_plain_values() -> None:
     """Every entry, from counts and prices by hand."""
-    bill, energy = two_layers(), two_layers().energy
+    bill = two_layers()
+    energy = two_layers().energy
     table = json.loads(json.dumps(bill.to_json(), allow_nan=False))
     rows, prices = table.pop("operations"), table.pop("prices")
     assert table == {

@@ -33,10 +33,12 @@ class Ranked:
     sd and coverage. Rho adds to D.
     """
 
-    D, COVERAGE = (0.6, 0.4, 0.2), (0.5, 0.7, 0.88)
+    D = (0.6, 0.4, 0.2)
+    COVERAGE = (0.5, 0.7, 0.88)
 
     def __init__(self, order=KINDS, rise=lambda rho: 0.1 * rho):
-        self.order, self.rise = order, rise
+        self.order = order
+        self.rise = rise
 
     def __call__(self, task, needs, folder):
         place = self.order.index(kind_of(task.label))

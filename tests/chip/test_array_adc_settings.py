@@ -106,7 +106,8 @@ def test_calibrated_range_and_clip_share(signs):
     of them clips.
     """
     weights, x = random_weights(4, 6, 30), random_inputs(4, 40, 30)
-    steps, most = {}, 15 if signs == "differential" else 31
+    steps = {}
+    most = 15 if signs == "differential" else 31
     for share in (0.0, 0.01, 0.2):
         array = array_of(Converter(bits=5, range="calibrated", clip_share=share), signs=signs)
         product = product_of(weights, array, calibration=x.astype(float))
@@ -140,7 +141,8 @@ def test_inl_and_dnl(field, values, signs):
     weights, x = random_weights(4, 6, 30), random_inputs(4, 5, 30)
     converter = Converter(bits=3, range="fixed", range_max=5.0, **{field: values})
     array = array_of(converter, signs=signs, rows=8)
-    step, edges = 5.0 / (4 if signs == "differential" else 7), np.arange(7) + 0.5 + shift
+    step = 5.0 / (4 if signs == "differential" else 7)
+    edges = np.arange(7) + 0.5 + shift
     product = product_of(weights, array)
     product._warned = True
     expected = converted_sums(weights, x, array, step, edges=edges)

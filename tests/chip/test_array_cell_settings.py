@@ -20,7 +20,8 @@ from stattest import assert_mean
 
 from stochsim.hardware import Cells, Converter, device, devices
 
-WEIGHTS, X = random_weights(4, 8, 48), random_inputs(4, 4, 48)
+WEIGHTS = random_weights(4, 8, 48)
+X = random_inputs(4, 4, 48)
 X[0], X[1] = -8, 7  # no row is active, every row is in every cycle
 THERMAL = Converter(bits=9, sigma_lsb=1.0)  # steps of 1, with room for noise
 ROUNDING = 1 / 12
@@ -51,10 +52,8 @@ def assert_noise_of_cells(cells, wrong, variances, reads=8_000, **geometry):
     product = product_of(WEIGHTS, array)
     assert product.range.lsb == 1
     found = sums_of(product, X, reads) - exact_sums(WEIGHTS, X)[:, None]
-    stored, lines = (
-        slice_digits(WEIGHTS, 4, array.cell_bits, "differential"),
-        input_digits(X, 4, array.cycle_bits),
-    )
+    stored = slice_digits(WEIGHTS, 4, array.cell_bits, "differential")
+    lines = input_digits(X, 4, array.cycle_bits)
 
     def variance(assumed, as_drawn=lambda exact: exact):
         total = np.zeros((len(X), len(WEIGHTS)))
@@ -103,7 +102,8 @@ def test_shot_sigma_grows_with_the_current(geometry):
 
 def test_shot_noise_of_offset_columns():
     """Here the current is the partial sum itself, and packed bits count it."""
-    weights, bright = random_weights(1, 8, 64), np.ones((1, 64), np.int8)
+    weights = random_weights(1, 8, 64)
+    bright = np.ones((1, 64), np.int8)
     product = product_of(
         weights, array_of(Converter(bits=8, sigma_lsb=1.0), Cells(shot_sigma=0.3)), **ONE_BIT
     )
@@ -180,7 +180,8 @@ def simulated(name, age_s, code, draws=200_000):
     """Mean and variance of cells of this device read once, and their mean as programmed, in cell
     steps: by the device's own laws.
     """
-    chosen, random = device(name), np.random.default_rng(7)
+    chosen = device(name)
+    random = np.random.default_rng(7)
     step = chosen.g_max_us - chosen.g_min_us
     target = np.full(draws, chosen.g_min_us + code * step)
     programmed = chosen.programmed_us(target, random, age_s)
@@ -231,7 +232,8 @@ def test_device(name):
     """Mean and spread of a sum are those of the device's laws; a tenth more spread, or 5 % more
     mean, is not.
     """
-    (one, spread_1, *_), (none, spread_0, *_) = simulated(name, None, 1), simulated(name, None, 0)
+    one, spread_1, *_ = simulated(name, None, 1)
+    none, spread_0, *_ = simulated(name, None, 0)
     mean, variance = 8 * (one - none), 8 * (spread_1 + spread_0)
     found = partial_sums(variance, device=name)
     assert_cells(found, mean, variance)
@@ -245,11 +247,10 @@ def test_age_s_and_drift_compensation():
     """Phase-change cells lose conductance with age; compensation multiplies all by one factor that
     restores the chip's total.
     """
-    name, age = "pcm-nandakumar", 1e6
-    (one, spread_1, was_1, is_1), (none, spread_0, was_0, is_0) = (
-        simulated(name, age, 1),
-        simulated(name, age, 0),
-    )
+    name = "pcm-nandakumar"
+    age = 1e6
+    one, spread_1, was_1, is_1 = simulated(name, age, 1)
+    none, spread_0, was_0, is_0 = simulated(name, age, 0)
     variance = 8 * (spread_1 + spread_0)
     aged = partial_sums(variance, device=name, age_s=age)
     assert_cells(aged, 8 * (one - none), variance)

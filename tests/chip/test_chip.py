@@ -94,7 +94,8 @@ def test_key_and_indices_change_the_draws(kind, chip, x):
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_code_frequencies_follow_the_stated_probabilities(make_program, make_hardware, x, bits):
     """False-fail rate 1e-6; the noise multiplied by 1.1 is the negative control."""
-    program, hardware = make_program(bits, scale=0.9 / bits), make_hardware(bits)
+    program = make_program(bits, scale=0.9 / bits)
+    hardware = make_hardware(bits)
     codes = (
         Chip(program, hardware).sample(x[:2], 50_000, 5).codes.astype(int) - program.output.c_min
     )
@@ -241,7 +242,8 @@ def test_float_chip_has_the_stated_moments(x):
     """Mean and variance of every neuron: false-fail rate 1e-6 for all 20 together; a sigma off by 2
     % is caught.
     """
-    chip, reads = float_chip(), 200_000
+    chip = float_chip()
+    reads = 200_000
     values = chip.sample(x[:2], reads, 8).values.astype(np.float64)
     weight, bias = chip.program.layers["readout"]
     drive = x[:2] @ weight.T + bias

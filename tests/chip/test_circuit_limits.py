@@ -310,7 +310,8 @@ ARRAY = array_of(Converter(bits=6, sigma_lsb=0.5))
     "parts", [{"array": ARRAY}, {"array": ARRAY, "noise": Noise(input_dither="stochastic")}]
 )
 def test_stimuli_of_a_single_layer_are_rows_only_where_its_inputs_differ(parts):
-    program, dithered = single_program(), "noise" in parts
+    program = single_program()
+    dithered = "noise" in parts
     chip = Chip(program, hardware_of(program, **parts))
     if dithered:
         with pytest.raises(SettingError, match="'first_read' = 70000"):

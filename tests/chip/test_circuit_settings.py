@@ -166,10 +166,8 @@ def test_a_setting_acts_on_every_layer(kind, name, rows):
         for parts in (ALL[name], {"array": IDEAL} if name in ARRAYS else {})
     )
     for layer, other in zip(chip, plain, strict=True):
-        place, shape = (
-            Place(5, 2, 9),
-            (10, 20, layer.layer.inputs) if rows else (10, layer.layer.inputs),
-        )
+        place = Place(5, 2, 9)
+        shape = (10, 20, layer.layer.inputs) if rows else (10, layer.layer.inputs)
         integers = np.random.default_rng(8).integers(-4, 4, shape).astype(np.int8)
         found, expected = np.empty((2, 10, 20, layer.layer.neurons), np.int8)
         layer.draw(integers, place, found)
@@ -187,7 +185,8 @@ def layers_of(chip):
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS_BY_TIME)
 def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
-    chip, threads = chip_of(kind, ALL[name]), numba.get_num_threads()
+    chip = chip_of(kind, ALL[name])
+    threads = numba.get_num_threads()
     where = {"first_stimulus": 3, "first_read": 50}
     whole = chip.sample(X, 11, 6, **where).codes
     assert np.array_equal(
@@ -239,8 +238,10 @@ def test_layers_of_one_chip_have_draws_of_their_own():
     ]
     assert not np.array_equal(flips[0][:5, :6], flips[1][:5, :6])
     assert not np.array_equal(flips[1][:5, :6], flips[2][:5, :6])
-    spread, last = chip._runner.head.layer, chip._runner.readout
-    integers, found = np.zeros((1, 6), np.int8), np.empty((2, 1, 200, 5), np.int8)
+    spread = chip._runner.head.layer
+    last = chip._runner.readout
+    integers = np.zeros((1, 6), np.int8)
+    found = np.empty((2, 1, 200, 5), np.int8)
     for layer, out in zip((spread, last), found, strict=True):
         layer.draw(integers, Place(1, 0, 0), out)
     found = found.reshape(2, -1).astype(float)
@@ -252,7 +253,8 @@ def test_the_range_of_deeper_converters_is_set_on_the_codes_before_them(kind):
     """The largest code holds the 95 % quantile of each layer's own partial sums; other calibration
     stimuli, another range.
     """
-    program, seen = PROGRAMS[kind](3), some_stimuli(50)
+    program = PROGRAMS[kind](3)
+    seen = some_stimuli(50)
     array = array_of(
         Converter(bits=4, range="calibrated", clip_share=0.05),
         rows=40,

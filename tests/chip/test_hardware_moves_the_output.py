@@ -163,7 +163,9 @@ def test_lumped_weight_noise_equals_noise_on_every_weight(chip_with, x):
     Statistical: every entry within 5.7 standard errors (30 entries, false-fail rate below 1e-6);
     noise of another sigma is the negative control.
     """
-    chip, reads, sigma = chip_with(Noise(weight_sigma=0.1), multiplier=0.0), 40_000, 0.1
+    chip = chip_with(Noise(weight_sigma=0.1), multiplier=0.0)
+    reads = 40_000
+    sigma = 0.1
     program = chip.program
     quantised = program.input.values(program.input.codes(x[:1]))[0].astype(float)
     random = np.random.default_rng(4)

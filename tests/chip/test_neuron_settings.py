@@ -24,7 +24,8 @@ from stochsim.chip import Chip
 from stochsim.energy import Operation
 from stochsim.hardware import Converter, Memory, Noise, RandomSource, bit_error_rate
 
-WEIGHTS, X = random_weights(4, 5, 12), random_inputs(4, 4, 12).astype(float)
+WEIGHTS = random_weights(4, 5, 12)
+X = random_inputs(4, 4, 12).astype(float)
 GRID = 2.0**-30
 
 
@@ -96,7 +97,8 @@ def test_triangular_dither():
 
 def test_dither_comes_on_top_of_the_trained_sigma():
     """The convolution with a Gaussian, by the midpoint rule over its quantiles."""
-    chip, alone = chip_of(sigma=0.4, noise=Noise(dither="stochastic")), chip_of(sigma=0.4)
+    chip = chip_of(sigma=0.4, noise=Noise(dither="stochastic"))
+    alone = chip_of(sigma=0.4)
     nodes = 1.1 * ((np.arange(400) + 0.5) / 400 - 0.5)
     output = chip.program.output
     edges = np.concatenate(
@@ -297,7 +299,8 @@ def test_voltage_sets_the_weight_errors():
 @pytest.mark.parametrize("bits", [1, 4, 9])
 def test_threshold_bits(bits):
     """Cumulative probabilities on a grid of 2^-n, the nearest point of it; drawn so."""
-    ideal, chip = chip_of(), chip_of(random=RandomSource(threshold_bits=bits))
+    ideal = chip_of()
+    chip = chip_of(random=RandomSource(threshold_bits=bits))
     below, exact = (np.cumsum(one.probabilities(X), axis=-1)[..., :-1] for one in (chip, ideal))
     np.testing.assert_allclose(below * 2**bits, np.rint(below * 2**bits), rtol=0, atol=1e-6)
     assert np.abs(below - exact).max() <= 0.5 / 2**bits + GRID
@@ -358,7 +361,8 @@ def test_neurons_per_source():
 def test_accumulators_of_a_digital_product(bits, overflow):
     """Products added in the order of the inputs, clipped or wrapped at each addition."""
     x, weights = random_inputs(4, 40, 12), WEIGHTS
-    sums, half = np.zeros((40, 5), object), 2 ** (bits - 1)
+    sums = np.zeros((40, 5), object)
+    half = 2 ** (bits - 1)
     for i in range(12):
         sums = sums + np.outer(x[:, i].astype(int), weights[:, i].astype(int))
         sums = (
@@ -392,10 +396,13 @@ def test_accumulators_of_an_array(bits, overflow, signs):
     """Converter codes times their places, added by tile, slice and cycle; the corrections of offset
     codes come afterwards, exactly.
     """
-    x, weights, half = random_inputs(4, 40, 12), random_weights(4, 5, 12), 2 ** (bits - 1)
+    x = random_inputs(4, 40, 12)
+    weights = random_weights(4, 5, 12)
+    half = 2 ** (bits - 1)
     array = array_of(Converter(bits=5), rows=7, signs=signs)
     stored = weights.astype(int) + 8 if signs == "offset" else np.abs(weights.astype(int))
-    line, total = x.astype(int) + 8, np.zeros((40, 5), object)
+    line = x.astype(int) + 8
+    total = np.zeros((40, 5), object)
     for first in (0, 7):
         rows = slice(first, first + 7)
         for s in range(4 if signs == "offset" else 3):

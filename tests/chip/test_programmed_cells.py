@@ -65,7 +65,8 @@ def test_empty_cells_of_a_device_without_g_min_never_fall_below_zero() -> None:
 
 
 def test_same_key_same_chip_other_key_other_chip() -> None:
-    pcm, ages = device("pcm-nandakumar"), (20.0, 3600.0)
+    pcm = device("pcm-nandakumar")
+    ages = (20.0, 3600.0)
     first, again, other = (program_cells(CELLS, 2, pcm, key, 3600.0) for key in (KEY, KEY, KEY + 1))
     np.testing.assert_array_equal(first.conductance, again.conductance)
     np.testing.assert_array_equal(first.read_variance, again.read_variance)
@@ -75,7 +76,8 @@ def test_same_key_same_chip_other_key_other_chip() -> None:
     # the same cells, grown old: what they have in common is the programming noise, what is new the
     # spread of ν
     factor = (3600 / 20) ** -0.049
-    common, new = 1.05538 * factor, 25 * factor * math.log(3600 / 20) * 0.008
+    common = 1.05538 * factor
+    new = 25 * factor * math.log(3600 / 20) * 0.008
     assert abs(
         np.corrcoef(young[full], old[full])[0, 1] - common / math.hypot(common, new)
     ) < 5.5 / math.sqrt(full.sum())
@@ -93,7 +95,8 @@ def test_drift_lowers_by_the_power_law_and_compensation_restores_the_total() -> 
 
     An exponent off by 2 % is caught.
     """
-    pcm, day = device("pcm-nandakumar"), 86400.0
+    pcm = device("pcm-nandakumar")
+    day = 86400.0
     full = np.full((1, 1, 400, 400), 3, np.uint8)
     young, old = (
         program_cells(full, 2, pcm, KEY, age).conductance / (3 * GRID) for age in (20.0, day)
@@ -119,7 +122,9 @@ def test_a_cell_is_programmed_then_drifts_then_is_read() -> None:
     """The chain of one plane step by step, after a day: ν follows the target, the relative read
     noise the conductance before drift.
     """
-    pcm, day, drawn = device("pcm-nandakumar"), 86400.0, CELLS[:1, :, :5, :7]
+    pcm = device("pcm-nandakumar")
+    day = 86400.0
+    drawn = CELLS[:1, :, :5, :7]
     held = program_cells(drawn, 2, pcm, KEY, day)
     target = drawn[0, 1] * 25 / 3
     before = pcm.programmed_us(target, generator(KEY, "programming", 0, 1), day)

@@ -18,11 +18,16 @@ from stochsim.chip import Chip
 from stochsim.hardware import Noise, RandomSource
 from stochsim.program import Layer, Quantizer, recurrent
 
-STEP, SIGMA, NEURONS, READS = 0.05, 0.04, 4, 150_000
+STEP = 0.05
+SIGMA = 0.04
+NEURONS = 4
+READS = 150_000
 LATERAL = np.array(
     [[0, 40, -90, 0], [30, 0, 127, -20], [-80, 60, 0, 50], [10, -40, 70, 0]], np.int8
 )
-LATERAL_SCALE, KEEP, STEPS = 0.003, 0.55, 40
+LATERAL_SCALE = 0.003
+KEEP = 0.55
+STEPS = 40
 MAP = LATERAL_SCALE * LATERAL + KEEP * np.eye(NEURONS)
 
 
@@ -45,10 +50,8 @@ def samples(**noise):
     """Values (read, neuron), 150,000 chains of 40 steps each; a tenth of them where noise is not
     Gaussian, and slow to draw.
     """
-    program, gaussian = (
-        linear_program(),
-        noise.get("family", "gaussian") == "gaussian" and "dither" not in noise,
-    )
+    program = linear_program()
+    gaussian = noise.get("family", "gaussian") == "gaussian" and "dither" not in noise
     hardware = hardware_of(program, noise=Noise(**noise))
     return (
         Chip(program, hardware)
@@ -94,7 +97,8 @@ def test_covariance_solves_the_lyapunov_equation(name):
     Hardware's noise its variance, exactly.
     """
     noise, extra = CASES[name]
-    values, injected = samples(**noise), SIGMA**2 + extra + ROUNDING
+    values = samples(**noise)
+    injected = SIGMA**2 + extra + ROUNDING
     assert_covariance(values, predicted(injected))
     found = values.T @ values / len(values)
     assert np.linalg.norm(found - predicted(injected)) / np.linalg.norm(predicted(injected)) < 0.02
@@ -106,7 +110,8 @@ def test_negative_controls_of_that_covariance_fail(name):
     what a miss of 1e-3 detects.
     """
     noise, extra = CASES[name]
-    values, injected = samples(**noise), SIGMA**2 + extra + ROUNDING
+    values = samples(**noise)
+    injected = SIGMA**2 + extra + ROUNDING
     variance = np.diag(predicted(injected)).max()
     for one in (injected - ROUNDING, injected * (1.04 if len(values) == READS else 1.12)):
         assert abs(one / injected - 1) * variance > detectable(
@@ -123,7 +128,8 @@ def test_extra_noise_of_the_hardware_left_out_fails():
 
 def test_the_mean_is_that_of_the_float_circuit():
     """E v = Σ_t MAP^t drive of the stimulus, t < 40; a drive 1 % larger is the negative control."""
-    program, x = linear_program(forward=50), np.array([[0.3, -0.1, 0.5]])
+    program = linear_program(forward=50)
+    x = np.array([[0.3, -0.1, 0.5]])
     values = (
         Chip(program, hardware_of(program)).sample(x, READS, 7, count=False).values[0].astype(float)
     )
@@ -146,10 +152,8 @@ def second_moments(steps, neurons, held, fresh, of_state, injected):
     variance, with_held = 0.0, 0.0
     for _ in range(steps):
         own = KEEP**2 * variance + 2 * KEEP * with_held + held
-        variance, with_held = (
-            own + fresh + injected + of_state * neurons * variance,
-            KEEP * with_held + held,
-        )
+        variance = own + fresh + injected + of_state * neurons * variance
+        with_held = KEEP * with_held + held
     return variance
 
 
@@ -163,7 +167,8 @@ def test_weight_noise_of_a_held_sum_is_held(kind, reads, dithered):
     two, so few reads will do.
     """
     program = linear_program(forward=0, steps=6, lateral=np.zeros((2, 2), np.int8))
-    x, sigma_w = np.array([[1.0, -0.6, 0.8]]), 0.08
+    x = np.array([[1.0, -0.6, 0.8]])
+    sigma_w = 0.08
     noise = Noise(
         weight_sigma=sigma_w, weight_noise=kind, input_dither="stochastic" if dithered else "none"
     )

@@ -25,7 +25,11 @@ from stochsim.training import Trained, TrainSettings, reliability_cost
 from stochsim.training.loop import TrainResult
 from stochsim.training.terms import circuit_cost
 
-INPUTS, NEURONS, STIMULI, READS, KEY = 6, 4, 12, 60, 7
+INPUTS = 6
+NEURONS = 4
+STIMULI = 12
+READS = 60
+KEY = 7
 MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.6)
 KINDS = ["single", "deep", "recurrent"]
 RHOS = [0.0, 1.0, 2.0]
@@ -194,8 +198,10 @@ def test_a_circuits_shared_sigma_keeps_the_mean_cost_of_its_covariance(rho):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shuffled_noise_is_that_of_the_partner_around_the_own_mean(kind):
-    trained, partner = network_of(kind), derangement(STIMULI, KEY)
-    before, found = own_samples(trained), samples_of("shuffled-sigma", trained)
+    trained = network_of(kind)
+    partner = derangement(STIMULI, KEY)
+    before = own_samples(trained)
+    found = samples_of("shuffled-sigma", trained)
     mean = before.mean(axis=1, dtype=np.float64) if kind == "recurrent" else moments(trained)[0]
     np.testing.assert_allclose(
         found.values - mean[:, None], (before - mean[:, None])[partner], atol=1e-5
@@ -265,7 +271,8 @@ def assert_stationary(steps):
     """4,000 chains along each eigenvector of the posterior precision: its mean, and its variance /
     (1 - eta lambda / 4); 8 assertions.
     """
-    trained, circuit = network_of("single"), ArchitectureSettings(kind="recurrent", steps=steps)
+    trained = network_of("single")
+    circuit = ArchitectureSettings(kind="recurrent", steps=steps)
     found = samples_of("langevin", trained, reads=1000, count=4, circuit=circuit)
     model = LinearGaussian(trained.decoder_array, MODEL.noise_sd)
     precision, vectors = np.linalg.eigh(model.precision)
@@ -290,7 +297,8 @@ def test_a_langevin_circuit_arrives_at_the_posterior_when_it_has_the_steps():
 
 
 def test_a_circuit_of_other_steps_gives_other_samples_and_only_langevin_asks():
-    trained, other = network_of("single"), ArchitectureSettings(kind="recurrent", steps=20)
+    trained = network_of("single")
+    other = ArchitectureSettings(kind="recurrent", steps=20)
     assert not np.array_equal(
         samples_of("langevin", trained).values,
         samples_of("langevin", trained, circuit=other).values,

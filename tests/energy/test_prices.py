@@ -215,7 +215,8 @@ def test_a_law_is_followed_exactly_over_its_whole_range_without_a_flag(name: str
     "name", [name for name, each in PRICES.items() if set(ARGUMENTS[each.kind]) & set(each.valid)]
 )
 def test_outside_its_range_a_price_is_clamped_to_the_bound_and_flagged(name: str) -> None:
-    chosen, argument = price(name), ARGUMENTS[price(name).kind][0]
+    chosen = price(name)
+    argument = ARGUMENTS[price(name).kind][0]
     for bound, outside, side in zip(
         chosen.valid[argument], (0.9, 1.1), ("from", "up to"), strict=True
     ):
@@ -294,7 +295,8 @@ def test_voltage_moves_converters_and_lines_as_its_square_and_nothing_else() -> 
     for name, entry in PRICES.items():
         if entry.required:
             continue
-        args, ratio = widths(name, 4), 4.0 if entry.has_voltage else 1.0
+        args = widths(name, 4)
+        ratio = 4.0 if entry.has_voltage else 1.0
         assert entry.energy_j(args, 1.2) == pytest.approx(ratio * entry.energy_j(args, 0.6))
     assert {entry.name for entry in PRICES.values() if entry.has_voltage} == {
         "adc-zigzag-28nm",

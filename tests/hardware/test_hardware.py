@@ -137,10 +137,8 @@ def test_accumulator_width_is_the_width_of_the_full_sum(inputs: int, bits: int) 
 
 
 def test_noise_in_steps_and_in_values_agree() -> None:
-    in_steps, in_values = (
-        Noise(read_sigma_lsb=2.0, weight_sigma_lsb=0.5),
-        Noise(read_sigma=0.5, weight_sigma=0.05),
-    )
+    in_steps = Noise(read_sigma_lsb=2.0, weight_sigma_lsb=0.5)
+    in_values = Noise(read_sigma=0.5, weight_sigma=0.05)
     assert in_steps.read_sigma_drive(0.25) == in_values.read_sigma_drive(0.25) == 0.5
     assert (
         in_steps.weight_sigma_value(0.1) == in_values.weight_sigma_value(0.1) == pytest.approx(0.05)

@@ -98,7 +98,8 @@ def wrong_first_segment(g, ohm):
 
 
 def test_the_sums_are_the_formula() -> None:
-    g, ohm = conductances(), 3.0
+    g = conductances()
+    ohm = 3.0
     expected = np.empty_like(g)
     for i in range(ROWS):
         for j in range(COLUMNS):

@@ -80,7 +80,9 @@ def recurrent_program(bits=3, sigma=None, steps=4, neurons=NEURONS, radius=0.9):
     """Random forward and lateral weights; a neuron's own code pulls like 0.6 of its value, and like
     a saturating part of it.
     """
-    state, sigma = quantizer(bits, 1.6), sigma if sigma is not None else 1.0 if bits == 1 else 0.3
+    state = quantizer(bits, 1.6)
+    if sigma is None:
+        sigma = 1.0 if bits == 1 else 0.3
     forward = layer(bits, INPUTS, neurons, quantizer(bits, 2.0), state, sigma, seed=3)
     lateral = layer(bits, neurons, neurons, state, state, seed=4, gain=0.3, bias=False)
     values = state.z + state.step * (state.c_min + np.arange(state.levels))
@@ -185,7 +187,8 @@ def recurrent_chain(program, x, reads, thin, key, stimulus, noise=1.0, dithered=
 
 def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):
     """Codes (step, neuron) after each of the first `steps` steps of one chain."""
-    codes, states = [code_of(0.0, program.output)] * program.neurons, []
+    codes = [code_of(0.0, program.output)] * program.neurons
+    states = []
     for step in range(steps):
         seen = drives_of(
             program.readout, input_codes(x, program.input, dithered, key, stimulus, read, step)

@@ -176,13 +176,15 @@ def variants(table: Any, canary: Path, each: int | None = None) -> Iterator[Any]
 
 def judged(act: Callable[[], Any], canary: Path, seen: Any) -> str:
     """ "loaded" or "refused"; fails where the canary is there, or another error comes up."""
-    outcome, said = "loaded", "nothing"
+    outcome = "loaded"
+    said = "nothing"
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # numbers without bounds overflow, which is no fault
             act()
     except StochsimError as error:
-        outcome, said = "refused", str(error)
+        outcome = "refused"
+        said = str(error)
     except Exception as error:
         raise AssertionError(f"{type(error).__name__}: {error}, of {str(seen)[:3000]}") from error
     assert said, f"an error without words, of {str(seen)[:3000]}"

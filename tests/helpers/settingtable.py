@@ -107,7 +107,8 @@ def changed(chip: Hardware, path: str, values: tuple[Any, ...]) -> Hardware:
 def program_for(chip: Hardware) -> Program:
     """24 inputs and 6 neurons at the chip's widths."""
     bits = chip.precision
-    weights, top = random_weights(bits.weight_bits, 6, 24), max(1, 2 ** (bits.weight_bits - 1) - 1)
+    weights = random_weights(bits.weight_bits, 6, 24)
+    top = max(1, 2 ** (bits.weight_bits - 1) - 1)
     reads, gives = (
         Quantizer(width, 1.0371 * 2.0 ** (1 - width))
         for width in (bits.input_bits, bits.output_bits)

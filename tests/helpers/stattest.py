@@ -121,7 +121,8 @@ def detectable(standard_error, false_fail=1e-6, miss=1e-3):
 
 
 def _checked(counts, probabilities):
-    counts, probabilities = np.atleast_2d(counts), np.atleast_2d(np.asarray(probabilities, float))
+    counts = np.atleast_2d(counts)
+    probabilities = np.atleast_2d(np.asarray(probabilities, float))
     assert counts.shape == probabilities.shape, (
         f"counts {counts.shape}, probabilities {probabilities.shape}"
     )
@@ -143,7 +144,9 @@ def _merge(probabilities, samples):
     is left over joins the last group.
     """
     bins = np.empty(probabilities.shape, int)
-    first, inverse_sum, cells_judged = 0, 0.0, 0
+    first = 0
+    inverse_sum = 0.0
+    cells_judged = 0
     for cell, (row, n) in enumerate(zip(probabilities, samples, strict=True)):
         groups = _groups(row * n)
         bins[cell] = first + groups
@@ -158,12 +161,15 @@ def _merge(probabilities, samples):
 
 
 def _groups(expected):
-    groups, held, group = np.empty(len(expected), int), 0.0, 0
+    groups = np.empty(len(expected), int)
+    held = 0.0
+    group = 0
     for code, count in enumerate(expected):
         held += count
         groups[code] = group
         if held >= LEAST_EXPECTED and expected[code + 1 :].sum() >= LEAST_EXPECTED:
-            held, group = 0.0, group + 1
+            held = 0.0
+            group = group + 1
     return groups
 
 

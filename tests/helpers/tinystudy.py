@@ -106,7 +106,8 @@ def _content(path: Path) -> tuple[Any, bytes]:
 
 def about(study: Study, hardware: Hardware) -> dict[str, str]:
     """The facts that a sweep keeps about its run."""
-    versions, machine = {"stochsim": "0.1.0"}, {"processor": "a processor", "system": "a system"}
+    versions = {"stochsim": "0.1.0"}
+    machine = {"processor": "a processor", "system": "a system"}
     tables = {
         "study": study.to_table(),
         "hardware": hardware.to_table(),

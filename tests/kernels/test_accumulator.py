@@ -102,7 +102,8 @@ def test_wide_enough_is_the_integer_product(monkeypatch):
 def test_one_thread_gives_the_same():
     random = np.random.default_rng(4)
     x, w = random_codes(random, (101, 30)), random_codes(random, (70, 30))
-    before, expected = numba.get_num_threads(), accumulator.saturating_product(x, w, 16)
+    before = numba.get_num_threads()
+    expected = accumulator.saturating_product(x, w, 16)
     try:
         numba.set_num_threads(1)
         assert np.array_equal(accumulator.saturating_product(x, w, 16), expected)

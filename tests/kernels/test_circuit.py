@@ -12,7 +12,10 @@ from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import circuit_steps
 from stochsim_kernels.reference.neuron_codes import PlainLaw
 
-KEY, LAYER, INPUT_LAYER, EVENTS = 0xFEDC_BA98_7654_3210, 3, 3 << 30, 2
+KEY = 0xFEDC_BA98_7654_3210
+LAYER = 3
+INPUT_LAYER = 3 << 30
+EVENTS = 2
 
 
 def quantiser(bits):
@@ -24,7 +27,8 @@ def case(bits, stimuli, neurons, sigma=0.3, seed=0, bias=0.1):
     """(weights, scale, bias, held, own, sigma, other) of a random circuit; weights to -128 at 8
     bits; every third neuron has no noise.
     """
-    random, (z, step, c_min, levels) = np.random.default_rng(seed), quantiser(bits)
+    random = np.random.default_rng(seed)
+    z, step, c_min, levels = quantiser(bits)
     top = 2 ** (bits - 1)
     weights = (
         random.choice([-1, 1], (neurons, neurons))
@@ -51,7 +55,8 @@ def stimuli_of(bits, stimuli, inputs, neurons, seed=0):
     """(weights, scale, bias, stimuli, edges) of inputs that are rounded at every step; some clip,
     some lie on codes and on edges.
     """
-    random, (z, step, c_min, levels) = np.random.default_rng([seed, bits]), quantiser(bits)
+    random = np.random.default_rng([seed, bits])
+    z, step, c_min, levels = quantiser(bits)
     x = random.normal(0, 0.9, (stimuli, inputs))
     x.ravel()[: 2 * levels : 3] = (z + step * (c_min + 0.5 * np.arange(2 * levels)))[: x.size : 3]
     top = 2 ** (bits - 1)
@@ -83,7 +88,8 @@ def rounded(bits, weights, scale, bias, x, edges):
 
 def seen_by_steps(bits, reads, steps, weights, scale, bias, x, edges):
     """What they add to drives at every step, (step, stimulus, read, neuron), by `drawing.draw`."""
-    (z, step, c_min, _), out = quantiser(bits), []
+    z, step, c_min, _ = quantiser(bits)
+    out = []
     law = channel.NeuronLaw(channel.UNIFORM, channel.IDENTITY, edges, z, step, c_min)
     sigmas = np.zeros((1, 1)), np.full((1, 1), step / np.sqrt(12))
     for t in range(steps):
@@ -228,10 +234,12 @@ def test_two_codes_are_those_of_all_thresholds(bits):
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_rounded_stimuli_are_those_of_the_reference_implementation(bits):
-    arguments, stimuli = case(bits, 2, 5), stimuli_of(bits, 2, 7, 5)
+    arguments = case(bits, 2, 5)
+    stimuli = stimuli_of(bits, 2, 7, 5)
     held = rounded(bits, *stimuli)
     plain = circuit_steps.PlainStimuli(stimuli[0], *held[1:6])
-    address, steps = DrawAddress.of(KEY, INPUT_LAYER, 0, 5, 50), integer_circuit.Steps(3, EVENTS)
+    address = DrawAddress.of(KEY, INPUT_LAYER, 0, 5, 50)
+    steps = integer_circuit.Steps(3, EVENTS)
     seen = circuit_steps.rounded(plain, address, steps, 7)
     assert np.ptp(seen, axis=2).any()
     assert np.ptp(seen, axis=0).any()
@@ -245,7 +253,8 @@ def test_rounded_stimuli_are_those_of_the_reference_implementation(bits):
     ("inputs", "neurons", "reads"), [(1, 1, 1), (48, 64, 97), (33, 70, 200), (130, 16, 95)]
 )
 def test_rounded_stimuli_are_those_of_draws_step_by_step(bits, inputs, neurons, reads):
-    arguments, stimuli = case(bits, 2, neurons, seed=neurons), stimuli_of(bits, 2, inputs, neurons)
+    arguments = case(bits, 2, neurons, seed=neurons)
+    stimuli = stimuli_of(bits, 2, inputs, neurons)
     expected = by_steps(
         (*arguments[:3], seen_by_steps(bits, reads, 4, *stimuli), *arguments[4:]), bits, reads, 4
     )
@@ -256,12 +265,11 @@ def test_rounded_stimuli_are_those_of_draws_step_by_step(bits, inputs, neurons, 
 
 @pytest.mark.parametrize("bits", [1, 3, 8])
 def test_splits_and_threads_change_no_code(bits):
-    arguments, reads = case(bits, 3, 9), 300
+    arguments = case(bits, 3, 9)
+    reads = 300
     stimuli = stimuli_of(bits, 3, 20, 9)
-    whole, afresh = (
-        run(arguments, bits, reads, 5),
-        run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 5),
-    )
+    whole = run(arguments, bits, reads, 5)
+    afresh = run((*arguments[:3], rounded(bits, *stimuli), *arguments[4:]), bits, reads, 5)
     for a, b in ((0, 1), (1, 3)):
         for c, d in ((0, 1), (1, 130), (130, reads)):
             some = (*arguments[:3], arguments[3][a:b], *arguments[4:])
@@ -298,7 +306,8 @@ def test_the_kernel_is_compiled_once():
     arguments = case(4, 2, 9)
     run(arguments, 4, 3, 1)
     before = len(integer_circuit._run_chains.signatures)
-    held, own = np.broadcast_to(arguments[3][:1], (2, 9)), np.asfortranarray(arguments[4])
+    held = np.broadcast_to(arguments[3][:1], (2, 9))
+    own = np.asfortranarray(arguments[4])
     own.flags.writeable = False
     for bits in (4, 1):
         weights, scale, bias, *_, sigma, other = case(bits, 2, 9)

@@ -70,25 +70,17 @@ def test_ideal_arrays_of_any_shape_give_the_integer_product(seed):
     again; signed inputs likewise.
     """
     rng = np.random.default_rng(seed)
-    stimuli, inputs, columns = (
-        rng.integers(1, 6),
-        rng.integers(1, 300),
-        rng.choice([1, 2, 255, 256, 257, 600]),
-    )
-    rows, x_bits, w_bits = (
-        int(rng.integers(1, 200)),
-        int(rng.integers(1, 9)),
-        int(rng.integers(2, 9)),
-    )
-    cell_bits, cycle_bits = (
-        int(rng.integers(1, min(4, w_bits) + 1)),
-        int(rng.integers(1, x_bits + 1)),
-    )
+    stimuli = rng.integers(1, 6)
+    inputs = rng.integers(1, 300)
+    columns = rng.choice([1, 2, 255, 256, 257, 600])
+    rows = int(rng.integers(1, 200))
+    x_bits = int(rng.integers(1, 9))
+    w_bits = int(rng.integers(2, 9))
+    cell_bits = int(rng.integers(1, min(4, w_bits) + 1))
+    cycle_bits = int(rng.integers(1, x_bits + 1))
     half = 2 ** (w_bits - 1)
-    x, w = (
-        rng.integers(0, 2**x_bits, (stimuli, inputs)),
-        rng.integers(1 - half, half, (inputs, columns)),
-    )
+    x = rng.integers(0, 2**x_bits, (stimuli, inputs))
+    w = rng.integers(1 - half, half, (inputs, columns))
     geometry = rows, x_bits, cell_bits, cycle_bits
     pair = np.stack([slices_of(np.maximum(part, 0), w_bits, cell_bits) for part in (w, -w)])
     assert np.array_equal(ideal_product(x, pair, *geometry), x @ w)
@@ -105,42 +97,30 @@ def case(mode, seed=0, stimuli=3, inputs=37, columns=9, rows=13, sign=2, cycle_b
     variance of each conversion).
     """
     rng = np.random.default_rng(seed)
-    x, cells = (
-        rng.integers(0, 8, (stimuli, inputs)),
-        rng.integers(0, 4, (sign, 2, inputs, columns)).astype(np.uint8),
-    )
-    x_words, w_words = (
-        crossbar_bits.pack_inputs(x, rows, 3, cycle_bits),
-        crossbar_bits.pack_cells(cells, rows, 2),
-    )
+    x = rng.integers(0, 8, (stimuli, inputs))
+    cells = rng.integers(0, 4, (sign, 2, inputs, columns)).astype(np.uint8)
+    x_words = crossbar_bits.pack_inputs(x, rows, 3, cycle_bits)
+    w_words = crossbar_bits.pack_cells(cells, rows, 2)
     partials = crossbar_sums.partial_sums(x, cells, rows, 3, cycle_bits)
     tiles, slices, cycles = partials.shape[:3]
-    edges, wiring, positions = (
-        adc.ideal_edges(33) + rng.normal(0, 0.2, 32),
-        {"p_min": -60},
-        np.arange(121) / 3.0 - 4,
-    )
+    edges = adc.ideal_edges(33) + rng.normal(0, 0.2, 32)
+    wiring = {"p_min": -60}
+    positions = np.arange(121) / 3.0 - 4
     sigma = np.zeros((1, 1)) if mode == "certain" else np.ones((1, 1))
     if mode in ("grid", "shared", "shared certain"):
-        slope, shift = (
-            0.3 * rng.normal(1, 0.1, (tiles, slices, columns)),
-            rng.normal(16, 2, (tiles, slices, columns)),
-        )
+        slope = 0.3 * rng.normal(1, 0.1, (tiles, slices, columns))
+        shift = rng.normal(16, 2, (tiles, slices, columns))
         gain, offset = crossbar.grid_map(slope, shift, 8.0, 3)
-        wiring, positions = (
-            {"grid": crossbar.GridMap(gain, offset, 16)},
-            np.arange(49 * 8) / 8 - 8.0,
-        )
+        wiring = {"grid": crossbar.GridMap(gain, offset, 16)}
+        positions = np.arange(49 * 8) / 8 - 8.0
     if "shared" in mode:
         group = np.arange(columns) // 3 + rng.integers(0, 2, columns)
         wiring["references"] = crossbar.References(group, adc.shared_noise(6.0))
         sigma *= 0.0 if "certain" in mode else 1.0
     variance = each = None
     if mode == "variance":
-        sigma, variance = (
-            np.array([[0.0], [0.5], [2.0]]),
-            rng.integers(0, 3, (stimuli, tiles, cycles)),
-        )
+        sigma = np.array([[0.0], [0.5], [2.0]])
+        variance = rng.integers(0, 3, (stimuli, tiles, cycles))
         each = np.broadcast_to(variance.transpose(1, 2, 0)[:, None, :, :, None], partials.shape)
     channel = adc.build_channel(positions, sigma, np.sort(edges), -16)
     factor = rng.integers(-9, 10, (slices, cycles))
@@ -180,7 +160,8 @@ def convert_all(partials, readout, where, reads, each=None):
     address = at(**where)
     streams = crossbar.draw_streams(address, stimuli, readout, columns)
     for place in reversed(list(np.ndindex(tiles, slices, cycles))):
-        event, kinds = crossbar.Event(*place), None if each is None else each[place]
+        event = crossbar.Event(*place)
+        kinds = None if each is None else each[place]
         crossbar.convert_partials(
             partials[place], readout, streams, event, address.first_read, out, kinds
         )
@@ -215,7 +196,8 @@ def test_threads_and_splits_change_no_code(mode):
         mode, stimuli=5, columns=523, inputs=14
     )
     assert partials.shape[:3] == (2, 2, 2)
-    before, results = numba.get_num_threads(), []
+    before = numba.get_num_threads()
+    results = []
     try:
         for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS), numba.config.NUMBA_NUM_THREADS}:
             numba.set_num_threads(threads)
@@ -272,11 +254,9 @@ def test_any_kind_of_array_meets_the_one_compiled_kernel():
 
 def test_the_grid_takes_the_nearest_position():
     rng = np.random.default_rng(6)
-    slope, shift, p = (
-        rng.normal(0.3, 0.1, 500),
-        rng.normal(0, 3, 500),
-        rng.integers(-200, 200, (100, 500)),
-    )
+    slope = rng.normal(0.3, 0.1, 500)
+    shift = rng.normal(0, 3, 500)
+    p = rng.integers(-200, 200, (100, 500))
     gain, offset = crossbar.grid_map(slope, shift, 8.0, 4)
     exact = (slope * p + shift + 8.0) * 16
     assert (
@@ -327,54 +307,71 @@ def test_the_bound_is_reached():
         crossbar.readout(readout.channel, [[2147483800 // 700]], 1)
 
 
-def test_what_does_not_fit_is_refused():
-    x_words, w_words, readout, *_ = case("exact")
-    variance = np.zeros((3, *x_words.shape[1:3]), np.int32)
-    for wrong, message in [
-        ({"x_words": x_words[:, :1]}, "do not fit"),
-        ({"w_words": np.ascontiguousarray(w_words[:, :1])}, "the readout is for"),
-        ({"variance": variance[:2]}, "variance"),
-        ({"variance": variance + 1}, "from 0 to 0"),
-        ({"out": np.zeros((3, 1, 8), np.int32)}, "out must be"),
-        ({"out": np.zeros((3, 1, 9), np.int64)}, "out must be"),
-    ]:
-        call = {
-            "x_words": x_words,
-            "w_words": w_words,
-            "out": np.zeros((3, 1, 9), np.int32),
-            "variance": None,
-        } | wrong
-        with pytest.raises(ValueError, match=message):
-            crossbar.draw_crossbar(
-                call["x_words"],
-                call["w_words"],
-                readout,
-                at(),
-                call["out"],
-                call["variance"],
-            )
-    channel, factor = readout.channel, np.ones((2, 2))
-    for wrong, message in [
-        ({"grid": crossbar.GridMap(np.zeros((2, 2, 3)), np.zeros((2, 2, 3)))}, "must be"),
-        ({"grid": crossbar.GridMap(np.zeros((1, 2, 3)), np.zeros((1, 2, 1)))}, "must be"),
+def no_variance(call):
+    return np.zeros((3, *call["x_words"].shape[1:3]), np.int32)
+
+
+def zero_map(tiles, slices, columns, offset_columns=3):
+    """A grid map of zeros; its offset may be of another number of columns."""
+    return crossbar.GridMap(
+        np.zeros((tiles, slices, columns)), np.zeros((tiles, slices, offset_columns))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda call: {"x_words": call["x_words"][:, :1]}, "do not fit"),
         (
-            {"grid": crossbar.GridMap(np.zeros((1, 2, 3)), np.zeros((1, 2, 3))), "p_min": 3},
-            "p_min",
+            lambda call: {"w_words": np.ascontiguousarray(call["w_words"][:, :1])},
+            "the readout is for",
         ),
-        ({"references": crossbar.References([-1], adc.shared_noise(1.0))}, "numbered from 0"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            crossbar.readout(channel, factor, 1, **wrong)
-    for codes, bits in (([[4]], 2), ([[-1]], 2), ([[0]], 0)):
-        with pytest.raises(ValueError, match="bits"):
-            crossbar_bits.pack_inputs(np.array(codes), 4, bits, 1)
-    streams = crossbar.draw_streams(at(), 1, readout, 9)
-    with pytest.raises(ValueError, match="within"):
-        crossbar.convert_partials(
-            np.zeros((1, 9)),
-            readout,
-            streams,
-            crossbar.Event(0, 0, 9),
-            0,
-            np.zeros((1, 1, 9), np.int32),
+        (lambda call: {"variance": no_variance(call)[:2]}, "variance"),
+        (lambda call: {"variance": no_variance(call) + 1}, "from 0 to 0"),
+        (lambda call: {"out": np.zeros((3, 1, 8), np.int32)}, "out must be"),
+        (lambda call: {"out": np.zeros((3, 1, 9), np.int64)}, "out must be"),
+    ],
+)
+def test_a_draw_of_what_does_not_fit_is_refused(change, message):
+    x_words, w_words, readout, *_ = case("exact")
+    call = {
+        "x_words": x_words,
+        "w_words": w_words,
+        "out": np.zeros((3, 1, 9), np.int32),
+        "variance": None,
+    }
+    call = call | change(call)
+    with pytest.raises(ValueError, match=message):
+        crossbar.draw_crossbar(
+            call["x_words"], call["w_words"], readout, at(), call["out"], call["variance"]
         )
+
+
+@pytest.mark.parametrize(
+    ("wiring", "message"),
+    [
+        ({"grid": zero_map(2, 2, 3)}, "must be"),
+        ({"grid": zero_map(1, 2, 3, offset_columns=1)}, "must be"),
+        ({"grid": zero_map(1, 2, 3), "p_min": 3}, "p_min"),
+        ({"references": crossbar.References([-1], adc.shared_noise(1.0))}, "numbered from 0"),
+    ],
+)
+def test_a_readout_of_what_does_not_fit_is_refused(wiring, message):
+    _, _, readout, *_ = case("exact")
+    with pytest.raises(ValueError, match=message):
+        crossbar.readout(readout.channel, np.ones((2, 2)), 1, **wiring)
+
+
+@pytest.mark.parametrize(("codes", "bits"), [([[4]], 2), ([[-1]], 2), ([[0]], 0)])
+def test_codes_that_do_not_fit_their_bits_are_refused(codes, bits):
+    with pytest.raises(ValueError, match="bits"):
+        crossbar_bits.pack_inputs(np.array(codes), 4, bits, 1)
+
+
+def test_an_event_outside_the_array_is_refused():
+    _, _, readout, *_ = case("exact")
+    streams = crossbar.draw_streams(at(), 1, readout, 9)
+    event = crossbar.Event(0, 0, 9)
+    out = np.zeros((1, 1, 9), np.int32)
+    with pytest.raises(ValueError, match="within"):
+        crossbar.convert_partials(np.zeros((1, 9)), readout, streams, event, 0, out)

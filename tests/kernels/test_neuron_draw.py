@@ -136,8 +136,10 @@ def test_integers_at_their_threshold(activation, bits):
     """
     z, step, c_min, levels = quantiser(bits)
     edges = channel.inverse_edges(channel.ACTIVATIONS[activation], z, step, c_min, levels)
-    shape, sigma = (4, 300, 9), 0.7
-    u, random = integers(shape), np.random.default_rng(0)
+    shape = (4, 300, 9)
+    sigma = 0.7
+    u = integers(shape)
+    random = np.random.default_rng(0)
     edge = random.choice(edges[np.isfinite(edges)], shape)
     codes = []
     for place in (u, u + 1):
@@ -169,7 +171,10 @@ def test_places_are_exact_in_any_unit(scale, offset):
     """Step and noise from 1e-9 to 1e4, codes as far as 1e12 steps from 0: many drives close to an
     edge, noise of a thousandth of a step.
     """
-    z, step, c_min, levels = offset * scale, scale, -128, 256
+    z = offset * scale
+    step = scale
+    c_min = -128
+    levels = 256
     random = np.random.default_rng(0)
     steps = random.integers(-130, 130, (2, 50, 40)) + 0.5 + random.normal(0, 3e-4, (2, 50, 40))
     arguments = (
@@ -206,7 +211,8 @@ def test_splits_and_threads_change_no_code(bits, family):
     """More reads than one task's share, two stimuli; split in stimuli, in reads, and on one thread
     or two.
     """
-    reads, where = 300, (0, 0, 4, 50)
+    reads = 300
+    where = (0, 0, 4, 50)
     drive = drives((2, reads, 7), bits)
     arguments = (0.4, 0.3, family, "identity", quantiser(bits))
     for function, given in (

@@ -138,7 +138,8 @@ def test_positions_draw_numbers_of_their_own_as_further_reads():
     """Codes by a plain count: u of (stimulus, read × positions + position, neuron), thresholds of
     the unfolded drive.
     """
-    x, reads = stimuli(3, 1, 4, 4).double(), 4
+    x = stimuli(3, 1, 4, 4).double()
+    reads = 4
     converted = convert(
         seeded(lambda: nn.Conv2d(1, 2, 3)).double(), chip_of(noise=Noise(read_sigma_lsb=0.5)), x
     )
@@ -210,7 +211,8 @@ def test_a_network_that_asks_for_sizes_is_read_rightly():
     class Sized(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second = nn.Conv1d(1, 2, 2), nn.Linear(8, 3)
+            self.first = nn.Conv1d(1, 2, 2)
+            self.second = nn.Linear(8, 3)
 
         def forward(self, x):
             return self.second(self.first(x).relu().view(x.size(0), -1)) + x.amax(2)

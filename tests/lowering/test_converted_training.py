@@ -44,7 +44,8 @@ def test_every_scale_and_weight_is_a_parameter_but_scales_of_signs():
 
 @pytest.mark.parametrize("parts", [{}, {"noise": NOISE}, {"array": ARRAY}])
 def test_fine_tuning_lowers_the_loss(parts):
-    x, generator = stimuli(200, 8), torch.Generator().manual_seed(1)
+    x = stimuli(200, 8)
+    generator = torch.Generator().manual_seed(1)
     target = torch.tanh(x @ torch.randn(8, 2, generator=generator))
     network = seeded(lambda: nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 2)))
     converted = convert(network, chip_of(3, 3, 3, **parts), x)
@@ -173,7 +174,8 @@ def test_sampling_leaves_training_on():
     x = stimuli(6, 4)
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
     converted = convert(network, chip_of(noise=NOISE, array=ARRAY), x)
-    expected, bill = converted.sample(x, 2, 1), converted.bill(x)
+    expected = converted.sample(x, 2, 1)
+    bill = converted.bill(x)
     converted.train()
     converted.layers["0"].eval()
     assert np.array_equal(converted.sample(x, 2, 1), expected)

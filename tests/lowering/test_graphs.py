@@ -37,7 +37,9 @@ def as_modules(network):
         nn.Linear(32, 3),
         nn.Tanh(),
     ]
-    parts[0].weight, parts[4].weight, parts[4].bias = network.kernel, network.weight, network.bias
+    parts[0].weight = network.kernel
+    parts[4].weight = network.weight
+    parts[4].bias = network.bias
     return nn.Sequential(*parts)
 
 
@@ -59,7 +61,8 @@ def names(converted, cost=None):
 
 
 def test_functions_and_methods_are_converted_as_modules_are():
-    network, x = seeded(Functional), stimuli(12, 1, 8, 8)
+    network = seeded(Functional)
+    x = stimuli(12, 1, 8, 8)
     by_function, by_module = convert(network, QUIET, x), convert(as_modules(network), QUIET, x)
     assert torch.equal(by_function(x), by_module(x))
     assert list(by_function.layers) == ["conv2d", "linear"]
@@ -69,10 +72,10 @@ def test_functions_and_methods_are_converted_as_modules_are():
 
 
 def test_the_module_itself_is_not_changed():
-    network, x = (
-        seeded(lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))),
-        stimuli(9, 1, 5),
+    network = seeded(
+        lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))
     )
+    x = stimuli(9, 1, 5)
     network.train()
     before = copy.deepcopy(network.state_dict())
     converted = convert(network, QUIET, x)
@@ -186,7 +189,8 @@ LEFT = {
 @pytest.mark.parametrize(("why", "case"), LEFT.items(), ids=list(LEFT))
 def test_products_that_cannot_be_converted_are_left_with_the_reason(why, case):
     make, shape = case
-    network, x = seeded(make), stimuli(9, *shape)
+    network = seeded(make)
+    x = stimuli(9, *shape)
     converted = convert(network, chip_of(8, 8, 8), x)
     (left,) = [one for one in converted.left_in_float if why in one.why]
     assert converted(x).shape == network(x).shape
@@ -302,10 +306,8 @@ def test_arrays_of_numpy_calibrate_too_and_dead_layers_get_a_grid():
 
 
 def test_dropout_is_silent_on_the_chip():
-    network, x = (
-        nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)),
-        stimuli(9, 4),
-    )
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
+    x = stimuli(9, 4)
     converted = convert(network, QUIET, x)
     assert names(converted, "nothing") == [("2", "Dropout")]
     assert torch.equal(converted(x), converted(x))

@@ -65,7 +65,8 @@ def test_activations(bits, scale, dtype):
     quantizer = activation_quantizer(bits, scale).to(dtype)
     step = scale_of(quantizer).detach()
     x = (places(bits).to(dtype) * step).requires_grad_()
-    own, brevitas = quantise(quantizer, x), quantizer(x).value
+    own = quantise(quantizer, x)
+    brevitas = quantizer(x).value
     assert torch.equal(own, brevitas)
     assert own.unique().numel() == 2**bits
     assert_same_gradients(own, brevitas, x, list(quantizer.parameters()), step, bits)
@@ -78,7 +79,8 @@ def test_weights(bits, scale):
     with torch.no_grad():
         step = quantised_weight(layer)[1]
         layer.weight.copy_(places(bits, (64, 48)) * step)
-    brevitas, (own, own_step) = layer.quant_weight(), quantised_weight(layer)
+    brevitas = layer.quant_weight()
+    own, own_step = quantised_weight(layer)
     assert torch.equal(own, brevitas.value)
     assert torch.equal(own_step.reshape(()), brevitas.scale.reshape(()))
     assert own.unique().numel() == (2 if bits == 1 else 2**bits - 1)
@@ -133,10 +135,8 @@ def test_learned_widths_give_what_brevitas_gives(bits):
     """Values, steps and widths, and a gradient for each of x, scale and width; between widths too,
     which Brevitas rounds.
     """
-    quantizer, layer = (
-        activation_quantizer(bits, 0.3, learned_bits=True),
-        quantised_linear(6, 5, True, bits, 0.2, learned_bits=True),
-    )
+    quantizer = activation_quantizer(bits, 0.3, learned_bits=True)
+    layer = quantised_linear(6, 5, True, bits, 0.2, learned_bits=True)
     with torch.no_grad():
         layer.weight.normal_(0, 0.5, generator=generator())
         for module in (quantizer, layer):

@@ -6,7 +6,8 @@ import pytest
 from stochsim.posterior import effective_sample_size, effective_samples
 from stochsim.settings import SettingError
 
-READS, TOLERANCE = 2000, 0.08
+READS = 2000
+TOLERANCE = 0.08
 
 
 def chains(phi, reads=READS, stimuli=16, neurons=16, key=1):

@@ -11,10 +11,8 @@ from tinystudy import kinds, plan_of
 
 from stochsim.studies.plan import Plan
 
-ALL_KINDS, ALL_METHODS = (
-    ["single", "deep", "recurrent"],
-    ["post-training", "quantisation-aware", "noise-aware"],
-)
+ALL_KINDS = ["single", "deep", "recurrent"]
+ALL_METHODS = ["post-training", "quantisation-aware", "noise-aware"]
 WIDE: dict[str, Any] = {
     "grid__architecture": ALL_KINDS,
     "grid__method": ["quantisation-aware", "noise-aware"],
