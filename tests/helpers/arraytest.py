@@ -196,3 +196,6 @@ def converted_sums(weights, x, array, lsb, weight_bits=4, input_bits=4, edges=No
         + w * x0 * stored.sum(axis=1)
         + w0 * x0 * x.shape[1]
     )
+
+
+ONE_BIT = {"weight_bits": 1, "input_bits": 1}

@@ -13,8 +13,11 @@ from stochsim.hardware import preset
 from stochsim.program import (
     LATERAL,
     LOG_SIGMA,
+    FloatLayer,
+    FloatRecurrent,
     Layer,
     Quantizer,
+    float_recurrent,
     recurrent,
     single_layer,
     with_log_sigma,
@@ -230,3 +233,19 @@ def reference_codes(kind, program, x, reads, key, first_stimulus=0, first_read=0
         for s, stimulus in enumerate(x)
     ]
     return np.array(rows, np.int8)
+
+
+def small_float_circuit(**changes):
+    """A stable one of two neurons and three inputs."""
+    parts = {
+        "readout": FloatLayer(np.ones((2, 3)), np.zeros(2)),
+        "lateral": np.array([[0.0, 0.5], [0.5, 0.0]]),
+        "time_step": 0.25,
+        "shrink": np.ones(2),
+        "width": np.ones(2),
+        "sigma": np.ones(2),
+        "steps": 3,
+        **changes,
+    }
+    readout, lateral = parts.pop("readout"), parts.pop("lateral")
+    return float_recurrent(readout, lateral, FloatRecurrent(**parts))

@@ -14,7 +14,7 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.runs import Store, Task
-from stochsim.settings import write_toml
+from stochsim.settings import SettingError, write_toml
 from stochsim.studies import Study
 from stochsim.studies.plan import Plan, plan_study
 
@@ -201,3 +201,13 @@ def all_rows(folder: Path) -> list[Any]:
     with Store.open(folder) as store:
         store.check_artifacts()
         return [store.about(), *(store.row(task) for task in sorted(store.hashes()))]
+
+
+def complaint(path: Path) -> str:
+    """What reading and checking the study at this path says; an empty string where it is valid."""
+    try:
+        study = Study.read(path)
+        study.check(study.hardware.resolve(path.parent))
+    except SettingError as error:
+        return str(error)
+    return ""

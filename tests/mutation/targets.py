@@ -81,7 +81,9 @@ TESTS = (
     "tests/chip/test_array_operations.py tests/chip/test_circuit_operations.py "
     "tests/chip/test_chip.py tests/chip/test_circuit_limits.py",
     "tests/lowering/test_converted_bills.py",
-    "tests/cli/test_cli_energy.py tests/cli/test_cli_energy_bill.py tests/test_energy_bill_doc.py",
+    "tests/cli/test_cli_energy.py tests/cli/test_cli_energy_bill.py "
+    "tests/cli/test_cli_energy_bill_networks.py tests/cli/test_cli_energy_bill_refusals.py "
+    "tests/test_energy_bill_doc.py",
     "tests/training/test_bit_price.py",
     "tests/hardware/test_timing_settings.py tests/hardware/test_presets.py",
 )
