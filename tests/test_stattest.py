@@ -101,7 +101,7 @@ def test_impossible_and_almost_impossible_codes():
         assert_frequencies([[1, 500_000, 499_999, 0]], right)
     with pytest.raises(
         AssertionError, match="code 3"
-    ):  # merged away in the G test, still held by the exact one
+    ):  # merged away in the G test, still judged by the exact one
         assert_frequencies([[0, 500_000, 499_990, 10]], right)
 
 

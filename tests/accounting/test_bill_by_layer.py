@@ -81,7 +81,7 @@ def test_a_single_layer_by_hand():
 
 
 def test_a_deep_program_by_hand():
-    """Layers of 7 × 9, 9 × 6 and twice 6 × 5: memories are priced by their whole size; spread's
+    """Layers of 7 × 9, 9 × 6 and twice 6 × 5: memories are priced by their whole size; log_sigma's
     codes are read by the last layer.
     """
     found = bill_of(deep_program()).operations

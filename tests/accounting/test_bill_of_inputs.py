@@ -17,17 +17,17 @@ from stochsim.program import feed_forward, random_program
 from stochsim.settings import SettingError
 
 
-def test_a_chain_of_a_program_s_layers_is_billed_as_the_program():
-    """A single layer; sigma that is 0 is not held."""
+def test_a_program_s_layers_are_billed_as_the_program():
+    """A single layer; a sigma of 0 costs nothing."""
     program = single_program()
     hardware = hardware_of(program)
     integers = program.input.integers(program.input.codes(X))
-    chain = bill_of_inputs(program, hardware, {"readout": integers}, 10, 0.0)
-    assert chain == Chip(program, hardware).bill(X, 10, 0.0)
+    bill = bill_of_inputs(program, hardware, {"readout": integers}, 10, 0.0)
+    assert bill == Chip(program, hardware).bill(X, 10, 0.0)
 
 
 @pytest.mark.parametrize("name", ["digital", "output dither", "leaking", "array"])
-def test_a_chain_of_hidden_layers_is_billed_as_those_of_a_deep_program(name):
+def test_hidden_layers_are_billed_as_those_of_a_deep_program(name):
     """But for the sizes of memories, which hold fewer layers; on an array the first layer, for what
     the second reads is then converted.
     """
@@ -43,12 +43,12 @@ def test_a_chain_of_hidden_layers_is_billed_as_those_of_a_deep_program(name):
             + layer.bias
         )
         integers = layer.output.integers(layer.output.codes(sums))
-    chain = bill_of_inputs(feed_forward(hidden), hardware, read, 10, 0.0)
+    bill = bill_of_inputs(feed_forward(hidden), hardware, read, 10, 0.0)
     deep = Chip(program, hardware).bill(X, 10, 0.0)
     for layer in ("hidden 1",) if name == "array" else ("hidden 1", "hidden 2"):
-        assert chain.cycles[layer] == deep.cycles[layer]
+        assert bill.cycles[layer] == deep.cycles[layer]
         for kind in KINDS:
-            assert chain.operations[layer].count(kind) == pytest.approx(
+            assert bill.operations[layer].count(kind) == pytest.approx(
                 deep.operations[layer].count(kind), rel=1e-15
             )
 

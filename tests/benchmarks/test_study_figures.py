@@ -108,7 +108,7 @@ def test_the_least_rise_along_rho_is_taken(third, reached, made_results, load):
     assert found["recurrent, rho = 2: D"].value == pytest.approx(0.2 + third)
 
 
-def test_controls_are_held_against_their_own_network(made_results, load):
+def test_controls_are_compared_with_their_own_network(made_results, load):
     found = by_name(
         load("emergence").control_figures(
             made_results(Ranked(), "emergence", rho=[0, 1], control=["no-noise", "vae"])

@@ -58,11 +58,11 @@ def test_accumulators_of_an_array(bits, overflow, signs):
     for first in (0, 7):
         rows = slice(first, first + 7)
         for s in range(4 if signs == "offset" else 3):
-            held = (stored[:, rows] >> s & 1) * (
+            digits = (stored[:, rows] >> s & 1) * (
                 1 if signs == "offset" else np.sign(weights[:, rows])
             )
             for c in range(4):
-                total = total + 2 ** (s + c) * ((line[:, rows] >> c & 1) @ held.T).astype(object)
+                total = total + 2 ** (s + c) * ((line[:, rows] >> c & 1) @ digits.T).astype(object)
                 total = (
                     np.clip(total, -half, half - 1)
                     if overflow == "saturate"

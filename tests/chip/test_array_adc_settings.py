@@ -1,8 +1,8 @@
 """Each setting of an array and its converters moves the sums as predicted, one test per setting;
 those of its cells have a file of their own.
 
-Noiseless settings are held against the rule in plain NumPy (`arraytest.converted_sums`). Noise is
-held against its variance: a converter's sigma of one step and more, plus the 1/12 of rounding,
+Noiseless settings are compared with the rule in plain NumPy (`arraytest.converted_sums`). Noise is
+compared with its variance: a converter's sigma of one step and more, plus the 1/12 of rounding,
 which is then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² +
 …)).
 """
@@ -46,8 +46,8 @@ def deviations(array, weights=WEIGHTS, x=BRIGHT, reads=20_000, **parts):
 
 def squared_places(array, weight_bits=4, input_bits=4):
     """Σ of the squared place values of all slices and cycles."""
-    held = array.magnitude_bits(weight_bits)
-    return (places(held, array.cell_bits) ** 2).sum() * (
+    stored_bits = array.magnitude_bits(weight_bits)
+    return (places(stored_bits, array.cell_bits) ** 2).sum() * (
         places(input_bits, array.cycle_bits) ** 2
     ).sum()
 

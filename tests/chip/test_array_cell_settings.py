@@ -59,9 +59,9 @@ def assert_noise_of_cells(cells, wrong, variances, reads=8_000, **geometry):
         total = np.zeros((len(X), len(WEIGHTS)))
         for first in range(0, 48, array.rows):
             rows = slice(first, first + array.rows)
-            for place, held in zip(places(3, array.cell_bits), stored, strict=True):
+            for place, digits in zip(places(3, array.cell_bits), stored, strict=True):
                 for cycle, line in zip(places(4, array.cycle_bits), lines, strict=True):
-                    own = variances(assumed, held[:, rows], line[:, rows]) + np.zeros(total.shape)
+                    own = variances(assumed, digits[:, rows], line[:, rows]) + np.zeros(total.shape)
                     total += (place * cycle) ** 2 * (as_drawn(1 + own) + ROUNDING)
         return total[:, None]
 
@@ -96,7 +96,10 @@ def test_shot_sigma_grows_with_the_current(geometry):
     """Variance: shot_sigma² × the current of both columns of a pair, in cell steps × digits."""
     right, wrong = Cells(shot_sigma=0.6), Cells(shot_sigma=0.63)
     assert_noise_of_cells(
-        right, wrong, lambda own, held, line: own.shot_sigma**2 * line @ np.abs(held).T, **geometry
+        right,
+        wrong,
+        lambda own, digits, line: own.shot_sigma**2 * line @ np.abs(digits).T,
+        **geometry,
     )
 
 

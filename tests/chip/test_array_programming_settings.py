@@ -127,7 +127,8 @@ def test_stuck_cells(rates, wrong):
 
     def moved(zero, one):
         return sum(
-            4**s * (line * (one * (3 - held) - zero * held)).sum() for s, held in enumerate(stored)
+            4**s * (line * (one * (3 - digits) - zero * digits)).sum()
+            for s, digits in enumerate(stored)
         )
 
     assert_mean(found[0], moved(*rates), 1e-6)
@@ -146,9 +147,9 @@ def test_every_cell_stuck(signs):
         found = sums_of(product_of(WEIGHTS, array_of(Converter(bits=8), cells, signs=signs)), x)[
             :, 0
         ]
-        held = (
+        digits = (
             np.full_like(WEIGHTS, code - 8, int)
             if signs == "offset"
             else np.zeros_like(WEIGHTS, int)
         )
-        assert np.array_equal(found, exact_sums(WEIGHTS, x) + line @ (held - WEIGHTS).T)
+        assert np.array_equal(found, exact_sums(WEIGHTS, x) + line @ (digits - WEIGHTS).T)

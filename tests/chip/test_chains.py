@@ -74,7 +74,7 @@ def array_chain(chip, x, thin, first_stimulus):
     lateral = chip._runner.lateral
     rows = []
     for s, seen in enumerate(program.input.integers(program.input.codes(x)), first_stimulus):
-        held = forward.scaled(forward.product.sums(seen[None], 1, KEY, s, 0))[0, 0]
+        stimulus_drive = forward.scaled(forward.product.sums(seen[None], 1, KEY, s, 0))[0, 0]
         codes = np.full(program.neurons, code_of(0.0, program.output))
         states = []
         for step in range(program.steps + (READS - 1) * thin):
@@ -82,7 +82,7 @@ def array_chain(chip, x, thin, first_stimulus):
                 program.output.integers(codes)[None], 1, KEY, s << 16, step
             )[0, 0]
             drives = (
-                held
+                stimulus_drive
                 + lateral.scaled(sums)
                 + program.wiring.table[codes - program.output.c_min, np.arange(program.neurons)]
             )

@@ -238,11 +238,11 @@ def test_layers_of_one_chip_have_draws_of_their_own():
     ]
     assert not np.array_equal(flips[0][:5, :6], flips[1][:5, :6])
     assert not np.array_equal(flips[1][:5, :6], flips[2][:5, :6])
-    spread = chip._runner.head.layer
+    head = chip._runner.head.layer
     last = chip._runner.readout
     integers = np.zeros((1, 6), np.int8)
     found = np.empty((2, 1, 200, 5), np.int8)
-    for layer, out in zip((spread, last), found, strict=True):
+    for layer, out in zip((head, last), found, strict=True):
         layer.draw(integers, Place(1, 0, 0), out)
     found = found.reshape(2, -1).astype(float)
     assert abs(np.corrcoef(found)[0, 1]) < 5 / np.sqrt(found.shape[1])

@@ -43,8 +43,8 @@ def moments(program, x):
     h = quantised(x, program.input)
     for layer in hidden_of(program):
         h = quantised(drive_of(layer, h), layer.output)
-    spread = quantised(drive_of(program.layers[LOG_SIGMA], h), program.layers[LOG_SIGMA].output)
-    return drive_of(program.readout, h), np.exp(program.wiring.base + spread)
+    log_sigma = quantised(drive_of(program.layers[LOG_SIGMA], h), program.layers[LOG_SIGMA].output)
+    return drive_of(program.readout, h), np.exp(program.wiring.base + log_sigma)
 
 
 def channel_of(drive, sigma, output):

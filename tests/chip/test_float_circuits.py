@@ -161,14 +161,16 @@ def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
         return Layer(codes, 8, 0.004, reads, gives, r.normal(0, 0.1, neurons), np.zeros(neurons))
 
     hidden = layer(7, 6, stimuli, fine)
-    spread = layer(6, 3, fine, Quantizer(8, 0.01))
+    log_sigma = layer(6, 3, fine, Quantizer(8, 0.01))
     last = layer(6, 3, fine, output)
     base = np.full(3, -0.4)
-    program = with_log_sigma((hidden,), spread, last, base)
-    values = [one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, spread)]
+    program = with_log_sigma((hidden,), log_sigma, last, base)
+    values = [
+        one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, log_sigma)
+    ]
     in_float = float_deep(
         (FloatLayer(values[0], hidden.bias),),
-        FloatLayer(values[2], base + spread.bias),
+        FloatLayer(values[2], base + log_sigma.bias),
         FloatLayer(values[1], last.bias),
     )
     chip = Chip(program, preset("digital-45nm").with_precision(8, 8, 8))

@@ -24,11 +24,11 @@ CELLS = generator(1).integers(0, 4, (2, 3, 64, 128)).astype(np.uint8)
 @pytest.mark.parametrize("cell_bits", [1, 2, 3, 4])
 def test_an_ideal_device_holds_256_times_its_code(cell_bits) -> None:
     cells = generator(2).integers(0, 2**cell_bits, (2, 2, 40, 30)).astype(np.uint8)
-    held = program_cells(cells, cell_bits, device("ideal"), KEY)
-    assert held.conductance.dtype == np.int32
-    np.testing.assert_array_equal(held.conductance, GRID * cells.astype(np.int32))
-    np.testing.assert_array_equal(held.read_variance, 0)
-    assert held.read_variance.dtype == np.float32
+    programmed = program_cells(cells, cell_bits, device("ideal"), KEY)
+    assert programmed.conductance.dtype == np.int32
+    np.testing.assert_array_equal(programmed.conductance, GRID * cells.astype(np.int32))
+    np.testing.assert_array_equal(programmed.read_variance, 0)
+    assert programmed.read_variance.dtype == np.float32
 
 
 MANY = np.tile(np.arange(4, dtype=np.uint8), (1, 2, 400, 100))  # 80,000 cells of each 2-bit code
@@ -41,7 +41,7 @@ def test_programming_noise_is_the_polynomial(name) -> None:
     %. Code 0 of a device whose g_min is 0 is clipped there, so it is left out.
     """
     chosen = device(name)
-    held = program_cells(MANY, 2, chosen, KEY).conductance
+    programmed = program_cells(MANY, 2, chosen, KEY).conductance
     step_us = (chosen.g_max_us - chosen.g_min_us) / 3
     assert stattest.detectable(math.sqrt(2 / 80_000)) < 1.05**2 - 1
     for code in range(1 if chosen.g_min_us == 0 else 0, 4):
@@ -50,7 +50,7 @@ def test_programming_noise_is_the_polynomial(name) -> None:
             * GRID
             / step_us
         )
-        errors = held[code == MANY] - GRID * code
+        errors = programmed[code == MANY] - GRID * code
         stattest.assert_mean(errors, 0.0)
         stattest.assert_mean(errors.astype(float) ** 2, sigma**2 + 1 / 12)
         with pytest.raises(AssertionError):
@@ -125,13 +125,13 @@ def test_a_cell_is_programmed_then_drifts_then_is_read() -> None:
     pcm = device("pcm-nandakumar")
     day = 86400.0
     drawn = CELLS[:1, :, :5, :7]
-    held = program_cells(drawn, 2, pcm, KEY, day)
+    programmed = program_cells(drawn, 2, pcm, KEY, day)
     target = drawn[0, 1] * 25 / 3
     before = pcm.programmed_us(target, generator(KEY, "programming", 0, 1), day)
     now = pcm.drifted_us(before, day, generator(KEY, "drift", 0, 1), target)
-    np.testing.assert_array_equal(held.conductance[0, 1], np.rint(now * 3 * GRID / 25))
+    np.testing.assert_array_equal(programmed.conductance[0, 1], np.rint(now * 3 * GRID / 25))
     np.testing.assert_allclose(
-        held.read_variance[0, 1],
+        programmed.read_variance[0, 1],
         (pcm.read_sigma_us(now, day, before) * 3 * GRID / 25) ** 2,
         rtol=1e-6,
     )
@@ -155,7 +155,7 @@ def test_read_variance_is_the_law_in_grid_steps() -> None:
 def test_wires_are_first_order_in_every_tile() -> None:
     """An ideal device's tiles, each an array of its own; the last ones are not full."""
     cells = generator(5).integers(0, 4, (1, 2, 50, 45)).astype(np.uint8)
-    held = program_cells(
+    programmed = program_cells(
         cells, 2, device("ideal"), KEY, wire_ohm=2.0, rows_per_tile=32, columns_per_tile=20
     ).conductance
     g_s = cells * (25e-6 / 3)
@@ -164,10 +164,10 @@ def test_wires_are_first_order_in_every_tile() -> None:
             for left in (0, 20, 40):
                 tile = np.s_[0, plane, top : top + 32, left : left + 20]
                 expected = effective_conductance(g_s[tile], 2.0) * 3 * GRID / 25e-6
-                assert np.max(np.abs(held[tile] - expected)) <= 0.5 + 1e-9
-    assert held.sum() < GRID * cells.astype(int).sum()
+                assert np.max(np.abs(programmed[tile] - expected)) <= 0.5 + 1e-9
+    assert programmed.sum() < GRID * cells.astype(int).sum()
     whole = program_cells(cells, 2, device("ideal"), KEY, wire_ohm=2.0).conductance
-    assert whole.sum() < held.sum()  # longer wires take more
+    assert whole.sum() < programmed.sum()  # longer wires take more
     with pytest.raises(SettingError, match="largest relative drop"):
         program_cells(cells, 2, device("ideal"), KEY, wire_ohm=200.0)
 
@@ -188,9 +188,11 @@ def test_a_measured_device_is_programmed_like_any_other() -> None:
     mine = read_device_text(
         "g_us,programming_sigma_us,mean_us,read_sigma_us\n10,0,11,0.5\n40,0,41,0.5\n"
     )
-    held = program_cells(CELLS, 2, mine, KEY)
-    np.testing.assert_array_equal(held.conductance, GRID * CELLS.astype(int) + np.rint(GRID / 10))
-    np.testing.assert_allclose(held.read_variance, (0.5 * GRID / 10) ** 2, rtol=1e-6)
+    programmed = program_cells(CELLS, 2, mine, KEY)
+    np.testing.assert_array_equal(
+        programmed.conductance, GRID * CELLS.astype(int) + np.rint(GRID / 10)
+    )
+    np.testing.assert_allclose(programmed.read_variance, (0.5 * GRID / 10) ** 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """A linear recurrent circuit has the covariance that the Lyapunov equation predicts; noise that is
-held differs from fresh noise.
+kept for a chain differs from fresh noise.
 
 Every read is an independent chain, so products of two states are independent samples of one entry
 of the covariance. A test fails right code at most once in 10^6 runs (10 entries at 1e-7 each:
@@ -141,25 +141,25 @@ def test_the_mean_is_that_of_the_float_circuit():
         assert_mean(values[:, np.abs(mean).argmax()], 1.01 * np.abs(mean).max(), 2e-7)
 
 
-def second_moments(steps, neurons, held, fresh, of_state, injected):
+def second_moments(steps, neurons, kept, fresh, of_state, injected):
     """E v^2 of one neuron after `steps` steps, without lateral weights, and what does not
-    distinguish held from fresh noise of the stimulus.
+    distinguish kept from fresh noise of the stimulus.
 
-    v <- KEEP v + g + noise, with g of variance `held` drawn once per chain, noise of variance
+    v <- KEEP v + g + noise, with g of variance `kept` drawn once per chain, noise of variance
     `fresh` + `injected` and of `of_state` times the sum of v^2 over the neurons, which the noisy
     lateral weights add.
     """
-    variance, with_held = 0.0, 0.0
+    variance, with_kept = 0.0, 0.0
     for _ in range(steps):
-        own = KEEP**2 * variance + 2 * KEEP * with_held + held
+        own = KEEP**2 * variance + 2 * KEEP * with_kept + kept
         variance = own + fresh + injected + of_state * neurons * variance
-        with_held = KEEP * with_held + held
+        with_kept = KEEP * with_kept + kept
     return variance
 
 
 @pytest.mark.parametrize(("kind", "reads"), [("lumped", 60_000), ("explicit", 800)])
 @pytest.mark.parametrize("dithered", [False, True])
-def test_weight_noise_of_a_held_sum_is_held(kind, reads, dithered):
+def test_weight_noise_of_the_stimulus_drive_is_kept_with_it(kind, reads, dithered):
     """Forward's sum is made once per read, with its noise; where inputs are dithered it is made,
     and noisy, at every step.
 
@@ -182,10 +182,10 @@ def test_weight_noise_of_a_held_sum_is_held(kind, reads, dithered):
         sigma_w**2 * 2.0
     )  # |x|^2 = 2, a multiple of the inputs' step, so that dither does not change it
     rest = {"steps": 6, "neurons": 2, "of_state": sigma_w**2, "injected": SIGMA**2 + ROUNDING}
-    held = second_moments(held=of_stimulus, fresh=0.0, **rest)
-    fresh = second_moments(held=0.0, fresh=of_stimulus, **rest)
-    assert held > 2 * fresh
-    right, wrong = (fresh, held) if dithered else (held, fresh)
+    kept = second_moments(kept=of_stimulus, fresh=0.0, **rest)
+    fresh = second_moments(kept=0.0, fresh=of_stimulus, **rest)
+    assert kept > 2 * fresh
+    right, wrong = (fresh, kept) if dithered else (kept, fresh)
     assert_mean(values**2, right, 1e-7)
     with pytest.raises(AssertionError):
         assert_mean(values**2, wrong, 1e-7)

@@ -56,7 +56,7 @@ def test_options_name_a_network(
 def test_the_network_named_is_the_one_billed(
     several: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its own layers and price of reliability; twice the noise is held at half the joules where rho
+    """Its own layers and price of reliability; twice the noise costs half the joules where rho
     is 1.
     """
     deep, single = (

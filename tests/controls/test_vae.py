@@ -1,4 +1,4 @@
-"""Networks that trained ones are held against: an encoder starts as the layer it is given, an
+"""Networks that trained ones are compared with: an encoder starts as the layer it is given, an
 untrained network as its architecture.
 """
 

@@ -211,18 +211,18 @@ def test_a_law_is_followed_exactly_over_its_whole_range_without_a_flag(name: str
         assert not any(OUTSIDE in flag for flag in price(name).flags(args))
 
 
-def test_every_figure_of_the_book_is_held_to_one_written_here() -> None:
+def test_every_figure_of_the_book_is_compared_with_one_written_here() -> None:
     """Every price by a law, a figure or nothing; tables at every width that they list."""
-    held = {(name, max(args, default=0)) for name, args, *_ in FIGURES}
+    written = {(name, max(args, default=0)) for name, args, *_ in FIGURES}
     tables = {
         (name, int(width))
         for path in BOOK.glob("*.toml")
         for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).get("prices", {}).items()
         for width in entry.get("table", ())
     }
-    assert tables - held == set()
+    assert tables - written == set()
     set_by_user = {name for name, entry in PRICES.items() if entry.required}
-    assert set(PRICES) - {name for name, _ in held} - set(LAWS) - FREE - set_by_user == set()
+    assert set(PRICES) - {name for name, _ in written} - set(LAWS) - FREE - set_by_user == set()
 
 
 def test_the_free_prices_are_these_and_stay_free() -> None:

@@ -60,10 +60,10 @@ def test_spread_of_programming(name, g_us) -> None:
     """
     chosen = device(name)
     target = np.full(CELLS, g_us)
-    held = chosen.programmed_us(target, generator(11, name))
+    programmed = chosen.programmed_us(target, generator(11, name))
     sigma = float(chosen.programming_sigma_us(target)[0])
-    stattest.assert_mean(held - target, 0.0)
-    squares = (held - target) ** 2
+    stattest.assert_mean(programmed - target, 0.0)
+    squares = (programmed - target) ** 2
     stattest.assert_mean(squares, sigma**2)
     assert stattest.detectable(math.sqrt(2 / CELLS)) < 1.02**2 - 1
     with pytest.raises(AssertionError):

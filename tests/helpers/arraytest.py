@@ -1,5 +1,5 @@
 """Small programs, arrays and products for the tests of analog arrays, and what noise of known
-variance is held against.
+variance is compared with.
 """
 
 import itertools

@@ -73,10 +73,10 @@ def deep_program(bits=3, base=-1.2, layers=2):
         layer(bits, *sizes[i : i + 2], *codes[i : i + 2], seed=i + 1, gain=1.4)
         for i in range(layers)
     )
-    spread = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 0.9), seed=11)
+    log_sigma = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 0.9), seed=11)
     last = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 1.6), seed=12)
     base = base + np.linspace(-0.3, 0.3, NEURONS)
-    return with_log_sigma(hidden, spread, last, base, 0.5)
+    return with_log_sigma(hidden, log_sigma, last, base, 0.5)
 
 
 def recurrent_program(bits=3, sigma=None, steps=4, neurons=NEURONS, radius=0.9):
@@ -160,12 +160,12 @@ def deep_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
     for one in hidden_of(program):
         codes = [code_of(drive, one.output) for drive in drives_of(one, codes)]
     head = program.layers[LOG_SIGMA]
-    spread = [
+    log_sigma = [
         value_of(code_of(drive, head.output), head.output) for drive in drives_of(head, codes)
     ]
     out = []
     for n, drive in enumerate(drives_of(program.readout, codes)):
-        sigma = noise * np.exp(program.wiring.base[n] + spread[n])
+        sigma = noise * np.exp(program.wiring.base[n] + log_sigma[n])
         where = (
             (stimulus << 16 | read, 0) if dithered else (stimulus, read)
         )  # where sigma differs from read to read, rows

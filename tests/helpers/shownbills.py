@@ -12,7 +12,7 @@ ARRAY = preset("sram-array-28nm")
 
 def two_layers() -> Bill:
     """Six reads. Per read: 2,000 products of 101.7 fJ and sums of 50 fJ, 500 bits of weights of
-    644 fJ, 80 ns at 2 mW; two noise levels of 324 fJ each, 800 bits of codes held at 156 fJ.
+    644 fJ, 80 ns at 2 mW; two noise levels of 324 fJ each, 800 bits of codes clamped to 156 fJ.
     """
     first = {
         Operation("multiply", (4, 8)): 12000,

@@ -1,7 +1,7 @@
 """Calibrated statistical assertions: each states how often it fails code that is right, and how
 surely it catches code that is wrong.
 
-`assert_frequencies` holds counts of codes against exact probabilities by two tests that share the
+`assert_frequencies` compares counts of codes with exact probabilities by two tests that share the
 false-fail rate:
 
 - every single code of every cell by an exact binomial test (Bonferroni over all codes), half of the
@@ -162,13 +162,13 @@ def _merge(probabilities, samples):
 
 def _groups(expected):
     groups = np.empty(len(expected), int)
-    held = 0.0
+    expected_in_group = 0.0
     group = 0
     for code, count in enumerate(expected):
-        held += count
+        expected_in_group += count
         groups[code] = group
-        if held >= LEAST_EXPECTED and expected[code + 1 :].sum() >= LEAST_EXPECTED:
-            held = 0.0
+        if expected_in_group >= LEAST_EXPECTED and expected[code + 1 :].sum() >= LEAST_EXPECTED:
+            expected_in_group = 0.0
             group = group + 1
     return groups
 

@@ -162,7 +162,7 @@ def work(task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, An
 RESULT: dict[str, Any] = {
     "measures": {"d": [0.1, 1 / 3]},
     "accuracy": None,
-    "energy": {"parts_j": {"add": 1e-13}, "flags": ["held"]},
+    "energy": {"parts_j": {"add": 1e-13}, "flags": ["clamped"]},
 }
 FACTS = {"study": "{}", "versions": '{"numpy": "2.4.0"}'}
 

@@ -153,15 +153,15 @@ def test_a_cell_sigma_5_percent_too_large_fails():
 
 
 def test_correlated_columns_and_repeated_reads_fail():
-    """Two neurons that share a tenth of their variance, and noise held for two reads: the variance
+    """Two neurons that share a tenth of their variance, and noise kept for two reads: the variance
     alone would not see them.
     """
     residual, sigma = lumped_case()
     z = residual / sigma
-    shared, held = z.copy(), z.copy()
+    shared, kept = z.copy(), z.copy()
     shared[:, :, 1] = np.sqrt(0.9) * z[:, :, 1] + np.sqrt(0.1) * z[:, :, 0]
-    held[:, 1::2] = held[:, ::2]
-    for wrong in (shared, held):
+    kept[:, 1::2] = kept[:, ::2]
+    for wrong in (shared, kept):
         with pytest.raises(AssertionError, match="covariance"):
             assert_lumped(wrong, 1.0)
     with pytest.raises(AssertionError, match="mean"):

@@ -78,7 +78,7 @@ def test_noise_shared_by_all_stimuli_and_float32():
         torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_held_noise_moves_a_chain_as_a_drive_does():
+def test_noise_kept_for_a_chain_moves_it_as_a_drive_does():
     """(1 - M)^-1 diag(h) (1 - M)^-T on top: of a leak of 3/4 four times the drive, not the
     sqrt(16/7) of noise that is fresh.
     """

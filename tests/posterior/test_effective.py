@@ -52,8 +52,8 @@ def test_independent_reads_count_in_full_and_are_not_estimated():
 
 
 def test_never_more_than_the_reads():
-    """Reads that alternate around their mean say more of it than independent ones; they still are
-    so many reads.
+    """Reads that alternate around their mean say more of it than independent ones; they count as no
+    more than the reads that there are.
     """
     assert effective_sample_size(chains(-0.5)).mean() > 2 * READS
     assert (effective_samples(chains(-0.5), False) == READS).all()

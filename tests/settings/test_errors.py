@@ -44,8 +44,8 @@ PACKAGE = Path(stochsim.__file__).parent
             "kind",
         ),
         (
-            SettingError.of("bits", 3, "not so many", [1, 2]),
-            "'bits' = 3: not so many; valid: 1, 2",
+            SettingError.of("bits", 3, "should be less", [1, 2]),
+            "'bits' = 3: should be less; valid: 1, 2",
             "bits",
         ),
         (SettingError.of("csv", rule="holds NaN"), "'csv': holds NaN", "csv"),
