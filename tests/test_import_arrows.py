@@ -54,6 +54,7 @@ ORDER = (
 
 BASE = {"stochsim._version", "stochsim.keys"}
 """Base modules: what all of stochsim may import, and what imports nothing of it."""
+
 TORCH_PLACES = (
     "stochsim/networks/",
     "stochsim/training/",
@@ -68,6 +69,7 @@ REFERENCE_PACKAGES = KERNEL_PACKAGES | {"scipy"}
 """The reference implementations are what kernels are tested against, so they may use SciPy; no
 compiled kernel does.
 """
+
 KERNEL_ORDER = ("random", "neuron", "product", "array", "circuit", "posterior", "reference")
 """Subpackages of the kernels; each imports earlier ones alone, and the `_jit` of all."""
 
