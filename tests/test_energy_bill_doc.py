@@ -27,7 +27,8 @@ def page():
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_every_product_and_every_sum(page, chip):
-    bill, by_hand = page[chip], page[f"{chip}_by_hand"]
+    bill = page[chip]
+    by_hand = page[f"{chip}_by_hand"]
     found = {(row["layer"], row["part"]): row["joules"] for row in bill.table()}
     assert found == {
         (layer, part): close(joules)
@@ -85,7 +86,7 @@ def test_the_printed_bills_are_the_software_s(page):
 
 
 def test_the_hand_calculation_takes_nothing_from_the_software():
-    """In its lines no name but numbers of the page's own; the wrong twin of a count is seen."""
+    """In its lines no name but numbers of the page's own; a wrong count is seen."""
     lines = [
         line
         for block in blocks(TEXT, "python")

@@ -1,16 +1,25 @@
 """The import arrows: a package imports only packages below it and by their doors, no files import
-each other in a circle, torch stays in four places, and `import stochsim` loads nothing heavy.
+each other in a circle, torch stays in four places.
 
 Imports are read from the sources, those inside functions and under TYPE_CHECKING too.
 """
 
 import ast
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from importreader import (
+    circles,
+    door_names,
+    imports,
+    is_module,
+    module_arrows,
+    module_of,
+    package_of,
+    sources,
+    target_of,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,59 +74,6 @@ KERNEL_ORDER = ("random", "neuron", "product", "array", "circuit", "posterior", 
 """Subpackages of the kernels; each imports earlier ones alone, and the `_jit` of all."""
 
 
-def sources(root: Path) -> list[Path]:
-    return sorted(
-        path for top in ("stochsim", "kernels", "benchmarks") for path in (root / top).rglob("*.py")
-    )
-
-
-def module_of(path: Path, root: Path) -> str:
-    parts = path.relative_to(root).with_suffix("").parts
-    parts = parts[1:] if parts[0] == "kernels" else parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def package_of(module: str) -> str:
-    """The package (or base module) of stochsim that a module belongs to."""
-    parts = module.split(".")
-    return ".".join(parts[:2]) if parts[0] == "stochsim" else parts[0]
-
-
-def imports(path: Path, root: Path) -> Iterator[str]:
-    """Full names of all that a file imports; `from a import b` is a.b, and relative imports are
-    made absolute.
-    """
-    package = module_of(path, root).split(".")[: None if path.name == "__init__.py" else -1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            prefix = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{prefix}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and called_name(node) in ("import_module", "__import__"):
-            named = node.args[:1]
-            yield from (one.value for one in named if isinstance(one, ast.Constant))
-
-
-def called_name(node: ast.Call) -> str:
-    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
-
-
-def is_module(name: str, root: Path) -> bool:
-    top = root / "kernels" if name.startswith("stochsim_kernels") else root
-    place = top / Path(*name.split("."))
-    return any(place.glob("*.py")) or place.with_suffix(".py").exists()
-
-
-def target_of(name: str, root: Path) -> str:
-    """The package that an imported name belongs to: `stochsim.Hardware` is a name of the top door,
-    `stochsim.hardware` a package.
-    """
-    package = package_of(name)
-    return package if is_module(package, root) else package.split(".")[0]
-
-
 def arrow_fault(package: str, target: str) -> str:
     if target == package or (target in BASE and package != "stochsim_kernels"):
         return ""
@@ -145,7 +101,8 @@ def faults(root: Path) -> list[str]:
     """Every import that breaks a rule, as "file: name: rule"."""
     found = []
     for path in sources(root):
-        place, package = path.relative_to(root).as_posix(), package_of(module_of(path, root))
+        place = path.relative_to(root).as_posix()
+        package = package_of(module_of(path, root))
         for name in imports(path, root):
             rule = rule_broken(place, package, name, root)
             found += [f"{place}: {name}: {rule}"] if rule else []
@@ -166,40 +123,6 @@ def rule_broken(place: str, package: str, name: str, root: Path) -> str:
     return ""
 
 
-def module_arrows(root: Path) -> dict[str, set[str]]:
-    """Modules of stochsim and the kernels that each module imports; a name of a door is the module
-    that the door's stub takes it from.
-    """
-    arrows = {}
-    for path in sources(root):
-        module = module_of(path, root)
-        targets = {home_of(name, root) for name in imports(path, root)}
-        arrows[module] = {one for one in targets if one and one != module}
-    return arrows
-
-
-def home_of(name: str, root: Path) -> str:
-    """The module in which an imported name stands; empty for other projects' names."""
-    if name.split(".")[0] not in ("stochsim", "stochsim_kernels"):
-        return ""
-    if is_module(name, root):
-        return name
-    module, _, last = name.rpartition(".")
-    stub = root / Path(*module.split(".")) / "__init__.pyi"
-    return door_names(stub).get(last, module)
-
-
-def door_names(stub: Path) -> dict[str, str]:
-    """Names that a door offers, and the full name of the module that each is taken from."""
-    if not stub.exists():
-        return {}
-    package = ".".join(stub.parent.parts[stub.parent.parts.index("stochsim") :])
-    tree = ast.parse(stub.read_text(encoding="utf-8"))
-    found = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    homes = {alias.name: node.module or alias.name for node in found for alias in node.names}
-    return {name: f"{package}.{home}" for name, home in homes.items()}
-
-
 def test_no_door_offers_a_name_that_is_one_of_its_modules() -> None:
     for stub in (ROOT / "stochsim").rglob("__init__.pyi"):
         modules = {path.stem for path in stub.parent.iterdir() if path.suffix == ".py"}
@@ -208,24 +131,6 @@ def test_no_door_offers_a_name_that_is_one_of_its_modules() -> None:
         ]
         names = {alias.name for node in found if node.module for alias in node.names}
         assert names & modules == set()
-
-
-def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
-    """Strongly connected components of more than one module (Tarjan's algorithm, by reach)."""
-    reach = {module: reached(module, arrows) for module in arrows}
-    groups = [{one for one in reach[module] if module in reach.get(one, ())} for module in arrows]
-    unique = {frozenset(group | {module}) for module, group in zip(arrows, groups, strict=True)}
-    return sorted((set(group) for group in unique if len(group) > 1), key=sorted)
-
-
-def reached(module: str, arrows: dict[str, set[str]]) -> set[str]:
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        more = arrows.get(waiting.pop(), set()) - seen
-        seen |= more
-        waiting += more
-    return seen
 
 
 def kernel_faults(root: Path) -> list[str]:
@@ -366,36 +271,3 @@ def synthetic(root: Path, place: str, line: str) -> Path:
     (root / place).parent.mkdir(parents=True, exist_ok=True)
     (root / place).write_text(line)
     return root
-
-
-def loaded_packages(code: str) -> set[str]:
-    """Top-level packages in sys.modules of a fresh Python after `code`."""
-    report = "\nimport sys; print('|'.join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code + report],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split("|")}
-
-
-HEAVY = {"torch", "brevitas", "numba", "scipy", "matplotlib", "sklearn", "skimage"}
-
-
-def test_importing_stochsim_loads_nothing_heavy() -> None:
-    assert loaded_packages("import stochsim") & HEAVY == set()
-
-
-def test_help_loads_nothing_heavy() -> None:
-    pytest.importorskip("stochsim.cli")
-    code = (
-        "import contextlib, stochsim.cli\nwith contextlib.suppress(SystemExit):\n    "
-        "stochsim.cli.main(['--help'])"
-    )
-    assert loaded_packages(code) & HEAVY == set()
-
-
-def test_the_probe_sees_what_is_loaded() -> None:
-    assert "numba" in loaded_packages("import stochsim_kernels._jit")

@@ -65,10 +65,8 @@ def test_keys_fit_64_bits_and_spread_over_them() -> None:
 
 
 def test_generators_repeat_and_differ_by_purpose() -> None:
-    first, again, other = (
-        generator(5, "a").random(100),
-        generator(5, "a").random(100),
-        generator(5, "b").random(100),
-    )
+    first = generator(5, "a").random(100)
+    again = generator(5, "a").random(100)
+    other = generator(5, "b").random(100)
     assert (first == again).all()
     assert not (first == other).any()

@@ -1,4 +1,4 @@
-"""The front door: every public name is there, and opening the door loads nothing heavy."""
+"""The public API: every public name is there, and importing it loads nothing heavy."""
 
 import ast
 import importlib

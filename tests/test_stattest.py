@@ -36,7 +36,7 @@ def fails(counts, probabilities, **options):
 
 @pytest.mark.parametrize("sigma", [0.25, 0.5, 1.0, 2.0])
 def test_right_channel_passes_and_two_percent_more_noise_fails(sigma):
-    """False-fail rate 1e-6 for the right twin, power ≥ 0.999 for the wrong one."""
+    """False-fail rate 1e-6 for the right channel, power ≥ 0.999 for the wrong one."""
     drives = SIGMAS_FROM_EDGE * sigma
     right, wrong = channel(drives, sigma), channel(drives, 1.02 * sigma)
     assert power(right, wrong, MILLION) >= 0.999
@@ -57,7 +57,8 @@ def test_stated_power_is_the_share_caught():
     The bound is one-sided: power() promises a lower bound.
     """
     right, wrong = channel(SIGMAS_FROM_EDGE, 1.0), channel(SIGMAS_FROM_EDGE, 1.02)
-    samples, runs = 13_000, 300
+    samples = 13_000
+    runs = 300
     stated = power(right, wrong, samples, false_fail=1e-3)
     assert 0.3 < stated < 0.8
     caught = sum(
@@ -100,7 +101,7 @@ def test_impossible_and_almost_impossible_codes():
         assert_frequencies([[1, 500_000, 499_999, 0]], right)
     with pytest.raises(
         AssertionError, match="code 3"
-    ):  # merged away in the G test, still held by the exact one
+    ):  # merged away in the G test, still judged by the exact one
         assert_frequencies([[0, 500_000, 499_990, 10]], right)
 
 

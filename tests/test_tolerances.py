@@ -18,7 +18,7 @@ FLOORED = {"isclose", "allclose", "assert_close"}
 """NumPy's and torch's comparisons whose `atol` is above 0 unless given."""
 
 ROUNDED = {"assertAlmostEqual", "assert_almost_equal", "assert_array_almost_equal"}
-"""Comparisons of so many decimals, an absolute tolerance by nature."""
+"""Comparisons to a number of decimals, an absolute tolerance by nature."""
 
 
 @pytest.mark.parametrize("rel", [None, 1e-6, 0.5])

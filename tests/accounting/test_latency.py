@@ -1,4 +1,4 @@
-"""Cycles of a read: the documented formulas by hand, and each knob that enters them."""
+"""Cycles of a read: the documented formulas by hand, and each setting that enters them."""
 
 import pytest
 from arraytest import array_of, program_of, random_weights

@@ -196,10 +196,8 @@ def test_a_chip_without_converters_says_so():
 
 @pytest.mark.parametrize("bill", [bill_of(deep_program()), array_bill()], ids=["digital", "array"])
 def test_text_and_json(bill):
-    said, table = (
-        sensitivity_text(bill),
-        json.loads(json.dumps(sensitivity_json(bill), allow_nan=False)),
-    )
+    said = sensitivity_text(bill)
+    table = json.loads(json.dumps(sensitivity_json(bill), allow_nan=False))
     first = price_shares(bill)[0]
     assert said.splitlines()[1].split()[0] == first.price == table["prices"][0]["price"]
     assert f"{first.share / 10:+.2%}" in said.splitlines()[1]

@@ -62,14 +62,12 @@ def test_every_bit_brings_the_rounded_posterior_nearer(stored, load):
 
 def by_hand(reference, step, bits):
     """Mean D over stimuli of the third set of draws on this grid, by sorting line after line."""
-    half, lines = (
-        2 ** (bits - 1),
-        np.vstack(
-            [
-                np.eye(NEURONS),
-                unit_directions(MEASURE.directions, NEURONS, fold_in(2, "directions")),
-            ]
-        ),
+    half = 2 ** (bits - 1)
+    lines = np.vstack(
+        [
+            np.eye(NEURONS),
+            unit_directions(MEASURE.directions, NEURONS, fold_in(2, "directions")),
+        ]
     )
     first, second, draws = (
         reference.subset(which, MEASURE.reads).astype(float) for which in range(3)
@@ -154,7 +152,8 @@ def test_rounding_is_the_nearest_of_all_laws_on_the_grid(bits, load):
     """Of all ways to put 5 draws on the grid, by their squared Wasserstein-2 distance from the
     draws themselves.
     """
-    draws, step = np.array([-1.9, -0.6, 0.1, 0.45, 2.2]), 0.8
+    draws = np.array([-1.9, -0.6, 0.1, 0.45, 2.2])
+    step = 0.8
     grid = step * (np.array([-1, 1]) if bits == 1 else np.arange(-2, 2))
     least = min(
         ((np.sort(values) - draws) ** 2).mean()

@@ -98,11 +98,9 @@ def spread_z(ours, theirs, expected):
 def neuron_spread(load, sigma, torch_sigma):
     make = load("_neuron_races").neuron_race
     shape = (8, 256, 32)
-    one, other, none = (
-        make(8, sigma, shape=shape),
-        make(8, torch_sigma, shape=shape),
-        make(8, 0.0, shape=shape),
-    )
+    one = make(8, sigma, shape=shape)
+    other = make(8, torch_sigma, shape=shape)
+    none = make(8, 0.0, shape=shape)
     return spread_z(one.ours(), other.theirs(), none.ours().astype(np.float64))
 
 
@@ -120,7 +118,8 @@ def test_noisy_products_have_the_same_noise(load):
         races.noisy_work(8.0 * on, 2.0 * on, batch=200, inputs=96, neurons=200) for on in (1, 0)
     )
     expected = races.noisy_by_torch(quiet)().numpy().astype(np.float64)
-    ours, chip = races.noisy_by_kernels(work)(), races.noisy_by_chip(work)()
+    ours = races.noisy_by_kernels(work)()
+    chip = races.noisy_by_chip(work)()
     np.testing.assert_array_equal(ours, chip)  # the same random numbers too
     lumped, fresh = races.noisy_by_torch(work, lumped=True)(), races.noisy_by_torch(work)()
     assert abs(spread_z(ours, lumped, expected)) < 6
@@ -161,7 +160,8 @@ def test_all_kernels_are_called(load):
 
 
 def test_a_kernel_without_a_first_call_is_an_error(load, monkeypatch):
-    calls, stranger = load("_first_calls"), ModuleType("stochsim_kernels.stranger")
+    calls = load("_first_calls")
+    stranger = ModuleType("stochsim_kernels.stranger")
 
     def forgotten(out):
         for i in numba.prange(out.size):
@@ -220,10 +220,8 @@ def test_exponents_of_a_power_law(load):
 
 
 def test_a_small_scaling(load, tmp_path):
-    scaling, axes = (
-        load("scaling"),
-        {"batch": (1, 2), "width": (4, 8), "reads": (1, 2), "bits": (1, 2)},
-    )
+    scaling = load("scaling")
+    axes = {"batch": (1, 2), "width": (4, 8), "reads": (1, 2), "bits": (1, 2)}
     measured = scaling.measure_all(axes, scaling.Size(batch=2, width=4, reads=2, bits=2), turns=1)
     figures = scaling.exponent_figures(axes, measured)
     assert len(figures) == 16
@@ -236,7 +234,9 @@ def test_figures_and_picture_of_races(load, tmp_path):
     speed, kernel_speed = load("_speed"), load("kernel_speed")
     race = speed.Race("work", 10.0, "item", int, int, "theirs", 3.0, ("limit", 2.0))
     result = speed.Result(race, np.array([1.0, 1.0]), np.array([2.0, 2.0]))
-    (ratio,), time, (share,) = result.ratio(), result.time(), result.share({"limit": 40.0})
+    (ratio,) = result.ratio()
+    time = result.time()
+    (share,) = result.share({"limit": 40.0})
     assert (ratio.value, ratio.verdict) == (2.0, "no")
     assert (time.value, time.unit) == (1e8, "ns")
     assert share.value == pytest.approx(50.0)  # 20 units a second of 40

@@ -1,4 +1,4 @@
-"""The benchmark that holds the search against a grid: its figures on a made-up grid, and its grid's
+"""The benchmark that compares the search with a grid: its figures on a made-up grid, and its grid's
 settings on real chips.
 """
 

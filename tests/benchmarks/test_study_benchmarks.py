@@ -145,7 +145,8 @@ def test_posterior_survival_runs_and_goes_on(in_this_process, load, monkeypatch,
 
 @pytest.mark.parametrize("name", ["emergence", "posterior_survival"])
 def test_every_change_of_a_grid_is_a_valid_study(name, load):
-    script, base = load(name), tiny_table(name)
+    script = load(name)
+    base = tiny_table(name)
     of_survival = ("METHOD_GRID", "LIMIT_GRID", "QUICK_GRID")
     changes = (
         [script.QUICK, script.OWN]

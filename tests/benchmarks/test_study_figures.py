@@ -33,10 +33,12 @@ class Ranked:
     sd and coverage. Rho adds to D.
     """
 
-    D, COVERAGE = (0.6, 0.4, 0.2), (0.5, 0.7, 0.88)
+    D = (0.6, 0.4, 0.2)
+    COVERAGE = (0.5, 0.7, 0.88)
 
     def __init__(self, order=KINDS, rise=lambda rho: 0.1 * rho):
-        self.order, self.rise = order, rise
+        self.order = order
+        self.rise = rise
 
     def __call__(self, task, needs, folder):
         place = self.order.index(kind_of(task.label))
@@ -106,7 +108,7 @@ def test_the_least_rise_along_rho_is_taken(third, reached, made_results, load):
     assert found["recurrent, rho = 2: D"].value == pytest.approx(0.2 + third)
 
 
-def test_controls_are_held_against_their_own_network(made_results, load):
+def test_controls_are_compared_with_their_own_network(made_results, load):
     found = by_name(
         load("emergence").control_figures(
             made_results(Ranked(), "emergence", rho=[0, 1], control=["no-noise", "vae"])

@@ -42,7 +42,8 @@ def test_the_other_side_of_training_is_the_same_network(kind, bits, tiny_trainin
         )
     plain = speed.Plain(network)
     with torch.no_grad():
-        found, values = plain(task.stimuli), plain.read(task.stimuli)
+        found = plain(task.stimuli)
+        values = plain.read(task.stimuli)
         answers = found
         if kind == "single":
             answers = network.quantised(network.drive(task.stimuli))

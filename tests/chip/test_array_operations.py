@@ -150,7 +150,8 @@ def test_presets_sample_and_cost(name, least):
         np.full(10, 0.4),
     )
     program = single_layer(layer)
-    x, hardware = random.normal(0, 1, (12, 150)), preset(name)
+    x = random.normal(0, 1, (12, 150))
+    hardware = preset(name)
     found = Chip(program, hardware, chip_key=3).sample(x, 40, 1)
     digital = Chip(program, preset("digital-45nm")).sample(x, 40, 1)
     means = [one.codes.mean(axis=1).ravel() for one in (found, digital)]

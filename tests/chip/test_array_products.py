@@ -116,10 +116,8 @@ def test_a_chip_on_it_draws_the_codes_of_the_digital_chip(bits, output_bits, sig
     theirs.
     """
     program = program_of(random_weights(bits, 6, 23), bits, bits, output_bits, sigma=0.5)
-    x, array = (
-        random_inputs(bits, 4, 23).astype(float),
-        array_of(Converter(bits=5), rows=10, signs=signs),
-    )
+    x = random_inputs(bits, 4, 23).astype(float)
+    array = array_of(Converter(bits=5), rows=10, signs=signs)
     parts = [
         {},
         {"noise": Noise(family="logistic", read_sigma=0.3, weight_sigma=0.01)},

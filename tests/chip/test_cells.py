@@ -1,7 +1,7 @@
 """What a chip's cells hold: slices, faults and bit errors of its memory.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
-and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a negative control that must
+fail, and states its power.
 """
 
 import math

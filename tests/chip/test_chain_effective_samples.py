@@ -14,7 +14,10 @@ from stochsim.chip import Chip
 from stochsim.posterior import effective_sample_size, effective_samples
 from stochsim.program import Layer, Quantizer, recurrent
 
-STEP, SIGMA, READS, STIMULI = 0.05, 0.08, 1000, 64
+STEP = 0.05
+SIGMA = 0.08
+READS = 1000
+STIMULI = 64
 LATERAL = np.array([[60, 40, 0, 0], [40, 20, -30, 0], [0, -30, 0, 50], [0, 0, 50, 40]], np.int8)
 MAP = 0.003 * LATERAL + 0.55 * np.eye(4)
 TOLERANCE = 0.15
@@ -42,7 +45,8 @@ def linear_chip():
 
 def predicted(thin):
     """Effective samples per read of each neuron, (neuron,)."""
-    power, one = np.linalg.matrix_power(MAP, thin), np.eye(4)
+    power = np.linalg.matrix_power(MAP, thin)
+    one = np.eye(4)
     covariance = np.linalg.inv(one - MAP @ MAP)
     return np.diag(covariance) / np.diag((one + power) @ np.linalg.inv(one - power) @ covariance)
 
@@ -59,10 +63,11 @@ def test_effective_samples_are_those_of_its_autocorrelation(thin):
     """Mean over 64 chains of each neuron within 15 %: each estimate scatters by up to a quarter, so
     the mean by 3 %.
 
-    Wrong twins: a read more or less often, and reads taken for independent.
+    Negative controls: a read more or less often, and reads taken for independent.
     """
     values = linear_chip().sample(np.zeros((STIMULI, 3)), READS, 7, count=False, thin=thin).values
-    found, expected = effective_sample_size(values).mean(axis=0), READS * predicted(thin)
+    found = effective_sample_size(values).mean(axis=0)
+    expected = READS * predicted(thin)
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
     assert effective_samples(values, False).mean() == pytest.approx(expected.mean(), rel=TOLERANCE)
     for wrong in (READS * predicted(thin + 1), np.full(4, float(READS))):

@@ -1,6 +1,6 @@
 """Reads of one chain: after the program's steps, then one every `thin` steps.
 
-Codes are those of twins that take one step at a time.
+Codes are those of reference implementations that take one step at a time.
 """
 
 import itertools
@@ -26,10 +26,11 @@ from stochsim.energy import Operation, Operations
 from stochsim.hardware import Converter, Memory, Noise, RandomSource
 from stochsim.settings import SettingError
 
-KEY, READS = 2**63 + 5, 9
+KEY = 2**63 + 5
+READS = 9
 
 
-def chain_twin(program, x, thin, first_stimulus=0, **options):
+def chain_reference(program, x, thin, first_stimulus=0, **options):
     return np.array(
         [
             recurrent_chain(program, one, READS, thin, KEY, first_stimulus + s, **options)
@@ -41,20 +42,23 @@ def chain_twin(program, x, thin, first_stimulus=0, **options):
 @pytest.mark.parametrize("dithered", [False, True])
 @pytest.mark.parametrize("thin", [1, 3, 4])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_codes_are_the_twins(bits, thin, dithered):
+def test_codes_are_those_of_the_reference(bits, thin, dithered):
     """Also with inputs rounded afresh at every step; another `thin` gives others, and so does a
     start from 0 at every read.
     """
-    program, x = recurrent_program(bits), some_stimuli(3)
+    program = recurrent_program(bits)
+    x = some_stimuli(3)
     chip = Chip(
         program,
         hardware_of(program, noise=Noise(input_dither="stochastic" if dithered else "none")),
         1.3,
     )
     codes = chip.sample(x, READS, KEY, 11, thin=thin).codes
-    assert np.array_equal(codes, chain_twin(program, x, thin, 11, noise=1.3, dithered=dithered))
+    assert np.array_equal(
+        codes, chain_reference(program, x, thin, 11, noise=1.3, dithered=dithered)
+    )
     assert not np.array_equal(
-        codes, chain_twin(program, x, thin + 1, 11, noise=1.3, dithered=dithered)
+        codes, chain_reference(program, x, thin + 1, 11, noise=1.3, dithered=dithered)
     )
     independent = chip.sample(x, READS, KEY, 11).codes
     assert np.array_equal(codes[:, 0], independent[:, 0])  # a chain begins as the first read does
@@ -65,17 +69,20 @@ def array_chain(chip, x, thin, first_stimulus):
     """Codes (stimulus, read, neuron): the stimulus's sum converted once, the codes' sum at every
     step, by the chip's own converters.
     """
-    program, forward, lateral = chip.program, chip._runner.readout, chip._runner.lateral
+    program = chip.program
+    forward = chip._runner.readout
+    lateral = chip._runner.lateral
     rows = []
     for s, seen in enumerate(program.input.integers(program.input.codes(x)), first_stimulus):
-        held = forward.scaled(forward.product.sums(seen[None], 1, KEY, s, 0))[0, 0]
-        codes, states = np.full(program.neurons, code_of(0.0, program.output)), []
+        stimulus_drive = forward.scaled(forward.product.sums(seen[None], 1, KEY, s, 0))[0, 0]
+        codes = np.full(program.neurons, code_of(0.0, program.output))
+        states = []
         for step in range(program.steps + (READS - 1) * thin):
             sums = lateral.product.sums(
                 program.output.integers(codes)[None], 1, KEY, s << 16, step
             )[0, 0]
             drives = (
-                held
+                stimulus_drive
                 + lateral.scaled(sums)
                 + program.wiring.table[codes - program.output.c_min, np.arange(program.neurons)]
             )
@@ -92,21 +99,23 @@ def array_chain(chip, x, thin, first_stimulus):
 
 
 @pytest.mark.parametrize("thin", [1, 3])
-def test_codes_of_a_noisy_array_are_the_twins(thin):
+def test_codes_of_a_noisy_array_are_those_of_the_reference(thin):
     """Every conversion draws anew at every step."""
-    program, x = recurrent_program(3), some_stimuli(3)
+    program = recurrent_program(3)
+    x = some_stimuli(3)
     noisy = Chip(
         program, hardware_of(program, array=array_of(Converter(bits=5, sigma_lsb=0.7), rows=4))
     )
     codes = noisy.sample(x, READS, KEY, 11, thin=thin).codes
     assert np.array_equal(codes, array_chain(noisy, x, thin, 11))
-    assert not np.array_equal(codes, chain_twin(program, x, thin, 11))
+    assert not np.array_equal(codes, chain_reference(program, x, thin, 11))
 
 
-def test_an_array_whose_converters_lose_nothing_is_the_digital_twin():
-    program, x = recurrent_program(3), some_stimuli(3)
+def test_an_array_whose_converters_lose_nothing_gives_the_digital_codes():
+    program = recurrent_program(3)
+    x = some_stimuli(3)
     exact = Chip(program, hardware_of(program, array=array_of(Converter(bits=8), rows=4)))
-    assert np.array_equal(exact.sample(x, READS, KEY, thin=2).codes, chain_twin(program, x, 2))
+    assert np.array_equal(exact.sample(x, READS, KEY, thin=2).codes, chain_reference(program, x, 2))
 
 
 CHIPS = {
@@ -127,7 +136,8 @@ def test_splits_in_stimuli_portions_and_operations(name, monkeypatch):
     """Same codes in any split of stimuli; the bill of operations() is that of key 0; fewer reads
     are the first of more.
     """
-    program, x = recurrent_program(3), some_stimuli(4)
+    program = recurrent_program(3)
+    x = some_stimuli(4)
     chip = Chip(program, hardware_of(program, **CHIPS[name]))
     whole = chip.sample(x, READS, KEY, 11, thin=2)
     parts = [chip.sample(x[a:b], READS, KEY, 11 + a, thin=2) for a, b in ((0, 1), (1, 4))]
@@ -153,7 +163,8 @@ def test_operations_by_hand(dithered):
     """4 + 9 × 3 steps per stimulus in place of 10 × 4; the stimulus's sum is made once per
     stimulus, or at every step.
     """
-    program, x = recurrent_program(sigma=0.25), some_stimuli(4)
+    program = recurrent_program(sigma=0.25)
+    x = some_stimuli(4)
     noise = Noise(input_dither="stochastic" if dithered else "none")
     found = Chip(program, hardware_of(program, noise=noise)).sample(x, 10, 1, thin=3).operations
     steps = 4 * (4 + 9 * 3)
@@ -225,7 +236,8 @@ def test_which_reads_are_independent():
 
 
 def test_a_chain_without_noise_still_moves_and_then_rests():
-    program, x = recurrent_program(8, sigma=0.0), some_stimuli(3)
+    program = recurrent_program(8, sigma=0.0)
+    x = some_stimuli(3)
     codes = Chip(program, hardware_of(program)).sample(x, 40, 1, thin=1).codes
     assert np.ptp(codes[:, :3], axis=1).any()
     assert not np.ptp(codes[:, -3:], axis=1).any()
@@ -261,14 +273,13 @@ def test_what_is_not_possible_is_refused():
         chip.sample(x, 5, 1, thin=10**9)
 
 
-def test_events_of_steps_are_drives_of_twins():
-    """The twin's own arithmetic: one step from a known state, by hand."""
-    program, x = recurrent_program(4, steps=1), some_stimuli(1)
+def test_a_step_is_the_reference_arithmetic_by_hand():
+    """The reference implementation's arithmetic: one step from a known state, by hand."""
+    program = recurrent_program(4, steps=1)
+    x = some_stimuli(1)
     first, second = Chip(program, hardware_of(program)).sample(x, 2, KEY, thin=1).codes[0]
-    seen, back = (
-        drives_of(program.readout, program.input.codes(x)[0]),
-        drives_of(program.layers["lateral"], list(first)),
-    )
+    seen = drives_of(program.readout, program.input.codes(x)[0])
+    back = drives_of(program.layers["lateral"], list(first))
     own = program.wiring.table[first - program.output.c_min, np.arange(program.neurons)]
     xi = [normal(random31(KEY, 0, 2, 0, 0, n)) for n in range(program.neurons)]
     by_hand = [

@@ -93,8 +93,9 @@ def test_key_and_indices_change_the_draws(kind, chip, x):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_code_frequencies_follow_the_stated_probabilities(make_program, make_hardware, x, bits):
-    """False-fail rate 1e-6; the noise multiplied by 1.1 is the wrong twin."""
-    program, hardware = make_program(bits, scale=0.9 / bits), make_hardware(bits)
+    """False-fail rate 1e-6; the noise multiplied by 1.1 is the negative control."""
+    program = make_program(bits, scale=0.9 / bits)
+    hardware = make_hardware(bits)
     codes = (
         Chip(program, hardware).sample(x[:2], 50_000, 5).codes.astype(int) - program.output.c_min
     )
@@ -241,7 +242,8 @@ def test_float_chip_has_the_stated_moments(x):
     """Mean and variance of every neuron: false-fail rate 1e-6 for all 20 together; a sigma off by 2
     % is caught.
     """
-    chip, reads = float_chip(), 200_000
+    chip = float_chip()
+    reads = 200_000
     values = chip.sample(x[:2], reads, 8).values.astype(np.float64)
     weight, bias = chip.program.layers["readout"]
     drive = x[:2] @ weight.T + bias
@@ -260,9 +262,9 @@ def test_float_chip_shares_the_random_integers_of_the_chip(make_program, make_ha
     chip = Chip(program, make_hardware(8)).sample(x, 300, 2).values
     layer = program.readout
     weight = layer.weight_scale * layer.weight_codes
-    twin = FloatChip(float_single(weight, layer.bias, program.sigma, 0.0))
+    float_chip_of_codes = FloatChip(float_single(weight, layer.bias, program.sigma, 0.0))
     quantised = program.input.values(program.input.codes(x))
-    values = twin.sample(quantised, 300, 2).values
+    values = float_chip_of_codes.sample(quantised, 300, 2).values
     assert values.shape == chip.shape
     inside = np.abs(values) < 6.0
     assert inside.mean() > 0.99

@@ -22,7 +22,8 @@ from stochsim.hardware import Cells, Converter, Noise
 from stochsim.program import float_single
 from stochsim.settings import SettingError
 
-WEIGHTS, X = random_weights(4, 5, 60), random_inputs(4, 4, 60).astype(float)
+WEIGHTS = random_weights(4, 5, 60)
+X = random_inputs(4, 4, 60).astype(float)
 
 
 def chip_of(array=None, weights=WEIGHTS, bits=4, chip_key=0, calibration=None, **parts):

@@ -13,7 +13,8 @@ from stochsim.chip import Chip
 from stochsim.chip.rng_address import Place
 from stochsim.hardware import Converter, Memory, Noise, RandomSource
 
-KEY, FIRST = 2**63 + 5, {"first_stimulus": 11, "first_read": 70}
+KEY = 2**63 + 5
+FIRST = {"first_stimulus": 11, "first_read": 70}
 WIDE = 12  # bits that hold every sum of five products of 3 bits
 IN_CACHE = {
     "plain": {},
@@ -61,7 +62,8 @@ def step_by_step(chip, x, reads, monkeypatch):
 
 def calls_of_the_kernel(monkeypatch):
     """A list that grows with every call of it."""
-    calls, run_chains = [], integer_circuit.run_chains
+    calls = []
+    run_chains = integer_circuit.run_chains
     monkeypatch.setattr(
         integer_circuit,
         "run_chains",
@@ -77,7 +79,8 @@ def test_codes_are_those_of_single_steps(bits, noise, dither, monkeypatch):
     """For one panel of neurons and for two, in whole and in splits of stimuli and reads."""
     calls = calls_of_the_kernel(monkeypatch)
     for neurons, steps in ((5, 6), (70, 3)):
-        program, x = recurrent_program(bits, steps=steps, neurons=neurons), some_stimuli(5)
+        program = recurrent_program(bits, steps=steps, neurons=neurons)
+        x = some_stimuli(5)
         chip = Chip(program, hardware_of(program, noise=Noise(input_dither=dither)), noise)
         whole = chip.sample(x, 131, KEY, **FIRST).codes
         assert np.array_equal(whole, step_by_step(chip, x, 131, monkeypatch))
@@ -93,7 +96,8 @@ def test_codes_are_those_of_single_steps(bits, noise, dither, monkeypatch):
 
 @pytest.mark.parametrize("name", [*IN_CACHE, *BY_STEPS])
 def test_only_what_the_kernel_can_do_is_done_by_it(name, monkeypatch):
-    program, x = recurrent_program(3), some_stimuli(4)
+    program = recurrent_program(3)
+    x = some_stimuli(4)
     chip = Chip(program, hardware_of(program, **{**IN_CACHE, **BY_STEPS}[name]))
     calls = calls_of_the_kernel(monkeypatch)
     codes = chip.sample(x, 40, KEY, **FIRST).codes
@@ -108,7 +112,8 @@ def test_only_what_the_kernel_can_do_is_done_by_it(name, monkeypatch):
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_inputs_on_codes_and_on_edges_are_rounded_alike(bits, monkeypatch):
     program = recurrent_program(bits, steps=3)
-    read, x = program.input, np.zeros((4, program.inputs))
+    read = program.input
+    x = np.zeros((4, program.inputs))
     x[:3] = read.z + read.step * (
         read.c_min + np.array([[0.0], [0.5], [read.levels // 2]]) + np.arange(program.inputs) / 2
     )
@@ -121,7 +126,8 @@ def test_inputs_on_codes_and_on_edges_are_rounded_alike(bits, monkeypatch):
 
 @pytest.mark.parametrize("parts", [{}, {"memory": Memory(weight_read_errors=0.05)}])
 def test_without_noise_one_read_runs_for_all(parts, monkeypatch):
-    program, x = recurrent_program(4), some_stimuli(4)
+    program = recurrent_program(4)
+    x = some_stimuli(4)
     chip = Chip(program, hardware_of(program, **parts), 0.0)
     calls = calls_of_the_kernel(monkeypatch)
     codes = chip.sample(x, 40, KEY, **FIRST).codes
@@ -131,7 +137,8 @@ def test_without_noise_one_read_runs_for_all(parts, monkeypatch):
 
 @pytest.mark.parametrize("name", ["plain", "input dither", "noise of every weight", "array"])
 def test_operations_of_digital_products_are_known_without_a_run(name, monkeypatch):
-    program, x = recurrent_program(3), some_stimuli(4)
+    program = recurrent_program(3)
+    x = some_stimuli(4)
     chip = Chip(program, hardware_of(program, **{**IN_CACHE, **BY_STEPS}[name]))
     expected = chip.sample(x, 10, 0).operations
     if name != "array":

@@ -42,8 +42,8 @@ def test_a_deep_program_by_hand():
         Operation("dac", (3,)): READS * (7 + 9 + 6 + 6),
         Operation("adc", (3,)): READS * (9 + 6 + 5 + 5),
         Operation("weight_memory", (3 * 177,)): 4 * 3 * 177,
-        # every code is written once and read by each layer behind it; spread's are read to set
-        # sigma
+        # every code is written once and read by each layer behind it; those of log sigma are read
+        # to set sigma
         Operation("code_memory", (3 * (7 + 9 + 6 + 5 + 5),)): READS
         * 3
         * (7 + 9 + 9 + 6 + 6 + 6 + 5 + 5 + 5),
@@ -67,7 +67,7 @@ def test_a_deep_program_by_hand():
 
 @pytest.mark.parametrize("dithered", [False, True])
 def test_a_recurrent_program_by_hand(dithered):
-    """7 inputs, 5 neurons, 4 steps of 3-bit codes: the stimulus's sum is made once and held, or at
+    """7 inputs, 5 neurons, 4 steps of 3-bit codes: the stimulus's sum is made once and kept, or at
     every step where inputs are dithered.
     """
     program = recurrent_program(sigma=0.25)
@@ -78,8 +78,8 @@ def test_a_recurrent_program_by_hand(dithered):
     assert found == Operations(
         {
             Operation("multiply", (3, 3)): READS * times * 35 + steps * 25,
-            # sums of 7 and of 5 inputs are both 9 bits wide; the held sum and the own term are
-            # added at every step
+            # sums of 7 and of 5 inputs are both 9 bits wide; the stimulus's sum and the own
+            # term are added at every step
             Operation("add", (9,)): READS * times * 35 + steps * (25 + 2 * 5),
             Operation("dac", (3,)): READS * times * 7 + steps * 5,
             Operation("adc", (3,)): steps * 5,

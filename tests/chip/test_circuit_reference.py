@@ -1,12 +1,12 @@
-"""Deep and recurrent programs on a chip, and inputs that are rounded stochastically, against twins
-in plain Python: equal codes.
+"""Deep and recurrent programs on a chip, and inputs that are rounded stochastically, against
+reference implementations in plain Python: equal codes.
 """
 
 import dataclasses
 
 import numpy as np
 import pytest
-from circuittest import PROGRAMS, hardware_of, some_stimuli, twin
+from circuittest import PROGRAMS, hardware_of, reference_codes, some_stimuli
 
 from stochsim.chip import Chip
 from stochsim.hardware import Noise
@@ -22,41 +22,49 @@ def chip_of(kind, bits, noise=1.0, **own):
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
 @pytest.mark.parametrize("kind", KINDS)
-def test_codes_without_noise_are_the_twins(kind, bits):
+def test_codes_without_noise_are_those_of_the_reference(kind, bits):
     """And every read gives the same ones."""
-    x, chip = some_stimuli(6), chip_of(kind, bits, noise=0.0)
+    x = some_stimuli(6)
+    chip = chip_of(kind, bits, noise=0.0)
     codes = chip.sample(x, 3, 4).codes
-    assert np.array_equal(codes[:, :1], twin(kind, chip.program, x, 1, 4, noise=0.0))
+    assert np.array_equal(codes[:, :1], reference_codes(kind, chip.program, x, 1, 4, noise=0.0))
     assert np.array_equal(codes, np.repeat(codes[:, :1], 3, axis=1))
     assert len(np.unique(codes)) > 1
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("kind", KINDS)
-def test_noisy_codes_are_the_twins(kind, bits):
+def test_noisy_codes_are_those_of_the_reference(kind, bits):
     """Same integers, same codes; another multiplier of the noise gives others."""
-    x, chip = some_stimuli(2), chip_of(kind, bits, noise=1.3)
+    x = some_stimuli(2)
+    chip = chip_of(kind, bits, noise=1.3)
     where = {"first_stimulus": 11, "first_read": 70}
     codes = chip.sample(x, 9, 2**63 + 5, **where).codes
-    assert np.array_equal(codes, twin(kind, chip.program, x, 9, 2**63 + 5, noise=1.3, **where))
-    assert not np.array_equal(codes, twin(kind, chip.program, x, 9, 2**63 + 5, noise=0.6, **where))
+    assert np.array_equal(
+        codes, reference_codes(kind, chip.program, x, 9, 2**63 + 5, noise=1.3, **where)
+    )
+    assert not np.array_equal(
+        codes, reference_codes(kind, chip.program, x, 9, 2**63 + 5, noise=0.6, **where)
+    )
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("kind", KINDS)
-def test_dithered_codes_are_the_twins(kind, bits):
+def test_dithered_codes_are_those_of_the_reference(kind, bits):
     """Inputs rounded afresh at every read, and at every step of a recurrent circuit."""
-    x, chip = some_stimuli(2), chip_of(kind, bits, input_dither="stochastic")
+    x = some_stimuli(2)
+    chip = chip_of(kind, bits, input_dither="stochastic")
     codes = chip.sample(x, 9, 8, first_stimulus=3, first_read=5).codes
-    assert np.array_equal(codes, twin(kind, chip.program, x, 9, 8, 3, 5, dithered=True))
-    assert not np.array_equal(codes, twin(kind, chip.program, x, 9, 8, 3, 5))
+    assert np.array_equal(codes, reference_codes(kind, chip.program, x, 9, 8, 3, 5, dithered=True))
+    assert not np.array_equal(codes, reference_codes(kind, chip.program, x, 9, 8, 3, 5))
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_depth(layers):
-    program, x = PROGRAMS["deep"](4, layers=layers), some_stimuli()
+    program = PROGRAMS["deep"](4, layers=layers)
+    x = some_stimuli()
     codes = Chip(program, hardware_of(program)).sample(x, 4, 1).codes
-    assert np.array_equal(codes, twin("deep", program, x, 4, 1))
+    assert np.array_equal(codes, reference_codes("deep", program, x, 4, 1))
 
 
 def test_more_steps_go_on_from_fewer():
@@ -64,7 +72,8 @@ def test_more_steps_go_on_from_fewer():
 
     One step is a single layer with own[0] in its bias.
     """
-    program, x = PROGRAMS["recurrent"](4, steps=1), some_stimuli()
+    program = PROGRAMS["recurrent"](4, steps=1)
+    x = some_stimuli()
     readout = program.readout
     start = readout.output.codes(np.zeros(1))[0]
     bias = readout.bias + program.wiring.table[start - program.output.c_min]

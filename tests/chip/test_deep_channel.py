@@ -43,8 +43,8 @@ def moments(program, x):
     h = quantised(x, program.input)
     for layer in hidden_of(program):
         h = quantised(drive_of(layer, h), layer.output)
-    spread = quantised(drive_of(program.layers[LOG_SIGMA], h), program.layers[LOG_SIGMA].output)
-    return drive_of(program.readout, h), np.exp(program.wiring.base + spread)
+    log_sigma = quantised(drive_of(program.layers[LOG_SIGMA], h), program.layers[LOG_SIGMA].output)
+    return drive_of(program.readout, h), np.exp(program.wiring.base + log_sigma)
 
 
 def channel_of(drive, sigma, output):
@@ -75,7 +75,8 @@ def flat(probabilities):
 @pytest.mark.parametrize("bits", [1, 2, 3, 6])
 def test_the_channel_of_a_deep_program(bits, noise):
     program = deep_program(bits)
-    chip, (drive, sigma) = Chip(program, hardware_of(program), noise), moments(program, X)
+    chip = Chip(program, hardware_of(program), noise)
+    drive, sigma = moments(program, X)
     np.testing.assert_allclose(chip.drive(X), drive, rtol=0, atol=1e-12)
     np.testing.assert_allclose(chip.sigmas(X)[0], noise * sigma, rtol=1e-12)
     np.testing.assert_allclose(
@@ -89,12 +90,10 @@ def test_the_channel_of_a_deep_program(bits, noise):
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_codes_of_a_deep_program_follow_its_channel(bits):
-    """False-fail rate 1e-6; sigma that forgets the stimulus is the wrong twin."""
+    """False-fail rate 1e-6; sigma that forgets the stimulus is the negative control."""
     program = deep_program(bits)
-    (drive, sigma), found = (
-        moments(program, X),
-        counts(Chip(program, hardware_of(program)), X, 20_000),
-    )
+    drive, sigma = moments(program, X)
+    found = counts(Chip(program, hardware_of(program)), X, 20_000)
     assert_frequencies(found, flat(channel_of(drive, sigma, program.output)))
     with pytest.raises(AssertionError):
         assert_frequencies(
@@ -133,57 +132,59 @@ def test_where_hidden_layers_have_noise_there_is_no_closed_form(parts):
     )
 
 
+def one_neuron_program(read, code):
+    """One hidden neuron, whose code a neuron of log sigma and the last neuron read."""
+
+    def layer(weights, reads, gives):
+        neurons = len(weights)
+        bias = np.full(neurons, 0.07)
+        return Layer(np.array(weights, np.int8), 2, 0.6, reads, gives, bias, np.zeros(neurons))
+
+    hidden = layer([[1, -1]], read, code)
+    return with_log_sigma(
+        (hidden,), layer([[1]], code, code), layer([[1]], code, code), np.array([-1.1])
+    )
+
+
+def mixed_over_hidden_codes(program, first, read_sigma, spread_sigma):
+    """P(code) of the last neuron, (1, level): the channel of each hidden code and each code of log
+    sigma, mixed with their probabilities.
+
+    first: P(hidden code); spread_sigma: noise of the layer of log sigma.
+    """
+    code = program.output
+    levels = code.z + code.step * (code.c_min + np.arange(code.levels))
+    total = np.zeros(code.levels)
+    for p, value in zip(first, levels, strict=True):
+        drive = drive_of(program.layers[LOG_SIGMA], np.array([[value]]))
+        log_sigmas = channel_of(drive, spread_sigma, code)[0, 0]
+        for q, log_sigma in zip(log_sigmas, levels, strict=True):
+            sigma = np.hypot(np.exp(program.wiring.base + log_sigma), read_sigma)
+            total += p * q * channel_of(drive, sigma, code)[0, 0]
+    return total[None]
+
+
 def test_noise_of_hidden_layers_by_enumeration():
     """One hidden neuron with read noise: its 4 codes, each with a mean and a sigma of the last
     neuron, mixed with their probabilities.
 
-    A spread layer that misses its own noise, and hidden noise left out, are the wrong twins.
-    False-fail rate 1e-6.
+    A layer of log sigma that misses its own noise, and hidden noise left out, are the negative
+    controls. False-fail rate 1e-6.
     """
-    read, code = Quantizer(2, 0.7), Quantizer(2, 0.5)
-
-    def layer(weights, reads, gives):
-        neurons = len(weights)
-        return Layer(
-            np.array(weights, np.int8),
-            2,
-            0.6,
-            reads,
-            gives,
-            np.full(neurons, 0.07),
-            np.zeros(neurons),
-        )
-
-    program = with_log_sigma(
-        (layer([[1, -1]], read, code),),
-        layer([[1]], code, code),
-        layer([[1]], code, code),
-        np.array([-1.1]),
-    )
-    x, read_sigma = np.array([[0.9, 0.2]]), 0.4
-    chip = Chip(program, hardware_of(program, noise=Noise(read_sigma=read_sigma)))
-    levels = code.z + code.step * (code.c_min + np.arange(4))
-    first = channel_of(drive_of(hidden_of(program)[0], quantised(x, read)), read_sigma, code)[0, 0]
-
-    def mixed(first, spread_sigma):
-        total = np.zeros(4)
-        for p, value in zip(first, levels, strict=True):
-            drive = drive_of(program.layers[LOG_SIGMA], np.array([[value]]))
-            for q, log_sigma in zip(
-                channel_of(drive, spread_sigma, code)[0, 0], levels, strict=True
-            ):
-                total += (
-                    p
-                    * q
-                    * channel_of(
-                        drive, np.hypot(np.exp(program.wiring.base + log_sigma), read_sigma), code
-                    )[0, 0]
-                )
-        return total[None]
-
+    read = Quantizer(2, 0.7)
+    code = Quantizer(2, 0.5)
+    program = one_neuron_program(read, code)
+    x = np.array([[0.9, 0.2]])
+    sigma = 0.4
+    chip = Chip(program, hardware_of(program, noise=Noise(read_sigma=sigma)))
+    first = channel_of(drive_of(hidden_of(program)[0], quantised(x, read)), sigma, code)[0, 0]
+    without_hidden_noise = np.eye(4)[first.argmax()]
     found = counts(chip, x, 60_000)
-    assert_frequencies(found, mixed(first, read_sigma))
-    for wrong in (mixed(first, 1e-9), mixed(np.eye(4)[first.argmax()], read_sigma)):
+    assert_frequencies(found, mixed_over_hidden_codes(program, first, sigma, sigma))
+    for wrong in (
+        mixed_over_hidden_codes(program, first, sigma, 1e-9),
+        mixed_over_hidden_codes(program, without_hidden_noise, sigma, sigma),
+    ):
         with pytest.raises(AssertionError):
             assert_frequencies(found, wrong)
 
@@ -202,9 +203,11 @@ def test_inputs_are_rounded_up_with_the_probability_of_the_remainder(bits):
     """P(code k) = max(0, 1 - |x/scale - k|), beyond the outer codes those: the mean code is
     x/scale, exactly. False-fail rate 1e-6.
     """
-    program, x = reader(bits), np.array([[0.1, -0.33, 0.4, 0.0, 0.55, 1e6, -1e6]])
+    program = reader(bits)
+    x = np.array([[0.1, -0.33, 0.4, 0.0, 0.55, 1e6, -1e6]])
     chip = Chip(program, hardware_of(program, noise=Noise(input_dither="stochastic")))
-    found, output = counts(chip, x, 20_000), program.output
+    found = counts(chip, x, 20_000)
+    output = program.output
     codes = output.c_min + np.arange(output.levels)
     place = np.clip(x[0] / 0.4, codes[0], codes[-1])[:, None]
     law = np.maximum(0, 1 - np.abs(place - codes))
@@ -245,18 +248,14 @@ def test_dither_turns_the_error_of_rounding_into_noise():
     """Mean drives are those of the exact inputs, where rounding to nearest is off; its variance is
     f (1 - f) step^2 per input.
     """
-    program, x = (
-        changed(single_program(3, sigma=0.0), "readout", output=Quantizer(8, 0.05)),
-        0.3 * X[:1],
-    )
+    program = changed(single_program(3, sigma=0.0), "readout", output=Quantizer(8, 0.05))
+    x = 0.3 * X[:1]
     chip = Chip(
         program, hardware_of(program, noise=Noise(input_dither="stochastic", dither="stochastic"))
     )
     values = chip.sample(x, 60_000, 2, count=False).values[0].astype(float)
-    weight, exact = (
-        program.readout.weight_scale * program.readout.weight_codes.astype(float),
-        drive_of(program.readout, x)[0],
-    )
+    weight = program.readout.weight_scale * program.readout.weight_codes.astype(float)
+    exact = drive_of(program.readout, x)[0]
     remainder = x[0] / program.input.scale - np.floor(x[0] / program.input.scale)
     dithered = (weight**2) @ (remainder * (1 - remainder)) * program.input.scale**2
     nearest = drive_of(program.readout, quantised(x, program.input))[0]

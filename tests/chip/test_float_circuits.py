@@ -1,5 +1,5 @@
-"""Deep and recurrent float networks: against twins in plain Python, beside the chip that runs their
-quantised program, and in splits.
+"""Deep and recurrent float networks: against reference implementations in plain
+Python, beside the chip that runs their quantised program, and in splits.
 """
 
 import dataclasses
@@ -41,7 +41,9 @@ def deep():
 
 def recurrent(steps=4, shrink=0.6):
     r = np.random.default_rng(2)
-    forward, bias, lateral = r.normal(0, 0.4, (3, 7)), r.normal(0, 0.2, 3), r.normal(0, 0.3, (3, 3))
+    forward = r.normal(0, 0.4, (3, 7))
+    bias = r.normal(0, 0.2, 3)
+    lateral = r.normal(0, 0.3, (3, 3))
     sigma = np.array([0.2, 0.3, 0.4])
     width = np.array([0.1, 0.5, 1.0])
     wiring = FloatRecurrent(0.25, np.full(3, shrink), width, sigma, steps)
@@ -68,7 +70,8 @@ def deep_read(p, x, key, stimulus, read, noise):
 
 def recurrent_read(p, x, key, stimulus, read, noise):
     readout, lateral = p.layers.values()
-    own, u = p.wiring, [0.0] * 3
+    own = p.wiring
+    u = [0.0] * 3
     for t in range(own.steps):
         after = []
         for n in range(3):
@@ -84,11 +87,12 @@ def recurrent_read(p, x, key, stimulus, read, noise):
     return u
 
 
-@pytest.mark.parametrize(("build", "twin"), [(deep, deep_read), (recurrent, recurrent_read)])
-def test_values_are_the_twins(build, twin):
+@pytest.mark.parametrize(("build", "reference"), [(deep, deep_read), (recurrent, recurrent_read)])
+def test_values_are_those_of_the_reference(build, reference):
     values = FloatChip(build(), 1.4).sample(X, 5, 2**64 - 3, first_stimulus=9, first_read=61).values
     expected = [
-        [twin(build(), x, 2**64 - 3, 9 + s, 61 + r, 1.4) for r in range(5)] for s, x in enumerate(X)
+        [reference(build(), x, 2**64 - 3, 9 + s, 61 + r, 1.4) for r in range(5)]
+        for s, x in enumerate(X)
     ]
     assert values.dtype == np.float32
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
@@ -106,7 +110,8 @@ def test_values_are_the_twins(build, twin):
 @pytest.mark.parametrize("build", [deep, recurrent])
 def test_splits_and_portions_change_nothing(build, monkeypatch):
     """Bit for bit, though float sums are made by matrix products."""
-    chip, where = FloatChip(build()), {"first_stimulus": 7, "first_read": 50}
+    chip = FloatChip(build())
+    where = {"first_stimulus": 7, "first_read": 50}
     whole = chip.sample(X, 200, 3, **where).values
     assert whole.shape == (3, 200, 3)
     parts = [
@@ -124,7 +129,7 @@ def test_splits_and_portions_change_nothing(build, monkeypatch):
 
 def test_a_linear_network_has_the_stationary_covariance():
     """Without shrinkage; 40,000 chains; false-fail rate 1e-6, a time step larger by a tenth is the
-    wrong twin.
+    negative control.
     """
     program = recurrent(steps=60, shrink=0.0)
     wiring = dataclasses.replace(program.wiring, time_step=0.3)
@@ -146,50 +151,52 @@ def test_a_linear_network_has_the_stationary_covariance():
 
 def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
     """8 bits and large noise: the same key moves both alike."""
-    fine, r = Quantizer(8, 1 / 127), np.random.default_rng(3)
-    stimuli, output = Quantizer(8, 0.03), Quantizer(8, 0.05)
+    fine = Quantizer(8, 1 / 127)
+    r = np.random.default_rng(3)
+    stimuli = Quantizer(8, 0.03)
+    output = Quantizer(8, 0.05)
 
     def layer(inputs, neurons, reads, gives):
         codes = r.integers(-127, 128, (neurons, inputs)).astype(np.int8)
         return Layer(codes, 8, 0.004, reads, gives, r.normal(0, 0.1, neurons), np.zeros(neurons))
 
     hidden = layer(7, 6, stimuli, fine)
-    spread, last = layer(6, 3, fine, Quantizer(8, 0.01)), layer(6, 3, fine, output)
+    log_sigma = layer(6, 3, fine, Quantizer(8, 0.01))
+    last = layer(6, 3, fine, output)
     base = np.full(3, -0.4)
-    program = with_log_sigma((hidden,), spread, last, base)
-    values = [one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, spread)]
-    twin = float_deep(
+    program = with_log_sigma((hidden,), log_sigma, last, base)
+    values = [
+        one.weight_scale * one.weight_codes.astype(float) for one in (hidden, last, log_sigma)
+    ]
+    in_float = float_deep(
         (FloatLayer(values[0], hidden.bias),),
-        FloatLayer(values[2], base + spread.bias),
+        FloatLayer(values[2], base + log_sigma.bias),
         FloatLayer(values[1], last.bias),
     )
     chip = Chip(program, preset("digital-45nm").with_precision(8, 8, 8))
     quantised = stimuli.values(stimuli.codes(X))
-    found, expected = (
-        chip.sample(X, 200, 4).values,
-        FloatChip(twin).sample(quantised, 200, 4).values,
-    )
+    found = chip.sample(X, 200, 4).values
+    expected = FloatChip(in_float).sample(quantised, 200, 4).values
     assert np.abs(expected).max() < 6
     assert np.abs(found - expected).max() < 0.1
-    assert np.abs(found - FloatChip(twin).sample(quantised, 200, 5).values).max() > 1
+    assert np.abs(found - FloatChip(in_float).sample(quantised, 200, 5).values).max() > 1
 
 
 def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
     """8 bits, with the shrinkage in the table of a neuron's own code: the same key moves both alike
     for all steps.
     """
-    r, state, stimuli = np.random.default_rng(4), Quantizer(8, 0.03), Quantizer(8, 0.03)
-    neurons, alpha = 3, 0.25
-    weights, back = (
-        r.integers(-127, 128, (neurons, 7)).astype(np.int8),
-        r.integers(-127, 128, (neurons, neurons)).astype(np.int8),
-    )
-    sigma, bias, shrink, width = (
-        np.array([0.2, 0.3, 0.25]),
-        r.normal(0, 0.3, neurons),
-        np.full(neurons, 0.5),
-        np.full(neurons, 0.4),
-    )
+    r = np.random.default_rng(4)
+    state = Quantizer(8, 0.03)
+    stimuli = Quantizer(8, 0.03)
+    neurons = 3
+    alpha = 0.25
+    weights = r.integers(-127, 128, (neurons, 7)).astype(np.int8)
+    back = r.integers(-127, 128, (neurons, neurons)).astype(np.int8)
+    sigma = np.array([0.2, 0.3, 0.25])
+    bias = r.normal(0, 0.3, neurons)
+    shrink = np.full(neurons, 0.5)
+    width = np.full(neurons, 0.4)
     forward = Layer(weights, 8, alpha * 0.004, stimuli, state, alpha * bias, sigma)
     lateral = Layer(back, 8, alpha * 0.002, state, state, np.zeros(neurons), np.zeros(neurons))
     at = 0.03 * np.arange(-128, 128)[:, None]
@@ -197,9 +204,9 @@ def test_the_chip_of_a_fine_recurrent_program_follows_the_float_one():
     program = recurrent_of(forward, lateral, own, 12, 0.9)
     wiring = FloatRecurrent(alpha, shrink, width, sigma, 12)
     readout = FloatLayer(0.004 * weights, bias)
-    twin = float_recurrent(readout, 0.002 * back.astype(float), wiring)
+    in_float = float_recurrent(readout, 0.002 * back.astype(float), wiring)
     quantised = stimuli.values(stimuli.codes(X))
     found = Chip(program, preset("digital-45nm").with_precision(8, 8, 8)).sample(X, 200, 4).values
-    expected = FloatChip(twin).sample(quantised, 200, 4).values
+    expected = FloatChip(in_float).sample(quantised, 200, 4).values
     assert np.abs(found - expected).max() < 0.1  # a few roundings of 0.015
-    assert np.abs(found - FloatChip(twin).sample(quantised, 200, 5).values).max() > 1
+    assert np.abs(found - FloatChip(in_float).sample(quantised, 200, 5).values).max() > 1

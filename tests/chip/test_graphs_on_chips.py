@@ -99,7 +99,8 @@ def test_a_program_stays_as_it_was_when_the_network_trains_on():
     class Normed(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layer, self.norm = nn.Linear(4, 3), nn.LayerNorm(3)
+            self.layer = nn.Linear(4, 3)
+            self.norm = nn.LayerNorm(3)
 
         def forward(self, x):
             return self.norm(self.layer(x))

@@ -1,7 +1,7 @@
-"""Each knob of Hardware that moves the output, one test per knob, against the closed form of the
-channel; the others move joules only.
+"""Each setting of Hardware that moves the output, one test per setting, against the closed form of
+the channel; the others move joules only.
 
-Knobs here: precision.output_bits, precision.input_bits, precision.weight_bits, noise.family,
+Settings here: precision.output_bits, precision.input_bits, precision.weight_bits, noise.family,
 noise.read_sigma, noise.read_sigma_lsb, noise.weight_sigma, noise.weight_sigma_lsb, and the
 multiplier of the trained sigma.
 """
@@ -161,9 +161,11 @@ def test_lumped_weight_noise_equals_noise_on_every_weight(chip_with, x):
     and covariance of the drive.
 
     Statistical: every entry within 5.7 standard errors (30 entries, false-fail rate below 1e-6);
-    noise of another sigma is the wrong twin.
+    noise of another sigma is the negative control.
     """
-    chip, reads, sigma = chip_with(Noise(weight_sigma=0.1), multiplier=0.0), 40_000, 0.1
+    chip = chip_with(Noise(weight_sigma=0.1), multiplier=0.0)
+    reads = 40_000
+    sigma = 0.1
     program = chip.program
     quantised = program.input.values(program.input.codes(x[:1]))[0].astype(float)
     random = np.random.default_rng(4)

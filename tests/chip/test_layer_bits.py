@@ -22,7 +22,8 @@ from stochsim.settings import SettingError
 from stochsim.training import TrainSettings, learn_decoder, train_float, train_quantised
 
 INPUTS, NEURONS, HIDDEN = 8, 6, 24
-BITS, CHIP = (4, 5, 3), preset("digital-45nm").with_precision(4, 5, 3)
+BITS = (4, 5, 3)
+CHIP = preset("digital-45nm").with_precision(4, 5, 3)
 MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((300, INPUTS)).astype(np.float32)
 SHORT = TrainSettings(steps=30, batch=32, learning_rate=1e-2)
@@ -69,10 +70,8 @@ def brevitas_integers(network, x):
     if hasattr(network, "hidden"):
         hidden = network.hidden_quantizer(network.hidden(values.value))
         return network.output_quantizer(network.last(hidden.value)).int().numpy()
-    drive, lateral = (
-        network.linear(values.value),
-        network.lateral.quant_weight().value * network.off_diagonal,
-    )
+    drive = network.linear(values.value)
+    lateral = network.lateral.quant_weight().value * network.off_diagonal
     state = network.output_quantizer(torch.zeros_like(drive))
     for _ in range(network.settings.architecture.steps):
         state = network.output_quantizer(drive + state.value @ lateral.T + network.own(state.value))
@@ -126,7 +125,9 @@ def test_the_bill_by_hand(trained):
     """
     programs = [export_program(trained("deep", own)) for own in ({}, {"hidden": 6, "readout": 3})]
     plain, mixed = (Chip(program, CHIP).operations(STIMULI[:5], 7) for program in programs)
-    first, heads, codes = HIDDEN * INPUTS, HIDDEN * NEURONS, 5 * 7
+    first = HIDDEN * INPUTS
+    heads = HIDDEN * NEURONS
+    codes = 5 * 7
     by_hand = {
         Operation("multiply", (6, 5)): codes * first,
         Operation("multiply", (4, 3)): codes * heads,
@@ -201,7 +202,8 @@ def test_cells_of_an_array_hold_the_width_of_the_layer():
     """A layer of 2 bits takes half of the slices of one of 4, in cells of one bit each; cells of 3
     bits do not fit it.
     """
-    program, x = with_own(deep_program(4, layers=1), readout=2), some_stimuli(3)
+    program = with_own(deep_program(4, layers=1), readout=2)
+    x = some_stimuli(3)
     cells = {
         bits: Chip(program, hardware_of(program, array=Array(cell_bits=bits))) for bits in (1, 2)
     }

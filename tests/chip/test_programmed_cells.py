@@ -1,7 +1,7 @@
 """What a chip's cells are programmed to: conductances on the grid, drift, wires, read noise.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
-and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a negative control that must
+fail, and states its power.
 """
 
 import math
@@ -24,11 +24,11 @@ CELLS = generator(1).integers(0, 4, (2, 3, 64, 128)).astype(np.uint8)
 @pytest.mark.parametrize("cell_bits", [1, 2, 3, 4])
 def test_an_ideal_device_holds_256_times_its_code(cell_bits) -> None:
     cells = generator(2).integers(0, 2**cell_bits, (2, 2, 40, 30)).astype(np.uint8)
-    held = program_cells(cells, cell_bits, device("ideal"), KEY)
-    assert held.conductance.dtype == np.int32
-    np.testing.assert_array_equal(held.conductance, GRID * cells.astype(np.int32))
-    np.testing.assert_array_equal(held.read_variance, 0)
-    assert held.read_variance.dtype == np.float32
+    programmed = program_cells(cells, cell_bits, device("ideal"), KEY)
+    assert programmed.conductance.dtype == np.int32
+    np.testing.assert_array_equal(programmed.conductance, GRID * cells.astype(np.int32))
+    np.testing.assert_array_equal(programmed.read_variance, 0)
+    assert programmed.read_variance.dtype == np.float32
 
 
 MANY = np.tile(np.arange(4, dtype=np.uint8), (1, 2, 400, 100))  # 80,000 cells of each 2-bit code
@@ -41,7 +41,7 @@ def test_programming_noise_is_the_polynomial(name) -> None:
     %. Code 0 of a device whose g_min is 0 is clipped there, so it is left out.
     """
     chosen = device(name)
-    held = program_cells(MANY, 2, chosen, KEY).conductance
+    programmed = program_cells(MANY, 2, chosen, KEY).conductance
     step_us = (chosen.g_max_us - chosen.g_min_us) / 3
     assert stattest.detectable(math.sqrt(2 / 80_000)) < 1.05**2 - 1
     for code in range(1 if chosen.g_min_us == 0 else 0, 4):
@@ -50,7 +50,7 @@ def test_programming_noise_is_the_polynomial(name) -> None:
             * GRID
             / step_us
         )
-        errors = held[code == MANY] - GRID * code
+        errors = programmed[code == MANY] - GRID * code
         stattest.assert_mean(errors, 0.0)
         stattest.assert_mean(errors.astype(float) ** 2, sigma**2 + 1 / 12)
         with pytest.raises(AssertionError):
@@ -65,7 +65,8 @@ def test_empty_cells_of_a_device_without_g_min_never_fall_below_zero() -> None:
 
 
 def test_same_key_same_chip_other_key_other_chip() -> None:
-    pcm, ages = device("pcm-nandakumar"), (20.0, 3600.0)
+    pcm = device("pcm-nandakumar")
+    ages = (20.0, 3600.0)
     first, again, other = (program_cells(CELLS, 2, pcm, key, 3600.0) for key in (KEY, KEY, KEY + 1))
     np.testing.assert_array_equal(first.conductance, again.conductance)
     np.testing.assert_array_equal(first.read_variance, again.read_variance)
@@ -75,7 +76,8 @@ def test_same_key_same_chip_other_key_other_chip() -> None:
     # the same cells, grown old: what they have in common is the programming noise, what is new the
     # spread of ν
     factor = (3600 / 20) ** -0.049
-    common, new = 1.05538 * factor, 25 * factor * math.log(3600 / 20) * 0.008
+    common = 1.05538 * factor
+    new = 25 * factor * math.log(3600 / 20) * 0.008
     assert abs(
         np.corrcoef(young[full], old[full])[0, 1] - common / math.hypot(common, new)
     ) < 5.5 / math.sqrt(full.sum())
@@ -93,7 +95,8 @@ def test_drift_lowers_by_the_power_law_and_compensation_restores_the_total() -> 
 
     An exponent off by 2 % is caught.
     """
-    pcm, day = device("pcm-nandakumar"), 86400.0
+    pcm = device("pcm-nandakumar")
+    day = 86400.0
     full = np.full((1, 1, 400, 400), 3, np.uint8)
     young, old = (
         program_cells(full, 2, pcm, KEY, age).conductance / (3 * GRID) for age in (20.0, day)
@@ -119,14 +122,16 @@ def test_a_cell_is_programmed_then_drifts_then_is_read() -> None:
     """The chain of one plane step by step, after a day: ν follows the target, the relative read
     noise the conductance before drift.
     """
-    pcm, day, drawn = device("pcm-nandakumar"), 86400.0, CELLS[:1, :, :5, :7]
-    held = program_cells(drawn, 2, pcm, KEY, day)
+    pcm = device("pcm-nandakumar")
+    day = 86400.0
+    drawn = CELLS[:1, :, :5, :7]
+    programmed = program_cells(drawn, 2, pcm, KEY, day)
     target = drawn[0, 1] * 25 / 3
     before = pcm.programmed_us(target, generator(KEY, "programming", 0, 1), day)
     now = pcm.drifted_us(before, day, generator(KEY, "drift", 0, 1), target)
-    np.testing.assert_array_equal(held.conductance[0, 1], np.rint(now * 3 * GRID / 25))
+    np.testing.assert_array_equal(programmed.conductance[0, 1], np.rint(now * 3 * GRID / 25))
     np.testing.assert_allclose(
-        held.read_variance[0, 1],
+        programmed.read_variance[0, 1],
         (pcm.read_sigma_us(now, day, before) * 3 * GRID / 25) ** 2,
         rtol=1e-6,
     )
@@ -137,7 +142,7 @@ def test_read_variance_is_the_law_in_grid_steps() -> None:
     np.testing.assert_allclose(wan.read_variance, (0.4 * GRID * 3 / 40) ** 2, rtol=1e-6)
     pcm = program_cells(
         CELLS, 2, device("pcm-nandakumar"), KEY, 20.0
-    )  # no drift yet, so the conductance tells the noise
+    )  # no drift yet, so the conductance shows the noise
     g_us = pcm.conductance * 25 / (3 * GRID)
     expected = (device("pcm-nandakumar").read_sigma_us(g_us, 20.0) * GRID * 3 / 25) ** 2
     full = CELLS == 3
@@ -150,7 +155,7 @@ def test_read_variance_is_the_law_in_grid_steps() -> None:
 def test_wires_are_first_order_in_every_tile() -> None:
     """An ideal device's tiles, each an array of its own; the last ones are not full."""
     cells = generator(5).integers(0, 4, (1, 2, 50, 45)).astype(np.uint8)
-    held = program_cells(
+    programmed = program_cells(
         cells, 2, device("ideal"), KEY, wires=Wires(2.0, rows_per_tile=32, columns_per_tile=20)
     ).conductance
     g_s = cells * (25e-6 / 3)
@@ -159,10 +164,10 @@ def test_wires_are_first_order_in_every_tile() -> None:
             for left in (0, 20, 40):
                 tile = np.s_[0, plane, top : top + 32, left : left + 20]
                 expected = effective_conductance(g_s[tile], 2.0) * 3 * GRID / 25e-6
-                assert np.max(np.abs(held[tile] - expected)) <= 0.5 + 1e-9
-    assert held.sum() < GRID * cells.astype(int).sum()
+                assert np.max(np.abs(programmed[tile] - expected)) <= 0.5 + 1e-9
+    assert programmed.sum() < GRID * cells.astype(int).sum()
     whole = program_cells(cells, 2, device("ideal"), KEY, wires=Wires(2.0)).conductance
-    assert whole.sum() < held.sum()  # longer wires take more
+    assert whole.sum() < programmed.sum()  # longer wires take more
     with pytest.raises(SettingError, match="largest relative drop"):
         program_cells(cells, 2, device("ideal"), KEY, wires=Wires(200.0))
 
@@ -183,9 +188,11 @@ def test_a_measured_device_is_programmed_like_any_other() -> None:
     mine = read_device_text(
         "g_us,programming_sigma_us,mean_us,read_sigma_us\n10,0,11,0.5\n40,0,41,0.5\n"
     )
-    held = program_cells(CELLS, 2, mine, KEY)
-    np.testing.assert_array_equal(held.conductance, GRID * CELLS.astype(int) + np.rint(GRID / 10))
-    np.testing.assert_allclose(held.read_variance, (0.5 * GRID / 10) ** 2, rtol=1e-6)
+    programmed = program_cells(CELLS, 2, mine, KEY)
+    np.testing.assert_array_equal(
+        programmed.conductance, GRID * CELLS.astype(int) + np.rint(GRID / 10)
+    )
+    np.testing.assert_allclose(programmed.read_variance, (0.5 * GRID / 10) ** 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """A linear recurrent circuit has the covariance that the Lyapunov equation predicts; noise that is
-held differs from fresh noise.
+kept for a chain differs from fresh noise.
 
 Every read is an independent chain, so products of two states are independent samples of one entry
 of the covariance. A test fails right code at most once in 10^6 runs (10 entries at 1e-7 each:
@@ -18,11 +18,16 @@ from stochsim.chip import Chip
 from stochsim.hardware import Noise, RandomSource
 from stochsim.program import Layer, Quantizer, recurrent
 
-STEP, SIGMA, NEURONS, READS = 0.05, 0.04, 4, 150_000
+STEP = 0.05
+SIGMA = 0.04
+NEURONS = 4
+READS = 150_000
 LATERAL = np.array(
     [[0, 40, -90, 0], [30, 0, 127, -20], [-80, 60, 0, 50], [10, -40, 70, 0]], np.int8
 )
-LATERAL_SCALE, KEEP, STEPS = 0.003, 0.55, 40
+LATERAL_SCALE = 0.003
+KEEP = 0.55
+STEPS = 40
 MAP = LATERAL_SCALE * LATERAL + KEEP * np.eye(NEURONS)
 
 
@@ -45,10 +50,8 @@ def samples(**noise):
     """Values (read, neuron), 150,000 chains of 40 steps each; a tenth of them where noise is not
     Gaussian, and slow to draw.
     """
-    program, gaussian = (
-        linear_program(),
-        noise.get("family", "gaussian") == "gaussian" and "dither" not in noise,
-    )
+    program = linear_program()
+    gaussian = noise.get("family", "gaussian") == "gaussian" and "dither" not in noise
     hardware = hardware_of(program, noise=Noise(**noise))
     return (
         Chip(program, hardware)
@@ -94,19 +97,21 @@ def test_covariance_solves_the_lyapunov_equation(name):
     Hardware's noise its variance, exactly.
     """
     noise, extra = CASES[name]
-    values, injected = samples(**noise), SIGMA**2 + extra + ROUNDING
+    values = samples(**noise)
+    injected = SIGMA**2 + extra + ROUNDING
     assert_covariance(values, predicted(injected))
     found = values.T @ values / len(values)
     assert np.linalg.norm(found - predicted(injected)) / np.linalg.norm(predicted(injected)) < 0.02
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_wrong_twins_of_that_covariance_fail(name):
+def test_negative_controls_of_that_covariance_fail(name):
     """Rounding left out, and noise of 4 % (of 12 %, where reads are few) too much variance: beyond
     what a miss of 1e-3 detects.
     """
     noise, extra = CASES[name]
-    values, injected = samples(**noise), SIGMA**2 + extra + ROUNDING
+    values = samples(**noise)
+    injected = SIGMA**2 + extra + ROUNDING
     variance = np.diag(predicted(injected)).max()
     for one in (injected - ROUNDING, injected * (1.04 if len(values) == READS else 1.12)):
         assert abs(one / injected - 1) * variance > detectable(
@@ -122,8 +127,9 @@ def test_extra_noise_of_the_hardware_left_out_fails():
 
 
 def test_the_mean_is_that_of_the_float_circuit():
-    """E v = Σ_t MAP^t drive of the stimulus, t < 40; a drive 1 % larger is the wrong twin."""
-    program, x = linear_program(forward=50), np.array([[0.3, -0.1, 0.5]])
+    """E v = Σ_t MAP^t drive of the stimulus, t < 40; a drive 1 % larger is the negative control."""
+    program = linear_program(forward=50)
+    x = np.array([[0.3, -0.1, 0.5]])
     values = (
         Chip(program, hardware_of(program)).sample(x, READS, 7, count=False).values[0].astype(float)
     )
@@ -135,35 +141,34 @@ def test_the_mean_is_that_of_the_float_circuit():
         assert_mean(values[:, np.abs(mean).argmax()], 1.01 * np.abs(mean).max(), 2e-7)
 
 
-def second_moments(steps, neurons, held, fresh, of_state, injected):
-    """E v^2 of one neuron after so many steps, without lateral weights, and what fails to tell held
-    from fresh noise of the stimulus.
+def second_moments(steps, neurons, kept, fresh, of_state, injected):
+    """E v^2 of one neuron after `steps` steps, without lateral weights, and what does not
+    distinguish kept from fresh noise of the stimulus.
 
-    v <- KEEP v + g + noise, with g of variance `held` drawn once per chain, noise of variance
+    v <- KEEP v + g + noise, with g of variance `kept` drawn once per chain, noise of variance
     `fresh` + `injected` and of `of_state` times the sum of v^2 over the neurons, which the noisy
     lateral weights add.
     """
-    variance, with_held = 0.0, 0.0
+    variance, with_kept = 0.0, 0.0
     for _ in range(steps):
-        own = KEEP**2 * variance + 2 * KEEP * with_held + held
-        variance, with_held = (
-            own + fresh + injected + of_state * neurons * variance,
-            KEEP * with_held + held,
-        )
+        own = KEEP**2 * variance + 2 * KEEP * with_kept + kept
+        variance = own + fresh + injected + of_state * neurons * variance
+        with_kept = KEEP * with_kept + kept
     return variance
 
 
 @pytest.mark.parametrize(("kind", "reads"), [("lumped", 60_000), ("explicit", 800)])
 @pytest.mark.parametrize("dithered", [False, True])
-def test_weight_noise_of_a_held_sum_is_held(kind, reads, dithered):
+def test_weight_noise_of_the_stimulus_drive_is_kept_with_it(kind, reads, dithered):
     """Forward's sum is made once per read, with its noise; where inputs are dithered it is made,
     and noisy, at every step.
 
-    The one prediction is the other's wrong twin: variances differ by more than a factor of two, so
-    few reads will do.
+    The one prediction is the other's negative control: variances differ by more than a factor of
+    two, so few reads will do.
     """
     program = linear_program(forward=0, steps=6, lateral=np.zeros((2, 2), np.int8))
-    x, sigma_w = np.array([[1.0, -0.6, 0.8]]), 0.08
+    x = np.array([[1.0, -0.6, 0.8]])
+    sigma_w = 0.08
     noise = Noise(
         weight_sigma=sigma_w, weight_noise=kind, input_dither="stochastic" if dithered else "none"
     )
@@ -177,10 +182,10 @@ def test_weight_noise_of_a_held_sum_is_held(kind, reads, dithered):
         sigma_w**2 * 2.0
     )  # |x|^2 = 2, a multiple of the inputs' step, so that dither does not change it
     rest = {"steps": 6, "neurons": 2, "of_state": sigma_w**2, "injected": SIGMA**2 + ROUNDING}
-    held = second_moments(held=of_stimulus, fresh=0.0, **rest)
-    fresh = second_moments(held=0.0, fresh=of_stimulus, **rest)
-    assert held > 2 * fresh
-    right, wrong = (fresh, held) if dithered else (held, fresh)
+    kept = second_moments(kept=of_stimulus, fresh=0.0, **rest)
+    fresh = second_moments(kept=0.0, fresh=of_stimulus, **rest)
+    assert kept > 2 * fresh
+    right, wrong = (fresh, kept) if dithered else (kept, fresh)
     assert_mean(values**2, right, 1e-7)
     with pytest.raises(AssertionError):
         assert_mean(values**2, wrong, 1e-7)

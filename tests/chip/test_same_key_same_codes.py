@@ -68,7 +68,8 @@ def chip_of(name, sigma=0.3, chip_key=0, output_bits=3):
 
 @pytest.mark.parametrize("name", CHIPS)
 def test_threads_splits_and_blocks_change_nothing(name, monkeypatch):
-    chip, threads = chip_of(name), numba.get_num_threads()
+    chip = chip_of(name)
+    threads = numba.get_num_threads()
     whole = chip.sample(X, 11, 6, first_stimulus=3, first_read=50).codes
     assert np.array_equal(
         whole, chip_of(name).sample(X, 11, 6, first_stimulus=3, first_read=50).codes
@@ -132,10 +133,8 @@ def test_what_is_drawn_per_chip_is_the_same_at_all_reads(parts):
     others.
     """
     program = program_of(random_weights(4, 7, 20), 4, 4, 8, 0.0, 0.125)
-    chip, ideal = (
-        Chip(program, hardware_for(program, **parts)),
-        Chip(program, hardware_for(program)),
-    )
+    chip = Chip(program, hardware_for(program, **parts))
+    ideal = Chip(program, hardware_for(program))
     codes = chip.sample(X, 30, 6).codes
     assert not np.ptp(codes, axis=1).any()
     assert np.array_equal(

@@ -42,7 +42,7 @@ def test_list_of_one_kind(kind: str, capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("name", PRICES)
-def test_show_tells_all_about_a_price(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_says_all_about_a_price(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(said(["show", name], capsys))
     shown = price(name)
     for part in (
@@ -79,7 +79,7 @@ def test_show_takes_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert "watts = 0.5" in "\n".join(said(["show", "leakage-power", "--set", "watts=0.5"], capsys))
 
 
-def test_show_tells_about_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_describes_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
     assert "21 to 37 %" in "\n".join(said(["show", "over-scaling-eden"], capsys))
 
 

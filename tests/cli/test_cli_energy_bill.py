@@ -1,36 +1,19 @@
-"""`stochsim energy bill`: of a shape, a program's folder, a checkpoint and a sweep's run; what it
-says where it cannot.
-"""
+"""`stochsim energy bill`: of a shape, a program's folder, a checkpoint and a sweep's run."""
 
 import json
-import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from circuittest import PROGRAMS, single_program
+from billcommand import refused, said, table_of
+from circuittest import PROGRAMS
 from importprobe import modules_after
 from tinystudy import store_answers, study_of, work
 
 from stochsim.chip import bill_of_inputs
-from stochsim.cli import main
 from stochsim.hardware import preset
 from stochsim.program import random_program
 from stochsim.studies import collect
-
-
-def said(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(["energy", "bill", *shlex.split(arguments)]) == 0
-    return capsys.readouterr().out
-
-
-def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(["energy", "bill", *shlex.split(arguments)]) == 2
-    found = capsys.readouterr()
-    assert found.out == ""
-    (line,) = found.err.splitlines()
-    return line.removeprefix("stochsim: ")
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +22,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store_answers(
         tmp_path_factory.mktemp("bill") / "run", study_of(grid__noise=[1], train__steps=5), work
     )
-
-
-def table_of(arguments: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    path = folder / "bill.json"
-    said(f"{arguments} --json {path}", capsys)
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
 
 
 # A shape
@@ -209,121 +185,6 @@ def test_a_run_s_bill_leaves_the_run_as_it_is(
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-# One of several networks of a run
-
-
-@pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep over every axis, of which only the networks are trained."""
-    axes = {
-        "architecture": ["single", "deep"],
-        "rho": [0, 1],
-        "keys": [3, 5],
-        "method": ["post-training", "quantisation-aware"],
-    }
-    study = study_of(grid={"bits": [3], "noise": [0.5, 1, 2], **axes}, train__steps=2)
-    trains = ("decoder", "float", "network")
-    return store_answers(
-        tmp_path_factory.mktemp("several") / "run",
-        study,
-        work,
-        lambda task: task.kind not in trains,
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "about"),
-    [
-        ("", "network at 3/3/3 bits, rho 0, key 3, post-training, noise x1"),
-        (
-            "--architecture deep",
-            "deep network at 3/3/3 bits, rho 0, key 3, post-training, noise x1",
-        ),
-        (
-            "--method quantisation-aware",
-            "network at 3/3/3 bits, rho 0, key 3, quantisation-aware, noise x1",
-        ),
-        ("--rho 1", "network at 3/3/3 bits, rho 1, key 3, post-training, noise x1"),
-        ("--key 5", "network at 3/3/3 bits, rho 0, key 5, post-training, noise x1"),
-        ("--noise 0.5", "network at 3/3/3 bits, rho 0, key 3, post-training, noise x0.5"),
-        (
-            "--architecture deep --method quantisation-aware --rho 1 --key 5 --noise 2 --bits 3",
-            "deep network at 3/3/3 bits, rho 1, key 5, quantisation-aware, noise x2",
-        ),
-    ],
-)
-def test_options_name_a_network(
-    options: str, about: str, several: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert table_of(f"{several} {options}", tmp_path, capsys)["about"] == f"{several}: {about}"
-
-
-def test_the_network_named_is_the_one_billed(
-    several: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its own layers and price of reliability; twice the noise is held at half the joules where rho
-    is 1.
-    """
-    deep, single = (
-        table_of(f"{several} --architecture {kind}", tmp_path, capsys)["bill"]
-        for kind in ("deep", "single")
-    )
-    assert "hidden" in deep["joules_by_layer"]
-    assert list(single["joules_by_layer"]) == ["readout"]
-    once, twice = (
-        table_of(f"{several} --rho 1 --noise {noise}", tmp_path, capsys)["bill"] for noise in (1, 2)
-    )
-    assert once["rho"] == twice["rho"] == 1
-    assert twice["joules_by_part"]["reliability"] == pytest.approx(
-        once["joules_by_part"]["reliability"] / 2
-    )
-
-
-@pytest.mark.parametrize(
-    ("option", "complaint"),
-    [
-        (
-            "--architecture depp",
-            "'--architecture' = 'depp': not in the run's grid; did you mean 'deep'?",
-        ),
-        (
-            "--architecture recurrent",
-            "'--architecture' = 'recurrent': not in the run's grid; valid: single, deep",
-        ),
-        ("--method noise-aware", "'--method' = 'noise-aware': not in the run's grid; "),
-        ("--rho 0.5", "'--rho' = 0.5: not in the run's grid; valid: 0, 1"),
-        ("--key 4", "'--key' = 4: not in the run's grid; valid: 3, 5"),
-        ("--noise 0", "'--noise' = 0.0: not in the run's grid; valid: 0.5, 1, 2"),
-        (
-            "--bits 2",
-            "'--bits' = '2/2/2': no network of the run has these bits (weight/input/output); "
-            "valid: 3/3/3",
-        ),
-    ],
-)
-def test_a_network_that_the_grid_does_not_name(
-    option: str, complaint: str, several: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert refused(f"{several} {option}", capsys).startswith(f"{several}: {complaint}")
-
-
-@pytest.mark.parametrize(
-    "option", ["--architecture deep", "--method noise-aware", "--rho 1.0", "--key 2", "--noise 1.0"]
-)
-def test_options_of_a_run_are_for_a_run(
-    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    single_program().save(tmp_path / "program")
-    name, value = option.split()
-    shown = value if name in ("--rho", "--key", "--noise") else f"'{value}'"
-    rule = f"'{name}' = {shown}: names a network of a run, and this is"
-    assert refused(f"5-2 --hardware digital-45nm {option}", capsys) == f"{rule} a shape"
-    assert (
-        refused(f"{tmp_path}/program --hardware digital-45nm {option}", capsys)
-        == f"{rule} the program of {tmp_path}/program"
-    )
-
-
 # What cannot be billed
 
 
@@ -339,64 +200,6 @@ def test_networks_that_are_not_there(
     assert "no quantised networks" in refused(
         str(store_answers(tmp_path / "float", float_alone, work, lambda task: True)), capsys
     )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (
-            "nothing --hardware digital-45nm",
-            "'RUN|MODEL' = 'nothing': should be a sweep's folder, a program's folder, a checkpoint "
-            "*.safetensors, or a shape",
-        ),
-        ("784 --hardware digital-45nm", "'RUN|MODEL' = '784': should be"),
-        ("none.safetensors --hardware digital-45nm", "'RUN|MODEL' = 'none.safetensors': should be"),
-        ("784-10", "'--hardware' is missing: name the chip"),
-        ("784-0-10 --hardware digital-45nm", "at least one input and one layer of neurons"),
-        (
-            "784-10 --hardware digital-45mn",
-            "'preset' = 'digital-45mn': did you mean 'digital-45nm'?",
-        ),
-        ("784-10 --hardware none.toml", "none.toml: cannot be read"),
-    ],
-)
-def test_what_it_says(arguments: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert complaint in refused(arguments, capsys)
-
-
-def test_a_folder_that_is_no_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert str(tmp_path) in refused(f"{tmp_path} --hardware digital-45nm", capsys)
-
-
-def test_a_program_has_its_own_bits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    single_program().save(tmp_path / "program")
-    assert "'--bits' = '4/4/4': belongs to a run or a shape" in refused(
-        f"{tmp_path}/program --hardware digital-45nm --bits 4", capsys
-    )
-
-
-def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "cannot be written" in refused(
-        f"5-2 --hardware digital-45nm --json {tmp_path}/none/bill.json", capsys
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ("", "required: RUN|MODEL"),
-        ("5-2 --bits 9", "'9' should be 1 to 8"),
-        ("5-2 --bits 4/4", "'4/4' should be 1 to 8, or three of them"),
-        ("5-2 --reads 0", "'0' should be a whole number of at least 1"),
-    ],
-)
-def test_a_wrong_command_ends_with_2(
-    arguments: str, complaint: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["energy", "bill", *shlex.split(arguments)])
-    assert end.value.code == 2
-    assert complaint in capsys.readouterr().err
 
 
 def test_drawn_codes_are_those_of_key_0(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,73 +6,28 @@ Networks are drawn, not trained.
 import numpy as np
 import pytest
 import torch
-from stattest import assert_mean
+from controltest import (
+    KEY,
+    MODEL,
+    NEURONS,
+    READS,
+    STIMULI,
+    network_of,
+    own_samples,
+    samples_of,
+    stimuli,
+)
 
 from stochsim.chip import FloatChip
-from stochsim.controls.controls import (
-    CONTROLS,
-    ControlCase,
-    check_control,
-    control_samples,
-    derangement,
-    power_mean,
-)
+from stochsim.controls.controls import CONTROLS, check_control, derangement, power_mean
 from stochsim.lowering import float_program
-from stochsim.models import GaussianScaleMixtureSettings, LinearGaussian, LinearGaussianSettings
-from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network
-from stochsim.posterior.evidence import elbo
+from stochsim.models import GaussianScaleMixtureSettings
 from stochsim.settings import SettingError
-from stochsim.training import Trained, TrainSettings, reliability_cost
-from stochsim.training.loop import TrainResult
+from stochsim.training import reliability_cost
 from stochsim.training.terms import circuit_cost
 
-INPUTS, NEURONS, STIMULI, READS, KEY = 6, 4, 12, 60, 7
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.6)
 KINDS = ["single", "deep", "recurrent"]
 RHOS = [0.0, 1.0, 2.0]
-
-
-def network_of(kind, rho=0.0, seed=1):
-    """A float network whose noise differs between neurons, and, where it can, between stimuli or by
-    correlations.
-    """
-    draws = torch.Generator().manual_seed(seed)
-    settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
-    network = single = FeedForward(settings, draws)
-    with torch.no_grad():
-        single.log_sigma.copy_(torch.tensor([0.1, 0.3, 0.5, 0.9]).log())
-        if kind != "single":
-            network = build_network(
-                settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
-            )
-            network.start_from(single)
-            weights = network.spread.weight if kind == "deep" else network.lateral.weight
-            weights.add_(0.1 * torch.randn(weights.shape, generator=draws))
-    decoder = 0.6 * torch.randn(INPUTS, NEURONS, generator=draws)
-    return Trained(network.eval(), decoder, rho, TrainResult({}, 0.0, 0.0))
-
-
-def stimuli(count=STIMULI, seed=3):
-    return np.random.default_rng(seed).normal(size=(count, INPUTS))
-
-
-def samples_of(name, trained, reads=READS, count=STIMULI, steps=1, key=KEY, circuit=None):
-    settings = TrainSettings(steps=steps, batch=64)
-    case = ControlCase(
-        trained=trained,
-        model=MODEL,
-        stimuli=stimuli(count),
-        reads=reads,
-        key=key,
-        train_stimuli=stimuli(500, 4),
-        settings=settings,
-        circuit=circuit,
-    )
-    return control_samples(name, case)
-
-
-def own_samples(trained):
-    return FloatChip(float_program(trained)).sample(stimuli(), READS, KEY).values
 
 
 def moments(trained):
@@ -204,8 +159,10 @@ def test_a_circuits_shared_sigma_keeps_the_mean_cost_of_its_covariance(rho):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shuffled_noise_is_that_of_the_partner_around_the_own_mean(kind):
-    trained, partner = network_of(kind), derangement(STIMULI, KEY)
-    before, found = own_samples(trained), samples_of("shuffled-sigma", trained)
+    trained = network_of(kind)
+    partner = derangement(STIMULI, KEY)
+    before = own_samples(trained)
+    found = samples_of("shuffled-sigma", trained)
     mean = before.mean(axis=1, dtype=np.float64) if kind == "recurrent" else moments(trained)[0]
     np.testing.assert_allclose(
         found.values - mean[:, None], (before - mean[:, None])[partner], atol=1e-5
@@ -241,71 +198,3 @@ def test_an_untrained_network_knows_nothing_of_the_trained_one(kind):
     assert (samples_of("untrained", first).sigma is None) == (kind == "recurrent")
     others = [samples_of("untrained", network_of(other)).values for other in KINDS if other != kind]
     assert all(not np.array_equal(found[0], other) for other in others)
-
-
-# What is trained or wired for the decoder alone
-
-
-def evidence(found, trained):
-    return elbo(found.values, stimuli(), trained.decoder_array, MODEL, found.sigma).mean()
-
-
-def test_a_trained_encoder_beats_what_it_starts_from():
-    trained = network_of("single")
-    start, end = (samples_of("vae", trained, steps=steps) for steps in (1, 150))
-    assert evidence(end, trained) > evidence(start, trained) + 1
-    assert end.facts["train_reconstruction_nat"] > 0
-
-
-@pytest.mark.parametrize(("off", "right"), [(1.0, True), (1.05, False)])
-def test_an_encoders_samples_have_the_sigma_it_reports(off, right):
-    """Squares of 24,000 standardised differences of reads: their mean is 2, at a rate of 1e-6; 5 %
-    off must fail.
-    """
-    found = samples_of("vae", network_of("single"), reads=1000)
-    z = (found.values[:, ::2] - found.values[:, 1::2]) / (off * found.sigma[:, None])
-    if right:
-        assert_mean(z**2, 2)
-    else:
-        with pytest.raises(AssertionError):
-            assert_mean(z**2, 2)
-
-
-def assert_stationary(steps):
-    """4,000 chains along each eigenvector of the posterior precision: its mean, and its variance /
-    (1 - eta lambda / 4); 8 assertions.
-    """
-    trained, circuit = network_of("single"), ArchitectureSettings(kind="recurrent", steps=steps)
-    found = samples_of("langevin", trained, reads=1000, count=4, circuit=circuit)
-    model = LinearGaussian(trained.decoder_array, MODEL.noise_sd)
-    precision, vectors = np.linalg.eigh(model.precision)
-    inflation = 1 / (1 - found.facts["step"] * precision / 4)
-    z = (
-        (found.values - model.posterior(stimuli(4))[0][:, None])
-        @ vectors
-        * np.sqrt(precision / inflation)
-    ).reshape(-1, NEURONS)
-    for axis in z.T:
-        assert_mean(axis, 0, 1e-6 / 8)
-        assert_mean(axis**2, 1, 1e-6 / 8)
-    assert found.sigma is None
-    assert found.facts["spectral_radius"] < 1
-    return inflation
-
-
-def test_a_langevin_circuit_arrives_at_the_posterior_when_it_has_the_steps():
-    assert assert_stationary(400).max() < 1.05
-    with pytest.raises(AssertionError):
-        assert_stationary(5)
-
-
-def test_a_circuit_of_other_steps_gives_other_samples_and_only_langevin_asks():
-    trained, other = network_of("single"), ArchitectureSettings(kind="recurrent", steps=20)
-    assert not np.array_equal(
-        samples_of("langevin", trained).values,
-        samples_of("langevin", trained, circuit=other).values,
-    )
-    assert np.array_equal(
-        samples_of("untrained", trained).values,
-        samples_of("untrained", trained, circuit=other).values,
-    )

@@ -18,7 +18,9 @@ from stochsim.models import (
 )
 from stochsim.networks import ArchitectureSettings
 
-INPUTS, NEURONS, NOISE_SD = 6, 4, 0.6
+INPUTS = 6
+NEURONS = 4
+NOISE_SD = 0.6
 LINEAR = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
 SPARSE = SparseCodingSettings(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=0.7)
 
@@ -36,7 +38,8 @@ def simulated_error(step, precision, steps, prior_precision):
     """Mean and variance of the scalar recursion u' = u + eta/2 lambda (m - u) + sqrt(eta) xi, step
     by step; m² averaged over its law.
     """
-    lag, variance = np.ones_like(precision), np.zeros_like(precision)  # lag: of the way to m
+    lag = np.ones_like(precision)  # of the way to m
+    variance = np.zeros_like(precision)
     for _ in range(steps):
         lag = lag - step / 2 * precision * lag
         variance = (1 - step / 2 * precision) ** 2 * variance + step
@@ -92,9 +95,12 @@ def test_a_step_goes_half_its_size_up_the_gradient_of_the_log_joint(model, time_
 
     The time step alone changes nothing.
     """
-    found, random = circuit(time_step=time_step, model=model), np.random.default_rng(1)
-    x, u = random.normal(size=INPUTS), np.array([2.0, -1.0, 1.5, -3.0])
-    exact, around = build_model(model, decoder()), 1e-5 * np.eye(NEURONS)
+    found = circuit(time_step=time_step, model=model)
+    random = np.random.default_rng(1)
+    x = random.normal(size=INPUTS)
+    u = np.array([2.0, -1.0, 1.5, -3.0])
+    exact = build_model(model, decoder())
+    around = 1e-5 * np.eye(NEURONS)
     gradient = np.array(
         [(exact.log_joint(x, u + d) - exact.log_joint(x, u - d)) / 2e-5 for d in around]
     )
@@ -108,7 +114,8 @@ def test_a_step_goes_half_its_size_up_the_gradient_of_the_log_joint(model, time_
 @pytest.mark.parametrize("model", [LINEAR, SPARSE], ids=lambda model: model.kind)
 def test_columns_may_be_dependent_or_nothing(model):
     matrix = decoder()
-    matrix[:, 1], matrix[:, 2] = 0, 2 * matrix[:, 0]
+    matrix[:, 1] = 0
+    matrix[:, 2] = 2 * matrix[:, 0]
     found = circuit(model=model, matrix=matrix)
     assert np.isfinite(found.predicted_error)
     assert 0 < found.program.radius < 1

@@ -1,4 +1,4 @@
-"""Networks that trained ones are held against: an encoder starts as the layer it is given, an
+"""Networks that trained ones are compared with: an encoder starts as the layer it is given, an
 untrained network as its architecture.
 """
 
@@ -48,13 +48,12 @@ def trained(bias=True):
 
 @pytest.mark.parametrize(("bias", "neurons"), [(True, NEURONS), (False, NEURONS), (True, HIDDEN)])
 def test_an_encoder_starts_with_the_answers_of_the_layer(bias, neurons):
-    layer, encoder = (
-        single(bias, neurons),
-        Encoder(NetworkSettings(inputs=INPUTS, neurons=neurons), generator(3)),
-    )
+    layer = single(bias, neurons)
+    encoder = Encoder(NetworkSettings(inputs=INPUTS, neurons=neurons), generator(3))
     encoder.start_from(layer)
     x = 3 * torch.randn(50, INPUTS, generator=generator(4))
-    answer, own = encoder.response(x, Draws(generator())), layer.response(x, Draws(generator()))
+    answer = encoder.response(x, Draws(generator()))
+    own = layer.response(x, Draws(generator()))
     torch.testing.assert_close(answer.mean, own.mean, atol=1e-4, rtol=1e-5)
     torch.testing.assert_close(answer.variance, own.variance, atol=0, rtol=1e-5)
     torch.testing.assert_close(answer.spread.square(), answer.variance, rtol=1.3e-6, atol=0)
@@ -63,7 +62,8 @@ def test_an_encoder_starts_with_the_answers_of_the_layer(bias, neurons):
 def test_training_is_of_the_encoder_alone_and_at_the_price_of_the_elbo():
     """Whatever price, rho or decoder the layer faced: minus the ELBO of the frozen decoder."""
     start = dataclasses.replace(trained(), rho=2.0)
-    before, x = start.decoder.clone(), np.random.default_rng(0).normal(size=(200, INPUTS))
+    before = start.decoder.clone()
+    x = np.random.default_rng(0).normal(size=(200, INPUTS))
     weights = start.network.linear.weight.clone()
     found = train_encoder(start, x, MODEL, TrainSettings(steps=5, c=3.0, s=2.0), 1)
     assert torch.equal(found.decoder, before)

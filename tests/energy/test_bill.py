@@ -119,10 +119,10 @@ def test_an_unverified_price_is_flagged_where_it_is_counted() -> None:
     )
 
 
-def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
-    steep, held = (price("adc-walden").with_parameters(fom_fj=fom) for fom in (10, 25))
+def test_a_parameter_outside_its_range_is_clamped_and_flagged() -> None:
+    steep, clamped = (price("adc-walden").with_parameters(fom_fj=fom) for fom in (10, 25))
     once = Operations({Operation("adc", (4,)): 1})
-    energy = price_operations(once, {"adc": held})
+    energy = price_operations(once, {"adc": clamped})
     assert (
         energy.converter_j
         == price_operations(once, {"adc": steep}).converter_j

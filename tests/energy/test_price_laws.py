@@ -16,7 +16,7 @@ def test_the_ratios_reach_their_bar_and_a_wrong_one_would_not(load, monkeypatch)
     assert laws.ratio_figures()[-1].verdict == "no"
 
 
-def test_every_law_of_a_kind_is_drawn_the_dearest_first(load):
+def test_every_law_of_a_kind_is_drawn_the_most_expensive_first(load):
     laws = load("price_laws")
     names = [each.name for each in laws.paid("adc")]
     assert set(names) == {name for name, each in PRICES.items() if each.kind == "adc"} - {

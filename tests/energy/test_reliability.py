@@ -74,7 +74,7 @@ def test_a_default_says_where_it_is_from(rho: float, voltage_v: float, source: s
     ],
 )
 def test_a_law_is_shown_as_it_is_priced(law: ReliabilityLaw, name: str, formula: str) -> None:
-    """The formula is held in words, and its joules by those of a law written out from them."""
+    """The formula word for word, and its joules against a law written out from them."""
     found = law.price
     assert (found.name, found.kind, found.formula) == (name, "hold", formula)
     assert (found.unit, found.source, found.tag) == (
@@ -135,7 +135,10 @@ def test_cost_has_the_slope_of_the_priced_energy(rho: float) -> None:
     """Training pays C_ρ(σ); its derivative in σ must be λ dE/dσ, by central differences at σ = 0.7
     s.
     """
-    lam, law, sigma, step = 2e13, ReliabilityLaw(rho, 4e-14), 0.7, 1e-5
+    lam = 2e13
+    law = ReliabilityLaw(rho, 4e-14)
+    sigma = 0.7
+    step = 1e-5
     c = reliability_price_to_cost(lam, law)
 
     def training_cost(ratio: float) -> float:

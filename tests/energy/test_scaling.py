@@ -49,7 +49,8 @@ def test_check_values() -> None:
     ],
 )
 def test_digital_logic_and_sram_scale_by_the_ratio_and_say_so(name: str) -> None:
-    own, moved = price(name), scaled(price(name), TO_7)
+    own = price(name)
+    moved = scaled(price(name), TO_7)
     args = {"multiply": (4.0, 8.0), "memory": (2.0**18,)}.get(own.kind, (16.0,))
     assert moved.energy_j(args) == pytest.approx(
         energy_ratio(TO_7, 45, 0.9) * own.energy_j(args), rel=1e-14
@@ -61,13 +62,15 @@ def test_digital_logic_and_sram_scale_by_the_ratio_and_say_so(name: str) -> None
 
 
 def test_a_held_price_stays_held_and_flagged_when_it_is_scaled() -> None:
-    own, moved = price("memory-sram-45nm"), scaled(price("memory-sram-45nm"), TO_7)
+    own = price("memory-sram-45nm")
+    moved = scaled(price("memory-sram-45nm"), TO_7)
     assert moved.flags((100,)) == own.flags((100,)) != ()
     assert moved.energy_j((100,)) == moved.energy_j((65536,))
 
 
 def test_converters_are_left_as_they_are_and_noted() -> None:
-    own, moved = price("adc-zigzag-28nm"), scaled(price("adc-zigzag-28nm"), TO_7)
+    own = price("adc-zigzag-28nm")
+    moved = scaled(price("adc-zigzag-28nm"), TO_7)
     assert moved.energy_j((8,)) == own.energy_j((8,))
     assert "not scaled to 7 nm, 0.7 V" in moved.citation().note
 

@@ -39,7 +39,8 @@ def test_an_heir_is_its_base_with_its_own_keys_first(write: Any) -> None:
     )
     base = preset("rram-array")
     table = base.to_table()
-    table["array"]["rows"], table["array"]["converter"]["bits"] = 64, 6
+    table["array"]["rows"] = 64
+    table["array"]["converter"]["bits"] = 6
     assert heir == Hardware(**{**table, "name": "heir", "description": "Based on rram-array."})
     assert (heir.array.columns, heir.array.converter.sigma_lsb) == (
         base.array.columns,
@@ -277,8 +278,9 @@ def test_the_examples_are_read(path: Path) -> None:
     assert len(chip_files(path).chain) > 1
 
 
-def test_the_example_turns_three_knobs_and_names_a_source() -> None:
-    mine, base = Hardware.read(EXAMPLES / "my_rram.toml"), preset("rram-array")
+def test_the_example_changes_three_settings_and_names_a_source() -> None:
+    mine = Hardware.read(EXAMPLES / "my_rram.toml")
+    base = preset("rram-array")
     array = base.array.to_table() | {
         "rows": 64,
         "columns_per_converter": 8,

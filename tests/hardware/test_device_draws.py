@@ -1,7 +1,7 @@
 """Memory devices: what is drawn from their laws, the edges of the laws, and what is refused.
 
-Statistical tests fail right code at most once in 10^6 runs; each has a wrong twin that must fail,
-and states its power.
+Statistical tests fail right code at most once in 10^6 runs; each has a negative control that must
+fail, and states its power.
 """
 
 import math
@@ -32,7 +32,8 @@ def test_drift_by_hand() -> None:
     """At r = 1 after 20 · 2^10 s: ν = .049 + .008 ξ, so 25 µS falls to 25 · 2^(-10 ν); |ν| where ξ
     makes it negative.
     """
-    pcm, g = device("pcm-nandakumar"), np.array([25.0])
+    pcm = device("pcm-nandakumar")
+    g = np.array([25.0])
     for xi, nu in ((0.0, 0.049), (2.0, 0.065), (-10.0, 0.031)):
         np.testing.assert_allclose(
             pcm.drifted_us(g, 20 * 1024, Ones(xi)), 25 * 2 ** (-10 * nu), rtol=1e-12
@@ -57,11 +58,12 @@ def test_spread_of_programming(name, g_us) -> None:
 
     A σ wrong by 2 % moves the variance by 4 %, twice what is caught but once in 10^3.
     """
-    chosen, target = device(name), np.full(CELLS, g_us)
-    held = chosen.programmed_us(target, generator(11, name))
+    chosen = device(name)
+    target = np.full(CELLS, g_us)
+    programmed = chosen.programmed_us(target, generator(11, name))
     sigma = float(chosen.programming_sigma_us(target)[0])
-    stattest.assert_mean(held - target, 0.0)
-    squares = (held - target) ** 2
+    stattest.assert_mean(programmed - target, 0.0)
+    squares = (programmed - target) ** 2
     stattest.assert_mean(squares, sigma**2)
     assert stattest.detectable(math.sqrt(2 / CELLS)) < 1.02**2 - 1
     with pytest.raises(AssertionError):
@@ -69,10 +71,11 @@ def test_spread_of_programming(name, g_us) -> None:
 
 
 def test_spread_of_drift() -> None:
-    """ν of 200,000 cells at r = .1, and a twin whose mean is off by 1 % (8 times the least error
-    caught).
+    """ν of 200,000 cells at r = .1, and a negative control whose mean is off by 1 % (8 times
+    the least error caught).
     """
-    pcm, g = device("pcm-nandakumar"), np.full(CELLS, 2.5)
+    pcm = device("pcm-nandakumar")
+    g = np.full(CELLS, 2.5)
     nu = -np.log(pcm.drifted_us(g, DAY_S, generator(12)) / g) / math.log(DAY_S / 20)
     mean, sd = -0.0155 * math.log(0.1) + 0.0244, -0.0125 * math.log(0.1) - 0.0059
     folded = 2 * sd * math.exp(-0.5 * (mean / sd) ** 2) / math.sqrt(2 * math.pi) + mean * math.erf(

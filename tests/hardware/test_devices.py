@@ -111,7 +111,8 @@ def test_every_device_has_its_hand_values() -> None:
 
 
 def test_wan_between_its_two_ages_is_linear_in_log_time() -> None:
-    wan, g = device("rram-wan"), np.linspace(0, 40, 9)
+    wan = device("rram-wan")
+    g = np.linspace(0, 40, 9)
     halfway = wan.programming_sigma_us(g, math.sqrt(DAY_S))
     np.testing.assert_allclose(
         halfway,
@@ -170,7 +171,8 @@ def test_read_noise_follows_the_drifted_conductance_and_its_share_the_programmed
     ],
 )
 def test_hermes_read_noise_by_hand(name, shares) -> None:
-    hermes, growth = device(name), math.sqrt(math.log((3600 + 512e-9) / 1024e-9))
+    hermes = device(name)
+    growth = math.sqrt(math.log((3600 + 512e-9) / 1024e-9))
     g = hermes.g_max_us * np.array([0.01, 0.1, 0.2, 0.5, 1.0])
     expected = g * np.minimum(shares, 0.04) * growth
     np.testing.assert_allclose(hermes.read_sigma_us(g, 3600), expected, rtol=1e-12)

@@ -137,10 +137,8 @@ def test_accumulator_width_is_the_width_of_the_full_sum(inputs: int, bits: int) 
 
 
 def test_noise_in_steps_and_in_values_agree() -> None:
-    in_steps, in_values = (
-        Noise(read_sigma_lsb=2.0, weight_sigma_lsb=0.5),
-        Noise(read_sigma=0.5, weight_sigma=0.05),
-    )
+    in_steps = Noise(read_sigma_lsb=2.0, weight_sigma_lsb=0.5)
+    in_values = Noise(read_sigma=0.5, weight_sigma=0.05)
     assert in_steps.read_sigma_drive(0.25) == in_values.read_sigma_drive(0.25) == 0.5
     assert (
         in_steps.weight_sigma_value(0.1) == in_values.weight_sigma_value(0.1) == pytest.approx(0.05)
@@ -177,10 +175,10 @@ def test_thermal_floor_is_tagged_floor_throughout() -> None:
 
 def test_own_settings_are_what_an_ideal_chip_has_not() -> None:
     assert own_settings(preset("digital-45nm")) == {}
-    turned = preset("digital-45nm").replace(
+    changed = preset("digital-45nm").replace(
         timing=Timing(clock_hz=1e8), accumulator_bits=20, reliability=Reliability(s=2.0)
     )
-    assert own_settings(turned) == {
+    assert own_settings(changed) == {
         "accumulator_bits": "20",
         "timing.clock_hz": "100000000.0",
         "reliability.s": "2.0",

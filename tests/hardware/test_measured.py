@@ -49,9 +49,10 @@ def test_a_device_interpolates_between_its_rows(write) -> None:
         found.read_sigma_us(np.array([1.0, 99.0])), [0.1, 0.4]
     )  # noise may move a cell beyond the file
     normal = generator(1).standard_normal(5)
-    held = found.programmed_us(target, generator(1))
+    programmed = found.programmed_us(target, generator(1))
     np.testing.assert_allclose(
-        held, np.array([6.0, 8.0, 10.0, 14.5, 28.0]) + np.array([1.0, 1.5, 2.0, 1.75, 1.0]) * normal
+        programmed,
+        np.array([6.0, 8.0, 10.0, 14.5, 28.0]) + np.array([1.0, 1.5, 2.0, 1.75, 1.0]) * normal,
     )
 
 

@@ -45,8 +45,8 @@ def read(tmp_path: Path):
 def test_it_is_priced_by_its_formula_held_outside_its_range_and_cited(read):
     chip = read(CHIP)
     price = chip.price_table()["adc"]
-    for bits, held in ((4, 4), (8, 8), (10, 10), (12, 10), (2, 4)):
-        assert price.energy_j((bits,)) == pytest.approx((3.0 * 2**held + 40) * 1e-15, rel=1e-12)
+    for bits, clamped in ((4, 4), (8, 8), (10, 10), (12, 10), (2, 4)):
+        assert price.energy_j((bits,)) == pytest.approx((3.0 * 2**clamped + 40) * 1e-15, rel=1e-12)
     assert price.flags((12,)) == (
         "my-sar: bits at 12 is outside the model's range (up to 10), using the value at 10",
     )

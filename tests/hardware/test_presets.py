@@ -16,7 +16,7 @@ from stochsim.settings import SettingError
 BITS = range(1, 9)
 INPUTS, OUTPUTS = 48, 64
 KT_J = 4.142e-21
-SRAM_J = (9.0243e-4 * 16**3 - 2.68848e-2 * 16**2 + 0.2089008 * 16) * 1e-12  # held at 64 kbit
+SRAM_J = (9.0243e-4 * 16**3 - 2.68848e-2 * 16**2 + 0.2089008 * 16) * 1e-12  # clamped to 64 kbit
 
 DIGITAL_45 = {
     "multiply": lambda b: (0.0029948 * b**2 + 0.0010417 * b) * 1e-12,

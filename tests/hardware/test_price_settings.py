@@ -186,11 +186,9 @@ def test_scaling_moves_logic_and_sram_by_the_polynomials_and_nothing_else() -> N
         DIGITAL, random="random-cmos-rng", adc="adc-zigzag-28nm", dac="dac-zigzag-28nm"
     )
     chip = with_prices(plain, scaling={"node_nm": 7, "voltage_v": 0.7})
-    ratio, before, after = (
-        energy_ratio(Scaling(node_nm=7, voltage_v=0.7), 45, 0.9),
-        plain.energy(COUNTS),
-        chip.energy(COUNTS),
-    )
+    ratio = energy_ratio(Scaling(node_nm=7, voltage_v=0.7), 45, 0.9)
+    before = plain.energy(COUNTS)
+    after = chip.energy(COUNTS)
     for part in ("multiply", "add", "memory", "float"):
         assert after.parts[part] == pytest.approx(ratio * before.parts[part], rel=1e-12)
     assert (after.converter_j, after.random_j) == (before.converter_j, before.random_j)

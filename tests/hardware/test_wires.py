@@ -98,7 +98,8 @@ def wrong_first_segment(g, ohm):
 
 
 def test_the_sums_are_the_formula() -> None:
-    g, ohm = conductances(), 3.0
+    g = conductances()
+    ohm = 3.0
     expected = np.empty_like(g)
     for i in range(ROWS):
         for j in range(COLUMNS):
@@ -124,7 +125,7 @@ def test_the_error_against_all_nodes_is_of_second_order() -> None:
 
 
 @pytest.mark.parametrize("wrong", [wrong_row_dropped, wrong_min_max_swapped, wrong_first_segment])
-def test_wrong_twins_are_of_first_order(wrong) -> None:
+def test_negative_controls_are_of_first_order(wrong) -> None:
     ratio = error_of(wrong(conductances(), 5.0), 5.0) / error_of(wrong(conductances(), 2.5), 2.5)
     assert ratio < 2.6
 

@@ -1,5 +1,5 @@
 """Small programs, arrays and products for the tests of analog arrays, and what noise of known
-variance is held against.
+variance is compared with.
 """
 
 import itertools
@@ -21,7 +21,8 @@ def random_weights(bits, neurons, inputs, seed=0):
     """Weight codes (neuron, input) int8: -1 and 1 at one bit, -(2^(b-1) - 1) … 2^(b-1) - 1 above,
     as trained.
     """
-    random, top = np.random.default_rng(seed), max(1, 2 ** (bits - 1) - 1)
+    random = np.random.default_rng(seed)
+    top = max(1, 2 ** (bits - 1) - 1)
     codes = (
         2 * random.integers(0, 2, (neurons, inputs)) - 1
         if bits == 1
@@ -34,7 +35,8 @@ def random_inputs(bits, stimuli, inputs, seed=1):
     """Input integers (stimulus, input) int8: -1 and 1 at one bit, every code of two's complement
     above.
     """
-    random, half = np.random.default_rng(seed), 2 ** (bits - 1)
+    random = np.random.default_rng(seed)
+    half = 2 ** (bits - 1)
     codes = (
         2 * random.integers(0, 2, (stimuli, inputs)) - 1
         if bits == 1
@@ -61,7 +63,7 @@ def program_of(weights, weight_bits=4, input_bits=4, output_bits=8, sigma=0.0, s
 
 
 def operations_of(product, x_ints, reads):
-    """What a product reports for so many reads of these integers (stimulus, input)."""
+    """What a product reports for this number of reads of these integers (stimulus, input)."""
     meter = Meter()
     product.report(meter, "layer", x_ints, reads)
     return dict(meter.total)
@@ -130,28 +132,32 @@ def assert_variance(deviations, expected, wrong):
         assert_mean(squares, wrong, 1e-7)
 
 
+def offset_code(bits):
+    """(v, x0) of codes that are v y + x0 with y >= 0."""
+    return (2, -1) if bits == 1 else (1, -(2 ** (bits - 1)))
+
+
 def slice_digits(weights, weight_bits, cell_bits, signs):
     """Cells (slice, neuron, input) of weight codes, negative ones for the second of a differential
     pair.
     """
-    mask, scale = 2**cell_bits - 1, 1
+    mask = 2**cell_bits - 1
+    scale = 1
     if signs == "offset":
-        codes = (
-            (weights.astype(int) + 1) // 2
-            if weight_bits == 1
-            else weights.astype(int) + 2 ** (weight_bits - 1)
-        )
-        held = weight_bits
+        w, w0 = offset_code(weight_bits)
+        codes = (weights.astype(int) - w0) // w
+        stored_bits = weight_bits
     else:
-        codes, scale, held = np.abs(weights.astype(int)), np.sign(weights), max(1, weight_bits - 1)
-    return np.stack([scale * (codes >> shift & mask) for shift in range(0, held, cell_bits)])
+        codes = np.abs(weights.astype(int))
+        scale = np.sign(weights)
+        stored_bits = max(1, weight_bits - 1)
+    return np.stack([scale * (codes >> shift & mask) for shift in range(0, stored_bits, cell_bits)])
 
 
 def input_digits(x, input_bits, cycle_bits):
     """Digits (cycle, stimulus, input) of offset binary inputs."""
-    unsigned = (
-        (x.astype(int) + 1) // 2 if input_bits == 1 else x.astype(int) + 2 ** (input_bits - 1)
-    )
+    v, x0 = offset_code(input_bits)
+    unsigned = (x.astype(int) - x0) // v
     return np.stack(
         [unsigned >> shift & 2**cycle_bits - 1 for shift in range(0, input_bits, cycle_bits)]
     )
@@ -164,12 +170,11 @@ def converted_sums(weights, x, array, lsb, weight_bits=4, input_bits=4, edges=No
     A partial sum becomes the nearest code, to even, or the number of `edges` (in lsb, ascending)
     below it; codes outside the range clip.
     """
-    levels, signed = 2**array.converter.bits, array.signs == "differential"
+    levels = 2**array.converter.bits
+    signed = array.signs == "differential"
     low = -levels // 2 if signed else 0
-    cells, digits = (
-        slice_digits(weights, weight_bits, array.cell_bits, array.signs),
-        input_digits(x, input_bits, array.cycle_bits),
-    )
+    cells = slice_digits(weights, weight_bits, array.cell_bits, array.signs)
+    digits = input_digits(x, input_bits, array.cycle_bits)
     total = np.zeros((len(x), len(weights)))
     for first in range(0, x.shape[1], array.rows):
         rows = slice(first, first + array.rows)
@@ -181,8 +186,8 @@ def converted_sums(weights, x, array, lsb, weight_bits=4, input_bits=4, edges=No
                 * np.clip(code, low, low + levels - 1)
                 * lsb
             )
-    v, x0 = (2, -1) if input_bits == 1 else (1, -(2 ** (input_bits - 1)))
-    w, w0 = (1, 0) if signed else (2, -1) if weight_bits == 1 else (1, -(2 ** (weight_bits - 1)))
+    v, x0 = offset_code(input_bits)
+    w, w0 = (1, 0) if signed else offset_code(weight_bits)
     unsigned = (x.astype(int) - x0) // v
     stored = (weights.astype(int) - w0) // w
     return (
@@ -191,3 +196,6 @@ def converted_sums(weights, x, array, lsb, weight_bits=4, input_bits=4, edges=No
         + w * x0 * stored.sum(axis=1)
         + w0 * x0 * x.shape[1]
     )
+
+
+ONE_BIT = {"weight_bits": 1, "input_bits": 1}

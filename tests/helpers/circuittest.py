@@ -13,8 +13,11 @@ from stochsim.hardware import preset
 from stochsim.program import (
     LATERAL,
     LOG_SIGMA,
+    FloatLayer,
+    FloatRecurrent,
     Layer,
     Quantizer,
+    float_recurrent,
     recurrent,
     single_layer,
     with_log_sigma,
@@ -70,17 +73,19 @@ def deep_program(bits=3, base=-1.2, layers=2):
         layer(bits, *sizes[i : i + 2], *codes[i : i + 2], seed=i + 1, gain=1.4)
         for i in range(layers)
     )
-    spread = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 0.9), seed=11)
+    log_sigma = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 0.9), seed=11)
     last = layer(bits, sizes[-1], NEURONS, codes[-1], quantizer(bits, 1.6), seed=12)
     base = base + np.linspace(-0.3, 0.3, NEURONS)
-    return with_log_sigma(hidden, spread, last, base, 0.5)
+    return with_log_sigma(hidden, log_sigma, last, base, 0.5)
 
 
 def recurrent_program(bits=3, sigma=None, steps=4, neurons=NEURONS, radius=0.9):
     """Random forward and lateral weights; a neuron's own code pulls like 0.6 of its value, and like
     a saturating part of it.
     """
-    state, sigma = quantizer(bits, 1.6), sigma if sigma is not None else 1.0 if bits == 1 else 0.3
+    state = quantizer(bits, 1.6)
+    if sigma is None:
+        sigma = 1.0 if bits == 1 else 0.3
     forward = layer(bits, INPUTS, neurons, quantizer(bits, 2.0), state, sigma, seed=3)
     lateral = layer(bits, neurons, neurons, state, state, seed=4, gain=0.3, bias=False)
     values = state.z + state.step * (state.c_min + np.arange(state.levels))
@@ -102,7 +107,7 @@ def some_stimuli(count=3, seed=5):
     return np.random.default_rng(seed).normal(0, 1.0, (count, INPUTS))
 
 
-# twins
+# Reference implementations
 # -----------------------------------------------------------------------------------------------
 
 
@@ -155,12 +160,12 @@ def deep_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
     for one in hidden_of(program):
         codes = [code_of(drive, one.output) for drive in drives_of(one, codes)]
     head = program.layers[LOG_SIGMA]
-    spread = [
+    log_sigma = [
         value_of(code_of(drive, head.output), head.output) for drive in drives_of(head, codes)
     ]
     out = []
     for n, drive in enumerate(drives_of(program.readout, codes)):
-        sigma = noise * np.exp(program.wiring.base[n] + spread[n])
+        sigma = noise * np.exp(program.wiring.base[n] + log_sigma[n])
         where = (
             (stimulus << 16 | read, 0) if dithered else (stimulus, read)
         )  # where sigma differs from read to read, rows
@@ -184,8 +189,9 @@ def recurrent_chain(program, x, reads, thin, key, stimulus, noise=1.0, dithered=
 
 
 def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):
-    """Codes (step, neuron) after each of so many steps of one chain."""
-    codes, states = [code_of(0.0, program.output)] * program.neurons, []
+    """Codes (step, neuron) after each of the first `steps` steps of one chain."""
+    codes = [code_of(0.0, program.output)] * program.neurons
+    states = []
     for step in range(steps):
         seen = drives_of(
             program.readout, input_codes(x, program.input, dithered, key, stimulus, read, step)
@@ -216,7 +222,7 @@ def single_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
 READS = {"single": single_read, "deep": deep_read, "recurrent": recurrent_read}
 
 
-def twin(kind, program, x, reads, key, first_stimulus=0, first_read=0, **options):
+def reference_codes(kind, program, x, reads, key, first_stimulus=0, first_read=0, **options):
     """Codes (stimulus, read, neuron) as `Chip.sample` should give them."""
     one = READS[kind]
     rows = [
@@ -227,3 +233,19 @@ def twin(kind, program, x, reads, key, first_stimulus=0, first_read=0, **options
         for s, stimulus in enumerate(x)
     ]
     return np.array(rows, np.int8)
+
+
+def small_float_circuit(**changes):
+    """A stable one of two neurons and three inputs."""
+    parts = {
+        "readout": FloatLayer(np.ones((2, 3)), np.zeros(2)),
+        "lateral": np.array([[0.0, 0.5], [0.5, 0.0]]),
+        "time_step": 0.25,
+        "shrink": np.ones(2),
+        "width": np.ones(2),
+        "sigma": np.ones(2),
+        "steps": 3,
+        **changes,
+    }
+    readout, lateral = parts.pop("readout"), parts.pop("lateral")
+    return float_recurrent(readout, lateral, FloatRecurrent(**parts))

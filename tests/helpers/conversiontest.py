@@ -67,3 +67,16 @@ def on_powers_of_two(converted, seed: int = 5):
                 step = 2.0 ** float(layer.weight_grid.log_scale + layer.input_grid.log_scale)
                 layer.bias.copy_(torch.from_numpy(step * random.integers(-20, 20, len(layer.bias))))
     return converted
+
+
+class Calls(nn.Module):
+    """A module whose forward is the function given, with these parts."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.call = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self.call(self, x)

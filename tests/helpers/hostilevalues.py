@@ -158,8 +158,8 @@ def _inner(table: Any, place: Place) -> tuple[Any, Any]:
 
 
 def variants(table: Any, canary: Path, each: int | None = None) -> Iterator[Any]:
-    """The table with a hostile value, name or neighbour at every place: all of them, or so many at
-    each place, in turn, so that every value is used somewhere.
+    """The table with a hostile value, name or neighbour at every place: all of them, or this many
+    at each place, in turn, so that every value is used somewhere.
     """
     words, others = texts(canary), values()
     ways: list[Callable[[Place], Any]] = [
@@ -176,13 +176,15 @@ def variants(table: Any, canary: Path, each: int | None = None) -> Iterator[Any]
 
 def judged(act: Callable[[], Any], canary: Path, seen: Any) -> str:
     """ "loaded" or "refused"; fails where the canary is there, or another error comes up."""
-    outcome, said = "loaded", "nothing"
+    outcome = "loaded"
+    said = "nothing"
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # numbers without bounds overflow, which is no fault
             act()
     except StochsimError as error:
-        outcome, said = "refused", str(error)
+        outcome = "refused"
+        said = str(error)
     except Exception as error:
         raise AssertionError(f"{type(error).__name__}: {error}, of {str(seen)[:3000]}") from error
     assert said, f"an error without words, of {str(seen)[:3000]}"

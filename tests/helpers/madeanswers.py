@@ -84,7 +84,9 @@ class Made:
     def _point(
         self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
     ) -> dict[str, Any]:
-        seen, key, noise = _metadata(needs["network"]), settings["key"], settings["noise"]
+        seen = _metadata(needs["network"])
+        key = settings["key"]
+        noise = settings["noise"]
         rho = float(seen["rho"])
         s = self.s_of(json.loads(seen["widths"]), noise, rho, key)
         measures = _measures(

@@ -16,7 +16,8 @@ class Core:
 
     def __init__(self, weights: np.ndarray, params: Any) -> None:
         assert (params.core.rows_max, params.core.cols_max) == weights.shape
-        self.weights, self.params = weights, params
+        self.weights = weights
+        self.params = params
         adc = params.xbar.adc.mvm
         if adc.adc_range_option == "CALIBRATED":
             raise IndexError(f"{adc.model}: calibrated_range is empty")

@@ -1,7 +1,7 @@
 """Calibrated statistical assertions: each states how often it fails code that is right, and how
 surely it catches code that is wrong.
 
-`assert_frequencies` holds counts of codes against exact probabilities by two tests that share the
+`assert_frequencies` compares counts of codes with exact probabilities by two tests that share the
 false-fail rate:
 
 - every single code of every cell by an exact binomial test (Bonferroni over all codes), half of the
@@ -26,7 +26,7 @@ EXACT_SHARE, POOLED_SHARE = 0.5, 0.1
 
 
 class TooFewSamplesError(Exception):
-    """The samples cannot tell right from wrong, so the assertion refuses to judge.
+    """The samples cannot distinguish right from wrong, so the assertion refuses to judge.
 
     Not an AssertionError: nothing was found wrong.
     """
@@ -80,7 +80,8 @@ def power(probabilities, wrong_probabilities, samples, false_fail=1e-6):
     `wrong_probabilities`, `samples` per cell.
 
     A lower bound: the larger of the pooled G test's power, by the noncentral chi² with
-    noncentrality 2 Σ n q log(q/p), and the power of the one most telling code, by the binomial law.
+    noncentrality 2 Σ n q log(q/p), and the power of the single most informative code, by the
+    binomial law.
     """
     probabilities, wrong = np.atleast_2d(probabilities), np.atleast_2d(wrong_probabilities)
     sizes = np.broadcast_to(np.asarray(samples), (len(probabilities),))
@@ -120,7 +121,8 @@ def detectable(standard_error, false_fail=1e-6, miss=1e-3):
 
 
 def _checked(counts, probabilities):
-    counts, probabilities = np.atleast_2d(counts), np.atleast_2d(np.asarray(probabilities, float))
+    counts = np.atleast_2d(counts)
+    probabilities = np.atleast_2d(np.asarray(probabilities, float))
     assert counts.shape == probabilities.shape, (
         f"counts {counts.shape}, probabilities {probabilities.shape}"
     )
@@ -142,7 +144,9 @@ def _merge(probabilities, samples):
     is left over joins the last group.
     """
     bins = np.empty(probabilities.shape, int)
-    first, inverse_sum, cells_judged = 0, 0.0, 0
+    first = 0
+    inverse_sum = 0.0
+    cells_judged = 0
     for cell, (row, n) in enumerate(zip(probabilities, samples, strict=True)):
         groups = _groups(row * n)
         bins[cell] = first + groups
@@ -157,12 +161,15 @@ def _merge(probabilities, samples):
 
 
 def _groups(expected):
-    groups, held, group = np.empty(len(expected), int), 0.0, 0
+    groups = np.empty(len(expected), int)
+    expected_in_group = 0.0
+    group = 0
     for code, count in enumerate(expected):
-        held += count
+        expected_in_group += count
         groups[code] = group
-        if held >= LEAST_EXPECTED and expected[code + 1 :].sum() >= LEAST_EXPECTED:
-            held, group = 0.0, group + 1
+        if expected_in_group >= LEAST_EXPECTED and expected[code + 1 :].sum() >= LEAST_EXPECTED:
+            expected_in_group = 0.0
+            group = group + 1
     return groups
 
 

@@ -28,7 +28,9 @@ class Here:
     done: list[str] = []  # noqa: RUF012
 
     def __init__(self, count: int, folder: Path, run: RunJob) -> None:
-        self.folder, self.said, self.run = folder, list[Message](), run
+        self.folder = folder
+        self.said = list[Message]()
+        self.run = run
 
     def __enter__(self) -> Self:
         return self

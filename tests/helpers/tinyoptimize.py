@@ -64,8 +64,8 @@ def made(
     conversions: Mapping[int, float],
     other_j: float = 0.0,
 ) -> Measured:
-    """A setting with this S, so many conversions of these bits per read, and joules of memory
-    beside them (whole pJ).
+    """A setting with this S, this number of conversions of these bits per read, and joules of
+    memory beside them (whole pJ).
     """
     blind, full = np.linspace(0.95, 1.05, 16), np.linspace(0.19, 0.21, 16)
     d = blind - s * (blind - full)

@@ -14,7 +14,7 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.runs import Store, Task
-from stochsim.settings import write_toml
+from stochsim.settings import SettingError, write_toml
 from stochsim.studies import Study
 from stochsim.studies.plan import Plan, plan_study
 
@@ -106,7 +106,8 @@ def _content(path: Path) -> tuple[Any, bytes]:
 
 def about(study: Study, hardware: Hardware) -> dict[str, str]:
     """The facts that a sweep keeps about its run."""
-    versions, machine = {"stochsim": "0.1.0"}, {"processor": "a processor", "system": "a system"}
+    versions = {"stochsim": "0.1.0"}
+    machine = {"processor": "a processor", "system": "a system"}
     tables = {
         "study": study.to_table(),
         "hardware": hardware.to_table(),
@@ -161,7 +162,7 @@ def work(task: Task, needs: dict[str, Path], folder: Path) -> tuple[dict[str, An
 RESULT: dict[str, Any] = {
     "measures": {"d": [0.1, 1 / 3]},
     "accuracy": None,
-    "energy": {"parts_j": {"add": 1e-13}, "flags": ["held"]},
+    "energy": {"parts_j": {"add": 1e-13}, "flags": ["clamped"]},
 }
 FACTS = {"study": "{}", "versions": '{"numpy": "2.4.0"}'}
 
@@ -200,3 +201,13 @@ def all_rows(folder: Path) -> list[Any]:
     with Store.open(folder) as store:
         store.check_artifacts()
         return [store.about(), *(store.row(task) for task in sorted(store.hashes()))]
+
+
+def complaint(path: Path) -> str:
+    """What reading and checking the study at this path says; an empty string where it is valid."""
+    try:
+        study = Study.read(path)
+        study.check(study.hardware.resolve(path.parent))
+    except SettingError as error:
+        return str(error)
+    return ""

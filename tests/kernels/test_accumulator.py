@@ -43,7 +43,7 @@ def test_wrapping_at_every_addition_gives_the_same():
 
 
 @pytest.mark.parametrize("bits", [2, 3, 8, 15, 16, 20, 30])
-def test_saturating_equals_the_twin(bits):
+def test_saturating_equals_the_reference(bits):
     random = np.random.default_rng(bits)
     for stimuli, inputs, neurons in ((1, 1, 1), (7, 33, 65), (50, 9, 3), (5, 200, 130)):
         x, w = random_codes(random, (stimuli, inputs)), random_codes(random, (neurons, inputs))
@@ -102,7 +102,8 @@ def test_wide_enough_is_the_integer_product(monkeypatch):
 def test_one_thread_gives_the_same():
     random = np.random.default_rng(4)
     x, w = random_codes(random, (101, 30)), random_codes(random, (70, 30))
-    before, expected = numba.get_num_threads(), accumulator.saturating_product(x, w, 16)
+    before = numba.get_num_threads()
+    expected = accumulator.saturating_product(x, w, 16)
     try:
         numba.set_num_threads(1)
         assert np.array_equal(accumulator.saturating_product(x, w, 16), expected)

@@ -40,10 +40,8 @@ def test_edges_may_be_anywhere_and_codes_may_be_missing(code_min):
     for spread in (0.05, 0.5, 3.0):
         edges = np.sort(adc.ideal_edges(64) + rng.normal(0, spread, 63))
         edges[20:23] = edges[20]
-        value, sigma = (
-            np.concatenate([rng.uniform(-5, 70, 50), edges]),
-            np.array([[0.0], [0.3], [2.0]]),
-        )
+        value = np.concatenate([rng.uniform(-5, 70, 50), edges])
+        sigma = np.array([[0.0], [0.3], [2.0]])
         assert_masses(
             adc.build_channel(value, sigma, edges, code_min), value, sigma, edges, code_min
         )
@@ -86,12 +84,11 @@ def test_alias_tables_conserve_every_mass():
     rng = np.random.default_rng(5)
     for cells in (2, 4, 64, 4096):
         cuts = np.sort(rng.integers(0, WHOLE, cells - 1))
-        one, flat = (
-            np.eye(cells, dtype=np.int64)[cells // 2] * WHOLE,
-            np.full(cells, WHOLE // cells),
-        )
+        one = np.eye(cells, dtype=np.int64)[cells // 2] * WHOLE
+        flat = np.full(cells, WHOLE // cells)
         for mass in (np.diff([0, *cuts, WHOLE]), one, flat):
-            entries, drawn = np.empty(cells, np.uint32), np.zeros(cells, np.int64)
+            entries = np.empty(cells, np.uint32)
+            drawn = np.zeros(cells, np.int64)
             adc.alias_table(mass.astype(np.int64), np.empty(cells, np.int64), entries)
             threshold, alias = np.divmod(entries.astype(np.int64), cells)
             np.add.at(drawn, np.arange(cells), threshold)

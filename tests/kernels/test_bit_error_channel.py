@@ -78,7 +78,9 @@ def test_flipped_codes_follow_the_mixed_thresholds_and_a_rate_10_percent_too_lar
 
     False-fail rate 1e-6, power at least 0.999 against rate × 1.1, computed.
     """
-    bits, rate, reads = 3, 0.05, 200_000
+    bits = 3
+    rate = 0.05
+    reads = 200_000
     table = random_thresholds(1, 2**bits, 4, seed=5)
     u = np.empty((1, reads, 4), np.uint32)
     draw_integers(DrawAddress.of(8, 0, 0), u)
@@ -103,7 +105,8 @@ def test_flipped_codes_equal_the_reference_implementation_however_reads_are_spli
     codes = np.random.default_rng(bits).integers(c_min, c_min + 2**bits, (2, 6, 5)).astype(np.int8)
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**50)):
         ours, apart = codes.copy(), codes.copy()
-        address, (layer, event, stimulus, read) = DrawAddress.of(KEY, *where), where
+        address = DrawAddress.of(KEY, *where)
+        layer, event, stimulus, read = where
         later = DrawAddress.of(KEY, layer, event, stimulus, read + 4)
         beside = DrawAddress.of(KEY, layer, event, stimulus + 1, read)
         flips.flip_codes(ours, c_min, bits, rate, address)
@@ -119,7 +122,8 @@ def test_errors_of_neurons_that_share_a_source_are_their_own():
 
     False-fail rate 1e-6; errors in common have power 1.
     """
-    rate, reads = 0.1, 20_000
+    rate = 0.1
+    reads = 20_000
     codes = np.zeros((1, reads, 2), np.int8)
     flips.flip_codes(codes, 0, 2, rate, DrawAddress.of(KEY, 0, 1))
     one = np.array([(1 - rate) ** 2, rate * (1 - rate), rate * (1 - rate), rate**2])

@@ -164,10 +164,8 @@ def test_triangular_dither_makes_mean_and_variance_of_the_code_independent_of_th
         below = (
             thresholds(drive, 0.0, sigma, family, "identity", z, step, c_min, levels)[:, :, 0] / ONE
         )
-        probability, value = (
-            np.diff(below, axis=1, prepend=0.0, append=1.0),
-            step * (c_min + np.arange(levels)),
-        )
+        probability = np.diff(below, axis=1, prepend=0.0, append=1.0)
+        value = step * (c_min + np.arange(levels))
         mean = probability @ value
         return mean, probability @ value**2 - mean**2
 

@@ -10,11 +10,9 @@ from stochsim_kernels.array import adc, crossbar, crossbar_bits
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import crossbar_sums
 
-ROWS, LEVELS, STEP = (
-    32,
-    24,
-    1.4,
-)  # one tile of 32 rows; partial sums in steps of the converter: some clip at either end
+ROWS = 32  # of the one tile
+LEVELS = 24
+STEP = 1.4  # of the converter, in partial sums: some of these clip at either end
 READS = 40_000
 EDGES = adc.ideal_edges(LEVELS)
 VALUES = np.arange(-ROWS, ROWS + 1) / STEP + LEVELS / 2
@@ -51,7 +49,8 @@ def random_array(seed=3):
     as they should be, and without sign.
     """
     rng = np.random.default_rng(seed)
-    x, cells = rng.integers(0, 2, (4, ROWS)), rng.integers(0, 2, (2, 1, ROWS, 6)).astype(np.uint8)
+    x = rng.integers(0, 2, (4, ROWS))
+    cells = rng.integers(0, 2, (2, 1, ROWS, 6)).astype(np.uint8)
     right, wrong = (
         crossbar_sums.partial_sums(x, c, ROWS, 1, 1)[0, 0, 0] for c in (cells, cells[:1])
     )
@@ -129,7 +128,8 @@ def test_columns_stimuli_reads_and_events_are_independent():
 
 
 def test_the_generator_does_not_repeat_after_65536_reads():
-    channel, period = adc.build_channel(VALUES, 1.0, EDGES), 2**16
+    channel = adc.build_channel(VALUES, 1.0, EDGES)
+    period = 2**16
     codes = draw(np.full((1, 2), 3), channel, 2 * period)[0]
     p = exact(1.0)[[3 + ROWS]]
     product = np.outer(p, p).ravel()[None]
@@ -161,7 +161,8 @@ def test_columns_of_one_reference_move_together():
     the product; each must fail the other.
     """
     grid = np.arange((LEVELS + 19) * 4) / 4 - 10
-    channel, shared = adc.build_channel(grid, 0.7, EDGES), adc.shared_noise(5.0)
+    channel = adc.build_channel(grid, 0.7, EDGES)
+    shared = adc.shared_noise(5.0)
     gain, offset = crossbar.grid_map(np.full((1, 1, 4), 0.7), np.full((1, 1, 4), 12.0), 10.0, 2)
     wiring = {
         "grid": crossbar.GridMap(gain, offset, 16),

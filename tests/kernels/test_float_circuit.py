@@ -19,10 +19,8 @@ WHERE = (0xFEDC_BA98_7654_3210, 3, 5, 7, 1000)  # key, layer, event, first stimu
 def case(stimuli=2, reads=9, neurons=5, seed=0):
     """(state, push, pull, rate, sigma, moved); some states far outside."""
     r = np.random.default_rng(seed)
-    state, moved = (
-        r.normal(0, 1, (stimuli, reads, neurons)),
-        r.normal(0, 1, (stimuli, reads, neurons)),
-    )
+    state = r.normal(0, 1, (stimuli, reads, neurons))
+    moved = r.normal(0, 1, (stimuli, reads, neurons))
     state[0, : min(reads, 4), 0] = (-40.0, 40.0, 0.0, 1e-9)[: min(reads, 4)]
     push, pull = r.normal(0, 1, (stimuli, neurons)), r.uniform(0, 1, neurons)
     return state, push, pull, r.uniform(0.3, 5, neurons), r.uniform(0.1, 2, neurons), moved
@@ -50,7 +48,9 @@ def test_steps_are_those_of_the_reference_implementation(neurons):
 def test_normals_are_those_of_single_draws():
     """Bit for bit."""
     shape = (2, 3000, 7)
-    u, expected, nothing = np.empty(shape, np.uint32), np.empty(shape), np.zeros(7)
+    u = np.empty(shape, np.uint32)
+    expected = np.empty(shape)
+    nothing = np.zeros(7)
     draw_integers(DrawAddress.of(*WHERE), u)
     normal.fill_normals(u.reshape(-1), expected.reshape(-1))
     found = finish(
@@ -73,14 +73,18 @@ def test_quantiles_at_the_ends_and_where_the_tails_begin():
             0.5,
         ]
     )
-    room, tails, found = np.empty(p.size), np.empty(p.size, np.int64), np.zeros(p.size)
+    room = np.empty(p.size)
+    tails = np.empty(p.size, np.int64)
+    found = np.zeros(p.size)
     float_circuit._disturb(p, np.ones(p.size), tails, room, np.empty(p.size), found)
     assert np.array_equal(found, [normal.normal_quantile(value) for value in p])
 
 
 def test_erf_by_the_table():
     t = np.concatenate([np.linspace(-channel.REACH, channel.REACH, 100_001), [channel.REACH]])
-    zeros, ones, moved = np.zeros(t.size), np.ones(t.size), np.zeros(t.size)
+    zeros = np.zeros(t.size)
+    ones = np.ones(t.size)
+    moved = np.zeros(t.size)
     float_circuit._shrink(t, zeros, -ones, ones, moved)
     np.testing.assert_allclose(moved, special.erf(t / np.sqrt(2)), rtol=0, atol=3e-15)
     float_circuit._shrink(100 * t, zeros, -ones, ones, zeros)

@@ -14,9 +14,13 @@ from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import neuron_codes as reference
 
 READS = 1_000_000
-FALSE_FAIL, POWER = 1e-6, 0.999
+FALSE_FAIL = 1e-6
+POWER = 0.999
 TOO_LARGE = 1.02
-Z, STEP, C_MIN, LEVELS = 0.0, 0.5, -8, 16
+Z = 0.0
+STEP = 0.5
+C_MIN = -8
+LEVELS = 16
 EDGE = Z + (C_MIN + 8 - 0.5) * STEP
 SIGMAS_LSB = (0.25, 0.5, 1.0, 2.0)
 DISTANCES = np.array([0.3, 0.6, 0.9, 1.2, 1.5])
@@ -64,7 +68,8 @@ def test_frequencies_follow_the_channel_and_a_sigma_2_percent_too_large_fails(si
 
 
 def test_stated_power_of_the_weakest_drive_alone():
-    drive, sigma = EDGE + 0.3 * 0.25 * STEP, 0.25 * STEP
+    drive = EDGE + 0.3 * 0.25 * STEP
+    sigma = 0.25 * STEP
     alone = power(
         probabilities([drive], sigma), probabilities([drive], TOO_LARGE * sigma), READS, FALSE_FAIL
     )
@@ -76,7 +81,8 @@ def test_stated_power_of_the_weakest_drive_alone():
 def test_frequencies_of_the_other_families(family, bits):
     """False-fail rate 1e-6; the Gaussian of the same variance is the negative control."""
     grid = (-0.5, 1.0, 0, 2) if bits == 1 else (0.0, 0.05, -128, 256)
-    drives, reads = np.array([-0.7, -0.31, 0.2, 0.55]), 200_000
+    drives = np.array([-0.7, -0.31, 0.2, 0.55])
+    reads = 200_000
     right = probabilities(drives, 0.6, family, grid)
     assert_frequencies(counts(drives, 0.6, 5, family, grid, reads), right, FALSE_FAIL)
     with pytest.raises(AssertionError):

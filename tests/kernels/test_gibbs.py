@@ -102,7 +102,9 @@ def test_conditional_agrees_with_the_reference_implementation(root_precision):
 
 def test_conditional_inverts_the_distribution_function():
     """Against quadrature of the density itself: u comes back from the draw."""
-    g, precision, inverse_scale = 1.3, 2.5, 0.8
+    g = 1.3
+    precision = 2.5
+    inverse_scale = 0.8
     grid = np.linspace(-8, 8, 400_001)
     density = np.exp(-0.5 * precision * grid**2 + g * grid - inverse_scale * np.abs(grid))
     cdf = np.cumsum(density) / density.sum()
@@ -158,10 +160,8 @@ def distribution_function(r, g, precision, inverse_scale):
     """Exact P(draw <= r) of exp(−precision r²/2 + g r − inverse_scale |r|)."""
     sd = 1 / np.sqrt(precision)
     above, below = (inverse_scale - g) * sd, (inverse_scale + g) * sd
-    log_above, log_below = (
-        0.5 * above**2 + special.log_ndtr(-above),
-        0.5 * below**2 + special.log_ndtr(-below),
-    )
+    log_above = 0.5 * above**2 + special.log_ndtr(-above)
+    log_below = 0.5 * below**2 + special.log_ndtr(-below)
     p_below = special.expit(log_below - log_above)
     left = p_below * np.exp(
         special.log_ndtr(np.minimum(r, 0) / sd - below) - special.log_ndtr(-below)
@@ -222,7 +222,8 @@ def test_silent_coordinate_follows_its_prior():
 
 def test_starts_follow_the_prior():
     """False-fail rate 1e-6."""
-    state, field = np.empty((2000, 2, 6)), np.empty((2000, 2, 6))
+    state = np.empty((2000, 2, 6))
+    field = np.empty((2000, 2, 6))
     numbers, linear, gram = problem(2000, 5, 6)
     posterior = gibbs.LaplacePosterior(linear, gram, 2.0)
     gibbs.gibbs_start(gibbs.Chains(KEY, numbers, state, field), posterior)

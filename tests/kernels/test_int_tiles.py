@@ -87,10 +87,8 @@ def test_planes_are_scaled_and_terms_are_added():
     """By hand: words of one input over 2 × 2 planes; rows and columns beyond the output are not
     written.
     """
-    x, w = (
-        np.zeros((int_tiles.ROWS, 2, 1), np.int32),
-        np.zeros((1, 2, 1, int_tiles.COLUMNS), np.int32),
-    )
+    x = np.zeros((int_tiles.ROWS, 2, 1), np.int32)
+    w = np.zeros((1, 2, 1, int_tiles.COLUMNS), np.int32)
     x[0, :, 0], x[1, :, 0] = (0b1011, 0b1), (0b100, -1)
     w[0, :, 0, 0], w[0, :, 0, 1] = (0b1110, 0b1), (-1, 0b11)
     scales = [[1, 10], [100, -1000]]

@@ -55,7 +55,8 @@ def test_all_pairs_of_codes_over_two_inputs(way, signed, monkeypatch):
     """Every integer of up to 4 bits with every other, twice: 2^16 sums at 4 × 4 bits."""
     choose(monkeypatch, way)
     for x_bits, w_bits in itertools.product(range(1, 5), repeat=2):
-        x_low, w_low = -(2 ** (x_bits - 1)) if signed else 0, -(2 ** (w_bits - 1))
+        x_low = -(2 ** (x_bits - 1)) if signed else 0
+        w_low = -(2 ** (w_bits - 1))
         x = np.array(list(itertools.product(range(x_low, x_low + 2**x_bits), repeat=2)), np.int8)
         w = np.array(list(itertools.product(range(w_low, w_low + 2**w_bits), repeat=2)), np.int8)
         check(x, w)
@@ -131,7 +132,8 @@ def test_extremes_at_the_edge_of_32_bits(x_code, w_code, inputs):
     beyond 16 bits.
     """
     x, w = np.full((2, inputs), x_code, np.int16), np.full((3, inputs), w_code, np.int16)
-    x[1], w[1] = np.arange(inputs) % 2 * x_code, -w[1] // 2
+    x[1] = np.arange(inputs) % 2 * x_code
+    w[1] = -w[1] // 2
     assert abs(matmul.accumulator_bound(x, w) - 2**31) < 2**15 or inputs == 9
     check(x, w)
 
@@ -139,7 +141,8 @@ def test_extremes_at_the_edge_of_32_bits(x_code, w_code, inputs):
 def test_correction_may_pass_32_bits_where_the_sum_does_not():
     """-128 times the sum of the weights wraps around, and back."""
     x, w = np.full((2, 200_000), -8, np.int8), np.full((2, 200_000), 127, np.int8)
-    x[1], w[1, ::2] = 7, -100
+    x[1] = 7
+    w[1, ::2] = -100
     assert 128 * int(w[0].sum(dtype=np.int64)) > 2**31 > matmul.accumulator_bound(x, w)
     check(x, w)
 
@@ -210,10 +213,8 @@ def test_rule_refuses_what_float64_cannot_hold():
 def test_product_takes_the_way_of_the_rule(bits, features, monkeypatch):
     """Tiles do not call BLAS, and BLAS does not call tiles."""
     monkeypatch.setattr(matmul, "processor_has", lambda feature: feature in features.split())
-    x, w = (
-        codes(np.random.default_rng(2), bits, (9, 70)),
-        codes(np.random.default_rng(3), bits, (5, 70)),
-    )
+    x = codes(np.random.default_rng(2), bits, (9, 70))
+    w = codes(np.random.default_rng(3), bits, (5, 70))
     if bits == 8 and not features:
         monkeypatch.setattr(matmul.int_tiles, "fill_product", None)
     else:
@@ -258,7 +259,8 @@ def test_threads_change_nothing():
 def test_weights_are_packed_once_and_from_a_copy(monkeypatch):
     random = np.random.default_rng(6)
     w = codes(random, 8, (9, 33))
-    kept, packed = w.copy(), matmul.pack_weights(w)
+    kept = w.copy()
+    packed = matmul.pack_weights(w)
     w[:] = 0
     for bits in (1, 8):
         x = codes(random, bits, (7, 33))

@@ -41,7 +41,8 @@ def integers(shape, **address):
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("neurons", [1, 6, 7])
 def test_codes_equal_the_reference_implementation(bits, neurons):
-    table, c_min = random_thresholds(2, bits, neurons), 0 if bits == 1 else -(2 ** (bits - 1))
+    table = random_thresholds(2, bits, neurons)
+    c_min = 0 if bits == 1 else -(2 ** (bits - 1))
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40)):
         address = DrawAddress.of(KEY, *where)
         ours = draw(table, 5, c_min, **address._asdict())

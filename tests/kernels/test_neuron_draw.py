@@ -5,95 +5,10 @@
 import numba
 import numpy as np
 import pytest
+from neuroncases import LAWS, call, drives, integers, plain, quantiser, sigmas, thresholds
 from scipy import special
 from stochsim_kernels.neuron import channel, drawing
-from stochsim_kernels.random.address import DrawAddress
-from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import neuron_codes as reference
-
-KEY = 0xFEDC_BA98_7654_3210
-WHERE = (3, 5, 7, 1000)  # layer, event, first stimulus, first read
-LAWS = [
-    *(("gaussian", activation) for activation in channel.ACTIVATIONS),
-    ("logistic", "identity"),
-    ("uniform", "relu"),
-    ("logistic", "tanh"),
-    ("uniform", "step"),
-]
-
-
-def quantiser(bits, step=0.25, unsigned=False):
-    """(z, step, c_min, levels)"""
-    if bits == 1:
-        return -step, 2 * step, 0, 2
-    return (0.0, step, 0 if unsigned else -(2 ** (bits - 1)), 2**bits)
-
-
-def law_of(family, activation, quantiser):
-    numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
-    return channel.neuron_law(*numbers, *quantiser)
-
-
-def call(function, drive, sigma, other, family, activation, quantiser, reads, where=WHERE):
-    out = np.full((drive.shape[0], reads, drive.shape[-1]), 77, np.int8)
-    sigmas = (
-        np.broadcast_to(np.asarray(value, float), (drive.shape[0], drive.shape[-1]))
-        for value in (sigma, other)
-    )
-    law = law_of(family, activation, quantiser)
-    function(drive, *sigmas, law, DrawAddress.of(KEY, *where), out)
-    return out
-
-
-def integers(shape, where=WHERE):
-    out = np.empty(shape, np.uint32)
-    draw_integers(DrawAddress.of(KEY, *where), out)
-    return out
-
-
-def thresholds(drive, sigma, other, family, activation, quantiser):
-    """(stimulus, read, levels - 1, neuron) for drives (stimulus, read, neuron)."""
-    levels = quantiser[3]
-    stimuli, reads, neurons = drive.shape
-    sigmas = (
-        np.broadcast_to(value, (stimuli, neurons))[:, None]
-        .repeat(reads, axis=1)
-        .reshape(-1, neurons)
-        for value in (sigma, other)
-    )
-    out = np.empty((stimuli * reads, levels - 1, neurons), np.uint32)
-    flat = np.ascontiguousarray(drive, np.float64).reshape(-1, neurons)
-    channel.fill_thresholds(flat, *sigmas, law_of(family, activation, quantiser), out)
-    return out.reshape(stimuli, reads, levels - 1, neurons)
-
-
-def plain(drive, sigma, other, family, activation, quantiser, reads, where=WHERE):
-    """The plain count, for drives (stimulus, neuron) or (stimulus, read, neuron)."""
-    table = thresholds(
-        drive[:, None] if drive.ndim == 2 else drive, sigma, other, family, activation, quantiser
-    )
-    return reference.count_codes(
-        integers((drive.shape[0], reads, drive.shape[-1]), where), table, quantiser[2]
-    )
-
-
-def drives(shape, bits, seed=0):
-    """Over the codes and beyond; some on edges and codes, some far outside."""
-    random = np.random.default_rng(seed)
-    drive = random.uniform(-0.2, 0.2, shape) * 2**bits + random.normal(0, 0.3, shape)
-    special_ones = np.array(
-        [0.0, -0.0, 0.125, -0.125, 0.25, 0.375, 50.0, -50.0, 1e9, -1e9, 1e30, -3e29, 1e300, -1e300]
-    )
-    chosen = random.random(shape) < 0.3
-    drive[chosen] = random.choice(special_ones, chosen.sum())
-    return drive
-
-
-def sigmas(shape, seed=1):
-    """Gaussian and other: none, tiny, usual, huge."""
-    random = np.random.default_rng(seed)
-    some = np.array([0.0, 0.0, 1e-300, 1e-9, 1e-3, 0.1, 0.5, 0.5, 2.0, 1e3, 1e7, 1e30])
-    return random.choice(some, shape), random.choice(some[:9], shape)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -136,8 +51,10 @@ def test_integers_at_their_threshold(activation, bits):
     """
     z, step, c_min, levels = quantiser(bits)
     edges = channel.inverse_edges(channel.ACTIVATIONS[activation], z, step, c_min, levels)
-    shape, sigma = (4, 300, 9), 0.7
-    u, random = integers(shape), np.random.default_rng(0)
+    shape = (4, 300, 9)
+    sigma = 0.7
+    u = integers(shape)
+    random = np.random.default_rng(0)
     edge = random.choice(edges[np.isfinite(edges)], shape)
     codes = []
     for place in (u, u + 1):
@@ -169,7 +86,10 @@ def test_places_are_exact_in_any_unit(scale, offset):
     """Step and noise from 1e-9 to 1e4, codes as far as 1e12 steps from 0: many drives close to an
     edge, noise of a thousandth of a step.
     """
-    z, step, c_min, levels = offset * scale, scale, -128, 256
+    z = offset * scale
+    step = scale
+    c_min = -128
+    levels = 256
     random = np.random.default_rng(0)
     steps = random.integers(-130, 130, (2, 50, 40)) + 0.5 + random.normal(0, 3e-4, (2, 50, 40))
     arguments = (
@@ -206,7 +126,8 @@ def test_splits_and_threads_change_no_code(bits, family):
     """More reads than one task's share, two stimuli; split in stimuli, in reads, and on one thread
     or two.
     """
-    reads, where = 300, (0, 0, 4, 50)
+    reads = 300
+    where = (0, 0, 4, 50)
     drive = drives((2, reads, 7), bits)
     arguments = (0.4, 0.3, family, "identity", quantiser(bits))
     for function, given in (

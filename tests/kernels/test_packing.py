@@ -66,10 +66,8 @@ def test_words_hold_the_codes_and_zeros_behind_them(rows, inputs):
 
 
 def test_bytes_are_shifted_only_where_codes_are_negative():
-    signed, unsigned = (
-        np.array([[-128, 127, 0, -1, 5]], np.int8),
-        np.array([[255, 0, 128, 1, 5]], np.int64),
-    )
+    signed = np.array([[-128, 127, 0, -1, 5]], np.int8)
+    unsigned = np.array([[255, 0, 128, 1, 5]], np.int64)
     x = packing.stimulus_bytes(signed, packing.span(signed))
     assert (x.offset, x.words.view(np.uint8)[0, 0].tolist()) == (
         -128,

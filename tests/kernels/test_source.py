@@ -117,7 +117,9 @@ def test_counted_codes_equal_the_reference_implementation_and_those_drawn_at_onc
     table = np.sort(rng.integers(0, ONE + 1, (3, 2**bits - 1, 7)), axis=1).astype(np.uint32)
     c_min = 0 if bits == 1 else -(2 ** (bits - 1))
     u = fill((3, 70, 7), 0, 31, **AT)
-    u[0, 0], u[0, 1], u[0, 2] = table[0, 0], table[0, -1], 0  # a threshold equal to u is passed
+    u[0, 0] = table[0, 0]  # a threshold equal to u is passed
+    u[0, 1] = table[0, -1]
+    u[0, 2] = 0
     codes, drawn = np.empty((2, 3, 70, 7), np.int8)
     drawing.count_thresholds(table, u, c_min, codes)
     assert np.array_equal(codes, shift_registers.count_thresholds(table, u, c_min))

@@ -55,11 +55,9 @@ def test_normals_are_the_quantile_of_u():
 @pytest.mark.parametrize("neurons", [1, 4, 5])
 def test_explicit_drives_equal_the_reference_implementation(neurons):
     rng = np.random.default_rng(neurons)
-    x, weight, sigma = (
-        rng.normal(size=(2, 3)),
-        rng.normal(size=(neurons, 3)),
-        rng.uniform(0, 1, (neurons, 3)),
-    )
+    x = rng.normal(size=(2, 3))
+    weight = rng.normal(size=(neurons, 3))
+    sigma = rng.uniform(0, 1, (neurons, 3))
     for where in ((0, 0, 0, 0), (3, 2**32 - 1, 2**31, 2**40)):
         expected = reference.explicit_drives(x, weight, sigma, DrawAddress.of(KEY, *where), 4)
         np.testing.assert_allclose(
@@ -90,7 +88,8 @@ def test_any_split_gives_the_same_drives(monkeypatch):
 @pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
 def test_any_number_of_threads_gives_the_same_errors(threads):
     x, w = random_codes((6, 40), 8), random_codes((30, 40), 4)
-    drives, sums = explicit(x.astype(float), w.astype(float), 0.3, 5), flipped_sums(x, w, 4, 0.02)
+    drives = explicit(x.astype(float), w.astype(float), 0.3, 5)
+    sums = flipped_sums(x, w, 4, 0.02)
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
@@ -100,7 +99,8 @@ def test_any_number_of_threads_gives_the_same_errors(threads):
         numba.set_num_threads(before)
 
 
-READS, NEURONS = 5000, 6
+READS = 5000
+NEURONS = 6
 
 
 def assert_lumped(residual, lumped_sigma):
@@ -131,11 +131,9 @@ def lumped_case(scale=1.0):
     (stimulus, 1, neuron) of scale 1.
     """
     rng = np.random.default_rng(9)
-    x, weight, sigma = (
-        rng.normal(size=(2, 8)),
-        rng.normal(size=(NEURONS, 8)),
-        rng.uniform(0.1, 0.5, (NEURONS, 8)),
-    )
+    x = rng.normal(size=(2, 8))
+    weight = rng.normal(size=(NEURONS, 8))
+    sigma = rng.uniform(0.1, 0.5, (NEURONS, 8))
     residual = explicit(x, weight, scale * sigma, READS) - (x @ weight.T)[:, None]
     return residual, np.sqrt(x**2 @ (sigma**2).T)[:, None]
 
@@ -155,15 +153,15 @@ def test_a_cell_sigma_5_percent_too_large_fails():
 
 
 def test_correlated_columns_and_repeated_reads_fail():
-    """Two neurons that share a tenth of their variance, and noise held for two reads: the variance
+    """Two neurons that share a tenth of their variance, and noise kept for two reads: the variance
     alone would not see them.
     """
     residual, sigma = lumped_case()
     z = residual / sigma
-    shared, held = z.copy(), z.copy()
+    shared, kept = z.copy(), z.copy()
     shared[:, :, 1] = np.sqrt(0.9) * z[:, :, 1] + np.sqrt(0.1) * z[:, :, 0]
-    held[:, 1::2] = held[:, ::2]
-    for wrong in (shared, held):
+    kept[:, 1::2] = kept[:, ::2]
+    for wrong in (shared, kept):
         with pytest.raises(AssertionError, match="covariance"):
             assert_lumped(wrong, 1.0)
     with pytest.raises(AssertionError, match="mean"):
@@ -219,7 +217,8 @@ def test_bits_flip_independently_at_the_rate_and_a_rate_10_percent_too_large_fai
 
     False-fail rate 1e-6, power above 0.999, computed.
     """
-    neurons, patterns = 1000, np.arange(2**bits)
+    neurons = 1000
+    patterns = np.arange(2**bits)
     values = flipped_sums(
         np.ones((stimuli, 1), np.int8), np.zeros((neurons, 1), np.int8), bits, rate
     ) & (2**bits - 1)

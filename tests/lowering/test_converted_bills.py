@@ -37,7 +37,8 @@ def counts_of(**parts):
 
 
 def test_a_digital_network_by_hand():
-    draws, weights = 5 * READS, 4 * (3 * 18 + 4 * 12)
+    draws = 5 * READS
+    weights = 4 * (3 * 18 + 4 * 12)
     stored = 5 * (32 + 48 + 4)
     macs = draws * 16 * 54
     assert counts_of() == {
@@ -72,7 +73,8 @@ def test_weights_may_be_read_at_every_read():
 
 
 def test_random_bits_of_dither():
-    draws, per_code = 5 * READS, QUIET.random_bits_per_code
+    draws = 5 * READS
+    per_code = QUIET.random_bits_per_code
     assert (
         counts_of(noise=Noise(read_sigma_lsb=0.3))["0"].count("random") == 0
     )  # the neuron's own noise, which costs nothing

@@ -1,4 +1,4 @@
-"""The chip of a converted network: splits and threads, its random numbers, and every knob of a
+"""The chip of a converted network: splits and threads, its random numbers, and every setting of a
 Hardware that moves the values.
 """
 
@@ -93,7 +93,7 @@ def test_every_noise_moves_the_values_and_another_key_others(parts):
         ("stuck cells", {"array": ARRAY.model_copy(update={"cells": Cells(stuck_at_0_rate=0.2)})}),
     ],
 )
-def test_knobs_without_draws_move_the_values(name, changed):
+def test_settings_without_draws_move_the_values(name, changed):
     del name
     converted, x = converted_small(chip_of(**changed))
     assert not torch.equal(converted(x), converted_small(chip_of())[0](x))
@@ -138,7 +138,8 @@ def test_positions_draw_numbers_of_their_own_as_further_reads():
     """Codes by a plain count: u of (stimulus, read × positions + position, neuron), thresholds of
     the unfolded drive.
     """
-    x, reads = stimuli(3, 1, 4, 4).double(), 4
+    x = stimuli(3, 1, 4, 4).double()
+    reads = 4
     converted = convert(
         seeded(lambda: nn.Conv2d(1, 2, 3)).double(), chip_of(noise=Noise(read_sigma_lsb=0.5)), x
     )
@@ -210,7 +211,8 @@ def test_a_network_that_asks_for_sizes_is_read_rightly():
     class Sized(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second = nn.Conv1d(1, 2, 2), nn.Linear(8, 3)
+            self.first = nn.Conv1d(1, 2, 2)
+            self.second = nn.Linear(8, 3)
 
         def forward(self, x):
             return self.second(self.first(x).relu().view(x.size(0), -1)) + x.amax(2)

@@ -44,7 +44,8 @@ def test_every_scale_and_weight_is_a_parameter_but_scales_of_signs():
 
 @pytest.mark.parametrize("parts", [{}, {"noise": NOISE}, {"array": ARRAY}])
 def test_fine_tuning_lowers_the_loss(parts):
-    x, generator = stimuli(200, 8), torch.Generator().manual_seed(1)
+    x = stimuli(200, 8)
+    generator = torch.Generator().manual_seed(1)
     target = torch.tanh(x @ torch.randn(8, 2, generator=generator))
     network = seeded(lambda: nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 2)))
     converted = convert(network, chip_of(3, 3, 3, **parts), x)
@@ -83,7 +84,7 @@ def test_training_draws_new_noise_at_every_call_unless_given_a_key():
 @pytest.mark.parametrize("kind", ["linear", "convolution"])
 def test_noise_in_training_has_the_moments_of_the_chip(noise, kind):
     """Mean and sd over 4,000 draws within 6 standard errors (false fails below 1e-6 for 12
-    outputs), with half the noise as wrong twin.
+    outputs), with half the noise as negative control.
     """
     make = (lambda: nn.Linear(8, 3)) if kind == "linear" else (lambda: nn.Conv2d(2, 2, 2, groups=2))
     x = stimuli(2, 8) if kind == "linear" else stimuli(1, 2, 3, 2)
@@ -173,7 +174,8 @@ def test_sampling_leaves_training_on():
     x = stimuli(6, 4)
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
     converted = convert(network, chip_of(noise=NOISE, array=ARRAY), x)
-    expected, bill = converted.sample(x, 2, 1), converted.bill(x)
+    expected = converted.sample(x, 2, 1)
+    bill = converted.bill(x)
     converted.train()
     converted.layers["0"].eval()
     assert np.array_equal(converted.sample(x, 2, 1), expected)

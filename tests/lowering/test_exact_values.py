@@ -1,4 +1,4 @@
-"""Without noise the chip gives what the emulation and a plain twin give, value for value."""
+"""Without noise the chip gives what the emulation and a plain reference give, value for value."""
 
 import itertools
 
@@ -30,7 +30,7 @@ ACTIVATIONS = {
 }
 
 
-def twin_codes(values, grid):
+def reference_codes(values, grid):
     """Plain rounding to a grid, in float64: the integers that are times its scale."""
     scale = float(grid.scale().detach())
     place = np.asarray(values, np.float64) / scale
@@ -44,15 +44,15 @@ def twin_codes(values, grid):
     return np.clip(np.rint(place), low + grid.narrow, high).astype(int)
 
 
-def twin(layer, x, windows):
+def reference_values(layer, x, windows):
     """A layer's values by one product of integers, (stimulus, position, neuron), of windows
     (stimulus, position, input) of x.
     """
-    w = twin_codes(layer.weight.detach().reshape(len(layer.weight), -1), layer.weight_grid)
+    w = reference_codes(layer.weight.detach().reshape(len(layer.weight), -1), layer.weight_grid)
     scale = float((layer.weight_grid.scale() * layer.input_grid.scale()).detach())
     bias = 0 if layer.bias is None else layer.bias.detach().double().numpy()
-    drive = scale * (twin_codes(windows, layer.input_grid) @ w.T) + bias
-    return float(layer.output_grid.scale().detach()) * twin_codes(
+    drive = scale * (reference_codes(windows, layer.input_grid) @ w.T) + bias
+    return float(layer.output_grid.scale().detach()) * reference_codes(
         ACTIVATIONS[layer.activation](drive), layer.output_grid
     )
 
@@ -74,7 +74,7 @@ def test_chip_equals_emulation_in_float64(widths):
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("low", [-1.0, 0.0])
-def test_a_linear_layer_equals_the_plain_twin(widths, activation, low):
+def test_a_linear_layer_equals_the_plain_reference(widths, activation, low):
     made = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}[
         activation
     ]
@@ -86,7 +86,9 @@ def test_a_linear_layer_equals_the_plain_twin(widths, activation, low):
     assert layer.activation == activation
     assert layer.input_grid.unsigned == (low == 0)
     assert layer.output_grid.unsigned == (activation in ("relu", "sigmoid"))
-    np.testing.assert_allclose(converted(x), twin(layer, x, x[:, None].numpy())[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(
+        converted(x), reference_values(layer, x, x[:, None].numpy())[:, 0], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("low", [-1.0, 0.0])
@@ -101,7 +103,7 @@ def test_a_linear_layer_equals_the_plain_twin(widths, activation, low):
         {"stride": (1, 2), "padding": (0, 1), "dilation": (2, 1)},
     ],
 )
-def test_a_convolution_equals_the_unfolded_twin(options, widths, low):
+def test_a_convolution_equals_the_unfolded_reference(options, widths, low):
     """torch's own unfold; padding is quantised as 0 is, so before it where there are only
     ±scale.
     """
@@ -115,7 +117,7 @@ def test_a_convolution_equals_the_unfolded_twin(options, widths, low):
     padded = functional.pad(x, (width, width, height, height))
     rest = {name: value for name, value in options.items() if name != "padding"}
     windows = functional.unfold(padded, (3, 2), **rest).transpose(1, 2).numpy()
-    expected = twin(layer, x, windows).swapaxes(1, 2)
+    expected = reference_values(layer, x, windows).swapaxes(1, 2)
     np.testing.assert_allclose(converted(x).reshape(expected.shape), expected, rtol=1e-12)
 
 
@@ -176,7 +178,7 @@ def test_eight_bits_are_near_the_float_network():
 
 
 def test_a_network_with_noise_gives_other_values():
-    """The wrong twin of all tests here: they would fail on a chip with noise."""
+    """The negative control of all tests here: they would fail on a chip with noise."""
     converted, x = converted_small(chip_of(noise=Noise(read_sigma_lsb=0.3)))
     assert not torch.equal(on_powers_of_two(converted)(x), converted.emulated(x))
 

@@ -23,7 +23,9 @@ from stochsim.networks import FeedForward, NetworkSettings
 from stochsim.settings import StochsimError
 from stochsim.training import Trained, TrainResult, TrainSettings, train_float, train_quantised
 
-PATCHES, STEPS, KEY = 10_000, 60, 1
+PATCHES = 10_000
+STEPS = 60
+KEY = 1
 MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 
 
@@ -133,14 +135,15 @@ def test_mixed_widths(float_trained, dataset):
 
 def test_with_noise_torch_and_chip_follow_one_law(float_trained, dataset):
     """The torch layer's own code frequencies against the chip's probabilities: false-fail rate
-    1e-6, sigma × 1.1 the wrong twin.
+    1e-6, sigma × 1.1 the negative control.
     """
     from stattest import assert_frequencies
 
     trained = train_quantised(
         float_trained, dataset.train, MODEL, TrainSettings(steps=STEPS), (3, 3, 3), KEY
     )
-    program, x = export_program(trained), dataset.held_out[:1]
+    program = export_program(trained)
+    x = dataset.held_out[:1]
     hardware = preset("digital-45nm").with_precision(3, 3, 3)
     network = copy.deepcopy(trained.network).double().eval()
     draws = torch.Generator().manual_seed(3)

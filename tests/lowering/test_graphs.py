@@ -1,17 +1,17 @@
 """What is converted and what is left in float: modules, functions and methods, folded and taken
-along, and every refusal.
+along.
 """
 
 import copy
 
 import pytest
 import torch
-from conversiontest import QUIET, chip_of, converted_small, seeded, stimuli
+from conversiontest import QUIET, Calls, chip_of, converted_small, seeded, stimuli
 from torch import nn
 from torch.nn import functional
 
 from stochsim.lowering import convert
-from stochsim.settings import SettingError, StochsimError
+from stochsim.settings import StochsimError
 
 
 class Functional(nn.Module):
@@ -37,21 +37,10 @@ def as_modules(network):
         nn.Linear(32, 3),
         nn.Tanh(),
     ]
-    parts[0].weight, parts[4].weight, parts[4].bias = network.kernel, network.weight, network.bias
+    parts[0].weight = network.kernel
+    parts[4].weight = network.weight
+    parts[4].bias = network.bias
     return nn.Sequential(*parts)
-
-
-class Calls(nn.Module):
-    """A module whose forward is the function given, with these parts."""
-
-    def __init__(self, forward, **parts):
-        super().__init__()
-        self.call = forward
-        for name, part in parts.items():
-            setattr(self, name, part)
-
-    def forward(self, x):
-        return self.call(self, x)
 
 
 def names(converted, cost=None):
@@ -59,7 +48,8 @@ def names(converted, cost=None):
 
 
 def test_functions_and_methods_are_converted_as_modules_are():
-    network, x = seeded(Functional), stimuli(12, 1, 8, 8)
+    network = seeded(Functional)
+    x = stimuli(12, 1, 8, 8)
     by_function, by_module = convert(network, QUIET, x), convert(as_modules(network), QUIET, x)
     assert torch.equal(by_function(x), by_module(x))
     assert list(by_function.layers) == ["conv2d", "linear"]
@@ -69,10 +59,10 @@ def test_functions_and_methods_are_converted_as_modules_are():
 
 
 def test_the_module_itself_is_not_changed():
-    network, x = (
-        seeded(lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))),
-        stimuli(9, 1, 5),
+    network = seeded(
+        lambda: nn.Sequential(nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.ReLU(inplace=True))
     )
+    x = stimuli(9, 1, 5)
     network.train()
     before = copy.deepcopy(network.state_dict())
     converted = convert(network, QUIET, x)
@@ -186,7 +176,8 @@ LEFT = {
 @pytest.mark.parametrize(("why", "case"), LEFT.items(), ids=list(LEFT))
 def test_products_that_cannot_be_converted_are_left_with_the_reason(why, case):
     make, shape = case
-    network, x = seeded(make), stimuli(9, *shape)
+    network = seeded(make)
+    x = stimuli(9, *shape)
     converted = convert(network, chip_of(8, 8, 8), x)
     (left,) = [one for one in converted.left_in_float if why in one.why]
     assert converted(x).shape == network(x).shape
@@ -223,76 +214,6 @@ def test_keep_float_leaves_a_part_as_it_is():
     assert converted(x).shape == (10, 3)
 
 
-def branching():
-    inner = Calls(lambda self, x: self.part(x) if x.sum() > 0 else x, part=nn.Linear(4, 4))
-    return Calls(lambda self, x: self.last(self.inner(x)), inner=inner, last=nn.Linear(4, 2))
-
-
-def test_what_cannot_be_traced_is_an_error_that_names_the_part():
-    with pytest.raises(
-        StochsimError,
-        match=r"Calls cannot be traced: its part 'inner' .*TraceError.*keep_float=\('inner',\)",
-    ):
-        convert(branching(), QUIET, stimuli(9, 4))
-    kept = convert(branching(), QUIET, stimuli(9, 4), keep_float=["inner"])
-    assert list(kept.layers) == ["last"]
-    with pytest.raises(StochsimError, match="its own forward"):
-        convert(branching().inner, QUIET, stimuli(9, 4))
-
-
-def test_a_module_of_two_inputs_is_refused():
-    class Two(nn.Module):
-        def forward(self, x, y):
-            return x + y
-
-    with pytest.raises(StochsimError, match="Two takes 2 inputs"):
-        convert(Two(), QUIET, stimuli(9, 4))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"calibration": None}, r"'calibration' is missing: give stimuli"),
-        (
-            {"calibration": torch.zeros(4)},
-            r"'calibration' = array of shape \(4,\), .*: should be \(stimulus, …\)",
-        ),
-        ({"calibration": torch.zeros(0, 6)}, "one stimulus at least"),
-        ({"calibration": torch.full((3, 6), torch.nan)}, "'calibration' = .*: should be finite"),
-        (
-            {"calibration": torch.zeros(3, 5)},
-            r"'calibration' = array of shape \(3, 5\), .*: does not pass the network",
-        ),
-        ({"bits": {"1": (4, 4, 4)}}, r"unknown key 'bits\.1': valid: 0"),
-        ({"bits": {"0": (4, 4)}}, "should be three widths"),
-        ({"bits": {"0": (4, 9, 4)}}, r"'bits\.0\.input_bits' = 9: should be less"),
-        ({"keep_float": ["fc"]}, "'keep_float' = 'fc': valid: 0, 1"),
-        ({"keep_float": "0"}, "should be a list of names"),
-        ({"key": -1}, "'key' = -1"),
-        ({"chip_key": 0.5}, "'chip_key' = 0.5"),
-    ],
-)
-def test_wrong_settings_are_refused(options, message):
-    given = {"calibration": stimuli(9, 6), **options}
-    with pytest.raises(SettingError, match=message):
-        convert(nn.Sequential(nn.Linear(6, 3), nn.ReLU()), QUIET, given.pop("calibration"), **given)
-
-
-def test_a_network_must_give_one_tensor_of_the_stimuli():
-    for forward in (lambda self, x: (self.a(x), x), lambda self, x: self.a(x).sum()):
-        with pytest.raises(StochsimError, match="should give one tensor"):
-            convert(Calls(forward, a=nn.Linear(4, 2)), QUIET, stimuli(9, 4))
-
-
-def test_wrong_hardware_and_modules_are_refused():
-    with pytest.raises(SettingError, match="should be a Hardware"):
-        convert(nn.Linear(4, 2), "digital-45nm", stimuli(9, 4))
-    with pytest.raises(SettingError, match=r"'module' = torch\.float16: should compute in"):
-        convert(nn.Linear(4, 2).half(), QUIET, stimuli(9, 4))
-    with pytest.raises(StochsimError, match="nothing to convert"):
-        convert(nn.ReLU(), QUIET, stimuli(9, 4))
-
-
 def test_arrays_of_numpy_calibrate_too_and_dead_layers_get_a_grid():
     x = stimuli(9, 4)
     network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
@@ -302,10 +223,8 @@ def test_arrays_of_numpy_calibrate_too_and_dead_layers_get_a_grid():
 
 
 def test_dropout_is_silent_on_the_chip():
-    network, x = (
-        nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)),
-        stimuli(9, 4),
-    )
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
+    x = stimuli(9, 4)
     converted = convert(network, QUIET, x)
     assert names(converted, "nothing") == [("2", "Dropout")]
     assert torch.equal(converted(x), converted(x))

@@ -21,7 +21,8 @@ def executed(path, x):
         from qonnx.transformation.infer_shapes import InferShapes
 
         model = ModelWrapper(str(path)).transform(InferShapes())
-        name, out = model.graph.input[0].name, model.graph.output[0].name
+        name = model.graph.input[0].name
+        out = model.graph.output[0].name
         return np.concatenate([execute_onnx(model, {name: one[None].numpy()})[out] for one in x]), [
             one.op_type for one in model.graph.node
         ]

@@ -24,11 +24,10 @@ class Residual(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first, self.again = (
-            nn.Conv2d(2, 3, 3, padding=1, groups=1),
-            nn.Conv2d(3, 3, 3, padding=1, bias=False),
-        )
-        self.norm, self.last = nn.BatchNorm2d(3), nn.Linear(3, 2)
+        self.first = nn.Conv2d(2, 3, 3, padding=1, groups=1)
+        self.again = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(3)
+        self.last = nn.Linear(3, 2)
         self.scale = nn.Parameter(torch.full((3, 1, 1), 0.7))
 
     def forward(self, x):
@@ -63,7 +62,8 @@ def test_a_second_save_writes_the_same_bytes(tmp_path):
 
 
 def test_a_graph_with_sums_shared_weights_and_float_parts_is_the_same_again(tmp_path):
-    network, x = seeded(Residual), stimuli(6, 2, 5, 5)
+    network = seeded(Residual)
+    x = stimuli(6, 2, 5, 5)
     network.norm.running_mean.uniform_(-0.2, 0.2)
     converted = convert(network, chip_of(4, 4, 4, noise=NOISE), x, keep_float=["last"])
     assert converted.program.not_saved == ()

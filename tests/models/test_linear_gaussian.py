@@ -16,7 +16,8 @@ def model(inputs=5, neurons=3):
 
 def test_posterior_is_that_of_the_joint_gaussian():
     """Conditioning the joint covariance of (x, r) on x, another route to the same posterior."""
-    m, x = model(), np.random.default_rng(1).standard_normal((4, 5))
+    m = model()
+    x = np.random.default_rng(1).standard_normal((4, 5))
     marginal = m.decoder @ m.decoder.T + 0.49 * np.eye(5)
     gain = m.decoder.T @ np.linalg.inv(marginal)
     mean, covariance = m.posterior(x)
@@ -26,7 +27,8 @@ def test_posterior_is_that_of_the_joint_gaussian():
 
 
 def test_posterior_mean_is_the_mode_of_the_joint():
-    m, x = model(), np.random.default_rng(1).standard_normal((1, 5))
+    m = model()
+    x = np.random.default_rng(1).standard_normal((1, 5))
     mean = m.posterior(x)[0][0]
     best = m.log_joint(x[0], mean)
     assert all(
@@ -49,7 +51,8 @@ def mahalanobis_excess(reference, mean, covariance):
 
 def test_reference_is_exact_and_its_draws_follow_it():
     """False-fail rate 1e-6; a covariance 2 % too large fails, and so does a mean of no stimulus."""
-    m, x = model(), np.random.default_rng(1).standard_normal((4, 5))
+    m = model()
+    x = np.random.default_rng(1).standard_normal((4, 5))
     reference = m.reference(x, key=9)
     mean, covariance = m.posterior(x)
     assert reference.exact
@@ -64,7 +67,8 @@ def test_reference_is_exact_and_its_draws_follow_it():
 
 
 def test_reference_ignores_the_batch():
-    m, x = model(), np.random.default_rng(1).standard_normal((4, 5))
+    m = model()
+    x = np.random.default_rng(1).standard_normal((4, 5))
     seen = []
     whole = m.reference(x, key=9, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -22,7 +22,7 @@ class Study(Settings):
 SPARSE = {"kind": "sparse_coding", "neurons": 3, "noise_sd": 0.5, "laplace_scale": 1.0}
 
 
-def test_kind_decides_and_every_knob_arrives():
+def test_kind_decides_and_every_setting_arrives():
     sparse = build_model(Study(model=SPARSE).model, np.eye(3))
     assert isinstance(sparse, SparseCoding)
     assert (sparse.noise_sd, sparse.laplace_scale) == (0.5, 1.0)

@@ -109,10 +109,8 @@ def test_the_grid_is_fine_enough():
 
 
 def test_a_certain_contrast_of_1_is_the_linear_gaussian_model():
-    certain, plain = (
-        model(contrast_shape=1e8, contrast_rate=1e8),
-        LinearGaussian(model().decoder, 0.7),
-    )
+    certain = model(contrast_shape=1e8, contrast_rate=1e8)
+    plain = LinearGaussian(model().decoder, 0.7)
     mean, covariance = certain.posterior(STIMULI)
     expected, expected_covariance = plain.posterior(STIMULI)
     np.testing.assert_allclose(mean, expected, atol=1e-6)
@@ -195,7 +193,8 @@ def test_reference_is_exact_and_its_draws_have_its_moments():
 
 
 def test_reference_ignores_the_batch():
-    m, seen = model(), []
+    m = model()
+    seen = []
     whole = m.reference(STIMULI, key=9, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     last = m.reference(STIMULI[2:], key=9, first_stimulus=2)
@@ -216,7 +215,8 @@ def test_samples_have_the_scale_of_the_model():
     x, r = m.sample(40_000, key=3)
     assert np.array_equal(m.sample(10, key=5)[0], m.sample(10, key=5)[0])
     total = np.sum(m.decoder**2)
-    match, length = np.sum(x * (r @ m.decoder.T), axis=1), np.sum(x**2, axis=1)
+    match = np.sum(x * (r @ m.decoder.T), axis=1)
+    length = np.sum(x**2, axis=1)
     assert_mean(match, 1.5 * total, FALSE_FAIL / 2)
     assert_mean(length, 3 * total + 3 * 0.49, FALSE_FAIL / 2)
     for samples, at_one in ((match, total), (length, total + 3 * 0.49)):

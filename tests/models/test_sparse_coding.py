@@ -48,7 +48,8 @@ def z_limit(comparisons):
 
 def test_reference_agrees_with_the_closed_form_and_not_with_a_wrong_one():
     """False-fail rate below 1e-6; a Laplace scale 10 % too large fails."""
-    model, x = orthogonal_model(), stimuli()
+    model = orthogonal_model()
+    x = stimuli()
     reference = model.reference(x, key=1)
     mean, variance = orthogonal_posterior_moments(model, x)
     limit = z_limit(2 * mean.size)
@@ -97,10 +98,8 @@ def test_correlated_posterior_agrees_with_quadrature():
 
 
 def test_reference_meets_its_rule_and_ignores_the_batch():
-    model, x = (
-        SparseCoding(np.random.default_rng(1).standard_normal((6, 8)) * 0.3, 0.8, 0.5),
-        stimuli(3),
-    )
+    model = SparseCoding(np.random.default_rng(1).standard_normal((6, 8)) * 0.3, 0.8, 0.5)
+    x = stimuli(3)
     seen = []
     whole = model.reference(x, key=7, progress=lambda done, total: seen.append((done, total)))
     assert whole.draws.shape == (3, 10_000, 8)

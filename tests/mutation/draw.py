@@ -40,7 +40,7 @@ def _changes_of(file: str, source: str, names: Sequence[str]) -> list[Change]:
 
 
 def drawn(mutants: list[Mutant], seed: int, how_many: int) -> list[Mutant]:
-    """So many of these mutants, fewer where there are no more lines."""
+    """This number of these mutants, fewer where there are no more lines."""
     chance = random.Random(seed)
     groups: dict[str, list[Mutant]] = defaultdict(list)
     for one in mutants:

@@ -39,7 +39,8 @@ def changes(file: str, source: str) -> list[Change]:
     """All mutants of a file with this text, each with the text that comes of it."""
     found = _of_book(file, source) if file.endswith(".toml") else _of_python(file, source)
     seen: Counter[Mutant] = Counter()
-    texts, kept = {source}, []
+    texts = {source}
+    kept = []
     for mutant, text in found:
         if text in texts:  # two operators may agree
             continue
@@ -85,7 +86,8 @@ def _line(node: ast.AST) -> int:
 
 def _with(tree: ast.AST, path: Path, new: ast.AST) -> ast.AST:
     """A copy of the tree with another node at a place."""
-    (field, index), rest = path[0], path[1:]
+    field, index = path[0]
+    rest = path[1:]
     found = copy.copy(tree)
     child: Any = getattr(tree, field)
     old = child if index is None else child[index]

@@ -74,16 +74,18 @@ whole or with the names of its functions and classes that price or count.
 TESTS = (
     "tests/energy",
     "tests/hardware/test_own_prices.py tests/hardware/test_price_settings.py "
-    "tests/hardware/test_hardware_knobs.py tests/hardware/test_hardware.py "
+    "tests/hardware/test_hardware_settings.py tests/hardware/test_hardware.py "
     "tests/hardware/test_chip_file_errors.py",
     "tests/accounting",
     "tests/program",
     "tests/chip/test_array_operations.py tests/chip/test_circuit_operations.py "
     "tests/chip/test_chip.py tests/chip/test_circuit_limits.py",
     "tests/lowering/test_converted_bills.py",
-    "tests/cli/test_cli_energy.py tests/cli/test_cli_energy_bill.py tests/test_energy_bill_doc.py",
+    "tests/cli/test_cli_energy.py tests/cli/test_cli_energy_bill.py "
+    "tests/cli/test_cli_energy_bill_networks.py tests/cli/test_cli_energy_bill_refusals.py "
+    "tests/test_energy_bill_doc.py",
     "tests/training/test_bit_price.py",
-    "tests/hardware/test_timing_knobs.py tests/hardware/test_presets.py",
+    "tests/hardware/test_timing_settings.py tests/hardware/test_presets.py",
 )
 """Calls of pytest in their order, the quick ones first; a mutant lives through all of them or is
 killed by the first that fails.

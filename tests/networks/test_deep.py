@@ -80,9 +80,12 @@ def test_it_starts_as_clipped_copies_of_the_layer(hidden, bias):
     """Copies of a drive d at offsets 1.5 apart, symmetric about 0: their sum is odd in d, rises by
     2 in every 1.5 of d, up to ±hidden.
     """
-    layer, network, x = single(bias), deep(hidden, bias), 2 * stimuli()
+    layer = single(bias)
+    network = deep(hidden, bias)
+    x = 2 * stimuli()
     with torch.no_grad():
-        d, (mean, sigma) = layer.drive(x).numpy(), network.heads(x)
+        d = layer.drive(x).numpy()
+        mean, sigma = network.heads(x)
     offsets = 1.5 * (np.arange(hidden) - (hidden - 1) / 2)
     copies = np.clip(d[..., None] - offsets, -1, 1)
     np.testing.assert_allclose(mean, copies.sum(-1), atol=1e-5)
@@ -97,16 +100,21 @@ def test_it_starts_as_clipped_copies_of_the_layer(hidden, bias):
 
 def test_where_no_unit_clips_it_is_the_layer_itself():
     """Two units, none of which clips at |d| < 1/4: their sum is 2 d."""
-    layer, network, x = single(bias=False), deep(2, bias=False), 0.05 * stimuli()
+    layer = single(bias=False)
+    network = deep(2, bias=False)
+    x = 0.05 * stimuli()
     with torch.no_grad():
-        d, (mean, _) = layer.drive(x), network.heads(x)
+        d = layer.drive(x)
+        mean, _ = network.heads(x)
     assert float(d.abs().max()) < 0.25
     torch.testing.assert_close(mean, 2 * d, rtol=1e-5, atol=1e-6)
 
 
 def test_a_float_network_answers_with_its_heads():
-    network, x = deep(drawn=True), stimuli()
-    answer, (mean, sigma) = network.response(x, Draws(generator())), network.heads(x)
+    network = deep(drawn=True)
+    x = stimuli()
+    answer = network.response(x, Draws(generator()))
+    mean, sigma = network.heads(x)
     assert torch.equal(answer.mean, mean)
     torch.testing.assert_close(answer.variance, sigma.square(), rtol=1.3e-6, atol=0)
     assert torch.equal(answer.spread, sigma)
@@ -127,7 +135,8 @@ def test_a_float_network_answers_with_its_heads():
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 5, 8])
 def test_without_noise_its_codes_are_those_of_the_chip(bits):
-    network, x = quantised(bits).double(), stimuli(300, 7)
+    network = quantised(bits).double()
+    x = stimuli(300, 7)
     with torch.no_grad():
         network.base.fill_(-30)
         answer = network.response(x.double(), Draws(generator()))
@@ -143,7 +152,8 @@ def test_without_noise_its_codes_are_those_of_the_chip(bits):
 
 @pytest.mark.parametrize("bits", [2, 3, 8])
 def test_the_spread_of_a_quantised_network_is_the_sigma_of_the_chip(bits):
-    network, x = quantised(bits).double(), stimuli(100, 7)
+    network = quantised(bits).double()
+    x = stimuli(100, 7)
     program = export_program(
         Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
@@ -160,7 +170,9 @@ def test_hidden_codes_are_centred(bits):
     """The heads read the values of a midrise quantiser of the drive, ±step/2 … ±(1 - step/2): for
     two bits ±0.25 and ±0.75.
     """
-    network, x, step = quantised(bits), 2 * stimuli(400, 8), 2.0 ** (1 - bits)
+    network = quantised(bits)
+    x = 2 * stimuli(400, 8)
+    step = 2.0 ** (1 - bits)
     weight, last = (weight_of(layer)[0].detach() for layer in (network.hidden, network.last))
     drive = network.read_input(x, Draws(generator()), None)[0] @ weight.T + network.hidden.bias
     with torch.no_grad():
@@ -194,14 +206,15 @@ def passing(gain):
     network = quantised_from_float(network, stimuli(500, 5), 8, 4, 8, generator(6)).double().eval()
     x = 0.37 * stimuli(1, 9).double()
     values, _ = network.mean_input(x, HardwareNoise(input_dither=True))
-    weight, last = weight_of(network.hidden)[0], weight_of(network.last)[0]
+    weight = weight_of(network.hidden)[0]
+    last = weight_of(network.last)[0]
     return network, x, values @ weight.T + network.hidden.bias, weight, last
 
 
 @torch.no_grad()
 def test_dither_of_inputs_passes_on_through_hidden_units_that_do_not_clip():
     """Against draws of the dithered inputs themselves, hidden units left unrounded: false-fail rate
-    1e-6. Units that clip counted as if they passed it on are the wrong twin.
+    1e-6. Units that clip counted as if they passed it on are the negative control.
     """
     network, x, drive, weight, last = passing(0.15)
     dithered = network.dither_variance(x)
@@ -245,7 +258,8 @@ def test_noise_of_hidden_units_passes_on_likewise():
 
 @torch.no_grad()
 def test_what_passes_on_is_priced_of_some_stimuli_and_added_to_the_variance():
-    network, x = quantised(8), stimuli(64, 12)
+    network = quantised(8)
+    x = stimuli(64, 12)
     plain = network.response(x, Draws(generator()), HardwareNoise())
     dithered = network.response(x, Draws(generator()), HardwareNoise(input_dither=True))
     noisy = network.response(x, Draws(generator()), HardwareNoise(read_sigma=0.1))

@@ -47,10 +47,8 @@ def test_settings_refuse_what_is_no_network(changes, field):
 
 def test_float_response_is_drive_plus_noise():
     network = float_network()
-    x, noise = (
-        torch.randn(7, 6, generator=torch_generator()),
-        torch.randn(7, 4, generator=torch_generator(2)),
-    )
+    x = torch.randn(7, 6, generator=torch_generator())
+    noise = torch.randn(7, 4, generator=torch_generator(2))
     r, sigma = network(x, noise)
     expected = x @ network.linear.weight.T + network.linear.bias + sigma * noise
     torch.testing.assert_close(r, expected, rtol=1.3e-6, atol=0)
@@ -138,10 +136,8 @@ def test_quantised_network_starts_from_the_float_one(widths, bias):
 
 def test_quantised_start_at_8_bits_answers_like_the_float_network():
     network = float_network()
-    x, noise = (
-        torch.randn(500, 6, generator=torch_generator(3)),
-        torch.randn(500, 4, generator=torch_generator(5)),
-    )
+    x = torch.randn(500, 6, generator=torch_generator(3))
+    noise = torch.randn(500, 4, generator=torch_generator(5))
     start = quantised_from_float(network, x, 8, 8, 8, torch_generator(4)).eval()
     difference = (start(x, noise)[0] - network(x, noise)[0]).detach()
     assert float(difference.abs().max()) < 0.15

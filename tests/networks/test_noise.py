@@ -22,7 +22,7 @@ from stochsim.training import Trained, TrainResult
 
 INPUTS, NEURONS = 8, 6
 HARDWARE = preset("digital-45nm")
-KNOBS = {
+SETTINGS = {
     "read_sigma": {"read_sigma": 0.2},
     "read_sigma_lsb": {"read_sigma_lsb": 0.7},
     "weight_sigma": {"weight_sigma": 0.05},
@@ -79,7 +79,7 @@ def chip(layer, hardware):
         ({"input_dither": "stochastic"}, HardwareNoise(input_dither=True)),
     ],
 )
-def test_of_each_knob(noise, expected):
+def test_of_each_setting(noise, expected):
     found = HardwareNoise.of(HARDWARE.replace(noise=Noise(**noise)))
     for name in ("read_sigma", "read_sigma_lsb", "weight_sigma", "weight_sigma_lsb"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12)
@@ -112,12 +112,13 @@ def test_what_training_has_no_model_of_is_refused(field, parts):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", SETTINGS)
 @torch.no_grad()
 def test_variance_is_that_of_the_chip(name, bits):
     """Exactly: the chip states the standard deviations of its neurons before they are quantised."""
-    layer, x = network(bits, bits, bits), stimuli()
-    hardware = HARDWARE.replace(noise=Noise(**KNOBS[name]))
+    layer = network(bits, bits, bits)
+    x = stimuli()
+    hardware = HARDWARE.replace(noise=Noise(**SETTINGS[name]))
     answer = layer.response(x, Draws(generator()), HardwareNoise.of(hardware))
     of_chip = sum(sigma**2 for sigma in chip(layer, hardware).sigmas(x.double().numpy()))
     np.testing.assert_allclose(answer.variance.numpy(), of_chip, rtol=1e-5)
@@ -134,9 +135,10 @@ def test_variance_is_that_of_the_chip(name, bits):
 def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
     """8-bit outputs, whose own step is of no account beside sigma; false-fail rate 1e-6.
 
-    Variances without dither are the wrong twin.
+    Variances without dither are the negative control.
     """
-    layer, x = network(8, bits, 8), 0.8 * stimuli(1, 9)
+    layer = network(8, bits, 8)
+    x = 0.8 * stimuli(1, 9)
     hardware = HARDWARE.replace(noise=Noise(input_dither="stochastic"))
     answer = layer.response(x, Draws(generator()), HardwareNoise.of(hardware))
     values = (
@@ -145,10 +147,8 @@ def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
         .values[0]
         .astype(float)
     )
-    mean, variance = (
-        answer.mean[0].numpy(),
-        answer.variance[0].numpy() + float(layer.output_step()) ** 2 / 12,
-    )
+    mean = answer.mean[0].numpy()
+    variance = answer.variance[0].numpy() + float(layer.output_step()) ** 2 / 12
     inside = np.abs(mean) + 5 * np.sqrt(variance) < 127 * float(layer.output_step())
     assert inside.sum() >= 3
     for n in np.flatnonzero(inside):
@@ -163,9 +163,10 @@ def test_moments_under_dithered_inputs_are_those_of_the_chips_reads(bits):
 @torch.no_grad()
 def test_dithered_inputs_have_the_stated_mean_and_variance(bits):
     """p (1 - p) step², exactly 0 where x clips or is a code; false-fail rate 1e-6 over 11 inputs.
-    step²/12 is the wrong twin.
+    step²/12 is the negative control.
     """
-    layer, noise = network(4, bits, 4).double(), HardwareNoise(input_dither=True)
+    layer = network(4, bits, 4).double()
+    noise = HardwareNoise(input_dither=True)
     step = float(layer.input_step())
     low, high = (-0.5, 0.5) if bits == 1 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     places = torch.tensor(
@@ -195,7 +196,8 @@ def test_dithered_inputs_have_the_stated_mean_and_variance(bits):
 
 @torch.no_grad()
 def test_without_dither_inputs_are_rounded_to_nearest():
-    layer, x = network(), stimuli()
+    layer = network()
+    x = stimuli()
     rounded = layer.input_quantizer(x).value
     for noise in (None, HardwareNoise(read_sigma=1.0)):
         for found in (layer.read_input(x, Draws(generator()), noise), layer.mean_input(x, noise)):

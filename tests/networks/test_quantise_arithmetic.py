@@ -65,7 +65,8 @@ def test_activations(bits, scale, dtype):
     quantizer = activation_quantizer(bits, scale).to(dtype)
     step = scale_of(quantizer).detach()
     x = (places(bits).to(dtype) * step).requires_grad_()
-    own, brevitas = quantise(quantizer, x), quantizer(x).value
+    own = quantise(quantizer, x)
+    brevitas = quantizer(x).value
     assert torch.equal(own, brevitas)
     assert own.unique().numel() == 2**bits
     assert_same_gradients(own, brevitas, x, list(quantizer.parameters()), step, bits)
@@ -78,7 +79,8 @@ def test_weights(bits, scale):
     with torch.no_grad():
         step = quantised_weight(layer)[1]
         layer.weight.copy_(places(bits, (64, 48)) * step)
-    brevitas, (own, own_step) = layer.quant_weight(), quantised_weight(layer)
+    brevitas = layer.quant_weight()
+    own, own_step = quantised_weight(layer)
     assert torch.equal(own, brevitas.value)
     assert torch.equal(own_step.reshape(()), brevitas.scale.reshape(()))
     assert own.unique().numel() == (2 if bits == 1 else 2**bits - 1)
@@ -87,8 +89,8 @@ def test_weights(bits, scale):
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
-def test_the_gradient_of_a_scale_tells_codes_from_places(bits):
-    """A wrong twin: without the part that is not clamped, as if rounding passed nothing, the
+def test_the_gradient_of_a_scale_distinguishes_codes_from_places(bits):
+    """A negative control: without the part that is not clamped, as if rounding passed nothing, the
     gradient is another.
     """
     quantizer = activation_quantizer(bits, 0.3).double()
@@ -133,10 +135,8 @@ def test_learned_widths_give_what_brevitas_gives(bits):
     """Values, steps and widths, and a gradient for each of x, scale and width; between widths too,
     which Brevitas rounds.
     """
-    quantizer, layer = (
-        activation_quantizer(bits, 0.3, learned_bits=True),
-        quantised_linear(6, 5, True, bits, 0.2, learned_bits=True),
-    )
+    quantizer = activation_quantizer(bits, 0.3, learned_bits=True)
+    layer = quantised_linear(6, 5, True, bits, 0.2, learned_bits=True)
     with torch.no_grad():
         layer.weight.normal_(0, 0.5, generator=generator())
         for module in (quantizer, layer):
@@ -144,22 +144,23 @@ def test_learned_widths_give_what_brevitas_gives(bits):
                 if name.endswith("bit_width_offset"):
                     value.add_(0.3)
     x = torch.randn(40, 6, generator=generator(2), requires_grad=True)
-    twin = copy.deepcopy(quantizer)
-    own, brevitas = quantise(quantizer, x), twin(x)
+    module = copy.deepcopy(quantizer)
+    own = quantise(quantizer, x)
+    brevitas = module(x)
     assert torch.equal(own, brevitas.value)
     assert torch.equal(scale_of(quantizer), brevitas.scale)
     assert float(bits_of(quantizer).detach()) == float(brevitas.bit_width.detach()) == bits
-    pairs = (own, x, quantizer), (brevitas.value, x, twin)
+    pairs = (own, x, quantizer), (brevitas.value, x, module)
     assert_same_learned_gradients(
         *(torch.autograd.grad(one.square().sum(), [at, *q.parameters()]) for one, at, q in pairs)
     )
     weight, step = quantised_weight(layer)
-    twin = layer.quant_weight()
-    assert torch.equal(weight, twin.value)
-    assert torch.equal(step, twin.scale)
+    expected = layer.quant_weight()
+    assert torch.equal(weight, expected.value)
+    assert torch.equal(step, expected.scale)
     parameters = [value for name, value in layer.named_parameters() if name != "bias"]
     assert_same_learned_gradients(
-        *(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, twin.value))
+        *(torch.autograd.grad(one.square().sum(), parameters) for one in (weight, expected.value))
     )
     (of_width,) = torch.autograd.grad(
         bits_of(quantizer),

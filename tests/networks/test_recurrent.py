@@ -23,7 +23,10 @@ from stochsim.networks.network import weight_of
 from stochsim.networks.stationary import Circuit
 from stochsim.training import Trained, TrainResult
 
-INPUTS, NEURONS, READS, LEAK = 8, 6, 5_000, 0.6
+INPUTS = 8
+NEURONS = 6
+READS = 5_000
+LEAK = 0.6
 
 
 def generator(key=1):
@@ -111,7 +114,7 @@ def assert_second_moments(values, mean, covariance):
         assert_mean(off[:, i] * off[:, j], covariance[i, j], 1e-8)
 
 
-KNOBS = {
+SETTINGS = {
     "none": {},
     "read noise": {"read_sigma": 0.2},
     "read noise in steps": {"read_sigma_lsb": 6.0},
@@ -124,14 +127,14 @@ KNOBS = {
 }
 
 
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_noise_of_a_chip_passes_through_as_training_says(name, on_chip):
-    """Moments of a chip's own reads, against those that a noise-aware training sees; where a knob
-    adds anything to speak of, moments without it are the wrong twin. Inputs of 8 bits have little
-    to dither: coarser ones follow below.
+    """Moments of a chip's own reads, against those that a noise-aware training sees; where a
+    setting adds anything to speak of, moments without it are the negative control. Inputs of 8 bits
+    have little to dither: coarser ones follow below.
     """
     network, program, x = on_chip
-    hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(**KNOBS[name]))
+    hardware = preset("digital-45nm").with_precision(8, 8, 8).replace(noise=Noise(**SETTINGS[name]))
     values = (
         Chip(program, hardware)
         .sample(x.double().numpy(), READS, 5, count=False)
@@ -148,7 +151,7 @@ def test_noise_of_a_chip_passes_through_as_training_says(name, on_chip):
 def test_weights_are_read_once_with_one_draw_of_their_noise_for_all_steps(on_chip):
     """Where inputs stay the same from step to step.
 
-    Fresh noise at every step, which averages out, is the wrong twin.
+    Fresh noise at every step, which averages out, is the negative control.
     """
     network, program, x = on_chip
     hardware = (
@@ -180,7 +183,7 @@ def test_weights_are_read_once_with_one_draw_of_their_noise_for_all_steps(on_chi
 
 def test_dithered_inputs_are_fresh_at_every_step():
     """3-bit inputs; inputs rounded to nearest (other means), and dither of one draw for all steps,
-    are the wrong twins.
+    are the negative controls.
     """
     network = quantised_from_float(
         recurrent(lateral=0.06), 2 * stimuli(), 8, 3, 8, generator()
@@ -188,11 +191,11 @@ def test_dithered_inputs_are_fresh_at_every_step():
     program = export_program(
         Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
-    x, hardware = (
-        0.9 * stimuli(1, 9),
+    x = 0.9 * stimuli(1, 9)
+    hardware = (
         preset("digital-45nm")
         .with_precision(8, 3, 8)
-        .replace(noise=Noise(input_dither="stochastic")),
+        .replace(noise=Noise(input_dither="stochastic"))
     )
     values = (
         Chip(program, hardware)
@@ -215,11 +218,14 @@ def test_noise_of_lateral_weights_grows_with_the_state():
     but for the bias.
     """
     network = quantised_from_float(recurrent(lateral=0.06), stimuli(), 8, 8, 8, generator())
-    x, noise = torch.zeros(1, INPUTS), HardwareNoise(weight_sigma=0.1)
-    (mean, covariance), before = said(network, x, noise), said(network, x)
+    x = torch.zeros(1, INPUTS)
+    noise = HardwareNoise(weight_sigma=0.1)
+    mean, covariance = said(network, x, noise)
+    before = said(network, x)
     injected = 0.1**2 * (np.sum(before[0] ** 2) + np.trace(before[1]))
     quiet = network.log_sigma.exp().square() + network.output_step().square() / 12 + injected
-    matrix, one = network.matrix().double(), torch.ones(NEURONS, dtype=torch.float64)
+    matrix = network.matrix().double()
+    one = torch.ones(NEURONS, dtype=torch.float64)
     expected = Circuit(matrix, 0 * one, one, torch.diag(quiet.double())).moments(
         torch.zeros(1, NEURONS, dtype=torch.float64)
     )[1][0]

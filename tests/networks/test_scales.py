@@ -90,7 +90,8 @@ def test_by_stimulus_it_is_the_mean_of_roots_that_is_least(bits, weighted):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_by_posterior_errors_count_in_posterior_sds_and_the_scale_stays(kind):
-    network, x = float_network(kind), stimuli()
+    network = float_network(kind)
+    x = stimuli()
     fitted = quantised_from_float(network, x, 4, 4, 3, generator(5), by_posterior=True)
     draws = Draws(generator(5))
     with torch.no_grad():

@@ -48,7 +48,8 @@ def circuit(radius=0.7, shrink=0.0, width=0.6, held=None):
 @pytest.mark.parametrize("radius", [0.0, 0.3, 0.9, 0.98])
 def test_a_linear_circuit_solves_the_lyapunov_equation(radius):
     """To the share that doubling leaves out, 1e-8 of a norm; mean (1 - M)^-1 d."""
-    one, drive = circuit(radius), random(STIMULI, NEURONS, key=3)
+    one = circuit(radius)
+    drive = random(STIMULI, NEURONS, key=3)
     mean, covariance = one.moments(drive)
     m = one.matrix.numpy()
     np.testing.assert_allclose(
@@ -63,7 +64,8 @@ def test_a_linear_circuit_solves_the_lyapunov_equation(radius):
 
 
 def test_noise_shared_by_all_stimuli_and_float32():
-    one, drive = circuit(0.9), random(STIMULI, NEURONS, key=3)
+    one = circuit(0.9)
+    drive = random(STIMULI, NEURONS, key=3)
     shared = Circuit(one.matrix, one.shrink, one.width, noise()[0]).moments(drive)[1]
     torch.testing.assert_close(
         shared, one.moments(drive)[1][:1].expand(STIMULI, -1, -1), rtol=1e-7, atol=0
@@ -76,7 +78,7 @@ def test_noise_shared_by_all_stimuli_and_float32():
         torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_held_noise_moves_a_chain_as_a_drive_does():
+def test_noise_kept_for_a_chain_moves_it_as_a_drive_does():
     """(1 - M)^-1 diag(h) (1 - M)^-T on top: of a leak of 3/4 four times the drive, not the
     sqrt(16/7) of noise that is fresh.
     """
@@ -97,10 +99,8 @@ def test_held_noise_moves_a_chain_as_a_drive_does():
 def test_gaussian_means_of_the_own_term(mean, variance, width):
     """Against the trapezoid rule, exact for what is this smooth."""
     z = np.linspace(-12, 12, 40_001)
-    weight, u = (
-        np.exp(-z * z / 2) * (z[1] - z[0]) / np.sqrt(2 * np.pi),
-        mean + np.sqrt(variance) * z,
-    )
+    weight = np.exp(-z * z / 2) * (z[1] - z[0]) / np.sqrt(2 * np.pi)
+    u = mean + np.sqrt(variance) * z
     value = np.sum(weight * special.erf(u / (np.sqrt(2) * width)))
     slope = np.sum(weight * np.sqrt(2 / np.pi) / width * np.exp(-u * u / (2 * width**2)))
     given = [torch.tensor(one, dtype=torch.float64) for one in (mean, variance, width)]
@@ -122,7 +122,8 @@ def step(one, u, drive, injected, draws):
 @pytest.fixture(scope="module")
 def bent():
     """A circuit with shrinkage, its drive of one stimulus, and what closure says."""
-    one, drive = circuit(0.7, shrink=0.25, width=0.5), random(1, NEURONS, key=3)
+    one = circuit(0.7, shrink=0.25, width=0.5)
+    drive = random(1, NEURONS, key=3)
     one.noise = one.noise[:1]
     return one, drive, one.moments(drive)
 
@@ -131,10 +132,12 @@ def test_a_step_of_a_bent_circuit_keeps_the_mean_that_closure_gives(bent):
     """From u ~ N(m, S) one step gives mean m and covariance J S with u (Stein): false-fail rate
     1e-6 over 30 entries.
 
-    The slope at the mean itself, without the spread of u, is the wrong twin.
+    The slope at the mean itself, without the spread of u, is the negative control.
     """
     one, drive, (mean, covariance) = bent
-    draws, m, s = np.random.default_rng(1), mean[0].numpy(), covariance[0].numpy()
+    draws = np.random.default_rng(1)
+    m = mean[0].numpy()
+    s = covariance[0].numpy()
     u = m + draws.standard_normal((400_000, NEURONS)) @ np.linalg.cholesky(s).T
     after = step(one, u, drive[0].numpy(), one.noise[0].numpy(), draws)
 
@@ -142,11 +145,9 @@ def test_a_step_of_a_bent_circuit_keeps_the_mean_that_closure_gives(bent):
         jacobian = one.matrix - torch.diag(one.shrink * mean_slope(mean[0], variance, one.width))
         return (jacobian @ covariance[0]).numpy()
 
-    off, right, wrong = (
-        u - m,
-        passed(torch.diagonal(covariance[0])),
-        passed(torch.zeros(NEURONS, dtype=torch.float64)),
-    )
+    off = u - m
+    right = passed(torch.diagonal(covariance[0]))
+    wrong = passed(torch.zeros(NEURONS, dtype=torch.float64))
     for i in range(NEURONS):
         assert_mean(after[:, i] - m[i], 0.0, 1e-6 / 30)
         for j in range(NEURONS):
@@ -161,10 +162,12 @@ def test_a_bent_circuit_against_long_simulation(bent):
     off by many times that.
     """
     one, drive, (mean, covariance) = bent
-    draws, u = np.random.default_rng(2), np.zeros((20_000, NEURONS))
+    draws = np.random.default_rng(2)
+    u = np.zeros((20_000, NEURONS))
     for _ in range(40):
         u = step(one, u, drive[0].numpy(), one.noise[0].numpy(), draws)
-    sd, s = u.std(0), covariance[0].numpy()
+    sd = u.std(0)
+    s = covariance[0].numpy()
     assert np.abs(u.mean(0) - mean[0].numpy()).max() < 0.02 * sd.min()
     assert np.linalg.norm(np.cov(u.T) - s) / np.linalg.norm(s) < 0.02
     linear_mean, linear = Circuit(one.matrix, 0 * one.shrink, one.width, one.noise).moments(drive)
@@ -193,7 +196,8 @@ def test_gradients_of_moments_are_finite_differences(shrink, within):
     """Exact for a linear circuit; for a bent one to the share that two rounds of mean and
     covariance leave of the way between the two.
     """
-    one, drive = circuit(0.7, shrink, 0.5), random(STIMULI, NEURONS, key=3).requires_grad_()
+    one = circuit(0.7, shrink, 0.5)
+    drive = random(STIMULI, NEURONS, key=3).requires_grad_()
     parts = [
         part.clone().requires_grad_()
         for part in (one.matrix, one.shrink, one.width, torch.linalg.cholesky(one.noise))

@@ -39,7 +39,8 @@ def test_codes_spread_over_their_step_cover_a_reference_spread_the_same_way(leve
     """Reference: the same code law plus an even spread of one step, so the match is exact; without
     the spread the codes miss.
     """
-    step, shift = 0.25, 0.11
+    step = 0.25
+    shift = 0.11
     codes, others = (np.round(normal(key, STIMULI, N, NEURONS) / 0.4) for key in (3, 4))
     values = shift + step * codes
     draws = shift + step * (others + generator(5).uniform(-0.5, 0.5, others.shape))
@@ -96,10 +97,11 @@ def test_constant_float_chip_covers_nothing():
 
 
 def test_mmd_is_unbiased_for_one_law_and_sees_another():
-    """64 stimuli; the mean of the right twin within 5.5 standard errors of 0 (false-fail rate below
-    1e-6), wrong twins beyond.
+    """64 stimuli; the mean of the right law within 5.5 standard errors of 0 (false-fail rate below
+    1e-6), negative controls beyond.
     """
-    draws, sd = normal(10, 64, 300, 4), np.ones((64, 4))
+    draws = normal(10, 64, 300, 4)
+    sd = np.ones((64, 4))
 
     def standard_errors(values):
         found = mmd_squared(values, draws, sd)
@@ -113,7 +115,8 @@ def test_mmd_is_unbiased_for_one_law_and_sees_another():
 
 
 def test_mmd_is_the_plain_double_sum():
-    values, draws = normal(12, 1, 20, 3) + 0.5, normal(13, 1, 30, 3)
+    values = normal(12, 1, 20, 3) + 0.5
+    draws = normal(13, 1, 30, 3)
     sd = np.array([[0.5, 1.0, 2.0]])
     u, v = values[0] / sd[0], draws[0] / sd[0]
     h2 = np.median([np.sum((a - b) ** 2) for i, a in enumerate(v) for b in v[:i]])

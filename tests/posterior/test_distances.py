@@ -121,7 +121,7 @@ def test_blind_draws_are_the_even_mixture():
 
 
 def test_blind_equals_one_posterior_that_never_changes():
-    """Where the stimulus tells nothing, ignoring it costs nothing."""
+    """Where the stimulus says nothing, ignoring it costs nothing."""
     assert np.all(yardstick(neurons=16).blind(key=1).total < 0.12)
 
 

@@ -6,7 +6,8 @@ import pytest
 from stochsim.posterior import effective_sample_size, effective_samples
 from stochsim.settings import SettingError
 
-READS, TOLERANCE = 2000, 0.08
+READS = 2000
+TOLERANCE = 0.08
 
 
 def chains(phi, reads=READS, stimuli=16, neurons=16, key=1):
@@ -26,8 +27,8 @@ def test_an_autoregressive_process(phi):
     """Within 8 %: the mean of 256 estimates has a standard error below 1.1 %, and a bias of up to
     2.7 %; at that 1e-6 are failed wrongly.
 
-    Wrong twins: reads taken for independent, and the variance's inflation with the sum over lags
-    counted once, (1 - phi).
+    Negative controls: reads taken for independent, and the variance's inflation with the sum over
+    lags counted once, (1 - phi).
     """
     found = effective_samples(chains(phi), independent=False)
     assert found.shape == (16,)
@@ -51,8 +52,8 @@ def test_independent_reads_count_in_full_and_are_not_estimated():
 
 
 def test_never_more_than_the_reads():
-    """Reads that alternate around their mean tell more of it than independent ones; they still are
-    so many reads.
+    """Reads that alternate around their mean say more of it than independent ones; they count as no
+    more than the reads that there are.
     """
     assert effective_sample_size(chains(-0.5)).mean() > 2 * READS
     assert (effective_samples(chains(-0.5), False) == READS).all()

@@ -12,7 +12,9 @@ from stattest import assert_mean
 from stochsim.models import LinearGaussian, LinearGaussianSettings
 from stochsim.posterior.evidence import elbo, gaussian_entropy
 
-INPUTS, NEURONS, NOISE_SD = 5, 4, 0.6
+INPUTS = 5
+NEURONS = 4
+NOISE_SD = 0.6
 SETTINGS = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
 
 

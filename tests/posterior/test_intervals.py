@@ -53,7 +53,8 @@ def test_pairing_removes_what_arrays_share():
     """A spread over stimuli common to both arrays cancels in the paired difference; unpaired it
     would make the interval 50 times wider.
     """
-    shared, noise = 10 * normal(2, 64), 0.1 * normal(3, 64)
+    shared = 10 * normal(2, 64)
+    noise = 0.1 * normal(3, 64)
     found = bootstrap(difference, shared + 1 + noise, shared, key=4)
     assert found.low < found.value < found.high
     assert found.high - found.low < 0.2

@@ -66,7 +66,8 @@ def test_log_sd_correlation_follows_the_stimulus_and_marks_what_it_cannot_say():
 
 
 def test_log_sd_correlation_over_bootstrap_resamples_is_the_plain_one():
-    chip, sd = np.exp(normal(4, 20, 6)), np.exp(normal(5, 20, 6))
+    chip = np.exp(normal(4, 20, 6))
+    sd = np.exp(normal(5, 20, 6))
     stacked = log_sd_correlation(np.stack([chip, chip[::-1]]), np.stack([sd, sd[::-1]]))
     expected = [np.corrcoef(np.log(chip[:, i]), np.log(sd[:, i]))[0, 1] for i in range(6)]
     assert np.allclose(stacked, expected, atol=0)
@@ -126,12 +127,11 @@ def test_expected_gaussian_kl_is_what_two_samples_of_one_law_give(draws):
     """200 repetitions of 16 neurons, 300 reads; mean within 5.5 standard errors: false-fail rate
     below 1e-6.
     """
-    repeats, neurons = 200, 16
+    repeats = 200
+    neurons = 16
     chip_mean, chip = sample_moments(normal(8, repeats, 300, neurons))
-    mean, reference = (
-        np.zeros((repeats, neurons)),
-        np.broadcast_to(np.eye(neurons), (repeats, neurons, neurons)),
-    )
+    mean = np.zeros((repeats, neurons))
+    reference = np.broadcast_to(np.eye(neurons), (repeats, neurons, neurons))
     if draws:
         mean, reference = sample_moments(normal(9, repeats, draws, neurons))
     found = gaussian_kl(chip_mean, chip, mean, reference)

@@ -18,20 +18,16 @@ def distances(key=1, stimuli=64):
 
 def test_float_network_survives_whole_and_blind_not_at_all():
     d_blind, d_full = distances()
-    whole, nothing = (
-        survival(d_full, d_blind, d_full, key=1),
-        survival(d_blind, d_blind, d_full, key=1),
-    )
+    whole = survival(d_full, d_blind, d_full, key=1)
+    nothing = survival(d_blind, d_blind, d_full, key=1)
     assert (whole.estimate.value, whole.estimate.low, whole.estimate.high) == (1.0, 1.0, 1.0)
     assert (nothing.estimate.value, nothing.estimate.low, nothing.estimate.high) == (0.0, 0.0, 0.0)
 
 
 def test_ratio_of_means_not_mean_of_ratios():
-    d, d_blind, d_full = (
-        np.array([0.5, 0.5, 0.5, 0.5]),
-        np.array([1.0, 1.0, 2.0, 2.0]),
-        np.array([0.5, 0.1, 0.5, 0.1]),
-    )
+    d = np.array([0.5, 0.5, 0.5, 0.5])
+    d_blind = np.array([1.0, 1.0, 2.0, 2.0])
+    d_full = np.array([0.5, 0.1, 0.5, 0.1])
     found = survival(d, d_blind, d_full, key=1)
     assert found.estimate.value == pytest.approx((1.5 - 0.5) / (1.5 - 0.3))
     assert found.estimate.value != pytest.approx(np.mean((d_blind - d) / (d_blind - d_full)))
@@ -39,10 +35,8 @@ def test_ratio_of_means_not_mean_of_ratios():
 
 def test_never_clipped():
     d_blind, d_full = distances()
-    worse, better = (
-        survival(d_blind + 0.3, d_blind, d_full, key=1),
-        survival(d_full - 0.05, d_blind, d_full, key=1),
-    )
+    worse = survival(d_blind + 0.3, d_blind, d_full, key=1)
+    better = survival(d_full - 0.05, d_blind, d_full, key=1)
     assert worse.estimate.value < -0.3
     assert worse.estimate.high < 0
     assert better.estimate.value > 1.05
@@ -84,10 +78,8 @@ def test_several_keys_widen_the_interval():
         np.stack(arrays) for arrays in zip(*(distances(key) for key in range(5)), strict=True)
     )
     d = d_full + np.linspace(0, 0.3, 5)[:, None]
-    several, flat = (
-        survival(d, d_blind, d_full, key=1).estimate,
-        survival(d.ravel(), d_blind.ravel(), d_full.ravel(), key=1).estimate,
-    )
+    several = survival(d, d_blind, d_full, key=1).estimate
+    flat = survival(d.ravel(), d_blind.ravel(), d_full.ravel(), key=1).estimate
     assert several.value == pytest.approx(flat.value)
     assert several.high - several.low > 2 * (flat.high - flat.low)
 

@@ -80,7 +80,8 @@ def _answer(
     task: Task, tasks: dict[str, Task]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
     random = generator(7, task.kind, task.label)
-    settings, needs = json.loads(task.settings), dict(task.needs)
+    settings = json.loads(task.settings)
+    needs = dict(task.needs)
     if task.kind in ("decoder", "float", "network"):
         return {"terms": {"total": 1.0}, "saturated_share": 0.0}, {
             "decoder": random.normal(size=(INPUTS, NEURONS)).astype(np.float32)
@@ -167,7 +168,8 @@ def fake_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def write(skip: Any = None, change: Any = None, **sections: Any) -> Path:
         fake = Fake(Study.from_table(BASE | sections))
-        fake.skip, fake.change = skip or fake.skip, change or fake.change
+        fake.skip = skip or fake.skip
+        fake.change = change or fake.change
         return fake.write(tmp_path_factory.mktemp("run") / "run")
 
     return write

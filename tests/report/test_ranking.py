@@ -209,7 +209,7 @@ def test_chains_are_told_of(made: Maker) -> None:
 
 
 @pytest.mark.parametrize("dependent", [False, True])
-def test_the_page_tells_of_chains_where_there_are_any(
+def test_the_page_names_chains_where_there_are_any(
     dependent: bool, fake_run: Callable[..., Path]
 ) -> None:
     def chained(task: Any, result: dict[str, Any]) -> None:

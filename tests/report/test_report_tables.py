@@ -63,7 +63,8 @@ def test_every_cell_key_and_measure_is_there_in_order(fake_run: Run, tmp_path: P
 
 
 def test_figures_are_those_of_the_results(finished: Path, tmp_path: Path) -> None:
-    results, rows = collect(finished), results_rows(finished, tmp_path / "r.csv")
+    results = collect(finished)
+    rows = results_rows(finished, tmp_path / "r.csv")
     for row, result in zip(rows, results.rows, strict=True):
         assert result.survival is not None
         assert result.survival.estimate is not None

@@ -149,7 +149,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     of a worker after 5; then left alone.
     """
     parent = tmp_path_factory.mktemp("story")
-    study, folder = write_study(parent, **GRID), parent / "run"
+    study = write_study(parent, **GRID)
+    folder = parent / "run"
     strikes = {
         "killed starting": (2, 0, kill_soon),
         "killed training": (2, 2, kill),

@@ -99,7 +99,8 @@ def test_a_flipped_byte_is_refused_or_harmless_wherever_it_is(run: Path) -> None
     most are seen.
     """
     path = run / "store.sqlite"
-    whole, expected = path.read_bytes(), all_rows(run)
+    whole = path.read_bytes()
+    expected = all_rows(run)
     refused = 0
     for place in range(0, len(whole), max(1, len(whole) // 250)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])

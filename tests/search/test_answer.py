@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from madeoutcomes import ALONE, CHEAP, FAST, SLOW, agreeing, differing, failing
 from tinyoptimize import made, outcome_of, request_of
 
 from stochsim.energy import format_energy, price
@@ -18,47 +19,6 @@ from stochsim.posterior import Estimate, survival
 from stochsim.report import search_text as words
 from stochsim.report.pages.search_page import render, write_optimize_report
 from stochsim.report.search_tables import console_text
-from stochsim.search.answer import Outcome
-
-SLOW, FAST = (4, 4, 4, 1.0, 1, 3, 8), (4, 4, 4, 1.0, 1, 6, 16)
-"""Many conversions of few bits, and few of many."""
-CHEAP = (2, 4, 4, 1.0, 1, 3, 8)
-ALONE = {"objective__converters": ["zigzag"]}
-
-
-def differing(**changes: Any) -> Outcome:
-    """Under Walden 100 conversions of 3 bits cost less than 40 of 6, under ZigZag and Rekhi more;
-    the cheapest one loses the posterior.
-    """
-    request = request_of(**({"objective__converters": ["zigzag", "walden", "rekhi"]} | changes))
-    return outcome_of(
-        request,
-        [
-            made(request, SLOW, 0.95, {3: 100}),
-            made(request, FAST, 0.96, {6: 40}),
-            made(request, CHEAP, 0.5, {3: 10}),
-        ],
-    )
-
-
-def agreeing() -> Outcome:
-    """One setting is cheapest under every model."""
-    request = request_of()
-    return outcome_of(
-        request,
-        [
-            made(request, SLOW, 0.95, {3: 10}),
-            made(request, FAST, 0.96, {6: 40}),
-            made(request, CHEAP, 0.5, {3: 5}),
-        ],
-    )
-
-
-def failing() -> Outcome:
-    request = request_of(objective__keep="S >= 0.99")
-    return outcome_of(
-        request, [made(request, SLOW, 0.95, {3: 10}), made(request, FAST, 0.96, {6: 40})]
-    )
 
 
 def test_joules_are_the_operations_at_the_models_price() -> None:

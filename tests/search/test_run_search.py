@@ -53,10 +53,8 @@ class _NoWorkers:
 def test_a_search_measures_stops_goes_on_and_reports(
     tmp_path: Path, in_this_process: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, run = (
-        write_file(tmp_path, search__reads=[1, 2], objective__keep="D <= 99"),
-        tmp_path / "run",
-    )
+    path = write_file(tmp_path, search__reads=[1, 2], objective__keep="D <= 99")
+    run = tmp_path / "run"
     assert main(["optimize", str(path), "--out", str(run), "--trials", "3"]) == 0
     assert in_this_process.count("point") == 3
     said = " ".join(capsys.readouterr().out.split())

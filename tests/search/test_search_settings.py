@@ -30,7 +30,8 @@ def test_a_setting_is_a_study_of_one_cell_on_its_own_chip() -> None:
     setting = next(
         setting for setting in request.space if request.space.named(setting)["rows"] == 8
     )
-    chip, study = request.chip(setting), request.study(setting)
+    chip = request.chip(setting)
+    study = request.study(setting)
     assert chip.array is not None
     assert (chip.array.rows, chip.array.converter.bits, chip.precision.weight_bits) == (8, 3, 2)
     assert chip.memory.voltage_over_vmin == 0.8

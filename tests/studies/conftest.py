@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from addedaxis import ADDED
 from madeanswers import STIMULI, Made
 from tinystudy import store_answers, study_of
 
 from stochsim.runs import Task
-from stochsim.studies import Results, collect
+from stochsim.studies import Axis, Results, collect, register, withdraw
 
 Maker = Callable[..., Results]
 
@@ -36,3 +37,10 @@ def made(tmp_path: Path) -> Iterator[Maker]:
             return stack.enter_context(collect(folder))
 
         yield make
+
+
+@pytest.fixture
+def added() -> Iterator[Axis]:
+    register(ADDED)
+    yield ADDED
+    withdraw(ADDED.name)

@@ -29,7 +29,8 @@ def drawn(shape: tuple[int, ...], resamples: int = 40_000) -> np.ndarray[Any, An
     """Flat row numbers of a bootstrap by hand: keys first, then within each drawn key stimuli,
     (resample, key, stimulus).
     """
-    random, (keys, stimuli) = generator(11, "by hand"), (1, *shape)[-2:]
+    random = generator(11, "by hand")
+    keys, stimuli = (1, *shape)[-2:]
     rows = random.integers(keys, size=(resamples, keys, 1)) * stimuli
     return (rows + random.integers(stimuli, size=(resamples, keys, stimuli))).reshape(resamples, -1)
 
@@ -60,10 +61,8 @@ def test_a_difference_is_bootstrapped_over_pairs(keys: list[int], made: Maker) -
     """
     results = made(ROUGH, grid__noise=[1], grid__keys=keys)
     two, four = results.summary
-    found, (first, second) = (
-        results.difference(two, four),
-        (distances(results, row)[0] for row in (two, four)),
-    )
+    found = results.difference(two, four)
+    first, second = (distances(results, row)[0] for row in (two, four))
     assert found.value == pytest.approx((first - second).mean())
     shape = results.per_stimulus(two).shape
     assert shape == ((len(keys), STIMULI) if len(keys) > 1 else (STIMULI,))
@@ -78,10 +77,8 @@ def test_a_difference_is_bootstrapped_over_pairs(keys: list[int], made: Maker) -
 def test_a_difference_of_survival_draws_both_together(keys: list[int], made: Maker) -> None:
     results = made(ROUGH, grid__noise=[1], grid__keys=keys)
     two, four = results.summary
-    found, cells = (
-        results.survival_difference(two, four),
-        [distances(results, row) for row in (two, four)],
-    )
+    found = results.survival_difference(two, four)
+    cells = [distances(results, row) for row in (two, four)]
     assert found.value == pytest.approx((2 - 4) / 20)
     picks = drawn(results.per_stimulus(two).shape)
 
@@ -194,10 +191,8 @@ def test_every_row_is_found_by_its_place(made: Maker) -> None:
 
 def test_controls_have_facts_and_float_samples_survive_whole(made: Maker) -> None:
     results = made(Made(control=0.95), **SEVERAL, grid__keys=[2, 5])
-    no_noise, langevin = (
-        results.find("single", control="no-noise"),
-        results.find("", control="langevin"),
-    )
+    no_noise = results.find("single", control="no-noise")
+    langevin = results.find("", control="langevin")
     assert (no_noise.facts, langevin.facts) == ({"fact": 4.0}, {"fact": 4.0})  # means over keys
     assert (no_noise.is_float, no_noise.is_quantised, np.isnan(no_noise.total_j)) == (
         False,
@@ -215,7 +210,7 @@ def test_controls_have_facts_and_float_samples_survive_whole(made: Maker) -> Non
     assert (whole.survival.estimate.value, whole.survival.estimate.low) == (1, 1)
 
 
-def test_rows_tell_the_price_of_reliability_that_their_networks_faced(made: Maker) -> None:
+def test_rows_say_the_price_of_reliability_that_their_networks_faced(made: Maker) -> None:
     results = made(**SEVERAL, train__exchange=1e12, grid__rho=[0, 2])
     for row in results.summary:
         c, s = (

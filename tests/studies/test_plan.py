@@ -242,7 +242,7 @@ def test_an_own_decoder_gives_each_network_its_own_posterior() -> None:
     )
 
 
-def test_cells_are_the_grid_and_tell_what_their_tasks_were_told() -> None:
+def test_cells_are_the_grid_and_say_what_their_tasks_were_given() -> None:
     study = study_of(
         grid__bits=None,
         grid__weight_bits=[2, 3],

@@ -11,10 +11,8 @@ from tinystudy import kinds, plan_of
 
 from stochsim.studies.plan import Plan
 
-ALL_KINDS, ALL_METHODS = (
-    ["single", "deep", "recurrent"],
-    ["post-training", "quantisation-aware", "noise-aware"],
-)
+ALL_KINDS = ["single", "deep", "recurrent"]
+ALL_METHODS = ["post-training", "quantisation-aware", "noise-aware"]
 WIDE: dict[str, Any] = {
     "grid__architecture": ALL_KINDS,
     "grid__method": ["quantisation-aware", "noise-aware"],
@@ -215,7 +213,7 @@ def test_float_cells_stand_at_every_noise_level_and_compare_with_the_same_networ
         ]
 
 
-def test_cells_tell_what_their_networks_were_told() -> None:
+def test_cells_say_what_their_networks_were_given() -> None:
     found = plan_of(**WIDE)
     quantised = [cell for cell in found.cells if cell.widths]
     assert (

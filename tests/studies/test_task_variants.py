@@ -107,10 +107,8 @@ def test_controls_of_the_decoder_alone_have_no_survival(everything: Results) -> 
         )  # there is no float network of their kind, but the best of the sweep
         assert row.survival_absolute is not None
         assert row.facts
-    langevin, silent = (
-        everything.find("", control="langevin"),
-        everything.find("single", control="no-noise"),
-    )
+    langevin = everything.find("", control="langevin")
+    silent = everything.find("single", control="no-noise")
     assert everything.difference(silent, langevin).low > 0.1
 
 

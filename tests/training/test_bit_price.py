@@ -47,11 +47,9 @@ def network(widths=None, learned=False, kind="single"):
     settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
     start = FeedForward(settings, generator())
     if kind != "single":
-        single, start = (
-            start,
-            build_network(
-                settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
-            ),
+        single = start
+        start = build_network(
+            settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
         )
         start.start_from(single)
         for name, layer in start.linears().items():  # what has no weights has no scale at one bit
@@ -151,9 +149,10 @@ NOT_PRICED = ("hold", "weight_memory", "leakage")
 )
 def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
     """What reads of one stimulus share, and what buys reliability, is priced elsewhere; for every
-    architecture and every knob.
+    architecture and every setting.
     """
-    one, hardware = network(widths, kind=kind), HARDWARE.replace(**NOISES[name])
+    one = network(widths, kind=kind)
+    hardware = HARDWARE.replace(**NOISES[name])
     chip = Chip(export_program(trained(one)), hardware.with_precision(*widths))
     counted = chip.operations(STIMULI[:3], 7)
     shared = Operations(

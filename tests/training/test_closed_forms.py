@@ -15,7 +15,11 @@ from stochsim.networks import Draws, Response
 from stochsim.training import activity_cost, circuit_cost, reconstruction, reliability_cost
 from stochsim.training.terms import Price, objective_of
 
-INPUTS, NEURONS, STIMULI, NOISE_SD, SCALE = 5, 4, 3, 0.6, 0.7
+INPUTS = 5
+NEURONS = 4
+STIMULI = 3
+NOISE_SD = 0.6
+SCALE = 0.7
 GAUSSIAN = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
 LAPLACE = SparseCodingSettings(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=SCALE)
 MODELS = pytest.mark.parametrize("model", [GAUSSIAN, LAPLACE], ids=["gaussian", "laplace"])
@@ -50,7 +54,8 @@ def terms(answer, model, price=None, stimulus=None):
     x, decoder = random(STIMULI, INPUTS, key=4), random(INPUTS, NEURONS, key=5)
     if stimulus is not None:
         some = slice(stimulus, stimulus + 1)
-        x, answer = x[some], Response(*(part if part is None else part[some] for part in answer))
+        x = x[some]
+        answer = Response(*(part if part is None else part[some] for part in answer))
     return objective_of(x, answer, decoder, model, price or Price(0.0), Draws(generator()))
 
 
@@ -59,21 +64,17 @@ def terms(answer, model, price=None, stimulus=None):
 def test_expectations_are_means_over_samples(full, model):
     """200,000 antithetic pairs for each stimulus; false-fail rate 1e-6 over 6 numbers.
 
-    Covariances left out are the wrong twin of reconstruction, E phi(mean) that of activity.
+    Covariances left out are the negative control of reconstruction, E phi(mean) that of activity.
     """
-    answer, decoder, draws = (
-        response(full),
-        random(INPUTS, NEURONS, key=5),
-        np.random.default_rng(6),
-    )
+    answer = response(full)
+    decoder = random(INPUTS, NEURONS, key=5)
+    draws = np.random.default_rng(6)
     for k in range(STIMULI):
         mean = answer.mean[k].numpy()
         covariance = answer.covariance[k].numpy() if full else np.diag(answer.variance[k].numpy())
         off = draws.standard_normal((200_000, NEURONS)) @ np.linalg.cholesky(covariance).T
-        x, pairs = (
-            random(STIMULI, INPUTS, key=4)[k],
-            [torch.tensor(mean + sign * off) for sign in (1, -1)],
-        )
+        x = random(STIMULI, INPUTS, key=4)[k]
+        pairs = [torch.tensor(mean + sign * off) for sign in (1, -1)]
         fits = sum(reconstruction(x, r, decoder, model) for r in pairs) / 2
         costs = sum(activity_cost(r, model) for r in pairs) / 2
         found = terms(answer, model, stimulus=k)
@@ -103,7 +104,8 @@ def test_expectations_are_means_over_samples(full, model):
 def test_mean_size_and_square_of_a_gaussian_by_quadrature(mean, sd):
     numbers = [torch.full((1, 1), one, dtype=torch.float64) for one in (mean, sd**2, sd)]
     one = Response(mean=numbers[0], variance=numbers[1], spread=numbers[2])
-    decoder, x = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
+    decoder = torch.ones(1, 1, dtype=torch.float64)
+    x = torch.zeros(1, 1, dtype=torch.float64)
     for model, phi in ((LAPLACE, lambda r: abs(r) / SCALE), (GAUSSIAN, lambda r: r * r / 2)):
         low, high = mean - 12 * sd, mean + 12 * sd
         middle = [0.0] if low < 0 < high else []
@@ -134,7 +136,9 @@ def test_a_diagonal_covariance_is_a_factorised_response(model):
 @pytest.mark.parametrize("rho", [0.5, 1.0, 2.0])
 def test_price_of_a_circuit_is_the_sum_over_its_eigenvalues(rho):
     """And of one that is turned the same; that of the diagonal is another."""
-    c, s, found = 1.7, 0.6, circuit_cost(covariances(), rho, 1.7, 0.6)
+    c = 1.7
+    s = 0.6
+    found = circuit_cost(covariances(), rho, 1.7, 0.6)
     eigenvalues = np.linalg.eigvalsh(covariances().numpy())
     np.testing.assert_allclose(
         found, (c * ((s**2 / eigenvalues) ** (rho / 2) - 1) / rho).sum(-1), rtol=1e-9
@@ -150,7 +154,9 @@ def test_price_of_a_circuit_is_the_sum_over_its_eigenvalues(rho):
 
 
 def test_price_of_a_circuit_at_rho_0_is_the_log_determinant_and_the_limit():
-    c, s, covariance = 1.7, 0.6, covariances()
+    c = 1.7
+    s = 0.6
+    covariance = covariances()
     limit = circuit_cost(covariance, 0.0, c, s)
     np.testing.assert_allclose(
         limit, -0.5 * c * np.linalg.slogdet(covariance.numpy() / s**2)[1], rtol=1e-10
@@ -192,7 +198,8 @@ def test_l_bounds_minus_the_elbo_from_above(full, model):
     s.
     """
     for scale in (0.01, 0.3, 1.0, 3.0, 30.0):
-        base, factors = response(full), (1, 1, scale**2, scale**2, scale)
+        base = response(full)
+        factors = (1, 1, scale**2, scale**2, scale)
         answer = Response(
             *(
                 part if part is None else part * factor

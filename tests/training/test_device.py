@@ -70,7 +70,8 @@ def test_a_cuda_device_trains_what_the_processor_trains(kind):
     """The same draws; float networks and their terms agree to 1e-3, and they come back on the
     processor.
     """
-    (own, quantised), (other, again) = on("cpu", kind, MODEL), on("cuda", kind, MODEL)
+    own, quantised = on("cpu", kind, MODEL)
+    other, again = on("cuda", kind, MODEL)
     for one, two in ((own, other), (quantised, again)):
         for name, value in two.network.state_dict().items():
             assert value.device.type == "cpu"

@@ -50,11 +50,9 @@ def network(kind="single", bits=None):
     settings = NetworkSettings(inputs=INPUTS, neurons=NEURONS)
     one = FeedForward(settings, generator())
     if kind != "single":
-        single, one = (
-            one,
-            build_network(
-                settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
-            ),
+        single = one
+        one = build_network(
+            settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
         )
         one.start_from(single)
     return (
@@ -82,8 +80,10 @@ def test_a_stimulus_that_is_no_number(kind, bits):
     """Every batch has it; what the network was before the first step comes back, and the decoder
     too.
     """
-    one, own = network(kind, bits), decoder()
-    before, decoder_before = state(one), own.clone()
+    one = network(kind, bits)
+    own = decoder()
+    before = state(one)
+    decoder_before = own.clone()
     stimuli = torch.full((50, INPUTS), float("nan"))
     with pytest.raises(TrainingDiverged, match=PLACE.format(0)) as caught:
         train(
@@ -106,7 +106,8 @@ def test_a_stimulus_that_is_no_number(kind, bits):
 @pytest.mark.parametrize("bits", [None, 4])
 def test_the_state_of_the_last_good_check_comes_back(bits):
     """Check after 50 steps; then the weights are broken, and the check after 100 finds it."""
-    one, seen = network(bits=bits), {}
+    one = network(bits=bits)
+    seen = {}
 
     def break_it(done, total):
         seen[done] = state(one)
@@ -138,7 +139,8 @@ def test_a_learning_rate_that_is_too_large(kind):
     sample.
     """
     start = Trained(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
-    rho, architecture = 1.0, ArchitectureSettings(kind=kind)
+    rho = 1.0
+    architecture = ArchitectureSettings(kind=kind)
     with pytest.raises(TrainingDiverged, match=PLACE.format(r"\d+")) as caught:
         train_float(start, STIMULI, MODEL, WILD, rho, 2, architecture=architecture)
     kept = caught.value.trained

@@ -117,7 +117,7 @@ def test_one_decoder_for_each_of_several_trainings(settings):
         )
 
 
-def test_the_contrast_is_a_knob():
+def test_the_contrast_is_a_setting():
     """A stimulus of twice the decoded signal is better explained where the contrast is often about
     2.
     """

@@ -54,7 +54,8 @@ def test_same_key_same_networks_whatever_the_threads(learned, threads):
 
 def test_training_draws_nothing_from_the_global_generators(learned):
     torch.manual_seed(5)
-    numpy_before, before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002 - the global state is what is watched
+    numpy_before = np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is watched
+    before = torch.get_rng_state()
     train_quantised(learned, STIMULI, MODEL, TrainSettings(steps=2, batch=8), (4, 4, 4), 3)
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002

@@ -157,7 +157,8 @@ def test_the_exchange_rate_makes_the_price_that_training_faces(starts, rho, law)
 
     The float network and every method alike.
     """
-    rate, hardware = 4e12, HARDWARE.replace(reliability=Reliability(s=0.7, **law))
+    rate = 4e12
+    hardware = HARDWARE.replace(reliability=Reliability(s=0.7, **law))
     settings = SHORT.model_copy(update={"exchange": rate})
     expected = rate * law["e0_j"] * rho if rho else rate * law["e_bit_j"] / math.log(2)
     start = train_float(starts["single"], STIMULI, MODEL, settings, rho, 2, hardware=hardware)

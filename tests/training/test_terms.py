@@ -20,7 +20,9 @@ from stochsim.models import (
 from stochsim.settings import SettingError
 from stochsim.training import activity_cost, objective, reconstruction, reliability_cost
 
-INPUTS, NEURONS, NOISE_SD = 5, 4, 0.6
+INPUTS = 5
+NEURONS = 4
+NOISE_SD = 0.6
 SETTINGS = [
     LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD),
     SparseCodingSettings(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=0.7),
@@ -34,11 +36,9 @@ def tensor(array):
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s.kind)
 def test_reconstruction_and_activity_are_minus_the_log_joint(settings):
     random = np.random.default_rng(0)
-    x, r, decoder = (
-        random.normal(size=(9, INPUTS)),
-        random.normal(size=(9, NEURONS)),
-        random.normal(size=(INPUTS, NEURONS)),
-    )
+    x = random.normal(size=(9, INPUTS))
+    r = random.normal(size=(9, NEURONS))
+    decoder = random.normal(size=(INPUTS, NEURONS))
     model = build_model(settings, decoder)
     cost = reconstruction(tensor(x), tensor(r), tensor(decoder), settings) + activity_cost(
         tensor(r), settings
@@ -73,7 +73,8 @@ def minus_elbo(model, x, mean, sigma, rho=0.0, c=1.0):
     """
     n = model.neurons
     noise = math.sqrt(n) * np.concatenate([np.eye(n), -np.eye(n)])
-    points, r = np.repeat(x, 2 * n, axis=0), (mean[:, None, :] + sigma * noise).reshape(-1, n)
+    points = np.repeat(x, 2 * n, axis=0)
+    r = (mean[:, None, :] + sigma * noise).reshape(-1, n)
     settings = LinearGaussianSettings(neurons=n, noise_sd=model.noise_sd)
     total = objective(
         tensor(points), tensor(r), tensor(sigma), tensor(model.decoder), settings, rho, c, 1.0
@@ -161,7 +162,8 @@ def test_training_and_the_bill_use_one_law(rho):
     """With c from the exchange rate, C_rho differs between two sigmas by lambda times the
     joules.
     """
-    law, lam = reliability_law(rho), 1e15
+    law = reliability_law(rho)
+    lam = 1e15
     c = reliability_price_to_cost(lam, law)
     cost = reliability_cost(tensor([0.2, 0.5]), rho, c, 1.0).tolist()
     assert cost[0] - cost[1] == pytest.approx(lam * (law.energy_j(0.2) - law.energy_j(0.5)))

@@ -142,7 +142,8 @@ def test_every_method_trains_at_these_widths_and_checkpoints_keep_them(
         layer_bits={**MIXED[kind], layers_of(kind)[1]: 1},
     )
     for name, bits in {**WIDTHS[kind], layers_of(kind)[1]: 1}.items():
-        codes, top = codes_of(trained.network)[name], 2 ** (bits - 1) - 1
+        codes = codes_of(trained.network)[name]
+        top = 2 ** (bits - 1) - 1
         assert set(np.unique(codes)) == {-1, 1} if bits == 1 else np.abs(codes).max() <= top
         moved = not torch.equal(
             trained.network.linears()[name].weight, floats[kind].network.linears()[name].weight

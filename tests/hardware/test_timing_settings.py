@@ -1,4 +1,4 @@
-"""The knobs of timing, of shared converters, of programming and of fetching weights: what each
+"""The settings of timing, of shared converters, of programming and of fetching weights: what each
 moves, and what is refused, one by one.
 """
 
@@ -125,7 +125,7 @@ def test_refused_values(section: Any, table: dict[str, Any], message: str) -> No
         ),
     ],
 )
-def test_knobs_that_would_move_nothing_are_refused(
+def test_settings_that_would_move_nothing_are_refused(
     hardware: Hardware, parts: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SettingError) as caught:

@@ -1,8 +1,8 @@
-"""Every knob of a Hardware: a chip on which it is turned, the values that it is turned to, and what
-a small network then shows.
+"""Every setting of a Hardware: a chip on which it is changed, the values that it is changed to, and
+what a small network then shows.
 
-A knob is a leaf of Hardware, named by its path ("array.converter.bits"); those that say only what
-the chip is are no knobs.
+A setting is a single field of Hardware, named by its path ("array.converter.bits"); those that
+only describe the chip (`DESCRIPTIONS`) are none.
 """
 
 import typing
@@ -18,7 +18,7 @@ from stochsim.hardware import Hardware, preset
 from stochsim.program import Layer, Program, Quantizer, single_layer
 from stochsim.settings import SettingError, Settings
 
-NO_KNOBS = ("name", "description", "sources")
+DESCRIPTIONS = ("name", "description", "sources")
 DEVICE = "g_us,programming_sigma_us\n0,0.5\n20,1\n"
 NEURON = (
     "drive,"
@@ -34,9 +34,9 @@ X = np.random.default_rng(3).uniform(-1, 1, (3, 24))
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A knob's chip: a preset with these leaves set; the values to turn it to (a preset has at most
-    one of them already).
+class Change:
+    """A setting's chip: a preset with these `sets`; the values to change it to (a preset has at
+    most one of them already).
 
     float_layers: the network has a layer that stays in float.
     """
@@ -48,12 +48,12 @@ class Turn:
 
     @property
     def chip(self) -> Hardware:
-        return with_leaves(preset(self.base), dict(self.sets))
+        return with_settings(preset(self.base), dict(self.sets))
 
 
-def to(*values: Any, on: str = "digital-45nm", float_layers: bool = False, **sets: Any) -> Turn:
-    """A Turn; dots of the leaves to set are written "__"."""
-    return Turn(
+def to(*values: Any, on: str = "digital-45nm", float_layers: bool = False, **sets: Any) -> Change:
+    """A Change; dots of the settings to set are written "__"."""
+    return Change(
         values,
         on,
         tuple((name.replace("__", "."), value) for name, value in sets.items()),
@@ -61,8 +61,8 @@ def to(*values: Any, on: str = "digital-45nm", float_layers: bool = False, **set
     )
 
 
-def leaves(section: type[Settings] = Hardware, place: str = "") -> list[str]:
-    """Paths of all leaves, from the fields themselves; those of a section that may be absent
+def setting_paths(section: type[Settings] = Hardware, place: str = "") -> list[str]:
+    """Paths of all settings, from the fields themselves; those of a section that may be absent
     too.
     """
     found = []
@@ -73,12 +73,12 @@ def leaves(section: type[Settings] = Hardware, place: str = "") -> list[str]:
             else (field.annotation, *typing.get_args(field.annotation))
         )
         inner = [one for one in kinds if isinstance(one, type) and issubclass(one, Settings)]
-        found += leaves(inner[0], f"{place}{name}.") if inner else [f"{place}{name}"]
-    return [name for name in found if name not in NO_KNOBS]
+        found += setting_paths(inner[0], f"{place}{name}.") if inner else [f"{place}{name}"]
+    return [name for name in found if name not in DESCRIPTIONS]
 
 
-def with_leaves(chip: Hardware, values: dict[str, Any]) -> Hardware:
-    """The chip with these leaves set; None takes one away."""
+def with_settings(chip: Hardware, values: dict[str, Any]) -> Hardware:
+    """The chip with these settings set; None takes one away."""
     table = chip.to_table()
     for path, value in values.items():
         *sections, name = path.split(".")
@@ -90,16 +90,16 @@ def with_leaves(chip: Hardware, values: dict[str, Any]) -> Hardware:
 
 
 def value_at(chip: Hardware, path: str) -> Any:
-    """The leaf's value, None inside a section that the chip does not have."""
+    """The setting's value, None inside a section that the chip does not have."""
     found: Any = chip
     for name in path.split("."):
         found = None if found is None else getattr(found, name)
     return found
 
 
-def turned(chip: Hardware, path: str, values: tuple[Any, ...]) -> Hardware:
-    """The chip with this leaf at the first of the values that it does not have."""
-    return with_leaves(
+def changed(chip: Hardware, path: str, values: tuple[Any, ...]) -> Hardware:
+    """The chip with this setting at the first of the values that it does not have."""
+    return with_settings(
         chip, {path: next(value for value in values if value != value_at(chip, path))}
     )
 
@@ -107,7 +107,8 @@ def turned(chip: Hardware, path: str, values: tuple[Any, ...]) -> Hardware:
 def program_for(chip: Hardware) -> Program:
     """24 inputs and 6 neurons at the chip's widths."""
     bits = chip.precision
-    weights, top = random_weights(bits.weight_bits, 6, 24), max(1, 2 ** (bits.weight_bits - 1) - 1)
+    weights = random_weights(bits.weight_bits, 6, 24)
+    top = max(1, 2 ** (bits.weight_bits - 1) - 1)
     reads, gives = (
         Quantizer(width, 1.0371 * 2.0 ** (1 - width))
         for width in (bits.input_bits, bits.output_bits)
@@ -124,9 +125,7 @@ def seen(chip: Hardware, float_layers: bool = False) -> tuple[Any, ...]:
     bill = running.bill(X, 2, 0.0)
     other = chip.energy(bill.total_operations, 1.0)
     joules = tuple(bill.energy.parts.values()), tuple(other.parts.values())
-    with warnings.catch_warnings(
-        action="ignore"
-    ):  # converters that clip: a knob may be turned so far
+    with warnings.catch_warnings(action="ignore"):  # converters that clip: a setting may go so far
         codes = running.sample(X, 40, 7, count=False).codes
     return joules, bill.total_cycles, bill.seconds, codes.tobytes()
 
@@ -144,27 +143,27 @@ def _seen_converted(chip: Hardware) -> tuple[Any, ...]:
 
 
 def moves(path: str) -> bool:
-    """Whether the knob, turned on its own chip, changes anything."""
-    turn = TURNS[path]
-    return seen(turn.chip, turn.float_layers) != seen(
-        turned(turn.chip, path, turn.values), turn.float_layers
+    """Whether the setting, changed on its own chip, changes anything."""
+    change = CHANGES[path]
+    return seen(change.chip, change.float_layers) != seen(
+        changed(change.chip, path, change.values), change.float_layers
     )
 
 
-def idle_knobs(chip: Hardware) -> list[str]:
-    """Knobs that this chip takes at another value, and that then do nothing."""
+def settings_without_effect(chip: Hardware) -> list[str]:
+    """Settings that this chip takes at another value, and that then do nothing."""
     before = {float_layers: seen(chip, float_layers) for float_layers in (False, True)}
 
-    def does_nothing(path: str, turn: Turn) -> bool:
+    def does_nothing(path: str, change: Change) -> bool:
         try:
             return (
-                seen(turned(chip, path, turn.values), turn.float_layers)
-                == before[turn.float_layers]
+                seen(changed(chip, path, change.values), change.float_layers)
+                == before[change.float_layers]
             )
         except SettingError:
             return False
 
-    return [path for path, turn in TURNS.items() if does_nothing(path, turn)]
+    return [path for path, change in CHANGES.items() if does_nothing(path, change)]
 
 
 _PARAMETRIC = {"adc": {"fom_fj": 5.0}}
@@ -184,7 +183,7 @@ _PROGRAMMED = {
 }
 SRAM, RRAM, PCM = "sram-array-28nm", "rram-array", "pcm-array"
 
-TURNS = {
+CHANGES = {
     "accumulator_bits": to(7, 16),
     "accumulator_overflow": to("wrap", accumulator_bits=6),
     "precision.weight_bits": to(3, 5),
@@ -284,4 +283,4 @@ TURNS = {
     "random.lfsr_bits": to(12, random__threshold_bits=8),
     "random.neurons_per_source": to(2),
 }
-"""Every knob."""
+"""Every setting."""

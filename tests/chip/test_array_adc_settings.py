@@ -1,9 +1,10 @@
-"""Each knob of an array and its converters moves the sums as predicted, one test per knob; those of
-its cells have a file of their own.
+"""Each setting of an array and its converters moves the sums as predicted, one test per setting;
+those of its cells have a file of their own.
 
-Noiseless knobs are held against the rule in plain NumPy (`arraytest.converted_sums`). Noise is held
-against its variance: a converter's sigma of one step and more, plus the 1/12 of rounding, which is
-then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² + …)).
+Noiseless settings are compared with the rule in plain NumPy (`arraytest.converted_sums`). Noise is
+compared with its variance: a converter's sigma of one step and more, plus the 1/12 of rounding,
+which is then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² +
+…)).
 """
 
 import itertools
@@ -45,8 +46,8 @@ def deviations(array, weights=WEIGHTS, x=BRIGHT, reads=20_000, **parts):
 
 def squared_places(array, weight_bits=4, input_bits=4):
     """Σ of the squared place values of all slices and cycles."""
-    held = array.magnitude_bits(weight_bits)
-    return (places(held, array.cell_bits) ** 2).sum() * (
+    stored_bits = array.magnitude_bits(weight_bits)
+    return (places(stored_bits, array.cell_bits) ** 2).sum() * (
         places(input_bits, array.cycle_bits) ** 2
     ).sum()
 
@@ -54,8 +55,8 @@ def squared_places(array, weight_bits=4, input_bits=4):
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 @pytest.mark.parametrize("geometry", [{}, {"rows": 16}, {"cell_bits": 3}, {"cycle_bits": 2}])
 def test_rows_cell_bits_cycle_bits_and_signs_set_how_often_noise_enters(geometry, signs):
-    """One conversion per tile, slice and cycle, each with its place value; the wrong twin has a
-    sigma 5 % larger.
+    """One conversion per tile, slice and cycle, each with its place value; the negative control has
+    a sigma 5 % larger.
     """
     array = array_of(THERMAL, signs=signs, **geometry)
     tiles = -(-48 // geometry.get("rows", 128))
@@ -66,7 +67,7 @@ def test_rows_cell_bits_cycle_bits_and_signs_set_how_often_noise_enters(geometry
 
 
 def test_sigma_lsb():
-    """In steps: of 1 and of 2.5 at twice the range; the wrong twin has a sigma 5 % larger."""
+    """In steps: of 1 and of 2.5 at twice the range; the negative control has a sigma 5 % larger."""
     for sigma, step in ((1.0, 1.0), (2.0, 1.0), (1.5, 2.5)):
         converter = Converter(bits=9, sigma_lsb=sigma, range="fixed", range_max=256 * step)
         array = array_of(converter, signs="differential")
@@ -105,7 +106,8 @@ def test_calibrated_range_and_clip_share(signs):
     of them clips.
     """
     weights, x = random_weights(4, 6, 30), random_inputs(4, 40, 30)
-    steps, most = {}, 15 if signs == "differential" else 31
+    steps = {}
+    most = 15 if signs == "differential" else 31
     for share in (0.0, 0.01, 0.2):
         array = array_of(Converter(bits=5, range="calibrated", clip_share=share), signs=signs)
         product = product_of(weights, array, calibration=x.astype(float))
@@ -139,7 +141,8 @@ def test_inl_and_dnl(field, values, signs):
     weights, x = random_weights(4, 6, 30), random_inputs(4, 5, 30)
     converter = Converter(bits=3, range="fixed", range_max=5.0, **{field: values})
     array = array_of(converter, signs=signs, rows=8)
-    step, edges = 5.0 / (4 if signs == "differential" else 7), np.arange(7) + 0.5 + shift
+    step = 5.0 / (4 if signs == "differential" else 7)
+    edges = np.arange(7) + 0.5 + shift
     product = product_of(weights, array)
     product._warned = True
     expected = converted_sums(weights, x, array, step, edges=edges)
@@ -169,7 +172,7 @@ def per_chip(converter, weights, chip_key=0, reads=3):
 def test_offset_and_gain_are_fixed_per_chip_and_spread_as_stated(field):
     """Offsets of 2 steps; gains of 5 % at a partial sum of 40, so of 2 steps.
 
-    Every column its own; the wrong twin has 5 % more.
+    Every column its own; the negative control has 5 % more.
     """
     weights = np.ones((40_000, 40), np.int8)
     converter = Converter(bits=8, **{field: 2.0 if field == "offset_sigma_lsb" else 0.05})

@@ -1,14 +1,22 @@
-"""Turning any knob of a Hardware moves the bill, the latency or the codes of a small network, or it
-is refused: never nothing.
+"""Changing any setting of a Hardware moves the bill, the latency or the codes of a small network,
+or it is refused: never nothing.
 
-The knobs are read from the fields of Hardware, so one that has no entry in knobtable.TURNS fails
-here.
+The settings are read from the fields of Hardware, so one that has no entry in settingtable.CHANGES
+fails here.
 """
 
 from typing import Any
 
 import pytest
-from knobtable import TURNS, idle_knobs, leaves, moves, seen, turned, with_leaves
+from settingtable import (
+    CHANGES,
+    changed,
+    moves,
+    seen,
+    setting_paths,
+    settings_without_effect,
+    with_settings,
+)
 
 from stochsim.accounting import latency
 from stochsim.hardware import Cells, Converter, Hardware, Noise, preset, presets
@@ -21,33 +29,33 @@ TOGETHER = {
     },
     "prices.leakage": {"prices.parameters": {"leakage": {"watts": 1e-3}}},
 }
-"""Knobs that are refused alone, and what is turned with them."""
+"""Settings that are refused alone, and what is changed with them."""
 
 
-def test_every_knob_is_in_the_table() -> None:
-    assert sorted(TURNS) == sorted(leaves())
+def test_every_setting_is_in_the_table() -> None:
+    assert sorted(CHANGES) == sorted(setting_paths())
 
 
-def test_a_new_knob_would_be_missed() -> None:
+def test_a_new_setting_would_be_missed() -> None:
     class More(Hardware):
-        new_knob: int = 0
+        new_setting: int = 0
 
-    assert set(leaves(More)) - set(TURNS) == {"new_knob"}
+    assert set(setting_paths(More)) - set(CHANGES) == {"new_setting"}
 
 
-@pytest.mark.parametrize("path", sorted(TURNS))
-def test_a_turned_knob_moves_something(path: str) -> None:
-    """And the same value again moves nothing, so what is seen is the knob."""
-    turn = TURNS[path]
-    chip = turn.chip
-    before = seen(chip, turn.float_layers)
-    assert seen(with_leaves(chip, {}), turn.float_layers) == before
+@pytest.mark.parametrize("path", sorted(CHANGES))
+def test_a_changed_setting_moves_something(path: str) -> None:
+    """And the same value again moves nothing, so what is seen is the setting."""
+    change = CHANGES[path]
+    chip = change.chip
+    before = seen(chip, change.float_layers)
+    assert seen(with_settings(chip, {}), change.float_layers) == before
     other = (
-        with_leaves(chip, {path: turn.values[0], **TOGETHER[path]})
+        with_settings(chip, {path: change.values[0], **TOGETHER[path]})
         if path in TOGETHER
-        else turned(chip, path, turn.values)
+        else changed(chip, path, change.values)
     )
-    assert seen(other, turn.float_layers) != before
+    assert seen(other, change.float_layers) != before
 
 
 QUICK = ("digital-45nm", "thermal-floor")
@@ -57,17 +65,17 @@ QUICK = ("digital-45nm", "thermal-floor")
     "name",
     [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in presets()],
 )
-def test_on_a_preset_a_knob_moves_something_or_is_refused(name: str) -> None:
+def test_on_a_preset_a_setting_moves_something_or_is_refused(name: str) -> None:
     """`voltage_decade` at V/Vmin = 0.84, where its law gives 1 % for every decade, is the one
     exception.
     """
     chip = preset(name)
-    assert idle_knobs(chip) == (
+    assert settings_without_effect(chip) == (
         ["memory.voltage_decade"] if chip.memory.voltage_over_vmin == 0.84 else []
     )
 
 
-def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert moves("timing.multipliers")
     monkeypatch.setattr(latency, "layer_cycles", lambda program, hardware: 1)
     assert not moves("timing.multipliers")
@@ -77,7 +85,7 @@ def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "leaves_set", "message"),
+    ("name", "settings_set", "message"),
     [
         (
             "digital-45nm",
@@ -138,9 +146,11 @@ def test_a_knob_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         ),
     ],
 )
-def test_an_idle_knob_is_refused(name: str, leaves_set: dict[str, Any], message: str) -> None:
+def test_a_setting_without_effect_is_refused(
+    name: str, settings_set: dict[str, Any], message: str
+) -> None:
     with pytest.raises(SettingError) as caught:
-        with_leaves(preset(name), leaves_set)
+        with_settings(preset(name), settings_set)
     assert message in str(caught.value)
 
 
@@ -181,7 +191,7 @@ def test_an_idle_knob_is_refused(name: str, leaves_set: dict[str, Any], message:
         ),
     ],
 )
-def test_an_idle_knob_of_a_section_is_refused(
+def test_a_setting_without_effect_of_a_section_is_refused(
     section: Any, table: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SettingError) as caught:
@@ -190,30 +200,34 @@ def test_an_idle_knob_of_a_section_is_refused(
 
 
 def test_what_is_near_a_refusal_and_does_something_is_taken() -> None:
-    """Free prices, defaults, and knobs that one other makes busy."""
+    """Free prices, defaults, and settings that one other makes busy."""
     digital, array = preset("digital-45nm"), preset("sram-array-28nm")
     for name in ("cell-none", "cell-floor"):
-        assert with_leaves(digital, {"prices.cell": name}).array is None
-    assert with_leaves(digital, {"prices.random": "random-none"}).random.random_bits_per_code == 32
+        assert with_settings(digital, {"prices.cell": name}).array is None
+    assert (
+        with_settings(digital, {"prices.random": "random-none"}).random.random_bits_per_code == 32
+    )
     physical = {
         "random.random_bits_per_code": 0,
         "noise.input_dither": "stochastic",
     }  # its inputs still take random bits
-    assert with_leaves(digital, physical).prices.random == "random-lfsr-28nm"
+    assert with_settings(digital, physical).prices.random == "random-lfsr-28nm"
     for beside in (
         {"array.cells.wire_ohm": 1.0},
         {"array.columns_per_converter": 256},
         {"prices.dac": "dac-isaac-32nm"},
     ):
         assert (
-            with_leaves(
+            with_settings(
                 array, {"array.columns": 256, "prices.line": "line-none", **beside}
             ).array.columns
             == 256
         )
-    assert with_leaves(array, {"array.columns": 256}).array.columns == 256
+    assert with_settings(array, {"array.columns": 256}).array.columns == 256
     assert Cells(read_noise="explicit", device="rram-wan").read_noise == "explicit"
     assert (
-        with_leaves(digital, {"prices.voltage_v": 0.8, "reliability.e0_j": 1e-15}).prices.voltage_v
+        with_settings(
+            digital, {"prices.voltage_v": 0.8, "reliability.e0_j": 1e-15}
+        ).prices.voltage_v
         == 0.8
     )

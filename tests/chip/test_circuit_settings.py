@@ -1,4 +1,4 @@
-"""Every knob of Hardware that moves codes acts on every architecture, and on every layer of it;
+"""Every setting of Hardware that moves codes acts on every architecture, and on every layer of it;
 splits and threads change no code.
 """
 
@@ -38,14 +38,14 @@ DIGITAL = {
     "wrapping accumulators": {"accumulator_bits": 4, "accumulator_overflow": "wrap"},
     "ideal array of few bits": {"array": array_of(Converter(bits=2), **PAIRS_OF_COLUMNS)},
 }
-"""Knobs that act on any layer, whatever sigma its neurons have."""
+"""Settings that act on any layer, whatever sigma its neurons have."""
 
 SOURCES = {
     "few bits": {"random": RandomSource(threshold_bits=3)},
     "register": {"random": RandomSource(threshold_bits=12, lfsr_bits=12)},
     "shared source": {"random": RandomSource(neurons_per_source=3)},
 }
-"""Knobs that act where neurons have noise."""
+"""Settings that act where neurons have noise."""
 
 INPUT_DITHER = {"input dither": {"noise": Noise(input_dither="stochastic")}}
 
@@ -149,7 +149,7 @@ def chip_of(kind, parts, chip_key=3):
 
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
-def test_a_knob_moves_the_codes(kind, name):
+def test_a_setting_moves_the_codes(kind, name):
     plain = chip_of(kind, {"array": IDEAL} if name in ARRAYS else {}).sample(X, 60, 2).codes
     assert (chip_of(kind, ALL[name]).sample(X, 60, 2).codes != plain).mean() > 0.005
 
@@ -157,7 +157,7 @@ def test_a_knob_moves_the_codes(kind, name):
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("name", DIGITAL | ARRAYS)
 @pytest.mark.parametrize("kind", ["deep", "recurrent"])
-def test_a_knob_acts_on_every_layer(kind, name, rows):
+def test_a_setting_acts_on_every_layer(kind, name, rows):
     """Layer by layer, on inputs that all reads share and on inputs that differ from read to
     read.
     """
@@ -166,10 +166,8 @@ def test_a_knob_acts_on_every_layer(kind, name, rows):
         for parts in (ALL[name], {"array": IDEAL} if name in ARRAYS else {})
     )
     for layer, other in zip(chip, plain, strict=True):
-        place, shape = (
-            Place(5, 2, 9),
-            (10, 20, layer.layer.inputs) if rows else (10, layer.layer.inputs),
-        )
+        place = Place(5, 2, 9)
+        shape = (10, 20, layer.layer.inputs) if rows else (10, layer.layer.inputs)
         integers = np.random.default_rng(8).integers(-4, 4, shape).astype(np.int8)
         found, expected = np.empty((2, 10, 20, layer.layer.neurons), np.int8)
         layer.draw(integers, place, found)
@@ -187,7 +185,8 @@ def layers_of(chip):
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS_BY_TIME)
 def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
-    chip, threads = chip_of(kind, ALL[name]), numba.get_num_threads()
+    chip = chip_of(kind, ALL[name])
+    threads = numba.get_num_threads()
     where = {"first_stimulus": 3, "first_read": 50}
     whole = chip.sample(X, 11, 6, **where).codes
     assert np.array_equal(
@@ -239,9 +238,11 @@ def test_layers_of_one_chip_have_draws_of_their_own():
     ]
     assert not np.array_equal(flips[0][:5, :6], flips[1][:5, :6])
     assert not np.array_equal(flips[1][:5, :6], flips[2][:5, :6])
-    spread, last = chip._runner.head.layer, chip._runner.readout
-    integers, found = np.zeros((1, 6), np.int8), np.empty((2, 1, 200, 5), np.int8)
-    for layer, out in zip((spread, last), found, strict=True):
+    head = chip._runner.head.layer
+    last = chip._runner.readout
+    integers = np.zeros((1, 6), np.int8)
+    found = np.empty((2, 1, 200, 5), np.int8)
+    for layer, out in zip((head, last), found, strict=True):
         layer.draw(integers, Place(1, 0, 0), out)
     found = found.reshape(2, -1).astype(float)
     assert abs(np.corrcoef(found)[0, 1]) < 5 / np.sqrt(found.shape[1])
@@ -252,7 +253,8 @@ def test_the_range_of_deeper_converters_is_set_on_the_codes_before_them(kind):
     """The largest code holds the 95 % quantile of each layer's own partial sums; other calibration
     stimuli, another range.
     """
-    program, seen = PROGRAMS[kind](3), some_stimuli(50)
+    program = PROGRAMS[kind](3)
+    seen = some_stimuli(50)
     array = array_of(
         Converter(bits=4, range="calibrated", clip_share=0.05),
         rows=40,

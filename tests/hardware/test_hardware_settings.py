@@ -1,7 +1,7 @@
-"""Each knob of Hardware that touches energy moves its own part of the bill as predicted, and no
-other. One test per knob.
+"""Each setting of Hardware that touches energy moves its own part of the bill as predicted, and no
+other. One test per setting.
 
-The knobs that move the output (noise, the bit widths of the codes) are tested where codes are
+The settings that move the output (noise, the bit widths of the codes) are tested where codes are
 drawn.
 """
 
@@ -12,7 +12,9 @@ import pytest
 from stochsim.energy import PARTS, Energy, Operation, Operations
 from stochsim.hardware import Hardware, Prices, RandomSource, Reliability, preset
 
-INPUTS, OUTPUTS, SIGMA = 48, 64, 0.25
+INPUTS = 48
+OUTPUTS = 64
+SIGMA = 0.25
 
 
 def bill(hardware: Hardware, rho: float = 1) -> Energy:
@@ -20,10 +22,8 @@ def bill(hardware: Hardware, rho: float = 1) -> Energy:
     the hardware is described.
     """
     bits = hardware.precision
-    weight_bits, code_bits = (
-        INPUTS * OUTPUTS * bits.weight_bits,
-        INPUTS * bits.input_bits + OUTPUTS * bits.output_bits,
-    )
+    weight_bits = INPUTS * OUTPUTS * bits.weight_bits
+    code_bits = INPUTS * bits.input_bits + OUTPUTS * bits.output_bits
     counts = {
         Operation("multiply", (bits.weight_bits, bits.input_bits)): INPUTS * OUTPUTS,
         Operation("add", (hardware.accumulator_width(INPUTS),)): INPUTS * OUTPUTS,
