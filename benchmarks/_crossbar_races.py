@@ -8,7 +8,7 @@ from _baselines import crossbar as torch_crossbar
 from _baselines import gibbs_sweeps as torch_gibbs
 from _neuron_races import GENERATOR
 from _speed import KEY, Race
-from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.array import adc_channel, crossbar, crossbar_bits
 from stochsim_kernels.posterior import gibbs
 from stochsim_kernels.random.address import DrawAddress
 
@@ -48,8 +48,8 @@ def crossbar_by_kernels(work: CrossbarWork) -> Callable[[], np.ndarray]:
     """Accumulators (stimulus, read, column); cells are packed once, inputs in the call."""
     stimuli = len(work.x_codes)
     columns = work.cells.shape[2]
-    channel = adc.build_channel(
-        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, adc.ideal_edges(LEVELS)
+    channel = adc_channel.build_channel(
+        np.arange(work.rows + 1) / work.lsb, work.sigma_lsb, adc_channel.ideal_edges(LEVELS)
     )
     factor = np.array([[1 << (piece + cycle) for cycle in range(BITS)] for piece in range(BITS)])
     w_words = crossbar_bits.pack_cells(work.cells[None], work.rows, 1)

@@ -192,7 +192,7 @@ def _product_calls() -> Calls:
 
 def _array_calls() -> Calls:
     import numpy as np
-    from stochsim_kernels.array import adc, crossbar, crossbar_bits
+    from stochsim_kernels.array import adc_channel, crossbar, crossbar_bits
 
     words = crossbar_bits.pack_inputs(np.ones((2, 4), np.int8), 4, 2, 1)
     cells = crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
@@ -201,7 +201,7 @@ def _array_calls() -> Calls:
     address = _address()
 
     def readout() -> crossbar.Readout:
-        table = adc.build_channel(np.arange(5), 0.5, adc.ideal_edges(4))
+        table = adc_channel.build_channel(np.arange(5), 0.5, adc_channel.ideal_edges(4))
         return crossbar.readout(table, np.ones((1, 2)), 1)
 
     def convert() -> None:

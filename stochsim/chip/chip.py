@@ -8,7 +8,7 @@ from stochsim_kernels.neuron import channel
 
 from stochsim.accounting import OFF, Bill, Meter, add_fixed, cycles_by_layer
 from stochsim.chip.feed_forward import FeedForwardRunner
-from stochsim.chip.graph import GraphRunner
+from stochsim.chip.graph_runner import GraphRunner
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.memory_portions import portions
 from stochsim.chip.neurons import Neurons

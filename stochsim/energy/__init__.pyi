@@ -13,6 +13,10 @@ from .named_prices import FACTS as FACTS
 from .named_prices import LANDAUER_J as LANDAUER_J
 from .named_prices import PRICES as PRICES
 from .named_prices import price as price
+from .node_scaling import NODES as NODES
+from .node_scaling import Scaling as Scaling
+from .node_scaling import energy_ratio as energy_ratio
+from .node_scaling import scaled as scaled
 from .operations import KINDS as KINDS
 from .operations import PARTS as PARTS
 from .operations import Kind as Kind
@@ -27,7 +31,3 @@ from .pricing import part_kind as part_kind
 from .reliability import ReliabilityLaw as ReliabilityLaw
 from .reliability import reliability_law as reliability_law
 from .reliability import reliability_price_to_cost as reliability_price_to_cost
-from .scaling import NODES as NODES
-from .scaling import Scaling as Scaling
-from .scaling import energy_ratio as energy_ratio
-from .scaling import scaled as scaled

@@ -1,8 +1,8 @@
 from .chip_module import Converted as Converted
 from .chip_module import LeftInFloat as LeftInFloat
-from .conversion import convert as convert
 from .export import export_program as export_program
 from .export import float_program as float_program
 from .loading import load_converted as load_converted
+from .module_conversion import convert as convert
 from .serialise import SavedGraph as SavedGraph
 from .serialise import read_saved as read_saved

@@ -262,7 +262,7 @@ def test_parts_that_write_in_place_change_no_later_call(parts, at_once, monkeypa
     fresh = convert(network, chip_of(**parts), x.clone()).sample(x, 4, 0)
     converted = convert(network, chip_of(**parts), x.clone())
     bill = converted.bill(x, 4)
-    monkeypatch.setattr("stochsim.chip.graph._VALUES_AT_ONCE", at_once)
+    monkeypatch.setattr("stochsim.chip.graph_runner._VALUES_AT_ONCE", at_once)
     assert np.array_equal(converted.sample(x, 4, 0), fresh)
     assert np.array_equal(converted.sample(x, 4, 0), fresh)
     assert converted.bill(x, 4).counts == bill.counts

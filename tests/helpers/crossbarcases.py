@@ -1,7 +1,7 @@
 """Small noisy arrays in every mode, for the kernel of the bit-sliced array."""
 
 import numpy as np
-from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.array import adc_channel, crossbar, crossbar_bits
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import crossbar_sums
 
@@ -21,8 +21,8 @@ def at(key=KEY, layer=0, event=0, first_stimulus=0, first_read=0):
 
 def ideal_channel(p_min, p_max, sigma=0.0):
     """One code per partial sum, the sum itself."""
-    return adc.build_channel(
-        np.arange(p_max - p_min + 1.0), sigma, adc.ideal_edges(p_max - p_min + 1), p_min
+    return adc_channel.build_channel(
+        np.arange(p_max - p_min + 1.0), sigma, adc_channel.ideal_edges(p_max - p_min + 1), p_min
     )
 
 
@@ -41,7 +41,7 @@ def case(mode, seed=0, stimuli=3, inputs=37, columns=9, rows=13, sign=2, cycle_b
     w_words = crossbar_bits.pack_cells(cells, rows, 2)
     partials = crossbar_sums.partial_sums(x, cells, rows, 3, cycle_bits)
     tiles, slices, cycles = partials.shape[:3]
-    edges = adc.ideal_edges(33) + rng.normal(0, 0.2, 32)
+    edges = adc_channel.ideal_edges(33) + rng.normal(0, 0.2, 32)
     wiring = {"p_min": -60}
     positions = np.arange(121) / 3.0 - 4
     sigma = np.zeros((1, 1)) if mode == "certain" else np.ones((1, 1))
@@ -53,14 +53,14 @@ def case(mode, seed=0, stimuli=3, inputs=37, columns=9, rows=13, sign=2, cycle_b
         positions = np.arange(49 * 8) / 8 - 8.0
     if "shared" in mode:
         group = np.arange(columns) // 3 + rng.integers(0, 2, columns)
-        wiring["references"] = crossbar.References(group, adc.shared_noise(6.0))
+        wiring["references"] = crossbar.References(group, adc_channel.shared_noise(6.0))
         sigma *= 0.0 if "certain" in mode else 1.0
     variance = each = None
     if mode == "variance":
         sigma = np.array([[0.0], [0.5], [2.0]])
         variance = rng.integers(0, 3, (stimuli, tiles, cycles))
         each = np.broadcast_to(variance.transpose(1, 2, 0)[:, None, :, :, None], partials.shape)
-    channel = adc.build_channel(positions, sigma, np.sort(edges), -16)
+    channel = adc_channel.build_channel(positions, sigma, np.sort(edges), -16)
     factor = rng.integers(-9, 10, (slices, cycles))
     return (
         x_words,

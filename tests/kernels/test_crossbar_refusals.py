@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from crossbarcases import at, case
-from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.array import adc_channel, crossbar, crossbar_bits
 
 
 def no_variance(call):
@@ -15,6 +15,9 @@ def zero_map(tiles, slices, columns, offset_columns=3):
     return crossbar.GridMap(
         np.zeros((tiles, slices, columns)), np.zeros((tiles, slices, offset_columns))
     )
+
+
+SHARED = adc_channel.shared_noise(1.0)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,10 @@ def test_a_draw_of_what_does_not_fit_is_refused(change, message):
         ({"grid": zero_map(2, 2, 3)}, "must be"),
         ({"grid": zero_map(1, 2, 3, offset_columns=1)}, "must be"),
         ({"grid": zero_map(1, 2, 3), "p_min": 3}, "p_min"),
-        ({"references": crossbar.References([-1], adc.shared_noise(1.0))}, "numbered from 0"),
+        (
+            {"references": crossbar.References([-1], adc_channel.shared_noise(1.0))},
+            "numbered from 0",
+        ),
     ],
 )
 def test_a_readout_of_what_does_not_fit_is_refused(wiring, message):

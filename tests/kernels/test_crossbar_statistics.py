@@ -6,7 +6,7 @@ False-fail rate 1e-6 each; power > 0.999.
 import numpy as np
 import pytest
 import stattest
-from stochsim_kernels.array import adc, crossbar, crossbar_bits
+from stochsim_kernels.array import adc_channel, crossbar, crossbar_bits
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import crossbar_sums
 
@@ -14,7 +14,7 @@ ROWS = 32  # of the one tile
 LEVELS = 24
 STEP = 1.4  # of the converter, in partial sums: some of these clip at either end
 READS = 40_000
-EDGES = adc.ideal_edges(LEVELS)
+EDGES = adc_channel.ideal_edges(LEVELS)
 VALUES = np.arange(-ROWS, ROWS + 1) / STEP + LEVELS / 2
 
 
@@ -64,13 +64,13 @@ def random_array(seed=3):
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
 def test_frequencies_of_every_state_are_exact(sigma):
-    codes = draw(ALL_SUMS, adc.build_channel(VALUES, sigma, EDGES), READS)[0]
+    codes = draw(ALL_SUMS, adc_channel.build_channel(VALUES, sigma, EDGES), READS)[0]
     stattest.assert_frequencies(counts(codes), exact(sigma))
 
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_two_percent_more_noise_is_caught(sigma):
-    codes = draw(ALL_SUMS, adc.build_channel(VALUES, 1.02 * sigma, EDGES), READS)[0]
+    codes = draw(ALL_SUMS, adc_channel.build_channel(VALUES, 1.02 * sigma, EDGES), READS)[0]
     assert stattest.power(exact(sigma), exact(1.02 * sigma), READS) > 0.999
     with pytest.raises(AssertionError):
         stattest.assert_frequencies(counts(codes), exact(sigma))
@@ -79,7 +79,7 @@ def test_two_percent_more_noise_is_caught(sigma):
 def test_one_edge_off_by_one_is_caught():
     wrong = EDGES.copy()
     wrong[10] = EDGES[11]
-    codes = draw(ALL_SUMS, adc.build_channel(VALUES, 1.0, wrong), READS)[0]
+    codes = draw(ALL_SUMS, adc_channel.build_channel(VALUES, 1.0, wrong), READS)[0]
     assert stattest.power(exact(1.0), exact(1.0, wrong), READS) > 0.999
     with pytest.raises(AssertionError):
         stattest.assert_frequencies(counts(codes), exact(1.0))
@@ -90,7 +90,7 @@ def test_the_sign_of_the_partner_counts():
     without the partner.
     """
     x_words, w_words, right, wrong = random_array()
-    readout = crossbar.readout(adc.build_channel(VALUES, 1.0, EDGES), [[1]], 1, p_min=-ROWS)
+    readout = crossbar.readout(adc_channel.build_channel(VALUES, 1.0, EDGES), [[1]], 1, p_min=-ROWS)
     out = np.zeros((4, 10_000, 6), np.int32)
     crossbar.draw_crossbar(x_words, w_words, readout, DrawAddress.of(9, 0, 0), out)
     seen = np.concatenate([counts(codes) for codes in out])
@@ -105,7 +105,7 @@ def test_columns_stimuli_reads_and_events_are_independent():
     """Joint frequencies of two codes against the product of their probabilities; the same code
     twice must not pass.
     """
-    channel = adc.build_channel(VALUES, 1.0, EDGES)
+    channel = adc_channel.build_channel(VALUES, 1.0, EDGES)
     partial = np.full((2, 3), 5)
     one, two = (draw(partial, channel, READS + 1, events=2, at=(tile, 0, 0)) for tile in (0, 1))
     p = exact(1.0)[[5 + ROWS]]
@@ -128,7 +128,7 @@ def test_columns_stimuli_reads_and_events_are_independent():
 
 
 def test_the_generator_does_not_repeat_after_65536_reads():
-    channel = adc.build_channel(VALUES, 1.0, EDGES)
+    channel = adc_channel.build_channel(VALUES, 1.0, EDGES)
     period = 2**16
     codes = draw(np.full((1, 2), 3), channel, 2 * period)[0]
     p = exact(1.0)[[3 + ROWS]]
@@ -145,7 +145,7 @@ def test_gain_and_offset_move_the_probabilities():
     rng = np.random.default_rng(4)
     slope, shift = rng.normal(0.7, 0.05, ALL_SUMS.shape[1]), rng.normal(12, 2, ALL_SUMS.shape[1])
     gain, offset = crossbar.grid_map(slope[None, None], shift[None, None], 8.0, 6)
-    channel = adc.build_channel(np.arange((LEVELS + 15) * 64) / 64 - 8, 1.0, EDGES)
+    channel = adc_channel.build_channel(np.arange((LEVELS + 15) * 64) / 64 - 8, 1.0, EDGES)
     codes = draw(ALL_SUMS, channel, 20_000, grid=crossbar.GridMap(gain, offset, 16), p_min=0)[0]
     values = np.rint((slope * ALL_SUMS[0] + shift) * 64) / 64
     stattest.assert_frequencies(
@@ -161,8 +161,8 @@ def test_columns_of_one_reference_move_together():
     the product; each must fail the other.
     """
     grid = np.arange((LEVELS + 19) * 4) / 4 - 10
-    channel = adc.build_channel(grid, 0.7, EDGES)
-    shared = adc.shared_noise(5.0)
+    channel = adc_channel.build_channel(grid, 0.7, EDGES)
+    shared = adc_channel.shared_noise(5.0)
     gain, offset = crossbar.grid_map(np.full((1, 1, 4), 0.7), np.full((1, 1, 4), 12.0), 10.0, 2)
     wiring = {
         "grid": crossbar.GridMap(gain, offset, 16),

@@ -69,7 +69,7 @@ def test_portions_change_nothing(name, monkeypatch):
     converted, x = converted_small(chip_of(**NOISY[name]))
     whole = converted.sample(x[:4], 3, 3)
     for at_once in (1, 1500):
-        monkeypatch.setattr("stochsim.chip.graph._VALUES_AT_ONCE", at_once)
+        monkeypatch.setattr("stochsim.chip.graph_runner._VALUES_AT_ONCE", at_once)
         assert np.array_equal(whole, converted.sample(x[:4], 3, 3))
 
 

@@ -11,7 +11,7 @@ TARGETS = {
     "stochsim/energy/price_book.py": WHOLE,
     "stochsim/energy/pricing.py": WHOLE,
     "stochsim/energy/reliability.py": WHOLE,
-    "stochsim/energy/scaling.py": WHOLE,
+    "stochsim/energy/node_scaling.py": WHOLE,
     "stochsim/energy/book_text.py": WHOLE,
     "stochsim/energy/book/cells.toml": WHOLE,
     "stochsim/energy/book/converters.toml": WHOLE,

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stochsim_kernels.array.adc import AdcChannel, shared_noise
+from stochsim_kernels.array.adc_channel import AdcChannel, shared_noise
 from stochsim_kernels.array.crossbar_call import check, own, span_of, tables
 from stochsim_kernels.array.crossbar_kernel import Numbers, Rule, Sums, fill_crossbar, fill_streams
 from stochsim_kernels.random.address import DrawAddress

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import special
 
-from stochsim_kernels.array.adc import AdcChannel, line_codes
+from stochsim_kernels.array.adc_channel import AdcChannel, line_codes
 from stochsim_kernels.array.crossbar import Readout
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference.neuron_codes import splitmix64, stream

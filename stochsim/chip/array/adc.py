@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels.array.adc import AdcChannel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.array.adc_channel import AdcChannel, build_channel, ideal_edges, shared_noise
 from stochsim_kernels.array.crossbar import grid_map
 
 from stochsim.hardware import Array, Converter

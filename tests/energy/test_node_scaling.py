@@ -3,7 +3,7 @@
 import pytest
 
 from stochsim.energy import NODES, PRICES, Scaling, energy_ratio, price, scaled
-from stochsim.energy.scaling import Polynomial
+from stochsim.energy.node_scaling import Polynomial
 from stochsim.settings import SettingError
 
 TO_7 = Scaling(node_nm=7, voltage_v=0.7)
