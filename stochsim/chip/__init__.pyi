@@ -1,6 +1,6 @@
 from .chip import Chip as Chip
-from .chip import bill_of_inputs as bill_of_inputs
 from .float_chip import FloatChip as FloatChip
+from .given_inputs import bill_of_inputs as bill_of_inputs
 from .inputs import Inputs as Inputs
 from .inputs import rounding_law as rounding_law
 from .layer_on_chip import ChipSettings as ChipSettings

@@ -12,6 +12,7 @@ from torch import fx
 from stochsim.lowering import trace
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
+from stochsim.lowering.products import float_macs
 from stochsim.program import FloatCall, Graph, LayerCall, Program
 from stochsim.settings import Arrays
 
@@ -69,7 +70,7 @@ def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) ->
         tuple(one.name for one in node.all_input_nodes),
         _InFloat(node, network, interpreter),
         trace.name_of(node),
-        trace.float_macs(network, node, (1,)),
+        float_macs(network, node, (1,)),
         trace.measures(node),
     )
 

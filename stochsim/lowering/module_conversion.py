@@ -11,13 +11,14 @@ import torch
 from torch import fx
 
 from stochsim.hardware import Hardware
+from stochsim.lowering import products
 from stochsim.lowering import trace as graphs
 from stochsim.lowering.chip_module import Converted, LeftInFloat
 from stochsim.lowering.emulated_layer import ACTIVATIONS, UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
-from stochsim.lowering.trace import Site
+from stochsim.lowering.products import Site
 from stochsim.lowering.window_products import geometry_of
 from stochsim.settings import SettingError, StochsimError, check_whole
 
@@ -66,8 +67,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise StochsimError(
             f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
         )
-    graphs.fold_batch_norms(network, sites, shapes)
-    graphs.take_activations(network, sites)
+    products.fold_batch_norms(network, sites, shapes)
+    products.take_activations(network, sites)
     widths = _widths(sites, hardware, bits or {})
     _put_in(network, sites, _observed(network, sites, x), widths)
     in_float = tuple(
@@ -148,7 +149,7 @@ def _sites(
     reasons: dict[fx.Node, str] = {}
     names: set[str] = set()
     for node in graphs.calls(network.graph):
-        layer, why = graphs.product_of(network, node, kept)
+        layer, why = products.product_of(network, node, kept)
         if layer is not None and (shapes[node] is None or shapes[graphs.data_input(node)] is None):
             layer = None
             why = "the first axis of its input or output is not that of the stimuli"
@@ -247,7 +248,7 @@ def _put_in(
         if (site.shared, weight_bits) not in weights:
             weights[site.shared, weight_bits] = _parameters(site.module, weight_bits)
         weight, bias, weight_grid = weights[site.shared, weight_bits]
-        source = graphs.source_of_codes(network, site.node, layers)
+        source = products.source_of_codes(network, site.node, layers)
         takes_codes = source is not None and layers[source].output_grid.bits == input_bits
         inputs, outputs = seen[site.name]
         if source is not None and takes_codes:
@@ -282,7 +283,7 @@ def _is_left(network: fx.GraphModule, node: fx.Node) -> bool:
 def _left(network: fx.GraphModule, node: fx.Node, reasons: dict[fx.Node, str]) -> LeftInFloat:
     """What a node is, why it stays in float, and what it is billed for."""
     name, module = graphs.called(network, node)
-    cost = "float32" if graphs.float_macs(network, node, (1,)) else "not priced"
+    cost = "float32" if products.float_macs(network, node, (1,)) else "not priced"
     if node in reasons:
         why = reasons[node]
     elif graphs.passes_codes(network, node):

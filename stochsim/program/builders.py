@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 
 from stochsim.keys import generator
-from stochsim.program.layer import Layer
+from stochsim.program.layer import HIDDEN, LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
-from stochsim.program.wiring import (
-    HIDDEN,
-    LATERAL,
-    LOG_SIGMA,
-    READOUT,
-    FeedForward,
-    LogSigmaHead,
-    Recurrent,
-)
+from stochsim.program.wiring import FeedForward, LogSigmaHead, Recurrent
 from stochsim.settings import SettingError, check_memory
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stochsim.program.builders import hidden_names
+from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT
 from stochsim.program.shapes import check_shape
-from stochsim.program.wiring import LATERAL, LOG_SIGMA, READOUT
 from stochsim.settings import SettingError, check_whole
 
 

@@ -1,7 +1,7 @@
 """The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -9,51 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stochsim.hardware import Noise
-from stochsim.program.geometry import Geometry
+from stochsim.program.graph_nodes import (
+    Call,
+    LayerCall,
+    called,
+    check_layer_of,
+    check_node,
+)
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
 from stochsim.settings import Arrays, SettingError, StochsimError, check_whole
 
-
-class LayerCall(NamedTuple):
-    """A layer of the chip on the values of an earlier node, at every position of its geometry.
-
-    takes_codes: whether it reads the codes of another layer, which are not rounded again.
-    weights_of: the layer whose weights it shares, which the memory holds once; None for weights of
-    its own.
-    """
-
-    name: str
-    reads: str
-    layer: str
-    geometry: Geometry
-    takes_codes: bool = False
-    weights_of: str | None = None
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The node that it reads."""
-        return (self.reads,)
-
-
-class FloatCall(NamedTuple):
-    """A part that is not on the chip: a function of the values of earlier nodes, in float.
-
-    function: takes and gives NumPy arrays (stimulus, …) and whatever else nodes give. row: its name
-    in bills. macs: multiply-adds for each value that it gives, 0 where it is not priced. measures:
-    whether it asks for a size, so that stimuli and reads may not be told apart before it.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    function: Callable[..., Any]
-    row: str = ""
-    macs: int = 0
-    measures: bool = False
-
-
-Call = LayerCall | FloatCall
 _DTYPES = ("float32", "float64")
 Step = Callable[[LayerCall, Any], Any]
 
@@ -103,24 +70,12 @@ class Graph(Wiring):
             check_whole("shape", size, 1, 2**31)
         before = {self.stimulus}
         for node in self.nodes:
-            self._check_node(node, before)
+            check_node(node, before)
             before.add(node.name)
         if self.result not in before:
             raise SettingError.of("result", self.result, "should be a node", sorted(before))
         for call in self.calls:
-            _check_layer(call, layers)
-
-    def _check_node(self, node: Call, before: Collection[str]) -> None:
-        """Raise SettingError for a name that is taken, and a reading of what is no earlier node."""
-        if node.name in before:
-            rule = "the stimulus or an earlier node has this name"
-            raise SettingError.of("nodes", node.name, rule)
-        for name in node.inputs:
-            if name not in before:
-                rule = "should be an earlier node"
-                raise SettingError.of(f"{node.name}.reads", name, rule, sorted(before))
-        if isinstance(node, FloatCall):
-            check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
+            check_layer_of(call, layers)
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other
@@ -170,7 +125,7 @@ class Graph(Wiring):
             if isinstance(node, LayerCall):
                 values[node.name] = step(node, *given)
             else:
-                values[node.name] = _called(node, given)
+                values[node.name] = called(node, given)
             seen(node.name, values[node.name])
             for name in done:
                 del values[name]
@@ -287,38 +242,6 @@ class Graph(Wiring):
                 yield node.layer
             elif node.row in macs:
                 yield node.row
-
-
-def _check_layer(call: LayerCall, layers: Mapping[str, Layer]) -> None:
-    """Raise SettingError for a layer that a graph cannot run or bill as it is called."""
-    layer = layers[call.layer]
-    groups = call.geometry.groups
-    if layer.neurons % groups:
-        rule = f"should be a multiple of the layer's {groups} groups of channels"
-        raise SettingError.of(f"{call.layer}.neurons", layer.neurons, rule)
-    if np.any(layer.sigma):
-        rule = "should be 0: neurons of a graph have no trained noise"
-        raise SettingError.of(f"{call.layer}.sigma", layer.sigma.max(), rule)
-    if call.weights_of is None:
-        return
-    names = list(layers)
-    earlier = names[: names.index(call.layer)]
-    if call.weights_of not in earlier:
-        rule = "should be an earlier layer"
-        raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule, earlier)
-    if not np.array_equal(layer.weight_codes, layers[call.weights_of].weight_codes):
-        rule = f"should be a layer with the weights of '{call.layer}'"
-        raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule)
-
-
-def _called(node: FloatCall, given: list[Any]) -> Any:
-    """What a part in float gives; raises StochsimError that names a part which cannot run."""
-    try:
-        return node.function(*given)
-    except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-        if isinstance(error, StochsimError):
-            raise
-        raise StochsimError(f"the part '{node.name}' cannot run: {error}") from error
 
 
 def _row_counts(value: Any) -> Iterator[int]:

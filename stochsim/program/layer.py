@@ -13,6 +13,12 @@ from stochsim.program.quantizer import Quantizer
 from stochsim.program.shapes import check_shape, check_values
 from stochsim.settings import SettingError, check_positive, check_whole
 
+HIDDEN = "hidden"
+READOUT = "readout"
+LOG_SIGMA = "log_sigma"
+LATERAL = "lateral"
+"""Names of the layers of our own networks."""
+
 QUANTIZER_FIELDS = {"bits": int, "scale": float, "unsigned": bool}
 FIELDS_OF_LAYER = {
     "weight_bits": int,

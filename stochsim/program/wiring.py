@@ -13,13 +13,16 @@ import numpy as np
 
 from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
-from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, Layer, LayerShape
 from stochsim.program.shapes import check_shape, check_values
-from stochsim.program.workload import INPUT, LayerUse, Workload
+from stochsim.program.workload import (
+    LayerUse,
+    Workload,
+    feed_forward_workload,
+    log_sigma_workload,
+    recurrent_workload,
+)
 from stochsim.settings import SettingError, check_whole
-
-HIDDEN, READOUT, LOG_SIGMA, LATERAL = "hidden", "readout", "log_sigma", "lateral"
-"""Names of the layers of our own networks."""
 
 _MOST_STEPS = 1_000_000
 
@@ -273,57 +276,6 @@ class Recurrent(Wiring):
 
 WIRINGS: dict[str, type[Wiring]] = {one.kind: one for one in (FeedForward, LogSigmaHead, Recurrent)}
 """The wirings that files of programs can name; a converted network's graph is read by lowering."""
-
-
-def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: int = 1) -> Workload:
-    """What `reads` reads of one stimulus ask of hidden layers and a head that sets sigma.
-
-    As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
-    set, and what neurons are held at depends on them.
-    """
-    uses = []
-    for name, shape in shapes.items():
-        draws = reads if name == READOUT or noise.dither != "none" else 0
-        moved = shape.read_bits + shape.written_bits
-        if name == READOUT:
-            moved += shapes[LOG_SIGMA].written_bits
-        uses.append(LayerUse(name, shape, reads, reads * moved, draws))
-    return feed_forward_workload(uses, noise, reads)
-
-
-def recurrent_workload(
-    steps: int,
-    shapes: Mapping[str, LayerShape],
-    noise: Noise,
-    reads: int = 1,
-    thin: int | None = None,
-) -> Workload:
-    """What `reads` reads of one stimulus ask of a circuit of these shapes.
-
-    At every step codes are read and written, and what the stimulus and a neuron's own code give is
-    added to the sum, all of which belongs to `lateral`, as the neurons do; the sum of `readout` is
-    converted together with that of `lateral`. Inputs are read once per chain, or at every step
-    where they are rounded anew. Every read is a chain of `steps` steps, or, with `thin`, all reads
-    are of one.
-    """
-    readout, lateral = shapes[READOUT], shapes[LATERAL]
-    taken = reads * steps if thin is None else steps + (reads - 1) * thin
-    chains = reads if thin is None else 1
-    afresh = chains if noise.input_dither == "none" else taken
-    codes = readout.written_bits
-    of_stimulus = LayerUse(READOUT, readout, afresh, afresh * readout.read_bits, converts=False)
-    of_codes = LayerUse(LATERAL, lateral, taken, taken * 2 * codes, draws=taken, holds=taken)
-    uses = (of_stimulus, of_codes._replace(additions=2 * taken * lateral.neurons))
-    rounded = {} if noise.input_dither == "none" else {INPUT: afresh * readout.inputs}
-    return Workload(uses, reads, readout.read_bits + codes, rounded)
-
-
-def feed_forward_workload(uses: list[LayerUse], noise: Noise, reads: int) -> Workload:
-    """Of layers that follow one another; the memory holds the codes of the stimulus and of all."""
-    first = uses[0].shape
-    stored = first.read_bits + sum(use.shape.written_bits for use in uses)
-    rounded = {} if noise.input_dither == "none" else {INPUT: reads * first.inputs}
-    return Workload(tuple(uses), reads, stored, rounded)
 
 
 def check_follows(layers: Mapping[str, Layer], before: str, after: str) -> None:

@@ -5,7 +5,8 @@ which codes pass the memory, which neurons draw random bits or keep a noise leve
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stochsim.program.layer import LayerShape
+from stochsim.hardware import Noise
+from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, LayerShape
 
 INPUT = "input"
 """The row of what belongs to the stimuli themselves: the random bits that round them."""
@@ -51,3 +52,54 @@ class Workload(NamedTuple):
     def rows(self) -> tuple[str, ...]:
         """Names of the bill's rows, in order."""
         return self.order or tuple(dict.fromkeys(use.layer for use in self.uses))
+
+
+def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: int = 1) -> Workload:
+    """What `reads` reads of one stimulus ask of hidden layers and a head that sets sigma.
+
+    As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
+    set, and what neurons are held at depends on them.
+    """
+    uses = []
+    for name, shape in shapes.items():
+        draws = reads if name == READOUT or noise.dither != "none" else 0
+        moved = shape.read_bits + shape.written_bits
+        if name == READOUT:
+            moved += shapes[LOG_SIGMA].written_bits
+        uses.append(LayerUse(name, shape, reads, reads * moved, draws))
+    return feed_forward_workload(uses, noise, reads)
+
+
+def recurrent_workload(
+    steps: int,
+    shapes: Mapping[str, LayerShape],
+    noise: Noise,
+    reads: int = 1,
+    thin: int | None = None,
+) -> Workload:
+    """What `reads` reads of one stimulus ask of a circuit of these shapes.
+
+    At every step codes are read and written, and what the stimulus and a neuron's own code give is
+    added to the sum, all of which belongs to `lateral`, as the neurons do; the sum of `readout` is
+    converted together with that of `lateral`. Inputs are read once per chain, or at every step
+    where they are rounded anew. Every read is a chain of `steps` steps, or, with `thin`, all reads
+    are of one.
+    """
+    readout, lateral = shapes[READOUT], shapes[LATERAL]
+    taken = reads * steps if thin is None else steps + (reads - 1) * thin
+    chains = reads if thin is None else 1
+    afresh = chains if noise.input_dither == "none" else taken
+    codes = readout.written_bits
+    of_stimulus = LayerUse(READOUT, readout, afresh, afresh * readout.read_bits, converts=False)
+    of_codes = LayerUse(LATERAL, lateral, taken, taken * 2 * codes, draws=taken, holds=taken)
+    uses = (of_stimulus, of_codes._replace(additions=2 * taken * lateral.neurons))
+    rounded = {} if noise.input_dither == "none" else {INPUT: afresh * readout.inputs}
+    return Workload(uses, reads, readout.read_bits + codes, rounded)
+
+
+def feed_forward_workload(uses: list[LayerUse], noise: Noise, reads: int) -> Workload:
+    """Of layers that follow one another; the memory holds the codes of the stimulus and of all."""
+    first = uses[0].shape
+    stored = first.read_bits + sum(use.shape.written_bits for use in uses)
+    rounded = {} if noise.input_dither == "none" else {INPUT: reads * first.inputs}
+    return Workload(tuple(uses), reads, stored, rounded)

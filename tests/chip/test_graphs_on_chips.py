@@ -1,11 +1,10 @@
 """Graphs on a chip: the same chip runs what `convert` made and what is put together by hand."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from conversiontest import chip_of, converted_small, seeded, stimuli
+from graphtest import FIRST, RANDOM, SIGNED, UNSIGNED, X, by_hand, layer_of, residual
 from torch import nn
 
 from stochsim.chip import Chip
@@ -15,7 +14,6 @@ from stochsim.program import (
     FloatCall,
     Geometry,
     Graph,
-    Layer,
     LayerCall,
     Program,
     Quantizer,
@@ -31,45 +29,6 @@ CHIPS = {
     "memory": {"memory": Memory(weight_errors=0.02, weight_read_errors=0.02)},
     "array": {"array": ARRAY},
 }
-SIGNED, UNSIGNED = Quantizer(4, 0.25), Quantizer(4, 0.25, unsigned=True)
-RANDOM = np.random.default_rng(1)
-
-
-def layer_of(neurons, inputs, reads=SIGNED, gives=SIGNED, activation="identity"):
-    codes = RANDOM.integers(-7, 8, (neurons, inputs)).astype(np.int8)
-    bias = RANDOM.normal(0, 0.1, neurons)
-    return Layer(codes, 4, 0.1, reads, gives, bias, np.zeros(neurons), activation)
-
-
-FIRST = layer_of(3, 4, gives=UNSIGNED, activation="relu")
-SECOND = layer_of(4, 3, UNSIGNED)
-X = RANDOM.uniform(-1, 1, (5, 4)).astype(np.float32)
-
-
-def residual(**changes):
-    """second(first(x)) + 2 x, by hand."""
-    nodes = (
-        LayerCall("a", "x", "first", Geometry()),
-        LayerCall("b", "a", "second", Geometry(), takes_codes=True),
-        FloatCall("sum", ("b", "x"), lambda b, x: b + 2 * x, row="sum"),
-    )
-    given = {"nodes": nodes, "stimulus": "x", "result": "sum", "shape": (4,), **changes}
-    return Program({"first": FIRST, "second": SECOND}, Graph(**given))
-
-
-def by_hand(x):
-    """The same without noise, in plain NumPy."""
-    values = x.astype(np.float64)
-    for layer in (FIRST, SECOND):
-        integers = np.clip(np.rint(values / layer.input.scale), *limits(layer.input))
-        drive = integers @ layer.weight_codes.T * (0.1 * layer.input.scale) + layer.bias
-        drive = np.maximum(drive, 0) if layer.activation == "relu" else drive
-        values = 0.25 * np.clip(np.rint(drive / 0.25), *limits(layer.output))
-    return values + 2 * x
-
-
-def limits(quantizer):
-    return (0, 15) if quantizer.unsigned else (-8, 7)
 
 
 @pytest.mark.parametrize("parts", CHIPS.values(), ids=CHIPS)
@@ -184,28 +143,6 @@ def test_noiseless_codes_are_those_of_a_quiet_chip(activation, gives):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"result": "other"}, "'result' = 'other': should be a node; valid: a, b, sum, x"),
-        ({"stimulus": "y"}, r"'a\.reads' = 'x': should be an earlier node; valid: y"),
-        ({"nodes": (LayerCall("a", "x", "first", Geometry()),)}, "'layers' = "),
-    ],
-)
-def test_graphs_that_do_not_fit_are_refused(changes, message):
-    with pytest.raises(SettingError, match=message):
-        residual(**changes)
-
-
-def test_neurons_that_groups_do_not_divide_are_refused():
-    geometry = Geometry((1,), (1,), ((0, 0),), (1,), groups=2)
-    graph = Graph((LayerCall("y", "x", "layer", geometry),), "x", "y", (4, 5))
-    with pytest.raises(
-        SettingError, match=r"'layer\.neurons' = 3: should be a multiple .* 2 groups"
-    ):
-        Program({"layer": FIRST}, graph)
-
-
-@pytest.mark.parametrize(
     ("x", "message"),
     [
         (X[0], r"'x' = .*: should have the axes of stimuli \(stimulus, 4\)"),
@@ -288,70 +225,8 @@ def test_a_network_that_counts_its_values_runs_at_several_reads(count):
     assert np.array_equal(values[:, 3:4], converted.sample(x, 1, 1, 0, 3))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"dtype": "float16"}, "'dtype' = 'float16': did you mean 'float64'"),
-        ({"shape": (0,)}, "'shape' = 0: should be an integer from 1"),
-        ({"stimulus": "a"}, "'nodes' = 'a': the stimulus or an earlier node has this name"),
-        ({"result": None}, "'result' = None: should be a node"),
-    ],
-)
-def test_graphs_that_cannot_be_are_refused(changes, message):
-    with pytest.raises(SettingError, match=message):
-        residual(**changes)
-
-
-@pytest.mark.parametrize(
-    ("last", "message"),
-    [
-        (FloatCall("b", ("b",), np.abs), "'nodes' = 'b': the stimulus or an earlier node"),
-        (FloatCall("sum", ("b",), np.abs, macs=-1), r"'sum\.macs' = -1: should be an integer"),
-        (FloatCall("sum", ("c",), np.abs), r"'sum\.reads' = 'c': should be an earlier node"),
-    ],
-)
-def test_nodes_that_cannot_be_are_refused(last, message):
-    nodes = residual().wiring.nodes
-    with pytest.raises(SettingError, match=message):
-        residual(nodes=(*nodes[:2], last))
-
-
-def test_a_layer_of_a_graph_has_no_trained_noise():
-    """It would be drawn, and neither its random bits nor its price counted."""
-    noisy = dataclasses.replace(SECOND, sigma=np.full(4, 0.5))
-    with pytest.raises(SettingError, match=r"'second\.sigma' = 0\.5: should be 0"):
-        Program({"first": FIRST, "second": noisy}, residual().wiring)
-
-
-@pytest.mark.parametrize(
-    ("owner", "message"), [("second", "should be an earlier layer"), ("first", "with the weights")]
-)
-def test_weights_are_shared_with_an_earlier_layer_that_has_them(owner, message):
-    nodes = residual().wiring.nodes
-    shared = nodes[1]._replace(weights_of=owner)
-    with pytest.raises(SettingError, match=rf"'b\.weights_of' = '{owner}': .*{message}"):
-        residual(nodes=(nodes[0], shared, nodes[2]))
-
-
 def test_a_part_that_cannot_run_is_named():
     nodes = residual().wiring.nodes
     wrong = FloatCall("sum", ("b", "x"), lambda b, x: b @ x)
     with pytest.raises(StochsimError, match="the part 'sum' cannot run: matmul"):
         Chip(residual(nodes=(*nodes[:2], wrong)), chip_of()).sample(X, 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"groups": 0}, "'groups' = 0: should be an integer from 1"),
-        ({"kernel": (0,)}, "'kernel' = 0: should be an integer from 1"),
-        ({"stride": (0,)}, "'stride' = 0: should be an integer from 1"),
-        ({"padding": ((-1, 0),)}, "'padding' = -1: should be an integer from 0"),
-        ({"dilation": ()}, r"'dilation' = \(\): should have one entry for each of the 1 axes"),
-    ],
-)
-def test_windows_that_cannot_be_are_refused(changes, message):
-    window = {"kernel": (3,), "stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
-    Geometry(**window)
-    with pytest.raises(SettingError, match=message):
-        Geometry(**window | changes)
