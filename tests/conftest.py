@@ -8,8 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
+import torch
 
 from stochsim.hardware import preset
 from stochsim.program import Layer, Quantizer, single_layer
@@ -34,6 +36,15 @@ def _approx(expected: Any, rel: float | None = None, abs: float | None = None, *
 
 # before any test module is read, so `from pytest import approx` is this one
 pytest.approx = _approx
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Kernels and torch on one thread: two test processes on two cores would wait for each other's
+    threads. Tests of threads ask for them (`threadtest.threads`).
+    """
+    numba.set_num_threads(1)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ moments.
 
 import math
 
-import numba
 import numpy as np
 import pytest
 from circuittest import changed
 from stattest import assert_frequencies, assert_mean
+from threadtest import threads
 
 from stochsim.chip import Chip, FloatChip
 from stochsim.chip.neurons import Neurons
@@ -52,14 +52,10 @@ def test_splits_and_threads_change_nothing(kind, chip, x):
         for a, b in ((0, 1), (1, 4), (4, 6))
     ]
     assert np.array_equal(whole, np.concatenate([np.concatenate(row, axis=1) for row in parts]))
-    before = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(
             whole, sampler.sample(x, 150, 3, first_stimulus=7, first_read=20).values
         )
-    finally:
-        numba.set_num_threads(before)
 
 
 def test_thresholds_come_in_portions_that_change_no_code(

@@ -2,11 +2,11 @@
 splits and threads change no code.
 """
 
-import numba
 import numpy as np
 import pytest
 from arraytest import array_of
 from circuittest import INPUTS, PROGRAMS, hardware_of, some_stimuli
+from threadtest import threads
 
 from stochsim.chip import Chip
 from stochsim.chip.inputs import Inputs
@@ -186,7 +186,6 @@ def layers_of(chip):
 @pytest.mark.parametrize(("kind", "name"), PAIRS_BY_TIME)
 def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
     chip = chip_of(kind, ALL[name])
-    threads = numba.get_num_threads()
     where = {"first_stimulus": 3, "first_read": 50}
     whole = chip.sample(X, 11, 6, **where).codes
     assert np.array_equal(
@@ -197,11 +196,8 @@ def test_threads_splits_and_portions_change_nothing(kind, name, monkeypatch):
         for a, b in ((0, 1), (1, 4))
     ]
     assert np.array_equal(whole, np.concatenate([np.concatenate(row, axis=1) for row in parts]))
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(whole, chip.sample(X, 11, 6, **where).codes)
-    finally:
-        numba.set_num_threads(threads)
     for block in (2 * 11 * 9, 4 * 9):  # the last splits the reads of one stimulus
         for name_of_block in (
             "memory_portions.DRIVES_AT_ONCE",

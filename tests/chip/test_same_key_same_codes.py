@@ -3,10 +3,10 @@
 Same chip key, same chip, for all its reads.
 """
 
-import numba
 import numpy as np
 import pytest
 from arraytest import array_of, hardware_for, program_of, random_inputs, random_weights
+from threadtest import threads
 
 from stochsim.chip import Chip
 from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
@@ -69,7 +69,6 @@ def chip_of(name, sigma=0.3, chip_key=0, output_bits=3):
 @pytest.mark.parametrize("name", CHIPS)
 def test_threads_splits_and_blocks_change_nothing(name, monkeypatch):
     chip = chip_of(name)
-    threads = numba.get_num_threads()
     whole = chip.sample(X, 11, 6, first_stimulus=3, first_read=50).codes
     assert np.array_equal(
         whole, chip_of(name).sample(X, 11, 6, first_stimulus=3, first_read=50).codes
@@ -79,11 +78,8 @@ def test_threads_splits_and_blocks_change_nothing(name, monkeypatch):
         for a, b in ((0, 2), (2, 5))
     ]
     assert np.array_equal(whole, np.concatenate([np.concatenate(row, axis=1) for row in parts]))
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(whole, chip.sample(X, 11, 6, first_stimulus=3, first_read=50).codes)
-    finally:
-        numba.set_num_threads(threads)
     for name_of_block in (
         "memory_portions.DRIVES_AT_ONCE",
         "memory_portions.STATES_AT_ONCE",

@@ -4,12 +4,12 @@ addition in Python integers.
 
 import itertools
 
-import numba
 import numpy as np
 import pytest
 from stochsim_kernels.product import accumulator
 from stochsim_kernels.reference import accumulator_sums
 from stochsim_kernels.reference import neuron_codes as reference
+from threadtest import threads
 
 
 def random_codes(random, shape, low=-128, high=127):
@@ -102,13 +102,9 @@ def test_wide_enough_is_the_integer_product(monkeypatch):
 def test_one_thread_gives_the_same():
     random = np.random.default_rng(4)
     x, w = random_codes(random, (101, 30)), random_codes(random, (70, 30))
-    before = numba.get_num_threads()
     expected = accumulator.saturating_product(x, w, 16)
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(accumulator.saturating_product(x, w, 16), expected)
-    finally:
-        numba.set_num_threads(before)
 
 
 def test_bad_input_is_refused():

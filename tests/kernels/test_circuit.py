@@ -2,7 +2,6 @@
 a sum and a draw for each step.
 """
 
-import numba
 import numpy as np
 import pytest
 from circuitcases import (
@@ -23,6 +22,7 @@ from stochsim_kernels.neuron import channel, stochastic_rounding
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import circuit_steps
 from stochsim_kernels.reference.neuron_codes import PlainLaw
+from threadtest import threads
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 2.0])
@@ -137,12 +137,8 @@ def test_splits_and_threads_change_no_code(bits):
             assert np.array_equal(
                 afresh[a:b, c:d], run(some, bits, d - c, 5, first_stimulus=5 + a, first_read=50 + c)
             )
-    before = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(whole, run(arguments, bits, reads, 5))
-    finally:
-        numba.set_num_threads(before)
 
 
 def test_steps_go_on_from_codes():

@@ -2,12 +2,12 @@
 is split.
 """
 
-import numba
 import numpy as np
 import pytest
 from crossbarcases import KEY, MODES, WHERE, at, case, draw
 from stochsim_kernels.array import crossbar
 from stochsim_kernels.reference import crossbar_sums
+from threadtest import MOST, threads
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -69,19 +69,15 @@ def test_threads_and_splits_change_no_code(mode):
         mode, stimuli=5, columns=523, inputs=14
     )
     assert partials.shape[:3] == (2, 2, 2)
-    before = numba.get_num_threads()
     results = []
-    try:
-        for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS), numba.config.NUMBA_NUM_THREADS}:
-            numba.set_num_threads(threads)
+    for count in sorted({1, min(2, MOST), MOST}):
+        with threads(count):
             results.append(
                 (
                     draw(x_words, w_words, readout, 70, variance),
                     convert_all(partials, readout, dict.fromkeys(WHERE, 0), 70, each),
                 )
             )
-    finally:
-        numba.set_num_threads(before)
     whole = draw(x_words, w_words, readout, 70, variance)
     zero = {"layer": 0, "event": 0, "first_stimulus": 0, "first_read": 0}
     for fused, by_parts in results:

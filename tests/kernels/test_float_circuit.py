@@ -2,7 +2,6 @@
 against those of single draws.
 """
 
-import numba
 import numpy as np
 import pytest
 from scipy import special
@@ -12,6 +11,7 @@ from stochsim_kernels.random import normal
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import circuit_steps
+from threadtest import threads
 
 WHERE = (0xFEDC_BA98_7654_3210, 3, 5, 7, 1000)  # key, layer, event, first stimulus, first read
 
@@ -102,9 +102,5 @@ def test_splits_and_threads_change_nothing():
             assert np.array_equal(
                 whole[a:b, c:d], finish(some, push[a:b], pull, rate, sigma, before, where)
             )
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(whole, finish(state, push, pull, rate, sigma, moved))
-    finally:
-        numba.set_num_threads(threads)

@@ -1,12 +1,12 @@
 """The Gibbs kernel against SciPy, its reference implementation, closed forms, and other splits."""
 
-import numba
 import numpy as np
 import pytest
 from scipy import special, stats
 from stochsim_kernels.posterior import gibbs
 from stochsim_kernels.random.normal import normal_quantile
 from stochsim_kernels.reference import coordinate_gibbs
+from threadtest import threads
 
 KEY = np.uint64(20240611)
 FALSE_FAIL = 1e-6
@@ -133,12 +133,8 @@ def test_splits_slices_and_threads_change_no_bit():
     parts = [run(numbers[rows], linear[rows], gram, 150) for rows in (slice(0, 2), slice(2, 5))]
     assert np.array_equal(whole, np.concatenate([draws for draws, _ in parts]))
     assert np.array_equal(state, np.concatenate([end for _, end in parts]))
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(whole, run(numbers, linear, gram, 150)[0])
-    finally:
-        numba.set_num_threads(threads)
 
 
 def test_key_stimulus_and_chain_change_every_draw():

@@ -4,7 +4,6 @@ it.
 
 import itertools
 
-import numba
 import numpy as np
 import pytest
 from stochsim_kernels._jit import helper
@@ -12,6 +11,7 @@ from stochsim_kernels.product import matmul
 from stochsim_kernels.product.packing import Span
 from stochsim_kernels.random.popcount import popcount64
 from stochsim_kernels.reference import neuron_codes as reference
+from threadtest import MOST, threads
 
 WAYS = ("rule", "bits", "bytes", "blas")
 
@@ -245,15 +245,11 @@ def test_smallest_code_counts_with_its_full_magnitude():
 
 def test_threads_change_nothing():
     random = np.random.default_rng(5)
-    before = numba.get_num_threads()
     for bits in (1, 8):
         x, w = codes(random, bits, (133, 130)), codes(random, bits, (170, 130))
-        try:
-            for threads in (1, before):
-                numba.set_num_threads(threads)
+        for count in (1, MOST):
+            with threads(count):
                 check(x, w)
-        finally:
-            numba.set_num_threads(before)
 
 
 def test_weights_are_packed_once_and_from_a_copy(monkeypatch):

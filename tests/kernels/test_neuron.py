@@ -2,13 +2,13 @@
 the work is split.
 """
 
-import numba
 import numpy as np
 import pytest
 from stochsim_kernels.neuron import drawing
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import neuron_codes as reference
+from threadtest import MOST, threads
 
 KEY = 0xFEDC_BA98_7654_3210
 ONE = 2**31
@@ -94,14 +94,10 @@ def test_threads_change_no_code(neurons):
     stimulus.
     """
     table = random_thresholds(3, 3, neurons)
-    before = numba.get_num_threads()
-    try:
-        results = []
-        for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS), numba.config.NUMBA_NUM_THREADS}:
-            numba.set_num_threads(threads)
+    results = []
+    for count in sorted({1, min(2, MOST), MOST}):
+        with threads(count):
             results.append((draw(table, 333), integers((3, 333, neurons))))
-    finally:
-        numba.set_num_threads(before)
     for codes, u in results[1:]:
         assert np.array_equal(codes, results[0][0])
         assert np.array_equal(u, results[0][1])

@@ -2,13 +2,13 @@
 `channel.fill_thresholds`, code for code.
 """
 
-import numba
 import numpy as np
 import pytest
 from neuroncases import LAWS, call, drives, integers, plain, quantiser, sigmas, thresholds
 from scipy import special
 from stochsim_kernels.neuron import channel, drawing
 from stochsim_kernels.reference import neuron_codes as reference
+from threadtest import threads
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -151,12 +151,8 @@ def test_splits_and_threads_change_no_code(bits, family):
             for a, b in ((0, 1), (1, 258), (258, reads))
         ]
         assert np.array_equal(whole, np.concatenate(parts, axis=1))
-        before = numba.get_num_threads()
-        try:
-            numba.set_num_threads(1)
+        with threads():
             assert np.array_equal(whole, call(function, given, *arguments, reads, where))
-        finally:
-            numba.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("family", "bits"), [("gaussian", 3), ("uniform", 7)])

@@ -2,7 +2,6 @@
 the reference implementation and the binomial law.
 """
 
-import numba
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -11,6 +10,7 @@ from stochsim_kernels.product import weight_noise
 from stochsim_kernels.random import normal
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import bit_errors as reference
+from threadtest import threads
 
 KEY = 0xFEDC_BA98_7654_3210
 FALSE_FAIL = 1e-6
@@ -85,18 +85,13 @@ def test_any_split_gives_the_same_drives(monkeypatch):
     assert np.array_equal(explicit(x, weight, 0.3, 20, first_stimulus=5, first_read=7), whole)
 
 
-@pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
-def test_any_number_of_threads_gives_the_same_errors(threads):
+def test_all_threads_give_the_same_errors():
     x, w = random_codes((6, 40), 8), random_codes((30, 40), 4)
     drives = explicit(x.astype(float), w.astype(float), 0.3, 5)
     sums = flipped_sums(x, w, 4, 0.02)
-    before = numba.get_num_threads()
-    numba.set_num_threads(threads)
-    try:
+    with threads():
         assert np.array_equal(explicit(x.astype(float), w.astype(float), 0.3, 5), drives)
         assert np.array_equal(flipped_sums(x, w, 4, 0.02), sums)
-    finally:
-        numba.set_num_threads(before)
 
 
 READS = 5000

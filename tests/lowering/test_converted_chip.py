@@ -2,7 +2,6 @@
 Hardware that moves the values.
 """
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -11,6 +10,7 @@ from stochsim_kernels.neuron import channel, drawing
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.reference import neuron_codes as reference
+from threadtest import threads
 from torch import nn
 from torch.nn import functional
 
@@ -56,12 +56,8 @@ def test_splits_and_threads_change_nothing(parts):
         for a, b in ((0, 3), (3, 10))
     ]
     assert np.array_equal(whole, np.concatenate(parts))
-    before = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
+    with threads():
         assert np.array_equal(whole, converted.sample(x, 6, 3, first_stimulus=7, first_read=4))
-    finally:
-        numba.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", ["read noise", "all noises", "array"])
