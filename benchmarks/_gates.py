@@ -29,7 +29,7 @@ from stochsim.networks import (
     NetworkSettings,
 )
 from stochsim.program import Layer, Program, Quantizer, recurrent
-from stochsim.training import Trained, TrainSettings, train_float, train_quantised
+from stochsim.training import TrainedNetwork, TrainSettings, train_float, train_quantised
 from stochsim.training.loop import TrainResult, one_thread
 
 Floats = NDArray[np.float64]
@@ -72,9 +72,9 @@ def train_network(
     rho: float,
     key: int,
     bits: int | None = None,
-    start: Trained | None = None,
+    start: TrainedNetwork | None = None,
     steps: int = STEPS,
-) -> Trained:
+) -> TrainedNetwork:
     """A float network, or one of `bits` bits that starts from the float `start`; the decoder stays
     fixed.
     """
@@ -85,11 +85,13 @@ def train_network(
         NetworkSettings(inputs=INPUTS, neurons=NEURONS), torch.Generator().manual_seed(key)
     )
     decoder = torch.tensor(task.model.decoder, dtype=torch.float32)
-    untrained = Trained(network, decoder, 0.0, TrainResult({}, 0.0, 0.0))
+    untrained = TrainedNetwork(network, decoder, 0.0, TrainResult({}, 0.0, 0.0))
     return train_float(untrained, task.train, MODEL, settings, rho, key)
 
 
-def train_architecture(task: Problem, kind: str, rho: float, start: Trained, key: int) -> Trained:
+def train_architecture(
+    task: Problem, kind: str, rho: float, start: TrainedNetwork, key: int
+) -> TrainedNetwork:
     """The float network of an architecture, from the trained single layer `start` on, by the
     settings' own steps.
     """
@@ -114,7 +116,7 @@ def optimal_covariance(precision: Floats, rho: float) -> Floats:
 
 
 @one_thread()
-def moments(trained: Trained, x: np.ndarray) -> tuple[Floats, Floats]:
+def moments(trained: TrainedNetwork, x: np.ndarray) -> tuple[Floats, Floats]:
     """Mean (stimulus, neuron) and covariance (stimulus, neuron, neuron) of a float network's
     answers, in closed form.
     """
@@ -130,7 +132,9 @@ def moments(trained: Trained, x: np.ndarray) -> tuple[Floats, Floats]:
     return response.mean.double().numpy(), full.double().numpy()
 
 
-def sampled_covariance(trained: Trained, x: np.ndarray, key: int, reads: int = READS) -> Floats:
+def sampled_covariance(
+    trained: TrainedNetwork, x: np.ndarray, key: int, reads: int = READS
+) -> Floats:
     """Covariance (neuron, neuron) of `reads` samples of each stimulus x (stimulus, input) on a
     float chip, less its mean of each stimulus.
     """
@@ -180,7 +184,7 @@ class MomentErrors:
     kl: float
 
 
-def moment_errors(task: Problem, trained: Trained, sampled: bool, key: int) -> MomentErrors:
+def moment_errors(task: Problem, trained: TrainedNetwork, sampled: bool, key: int) -> MomentErrors:
     """Closed form over 100 stimuli; samples, 10,000 of each of 8 stimuli, for their common
     covariance, to which chance alone adds 0.025.
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from stochsim.keys import fold_in
 from stochsim.models import Reference
-from stochsim.posterior import Survival, Yardstick, survival
+from stochsim.posterior import PosteriorDistance, Survival, survival
 from stochsim.studies import Result, Results
 
 _STEPS = np.geomspace(
@@ -44,7 +44,7 @@ def _distances_of_key(results: Results, reference_task: str, key: int, bits: int
     assert artifact is not None
     reference = Reference.load(artifact)
     sets = (reference.subset(0, measure.reads), reference.subset(1, measure.reads))
-    yardstick = Yardstick(
+    to_posterior = PosteriorDistance(
         sets,
         reference.mean,
         reference.sd,
@@ -54,7 +54,7 @@ def _distances_of_key(results: Results, reference_task: str, key: int, bits: int
     draws = reference.subset(2, measure.reads)
     half = 2 ** (bits - 1)
     widest = float(np.quantile(np.abs(draws), 1 - 1e-5)) / half
-    tried = [yardstick.distance(_rounded(draws, share * widest, bits)).total for share in _STEPS]
+    tried = [to_posterior.distance(_rounded(draws, share * widest, bits)).total for share in _STEPS]
     return min(tried, key=lambda total: float(total.mean()))
 
 

@@ -16,10 +16,16 @@ from stochsim.chip import Chip
 from stochsim.data import evaluation_stimuli, load_dataset
 from stochsim.hardware import Hardware, preset
 from stochsim.keys import fold_in
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import SparseCodingSettings, build_model
-from stochsim.posterior import Yardstick, survival
-from stochsim.training import Trained, TrainSettings, learn_decoder, train_float, train_quantised
+from stochsim.posterior import PosteriorDistance, survival
+from stochsim.training import (
+    TrainedNetwork,
+    TrainSettings,
+    learn_decoder,
+    train_float,
+    train_quantised,
+)
 
 AXES: dict[str, tuple[float, ...]] = {
     "weight_bits": (2, 3, 4, 6),
@@ -76,17 +82,17 @@ class Measured:
             self.x, fold_in(key, "reference")
         )
         sets = (reference.subset(0, READS), reference.subset(1, READS))
-        self.yardstick = Yardstick(
+        self.to_posterior = PosteriorDistance(
             sets,
             reference.mean,
             reference.sd,
             directions=DIRECTIONS,
             key=fold_in(key, "directions"),
         )
-        self.blind = self.yardstick.blind(fold_in(key, "blind")).total
-        self.networks: dict[tuple[int, ...], Trained] = {}
+        self.blind = self.to_posterior.blind(fold_in(key, "blind")).total
+        self.networks: dict[tuple[int, ...], TrainedNetwork] = {}
 
-    def network(self, widths: tuple[int, int, int]) -> Trained:
+    def network(self, widths: tuple[int, int, int]) -> TrainedNetwork:
         """The float network rounded to these widths."""
         if widths not in self.networks:
             key = fold_in(self.key, "network", *widths)
@@ -111,16 +117,16 @@ class Measured:
             .sample(self.x, READS, fold_in(self.key, "reads"))
             .values
         )
-        return self.yardstick.distance(values).total
+        return self.to_posterior.distance(values).total
 
     def at(self, setting: Setting, full: np.ndarray) -> dict[str, float]:
         """D, S with the lower end of its interval, and joules per read of one setting."""
         weight, inputs, outputs, noise = setting[:4]
         hardware = chip_of(setting)
-        program = export_program(self.network((int(weight), int(inputs), int(outputs))))
+        program = to_program(self.network((int(weight), int(inputs), int(outputs))))
         chip = Chip(program, hardware, noise, chip_key=fold_in(self.key, "chip"))
         samples = chip.sample(self.x, READS, fold_in(self.key, "reads"))
-        d = self.yardstick.distance(samples.values).total
+        d = self.to_posterior.distance(samples.values).total
         joules = hardware.energy(samples.operations, program.rho).total_j / (READS * STIMULI)
         found = survival(d, self.blind, full, fold_in(0, "results")).estimate
         s = (float("nan"),) * 2 if found is None else (found.value, found.low)

@@ -22,10 +22,10 @@ from stochsim.data import Dataset, evaluation_stimuli, load_dataset
 from stochsim.energy import format_energy
 from stochsim.hardware import Hardware, Memory, preset
 from stochsim.keys import fold_in
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import SparseCodingSettings, build_model
-from stochsim.posterior import Estimate, Yardstick, mean_estimate
-from stochsim.training import Trained, TrainSettings, learn_decoder, train_quantised
+from stochsim.posterior import Estimate, PosteriorDistance, mean_estimate
+from stochsim.training import TrainedNetwork, TrainSettings, learn_decoder, train_quantised
 
 BITS = (1, 2, 3, 4, 5, 6, 8)
 MOST_READS = 1024  # the n of every distance; fewer reads stand for as many equal shares of it
@@ -85,18 +85,23 @@ def answers(key: int, widths: Iterable[int]) -> dict[int, Answer]:
     stimuli = data.held_out[evaluation_stimuli(data, STIMULI, key)]
     full = learn_decoder(data.train, MODEL, TrainSettings(steps=STEPS), key)
     reference = build_model(MODEL, full.decoder_array).reference(stimuli, key)
-    yardstick = Yardstick(
+    to_posterior = PosteriorDistance(
         (reference.subset(0, MOST_READS), reference.subset(1, MOST_READS)),
         reference.mean,
         reference.sd,
     )
-    return {bits: _answer(full, data, stimuli, yardstick, bits, key) for bits in widths}
+    return {bits: _answer(full, data, stimuli, to_posterior, bits, key) for bits in widths}
 
 
 def _answer(
-    full: Trained, data: Dataset, stimuli: np.ndarray, yardstick: Yardstick, bits: int, key: int
+    full: TrainedNetwork,
+    data: Dataset,
+    stimuli: np.ndarray,
+    to_posterior: PosteriorDistance,
+    bits: int,
+    key: int,
 ) -> Answer:
-    program = export_program(
+    program = to_program(
         train_quantised(full, data.train, MODEL, TrainSettings(steps=STEPS), (bits,) * 3, key)
     )
     chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits))
@@ -105,9 +110,8 @@ def _answer(
         return chip.sample(x, reads, fold_in(key, name), count=False).values
 
     values = sample(stimuli, MOST_READS, "reads")
-    d = {
-        reads: yardstick.distance(as_shares(values[:, :reads], MOST_READS)).total for reads in READS
-    }
+    shares = {reads: as_shares(values[:, :reads], MOST_READS) for reads in READS}
+    d = {reads: to_posterior.distance(share).total for reads, share in shares.items()}
     train, held_out = (
         running_means(chip, x, fold_in(key, name))
         for x, name in ((data.train, "train"), (data.held_out, "held out"))

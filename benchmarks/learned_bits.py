@@ -19,12 +19,12 @@ from stochsim.chip import Chip
 from stochsim.data import evaluation_stimuli, load_dataset
 from stochsim.hardware import Noise, preset
 from stochsim.keys import fold_in
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import SparseCodingSettings, build_model
-from stochsim.posterior import Estimate, Yardstick, mean_estimate
+from stochsim.posterior import Estimate, PosteriorDistance, mean_estimate
 from stochsim.training import (
     Method,
-    Trained,
+    TrainedNetwork,
     TrainSettings,
     learn_bits,
     learn_decoder,
@@ -71,7 +71,7 @@ class Bench:
         self.stimuli = data.held_out[evaluation_stimuli(data, STIMULI, key)]
         self.full = learn_decoder(self.train, MODEL, TrainSettings(steps=STEPS), key)
         reference = build_model(MODEL, self.full.decoder_array).reference(self.stimuli, key)
-        self.yardstick = Yardstick(
+        self.to_posterior = PosteriorDistance(
             (reference.subset(0, READS), reference.subset(1, READS)), reference.mean, reference.sd
         )
 
@@ -91,8 +91,8 @@ class Bench:
             )
         )
 
-    def _point(self, trained: Trained) -> Point:
-        program = export_program(trained)
+    def _point(self, trained: TrainedNetwork) -> Point:
+        program = to_program(trained)
         widths = (program.weight_bits, program.input.bits, program.output.bits)
         samples = Chip(program, CHIP.with_precision(*widths)).sample(
             self.stimuli, READS, fold_in(self.key, "reads"), count=False
@@ -102,7 +102,7 @@ class Bench:
         return Point(
             widths,
             joules_per_read(trained.network, CHIP, widths),
-            self.yardstick.distance(samples.values).total,
+            self.to_posterior.distance(samples.values).total,
             objective,
         )
 

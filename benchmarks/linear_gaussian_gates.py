@@ -42,10 +42,10 @@ from _gates import (
 
 from stochsim.chip import Chip
 from stochsim.hardware import preset
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.networks import ARCHITECTURES
 from stochsim.report import ARCHITECTURE_WORDS
-from stochsim.training import Trained
+from stochsim.training import TrainedNetwork
 
 RHOS = (0.0, 0.5, 2 / 3, 1.0, 4 / 3, 2.0)
 CIRCUIT_RHOS = (0.0, 1.0, 2.0)
@@ -71,7 +71,7 @@ class Gates:
     saturated_share: float
 
 
-def gates(task: Problem, trained: Trained) -> Gates:
+def gates(task: Problem, trained: TrainedNetwork) -> Gates:
     """Compare a trained single layer with theory."""
     precision = np.diag(task.model.precision)
     sigma = trained.network.log_sigma.detach().double().exp().numpy()
@@ -89,7 +89,7 @@ def gates(task: Problem, trained: Trained) -> Gates:
     )
 
 
-def mean_response(trained: Trained, stimuli: np.ndarray) -> np.ndarray:
+def mean_response(trained: TrainedNetwork, stimuli: np.ndarray) -> np.ndarray:
     """E[r | x], (stimulus, neuron), exactly: the drive of a float network, else the values weighted
     by their probabilities on the chip.
     """
@@ -98,7 +98,7 @@ def mean_response(trained: Trained, stimuli: np.ndarray) -> np.ndarray:
             return (
                 trained.network.drive(torch.tensor(stimuli, dtype=torch.float32)).double().numpy()
             )
-    program = export_program(trained)
+    program = to_program(trained)
     widths = {
         "weight_bits": program.weight_bits,
         "input_bits": program.input.bits,
@@ -274,10 +274,10 @@ def measure(options: Options) -> list[Figure]:
 
 
 def _architectures(
-    tasks: Sequence[Problem], starts: Sequence[Trained]
-) -> tuple[dict[str, Trained], list[Figure]]:
+    tasks: Sequence[Problem], starts: Sequence[TrainedNetwork]
+) -> tuple[dict[str, TrainedNetwork], list[Figure]]:
     """The networks of the first key at rho = 0, and the figures of gates 3 and 5."""
-    shown: dict[str, Trained] = {}
+    shown: dict[str, TrainedNetwork] = {}
     measured: dict[str, list[MomentErrors]] = {}
     figures = []
     for kind in KINDS:
@@ -297,7 +297,7 @@ def _architectures(
     return shown, figures + depth_figures(tasks, measured)
 
 
-def _picture(task: Problem, floats: dict[float, list[Trained]], options: Options) -> None:
+def _picture(task: Problem, floats: dict[float, list[TrainedNetwork]], options: Options) -> None:
     from matplotlib.figure import Figure as Picture
 
     picture = Picture(figsize=(5, 4), layout="constrained")
@@ -316,7 +316,9 @@ def _picture(task: Problem, floats: dict[float, list[Trained]], options: Options
     picture.savefig(options.out / "linear_gaussian_gates.png", dpi=150)
 
 
-def correlation_picture(task: Problem, networks: dict[str, Trained], options: Options) -> None:
+def correlation_picture(
+    task: Problem, networks: dict[str, TrainedNetwork], options: Options
+) -> None:
     """The posterior's correlations of all pairs of neurons against each network's."""
     from matplotlib.figure import Figure as Picture
 

@@ -39,7 +39,14 @@ from stochsim.networks import (
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import activation_quantizer, quantised_linear
 from stochsim.report import ARCHITECTURE_WORDS
-from stochsim.training import Price, Trained, TrainSettings, learn_decoder, train, train_float
+from stochsim.training import (
+    ReliabilityCost,
+    TrainedNetwork,
+    TrainSettings,
+    learn_decoder,
+    train,
+    train_float,
+)
 from stochsim.training.loop import one_thread, torch_generator
 
 KINDS = tuple(ARCHITECTURES)
@@ -66,9 +73,9 @@ class Task:
 
     stimuli: torch.Tensor
     model: ModelSettings
-    start: Trained
+    start: TrainedNetwork
 
-    def floating(self, kind: str, steps: int = FIRST_STEPS) -> Trained:
+    def floating(self, kind: str, steps: int = FIRST_STEPS) -> TrainedNetwork:
         """The float network of an architecture, trained for a while."""
         settings = TrainSettings(steps=steps)
         chosen = ArchitectureSettings(kind=kind)
@@ -102,7 +109,7 @@ def our_steps(
             task.start.decoder.clone(),
             task.model,
             settings,
-            Price(0.0),
+            ReliabilityCost(0.0),
             0,
             noise=noise,
         )

@@ -19,9 +19,9 @@ from .hardware import preset as preset
 from .hardware import presets as presets
 from .keys import fold_in as fold_in
 from .lowering import convert as convert
-from .lowering import export_program as export_program
 from .lowering import float_program as float_program
 from .lowering import load_converted as load_converted
+from .lowering import to_program as to_program
 from .models import GaussianScaleMixtureSettings as GaussianScaleMixtureSettings
 from .models import LinearGaussian as LinearGaussian
 from .models import LinearGaussianSettings as LinearGaussianSettings
@@ -34,8 +34,8 @@ from .networks import FeedForward as FeedForward
 from .networks import NetworkSettings as NetworkSettings
 from .networks import quantised_from_float as quantised_from_float
 from .posterior import Estimate as Estimate
+from .posterior import PosteriorDistance as PosteriorDistance
 from .posterior import Survival as Survival
-from .posterior import Yardstick as Yardstick
 from .posterior import cliff as cliff
 from .posterior import compare as compare
 from .posterior import survival as survival
@@ -45,9 +45,9 @@ from .search import run_optimize as run_optimize
 from .settings import SettingError as SettingError
 from .settings import StochsimError as StochsimError
 from .studies import Study as Study
-from .studies import collect as collect
+from .studies import open_run as open_run
 from .studies import run_sweep as run_sweep
-from .training import Trained as Trained
+from .training import TrainedNetwork as TrainedNetwork
 from .training import TrainSettings as TrainSettings
 from .training import learn_bits as learn_bits
 from .training import learn_decoder as learn_decoder

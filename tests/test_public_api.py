@@ -95,5 +95,33 @@ def test_dir_and_star_offer_the_public_names() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"stochsim.* attribute .*Studdy"):
         stochsim.Studdy  # noqa: B018
+    with pytest.raises(AttributeError, match="did you mean 'Study'"):
+        stochsim.Studdy  # noqa: B018
+    assert not hasattr(stochsim, "nothing_like_it")
     with pytest.raises(ImportError):
         exec("from stochsim import Studdy")
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("Trained", "TrainedNetwork"),
+        ("Yardstick", "PosteriorDistance"),
+        ("collect", "open_run"),
+        ("export_program", "to_program"),
+    ],
+)
+def test_an_old_name_says_the_new_one(before: str, now: str) -> None:
+    assert hasattr(stochsim, now)
+    with pytest.raises(ImportError, match=f"'{before}' is now '{now}'"):
+        exec(f"from stochsim import {before}")
+    with pytest.raises(ImportError, match=f"'{before}' is now '{now}'"):
+        getattr(stochsim, before)
+
+
+def test_every_package_is_at_hand_without_an_import_of_its_own() -> None:
+    folders = Path(str(stochsim.__file__)).parent.iterdir()
+    packages = {path.name for path in folders if (path / "__init__.pyi").exists()} - {"cli"}
+    script = f"import stochsim; print([getattr(stochsim, n).__name__ for n in {sorted(packages)}])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == str([f"stochsim.{name}" for name in sorted(packages)])

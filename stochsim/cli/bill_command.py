@@ -108,10 +108,10 @@ def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:
 
 
 def _checkpoint(path: Path) -> "Program":
-    from stochsim.lowering import export_program
+    from stochsim.lowering import to_program
     from stochsim.training import load_network
 
-    return export_program(load_network(path))
+    return to_program(load_network(path))
 
 
 def _hardware(args: argparse.Namespace) -> "Hardware":
@@ -132,9 +132,9 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     from stochsim.chip import Chip
     from stochsim.data import evaluation_stimuli, load_dataset
     from stochsim.keys import fold_in
-    from stochsim.studies import CALIBRATION_STIMULI, chip_at, collect
+    from stochsim.studies import CALIBRATION_STIMULI, chip_at, open_run
 
-    with collect(path) as results:
+    with open_run(path) as results:
         found = bill_target.named_network(results, args)
         study = results.study
         chip_of_run = chip_at(results.hardware, found.values)

@@ -62,9 +62,9 @@ def _report(args: argparse.Namespace) -> None:
 
 def _print_report(folder: Path) -> None:
     from stochsim.report import console_table, write_report
-    from stochsim.studies import collect
+    from stochsim.studies import open_run
 
-    with collect(folder) as results:
+    with open_run(folder) as results:
         page = write_report(
             results
         )  # first: a closed pipe behind the table must not cost the report

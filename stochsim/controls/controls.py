@@ -20,7 +20,7 @@ from stochsim.settings import SettingError
 from stochsim.training import TrainSettings
 
 if TYPE_CHECKING:
-    from stochsim.training import Trained
+    from stochsim.training import TrainedNetwork
 
 Floats = NDArray[np.floating]
 Progress = Callable[[int, int], None]
@@ -76,7 +76,7 @@ class ControlCase:
     (None: those of a recurrent network by default).
     """
 
-    trained: "Trained"
+    trained: "TrainedNetwork"
     model: ModelSettings
     stimuli: Floats
     reads: int
@@ -129,7 +129,7 @@ def power_mean(spreads: Floats, rho: float) -> float:
     return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
 
 
-def _network_samples(case: ControlCase, trained: "Trained", noise: float = 1.0) -> Floats:
+def _network_samples(case: ControlCase, trained: "TrainedNetwork", noise: float = 1.0) -> Floats:
     """Samples (stimulus, read, neuron) float32 of a float network."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program
@@ -139,7 +139,7 @@ def _network_samples(case: ControlCase, trained: "Trained", noise: float = 1.0) 
     )
 
 
-def _moments(case: ControlCase, trained: "Trained") -> tuple[Floats, Floats] | None:
+def _moments(case: ControlCase, trained: "TrainedNetwork") -> tuple[Floats, Floats] | None:
     """Mean and sigma, (stimulus, neuron) each, of a feed-forward network; None of a circuit."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program

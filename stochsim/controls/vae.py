@@ -25,9 +25,9 @@ from stochsim.networks import (
 )
 from stochsim.training import (
     Floats,
-    Price,
     Progress,
-    Trained,
+    ReliabilityCost,
+    TrainedNetwork,
     TrainResult,
     TrainSettings,
     torch_generator,
@@ -91,13 +91,13 @@ class Encoder(Network):
 
 
 def train_encoder(
-    start: Trained,
+    start: TrainedNetwork,
     stimuli: Floats,
     model: ModelSettings,
     settings: TrainSettings,
     key: int,
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """An encoder for a trained float single layer's frozen decoder, on stimuli (stimulus, input);
     rho = 0, c = s = 1: minus the ELBO.
 
@@ -111,15 +111,17 @@ def train_encoder(
     network.start_from(start.network)
     decoder = start.decoder.clone()
     data = torch.tensor(stimuli, dtype=torch.float32)
-    return Trained(
+    return TrainedNetwork(
         network,
         decoder,
         0.0,
-        train(network, data, decoder, model, settings, Price(0.0), key, progress=progress),
+        train(
+            network, data, decoder, model, settings, ReliabilityCost(0.0), key, progress=progress
+        ),
     )
 
 
-def encoder_moments(trained: Trained, x: Floats) -> tuple[Floats, Floats]:
+def encoder_moments(trained: TrainedNetwork, x: Floats) -> tuple[Floats, Floats]:
     """Mean and sd, (stimulus, neuron) float64 each, of an encoder's answers to stimuli x (stimulus,
     input).
     """
@@ -128,7 +130,7 @@ def encoder_moments(trained: Trained, x: Floats) -> tuple[Floats, Floats]:
     return mean.double().numpy(), sigma.double().numpy()
 
 
-def untrained(like: Trained, key: int) -> Trained:
+def untrained(like: TrainedNetwork, key: int) -> TrainedNetwork:
     """The float network of the same architecture before any training: as it starts from a single
     layer whose weights are just drawn.
     """
@@ -139,4 +141,4 @@ def untrained(like: Trained, key: int) -> Trained:
     if settings.architecture.kind != "single":
         network = build_network(settings)
         network.start_from(drawn)
-    return Trained(network.eval(), like.decoder.clone(), like.rho, TrainResult({}, 0.0, 0.0))
+    return TrainedNetwork(network.eval(), like.decoder.clone(), like.rho, TrainResult({}, 0.0, 0.0))

@@ -1,7 +1,7 @@
 from .chip_module import Converted as Converted
 from .chip_module import LeftInFloat as LeftInFloat
-from .export import export_program as export_program
 from .export import float_program as float_program
+from .export import to_program as to_program
 from .loading import load_converted as load_converted
 from .module_conversion import convert as convert
 from .serialise import SavedGraph as SavedGraph

@@ -26,7 +26,7 @@ from stochsim.program import (
     with_log_sigma,
 )
 from stochsim.settings import StochsimError
-from stochsim.training import Trained
+from stochsim.training import TrainedNetwork
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
@@ -67,7 +67,7 @@ def _layer(
     )
 
 
-def export_program(trained: Trained) -> Program:
+def to_program(trained: TrainedNetwork) -> Program:
     """The program of a quantised network; raises StochsimError for a float one, or one whose widths
     are still being learned.
     """
@@ -126,11 +126,11 @@ def _recurrent(network: Any, reads: Quantizer, gives: Quantizer, rho: float) -> 
 _BUILDERS = {"single": _single, "deep": _deep, "recurrent": _recurrent}
 
 
-def float_program(trained: Trained) -> FloatProgram:
+def float_program(trained: TrainedNetwork) -> FloatProgram:
     """The program of a float network; raises StochsimError for a quantised one."""
     network = trained.network
     if not network.settings.is_float:
-        raise StochsimError("a quantised network has codes: use export_program")
+        raise StochsimError("a quantised network has codes: use to_program")
     double = copy.deepcopy(network).double().eval()
     build = _FLOAT_BUILDERS[network.settings.architecture.kind]
     return build(double, trained.rho)

@@ -1,7 +1,7 @@
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .distances import Distances as Distances
-from .distances import Yardstick as Yardstick
+from .distances import PosteriorDistance as PosteriorDistance
 from .distances import blind_draws as blind_draws
 from .distances import unit_directions as unit_directions
 from .effective import BY_CONSTRUCTION as BY_CONSTRUCTION

@@ -47,7 +47,7 @@ def blind_draws(draws: Floats, count: int, key: int) -> Floats:
     return draws[stimulus, random.integers(draws.shape[1], size=count)]
 
 
-class Yardstick:
+class PosteriorDistance:
     """Measures reads against one reference posterior; built once, used for every point of a sweep.
 
     sets: two independent sets of n reference draws, each (stimulus, n, neuron); the first is what
@@ -112,7 +112,7 @@ class Yardstick:
     def blind(self, key: int) -> Distances:
         """Distances (stimulus,) of n draws that ignore the stimulus.
 
-        The draws are one sample of the mixture of this yardstick's references, taken from the
+        The draws are one sample of the mixture of these references, taken from the
         second sets, so that no draw is compared with itself, and held against every stimulus in
         that stimulus' own units.
         """

@@ -19,7 +19,7 @@ class Program:
 
     rho: the exponent of the price under which sigma was learned. Raises SettingError for layers
     that do not fit each other or the wiring. Made by `single_layer`, `with_log_sigma`, `recurrent`
-    and `feed_forward`, or by `export_program` and `convert` of a network.
+    and `feed_forward`, or by `to_program` and `convert` of a network.
     """
 
     layers: Mapping[str, Layer]

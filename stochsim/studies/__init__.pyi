@@ -31,7 +31,7 @@ from .result import MEASURES as MEASURES
 from .result import Pictures as Pictures
 from .result import Result as Result
 from .results import Results as Results
-from .results import collect as collect
+from .results import open_run as open_run
 from .run_study import compute as compute
 from .run_study import run_sweep as run_sweep
 from .stored_effective import operations_from_json as operations_from_json

@@ -13,18 +13,18 @@ from sklearn.linear_model import LogisticRegression
 from stochsim.chip import Chip
 from stochsim.keys import fold_in
 from stochsim.models import Reference
-from stochsim.posterior import Yardstick, compare, effective_samples
+from stochsim.posterior import PosteriorDistance, compare, effective_samples
 from stochsim.studies.job import Job
 
 Floats = NDArray[np.floating]
 _LARGE_BYTES = 200_000_000
 _KEPT = 2
-_kept: dict[Any, tuple[Reference, Yardstick]] = {}
+_kept: dict[Any, tuple[Reference, PosteriorDistance]] = {}
 
 
-def _reference_and_yardstick(
+def _reference_and_distance(
     path: Path, reads: int, directions: int, key: int
-) -> tuple[Reference, Yardstick]:
+) -> tuple[Reference, PosteriorDistance]:
     """Kept from task to task: those of the last two references, of one alone where it is above 200
     MB.
     """
@@ -35,14 +35,14 @@ def _reference_and_yardstick(
             del _kept[next(iter(_kept))]
         reference = Reference.load(path)
         sets = (reference.subset(0, reads), reference.subset(1, reads))
-        yardstick = Yardstick(
+        to_posterior = PosteriorDistance(
             sets,
             reference.mean,
             reference.sd,
             directions=directions,
             key=fold_in(key, "directions"),
         )
-        _kept[place] = (reference, yardstick)
+        _kept[place] = (reference, to_posterior)
     return _kept[place]
 
 
@@ -52,8 +52,8 @@ def as_list(array: Any) -> list[float]:
 
 
 class Panel:
-    """The yardstick and the measures beside it, for one reference and one set of measure
-    settings.
+    """The distance to the posterior and the measures beside it, for one reference and one set of
+    measure settings.
     """
 
     def __init__(self, job: Job) -> None:
@@ -61,7 +61,7 @@ class Panel:
         self.measure = job.settings["measure"]
         self.reads: int = self.measure["reads"]
         self.thin: int | None = self.measure.get("thin")
-        self.reference, self.yardstick = _reference_and_yardstick(
+        self.reference, self.to_posterior = _reference_and_distance(
             job.needs["reference"], self.reads, self.measure["directions"], job.key
         )
         self.stimuli, self.labels = job.stimuli(self.measure["stimuli"])
@@ -69,7 +69,7 @@ class Panel:
 
     def distances(self, values: Floats) -> dict[str, list[float]]:
         """D and its parts, per stimulus."""
-        found = self.yardstick.distance(values)
+        found = self.to_posterior.distance(values)
         return {
             "d": as_list(found.total),
             "d_axes": as_list(found.axes),

@@ -275,7 +275,7 @@ def _survival_difference(d: Floats, blind: Floats, full: Floats, *other: Floats)
     return np.asarray(first - second)
 
 
-def collect(run_folder: Path) -> Results:
+def open_run(run_folder: Path) -> Results:
     """Open a run and read its results; raises StochsimError where there is no run, or the store or
     an artifact is damaged.
     """

@@ -16,7 +16,7 @@ from stochsim.chip import Chip, FloatChip
 from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
 from stochsim.keys import fold_in
-from stochsim.lowering import export_program, float_program
+from stochsim.lowering import float_program, to_program
 from stochsim.models import Reference, build_model
 from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.posterior import elbo
@@ -26,7 +26,7 @@ from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
 from stochsim.studies.stored_effective import operations_to_json
 from stochsim.training import (
-    Trained,
+    TrainedNetwork,
     TrainingDiverged,
     learn_decoder,
     load_network,
@@ -61,7 +61,7 @@ def _kept(job: Job, error: TrainingDiverged) -> Path:
     return path
 
 
-def _save(job: Job, trained: Trained) -> Outcome:
+def _save(job: Job, trained: TrainedNetwork) -> Outcome:
     path = job.temporary()
     left = trained.result
     save_network(path, trained)
@@ -149,7 +149,7 @@ def _diagnostics(reference: Reference) -> dict[str, Any]:
 
 def _blind(job: Job) -> Outcome:
     """D of draws that ignore the stimulus."""
-    found = Panel(job).yardstick.blind(fold_in(job.key, "blind"))
+    found = Panel(job).to_posterior.blind(fold_in(job.key, "blind"))
     return {
         "d": as_list(found.total),
         "d_axes": as_list(found.axes),
@@ -216,7 +216,7 @@ def _point(job: Job) -> Outcome:
     """
     trained = load_network(job.needs["network"])
     decoder = trained.decoder_array
-    chip = _chip(job, export_program(trained))
+    chip = _chip(job, to_program(trained))
     panel = Panel(job)
     average: int = job.settings.get("average", 1)
     samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
@@ -274,7 +274,7 @@ def _averaged(values: Floats, count: int) -> Floats:
     return values.reshape(len(values), -1, count, values.shape[2]).mean(axis=2)
 
 
-def _facts(trained: Trained) -> ArchitectureFacts:
+def _facts(trained: TrainedNetwork) -> ArchitectureFacts:
     return ARCHITECTURES[trained.network.settings.architecture.kind]
 
 

@@ -8,12 +8,12 @@ from .loop import TrainResult as TrainResult
 from .loop import torch_generator as torch_generator
 from .loop import train as train
 from .procedures import Floats as Floats
-from .procedures import Trained as Trained
+from .procedures import TrainedNetwork as TrainedNetwork
 from .procedures import learn_bits as learn_bits
 from .procedures import learn_decoder as learn_decoder
 from .procedures import train_float as train_float
 from .procedures import train_quantised as train_quantised
-from .terms import Price as Price
+from .terms import ReliabilityCost as ReliabilityCost
 from .terms import Terms as Terms
 from .terms import circuit_cost as circuit_cost
 from .terms import objective as objective

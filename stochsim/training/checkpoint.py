@@ -20,7 +20,7 @@ from stochsim.settings import (
     write_arrays,
 )
 from stochsim.training.loop import TrainResult
-from stochsim.training.procedures import Trained
+from stochsim.training.procedures import TrainedNetwork
 
 FORMAT = Format("stochsim-network", 3, "train it again, or run its study anew")
 _KIND = "network"
@@ -28,7 +28,7 @@ _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 
 
-def save_network(path: str | Path, trained: Trained) -> None:
+def save_network(path: str | Path, trained: TrainedNetwork) -> None:
     """Write network, decoder (input, neuron), rho and what the training left to one file."""
     tensors = {f"network.{name}": one for name, one in trained.network.state_dict().items()}
     arrays = {
@@ -42,7 +42,7 @@ def save_network(path: str | Path, trained: Trained) -> None:
     write_arrays(path, FORMAT, Stored(_KIND, content, arrays))
 
 
-def load_network(path: str | Path) -> Trained:
+def load_network(path: str | Path) -> TrainedNetwork:
     """What save_network wrote; raises StochsimError for a file that is damaged or of another
     kind, or whose settings and arrays do not belong together.
     """
@@ -61,7 +61,7 @@ def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
         raise SettingError.of(name, array, "should be numbers that torch has") from None
 
 
-def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Trained:
+def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedNetwork:
     strict.exact_table("header", header, ("settings", "rho", "result"))
     settings = NetworkSettings.from_table(strict.table("settings", header["settings"]))
     result = _result(strict.exact_table("result", header["result"], _FACTS))
@@ -78,7 +78,7 @@ def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Traine
     _check_state(network.state_dict(), state)
     network.load_state_dict(state)
     network.eval()
-    return Trained(network, decoder, rho, result)
+    return TrainedNetwork(network, decoder, rho, result)
 
 
 def _result(facts: Mapping[str, Any]) -> TrainResult:

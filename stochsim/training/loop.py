@@ -14,7 +14,7 @@ from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
 from stochsim.networks import Draws, HardwareNoise, Network
 from stochsim.settings import SettingError, StochsimError
-from stochsim.training.terms import Price, Terms, objective_of
+from stochsim.training.terms import ReliabilityCost, Terms, objective_of
 from stochsim.training.train_settings import TrainSettings
 
 _CHECK_EVERY = 50
@@ -198,7 +198,7 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     decoder: torch.Tensor,
     model: ModelSettings,
     settings: TrainSettings,
-    price: Price,
+    price: ReliabilityCost,
     key: int,
     learn_decoder: bool = False,
     progress: Progress | None = None,

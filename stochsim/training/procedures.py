@@ -27,7 +27,7 @@ from stochsim.networks import (
 from stochsim.settings import SettingError, StochsimError
 from stochsim.training.bit_price import BitPrice, learned_widths
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator, train
-from stochsim.training.terms import Price, objective_of
+from stochsim.training.terms import ReliabilityCost, objective_of
 from stochsim.training.train_settings import Method, TrainSettings
 
 Floats = NDArray[np.floating]
@@ -37,7 +37,7 @@ _METHODS = ("post-training", "quantisation-aware", "noise-aware")
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """A network, the decoder (input, neuron) it was trained with, rho, and what its training
     left.
     """
@@ -60,7 +60,7 @@ class _Task:
     stimuli: torch.Tensor
     model: ModelSettings
     settings: TrainSettings
-    price: Price
+    price: ReliabilityCost
     key: int
     progress: Progress | None = None
     noise: HardwareNoise | None = None
@@ -73,7 +73,9 @@ class _Task:
             terms or {}, saturated_share, 0.0, self.price.c, self.price.s, self.settings.exchange
         )
 
-    def run(self, network: Network, decoder: torch.Tensor, own: bool, extra: Any = None) -> Trained:
+    def run(
+        self, network: Network, decoder: torch.Tensor, own: bool, extra: Any = None
+    ) -> TrainedNetwork:
         decoder = decoder.clone()
         try:
             result = train(
@@ -90,9 +92,10 @@ class _Task:
                 extra=extra,
             )
         except TrainingDiverged as error:
-            error.trained = Trained(error.network, error.decoder, self.price.rho, self.nothing())  # type: ignore[attr-defined]
+            given = (error.network, error.decoder, self.price.rho, self.nothing())
+            error.trained = TrainedNetwork(*given)  # type: ignore[attr-defined]
             raise
-        return Trained(network, decoder, self.price.rho, result)
+        return TrainedNetwork(network, decoder, self.price.rho, result)
 
 
 def learn_decoder(
@@ -101,7 +104,7 @@ def learn_decoder(
     settings: TrainSettings,
     key: int,
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """A float network and its decoder, learned together at rho = 0 and the settings' c and s from
     stimuli (stimulus, input).
 
@@ -112,14 +115,14 @@ def learn_decoder(
     inputs = stimuli.shape[1]
     network = FeedForward(NetworkSettings(inputs=inputs, neurons=model.neurons), draws)
     decoder = torch.randn(inputs, model.neurons, generator=draws) / np.sqrt(inputs)
-    price = Price(0.0, settings.c, settings.s)
+    price = ReliabilityCost(0.0, settings.c, settings.s)
     return _Task(_tensor(stimuli), model, settings, price, key, progress).run(
         network, decoder, True
     )
 
 
 def train_float(  # noqa: PLR0913 - public: settings are given by keyword
-    start: Trained,
+    start: TrainedNetwork,
     stimuli: Floats,
     model: ModelSettings,
     settings: TrainSettings,
@@ -130,7 +133,7 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     architecture: ArchitectureSettings | None = None,
     hardware: Hardware | None = None,
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """The float network of an architecture at this rho, from the single layer `start` on, trained
     on stimuli (stimulus, input); its decoder stays frozen unless `own`.
 
@@ -148,14 +151,14 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
             f"a '{chosen.kind}' network starts from a single layer, not from "
             f"'{start.network.settings.architecture.kind}'"
         )
-    price = Price(rho, *settings.price(rho, hardware))
+    price = ReliabilityCost(rho, *settings.price(rho, hardware))
     return _Task(_tensor(stimuli), model, settings, price, key, progress).run(
         network, start.decoder, own
     )
 
 
 def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
-    start: Trained,
+    start: TrainedNetwork,
     stimuli: Floats,
     model: ModelSettings,
     settings: TrainSettings,
@@ -167,7 +170,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     layer_bits: Mapping[str, int] | None = None,
     hardware: Hardware | None = None,
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """The network of these (weight, input, output) bits, from the float network `start` on, at its
     rho and of its architecture, on stimuli (stimulus, input).
 
@@ -189,7 +192,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     network = quantised_from_float(
         start.network, fit, *widths, draws, by_posterior=aware, layer_bits=layer_bits
     )
-    price = Price(start.rho, *settings.price(start.rho, hardware))
+    price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
     task = _Task(_tensor(stimuli), model, settings, price, key, progress, noise)
     if method == "post-training":
@@ -198,7 +201,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
 
 
 def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
-    start: Trained,
+    start: TrainedNetwork,
     stimuli: Floats,
     model: ModelSettings,
     settings: TrainSettings,
@@ -208,7 +211,7 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     first: tuple[int, int, int] = (8, 8, 8),
     method: Method = "quantisation-aware",
     progress: Progress | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """A network whose widths (weight, input, output) are learned on stimuli (stimulus, input) under
     their price, exchange [nat/J] times joules per read on `hardware`.
 
@@ -221,7 +224,7 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     bit_price = BitPrice(hardware, _checked_exchange(start, settings))
     fixed = settings.model_copy(update={"exchange": None})
     shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
-    price = Price(start.rho, settings.c, settings.s)
+    price = ReliabilityCost(start.rho, settings.c, settings.s)
     task = _Task(_tensor(stimuli), model, shorter, price, key, progress)
     network = quantised_from_float(
         start.network, _fit(stimuli), *first, torch_generator(key, "fit"), learned_bits=True
@@ -232,7 +235,7 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     return _with(trained, exchange=settings.exchange)
 
 
-def _checked_exchange(start: Trained, settings: TrainSettings) -> float:
+def _checked_exchange(start: TrainedNetwork, settings: TrainSettings) -> float:
     """The exchange rate [nat/J] under which widths of this network are learned; raises SettingError
     where there is none, and for a deep network.
     """
@@ -247,13 +250,15 @@ def _checked_exchange(start: Trained, settings: TrainSettings) -> float:
     return settings.exchange
 
 
-def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task) -> Trained:
+def _untrained(
+    network: Network, start: TrainedNetwork, fit: torch.Tensor, task: _Task
+) -> TrainedNetwork:
     draws = Draws(torch_generator(task.key, "terms"))
     network.eval()
     with torch.no_grad():
         response = network.response(fit[:256], draws)
         terms = objective_of(fit[:256], response, start.decoder, task.model, task.price, draws)
-    return Trained(
+    return TrainedNetwork(
         network,
         start.decoder.clone(),
         start.rho,
@@ -261,7 +266,7 @@ def _untrained(network: Network, start: Trained, fit: torch.Tensor, task: _Task)
     )
 
 
-def _with(trained: Trained, **changes: Any) -> Trained:
+def _with(trained: TrainedNetwork, **changes: Any) -> TrainedNetwork:
     """The same with these entries of its result changed."""
     return dataclasses.replace(trained, result=dataclasses.replace(trained.result, **changes))
 

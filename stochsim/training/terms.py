@@ -45,7 +45,7 @@ class Terms(NamedTuple):
         }
 
 
-class Price(NamedTuple):
+class ReliabilityCost(NamedTuple):
     """The price of reliability C_rho: exponent, cost c in nats, reference noise s."""
 
     rho: float
@@ -114,7 +114,7 @@ def objective_of(
     response: Response,
     decoder: torch.Tensor,
     model: ModelSettings,
-    price: Price,
+    price: ReliabilityCost,
     draws: Draws,
 ) -> Terms:
     """The terms of L of a network's response to x (stimulus, input), under a decoder (input,

@@ -15,8 +15,8 @@ from tinystudy import store_answers
 
 from stochsim.keys import fold_in
 from stochsim.models import LinearGaussianSettings, SparseCodingSettings, build_model
-from stochsim.posterior import Yardstick, unit_directions
-from stochsim.studies import Study, collect
+from stochsim.posterior import PosteriorDistance, unit_directions
+from stochsim.studies import Study, open_run
 from stochsim.studies.study import MeasureSettings
 
 MEASURE = MeasureSettings(stimuli=8, reads=400, directions=6)
@@ -132,15 +132,15 @@ def test_no_other_rounding_to_the_grid_is_nearer_along_the_axes(reference, load)
     that are rounded.
     """
     draws = reference.subset(2, MEASURE.reads)
-    yardstick = Yardstick(
+    to_posterior = PosteriorDistance(
         (draws, reference.subset(1, MEASURE.reads)), reference.mean, reference.sd, directions=1
     )
     for bits, step in ((2, 1.0), (3, 0.7), (4, 0.5)):
         half = 2 ** (bits - 1)
         chance = np.random.default_rng(bits).random(draws.shape)
-        nearest = yardstick.distance(load("_lattice")._rounded(draws, step, bits)).axes
+        nearest = to_posterior.distance(load("_lattice")._rounded(draws, step, bits)).axes
         for shift in (chance, 0.0):
-            other = yardstick.distance(
+            other = to_posterior.distance(
                 step * np.clip(np.floor(draws / step + shift), -half, half - 1)
             ).axes
             assert (nearest <= other + 1e-6).all()
@@ -171,7 +171,7 @@ def test_survival_of_distances_is_measured_as_a_networks_is(tmp_path, load):
     study = Study.from_table(
         tiny_table("emergence", architecture=["single"], rho=[0], control=[], keys=[0])
     )
-    with collect(store_answers(tmp_path / "run", study, Made())) as results:
+    with open_run(store_answers(tmp_path / "run", study, Made())) as results:
         (row,) = results.summary
         for share in (0.0, 0.5, 1.0):
             distances = np.full((1, STIMULI), BLIND + share * (FULL - BLIND))

@@ -25,7 +25,7 @@ from tinybenchmarks import (
 from tinystudy import store_answers
 
 from stochsim.posterior import Estimate
-from stochsim.studies import Study, collect
+from stochsim.studies import Study, open_run
 
 
 class Ranked:
@@ -61,7 +61,7 @@ def made_results(tmp_path):
         def make(answer, name, **grid):
             table = tiny_table(name, **({"keys": [0]} | grid))
             return stack.enter_context(
-                collect(store_answers(tmp_path / "made", Study.from_table(table), answer))
+                open_run(store_answers(tmp_path / "made", Study.from_table(table), answer))
             )
 
         yield make

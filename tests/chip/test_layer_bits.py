@@ -15,7 +15,7 @@ from circuittest import changed, deep_program, hardware_of, recurrent_program, s
 from stochsim.chip import Chip
 from stochsim.energy import Operation
 from stochsim.hardware import Array, preset
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import ArchitectureSettings
 from stochsim.settings import SettingError
@@ -81,7 +81,7 @@ def brevitas_integers(network, x):
 @pytest.mark.parametrize(("kind", "layer_bits"), CASES)
 def test_without_noise_its_codes_are_brevitas_integers(kind, layer_bits, trained):
     one = trained(kind, layer_bits)
-    program = export_program(one)
+    program = to_program(one)
     names = program.layers
     linears = copy.deepcopy(one.network).double().linears()
     for name, layer in names.items():
@@ -123,7 +123,7 @@ def test_the_bill_by_hand(trained):
     """Hidden weights of 6 bits for 4 and last ones of 3: products, the width of their sums, and the
     memory of all weights.
     """
-    programs = [export_program(trained("deep", own)) for own in ({}, {"hidden": 6, "readout": 3})]
+    programs = [to_program(trained("deep", own)) for own in ({}, {"hidden": 6, "readout": 3})]
     plain, mixed = (Chip(program, CHIP).operations(STIMULI[:5], 7) for program in programs)
     first = HIDDEN * INPUTS
     heads = HIDDEN * NEURONS

@@ -13,7 +13,7 @@ from tinystudy import store_answers, study_of, work
 from stochsim.chip import bill_of_inputs
 from stochsim.hardware import preset
 from stochsim.program import random_program
-from stochsim.studies import collect
+from stochsim.studies import open_run
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_a_run_of_a_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     )
     run = store_answers(tmp_path / "chain", study, work)
     table = table_of(str(run), tmp_path, capsys)
-    with collect(run) as results:
+    with open_run(run) as results:
         stored = results.find("recurrent", 4).energy_j
     assert table["bill"]["joules_by_part"] == {
         part: pytest.approx(joules, rel=1e-12) for part, joules in stored.items()
@@ -155,7 +155,7 @@ def test_a_run_s_bill_is_that_of_its_point(
     """
     table = table_of(f"{run} {option}", tmp_path, capsys)
     assert f"network at {bits}/{bits}/{bits} bits" in table["about"]
-    with collect(run) as results:
+    with open_run(run) as results:
         stored = results.find(widths=bits).energy_j
     assert table["bill"]["joules_by_part"] == {
         part: pytest.approx(joules, rel=1e-12) for part, joules in stored.items()

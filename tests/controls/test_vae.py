@@ -17,7 +17,7 @@ from stochsim.networks import (
     NetworkSettings,
     build_network,
 )
-from stochsim.training import Trained, TrainSettings
+from stochsim.training import TrainedNetwork, TrainSettings
 from stochsim.training.loop import TrainResult
 
 INPUTS, NEURONS = 6, 4
@@ -38,7 +38,7 @@ def single(bias=True, neurons=NEURONS):
 
 
 def trained(bias=True):
-    return Trained(
+    return TrainedNetwork(
         single(bias),
         0.6 * torch.randn(INPUTS, NEURONS, generator=generator(2)),
         0.0,

@@ -8,7 +8,7 @@ from stochsim.controls.controls import ControlCase, control_samples
 from stochsim.lowering import float_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network
-from stochsim.training import Trained, TrainSettings
+from stochsim.training import TrainedNetwork, TrainSettings
 from stochsim.training.loop import TrainResult
 
 INPUTS = 6
@@ -36,7 +36,7 @@ def network_of(kind, rho=0.0, seed=1):
             weights = network.spread.weight if kind == "deep" else network.lateral.weight
             weights.add_(0.1 * torch.randn(weights.shape, generator=draws))
     decoder = 0.6 * torch.randn(INPUTS, NEURONS, generator=draws)
-    return Trained(network.eval(), decoder, rho, TrainResult({}, 0.0, 0.0))
+    return TrainedNetwork(network.eval(), decoder, rho, TrainResult({}, 0.0, 0.0))
 
 
 def stimuli(count=STIMULI, seed=3):

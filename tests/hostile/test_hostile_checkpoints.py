@@ -15,11 +15,11 @@ from hostilevalues import dumped, tensors_of, variants, with_header
 from safetensors.numpy import load_file, save
 
 from stochsim.chip import Chip
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import Reference
 from stochsim.models.diagnostics import Diagnostics
 from stochsim.networks import NetworkSettings, build_network
-from stochsim.training import Trained, load_network, save_network
+from stochsim.training import TrainedNetwork, load_network, save_network
 from stochsim.training.loop import TrainResult
 
 
@@ -42,13 +42,13 @@ def test_checkpoints(kind: str, tmp_path: Path, canary: Path) -> None:
     settings = NetworkSettings(inputs=4, neurons=3, architecture={"kind": kind}, **bits)
     built = build_network(settings, torch.Generator().manual_seed(1))
     result = TrainResult({"kl": 1.0}, 0.0, 1.0)
-    save_network(path, Trained(built.eval(), torch.zeros(4, 3), 0.0, result))
+    save_network(path, TrainedNetwork(built.eval(), torch.zeros(4, 3), 0.0, result))
     header, numbers = tensors_of(path.read_bytes())
     inner = json.loads(header["__metadata__"]["head"])
 
     def act(table: Any) -> None:
         write_sealed(path, table, numbers)
-        program = export_program(load_network(path))
+        program = to_program(load_network(path))
         Chip(program, hardware_of(program)).sample(np.zeros((1, program.inputs)), 1, 0)
 
     def act_inner(table: Any) -> None:

@@ -12,7 +12,7 @@ import tinystudy
 from hostilefiles import all_judged
 from hostilevalues import dumped, judged, texts, variants
 
-from stochsim.studies import collect
+from stochsim.studies import open_run
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,14 @@ def changed_store(run: Path, folder: Path, table: str, name: str, column: str, t
 
 
 def read_run(folder: Path) -> None:
-    with collect(folder) as results:
+    with open_run(folder) as results:
         results.store.check_artifacts()
         for task in sorted(results.store.hashes()):
             results.store.row(task)
 
 
 def test_facts_of_runs(run: Path, tmp_path: Path, canary: Path) -> None:
-    with collect(run) as results:
+    with open_run(run) as results:
         about = {name: json.loads(text) for name, text in results.store.about().items()}
 
     def act(table: Any) -> None:

@@ -17,11 +17,17 @@ import torch
 from stochsim.chip import Chip, FloatChip
 from stochsim.data import load_dataset
 from stochsim.hardware import preset
-from stochsim.lowering import export_program, float_program
+from stochsim.lowering import float_program, to_program
 from stochsim.models import SparseCodingSettings
 from stochsim.networks import FeedForward, NetworkSettings
 from stochsim.settings import StochsimError
-from stochsim.training import Trained, TrainResult, TrainSettings, train_float, train_quantised
+from stochsim.training import (
+    TrainedNetwork,
+    TrainResult,
+    TrainSettings,
+    train_float,
+    train_quantised,
+)
 
 PATCHES = 10_000
 STEPS = 60
@@ -38,7 +44,7 @@ def dataset():
 def float_trained(request, dataset):
     draws = torch.Generator().manual_seed(KEY)
     network = FeedForward(NetworkSettings(inputs=48, neurons=64, bias=request.param), draws)
-    start = Trained(
+    start = TrainedNetwork(
         network, torch.randn(48, 64, generator=draws) / 7, 0.0, TrainResult({}, 0.0, 0.0)
     )
     return train_float(start, dataset.train, MODEL, TrainSettings(steps=STEPS), 0.0, KEY, own=True)
@@ -68,7 +74,7 @@ def test_chip_without_noise_gives_brevitas_integers(bits, float_trained, dataset
     trained = train_quantised(
         float_trained, dataset.train, MODEL, TrainSettings(steps=STEPS), (bits, bits, bits), KEY
     )
-    program = export_program(trained)
+    program = to_program(trained)
     chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), noise=0.0)
     codes = np.concatenate(
         [chip.sample(part, 1, KEY).codes[:, 0] for part in np.array_split(x, 10)]
@@ -121,7 +127,7 @@ def test_mixed_widths(float_trained, dataset):
         trained = train_quantised(
             float_trained, dataset.train, MODEL, TrainSettings(steps=5), widths, KEY
         )
-        program = export_program(trained)
+        program = to_program(trained)
         chip = Chip(program, preset("digital-45nm").with_precision(*widths), noise=0.0)
         codes = chip.sample(x, 1, KEY).codes[:, 0].astype(int)
         mismatch = (
@@ -142,7 +148,7 @@ def test_with_noise_torch_and_chip_follow_one_law(float_trained, dataset):
     trained = train_quantised(
         float_trained, dataset.train, MODEL, TrainSettings(steps=STEPS), (3, 3, 3), KEY
     )
-    program = export_program(trained)
+    program = to_program(trained)
     x = dataset.held_out[:1]
     hardware = preset("digital-45nm").with_precision(3, 3, 3)
     network = copy.deepcopy(trained.network).double().eval()
@@ -180,9 +186,9 @@ def test_float_network_exports_its_weights(float_trained, dataset):
 
 def test_export_refuses_the_other_kind(float_trained, dataset):
     with pytest.raises(StochsimError, match="float_program"):
-        export_program(float_trained)
+        to_program(float_trained)
     quantised = train_quantised(
         float_trained, dataset.train, MODEL, TrainSettings(steps=1), (4, 4, 4), KEY
     )
-    with pytest.raises(StochsimError, match="export_program"):
+    with pytest.raises(StochsimError, match="to_program"):
         float_program(quantised)

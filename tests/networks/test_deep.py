@@ -11,7 +11,7 @@ from stattest import assert_mean
 
 from stochsim.chip import Chip
 from stochsim.hardware import preset
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.networks import (
     ArchitectureSettings,
     Draws,
@@ -23,7 +23,7 @@ from stochsim.networks import (
 )
 from stochsim.networks.network import weight_of
 from stochsim.networks.quantizers import scale_of
-from stochsim.training import Trained, TrainResult
+from stochsim.training import TrainedNetwork, TrainResult
 
 INPUTS, NEURONS = 8, 6
 
@@ -140,8 +140,8 @@ def test_without_noise_its_codes_are_those_of_the_chip(bits):
     with torch.no_grad():
         network.base.fill_(-30)
         answer = network.response(x.double(), Draws(generator()))
-    program = export_program(
-        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    program = to_program(
+        TrainedNetwork(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
     chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), noise=0.0)
     codes = chip.sample(x.numpy(), 1, 3).codes[:, 0].astype(int)
@@ -154,8 +154,8 @@ def test_without_noise_its_codes_are_those_of_the_chip(bits):
 def test_the_spread_of_a_quantised_network_is_the_sigma_of_the_chip(bits):
     network = quantised(bits).double()
     x = stimuli(100, 7)
-    program = export_program(
-        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    program = to_program(
+        TrainedNetwork(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
     with torch.no_grad():
         spread = network.response(x.double(), Draws(generator())).spread

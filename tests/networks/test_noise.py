@@ -9,7 +9,7 @@ from stattest import assert_mean
 
 from stochsim.chip import Chip
 from stochsim.hardware import Array, Converter, Memory, Noise, preset
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.networks import (
     Draws,
     FeedForward,
@@ -18,7 +18,7 @@ from stochsim.networks import (
     quantised_from_float,
 )
 from stochsim.settings import SettingError
-from stochsim.training import Trained, TrainResult
+from stochsim.training import TrainedNetwork, TrainResult
 
 INPUTS, NEURONS = 8, 6
 HARDWARE = preset("digital-45nm")
@@ -54,8 +54,8 @@ def network(weight_bits=4, input_bits=4, output_bits=4):
 
 def chip(layer, hardware):
     s = layer.settings
-    program = export_program(
-        Trained(layer, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    program = to_program(
+        TrainedNetwork(layer, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
     return Chip(program, hardware.with_precision(s.weight_bits, s.input_bits, s.output_bits))
 

@@ -9,7 +9,7 @@ from stattest import assert_mean
 
 from stochsim.chip import Chip
 from stochsim.hardware import Noise, preset
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.networks import (
     ArchitectureSettings,
     Draws,
@@ -21,7 +21,7 @@ from stochsim.networks import (
 )
 from stochsim.networks.network import weight_of
 from stochsim.networks.stationary import Circuit
-from stochsim.training import Trained, TrainResult
+from stochsim.training import TrainedNetwork, TrainResult
 
 INPUTS = 8
 NEURONS = 6
@@ -92,8 +92,8 @@ def test_rounding_is_noise_of_every_step():
 def on_chip():
     """An 8-bit circuit with lateral weights, its program and one stimulus."""
     network = quantised_from_float(recurrent(lateral=0.06), stimuli(), 8, 8, 8, generator()).eval()
-    program = export_program(
-        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    program = to_program(
+        TrainedNetwork(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
     assert 0.62 < program.wiring.radius < 0.75  # so that 25 steps are enough to forget the start
     return network, program, stimuli(1, 9)
@@ -188,8 +188,8 @@ def test_dithered_inputs_are_fresh_at_every_step():
     network = quantised_from_float(
         recurrent(lateral=0.06), 2 * stimuli(), 8, 3, 8, generator()
     ).eval()
-    program = export_program(
-        Trained(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
+    program = to_program(
+        TrainedNetwork(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
     x = 0.9 * stimuli(1, 9)
     hardware = (

@@ -17,7 +17,7 @@ from stochsim.controls import CONTROLS
 from stochsim.report import write_report
 from stochsim.report.figures.distance_figure import distance_figure, distance_rows
 from stochsim.report.figures.style import to_png
-from stochsim.studies import collect
+from stochsim.studies import open_run
 
 Run = Callable[..., Path]
 HEADING = "Networks at full precision, and controls"
@@ -70,7 +70,7 @@ def words_of(run: Path) -> tuple[str, str]:
 
 def test_rows_are_float_networks_at_the_headline_noise_and_controls(along_rho: Path) -> None:
     """0.5 is nearer to x1 in ratio than 2.5; what is quantised stays out."""
-    rows = distance_rows(collect(along_rho))
+    rows = distance_rows(open_run(along_rho))
     kinds = ("single", "recurrent")
     networks = [(kind, "", rho, 0.5) for kind in kinds for rho in (1, 2)]
     controls = [(kind, "no-noise", rho, 1) for kind in kinds for rho in (1, 2)]
@@ -83,7 +83,7 @@ def test_rows_are_float_networks_at_the_headline_noise_and_controls(along_rho: P
 
 
 def test_several_rho_give_a_panel_along_them_and_one_of_controls(along_rho: Path) -> None:
-    figure = distance_figure(collect(along_rho))
+    figure = distance_figure(open_run(along_rho))
     left, right = figure.axes
     assert left.get_xlabel() == "ρ, exponent of the price of reliability"
     assert left.get_ylabel() == right.get_xlabel() == "distance D  [sd of the reference]"
@@ -98,7 +98,7 @@ def test_several_rho_give_a_panel_along_them_and_one_of_controls(along_rho: Path
 
 def test_controls_stand_below_their_network_at_the_least_rho(along_rho: Path) -> None:
     """The one that is no network's is there too: it holds for every rho."""
-    figure = distance_figure(collect(along_rho))
+    figure = distance_figure(open_run(along_rho))
     right = figure.axes[-1]
     assert lines_of(figure) == ["single-layer", "no-noise", "recurrent", "no-noise", "vae"]
     assert right.get_title(loc="left") == "ρ = 1: networks (filled) and controls"
@@ -113,7 +113,7 @@ def test_controls_stand_below_their_network_at_the_least_rho(along_rho: Path) ->
 
 
 def test_bars_are_the_intervals(along_rho: Path) -> None:
-    results = collect(along_rho)
+    results = open_run(along_rho)
     found = results.find("single", rho=1, noise=0.5).estimates["d"]
     assert found.high - found.value > 1.05 * (found.value - found.low) > 0
     for axis, panel in zip((1, 0), distance_figure(results).axes, strict=True):
@@ -122,20 +122,20 @@ def test_bars_are_the_intervals(along_rho: Path) -> None:
 
 
 def test_one_rho_gives_one_panel(one_rho: Path) -> None:
-    figure = distance_figure(collect(one_rho))
+    figure = distance_figure(open_run(one_rho))
     assert len(figure.axes) == 1
     assert lines_of(figure) == ["multi-layer", "shared-sigma", "langevin"]
     assert figure.axes[0].get_title(loc="left") == "ρ = 0: networks (filled) and controls"
 
 
 def test_controls_alone_are_drawn_at_any_rho(fake_run: Run) -> None:
-    figure = distance_figure(collect(fake_run(grid={"control": ["langevin"], "rho": [2]})))
+    figure = distance_figure(open_run(fake_run(grid={"control": ["langevin"], "rho": [2]})))
     assert lines_of(figure) == ["langevin"]
 
 
 def test_an_unfinished_run_without_the_least_rho_still_draws(fake_run: Run) -> None:
     grid = {"architecture": ["single"], "float": True, "noise": [1], "rho": [0, 1, 2]}
-    results = collect(fake_run(grid=grid, skip=lambda task: "rho 0" in task.label))
+    results = open_run(fake_run(grid=grid, skip=lambda task: "rho 0" in task.label))
     figure = distance_figure(results)
     assert figure.axes[-1].get_title(loc="left") == "no cell stored yet"
     assert to_png(figure, 50).startswith(b"\x89PNG")
@@ -159,7 +159,7 @@ def test_own_decoders_are_said_to_face_their_own_posteriors(fake_run: Run) -> No
 
 
 def test_the_section_is_absent_where_nothing_is_float(finished: Path) -> None:
-    results = collect(finished)
+    results = open_run(finished)
     assert distance_rows(results) == []
     text, words = words_of(finished)
     assert HEADING not in words

@@ -17,7 +17,7 @@ from stochsim.report import console_table, write_report, write_results_csv, writ
 from stochsim.report.pages.sections import key_figures
 from stochsim.report.pages.study_columns import detail_columns, main_columns
 from stochsim.report.ranking import cheapest, energy_ranks
-from stochsim.studies import Results, collect
+from stochsim.studies import Results, open_run
 
 Maker = Callable[..., Results]
 SURVIVAL = {2: 0.89, 4: 0.95, 8: 1.0}
@@ -46,7 +46,7 @@ def made(tmp_path: Path) -> Iterator[Maker]:
                 "measure__stimuli": STIMULI,
             } | changes
             return stack.enter_context(
-                collect(store_answers(tmp_path / "run", study_of(**given), answers))
+                open_run(store_answers(tmp_path / "run", study_of(**given), answers))
             )
 
         yield make

@@ -12,7 +12,7 @@ import pytest
 
 from stochsim.report import write_report
 from stochsim.settings import StochsimError
-from stochsim.studies import collect
+from stochsim.studies import open_run
 
 Run = Callable[..., Path]
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "background"}
@@ -121,7 +121,7 @@ def test_every_measure_of_the_panel_has_a_column(page: tuple[Reader, str]) -> No
 
 
 def test_every_price_is_printed_with_its_source(page: tuple[Reader, str], finished: Path) -> None:
-    for price in collect(finished).hardware.price_table(0.0).values():
+    for price in open_run(finished).hardware.price_table(0.0).values():
         if price.name in ("leakage-none", "program-none"):  # not counted
             continue
         assert all(

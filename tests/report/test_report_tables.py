@@ -14,7 +14,7 @@ import pytest
 
 from stochsim.report import console_table, write_results_csv, write_timing_csv
 from stochsim.settings import StochsimError
-from stochsim.studies import MEASURES, collect
+from stochsim.studies import MEASURES, open_run
 
 Run = Callable[..., Path]
 
@@ -25,13 +25,13 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def results_rows(run: Path, target: Path) -> list[dict[str, str]]:
-    write_results_csv(collect(run), target)
+    write_results_csv(open_run(run), target)
     return rows_of(target)
 
 
 def test_equal_results_give_equal_bytes(fake_run: Run, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
-        write_results_csv(collect(fake_run()), tmp_path / name)
+        write_results_csv(open_run(fake_run()), tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
@@ -63,7 +63,7 @@ def test_every_cell_key_and_measure_is_there_in_order(fake_run: Run, tmp_path: P
 
 
 def test_figures_are_those_of_the_results(finished: Path, tmp_path: Path) -> None:
-    results = collect(finished)
+    results = open_run(finished)
     rows = results_rows(finished, tmp_path / "r.csv")
     for row, result in zip(rows, results.rows, strict=True):
         assert result.survival is not None
@@ -94,7 +94,7 @@ def test_survival_is_not_available_where_the_network_does_not_beat_blind(
     assert {(row["survival"], row["survival_note"]) for row in rows} == {
         ("", "the network is not significantly better than ignoring the stimulus")
     }
-    table = console_table(collect(run))
+    table = console_table(open_run(run))
     assert "S n/a: the network is not significantly better than ignoring the stimulus" in table
     assert table.count("none (no width tested keeps S >= 0.9)") == 3
 
@@ -106,7 +106,7 @@ def test_own_decoders_have_distance_and_no_survival(fake_run: Run, tmp_path: Pat
         ("", "", "no common posterior: decoder = own")
     }
     assert all(row["d"] for row in rows)
-    table = console_table(collect(run))
+    table = console_table(open_run(run))
     assert "ELBO [nat]" in table
     assert "cliff at" not in table
 
@@ -120,18 +120,18 @@ def test_a_disk_that_fills_leaves_the_older_file_whole(
     (tmp_path / "results.csv").write_text("older")
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StochsimError, match=r"results.csv: cannot be written \(No space left"):
-        write_results_csv(collect(finished), tmp_path / "results.csv")
+        write_results_csv(open_run(finished), tmp_path / "results.csv")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["older"]
 
 
 def test_a_folder_that_is_not_there_is_an_error(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StochsimError, match="cannot be written"):
-        write_results_csv(collect(finished), tmp_path / "taken" / "results.csv")
+        write_results_csv(open_run(finished), tmp_path / "taken" / "results.csv")
 
 
 def test_timing_holds_every_task_with_machine_and_versions(finished: Path, tmp_path: Path) -> None:
-    results = collect(finished)
+    results = open_run(finished)
     write_timing_csv(results, tmp_path / "t.csv")
     rows = rows_of(tmp_path / "t.csv")
     assert len(rows) == len(results.plan.tasks)
@@ -141,7 +141,7 @@ def test_timing_holds_every_task_with_machine_and_versions(finished: Path, tmp_p
 
 
 def test_the_console_table_names_cells_cliffs_and_flags(finished: Path) -> None:
-    table = console_table(collect(finished))
+    table = console_table(open_run(finished))
     assert max(map(len, table.splitlines())) <= 110
     assert "cliff at noise x1: 8 bits (S >= 0.9 there, the largest width tested)" in table
     assert "cliff at noise x2: none" in table
@@ -165,14 +165,14 @@ def test_the_cliff_in_words(fake_run: Run, bits: list[int], best: int, words: st
             result["measures"]["d"] = list(np.linspace(0.22, 0.24, 24))
 
     table = console_table(
-        collect(fake_run(grid={"bits": bits, "noise": [1]}, change=good_from_best_on))
+        open_run(fake_run(grid={"bits": bits, "noise": [1]}, change=good_from_best_on))
     )
     assert f"cliff at noise x1: {words}" in table
 
 
 def test_untied_bits_are_shown_apart_and_have_a_cliff_per_axis(fake_run: Run) -> None:
     grid = {"weight_bits": [1, 4, 8], "input_bits": [4, 8], "output_bits": [8], "noise": [1]}
-    table = console_table(collect(fake_run(grid=grid)))
+    table = console_table(open_run(fake_run(grid=grid)))
     assert "1/4/8" in table
     assert "cliff in weight bits at noise x1, input bits 8, output bits 8: 4 bits" in table
     assert "cliff in input bits at noise x1, weight bits 8, output bits 8: 4 bits" in table
@@ -182,6 +182,6 @@ def test_untied_bits_are_shown_apart_and_have_a_cliff_per_axis(fake_run: Run) ->
 def test_an_unfinished_run_says_so(fake_run: Run, tmp_path: Path) -> None:
     run = fake_run(skip=lambda task: task.kind == "point" and "8/8/8" in task.label)
     assert "3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown" in console_table(
-        collect(run)
+        open_run(run)
     )
     assert {row["weight_bits"] for row in results_rows(run, tmp_path / "r.csv")} == {"1", "4"}

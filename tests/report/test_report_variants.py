@@ -15,7 +15,7 @@ from stochsim.report import console_table, save_figures, write_report, write_res
 from stochsim.report.pages.sections import cliff_rows, key_figures
 from stochsim.report.variants import variants
 from stochsim.report.verdict import verdict
-from stochsim.studies import Results, collect
+from stochsim.studies import Results, open_run
 
 Run = Callable[..., Path]
 GRID: dict[str, Any] = {
@@ -82,7 +82,7 @@ def expected_places() -> list[tuple[str, ...]]:
 
 
 def test_every_row_of_the_csv_says_what_it_is(several: Path, tmp_path: Path) -> None:
-    rows = csv_rows(collect(several), tmp_path / "r.csv")
+    rows = csv_rows(open_run(several), tmp_path / "r.csv")
     assert [tuple(row[name] for name in NAMES) for row in rows] == expected_places()
     assert {row["input_bits"] == row["weight_bits"] == row["output_bits"] for row in rows} == {True}
     for row in rows:
@@ -108,7 +108,7 @@ def test_every_row_of_the_csv_has_the_price_of_its_network(
     """c and s that the exchange rate sets on this chip; those of the ELBO for a control that is no
     network's; as given without a rate.
     """
-    results = collect(several)
+    results = open_run(several)
     c, s = results.study.train.price(0.0, results.hardware)
     assert c != 1
     for row in csv_rows(results, tmp_path / "r.csv"):
@@ -118,7 +118,7 @@ def test_every_row_of_the_csv_has_the_price_of_its_network(
         )
     assert {
         (row["c"], row["s"], row["exchange_nat_per_j"])
-        for row in csv_rows(collect(finished), tmp_path / "f.csv")
+        for row in csv_rows(open_run(finished), tmp_path / "f.csv")
     } == {("1", "1", "")}
 
 
@@ -130,7 +130,7 @@ def table_lines(table: str) -> list[list[str]]:
 
 
 def test_the_console_names_network_method_or_control(several: Path) -> None:
-    table = console_table(collect(several))
+    table = console_table(open_run(several))
     assert max(map(len, table.splitlines())) <= 110
     heads = next(line for line in table.splitlines() if line.split()[:1] == ["network"]).split()
     assert heads[:4] == ["network", "method", "bits", "noise"]
@@ -163,13 +163,13 @@ def opens(lines: list[list[str]], wanted: list[tuple[str, ...]]) -> bool:
 
 
 def test_one_architecture_and_method_are_not_named(finished: Path) -> None:
-    table = console_table(collect(finished))
+    table = console_table(open_run(finished))
     assert not re.search(r"network  |method|single-layer|quantisation", table)
     assert "price of reliability: c = 1 nat, s = 1" in table
 
 
 def test_a_sentence_for_each_network_and_one_for_the_float_ones(several: Path) -> None:
-    single, rounded, deep, rounded_deep, floats = verdict(collect(several))
+    single, rounded, deep, rounded_deep, floats = verdict(open_run(several))
     assert single.startswith(
         "At noise ×1 (single-layer, quantisation-aware) the posterior survives only at 8 bits, the "
         "largest width tested: S = 0.9"
@@ -192,7 +192,7 @@ def test_a_sentence_for_each_network_and_one_for_the_float_ones(several: Path) -
 
 
 def test_the_headline_is_the_lowest_cliff(several: Path) -> None:
-    (survival, *_), (energy, _, place) = key_figures(collect(several))[:2]
+    (survival, *_), (energy, _, place) = key_figures(open_run(several))[:2]
     assert (survival, energy) == ("Survival S", "Energy per read")
     assert place.startswith("multi-layer, quantisation-aware, 4 bits, noise ×1; ")
 
@@ -203,7 +203,7 @@ def test_a_method_that_keeps_nothing_says_so(fake_run: Run) -> None:
             result["measures"]["d"] = [1.4] * 24
 
     grid = {"bits": [8], "noise": [1], "method": ["quantisation-aware", "post-training"]}
-    kept, nothing = verdict(collect(fake_run(grid=grid, change=lost)))
+    kept, nothing = verdict(open_run(fake_run(grid=grid, change=lost)))
     assert "survives only at 8 bits" in kept
     assert nothing.startswith(
         "At noise ×1 (post-training) no number of bits keeps S ≥ 0.9: the best, 8 bits, has S = 0.0"
@@ -226,7 +226,7 @@ def test_the_page_has_every_network_and_its_cliff(several: Path) -> None:
         f"<td>{name}</td>" in text
         for name in ("shared-sigma", "langevin", "no network", "multi-layer", "post-training")
     )
-    results = collect(several)
+    results = open_run(several)
     assert [row[0] for row in cliff_rows(results)] == [
         ", ".join((_word(v.architecture), v.method)) for v in variants(results) for _ in "12"
     ]
@@ -247,17 +247,17 @@ def test_float_networks_alone_have_a_page_without_joules(floats: Path, tmp_path:
     assert not re.search(r'id="(cliff|energy|survival)"', text)
     assert "converter" not in words[: words.index("Every cell")]
     assert "price model decides" not in words
-    names = [path.name for path in save_figures(collect(floats), tmp_path)]
+    names = [path.name for path in save_figures(open_run(floats), tmp_path)]
     assert names == ["distance.png", "scatter.png", "dictionary.png"]
     shown = [
         (kind, control, "float") for control in ("", "no-noise") for kind in ("single", "recurrent")
     ]
-    assert opens(table_lines(console_table(collect(floats))), [*shown, ("", "vae", "float")])
+    assert opens(table_lines(console_table(open_run(floats))), [*shown, ("", "vae", "float")])
 
 
 def test_own_decoders_have_all_rows_too(fake_run: Run, tmp_path: Path) -> None:
     run = fake_run(grid=GRID, train={"decoder": "own"})
-    rows = csv_rows(collect(run), tmp_path / "r.csv")
+    rows = csv_rows(open_run(run), tmp_path / "r.csv")
     assert [tuple(row[name] for name in NAMES) for row in rows] == expected_places()
     assert {row["survival_note"] for row in rows} == {"no common posterior: decoder = own"}
     assert "No survival S here" in read_page(run)[1]

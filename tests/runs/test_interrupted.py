@@ -16,7 +16,7 @@ import pytest
 from tinystudy import CLI, answers, store_answers, stored_rows, study_of, work, write_study
 
 from stochsim.report import write_results_csv
-from stochsim.studies import collect
+from stochsim.studies import open_run
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +192,7 @@ def test_after_all_that_each_task_is_stored_once_and_the_results_are_those_of_an
     assert story.last_exit_code == 0
     assert len(answers(story.folder)) == TASKS
     assert answers(story.folder) == answers(undisturbed)
-    with collect(undisturbed) as results:
+    with open_run(undisturbed) as results:
         write_results_csv(results, tmp_path / "results.csv")
     assert (story.folder / "results.csv").read_bytes() == (tmp_path / "results.csv").read_bytes()
 

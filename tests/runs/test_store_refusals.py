@@ -12,7 +12,7 @@ from tinystudy import RESULT, all_rows, run_of_twelve, task_of
 from stochsim.runs import Store
 from stochsim.runs.store import STORE_VERSION
 from stochsim.settings import StochsimError
-from stochsim.studies import collect
+from stochsim.studies import open_run
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def assert_refused(folder: Path, message: str) -> None:
     """Refused to write and to read, with this message; and nothing of it has changed."""
     before = contents(folder)
-    for opening in (Store.create_or_open, Store.open, collect):
+    for opening in (Store.create_or_open, Store.open, open_run):
         with pytest.raises(StochsimError, match=message):
             opening(folder)
     assert contents(folder) == before
@@ -148,7 +148,7 @@ def test_a_missing_or_changed_artifact_is_named(damage: str, state: str, run: Pa
     ):
         store.check_artifacts()
     with pytest.raises(StochsimError, match=f"{artifact}: {state}"):
-        collect(run)
+        open_run(run)
     assert task_of(7).hash in Store.open(run).hashes()
 
 

@@ -11,7 +11,7 @@ from madeanswers import STIMULI, Made
 from tinystudy import store_answers, study_of
 
 from stochsim.runs import Task
-from stochsim.studies import Axis, Results, collect, register, withdraw
+from stochsim.studies import Axis, Results, open_run, register, withdraw
 
 Maker = Callable[..., Results]
 
@@ -34,7 +34,7 @@ def made(tmp_path: Path) -> Iterator[Maker]:
                 answers or Made(),
                 skip,
             )
-            return stack.enter_context(collect(folder))
+            return stack.enter_context(open_run(folder))
 
         yield make
 

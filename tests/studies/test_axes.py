@@ -18,7 +18,7 @@ from stochsim.hardware import preset
 from stochsim.report import console_table, write_report
 from stochsim.report.figures.panels import panel_title, panels
 from stochsim.settings import SettingError
-from stochsim.studies import AXES, Axis, Results, Study, collect, register, with_setting, withdraw
+from stochsim.studies import AXES, Axis, Results, Study, open_run, register, with_setting, withdraw
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def run(added: Axis, tmp_path: Path) -> Iterator[Results]:
     store_answers(
         tmp_path / "run", study_of(**SWEPT), answer, skip=lambda task: task.kind == "decoder"
     )
-    with collect(tmp_path / "run") as results:
+    with open_run(tmp_path / "run") as results:
         yield results
 
 

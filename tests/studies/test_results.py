@@ -13,7 +13,7 @@ from madeanswers import BLIND, FULL, Made, pictures
 
 from stochsim.runs import Store
 from stochsim.settings import StochsimError
-from stochsim.studies import ALL_KEYS, Results, collect
+from stochsim.studies import ALL_KEYS, Results, open_run
 
 Maker = Callable[..., Results]
 APART: dict[str, Any] = {
@@ -206,7 +206,7 @@ def test_a_run_that_has_just_begun_has_no_rows(made: Maker) -> None:
 def test_a_store_without_a_study_is_refused(tmp_path: Path) -> None:
     Store.create_or_open(tmp_path / "run").close()
     with pytest.raises(StochsimError, match=r"run: the run has not begun: nothing to report"):
-        collect(tmp_path / "run")
+        open_run(tmp_path / "run")
 
 
 def test_energy_is_the_sum_of_its_parts_and_infinite_without_noise(made: Maker) -> None:
@@ -249,7 +249,7 @@ def test_pictures_dictionary_and_timing_are_the_stored_ones(made: Maker) -> None
 
 def test_intervals_are_the_same_at_every_reading(made: Maker) -> None:
     results = made()
-    with collect(results.folder) as again:
+    with open_run(results.folder) as again:
         assert list(map(astuple, results.rows)) == list(map(astuple, again.rows))
 
 

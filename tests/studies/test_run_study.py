@@ -12,13 +12,13 @@ from stochsim.cli import main
 from stochsim.report import write_results_csv
 from stochsim.runs import Store
 from stochsim.settings import StochsimError
-from stochsim.studies import collect, run_sweep
+from stochsim.studies import open_run, run_sweep
 from stochsim.studies.plan import plan_study
 from stochsim.training import load_network
 
 
 def results_csv(folder: Path, into: Path) -> bytes:
-    with collect(folder) as results:
+    with open_run(folder) as results:
         write_results_csv(results, into)
     return into.read_bytes()
 
@@ -50,7 +50,7 @@ def test_every_task_is_stored_and_the_report_written(finished: Path) -> None:
 
 
 def test_the_run_says_what_was_run_where_and_with_which_versions(finished: Path) -> None:
-    with collect(finished) as results:
+    with open_run(finished) as results:
         assert results.missing == 0
         assert results.study == study_of()
         assert results.hardware.name == "digital-45nm"
@@ -112,7 +112,7 @@ def test_a_larger_grid_reuses_what_is_stored_and_a_script_needs_no_main_guard(
     assert len(before) == 11
     assert len(after) == 11 + 1 + 5
     assert {task: after[task] for task in before} == before
-    with collect(run) as results:
+    with open_run(run) as results:
         assert len(results.rows) == 9
 
 

@@ -18,7 +18,7 @@ from stochsim.settings import SettingError, StochsimError
 from stochsim.studies import (
     Results,
     Study,
-    collect,
+    open_run,
     operations_from_json,
     operations_to_json,
     stored_operations,
@@ -224,7 +224,7 @@ def test_stored_operations_are_priced_as_the_point_was(folder: Path) -> None:
 
 def test_a_run_of_chains_reads_out(folder: Path) -> None:
     store_answers(folder, study_of(**CIRCUITS, measure__thin=2, grid__noise=[0, 1]), work)
-    with collect(folder) as results:
+    with open_run(folder) as results:
         chain, single = results.find("recurrent", 4), results.find("single", 4)
         assert (chain.independent, single.independent) == (False, True)
         assert single.joules_per_effective_sample.value == pytest.approx(single.total_j)

@@ -10,7 +10,7 @@ import pytest
 from tinystudy import plan_of, store_answers, study_of, work, write_study
 
 from stochsim.settings import SettingError
-from stochsim.studies import Results, Study, collect
+from stochsim.studies import Results, Study, open_run
 from stochsim.training import load_network
 
 ALL_KINDS = ["single", "deep", "recurrent"]
@@ -220,7 +220,7 @@ def test_they_reach_the_network_and_its_bill(tmp_path: Path) -> None:
             train__steps=10,
             **({"network": {"layer_bits": layer_bits}} if layer_bits else {}),
         )
-        with collect(store_answers(tmp_path / "run", study, work)) as results:
+        with open_run(store_answers(tmp_path / "run", study, work)) as results:
             joules.append(_answered(results, layer_bits or {}))
     assert joules[1]["multiply"] < joules[0]["multiply"]
     assert joules[1]["memory"] <= joules[0]["memory"]

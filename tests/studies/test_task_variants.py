@@ -11,7 +11,7 @@ import pytest
 from tinystudy import store_answers, stored_rows, study_of, work
 
 from stochsim.controls.controls import CONTROLS
-from stochsim.studies import MEASURES, Result, Results, collect
+from stochsim.studies import MEASURES, Result, Results, open_run
 
 KINDS = ["single", "deep", "recurrent"]
 METHODS = ["post-training", "quantisation-aware", "noise-aware"]
@@ -30,7 +30,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     measure = {"stimuli": 16, "reads": 200, "directions": 16}
     train = {"steps": 100, "batch": 64, "learning_rate": 2e-2}
     study = study_of(grid=grid, measure=measure, train=train, hardware__noise={"read_sigma": 0.05})
-    with collect(
+    with open_run(
         store_answers(tmp_path_factory.mktemp("everything") / "run", study, work)
     ) as results:
         yield results

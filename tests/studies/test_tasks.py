@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tinystudy import store_answers, stored_rows, study_of, work
 
-from stochsim.studies import Result, Results, collect
+from stochsim.studies import Result, Results, open_run
 
 TRAINED: dict[str, Any] = {"train__steps": 300, "train__batch": 64, "train__learning_rate": 1e-2}
 MEASURED: dict[str, Any] = {
@@ -25,7 +25,9 @@ MEASURED: dict[str, Any] = {
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     """A linear-Gaussian study at 2 and 8 bits and four noise levels."""
     study = study_of(grid__bits=[2, 8], grid__noise=[0, 0.5, 1, 2], **TRAINED, **MEASURED)
-    with collect(store_answers(tmp_path_factory.mktemp("trained") / "run", study, work)) as results:
+    with open_run(
+        store_answers(tmp_path_factory.mktemp("trained") / "run", study, work)
+    ) as results:
         yield results
 
 
@@ -103,7 +105,7 @@ def test_noise_of_the_chip_comes_on_top(trained: Results, folder: Path) -> None:
         * float(np.median(trained.pictures(row_of(trained, 8, 1).cells[0]).reference_sd))
     }
     study = study_of(grid__bits=[8], grid__noise=[1], hardware__noise=noise, **TRAINED, **MEASURED)
-    with collect(store_answers(folder, study, work)) as results:
+    with open_run(store_answers(folder, study, work)) as results:
         assert survival_of(results, 8, 1) < survival_of(trained, 8, 1) - 0.01
         wider = (
             results.pictures(results.rows[0].cells[0]).sd
@@ -115,7 +117,7 @@ def test_noise_of_the_chip_comes_on_top(trained: Results, folder: Path) -> None:
 
 def test_own_decoders_give_each_width_its_own_posterior(tmp_path: Path) -> None:
     study = study_of(train__decoder="own", grid__noise=[1])
-    with collect(store_answers(tmp_path / "run", study, work)) as results:
+    with open_run(store_answers(tmp_path / "run", study, work)) as results:
         two, four = (results.pictures(row.cells[0]).reference_mean for row in results.rows)
         assert not np.allclose(two, four, atol=0)
         assert all(
@@ -125,7 +127,7 @@ def test_own_decoders_give_each_width_its_own_posterior(tmp_path: Path) -> None:
 
 def test_rho_changes_the_networks_and_not_the_posterior(folder: Path) -> None:
     study = study_of(grid__rho=[0, 2], grid__bits=[8], grid__noise=[1], **TRAINED, **MEASURED)
-    with collect(store_answers(folder, study, work)) as results:
+    with open_run(store_answers(folder, study, work)) as results:
         none, two = (results.pictures(row.cells[0]) for row in results.rows)
         assert (none.reference_mean == two.reference_mean).all()
         assert (
@@ -147,7 +149,7 @@ def test_digits_are_read_out_far_above_chance(tmp_path: Path) -> None:
         **(TRAINED | {"train__steps": 150}),
         **MEASURED,
     )
-    with collect(store_answers(tmp_path / "run", study, work)) as results:
+    with open_run(store_answers(tmp_path / "run", study, work)) as results:
         coarse, fine = (row.estimates["readout_accuracy"] for row in results.rows)
         assert fine.low > 0.3
         assert coarse.value < fine.value
@@ -164,7 +166,7 @@ def test_sparse_coding_with_its_gibbs_reference(tmp_path: Path) -> None:
         **(MEASURED | {"measure__stimuli": 8}),
     )
     folder = store_answers(tmp_path / "run", study, work)
-    with collect(folder) as results:
+    with open_run(folder) as results:
         assert results.missing == 0
         assert row_of(results, 8, 1).estimates["d"].high < 0.5
     references = [row for row in stored_rows(folder).values() if row[1] == "reference"]

@@ -12,7 +12,7 @@ from scipy.interpolate import RegularGridInterpolator
 from stochsim.chip import Chip
 from stochsim.energy import Operations
 from stochsim.hardware import Noise, RandomSource, Timing, preset
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.networks import (
     ArchitectureSettings,
@@ -22,7 +22,13 @@ from stochsim.networks import (
     quantised_from_float,
 )
 from stochsim.settings import SettingError
-from stochsim.training import Trained, TrainResult, TrainSettings, learn_bits, train_quantised
+from stochsim.training import (
+    TrainedNetwork,
+    TrainResult,
+    TrainSettings,
+    learn_bits,
+    train_quantised,
+)
 from stochsim.training.bit_price import (
     BitPrice,
     interpolated,
@@ -65,7 +71,7 @@ def network(widths=None, learned=False, kind="single"):
 
 
 def trained(one):
-    return Trained(
+    return TrainedNetwork(
         one.eval(),
         0.4 * torch.randn(INPUTS, NEURONS, generator=generator(3)),
         0.0,
@@ -153,7 +159,7 @@ def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
     """
     one = network(widths, kind=kind)
     hardware = HARDWARE.replace(**NOISES[name])
-    chip = Chip(export_program(trained(one)), hardware.with_precision(*widths))
+    chip = Chip(to_program(trained(one)), hardware.with_precision(*widths))
     counted = chip.operations(STIMULI[:3], 7)
     shared = Operations(
         {
@@ -230,7 +236,7 @@ def test_dear_bits_end_fewer():
         assert (one.result.method, one.result.exchange) == ("quantisation-aware", exchange)
         assert not one.network.settings.learned_bits
         assert (one.result.c, one.result.s) == (1.0, 1.0)
-        export_program(one)  # the widths are fixed by now
+        to_program(one)  # the widths are fixed by now
 
 
 def test_what_ends_is_a_network_trained_at_these_widths_like_any_other():

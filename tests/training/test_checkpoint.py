@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stochsim.lowering import export_program
+from stochsim.lowering import to_program
 from stochsim.models import LinearGaussianSettings
 from stochsim.settings import StochsimError
 from stochsim.training import (
@@ -45,7 +45,7 @@ def test_round_trip(tmp_path, learned, widths):
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     if widths is not None:
-        one, other = export_program(trained).readout, export_program(loaded).readout
+        one, other = to_program(trained).readout, to_program(loaded).readout
         assert np.array_equal(one.weight_codes, other.weight_codes)
         assert (one.weight_scale, one.input, one.output) == (
             other.weight_scale,

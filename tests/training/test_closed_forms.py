@@ -13,7 +13,7 @@ from stattest import assert_mean
 from stochsim.models import LinearGaussianSettings, SparseCodingSettings
 from stochsim.networks import Draws, Response
 from stochsim.training import activity_cost, circuit_cost, reconstruction, reliability_cost
-from stochsim.training.terms import Price, objective_of
+from stochsim.training.terms import ReliabilityCost, objective_of
 
 INPUTS = 5
 NEURONS = 4
@@ -56,7 +56,9 @@ def terms(answer, model, price=None, stimulus=None):
         some = slice(stimulus, stimulus + 1)
         x = x[some]
         answer = Response(*(part if part is None else part[some] for part in answer))
-    return objective_of(x, answer, decoder, model, price or Price(0.0), Draws(generator()))
+    return objective_of(
+        x, answer, decoder, model, price or ReliabilityCost(0.0), Draws(generator())
+    )
 
 
 @MODELS
@@ -117,7 +119,7 @@ def test_mean_size_and_square_of_a_gaussian_by_quadrature(mean, sd):
             weighed, low, high, points=[*middle, mean], epsabs=1e-13, epsrel=1e-11
         )[0]
         assert float(
-            objective_of(x, one, decoder, model, Price(0.0), Draws(generator())).activity
+            objective_of(x, one, decoder, model, ReliabilityCost(0.0), Draws(generator())).activity
         ) == pytest.approx(expected, rel=1e-8)
 
 
@@ -126,7 +128,7 @@ def test_a_diagonal_covariance_is_a_factorised_response(model):
     """Term by term, the price too, since the eigenvalues then are the variances."""
     factorised = response(False)
     full = Response(mean=factorised.mean, covariance=torch.diag_embed(factorised.variance))
-    for price in (Price(rho, 1.3, 0.7) for rho in (0.0, 0.5, 2.0)):
+    for price in (ReliabilityCost(rho, 1.3, 0.7) for rho in (0.0, 0.5, 2.0)):
         for one, other in zip(
             terms(full, model, price)[:3], terms(factorised, model, price)[:3], strict=True
         ):
@@ -206,16 +208,18 @@ def test_l_bounds_minus_the_elbo_from_above(full, model):
                 for part, factor in zip(base, factors, strict=True)
             )
         )
-        least = float(terms(answer, model, Price(0.0, 1.3, 0.7)).total)
+        least = float(terms(answer, model, ReliabilityCost(0.0, 1.3, 0.7)).total)
         for rho in (1e-3, 0.5, 1.0, 2.0):
-            assert float(terms(answer, model, Price(rho, 1.3, 0.7)).total) >= least
+            assert float(terms(answer, model, ReliabilityCost(rho, 1.3, 0.7)).total) >= least
     level = torch.full((STIMULI, NEURONS), 0.49, dtype=torch.float64)
     answer = (
         Response(mean=base.mean, covariance=torch.diag_embed(level))
         if full
         else Response(None, base.mean, level, None, level.sqrt())
     )
-    values = [float(terms(answer, model, Price(rho, 1.3, 0.7)).total) for rho in (0.0, 0.5, 2.0)]
+    values = [
+        float(terms(answer, model, ReliabilityCost(rho, 1.3, 0.7)).total) for rho in (0.0, 0.5, 2.0)
+    ]
     assert values == pytest.approx([values[0]] * 3, abs=1e-9)
 
 

@@ -9,7 +9,13 @@ import torch
 from stochsim.models import GaussianScaleMixtureSettings, SparseCodingSettings
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings
 from stochsim.settings import SettingError
-from stochsim.training import Trained, TrainResult, TrainSettings, train_float, train_quantised
+from stochsim.training import (
+    TrainedNetwork,
+    TrainResult,
+    TrainSettings,
+    train_float,
+    train_quantised,
+)
 from stochsim.training.loop import checked_device
 
 INPUTS, NEURONS = 8, 6
@@ -21,7 +27,7 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no C
 def start():
     draws = torch.Generator().manual_seed(1)
     network = FeedForward(NetworkSettings(inputs=INPUTS, neurons=NEURONS), draws)
-    return Trained(
+    return TrainedNetwork(
         network, 0.4 * torch.randn(INPUTS, NEURONS, generator=draws), 0.0, TrainResult({}, 0.0, 0.0)
     )
 

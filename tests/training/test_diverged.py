@@ -19,8 +19,8 @@ from stochsim.networks import (
 )
 from stochsim.settings import StochsimError
 from stochsim.training import (
-    Price,
-    Trained,
+    ReliabilityCost,
+    TrainedNetwork,
     TrainingDiverged,
     TrainResult,
     TrainSettings,
@@ -92,7 +92,7 @@ def test_a_stimulus_that_is_no_number(kind, bits):
             own,
             MODEL,
             TrainSettings(steps=50, batch=32),
-            Price(0.0),
+            ReliabilityCost(0.0),
             1,
             learn_decoder=True,
         )
@@ -122,7 +122,7 @@ def test_the_state_of_the_last_good_check_comes_back(bits):
             decoder(),
             MODEL,
             TrainSettings(steps=100, batch=32),
-            Price(0.0),
+            ReliabilityCost(0.0),
             1,
             progress=break_it,
         )
@@ -138,7 +138,7 @@ def test_a_learning_rate_that_is_too_large(kind):
     """By the door that studies use: the error carries what load_network would give back, ready to
     sample.
     """
-    start = Trained(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
+    start = TrainedNetwork(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
     rho = 1.0
     architecture = ArchitectureSettings(kind=kind)
     with pytest.raises(TrainingDiverged, match=PLACE.format(r"\d+")) as caught:
@@ -151,7 +151,7 @@ def test_a_learning_rate_that_is_too_large(kind):
 
 
 def test_quantised_networks_and_decoders_diverge_likewise():
-    start = Trained(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
+    start = TrainedNetwork(network(), decoder(), 0.0, TrainResult({}, 0.0, 0.0))
     for call in (
         lambda: train_quantised(
             start, STIMULI, MODEL, WILD.model_copy(update={"learning_rate": 1e12}), (4, 4, 4), 2
@@ -174,7 +174,7 @@ def test_a_training_that_stays_finite_is_no_such_thing():
         decoder(),
         MODEL,
         TrainSettings(steps=60, batch=32),
-        Price(0.0),
+        ReliabilityCost(0.0),
         1,
     )
     assert all(math.isfinite(value) for value in result.terms.values())

@@ -38,7 +38,7 @@ from stochsim.report.variants import (
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import StochsimError
-from stochsim.studies import Results, collect
+from stochsim.studies import Results, open_run
 
 _PAGE_DPI = 144
 _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
@@ -85,7 +85,7 @@ def write_report(run: Path | Results) -> Path:
     no run, the store is damaged, or a file cannot be written.
     """
     if isinstance(run, Path):
-        with collect(run) as results:
+        with open_run(run) as results:
             return write_report(results)
     write_results_csv(run, run.folder / "results.csv")
     write_timing_csv(run, run.folder / "timing.csv")
