@@ -15,6 +15,7 @@ from .hardware import Hardware as Hardware
 from .hardware import Noise as Noise
 from .hardware import Precision as Precision
 from .hardware import Timing as Timing
+from .hardware import load_hardware as load_hardware
 from .hardware import preset as preset
 from .hardware import presets as presets
 from .keys import fold_in as fold_in

@@ -7,6 +7,7 @@ from .description import hardware_table as hardware_table
 from .description import own_settings as own_settings
 from .hardware import Hardware as Hardware
 from .hardware import chip_files as chip_files
+from .hardware import load_hardware as load_hardware
 from .hardware import preset as preset
 from .inheritance import preset_path as preset_path
 from .inheritance import presets as presets

@@ -1,6 +1,6 @@
 """Hardware: the description of a chip as one frozen value, read from and written to TOML."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -21,7 +21,7 @@ from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_file
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
 from stochsim.hardware.timing import Timing
-from stochsim.settings import SettingError, Settings, write_toml
+from stochsim.settings import AnyPath, SettingError, Settings, as_path, with_setting, write_toml
 
 
 class Hardware(Settings):
@@ -113,7 +113,7 @@ class Hardware(Settings):
             )
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: AnyPath) -> Self:
         """Read a TOML file, what it inherits from and the CSV files that it names
         (stochsim.hardware.inheritance says how they are merged).
 
@@ -126,7 +126,7 @@ class Hardware(Settings):
         except SettingError as error:
             raise files.located(error) from None
 
-    def write(self, path: Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """Write a TOML file from which `read` gives back an equal Hardware; what was inherited
         stands in it.
         """
@@ -137,6 +137,15 @@ class Hardware(Settings):
         return type(self)(
             **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
         )
+
+    def with_(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with these settings, {dotted address: value}, all changed at once and checked
+        again: `hardware.with_({"array.converter.bits": 6, "noise.read_sigma": 0.1})`.
+
+        Raises SettingError for an address that leads nowhere, a section that the chip does not
+        have, and for what the settings refuse.
+        """
+        return with_setting(self, settings)
 
     def with_precision(
         self,
@@ -214,11 +223,24 @@ class Hardware(Settings):
         )
 
 
-def chip_files(path: Path) -> ChipFiles:
+def chip_files(path: AnyPath) -> ChipFiles:
     """A chip's file and those it inherits from; raises SettingError as `Hardware.read` does."""
-    return read_chip_files(path, tuple(Hardware.model_fields))
+    return read_chip_files(as_path("path", path), tuple(Hardware.model_fields))
 
 
 def preset(name: str) -> Hardware:
     """The hardware of this name; raises SettingError that names the nearest one."""
     return Hardware.read(preset_path(name))
+
+
+def load_hardware(source: AnyPath, *, bits: int | None = None) -> Hardware:
+    """The hardware of a preset ("digital-45nm") or of a chip file ("my_chip.toml", or a path).
+
+    bits: in place of its widths of weights, inputs and outputs; None keeps them. Text without a
+    folder and without ".toml" is a preset's name. Raises SettingError that names the nearest
+    preset, or the file with the line of what is wrong there.
+    """
+    path = as_path("source", source)
+    is_name = isinstance(source, str) and path.name == source and path.suffix != ".toml"
+    hardware = preset(source) if is_name and isinstance(source, str) else Hardware.read(path)
+    return hardware if bits is None else hardware.with_precision(bits, bits, bits)

@@ -4,7 +4,6 @@ training.
 
 import copy
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from stochsim.lowering.serialise import stored
 from stochsim.lowering.walks import Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Graph, Program
-from stochsim.settings import SettingError, check_draw
+from stochsim.settings import AnyPath, SettingError, as_path, check_draw
 
 _CALIBRATION_STIMULI = 256
 
@@ -189,13 +188,13 @@ class Converted(torch.nn.Module):
             network, layers, self.calibration, stored(network, layers, calibration, facts)
         )
 
-    def export_qonnx(self, path: Path) -> None:
+    def export_qonnx(self, path: AnyPath) -> None:
         """Write the noiseless network as QONNX, by Brevitas (see `qonnx.py`); needs the packages
         onnx and onnxoptimizer.
         """
         from stochsim.lowering.qonnx import export
 
-        export(self.network, self.layers, self.calibration[:1], Path(path))
+        export(self.network, self.layers, self.calibration[:1], as_path("path", path))
 
     def chip(self) -> Chip:
         """The chip of the layers as their parameters are now; built anew only where these have

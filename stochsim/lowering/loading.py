@@ -1,7 +1,5 @@
 """Converted networks read from folders."""
 
-from pathlib import Path
-
 import torch
 
 from stochsim.hardware import Hardware
@@ -9,10 +7,10 @@ from stochsim.lowering import reading
 from stochsim.lowering.chip_module import Converted, LeftInFloat
 from stochsim.lowering.layer_tables import built
 from stochsim.lowering.serialise import DTYPES, named, read_saved
-from stochsim.settings import SettingError, StochsimError
+from stochsim.settings import AnyPath, SettingError, StochsimError
 
 
-def load_converted(folder: str | Path, hardware: Hardware | None = None) -> Converted:
+def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> Converted:
     """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the
     same key; trainable as before.
 

@@ -4,7 +4,6 @@ of those in float.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.layer_tables import call_tables, check_calls
 from stochsim.program import Graph, Layer, check_keys, read_folder, read_layers
-from stochsim.settings import Arrays, SettingError, StochsimError, strict
+from stochsim.settings import AnyPath, Arrays, SettingError, StochsimError, as_path, strict
 
 _FIELDS = (
     "layers",
@@ -83,11 +82,11 @@ class SavedGraph(NamedTuple):
     arrays: Arrays
 
 
-def read_saved(folder: str | Path) -> SavedGraph:
+def read_saved(folder: AnyPath) -> SavedGraph:
     """What `save` of a converted network's program wrote; raises StochsimError for a folder that is
     damaged, or of another kind or version.
     """
-    _, table, arrays = read_folder(Path(folder), (Graph.kind,))
+    _, table, arrays = read_folder(as_path("folder", folder), (Graph.kind,))
     with named(folder):
         check_keys("program", table, _FIELDS)
         layers, used = read_layers(table["layers"], arrays)
@@ -99,7 +98,7 @@ def read_saved(folder: str | Path) -> SavedGraph:
 
 
 @contextmanager
-def named(folder: str | Path) -> Iterator[None]:
+def named(folder: AnyPath) -> Iterator[None]:
     """Put the folder's name before an error of what is in it."""
     try:
         yield

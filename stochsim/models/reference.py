@@ -4,7 +4,6 @@ the diagnostics.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from stochsim.models.diagnostics import Diagnostics
 from stochsim.settings import (
+    AnyPath,
     Format,
     SettingError,
     StochsimError,
@@ -81,12 +81,12 @@ class Reference:
         picked = by_chain[:, :, which::stride][:, :, : n // self.chains]
         return picked.reshape(len(self.draws), n, -1)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write it to one file (see settings/array_files.py), from which `load` gives it back."""
         write_arrays(path, FORMAT, Stored(_KIND, *self.to_arrays()))
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: AnyPath) -> Self:
         """What `save` wrote; raises StochsimError for a file that is damaged or no reference."""
         stored = read_arrays(path, FORMAT, (_KIND,))
         try:

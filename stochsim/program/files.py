@@ -1,6 +1,5 @@
 """Programs read from folders: every name, number and array is checked before it is used."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,16 @@ from stochsim.program.layer import ARRAYS_OF_LAYER, FIELDS_OF_LAYER, QUANTIZER_F
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import WIRINGS
-from stochsim.settings import Arrays, SettingError, StochsimError, strict
+from stochsim.settings import AnyPath, Arrays, SettingError, StochsimError, as_path, strict
 
 
-def load_program(folder: str | Path) -> Program:
+def load_program(folder: AnyPath) -> Program:
     """What `Program.save` wrote: the same program, so the same codes by the same key.
 
     Raises StochsimError that names the folder where files are missing, damaged, of another format,
     kind or version, or say what no program can be.
     """
-    kind, table, arrays = read_folder(Path(folder), tuple(WIRINGS))
+    kind, table, arrays = read_folder(as_path("folder", folder), tuple(WIRINGS))
     try:
         return _program(kind, table, arrays)
     except SettingError as error:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import Wiring
-from stochsim.settings import Stored
+from stochsim.settings import AnyPath, Stored, as_path
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Program:
         """
         return self.wiring.not_saved
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: AnyPath) -> None:
         """Write it to a folder, made where it does not exist, from which `load_program` gives it
         back; a program that stood there is replaced.
         """
@@ -110,4 +109,4 @@ class Program:
         table, of_wiring = self.wiring.to_table()
         table = {**table, "layers": rows, "rho": float(self.rho)}
         stored = Stored(self.wiring.kind, table, arrays | of_wiring)
-        write_folder(Path(folder), stored)
+        write_folder(as_path("folder", folder), stored)

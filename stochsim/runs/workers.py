@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from safetensors import SafetensorError
 
-from stochsim.settings import StochsimError
+from stochsim.settings import NotWrittenError, StochsimError
 
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -101,6 +101,8 @@ def _run_job(connection: Connection, folder: Path, job: dict[str, Any], run: Run
             artifact=str(artifact) if artifact else None,
             seconds=time.perf_counter() - started,
         )
+    except NotWrittenError as error:
+        say("error", text=f"{error}; what is stored stays readable")
     except StochsimError as error:
         say("error", text=str(error))
     except (OSError, SafetensorError) as error:  # a full disk shows as either

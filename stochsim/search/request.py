@@ -22,7 +22,6 @@ from stochsim.studies import (
     search_axes,
     setting_axes,
     with_place,
-    with_setting,
 )
 
 MOST_CHECKED = 4096
@@ -115,7 +114,7 @@ class Request:
             for name, value in values.items()
             if name in AXES and AXES[name].setting
         }
-        return with_setting(self.hardware, settings)
+        return self.hardware.with_(settings)
 
     def check(self) -> None:
         """Rules that tie sections together; raises SettingError."""

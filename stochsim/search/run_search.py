@@ -5,7 +5,6 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 
 import sqlalchemy
 from stochsim_kernels import KERNEL_VERSION
@@ -20,7 +19,7 @@ from stochsim.search.proposals import Focus, Plan, Search, quiet
 from stochsim.search.request import Request
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
-from stochsim.settings import StochsimError
+from stochsim.settings import AnyPath, StochsimError, as_path, check_whole
 from stochsim.studies import compute
 
 
@@ -46,8 +45,8 @@ class _Settings(Progress):
 
 
 def run_optimize(
-    file_path: Path,
-    run_folder: Path,
+    file_path: AnyPath,
+    run_folder: AnyPath,
     *,
     workers: int = 2,
     storage: str | None = None,
@@ -59,18 +58,20 @@ def run_optimize(
     storage, trials: in place of the file's. Raises StochsimError for a bad file, folder or storage,
     before anything is measured. KeyboardInterrupt and kill lose only the tasks in progress.
     """
-    request = Request.read(file_path)
+    request = Request.read(as_path("file_path", file_path))
+    folder = as_path("run_folder", run_folder)
+    check_whole("workers", workers, 1, 2**16)
     address = storage or request.file.storage
     shown = checked_address(address) if address else ""
     wanted = trials or request.file.objective.trials
-    with Store.create_or_open(run_folder) as store, _explained(shown or str(run_folder)):
+    with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)
         store.set_about({"search": own, **_facts(request)})
         name = f"stochsim/{own}/{_digest(request)}"
         found: dict[Setting, Measured] = {}
         search = Search(
-            _plan(request, wanted), open_storage(address, run_folder), name, _focus(request, found)
+            _plan(request, wanted), open_storage(address, folder), name, _focus(request, found)
         )
         _search(request, search, found, store, workers)
         measured = tuple(found[setting] for setting in search.measured)

@@ -8,7 +8,6 @@ metadata of their own file. Nothing of it is run when read.
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save, save_file
 
 from stochsim.settings import strict
-from stochsim.settings.errors import SettingError, StochsimError
+from stochsim.settings.errors import NotWrittenError, SettingError, StochsimError
+from stochsim.settings.paths import AnyPath, as_path
 
 Arrays = dict[str, np.ndarray]
 _FIELDS = ("format", "version", "kind", "sha256", "content")
@@ -80,24 +80,28 @@ def check_head(where: str, head: Any, own: Format, kinds: tuple[str, ...]) -> di
     return head
 
 
-def write_arrays(path: str | Path, own: Format, stored: Stored) -> None:
+def write_arrays(path: AnyPath, own: Format, stored: Stored) -> None:
     """One file, its head in the metadata.
 
-    Raises OSError or SafetensorError where it cannot be written.
+    Raises NotWrittenError where it cannot be written.
     """
     head, _ = head_of(own, stored)
     # one entry: safetensors shuffles them
     metadata = {_HEAD: json.dumps(head, sort_keys=True)}
-    save_file(_in_order(stored.arrays), path, metadata=metadata)
+    try:
+        save_file(_in_order(stored.arrays), as_path("path", path), metadata=metadata)
+    except (OSError, SafetensorError) as error:
+        raise NotWrittenError(f"{path}: cannot be written ({error})") from None
 
 
 def read_arrays(
-    path: str | Path, own: Format, kinds: tuple[str, ...], *, finite: bool = True
+    path: AnyPath, own: Format, kinds: tuple[str, ...], *, finite: bool = True
 ) -> Stored:
     """What `write_arrays` wrote; finite: whether NaN and infinities in the content are refused.
 
     Raises StochsimError for a file that is damaged, of another format, version or kind.
     """
+    path = as_path("path", path)
     where = str(path)
     try:
         with safe_open(path, framework="np") as file:

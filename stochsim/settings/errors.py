@@ -122,6 +122,10 @@ def _named(name: str, value: str | None) -> str:
     return f"'{name}' = {value}" if name else value
 
 
+class NotWrittenError(StochsimError):
+    """A file cannot be written: the disk is full, the folder is not there or not ours."""
+
+
 class SettingError(StochsimError, ValueError):
     """A setting breaks a rule; `faults` are the broken rules one by one, `field` says where the
     first one stands.

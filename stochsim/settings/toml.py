@@ -4,18 +4,19 @@ import bisect
 import contextlib
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from stochsim.settings.errors import KeyPath, SettingError
+from stochsim.settings.errors import KeyPath, NotWrittenError, SettingError
+from stochsim.settings.paths import AnyPath, as_path
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: AnyPath) -> dict[str, Any]:
     """The table of a TOML file; raises SettingError that names the file and, for bad syntax, the
     line.
     """
+    path = as_path("path", path)
     try:
         with open(path, "rb") as file:
             found = tomllib.load(file)
@@ -118,6 +119,10 @@ def _holds(table: object, place: KeyPath) -> bool:
     return True
 
 
-def write_toml(path: Path, table: dict[str, Any]) -> None:
-    """Write a table as TOML."""
-    path.write_text(tomli_w.dumps(table))
+def write_toml(path: AnyPath, table: dict[str, Any]) -> None:
+    """Write a table as a TOML file; raises NotWrittenError where that fails."""
+    where = as_path("path", path)
+    try:
+        where.write_text(tomli_w.dumps(table), encoding="utf-8")
+    except OSError as error:
+        raise NotWrittenError(f"{where}: cannot be written ({error.strerror})") from None

@@ -19,7 +19,6 @@ from .axis_fields import with_axes as with_axes
 from .chips import check_has_settings as check_has_settings
 from .chips import chip_at as chip_at
 from .chips import with_place as with_place
-from .dotted import with_setting as with_setting
 from .grid import GridSettings as GridSettings
 from .plan import Plan as Plan
 from .plan import by_priority as by_priority

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from stochsim.hardware import Hardware
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, has_section
 from stochsim.studies.axes import AXES
 from stochsim.studies.axis import Axis, value_text
-from stochsim.studies.dotted import has_section, with_setting
 
 
 def chip_at(hardware: Hardware, values: Mapping[str, Any]) -> Hardware:
@@ -21,7 +20,7 @@ def chip_at(hardware: Hardware, values: Mapping[str, Any]) -> Hardware:
         for name, value in values.items()
         if AXES[name].setting and value is not None
     }
-    return with_setting(hardware, settings) if settings else hardware
+    return hardware.with_(settings) if settings else hardware
 
 
 def check_has_settings(hardware: Hardware, axes: Mapping[str, Axis], settings: Any) -> None:

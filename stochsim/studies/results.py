@@ -2,7 +2,6 @@
 
 import math
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from stochsim.posterior import (
     survival,
 )
 from stochsim.runs import Store
-from stochsim.settings import StochsimError
+from stochsim.settings import AnyPath, StochsimError, as_path
 from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
@@ -275,10 +274,10 @@ def _survival_difference(d: Floats, blind: Floats, full: Floats, *other: Floats)
     return np.asarray(first - second)
 
 
-def open_run(run_folder: Path) -> Results:
+def open_run(run_folder: AnyPath) -> Results:
     """Open a run and read its results; raises StochsimError where there is no run, or the store or
     an artifact is damaged.
     """
-    store = Store.open(run_folder)
+    store = Store.open(as_path("run_folder", run_folder))
     store.check_artifacts()
     return Results(store)

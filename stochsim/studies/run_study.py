@@ -8,31 +8,35 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.runs import Progress, Store, Workers, surroundings, work_off
+from stochsim.settings import AnyPath, as_path, check_whole
 from stochsim.studies.plan import by_priority, plan_study
 from stochsim.studies.study import Study
 
 
-def run_sweep(study_path: Path, run_folder: Path, workers: int = 2) -> Path:
+def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Path:
     """Run the study in `study_path` into `run_folder`, going on where an earlier run stopped;
     returns the folder.
 
     Raises StochsimError for a bad study or run folder, before anything is written.
     KeyboardInterrupt and kill lose only the tasks in progress, one per worker.
     """
-    study = Study.read(study_path)
-    hardware = study.hardware.resolve(study_path.parent)
+    path = as_path("study_path", study_path)
+    folder = as_path("run_folder", run_folder)
+    check_whole("workers", workers, 1, 2**16)
+    study = Study.read(path)
+    hardware = study.hardware.resolve(path.parent)
     study.check(hardware)
     plan = plan_study(study, hardware)
-    with Store.create_or_open(run_folder) as store:
+    with Store.create_or_open(folder) as store:
         store.check_artifacts()
         store.set_about(_facts(study, hardware))
         stored = store.hashes()
         missing = [task for task in plan.tasks.values() if task.hash not in stored]
         if missing:
             bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing)))
-            with Workers(min(workers, len(missing)), run_folder, compute) as pool, bar as progress:
+            with Workers(min(workers, len(missing)), folder, compute) as pool, bar as progress:
                 work_off(by_priority(missing), plan.tasks, store, pool, progress)
-    return run_folder
+    return folder
 
 
 def compute(

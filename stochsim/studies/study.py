@@ -27,7 +27,7 @@ from stochsim.networks import (
     layers_of,
     owners_of_layer,
 )
-from stochsim.settings import NOT_SHOWN, SettingError, Settings, read_toml
+from stochsim.settings import NOT_SHOWN, AnyPath, SettingError, Settings, read_toml
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
@@ -159,7 +159,7 @@ class Study(Settings):
     measure: MeasureSettings = MeasureSettings()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: AnyPath) -> Self:
         """Read and validate a study, its chip file too; raises SettingError that names file, field,
         value and rule.
         """

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 
 from stochsim.networks import NetworkSettings, build_network, network_class
 from stochsim.settings import (
+    AnyPath,
     Format,
     SettingError,
     StochsimError,
@@ -28,7 +28,7 @@ _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 
 
-def save_network(path: str | Path, trained: TrainedNetwork) -> None:
+def save_network(path: AnyPath, trained: TrainedNetwork) -> None:
     """Write network, decoder (input, neuron), rho and what the training left to one file."""
     tensors = {f"network.{name}": one for name, one in trained.network.state_dict().items()}
     arrays = {
@@ -42,7 +42,7 @@ def save_network(path: str | Path, trained: TrainedNetwork) -> None:
     write_arrays(path, FORMAT, Stored(_KIND, content, arrays))
 
 
-def load_network(path: str | Path) -> TrainedNetwork:
+def load_network(path: AnyPath) -> TrainedNetwork:
     """What save_network wrote; raises StochsimError for a file that is damaged or of another
     kind, or whose settings and arrays do not belong together.
     """

@@ -16,7 +16,7 @@ from stochsim.energy import Operation
 from stochsim.hardware import Hardware, preset
 from stochsim.program import feed_forward
 from stochsim.settings import Fault, SettingError, Settings, check_whole, read_toml
-from stochsim.studies import GridSettings, HardwareSettings, NetworkOptions, with_setting
+from stochsim.studies import GridSettings, HardwareSettings, NetworkOptions
 
 
 class Leaf(Settings):
@@ -221,8 +221,8 @@ def test_calls_carry_the_field_too() -> None:
 @pytest.mark.parametrize(
     ("call", "field"),
     [
-        (lambda: with_setting(preset("digital-45nm"), {"memory.voltage": 1.0}), "memory.voltage"),
-        (lambda: with_setting(preset("digital-45nm"), {"array.rows": 8}), "array.rows"),
+        (lambda: preset("digital-45nm").with_({"memory.voltage": 1.0}), "memory.voltage"),
+        (lambda: preset("digital-45nm").with_({"array.rows": 8}), "array.rows"),
         (lambda: GridSettings(bits=(2, 2)), "bits"),
         (lambda: GridSettings(weight_bits=(2,)), "input_bits"),
         (lambda: HardwareSettings(), "preset"),

@@ -18,7 +18,7 @@ from stochsim.hardware import preset
 from stochsim.report import console_table, write_report
 from stochsim.report.figures.panels import panel_title, panels
 from stochsim.settings import SettingError
-from stochsim.studies import AXES, Axis, Results, Study, open_run, register, with_setting, withdraw
+from stochsim.studies import AXES, Axis, Results, Study, open_run, register, withdraw
 
 
 @pytest.fixture
@@ -217,12 +217,12 @@ def test_the_report_names_it(run: Results) -> None:
 
 def test_settings_are_changed_at_once_and_checked_again() -> None:
     chip = preset("sram-array-28nm")
-    other = with_setting(chip, {"array.rows": 8, "array.converter.bits": 3})
+    other = chip.with_({"array.rows": 8, "array.converter.bits": 3})
     assert other.array is not None
     assert chip.array is not None
     assert (other.array.rows, other.array.converter.bits) == (8, 3)
     back = {"array.rows": chip.array.rows, "array.converter.bits": chip.array.converter.bits}
-    assert with_setting(other, back) == chip
+    assert other.with_(back) == chip
 
 
 @pytest.mark.parametrize(
@@ -237,5 +237,5 @@ def test_settings_are_changed_at_once_and_checked_again() -> None:
 )
 def test_an_address_that_leads_nowhere_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError) as caught:
-        with_setting(preset("digital-45nm"), values)
+        preset("digital-45nm").with_(values)
     assert str(caught.value).startswith(message)

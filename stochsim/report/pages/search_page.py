@@ -17,14 +17,15 @@ from stochsim.report.figures.search_figures import bill_figure, front_figure
 from stochsim.report.figures.style import to_png, to_svg
 from stochsim.report.pages.templates import rendered
 from stochsim.search import Outcome
-from stochsim.settings import StochsimError
+from stochsim.settings import AnyPath, StochsimError, as_path
 
 
-def write_optimize_report(outcome: Outcome, folder: Path) -> Path:
+def write_optimize_report(outcome: Outcome, folder: AnyPath) -> Path:
     """Write optimize.html, front.csv and front.png into a run's folder; returns the page's path.
 
     StochsimError where that fails.
     """
+    folder = as_path("folder", folder)
     tables.write_front_csv(outcome, folder / "front.csv")
     try:
         (folder / "front.png").write_bytes(to_png(front_figure(outcome)))

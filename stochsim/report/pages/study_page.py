@@ -37,7 +37,7 @@ from stochsim.report.variants import (
     varied_axes,
 )
 from stochsim.report.verdict import verdict
-from stochsim.settings import StochsimError
+from stochsim.settings import AnyPath, StochsimError, as_path
 from stochsim.studies import Results, open_run
 
 _PAGE_DPI = 144
@@ -77,14 +77,14 @@ DRAWINGS = (
 )
 
 
-def write_report(run: Path | Results) -> Path:
+def write_report(run: AnyPath | Results) -> Path:
     """Write report.html, results.csv and timing.csv into a run's folder, finished or not; returns
     the page's path.
 
     run: the folder, or its results where they are open already. Raises StochsimError where there is
     no run, the store is damaged, or a file cannot be written.
     """
-    if isinstance(run, Path):
+    if not isinstance(run, Results):
         with open_run(run) as results:
             return write_report(results)
     write_results_csv(run, run.folder / "results.csv")
@@ -94,10 +94,11 @@ def write_report(run: Path | Results) -> Path:
     return page
 
 
-def save_figures(results: Results, folder: Path) -> list[Path]:
+def save_figures(results: Results, folder: AnyPath) -> list[Path]:
     """Write every figure that can be drawn as a PNG into `folder` (made where missing); returns the
     paths.
     """
+    folder = as_path("folder", folder)
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from stochsim.settings import SettingError, Settings
+from stochsim.settings.base import Settings
+from stochsim.settings.errors import SettingError
 
 T = TypeVar("T", bound=Settings)
 

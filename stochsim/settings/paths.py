@@ -1,0 +1,19 @@
+"""Paths as users give them: text or path objects."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from stochsim.settings.errors import SettingError
+
+AnyPath = str | os.PathLike[str]
+
+
+def as_path(name: str, value: Any) -> Path:
+    """A path given as str or as a path object; raises SettingError for anything else: bytes, empty
+    text, a number.
+    """
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, str) or not found or "\0" in found:
+        raise SettingError.of(name, value, "should be a path, as a str or a pathlib.Path")
+    return Path(found)
