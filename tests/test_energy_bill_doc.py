@@ -41,7 +41,7 @@ def test_every_product_and_every_sum(page, chip):
         assert bill.energy.parts[part] == close(
             sum(parts.get(part, 0.0) for parts in by_hand.values())
         )
-    assert bill.total_j == close(sum(sum(parts.values()) for parts in by_hand.values()))
+    assert bill.per_read_j == close(sum(sum(parts.values()) for parts in by_hand.values()))
 
 
 @pytest.mark.parametrize("chip", CHIPS)
@@ -65,7 +65,7 @@ def test_widths_of_accumulators(page, chip):
 
 
 def test_weights_are_shared_by_100_reads(page):
-    assert page["digital_at_100_reads"].total_j == close(page["at_100_reads_by_hand"])
+    assert page["digital_at_100_reads"].per_read_j == close(page["at_100_reads_by_hand"])
 
 
 @pytest.mark.parametrize("chip", CHIPS)

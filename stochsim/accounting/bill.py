@@ -19,7 +19,7 @@ from stochsim.energy import (
     format_energy,
 )
 from stochsim.hardware import Hardware
-from stochsim.settings import check_whole
+from stochsim.settings import check_whole, strict
 
 _ORDER = tuple(KINDS)
 
@@ -31,7 +31,7 @@ class Bill:
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
     reliability, needed where neurons keep a noise level. Raises SettingError for no stimuli
-    or reads.
+    or reads, and a rho that is no number of at least 0.
     """
 
     hardware: Hardware
@@ -44,6 +44,8 @@ class Bill:
     def __post_init__(self) -> None:
         for name in ("stimuli", "reads"):
             check_whole(name, getattr(self, name), 1, 2**63)
+        if self.rho is not None:
+            strict.number("rho", self.rho, 0.0)
 
     @property
     def name(self) -> str:
@@ -82,9 +84,19 @@ class Bill:
         }
 
     @property
-    def total_j(self) -> float:
-        """Joules per read."""
+    def per_read_j(self) -> float:
+        """Joules of one read of one stimulus."""
         return self.energy.total_j
+
+    @property
+    def total_j(self) -> float:
+        """No more: see `per_read_j` and `all_reads_j`."""
+        raise AttributeError("'total_j' is now 'per_read_j', and of all reads 'all_reads_j'")
+
+    @property
+    def all_reads_j(self) -> float:
+        """Joules of all reads of all stimuli together."""
+        return self.hardware.energy(self.total_operations, self.rho).total_j
 
     @property
     def total_cycles(self) -> float:
@@ -114,7 +126,7 @@ class Bill:
         """Rows of layer, part, joules per read and share of the total; parts that cost nothing are
         left out.
         """
-        total_j = self.total_j
+        total_j = self.per_read_j
         return [
             {"layer": layer, "part": part, "joules": joules, "share": share(joules, total_j)}
             for layer, energy in self.energy_by_layer.items()
@@ -156,7 +168,7 @@ class Bill:
             "stimuli": self.stimuli,
             "reads": self.reads,
             "rho": self.rho,
-            "joules_per_read": self.total_j,
+            "joules_per_read": self.per_read_j,
             "joules_by_part": self.energy.parts,
             "joules_by_layer": {
                 layer: energy.parts for layer, energy in self.energy_by_layer.items()
@@ -209,7 +221,7 @@ def _heading(bill: Bill) -> Iterator[str]:
         f"{_many(bill.reads, 'read', 'reads')}"
     )
     yield (
-        f"{bill.name}: {format_energy(bill.total_j)} per read, "
+        f"{bill.name}: {format_energy(bill.per_read_j)} per read, "
         f"{_many(bill.total_cycles, 'cycle', 'cycles')} ({over})"
     )
 
@@ -226,7 +238,7 @@ def _joules(bill: Bill) -> Iterator[str]:
                 format_energy(energy.total_j),
             ]
         )
-    total_j = bill.total_j
+    total_j = bill.per_read_j
     if 0 < total_j < float("inf"):
         rows.append(
             ["share", *(f"{bill.energy.parts[part] / total_j:.1%}" for part in parts), "100.0%"]

@@ -56,7 +56,9 @@ def price_shares(bill: Bill) -> list[PriceShare]:
     tags = {one.name: one.tag for one in bill.prices}
     joules = {name: sum(sum(each) for each in found.values()) for name, found in kinds.items()}
     rows = [
-        PriceShare(name, tuple(found), tags[name], joules[name], share(joules[name], bill.total_j))
+        PriceShare(
+            name, tuple(found), tags[name], joules[name], share(joules[name], bill.per_read_j)
+        )
         for name, found in kinds.items()
     ]
     return sorted(rows, key=lambda row: (-row.joules, row.price))
@@ -88,9 +90,9 @@ def _alternative(bill: Bill, kind: str, name: str) -> list[Alternative]:
     except SettingError:
         return []
     chosen = hardware.price_table(bill.rho)[kind]
-    total_j = bill.with_hardware(hardware).total_j
+    total_j = bill.with_hardware(hardware).per_read_j
     return (
-        [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.total_j))]
+        [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.per_read_j))]
         if chosen.name == name
         else []
     )
@@ -190,7 +192,12 @@ def _under(bill: Bill, model: str, converter: Price) -> ConverterModel:
     )
     shared = share(energy.converter_j, energy.total_j)
     return ConverterModel(
-        model, converter.name, converter.tag, energy, shared, _ratio(energy.total_j, bill.total_j)
+        model,
+        converter.name,
+        converter.tag,
+        energy,
+        shared,
+        _ratio(energy.total_j, bill.per_read_j),
     )
 
 

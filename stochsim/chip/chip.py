@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from stochsim_kernels.neuron import channel
@@ -57,6 +58,12 @@ class Chip:
         chip_key: int = 0,
         calibration: np.ndarray | None = None,
     ) -> None:
+        if not isinstance(program, Program):
+            rule = "should be a Program, as to_program and convert(…).program give one"
+            raise SettingError.of("program", program, rule)
+        if not isinstance(hardware, Hardware):
+            rule = "should be a Hardware, as load_hardware('digital-45nm') gives one"
+            raise SettingError.of("hardware", hardware, rule)
         check_noise(noise)
         _check_widths(program, hardware)
         check_whole("chip_key", chip_key, 0, 2**64)
@@ -150,13 +157,17 @@ class Chip:
         x = self._stimuli(x)
         place = self._checked_place(len(x), reads, key, first_stimulus, first_read, thin)
         out = self._runner.empty(x, reads)
-        meter = self._meter(x, reads, thin) if count else OFF
+        workload = self.workload(reads, thin, x) if count else None
+        meter = OFF if workload is None else self._meter(x, reads, workload)
         for part, some, here in self._portions(x, reads, place, thin):
             if thin is None:
                 self._runner.run(x[part], some.stop - some.start, here, out[part, some], meter)
             else:
                 self._circuit.run_chain(x[part], thin, here, out[part], meter)
-        return self._runner.samples(out, meter.total)
+        samples = self._runner.samples(out, meter.total)
+        if workload is None:
+            return samples
+        return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
 
     def reads_are_independent(self, thin: int | None = None) -> bool:
         """Whether reads are independent draws by construction: each a chain of its own, by numbers
@@ -186,7 +197,8 @@ class Chip:
         neurons held at a noise that noisy layers set), these are those of key 0. A recurrent
         circuit with an array runs, as `sample` does.
         """
-        return self._counted(x, reads, thin).total
+        x = self._stimuli(x)
+        return self._counted(x, reads, thin, self.workload(reads, thin, x)).total
 
     def bill(
         self, x: np.ndarray, reads: int = 1, rho: float | None = None, *, thin: int | None = None
@@ -196,10 +208,14 @@ class Chip:
         """
         x = self._stimuli(x)
         workload = self.workload(reads, thin, x)
-        found = self._counted(x, reads, thin).by_layer(workload.rows)
+        meter = self._counted(x, reads, thin, workload)
+        return self._bill(workload, len(x), meter, self.program.rho if rho is None else rho)
+
+    def _bill(self, workload: Workload, stimuli: int, meter: Meter, rho: float) -> Bill:
+        """What a meter counted of a workload for each of `stimuli` stimuli."""
         cycles = cycles_by_layer(workload, self.hardware)
-        price_rho = self.program.rho if rho is None else float(rho)
-        return Bill(self.hardware, found, cycles, len(x), int(reads), price_rho)
+        counts = meter.by_layer(workload.rows)
+        return Bill(self.hardware, counts, cycles, stimuli, workload.reads, rho)
 
     def workload(
         self, reads: int = 1, thin: int | None = None, x: np.ndarray | None = None
@@ -207,23 +223,23 @@ class Chip:
         """What `reads` reads of one stimulus ask of the layers, from their shapes alone; x: stimuli
         (stimulus, …), needed of a graph, where positions depend on their size.
         """
+        check_whole("reads", reads, 1, 2**31)
         shapes, noise = self.program.shapes, self.hardware.noise
         return self.program.wiring.workload(shapes, noise, int(reads), thin, x)
 
     def _stimuli(self, x: np.ndarray) -> np.ndarray:
         return self.program.wiring.stimuli(x, self.program.inputs)
 
-    def _meter(self, x: np.ndarray, reads: int, thin: int | None) -> Meter:
+    def _meter(self, x: np.ndarray, reads: int, workload: Workload) -> Meter:
         """A meter with all that does not depend on the stimuli's values."""
         meter = Meter(len(x), int(reads))
         sigma = {name: self.noise * one for name, one in self.program.held_sigma.items()}
-        add_fixed(meter, self.hardware, self.workload(reads, thin, x), sigma)
+        add_fixed(meter, self.hardware, workload, sigma)
         return meter
 
-    def _counted(self, x: np.ndarray, reads: int, thin: int | None) -> Meter:
-        x = self._stimuli(x)
+    def _counted(self, x: np.ndarray, reads: int, thin: int | None, workload: Workload) -> Meter:
         place = self._checked_place(len(x), reads, 0, 0, 0, thin)
-        meter = self._meter(x, reads, thin)
+        meter = self._meter(x, reads, workload)
         for part, some, here in self._portions(x, reads, place, thin):
             if thin is None:
                 self._runner.count(x[part], some.stop - some.start, here, meter)

@@ -4,20 +4,38 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stochsim.accounting import Bill
 from stochsim.energy import Operations
 from stochsim.program import Quantizer
+from stochsim.settings import StochsimError
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a chip returns: codes (stimulus, read, neuron) int8 (None for a float network),
-    operations counted, values by quantiser.
+    """What a chip returns: codes (stimulus, read, neuron) int8 (None for a float network, and for a
+    graph, whose outputs need not be codes), operations counted, values by quantiser.
+
+    counted: the bill of these reads, at the program's own rho; None where none was asked for, and
+    of a float network.
     """
 
     codes: np.ndarray | None
     operations: Operations
     quantizer: Quantizer | None = None
     _values: np.ndarray | None = field(default=None, repr=False)
+    counted: Bill | None = field(default=None, repr=False)
+
+    @property
+    def bill(self) -> Bill:
+        """Joules per read by part and layer, with the prices behind them; raises StochsimError
+        where nothing was counted: samples of a float network, and of `sample(count=False)`.
+        """
+        if self.counted is None:
+            raise StochsimError(
+                "these samples have no bill: nothing was counted (a float network runs on no chip; "
+                "of a chip ask for sample(…, count=True))"
+            )
+        return self.counted
 
     @property
     def values(self) -> np.ndarray:

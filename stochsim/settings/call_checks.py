@@ -22,16 +22,20 @@ def check_whole(name: str, value: object, low: int, end: int) -> None:
         raise SettingError.of(name, value, f"should be an integer from {low} to {end - 1}")
 
 
+def _is_number(value: object) -> bool:
+    is_one = isinstance(value, int | float | np.integer | np.floating)
+    return is_one and not isinstance(value, bool)
+
+
 def check_positive(name: str, value: Any) -> None:
     """Raise SettingError unless `value` is a finite number above 0."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating))
-    if isinstance(value, bool) or not is_number or not 0 < value < math.inf:
+    if not _is_number(value) or not 0 < value < math.inf:
         raise SettingError.of(name, value, "should be finite and above 0")
 
 
 def check_noise(noise: float) -> None:
     """Raise SettingError for a negative or non-finite multiplier of sigma."""
-    if not (math.isfinite(noise) and noise >= 0):
+    if not _is_number(noise) or not 0 <= noise < math.inf:
         raise SettingError.of("noise", noise, "should be finite and at least 0")
 
 

@@ -52,14 +52,14 @@ def test_layers_add_up_to_the_chip(kind, name):
         assert bill.total_operations[operation] == (
             pytest.approx(count, rel=1e-13) if operation.kind == "cell" else count
         )
-    assert bill.total_j == pytest.approx(hardware.energy(whole, 0.0).total_j / 40, rel=1e-13)
+    assert bill.per_read_j == pytest.approx(hardware.energy(whole, 0.0).total_j / 40, rel=1e-13)
     layers = bill.energy_by_layer
     for part in PARTS:
         assert bill.energy.parts[part] == pytest.approx(
             math.fsum(each.parts[part] for each in layers.values()), rel=1e-13
         )
     for rows in (bill.table(), bill.operation_table()):
-        assert math.fsum(row["joules"] for row in rows) == pytest.approx(bill.total_j, rel=1e-13)
+        assert math.fsum(row["joules"] for row in rows) == pytest.approx(bill.per_read_j, rel=1e-13)
     assert math.fsum(row["share"] for row in bill.table()) == pytest.approx(1, rel=1e-13)
 
 
@@ -211,7 +211,7 @@ def test_rho_is_the_program_s_unless_given():
 def test_a_bill_without_noise_is_infinite_and_still_text_and_json():
     program = single_program()
     bill = Chip(program, hardware_of(program), noise=0.0).bill(X, 2, 0.0)
-    assert bill.total_j == math.inf
+    assert bill.per_read_j == math.inf
     assert "∞" in str(bill)
     table = json.loads(json.dumps(bill.to_json(), allow_nan=False))
     assert table["joules_per_read"] is None
@@ -236,9 +236,9 @@ def test_text_and_json_say_the_same():
     for one in bill.prices:
         assert f"price {one.name} [{one.tag}] {one.formula} ({one.unit}): {one.source}" in said
     assert "hold (noise levels: " in said
-    assert table["joules_per_read"] == bill.total_j
+    assert table["joules_per_read"] == bill.per_read_j
     assert sum(row["joules"] for row in table["operations"]) == pytest.approx(
-        bill.total_j, rel=1e-12
+        bill.per_read_j, rel=1e-12
     )
     assert table["cycles_by_layer"] == bill.cycles
 

@@ -135,7 +135,7 @@ def test_what_decides_a_bill_as_plain_values() -> None:
     bill = on_an_array()
     table = json.loads(json.dumps(sensitivity_json(bill), allow_nan=False))
     assert table.keys() == {"prices", "alternatives", "converters", "words"}
-    total_j = bill.total_j
+    total_j = bill.per_read_j
     assert table["prices"][1] == {
         "price": "add-qkeras-45nm",
         "kinds": ["add"],

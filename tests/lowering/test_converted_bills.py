@@ -175,18 +175,18 @@ def test_the_bill_is_per_read_by_layer_and_adds_up():
     bill = converted.bill(X, READS)
     assert bill.total_operations == sum(counts_of().values(), Operations())
     assert sum(energy.total_j for energy in bill.energy_by_layer.values()) == pytest.approx(
-        bill.total_j, rel=1e-12
+        bill.per_read_j, rel=1e-12
     )
-    assert bill.total_j > 0
+    assert bill.per_read_j > 0
     cycles = -(-54 // QUIET.timing.multipliers) * 16
     assert bill.cycles == {"0": cycles, "4": -(-48 // QUIET.timing.multipliers)}
 
 
 def test_more_bits_cost_more_and_reads_share_the_weights():
     few, many = (convert(seeded(network), chip_of(bits, bits, bits), X).bill(X) for bits in (2, 8))
-    assert few.total_j < many.total_j
+    assert few.per_read_j < many.per_read_j
     converted = convert(seeded(network), chip_of(), X)
-    assert converted.bill(X, 10).total_j < converted.bill(X, 1).total_j
+    assert converted.bill(X, 10).per_read_j < converted.bill(X, 1).per_read_j
     assert np.isclose(
         converted.bill(X, 10).energy.multiply_j, converted.bill(X, 1).energy.multiply_j, atol=0
     )
