@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stochsim.energy.formula import Formula, parse_formula
 from stochsim.energy.pricing import ARGUMENTS, TAGS, Price
-from stochsim.settings import SettingError, Settings
+from stochsim.settings import NotNegative, Positive, SettingError, Settings
 
 THERMAL_J = 4.142e-21
 """kT at 300 K, in joules."""
@@ -22,8 +22,6 @@ _KINDS = tuple(kind for kind in ARGUMENTS if kind != "hold")  # reliability is p
 
 Text = Annotated[str, Field(min_length=1)]
 Bound = Annotated[float, Field(allow_inf_nan=True)]
-NotNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
 
 
 class Sourced(Settings):

@@ -4,15 +4,14 @@ c_X), Stillmaker and Baas 2017.
 
 from dataclasses import replace
 from importlib import resources
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from stochsim.energy.pricing import Price
-from stochsim.settings import SettingError, Settings, read_toml
+from stochsim.settings import Positive, SettingError, Settings, read_toml
 
 _NODES = resources.files("stochsim.energy") / "nodes.toml"
-Positive = Annotated[float, Field(gt=0)]
 
 
 class Polynomial(Settings):

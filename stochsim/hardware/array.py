@@ -9,10 +9,7 @@ from pydantic import Field, model_validator
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
-from stochsim.settings import SettingError, Settings
-
-NotNegative = Annotated[float, Field(ge=0)]
-Rate = Annotated[float, Field(ge=0, le=1)]
+from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma
 
 
 class Converter(Settings):
@@ -36,12 +33,12 @@ class Converter(Settings):
     range: Literal["full", "calibrated", "fixed"] = "full"
     range_max: Annotated[float, Field(gt=0)] | None = None
     clip_share: Annotated[float, Field(ge=0, lt=0.5)] = 1e-4
-    sigma_lsb: NotNegative = 0.0
-    offset_sigma_lsb: NotNegative = 0.0
+    sigma_lsb: Sigma = 0.0
+    offset_sigma_lsb: Sigma = 0.0
     gain_sigma: Annotated[float, Field(ge=0, le=0.2)] = 0.0
     inl_lsb: tuple[float, ...] = ()
     dnl_lsb: tuple[float, ...] = ()
-    reference_sigma_lsb: NotNegative = 0.0
+    reference_sigma_lsb: Sigma = 0.0
     reference_columns: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
@@ -119,8 +116,8 @@ class Cells(Settings):
     device_csv: str = ""
     age_s: Annotated[float, Field(gt=0)] | None = None
     drift_compensation: bool = False
-    read_sigma: NotNegative = 0.0
-    shot_sigma: NotNegative = 0.0
+    read_sigma: Sigma = 0.0
+    shot_sigma: Sigma = 0.0
     read_noise: Literal["lumped", "explicit"] = "lumped"
     stuck_at_0_rate: Rate = 0.0
     stuck_at_1_rate: Rate = 0.0

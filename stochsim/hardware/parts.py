@@ -9,11 +9,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stochsim.energy import Operation
-from stochsim.settings import SettingError, Settings
-
-Bits = Annotated[int, Field(ge=1, le=8)]
-NotNegative = Annotated[float, Field(ge=0)]
-Rate = Annotated[float, Field(ge=0, le=1)]
+from stochsim.settings import (
+    Bits,
+    NotNegative,
+    Positive,
+    Rate,
+    SettingError,
+    Settings,
+    Sigma,
+)
 
 
 class Precision(Settings):
@@ -44,10 +48,10 @@ class Noise(Settings):
     """
 
     family: Literal["gaussian", "logistic", "uniform"] = "gaussian"
-    read_sigma: NotNegative = 0.0
-    read_sigma_lsb: NotNegative = 0.0
-    weight_sigma: NotNegative = 0.0
-    weight_sigma_lsb: NotNegative = 0.0
+    read_sigma: Sigma = 0.0
+    read_sigma_lsb: Sigma = 0.0
+    weight_sigma: Sigma = 0.0
+    weight_sigma_lsb: Sigma = 0.0
     weight_noise: Literal["lumped", "explicit"] = "lumped"
     dither: Literal["none", "stochastic", "triangular"] = "none"
     input_dither: Literal["none", "stochastic"] = "none"
@@ -103,7 +107,7 @@ class Reliability(Settings):
     = s, ρ > 0) override the defaults of ρ = 0, 1 and 2; every other ρ needs `e0_j`.
     """
 
-    s: Annotated[float, Field(gt=0)] = 1.0
+    s: Positive = 1.0
     e_bit_j: NotNegative | None = None
     e0_j: NotNegative | None = None
 
@@ -124,10 +128,10 @@ class RandomSource(Settings):
     their noise is the same.
     """
 
-    random_bits_per_code: Annotated[int, Field(ge=0)] = 32
+    random_bits_per_code: Annotated[int, Field(ge=0, le=2**20)] = 32
     threshold_bits: Annotated[int, Field(ge=1, le=31)] = 31
     lfsr_bits: Annotated[int, Field(ge=0, le=32)] = 0
-    neurons_per_source: Annotated[int, Field(ge=1)] = 1
+    neurons_per_source: Annotated[int, Field(ge=1, le=2**20)] = 1
 
     @model_validator(mode="after")
     def _register_is_long_enough(self) -> Self:
@@ -163,8 +167,8 @@ class Memory(Settings):
     weight_read_errors: Rate = 0.0
     code_errors: Rate = 0.0
     weights_read: Literal["stimulus", "read"] = "stimulus"
-    voltage_over_vmin: Annotated[float, Field(gt=0)] | None = None
-    voltage_decade: Annotated[float, Field(gt=0)] = 0.04
+    voltage_over_vmin: Annotated[float, Field(gt=0, le=100)] | None = None
+    voltage_decade: Annotated[float, Field(gt=0, le=100)] = 0.04
     transient_share: Rate = 0.0
 
     @model_validator(mode="after")

@@ -4,12 +4,10 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from stochsim.settings import Settings
+from stochsim.settings import Positive, Settings
 
 LEAST_SHAPE = 0.5
 """The smallest contrast_shape: down to it the quadrature over the contrast was checked."""
-
-Positive = Annotated[float, pydantic.Field(gt=0)]
 
 
 class SparseCodingSettings(Settings):

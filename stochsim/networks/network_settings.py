@@ -2,7 +2,7 @@
 once).
 """
 
-from typing import Annotated, Self
+from typing import Self
 
 import pydantic
 
@@ -12,10 +12,7 @@ from stochsim.networks.architectures import (
     layers_of,
     owner_of_option,
 )
-from stochsim.settings import SettingError, Settings
-
-Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
-Positive = Annotated[float, pydantic.Field(gt=0)]
+from stochsim.settings import Bits, Positive, SettingError, Settings
 
 
 class ArchitectureSettings(Settings):

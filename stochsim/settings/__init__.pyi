@@ -28,3 +28,8 @@ from .paths import as_path as as_path
 from .toml import line_of as line_of
 from .toml import read_toml as read_toml
 from .toml import write_toml as write_toml
+from .types import Bits as Bits
+from .types import NotNegative as NotNegative
+from .types import Positive as Positive
+from .types import Rate as Rate
+from .types import Sigma as Sigma

@@ -27,13 +27,12 @@ from stochsim.networks import (
     layers_of,
     owners_of_layer,
 )
-from stochsim.settings import NOT_SHOWN, AnyPath, SettingError, Settings, read_toml
+from stochsim.settings import NOT_SHOWN, AnyPath, Bits, SettingError, Settings, read_toml
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
 from stochsim.training import TrainSettings
 
-Bits = Annotated[int, pydantic.Field(ge=1, le=8)]
 Key = Annotated[int, pydantic.Field(ge=0, lt=2**63)]  # TOML integers are signed
 CIRCUIT_CONTROL = "langevin"
 """The control that is a recurrent circuit of its own, with time step and steps of the recurrent
