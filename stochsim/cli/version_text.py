@@ -5,6 +5,8 @@ and the machine.
 import os
 import platform
 from collections.abc import Callable
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 from stochsim._version import __version__
@@ -27,7 +29,7 @@ def full_version_text() -> str:
         "stochsim": __version__,
         "kernels": _answer(_kernels),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        **{name: _answer(lambda name=name: _installed(name)) for name in _PACKAGES},
+        **{name: _answer(partial(metadata.version, name)) for name in _PACKAGES},
         "processor": _answer(_processor),
         "cores": _answer(_cores),
         "threads": _answer(_threads),
@@ -47,12 +49,6 @@ def _answer(question: Callable[[], str]) -> str:
     except Exception as error:
         words = " ".join(str(error).split())
         return f"unknown ({type(error).__name__}: {words})"
-
-
-def _installed(package: str) -> str:
-    from importlib import metadata
-
-    return metadata.version(package)
 
 
 def _kernels() -> str:
