@@ -5,13 +5,13 @@ Nothing is downloaded: the packages that stochsim needs are those of the environ
 tests.
 """
 
-import importlib.util
 import os
 import subprocess
 import sys
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from stochsim._version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
-MISSING = [name for name in ("hatchling", "pip") if importlib.util.find_spec(name) is None]
+MISSING = [name for name in ("hatchling", "pip") if not list(metadata.distributions(name=name))]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}"),
