@@ -6,6 +6,7 @@ from .architectures import Sigma as Sigma
 from .architectures import layers_of as layers_of
 from .architectures import owners_of_layer as owners_of_layer
 from .deep_network import Deep as Deep
+from .devices import cuda_device as cuda_device
 from .feed_forward_network import FeedForward as FeedForward
 from .hardware_noise import Draws as Draws
 from .hardware_noise import HardwareNoise as HardwareNoise
