@@ -14,7 +14,7 @@ from stochsim.cli import hardware_command as hardware
 from stochsim.cli import optimize_command as optimize
 from stochsim.cli import sweep_command as sweep
 from stochsim.cli.version_text import full_version_text, version_text
-from stochsim.settings import StochsimError, nearest
+from stochsim.settings import StochsimError, nearest, shown
 
 _EXAMPLES = """\
 examples:
@@ -102,6 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # what reads the output has seen enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a name that is too long, a disk that is full
+        where = "" if error.filename is None else f"{shown(error.filename)}: "
+        print(f"stochsim: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(
             "\nstochsim: stopped; what is finished is stored, the same command goes on from there",

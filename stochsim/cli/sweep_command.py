@@ -38,9 +38,10 @@ def add_to(commands: Any) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a whole number of at least 1")
+    """A whole number from 1 to 2^31 - 1, for argparse: as many as there can be reads or stimuli."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) < 2**31):
+        rule = f"should be a whole number from 1 to {2**31 - 1}"
+        raise argparse.ArgumentTypeError(f"'{text:.40}' {rule}")
     return int(text)
 
 

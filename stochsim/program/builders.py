@@ -69,6 +69,7 @@ def random_program(
     if len(sizes) < 2 or min(sizes) < 1:
         rule = "should be at least one input and one layer of neurons, as in 784-100-10"
         raise SettingError.of("sizes", sizes, rule)
+    check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")
     random = generator(key, "drawn network")
     weight_bits, *others = widths
     reads, gives = (Quantizer(bits, 1.0) for bits in others)

@@ -68,12 +68,34 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ["energy", "bill", "3-" * 3000 + "3", "--hardware", "digital-45nm"],
+        ["report", "a" * 5000],
+        ["sweep", "a" * 5000],
+        ["energy", "bill", "5-2", "--hardware", "a" * 5000 + ".toml"],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_line(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("stochsim: ")
+    assert "ile name too long" in said[0] or "should be a path" in said[0]
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         ("", "required: RUN|MODEL"),
         ("5-2 --bits 9", "'9' should be 1 to 8"),
         ("5-2 --bits 4/4", "'4/4' should be 1 to 8, or three of them"),
-        ("5-2 --reads 0", "'0' should be a whole number of at least 1"),
+        ("5-2 --reads 0", "'0' should be a whole number from 1 to"),
+        ("5-2 --reads 2147483648", "should be a whole number from 1 to 2147483647"),
+        (f"5-2 --reads {'9' * 5000}", "should be a whole number from 1 to 2147483647"),
+        ("5-2 --stimuli 1e3", "'1e3' should be a whole number from 1 to"),
     ],
 )
 def test_a_wrong_command_ends_with_2(
