@@ -21,6 +21,7 @@ from stochsim.hardware.memory_device import Device
 from stochsim.settings import SettingError
 
 _SUM_TOLERANCE = 1e-6
+_LONGEST_NAME = 40
 _NEEDED = ("g_us", "programming_sigma_us")
 _OPTIONAL = ("mean_us", "read_sigma_us")
 
@@ -63,12 +64,7 @@ def read_device_text(text: str, where: str = "measured device") -> Device:
     the mean conductance reached, the target where it is missing. Raises SettingError that names
     `where`, a file, and the line.
     """
-    table = _parse(where, text)
-    for name in table.names:
-        if name not in _NEEDED + _OPTIONAL:
-            error = SettingError.of("column", name, "no such column", _NEEDED + _OPTIONAL)
-            raise error.at(where)
-    _check_present(table, _NEEDED)
+    table = _parse(where, text, _check_device_columns)
     for name in table.names:
         table.refuse(table.column(name) < 0, name, "should be at least 0")
     table.check_ascending("g_us")
@@ -144,13 +140,8 @@ def read_channel_text(text: str, where: str = "measured channel") -> MeasuredCha
 
     Raises SettingError that names `where`, a file, and the line.
     """
-    table = _parse(where, text)
-    levels = len(table.names) - 1
-    expected = ["drive", *(f"p{code}" for code in range(levels))]
-    if table.names != expected or levels < 2 or levels & (levels - 1):
-        rule = "should be drive, p0, p1 … with 2, 4, 8 … probabilities"
-        raise SettingError.of("columns", table.names, rule).at(where)
-    for name in expected[1:]:
+    table = _parse(where, text, _check_channel_columns)
+    for name in table.names[1:]:
         table.refuse(
             (table.column(name) < 0) | (table.column(name) > 1), name, "should be from 0 to 1"
         )
@@ -228,15 +219,42 @@ def _filled_lines(where: str, text: str) -> list[tuple[int, list[str]]]:
     return [(line, cells) for line, cells in found if any(cells) and not cells[0].startswith("#")]
 
 
-def _parse(where: str, text: str) -> _Table:
+def _check_device_columns(names: list[str]) -> None:
+    """Raise SettingError for columns that no device has, and for those that are missing."""
+    for name in names:
+        if name not in _NEEDED + _OPTIONAL:
+            raise SettingError.of("column", name, "no such column", _NEEDED + _OPTIONAL)
+    for name in _NEEDED:
+        if name not in names:
+            raise SettingError.missing(name, f"the file has columns {', '.join(names)}")
+
+
+def _check_channel_columns(names: list[str]) -> None:
+    """Raise SettingError unless columns are a drive and the probabilities of 2, 4, 8 … codes."""
+    levels = len(names) - 1
+    expected = ["drive", *(f"p{code}" for code in range(levels))]
+    if names != expected or levels < 2 or levels & (levels - 1):
+        rule = "should be drive, p0, p1 … with 2, 4, 8 … probabilities"
+        raise SettingError.of("columns", names, rule)
+
+
+def _parse(where: str, text: str, check_columns: Callable[[list[str]], None]) -> _Table:
+    """The table of a file whose header is right: until then nothing of it is repeated but names."""
     filled = _filled_lines(where, text)
     if len(filled) < 3:
         count = max(0, len(filled) - 1)
         rule = f"{count} rows of numbers: should be at least 2, below a header line"
         raise SettingError.of_file(where, rule)
     names = filled[0][1]
+    if not all(name.isidentifier() and len(name) <= _LONGEST_NAME for name in names):
+        rule = "should begin with a header line: names of columns, with commas between"
+        raise SettingError.of_file(where, rule, filled[0][0])
     if len(set(names)) < len(names):
         raise SettingError.of("columns", names, "a column of the header occurs twice").at(where)
+    try:
+        check_columns(names)
+    except SettingError as error:
+        raise error.at(where) from None
     rows = []
     for line, cells in filled[1:]:
         if len(cells) != len(names):
@@ -256,10 +274,3 @@ def _number(where: str, line: int, name: str, cell: str) -> float:
     if not math.isfinite(value):
         raise SettingError.of(name, cell, "should be a finite number").at(where, line)
     return value
-
-
-def _check_present(table: _Table, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in table.names:
-            rule = f"the file has columns {', '.join(table.names)}"
-            raise SettingError.missing(name, rule).at(table.where)
