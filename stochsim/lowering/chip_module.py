@@ -3,7 +3,6 @@ training.
 """
 
 import copy
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -87,7 +86,7 @@ class Converted(torch.nn.Module):
         """The layers on the chip, by name, in the order in which they run."""
         return _layers_of(self.network)
 
-    @cached_property
+    @property
     def model_of_noise(self) -> HardwareNoise | None:
         """What the emulation draws in training; None where the chip itself is in the loop."""
         if self.hardware.accumulator_bits is not None:
@@ -198,10 +197,15 @@ class Converted(torch.nn.Module):
 
     def chip(self) -> Chip:
         """The chip of the layers as their parameters are now; built anew only where these have
-        changed. Its parts in float are those of the network.
+        changed, the hardware or the chip's key. Its parts in float are those of the network.
         """
         program = graph_program(self.network, self.layers, self.calibration)
-        if self._chip is None or not _are_same(program, self._chip.program):
+        before = self._chip
+        if (
+            before is None
+            or (before.hardware, before.chip_key) != (self.hardware, self.chip_key)
+            or not _are_same(program, before.program)
+        ):
             with evaluated(self):
                 self._chip = Chip(
                     program,

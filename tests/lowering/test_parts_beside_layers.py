@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from stochsim.energy import Operations
-from stochsim.hardware import Noise, preset
+from stochsim.hardware import Memory, Noise, preset
 from stochsim.lowering import convert, load_converted
 from stochsim.settings import StochsimError
 
@@ -153,3 +153,18 @@ def test_what_has_no_code_names_the_part_that_gave_it(value):
         network.sample(x, 2, 0)
     with pytest.raises(StochsimError, match=match):
         network.chip().sample(x, 2, 0)
+
+
+def test_other_hardware_and_another_chip_key_are_taken_at_once():
+    """After a first sample too."""
+    network = converted(BiasBeside)
+    before = network.sample(X, 1, 0)
+    network.hardware = preset("digital-45nm").with_precision(4, 4, 4)
+    quiet = network.sample(X, 2, 0)
+    assert np.array_equal(quiet[:, 0], quiet[:, 1])
+    assert not np.array_equal(quiet[:, :1], before)
+    assert network.model_of_noise.read_sigma_lsb == 0
+    network.hardware = network.hardware.replace(memory=Memory(weight_errors=0.1))
+    first = network.sample(X, 1, 0)
+    network.chip_key = 5
+    assert not np.array_equal(network.sample(X, 1, 0), first)
