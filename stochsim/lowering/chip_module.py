@@ -200,20 +200,18 @@ class Converted(torch.nn.Module):
         changed, the hardware or the chip's key. Its parts in float are those of the network.
         """
         program = graph_program(self.network, self.layers, self.calibration)
-        before = self._chip
-        if (
-            before is None
-            or (before.hardware, before.chip_key) != (self.hardware, self.chip_key)
-            or not _are_same(program, before.program)
-        ):
-            with evaluated(self):
-                self._chip = Chip(
-                    program,
-                    self.hardware,
-                    chip_key=self.chip_key,
-                    calibration=self.calibration.detach().cpu().numpy(),
-                )
-        return self._chip
+        present = self._chip
+        if present is not None and self._is_like(present) and _are_same(program, present.program):
+            return present
+        calibration = self.calibration.detach().cpu().numpy()
+        with evaluated(self):
+            made = Chip(program, self.hardware, chip_key=self.chip_key, calibration=calibration)
+        self._chip = made
+        return made
+
+    def _is_like(self, chip: Chip) -> bool:
+        """Whether a chip is of this network's hardware and key."""
+        return chip.hardware == self.hardware and chip.chip_key == self.chip_key
 
     def _stimuli(self, x: torch.Tensor | np.ndarray) -> torch.Tensor:
         x = checked_stimuli("x", x, self)
