@@ -105,6 +105,11 @@ class Converted(torch.nn.Module):
         (None: new numbers at every call). first_stimulus: the absolute number of x's first, where x
         is a batch of many; the same numbers have the same noise.
         """
+        if not isinstance(x, torch.Tensor):
+            rule = (
+                "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
+            )
+            raise SettingError.of("x", x, rule)
         if not self.training:
             chosen = self.key if key is None else key
             return self._read(x, 1, chosen, first_stimulus, 0)[:, 0].to(x.device)
