@@ -116,9 +116,9 @@ def beaten(learned: list[Point], uniform: list[Point]) -> list[Point]:
     ]
 
 
-def _together(name: str, values: list[float], unit: str, **more: object) -> Figure:
+def _together(name: str, values: list[float], unit: str, **more: Any) -> Figure:
     """The mean over keys, with their range."""
-    return Figure(name, float(np.mean(values)), min(values), max(values), unit, **more)  # type: ignore[arg-type]
+    return Figure(name, float(np.mean(values)), min(values), max(values), unit, **more)
 
 
 def _distance(points: list[Point]) -> Estimate:

@@ -336,9 +336,9 @@ def _put_in(
         else:
             input_grid = fitted(inputs, input_bits, not is_signed)
         output_grid = fitted(outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
-        grids = tuple(one.to(weight) for one in (weight_grid, input_grid, output_grid))
+        grids = (weight_grid.to(weight), input_grid.to(weight), output_grid.to(weight))
         geometry = geometry_of(site.module)
-        layer = ChipLayer(site.name, geometry, (weight, bias), grids, site.activation, takes_codes)  # type: ignore[arg-type]
+        layer = ChipLayer(site.name, geometry, (weight, bias), grids, site.activation, takes_codes)
         layers[site.node] = layer
         network.set_submodule(site.name, layer)
     graphs.drop_unused(network)

@@ -107,7 +107,8 @@ def read_arrays(
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get(_HEAD, "{}")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+            names = file.keys()  # safe_open is no mapping
+            arrays = {name: file.get_tensor(name) for name in names}
     # KeyError, TypeError: a type of numbers that NumPy has not
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise StochsimError(f"{where}: not a readable file of arrays ({error})") from None

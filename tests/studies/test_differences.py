@@ -90,7 +90,8 @@ def test_a_difference_of_survival_draws_both_together(keys: list[int], made: Mak
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.08 * (high - low))
     assert two.survival is not None
     assert two.survival.estimate is not None
-    assert found.value == pytest.approx(two.survival.estimate.value - four.survival.estimate.value)  # type: ignore[union-attr]
+    values = [cell.survival.estimate.value for cell in (two, four)]  # type: ignore[union-attr]
+    assert found.value == pytest.approx(values[0] - values[1])
 
 
 def test_a_row_does_not_differ_from_itself(made: Maker) -> None:
