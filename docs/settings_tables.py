@@ -5,7 +5,7 @@ Units and lines are in setting_words.toml, by class and field; all else is what 
 
 import tomllib
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -88,7 +88,7 @@ def settings_table(cls: type[Settings]) -> list[str]:
     return markdown_table(HEAD, rows)
 
 
-def markdown_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def markdown_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Lines of a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return [
