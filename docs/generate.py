@@ -35,12 +35,15 @@ shows one. `stochsim hardware show NAME` prints what a chip sets, with sources.
 A setting in Python has its dotted address: `hardware.with_({"noise.read_sigma": 0.1})`. Two more
 keys stand at the top level of a file alone: `inherits`, a preset's name or another file relative
 to this one, whose settings hold where this file says nothing; and `without`, a list of sections
-or settings that are not inherited. A setting that would move neither the output nor the bill is
-refused, and so is a misspelt one; the error names file, line, field, value, rule and the nearest
-valid choice.
+or settings that are not inherited. `name` and `description` are each file's own, `sources` are
+appended. The sections `[array]`, `[prices.own.NAME]` and `[prices.scaling]` are there only where
+a file has them: a chip without `[array]` multiplies digitally.
+
+A setting that would move neither the output nor the bill is refused, and so is a misspelt one; the
+error names file, line, field, value, rule and the nearest valid choice.
 
 "–" as a default: the setting is not there unless given. LSB: one step of the quantiser or ADC in
-question."""
+question. Drive: what a neuron sums, before its noise and its quantiser."""
 
 _STUDY_HEAD = """# Study files and search files: every setting
 
