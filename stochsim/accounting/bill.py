@@ -271,7 +271,7 @@ def _holds_together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         rows, key=lambda row: (row["layer"], row["operation"])
     ):
         found = list(group)
-        if kind == "hold" and len(found) > 1:
+        if KINDS[kind].by_law and len(found) > 1:
             whole = {name: sum(row[name] for row in found) for name in ("count", "joules")}
             yield {
                 **found[0],

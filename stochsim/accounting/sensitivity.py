@@ -10,6 +10,7 @@ from stochsim.accounting.bill import Bill, finite, share
 from stochsim.accounting.columns import columns
 from stochsim.energy import (
     CONVERTER_MODELS,
+    KINDS,
     PRICES,
     Energy,
     Price,
@@ -73,7 +74,9 @@ def alternatives(bill: Bill) -> list[Alternative]:
     """
     own = bill.hardware.price_table(bill.rho)
     rows = []
-    for kind in {one.kind: None for one in bill.total_operations if one.kind != "hold"}:
+    for kind in dict.fromkeys(one.kind for one in bill.total_operations):
+        if KINDS[kind].by_law:
+            continue
         for other in PRICES.values():
             if (
                 other.kind == part_kind(kind)

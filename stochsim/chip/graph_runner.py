@@ -119,7 +119,13 @@ class GraphRunner(Runner):
         out = self.graph.walk(first, step, argument)
         if self.graph.result not in self._differing:
             out = _repeated(out, reads)
-        return np.asarray(out).reshape(len(x), reads, *np.shape(out)[1:])
+        shape = (len(x), reads, *self._sizes_of(x).output)
+        if np.shape(out) != (len(x) * reads, *shape[2:]):
+            raise StochsimError(
+                f"the network gives values of shape {np.shape(out)} for {len(x) * reads} stimuli: "
+                f"should be (stimulus, …), the same axes for any number of stimuli"
+            )
+        return np.asarray(out).reshape(shape)
 
     def _nodes_that_differ(self) -> frozenset[str]:
         """Nodes whose values differ from read to read."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from stochsim.energy.formula import Formula, parse_formula
+from stochsim.energy.operations import KINDS
 from stochsim.energy.pricing import ARGUMENTS, TAGS, Price
 from stochsim.settings import NotNegative, Positive, SettingError, Settings
 
@@ -18,7 +19,7 @@ THERMAL_J = 4.142e-21
 
 _PREFIXES = {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 _UNIT = re.compile(r"([mµnpfa]?)J per \S.*")
-_KINDS = tuple(kind for kind in ARGUMENTS if kind != "hold")  # reliability is priced by its law
+_KINDS = tuple(kind for kind in ARGUMENTS if not (kind in KINDS and KINDS[kind].by_law))
 
 Text = Annotated[str, Field(min_length=1)]
 Bound = Annotated[float, Field(allow_inf_nan=True)]

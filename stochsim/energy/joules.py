@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from stochsim.energy.operations import KINDS, PARTS, Operation, Operations
@@ -15,32 +15,36 @@ class Energy:
     """Joules by part, with the flags ("… outside the model's range", "unsourced: …") and the
     prices behind them.
 
-    `Energy()` is neutral to `+`. A part may be infinite; NaN and negative joules are a
-    SettingError.
+    joules: by the names of PARTS; a part that is left out costs 0, so `Energy()` is neutral to `+`.
+    Each part is an attribute too: `energy.converter_j`. A part may be infinite; NaN, negative
+    joules and unknown parts are a SettingError.
     """
 
-    multiply_j: float = 0.0
-    add_j: float = 0.0
-    converter_j: float = 0.0
-    array_j: float = 0.0
-    memory_j: float = 0.0
-    random_j: float = 0.0
-    reliability_j: float = 0.0
-    leakage_j: float = 0.0
-    programming_j: float = 0.0
-    float_j: float = 0.0
+    joules: Mapping[str, float] = field(default_factory=dict, hash=False)
     flags: tuple[str, ...] = ()
     prices: tuple[Citation, ...] = ()
 
     def __post_init__(self) -> None:
-        for part, joules in self.parts.items():
+        for part, joules in self.joules.items():
+            if part not in PARTS:
+                raise SettingError.unknown(part, PARTS, section=("joules",))
             if not joules >= 0:
-                raise SettingError.of(f"{part}_j", joules, "should be a number and not negative")
+                rule = "should be a number and not negative"
+                raise SettingError.of(f"{part}_j", joules, rule)
+        complete = {part: float(self.joules.get(part, 0.0)) for part in PARTS}
+        object.__setattr__(self, "joules", complete)
+
+    def __getattr__(self, name: str) -> float:
+        """Joules of one part: "converter_j"."""
+        part = name.removesuffix("_j")
+        if part == name or part not in PARTS:
+            raise AttributeError(f"Energy has no '{name}'; parts: {', '.join(PARTS)}")
+        return self.joules[part]
 
     @property
     def parts(self) -> dict[str, float]:
         """Joules of each part, keyed by its name, in the order of PARTS."""
-        return {part: getattr(self, f"{part}_j") for part in PARTS}
+        return dict(self.joules)
 
     @property
     def total_j(self) -> float:
@@ -50,9 +54,9 @@ class Energy:
     def __add__(self, other: "Energy") -> "Energy":
         if not isinstance(other, Energy):
             return NotImplemented
-        joules = {f"{part}_j": value + other.parts[part] for part, value in self.parts.items()}
+        joules = {part: value + other.joules[part] for part, value in self.joules.items()}
         return Energy(
-            **joules,
+            joules,
             flags=_union(self.flags, other.flags),
             prices=_union(self.prices, other.prices),
         )
@@ -64,8 +68,8 @@ class Energy:
         if not (math.isfinite(number) and number > 0):
             rule = "energy is divided by a number that is finite and above 0"
             raise SettingError.of("number", number, rule)
-        joules = {f"{part}_j": value / number for part, value in self.parts.items()}
-        return Energy(**joules, flags=self.flags, prices=self.prices)
+        joules = {part: value / number for part, value in self.joules.items()}
+        return Energy(joules, flags=self.flags, prices=self.prices)
 
     def __str__(self) -> str:
         parts = ", ".join(
@@ -99,10 +103,9 @@ def price_operations(
         )
         flags += chosen.flags(operation.args)
         used.append(chosen.citation(voltage_v))
-    sums = {
-        f"{part}_j": math.fsum(values) for part, values in joules.items()
-    }  # exact, so the order of counting changes nothing
-    return Energy(**sums, flags=tuple(sorted(set(flags))), prices=tuple(sorted(set(used))))
+    # fsum is exact, so the order of counting changes nothing
+    sums = {part: math.fsum(values) for part, values in joules.items()}
+    return Energy(sums, flags=tuple(sorted(set(flags))), prices=tuple(sorted(set(used))))
 
 
 def _price_of(operation: Operation, prices: Mapping[str, Price]) -> Price:

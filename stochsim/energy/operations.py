@@ -14,12 +14,14 @@ class Kind(NamedTuple):
 
     usual: name of the price of a chip that names none; "" where every chip names one. priced_as:
     the kind of price where several kinds share one; "" where it has the operation's own name.
+    by_law: whether its price is no entry of the book but the law of reliability.
     """
 
     part: str
     arguments: tuple[str, ...] = ()
     usual: str = ""
     priced_as: str = ""
+    by_law: bool = False
 
 
 _STORED = Kind("memory", ("total_memory_bits",), priced_as="memory")
@@ -34,7 +36,7 @@ KINDS: dict[str, Kind] = {
     "weight_memory": _STORED,
     "code_memory": _STORED,
     "random": Kind("random"),
-    "hold": Kind("reliability", ("sigma_over_s",)),
+    "hold": Kind("reliability", ("sigma_over_s",), by_law=True),
     "leakage": Kind("leakage", usual="leakage-none"),
     "program": Kind("programming", usual="program-none"),
     "float_multiply": Kind("float", ("bits",), usual="float-multiply-horowitz-45nm"),

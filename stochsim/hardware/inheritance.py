@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stochsim.hardware.measured_files import is_file, with_measured_files
-from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml
+from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml, stands_in
 
 PRESETS = Path(__file__).parent / "presets"
 INHERITS = "inherits"
@@ -117,6 +117,8 @@ class ChipFiles:
                 line = line_of(file.text, place)
                 if line is None and any(place[: len(gone)] == gone for gone in file.dropped):
                     line = line_of(file.text, (WITHOUT,))
+                if line is None and stands_in(file.table, place):
+                    line = 1  # a text in which no line was found
                 if line is not None:
                     return file, line
         return None

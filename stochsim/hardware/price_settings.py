@@ -20,7 +20,7 @@ from stochsim.energy import (
 )
 from stochsim.settings import NOT_SHOWN, SettingError, Settings
 
-OPERATION_PRICES = tuple(kind for kind in KINDS if kind != "hold")
+OPERATION_PRICES = tuple(name for name, kind in KINDS.items() if not kind.by_law)
 """The fields of Prices that name a price, one per kind of operation; "hold" is priced by
 Reliability.
 """

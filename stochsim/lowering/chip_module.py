@@ -105,6 +105,11 @@ class Converted(torch.nn.Module):
         (None: new numbers at every call). first_stimulus: the absolute number of x's first, where x
         is a batch of many; the same numbers have the same noise.
         """
+        if not isinstance(x, torch.Tensor):
+            rule = (
+                "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
+            )
+            raise SettingError.of("x", x, rule)
         if not self.training:
             chosen = self.key if key is None else key
             return self._read(x, 1, chosen, first_stimulus, 0)[:, 0].to(x.device)
@@ -200,20 +205,18 @@ class Converted(torch.nn.Module):
         changed, the hardware or the chip's key. Its parts in float are those of the network.
         """
         program = graph_program(self.network, self.layers, self.calibration)
-        before = self._chip
-        if (
-            before is None
-            or (before.hardware, before.chip_key) != (self.hardware, self.chip_key)
-            or not _are_same(program, before.program)
-        ):
-            with evaluated(self):
-                self._chip = Chip(
-                    program,
-                    self.hardware,
-                    chip_key=self.chip_key,
-                    calibration=self.calibration.detach().cpu().numpy(),
-                )
-        return self._chip
+        present = self._chip
+        if present is not None and self._is_like(present) and _are_same(program, present.program):
+            return present
+        calibration = self.calibration.detach().cpu().numpy()
+        with evaluated(self):
+            made = Chip(program, self.hardware, chip_key=self.chip_key, calibration=calibration)
+        self._chip = made
+        return made
+
+    def _is_like(self, chip: Chip) -> bool:
+        """Whether a chip is of this network's hardware and key."""
+        return chip.hardware == self.hardware and chip.chip_key == self.chip_key
 
     def _stimuli(self, x: torch.Tensor | np.ndarray) -> torch.Tensor:
         x = checked_stimuli("x", x, self)

@@ -22,10 +22,25 @@ def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
     if like.dtype not in (torch.float32, torch.float64):
         rule = "should compute in torch.float32 or torch.float64, as module.float() makes it"
         raise SettingError.of("module", like.dtype, rule)
-    given = x.detach() if isinstance(x, torch.Tensor) else np.asarray(x)
-    found = torch.as_tensor(given).to(like.dtype).to(like.device)
+    found = _real(name, x).to(like.dtype).to(like.device)
     if found.ndim < 2 or len(found) == 0:
         raise SettingError.of(name, found, "should be (stimulus, …), one stimulus at least")
     if not torch.isfinite(found).all():
         raise SettingError.of(name, found, "should be finite")
     return found
+
+
+def _real(name: str, x: Any) -> torch.Tensor:
+    """A tensor of real numbers; raises SettingError for anything else."""
+    if isinstance(x, torch.Tensor):
+        if x.is_complex():
+            raise SettingError.of(name, x, "should be real numbers")
+        return x.detach()
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        rule = "rows of unequal length: should be an array (stimulus, …)"
+        raise SettingError.of(name, rule=rule) from None
+    if array.dtype.kind not in "fiub":
+        raise SettingError.of(name, array, "should be real numbers")
+    return torch.as_tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))

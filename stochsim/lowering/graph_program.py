@@ -53,10 +53,12 @@ def graph_program(
 def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[int, str]) -> LayerCall:
     """A node that calls a layer; owners: the first layer with each weight."""
     name = str(node.target)
+    source = trace.data_input(node)
+    assert source is not None
     owner = owners.setdefault(id(layer.weight), name)
     return LayerCall(
         node.name,
-        trace.data_input(node).name,
+        source.name,
         name,
         layer.geometry,
         layer.takes_codes,

@@ -3,7 +3,7 @@ low-bit one.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from stochsim.settings import SettingError, StochsimError, check_whole
 
 _STIMULI = 1024  # of the calibration that are looked at, evenly spread
 _VALUES = 20_000  # of them kept of each input and response
+_SAME = 1e-3  # of the largest output: folding a batch normalisation rounds anew
 
 Widths = tuple[int, int, int]
 
@@ -52,12 +53,38 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. key: of the noise in training
     and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
-    a module that cannot be traced or has nothing to convert, SettingError for wrong settings or
-    calibration.
+    a module that cannot be traced, computes something else when it is (it draws random numbers, or
+    changes a value in place whose other uses see it), or has nothing to convert; SettingError for
+    wrong settings or calibration.
     """
     _check_hardware(hardware, key, chip_key)
     _check_names(module, keep_float)
+    if bits is not None and not isinstance(bits, Mapping):
+        rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
+        raise SettingError.of("bits", bits, rule)
     x = checked_stimuli("calibration", calibration, module)
+    try:
+        whole, in_float = _converted(module, hardware, x, bits or {}, strict, keep_float)
+    except StochsimError:
+        raise
+    except _ERRORS as error:
+        text = f"{type(error).__name__}: {graphs.first_line(error)}"
+        raise StochsimError(f"{type(module).__name__} cannot be converted ({text})") from error
+    return Converted(whole, hardware, in_float, x, key=key, chip_key=chip_key)
+
+
+_ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+
+
+def _converted(
+    module: torch.nn.Module,
+    hardware: Hardware,
+    x: torch.Tensor,
+    bits: Mapping[str, Widths],
+    strict: bool,
+    keep_float: Sequence[str],
+) -> tuple[Network, tuple[LeftInFloat, ...]]:
+    """The network with its layers on the chip, and what is left in float."""
     network = graphs.traced(copy.deepcopy(module).eval(), keep_float)
     shapes = _shapes(network, x)
     sites, reasons = _sites(network, keep_float, shapes)
@@ -67,17 +94,36 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise StochsimError(
             f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
         )
-    products.fold_batch_norms(network, sites, shapes)
-    products.take_activations(network, sites)
-    widths = _widths(sites, hardware, bits or {})
-    _put_in(network, sites, _observed(network, sites, x), widths)
+    products.fold_batch_norms(network, sites, shapes, keep_float)
+    products.take_activations(network, sites, keep_float)
+    widths = _widths(sites, hardware, bits)
+    seen, found = _observed(network, sites, x)
+    _check_same(module, x, found)
+    _put_in(network, sites, seen, widths)
     in_float = tuple(
         _left(network, node, reasons)
         for node in graphs.calls(network.graph)
         if _is_left(network, node)
     )
-    whole = Network.of(network, network.graph)
-    return Converted(whole, hardware, in_float, x, key=key, chip_key=chip_key)
+    return Network.of(network, network.graph), in_float
+
+
+def _check_same(module: torch.nn.Module, x: torch.Tensor, found: torch.Tensor) -> None:
+    """Raise StochsimError where the traced network gives something else than the module."""
+    with torch.no_grad():
+        expected = copy.deepcopy(module).eval()(_spread(x).clone())
+    name = type(module).__name__
+    if not isinstance(expected, torch.Tensor) or expected.shape != found.shape:
+        raise StochsimError(f"{name} gives no tensor of the same shape when it is traced")
+    size = float(expected.abs().max())
+    apart = float((expected - found).abs().max())
+    if not apart <= _SAME * size:
+        raise StochsimError(
+            f"{name} computes something else when it is traced: outputs differ by up to "
+            f"{apart:.3g}, where the largest is {size:.3g}. Parts that draw random numbers, and "
+            f"in-place calls whose result is not assigned (write h = h.relu_()), cannot be "
+            f"converted"
+        )
 
 
 def _check_hardware(hardware: Any, key: int, chip_key: int) -> None:
@@ -102,7 +148,7 @@ def _check_all_converted(sites: list[Site], reasons: dict[fx.Node, str]) -> None
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
     names = [name for name, _ in module.named_modules() if name]
-    if isinstance(keep_float, str):
+    if isinstance(keep_float, str) or not isinstance(keep_float, Sequence):
         raise SettingError.of("keep_float", keep_float, "should be a list of names")
     for name in keep_float:
         if name not in names:
@@ -119,7 +165,7 @@ def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int
         walk = graphs.Shapes(network)
         try:
             with torch.no_grad():
-                walk.run(part)
+                walk.run(part.clone())
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             rule = f"does not pass the network: {error}"
             raise SettingError.of("calibration", part, rule) from None
@@ -145,23 +191,45 @@ def _sites(
     network: fx.GraphModule, kept: Sequence[str], shapes: dict[fx.Node, Any]
 ) -> tuple[list[Site], dict[fx.Node, str]]:
     """What is converted, and for every product that is not, why."""
-    sites: list[Site] = []
+    layers: dict[fx.Node, Any] = {}
     reasons: dict[fx.Node, str] = {}
-    names: set[str] = set()
     for node in graphs.calls(network.graph):
         layer, why = products.product_of(network, node, kept)
-        if layer is not None and (shapes[node] is None or shapes[graphs.data_input(node)] is None):
-            layer = None
-            why = "the first axis of its input or output is not that of the stimuli"
-        if layer is None:
-            reasons |= {node: why} if why else {}
-            continue
-        name = graphs.name_of(node)
-        while name in names:  # a module that is called again
-            name += "_again"
-        names.add(name)
-        sites.append(Site(name, node, layer, shared=id(layer)))
+        if layer is not None:
+            why = _not_of_stimuli(node, shapes)
+        if layer is not None and not why:
+            layers[node] = layer
+        elif why:
+            reasons[node] = why
+    names = _names(network, layers)
+    sites = [Site(names[node], node, layer, shared=id(layer)) for node, layer in layers.items()]
     return sites, reasons
+
+
+def _not_of_stimuli(node: fx.Node, shapes: dict[fx.Node, Any]) -> str:
+    """Why a product cannot be a layer of the chip for what it reads or gives; "" where it can."""
+    source = graphs.data_input(node)
+    if source is None:
+        return "what it reads does not depend on the stimuli"
+    if shapes[node] is None or shapes[source] is None:
+        return "the first axis of its input or output is not that of the stimuli"
+    return ""
+
+
+def _names(network: fx.GraphModule, sites: Collection[fx.Node]) -> dict[fx.Node, str]:
+    """Names of their own for the sites: no name of a part that stays, nor of another site."""
+    nodes = [node for node in network.graph.nodes if node.op == "call_module"]
+    modules = {name for name, _ in network.named_modules()}
+    taken = {str(node.target) for node in nodes if node not in sites}
+    found: dict[fx.Node, str] = {}
+    for node in sites:
+        name = graphs.name_of(node)
+        is_function = node.op != "call_module"
+        while name in taken or (is_function and name in modules):
+            name += "_again"
+        taken.add(name)
+        found[node] = name
+    return found
 
 
 def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -> dict[str, Widths]:
@@ -184,8 +252,14 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
 
 
 class _Seen(NamedTuple):
+    """Some of the values that a site reads and gives; `is_signed`: whether any that it reads is
+    negative, `is_finite`: whether all are.
+    """
+
     inputs: np.ndarray
     outputs: np.ndarray
+    is_signed: bool
+    is_finite: bool
 
 
 class _Observer(torch.nn.Module):
@@ -195,11 +269,12 @@ class _Observer(torch.nn.Module):
         super().__init__()
         self.module = site.module
         self.activation = site.activation
-        self.seen = _Seen(np.zeros(0), np.zeros(0))
+        self.seen = _Seen(np.zeros(0), np.zeros(0), False, True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = ACTIVATIONS[self.activation](self.module(x))
-        self.seen = _Seen(_some(x), _some(out))
+        is_finite = bool(torch.isfinite(x).all() and torch.isfinite(out).all())
+        self.seen = _Seen(_some(x), _some(out), bool((x < 0).any()), is_finite)
         return out
 
 
@@ -208,25 +283,30 @@ def _some(values: torch.Tensor) -> np.ndarray:
     return part.detach().cpu().double().numpy()
 
 
-def _observed(network: fx.GraphModule, sites: list[Site], x: torch.Tensor) -> dict[str, _Seen]:
-    """What every site reads and gives in float, on the calibration's stimuli."""
+def _observed(
+    network: fx.GraphModule, sites: list[Site], x: torch.Tensor
+) -> tuple[dict[str, _Seen], torch.Tensor]:
+    """What every site reads and gives in float, and what the network gives, on the calibration's
+    stimuli.
+    """
     observers = {site.name: _Observer(site) for site in sites}
     for site in sites:
         _call(network, site, observers[site.name])
     network.graph.eliminate_dead_code()
     network.recompile()
     with torch.no_grad():
-        network(_spread(x))
+        found = network(_spread(x).clone())
     for name, one in observers.items():
-        if not (np.isfinite(one.seen.inputs).all() and np.isfinite(one.seen.outputs).all()):
+        if not one.seen.is_finite:
             rule = f"layer '{name}' gives values that are not finite"
             raise SettingError.of("calibration", rule=rule)
-    return {name: one.seen for name, one in observers.items()}
+    return {name: one.seen for name, one in observers.items()}, found
 
 
 def _call(network: fx.GraphModule, site: Site, layer: torch.nn.Module) -> None:
     """Let the site's node call this module, under its own name."""
     before = graphs.data_input(site.node)
+    assert before is not None
     network.add_submodule(site.name, layer)
     with network.graph.inserting_before(site.node):
         node = network.graph.call_module(site.name, (before,))
@@ -250,11 +330,11 @@ def _put_in(
         weight, bias, weight_grid = weights[site.shared, weight_bits]
         source = products.source_of_codes(network, site.node, layers)
         takes_codes = source is not None and layers[source].output_grid.bits == input_bits
-        inputs, outputs = seen[site.name]
+        inputs, outputs, is_signed, _ = seen[site.name]
         if source is not None and takes_codes:
             input_grid = layers[source].output_grid
         else:
-            input_grid = fitted(inputs, input_bits, bool(inputs.min() >= 0))
+            input_grid = fitted(inputs, input_bits, not is_signed)
         output_grid = fitted(outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
         grids = tuple(one.to(weight) for one in (weight_grid, input_grid, output_grid))
         geometry = geometry_of(site.module)

@@ -2,6 +2,7 @@
 the activation that follow.
 """
 
+import copy
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from torch import fx
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from stochsim.lowering.trace import attribute, called, passes_codes
+from stochsim.lowering.trace import attribute, called, passes_codes, torch_name
 
 CONVERTED = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d)
 
@@ -95,7 +96,7 @@ def product_of(network: fx.GraphModule, node: fx.Node, kept: Collection[str]) ->
     name, module = called(network, node)
     if node.op == "call_module":
         return _of_module(name, module, str(node.target) in kept)
-    if node.op == "call_function" and name in _FUNCTIONS:
+    if node.op == "call_function" and torch_name(network, node) in _FUNCTIONS:
         return _of_function(network, node, name)
     if name in _PRODUCTS_OF_VALUES:
         return None, "a product of two computed values: no weights to keep in the chip"
@@ -149,14 +150,17 @@ def _of_function(network: fx.GraphModule, node: fx.Node, name: str) -> tuple[Any
 
 
 def fold_batch_norms(
-    network: fx.GraphModule, sites: list[Site], shapes: dict[fx.Node, Any]
+    network: fx.GraphModule,
+    sites: list[Site],
+    shapes: dict[fx.Node, Any],
+    kept: Collection[str],
 ) -> None:
     """Put every batch normalisation that follows a site alone into its weights, with the running
-    statistics.
+    statistics; `kept` names parts that stay as they are.
     """
     for site in sites:
         node = _only_user(site.node)
-        if node is None or node.op != "call_module":
+        if node is None or node.op != "call_module" or str(node.target) in kept:
             continue
         norm: Any = network.get_submodule(str(node.target))
         linear = isinstance(site.module, torch.nn.Linear)
@@ -168,18 +172,30 @@ def fold_batch_norms(
         if linear and len(shapes[site.node] or ()) != 2:
             continue  # it normalises the positions of a linear layer, not its neurons
         fuse = fuse_linear_bn_eval if linear else fuse_conv_bn_eval
-        site.module = fuse(site.module, norm)
+        site.module = fuse(site.module, _with_scale(norm))
         site.shared = id(site.module)
         _drop(network.graph, node, site.node)
 
 
-def take_activations(network: fx.GraphModule, sites: list[Site]) -> None:
-    """Take along the ReLU, Tanh or Sigmoid that follows a site and is used by nothing else."""
+def _with_scale(norm: Any) -> Any:
+    """A batch normalisation with a scale and a shift, 1 and 0 where it has none."""
+    if norm.weight is not None:
+        return norm
+    scaled = copy.deepcopy(norm)
+    scaled.weight = torch.nn.Parameter(torch.ones_like(norm.running_mean))
+    scaled.bias = torch.nn.Parameter(torch.zeros_like(norm.running_mean))
+    return scaled
+
+
+def take_activations(network: fx.GraphModule, sites: list[Site], kept: Collection[str]) -> None:
+    """Take along the ReLU, Tanh or Sigmoid that follows a site and is used by nothing else; `kept`
+    names parts that stay as they are.
+    """
     for site in sites:
         node = _only_user(site.node)
         if node is None or node.op not in ("call_module", "call_function", "call_method"):
             continue
-        name = called(network, node)[0]
+        name = "" if str(node.target) in kept else torch_name(network, node)
         if name in _ACTIVATIONS and node.all_input_nodes == [site.node]:
             site.activation = _ACTIVATIONS[name]
             _drop(network.graph, node, site.node)

@@ -130,11 +130,12 @@ def _cannot_be_traced(module: torch.nn.Module, part: str, error: Exception) -> S
     advice = f", or leave that part in float by keep_float=('{part}',)" if part else ""
     return StochsimError(
         f"{type(module).__name__} cannot be traced: {where} decides by values or shapes of tensors "
-        f"({type(error).__name__}: {_first_line(error)}); write it without that{advice}"
+        f"({type(error).__name__}: {first_line(error)}); write it without that{advice}"
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's text."""
     return (str(error).splitlines() or [""])[0]
 
 
@@ -174,13 +175,26 @@ def called(network: torch.nn.Module, node: fx.Node) -> tuple[str, Any]:
     return getattr(node.target, "__name__", str(node.target)), None
 
 
+def torch_name(network: torch.nn.Module, node: fx.Node) -> str:
+    """The name of what a node calls where that is torch's own; "" for a user's class or function
+    of whatever name.
+    """
+    name, module = called(network, node)
+    if module is not None:
+        return name if getattr(torch.nn, name, None) is type(module) else ""
+    if node.op == "call_method":
+        return name
+    own = (getattr(torch, name, None), getattr(torch.nn.functional, name, None))
+    return name if any(one is node.target for one in own) else ""
+
+
 def passes_codes(network: torch.nn.Module, node: fx.Node) -> bool:
     """Whether it gives on the values of its one input as they are."""
     calls = node.op in ("call_module", "call_function", "call_method")
     return (
         calls
         and len(node.all_input_nodes) == 1
-        and called(network, node)[0].lstrip("_") in _OF_CODES
+        and torch_name(network, node).lstrip("_") in _OF_CODES
     )
 
 
@@ -192,9 +206,9 @@ def attribute(network: torch.nn.Module, path: str) -> Any:
     return found
 
 
-def data_input(node: fx.Node) -> fx.Node:
-    """The value that a product reads, its parameters aside."""
-    return next(one for one in node.all_input_nodes if one.op != "get_attr")
+def data_input(node: fx.Node) -> fx.Node | None:
+    """The value that a product reads, its parameters aside; None where it reads nothing else."""
+    return next((one for one in node.all_input_nodes if one.op != "get_attr"), None)
 
 
 def measures(node: fx.Node) -> bool:

@@ -20,6 +20,7 @@ from stochsim.settings import (
     StochsimError,
     Stored,
     check_head,
+    check_is_data,
     head_of,
     strict,
 )
@@ -50,6 +51,8 @@ def write_folder(folder: Path, stored: Stored) -> None:
 def read_folder(folder: Path, kinds: tuple[str, ...]) -> Stored:
     """What a folder of one of these kinds holds; raises StochsimError as `load_program`."""
     folder = Path(folder)
+    for name in (TABLE, ARRAYS):
+        check_is_data(folder / name)
     try:
         text, data = (folder / TABLE).read_bytes(), (folder / ARRAYS).read_bytes()
     except OSError as error:

@@ -25,8 +25,10 @@ from .errors import nearest as nearest
 from .errors import shown as shown
 from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
+from .paths import check_is_data as check_is_data
 from .toml import line_of as line_of
 from .toml import read_toml as read_toml
+from .toml import stands_in as stands_in
 from .toml import write_toml as write_toml
 from .types import Bits as Bits
 from .types import NotNegative as NotNegative

@@ -16,7 +16,7 @@ from safetensors.numpy import save, save_file
 
 from stochsim.settings import strict
 from stochsim.settings.errors import NotWrittenError, SettingError, StochsimError
-from stochsim.settings.paths import AnyPath, as_path
+from stochsim.settings.paths import AnyPath, as_path, check_is_data
 
 Arrays = dict[str, np.ndarray]
 _FIELDS = ("format", "version", "kind", "sha256", "content")
@@ -102,6 +102,7 @@ def read_arrays(
     Raises StochsimError for a file that is damaged, of another format, version or kind.
     """
     path = as_path("path", path)
+    check_is_data(path)
     where = str(path)
     try:
         with safe_open(path, framework="np") as file:

@@ -216,12 +216,19 @@ def _path(name: str) -> KeyPath:
     return tuple(name.split(".")) if name else ()
 
 
+_MOST_FAULTS = 20
+
+
 def _text(faults: tuple[Fault, ...]) -> str:
-    """All faults as one text; a file and line are not repeated in a row."""
+    """All faults as one text, the first _MOST_FAULTS at most; a file and line are not repeated in a
+    row.
+    """
     before = ""
     texts = []
-    for fault in faults:
+    for fault in faults[:_MOST_FAULTS]:
         opening = f"{fault.where}: " if fault.where and fault.where != before else ""
         before = fault.where
         texts.append(opening + fault.text)
+    if len(faults) > _MOST_FAULTS:
+        texts.append(f"and {len(faults) - _MOST_FAULTS} more")
     return "; ".join(texts)

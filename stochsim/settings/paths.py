@@ -17,3 +17,13 @@ def as_path(name: str, value: Any) -> Path:
     if not isinstance(found, str) or not found or "\0" in found:
         raise SettingError.of(name, value, "should be a path, as a str or a pathlib.Path")
     return Path(found)
+
+
+def check_is_data(path: Path) -> None:
+    """Raise SettingError where a device, a pipe or a socket stands: reading it may never end."""
+    try:
+        is_other = path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have; opening it says so
+        return
+    if is_other:
+        raise SettingError.of_file(path, "cannot be read (no file of data)")

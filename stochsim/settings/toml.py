@@ -2,6 +2,7 @@
 
 import bisect
 import contextlib
+import functools
 import tomllib
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import tomli_w
 
 from stochsim.settings.errors import KeyPath, NotWrittenError, SettingError
-from stochsim.settings.paths import AnyPath, as_path
+from stochsim.settings.paths import AnyPath, as_path, check_is_data
 
 
 def read_toml(path: AnyPath) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def read_toml(path: AnyPath) -> dict[str, Any]:
     line.
     """
     path = as_path("path", path)
+    check_is_data(path)
     try:
         with open(path, "rb") as file:
             found = tomllib.load(file)
@@ -89,26 +91,65 @@ def line_of(text: str, place: KeyPath) -> int | None:
     a place belongs to the first statement without which it would be missing. Keys inside an inline
     table stand on the line of that table; a number is an index of a list.
     """
-    lines = text.split("\n")
+    prefixes = _prefixes(text)
+    count = len(prefixes.lines)
+    try:
+        last = bisect.bisect_left(
+            range(count + 1), True, key=lambda lines: stands_in(prefixes.whole(lines)[1], place)
+        )
+        return None if last > count else prefixes.whole(last - 1)[0] + 1
+    except _TooMuchError:
+        return None
 
-    def whole(count: int) -> tuple[int, dict[str, Any]]:
+
+_MOST_PARSED = 3_000_000
+"""Characters of one text that are parsed to find lines in it, at most."""
+
+
+class _TooMuchError(Exception):
+    """A text would have to be parsed too often to find a line in it."""
+
+
+class _Prefixes:
+    """The first lines of a text, as tables; each is parsed once."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self._known: dict[int, tuple[int, dict[str, Any]]] = {0: (0, {})}
+        self._left = _MOST_PARSED
+
+    def whole(self, count: int) -> tuple[int, dict[str, Any]]:
         """The longest run of whole statements in the first `count` lines: how many lines, and their
         table.
         """
-        for length in range(count, 0, -1):
-            with contextlib.suppress(
-                tomllib.TOMLDecodeError
-            ):  # it ends inside a statement of several lines
-                return length, tomllib.loads("\n".join(lines[:length]) + "\n")
-        return 0, {}
+        length = count
+        while length not in self._known:
+            parsed = self._parsed(length)
+            if parsed is not None:
+                self._known[length] = parsed
+            else:
+                length -= 1
+        self._known[count] = self._known[length]
+        return self._known[count]
 
-    last = bisect.bisect_left(
-        range(len(lines) + 1), True, key=lambda count: _holds(whole(count)[1], place)
-    )
-    return None if last > len(lines) else whole(last - 1)[0] + 1
+    def _parsed(self, count: int) -> tuple[int, dict[str, Any]] | None:
+        """None where the lines end inside a statement."""
+        if self._left < 0:
+            raise _TooMuchError
+        text = "\n".join(self.lines[:count]) + "\n"
+        self._left -= len(text)
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            return count, tomllib.loads(text)
+        return None
 
 
-def _holds(table: object, place: KeyPath) -> bool:
+@functools.lru_cache(maxsize=4)
+def _prefixes(text: str) -> _Prefixes:
+    return _Prefixes(text)
+
+
+def stands_in(table: object, place: KeyPath) -> bool:
+    """Whether a table has this key or section."""
     for name in place:
         if isinstance(table, list) and name.isdigit() and int(name) < len(table):
             table = table[int(name)]

@@ -194,8 +194,12 @@ def follow(change: Callable[[], None]) -> None:
 def register(axis: Axis) -> None:
     """Add an axis to the table, after the others: a setting of the chip by its address.
 
-    Raises SettingError for a name or an address that is taken, and for an axis without effect.
+    Raises SettingError for a name that is no word, a name or an address that is taken, and for an
+    axis without effect.
     """
+    if not axis.name.isidentifier() or axis.name != axis.name.lower():
+        rule = "should be a word of small letters, digits and underscores"
+        raise SettingError.of("name", axis.name, rule)
     taken = {name for each in AXES.values() for name in (each.name, each.grid_key, each.setting)}
     given = {"name": axis.name, "key": axis.grid_key, "setting": axis.setting}
     for field, name in given.items():

@@ -98,7 +98,7 @@ def check_values(settings: Any, fields: dict[str, Axis]) -> None:
         if isinstance(values, tuple):
             check_once(name, values)
     for name, axis in fields.items():
-        if axis.choices is not None:
+        if axis.choices is not None and getattr(settings, name) is not None:
             _check_choices(name, getattr(settings, name), tuple(axis.choices()))
 
 

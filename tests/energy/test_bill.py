@@ -169,7 +169,7 @@ def test_bad_divisors_are_errors(divisor: float) -> None:
 @pytest.mark.parametrize("joules", [math.nan, -1e-15])
 def test_bad_joules_are_errors(joules: float) -> None:
     with pytest.raises(SettingError, match="'add_j' = "):
-        Energy(add_j=joules)
+        Energy({"add": joules})
     with pytest.raises(SettingError, match="'joules' = "):
         format_energy(joules)
 
@@ -233,5 +233,5 @@ def test_format_energy_at_a_border(joules: float, text: str) -> None:
 
 
 def test_energy_as_text_names_the_parts_that_cost() -> None:
-    assert str(Energy(add_j=2e-12, memory_j=1.5e-9)) == "1.50 nJ (add 2.00 pJ, memory 1.50 nJ)"
+    assert str(Energy({"add": 2e-12, "memory": 1.5e-9})) == "1.50 nJ (add 2.00 pJ, memory 1.50 nJ)"
     assert str(Energy()) == "0 J"

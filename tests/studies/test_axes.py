@@ -100,6 +100,8 @@ def test_without_its_entry_the_key_is_unknown(tmp_path: Path) -> None:
         ("more_rows", "array.rows", "'setting' = 'array.rows': is an axis already"),
         ("idle", "", "'setting' = '': should be the address of a setting"),
         ("bits_of_chip", "precision.weight_bits", "other than the precision"),
+        ("a b", "random.lfsr_bits", "'name' = 'a b': should be a word of small letters"),
+        ("Rows", "random.lfsr_bits", "'name' = 'Rows': should be a word of small letters"),
     ],
 )
 def test_an_axis_that_is_there_or_has_no_effect_is_refused(
@@ -128,7 +130,9 @@ def test_each_value_has_points_of_its_own_and_nothing_else(added: Axis) -> None:
 
 
 def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
+    """A study that does not name it is as it was."""
     names = ("none", "stochastic", "triangular")
+    before = plan_of(grid__bits=[4]).tasks
     register(
         Axis(
             name="dither",
@@ -143,8 +147,10 @@ def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
         cells = plan_of(**changes).cells
         tasks = plan_of(**changes).tasks
         bad = complaint(write_study(tmp_path, grid__dither=["stochstic"]))
+        unnamed = plan_of(grid__bits=[4]).tasks
     finally:
         withdraw("dither")
+    assert unnamed == before
     assert [cell["dither"] for cell in cells if cell.noise == 1] == ["stochastic", "none"]
     hardware = [json.loads(tasks[cell.point].settings)["hardware"] for cell in cells]
     assert [chip["noise"]["dither"] for chip in hardware] == [cell["dither"] for cell in cells]
