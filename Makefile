@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 FAST = $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage lint bench results
+.PHONY: help setup demo test test-slow coverage lint docs bench results
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(STAMP) ## write the pages of docs/ that are made from the code
+	$(BIN)/python -m docs.generate
 
 bench: $(STAMP) ## run every benchmark with --quick; figures and JSON go to runs/bench
 	@mkdir -p runs/bench

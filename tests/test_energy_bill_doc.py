@@ -97,7 +97,7 @@ def test_the_hand_calculation_takes_nothing_from_the_software():
     assert not any(
         word in line
         for line in lines
-        for word in ("bill_of_inputs", "preset", "digital.", "array.", "price(")
+        for word in ("bill_of_inputs", "load_hardware", "digital.", "array.", "price(")
     )
 
 

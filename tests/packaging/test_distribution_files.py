@@ -91,6 +91,8 @@ def test_a_rebuild_finds_all_that_it_needs_in_the_sdist(
     for name in ("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "constraints.txt"):
         assert name in sdist
     assert "tests/packaging/test_distribution_files.py" in sdist
+    assert {f"docs/{path.as_posix()}" for path in files_of(ROOT / "docs")} <= sdist
+    assert "docs/README.md" in sdist
     assert not [name for name in sdist if name.startswith(("runs/", ".venv/", "dist/"))]
 
 

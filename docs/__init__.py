@@ -1,0 +1,1 @@
+"""The pages of the documentation, and the scripts that write some of them."""
