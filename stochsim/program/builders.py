@@ -27,9 +27,13 @@ def feed_forward(layers: Mapping[str, Layer], rho: float = 0.0) -> Program:
 def with_log_sigma(
     hidden: tuple[Layer, ...], log_sigma: Layer, readout: Layer, base: np.ndarray, rho: float = 0.0
 ) -> Program:
-    """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`."""
-    layers = hidden_names(hidden) | {LOG_SIGMA: log_sigma, READOUT: readout}
-    return Program(layers, LogSigmaHead(np.asarray(base)), rho)
+    """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`. Raises
+    SettingError as it does.
+    """
+    if not isinstance(hidden, tuple | list):
+        raise SettingError.of("hidden", hidden, "should be a tuple of layers")
+    layers = hidden_names(tuple(hidden)) | {LOG_SIGMA: log_sigma, READOUT: readout}
+    return Program(layers, LogSigmaHead(base), rho)
 
 
 def hidden_names(hidden: tuple[Any, ...]) -> dict[str, Any]:
@@ -47,9 +51,8 @@ def recurrent(
     radius: float,
     rho: float = 0.0,
 ) -> Program:
-    """A circuit; see `Recurrent`."""
-    wiring = Recurrent(np.asarray(table), steps, radius)
-    return Program({READOUT: readout, LATERAL: lateral}, wiring, rho)
+    """A circuit; see `Recurrent`, also for the errors raised."""
+    return Program({READOUT: readout, LATERAL: lateral}, Recurrent(table, steps, radius), rho)
 
 
 def random_program(

@@ -13,8 +13,12 @@ from stochsim.program.graph_nodes import (
     Call,
     LayerCall,
     called,
+    check_codes_taken,
+    check_kind,
     check_layer_of,
     check_node,
+    check_read,
+    check_result,
 )
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.wiring import Wiring
@@ -32,7 +36,8 @@ class Graph(Wiring):
     stimulus: the name by which nodes read the stimuli; shape: of one of them; dtype: the numbers in
     which values between layers are, "float32" or "float64". stored: the table and arrays that a
     file of it holds, None for a graph that cannot be saved. Its layers have widths of their own,
-    whatever those of the Hardware are.
+    whatever those of the Hardware are. Raises SettingError for what is no node, no size of a
+    stimulus and no such numbers.
     """
 
     nodes: tuple[Call, ...]
@@ -46,6 +51,21 @@ class Graph(Wiring):
     sigma_is_its_own = False
     has_own_widths = True
 
+    def __post_init__(self) -> None:
+        for field in ("nodes", "shape"):
+            if not isinstance(getattr(self, field), tuple | list):
+                raise SettingError.of(field, getattr(self, field), "should be a tuple")
+        for node in self.nodes:
+            check_kind(node)
+        if not isinstance(self.stimulus, str):
+            raise SettingError.of("stimulus", self.stimulus, "should be a name")
+        if self.dtype not in _DTYPES:
+            raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
+        for size in self.shape:
+            check_whole("shape", size, 1, 2**31)
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        object.__setattr__(self, "shape", tuple(map(int, self.shape)))
+
     @property
     def not_saved(self) -> tuple[str, ...]:
         """Parts in float that a file of it leaves out, each with the reason."""
@@ -58,24 +78,22 @@ class Graph(Wiring):
 
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError unless every layer is called once, nodes have names of their own and
-        read earlier ones, and layers are such as a graph can bill.
+        read earlier ones, and layers are such as a graph can run and bill.
         """
         if [call.layer for call in self.calls] != list(layers) or not layers:
             raise SettingError.of(
                 "layers", list(layers), f"should be those that the graph calls, {self.calls}"
             )
-        if self.dtype not in _DTYPES:
-            raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
-        for size in self.shape:
-            check_whole("shape", size, 1, 2**31)
         before = {self.stimulus}
         for node in self.nodes:
             check_node(node, before)
             before.add(node.name)
-        if self.result not in before:
+        if not isinstance(self.result, str) or self.result not in before:
             raise SettingError.of("result", self.result, "should be a node", sorted(before))
+        by_name = {node.name: node for node in self.nodes}
         for call in self.calls:
             check_layer_of(call, layers)
+            check_codes_taken(call, by_name, layers)
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other
@@ -117,10 +135,13 @@ class Graph(Wiring):
 
         step: gives the values of a layer. argument: what a node takes for the value of an earlier
         one. seen: is told every node's name and value. Values are dropped when no node needs them.
+        Raises StochsimError that names a part which gives a layer no floats, or no result.
         """
         # a copy: a part in float may write into what it reads
         values: dict[str, Any] = {self.stimulus: x.copy()}
         for node, done in self._with_last_uses:
+            if isinstance(node, LayerCall):
+                check_read(node, values[node.reads])
             given = [argument(node, name, values[name]) for name in node.inputs]
             if isinstance(node, LayerCall):
                 values[node.name] = step(node, *given)
@@ -129,6 +150,7 @@ class Graph(Wiring):
             seen(node.name, values[node.name])
             for name in done:
                 del values[name]
+        check_result(self.result, values[self.result])
         return values[self.result]
 
     @cached_property
@@ -187,10 +209,11 @@ class Graph(Wiring):
 
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
             shape, own = values.shape[1:], layers[call.layer]
-            if not call.geometry.fits(shape, own.inputs):
+            misfit = call.geometry.misfit(shape, own.inputs)
+            if misfit:
                 raise StochsimError(
                     f"the part '{call.name}' cannot run: the layer '{call.layer}' reads values "
-                    f"{shape} of a stimulus, which do not fit its {own.inputs} inputs"
+                    f"{shape} of a stimulus, which {misfit}"
                 )
             after = call.geometry.response_shape(shape, own.neurons)
             return np.zeros((len(values), *after), values.dtype)
