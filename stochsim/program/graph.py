@@ -21,6 +21,7 @@ from stochsim.program.graph_nodes import (
     check_result,
 )
 from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
 from stochsim.settings import Arrays, SettingError, StochsimError, check_whole
@@ -97,9 +98,10 @@ class Graph(Wiring):
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other
-        axes, no stimuli, and values that are not finite.
+        axes, no stimuli, and values that are no real numbers or not finite.
         """
-        found = np.array(x, self.dtype)
+        with np.errstate(over="ignore"):
+            found = np.array(numbers("x", x, self.dtype), self.dtype)
         if found.ndim != 1 + len(self.shape) or len(found) == 0:
             shape = ", ".join(["stimulus", *map(str, self.shape)])
             raise SettingError.of("x", found, f"should have the axes of stimuli ({shape})")
