@@ -10,7 +10,6 @@ from stochsim.hardware import Array, Converter
 from stochsim.program import FloatCall, Geometry, Graph, LayerCall, Program
 from stochsim.settings import SettingError, StochsimError
 
-
 GIVES = {
     "none": (None, "gives None"),
     "number": (1.5, r"gives 1\.5"),

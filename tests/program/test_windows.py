@@ -1,4 +1,4 @@
-"""Windows that cannot be are refused where they are built, and those too wide for what they read."""
+"""Windows that cannot be, and those too wide for what they read, are refused."""
 
 import json
 
