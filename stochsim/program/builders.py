@@ -67,7 +67,7 @@ def random_program(
 
     widths: bits of weights, of inputs and of all outputs. The last layer's neurons keep the noise
     level sigma, the others have no noise. Raises SettingError for fewer than two sizes, one below
-    1, other than three widths, and weights that do not fit into memory.
+    1, other than three widths, a key that is none, and weights that do not fit into memory.
     """
     for field, values in (("sizes", sizes), ("widths", widths)):
         if not isinstance(values, tuple | list):
@@ -78,6 +78,7 @@ def random_program(
         raise SettingError.of("sizes", sizes, rule)
     if len(widths) != 3:
         raise SettingError.of("widths", widths, "should be bits of weights, inputs and outputs")
+    check_whole("key", key, 0, 2**64)
     check_whole("stimuli", stimuli, 0, 2**31)
     check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")
     random = generator(key, "drawn network")

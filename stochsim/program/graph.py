@@ -180,7 +180,8 @@ class Graph(Wiring):
     ) -> dict[str, tuple[int, ...]]:
         """Shapes (stimulus, …) of what nodes give for x, of those that give arrays.
 
-        Raises StochsimError where values do not fit a layer.
+        Raises StochsimError where values do not fit a layer, or the result has not the stimuli on
+        its first axis.
         """
         shapes = {self.stimulus: x.shape}
 
@@ -189,6 +190,12 @@ class Graph(Wiring):
                 shapes[name] = value.shape
 
         self._walk_shapes(layers, x, seen)
+        of_result = shapes[self.result]
+        if of_result[:1] != x.shape[:1]:
+            raise StochsimError(
+                f"the part '{self.result}' gives an array of shape {of_result} of {len(x)} stimuli: "
+                f"should have the stimuli on its first axis, for it is the graph's result"
+            )
         return shapes
 
     def row_counts(self, layers: Mapping[str, LayerShape], x: np.ndarray) -> set[int]:

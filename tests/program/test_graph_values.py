@@ -48,6 +48,23 @@ def test_a_part_that_gives_no_floats_is_named_where_a_layer_reads_it(value, mess
         Chip(program, chip_of(array=array), calibration=X[:2])
 
 
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda b: b.sum(0), r"\(4,\)"),
+        (lambda b: b.reshape(-1, 2), r"\(4, 2\)"),
+        (lambda b: np.asarray(b.mean()), r"\(\)"),
+    ],
+)
+def test_a_result_has_the_stimuli_on_its_first_axis(function, shape):
+    nodes = residual().wiring.nodes
+    last = FloatCall("sum", ("b",), function)
+    chip = Chip(residual(nodes=(*nodes[:2], last)), chip_of())
+    for ask in (chip.bill, lambda x, reads: chip.sample(x, reads, 0)):
+        with pytest.raises(StochsimError, match=rf"'sum' gives an array of shape {shape} of 2 "):
+            ask(X, 2)
+
+
 def test_a_result_may_be_integers():
     """Such as the number of the largest output."""
     nodes = residual().wiring.nodes
