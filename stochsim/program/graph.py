@@ -193,8 +193,8 @@ class Graph(Wiring):
         of_result = shapes[self.result]
         if of_result[:1] != x.shape[:1]:
             raise StochsimError(
-                f"the part '{self.result}' gives an array of shape {of_result} of {len(x)} stimuli: "
-                f"should have the stimuli on its first axis, for it is the graph's result"
+                f"the part '{self.result}' gives an array of shape {of_result} of {len(x)} "
+                f"stimuli: should have the stimuli on its first axis, for it is the graph's result"
             )
         return shapes
 

@@ -96,14 +96,7 @@ class Layer:
     own_width: bool = False
 
     def __post_init__(self) -> None:
-        check_whole("weight_bits", self.weight_bits, 1, 9)
-        check_positive("weight_scale", self.weight_scale)
-        if not isinstance(self.activation, str) or self.activation not in _RESPONSES:
-            raise SettingError.of("activation", self.activation, choices=_RESPONSES)
-        for side in ("input", "output"):
-            if not isinstance(getattr(self, side), Quantizer):
-                raise SettingError.of(side, getattr(self, side), "should be a Quantizer")
-        check_flag("own_width", self.own_width)
+        self._check_fields()
         own = {
             "weight_bits": int(self.weight_bits),
             "weight_scale": float(self.weight_scale),
@@ -115,6 +108,17 @@ class Layer:
         for field in ("bias", "sigma"):
             object.__setattr__(self, field, self._of_neurons(field))
         check_values("sigma", self.sigma, self.sigma >= 0, "should be at least 0")
+
+    def _check_fields(self) -> None:
+        """Raise SettingError for numbers, words and quantisers that no layer has."""
+        check_whole("weight_bits", self.weight_bits, 1, 9)
+        check_positive("weight_scale", self.weight_scale)
+        if not isinstance(self.activation, str) or self.activation not in _RESPONSES:
+            raise SettingError.of("activation", self.activation, choices=_RESPONSES)
+        for side in ("input", "output"):
+            if not isinstance(getattr(self, side), Quantizer):
+                raise SettingError.of(side, getattr(self, side), "should be a Quantizer")
+        check_flag("own_width", self.own_width)
 
     def _of_neurons(self, field: str) -> np.ndarray:
         """An array (neuron,) of this layer in float64."""
