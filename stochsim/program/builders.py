@@ -11,7 +11,7 @@ from stochsim.program.layer import HIDDEN, LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import FeedForward, LogSigmaHead, Recurrent
-from stochsim.settings import SettingError, check_memory
+from stochsim.settings import SettingError, check_memory, check_whole
 
 
 def single_layer(layer: Layer, rho: float = 0.0) -> Program:
@@ -27,9 +27,13 @@ def feed_forward(layers: Mapping[str, Layer], rho: float = 0.0) -> Program:
 def with_log_sigma(
     hidden: tuple[Layer, ...], log_sigma: Layer, readout: Layer, base: np.ndarray, rho: float = 0.0
 ) -> Program:
-    """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`."""
-    layers = hidden_names(hidden) | {LOG_SIGMA: log_sigma, READOUT: readout}
-    return Program(layers, LogSigmaHead(np.asarray(base)), rho)
+    """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`. Raises
+    SettingError as it does.
+    """
+    if not isinstance(hidden, tuple | list):
+        raise SettingError.of("hidden", hidden, "should be a tuple of layers")
+    layers = hidden_names(tuple(hidden)) | {LOG_SIGMA: log_sigma, READOUT: readout}
+    return Program(layers, LogSigmaHead(base), rho)
 
 
 def hidden_names(hidden: tuple[Any, ...]) -> dict[str, Any]:
@@ -47,9 +51,8 @@ def recurrent(
     radius: float,
     rho: float = 0.0,
 ) -> Program:
-    """A circuit; see `Recurrent`."""
-    wiring = Recurrent(np.asarray(table), steps, radius)
-    return Program({READOUT: readout, LATERAL: lateral}, wiring, rho)
+    """A circuit; see `Recurrent`, also for the errors raised."""
+    return Program({READOUT: readout, LATERAL: lateral}, Recurrent(table, steps, radius), rho)
 
 
 def random_program(
@@ -64,11 +67,19 @@ def random_program(
 
     widths: bits of weights, of inputs and of all outputs. The last layer's neurons keep the noise
     level sigma, the others have no noise. Raises SettingError for fewer than two sizes, one below
-    1, and weights that do not fit into memory.
+    1, other than three widths, a key that is none, and weights that do not fit into memory.
     """
-    if len(sizes) < 2 or min(sizes) < 1:
+    for field, values in (("sizes", sizes), ("widths", widths)):
+        if not isinstance(values, tuple | list):
+            raise SettingError.of(field, values, "should be a tuple of integers")
+    are_whole = all(isinstance(size, int | np.integer) for size in sizes)
+    if len(sizes) < 2 or not are_whole or min(sizes) < 1:
         rule = "should be at least one input and one layer of neurons, as in 784-100-10"
         raise SettingError.of("sizes", sizes, rule)
+    if len(widths) != 3:
+        raise SettingError.of("widths", widths, "should be bits of weights, inputs and outputs")
+    check_whole("key", key, 0, 2**64)
+    check_whole("stimuli", stimuli, 0, 2**31)
     check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")
     random = generator(key, "drawn network")
     weight_bits, *others = widths

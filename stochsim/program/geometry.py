@@ -14,6 +14,10 @@ from stochsim.settings import SettingError, check_whole
 _NUMPY_PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 PADDING_MODES = tuple(_NUMPY_PAD)
 
+_LEFT_BY_PADDING = {"reflect": 1, "circular": 0}
+"""How many values of an axis its padding cannot repeat, by modes that repeat each once at most, as
+torch does."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -21,8 +25,9 @@ class Geometry:
     first is positions.
 
     Else windows of this shape over the last axes, as torch's convolutions have them; padding:
-    (before, after) of each axis. groups: of channels, each with weights of its own. Raises
-    SettingError for an unknown `padding_mode`, and numbers that no window has.
+    (before, after) of each axis. groups: of channels, each with weights of its own; 1 of a linear
+    layer. Sizes are kept as integers in tuples. Raises SettingError for an unknown `padding_mode`,
+    and numbers that no window has.
     """
 
     kernel: tuple[int, ...] = ()
@@ -36,23 +41,21 @@ class Geometry:
         if self.padding_mode not in PADDING_MODES:
             raise SettingError.of("padding_mode", self.padding_mode, choices=PADDING_MODES)
         check_whole("groups", self.groups, 1, 2**31)
-        pads = tuple(itertools.chain(*self.padding))
-        for field, sizes, least in (
-            ("kernel", self.kernel, 1),
-            ("stride", self.stride, 1),
-            ("dilation", self.dilation, 1),
-            ("padding", pads, 0),
-        ):
-            for size in sizes:
-                check_whole(field, size, least, 2**31)
-        for field, own in (
-            ("stride", self.stride),
-            ("dilation", self.dilation),
-            ("padding", self.padding),
-        ):
-            if len(own) != len(self.kernel):
-                rule = f"should have one entry for each of the {len(self.kernel)} axes of 'kernel'"
-                raise SettingError.of(field, own, rule)
+        own: dict[str, Any] = {
+            field: _sizes(field, getattr(self, field), 1)
+            for field in ("kernel", "stride", "dilation")
+        }
+        own["padding"] = tuple(map(_pair, _entries("padding", self.padding)))
+        axes = len(own["kernel"])
+        for field in ("stride", "dilation", "padding"):
+            if len(own[field]) != axes:
+                rule = f"should have one entry for each of the {axes} axes of 'kernel'"
+                raise SettingError.of(field, own[field], rule)
+        if axes == 0 and self.groups > 1:
+            rule = "should be 1 without a 'kernel': a linear layer has no groups"
+            raise SettingError.of("groups", self.groups, rule, also=("kernel",))
+        for field, value in {**own, "groups": int(self.groups)}.items():
+            object.__setattr__(self, field, value)
 
     @property
     def is_padded(self) -> bool:
@@ -60,7 +63,25 @@ class Geometry:
         return any(itertools.chain(*self.padding))
 
     def fits(self, shape: tuple[int, ...], inputs: int) -> bool:
-        """Whether values of this shape (without stimuli) have `inputs` for every output."""
+        """Whether values of this shape (without stimuli) have `inputs` for every output, and enough
+        for their padding.
+        """
+        return not self.misfit(shape, inputs)
+
+    def misfit(self, shape: tuple[int, ...], inputs: int) -> str:
+        """Why values of this shape (without stimuli) cannot be read, as the end of a sentence on
+        them; "" where they can.
+        """
+        if not self._has_inputs(shape, inputs):
+            return f"do not fit its {inputs} inputs"
+        left = _LEFT_BY_PADDING.get(self.padding_mode)
+        if left is None or not self.kernel:
+            return ""
+        if all(max(pad) <= size - left for size, pad in zip(shape[1:], self.padding, strict=True)):
+            return ""
+        return f"are too few for its {self.padding_mode} padding {self.padding}"
+
+    def _has_inputs(self, shape: tuple[int, ...], inputs: int) -> bool:
         if not self.kernel:
             return len(shape) > 0 and shape[-1] == inputs
         if len(shape) != 1 + len(self.kernel):
@@ -118,3 +139,26 @@ class Geometry:
         if not self.kernel:
             return outputs.reshape(len(outputs), *places, outputs.shape[2])
         return np.moveaxis(outputs, 2, 1).reshape(len(outputs), outputs.shape[2], *places)
+
+
+def _entries(field: str, given: Any) -> tuple[Any, ...]:
+    """The entries of a tuple or list; raises SettingError for anything else."""
+    if not isinstance(given, tuple | list):
+        raise SettingError.of(field, given, "should be a tuple, with one entry for each axis")
+    return tuple(given)
+
+
+def _sizes(field: str, given: Any, least: int) -> tuple[int, ...]:
+    """Sizes from `least` on as integers; raises SettingError for what is none."""
+    sizes = _entries(field, given)
+    for size in sizes:
+        check_whole(field, size, least, 2**31)
+    return tuple(map(int, sizes))
+
+
+def _pair(given: Any) -> tuple[int, int]:
+    """The padding of one axis; raises SettingError for what is none."""
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise SettingError.of("padding", given, "should be (before, after) for each axis")
+    before, after = _sizes("padding", given, 0)
+    return before, after

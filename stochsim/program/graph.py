@@ -13,10 +13,15 @@ from stochsim.program.graph_nodes import (
     Call,
     LayerCall,
     called,
+    check_codes_taken,
+    check_kind,
     check_layer_of,
     check_node,
+    check_read,
+    check_result,
 )
 from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
 from stochsim.settings import Arrays, SettingError, StochsimError, check_whole
@@ -32,7 +37,8 @@ class Graph(Wiring):
     stimulus: the name by which nodes read the stimuli; shape: of one of them; dtype: the numbers in
     which values between layers are, "float32" or "float64". stored: the table and arrays that a
     file of it holds, None for a graph that cannot be saved. Its layers have widths of their own,
-    whatever those of the Hardware are.
+    whatever those of the Hardware are. Raises SettingError for what is no node, no size of a
+    stimulus and no such numbers.
     """
 
     nodes: tuple[Call, ...]
@@ -46,6 +52,21 @@ class Graph(Wiring):
     sigma_is_its_own = False
     has_own_widths = True
 
+    def __post_init__(self) -> None:
+        for field in ("nodes", "shape"):
+            if not isinstance(getattr(self, field), tuple | list):
+                raise SettingError.of(field, getattr(self, field), "should be a tuple")
+        for node in self.nodes:
+            check_kind(node)
+        if not isinstance(self.stimulus, str):
+            raise SettingError.of("stimulus", self.stimulus, "should be a name")
+        if self.dtype not in _DTYPES:
+            raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
+        for size in self.shape:
+            check_whole("shape", size, 1, 2**31)
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        object.__setattr__(self, "shape", tuple(map(int, self.shape)))
+
     @property
     def not_saved(self) -> tuple[str, ...]:
         """Parts in float that a file of it leaves out, each with the reason."""
@@ -58,30 +79,29 @@ class Graph(Wiring):
 
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError unless every layer is called once, nodes have names of their own and
-        read earlier ones, and layers are such as a graph can bill.
+        read earlier ones, and layers are such as a graph can run and bill.
         """
         if [call.layer for call in self.calls] != list(layers) or not layers:
             raise SettingError.of(
                 "layers", list(layers), f"should be those that the graph calls, {self.calls}"
             )
-        if self.dtype not in _DTYPES:
-            raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
-        for size in self.shape:
-            check_whole("shape", size, 1, 2**31)
         before = {self.stimulus}
         for node in self.nodes:
             check_node(node, before)
             before.add(node.name)
-        if self.result not in before:
+        if not isinstance(self.result, str) or self.result not in before:
             raise SettingError.of("result", self.result, "should be a node", sorted(before))
+        by_name = {node.name: node for node in self.nodes}
         for call in self.calls:
             check_layer_of(call, layers)
+            check_codes_taken(call, by_name, layers)
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other
-        axes, no stimuli, and values that are not finite.
+        axes, no stimuli, and values that are no real numbers or not finite.
         """
-        found = np.array(x, self.dtype)
+        with np.errstate(over="ignore"):
+            found = np.array(numbers("x", x, self.dtype), self.dtype)
         if found.ndim != 1 + len(self.shape) or len(found) == 0:
             shape = ", ".join(["stimulus", *map(str, self.shape)])
             raise SettingError.of("x", found, f"should have the axes of stimuli ({shape})")
@@ -117,10 +137,13 @@ class Graph(Wiring):
 
         step: gives the values of a layer. argument: what a node takes for the value of an earlier
         one. seen: is told every node's name and value. Values are dropped when no node needs them.
+        Raises StochsimError that names a part which gives a layer no floats, or no result.
         """
         # a copy: a part in float may write into what it reads
         values: dict[str, Any] = {self.stimulus: x.copy()}
         for node, done in self._with_last_uses:
+            if isinstance(node, LayerCall):
+                check_read(node, values[node.reads])
             given = [argument(node, name, values[name]) for name in node.inputs]
             if isinstance(node, LayerCall):
                 values[node.name] = step(node, *given)
@@ -129,6 +152,7 @@ class Graph(Wiring):
             seen(node.name, values[node.name])
             for name in done:
                 del values[name]
+        check_result(self.result, values[self.result])
         return values[self.result]
 
     @cached_property
@@ -156,7 +180,8 @@ class Graph(Wiring):
     ) -> dict[str, tuple[int, ...]]:
         """Shapes (stimulus, …) of what nodes give for x, of those that give arrays.
 
-        Raises StochsimError where values do not fit a layer.
+        Raises StochsimError where values do not fit a layer, or the result has not the stimuli on
+        its first axis.
         """
         shapes = {self.stimulus: x.shape}
 
@@ -165,6 +190,12 @@ class Graph(Wiring):
                 shapes[name] = value.shape
 
         self._walk_shapes(layers, x, seen)
+        of_result = shapes[self.result]
+        if of_result[:1] != x.shape[:1]:
+            raise StochsimError(
+                f"the part '{self.result}' gives an array of shape {of_result} of {len(x)} "
+                f"stimuli: should have the stimuli on its first axis, for it is the graph's result"
+            )
         return shapes
 
     def row_counts(self, layers: Mapping[str, LayerShape], x: np.ndarray) -> set[int]:
@@ -187,10 +218,11 @@ class Graph(Wiring):
 
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
             shape, own = values.shape[1:], layers[call.layer]
-            if not call.geometry.fits(shape, own.inputs):
+            misfit = call.geometry.misfit(shape, own.inputs)
+            if misfit:
                 raise StochsimError(
                     f"the part '{call.name}' cannot run: the layer '{call.layer}' reads values "
-                    f"{shape} of a stimulus, which do not fit its {own.inputs} inputs"
+                    f"{shape} of a stimulus, which {misfit}"
                 )
             after = call.geometry.response_shape(shape, own.neurons)
             return np.zeros((len(values), *after), values.dtype)

@@ -7,7 +7,7 @@ import numpy as np
 
 from stochsim.program.geometry import Geometry
 from stochsim.program.layer import Layer
-from stochsim.settings import SettingError, StochsimError, check_whole
+from stochsim.settings import SettingError, StochsimError, check_flag, check_whole, shown
 
 
 class LayerCall(NamedTuple):
@@ -50,6 +50,33 @@ class FloatCall(NamedTuple):
 Call = LayerCall | FloatCall
 
 
+def check_codes_taken(
+    call: LayerCall, before: Mapping[str, Call], layers: Mapping[str, Layer]
+) -> None:
+    """Raise SettingError for a layer that is said to take codes where it reads the stimulus, or a
+    layer whose codes stand for other values.
+
+    before: earlier nodes by name. Of values that passed a part in float it cannot be told.
+    """
+    if not call.takes_codes:
+        return
+    field = f"{call.name}.takes_codes"
+    source = before.get(call.reads)
+    if source is None:
+        rule = f"should be False: '{call.reads}' is the stimulus, which has no codes"
+        raise SettingError.of(field, True, rule)
+    if not isinstance(source, LayerCall):
+        return
+    given = layers[source.layer].output
+    own = layers[call.layer].input
+    if given != own:
+        rule = (
+            f"should be False: '{source.layer}' gives the codes of {given}, and '{call.layer}' "
+            f"reads those of {own}"
+        )
+        raise SettingError.of(field, True, rule)
+
+
 def check_layer_of(call: LayerCall, layers: Mapping[str, Layer]) -> None:
     """Raise SettingError for a layer that a graph cannot run or bill as it is called."""
     layer = layers[call.layer]
@@ -82,14 +109,53 @@ def called(node: FloatCall, given: list[Any]) -> Any:
         raise StochsimError(f"the part '{node.name}' cannot run: {error}") from error
 
 
+def check_read(call: LayerCall, value: Any) -> None:
+    """Raise StochsimError where what a layer is to read is no array of floats: what it gives is in
+    the numbers of what it reads, and its scale is no integer.
+    """
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        raise StochsimError(
+            f"the part '{call.reads}' gives {shown(value)}: should be an array of floats "
+            f"(stimulus, …), which the layer '{call.layer}' reads"
+        )
+
+
+def check_result(name: str, value: Any) -> None:
+    """Raise StochsimError where what a graph gives is no array of real numbers."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+        raise StochsimError(
+            f"the part '{name}' gives {shown(value)}: should be an array of numbers (stimulus, …), "
+            f"for it is the graph's result"
+        )
+
+
+def check_kind(node: Any) -> None:
+    """Raise SettingError for what is no node, and fields that are not of their types."""
+    if not isinstance(node, LayerCall | FloatCall):
+        raise SettingError.of("nodes", node, "should be LayerCalls and FloatCalls")
+    if not isinstance(node.name, str):
+        raise SettingError.of("nodes", node.name, "the name of a node should be text")
+    if isinstance(node, LayerCall):
+        if not isinstance(node.geometry, Geometry):
+            raise SettingError.of(f"{node.name}.geometry", node.geometry, "should be a Geometry")
+        check_flag(f"{node.name}.takes_codes", node.takes_codes)
+        return
+    if not isinstance(node.inputs, tuple | list):
+        raise SettingError.of(f"{node.name}.inputs", node.inputs, "should be a tuple of names")
+    if not callable(node.function):
+        raise SettingError.of(f"{node.name}.function", node.function, "should be a function")
+    if not isinstance(node.row, str):
+        raise SettingError.of(f"{node.name}.row", node.row, "should be text")
+    check_flag(f"{node.name}.measures", node.measures)
+    check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
+
+
 def check_node(node: Call, before: Collection[str]) -> None:
     """Raise SettingError for a name that is taken, and a reading of what is no earlier node."""
     if node.name in before:
         rule = "the stimulus or an earlier node has this name"
         raise SettingError.of("nodes", node.name, rule)
     for name in node.inputs:
-        if name not in before:
+        if not isinstance(name, str) or name not in before:
             rule = "should be an earlier node"
             raise SettingError.of(f"{node.name}.reads", name, rule, sorted(before))
-    if isinstance(node, FloatCall):
-        check_whole(f"{node.name}.macs", node.macs, 0, 2**53)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stochsim.program.quantizer import Quantizer
-from stochsim.program.shapes import check_shape, check_values
-from stochsim.settings import SettingError, check_positive, check_whole
+from stochsim.program.shapes import check_shape, check_values, floats, numbers
+from stochsim.settings import SettingError, check_flag, check_positive, check_whole
 
 HIDDEN = "hidden"
 READOUT = "readout"
@@ -81,8 +81,8 @@ class Layer:
     weight_codes: (neuron, input) int8, -1 and 1 at one bit; bias, sigma: (neuron,) float64 in units
     of the drive. own_width: `weight_bits` was chosen for this layer, and need not be that of the
     Hardware. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
-    bias or sigma that are not finite, a negative sigma, and widths, scales and activations that no
-    layer has.
+    bias or sigma that are not finite, a negative sigma, and widths, scales, quantisers and
+    activations that no layer has.
     """
 
     weight_codes: np.ndarray
@@ -96,29 +96,41 @@ class Layer:
     own_width: bool = False
 
     def __post_init__(self) -> None:
+        self._check_fields()
+        own = {
+            "weight_bits": int(self.weight_bits),
+            "weight_scale": float(self.weight_scale),
+            "own_width": bool(self.own_width),
+            "weight_codes": self._checked_codes(),
+        }
+        for field, value in own.items():
+            object.__setattr__(self, field, value)
+        for field in ("bias", "sigma"):
+            object.__setattr__(self, field, self._of_neurons(field))
+        check_values("sigma", self.sigma, self.sigma >= 0, "should be at least 0")
+
+    def _check_fields(self) -> None:
+        """Raise SettingError for numbers, words and quantisers that no layer has."""
         check_whole("weight_bits", self.weight_bits, 1, 9)
         check_positive("weight_scale", self.weight_scale)
-        if self.activation not in _RESPONSES:
+        if not isinstance(self.activation, str) or self.activation not in _RESPONSES:
             raise SettingError.of("activation", self.activation, choices=_RESPONSES)
-        object.__setattr__(self, "weight_bits", int(self.weight_bits))
-        object.__setattr__(self, "weight_scale", float(self.weight_scale))
-        for field, dtype in ARRAYS_OF_LAYER.items():
-            object.__setattr__(self, field, self._array(field, np.dtype(dtype)))
+        for side in ("input", "output"):
+            if not isinstance(getattr(self, side), Quantizer):
+                raise SettingError.of(side, getattr(self, side), "should be a Quantizer")
+        check_flag("own_width", self.own_width)
 
-    def _array(self, field: str, dtype: np.dtype[Any]) -> np.ndarray:
-        """An array of the layer in its own numbers; raises SettingError for what it cannot be."""
-        found = np.asarray(getattr(self, field))
-        if found.dtype.kind not in ("iu" if field == "weight_codes" else "iuf"):
-            rule = f"should be numbers that {dtype} can hold"
-            raise SettingError.of(field, found, rule)
-        if field == "weight_codes":
-            self._check_codes(found)
-        else:
-            check_shape(field, found, "neuron", (self.neurons,))
-            check_values(field, found, np.isfinite(found), "should be finite")
-        if field == "sigma":
-            check_values(field, found, found >= 0, "should be at least 0")
-        return found.astype(dtype, copy=False)
+    def _of_neurons(self, field: str) -> np.ndarray:
+        """An array (neuron,) of this layer in float64."""
+        found = floats(field, getattr(self, field))
+        check_shape(field, found, "neuron", (self.neurons,))
+        return found
+
+    def _checked_codes(self) -> np.ndarray:
+        """The weights' codes, (neuron, input) int8."""
+        codes = numbers("weight_codes", self.weight_codes, np.int8)
+        self._check_codes(codes)
+        return codes.astype(np.int8, copy=False)
 
     def _check_codes(self, codes: np.ndarray) -> None:
         if codes.ndim != 2 or codes.size == 0:

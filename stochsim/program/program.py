@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,16 +10,17 @@ from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import Wiring
-from stochsim.settings import AnyPath, Stored, as_path
+from stochsim.settings import AnyPath, SettingError, Stored, as_path, check_not_negative
 
 
 @dataclass(frozen=True)
 class Program:
     """A quantised network: layers by name, in the order in which they run, and how they are wired.
 
-    rho: the exponent of the price under which sigma was learned. Raises SettingError for layers
-    that do not fit each other or the wiring. Made by `single_layer`, `with_log_sigma`, `recurrent`
-    and `feed_forward`, or by `to_program` and `convert` of a network.
+    rho: the exponent of the price under which sigma was learned, finite and at least 0. Raises
+    SettingError for what is no Layer, no Wiring or no such rho, and for layers that do not fit each
+    other or the wiring. Made by `single_layer`, `with_log_sigma`, `recurrent` and `feed_forward`,
+    or by `to_program` and `convert` of a network.
     """
 
     layers: Mapping[str, Layer]
@@ -26,6 +28,11 @@ class Program:
     rho: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_layers(self.layers)
+        if not isinstance(self.wiring, Wiring):
+            raise SettingError.of("wiring", self.wiring, "should be a Wiring")
+        check_not_negative("rho", self.rho)
+        object.__setattr__(self, "rho", float(self.rho))
         self.wiring.check(self.layers)
 
     @property
@@ -107,6 +114,17 @@ class Program:
             rows.append({"name": name, **row})
             arrays |= {f"layers.{name}.{field}": value for field, value in own.items()}
         table, of_wiring = self.wiring.to_table()
-        table = {**table, "layers": rows, "rho": float(self.rho)}
+        table = {**table, "layers": rows, "rho": self.rho}
         stored = Stored(self.wiring.kind, table, arrays | of_wiring)
         write_folder(as_path("folder", folder), stored)
+
+
+def _check_layers(layers: Any) -> None:
+    """Raise SettingError for what is no mapping of names to layers."""
+    if not isinstance(layers, Mapping):
+        raise SettingError.of("layers", layers, "should be layers by name, as in a dict")
+    for name, layer in layers.items():
+        if not isinstance(name, str):
+            raise SettingError.of("layers", name, "the name of a layer should be text")
+        if not isinstance(layer, Layer):
+            raise SettingError.of(name, layer, "should be a Layer", section=("layers",))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stochsim.settings import check_positive, check_whole
+from stochsim.settings import check_flag, check_positive, check_whole
 
 _AT_ONCE = 32768  # values quantised at a time: they stay in the second-level cache
 
@@ -17,8 +17,10 @@ class Quantizer:
 
     Two bits and more: codes c in -2^(b-1) … 2^(b-1) - 1 and value scale * c. One bit: c in {0, 1}
     and values -scale and +scale. Unsigned: the same codes, with value scale * (c - c_min), so from
-    0 on in steps of scale, at one bit too. Raises SettingError for bits outside 1 to 8, and a scale
-    that is not finite and above 0.
+    0 on in steps of scale, at one bit too.
+
+    Raises SettingError for bits outside 1 to 8, a scale that is not finite and above 0, and an
+    `unsigned` that is neither True nor False.
     """
 
     bits: int
@@ -28,8 +30,10 @@ class Quantizer:
     def __post_init__(self) -> None:
         check_whole("bits", self.bits, 1, 9)
         check_positive("scale", self.scale)
+        check_flag("unsigned", self.unsigned)
         object.__setattr__(self, "bits", int(self.bits))
         object.__setattr__(self, "scale", float(self.scale))
+        object.__setattr__(self, "unsigned", bool(self.unsigned))
 
     @property
     def levels(self) -> int:

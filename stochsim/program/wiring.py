@@ -5,6 +5,7 @@ a recurrent circuit. Each wiring checks that layers fit, and says what reads ask
 import abc
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
@@ -14,7 +15,7 @@ import numpy as np
 from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, Layer, LayerShape
-from stochsim.program.shapes import check_shape, check_values
+from stochsim.program.shapes import check_shape, floats
 from stochsim.program.workload import (
     LayerUse,
     Workload,
@@ -22,7 +23,7 @@ from stochsim.program.workload import (
     log_sigma_workload,
     recurrent_workload,
 )
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_real, check_stable, check_whole
 
 _MOST_STEPS = 1_000_000
 
@@ -156,12 +157,15 @@ class LogSigmaHead(Wiring):
 
         sigma_i = exp(base_i + value of log_sigma's code), in units of readout's drive.
 
-    base: (neuron,) float64. sigma of hidden layers and of `log_sigma` is 0 (they buy no noise),
-    that of `readout` is not used.
+    base: (neuron,), kept in float64; raises SettingError for what holds no finite numbers. sigma of
+    hidden layers and of `log_sigma` is 0 (they buy no noise), that of `readout` is not used.
     """
 
     base: np.ndarray
     kind = "log-sigma"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base", floats("base", self.base))
 
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for layers or a base whose shapes or quantisers do not fit."""
@@ -182,7 +186,6 @@ class LogSigmaHead(Wiring):
             rule = f"should be {neurons}, a value for each neuron of '{READOUT}'"
             raise SettingError.of(f"{LOG_SIGMA}.neurons", given, rule)
         check_shape("base", self.base, "neuron", (neurons,))
-        check_values("base", self.base, np.isfinite(self.base), "should be finite")
 
     def _refuse(self, names: list[str]) -> NoReturn:
         rule = f"should end with '{LOG_SIGMA}' and '{READOUT}', which read the layer before them"
@@ -218,9 +221,13 @@ class Recurrent(Wiring):
     and the code after the last step is read; every read is a chain of its own. `readout`: weights
     (neuron, input) on the stimulus, with bias, sigma (injected at every step) and output of the
     neurons; `lateral`: weights (neuron, neuron) on the codes, so its input is the quantiser of the
-    state; its bias is added, its sigma is not used. table: (level, neuron) float64, what a neuron
-    adds to its drive by its own present code. radius: the spectral radius of the linearised step,
-    which must be below 1.
+    state; its bias is added, its sigma is not used. table: (level, neuron), kept in float64, what a
+    neuron adds to its drive by its own present code. radius: the spectral radius of the linear part
+    of the network's step, which a chip needs below 1; it is the network's own figure, for the table
+    does not say which part of it is linear.
+
+    Raises SettingError for a table that holds no finite numbers, steps outside 1 to 1,000,000, and
+    a radius that is no number or negative; one that is not finite is refused by the chip.
     """
 
     table: np.ndarray
@@ -228,13 +235,26 @@ class Recurrent(Wiring):
     radius: float
     kind = "recurrent"
 
+    def __post_init__(self) -> None:
+        check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
+        check_real("radius", self.radius)
+        if self.radius < 0:
+            raise SettingError.of("radius", self.radius, "should be at least 0")
+        own = {
+            "table": floats("table", self.table),
+            "steps": int(self.steps),
+            "radius": float(self.radius),
+        }
+        for field, value in own.items():
+            object.__setattr__(self, field, value)
+
     @property
     def steps_of_read(self) -> int | None:
         """Steps of every read's chain."""
         return self.steps
 
     def check(self, layers: Mapping[str, Layer]) -> None:
-        """Raise SettingError for layers, a table or steps that do not fit."""
+        """Raise SettingError for layers or a table that do not fit."""
         if list(layers) != [READOUT, LATERAL]:
             rule = f"should be '{READOUT}' and '{LATERAL}'"
             raise SettingError.of("layers", list(layers), rule)
@@ -251,8 +271,12 @@ class Recurrent(Wiring):
                 rule = f"should be that of the state, {state}"
                 raise SettingError.of(f"{LATERAL}.{side}", codes, rule)
         check_shape("table", self.table, "level, neuron", (state.levels, neurons))
-        check_values("table", self.table, np.isfinite(self.table), "should be finite")
-        check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
+
+    def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """See `Wiring.to_table`; raises StochsimError for a radius that is not finite."""
+        if not math.isfinite(self.radius):
+            check_stable(self.radius)
+        return super().to_table()
 
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """The one on the stimulus, whose neurons hold the state."""

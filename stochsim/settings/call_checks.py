@@ -22,21 +22,43 @@ def check_whole(name: str, value: object, low: int, end: int) -> None:
         raise SettingError.of(name, value, f"should be an integer from {low} to {end - 1}")
 
 
-def _is_number(value: object) -> bool:
+def check_flag(name: str, value: object) -> None:
+    """Raise SettingError unless `value` is True or False, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise SettingError.of(name, value, "should be True or False")
+
+
+def check_real(name: str, value: object) -> None:
+    """Raise SettingError unless `value` is a real number; NaN and infinities are."""
     is_one = isinstance(value, int | float | np.integer | np.floating)
-    return is_one and not isinstance(value, bool)
+    if not is_one or isinstance(value, bool):
+        raise SettingError.of(name, value, "should be a number")
+
+
+def _as_float(value: Any) -> float:
+    """A real number in float64, as it is kept; NaN of anything else."""
+    try:
+        check_real("", value)
+        return float(value)
+    except (SettingError, OverflowError):
+        return math.nan
 
 
 def check_positive(name: str, value: Any) -> None:
     """Raise SettingError unless `value` is a finite number above 0."""
-    if not _is_number(value) or not 0 < value < math.inf:
+    if not 0 < _as_float(value) < math.inf:
         raise SettingError.of(name, value, "should be finite and above 0")
+
+
+def check_not_negative(name: str, value: Any) -> None:
+    """Raise SettingError unless `value` is a finite number, 0 or above."""
+    if not 0 <= _as_float(value) < math.inf:
+        raise SettingError.of(name, value, "should be finite and at least 0")
 
 
 def check_noise(noise: float) -> None:
     """Raise SettingError for a negative or non-finite multiplier of sigma."""
-    if not _is_number(noise) or not 0 <= noise < math.inf:
-        raise SettingError.of("noise", noise, "should be finite and at least 0")
+    check_not_negative("noise", noise)
 
 
 def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:

@@ -1,4 +1,4 @@
-"""Graphs, nodes and windows that cannot be are refused where they are built."""
+"""Graphs and nodes that cannot be are refused where they are built."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from graphtest import FIRST, SECOND, residual
 
-from stochsim.program import FloatCall, Geometry, Graph, LayerCall, Program
+from stochsim.program import FloatCall, Geometry, Graph, LayerCall, Program, Quantizer
 from stochsim.settings import SettingError
 
 
@@ -39,6 +39,12 @@ def test_neurons_that_groups_do_not_divide_are_refused():
         ({"shape": (0,)}, "'shape' = 0: should be an integer from 1"),
         ({"stimulus": "a"}, "'nodes' = 'a': the stimulus or an earlier node has this name"),
         ({"result": None}, "'result' = None: should be a node"),
+        ({"result": ["b"]}, r"'result' = \['b'\]: should be a node"),
+        ({"stimulus": None}, "'stimulus' = None: should be a name"),
+        ({"shape": 4}, "'shape' = 4: should be a tuple"),
+        ({"shape": (4.0,)}, r"'shape' = 4\.0: should be an integer from 1"),
+        ({"nodes": None}, "'nodes' = None: should be a tuple"),
+        ({"nodes": ("a",)}, "'nodes' = 'a': should be LayerCalls and FloatCalls"),
     ],
 )
 def test_graphs_that_cannot_be_are_refused(changes, message):
@@ -52,6 +58,17 @@ def test_graphs_that_cannot_be_are_refused(changes, message):
         (FloatCall("b", ("b",), np.abs), "'nodes' = 'b': the stimulus or an earlier node"),
         (FloatCall("sum", ("b",), np.abs, macs=-1), r"'sum\.macs' = -1: should be an integer"),
         (FloatCall("sum", ("c",), np.abs), r"'sum\.reads' = 'c': should be an earlier node"),
+        (FloatCall("sum", ("b", []), np.abs), r"'sum\.reads' = \[\]: should be an earlier node"),
+        (FloatCall("sum", "bx", np.add), r"'sum\.inputs' = 'bx': should be a tuple of names"),
+        (FloatCall("sum", ("b",), None), r"'sum\.function' = None: should be a function"),
+        (FloatCall("sum", ("b",), np.abs, row=1), r"'sum\.row' = 1: should be text"),
+        (FloatCall("sum", ("b",), np.abs, measures=1), r"'sum\.measures' = 1: should be True or"),
+        (FloatCall(None, ("b",), np.abs), "'nodes' = None: the name of a node should be text"),
+        (LayerCall("sum", "b", "second", None), r"'sum\.geometry' = None: should be a Geometry"),
+        (
+            LayerCall("sum", "b", "second", Geometry(), takes_codes="no"),
+            r"'sum\.takes_codes' = 'no': should be True or False",
+        ),
     ],
 )
 def test_nodes_that_cannot_be_are_refused(last, message):
@@ -77,18 +94,23 @@ def test_weights_are_shared_with_an_earlier_layer_that_has_them(owner, message):
         residual(nodes=(nodes[0], shared, nodes[2]))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"groups": 0}, "'groups' = 0: should be an integer from 1"),
-        ({"kernel": (0,)}, "'kernel' = 0: should be an integer from 1"),
-        ({"stride": (0,)}, "'stride' = 0: should be an integer from 1"),
-        ({"padding": ((-1, 0),)}, "'padding' = -1: should be an integer from 0"),
-        ({"dilation": ()}, r"'dilation' = \(\): should have one entry for each of the 1 axes"),
-    ],
-)
-def test_windows_that_cannot_be_are_refused(changes, message):
-    window = {"kernel": (3,), "stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
-    Geometry(**window)
-    with pytest.raises(SettingError, match=message):
-        Geometry(**window | changes)
+def with_source(source, **changes):
+    """A layer on values of this node, said to take its codes."""
+    layer = dataclasses.replace(SECOND, **changes)
+    first = LayerCall("a", "x", "first", Geometry())
+    passed = FloatCall("p", ("a",), np.abs)
+    nodes = (first, passed, LayerCall("b", source, "second", Geometry(), takes_codes=True))
+    return Program({"first": FIRST, "second": layer}, Graph(nodes, "x", "b", (4,)))
+
+
+def test_codes_are_those_of_the_layer_that_gives_them():
+    with_source("a")
+    with_source("p", input=Quantizer(4, 0.5))  # of values that passed a part it cannot be told
+    with pytest.raises(SettingError, match=r"'b\.takes_codes' = True: .* 'x' is the stimulus"):
+        with_source("x")
+    for other in (Quantizer(4, 0.5, unsigned=True), Quantizer(4, 0.25), Quantizer(3, 0.25, True)):
+        with pytest.raises(
+            SettingError,
+            match=r"'b\.takes_codes' = True: should be False: 'first' gives the codes of Quant",
+        ):
+            with_source("a", input=other)
