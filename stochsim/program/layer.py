@@ -3,11 +3,11 @@ neurons' bias and noise, as plain arrays.
 """
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from stochsim_kernels.neuron import channel
 
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.shapes import check_shape, check_values, floats, numbers
@@ -30,14 +30,6 @@ FIELDS_OF_LAYER = {
 }
 ARRAYS_OF_LAYER = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.float64}
 """Stored fields of a layer and their types."""
-
-_RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "identity": lambda drive: drive,
-    "relu": lambda drive: np.maximum(drive, 0),
-    "tanh": np.tanh,
-    "step": lambda drive: np.where(drive >= 0, 1.0, 0.0),
-    "sigmoid": lambda drive: 1 / (1 + np.exp(-drive)),
-}
 
 
 class LayerShape(NamedTuple):
@@ -113,8 +105,8 @@ class Layer:
         """Raise SettingError for numbers, words and quantisers that no layer has."""
         check_whole("weight_bits", self.weight_bits, 1, 9)
         check_positive("weight_scale", self.weight_scale)
-        if not isinstance(self.activation, str) or self.activation not in _RESPONSES:
-            raise SettingError.of("activation", self.activation, choices=_RESPONSES)
+        if not isinstance(self.activation, str) or self.activation not in channel.RESPONSES:
+            raise SettingError.of("activation", self.activation, choices=channel.RESPONSES)
         for side in ("input", "output"):
             if not isinstance(getattr(self, side), Quantizer):
                 raise SettingError.of(side, getattr(self, side), "should be a Quantizer")
@@ -162,7 +154,7 @@ class Layer:
         """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64."""
         drive = integers.astype(np.float64) @ self.weight_codes.T.astype(np.float64)
         drive = drive * (self.weight_scale * self.input.scale) + self.bias
-        return self.output.codes(_RESPONSES[self.activation](drive))
+        return self.output.codes(channel.RESPONSES[self.activation](drive))
 
     def group(self, number: int, groups: int) -> "Layer":
         """The layer of one of `groups` equal groups of neurons, each with weights of its own."""

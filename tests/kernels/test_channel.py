@@ -275,3 +275,12 @@ def test_the_table_of_the_normal_cdf_is_exact_to_its_last_places():
     out = np.empty_like(t)
     tabled(t, out)
     assert np.abs(out - special.ndtr(t)).max() <= 1e-15
+
+
+def test_every_activation_has_its_response_in_numpy():
+    """Equal to the reference implementation's, and the inverse of the edges' own."""
+    assert list(channel.RESPONSES) == list(channel.ACTIVATIONS)
+    drive = np.linspace(-3, 3, 41)
+    for name, response in channel.RESPONSES.items():
+        expected = reference._ACTIVATIONS[name](drive)
+        np.testing.assert_allclose(response(drive), expected, rtol=1e-14, atol=1e-15)

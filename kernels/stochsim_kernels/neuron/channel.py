@@ -12,6 +12,7 @@ the same for every drive too, step^2 / 4.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,14 @@ FAMILIES = {
 }
 IDENTITY, RELU, TANH, STEP, SIGMOID = 0, 1, 2, 3, 4
 ACTIVATIONS = {"identity": IDENTITY, "relu": RELU, "tanh": TANH, "step": STEP, "sigmoid": SIGMOID}
+RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "identity": lambda drive: drive,
+    "relu": lambda drive: np.maximum(drive, 0),
+    "tanh": np.tanh,
+    "step": lambda drive: np.where(drive >= 0, 1.0, 0.0),
+    "sigmoid": lambda drive: 1 / (1 + np.exp(-drive)),
+}
+"""What a neuron of each of ACTIVATIONS gives for drives (any shape), without noise."""
 
 ONE = 2147483648.0  # 2^31: probability 1
 _LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
