@@ -38,10 +38,11 @@ def _approx(expected: Any, rel: float | None = None, abs: float | None = None, *
 pytest.approx = _approx
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Kernels and torch on one thread: two test processes on two cores would wait for each other's
-    threads. Tests of threads ask for them (`threadtest.threads`).
+    """Kernels and torch on one thread in every test, whatever the one before left: two test
+    processes on two cores would wait for each other's threads. Tests of threads ask for them
+    (`threadtest.threads`).
     """
     numba.set_num_threads(1)
     torch.set_num_threads(1)
