@@ -58,6 +58,7 @@ class GraphRunner(Runner):
             isinstance(node, FloatCall) and node.measures for node in self.graph.nodes
         )
         self._differing = self._nodes_that_differ()
+        self._writes_to_shared = any(map(self._writes_to_what_reads_share, self.graph.nodes))
         self._sizes: dict[tuple[int, ...], _Sizes] = {}
 
     @property
@@ -97,7 +98,8 @@ class GraphRunner(Runner):
 
     def _walk(self, x: np.ndarray, reads: int, place: Place, meter: Meter) -> np.ndarray:
         """Values (stimulus, read, …)."""
-        if reads > 1 and not self._sizes_of(x).rows_are_stimuli:
+        apart = self._writes_to_shared or not self._sizes_of(x).rows_are_stimuli
+        if reads > 1 and apart:
             each = (self._walk(x, 1, place.read(one), meter) for one in range(reads))
             return np.concatenate(list(each), axis=1)
 
@@ -135,6 +137,14 @@ class GraphRunner(Runner):
             if is_noisy or not found.isdisjoint(node.inputs):
                 found.add(node.name)
         return frozenset(found)
+
+    def _writes_to_what_reads_share(self, node: LayerCall | FloatCall) -> bool:
+        """Whether a part that differs from read to read writes into a value that all reads share:
+        it would write into a copy, which nodes that read the value later do not see.
+        """
+        shared = self.graph.of_stimuli - self._differing
+        writes = isinstance(node, FloatCall) and node.writes
+        return writes and node.name in self._differing and not shared.isdisjoint(node.inputs)
 
     def _sizes_of(self, x: np.ndarray) -> "_Sizes":
         """Of stimuli like x; found once for each shape."""

@@ -74,6 +74,7 @@ def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) ->
         trace.name_of(node),
         float_macs(network, node, (1,)),
         trace.measures(node),
+        trace.writes(network, node),
     )
 
 

@@ -4,9 +4,8 @@ low-bit one.
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import fx
 
@@ -14,16 +13,15 @@ from stochsim.hardware import Hardware
 from stochsim.lowering import products
 from stochsim.lowering import trace as graphs
 from stochsim.lowering.chip_module import Converted, LeftInFloat
-from stochsim.lowering.emulated_layer import ACTIVATIONS, UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
+from stochsim.lowering.observing import STIMULI, Seen, observed, spread
 from stochsim.lowering.products import Site
 from stochsim.lowering.window_products import geometry_of
 from stochsim.settings import SettingError, StochsimError, check_whole
 
-_STIMULI = 1024  # of the calibration that are looked at, evenly spread
-_VALUES = 20_000  # of them kept of each input and response
 _SAME = 1e-3  # of the largest output: folding a batch normalisation rounds anew
 
 Widths = tuple[int, int, int]
@@ -97,7 +95,7 @@ def _converted(
     products.fold_batch_norms(network, sites, shapes, keep_float)
     products.take_activations(network, sites, keep_float)
     widths = _widths(sites, hardware, bits)
-    seen, found = _observed(network, sites, x)
+    seen, found = observed(network, sites, x)
     _check_same(module, x, found)
     _put_in(network, sites, seen, widths)
     in_float = tuple(
@@ -111,7 +109,7 @@ def _converted(
 def _check_same(module: torch.nn.Module, x: torch.Tensor, found: torch.Tensor) -> None:
     """Raise StochsimError where the traced network gives something else than the module."""
     with torch.no_grad():
-        expected = copy.deepcopy(module).eval()(_spread(x).clone())
+        expected = copy.deepcopy(module).eval()(spread(x).clone())
     name = type(module).__name__
     if not isinstance(expected, torch.Tensor) or expected.shape != found.shape:
         raise StochsimError(f"{name} gives no tensor of the same shape when it is traced")
@@ -161,7 +159,7 @@ def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int
     that of the stimuli.
     """
     found = []
-    for part in (_spread(x), x[: (min(len(x), _STIMULI) + 1) // 2]):
+    for part in (spread(x), x[: (min(len(x), STIMULI) + 1) // 2]):
         walk = graphs.Shapes(network)
         try:
             with torch.no_grad():
@@ -181,10 +179,6 @@ def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int
             "the network should give one tensor (stimulus, …), as many stimuli as it reads"
         )
     return shapes
-
-
-def _spread(x: torch.Tensor) -> torch.Tensor:
-    return x[:: -(-len(x) // _STIMULI)]
 
 
 def _sites(
@@ -251,72 +245,8 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
     return chosen
 
 
-class _Seen(NamedTuple):
-    """Some of the values that a site reads and gives; `is_signed`: whether any that it reads is
-    negative, `is_finite`: whether all are.
-    """
-
-    inputs: np.ndarray
-    outputs: np.ndarray
-    is_signed: bool
-    is_finite: bool
-
-
-class _Observer(torch.nn.Module):
-    """A float layer with its activation, which keeps some of what it reads and gives."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__()
-        self.module = site.module
-        self.activation = site.activation
-        self.seen = _Seen(np.zeros(0), np.zeros(0), False, True)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = ACTIVATIONS[self.activation](self.module(x))
-        is_finite = bool(torch.isfinite(x).all() and torch.isfinite(out).all())
-        self.seen = _Seen(_some(x), _some(out), bool((x < 0).any()), is_finite)
-        return out
-
-
-def _some(values: torch.Tensor) -> np.ndarray:
-    part = values[:: max(1, values.numel() // _VALUES)]
-    return part.detach().cpu().double().numpy()
-
-
-def _observed(
-    network: fx.GraphModule, sites: list[Site], x: torch.Tensor
-) -> tuple[dict[str, _Seen], torch.Tensor]:
-    """What every site reads and gives in float, and what the network gives, on the calibration's
-    stimuli.
-    """
-    observers = {site.name: _Observer(site) for site in sites}
-    for site in sites:
-        _call(network, site, observers[site.name])
-    network.graph.eliminate_dead_code()
-    network.recompile()
-    with torch.no_grad():
-        found = network(_spread(x).clone())
-    for name, one in observers.items():
-        if not one.seen.is_finite:
-            rule = f"layer '{name}' gives values that are not finite"
-            raise SettingError.of("calibration", rule=rule)
-    return {name: one.seen for name, one in observers.items()}, found
-
-
-def _call(network: fx.GraphModule, site: Site, layer: torch.nn.Module) -> None:
-    """Let the site's node call this module, under its own name."""
-    before = graphs.data_input(site.node)
-    assert before is not None
-    network.add_submodule(site.name, layer)
-    with network.graph.inserting_before(site.node):
-        node = network.graph.call_module(site.name, (before,))
-    site.node.replace_all_uses_with(node)
-    network.graph.erase_node(site.node)
-    site.node = node
-
-
 def _put_in(
-    network: fx.GraphModule, sites: list[Site], seen: dict[str, _Seen], widths: dict[str, Widths]
+    network: fx.GraphModule, sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths]
 ) -> None:
     """The layers of the chip in place of the float ones; a layer that reads another's codes shares
     its grid.

@@ -219,6 +219,21 @@ def measures(node: fx.Node) -> bool:
     return node.target in ("size", "dim", "numel") or named in ("getattr", "len", "numel")
 
 
+def writes(network: torch.nn.Module, node: fx.Node) -> bool:
+    """Whether a node may write into what it reads: torch's names that end in "_", `inplace`, and
+    Python's `+=` and its like.
+    """
+    name, module = called(network, node)
+    if module is not None:
+        return bool(getattr(module, "inplace", False))
+    is_operator = getattr(node.target, "__module__", "") == "_operator" and name.startswith("i")
+    return (
+        (name.endswith("_") and not name.endswith("__"))
+        or is_operator
+        or (node.kwargs.get("inplace", False) is not False)
+    )
+
+
 def name_of(node: fx.Node) -> str:
     """What a part is called: the name of its module, or that of the node of a function."""
     return str(node.target) if node.op == "call_module" else node.name

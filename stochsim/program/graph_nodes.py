@@ -37,6 +37,7 @@ class FloatCall(NamedTuple):
     function: takes and gives NumPy arrays (stimulus, …) and whatever else nodes give. row: its name
     in bills. macs: multiply-adds for each value that it gives, 0 where it is not priced. measures:
     whether it asks for a size, so that stimuli and reads may not be told apart before it.
+    writes: whether it may write into what it reads.
     """
 
     name: str
@@ -45,6 +46,7 @@ class FloatCall(NamedTuple):
     row: str = ""
     macs: int = 0
     measures: bool = False
+    writes: bool = False
 
 
 Call = LayerCall | FloatCall

@@ -67,7 +67,23 @@ class ProductOfStimuli(OneLayer):
         return (y @ y.t()) @ y
 
 
+class WritesIntoWhatReadsShare(OneLayer):
+    def forward(self, x):
+        y = x[:, :4] * 1.0
+        z = y.add_(self.layer(x))
+        return z * 2 + y
+
+
+class AddsToWhatReadsShare(OneLayer):
+    def forward(self, x):
+        y = x[:, :4] * 1.0
+        y += self.layer(x)
+        return y * 2
+
+
 MODULES = (
+    WritesIntoWhatReadsShare,
+    AddsToWhatReadsShare,
     TiedWeights,
     BiasBeside,
     SplitBeside,
