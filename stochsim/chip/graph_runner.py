@@ -173,6 +173,7 @@ class GraphRunner(Runner):
 
     def _seen_without_noise(self, x: np.ndarray) -> dict[str, list[np.ndarray]]:
         """What positions of each layer see of x, (row, input) for each group of its channels."""
+        self.graph.value_shapes(self.program.shapes, x[:2])  # names a layer that x does not fit
         found: dict[str, list[np.ndarray]] = {}
 
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:

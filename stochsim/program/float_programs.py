@@ -10,7 +10,7 @@ import numpy as np
 from stochsim.program.builders import hidden_names
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT
 from stochsim.program.shapes import check_shape
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_not_negative, check_whole
 
 
 class FloatLayer(NamedTuple):
@@ -128,6 +128,7 @@ class FloatProgram:
     rho: float = 0.0
 
     def __post_init__(self) -> None:
+        check_not_negative("rho", self.rho)
         self.wiring.check(self.layers)
 
     @property

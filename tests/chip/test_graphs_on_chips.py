@@ -160,6 +160,11 @@ def test_values_that_do_not_fit_a_layer_are_named():
         Chip(residual(), chip_of()).sample(X[:, :3], 1, 0)
 
 
+def test_calibration_that_does_not_fit_a_layer_is_named():
+    with pytest.raises(StochsimError, match=r"the part 'a' cannot run: the layer 'first' reads"):
+        Chip(residual(), chip_of(array=ARRAY), calibration=X[:, :3])
+
+
 def test_what_only_other_programs_have_is_refused():
     chip = Chip(residual(), chip_of())
     with pytest.raises(SettingError, match="only samples can be had"):

@@ -27,6 +27,7 @@ from stochsim.program import (
     Quantizer,
     Recurrent,
     feed_forward,
+    float_single,
     load_program,
     random_program,
     recurrent,
@@ -226,3 +227,9 @@ def test_a_random_program_takes_numpys_integers():
     layer = drawn.readout
     assert isinstance(layer, Layer)
     assert (layer.weight_bits, layer.input.bits, layer.output.bits) == (2, 3, 4)
+
+
+@pytest.mark.parametrize("rho", [-1.0, np.nan, "x", True])
+def test_a_float_program_s_rho_is_a_number_of_at_least_0(rho):
+    with pytest.raises(SettingError, match="'rho' = "):
+        float_single(np.ones((2, 3)), np.zeros(2), np.ones(2), rho)
