@@ -2,6 +2,7 @@ from .contrast import LOG_WEIGHTS as LOG_WEIGHTS
 from .contrast import STEPS as STEPS
 from .contrast import log_gamma_constant as log_gamma_constant
 from .diagnostics import Diagnostics as Diagnostics
+from .evidence import elbo as elbo
 from .factory import build_model as build_model
 from .generative_model import GenerativeModel as GenerativeModel
 from .linear_gaussian import LinearGaussianModel as LinearGaussianModel
