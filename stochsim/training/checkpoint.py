@@ -22,7 +22,7 @@ from stochsim.settings import (
 from stochsim.training.loop import TrainResult
 from stochsim.training.procedures import TrainedNetwork
 
-FORMAT = Format("stochsim-network", 3, "train it again, or run its study anew")
+FORMAT = Format("stochsim-network", 4, "train it again, or run its study anew")
 _KIND = "network"
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
@@ -90,8 +90,8 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
     for name in ("saturated_share", "c", "s"):
         if not isinstance(facts[name], float):
             strict.number(f"result.{name}", facts[name])
-    if facts["exchange"] is not None:
-        strict.number("result.exchange", facts["exchange"])
+    if facts["nats_per_joule"] is not None:
+        strict.number("result.nats_per_joule", facts["nats_per_joule"])
     strict.text("result.method", facts["method"])
     strict.whole("result.steps", facts["steps"], 0, _MOST_STEPS)
     return TrainResult(**facts, seconds=math.nan)

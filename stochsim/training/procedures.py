@@ -70,7 +70,12 @@ class _Task:
     ) -> TrainResult:
         """What is left where nothing was trained, or not to the end."""
         return TrainResult(
-            terms or {}, saturated_share, 0.0, self.price.c, self.price.s, self.settings.exchange
+            terms or {},
+            saturated_share,
+            0.0,
+            self.price.c,
+            self.price.s,
+            self.settings.nats_per_joule,
         )
 
     def run(
@@ -108,8 +113,8 @@ def learn_decoder(
     """A float network and its decoder, learned together at rho = 0 and the settings' c and s from
     stimuli (stimulus, input).
 
-    With `exchange` set these are 1, so that it is learned under the ELBO itself: a chip's price
-    belongs to the networks that face it.
+    With `nats_per_joule` set these are 1, so that it is learned under the ELBO itself: a chip's
+    price belongs to the networks that face it.
     """
     draws = torch_generator(key, "initial")
     inputs = stimuli.shape[1]
@@ -137,8 +142,8 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     """The float network of an architecture at this rho, from the single layer `start` on, trained
     on stimuli (stimulus, input); its decoder stays frozen unless `own`.
 
-    hardware: whose price of reliability holds, where the settings have an exchange rate. Raises
-    SettingError for a rate without it.
+    hardware: whose price of reliability holds, where the settings have `nats_per_joule`. Raises
+    SettingError for `nats_per_joule` without it.
     """
     chosen = architecture or ArchitectureSettings()
     network: Any = build_network(start.network.settings.model_copy(update={"architecture": chosen}))
@@ -179,7 +184,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
     of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
     its quantiser, trained or the chip's own. Raises SettingError for an unknown method, for
-    "noise-aware" or an exchange rate without a Hardware.
+    "noise-aware" or `nats_per_joule` without a Hardware.
     """
     if method not in _METHODS:
         raise SettingError.of("method", method, choices=_METHODS)
@@ -213,16 +218,16 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     progress: Progress | None = None,
 ) -> TrainedNetwork:
     """A network whose widths (weight, input, output) are learned on stimuli (stimulus, input) under
-    their price, exchange [nat/J] times joules per read on `hardware`.
+    their price, `nats_per_joule` times joules per read on `hardware`.
 
     Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to
     whole bits, 2 at least; the gradient passes through); then the network of these widths is
     trained from `start` on by `method`, as any other of fixed widths. c and s are the settings'
-    own, so that they do not move with the exchange rate. Raises SettingError without an exchange
-    rate, and for a deep network.
+    own, so that they do not move with `nats_per_joule`. Raises SettingError without
+    `nats_per_joule`, and for a deep network.
     """
-    bit_price = BitPrice(hardware, _checked_exchange(start, settings))
-    fixed = settings.model_copy(update={"exchange": None})
+    bit_price = BitPrice(hardware, _checked_nats_per_joule(start, settings))
+    fixed = settings.model_copy(update={"nats_per_joule": None})
     shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
     price = ReliabilityCost(start.rho, settings.c, settings.s)
     task = _Task(_tensor(stimuli), model, shorter, price, key, progress)
@@ -232,22 +237,22 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     widths = learned_widths(task.run(network, start.decoder, False, bit_price).network)
     chosen: dict[str, Any] = {"method": method, "hardware": hardware, "progress": progress}
     trained = train_quantised(start, stimuli, model, fixed, widths, key, **chosen)
-    return _with(trained, exchange=settings.exchange)
+    return _with(trained, nats_per_joule=settings.nats_per_joule)
 
 
-def _checked_exchange(start: TrainedNetwork, settings: TrainSettings) -> float:
-    """The exchange rate [nat/J] under which widths of this network are learned; raises SettingError
+def _checked_nats_per_joule(start: TrainedNetwork, settings: TrainSettings) -> float:
+    """The `nats_per_joule` under which widths of this network are learned; raises SettingError
     where there is none, and for a deep network.
     """
-    if settings.exchange is None:
+    if settings.nats_per_joule is None:
         rule = "widths are learned under lambda [nat/J] times joules per read"
-        raise SettingError.missing("exchange", rule)
+        raise SettingError.missing("nats_per_joule", rule)
     kind = start.network.settings.architecture.kind
     if not ARCHITECTURES[kind].learns_widths:
         learns = [name for name, facts in ARCHITECTURES.items() if facts.learns_widths]
         rule = "its hidden codes have no widths of their own to learn"
         raise SettingError.of("architecture", kind, rule, learns)
-    return settings.exchange
+    return settings.nats_per_joule
 
 
 def _untrained(
