@@ -21,7 +21,7 @@ from stochsim.chip import Chip, FloatChip
 from stochsim.hardware import Noise, preset
 from stochsim.keys import generator
 from stochsim.lowering import float_program
-from stochsim.models import LinearGaussian, LinearGaussianSettings
+from stochsim.models import LinearGaussian, LinearGaussianModel
 from stochsim.networks import (
     ArchitectureSettings,
     Draws,
@@ -40,7 +40,7 @@ NOISE_SD = 0.5
 STEPS = 3000
 TRAIN_STIMULI = 20_000
 HELD_OUT = 1000
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD)
 STIMULI = 100
 SAMPLED_STIMULI = 8
 READS = 10_000
@@ -51,7 +51,7 @@ CLEAR_CORRELATION = 0.1
 class Problem:
     """A model with a fixed decoder and stimuli drawn from it, (stimulus, input)."""
 
-    model: LinearGaussian
+    model: LinearGaussianModel
     train: np.ndarray
     held_out: np.ndarray
 
@@ -62,7 +62,7 @@ def problem(
     """Random directions, column norms spaced logarithmically from `least` to 2."""
     decoder = generator(key, "decoder").standard_normal((INPUTS, neurons))
     decoder *= np.geomspace(least, 2.0, neurons) / np.linalg.norm(decoder, axis=0)
-    model = LinearGaussian(decoder, NOISE_SD)
+    model = LinearGaussianModel(decoder, NOISE_SD)
     stimuli, _ = model.sample(train_stimuli + HELD_OUT, key)
     return Problem(model, stimuli[:train_stimuli], stimuli[train_stimuli:])
 

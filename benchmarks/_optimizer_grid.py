@@ -17,7 +17,7 @@ from stochsim.data import evaluation_stimuli, load_dataset
 from stochsim.hardware import Hardware, preset
 from stochsim.keys import fold_in
 from stochsim.lowering import to_program
-from stochsim.models import SparseCodingSettings, build_model
+from stochsim.models import SparseCoding, build_model
 from stochsim.posterior import PosteriorDistance, survival
 from stochsim.training import (
     TrainedNetwork,
@@ -71,7 +71,7 @@ class Measured:
     def __init__(self, key: int) -> None:
         self.key = key
         self.data = load_dataset("patches", 8, 48, key)
-        self.model: Any = SparseCodingSettings(neurons=NEURONS, noise_sd=0.5, laplace_scale=1.0)
+        self.model: Any = SparseCoding(neurons=NEURONS, noise_sd=0.5, laplace_scale=1.0)
         self.train = TrainSettings(steps=STEPS)
         decoder = learn_decoder(self.data.train, self.model, self.train, fold_in(key, "decoder"))
         self.float = train_float(

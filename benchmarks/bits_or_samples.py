@@ -23,7 +23,7 @@ from stochsim.energy import format_energy
 from stochsim.hardware import Hardware, Memory, preset
 from stochsim.keys import fold_in
 from stochsim.lowering import to_program
-from stochsim.models import SparseCodingSettings, build_model
+from stochsim.models import SparseCoding, build_model
 from stochsim.posterior import Estimate, PosteriorDistance, mean_estimate
 from stochsim.training import TrainedNetwork, TrainSettings, learn_decoder, train_quantised
 
@@ -34,7 +34,7 @@ AVERAGED = READS[:9]
 STEPS = 1500
 STIMULI = 64
 BUDGETS_J = (1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7)
-MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
+MODEL = SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIPS = {
     "digital, weights read once per stimulus": preset("digital-45nm"),
     "digital, weights read at every read": preset("digital-45nm").replace(

@@ -20,7 +20,7 @@ from stochsim.data import evaluation_stimuli, load_dataset
 from stochsim.hardware import Noise, preset
 from stochsim.keys import fold_in
 from stochsim.lowering import to_program
-from stochsim.models import SparseCodingSettings, build_model
+from stochsim.models import SparseCoding, build_model
 from stochsim.posterior import Estimate, PosteriorDistance, mean_estimate
 from stochsim.training import (
     Method,
@@ -37,7 +37,7 @@ UNIFORM = (2, 3, 4, 5, 6, 7, 8)
 STEPS = 1500
 STIMULI = 32
 READS = 1000
-MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
+MODEL = SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIP = preset("in-memory-28nm").replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
 METHOD: Method = "noise-aware"
 CLEARLY = 0.01  # posterior sd: what counts as a lower D

@@ -27,7 +27,7 @@ from torch import nn
 
 from stochsim.data import load_dataset
 from stochsim.hardware import Hardware, Noise, preset
-from stochsim.models import ModelSettings, SparseCodingSettings
+from stochsim.models import ModelSettings, SparseCoding
 from stochsim.networks import (
     ARCHITECTURES,
     ArchitectureSettings,
@@ -86,7 +86,7 @@ class Task:
 
 def task_of(stimuli: np.ndarray, neurons: int = NEURONS, steps: int = FIRST_STEPS) -> Task:
     """A sparse coding task on stimuli (stimulus, input)."""
-    model = SparseCodingSettings(neurons=neurons, noise_sd=0.5, laplace_scale=1.0)
+    model = SparseCoding(neurons=neurons, noise_sd=0.5, laplace_scale=1.0)
     return Task(
         torch.tensor(stimuli), model, learn_decoder(stimuli, model, TrainSettings(steps=steps), 0)
     )

@@ -34,6 +34,9 @@ _PACKAGES = (
     "training",
 )
 _RENAMED = {
+    "GaussianScaleMixtureSettings": "GaussianScaleMixture",
+    "LinearGaussianSettings": "LinearGaussian",
+    "SparseCodingSettings": "SparseCoding",
     "Trained": "TrainedNetwork",
     "Yardstick": "PosteriorDistance",
     "collect": "open_run",

@@ -23,12 +23,12 @@ from .lowering import convert as convert
 from .lowering import float_program as float_program
 from .lowering import load_converted as load_converted
 from .lowering import to_program as to_program
-from .models import GaussianScaleMixtureSettings as GaussianScaleMixtureSettings
+from .models import GaussianScaleMixture as GaussianScaleMixture
 from .models import LinearGaussian as LinearGaussian
-from .models import LinearGaussianSettings as LinearGaussianSettings
+from .models import LinearGaussianModel as LinearGaussianModel
 from .models import Reference as Reference
 from .models import SparseCoding as SparseCoding
-from .models import SparseCodingSettings as SparseCodingSettings
+from .models import SparseCodingModel as SparseCodingModel
 from .models import build_model as build_model
 from .networks import ArchitectureSettings as ArchitectureSettings
 from .networks import FeedForward as FeedForward

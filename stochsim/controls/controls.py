@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import fold_in, generator
-from stochsim.models import GaussianScaleMixtureSettings, ModelSettings
+from stochsim.models import GaussianScaleMixture, ModelSettings
 from stochsim.networks import ArchitectureSettings
 from stochsim.settings import SettingError
 from stochsim.training import TrainSettings
@@ -93,7 +93,7 @@ def check_control(name: str, model: ModelSettings | None = None) -> None:
     """
     if name not in CONTROLS:
         raise SettingError.of("control", name, choices=CONTROLS)
-    if name == "langevin" and isinstance(model, GaussianScaleMixtureSettings):
+    if name == "langevin" and isinstance(model, GaussianScaleMixture):
         rule = "no circuit is wired for this model, whose gradient is not linear in r"
         raise SettingError.of(("control", "model.kind"), (name, model.kind), rule)
 
@@ -228,7 +228,7 @@ def _langevin(case: ControlCase) -> ControlSamples:
     from stochsim.chip import FloatChip
     from stochsim.controls.langevin import langevin_circuit
 
-    assert not isinstance(case.model, GaussianScaleMixtureSettings)  # check_control refuses it
+    assert not isinstance(case.model, GaussianScaleMixture)  # check_control refuses it
     steps_of = case.circuit or ArchitectureSettings(kind="recurrent")
     circuit = langevin_circuit(case.trained.decoder_array, case.model, steps_of)
     values = FloatChip(circuit.program).sample(case.stimuli, case.reads, case.key).values

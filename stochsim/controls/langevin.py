@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.models import LinearGaussianSettings, SparseCodingSettings
+from stochsim.models import LinearGaussian, SparseCoding
 from stochsim.networks import ArchitectureSettings
 from stochsim.program import FloatLayer, FloatProgram, FloatRecurrent, float_recurrent
 
@@ -57,7 +57,7 @@ def squared_error(step: float, precision: Floats, steps: int, prior_precision: f
 
 def langevin_circuit(
     decoder: Floats,
-    model: SparseCodingSettings | LinearGaussianSettings,
+    model: SparseCoding | LinearGaussian,
     architecture: ArchitectureSettings,
 ) -> Langevin:
     """The circuit for a decoder (input, neuron), with the time step and the number of steps of
@@ -65,11 +65,9 @@ def langevin_circuit(
 
     The decoder's columns may be dependent, and some of them 0.
     """
-    sparse = isinstance(model, SparseCodingSettings)
+    sparse = isinstance(model, SparseCoding)
     neurons = decoder.shape[1]
-    prior_precision = (
-        1 / (2 * model.laplace_scale**2) if isinstance(model, SparseCodingSettings) else 1.0
-    )
+    prior_precision = 1 / (2 * model.laplace_scale**2) if isinstance(model, SparseCoding) else 1.0
     seen = decoder.T @ decoder / model.noise_sd**2
     precision = np.linalg.eigvalsh(seen) + prior_precision
     tried = _STEPS_TRIED / precision.max()
@@ -81,7 +79,7 @@ def langevin_circuit(
     wiring = FloatRecurrent(
         time_step=rate,
         shrink=np.full(
-            neurons, gain / model.laplace_scale if isinstance(model, SparseCodingSettings) else 0.0
+            neurons, gain / model.laplace_scale if isinstance(model, SparseCoding) else 0.0
         ),
         width=np.full(neurons, KINK_WIDTH),
         sigma=np.full(neurons, np.sqrt(step)),

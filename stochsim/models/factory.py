@@ -3,14 +3,15 @@
 from numpy.typing import ArrayLike
 
 from stochsim.models.generative_model import GenerativeModel
-from stochsim.models.linear_gaussian import LinearGaussian
+from stochsim.models.linear_gaussian import LinearGaussianModel
 from stochsim.models.model_settings import ModelSettings
-from stochsim.models.scale_mixture import GaussianScaleMixture
-from stochsim.models.sparse_coding import SparseCoding
+from stochsim.models.scale_mixture import GaussianScaleMixtureModel
+from stochsim.models.sparse_coding import SparseCodingModel
 from stochsim.settings import SettingError
 
 _KINDS: dict[str, type[GenerativeModel]] = {
-    model.kind: model for model in (SparseCoding, LinearGaussian, GaussianScaleMixture)
+    model.kind: model
+    for model in (SparseCodingModel, LinearGaussianModel, GaussianScaleMixtureModel)
 }
 
 

@@ -12,7 +12,7 @@ from stochsim.models.generative_model import Progress
 from stochsim.models.reference import CHAINS, DRAWS_PER_CHAIN, Reference
 
 
-class LinearGaussian(GaussianPriorModel):
+class LinearGaussianModel(GaussianPriorModel):
     """x ~ N(A r, s_x² I), r ~ N(0, I); φ(r) = r²/2."""
 
     kind = "linear_gaussian"

@@ -10,7 +10,7 @@ LEAST_SHAPE = 0.5
 """The smallest contrast_shape: down to it the quadrature over the contrast was checked."""
 
 
-class SparseCodingSettings(Settings):
+class SparseCoding(Settings):
     """Sparse coding: x ~ N(A r, noise_sd² I), r Laplace of scale `laplace_scale` (its mean size, in
     units of r) in every neuron.
     """
@@ -21,7 +21,7 @@ class SparseCodingSettings(Settings):
     laplace_scale: Positive
 
 
-class LinearGaussianSettings(Settings):
+class LinearGaussian(Settings):
     """Linear-Gaussian: x ~ N(A r, noise_sd² I), r ~ N(0, I)."""
 
     kind: Literal["linear_gaussian"] = "linear_gaussian"
@@ -29,7 +29,7 @@ class LinearGaussianSettings(Settings):
     noise_sd: Positive
 
 
-class GaussianScaleMixtureSettings(Settings):
+class GaussianScaleMixture(Settings):
     """Gaussian scale mixture: x ~ N(z A r, noise_sd² I), r ~ N(0, I), contrast z ~
     Gamma(contrast_shape, contrast_rate) of mean shape/rate.
 
@@ -44,7 +44,7 @@ class GaussianScaleMixtureSettings(Settings):
 
 
 ModelSettings = Annotated[
-    SparseCodingSettings | LinearGaussianSettings | GaussianScaleMixtureSettings,
+    SparseCoding | LinearGaussian | GaussianScaleMixture,
     pydantic.Field(discriminator="kind"),
 ]
 """Any of them, as the type of a field; `kind` decides which."""

@@ -36,7 +36,7 @@ _SCAN_POINTS = 1024
 _DEPTH = 40.0  # nats below the peak where p(z|x) counts as 0: e^-40 is 4e-18
 
 
-class GaussianScaleMixture(GaussianPriorModel):
+class GaussianScaleMixtureModel(GaussianPriorModel):
     """x ~ N(z A r, s_x² I), r ~ N(0, I), z ~ Gamma(contrast_shape, contrast_rate) (Echeveste et al.
     2020); φ(r) = r²/2.
     """

@@ -15,7 +15,7 @@ from stochsim.settings import SettingError
 _ORTHOGONAL_TOLERANCE = 1e-10
 
 
-class SparseCoding(GenerativeModel):
+class SparseCodingModel(GenerativeModel):
     """x ~ N(A r, s_x² I), p(r) ∝ exp(−Σ|r_i|/b); φ(r) = |r|/b."""
 
     kind = "sparse_coding"
@@ -64,7 +64,7 @@ class SparseCoding(GenerativeModel):
 
 
 def orthogonal_posterior_moments(
-    model: SparseCoding, x: ArrayLike
+    model: SparseCodingModel, x: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Exact posterior mean and variance, (stimulus, neuron) each, of a model whose decoder has
     orthogonal columns, none of them 0.

@@ -17,8 +17,10 @@ class Settings(pydantic.BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False
     )
 
-    def __init__(self, /, **table: Any) -> None:
+    def __init__(self, /, *unnamed: Any, **table: Any) -> None:
         """Raises SettingError, never pydantic's own error. TOML arrays become tuples."""
+        if unnamed:
+            raise SettingError.of((), rule=_by_name(type(self)))
         table = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
             super().__init__(**table)
@@ -40,6 +42,13 @@ class Settings(pydantic.BaseModel):
         object.
         """
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def _by_name(cls: type[pydantic.BaseModel]) -> str:
+    """The rule that settings are given by name, with those that have to be, or else all."""
+    needed = [name for name, field in cls.model_fields.items() if field.is_required()]
+    given = ", ".join(f"{name}=…" for name in needed or cls.model_fields)
+    return f"settings are given by name: {cls.__name__}({given})"
 
 
 _OWN_WORDS = {

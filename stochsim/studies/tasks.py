@@ -17,9 +17,8 @@ from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
 from stochsim.keys import fold_in
 from stochsim.lowering import float_program, to_program
-from stochsim.models import Reference, build_model
+from stochsim.models import Reference, build_model, elbo
 from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
-from stochsim.posterior import elbo
 from stochsim.program import Program
 from stochsim.settings import StochsimError
 from stochsim.studies.job import Job, Progress

@@ -13,9 +13,9 @@ import torch
 from stochsim.models import (
     LOG_WEIGHTS,
     STEPS,
-    GaussianScaleMixtureSettings,
+    GaussianScaleMixture,
     ModelSettings,
-    SparseCodingSettings,
+    SparseCoding,
     log_gamma_constant,
 )
 
@@ -31,7 +31,7 @@ def reconstruction(
     stimulus, neuron): one decoder for each of several trainings.
     """
     signal = r @ decoder.mT
-    if isinstance(model, GaussianScaleMixtureSettings):
+    if isinstance(model, GaussianScaleMixture):
         return _mixed_over_contrast(x, signal, model)
     return (x - signal).square().sum(-1) / (2 * model.noise_sd**2)
 
@@ -40,13 +40,13 @@ def activity_cost(r: torch.Tensor, model: ModelSettings) -> torch.Tensor:
     """sum_i phi(r_i) in nats, (…, neuron) to (…): |r|/b for the Laplace prior, r²/2 for the
     Gaussian one.
     """
-    if isinstance(model, SparseCodingSettings):
+    if isinstance(model, SparseCoding):
         return r.abs().sum(-1) / model.laplace_scale
     return 0.5 * r.square().sum(-1)
 
 
 def _mixed_over_contrast(
-    x: torch.Tensor, signal: torch.Tensor, model: GaussianScaleMixtureSettings
+    x: torch.Tensor, signal: torch.Tensor, model: GaussianScaleMixture
 ) -> torch.Tensor:
     """−log ∫ p(z) exp(−|x − z A r|²/(2 s_x²)) dz, (…) for x and signal A r (…, input), by the rule
     of stochsim.models.contrast.
@@ -65,7 +65,7 @@ def _mixed_over_contrast(
 
 
 def _contrast_moments(
-    x: torch.Tensor, signal: torch.Tensor, model: GaussianScaleMixtureSettings
+    x: torch.Tensor, signal: torch.Tensor, model: GaussianScaleMixture
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The integral's −log (…), and mean (…, 1) and variance (…) of z given x and r.
 

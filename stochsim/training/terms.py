@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from stochsim.models import GaussianScaleMixtureSettings, ModelSettings, SparseCodingSettings
+from stochsim.models import GaussianScaleMixture, ModelSettings, SparseCoding
 from stochsim.networks import Draws, Response
 from stochsim.settings import SettingError
 from stochsim.training.likelihood import activity_cost, reconstruction
@@ -120,7 +120,7 @@ def objective_of(
     """The terms of L of a network's response to x (stimulus, input), under a decoder (input,
     neuron): in closed form where moments are known and the model allows it.
     """
-    if response.samples is not None or isinstance(model, GaussianScaleMixtureSettings):
+    if response.samples is not None or isinstance(model, GaussianScaleMixture):
         r = response.drawn(draws)
         fit = reconstruction(x, r, decoder, model).mean()
         activity = activity_cost(r, model).mean()
@@ -154,7 +154,7 @@ def _expected_activity(response: Response, model: ModelSettings) -> torch.Tensor
     mean = response.mean
     variance = response.variances
     assert mean is not None
-    if not isinstance(model, SparseCodingSettings):
+    if not isinstance(model, SparseCoding):
         return 0.5 * (mean.square() + variance).sum(-1)
     size = (2 * variance / math.pi).sqrt() * torch.exp(
         -mean.square() / (2 * variance)

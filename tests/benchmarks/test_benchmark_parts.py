@@ -14,7 +14,7 @@ from tinybenchmarks import tiny_table
 from tinystudy import store_answers
 
 from stochsim.keys import fold_in
-from stochsim.models import LinearGaussianSettings, SparseCodingSettings, build_model
+from stochsim.models import LinearGaussian, SparseCoding, build_model
 from stochsim.posterior import PosteriorDistance, unit_directions
 from stochsim.studies import Study, open_run
 from stochsim.studies.study import MeasureSettings
@@ -31,7 +31,7 @@ def reference():
     """Of 8 stimuli under 4 neurons: Gaussian, its 10,000 draws independent."""
     random = np.random.default_rng(3)
     model = build_model(
-        LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5), random.normal(0, 0.7, (5, NEURONS))
+        LinearGaussian(neurons=NEURONS, noise_sd=0.5), random.normal(0, 0.7, (5, NEURONS))
     )
     return model.reference(random.normal(0, 1.5, (8, 5)).astype(np.float32), 0)
 
@@ -234,7 +234,7 @@ def test_learned_bits_runs_and_buys_fewer_bits_where_joules_are_dear(load, monke
     for name, value in tiny.items():
         monkeypatch.setattr(learned_bits, name, value)
     monkeypatch.setattr(
-        learned_bits, "MODEL", SparseCodingSettings(neurons=6, noise_sd=0.5, laplace_scale=1.0)
+        learned_bits, "MODEL", SparseCoding(neurons=6, noise_sd=0.5, laplace_scale=1.0)
     )
     figures = {
         figure.name: figure for figure in learned_bits.measure(bench.Options(True, None, tmp_path))

@@ -16,7 +16,7 @@ from stochsim.chip import Chip
 from stochsim.energy import Operation
 from stochsim.hardware import Array, preset
 from stochsim.lowering import to_program
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import ArchitectureSettings
 from stochsim.settings import SettingError
 from stochsim.training import TrainSettings, learn_decoder, train_float, train_quantised
@@ -24,7 +24,7 @@ from stochsim.training import TrainSettings, learn_decoder, train_float, train_q
 INPUTS, NEURONS, HIDDEN = 8, 6, 24
 BITS = (4, 5, 3)
 CHIP = preset("digital-45nm").with_precision(4, 5, 3)
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((300, INPUTS)).astype(np.float32)
 SHORT = TrainSettings(steps=30, batch=32, learning_rate=1e-2)
 LAYER_BITS = {

@@ -21,7 +21,7 @@ from controltest import (
 from stochsim.chip import FloatChip
 from stochsim.controls.controls import CONTROLS, check_control, derangement, power_mean
 from stochsim.lowering import float_program
-from stochsim.models import GaussianScaleMixtureSettings
+from stochsim.models import GaussianScaleMixture
 from stochsim.settings import SettingError
 from stochsim.training import reliability_cost
 from stochsim.training.terms import circuit_cost
@@ -96,7 +96,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 
 def test_no_circuit_is_wired_for_a_scale_mixture():
-    mixture = GaussianScaleMixtureSettings(neurons=NEURONS, noise_sd=0.6)
+    mixture = GaussianScaleMixture(neurons=NEURONS, noise_sd=0.6)
     with pytest.raises(
         SettingError,
         match=r"'control' = 'langevin' and 'model\.kind' = 'gaussian_scale_mixture': no circuit is "

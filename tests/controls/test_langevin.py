@@ -12,8 +12,8 @@ from stochsim.chip import FloatChip
 from stochsim.controls.langevin import SPRING, langevin_circuit, squared_error
 from stochsim.models import (
     LinearGaussian,
-    LinearGaussianSettings,
-    SparseCodingSettings,
+    LinearGaussianModel,
+    SparseCoding,
     build_model,
 )
 from stochsim.networks import ArchitectureSettings
@@ -21,8 +21,8 @@ from stochsim.networks import ArchitectureSettings
 INPUTS = 6
 NEURONS = 4
 NOISE_SD = 0.6
-LINEAR = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
-SPARSE = SparseCodingSettings(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=0.7)
+LINEAR = LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD)
+SPARSE = SparseCoding(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=0.7)
 
 
 def decoder():
@@ -125,7 +125,7 @@ def standardised(program, law_steps):
     """4,000 reads of one stimulus along the posterior's eigenvectors, by the mean and sd that so
     many steps should have there.
     """
-    model = LinearGaussian(decoder(), NOISE_SD)
+    model = LinearGaussianModel(decoder(), NOISE_SD)
     x = np.random.default_rng(2).normal(0, 1, (1, INPUTS))
     mean, _ = model.posterior(x)
     values, vectors = np.linalg.eigh(model.precision)

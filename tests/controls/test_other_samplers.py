@@ -5,9 +5,9 @@ import pytest
 from controltest import MODEL, NEURONS, network_of, samples_of, stimuli
 from stattest import assert_mean
 
-from stochsim.models import LinearGaussian
+from stochsim.models import LinearGaussianModel
+from stochsim.models.evidence import elbo
 from stochsim.networks import ArchitectureSettings
-from stochsim.posterior.evidence import elbo
 
 
 def evidence(found, trained):
@@ -42,7 +42,7 @@ def assert_stationary(steps):
     trained = network_of("single")
     circuit = ArchitectureSettings(kind="recurrent", steps=steps)
     found = samples_of("langevin", trained, reads=1000, count=4, circuit=circuit)
-    model = LinearGaussian(trained.decoder_array, MODEL.noise_sd)
+    model = LinearGaussianModel(trained.decoder_array, MODEL.noise_sd)
     precision, vectors = np.linalg.eigh(model.precision)
     inflation = 1 / (1 - found.facts["step"] * precision / 4)
     z = (

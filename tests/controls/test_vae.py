@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stochsim.controls.vae import HIDDEN, Encoder, encoder_moments, train_encoder, untrained
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import (
     ArchitectureSettings,
     Draws,
@@ -21,7 +21,7 @@ from stochsim.training import TrainedNetwork, TrainSettings
 from stochsim.training.loop import TrainResult
 
 INPUTS, NEURONS = 6, 4
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.6)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=0.6)
 
 
 def generator(key=1):

@@ -6,7 +6,7 @@ import torch
 from stochsim.chip import FloatChip
 from stochsim.controls.controls import ControlCase, control_samples
 from stochsim.lowering import float_program
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings, build_network
 from stochsim.training import TrainedNetwork, TrainSettings
 from stochsim.training.loop import TrainResult
@@ -16,7 +16,7 @@ NEURONS = 4
 STIMULI = 12
 READS = 60
 KEY = 7
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.6)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=0.6)
 
 
 def network_of(kind, rho=0.0, seed=1):

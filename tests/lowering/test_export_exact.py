@@ -18,7 +18,7 @@ from stochsim.chip import Chip, FloatChip
 from stochsim.data import load_dataset
 from stochsim.hardware import preset
 from stochsim.lowering import float_program, to_program
-from stochsim.models import SparseCodingSettings
+from stochsim.models import SparseCoding
 from stochsim.networks import FeedForward, NetworkSettings
 from stochsim.settings import StochsimError
 from stochsim.training import (
@@ -32,7 +32,7 @@ from stochsim.training import (
 PATCHES = 10_000
 STEPS = 60
 KEY = 1
-MODEL = SparseCodingSettings(neurons=64, noise_sd=0.5, laplace_scale=1.0)
+MODEL = SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stochsim.models import LinearGaussian, Reference
+from stochsim.models import LinearGaussianModel, Reference
 from stochsim.settings import SettingError, StochsimError
 
 FALSE_FAIL = 1e-6
 
 
 def model(inputs=5, neurons=3):
-    return LinearGaussian(np.random.default_rng(0).standard_normal((inputs, neurons)), 0.7)
+    return LinearGaussianModel(np.random.default_rng(0).standard_normal((inputs, neurons)), 0.7)
 
 
 def test_posterior_is_that_of_the_joint_gaussian():

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from stochsim.models import (
-    GaussianScaleMixture,
+    GaussianScaleMixtureModel,
     LinearGaussian,
-    LinearGaussianSettings,
+    LinearGaussianModel,
     ModelSettings,
     SparseCoding,
-    SparseCodingSettings,
+    SparseCodingModel,
     build_model,
 )
 from stochsim.settings import SettingError, Settings
@@ -24,12 +24,12 @@ SPARSE = {"kind": "sparse_coding", "neurons": 3, "noise_sd": 0.5, "laplace_scale
 
 def test_kind_decides_and_every_setting_arrives():
     sparse = build_model(Study(model=SPARSE).model, np.eye(3))
-    assert isinstance(sparse, SparseCoding)
+    assert isinstance(sparse, SparseCodingModel)
     assert (sparse.noise_sd, sparse.laplace_scale) == (0.5, 1.0)
     gauss = build_model(
         Study(model={"kind": "linear_gaussian", "neurons": 3, "noise_sd": 0.25}).model, np.eye(3)
     )
-    assert isinstance(gauss, LinearGaussian)
+    assert isinstance(gauss, LinearGaussianModel)
     assert gauss.noise_sd == 0.25
     contrast = {"contrast_shape": 3.0, "contrast_rate": 4.0}
     mixture = build_model(
@@ -38,7 +38,7 @@ def test_kind_decides_and_every_setting_arrives():
         ).model,
         np.eye(3),
     )
-    assert isinstance(mixture, GaussianScaleMixture)
+    assert isinstance(mixture, GaussianScaleMixtureModel)
     assert (mixture.noise_sd, mixture.contrast_shape, mixture.contrast_rate) == (0.25, 3.0, 4.0)
 
 
@@ -61,7 +61,7 @@ def test_bad_settings_name_the_field(change, message):
 
 def test_linear_gaussian_has_no_laplace_scale():
     with pytest.raises(SettingError, match="laplace_scale"):
-        LinearGaussianSettings(kind="linear_gaussian", neurons=3, noise_sd=1.0, laplace_scale=1.0)
+        LinearGaussian(kind="linear_gaussian", neurons=3, noise_sd=1.0, laplace_scale=1.0)
 
 
 @pytest.mark.parametrize(("field", "value"), [("contrast_shape", 0.4), ("contrast_rate", 0.0)])
@@ -74,4 +74,4 @@ def test_contrast_within_its_rules(field, value):
 
 def test_decoder_of_another_width_is_refused():
     with pytest.raises(SettingError, match=r"'decoder' = .*one column per neuron"):
-        build_model(SparseCodingSettings(**SPARSE), np.eye(4))
+        build_model(SparseCoding(**SPARSE), np.eye(4))

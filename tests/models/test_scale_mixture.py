@@ -7,14 +7,14 @@ import pytest
 from scipy import integrate, special, stats
 from stattest import assert_mean
 
-from stochsim.models import GaussianScaleMixture, LinearGaussian
+from stochsim.models import GaussianScaleMixtureModel, LinearGaussianModel
 from stochsim.settings import SettingError
 
 FALSE_FAIL = 1e-6
 
 
 def model(inputs=3, neurons=2, noise_sd=0.7, **contrast):
-    return GaussianScaleMixture(
+    return GaussianScaleMixtureModel(
         np.random.default_rng(0).standard_normal((inputs, neurons)), noise_sd, **contrast
     )
 
@@ -110,7 +110,7 @@ def test_the_grid_is_fine_enough():
 
 def test_a_certain_contrast_of_1_is_the_linear_gaussian_model():
     certain = model(contrast_shape=1e8, contrast_rate=1e8)
-    plain = LinearGaussian(model().decoder, 0.7)
+    plain = LinearGaussianModel(model().decoder, 0.7)
     mean, covariance = certain.posterior(STIMULI)
     expected, expected_covariance = plain.posterior(STIMULI)
     np.testing.assert_allclose(mean, expected, atol=1e-6)
@@ -122,7 +122,7 @@ def test_a_certain_contrast_of_1_is_the_linear_gaussian_model():
 
 
 def test_a_decoder_of_zeros_leaves_the_prior():
-    mean, covariance = GaussianScaleMixture(np.zeros((3, 2)), 0.7).posterior(STIMULI)
+    mean, covariance = GaussianScaleMixtureModel(np.zeros((3, 2)), 0.7).posterior(STIMULI)
     np.testing.assert_allclose(mean, 0, atol=1e-12)
     np.testing.assert_allclose(covariance, np.tile(np.eye(2), (3, 1, 1)), atol=1e-12)
 

@@ -7,7 +7,7 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import stats
 
-from stochsim.models import SparseCoding, gibbs_run, orthogonal_posterior_moments
+from stochsim.models import SparseCodingModel, gibbs_run, orthogonal_posterior_moments
 from stochsim.settings import SettingError, StochsimError
 
 FALSE_FAIL = 1e-6
@@ -15,7 +15,7 @@ FALSE_FAIL = 1e-6
 
 def orthogonal_model(laplace_scale=0.5):
     columns = np.linalg.qr(np.random.default_rng(2).standard_normal((6, 4)))[0]
-    return SparseCoding(columns * [0.5, 1.0, 1.5, 2.0], 0.8, laplace_scale)
+    return SparseCodingModel(columns * [0.5, 1.0, 1.5, 2.0], 0.8, laplace_scale)
 
 
 def stimuli(count=4, inputs=6, scale=1.0):
@@ -59,7 +59,7 @@ def test_reference_agrees_with_the_closed_form_and_not_with_a_wrong_one():
 
 
 def test_closed_form_agrees_with_quadrature():
-    model = SparseCoding(np.array([[0.7]]), 0.3, 0.9)
+    model = SparseCodingModel(np.array([[0.7]]), 0.3, 0.9)
     for x in (-3.0, 0.0, 0.2, 2.0):
         mean, variance = orthogonal_posterior_moments(model, [[x]])
         centre = float(mean[0, 0])
@@ -81,7 +81,7 @@ def test_correlated_posterior_agrees_with_quadrature():
     """Two correlated columns, a posterior with a kink; false-fail rate below 1e-6; the posterior of
     uncorrelated columns fails.
     """
-    model = SparseCoding(np.array([[1.0, 0.8], [0.0, 0.6]]), 0.7, 0.6)
+    model = SparseCodingModel(np.array([[1.0, 0.8], [0.0, 0.6]]), 0.7, 0.6)
     x = np.array([[1.0, -0.5], [0.1, 0.9]])
     axis = np.linspace(-8, 8, 1601)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
@@ -93,12 +93,12 @@ def test_correlated_posterior_agrees_with_quadrature():
 
     reference = model.reference(x, key=3)
     assert worst_z(reference.draws, reference.chains, *moments(model)) < z_limit(8)
-    other = SparseCoding(np.array([[1.0, 0.0], [0.0, 1.0]]), 0.7, 0.6)
+    other = SparseCodingModel(np.array([[1.0, 0.0], [0.0, 1.0]]), 0.7, 0.6)
     assert worst_z(reference.draws, reference.chains, *moments(other)) > z_limit(8)
 
 
 def test_reference_meets_its_rule_and_ignores_the_batch():
-    model = SparseCoding(np.random.default_rng(1).standard_normal((6, 8)) * 0.3, 0.8, 0.5)
+    model = SparseCodingModel(np.random.default_rng(1).standard_normal((6, 8)) * 0.3, 0.8, 0.5)
     x = stimuli(3)
     seen = []
     whole = model.reference(x, key=7, progress=lambda done, total: seen.append((done, total)))
@@ -116,7 +116,7 @@ def test_reference_meets_its_rule_and_ignores_the_batch():
 
 def strained_model():
     """Two nearly parallel columns: slow mixing."""
-    return SparseCoding(np.array([[1.0, 0.9], [0.0, np.sqrt(1 - 0.81)]]), 0.3, 1.0)
+    return SparseCodingModel(np.array([[1.0, 0.9], [0.0, np.sqrt(1 - 0.81)]]), 0.3, 1.0)
 
 
 def test_thinning_doubles_only_where_needed():
@@ -149,13 +149,13 @@ def test_a_continued_run_equals_a_longer_one(length):
 
 
 def test_chains_that_never_mix_are_refused_by_name():
-    model = SparseCoding(np.array([[1.0, 0.9995], [0.0, np.sqrt(1 - 0.9995**2)]]), 0.05, 10.0)
+    model = SparseCodingModel(np.array([[1.0, 0.9995], [0.0, np.sqrt(1 - 0.9995**2)]]), 0.05, 10.0)
     with pytest.raises(StochsimError, match=r"stimulus 11, coordinate 0: R-hat .* thinning 40"):
         model.reference([[1.0, 0.5]], key=0, first_stimulus=11)
 
 
 def test_log_joint_by_hand_and_by_batch():
-    model = SparseCoding(np.array([[1.0, 2.0]]), 0.5, 2.0)
+    model = SparseCodingModel(np.array([[1.0, 2.0]]), 0.5, 2.0)
     assert model.log_joint(np.array([1.0]), np.array([1.0, -0.5])) == pytest.approx(
         -(1.0**2) / 0.5 - 0.75
     )
@@ -170,7 +170,7 @@ def test_sample_is_keyed_and_has_the_scale_of_the_model():
     """False-fail rate below 1e-6 (Chebyshev is not needed: |r| and x² average over 40,000 draws,
     limit 6 standard errors).
     """
-    model = SparseCoding(np.eye(2), 0.5, 2.0)
+    model = SparseCodingModel(np.eye(2), 0.5, 2.0)
     x, r = model.sample(40_000, key=3)
     assert np.array_equal(model.sample(10, key=5)[0], model.sample(10, key=5)[0])
     assert abs(np.abs(r).mean() - 2.0) < 6 * 2.0 / np.sqrt(r.size)
@@ -185,8 +185,8 @@ def test_bad_values_are_refused():
         (np.eye(2), 1, float("nan")),
     ):
         with pytest.raises(SettingError):
-            SparseCoding(decoder, noise, scale)
+            SparseCodingModel(decoder, noise, scale)
     with pytest.raises(SettingError, match="row 0, column 1"):
-        SparseCoding(np.eye(2), 1, 1).reference([[0.0, np.nan]], 0)
+        SparseCodingModel(np.eye(2), 1, 1).reference([[0.0, np.nan]], 0)
     with pytest.raises(SettingError, match="orthogonal"):
         orthogonal_posterior_moments(strained_model(), [[0.0, 1.0]])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stochsim.hardware import Noise, preset
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import (
     ARCHITECTURES,
     ArchitectureSettings,
@@ -29,7 +29,7 @@ from stochsim.training import (
     train_quantised,
 )
 
-MODEL = LinearGaussianSettings(neurons=6, noise_sd=0.5)
+MODEL = LinearGaussian(neurons=6, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((400, 8)).astype(np.float32)
 SHORT = TrainSettings(steps=40, batch=32, learning_rate=1e-2)
 METHODS = ["post-training", "quantisation-aware", "noise-aware"]

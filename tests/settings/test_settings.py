@@ -293,3 +293,10 @@ def test_an_error_survives_copying() -> None:
     again = copy.copy(caught.value)
     assert (str(again), again.faults) == (str(caught.value), caught.value.faults)
     assert SettingError("no field").field == ()
+
+
+def test_settings_without_names_are_refused_with_those_that_are_needed():
+    with pytest.raises(SettingError, match=r"given by name: Dog\(weight_kg=…\)$"):
+        Dog(30.0)
+    with pytest.raises(SettingError, match=r"given by name: Shelf\(low=…, high=…\)$"):
+        Shelf(0.0, 1.0)

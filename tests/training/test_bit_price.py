@@ -13,7 +13,7 @@ from stochsim.chip import Chip
 from stochsim.energy import Operations
 from stochsim.hardware import Noise, RandomSource, Timing, preset
 from stochsim.lowering import to_program
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import (
     ArchitectureSettings,
     FeedForward,
@@ -39,7 +39,7 @@ from stochsim.training.bit_price import (
 
 INPUTS, NEURONS = 8, 6
 HARDWARE = preset("digital-45nm")
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((200, INPUTS)).astype(np.float32)
 WIDTHS = [(1, 1, 1), (2, 3, 4), (8, 8, 8), (5, 1, 8), (3, 8, 2)]
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from stochsim.lowering import to_program
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.settings import StochsimError
 from stochsim.training import (
     TrainSettings,
@@ -16,7 +16,7 @@ from stochsim.training import (
     train_quantised,
 )
 
-MODEL = LinearGaussianSettings(neurons=4, noise_sd=0.5)
+MODEL = LinearGaussian(neurons=4, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((200, 5)).astype(np.float32)
 SHORT = TrainSettings(steps=20, batch=32)
 

@@ -10,7 +10,7 @@ import torch
 from scipy import integrate, stats
 from stattest import assert_mean
 
-from stochsim.models import LinearGaussianSettings, SparseCodingSettings
+from stochsim.models import LinearGaussian, SparseCoding
 from stochsim.networks import Draws, Response
 from stochsim.training import activity_cost, circuit_cost, reconstruction, reliability_cost
 from stochsim.training.terms import ReliabilityCost, objective_of
@@ -20,8 +20,8 @@ NEURONS = 4
 STIMULI = 3
 NOISE_SD = 0.6
 SCALE = 0.7
-GAUSSIAN = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
-LAPLACE = SparseCodingSettings(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=SCALE)
+GAUSSIAN = LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD)
+LAPLACE = SparseCoding(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=SCALE)
 MODELS = pytest.mark.parametrize("model", [GAUSSIAN, LAPLACE], ids=["gaussian", "laplace"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stochsim.models import GaussianScaleMixtureSettings, SparseCodingSettings
+from stochsim.models import GaussianScaleMixture, SparseCoding
 from stochsim.networks import ArchitectureSettings, FeedForward, NetworkSettings
 from stochsim.settings import SettingError
 from stochsim.training import (
@@ -20,7 +20,7 @@ from stochsim.training.loop import checked_device
 
 INPUTS, NEURONS = 8, 6
 STIMULI = np.random.default_rng(0).standard_normal((200, INPUTS)).astype(np.float32)
-MODEL = SparseCodingSettings(neurons=NEURONS, noise_sd=0.5, laplace_scale=1.0)
+MODEL = SparseCoding(neurons=NEURONS, noise_sd=0.5, laplace_scale=1.0)
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
 
 
@@ -88,7 +88,7 @@ def test_a_cuda_device_trains_what_the_processor_trains(kind):
 @CUDA
 @pytest.mark.parametrize("kind", ["single", "recurrent"])
 def test_contrast_models_and_own_decoders_train_on_cuda_too(kind):
-    model = GaussianScaleMixtureSettings(neurons=NEURONS, noise_sd=0.5)
+    model = GaussianScaleMixture(neurons=NEURONS, noise_sd=0.5)
     (own, _), (other, _) = (on(device, kind, model, own=True) for device in ("cpu", "cuda"))
     torch.testing.assert_close(other.decoder, own.decoder, rtol=1e-3, atol=1e-3)
     assert other.result.terms == pytest.approx(own.result.terms, rel=1e-3, abs=1e-3)

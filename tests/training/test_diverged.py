@@ -9,7 +9,7 @@ import pytest
 import torch
 from tinystudy import store_answers, study_of, work
 
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import (
     ArchitectureSettings,
     FeedForward,
@@ -32,7 +32,7 @@ from stochsim.training import (
 )
 
 INPUTS, NEURONS = 8, 6
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((200, INPUTS)).astype(np.float32)
 WILD = TrainSettings(steps=100, batch=32, learning_rate=1e6)
 PLACE = (

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stochsim.models import (
-    GaussianScaleMixtureSettings,
-    LinearGaussianSettings,
-    SparseCodingSettings,
+    GaussianScaleMixture,
+    LinearGaussian,
+    SparseCoding,
     build_model,
 )
 from stochsim.training.likelihood import activity_cost, reconstruction
@@ -17,10 +17,10 @@ from stochsim.training.likelihood import activity_cost, reconstruction
 INPUTS, NEURONS = 5, 4
 COMMON = {"neurons": NEURONS, "noise_sd": 0.6}
 SETTINGS = [
-    LinearGaussianSettings(**COMMON),
-    SparseCodingSettings(laplace_scale=0.7, **COMMON),
-    GaussianScaleMixtureSettings(**COMMON),
-    GaussianScaleMixtureSettings(contrast_shape=1.0, contrast_rate=5.0, **COMMON),
+    LinearGaussian(**COMMON),
+    SparseCoding(laplace_scale=0.7, **COMMON),
+    GaussianScaleMixture(**COMMON),
+    GaussianScaleMixture(contrast_shape=1.0, contrast_rate=5.0, **COMMON),
 ]
 IDS = ["linear_gaussian", "sparse_coding", "scale_mixture", "scale_mixture_1_5"]
 
@@ -83,7 +83,7 @@ def test_float32_keeps_its_digits_where_the_stimulus_is_strong():
     differences count.
     """
     random = np.random.default_rng(1)
-    settings = GaussianScaleMixtureSettings(neurons=50, noise_sd=0.1)
+    settings = GaussianScaleMixture(neurons=50, noise_sd=0.1)
     decoder = random.normal(size=(256, 50))
     model = build_model(settings, decoder)
     x, r = model.sample(8, key=2)
@@ -124,7 +124,7 @@ def test_the_contrast_is_a_setting():
     _, r, decoder = arrays()
     x, r, decoder = tensors((2 * r @ decoder.T, r, decoder))
     usual, strong = (
-        reconstruction(x, r, decoder, GaussianScaleMixtureSettings(contrast_shape=shape, **COMMON))
+        reconstruction(x, r, decoder, GaussianScaleMixture(contrast_shape=shape, **COMMON))
         for shape in (2.0, 4.0)
     )
     assert (strong < usual).all()

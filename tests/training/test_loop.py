@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from stochsim.models import LinearGaussianSettings, SparseCodingSettings
+from stochsim.models import LinearGaussian, SparseCoding
 from stochsim.settings import SettingError, StochsimError
 from stochsim.training import TrainSettings, learn_decoder, train_float, train_quantised
 
-MODEL = SparseCodingSettings(neurons=6, noise_sd=0.5, laplace_scale=1.0)
+MODEL = SparseCoding(neurons=6, noise_sd=0.5, laplace_scale=1.0)
 STIMULI = np.random.default_rng(0).standard_normal((400, 5)).astype(np.float32)
 SHORT = TrainSettings(steps=60, batch=32)
 
@@ -130,7 +130,7 @@ def test_sigma_at_one_bit_stays_within_the_output_range(learned):
     """The codes clip, so at rho = 0 nothing else holds sigma back: it runs to its bound, and the
     share at the bound says so.
     """
-    model = LinearGaussianSettings(neurons=6, noise_sd=5.0)
+    model = LinearGaussian(neurons=6, noise_sd=5.0)
     trained = train_quantised(
         learned,
         STIMULI,

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from stochsim.hardware import Noise, Reliability, preset
-from stochsim.models import LinearGaussianSettings
+from stochsim.models import LinearGaussian
 from stochsim.networks import ArchitectureSettings, quantised_from_float
 from stochsim.settings import SettingError
 from stochsim.training import TrainSettings, learn_decoder, train_float, train_quantised
 from stochsim.training.loop import torch_generator
 
 INPUTS, NEURONS = 8, 6
-MODEL = LinearGaussianSettings(neurons=NEURONS, noise_sd=0.5)
+MODEL = LinearGaussian(neurons=NEURONS, noise_sd=0.5)
 STIMULI = np.random.default_rng(0).standard_normal((300, INPUTS)).astype(np.float32)
 SHORT = TrainSettings(steps=20, batch=32)
 HARDWARE = preset("digital-45nm")

@@ -13,8 +13,8 @@ from stochsim.energy import reliability_law
 from stochsim.energy.reliability import reliability_price_to_cost
 from stochsim.models import (
     LinearGaussian,
-    LinearGaussianSettings,
-    SparseCodingSettings,
+    LinearGaussianModel,
+    SparseCoding,
     build_model,
 )
 from stochsim.settings import SettingError
@@ -24,8 +24,8 @@ INPUTS = 5
 NEURONS = 4
 NOISE_SD = 0.6
 SETTINGS = [
-    LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD),
-    SparseCodingSettings(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=0.7),
+    LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD),
+    SparseCoding(neurons=NEURONS, noise_sd=NOISE_SD, laplace_scale=0.7),
 ]
 
 
@@ -75,7 +75,7 @@ def minus_elbo(model, x, mean, sigma, rho=0.0, c=1.0):
     noise = math.sqrt(n) * np.concatenate([np.eye(n), -np.eye(n)])
     points = np.repeat(x, 2 * n, axis=0)
     r = (mean[:, None, :] + sigma * noise).reshape(-1, n)
-    settings = LinearGaussianSettings(neurons=n, noise_sd=model.noise_sd)
+    settings = LinearGaussian(neurons=n, noise_sd=model.noise_sd)
     total = objective(
         tensor(points), tensor(r), tensor(sigma), tensor(model.decoder), settings, rho, c, 1.0
     ).total
@@ -90,7 +90,7 @@ def log_evidence(model, x):
 
 def linear_gaussian(orthogonal):
     decoder = np.random.default_rng(2).normal(size=(INPUTS, NEURONS))
-    return LinearGaussian(
+    return LinearGaussianModel(
         np.linalg.qr(decoder)[0] * [0.3, 0.8, 1.5, 2.0] if orthogonal else decoder, NOISE_SD
     )
 
@@ -130,7 +130,7 @@ def test_best_sigma_follows_the_price(rho, c):
     sigma = tensor((c / np.diag(model.precision)) ** (1 / (rho + 2))).requires_grad_()
     noise = math.sqrt(NEURONS) * tensor(np.concatenate([np.eye(NEURONS), -np.eye(NEURONS)]))
     x = tensor(np.zeros((2 * NEURONS, INPUTS)))
-    settings = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
+    settings = LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD)
     objective(
         x, sigma * noise, sigma, tensor(model.decoder), settings, rho, c, 1.0
     ).total.backward()

@@ -9,18 +9,18 @@ import pytest
 from scipy import stats
 from stattest import assert_mean
 
-from stochsim.models import LinearGaussian, LinearGaussianSettings
-from stochsim.posterior.evidence import elbo, gaussian_entropy
+from stochsim.models import LinearGaussian, LinearGaussianModel
+from stochsim.models.evidence import elbo, gaussian_entropy
 
 INPUTS = 5
 NEURONS = 4
 NOISE_SD = 0.6
-SETTINGS = LinearGaussianSettings(neurons=NEURONS, noise_sd=NOISE_SD)
+SETTINGS = LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD)
 
 
 def model_of(orthogonal):
     decoder = np.random.default_rng(2).normal(size=(INPUTS, NEURONS))
-    return LinearGaussian(
+    return LinearGaussianModel(
         np.linalg.qr(decoder)[0] * [0.3, 0.8, 1.5, 2.0] if orthogonal else decoder, NOISE_SD
     )
 
