@@ -63,7 +63,7 @@ def _save(job: Job, trained: TrainedNetwork) -> Outcome:
     path = job.temporary()
     left = trained.result
     trained.save(path)
-    price = {"c": left.c, "s": left.s, "exchange": left.exchange}
+    price = {"c": left.c, "s": left.s, "nats_per_joule": left.nats_per_joule}
     return {"terms": left.terms, "saturated_share": left.saturated_share, "price": price}, path
 
 

@@ -122,8 +122,8 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
     for name in ("saturated_share", "c", "s"):
         if not isinstance(facts[name], float):
             strict.number(f"result.{name}", facts[name])
-    if facts["exchange"] is not None:
-        strict.number("result.exchange", facts["exchange"])
+    if facts["nats_per_joule"] is not None:
+        strict.number("result.nats_per_joule", facts["nats_per_joule"])
     strict.text("result.method", facts["method"])
     strict.whole("result.steps", facts["steps"], 0, _MOST_STEPS)
     return TrainResult(**facts, seconds=math.nan)

@@ -48,8 +48,9 @@ class Training:
         self, terms: dict[str, float] | None = None, saturated_share: float = 0.0
     ) -> TrainResult:
         """What is left where nothing was trained, or not to the end."""
-        exchange = self.settings.exchange
-        return TrainResult(terms or {}, saturated_share, 0.0, self.price.c, self.price.s, exchange)
+        rate = self.settings.nats_per_joule
+        _, c, s = self.price
+        return TrainResult(terms or {}, saturated_share, 0.0, c, s, rate)
 
     def fit(
         self,

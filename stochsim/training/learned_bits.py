@@ -27,16 +27,16 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     progress: Progress | None = None,
 ) -> TrainedNetwork:
     """A network whose widths (weight, input, output) are learned on stimuli (stimulus, input) under
-    their price, exchange [nat/J] times joules per read on `hardware`.
+    their price, `nats_per_joule` times joules per read on `hardware`.
 
     Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to
     whole bits, 2 at least; the gradient passes through); then the network of these widths is
     trained from `start` on by `method`, as any other of fixed widths. c and s are the settings'
-    own, so that they do not move with the exchange rate. Raises SettingError without an exchange
-    rate, and for a deep network.
+    own, so that they do not move with `nats_per_joule`. Raises SettingError without
+    `nats_per_joule`, and for a deep network.
     """
-    bit_price = BitPrice(hardware, _checked_exchange(start, settings))
-    fixed = settings.model_copy(update={"exchange": None})
+    bit_price = BitPrice(hardware, _checked_nats_per_joule(start, settings))
+    fixed = settings.model_copy(update={"nats_per_joule": None})
     shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})
     price = ReliabilityCost(start.rho, settings.c, settings.s)
     training = Training(stimuli, model, shorter, price, key, progress)
@@ -46,19 +46,19 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     widths = learned_widths(training.fit(network, start.decoder, extra=bit_price).network)
     chosen: dict[str, Any] = {"method": method, "hardware": hardware, "progress": progress}
     trained = train_quantised(start, stimuli, model, fixed, widths, key, **chosen)
-    return with_result(trained, exchange=settings.exchange)
+    return with_result(trained, nats_per_joule=settings.nats_per_joule)
 
 
-def _checked_exchange(start: TrainedNetwork, settings: TrainSettings) -> float:
-    """The exchange rate [nat/J] under which widths of this network are learned; raises SettingError
+def _checked_nats_per_joule(start: TrainedNetwork, settings: TrainSettings) -> float:
+    """The `nats_per_joule` under which widths of this network are learned; raises SettingError
     where there is none, and for a deep network.
     """
-    if settings.exchange is None:
+    if settings.nats_per_joule is None:
         rule = "widths are learned under lambda [nat/J] times joules per read"
-        raise SettingError.missing("exchange", rule)
+        raise SettingError.missing("nats_per_joule", rule)
     kind = start.network.settings.architecture.kind
     if not ARCHITECTURES[kind].learns_widths:
         learns = [name for name, facts in ARCHITECTURES.items() if facts.learns_widths]
         rule = "its hidden codes have no widths of their own to learn"
         raise SettingError.of("architecture", kind, rule, learns)
-    return settings.exchange
+    return settings.nats_per_joule

@@ -43,7 +43,7 @@ class TrainResult:
     """What a training run leaves beside the network: the last terms (nats per stimulus), sigma at
     bounds, seconds, and its price.
 
-    c (nats) and s: of the price of reliability; exchange: lambda [nat/J], None where c was given
+    c (nats) and s: of the price of reliability; nats_per_joule: lambda, None where c was given
     itself.
     """
 
@@ -52,7 +52,7 @@ class TrainResult:
     seconds: float
     c: float = 1.0
     s: float = 1.0
-    exchange: float | None = None
+    nats_per_joule: float | None = None
     method: str = ""
     steps: int = field(default=0)
 
@@ -237,7 +237,7 @@ def fit(  # noqa: PLR0913 - public: settings are given by keyword
         seconds=time.perf_counter() - started,
         c=price.c,
         s=price.s,
-        exchange=settings.exchange,
+        nats_per_joule=settings.nats_per_joule,
         method="trained",
         steps=descent.steps,
     )

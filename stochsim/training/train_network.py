@@ -35,7 +35,7 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
 
     architecture: "single", "deep" or "recurrent", or ArchitectureSettings. rho: exponent of the
     price of reliability; 0 is the price at which training maximises the evidence lower bound.
-    hardware: whose price of reliability holds, where an exchange rate [nat/J] is among the options.
+    hardware: whose price of reliability holds, where `nats_per_joule` is among the options.
     options: of TrainSettings, such as steps, batch, learning_rate, device. Same key, same network,
     on one machine with the same versions.
 
@@ -58,7 +58,7 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     chosen = architecture
     if isinstance(chosen, str):
         chosen = ArchitectureSettings(kind=chosen)
-    if chosen == ArchitectureSettings() and rho == 0 and settings.exchange is None:
+    if chosen == ArchitectureSettings() and rho == 0 and settings.nats_per_joule is None:
         return full
     return train_float(
         full,

@@ -206,8 +206,8 @@ def learn_decoder(
     """A float network and its decoder, learned together at rho = 0 and the settings' c and s from
     stimuli (stimulus, input); `decoder` (input, neuron): one that is given and stays.
 
-    With `exchange` set these are 1, so that it is learned under the ELBO itself: a chip's price
-    belongs to the networks that face it. Raises SettingError for a decoder of another shape.
+    With `nats_per_joule` set these are 1, so that it is learned under the ELBO itself: a chip's
+    price belongs to the networks that face it. Raises SettingError for a decoder of another shape.
     """
     draws = torch_generator(key, "initial")
     inputs = stimuli.shape[1]
@@ -244,8 +244,8 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     """The float network of an architecture at this rho, from the single layer `start` on, trained
     on stimuli (stimulus, input); its decoder stays frozen unless `learns_decoder`.
 
-    hardware: whose price of reliability holds, where the settings have an exchange rate. Raises
-    SettingError for a rate without it.
+    hardware: whose price of reliability holds, where the settings have `nats_per_joule`. Raises
+    SettingError for `nats_per_joule` without it.
     """
     chosen = architecture or ArchitectureSettings()
     network: Any = build_network(start.network.settings.model_copy(update={"architecture": chosen}))
@@ -286,7 +286,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     is all; "quantisation-aware": trained on through its quantisers; "noise-aware": with the noise
     of `hardware` in the forward pass too, and the price on all the noise that a neuron has before
     its quantiser, trained or the chip's own. Raises SettingError for an unknown method, for
-    "noise-aware" or an exchange rate without a Hardware, StochsimError for a start that is
+    "noise-aware" or `nats_per_joule` without a Hardware, StochsimError for a start that is
     quantised itself.
     """
     if method not in _METHODS:
