@@ -164,7 +164,11 @@ class Chip:
                 self._runner.run(x[part], some.stop - some.start, here, out[part, some], meter)
             else:
                 self._circuit.run_chain(x[part], thin, here, out[part], meter)
-        samples = self._runner.samples(out, meter.total)
+        samples = replace(
+            self._runner.samples(out, meter.total),
+            independent=self.reads_are_independent(thin),
+            period=self.register_period(thin),
+        )
         if workload is None:
             return samples
         return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
