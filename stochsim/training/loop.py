@@ -29,12 +29,13 @@ Extra = Callable[[Network], torch.Tensor]
 
 class TrainingDiverged(StochsimError):
     """A term of the objective stopped being finite; `network` and `decoder` are those of the last
-    check, at `step`.
+    check, at `step`; `trained`: the same as a TrainedNetwork.
     """
 
     network: Network
     decoder: torch.Tensor
     step: int
+    trained: Any = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class _Descent:
 
 
 @one_thread()
-def train(  # noqa: PLR0913 - public: settings are given by keyword
+def fit(  # noqa: PLR0913 - public: settings are given by keyword
     network: Network,
     stimuli: torch.Tensor,
     decoder: torch.Tensor,
