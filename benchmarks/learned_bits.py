@@ -32,7 +32,7 @@ from stochsim.training import (
 )
 from stochsim.training.bit_price import joules_per_read
 
-EXCHANGES = (1e9, 1e10, 1e11, 3e11, 1e12)
+NATS_PER_JOULE = (1e9, 1e10, 1e11, 3e11, 1e12)
 UNIFORM = (2, 3, 4, 5, 6, 7, 8)
 STEPS = 1500
 STIMULI = 32
@@ -75,9 +75,9 @@ class Bench:
             (reference.subset(0, READS), reference.subset(1, READS)), reference.mean, reference.sd
         )
 
-    def learned(self, exchange: float) -> Point:
+    def learned(self, nats_per_joule: float) -> Point:
         """The network that buys its widths at this rate."""
-        settings = self.settings.model_copy(update={"exchange": exchange})
+        settings = self.settings.model_copy(update={"nats_per_joule": nats_per_joule})
         return self._point(
             learn_bits(self.full, self.train, MODEL, settings, CHIP, self.key, method=METHOD)
         )
@@ -130,19 +130,19 @@ def _distance(points: list[Point]) -> Estimate:
 def measure(options: Options) -> list[Figure]:
     """Three keys; one with --quick."""
     benches = [Bench(key, STEPS) for key in range(1 if options.quick else 3)]
-    learned = {exchange: [bench.learned(exchange) for bench in benches] for exchange in EXCHANGES}
+    learned = {rate: [bench.learned(rate) for bench in benches] for rate in NATS_PER_JOULE}
     uniform = {bits: [bench.uniform(bits) for bench in benches] for bits in UNIFORM}
     figures = []
-    for exchange, points in learned.items():
+    for rate, points in learned.items():
         widths = " ".join("/".join(map(str, point.widths)) for point in points)
         figures.append(
             _together(
-                f"lambda = {exchange:.0e} nat/J: mean bits ({widths})",
+                f"lambda = {rate:.0e} nat/J: mean bits ({widths})",
                 [point.mean_bits for point in points],
                 "bits",
             )
         )
-        figures += _point_figures(f"lambda = {exchange:.0e} nat/J", points)
+        figures += _point_figures(f"lambda = {rate:.0e} nat/J", points)
     for bits, points in uniform.items():
         figures += _point_figures(f"uniform, {bits} bits", points)
     falls = [

@@ -43,8 +43,8 @@ from stochsim.training import (
     ReliabilityCost,
     TrainedNetwork,
     TrainSettings,
+    fit,
     learn_decoder,
-    train,
     train_float,
 )
 from stochsim.training.loop import one_thread, torch_generator
@@ -103,7 +103,7 @@ def our_steps(
     noise = None if hardware is None else HardwareNoise.of(hardware)
 
     def work() -> float:
-        result = train(
+        result = fit(
             network,
             task.stimuli,
             task.start.decoder.clone(),

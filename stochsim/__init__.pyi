@@ -54,7 +54,6 @@ from .training import learn_bits as learn_bits
 from .training import learn_decoder as learn_decoder
 from .training import load_network as load_network
 from .training import objective as objective
-from .training import save_network as save_network
 from .training import train as train
 from .training import train_float as train_float
 from .training import train_quantised as train_quantised

@@ -30,8 +30,8 @@ from stochsim.training import (
     TrainedNetwork,
     TrainResult,
     TrainSettings,
+    fit,
     torch_generator,
-    train,
 )
 
 HIDDEN = 256
@@ -115,9 +115,7 @@ def train_encoder(
         network,
         decoder,
         0.0,
-        train(
-            network, data, decoder, model, settings, ReliabilityCost(0.0), key, progress=progress
-        ),
+        fit(network, data, decoder, model, settings, ReliabilityCost(0.0), key, progress=progress),
     )
 
 

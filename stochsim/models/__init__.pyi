@@ -2,9 +2,11 @@ from .contrast import LOG_WEIGHTS as LOG_WEIGHTS
 from .contrast import STEPS as STEPS
 from .contrast import log_gamma_constant as log_gamma_constant
 from .diagnostics import Diagnostics as Diagnostics
+from .evidence import elbo as elbo
 from .factory import build_model as build_model
 from .generative_model import GenerativeModel as GenerativeModel
 from .linear_gaussian import LinearGaussianModel as LinearGaussianModel
+from .model_settings import MODELS as MODELS
 from .model_settings import GaussianScaleMixture as GaussianScaleMixture
 from .model_settings import LinearGaussian as LinearGaussian
 from .model_settings import ModelSettings as ModelSettings

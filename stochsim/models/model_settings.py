@@ -43,6 +43,9 @@ class GaussianScaleMixture(Settings):
     contrast_rate: Positive = 2.0
 
 
+MODELS = (SparseCoding, LinearGaussian, GaussianScaleMixture)
+"""All of them."""
+
 ModelSettings = Annotated[
     SparseCoding | LinearGaussian | GaussianScaleMixture,
     pydantic.Field(discriminator="kind"),

@@ -16,11 +16,29 @@ from torch.nn.functional import hardtanh, linear
 from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.layer_program import (
+    array_of,
+    float_layer,
+    program_layer,
+    quantizer_of,
+)
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import activation_quantizer, optimal_step, quantise, scale_of
 from stochsim.networks.response import Response
-from stochsim.program import HIDDEN, LOG_SIGMA, READOUT, Workload, log_sigma_workload
+from stochsim.program import (
+    HIDDEN,
+    LOG_SIGMA,
+    READOUT,
+    FloatLayer,
+    FloatProgram,
+    Program,
+    Quantizer,
+    Workload,
+    float_deep,
+    log_sigma_workload,
+    with_log_sigma,
+)
 
 # distance of neighbouring kinks that the hidden units of one neuron start with, in units of its
 # drive
@@ -135,6 +153,24 @@ class Deep(Network):
             READOUT: layer_shape(self.last, inner),
         }
         return log_sigma_workload(shapes, noise)
+
+    def build_program(self, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
+        """See `Network.build_program`."""
+        s = self.settings
+        hidden = quantizer_of(s.output_bits, self.hidden_quantizer)
+        log_sigma = quantizer_of(s.output_bits, self.spread_quantizer)
+        return with_log_sigma(
+            (program_layer(self.hidden, HIDDEN, s, (reads, hidden)),),
+            program_layer(self.spread, LOG_SIGMA, s, (hidden, log_sigma)),
+            program_layer(self.last, READOUT, s, (hidden, gives)),
+            array_of(self.base),
+            rho,
+        )
+
+    def build_float_program(self, rho: float) -> FloatProgram:
+        """See `Network.build_float_program`."""
+        log_sigma = FloatLayer(array_of(self.spread.weight), array_of(self.base))
+        return float_deep((float_layer(self.hidden),), log_sigma, float_layer(self.last), rho)
 
     def bounded(self) -> torch.nn.Parameter:
         """The stimulus-independent part of log sigma."""

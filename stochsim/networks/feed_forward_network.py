@@ -13,11 +13,20 @@ from torch.nn.functional import linear
 
 from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.layer_program import array_of, float_layer, program_layer
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import quantise
 from stochsim.networks.response import Response
-from stochsim.program import READOUT, Workload
+from stochsim.program import (
+    READOUT,
+    FloatProgram,
+    Program,
+    Quantizer,
+    Workload,
+    float_single,
+    single_layer,
+)
 from stochsim.program import FeedForward as FeedForwardWiring
 
 
@@ -51,6 +60,16 @@ class FeedForward(Network):
         """Of one layer."""
         shapes = {READOUT: layer_shape(self.linear, widths, has_noise=True)}
         return FeedForwardWiring().workload(shapes, noise)
+
+    def build_program(self, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
+        """See `Network.build_program`."""
+        sigma = array_of(self.log_sigma.exp())
+        layer = program_layer(self.linear, READOUT, self.settings, (reads, gives), sigma)
+        return single_layer(layer, rho)
+
+    def build_float_program(self, rho: float) -> FloatProgram:
+        """See `Network.build_float_program`."""
+        return float_single(*float_layer(self.linear), array_of(self.log_sigma.exp()), rho)
 
     def drive(self, x: torch.Tensor) -> torch.Tensor:
         """Drives (stimulus, neuron) of stimuli x (stimulus, input), in the units of the

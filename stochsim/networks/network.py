@@ -2,6 +2,7 @@
 bounds, and its quantisers.
 """
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.layer_program import quantizer_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import (
     activation_quantizer,
@@ -22,7 +24,7 @@ from stochsim.networks.quantizers import (
     scale_parameter,
 )
 from stochsim.networks.response import Response
-from stochsim.program import LayerShape, Workload
+from stochsim.program import FloatProgram, LayerShape, Program, Quantizer, Workload
 from stochsim.settings import StochsimError
 
 Widths = tuple[int, int, int]
@@ -107,7 +109,48 @@ class Network(torch.nn.Module, ABC):
         """What one read of its program, at these (weight, input, output) bits, asks of a chip of
         this noise; StochsimError of a network that no chip runs.
         """
-        raise StochsimError(f"{type(self).__name__}: no chip runs this network")
+        raise self._no_chip()
+
+    def program(self, rho: float) -> Program:
+        """The program of this quantised network, trained at this rho, scales in float64; raises
+        StochsimError for a float one, or one whose widths are still being learned.
+        """
+        s = self.settings
+        if s.is_float:
+            raise StochsimError(
+                "a float network has no codes to put on a chip: quantise it first, or use "
+                "float_program"
+            )
+        if s.learned_bits:
+            raise StochsimError(
+                "the widths of this network are still being learned: fix them first "
+                "(training.learn_bits does)"
+            )
+        double = copy.deepcopy(self).double().eval()
+        reads = quantizer_of(s.input_bits, double.input_quantizer)
+        gives = quantizer_of(s.output_bits, double.output_quantizer)
+        return double.build_program(reads, gives, rho)
+
+    def float_program(self, rho: float) -> FloatProgram:
+        """The program of this float network, trained at this rho; raises StochsimError for a
+        quantised one.
+        """
+        if not self.settings.is_float:
+            raise StochsimError("a quantised network has codes: use to_program")
+        return copy.deepcopy(self).double().eval().build_float_program(rho)
+
+    def build_program(self, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
+        """`program`, of a network in float64 that is quantised; StochsimError of a network that no
+        chip runs.
+        """
+        raise self._no_chip()
+
+    def build_float_program(self, rho: float) -> FloatProgram:
+        """`float_program`, of a network in float64 without quantisers; StochsimError likewise."""
+        raise self._no_chip()
+
+    def _no_chip(self) -> StochsimError:
+        return StochsimError(f"{type(self).__name__}: no chip runs this network")
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:

@@ -15,17 +15,31 @@ dynamics.
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import linear
 
 from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.layer_program import array_of, bias_of, program_layer
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.response import Response
 from stochsim.networks.stationary import Circuit, spectral_radius
-from stochsim.program import LATERAL, READOUT, Workload, recurrent_workload
+from stochsim.program import (
+    LATERAL,
+    READOUT,
+    FloatLayer,
+    FloatProgram,
+    FloatRecurrent,
+    Program,
+    Quantizer,
+    Workload,
+    float_recurrent,
+    recurrent,
+    recurrent_workload,
+)
 
 _MOST_RADIUS = 0.98
 _LEAST_WIDTH = 0.05
@@ -99,6 +113,36 @@ class Recurrent(Network):
             LATERAL: layer_shape(self.lateral, inner),
         }
         return recurrent_workload(self.settings.architecture.steps, shapes, noise)
+
+    def build_program(self, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
+        """The circuit's products, and a neuron's own terms as a table over codes; what lateral
+        weights hold on their diagonal is taken out of it. See `Network.build_program`.
+        """
+        s = self.settings
+        sigma = array_of(self.log_sigma.exp())
+        readout = program_layer(self.linear, READOUT, s, (reads, gives), sigma)
+        lateral = program_layer(self.lateral, LATERAL, s, (gives, gives))
+        codes = gives.c_min + np.arange(gives.levels)
+        values = torch.as_tensor(gives.z + gives.step * codes, dtype=torch.float64)[:, None]
+        diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
+        table = array_of(self.own(values)) - array_of(values) * diagonal
+        radius = spectral_radius(self.matrix())
+        return recurrent(readout, lateral, table, s.architecture.steps, radius, rho)
+
+    def build_float_program(self, rho: float) -> FloatProgram:
+        """The circuit in units of its time constant. See `Network.build_float_program`."""
+        architecture = self.settings.architecture
+        step = architecture.time_step
+        lateral = torch.diag(self.own_slope) + self.off_diagonal * self.lateral.weight
+        wiring = FloatRecurrent(
+            time_step=step,
+            shrink=array_of(self.shrink / step),
+            width=array_of(self.width()),
+            sigma=array_of(self.log_sigma.exp()),
+            steps=architecture.steps,
+        )
+        readout = FloatLayer(array_of(self.linear.weight / step), bias_of(self.linear) / step)
+        return float_recurrent(readout, array_of(lateral / step), wiring, rho)
 
     @property
     def leak(self) -> float:

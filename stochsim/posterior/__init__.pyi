@@ -9,7 +9,6 @@ from .effective import MEASURED as MEASURED
 from .effective import NOTHING_VARIES as NOTHING_VARIES
 from .effective import effective_sample_size as effective_sample_size
 from .effective import effective_samples as effective_samples
-from .evidence import elbo as elbo
 from .intervals import Estimate as Estimate
 from .intervals import bootstrap as bootstrap
 from .intervals import mean_estimate as mean_estimate

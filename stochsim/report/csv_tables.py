@@ -16,7 +16,7 @@ from stochsim.studies import BIT_AXES, FLOAT, MEASURES, Result, Results, column_
 
 _CSV_MEASURES = (*MEASURES, "log_sd_correlation", "readout_accuracy")
 _CSV_COSTS = ("effective_samples", "joules_per_effective_sample")
-_PRICE = ("c", "s", "exchange_nat_per_j")
+_PRICE = ("c", "s", "nats_per_joule")
 
 
 def _columns(results: Results) -> list[str]:
@@ -67,7 +67,7 @@ def write_results_csv(results: Results, path: Path) -> None:
 def _csv_row(row: Result) -> dict[str, str]:
     cells = {name: _axis_cell(name, value) for name, value in row.values.items()}
     cells |= {name: _plain(getattr(row, name)) for name in ("c", "s")}
-    cells |= {"exchange_nat_per_j": "" if row.exchange is None else _plain(row.exchange)}
+    cells |= {"nats_per_joule": "" if row.nats_per_joule is None else _plain(row.nats_per_joule)}
     cells |= {
         "facts": "; ".join(f"{name} {_plain(value)}" for name, value in sorted(row.facts.items()))
     }

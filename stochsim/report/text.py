@@ -212,7 +212,7 @@ def baselines(results: Results) -> list[str]:
     """
     grid = results.study.grid
     sentences = []
-    chips = grid.chips() if results.study.train.exchange is not None else [{}]
+    chips = grid.chips() if results.study.train.nats_per_joule is not None else [{}]
     for kind, rho, chip in itertools.product(grid.architecture, sorted(grid.rho), chips):
         place = {"architecture": kind, "rho": rho} | chip
         rows = [row for row in results.summary if place.items() <= row.values.items()]

@@ -72,7 +72,7 @@ def varied_axes(results: Results) -> list[Axis]:
         for axis in column_axes(study.grid)
         if axis.varies_network
         and len(axis.given(study.grid)) > 1
-        and (on_chip or not axis.of_quantised or (axis.setting and study.train.exchange))
+        and (on_chip or not axis.of_quantised or (axis.setting and study.train.nats_per_joule))
     ]
 
 
@@ -127,12 +127,12 @@ def price_of_reliability(results: Results) -> str:
     """
     train = results.study.train
     rhos = sorted(results.study.grid.rho)
-    if train.exchange is None:
+    if train.nats_per_joule is None:
         return f"c = {train.c:g} nat, s = {train.s:g}"
     costs = ", ".join(
         f"{train.price(rho, results.hardware)[0]:.3g} nat at ρ = {rho:g}" for rho in rhos
     )
     return (
-        f"λ = {train.exchange:g} nat/J on {results.hardware.name}, so c = {costs}, s = "
+        f"λ = {train.nats_per_joule:g} nat/J on {results.hardware.name}, so c = {costs}, s = "
         f"{results.hardware.reliability.s:g}"
     )

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from stochsim.settings.renamed import RENAMED_KEYS
+
 KeyPath = tuple[str, ...]
 """Where a key stands in a table: the names of its sections, then its own; a number is an index of a
 list.
@@ -33,6 +35,16 @@ def nearest(value: object, choices: Iterable[object]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return f"valid: {', '.join(names)}" if names else ""
+
+
+def _known_key(key: str, choices: Iterable[object]) -> str:
+    """Half a sentence that says the new name of a renamed key, or what `nearest` says."""
+    names = [str(choice) for choice in choices]
+    section, dot, last = key.rpartition(".")
+    now = RENAMED_KEYS.get(last, "")
+    if f"{section}{dot}{now}" in names:
+        return f"'{last}' is now '{now}'"
+    return nearest(key, names)
 
 
 def shown(value: object) -> str:
@@ -182,8 +194,10 @@ class SettingError(StochsimError, ValueError):
     def unknown(
         cls, field: str, choices: Iterable[object] = (), rule: str = "", *, section: KeyPath = ()
     ) -> "SettingError":
-        """`unknown key 'field': did you mean 'choice'?`; a dot in `field` is part of the key."""
-        fault = Fault(((field,),), (None,), rule, nearest(field, choices), form="unknown")
+        """`unknown key 'field': did you mean 'choice'?`, or `'field' is now 'choice'` where it was
+        renamed; a dot in `field` is part of the key.
+        """
+        fault = Fault(((field,),), (None,), rule, _known_key(field, choices), form="unknown")
         return cls(faults=[fault.inside(section)])
 
     @classmethod

@@ -44,7 +44,7 @@ class Job:
         return StudyTrainSettings.from_table(self.settings.get("train", {}))
 
     @property
-    def own(self) -> bool:
+    def learns_decoder(self) -> bool:
         """Whether each network learns a decoder for itself."""
         return self.train_settings.decoder == "own"
 

@@ -54,9 +54,10 @@ class Planner:
         self._measure = study.measure.to_table()
         thin = self._measure.pop("thin", None)
         self._chain = {} if thin is None else {"thin": thin}
-        self._priceless = {name: value for name, value in self._train.items() if name != "exchange"}
+        self._priceless = dict(self._train)
+        self._priceless.pop("nats_per_joule", None)
         self._chips: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self.priced = study.train.exchange is not None
+        self.priced = study.train.nats_per_joule is not None
         self.shared = study.train.decoder == "shared"
 
     def add(
@@ -94,7 +95,7 @@ class Planner:
         )
 
     def float_network(self, decoder: str, place: Place) -> str:
-        """The network without quantisers; under an exchange rate it depends on the chip."""
+        """The network without quantisers; under `nats_per_joule` it depends on the chip."""
         kind = place["architecture"]
         label = f"{_prefix(kind)}float network, {_rho_and_key(place)}"
         more: dict[str, Any] = {"architecture": self.study.network.architecture(kind).to_table()}

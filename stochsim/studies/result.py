@@ -36,8 +36,8 @@ FLOAT = "float"
 class Result(AtAxes):
     """One cell of the grid, for one key or for all keys together.
 
-    Joules are none where nothing is quantised. c (nats), s and `exchange`
-    (lambda [nat/J], None without) are the price of reliability that the network was trained under.
+    Joules are none where nothing is quantised. c (nats), s and `nats_per_joule`
+    (lambda, None without) are the price of reliability that the network was trained under.
     `facts`: what a control says of itself, means over keys. `independent`: whether reads are so by
     construction, None where it is not known (off the chip, and of cells stored by older versions).
     """
@@ -51,7 +51,7 @@ class Result(AtAxes):
     saturated_share: float
     c: float
     s: float
-    exchange: float | None
+    nats_per_joule: float | None
     facts: dict[str, float]
     independent: bool | None = None
 

@@ -107,7 +107,7 @@ class Results(StoredRun):
             ),
             c=c,
             s=s,
-            exchange=self.study.train.exchange if first.architecture else None,
+            nats_per_joule=self.study.train.nats_per_joule if first.architecture else None,
             facts=_mean_facts([point.result.get("facts", {}) for point in points]),
             independent=points[0].result.get("independent"),
         )

@@ -230,12 +230,12 @@ class Study(Settings):
             raise _unused("measure.thin", owner, self.measure.thin)
 
     def _check_parts(self) -> None:
-        """Raise SettingError for a part of the chip where no network runs on one; an exchange rate
-        prices the noise of float networks by it, too.
+        """Raise SettingError for a part of the chip where no network runs on one; with
+        `nats_per_joule` a chip prices the noise of float networks, too.
         """
         if self.grid.widths():
             return
-        busy = ("prices", "reliability") if self.train.exchange is not None else ()
+        busy = ("prices", "reliability") if self.train.nats_per_joule is not None else ()
         parts = {f"hardware.{name}": name for name in self.hardware.own_parts}
         axes = self.grid.setting_axes()
         parts |= {f"grid.{axis.grid_key}": axis.setting.split(".")[0] for axis in axes}

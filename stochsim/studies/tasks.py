@@ -17,9 +17,8 @@ from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
 from stochsim.keys import fold_in
 from stochsim.lowering import float_program, to_program
-from stochsim.models import Reference, build_model
+from stochsim.models import Reference, build_model, elbo
 from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
-from stochsim.posterior import elbo
 from stochsim.program import Program
 from stochsim.settings import StochsimError
 from stochsim.studies.job import Job, Progress
@@ -30,7 +29,6 @@ from stochsim.training import (
     TrainingDiverged,
     learn_decoder,
     load_network,
-    save_network,
     train_float,
     train_quantised,
 )
@@ -56,7 +54,7 @@ def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:
 
 def _kept(job: Job, error: TrainingDiverged) -> Path:
     path = job.artifacts / f"diverged-{job.hash}.safetensors"
-    save_network(job.temporary(), error.trained)  # type: ignore[attr-defined]
+    error.trained.save(job.temporary())
     os.replace(job.temporary(), path)
     return path
 
@@ -64,8 +62,8 @@ def _kept(job: Job, error: TrainingDiverged) -> Path:
 def _save(job: Job, trained: TrainedNetwork) -> Outcome:
     path = job.temporary()
     left = trained.result
-    save_network(path, trained)
-    price = {"c": left.c, "s": left.s, "exchange": left.exchange}
+    trained.save(path)
+    price = {"c": left.c, "s": left.s, "nats_per_joule": left.nats_per_joule}
     return {"terms": left.terms, "saturated_share": left.saturated_share, "price": price}, path
 
 
@@ -85,45 +83,39 @@ def _float(job: Job) -> Outcome:
     """The float network of this architecture at this rho, from the decoder's network on."""
     start = load_network(job.needs["decoder"])
     rho = job.settings["rho"]
-    key = fold_in(job.key, "float", str(rho))
-    chosen: dict[str, Any] = {"architecture": job.architecture, "hardware": job.hardware}
-    stimuli = job.dataset.train
-    settings = job.train_settings
-    return _save(
-        job,
-        train_float(
-            start, stimuli, job.model, settings, rho, key, job.own, **chosen, progress=job.progress
-        ),
+    trained = train_float(
+        start,
+        job.dataset.train,
+        job.model,
+        job.train_settings,
+        rho,
+        fold_in(job.key, "float", str(rho)),
+        learns_decoder=job.learns_decoder,
+        architecture=job.architecture,
+        hardware=job.hardware,
+        progress=job.progress,
     )
+    return _save(job, trained)
 
 
 def _network(job: Job) -> Outcome:
     """The quantised network, from the float one on."""
     start = load_network(job.needs["start"])
     widths = tuple(job.settings["widths"])
-    key = fold_in(job.key, "network", *widths, str(start.rho))
-    own = job.settings.get("layer_bits")
-    chosen: dict[str, Any] = {
-        "method": job.settings["method"],
-        "hardware": job.hardware,
-        "layer_bits": own,
-    }
-    stimuli = job.dataset.train
-    settings = job.train_settings
-    return _save(
-        job,
-        train_quantised(
-            start,
-            stimuli,
-            job.model,
-            settings,
-            widths,
-            key,
-            job.own,
-            **chosen,
-            progress=job.progress,
-        ),
+    trained = train_quantised(
+        start,
+        job.dataset.train,
+        job.model,
+        job.train_settings,
+        widths,
+        fold_in(job.key, "network", *widths, str(start.rho)),
+        learns_decoder=job.learns_decoder,
+        method=job.settings["method"],
+        layer_bits=job.settings.get("layer_bits"),
+        hardware=job.hardware,
+        progress=job.progress,
     )
+    return _save(job, trained)
 
 
 def _reference(job: Job) -> Outcome:

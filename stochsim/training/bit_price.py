@@ -30,9 +30,9 @@ class BitPrice:
     weights, inputs and outputs.
     """
 
-    def __init__(self, hardware: Hardware, exchange: float) -> None:
+    def __init__(self, hardware: Hardware, nats_per_joule: float) -> None:
         self.hardware = hardware
-        self.exchange = exchange
+        self.nats_per_joule = nats_per_joule
         self._table: torch.Tensor | None = None
 
     def __call__(self, network: Network) -> torch.Tensor:
@@ -45,7 +45,7 @@ class BitPrice:
             ]
             self._table = (
                 torch.tensor(rows, dtype=torch.float64).reshape(MOST_BITS, MOST_BITS, MOST_BITS)
-                * self.exchange
+                * self.nats_per_joule
             )
         return interpolated(self._table, present_bits(network))
 

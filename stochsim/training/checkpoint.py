@@ -8,48 +8,67 @@ from typing import Any
 import numpy as np
 import torch
 
+from stochsim.models import ModelSettings
 from stochsim.networks import NetworkSettings, build_network, network_class
 from stochsim.settings import (
     AnyPath,
     Format,
     SettingError,
+    Settings,
     StochsimError,
     Stored,
     read_arrays,
     strict,
     write_arrays,
 )
+from stochsim.training.fitting import Fitted
 from stochsim.training.loop import TrainResult
-from stochsim.training.procedures import TrainedNetwork
+from stochsim.training.train_settings import TrainSettings
 
-FORMAT = Format("stochsim-network", 3, "train it again, or run its study anew")
+FORMAT = Format("stochsim-network", 4, "train it again, or run its study anew")
 _KIND = "network"
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 
 
-def save_network(path: AnyPath, trained: TrainedNetwork) -> None:
-    """Write network, decoder (input, neuron), rho and what the training left to one file."""
-    tensors = {f"network.{name}": one for name, one in trained.network.state_dict().items()}
+class _TrainedFor(Settings):
+    """The model that a network was trained for, and how."""
+
+    model: ModelSettings | None = None
+    training: TrainSettings
+
+
+Contents = tuple[Fitted, ModelSettings | None, TrainSettings]
+"""What a file holds: network, decoder, rho and what the training left; the model that it was
+trained for, None where that is not known; and the settings of its training.
+"""
+
+
+def write_network(
+    path: AnyPath, fitted: Fitted, model: ModelSettings | None, settings: TrainSettings
+) -> None:
+    """Write a network, the decoder (input, neuron) among it, to one file."""
+    tensors = {f"network.{name}": one for name, one in fitted.network.state_dict().items()}
     arrays = {
         name: one.detach().cpu().numpy()
-        for name, one in {**tensors, "decoder": trained.decoder}.items()
+        for name, one in {**tensors, "decoder": fitted.decoder}.items()
     }
     # What the key determines only: two trainings of one key write the same bytes.
-    facts = {name: value for name, value in asdict(trained.result).items() if name != "seconds"}
-    settings = trained.network.settings.to_table()
-    content = {"settings": settings, "rho": trained.rho, "result": facts}
+    facts = {name: value for name, value in asdict(fitted.result).items() if name != "seconds"}
+    table = fitted.network.settings.to_table()
+    trained_for = _TrainedFor(model=model, training=settings).to_table()
+    content = {"settings": table, "rho": fitted.rho, "result": facts, "trained_for": trained_for}
     write_arrays(path, FORMAT, Stored(_KIND, content, arrays))
 
 
-def load_network(path: AnyPath) -> TrainedNetwork:
-    """What save_network wrote; raises StochsimError for a file that is damaged or of another
+def read_network(path: AnyPath) -> Contents:
+    """What write_network wrote; raises StochsimError for a file that is damaged or of another
     kind, or whose settings and arrays do not belong together.
     """
     stored = read_arrays(path, FORMAT, (_KIND,), finite=False)
     try:
         tensors = {name: _tensor(name, one) for name, one in stored.arrays.items()}
-        return _trained(stored.content, tensors)
+        return _contents(stored.content, tensors)
     except SettingError as error:
         raise StochsimError(f"{path}: {error}") from None
 
@@ -61,8 +80,8 @@ def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
         raise SettingError.of(name, array, "should be numbers that torch has") from None
 
 
-def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedNetwork:
-    strict.exact_table("header", header, ("settings", "rho", "result"))
+def _contents(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Contents:
+    strict.exact_table("header", header, ("settings", "rho", "result", "trained_for"))
     settings = NetworkSettings.from_table(strict.table("settings", header["settings"]))
     result = _result(strict.exact_table("result", header["result"], _FACTS))
     rho = strict.number("rho", header["rho"], 0.0)
@@ -78,7 +97,20 @@ def _trained(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Traine
     _check_state(network.state_dict(), state)
     network.load_state_dict(state)
     network.eval()
-    return TrainedNetwork(network, decoder, rho, result)
+    trained_for = _trained_for(header["trained_for"], settings)
+    return Fitted(network, decoder, rho, result), trained_for.model, trained_for.training
+
+
+def _trained_for(table: Any, settings: NetworkSettings) -> _TrainedFor:
+    try:
+        found = _TrainedFor.from_table(strict.table("trained_for", table))
+    except SettingError as error:
+        raise error.inside("trained_for") from None
+    if found.model is not None and found.model.neurons != settings.neurons:
+        rule = f"should be {settings.neurons}, as the network has"
+        section = ("trained_for", "model")
+        raise SettingError.of("neurons", found.model.neurons, rule, section=section)
+    return found
 
 
 def _result(facts: Mapping[str, Any]) -> TrainResult:
@@ -90,8 +122,8 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
     for name in ("saturated_share", "c", "s"):
         if not isinstance(facts[name], float):
             strict.number(f"result.{name}", facts[name])
-    if facts["exchange"] is not None:
-        strict.number("result.exchange", facts["exchange"])
+    if facts["nats_per_joule"] is not None:
+        strict.number("result.nats_per_joule", facts["nats_per_joule"])
     strict.text("result.method", facts["method"])
     strict.whole("result.steps", facts["steps"], 0, _MOST_STEPS)
     return TrainResult(**facts, seconds=math.nan)

@@ -29,12 +29,13 @@ Extra = Callable[[Network], torch.Tensor]
 
 class TrainingDiverged(StochsimError):
     """A term of the objective stopped being finite; `network` and `decoder` are those of the last
-    check, at `step`.
+    check, at `step`; `trained`: the same as a TrainedNetwork.
     """
 
     network: Network
     decoder: torch.Tensor
     step: int
+    trained: Any = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TrainResult:
     """What a training run leaves beside the network: the last terms (nats per stimulus), sigma at
     bounds, seconds, and its price.
 
-    c (nats) and s: of the price of reliability; exchange: lambda [nat/J], None where c was given
+    c (nats) and s: of the price of reliability; nats_per_joule: lambda, None where c was given
     itself.
     """
 
@@ -51,7 +52,7 @@ class TrainResult:
     seconds: float
     c: float = 1.0
     s: float = 1.0
-    exchange: float | None = None
+    nats_per_joule: float | None = None
     method: str = ""
     steps: int = field(default=0)
 
@@ -192,7 +193,7 @@ class _Descent:
 
 
 @one_thread()
-def train(  # noqa: PLR0913 - public: settings are given by keyword
+def fit(  # noqa: PLR0913 - public: settings are given by keyword
     network: Network,
     stimuli: torch.Tensor,
     decoder: torch.Tensor,
@@ -236,7 +237,7 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
         seconds=time.perf_counter() - started,
         c=price.c,
         s=price.s,
-        exchange=settings.exchange,
+        nats_per_joule=settings.nats_per_joule,
         method="trained",
         steps=descent.steps,
     )

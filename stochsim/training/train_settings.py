@@ -15,7 +15,7 @@ class TrainSettings(Settings):
     """Steps of Adam; c and s belong to the price of reliability; the learning rate falls to 2 % of
     its start on a cosine.
 
-    `exchange` is the rate lambda [nat/J] between joules and nats: with it c and s are those of the
+    `nats_per_joule` is the rate lambda between nats and joules: with it c and s are those of the
     Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
     and widths may be learned under their price in joules.
     """
@@ -25,30 +25,30 @@ class TrainSettings(Settings):
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
     c: float = pydantic.Field(default=1.0, gt=0)
     s: float = pydantic.Field(default=1.0, gt=0)
-    exchange: float | None = pydantic.Field(default=None, gt=0)
+    nats_per_joule: float | None = pydantic.Field(default=None, gt=0)
     device: str = "cpu"
 
     @pydantic.model_validator(mode="after")
     def _one_price(self) -> Self:
         for name in ("c", "s"):
-            if self.exchange is not None and getattr(self, name) != 1.0:
-                values = (getattr(self, name), self.exchange)
-                rule = "not both: with an exchange rate the Hardware's price sets c and s"
-                raise SettingError.of((name, "exchange"), values, rule)
+            if self.nats_per_joule is not None and getattr(self, name) != 1.0:
+                values = (getattr(self, name), self.nats_per_joule)
+                rule = "not both: with nats_per_joule the Hardware's price sets c and s"
+                raise SettingError.of((name, "nats_per_joule"), values, rule)
         return self
 
     def price(self, rho: float, hardware: Hardware | None) -> tuple[float, float]:
-        """(c, s) of this rho; raises SettingError for an exchange rate without a Hardware, or a rho
+        """(c, s) of this rho; raises SettingError for `nats_per_joule` without a Hardware, or a rho
         without a price on it.
         """
-        if self.exchange is None:
+        if self.nats_per_joule is None:
             return self.c, self.s
         if hardware is None:
             rule = (
-                "needs a Hardware, whose joules it exchanges for nats; valid: hardware = ..., or c "
+                "needs a Hardware, whose joules it turns into nats; valid: hardware = ..., or c "
                 "and s"
             )
-            raise SettingError.of("exchange", self.exchange, rule, also=("hardware",))
+            raise SettingError.of("nats_per_joule", self.nats_per_joule, rule, also=("hardware",))
         return reliability_price_to_cost(
-            self.exchange, hardware.reliability_law(rho)
+            self.nats_per_joule, hardware.reliability_law(rho)
         ), hardware.reliability.s

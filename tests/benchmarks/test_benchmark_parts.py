@@ -224,7 +224,13 @@ def test_a_point_is_beaten_by_fewer_joules_and_clearly_less_distance(load):
 @pytest.mark.slow
 def test_learned_bits_runs_and_buys_fewer_bits_where_joules_are_dear(load, monkeypatch, tmp_path):
     learned_bits, bench = load("learned_bits"), load("_bench")
-    tiny = {"STEPS": 300, "STIMULI": 8, "READS": 100, "EXCHANGES": (1e8, 1e14), "UNIFORM": (2, 8)}
+    tiny = {
+        "STEPS": 300,
+        "STIMULI": 8,
+        "READS": 100,
+        "NATS_PER_JOULE": (1e8, 1e14),
+        "UNIFORM": (2, 8),
+    }
     for name, value in tiny.items():
         monkeypatch.setattr(learned_bits, name, value)
     monkeypatch.setattr(

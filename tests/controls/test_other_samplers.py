@@ -6,8 +6,8 @@ from controltest import MODEL, NEURONS, network_of, samples_of, stimuli
 from stattest import assert_mean
 
 from stochsim.models import LinearGaussianModel
+from stochsim.models.evidence import elbo
 from stochsim.networks import ArchitectureSettings
-from stochsim.posterior.evidence import elbo
 
 
 def evidence(found, trained):

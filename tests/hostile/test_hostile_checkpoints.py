@@ -19,7 +19,7 @@ from stochsim.lowering import to_program
 from stochsim.models import Reference
 from stochsim.models.diagnostics import Diagnostics
 from stochsim.networks import NetworkSettings, build_network
-from stochsim.training import TrainedNetwork, load_network, save_network
+from stochsim.training import TrainedNetwork, load_network
 from stochsim.training.loop import TrainResult
 
 
@@ -42,7 +42,7 @@ def test_checkpoints(kind: str, tmp_path: Path, canary: Path) -> None:
     settings = NetworkSettings(inputs=4, neurons=3, architecture={"kind": kind}, **bits)
     built = build_network(settings, torch.Generator().manual_seed(1))
     result = TrainResult({"kl": 1.0}, 0.0, 1.0)
-    save_network(path, TrainedNetwork(built.eval(), torch.zeros(4, 3), 0.0, result))
+    TrainedNetwork(built.eval(), torch.zeros(4, 3), 0.0, result).save(path)
     header, numbers = tensors_of(path.read_bytes())
     inner = json.loads(header["__metadata__"]["head"])
 

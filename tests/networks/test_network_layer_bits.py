@@ -24,7 +24,6 @@ from stochsim.training import (
     TrainSettings,
     learn_decoder,
     load_network,
-    save_network,
     train_float,
     train_quantised,
 )
@@ -149,7 +148,7 @@ def test_every_method_trains_at_these_widths_and_checkpoints_keep_them(
             trained.network.linears()[name].weight, floats[kind].network.linears()[name].weight
         )
         assert moved == (method != "post-training")
-    save_network(tmp_path / "network", trained)
+    trained.save(tmp_path / "network")
     loaded = load_network(tmp_path / "network").network
     assert loaded.settings == trained.network.settings
     assert loaded.settings.layer_bits == {**MIXED[kind], layers_of(kind)[1]: 1}

@@ -26,7 +26,7 @@ GRID: dict[str, Any] = {
     "control": ["shared-sigma", "langevin"],
     "float": True,
 }
-PRICED: dict[str, Any] = {"steps": 10, "exchange": 1e12}
+PRICED: dict[str, Any] = {"steps": 10, "nats_per_joule": 1e12}
 NAMES = ("architecture", "method", "control", "weight_bits", "noise")
 
 
@@ -105,19 +105,19 @@ def test_every_row_of_the_csv_says_what_it_is(several: Path, tmp_path: Path) -> 
 def test_every_row_of_the_csv_has_the_price_of_its_network(
     several: Path, finished: Path, tmp_path: Path
 ) -> None:
-    """c and s that the exchange rate sets on this chip; those of the ELBO for a control that is no
+    """c and s that nats_per_joule sets on this chip; those of the ELBO for a control that is no
     network's; as given without a rate.
     """
     results = open_run(several)
     c, s = results.study.train.price(0.0, results.hardware)
     assert c != 1
     for row in csv_rows(results, tmp_path / "r.csv"):
-        found = (float(row["c"]), float(row["s"]), row["exchange_nat_per_j"])
+        found = (float(row["c"]), float(row["s"]), row["nats_per_joule"])
         assert found == (
             (pytest.approx(c, rel=1e-5), s, "1e+12") if row["architecture"] else (1, 1, "")
         )
     assert {
-        (row["c"], row["s"], row["exchange_nat_per_j"])
+        (row["c"], row["s"], row["nats_per_joule"])
         for row in csv_rows(open_run(finished), tmp_path / "f.csv")
     } == {("1", "1", "")}
 

@@ -158,7 +158,7 @@ def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
 
 
 def test_networks_that_are_trained_for_the_chip_differ_too(added: Axis) -> None:
-    tasks = plan_of(**SWEPT, train__exchange=1e15, grid__float=True)
+    tasks = plan_of(**SWEPT, train__nats_per_joule=1e15, grid__float=True)
     kinds = [task.kind for task in tasks.tasks.values()]
     assert (kinds.count("float"), kinds.count("network"), kinds.count("point")) == (2, 4, 4)
     floats = [cell for cell in tasks.cells if cell.widths is None]

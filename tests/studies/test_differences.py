@@ -212,12 +212,12 @@ def test_controls_have_facts_and_float_samples_survive_whole(made: Maker) -> Non
 
 
 def test_rows_say_the_price_of_reliability_that_their_networks_faced(made: Maker) -> None:
-    results = made(**SEVERAL, train__exchange=1e12, grid__rho=[0, 2])
+    results = made(**SEVERAL, train__nats_per_joule=1e12, grid__rho=[0, 2])
     for row in results.summary:
         c, s = (
             results.study.train.price(row.rho, results.hardware) if row.architecture else (1.0, 1.0)
         )
-        assert (row.c, row.s, row.exchange) == (c, s, 1e12 if row.architecture else None)
+        assert (row.c, row.s, row.nats_per_joule) == (c, s, 1e12 if row.architecture else None)
     assert len({row.c for row in results.summary}) == 3
 
 

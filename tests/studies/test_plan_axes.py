@@ -116,7 +116,7 @@ CHANGES: list[tuple[dict[str, Any], Any]] = [
         {"hardware__noise": {"read_sigma": 0.1}},
         lambda label: "network at" in label and ("noise x" in label or "noise-aware" in label),
     ),
-    ({"train__exchange": 1e15}, of_network),
+    ({"train__nats_per_joule": 1e15}, of_network),
     ({"train__steps": 31}, lambda label: True),
     ({"train__c": 2.0}, lambda label: True),
     (
@@ -143,11 +143,11 @@ def test_an_option_changes_the_tasks_that_it_matters_to_and_no_other(
     }
 
 
-def test_an_exchange_rate_ties_networks_to_the_chips_price() -> None:
+def test_nats_per_joule_ties_networks_to_the_chips_price() -> None:
     """Without it only what runs on the chip, and what is trained for its noise, knows the chip."""
     other = {"hardware__reliability": {"e_bit_j": 3e-13}}
     for rate, tied in ((None, lambda label: "noise-aware" in label), (1e15, of_network)):
-        changes = {"train__exchange": rate} if rate else {}
+        changes = {"train__nats_per_joule": rate} if rate else {}
         before, after = by_label(**changes), by_label(**changes, **other)
         changed = {label for label, key in before.items() if after[label] != key}
         points = {label for label in before if "network at" in label and "noise x" in label}

@@ -160,7 +160,7 @@ def test_parts_of_a_chip_on_which_no_network_runs_are_refused(tmp_path: Path) ->
             == f"'hardware.{part}': belongs to quantised networks on the chip, which the grid does "
             f"not have"
         )
-    priced = {"train__exchange": 1e15, "hardware__reliability": {"s": 2.0}}
+    priced = {"train__nats_per_joule": 1e15, "hardware__reliability": {"s": 2.0}}
     assert complaint(write_study(tmp_path, **alone, **priced)) == ""
 
 

@@ -186,21 +186,21 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "'array': noise-aware training has no model of it on sram-array-28nm; valid: read noise, "
         "noise of weights, dither",
     ),
-    # the exchange rate
-    ({"train__exchange": 0.0}, "'train.exchange' = 0.0: should be greater than 0"),
+    # nats_per_joule
+    ({"train__nats_per_joule": 0.0}, "'train.nats_per_joule' = 0.0: should be greater than 0"),
     (
-        {"train__exchange": 1e15, "train__c": 2.0},
-        "'train.c' = 2.0 and 'train.exchange' = 1000000000000000.0: not both: with an exchange "
-        "rate the Hardware's price sets c and s",
+        {"train__nats_per_joule": 1e15, "train__c": 2.0},
+        "'train.c' = 2.0 and 'train.nats_per_joule' = 1000000000000000.0: not both: with "
+        "nats_per_joule the Hardware's price sets c and s",
     ),
     (
-        {"train__exchange": 1e15, "train__s": 0.5},
-        "'train.s' = 0.5 and 'train.exchange' = 1000000000000000.0: not both: with an exchange "
-        "rate the Hardware's price sets c and s",
+        {"train__nats_per_joule": 1e15, "train__s": 0.5},
+        "'train.s' = 0.5 and 'train.nats_per_joule' = 1000000000000000.0: not both: with "
+        "nats_per_joule the Hardware's price sets c and s",
     ),
     (
         {
-            "train__exchange": 1e15,
+            "train__nats_per_joule": 1e15,
             "grid__rho": [0.5],
             "grid__bits": None,
             "grid__float": True,
@@ -266,7 +266,7 @@ VALID: list[dict[str, Any]] = [
     },
     {"grid__bits": None, "grid__float": True, "grid__rho": [0.5]},
     {"grid__bits": None, "grid__control": ["vae"]},
-    {"train__exchange": 1e15, "grid__rho": [0, 1, 2]},
+    {"train__nats_per_joule": 1e15, "grid__rho": [0, 1, 2]},
 ]
 
 

@@ -112,13 +112,13 @@ def test_controls_of_the_decoder_alone_have_no_survival(everything: Results) -> 
     assert everything.difference(silent, langevin).low > 0.1
 
 
-def test_an_exchange_rate_prices_float_and_quantised_networks_and_not_the_decoder(
+def test_nats_per_joule_prices_float_and_quantised_networks_and_not_the_decoder(
     tmp_path: Path,
 ) -> None:
-    study = study_of(train__exchange=1e12, grid__rho=[2], grid__bits=[4], grid__noise=[1])
+    study = study_of(train__nats_per_joule=1e12, grid__rho=[2], grid__bits=[4], grid__noise=[1])
     folder = store_answers(tmp_path / "run", study, work)
     c, s = study.train.price(2.0, study.hardware.resolve(tmp_path))
     assert c != 1
     told = {row[1]: json.loads(row[4]).get("price") for row in stored_rows(folder).values()}
-    assert told["float"] == told["network"] == {"c": c, "s": s, "exchange": 1e12}
-    assert told["decoder"] == {"c": 1.0, "s": 1.0, "exchange": None}
+    assert told["float"] == told["network"] == {"c": c, "s": s, "nats_per_joule": 1e12}
+    assert told["decoder"] == {"c": 1.0, "s": 1.0, "nats_per_joule": None}

@@ -173,7 +173,7 @@ def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
     assert joules_per_read(one, hardware, widths) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_price_in_nats_is_the_exchange_rate_times_joules_at_present_widths():
+def test_the_price_in_nats_is_nats_per_joule_times_joules_at_present_widths():
     one = network((4, 6, 8), learned=True)
     price = BitPrice(HARDWARE, 2e12)
     assert float(price(one).detach()) == pytest.approx(
@@ -217,8 +217,8 @@ def test_its_gradient_reaches_every_learned_width(kind):
     assert all(bits.requires_grad for bits in present_bits(one))
 
 
-def learned(exchange, first=(8, 8, 8)):
-    settings = TrainSettings(steps=400, batch=32, learning_rate=0.02, exchange=exchange)
+def learned(nats_per_joule, first=(8, 8, 8)):
+    settings = TrainSettings(steps=400, batch=32, learning_rate=0.02, nats_per_joule=nats_per_joule)
     return learn_bits(trained(network()), STIMULI, MODEL, settings, HARDWARE, 1, first=first)
 
 
@@ -232,8 +232,11 @@ def test_dear_bits_end_fewer():
     cheap, dear = learned(1e3), learned(1e17)
     assert min(widths_of(cheap)) >= 7
     assert all(few < many for few, many in zip(widths_of(dear), widths_of(cheap), strict=True))
-    for one, exchange in ((cheap, 1e3), (dear, 1e17)):
-        assert (one.result.method, one.result.exchange) == ("quantisation-aware", exchange)
+    for one, nats_per_joule in ((cheap, 1e3), (dear, 1e17)):
+        assert (one.result.method, one.result.nats_per_joule) == (
+            "quantisation-aware",
+            nats_per_joule,
+        )
         assert not one.network.settings.learned_bits
         assert (one.result.c, one.result.s) == (1.0, 1.0)
         to_program(one)  # the widths are fixed by now
@@ -262,8 +265,8 @@ def test_widths_are_held_at_two_to_eight():
         assert learned_widths(one) == (expected, expected, expected)
 
 
-def test_without_an_exchange_rate_there_is_nothing_to_learn_under():
-    with pytest.raises(SettingError, match="'exchange' is missing"):
+def test_without_nats_per_joule_there_is_nothing_to_learn_under():
+    with pytest.raises(SettingError, match="'nats_per_joule' is missing"):
         learn_bits(trained(network()), STIMULI, MODEL, TrainSettings(steps=2), HARDWARE, 1)
 
 
@@ -273,7 +276,7 @@ def test_deep_networks_are_refused():
             trained(network(kind="deep")),
             STIMULI,
             MODEL,
-            TrainSettings(steps=2, exchange=1.0),
+            TrainSettings(steps=2, nats_per_joule=1.0),
             HARDWARE,
             1,
         )
@@ -286,7 +289,7 @@ def test_one_bit_cannot_be_learned_from(first):
             trained(network()),
             STIMULI,
             MODEL,
-            TrainSettings(steps=2, exchange=1.0),
+            TrainSettings(steps=2, nats_per_joule=1.0),
             HARDWARE,
             1,
             first=first,

@@ -12,7 +12,6 @@ from stochsim.training import (
     TrainSettings,
     learn_decoder,
     load_network,
-    save_network,
     train_quantised,
 )
 
@@ -32,7 +31,7 @@ def test_round_trip(tmp_path, learned, widths):
         learned if widths is None else train_quantised(learned, STIMULI, MODEL, SHORT, widths, 2)
     )
     path = tmp_path / "network.safetensors"
-    save_network(path, trained)
+    trained.save(path)
     loaded = load_network(path)
     assert loaded.network.settings == trained.network.settings
     assert (loaded.rho, loaded.result.terms, loaded.result.saturated_share) == (
@@ -62,7 +61,7 @@ def test_same_key_writes_the_same_bytes(tmp_path, learned):
         learn_decoder(STIMULI, MODEL, SHORT, 1),
         *[learned] * 8,
     ):  # several: an order left to chance would show
-        save_network(tmp_path / "network", trained)
+        trained.save(tmp_path / "network")
         written.add((tmp_path / "network").read_bytes())
     assert len(written) == 1
 
@@ -78,7 +77,7 @@ def test_same_key_writes_the_same_bytes(tmp_path, learned):
 )
 def test_damaged_file_is_named(tmp_path, learned, damage):
     path = tmp_path / "network.safetensors"
-    save_network(path, learned)
+    learned.save(path)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(StochsimError, match=r"network\.safetensors: not a readable file of arrays"):
         load_network(path)

@@ -24,9 +24,9 @@ from stochsim.training import (
     TrainingDiverged,
     TrainResult,
     TrainSettings,
+    fit,
     learn_decoder,
     load_network,
-    train,
     train_float,
     train_quantised,
 )
@@ -86,7 +86,7 @@ def test_a_stimulus_that_is_no_number(kind, bits):
     decoder_before = own.clone()
     stimuli = torch.full((50, INPUTS), float("nan"))
     with pytest.raises(TrainingDiverged, match=PLACE.format(0)) as caught:
-        train(
+        fit(
             one,
             stimuli,
             own,
@@ -116,7 +116,7 @@ def test_the_state_of_the_last_good_check_comes_back(bits):
 
     start = state(one)
     with pytest.raises(TrainingDiverged, match=PLACE.format(49)) as caught:
-        train(
+        fit(
             one,
             torch.tensor(STIMULI),
             decoder(),
@@ -168,7 +168,7 @@ def test_quantised_networks_and_decoders_diverge_likewise():
 
 
 def test_a_training_that_stays_finite_is_no_such_thing():
-    result = train(
+    result = fit(
         network(),
         torch.tensor(STIMULI),
         decoder(),

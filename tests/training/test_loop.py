@@ -71,12 +71,11 @@ def test_loss_falls_and_the_terms_are_returned_apart(learned):
 def test_shared_decoder_is_frozen_and_an_own_one_moves(learned):
     before = learned.decoder.clone()
     assert torch.equal(train_float(learned, STIMULI, MODEL, SHORT, 0.0, 3).decoder, before)
-    assert not torch.equal(
-        train_float(learned, STIMULI, MODEL, SHORT, 0.0, 3, own=True).decoder, before
-    )
-    assert not torch.equal(
-        train_quantised(learned, STIMULI, MODEL, SHORT, (4, 4, 4), 3, own=True).decoder, before
-    )
+    given = (learned, STIMULI, MODEL, SHORT)
+    moved = train_float(*given, 0.0, 3, learns_decoder=True)
+    assert not torch.equal(moved.decoder, before)
+    moved = train_quantised(*given, (4, 4, 4), 3, learns_decoder=True)
+    assert not torch.equal(moved.decoder, before)
     assert torch.equal(learned.decoder, before)
 
 

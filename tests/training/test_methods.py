@@ -133,13 +133,14 @@ def test_unknown_methods_are_refused(starts, method, nearest):
         train_quantised(starts["single"], STIMULI, MODEL, SHORT, (4, 4, 4), 2, method=method)
 
 
-def test_an_exchange_rate_needs_a_hardware(starts):
-    priced = SHORT.model_copy(update={"exchange": 1e12})
+def test_nats_per_joule_needs_a_hardware(starts):
+    priced = SHORT.model_copy(update={"nats_per_joule": 1e12})
     for call in (
         lambda: train_quantised(starts["single"], STIMULI, MODEL, priced, (4, 4, 4), 2),
         lambda: train_float(starts["single"], STIMULI, MODEL, priced, 0.0, 2),
     ):
-        with pytest.raises(SettingError, match=r"'exchange' = 1000000000000.0: needs a Hardware"):
+        said = "'nats_per_joule' = 1000000000000.0: needs a Hardware"
+        with pytest.raises(SettingError, match=said):
             call()
 
 
@@ -152,14 +153,14 @@ def test_an_exchange_rate_needs_a_hardware(starts):
         (2.0, {"e0_j": 5e-14}),
     ],
 )
-def test_the_exchange_rate_makes_the_price_that_training_faces(starts, rho, law):
+def test_nats_per_joule_makes_the_price_that_training_faces(starts, rho, law):
     """c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0; s is the chip's.
 
     The float network and every method alike.
     """
     rate = 4e12
     hardware = HARDWARE.replace(reliability=Reliability(s=0.7, **law))
-    settings = SHORT.model_copy(update={"exchange": rate})
+    settings = SHORT.model_copy(update={"nats_per_joule": rate})
     expected = rate * law["e0_j"] * rho if rho else rate * law["e_bit_j"] / math.log(2)
     start = train_float(starts["single"], STIMULI, MODEL, settings, rho, 2, hardware=hardware)
     made = [
@@ -168,16 +169,18 @@ def test_the_exchange_rate_makes_the_price_that_training_faces(starts, rho, law)
     ]
     for one in (start, *made):
         assert one.result.c == pytest.approx(expected)
-        assert (one.result.s, one.result.exchange, one.rho) == (0.7, rate, rho)
+        assert (one.result.s, one.result.nats_per_joule, one.rho) == (0.7, rate, rho)
     sigma = made[0].network.log_sigma.detach().exp().numpy().astype(float)
     ratio = 0.7 / sigma
     cost = expected * np.sum(np.log(ratio) if rho == 0 else (ratio**rho - 1) / rho)
     assert made[0].result.terms["reliability"] == pytest.approx(cost, rel=1e-4)
 
 
-@pytest.mark.parametrize("settings", [{"c": 2.0, "exchange": 1e12}, {"s": 2.0, "exchange": 1e12}])
+@pytest.mark.parametrize(
+    "settings", [{"c": 2.0, "nats_per_joule": 1e12}, {"s": 2.0, "nats_per_joule": 1e12}]
+)
 def test_a_price_is_given_once(settings):
-    with pytest.raises(SettingError, match=r"and 'exchange' = .*: not both"):
+    with pytest.raises(SettingError, match=r"and 'nats_per_joule' = .*: not both"):
         TrainSettings(**settings)
 
 

@@ -159,7 +159,7 @@ def test_price_has_the_gradient_of_its_law(rho):
 
 @pytest.mark.parametrize("rho", [0.0, 1.0, 2.0])
 def test_training_and_the_bill_use_one_law(rho):
-    """With c from the exchange rate, C_rho differs between two sigmas by lambda times the
+    """With c from nats_per_joule, C_rho differs between two sigmas by lambda times the
     joules.
     """
     law = reliability_law(rho)

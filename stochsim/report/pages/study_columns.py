@@ -180,12 +180,12 @@ def _price_columns(results: Results) -> list[Column]:
             lambda row: Cell(f"{row.c:.4g}"),
         )
     ]
-    if results.study.train.exchange is not None:
+    if results.study.train.nats_per_joule is not None:
         columns.append(
             Column(
                 "λ [nat/J]",
-                "the exchange rate that sets c",
-                lambda row: Cell(f"{row.exchange:g}" if row.exchange else "–"),
+                "the rate between nats and joules that sets c",
+                lambda row: Cell(f"{row.nats_per_joule:g}" if row.nats_per_joule else "–"),
             )
         )
     return columns

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from stochsim.models import ModelSettings, build_model
+from stochsim.models.factory import build_model
+from stochsim.models.model_settings import ModelSettings
 
 Floats = NDArray[np.floating]
 _NAT_PER_NEURON = 0.5 * np.log(2 * np.pi * np.e)

@@ -10,7 +10,7 @@ from scipy import stats
 from stattest import assert_mean
 
 from stochsim.models import LinearGaussian, LinearGaussianModel
-from stochsim.posterior.evidence import elbo, gaussian_entropy
+from stochsim.models.evidence import elbo, gaussian_entropy
 
 INPUTS = 5
 NEURONS = 4
