@@ -40,6 +40,7 @@ _RENAMED = {
     "Trained": "TrainedNetwork",
     "Yardstick": "PosteriorDistance",
     "collect": "open_run",
+    "compare_converters": "compare_adc_models",
     "export_program": "to_program",
 }
 

@@ -1,6 +1,6 @@
 from ._version import __version__ as __version__
 from .accounting import Bill as Bill
-from .accounting import compare_converters as compare_converters
+from .accounting import compare_adc_models as compare_adc_models
 from .chip import Chip as Chip
 from .chip import FloatChip as FloatChip
 from .chip import Samples as Samples

@@ -108,6 +108,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         ("Trained", "TrainedNetwork"),
         ("Yardstick", "PosteriorDistance"),
         ("collect", "open_run"),
+        ("compare_converters", "compare_adc_models"),
         ("export_program", "to_program"),
     ],
 )
