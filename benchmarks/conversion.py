@@ -19,7 +19,7 @@ from _bench import Figure, Options, main
 from stochsim.data.digits import digit_pictures, split_by_label
 from stochsim.hardware import Hardware, Noise, preset
 from stochsim.keys import fold_in
-from stochsim.lowering import Converted, convert
+from stochsim.lowering import ChipModule, convert
 from stochsim.posterior import mean_estimate
 
 HELD_OUT = 500
@@ -95,7 +95,7 @@ class Digits:
         with torch.no_grad():
             return (network(self.test).argmax(1).numpy() == self.answers).astype(float)
 
-    def share_right(self, converted: Converted, key: int) -> np.ndarray:
+    def share_right(self, converted: ChipModule, key: int) -> np.ndarray:
         """The share of reads of a chip that name each picture rightly, (picture,); ties go to the
         lower digit.
         """
@@ -116,7 +116,7 @@ class Bench:
         self.network = data.trained(network, epochs[0], RATE, self.key)
         self.right = data.right(self.network)
 
-    def converted(self, hardware: Hardware, bits: int) -> Converted:
+    def converted(self, hardware: Hardware, bits: int) -> ChipModule:
         """The float network on a chip of these widths."""
         return convert(
             self.network,
@@ -126,9 +126,9 @@ class Bench:
             chip_key=self.key,
         )
 
-    def tuned(self, converted: Converted) -> Converted:
+    def tuned(self, converted: ChipModule) -> ChipModule:
         """The same after noise-aware fine-tuning: the chip's noise in every step."""
-        tuned: Converted = self.data.trained(
+        tuned: ChipModule = self.data.trained(
             copy.deepcopy(converted), self.epochs[1], TUNING_RATE, self.key
         )
         return tuned

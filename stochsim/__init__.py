@@ -34,6 +34,7 @@ _PACKAGES = (
     "training",
 )
 _RENAMED = {
+    "Converted": "lowering.ChipModule",
     "GaussianScaleMixtureSettings": "GaussianScaleMixture",
     "LinearGaussianSettings": "LinearGaussian",
     "SparseCodingSettings": "SparseCoding",

@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import json
+import operator
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize(
     ("before", "now"),
     [
+        ("Converted", "lowering.ChipModule"),
         ("Trained", "TrainedNetwork"),
         ("Yardstick", "PosteriorDistance"),
         ("collect", "open_run"),
@@ -113,11 +115,16 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     ],
 )
 def test_an_old_name_says_the_new_one(before: str, now: str) -> None:
-    assert hasattr(stochsim, now)
+    assert operator.attrgetter(now)(stochsim)
     with pytest.raises(ImportError, match=f"'{before}' is now '{now}'"):
         exec(f"from stochsim import {before}")
     with pytest.raises(ImportError, match=f"'{before}' is now '{now}'"):
         getattr(stochsim, before)
+
+
+def test_the_old_name_of_a_chip_module_says_the_new_one_at_its_package_too() -> None:
+    with pytest.raises(ImportError, match="'Converted' is now 'ChipModule'"):
+        exec("from stochsim.lowering import Converted")
 
 
 def test_every_package_is_at_hand_without_an_import_of_its_own() -> None:

@@ -18,8 +18,8 @@ from stochsim.energy import (
     Operations,
     format_energy,
 )
-from stochsim.hardware import Hardware
-from stochsim.settings import check_whole, strict
+from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.settings import Argument, check_arguments, check_whole, strict
 
 _ORDER = tuple(KINDS)
 
@@ -30,8 +30,8 @@ class Bill:
     all of its figures are per read (of one stimulus).
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
-    reliability, needed where neurons keep a noise level. Raises SettingError for no stimuli
-    or reads, and a rho that is no number of at least 0.
+    reliability, needed where neurons keep a noise level. Raises SettingError for what is no
+    Hardware, no stimuli or reads, and a rho that is no number of at least 0.
     """
 
     hardware: Hardware
@@ -42,6 +42,8 @@ class Bill:
     rho: float | None = None
 
     def __post_init__(self) -> None:
+        given = Argument("hardware", self.hardware, Hardware, HARDWARE_RULE)
+        check_arguments("Bill(hardware, counts, cycles)", given)
         for name in ("stimuli", "reads"):
             check_whole(name, getattr(self, name), 1, 2**63)
         if self.rho is not None:

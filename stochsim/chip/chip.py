@@ -19,10 +19,12 @@ from stochsim.chip.rng_address import Place
 from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
 from stochsim.energy import Operations
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.program import Program, Workload
 from stochsim.settings import (
+    Argument,
     SettingError,
+    check_arguments,
     check_draw,
     check_noise,
     check_whole,
@@ -61,12 +63,7 @@ class Chip:
         chip_key: int = 0,
         calibration: np.ndarray | None = None,
     ) -> None:
-        if not isinstance(program, Program):
-            rule = "should be a Program, as to_program and convert(…).program give one"
-            raise SettingError.of("program", program, rule)
-        if not isinstance(hardware, Hardware):
-            rule = "should be a Hardware, as load_hardware('digital-45nm') gives one"
-            raise SettingError.of("hardware", hardware, rule)
+        _check_types(program, hardware)
         check_noise(noise)
         _check_widths(program, hardware)
         check_whole("chip_key", chip_key, 0, 2**64)
@@ -171,7 +168,11 @@ class Chip:
                 self._runner.run(x[part], some.stop - some.start, here, out[part, some], meter)
             else:
                 self._circuit.run_chain(x[part], steps_between_reads, here, out[part], meter)
-        samples = self._runner.samples(out, meter.total)
+        samples = replace(
+            self._runner.samples(out, meter.total),
+            independent=self.reads_are_independent(steps_between_reads),
+            period=self.register_period(steps_between_reads),
+        )
         if workload is None:
             return samples
         return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
@@ -335,6 +336,16 @@ class Chip:
             first_read = place.first_read + some.start
             here = place._replace(first_stimulus=first_stimulus, first_read=first_read)
             yield part, some, here
+
+
+def _check_types(program: object, hardware: object) -> None:
+    """Raise SettingError for what is no Program, or no Hardware."""
+    rule = "should be a Program, as to_program and convert(…).program give one"
+    check_arguments(
+        "Chip(program, hardware)",
+        Argument("program", program, Program, rule),
+        Argument("hardware", hardware, Hardware, HARDWARE_RULE),
+    )
 
 
 def _check_widths(program: Program, hardware: Hardware) -> None:

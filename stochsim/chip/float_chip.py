@@ -21,7 +21,14 @@ from stochsim.program import (
     FloatProgram,
     FloatRecurrent,
 )
-from stochsim.settings import check_draw, check_memory, check_noise, check_stable
+from stochsim.settings import (
+    Argument,
+    check_arguments,
+    check_draw,
+    check_memory,
+    check_noise,
+    check_stable,
+)
 
 _STATES_AT_ONCE = (
     1 << 16
@@ -35,12 +42,13 @@ class FloatChip:
     """A float network that is sampled without quantisers and without noise of a Hardware, by the
     same random integers as a Chip's.
 
-    `noise` multiplies the program's sigma.
-    Raises SettingError for a negative or non-finite `noise`, StochsimError for unstable recurrent
-    weights.
+    `noise` multiplies the program's sigma. Raises SettingError for what is no FloatProgram and a
+    negative or non-finite `noise`, StochsimError for unstable recurrent weights.
     """
 
     def __init__(self, program: FloatProgram, noise: float = 1.0) -> None:
+        rule = "should be a FloatProgram, as float_program gives one; a Program runs on a Chip"
+        check_arguments("FloatChip(program)", Argument("program", program, FloatProgram, rule))
         check_noise(noise)
         check_stable(program.radius)
         self.program = program

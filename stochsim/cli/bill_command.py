@@ -178,7 +178,7 @@ def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
                 bits.weight_bits, bits.input_bits, bits.output_bits
             ),
         )
-    shape = (args.stimuli or 1, *converted.calibration.shape[1:])
+    shape = (args.stimuli or 1, *converted.examples.shape[1:])
     x = _drawn_stimuli(converted.program.input, shape)
     return f"{about}, {_DRAWN}", converted.bill(x, args.reads or 1)
 

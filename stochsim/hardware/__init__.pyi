@@ -5,6 +5,7 @@ from .description import TABLE_COLUMNS as TABLE_COLUMNS
 from .description import describe as describe
 from .description import hardware_table as hardware_table
 from .description import own_settings as own_settings
+from .hardware import HARDWARE_RULE as HARDWARE_RULE
 from .hardware import Hardware as Hardware
 from .hardware import chip_files as chip_files
 from .hardware import load_hardware as load_hardware

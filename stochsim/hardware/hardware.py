@@ -23,6 +23,9 @@ from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scal
 from stochsim.hardware.timing import Timing
 from stochsim.settings import AnyPath, SettingError, Settings, as_path, with_setting, write_toml
 
+HARDWARE_RULE = "should be a Hardware, as load_hardware('digital-45nm') gives one"
+"""What is said where something else is given for a Hardware."""
+
 
 class Hardware(Settings):
     """A chip: bits, noise, prices and the price of reliability.

@@ -1,4 +1,4 @@
-from .chip_module import Converted as Converted
+from .chip_module import ChipModule as ChipModule
 from .chip_module import LeftInFloat as LeftInFloat
 from .export import float_program as float_program
 from .export import to_program as to_program

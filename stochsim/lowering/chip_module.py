@@ -22,7 +22,7 @@ from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Graph, Program
 from stochsim.settings import AnyPath, SettingError, as_path, check_draw
 
-_CALIBRATION_STIMULI = 256
+_KEPT_EXAMPLES = 256
 
 
 class LeftInFloat(NamedTuple):
@@ -39,7 +39,7 @@ class LeftInFloat(NamedTuple):
     cost: str
 
 
-class Converted(torch.nn.Module):
+class ChipModule(torch.nn.Module):
     """A network whose products run on a chip; `convert` makes it.
 
     Evaluated (`eval()`, as it starts), calling it gives one read of the chip: every Hardware,
@@ -56,14 +56,14 @@ class Converted(torch.nn.Module):
     them. Stimuli stand on the first axis.
     """
 
-    calibration: torch.Tensor
+    examples: torch.Tensor
 
     def __init__(
         self,
         network: Network,
         hardware: Hardware,
         left_in_float: tuple[LeftInFloat, ...],
-        calibration: torch.Tensor,
+        examples: torch.Tensor,
         *,
         key: int = 0,
         chip_key: int = 0,
@@ -75,9 +75,7 @@ class Converted(torch.nn.Module):
         self.key = key
         self.chip_key = chip_key
         self.generator = torch.Generator().manual_seed(key % 2**63)
-        self.register_buffer(
-            "calibration", calibration[:_CALIBRATION_STIMULI].clone(), persistent=False
-        )
+        self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
         self.eval()
 
@@ -187,9 +185,9 @@ class Converted(torch.nn.Module):
             "key": self.key,
             "chip_key": self.chip_key,
         }
-        calibration = self.calibration.detach().cpu().numpy()
+        examples = self.examples.detach().cpu().numpy()
         return graph_program(
-            network, layers, self.calibration, stored(network, layers, calibration, facts)
+            network, layers, self.examples, stored(network, layers, examples, facts)
         )
 
     def export_qonnx(self, path: AnyPath) -> None:
@@ -198,19 +196,19 @@ class Converted(torch.nn.Module):
         """
         from stochsim.lowering.qonnx import export
 
-        export(self.network, self.layers, self.calibration[:1], as_path("path", path))
+        export(self.network, self.layers, self.examples[:1], as_path("path", path))
 
     def chip(self) -> Chip:
         """The chip of the layers as their parameters are now; built anew only where these have
         changed, the hardware or the chip's key. Its parts in float are those of the network.
         """
-        program = graph_program(self.network, self.layers, self.calibration)
+        program = graph_program(self.network, self.layers, self.examples)
         present = self._chip
         if present is not None and self._is_like(present) and _are_same(program, present.program):
             return present
-        calibration = self.calibration.detach().cpu().numpy()
+        examples = self.examples.detach().cpu().numpy()
         with evaluated(self):
-            made = Chip(program, self.hardware, chip_key=self.chip_key, calibration=calibration)
+            made = Chip(program, self.hardware, chip_key=self.chip_key, calibration=examples)
         self._chip = made
         return made
 
@@ -220,9 +218,9 @@ class Converted(torch.nn.Module):
 
     def _stimuli(self, x: torch.Tensor | np.ndarray) -> torch.Tensor:
         x = checked_stimuli("x", x, self)
-        if x.ndim != self.calibration.ndim:
-            shape = tuple(self.calibration.shape)
-            raise SettingError.of("x", x, f"should have the axes of the calibration, {shape}")
+        if x.ndim != self.examples.ndim:
+            shape = tuple(self.examples.shape)
+            raise SettingError.of("x", x, f"should have the axes of the examples, {shape}")
         return x
 
 

@@ -1,4 +1,4 @@
-"""The network of a `Converted`: its parts, and the order in which they are called, walked through
+"""The network of a `ChipModule`: its parts, and the order in which they are called, walked through
 by an interpreter.
 
 No source is generated from it: names of a graph are looked up, never compiled.

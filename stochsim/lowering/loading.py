@@ -2,22 +2,25 @@
 
 import torch
 
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering import reading
-from stochsim.lowering.chip_module import Converted, LeftInFloat
+from stochsim.lowering.chip_module import ChipModule, LeftInFloat
 from stochsim.lowering.layer_tables import built
 from stochsim.lowering.serialise import DTYPES, named, read_saved
-from stochsim.settings import AnyPath, SettingError, StochsimError
+from stochsim.settings import AnyPath, Argument, SettingError, StochsimError, check_arguments
 
 
-def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> Converted:
-    """A converted network from what `Converted.program.save(folder)` wrote: the same codes by the
+def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> ChipModule:
+    """A converted network from what `ChipModule.program.save(folder)` wrote: the same codes by the
     same key; trainable as before.
 
     Its float weights are those of the integer codes. hardware: None for the one it was saved with.
     Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
     that could not be written.
     """
+    if hardware is not None:
+        given = Argument("hardware", hardware, Hardware, HARDWARE_RULE)
+        check_arguments("load_converted(folder, hardware)", given)
     saved = read_saved(folder)
     table = saved.table
     if table["not_saved"]:
@@ -27,13 +30,13 @@ def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> Convert
     with named(folder):
         dtype = DTYPES[table["dtype"]]
         layers = built(table["calls"], saved.layers, dtype)
-        calibration = torch.from_numpy(saved.arrays["calibration"].copy())
-        network = reading.read(table["graph"], table["modules"], saved.arrays, layers, calibration)
+        examples = torch.from_numpy(saved.arrays["calibration"].copy())
+        network = reading.read(table["graph"], table["modules"], saved.arrays, layers, examples)
         chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
         _check_calibrated(chosen, table["calibration"])
         left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
-        return Converted(
-            network, chosen, left, calibration, key=table["key"], chip_key=table["chip_key"]
+        return ChipModule(
+            network, chosen, left, examples, key=table["key"], chip_key=table["chip_key"]
         )
 
 

@@ -6,13 +6,14 @@ import copy
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering import products
 from stochsim.lowering import trace as graphs
-from stochsim.lowering.chip_module import Converted, LeftInFloat
+from stochsim.lowering.chip_module import ChipModule, LeftInFloat
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
@@ -20,47 +21,58 @@ from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.observing import STIMULI, Seen, observed, spread
 from stochsim.lowering.products import Site
 from stochsim.lowering.window_products import geometry_of
-from stochsim.settings import SettingError, StochsimError, check_whole
+from stochsim.settings import (
+    Argument,
+    SettingError,
+    StochsimError,
+    check_arguments,
+    check_whole,
+    renamed_arguments,
+)
 
 _SAME = 1e-3  # of the largest output: folding a batch normalisation rounds anew
 
 Widths = tuple[int, int, int]
 
 
+@renamed_arguments(calibration="examples")
 def convert(  # noqa: PLR0913 - public: settings are given by keyword
     module: torch.nn.Module,
     hardware: Hardware,
-    calibration: Any = None,
+    examples: Any = None,
     *,
     bits: Mapping[str, Widths] | None = None,
     strict: bool = False,
     keep_float: Sequence[str] = (),
     key: int = 0,
     chip_key: int = 0,
-) -> Converted:
+) -> ChipModule:
     """A copy of `module` that computes as `hardware` does; the module itself is not changed.
 
     Every Linear, Conv1d and Conv2d, as a module or a function, with the ReLU, Tanh or Sigmoid that
     follows it, becomes a layer of the chip: inputs, weights and responses on grids of the
     Hardware's widths, or of those that `bits` gives for layers by name, {"conv1": (weights, inputs,
     outputs)}. Batch normalisation behind a layer is folded into it, with its running statistics.
-    Everything else stays in float and is listed in `left_in_float`, with the reason. calibration:
-    stimuli (stimulus, …), array or tensor, on which the grids are fitted by least squared error; an
-    input that is never negative there gets an unsigned grid.
+    Everything else stays in float and is listed in `left_in_float`, with the reason. examples:
+    stimuli (stimulus, …) of the kind that the network will see, array or tensor, a few hundred of
+    them; on these the grids are fitted by least squared error, and an input that is never negative
+    there gets an unsigned grid.
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. key: of the noise in training
     and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
     a module that cannot be traced, computes something else when it is (it draws random numbers, or
     changes a value in place whose other uses see it), or has nothing to convert; SettingError for
-    wrong settings or calibration.
+    arguments of other types or in another order, and for wrong settings or examples.
     """
-    _check_hardware(hardware, key, chip_key)
+    _check_types(module, hardware, examples)
+    check_whole("key", key, 0, 2**64)
+    check_whole("chip_key", chip_key, 0, 2**64)
     _check_names(module, keep_float)
     if bits is not None and not isinstance(bits, Mapping):
         rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
         raise SettingError.of("bits", bits, rule)
-    x = checked_stimuli("calibration", calibration, module)
+    x = checked_stimuli("examples", examples, module)
     try:
         whole, in_float = _converted(module, hardware, x, bits or {}, strict, keep_float)
     except StochsimError:
@@ -68,7 +80,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     except _ERRORS as error:
         text = f"{type(error).__name__}: {graphs.first_line(error)}"
         raise StochsimError(f"{type(module).__name__} cannot be converted ({text})") from error
-    return Converted(whole, hardware, in_float, x, key=key, chip_key=chip_key)
+    return ChipModule(whole, hardware, in_float, x, key=key, chip_key=chip_key)
 
 
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
@@ -124,13 +136,17 @@ def _check_same(module: torch.nn.Module, x: torch.Tensor, found: torch.Tensor) -
         )
 
 
-def _check_hardware(hardware: Any, key: int, chip_key: int) -> None:
-    """Raise SettingError for what is no Hardware, or a key out of range."""
-    if not isinstance(hardware, Hardware):
-        rule = "should be a Hardware, as preset('digital-45nm') gives one"
-        raise SettingError.of("hardware", hardware, rule)
-    check_whole("key", key, 0, 2**64)
-    check_whole("chip_key", chip_key, 0, 2**64)
+def _check_types(module: object, hardware: object, examples: object) -> None:
+    """Raise SettingError for what is no torch module, no Hardware, or one of them for examples."""
+    rule = "should be a torch module, as torch.nn.Sequential(…) makes one"
+    stimuli = "should be stimuli (stimulus, …), a tensor or an array"
+    arrays = (torch.Tensor, np.ndarray)
+    check_arguments(
+        "convert(module, hardware, examples)",
+        Argument("module", module, torch.nn.Module, rule),
+        Argument("hardware", hardware, Hardware, HARDWARE_RULE),
+        Argument("examples", examples, arrays, stimuli, is_open=True),
+    )
 
 
 def _check_all_converted(sites: list[Site], reasons: dict[fx.Node, str]) -> None:
@@ -155,7 +171,7 @@ def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
 
 
 def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int, ...] | None]:
-    """Shapes for all calibration stimuli that are looked at; None too where the first axis is not
+    """Shapes for all examples that are looked at; None too where the first axis is not
     that of the stimuli.
     """
     found = []
@@ -166,7 +182,7 @@ def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int
                 walk.run(part.clone())
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             rule = f"does not pass the network: {error}"
-            raise SettingError.of("calibration", part, rule) from None
+            raise SettingError.of("examples", part, rule) from None
         found.append((len(part), walk.found))
     (many, shapes), (few, fewer) = found
     shapes = {

@@ -1,4 +1,4 @@
-"""What the layers of a traced network read and give in float, on the calibration's stimuli."""
+"""What the layers of a traced network read and give in float, on the examples."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from stochsim.lowering.products import Site
 from stochsim.settings import SettingError
 
 STIMULI = 1024
-"""Of the calibration that are looked at, at most, evenly spread."""
+"""Of the examples that are looked at, at most, evenly spread."""
 
 _VALUES = 20_000  # of them kept of each input and response
 
@@ -57,8 +57,8 @@ def _some(values: torch.Tensor) -> np.ndarray:
 def observed(
     network: fx.GraphModule, sites: list[Site], x: torch.Tensor
 ) -> tuple[dict[str, Seen], torch.Tensor]:
-    """What every site reads and gives in float, and what the network gives, on the calibration's
-    stimuli.
+    """What every site reads and gives in float, and what the network gives, on the
+    examples.
     """
     observers = {site.name: _Observer(site) for site in sites}
     for site in sites:
@@ -70,7 +70,7 @@ def observed(
     for name, one in observers.items():
         if not one.seen.is_finite:
             rule = f"layer '{name}' gives values that are not finite"
-            raise SettingError.of("calibration", rule=rule)
+            raise SettingError.of("examples", rule=rule)
     return {name: one.seen for name, one in observers.items()}, found
 
 

@@ -38,23 +38,21 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 def stored(
     network: Network,
     layers: Mapping[str, ChipLayer],
-    calibration: np.ndarray,
+    examples: np.ndarray,
     facts: Mapping[str, Any],
 ) -> tuple[dict[str, Any], Arrays]:
     """What a file holds of a network beside its layers.
 
     The table: how layers are called, the graph, modules in float, and `facts` (`hardware`,
-    `left_in_float`, `key`, `chip_key`); the arrays: those of parts in float, and the calibration's
-    first stimuli (stimulus, …) where ADCs are calibrated on them. `not_saved` names the parts
+    `left_in_float`, `key`, `chip_key`); the arrays: those of parts in float, and the first
+    examples (stimulus, …) where ADCs are calibrated on them. `not_saved` names the parts
     that cannot be written; where it is empty, `load_converted` gives the whole network back.
     """
     arrays: Arrays = {}
     graph, modules, not_saved = nodes.written(network, arrays)
     hardware: Hardware = facts["hardware"]
     used = hardware.array is not None and hardware.array.adc.range == "calibrated"
-    arrays["calibration"] = (
-        calibration if used else np.zeros((1, *calibration.shape[1:]), calibration.dtype)
-    )
+    arrays["calibration"] = examples if used else np.zeros((1, *examples.shape[1:]), examples.dtype)
     table = {
         "calls": call_tables(layers),
         "graph": graph,
@@ -64,7 +62,7 @@ def stored(
         "hardware": hardware.to_table(),
         "key": facts["key"],
         "chip_key": facts["chip_key"],
-        "dtype": calibration.dtype.name,
+        "dtype": examples.dtype.name,
         "calibration": bool(used),
     }
     return table, arrays

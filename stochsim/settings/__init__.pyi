@@ -1,4 +1,6 @@
 from . import strict as strict
+from .arguments import Argument as Argument
+from .arguments import check_arguments as check_arguments
 from .array_files import Arrays as Arrays
 from .array_files import Format as Format
 from .array_files import Stored as Stored

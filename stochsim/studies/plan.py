@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stochsim.controls import CONTROLS
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.runs import Task
+from stochsim.settings import Argument, check_arguments
 from stochsim.studies.axes import BIT_AXES
 from stochsim.studies.planner import Cell, Place, Planner, key_words
 from stochsim.studies.study import Study
@@ -39,7 +40,15 @@ def by_priority(tasks: Iterable[Task]) -> list[Task]:
 
 
 def plan_study(study: Study, hardware: Hardware) -> Plan:
-    """All tasks of a study on a Hardware; equal parts are one task, however many cells use them."""
+    """All tasks of a study on a Hardware; equal parts are one task, however many cells use them.
+
+    Raises SettingError for arguments of other types, or in another order.
+    """
+    check_arguments(
+        "plan_study(study, hardware)",
+        Argument("study", study, Study, "should be a Study, as Study.read('study.toml') gives one"),
+        Argument("hardware", hardware, Hardware, HARDWARE_RULE),
+    )
     planner = Planner(study, hardware)
     cells = list[Cell]()
     for key in sorted(study.grid.keys):

@@ -49,7 +49,8 @@ class Training:
     ) -> TrainResult:
         """What is left where nothing was trained, or not to the end."""
         rate = self.settings.nats_per_joule
-        return TrainResult(terms or {}, saturated_share, 0.0, self.price.c, self.price.s, rate)
+        _, c, s = self.price
+        return TrainResult(terms or {}, saturated_share, 0.0, c, s, rate)
 
     def fit(
         self,

@@ -32,8 +32,8 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     Half of the steps learn widths, quantisation-aware from `first` on (Brevitas rounds them to
     whole bits, 2 at least; the gradient passes through); then the network of these widths is
     trained from `start` on by `method`, as any other of fixed widths. c and s are the settings'
-    own, so that they do not move with `nats_per_joule`. Raises SettingError without it, and for a
-    deep network.
+    own, so that they do not move with `nats_per_joule`. Raises SettingError without
+    `nats_per_joule`, and for a deep network.
     """
     bit_price = BitPrice(hardware, _checked_nats_per_joule(start, settings))
     fixed = settings.model_copy(update={"nats_per_joule": None})

@@ -85,6 +85,12 @@ def test_arguments_of_other_types_are_named():
         Chip("program", hardware)
     with pytest.raises(SettingError, match=r"'program' = .*: should be a Program"):
         Chip(hardware, program)
+    with pytest.raises(SettingError, match=r"stand in the order Chip\(program, hardware\)$"):
+        Chip(hardware, program)
+    with pytest.raises(SettingError, match=r"'hardware' = array of shape .* gives one$"):
+        Chip(program, X)
+    with pytest.raises(SettingError, match=r"'program' = .*: should be a FloatProgram"):
+        FloatChip(program)
     with pytest.raises(SettingError, match="'hardware' = 'digital-45nm': should be a Hardware"):
         Chip(program, "digital-45nm")
     for noise in ("x", None, True, np.nan, -1):

@@ -14,7 +14,7 @@ from docs.settings_tables import inner_settings
 from stochsim.accounting import Bill
 from stochsim.chip import Samples
 from stochsim.hardware import Hardware
-from stochsim.lowering import Converted
+from stochsim.lowering import ChipModule
 
 PICTURES = ROOT / "benchmarks" / "results"
 """An sdist is without the pictures here."""
@@ -27,7 +27,7 @@ OBJECTS: dict[str, type] = {
     "bill": Bill,
     "samples": Samples,
     "hardware": Hardware,
-    "small": Converted,
+    "small": ChipModule,
 }
 """What these names in code font are objects of."""
 

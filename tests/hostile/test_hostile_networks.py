@@ -60,7 +60,7 @@ def read_both(folder: Path) -> tuple[dict[str, Any], bytes]:
 
 def run_network(folder: Path) -> None:
     converted = load_converted(folder)
-    x = torch.zeros((1, *converted.calibration.shape[1:]), dtype=converted.calibration.dtype)
+    x = torch.zeros((1, *converted.examples.shape[1:]), dtype=converted.examples.dtype)
     converted.bill(x)
 
 

@@ -38,16 +38,16 @@ def test_a_module_of_two_inputs_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"calibration": None}, r"'calibration' is missing: give stimuli"),
+        ({"examples": None}, r"'examples' is missing: give stimuli"),
         (
-            {"calibration": torch.zeros(4)},
-            r"'calibration' = array of shape \(4,\), .*: should be \(stimulus, …\)",
+            {"examples": torch.zeros(4)},
+            r"'examples' = array of shape \(4,\), .*: should be \(stimulus, …\)",
         ),
-        ({"calibration": torch.zeros(0, 6)}, "one stimulus at least"),
-        ({"calibration": torch.full((3, 6), torch.nan)}, "'calibration' = .*: should be finite"),
+        ({"examples": torch.zeros(0, 6)}, "one stimulus at least"),
+        ({"examples": torch.full((3, 6), torch.nan)}, "'examples' = .*: should be finite"),
         (
-            {"calibration": torch.zeros(3, 5)},
-            r"'calibration' = array of shape \(3, 5\), .*: does not pass the network",
+            {"examples": torch.zeros(3, 5)},
+            r"'examples' = array of shape \(3, 5\), .*: does not pass the network",
         ),
         ({"bits": {"1": (4, 4, 4)}}, r"unknown key 'bits\.1': valid: 0"),
         ({"bits": {"0": (4, 4)}}, "should be three widths"),
@@ -59,9 +59,39 @@ def test_a_module_of_two_inputs_is_refused():
     ],
 )
 def test_wrong_settings_are_refused(options, message):
-    given = {"calibration": stimuli(9, 6), **options}
+    given = {"examples": stimuli(9, 6), **options}
     with pytest.raises(SettingError, match=message):
-        convert(nn.Sequential(nn.Linear(6, 3), nn.ReLU()), QUIET, given.pop("calibration"), **given)
+        convert(nn.Sequential(nn.Linear(6, 3), nn.ReLU()), QUIET, given.pop("examples"), **given)
+
+
+def test_the_old_name_of_the_examples_says_the_new_one():
+    with pytest.raises(TypeError, match="'calibration' is now 'examples'"):
+        convert(nn.Linear(6, 3), QUIET, calibration=stimuli(9, 6))
+    with pytest.raises(SettingError, match=r"'examples' is missing: give stimuli \(stimulus, …\)"):
+        convert(nn.Linear(6, 3), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((QUIET, nn.Linear(6, 3), stimuli(9, 6)), "'module' = Hardware.*should be a torch module"),
+        ((stimuli(9, 6), QUIET, nn.Linear(6, 3)), "'module' = array of shape.* a torch module"),
+        ((nn.Linear(6, 3), stimuli(9, 6), QUIET), r"'hardware' = array of shape \(9, 6\)"),
+        ((nn.Linear(6, 3), nn.ReLU(), QUIET), r"'hardware' = ReLU\(\): should be a Hardware"),
+        ((nn.Linear(6, 3), QUIET, QUIET), "'examples' = Hardware.*should be stimuli"),
+        ((nn.Linear(6, 3), QUIET, nn.ReLU()), r"'examples' = ReLU\(\): should be stimuli"),
+    ],
+)
+def test_arguments_in_another_order_are_told(given, message):
+    order = r".*; arguments stand in the order convert\(module, hardware, examples\)$"
+    with pytest.raises(SettingError, match=message + order):
+        convert(*given)
+
+
+def test_other_types_are_named_without_a_word_on_the_order():
+    with pytest.raises(SettingError, match=r"'module' = 3: should be a torch module.* makes one$"):
+        convert(3, QUIET, stimuli(9, 6))
+    assert convert(nn.Linear(6, 3), QUIET, stimuli(9, 6).tolist()).layers
 
 
 def test_a_network_must_give_one_tensor_of_the_stimuli():

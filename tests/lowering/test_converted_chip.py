@@ -264,7 +264,7 @@ def test_rows_beyond_the_numbers_of_explicit_noise_are_refused():
 def test_wrong_stimuli_are_refused():
     converted, x = converted_small(QUIET)
     with pytest.raises(
-        SettingError, match=r"'x' = array of shape .*: should have the axes of the calibration"
+        SettingError, match=r"'x' = array of shape .*: should have the axes of the examples"
     ):
         converted.sample(x[0], 1, 1)
     with pytest.raises(SettingError, match=r"'x' = .*: should be finite"):
