@@ -42,6 +42,7 @@ _RENAMED = {
     "Trained": "stochsim.TrainedNetwork",
     "Yardstick": "stochsim.posterior.PosteriorDistance",
     "collect": "stochsim.open_run",
+    "compare_converters": "stochsim.accounting.compare_adc_models",
     "export_program": "stochsim.to_program",
     "save_network": "stochsim.TrainedNetwork.save",
 }
