@@ -28,6 +28,7 @@ from stochsim.settings import (
     check_draw,
     check_noise,
     check_whole,
+    renamed_arguments,
 )
 
 RUNNERS: dict[str, type[Runner]] = {
@@ -37,6 +38,8 @@ RUNNERS: dict[str, type[Runner]] = {
     "graph": GraphRunner,
 }
 """What runs the layers of each kind of wiring."""
+
+_renamed = renamed_arguments(thin="steps_between_reads")
 
 
 class Chip:
@@ -130,6 +133,7 @@ class Chip:
         )
         return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
+    @_renamed
     def sample(
         self,
         x: np.ndarray,
@@ -139,54 +143,66 @@ class Chip:
         first_read: int = 0,
         *,
         count: bool = True,
-        thin: int | None = None,
+        steps_between_reads: int | None = None,
     ) -> Samples:
         """Draw `reads` codes of every neuron for each stimulus of x (stimulus, input).
 
         Same key, same codes, for any thread count and any split in stimuli or reads (give the
-        absolute first_stimulus, first_read). `count=False` counts no operations. thin: of a
-        recurrent program, one chain per stimulus in place of one per read: the first read after the
-        program's steps, then one every `thin` steps, so reads depend on each other and take fewer
-        steps. Raises SettingError for a shape mismatch, NaN or Inf in x, reads and indices out of
-        range, more codes than memory holds, and `thin` of another program or with a first_read, for
-        a chain starts at its first.
+        absolute first_stimulus, first_read). `count=False` counts no operations.
+        steps_between_reads: of a recurrent program, one chain per stimulus in place of one per
+        read: the first read after the program's steps, each further one after as many, so reads
+        depend on each other and take fewer steps. Raises SettingError for a shape mismatch, NaN or
+        Inf in x, reads and indices out of range, more codes than memory holds, and
+        `steps_between_reads` of another program or with a first_read, for a chain starts at its
+        first.
         """
         x = self._stimuli(x)
-        place = self._checked_place(len(x), reads, key, first_stimulus, first_read, thin)
+        place = self._checked_place(
+            len(x), reads, key, first_stimulus, first_read, steps_between_reads
+        )
         out = self._runner.empty(x, reads)
-        workload = self.workload(reads, thin, x) if count else None
+        workload = self.workload(reads, steps_between_reads, x) if count else None
         meter = OFF if workload is None else self._meter(x, reads, workload)
-        for part, some, here in self._portions(x, reads, place, thin):
-            if thin is None:
+        for part, some, here in self._portions(x, reads, place, steps_between_reads):
+            if steps_between_reads is None:
                 self._runner.run(x[part], some.stop - some.start, here, out[part, some], meter)
             else:
-                self._circuit.run_chain(x[part], thin, here, out[part], meter)
-        samples = self._runner.samples(out, meter.total)
+                self._circuit.run_chain(x[part], steps_between_reads, here, out[part], meter)
+        samples = replace(
+            self._runner.samples(out, meter.total),
+            independent=self.reads_are_independent(steps_between_reads),
+            period=self.register_period(steps_between_reads),
+        )
         if workload is None:
             return samples
         return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
 
-    def reads_are_independent(self, thin: int | None = None) -> bool:
+    @_renamed
+    def reads_are_independent(self, steps_between_reads: int | None = None) -> bool:
         """Whether reads are independent draws by construction: each a chain of its own, by numbers
         that no shift register gave.
 
         What all reads share (cells and weights as they were made and read, a sum that is held) is
         part of the law that they are drawn from.
         """
-        return thin is None and self.hardware.random.lfsr_bits == 0
+        return steps_between_reads is None and self.hardware.random.lfsr_bits == 0
 
-    def register_period(self, thin: int | None = None) -> int | None:
+    @_renamed
+    def register_period(self, steps_between_reads: int | None = None) -> int | None:
         """Reads after which the chip's shift registers give the same integers again; None without
         registers.
         """
         own = self.hardware.random
         if own.lfsr_bits == 0:
             return None
-        steps = thin or self.program.steps or 1
+        steps = steps_between_reads or self.program.steps or 1
         period = 2**own.lfsr_bits - 1
         return period // math.gcd(period, own.threshold_bits * steps)
 
-    def operations(self, x: np.ndarray, reads: int, *, thin: int | None = None) -> Operations:
+    @_renamed
+    def operations(
+        self, x: np.ndarray, reads: int, *, steps_between_reads: int | None = None
+    ) -> Operations:
         """What `reads` reads of each stimulus take: each multiplies, converts and stores its codes;
         weights are read once per stimulus.
 
@@ -195,17 +211,25 @@ class Chip:
         circuit with an array runs, as `sample` does.
         """
         x = self._stimuli(x)
-        return self._counted(x, reads, thin, self.workload(reads, thin, x)).total
+        return self._counted(
+            x, reads, steps_between_reads, self.workload(reads, steps_between_reads, x)
+        ).total
 
+    @_renamed
     def bill(
-        self, x: np.ndarray, reads: int = 1, rho: float | None = None, *, thin: int | None = None
+        self,
+        x: np.ndarray,
+        reads: int = 1,
+        rho: float | None = None,
+        *,
+        steps_between_reads: int | None = None,
     ) -> Bill:
         """`operations` by layer, priced, and the cycles of a read; rho: of the price of
         reliability, None for the program's own.
         """
         x = self._stimuli(x)
-        workload = self.workload(reads, thin, x)
-        meter = self._counted(x, reads, thin, workload)
+        workload = self.workload(reads, steps_between_reads, x)
+        meter = self._counted(x, reads, steps_between_reads, workload)
         return self._bill(workload, len(x), meter, self.program.rho if rho is None else rho)
 
     def _bill(self, workload: Workload, stimuli: int, meter: Meter, rho: float) -> Bill:
@@ -214,15 +238,16 @@ class Chip:
         counts = meter.by_layer(workload.rows)
         return Bill(self.hardware, counts, cycles, stimuli, workload.reads, rho)
 
+    @_renamed
     def workload(
-        self, reads: int = 1, thin: int | None = None, x: np.ndarray | None = None
+        self, reads: int = 1, steps_between_reads: int | None = None, x: np.ndarray | None = None
     ) -> Workload:
         """What `reads` reads of one stimulus ask of the layers, from their shapes alone; x: stimuli
         (stimulus, …), needed of a graph, where positions depend on their size.
         """
         check_whole("reads", reads, 1, 2**31)
         shapes, noise = self.program.shapes, self.hardware.noise
-        return self.program.wiring.workload(shapes, noise, int(reads), thin, x)
+        return self.program.wiring.workload(shapes, noise, int(reads), steps_between_reads, x)
 
     def _stimuli(self, x: np.ndarray) -> np.ndarray:
         return self.program.wiring.stimuli(x, self.program.inputs)
@@ -234,15 +259,17 @@ class Chip:
         add_fixed(meter, self.hardware, workload, sigma)
         return meter
 
-    def _counted(self, x: np.ndarray, reads: int, thin: int | None, workload: Workload) -> Meter:
-        place = self._checked_place(len(x), reads, 0, 0, 0, thin)
+    def _counted(
+        self, x: np.ndarray, reads: int, steps_between_reads: int | None, workload: Workload
+    ) -> Meter:
+        place = self._checked_place(len(x), reads, 0, 0, 0, steps_between_reads)
         meter = self._meter(x, reads, workload)
-        for part, some, here in self._portions(x, reads, place, thin):
-            if thin is None:
+        for part, some, here in self._portions(x, reads, place, steps_between_reads):
+            if steps_between_reads is None:
                 self._runner.count(x[part], some.stop - some.start, here, meter)
             elif not self._runner.is_digital:
                 self._circuit.run_chain(
-                    x[part], thin, here, self._runner.empty(x[part], reads), meter
+                    x[part], steps_between_reads, here, self._runner.empty(x[part], reads), meter
                 )
         return meter
 
@@ -265,40 +292,45 @@ class Chip:
         key: int,
         first_stimulus: int,
         first_read: int,
-        thin: int | None,
+        steps_between_reads: int | None,
     ) -> Place:
         check_draw(stimuli, reads, key, first_stimulus, first_read)
-        if thin is not None:
-            self._check_chain(reads, first_read, thin)
+        if steps_between_reads is not None:
+            self._check_chain(reads, first_read, steps_between_reads)
         place = Place(int(key), int(first_stimulus), int(first_read))
         if self._runner.numbers_rows:
-            place.check_rows(stimuli, reads if thin is None else 1)
+            place.check_rows(stimuli, reads if steps_between_reads is None else 1)
         return place
 
-    def _check_chain(self, reads: int, first_read: int, thin: int) -> None:
+    def _check_chain(self, reads: int, first_read: int, steps_between_reads: int) -> None:
         steps = self.program.steps
         if steps is None:
             rule = "only a recurrent program has steps between reads"
-            raise SettingError.of("thin", thin, rule, [None])
-        check_whole("thin", thin, 1, 2**31)
+            raise SettingError.of("steps_between_reads", steps_between_reads, rule, [None])
+        check_whole("steps_between_reads", steps_between_reads, 1, 2**31)
         if first_read != 0:
-            rule = f"a chain (thin = {thin}) starts at its first read"
-            raise SettingError.of("first_read", first_read, rule, [0], also=("thin",))
+            rule = f"a chain (steps_between_reads = {steps_between_reads}) starts at its first read"
+            raise SettingError.of(
+                "first_read", first_read, rule, [0], also=("steps_between_reads",)
+            )
         # every step has two event words, of 32 bits
-        most = (2**31 - 1 - steps) // thin + 1
+        most = (2**31 - 1 - steps) // steps_between_reads + 1
         if reads > most:
-            rule = f"should be at most {most} with thin = {thin}: a chain has fewer than 2^31 steps"
-            raise SettingError.of("reads", reads, rule, also=("thin",))
+            rule = (
+                f"should be at most {most} with steps_between_reads = {steps_between_reads}: a "
+                "chain has fewer than 2^31 steps"
+            )
+            raise SettingError.of("reads", reads, rule, also=("steps_between_reads",))
 
     def _portions(
-        self, x: np.ndarray, reads: int, place: Place, thin: int | None
+        self, x: np.ndarray, reads: int, place: Place, steps_between_reads: int | None
     ) -> Iterator[tuple[slice, slice, Place]]:
         """Stimuli and reads that run together, and the place of the first: as many as the runner
         takes at once; of chains, stimuli alone.
         """
         values = self._runner.values_of_read(x)
         most = self._runner.values_at_once or len(x) * reads * values
-        together = reads if thin is None else 1
+        together = reads if steps_between_reads is None else 1
         for part, some in portions(len(x), together, values, most):
             first_stimulus = place.first_stimulus + part.start
             first_read = place.first_read + some.start

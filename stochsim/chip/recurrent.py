@@ -94,10 +94,10 @@ class RecurrentRunner(Runner):
             self._run(x, reads, place, np.empty((len(x), reads, self.neurons), np.int8), meter)
 
     def run_chain(
-        self, x: np.ndarray, thin: int, place: Place, out: np.ndarray, meter: Meter
+        self, x: np.ndarray, steps_between_reads: int, place: Place, out: np.ndarray, meter: Meter
     ) -> None:
         """Run one chain per stimulus, in place of one per read: the first read after the program's
-        steps, then one every `thin` steps.
+        steps, then one every `steps_between_reads` steps.
 
         Steps are numbered on, so each has random numbers of its own. The stimulus's sum is made
         once and kept, with its noise, for the whole chain; where inputs are rounded stochastically,
@@ -107,7 +107,7 @@ class RecurrentRunner(Runner):
         drive = self._stimulus_drive(x, 1, place, meter) if self.inputs.are_shared else None
         done = 0
         for read in range(out.shape[1]):
-            until = self.wiring.steps + read * thin
+            until = self.wiring.steps + read * steps_between_reads
             self._run_by_steps(x, drive, place, state, meter, range(done, until))
             done = until
             out[:, read] = state[:, 0]

@@ -16,7 +16,8 @@ class Samples:
     graph, whose outputs need not be codes), operations counted, values by quantiser.
 
     counted: the bill of these reads, at the program's own rho; None where none was asked for, and
-    of a float network.
+    of a float network. independent: whether reads are independent draws by construction; period:
+    reads after which shift registers give the same numbers again, None without registers.
     """
 
     codes: np.ndarray | None
@@ -24,6 +25,13 @@ class Samples:
     quantizer: Quantizer | None = None
     _values: np.ndarray | None = field(default=None, repr=False)
     counted: Bill | None = field(default=None, repr=False)
+    independent: bool = True
+    period: int | None = None
+
+    @property
+    def step(self) -> float:
+        """Distance of neighbouring output values; 0 without a quantiser."""
+        return self.quantizer.step if self.quantizer is not None else 0.0
 
     @property
     def bill(self) -> Bill:

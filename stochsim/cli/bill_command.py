@@ -154,7 +154,7 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     bill = chip.bill(
         dataset.held_out[chosen],
         args.reads or study.measure.reads,
-        thin=None if program.steps is None else study.measure.thin,
+        steps_between_reads=None if program.steps is None else study.measure.steps_between_reads,
     )
     words = [axis.text(found.values[axis.name]) for axis in study.grid.setting_axes()]
     return ", ".join([f"{path}: {found.label}", f"noise x{noise:g}", *words]), bill

@@ -4,11 +4,13 @@ reference posterior.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stochsim.data import check_stimuli
 from stochsim.keys import generator
 from stochsim.models.reference import Reference
 from stochsim.settings import SettingError
@@ -62,7 +64,6 @@ class GenerativeModel(ABC):
         """The stimuli before their noise, (count, inputs), of responses r (count, neuron)."""
         return r @ self.decoder.T
 
-    @abstractmethod
     def reference(
         self,
         stimuli: ArrayLike,
@@ -76,6 +77,22 @@ class GenerativeModel(ABC):
         Stimulus s is keyed by the number first_stimulus + s, so a split into batches changes
         nothing. `progress` is called now and then. Raises SettingError for stimuli of another shape
         or not finite, StochsimError where no trustworthy reference is found.
+        """
+        x = check_stimuli(stimuli, self.inputs)
+        numbers = first_stimulus + np.arange(len(x))
+        found = self._reference(x, key, numbers, progress or _no_progress)
+        return replace(found, stimuli=x)
+
+    @abstractmethod
+    def _reference(
+        self,
+        x: NDArray[np.floating],
+        key: int,
+        numbers: NDArray[np.int64],
+        progress: Progress,
+    ) -> Reference:
+        """`reference` of stimuli x (stimulus, inputs) that are keyed by these numbers
+        (stimulus,).
         """
 
     def log_prior(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -107,6 +124,10 @@ class GenerativeModel(ABC):
         return self._draw_signal(r, random) + self.noise_sd * random.standard_normal(
             (count, self.inputs)
         ), r
+
+
+def _no_progress(done: int, total: int) -> None:
+    """For those who want none."""
 
 
 def positive(name: str, value: float) -> float:

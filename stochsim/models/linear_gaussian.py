@@ -34,26 +34,18 @@ class LinearGaussianModel(GaussianPriorModel):
             [row @ gain for row in stimuli]
         ), covariance  # row by row: BLAS may round a batch otherwise
 
-    def reference(
-        self,
-        stimuli: ArrayLike,
-        key: int,
-        *,
-        first_stimulus: int = 0,
-        progress: Progress | None = None,
+    def _reference(
+        self, x: NDArray[np.floating], key: int, numbers: NDArray[np.int64], progress: Progress
     ) -> Reference:
-        """Closed-form moments and 10,000 independent draws per stimulus; see
-        GenerativeModel.reference.
-        """
-        mean, covariance = self.posterior(stimuli)
+        """Closed-form moments and 10,000 independent draws per stimulus."""
+        mean, covariance = self.posterior(x)
         root = np.linalg.cholesky(covariance)
         draws = np.empty((len(mean), CHAINS * DRAWS_PER_CHAIN, self.neurons), np.float32)
         for s in range(len(mean)):
-            normal = generator(key, "reference", self.kind, first_stimulus + s).standard_normal(
+            normal = generator(key, "reference", self.kind, int(numbers[s])).standard_normal(
                 draws.shape[1:]
             )
             draws[s] = mean[s] + normal @ root.T
-            if progress is not None:
-                progress(s + 1, len(mean))
+            progress(s + 1, len(mean))
         sd = np.tile(np.sqrt(np.diag(covariance)), (len(mean), 1))
         return Reference(True, draws, mean, sd, np.tile(covariance, (len(mean), 1, 1)), None)

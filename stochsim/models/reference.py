@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from stochsim.keys import fold_in
 from stochsim.models.diagnostics import Diagnostics
+from stochsim.posterior import (
+    PosteriorDistance,
+    Reads,
+    Sampler,
+    SamplingQuality,
+    as_reads,
+    sampling_quality,
+)
 from stochsim.settings import (
     AnyPath,
     Format,
@@ -24,11 +33,12 @@ from stochsim.settings import (
 CHAINS = 4
 DRAWS_PER_CHAIN = 2_500
 
-FORMAT = Format("stochsim-reference", 2, "sample it again, or run its study anew")
+FORMAT = Format("stochsim-reference", 3, "sample it again, or run its study anew")
 """Layout of the stored form; another one is refused."""
 
 _KIND = "reference"
 _MOST_CHAINS = 64
+_MAY_BE_NAN = ("rhat", "ess_per_draw")
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,17 @@ class Reference:
     draws: (stimulus, draw, neuron) float32, chain after chain (chain-major), `chains` of equal
     length; of an exact reference the draws are independent and the chains only a way to count.
     mean, sd (stimulus, neuron) and covariance (stimulus, neuron, neuron), float64: closed form
-    where `exact`, else the moments of the draws. diagnostics: None where exact.
+    where `exact`, else the moments of the draws. diagnostics: None where exact. stimuli (stimulus,
+    input): whose posterior it is; None where they were not told.
+
+    >>> import stochsim as ss
+    >>> model = ss.build_model(ss.LinearGaussian(neurons=2, noise_sd=0.5), [[1.0, 0.0], [0.0, 2.0]])
+    >>> reference = model.reference([[1.0, 0.0], [0.0, 1.0]], key=0)
+    >>> reference.mean.round(2).tolist()
+    [[0.8, 0.0], [0.0, 0.47]]
+    >>> draws = reference.subset(2, 1000)          # a sampler that samples rightly
+    >>> bool(reference.compare(draws).distance.value < 0.1)
+    True
     """
 
     exact: bool
@@ -48,6 +68,7 @@ class Reference:
     covariance: NDArray[np.float64]
     diagnostics: Diagnostics | None
     chains: int = CHAINS
+    stimuli: NDArray[np.floating] | None = None
 
     @classmethod
     def from_draws(cls, draws: NDArray[np.float32], diagnostics: Diagnostics) -> Self:
@@ -81,6 +102,63 @@ class Reference:
         picked = by_chain[:, :, which::stride][:, :, : n // self.chains]
         return picked.reshape(len(self.draws), n, -1)
 
+    def compare(
+        self,
+        samples: Reads | ArrayLike,
+        against: Sampler | Reads | ArrayLike | None = None,
+        *,
+        key: int = 0,
+        directions: int = 256,
+    ) -> SamplingQuality:
+        """How well samples (stimulus, read, neuron) of these stimuli, in this order, sample the
+        posterior: distance D, survival S, coverage, effective samples, with intervals.
+
+        samples: what `sample` of a chip returns, or an array, of whose reads nothing is known and
+        whose effective samples are measured. against: the float network that S compares with, or
+        its samples; what has a method `sample` is sampled here, by `key`. key: of the draws that
+        ignore the stimulus and of the bootstrap too. directions: random directions that D looks
+        along. Raises SettingError for shapes that disagree, and for reads that are no multiple of
+        the chains or more than half of the draws.
+        """
+        reads = as_reads("samples", samples)
+        count = self._check_reads("samples", reads.values)
+        sets = (self.subset(0, count), self.subset(1, count))
+        lines_key = fold_in(key, "directions")
+        to_posterior = PosteriorDistance(
+            sets, self.mean, self.sd, directions=directions, key=lines_key
+        )
+        values = None
+        if isinstance(against, Sampler):
+            against = against.sample(self._known_stimuli(), count, fold_in(key, "float"))
+        if against is not None:
+            values = as_reads("against", against).values
+            self._check_reads("against", values)
+        return sampling_quality(to_posterior, sets[0], reads, values, key)
+
+    def _check_reads(self, name: str, values: NDArray[np.floating]) -> int:
+        """The number of reads; SettingError unless values are (stimulus, read, neuron) of as many
+        stimuli and neurons as this has, and reads that two sets of draws can be compared with.
+        """
+        stimuli, draws, neurons = self.draws.shape
+        if values.ndim != 3 or values.shape[::2] != (stimuli, neurons):
+            rule = f"should be (stimulus, read, neuron) of {stimuli} stimuli and {neurons} neurons"
+            raise SettingError.of(name, values, rule)
+        most = draws // self.chains // 2 * self.chains
+        count = values.shape[1]
+        if count % self.chains or not self.chains <= count <= most:
+            rule = (
+                f"should be a multiple of {self.chains} from {self.chains} to {most:,}: two sets "
+                f"of as many draws are taken from the reference"
+            )
+            raise SettingError.of("reads", count, rule)
+        return count
+
+    def _known_stimuli(self) -> NDArray[np.floating]:
+        if self.stimuli is None:
+            rule = "cannot be sampled here, for this reference has no stimuli: give its samples"
+            raise SettingError.of("against", rule=rule)
+        return self.stimuli
+
     def save(self, path: AnyPath) -> None:
         """Write it to one file (see settings/array_files.py), from which `load` gives it back."""
         write_arrays(path, FORMAT, Stored(_KIND, *self.to_arrays()))
@@ -107,6 +185,8 @@ class Reference:
             "sd": self.sd,
             "covariance": self.covariance,
         }
+        if self.stimuli is not None:
+            arrays["stimuli"] = self.stimuli
         if self.diagnostics is not None:
             found = self.diagnostics
             arrays |= {
@@ -136,7 +216,14 @@ class Reference:
             else Diagnostics(arrays["rhat"], arrays["ess_per_draw"], arrays["thinning"])
         )
         _check_stored(arrays, chains, exact)
-        return cls(exact, arrays["draws"], *moments, diagnostics, chains=chains)
+        return cls(
+            exact,
+            arrays["draws"],
+            *moments,
+            diagnostics,
+            chains=chains,
+            stimuli=arrays.get("stimuli"),
+        )
 
 
 def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> None:
@@ -157,10 +244,16 @@ def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> No
     if not exact:
         wanted |= dict.fromkeys(("rhat", "ess_per_draw"), (np.float64, (stimuli,)))
         wanted["thinning"] = (np.int64, (stimuli,))
+    given = arrays.get("stimuli")
+    if given is not None:
+        if given.ndim != 2 or given.dtype.kind != "f":
+            rule = "stored reference: should be real numbers (stimulus, input)"
+            raise SettingError.of("stimuli", given, rule)
+        wanted["stimuli"] = (given.dtype, (stimuli, given.shape[1]))
     for name, (dtype, shape) in wanted.items():
         found = arrays[name]
         if found.dtype != dtype or found.shape != shape:
             rule = f"stored reference: should be {np.dtype(dtype)} {shape}"
             raise SettingError.of(name, found, rule)
-        if name in ("draws", "mean", "sd", "covariance") and not np.isfinite(found).all():
+        if found.dtype.kind == "f" and name not in _MAY_BE_NAN and not np.isfinite(found).all():
             raise SettingError.of(name, rule="stored reference: has values that are not finite")

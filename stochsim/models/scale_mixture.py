@@ -108,35 +108,27 @@ class GaussianScaleMixtureModel(GaussianPriorModel):
             [covariance for _, covariance in found]
         )
 
-    def reference(
-        self,
-        stimuli: ArrayLike,
-        key: int,
-        *,
-        first_stimulus: int = 0,
-        progress: Progress | None = None,
+    def _reference(
+        self, x: NDArray[np.floating], key: int, numbers: NDArray[np.int64], progress: Progress
     ) -> Reference:
-        """Moments by quadrature over z and 10,000 independent draws per stimulus; see
-        GenerativeModel.reference.
+        """Moments by quadrature over z and 10,000 independent draws per stimulus.
 
         A draw takes z from p(z|x), its distribution function interpolated on the grid, then r from
         its Gaussian given z. Steps of the grid are below a twentieth of the sd of log z, so the
         interpolation is off by less than 1e-4.
         """
-        x = check_stimuli(stimuli, self.inputs)
         draws = np.empty((len(x), CHAINS * DRAWS_PER_CHAIN, self.neurons), np.float32)
         mean = np.empty((len(x), self.neurons))
         covariance = np.empty((len(x), self.neurons, self.neurons))
         for s, row in enumerate(self._along(x)):
             contrast = self._contrast(row, POINTS)
             mean[s], covariance[s] = self._moments(row, *contrast)
-            random = generator(key, "reference", self.kind, first_stimulus + s)
+            random = generator(key, "reference", self.kind, int(numbers[s]))
             for chain in draws[s].reshape(
                 CHAINS, DRAWS_PER_CHAIN, -1
             ):  # pieces that stay in the processor's cache
                 chain[:] = self._draws(row, *contrast, random)
-            if progress is not None:
-                progress(s + 1, len(x))
+            progress(s + 1, len(x))
         return Reference(
             True, draws, mean, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)), covariance, None
         )

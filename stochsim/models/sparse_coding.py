@@ -35,25 +35,18 @@ class SparseCodingModel(GenerativeModel):
     def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
         return random.laplace(scale=self.laplace_scale, size=(count, self.neurons))
 
-    def reference(
-        self,
-        stimuli: ArrayLike,
-        key: int,
-        *,
-        first_stimulus: int = 0,
-        progress: Progress | None = None,
+    def _reference(
+        self, x: NDArray[np.floating], key: int, numbers: NDArray[np.int64], progress: Progress
     ) -> Reference:
         """Gibbs draws, 4 chains × 2,500 after 200 sweeps, thin 5; every coordinate reaches rank
         R-hat < 1.01 and bulk ESS >= 0.8 × draws.
 
         Where one does not, its stimulus goes on at doubled thinning, at most three times; then
-        StochsimError names both. See GenerativeModel.reference for the arguments; `progress` counts
-        coordinate updates.
+        StochsimError names both. `progress` counts coordinate updates.
         """
-        x = check_stimuli(stimuli, self.inputs).astype(np.float64)
-        numbers = first_stimulus + np.arange(len(x))
         # row by row: BLAS may round a batch otherwise
-        linear = np.stack([row @ self.decoder for row in x]) / self.noise_sd**2
+        rows = [row @ self.decoder for row in x.astype(np.float64)]
+        linear = np.stack(rows) / self.noise_sd**2
         gram = self.decoder.T @ self.decoder / self.noise_sd**2
         # Numba: only where chains run
         from stochsim.models.gibbs_run import LaplacePosterior, start_run, trusted_reference

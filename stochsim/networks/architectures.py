@@ -24,7 +24,7 @@ class ArchitectureFacts:
     layers: those whose weights may have a width of their own, the one on the stimulus first; none
     where there is one layer alone. options: its options of ArchitectureSettings, and of [network]
     in a study. learns_widths: whether widths can be learned. has_chain: whether its reads can be of
-    one chain (`measure.thin`). prefix: how its tasks are labelled.
+    one chain (`measure.steps_between_reads`). prefix: how its tasks are labelled.
     """
 
     words: str

@@ -16,6 +16,12 @@ from .moments import expected_gaussian_kl as expected_gaussian_kl
 from .moments import gaussian_kl as gaussian_kl
 from .moments import log_sd_correlation as log_sd_correlation
 from .moments import sample_moments as sample_moments
+from .sampling_quality import PlainReads as PlainReads
+from .sampling_quality import Reads as Reads
+from .sampling_quality import Sampler as Sampler
+from .sampling_quality import SamplingQuality as SamplingQuality
+from .sampling_quality import as_reads as as_reads
+from .sampling_quality import sampling_quality as sampling_quality
 from .survival_score import CLIFF_SURVIVAL as CLIFF_SURVIVAL
 from .survival_score import LEAST_GAIN as LEAST_GAIN
 from .survival_score import Survival as Survival

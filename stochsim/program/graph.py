@@ -234,7 +234,7 @@ class Graph(Wiring):
         shapes: Mapping[str, LayerShape],
         noise: Noise,
         reads: int = 1,
-        thin: int | None = None,
+        steps_between_reads: int | None = None,
         x: np.ndarray | None = None,
     ) -> Workload:
         """What `reads` reads of one of the stimuli x (stimulus, …) ask of the layers.

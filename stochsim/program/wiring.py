@@ -74,13 +74,13 @@ class Wiring(abc.ABC):
         shapes: Mapping[str, LayerShape],
         noise: Noise,
         reads: int = 1,
-        thin: int | None = None,
+        steps_between_reads: int | None = None,
         x: np.ndarray | None = None,
     ) -> Workload:
         """What `reads` reads of one stimulus ask of layers of these shapes on a chip of this noise.
 
-        thin: steps between reads of one chain, None where every read is a chain of its own. x:
-        stimuli (stimulus, …), of a graph, where positions depend on their size.
+        steps_between_reads: of one chain, None where every read is a chain of its own. x: stimuli
+        (stimulus, …), of a graph, where positions depend on their size.
         """
 
     @classmethod
@@ -134,7 +134,7 @@ class FeedForward(Wiring):
         shapes: Mapping[str, LayerShape],
         noise: Noise,
         reads: int = 1,
-        thin: int | None = None,
+        steps_between_reads: int | None = None,
         x: np.ndarray | None = None,
     ) -> Workload:
         """Every read makes every product, reads its inputs and writes its codes; neurons with a
@@ -204,7 +204,7 @@ class LogSigmaHead(Wiring):
         shapes: Mapping[str, LayerShape],
         noise: Noise,
         reads: int = 1,
-        thin: int | None = None,
+        steps_between_reads: int | None = None,
         x: np.ndarray | None = None,
     ) -> Workload:
         """As `log_sigma_workload`."""
@@ -291,11 +291,11 @@ class Recurrent(Wiring):
         shapes: Mapping[str, LayerShape],
         noise: Noise,
         reads: int = 1,
-        thin: int | None = None,
+        steps_between_reads: int | None = None,
         x: np.ndarray | None = None,
     ) -> Workload:
         """As `recurrent_workload`, of this circuit's steps."""
-        return recurrent_workload(self.steps, shapes, noise, reads, thin)
+        return recurrent_workload(self.steps, shapes, noise, reads, steps_between_reads)
 
 
 WIRINGS: dict[str, type[Wiring]] = {one.kind: one for one in (FeedForward, LogSigmaHead, Recurrent)}

@@ -75,19 +75,21 @@ def recurrent_workload(
     shapes: Mapping[str, LayerShape],
     noise: Noise,
     reads: int = 1,
-    thin: int | None = None,
+    steps_between_reads: int | None = None,
 ) -> Workload:
     """What `reads` reads of one stimulus ask of a circuit of these shapes.
 
     At every step codes are read and written, and what the stimulus and a neuron's own code give is
     added to the sum, all of which belongs to `lateral`, as the neurons do; the sum of `readout` is
     converted together with that of `lateral`. Inputs are read once per chain, or at every step
-    where they are rounded anew. Every read is a chain of `steps` steps, or, with `thin`, all reads
-    are of one.
+    where they are rounded anew. Every read is a chain of `steps` steps, or, with
+    `steps_between_reads`, all reads are of one.
     """
     readout, lateral = shapes[READOUT], shapes[LATERAL]
-    taken = reads * steps if thin is None else steps + (reads - 1) * thin
-    chains = reads if thin is None else 1
+    taken = (
+        reads * steps if steps_between_reads is None else steps + (reads - 1) * steps_between_reads
+    )
+    chains = reads if steps_between_reads is None else 1
     afresh = chains if noise.input_dither == "none" else taken
     codes = readout.written_bits
     of_stimulus = LayerUse(READOUT, readout, afresh, afresh * readout.read_bits, converts=False)

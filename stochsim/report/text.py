@@ -66,11 +66,11 @@ def chain_words(results: Results) -> str:
     """How recurrent networks were read where reads are of one chain; empty where every read is a
     chain of its own.
     """
-    thin = results.study.measure.thin
-    every = "every step" if thin == 1 else f"every {thin} steps"
+    steps = results.study.measure.steps_between_reads
+    every = "every step" if steps == 1 else f"every {steps} steps"
     return (
         f"recurrent networks on the chip: one chain per stimulus, a read {every}"
-        if thin is not None
+        if steps is not None
         else ""
     )
 

@@ -60,7 +60,7 @@ class Panel:
         self.job = job
         self.measure = job.settings["measure"]
         self.reads: int = self.measure["reads"]
-        self.thin: int | None = self.measure.get("thin")
+        self.steps_between_reads: int | None = self.measure.get("steps_between_reads")
         self.reference, self.to_posterior = _reference_and_distance(
             job.needs["reference"], self.reads, self.measure["directions"], job.key
         )
@@ -105,8 +105,10 @@ class Panel:
         """Effective samples per stimulus of the chip's reads, NaN where none varies, and whether
         reads are independent by construction.
         """
-        independent = chip.reads_are_independent(self.thin)
-        found = effective_samples(values, independent, chip.register_period(self.thin))
+        independent = chip.reads_are_independent(self.steps_between_reads)
+        found = effective_samples(
+            values, independent, chip.register_period(self.steps_between_reads)
+        )
         return {"effective_samples": as_list(found), "independent": independent}
 
     def accuracy(

@@ -52,8 +52,8 @@ class Planner:
         self._common = {name: getattr(study, name).to_table() for name in ("model", "data")}
         self._train = study.train.to_table()
         self._measure = study.measure.to_table()
-        thin = self._measure.pop("thin", None)
-        self._chain = {} if thin is None else {"thin": thin}
+        name = "steps_between_reads"
+        self._chain = {name: self._measure.pop(name)} if name in self._measure else {}
         self._priceless = dict(self._train)
         self._priceless.pop("nats_per_joule", None)
         self._chips: dict[tuple[Any, ...], dict[str, Any]] = {}

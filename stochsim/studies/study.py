@@ -134,14 +134,14 @@ class MeasureSettings(Settings):
     """How posteriors are compared: stimuli held out, reads of each (the n of every distance),
     random directions.
 
-    thin: recurrent networks on the chip are read from one chain per stimulus, after their steps and
-    then every `thin` steps; None: every read is a chain of its own.
+    steps_between_reads: recurrent networks on the chip are read from one chain per stimulus, first
+    after their steps, then after as many each; None: every read is a chain of its own.
     """
 
     stimuli: int = pydantic.Field(default=64, ge=8)
     reads: int = pydantic.Field(default=1000, ge=100, le=5000, multiple_of=4)
     directions: int = pydantic.Field(default=256, ge=1)
-    thin: int | None = pydantic.Field(default=None, ge=1, le=10_000)
+    steps_between_reads: int | None = pydantic.Field(default=None, ge=1, le=10_000)
 
 
 @holds_axes
@@ -225,9 +225,9 @@ class Study(Settings):
                 if value is not None and name not in used:
                     raise _unused(f"network.{name}", f"architecture '{kind}'", value)
         chains = any(ARCHITECTURES[kind].has_chain for kind in self.grid.architecture)
-        if self.measure.thin is not None and not (chains and self.grid.widths()):
+        if self.measure.steps_between_reads is not None and not (chains and self.grid.widths()):
             owner = "recurrent networks on the chip"
-            raise _unused("measure.thin", owner, self.measure.thin)
+            raise _unused("measure.steps_between_reads", owner, self.measure.steps_between_reads)
 
     def _check_parts(self) -> None:
         """Raise SettingError for a part of the chip where no network runs on one; with

@@ -211,7 +211,12 @@ def _point(job: Job) -> Outcome:
     chip = _chip(job, to_program(trained))
     panel = Panel(job)
     average: int = job.settings.get("average", 1)
-    samples = chip.sample(panel.stimuli, panel.reads * average, panel.read_key, thin=panel.thin)
+    samples = chip.sample(
+        panel.stimuli,
+        panel.reads * average,
+        panel.read_key,
+        steps_between_reads=panel.steps_between_reads,
+    )
     values = _averaged(samples.values, average)
     named, pictures = panel.measures(values, chip.program.output.step / average, decoder)
     sigma = _trained_noise(chip, panel.stimuli) / np.sqrt(average)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from stochsim.hardware import Hardware
 from stochsim.models import MODELS, ModelSettings
 from stochsim.networks import ArchitectureSettings
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_not_negative, check_whole
 from stochsim.training.fitting import Progress
 from stochsim.training.train_settings import TrainSettings
 from stochsim.training.trained_network import (
@@ -43,7 +43,7 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     where a term of the objective stops being finite.
 
     >>> import stochsim as ss
-    >>> data = ss.load_dataset("digits", size=4, components=8, key=0)
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
     >>> model = ss.SparseCoding(neurons=12, noise_sd=0.5, laplace_scale=1.0)
     >>> full = ss.train(model, data.train, steps=20, key=0)
     >>> full.sample(data.held_out[:2], reads=5, key=0).values.shape
@@ -52,6 +52,8 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     if not isinstance(model, MODELS):
         rule = "should be a model, such as SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1)"
         raise SettingError.of("model", model, rule, [one.__name__ for one in MODELS])
+    check_whole("key", key, 0, 2**64)
+    check_not_negative("rho", rho)
     data = training_stimuli(stimuli)
     settings = TrainSettings(**options)
     full = learn_decoder(data, model, settings, key, progress, decoder=decoder)

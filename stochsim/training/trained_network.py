@@ -46,7 +46,7 @@ class TrainedNetwork:
     stimuli.
 
     >>> import stochsim as ss
-    >>> data = ss.load_dataset("digits", size=4, components=8, key=0)
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
     >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
     >>> network = ss.train(model, data.train, steps=20, key=0)
     >>> network.decoder_array.shape
@@ -86,7 +86,7 @@ class TrainedNetwork:
         place of the settings that this network was trained by, such as `steps`.
 
         >>> import stochsim as ss
-        >>> data = ss.load_dataset("digits", size=4, components=8, key=0)
+        >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
         >>> full = ss.train(ss.LinearGaussian(neurons=4, noise_sd=0.5), data.train, steps=20, key=0)
         >>> full.quantise(bits=4, key=0).network.settings.weight_bits
         4
@@ -153,7 +153,7 @@ def _widths(bits: int | Precision) -> tuple[int, int, int]:
     """Bits of weights, inputs and outputs."""
     if isinstance(bits, Precision):
         return bits.weight_bits, bits.input_bits, bits.output_bits
-    check_whole("bits", bits, 1, MOST_BITS)
+    check_whole("bits", bits, 1, MOST_BITS + 1)
     width = int(bits)
     return width, width, width
 

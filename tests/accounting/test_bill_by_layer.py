@@ -134,7 +134,7 @@ def test_reads_of_one_chain_share_what_they_share():
     stimulus.
     """
     program = recurrent_program(sigma=0.25)
-    bill = Chip(program, hardware_of(program)).bill(X, 10, 0.0, thin=2)
+    bill = Chip(program, hardware_of(program)).bill(X, 10, 0.0, steps_between_reads=2)
     assert bill.operations["readout"].count("multiply") == 35 / 10
     assert bill.operations["lateral"].count("hold") == 5 * 22 / 10
     assert bill.cycles == {"readout": 1 / 10, "lateral": 22 / 10}

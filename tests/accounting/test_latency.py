@@ -91,17 +91,18 @@ def test_steps_follow_one_another(dithered):
 
 def test_reads_of_one_chain():
     """The first after four steps, the others two steps later each: the mean over reads; all ways
-    apart from thin are one read's own.
+    apart from steps_between_reads are one read's own.
     """
     program = recurrent_program()
     hardware = hardware_of(program, timing=Timing(multipliers=10))
     assert Chip(program, hardware).bill(X, 10).cycles == Chip(program, hardware).bill(X).cycles
-    assert Chip(program, hardware).bill(X, 10, thin=2).cycles == {
+    assert Chip(program, hardware).bill(X, 10, steps_between_reads=2).cycles == {
         "readout": 4 / 10,
         "lateral": 3 * (4 + 9 * 2) / 10,
     }
     assert (
-        Chip(program, hardware).bill(X, 1, thin=2).cycles == Chip(program, hardware).bill(X).cycles
+        Chip(program, hardware).bill(X, 1, steps_between_reads=2).cycles
+        == Chip(program, hardware).bill(X).cycles
     )
 
 

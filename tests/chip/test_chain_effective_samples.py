@@ -43,9 +43,9 @@ def linear_chip():
     return Chip(program, hardware_of(program))
 
 
-def predicted(thin):
+def predicted(every):
     """Effective samples per read of each neuron, (neuron,)."""
-    power = np.linalg.matrix_power(MAP, thin)
+    power = np.linalg.matrix_power(MAP, every)
     one = np.eye(4)
     covariance = np.linalg.inv(one - MAP @ MAP)
     return np.diag(covariance) / np.diag((one + power) @ np.linalg.inv(one - power) @ covariance)
@@ -58,19 +58,23 @@ def test_the_circuit_forgets_slowly_enough_to_matter():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("thin", [1, 3])
-def test_effective_samples_are_those_of_its_autocorrelation(thin):
+@pytest.mark.parametrize("every", [1, 3])
+def test_effective_samples_are_those_of_its_autocorrelation(every):
     """Mean over 64 chains of each neuron within 15 %: each estimate scatters by up to a quarter, so
     the mean by 3 %.
 
     Negative controls: a read more or less often, and reads taken for independent.
     """
-    values = linear_chip().sample(np.zeros((STIMULI, 3)), READS, 7, count=False, thin=thin).values
+    values = (
+        linear_chip()
+        .sample(np.zeros((STIMULI, 3)), READS, 7, count=False, steps_between_reads=every)
+        .values
+    )
     found = effective_sample_size(values).mean(axis=0)
-    expected = READS * predicted(thin)
+    expected = READS * predicted(every)
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
     assert effective_samples(values, False).mean() == pytest.approx(expected.mean(), rel=TOLERANCE)
-    for wrong in (READS * predicted(thin + 1), np.full(4, float(READS))):
+    for wrong in (READS * predicted(every + 1), np.full(4, float(READS))):
         assert not np.allclose(found, wrong, rtol=TOLERANCE, atol=0)
 
 

@@ -1,4 +1,4 @@
-"""Reads of one chain: after the program's steps, then one every `thin` steps.
+"""Reads of one chain: after the program's steps, then one every `steps_between_reads` steps.
 
 Codes are those of reference implementations that take one step at a time.
 """
@@ -30,21 +30,21 @@ KEY = 2**63 + 5
 READS = 9
 
 
-def chain_reference(program, x, thin, first_stimulus=0, **options):
+def chain_reference(program, x, every, first_stimulus=0, **options):
     return np.array(
         [
-            recurrent_chain(program, one, READS, thin, KEY, first_stimulus + s, **options)
+            recurrent_chain(program, one, READS, every, KEY, first_stimulus + s, **options)
             for s, one in enumerate(x)
         ]
     )
 
 
 @pytest.mark.parametrize("dithered", [False, True])
-@pytest.mark.parametrize("thin", [1, 3, 4])
+@pytest.mark.parametrize("every", [1, 3, 4])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_codes_are_those_of_the_reference(bits, thin, dithered):
-    """Also with inputs rounded afresh at every step; another `thin` gives others, and so does a
-    start from 0 at every read.
+def test_codes_are_those_of_the_reference(bits, every, dithered):
+    """Also with inputs rounded afresh at every step; another `steps_between_reads` gives
+    others, and so does a start from 0 at every read.
     """
     program = recurrent_program(bits)
     x = some_stimuli(3)
@@ -53,19 +53,19 @@ def test_codes_are_those_of_the_reference(bits, thin, dithered):
         hardware_of(program, noise=Noise(input_dither="stochastic" if dithered else "none")),
         1.3,
     )
-    codes = chip.sample(x, READS, KEY, 11, thin=thin).codes
+    codes = chip.sample(x, READS, KEY, 11, steps_between_reads=every).codes
     assert np.array_equal(
-        codes, chain_reference(program, x, thin, 11, noise=1.3, dithered=dithered)
+        codes, chain_reference(program, x, every, 11, noise=1.3, dithered=dithered)
     )
     assert not np.array_equal(
-        codes, chain_reference(program, x, thin + 1, 11, noise=1.3, dithered=dithered)
+        codes, chain_reference(program, x, every + 1, 11, noise=1.3, dithered=dithered)
     )
     independent = chip.sample(x, READS, KEY, 11).codes
     assert np.array_equal(codes[:, 0], independent[:, 0])  # a chain begins as the first read does
     assert not np.array_equal(codes[:, 1:], independent[:, 1:])
 
 
-def array_chain(chip, x, thin, first_stimulus):
+def array_chain(chip, x, every, first_stimulus):
     """Codes (stimulus, read, neuron): the stimulus's sum converted once, the codes' sum at every
     step, by the chip's own converters.
     """
@@ -77,7 +77,7 @@ def array_chain(chip, x, thin, first_stimulus):
         stimulus_drive = forward.scaled(forward.product.sums(seen[None], 1, KEY, s, 0))[0, 0]
         codes = np.full(program.neurons, code_of(0.0, program.output))
         states = []
-        for step in range(program.steps + (READS - 1) * thin):
+        for step in range(program.steps + (READS - 1) * every):
             sums = lateral.product.sums(
                 program.output.integers(codes)[None], 1, KEY, s << 16, step
             )[0, 0]
@@ -94,28 +94,30 @@ def array_chain(chip, x, thin, first_stimulus):
                 ]
             )
             states.append(codes)
-        rows.append(states[program.steps - 1 :: thin])
+        rows.append(states[program.steps - 1 :: every])
     return np.array(rows)
 
 
-@pytest.mark.parametrize("thin", [1, 3])
-def test_codes_of_a_noisy_array_are_those_of_the_reference(thin):
+@pytest.mark.parametrize("every", [1, 3])
+def test_codes_of_a_noisy_array_are_those_of_the_reference(every):
     """Every conversion draws anew at every step."""
     program = recurrent_program(3)
     x = some_stimuli(3)
     noisy = Chip(
         program, hardware_of(program, array=array_of(Converter(bits=5, sigma_lsb=0.7), rows=4))
     )
-    codes = noisy.sample(x, READS, KEY, 11, thin=thin).codes
-    assert np.array_equal(codes, array_chain(noisy, x, thin, 11))
-    assert not np.array_equal(codes, chain_reference(program, x, thin, 11))
+    codes = noisy.sample(x, READS, KEY, 11, steps_between_reads=every).codes
+    assert np.array_equal(codes, array_chain(noisy, x, every, 11))
+    assert not np.array_equal(codes, chain_reference(program, x, every, 11))
 
 
 def test_an_array_whose_converters_lose_nothing_gives_the_digital_codes():
     program = recurrent_program(3)
     x = some_stimuli(3)
     exact = Chip(program, hardware_of(program, array=array_of(Converter(bits=8), rows=4)))
-    assert np.array_equal(exact.sample(x, READS, KEY, thin=2).codes, chain_reference(program, x, 2))
+    assert np.array_equal(
+        exact.sample(x, READS, KEY, steps_between_reads=2).codes, chain_reference(program, x, 2)
+    )
 
 
 CHIPS = {
@@ -139,16 +141,20 @@ def test_splits_in_stimuli_portions_and_operations(name, monkeypatch):
     program = recurrent_program(3)
     x = some_stimuli(4)
     chip = Chip(program, hardware_of(program, **CHIPS[name]))
-    whole = chip.sample(x, READS, KEY, 11, thin=2)
-    parts = [chip.sample(x[a:b], READS, KEY, 11 + a, thin=2) for a, b in ((0, 1), (1, 4))]
+    whole = chip.sample(x, READS, KEY, 11, steps_between_reads=2)
+    parts = [
+        chip.sample(x[a:b], READS, KEY, 11 + a, steps_between_reads=2) for a, b in ((0, 1), (1, 4))
+    ]
     assert np.array_equal(np.concatenate([part.codes for part in parts]), whole.codes)
-    assert np.array_equal(chip.sample(x, 4, KEY, 11, thin=2).codes, whole.codes[:, :4])
-    billed = chip.sample(x, READS, 0, thin=2).operations
-    assert chip.operations(x, READS, thin=2) == billed
-    assert chip.sample(x, READS, 0, thin=2, count=False).operations == Operations()
+    assert np.array_equal(
+        chip.sample(x, 4, KEY, 11, steps_between_reads=2).codes, whole.codes[:, :4]
+    )
+    billed = chip.sample(x, READS, 0, steps_between_reads=2).operations
+    assert chip.operations(x, READS, steps_between_reads=2) == billed
+    assert chip.sample(x, READS, 0, steps_between_reads=2, count=False).operations == Operations()
     monkeypatch.setattr("stochsim.chip.memory_portions.STATES_AT_ONCE", 7)
     monkeypatch.setattr("stochsim.chip.memory_portions.DRIVES_AT_ONCE", 7)
-    again = chip.sample(x, READS, KEY, 11, thin=2)
+    again = chip.sample(x, READS, KEY, 11, steps_between_reads=2)
     assert np.array_equal(again.codes, whole.codes)
     assert set(again.operations) == set(whole.operations)
     np.testing.assert_allclose(
@@ -166,7 +172,11 @@ def test_operations_by_hand(dithered):
     program = recurrent_program(sigma=0.25)
     x = some_stimuli(4)
     noise = Noise(input_dither="stochastic" if dithered else "none")
-    found = Chip(program, hardware_of(program, noise=noise)).sample(x, 10, 1, thin=3).operations
+    found = (
+        Chip(program, hardware_of(program, noise=noise))
+        .sample(x, 10, 1, steps_between_reads=3)
+        .operations
+    )
     steps = 4 * (4 + 9 * 3)
     sums = steps if dithered else 4
     counts = {
@@ -204,9 +214,9 @@ def test_a_shift_register_runs_on_from_step_to_step_and_its_noise_repeats():
     """
     program = recurrent_program(4, steps=5)
     chip = Chip(program, hardware_of(program, random=RandomSource(threshold_bits=3, lfsr_bits=8)))
-    assert chip.register_period(thin=5) == 17
-    assert (chip.register_period(thin=1), chip.register_period()) == (85, 17)
-    codes = chip.sample(some_stimuli(2), 120, KEY, thin=5).codes
+    assert chip.register_period(steps_between_reads=5) == 17
+    assert (chip.register_period(steps_between_reads=1), chip.register_period()) == (85, 17)
+    codes = chip.sample(some_stimuli(2), 120, KEY, steps_between_reads=5).codes
     assert np.array_equal(codes[:, 60:-17], codes[:, 77:])
     for shift in range(1, 17):
         assert not np.array_equal(codes[:, 60:-shift], codes[:, 60 + shift :])
@@ -219,7 +229,7 @@ def test_which_reads_are_independent():
     )
     assert (
         plain.reads_are_independent(),
-        plain.reads_are_independent(thin=4),
+        plain.reads_are_independent(steps_between_reads=4),
         plain.register_period(),
     ) == (True, False, None)
     assert (
@@ -238,7 +248,7 @@ def test_which_reads_are_independent():
 def test_a_chain_without_noise_still_moves_and_then_rests():
     program = recurrent_program(8, sigma=0.0)
     x = some_stimuli(3)
-    codes = Chip(program, hardware_of(program)).sample(x, 40, 1, thin=1).codes
+    codes = Chip(program, hardware_of(program)).sample(x, 40, 1, steps_between_reads=1).codes
     assert np.ptp(codes[:, :3], axis=1).any()
     assert not np.ptp(codes[:, -3:], axis=1).any()
 
@@ -249,35 +259,44 @@ def test_what_is_not_possible_is_refused():
         program = build()
         with pytest.raises(
             SettingError,
-            match="'thin' = 2: only a recurrent program has steps between reads; valid: None",
+            match="'steps_between_reads' = 2: only a recurrent program has steps between reads; "
+            "valid: None",
         ):
-            Chip(program, hardware_of(program)).sample(x, 4, 1, thin=2)
+            Chip(program, hardware_of(program)).sample(x, 4, 1, steps_between_reads=2)
     program = recurrent_program()
     chip = Chip(program, hardware_of(program))
-    for thin, call in itertools.product(
+    for every, call in itertools.product(
         (0, -1, 1.5, True),
-        (lambda k: chip.sample(x, 4, 1, thin=k), lambda k: chip.operations(x, 4, thin=k)),
+        (
+            lambda k: chip.sample(x, 4, 1, steps_between_reads=k),
+            lambda k: chip.operations(x, 4, steps_between_reads=k),
+        ),
     ):
-        with pytest.raises(SettingError, match=r"'thin' = .*: should be an integer from 1"):
-            call(thin)
+        with pytest.raises(
+            SettingError, match=r"'steps_between_reads' = .*: should be an integer from 1"
+        ):
+            call(every)
     with pytest.raises(
         SettingError,
-        match=r"'first_read' = 3: a chain \(thin = 2\) starts at its first read; valid: 0",
+        match=r"'first_read' = 3: a chain \(steps_between_reads = 2\) starts at its first "
+        r"read; valid: 0",
     ):
-        chip.sample(x, 4, 1, first_read=3, thin=2)
+        chip.sample(x, 4, 1, first_read=3, steps_between_reads=2)
     with pytest.raises(
         SettingError,
-        match=r"'reads' = 5: should be at most 3 with thin = 1000000000: a chain has fewer than "
-        r"2\^31 steps",
+        match=r"'reads' = 5: should be at most 3 with steps_between_reads = 1000000000: a "
+        r"chain has fewer than 2\^31 steps",
     ):
-        chip.sample(x, 5, 1, thin=10**9)
+        chip.sample(x, 5, 1, steps_between_reads=10**9)
 
 
 def test_a_step_is_the_reference_arithmetic_by_hand():
     """The reference implementation's arithmetic: one step from a known state, by hand."""
     program = recurrent_program(4, steps=1)
     x = some_stimuli(1)
-    first, second = Chip(program, hardware_of(program)).sample(x, 2, KEY, thin=1).codes[0]
+    first, second = (
+        Chip(program, hardware_of(program)).sample(x, 2, KEY, steps_between_reads=1).codes[0]
+    )
     seen = drives_of(program.readout, program.input.codes(x)[0])
     back = drives_of(program.layers["lateral"], list(first))
     own = program.wiring.table[first - program.output.c_min, np.arange(program.neurons)]

@@ -169,8 +169,8 @@ def test_what_only_other_programs_have_is_refused():
     chip = Chip(residual(), chip_of())
     with pytest.raises(SettingError, match="only samples can be had"):
         chip.drive(X)
-    with pytest.raises(SettingError, match="'thin'"):
-        chip.sample(X, 1, 0, thin=2)
+    with pytest.raises(SettingError, match="'steps_between_reads'"):
+        chip.sample(X, 1, 0, steps_between_reads=2)
     with pytest.raises(SettingError, match="'x' is missing: what a graph computes depends on"):
         chip.workload()
 

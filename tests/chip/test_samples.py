@@ -33,8 +33,13 @@ def test_samples_have_the_bill_of_their_reads(kind, array):
 def test_reads_of_one_chain_are_billed_as_such():
     program = dataclasses.replace(PROGRAMS["recurrent"](3), rho=2.0)
     chip = Chip(program, hardware_of(program))
-    assert chip.sample(X, 6, 0, thin=2).bill == chip.bill(X, 6, thin=2)
-    assert chip.sample(X, 6, 0, thin=2).bill.per_read_j < chip.sample(X, 6, 0).bill.per_read_j
+    assert chip.sample(X, 6, 0, steps_between_reads=2).bill == chip.bill(
+        X, 6, steps_between_reads=2
+    )
+    assert (
+        chip.sample(X, 6, 0, steps_between_reads=2).bill.per_read_j
+        < chip.sample(X, 6, 0).bill.per_read_j
+    )
 
 
 def test_what_was_not_counted_has_no_bill():

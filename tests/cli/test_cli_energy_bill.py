@@ -121,7 +121,7 @@ def test_a_run_of_a_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         grid__bits=[4],
         grid__noise=[1],
         train__steps=3,
-        measure__thin=2,
+        measure__steps_between_reads=2,
         network={"steps": 6},
     )
     run = store_answers(tmp_path / "chain", study, work)

@@ -178,14 +178,14 @@ def recurrent_read(program, x, key, stimulus, read, noise=1.0, dithered=False):
     return recurrent_states(program, x, key, stimulus, read, program.steps, noise, dithered)[-1]
 
 
-def recurrent_chain(program, x, reads, thin, key, stimulus, noise=1.0, dithered=False):
+def recurrent_chain(program, x, reads, every, key, stimulus, noise=1.0, dithered=False):
     """Codes (read, neuron) of one chain of one stimulus, whose numbers are those of read 0: after
-    its steps, then after every `thin`.
+    its steps, then after `every` further ones each.
     """
     states = recurrent_states(
-        program, x, key, stimulus, 0, program.steps + (reads - 1) * thin, noise, dithered
+        program, x, key, stimulus, 0, program.steps + (reads - 1) * every, noise, dithered
     )
-    return states[program.steps - 1 :: thin]
+    return states[program.steps - 1 :: every]
 
 
 def recurrent_states(program, x, key, stimulus, read, steps, noise, dithered):

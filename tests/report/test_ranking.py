@@ -193,7 +193,7 @@ def test_dependent_reads_have_a_column_of_their_own(made: Maker) -> None:
 
 def test_chains_are_told_of(made: Maker) -> None:
     answers = Made(effective_of=samples_of, dependent=True)
-    results = made(answers, grid__architecture=["recurrent"], measure__thin=3)
+    results = made(answers, grid__architecture=["recurrent"], measure__steps_between_reads=3)
     table = console_table(results)
     assert "per eff.: energy per effective sample" in table
     assert "  per eff.\n" in table
@@ -220,7 +220,9 @@ def test_the_page_names_chains_where_there_are_any(
             }
 
     grid = {"architecture": ["recurrent"], "bits": [1, 8], "noise": [1]}
-    measure = {"stimuli": 24, "reads": 200, "directions": 16} | ({"thin": 1} if dependent else {})
+    measure = {"stimuli": 24, "reads": 200, "directions": 16} | (
+        {"steps_between_reads": 1} if dependent else {}
+    )
     page = write_report(fake_run(change=chained, grid=grid, measure=measure)).read_text(
         encoding="utf-8"
     )
@@ -245,7 +247,9 @@ def test_a_table_that_is_too_wide_for_the_terminal_leaves_the_column_out(
     }
     answers = Made(effective_of=samples_of, dependent=True, accuracy=0.7 if labels else None)
     data = {"kind": "digits" if labels else "patches", "size": 8, "components": 8}
-    table = console_table(made(answers, grid=grid, grid__bits=[2, 4], data=data, measure__thin=1))
+    table = console_table(
+        made(answers, grid=grid, grid__bits=[2, 4], data=data, measure__steps_between_reads=1)
+    )
     assert max(map(len, table.splitlines())) <= 110
     assert ("per eff." in table) == shown
     assert sum(line.startswith("-----") for line in table.splitlines()) == 1  # no row is broken

@@ -2,19 +2,34 @@
 line, in Python, and in a dotted address.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from circuittest import hardware_of, recurrent_program
 from tinystudy import complaint, write_study
 
-from stochsim.settings import SettingError, strict, with_setting
+from stochsim.chip import Chip
+from stochsim.settings import SettingError, renamed_arguments, strict, with_setting
 from stochsim.settings.renamed import RENAMED_KEYS
 from stochsim.training import TrainSettings
 
 
-def test_a_studys_old_keys_name_the_new_ones(tmp_path: Path) -> None:
-    said = complaint(write_study(tmp_path, train__exchange=1e12))
-    assert said.endswith("unknown key 'train.exchange': 'exchange' is now 'nats_per_joule'")
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"train__exchange": 1e12}, "train.exchange"),
+        ({"measure__thin": 2}, "measure.thin"),
+    ],
+)
+def test_a_studys_old_keys_name_the_new_ones(
+    tmp_path: Path, changes: dict[str, Any], key: str
+) -> None:
+    old = key.split(".")[-1]
+    said = complaint(write_study(tmp_path, **changes))
+    assert said.endswith(f"unknown key '{key}': '{old}' is now '{RENAMED_KEYS[old]}'")
 
 
 def test_old_settings_in_python_name_the_new_ones() -> None:
@@ -34,3 +49,38 @@ def test_every_old_key_is_answered_where_the_new_one_is_known(old: str, new: str
 
 def test_an_old_key_is_not_renamed_where_the_new_one_is_unknown() -> None:
     assert "is now" not in str(SettingError.unknown("exchange", ["rows", "changes"]))
+
+
+@renamed_arguments(width="bits")
+def _twice(bits: int, *, rows: int = 1) -> int:
+    """Twice the bits of as many rows."""
+    return 2 * bits * rows
+
+
+def test_an_old_argument_names_the_new_one() -> None:
+    assert (_twice(3, rows=2), _twice(bits=3), _twice.__name__) == (12, 6, "_twice")
+    with pytest.raises(TypeError, match=r"_twice\(\): 'width' is now 'bits'"):
+        _twice(width=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'row'"):
+        _twice(3, row=2)
+
+
+THIN = "'thin' is now 'steps_between_reads'"
+
+
+def test_chips_answer_their_old_arguments() -> None:
+    program = recurrent_program()
+    chip = Chip(program, hardware_of(program))
+    x = np.zeros((1, program.inputs))
+    calls: list[Callable[..., Any]] = [
+        lambda **old: chip.sample(x, 2, 0, **old),
+        lambda **old: chip.operations(x, 2, **old),
+        lambda **old: chip.bill(x, 2, **old),
+        lambda **old: chip.workload(2, x=x, **old),
+        chip.reads_are_independent,
+        chip.register_period,
+    ]
+    for call in calls:
+        call(steps_between_reads=1)
+        with pytest.raises(TypeError, match=THIN):
+            call(thin=1)

@@ -128,7 +128,7 @@ def test_operations_come_back_as_they_were_stored() -> None:
     assert operations_from_json(rows) == operations * (1 / 20)
 
 
-# thin in a study
+# steps_between_reads in a study
 # -----------------------------------------------------------------------------------------------
 
 
@@ -138,7 +138,8 @@ def points(plan: Any) -> dict[str, str]:
 
 def test_thin_changes_the_points_of_circuits_and_no_other_task() -> None:
     whole, thinned, more = (
-        plan_of(**CIRCUITS, **own) for own in ({}, {"measure__thin": 2}, {"measure__thin": 3})
+        plan_of(**CIRCUITS, **own)
+        for own in ({}, {"measure__steps_between_reads": 2}, {"measure__steps_between_reads": 3})
     )
     moved = {label for label, task in points(whole).items() if points(thinned)[label] != task}
     assert moved == {label for label in points(whole) if label.startswith("recurrent")}
@@ -147,29 +148,29 @@ def test_thin_changes_the_points_of_circuits_and_no_other_task() -> None:
     assert len({points(plan)[label] for plan in (whole, thinned, more) for label in moved}) == 6
 
 
-def test_a_study_without_circuits_on_the_chip_refuses_thin() -> None:
+def test_a_study_without_circuits_on_the_chip_refuses_steps_between_reads() -> None:
     for own in (
         {},
         {"grid__architecture": ["deep"]},
         {"grid__architecture": ["recurrent"], "grid__bits": None, "grid__float": True},
     ):
-        study = study_of(measure__thin=2, **own)
+        study = study_of(measure__steps_between_reads=2, **own)
         with pytest.raises(
             SettingError,
-            match=r"'measure.thin' = 2: belongs to recurrent networks on the chip, which the "
-            r"grid does not have",
+            match=r"'measure.steps_between_reads' = 2: belongs to recurrent networks on the "
+            r"chip, which the grid does not have",
         ):
             study.check(study.hardware.resolve(Path()))
-    for thin in (0, 1.5, True, "2"):
-        with pytest.raises(SettingError, match="thin"):
-            Study.from_table(changed(measure__thin=thin, **CIRCUITS))
+    for every in (0, 1.5, True, "2"):
+        with pytest.raises(SettingError, match="steps_between_reads"):
+            Study.from_table(changed(measure__steps_between_reads=every, **CIRCUITS))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run read twice: reads of chains of their own, then every 2nd step of one chain."""
     where = tmp_path_factory.mktemp("chains") / "run"
-    for own in ({}, {"measure__thin": 2}):
+    for own in ({}, {"measure__steps_between_reads": 2}):
         store_answers(where, study_of(**CIRCUITS, **own, grid__noise=[0, 1]), work, skip=_alone)
     return where
 
@@ -178,11 +179,15 @@ def _alone(task: Task) -> bool:
     return task.kind in ("full", "blind")
 
 
-def stored(folder: Path, thin: int | None) -> dict[str, dict[str, Any]]:
+def stored(folder: Path, every: int | None) -> dict[str, dict[str, Any]]:
     """Results of the points of one of the two studies, by label."""
     rows = stored_rows(folder)
     tasks = points(
-        plan_of(**CIRCUITS, **({} if thin is None else {"measure__thin": thin}), grid__noise=[0, 1])
+        plan_of(
+            **CIRCUITS,
+            **({} if every is None else {"measure__steps_between_reads": every}),
+            grid__noise=[0, 1],
+        )
     )
     return {label: json.loads(rows[task][4]) for label, task in tasks.items()}
 
@@ -223,7 +228,9 @@ def test_stored_operations_are_priced_as_the_point_was(folder: Path) -> None:
 
 
 def test_a_run_of_chains_reads_out(folder: Path) -> None:
-    store_answers(folder, study_of(**CIRCUITS, measure__thin=2, grid__noise=[0, 1]), work)
+    store_answers(
+        folder, study_of(**CIRCUITS, measure__steps_between_reads=2, grid__noise=[0, 1]), work
+    )
     with open_run(folder) as results:
         chain, single = results.find("recurrent", 4), results.find("single", 4)
         assert (chain.independent, single.independent) == (False, True)
