@@ -2,10 +2,10 @@ from . import strict as strict
 from .aligned import columns as columns
 from .aligned import counted as counted
 from .aligned import number_text as number_text
+from .aligned import range_text as range_text
 from .aligned import ruled_columns as ruled_columns
 from .arguments import Argument as Argument
 from .arguments import check_arguments as check_arguments
-from .arguments import renamed_arguments as renamed_arguments
 from .array_files import Arrays as Arrays
 from .array_files import Format as Format
 from .array_files import Stored as Stored

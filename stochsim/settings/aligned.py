@@ -1,6 +1,6 @@
 """Rows of text as aligned columns, and numbers as they stand in them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def columns(rows: Sequence[Sequence[str]], left: int | None = 1) -> Iterator[str]:
@@ -31,3 +31,13 @@ def number_text(value: float) -> str:
 def counted(count: float, one: str, many: str) -> str:
     """A count with the word for what is counted: "1 stimulus", "8 stimuli"."""
     return f"{number_text(count)} {one if count == 1 else many}"
+
+
+def range_text(values: Iterable[float]) -> str:
+    """The least and the largest of some numbers to three digits: "0.1 to 0.5"; one where they are
+    the same.
+    """
+    found = [float(value) for value in values]
+    low = f"{min(found):.3g}"
+    high = f"{max(found):.3g}"
+    return low if low == high else f"{low} to {high}"

@@ -1,12 +1,8 @@
-"""Arguments of calls: of the right types, in the right order, by their present names."""
+"""Arguments of calls: of the right types, in the right order."""
 
-import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 from stochsim.settings.errors import SettingError
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Argument(NamedTuple):
@@ -33,21 +29,3 @@ def check_arguments(call: str, *arguments: Argument) -> None:
             continue
         order = f"; arguments stand in the order {call}" if is_misplaced else ""
         raise SettingError.of(one.name, one.value, one.rule + order)
-
-
-def renamed_arguments(**names: str) -> Callable[[Function], Function]:
-    """A decorator: a call that gives an argument by its old name (names: old="new") raises
-    SettingError that says the new one.
-    """
-
-    def decorated(function: Function) -> Function:
-        @functools.wraps(function)
-        def checked(*given: Any, **by_name: Any) -> Any:
-            for old, new in names.items():
-                if old in by_name:
-                    raise SettingError.of(old, rule=f"is now '{new}'")
-            return function(*given, **by_name)
-
-        return cast(Function, checked)
-
-    return decorated

@@ -42,17 +42,15 @@ def one_line(self: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    shape = getattr(value, "shape", None)
-    dtype = getattr(value, "dtype", None)
-    if isinstance(shape, tuple) and shape and dtype is not None:
-        sizes = " × ".join(map(str, shape))
-        return f"<{sizes} {str(dtype).removeprefix('torch.')}>"
+    if hasattr(value, "__array__") and getattr(value, "shape", ()):
+        sizes = " × ".join(map(str, value.shape))
+        return f"<{sizes} {str(value.dtype).removeprefix('torch.')}>"
     if isinstance(value, Mapping):
         items = [f"{key!r}: {_brief(one)}" for key, one in list(value.items())[:_MOST_ITEMS]]
         return "{" + ", ".join([*items, *_rest(value)]) + "}"
     if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
-        items = [*map(_brief, value[:_MOST_ITEMS]), *_rest(value)]
-        return f"[{', '.join(items)}]"
+        items = ", ".join([*map(_brief, value[:_MOST_ITEMS]), *_rest(value)])
+        return f"({items})" if isinstance(value, tuple) else f"[{items}]"
     return _cut(" ".join(repr(value).split()), _MOST_CHARACTERS)
 
 
