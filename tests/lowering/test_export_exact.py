@@ -47,7 +47,9 @@ def float_trained(request, dataset):
     start = TrainedNetwork(
         network, torch.randn(48, 64, generator=draws) / 7, 0.0, TrainResult({}, 0.0, 0.0)
     )
-    return train_float(start, dataset.train, MODEL, TrainSettings(steps=STEPS), 0.0, KEY, own=True)
+    return train_float(
+        start, dataset.train, MODEL, TrainSettings(steps=STEPS), 0.0, KEY, learns_decoder=True
+    )
 
 
 def brevitas_integers(network, x, dtype):
