@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stochsim.accounting.columns import columns
 from stochsim.energy import (
     KINDS,
     PARTS,
@@ -19,7 +18,15 @@ from stochsim.energy import (
     format_energy,
 )
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.settings import Argument, check_arguments, check_whole, strict
+from stochsim.settings import (
+    Argument,
+    check_arguments,
+    check_whole,
+    columns,
+    counted,
+    number_text,
+    strict,
+)
 
 _ORDER = tuple(KINDS)
 
@@ -219,12 +226,12 @@ def bill_text(bill: Bill) -> str:
 
 def _heading(bill: Bill) -> Iterator[str]:
     over = (
-        f"mean over {_many(bill.stimuli, 'stimulus', 'stimuli')} × "
-        f"{_many(bill.reads, 'read', 'reads')}"
+        f"mean over {counted(bill.stimuli, 'stimulus', 'stimuli')} × "
+        f"{counted(bill.reads, 'read', 'reads')}"
     )
     yield (
         f"{bill.name}: {format_energy(bill.per_read_j)} per read, "
-        f"{_many(bill.total_cycles, 'cycle', 'cycles')} ({over})"
+        f"{counted(bill.total_cycles, 'cycle', 'cycles')} ({over})"
     )
 
 
@@ -251,7 +258,9 @@ def _joules(bill: Bill) -> Iterator[str]:
 def _operations(bill: Bill) -> Iterator[str]:
     rows = [["layer", "operation", "price", "count per read", "each", "together"]]
     for row in _holds_together(bill.operation_table()):
-        arguments = ", ".join(f"{name} {number(value)}" for name, value in row["arguments"].items())
+        arguments = ", ".join(
+            f"{name} {number_text(value)}" for name, value in row["arguments"].items()
+        )
         operation = f"{row['operation']} ({arguments})" if arguments else row["operation"]
         each = "" if row["joules_each"] is None else format_energy(row["joules_each"])
         rows.append(
@@ -259,7 +268,7 @@ def _operations(bill: Bill) -> Iterator[str]:
                 row["layer"],
                 operation,
                 row["price"],
-                number(row["count"]),
+                number_text(row["count"]),
                 each,
                 format_energy(row["joules"]),
             ]
@@ -286,9 +295,9 @@ def _holds_together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _latency(bill: Bill) -> Iterator[str]:
-    cycles = _many(bill.total_cycles, "cycle", "cycles")
+    cycles = counted(bill.total_cycles, "cycle", "cycles")
     clock_ghz = bill.hardware.timing.clock_hz / 1e9
-    layers = ", ".join(f"{layer} {number(count)}" for layer, count in bill.cycles.items())
+    layers = ", ".join(f"{layer} {number_text(count)}" for layer, count in bill.cycles.items())
     yield (
         f"latency per read: {cycles} ({layers}), {seconds_text(bill.seconds)} at {clock_ghz:g} GHz"
     )
@@ -305,11 +314,6 @@ def _prices(bill: Bill) -> Iterator[str]:
         yield f"price {name} [{tag}] {formula} ({unit}): {source}"
 
 
-def number(value: float) -> str:
-    """A count for display: whole ones in full with thousands apart, others to four digits."""
-    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.4g}"
-
-
 def seconds_text(seconds: float) -> str:
     """Seconds with a prefix, three digits."""
     rounded = float(f"{seconds:.3g}")  # before the prefix is chosen: 999.9996 ns are 1 µs
@@ -317,7 +321,3 @@ def seconds_text(seconds: float) -> str:
         ((s, p) for s, p in ((1, ""), (1e-3, "m"), (1e-6, "µ")) if rounded >= s), (1e-9, "n")
     )
     return f"{rounded / scale:.3g} {prefix}s"
-
-
-def _many(count: float, one: str, many: str) -> str:
-    return f"{number(count)} {one if count == 1 else many}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stochsim.accounting.bill import Bill, finite, share
-from stochsim.accounting.columns import columns
 from stochsim.energy import (
     ADC_MODELS,
     KINDS,
@@ -19,7 +18,7 @@ from stochsim.energy import (
     price,
     price_operations,
 )
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, columns
 
 
 class PriceShare(NamedTuple):

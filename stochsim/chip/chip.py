@@ -19,11 +19,12 @@ from stochsim.chip.rng_address import Place
 from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
 from stochsim.energy import Operations
-from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware, setting_rows
 from stochsim.program import Program, Workload
 from stochsim.settings import (
     Argument,
     SettingError,
+    card,
     check_arguments,
     check_draw,
     check_sigma_scale,
@@ -76,6 +77,16 @@ class Chip:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
+
+    def __str__(self) -> str:
+        """A card: the program, and the Hardware's settings."""
+        hardware = self.hardware
+        rows = [
+            ("program", self.program.summary),
+            ("sigma", f"as trained × {self.noise:g}"),
+            *setting_rows(hardware, hardware.precision, hardware.timing),
+        ]
+        return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
 
     @property
     def neurons(self) -> Neurons:

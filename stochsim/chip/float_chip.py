@@ -23,6 +23,7 @@ from stochsim.program import (
 )
 from stochsim.settings import (
     Argument,
+    card,
     check_arguments,
     check_draw,
     check_memory,
@@ -55,6 +56,14 @@ class FloatChip:
         check_stable(program.radius)
         self.program = program
         self.sigma_scale = float(sigma_scale)
+
+    def __str__(self) -> str:
+        """A card: the program and its noise."""
+        rows = [
+            ("program", self.program.summary),
+            ("sigma", f"as trained × {self.noise:g}"),
+        ]
+        return card("float chip: no hardware, no quantisers", rows)
 
     def sample(
         self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0

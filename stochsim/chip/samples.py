@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stochsim.accounting import Bill
-from stochsim.energy import Operations
+from stochsim.energy import Operations, format_energy
 from stochsim.program import Quantizer
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, card, counted, one_line, range_text
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Samples:
     counted: Bill | None = field(default=None, repr=False)
     independent: bool = True
     period: int | None = None
+    __repr__ = one_line
 
     @property
     def step(self) -> float:
@@ -44,6 +45,40 @@ class Samples:
                 "of a chip ask for sample(…, count=True))"
             )
         return self.counted
+
+    def __str__(self) -> str:
+        """A card: sizes, codes, range of the values, joules."""
+        codes = "none: values are not quantised"
+        if self.codes is not None and self.quantizer is not None:
+            low = self.quantizer.c_min
+            high = low + self.quantizer.levels - 1
+            codes = f"{counted(self.quantizer.bits, 'bit', 'bits')}, {low} to {high}"
+        rows = [("codes", codes), ("values", self._range()), ("energy", self._energy())]
+        return card(f"samples: {self._sizes()}", rows)
+
+    def _energy(self) -> str:
+        if self.counted is None:
+            return "not counted"
+        try:
+            return f"{format_energy(self.counted.per_read_j)} per read"
+        except StochsimError as error:
+            return f"not priced: {error}"
+
+    def _sizes(self) -> str:
+        shapes = [one.shape for one in (self._values, self.codes) if one is not None]
+        stimuli, reads, *outputs = shapes[0]
+        words = ("neuron", "neurons") if len(outputs) == 1 else ("output", "outputs")
+        last = [*map(str, outputs[:-1]), *(counted(size, *words) for size in outputs[-1:])]
+        counts = (counted(stimuli, "stimulus", "stimuli"), counted(reads, "read", "reads"))
+        return " × ".join([*counts, *last])
+
+    def _range(self) -> str:
+        """The least and the largest value, from the codes where there are any."""
+        if self._values is None and self.codes is not None and self.quantizer is not None:
+            ends = np.array([self.codes.min(), self.codes.max()])
+            text = range_text(self.quantizer.values(ends))
+            return f"{text}, in steps of {self.step:.3g} (units of the drive)"
+        return range_text([self.values.min(), self.values.max()])
 
     @property
     def values(self) -> np.ndarray:

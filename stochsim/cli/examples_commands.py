@@ -94,11 +94,11 @@ def _list(args: argparse.Namespace) -> None:
     """List the examples: name, the question it asks, and how long it takes where its file says
     so.
     """
+    from stochsim.settings import columns
+
     found = all_examples()
-    width = max(map(len, found))
-    for name, example in found.items():
-        takes = f" {example.takes}" if example.takes else ""
-        print(f"{name:{width}}  {example.about}{takes}")
+    rows = [(name, " ".join(filter(None, (one.about, one.takes)))) for name, one in found.items()]
+    print("\n".join(columns(rows, left=None)))
 
 
 def _copy(args: argparse.Namespace) -> None:

@@ -34,10 +34,10 @@ def hardware_of(name: str) -> "Hardware":
 def _list(args: argparse.Namespace) -> None:
     """Name the chips that come with stochsim."""
     from stochsim.hardware import preset, presets
+    from stochsim.settings import columns
 
-    width = max(map(len, presets()))
-    for name in presets():
-        print(f"{name:{width}}  {preset(name).description}")
+    rows = [(name, preset(name).description) for name in presets()]
+    print("\n".join(columns(rows, left=None)))
 
 
 def _show(args: argparse.Namespace) -> None:

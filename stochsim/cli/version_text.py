@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from stochsim._version import __version__
+from stochsim.settings import columns
 
 _PACKAGES = ("numpy", "numba", "torch", "brevitas", "scipy")
 
@@ -38,8 +39,7 @@ def full_version_text() -> str:
         "kernel cache": _answer(_kernel_cache),
         "cuda": _answer(_cuda),
     }
-    width = max(map(len, lines))
-    return "\n".join(f"{name:{width}}  {value}" for name, value in lines.items())
+    return "\n".join(columns(list(lines.items()), left=None))
 
 
 def _answer(question: Callable[[], str]) -> str:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stochsim.data import digits, patches
 from stochsim.data.array_checks import check_data
 from stochsim.data.data_settings import DIGIT_SIZE, DataSettings
-from stochsim.data.whitening import Whitening
+from stochsim.data.whitening import CLIP, Whitening
+from stochsim.settings import card, counted, one_line
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Dataset:
     held_out_source: NDArray[np.int64]
     whitening: Whitening
     credit: str
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         """Refuse NaN and infinity (StochsimError), and make the arrays read-only: data sets are
@@ -57,6 +59,22 @@ class Dataset:
     def inputs(self) -> int:
         """Numbers per stimulus."""
         return self.train.shape[1]
+
+    def __str__(self) -> str:
+        """A card: how many stimuli of what, and where they are from."""
+        counts = f"{len(self.train):,} training and {len(self.held_out):,} held-out stimuli"
+        title = f"data: {self.name}, {counts} of {counted(self.inputs, 'number', 'numbers')}"
+        images = counted(len(self.source_images), "source image", "source images")
+        labels = "none"
+        if self.train_labels is not None:
+            labels = counted(len(np.unique(self.train_labels)), "class", "classes")
+        rows = [
+            ("pictures", f"{self.size} × {self.size} pixels of {images}"),
+            ("values", f"whitened: mean 0, variance 1, clipped at ±{CLIP:g}"),
+            ("labels", labels),
+            ("credit", self.credit),
+        ]
+        return card(title, rows)
 
 
 def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, one_line
 
 CLIP = 6.0
 """Whitened values are clipped at ± this; natural images have heavy tails, and a quantiser needs a
@@ -29,6 +29,7 @@ class Whitening:
     basis: NDArray[np.float64]
     sd: NDArray[np.float64]
     centre_each: bool
+    __repr__ = one_line
 
     @classmethod
     def fit(cls, pixels: NDArray[np.float64], components: int, *, centre_each: bool) -> Self:

@@ -3,11 +3,12 @@ table of its values.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from stochsim.energy.entries import Fact
 from stochsim.energy.joules import format_energy
 from stochsim.energy.pricing import ARGUMENTS, DEFAULT_VOLTAGE_V, TAGS, Price
+from stochsim.settings import columns
 
 _WIDTHS = {1, 2, 4, 6, 8, 10, 12, 16}
 _SHOWN: dict[str, set[int]] = {
@@ -35,15 +36,14 @@ def list_lines(prices: Iterable[Price]) -> list[str]:
         (price.name, price.kind, price.tag, _node(price), price.unit, _formula(price))
         for price in prices
     ]
-    return _aligned(rows)
+    return list(columns(rows, left=None))
 
 
 def fact_lines(facts: Iterable[Fact]) -> list[str]:
     """One aligned line per fact: name, tag, figure, what it is a figure of, source."""
     rows = [("fact", "tag", "figure", "what", "source")]
-    return _aligned(
-        [*rows, *((fact.name, fact.tag, fact.figure, fact.what, fact.source) for fact in facts)]
-    )
+    rows += [(fact.name, fact.tag, fact.figure, fact.what, fact.source) for fact in facts]
+    return list(columns(rows, left=None))
 
 
 def price_lines(price: Price, voltage_v: float = DEFAULT_VOLTAGE_V) -> list[str]:
@@ -92,7 +92,7 @@ def _value_lines(price: Price, voltage_v: float) -> list[str]:
     rows += [
         (_argument(args), format_energy(price.energy_j(args, voltage_v))) for args in _inside(price)
     ]
-    return [f"  {line}" for line in _aligned(rows)]
+    return [f"  {line}" for line in columns(rows, left=None)]
 
 
 def _inside(price: Price) -> Iterator[tuple[float, ...]]:
@@ -160,11 +160,3 @@ def _range(name: str, low: float, high: float) -> str:
         f"to {high:.10g}" if math.isfinite(high) else "",
     ]
     return f"{name} {' '.join(filter(None, ends))}"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

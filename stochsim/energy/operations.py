@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, card, counted, number_text
 
 
 class Kind(NamedTuple):
@@ -87,6 +87,11 @@ def _check_argument(kind: str, name: str, value: float) -> None:
         raise SettingError.of(name, value, f"should be at least 1 in operation '{kind}'")
 
 
+def _in_order(item: tuple[Operation, float]) -> tuple[int, Operation]:
+    """Kinds of operation in the order of KINDS, as bills show them."""
+    return list(KINDS).index(item[0].kind), item[0]
+
+
 class Operations(Mapping[Operation, float]):
     """How often each Operation happened: a frozen mapping that adds (`+`) and scales (`*`).
 
@@ -119,6 +124,20 @@ class Operations(Mapping[Operation, float]):
         return type(self), (
             self._counts,
         )  # lets a worker hand them to its parent, past the frozen __setattr__
+
+    def __str__(self) -> str:
+        """A card with a line for each operation and its arguments."""
+        kinds = counted(len(self._counts), "kind of operation", "kinds of operation")
+        return card(f"operations: {kinds}", [("operation", "count"), *self._texts()])
+
+    def _texts(self) -> list[tuple[str, str]]:
+        """Operations with their arguments, and counts, as text."""
+        found = []
+        for one, count in sorted(self._counts.items(), key=_in_order):
+            arguments = ", ".join(map(number_text, one.args))
+            name = f"{one.kind} ({arguments})" if arguments else one.kind
+            found.append((name, number_text(count)))
+        return found
 
     def __getitem__(self, operation: Operation) -> float:
         return self._counts[operation]

@@ -4,7 +4,6 @@ from .array import Cells as Cells
 from .description import TABLE_COLUMNS as TABLE_COLUMNS
 from .description import describe as describe
 from .description import hardware_table as hardware_table
-from .description import own_settings as own_settings
 from .hardware import HARDWARE_RULE as HARDWARE_RULE
 from .hardware import Hardware as Hardware
 from .hardware import chip_files as chip_files
@@ -26,5 +25,7 @@ from .parts import Reliability as Reliability
 from .parts import bit_error_rate as bit_error_rate
 from .price_settings import OPERATION_PRICES as OPERATION_PRICES
 from .price_settings import Prices as Prices
+from .shown_settings import own_settings as own_settings
+from .shown_settings import setting_rows as setting_rows
 from .timing import Timing as Timing
 from .wires import relative_drop as relative_drop

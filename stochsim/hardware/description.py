@@ -1,26 +1,10 @@
-"""A Hardware as text: one line for a list, the parts that are not the default, one row per price
-for a table.
-"""
-
-from collections.abc import Iterator
+"""A Hardware as text: one line for a list, one row per price for a table."""
 
 from stochsim.hardware.hardware import Hardware
-from stochsim.hardware.price_settings import OPERATION_PRICES
-from stochsim.settings import Settings
 
 TABLE_COLUMNS = ("kind", "name", "formula", "unit", "source", "tag", "note")
 SHOWN_RHOS = (0.0, 1.0, 2.0)
-_SHOWN_ANYWAY = ("rows", "columns", "cell_bits", "cycle_bits", "signs", "bits", "range", "device")
-"""Settings of an array that say what it is, at their defaults too."""
 _NOT_COUNTED = ("leakage-none", "program-none")
-_SHOWN_ELSEWHERE = (
-    "name",
-    "description",
-    "sources",
-    "precision.",
-    "prices.own",
-    *(f"prices.{kind}" for kind in OPERATION_PRICES),
-)
 
 
 def describe(hardware: Hardware) -> str:
@@ -30,41 +14,6 @@ def describe(hardware: Hardware) -> str:
         f"{hardware.name}: {bits.weight_bits}/{bits.input_bits}/{bits.output_bits} bits "
         f"(weight/input/output). {hardware.description}"
     )
-
-
-def own_settings(hardware: Hardware) -> dict[str, str]:
-    """What the chip adds to an ideal one, keyed by "section.field": every setting that is not at
-    its default, bits and named prices apart.
-    """
-    return dict(_settings_of("", hardware))
-
-
-def _settings_of(section: str, part: Settings) -> Iterator[tuple[str, str]]:
-    for name, field in type(part).model_fields.items():
-        key = f"{section}{name}"
-        value = getattr(part, name)
-        if key.startswith(_SHOWN_ELSEWHERE):
-            continue
-        if isinstance(value, Settings):
-            yield from _settings_of(f"{key}.", value)
-        elif value != field.get_default(call_default_factory=True) or (
-            section.startswith("array.") and name in _SHOWN_ANYWAY
-        ):
-            yield from _texts_of(key, value)
-
-
-def _texts_of(key: str, value: object) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _texts_of(f"{key}.{name}", inner)
-    else:
-        text = str(value)
-        yield (
-            key,
-            text
-            if len(text) < 60 and "\n" not in text
-            else f"{text[:40]!r}… ({len(text)} characters)",
-        )
 
 
 def hardware_table(

@@ -20,8 +20,17 @@ from stochsim.hardware.array import Array
 from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
+from stochsim.hardware.shown_settings import setting_rows
 from stochsim.hardware.timing import Timing
-from stochsim.settings import AnyPath, SettingError, Settings, as_path, with_setting, write_toml
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    Settings,
+    as_path,
+    card,
+    with_setting,
+    write_toml,
+)
 
 HARDWARE_RULE = "should be a Hardware, as load_hardware('digital-45nm') gives one"
 """What is said where something else is given for a Hardware."""
@@ -114,6 +123,13 @@ class Hardware(Settings):
                 f"'prices.program' = '{name}' costs nothing; valid: {', '.join(valid)}",
                 also=("prices.program",),
             )
+
+    def __str__(self) -> str:
+        """A card: description, widths, clock, and the settings that are not at their default."""
+        rows = setting_rows(self, self.precision, self.timing)
+        if self.description:
+            rows = [("about", " ".join(self.description.split())), *rows]
+        return card(f"hardware: {self.name}", rows, "more sections")
 
     @classmethod
     def read(cls, path: AnyPath) -> Self:

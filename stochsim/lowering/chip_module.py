@@ -20,7 +20,7 @@ from stochsim.lowering.serialise import stored
 from stochsim.lowering.walks import Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Graph, Program
-from stochsim.settings import AnyPath, SettingError, as_path, check_draw
+from stochsim.settings import AnyPath, SettingError, as_path, card, check_draw, counted
 
 _KEPT_EXAMPLES = 256
 
@@ -78,6 +78,19 @@ class ChipModule(torch.nn.Module):
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
         self.eval()
+
+    def __str__(self) -> str:
+        """A card with a line for each layer on the chip; `repr` is that of torch's modules."""
+        heads = ("layer", "shape", "weights", "inputs", "outputs", "activation")
+        rows: list[tuple[str, ...]] = [heads]
+        for name, layer in self.layers.items():
+            sizes = " × ".join(map(str, layer.weight.shape))
+            bits = [counted(one, "bit", "bits") for one in layer.bits]
+            rows.append((name, sizes, *bits, layer.activation))
+        layers = counted(len(self.layers), "layer", "layers")
+        others = counted(len(self.left_in_float), "part", "parts")
+        title = f"chip module: {layers} on {self.hardware.name}, {others} in float"
+        return card(f"{title}, chip key {self.chip_key}", rows, "more layers")
 
     @property
     def layers(self) -> dict[str, ChipLayer]:

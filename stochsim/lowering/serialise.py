@@ -15,7 +15,15 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.layer_tables import call_tables, check_calls
 from stochsim.program import Graph, Layer, check_keys, read_folder, read_layers
-from stochsim.settings import AnyPath, Arrays, SettingError, StochsimError, as_path, strict
+from stochsim.settings import (
+    AnyPath,
+    Arrays,
+    SettingError,
+    StochsimError,
+    as_path,
+    one_line,
+    strict,
+)
 
 _FIELDS = (
     "layers",
@@ -78,6 +86,9 @@ class SavedGraph(NamedTuple):
     layers: dict[str, Layer]
     table: dict[str, Any]
     arrays: Arrays
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 def read_saved(folder: AnyPath) -> SavedGraph:

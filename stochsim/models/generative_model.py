@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
 from stochsim.models.reference import Reference
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, card, counted
 
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) with coordinate updates, or whatever unit the model counts in."""
@@ -39,6 +39,17 @@ class GenerativeModel(ABC):
         self.decoder: NDArray[np.float64] = matrix
         self.decoder.flags.writeable = False
         self.noise_sd = positive("noise_sd", noise_sd)
+
+    def __str__(self) -> str:
+        """A card: sizes, the law and its numbers, noise_sd in units of the stimuli."""
+        law = (type(self).__doc__ or "").split("\n\n")[0]
+        numbers = [(name, f"{own:g}") for name, own in vars(self).items() if isinstance(own, float)]
+        sizes = (
+            f"{counted(self.inputs, 'input', 'inputs')}, "
+            f"{counted(self.neurons, 'neuron', 'neurons')}"
+        )
+        rows = [("law", " ".join(law.split()).rstrip(".")), *numbers]
+        return card(f"model: {self.kind.replace('_', ' ')}, {sizes}", rows)
 
     @property
     def inputs(self) -> int:

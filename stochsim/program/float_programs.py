@@ -10,7 +10,15 @@ import numpy as np
 from stochsim.program.builders import hidden_names
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT
 from stochsim.program.shapes import check_shape
-from stochsim.settings import SettingError, check_not_negative, check_whole
+from stochsim.settings import (
+    SettingError,
+    card,
+    check_not_negative,
+    check_whole,
+    counted,
+    one_line,
+    range_text,
+)
 
 
 class FloatLayer(NamedTuple):
@@ -18,6 +26,9 @@ class FloatLayer(NamedTuple):
 
     weight: np.ndarray
     bias: np.ndarray
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 Layers = Mapping[str, FloatLayer]
@@ -30,6 +41,16 @@ class FloatWiring(abc.ABC):
     def is_recurrent(self) -> bool:
         """Whether a read is the last state of a chain."""
         return False
+
+    @property
+    def words(self) -> str:
+        """How they are put together, in a few words."""
+        return "feed-forward"
+
+    @property
+    def sigma_text(self) -> str:
+        """The noise level of the neurons that are read, in words, in units of the drive."""
+        return f"by {LOG_SIGMA}"
 
     @abc.abstractmethod
     def check(self, layers: Layers) -> None:
@@ -46,6 +67,12 @@ class FloatFeedForward(FloatWiring):
     """
 
     sigma: np.ndarray | None = None
+    __repr__ = one_line
+
+    @property
+    def sigma_text(self) -> str:
+        """Of its own, or by `log_sigma`."""
+        return super().sigma_text if self.sigma is None else range_text(np.asarray(self.sigma))
 
     def check(self, layers: Layers) -> None:
         """Raise SettingError for layers or a sigma of other shapes."""
@@ -84,11 +111,22 @@ class FloatRecurrent(FloatWiring):
     width: np.ndarray
     sigma: np.ndarray
     steps: int
+    __repr__ = one_line
 
     @property
     def is_recurrent(self) -> bool:
         """Every read is."""
         return True
+
+    @property
+    def words(self) -> str:
+        """With the steps of a read."""
+        return f"recurrent, {counted(self.steps, 'step', 'steps')}"
+
+    @property
+    def sigma_text(self) -> str:
+        """Injected at every step."""
+        return range_text(np.asarray(self.sigma))
 
     def step(self, lateral: np.ndarray) -> np.ndarray:
         """A step without shrinkage, (1 - time_step) I + time_step lateral, (neuron, neuron)."""
@@ -126,6 +164,7 @@ class FloatProgram:
     layers: Layers
     wiring: FloatWiring
     rho: float = 0.0
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_not_negative("rho", self.rho)
@@ -140,6 +179,22 @@ class FloatProgram:
     def neurons(self) -> int:
         """Number of neurons that are read."""
         return len(self.layers[READOUT].weight)
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a few words: "feed-forward, 64 inputs -> 64 neurons"."""
+        inputs = counted(self.inputs, "input", "inputs")
+        return f"{self.wiring.words}, {inputs} -> {counted(self.neurons, 'neuron', 'neurons')}"
+
+    def __str__(self) -> str:
+        """A card with a line for each layer; sigma in units of the drive."""
+        rows = [("layer", "shape", "weights", "sigma")]
+        for name, layer in self.layers.items():
+            neurons, inputs = np.shape(layer.weight)
+            sigma = self.wiring.sigma_text if name == READOUT else "none"
+            shape = f"{inputs:,} -> {neurons:,}"
+            rows.append((name, shape, range_text(np.ravel(layer.weight)), sigma))
+        return card(f"float program: {self.summary}", rows, "more layers")
 
     @property
     def radius(self) -> float:

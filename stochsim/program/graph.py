@@ -24,7 +24,7 @@ from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
-from stochsim.settings import Arrays, SettingError, StochsimError, check_whole
+from stochsim.settings import Arrays, SettingError, StochsimError, check_whole, counted, one_line
 
 _DTYPES = ("float32", "float64")
 Step = Callable[[LayerCall, Any], Any]
@@ -48,6 +48,7 @@ class Graph(Wiring):
     dtype: str = "float32"
     stored: tuple[dict[str, Any], Arrays] | None = None
 
+    __repr__ = one_line
     kind = "graph"
     sigma_is_its_own = False
     has_own_widths = True
@@ -95,6 +96,13 @@ class Graph(Wiring):
         for call in self.calls:
             check_layer_of(call, layers)
             check_codes_taken(call, by_name, layers)
+
+    def summary(self, layers: Mapping[str, Layer]) -> str:
+        """Sizes of a stimulus, and how many layers and other parts there are."""
+        sizes = " × ".join(map(str, self.shape))
+        layers_text = counted(len(self.calls), "layer", "layers")
+        others = counted(len(self.nodes) - len(self.calls), "part", "parts")
+        return f"{self.kind}, stimuli of {sizes}, {layers_text}, {others} in float"
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """A copy of x (stimulus, …) in the numbers of the graph; raises SettingError for other

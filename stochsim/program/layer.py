@@ -11,7 +11,7 @@ from stochsim_kernels.neuron import channel
 
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.shapes import check_shape, check_values, floats, numbers
-from stochsim.settings import SettingError, check_flag, check_positive, check_whole
+from stochsim.settings import SettingError, check_flag, check_positive, check_whole, one_line
 
 HIDDEN = "hidden"
 READOUT = "readout"
@@ -86,6 +86,7 @@ class Layer:
     sigma: np.ndarray
     activation: str = "identity"
     own_width: bool = False
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         self._check_fields()

@@ -10,7 +10,16 @@ from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import Wiring
-from stochsim.settings import AnyPath, SettingError, Stored, as_path, check_not_negative
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    Stored,
+    as_path,
+    card,
+    check_not_negative,
+    counted,
+    one_line,
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Program:
     layers: Mapping[str, Layer]
     wiring: Wiring
     rho: float = 0.0
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         _check_layers(self.layers)
@@ -102,6 +112,22 @@ class Program:
         float that no file can say.
         """
         return self.wiring.not_saved
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a few words: "recurrent, 64 inputs -> 64 neurons, 25 steps"."""
+        return self.wiring.summary(self.layers)
+
+    def __str__(self) -> str:
+        """A card with a line for each layer; sigma in units of the drive."""
+        heads = ("layer", "shape", "weights", "inputs", "outputs", "sigma")
+        rows: list[tuple[str, ...]] = [heads]
+        for name, layer in self.layers.items():
+            widths = (layer.weight_bits, layer.input.bits, layer.output.bits)
+            bits = [counted(width, "bit", "bits") for width in widths]
+            shape = f"{layer.inputs:,} -> {layer.neurons:,}"
+            rows.append((name, shape, *bits, self.wiring.sigma_text(name, layer)))
+        return card(f"program: {self.summary}", rows, "more layers")
 
     def save(self, folder: AnyPath) -> None:
         """Write it to a folder, made where it does not exist, from which `load_program` gives it

@@ -23,7 +23,15 @@ from stochsim.program.workload import (
     log_sigma_workload,
     recurrent_workload,
 )
-from stochsim.settings import SettingError, check_real, check_stable, check_whole
+from stochsim.settings import (
+    SettingError,
+    check_real,
+    check_stable,
+    check_whole,
+    counted,
+    one_line,
+    range_text,
+)
 
 _MOST_STEPS = 1_000_000
 
@@ -53,6 +61,16 @@ class Wiring(abc.ABC):
     @abc.abstractmethod
     def check(self, layers: Mapping[str, Layer]) -> None:
         """Raise SettingError for layers that do not fit."""
+
+    def summary(self, layers: Mapping[str, Layer]) -> str:
+        """What layers wired so are, in a few words: "recurrent, 64 inputs -> 64 neurons"."""
+        inputs = next(iter(layers.values())).inputs
+        neurons = layers[self.read_layer(layers)].neurons
+        return f"{self.kind}, {counted(inputs, 'input', 'inputs')} -> {_neurons(neurons)}"
+
+    def sigma_text(self, name: str, layer: Layer) -> str:
+        """The noise level of a layer's neurons in words, in units of the drive."""
+        return range_text(layer.sigma) if layer.sigma.any() else "none"
 
     def stimuli(self, x: Any, inputs: int) -> np.ndarray:
         """x as an array (stimulus, input) of floats; raises SettingError for another shape or type,
@@ -163,6 +181,7 @@ class LogSigmaHead(Wiring):
 
     base: np.ndarray
     kind = "log-sigma"
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base", floats("base", self.base))
@@ -194,6 +213,10 @@ class LogSigmaHead(Wiring):
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """The last."""
         return READOUT
+
+    def sigma_text(self, name: str, layer: Layer) -> str:
+        """That of the readout depends on the stimulus."""
+        return f"by {LOG_SIGMA}" if name == READOUT else super().sigma_text(name, layer)
 
     def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
         """None that is known before the codes of `log_sigma` are."""
@@ -234,6 +257,7 @@ class Recurrent(Wiring):
     steps: int
     radius: float
     kind = "recurrent"
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
@@ -278,6 +302,10 @@ class Recurrent(Wiring):
             check_stable(self.radius)
         return super().to_table()
 
+    def summary(self, layers: Mapping[str, Layer]) -> str:
+        """With the steps of a read."""
+        return f"{super().summary(layers)}, {counted(self.steps, 'step', 'steps')}"
+
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """The one on the stimulus, whose neurons hold the state."""
         return READOUT
@@ -300,6 +328,10 @@ class Recurrent(Wiring):
 
 WIRINGS: dict[str, type[Wiring]] = {one.kind: one for one in (FeedForward, LogSigmaHead, Recurrent)}
 """The wirings that files of programs can name; a converted network's graph is read by lowering."""
+
+
+def _neurons(neurons: int) -> str:
+    return counted(neurons, "neuron", "neurons")
 
 
 def check_follows(layers: Mapping[str, Layer], before: str, after: str) -> None:

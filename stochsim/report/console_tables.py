@@ -13,6 +13,7 @@ from stochsim.report.variants import (
     varied_axes,
     widths_label,
 )
+from stochsim.settings import ruled_columns
 from stochsim.studies import Axis, Result, Results, value_text
 
 CONSOLE_COLUMNS = 110
@@ -28,12 +29,12 @@ def console_table(results: Results) -> str:
     baselines = words.baselines(results)
     below = [*([""] if baselines else []), *baselines, "", *_closing(results)]
     rows = _console_rows(results)
-    if rows[0][-1] == _PER_EFFECTIVE and len(_aligned(rows)[0]) > CONSOLE_COLUMNS:
+    if rows[0][-1] == _PER_EFFECTIVE and len(ruled_columns(rows, left=0)[0]) > CONSOLE_COLUMNS:
         rows = [row[:-1] for row in rows]
     legend = (
         [f"{_PER_EFFECTIVE}: energy per effective sample"] if rows[0][-1] == _PER_EFFECTIVE else []
     )
-    lines = [*_opening(results), *legend, "", *_aligned(rows), *below]
+    lines = [*_opening(results), *legend, "", *ruled_columns(rows, left=0), *below]
     return "\n".join(
         textwrap.fill(line, CONSOLE_COLUMNS, subsequent_indent="  ")
         if len(line) > CONSOLE_COLUMNS
@@ -132,15 +133,6 @@ def _axis_words(axis: Axis) -> Callable[[Result], str]:
 
 def _estimate_words(name: str) -> Callable[[Result], str]:
     return lambda row: words.estimate_words(row.estimates[name], ".2f")
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
 def _closing(results: Results) -> list[str]:

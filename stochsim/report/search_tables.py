@@ -12,6 +12,7 @@ from stochsim.report import search_text as words
 from stochsim.report.console_tables import CONSOLE_COLUMNS
 from stochsim.report.csv_tables import write_whole
 from stochsim.search import Measured, Outcome
+from stochsim.settings import ruled_columns
 from stochsim.studies import value_text
 
 
@@ -195,13 +196,4 @@ def console_text(outcome: Outcome) -> str:
         textwrap.fill(f"flag: {flag}", CONSOLE_COLUMNS, subsequent_indent="  ")
         for flag in words.flag_words(outcome)
     ]
-    return "\n".join([*lines, "", *_aligned([heads, *rows]), "", *named, *flags])
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+    return "\n".join([*lines, "", *ruled_columns([heads, *rows], left=None), "", *named, *flags])

@@ -1,4 +1,9 @@
 from . import strict as strict
+from .aligned import columns as columns
+from .aligned import counted as counted
+from .aligned import number_text as number_text
+from .aligned import range_text as range_text
+from .aligned import ruled_columns as ruled_columns
 from .arguments import Argument as Argument
 from .arguments import check_arguments as check_arguments
 from .array_files import Arrays as Arrays
@@ -18,6 +23,10 @@ from .call_checks import check_real as check_real
 from .call_checks import check_sigma_scale as check_sigma_scale
 from .call_checks import check_stable as check_stable
 from .call_checks import check_whole as check_whole
+from .cards import CARD_LINES as CARD_LINES
+from .cards import CARD_WIDTH as CARD_WIDTH
+from .cards import card as card
+from .cards import one_line as one_line
 from .dotted import has_section as has_section
 from .dotted import with_setting as with_setting
 from .errors import NOT_SHOWN as NOT_SHOWN

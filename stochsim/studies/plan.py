@@ -11,6 +11,7 @@ own.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from stochsim.controls import CONTROLS
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.runs import Task
-from stochsim.settings import Argument, check_arguments
+from stochsim.settings import Argument, card, check_arguments, counted
 from stochsim.studies.axes import BIT_AXES
 from stochsim.studies.planner import Cell, Place, Planner, key_words
 from stochsim.studies.study import Study
@@ -32,6 +33,24 @@ class Plan:
 
     tasks: dict[str, Task]
     cells: tuple[Cell, ...]
+
+    def __str__(self) -> str:
+        """A card: tasks by kind, and the cells that they fill."""
+        kinds = Counter(task.kind for task in by_priority(self.tasks.values()))
+        tasks = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        on_chip = sum(cell.widths is not None for cell in self.cells)
+        others = len(self.cells) - on_chip
+        keys = {cell.key for cell in self.cells}
+        rows = [
+            ("tasks", tasks),
+            ("cells", f"{on_chip} on the chip, {others} in float or of controls"),
+            ("keys", ", ".join(map(str, sorted(keys)))),
+        ]
+        counts = (
+            f"{counted(len(self.tasks), 'task', 'tasks')} for "
+            f"{counted(len(self.cells), 'cell', 'cells')}"
+        )
+        return card(f"plan: {counts}", rows)
 
 
 def by_priority(tasks: Iterable[Task]) -> list[Task]:

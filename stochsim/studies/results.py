@@ -16,7 +16,7 @@ from stochsim.posterior import (
     survival,
 )
 from stochsim.runs import Store
-from stochsim.settings import AnyPath, StochsimError, as_path
+from stochsim.settings import AnyPath, StochsimError, as_path, card
 from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
@@ -34,6 +34,25 @@ class Results(StoredRun):
     out and counted.
     """
 
+    def __str__(self) -> str:
+        """A card: the folder, what of the plan is done, study and chip."""
+        done = len(self.plan.tasks) - self.missing
+        finished = sum(self._is_finished(cell) for cell in self.plan.cells)
+        kind = self.study.model.kind.replace("_", " ")
+        measure = self.study.measure
+        rows = [
+            ("study", f"{kind} on {self.study.data.kind}, chip {self.hardware.name}"),
+            ("tasks", f"{done:,} of {len(self.plan.tasks):,} done"),
+            ("cells", f"{finished:,} of {len(self.plan.cells):,} finished"),
+            ("measure", f"{measure.stimuli:,} stimuli × {measure.reads:,} reads of each"),
+        ]
+        return card(f"results: {self.folder}", rows)
+
+    def _is_finished(self, cell: Cell) -> bool:
+        """Whether everything that the cell needs is stored."""
+        needs = (cell.point, cell.full, cell.blind)
+        return all(need in self.done for need in needs if need is not None)
+
     @cached_property
     def rows(self) -> list[Result]:
         """One Result per finished cell and key, and one over all keys where there are several;
@@ -44,11 +63,7 @@ class Results(StoredRun):
         """
         groups: dict[tuple[Any, ...], list[Cell]] = {}
         for cell in self.plan.cells:
-            if all(
-                need in self.done
-                for need in (cell.point, cell.full, cell.blind)
-                if need is not None
-            ):
+            if self._is_finished(cell):
                 groups.setdefault(self._place(cell), []).append(cell)
         rows = []
         for _, cells in sorted(groups.items()):

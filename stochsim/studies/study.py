@@ -27,7 +27,18 @@ from stochsim.networks import (
     layers_of,
     owners_of_layer,
 )
-from stochsim.settings import NOT_SHOWN, AnyPath, Bits, SettingError, Settings, read_toml
+from stochsim.settings import (
+    NOT_SHOWN,
+    AnyPath,
+    Bits,
+    SettingError,
+    Settings,
+    card,
+    counted,
+    read_toml,
+)
+from stochsim.studies.axes import grid_axes
+from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
@@ -156,6 +167,23 @@ class Study(Settings):
     hardware: HardwareSettings
     grid: GridSettings
     measure: MeasureSettings = MeasureSettings()
+
+    def __str__(self) -> str:
+        """A card: model, data and chip, the grid's axes, training, what is measured."""
+        kind = self.model.kind.replace("_", " ")
+        train, measure = self.train, self.measure
+        given = [(axis.grid_key, axis.given(self.grid)) for axis in grid_axes()]
+        axes = [f"{key} {', '.join(map(value_text, values))}" for key, values in given if values]
+        data = f"{self.data.size} × {self.data.size} pixels, {self.data.components} components"
+        rows = [
+            ("model", f"{kind}, {counted(self.model.neurons, 'neuron', 'neurons')}"),
+            ("data", f"{self.data.kind}, {data}"),
+            ("grid", "; ".join(axes)),
+            ("train", f"{train.steps:,} steps of {counted(train.batch, 'stimulus', 'stimuli')}"),
+            ("measure", f"{measure.stimuli:,} stimuli × {measure.reads:,} reads"),
+        ]
+        chip = self.hardware.preset or self.hardware.file
+        return card(f"study: {kind} on {self.data.kind}, chip {chip}", rows)
 
     @classmethod
     def read(cls, path: AnyPath) -> Self:

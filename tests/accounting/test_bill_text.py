@@ -15,11 +15,12 @@ from stochsim.accounting import (
     sensitivity_json,
     sensitivity_text,
 )
-from stochsim.accounting.bill import number, seconds_text, share
+from stochsim.accounting.bill import seconds_text, share
 from stochsim.chip import bill_of_inputs
 from stochsim.energy import ADC_MODELS, Entry, Operation, Operations
 from stochsim.hardware import preset
 from stochsim.program import random_program
+from stochsim.settings import number_text
 
 SHOWN = Path(__file__).resolve().parent / "shown"
 
@@ -91,7 +92,7 @@ def test_seconds_are_rounded_before_their_prefix_is_chosen(seconds: float, text:
     [(0, "0"), (12000, "12,000"), (1e6, "1,000,000"), (1.16667, "1.167"), (8e-8, "8e-08")],
 )
 def test_counts_in_full_or_to_four_digits(value: float, text: str) -> None:
-    assert number(value) == text
+    assert number_text(value) == text
 
 
 def test_a_bill_as_plain_values() -> None:

@@ -65,7 +65,7 @@ def test_wrong_settings_are_refused(options, message):
 
 
 def test_the_old_name_of_the_examples_says_the_new_one():
-    with pytest.raises(TypeError, match="'calibration' is now 'examples'"):
+    with pytest.raises(TypeError, match=r"convert\(\): 'calibration' is now 'examples'"):
         convert(nn.Linear(6, 3), QUIET, calibration=stimuli(9, 6))
     with pytest.raises(SettingError, match=r"'examples' is missing: give stimuli \(stimulus, …\)"):
         convert(nn.Linear(6, 3), QUIET)

@@ -35,11 +35,11 @@ TARGETS = {
     "stochsim/hardware/timing.py": WHOLE,
     "stochsim/hardware/without_effect.py": WHOLE,
     "stochsim/accounting/bill.py": WHOLE,
-    "stochsim/accounting/columns.py": WHOLE,
     "stochsim/accounting/fixed_operations.py": WHOLE,
     "stochsim/accounting/latency.py": WHOLE,
     "stochsim/accounting/meter.py": WHOLE,
     "stochsim/accounting/sensitivity.py": WHOLE,
+    "stochsim/settings/aligned.py": WHOLE,
     "stochsim/program/layer.py": WHOLE,
     "stochsim/program/wiring.py": (
         "FeedForward.held_sigma",
