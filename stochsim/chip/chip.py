@@ -83,7 +83,7 @@ class Chip:
         hardware = self.hardware
         rows = [
             ("program", self.program.summary),
-            ("sigma", f"as trained × {self.noise:g}"),
+            ("sigma", f"as trained × {self.sigma_scale:g}"),
             *setting_rows(hardware, hardware.precision, hardware.timing),
         ]
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")

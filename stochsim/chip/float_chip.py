@@ -61,7 +61,7 @@ class FloatChip:
         """A card: the program and its noise."""
         rows = [
             ("program", self.program.summary),
-            ("sigma", f"as trained × {self.noise:g}"),
+            ("sigma", f"as trained × {self.sigma_scale:g}"),
         ]
         return card("float chip: no hardware, no quantisers", rows)
 
