@@ -27,7 +27,7 @@ from stochsim.settings import (
     card,
     check_arguments,
     check_draw,
-    check_noise,
+    check_sigma_scale,
     check_whole,
     renamed_arguments,
 )
@@ -47,33 +47,35 @@ class Chip:
     """One Hardware running one program: one drawn instance of it, chosen by `chip_key`, the same
     for all its reads.
 
-    `noise` multiplies the sigma that the network was trained to (it has a price); the Hardware adds
-    its own noise to every layer, neither chosen by the network nor billed. `calibration`: stimuli
-    (stimulus, input) on which an array's calibrated ADC range is set. Raises SettingError for a
-    negative or non-finite `noise`, a key that is not one, or a program whose bits are not those of
-    the Hardware (output_bits are those of all codes that neurons write), and StochsimError for
-    unstable recurrent weights.
+    `sigma_scale` multiplies the sigma that the network was trained to (it has a price); the
+    Hardware adds its own noise to every layer, neither chosen by the network nor billed.
+    `calibration`: stimuli (stimulus, input) on which an array's calibrated ADC range is set. Raises
+    SettingError for a negative or non-finite `sigma_scale`, a key that is not one, or a program
+    whose bits are not those of the Hardware (output_bits are those of all codes that neurons
+    write), and StochsimError for unstable recurrent weights.
     """
 
+    @renamed_arguments(noise="sigma_scale")
     def __init__(
         self,
         program: Program,
         hardware: Hardware,
-        noise: float = 1.0,
+        sigma_scale: float = 1.0,
         *,
         chip_key: int = 0,
         calibration: np.ndarray | None = None,
     ) -> None:
         _check_types(program, hardware)
-        check_noise(noise)
+        check_sigma_scale(sigma_scale)
         _check_widths(program, hardware)
         check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
-        self.noise, self.chip_key = float(noise), chip_key
+        self.sigma_scale = float(sigma_scale)
+        self.chip_key = chip_key
         stimuli = None if calibration is None else self._stimuli(calibration)
         if hardware.array is None or hardware.array.adc.range != "calibrated":
             stimuli = None
-        settings = ChipSettings(hardware, self.noise, chip_key)
+        settings = ChipSettings(hardware, self.sigma_scale, chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
 
     def __str__(self) -> str:
@@ -81,7 +83,7 @@ class Chip:
         hardware = self.hardware
         rows = [
             ("program", self.program.summary),
-            ("sigma", f"as trained × {self.noise:g}"),
+            ("sigma", f"as trained × {self.sigma_scale:g}"),
             *setting_rows(hardware, hardware.precision, hardware.timing),
         ]
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
@@ -123,7 +125,7 @@ class Chip:
         known in closed form.
         """
         if self.program.wiring.sigma_is_its_own:
-            return self.noise * self.program.sigma
+            return self.sigma_scale * self.program.sigma
         try:
             return self.sigmas(x)[0]
         except SettingError:
@@ -266,7 +268,7 @@ class Chip:
     def _meter(self, x: np.ndarray, reads: int, workload: Workload) -> Meter:
         """A meter with all that does not depend on the stimuli's values."""
         meter = Meter(len(x), int(reads))
-        sigma = {name: self.noise * one for name, one in self.program.held_sigma.items()}
+        sigma = {name: self.sigma_scale * one for name, one in self.program.held_sigma.items()}
         add_fixed(meter, self.hardware, workload, sigma)
         return meter
 

@@ -56,9 +56,9 @@ def check_not_negative(name: str, value: Any) -> None:
         raise SettingError.of(name, value, "should be finite and at least 0")
 
 
-def check_noise(noise: float) -> None:
+def check_sigma_scale(sigma_scale: float) -> None:
     """Raise SettingError for a negative or non-finite multiplier of sigma."""
-    check_not_negative("noise", noise)
+    check_not_negative("sigma_scale", sigma_scale)
 
 
 def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:
