@@ -114,7 +114,7 @@ def noisy_product(
 
 class CrossbarWork(NamedTuple):
     """What a bit-sliced array is asked for: x_codes (stimulus, input) uint8 of `bits` bits; cells
-    (slice, input, column) uint8, 0 and 1; a converter of `levels` levels has steps of `lsb` cells.
+    (slice, input, column) uint8, 0 and 1; an ADC of `levels` levels has steps of `lsb` cells.
     """
 
     x_codes: np.ndarray
@@ -132,7 +132,7 @@ def crossbar(work: CrossbarWork) -> TorchWay:
     slices and cycles.
 
     One bit of x_codes per cycle. Planes of inputs and cells are ready float32 arrays before the
-    work begins; the converter's step is folded into those of the cells. With many reads the partial
+    work begins; the ADC's step is folded into those of the cells. With many reads the partial
     sums of a tile, slice and cycle are computed once, and the reads pass in parts that fit the
     cache.
     """

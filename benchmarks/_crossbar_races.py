@@ -28,7 +28,7 @@ def crossbar_work(
     columns: int = COLUMNS,
     rows: int = ROWS,
 ) -> CrossbarWork:
-    """Random 4-bit inputs and 4-bit weights: 1-bit cells, 1-bit cycles, converters of 8 bits that
+    """Random 4-bit inputs and 4-bit weights: 1-bit cells, 1-bit cycles, ADCs of 8 bits that
     take all partial sums.
     """
     random = np.random.default_rng(0)

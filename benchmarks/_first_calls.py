@@ -210,7 +210,7 @@ def _array_calls() -> Calls:
         crossbar.convert_partials(partial, readout(), streams, event, 0, out)
 
     return {
-        "tables of converters": readout,
+        "tables of ADCs": readout,
         "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), address, out),
         "conversion of partial sums": convert,
     }

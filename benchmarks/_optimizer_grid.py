@@ -32,7 +32,7 @@ AXES: dict[str, tuple[float, ...]] = {
     "input_bits": (2, 4),
     "output_bits": (2, 3, 4, 6),
     "noise": (0.5, 1.0),
-    "converter_bits": (4, 5, 6),
+    "adc_bits": (4, 5, 6),
     "rows": (16, 64),
 }
 """4 x 2 x 4 x 2 x 3 x 2 = 384 settings of one SRAM array in 28 nm."""
@@ -52,14 +52,12 @@ def settings() -> list[Setting]:
 
 
 def chip_of(setting: Setting) -> Hardware:
-    """The array with these widths, converters and rows."""
-    weight, inputs, outputs, _, converter, rows = setting
+    """The array with these widths, ADCs and rows."""
+    weight, inputs, outputs, _, adc, rows = setting
     hardware = preset(CHIP)
     assert hardware.array is not None
-    own = hardware.array.converter.model_copy(
-        update={"bits": int(converter), "sigma_lsb": SIGMA_LSB}
-    )
-    array = hardware.array.model_copy(update={"rows": int(rows), "converter": own})
+    own = hardware.array.adc.model_copy(update={"bits": int(adc), "sigma_lsb": SIGMA_LSB})
+    array = hardware.array.model_copy(update={"rows": int(rows), "adc": own})
     return hardware.replace(array=array).with_precision(int(weight), int(inputs), int(outputs))
 
 

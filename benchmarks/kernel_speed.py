@@ -11,7 +11,7 @@ per second.
 Neurons: 64 × 256 drives, 256 reads of each, from drives to int8. Noisy products: 512 float inputs,
 1,024 × 1,024 weights of 8 bits, packed once; torch's weight noise is one fresh matrix per call, the
 chip's is lumped and fresh for every stimulus. Crossbar: 128 rows, 4 × 4 bits in 1-bit cells and
-1-bit cycles, 8-bit converters with noise of one step; torch's planes are ready float32, the kernels
+1-bit cycles, 8-bit ADCs with noise of one step; torch's planes are ready float32, the kernels
 pack their inputs within the call.
 """
 

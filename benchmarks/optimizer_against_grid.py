@@ -1,7 +1,7 @@
 """Does the optimiser find the front of a space whose every setting is known, with a fifth of the
 grid's evaluations?
 
-384 settings of an SRAM array (weight, input and output bits, noise, converter bits, rows): a sparse
+384 settings of an SRAM array (weight, input and output bits, noise, ADC bits, rows): a sparse
 code of natural image patches, rounded after training. Of each key the whole grid is measured once
 and kept in runs/; the searches then look settings up, four of each key. Figure: hypervolume of
 (log10 joules per read, D) as a share of the grid's, the worst of the four; the interval is from the

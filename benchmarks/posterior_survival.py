@@ -2,7 +2,7 @@
 
 Architectures x price laws x bits x noise, on one noisy chip.
 
-Sparse coding of natural image patches on an in-memory chip whose converters are noisy (0.29 steps)
+Sparse coding of natural image patches on an in-memory chip whose ADCs are noisy (0.29 steps)
 and whose inputs are rounded stochastically. Main study: networks trained for that chip. Methods:
 the same at 2, 3 and 4 bits against rounding after training and plain quantisation-aware training,
 differences of S paired. Limits: weights, inputs and outputs at 4 bits one at a time; and the

@@ -2,7 +2,7 @@
 
 Ratios of 8 to 4 bits, and the laws as curves.
 
-The choice of a converter's model decides an answer: from 4 to 8 bits a conversion costs 1.0 to 256
+The choice of an ADC's model decides an answer: from 4 to 8 bits a conversion costs 1.0 to 256
 times as much. The ratios are held against those of the sources, which are rounded. Nothing is
 measured: every figure is a formula of the price book, evaluated. With --out, price_laws.png shows
 each law over its valid range, dashed where the value at the nearer bound is held.

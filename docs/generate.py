@@ -9,8 +9,8 @@ from pathlib import Path
 
 from docs.settings_tables import Section, markdown_table, sections, settings_table
 from stochsim.energy import (
+    ADC_MODELS,
     ARGUMENTS,
-    CONVERTER_MODELS,
     FACTS,
     KINDS,
     PRICES,
@@ -98,7 +98,7 @@ def study_files() -> str:
 def prices() -> str:
     """The page of every price and every fact."""
     tags = markdown_table(("tag", "how the figure was verified"), list(TAGS.items()))
-    models = [(f"`{name}`", f"`{price}`") for name, price in CONVERTER_MODELS.items()]
+    models = [(f"`{name}`", f"`{price}`") for name, price in ADC_MODELS.items()]
     lines = [_GENERATED, _PRICES_HEAD, "## Tags", "\n".join(tags), "## Kinds of operation"]
     lines += [_kind_table(), "## Models of an ADC that answers are compared under"]
     lines += ["\n".join(markdown_table(("model", "price"), models))]

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 from pydantic.fields import FieldInfo
 
 from stochsim.controls import CONTROLS
-from stochsim.energy import CONVERTER_MODELS, TAGS
+from stochsim.energy import ADC_MODELS, TAGS
 from stochsim.hardware import OPERATION_PRICES, devices, presets
 from stochsim.networks import ARCHITECTURES, ArchitectureSettings
 from stochsim.settings import Settings
@@ -33,7 +33,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("GridSettings", "control"): tuple(CONTROLS),
     ("SearchSettings", "architecture"): tuple(ARCHITECTURES),
     ("SearchSettings", "method"): get_args(Method),
-    ("ObjectiveSettings", "converters"): tuple(CONVERTER_MODELS),
+    ("ObjectiveSettings", "adc_models"): tuple(ADC_MODELS),
 }
 """Names that are checked by code, not by a type."""
 

@@ -21,6 +21,7 @@ _PACKAGES = (
     "data",
     "energy",
     "hardware",
+    "keys",
     "lowering",
     "models",
     "networks",
@@ -34,28 +35,41 @@ _PACKAGES = (
     "training",
 )
 _RENAMED = {
-    "Converted": "lowering.ChipModule",
-    "GaussianScaleMixtureSettings": "GaussianScaleMixture",
-    "LinearGaussianSettings": "LinearGaussian",
-    "SparseCodingSettings": "SparseCoding",
-    "Trained": "TrainedNetwork",
-    "Yardstick": "PosteriorDistance",
-    "collect": "open_run",
-    "export_program": "to_program",
+    "Converted": "stochsim.lowering.ChipModule",
+    "GaussianScaleMixtureSettings": "stochsim.GaussianScaleMixture",
+    "LinearGaussianSettings": "stochsim.LinearGaussian",
+    "SparseCodingSettings": "stochsim.SparseCoding",
+    "Trained": "stochsim.TrainedNetwork",
+    "Yardstick": "stochsim.posterior.PosteriorDistance",
+    "collect": "stochsim.open_run",
+    "compare_converters": "stochsim.accounting.compare_adc_models",
+    "export_program": "stochsim.to_program",
+    "save_network": "stochsim.TrainedNetwork.save",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """A public name or a package; for others ImportError that says the new name, or AttributeError
-    with the nearest one.
+    """A public name or a package; for others ImportError that says where it is now, or
+    AttributeError with the nearest one.
     """
     if name in _PACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in __all__ or name.startswith("_"):
         return _by_stub(name)
+    # ImportError: of an AttributeError `from stochsim import …` leaves out the message
     if name in _RENAMED:
-        # ImportError too reaches whoever writes `from stochsim import …`
         raise ImportError(f"'{name}' is now '{_RENAMED[name]}'", name=__name__)
+    if home := _in_a_package(name):
+        raise ImportError(f"'{name}' is in a package: {home}.{name}", name=__name__)
     nearest = difflib.get_close_matches(name, __all__, 1)
     hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'{hint}", name=name)
+
+
+def _in_a_package(name: str) -> str:
+    """The package that offers this name; "" where none does."""
+    for package in _PACKAGES:
+        door = importlib.import_module(f"{__name__}.{package}")
+        if name in getattr(door, "__all__", ()):
+            return door.__name__
+    return ""

@@ -9,6 +9,8 @@ import operator
 
 import numpy as np
 
+__all__ = ["fold_in", "generator"]
+
 
 def fold_in(key: int, *names: int | str) -> int:
     """A 64-bit key for the named purpose: SHA-256 over `key` and `names`, so different purposes

@@ -48,7 +48,7 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_the_check_above_can_fail() -> None:
-    assert loaded_by("import stochsim; stochsim.fold_in") & HEAVY == {"numpy"}
+    assert loaded_by("import stochsim; stochsim.keys.fold_in") & HEAVY == {"numpy"}
 
 
 NAMES = [name for name in stochsim.__all__ if name != "__version__"]
@@ -103,22 +103,39 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         exec("from stochsim import Studdy")
 
 
-@pytest.mark.parametrize(
-    ("before", "now"),
-    [
-        ("Converted", "lowering.ChipModule"),
-        ("Trained", "TrainedNetwork"),
-        ("Yardstick", "PosteriorDistance"),
-        ("collect", "open_run"),
-        ("export_program", "to_program"),
-    ],
-)
+@pytest.mark.parametrize(("before", "now"), stochsim._RENAMED.items())
 def test_an_old_name_says_the_new_one(before: str, now: str) -> None:
-    assert operator.attrgetter(now)(stochsim)
+    assert operator.attrgetter(now.removeprefix("stochsim."))(stochsim)
     with pytest.raises(ImportError, match=f"'{before}' is now '{now}'"):
         exec(f"from stochsim import {before}")
     with pytest.raises(ImportError, match=f"'{before}' is now '{now}'"):
         getattr(stochsim, before)
+
+
+def test_what_a_beginner_needs_is_at_the_top_and_the_rest_is_in_packages() -> None:
+    assert len(NAMES) <= 34
+    met = {
+        "accounting": ["Bill"],
+        "chip": ["FloatChip", "Samples"],
+        "energy": ["Energy", "Operation", "Operations", "Price", "format_energy", "price"],
+        "hardware": ["Array", "Cells", "Memory", "Prices", "Reliability", "Timing"],
+        "lowering": ["ChipModule", "float_program"],
+        "networks": ["ArchitectureSettings", "NetworkSettings"],
+        "posterior": ["PosteriorDistance", "Survival", "effective_samples", "survival"],
+        "program": ["Layer", "Quantizer", "load_program"],
+        "studies": ["Results"],
+        "training": ["TrainSettings", "learn_bits", "train_float", "train_quantised"],
+    }
+    for package, names in met.items():
+        assert set(names) <= set(getattr(stochsim, package).__all__)
+
+
+@pytest.mark.parametrize("name", ["train_float", "Quantizer", "format_energy", "fold_in"])
+def test_a_name_of_a_package_is_found_from_the_top(name: str) -> None:
+    homes = {"train_float": "training", "Quantizer": "program", "format_energy": "energy"}
+    home = f"stochsim.{homes.get(name, 'keys')}"
+    with pytest.raises(ImportError, match=f"'{name}' is in a package: {home}.{name}"):
+        getattr(stochsim, name)
 
 
 def test_the_old_name_of_a_chip_module_says_the_new_one_at_its_package_too() -> None:

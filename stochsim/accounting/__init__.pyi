@@ -8,7 +8,7 @@ from .meter import OFF as OFF
 from .meter import Meter as Meter
 from .meter import Sharing as Sharing
 from .sensitivity import alternatives as alternatives
-from .sensitivity import compare_converters as compare_converters
+from .sensitivity import compare_adc_models as compare_adc_models
 from .sensitivity import price_shares as price_shares
 from .sensitivity import sensitivity_json as sensitivity_json
 from .sensitivity import sensitivity_text as sensitivity_text

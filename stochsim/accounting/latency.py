@@ -5,9 +5,9 @@ An engineering model, not a published one.
 A digital layer makes `timing.multipliers` multiply-adds per cycle: ceil(inputs × neurons /
 multipliers) cycles. A layer on an array takes
 
-    input cycles × columns per converter × cycles per conversion + 1
+    input cycles × columns per ADC × cycles per conversion + 1
 
-for all its tiles work in parallel, the columns that share a converter one after another, and one
+for all its tiles work in parallel, the columns that share an ADC one after another, and one
 more cycle shifts and adds the codes of the last conversion. Layers follow one another, and so do
 the steps of a recurrent circuit, whose product of the stimulus is made once per read, or at every
 step where inputs are rounded stochastically. Memories and random numbers keep up with the products.
@@ -22,7 +22,7 @@ def layer_cycles(shape: LayerShape, hardware: Hardware) -> int:
     array = hardware.array
     if array is None:
         return -(-shape.weights // hardware.timing.multipliers)
-    in_turn = array.columns_per_converter * array.converter.cycles
+    in_turn = array.columns_per_adc * array.adc.cycles
     return array.cycles(shape.input_bits) * in_turn + 1
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from stochsim.accounting.bill import Bill, finite, share
 from stochsim.energy import (
-    CONVERTER_MODELS,
+    ADC_MODELS,
     KINDS,
     PRICES,
     Energy,
@@ -104,8 +104,8 @@ def _ratio(total_j: float, own_j: float) -> float:
     return total_j / own_j if own_j > 0 else float("nan")  # of two infinite ones it is no number
 
 
-class ConverterModel(NamedTuple):
-    """The bill under one model of the converters: joules per read by part, the converters' share,
+class AdcModel(NamedTuple):
+    """The bill under one model of the ADCs: joules per read by part, the share of converters,
     the total over the bill's.
     """
 
@@ -126,25 +126,25 @@ class ConverterModel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Converters:
-    """A bill under each of CONVERTER_MODELS, and `own`, under the price that the chip names.
+class AdcComparison:
+    """A bill under each of ADC_MODELS, and `own`, under the price that the chip names.
 
-    models: empty for a chip without converters.
+    models: empty for a chip without ADCs.
     """
 
-    own: ConverterModel
-    models: tuple[ConverterModel, ...]
+    own: AdcModel
+    models: tuple[AdcModel, ...]
 
     @property
     def words(self) -> str:
         """What the choice of model does to the order of the bill's parts, in a sentence."""
         if not self.models:
-            return f"No converters: {self.own.price} prices them, so no model of converters enters."
+            return f"No ADCs: {self.own.price} prices them, so no ADC model enters."
         moved = [one for one in self.models if one.order[:1] != self.own.order[:1]]
         if moved:
             under = ", ".join(f"{one.price} {_most_expensive(one)}" for one in moved)
             return (
-                f"The converter model decides which part is the most expensive: under "
+                f"The ADC model decides which part is the most expensive: under "
                 f"{self.own.price} "
                 f"{_most_expensive(self.own)}, under {under}."
             )
@@ -152,14 +152,14 @@ class Converters:
         if changed:
             under = "; ".join(f"under {one.price} {' > '.join(one.order)}" for one in changed)
             return (
-                f"The most expensive part is the same under every converter model, "
+                f"The most expensive part is the same under every ADC model, "
                 f"{_most_expensive(self.own)}, but the order of parts changes: {under}."
             )
         order = " > ".join(self.own.order) or "none costs anything"
-        return f"The order of parts is the same under every converter model: {order}."
+        return f"The order of parts is the same under every ADC model: {order}."
 
     def __str__(self) -> str:
-        rows = [["converter model", "tag", "per read", "converters", "over the bill"]]
+        rows = [["ADC model", "tag", "per read", "converters", "over the bill"]]
         for one in self.models:
             total = format_energy(one.energy.total_j)
             rows.append(
@@ -174,36 +174,36 @@ class Converters:
         return "\n".join([*(columns(rows, left=2) if self.models else ()), self.words])
 
 
-def compare_converters(bill: Bill) -> Converters:
-    """The bill under each model of CONVERTER_MODELS, unverified ones among them: they are named
+def compare_adc_models(bill: Bill) -> AdcComparison:
+    """The bill under each model of ADC_MODELS, unverified ones among them: they are named
     here.
     """
     own = bill.hardware.price_table(bill.rho)["adc"]
-    names = {} if own.name == "adc-none" else CONVERTER_MODELS
+    names = {} if own.name == "adc-none" else ADC_MODELS
     models = (
         _under(bill, model, own if name == own.name else price(name))
         for model, name in names.items()
     )
-    return Converters(_under(bill, "own", own), tuple(models))
+    return AdcComparison(_under(bill, "own", own), tuple(models))
 
 
-def _under(bill: Bill, model: str, converter: Price) -> ConverterModel:
-    prices = {**bill.hardware.price_table(bill.rho), "adc": converter}
+def _under(bill: Bill, model: str, adc: Price) -> AdcModel:
+    prices = {**bill.hardware.price_table(bill.rho), "adc": adc}
     energy = (
         price_operations(bill.total_operations, prices, bill.hardware.prices.voltage_v) / bill.draws
     )
     shared = share(energy.converter_j, energy.total_j)
-    return ConverterModel(
+    return AdcModel(
         model,
-        converter.name,
-        converter.tag,
+        adc.name,
+        adc.tag,
         energy,
         shared,
         _ratio(energy.total_j, bill.per_read_j),
     )
 
 
-def _most_expensive(one: ConverterModel) -> str:
+def _most_expensive(one: AdcModel) -> str:
     """The most expensive part with its share, "converter (60%)"."""
     return (
         f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.total_j):.0%})"
@@ -222,10 +222,10 @@ def sensitivity_text(bill: Bill) -> str:
 
 
 def sensitivity_json(bill: Bill) -> dict[str, Any]:
-    """What `sensitivity_text` says, and the bill under each model of converters, as plain values;
+    """What `sensitivity_text` says, and the bill under each ADC model, as plain values;
     None for what is infinite.
     """
-    found = compare_converters(bill)
+    found = compare_adc_models(bill)
     models = [
         {
             "model": one.model,
@@ -240,7 +240,7 @@ def sensitivity_json(bill: Bill) -> dict[str, Any]:
     whole = {
         "prices": [row._asdict() | {"kinds": list(row.kinds)} for row in price_shares(bill)],
         "alternatives": [row._asdict() for row in alternatives(bill)],
-        "converters": models,
+        "adc_models": models,
         "words": found.words,
     }
     return {name: finite(value) for name, value in whole.items()}

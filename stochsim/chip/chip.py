@@ -71,7 +71,7 @@ class Chip:
         self.program, self.hardware = program, hardware
         self.noise, self.chip_key = float(noise), chip_key
         stimuli = None if calibration is None else self._stimuli(calibration)
-        if hardware.array is None or hardware.array.converter.range != "calibrated":
+        if hardware.array is None or hardware.array.adc.range != "calibrated":
             stimuli = None
         settings = ChipSettings(hardware, self.noise, chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)

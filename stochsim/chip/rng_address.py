@@ -15,7 +15,7 @@ from stochsim_kernels.random.normal import fill_normals
 from stochsim.settings import SettingError
 
 NEURONS, DIGITAL, ARRAY, INPUTS = 0, 1 << 30, 1 << 31, 3 << 30
-"""Layer words: neurons; noise of a digital product; converters and cells of an array; inputs that
+"""Layer words: neurons; noise of a digital product; ADCs and cells of an array; inputs that
 are rounded stochastically.
 """
 

@@ -22,7 +22,7 @@ class WindowedLayer:
     """The products and neurons of a layer of a graph, one layer for each group of its channels.
 
     numbers: that of its first group on the chip, and its place among the layers. x_calibration:
-    what positions see, (row, input) for each group, for calibrated converters. Random numbers
+    what positions see, (row, input) for each group, for calibrated ADCs. Random numbers
     belong to (stimulus, read, position): position p of read r is read r × positions + p of its
     stimulus, so what happens once per stimulus (errors of weights as they are read) is shared by
     all positions; on an array, and for noise that depends on what a position sees, it is read r of

@@ -81,14 +81,14 @@ def _bill(args: argparse.Namespace) -> None:
     cycles, and every price with its source.
 
     Then which price moves the total most, and the total under other prices and under each model of
-    converters.
+    ADCs.
     """
-    from stochsim.accounting import compare_converters, sensitivity_text
+    from stochsim.accounting import compare_adc_models, sensitivity_text
 
     about, bill = _found(args)
     if args.json is not None:
         _write(args.json, about, bill)
-    print(f"{about}\n\n{bill}\n\n{sensitivity_text(bill)}\n\n{compare_converters(bill)}")
+    print(f"{about}\n\n{bill}\n\n{sensitivity_text(bill)}\n\n{compare_adc_models(bill)}")
 
 
 def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:

@@ -14,7 +14,7 @@ from stochsim.cli import hardware_command as hardware
 from stochsim.cli import optimize_command as optimize
 from stochsim.cli import sweep_command as sweep
 from stochsim.cli.version_text import full_version_text, version_text
-from stochsim.settings import StochsimError, nearest, shown
+from stochsim.settings import RENAMED_KEYS, StochsimError, nearest, shown
 
 _EXAMPLES = """\
 examples:
@@ -73,12 +73,25 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _now(words: Sequence[str]) -> str:
+    """The end of a sentence that says the new names of renamed options; "" without one."""
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    keys = {option: option.removeprefix("--").replace("-", "_") for option in options}
+    return "".join(
+        f"; '{option}' is now '--{RENAMED_KEYS[key].replace('_', '-')}'"
+        for option, key in keys.items()
+        if key in RENAMED_KEYS
+    )
+
+
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What the words of the command line ask for; ends the process, as argparse does, with 0 when
     the version was asked for and is printed, and with 2 where no command is named.
     """
     parser = build_parser()
-    args = parser.parse_args(arguments)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_now(unknown)}")
     if args.version:
         print(full_version_text() if args.verbose else version_text(), flush=True)
         parser.exit()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  stochsim energy list --kind adc          every converter model with its formula and unit
+  stochsim energy list --kind adc          every ADC model with its formula and unit
   stochsim energy show adc-accelergy       one price: values, validity, source, how verified
   stochsim energy show adc-accelergy --set frequency_hz=1e8    with a parameter of your own
 

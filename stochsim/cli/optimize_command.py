@@ -25,7 +25,7 @@ of its grid:
   trials = 60                   settings to measure
 
 S and D do not depend on what a conversion costs, so the answer is found under five models of
-converter energy at once. It can be stopped at any moment; the same command goes on where it
+ADC energy at once. It can be stopped at any moment; the same command goes on where it
 stopped, and a higher --trials goes on from what is there.
 
   stochsim optimize examples/cheapest_chip.toml
@@ -82,7 +82,7 @@ def _setting_lines() -> str:
 
 
 def _optimize(args: argparse.Namespace) -> None:
-    """Search a space of chip settings; print the answer under each converter model and write
+    """Search a space of chip settings; print the answer under each ADC model and write
     optimize.html, front.csv and front.png.
     """
     from stochsim.report import console_text, write_optimize_report

@@ -8,7 +8,7 @@ from .entries import Fact as Fact
 from .joules import Energy as Energy
 from .joules import format_energy as format_energy
 from .joules import price_operations as price_operations
-from .named_prices import CONVERTER_MODELS as CONVERTER_MODELS
+from .named_prices import ADC_MODELS as ADC_MODELS
 from .named_prices import FACTS as FACTS
 from .named_prices import LANDAUER_J as LANDAUER_J
 from .named_prices import PRICES as PRICES

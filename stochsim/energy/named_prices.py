@@ -19,14 +19,14 @@ PRICES, FACTS = read_books()
 Reliability's price depends on ρ and on the user: see `reliability`.
 """
 
-CONVERTER_MODELS = {
+ADC_MODELS = {
     "zigzag": "adc-zigzag-28nm",
     "accelergy": "adc-accelergy",
     "walden": "adc-walden",
     "schreier": "adc-schreier",
     "rekhi": "adc-rekhi",
 }
-"""The models of a converter's energy that an answer is compared under, keyed by their short names:
+"""The models of an ADC's energy that an answer is compared under, keyed by their short names:
 the choice among them decides it.
 """
 

@@ -1,6 +1,6 @@
+from .array import Adc as Adc
 from .array import Array as Array
 from .array import Cells as Cells
-from .array import Converter as Converter
 from .description import TABLE_COLUMNS as TABLE_COLUMNS
 from .description import describe as describe
 from .description import hardware_table as hardware_table

@@ -1,4 +1,4 @@
-"""An analog array in front of the neurons: its geometry, its cells and its converters."""
+"""An analog array in front of the neurons: its geometry, its cells and its ADCs."""
 
 import itertools
 import math
@@ -12,8 +12,8 @@ from stochsim.hardware.memory_devices import device, devices
 from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma
 
 
-class Converter(Settings):
-    """The converter at the foot of every column, one per slice: resolution, range, spread and
+class Adc(Settings):
+    """The ADC at the foot of every column, one per slice: resolution, range, spread and
     noise, in its own steps (LSB).
 
     `range`: "full" takes every partial sum that the array can give (a step of 1 where the
@@ -21,8 +21,8 @@ class Converter(Settings):
     both in differential columns from minus that to one step below it; "calibrated" is set on data
     so that at most a share of `clip_share` of the partial sums clips. `cycles` is how many clock
     cycles a conversion takes: it sets latency, not joules. `sigma_lsb` is thermal noise, fresh at
-    every conversion. Drawn once per chip: `offset_sigma_lsb` (of each converter's zero) and
-    `gain_sigma` (of each converter's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges;
+    every conversion. Drawn once per chip: `offset_sigma_lsb` (of each ADC's zero) and
+    `gain_sigma` (of each ADC's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges;
     `dnl_lsb` gives the width error of each of the 2^bits - 2 inner codes instead.
     `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh
     at every conversion.
@@ -70,7 +70,7 @@ class Converter(Settings):
             ("dnl_lsb", self.dnl_lsb, levels - 2),
         ):
             if values and len(values) != length:
-                rule = f"{len(values)} values: a converter of {self.bits} bits needs {length}"
+                rule = f"{len(values)} values: an ADC of {self.bits} bits needs {length}"
                 raise SettingError.of(name, list(values), rule, also=("bits",))
         if self.inl_lsb and self.dnl_lsb:
             rule = "describe the same edges: give one of them"
@@ -84,7 +84,7 @@ class Converter(Settings):
     @property
     def edge_shift_lsb(self) -> tuple[float, ...]:
         """How far each edge between neighbouring codes lies from its ideal place, in LSB; empty for
-        an ideal converter.
+        an ideal ADC.
         """
         if self.dnl_lsb:
             return tuple(math.fsum(self.dnl_lsb[:k]) for k in range(len(self.dnl_lsb) + 1))
@@ -178,16 +178,16 @@ class Cells(Settings):
 
 
 class Array(Settings):
-    """Rows × columns of cells with a converter per column and slice; partial sums are shifted and
+    """Rows × columns of cells with an ADC per column and slice; partial sums are shifted and
     added digitally.
 
     Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of
     `cycle_bits` bits, the inputs of a layer into tiles of `rows` rows and its neurons into tiles of
-    `columns` columns, each with wires and input converters of its own; where neither counts, any
-    other number than the default is refused. `signs`: "offset" stores weights shifted to unsigned
-    codes, "differential" stores magnitudes in pairs of columns whose currents are subtracted before
-    the converter. `columns_per_converter` neighbours share one converter, which takes their sums in
-    turn: as many conversions, so as many joules, but the latency of one column after the other.
+    `columns` columns, each with wires and DACs of its own; where neither counts, any other number
+    than the default is refused. `signs`: "offset" stores weights shifted to unsigned codes,
+    "differential" stores magnitudes in pairs of columns whose currents are subtracted before the
+    ADC. `columns_per_adc` neighbours share one ADC, which takes their sums in turn: as many
+    conversions, so as many joules, but the latency of one column after the other.
     `reads_per_programming` is how many reads the cells serve before they are programmed again; the
     joules of programming are spread over them. It belongs to a price of programming,
     prices.program, and only there.
@@ -198,21 +198,19 @@ class Array(Settings):
     cell_bits: Annotated[int, Field(ge=1, le=4)] = 1
     cycle_bits: Annotated[int, Field(ge=1, le=8)] = 1
     signs: Literal["offset", "differential"] = "offset"
-    columns_per_converter: Annotated[int, Field(ge=1)] = 1
+    columns_per_adc: Annotated[int, Field(ge=1)] = 1
     reads_per_programming: Annotated[int, Field(ge=1)] | None = None
-    converter: Converter = Converter()
+    adc: Adc = Adc()
     cells: Cells = Cells()
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        if self.columns_per_converter > self.columns:
+        if self.columns_per_adc > self.columns:
             rule = f"should be at most {self.columns}, the array's 'columns'"
-            raise SettingError.of(
-                "columns_per_converter", self.columns_per_converter, rule, also=("columns",)
-            )
-        if self.signs == "differential" and self.converter.bits < 2:
+            raise SettingError.of("columns_per_adc", self.columns_per_adc, rule, also=("columns",))
+        if self.signs == "differential" and self.adc.bits < 2:
             rule = "differential columns need a sign, so at least 2 bits"
-            raise SettingError.of("converter.bits", self.converter.bits, rule, also=("signs",))
+            raise SettingError.of("adc.bits", self.adc.bits, rule, also=("signs",))
         if (
             self.cells.read_noise == "explicit"
             and self.cells.shot_sigma > 0

@@ -159,7 +159,7 @@ class Hardware(Settings):
 
     def with_(self, settings: Mapping[str, Any]) -> Self:
         """A copy with these settings, {dotted address: value}, all changed at once and checked
-        again: `hardware.with_({"array.converter.bits": 6, "noise.read_sigma": 0.1})`.
+        again: `hardware.with_({"array.adc.bits": 6, "noise.read_sigma": 0.1})`.
 
         Raises SettingError for an address that leads nowhere, a section that the chip does not
         have, and for what the settings refuse.

@@ -40,7 +40,7 @@ def check_cells(array: Array | None, prices: Prices) -> None:
 
 
 def check_columns(array: Array | None, prices: Prices) -> None:
-    """Columns cut a layer into tiles: input lines run across each, with their converters and wires.
+    """Columns cut a layer into tiles: input lines run across each, with their DACs and wires.
 
     They also bound shared columns.
     """
@@ -49,14 +49,14 @@ def check_columns(array: Array | None, prices: Prices) -> None:
         array is None
         or array.columns == usual
         or array.cells.wire_ohm > 0
-        or array.columns_per_converter > usual
+        or array.columns_per_adc > usual
     ):
         return
     dac_j = prices.of("dac").energy_j((array.cycle_bits,), prices.voltage_v)
     if dac_j == 0 and prices.of("line").is_free:
         rule = (
             f"matters to wires, whose 'array.cells.wire_ohm' is 0, to input lines, free by "
-            f"'prices.line' = '{prices.line}', and to converters of inputs, free at "
+            f"'prices.line' = '{prices.line}', and to DACs, free at "
             f"'array.cycle_bits' = {array.cycle_bits} with 'prices.dac' = '{prices.dac}'"
         )
         others = ("array.cells.wire_ohm", "prices.line", "array.cycle_bits", "prices.dac")

@@ -42,6 +42,6 @@ def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> ChipMod
 
 def _check_calibrated(hardware: Hardware, has_stimuli: bool) -> None:
     array = hardware.array
-    if array is not None and array.converter.range == "calibrated" and not has_stimuli:
-        rule = "the network was saved for converters of another range, and without its stimuli"
-        raise SettingError.of("hardware.array.converter.range", array.converter.range, rule)
+    if array is not None and array.adc.range == "calibrated" and not has_stimuli:
+        rule = "the network was saved for ADCs of another range, and without its stimuli"
+        raise SettingError.of("hardware.array.adc.range", array.adc.range, rule)

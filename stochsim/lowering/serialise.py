@@ -53,13 +53,13 @@ def stored(
 
     The table: how layers are called, the graph, modules in float, and `facts` (`hardware`,
     `left_in_float`, `key`, `chip_key`); the arrays: those of parts in float, and the first
-    examples (stimulus, …) where converters are calibrated on them. `not_saved` names the parts
+    examples (stimulus, …) where ADCs are calibrated on them. `not_saved` names the parts
     that cannot be written; where it is empty, `load_converted` gives the whole network back.
     """
     arrays: Arrays = {}
     graph, modules, not_saved = nodes.written(network, arrays)
     hardware: Hardware = facts["hardware"]
-    used = hardware.array is not None and hardware.array.converter.range == "calibrated"
+    used = hardware.array is not None and hardware.array.adc.range == "calibrated"
     arrays["calibration"] = examples if used else np.zeros((1, *examples.shape[1:]), examples.dtype)
     table = {
         "calls": call_tables(layers),

@@ -83,7 +83,7 @@ def answer_rows(outcome: Outcome) -> list[list[str]]:
 
 
 ANSWER_HEADS = (
-    "converter model",
+    "ADC model",
     "price [tag]",
     "setting",
     "energy",
@@ -177,7 +177,7 @@ def console_text(outcome: Outcome) -> str:
         words.progress_words(outcome),
     ]
     lines = [textwrap.fill(sentence, CONSOLE_COLUMNS) for sentence in sentences]
-    heads = ["converter model", "price [tag]", "energy", "S", "D", "choice"]
+    heads = ["ADC model", "price [tag]", "energy", "S", "D", "choice"]
     letters = {
         setting: chr(ord("A") + index % 26) for index, (setting, _) in enumerate(outcome.groups)
     }

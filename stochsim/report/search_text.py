@@ -2,7 +2,7 @@
 
 import math
 
-from stochsim.energy import CONVERTER_MODELS, format_energy, price
+from stochsim.energy import ADC_MODELS, format_energy, price
 from stochsim.search import OWN, Answer, Measured, Outcome, Setting, Space
 from stochsim.studies import AXES
 
@@ -58,9 +58,7 @@ def headline(outcome: Outcome) -> str:
     """The answer in a sentence, under the first model."""
     first = outcome.first
     priced = (
-        f"converters by {MODEL_WORDS[first.model]}"
-        if first.model != OWN
-        else "the chip's own prices"
+        f"ADCs by {MODEL_WORDS[first.model]}" if first.model != OWN else "the chip's own prices"
     )
     what = (
         f"{joules_words(outcome, first.shown, first.model)}, "
@@ -95,30 +93,30 @@ def _front_headline(outcome: Outcome, first: Answer, words: str, what: str) -> s
 
 
 def difference_words(outcome: Outcome) -> str:
-    """Whether the converter model changes the answer, said in words."""
-    if not outcome.request.has_converters:
+    """Whether the ADC model changes the answer, said in words."""
+    if not outcome.request.has_adc:
         return (
-            f"{outcome.request.hardware.name} has no converters, so there is no choice of "
-            f"converter model: there is one answer."
+            f"{outcome.request.hardware.name} has no ADCs, so there is no choice of "
+            f"ADC model: there is one answer."
         )
     if len(outcome.answers) == 1:
         return (
-            f"Found under {MODEL_WORDS[outcome.first.model]} alone; other models of converter "
+            f"Found under {MODEL_WORDS[outcome.first.model]} alone; other models of ADC "
             f"energy may choose otherwise."
         )
     noun = "bend of the front" if outcome.rule is None else "choice"
     if all(answer.chosen is None for answer in outcome.answers.values()):
         return (
-            "Under no converter model does a setting keep it: the posterior does not depend on "
-            "how converters are priced."
+            "Under no ADC model does a setting keep it: the posterior does not depend on "
+            "how ADCs are priced."
         )
     if outcome.agree:
         return (
-            f"All {_number(len(outcome.answers))} converter models agree on this "
+            f"All {_number(len(outcome.answers))} ADC models agree on this "
             f"setting{_spread(outcome)}."
         )
     (base, same), *others = outcome.groups
-    said = [f"The converter model changes the answer: it holds under {_models(same)}."]
+    said = [f"The ADC model changes the answer: it holds under {_models(same)}."]
     for setting, models in others:
         here, there = _apart(outcome.space, setting, base)
         said.append(
@@ -179,11 +177,9 @@ def progress_words(outcome: Outcome) -> str:
 
 
 def model_price(outcome: Outcome, model: str) -> tuple[str, str]:
-    """The converter's price under a model, and its tag."""
+    """The ADC's price under a model, and its tag."""
     chosen = (
-        outcome.request.hardware.price_table()["adc"]
-        if model == OWN
-        else price(CONVERTER_MODELS[model])
+        outcome.request.hardware.price_table()["adc"] if model == OWN else price(ADC_MODELS[model])
     )
     return chosen.name, chosen.tag
 

@@ -189,19 +189,19 @@ def energy_words(result: Result) -> str:
 
 
 def price_words(results: Results) -> str:
-    """Which prices the joules follow, the converter's and reliability's named: they decide the
+    """Which prices the joules follow, the ADC's and reliability's named: they decide the
     answer.
     """
     if not results.study.grid.widths():
         return ""
     hardware = results.hardware
     table = hardware.price_table()
-    converter = table["adc"].citation(hardware.prices.voltage_v)
+    adc = table["adc"].citation(hardware.prices.voltage_v)
     laws = [hardware.reliability_law(rho) for rho in sorted(results.study.grid.rho)]
     reliability = "; ".join(f"{law.price.formula} ({law.source}; {law.tag})" for law in laws)
     return (
         f"Joules follow the prices of {hardware.name}: "
-        f"converter {converter.name}, {converter.formula} {converter.unit} ({converter.source}); "
+        f"ADC {adc.name}, {adc.formula} {adc.unit} ({adc.source}); "
         f"multiply {table['multiply'].name}; reliability {reliability}."
     )
 

@@ -1,4 +1,4 @@
-"""The answer: under each converter model the cheapest setting that keeps the rule, or the front
+"""The answer: under each ADC model the cheapest setting that keeps the rule, or the front
 with its bend; and where models differ.
 """
 
@@ -15,7 +15,7 @@ from stochsim.search.space import Setting, Space
 
 @dataclass(frozen=True)
 class Answer:
-    """Under one converter model: the chosen setting (None where none keeps the rule), the nearest
+    """Under one ADC model: the chosen setting (None where none keeps the rule), the nearest
     to it, and the front by rising joules.
 
     Settings that are no better than ignoring the stimulus are not on the front, however cheap they
@@ -36,7 +36,7 @@ class Answer:
 @dataclass(frozen=True)
 class Outcome:
     """A finished or unfinished search: its request, every setting measured, and an answer per
-    converter model.
+    ADC model.
     """
 
     request: Request
@@ -132,7 +132,7 @@ def answer(request: Request, measured: Sequence[Measured], model: str) -> Answer
     """The answer under one model; `measured` must not be empty.
 
     Where joules are equal the better posterior wins, and where that is equal too the smaller
-    setting: a converter whose price does not grow with its bits is no reason for more of them.
+    setting: an ADC whose price does not grow with its bits is no reason for more of them.
     """
     objective = request.file.objective
     measured = sorted(measured, key=lambda each: each.setting)

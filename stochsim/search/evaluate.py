@@ -87,7 +87,7 @@ class Evaluator:
 
 
 def points(request: Request, measured: Measured) -> dict[str, Point]:
-    """What the search sees of a setting, per converter model."""
+    """What the search sees of a setting, per ADC model."""
     effective = request.file.objective.minimise == "joules_per_effective_sample"
     joules = {model: measured.joules(model, effective) for model in request.models}
     # beyond the worst that can be shown both figures say no more: a search needs finite ones

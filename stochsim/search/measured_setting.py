@@ -1,18 +1,18 @@
 """One setting with everything measured there: distance, survival, operations, and its joules under
-any price of converters.
+any price of ADCs.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from stochsim.energy import CONVERTER_MODELS, Energy, Operations
+from stochsim.energy import ADC_MODELS, Energy, Operations
 from stochsim.hardware import Hardware
 from stochsim.posterior import Estimate, Survival
 from stochsim.search.search_settings import Rule
 from stochsim.search.space import Setting
 
 OWN = "own"
-"""The model of a chip without converters: the prices that the chip names."""
+"""The model of a chip without ADCs: the prices that the chip names."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,11 @@ class Measured:
         return {}
 
     def energy(self, model: str) -> Energy:
-        """Joules per sample (all reads that it averages) by part, mean over keys, with converters
+        """Joules per sample (all reads that it averages) by part, mean over keys, with ADCs
         priced by this model.
         """
         if model not in self._energies:
-            chip = (
-                self.chip if model == OWN else self.chip.with_price("adc", CONVERTER_MODELS[model])
-            )
+            chip = self.chip if model == OWN else self.chip.with_price("adc", ADC_MODELS[model])
             total = sum((chip.energy(each, self.rho) for each in self.operations), Energy())
             self._energies[model] = total / (len(self.operations) / self.reads)
         return self._energies[model]

@@ -1,4 +1,4 @@
-"""The search: Optuna proposes settings, what is measured goes to one study per converter model, and
+"""The search: Optuna proposes settings, what is measured goes to one study per ADC model, and
 all of it can stop at any moment.
 
 Optuna's tree-structured Parzen estimator for several objectives proposes (Ozaki et al. 2022), on
@@ -36,7 +36,7 @@ _TURN = "turn"
 
 
 Measure = Callable[[Sequence[Setting]], list[dict[str, Point]]]
-"""Measures settings: for each of them, per converter model, (log10 joules, distance); both finite,
+"""Measures settings: for each of them, per ADC model, (log10 joules, distance); both finite,
 better where smaller.
 """
 
@@ -52,7 +52,7 @@ def _nothing(model: str, settings: list[Setting]) -> list[Setting]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search is: its space, its converter models, how many settings it measures, how many at
+    """What a search is: its space, its ADC models, how many settings it measures, how many at
     once, its key.
 
     sampler: "tpe" is the search; the others, without its steps, are what it is compared with.

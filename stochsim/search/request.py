@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from stochsim.energy import CONVERTER_MODELS
+from stochsim.energy import ADC_MODELS
 from stochsim.hardware import Hardware
 from stochsim.search.search_settings import OptimizeFile
 from stochsim.search.space import Setting, Space
@@ -54,18 +54,18 @@ class Request:
         return Space(self.file.search.axes())
 
     @property
-    def has_converters(self) -> bool:
-        """Whether the chip has converters whose energy a model can give: a digital chip's cost
+    def has_adc(self) -> bool:
+        """Whether the chip has ADCs whose energy a model can give: a digital chip's cost
         nothing.
         """
         return self.hardware.prices.adc != "adc-none"
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The converter models that the answer is found under; one, the chip's prices, where
-        there are no converters.
+        """The ADC models that the answer is found under; one, the chip's prices, where
+        there are no ADCs.
         """
-        return self.file.objective.converters if self.has_converters else ("own",)
+        return self.file.objective.adc_models if self.has_adc else ("own",)
 
     def reads(self, setting: Setting) -> int:
         """Reads averaged into one sample."""
@@ -159,8 +159,8 @@ class Request:
 
     def _chip_of(self, values: dict[str, float]) -> None:
         chip = self.chip(tuple(values[name] for name in self.space.axes))
-        for name in self.models if self.has_converters else ():
-            chip.with_price("adc", CONVERTER_MODELS[name])
+        for name in self.models if self.has_adc else ():
+            chip.with_price("adc", ADC_MODELS[name])
 
 
 def _widths(values: dict[str, float]) -> dict[str, int]:

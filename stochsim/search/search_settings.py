@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 import pydantic
 
 from stochsim.data import DataSettings
-from stochsim.energy import CONVERTER_MODELS
+from stochsim.energy import ADC_MODELS
 from stochsim.models import ModelSettings
 from stochsim.networks import layers_of
 from stochsim.posterior import CLIFF_SURVIVAL
@@ -132,8 +132,8 @@ class ObjectiveSettings(Settings):
     joules `against` distance or survival.
 
     Joules are per read (of `reads` reads where these are averaged) or per effective sample.
-    `trials`: settings to measure in all; `batch`: how many are proposed at once. `converters`: the
-    models of converter energy that the answer is found under.
+    `trials`: settings to measure in all; `batch`: how many are proposed at once. `adc_models`: the
+    models of ADC energy that the answer is found under.
     """
 
     minimise: Literal["joules_per_read", "joules_per_effective_sample"] = "joules_per_read"
@@ -143,7 +143,7 @@ class ObjectiveSettings(Settings):
     keys: Annotated[tuple[Key, ...], pydantic.Field(min_length=1)] = (0,)
     trials: Annotated[int, pydantic.Field(ge=1)] = 60
     batch: Annotated[int, pydantic.Field(ge=1, le=64)] = 2
-    converters: Annotated[tuple[str, ...], pydantic.Field(min_length=1)] = tuple(CONVERTER_MODELS)
+    adc_models: Annotated[tuple[str, ...], pydantic.Field(min_length=1)] = tuple(ADC_MODELS)
 
     @pydantic.model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -157,12 +157,12 @@ class ObjectiveSettings(Settings):
                 f'{CLIFF_SURVIVAL:g}", or more'
             )
             raise SettingError.of("minimise", self.minimise, rule, also=("keep",))
-        for name in ("keys", "converters"):
+        for name in ("keys", "adc_models"):
             check_once(name, getattr(self, name))
-        for name in self.converters:
-            if name not in CONVERTER_MODELS:
-                rule = "no model of a converter"
-                raise SettingError.of("converters", name, rule, CONVERTER_MODELS)
+        for name in self.adc_models:
+            if name not in ADC_MODELS:
+                rule = "no model of an ADC"
+                raise SettingError.of("adc_models", name, rule, ADC_MODELS)
         return self
 
     def _check_wish(self) -> None:

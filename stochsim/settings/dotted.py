@@ -1,4 +1,4 @@
-"""A setting by its dotted address: "array.converter.bits"."""
+"""A setting by its dotted address: "array.adc.bits"."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar

@@ -10,6 +10,10 @@ T = TypeVar("T")
 RENAMED_KEYS = {
     "exchange": "nats_per_joule",
     "thin": "steps_between_reads",
+    "converter": "adc",
+    "converter_bits": "adc_bits",
+    "columns_per_converter": "columns_per_adc",
+    "converters": "adc_models",
 }
 """Old key -> new key, of files, settings classes and dotted addresses; an old one is unknown
 wherever the new one is known.

@@ -146,13 +146,13 @@ _ENTRIES = (
         names_network=False,
     ),
     Axis(
-        name="converter_bits",
-        words="converter bits",
-        hint="of the converters of the chip's array",
+        name="adc_bits",
+        words="ADC bits",
+        hint="of the ADCs of the chip's array",
         kind=int,
         limits={"ge": 1, "le": 12},
-        say=lambda value: f"{value:g}-bit converters",
-        setting="array.converter.bits",
+        say=lambda value: f"{value:g}-bit ADCs",
+        setting="array.adc.bits",
     ),
     Axis(
         name="rows",

@@ -51,5 +51,5 @@ def with_place(error: SettingError, values: Mapping[str, Any]) -> SettingError:
 
 
 def place_words(values: Mapping[str, Any]) -> str:
-    """Where a chip stands on its axes: "rows = 8, converter_bits = 3"."""
+    """Where a chip stands on its axes: "rows = 8, adc_bits = 3"."""
     return ", ".join(f"{name} = {value_text(value)}" for name, value in values.items())

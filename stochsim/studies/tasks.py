@@ -36,7 +36,7 @@ from stochsim.training import (
 Floats = NDArray[np.floating]
 Outcome = tuple[dict[str, Any], Path | None]
 CALIBRATION_STIMULI = 256
-"""Stimuli of the training set on which converters whose range is calibrated are set."""
+"""Stimuli of the training set on which ADCs whose range is calibrated are set."""
 
 
 def run_task(job: dict[str, Any], folder: Path, progress: Progress) -> Outcome:

@@ -20,7 +20,7 @@ from circuittest import (
 from stochsim.accounting import Bill
 from stochsim.chip import Chip
 from stochsim.energy import PARTS, Operation, Operations
-from stochsim.hardware import Converter, Reliability, Timing, preset
+from stochsim.hardware import Adc, Reliability, Timing, preset
 from stochsim.settings import SettingError
 
 NAMES = {
@@ -176,11 +176,11 @@ def programmed(bill, cells):
 def test_programming_is_spread_over_the_reads_of_one():
     """3-bit weights: 3 cells each as offset, 2 × 2 in differential pairs."""
     for signs, cells in (("offset", 3), ("differential", 4)):
-        array = array_of(Converter(bits=6), rows=4, signs=signs).model_copy(
+        array = array_of(Adc(bits=6), rows=4, signs=signs).model_copy(
             update={"reads_per_programming": 1000}
         )
         program = recurrent_program()
-        plain = hardware_of(program, array=array_of(Converter(bits=6), rows=4, signs=signs))
+        plain = hardware_of(program, array=array_of(Adc(bits=6), rows=4, signs=signs))
         hardware = plain.replace(
             array=array, prices=plain.prices.with_price("program", "program-energy", joules=1e-12)
         )

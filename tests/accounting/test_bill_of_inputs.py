@@ -12,7 +12,7 @@ from circuittest import deep_program, hardware_of, single_program
 
 from stochsim.chip import Chip, bill_of_inputs
 from stochsim.energy import KINDS, Operation, Operations
-from stochsim.hardware import Converter, Noise, preset
+from stochsim.hardware import Adc, Noise, preset
 from stochsim.program import feed_forward, random_program
 from stochsim.settings import SettingError
 
@@ -82,7 +82,7 @@ def test_a_random_program_fits_every_array(bits, signs):
     program, read = random_program((200, 50, 4), (bits, bits, bits), 1.0, stimuli=3)
     _, again = random_program((200, 50, 4), (bits, bits, bits), 1.0, stimuli=3)
     assert all(np.array_equal(read[name], again[name]) for name in read)
-    hardware = hardware_of(program, array=array_of(Converter(bits=8), signs=signs))
+    hardware = hardware_of(program, array=array_of(Adc(bits=8), signs=signs))
     bill = bill_of_inputs(program, hardware, read)
     assert list(bill.counts) == ["layer 1", "layer 2"]
     codes = program.layers["layer 1"].weight_codes

@@ -10,14 +10,14 @@ from shownbills import ARRAY, BILLS, DIGITAL, on_an_array, two_layers
 from stochsim.accounting import (
     Bill,
     alternatives,
-    compare_converters,
+    compare_adc_models,
     price_shares,
     sensitivity_json,
     sensitivity_text,
 )
 from stochsim.accounting.bill import seconds_text, share
 from stochsim.chip import bill_of_inputs
-from stochsim.energy import CONVERTER_MODELS, Entry, Operation, Operations
+from stochsim.energy import ADC_MODELS, Entry, Operation, Operations
 from stochsim.hardware import preset
 from stochsim.program import random_program
 from stochsim.settings import number_text
@@ -32,7 +32,7 @@ def test_a_bill_reads(name: str) -> None:
 
 @pytest.mark.parametrize("name", BILLS)
 def test_what_decides_it_reads(name: str) -> None:
-    found = f"{sensitivity_text(BILLS[name]())}\n\n{compare_converters(BILLS[name]())}\n"
+    found = f"{sensitivity_text(BILLS[name]())}\n\n{compare_adc_models(BILLS[name]())}\n"
     assert found == (SHOWN / f"{name}_sensitivity.txt").read_text(encoding="utf-8")
 
 
@@ -42,7 +42,7 @@ def test_what_decides_it_reads(name: str) -> None:
         # 8 bits: ZigZag 701 fJ, Rekhi 300 fJ; a bit of codes 156 fJ, a sum of 26 bits 81 fJ
         (
             {Operation("adc", (8,)): 1, Operation("code_memory", (65536,)): 3},
-            "The converter model decides which part is the most expensive: under adc-zigzag-28nm "
+            "The ADC model decides which part is the most expensive: under adc-zigzag-28nm "
             "converter (60%), under adc-schreier memory (75%), adc-rekhi memory (61%).",
         ),
         (
@@ -51,19 +51,19 @@ def test_what_decides_it_reads(name: str) -> None:
                 Operation("code_memory", (65536,)): 100,
                 Operation("add", (26,)): 5,
             },
-            "The most expensive part is the same under every converter model, memory (93%), but "
+            "The most expensive part is the same under every ADC model, memory (93%), but "
             "the order of parts changes: under adc-schreier memory > add > converter; under "
             "adc-rekhi memory > add > converter.",
         ),
         (
             {Operation("cell"): 1},  # cell-none
-            "The order of parts is the same under every converter model: none costs anything.",
+            "The order of parts is the same under every ADC model: none costs anything.",
         ),
     ],
 )
-def test_the_whole_sentence_about_converters(counts: dict[Operation, float], words: str) -> None:
+def test_the_whole_sentence_about_adcs(counts: dict[Operation, float], words: str) -> None:
     bill = Bill(ARRAY, {"weight": Operations(counts)}, {"weight": 1})
-    assert compare_converters(bill).words == words
+    assert compare_adc_models(bill).words == words
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_bill_as_plain_values() -> None:
 def test_what_decides_a_bill_as_plain_values() -> None:
     bill = on_an_array()
     table = json.loads(json.dumps(sensitivity_json(bill), allow_nan=False))
-    assert table.keys() == {"prices", "alternatives", "converters", "words"}
+    assert table.keys() == {"prices", "alternatives", "adc_models", "words"}
     total_j = bill.per_read_j
     assert table["prices"][1] == {
         "price": "add-qkeras-45nm",
@@ -154,7 +154,7 @@ def test_what_decides_a_bill_as_plain_values() -> None:
         "ratio": pytest.approx(others_j / total_j),
     }
     walden_j = 500 * 5e-15 * 2**6
-    walden = table["converters"][2]
+    walden = table["adc_models"][2]
     parts = walden.pop("joules_by_part")
     assert parts == pytest.approx(bill.energy.parts | {"converter": walden_j})
     assert walden == {
@@ -165,7 +165,7 @@ def test_what_decides_a_bill_as_plain_values() -> None:
         "converter_share": pytest.approx(walden_j / (others_j + walden_j)),
         "ratio": pytest.approx((others_j + walden_j) / total_j),
     }
-    assert table["words"] == compare_converters(bill).words
+    assert table["words"] == compare_adc_models(bill).words
 
 
 def test_a_bill_at_other_prices_keeps_all_but_these() -> None:
@@ -176,14 +176,14 @@ def test_a_bill_at_other_prices_keeps_all_but_these() -> None:
     assert other.energy.leakage_j == 0
 
 
-def test_a_chip_whose_own_converter_is_free_says_what_another_would_do() -> None:
+def test_a_chip_whose_own_adc_is_free_says_what_another_would_do() -> None:
     free = Entry(kind="adc", formula="0*bits", unit="J per conversion", source="a wish", tag="user")
     prices = ARRAY.prices.model_copy(update={"own": {"free": free}, "adc": "free"})
     counts = {"weight": Operations({Operation("adc", (6,)): 1})}
     bill = Bill(ARRAY.replace(prices=prices), counts, {"weight": 1})
-    assert compare_converters(bill).words == (
-        "The converter model decides which part is the most expensive: under free nothing, under "
-        + ", ".join(f"{name} converter (100%)" for name in CONVERTER_MODELS.values())
+    assert compare_adc_models(bill).words == (
+        "The ADC model decides which part is the most expensive: under free nothing, under "
+        + ", ".join(f"{name} converter (100%)" for name in ADC_MODELS.values())
         + "."
     )
 
@@ -214,7 +214,7 @@ def test_free_prices_stand_last_by_name_and_no_total_has_a_ratio_to_nothing() ->
     assert all(math.isnan(row.ratio) for row in others)
     table = sensitivity_json(bill)
     assert {row["ratio"] for row in table["alternatives"]} == {None}
-    assert {one["ratio"] for one in table["converters"]} == {None}
+    assert {one["ratio"] for one in table["adc_models"]} == {None}
 
 
 @pytest.mark.parametrize("watts", [1e-3, 0.0])

@@ -14,7 +14,7 @@ from circuittest import (
 from stochsim.accounting import layer_cycles
 from stochsim.accounting.fixed_operations import cells_of
 from stochsim.chip import Chip
-from stochsim.hardware import Array, Converter, Noise, Timing, preset
+from stochsim.hardware import Adc, Array, Noise, Timing, preset
 
 X = some_stimuli(2)
 
@@ -34,21 +34,21 @@ def test_a_digital_layer(multipliers, cycles):
         (Array(), 8 * 1 * 1 + 1),
         (Array(cycle_bits=2), 4 + 1),
         (Array(cycle_bits=3), 3 + 1),
-        (Array(columns_per_converter=16), 8 * 16 + 1),
-        (Array(converter=Converter(cycles=5)), 8 * 5 + 1),
+        (Array(columns_per_adc=16), 8 * 16 + 1),
+        (Array(adc=Adc(cycles=5)), 8 * 5 + 1),
         (
-            Array(cycle_bits=4, columns_per_converter=8, converter=Converter(cycles=3)),
+            Array(cycle_bits=4, columns_per_adc=8, adc=Adc(cycles=3)),
             2 * 8 * 3 + 1,
         ),
         (
             Array(rows=4, columns=4),
             8 + 1,
-        ),  # tiles work in parallel; their input lines have converters
+        ),  # tiles work in parallel; their input lines have DACs
         (Array(cell_bits=4, signs="differential"), 8 + 1),
     ],
 )
 def test_a_layer_on_an_array(array, cycles):
-    """Input cycles × columns per converter × cycles per conversion + 1, for 8-bit inputs; whatever
+    """Input cycles × columns per ADC × cycles per conversion + 1, for 8-bit inputs; whatever
     the sizes of the layer.
     """
     chip = preset("sram-array-28nm").with_precision(8, 8, 8).with_price("dac", "dac-isaac-32nm")
@@ -118,13 +118,13 @@ def test_the_clock_moves_seconds_alone(kind):
     assert slow.total_operations == fast.total_operations
 
 
-def test_sharing_converters_changes_no_operation():
+def test_sharing_adcs_changes_no_operation():
     """As many conversions, one after the other."""
     program = single_program()
     alone, shared = (
         Chip(
             program,
-            hardware_of(program, array=array_of(Converter(bits=6), columns_per_converter=n)),
+            hardware_of(program, array=array_of(Adc(bits=6), columns_per_adc=n)),
         ).bill(X, 2, 0.0)
         for n in (1, 4)
     )
@@ -135,6 +135,6 @@ def test_sharing_converters_changes_no_operation():
 @pytest.mark.parametrize(("signs", "cells"), [("offset", 3), ("differential", 4)])
 def test_cells_are_those_that_the_product_has(signs, cells):
     program = single_program()
-    array = array_of(Converter(bits=6), signs=signs)
+    array = array_of(Adc(bits=6), signs=signs)
     product = Chip(program, hardware_of(program, array=array)).product
     assert cells_of(program.readout.shape, array) == product.cells.codes.size == cells * 35

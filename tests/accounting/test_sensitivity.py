@@ -1,5 +1,5 @@
 """Sensitivity of a bill: shares that are elasticities, other prices by pricing again, the five
-models of converters.
+models of ADCs.
 """
 
 import json
@@ -11,21 +11,21 @@ from circuittest import PROGRAMS, deep_program, hardware_of, single_program, som
 
 from stochsim.accounting import (
     alternatives,
-    compare_converters,
+    compare_adc_models,
     price_shares,
     sensitivity_json,
     sensitivity_text,
 )
 from stochsim.chip import Chip
 from stochsim.energy import (
-    CONVERTER_MODELS,
+    ADC_MODELS,
     PRICES,
     Operation,
     Operations,
     part_kind,
     price_operations,
 )
-from stochsim.hardware import Converter, Timing, preset
+from stochsim.hardware import Adc, Timing, preset
 
 X = some_stimuli(3)
 
@@ -109,10 +109,10 @@ def test_prices_that_the_chip_refuses_are_left_out():
     assert not any(row.tag == "unv" for row in rows)
 
 
-def test_all_five_models_of_converters():
+def test_all_five_models_of_adcs():
     bill = array_bill()
-    found = compare_converters(bill)
-    assert [one.model for one in found.models] == list(CONVERTER_MODELS)
+    found = compare_adc_models(bill)
+    assert [one.model for one in found.models] == list(ADC_MODELS)
     conversions = [
         (one, n / bill.draws) for one, n in bill.total_operations.items() if one.kind == "adc"
     ]
@@ -137,7 +137,7 @@ def test_all_five_models_of_converters():
 
 
 def test_the_chip_s_own_parameters_stay_with_its_own_model():
-    """A converter at 1 GHz is dearer than the book's default; the row of its model is the chip's
+    """An ADC at 1 GHz is dearer than the book's default; the row of its model is the chip's
     own.
     """
     program = single_program()
@@ -146,7 +146,7 @@ def test_the_chip_s_own_parameters_stay_with_its_own_model():
         .with_precision(3, 3, 3)
         .with_price("adc", "adc-accelergy", frequency_hz=1e9)
     )
-    found = compare_converters(Chip(program, hardware).bill(X, 5, 0.0))
+    found = compare_adc_models(Chip(program, hardware).bill(X, 5, 0.0))
     (accelergy,) = (one for one in found.models if one.model == "accelergy")
     assert accelergy.ratio == 1
     assert accelergy.energy == found.own.energy
@@ -168,7 +168,7 @@ def made_bill(**counts):
         # 8 bits: ZigZag 701 fJ, Rekhi 300 fJ; a bit of codes 156 fJ, a sum 81 fJ
         (
             {"adc": 100, "code_memory": 1},
-            "The order of parts is the same under every converter model: converter > memory.",
+            "The order of parts is the same under every ADC model: converter > memory.",
         ),
         (
             {"adc": 1, "code_memory": 3},
@@ -177,23 +177,18 @@ def made_bill(**counts):
         ),
         (
             {"adc": 1, "code_memory": 100, "add": 5},
-            "the same under every converter model, memory (93%), but the order of parts changes: "
-            "under",
+            "the same under every ADC model, memory (93%), but the order of parts changes: under",
         ),
     ],
 )
 def test_a_sentence_says_what_the_model_changes(counts, words):
-    assert words in compare_converters(made_bill(**counts)).words
+    assert words in compare_adc_models(made_bill(**counts)).words
 
 
-def test_a_chip_without_converters_says_so():
-    found = compare_converters(bill_of(single_program()))
+def test_a_chip_without_adcs_says_so():
+    found = compare_adc_models(bill_of(single_program()))
     assert found.models == ()
-    assert (
-        str(found)
-        == found.words
-        == "No converters: adc-none prices them, so no model of converters enters."
-    )
+    assert str(found) == found.words == "No ADCs: adc-none prices them, so no ADC model enters."
 
 
 @pytest.mark.parametrize("bill", [bill_of(deep_program()), array_bill()], ids=["digital", "array"])
@@ -204,7 +199,7 @@ def test_text_and_json(bill):
     assert said.splitlines()[1].split()[0] == first.price == table["prices"][0]["price"]
     assert f"{first.share / 10:+.2%}" in said.splitlines()[1]
     assert len(table["alternatives"]) == len(alternatives(bill))
-    assert table["words"] == compare_converters(bill).words
+    assert table["words"] == compare_adc_models(bill).words
     for row in alternatives(bill):
         assert row.price in said
 
@@ -212,11 +207,11 @@ def test_text_and_json(bill):
 def test_an_infinite_bill_has_shares_and_json():
     """Neurons without noise at ρ = 0: reliability is all of it, and no ratio is a number."""
     program = single_program()
-    array = array_of(Converter(bits=6))
+    array = array_of(Adc(bits=6))
     bill = Chip(
         program, hardware_of(program, array=array).with_price("adc", "adc-zigzag-28nm"), noise=0.0
     ).bill(X, 2, 0.0)
     assert price_shares(bill)[0].share == 1
     assert {row.share for row in price_shares(bill)[1:]} == {0}
     json.dumps(sensitivity_json(bill), allow_nan=False)
-    assert "reliability" in compare_converters(bill).words
+    assert "reliability" in compare_adc_models(bill).words

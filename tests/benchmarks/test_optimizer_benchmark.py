@@ -88,7 +88,7 @@ def test_settings_of_the_grid_are_chips(load: Any) -> None:
         2,
         4,
     )
-    assert (chip.array.rows, chip.array.converter.bits, chip.array.converter.sigma_lsb) == (
+    assert (chip.array.rows, chip.array.adc.bits, chip.array.adc.sigma_lsb) == (
         16,
         5,
         0.1,

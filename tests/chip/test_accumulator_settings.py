@@ -5,7 +5,7 @@ import pytest
 from arraytest import array_of, exact_sums, product_of, random_inputs, random_weights, sums_of
 from channeltest import WEIGHTS
 
-from stochsim.hardware import Converter, Memory
+from stochsim.hardware import Adc, Memory
 
 
 @pytest.mark.parametrize("bits", [2, 5, 7, 33, 64])
@@ -45,13 +45,13 @@ def test_accumulators_hold_their_width_with_transient_weight_errors(overflow):
 @pytest.mark.parametrize("overflow", ["saturate", "wrap"])
 @pytest.mark.parametrize("bits", [6, 8, 33, 64])
 def test_accumulators_of_an_array(bits, overflow, signs):
-    """Converter codes times their places, added by tile, slice and cycle; the corrections of offset
+    """ADC codes times their places, added by tile, slice and cycle; the corrections of offset
     codes come afterwards, exactly.
     """
     x = random_inputs(4, 40, 12)
     weights = random_weights(4, 5, 12)
     half = 2 ** (bits - 1)
-    array = array_of(Converter(bits=5), rows=7, signs=signs)
+    array = array_of(Adc(bits=5), rows=7, signs=signs)
     stored = weights.astype(int) + 8 if signs == "offset" else np.abs(weights.astype(int))
     line = x.astype(int) + 8
     total = np.zeros((40, 5), object)

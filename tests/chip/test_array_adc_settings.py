@@ -1,8 +1,8 @@
-"""Each setting of an array and its converters moves the sums as predicted, one test per setting;
+"""Each setting of an array and its ADCs moves the sums as predicted, one test per setting;
 those of its cells have a file of their own.
 
 Noiseless settings are compared with the rule in plain NumPy (`arraytest.converted_sums`). Noise is
-compared with its variance: a converter's sigma of one step and more, plus the 1/12 of rounding,
+compared with its variance: an ADC's sigma of one step and more, plus the 1/12 of rounding,
 which is then right to 2e-7 of itself (Poisson summation: the first term is 4 exp(-2 π² σ²)(σ² +
 …)).
 """
@@ -26,14 +26,14 @@ from arraytest import (
 from stattest import assert_mean
 
 from stochsim.energy import Operation
-from stochsim.hardware import Cells, Converter
+from stochsim.hardware import Adc, Cells
 from stochsim.hardware.wires import relative_drop
 
 WEIGHTS = random_weights(4, 8, 48)
 BRIGHT = np.full(
     (1, 48), 7, np.int8
 )  # every digit 1: partial sums stay far from 0, where offset columns clip
-THERMAL = Converter(bits=10, sigma_lsb=1.0)  # steps of 1, with room for noise
+THERMAL = Adc(bits=10, sigma_lsb=1.0)  # steps of 1, with room for noise
 ROUNDING = 1 / 12
 
 
@@ -69,8 +69,8 @@ def test_rows_cell_bits_cycle_bits_and_signs_set_how_often_noise_enters(geometry
 def test_sigma_lsb():
     """In steps: of 1 and of 2.5 at twice the range; the negative control has a sigma 5 % larger."""
     for sigma, step in ((1.0, 1.0), (2.0, 1.0), (1.5, 2.5)):
-        converter = Converter(bits=9, sigma_lsb=sigma, range="fixed", range_max=256 * step)
-        array = array_of(converter, signs="differential")
+        adc = Adc(bits=9, sigma_lsb=sigma, range="fixed", range_max=256 * step)
+        array = array_of(adc, signs="differential")
         found = sums_of(product_of(WEIGHTS, array), BRIGHT, 20_000)[0]
         weight = squared_places(array) * step**2
         mean = exact_sums(WEIGHTS, BRIGHT)[0]
@@ -85,14 +85,14 @@ def test_bits_and_range(bits, signs):
     """Exactly the step that takes the largest partial sum, never below 1 (full), or range_max."""
     weights, x = random_weights(4, 6, 30), random_inputs(4, 5, 30)
     levels = 2**bits // 2 if signs == "differential" else 2**bits - 1
-    for rows, converter in (
+    for rows, adc in (
         (30, {}),
         (9, {}),
         (30, {"range": "fixed", "range_max": 7.7}),
         (9, {"range": "fixed", "range_max": 20.0}),
     ):
-        array = array_of(Converter(bits=bits, **converter), signs=signs, rows=rows)
-        step = converter["range_max"] / levels if converter else max(1.0, rows / levels)
+        array = array_of(Adc(bits=bits, **adc), signs=signs, rows=rows)
+        step = adc["range_max"] / levels if adc else max(1.0, rows / levels)
         product = product_of(weights, array)
         product._warned = True
         assert np.allclose(
@@ -109,7 +109,7 @@ def test_calibrated_range_and_clip_share(signs):
     steps = {}
     most = 15 if signs == "differential" else 31
     for share in (0.0, 0.01, 0.2):
-        array = array_of(Converter(bits=5, range="calibrated", clip_share=share), signs=signs)
+        array = array_of(Adc(bits=5, range="calibrated", clip_share=share), signs=signs)
         product = product_of(weights, array, calibration=x.astype(float))
         partial = product._clean_sums(x)
         steps[share] = np.quantile(np.abs(partial), 1 - share, method="higher") / most
@@ -139,8 +139,8 @@ def test_inl_and_dnl(field, values, signs):
     """
     shift = np.array(values) if field == "inl_lsb" else np.concatenate([[0], np.cumsum(values)])
     weights, x = random_weights(4, 6, 30), random_inputs(4, 5, 30)
-    converter = Converter(bits=3, range="fixed", range_max=5.0, **{field: values})
-    array = array_of(converter, signs=signs, rows=8)
+    adc = Adc(bits=3, range="fixed", range_max=5.0, **{field: values})
+    array = array_of(adc, signs=signs, rows=8)
     step = 5.0 / (4 if signs == "differential" else 7)
     edges = np.arange(7) + 0.5 + shift
     product = product_of(weights, array)
@@ -154,11 +154,11 @@ def test_inl_and_dnl(field, values, signs):
 ONE_BIT = {"weight_bits": 1, "input_bits": 1}
 
 
-def per_chip(converter, weights, chip_key=0, reads=3):
+def per_chip(adc, weights, chip_key=0, reads=3):
     """Sums of 1-bit weights for 1-bit inputs that are all 1, less exact ones, (read, neuron): one
     conversion, with place value 2.
     """
-    array = array_of(converter, signs="differential")
+    array = array_of(adc, signs="differential")
     product = product_of(weights, array, **ONE_BIT, chip_key=chip_key)
     x = np.ones((2, weights.shape[1]), np.int8)
     found = sums_of(product, x, reads) - exact_sums(weights, x)[:, None]
@@ -175,16 +175,16 @@ def test_offset_and_gain_are_fixed_per_chip_and_spread_as_stated(field):
     Every column its own; the negative control has 5 % more.
     """
     weights = np.ones((40_000, 40), np.int8)
-    converter = Converter(bits=8, **{field: 2.0 if field == "offset_sigma_lsb" else 0.05})
-    found = per_chip(converter, weights)
+    adc = Adc(bits=8, **{field: 2.0 if field == "offset_sigma_lsb" else 0.05})
+    found = per_chip(adc, weights)
     assert_variance(found, 4 * (4 + ROUNDING), 4 * (4 * 1.05**2 + ROUNDING))
     assert_mean(found, 0.0, 1e-6)
-    assert np.array_equal(found, per_chip(converter, weights))
-    other = per_chip(converter, weights, chip_key=1)
+    assert np.array_equal(found, per_chip(adc, weights))
+    other = per_chip(adc, weights, chip_key=1)
     assert_mean(found * other, 0.0, 1e-6)
     if field == "gain_sigma":
         assert not per_chip(
-            converter, np.tile(np.array([1, -1], np.int8), (100, 20))
+            adc, np.tile(np.array([1, -1], np.int8), (100, 20))
         ).any()  # no gain moves a partial sum of 0
 
 
@@ -193,7 +193,7 @@ def test_offsets_of_every_tile_slice_and_cycle():
     add before they are squared.
     """
     array = array_of(
-        Converter(bits=9, offset_sigma_lsb=2.0, sigma_lsb=1.0), signs="differential", rows=16
+        Adc(bits=9, offset_sigma_lsb=2.0, sigma_lsb=1.0), signs="differential", rows=16
     )
     weights = random_weights(4, 4000, 48)
     found = (sums_of(product_of(weights, array), BRIGHT, 1) - exact_sums(weights, BRIGHT)[:, None])[
@@ -213,9 +213,9 @@ def test_reference_noise_is_common_to_the_columns_that_share_it():
     """Covariance within a group of reference_columns = 4: σ² of the reference times squared places;
     across groups 0, and 0 at 1 column.
     """
-    converter = Converter(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0, reference_columns=4)
+    adc = Adc(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0, reference_columns=4)
     weights = random_weights(4, 16, 48)
-    array = array_of(converter, signs="differential")
+    array = array_of(adc, signs="differential")
     found = deviations(array, weights, reads=40_000)
     weight = squared_places(array)
     assert_variance(
@@ -227,7 +227,7 @@ def test_reference_noise_is_common_to_the_columns_that_share_it():
         assert_mean(within, weight * 4 * 1.05**2, 1e-6)
     assert_mean(found[:, 3:-1:4] * found[:, 4::4], 0.0, 1e-6)
     alone = deviations(
-        array_of(Converter(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0), signs="differential"),
+        array_of(Adc(bits=9, sigma_lsb=1.0, reference_sigma_lsb=2.0), signs="differential"),
         weights,
         reads=10_000,
     )
@@ -252,8 +252,8 @@ def test_wire_ohm_rows_and_columns(rows, columns):
     """Sums of the cells' currents less what the wires take to first order, each tile by itself: 10
     ohm, 25 µS at full conductance.
     """
-    converter = Converter(bits=12, range="fixed", range_max=720.0)
-    array = array_of(converter, Cells(wire_ohm=10.0), rows=rows, columns=columns, cell_bits=4)
+    adc = Adc(bits=12, range="fixed", range_max=720.0)
+    array = array_of(adc, Cells(wire_ohm=10.0), rows=rows, columns=columns, cell_bits=4)
     found = sums_of(product_of(WEIGHTS, array), BRIGHT)[0, 0]
     codes = (WEIGHTS.astype(int) + 8).T
     lost = np.empty(codes.shape)

@@ -19,12 +19,12 @@ from arraytest import (
 )
 from stattest import assert_mean
 
-from stochsim.hardware import Cells, Converter
+from stochsim.hardware import Adc, Cells
 
 WEIGHTS = random_weights(4, 8, 48)
 X = random_inputs(4, 4, 48)
 X[0], X[1] = -8, 7  # no row is active, every row is in every cycle
-THERMAL = Converter(bits=9, sigma_lsb=1.0)  # steps of 1, with room for noise
+THERMAL = Adc(bits=9, sigma_lsb=1.0)  # steps of 1, with room for noise
 ROUNDING = 1 / 12
 DEVICE = "g_us,programming_sigma_us,read_sigma_us\n5,0,2\n15,0,2\n"  # read noise of 0.2 cell steps
 
@@ -108,7 +108,7 @@ def test_shot_noise_of_offset_columns():
     weights = random_weights(1, 8, 64)
     bright = np.ones((1, 64), np.int8)
     product = product_of(
-        weights, array_of(Converter(bits=8, sigma_lsb=1.0), Cells(shot_sigma=0.3)), **ONE_BIT
+        weights, array_of(Adc(bits=8, sigma_lsb=1.0), Cells(shot_sigma=0.3)), **ONE_BIT
     )
     assert product.fused
     current = (weights == 1).sum(axis=1)
@@ -136,8 +136,8 @@ def test_lumped_noise_equals_noise_of_every_cell(read_noise, kind):
             24 * 2 * 0.2**2,
         ),
     }[kind]
-    converter = Converter(bits=8, range="fixed", range_max=64.0)  # a step of 1/2
-    product = product_of(weights, array_of(converter, cells, signs="differential"), **ONE_BIT)
+    adc = Adc(bits=8, range="fixed", range_max=64.0)  # a step of 1/2
+    product = product_of(weights, array_of(adc, cells, signs="differential"), **ONE_BIT)
     found = (sums_of(product, x, 30) - exact_sums(weights, x)[:, None]).reshape(-1, 6) / 2
     assert_mean(found, 0.0, 1e-6)
     step = 1 / 4 / 12
@@ -152,7 +152,7 @@ def test_device_csv():
     """
     weights = random_weights(1, 20_000, 8)
     x = np.ones((1, 8), np.int8)
-    converter = Converter(bits=9, range="fixed", range_max=32.0)
+    adc = Adc(bits=9, range="fixed", range_max=32.0)
 
     def cells(read_us):
         text = f"g_us,programming_sigma_us,read_sigma_us\n5,0.5,{read_us}\n15,0.5,{read_us}\n"
@@ -161,7 +161,7 @@ def test_device_csv():
     def found(read_us, chip_key=0, key=3):
         product = product_of(
             weights,
-            array_of(converter, cells(read_us), signs="differential"),
+            array_of(adc, cells(read_us), signs="differential"),
             **ONE_BIT,
             chip_key=chip_key,
         )

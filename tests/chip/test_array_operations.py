@@ -9,7 +9,7 @@ from arraytest import array_of, hardware_for, operations_of, product_of, program
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Cells, Converter, preset
+from stochsim.hardware import Adc, Cells, preset
 from stochsim.program import Layer, Quantizer, single_layer
 
 # 3 inputs, 2 neurons; weights of 2 bits and inputs of 2 bits. Stored shifted by 2: 3 1 2 and 2 0 1.
@@ -25,7 +25,7 @@ def test_offset_columns_by_hand():
     """Cells of 1 bit: columns of neuron 0's low and high bits, then neuron 1's; lines carry low
     bits 1 0 0, then high bits 1 0 1.
     """
-    found = counts(array_of(Converter(bits=3), rows=2, columns=3))
+    found = counts(array_of(Adc(bits=3), rows=2, columns=3))
     # low bits of 3 1 2 / 2 0 1: 1 1 0 / 0 0 1; high bits: 1 0 1 / 1 0 0. Row 0 holds 3 ones, row 1
     # one, row 2 two.
     assert found == {
@@ -54,7 +54,7 @@ def test_offset_columns_by_hand():
 
 def test_wide_cells_and_cycles_by_hand():
     """Cells and cycles of 2 bits: one slice, one cycle; currents are shares of 3 × 3."""
-    found = counts(array_of(Converter(bits=5), cell_bits=2, cycle_bits=2))
+    found = counts(array_of(Adc(bits=5), cell_bits=2, cycle_bits=2))
     assert found == {
         Operation("multiply", (2, 2)): 5 * 2 * 2,
         Operation("cell"): pytest.approx(5 * (3 * (3 + 2) + 2 * (2 + 1)) / 9),
@@ -68,7 +68,7 @@ def test_wide_cells_and_cycles_by_hand():
 def test_differential_columns_by_hand():
     """One bit of magnitude in two columns per neuron, converted as one."""
     weights = np.array([[1, -1, 0], [0, 1, -1]], np.int8)
-    found = counts(array_of(Converter(bits=3), signs="differential"), weights=weights)
+    found = counts(array_of(Adc(bits=3), signs="differential"), weights=weights)
     assert found == {
         Operation("multiply", (1, 1)): 5 * 3 * 4,
         Operation("cell"): 5
@@ -84,11 +84,11 @@ def test_currents_are_those_of_the_cells_as_programmed():
     """Cells that are all stuck at full conductance draw all there is, active rows × columns; cells
     that reach half of it, half.
     """
-    found = counts(array_of(Converter(bits=3), Cells(stuck_at_1_rate=1.0)))
+    found = counts(array_of(Adc(bits=3), Cells(stuck_at_1_rate=1.0)))
     assert found[Operation("cell")] == found[Operation("multiply", (1, 1))]
     half = "g_us,programming_sigma_us,mean_us\n0,0,0\n10,0,5\n"
-    found = counts(array_of(Converter(bits=3), Cells(device="measured", device_csv=half)))
-    assert found[Operation("cell")] == counts(array_of(Converter(bits=3)))[Operation("cell")] / 2
+    found = counts(array_of(Adc(bits=3), Cells(device="measured", device_csv=half)))
+    assert found[Operation("cell")] == counts(array_of(Adc(bits=3)))[Operation("cell")] / 2
 
 
 def test_a_line_that_falls_and_rises_is_charged_each_time():
@@ -103,8 +103,8 @@ def test_the_whole_chip_by_hand():
     stimulus, random bits and held neurons.
     """
     program = program_of(WEIGHTS, 2, 2, 4, sigma=0.5)
-    chip = Chip(program, hardware_for(program, array_of(Converter(bits=3), rows=2, columns=3)))
-    expected = counts(array_of(Converter(bits=3), rows=2, columns=3)) | {
+    chip = Chip(program, hardware_for(program, array_of(Adc(bits=3), rows=2, columns=3)))
+    expected = counts(array_of(Adc(bits=3), rows=2, columns=3)) | {
         Operation("weight_memory", (12,)): 2 * 12,
         Operation("code_memory", (14,)): 2 * 5 * 14,
         Operation("random"): 2 * 5 * 2 * 32,
@@ -119,7 +119,7 @@ def test_the_whole_chip_by_hand():
 
 
 def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
-    product = product_of(WEIGHTS, array_of(Converter(bits=3)), 2, 2)
+    product = product_of(WEIGHTS, array_of(Adc(bits=3)), 2, 2)
     idle = operations_of(product, X[1:], 5)
     assert all(
         idle.get(Operation(*kind), 0) == 0 for kind in (("multiply", (1, 1)), ("cell",), ("line",))

@@ -17,9 +17,9 @@ from arraytest import (
 )
 
 from stochsim.chip import Chip
-from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
 
-# weight bits, input bits, cell bits, cycle bits, rows: partial sums within 12 bits of the converter
+# weight bits, input bits, cell bits, cycle bits, rows: partial sums within 12 bits of the ADC
 GEOMETRIES = [
     (1, 1, 1, 1, 64),
     (1, 3, 1, 2, 5),
@@ -50,12 +50,12 @@ def assert_exact(geometry, signs, way):
     weight_bits, input_bits, cell_bits, cycle_bits, rows = geometry
     if signs == "differential":
         cell_bits = min(cell_bits, max(1, weight_bits - 1))
-    converter, cells = WAYS[way]
+    adc, cells = WAYS[way]
     weights, x = random_weights(weight_bits, 5, 23), random_inputs(input_bits, 3, 23)
     x[0] = np.where(x[0] > 0, x.max(), x.min())
     bits = wide_enough(rows, cell_bits, cycle_bits, signs)
     array = array_of(
-        Converter(bits=bits, **converter),
+        Adc(bits=bits, **adc),
         Cells(**cells),
         rows=rows,
         cell_bits=cell_bits,
@@ -85,8 +85,8 @@ def test_the_four_ways_are_four():
     """
     weights = random_weights(4, 5, 23)
     found = {}
-    for name, (converter, cells) in WAYS.items():
-        product = product_of(weights, array_of(Converter(bits=8, **converter), Cells(**cells)))
+    for name, (adc, cells) in WAYS.items():
+        product = product_of(weights, array_of(Adc(bits=8, **adc), Cells(**cells)))
         found[name] = (product.fused, product.conversion.gain.size > 0, product.cells.unit)
     assert found == {
         "as it comes": (True, False, 1),
@@ -95,17 +95,15 @@ def test_the_four_ways_are_four():
         "single cells": (False, True, 256),
     }
     assert not product_of(weights, array_of(cell_bits=2, cycle_bits=2)).fused
-    assert product_of(weights, array_of(Converter(bits=5), Cells(read_sigma=0.1))).fused
-    assert not product_of(
-        weights, array_of(Converter(bits=5), Cells(read_sigma=0.1), cycle_bits=2)
-    ).fused
+    assert product_of(weights, array_of(Adc(bits=5), Cells(read_sigma=0.1))).fused
+    assert not product_of(weights, array_of(Adc(bits=5), Cells(read_sigma=0.1), cycle_bits=2)).fused
 
 
 @pytest.mark.parametrize("signs", ["offset", "differential"])
-def test_a_converter_too_narrow_by_one_code_is_not_exact(signs):
+def test_an_adc_too_narrow_by_one_code_is_not_exact(signs):
     """The check above can fail: 9 rows in 3 bits."""
     weights, x = random_weights(4, 5, 9), random_inputs(4, 4, 9)
-    narrow = sums_of(product_of(weights, array_of(Converter(bits=3), signs=signs)), x)
+    narrow = sums_of(product_of(weights, array_of(Adc(bits=3), signs=signs)), x)
     assert not np.array_equal(narrow[:, 0], exact_sums(weights, x))
 
 
@@ -117,7 +115,7 @@ def test_a_chip_on_it_draws_the_codes_of_the_digital_chip(bits, output_bits, sig
     """
     program = program_of(random_weights(bits, 6, 23), bits, bits, output_bits, sigma=0.5)
     x = random_inputs(bits, 4, 23).astype(float)
-    array = array_of(Converter(bits=5), rows=10, signs=signs)
+    array = array_of(Adc(bits=5), rows=10, signs=signs)
     parts = [
         {},
         {"noise": Noise(family="logistic", read_sigma=0.3, weight_sigma=0.01)},

@@ -16,7 +16,7 @@ from arraytest import (
 )
 from stattest import assert_mean
 
-from stochsim.hardware import Cells, Converter, device, devices
+from stochsim.hardware import Adc, Cells, device, devices
 
 WEIGHTS = random_weights(4, 8, 48)
 
@@ -45,15 +45,13 @@ def partial_sums(variance, neurons=8_000, **cells):
     """Partial sums of 8 cells that hold 1 less their 8 partners that hold 0, one read, (neuron,),
     and the variance of rounding them.
 
-    The converter's step is at most half of the standard deviation expected; it reaches from -10 to
+    The ADC's step is at most half of the standard deviation expected; it reaches from -10 to
     10.
     """
-    converter = Converter(
-        bits=int(np.ceil(np.log2(20 * 2 / np.sqrt(variance)))), range="fixed", range_max=10.0
-    )
+    adc = Adc(bits=int(np.ceil(np.log2(20 * 2 / np.sqrt(variance)))), range="fixed", range_max=10.0)
     product = product_of(
         np.ones((neurons, 8), np.int8),
-        array_of(converter, Cells(**cells), signs="differential"),
+        array_of(adc, Cells(**cells), signs="differential"),
         **ONE_BIT,
     )
     return (sums_of(product, np.ones((1, 8), np.int8))[0, 0] + 8) / 2, product.range.lsb**2 / 12
@@ -117,7 +115,7 @@ def test_stuck_cells(rates, wrong):
     """
     weights = np.tile(random_weights(4, 1, 48), (5_000, 1))
     array = array_of(
-        Converter(bits=8), Cells(stuck_at_0_rate=rates[0], stuck_at_1_rate=rates[1]), cell_bits=2
+        Adc(bits=8), Cells(stuck_at_0_rate=rates[0], stuck_at_1_rate=rates[1]), cell_bits=2
     )
     x = random_inputs(4, 1, 48)
     found = (sums_of(product_of(weights, array), x, 2) - exact_sums(weights, x)[:, None])[0]
@@ -144,9 +142,7 @@ def test_every_cell_stuck(signs):
     x = random_inputs(4, 3, 48)
     line = x.astype(int) + 8
     for cells, code in ((Cells(stuck_at_0_rate=1.0), 0), (Cells(stuck_at_1_rate=1.0), 15)):
-        found = sums_of(product_of(WEIGHTS, array_of(Converter(bits=8), cells, signs=signs)), x)[
-            :, 0
-        ]
+        found = sums_of(product_of(WEIGHTS, array_of(Adc(bits=8), cells, signs=signs)), x)[:, 0]
         digits = (
             np.full_like(WEIGHTS, code - 8, int)
             if signs == "offset"

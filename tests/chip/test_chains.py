@@ -23,7 +23,7 @@ from stochsim_kernels.reference.neuron_codes import random31
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Converter, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Memory, Noise, RandomSource
 from stochsim.settings import SettingError
 
 KEY = 2**63 + 5
@@ -67,7 +67,7 @@ def test_codes_are_those_of_the_reference(bits, every, dithered):
 
 def array_chain(chip, x, every, first_stimulus):
     """Codes (stimulus, read, neuron): the stimulus's sum converted once, the codes' sum at every
-    step, by the chip's own converters.
+    step, by the chip's own ADCs.
     """
     program = chip.program
     forward = chip._runner.readout
@@ -103,18 +103,16 @@ def test_codes_of_a_noisy_array_are_those_of_the_reference(every):
     """Every conversion draws anew at every step."""
     program = recurrent_program(3)
     x = some_stimuli(3)
-    noisy = Chip(
-        program, hardware_of(program, array=array_of(Converter(bits=5, sigma_lsb=0.7), rows=4))
-    )
+    noisy = Chip(program, hardware_of(program, array=array_of(Adc(bits=5, sigma_lsb=0.7), rows=4)))
     codes = noisy.sample(x, READS, KEY, 11, steps_between_reads=every).codes
     assert np.array_equal(codes, array_chain(noisy, x, every, 11))
     assert not np.array_equal(codes, chain_reference(program, x, every, 11))
 
 
-def test_an_array_whose_converters_lose_nothing_gives_the_digital_codes():
+def test_an_array_whose_adcs_lose_nothing_gives_the_digital_codes():
     program = recurrent_program(3)
     x = some_stimuli(3)
-    exact = Chip(program, hardware_of(program, array=array_of(Converter(bits=8), rows=4)))
+    exact = Chip(program, hardware_of(program, array=array_of(Adc(bits=8), rows=4)))
     assert np.array_equal(
         exact.sample(x, READS, KEY, steps_between_reads=2).codes, chain_reference(program, x, 2)
     )
@@ -129,7 +127,7 @@ CHIPS = {
     "transient weight errors": {"memory": Memory(weight_read_errors=0.05)},
     "shift registers": {"random": RandomSource(threshold_bits=7, lfsr_bits=9)},
     "shared sources": {"random": RandomSource(neurons_per_source=2)},
-    "array": {"array": array_of(Converter(bits=5, sigma_lsb=0.7), rows=4)},
+    "array": {"array": array_of(Adc(bits=5, sigma_lsb=0.7), rows=4)},
 }
 
 

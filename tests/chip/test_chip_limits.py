@@ -18,7 +18,7 @@ from arraytest import (
 )
 
 from stochsim.chip import Chip, FloatChip
-from stochsim.hardware import Cells, Converter, Noise
+from stochsim.hardware import Adc, Cells, Noise
 from stochsim.program import float_single
 from stochsim.settings import SettingError
 
@@ -42,10 +42,10 @@ def test_chip_keys_are_keys(chip_key):
 
 
 def test_a_calibrated_range_needs_stimuli():
-    array = array_of(Converter(range="calibrated"))
+    array = array_of(Adc(range="calibrated"))
     with pytest.raises(
         SettingError,
-        match=r"'array.converter.range' = 'calibrated': .* needs calibration = stimuli \(stimulus, "
+        match=r"'array.adc.range' = 'calibrated': .* needs calibration = stimuli \(stimulus, "
         r"input\)",
     ):
         chip_of(array)
@@ -62,11 +62,10 @@ def test_sums_beyond_32_bits_are_refused():
     bound = 60 * 255 * 255 * 4095
     with pytest.raises(
         SettingError,
-        match=f"'array.converter.bits' = 12: outputs could reach {bound}, beyond 32 bits: fewer "
-        f"tiles",
+        match=f"'array.adc.bits' = 12: outputs could reach {bound}, beyond 32 bits: fewer tiles",
     ):
-        chip_of(array_of(Converter(bits=12), rows=1), weights, 8)
-    assert chip_of(array_of(Converter(bits=12), rows=60), weights, 8).product.range.lsb == 1
+        chip_of(array_of(Adc(bits=12), rows=1), weights, 8)
+    assert chip_of(array_of(Adc(bits=12), rows=60), weights, 8).product.range.lsb == 1
 
 
 def test_wires_that_take_too_much_are_refused_with_what_would_do():
@@ -74,20 +73,20 @@ def test_wires_that_take_too_much_are_refused_with_what_would_do():
         SettingError,
         match=r"'wire_ohm' = 1000.0: the largest relative drop is .* at most .* ohm here",
     ) as caught:
-        chip_of(array_of(Converter(bits=7), Cells(wire_ohm=1000.0)))
+        chip_of(array_of(Adc(bits=7), Cells(wire_ohm=1000.0)))
     allowed = float(re.search(r"at most (\S+) ohm", str(caught.value))[1])
-    chip_of(array_of(Converter(bits=7), Cells(wire_ohm=0.8 * allowed)))
+    chip_of(array_of(Adc(bits=7), Cells(wire_ohm=0.8 * allowed)))
 
 
 def test_reference_noise_beyond_what_can_be_drawn():
     """A rule of the moves' table, on the coarsest grid of 1/8 step."""
     with pytest.raises(
         SettingError,
-        match=r"'array.converter.reference_sigma_lsb' = 40.0: should be at most 39.25",
+        match=r"'array.adc.reference_sigma_lsb' = 40.0: should be at most 39.25",
     ):
-        chip_of(array_of(Converter(bits=6, reference_sigma_lsb=40.0)))
+        chip_of(array_of(Adc(bits=6, reference_sigma_lsb=40.0)))
     product = product_of(
-        WEIGHTS, array_of(Converter(bits=6, reference_sigma_lsb=39.0, reference_columns=5))
+        WEIGHTS, array_of(Adc(bits=6, reference_sigma_lsb=39.0, reference_columns=5))
     )
     assert np.std(sums_of(product, X, 50)) > 0
 
@@ -102,7 +101,7 @@ def test_measured_neurons_have_the_bits_of_the_program():
 
 
 def test_drives_of_an_array_differ_from_read_to_read():
-    chip = chip_of(array_of(Converter(bits=7)))
+    chip = chip_of(array_of(Adc(bits=7)))
     for ask in (chip.drive, chip.thresholds, chip.probabilities):
         with pytest.raises(
             SettingError, match=r"digital-45nm has an array: its drives differ from read to read"
@@ -118,7 +117,7 @@ def test_too_many_codes_are_refused_before_they_are_allocated(kind, monkeypatch)
     if kind == "float":
         chip = FloatChip(float_single(WEIGHTS.astype(float), np.zeros(5), np.ones(5), 0.0))
     else:
-        chip = chip_of(array_of(Converter(bits=7)) if kind == "array" else None)
+        chip = chip_of(array_of(Adc(bits=7)) if kind == "array" else None)
     monkeypatch.setattr("stochsim.settings.call_checks.available_bytes", lambda: 10 * 2**20)
     monkeypatch.setattr(np, "empty", lambda *_, **__: pytest.fail("allocated"))
     with pytest.raises(
@@ -129,18 +128,16 @@ def test_too_many_codes_are_refused_before_they_are_allocated(kind, monkeypatch)
         chip.sample(X, 1_000_000, 1)
 
 
-def test_converter_tables_that_do_not_fit_are_refused_before_they_are_allocated(monkeypatch):
+def test_adc_tables_that_do_not_fit_are_refused_before_they_are_allocated(monkeypatch):
     """Shot-like noise of 500 LSB at 12 bits: thousands of codes for each of 64 standard
     deviations.
     """
-    array = array_of(
-        Converter(bits=12, sigma_lsb=500.0), Cells(shot_sigma=50.0), signs="differential"
-    )
+    array = array_of(Adc(bits=12, sigma_lsb=500.0), Cells(shot_sigma=50.0), signs="differential")
     monkeypatch.setattr("stochsim.settings.call_checks.available_bytes", lambda: 2**30)
     with pytest.raises(
         SettingError,
-        match=r"'array': the converters' tables of \d+ × 4106 need .* GiB, 1.0 GiB are free: "
-        r".*converter.bits",
+        match=r"'array': the ADCs' tables of \d+ × 4106 need .* GiB, 1.0 GiB are free: "
+        r".*adc.bits",
     ):
         chip_of(array)
 
@@ -150,7 +147,7 @@ def test_clipping_warns_once_with_the_range_that_would_not(signs):
     """The share of clipped partial sums of the first stimuli, and a range_max; with it, and on data
     that do not clip, nothing is said.
     """
-    chip = chip_of(array_of(Converter(bits=5, range="fixed", range_max=4.0), signs=signs))
+    chip = chip_of(array_of(Adc(bits=5, range="fixed", range_max=4.0), signs=signs))
     with pytest.warns(
         UserWarning,
         match=r"clip [\d.]+% of the partial sums of the first 4 stimuli \(more than 0.1%\)",
@@ -166,13 +163,13 @@ def test_clipping_warns_once_with_the_range_that_would_not(signs):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chip.sample(X, 2, 1)  # said once
-        wide = chip_of(array_of(Converter(bits=5, range="fixed", range_max=enough), signs=signs))
+        wide = chip_of(array_of(Adc(bits=5, range="fixed", range_max=enough), signs=signs))
         wide.sample(X, 2, 1)
         assert wide.product.range.share_outside(partial) == 0
-        chip_of(array_of(Converter(bits=5, range="fixed", range_max=4.0), signs=signs)).sample(
+        chip_of(array_of(Adc(bits=5, range="fixed", range_max=4.0), signs=signs)).sample(
             np.full((2, 60), -8.0), 2, 1
         )
     close = product_of(
-        WEIGHTS, array_of(Converter(bits=5, range="fixed", range_max=0.9 * enough), signs=signs)
+        WEIGHTS, array_of(Adc(bits=5, range="fixed", range_max=0.9 * enough), signs=signs)
     )
     assert close.range.share_outside(partial) > 0

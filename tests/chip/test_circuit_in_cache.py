@@ -11,7 +11,7 @@ from stochsim_kernels.circuit import integer_circuit
 from stochsim.accounting import OFF
 from stochsim.chip import Chip
 from stochsim.chip.rng_address import Place
-from stochsim.hardware import Converter, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Memory, Noise, RandomSource
 
 KEY = 2**63 + 5
 FIRST = {"first_stimulus": 11, "first_read": 70}
@@ -47,7 +47,7 @@ BY_STEPS = {
     "code errors": {"memory": Memory(code_errors=0.1)},
     "narrow accumulators": {"accumulator_bits": 4, "accumulator_overflow": "saturate"},
     "own source": {"random": RandomSource(threshold_bits=7, lfsr_bits=9)},
-    "array": {"array": array_of(Converter(bits=5, sigma_lsb=0.7), rows=4)},
+    "array": {"array": array_of(Adc(bits=5, sigma_lsb=0.7), rows=4)},
 }
 
 

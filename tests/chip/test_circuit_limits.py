@@ -21,7 +21,7 @@ from circuittest import (
 )
 
 from stochsim.chip import Chip, FloatChip
-from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
 from stochsim.program import LOG_SIGMA, READOUT, Quantizer, with_log_sigma
 from stochsim.settings import SettingError, StochsimError, check_stable
 
@@ -135,7 +135,7 @@ def test_what_is_billed_can_be_drawn(monkeypatch):
             ask(many, 1)
 
 
-ARRAY = array_of(Converter(bits=6, sigma_lsb=0.5))
+ARRAY = array_of(Adc(bits=6, sigma_lsb=0.5))
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_what_a_layer_cannot_bear_is_refused_by_name(build):
     for parts, complaint in (
         ({"array": array_of(cell_bits=4)}, "cell_bits"),
         (
-            {"array": array_of(Converter(range="calibrated"))},
-            "'array.converter.range' = 'calibrated': the chip needs calibration",
+            {"array": array_of(Adc(range="calibrated"))},
+            "'array.adc.range' = 'calibrated': the chip needs calibration",
         ),
         ({"array": ARRAY, "memory": Memory(weight_read_errors=0.1)}, "'memory.weight_read_errors'"),
         (
@@ -171,7 +171,7 @@ def test_what_a_layer_cannot_bear_is_refused_by_name(build):
             "'noise.measured_csv': has codes of 1 bits: should be 3",
         ),
         (
-            {"array": array_of(Converter(bits=4), Cells(wire_ohm=1e6))},
+            {"array": array_of(Adc(bits=4), Cells(wire_ohm=1e6))},
             "'wire_ohm' = 1000000.0: the largest relative drop",
         ),
     ):

@@ -17,7 +17,7 @@ from circuittest import (
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Converter, Memory, Noise, RandomSource, Reliability
+from stochsim.hardware import Adc, Memory, Noise, RandomSource, Reliability
 
 X = some_stimuli(4)
 READS = 4 * 10  # 4 stimuli × 10 reads
@@ -121,9 +121,9 @@ CHIPS = {
     "plain": {},
     "read noise": {"noise": Noise(read_sigma=0.2)},
     "input dither": {"noise": Noise(input_dither="stochastic")},
-    "array": {"array": array_of(Converter(bits=6, sigma_lsb=0.4), rows=4)},
+    "array": {"array": array_of(Adc(bits=6, sigma_lsb=0.4), rows=4)},
     "array and input dither": {
-        "array": array_of(Converter(bits=6), rows=4),
+        "array": array_of(Adc(bits=6), rows=4),
         "noise": Noise(input_dither="stochastic"),
     },
 }
@@ -161,7 +161,7 @@ def test_the_bill_of_an_array_follows_the_codes_of_every_layer():
     """
     for build in (deep_program, recurrent_program):
         program = build()
-        array = array_of(Converter(bits=6), rows=4)
+        array = array_of(Adc(bits=6), rows=4)
         quiet = counted(program, array=array)
         noisy = counted(program, array=array, memory=Memory(code_errors=0.3))
         assert quiet.count("adc") == noisy.count("adc") > 0

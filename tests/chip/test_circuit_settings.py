@@ -11,9 +11,9 @@ from threadtest import threads
 from stochsim.chip import Chip
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.rng_address import Place
-from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
 
-pytestmark = pytest.mark.filterwarnings("ignore:the array's converters clip")
+pytestmark = pytest.mark.filterwarnings("ignore:the array's ADCs clip")
 X = some_stimuli(4)
 TABLE = "drive,p0,p1,p2,p3,p4,p5,p6,p7\n-2,1,0,0,0,0,0,0,0\n2,0,0.1,0.1,0.1,0.1,0.1,0.1,0.4\n"
 PAIRS_OF_COLUMNS = {"rows": 4, "signs": "differential"}
@@ -36,7 +36,7 @@ DIGITAL = {
     "code errors": {"memory": Memory(code_errors=0.1)},
     "saturating accumulators": {"accumulator_bits": 4},
     "wrapping accumulators": {"accumulator_bits": 4, "accumulator_overflow": "wrap"},
-    "ideal array of few bits": {"array": array_of(Converter(bits=2), **PAIRS_OF_COLUMNS)},
+    "ideal array of few bits": {"array": array_of(Adc(bits=2), **PAIRS_OF_COLUMNS)},
 }
 """Settings that act on any layer, whatever sigma its neurons have."""
 
@@ -50,57 +50,55 @@ SOURCES = {
 INPUT_DITHER = {"input dither": {"noise": Noise(input_dither="stochastic")}}
 
 ARRAYS = {
-    "converter noise": {"array": array_of(Converter(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS)},
-    "offsets": {"array": array_of(Converter(bits=4, offset_sigma_lsb=0.7), **PAIRS_OF_COLUMNS)},
-    "gains": {"array": array_of(Converter(bits=4, gain_sigma=0.2), **PAIRS_OF_COLUMNS)},
+    "ADC noise": {"array": array_of(Adc(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS)},
+    "offsets": {"array": array_of(Adc(bits=4, offset_sigma_lsb=0.7), **PAIRS_OF_COLUMNS)},
+    "gains": {"array": array_of(Adc(bits=4, gain_sigma=0.2), **PAIRS_OF_COLUMNS)},
     "reference": {
         "array": array_of(
-            Converter(bits=4, reference_sigma_lsb=0.7, reference_columns=2), **PAIRS_OF_COLUMNS
+            Adc(bits=4, reference_sigma_lsb=0.7, reference_columns=2), **PAIRS_OF_COLUMNS
         )
     },
-    "edges": {"array": array_of(Converter(bits=2, inl_lsb=(0.4, -0.3, 0.4)), **PAIRS_OF_COLUMNS)},
+    "edges": {"array": array_of(Adc(bits=2, inl_lsb=(0.4, -0.3, 0.4)), **PAIRS_OF_COLUMNS)},
     "calibrated range": {
-        "array": array_of(Converter(bits=2, range="calibrated", clip_share=0.1), **PAIRS_OF_COLUMNS)
+        "array": array_of(Adc(bits=2, range="calibrated", clip_share=0.1), **PAIRS_OF_COLUMNS)
     },
     "fixed range": {
-        "array": array_of(Converter(bits=2, range="fixed", range_max=1.5), **PAIRS_OF_COLUMNS)
+        "array": array_of(Adc(bits=2, range="fixed", range_max=1.5), **PAIRS_OF_COLUMNS)
     },
     "devices": {
         "array": array_of(
-            Converter(bits=8),
+            Adc(bits=8),
             Cells(device="measured", device_csv=CSV),
             cell_bits=2,
             **PAIRS_OF_COLUMNS,
         )
     },
-    "cells' noise": {
-        "array": array_of(Converter(bits=4), Cells(read_sigma=0.3), **PAIRS_OF_COLUMNS)
-    },
+    "cells' noise": {"array": array_of(Adc(bits=4), Cells(read_sigma=0.3), **PAIRS_OF_COLUMNS)},
     "noise of every cell": {
         "array": array_of(
-            Converter(bits=4), Cells(read_sigma=0.3, read_noise="explicit"), **PAIRS_OF_COLUMNS
+            Adc(bits=4), Cells(read_sigma=0.3, read_noise="explicit"), **PAIRS_OF_COLUMNS
         )
     },
-    "shot noise": {"array": array_of(Converter(bits=4), Cells(shot_sigma=0.4), **PAIRS_OF_COLUMNS)},
+    "shot noise": {"array": array_of(Adc(bits=4), Cells(shot_sigma=0.4), **PAIRS_OF_COLUMNS)},
     "stuck cells": {
         "array": array_of(
-            Converter(bits=4), Cells(stuck_at_0_rate=0.2, stuck_at_1_rate=0.1), **PAIRS_OF_COLUMNS
+            Adc(bits=4), Cells(stuck_at_0_rate=0.2, stuck_at_1_rate=0.1), **PAIRS_OF_COLUMNS
         )
     },
     "array behind lumped noise": {
-        "array": array_of(Converter(bits=4), **PAIRS_OF_COLUMNS),
+        "array": array_of(Adc(bits=4), **PAIRS_OF_COLUMNS),
         "noise": Noise(weight_sigma=0.1),
     },
     "array and input dither": {
-        "array": array_of(Converter(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS),
+        "array": array_of(Adc(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS),
         "noise": Noise(input_dither="stochastic"),
     },
     "array and code errors": {
-        "array": array_of(Converter(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS),
+        "array": array_of(Adc(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS),
         "memory": Memory(code_errors=0.1),
     },
     "array and register": {
-        "array": array_of(Converter(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS),
+        "array": array_of(Adc(bits=4, sigma_lsb=0.5), **PAIRS_OF_COLUMNS),
         "random": RandomSource(threshold_bits=9, lfsr_bits=9),
     },
 }
@@ -245,14 +243,14 @@ def test_layers_of_one_chip_have_draws_of_their_own():
 
 
 @pytest.mark.parametrize("kind", ["deep", "recurrent"])
-def test_the_range_of_deeper_converters_is_set_on_the_codes_before_them(kind):
+def test_the_range_of_deeper_adcs_is_set_on_the_codes_before_them(kind):
     """The largest code holds the 95 % quantile of each layer's own partial sums; other calibration
     stimuli, another range.
     """
     program = PROGRAMS[kind](3)
     seen = some_stimuli(50)
     array = array_of(
-        Converter(bits=4, range="calibrated", clip_share=0.05),
+        Adc(bits=4, range="calibrated", clip_share=0.05),
         rows=40,
         signs="differential",
         cell_bits=2,

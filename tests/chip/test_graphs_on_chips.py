@@ -8,7 +8,7 @@ from graphtest import FIRST, RANDOM, SIGNED, UNSIGNED, X, by_hand, layer_of, res
 from torch import nn
 
 from stochsim.chip import Chip
-from stochsim.hardware import Array, Converter, Memory, Noise
+from stochsim.hardware import Adc, Array, Memory, Noise
 from stochsim.lowering import convert
 from stochsim.program import (
     FloatCall,
@@ -22,7 +22,7 @@ from stochsim.program import (
 )
 from stochsim.settings import SettingError, StochsimError
 
-ARRAY = Array(rows=16, columns=16, converter=Converter(bits=5, range="calibrated"))
+ARRAY = Array(rows=16, columns=16, adc=Adc(bits=5, range="calibrated"))
 CHIPS = {
     "quiet": {},
     "noisy": {"noise": Noise(read_sigma_lsb=0.4, input_dither="stochastic")},
@@ -32,7 +32,7 @@ CHIPS = {
 
 
 @pytest.mark.parametrize("parts", CHIPS.values(), ids=CHIPS)
-@pytest.mark.filterwarnings("ignore:the array's converters clip")
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
 def test_the_chip_of_a_converted_program_is_the_converted_network(parts):
     hardware = chip_of(**parts)
     converted, x = converted_small(hardware, chip_key=7)
@@ -196,7 +196,7 @@ def test_the_users_stimuli_are_not_changed_by_parts_that_write_in_place():
 
 @pytest.mark.parametrize("at_once", [4_000_000, 1])
 @pytest.mark.parametrize("parts", [CHIPS["noisy"], CHIPS["array"]], ids=["digital", "array"])
-@pytest.mark.filterwarnings("ignore:the array's converters clip")
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
 def test_parts_that_write_in_place_change_no_later_call(parts, at_once, monkeypatch):
     """The same key gives the same values and the same bill, in whatever portions reads run."""
     x = stimuli(6, 8)

@@ -12,10 +12,10 @@ from channeltest import GRID, WEIGHTS, X, assert_draws, chip_of
 from scipy import stats
 from stattest import assert_mean
 
-from stochsim.hardware import Converter, Memory, RandomSource, bit_error_rate
+from stochsim.hardware import Adc, Memory, RandomSource, bit_error_rate
 
 
-@pytest.mark.parametrize("array", [None, array_of(Converter(bits=8))])
+@pytest.mark.parametrize("array", [None, array_of(Adc(bits=8))])
 def test_weight_errors_are_a_nested_pattern_of_the_chip(array):
     """Bits wrong at a low rate are wrong at every higher one, at a share that is the rate; another
     chip has others; reads do not matter.

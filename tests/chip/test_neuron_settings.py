@@ -11,7 +11,7 @@ from channeltest import GRID, WEIGHTS, X, assert_draws, chip_of, counts, flat
 from scipy import stats
 from stattest import assert_frequencies, assert_mean
 
-from stochsim.hardware import Converter, Noise
+from stochsim.hardware import Adc, Noise
 
 
 def test_stochastic_dither_interpolates_between_codes():
@@ -84,7 +84,7 @@ def test_explicit_weight_noise_equals_the_lumped_one():
 TABLE = "drive,p0,p1,p2,p3\n-4,1,0,0,0\n-1,0.5,0.25,0.25,0\n2,0,0.1,0.3,0.6\n"
 
 
-@pytest.mark.parametrize("array", [None, array_of(Converter(bits=4))])
+@pytest.mark.parametrize("array", [None, array_of(Adc(bits=4))])
 def test_measured_csv(array):
     """P(code | drive) of the table, linear between its rows, whatever sigma the network was trained
     with.

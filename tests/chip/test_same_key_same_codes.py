@@ -9,12 +9,12 @@ from arraytest import array_of, hardware_for, program_of, random_inputs, random_
 from threadtest import threads
 
 from stochsim.chip import Chip
-from stochsim.hardware import Cells, Converter, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
 
 X = random_inputs(4, 5, 20).astype(float)
 TABLE = "drive,p0,p1,p2,p3,p4,p5,p6,p7\n-4,1,0,0,0,0,0,0,0\n4,0,0.1,0.1,0.1,0.1,0.1,0.1,0.4\n"
-NOISY = Converter(bits=5, sigma_lsb=0.7)
-DIFFERENT = Converter(
+NOISY = Adc(bits=5, sigma_lsb=0.7)
+DIFFERENT = Adc(
     bits=5,
     sigma_lsb=0.7,
     offset_sigma_lsb=0.5,
@@ -24,7 +24,7 @@ DIFFERENT = Converter(
 )
 CHIPS = {
     "array": {"array": array_of(NOISY, rows=9)},
-    "converters that differ": {"array": array_of(DIFFERENT, rows=9)},
+    "ADCs that differ": {"array": array_of(DIFFERENT, rows=9)},
     "devices": {
         "array": array_of(
             NOISY,
@@ -58,7 +58,7 @@ CHIPS = {
     "noise of every weight": {"noise": Noise(weight_sigma=0.1, weight_noise="explicit")},
     "measured": {"noise": Noise(measured_csv=TABLE), "array": array_of(NOISY)},
 }
-PER_CHIP = ("converters that differ", "devices", "stuck cells", "transient weight errors")
+PER_CHIP = ("ADCs that differ", "devices", "stuck cells", "transient weight errors")
 
 
 def chip_of(name, sigma=0.3, chip_key=0, output_bits=3):
@@ -113,14 +113,14 @@ def test_chip_key_chooses_the_chip(name):
 @pytest.mark.parametrize(
     "parts",
     [
-        {"array": array_of(Converter(bits=5, offset_sigma_lsb=2.0, gain_sigma=0.05), cell_bits=4)},
+        {"array": array_of(Adc(bits=5, offset_sigma_lsb=2.0, gain_sigma=0.05), cell_bits=4)},
         {
             "array": array_of(
-                Converter(bits=5),
+                Adc(bits=5),
                 Cells(device="measured", device_csv="g_us,programming_sigma_us\n5,2\n15,2\n"),
             )
         },
-        {"array": array_of(Converter(bits=5), Cells(stuck_at_0_rate=0.1))},
+        {"array": array_of(Adc(bits=5), Cells(stuck_at_0_rate=0.1))},
         {"memory": Memory(weight_errors=0.1)},
     ],
 )
@@ -140,16 +140,14 @@ def test_what_is_drawn_per_chip_is_the_same_at_all_reads(parts):
 
 
 def test_noise_of_an_array_is_apart_from_that_of_its_neurons():
-    """One key for both: a converter's noise and the neuron's do not covary, so variances add.
+    """One key for both: an ADC's noise and the neuron's do not covary, so variances add.
 
     False-fail rate below 1e-6.
     """
     weights = np.zeros((64, 8), np.int8)
     weights[:, :4] = 1
     program = program_of(weights, 4, 4, 8, 1.0, 0.125)
-    array = array_of(
-        Converter(bits=6, sigma_lsb=2.0), signs="differential", cell_bits=3, cycle_bits=4
-    )
+    array = array_of(Adc(bits=6, sigma_lsb=2.0), signs="differential", cell_bits=3, cycle_bits=4)
     x = np.zeros((1, 8))
     noisy, quiet = Chip(program, hardware_for(program, array)), Chip(program, hardware_for(program))
     own = noisy.product.sums(x.astype(np.int8), 2000, 6, 0, 0)[0] * program.readout.weight_scale

@@ -41,13 +41,13 @@ def test_a_shape(chip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "+10 % of it moves the total by" in text
     assert ("adc-rekhi" in text) == (chip == "sram-array-28nm")
     assert text.splitlines()[-1].startswith(
-        "No converters"
+        "No ADCs"
         if chip == "digital-45nm"
-        else ("The order of parts", "The converter model", "The most expensive")
+        else ("The order of parts", "The ADC model", "The most expensive")
     )
     table = table_of(f"20-6-3 --hardware {chip}", tmp_path, capsys)
     assert table["bill"] == json.loads(json.dumps(bill.to_json()))
-    assert set(table["sensitivity"]) == {"prices", "alternatives", "converters", "words"}
+    assert set(table["sensitivity"]) == {"prices", "alternatives", "adc_models", "words"}
 
 
 def test_options_of_a_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,8 +101,8 @@ def test_a_link_to_nothing_is_not_written_through(capsys: pytest.CaptureFixture[
     [
         ("first_ligt", "did you mean 'first_light'?"),
         ("my_rram", "did you mean 'chips/my_rram'?"),
-        ("../pyproject", "valid: bit_axes, chains, "),
-        ("", "valid: bit_axes, chains, "),
+        ("../pyproject", "valid: adc_models, bit_axes, chains, "),
+        ("", "valid: adc_models, bit_axes, chains, "),
     ],
 )
 def test_an_unknown_example_names_the_nearest(

@@ -56,7 +56,7 @@ def test_hardware_show_says_what_a_chip_inherits_and_its_own_settings(
 ) -> None:
     text = (
         "name = 'mine'\ninherits = 'rram-array-1-day'\nsources = ['my "
-        "bench']\n[array]\ncolumns_per_converter = 8\n"
+        "bench']\n[array]\ncolumns_per_adc = 8\n"
     )
     (tmp_path / "mine.toml").write_text(text + "[timing]\nclock_hz = 1e8\n")
     assert main(["hardware", "show", str(tmp_path / "mine.toml")]) == 0
@@ -64,7 +64,7 @@ def test_hardware_show_says_what_a_chip_inherits_and_its_own_settings(
     assert "inherits mine.toml -> rram-array-1-day -> rram-array" in said
     for line in (
         "source my bench",
-        "array.columns_per_converter 8",
+        "array.columns_per_adc 8",
         "timing.clock_hz 100000000.0",
         "array.cells.age_s 86400.0",
     ):

@@ -68,7 +68,7 @@ def test_a_held_price_stays_held_and_flagged_when_it_is_scaled() -> None:
     assert moved.energy_j((100,)) == moved.energy_j((65536,))
 
 
-def test_converters_are_left_as_they_are_and_noted() -> None:
+def test_adcs_are_left_as_they_are_and_noted() -> None:
     own = price("adc-zigzag-28nm")
     moved = scaled(price("adc-zigzag-28nm"), TO_7)
     assert moved.energy_j((8,)) == own.energy_j((8,))

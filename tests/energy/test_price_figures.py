@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stochsim import energy
-from stochsim.energy import ARGUMENTS, CONVERTER_MODELS, PRICES, THERMAL_J, price
+from stochsim.energy import ADC_MODELS, ARGUMENTS, PRICES, THERMAL_J, price
 
 FEMTO, PICO, ATTO = 1e-15, 1e-12, 1e-18
 KBIT = 1024
@@ -134,7 +134,7 @@ def test_accelergy_regression(
     assert model.energy_j((bits,)) / PICO == pytest.approx(published_pj, abs=0.51 * 10.0**-digits)
 
 
-def test_accelergy_at_8_bits_is_near_the_converter_of_isaac() -> None:
+def test_accelergy_at_8_bits_is_near_the_adc_of_isaac() -> None:
     assert price("adc-accelergy").energy_j((8,)) == pytest.approx(
         price("adc-isaac-32nm").energy_j((8,)), rel=0.03
     )
@@ -159,9 +159,9 @@ def test_ratio_of_8_to_4_bits_is_the_one_that_names_the_model(name: str, ratio: 
     ) == pytest.approx(ratio, rel=4e-3)
 
 
-def test_the_five_converter_models_are_named() -> None:
-    assert list(CONVERTER_MODELS) == ["zigzag", "accelergy", "walden", "schreier", "rekhi"]
-    assert {price(name).kind for name in CONVERTER_MODELS.values()} == {"adc"}
+def test_the_five_adc_models_are_named() -> None:
+    assert list(ADC_MODELS) == ["zigzag", "accelergy", "walden", "schreier", "rekhi"]
+    assert {price(name).kind for name in ADC_MODELS.values()} == {"adc"}
 
 
 def _accelergy(bits: float) -> float:

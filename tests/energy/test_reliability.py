@@ -91,7 +91,7 @@ def test_a_law_is_shown_as_it_is_priced(law: ReliabilityLaw, name: str, formula:
         assert found.energy_j((sigma_over_s,)) == pytest.approx(written_out, rel=1e-12)
 
 
-def test_rho_0_default_is_the_slope_of_the_converter() -> None:
+def test_rho_0_default_is_the_slope_of_the_adc() -> None:
     adc = price("adc-zigzag-28nm")
     assert adc.energy_j((3,)) - adc.energy_j((2,)) == pytest.approx(
         reliability_law(0).scale_j, rel=1e-3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stochsim.hardware import Array, Cells, Converter, Hardware, Memory, Noise, RandomSource, preset
+from stochsim.hardware import Adc, Array, Cells, Hardware, Memory, Noise, RandomSource, preset
 from stochsim.settings import SettingError
 
 DEVICE = "g_us,programming_sigma_us\n0,0.5\n20,1\n"
@@ -18,7 +18,7 @@ FULL = Array(
     cell_bits=2,
     cycle_bits=1,
     signs="differential",
-    converter=Converter(
+    adc=Adc(
         bits=3,
         range="fixed",
         range_max=5.5,
@@ -84,8 +84,8 @@ def test_a_chip_file_reads_the_csv_files_that_it_names(tmp_path: Path) -> None:
     ("section", "message"),
     [
         (
-            "[array.converter]\nsigma_lbs = 1.0",
-            "unknown key 'array.converter.sigma_lbs': did you mean 'sigma_lsb'?",
+            "[array.adc]\nsigma_lbs = 1.0",
+            "unknown key 'array.adc.sigma_lbs': did you mean 'sigma_lsb'?",
         ),
         (
             "[array.cells]\nstuck_at_0 = 0.1",

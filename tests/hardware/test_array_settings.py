@@ -1,4 +1,4 @@
-"""What arrays, their cells and converters refuse: the message names the field, its value, the rule,
+"""What arrays, their cells and ADCs refuse: the message names the field, its value, the rule,
 the nearest choice.
 """
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stochsim.hardware import Array, Cells, Converter, devices
+from stochsim.hardware import Adc, Array, Cells, devices
 from stochsim.settings import SettingError
 
 DEVICE = "g_us,programming_sigma_us\n0,0.5\n20,1\n"
@@ -26,8 +26,8 @@ CHANNEL = "drive,p0,p1\n-1,1,0\n1,0.25,0.75\n"
         ({"signs": "ofset"}, "'signs' = 'ofset': should be 'offset' or 'differential'"),
         ({"row": 3}, "unknown key 'row': did you mean 'rows'?"),
         (
-            {"signs": "differential", "converter": {"bits": 1}},
-            "'converter.bits' = 1: differential columns need a sign, so at least 2 bits",
+            {"signs": "differential", "adc": {"bits": 1}},
+            "'adc.bits' = 1: differential columns need a sign, so at least 2 bits",
         ),
         (
             {"cycle_bits": 2, "cells": {"read_noise": "explicit", "shot_sigma": 0.1}},
@@ -35,11 +35,11 @@ CHANNEL = "drive,p0,p1\n-1,1,0\n1,0.25,0.75\n"
             "valid: cycle_bits = 1",
         ),
         (
-            {"converter": {"sigma_lsbs": 1.0}},
-            "unknown key 'converter.sigma_lsbs': did you mean 'sigma_lsb'?",
+            {"adc": {"sigma_lsbs": 1.0}},
+            "unknown key 'adc.sigma_lsbs': did you mean 'sigma_lsb'?",
         ),
         ({"cells": {"devise": "ideal"}}, "unknown key 'cells.devise': did you mean 'device'?"),
-        ({"converter": 3}, "'converter' = 3: should be a table"),
+        ({"adc": 3}, "'adc' = 3: should be a table"),
     ],
 )
 def test_arrays(table: dict[str, Any], message: str) -> None:
@@ -81,11 +81,11 @@ def test_arrays(table: dict[str, Any], message: str) -> None:
         ({"reference_columns": 0}, "'reference_columns' = 0"),
         (
             {"bits": 2, "inl_lsb": (0.0, 0.1)},
-            "'inl_lsb' = [0.0, 0.1]: 2 values: a converter of 2 bits needs 3",
+            "'inl_lsb' = [0.0, 0.1]: 2 values: an ADC of 2 bits needs 3",
         ),
         (
             {"bits": 2, "dnl_lsb": (0.0, 0.1, 0.2)},
-            "'dnl_lsb' = [0.0, 0.1, 0.2]: 3 values: a converter of 2 bits needs 2",
+            "'dnl_lsb' = [0.0, 0.1, 0.2]: 3 values: an ADC of 2 bits needs 2",
         ),
         (
             {"bits": 2, "inl_lsb": (0.0, 0.1, 0.2), "dnl_lsb": (0.1, 0.1)},
@@ -99,9 +99,9 @@ def test_arrays(table: dict[str, Any], message: str) -> None:
         ({"bits": 2, "inl_lsb": (0.0, "a", 0.0)}, "'inl_lsb.1' = 'a'"),
     ],
 )
-def test_converters(table: dict[str, Any], message: str) -> None:
+def test_adcs(table: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError) as caught:
-        Converter(**table)
+        Adc(**table)
     assert message in str(caught.value)
 
 
@@ -168,10 +168,10 @@ def test_geometry_follows_from_the_widths() -> None:
     )
     assert (array.magnitude_bits(1), array.magnitude_bits(2)) == (1, 1)
     assert Array(cell_bits=3).slices(8) == 3
-    assert Converter(bits=2, dnl_lsb=(0.25, -0.5)).edge_shift_lsb == (0.0, 0.25, -0.25)
-    assert Converter(bits=2, inl_lsb=(0.25, -0.5, 0.0)).edge_shift_lsb == (0.25, -0.5, 0.0)
+    assert Adc(bits=2, dnl_lsb=(0.25, -0.5)).edge_shift_lsb == (0.0, 0.25, -0.25)
+    assert Adc(bits=2, inl_lsb=(0.25, -0.5, 0.0)).edge_shift_lsb == (0.25, -0.5, 0.0)
     assert [
-        Converter(**{name: 0.1}).spreads
+        Adc(**{name: 0.1}).spreads
         for name in ("offset_sigma_lsb", "gain_sigma", "reference_sigma_lsb", "sigma_lsb")
     ] == [
         True,

@@ -12,7 +12,7 @@ BASE = """\
 name = "base"
 inherits = "rram-array"
 
-[array.converter]
+[array.adc]
 bits = 6
 
 [prices]
@@ -70,9 +70,9 @@ KINDS = {
     ),
     "a number for a section": ("precision = 3", 1, "'precision' = 3: should be a table"),
     "value out of range": (
-        "[array.converter]\nbits = 13",
+        "[array.adc]\nbits = 13",
         2,
-        "'array.converter.bits' = 13: should be less than or equal to 12",
+        "'array.adc.bits' = 13: should be less than or equal to 12",
     ),
     "not a number": (
         "[noise]\nread_sigma = nan",
@@ -85,19 +85,19 @@ KINDS = {
         "'array.signs' = 'ofset': should be 'offset' or 'differential'",
     ),
     "list over several lines": (
-        "[array.converter]\nbits = 2\ninl_lsb = [\n  0.0,\n  0.1]\nsigma_lsb = 0",
+        "[array.adc]\nbits = 2\ninl_lsb = [\n  0.0,\n  0.1]\nsigma_lsb = 0",
         3,
-        "'array.converter.inl_lsb' = [0.0, 0.1]: 2 values",
+        "'array.adc.inl_lsb' = [0.0, 0.1]: 2 values",
     ),
     "rule between fields": (
-        "[array.converter]\nrange_max = 3.0",
+        "[array.adc]\nrange_max = 3.0",
         2,
-        "'array.converter.range_max' = 3.0: belongs to range = 'fixed'",
+        "'array.adc.range_max' = 3.0: belongs to range = 'fixed'",
     ),
     "rule on a field at its default": (
-        "[array.converter]\nrange = 'fixed'",
+        "[array.adc]\nrange = 'fixed'",
         2,
-        "'array.converter.range_max' = None: belongs to",
+        "'array.adc.range_max' = None: belongs to",
     ),
     "rule between sections": (
         "\n[array]\ncell_bits = 4",
@@ -128,14 +128,13 @@ def test_file_and_line(text: str, line: int, message: str, tmp_path: Path) -> No
 
 def test_one_line_in_full(tmp_path: Path) -> None:
     path = tmp_path / "my_chip.toml"
-    path.write_text("name = 'chip'\ninherits = 'rram-array'\n\n[array.converter]\nbits = 13\n")
+    path.write_text("name = 'chip'\ninherits = 'rram-array'\n\n[array.adc]\nbits = 13\n")
     with pytest.raises(SettingError) as caught:
         Hardware.read(path)
     assert (
-        str(caught.value)
-        == f"{path}:5: 'array.converter.bits' = 13: should be less than or equal to 12"
+        str(caught.value) == f"{path}:5: 'array.adc.bits' = 13: should be less than or equal to 12"
     )
-    assert caught.value.field == ("array", "converter", "bits")
+    assert caught.value.field == ("array", "adc", "bits")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +192,7 @@ def test_an_inherited_fault_is_told_where_it_stands_with_the_chain(tmp_path: Pat
     with pytest.raises(SettingError) as caught:
         Hardware.read(tmp_path / "chip.toml")
     said = (
-        f"{tmp_path}/base.toml:5: 'array.converter.bits' = 0: should be greater than or equal "
+        f"{tmp_path}/base.toml:5: 'array.adc.bits' = 0: should be greater than or equal "
         f"to 1 (chip.toml -> base.toml -> rram-array)"
     )
     assert str(caught.value) == said

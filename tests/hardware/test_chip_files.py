@@ -33,18 +33,17 @@ def test_an_heir_is_its_base_with_its_own_keys_first(write: Any) -> None:
     heir = Hardware.read(
         write(
             "heir.toml",
-            "name = 'heir'\ninherits = 'rram-array'\narray.rows = 64\n[array.converter]\nbits = "
-            "6\n",
+            "name = 'heir'\ninherits = 'rram-array'\narray.rows = 64\n[array.adc]\nbits = 6\n",
         )
     )
     base = preset("rram-array")
     table = base.to_table()
     table["array"]["rows"] = 64
-    table["array"]["converter"]["bits"] = 6
+    table["array"]["adc"]["bits"] = 6
     assert heir == Hardware(**{**table, "name": "heir", "description": "Based on rram-array."})
-    assert (heir.array.columns, heir.array.converter.sigma_lsb) == (
+    assert (heir.array.columns, heir.array.adc.sigma_lsb) == (
         base.array.columns,
-        base.array.converter.sigma_lsb,
+        base.array.adc.sigma_lsb,
     )
 
 
@@ -57,18 +56,18 @@ def test_an_heir_that_changes_nothing_is_its_base(write: Any) -> None:
 def test_lists_are_replaced_but_sources_appended(write: Any) -> None:
     write(
         "base.toml",
-        "name = 'base'\ninherits = 'rram-array'\nsources = ['a', 'b']\n[array.converter]\nbits = "
+        "name = 'base'\ninherits = 'rram-array'\nsources = ['a', 'b']\n[array.adc]\nbits = "
         "2\ndnl_lsb = [0.1, 0.2]\n",
     )
     heir = Hardware.read(
         write(
             "heir.toml",
-            "name = 'h'\ninherits = 'base.toml'\nsources = ['c', 'b']\narray.converter.dnl_lsb = "
+            "name = 'h'\ninherits = 'base.toml'\nsources = ['c', 'b']\narray.adc.dnl_lsb = "
             "[0.3, 0.0]\n",
         )
     )
     assert heir.sources == (*preset("rram-array").sources, "a", "b", "c")
-    assert heir.array.converter.dnl_lsb == (0.3, 0.0)
+    assert heir.array.adc.dnl_lsb == (0.3, 0.0)
 
 
 def test_a_chain_of_three_across_folders(write: Any) -> None:
@@ -102,10 +101,10 @@ def test_an_heir_drops_sections_and_keys_of_its_base(write: Any) -> None:
     )
     heir = Hardware.read(write("heir.toml", text))
     assert heir.array.cells == Cells()
-    assert (heir.sources, heir.prices.cell, heir.array.converter) == (
+    assert (heir.sources, heir.prices.cell, heir.array.adc) == (
         (),
         "cell-none",
-        preset("rram-array").array.converter,
+        preset("rram-array").array.adc,
     )
     again = Hardware.read(write("again.toml", text + "[array.cells]\ndevice = 'rram-milo'\n"))
     assert (again.array.cells.device, again.array.cells.age_s) == ("rram-milo", None)
@@ -119,7 +118,7 @@ def test_an_heir_drops_sections_and_keys_of_its_base(write: Any) -> None:
     child = Hardware.read(
         write("child.toml", "name = 'c'\ninherits = 'digital.toml'\n[array]\nrows = 3\n")
     )
-    assert (child.array.rows, child.array.converter.sigma_lsb) == (3, 0.0)
+    assert (child.array.rows, child.array.adc.sigma_lsb) == (3, 0.0)
 
 
 def test_another_price_does_not_inherit_the_parameters_of_the_old(write: Any) -> None:
@@ -283,8 +282,8 @@ def test_the_example_changes_three_settings_and_names_a_source() -> None:
     base = preset("rram-array")
     array = base.array.to_table() | {
         "rows": 64,
-        "columns_per_converter": 8,
-        "converter": base.array.converter.to_table() | {"bits": 6},
+        "columns_per_adc": 8,
+        "adc": base.array.adc.to_table() | {"bits": 6},
     }
     assert mine == base.replace(
         name="my-rram",

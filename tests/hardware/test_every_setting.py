@@ -19,7 +19,7 @@ from settingtable import (
 )
 
 from stochsim.accounting import latency
-from stochsim.hardware import Cells, Converter, Hardware, Noise, preset, presets
+from stochsim.hardware import Adc, Cells, Hardware, Noise, preset, presets
 from stochsim.settings import SettingError
 
 TOGETHER = {
@@ -120,7 +120,7 @@ def test_a_setting_made_to_do_nothing_is_found(monkeypatch: pytest.MonkeyPatch) 
             {"array.columns": 64, "prices.line": "line-none"},
             "'array.columns' = 64: matters to wires, whose 'array.cells.wire_ohm' is 0, to input "
             "lines, free by 'prices.line' = "
-            "'line-none', and to converters of inputs, free at 'array.cycle_bits' = 1 with "
+            "'line-none', and to DACs, free at 'array.cycle_bits' = 1 with "
             "'prices.dac' = 'dac-zigzag-28nm'; valid: 128",
         ),
         (
@@ -169,7 +169,7 @@ def test_a_setting_without_effect_is_refused(
             "'weight_noise' = 'explicit': draws 'weight_sigma' or 'weight_sigma_lsb', which are 0",
         ),
         (
-            Converter,
+            Adc,
             {"reference_columns": 2},
             "'reference_columns' = 2: share the noise 'reference_sigma_lsb', which is 0; valid: 1",
         ),
@@ -214,7 +214,7 @@ def test_what_is_near_a_refusal_and_does_something_is_taken() -> None:
     assert with_settings(digital, physical).prices.random == "random-lfsr-28nm"
     for beside in (
         {"array.cells.wire_ohm": 1.0},
-        {"array.columns_per_converter": 256},
+        {"array.columns_per_adc": 256},
         {"prices.dac": "dac-isaac-32nm"},
     ):
         assert (

@@ -188,6 +188,6 @@ def test_own_settings_are_what_an_ideal_chip_has_not() -> None:
         preset("rram-array").replace(noise=Noise(read_sigma=0.5, dither="triangular"))
     )
     assert shown["array.cells.device"] == "rram-wan"
-    assert shown["array.converter.bits"] == "8"
+    assert shown["array.adc.bits"] == "8"
     assert shown["noise.read_sigma"] == "0.5"
     assert "array.cells.wire_ohm" not in shown

@@ -3,9 +3,9 @@
 import pytest
 
 from stochsim.hardware import (
+    Adc,
     Array,
     Cells,
-    Converter,
     Memory,
     Noise,
     RandomSource,
@@ -20,7 +20,7 @@ from stochsim.settings import SettingError
     [
         (lambda value: Noise(read_sigma=value), 1e100),
         (lambda value: Noise(weight_sigma_lsb=value), 1e100),
-        (lambda value: Array(converter=Converter(sigma_lsb=value)), 1e100),
+        (lambda value: Array(adc=Adc(sigma_lsb=value)), 1e100),
         (lambda value: Array(cells=Cells(read_sigma=value)), 1e100),
         (lambda value: Memory(voltage_over_vmin=value), 100),
         (lambda value: RandomSource(neurons_per_source=int(value)), 2**20),

@@ -1,4 +1,4 @@
-"""The settings of timing, of shared converters, of programming and of fetching weights: what each
+"""The settings of timing, of shared ADCs, of programming and of fetching weights: what each
 moves, and what is refused, one by one.
 """
 
@@ -10,7 +10,7 @@ from arraytest import program_of, random_weights
 
 from stochsim.chip import Chip
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Array, Converter, Hardware, Memory, Timing, own_settings, preset
+from stochsim.hardware import Adc, Array, Hardware, Memory, Timing, own_settings, preset
 from stochsim.settings import SettingError
 
 DIGITAL, ARRAY, IN_MEMORY = preset("digital-45nm"), preset("rram-array"), preset("in-memory-28nm")
@@ -21,8 +21,8 @@ def with_array(**changes: Any) -> Hardware:
     return ARRAY.replace(array=Array.from_table(ARRAY.array.to_table() | changes))
 
 
-def with_converter(**changes: Any) -> Hardware:
-    return with_array(converter=ARRAY.array.converter.to_table() | changes)
+def with_adc(**changes: Any) -> Hardware:
+    return with_array(adc=ARRAY.array.adc.to_table() | changes)
 
 
 def counted(hardware: Hardware) -> Operations:
@@ -38,7 +38,7 @@ def joules_but_leakage(hardware: Hardware) -> float:
 
 def test_defaults_are_the_engineering_defaults() -> None:
     assert Timing() == Timing(clock_hz=1e9, multipliers=256, leakage_w=0.0)
-    assert (Array().columns_per_converter, Converter().cycles, Array().reads_per_programming) == (
+    assert (Array().columns_per_adc, Adc().cycles, Array().reads_per_programming) == (
         1,
         1,
         None,
@@ -60,16 +60,16 @@ def test_defaults_are_the_engineering_defaults() -> None:
             "'leakage_w' = -0.001: should be greater than or equal to 0",
         ),
         (Timing, {"clok_hz": 1e9}, "unknown key 'clok_hz': did you mean 'clock_hz'?"),
-        (Converter, {"cycles": 0}, "'cycles' = 0: should be greater than or equal to 1"),
+        (Adc, {"cycles": 0}, "'cycles' = 0: should be greater than or equal to 1"),
         (
             Array,
-            {"columns_per_converter": 0},
-            "'columns_per_converter' = 0: should be greater than or equal to 1",
+            {"columns_per_adc": 0},
+            "'columns_per_adc' = 0: should be greater than or equal to 1",
         ),
         (
             Array,
-            {"columns": 16, "columns_per_converter": 17},
-            "'columns_per_converter' = 17: should be at most 16, the array's 'columns'",
+            {"columns": 16, "columns_per_adc": 17},
+            "'columns_per_adc' = 17: should be at most 16, the array's 'columns'",
         ),
         (
             Array,
@@ -162,12 +162,12 @@ def test_array_reads_per_programming() -> None:
     assert extra[10] == pytest.approx(2 * cells * 1e-12 / 10)
 
 
-def test_a_shared_or_slow_converter_takes_as_many_joules() -> None:
-    """A converter shared by 8 columns converts 8 times in turn: latency, not joules."""
+def test_a_shared_or_slow_adc_takes_as_many_joules() -> None:
+    """An ADC shared by 8 columns converts 8 times in turn: latency, not joules."""
     alone = counted(ARRAY)
     for changed in (
-        with_array(columns_per_converter=8),
-        with_converter(cycles=5),
+        with_array(columns_per_adc=8),
+        with_adc(cycles=5),
         ARRAY.replace(timing=Timing(clock_hz=1e6)),
     ):
         assert counted(changed) == alone
@@ -199,9 +199,9 @@ def test_timing_multipliers() -> None:
     )  # ⌈30/4⌉ cycles
 
 
-def test_array_columns_per_converter() -> None:
+def test_array_columns_per_adc() -> None:
     cycles = {
-        shared: leakage_j(with_array(columns_per_converter=shared)) / (2 * 1e-3 / 1e9)
+        shared: leakage_j(with_array(columns_per_adc=shared)) / (2 * 1e-3 / 1e9)
         for shared in (1, 8)
     }
     assert cycles[8] - cycles[1] == pytest.approx(
@@ -209,8 +209,8 @@ def test_array_columns_per_converter() -> None:
     )  # four cycles of the input, seven conversions more in each
 
 
-def test_array_converter_cycles() -> None:
-    cycles = {each: leakage_j(with_converter(cycles=each)) / (2 * 1e-3 / 1e9) for each in (1, 5)}
+def test_array_adc_cycles() -> None:
+    cycles = {each: leakage_j(with_adc(cycles=each)) / (2 * 1e-3 / 1e9) for each in (1, 5)}
     assert cycles[5] - cycles[1] == pytest.approx(4 * 4)
 
 

@@ -10,11 +10,11 @@ from stattest import assert_mean
 
 from stochsim.accounting import Meter
 from stochsim.chip import Chip
-from stochsim.hardware import Array, Cells, Converter, preset
+from stochsim.hardware import Adc, Array, Cells, preset
 from stochsim.program import Layer, Quantizer, single_layer
 
 WIDE = 12
-"""Bits of a converter that holds every partial sum of these small arrays, so that its step is 1."""
+"""Bits of an ADC that holds every partial sum of these small arrays, so that its step is 1."""
 
 
 def random_weights(bits, neurons, inputs, seed=0):
@@ -70,7 +70,7 @@ def operations_of(product, x_ints, reads):
 
 
 def hardware_for(program, array=None, **parts):
-    """The digital preset with the program's widths, this array, whose input lines have converters,
+    """The digital preset with the program's widths, this array, whose input lines have DACs,
     and these other parts.
     """
     bits = program.weight_bits, program.input.bits, program.output.bits
@@ -80,13 +80,13 @@ def hardware_for(program, array=None, **parts):
     )
 
 
-def array_of(converter=None, cells=None, **geometry):
-    """An Array of 1-bit cells and cycles whose converter loses nothing, unless told otherwise."""
-    return Array(converter=converter or Converter(bits=WIDE), cells=cells or Cells(), **geometry)
+def array_of(adc=None, cells=None, **geometry):
+    """An Array of 1-bit cells and cycles whose ADC loses nothing, unless told otherwise."""
+    return Array(adc=adc or Adc(bits=WIDE), cells=cells or Cells(), **geometry)
 
 
 def wide_enough(rows, cell_bits, cycle_bits, signs):
-    """Bits of the smallest converter of step 1 that holds every partial sum."""
+    """Bits of the smallest ADC of step 1 that holds every partial sum."""
     largest = rows * (2**cell_bits - 1) * (2**cycle_bits - 1)
     return largest.bit_length() + (signs == "differential")
 
@@ -164,13 +164,13 @@ def input_digits(x, input_bits, cycle_bits):
 
 
 def converted_sums(weights, x, array, lsb, weight_bits=4, input_bits=4, edges=None):
-    """The noiseless sums (stimulus, neuron) that converters of step `lsb` give, partial sum by
+    """The noiseless sums (stimulus, neuron) that ADCs of step `lsb` give, partial sum by
     partial sum: the rule in plain NumPy.
 
     A partial sum becomes the nearest code, to even, or the number of `edges` (in lsb, ascending)
     below it; codes outside the range clip.
     """
-    levels = 2**array.converter.bits
+    levels = 2**array.adc.bits
     signed = array.signs == "differential"
     low = -levels // 2 if signed else 0
     cells = slice_digits(weights, weight_bits, array.cell_bits, array.signs)

@@ -3,7 +3,7 @@
 from arraytest import array_of
 from circuittest import some_stimuli
 
-from stochsim.hardware import Converter, Memory, Noise, Timing
+from stochsim.hardware import Adc, Memory, Noise, Timing
 
 X = some_stimuli(4)
 CHIPS = {
@@ -12,5 +12,5 @@ CHIPS = {
     "output dither": {"noise": Noise(dither="stochastic")},
     "leaking": {"timing": Timing(leakage_w=1e-3)},
     "weights at every read": {"memory": Memory(weights_read="read")},
-    "array": {"array": array_of(Converter(bits=6), rows=4)},
+    "array": {"array": array_of(Adc(bits=6), rows=4)},
 }

@@ -14,7 +14,7 @@ def chip_of(weight_bits: int = 4, input_bits: int = 4, output_bits: int = 4, **p
     """A digital chip of these widths, with these parts of its description."""
     chip = (
         QUIET if parts.get("array") is None else QUIET.with_price("dac", "dac-isaac-32nm")
-    )  # input lines have converters
+    )  # input lines have DACs
     return chip.with_precision(weight_bits, input_bits, output_bits).replace(**parts)
 
 

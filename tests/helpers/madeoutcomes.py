@@ -9,14 +9,14 @@ from stochsim.search.answer import Outcome
 SLOW, FAST = (4, 4, 4, 1.0, 1, 3, 8), (4, 4, 4, 1.0, 1, 6, 16)
 """Many conversions of few bits, and few of many."""
 CHEAP = (2, 4, 4, 1.0, 1, 3, 8)
-ALONE = {"objective__converters": ["zigzag"]}
+ALONE = {"objective__adc_models": ["zigzag"]}
 
 
 def differing(**changes: Any) -> Outcome:
     """Under Walden 100 conversions of 3 bits cost less than 40 of 6, under ZigZag and Rekhi more;
     the cheapest one loses the posterior.
     """
-    request = request_of(**({"objective__converters": ["zigzag", "walden", "rekhi"]} | changes))
+    request = request_of(**({"objective__adc_models": ["zigzag", "walden", "rekhi"]} | changes))
     return outcome_of(
         request,
         [

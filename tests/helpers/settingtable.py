@@ -1,7 +1,7 @@
 """Every setting of a Hardware: a chip on which it is changed, the values that it is changed to, and
 what a small network then shows.
 
-A setting is a single field of Hardware, named by its path ("array.converter.bits"); those that
+A setting is a single field of Hardware, named by its path ("array.adc.bits"); those that
 only describe the chip (`DESCRIPTIONS`) are none.
 """
 
@@ -125,7 +125,7 @@ def seen(chip: Hardware, float_layers: bool = False) -> tuple[Any, ...]:
     bill = running.bill(X, 2, 0.0)
     other = chip.energy(bill.total_operations, 1.0)
     joules = tuple(bill.energy.parts.values()), tuple(other.parts.values())
-    with warnings.catch_warnings(action="ignore"):  # converters that clip: a setting may go so far
+    with warnings.catch_warnings(action="ignore"):  # ADCs that clip: a setting may go so far
         codes = running.sample(X, 40, 7, count=False).codes
     return joules, bill.total_cycles, bill.seconds, codes.tobytes()
 
@@ -175,7 +175,7 @@ _OWN = {
     "tag": "user",
 }
 _SCALED = {"prices__random": "random-cmos-rng"}
-_FIXED = {"array__converter__range": "fixed", "array__converter__range_max": 9.0}
+_FIXED = {"array__adc__range": "fixed", "array__adc__range_max": 9.0}
 _PROGRAMMED = {
     "prices__program": "program-energy",
     "prices__parameters": {"program": {"joules": 1e-12}},
@@ -203,22 +203,20 @@ CHANGES = {
     "array.cell_bits": to(2, 1, on=SRAM),
     "array.cycle_bits": to(2, 1, on=SRAM),
     "array.signs": to("differential", "offset", on=SRAM),
-    "array.columns_per_converter": to(4, 8, on=SRAM),
+    "array.columns_per_adc": to(4, 8, on=SRAM),
     "array.reads_per_programming": to(20, on=RRAM, **_PROGRAMMED),
-    "array.converter.bits": to(5, 6, on=SRAM),
-    "array.converter.cycles": to(3, 4, on=SRAM),
-    "array.converter.range": to("calibrated", on=SRAM),
-    "array.converter.range_max": to(5.0, on=SRAM, **_FIXED),
-    "array.converter.clip_share": to(
-        0.3, on=SRAM, array__converter__range="calibrated", array__converter__bits=3
-    ),
-    "array.converter.sigma_lsb": to(2.0, 1.0, on=SRAM),
-    "array.converter.offset_sigma_lsb": to(1.0, on=SRAM),
-    "array.converter.gain_sigma": to(0.1, on=SRAM),
-    "array.converter.inl_lsb": to([0.4, -0.5] * 127 + [0.3], on=SRAM),
-    "array.converter.dnl_lsb": to([0.5, -0.6] * 127, on=SRAM),
-    "array.converter.reference_sigma_lsb": to(1.0, on=SRAM),
-    "array.converter.reference_columns": to(3, on=SRAM, array__converter__reference_sigma_lsb=2.0),
+    "array.adc.bits": to(5, 6, on=SRAM),
+    "array.adc.cycles": to(3, 4, on=SRAM),
+    "array.adc.range": to("calibrated", on=SRAM),
+    "array.adc.range_max": to(5.0, on=SRAM, **_FIXED),
+    "array.adc.clip_share": to(0.3, on=SRAM, array__adc__range="calibrated", array__adc__bits=3),
+    "array.adc.sigma_lsb": to(2.0, 1.0, on=SRAM),
+    "array.adc.offset_sigma_lsb": to(1.0, on=SRAM),
+    "array.adc.gain_sigma": to(0.1, on=SRAM),
+    "array.adc.inl_lsb": to([0.4, -0.5] * 127 + [0.3], on=SRAM),
+    "array.adc.dnl_lsb": to([0.5, -0.6] * 127, on=SRAM),
+    "array.adc.reference_sigma_lsb": to(1.0, on=SRAM),
+    "array.adc.reference_columns": to(3, on=SRAM, array__adc__reference_sigma_lsb=2.0),
     "array.cells.device": to("rram-wan", "sonos", on=SRAM),
     "array.cells.device_csv": to(
         DEVICE.replace("20,1", "20,3"),

@@ -28,7 +28,7 @@ TINY: dict[str, Any] = {
         "weight_bits": [2, 4],
         "input_bits": [4],
         "output_bits": [4],
-        "converter_bits": [3, 6],
+        "adc_bits": [3, 6],
         "rows": [8, 16],
     },
     "objective": {"keep": "S >= 0.9", "trials": 6},

@@ -31,7 +31,7 @@ CHIP: dict[str, Any] = {
     "array": {
         "rows": 32,
         "cells": {"device": "rram-wan", "age_s": 10.0},
-        "converter": {"bits": 6, "range": "full"},
+        "adc": {"bits": 6, "range": "full"},
     },
     "prices": {
         "adc": "mine",

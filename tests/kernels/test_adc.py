@@ -1,4 +1,4 @@
-"""Noisy converters as tables: the integer probabilities, read off the cells, against the
+"""Noisy ADCs as tables: the integer probabilities, read off the cells, against the
 definition.
 """
 
@@ -57,7 +57,7 @@ def test_without_noise_halves_go_to_the_even_code():
 
 
 def test_cells_follow_the_noise_not_the_range():
-    """The codes are counted from a line, so that a converter of 8 bits with noise of one step needs
+    """The codes are counted from a line, so that an ADC of 8 bits with noise of one step needs
     16 cells for each state.
     """
     for step in (0.5, 1.0, 2.0, 3.7):
@@ -108,7 +108,7 @@ def test_alias_tables_conserve_every_mass():
         ([5000.0], 1000.0, np.arange(10_000.0), "4096"),
     ],
 )
-def test_bad_converters_are_refused(value, sigma, edges, message):
+def test_bad_adcs_are_refused(value, sigma, edges, message):
     with pytest.raises(ValueError, match=message):
         adc_channel.build_channel(np.array(value), sigma, np.array(edges))
 

@@ -16,7 +16,7 @@ def slices_of(weights, bits, cell_bits):
 
 
 def ideal_product(x, cells, rows, bits, cell_bits, cycle_bits):
-    """The array's product with a converter of one code per partial sum: x (stimulus, input), cells
+    """The array's product with an ADC of one code per partial sum: x (stimulus, input), cells
     (sign, slice, input, column).
     """
     x_words = crossbar_bits.pack_inputs(x, rows, bits, cycle_bits)

@@ -12,7 +12,7 @@ from stochsim_kernels.reference import crossbar_sums
 
 ROWS = 32  # of the one tile
 LEVELS = 24
-STEP = 1.4  # of the converter, in partial sums: some of these clip at either end
+STEP = 1.4  # of the ADC, in partial sums: some of these clip at either end
 READS = 40_000
 EDGES = adc_channel.ideal_edges(LEVELS)
 VALUES = np.arange(-ROWS, ROWS + 1) / STEP + LEVELS / 2

@@ -7,7 +7,7 @@ from conversiontest import QUIET, chip_of, seeded, stimuli
 from torch import nn
 
 from stochsim.energy import Operation, Operations
-from stochsim.hardware import Array, Converter, Memory, Noise, Timing
+from stochsim.hardware import Adc, Array, Memory, Noise, Timing
 from stochsim.lowering import convert
 
 X = stimuli(5, 2, 4, 4)
@@ -91,7 +91,7 @@ def test_an_array_is_counted_by_what_it_reads():
     """Every window of the padded picture is converted: 2 tiles of 16 rows for 18 inputs, 4 slices,
     5 cycles.
     """
-    array = Array(rows=16, columns=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6))
+    array = Array(rows=16, columns=16, cell_bits=1, cycle_bits=1, adc=Adc(bits=6))
     counts = counts_of(array=array)
     draws = 5 * READS
     assert counts["0"][Operation("adc", (6,))] == draws * 16 * 2 * 4 * 5 * 3
@@ -134,7 +134,7 @@ def test_cells_are_programmed_once_for_so_many_reads():
 
 
 def programmed_every(reads):
-    array = Array(rows=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6))
+    array = Array(rows=16, cell_bits=1, cycle_bits=1, adc=Adc(bits=6))
     array = array.model_copy(update={"reads_per_programming": reads})
     return {
         "array": array,

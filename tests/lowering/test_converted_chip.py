@@ -15,14 +15,12 @@ from torch import nn
 from torch.nn import functional
 
 from stochsim.chip import Chip
-from stochsim.hardware import Array, Cells, Converter, Memory, Noise, RandomSource, preset
+from stochsim.hardware import Adc, Array, Cells, Memory, Noise, RandomSource, preset
 from stochsim.lowering import convert
 from stochsim.program import single_layer
 from stochsim.settings import SettingError
 
-ARRAY = Array(
-    rows=16, columns=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6, sigma_lsb=0.4)
-)
+ARRAY = Array(rows=16, columns=16, cell_bits=1, cycle_bits=1, adc=Adc(bits=6, sigma_lsb=0.4))
 NOISY = {
     "read noise": {"noise": Noise(read_sigma_lsb=0.4)},
     "dithered inputs": {"noise": Noise(input_dither="stochastic")},
@@ -120,8 +118,8 @@ def test_a_single_linear_layer_is_the_chip_of_its_program(name):
 
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 def test_an_array_without_noise_gives_the_digital_values(low):
-    """Signed and unsigned inputs, with converters that hold every sum."""
-    array = Array(rows=32, columns=16, cell_bits=1, cycle_bits=1, converter=Converter(bits=6))
+    """Signed and unsigned inputs, with ADCs that hold every sum."""
+    array = Array(rows=32, columns=16, cell_bits=1, cycle_bits=1, adc=Adc(bits=6))
     x = stimuli(9, 20, low=low)
     float_network = seeded(lambda: nn.Sequential(nn.Linear(20, 6), nn.ReLU(), nn.Linear(6, 3)))
     digital, analog = (
@@ -279,13 +277,11 @@ def test_presets_run(name):
     assert converted.sample(x[:2], 2, 1).shape == (2, 2, 3)
 
 
-@pytest.mark.filterwarnings("ignore:the array's converters clip")
-def test_calibrated_converters_are_set_on_the_calibration():
-    array = Array(rows=16, columns=16, converter=Converter(bits=5, range="calibrated"))
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+def test_calibrated_adcs_are_set_on_the_calibration():
+    array = Array(rows=16, columns=16, adc=Adc(bits=5, range="calibrated"))
     x = stimuli(40, 1, 6, 6)
     wide, narrow = (converted_small(chip_of(array=array))[0] for _ in range(2))
     assert torch.equal(wide(x), narrow(x))
-    full = converted_small(chip_of(array=Array(rows=16, columns=16, converter=Converter(bits=5))))[
-        0
-    ]
+    full = converted_small(chip_of(array=Array(rows=16, columns=16, adc=Adc(bits=5))))[0]
     assert not torch.equal(wide(x), full(x))

@@ -10,11 +10,11 @@ import torch
 from conversiontest import chip_of, converted_small, on_powers_of_two, seeded, stimuli
 from torch import nn
 
-from stochsim.hardware import Array, Converter, Memory, Noise
+from stochsim.hardware import Adc, Array, Memory, Noise
 from stochsim.lowering import convert
 
 NOISE = Noise(read_sigma_lsb=0.3, input_dither="stochastic", weight_sigma_lsb=0.2)
-ARRAY = Array(rows=16, columns=16, converter=Converter(bits=6, sigma_lsb=0.3))
+ARRAY = Array(rows=16, columns=16, adc=Adc(bits=6, sigma_lsb=0.3))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from conversiontest import QUIET, chip_of, converted_small, seeded, stimuli
 from torch import nn
 from torch.nn import functional
 
-from stochsim.hardware import Array, Converter, Noise, preset
+from stochsim.hardware import Adc, Array, Noise, preset
 from stochsim.lowering import convert, load_converted, read_saved
 from stochsim.program import single_layer
 from stochsim.settings import StochsimError
@@ -88,15 +88,13 @@ def test_another_hardware_may_run_it(tmp_path):
     assert torch.equal(quiet(x), converted_small(chip_of())[0](x))
 
 
-def test_calibrated_converters_keep_their_range(tmp_path):
-    array = Array(rows=64, columns=16, converter=Converter(bits=8, range="calibrated"))
+def test_calibrated_adcs_keep_their_range(tmp_path):
+    array = Array(rows=64, columns=16, adc=Adc(bits=8, range="calibrated"))
     converted, x = converted_small(chip_of(array=array))
     converted.program.save(tmp_path / "calibrated")
     assert torch.equal(load_converted(tmp_path / "calibrated")(x), converted(x))
     converted_small(chip_of())[0].program.save(tmp_path / "not")
-    with pytest.raises(
-        StochsimError, match="for converters of another range, and without its stimuli"
-    ):
+    with pytest.raises(StochsimError, match="for ADCs of another range, and without its stimuli"):
         load_converted(tmp_path / "not", chip_of(array=array))
 
 

@@ -8,7 +8,7 @@ import torch
 from stattest import assert_mean
 
 from stochsim.chip import Chip
-from stochsim.hardware import Array, Converter, Memory, Noise, preset
+from stochsim.hardware import Adc, Array, Memory, Noise, preset
 from stochsim.lowering import to_program
 from stochsim.networks import (
     Draws,
@@ -89,7 +89,7 @@ def test_of_each_setting(noise, expected):
 @pytest.mark.parametrize(
     ("field", "parts"),
     [
-        ("array", {"array": Array(converter=Converter(bits=8))}),
+        ("array", {"array": Array(adc=Adc(bits=8))}),
         ("noise.measured_csv", {"noise": None}),
         ("memory", {"memory": Memory(code_errors=0.01)}),
         ("memory", {"memory": Memory(weight_errors=0.01)}),

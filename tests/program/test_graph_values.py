@@ -6,7 +6,7 @@ from conversiontest import chip_of
 from graphtest import FIRST, X, layer_of, residual
 
 from stochsim.chip import Chip
-from stochsim.hardware import Array, Converter
+from stochsim.hardware import Adc, Array
 from stochsim.program import FloatCall, Geometry, Graph, LayerCall, Program
 from stochsim.settings import SettingError, StochsimError
 
@@ -43,7 +43,7 @@ def test_a_part_that_gives_no_floats_is_named_where_a_layer_reads_it(value, mess
     for ask in (lambda one: one.sample(X[:2], 1, 0), lambda one: one.bill(X[:2], 1)):
         with pytest.raises(StochsimError, match=rf"the part 'part' {message}.*'first' reads"):
             ask(Chip(program, chip_of()))
-    array = Array(rows=16, columns=16, converter=Converter(bits=5, range="calibrated"))
+    array = Array(rows=16, columns=16, adc=Adc(bits=5, range="calibrated"))
     with pytest.raises(StochsimError, match=rf"the part 'part' {message}.*'first' reads"):
         Chip(program, chip_of(array=array), calibration=X[:2])
 

@@ -81,7 +81,7 @@ def test_every_part_is_there(page: tuple[Reader, str]) -> None:
     "words",
     [
         "At noise ×1 the posterior survives only at 8 bits, the largest width tested: S = 0.9",
-        "converter adc-zigzag-28nm, (100*bits + 0.001*4**bits) * V**2, V = 0.9 fJ per conversion",
+        "ADC adc-zigzag-28nm, (100*bits + 0.001*4**bits) * V**2, V = 0.9 fJ per conversion",
         "n = 200 reads of each of 24 held-out stimuli",
         'kind = "sparse_coding"',
         "bits = [1, 4, 8]",

@@ -1,4 +1,4 @@
-"""What is answered of a made-up table of settings: under each converter model, in figures and in
+"""What is answered of a made-up table of settings: under each ADC model, in figures and in
 words.
 """
 
@@ -55,24 +55,23 @@ def test_where_models_differ_it_is_said_in_words_on_the_first_screen() -> None:
     outcome = differing()
     said = words.difference_words(outcome)
     assert said.startswith(
-        "The converter model changes the answer: it holds under ZigZag's model and Rekhi's floor."
+        "The ADC model changes the answer: it holds under ZigZag's model and Rekhi's floor."
     )
     assert (
-        "Under Walden's law the choice is 3-bit converters, 8 rows instead of 6-bit converters, 16 "
-        "rows" in said
+        "Under Walden's law the choice is 3-bit ADCs, 8 rows instead of 6-bit ADCs, 16 rows" in said
     )
     extra = 100 * (40 * 2**6 / (100 * 2**3) - 1)
     assert f"which would cost {extra:.3g} % more there" in said
     page = render(outcome)
-    assert page.index("The converter model changes the answer") < page.index('id="front"')
-    assert page.index("3-bit converters, 8 rows instead of") < page.index('id="front"')
+    assert page.index("The ADC model changes the answer") < page.index('id="front"')
+    assert page.index("3-bit ADCs, 8 rows instead of") < page.index('id="front"')
 
 
 def test_where_models_agree_that_is_said_too() -> None:
     outcome = agreeing()
     said = words.difference_words(outcome)
     assert said.startswith(
-        "All five converter models agree on this setting; only its joules differ, from "
+        "All five ADC models agree on this setting; only its joules differ, from "
     )
     joules = sorted(outcome.joules(outcome.first.shown, model) for model in outcome.answers)
     assert f"from {format_energy(joules[0])} to {format_energy(joules[-1])}" in said
@@ -82,9 +81,9 @@ def test_where_models_agree_that_is_said_too() -> None:
 def test_the_headline_is_the_answer_of_the_first_model() -> None:
     said = words.headline(differing())
     assert said.startswith(
-        "The cheapest setting that keeps S ≥ 0.9 is 4-bit weights, 6-bit converters, 16 rows: "
+        "The cheapest setting that keeps S ≥ 0.9 is 4-bit weights, 6-bit ADCs, 16 rows: "
     )
-    assert "(converters by ZigZag's model)" in said
+    assert "(ADCs by ZigZag's model)" in said
     assert "S = 0.96" in said
 
 
@@ -110,9 +109,9 @@ def test_where_nothing_keeps_the_rule_the_nearest_is_named() -> None:
     assert outcome.first.chosen is None
     assert words.headline(outcome).startswith(
         "No setting measured so far keeps S ≥ 0.99: the nearest is 4-bit weights, 6-bit "
-        "converters, 16 rows"
+        "ADCs, 16 rows"
     )
-    assert words.difference_words(outcome).startswith("Under no converter model")
+    assert words.difference_words(outcome).startswith("Under no ADC model")
     assert "none; nearest: " in render(outcome)
     assert "none (nearest A)" in console_text(outcome)
 
@@ -132,22 +131,20 @@ def test_survival_that_is_not_available_keeps_nothing() -> None:
     render(outcome)
 
 
-def test_a_chip_without_converters_has_one_answer_and_says_why() -> None:
-    request = request_of(
-        hardware__preset="digital-45nm", search__converter_bits=None, search__rows=None
-    )
+def test_a_chip_without_adcs_has_one_answer_and_says_why() -> None:
+    request = request_of(hardware__preset="digital-45nm", search__adc_bits=None, search__rows=None)
     setting = next(iter(request.space))
     outcome = outcome_of(request, [made(request, setting, 0.95, {}, other_j=1e-12)])
     assert list(outcome.answers) == ["own"]
-    assert "digital-45nm has no converters" in words.difference_words(outcome)
-    assert "digital-45nm has no converters" in render(outcome)
+    assert "digital-45nm has no ADCs" in words.difference_words(outcome)
+    assert "digital-45nm has no ADCs" in render(outcome)
 
 
 def test_equal_joules_are_no_reason_for_more_bits() -> None:
-    """Rekhi's floor does not grow with bits, and a converter of 6 bits gives the codes of one of 3
+    """Rekhi's floor does not grow with bits, and an ADC of 6 bits gives the codes of one of 3
     here.
     """
-    request = request_of(objective__converters=["rekhi"])
+    request = request_of(objective__adc_models=["rekhi"])
     rows = [made(request, (4, 4, 4, 1.0, 1, bits, 8), 0.95, {bits: 10}) for bits in (6, 3)]
     assert outcome_of(request, rows).first.shown.setting[5] == 3
 
@@ -163,7 +160,7 @@ def test_a_front_has_its_ends_and_its_bend() -> None:
     assert outcome.first.chosen is not None
     assert outcome.first.chosen.setting == FAST
     assert words.headline(outcome).startswith("The front has 3 settings, from ")
-    assert "it bends at 4-bit weights, 6-bit converters, 16 rows" in words.headline(outcome)
+    assert "it bends at 4-bit weights, 6-bit ADCs, 16 rows" in words.headline(outcome)
     render(outcome)
 
 
@@ -178,7 +175,7 @@ def test_what_is_no_better_than_ignoring_the_stimulus_is_not_on_the_front() -> N
 def test_neighbours_that_were_not_measured_are_said_to_be() -> None:
     outcome = outcome_of(request_of(**ALONE), list(agreeing().measured))
     known = {(axis, value): measured for axis, value, measured in outcome.neighbours()}
-    assert set(known) == {("weight_bits", 2), ("converter_bits", 6), ("rows", 16)}
+    assert set(known) == {("weight_bits", 2), ("adc_bits", 6), ("rows", 16)}
     assert known["weight_bits", 2] is not None
     assert known["rows", 16] is None
     assert (
@@ -219,8 +216,8 @@ def test_unverified_prices_are_flagged_on_the_first_screen() -> None:
 def test_the_bill_says_what_moves_it_most() -> None:
     request = request_of(**ALONE)
     outcome = outcome_of(request, [made(request, SLOW, 0.95, {6: 10}, other_j=1e-12)])
-    converter = 10 * price("adc-zigzag-28nm").energy_j((6,))
-    share = converter / outcome.first.shown.energy("zigzag").total_j
+    adc = 10 * price("adc-zigzag-28nm").energy_j((6,))
+    share = adc / outcome.first.shown.energy("zigzag").total_j
     assert (
         f"What moves it most is converter, {share:.0%} of the joules: at half its price the whole "
         f"would cost {share / 2:.0%} less." in render(outcome)

@@ -91,7 +91,7 @@ def test_what_is_measured_is_what_a_sweep_stores(
             stored = np.mean([sum(result["energy"]["parts_j"].values()) for result in results])
             assert measured.joules("zigzag") == pytest.approx(
                 stored, rel=1e-9
-            )  # the preset's own converter price
+            )  # the preset's own ADC price
             assert read_measured(request, store, measured.setting, plan).d == measured.d
             assert measured.samples_per_effective == pytest.approx(1, rel=0.3)
 
@@ -104,7 +104,7 @@ def test_a_mean_of_reads_is_one_sample(tmp_path: Path, in_this_process: list[str
         tmp_path,
         search__weight_bits=[4],
         search__rows=[8],
-        search__converter_bits=[6],
+        search__adc_bits=[6],
         search__reads=[1, 16],
     )
     outcome = run_optimize(path, tmp_path / "run")
@@ -218,7 +218,7 @@ def test_help_teaches_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str]
         "--trials",
         "--storage",
         "examples/cheapest_chip.toml",
-        "converter_bits",
+        "adc_bits",
     ):
         assert word in said
 

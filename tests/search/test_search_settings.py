@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tinyoptimize import changed, request_of, write_file
 
-from stochsim.energy import CONVERTER_MODELS
+from stochsim.energy import ADC_MODELS
 from stochsim.search.evaluate import setting_plan
 from stochsim.search.request import Request
 from stochsim.search.search_settings import OptimizeFile, Rule
@@ -22,7 +22,7 @@ def test_the_space_is_every_combination_of_the_axes() -> None:
     space = request_of(search__noise=[2, 0.5]).space
     assert space.axes["noise"] == (0.5, 2)
     assert space.size == 2 * 2 * 2 * 2
-    assert space.free == ("weight_bits", "noise", "converter_bits", "rows")
+    assert space.free == ("weight_bits", "noise", "adc_bits", "rows")
 
 
 def test_a_setting_is_a_study_of_one_cell_on_its_own_chip() -> None:
@@ -33,7 +33,7 @@ def test_a_setting_is_a_study_of_one_cell_on_its_own_chip() -> None:
     chip = request.chip(setting)
     study = request.study(setting)
     assert chip.array is not None
-    assert (chip.array.rows, chip.array.converter.bits, chip.precision.weight_bits) == (8, 3, 2)
+    assert (chip.array.rows, chip.array.adc.bits, chip.precision.weight_bits) == (8, 3, 2)
     assert chip.memory.voltage_over_vmin == 0.8
     assert study.grid.widths() == [(2, 4, 4)]
     assert study.grid.keys == (0, 3)
@@ -70,12 +70,10 @@ def test_layers_have_axes_of_their_own() -> None:
     assert request.study(setting).network.layer_bits == {"hidden": 2}
 
 
-def test_a_digital_chip_has_no_choice_of_converter_model() -> None:
-    request = request_of(
-        hardware__preset="digital-45nm", search__converter_bits=None, search__rows=None
-    )
+def test_a_digital_chip_has_no_choice_of_adc_model() -> None:
+    request = request_of(hardware__preset="digital-45nm", search__adc_bits=None, search__rows=None)
     assert request.models == ("own",)
-    assert request_of().models == tuple(CONVERTER_MODELS)
+    assert request_of().models == tuple(ADC_MODELS)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +114,7 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
         ({"search__noise": [0.0]}, ["'search.noise.0' = 0.0", "greater than 0"]),
         ({"search__noise": [1, 1.0]}, ["'search.noise' = [1.0, 1.0]", "names a value twice"]),
         ({"search__reads": [0]}, ["'search.reads.0' = 0"]),
-        ({"search__converter_bits": [13]}, ["'search.converter_bits.0' = 13"]),
+        ({"search__adc_bits": [13]}, ["'search.adc_bits.0' = 13"]),
         (
             {"search__architecture": "depe"},
             ["'search.architecture' = 'depe'", "did you mean 'deep'"],
@@ -129,7 +127,7 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
         ),
         (
             {"hardware__preset": "digital-45nm"},
-            ["'search.converter_bits' = [3, 6]", "digital-45nm", "array"],
+            ["'search.adc_bits' = [3, 6]", "digital-45nm", "array"],
         ),
         (
             {"hardware__preset": "sram-aray-28nm"},
@@ -160,10 +158,10 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
         ({"objective__minimise": "watts"}, ["'objective.minimise' = 'watts'", "joules_per_read"]),
         ({"objective__trials": 0}, ["'objective.trials' = 0"]),
         (
-            {"objective__converters": ["waldn"]},
-            ["'objective.converters' = 'waldn': no model", "did you mean 'walden'"],
+            {"objective__adc_models": ["waldn"]},
+            ["'objective.adc_models' = 'waldn': no model", "did you mean 'walden'"],
         ),
-        ({"objective__converters": []}, ["'objective.converters' = []"]),
+        ({"objective__adc_models": []}, ["'objective.adc_models' = []"]),
         ({"objective__keys": [0, 0]}, ["'objective.keys' = [0, 0]", "twice"]),
         ({"train__decoder": "own"}, ["'train.decoder' = 'own'", "valid: shared"]),
         ({"measure__reads": 52}, ["'measure.reads' = 52", "greater than or equal to 100"]),
@@ -207,12 +205,12 @@ def test_a_chip_that_cannot_be_is_named_with_its_setting(tmp_path: Path) -> None
     with pytest.raises(
         SettingError,
         match=r"'array.cell_bits' = 2: more than 1-bit weights .* "
-        r"\(at weight_bits = 1, converter_bits = 3\)$",
+        r"\(at weight_bits = 1, adc_bits = 3\)$",
     ):
         Request.read(path)
 
 
-@pytest.mark.parametrize(("name", "settings"), [("cheapest_chip", 864), ("converter_models", 100)])
+@pytest.mark.parametrize(("name", "settings"), [("cheapest_chip", 864), ("adc_models", 100)])
 def test_the_shipped_examples_are_valid(name: str, settings: int) -> None:
     request = Request.read(ROOT / "examples" / f"{name}.toml")
     assert request.space.size == settings

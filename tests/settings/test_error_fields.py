@@ -181,7 +181,7 @@ def test_an_error_survives_copying() -> None:
         ("[array.cells]\ndevise = 'ideal'", 4, "array.cells.devise"),
         ("array.cells.device = 'idael'", 3, "array.cells.device"),
         ("[noise]\nread_sigma = 0.1\nread_sigma_lsb = 0.1", 4, "noise.read_sigma"),
-        ("[array.converter]\ninl_lsb = [\n 0.5,\n 'x']", 4, "array.converter.inl_lsb.1"),
+        ("[array.adc]\ninl_lsb = [\n 0.5,\n 'x']", 4, "array.adc.inl_lsb.1"),
         ("[prices.parameters.adc]\nfom = 1.0", 4, "prices.parameters.adc.fom"),
         ("[noise]\nmeasured_csv = 'none.csv'", 4, "noise.measured_csv"),
     ],

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tinyoptimize
 from circuittest import hardware_of, recurrent_program
 from tinystudy import complaint, write_study
 
 from stochsim.chip import Chip
-from stochsim.settings import SettingError, renamed_arguments, strict, with_setting
-from stochsim.settings.renamed import RENAMED_KEYS
+from stochsim.cli import main
+from stochsim.hardware import load_hardware, preset
+from stochsim.settings import RENAMED_KEYS, SettingError, renamed_arguments, strict, with_setting
 from stochsim.training import TrainSettings
 
 
@@ -22,6 +24,8 @@ from stochsim.training import TrainSettings
     [
         ({"train__exchange": 1e12}, "train.exchange"),
         ({"measure__thin": 2}, "measure.thin"),
+        ({"grid__converter_bits": [4]}, "grid.converter_bits"),
+        ({"hardware__array": {"converter": {"bits": 4}}}, "hardware.array.converter"),
     ],
 )
 def test_a_studys_old_keys_name_the_new_ones(
@@ -30,6 +34,46 @@ def test_a_studys_old_keys_name_the_new_ones(
     old = key.split(".")[-1]
     said = complaint(write_study(tmp_path, **changes))
     assert said.endswith(f"unknown key '{key}': '{old}' is now '{RENAMED_KEYS[old]}'")
+
+
+def test_a_chip_files_old_keys_name_the_new_ones_and_their_lines(tmp_path: Path) -> None:
+    chip = tmp_path / "chip.toml"
+    for lines, said in (
+        ("[array.converter]\nbits = 6", "'array.converter': 'converter' is now 'adc'"),
+        (
+            "[array]\ncolumns_per_converter = 2",
+            "'array.columns_per_converter': 'columns_per_converter' is now 'columns_per_adc'",
+        ),
+    ):
+        chip.write_text(f"name = 'chip'\ninherits = 'rram-array'\n{lines}\n")
+        with pytest.raises(SettingError) as caught:
+            load_hardware(chip)
+        line = 3 if "[array.converter]" in lines else 4
+        assert str(caught.value) == f"{chip}:{line}: unknown key {said}"
+
+
+def test_a_searchs_old_keys_name_the_new_ones(tmp_path: Path) -> None:
+    for change, said in (
+        ({"search__converter_bits": [4]}, "'converter_bits' is now 'adc_bits'"),
+        ({"objective__converters": ["zigzag"]}, "'converters' is now 'adc_models'"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            tinyoptimize.request_of(**change)
+
+
+def test_an_old_address_names_the_new_one() -> None:
+    said = "unknown key 'array.converter': 'converter' is now 'adc'"
+    with pytest.raises(SettingError, match=said):
+        preset("rram-array").with_({"array.converter.bits": 6})
+
+
+def test_an_old_option_names_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--converter-bits", "4"], ["--converter-bits=4"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["energy", "bill", "8-4", "--hardware", "rram-array", *words])
+        assert ended.value.code == 2
+        said = f"unrecognized arguments: {' '.join(words)}; '--converter-bits' is now '--adc-bits'"
+        assert said in capsys.readouterr().err
 
 
 def test_old_settings_in_python_name_the_new_ones() -> None:

@@ -223,11 +223,11 @@ def test_the_report_names_it(run: Results) -> None:
 
 def test_settings_are_changed_at_once_and_checked_again() -> None:
     chip = preset("sram-array-28nm")
-    other = chip.with_({"array.rows": 8, "array.converter.bits": 3})
+    other = chip.with_({"array.rows": 8, "array.adc.bits": 3})
     assert other.array is not None
     assert chip.array is not None
-    assert (other.array.rows, other.array.converter.bits) == (8, 3)
-    back = {"array.rows": chip.array.rows, "array.converter.bits": chip.array.converter.bits}
+    assert (other.array.rows, other.array.adc.bits) == (8, 3)
+    back = {"array.rows": chip.array.rows, "array.adc.bits": chip.array.adc.bits}
     assert other.with_(back) == chip
 
 

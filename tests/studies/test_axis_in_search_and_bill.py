@@ -22,7 +22,7 @@ from stochsim.studies import Axis, Study, plan_study, register, withdraw
 def test_a_search_has_it(added: Axis, tmp_path: Path) -> None:
     digital: dict[str, Any] = {
         "hardware__preset": "digital-45nm",
-        "search__converter_bits": None,
+        "search__adc_bits": None,
         "search__rows": None,
     }
     request = tinyoptimize.request_of(search__random_bits=[40, 8], **digital)
@@ -46,9 +46,9 @@ def test_a_search_has_it(added: Axis, tmp_path: Path) -> None:
 
 def test_a_search_takes_the_points_of_a_sweep(added: Axis) -> None:
     """A value on an axis of a sweep is the same chip as that value in a search."""
-    request = tinyoptimize.request_of(search__rows=[8], search__converter_bits=[6])
+    request = tinyoptimize.request_of(search__rows=[8], search__adc_bits=[6])
     study = request.study(next(iter(request.space)))
-    grid = {"rows": [8], "converter_bits": [6]}
+    grid = {"rows": [8], "adc_bits": [6]}
     table = study.to_table()
     wide = Study.from_table(table | {"grid": table["grid"] | grid})
     swept_tasks = plan_study(wide, request.hardware).tasks

@@ -138,7 +138,7 @@ def test_every_part_of_the_chip_may_stand_in_the_study(
 
 def test_a_part_that_the_chip_has_no_use_for_is_refused(tmp_path: Path) -> None:
     """By the rules of the chip itself: on digital-45nm columns cost nothing, for its inputs take no
-    converters.
+    ADCs.
     """
     said = complaint(write_study(tmp_path, hardware__array={"columns": 64}))
     assert "'array.columns' = 64: matters to wires" in said

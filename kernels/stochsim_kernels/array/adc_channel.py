@@ -1,6 +1,6 @@
-"""A noisy converter as a discrete channel: P(code | state), drawn exactly from a table of integers.
+"""A noisy ADC as a discrete channel: P(code | state), drawn exactly from a table of integers.
 
-A state is a position (what the converter sees, on a grid) and a variance class (how much noise it
+A state is a position (what the ADC sees, on a grid) and a variance class (how much noise it
 sees). The probabilities of its codes are kept as integers that sum to 2^32, and each state owns an
 alias table (Walker 1974, Vose 1991) of K = 2^k cells, one uint32 each:
 
@@ -45,7 +45,7 @@ class AdcChannel(NamedTuple):
 
 
 def ideal_edges(levels: int) -> np.ndarray:
-    """The edges of a converter without errors, in its steps: code k meets code k + 1 at k + 1/2,
+    """The edges of an ADC without errors, in its steps: code k meets code k + 1 at k + 1/2,
     (levels - 1,) float64.
     """
     return np.arange(1, levels) - 0.5
@@ -56,7 +56,7 @@ def build_channel(
 ) -> AdcChannel:
     """The channel code = code_min + #{k : edge_k <= value + sigma xi}, xi a standard Gaussian.
 
-    value_lsb: (position,) or (variance, position), in converter steps from the centre of the first
+    value_lsb: (position,) or (variance, position), in ADC steps from the centre of the first
     code; sigma_lsb: the same unit, broadcast against it; edges_lsb: (levels - 1,), ascending: the
     edge between codes k and k + 1 (INL and DNL are edges moved; two equal ones: a missing code).
     sigma = 0: the code is certain, a value on an edge takes the even code, as rint does. Raises
@@ -76,7 +76,7 @@ def build_channel(
     bits = max(1, math.ceil(math.log2(cells)))
     if bits > MOST_BITS:
         raise ValueError(
-            f"a state of this converter reaches {cells} codes; at most {2**MOST_BITS} can be drawn"
+            f"a state of this ADC reaches {cells} codes; at most {2**MOST_BITS} can be drawn"
         )
     entries = np.empty((value.size, 1 << bits), np.uint32)
     start = first - line_codes(np.arange(value.shape[1]), *line)
@@ -140,7 +140,7 @@ def _check(value, sigma, edges):
 
 
 def _slopes(value, edges):
-    """Candidates for the line: flat, and the mean slope of the values inside the converter's
+    """Candidates for the line: flat, and the mean slope of the values inside the ADC's
     range.
     """
     inside = np.flatnonzero((value >= edges[0]) & (value <= edges[-1]))

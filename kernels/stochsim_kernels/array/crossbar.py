@@ -1,10 +1,10 @@
-"""A bit-sliced analog array with a noisy converter on every column, in integers only.
+"""A bit-sliced analog array with a noisy ADC on every column, in integers only.
 
     out[stimulus, read, column] += Σ over events (tile, slice, cycle) of factor[slice, cycle] × code
     code ~ P(code | position of the partial sum, variance class), an `adc.Channel`
 
 The partial sum of a tile is Σ ± 2^(a + b) popcount(weight plane a & input plane b), or is handed in
-(`convert_partials`). The converter of a column sees it at
+(`convert_partials`). The ADC of a column sees it at
 
     position = partial - p_min                                 exactly, one state per sum, or
     position = (gain × partial + offset) >> shift  (+ move)    on a grid,
@@ -145,7 +145,7 @@ def grid_map(
     """(gain, offset) that put a partial sum p on the position nearest to (value + guard)
     2^fraction_bits.
 
-    Its value is lsb_per_unit × p + offset_lsb in converter steps from the centre of the first code,
+    Its value is lsb_per_unit × p + offset_lsb in ADC steps from the centre of the first code,
     as the channel's values are.
     """
     scale = 2.0 ** (fraction_bits + shift)

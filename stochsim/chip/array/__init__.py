@@ -1,1 +1,1 @@
-"""An analog array: cells, programming, converters, product."""
+"""An analog array: cells, programming, ADCs, product."""

@@ -1,12 +1,12 @@
-"""The converters of an array as discrete channels: which states a partial sum can be in, and P(code
+"""The ADCs of an array as discrete channels: which states a partial sum can be in, and P(code
 | state) of each.
 
-A partial sum and its noise meet one converter, so P(code | state) is all there is to know. Two
+A partial sum and its noise meet one ADC, so P(code | state) is all there is to know. Two
 kinds of state:
 
 - exact: the partial sum itself, an integer, and the number of active rows where the noise depends
   on that;
-- grid: a position on a grid of 2^-f LSB (f from 3 to 6), for converters that differ in offset or
+- grid: a position on a grid of 2^-f LSB (f from 3 to 6), for ADCs that differ in offset or
   gain, shared references, and conductances that are not whole steps; beside it the noise's standard
   deviation, rounded to one of 64 values, where that depends on the input.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from stochsim_kernels.array.adc_channel import AdcChannel, build_channel, ideal_edges, shared_noise
 from stochsim_kernels.array.crossbar import grid_map
 
-from stochsim.hardware import Array, Converter
+from stochsim.hardware import Adc, Array
 from stochsim.keys import generator
 from stochsim.settings import SettingError, check_memory
 
@@ -34,7 +34,7 @@ _FARTHEST_MOVE = 314.0  # a shared reference's noise, in grid points
 
 @dataclass(frozen=True)
 class Range:
-    """A converter's range: its step in partial sums (one cell step × one input digit), its smallest
+    """An ADC's range: its step in partial sums (one cell step × one input digit), its smallest
     code, and its edges in steps.
     """
 
@@ -47,7 +47,7 @@ class Range:
         """The range from 0 to `largest`, in differential columns from -largest to a step below it;
         at range = "full" never finer than steps of 1.
         """
-        settings = array.converter
+        settings = array.adc
         signed = array.signs == "differential"
         levels = 2**settings.bits
         lsb = largest / (levels // 2 if signed else levels - 1)
@@ -102,7 +102,7 @@ def exact_states(array: Array, span: tuple[int, int], active: int) -> bool:
     """Whether partial sums in `span`, beside up to `active` active rows where the noise depends on
     them, are few enough to be states.
     """
-    return not array.converter.spreads and (span[1] - span[0] + 1) * (active + 1) <= _EXACT_STATES
+    return not array.adc.spreads and (span[1] - span[0] + 1) * (active + 1) <= _EXACT_STATES
 
 
 def exact_conversion(reach: Range, span: tuple[int, int], variance: np.ndarray) -> Conversion:
@@ -136,14 +136,14 @@ def _check_table(states: int, entries: int) -> None:
     bytes for each state as they are built.
     """
     check_memory(
-        "'array': the converters' tables",
+        "'array': the ADCs' tables",
         (states, entries + 10),
         np.uint32,
-        "take less noise or fewer converter bits, in array.converter.bits",
+        "take less noise or fewer ADC bits, in array.adc.bits",
     )
 
 
-def _fineness(settings: Converter, states: int, entries: int) -> int:
+def _fineness(settings: Adc, states: int, entries: int) -> int:
     """Binary places of the grid: as many as tables of this many states per LSB allow, and the moves
     of a reference.
     """
@@ -151,7 +151,7 @@ def _fineness(settings: Converter, states: int, entries: int) -> int:
     if noise * (1 << _COARSEST) > _FARTHEST_MOVE:
         most = _FARTHEST_MOVE / (1 << _COARSEST)
         rule = f"should be at most {most:g}, beyond which it cannot be drawn"
-        raise SettingError.of("array.converter.reference_sigma_lsb", noise, rule)
+        raise SettingError.of("array.adc.reference_sigma_lsb", noise, rule)
     for places in range(_FINEST, _COARSEST, -1):
         fits = (states << places) <= _GRID_STATES and (states << places) * entries <= _ENTRIES
         if fits and noise * (1 << places) <= _FARTHEST_MOVE:
@@ -160,7 +160,7 @@ def _fineness(settings: Converter, states: int, entries: int) -> int:
 
 
 def grid_conversion(
-    settings: Converter,
+    settings: Adc,
     reach: Range,
     unit: float,
     sigmas_lsb: tuple[float, float],
@@ -171,7 +171,7 @@ def grid_conversion(
     (1, or 1/256 of analog conductances).
 
     sigmas_lsb: the least and the largest standard deviation that the noise can have. Offsets and
-    gains of the converters, shape (tile, slice, column), are drawn once per chip by `key`.
+    gains of the ADCs, shape (tile, slice, column), are drawn once per chip by `key`.
     """
     low, high = sigmas_lsb
     classes = 1 if high - low < 1e-9 else _SIGMA_CLASSES

@@ -1,4 +1,4 @@
-"""The product of an array: partial sums by tile, slice and cycle, each through its noisy converter,
+"""The product of an array: partial sums by tile, slice and cycle, each through its noisy ADC,
 shifted and added digitally.
 """
 
@@ -58,7 +58,7 @@ class ArrayProduct(Product):
         self._word = ARRAY + number
         self._accumulator_width = hardware.accumulator_width(layer.inputs)
         self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
-        self.range = self._converter_range(x_calibration)
+        self.range = self._adc_range(x_calibration)
         self.conversion, self.fused = self._conversion(chip_key)
         self._readout = self._kernel_readout()
         self._clips = self._clips_on_the_way()
@@ -68,10 +68,10 @@ class ArrayProduct(Product):
             if self.fused
             else None
         )
-        self._warned = self.array.converter.range == "full"
+        self._warned = self.array.adc.range == "full"
 
-    def _converter_range(self, x_calibration: np.ndarray | None) -> Range:
-        settings = self.array.converter
+    def _adc_range(self, x_calibration: np.ndarray | None) -> Range:
+        settings = self.array.adc
         if settings.range == "fixed":
             assert settings.range_max is not None
             return Range.of(self.array, settings.range_max)
@@ -79,7 +79,7 @@ class ArrayProduct(Product):
             return Range.of(self.array, self.cells.largest_sum)
         if x_calibration is None:
             rule = "the chip needs calibration = stimuli (stimulus, input) to set it on"
-            raise SettingError.of("array.converter.range", "calibrated", rule)
+            raise SettingError.of("array.adc.range", "calibrated", rule)
         sums = np.abs(self._clean_sums(x_calibration))
         largest = max(1.0, float(np.quantile(sums, 1 - settings.clip_share, method="higher")))
         return Range.of(self.array, Range.of(self.array, largest).reaching(np.array([largest])))
@@ -93,7 +93,7 @@ class ArrayProduct(Product):
         )
 
     def _conversion(self, chip_key: int) -> tuple[Conversion, bool]:
-        """The channel of the converters, and whether packed bits count the partial sums: whole
+        """The channel of the ADCs, and whether packed bits count the partial sums: whole
         steps, few planes, noise by the state alone.
 
         Fixed by the chip and never by batch or reads.
@@ -121,18 +121,18 @@ class ArrayProduct(Product):
                 len(cells.codes) * settings.read_sigma**2 * rows + settings.shot_sigma**2 * current
             )
             return exact_conversion(
-                self.range, span, own / self.range.lsb**2 + array.converter.sigma_lsb**2
+                self.range, span, own / self.range.lsb**2 + array.adc.sigma_lsb**2
             ), few_planes
         most = (
             0.0
             if settings.read_noise == "explicit"
             else cells.most_variance() / (cells.unit * self.range.lsb) ** 2
         )
-        sigmas = (array.converter.sigma_lsb, float(np.sqrt(array.converter.sigma_lsb**2 + most)))
+        sigmas = (array.adc.sigma_lsb, float(np.sqrt(array.adc.sigma_lsb**2 + most)))
         shape = (cells.tiles, cells.slices, cells.neurons)
-        return grid_conversion(
-            array.converter, self.range, 1 / cells.unit, sigmas, shape, chip_key
-        ), (cells.unit == 1 and few_planes and noiseless)
+        return grid_conversion(array.adc, self.range, 1 / cells.unit, sigmas, shape, chip_key), (
+            cells.unit == 1 and few_planes and noiseless
+        )
 
     def _kernel_readout(self) -> crossbar.Readout:
         place = np.arange(self.cells.slices)[:, None]
@@ -142,7 +142,7 @@ class ArrayProduct(Product):
         grid = None
         references = None
         if found.reference is not None:
-            group = np.arange(self.cells.neurons) // self.array.converter.reference_columns
+            group = np.arange(self.cells.neurons) // self.array.adc.reference_columns
             references = crossbar.References(group, found.reference)
         if found.gain.size:
             grid = crossbar.GridMap(found.gain, found.offset, found.shift)
@@ -151,8 +151,8 @@ class ArrayProduct(Product):
                 found.channel, factor, self.cells.tiles, found.origin, grid, references
             )
         except ValueError as error:
-            bits = self.array.converter.bits
-            raise SettingError.of("array.converter.bits", bits, str(error)) from None
+            bits = self.array.adc.bits
+            raise SettingError.of("array.adc.bits", bits, str(error)) from None
 
     def _clips_on_the_way(self) -> int | None:
         """Bits of accumulators that may clip a sum before it returns; None where the end result is
@@ -177,7 +177,7 @@ class ArrayProduct(Product):
         self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> np.ndarray:
         """Noisy products W_q x_q of integers (stimulus, input), float64 (stimulus, read, neuron):
-        the converters' codes put together.
+        the ADCs' codes put together.
 
         Weights and inputs are stored shifted, W = w u + w0 and x = v y + x0 with u, y >= 0 (u
         signed in differential columns), so W x = w v (u y) + v w0 Σy + w x0 Σu + w0 x0 inputs, of
@@ -212,7 +212,7 @@ class ArrayProduct(Product):
     def _codes(
         self, unsigned: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> np.ndarray:
-        """Σ over tiles, slices and cycles of converter codes times their places, int32 (stimulus,
+        """Σ over tiles, slices and cycles of ADC codes times their places, int32 (stimulus,
         read, neuron).
         """
         out = np.zeros((len(unsigned), reads, self.cells.neurons), np.int32)
@@ -249,7 +249,7 @@ class ArrayProduct(Product):
         if variance is None or self.conversion.sigma_step == 0:
             return None
         return self.conversion.sigma_class(
-            variance / (self.cells.unit * self.range.lsb) ** 2 + self.array.converter.sigma_lsb**2
+            variance / (self.cells.unit * self.range.lsb) ** 2 + self.array.adc.sigma_lsb**2
         )
 
     def _with_noise_of_every_cell(
@@ -275,9 +275,9 @@ class ArrayProduct(Product):
         share = self.range.share_outside(sums)
         if share > CLIPPED_SHARE:
             warnings.warn(
-                f"the array's converters clip {share:.2%} of the partial sums of the first "
+                f"the array's ADCs clip {share:.2%} of the partial sums of the first "
                 f"{len(x_ints)} stimuli (more than "
-                f"{CLIPPED_SHARE:.1%}); array.converter.range = 'fixed' with range_max = "
+                f"{CLIPPED_SHARE:.1%}); array.adc.range = 'fixed' with range_max = "
                 f"{self.range.reaching(sums):g} would clip none",
                 stacklevel=_levels_to_the_caller(),
             )
@@ -307,7 +307,7 @@ class ArrayProduct(Product):
         meter.add(name, "cell", reads * self._current(digits))
         meter.add(name, "line", reads * float(toggles * across * array.columns))
         meter.add(name, "dac", reads * float(digits.size * across), array.cycle_bits)
-        meter.add(name, "adc", reads * conversions, array.converter.bits)
+        meter.add(name, "adc", reads * conversions, array.adc.bits)
         meter.add(name, "add", reads * conversions, self._accumulator_width)
 
     def _current(self, digits: np.ndarray) -> float:

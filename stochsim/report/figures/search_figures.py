@@ -1,4 +1,4 @@
-"""Figures of a search: the front under each converter model, and the bill of each answer by
+"""Figures of a search: the front under each ADC model, and the bill of each answer by
 part.
 """
 
@@ -32,7 +32,7 @@ _COLUMNS = 3
 @styled
 def front_figure(outcome: Outcome) -> Figure:
     """The quality of every setting against its joules, the front joined, the answer marked; one
-    panel per converter model.
+    panel per ADC model.
     """
     answers = list(outcome.answers.values())
     columns = min(_COLUMNS, len(answers))
