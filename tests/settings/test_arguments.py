@@ -27,13 +27,13 @@ def test_what_was_given_for_another_argument_is_told_with_the_order():
     check(1, b"a")
     with pytest.raises(SettingError, match=r"^'first' = 'a': should be an int; .* order call\("):
         check("a", 1)
-    with pytest.raises(SettingError, match="^'first' = 0.5: should be an int$"):
+    with pytest.raises(SettingError, match=r"^'first' = 0\.5: should be an int$"):
         check(0.5, "a")
 
 
 def test_an_open_argument_takes_what_belongs_to_no_other():
     check(1, 0.5, is_open=True)
-    with pytest.raises(SettingError, match="^'second' = 2: should be text; .* order"):
+    with pytest.raises(SettingError, match=r"^'second' = 2: should be text; .* order"):
         check(1, 2, is_open=True)
 
 
