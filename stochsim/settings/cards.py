@@ -42,8 +42,9 @@ def one_line(self: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    if hasattr(value, "__array__") and value.shape:
-        sizes = " × ".join(map(str, value.shape))
+    shape: tuple[int, ...] = getattr(value, "shape", ())
+    if hasattr(value, "__array__") and shape:
+        sizes = " × ".join(map(str, shape))
         return f"<{sizes} {str(value.dtype).removeprefix('torch.')}>"
     if isinstance(value, Mapping):
         items = [f"{key!r}: {_brief(one)}" for key, one in list(value.items())[:_MOST_ITEMS]]
