@@ -51,7 +51,8 @@ def _brief(value: Any) -> str:
         return "{" + ", ".join([*items, *_rest(value)]) + "}"
     if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
         inside = ", ".join([*map(_brief, value[:_MOST_ITEMS]), *_rest(value)])
-        return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
+        end = "," if len(value) == 1 else ""
+        return f"({inside}{end})" if isinstance(value, tuple) else f"[{inside}]"
     return _cut(" ".join(repr(value).split()), _MOST_CHARACTERS)
 
 
