@@ -53,6 +53,20 @@ class Chip:
     SettingError for a negative or non-finite `sigma_scale`, a key that is not one, or a program
     whose bits are not those of the Hardware (output_bits are those of all codes that neurons
     write), and StochsimError for unstable recurrent weights.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+    >>> samples = chip.sample(x["layer 1"], reads=5, key=0)
+    >>> samples.codes.shape                          # (stimulus, read, neuron)
+    (1, 5, 3)
+    >>> print(chip)
+    chip: digital-45nm, chip key 0
+      program  feed-forward, 6 inputs -> 3 neurons
+      sigma    as trained × 1
+      bits     4 of weights, 4 of inputs, 4 of outputs
+      clock    1 GHz
     """
 
     @renamed_arguments(noise="sigma_scale")

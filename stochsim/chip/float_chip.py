@@ -46,6 +46,13 @@ class FloatChip:
 
     `sigma_scale` multiplies the program's sigma. Raises SettingError for what is no FloatProgram
     and a negative or non-finite `sigma_scale`, StochsimError for unstable recurrent weights.
+
+    >>> import numpy as np
+    >>> from stochsim.chip import FloatChip
+    >>> from stochsim.program import float_single
+    >>> program = float_single(np.eye(2), np.zeros(2), sigma=np.full(2, 0.1))
+    >>> FloatChip(program).sample(np.ones((1, 2)), reads=1000, key=0).values.mean(axis=1).round(2)
+    array([[1., 1.]], dtype=float32)
     """
 
     @renamed_arguments(noise="sigma_scale")

@@ -92,6 +92,11 @@ def price_operations(
 
     `prices` maps kinds of operation ("multiply", …, "hold") to prices; raises SettingError where a
     counted kind has none.
+
+    >>> from stochsim.energy import Operation, Operations, price, price_operations
+    >>> counts = Operations({Operation("add", (16,)): 1000})
+    >>> f'{price_operations(counts, {"add": price("add-qkeras-45nm")}).total_j:.3g} J'
+    '5e-11 J'
     """
     joules: dict[str, list[float]] = {part: [] for part in PARTS}
     flags: list[str] = []
@@ -128,6 +133,10 @@ _PREFIXES = (
 def format_energy(joules: float, digits: int = 3) -> str:
     """Joules for display: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits`
     significant digits.
+
+    >>> from stochsim.energy import format_energy
+    >>> format_energy(3.74e-10)
+    '374 pJ'
     """
     if math.isnan(joules) or joules < 0:
         raise SettingError.of("joules", joules, "should be a number and not negative")

@@ -7,10 +7,27 @@ from stochsim.training import TrainedNetwork
 def to_program(trained: TrainedNetwork) -> Program:
     """The program of a quantised network; raises StochsimError for a float one, or one whose widths
     are still being learned.
+
+    >>> import stochsim as ss
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+    >>> full = ss.train(ss.LinearGaussian(neurons=4, noise_sd=0.5), data.train, steps=20, key=0)
+    >>> ss.to_program(full.quantise(bits=4, key=0)).layers["readout"].weight_codes.shape
+    (4, 8)
     """
     return trained.network.program(trained.rho)
 
 
 def float_program(trained: TrainedNetwork) -> FloatProgram:
-    """The program of a float network; raises StochsimError for a quantised one."""
+    """The program of a float network; raises StochsimError for a quantised one.
+
+    >>> import stochsim as ss
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+    >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+    >>> full = ss.train(model, data.train, steps=20, key=0)
+    >>> from stochsim.lowering import float_program
+    >>> print(float_program(full))
+    float program: feed-forward, 8 inputs -> 4 neurons
+      layer    shape   weights          sigma
+      readout  8 -> 4  -0.745 to 0.966  0.475 to 0.527
+    """
     return trained.network.float_program(trained.rho)

@@ -20,6 +20,12 @@ def build_model(settings: ModelSettings, decoder: ArrayLike) -> GenerativeModel:
     another number of neurons.
 
     The settings' fields besides `kind` and `neurons` are the arguments of the model's class.
+
+    >>> import stochsim as ss
+    >>> model = ss.build_model(ss.LinearGaussian(neurons=2, noise_sd=0.5), [[1.0, 0.0], [0.0, 2.0]])
+    >>> x, r = model.sample(5, key=0)
+    >>> x.shape, model.log_joint(x, r).shape
+    ((5, 2), (5,))
     """
     model = _KINDS[settings.kind](decoder, **settings.model_dump(exclude={"kind", "neurons"}))
     if model.neurons != settings.neurons:

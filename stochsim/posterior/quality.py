@@ -77,6 +77,20 @@ class SamplingQuality:
     the reads' central intervals of that level. effective: independent reads that the reads are
     worth. per_stimulus: the same as arrays (stimulus,), by name, with "floor": the distance that as
     many draws of the reference have from each other, which is taken off D in squares.
+
+    >>> import stochsim as ss
+    >>> model = ss.build_model(ss.LinearGaussian(neurons=2, noise_sd=0.5), [[1.0, 0.0], [0.0, 1.0]])
+    >>> reference = model.reference(model.sample(4, key=0)[0], key=0)
+    >>> right = reference.compare(reference.subset(2, 1000), against=reference.subset(3, 1000))
+    >>> print(right)
+    sampling quality: 4 stimuli × 1,000 reads × 2 neurons; mean over stimuli [95 % interval]
+      distance D                  0.02 [0.00, 0.05]  posterior sd
+        of the float network      0.01 [0.00, 0.03]
+        ignoring the stimulus     1.51 [1.35, 1.67]
+      survival S                  0.99 [0.98, 1.00]  1: as the float network, 0: ignores the stimulus
+      coverage of 50 % intervals  0.49 [0.49, 0.49]
+      coverage of 90 % intervals  0.90 [0.89, 0.91]
+      effective samples           951 [919, 981]     of 1,000 reads each
     """
 
     distance: Estimate

@@ -18,6 +18,10 @@ class TrainSettings(Settings):
     `nats_per_joule` is the rate lambda between nats and joules: with it c and s are those of the
     Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
     and widths may be learned under their price in joules.
+
+    >>> from stochsim.training import TrainSettings
+    >>> TrainSettings(steps=500).learning_rate
+    0.005
     """
 
     steps: int = pydantic.Field(default=1500, ge=1)
