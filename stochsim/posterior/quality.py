@@ -87,7 +87,7 @@ class SamplingQuality:
       distance D                  0.02 [0.00, 0.05]  posterior sd
         of the float network      0.01 [0.00, 0.03]
         ignoring the stimulus     1.51 [1.35, 1.67]
-      survival S                  0.99 [0.98, 1.00]  1: as the float network, 0: ignores the stimulus
+      survival S                  0.99 [0.98, 1.00]  1: the float network, 0: stimulus ignored
       coverage of 50 % intervals  0.49 [0.49, 0.49]
       coverage of 90 % intervals  0.90 [0.89, 0.91]
       effective samples           951 [919, 981]     of 1,000 reads each
@@ -110,7 +110,7 @@ class SamplingQuality:
             ("distance D", self._text("distance", ".2f"), "posterior sd"),
             ("  of the float network", self._text("distance_float", ".2f"), ""),
             ("  ignoring the stimulus", self._text("distance_prior", ".2f"), ""),
-            ("survival S", str(self.survival), "1: as the float network, 0: ignores the stimulus"),
+            ("survival S", str(self.survival), "1: the float network, 0: stimulus ignored"),
             ("coverage of 50 % intervals", self._text("coverage_50", ".2f"), ""),
             ("coverage of 90 % intervals", self._text("coverage_90", ".2f"), ""),
             ("effective samples", self._text("effective", ",.0f"), f"of {reads:,} reads each"),
