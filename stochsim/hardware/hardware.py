@@ -291,3 +291,9 @@ def load_hardware(source: AnyPath, *, bits: int | None = None) -> Hardware:
     is_name = isinstance(source, str) and path.name == source and path.suffix != ".toml"
     hardware = preset(source) if is_name and isinstance(source, str) else Hardware.read(path)
     return hardware if bits is None else hardware.with_precision(bits, bits, bits)
+
+
+def check_hardware(value: object) -> None:
+    """Raise SettingError for what is no Hardware."""
+    if not isinstance(value, Hardware):
+        raise SettingError.of("hardware", value, HARDWARE_RULE)

@@ -35,8 +35,8 @@ class Precision(Settings):
 
 
 class Noise(Settings):
-    """The noise a chip cannot avoid: it comes on top of the σ that the network buys, and is free
-    and unwanted.
+    """The noise a chip cannot avoid, on top of the σ that the network is trained to: not chosen by
+    the network, and not billed.
 
     `read_sigma` (units of the drive) or `read_sigma_lsb` (output steps) is the standard deviation
     of the read noise, of the given family. `weight_sigma` (weight values) or `weight_sigma_lsb`

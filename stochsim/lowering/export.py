@@ -1,6 +1,7 @@
 """Trained networks as programs: their own methods, and what is refused."""
 
 from stochsim.program import FloatProgram, Program
+from stochsim.settings import SettingError
 from stochsim.training import TrainedNetwork
 
 
@@ -14,6 +15,7 @@ def to_program(trained: TrainedNetwork) -> Program:
     >>> ss.to_program(full.quantise(bits=4, key=0)).layers["readout"].weight_codes.shape
     (4, 8)
     """
+    _check_trained(trained)
     return trained.network.program(trained.rho)
 
 
@@ -30,4 +32,12 @@ def float_program(trained: TrainedNetwork) -> FloatProgram:
       layer    shape   weights          sigma
       readout  8 -> 4  -0.745 to 0.966  0.475 to 0.527
     """
+    _check_trained(trained)
     return trained.network.float_program(trained.rho)
+
+
+def _check_trained(trained: object) -> None:
+    """Raise SettingError for what is no TrainedNetwork."""
+    if not isinstance(trained, TrainedNetwork):
+        rule = "should be a TrainedNetwork, as train(…) and quantise(…) give one"
+        raise SettingError.of("trained", trained, rule)

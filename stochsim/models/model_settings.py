@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from stochsim.settings import Positive, Settings
+from stochsim.settings import Positive, SettingError, Settings
 
 LEAST_SHAPE = 0.5
 """The smallest contrast_shape: down to it the quadrature over the contrast was checked."""
@@ -65,3 +65,11 @@ ModelSettings = Annotated[
     pydantic.Field(discriminator="kind"),
 ]
 """Any of them, as the type of a field; `kind` decides which."""
+
+
+def check_model(settings: object) -> None:
+    """Raise SettingError for what are no settings of a model."""
+    if not isinstance(settings, MODELS):
+        rule = "should be a model, such as SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1)"
+        names = [one.__name__ for one in MODELS]
+        raise SettingError.of("model", settings, rule, names)

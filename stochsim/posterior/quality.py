@@ -52,7 +52,7 @@ class Sampler(Protocol):
     """What samples stimuli, as float networks and chips do."""
 
     def sample(self, stimuli: Floats, reads: int, key: int, /) -> Reads:
-        """So many reads of each of the stimuli (stimulus, input)."""
+        """As many reads of each of the stimuli (stimulus, input)."""
 
 
 def as_reads(name: str, samples: Any) -> Reads:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 import pydantic
 
 from stochsim.energy import reliability_price_to_cost
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, check_hardware
 from stochsim.settings import SettingError, Settings
 
 Method = Literal["post-training", "quantisation-aware", "noise-aware"]
@@ -53,6 +53,7 @@ class TrainSettings(Settings):
                 "and s"
             )
             raise SettingError.of("nats_per_joule", self.nats_per_joule, rule, also=("hardware",))
+        check_hardware(hardware)
         return reliability_price_to_cost(
             self.nats_per_joule, hardware.reliability_law(rho)
         ), hardware.reliability.s

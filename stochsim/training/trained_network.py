@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from stochsim.chip import FloatChip, Samples
 from stochsim.data import check_stimuli
-from stochsim.hardware import Hardware, Precision
+from stochsim.hardware import Hardware, Precision, check_hardware
 from stochsim.models import ModelSettings, Reference, build_model
 from stochsim.networks import (
     MOST_BITS,
@@ -121,6 +121,7 @@ class TrainedNetwork:
         >>> full.quantise(bits=4, key=0).network.settings.weight_bits
         4
         """
+        check_whole("key", key, 0, 2**64)
         return train_quantised(
             self,
             self._stimuli(stimuli),
@@ -350,6 +351,8 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     if method == "noise-aware" and hardware is None:
         rule = "needs the Hardware whose noise it trains with"
         raise SettingError.of("method", method, rule, also=("hardware",))
+    if hardware is not None:
+        check_hardware(hardware)
     if not start.network.settings.is_float:
         raise StochsimError("a quantised network starts from a float one, not from another")
     aware = method == "noise-aware"
