@@ -25,6 +25,10 @@ from stochsim.settings import (
     SettingError,
     StochsimError,
     Stored,
+    card,
+    counted,
+    one_line,
+    range_text,
     read_arrays,
     strict,
     write_arrays,
@@ -69,6 +73,26 @@ class Reference:
     diagnostics: Diagnostics | None
     chains: int = CHAINS
     stimuli: NDArray[np.floating] | None = None
+    __repr__ = one_line
+
+    def __str__(self) -> str:
+        """A card: how many draws of what, and what they rest on."""
+        stimuli, draws, neurons = self.draws.shape
+        many = counted(stimuli, "stimulus", "stimuli")
+        basis = "exact: moments in closed form, independent draws"
+        if self.diagnostics is not None:
+            found = self.diagnostics
+            thinning = range_text(found.thinning)
+            basis = (
+                f"{self.chains} Gibbs chains, thinning {thinning}: R-hat at most "
+                f"{found.max_rhat:.4f}, ESS per draw at least {found.min_ess_per_draw:.2f}"
+            )
+        rows = [
+            ("draws", f"{draws:,} of each stimulus, in units of the responses"),
+            ("sd", range_text(self.sd.ravel())),
+            ("basis", basis),
+        ]
+        return card(f"reference posterior: {many}, {counted(neurons, 'neuron', 'neurons')}", rows)
 
     @classmethod
     def from_draws(cls, draws: NDArray[np.float32], diagnostics: Diagnostics) -> Self:

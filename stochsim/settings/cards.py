@@ -42,15 +42,17 @@ def one_line(self: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    if hasattr(value, "__array__") and getattr(value, "shape", ()):
-        sizes = " × ".join(map(str, value.shape))
+    shape: tuple[int, ...] = getattr(value, "shape", ())
+    if hasattr(value, "__array__") and shape:
+        sizes = " × ".join(map(str, shape))
         return f"<{sizes} {str(value.dtype).removeprefix('torch.')}>"
     if isinstance(value, Mapping):
         items = [f"{key!r}: {_brief(one)}" for key, one in list(value.items())[:_MOST_ITEMS]]
         return "{" + ", ".join([*items, *_rest(value)]) + "}"
     if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
-        items = ", ".join([*map(_brief, value[:_MOST_ITEMS]), *_rest(value)])
-        return f"({items})" if isinstance(value, tuple) else f"[{items}]"
+        inside = ", ".join([*map(_brief, value[:_MOST_ITEMS]), *_rest(value)])
+        end = "," if len(value) == 1 else ""
+        return f"({inside}{end})" if isinstance(value, tuple) else f"[{inside}]"
     return _cut(" ".join(repr(value).split()), _MOST_CHARACTERS)
 
 

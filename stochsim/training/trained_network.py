@@ -27,7 +27,15 @@ from stochsim.networks import (
     build_network,
     quantised_from_float,
 )
-from stochsim.settings import AnyPath, SettingError, StochsimError, check_whole
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    StochsimError,
+    card,
+    check_whole,
+    counted,
+    one_line,
+)
 from stochsim.training.checkpoint import read_network, write_network
 from stochsim.training.fitting import Fitted, Floats, Progress, Training, as_tensor, fit_part
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator
@@ -60,6 +68,28 @@ class TrainedNetwork:
     model: ModelSettings | None = None
     settings: TrainSettings = field(default_factory=TrainSettings)
     stimuli: Floats | None = field(default=None, repr=False)
+    __repr__ = one_line
+
+    def __str__(self) -> str:
+        """A card: architecture, widths, what it was trained for, and the terms it ended with."""
+        s = self.network.settings
+        widths = "float"
+        if not s.is_float:
+            widths = f"{s.weight_bits}-bit weights, {s.input_bits}-bit inputs, "
+            widths += f"{s.output_bits}-bit outputs"
+        model = "not known" if self.model is None else self.model.kind.replace("_", " ")
+        left = self.result
+        terms = [f"{name} {value:.4g}" for name, value in left.terms.items()]
+        rows = [
+            ("widths", widths),
+            ("model", model),
+            ("price of reliability", f"rho = {self.rho:g}, c = {left.c:g} nat, s = {left.s:g}"),
+            ("training", f"{left.method or 'none'}, {left.steps:,} steps"),
+            ("objective", ", ".join(terms) + " nat per stimulus" if terms else "not measured"),
+        ]
+        sizes = f"{counted(s.inputs, 'input', 'inputs')} -> "
+        sizes += counted(s.neurons, "neuron", "neurons")
+        return card(f"trained network: {s.architecture.kind}, {sizes}", rows)
 
     @property
     def decoder_array(self) -> Floats:

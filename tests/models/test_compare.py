@@ -95,8 +95,8 @@ def test_the_card_has_every_figure_with_its_interval(reference):
     lines = str(
         reference.compare(reference.subset(2, READS), against=reference.subset(3, READS))
     ).splitlines()
-    assert lines[0].startswith("sampling quality over 6 stimuli × 1,000 reads × 4 neurons")
-    names = [line[:26].strip() for line in lines[2:]]
+    assert lines[0].startswith("sampling quality: 6 stimuli × 1,000 reads × 4 neurons; mean")
+    names = [line[:28].strip() for line in lines[1:]]
     assert names == [
         "distance D",
         "of the float network",
@@ -106,13 +106,13 @@ def test_the_card_has_every_figure_with_its_interval(reference):
         "coverage of 90 % intervals",
         "effective samples",
     ]
-    assert all("[" in line for line in lines[2:])
+    assert all("[" in line for line in lines[1:])
 
 
 def test_one_stimulus_has_figures_without_interval():
     one = MODEL.reference(STIMULI[:1], key=0)
     found = str(one.compare(gaussian(1, one.mean, 3 * one.sd)))
-    assert "(no interval)" in found.splitlines()[2]
+    assert "(no interval)" in found.splitlines()[1]
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,13 @@ def test_a_float_network_needs_the_stimuli(reference, tmp_path):
 
     with pytest.raises(SettingError, match="'against': cannot be sampled here"):
         without.compare(back.subset(2, READS), against=Sampler())
+
+
+def test_the_card_of_a_reference_says_what_it_rests_on(reference):
+    assert str(reference).splitlines() == [
+        "reference posterior: 6 stimuli, 4 neurons",
+        "  draws  10,000 of each stimulus, in units of the responses",
+        f"  sd     {reference.sd.min():.3g} to {reference.sd.max():.3g}",
+        "  basis  exact: moments in closed form, independent draws",
+    ]
+    assert "\n" not in repr(reference)

@@ -15,6 +15,7 @@ from stochsim.models import LinearGaussian, SparseCoding, build_model
 from stochsim.settings import SettingError, StochsimError
 from stochsim.training import (
     TrainedNetwork,
+    TrainResult,
     TrainSettings,
     learn_decoder,
     load_network,
@@ -179,3 +180,19 @@ def _on_a_chip(network, stimuli):
 
     chip = Chip(to_program(network), load_hardware("digital-45nm", bits=8))
     return chip.sample(stimuli, reads=400, key=0)
+
+
+def test_the_card_of_a_network_says_what_it_is(full):
+    lines = str(full.quantise(3, 8)).splitlines()
+    assert lines[:4] == [
+        "trained network: single, 6 inputs -> 5 neurons",
+        "  widths                3-bit weights, 3-bit inputs, 3-bit outputs",
+        "  model                 sparse coding",
+        "  price of reliability  rho = 0, c = 1 nat, s = 1",
+    ]
+    assert lines[4].startswith("  training              quantisation-aware, ")
+    assert lines[5].endswith(" nat per stimulus")
+    assert "\n" not in repr(full)
+    bare = TrainedNetwork(full.network, full.decoder, 0.0, TrainResult({}, 0.0, 0.0))
+    assert "not known" in str(bare)
+    assert "not measured" in str(bare)

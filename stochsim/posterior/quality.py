@@ -11,7 +11,7 @@ from stochsim.posterior.distances import PosteriorDistance
 from stochsim.posterior.effective import effective_samples
 from stochsim.posterior.intervals import ONE_STIMULUS, Estimate, mean_estimate
 from stochsim.posterior.survival_score import Survival, survival
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, card, counted, one_line
 
 Floats = NDArray[np.floating]
 NOTHING_TO_COMPARE = "no float network was given to compare with"
@@ -86,11 +86,13 @@ class SamplingQuality:
     effective: Estimate
     per_stimulus: dict[str, Floats]
     shape: tuple[int, int, int]
+    __repr__ = one_line
 
     def __str__(self) -> str:
         """A card: one figure a line."""
         stimuli, reads, neurons = self.shape
-        lines = [
+        sizes = f"{counted(stimuli, 'stimulus', 'stimuli')} × {reads:,} reads × {neurons:,} neurons"
+        rows = [
             ("distance D", self._text("distance", ".2f"), "posterior sd"),
             ("  of the float network", self._text("distance_float", ".2f"), ""),
             ("  ignoring the stimulus", self._text("distance_prior", ".2f"), ""),
@@ -99,12 +101,7 @@ class SamplingQuality:
             ("coverage of 90 % intervals", self._text("coverage_90", ".2f"), ""),
             ("effective samples", self._text("effective", ",.0f"), f"of {reads:,} reads each"),
         ]
-        title = (
-            f"sampling quality over {stimuli:,} stimuli × {reads:,} reads × {neurons:,} neurons "
-            f"(mean [95 % interval])"
-        )
-        rows = [f"{name:26}  {figure:22}  {unit}".rstrip() for name, figure, unit in lines]
-        return "\n".join([title, "", *rows])
+        return card(f"sampling quality: {sizes}; mean over stimuli [95 % interval]", rows)
 
     def _text(self, name: str, digits: str) -> str:
         estimate = self._estimates()[name]
