@@ -33,8 +33,8 @@ def lattice_survival(results: Results, row: Result, distances: np.ndarray) -> Su
     this width.
     """
     first = row.cells
-    full = results.per_task([str(cell.full) for cell in first])
-    blind = results.per_task([str(cell.blind) for cell in first])
+    full = results.per_task([str(cell.float_samples) for cell in first])
+    blind = results.per_task([str(cell.prior_samples) for cell in first])
     return survival(distances, np.atleast_2d(blind), np.atleast_2d(full), fold_in(0, "lattice"))
 
 

@@ -106,7 +106,7 @@ def _survival_cells(name: str, survival: Survival | None, row: Result) -> dict[s
     if survival is None:
         return {
             f"{name}_note": "no common posterior: decoder = own"
-            if row.cells[0].blind is None
+            if row.cells[0].prior_samples is None
             else "no float network of its kind"
         }
     return _estimate_cells(name, survival.estimate or Estimate.missing(survival.reason))

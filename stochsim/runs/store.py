@@ -20,7 +20,7 @@ from typing import Any, Self
 from stochsim.runs.task import Task
 from stochsim.settings import StochsimError, strict
 
-STORE_VERSION = 4
+STORE_VERSION = 5
 _APPLICATION_ID = 0x53544F43  # "STOC"
 _SCHEMA = """
 CREATE TABLE results (

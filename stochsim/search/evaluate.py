@@ -42,11 +42,11 @@ def _averaging(plan: Plan, reads: int) -> Plan:
     tasks = dict(plan.tasks)
     cells = list[Cell]()
     for cell in plan.cells:
-        old = tasks.pop(cell.point)
+        old = tasks.pop(cell.samples)
         settings = json.dumps(json.loads(old.settings) | {"average": reads}, sort_keys=True)
         new = Task(old.kind, settings, old.needs, f"{old.label}, {reads} reads averaged")
         tasks[new.hash] = new
-        cells.append(replace(cell, point=new.hash))
+        cells.append(replace(cell, samples=new.hash))
     return Plan(tasks, tuple(cells))
 
 
@@ -99,10 +99,12 @@ def points(request: Request, measured: Measured) -> dict[str, Point]:
 
 def read_measured(request: Request, store: Store, setting: Setting, plan: Plan) -> Measured:
     """One setting from its stored tasks."""
-    rows = [store.row(cell.point) for cell in plan.cells]
+    rows = [store.row(cell.samples) for cell in plan.cells]
     d, blind, full = (
         _distances(store, tasks)
-        for tasks in zip(*((c.point, c.blind, c.full) for c in plan.cells), strict=True)
+        for tasks in zip(
+            *((c.samples, c.prior_samples, c.float_samples) for c in plan.cells), strict=True
+        )
     )
     several = len(rows) > 1
     d, blind, full = (array if several else array[0] for array in (d, blind, full))

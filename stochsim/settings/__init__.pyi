@@ -41,6 +41,7 @@ from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
 from .paths import check_is_data as check_is_data
 from .renamed import RENAMED_KEYS as RENAMED_KEYS
+from .renamed import RENAMED_VALUES as RENAMED_VALUES
 from .renamed import renamed_arguments as renamed_arguments
 from .toml import line_of as line_of
 from .toml import read_toml as read_toml

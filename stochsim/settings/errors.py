@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from stochsim.settings.renamed import RENAMED_KEYS
+from stochsim.settings.renamed import RENAMED_KEYS, RENAMED_VALUES
 
 KeyPath = tuple[str, ...]
 """Where a key stands in a table: the names of its sections, then its own; a number is an index of a
@@ -28,7 +28,8 @@ class StochsimError(Exception):
 
 
 def nearest(value: object, choices: Iterable[object]) -> str:
-    """Half a sentence that names the nearest of `choices`, or all of them; "" of none.
+    """Half a sentence that names the nearest of `choices`, the new name of one that was renamed, or
+    all of them; "" of none.
 
     >>> from stochsim.settings import nearest
     >>> nearest("bit", ["bits", "noise"])
@@ -36,6 +37,8 @@ def nearest(value: object, choices: Iterable[object]) -> str:
     """
     names = [str(choice) for choice in choices]
     wanted = value if isinstance(value, str) else ""
+    if RENAMED_VALUES.get(wanted) in names:
+        return f"'{wanted}' is now '{RENAMED_VALUES[wanted]}'"
     close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"

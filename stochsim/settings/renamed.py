@@ -19,6 +19,13 @@ RENAMED_KEYS = {
 wherever the new one is known.
 """
 
+RENAMED_VALUES = {
+    "full": "float_samples",
+    "blind": "prior_samples",
+    "point": "chip_samples",
+}
+"""Old name -> new name of what a key or an argument may be, where the new one is a choice."""
+
 
 def renamed_arguments(**now: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorates a function whose keyword arguments {old: new} were renamed: an old one raises

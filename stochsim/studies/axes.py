@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from stochsim.settings import SettingError
-from stochsim.studies.axis import EVERY_TASK, Axis
+from stochsim.studies.axis import EVERY_TASK, TASK_KINDS, Axis
 
 
 def _architectures() -> Iterable[str]:
@@ -119,7 +119,7 @@ _ENTRIES = (
         search_limits={"gt": 0},
         say=lambda value: f"noise ×{value:g}",
         default=(1.0,),
-        tasks=("point", "full"),
+        tasks=("chip_samples", "float_samples"),
         varies_network=False,
         usual=1.0,
     ),
@@ -194,8 +194,8 @@ def follow(change: Callable[[], None]) -> None:
 def register(axis: Axis) -> None:
     """Add an axis to the table, after the others: a setting of the chip by its address.
 
-    Raises SettingError for a name that is no word, a name or an address that is taken, and for an
-    axis without effect.
+    Raises SettingError for a name that is no word, a name or an address that is taken, an unknown
+    kind of task, and for an axis without effect.
     """
     if not axis.name.isidentifier() or axis.name != axis.name.lower():
         rule = "should be a word of small letters, digits and underscores"
@@ -205,6 +205,9 @@ def register(axis: Axis) -> None:
     for field, name in given.items():
         if name in taken - {""}:
             raise SettingError.of(field, name, "is an axis already")
+    for kind in axis.tasks:
+        if kind not in (*EVERY_TASK, *TASK_KINDS):
+            raise SettingError.of("tasks", kind, "no kind of task", TASK_KINDS)
     if not axis.setting or axis.setting.startswith("precision."):
         rule = (
             "should be the address of a setting of the chip, other than the precision, which is "

@@ -6,6 +6,17 @@ from typing import Any
 
 Values = tuple[Any, ...]
 EVERY_TASK = ("*",)
+TASK_KINDS = (
+    "decoder",
+    "reference",
+    "float",
+    "network",
+    "prior_samples",
+    "float_samples",
+    "control",
+    "chip_samples",
+)
+"""The kinds of task, in the order in which they start."""
 
 
 @dataclass(frozen=True, kw_only=True)

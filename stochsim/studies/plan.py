@@ -1,10 +1,10 @@
 """What a study has to do: tasks with content hashes, each naming the tasks whose results it needs.
 
-    decoder(key) -> reference(key) -> blind(key)
-                 -> float network(architecture, rho, key) -> full(float network, noise)
+    decoder(key) -> reference(key) -> prior_samples(key)
+                 -> float network(architecture, rho, key) -> float_samples(float network, noise)
                                                           -> control(name, float network)
                                                           -> network(bits, method, ...)
-    network(bits, method, ...) -> point(network, noise)
+    network(bits, method, ...) -> chip_samples(network, noise)
 
 With decoder = "own" every network learns a decoder, so every network has a reference of its
 own.
@@ -21,10 +21,9 @@ from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.runs import Task
 from stochsim.settings import Argument, card, check_arguments, counted
 from stochsim.studies.axes import BIT_AXES
+from stochsim.studies.axis import TASK_KINDS
 from stochsim.studies.planner import Cell, Place, Planner, key_words
 from stochsim.studies.study import Study
-
-PRIORITY = ("decoder", "reference", "float", "network", "blind", "full", "control", "point")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Plan:
 
 def by_priority(tasks: Iterable[Task]) -> list[Task]:
     """Tasks in the order in which they should start: by kind, and as they stand within a kind."""
-    return sorted(tasks, key=lambda task: PRIORITY.index(task.kind))
+    return sorted(tasks, key=lambda task: TASK_KINDS.index(task.kind))
 
 
 def plan_study(study: Study, hardware: Hardware) -> Plan:
@@ -91,8 +90,8 @@ def plan_study(study: Study, hardware: Hardware) -> Plan:
         here = {"key": key}
         decoder = planner.decoder(here)
         reference = planner.reference(decoder, here, f"key {key}") if planner.shared else None
-        blind = planner.blind(reference, here) if reference else None
-        begun = _Begun(decoder, reference, blind)
+        prior_samples = planner.prior_samples(reference, here) if reference else None
+        begun = _Begun(decoder, reference, prior_samples)
         for kind, rho in itertools.product(study.grid.architecture, sorted(study.grid.rho)):
             cells += _network_cells(planner, begun, here | {"architecture": kind, "rho": rho})
         cells += _other_cells(planner, begun, here)
@@ -107,7 +106,7 @@ class _Begun:
 
     decoder: str
     reference: str | None
-    blind: str | None
+    prior_samples: str | None
 
 
 def _network_cells(planner: Planner, begun: _Begun, place: Place) -> Iterator[Cell]:
@@ -117,10 +116,10 @@ def _network_cells(planner: Planner, begun: _Begun, place: Place) -> Iterator[Ce
     for number, chip in enumerate(planner.grid.chips()):
         here = place | chip
         start = planner.float_network(begun.decoder, here)
-        full = None
+        float_samples = None
         if begun.reference:
-            full = planner.full(start, begun.reference, here | {"noise": 1.0})
-        shared = {"full": full, "blind": begun.blind}
+            float_samples = planner.float_samples(start, begun.reference, here | {"noise": 1.0})
+        shared = {"float_samples": float_samples, "prior_samples": begun.prior_samples}
         if number == 0 or planner.priced:
             yield from _float_cells(
                 planner, begun, start, here if planner.priced else place, shared
@@ -137,13 +136,13 @@ def _float_cells(
     if not (grid.float or controls):
         return
     reference = begun.reference or planner.reference(start, place, planner.tasks[start].label)
-    samples: dict[str, Any] = {"network": start, "reference": reference, **shared}
+    tasks: dict[str, Any] = {"network": start, "reference": reference, **shared}
     for noise in sorted(grid.noise) if grid.float else ():
         here = place | {"noise": noise}
-        yield planner.cell(here, point=planner.full(start, reference, here), **samples)
+        yield planner.cell(here, samples=planner.float_samples(start, reference, here), **tasks)
     for name in controls:
         here = place | {"noise": 1.0, "control": name}
-        yield planner.cell(here, point=planner.control(start, reference, here), **samples)
+        yield planner.cell(here, samples=planner.control(start, reference, here), **tasks)
 
 
 def _quantised_cells(
@@ -161,7 +160,9 @@ def _quantised_cells(
         tasks: dict[str, Any] = {"network": network, "reference": reference, **shared}
         for noise in sorted(grid.noise):
             here = there | {"noise": noise}
-            yield planner.cell(here, point=planner.point(network, reference, here), **tasks)
+            yield planner.cell(
+                here, samples=planner.chip_samples(network, reference, here), **tasks
+            )
 
 
 def _other_cells(planner: Planner, begun: _Begun, place: Place) -> Iterator[Cell]:
@@ -176,7 +177,7 @@ def _other_cells(planner: Planner, begun: _Begun, place: Place) -> Iterator[Cell
                 here,
                 network=begun.decoder,
                 reference=reference,
-                point=planner.control(begun.decoder, reference, here),
-                full=None,
-                blind=begun.blind,
+                samples=planner.control(begun.decoder, reference, here),
+                float_samples=None,
+                prior_samples=begun.prior_samples,
             )

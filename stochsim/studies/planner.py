@@ -25,15 +25,16 @@ Place = dict[str, Any]
 class Cell(AtAxes):
     """One cell of the grid and the hashes of the tasks that fill it.
 
-    `full` are the samples of the float network of the same architecture, rho and key, where the
-    posterior is the same.
+    `samples`: those of the cell itself, of a chip, a float network or a control. `float_samples`:
+    of the float network of the same architecture, rho and key, where the posterior is the same.
+    `prior_samples`: draws that ignore the stimulus.
     """
 
     network: str
     reference: str
-    point: str
-    full: str | None
-    blind: str | None
+    samples: str
+    float_samples: str | None
+    prior_samples: str | None
 
     @property
     def key(self) -> int:
@@ -127,7 +128,7 @@ class Planner:
             label += self._chip_words(place)
         return self.add("network", label, {"start": start}, place, train=self._train, **more)
 
-    def point(self, network: str, reference: str, place: Place) -> str:
+    def chip_samples(self, network: str, reference: str, place: Place) -> str:
         """The samples of a quantised network on the chip."""
         label = f"{self.tasks[network].label}, noise x{place['noise']:g}"
         label += "" if self._trained_for_chip(place) else self._chip_words(place)
@@ -135,19 +136,23 @@ class Planner:
         if ARCHITECTURES[place["architecture"]].has_chain:
             measure = measure | self._chain
         needs = {"network": network, "reference": reference}
-        return self.add("point", label, needs, place, hardware=self.chip(place), measure=measure)
+        return self.add(
+            "chip_samples", label, needs, place, hardware=self.chip(place), measure=measure
+        )
 
-    def full(self, network: str, reference: str, place: Place) -> str:
+    def float_samples(self, network: str, reference: str, place: Place) -> str:
         """The samples of a float network."""
         label = self.tasks[network].label.replace("float network", "float samples")
         label += f", noise x{place['noise']:g}" if place["noise"] != 1 else ""
         needs = {"network": network, "reference": reference}
-        return self.add("full", label, needs, place, measure=self._measure)
+        return self.add("float_samples", label, needs, place, measure=self._measure)
 
-    def blind(self, reference: str, place: Place) -> str:
+    def prior_samples(self, reference: str, place: Place) -> str:
         """Draws that ignore the stimulus."""
-        label = f"blind, key {place['key']}"
-        return self.add("blind", label, {"reference": reference}, place, measure=self._measure)
+        label = f"prior samples, key {place['key']}"
+        return self.add(
+            "prior_samples", label, {"reference": reference}, place, measure=self._measure
+        )
 
     def control(self, network: str, reference: str, place: Place) -> str:
         """The samples of a control."""

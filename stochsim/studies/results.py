@@ -50,7 +50,7 @@ class Results(StoredRun):
 
     def _is_finished(self, cell: Cell) -> bool:
         """Whether everything that the cell needs is stored."""
-        needs = (cell.point, cell.full, cell.blind)
+        needs = (cell.samples, cell.float_samples, cell.prior_samples)
         return all(need in self.done for need in needs if need is not None)
 
     @cached_property
@@ -91,26 +91,26 @@ class Results(StoredRun):
         return [row for row in self.rows if (row.key == ALL_KEYS) == several]
 
     def _result(self, cells: list[Cell], key: str) -> Result:
-        points = [self.stored(cell.point) for cell in cells]
-        tasks = [cell.point for cell in cells]
+        rows = [self.stored(cell.samples) for cell in cells]
+        tasks = [cell.samples for cell in cells]
         estimates = {
             name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY) for name in MEASURES
         }
         estimates["log_sd_correlation"] = self._correlation(cells)
-        estimates |= effective_estimates(points, self.study.measure.reads, BOOTSTRAP_KEY)
-        if points[0].result.get("accuracy") is not None:
-            accuracy = np.array([point.result["accuracy"] for point in points])
+        estimates |= effective_estimates(rows, self.study.measure.reads, BOOTSTRAP_KEY)
+        if rows[0].result.get("accuracy") is not None:
+            accuracy = np.array([row.result["accuracy"] for row in rows])
             estimates["readout_accuracy"] = mean_estimate(
                 accuracy[0] if len(cells) == 1 else accuracy, BOOTSTRAP_KEY
             )
-        bills = [point.result.get("energy", {"parts_j": {}, "flags": []}) for point in points]
+        bills = [row.result.get("energy", {"parts_j": {}, "flags": []}) for row in rows]
         first = cells[0]
         c, s = self._price(first)
         return Result(
             values=first.values | {"key": key},
             cells=tuple(cells),
             estimates=estimates,
-            survival=self._survival(cells, [cell.full for cell in cells]),
+            survival=self._survival(cells, [cell.float_samples for cell in cells]),
             survival_absolute=self._survival(cells, [self._best_full(cell.key) for cell in cells]),
             energy_j={
                 part: float(np.mean([bill["parts_j"][part] for bill in bills]))
@@ -118,13 +118,13 @@ class Results(StoredRun):
             },
             flags=tuple(sorted({flag for bill in bills for flag in bill["flags"]})),
             saturated_share=float(
-                np.mean([point.result.get("saturated_share", 0.0) for point in points])
+                np.mean([row.result.get("saturated_share", 0.0) for row in rows])
             ),
             c=c,
             s=s,
             nats_per_joule=self.study.train.nats_per_joule if first.architecture else None,
-            facts=_mean_facts([point.result.get("facts", {}) for point in points]),
-            independent=points[0].result.get("independent"),
+            facts=_mean_facts([row.result.get("facts", {}) for row in rows]),
+            independent=rows[0].result.get("independent"),
         )
 
     def _price(self, cell: Cell) -> tuple[float, float]:
@@ -135,29 +135,31 @@ class Results(StoredRun):
             return 1.0, 1.0
         return self.study.train.price(cell.rho, chip_at(self.hardware, cell.values))
 
-    def _survival(self, cells: list[Cell], full: list[str | None]) -> Survival | None:
-        if any(task is None for task in [*full, *(cell.blind for cell in cells)]):
+    def _survival(self, cells: list[Cell], float_samples: list[str | None]) -> Survival | None:
+        if any(task is None for task in [*float_samples, *(cell.prior_samples for cell in cells)]):
             return None
-        return survival(*self._distances(cells, full), BOOTSTRAP_KEY)
+        return survival(*self._distances(cells, float_samples), BOOTSTRAP_KEY)
 
     def _distances(
-        self, cells: list[Cell], full: list[str | None]
+        self, cells: list[Cell], float_samples: list[str | None]
     ) -> tuple[Floats, Floats, Floats]:
-        """D of the cells, of draws that ignore the stimulus and of the float networks `full`."""
+        """D of the cells, of draws that ignore the stimulus and of `float_samples`."""
         tasks = (
-            [cell.point for cell in cells],
-            [str(cell.blind) for cell in cells],
-            [str(task) for task in full],
+            [cell.samples for cell in cells],
+            [str(cell.prior_samples) for cell in cells],
+            [str(task) for task in float_samples],
         )
-        points, blinds, fulls = (self.per_task(names, "d") for names in tasks)
-        return points, blinds, fulls
+        of_cells, of_prior, of_float = (self.per_task(names, "d") for names in tasks)
+        return of_cells, of_prior, of_float
 
     def _best_full(self, key: int) -> str | None:
         """The float samples with the smallest mean D among all rho of this key: what S_abs compares
         with.
         """
         tasks = {
-            cell.full for cell in self.plan.cells if cell.key == key and cell.full in self.done
+            cell.float_samples
+            for cell in self.plan.cells
+            if cell.key == key and cell.float_samples in self.done
         }
         return (
             min(tasks, key=lambda task: (float(self.per_task([task], "d").mean()), task))
@@ -215,7 +217,7 @@ class Results(StoredRun):
         """One of MEASURES per stimulus, (stimulus,), or (keys, stimulus) where the row is of
         several keys; NaN where n/a.
         """
-        return self.per_task([cell.point for cell in row.cells], measure)
+        return self.per_task([cell.samples for cell in row.cells], measure)
 
     def difference(self, a: Result, b: Result, measure: str = "d") -> Estimate:
         """Mean of a measure at `a` less that at `b`, paired: of the same held-out stimuli and keys;
@@ -241,7 +243,9 @@ class Results(StoredRun):
         arrays = [
             array
             for row in (a, b)
-            for array in self._distances(list(row.cells), [cell.full for cell in row.cells])
+            for array in self._distances(
+                list(row.cells), [cell.float_samples for cell in row.cells]
+            )
         ]
         return bootstrap(
             _survival_difference, *arrays, key=BOOTSTRAP_KEY, several_keys=arrays[0].ndim == 2

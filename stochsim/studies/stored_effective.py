@@ -1,4 +1,4 @@
-"""What a point stores so that its samples can be counted and its bill priced anew: effective
+"""What chip samples store so that its samples can be counted and its bill priced anew: effective
 samples, and operations per read.
 """
 
@@ -34,17 +34,17 @@ def operations_from_json(rows: Iterable[Sequence[Any]]) -> Operations:
     return Operations({Operation(kind, tuple(args)): count for kind, args, count in rows})
 
 
-def stored_operations(point: Row) -> Operations:
-    """Operations per read of a stored point; raises StochsimError for other tasks and for points of
-    older versions.
+def stored_operations(task: Row) -> Operations:
+    """Operations per read of stored chip samples; raises StochsimError for other tasks and for
+    samples of older versions.
     """
-    rows = point.result.get("operations")
+    rows = task.result.get("operations")
     if rows is None:
-        raise StochsimError(f"{point.label}: no operations: {_absent(point)}")
+        raise StochsimError(f"{task.label}: no operations: {_absent(task)}")
     return operations_from_json(rows)
 
 
-def effective_estimates(points: Sequence[Row], reads: int, key: int) -> dict[str, Estimate]:
+def effective_estimates(tasks: Sequence[Row], reads: int, key: int) -> dict[str, Estimate]:
     """Effective samples per stimulus of one cell at each of its keys, and joules of each; intervals
     over stimuli (and keys).
 
@@ -52,12 +52,10 @@ def effective_estimates(points: Sequence[Row], reads: int, key: int) -> dict[str
     takes to have as many of every stimulus. Infinite where the joules of a read are, n/a where no
     read of any stimulus varies.
     """
-    if any(NAMES[0] not in point.result for point in points):
-        return dict.fromkeys(NAMES, Estimate.missing(_absent(points[0])))
-    samples = np.array([point.result[NAMES[0]] for point in points], np.float64)
-    joules = reads * np.array(
-        [[sum(point.result["energy"]["parts_j"].values())] for point in points]
-    )
+    if any(NAMES[0] not in task.result for task in tasks):
+        return dict.fromkeys(NAMES, Estimate.missing(_absent(tasks[0])))
+    samples = np.array([task.result[NAMES[0]] for task in tasks], np.float64)
+    joules = reads * np.array([[sum(task.result["energy"]["parts_j"].values())] for task in tasks])
     return {
         name: _estimate(array, key)
         for name, array in zip(NAMES, (samples, joules / samples), strict=True)
@@ -65,7 +63,7 @@ def effective_estimates(points: Sequence[Row], reads: int, key: int) -> dict[str
 
 
 def all_effective_samples(task: Row) -> float:
-    """Effective samples of all stimuli of a point, 0 of other tasks."""
+    """Effective samples of all stimuli of chip samples, 0 of other tasks."""
     return float(np.nansum(np.array(task.result.get(NAMES[0], []), np.float64)))
 
 
@@ -76,4 +74,4 @@ def _estimate(array: np.ndarray, key: int) -> Estimate:
 
 
 def _absent(task: Row) -> str:
-    return OLDER if task.kind == "point" else OFF_THE_CHIP
+    return OLDER if task.kind == "chip_samples" else OFF_THE_CHIP

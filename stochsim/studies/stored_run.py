@@ -61,8 +61,8 @@ class StoredRun:
         return self.store.row(task)
 
     def per_task(self, tasks: Iterable[str], measure: str = "d") -> Floats:
-        """One of MEASURES of stored tasks, such as the "point", "full" or "blind" tasks of a row's
-        cells: (task, stimulus), or (stimulus,) of one task; NaN where it was n/a.
+        """One of MEASURES of stored tasks, such as the samples of a row's cells:
+        (task, stimulus), or (stimulus,) of one task; NaN where it was n/a.
         """
         rows = []
         for task in tasks:
@@ -72,12 +72,12 @@ class StoredRun:
 
     def pictures(self, cell: Cell) -> Pictures:
         """The arrays for a scatter of one cell."""
-        artifact = self.stored(cell.point).artifact
+        artifact = self.stored(cell.samples).artifact
         assert artifact is not None
         return Pictures(**load_file(artifact))
 
     def estimate_of(self, task: str | None, name: str = "d") -> Estimate:
-        """Mean with interval of a measure of a stored "full" or "blind" task."""
+        """Mean with interval of a measure of stored samples."""
         return (
             Estimate.missing("not measured")
             if task is None

@@ -139,7 +139,7 @@ def _diagnostics(reference: Reference) -> dict[str, Any]:
     }
 
 
-def _blind(job: Job) -> Outcome:
+def _prior_samples(job: Job) -> Outcome:
     """D of draws that ignore the stimulus."""
     found = Panel(job).to_posterior.blind(fold_in(job.key, "blind"))
     return {
@@ -149,7 +149,7 @@ def _blind(job: Job) -> Outcome:
     }, None
 
 
-def _full(job: Job) -> Outcome:
+def _float_samples(job: Job) -> Outcome:
     """D and measures of the float network's samples at this noise."""
     trained = load_network(job.needs["network"])
     panel = Panel(job)
@@ -199,7 +199,7 @@ def _measured(
     return {"measures": named, **more}, job.temporary()
 
 
-def _point(job: Job) -> Outcome:
+def _chip_samples(job: Job) -> Outcome:
     """One cell: the network on the chip at this noise, its samples measured and its joules counted.
 
     D is of the reads as they are: where they depend on each other, it is too large by what their
@@ -288,8 +288,8 @@ _KINDS: dict[str, Callable[[Job], Outcome]] = {
     "float": _float,
     "network": _network,
     "reference": _reference,
-    "blind": _blind,
-    "full": _full,
+    "prior_samples": _prior_samples,
+    "float_samples": _float_samples,
     "control": _control,
-    "point": _point,
+    "chip_samples": _chip_samples,
 }

@@ -91,9 +91,16 @@ def test_emergence_runs_and_goes_on(in_this_process, load, monkeypatch, tmp_path
         "control no-noise, recurrent: D above the network's, paired",
     } < names
     assert {each["better"] for each in figures if each["name"].endswith(": D")} == {"lower"}
-    # 1 decoder, 1 reference, 1 blind; 6 float networks with samples and a control each; the circuit
+    # a decoder, its reference and prior samples; 6 float networks with samples and a control each;
+    # the circuit
     assert sorted(in_this_process) == sorted(
-        ["decoder", "reference", "blind", *["float", "full", "control"] * 6, "control"]
+        [
+            "decoder",
+            "reference",
+            "prior_samples",
+            *["float", "float_samples", "control"] * 6,
+            "control",
+        ]
     )
     in_this_process.clear()
     assert run_script("emergence", load, monkeypatch, tmp_path) == (text, files)
@@ -137,7 +144,7 @@ def test_posterior_survival_runs_and_goes_on(in_this_process, load, monkeypatch,
     }
     # 2 architectures at 2 bits by 3 methods, then at 8 bits: the noise-aware ones at 2 bits are not
     # trained again
-    assert in_this_process.count("network") == in_this_process.count("point") == 2 * 3 + 2
+    assert in_this_process.count("network") == in_this_process.count("chip_samples") == 2 * 3 + 2
     in_this_process.clear()
     assert run_script(name, load, monkeypatch, tmp_path) == (text, files)
     assert in_this_process == []

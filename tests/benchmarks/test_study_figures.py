@@ -44,7 +44,7 @@ class Ranked:
         place = self.order.index(kind_of(task.label))
         made = Made(full_of=lambda rho: self.D[place] + self.rise(rho))
         result, artifact = made(task, needs, folder)
-        if task.kind == "full":
+        if task.kind == "float_samples":
             result["measures"]["coverage_90"] = [self.COVERAGE[place]] * STIMULI
             arrays = madeanswers.pictures(task.label)
             save_file(arrays | ({"sd": arrays["reference_sd"]} if place else {}), artifact)

@@ -46,15 +46,15 @@ class Made:
     ) -> tuple[dict[str, Any], Path | None]:
         settings = json.loads(task.settings)
         answers = {
-            "point": self._point,
-            "full": self._full,
+            "chip_samples": self._chip_samples,
+            "float_samples": self._float_samples,
             "control": self._control,
-            "blind": self._blind,
+            "prior_samples": self._prior_samples,
         }
         answer = (
             answers[task.kind](task, settings, needs) if task.kind in answers else {"terms": {}}
         )
-        if task.kind == "blind":
+        if task.kind == "prior_samples":
             return answer, None
         path = folder / "artifacts" / f".tmp-{task.hash}.safetensors"
         seen = {name: str(settings.get(name)) for name in ("rho", "widths")}
@@ -62,7 +62,9 @@ class Made:
         save_file(arrays, path, metadata=seen)
         return answer, path
 
-    def _full(self, task: Task, settings: dict[str, Any], needs: dict[str, Path]) -> dict[str, Any]:
+    def _float_samples(
+        self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
+    ) -> dict[str, Any]:
         rho = float(_metadata(needs["network"])["rho"])
         return {
             "measures": _measures(self._distances(task, settings, self.full_of(rho))),
@@ -75,13 +77,13 @@ class Made:
         measures = _measures(self._distances(task, settings, self.control))
         return {"measures": measures, "accuracy": None, "facts": {"fact": 0.5 + settings["key"]}}
 
-    def _blind(
+    def _prior_samples(
         self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
     ) -> dict[str, Any]:
         d = self._distances(task, settings, self.blind)
         return {"d": d, "d_axes": d, "d_projections": d}
 
-    def _point(
+    def _chip_samples(
         self, task: Task, settings: dict[str, Any], needs: dict[str, Path]
     ) -> dict[str, Any]:
         seen = _metadata(needs["network"])

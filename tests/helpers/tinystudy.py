@@ -169,7 +169,7 @@ FACTS = {"study": "{}", "versions": '{"numpy": "2.4.0"}'}
 
 def task_of(number: int) -> Task:
     """A task of no study."""
-    return Task("point", json.dumps({"noise": number}), (), f"point {number}")
+    return Task("chip_samples", json.dumps({"noise": number}), (), f"point {number}")
 
 
 def put(

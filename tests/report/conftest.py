@@ -95,9 +95,9 @@ def _answer(
         return {"diagnostics": {"exact": "False", "chains": "4"}}, state | {
             "draws": np.zeros((STIMULI, 40, NEURONS), np.float32)
         }
-    if task.kind == "blind":
+    if task.kind == "prior_samples":
         return _distances(1.5 + 0.05 * random.random(STIMULI)), None
-    if task.kind == "full":
+    if task.kind == "float_samples":
         return {
             "measures": _measures(0.2 + 0.02 * random.random(STIMULI), random),
             "accuracy": _accuracy(random),

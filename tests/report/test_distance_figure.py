@@ -35,7 +35,7 @@ def dearer(task: Any, result: dict[str, Any]) -> None:
     """D of float samples is 0.2 at rho 1 and 0.4 at rho 2, 0.3 more in a circuit; their scatter is
     skewed.
     """
-    if task.kind == "full":
+    if task.kind == "float_samples":
         middle = (0.4 if "rho 2" in task.label else 0.2) + (0.3 if "recurrent" in task.label else 0)
         skewed = 0.1 * np.linspace(0, 1, 24) ** 4
         result["measures"]["d"] = list(middle + skewed - skewed.mean())

@@ -213,7 +213,7 @@ def test_the_page_names_chains_where_there_are_any(
     dependent: bool, fake_run: Callable[..., Path]
 ) -> None:
     def chained(task: Any, result: dict[str, Any]) -> None:
-        if task.kind == "point":
+        if task.kind == "chip_samples":
             result |= {
                 "independent": not dependent,
                 "effective_samples": list(np.linspace(50, 70, 24)),
@@ -262,7 +262,7 @@ def test_timing_has_seconds_per_effective_sample_of_points_alone(made: Maker) ->
         row["task"]: row["seconds_per_effective_sample"]
         for row in rows_of(results, write_timing_csv)
     }
-    points = [task.label for task in results.plan.tasks.values() if task.kind == "point"]
+    points = [task.label for task in results.plan.tasks.values() if task.kind == "chip_samples"]
     assert [float(found.pop(label)) for label in points] == pytest.approx(
         [0.5 / 800, 0.5 / 400, 0.5 / 640], rel=5e-3
     )

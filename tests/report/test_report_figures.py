@@ -63,7 +63,7 @@ def test_survival_far_below_zero_stands_at_the_edge_with_its_value(finished: Pat
 
 def test_survival_that_is_not_available_is_marked(fake_run: Run) -> None:
     def no_better(task: Any, result: dict[str, Any]) -> None:
-        if task.kind == "full":
+        if task.kind == "float_samples":
             result["measures"]["d"] = [1.5] * 24
 
     assert texts(survival_figure(open_run(fake_run(change=no_better)))).count("n/a") == 9

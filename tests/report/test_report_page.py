@@ -136,7 +136,7 @@ def test_no_figure_is_printed_raw(page: tuple[Reader, str]) -> None:
 
 def test_text_from_outside_cannot_become_markup(fake_run: Run) -> None:
     def sly(task: Any, result: dict[str, Any]) -> None:
-        if task.kind == "point":
+        if task.kind == "chip_samples":
             result["energy"]["flags"] = ["<script>alert(1)</script>"]
 
     reader, _ = read(fake_run(change=sly))
@@ -165,7 +165,9 @@ def test_own_decoders_are_told_apart(fake_run: Run) -> None:
 
 
 def test_an_unfinished_run_is_marked(fake_run: Run) -> None:
-    reader, _ = read(fake_run(skip=lambda task: task.kind == "point" and "8/8/8" in task.label))
+    reader, _ = read(
+        fake_run(skip=lambda task: task.kind == "chip_samples" and "8/8/8" in task.label)
+    )
     assert (
         "Unfinished run. 3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown."
         in reader.words
@@ -173,7 +175,7 @@ def test_an_unfinished_run_is_marked(fake_run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "done", [(), ("decoder",), ("decoder", "float", "network", "blind", "full")]
+    "done", [(), ("decoder",), ("decoder", "float", "network", "prior_samples", "float_samples")]
 )
 def test_a_run_without_a_finished_cell_has_a_page(fake_run: Run, done: tuple[str, ...]) -> None:
     reader, _ = read(fake_run(skip=lambda task: task.kind not in done))

@@ -86,7 +86,7 @@ def test_survival_is_not_available_where_the_network_does_not_beat_blind(
     fake_run: Run, tmp_path: Path
 ) -> None:
     def no_better(task: Any, result: dict[str, Any]) -> None:
-        if task.kind == "full":
+        if task.kind == "float_samples":
             result["measures"]["d"] = [1.5] * 24
 
     run = fake_run(change=no_better)
@@ -161,7 +161,7 @@ def test_the_console_table_names_cells_cliffs_and_flags(finished: Path) -> None:
 )
 def test_the_cliff_in_words(fake_run: Run, bits: list[int], best: int, words: str) -> None:
     def good_from_best_on(task: Any, result: dict[str, Any]) -> None:
-        if task.kind == "point" and int(task.label.split("/")[1]) >= best:
+        if task.kind == "chip_samples" and int(task.label.split("/")[1]) >= best:
             result["measures"]["d"] = list(np.linspace(0.22, 0.24, 24))
 
     table = console_table(
@@ -180,7 +180,7 @@ def test_untied_bits_are_shown_apart_and_have_a_cliff_per_axis(fake_run: Run) ->
 
 
 def test_an_unfinished_run_says_so(fake_run: Run, tmp_path: Path) -> None:
-    run = fake_run(skip=lambda task: task.kind == "point" and "8/8/8" in task.label)
+    run = fake_run(skip=lambda task: task.kind == "chip_samples" and "8/8/8" in task.label)
     assert "3 of 17 tasks not stored yet; 6 of 9 cells of the grid are shown" in console_table(
         open_run(run)
     )

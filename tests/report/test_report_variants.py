@@ -34,7 +34,7 @@ def better_trained(task: Any, result: dict[str, Any]) -> None:
     """Of points: single layers survive at 8 bits; deep ones at 4, but where they were only
     rounded.
     """
-    if task.kind == "point" and (
+    if task.kind == "chip_samples" and (
         "8/8/8" in task.label or ("deep" in task.label and "post-training" not in task.label)
     ):
         result["measures"]["d"] = list(np.linspace(0.22, 0.24, 24))
@@ -199,7 +199,7 @@ def test_the_headline_is_the_lowest_cliff(several: Path) -> None:
 
 def test_a_method_that_keeps_nothing_says_so(fake_run: Run) -> None:
     def lost(task: Any, result: dict[str, Any]) -> None:
-        if task.kind == "point" and "post-training" in task.label:
+        if task.kind == "chip_samples" and "post-training" in task.label:
             result["measures"]["d"] = [1.4] * 24
 
     grid = {"bits": [8], "noise": [1], "method": ["quantisation-aware", "post-training"]}

@@ -45,14 +45,14 @@ def test_what_is_put_comes_back(run: Path) -> None:
         row = store.row(task_of(3).hash)
         assert (row.hash, row.kind, row.label, row.result) == (
             task_of(3).hash,
-            "point",
+            "chip_samples",
             "point 3",
             RESULT,
         )
         assert (row.seconds, row.finished) == (1.5, "2026-01-01T00:00:00+00:00")
         assert row.artifact is not None
         assert row.artifact.read_bytes() == b"array 3"
-        assert row.artifact.name == f"point-{task_of(3).hash}.safetensors"
+        assert row.artifact.name == f"chip_samples-{task_of(3).hash}.safetensors"
         assert store.about() == FACTS
         assert store.hashes() == {task_of(number).hash for number in range(12)}
 
@@ -101,7 +101,7 @@ def test_the_artifact_has_its_name_before_the_row_is_there(
         with pytest.raises(KeyboardInterrupt):
             put(store, 20, content=b"first")
         monkeypatch.undo()
-        final = run / "artifacts" / f"point-{task_of(20).hash}.safetensors"
+        final = run / "artifacts" / f"chip_samples-{task_of(20).hash}.safetensors"
         assert final.read_bytes() == b"first"
         assert task_of(20).hash not in store.hashes()
         temporary = put(store, 20, content=b"second")

@@ -133,7 +133,7 @@ def test_a_second_writer_is_refused_until_the_first_has_closed(run: Path) -> Non
     ("damage", "state"), [("unlink", "missing"), ("truncate", "changed"), ("flip", "changed")]
 )
 def test_a_missing_or_changed_artifact_is_named(damage: str, state: str, run: Path) -> None:
-    artifact = run / "artifacts" / f"point-{task_of(7).hash}.safetensors"
+    artifact = run / "artifacts" / f"chip_samples-{task_of(7).hash}.safetensors"
     whole = artifact.read_bytes()
     if damage == "unlink":
         artifact.unlink()

@@ -27,7 +27,7 @@ from stochsim.runs.workers import (
 from stochsim.settings import SettingError, StochsimError
 from stochsim.studies import compute
 
-JOB = {"kind": "point", "hash": "abc"}
+JOB = {"kind": "chip_samples", "hash": "abc"}
 
 
 class Ear:
@@ -59,7 +59,7 @@ def test_a_result() -> None:
         lambda job, folder, progress: ({"d": [1.0, float("nan")]}, folder / job["kind"])
     )
     assert message.kind == "result"
-    assert message.content["artifact"] == "run/point"
+    assert message.content["artifact"] == "run/chip_samples"
     assert message.content["result"]["d"][0] == 1.0
     assert message.content["seconds"] >= 0
 

@@ -56,15 +56,17 @@ def test_a_search_measures_stops_goes_on_and_reports(
     path = write_file(tmp_path, search__reads=[1, 2], objective__keep="D <= 99")
     run = tmp_path / "run"
     assert main(["optimize", str(path), "--out", str(run), "--trials", "3"]) == 0
-    assert in_this_process.count("point") == 3
+    assert in_this_process.count("chip_samples") == 3
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("The cheapest setting that keeps D ≤ 99 is ")
     assert said.endswith(f"report: {run / 'optimize.html'}")
     first = stored_rows(run)
     in_this_process.clear()
     assert main(["optimize", str(path), "--out", str(run), "--trials", "5"]) == 0
-    assert in_this_process.count("point") == 2
-    assert {"decoder", "reference", "blind", "float", "full"} & set(in_this_process) == set()
+    assert in_this_process.count("chip_samples") == 2
+    assert {"decoder", "reference", "prior_samples", "float", "float_samples"} & set(
+        in_this_process
+    ) == set()
     assert {task: row for task, row in stored_rows(run).items() if task in first} == first
     assert len((run / "front.csv").read_text().splitlines()) == 6
     in_this_process.clear()
@@ -83,7 +85,7 @@ def test_what_is_measured_is_what_a_sweep_stores(
         request = outcome.request
         for measured in outcome.measured:
             plan = setting_plan(request, measured.setting)
-            results = [store.row(cell.point).result for cell in plan.cells]
+            results = [store.row(cell.samples).result for cell in plan.cells]
             assert len(results) == 2
             assert measured.d.value == pytest.approx(
                 np.mean([result["measures"]["d"] for result in results]), rel=1e-12
@@ -119,7 +121,7 @@ def _mean_sd(store: Store, outcome: Any, measured: Any) -> float:
     from safetensors.numpy import load_file
 
     plan = setting_plan(outcome.request, measured.setting)
-    return float(load_file(store.row(plan.cells[0].point).artifact)["sd"].mean())
+    return float(load_file(store.row(plan.cells[0].samples).artifact)["sd"].mean())
 
 
 def test_a_folder_holds_no_address_of_a_database(

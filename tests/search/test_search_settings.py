@@ -60,7 +60,7 @@ def test_averaged_reads_change_the_point_alone() -> None:
     )
     plans = [setting_plan(request, setting) for setting in (single, four)]
     assert len(set(plans[0].tasks) ^ set(plans[1].tasks)) == 2
-    assert '"average": 4' in plans[1].tasks[plans[1].cells[0].point].settings
+    assert '"average": 4' in plans[1].tasks[plans[1].cells[0].samples].settings
 
 
 def test_layers_have_axes_of_their_own() -> None:

@@ -15,7 +15,16 @@ from tinystudy import complaint, write_study
 from stochsim.chip import Chip, FloatChip
 from stochsim.cli import main
 from stochsim.hardware import load_hardware, preset
-from stochsim.settings import RENAMED_KEYS, SettingError, renamed_arguments, strict, with_setting
+from stochsim.settings import (
+    RENAMED_KEYS,
+    RENAMED_VALUES,
+    SettingError,
+    nearest,
+    renamed_arguments,
+    strict,
+    with_setting,
+)
+from stochsim.studies import Axis, register
 from stochsim.training import TrainSettings
 
 
@@ -132,3 +141,17 @@ def test_chips_answer_their_old_arguments() -> None:
         Chip(program, hardware_of(program), noise=2.0)
     with pytest.raises(TypeError, match="'noise' is now 'sigma_scale'"):
         FloatChip(program, noise=2.0)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED_VALUES.items())
+def test_an_old_name_among_choices_says_the_new_one(old: str, new: str) -> None:
+    assert nearest(old, ["decoder", new]) == f"'{old}' is now '{new}'"
+    assert "is now" not in nearest(old, ["decoder", "network"])
+
+
+def test_an_axis_of_an_old_kind_of_task_names_the_new_one() -> None:
+    axis = Axis(name="mine", words="mine", setting="array.columns", tasks=("point",))
+    with pytest.raises(SettingError) as caught:
+        register(axis)
+    said = "'tasks' = 'point': no kind of task; 'point' is now 'chip_samples'"
+    assert str(caught.value) == said

@@ -120,7 +120,7 @@ def test_each_value_has_points_of_its_own_and_nothing_else(added: Axis) -> None:
     before, after = plan_of(grid__noise=[1]), swept()
     assert set(before.tasks) < set(after.tasks)  # 32 is the chip's own value
     new = [after.tasks[task] for task in set(after.tasks) - set(before.tasks)]
-    assert sorted(task.kind for task in new) == ["point", "point"]
+    assert sorted(task.kind for task in new) == ["chip_samples", "chip_samples"]
     for task in new:
         hardware = json.loads(task.settings)["hardware"]
         assert hardware["random"]["random_bits_per_code"] == 16
@@ -152,7 +152,7 @@ def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
         withdraw("dither")
     assert unnamed == before
     assert [cell["dither"] for cell in cells if cell.noise == 1] == ["stochastic", "none"]
-    hardware = [json.loads(tasks[cell.point].settings)["hardware"] for cell in cells]
+    hardware = [json.loads(tasks[cell.samples].settings)["hardware"] for cell in cells]
     assert [chip["noise"]["dither"] for chip in hardware] == [cell["dither"] for cell in cells]
     assert bad.endswith("'grid.dither' = 'stochstic': did you mean 'stochastic'?")
 
@@ -160,7 +160,7 @@ def test_an_axis_may_have_names_for_values(tmp_path: Path) -> None:
 def test_networks_that_are_trained_for_the_chip_differ_too(added: Axis) -> None:
     tasks = plan_of(**SWEPT, train__nats_per_joule=1e15, grid__float=True)
     kinds = [task.kind for task in tasks.tasks.values()]
-    assert (kinds.count("float"), kinds.count("network"), kinds.count("point")) == (2, 4, 4)
+    assert (kinds.count("float"), kinds.count("network"), kinds.count("chip_samples")) == (2, 4, 4)
     floats = [cell for cell in tasks.cells if cell.widths is None]
     assert [cell["random_bits"] for cell in floats] == [16, 32]
 

@@ -44,7 +44,10 @@ def distances(results: Results, row: Result) -> list[np.ndarray[Any, Any]]:
     """D of the cell, of ignoring the stimulus and of the float network, flattened over keys and
     stimuli.
     """
-    tasks = [[getattr(cell, name) for cell in row.cells] for name in ("point", "blind", "full")]
+    tasks = [
+        [getattr(cell, name) for cell in row.cells]
+        for name in ("samples", "prior_samples", "float_samples")
+    ]
     return [np.concatenate([_d(results, task) for task in names]) for names in tasks]
 
 

@@ -14,11 +14,12 @@ from tinystudy import TINY, kinds, plan_of, study_of
 from stochsim.hardware import preset
 from stochsim.settings import read_toml
 from stochsim.studies import Study
-from stochsim.studies.plan import PRIORITY, Plan, plan_study
+from stochsim.studies.axis import TASK_KINDS
+from stochsim.studies.plan import Plan, plan_study
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "first_light.toml"
 SPARSE = {"kind": "sparse_coding", "neurons": 8, "noise_sd": 0.5, "laplace_scale": 1.0}
-ALL = {"decoder", "reference", "blind", "float", "full", "network", "point"}
+ALL = {"decoder", "reference", "prior_samples", "float", "float_samples", "network", "chip_samples"}
 
 
 def hashes(found: Plan) -> dict[str, set[str]]:
@@ -34,11 +35,11 @@ def hashes(found: Plan) -> dict[str, set[str]]:
             {
                 "decoder": 1,
                 "reference": 1,
-                "blind": 1,
+                "prior_samples": 1,
                 "float": 1,
-                "full": 1,
+                "float_samples": 1,
                 "network": 2,
-                "point": 4,
+                "chip_samples": 4,
             },
         ),
         (
@@ -46,11 +47,11 @@ def hashes(found: Plan) -> dict[str, set[str]]:
             {
                 "decoder": 1,
                 "reference": 1,
-                "blind": 1,
+                "prior_samples": 1,
                 "float": 3,
-                "full": 3,
+                "float_samples": 3,
                 "network": 6,
-                "point": 12,
+                "chip_samples": 12,
             },
         ),
         (
@@ -58,11 +59,11 @@ def hashes(found: Plan) -> dict[str, set[str]]:
             {
                 "decoder": 2,
                 "reference": 2,
-                "blind": 2,
+                "prior_samples": 2,
                 "float": 2,
-                "full": 2,
+                "float_samples": 2,
                 "network": 4,
-                "point": 8,
+                "chip_samples": 8,
             },
         ),
         (
@@ -75,20 +76,20 @@ def hashes(found: Plan) -> dict[str, set[str]]:
             {
                 "decoder": 1,
                 "reference": 1,
-                "blind": 1,
+                "prior_samples": 1,
                 "float": 1,
-                "full": 1,
+                "float_samples": 1,
                 "network": 6,
-                "point": 12,
+                "chip_samples": 12,
             },
         ),
         (
             {"train__decoder": "own"},
-            {"decoder": 1, "reference": 2, "float": 1, "network": 2, "point": 4},
+            {"decoder": 1, "reference": 2, "float": 1, "network": 2, "chip_samples": 4},
         ),
         (
             {"train__decoder": "own", "grid__rho": [0, 1], "grid__keys": [0, 1]},
-            {"decoder": 2, "reference": 8, "float": 4, "network": 8, "point": 16},
+            {"decoder": 2, "reference": 8, "float": 4, "network": 8, "chip_samples": 16},
         ),
     ],
 )
@@ -117,16 +118,16 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"train__c": 2.0}, ALL),
     ({"train__s": 2.0}, ALL),
     ({"grid__keys": [1]}, ALL),
-    ({"grid__rho": [1]}, {"float", "full", "network", "point"}),
-    ({"grid__bits": [3, 5]}, {"network", "point"}),
-    ({"grid__noise": [0.5, 2]}, {"point"}),
-    ({"hardware__preset": "in-memory-28nm"}, {"point"}),
-    ({"hardware__noise": {"read_sigma": 0.1}}, {"point"}),
-    ({"hardware__noise": {"read_sigma": 0.1, "family": "logistic"}}, {"point"}),
-    ({"hardware__timing": {"clock_hz": 2e9}}, {"point"}),
-    ({"measure__stimuli": 9}, {"reference", "blind", "full", "point"}),
-    ({"measure__reads": 104}, {"blind", "full", "point"}),
-    ({"measure__directions": 9}, {"blind", "full", "point"}),
+    ({"grid__rho": [1]}, {"float", "float_samples", "network", "chip_samples"}),
+    ({"grid__bits": [3, 5]}, {"network", "chip_samples"}),
+    ({"grid__noise": [0.5, 2]}, {"chip_samples"}),
+    ({"hardware__preset": "in-memory-28nm"}, {"chip_samples"}),
+    ({"hardware__noise": {"read_sigma": 0.1}}, {"chip_samples"}),
+    ({"hardware__noise": {"read_sigma": 0.1, "family": "logistic"}}, {"chip_samples"}),
+    ({"hardware__timing": {"clock_hz": 2e9}}, {"chip_samples"}),
+    ({"measure__stimuli": 9}, {"reference", "prior_samples", "float_samples", "chip_samples"}),
+    ({"measure__reads": 104}, {"prior_samples", "float_samples", "chip_samples"}),
+    ({"measure__directions": 9}, {"prior_samples", "float_samples", "chip_samples"}),
 ]
 
 
@@ -211,7 +212,7 @@ def test_tasks_stand_after_what_they_need(decoder: str) -> None:
     for key, task in found.tasks.items():
         assert key == task.hash
         assert {need for _, need in task.needs} <= seen
-        assert task.kind in PRIORITY
+        assert task.kind in TASK_KINDS
         seen.add(key)
 
 
@@ -222,16 +223,16 @@ def _needs(found: Plan, task: str) -> dict[str, str]:
 def test_a_shared_decoder_gives_one_posterior_to_every_cell() -> None:
     found = plan_of(grid__rho=[0, 1])
     assert len({cell.reference for cell in found.cells}) == 1
-    assert len({cell.blind for cell in found.cells}) == 1
-    assert len({cell.full for cell in found.cells}) == 2
+    assert len({cell.prior_samples for cell in found.cells}) == 1
+    assert len({cell.float_samples for cell in found.cells}) == 2
     assert _needs(found, found.cells[0].reference) == {"source": "decoder"}
     assert _needs(found, found.cells[0].network) == {"start": "float"}
-    assert _needs(found, found.cells[0].point) == {"network": "network", "reference": "reference"}
+    assert _needs(found, found.cells[0].samples) == {"network": "network", "reference": "reference"}
 
 
 def test_an_own_decoder_gives_each_network_its_own_posterior() -> None:
     found = plan_of(train__decoder="own")
-    assert all(cell.full is None and cell.blind is None for cell in found.cells)
+    assert all(cell.float_samples is None and cell.prior_samples is None for cell in found.cells)
     assert (
         len({cell.reference for cell in found.cells})
         == len({cell.network for cell in found.cells})
@@ -260,10 +261,10 @@ def test_cells_are_the_grid_and_say_what_their_tasks_were_given() -> None:
         for key in (1, 9)
     }
     assert {axes(cell) for cell in found.cells} == expected
-    assert len(found.cells) == len(expected) == len({cell.point for cell in found.cells})
+    assert len(found.cells) == len(expected) == len({cell.samples for cell in found.cells})
     for cell in found.cells:
         network, point = (
-            json.loads(found.tasks[task].settings) for task in (cell.network, cell.point)
+            json.loads(found.tasks[task].settings) for task in (cell.network, cell.samples)
         )
         assert (*network["widths"], network["rho"], network["key"]) == (*axes(cell)[:4], cell.key)
         assert (point["noise"], point["key"]) == (cell.noise, cell.key)

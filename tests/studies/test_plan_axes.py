@@ -24,34 +24,43 @@ WIDE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("changes", "counts"),
     [
-        ({"grid__architecture": ALL_KINDS}, {"float": 3, "full": 3, "network": 6, "point": 12}),
+        (
+            {"grid__architecture": ALL_KINDS},
+            {"float": 3, "float_samples": 3, "network": 6, "chip_samples": 12},
+        ),
         ({"grid__architecture": ["deep"]}, {}),
-        ({"grid__method": ALL_METHODS}, {"network": 6, "point": 12}),
-        ({"grid__float": True}, {"full": 2}),  # x0; x1 is what S is measured against anyway
-        ({"grid__float": True, "grid__noise": [0.5, 2]}, {"full": 3}),
+        ({"grid__method": ALL_METHODS}, {"network": 6, "chip_samples": 12}),
+        (
+            {"grid__float": True},
+            {"float_samples": 2},
+        ),  # x0; x1 is what S is measured against anyway
+        ({"grid__float": True, "grid__noise": [0.5, 2]}, {"float_samples": 3}),
         ({"grid__control": ["no-noise"]}, {"control": 1}),
         ({"grid__control": ["no-noise", "untrained", "vae"]}, {"control": 3}),
         (
             {"grid__control": ["no-noise", "vae"], "grid__rho": [0, 1]},
-            {"float": 2, "full": 2, "control": 3, "network": 4, "point": 8},
+            {"float": 2, "float_samples": 2, "control": 3, "network": 4, "chip_samples": 8},
         ),
-        (WIDE, {"float": 3, "full": 6, "control": 5, "network": 12, "point": 24}),
-        ({"grid__bits": None, "grid__float": True}, {"full": 2, "network": 0, "point": 0}),
+        (WIDE, {"float": 3, "float_samples": 6, "control": 5, "network": 12, "chip_samples": 24}),
+        (
+            {"grid__bits": None, "grid__float": True},
+            {"float_samples": 2, "network": 0, "chip_samples": 0},
+        ),
         (
             {"grid__bits": None, "grid__control": ["langevin"]},
-            {"control": 1, "network": 0, "point": 0},
+            {"control": 1, "network": 0, "chip_samples": 0},
         ),
         (
             {**WIDE, "grid__keys": [3, 5]},
             {
                 "decoder": 2,
                 "reference": 2,
-                "blind": 2,
+                "prior_samples": 2,
                 "float": 6,
-                "full": 12,
+                "float_samples": 12,
                 "control": 10,
                 "network": 24,
-                "point": 48,
+                "chip_samples": 48,
             },
         ),
         (
@@ -63,12 +72,12 @@ WIDE: dict[str, Any] = {
             },
             {
                 "reference": 3 + 1 + 12,
-                "blind": 0,
+                "prior_samples": 0,
                 "float": 3,
-                "full": 6,
+                "float_samples": 6,
                 "control": 5,
                 "network": 12,
-                "point": 24,
+                "chip_samples": 24,
             },
         ),
     ],
@@ -77,11 +86,11 @@ def test_each_axis_adds_its_tasks(changes: dict[str, Any], counts: dict[str, int
     one = {
         "decoder": 1,
         "reference": 1,
-        "blind": 1,
+        "prior_samples": 1,
         "float": 1,
-        "full": 1,
+        "float_samples": 1,
         "network": 2,
-        "point": 4,
+        "chip_samples": 4,
     }
     assert kinds(plan_of(**changes)) == {
         kind: count for kind, count in (one | counts).items() if count
@@ -107,7 +116,7 @@ def of_network(label: str) -> bool:
     return "network at" in label or "float" in label
 
 
-MEASURED = ("blind", *WIDE["grid__control"])
+MEASURED = ("prior_samples", *WIDE["grid__control"])
 CHANGES: list[tuple[dict[str, Any], Any]] = [
     ({"network__hidden_per_neuron": 5}, lambda label: "deep" in label),
     ({"network__time_step": 0.5}, lambda label: "recurrent" in label or "langevin" in label),
@@ -188,11 +197,11 @@ def test_controls_face_the_posterior_of_what_they_control(decoder: str) -> None:
         assert (
             found.tasks[source].kind == "decoder" if decoder == "shared" else source == cell.network
         )
-        assert dict(found.tasks[cell.point].needs) == {
+        assert dict(found.tasks[cell.samples].needs) == {
             "network": cell.network,
             "reference": cell.reference,
         }
-        assert (cell.full is None) == (not cell.architecture or decoder == "own")
+        assert (cell.float_samples is None) == (not cell.architecture or decoder == "own")
 
 
 def test_float_cells_stand_at_every_noise_level_and_compare_with_the_same_network() -> None:
@@ -204,9 +213,9 @@ def test_float_cells_stand_at_every_noise_level_and_compare_with_the_same_networ
             if cell.architecture == kind and cell.widths is None and not cell.control
         ]
         assert [cell.noise for cell in cells] == [0.5, 1, 2]
-        assert len({cell.full for cell in found.cells if cell.architecture == kind}) == 1
-        assert [cell.point == cell.full for cell in cells] == [False, True, False]
-        assert [json.loads(found.tasks[cell.point].settings)["noise"] for cell in cells] == [
+        assert len({cell.float_samples for cell in found.cells if cell.architecture == kind}) == 1
+        assert [cell.samples == cell.float_samples for cell in cells] == [False, True, False]
+        assert [json.loads(found.tasks[cell.samples].settings)["noise"] for cell in cells] == [
             0.5,
             1,
             2,

@@ -145,7 +145,9 @@ def test_several_keys_have_a_row_each_and_one_for_all(made: Maker) -> None:
 
 def test_a_cell_that_lacks_a_key_has_no_row_for_all(made: Maker) -> None:
     results = made(
-        skip=lambda task: task.kind == "point" and "key 3" in task.label and "2/2/2" in task.label,
+        skip=lambda task: (
+            task.kind == "chip_samples" and "key 3" in task.label and "2/2/2" in task.label
+        ),
         grid__keys=[1, 3],
         grid__noise=[1],
     )
@@ -185,14 +187,14 @@ def test_absolute_survival_compares_with_the_best_float_network_of_the_key(made:
 
 
 def test_an_unfinished_run_shows_what_is_there(made: Maker) -> None:
-    results = made(skip=lambda task: task.kind == "point" and "4/4/4" in task.label)
+    results = made(skip=lambda task: task.kind == "chip_samples" and "4/4/4" in task.label)
     assert results.missing == 2
     assert [row.widths[0] for row in results.rows] == [2, 2]
     assert set(cliffs(results).values()) == {2}
     assert len(results.timing()) == 9
 
 
-@pytest.mark.parametrize("kind", ["full", "blind"])
+@pytest.mark.parametrize("kind", ["float_samples", "prior_samples"])
 def test_a_cell_waits_for_what_its_survival_needs(kind: str, made: Maker) -> None:
     results = made(skip=lambda task: task.kind == kind)
     assert (results.rows, results.summary, results.cliffs(), results.missing) == ([], [], [], 1)
@@ -238,7 +240,7 @@ def test_accuracy_of_labelled_data(made: Maker) -> None:
 def test_pictures_dictionary_and_timing_are_the_stored_ones(made: Maker) -> None:
     results = made(grid__keys=[7, 2])
     cell = results.rows[0].cells[0]
-    expected = pictures(results.plan.tasks[cell.point].label)
+    expected = pictures(results.plan.tasks[cell.samples].label)
     assert np.array_equal(results.pictures(cell).reference_sd, expected["reference_sd"])
     assert results.decoder_task.label == "decoder, key 2"
     assert [row["task"] for row in results.timing()] == [
@@ -256,6 +258,6 @@ def test_intervals_are_the_same_at_every_reading(made: Maker) -> None:
 def test_estimate_of_a_task(made: Maker) -> None:
     results = made()
     cell = results.rows[0].cells[0]
-    assert results.estimate_of(cell.full).value == pytest.approx(FULL)
-    assert results.estimate_of(cell.blind, "d_axes").value == pytest.approx(BLIND)
+    assert results.estimate_of(cell.float_samples).value == pytest.approx(FULL)
+    assert results.estimate_of(cell.prior_samples, "d_axes").value == pytest.approx(BLIND)
     assert results.estimate_of(None).reason == "not measured"

@@ -100,7 +100,7 @@ def test_points_of_older_versions_and_cells_off_the_chip_are_not_available(made:
     assert off_chip.effective_samples.reason == "counted of networks on the chip alone"
     assert (on_chip.independent, off_chip.independent) == (None, None)
     with pytest.raises(StochsimError, match="no operations: stored by an older version"):
-        stored_operations(results.store.row(on_chip.cells[0].point))
+        stored_operations(results.store.row(on_chip.cells[0].samples))
     assert {entry["effective_samples"] for entry in results.timing()} == {0.0}
 
 
@@ -111,7 +111,7 @@ def test_timing_counts_the_samples_of_all_stimuli(made: Maker) -> None:
         grid__noise=[1],
     )
     assert {entry["kind"]: entry["effective_samples"] for entry in results.timing()}[
-        "point"
+        "chip_samples"
     ] == 10 * (STIMULI - 1)
 
 
@@ -133,7 +133,7 @@ def test_operations_come_back_as_they_were_stored() -> None:
 
 
 def points(plan: Any) -> dict[str, str]:
-    return {task.label: task.hash for task in plan.tasks.values() if task.kind == "point"}
+    return {task.label: task.hash for task in plan.tasks.values() if task.kind == "chip_samples"}
 
 
 def test_thin_changes_the_points_of_circuits_and_no_other_task() -> None:
@@ -176,7 +176,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _alone(task: Task) -> bool:
-    return task.kind in ("full", "blind")
+    return task.kind in ("float_samples", "prior_samples")
 
 
 def stored(folder: Path, every: int | None) -> dict[str, dict[str, Any]]:

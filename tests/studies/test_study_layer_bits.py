@@ -234,5 +234,5 @@ def _answered(results: Results, layer_bits: dict[str, int]) -> dict[str, float]:
     assert row.artifact is not None
     settings = load_network(row.artifact).network.settings
     assert (settings.weight_bits, settings.layer_bits) == (6, layer_bits)
-    parts: dict[str, float] = results.store.row(cell.point).result["energy"]["parts_j"]
+    parts: dict[str, float] = results.store.row(cell.samples).result["energy"]["parts_j"]
     return parts

@@ -93,8 +93,8 @@ def test_controls_take_away_what_they_say(everything: Results) -> None:
         assert everything.difference(found["untrained"], own).low > 0.1
         assert found["shared-sigma"].facts["shared_sigma"] > 0
         for row in found.values():
-            assert (row.cells[0].full, row.cells[0].reference) == (
-                own.cells[0].full,
+            assert (row.cells[0].float_samples, row.cells[0].reference) == (
+                own.cells[0].float_samples,
                 own.cells[0].reference,
             )
 

@@ -92,8 +92,8 @@ def test_more_bits_and_less_noise_cost_more(trained: Results) -> None:
 
 def test_the_float_network_is_near_its_reference_and_blind_is_far(trained: Results) -> None:
     cell = trained.rows[0].cells[0]
-    assert trained.estimate_of(cell.full).high < 0.15
-    assert trained.estimate_of(cell.blind).low > 0.5
+    assert trained.estimate_of(cell.float_samples).high < 0.15
+    assert trained.estimate_of(cell.prior_samples).low > 0.5
 
 
 def test_noise_of_the_chip_comes_on_top(trained: Results, folder: Path) -> None:

@@ -99,7 +99,7 @@ def _task_figure(results: Results, row: Result) -> tuple[str, str, str]:
             _range(coverage, ".1%"),
         )
     error = row.estimates["reconstruction_error"]
-    full = results.estimate_of(row.cells[0].full, "reconstruction_error")
+    full = results.estimate_of(row.cells[0].float_samples, "reconstruction_error")
     return (
         "Reconstruction error",
         words.number(error.value, ".2f"),
