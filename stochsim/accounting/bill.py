@@ -40,6 +40,16 @@ class Bill:
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
     reliability, needed where neurons keep a noise level. Raises SettingError for what is no
     Hardware, no stimuli or reads, and a rho that is no number of at least 0.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+    >>> bill = chip.bill(x["layer 1"], reads=100)
+    >>> f"{bill.per_read_j:.3g} J per read, {bill.all_reads_j:.3g} J in all"
+    '7.78e-12 J per read, 7.78e-10 J in all'
+    >>> print(str(bill).splitlines()[0])
+    digital-45nm: 7.78 pJ per read, 1 cycle (mean over 1 stimulus × 100 reads)
     """
 
     hardware: Hardware

@@ -25,6 +25,12 @@ class Meter:
     """Counts of operations by layer, of `reads` reads of each of `stimuli` stimuli.
 
     is_on: whether what is added is counted; what is costly to find out is asked only then.
+
+    >>> from stochsim.accounting import Meter, Sharing
+    >>> meter = Meter(stimuli=2, reads=10)
+    >>> meter.add("readout", "random", 32, per=Sharing.READ)
+    >>> meter.total.count("random")
+    640
     """
 
     is_on = True

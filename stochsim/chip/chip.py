@@ -28,7 +28,7 @@ from stochsim.settings import (
     card,
     check_arguments,
     check_draw,
-    check_noise,
+    check_sigma_scale,
     check_whole,
     renamed_arguments,
 )
@@ -57,32 +57,47 @@ class Chip:
     """One Hardware running one program: one drawn instance of it, chosen by `chip_key`, the same
     for all its reads.
 
-    `noise` multiplies the sigma that the network was trained to (it has a price); the Hardware adds
-    its own noise to every layer, neither chosen by the network nor billed. `calibration`: stimuli
-    (stimulus, input) on which an array's calibrated ADC range is set. Raises SettingError for a
-    negative or non-finite `noise`, a key that is not one, or a program whose bits are not those of
-    the Hardware (output_bits are those of all codes that neurons write), and StochsimError for
-    unstable recurrent weights.
+    `sigma_scale` multiplies the sigma that the network was trained to (it has a price); the
+    Hardware adds its own noise to every layer, neither chosen by the network nor billed.
+    `calibration`: stimuli (stimulus, input) on which an array's calibrated ADC range is set. Raises
+    SettingError for a negative or non-finite `sigma_scale`, a key that is not one, or a program
+    whose bits are not those of the Hardware (output_bits are those of all codes that neurons
+    write), and StochsimError for unstable recurrent weights.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+    >>> samples = chip.sample(x["layer 1"], reads=5, key=0)
+    >>> samples.codes.shape                          # (stimulus, read, neuron)
+    (1, 5, 3)
+    >>> print(chip)
+    chip: digital-45nm, chip key 0
+      program  feed-forward, 6 inputs -> 3 neurons
+      sigma    as trained × 1
+      bits     4 of weights, 4 of inputs, 4 of outputs
+      clock    1 GHz
     """
 
+    @renamed_arguments(noise="sigma_scale")
     def __init__(
         self,
         program: Program,
         hardware: Hardware,
-        noise: float = 1.0,
+        sigma_scale: float = 1.0,
         *,
         chip_key: int = 0,
         calibration: np.ndarray | None = None,
     ) -> None:
         _check_types(program, hardware)
-        self.noise = check_noise(noise)
+        self.sigma_scale = check_sigma_scale(sigma_scale)
         _check_widths(program, hardware)
         self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
         stimuli = None if calibration is None else self._stimuli(calibration)
         if hardware.array is None or hardware.array.adc.range != "calibrated":
             stimuli = None
-        settings = ChipSettings(hardware, self.noise, self.chip_key)
+        settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
 
     def __str__(self) -> str:
@@ -90,7 +105,7 @@ class Chip:
         hardware = self.hardware
         rows = [
             ("program", self.program.summary),
-            ("sigma", f"as trained × {self.noise:g}"),
+            ("sigma", f"as trained × {self.sigma_scale:g}"),
             *setting_rows(hardware, hardware.precision, hardware.timing),
         ]
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
@@ -132,7 +147,7 @@ class Chip:
         known in closed form.
         """
         if self.program.wiring.sigma_is_its_own:
-            return self.noise * self.program.sigma
+            return self.sigma_scale * self.program.sigma
         try:
             return self.sigmas(x)[0]
         except SettingError:
@@ -278,7 +293,7 @@ class Chip:
     def _meter(self, x: np.ndarray, reads: int, workload: Workload) -> Meter:
         """A meter with all that does not depend on the stimuli's values."""
         meter = Meter(len(x), reads)
-        sigma = {name: self.noise * one for name, one in self.program.held_sigma.items()}
+        sigma = {name: self.sigma_scale * one for name, one in self.program.held_sigma.items()}
         add_fixed(meter, self.hardware, workload, sigma)
         return meter
 

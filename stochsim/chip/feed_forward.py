@@ -136,7 +136,7 @@ class Head:
         found = np.bincount(cells, minlength=output.levels * neurons)
         every = np.arange(output.levels)[:, None] + np.full(neurons, output.c_min)
         occur = found > 0
-        sigma = self.chip.noise * self.sigma(every).ravel()[occur]
+        sigma = self.chip.sigma_scale * self.sigma(every).ravel()[occur]
         times = found[occur] * (1 if codes.ndim == 3 else reads)
         meter.hold(readout, self.chip.hardware.reliability, sigma, times)
 

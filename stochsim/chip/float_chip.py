@@ -27,8 +27,9 @@ from stochsim.settings import (
     check_arguments,
     check_draw,
     check_memory,
-    check_noise,
+    check_sigma_scale,
     check_stable,
+    renamed_arguments,
 )
 
 _STATES_AT_ONCE = (
@@ -43,22 +44,30 @@ class FloatChip:
     """A float network that is sampled without quantisers and without noise of a Hardware, by the
     same random integers as a Chip's.
 
-    `noise` multiplies the program's sigma. Raises SettingError for what is no FloatProgram and a
-    negative or non-finite `noise`, StochsimError for unstable recurrent weights.
+    `sigma_scale` multiplies the program's sigma. Raises SettingError for what is no FloatProgram
+    and a negative or non-finite `sigma_scale`, StochsimError for unstable recurrent weights.
+
+    >>> import numpy as np
+    >>> from stochsim.chip import FloatChip
+    >>> from stochsim.program import float_single
+    >>> program = float_single(np.eye(2), np.zeros(2), sigma=np.full(2, 0.1))
+    >>> FloatChip(program).sample(np.ones((1, 2)), reads=1000, key=0).values.mean(axis=1).round(2)
+    array([[1., 1.]], dtype=float32)
     """
 
-    def __init__(self, program: FloatProgram, noise: float = 1.0) -> None:
+    @renamed_arguments(noise="sigma_scale")
+    def __init__(self, program: FloatProgram, sigma_scale: float = 1.0) -> None:
         rule = "should be a FloatProgram, as float_program gives one; a Program runs on a Chip"
         check_arguments("FloatChip(program)", Argument("program", program, FloatProgram, rule))
+        self.sigma_scale = check_sigma_scale(sigma_scale)
         check_stable(program.radius)
         self.program = program
-        self.noise = check_noise(noise)
 
     def __str__(self) -> str:
         """A card: the program and its noise."""
         rows = [
             ("program", self.program.summary),
-            ("sigma", f"as trained × {self.noise:g}"),
+            ("sigma", f"as trained × {self.sigma_scale:g}"),
         ]
         return card("float chip: no hardware, no quantisers", rows)
 
@@ -76,11 +85,12 @@ class FloatChip:
         place = Place(draw.key, draw.first_stimulus, draw.first_read)
         x = np.asarray(x, np.float64)
         if program.wiring.is_recurrent:
-            values = _chains(program, self.noise, x, draw.reads, place)
+            values = _chains(program, self.sigma_scale, x, draw.reads, place)
         else:
             normal = special.ndtri((_integers(place, shape) + 0.5) / channel.ONE)
             mean, sigma = self.moments(x)
-            values = (mean[:, None, :] + self.noise * sigma[:, None, :] * normal).astype(np.float32)
+            scaled = self.sigma_scale * sigma[:, None, :]
+            values = (mean[:, None, :] + scaled * normal).astype(np.float32)
         return Samples(None, Operations(), None, values)
 
     def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +126,7 @@ def _integers(place: Place, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _chains(
-    program: FloatProgram, noise: float, x: np.ndarray, reads: int, place: Place
+    program: FloatProgram, sigma_scale: float, x: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
     """The last states (stimulus, read, neuron) float32 of independent chains; whole blocks of reads
     run, others are cut.
@@ -131,12 +141,12 @@ def _chains(
         here = Place(
             place.key, place.first_stimulus + some.start, place.first_read - before + block.start
         )
-        out[some, block] = _run(program, noise, push[some], block.stop - block.start, here)
+        out[some, block] = _run(program, sigma_scale, push[some], block.stop - block.start, here)
     return out[:, before : before + reads]
 
 
 def _run(
-    program: FloatProgram, noise: float, push: np.ndarray, reads: int, place: Place
+    program: FloatProgram, sigma_scale: float, push: np.ndarray, reads: int, place: Place
 ) -> np.ndarray:
     """The last states (stimulus, read, neuron) float64 of a multiple of _BLOCK reads; push
     (stimulus, neuron): what the stimulus adds at every step.
@@ -146,7 +156,7 @@ def _run(
     shape = (len(push), reads, program.neurons)
     step = wiring.step(program.layers[LATERAL].weight).T
     shrink = wiring.time_step * wiring.shrink
-    added = float_circuit.FloatStep(push, shrink, 1 / wiring.width, noise * wiring.sigma)
+    added = float_circuit.FloatStep(push, shrink, 1 / wiring.width, sigma_scale * wiring.sigma)
     u = np.zeros(shape)
     moved = np.empty(shape)
     for t in range(wiring.steps):

@@ -19,12 +19,12 @@ from stochsim.program import Layer
 
 
 class ChipSettings(NamedTuple):
-    """What all layers of a chip share: its Hardware, the factor on the noise of its neurons, and
-    the key of what is drawn once per chip.
+    """What all layers of a chip share: its Hardware, the factor on the trained sigma of its
+    neurons, and the key of what is drawn once per chip.
     """
 
     hardware: Hardware
-    noise: float
+    sigma_scale: float
     chip_key: int
 
 
@@ -32,7 +32,7 @@ class LayerOnChip:
     """A layer of a program on its chip: its product and the neurons behind it.
 
     name: in the program, and in bills. number: tells its random numbers from those of the others,
-    and its cells and memory from theirs. noise: multiplies the sigma of its neurons.
+    and its cells and memory from theirs. sigma_scale: multiplies the sigma of its neurons.
     x_calibration: integers (stimulus, input) for a calibrated ADC range. Raises SettingError for a
     Hardware that the widths of the layer do not fit.
     """
@@ -49,7 +49,7 @@ class LayerOnChip:
         self.layer = layer
         self.number = number
         own = chip.hardware.with_precision(layer.weight_bits, layer.input.bits, layer.output.bits)
-        self.neurons = Neurons(layer, own, chip.noise, number)
+        self.neurons = Neurons(layer, own, chip.sigma_scale, number)
         chip_key = fold_in(chip.chip_key, "layer", number) if number else chip.chip_key
         self.product = build_product(layer, own, chip_key, x_calibration, number)
 

@@ -25,16 +25,18 @@ _THRESHOLDS_AT_ONCE = 16_000_000  # thresholds, and random integers, at a time: 
 
 
 class Neurons:
-    """One layer's neurons on a Hardware; `noise` multiplies the sigma that the network was trained
-    to; number: that of the layer on its chip.
+    """One layer's neurons on a Hardware; `sigma_scale` multiplies the sigma that the network was
+    trained to; number: that of the layer on its chip.
 
     Raises SettingError where the codes of a measured neuron are not those of the program.
     """
 
-    def __init__(self, layer: Layer, hardware: Hardware, noise: float, number: int = 0) -> None:
+    def __init__(
+        self, layer: Layer, hardware: Hardware, sigma_scale: float, number: int = 0
+    ) -> None:
         self.layer = layer
         self.hardware = hardware
-        self.noise = noise
+        self.sigma_scale = sigma_scale
         self.word = NEURONS + number
         output = layer.output
         own = hardware.noise
@@ -71,7 +73,7 @@ class Neurons:
         """Whether a drive gives one code: no noise, no errors of stored codes."""
         errors = self.hardware.memory.code_errors
         own = (self.gaussian_sigma, self.other_sigma, self.weight_sigma, errors)
-        trained = np.any(self.noise * self.layer.sigma)
+        trained = np.any(self.sigma_scale * self.layer.sigma)
         return self.measured is None and not any(own) and not trained
 
     def sigmas(
@@ -88,7 +90,7 @@ class Neurons:
         (stimulus, read, neuron), so have the results.
         """
         steady = (
-            self.noise * (self.layer.sigma[None, :] if sigma is None else sigma)
+            self.sigma_scale * (self.layer.sigma[None, :] if sigma is None else sigma)
         ) ** 2 + self.gaussian_sigma**2
         lumped = lumped[..., None]
         if steady.ndim != lumped.ndim:

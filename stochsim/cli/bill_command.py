@@ -140,14 +140,14 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
         chip_of_run = chip_at(results.hardware, found.values)
     program = _checkpoint(found.checkpoint)
     key = found.values["key"]
-    noise = found.values["noise"]
+    sigma_scale = found.values["noise"]
     chosen_chip = chip_of_run if args.hardware is None else hardware_of(args.hardware)
     dataset = load_dataset(study.data.kind, study.data.size, study.data.components, key)
     chosen = evaluation_stimuli(dataset, args.stimuli or study.measure.stimuli, key)
     chip = Chip(
         program,
         _fitted(chosen_chip, program),
-        noise,
+        sigma_scale,
         chip_key=fold_in(key, "chip"),
         calibration=dataset.train[:CALIBRATION_STIMULI],
     )
@@ -157,7 +157,7 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
         steps_between_reads=None if program.steps is None else study.measure.steps_between_reads,
     )
     words = [axis.text(found.values[axis.name]) for axis in study.grid.setting_axes()]
-    return ", ".join([f"{path}: {found.label}", f"noise x{noise:g}", *words]), bill
+    return ", ".join([f"{path}: {found.label}", f"noise x{sigma_scale:g}", *words]), bill
 
 
 def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:

@@ -131,14 +131,15 @@ def power_mean(spreads: Floats, rho: float) -> float:
     return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
 
 
-def _network_samples(case: ControlCase, trained: "TrainedNetwork", noise: float = 1.0) -> Floats:
+def _network_samples(
+    case: ControlCase, trained: "TrainedNetwork", sigma_scale: float = 1.0
+) -> Floats:
     """Samples (stimulus, read, neuron) float32 of a float network."""
     from stochsim.chip import FloatChip
     from stochsim.lowering import float_program
 
-    return (
-        FloatChip(float_program(trained), noise).sample(case.stimuli, case.reads, case.key).values
-    )
+    chip = FloatChip(float_program(trained), sigma_scale)
+    return chip.sample(case.stimuli, case.reads, case.key).values
 
 
 def _moments(case: ControlCase, trained: "TrainedNetwork") -> tuple[Floats, Floats] | None:
@@ -199,7 +200,7 @@ def _shuffled_sigma(case: ControlCase) -> ControlSamples:
 
 
 def _no_noise(case: ControlCase) -> ControlSamples:
-    values = _network_samples(case, case.trained, noise=0.0)
+    values = _network_samples(case, case.trained, sigma_scale=0.0)
     return ControlSamples(values, np.zeros(values[:, 0].shape))
 
 

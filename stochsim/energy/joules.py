@@ -94,6 +94,11 @@ def price_operations(
 
     `prices` maps kinds of operation ("multiply", …, "hold") to prices; raises SettingError where a
     counted kind has none.
+
+    >>> from stochsim.energy import Operation, Operations, price, price_operations
+    >>> counts = Operations({Operation("add", (16,)): 1000})
+    >>> f'{price_operations(counts, {"add": price("add-qkeras-45nm")}).total_j:.3g} J'
+    '5e-11 J'
     """
     joules: dict[str, list[float]] = {part: [] for part in PARTS}
     flags: list[str] = []
@@ -130,6 +135,10 @@ _PREFIXES = (
 def format_energy(joules: float, digits: int = 3) -> str:
     """Joules for display: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits`
     significant digits.
+
+    >>> from stochsim.energy import format_energy
+    >>> format_energy(3.74e-10)
+    '374 pJ'
     """
     joules = check_real("joules", joules)
     digits = check_whole("digits", digits, 1, 18)

@@ -62,6 +62,10 @@ PARTS = tuple(dict.fromkeys(kind.part for kind in KINDS.values()))
 class Operation:
     """One kind of operation with its arguments (see KINDS); raises SettingError for an unknown kind
     or arguments that break its rule.
+
+    >>> from stochsim.energy import Operation
+    >>> Operation("multiply", (4, 4))                # bits of weights and inputs
+    Operation(kind='multiply', args=(4, 4))
     """
 
     kind: str
@@ -100,6 +104,11 @@ class Operations(Mapping[Operation, float]):
     Counts of zero are dropped, so `Operations()` is the neutral element and equality means "the
     same bill". Missing operations count 0 in `count`, but are a KeyError by index, as in any
     mapping. Raises SettingError for negative or non-finite counts.
+
+    >>> from stochsim.energy import Operation, Operations
+    >>> add = Operation("add", (14,))
+    >>> (Operations({add: 3}) + 2 * Operations({add: 1})).count("add")
+    5
     """
 
     __slots__ = ("_counts",)

@@ -26,6 +26,10 @@ class Adc(Settings):
     `dnl_lsb` gives the width error of each of the 2^bits - 2 inner codes instead.
     `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh
     at every conversion.
+
+    >>> from stochsim.hardware import Adc, Array
+    >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).adc.range
+    'full'
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
@@ -110,6 +114,10 @@ class Cells(Settings):
     device's own read noise, and shot-like noise of `shot_sigma` × √(current in cell steps).
     `read_noise`: "lumped" draws it once per conversion, with the variance summed over the cells
     (exact for independent Gaussians); "explicit" draws it for every cell, slowly, to check that.
+
+    >>> from stochsim.hardware import Array, Cells
+    >>> Array(signs="differential", cells=Cells(device="rram-wan", age_s=1.0)).cells.device
+    'rram-wan'
     """
 
     device: str = "ideal"
@@ -191,6 +199,12 @@ class Array(Settings):
     `reads_per_programming` is how many reads the cells serve before they are programmed again; the
     joules of programming are spread over them. It belongs to a price of programming,
     prices.program, and only there.
+
+    >>> import stochsim as ss
+    >>> from stochsim.hardware import Array
+    >>> chip = ss.load_hardware("sram-array-28nm", bits=4)
+    >>> chip.replace(array=Array(rows=64, columns=64)).array.adc.bits
+    8
     """
 
     rows: Annotated[int, Field(ge=1, le=65536)] = 128

@@ -65,6 +65,16 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     a module that cannot be traced, computes something else when it is (it draws random numbers, or
     changes a value in place whose other uses see it), or has nothing to convert; SettingError for
     arguments of other types or in another order, and for wrong settings or examples.
+
+    >>> import stochsim as ss
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> examples = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    >>> small = ss.convert(module, ss.load_hardware("digital-45nm", bits=4), examples)
+    >>> small.sample(examples[:3], reads=10, key=0).shape     # (stimulus, read, output)
+    (3, 10, 2)
+    >>> list(small.layers)
+    ['0', '2']
     """
     _check_types(module, hardware, examples)
     key = check_whole("key", key, 0, 2**64)

@@ -214,7 +214,13 @@ class FloatProgram:
 def float_single(
     weight: np.ndarray, bias: np.ndarray, sigma: np.ndarray, rho: float = 0.0
 ) -> FloatProgram:
-    """One layer: weight (neuron, input), bias and sigma (neuron,)."""
+    """One layer: weight (neuron, input), bias and sigma (neuron,).
+
+    >>> import numpy as np
+    >>> from stochsim.program import float_single
+    >>> float_single(np.eye(2), np.zeros(2), sigma=np.full(2, 0.1)).neurons
+    2
+    """
     return FloatProgram({READOUT: FloatLayer(weight, bias)}, FloatFeedForward(sigma), rho)
 
 

@@ -75,6 +75,23 @@ class Layer:
     Hardware. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
     bias or sigma that are not finite, a negative sigma, and widths, scales, quantisers and
     activations that no layer has.
+
+    >>> import numpy as np
+    >>> from stochsim.program import Layer, Quantizer, single_layer
+    >>> codes = np.array([[1, -2, 3], [0, 4, -1]], np.int8)          # (neuron, input)
+    >>> layer = Layer(
+    ...     weight_codes=codes,
+    ...     weight_bits=4,
+    ...     weight_scale=0.1,
+    ...     input=Quantizer(4, 0.25),
+    ...     output=Quantizer(4, 0.25),
+    ...     bias=np.zeros(2),
+    ...     sigma=np.full(2, 0.3),                                  # in units of the drive
+    ... )
+    >>> print(single_layer(layer))
+    program: feed-forward, 3 inputs -> 2 neurons
+      layer    shape   weights  inputs  outputs  sigma
+      readout  3 -> 2  4 bits   4 bits  4 bits   0.3
     """
 
     weight_codes: np.ndarray

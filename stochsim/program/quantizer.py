@@ -21,6 +21,12 @@ class Quantizer:
 
     Raises SettingError for bits outside 1 to 8, a scale that is not finite and above 0, and an
     `unsigned` that is neither True nor False.
+
+    >>> import numpy as np
+    >>> from stochsim.program import Quantizer
+    >>> grid = Quantizer(bits=2, scale=0.5)
+    >>> grid.values(np.array([-2, -1, 0, 1]))
+    array([-1. , -0.5,  0. ,  0.5], dtype=float32)
     """
 
     bits: int

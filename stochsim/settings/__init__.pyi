@@ -18,10 +18,10 @@ from .call_checks import Draw as Draw
 from .call_checks import check_draw as check_draw
 from .call_checks import check_flag as check_flag
 from .call_checks import check_memory as check_memory
-from .call_checks import check_noise as check_noise
 from .call_checks import check_not_negative as check_not_negative
 from .call_checks import check_positive as check_positive
 from .call_checks import check_real as check_real
+from .call_checks import check_sigma_scale as check_sigma_scale
 from .call_checks import check_stable as check_stable
 from .call_checks import check_whole as check_whole
 from .cards import CARD_LINES as CARD_LINES

@@ -67,9 +67,9 @@ def check_not_negative(name: str, value: Any) -> float:
     return found
 
 
-def check_noise(noise: float) -> float:
+def check_sigma_scale(sigma_scale: float) -> float:
     """The multiplier of sigma; raises SettingError for one that is negative or not finite."""
-    return check_not_negative("noise", noise)
+    return check_not_negative("sigma_scale", sigma_scale)
 
 
 class Draw(NamedTuple):

@@ -293,6 +293,25 @@ def _survival_difference(d: Floats, blind: Floats, full: Floats, *other: Floats)
 def open_run(run_folder: AnyPath) -> Results:
     """Open a run and read its results; raises StochsimError where there is no run, or the store or
     an artifact is damaged.
+
+    >>> import stochsim as ss
+    >>> from stochsim.settings import write_toml
+    >>> write_toml("study.toml", {
+    ...     "version": 1,
+    ...     "model": {"kind": "linear_gaussian", "neurons": 4, "noise_sd": 0.5},
+    ...     "data": {"kind": "digits", "size": 8, "components": 8},
+    ...     "train": {"steps": 20},
+    ...     "hardware": {"preset": "digital-45nm"},
+    ...     "grid": {"bits": [4], "noise": [1.0]},
+    ...     "measure": {"stimuli": 8, "reads": 100},
+    ... })
+    >>> _ = ss.run_sweep("study.toml", "runs/study", workers=1)
+    >>> print(ss.open_run("runs/study"))
+    results: runs/study
+      study    linear gaussian on digits, chip digital-45nm
+      tasks    7 of 7 done
+      cells    1 of 1 finished
+      measure  8 stimuli × 100 reads of each
     """
     store = Store.open(as_path("run_folder", run_folder))
     store.check_artifacts()

@@ -157,7 +157,7 @@ def _full(job: Job) -> Outcome:
     values = chip.sample(panel.stimuli, panel.reads, panel.read_key).values
     sigma = None
     if _facts(trained).sigma is not Sigma.UNKNOWN:
-        sigma = chip.noise * chip.moments(panel.stimuli)[1]
+        sigma = chip.sigma_scale * chip.moments(panel.stimuli)[1]
     accuracy = panel.accuracy(lambda x, reads, key: chip.sample(x, reads, key).values, values)
     return _measured(job, panel, values, sigma, trained.decoder_array, accuracy=accuracy)
 

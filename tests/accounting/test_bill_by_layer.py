@@ -210,7 +210,7 @@ def test_rho_is_the_program_s_unless_given():
 
 def test_a_bill_without_noise_is_infinite_and_still_text_and_json():
     program = single_program()
-    bill = Chip(program, hardware_of(program), noise=0.0).bill(X, 2, 0.0)
+    bill = Chip(program, hardware_of(program), sigma_scale=0.0).bill(X, 2, 0.0)
     assert bill.per_read_j == math.inf
     assert "∞" in str(bill)
     table = json.loads(json.dumps(bill.to_json(), allow_nan=False))

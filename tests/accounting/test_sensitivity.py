@@ -209,7 +209,9 @@ def test_an_infinite_bill_has_shares_and_json():
     program = single_program()
     array = array_of(Adc(bits=6))
     bill = Chip(
-        program, hardware_of(program, array=array).with_price("adc", "adc-zigzag-28nm"), noise=0.0
+        program,
+        hardware_of(program, array=array).with_price("adc", "adc-zigzag-28nm"),
+        sigma_scale=0.0,
     ).bill(X, 2, 0.0)
     assert price_shares(bill)[0].share == 1
     assert {row.share for row in price_shares(bill)[1:]} == {0}

@@ -99,7 +99,7 @@ def test_code_frequencies_follow_the_stated_probabilities(make_program, make_har
     assert_frequencies(counts, Chip(program, hardware).probabilities(x[:2]).reshape(10, -1))
     with pytest.raises(AssertionError):
         assert_frequencies(
-            counts, Chip(program, hardware, noise=1.1).probabilities(x[:2]).reshape(10, -1)
+            counts, Chip(program, hardware, sigma_scale=1.1).probabilities(x[:2]).reshape(10, -1)
         )
 
 
@@ -147,7 +147,7 @@ def test_operations_by_hand(make_program, make_hardware, x):
         output=Quantizer(2, 0.5),
     )
     hardware = make_hardware().with_precision(4, 3, 2).replace(reliability=Reliability(s=0.5))
-    chip = Chip(program, hardware, noise=2.0)
+    chip = Chip(program, hardware, sigma_scale=2.0)
     expected = {
         Operation("multiply", (4, 3)): 120 * 60,
         Operation("add", (11,)): 120 * 60,
@@ -172,7 +172,7 @@ def test_operations_add_over_reads_of_other_stimuli(chip, x):
 
 
 def test_no_noise_costs_an_infinite_price_of_reliability(make_program, make_hardware, x):
-    operations = Chip(make_program(), make_hardware(), noise=0.0).operations(x[:1], 1)
+    operations = Chip(make_program(), make_hardware(), sigma_scale=0.0).operations(x[:1], 1)
     assert operations.count("hold") == 5
     assert make_hardware().energy(operations, 0.0).reliability_j == math.inf
     assert math.isfinite(
@@ -218,12 +218,12 @@ def test_sample_refuses_reads_and_indices(kind, chip, x, changes, field):
         (chip if kind == "chip" else float_chip()).sample(x, **{"reads": 1, "key": 0, **changes})
 
 
-@pytest.mark.parametrize("noise", [-0.1, math.nan, math.inf])
-def test_negative_or_infinite_noise_is_refused(make_program, make_hardware, noise):
-    with pytest.raises(SettingError, match="'noise'"):
-        Chip(make_program(), make_hardware(), noise)
-    with pytest.raises(SettingError, match="'noise'"):
-        FloatChip(float_chip().program, noise)
+@pytest.mark.parametrize("scale", [-0.1, math.nan, math.inf])
+def test_a_negative_or_infinite_scale_of_sigma_is_refused(make_program, make_hardware, scale):
+    with pytest.raises(SettingError, match="'sigma_scale'"):
+        Chip(make_program(), make_hardware(), scale)
+    with pytest.raises(SettingError, match="'sigma_scale'"):
+        FloatChip(float_chip().program, scale)
 
 
 @pytest.mark.parametrize("name", ["weight_bits", "input_bits", "output_bits"])
@@ -274,7 +274,7 @@ def test_float_chip_counts_nothing_and_its_multiplier_scales(x):
     assert samples.operations == Operations()
     weight, bias = float_chip().program.layers["readout"]
     drive = x @ weight.T + bias
-    doubled = FloatChip(float_chip().program, noise=2.0).sample(x, 10, 1).values
+    doubled = FloatChip(float_chip().program, sigma_scale=2.0).sample(x, 10, 1).values
     np.testing.assert_allclose(
         doubled - drive[:, None], 2 * (samples.values - drive[:, None]), atol=1e-4
     )

@@ -33,7 +33,7 @@ def test_a_deep_program_by_hand():
     Only the last layer buys reliability and random bits.
     """
     program = deep_program()
-    chip = Chip(program, hardware_of(program, reliability=Reliability(s=0.5)), noise=2.0)
+    chip = Chip(program, hardware_of(program, reliability=Reliability(s=0.5)), sigma_scale=2.0)
     found = chip.sample(X, 10, 1).operations
     expected = {
         Operation("multiply", (3, 3)): READS * (63 + 54 + 30 + 30),

@@ -96,7 +96,7 @@ def test_without_noise_its_codes_are_brevitas_integers(kind, layer_bits, trained
             if bits == 1
             else np.abs(layer.weight_codes).max() <= 2 ** (bits - 1) - 1
         )
-    codes = Chip(program, CHIP, noise=0.0).sample(STIMULI, 1, 1).codes[:, 0].astype(int)
+    codes = Chip(program, CHIP, sigma_scale=0.0).sample(STIMULI, 1, 1).codes[:, 0].astype(int)
     assert np.array_equal(program.output.integers(codes), brevitas_integers(one.network, STIMULI))
     assert len(np.unique(codes)) >= 5
     assert not np.array_equal(

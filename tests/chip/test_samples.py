@@ -93,6 +93,7 @@ def test_arguments_of_other_types_are_named():
         FloatChip(program)
     with pytest.raises(SettingError, match="'hardware' = 'digital-45nm': should be a Hardware"):
         Chip(program, "digital-45nm")
-    for noise in ("x", None, True, np.nan, -1):
-        with pytest.raises(SettingError, match=r"'noise' = .*: should be finite and at least 0"):
-            Chip(program, hardware, noise=noise)
+    for scale in ("x", None, True, np.nan, -1):
+        said = r"'sigma_scale' = .*: should be finite and at least 0"
+        with pytest.raises(SettingError, match=said):
+            Chip(program, hardware, sigma_scale=scale)

@@ -77,7 +77,7 @@ def test_chip_without_noise_gives_brevitas_integers(bits, float_trained, dataset
         float_trained, dataset.train, MODEL, TrainSettings(steps=STEPS), (bits, bits, bits), KEY
     )
     program = to_program(trained)
-    chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), noise=0.0)
+    chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), sigma_scale=0.0)
     codes = np.concatenate(
         [chip.sample(part, 1, KEY).codes[:, 0] for part in np.array_split(x, 10)]
     )  # thresholds of all take 0.7 GB
@@ -130,7 +130,7 @@ def test_mixed_widths(float_trained, dataset):
             float_trained, dataset.train, MODEL, TrainSettings(steps=5), widths, KEY
         )
         program = to_program(trained)
-        chip = Chip(program, preset("digital-45nm").with_precision(*widths), noise=0.0)
+        chip = Chip(program, preset("digital-45nm").with_precision(*widths), sigma_scale=0.0)
         codes = chip.sample(x, 1, KEY).codes[:, 0].astype(int)
         mismatch = (
             program.output.integers(codes)
@@ -162,7 +162,7 @@ def test_with_noise_torch_and_chip_follow_one_law(float_trained, dataset):
     counts = np.stack([np.bincount(column, minlength=8) for column in (integers + 4).T])
     assert_frequencies(counts, Chip(program, hardware).probabilities(x)[0])
     with pytest.raises(AssertionError):
-        assert_frequencies(counts, Chip(program, hardware, noise=1.1).probabilities(x)[0])
+        assert_frequencies(counts, Chip(program, hardware, sigma_scale=1.1).probabilities(x)[0])
 
 
 def test_float_network_exports_its_weights(float_trained, dataset):
@@ -179,7 +179,7 @@ def test_float_network_exports_its_weights(float_trained, dataset):
             .numpy()
         )
     np.testing.assert_allclose(
-        FloatChip(program, noise=0.0).sample(dataset.held_out[:9], 1, 0).values[:, 0],
+        FloatChip(program, sigma_scale=0.0).sample(dataset.held_out[:9], 1, 0).values[:, 0],
         drive,
         rtol=1e-6,
         atol=1e-6,

@@ -143,7 +143,7 @@ def test_without_noise_its_codes_are_those_of_the_chip(bits):
     program = to_program(
         TrainedNetwork(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
-    chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), noise=0.0)
+    chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits), sigma_scale=0.0)
     codes = chip.sample(x.numpy(), 1, 3).codes[:, 0].astype(int)
     place = (answer.samples.numpy() - program.output.z) / program.output.step
     np.testing.assert_allclose(place, codes, atol=1e-5)

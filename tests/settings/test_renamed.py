@@ -12,7 +12,7 @@ import tinyoptimize
 from circuittest import hardware_of, recurrent_program
 from tinystudy import complaint, write_study
 
-from stochsim.chip import Chip
+from stochsim.chip import Chip, FloatChip
 from stochsim.cli import main
 from stochsim.hardware import load_hardware, preset
 from stochsim.settings import RENAMED_KEYS, SettingError, renamed_arguments, strict, with_setting
@@ -128,3 +128,7 @@ def test_chips_answer_their_old_arguments() -> None:
         call(steps_between_reads=1)
         with pytest.raises(TypeError, match=THIN):
             call(thin=1)
+    with pytest.raises(TypeError, match=r"Chip.__init__\(\): 'noise' is now 'sigma_scale'"):
+        Chip(program, hardware_of(program), noise=2.0)
+    with pytest.raises(TypeError, match="'noise' is now 'sigma_scale'"):
+        FloatChip(program, noise=2.0)
