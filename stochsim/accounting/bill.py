@@ -21,11 +21,12 @@ from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.settings import (
     Argument,
     check_arguments,
+    check_not_negative,
     check_whole,
     columns,
     counted,
     number_text,
-    strict,
+    plain,
 )
 
 _ORDER = tuple(KINDS)
@@ -62,9 +63,10 @@ class Bill:
         given = Argument("hardware", self.hardware, Hardware, HARDWARE_RULE)
         check_arguments("Bill(hardware, counts, cycles)", given)
         for name in ("stimuli", "reads"):
-            check_whole(name, getattr(self, name), 1, 2**63)
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**63))
+        object.__setattr__(self, "cycles", {name: plain(one) for name, one in self.cycles.items()})
         if self.rho is not None:
-            strict.number("rho", self.rho, 0.0)
+            object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from stochsim.data import digits, patches
 from stochsim.data.array_checks import check_data
 from stochsim.data.data_settings import DIGIT_SIZE, DataSettings
 from stochsim.data.whitening import CLIP, Whitening
-from stochsim.settings import card, counted, one_line
+from stochsim.settings import card, check_whole, counted, one_line
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
     >>> ss.load_dataset("digits", size=8, components=32, key=0).inputs
     32
     """
-    DataSettings.from_table({"kind": kind, "size": size, "components": components})
-    return _load(kind, size, components, key)
+    own = DataSettings.from_table({"kind": kind, "size": size, "components": components})
+    return _load(own.kind, own.size, own.components, check_whole("key", key, 0, 2**64))
 
 
 @functools.lru_cache(maxsize=4)

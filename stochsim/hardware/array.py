@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
-from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma
+from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma, check_whole
 
 
 class Adc(Settings):
@@ -236,6 +236,8 @@ class Array(Settings):
 
     def check_widths(self, weight_bits: int, input_bits: int) -> None:
         """Raises SettingError where cells or cycles are wider than what they hold."""
+        weight_bits = check_whole("weight_bits", weight_bits, 1, 65)
+        input_bits = check_whole("input_bits", input_bits, 1, 65)
         if self.cell_bits > self.magnitude_bits(weight_bits):
             signed = self.signs == "differential" and weight_bits > 1
             weights = f"{weight_bits}-bit weights{' (a sign and a magnitude)' if signed else ''}"
@@ -260,7 +262,8 @@ class Array(Settings):
         """Bits that the cells of one weight hold: all of them as offset, one less for the
         magnitudes of a differential pair.
         """
-        return max(1, weight_bits - 1) if self.signs == "differential" else weight_bits
+        bits = check_whole("weight_bits", weight_bits, 1, 65)
+        return max(1, bits - 1) if self.signs == "differential" else bits
 
     def slices(self, weight_bits: int) -> int:
         """Cells per weight and sign."""
@@ -268,8 +271,8 @@ class Array(Settings):
 
     def cycles(self, input_bits: int) -> int:
         """Cycles per read."""
-        return -(-input_bits // self.cycle_bits)
+        return -(-check_whole("input_bits", input_bits, 1, 65) // self.cycle_bits)
 
     def tiles(self, inputs: int) -> int:
         """Row tiles of a layer."""
-        return -(-inputs // self.rows)
+        return -(-check_whole("inputs", inputs, 0, 2**63) // self.rows)

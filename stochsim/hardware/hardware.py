@@ -28,6 +28,7 @@ from stochsim.settings import (
     Settings,
     as_path,
     card,
+    check_whole,
     with_setting,
     write_toml,
 )
@@ -212,6 +213,7 @@ class Hardware(Settings):
         """Bits of the sum over this many inputs: `accumulator_bits` where set, else b_w + b_x +
         ⌈log2 inputs⌉.
         """
+        inputs = check_whole("inputs", inputs, 0, 2**63)
         if self.accumulator_bits is not None:
             return self.accumulator_bits
         return (

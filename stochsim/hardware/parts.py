@@ -3,7 +3,6 @@
 An error names every field that breaks a rule.
 """
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +16,8 @@ from stochsim.settings import (
     SettingError,
     Settings,
     Sigma,
+    check_positive,
+    check_real,
 )
 
 
@@ -103,13 +104,15 @@ class Noise(Settings):
         """Standard deviation of the read noise in units of the drive, for outputs whose codes are
         `output_step` apart.
         """
-        return self.read_sigma + self.read_sigma_lsb * output_step
+        step = float(check_real("output_step", output_step))
+        return self.read_sigma + self.read_sigma_lsb * step
 
     def weight_sigma_value(self, weight_step: float) -> float:
         """Standard deviation of one weight's read noise in weight values, for weight codes that are
         `weight_step` apart.
         """
-        return self.weight_sigma + self.weight_sigma_lsb * weight_step
+        step = float(check_real("weight_step", weight_step))
+        return self.weight_sigma + self.weight_sigma_lsb * step
 
 
 class Reliability(Settings):
@@ -128,7 +131,7 @@ class Reliability(Settings):
         """The operation "hold one neuron at noise σ for one read"; `sigma` in units of the drive,
         as `s`.
         """
-        return Operation("hold", (sigma / self.s,))
+        return Operation("hold", (float(check_real("sigma", sigma)) / self.s,))
 
 
 class RandomSource(Settings):
@@ -233,8 +236,6 @@ def bit_error_rate(voltage_over_vmin: float, decade: float = 0.04) -> float:
     >>> bit_error_rate(1.0)
     9.99999999999998e-07
     """
-    for name, value in (("voltage_over_vmin", voltage_over_vmin), ("decade", decade)):
-        if not 0 < value < math.inf:
-            raise SettingError.of(name, value, "should be finite and above 0")
-    exponent = -2.0 - (voltage_over_vmin - 0.84) / decade
+    voltage = check_positive("voltage_over_vmin", voltage_over_vmin)
+    exponent = -2.0 - (voltage - 0.84) / check_positive("decade", decade)
     return min(0.5, 10.0 ** min(exponent, 0.0))

@@ -11,7 +11,7 @@ from stochsim.program.layer import HIDDEN, LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import FeedForward, LogSigmaHead, Recurrent
-from stochsim.settings import SettingError, check_memory, check_whole
+from stochsim.settings import SettingError, check_memory, check_whole, plain
 
 
 def single_layer(layer: Layer, rho: float = 0.0) -> Program:
@@ -103,14 +103,16 @@ def random_program(
     for field, values in (("sizes", sizes), ("widths", widths)):
         if not isinstance(values, tuple | list):
             raise SettingError.of(field, values, "should be a tuple of integers")
-    are_whole = all(isinstance(size, int | np.integer) for size in sizes)
+    sizes = plain(tuple(sizes))
+    widths = plain(tuple(widths))
+    are_whole = all(isinstance(size, int) for size in sizes)
     if len(sizes) < 2 or not are_whole or min(sizes) < 1:
         rule = "should be at least one input and one layer of neurons, as in 784-100-10"
         raise SettingError.of("sizes", sizes, rule)
     if len(widths) != 3:
         raise SettingError.of("widths", widths, "should be bits of weights, inputs and outputs")
-    check_whole("key", key, 0, 2**64)
-    check_whole("stimuli", stimuli, 0, 2**31)
+    key = check_whole("key", key, 0, 2**64)
+    stimuli = check_whole("stimuli", stimuli, 0, 2**31)
     check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")
     random = generator(key, "drawn network")
     weight_bits, *others = widths

@@ -52,8 +52,7 @@ class Program:
         _check_layers(self.layers)
         if not isinstance(self.wiring, Wiring):
             raise SettingError.of("wiring", self.wiring, "should be a Wiring")
-        check_not_negative("rho", self.rho)
-        object.__setattr__(self, "rho", float(self.rho))
+        object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
         self.wiring.check(self.layers)
 
     @property

@@ -34,12 +34,9 @@ class Quantizer:
     unsigned: bool = False
 
     def __post_init__(self) -> None:
-        check_whole("bits", self.bits, 1, 9)
-        check_positive("scale", self.scale)
-        check_flag("unsigned", self.unsigned)
-        object.__setattr__(self, "bits", int(self.bits))
-        object.__setattr__(self, "scale", float(self.scale))
-        object.__setattr__(self, "unsigned", bool(self.unsigned))
+        object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
+        object.__setattr__(self, "scale", check_positive("scale", self.scale))
+        object.__setattr__(self, "unsigned", check_flag("unsigned", self.unsigned))
 
     @property
     def levels(self) -> int:

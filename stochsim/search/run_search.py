@@ -76,10 +76,12 @@ def run_optimize(
     """
     request = Request.read(as_path("file_path", file_path))
     folder = as_path("run_folder", run_folder)
-    check_whole("workers", workers, 1, 2**16)
+    workers = check_whole("workers", workers, 1, 2**16)
     address = storage or request.file.storage
     shown = checked_address(address) if address else ""
-    wanted = trials or request.file.objective.trials
+    wanted = request.file.objective.trials
+    if trials is not None:
+        wanted = check_whole("trials", trials, 1, 2**31)
     with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)

@@ -16,7 +16,7 @@ from stochsim.posterior import (
     survival,
 )
 from stochsim.runs import Store
-from stochsim.settings import AnyPath, StochsimError, as_path, card
+from stochsim.settings import AnyPath, StochsimError, as_path, card, plain
 from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
@@ -199,6 +199,7 @@ class Results(StoredRun):
         control. method None: the study's first. key None: over all keys where there are several.
         settings: values on axes that are settings of the chip; the least of those not named.
         """
+        widths = plain(widths)
         wanted = (widths,) * 3 if isinstance(widths, int) else widths
         trained = "" if widths is None else method or self.study.grid.method[0]
         place = (architecture, wanted, rho, noise, control, trained)

@@ -38,7 +38,7 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
     """
     path = as_path("study_path", study_path)
     folder = as_path("run_folder", run_folder)
-    check_whole("workers", workers, 1, 2**16)
+    workers = check_whole("workers", workers, 1, 2**16)
     study = Study.read(path)
     hardware = study.hardware.resolve(path.parent)
     study.check(hardware)
