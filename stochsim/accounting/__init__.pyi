@@ -1,4 +1,5 @@
 from .bill import Bill as Bill
+from .coverage import Coverage as Coverage
 from .fixed_operations import DITHER_BITS as DITHER_BITS
 from .fixed_operations import add_fixed as add_fixed
 from .fixed_operations import add_reads as add_reads

@@ -5,9 +5,10 @@ read, with the prices behind them.
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from stochsim.accounting.coverage import Coverage, coverage_of
 from stochsim.energy import (
     KINDS,
     PARTS,
@@ -38,7 +39,8 @@ class Bill:
     all of its figures are per read (of one stimulus).
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
-    reliability, needed where neurons keep a noise level. Raises SettingError for what is no
+    reliability, needed where neurons keep a noise level. unpriced: parts of the network that
+    compute in float, without a price. Raises SettingError for what is no
     Hardware, no stimuli or reads, and a rho that is no number of at least 0.
 
     >>> import stochsim as ss
@@ -58,6 +60,7 @@ class Bill:
     stimuli: int = 1
     reads: int = 1
     rho: float | None = None
+    unpriced: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         given = Argument("hardware", self.hardware, Hardware, HARDWARE_RULE)
@@ -135,13 +138,26 @@ class Bill:
         return self.energy.flags
 
     @property
+    def coverage(self) -> Coverage:
+        """What the joules cover, what was counted at 0 J, and what they leave out.
+
+        >>> from stochsim.hardware import load_hardware
+        >>> from stochsim.energy import Operation, Operations
+        >>> counts = Operations({Operation("add", (16,)): 3, Operation("adc", (4,)): 1})
+        >>> bill = Bill(load_hardware("digital-45nm"), {"readout": counts}, {"readout": 1})
+        >>> bill.coverage.priced, bill.coverage.at_zero
+        (('add',), {'adc': 'adc-none'})
+        """
+        return coverage_of(self.hardware, self.operation_table(), self.unpriced)
+
+    @property
     def prices(self) -> tuple[Citation, ...]:
         """The prices used, with formula, unit, source and how verified."""
         return self.energy.prices
 
     def with_hardware(self, hardware: Hardware) -> "Bill":
         """A bill of the same operations and cycles at another chip's prices."""
-        return Bill(hardware, self.counts, self.cycles, self.stimuli, self.reads, self.rho)
+        return replace(self, hardware=hardware)
 
     def table(self) -> list[dict[str, Any]]:
         """Rows of layer, part, joules per read and share of the total; parts that cost nothing are
@@ -199,6 +215,7 @@ class Bill:
             "clock_hz": self.hardware.timing.clock_hz,
             "seconds_per_read": self.seconds,
             "flags": list(self.flags),
+            "coverage": self.coverage._asdict(),
             "prices": [asdict(one) for one in self.prices],
         }
         return {name: finite(value) for name, value in whole.items()}
@@ -230,6 +247,7 @@ def bill_text(bill: Bill) -> str:
         _joules(bill),
         _operations(bill),
         _latency(bill),
+        bill.coverage.lines(),
         _warnings(bill),
         _prices(bill),
     )

@@ -274,7 +274,8 @@ class Chip:
         """What a meter counted of a workload for each of `stimuli` stimuli."""
         cycles = cycles_by_layer(workload, self.hardware)
         counts = meter.by_layer(workload.rows)
-        return Bill(self.hardware, counts, cycles, stimuli, workload.reads, rho)
+        unpriced = workload.unpriced
+        return Bill(self.hardware, counts, cycles, stimuli, workload.reads, rho, unpriced)
 
     @_renamed
     def workload(

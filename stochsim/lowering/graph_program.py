@@ -75,6 +75,7 @@ def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) ->
         float_macs(network, node, (1,)),
         trace.measures(node),
         trace.writes(network, node),
+        trace.passes_codes(network, node),
     )
 
 

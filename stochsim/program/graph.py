@@ -273,7 +273,9 @@ class Graph(Wiring):
                 more = node.macs * math.prod(found[node.name][1:]) * reads
                 macs[node.row] = macs.get(node.row, 0) + more
         rows = tuple(dict.fromkeys(self._rows(macs)))
-        return Workload(tuple(uses), reads, code_memory, rounded, macs, rows)
+        floats = (node for node in self.nodes if not isinstance(node, LayerCall))
+        unpriced = tuple(node.row or node.name for node in floats if node.is_unpriced)
+        return Workload(tuple(uses), reads, code_memory, rounded, macs, rows, unpriced)
 
     def _rows(self, macs: Mapping[str, int]) -> Iterator[str]:
         for node in self.nodes:

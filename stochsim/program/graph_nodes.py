@@ -37,7 +37,8 @@ class FloatCall(NamedTuple):
     function: takes and gives NumPy arrays (stimulus, …) and whatever else nodes give. row: its name
     in bills. macs: multiply-adds for each value that it gives, 0 where it is not priced. measures:
     whether it asks for a size, so that stimuli and reads may not be told apart before it.
-    writes: whether it may write into what it reads.
+    writes: whether it may write into what it reads. is_free: whether it moves, compares or drops
+    values alone, which costs nothing.
     """
 
     name: str
@@ -47,6 +48,12 @@ class FloatCall(NamedTuple):
     macs: int = 0
     measures: bool = False
     writes: bool = False
+    is_free: bool = False
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether it computes something that no price stands for."""
+        return not (self.macs or self.is_free or self.measures)
 
 
 Call = LayerCall | FloatCall

@@ -39,7 +39,8 @@ class Workload(NamedTuple):
 
     code_memory_bits: size of the memory of codes. rounded: inputs that are rounded stochastically,
     by the row of the bill that they belong to. float_macs: multiply-adds left in float32, by part.
-    order: of the bill's rows, where parts in float are among them.
+    order: of the bill's rows, where parts in float are among them. unpriced: parts in float that no
+    price stands for.
     """
 
     uses: tuple[LayerUse, ...]
@@ -48,6 +49,7 @@ class Workload(NamedTuple):
     rounded: Mapping[str, int]
     float_macs: Mapping[str, int] = {}
     order: tuple[str, ...] = ()
+    unpriced: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from stochsim.accounting import (
     sensitivity_text,
 )
 from stochsim.accounting.bill import seconds_text, share
+from stochsim.accounting.coverage import NEVER_COUNTED
 from stochsim.chip import bill_of_inputs
 from stochsim.energy import ADC_MODELS, Entry, Operation, Operations
 from stochsim.hardware import preset
@@ -116,6 +117,11 @@ def test_a_bill_as_plain_values() -> None:
         "clock_hz": 5e8,
         "seconds_per_read": pytest.approx(41.5 / 5e8),
         "flags": list(energy.flags),
+        "coverage": {
+            "priced": ["multiply", "add", "memory", "random", "reliability", "leakage"],
+            "at_zero": {},
+            "left_out": list(NEVER_COUNTED),
+        },
     }
     assert [row["layer"] for row in rows] == ["first"] * 5 + ["last"] * 4
     assert rows[2] == {
