@@ -90,8 +90,8 @@ def price_operations(
 ) -> Energy:
     """Price each operation by the price of its kind and sum by part.
 
-    `prices` maps kinds of operation ("multiply", …, "hold") to prices; raises SettingError where a
-    counted kind has none.
+    `prices` maps kinds of operation ("multiply", …, "reliability") to prices; raises SettingError
+    where a counted kind has none.
     """
     joules: dict[str, list[float]] = {part: [] for part in PARTS}
     flags: list[str] = []
