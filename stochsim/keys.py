@@ -15,6 +15,12 @@ __all__ = ["fold_in", "generator"]
 def fold_in(key: int, *names: int | str) -> int:
     """A 64-bit key for the named purpose: SHA-256 over `key` and `names`, so different purposes
     share no stream; TypeError for floats.
+
+    >>> from stochsim.keys import fold_in
+    >>> fold_in(0, "reads") == fold_in(0, "reads")
+    True
+    >>> fold_in(0, "reads") == fold_in(0, "directions")
+    False
     """
     parts = [
         name if isinstance(name, str) else operator.index(name) for name in names

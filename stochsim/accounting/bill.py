@@ -21,11 +21,12 @@ from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.settings import (
     Argument,
     check_arguments,
+    check_not_negative,
     check_whole,
     columns,
     counted,
     number_text,
-    strict,
+    plain,
 )
 
 _ORDER = tuple(KINDS)
@@ -39,6 +40,16 @@ class Bill:
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
     reliability, needed where neurons keep a noise level. Raises SettingError for what is no
     Hardware, no stimuli or reads, and a rho that is no number of at least 0.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+    >>> bill = chip.bill(x["layer 1"], reads=100)
+    >>> f"{bill.per_read_j:.3g} J per read, {bill.all_reads_j:.3g} J in all"
+    '7.78e-12 J per read, 7.78e-10 J in all'
+    >>> print(str(bill).splitlines()[0])
+    digital-45nm: 7.78 pJ per read, 1 cycle (mean over 1 stimulus × 100 reads)
     """
 
     hardware: Hardware
@@ -52,9 +63,10 @@ class Bill:
         given = Argument("hardware", self.hardware, Hardware, HARDWARE_RULE)
         check_arguments("Bill(hardware, counts, cycles)", given)
         for name in ("stimuli", "reads"):
-            check_whole(name, getattr(self, name), 1, 2**63)
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**63))
+        object.__setattr__(self, "cycles", {name: plain(one) for name, one in self.cycles.items()})
         if self.rho is not None:
-            strict.number("rho", self.rho, 0.0)
+            object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
 
     @property
     def name(self) -> str:

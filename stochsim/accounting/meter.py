@@ -7,6 +7,7 @@ import numpy as np
 
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Reliability
+from stochsim.settings import check_real, check_whole
 
 
 class Sharing(enum.IntEnum):
@@ -24,11 +25,20 @@ class Meter:
     """Counts of operations by layer, of `reads` reads of each of `stimuli` stimuli.
 
     is_on: whether what is added is counted; what is costly to find out is asked only then.
+
+    >>> from stochsim.accounting import Meter, Sharing
+    >>> meter = Meter(stimuli=2, reads=10)
+    >>> meter.add("readout", "random", 32, per=Sharing.READ)
+    >>> meter.total.count("random")
+    640
     """
 
     is_on = True
 
     def __init__(self, stimuli: int = 1, reads: int = 1) -> None:
+        """Raises SettingError for what is no number of stimuli or reads."""
+        stimuli = check_whole("stimuli", stimuli, 0, 2**63)
+        reads = check_whole("reads", reads, 1, 2**63)
         self._times = {
             Sharing.CHIP: 1,
             Sharing.STIMULUS: stimuli,
@@ -45,11 +55,12 @@ class Meter:
         per: Sharing = Sharing.CHIP,
     ) -> None:
         """Count an operation of a kind with these arguments, `count` times for each read, each
-        stimulus, or in all.
+        stimulus, or in all. Raises SettingError for what is no number, or no such operation.
         """
         own = self._counts.setdefault(layer, {})
         operation = Operation(kind, args)
-        own[operation] = own.get(operation, 0) + count * self._times[per]
+        times = check_real("count", count) * self._times[per]
+        own[operation] = own.get(operation, 0) + times
 
     def add_reliability(
         self,

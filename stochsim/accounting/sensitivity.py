@@ -177,6 +177,14 @@ class AdcComparison:
 def compare_adc_models(bill: Bill) -> AdcComparison:
     """The bill under each model of ADC_MODELS, unverified ones among them: they are named
     here.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> from stochsim.accounting import compare_adc_models
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("sram-array-28nm", bits=4))
+    >>> print(str(compare_adc_models(chip.bill(x["layer 1"]))).splitlines()[0])
+    ADC model        tag    per read  converters  over the bill
     """
     own = bill.hardware.price_table(bill.rho)["adc"]
     names = {} if own.name == "adc-none" else ADC_MODELS

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from stochsim_kernels.neuron import channel
@@ -40,7 +41,16 @@ RUNNERS: dict[str, type[Runner]] = {
 }
 """What runs the layers of each kind of wiring."""
 
-_renamed = renamed_arguments(thin="steps_between_reads")
+_STEPS = "steps_between_reads"
+_renamed = renamed_arguments(thin=_STEPS)
+
+
+class _Asked(NamedTuple):
+    """What a call asks for, as Python's numbers."""
+
+    place: Place
+    reads: int
+    steps_between_reads: int | None
 
 
 class Chip:
@@ -53,6 +63,20 @@ class Chip:
     SettingError for a negative or non-finite `sigma_scale`, a key that is not one, or a program
     whose bits are not those of the Hardware (output_bits are those of all codes that neurons
     write), and StochsimError for unstable recurrent weights.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+    >>> samples = chip.sample(x["layer 1"], reads=5, key=0)
+    >>> samples.codes.shape                          # (stimulus, read, neuron)
+    (1, 5, 3)
+    >>> print(chip)
+    chip: digital-45nm, chip key 0
+      program  feed-forward, 6 inputs -> 3 neurons
+      sigma    as trained × 1
+      bits     4 of weights, 4 of inputs, 4 of outputs
+      clock    1 GHz
     """
 
     @renamed_arguments(noise="sigma_scale")
@@ -66,16 +90,14 @@ class Chip:
         calibration: np.ndarray | None = None,
     ) -> None:
         _check_types(program, hardware)
-        check_sigma_scale(sigma_scale)
+        self.sigma_scale = check_sigma_scale(sigma_scale)
         _check_widths(program, hardware)
-        check_whole("chip_key", chip_key, 0, 2**64)
+        self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
-        self.sigma_scale = float(sigma_scale)
-        self.chip_key = chip_key
         stimuli = None if calibration is None else self._stimuli(calibration)
         if hardware.array is None or hardware.array.adc.range != "calibrated":
             stimuli = None
-        settings = ChipSettings(hardware, self.sigma_scale, chip_key)
+        settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
 
     def __str__(self) -> str:
@@ -170,7 +192,7 @@ class Chip:
         first.
         """
         x = self._stimuli(x)
-        place = self._checked_place(
+        place, reads, steps_between_reads = self._checked(
             len(x), reads, key, first_stimulus, first_read, steps_between_reads
         )
         out = self._runner.empty(x, reads)
@@ -208,6 +230,8 @@ class Chip:
         own = self.hardware.random
         if own.lfsr_bits == 0:
             return None
+        if steps_between_reads is not None:
+            steps_between_reads = check_whole(_STEPS, steps_between_reads, 1, 2**31)
         steps = steps_between_reads or self.program.steps or 1
         period = 2**own.lfsr_bits - 1
         return period // math.gcd(period, own.threshold_bits * steps)
@@ -224,9 +248,9 @@ class Chip:
         circuit with an array runs, as `sample` does.
         """
         x = self._stimuli(x)
-        return self._counted(
-            x, reads, steps_between_reads, self.workload(reads, steps_between_reads, x)
-        ).total
+        asked = self._checked(len(x), reads, 0, 0, 0, steps_between_reads)
+        workload = self.workload(asked.reads, asked.steps_between_reads, x)
+        return self._counted(x, asked, workload).total
 
     @_renamed
     def bill(
@@ -241,8 +265,9 @@ class Chip:
         reliability, None for the program's own.
         """
         x = self._stimuli(x)
-        workload = self.workload(reads, steps_between_reads, x)
-        meter = self._counted(x, reads, steps_between_reads, workload)
+        asked = self._checked(len(x), reads, 0, 0, 0, steps_between_reads)
+        workload = self.workload(asked.reads, asked.steps_between_reads, x)
+        meter = self._counted(x, asked, workload)
         return self._bill(workload, len(x), meter, self.program.rho if rho is None else rho)
 
     def _bill(self, workload: Workload, stimuli: int, meter: Meter, rho: float) -> Bill:
@@ -258,24 +283,22 @@ class Chip:
         """What `reads` reads of one stimulus ask of the layers, from their shapes alone; x: stimuli
         (stimulus, …), needed of a graph, where positions depend on their size.
         """
-        check_whole("reads", reads, 1, 2**31)
+        reads = check_whole("reads", reads, 1, 2**31)
         shapes, noise = self.program.shapes, self.hardware.noise
-        return self.program.wiring.workload(shapes, noise, int(reads), steps_between_reads, x)
+        return self.program.wiring.workload(shapes, noise, reads, steps_between_reads, x)
 
     def _stimuli(self, x: np.ndarray) -> np.ndarray:
         return self.program.wiring.stimuli(x, self.program.inputs)
 
     def _meter(self, x: np.ndarray, reads: int, workload: Workload) -> Meter:
         """A meter with all that does not depend on the stimuli's values."""
-        meter = Meter(len(x), int(reads))
+        meter = Meter(len(x), reads)
         sigma = {name: self.sigma_scale * one for name, one in self.program.billed_sigma.items()}
         add_fixed(meter, self.hardware, workload, sigma)
         return meter
 
-    def _counted(
-        self, x: np.ndarray, reads: int, steps_between_reads: int | None, workload: Workload
-    ) -> Meter:
-        place = self._checked_place(len(x), reads, 0, 0, 0, steps_between_reads)
+    def _counted(self, x: np.ndarray, asked: _Asked, workload: Workload) -> Meter:
+        place, reads, steps_between_reads = asked
         meter = self._meter(x, reads, workload)
         for part, some, here in self._portions(x, reads, place, steps_between_reads):
             if steps_between_reads is None:
@@ -298,7 +321,7 @@ class Chip:
         assert isinstance(self._runner, RecurrentRunner)
         return self._runner
 
-    def _checked_place(
+    def _checked(
         self,
         stimuli: int,
         reads: int,
@@ -306,21 +329,22 @@ class Chip:
         first_stimulus: int,
         first_read: int,
         steps_between_reads: int | None,
-    ) -> Place:
-        check_draw(stimuli, reads, key, first_stimulus, first_read)
+    ) -> _Asked:
+        draw = check_draw(stimuli, reads, key, first_stimulus, first_read)
+        every = None
         if steps_between_reads is not None:
-            self._check_chain(reads, first_read, steps_between_reads)
-        place = Place(int(key), int(first_stimulus), int(first_read))
+            every = self._checked_chain(draw.reads, draw.first_read, steps_between_reads)
+        place = Place(draw.key, draw.first_stimulus, draw.first_read)
         if self._runner.numbers_rows:
-            place.check_rows(stimuli, reads if steps_between_reads is None else 1)
-        return place
+            place.check_rows(stimuli, draw.reads if every is None else 1)
+        return _Asked(place, draw.reads, every)
 
-    def _check_chain(self, reads: int, first_read: int, steps_between_reads: int) -> None:
+    def _checked_chain(self, reads: int, first_read: int, steps_between_reads: int) -> int:
         steps = self.program.steps
         if steps is None:
             rule = "only a recurrent program has steps between reads"
             raise SettingError.of("steps_between_reads", steps_between_reads, rule, [None])
-        check_whole("steps_between_reads", steps_between_reads, 1, 2**31)
+        steps_between_reads = check_whole(_STEPS, steps_between_reads, 1, 2**31)
         if first_read != 0:
             rule = f"a chain (steps_between_reads = {steps_between_reads}) starts at its first read"
             raise SettingError.of(
@@ -334,6 +358,7 @@ class Chip:
                 "chain has fewer than 2^31 steps"
             )
             raise SettingError.of("reads", reads, rule, also=("steps_between_reads",))
+        return steps_between_reads
 
     def _portions(
         self, x: np.ndarray, reads: int, place: Place, steps_between_reads: int | None

@@ -46,16 +46,22 @@ class FloatChip:
 
     `sigma_scale` multiplies the program's sigma. Raises SettingError for what is no FloatProgram
     and a negative or non-finite `sigma_scale`, StochsimError for unstable recurrent weights.
+
+    >>> import numpy as np
+    >>> from stochsim.chip import FloatChip
+    >>> from stochsim.program import float_single
+    >>> program = float_single(np.eye(2), np.zeros(2), sigma=np.full(2, 0.1))
+    >>> FloatChip(program).sample(np.ones((1, 2)), reads=1000, key=0).values.mean(axis=1).round(2)
+    array([[1., 1.]], dtype=float32)
     """
 
     @renamed_arguments(noise="sigma_scale")
     def __init__(self, program: FloatProgram, sigma_scale: float = 1.0) -> None:
         rule = "should be a FloatProgram, as float_program gives one; a Program runs on a Chip"
         check_arguments("FloatChip(program)", Argument("program", program, FloatProgram, rule))
-        check_sigma_scale(sigma_scale)
+        self.sigma_scale = check_sigma_scale(sigma_scale)
         check_stable(program.radius)
         self.program = program
-        self.sigma_scale = float(sigma_scale)
 
     def __str__(self) -> str:
         """A card: the program and its noise."""
@@ -73,13 +79,13 @@ class FloatChip:
         """
         program = self.program
         x = check_stimuli(x, program.inputs)
-        check_draw(len(x), reads, key, first_stimulus, first_read)
-        shape = (len(x), reads, program.neurons)
+        draw = check_draw(len(x), reads, key, first_stimulus, first_read)
+        shape = (len(x), draw.reads, program.neurons)
         check_memory("samples", shape, np.float64)
-        place = Place(int(key), int(first_stimulus), int(first_read))
+        place = Place(draw.key, draw.first_stimulus, draw.first_read)
         x = np.asarray(x, np.float64)
         if program.wiring.is_recurrent:
-            values = _chains(program, self.sigma_scale, x, reads, place)
+            values = _chains(program, self.sigma_scale, x, draw.reads, place)
         else:
             normal = special.ndtri((_integers(place, shape) + 0.5) / channel.ONE)
             mean, sigma = self.moments(x)

@@ -8,7 +8,7 @@ from stochsim.accounting import Bill, Meter, add_fixed, cycles_by_layer
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.hardware import Hardware
 from stochsim.program import Program
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 
 def bill_of_inputs(
@@ -26,6 +26,7 @@ def bill_of_inputs(
     layers that do not fit the Hardware.
     """
     stimuli = _check_integers(program, integers)
+    reads = check_whole("reads", reads, 1, 2**31)
     meter = Meter(stimuli, reads)
     workload = program.wiring.workload(program.shapes, hardware.noise, reads)
     dithers = hardware.noise.dither != "none"

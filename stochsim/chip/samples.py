@@ -18,6 +18,18 @@ class Samples:
     counted: the bill of these reads, at the program's own rho; None where none was asked for, and
     of a float network. independent: whether reads are independent draws by construction; period:
     reads after which shift registers give the same numbers again, None without registers.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+    >>> samples = chip.sample(x["layer 1"], reads=1000, key=0)
+    >>> samples.codes.shape                          # (stimulus, read, neuron)
+    (1, 1000, 3)
+    >>> samples.values.dtype, samples.step
+    (dtype('float32'), 1.0)
+    >>> round(samples.bill.per_read_j * 1e12, 2)     # pJ
+    7.68
     """
 
     codes: np.ndarray | None

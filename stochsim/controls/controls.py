@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stochsim.keys import fold_in, generator
 from stochsim.models import GaussianScaleMixture, ModelSettings
 from stochsim.networks import ArchitectureSettings
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_real, check_whole
 from stochsim.training import TrainSettings
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def derangement(count: int, key: int) -> NDArray[np.intp]:
 
     Raises SettingError for fewer than two.
     """
+    count = check_whole("stimuli", count, 0, 2**31)
     if count < 2:
         rule = "should be at least 2, so that noise can be swapped between them"
         raise SettingError.of("stimuli", count, rule)
@@ -126,6 +127,7 @@ def power_mean(spreads: Floats, rho: float) -> float:
     spread^-rho)^(-1/rho), at rho = 0 the geometric mean.
     """
     log = np.log(np.asarray(spreads, np.float64))
+    rho = float(check_real("rho", rho))
     return float(np.exp(log.mean() if rho == 0 else -np.log(np.exp(-rho * log).mean()) / rho))
 
 

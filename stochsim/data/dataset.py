@@ -12,7 +12,7 @@ from stochsim.data import digits, patches
 from stochsim.data.array_checks import check_data
 from stochsim.data.data_settings import DIGIT_SIZE, DataSettings
 from stochsim.data.whitening import CLIP, Whitening
-from stochsim.settings import card, counted, one_line
+from stochsim.settings import card, check_whole, counted, one_line
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,17 @@ class Dataset:
     Inputs have mean 0 and variance 1 over the training pictures, before they are clipped at ±6.
     `train_source` and `held_out_source` (picture,) number the image in `source_images` that a
     picture comes from.
+
+    >>> import stochsim as ss
+    >>> data = ss.load_dataset("digits", size=8, components=32, key=0)
+    >>> data.train.shape, data.held_out.shape        # (picture, input)
+    ((1297, 32), (500, 32))
+    >>> print(data)                              # doctest: +ELLIPSIS
+    data: digits, 1,297 training and 500 held-out stimuli of 32 numbers
+      pictures  8 × 8 pixels of 1 source image
+      values    whitened: mean 0, variance 1, clipped at ±6
+      labels    10 classes
+      credit    Optical recognition of handwritten digits, E. Alpaydin...
     """
 
     name: str
@@ -85,9 +96,13 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
     held out. Each patch loses its mean. digits: 1,297 for training and 500 held out, split by key
     within each label. The pixel-wise training mean is removed, and no other, for the total ink of a
     digit says its label.
+
+    >>> import stochsim as ss
+    >>> ss.load_dataset("digits", size=8, components=32, key=0).inputs
+    32
     """
-    DataSettings.from_table({"kind": kind, "size": size, "components": components})
-    return _load(kind, size, components, key)
+    own = DataSettings.from_table({"kind": kind, "size": size, "components": components})
+    return _load(own.kind, own.size, own.components, check_whole("key", key, 0, 2**64))
 
 
 @functools.lru_cache(maxsize=4)

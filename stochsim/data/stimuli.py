@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from stochsim.data.dataset import Dataset
 from stochsim.keys import generator
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 QUARTILES = 4
 
@@ -18,7 +18,14 @@ def evaluation_stimuli(dataset: Dataset, count: int, key: int) -> NDArray[np.int
     almost flat. The first quartiles take the remainder. Sorted by quartile, then by draw, so a
     larger `count` draws the same rows and more of each quartile. SettingError for a count that the
     held-out set cannot serve.
+
+    >>> import stochsim as ss
+    >>> from stochsim.data import evaluation_stimuli
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+    >>> data.held_out[evaluation_stimuli(data, 16, key=0)].shape
+    (16, 8)
     """
+    count = check_whole("stimuli", count, -(2**63), 2**63)
     most = QUARTILES * (len(dataset.held_out) // QUARTILES)
     if not 1 <= count <= most:
         nearest_valid = min(max(count, 1), most)

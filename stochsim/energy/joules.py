@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from stochsim.energy.operations import KINDS, PARTS, Operation, Operations
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Citation, Price
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_real, check_whole
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Energy:
     prices: tuple[Citation, ...] = ()
 
     def __post_init__(self) -> None:
-        for part, joules in self.joules.items():
+        for part, given in self.joules.items():
             if part not in PARTS:
                 raise SettingError.unknown(part, PARTS, section=("joules",))
+            joules = check_real(f"{part}_j", given)
             if not joules >= 0:
                 rule = "should be a number and not negative"
                 raise SettingError.of(f"{part}_j", joules, rule)
@@ -65,10 +66,11 @@ class Energy:
         """The energy of one out of `number` equal shares: per read, per stimulus, per effective
         sample.
         """
-        if not (math.isfinite(number) and number > 0):
+        divisor = check_real("number", number)
+        if not (math.isfinite(divisor) and divisor > 0):
             rule = "energy is divided by a number that is finite and above 0"
             raise SettingError.of("number", number, rule)
-        joules = {part: value / number for part, value in self.joules.items()}
+        joules = {part: value / divisor for part, value in self.joules.items()}
         return Energy(joules, flags=self.flags, prices=self.prices)
 
     def __str__(self) -> str:
@@ -92,6 +94,11 @@ def price_operations(
 
     `prices` maps kinds of operation ("multiply", …, "reliability") to prices; raises SettingError
     where a counted kind has none.
+
+    >>> from stochsim.energy import Operation, Operations, price, price_operations
+    >>> counts = Operations({Operation("add", (16,)): 1000})
+    >>> f'{price_operations(counts, {"add": price("add-qkeras-45nm")}).total_j:.3g} J'
+    '5e-11 J'
     """
     joules: dict[str, list[float]] = {part: [] for part in PARTS}
     flags: list[str] = []
@@ -128,7 +135,13 @@ _PREFIXES = (
 def format_energy(joules: float, digits: int = 3) -> str:
     """Joules for display: "324 fJ", "14.6 pJ", "∞"; prefixes from atto to none, `digits`
     significant digits.
+
+    >>> from stochsim.energy import format_energy
+    >>> format_energy(3.74e-10)
+    '374 pJ'
     """
+    joules = check_real("joules", joules)
+    digits = check_whole("digits", digits, 1, 18)
     if math.isnan(joules) or joules < 0:
         raise SettingError.of("joules", joules, "should be a number and not negative")
     if math.isinf(joules):

@@ -32,7 +32,15 @@ the choice among them decides it.
 
 
 def price(name: str) -> Price:
-    """The price of this name; raises SettingError that names the nearest one."""
+    """The price of this name; raises SettingError that names the nearest one.
+
+    >>> from stochsim.energy import price
+    >>> one = price("add-qkeras-45nm")
+    >>> one.unit, one.tag
+    ('pJ per add', 'src')
+    >>> f"{one.joules(accumulator_bits=16):.3g} J"                      # an addition of 16 bits
+    '5e-14 J'
+    """
     if name not in PRICES:
         raise SettingError.of("price", name, choices=PRICES)
     return PRICES[name]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from stochsim.settings import SettingError, card, counted, number_text
+from stochsim.settings import SettingError, card, check_real, counted, number_text
 
 
 class Kind(NamedTuple):
@@ -62,6 +62,10 @@ PARTS = tuple(dict.fromkeys(kind.part for kind in KINDS.values()))
 class Operation:
     """One kind of operation with its arguments (see KINDS); raises SettingError for an unknown kind
     or arguments that break its rule.
+
+    >>> from stochsim.energy import Operation
+    >>> Operation("multiply", (4, 4))                # bits of weights and inputs
+    Operation(kind='multiply', args=(4, 4))
     """
 
     kind: str
@@ -70,21 +74,23 @@ class Operation:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SettingError.of("kind", self.kind, choices=KINDS)
-        object.__setattr__(self, "args", tuple(self.args))
+        given = tuple(self.args)
         names = KINDS[self.kind].arguments
-        if len(self.args) != len(names):
+        if len(given) != len(names):
             rule = f"operation '{self.kind}' takes ({', '.join(names)})"
-            raise SettingError.of("args", self.args, rule)
-        for name, value in zip(names, self.args, strict=True):
-            _check_argument(self.kind, name, value)
+            raise SettingError.of("args", given, rule)
+        args = tuple(map(self._checked, names, given))
+        object.__setattr__(self, "args", args)
 
-
-def _check_argument(kind: str, name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        rule = f"should be finite and not negative in operation '{kind}'"
-        raise SettingError.of(name, value, rule)
-    if name != "sigma_over_s" and value < 1:  # widths and memory sizes start at one bit
-        raise SettingError.of(name, value, f"should be at least 1 in operation '{kind}'")
+    def _checked(self, name: str, given: float) -> float:
+        """An argument as Python's number."""
+        value = check_real(name, given)
+        if not (math.isfinite(value) and value >= 0):
+            rule = f"should be finite and not negative in operation '{self.kind}'"
+            raise SettingError.of(name, value, rule)
+        if name != "sigma_over_s" and value < 1:  # widths and memory sizes start at one bit
+            raise SettingError.of(name, value, f"should be at least 1 in operation '{self.kind}'")
+        return value
 
 
 def _in_order(item: tuple[Operation, float]) -> tuple[int, Operation]:
@@ -98,19 +104,29 @@ class Operations(Mapping[Operation, float]):
     Counts of zero are dropped, so `Operations()` is the neutral element and equality means "the
     same bill". Missing operations count 0 in `count`, but are a KeyError by index, as in any
     mapping. Raises SettingError for negative or non-finite counts.
+
+    >>> from stochsim.energy import Operation, Operations
+    >>> add = Operation("add", (14,))
+    >>> (Operations({add: 3}) + 2 * Operations({add: 1})).count("add")
+    5
     """
 
     __slots__ = ("_counts",)
     _counts: dict[Operation, float]
+    __array_ufunc__ = None  # a NumPy number times operations is theirs, no array
 
     def __init__(self, counts: Mapping[Operation, float] | None = None) -> None:
-        for operation, count in (counts or {}).items():
+        own: dict[Operation, float] = {}
+        for operation, given in (counts or {}).items():
             if not isinstance(operation, Operation):
                 raise SettingError.of("counts", operation, "the keys should be Operations")
+            count = check_real("count", given)
             if not (math.isfinite(count) and count >= 0):
                 rule = f"should be finite and not negative, of {operation}"
                 raise SettingError.of("count", count, rule)
-        object.__setattr__(self, "_counts", {o: n for o, n in (counts or {}).items() if n != 0})
+            if count != 0:
+                own[operation] = count
+        object.__setattr__(self, "_counts", own)
 
     @classmethod
     def of(cls, counts: Mapping[Operation, float]) -> Self:
@@ -165,10 +181,11 @@ class Operations(Mapping[Operation, float]):
         )
 
     def __mul__(self, number: float) -> "Operations":
-        if not (math.isfinite(number) and number >= 0):
+        factor = check_real("number", number)
+        if not (math.isfinite(factor) and factor >= 0):
             rule = "operations are multiplied by a number that is finite and not negative"
             raise SettingError.of("number", number, rule)
-        return Operations({operation: count * number for operation, count in self.items()})
+        return Operations({operation: count * factor for operation, count in self.items()})
 
     __rmul__ = __mul__
 

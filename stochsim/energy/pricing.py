@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from stochsim.energy.operations import KINDS
-from stochsim.settings import SettingError, line_of
+from stochsim.settings import SettingError, check_real, line_of, plain
 
 DEFAULT_VOLTAGE_V = 0.9
 
@@ -94,7 +94,7 @@ class Price:
         """
         self.check_parameters()
         values = {name: self._clamped(name, value) for name, value in self._values(args).items()}
-        values |= {"V": voltage_v} if self.has_voltage else {}
+        values |= {"V": check_real("voltage_v", voltage_v)} if self.has_voltage else {}
         try:
             joules = self.joules(**values)
             why = "should be a number and not negative"
@@ -134,18 +134,23 @@ class Price:
         """A copy with these parameters; raises SettingError for an unknown one and for a value that
         is negative or not finite.
         """
-        for name, value in values.items():
-            known = (*self.parameters, *self.required)
-            if name not in known:
-                rule = f"price '{self.name}' has {'others' if known else 'no parameters'}"
-                raise SettingError.unknown(name, known, rule)
-            if isinstance(value, bool) or not (
-                isinstance(value, (int, float)) and 0 <= value < math.inf
-            ):
-                rule = f"should be finite and not negative, as a parameter of price '{self.name}'"
-                raise SettingError.of("", value, rule, section=(name,))
-        still = tuple(name for name in self.required if name not in values)
-        return replace(self, parameters={**self.parameters, **values}, required=still)
+        own = {name: self._checked_parameter(name, value) for name, value in values.items()}
+        still = tuple(name for name in self.required if name not in own)
+        return replace(self, parameters={**self.parameters, **own}, required=still)
+
+    def _checked_parameter(self, name: str, given: object) -> float:
+        """A parameter's value as Python's number."""
+        known = (*self.parameters, *self.required)
+        if name not in known:
+            rule = f"price '{self.name}' has {'others' if known else 'no parameters'}"
+            raise SettingError.unknown(name, known, rule)
+        value = plain(given)
+        if isinstance(value, bool) or not (
+            isinstance(value, (int, float)) and 0 <= value < math.inf
+        ):
+            rule = f"should be finite and not negative, as a parameter of price '{self.name}'"
+            raise SettingError.of("", given, rule, section=(name,))
+        return value
 
     def times(self, factor: float, words: str, tag: str = "") -> Self:
         """A copy with `factor` times the joules, which its formula then says in `words`; an
@@ -153,6 +158,7 @@ class Price:
         """
         whole = f"({self.formula}) × {words}"
         inner = self.joules
+        factor = check_real("factor", factor)
         return replace(
             self,
             formula=whole if self.formula != "0" else "0",
@@ -185,7 +191,8 @@ class Price:
         return f"{self.file}:{line}: price '{self.name}'"
 
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:
-        return {**dict(zip(ARGUMENTS[self.kind], args, strict=True)), **self.parameters}
+        given = zip(ARGUMENTS[self.kind], args, strict=True)
+        return {name: check_real(name, value) for name, value in given} | dict(self.parameters)
 
     def _clamped(self, name: str, value: float) -> float:
         low, high = self.valid.get(name, (-math.inf, math.inf))

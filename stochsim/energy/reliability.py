@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stochsim.energy.entries import THERMAL_J
 from stochsim.energy.named_prices import price
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Price
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_real
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,16 @@ class ReliabilityLaw:
     tag: str = "user"
 
     def __post_init__(self) -> None:
-        _check_not_negative("rho", self.rho)
-        _check_not_negative("e_bit_j" if self.rho == 0 else "e0_j", self.scale_j)
+        rho = _not_negative("rho", self.rho)
+        object.__setattr__(self, "rho", rho)
+        scale_j = _not_negative("e_bit_j" if rho == 0 else "e0_j", self.scale_j)
+        object.__setattr__(self, "scale_j", scale_j)
 
     def energy_j(self, sigma_over_s: float) -> float:
         """Joules to keep one neuron at noise σ = sigma_over_s · s for one read; never negative,
         infinite at σ = 0.
         """
+        sigma_over_s = float(check_real("sigma_over_s", sigma_over_s))
         if sigma_over_s == 0:
             return math.inf
         if self.rho == 0:
@@ -73,7 +76,8 @@ def reliability_law(
     choice, so they are tagged "engineering default". Raises SettingError for ρ < 0, and for another
     ρ without e0_j.
     """
-    _check_not_negative("rho", rho)
+    rho = _not_negative("rho", rho)
+    voltage_v = float(check_real("voltage_v", voltage_v))
     given_j = e_bit_j if rho == 0 else e0_j
     if given_j is not None:
         return ReliabilityLaw(rho, given_j)
@@ -103,10 +107,13 @@ def reliability_price_to_cost(lam_nat_per_j: float, law: ReliabilityLaw) -> floa
     With it C_ρ(σ) = c ((s/σ)^ρ − 1)/ρ (−c ln(σ/s) at ρ = 0) has the slope of λ E(σ) in σ; constants
     are dropped. The bill clips E at ρ = 0 where σ > s; training does not.
     """
-    _check_not_negative("lam_nat_per_j", lam_nat_per_j)
+    lam_nat_per_j = _not_negative("lam_nat_per_j", lam_nat_per_j)
     return lam_nat_per_j * law.scale_j * (law.rho if law.rho > 0 else 1 / math.log(2))
 
 
-def _check_not_negative(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
+def _not_negative(name: str, value: float) -> float:
+    """A finite number, 0 or above, in float64; raises SettingError for anything else."""
+    found = float(check_real(name, value))
+    if not (math.isfinite(found) and found >= 0):
         raise SettingError.of(name, value, "should be finite and not negative")
+    return found

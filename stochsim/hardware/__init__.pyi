@@ -6,6 +6,7 @@ from .description import describe as describe
 from .description import hardware_table as hardware_table
 from .hardware import HARDWARE_RULE as HARDWARE_RULE
 from .hardware import Hardware as Hardware
+from .hardware import check_hardware as check_hardware
 from .hardware import chip_files as chip_files
 from .hardware import load_hardware as load_hardware
 from .hardware import preset as preset

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
-from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma
+from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma, check_whole
 
 
 class Adc(Settings):
@@ -26,6 +26,10 @@ class Adc(Settings):
     `dnl_lsb` gives the width error of each of the 2^bits - 2 inner codes instead.
     `reference_sigma_lsb` is noise of a reference that `reference_columns` neighbours share, fresh
     at every conversion.
+
+    >>> from stochsim.hardware import Adc, Array
+    >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).adc.range
+    'full'
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
@@ -110,6 +114,10 @@ class Cells(Settings):
     device's own read noise, and shot-like noise of `shot_sigma` × √(current in cell steps).
     `read_noise`: "lumped" draws it once per conversion, with the variance summed over the cells
     (exact for independent Gaussians); "explicit" draws it for every cell, slowly, to check that.
+
+    >>> from stochsim.hardware import Array, Cells
+    >>> Array(signs="differential", cells=Cells(device="rram-wan", age_s=1.0)).cells.device
+    'rram-wan'
     """
 
     device: str = "ideal"
@@ -191,6 +199,12 @@ class Array(Settings):
     `reads_per_programming` is how many reads the cells serve before they are programmed again; the
     joules of programming are spread over them. It belongs to a price of programming,
     prices.program, and only there.
+
+    >>> import stochsim as ss
+    >>> from stochsim.hardware import Array
+    >>> chip = ss.load_hardware("sram-array-28nm", bits=4)
+    >>> chip.replace(array=Array(rows=64, columns=64)).array.adc.bits
+    8
     """
 
     rows: Annotated[int, Field(ge=1, le=65536)] = 128
@@ -222,6 +236,8 @@ class Array(Settings):
 
     def check_widths(self, weight_bits: int, input_bits: int) -> None:
         """Raises SettingError where cells or cycles are wider than what they hold."""
+        weight_bits = check_whole("weight_bits", weight_bits, 1, 65)
+        input_bits = check_whole("input_bits", input_bits, 1, 65)
         if self.cell_bits > self.magnitude_bits(weight_bits):
             signed = self.signs == "differential" and weight_bits > 1
             weights = f"{weight_bits}-bit weights{' (a sign and a magnitude)' if signed else ''}"
@@ -246,7 +262,8 @@ class Array(Settings):
         """Bits that the cells of one weight hold: all of them as offset, one less for the
         magnitudes of a differential pair.
         """
-        return max(1, weight_bits - 1) if self.signs == "differential" else weight_bits
+        bits = check_whole("weight_bits", weight_bits, 1, 65)
+        return max(1, bits - 1) if self.signs == "differential" else bits
 
     def slices(self, weight_bits: int) -> int:
         """Cells per weight and sign."""
@@ -254,8 +271,8 @@ class Array(Settings):
 
     def cycles(self, input_bits: int) -> int:
         """Cycles per read."""
-        return -(-input_bits // self.cycle_bits)
+        return -(-check_whole("input_bits", input_bits, 1, 65) // self.cycle_bits)
 
     def tiles(self, inputs: int) -> int:
         """Row tiles of a layer."""
-        return -(-inputs // self.rows)
+        return -(-check_whole("inputs", inputs, 0, 2**63) // self.rows)

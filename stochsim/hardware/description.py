@@ -8,7 +8,13 @@ _NOT_COUNTED = ("leakage-none", "program-none")
 
 
 def describe(hardware: Hardware) -> str:
-    """One line: name, bit widths, description."""
+    """One line: name, bit widths, description.
+
+    >>> import stochsim as ss
+    >>> from stochsim.hardware import describe
+    >>> print(describe(ss.load_hardware("digital-45nm")))          # doctest: +ELLIPSIS
+    digital-45nm: 4/4/4 bits (weight/input/output). Digital, 45 nm, 0.9 V: SRAM...
+    """
     bits = hardware.precision
     return (
         f"{hardware.name}: {bits.weight_bits}/{bits.input_bits}/{bits.output_bits} bits "

@@ -28,6 +28,7 @@ from stochsim.settings import (
     Settings,
     as_path,
     card,
+    check_whole,
     with_setting,
     write_toml,
 )
@@ -45,6 +46,21 @@ class Hardware(Settings):
     + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
+
+    >>> import stochsim as ss
+    >>> chip = ss.load_hardware("rram-array", bits=4)
+    >>> quiet = chip.with_({"noise.read_sigma": 0.0, "array.adc.bits": 6})
+    >>> quiet.array.adc.bits
+    6
+    >>> print(quiet)                             # doctest: +ELLIPSIS
+    hardware: rram-array
+      about        RRAM array: 128 rows, 1-bit cells in differential pairs...
+      bits         4 of weights, 4 of inputs, 4 of outputs
+      clock        1 GHz
+      array        rows 128, columns 128, cell_bits 1, cycle_bits 1, signs differential
+      array.adc    bits 6, range full, sigma_lsb 0.2887
+      array.cells  device rram-wan, age_s 1.0
+      random       random_bits_per_code 0
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -197,6 +213,7 @@ class Hardware(Settings):
         """Bits of the sum over this many inputs: `accumulator_bits` where set, else b_w + b_x +
         ⌈log2 inputs⌉.
         """
+        inputs = check_whole("inputs", inputs, 0, 2**63)
         if self.accumulator_bits is not None:
             return self.accumulator_bits
         return (
@@ -248,7 +265,12 @@ def chip_files(path: AnyPath) -> ChipFiles:
 
 
 def preset(name: str) -> Hardware:
-    """The hardware of this name; raises SettingError that names the nearest one."""
+    """The hardware of this name; raises SettingError that names the nearest one.
+
+    >>> import stochsim as ss
+    >>> ss.preset("digital-45nm").name
+    'digital-45nm'
+    """
     return Hardware.read(preset_path(name))
 
 
@@ -258,8 +280,22 @@ def load_hardware(source: AnyPath, *, bits: int | None = None) -> Hardware:
     bits: in place of its widths of weights, inputs and outputs; None keeps them. Text without a
     folder and without ".toml" is a preset's name. Raises SettingError that names the nearest
     preset, or the file with the line of what is wrong there.
+
+    >>> import stochsim as ss
+    >>> ss.load_hardware("digital-45nm", bits=4).precision
+    Precision(weight_bits=4, input_bits=4, output_bits=4)
+    >>> ss.load_hardware("digital-45mn")
+    Traceback (most recent call last):
+        ...
+    stochsim.settings.errors.SettingError: 'preset' = 'digital-45mn': did you mean 'digital-45nm'?
     """
     path = as_path("source", source)
     is_name = isinstance(source, str) and path.name == source and path.suffix != ".toml"
     hardware = preset(source) if is_name and isinstance(source, str) else Hardware.read(path)
     return hardware if bits is None else hardware.with_precision(bits, bits, bits)
+
+
+def check_hardware(value: object) -> None:
+    """Raise SettingError for what is no Hardware."""
+    if not isinstance(value, Hardware):
+        raise SettingError.of("hardware", value, HARDWARE_RULE)

@@ -26,7 +26,12 @@ _NO_NAME = 'should be a preset\'s name or a file "NAME.toml"'
 
 
 def presets() -> tuple[str, ...]:
-    """Names of the chips that come with the package."""
+    """Names of the chips that come with the package.
+
+    >>> import stochsim as ss
+    >>> "digital-45nm" in ss.presets()
+    True
+    """
     return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_real
 
 Law = Callable[[np.ndarray, float], np.ndarray]
 """(conductance or r, age in s) -> array of the same shape."""
@@ -66,10 +66,11 @@ class Device:
             rule = f"{self.name} has no published law of time; leave it out"
             raise SettingError.of("age_s", age_s, rule, also=("device",))
         low, high = self.ages_s
-        if not (low <= age_s <= high and math.isfinite(age_s)):
+        found = float(check_real("age_s", age_s))
+        if not (low <= found <= high and math.isfinite(found)):
             rule = f"{self.name} is published for {low:g} to {high:g} s"
             raise SettingError.of("age_s", age_s, rule, also=("device",))
-        return float(age_s)
+        return found
 
     def programming_sigma_us(self, target_us: np.ndarray, age_s: float | None = None) -> np.ndarray:
         """σ in µS of the conductance about its mean, any shape; never negative.

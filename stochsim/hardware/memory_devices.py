@@ -229,7 +229,12 @@ DEVICES: dict[str, Device] = {entry.name: entry for entry in _ALL}
 
 
 def devices() -> tuple[str, ...]:
-    """Names of the devices that come with the package."""
+    """Names of the devices that come with the package.
+
+    >>> from stochsim.hardware import devices
+    >>> "rram-wan" in devices()
+    True
+    """
     return tuple(sorted(DEVICES))
 
 

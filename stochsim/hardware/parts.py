@@ -3,7 +3,6 @@
 An error names every field that breaks a rule.
 """
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,11 +16,19 @@ from stochsim.settings import (
     SettingError,
     Settings,
     Sigma,
+    check_positive,
+    check_real,
 )
 
 
 class Precision(Settings):
-    """Bit widths of weights, inputs and outputs, 1 to 8 each."""
+    """Bit widths of weights, inputs and outputs, 1 to 8 each.
+
+    >>> import stochsim as ss
+    >>> bits = ss.Precision(weight_bits=2, input_bits=4, output_bits=4)
+    >>> ss.load_hardware("digital-45nm").replace(precision=bits).precision.weight_bits
+    2
+    """
 
     weight_bits: Bits
     input_bits: Bits
@@ -29,8 +36,8 @@ class Precision(Settings):
 
 
 class Noise(Settings):
-    """The noise a chip cannot avoid: it comes on top of the σ that the network buys, and is free
-    and unwanted.
+    """The noise a chip cannot avoid, on top of the σ that the network is trained to: not chosen by
+    the network, and not billed.
 
     `read_sigma` (units of the drive) or `read_sigma_lsb` (output steps) is the standard deviation
     of the read noise, of the given family. `weight_sigma` (weight values) or `weight_sigma_lsb`
@@ -45,6 +52,13 @@ class Noise(Settings):
     neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with P(code
     | drive). Raises SettingError where both forms of one noise are given, or noises that cannot be
     together.
+
+    >>> import stochsim as ss
+    >>> chip = ss.load_hardware("digital-45nm", bits=4)
+    >>> chip.replace(noise=ss.Noise(read_sigma_lsb=0.5)).noise.read_sigma_lsb
+    0.5
+    >>> chip.with_({"noise.read_sigma_lsb": 0.5}).noise == ss.Noise(read_sigma_lsb=0.5)
+    True
     """
 
     family: Literal["gaussian", "logistic", "uniform"] = "gaussian"
@@ -90,13 +104,15 @@ class Noise(Settings):
         """Standard deviation of the read noise in units of the drive, for outputs whose codes are
         `output_step` apart.
         """
-        return self.read_sigma + self.read_sigma_lsb * output_step
+        step = float(check_real("output_step", output_step))
+        return self.read_sigma + self.read_sigma_lsb * step
 
     def weight_sigma_value(self, weight_step: float) -> float:
         """Standard deviation of one weight's read noise in weight values, for weight codes that are
         `weight_step` apart.
         """
-        return self.weight_sigma + self.weight_sigma_lsb * weight_step
+        step = float(check_real("weight_step", weight_step))
+        return self.weight_sigma + self.weight_sigma_lsb * step
 
 
 class Reliability(Settings):
@@ -115,7 +131,7 @@ class Reliability(Settings):
         """The operation "keep one neuron at noise σ for one read"; `sigma` in units of the drive,
         as `s`.
         """
-        return Operation("reliability", (sigma / self.s,))
+        return Operation("reliability", (float(check_real("sigma", sigma)) / self.s,))
 
 
 class RandomSource(Settings):
@@ -161,6 +177,12 @@ class Memory(Settings):
     default that no publication gives; at v = 0.84 that is 1 % for every `voltage_decade`. Raises
     SettingError where a rate and a voltage are both given, what belongs to a voltage without one,
     and transient errors of weights that are fetched at every read.
+
+    >>> import stochsim as ss
+    >>> from stochsim.hardware import Memory
+    >>> chip = ss.load_hardware("digital-45nm", bits=4)
+    >>> chip.replace(memory=Memory(weight_errors=1e-3)).memory.weights_read
+    'stimulus'
     """
 
     weight_errors: Rate = 0.0
@@ -209,9 +231,11 @@ def bit_error_rate(voltage_over_vmin: float, decade: float = 0.04) -> float:
 
     An engineering default, not published: `decade` is how far V/Vmin falls for ten times the
     errors. Raises SettingError unless positive.
+
+    >>> from stochsim.hardware import bit_error_rate
+    >>> bit_error_rate(1.0)
+    9.99999999999998e-07
     """
-    for name, value in (("voltage_over_vmin", voltage_over_vmin), ("decade", decade)):
-        if not 0 < value < math.inf:
-            raise SettingError.of(name, value, "should be finite and above 0")
-    exponent = -2.0 - (voltage_over_vmin - 0.84) / decade
+    voltage = check_positive("voltage_over_vmin", voltage_over_vmin)
+    exponent = -2.0 - (voltage - 0.84) / check_positive("decade", decade)
     return min(0.5, 10.0 ** min(exponent, 0.0))

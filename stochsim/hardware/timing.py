@@ -15,6 +15,12 @@ class Timing(Settings):
     many digital multiply-adds run in one cycle, 256 an engineering default; a chip with an array
     multiplies in its columns, so there any other number is refused. `leakage_w` (W) is the power
     that the whole chip draws for as long as it works, 0 where it is not counted.
+
+    >>> import stochsim as ss
+    >>> from stochsim.hardware import Timing
+    >>> chip = ss.load_hardware("digital-45nm", bits=4)
+    >>> chip.replace(timing=Timing(clock_hz=2e9)).timing.multipliers
+    256
     """
 
     clock_hz: Annotated[float, Field(gt=0)] = 1e9

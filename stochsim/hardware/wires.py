@@ -15,11 +15,9 @@ conductances, whatever the inputs are; an input of 0 is a row held at ground, no
 What is neglected is of second order in R: half the resistance, a quarter of the error.
 """
 
-import math
-
 import numpy as np
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_not_negative
 
 LARGEST_DROP = 0.3
 """Above this largest relative drop the first order is refused; its error is about the square of the
@@ -35,8 +33,7 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     Raises SettingError where it is negative or not finite, and where the largest drop exceeds 0.3,
     with that drop and the resistance that would not.
     """
-    if not (math.isfinite(wire_ohm) and wire_ohm >= 0):
-        raise SettingError.of("wire_ohm", wire_ohm, "should be finite and at least 0")
+    wire_ohm = check_not_negative("wire_ohm", wire_ohm)
     in_row_segments = np.cumsum(g_s[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]
     in_column_segments = np.cumsum(g_s, axis=-2, dtype=np.float64)
     along_row = np.cumsum(in_row_segments, axis=-1)

@@ -20,7 +20,7 @@ from stochsim.lowering.serialise import stored
 from stochsim.lowering.walks import Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Graph, Program
-from stochsim.settings import AnyPath, SettingError, as_path, card, check_draw, counted
+from stochsim.settings import AnyPath, SettingError, as_path, card, check_draw, check_whole, counted
 
 _KEPT_EXAMPLES = 256
 
@@ -72,9 +72,9 @@ class ChipModule(torch.nn.Module):
         self.network = network
         self.hardware = hardware
         self.left_in_float = left_in_float
-        self.key = key
-        self.chip_key = chip_key
-        self.generator = torch.Generator().manual_seed(key % 2**63)
+        self.key = check_whole("key", key, 0, 2**64)
+        self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
+        self.generator = torch.Generator().manual_seed(self.key % 2**63)
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
         self.eval()
@@ -124,7 +124,10 @@ class ChipModule(torch.nn.Module):
         if not self.training:
             chosen = self.key if key is None else key
             return self._read(x, 1, chosen, first_stimulus, 0)[:, 0].to(x.device)
-        generator = self.generator if key is None else torch.Generator().manual_seed(key % 2**63)
+        generator = self.generator
+        if key is not None:
+            seed = check_whole("key", key, 0, 2**64) % 2**63
+            generator = torch.Generator().manual_seed(seed)
         noise = self.model_of_noise
         if noise is not None:
             draws = Draws(generator, x.device)
@@ -163,11 +166,9 @@ class ChipModule(torch.nn.Module):
         self, x: torch.Tensor, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> torch.Tensor:
         """Values (stimulus, read, …) of the chip, in the numbers of the network."""
-        check_draw(len(x), reads, key, first_stimulus, first_read)
+        draw = check_draw(len(x), reads, key, first_stimulus, first_read)
         with evaluated(self):
-            found = self.chip().sample(
-                x.detach().cpu().numpy(), reads, key, first_stimulus, first_read, count=False
-            )
+            found = self.chip().sample(x.detach().cpu().numpy(), *draw, count=False)
         return torch.from_numpy(found.values)
 
     def bill(self, x: torch.Tensor | np.ndarray, reads: int = 1) -> Bill:
@@ -175,9 +176,9 @@ class ChipModule(torch.nn.Module):
         read (see `Graph.workload`).
         """
         x = self._stimuli(x)
-        check_draw(len(x), reads, 0, 0, 0)
+        draw = check_draw(len(x), reads, 0, 0, 0)
         with evaluated(self):
-            return self.chip().bill(x.cpu().numpy(), reads)
+            return self.chip().bill(x.cpu().numpy(), draw.reads)
 
     def operations_by_layer(
         self, x: torch.Tensor | np.ndarray, reads: int = 1

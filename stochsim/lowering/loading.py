@@ -17,6 +17,15 @@ def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> ChipMod
     Its float weights are those of the integer codes. hardware: None for the one it was saved with.
     Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
     that could not be written.
+
+    >>> import stochsim as ss
+    >>> import torch
+    >>> examples = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    >>> hardware = ss.load_hardware("digital-45nm", bits=4)
+    >>> small = ss.convert(torch.nn.Linear(6, 2), hardware, examples)
+    >>> small.program.save("small_network")
+    >>> ss.load_converted("small_network").hardware.name
+    'digital-45nm'
     """
     if hardware is not None:
         given = Argument("hardware", hardware, Hardware, HARDWARE_RULE)

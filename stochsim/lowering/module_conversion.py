@@ -27,6 +27,7 @@ from stochsim.settings import (
     StochsimError,
     check_arguments,
     check_whole,
+    plain,
     renamed_arguments,
 )
 
@@ -64,10 +65,20 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     a module that cannot be traced, computes something else when it is (it draws random numbers, or
     changes a value in place whose other uses see it), or has nothing to convert; SettingError for
     arguments of other types or in another order, and for wrong settings or examples.
+
+    >>> import stochsim as ss
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> examples = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    >>> small = ss.convert(module, ss.load_hardware("digital-45nm", bits=4), examples)
+    >>> small.sample(examples[:3], reads=10, key=0).shape     # (stimulus, read, output)
+    (3, 10, 2)
+    >>> list(small.layers)
+    ['0', '2']
     """
     _check_types(module, hardware, examples)
-    check_whole("key", key, 0, 2**64)
-    check_whole("chip_key", chip_key, 0, 2**64)
+    key = check_whole("key", key, 0, 2**64)
+    chip_key = check_whole("chip_key", chip_key, 0, 2**64)
     _check_names(module, keep_float)
     if bits is not None and not isinstance(bits, Mapping):
         rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
@@ -252,7 +263,8 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
         if not isinstance(widths, tuple | list) or len(widths) != 3:
             rule = "should be three widths, of weights, inputs and outputs"
             raise SettingError.of("", widths, rule, section=("bits", name))
-        chosen[name] = (widths[0], widths[1], widths[2])
+        weights, inputs, outputs = plain(tuple(widths))
+        chosen[name] = (weights, inputs, outputs)
     for name, widths in chosen.items():
         try:
             hardware.with_precision(*widths)

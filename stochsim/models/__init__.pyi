@@ -6,11 +6,11 @@ from .evidence import elbo as elbo
 from .factory import build_model as build_model
 from .generative_model import GenerativeModel as GenerativeModel
 from .linear_gaussian import LinearGaussianModel as LinearGaussianModel
-from .model_settings import MODELS as MODELS
 from .model_settings import GaussianScaleMixture as GaussianScaleMixture
 from .model_settings import LinearGaussian as LinearGaussian
 from .model_settings import ModelSettings as ModelSettings
 from .model_settings import SparseCoding as SparseCoding
+from .model_settings import check_model as check_model
 from .reference import Reference as Reference
 from .scale_mixture import GaussianScaleMixtureModel as GaussianScaleMixtureModel
 from .sparse_coding import SparseCodingModel as SparseCodingModel

@@ -22,6 +22,16 @@ def elbo(
     sigma (neuron,) or (stimulus, neuron): of the noise before the quantiser, factorised and
     Gaussian; NaN where it is 0. None: a Gaussian of the samples' covariance takes its place, the
     law of most entropy, so the ELBO is then an upper estimate.
+
+    >>> import stochsim as ss
+    >>> import numpy as np
+    >>> from stochsim.models import elbo
+    >>> model = ss.LinearGaussian(neurons=2, noise_sd=0.5)
+    >>> decoder = np.eye(2)
+    >>> x, _ = ss.build_model(model, decoder).sample(3, key=0)
+    >>> values = np.random.default_rng(0).normal(size=(3, 100, 2))
+    >>> elbo(values, x, decoder, model, sigma=np.ones(2)).shape       # nats, one per stimulus
+    (3,)
     """
     built = build_model(model, decoder)
     pairs = zip(x, values, strict=True)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
 from stochsim.models.reference import Reference
-from stochsim.settings import SettingError, card, counted
+from stochsim.settings import SettingError, card, check_whole, counted
 
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) with coordinate updates, or whatever unit the model counts in."""
@@ -32,9 +32,12 @@ class GenerativeModel(ABC):
         """SettingError for a decoder that is not a finite matrix, or a noise that is not
         positive.
         """
-        matrix = np.array(decoder, np.float64)
+        rule = "should be a finite matrix (inputs, neurons)"
+        try:
+            matrix = np.array(decoder, np.float64)
+        except (TypeError, ValueError):
+            raise SettingError.of("decoder", decoder, rule) from None
         if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-            rule = "should be a finite matrix (inputs, neurons)"
             raise SettingError.of("decoder", matrix, rule)
         self.decoder: NDArray[np.float64] = matrix
         self.decoder.flags.writeable = False
@@ -90,6 +93,7 @@ class GenerativeModel(ABC):
         or not finite, StochsimError where no trustworthy reference is found.
         """
         x = check_stimuli(stimuli, self.inputs)
+        check_whole("key", key, 0, 2**64)
         numbers = first_stimulus + np.arange(len(x))
         found = self._reference(x, key, numbers, progress or _no_progress)
         return replace(found, stimuli=x)

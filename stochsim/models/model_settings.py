@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from stochsim.settings import Positive, Settings
+from stochsim.settings import Positive, SettingError, Settings
 
 LEAST_SHAPE = 0.5
 """The smallest contrast_shape: down to it the quadrature over the contrast was checked."""
@@ -13,6 +13,10 @@ LEAST_SHAPE = 0.5
 class SparseCoding(Settings):
     """Sparse coding: x ~ N(A r, noise_sd² I), r Laplace of scale `laplace_scale` (its mean size, in
     units of r) in every neuron.
+
+    >>> import stochsim as ss
+    >>> ss.SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1.0).neurons
+    64
     """
 
     kind: Literal["sparse_coding"] = "sparse_coding"
@@ -22,7 +26,13 @@ class SparseCoding(Settings):
 
 
 class LinearGaussian(Settings):
-    """Linear-Gaussian: x ~ N(A r, noise_sd² I), r ~ N(0, I)."""
+    """Linear-Gaussian: x ~ N(A r, noise_sd² I), r ~ N(0, I).
+
+    >>> import stochsim as ss
+    >>> model = ss.LinearGaussian(neurons=2, noise_sd=0.5)
+    >>> ss.build_model(model, [[1.0, 0.0], [0.0, 1.0]]).posterior([[1.0, 0.0]])[0]
+    array([[0.8, 0. ]])
+    """
 
     kind: Literal["linear_gaussian"] = "linear_gaussian"
     neurons: Annotated[int, pydantic.Field(ge=1)]
@@ -34,6 +44,10 @@ class GaussianScaleMixture(Settings):
     Gamma(contrast_shape, contrast_rate) of mean shape/rate.
 
     The defaults of the contrast, Γ(2, 2), are those of Echeveste et al. (2020).
+
+    >>> import stochsim as ss
+    >>> ss.GaussianScaleMixture(neurons=64, noise_sd=0.5).contrast_shape
+    2.0
     """
 
     kind: Literal["gaussian_scale_mixture"] = "gaussian_scale_mixture"
@@ -51,3 +65,11 @@ ModelSettings = Annotated[
     pydantic.Field(discriminator="kind"),
 ]
 """Any of them, as the type of a field; `kind` decides which."""
+
+
+def check_model(settings: object) -> None:
+    """Raise SettingError for what are no settings of a model."""
+    if not isinstance(settings, MODELS):
+        rule = "should be a model, such as SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1)"
+        names = [one.__name__ for one in MODELS]
+        raise SettingError.of("model", settings, rule, names)

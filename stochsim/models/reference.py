@@ -26,6 +26,7 @@ from stochsim.settings import (
     StochsimError,
     Stored,
     card,
+    check_whole,
     counted,
     one_line,
     range_text,
@@ -144,6 +145,7 @@ class Reference:
         along. Raises SettingError for shapes that disagree, and for reads that are no multiple of
         the chains or more than half of the draws.
         """
+        check_whole("key", key, 0, 2**64)
         reads = as_reads("samples", samples)
         count = self._check_reads("samples", reads.values)
         sets = (self.subset(0, count), self.subset(1, count))
@@ -152,7 +154,7 @@ class Reference:
             sets, self.mean, self.sd, directions=directions, key=lines_key
         )
         values = None
-        if isinstance(against, Sampler):
+        if isinstance(against, Sampler) and not isinstance(against, type):
             against = against.sample(self._known_stimuli(), count, fold_in(key, "float"))
         if against is not None:
             values = as_reads("against", against).values

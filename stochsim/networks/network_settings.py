@@ -21,6 +21,10 @@ class ArchitectureSettings(Settings):
 
     `hidden_per_neuron` belongs to "deep". `time_step` (dt/tau, fixed while the network learns) and
     `steps` (from rest to a read) belong to "recurrent".
+
+    >>> from stochsim.networks import ArchitectureSettings
+    >>> ArchitectureSettings(kind="deep", hidden_per_neuron=2).hidden_per_neuron
+    2
     """
 
     kind: str = "single"
@@ -55,6 +59,10 @@ class NetworkSettings(Settings):
     two values). `weight_scale` is that of the weights on the stimulus; `scales` holds those of
     further layers by name. `layer_bits` are widths of weights by layer, named as in
     `ARCHITECTURES`, in place of `weight_bits`.
+
+    >>> from stochsim.networks import NetworkSettings
+    >>> NetworkSettings(inputs=6, neurons=3, weight_bits=4, input_bits=4, output_bits=4).is_float
+    False
     """
 
     inputs: int = pydantic.Field(ge=1)

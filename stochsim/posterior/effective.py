@@ -48,6 +48,15 @@ def effective_samples(values: Floats, independent: bool, period: int | None = No
     that are independent come out at 940), and neurons that do not vary are left out. period: reads
     after which the random source starts again; a stimulus whose reads do repeat then has at most so
     many.
+
+    >>> import numpy as np
+    >>> from stochsim.posterior import effective_samples
+    >>> reads = np.random.default_rng(0).normal(size=(1, 1000, 3))
+    >>> effective_samples(reads, independent=True)
+    array([1000.])
+    >>> slow = np.repeat(reads[:, :100], 10, axis=1)                  # each read ten times
+    >>> bool(effective_samples(slow, independent=False)[0] < 200)
+    True
     """
     varying = (values != values[:, :1]).any(axis=1)
     reads = values.shape[1]

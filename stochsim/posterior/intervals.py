@@ -22,6 +22,13 @@ class Estimate:
     """A number with its interval, or n/a with the reason.
 
     Prints as `0.90 [0.88, 0.92]` or `n/a: reason`; a format spec sets the digits.
+
+    >>> from stochsim.posterior import mean_estimate
+    >>> found = mean_estimate([0.9, 0.7, 0.8, 0.95], key=0)
+    >>> print(found)
+    0.84 [0.75, 0.93]
+    >>> f"{found:.3f}"
+    '0.838 [0.750, 0.925]'
     """
 
     value: float
@@ -68,6 +75,12 @@ def bootstrap(
     shape give the same resamples, so statistics bootstrapped apart can still be compared as pairs.
     Resamples where the statistic is NaN are left out. n/a where the statistic itself is NaN or
     there is but one stimulus.
+
+    >>> import numpy as np
+    >>> from stochsim.posterior import bootstrap
+    >>> values = np.random.default_rng(0).normal(loc=2.0, size=50)
+    >>> print(bootstrap(lambda rows: np.median(rows, axis=1), values, key=0))
+    2.10 [1.79, 2.36]
     """
     shape = _common_shape(arrays, several_keys)
     rows = [np.asarray(array).reshape(-1, *np.shape(array)[len(shape) :]) for array in arrays]
@@ -87,6 +100,10 @@ def bootstrap(
 def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stimuli") -> Estimate:
     """Mean and bootstrap interval of `array` (stimulus,) or (keys, stimulus), NaN left out; n/a
     with `reason` where all is NaN.
+
+    >>> from stochsim.posterior import mean_estimate
+    >>> print(mean_estimate([0.9, 0.7, 0.8, 0.95], key=0))
+    0.84 [0.75, 0.93]
     """
     array = np.asarray(array, np.float64)
     if np.isnan(array).all():

@@ -106,6 +106,12 @@ def gaussian_kl(chip_mean: Floats, chip: Floats, mean: Floats, covariance: Float
     ½ (tr C⁻¹C_chip + Δᵀ C⁻¹ Δ − N + log det C − log det C_chip), with coordinates scaled by the
     reference sd first. It is a plug-in: `expected_gaussian_kl` says what it reads for two samples
     of one law.
+
+    >>> import numpy as np
+    >>> from stochsim.posterior import gaussian_kl
+    >>> mean, unit = np.zeros((1, 2)), np.eye(2)[None]
+    >>> gaussian_kl(mean + 1, unit, mean, unit)                       # half the squared distance
+    array([1.])
     """
     sd = standard_deviations(covariance)
     shift = (chip_mean - mean) / sd

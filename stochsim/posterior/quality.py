@@ -52,7 +52,7 @@ class Sampler(Protocol):
     """What samples stimuli, as float networks and chips do."""
 
     def sample(self, stimuli: Floats, reads: int, key: int, /) -> Reads:
-        """So many reads of each of the stimuli (stimulus, input)."""
+        """As many reads of each of the stimuli (stimulus, input)."""
 
 
 def as_reads(name: str, samples: Any) -> Reads:
@@ -77,6 +77,20 @@ class SamplingQuality:
     the reads' central intervals of that level. effective: independent reads that the reads are
     worth. per_stimulus: the same as arrays (stimulus,), by name, with "floor": the distance that as
     many draws of the reference have from each other, which is taken off D in squares.
+
+    >>> import stochsim as ss
+    >>> model = ss.build_model(ss.LinearGaussian(neurons=2, noise_sd=0.5), [[1.0, 0.0], [0.0, 1.0]])
+    >>> reference = model.reference(model.sample(4, key=0)[0], key=0)
+    >>> right = reference.compare(reference.subset(2, 1000), against=reference.subset(3, 1000))
+    >>> print(right)
+    sampling quality: 4 stimuli × 1,000 reads × 2 neurons; mean over stimuli [95 % interval]
+      distance D                  0.02 [0.00, 0.05]  posterior sd
+        of the float network      0.01 [0.00, 0.03]
+        ignoring the stimulus     1.51 [1.35, 1.67]
+      survival S                  0.99 [0.98, 1.00]  1: the float network, 0: stimulus ignored
+      coverage of 50 % intervals  0.49 [0.49, 0.49]
+      coverage of 90 % intervals  0.90 [0.89, 0.91]
+      effective samples           951 [919, 981]     of 1,000 reads each
     """
 
     distance: Estimate
@@ -96,7 +110,7 @@ class SamplingQuality:
             ("distance D", self._text("distance", ".2f"), "posterior sd"),
             ("  of the float network", self._text("distance_float", ".2f"), ""),
             ("  ignoring the stimulus", self._text("distance_prior", ".2f"), ""),
-            ("survival S", str(self.survival), "1: as the float network, 0: ignores the stimulus"),
+            ("survival S", str(self.survival), "1: the float network, 0: stimulus ignored"),
             ("coverage of 50 % intervals", self._text("coverage_50", ".2f"), ""),
             ("coverage of 90 % intervals", self._text("coverage_90", ".2f"), ""),
             ("effective samples", self._text("effective", ",.0f"), f"of {reads:,} reads each"),

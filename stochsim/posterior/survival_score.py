@@ -48,6 +48,13 @@ def survival(d: Floats, d_blind: Floats, d_full: Floats, key: int) -> Survival:
     lower end of the 95 % interval of D_blind − D_full exceeds 0.1. It is never clipped: below 0 is
     worse than ignoring the stimulus, above 1 better than the float network. Raises SettingError for
     shapes that differ or distances that are not finite.
+
+    >>> from stochsim.posterior import survival
+    >>> d = [0.4, 0.5, 0.6]                # of the chip, one per stimulus
+    >>> d_blind = [1.5, 1.6, 1.7]          # of draws that ignore the stimulus
+    >>> d_full = [0.3, 0.3, 0.4]           # of the float network
+    >>> print(survival(d, d_blind, d_full, key=0))
+    0.87 [0.85, 0.92]
     """
     arrays = [np.asarray(array, np.float64) for array in (d, d_blind, d_full)]
     _check_distances(arrays)

@@ -11,16 +11,39 @@ from stochsim.program.layer import HIDDEN, LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import FeedForward, LogSigmaHead, Recurrent
-from stochsim.settings import SettingError, check_memory, check_whole
+from stochsim.settings import SettingError, check_memory, check_whole, plain
 
 
 def single_layer(layer: Layer, rho: float = 0.0) -> Program:
-    """A program of one layer."""
+    """A program of one layer.
+
+    >>> import numpy as np
+    >>> from stochsim.program import Layer, Quantizer, single_layer
+    >>> codes = np.array([[1, -2, 3], [0, 4, -1]], np.int8)          # (neuron, input)
+    >>> layer = Layer(
+    ...     weight_codes=codes,
+    ...     weight_bits=4,
+    ...     weight_scale=0.1,
+    ...     input=Quantizer(4, 0.25),
+    ...     output=Quantizer(4, 0.25),
+    ...     bias=np.zeros(2),
+    ...     sigma=np.full(2, 0.3),                                  # in units of the drive
+    ... )
+    >>> single_layer(layer).neurons
+    2
+    """
     return Program({READOUT: layer}, FeedForward(), rho)
 
 
 def feed_forward(layers: Mapping[str, Layer], rho: float = 0.0) -> Program:
-    """Layers one after another; the last is read."""
+    """Layers one after another; the last is read.
+
+    >>> from stochsim.program import random_program
+    >>> from stochsim.program import feed_forward
+    >>> program, _ = random_program((6, 4, 2), (4, 4, 4), sigma=0.5)
+    >>> list(feed_forward(program.layers).layers)
+    ['layer 1', 'layer 2']
+    """
     return Program(layers, FeedForward(), rho)
 
 
@@ -68,18 +91,28 @@ def random_program(
     widths: bits of weights, of inputs and of all outputs. The last layer's neurons keep the noise
     level sigma, the others have no noise. Raises SettingError for fewer than two sizes, one below
     1, other than three widths, a key that is none, and weights that do not fit into memory.
+
+    >>> from stochsim.program import random_program
+    >>> program, inputs = random_program((784, 100, 10), (4, 4, 4), sigma=0.5)
+    >>> print(program)
+    program: feed-forward, 784 inputs -> 10 neurons
+      layer    shape       weights  inputs  outputs  sigma
+      layer 1  784 -> 100  4 bits   4 bits  4 bits   none
+      layer 2  100 -> 10   4 bits   4 bits  4 bits   0.5
     """
     for field, values in (("sizes", sizes), ("widths", widths)):
         if not isinstance(values, tuple | list):
             raise SettingError.of(field, values, "should be a tuple of integers")
-    are_whole = all(isinstance(size, int | np.integer) for size in sizes)
+    sizes = plain(tuple(sizes))
+    widths = plain(tuple(widths))
+    are_whole = all(isinstance(size, int) for size in sizes)
     if len(sizes) < 2 or not are_whole or min(sizes) < 1:
         rule = "should be at least one input and one layer of neurons, as in 784-100-10"
         raise SettingError.of("sizes", sizes, rule)
     if len(widths) != 3:
         raise SettingError.of("widths", widths, "should be bits of weights, inputs and outputs")
-    check_whole("key", key, 0, 2**64)
-    check_whole("stimuli", stimuli, 0, 2**31)
+    key = check_whole("key", key, 0, 2**64)
+    stimuli = check_whole("stimuli", stimuli, 0, 2**31)
     check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")
     random = generator(key, "drawn network")
     weight_bits, *others = widths

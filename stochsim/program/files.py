@@ -17,6 +17,13 @@ def load_program(folder: AnyPath) -> Program:
 
     Raises StochsimError that names the folder where files are missing, damaged, of another format,
     kind or version, or say what no program can be.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> program.save("my_program")
+    >>> ss.load_program("my_program").neurons
+    3
     """
     kind, table, arrays = read_folder(as_path("folder", folder), tuple(WIRINGS))
     try:

@@ -14,6 +14,7 @@ from stochsim.settings import (
     SettingError,
     card,
     check_not_negative,
+    check_real,
     check_whole,
     counted,
     one_line,
@@ -113,6 +114,10 @@ class FloatRecurrent(FloatWiring):
     steps: int
     __repr__ = one_line
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time_step", float(check_real("time_step", self.time_step)))
+        object.__setattr__(self, "steps", check_whole("steps", self.steps, 1, 2**31))
+
     @property
     def is_recurrent(self) -> bool:
         """Every read is."""
@@ -133,7 +138,7 @@ class FloatRecurrent(FloatWiring):
         return np.asarray((1 - self.time_step) * np.eye(len(lateral)) + self.time_step * lateral)
 
     def check(self, layers: Layers) -> None:
-        """Raise SettingError for layers or arrays of other shapes, and steps below 1."""
+        """Raise SettingError for layers or arrays of other shapes."""
         if list(layers) != [READOUT, LATERAL]:
             raise SettingError.of("layers", list(layers), f"should be {READOUT} and {LATERAL}")
         neurons, inputs = np.shape(layers[READOUT].weight)
@@ -143,7 +148,6 @@ class FloatRecurrent(FloatWiring):
             check_shape(name, getattr(self, name), "neuron", (neurons,))
         if not np.all(np.asarray(self.width) > 0):
             raise SettingError.of("width", float(np.min(self.width)), "should be above 0")
-        check_whole("steps", self.steps, 1, 2**31)
 
 
 def _check_layer(name: str, layer: FloatLayer, axes: str, shape: tuple[int, int]) -> None:
@@ -167,7 +171,7 @@ class FloatProgram:
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        check_not_negative("rho", self.rho)
+        object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
         self.wiring.check(self.layers)
 
     @property
@@ -210,7 +214,13 @@ class FloatProgram:
 def float_single(
     weight: np.ndarray, bias: np.ndarray, sigma: np.ndarray, rho: float = 0.0
 ) -> FloatProgram:
-    """One layer: weight (neuron, input), bias and sigma (neuron,)."""
+    """One layer: weight (neuron, input), bias and sigma (neuron,).
+
+    >>> import numpy as np
+    >>> from stochsim.program import float_single
+    >>> float_single(np.eye(2), np.zeros(2), sigma=np.full(2, 0.1)).neurons
+    2
+    """
     return FloatProgram({READOUT: FloatLayer(weight, bias)}, FloatFeedForward(sigma), rho)
 
 

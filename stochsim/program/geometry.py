@@ -40,7 +40,7 @@ class Geometry:
     def __post_init__(self) -> None:
         if self.padding_mode not in PADDING_MODES:
             raise SettingError.of("padding_mode", self.padding_mode, choices=PADDING_MODES)
-        check_whole("groups", self.groups, 1, 2**31)
+        groups = check_whole("groups", self.groups, 1, 2**31)
         own: dict[str, Any] = {
             field: _sizes(field, getattr(self, field), 1)
             for field in ("kernel", "stride", "dilation")
@@ -51,10 +51,10 @@ class Geometry:
             if len(own[field]) != axes:
                 rule = f"should have one entry for each of the {axes} axes of 'kernel'"
                 raise SettingError.of(field, own[field], rule)
-        if axes == 0 and self.groups > 1:
+        if axes == 0 and groups > 1:
             rule = "should be 1 without a 'kernel': a linear layer has no groups"
             raise SettingError.of("groups", self.groups, rule, also=("kernel",))
-        for field, value in {**own, "groups": int(self.groups)}.items():
+        for field, value in {**own, "groups": groups}.items():
             object.__setattr__(self, field, value)
 
     @property
@@ -150,10 +150,7 @@ def _entries(field: str, given: Any) -> tuple[Any, ...]:
 
 def _sizes(field: str, given: Any, least: int) -> tuple[int, ...]:
     """Sizes from `least` on as integers; raises SettingError for what is none."""
-    sizes = _entries(field, given)
-    for size in sizes:
-        check_whole(field, size, least, 2**31)
-    return tuple(map(int, sizes))
+    return tuple(check_whole(field, size, least, 2**31) for size in _entries(field, given))
 
 
 def _pair(given: Any) -> tuple[int, int]:

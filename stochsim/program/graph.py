@@ -14,11 +14,11 @@ from stochsim.program.graph_nodes import (
     LayerCall,
     called,
     check_codes_taken,
-    check_kind,
     check_layer_of,
     check_node,
     check_read,
     check_result,
+    checked_node,
 )
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.shapes import numbers
@@ -57,16 +57,14 @@ class Graph(Wiring):
         for field in ("nodes", "shape"):
             if not isinstance(getattr(self, field), tuple | list):
                 raise SettingError.of(field, getattr(self, field), "should be a tuple")
-        for node in self.nodes:
-            check_kind(node)
+        nodes = tuple(map(checked_node, self.nodes))
         if not isinstance(self.stimulus, str):
             raise SettingError.of("stimulus", self.stimulus, "should be a name")
         if self.dtype not in _DTYPES:
             raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
-        for size in self.shape:
-            check_whole("shape", size, 1, 2**31)
-        object.__setattr__(self, "nodes", tuple(self.nodes))
-        object.__setattr__(self, "shape", tuple(map(int, self.shape)))
+        shape = tuple(check_whole("shape", size, 1, 2**31) for size in self.shape)
+        object.__setattr__(self, "nodes", nodes)
+        object.__setattr__(self, "shape", shape)
 
     @property
     def not_saved(self) -> tuple[str, ...]:
@@ -255,6 +253,7 @@ class Graph(Wiring):
         """
         if x is None:
             raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
+        reads = check_whole("reads", reads, 1, 2**31)
         found = self.value_shapes(shapes, x[:2])
         uses: list[LayerUse] = []
         rounded: dict[str, int] = {}

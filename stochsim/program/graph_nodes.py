@@ -131,8 +131,10 @@ def check_result(name: str, value: Any) -> None:
         )
 
 
-def check_kind(node: Any) -> None:
-    """Raise SettingError for what is no node, and fields that are not of their types."""
+def checked_node(node: Any) -> Call:
+    """A node, its numbers as Python's; raises SettingError for what is no node, and fields that are
+    not of their types.
+    """
     if not isinstance(node, LayerCall | FloatCall):
         raise SettingError.of("nodes", node, "should be LayerCalls and FloatCalls")
     if not isinstance(node.name, str):
@@ -140,16 +142,17 @@ def check_kind(node: Any) -> None:
     if isinstance(node, LayerCall):
         if not isinstance(node.geometry, Geometry):
             raise SettingError.of(f"{node.name}.geometry", node.geometry, "should be a Geometry")
-        check_flag(f"{node.name}.takes_codes", node.takes_codes)
-        return
+        takes_codes = check_flag(f"{node.name}.takes_codes", node.takes_codes)
+        return node._replace(takes_codes=takes_codes)
     if not isinstance(node.inputs, tuple | list):
         raise SettingError.of(f"{node.name}.inputs", node.inputs, "should be a tuple of names")
     if not callable(node.function):
         raise SettingError.of(f"{node.name}.function", node.function, "should be a function")
     if not isinstance(node.row, str):
         raise SettingError.of(f"{node.name}.row", node.row, "should be text")
-    check_flag(f"{node.name}.measures", node.measures)
-    check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
+    measures = check_flag(f"{node.name}.measures", node.measures)
+    macs = check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
+    return node._replace(measures=measures, macs=macs)
 
 
 def check_node(node: Call, before: Collection[str]) -> None:

@@ -75,6 +75,23 @@ class Layer:
     Hardware. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
     bias or sigma that are not finite, a negative sigma, and widths, scales, quantisers and
     activations that no layer has.
+
+    >>> import numpy as np
+    >>> from stochsim.program import Layer, Quantizer, single_layer
+    >>> codes = np.array([[1, -2, 3], [0, 4, -1]], np.int8)          # (neuron, input)
+    >>> layer = Layer(
+    ...     weight_codes=codes,
+    ...     weight_bits=4,
+    ...     weight_scale=0.1,
+    ...     input=Quantizer(4, 0.25),
+    ...     output=Quantizer(4, 0.25),
+    ...     bias=np.zeros(2),
+    ...     sigma=np.full(2, 0.3),                                  # in units of the drive
+    ... )
+    >>> print(single_layer(layer))
+    program: feed-forward, 3 inputs -> 2 neurons
+      layer    shape   weights  inputs  outputs  sigma
+      readout  3 -> 2  4 bits   4 bits  4 bits   0.3
     """
 
     weight_codes: np.ndarray
@@ -89,29 +106,27 @@ class Layer:
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        self._check_fields()
-        own = {
-            "weight_bits": int(self.weight_bits),
-            "weight_scale": float(self.weight_scale),
-            "own_width": bool(self.own_width),
-            "weight_codes": self._checked_codes(),
-        }
-        for field, value in own.items():
+        for field, value in self._checked_fields().items():
             object.__setattr__(self, field, value)
+        object.__setattr__(self, "weight_codes", self._checked_codes())
         for field in ("bias", "sigma"):
             object.__setattr__(self, field, self._of_neurons(field))
         check_values("sigma", self.sigma, self.sigma >= 0, "should be at least 0")
 
-    def _check_fields(self) -> None:
-        """Raise SettingError for numbers, words and quantisers that no layer has."""
-        check_whole("weight_bits", self.weight_bits, 1, 9)
-        check_positive("weight_scale", self.weight_scale)
+    def _checked_fields(self) -> dict[str, Any]:
+        """Its numbers, as Python's; raises SettingError for numbers, words and quantisers that no
+        layer has.
+        """
+        own: dict[str, Any] = {
+            "weight_bits": check_whole("weight_bits", self.weight_bits, 1, 9),
+            "weight_scale": check_positive("weight_scale", self.weight_scale),
+        }
         if not isinstance(self.activation, str) or self.activation not in channel.RESPONSES:
             raise SettingError.of("activation", self.activation, choices=channel.RESPONSES)
         for side in ("input", "output"):
             if not isinstance(getattr(self, side), Quantizer):
                 raise SettingError.of(side, getattr(self, side), "should be a Quantizer")
-        check_flag("own_width", self.own_width)
+        return own | {"own_width": check_flag("own_width", self.own_width)}
 
     def _of_neurons(self, field: str) -> np.ndarray:
         """An array (neuron,) of this layer in float64."""

@@ -30,6 +30,17 @@ class Program:
     SettingError for what is no Layer, no Wiring or no such rho, and for layers that do not fit each
     other or the wiring. Made by `single_layer`, `with_log_sigma`, `recurrent` and `feed_forward`,
     or by `to_program` and `convert` of a network.
+
+    >>> import stochsim as ss
+    >>> from stochsim.program import random_program
+    >>> program, inputs = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> print(program)
+    program: feed-forward, 6 inputs -> 3 neurons
+      layer    shape   weights  inputs  outputs  sigma
+      layer 1  6 -> 3  4 bits   4 bits  4 bits   0.5
+    >>> program.save("my_program")
+    >>> ss.load_program("my_program").rho
+    0.0
     """
 
     layers: Mapping[str, Layer]
@@ -41,8 +52,7 @@ class Program:
         _check_layers(self.layers)
         if not isinstance(self.wiring, Wiring):
             raise SettingError.of("wiring", self.wiring, "should be a Wiring")
-        check_not_negative("rho", self.rho)
-        object.__setattr__(self, "rho", float(self.rho))
+        object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
         self.wiring.check(self.layers)
 
     @property

@@ -21,6 +21,12 @@ class Quantizer:
 
     Raises SettingError for bits outside 1 to 8, a scale that is not finite and above 0, and an
     `unsigned` that is neither True nor False.
+
+    >>> import numpy as np
+    >>> from stochsim.program import Quantizer
+    >>> grid = Quantizer(bits=2, scale=0.5)
+    >>> grid.values(np.array([-2, -1, 0, 1]))
+    array([-1. , -0.5,  0. ,  0.5], dtype=float32)
     """
 
     bits: int
@@ -28,12 +34,9 @@ class Quantizer:
     unsigned: bool = False
 
     def __post_init__(self) -> None:
-        check_whole("bits", self.bits, 1, 9)
-        check_positive("scale", self.scale)
-        check_flag("unsigned", self.unsigned)
-        object.__setattr__(self, "bits", int(self.bits))
-        object.__setattr__(self, "scale", float(self.scale))
-        object.__setattr__(self, "unsigned", bool(self.unsigned))
+        object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
+        object.__setattr__(self, "scale", check_positive("scale", self.scale))
+        object.__setattr__(self, "unsigned", check_flag("unsigned", self.unsigned))
 
     @property
     def levels(self) -> int:

@@ -158,6 +158,7 @@ class FeedForward(Wiring):
         """Every read makes every product, reads its inputs and writes its codes; neurons with a
         noise level of their own, and those that are read, draw random bits and are held.
         """
+        reads = check_whole("reads", reads, 1, 2**31)
         last = self.read_layer(shapes)
         uses = []
         for name, shape in shapes.items():
@@ -260,15 +261,11 @@ class Recurrent(Wiring):
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
-        check_real("radius", self.radius)
-        if self.radius < 0:
+        steps = check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
+        radius = float(check_real("radius", self.radius))
+        if radius < 0:
             raise SettingError.of("radius", self.radius, "should be at least 0")
-        own = {
-            "table": floats("table", self.table),
-            "steps": int(self.steps),
-            "radius": float(self.radius),
-        }
+        own = {"table": floats("table", self.table), "steps": steps, "radius": radius}
         for field, value in own.items():
             object.__setattr__(self, field, value)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from stochsim.hardware import Noise
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, LayerShape
+from stochsim.settings import check_whole
 
 INPUT = "input"
 """The row of what belongs to the stimuli themselves: the random bits that round them."""
@@ -60,6 +61,7 @@ def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: in
     As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
     set, and the sigma that neurons are billed for depends on them.
     """
+    reads = check_whole("reads", reads, 1, 2**31)
     uses = []
     for name, shape in shapes.items():
         draws = reads if name == READOUT or noise.dither != "none" else 0
@@ -86,6 +88,10 @@ def recurrent_workload(
     `steps_between_reads`, all reads are of one.
     """
     readout, lateral = shapes[READOUT], shapes[LATERAL]
+    steps = check_whole("steps", steps, 1, 2**31)
+    reads = check_whole("reads", reads, 1, 2**31)
+    if steps_between_reads is not None:
+        steps_between_reads = check_whole("steps_between_reads", steps_between_reads, 1, 2**31)
     taken = (
         reads * steps if steps_between_reads is None else steps + (reads - 1) * steps_between_reads
     )
@@ -101,6 +107,7 @@ def recurrent_workload(
 
 def feed_forward_workload(uses: list[LayerUse], noise: Noise, reads: int) -> Workload:
     """Of layers that follow one another; the memory holds the codes of the stimulus and of all."""
+    reads = check_whole("reads", reads, 1, 2**31)
     first = uses[0].shape
     stored = first.read_bits + sum(use.shape.written_bits for use in uses)
     rounded = {} if noise.input_dither == "none" else {INPUT: reads * first.inputs}

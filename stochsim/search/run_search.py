@@ -57,13 +57,31 @@ def run_optimize(
 
     storage, trials: in place of the file's. Raises StochsimError for a bad file, folder or storage,
     before anything is measured. KeyboardInterrupt and kill lose only the tasks in progress.
+
+    >>> import stochsim as ss
+    >>> from stochsim.settings import write_toml
+    >>> write_toml("cheapest.toml", {
+    ...     "version": 1,
+    ...     "model": {"kind": "linear_gaussian", "neurons": 4, "noise_sd": 0.5},
+    ...     "data": {"kind": "digits", "size": 8, "components": 8},
+    ...     "train": {"steps": 20},
+    ...     "hardware": {"preset": "digital-45nm"},
+    ...     "search": {"weight_bits": [2, 4], "input_bits": [4], "output_bits": [4]},
+    ...     "objective": {"keep": "S >= 0.5", "trials": 2},
+    ...     "measure": {"stimuli": 8, "reads": 100},
+    ... })
+    >>> found = ss.run_optimize("cheapest.toml", "runs/cheapest", workers=1)
+    >>> len(found.measured)
+    2
     """
     request = Request.read(as_path("file_path", file_path))
     folder = as_path("run_folder", run_folder)
-    check_whole("workers", workers, 1, 2**16)
+    workers = check_whole("workers", workers, 1, 2**16)
     address = storage or request.file.storage
     shown = checked_address(address) if address else ""
-    wanted = trials or request.file.objective.trials
+    wanted = request.file.objective.trials
+    if trials is not None:
+        wanted = check_whole("trials", trials, 1, 2**31)
     with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)

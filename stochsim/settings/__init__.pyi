@@ -14,6 +14,7 @@ from .array_files import head_of as head_of
 from .array_files import read_arrays as read_arrays
 from .array_files import write_arrays as write_arrays
 from .base import Settings as Settings
+from .call_checks import Draw as Draw
 from .call_checks import check_draw as check_draw
 from .call_checks import check_flag as check_flag
 from .call_checks import check_memory as check_memory
@@ -40,6 +41,7 @@ from .errors import shown as shown
 from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
 from .paths import check_is_data as check_is_data
+from .plain_numbers import plain as plain
 from .renamed import RENAMED_KEYS as RENAMED_KEYS
 from .renamed import RENAMED_VALUES as RENAMED_VALUES
 from .renamed import renamed_arguments as renamed_arguments

@@ -8,6 +8,7 @@ from typing import Any, Self
 import pydantic
 
 from stochsim.settings.errors import Fault, KeyPath, SettingError
+from stochsim.settings.plain_numbers import plain
 
 
 class Settings(pydantic.BaseModel):
@@ -18,9 +19,12 @@ class Settings(pydantic.BaseModel):
     )
 
     def __init__(self, /, *unnamed: Any, **table: Any) -> None:
-        """Raises SettingError, never pydantic's own error. TOML arrays become tuples."""
+        """Raises SettingError, never pydantic's own error. TOML arrays become tuples, NumPy's
+        numbers Python's.
+        """
         if unnamed:
             raise SettingError.of((), rule=_by_name(type(self)))
+        table = plain(table)
         table = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
             super().__init__(**table)

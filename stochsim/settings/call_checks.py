@@ -1,74 +1,97 @@
-"""What a call to `sample` must keep: indices in range, results that fit into memory."""
+"""What a call must keep: numbers in range, results that fit into memory. A check returns the number
+as Python has it, and that is what is to be used.
+"""
 
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stochsim.settings.errors import SettingError, StochsimError
+from stochsim.settings.plain_numbers import plain
 
 
-def check_whole(name: str, value: object, low: int, end: int) -> None:
-    """Raise SettingError unless `value` is an integer from low to end - 1."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, np.integer))
-        or not low <= value < end
-    ):
+def check_whole(name: str, value: object, low: int, end: int) -> int:
+    """The integer from low to end - 1 that `value` is, NumPy's as Python's; raises SettingError for
+    anything else.
+    """
+    found = plain(value)
+    if isinstance(found, bool) or not isinstance(found, int) or not low <= found < end:
         raise SettingError.of(name, value, f"should be an integer from {low} to {end - 1}")
+    return int(found)
 
 
-def check_flag(name: str, value: object) -> None:
-    """Raise SettingError unless `value` is True or False, Python's or NumPy's."""
-    if not isinstance(value, bool | np.bool_):
+def check_flag(name: str, value: object) -> bool:
+    """True or False, NumPy's as Python's; raises SettingError for anything else."""
+    found = plain(value)
+    if not isinstance(found, bool):
         raise SettingError.of(name, value, "should be True or False")
+    return found
 
 
-def check_real(name: str, value: object) -> None:
-    """Raise SettingError unless `value` is a real number; NaN and infinities are."""
-    is_one = isinstance(value, int | float | np.integer | np.floating)
-    if not is_one or isinstance(value, bool):
+def check_real(name: str, value: object) -> float:
+    """The real number that `value` is, NumPy's as Python's, integers as integers; NaN and
+    infinities are numbers. Raises SettingError for anything else.
+    """
+    found = plain(value)
+    if isinstance(found, bool) or not isinstance(found, int | float):
         raise SettingError.of(name, value, "should be a number")
+    return found
 
 
 def _as_float(value: Any) -> float:
     """A real number in float64, as it is kept; NaN of anything else."""
     try:
-        check_real("", value)
-        return float(value)
+        return float(check_real("", value))
     except (SettingError, OverflowError):
         return math.nan
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Raise SettingError unless `value` is a finite number above 0."""
-    if not 0 < _as_float(value) < math.inf:
+def check_positive(name: str, value: Any) -> float:
+    """A finite number above 0, in float64; raises SettingError for anything else."""
+    found = _as_float(value)
+    if not 0 < found < math.inf:
         raise SettingError.of(name, value, "should be finite and above 0")
+    return found
 
 
-def check_not_negative(name: str, value: Any) -> None:
-    """Raise SettingError unless `value` is a finite number, 0 or above."""
-    if not 0 <= _as_float(value) < math.inf:
+def check_not_negative(name: str, value: Any) -> float:
+    """A finite number, 0 or above, in float64; raises SettingError for anything else."""
+    found = _as_float(value)
+    if not 0 <= found < math.inf:
         raise SettingError.of(name, value, "should be finite and at least 0")
+    return found
 
 
-def check_sigma_scale(sigma_scale: float) -> None:
-    """Raise SettingError for a negative or non-finite multiplier of sigma."""
-    check_not_negative("sigma_scale", sigma_scale)
+def check_sigma_scale(sigma_scale: float) -> float:
+    """The multiplier of sigma; raises SettingError for one that is negative or not finite."""
+    return check_not_negative("sigma_scale", sigma_scale)
 
 
-def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> None:
-    """Raise SettingError for reads, a key or absolute indices out of range."""
-    check_whole("reads", reads, 1, 2**31)
-    check_whole("key", key, 0, 2**64)
-    check_whole(
-        "first_stimulus", first_stimulus, 0, 2**32 - stimuli + 1
-    )  # stimuli are counted in 32 bits
-    check_whole("first_read", first_read, 0, 2**54)
+class Draw(NamedTuple):
+    """What a call draws: reads of each stimulus, the key, the absolute first stimulus and read."""
+
+    reads: int
+    key: int
+    first_stimulus: int
+    first_read: int
+
+
+def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> Draw:
+    """Reads, key and absolute indices as Python's integers; raises SettingError for one out of
+    range.
+    """
+    return Draw(
+        check_whole("reads", reads, 1, 2**31),
+        check_whole("key", key, 0, 2**64),
+        # stimuli are counted in 32 bits
+        check_whole("first_stimulus", first_stimulus, 0, 2**32 - stimuli + 1),
+        check_whole("first_read", first_read, 0, 2**54),
+    )
 
 
 def check_stable(radius: float) -> None:

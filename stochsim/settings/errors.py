@@ -30,6 +30,10 @@ class StochsimError(Exception):
 def nearest(value: object, choices: Iterable[object]) -> str:
     """Half a sentence that names the nearest of `choices`, the new name of one that was renamed, or
     all of them; "" of none.
+
+    >>> from stochsim.settings import nearest
+    >>> nearest("bit", ["bits", "noise"])
+    "did you mean 'bits'?"
     """
     names = [str(choice) for choice in choices]
     wanted = value if isinstance(value, str) else ""
@@ -145,6 +149,13 @@ class NotWrittenError(StochsimError):
 class SettingError(StochsimError, ValueError):
     """A setting breaks a rule; `faults` are the broken rules one by one, `field` says where the
     first one stands.
+
+    >>> import stochsim as ss
+    >>> try:
+    ...     ss.load_hardware("digital-45nm").with_({"precision.weight_bits": 9})
+    ... except ss.SettingError as error:
+    ...     print(error)
+    'precision.weight_bits' = 9: should be less than or equal to 8
     """
 
     def __init__(self, text: str = "", *, faults: Iterable[Fault] = ()) -> None:

@@ -16,6 +16,11 @@ from stochsim.settings.paths import AnyPath, as_path, check_is_data
 def read_toml(path: AnyPath) -> dict[str, Any]:
     """The table of a TOML file; raises SettingError that names the file and, for bad syntax, the
     line.
+
+    >>> from stochsim.settings import read_toml, write_toml
+    >>> write_toml("two.toml", {"bits": 2})
+    >>> read_toml("two.toml")
+    {'bits': 2}
     """
     path = as_path("path", path)
     check_is_data(path)

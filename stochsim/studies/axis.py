@@ -39,6 +39,11 @@ class Axis:
     shown apart, as architectures are. names_network: an option of `stochsim energy bill`; usual:
     that option's default, None for the grid's first name or least number. sorted_last: compared
     after all others where results are sorted.
+
+    >>> from stochsim.studies import Axis
+    >>> address = "random.random_bits_per_code"
+    >>> Axis(name="random_bits", words="random bits", kind=int, setting=address).words
+    'random bits'
     """
 
     name: str

@@ -61,6 +61,23 @@ def plan_study(study: Study, hardware: Hardware) -> Plan:
     """All tasks of a study on a Hardware; equal parts are one task, however many cells use them.
 
     Raises SettingError for arguments of other types, or in another order.
+
+    >>> import stochsim as ss
+    >>> study = ss.Study(
+    ...     version=1,
+    ...     model={"kind": "linear_gaussian", "neurons": 8, "noise_sd": 0.5},
+    ...     data={"kind": "digits", "size": 8, "components": 16},
+    ...     hardware={"preset": "digital-45nm"},
+    ...     grid={"bits": [2, 4], "noise": [1.0]},
+    ... )
+    >>> plan = ss.studies.plan_study(study, ss.load_hardware("digital-45nm"))
+    >>> len(plan.cells)
+    2
+    >>> print(plan)
+    plan: 9 tasks for 2 cells
+      tasks  1 decoder, 1 reference, 1 float, 2 network, 1 blind, 1 full, 2 point
+      cells  2 on the chip, 0 in float or of controls
+      keys   0
     """
     check_arguments(
         "plan_study(study, hardware)",

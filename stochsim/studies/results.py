@@ -16,7 +16,7 @@ from stochsim.posterior import (
     survival,
 )
 from stochsim.runs import Store
-from stochsim.settings import AnyPath, StochsimError, as_path, card
+from stochsim.settings import AnyPath, StochsimError, as_path, card, plain
 from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
@@ -199,6 +199,7 @@ class Results(StoredRun):
         control. method None: the study's first. key None: over all keys where there are several.
         settings: values on axes that are settings of the chip; the least of those not named.
         """
+        widths = plain(widths)
         wanted = (widths,) * 3 if isinstance(widths, int) else widths
         trained = "" if widths is None else method or self.study.grid.method[0]
         place = (architecture, wanted, rho, noise, control, trained)
@@ -296,6 +297,25 @@ def _survival_difference(d: Floats, blind: Floats, full: Floats, *other: Floats)
 def open_run(run_folder: AnyPath) -> Results:
     """Open a run and read its results; raises StochsimError where there is no run, or the store or
     an artifact is damaged.
+
+    >>> import stochsim as ss
+    >>> from stochsim.settings import write_toml
+    >>> write_toml("study.toml", {
+    ...     "version": 1,
+    ...     "model": {"kind": "linear_gaussian", "neurons": 4, "noise_sd": 0.5},
+    ...     "data": {"kind": "digits", "size": 8, "components": 8},
+    ...     "train": {"steps": 20},
+    ...     "hardware": {"preset": "digital-45nm"},
+    ...     "grid": {"bits": [4], "noise": [1.0]},
+    ...     "measure": {"stimuli": 8, "reads": 100},
+    ... })
+    >>> _ = ss.run_sweep("study.toml", "runs/study", workers=1)
+    >>> print(ss.open_run("runs/study"))
+    results: runs/study
+      study    linear gaussian on digits, chip digital-45nm
+      tasks    7 of 7 done
+      cells    1 of 1 finished
+      measure  8 stimuli × 100 reads of each
     """
     store = Store.open(as_path("run_folder", run_folder))
     store.check_artifacts()

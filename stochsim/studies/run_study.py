@@ -19,10 +19,26 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
 
     Raises StochsimError for a bad study or run folder, before anything is written.
     KeyboardInterrupt and kill lose only the tasks in progress, one per worker.
+
+    >>> import stochsim as ss
+    >>> from stochsim.settings import write_toml
+    >>> write_toml("study.toml", {
+    ...     "version": 1,
+    ...     "model": {"kind": "linear_gaussian", "neurons": 4, "noise_sd": 0.5},
+    ...     "data": {"kind": "digits", "size": 8, "components": 8},
+    ...     "train": {"steps": 20},
+    ...     "hardware": {"preset": "digital-45nm"},
+    ...     "grid": {"bits": [4], "noise": [1.0]},
+    ...     "measure": {"stimuli": 8, "reads": 100},
+    ... })
+    >>> ss.run_sweep("study.toml", "runs/study", workers=1).name
+    'study'
+    >>> len(ss.open_run("runs/study").rows)
+    1
     """
     path = as_path("study_path", study_path)
     folder = as_path("run_folder", run_folder)
-    check_whole("workers", workers, 1, 2**16)
+    workers = check_whole("workers", workers, 1, 2**16)
     study = Study.read(path)
     hardware = study.hardware.resolve(path.parent)
     study.check(hardware)

@@ -157,7 +157,26 @@ class MeasureSettings(Settings):
 
 @holds_axes
 class Study(Settings):
-    """A sweep as written in a TOML file, format version 1."""
+    """A sweep as written in a TOML file, format version 1.
+
+    >>> import stochsim as ss
+    >>> study = ss.Study(
+    ...     version=1,
+    ...     model={"kind": "linear_gaussian", "neurons": 8, "noise_sd": 0.5},
+    ...     data={"kind": "digits", "size": 8, "components": 16},
+    ...     hardware={"preset": "digital-45nm"},
+    ...     grid={"bits": [2, 4], "noise": [1.0]},
+    ... )
+    >>> study.grid.bits
+    (2, 4)
+    >>> print(study)
+    study: linear gaussian on digits, chip digital-45nm
+      model    linear gaussian, 8 neurons
+      data     digits, 8 × 8 pixels, 16 components
+      grid     architecture single; method quantisation-aware; bits 2, 4; rho 0; noise 1; keys 0
+      train    1,500 steps of 256 stimuli
+      measure  64 stimuli × 1,000 reads
+    """
 
     version: Literal[1]
     model: ModelSettings

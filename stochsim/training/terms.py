@@ -64,6 +64,11 @@ def check_price(rho: float, c: float, s: float) -> None:
 def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:
     """C_rho(sigma) = c ((s / sigma)^rho - 1) / rho, and its limit -c log(sigma / s) at rho = 0;
     elementwise (any shape), nats.
+
+    >>> import torch
+    >>> from stochsim.training import reliability_cost
+    >>> reliability_cost(torch.tensor([0.5, 1.0]), rho=0.0, c=1.0, s=1.0)      # −log σ, in nats
+    tensor([0.6931, 0.0000])
     """
     check_price(rho, c, s)
     log_ratio = torch.log(s / sigma)

@@ -5,9 +5,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from stochsim.hardware import Hardware
-from stochsim.models import MODELS, ModelSettings
+from stochsim.models import ModelSettings, check_model
 from stochsim.networks import ArchitectureSettings
-from stochsim.settings import SettingError, check_not_negative, check_whole
+from stochsim.settings import check_not_negative, check_whole
 from stochsim.training.fitting import Progress
 from stochsim.training.train_settings import TrainSettings
 from stochsim.training.trained_network import (
@@ -49,16 +49,14 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     >>> full.sample(data.held_out[:2], reads=5, key=0).values.shape
     (2, 5, 12)
     """
-    if not isinstance(model, MODELS):
-        rule = "should be a model, such as SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1)"
-        raise SettingError.of("model", model, rule, [one.__name__ for one in MODELS])
+    check_model(model)
     check_whole("key", key, 0, 2**64)
     check_not_negative("rho", rho)
     data = training_stimuli(stimuli)
     settings = TrainSettings(**options)
     full = learn_decoder(data, model, settings, key, progress, decoder=decoder)
     chosen = architecture
-    if isinstance(chosen, str):
+    if not isinstance(chosen, ArchitectureSettings):
         chosen = ArchitectureSettings(kind=chosen)
     if chosen == ArchitectureSettings() and rho == 0 and settings.nats_per_joule is None:
         return full

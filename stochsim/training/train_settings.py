@@ -5,7 +5,7 @@ from typing import Literal, Self
 import pydantic
 
 from stochsim.energy import reliability_price_to_cost
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, check_hardware
 from stochsim.settings import SettingError, Settings
 
 Method = Literal["post-training", "quantisation-aware", "noise-aware"]
@@ -18,6 +18,10 @@ class TrainSettings(Settings):
     `nats_per_joule` is the rate lambda between nats and joules: with it c and s are those of the
     Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
     and widths may be learned under their price in joules.
+
+    >>> from stochsim.training import TrainSettings
+    >>> TrainSettings(steps=500).learning_rate
+    0.005
     """
 
     steps: int = pydantic.Field(default=1500, ge=1)
@@ -49,6 +53,7 @@ class TrainSettings(Settings):
                 "and s"
             )
             raise SettingError.of("nats_per_joule", self.nats_per_joule, rule, also=("hardware",))
+        check_hardware(hardware)
         return reliability_price_to_cost(
             self.nats_per_joule, hardware.reliability_law(rho)
         ), hardware.reliability.s

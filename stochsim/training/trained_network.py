@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from stochsim.chip import FloatChip, Samples
 from stochsim.data import check_stimuli
-from stochsim.hardware import Hardware, Precision
+from stochsim.hardware import Hardware, Precision, check_hardware
 from stochsim.models import ModelSettings, Reference, build_model
 from stochsim.networks import (
     MOST_BITS,
@@ -121,6 +121,7 @@ class TrainedNetwork:
         >>> full.quantise(bits=4, key=0).network.settings.weight_bits
         4
         """
+        check_whole("key", key, 0, 2**64)
         return train_quantised(
             self,
             self._stimuli(stimuli),
@@ -202,6 +203,14 @@ def training_stimuli(stimuli: ArrayLike, inputs: int | None = None) -> Floats:
 def load_network(path: AnyPath) -> TrainedNetwork:
     """What `save` wrote; raises StochsimError for a file that is damaged or of another kind, or
     whose settings and arrays do not belong together.
+
+    >>> import stochsim as ss
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+    >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+    >>> full = ss.train(model, data.train, steps=20, key=0)
+    >>> full.save("full.safetensors")
+    >>> ss.load_network("full.safetensors").model == model
+    True
     """
     fitted, model, settings = read_network(path)
     return TrainedNetwork(*fitted, model, settings)
@@ -276,6 +285,15 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
 
     hardware: whose price of reliability holds, where the settings have `nats_per_joule`. Raises
     SettingError for `nats_per_joule` without it.
+
+    >>> import stochsim as ss
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+    >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+    >>> full = ss.train(model, data.train, steps=20, key=0)
+    >>> from stochsim.training import TrainSettings, train_float
+    >>> short = TrainSettings(steps=20)
+    >>> train_float(full, data.train, model, short, rho=1.0, key=0).rho
+    1.0
     """
     chosen = architecture or ArchitectureSettings()
     network: Any = build_network(start.network.settings.model_copy(update={"architecture": chosen}))
@@ -318,12 +336,23 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     its quantiser, trained or the chip's own. Raises SettingError for an unknown method, for
     "noise-aware" or `nats_per_joule` without a Hardware, StochsimError for a start that is
     quantised itself.
+
+    >>> import stochsim as ss
+    >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+    >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+    >>> full = ss.train(model, data.train, steps=20, key=0)
+    >>> from stochsim.training import TrainSettings, train_quantised
+    >>> short = TrainSettings(steps=20)
+    >>> ss.to_program(train_quantised(full, data.train, model, short, (2, 4, 4), key=0)).output.bits
+    4
     """
     if method not in _METHODS:
         raise SettingError.of("method", method, choices=_METHODS)
     if method == "noise-aware" and hardware is None:
         rule = "needs the Hardware whose noise it trains with"
         raise SettingError.of("method", method, rule, also=("hardware",))
+    if hardware is not None:
+        check_hardware(hardware)
     if not start.network.settings.is_float:
         raise StochsimError("a quantised network starts from a float one, not from another")
     aware = method == "noise-aware"

@@ -133,6 +133,11 @@ def test_what_cannot_be_compared_is_refused(reference, values, rule):
         reference.compare(values)
 
 
+def test_a_key_that_is_none_is_refused(reference):
+    with pytest.raises(SettingError, match="'key'"):
+        reference.compare(reference.subset(2, READS), key="a")
+
+
 def test_a_float_network_needs_the_stimuli(reference, tmp_path):
     reference.save(tmp_path / "reference")
     back = Reference.load(tmp_path / "reference")

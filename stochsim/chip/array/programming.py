@@ -247,8 +247,8 @@ def _tiled_drop(g_s: np.ndarray, wires: Wires) -> np.ndarray:
     """
     if wires.wire_ohm == 0:
         return np.zeros(g_s.shape)
-    high = wires.rows_per_tile or len(g_s)
-    wide = wires.columns_per_tile or g_s.shape[1]
+    high = int(wires.rows_per_tile or len(g_s))
+    wide = int(wires.columns_per_tile or g_s.shape[1])
     drop = np.empty(g_s.shape)
     for top in range(0, len(g_s), high):
         for left in range(0, g_s.shape[1], wide):
@@ -260,7 +260,7 @@ def _tiled_drop(g_s: np.ndarray, wires: Wires) -> np.ndarray:
 def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:
     """Weight codes (neuron, input) as an array; raises SettingError for codes that do not fit."""
     codes = np.asarray(weight_codes)
-    check_whole("weight_bits", weight_bits, 1, 9)
+    weight_bits = check_whole("weight_bits", weight_bits, 1, 9)
     if codes.ndim != 2 or codes.size == 0 or codes.dtype.kind not in "iu":
         rule = "should be integers (neuron, input), one at least"
         raise SettingError.of("weight_codes", codes, rule)

@@ -83,6 +83,21 @@ def write_report(run: AnyPath | Results) -> Path:
 
     run: the folder, or its results where they are open already. Raises StochsimError where there is
     no run, the store is damaged, or a file cannot be written.
+
+    >>> import stochsim as ss
+    >>> from stochsim.settings import write_toml
+    >>> write_toml("study.toml", {
+    ...     "version": 1,
+    ...     "model": {"kind": "linear_gaussian", "neurons": 4, "noise_sd": 0.5},
+    ...     "data": {"kind": "digits", "size": 8, "components": 8},
+    ...     "train": {"steps": 20},
+    ...     "hardware": {"preset": "digital-45nm"},
+    ...     "grid": {"bits": [4], "noise": [1.0]},
+    ...     "measure": {"stimuli": 8, "reads": 100},
+    ... })
+    >>> _ = ss.run_sweep("study.toml", "runs/study", workers=1)
+    >>> ss.write_report("runs/study").name
+    'report.html'
     """
     if not isinstance(run, Results):
         with open_run(run) as results:
