@@ -12,7 +12,7 @@ own.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.runs import Task
 from stochsim.settings import Argument, card, check_arguments, counted
 from stochsim.studies.axes import BIT_AXES
-from stochsim.studies.axis import TASK_KINDS
+from stochsim.studies.axis import SAMPLE_KINDS, TASK_KINDS
 from stochsim.studies.planner import Cell, Place, Planner, key_words
 from stochsim.studies.study import Study
 
@@ -34,14 +34,16 @@ class Plan:
     cells: tuple[Cell, ...]
 
     def __str__(self) -> str:
-        """A card: tasks by kind, and the cells that they fill."""
+        """A card: tasks by kind, those that measure samples apart, and the cells that they fill."""
         kinds = Counter(task.kind for task in by_priority(self.tasks.values()))
-        tasks = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        samples = {kind: count for kind, count in kinds.items() if kind in SAMPLE_KINDS}
+        before = {kind: count for kind, count in kinds.items() if kind not in samples}
         on_chip = sum(cell.widths is not None for cell in self.cells)
         others = len(self.cells) - on_chip
         keys = {cell.key for cell in self.cells}
         rows = [
-            ("tasks", tasks),
+            ("tasks", _counts(before)),
+            ("samples", _counts(samples)),
             ("cells", f"{on_chip} on the chip, {others} in float or of controls"),
             ("keys", ", ".join(map(str, sorted(keys)))),
         ]
@@ -50,6 +52,12 @@ class Plan:
             f"{counted(len(self.cells), 'cell', 'cells')}"
         )
         return card(f"plan: {counts}", rows)
+
+
+def _counts(kinds: Mapping[str, int]) -> str:
+    """Numbers of tasks by kind: "1 prior, 2 chip"."""
+    named = {kind.removesuffix("_samples"): count for kind, count in kinds.items()}
+    return ", ".join(f"{count} {kind}" for kind, count in named.items())
 
 
 def by_priority(tasks: Iterable[Task]) -> list[Task]:
@@ -75,9 +83,10 @@ def plan_study(study: Study, hardware: Hardware) -> Plan:
     2
     >>> print(plan)
     plan: 9 tasks for 2 cells
-      tasks  1 decoder, 1 reference, 1 float, 2 network, 1 blind, 1 full, 2 point
-      cells  2 on the chip, 0 in float or of controls
-      keys   0
+      tasks    1 decoder, 1 reference, 1 float, 2 network
+      samples  1 prior, 1 float, 2 chip
+      cells    2 on the chip, 0 in float or of controls
+      keys     0
     """
     check_arguments(
         "plan_study(study, hardware)",
