@@ -93,7 +93,8 @@ class GenerativeModel(ABC):
         or not finite, StochsimError where no trustworthy reference is found.
         """
         x = check_stimuli(stimuli, self.inputs)
-        check_whole("key", key, 0, 2**64)
+        key = check_whole("key", key, 0, 2**64)
+        first_stimulus = check_whole("first_stimulus", first_stimulus, 0, 2**32)
         numbers = first_stimulus + np.arange(len(x))
         found = self._reference(x, key, numbers, progress or _no_progress)
         return replace(found, stimuli=x)

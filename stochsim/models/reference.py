@@ -145,7 +145,7 @@ class Reference:
         along. Raises SettingError for shapes that disagree, and for reads that are no multiple of
         the chains or more than half of the draws.
         """
-        check_whole("key", key, 0, 2**64)
+        key = check_whole("key", key, 0, 2**64)
         reads = as_reads("samples", samples)
         count = self._check_reads("samples", reads.values)
         sets = (self.subset(0, count), self.subset(1, count))

@@ -6,10 +6,16 @@ from typing import Any
 
 Values = tuple[Any, ...]
 EVERY_TASK = ("*",)
-SAMPLE_KINDS = ("prior_samples", "float_samples", "control", "chip_samples")
-"""The kinds of task that measure samples."""
-
-TASK_KINDS = ("decoder", "reference", "float", "network", *SAMPLE_KINDS)
+TASK_KINDS = (
+    "decoder",
+    "reference",
+    "float",
+    "network",
+    "prior_samples",
+    "float_samples",
+    "control",
+    "chip_samples",
+)
 """The kinds of task, in the order in which they start."""
 
 

@@ -12,7 +12,7 @@ own.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.runs import Task
 from stochsim.settings import Argument, card, check_arguments, counted
 from stochsim.studies.axes import BIT_AXES
-from stochsim.studies.axis import SAMPLE_KINDS, TASK_KINDS
+from stochsim.studies.axis import TASK_KINDS
 from stochsim.studies.planner import Cell, Place, Planner, key_words
 from stochsim.studies.study import Study
 
@@ -34,16 +34,17 @@ class Plan:
     cells: tuple[Cell, ...]
 
     def __str__(self) -> str:
-        """A card: tasks by kind, those that measure samples apart, and the cells that they fill."""
+        """A card: tasks by kind, and the cells that they fill."""
         kinds = Counter(task.kind for task in by_priority(self.tasks.values()))
-        samples = {kind: count for kind, count in kinds.items() if kind in SAMPLE_KINDS}
-        before = {kind: count for kind, count in kinds.items() if kind not in samples}
+        named = [(kind.removesuffix("_samples"), kind, count) for kind, count in kinds.items()]
+        tasks = [f"{count} {kind}" for short, kind, count in named if short == kind]
+        samples = [f"{count} {short}" for short, kind, count in named if short != kind]
         on_chip = sum(cell.widths is not None for cell in self.cells)
         others = len(self.cells) - on_chip
         keys = {cell.key for cell in self.cells}
         rows = [
-            ("tasks", _counts(before)),
-            ("samples", _counts(samples)),
+            ("tasks", ", ".join(tasks)),
+            ("samples", ", ".join(samples)),
             ("cells", f"{on_chip} on the chip, {others} in float or of controls"),
             ("keys", ", ".join(map(str, sorted(keys)))),
         ]
@@ -52,12 +53,6 @@ class Plan:
             f"{counted(len(self.cells), 'cell', 'cells')}"
         )
         return card(f"plan: {counts}", rows)
-
-
-def _counts(kinds: Mapping[str, int]) -> str:
-    """Numbers of tasks by kind: "1 prior, 2 chip"."""
-    named = {kind.removesuffix("_samples"): count for kind, count in kinds.items()}
-    return ", ".join(f"{count} {kind}" for kind, count in named.items())
 
 
 def by_priority(tasks: Iterable[Task]) -> list[Task]:
