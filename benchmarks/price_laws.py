@@ -5,7 +5,7 @@ Ratios of 8 to 4 bits, and the laws as curves.
 The choice of an ADC's model decides an answer: from 4 to 8 bits a conversion costs 1.0 to 256
 times as much. The ratios are held against those of the sources, which are rounded. Nothing is
 measured: every figure is a formula of the price book, evaluated. With --out, price_laws.png shows
-each law over its valid range, dashed where the value at the nearer bound is held.
+each law over its valid range, dashed where the value at the nearer bound is used.
 """
 
 import math
@@ -95,7 +95,7 @@ def paid(kind: str) -> list[Price]:
 
 
 def draw_laws(panel: Any, prices: Sequence[Price], places: np.ndarray) -> None:
-    """Joules (place,) of each price against its argument: solid where valid, dashed where held;
+    """Joules (place,) of each price against its argument: solid where valid, dashed where clamped;
     names beside the right edge.
     """
     from matplotlib import colormaps
@@ -104,7 +104,7 @@ def draw_laws(panel: Any, prices: Sequence[Price], places: np.ndarray) -> None:
     for index, chosen in enumerate(prices):
         colour = colormaps["tab20" if len(prices) > 10 else "tab10"](index)
         joules = np.array([chosen.energy_j(equal_widths(chosen, place)) for place in places])
-        held = np.array(
+        clamped = np.array(
             [
                 any(
                     "outside the model's range" in flag
@@ -117,8 +117,8 @@ def draw_laws(panel: Any, prices: Sequence[Price], places: np.ndarray) -> None:
         panel.plot(places, joules, "--", color=colour, lw=1.2, alpha=0.7)
         panel.plot(
             places,
-            np.where(held, np.nan, joules),
-            "o-" if (~held).sum() == 1 else "-",
+            np.where(clamped, np.nan, joules),
+            "o-" if (~clamped).sum() == 1 else "-",
             color=colour,
             lw=2,
             ms=4,
@@ -198,7 +198,7 @@ def picture(options: Options) -> None:
     panels[2, 0].set_xscale("log", base=2)
     draw_over_scaling(panels[2, 1])
     sheet.suptitle(
-        "Laws of the price book: solid where valid, dashed where the value at the bound is held "
+        "Laws of the price book: solid where valid, dashed where the value at the bound is used "
         "and flagged; (unv): unverified"
     )
     assert options.out is not None

@@ -150,7 +150,7 @@ def _kind_table() -> str:
         (
             f"`{name}`",
             kind.part,
-            "its law" if name == "hold" else part_kind(name),
+            "its law" if kind.by_law else part_kind(name),
             f"`{kind.usual}`" if kind.usual else "–",
         )
         for name, kind in KINDS.items()

@@ -36,6 +36,7 @@ _PACKAGES = (
 )
 _RENAMED = {
     "Converted": "stochsim.lowering.ChipModule",
+    "Converter": "stochsim.hardware.Adc",
     "GaussianScaleMixtureSettings": "stochsim.GaussianScaleMixture",
     "LinearGaussianSettings": "stochsim.LinearGaussian",
     "SparseCodingSettings": "stochsim.SparseCoding",

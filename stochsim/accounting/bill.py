@@ -287,7 +287,7 @@ def _joules(bill: Bill) -> Iterator[str]:
 
 def _operations(bill: Bill) -> Iterator[str]:
     rows = [["layer", "operation", "price", "count per read", "each", "together"]]
-    for row in _holds_together(bill.operation_table()):
+    for row in _neurons_together(bill.operation_table()):
         arguments = ", ".join(
             f"{name} {number_text(value)}" for name, value in row["arguments"].items()
         )
@@ -306,7 +306,7 @@ def _operations(bill: Bill) -> Iterator[str]:
     return columns(rows, left=3)
 
 
-def _holds_together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _neurons_together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A layer's neurons in one row, however many noise levels they have."""
     for (_, kind), group in itertools.groupby(
         rows, key=lambda row: (row["layer"], row["operation"])

@@ -28,9 +28,9 @@ def add_fixed(
     add_reads(meter, hardware, workload)
     add_weight_memory(meter, hardware, workload)
     for use in workload.uses:
-        if use.holds:
-            meter.hold(
-                use.layer, hardware.reliability, sigma[use.layer], use.holds, Sharing.STIMULUS
+        if use.reliability:
+            meter.add_reliability(
+                use.layer, hardware.reliability, sigma[use.layer], use.reliability, Sharing.STIMULUS
             )
     add_upkeep(meter, hardware, workload)
 

@@ -62,7 +62,7 @@ class Meter:
         times = check_real("count", count) * self._times[per]
         own[operation] = own.get(operation, 0) + times
 
-    def hold(
+    def add_reliability(
         self,
         layer: str,
         reliability: Reliability,
@@ -75,7 +75,7 @@ class Meter:
         sigma: any shape, in units of the drive; times: the same shape, or one number.
         """
         for one, count in np.nditer([sigma, np.asarray(times)]):
-            self.add(layer, "hold", float(count), float(one) / reliability.s, per=per)
+            self.add(layer, "reliability", float(count), float(one) / reliability.s, per=per)
 
     @property
     def total(self) -> Operations:

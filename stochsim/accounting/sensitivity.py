@@ -69,7 +69,7 @@ def alternatives(bill: Bill) -> list[Alternative]:
     counts.
 
     Left out are unverified prices, and those that the chip refuses: they need a value that the book
-    does not give, or do not go together with its others. "hold" has no other price.
+    does not give, or do not go together with its others. "reliability" has no other price.
     """
     own = bill.hardware.price_table(bill.rho)
     rows = []

@@ -217,8 +217,8 @@ class Chip:
         """Whether reads are independent draws by construction: each a chain of its own, by numbers
         that no shift register gave.
 
-        What all reads share (cells and weights as they were made and read, a sum that is held) is
-        part of the law that they are drawn from.
+        What all reads share (cells and weights as they were made and read, a drive of the stimulus
+        that is kept) is part of the law that they are drawn from.
         """
         return steps_between_reads is None and self.hardware.random.lfsr_bits == 0
 
@@ -244,7 +244,7 @@ class Chip:
         weights are read once per stimulus.
 
         Where that depends on draws (the currents of an array whose inputs differ from read to read,
-        neurons held at a noise that noisy layers set), these are those of key 0. A recurrent
+        neurons kept at a noise that noisy layers set), these are those of key 0. A recurrent
         circuit with an array runs, as `sample` does.
         """
         x = self._stimuli(x)
@@ -294,7 +294,7 @@ class Chip:
     def _meter(self, x: np.ndarray, reads: int, workload: Workload) -> Meter:
         """A meter with all that does not depend on the stimuli's values."""
         meter = Meter(len(x), reads)
-        sigma = {name: self.sigma_scale * one for name, one in self.program.held_sigma.items()}
+        sigma = {name: self.sigma_scale * one for name, one in self.program.billed_sigma.items()}
         add_fixed(meter, self.hardware, workload, sigma)
         return meter
 

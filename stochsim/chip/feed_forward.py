@@ -107,7 +107,7 @@ class FeedForwardRunner(Runner):
             self.head.layer.report(meter, integers, reads)
             codes = self.head.layer.codes(integers, reads, place)
             sigma = self.head.sigma(codes)
-            self.head.report_holds(meter, self.readout.name, codes, reads)
+            self.head.report_reliability(meter, self.readout.name, codes, reads)
         self.readout.report(meter, integers, reads)
         return integers, sigma
 
@@ -124,8 +124,8 @@ class Head:
         output = self.layer.layer.output
         return np.asarray(np.exp(self.base + (output.z + output.step * codes.astype(np.float64))))
 
-    def report_holds(self, meter: Meter, readout: str, codes: np.ndarray, reads: int) -> None:
-        """Tell the meter at which sigma neurons are held: codes (stimulus, neuron) hold for all
+    def report_reliability(self, meter: Meter, readout: str, codes: np.ndarray, reads: int) -> None:
+        """Tell the meter the sigma of every neuron: codes (stimulus, neuron) hold for all
         reads, (stimulus, read, neuron) for one each.
         """
         if not meter.is_on:
@@ -138,7 +138,7 @@ class Head:
         occur = found > 0
         sigma = self.chip.sigma_scale * self.sigma(every).ravel()[occur]
         times = found[occur] * (1 if codes.ndim == 3 else reads)
-        meter.hold(readout, self.chip.hardware.reliability, sigma, times)
+        meter.add_reliability(readout, self.chip.hardware.reliability, sigma, times)
 
 
 def _codes_of_one_read(layer: LayerOnChip, integers: np.ndarray) -> np.ndarray:

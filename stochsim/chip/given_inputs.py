@@ -21,9 +21,9 @@ def bill_of_inputs(
     """The bill of `reads` reads where what each layer reads is given, (stimulus, input) integers as
     `Layer.input.integers` gives them, in place of what the layers before it would.
 
-    Neurons whose sigma is 0 are not held and draw no random bits. rho: of the price of reliability,
-    None for the program's own. Raises SettingError for integers that do not fit, and layers that do
-    not fit the Hardware.
+    Neurons whose sigma is 0 are not billed and draw no random bits. rho: of the price of
+    reliability, None for the program's own. Raises SettingError for integers that do not fit, and
+    layers that do not fit the Hardware.
     """
     stimuli = _check_integers(program, integers)
     reads = check_whole("reads", reads, 1, 2**31)
@@ -31,11 +31,11 @@ def bill_of_inputs(
     workload = program.wiring.workload(program.shapes, hardware.noise, reads)
     dithers = hardware.noise.dither != "none"
     uses = [
-        use if use.shape.has_noise else use._replace(holds=0, draws=use.draws * int(dithers))
+        use if use.shape.has_noise else use._replace(reliability=0, draws=use.draws * int(dithers))
         for use in workload.uses
     ]
     workload = workload._replace(uses=tuple(uses))
-    add_fixed(meter, hardware, workload, program.held_sigma)
+    add_fixed(meter, hardware, workload, program.billed_sigma)
     settings = ChipSettings(hardware, 1.0, 0)
     for number, (name, layer) in enumerate(program.layers.items()):
         LayerOnChip(name, layer, settings, number, integers[name]).report(

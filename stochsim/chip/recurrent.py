@@ -12,7 +12,7 @@ from stochsim.chip import memory_portions
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.product import refuse_differing
-from stochsim.chip.rng_address import DIGITAL, HELD, INPUTS, Place, normals
+from stochsim.chip.rng_address import DIGITAL, INPUTS, STIMULUS_DRIVE, Place, normals
 from stochsim.chip.runner import Runner
 from stochsim.program import LATERAL, READOUT, Program, Recurrent
 from stochsim.settings import check_stable
@@ -235,7 +235,7 @@ class RecurrentRunner(Runner):
         if not lumped.any():
             return drive
         u = np.empty((len(x), reads, self.neurons), np.uint32)
-        draw_integers(place.address(DIGITAL, HELD), u)
+        draw_integers(place.address(DIGITAL, STIMULUS_DRIVE), u)
         return drive + lumped[:, None, None] * normals(u)
 
     def _registers(self, place: Place, shape: tuple[int, ...], steps: range) -> np.ndarray | None:

@@ -19,7 +19,7 @@ NEURONS, DIGITAL, ARRAY, INPUTS = 0, 1 << 30, 1 << 31, 3 << 30
 are rounded stochastically.
 """
 
-FLIPS, WEIGHTS, HELD = 0, 1, 2
+FLIPS, WEIGHTS, STIMULUS_DRIVE = 0, 1, 2
 """Event words of a digital product: weight bits in error; noise of every weight; lumped noise of
 sums of the stimulus that are made once per read and kept.
 """

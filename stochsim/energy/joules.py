@@ -92,8 +92,8 @@ def price_operations(
 ) -> Energy:
     """Price each operation by the price of its kind and sum by part.
 
-    `prices` maps kinds of operation ("multiply", …, "hold") to prices; raises SettingError where a
-    counted kind has none.
+    `prices` maps kinds of operation ("multiply", …, "reliability") to prices; raises SettingError
+    where a counted kind has none.
 
     >>> from stochsim.energy import Operation, Operations, price, price_operations
     >>> counts = Operations({Operation("add", (16,)): 1000})

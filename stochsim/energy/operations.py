@@ -36,7 +36,7 @@ KINDS: dict[str, Kind] = {
     "weight_memory": _STORED,
     "code_memory": _STORED,
     "random": Kind("random"),
-    "hold": Kind("reliability", ("sigma_over_s",), by_law=True),
+    "reliability": Kind("reliability", ("sigma_over_s",), by_law=True),
     "leakage": Kind("leakage", usual="leakage-none"),
     "program": Kind("programming", usual="program-none"),
     "float_multiply": Kind("float", ("bits",), usual="float-multiply-horowitz-45nm"),
@@ -48,8 +48,8 @@ KINDS: dict[str, Kind] = {
 events. `cell` is one cell at full conductance read by the largest input digit (smaller currents
 count as their share), `line` one cell's length of input line whose level changes (a line runs
 through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that
-holds the bits; it sets the price of each. `hold` is one neuron kept at noise σ (in units of s) for
-one read: it pays for reliability, by its law and no price of the book. `program` is one cell
+holds the bits; it sets the price of each. `reliability` is one neuron kept at noise σ (in units
+of s) for one read, which is paid by its law and no price of the book. `program` is one cell
 programmed; `float_multiply` and `float_add` are floating-point operations of `bits` bits, of layers
 that are left unquantised.
 """

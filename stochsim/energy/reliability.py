@@ -30,7 +30,7 @@ class ReliabilityLaw:
         object.__setattr__(self, "scale_j", scale_j)
 
     def energy_j(self, sigma_over_s: float) -> float:
-        """Joules to hold one neuron at noise σ = sigma_over_s · s for one read; never negative,
+        """Joules to keep one neuron at noise σ = sigma_over_s · s for one read; never negative,
         infinite at σ = 0.
         """
         sigma_over_s = float(check_real("sigma_over_s", sigma_over_s))
@@ -45,7 +45,7 @@ class ReliabilityLaw:
 
     @property
     def price(self) -> Price:
-        """The law as the price of the operation "hold"."""
+        """The law as the price of the operation "reliability"."""
         if self.rho == 0:
             name = "reliability-rho-0"
             formula = f"max(0, e_bit log2(s/σ)), e_bit = {self.scale_j:.4g} J"
@@ -53,7 +53,13 @@ class ReliabilityLaw:
             name = f"reliability-rho-{self.rho:g}"
             formula = f"e0 (s/σ)^{self.rho:g}, e0 = {self.scale_j:.4g} J"
         return Price(
-            name, "hold", formula, "J per neuron and read", self.source, self.tag, self.energy_j
+            name,
+            "reliability",
+            formula,
+            "J per neuron and read",
+            self.source,
+            self.tag,
+            self.energy_j,
         )
 
 

@@ -34,7 +34,7 @@ def hardware_table(
         for kind, chosen in hardware.price_table().items()
         if chosen.name not in _NOT_COUNTED
     ]
-    named = [*counted, *(("hold", hardware.reliability_law(rho).price) for rho in rhos)]
+    named = [*counted, *(("reliability", hardware.reliability_law(rho).price) for rho in rhos)]
     rows = [(kind, chosen.citation(voltage_v)) for kind, chosen in named]
     prices = [
         {"kind": kind, **{column: getattr(row, column) for column in TABLE_COLUMNS[1:]}}

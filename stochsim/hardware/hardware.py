@@ -231,8 +231,8 @@ class Hardware(Settings):
         )
 
     def price_table(self, rho: float | None = None) -> dict[str, Price]:
-        """The price of each kind of operation on this chip; "hold" is among them where `rho` is
-        given.
+        """The price of each kind of operation on this chip; "reliability" is among them where
+        `rho` is given.
 
         A voltage of the weights' memory enters their price as (V/Vmin)², `timing.leakage_w` is the
         price of a second.
@@ -244,18 +244,18 @@ class Hardware(Settings):
             )
         if self.timing.leakage_w > 0:
             table["leakage"] = price("leakage-power").with_parameters(watts=self.timing.leakage_w)
-        return table if rho is None else {**table, "hold": self.reliability_law(rho).price}
+        return table if rho is None else {**table, "reliability": self.reliability_law(rho).price}
 
     def energy(self, operations: Operations, rho: float | None = None) -> Energy:
-        """Joules of these operations on this chip; `rho` is needed where neurons are held at a
-        noise level ("hold").
+        """Joules of these operations on this chip; `rho` is needed where neurons are kept at a
+        noise level ("reliability").
         """
-        holds = operations.count("hold") > 0
-        if holds and rho is None:
-            rule = "the operations hold neurons at a noise level, whose price depends on it"
+        has_reliability = operations.count("reliability") > 0
+        if has_reliability and rho is None:
+            rule = "the operations keep neurons at a noise level, whose price depends on it"
             raise SettingError.missing("rho", rule)
         return price_operations(
-            operations, self.price_table(rho if holds else None), self.prices.voltage_v
+            operations, self.price_table(rho if has_reliability else None), self.prices.voltage_v
         )
 
 

@@ -127,11 +127,11 @@ class Reliability(Settings):
     e_bit_j: NotNegative | None = None
     e0_j: NotNegative | None = None
 
-    def hold(self, sigma: float) -> Operation:
-        """The operation "hold one neuron at noise σ for one read"; `sigma` in units of the drive,
+    def operation(self, sigma: float) -> Operation:
+        """The operation "keep one neuron at noise σ for one read"; `sigma` in units of the drive,
         as `s`.
         """
-        return Operation("hold", (float(check_real("sigma", sigma)) / self.s,))
+        return Operation("reliability", (float(check_real("sigma", sigma)) / self.s,))
 
 
 class RandomSource(Settings):

@@ -21,7 +21,7 @@ from stochsim.energy import (
 from stochsim.settings import NOT_SHOWN, SettingError, Settings
 
 OPERATION_PRICES = tuple(name for name, kind in KINDS.items() if not kind.by_law)
-"""The fields of Prices that name a price, one per kind of operation; "hold" is priced by
+"""The fields of Prices that name a price, one per kind of operation; "reliability" is priced by
 Reliability.
 """
 
@@ -37,7 +37,7 @@ _NamedPrices: Any = create_model("_NamedPrices", __base__=Settings, **_FIELDS)
 
 class Prices(_NamedPrices):
     """The name of the price of each kind of operation (a field for each of KINDS, with its usual
-    price, but "hold"), and the supply voltage that enters the prices whose formula has V.
+    price, but "reliability"), and the supply voltage that enters the prices whose formula has V.
 
     `parameters` set those of a kind's price: {adc: {frequency_hz: 1e8}}; without a value the book's
     default holds, and outside its valid range the value at the nearer bound is used and flagged.

@@ -119,7 +119,7 @@ class Graph(Wiring):
         """The last layer; parts that are not on the chip may follow it."""
         return list(layers)[-1]
 
-    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+    def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
         """None: its neurons have no trained noise."""
         return {}
 

@@ -93,9 +93,9 @@ class Program:
         return self.readout.sigma
 
     @property
-    def held_sigma(self) -> dict[str, np.ndarray]:
-        """Noise levels (neuron,) that neurons are held at, by the layer that is billed for it."""
-        return self.wiring.held_sigma(self.layers)
+    def billed_sigma(self) -> dict[str, np.ndarray]:
+        """Noise levels (neuron,) that neurons are billed for, by layer."""
+        return self.wiring.billed_sigma(self.layers)
 
     @property
     def weight_bits(self) -> int:

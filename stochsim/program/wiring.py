@@ -83,8 +83,8 @@ class Wiring(abc.ABC):
         """Name of the layer whose neurons' codes are read."""
 
     @abc.abstractmethod
-    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
-        """Noise levels (neuron,) that neurons are held at, by the layer that is billed for it."""
+    def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+        """Noise levels (neuron,) that neurons are billed for, by layer."""
 
     @abc.abstractmethod
     def workload(
@@ -143,7 +143,7 @@ class FeedForward(Wiring):
         """The last."""
         return list(layers)[-1]
 
-    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+    def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
         """Each layer's own."""
         return {name: layer.sigma for name, layer in layers.items()}
 
@@ -219,7 +219,7 @@ class LogSigmaHead(Wiring):
         """That of the readout depends on the stimulus."""
         return f"by {LOG_SIGMA}" if name == READOUT else super().sigma_text(name, layer)
 
-    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+    def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
         """None that is known before the codes of `log_sigma` are."""
         return {}
 
@@ -307,7 +307,7 @@ class Recurrent(Wiring):
         """The one on the stimulus, whose neurons hold the state."""
         return READOUT
 
-    def held_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
+    def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
         """That of the state, at every step: billed with the lateral product."""
         return {LATERAL: layers[READOUT].sigma}
 

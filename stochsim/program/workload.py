@@ -17,7 +17,7 @@ class LayerUse(NamedTuple):
     """How the reads of one stimulus use a layer (or one group of a convolution's channels).
 
     products: how often its sums are made. code_bits: bits of codes read and written. draws: how
-    often its neurons draw random bits. holds: how often they are billed for the sigma of the
+    often its neurons draw random bits. reliability: how often they are billed for the sigma of the
     program. additions: beside those of products. converts: whether the sum of a digital product is
     converted. is_stored: whether the memory holds its weights, or those of another layer that
     shares them.
@@ -28,7 +28,7 @@ class LayerUse(NamedTuple):
     products: int
     code_bits: int
     draws: int = 0
-    holds: int = 0
+    reliability: int = 0
     additions: int = 0
     converts: bool = True
     is_stored: bool = True
@@ -61,7 +61,7 @@ def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: in
     """What `reads` reads of one stimulus ask of hidden layers and a head that sets sigma.
 
     As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
-    set, and what neurons are held at depends on them.
+    set, and the sigma that neurons are billed for depends on them.
     """
     reads = check_whole("reads", reads, 1, 2**31)
     uses = []
@@ -101,7 +101,7 @@ def recurrent_workload(
     afresh = chains if noise.input_dither == "none" else taken
     codes = readout.written_bits
     of_stimulus = LayerUse(READOUT, readout, afresh, afresh * readout.read_bits, converts=False)
-    of_codes = LayerUse(LATERAL, lateral, taken, taken * 2 * codes, draws=taken, holds=taken)
+    of_codes = LayerUse(LATERAL, lateral, taken, taken * 2 * codes, draws=taken, reliability=taken)
     uses = (of_stimulus, of_codes._replace(additions=2 * taken * lateral.neurons))
     rounded = {} if noise.input_dither == "none" else {INPUT: afresh * readout.inputs}
     return Workload(uses, reads, readout.read_bits + codes, rounded)

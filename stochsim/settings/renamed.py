@@ -23,6 +23,7 @@ RENAMED_VALUES = {
     "full": "float_samples",
     "blind": "prior_samples",
     "point": "chip_samples",
+    "hold": "reliability",
 }
 """Old name -> new name of what a key or an argument may be, where the new one is a choice."""
 

@@ -75,7 +75,7 @@ def test_a_single_layer_by_hand():
             Operation("weight_memory", (105,)): 105 / 10,
             Operation("code_memory", (36,)): 36,
             Operation("random"): 5 * 32,
-            Operation("hold", (0.3 / 0.5,)): 5,
+            Operation("reliability", (0.3 / 0.5,)): 5,
         }
     )
 
@@ -97,7 +97,7 @@ def test_a_deep_program_by_hand():
         assert counted[weights] == 3 * products / 10
         assert counted[codes] == 3 * moved
         assert (counted[Operation("dac", (3,))], counted[Operation("adc", (3,))]) == (dac, adc)
-        assert counted.count("hold") == (5 if layer == "readout" else 0)
+        assert counted.count("reliability") == (5 if layer == "readout" else 0)
         assert counted.count("random") == (5 * 32 if layer == "readout" else 0)
     assert [found[layer].count("add") for layer in NAMES["deep"]] == [63, 54, 30, 30]
 
@@ -124,7 +124,7 @@ def test_a_recurrent_program_by_hand():
             weights: 75 / 10,
             codes: 4 * 30,
             Operation("random"): 4 * 5 * 32,
-            Operation("hold", (0.25,)): 4 * 5,
+            Operation("reliability", (0.25,)): 4 * 5,
         }
     )
 
@@ -136,7 +136,7 @@ def test_reads_of_one_chain_share_what_they_share():
     program = recurrent_program(sigma=0.25)
     bill = Chip(program, hardware_of(program)).bill(X, 10, 0.0, steps_between_reads=2)
     assert bill.operations["readout"].count("multiply") == 35 / 10
-    assert bill.operations["lateral"].count("hold") == 5 * 22 / 10
+    assert bill.operations["lateral"].count("reliability") == 5 * 22 / 10
     assert bill.cycles == {"readout": 1 / 10, "lateral": 22 / 10}
 
 
@@ -235,7 +235,7 @@ def test_text_and_json_say_the_same():
     assert len(warnings) == 2  # both memories are below 64 kbit
     for one in bill.prices:
         assert f"price {one.name} [{one.tag}] {one.formula} ({one.unit}): {one.source}" in said
-    assert "hold (noise levels: " in said
+    assert "reliability (noise levels: " in said
     assert table["joules_per_read"] == bill.per_read_j
     assert sum(row["joules"] for row in table["operations"]) == pytest.approx(
         bill.per_read_j, rel=1e-12

@@ -104,7 +104,7 @@ def test_a_random_program_holds_the_neurons_of_its_last_layer_alone(sizes):
         assert read[name].shape == (5, sizes[number - 1])
     bill = bill_of_inputs(program, preset("digital-45nm"), read, 3, 0.0)
     assert (bill.stimuli, bill.reads, bill.rho) == (5, 3, 0.0)
-    held = {name: found.count("hold") for name, found in bill.operations.items()}
+    held = {name: found.count("reliability") for name, found in bill.operations.items()}
     assert held == {name: sizes[-1] if name == names[-1] else 0 for name in names}
     drawing = {name for name, found in bill.operations.items() if found.count("random")}
     assert drawing == {names[-1]}

@@ -88,7 +88,7 @@ def test_alternatives_are_the_same_operations_priced_again(bill):
             bill.per_read_j + (after - before) / bill.draws, rel=1e-9
         )
         assert row.ratio == pytest.approx(row.total_j / bill.per_read_j, rel=1e-12)
-    counted = {one.kind for one in bill.total_operations} - {"hold"}
+    counted = {one.kind for one in bill.total_operations} - {"reliability"}
     wanted = {
         (kind, one.name)
         for kind in counted

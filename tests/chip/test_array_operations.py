@@ -108,7 +108,7 @@ def test_the_whole_chip_by_hand():
         Operation("weight_memory", (12,)): 2 * 12,
         Operation("code_memory", (14,)): 2 * 5 * 14,
         Operation("random"): 2 * 5 * 2 * 32,
-        Operation("hold", (0.5,)): 2 * 5 * 2,
+        Operation("reliability", (0.5,)): 2 * 5 * 2,
     }
     assert chip.sample(X.astype(float), 5, 1).operations == Operations(expected)
     assert chip.sample(X.astype(float), 5, 1, count=False).operations == Operations()

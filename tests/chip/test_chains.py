@@ -187,7 +187,7 @@ def test_operations_by_hand(dithered):
             "code_memory",
             "weight_memory",
             "random",
-            "hold",
+            "reliability",
         )
     }
     assert counts == {
@@ -198,7 +198,7 @@ def test_operations_by_hand(dithered):
         "code_memory": 3 * (sums * 7 + steps * 2 * 5),
         "weight_memory": 4 * 3 * 60,
         "random": steps * 5 * 32 + (sums * 7 * 16 if dithered else 0),
-        "hold": steps * 5,
+        "reliability": steps * 5,
     }
     assert found.get(Operation("multiply", (3, 3))) == counts["multiply"]
 

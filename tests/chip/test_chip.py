@@ -156,8 +156,8 @@ def test_operations_by_hand(make_program, make_hardware, x):
         Operation("weight_memory", (240,)): 6 * 240,
         Operation("code_memory", (46,)): 120 * 46,
         Operation("random"): 120 * 5 * 32,
-        Operation("hold", (2 * 0.1 / 0.5,)): 120 * 2,
-        Operation("hold", (2 * 0.2 / 0.5,)): 120 * 3,
+        Operation("reliability", (2 * 0.1 / 0.5,)): 120 * 2,
+        Operation("reliability", (2 * 0.2 / 0.5,)): 120 * 3,
     }
     assert chip.sample(x, 20, 1).operations == Operations(expected)
 
@@ -173,7 +173,7 @@ def test_operations_add_over_reads_of_other_stimuli(chip, x):
 
 def test_no_noise_costs_an_infinite_price_of_reliability(make_program, make_hardware, x):
     operations = Chip(make_program(), make_hardware(), sigma_scale=0.0).operations(x[:1], 1)
-    assert operations.count("hold") == 5
+    assert operations.count("reliability") == 5
     assert make_hardware().energy(operations, 0.0).reliability_j == math.inf
     assert math.isfinite(
         make_hardware()

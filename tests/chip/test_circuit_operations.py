@@ -49,14 +49,16 @@ def test_a_deep_program_by_hand():
         * (7 + 9 + 9 + 6 + 6 + 6 + 5 + 5 + 5),
         Operation("random"): READS * 5 * 32,
     }
-    held = {operation: count for operation, count in found.items() if operation.kind == "hold"}
+    held = {
+        operation: count for operation, count in found.items() if operation.kind == "reliability"
+    }
     assert {
-        operation: count for operation, count in found.items() if operation.kind != "hold"
+        operation: count for operation, count in found.items() if operation.kind != "reliability"
     } == expected
     sigmas = chip.sigmas(X)[0]
     by_hand = Operations()
     for sigma in sigmas.ravel():
-        by_hand += Operations({Operation("hold", (sigma / 0.5,)): 10})
+        by_hand += Operations({Operation("reliability", (sigma / 0.5,)): 10})
     assert sum(held.values()) == sum(by_hand.values()) == READS * 5
     ordered = [
         np.array(sorted((operation.args[0], count) for operation, count in one.items()))
@@ -86,7 +88,7 @@ def test_a_recurrent_program_by_hand(dithered):
             Operation("weight_memory", (3 * 60,)): 4 * 3 * 60,
             Operation("code_memory", (3 * 12,)): 3 * (READS * times * 7 + steps * 2 * 5),
             Operation("random"): steps * 5 * 32 + (READS * times * 7 * 16 if dithered else 0),
-            Operation("hold", (2 * 0.25 / 0.5,)): steps * 5,
+            Operation("reliability", (2 * 0.25 / 0.5,)): steps * 5,
         }
     )
 

@@ -29,7 +29,7 @@ PRICES = {
     "weight_memory": price("memory-in-array"),
     "code_memory": price("memory-sram-45nm"),
     "random": price("random-lfsr-28nm"),
-    "hold": ReliabilityLaw(1, 2e-15).price,
+    "reliability": ReliabilityLaw(1, 2e-15).price,
     "leakage": price("leakage-power").with_parameters(watts=3e-6),
     "program": price("program-energy").with_parameters(joules=2e-12),
     "float_multiply": price("float-multiply-horowitz-45nm"),
@@ -46,7 +46,7 @@ OPERATIONS = Operations(
         Operation("weight_memory", (2**18,)): 100,
         Operation("code_memory", (2**18,)): 64,
         Operation("random"): 32,
-        Operation("hold", (0.5,)): 5,
+        Operation("reliability", (0.5,)): 5,
         Operation("leakage"): 1e-8,
         Operation("program"): 0.25,
         Operation("float_multiply", (16,)): 3,
@@ -142,7 +142,7 @@ def test_voltage_reaches_the_converters_and_their_citation() -> None:
 
 
 def test_infinite_reliability_is_kept_and_printed() -> None:
-    energy = price_operations(Operations({Operation("hold", (0,)): 5}), PRICES)
+    energy = price_operations(Operations({Operation("reliability", (0,)): 5}), PRICES)
     assert (
         energy.reliability_j
         == energy.total_j
@@ -154,10 +154,10 @@ def test_infinite_reliability_is_kept_and_printed() -> None:
 
 
 def test_a_kind_without_a_price_is_an_error() -> None:
-    with pytest.raises(SettingError, match="'operation' = 'hold': has no price; valid: multiply"):
-        price_operations(
-            OPERATIONS, {kind: entry for kind, entry in PRICES.items() if kind != "hold"}
-        )
+    others = {kind: entry for kind, entry in PRICES.items() if kind != "reliability"}
+    said = "'operation' = 'reliability': has no price; valid: multiply"
+    with pytest.raises(SettingError, match=said):
+        price_operations(OPERATIONS, others)
 
 
 @pytest.mark.parametrize("divisor", [0, -1, math.nan, math.inf])

@@ -141,7 +141,7 @@ def test_every_price_is_complete_and_every_kind_has_one() -> None:
         assert price.source
         assert price.tag in TAGS
         assert price.unit.lstrip("mµnpfa").startswith("J per ")
-    assert {part_kind(kind) for kind in KINDS} - {"hold"} == {
+    assert {part_kind(kind) for kind in KINDS} - {"reliability"} == {
         price.kind for price in PRICES.values()
     }
     assert all(fact.source and fact.tag in TAGS and fact.tag != "unv" for fact in FACTS.values())

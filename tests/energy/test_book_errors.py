@@ -53,7 +53,11 @@ def test_what_is_no_node_voltage_width_or_range(tmp_path: Path, line: str, compl
         ('tag = "user"', "", "'prices.adc-mine.tag' is missing"),
         ('tag = "user"', 'tag = "usr"', "'prices.adc-mine.tag' = 'usr': did you mean 'user'"),
         ('kind = "adc"', 'kind = "adcs"', "'prices.adc-mine.kind' = 'adcs': did you mean 'adc'"),
-        ('kind = "adc"', 'kind = "hold"', "'prices.adc-mine.kind' = 'hold': valid: multiply"),
+        (
+            'kind = "adc"',
+            'kind = "reliability"',
+            "'prices.adc-mine.kind' = 'reliability': valid: multiply",
+        ),
         (
             'kind = "adc"',
             'kind = "weight_memory"',

@@ -61,7 +61,7 @@ def test_digital_logic_and_sram_scale_by_the_ratio_and_say_so(name: str) -> None
     assert citation.tag == ("calc" if own.tag == "src" else own.tag)
 
 
-def test_a_held_price_stays_held_and_flagged_when_it_is_scaled() -> None:
+def test_a_clamped_price_stays_clamped_and_flagged_when_it_is_scaled() -> None:
     own = price("memory-sram-45nm")
     moved = scaled(price("memory-sram-45nm"), TO_7)
     assert moved.flags((100,)) == own.flags((100,)) != ()

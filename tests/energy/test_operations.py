@@ -65,8 +65,8 @@ def test_bad_counts_are_errors(count: float) -> None:
         ("multiply", (4,), r"takes \(weight_bits, input_bits\)"),
         ("adc", (0,), "'bits' = 0: should be at least 1 in operation 'adc'"),
         ("adc", (math.nan,), "finite"),
-        ("hold", (-0.1,), "not negative"),
-        ("hold", (math.inf,), "finite"),
+        ("reliability", (-0.1,), "not negative"),
+        ("reliability", (math.inf,), "finite"),
         ("random", (1,), "takes"),
     ],
 )

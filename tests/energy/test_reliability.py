@@ -76,7 +76,7 @@ def test_a_default_says_where_it_is_from(rho: float, voltage_v: float, source: s
 def test_a_law_is_shown_as_it_is_priced(law: ReliabilityLaw, name: str, formula: str) -> None:
     """The formula word for word, and its joules against a law written out from them."""
     found = law.price
-    assert (found.name, found.kind, found.formula) == (name, "hold", formula)
+    assert (found.name, found.kind, found.formula) == (name, "reliability", formula)
     assert (found.unit, found.source, found.tag) == (
         "J per neuron and read",
         "set by the user",

@@ -148,16 +148,16 @@ def test_noise_in_steps_and_in_values_agree() -> None:
 def test_hold_without_rho_is_an_error() -> None:
     hardware = preset("digital-45nm")
     with pytest.raises(SettingError, match="'rho' is missing"):
-        hardware.energy(Operations({hardware.reliability.hold(0.5): 1}))
+        hardware.energy(Operations({hardware.reliability.operation(0.5): 1}))
     with pytest.raises(SettingError, match=r"reliability.e0_j"):
-        hardware.energy(Operations({hardware.reliability.hold(0.5): 1}), rho=0.5)
+        hardware.energy(Operations({hardware.reliability.operation(0.5): 1}), rho=0.5)
     assert hardware.energy(Operations({Operation("random"): 1}), rho=0.5).random_j > 0
 
 
 @pytest.mark.parametrize("name", presets())
 def test_table_cites_every_price(name: str) -> None:
     rows = hardware_table(preset(name))
-    assert [row["kind"] for row in rows][-3:] == ["hold"] * 3
+    assert [row["kind"] for row in rows][-3:] == ["reliability"] * 3
     has_device = name.startswith(("pcm-", "rram-"))
     assert len(rows) == 14 + has_device
     assert (rows[0]["kind"] == "cells") == has_device
@@ -169,7 +169,9 @@ def test_table_cites_every_price(name: str) -> None:
 
 def test_thermal_floor_is_tagged_floor_throughout() -> None:
     assert {
-        row["tag"] for row in hardware_table(preset("thermal-floor")) if row["kind"] != "hold"
+        row["tag"]
+        for row in hardware_table(preset("thermal-floor"))
+        if row["kind"] != "reliability"
     } == {"floor"}
 
 

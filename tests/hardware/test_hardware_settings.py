@@ -32,7 +32,7 @@ def bill(hardware: Hardware, rho: float = 1) -> Energy:
         Operation("weight_memory", (weight_bits,)): weight_bits,
         Operation("code_memory", (code_bits,)): code_bits,
         Operation("random"): OUTPUTS * hardware.random_bits_per_code,
-        hardware.reliability.hold(SIGMA): OUTPUTS,
+        hardware.reliability.operation(SIGMA): OUTPUTS,
     }
     return hardware.energy(Operations(counts), rho)
 

@@ -172,7 +172,7 @@ def test_an_error_names_the_keys_to_look_at(changes: dict[str, Any], keys: str) 
     assert str(caught.value).startswith(keys)
 
 
-def test_a_parameter_outside_its_range_is_held_and_flagged() -> None:
+def test_a_parameter_outside_its_range_is_clamped_and_flagged() -> None:
     chip, bound = (ARRAY.with_price("adc", "adc-walden", fom_fj=fom) for fom in (50, 10))
     assert moved(bound, chip) == {}
     assert any(

@@ -21,8 +21,8 @@ def quantiser(bits):
 
 
 def case(bits, stimuli, neurons, sigma=0.3, seed=0, bias=0.1):
-    """(weights, scale, bias, held, own, sigma, other) of a random circuit; weights to -128 at 8
-    bits; every third neuron has no noise.
+    """(weights, scale, bias, stimulus_drive, own, sigma, other) of a random circuit; weights to
+    -128 at 8 bits; every third neuron has no noise.
     """
     random = np.random.default_rng(seed)
     z, step, c_min, levels = quantiser(bits)
@@ -36,12 +36,12 @@ def case(bits, stimuli, neurons, sigma=0.3, seed=0, bias=0.1):
     own = 0.5 * values[:, None] * random.uniform(0.5, 1, neurons)
     scale = 0.6 * step / top / np.sqrt(neurons)
     noise = np.where(np.arange(neurons) % 3 == 2, 0.0, sigma)
-    held = random.normal(0, 0.5, (stimuli, neurons))
+    stimulus_drive = random.normal(0, 0.5, (stimuli, neurons))
     return (
         weights.astype(np.int8),
         scale,
         bias * random.normal(0, 1, neurons),
-        held,
+        stimulus_drive,
         own,
         noise,
         np.zeros(neurons),
@@ -112,17 +112,23 @@ def run(
     first_read=50,
 ):
     """Codes after this number of steps, from code c_min + 1 on."""
-    weights, scale, bias, held, own, sigma, other = arguments
+    weights, scale, bias, stimulus_drive, own, sigma, other = arguments
     c_min = quantiser(bits)[2]
     numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
     law = channel.neuron_law(*numbers, *quantiser(bits))
-    stimuli = len(held.lower if isinstance(held, integer_circuit.Rounded) else held)
+    stimuli = len(
+        stimulus_drive.lower
+        if isinstance(stimulus_drive, integer_circuit.Rounded)
+        else stimulus_drive
+    )
     codes = np.full((stimuli, reads, len(weights)), c_min + 1, np.int8)
     circuit = integer_circuit.Circuit(
         matmul.pack_weights(weights), scale, bias, own, sigma[None], other[None], law
     )
     address = DrawAddress.of(KEY, LAYER, 0, first_stimulus, first_read)
-    integer_circuit.run_chains(circuit, held, address, integer_circuit.Steps(steps, EVENTS), codes)
+    integer_circuit.run_chains(
+        circuit, stimulus_drive, address, integer_circuit.Steps(steps, EVENTS), codes
+    )
     return codes
 
 
@@ -136,13 +142,19 @@ def by_steps(
     first_stimulus=5,
     first_read=50,
 ):
-    """The same by `drawing.draw_each`; held: also (step, stimulus, read, neuron)."""
-    weights, scale, bias, held, own, sigma, other = arguments
+    """The same by `drawing.draw_each`; stimulus_drive: also (step, stimulus, read, neuron)."""
+    weights, scale, bias, stimulus_drive, own, sigma, other = arguments
     c_min = quantiser(bits)[2]
     numbers = channel.FAMILIES[family], channel.ACTIVATIONS[activation]
     law = channel.neuron_law(*numbers, *quantiser(bits))
     codes = np.full(
-        (held.shape[-3] if held.ndim == 4 else len(held), reads, len(weights)), c_min + 1, np.int8
+        (
+            stimulus_drive.shape[-3] if stimulus_drive.ndim == 4 else len(stimulus_drive),
+            reads,
+            len(weights),
+        ),
+        c_min + 1,
+        np.int8,
     )
     for t in range(steps):
         integers = codes.astype(np.int64)
@@ -150,7 +162,7 @@ def by_steps(
         drive = (
             sums * scale
             + bias
-            + (held[t] if held.ndim == 4 else held[:, None])
+            + (stimulus_drive[t] if stimulus_drive.ndim == 4 else stimulus_drive[:, None])
             + own[integers - c_min, np.arange(len(weights))]
         )
         address = DrawAddress.of(KEY, LAYER, EVENTS * t, first_stimulus, first_read)
@@ -160,10 +172,10 @@ def by_steps(
 
 def by_reference(arguments, law):
     """Codes (2, 7, 5) after three steps, by the reference implementation."""
-    weights, scale, bias, held, own, sigma, other = arguments
+    weights, scale, bias, stimulus_drive, own, sigma, other = arguments
     circuit = circuit_steps.PlainCircuit(weights, scale, bias, own, sigma, other, law)
     start = np.full((2, 7, 5), law.c_min + 1, np.int8)
     steps = integer_circuit.Steps(3, EVENTS)
     return circuit_steps.run_chains(
-        circuit, held, DrawAddress.of(KEY, LAYER, 0, 5, 50), steps, start
+        circuit, stimulus_drive, DrawAddress.of(KEY, LAYER, 0, 5, 50), steps, start
     )

@@ -22,8 +22,8 @@ def two_layers() -> Bill:
         Operation("leakage"): 6 * 40 / 5e8,
     }
     last = {
-        Operation("hold", (0.25,)): 6,
-        Operation("hold", (0.5,)): 12,
+        Operation("reliability", (0.25,)): 6,
+        Operation("reliability", (0.5,)): 12,
         Operation("code_memory", (800,)): 4800,
         Operation("multiply", (4, 8)): 7,
     }
@@ -47,7 +47,7 @@ def on_an_array() -> Bill:
 
 def noiseless() -> Bill:
     """A neuron without noise costs infinitely much; the products beside it do not."""
-    counts = {Operation("hold", (0,)): 2, Operation("multiply", (4, 8)): 12000}
+    counts = {Operation("reliability", (0,)): 2, Operation("multiply", (4, 8)): 12000}
     return Bill(DIGITAL, {"x": Operations(counts)}, {"x": 1}, reads=2, rho=1.0)
 
 

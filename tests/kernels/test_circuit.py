@@ -89,8 +89,8 @@ def test_two_codes_are_those_of_all_thresholds(bits):
 def test_rounded_stimuli_are_those_of_the_reference_implementation(bits):
     arguments = case(bits, 2, 5)
     stimuli = stimuli_of(bits, 2, 7, 5)
-    held = rounded(bits, *stimuli)
-    plain = circuit_steps.PlainStimuli(stimuli[0], *held[1:6])
+    stimulus_drive = rounded(bits, *stimuli)
+    plain = circuit_steps.PlainStimuli(stimuli[0], *stimulus_drive[1:6])
     address = DrawAddress.of(KEY, INPUT_LAYER, 0, 5, 50)
     steps = integer_circuit.Steps(3, EVENTS)
     seen = circuit_steps.rounded(plain, address, steps, 7)
@@ -98,7 +98,9 @@ def test_rounded_stimuli_are_those_of_the_reference_implementation(bits):
     assert np.ptp(seen, axis=0).any()
     law = PlainLaw("gaussian", "identity", *quantiser(bits))
     expected = by_reference((*arguments[:3], seen, *arguments[4:]), law)
-    assert np.array_equal(run((*arguments[:3], held, *arguments[4:]), bits, 7, 3), expected)
+    assert np.array_equal(
+        run((*arguments[:3], stimulus_drive, *arguments[4:]), bits, 7, 3), expected
+    )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
@@ -155,15 +157,20 @@ def test_the_kernel_is_compiled_once():
     arguments = case(4, 2, 9)
     run(arguments, 4, 3, 1)
     before = len(integer_circuit._run_chains.signatures)
-    held = np.broadcast_to(arguments[3][:1], (2, 9))
+    stimulus_drive = np.broadcast_to(arguments[3][:1], (2, 9))
     own = np.asfortranarray(arguments[4])
     own.flags.writeable = False
     for bits in (4, 1):
         weights, scale, bias, *_, sigma, other = case(bits, 2, 9)
         table = own if bits == 4 else own[:2]
         assert np.array_equal(
-            run((weights, scale, bias, held, table, sigma, other), bits, 3, 1),
-            run((weights, scale, bias, held.copy(), table.copy(), sigma, other), bits, 3, 1),
+            run((weights, scale, bias, stimulus_drive, table, sigma, other), bits, 3, 1),
+            run(
+                (weights, scale, bias, stimulus_drive.copy(), table.copy(), sigma, other),
+                bits,
+                3,
+                1,
+            ),
         )
     run((*arguments[:3], rounded(4, *stimuli_of(4, 2, 20, 9)), *arguments[4:]), 4, 3, 1)
     assert len(integer_circuit._run_chains.signatures) == before == 1

@@ -14,6 +14,7 @@ from tinystudy import complaint, write_study
 
 from stochsim.chip import Chip, FloatChip
 from stochsim.cli import main
+from stochsim.energy import Operation
 from stochsim.hardware import load_hardware, preset
 from stochsim.settings import (
     RENAMED_KEYS,
@@ -155,3 +156,8 @@ def test_an_axis_of_an_old_kind_of_task_names_the_new_one() -> None:
         register(axis)
     said = "'tasks' = 'point': no kind of task; 'point' is now 'chip_samples'"
     assert str(caught.value) == said
+
+
+def test_an_old_kind_of_operation_names_the_new_one() -> None:
+    with pytest.raises(SettingError, match="'hold' is now 'reliability'"):
+        Operation("hold", (0.5,))

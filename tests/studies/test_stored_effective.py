@@ -120,11 +120,11 @@ def test_operations_come_back_as_they_were_stored() -> None:
         {
             Operation("multiply", (3, 4)): 600.0,
             Operation("random"): 1.0,
-            Operation("hold", (0.1,)): 20.0,
+            Operation("reliability", (0.1,)): 20.0,
         }
     )
     rows = json.loads(json.dumps(operations_to_json(operations, 20)))
-    assert rows == [["hold", [0.1], 1.0], ["multiply", [3, 4], 30.0], ["random", [], 0.05]]
+    assert rows == [["multiply", [3, 4], 30.0], ["random", [], 0.05], ["reliability", [0.1], 1.0]]
     assert operations_from_json(rows) == operations * (1 / 20)
 
 

@@ -145,7 +145,7 @@ NOISES = {
     },
     "24-bit sums that leak": {"accumulator_bits": 24, "timing": Timing(leakage_w=1.0)},
 }
-NOT_PRICED = ("hold", "weight_memory", "leakage")
+NOT_PRICED = ("reliability", "weight_memory", "leakage")
 
 
 @pytest.mark.parametrize("kind", ["single", "deep", "recurrent"])

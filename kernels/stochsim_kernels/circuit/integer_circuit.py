@@ -98,15 +98,15 @@ class _CircuitTables(NamedTuple):
 
 
 class _StimulusTables(NamedTuple):
-    """Stimuli as the kernel takes them: they add (gap times the product of the bits + held) scaled,
+    """Stimuli as the kernel takes them: they add (gap times the product of the bits + sums) scaled,
     and a bias.
 
-    least: (stimulus, input) uint32, whole blocks of inputs, and held (stimulus, neuron) float64 the
-    sums of their lower codes; where nothing is rounded, least has no inputs and held are drives.
+    least: (stimulus, input) uint32, whole blocks of inputs, and sums (stimulus, neuron) float64 of
+    their lower codes; where nothing is rounded, least has no inputs and sums are drives.
     words: (panel, 1, word, COLUMNS) int32; bias: (neuron,); layer: the word of u.
     """
 
-    held: np.ndarray
+    sums: np.ndarray
     words: np.ndarray
     gap: int
     scale: float
@@ -177,25 +177,25 @@ def _circuit_tables(circuit: Circuit) -> _CircuitTables:
     return _CircuitTables(words, factor, constant, scale, bias, own.reshape(-1), *sigmas)
 
 
-def _stimulus_tables(held: np.ndarray | Rounded) -> _StimulusTables:
-    if not isinstance(held, Rounded):
-        stimuli, neurons = held.shape
+def _stimulus_tables(given: np.ndarray | Rounded) -> _StimulusTables:
+    if not isinstance(given, Rounded):
+        stimuli, neurons = given.shape
         words = np.empty((0, 1, 0, COLUMNS), np.int32)
         least = np.empty((stimuli, 0), np.uint32)
-        (drives,) = as_float64(held)
+        (drives,) = as_float64(given)
         return _StimulusTables(drives, words, 0, 1.0, np.zeros(neurons), least, 0)
-    blocks = -(-held.least.shape[1] // LANES)
-    least = np.full((len(held.least), blocks * LANES), NEVER)
-    least[:, : held.least.shape[1]] = held.least
-    sums, bias = as_float64(product(held.lower, held.weights), held.bias)
-    words = held.weights.bytes.words
-    scale = float(held.scale)
-    return _StimulusTables(sums, words, int(held.gap), scale, bias, least, int(held.layer))
+    blocks = -(-given.least.shape[1] // LANES)
+    least = np.full((len(given.least), blocks * LANES), NEVER)
+    least[:, : given.least.shape[1]] = given.least
+    sums, bias = as_float64(product(given.lower, given.weights), given.bias)
+    words = given.weights.bytes.words
+    scale = float(given.scale)
+    return _StimulusTables(sums, words, int(given.gap), scale, bias, least, int(given.layer))
 
 
 def run_chains(
     circuit: Circuit,
-    held: np.ndarray | Rounded,
+    stimulus_drive: np.ndarray | Rounded,
     address: DrawAddress,
     steps: Steps,
     codes: np.ndarray,
@@ -203,11 +203,11 @@ def run_chains(
     """Move codes (stimulus, read, neuron) int8, C-contiguous, in place, by `steps`; every
     read is a chain of its own.
 
-    held: what the stimulus adds at every step, (stimulus, neuron), or the stimuli that make it
-    afresh at every step and read. address: that of the first step. Memory beyond the codes: two
-    drives for each neuron of 96 reads, and thread.
+    stimulus_drive: what the stimulus adds at every step, (stimulus, neuron), or the stimuli that
+    make it afresh at every step and read. address: that of the first step. Memory beyond the codes:
+    two drives for each neuron of 96 reads, and thread.
     """
     tables = _circuit_tables(circuit)
-    stimuli = _stimulus_tables(held)
+    stimuli = _stimulus_tables(stimulus_drive)
     counts = Steps(int(steps.number), int(steps.events))
     _run_chains(tables, stimuli, circuit.law, address, counts, codes)

@@ -48,13 +48,13 @@ def _add_up(sums, seen, index, rows, circuit, stimuli, drive):
     """Write drives (read, neuron) of `_Rows`: (sums + constant) scaled, the bias, the stimulus, the
     own code.
 
-    The stimulus gives (seen + held) scaled, and a bias of its own.
+    The stimulus gives (seen + its own sums) scaled, and a bias of its own.
     """
     constant = circuit.constant
     scale = circuit.scale
     bias = circuit.bias
     own = circuit.own
-    held = stimuli.held[rows.stimulus]
+    of_stimulus = stimuli.sums[rows.stimulus]
     seen_scale = stimuli.scale
     seen_bias = stimuli.bias
     first = rows.first
@@ -68,7 +68,7 @@ def _add_up(sums, seen, index, rows, circuit, stimuli, drive):
         codes = index[(first + r) * stride + begin :]
         for n in range(width):
             lateral = (sums[r, n] + constant[begin + n]) * scale + bias[begin + n]
-            stimulus = (seen[r, n] + held[begin + n]) * seen_scale + seen_bias[begin + n]
+            stimulus = (seen[r, n] + of_stimulus[begin + n]) * seen_scale + seen_bias[begin + n]
             # unsigned: no test for an index counted from the end
             at = np.uint64(codes[n]) * np.uint64(neurons) + np.uint64(begin + n)
             row[n] = lateral + stimulus + own[at]

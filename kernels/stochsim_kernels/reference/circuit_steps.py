@@ -71,21 +71,21 @@ def rounded(stimuli: PlainStimuli, address: DrawAddress, steps: Steps, reads: in
 
 def run_chains(
     circuit: PlainCircuit,
-    held: np.ndarray,
+    stimulus_drive: np.ndarray,
     address: DrawAddress,
     steps: Steps,
     codes: np.ndarray,
 ) -> np.ndarray:
     """Codes (stimulus, read, neuron) after `steps`.
 
-    held: (stimulus, neuron), or (step, stimulus, read, neuron).
+    stimulus_drive: (stimulus, neuron), or (step, stimulus, read, neuron).
     """
     weights, scale, bias, own, sigma, other, law = circuit
     neurons = np.arange(len(weights))
     for t in range(steps.number):
         codes = codes.astype(np.int64)
         sums = (2 * codes - 1 if law.levels == 2 else codes) @ weights.T.astype(np.int64)
-        added = held[t] if held.ndim == 4 else held[:, None]
+        added = stimulus_drive[t] if stimulus_drive.ndim == 4 else stimulus_drive[:, None]
         drive = sums * scale + bias + added + own[codes - law.c_min, neurons]
         u = reference.integers(_at_step(address, steps, t), codes.shape)
         after = np.empty(codes.shape, np.int8)
