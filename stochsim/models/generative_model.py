@@ -93,8 +93,8 @@ class GenerativeModel(ABC):
         or not finite, StochsimError where no trustworthy reference is found.
         """
         x = check_stimuli(stimuli, self.inputs)
-        check_whole("key", key, 0, 2**64)
-        numbers = first_stimulus + np.arange(len(x))
+        key = check_whole("key", key, 0, 2**64)
+        numbers = check_whole("first_stimulus", first_stimulus, 0, 2**32) + np.arange(len(x))
         found = self._reference(x, key, numbers, progress or _no_progress)
         return replace(found, stimuli=x)
 
@@ -134,7 +134,8 @@ class GenerativeModel(ABC):
         """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron)
         behind it.
         """
-        random = generator(key, "sample", self.kind)
+        count = check_whole("count", count, 0, 2**31)
+        random = generator(check_whole("key", key, 0, 2**64), "sample", self.kind)
         r = self._draw_prior(count, random)
         return self._draw_signal(r, random) + self.noise_sd * random.standard_normal(
             (count, self.inputs)

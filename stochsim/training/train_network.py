@@ -50,8 +50,8 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     (2, 5, 12)
     """
     check_model(model)
-    check_whole("key", key, 0, 2**64)
-    check_not_negative("rho", rho)
+    key = check_whole("key", key, 0, 2**64)
+    rho = check_not_negative("rho", rho)
     data = training_stimuli(stimuli)
     settings = TrainSettings(**options)
     full = learn_decoder(data, model, settings, key, progress, decoder=decoder)

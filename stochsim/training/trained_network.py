@@ -121,7 +121,7 @@ class TrainedNetwork:
         >>> full.quantise(bits=4, key=0).network.settings.weight_bits
         4
         """
-        check_whole("key", key, 0, 2**64)
+        key = check_whole("key", key, 0, 2**64)
         return train_quantised(
             self,
             self._stimuli(stimuli),
@@ -184,8 +184,7 @@ def _widths(bits: int | Precision) -> tuple[int, int, int]:
     """Bits of weights, inputs and outputs."""
     if isinstance(bits, Precision):
         return bits.weight_bits, bits.input_bits, bits.output_bits
-    check_whole("bits", bits, 1, MOST_BITS + 1)
-    width = int(bits)
+    width = check_whole("bits", bits, 1, MOST_BITS + 1)
     return width, width, width
 
 
