@@ -6,14 +6,16 @@ import numpy as np
 
 
 def plain(value: Any) -> Any:
-    """A number or truth value of NumPy as Python's own, in dicts, lists and tuples too; anything
-    else as it is, arrays among it.
+    """A number or truth value of NumPy as Python's own, an array without axes too, in dicts, lists
+    and tuples; anything else as it is, other arrays among it.
     """
     kind = type(value)
     if kind is dict:
         return {name: plain(one) for name, one in value.items()}
     if kind is list or kind is tuple:
         return kind(map(plain, value))
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if not isinstance(value, np.generic):
         return value
     if isinstance(value, np.bool_):
