@@ -252,9 +252,10 @@ CARDS: dict[str, tuple[Callable[[], Any], str]] = {
     "plan": (
         lambda: plan_of(grid__float=True, grid__keys=[0, 1]),
         """plan: 24 tasks for 12 cells
-  tasks  2 decoder, 2 reference, 2 float, 4 network, 2 blind, 4 full, 8 point
-  cells  8 on the chip, 4 in float or of controls
-  keys   0, 1""",
+  tasks    2 decoder, 2 reference, 2 float, 4 network
+  samples  2 prior, 4 float, 8 chip
+  cells    8 on the chip, 4 in float or of controls
+  keys     0, 1""",
     ),
 }  # fmt: skip
 

@@ -94,7 +94,8 @@ class GenerativeModel(ABC):
         """
         x = check_stimuli(stimuli, self.inputs)
         key = check_whole("key", key, 0, 2**64)
-        numbers = check_whole("first_stimulus", first_stimulus, 0, 2**32) + np.arange(len(x))
+        first_stimulus = check_whole("first_stimulus", first_stimulus, 0, 2**32)
+        numbers = first_stimulus + np.arange(len(x))
         found = self._reference(x, key, numbers, progress or _no_progress)
         return replace(found, stimuli=x)
 

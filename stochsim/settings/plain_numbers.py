@@ -10,6 +10,8 @@ def plain(value: Any) -> Any:
     and tuples; anything else as it is, other arrays among it.
     """
     kind = type(value)
+    if kind is float or kind is int:  # most are
+        return value
     if kind is dict:
         return {name: plain(one) for name, one in value.items()}
     if kind is list or kind is tuple:

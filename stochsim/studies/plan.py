@@ -36,12 +36,15 @@ class Plan:
     def __str__(self) -> str:
         """A card: tasks by kind, and the cells that they fill."""
         kinds = Counter(task.kind for task in by_priority(self.tasks.values()))
-        tasks = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        named = [(kind.removesuffix("_samples"), kind, count) for kind, count in kinds.items()]
+        tasks = [f"{count} {kind}" for short, kind, count in named if short == kind]
+        samples = [f"{count} {short}" for short, kind, count in named if short != kind]
         on_chip = sum(cell.widths is not None for cell in self.cells)
         others = len(self.cells) - on_chip
         keys = {cell.key for cell in self.cells}
         rows = [
-            ("tasks", tasks),
+            ("tasks", ", ".join(tasks)),
+            ("samples", ", ".join(samples)),
             ("cells", f"{on_chip} on the chip, {others} in float or of controls"),
             ("keys", ", ".join(map(str, sorted(keys)))),
         ]
@@ -75,9 +78,10 @@ def plan_study(study: Study, hardware: Hardware) -> Plan:
     2
     >>> print(plan)
     plan: 9 tasks for 2 cells
-      tasks  1 decoder, 1 reference, 1 float, 2 network, 1 blind, 1 full, 2 point
-      cells  2 on the chip, 0 in float or of controls
-      keys   0
+      tasks    1 decoder, 1 reference, 1 float, 2 network
+      samples  1 prior, 1 float, 2 chip
+      cells    2 on the chip, 0 in float or of controls
+      keys     0
     """
     check_arguments(
         "plan_study(study, hardware)",
