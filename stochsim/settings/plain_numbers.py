@@ -1,8 +1,7 @@
 """NumPy's numbers as Python's: they add and multiply without a width, and JSON can hold them."""
 
+import sys
 from typing import Any
-
-import numpy as np
 
 
 def plain(value: Any) -> Any:
@@ -16,12 +15,16 @@ def plain(value: Any) -> Any:
         return {name: plain(one) for name, one in value.items()}
     if kind is list or kind is tuple:
         return kind(map(plain, value))
-    if isinstance(value, np.ndarray) and value.ndim == 0:
+    # not imported for its own sake: without it nothing is NumPy's
+    numpy = sys.modules.get("numpy")
+    return value if numpy is None else _of_numpy(value, numpy)
+
+
+def _of_numpy(value: Any, numpy: Any) -> Any:
+    if isinstance(value, numpy.ndarray) and value.ndim == 0:
         value = value[()]
-    if not isinstance(value, np.generic):
-        return value
-    if isinstance(value, np.bool_):
+    if isinstance(value, numpy.bool_):
         return bool(value)
-    if isinstance(value, np.integer):
+    if isinstance(value, numpy.integer):
         return int(value)
-    return float(value) if isinstance(value, np.floating) else value
+    return float(value) if isinstance(value, numpy.floating) else value
