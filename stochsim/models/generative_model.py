@@ -135,7 +135,8 @@ class GenerativeModel(ABC):
         """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron)
         behind it.
         """
-        random = generator(key, "sample", self.kind)
+        count = check_whole("count", count, 0, 2**31)
+        random = generator(check_whole("key", key, 0, 2**64), "sample", self.kind)
         r = self._draw_prior(count, random)
         return self._draw_signal(r, random) + self.noise_sd * random.standard_normal(
             (count, self.inputs)

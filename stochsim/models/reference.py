@@ -115,6 +115,8 @@ class Reference:
 
         SettingError where n is no multiple of the chains, or there is no such set.
         """
+        which = check_whole("which", which, 0, 2**31)
+        n = check_whole("n", n, 0, 2**31)
         length = self.draws.shape[1] // self.chains
         if n < self.chains or n % self.chains or n // self.chains > length:
             rule = f"the draws come in multiples of {self.chains}, up to {length * self.chains}"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 Floats = NDArray[np.floating]
 
@@ -81,7 +81,8 @@ class PosteriorDistance:
         directions: int = 256,
         key: int = 0,
     ) -> None:
-        _check_reference(sets, mean, sd, directions)
+        directions = check_whole("directions", directions, 1, 2**31)
+        _check_reference(sets, mean, sd)
         self.stimuli, self.n, self.neurons = sets[0].shape
         self.mean = np.asarray(mean, np.float64)
         self.sd = np.asarray(sd, np.float64)
@@ -114,6 +115,7 @@ class PosteriorDistance:
         says by how few reads). Raises SettingError unless there are exactly n reads of finite
         value.
         """
+        first = check_whole("first", first, 0, 2**32)
         self._check_values(values, first)
         return _distances(
             np.array(
@@ -184,9 +186,7 @@ class PosteriorDistance:
             raise SettingError.of("values", rule="holds NaN or Inf: should be finite")
 
 
-def _check_reference(
-    sets: tuple[Floats, Floats], mean: Floats, sd: Floats, directions: int
-) -> None:
+def _check_reference(sets: tuple[Floats, Floats], mean: Floats, sd: Floats) -> None:
     shape = np.shape(sets[0])
     if len(shape) != 3 or shape[1] < 2 or np.shape(sets[1]) != shape:
         rule = (
@@ -198,8 +198,6 @@ def _check_reference(
         if np.shape(array) != (shape[0], shape[2]):
             rule = f"should be of shape (stimulus, neuron) = {(shape[0], shape[2])}"
             raise SettingError.of(name, np.asarray(array), rule)
-    if directions < 1:
-        raise SettingError.of("directions", directions, "should be at least 1")
     if not all(np.isfinite(array).all() for array in (*sets, mean)):
         rule = "the reference holds NaN or Inf: should be finite"
         raise SettingError.of(("sets", "mean"), rule=rule)

@@ -10,7 +10,7 @@ neurons share: they make neurons depend on each other, and leave the reads of ea
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 Floats = NDArray[np.floating]
 LEAST_READS = 8
@@ -58,6 +58,8 @@ def effective_samples(values: Floats, independent: bool, period: int | None = No
     >>> bool(effective_samples(slow, independent=False)[0] < 200)
     True
     """
+    if period is not None:
+        period = check_whole("period", period, 1, 2**63)
     varying = (values != values[:, :1]).any(axis=1)
     reads = values.shape[1]
     if independent:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, plain
 
 Floats = NDArray[np.floating]
 _ELEMENTS_AT_ONCE = 8_000_000  # of one resampled array: 64 MB
@@ -89,7 +89,7 @@ def bootstrap(
         return Estimate.missing(ONE_STIMULUS)
     if np.isnan(value):
         return Estimate.missing("undefined for all stimuli")
-    picks = resample_rows(shape, resamples, key)
+    picks = resample_rows(shape, plain(resamples), plain(key))
     draws = np.concatenate(
         [statistic(*(row[part] for row in rows)) for part in _chunks(picks, rows)]
     )

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from stochsim.settings import check_whole
+
 Floats = NDArray[np.floating]
 _SMALLEST_EIGENVALUE = 1e-10  # of a correlation matrix; below this a covariance counts as singular
 
@@ -151,6 +153,10 @@ def expected_gaussian_kl(neurons: int, reads: int, reference_draws: int | None =
     log(2/(n − 1)) + log det C and E S⁻¹ = C⁻¹ (m − 1)/(m − N − 2). At 64 neurons and 1,000 reads:
     1.1 nats.
     """
+    neurons = check_whole("neurons", neurons, 1, 2**31)
+    reads = check_whole("reads", reads, 2, 2**31)
+    if reference_draws is not None:
+        reference_draws = check_whole("reference_draws", reference_draws, neurons + 3, 2**31)
     inflation = 1.0
     log_det = 0.0
     mean_error = 1.0 / reads

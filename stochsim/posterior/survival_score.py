@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior.intervals import Estimate, bootstrap, mean_estimate
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_whole
 
 Floats = NDArray[np.floating]
 LEAST_GAIN = 0.1
@@ -83,6 +83,7 @@ def cliff(widths: Sequence[int], survivals: Sequence[Survival]) -> int | None:
     A width whose S is n/a does not survive. Raises SettingError for a width given twice or lists of
     different length.
     """
+    widths = [check_whole("widths", width, 1, 2**31) for width in widths]
     if len(widths) != len(survivals) or len(set(widths)) != len(widths):
         rule = f"should be distinct, one for each of the {len(survivals)} survivals"
         raise SettingError.of("widths", list(widths), rule)

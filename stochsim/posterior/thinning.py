@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior.effective import effective_sample_size
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, check_whole
 
 Floats = NDArray[np.floating]
 
@@ -21,6 +21,7 @@ def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floa
     *independent* reads the smallest comes out at 0.59. Raises StochsimError that says how far it
     got if the run is too short.
     """
+    reads = check_whole("reads", reads, 1, 2**31)
     stride = 1
     reached = "it is shorter than that"
     while stride * (reads - 1) < values.shape[1]:

@@ -17,7 +17,6 @@ from .base import Settings as Settings
 from .call_checks import Draw as Draw
 from .call_checks import check_draw as check_draw
 from .call_checks import check_flag as check_flag
-from .call_checks import check_memory as check_memory
 from .call_checks import check_not_negative as check_not_negative
 from .call_checks import check_positive as check_positive
 from .call_checks import check_real as check_real
@@ -38,6 +37,7 @@ from .errors import SettingError as SettingError
 from .errors import StochsimError as StochsimError
 from .errors import nearest as nearest
 from .errors import shown as shown
+from .free_memory import check_memory as check_memory
 from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
 from .paths import check_is_data as check_is_data

@@ -1,15 +1,9 @@
-"""What a call must keep: numbers in range, results that fit into memory. A check returns the number
-as Python has it, and that is what is to be used.
+"""What a call must keep: numbers in range. A check returns the number as Python has it, and that is
+what is to be used. No NumPy here, so that the price book can be shown without it.
 """
 
 import math
-import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from stochsim.settings.errors import SettingError, StochsimError
 from stochsim.settings.plain_numbers import plain
@@ -103,39 +97,3 @@ def check_stable(radius: float) -> None:
             f"the recurrent weights are unstable: the spectral radius of a step is {radius:.6g}, "
             f"it must be below 1"
         )
-
-
-def check_memory(
-    what: str,
-    shape: Sequence[int],
-    dtype: npt.DTypeLike,
-    advice: str = "take fewer stimuli or reads at a time",
-) -> None:
-    """Raise SettingError, before anything is allocated, where an array would not fit into the
-    memory that is free.
-    """
-    needed = math.prod(shape) * np.dtype(dtype).itemsize
-    free = available_bytes()
-    if needed > free:
-        sizes = " × ".join(str(size) for size in shape)
-        raise SettingError.of(
-            (),
-            rule=f"{what} of {sizes} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
-            f"free: {advice}",
-        )
-
-
-def available_bytes() -> int:
-    """Memory that can be had without swapping, as the system reports it; where it does not, all of
-    it.
-    """
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 2**62

@@ -118,7 +118,7 @@ def test_too_many_codes_are_refused_before_they_are_allocated(kind, monkeypatch)
         chip = FloatChip(float_single(WEIGHTS.astype(float), np.zeros(5), np.ones(5), 0.0))
     else:
         chip = chip_of(array_of(Adc(bits=7)) if kind == "array" else None)
-    monkeypatch.setattr("stochsim.settings.call_checks.available_bytes", lambda: 10 * 2**20)
+    monkeypatch.setattr("stochsim.settings.free_memory.available_bytes", lambda: 10 * 2**20)
     monkeypatch.setattr(np, "empty", lambda *_, **__: pytest.fail("allocated"))
     with pytest.raises(
         SettingError,
@@ -133,7 +133,7 @@ def test_adc_tables_that_do_not_fit_are_refused_before_they_are_allocated(monkey
     deviations.
     """
     array = array_of(Adc(bits=12, sigma_lsb=500.0), Cells(shot_sigma=50.0), signs="differential")
-    monkeypatch.setattr("stochsim.settings.call_checks.available_bytes", lambda: 2**30)
+    monkeypatch.setattr("stochsim.settings.free_memory.available_bytes", lambda: 2**30)
     with pytest.raises(
         SettingError,
         match=r"'array': the ADCs' tables of \d+ × 4106 need .* GiB, 1.0 GiB are free: "
