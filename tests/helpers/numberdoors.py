@@ -210,7 +210,9 @@ def _metered(n: Any) -> Any:
 
 
 def _bill(n: Any) -> Any:
-    counts = {"a": Operations({Operation("multiply", (4, 4)): 1e6, Operation("hold", (0.5,)): 3})}
+    counts = {
+        "a": Operations({Operation("multiply", (4, 4)): 1e6, Operation("reliability", (0.5,)): 3})
+    }
     found = Bill(DIGITAL, counts, {"a": n}, n, n, n - n)
     return found, found.to_json(), str(found)
 
@@ -503,7 +505,7 @@ REALS: dict[str, Door] = {
     "FloatRecurrent(time_step)": Door(
         lambda v: small_float_circuit(time_step=v).wiring.time_step, 0.5
     ),
-    "Operation(args)": Door(lambda v: Operation("hold", (v,)), 0.5),
+    "Operation(args)": Door(lambda v: Operation("reliability", (v,)), 0.5),
     "Operations(counts)": Door(lambda v: dict(Operations({Operation("cell"): v})), 0.5),
     "operations * number": Door(lambda v: dict(Operations({Operation("cell"): 0.1}) * v), 0.5),
     "Energy(joules)": Door(lambda v: Energy({"add": v}), 0.5),
@@ -515,7 +517,7 @@ REALS: dict[str, Door] = {
     "ReliabilityLaw": Door(
         lambda v: (ReliabilityLaw(v, v), ReliabilityLaw(1, 0.1).energy_j(v)), 0.5
     ),
-    "Reliability.hold": Door(lambda v: Reliability(s=0.3).hold(v), 0.5),
+    "Reliability.operation": Door(lambda v: Reliability(s=0.3).operation(v), 0.5),
     "Reliability": Door(lambda v: Reliability(s=v, e0_j=v), 0.5),
     "Noise": Door(lambda v: Noise(read_sigma=v), 0.5),
     "Noise.read_sigma_drive": Door(lambda v: Noise(read_sigma_lsb=0.1).read_sigma_drive(v), 0.5),
