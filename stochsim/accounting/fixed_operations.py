@@ -32,7 +32,7 @@ def add_fixed(
             meter.add_reliability(
                 use.layer, hardware.reliability, sigma[use.layer], use.reliability, Sharing.STIMULUS
             )
-    add_upkeep(meter, hardware, workload)
+    add_leakage_and_programming(meter, hardware, workload)
 
 
 def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
@@ -86,7 +86,7 @@ def add_weight_memory(meter: Meter, hardware: Hardware, workload: Workload) -> N
         meter.add(use.layer, "weight_memory", use.shape.stored_weight_bits, size, per=per)
 
 
-def add_upkeep(meter: Meter, hardware: Hardware, workload: Workload) -> None:
+def add_leakage_and_programming(meter: Meter, hardware: Hardware, workload: Workload) -> None:
     """Count what a chip takes beside its reads: seconds in which it leaks, and cells programmed
     anew, shared by the reads of one programming.
     """

@@ -144,9 +144,9 @@ class RecurrentRunner(Runner):
         ):
             return None
         if self.inputs.are_shared:
-            return weights if integer_circuit.pays(self.neurons) else None
-        pays = integer_circuit.pays(max(self.neurons, self.readout.layer.inputs))
-        return weights if pays and self.readout.product.plain_weights is not None else None
+            return weights if integer_circuit.fused_is_faster(self.neurons) else None
+        is_faster = integer_circuit.fused_is_faster(max(self.neurons, self.readout.layer.inputs))
+        return weights if is_faster and self.readout.product.plain_weights is not None else None
 
     def _rounded(self, x: np.ndarray) -> integer_circuit.Rounded:
         """Inputs that are rounded stochastically, for the kernel of all steps."""

@@ -66,9 +66,9 @@ class Encoder(Network):
         count = self.settings.neurons
         both = torch.cat([torch.eye(count), -torch.eye(count)])
         with torch.no_grad():
-            self.first.weight[: 2 * count] = both @ single.linear.weight
+            self.first.weight[: 2 * count] = both @ single.readout.weight
             if single.settings.bias:
-                self.first.bias[: 2 * count] = both @ single.linear.bias
+                self.first.bias[: 2 * count] = both @ single.readout.bias
             self.second.weight[: 2 * count] = torch.eye(2 * count, self.second.in_features)
             self.mean.weight[:, : 2 * count] = both.T
             self.log_sigma.bias.copy_(single.log_sigma)
@@ -87,7 +87,7 @@ class Encoder(Network):
     ) -> Response:
         """Mean, variance and sd (stimulus, neuron) of the answer to stimuli x (stimulus, input)."""
         mean, sigma = self.moments(x)
-        return Response(mean=mean, variance=sigma.square(), spread=sigma)
+        return Response(mean=mean, variance=sigma.square(), noise_sd=sigma)
 
 
 def train_encoder(

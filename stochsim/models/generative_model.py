@@ -97,7 +97,7 @@ class GenerativeModel(ABC):
         first_stimulus = check_whole("first_stimulus", first_stimulus, 0, 2**32)
         numbers = first_stimulus + np.arange(len(x))
         found = self._reference(x, key, numbers, progress or _no_progress)
-        return replace(found, stimuli=x)
+        return replace(found, stimuli=x.copy())
 
     @abstractmethod
     def _reference(

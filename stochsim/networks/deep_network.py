@@ -61,22 +61,24 @@ class Deep(Network):
     quantised_rate_share = 0.03
 
     def build(self, generator: torch.Generator | None) -> None:
-        """Hidden layer, last layer, spread layer."""
+        """Hidden layer, readout, the head that sets log sigma."""
         s = self.settings
         self.hidden: Any = self.linear_layer(HIDDEN, s.inputs, s.hidden, True)
-        self.last: Any = self.linear_layer(READOUT, s.hidden, s.neurons, s.bias or not s.is_float)
-        self.spread: Any = self.linear_layer(LOG_SIGMA, s.hidden, s.neurons, not s.is_float)
+        self.readout: Any = self.linear_layer(
+            READOUT, s.hidden, s.neurons, s.bias or not s.is_float
+        )
+        self.log_sigma_head: Any = self.linear_layer(LOG_SIGMA, s.hidden, s.neurons, not s.is_float)
         self.base = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
         self.hidden_quantizer: Any = None
-        self.spread_quantizer: Any = None
+        self.log_sigma_quantizer: Any = None
         if s.output_bits is not None:
             self.hidden_quantizer = activation_quantizer(
                 s.output_bits, 1.0 if s.output_bits == 1 else 2.0 ** (1 - s.output_bits)
             )
-            self.spread_quantizer = activation_quantizer(
+            self.log_sigma_quantizer = activation_quantizer(
                 s.output_bits, s.scales.get("log_sigma_code", 1.0)
             )
-            for quantizer in (self.hidden_quantizer, self.spread_quantizer):
+            for quantizer in (self.hidden_quantizer, self.log_sigma_quantizer):
                 quantizer.requires_grad_(False)
 
     def start_from(self, single: FeedForward) -> None:
@@ -87,12 +89,12 @@ class Deep(Network):
             for unit in range(count):
                 rows = slice(unit * neurons, (unit + 1) * neurons)
                 offset = (unit - (count - 1) / 2) * _GAP
-                self.hidden.weight[rows] = single.linear.weight
+                self.hidden.weight[rows] = single.readout.weight
                 self.hidden.bias[rows] = (
-                    single.linear.bias if single.settings.bias else 0.0
+                    single.readout.bias if single.settings.bias else 0.0
                 ) - offset
-                self.last.weight[:, rows] = torch.eye(neurons)
-                self.spread.weight[:, rows] = (
+                self.readout.weight[:, rows] = torch.eye(neurons)
+                self.log_sigma_head.weight[:, rows] = (
                     torch.eye(neurons) * _SLOPE * float(np.sign(offset)) / count
                 )
             self.base.copy_(single.log_sigma)
@@ -109,14 +111,14 @@ class Deep(Network):
         half = 0.5 * float(scale_of(self.hidden_quantizer))
         with torch.no_grad():
             self.hidden.bias.sub_(half)
-            for layer in (self.last, self.spread):
+            for layer in (self.readout, self.log_sigma_head):
                 layer.bias.add_(half * weight_of(layer)[0].sum(1))
 
     def _answered_log_sigma(self, x: torch.Tensor) -> torch.Tensor:
         """What the log sigma layer of a float network answers to x (stimulus, input), without its
         base: (stimulus, neuron).
         """
-        return self.spread(hardtanh(self.hidden(x)))
+        return self.log_sigma_head(hardtanh(self.hidden(x)))
 
     def further_scales(self, x: torch.Tensor, bits: int) -> dict[str, float]:
         """That of the codes of log sigma, which carry its deviations from the mean."""
@@ -131,7 +133,7 @@ class Deep(Network):
         super().start_from_float(source, x)
         with torch.no_grad():
             mean = source._answered_log_sigma(x).mean(0)
-            self.spread.bias.copy_(-mean)
+            self.log_sigma_head.bias.copy_(-mean)
             self.base.add_(mean)
         self.centre_hidden_codes()
 
@@ -142,15 +144,15 @@ class Deep(Network):
 
     def linears(self) -> dict[str, Any]:
         """The three layers."""
-        return {HIDDEN: self.hidden, READOUT: self.last, LOG_SIGMA: self.spread}
+        return {HIDDEN: self.hidden, READOUT: self.readout, LOG_SIGMA: self.log_sigma_head}
 
     def workload(self, widths: Widths, noise: Noise) -> Workload:
         """Of a hidden layer and two heads, which read and give codes as wide as the outputs."""
         inner = (widths[0], widths[2], widths[2])
         shapes = {
             HIDDEN: layer_shape(self.hidden, widths),
-            LOG_SIGMA: layer_shape(self.spread, inner),
-            READOUT: layer_shape(self.last, inner),
+            LOG_SIGMA: layer_shape(self.log_sigma_head, inner),
+            READOUT: layer_shape(self.readout, inner),
         }
         return log_sigma_workload(shapes, noise)
 
@@ -158,19 +160,19 @@ class Deep(Network):
         """See `Network.build_program`."""
         s = self.settings
         hidden = quantizer_of(s.output_bits, self.hidden_quantizer)
-        log_sigma = quantizer_of(s.output_bits, self.spread_quantizer)
+        log_sigma = quantizer_of(s.output_bits, self.log_sigma_quantizer)
         return with_log_sigma(
             (program_layer(self.hidden, HIDDEN, s, (reads, hidden)),),
-            program_layer(self.spread, LOG_SIGMA, s, (hidden, log_sigma)),
-            program_layer(self.last, READOUT, s, (hidden, gives)),
+            program_layer(self.log_sigma_head, LOG_SIGMA, s, (hidden, log_sigma)),
+            program_layer(self.readout, READOUT, s, (hidden, gives)),
             array_of(self.base),
             rho,
         )
 
     def build_float_program(self, rho: float) -> FloatProgram:
         """See `Network.build_float_program`."""
-        log_sigma = FloatLayer(array_of(self.spread.weight), array_of(self.base))
-        return float_deep((float_layer(self.hidden),), log_sigma, float_layer(self.last), rho)
+        log_sigma = FloatLayer(array_of(self.log_sigma_head.weight), array_of(self.base))
+        return float_deep((float_layer(self.hidden),), log_sigma, float_layer(self.readout), rho)
 
     def bounded(self) -> torch.nn.Parameter:
         """The stimulus-independent part of log sigma."""
@@ -179,7 +181,7 @@ class Deep(Network):
     def heads(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Drive and sigma of a float network, (stimulus, neuron) each."""
         hidden = hardtanh(self.hidden(x))
-        return self.last(hidden), (self.base + self.spread(hidden)).exp()
+        return self.readout(hidden), (self.base + self.log_sigma_head(hidden)).exp()
 
     def response(
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
@@ -189,20 +191,20 @@ class Deep(Network):
         """
         if self.output_quantizer is None:
             mean, sigma = self.heads(x)
-            return Response(mean=mean, variance=sigma.square(), spread=sigma)
+            return Response(mean=mean, variance=sigma.square(), noise_sd=sigma)
         chip = noise or HardwareNoise()
         values, dithered = self.read_input(x, draws, noise)
         weight, weight_step = weight_of(self.hidden)
         drive = linear(values, weight, self.hidden.bias)
         added = chip.variance(self._step(self.hidden_quantizer), weight_step, values)
         hidden = quantise(self.hidden_quantizer, _noisy(drive, added, draws))
-        last, last_step = weight_of(self.last)
-        log_sigma = self.base + self._spread_code(hidden, draws, chip)
-        mean = linear(hidden, last, self.last.bias)
+        last, last_step = weight_of(self.readout)
+        log_sigma = self.base + self._log_sigma_code(hidden, draws, chip)
+        mean = linear(hidden, last, self.readout.bias)
         variance = (2 * log_sigma).exp()
         if noise is None:
             r = self.quantised(mean + log_sigma.exp() * draws.normal(*mean.shape))
-            return Response(samples=r, spread=log_sigma.exp())
+            return Response(samples=r, noise_sd=log_sigma.exp())
         variance = variance + noise.variance(self.output_step(), last_step, hidden)
         some = (
             len(x)
@@ -217,19 +219,19 @@ class Deep(Network):
             _first(added, some),
         )
         return Response(
-            mean=mean, variance=variance, spread=(_first(variance, some) + passed).sqrt()
+            mean=mean, variance=variance, noise_sd=(_first(variance, some) + passed).sqrt()
         )
 
     def _step(self, quantizer: Any) -> torch.Tensor:
         return scale_of(quantizer) * (2 if self.settings.output_bits == 1 else 1)
 
-    def _spread_code(
+    def _log_sigma_code(
         self, hidden: torch.Tensor, draws: Draws, noise: HardwareNoise
     ) -> torch.Tensor:
-        weight, weight_step = weight_of(self.spread)
-        drive = linear(hidden, weight, self.spread.bias)
-        added = noise.variance(self._step(self.spread_quantizer), weight_step, hidden)
-        return quantise(self.spread_quantizer, _noisy(drive, added, draws))
+        weight, weight_step = weight_of(self.log_sigma_head)
+        drive = linear(hidden, weight, self.log_sigma_head.bias)
+        added = noise.variance(self._step(self.log_sigma_quantizer), weight_step, hidden)
+        return quantise(self.log_sigma_quantizer, _noisy(drive, added, draws))
 
     def _passed_on(
         self,

@@ -41,15 +41,15 @@ class FeedForward(Network):
     def build(self, generator: torch.Generator | None) -> None:
         """One layer of weights and sigma."""
         s = self.settings
-        self.linear: Any = self.linear_layer(READOUT, s.inputs, s.neurons, s.bias)
+        self.readout: Any = self.linear_layer(READOUT, s.inputs, s.neurons, s.bias)
         self.log_sigma = torch.nn.Parameter(torch.full((s.neurons,), math.log(0.5)))
         if generator is not None:
             with torch.no_grad():
-                self.linear.weight.normal_(0, s.inputs**-0.5, generator=generator)
+                self.readout.weight.normal_(0, s.inputs**-0.5, generator=generator)
 
     def linears(self) -> dict[str, Any]:
         """The one layer."""
-        return {READOUT: self.linear}
+        return {READOUT: self.readout}
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:
@@ -58,25 +58,25 @@ class FeedForward(Network):
 
     def workload(self, widths: Widths, noise: Noise) -> Workload:
         """Of one layer."""
-        shapes = {READOUT: layer_shape(self.linear, widths, has_noise=True)}
+        shapes = {READOUT: layer_shape(self.readout, widths, has_noise=True)}
         return FeedForwardWiring().workload(shapes, noise)
 
     def build_program(self, reads: Quantizer, gives: Quantizer, rho: float) -> Program:
         """See `Network.build_program`."""
         sigma = array_of(self.log_sigma.exp())
-        layer = program_layer(self.linear, READOUT, self.settings, (reads, gives), sigma)
+        layer = program_layer(self.readout, READOUT, self.settings, (reads, gives), sigma)
         return single_layer(layer, rho)
 
     def build_float_program(self, rho: float) -> FloatProgram:
         """See `Network.build_float_program`."""
-        return float_single(*float_layer(self.linear), array_of(self.log_sigma.exp()), rho)
+        return float_single(*float_layer(self.readout), array_of(self.log_sigma.exp()), rho)
 
     def drive(self, x: torch.Tensor) -> torch.Tensor:
         """Drives (stimulus, neuron) of stimuli x (stimulus, input), in the units of the
         response.
         """
         values = x if self.input_quantizer is None else quantise(self.input_quantizer, x)
-        return linear(values, weight_of(self.linear)[0], self.linear.bias)
+        return linear(values, weight_of(self.readout)[0], self.readout.bias)
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Responses r (stimulus, neuron) for unit-variance noise of that shape, and sigma
@@ -96,17 +96,17 @@ class FeedForward(Network):
             drive = self.drive(x)
             if self.output_quantizer is None:
                 return Response(
-                    mean=drive, variance=sigma.square().expand(drive.shape), spread=sigma[None]
+                    mean=drive, variance=sigma.square().expand(drive.shape), noise_sd=sigma[None]
                 )
             return Response(
                 samples=self.quantised(drive + sigma * draws.normal(*drive.shape)),
-                spread=sigma[None],
+                noise_sd=sigma[None],
             )
         values, dithered = self.mean_input(x, noise)
-        weight, weight_step = weight_of(self.linear)
-        mean = linear(values, weight, self.linear.bias)
+        weight, weight_step = weight_of(self.readout)
+        mean = linear(values, weight, self.readout.bias)
         variance = sigma.square() + noise.variance(self.output_step(), weight_step, values)
         if dithered is not None:
             variance = variance + dithered @ weight.square().T
         variance = variance.expand(mean.shape)
-        return Response(mean=mean, variance=variance, spread=variance.sqrt())
+        return Response(mean=mean, variance=variance, noise_sd=variance.sqrt())

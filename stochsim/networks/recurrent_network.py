@@ -66,7 +66,7 @@ class Recurrent(Network):
     def build(self, generator: torch.Generator | None) -> None:
         """Weights on the stimulus and lateral ones, the own terms, sigma."""
         s = self.settings
-        self.linear: Any = self.linear_layer(READOUT, s.inputs, s.neurons, s.bias)
+        self.readout: Any = self.linear_layer(READOUT, s.inputs, s.neurons, s.bias)
         self.lateral: Any = self.linear_layer(LATERAL, s.neurons, s.neurons, False)
         self.own_slope = torch.nn.Parameter(torch.zeros(s.neurons))
         self.shrink = torch.nn.Parameter(torch.zeros(s.neurons))
@@ -80,9 +80,9 @@ class Recurrent(Network):
         """
         step = self.settings.architecture.time_step
         with torch.no_grad():
-            self.linear.weight.copy_(step * single.linear.weight)
+            self.readout.weight.copy_(step * single.readout.weight)
             if self.settings.bias:
-                self.linear.bias.copy_(step * single.linear.bias)
+                self.readout.bias.copy_(step * single.readout.bias)
             self.log_sigma.copy_(
                 single.log_sigma + 0.5 * math.log(1 - (1 - step) ** 2)
                 if step < 1
@@ -91,7 +91,7 @@ class Recurrent(Network):
 
     def linears(self) -> dict[str, Any]:
         """The two layers."""
-        return {READOUT: self.linear, LATERAL: self.lateral}
+        return {READOUT: self.readout, LATERAL: self.lateral}
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:
@@ -109,7 +109,7 @@ class Recurrent(Network):
         """Of the circuit's steps."""
         inner = (widths[0], widths[2], widths[2])
         shapes = {
-            READOUT: layer_shape(self.linear, widths),
+            READOUT: layer_shape(self.readout, widths),
             LATERAL: layer_shape(self.lateral, inner),
         }
         return recurrent_workload(self.settings.architecture.steps, shapes, noise)
@@ -120,7 +120,7 @@ class Recurrent(Network):
         """
         s = self.settings
         sigma = array_of(self.log_sigma.exp())
-        readout = program_layer(self.linear, READOUT, s, (reads, gives), sigma)
+        readout = program_layer(self.readout, READOUT, s, (reads, gives), sigma)
         lateral = program_layer(self.lateral, LATERAL, s, (gives, gives))
         codes = gives.c_min + np.arange(gives.levels)
         values = torch.as_tensor(gives.z + gives.step * codes, dtype=torch.float64)[:, None]
@@ -141,7 +141,7 @@ class Recurrent(Network):
             sigma=array_of(self.log_sigma.exp()),
             steps=architecture.steps,
         )
-        readout = FloatLayer(array_of(self.linear.weight / step), bias_of(self.linear) / step)
+        readout = FloatLayer(array_of(self.readout.weight / step), bias_of(self.readout) / step)
         return float_recurrent(readout, array_of(lateral / step), wiring, rho)
 
     @property
@@ -169,10 +169,10 @@ class Recurrent(Network):
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
     ) -> Response:
         """Stationary moments under each of the stimuli x (stimulus, input)."""
-        weight, weight_step = weight_of(self.linear)
+        weight, weight_step = weight_of(self.readout)
         values, dithered = self.mean_input(x, noise)
         variance: Any = (2 * self.log_sigma).exp()
-        held: Any = None
+        constant_noise: Any = None
         if self.output_quantizer is not None:
             step = self.output_step()
             variance = variance + step.square() / 12
@@ -186,28 +186,28 @@ class Recurrent(Network):
                     # a chip reads stimuli that stay the same once, with one draw of this noise for
                     # all steps
                 ):
-                    held = of_weights.expand(len(x), self.settings.neurons)
+                    constant_noise = of_weights.expand(len(x), self.settings.neurons)
         injected = torch.diag_embed(variance)
         if dithered is not None:
             injected = injected + (weight * dithered[:, None, :]) @ weight.T
-        drive = linear(values, weight, self.linear.bias)
-        mean, covariance = self._circuit(injected, held).moments(drive)
+        drive = linear(values, weight, self.readout.bias)
+        mean, covariance = self._circuit(injected, constant_noise).moments(drive)
         if (
             noise is not None and noise.weight_sigma + noise.weight_sigma_lsb > 0
         ):  # that of lateral weights grows with the state
             size = (mean.square() + torch.diagonal(covariance, dim1=-2, dim2=-1)).detach().sqrt()
             passed = noise.weight_variance(weight_of(self.lateral)[1], size)
             mean, covariance = self._circuit(
-                injected + torch.diag_embed(passed.expand_as(size)), held
+                injected + torch.diag_embed(passed.expand_as(size)), constant_noise
             ).moments(drive)
         return Response(mean=mean, covariance=covariance)
 
-    def _circuit(self, noise: torch.Tensor, held: Any) -> Circuit:
-        return Circuit(self.matrix(), self.shrink, self.width(), noise, held)
+    def _circuit(self, noise: torch.Tensor, constant_noise: Any) -> Circuit:
+        return Circuit(self.matrix(), self.shrink, self.width(), noise, constant_noise)
 
     def keep_bounds(self) -> None:
         """Bounds of every network; w at least 0.05; and a circuit that is about to become unstable
-        is held back.
+        is constant_noise back.
         """
         super().keep_bounds()
         with torch.no_grad():

@@ -12,7 +12,7 @@ class Response(NamedTuple):
     they are known in closed form.
 
     samples, mean, variance: (stimulus, neuron); covariance: (stimulus, neuron, neuron), in place of
-    variance. spread: standard deviations whose reliability is priced, (stimulus, neuron), of some
+    variance. noise_sd: standard deviations whose reliability is priced, (stimulus, neuron), of some
     stimuli or (1, neuron) of all; None where the eigenvalues of `covariance` are.
     """
 
@@ -20,7 +20,7 @@ class Response(NamedTuple):
     mean: torch.Tensor | None = None
     variance: torch.Tensor | None = None
     covariance: torch.Tensor | None = None
-    spread: torch.Tensor | None = None
+    noise_sd: torch.Tensor | None = None
 
     @property
     def variances(self) -> torch.Tensor:

@@ -69,7 +69,7 @@ class Circuit:
     """The step above; matrix M (neuron, neuron), shrink k and width w (neuron,), noise Q (neuron,
     neuron) or (stimulus, neuron, neuron).
 
-    held: the diagonal of H, (stimulus, neuron), None for 0.
+    constant_noise: the diagonal of H, (stimulus, neuron), None for 0.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class Circuit:
         shrink: torch.Tensor,
         width: torch.Tensor,
         noise: torch.Tensor,
-        held: torch.Tensor | None = None,
+        constant_noise: torch.Tensor | None = None,
     ) -> None:
         self.matrix = matrix
         self.shrink = shrink
         self.width = width
         self.noise = noise
-        self.held = held
+        self.constant_noise = constant_noise
         self.eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
 
     def _jacobian(self, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
@@ -122,9 +122,9 @@ class Circuit:
         """
         jacobian = self._jacobian(mean, variance)
         covariance = Stationary.apply(jacobian, self.noise.expand(jacobian.shape))
-        if self.held is not None:
+        if self.constant_noise is not None:
             moved = torch.linalg.inv(self.eye - jacobian)
-            covariance = covariance + (moved * self.held[:, None, :]) @ moved.mT
+            covariance = covariance + (moved * self.constant_noise[:, None, :]) @ moved.mT
         return covariance, torch.diagonal(covariance, dim1=-2, dim2=-1)
 
 

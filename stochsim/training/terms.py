@@ -132,8 +132,8 @@ def objective_of(
     else:
         fit = _expected_reconstruction(x, response, decoder, model).mean()
         activity = _expected_activity(response, model).mean()
-    if response.spread is not None:
-        cost = reliability_cost(response.spread, *price).sum(-1)
+    if response.noise_sd is not None:
+        cost = reliability_cost(response.noise_sd, *price).sum(-1)
     else:
         assert response.covariance is not None
         cost = circuit_cost(response.covariance, *price)

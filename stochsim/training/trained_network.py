@@ -196,7 +196,10 @@ def training_stimuli(stimuli: ArrayLike, inputs: int | None = None) -> Floats:
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not len(array):
         rule = "should be real numbers (stimulus, input), such as the `train` of a Dataset"
         raise SettingError.of("stimuli", stimuli, rule)
-    return check_stimuli(array, inputs or array.shape[1])
+    checked = check_stimuli(array, inputs or array.shape[1])
+    if checked.flags.writeable:  # whoever writes into it later changes no network
+        checked = checked.copy()
+    return checked
 
 
 def load_network(path: AnyPath) -> TrainedNetwork:

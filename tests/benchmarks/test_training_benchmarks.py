@@ -51,7 +51,7 @@ def test_the_other_side_of_training_is_the_same_network(kind, bits, tiny_trainin
             answers = network.heads(task.stimuli)[0]
         else:
             hidden = quantise(network.hidden_quantizer, network.hidden(values))
-            answers = network.quantised(network.last(hidden))
+            answers = network.quantised(network.readout(hidden))
     assert found.min() < found.max()
     torch.testing.assert_close(found, answers, rtol=1.3e-6, atol=0)
 

@@ -55,7 +55,7 @@ def step_by_step(chip, x, reads, monkeypatch):
     """Codes without the kernel of all steps, and with every read run though all may be alike."""
     codes = np.empty((len(x), reads, chip.program.neurons), np.int8)
     with monkeypatch.context() as patch:
-        patch.setattr(integer_circuit, "pays", lambda _neurons: False)
+        patch.setattr(integer_circuit, "fused_is_faster", lambda _neurons: False)
         chip._runner._run(x, reads, Place(KEY, *FIRST.values()), codes, OFF)
     return codes
 

@@ -69,8 +69,8 @@ def brevitas_integers(network, x):
     values = network.input_quantizer(torch.tensor(x, dtype=torch.float64))
     if hasattr(network, "hidden"):
         hidden = network.hidden_quantizer(network.hidden(values.value))
-        return network.output_quantizer(network.last(hidden.value)).int().numpy()
-    drive = network.linear(values.value)
+        return network.output_quantizer(network.readout(hidden.value)).int().numpy()
+    drive = network.readout(values.value)
     lateral = network.lateral.quant_weight().value * network.off_diagonal
     state = network.output_quantizer(torch.zeros_like(drive))
     for _ in range(network.settings.architecture.steps):

@@ -33,7 +33,7 @@ def single(bias=True, neurons=NEURONS):
     with torch.no_grad():
         network.log_sigma.copy_(torch.linspace(-2, 0.5, neurons))
         if bias:
-            network.linear.bias.copy_(torch.linspace(-1, 1, neurons))
+            network.readout.bias.copy_(torch.linspace(-1, 1, neurons))
     return network
 
 
@@ -56,7 +56,7 @@ def test_an_encoder_starts_with_the_answers_of_the_layer(bias, neurons):
     own = layer.response(x, Draws(generator()))
     torch.testing.assert_close(answer.mean, own.mean, atol=1e-4, rtol=1e-5)
     torch.testing.assert_close(answer.variance, own.variance, atol=0, rtol=1e-5)
-    torch.testing.assert_close(answer.spread.square(), answer.variance, rtol=1.3e-6, atol=0)
+    torch.testing.assert_close(answer.noise_sd.square(), answer.variance, rtol=1.3e-6, atol=0)
 
 
 def test_training_is_of_the_encoder_alone_and_at_the_price_of_the_elbo():
@@ -64,10 +64,10 @@ def test_training_is_of_the_encoder_alone_and_at_the_price_of_the_elbo():
     start = dataclasses.replace(trained(), rho=2.0)
     before = start.decoder.clone()
     x = np.random.default_rng(0).normal(size=(200, INPUTS))
-    weights = start.network.linear.weight.clone()
+    weights = start.network.readout.weight.clone()
     found = train_encoder(start, x, MODEL, TrainSettings(steps=5, c=3.0, s=2.0), 1)
     assert torch.equal(found.decoder, before)
-    assert torch.equal(start.network.linear.weight, weights)
+    assert torch.equal(start.network.readout.weight, weights)
     assert (found.rho, found.result.c, found.result.s, found.result.steps) == (0.0, 1.0, 1.0, 10)
     mean, sigma = encoder_moments(found, x)
     assert (mean.shape, sigma.shape, mean.dtype) == ((200, NEURONS), (200, NEURONS), np.float64)

@@ -33,7 +33,7 @@ def network_of(kind, rho=0.0, seed=1):
                 settings.model_copy(update={"architecture": ArchitectureSettings(kind=kind)})
             )
             network.start_from(single)
-            weights = network.spread.weight if kind == "deep" else network.lateral.weight
+            weights = network.log_sigma_head.weight if kind == "deep" else network.lateral.weight
             weights.add_(0.1 * torch.randn(weights.shape, generator=draws))
     decoder = 0.6 * torch.randn(INPUTS, NEURONS, generator=draws)
     return TrainedNetwork(network.eval(), decoder, rho, TrainResult({}, 0.0, 0.0))

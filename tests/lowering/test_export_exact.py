@@ -83,7 +83,7 @@ def test_chip_without_noise_gives_brevitas_integers(bits, float_trained, dataset
     )  # thresholds of all take 0.7 GB
 
     double = copy.deepcopy(trained.network).double().eval()
-    assert np.array_equal(program.readout.weight_codes, double.linear.quant_weight().int().numpy())
+    assert np.array_equal(program.readout.weight_codes, double.readout.quant_weight().int().numpy())
     assert np.any(program.readout.bias != 0) == trained.network.settings.bias
     outputs, inputs = brevitas_integers(trained.network, x, torch.float64)
     assert np.array_equal(
@@ -169,7 +169,7 @@ def test_float_network_exports_its_weights(float_trained, dataset):
     program = float_program(float_trained)
     np.testing.assert_array_equal(
         program.layers["readout"].weight,
-        float_trained.network.linear.weight.detach().double().numpy(),
+        float_trained.network.readout.weight.detach().double().numpy(),
     )
     with torch.no_grad():
         drive = (

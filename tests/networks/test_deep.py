@@ -37,7 +37,7 @@ def single(bias=True):
     with torch.no_grad():
         network.log_sigma.copy_(torch.linspace(-1.5, 0.3, NEURONS))
         if bias:
-            network.linear.bias.normal_(
+            network.readout.bias.normal_(
                 0, 0.3, generator=generator(13)
             )  # no multiples of a step, which would put drives on edges
     return network
@@ -54,12 +54,12 @@ def deep(hidden=4, bias=True, drawn=False):
     network.start_from(single(bias))
     if drawn:
         with torch.no_grad():
-            network.last.weight.add_(
-                0.2 * torch.randn(network.last.weight.shape, generator=generator(2))
+            network.readout.weight.add_(
+                0.2 * torch.randn(network.readout.weight.shape, generator=generator(2))
             )
-            network.last.bias.normal_(0, 0.1, generator=generator(14))
-            network.spread.weight.add_(
-                0.05 * torch.randn(network.spread.weight.shape, generator=generator(3))
+            network.readout.bias.normal_(0, 0.1, generator=generator(14))
+            network.log_sigma_head.weight.add_(
+                0.05 * torch.randn(network.log_sigma_head.weight.shape, generator=generator(3))
             )
     return network
 
@@ -117,7 +117,7 @@ def test_a_float_network_answers_with_its_heads():
     mean, sigma = network.heads(x)
     assert torch.equal(answer.mean, mean)
     torch.testing.assert_close(answer.variance, sigma.square(), rtol=1.3e-6, atol=0)
-    assert torch.equal(answer.spread, sigma)
+    assert torch.equal(answer.noise_sd, sigma)
     h = np.clip(
         x.numpy() @ network.hidden.weight.detach().numpy().T + network.hidden.bias.detach().numpy(),
         -1,
@@ -125,10 +125,12 @@ def test_a_float_network_answers_with_its_heads():
     )
     np.testing.assert_allclose(
         mean.detach(),
-        h @ network.last.weight.detach().numpy().T + network.last.bias.detach().numpy(),
+        h @ network.readout.weight.detach().numpy().T + network.readout.bias.detach().numpy(),
         atol=1e-5,
     )
-    expected = np.exp(network.base.detach().numpy() + h @ network.spread.weight.detach().numpy().T)
+    expected = np.exp(
+        network.base.detach().numpy() + h @ network.log_sigma_head.weight.detach().numpy().T
+    )
     np.testing.assert_allclose(sigma.detach(), expected, rtol=1e-5)
     assert float(np.ptp(expected, axis=0).min()) > 0.05  # the noise follows the stimulus
 
@@ -158,7 +160,7 @@ def test_the_spread_of_a_quantised_network_is_the_sigma_of_the_chip(bits):
         TrainedNetwork(network, torch.zeros(INPUTS, NEURONS), 0.0, TrainResult({}, 0.0, 0.0))
     )
     with torch.no_grad():
-        spread = network.response(x.double(), Draws(generator())).spread
+        spread = network.response(x.double(), Draws(generator())).noise_sd
     sigmas = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits)).sigmas(
         x.numpy()
     )[0]
@@ -173,7 +175,7 @@ def test_hidden_codes_are_centred(bits):
     network = quantised(bits)
     x = 2 * stimuli(400, 8)
     step = 2.0 ** (1 - bits)
-    weight, last = (weight_of(layer)[0].detach() for layer in (network.hidden, network.last))
+    weight, last = (weight_of(layer)[0].detach() for layer in (network.hidden, network.readout))
     drive = network.read_input(x, Draws(generator()), None)[0] @ weight.T + network.hidden.bias
     with torch.no_grad():
         network.base.fill_(-30)
@@ -181,7 +183,7 @@ def test_hidden_codes_are_centred(bits):
     uncentred = (drive + step / 2).detach().numpy()  # of the bias as it was in the float network
     midrise = np.clip(step * (np.floor(uncentred / step) + 0.5), step / 2 - 1, 1 - step / 2)
     assert midrise.max() == -midrise.min() == 1 - step / 2
-    expected = midrise @ last.numpy().T + deep(drawn=True).last.bias.detach().numpy()
+    expected = midrise @ last.numpy().T + deep(drawn=True).readout.bias.detach().numpy()
     wrong = np.abs(heard.numpy() - expected).max(axis=1) > 1e-4
     assert wrong.mean() < 0.01  # halves that float32 rounds the other way
 
@@ -207,7 +209,7 @@ def passing(gain):
     x = 0.37 * stimuli(1, 9).double()
     values, _ = network.mean_input(x, HardwareNoise(input_dither=True))
     weight = weight_of(network.hidden)[0]
-    last = weight_of(network.last)[0]
+    last = weight_of(network.readout)[0]
     return network, x, values @ weight.T + network.hidden.bias, weight, last
 
 
@@ -263,14 +265,14 @@ def test_what_passes_on_is_priced_of_some_stimuli_and_added_to_the_variance():
     plain = network.response(x, Draws(generator()), HardwareNoise())
     dithered = network.response(x, Draws(generator()), HardwareNoise(input_dither=True))
     noisy = network.response(x, Draws(generator()), HardwareNoise(read_sigma=0.1))
-    torch.testing.assert_close(plain.spread.square(), plain.variance, rtol=1.3e-6, atol=0)
-    assert (plain.spread.shape, dithered.spread.shape, noisy.spread.shape) == (
+    torch.testing.assert_close(plain.noise_sd.square(), plain.variance, rtol=1.3e-6, atol=0)
+    assert (plain.noise_sd.shape, dithered.noise_sd.shape, noisy.noise_sd.shape) == (
         (64, NEURONS),
         (4, NEURONS),
         (4, NEURONS),
     )
-    assert bool((dithered.spread.square() > dithered.variance[:4]).all())
-    assert bool((noisy.spread.square() > noisy.variance[:4]).all())
+    assert bool((dithered.noise_sd.square() > dithered.variance[:4]).all())
+    assert bool((noisy.noise_sd.square() > noisy.variance[:4]).all())
 
 
 @pytest.mark.parametrize("bits", [1, 2, 8])

@@ -50,7 +50,7 @@ def test_float_response_is_drive_plus_noise():
     x = torch.randn(7, 6, generator=torch_generator())
     noise = torch.randn(7, 4, generator=torch_generator(2))
     r, sigma = network(x, noise)
-    expected = x @ network.linear.weight.T + network.linear.bias + sigma * noise
+    expected = x @ network.readout.weight.T + network.readout.bias + sigma * noise
     torch.testing.assert_close(r, expected, rtol=1.3e-6, atol=0)
     torch.testing.assert_close(sigma, torch.full((4,), 0.5), rtol=1.3e-6, atol=0)
     assert network.sigma_bounds() is None
@@ -117,19 +117,19 @@ def test_quantised_network_starts_from_the_float_one(widths, bias):
     with torch.no_grad():
         network.log_sigma.copy_(torch.tensor([0.1, 0.2, 0.3, 0.4]).log())
         if bias:
-            network.linear.bias.copy_(torch.tensor([0.1, -0.2, 0.3, -0.4]))
+            network.readout.bias.copy_(torch.tensor([0.1, -0.2, 0.3, -0.4]))
     x = torch.randn(500, 6, generator=torch_generator(3))
     start = quantised_from_float(network, x, *widths, generator=torch_generator(4))
     settings = start.settings
     assert (settings.weight_bits, settings.input_bits, settings.output_bits) == widths
-    assert torch.equal(start.linear.weight, network.linear.weight)
+    assert torch.equal(start.readout.weight, network.readout.weight)
     torch.testing.assert_close(start.log_sigma, network.log_sigma, rtol=1.3e-6, atol=0)
-    assert (start.linear.bias is not None) == bias
+    assert (start.readout.bias is not None) == bias
     if bias:
-        assert torch.equal(start.linear.bias, network.linear.bias)
-    step = float(start.linear.quant_weight().scale.detach())
+        assert torch.equal(start.readout.bias, network.readout.bias)
+    step = float(start.readout.quant_weight().scale.detach())
     assert step == pytest.approx(
-        optimal_weight_step(network.linear.weight.detach().numpy(), widths[0])
+        optimal_weight_step(network.readout.weight.detach().numpy(), widths[0])
     )
     assert settings.weight_scale == pytest.approx(step)
 
@@ -149,6 +149,6 @@ def test_output_scale_at_one_bit_is_the_mean_magnitude_of_the_noisy_responses():
     network = float_network(bias=False)
     x = torch.randn(100_000, 6, generator=torch_generator(3))
     start = quantised_from_float(network, x, 1, 1, 1, torch_generator(4))
-    spread = (network.linear.weight.square().sum(1) + 0.25).sqrt().detach()
+    spread = (network.readout.weight.square().sum(1) + 0.25).sqrt().detach()
     expected = math.sqrt(2 / math.pi) * float(spread.mean())
     assert start.settings.output_scale == pytest.approx(expected, rel=0.02)

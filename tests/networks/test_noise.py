@@ -46,7 +46,7 @@ def network(weight_bits=4, input_bits=4, output_bits=4):
     layer = FeedForward(NetworkSettings(inputs=INPUTS, neurons=NEURONS), generator())
     with torch.no_grad():
         layer.log_sigma.copy_(torch.linspace(-2, -0.5, NEURONS))
-        layer.linear.bias.normal_(0, 0.3, generator=generator(2))
+        layer.readout.bias.normal_(0, 0.3, generator=generator(2))
     return quantised_from_float(
         layer, stimuli(400), weight_bits, input_bits, output_bits, generator()
     ).eval()
@@ -122,7 +122,7 @@ def test_variance_is_that_of_the_chip(name, bits):
     answer = layer.response(x, Draws(generator()), HardwareNoise.of(hardware))
     of_chip = sum(sigma**2 for sigma in chip(layer, hardware).sigmas(x.double().numpy()))
     np.testing.assert_allclose(answer.variance.numpy(), of_chip, rtol=1e-5)
-    torch.testing.assert_close(answer.spread.square(), answer.variance, rtol=1.3e-6, atol=0)
+    torch.testing.assert_close(answer.noise_sd.square(), answer.variance, rtol=1.3e-6, atol=0)
     own = layer.log_sigma.exp().square().numpy()
     assert (of_chip > own + 1e-5).all()
     np.testing.assert_allclose(

@@ -107,7 +107,7 @@ def test_straight_through_gradient_reaches_drive_weights_and_sigma(bits):
         0.3 * torch.randn(20, 5, generator=draws), 0.1 * torch.randn(20, 3, generator=draws)
     )
     r.sum().backward()
-    for parameter in (network.linear.weight, network.linear.bias, network.log_sigma):
+    for parameter in (network.readout.weight, network.readout.bias, network.log_sigma):
         assert torch.count_nonzero(parameter.grad) > 0
 
 

@@ -38,7 +38,7 @@ def single(bias=True):
     with torch.no_grad():
         network.log_sigma.copy_(torch.linspace(-1.5, -0.5, NEURONS))
         if bias:
-            network.linear.bias.normal_(0, 0.3, generator=generator(2))
+            network.readout.bias.normal_(0, 0.3, generator=generator(2))
     return network
 
 

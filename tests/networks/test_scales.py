@@ -29,7 +29,7 @@ def float_network(kind="single"):
     single = FeedForward(NetworkSettings(inputs=INPUTS, neurons=NEURONS), generator())
     with torch.no_grad():
         single.log_sigma.copy_(torch.linspace(-2, -0.5, NEURONS))
-        single.linear.bias.normal_(0, 0.3, generator=generator(2))
+        single.readout.bias.normal_(0, 0.3, generator=generator(2))
     if kind == "single":
         return single
     network = build_network(
@@ -42,8 +42,8 @@ def float_network(kind="single"):
         if kind == "recurrent":
             network.lateral.weight.normal_(0, 0.03, generator=generator(3))
         else:
-            network.spread.weight.add_(
-                0.05 * torch.randn(network.spread.weight.shape, generator=generator(3))
+            network.log_sigma_head.weight.add_(
+                0.05 * torch.randn(network.log_sigma_head.weight.shape, generator=generator(3))
             )
     return network
 

@@ -40,9 +40,9 @@ def noise(count=STIMULI, key=2):
     return root @ root.mT + 0.05 * torch.eye(NEURONS, dtype=torch.float64)
 
 
-def circuit(radius=0.7, shrink=0.0, width=0.6, held=None):
+def circuit(radius=0.7, shrink=0.0, width=0.6, constant_noise=None):
     spread = torch.linspace(0.8, 1.2, NEURONS, dtype=torch.float64)
-    return Circuit(matrix(radius), shrink * spread, width * spread, noise(), held)
+    return Circuit(matrix(radius), shrink * spread, width * spread, noise(), constant_noise)
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.3, 0.9, 0.98])
@@ -82,11 +82,14 @@ def test_noise_kept_for_a_chain_moves_it_as_a_drive_does():
     """(1 - M)^-1 diag(h) (1 - M)^-T on top: of a leak of 3/4 four times the drive, not the
     sqrt(16/7) of noise that is fresh.
     """
-    held = torch.linspace(0.1, 0.3, NEURONS, dtype=torch.float64).expand(STIMULI, NEURONS)
+    constant = torch.linspace(0.1, 0.3, NEURONS, dtype=torch.float64).expand(STIMULI, NEURONS)
     drive = random(STIMULI, NEURONS, key=3)
-    with_it, without = circuit(0.9, held=held).moments(drive), circuit(0.9).moments(drive)
+    with_it, without = (
+        circuit(0.9, constant_noise=constant).moments(drive),
+        circuit(0.9).moments(drive),
+    )
     inverse = np.linalg.inv(np.eye(NEURONS) - matrix(0.9).numpy())
-    added = inverse @ np.diag(held[0].numpy()) @ inverse.T
+    added = inverse @ np.diag(constant[0].numpy()) @ inverse.T
     torch.testing.assert_close(with_it[0], without[0], rtol=1e-7, atol=0)
     for one, other in zip(with_it[1].numpy(), without[1].numpy(), strict=True):
         np.testing.assert_allclose(one - other, added, rtol=1e-6, atol=1e-9)
@@ -186,8 +189,8 @@ def test_gradients_of_the_fixed_point_of_the_covariance():
 
 def loss_of(parts, drive, weights):
     matrix_, shrink, width, root = parts
-    held = torch.full_like(drive, 0.02)
-    mean, covariance = Circuit(matrix_, shrink, width, root @ root.mT, held).moments(drive)
+    constant = torch.full_like(drive, 0.02)
+    mean, covariance = Circuit(matrix_, shrink, width, root @ root.mT, constant).moments(drive)
     return (mean * weights[0]).sum() + (covariance * weights[1]).sum()
 
 

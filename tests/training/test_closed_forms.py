@@ -45,7 +45,7 @@ def response(full):
     return (
         Response(mean=mean, covariance=covariance)
         if full
-        else Response(mean=mean, variance=variance, spread=variance.sqrt())
+        else Response(mean=mean, variance=variance, noise_sd=variance.sqrt())
     )
 
 
@@ -92,7 +92,7 @@ def test_expectations_are_means_over_samples(full, model):
             assert_mean(costs.numpy(), at_mean[1], 1e-6)
         if full:
             diagonal = Response(
-                mean=answer.mean, variance=answer.variances, spread=answer.variances.sqrt()
+                mean=answer.mean, variance=answer.variances, noise_sd=answer.variances.sqrt()
             )
             with pytest.raises(AssertionError):
                 assert_mean(
@@ -105,7 +105,7 @@ def test_expectations_are_means_over_samples(full, model):
 )
 def test_mean_size_and_square_of_a_gaussian_by_quadrature(mean, sd):
     numbers = [torch.full((1, 1), one, dtype=torch.float64) for one in (mean, sd**2, sd)]
-    one = Response(mean=numbers[0], variance=numbers[1], spread=numbers[2])
+    one = Response(mean=numbers[0], variance=numbers[1], noise_sd=numbers[2])
     decoder = torch.ones(1, 1, dtype=torch.float64)
     x = torch.zeros(1, 1, dtype=torch.float64)
     for model, phi in ((LAPLACE, lambda r: abs(r) / SCALE), (GAUSSIAN, lambda r: r * r / 2)):

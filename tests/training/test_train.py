@@ -212,3 +212,14 @@ def test_the_card_of_a_network_says_what_it_is(full):
     bare = TrainedNetwork(full.network, full.decoder, 0.0, TrainResult({}, 0.0, 0.0))
     assert "not known" in str(bare)
     assert "not measured" in str(bare)
+
+
+def test_arrays_that_change_later_change_no_network():
+    data = STIMULI.copy()
+    one = train(MODEL, data, 3, steps=5)
+    data[:] = 0
+    assert same(one.quantise(3, 8), train(MODEL, STIMULI, 3, steps=5).quantise(3, 8))
+    x = STIMULI[:2].copy()
+    reference = one.reference(x, 0)
+    x[:] = 0
+    np.testing.assert_array_equal(reference.stimuli, STIMULI[:2])

@@ -115,7 +115,7 @@ class _StimulusTables(NamedTuple):
     layer: int
 
 
-def pays(neurons: int) -> bool:
+def fused_is_faster(neurons: int) -> bool:
     """Whether chains of this number of neurons, or inputs, are faster here than step by step, which
     multiplies by the fastest arithmetic.
     """
