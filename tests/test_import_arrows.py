@@ -52,7 +52,7 @@ ORDER = (
 `stochsim` is the package's own door.
 """
 
-BASE = {"stochsim._version", "stochsim.keys"}
+BASE = {"stochsim._lazy", "stochsim._version", "stochsim.keys"}
 """Base modules: what all of stochsim may import, and what imports nothing of it."""
 
 TORCH_PLACES = (

@@ -1,5 +1,5 @@
 """Data: natural image patches and digits, shipped with packages and never downloaded."""
 
-import lazy_loader
+from stochsim._lazy import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

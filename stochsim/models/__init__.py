@@ -1,5 +1,5 @@
 """Generative models: joint density, samples and a reference posterior that can be trusted."""
 
-import lazy_loader
+from stochsim._lazy import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from stochsim.settings import one_line
+
 MAX_RHAT = 1.01
 """Rank R-hat of every coordinate stays below this."""
 
@@ -25,6 +27,7 @@ class Diagnostics:
     rhat: NDArray[np.float64]
     ess_per_draw: NDArray[np.float64]
     thinning: NDArray[np.int64]
+    __repr__ = one_line
 
     @property
     def max_rhat(self) -> float:

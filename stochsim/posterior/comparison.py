@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior import coverage, moments
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, one_line
 
 Floats = NDArray[np.floating]
 
@@ -30,6 +30,7 @@ class Comparison:
     reconstruction_error: Floats
     chip_mean: Floats
     chip_sd: Floats
+    __repr__ = one_line
 
     def per_stimulus(self) -> dict[str, Floats]:
         """The measures by name, each (stimulus,), without chip_mean and chip_sd."""

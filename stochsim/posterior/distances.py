@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_whole, one_line
 
 Floats = NDArray[np.floating]
 
@@ -28,6 +28,7 @@ class Distances:
     total: Floats
     axes: Floats
     projections: Floats
+    __repr__ = one_line
 
 
 def unit_directions(count: int, neurons: int, key: int) -> Floats:

@@ -45,6 +45,7 @@ class PlainReads:
     step: float = 0.0
     independent: bool = False
     period: int | None = None
+    __repr__ = one_line
 
 
 @runtime_checkable

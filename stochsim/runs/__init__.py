@@ -3,6 +3,6 @@
 The engine of studies and search, which knows neither.
 """
 
-import lazy_loader
+from stochsim._lazy import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -1,5 +1,5 @@
 """Settings: frozen values, validated where they are built; errors that explain a broken rule."""
 
-import lazy_loader
+from stochsim._lazy import door
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = door(__name__, __file__)
