@@ -7,7 +7,7 @@ nor Numba.
 import importlib
 from typing import Any
 
-from stochsim._lazy import RENAMED, door
+from stochsim._lazy import door, missing
 from stochsim._version import __version__ as __version__
 
 _by_door, __dir__, __all__ = door(__name__, __file__)
@@ -35,15 +35,14 @@ _PACKAGES = (
 
 
 def __getattr__(name: str) -> Any:
-    """A public name or a package; for others the errors of `door`, and ImportError that says which
-    package has a name.
+    """A public name or a package; for others the error that says what it is called now, in which
+    package it is, or which name is nearest.
     """
     if name in _PACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
-    is_new = name not in __all__ and f"{__name__}.{name}" not in RENAMED
-    if is_new and not name.startswith("_") and (home := _in_a_package(name)):
-        raise ImportError(f"'{name}' is in a package: {home}.{name}", name=__name__)
-    return _by_door(name)
+    if name in __all__ or name.startswith("_"):
+        return _by_door(name)
+    raise missing(__name__, name, __all__, _in_a_package(name))
 
 
 def _in_a_package(name: str) -> str:

@@ -1,7 +1,10 @@
 """Doors of packages: their public names, loaded on first use; an old name says the new one."""
 
 import difflib
-from collections.abc import Callable
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import lazy_loader
@@ -11,6 +14,10 @@ RENAMED = {
     "stochsim.deploy": "stochsim.program, stochsim.accounting or stochsim.chip",
     "stochsim.optimize": "stochsim.search",
     "stochsim.sweep": "stochsim.studies, stochsim.runs or stochsim.controls",
+    "stochsim.DeepProgram": "stochsim.program.with_log_sigma",
+    "stochsim.Link": "stochsim.program.random_program",
+    "stochsim.RecurrentProgram": "stochsim.program.recurrent",
+    "stochsim.drawn_chain": "stochsim.program.random_program",
     "stochsim.Converted": "stochsim.lowering.ChipModule",
     "stochsim.Converter": "stochsim.hardware.Adc",
     "stochsim.GaussianScaleMixtureSettings": "stochsim.GaussianScaleMixture",
@@ -30,6 +37,13 @@ RENAMED = {
     "stochsim.models.GaussianScaleMixtureSettings": "stochsim.models.GaussianScaleMixture",
     "stochsim.models.LinearGaussianSettings": "stochsim.models.LinearGaussian",
     "stochsim.models.SparseCodingSettings": "stochsim.models.SparseCoding",
+    "stochsim.program.DeepProgram": "stochsim.program.with_log_sigma",
+    "stochsim.program.FloatDeepProgram": "stochsim.program.float_deep",
+    "stochsim.program.FloatRecurrentProgram": "stochsim.program.float_recurrent",
+    "stochsim.program.Link": "stochsim.program.random_program",
+    "stochsim.program.RecurrentProgram": "stochsim.program.recurrent",
+    "stochsim.settings.Place": "stochsim.settings.KeyPath",
+    "stochsim.studies.with_setting": "stochsim.hardware.Hardware.with_",
     "stochsim.posterior.Yardstick": "stochsim.posterior.PosteriorDistance",
     "stochsim.posterior.elbo": "stochsim.models.elbo",
     "stochsim.program.drawn_chain": "stochsim.program.random_program",
@@ -46,20 +60,42 @@ Door = tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]
 def door(package: str, file: str) -> Door:
     """`__getattr__`, `__dir__` and `__all__` of a package whose names its `__init__.pyi` lists.
 
-    A name that is not there raises ImportError that says what it is called now, or AttributeError
-    with the nearest one.
+    A name that is not there raises the error of `missing`.
     """
     by_stub, names, public = lazy_loader.attach_stub(package, file)
 
     def find(name: str) -> Any:
         if name in public or name.startswith("_"):
             return by_stub(name)
-        now = RENAMED.get(f"{package}.{name}")
-        if now:
-            # of an AttributeError `from package import name` leaves out the message
-            raise ImportError(f"'{name}' is now '{now}'", name=package)
-        nearest = difflib.get_close_matches(name, public, 1)
-        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
-        raise AttributeError(f"module '{package}' has no attribute '{name}'{hint}", name=name)
+        raise missing(package, name, public)
 
     return find, names, public
+
+
+def missing(package: str, name: str, public: Sequence[str], home: str = "") -> Exception:
+    """The error about a name that a package does not have: what it is called now, where it is
+    (home: the package that has it), or the nearest of the public names.
+
+    An ImportError where an import statement asks, for Python leaves the message of an
+    AttributeError out; else an AttributeError, so that `hasattr` answers False.
+    """
+    now = RENAMED.get(f"{package}.{name}")
+    nearest = difflib.get_close_matches(name, public, 1)
+    text = f"module '{package}' has no attribute '{name}'"
+    if now:
+        text = f"'{name}' is now '{now}'"
+    elif home:
+        text = f"'{name}' is in a package: {home}.{name}"
+    elif nearest:
+        text += f"; did you mean '{nearest[0]}'?"
+    if _an_import_asks() and importlib.util.find_spec(f"{package}.{name}") is None:
+        return ImportError(text, name=package)
+    return AttributeError(text, name=name)
+
+
+def _an_import_asks() -> bool:
+    """Whether the attribute is looked up by `from package import name`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("stochsim"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "_handle_fromlist"

@@ -44,17 +44,18 @@ def coverage_of(
 
     unpriced: parts of the network that compute in float, without a price.
     """
-    priced: dict[str, None] = {}
-    at_zero: dict[str, str] = {}
+    priced: set[str] = set()
+    paid: set[str] = set()
+    prices: dict[str, str] = {}
     for row in rows:
+        prices[row["operation"]] = row["price"]
         if row["joules"] > 0:
-            priced[row["part"]] = None
-        else:
-            at_zero[row["operation"]] = row["price"]
+            priced.add(row["part"])
+            paid.add(row["operation"])
     in_float = (f"{name} (in float)" for name in unpriced)
     return Coverage(
         tuple(part for part in PARTS if part in priced),
-        at_zero,
+        {kind: price for kind, price in prices.items() if kind not in paid},
         (*_not_described(hardware), *in_float, *NEVER_COUNTED),
     )
 

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from stochsim.hardware import Hardware
 from stochsim.models import ModelSettings, check_model
-from stochsim.networks import ArchitectureSettings
-from stochsim.settings import check_not_negative, check_whole
+from stochsim.networks import ARCHITECTURES, ArchitectureSettings
+from stochsim.settings import SettingError, check_not_negative, check_whole
 from stochsim.training.fitting import Progress
 from stochsim.training.train_settings import TrainSettings
 from stochsim.training.trained_network import (
@@ -57,6 +57,8 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     full = learn_decoder(data, model, settings, key, progress, decoder=decoder)
     chosen = architecture
     if not isinstance(chosen, ArchitectureSettings):
+        if chosen not in ARCHITECTURES:
+            raise SettingError.of("architecture", chosen, choices=ARCHITECTURES)
         chosen = ArchitectureSettings(kind=chosen)
     if chosen == ArchitectureSettings() and rho == 0 and settings.nats_per_joule is None:
         return full

@@ -140,11 +140,14 @@ DATA: Dataset = load_dataset("digits", size=8, components=6, key=0)
         ),
         (lambda: train(MODEL, STIMULI, 0, step=3), "unknown key 'step': did you mean 'steps'"),
         (lambda: train(MODEL, STIMULI, 0, steps=0), "'steps'.*greater than or equal to 1"),
-        (lambda: train(MODEL, STIMULI, 0, architecture="depe", steps=1), "did you mean 'deep'"),
+        (
+            lambda: train(MODEL, STIMULI, 0, architecture="depe", steps=1),
+            "'architecture'.*mean 'deep'",
+        ),
         (lambda: train(MODEL, STIMULI, 0, rho=-1.0, steps=1), "'rho'"),
         (lambda: train(MODEL, STIMULI, 0, rho="a", steps=1), "'rho'"),
         (lambda: train(MODEL, STIMULI, "a", steps=1), "'key'"),
-        (lambda: train(MODEL, STIMULI, 0, architecture=5, steps=1), "'kind'"),
+        (lambda: train(MODEL, STIMULI, 0, architecture=5, steps=1), "'architecture'"),
         (
             lambda: train(MODEL, STIMULI, 0, hardware="x", nats_per_joule=1e12, rho=1, steps=1),
             "'hardware'.*should be a Hardware",
