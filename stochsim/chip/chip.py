@@ -207,6 +207,7 @@ class Chip:
             self._runner.samples(out, meter.total),
             independent=self.reads_are_independent(steps_between_reads),
             period=self.register_period(steps_between_reads),
+            stimuli=x.copy() if x.ndim == 2 else None,
         )
         if workload is None:
             return samples

@@ -91,7 +91,7 @@ class FloatChip:
             mean, sigma = self.moments(x)
             scaled = self.sigma_scale * sigma[:, None, :]
             values = (mean[:, None, :] + scaled * normal).astype(np.float32)
-        return Samples(None, Operations(), None, values)
+        return Samples(None, Operations(), None, values, stimuli=x.copy())
 
     def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean (stimulus, neuron) and sigma (stimulus, neuron; one row where all stimuli share it)

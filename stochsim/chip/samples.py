@@ -17,7 +17,8 @@ class Samples:
 
     counted: the bill of these reads, at the program's own rho; None where none was asked for, and
     of a float network. independent: whether reads are independent draws by construction; period:
-    reads after which shift registers give the same numbers again, None without registers.
+    reads after which shift registers give the same numbers again, None without registers. stimuli
+    (stimulus, input): what was sampled; None of a graph, whose stimuli may be large.
 
     >>> import stochsim as ss
     >>> from stochsim.program import random_program
@@ -39,6 +40,7 @@ class Samples:
     counted: Bill | None = field(default=None, repr=False)
     independent: bool = True
     period: int | None = None
+    stimuli: np.ndarray | None = field(default=None, repr=False)
     __repr__ = one_line
 
     @property

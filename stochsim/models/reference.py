@@ -149,7 +149,7 @@ class Reference:
         """
         key = check_whole("key", key, 0, 2**64)
         reads = as_reads("samples", samples)
-        count = self._check_reads("samples", reads.values)
+        count = self._check_reads("samples", reads)
         sets = (self.subset(0, count), self.subset(1, count))
         lines_key = fold_in(key, "directions")
         to_posterior = PosteriorDistance(
@@ -159,18 +159,23 @@ class Reference:
         if isinstance(against, Sampler) and not isinstance(against, type):
             against = against.sample(self._known_stimuli(), count, fold_in(key, "float"))
         if against is not None:
-            values = as_reads("against", against).values
-            self._check_reads("against", values)
+            float_reads = as_reads("against", against)
+            self._check_reads("against", float_reads)
+            values = float_reads.values
         return sampling_quality(to_posterior, sets[0], reads, values, key)
 
-    def _check_reads(self, name: str, values: NDArray[np.floating]) -> int:
-        """The number of reads; SettingError unless values are (stimulus, read, neuron) of as many
-        stimuli and neurons as this has, and reads that two sets of draws can be compared with.
+    def _check_reads(self, name: str, found: Reads) -> int:
+        """The number of reads; SettingError unless their values are (stimulus, read, neuron) of the
+        stimuli and neurons of this, and as many as two sets of draws can be compared with.
         """
+        values = found.values
         stimuli, draws, neurons = self.draws.shape
         if values.ndim != 3 or values.shape[::2] != (stimuli, neurons):
             rule = f"should be (stimulus, read, neuron) of {stimuli} stimuli and {neurons} neurons"
             raise SettingError.of(name, values, rule)
+        if not self._is_of(found.stimuli):
+            rule = "are samples of other stimuli than this reference, or in another order"
+            raise SettingError.of(name, rule=rule)
         most = draws // self.chains // 2 * self.chains
         count = values.shape[1]
         if count % self.chains or not self.chains <= count <= most:
@@ -180,6 +185,13 @@ class Reference:
             )
             raise SettingError.of("reads", count, rule)
         return count
+
+    def _is_of(self, stimuli: NDArray[np.floating] | None) -> bool:
+        """Whether these may be the stimuli of this reference: where either is not known, yes."""
+        if stimuli is None or self.stimuli is None:
+            return True
+        same_shape = stimuli.shape == self.stimuli.shape
+        return same_shape and np.allclose(stimuli, self.stimuli, rtol=1e-5, atol=1e-6)
 
     def _known_stimuli(self) -> NDArray[np.floating]:
         if self.stimuli is None:

@@ -36,6 +36,10 @@ class Reads(Protocol):
     def period(self) -> int | None:
         """Reads after which their random source starts again, None for never."""
 
+    @property
+    def stimuli(self) -> Floats | None:
+        """What was sampled, (stimulus, input); None where that is not known."""
+
 
 @dataclass(frozen=True)
 class PlainReads:
@@ -45,6 +49,7 @@ class PlainReads:
     step: float = 0.0
     independent: bool = False
     period: int | None = None
+    stimuli: Floats | None = None
     __repr__ = one_line
 
 

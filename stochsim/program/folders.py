@@ -51,6 +51,8 @@ def write_folder(folder: Path, stored: Stored) -> None:
 def read_folder(folder: Path, kinds: tuple[str, ...]) -> Stored:
     """What a folder of one of these kinds holds; raises StochsimError as `load_program`."""
     folder = Path(folder)
+    if folder.is_file():
+        raise StochsimError(f"{folder}: is a file, where the folder of a program is expected")
     for name in (TABLE, ARRAYS):
         check_is_data(folder / name)
     try:

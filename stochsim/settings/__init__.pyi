@@ -41,6 +41,7 @@ from .free_memory import check_memory as check_memory
 from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
 from .paths import check_is_data as check_is_data
+from .paths import check_is_file as check_is_file
 from .plain_numbers import plain as plain
 from .renamed import RENAMED_KEYS as RENAMED_KEYS
 from .renamed import RENAMED_VALUES as RENAMED_VALUES

@@ -16,7 +16,7 @@ from safetensors.numpy import save, save_file
 
 from stochsim.settings import strict
 from stochsim.settings.errors import NotWrittenError, SettingError, StochsimError
-from stochsim.settings.paths import AnyPath, as_path, check_is_data
+from stochsim.settings.paths import AnyPath, as_path, check_is_data, check_is_file
 
 Arrays = dict[str, np.ndarray]
 _FIELDS = ("format", "version", "kind", "sha256", "content")
@@ -57,6 +57,10 @@ def _in_order(arrays: Arrays) -> Arrays:
     return {name: np.asarray(one, order="C") for name, one in sorted(arrays.items())}
 
 
+_READERS = {"graph": "; it is a converted network, which load_converted reads"}
+"""What reads folders of a kind, for those who took another function."""
+
+
 def check_head(where: str, head: Any, own: Format, kinds: tuple[str, ...]) -> dict[str, Any]:
     """The head, of a file `where`; raises StochsimError for another format, version or kind."""
     if not isinstance(head, dict) or head.get("format") != own.name:
@@ -74,7 +78,8 @@ def check_head(where: str, head: Any, own: Format, kinds: tuple[str, ...]) -> di
     if head["kind"] not in kinds:
         found = strict.shown(head["kind"])
         valid = " or ".join(kinds)
-        raise StochsimError(f"{where} is of kind {found}: {valid} is expected here")
+        hint = _READERS.get(head["kind"], "") if isinstance(head["kind"], str) else ""
+        raise StochsimError(f"{where} is of kind {found}: {valid} is expected here{hint}")
     if not isinstance(head["content"], dict) or not isinstance(head["sha256"], str):
         raise StochsimError(f"{where} has no 'content' or no 'sha256'")
     return head
@@ -103,6 +108,7 @@ def read_arrays(
     """
     path = as_path("path", path)
     check_is_data(path)
+    check_is_file(path)
     where = str(path)
     try:
         with safe_open(path, framework="np") as file:

@@ -19,6 +19,16 @@ def as_path(name: str, value: Any) -> Path:
     return Path(found)
 
 
+def check_is_file(path: Path) -> None:
+    """Raise SettingError where a folder stands in place of a file."""
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError):
+        return
+    if is_folder:
+        raise SettingError.of_file(path, "cannot be read (a folder, where a file is expected)")
+
+
 def check_is_data(path: Path) -> None:
     """Raise SettingError where a device, a pipe or a socket stands: reading it may never end."""
     try:

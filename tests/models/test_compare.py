@@ -133,6 +133,16 @@ def test_what_cannot_be_compared_is_refused(reference, values, rule):
         reference.compare(values)
 
 
+def test_samples_of_other_stimuli_are_refused(reference):
+    values = reference.subset(2, READS)
+    reference.compare(PlainReads(values, stimuli=STIMULI.astype(np.float32)))
+    for other in (STIMULI[::-1], STIMULI + 0.1, STIMULI[:, :2]):
+        with pytest.raises(SettingError, match="'samples': are samples of other stimuli"):
+            reference.compare(PlainReads(values, stimuli=other))
+        with pytest.raises(SettingError, match="'against': are samples of other stimuli"):
+            reference.compare(values, against=PlainReads(values, stimuli=other))
+
+
 def test_a_key_that_is_none_is_refused(reference):
     with pytest.raises(SettingError, match="'key'"):
         reference.compare(reference.subset(2, READS), key="a")

@@ -74,6 +74,16 @@ def test_what_cannot_be_written_is_no_raw_error(tmp_path: Path) -> None:
     assert issubclass(NotWrittenError, StochsimError)
 
 
+def test_a_folder_for_a_file_and_a_file_for_a_folder_are_named(tmp_path: Path) -> None:
+    for read in (stochsim.load_network, Reference.load):
+        with pytest.raises(StochsimError, match="a folder, where a file is expected"):
+            read(tmp_path)
+    file = tmp_path / "file"
+    file.write_text("no program")
+    with pytest.raises(StochsimError, match="is a file, where the folder of a program is expected"):
+        load_program(file)
+
+
 def test_a_path_object_stays_what_it_is() -> None:
     assert as_path("path", Path("a") / "b") == Path("a/b") == as_path("path", "a/b")
 

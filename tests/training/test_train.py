@@ -194,6 +194,15 @@ def test_the_whole_way_in_six_lines():
     assert found.effective.value == 400
 
 
+def test_samples_of_a_chip_know_their_stimuli():
+    full = train(LinearGaussian(neurons=6, noise_sd=0.5), DATA.train, steps=5, key=0)
+    samples = _on_a_chip(full.quantise(bits=8, key=0), DATA.held_out[:6])
+    other = full.reference(DATA.held_out[6:12], key=0)
+    for sampled in (samples, full.sample(DATA.held_out[:6], 400, 0)):
+        with pytest.raises(SettingError, match="other stimuli than this reference"):
+            other.compare(sampled)
+
+
 def _on_a_chip(network, stimuli):
     from stochsim.chip import Chip
 
