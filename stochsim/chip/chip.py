@@ -190,6 +190,16 @@ class Chip:
         Inf in x, reads and indices out of range, more codes than memory holds, and
         `steps_between_reads` of another program or with a first_read, for a chain starts at its
         first.
+
+        >>> import stochsim as ss
+        >>> from stochsim.program import random_program
+        >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+        >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+        >>> first = chip.sample(x["layer 1"], reads=4, key=0)
+        >>> rest = chip.sample(x["layer 1"], reads=6, key=0, first_read=4)
+        >>> whole = chip.sample(x["layer 1"], reads=10, key=0)
+        >>> bool((whole.codes[:, 4:] == rest.codes).all())
+        True
         """
         x = self._stimuli(x)
         place, reads, steps_between_reads = self._checked(
@@ -264,6 +274,15 @@ class Chip:
     ) -> Bill:
         """`operations` by layer, priced, and the cycles of a read; rho: of the price of
         reliability, None for the program's own.
+
+        >>> import stochsim as ss
+        >>> from stochsim.program import random_program
+        >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+        >>> chip = ss.Chip(program, ss.load_hardware("digital-45nm", bits=4))
+        >>> round(1e12 * chip.bill(x["layer 1"], reads=1).per_read_j, 1)       # pJ
+        18.9
+        >>> round(1e12 * chip.bill(x["layer 1"], reads=100).per_read_j, 1)     # weights read once
+        7.8
         """
         x = self._stimuli(x)
         asked = self._checked(len(x), reads, 0, 0, 0, steps_between_reads)

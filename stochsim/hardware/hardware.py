@@ -179,6 +179,11 @@ class Hardware(Settings):
 
         Raises SettingError for an address that leads nowhere, a section that the chip does not
         have, and for what the settings refuse.
+
+        >>> import stochsim as ss
+        >>> chip = ss.load_hardware("rram-array", bits=4)
+        >>> chip.with_({"array.rows": 64, "array.adc.bits": 6}).array.cells.device  # as it was
+        'rram-wan'
         """
         return with_setting(self, settings)
 
@@ -274,10 +279,11 @@ def preset(name: str) -> Hardware:
     return Hardware.read(preset_path(name))
 
 
-def load_hardware(source: AnyPath, *, bits: int | None = None) -> Hardware:
+def load_hardware(source: AnyPath, *, bits: int | Precision | None = None) -> Hardware:
     """The hardware of a preset ("digital-45nm") or of a chip file ("my_chip.toml", or a path).
 
-    bits: in place of its widths of weights, inputs and outputs; None keeps them. Text without a
+    bits: one width, or a Precision, in place of its widths of weights, inputs and outputs; None
+    keeps them. Text without a
     folder and without ".toml" is a preset's name. Raises SettingError that names the nearest
     preset, or the file with the line of what is wrong there.
 
@@ -292,7 +298,11 @@ def load_hardware(source: AnyPath, *, bits: int | None = None) -> Hardware:
     path = as_path("source", source)
     is_name = isinstance(source, str) and path.name == source and path.suffix != ".toml"
     hardware = preset(source) if is_name and isinstance(source, str) else Hardware.read(path)
-    return hardware if bits is None else hardware.with_precision(bits, bits, bits)
+    if bits is None:
+        return hardware
+    if isinstance(bits, Precision):
+        return hardware.replace(precision=bits)
+    return hardware.with_precision(bits, bits, bits)
 
 
 def check_hardware(value: object) -> None:

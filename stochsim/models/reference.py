@@ -146,6 +146,16 @@ class Reference:
         ignore the stimulus and of the bootstrap too. directions: random directions that D looks
         along. Raises SettingError for shapes that disagree, and for reads that are no multiple of
         the chains or more than half of the draws.
+
+        >>> import stochsim as ss
+        >>> settings = ss.LinearGaussian(neurons=2, noise_sd=0.5)
+        >>> model = ss.build_model(settings, [[1.0, 0.0], [0.0, 1.0]])
+        >>> reference = model.reference([[1.0, 0.0], [0.0, 1.0]], key=0)
+        >>> found = reference.compare(reference.subset(2, 1000), against=reference.subset(3, 1000))
+        >>> bool(found.distance.value < 0.1), found.survival.reason
+        (True, '')
+        >>> found.per_stimulus["distance"].shape
+        (2,)
         """
         key = check_whole("key", key, 0, 2**64)
         reads = as_reads("samples", samples)

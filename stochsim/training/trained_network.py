@@ -140,6 +140,13 @@ class TrainedNetwork:
     ) -> Reference:
         """The reference posterior of stimuli (stimulus, input) under this network's model and
         decoder; see `GenerativeModel.reference`.
+
+        >>> import stochsim as ss
+        >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+        >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+        >>> full = ss.train(model, data.train, steps=20, key=0)
+        >>> full.reference(data.held_out[:2], key=0).mean.shape
+        (2, 4)
         """
         built = build_model(self._model(), self.decoder_array)
         return built.reference(stimuli, key, progress=progress)
@@ -149,6 +156,13 @@ class TrainedNetwork:
     ) -> Samples:
         """Samples (stimulus, read, neuron) of this float network, by no hardware at all, with its
         sigma times sigma_scale; raises StochsimError for a quantised one, which a Chip runs.
+
+        >>> import stochsim as ss
+        >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+        >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+        >>> full = ss.train(model, data.train, steps=20, key=0)
+        >>> full.sample(data.held_out[:2], reads=5, key=0).values.shape
+        (2, 5, 4)
         """
         if not self.network.settings.is_float:
             raise StochsimError(
@@ -159,7 +173,16 @@ class TrainedNetwork:
         return chip.sample(np.asarray(stimuli), reads, key)
 
     def save(self, path: AnyPath) -> None:
-        """Write it to one file, from which `load_network` gives it back, without its stimuli."""
+        """Write it to one file, from which `load_network` gives it back, without its stimuli.
+
+        >>> import stochsim as ss
+        >>> data = ss.load_dataset("digits", size=8, components=8, key=0)
+        >>> model = ss.LinearGaussian(neurons=4, noise_sd=0.5)
+        >>> full = ss.train(model, data.train, steps=20, key=0)
+        >>> full.save("full.safetensors")
+        >>> ss.load_network("full.safetensors").rho
+        0.0
+        """
         fitted = Fitted(self.network, self.decoder, self.rho, self.result)
         write_network(path, fitted, self.model, self.settings)
 

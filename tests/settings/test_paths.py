@@ -91,6 +91,8 @@ def test_a_path_object_stays_what_it_is() -> None:
 def test_load_hardware_takes_presets_and_files(tmp_path: Path, monkeypatch: Any) -> None:
     assert load_hardware("digital-45nm") == preset("digital-45nm")
     assert load_hardware("digital-45nm", bits=3).precision.output_bits == 3
+    three = load_hardware("digital-45nm", bits=3).precision
+    assert load_hardware("digital-45nm", bits=three).precision == three
     preset("rram-array").write(tmp_path / "mine.toml")
     monkeypatch.chdir(tmp_path)
     assert load_hardware("mine.toml").array == preset("rram-array").array
