@@ -100,6 +100,9 @@ class Chip:
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
 
+    def __repr__(self) -> str:
+        return f"<{str(self).partition(chr(10))[0]}>"
+
     def __str__(self) -> str:
         """A card: the program, and the Hardware's settings."""
         hardware = self.hardware

@@ -63,6 +63,9 @@ class FloatChip:
         check_stable(program.radius)
         self.program = program
 
+    def __repr__(self) -> str:
+        return f"<{str(self).partition(chr(10))[0]}>"
+
     def __str__(self) -> str:
         """A card: the program and its noise."""
         rows = [

@@ -43,6 +43,9 @@ class GenerativeModel(ABC):
         self.decoder.flags.writeable = False
         self.noise_sd = positive("noise_sd", noise_sd)
 
+    def __repr__(self) -> str:
+        return f"<{str(self).partition(chr(10))[0]}>"
+
     def __str__(self) -> str:
         """A card: sizes, the law and its numbers, noise_sd in units of the stimuli."""
         law = (type(self).__doc__ or "").split("\n\n")[0]

@@ -89,7 +89,7 @@ class Reference:
                 f"{found.max_rhat:.4f}, ESS per draw at least {found.min_ess_per_draw:.2f}"
             )
         rows = [
-            ("draws", f"{draws:,} of each stimulus, in units of the responses"),
+            ("draws", f"{draws:,} of each stimulus"),
             ("sd", range_text(self.sd.ravel())),
             ("basis", basis),
         ]

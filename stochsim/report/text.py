@@ -166,7 +166,8 @@ def cliff_words(results: Results, found: dict[str, Any], at_least: str = "≥") 
     tested = widths_tested(results, found["axis"])
     rule = f"S {at_least} {CLIFF_SURVIVAL:g}"
     if width is None:
-        return f"none (no width tested keeps {rule}{' so far' if results.missing else ''})"
+        so_far = " so far" if results.missing else ""
+        return f"none (no width tested keeps the whole interval of {rule}{so_far})"
     bits = f"{width} bit{'s' if width != 1 else ''}"
     if width == tested[-1]:
         return f"{bits} ({rule} there, the largest width tested)"

@@ -34,6 +34,9 @@ class Results(StoredRun):
     out and counted.
     """
 
+    def __repr__(self) -> str:
+        return f"<{str(self).partition(chr(10))[0]}>"
+
     def __str__(self) -> str:
         """A card: the folder, what of the plan is done, study and chip."""
         done = len(self.plan.tasks) - self.missing

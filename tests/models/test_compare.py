@@ -165,7 +165,7 @@ def test_a_float_network_needs_the_stimuli(reference, tmp_path):
 def test_the_card_of_a_reference_says_what_it_rests_on(reference):
     assert str(reference).splitlines() == [
         "reference posterior: 6 stimuli, 4 neurons",
-        "  draws  10,000 of each stimulus, in units of the responses",
+        "  draws  10,000 of each stimulus",
         f"  sd     {reference.sd.min():.3g} to {reference.sd.max():.3g}",
         "  basis  exact: moments in closed form, independent draws",
     ]

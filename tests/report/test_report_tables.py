@@ -96,7 +96,7 @@ def test_survival_is_not_available_where_the_network_does_not_beat_blind(
     }
     table = console_table(open_run(run))
     assert "S n/a: the network is not significantly better than ignoring the stimulus" in table
-    assert table.count("none (no width tested keeps S >= 0.9)") == 3
+    assert table.count("none (no width tested keeps the whole interval of S >= 0.9)") == 3
 
 
 def test_own_decoders_have_distance_and_no_survival(fake_run: Run, tmp_path: Path) -> None:
