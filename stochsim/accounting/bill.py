@@ -14,7 +14,6 @@ from stochsim.energy import (
     PARTS,
     Citation,
     Energy,
-    Operation,
     Operations,
     format_energy,
 )
@@ -176,6 +175,7 @@ class Bill:
         of one and of all, part.
         """
         prices = self.hardware.price_table(self.rho)
+        voltage_v = self.hardware.prices.voltage_v
         return [
             {
                 "layer": layer,
@@ -183,7 +183,7 @@ class Bill:
                 "arguments": dict(zip(KINDS[one.kind].arguments, one.args, strict=True)),
                 "count": count,
                 "price": prices[one.kind].name,
-                "joules_each": (each_j := self._joules(one)),
+                "joules_each": (each_j := prices[one.kind].energy_j(one.args, voltage_v)),
                 "joules": count * each_j,
                 "part": KINDS[one.kind].part,
             }
@@ -192,9 +192,6 @@ class Bill:
                 found.items(), key=lambda pair: (_ORDER.index(pair[0].kind), pair[0])
             )
         ]
-
-    def _joules(self, operation: Operation) -> float:
-        return self.hardware.energy(Operations({operation: 1.0}), self.rho).total_j
 
     def to_json(self) -> dict[str, Any]:
         """The bill as plain values: what the tables hold, in joules, cycles and seconds; None for

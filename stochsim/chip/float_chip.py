@@ -3,6 +3,7 @@ no noise but that of the network.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 from stochsim_kernels.circuit import float_circuit
 from stochsim_kernels.neuron import channel
@@ -75,7 +76,7 @@ class FloatChip:
         return card("float chip: no hardware, no quantisers", rows)
 
     def sample(
-        self, x: np.ndarray, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0
+        self, x: ArrayLike, reads: int, key: int, first_stimulus: int = 0, first_read: int = 0
     ) -> Samples:
         """Values (stimulus, read, neuron) = drive + sigma Phi^-1((u + 1/2) / 2^31), or the last
         state of a recurrent network's steps; no operations are counted.

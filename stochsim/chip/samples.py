@@ -10,7 +10,7 @@ from stochsim.program import Quantizer
 from stochsim.settings import StochsimError, card, counted, one_line, range_text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """What a chip returns: codes (stimulus, read, neuron) int8 (None for a float network, and for a
     graph, whose outputs need not be codes), operations counted, values by quantiser.
@@ -88,6 +88,8 @@ class Samples:
 
     def _range(self) -> str:
         """The least and the largest value, from the codes where there are any."""
+        if not len(self.values):
+            return "none"
         if self._values is None and self.codes is not None and self.quantizer is not None:
             ends = np.array([self.codes.min(), self.codes.max()])
             text = range_text(self.quantizer.values(ends))

@@ -96,6 +96,8 @@ class GenerativeModel(ABC):
         or not finite, StochsimError where no trustworthy reference is found.
         """
         x = check_stimuli(stimuli, self.inputs)
+        if not len(x):
+            raise SettingError.of("stimuli", x, "should be at least one stimulus")
         key = check_whole("key", key, 0, 2**64)
         first_stimulus = check_whole("first_stimulus", first_stimulus, 0, 2**32)
         numbers = first_stimulus + np.arange(len(x))

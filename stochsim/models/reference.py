@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from stochsim.keys import fold_in
 from stochsim.models.diagnostics import Diagnostics
 from stochsim.posterior import (
+    LEAST_READS,
     PosteriorDistance,
     Reads,
     Sampler,
@@ -46,7 +47,7 @@ _MOST_CHAINS = 64
 _MAY_BE_NAN = ("rhat", "ess_per_draw")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """Posterior of each stimulus.
 
@@ -166,10 +167,8 @@ class Reference:
             sets, self.mean, self.sd, directions=directions, key=lines_key
         )
         values = None
-        if isinstance(against, Sampler) and not isinstance(against, type):
-            against = against.sample(self._known_stimuli(), count, fold_in(key, "float"))
         if against is not None:
-            float_reads = as_reads("against", against)
+            float_reads = as_reads("against", self._sampled(against, count, key))
             self._check_reads("against", float_reads)
             values = float_reads.values
         return sampling_quality(to_posterior, sets[0], reads, values, key)
@@ -188,9 +187,10 @@ class Reference:
             raise SettingError.of(name, rule=rule)
         most = draws // self.chains // 2 * self.chains
         count = values.shape[1]
-        if count % self.chains or not self.chains <= count <= most:
+        least = -(-LEAST_READS // self.chains) * self.chains
+        if count % self.chains or not least <= count <= most:
             rule = (
-                f"should be a multiple of {self.chains} from {self.chains} to {most:,}: two sets "
+                f"should be a multiple of {self.chains} from {least} to {most:,}: two sets "
                 f"of as many draws are taken from the reference"
             )
             raise SettingError.of("reads", count, rule)
@@ -203,11 +203,18 @@ class Reference:
         same_shape = stimuli.shape == self.stimuli.shape
         return same_shape and np.allclose(stimuli, self.stimuli, rtol=1e-5, atol=1e-6)
 
-    def _known_stimuli(self) -> NDArray[np.floating]:
+    def _sampled(self, against: Any, count: int, key: int) -> Any:
+        """Samples of what can be sampled, and anything else as it is."""
+        if isinstance(against, type) or not isinstance(against, Sampler):
+            return against
         if self.stimuli is None:
             rule = "cannot be sampled here, for this reference has no stimuli: give its samples"
             raise SettingError.of("against", rule=rule)
-        return self.stimuli
+        try:
+            return against.sample(self.stimuli, count, fold_in(key, "float"))
+        except TypeError as error:
+            rule = f"should be sampled by sample(stimuli, reads, key) ({error})"
+            raise SettingError.of("against", against, rule) from error
 
     def save(self, path: AnyPath) -> None:
         """Write it to one file (see settings/array_files.py), from which `load` gives it back."""

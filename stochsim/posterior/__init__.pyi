@@ -5,6 +5,7 @@ from .distances import PosteriorDistance as PosteriorDistance
 from .distances import blind_draws as blind_draws
 from .distances import unit_directions as unit_directions
 from .effective import BY_CONSTRUCTION as BY_CONSTRUCTION
+from .effective import LEAST_READS as LEAST_READS
 from .effective import MEASURED as MEASURED
 from .effective import NOTHING_VARIES as NOTHING_VARIES
 from .effective import effective_sample_size as effective_sample_size

@@ -118,11 +118,12 @@ class PosteriorDistance:
         """
         first = check_whole("first", first, 0, 2**32)
         self._check_values(values, first)
-        return _distances(
-            np.array(
-                [self._above_floor(first + i, reads) for i, reads in enumerate(values)]
-            ).reshape(-1, 2)
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = [self._above_floor(first + i, reads) for i, reads in enumerate(values)]
+        squared = np.array(rows).reshape(-1, 2)
+        if not np.isfinite(squared).all():
+            raise SettingError.of("values", rule="are too far from the reference to be measured")
+        return _distances(squared)
 
     def blind(self, key: int) -> Distances:
         """Distances (stimulus,) of n draws that ignore the stimulus.

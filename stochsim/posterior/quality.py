@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from stochsim.data import real_array
 from stochsim.posterior.coverage import coverage
 from stochsim.posterior.distances import PosteriorDistance
 from stochsim.posterior.effective import effective_samples
@@ -14,6 +15,7 @@ from stochsim.posterior.survival_score import Survival, survival
 from stochsim.settings import SettingError, card, counted, one_line
 
 Floats = NDArray[np.floating]
+_SCALE_OF_S = "1: the float network, 0: stimulus ignored"
 NOTHING_TO_COMPARE = "no float network was given to compare with"
 
 
@@ -65,12 +67,16 @@ def as_reads(name: str, samples: Any) -> Reads:
     """Samples as they are, and an array as reads of which nothing else is known; raises a
     SettingError of this name for what is neither.
     """
-    if hasattr(samples, "values") and hasattr(samples, "independent"):
+    if (
+        not isinstance(samples, type)
+        and hasattr(samples, "values")
+        and hasattr(samples, "independent")
+    ):
         return cast(Reads, samples)
-    values = np.asarray(samples)
-    if values.dtype.kind not in "fiu":
-        rule = "should be Samples, or real numbers (stimulus, read, neuron)"
-        raise SettingError.of(name, samples, rule)
+    rule = "should be Samples, or real numbers (stimulus, read, neuron)"
+    values = real_array(name, samples, rule)
+    if values.dtype.kind != "f":
+        raise SettingError.of(name, values, "are integers, such as codes: give the `values`")
     return PlainReads(values.astype(np.float64, copy=False))
 
 
@@ -116,7 +122,7 @@ class SamplingQuality:
             ("distance D", self._text("distance", ".2f"), "posterior sd"),
             ("  of the float network", self._text("distance_float", ".2f"), ""),
             ("  ignoring the stimulus", self._text("distance_prior", ".2f"), ""),
-            ("survival S", str(self.survival), "1: the float network, 0: stimulus ignored"),
+            ("survival S", str(self.survival), "" if self.survival.reason else _SCALE_OF_S),
             ("coverage of 50 % intervals", self._text("coverage_50", ".2f"), ""),
             ("coverage of 90 % intervals", self._text("coverage_90", ".2f"), ""),
             ("effective samples", self._text("effective", ",.0f"), f"of {reads:,} reads each"),

@@ -93,8 +93,11 @@ def write_arrays(path: AnyPath, own: Format, stored: Stored) -> None:
     head, _ = head_of(own, stored)
     # one entry: safetensors shuffles them
     metadata = {_HEAD: json.dumps(head, sort_keys=True)}
+    target = as_path("path", path)
+    if target.exists() and not target.is_file():
+        raise NotWrittenError(f"{path}: cannot be written (it is there, and no file)")
     try:
-        save_file(_in_order(stored.arrays), as_path("path", path), metadata=metadata)
+        save_file(_in_order(stored.arrays), target, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise NotWrittenError(f"{path}: cannot be written ({error})") from None
 

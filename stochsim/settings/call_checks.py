@@ -13,6 +13,8 @@ def check_whole(name: str, value: object, low: int, end: int) -> int:
     """The integer from low to end - 1 that `value` is, NumPy's as Python's; raises SettingError for
     anything else.
     """
+    if type(value) is int and low <= value < end:  # nearly always
+        return value
     found = plain(value)
     if isinstance(found, bool) or not isinstance(found, int) or not low <= found < end:
         raise SettingError.of(name, value, f"should be an integer from {low} to {end - 1}")
@@ -31,6 +33,8 @@ def check_real(name: str, value: object) -> float:
     """The real number that `value` is, NumPy's as Python's, integers as integers; NaN and
     infinities are numbers. Raises SettingError for anything else.
     """
+    if type(value) is float or type(value) is int:  # nearly always
+        return value
     found = plain(value)
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise SettingError.of(name, value, "should be a number")

@@ -102,8 +102,9 @@ def _contents(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Conte
 
 
 def _trained_for(table: Any, settings: NetworkSettings) -> _TrainedFor:
+    given = strict.table("trained_for", table)
     try:
-        found = _TrainedFor.from_table(strict.table("trained_for", table))
+        found = _TrainedFor.from_table(given)
     except SettingError as error:
         raise error.inside("trained_for") from None
     if found.model is not None and found.model.neurons != settings.neurons:
@@ -131,8 +132,8 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
 
 def _decoder(decoder: torch.Tensor, settings: NetworkSettings) -> torch.Tensor:
     shape = (settings.inputs, settings.neurons)
-    if tuple(decoder.shape) != shape or not decoder.is_floating_point():
-        raise SettingError.of("decoder", decoder, f"should be real numbers {shape}")
+    if tuple(decoder.shape) != shape or decoder.dtype != torch.float32:
+        raise SettingError.of("decoder", decoder, f"should be float32 {shape}")
     _check_finite("decoder", decoder)
     return decoder
 
@@ -155,9 +156,7 @@ def _check_state(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.T
     """
     strict.only_arrays(state, set(wanted))
     for name, value in wanted.items():
-        if state[name].shape != value.shape or (
-            state[name].is_floating_point() != value.is_floating_point()
-        ):
+        if state[name].shape != value.shape or state[name].dtype != value.dtype:
             rule = f"should be {value.dtype} {tuple(value.shape)}"
             raise SettingError.of(name, state[name], rule)
         _check_finite(name, state[name])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stochsim.models import ModelSettings
 from stochsim.networks import HardwareNoise, Network
+from stochsim.settings import SettingError
 from stochsim.training.loop import Extra, TrainResult, fit
 from stochsim.training.terms import ReliabilityCost
 from stochsim.training.train_settings import TrainSettings
@@ -62,6 +63,9 @@ class Training:
         """Train `network` in place and a copy of the decoder; see `loop.fit`, which raises
         TrainingDiverged.
         """
+        if self.progress is not None and not callable(self.progress):
+            rule = "should be a function of what is done and of all there is to do"
+            raise SettingError.of("progress", self.progress, rule)
         decoder = decoder.clone()
         result = fit(
             network,

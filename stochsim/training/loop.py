@@ -66,8 +66,8 @@ def checked_device(name: str) -> torch.device:
     """The torch device of this name; raises SettingError where there is none."""
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         rule = f"not to be had here ({str(error).splitlines()[0]})"
         raise SettingError.of("device", name, rule, ["cpu"]) from None
     return device
@@ -193,6 +193,7 @@ class _Descent:
 
 
 @one_thread()
+@torch.enable_grad()
 def fit(  # noqa: PLR0913 - public: settings are given by keyword
     network: Network,
     stimuli: torch.Tensor,

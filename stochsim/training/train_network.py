@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, check_hardware
 from stochsim.models import ModelSettings, check_model
 from stochsim.networks import ARCHITECTURES, ArchitectureSettings
 from stochsim.settings import SettingError, check_not_negative, check_whole
@@ -52,6 +52,8 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     check_model(model)
     key = check_whole("key", key, 0, 2**64)
     rho = check_not_negative("rho", rho)
+    if hardware is not None:
+        check_hardware(hardware)
     data = training_stimuli(stimuli)
     settings = TrainSettings(**options)
     full = learn_decoder(data, model, settings, key, progress, decoder=decoder)

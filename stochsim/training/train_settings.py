@@ -24,8 +24,8 @@ class TrainSettings(Settings):
     0.005
     """
 
-    steps: int = pydantic.Field(default=1500, ge=1)
-    batch: int = pydantic.Field(default=256, ge=1)
+    steps: int = pydantic.Field(default=1500, ge=1, le=2**31)
+    batch: int = pydantic.Field(default=256, ge=1, le=2**31)
     learning_rate: float = pydantic.Field(default=5e-3, gt=0)
     c: float = pydantic.Field(default=1.0, gt=0)
     s: float = pydantic.Field(default=1.0, gt=0)

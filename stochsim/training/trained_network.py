@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from stochsim.chip import FloatChip, Samples
-from stochsim.data import check_stimuli
+from stochsim.data import check_stimuli, real_array
 from stochsim.hardware import Hardware, Precision, check_hardware
 from stochsim.models import ModelSettings, Reference, build_model
 from stochsim.networks import (
@@ -170,7 +170,7 @@ class TrainedNetwork:
                 "hardware).sample(…)"
             )
         chip = FloatChip(self.network.float_program(self.rho), sigma_scale)
-        return chip.sample(np.asarray(stimuli), reads, key)
+        return chip.sample(stimuli, reads, key)
 
     def save(self, path: AnyPath) -> None:
         """Write it to one file, from which `load_network` gives it back, without its stimuli.
@@ -215,14 +215,13 @@ def training_stimuli(stimuli: ArrayLike, inputs: int | None = None) -> Floats:
     """Stimuli (stimulus, input) as training takes them; raises SettingError for another shape or
     type, NaN and infinity; inputs: how many numbers each has.
     """
-    array = np.asarray(stimuli)
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or not len(array):
-        rule = "should be real numbers (stimulus, input), such as the `train` of a Dataset"
+    rule = "should be real numbers (stimulus, input), such as the `train` of a Dataset"
+    array = real_array("stimuli", stimuli, rule)
+    if array.ndim != 2 or not len(array):
         raise SettingError.of("stimuli", stimuli, rule)
     checked = check_stimuli(array, inputs or array.shape[1])
-    if checked.flags.writeable:  # whoever writes into it later changes no network
-        checked = checked.copy()
-    return checked
+    is_fixed = checked.base is None and not checked.flags.writeable
+    return checked if is_fixed else checked.copy()  # who writes into it later changes no network
 
 
 def load_network(path: AnyPath) -> TrainedNetwork:
@@ -285,11 +284,11 @@ def learn_decoder(
 
 
 def _given_decoder(decoder: ArrayLike, shape: tuple[int, ...]) -> torch.Tensor:
-    array = np.asarray(decoder)
-    if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        rule = f"should be finite real numbers (input, neuron), {shape}"
+    rule = f"should be finite real numbers (input, neuron), {shape}"
+    array = real_array("decoder", decoder, rule)
+    if array.shape != shape or not np.isfinite(array).all():
         raise SettingError.of("decoder", array, rule)
-    return as_tensor(array)
+    return as_tensor(np.ascontiguousarray(array))
 
 
 def train_float(  # noqa: PLR0913 - public: settings are given by keyword
@@ -373,6 +372,9 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     """
     if method not in _METHODS:
         raise SettingError.of("method", method, choices=_METHODS)
+    if layer_bits is not None and not isinstance(layer_bits, Mapping):
+        rule = "should be a mapping of layers to bits of their weights"
+        raise SettingError.of("layer_bits", layer_bits, rule)
     if method == "noise-aware" and hardware is None:
         rule = "needs the Hardware whose noise it trains with"
         raise SettingError.of("method", method, rule, also=("hardware",))

@@ -121,8 +121,8 @@ def test_one_stimulus_has_figures_without_interval():
         (np.zeros((5, READS, 4)), "of 6 stimuli and 4 neurons"),
         (np.zeros((6, READS, 3)), "of 6 stimuli and 4 neurons"),
         (np.zeros((6, 4)), "of 6 stimuli and 4 neurons"),
-        (np.zeros((6, 1001, 4)), "'reads' = 1001: should be a multiple of 4 from 4 to 5,000"),
-        (np.zeros((6, 5004, 4)), "'reads' = 5004: should be a multiple of 4 from 4 to 5,000"),
+        (np.zeros((6, 1001, 4)), "'reads' = 1001: should be a multiple of 4 from 8 to 5,000"),
+        (np.zeros((6, 5004, 4)), "'reads' = 5004: should be a multiple of 4 from 8 to 5,000"),
         (np.full((6, READS, 4), np.nan), "holds NaN or Inf"),
         ("samples", "should be Samples, or real numbers"),
         (None, "should be Samples, or real numbers"),
@@ -141,6 +141,36 @@ def test_samples_of_other_stimuli_are_refused(reference):
             reference.compare(PlainReads(values, stimuli=other))
         with pytest.raises(SettingError, match="'against': are samples of other stimuli"):
             reference.compare(values, against=PlainReads(values, stimuli=other))
+
+
+def test_reads_far_beyond_the_reference_are_refused_not_left_out(reference):
+    values = gaussian(1, reference.mean, reference.sd)
+    for factor in (1e20, 1e200):
+        far = values.copy()
+        far[:3] *= factor
+        with pytest.raises(SettingError, match="too far from the reference to be measured"):
+            reference.compare(far)
+
+
+def test_what_does_not_sample_is_refused_as_a_float_network(reference):
+    class Nothing:
+        def sample(self, stimuli, reads, key):
+            return None
+
+    values = reference.subset(2, READS)
+    for against in (Nothing(), Nothing, MODEL, np.random.default_rng(0), "x"):
+        with pytest.raises(SettingError, match="'against'"):
+            reference.compare(values, against=against)
+
+
+def test_codes_in_place_of_values_are_refused(reference):
+    with pytest.raises(SettingError, match=r"'samples'.*are integers, such as codes"):
+        reference.compare(np.zeros((6, READS, 4), np.int8))
+
+
+def test_references_are_objects_that_can_be_told_apart_and_hashed(reference):
+    assert reference == reference
+    assert len({reference, reference}) == 1
 
 
 def test_a_key_that_is_none_is_refused(reference):

@@ -2,6 +2,8 @@
 in one call.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -144,6 +146,13 @@ DATA: Dataset = load_dataset("digits", size=8, components=6, key=0)
             lambda: train(MODEL, STIMULI, 0, architecture="depe", steps=1),
             "'architecture'.*mean 'deep'",
         ),
+        (lambda: train(MODEL, STIMULI, 0, hardware="x"), "'hardware'.*should be a Hardware"),
+        (lambda: train(MODEL, STIMULI, 0, steps=60, progress=3), "'progress'"),
+        (lambda: train(MODEL, STIMULI, 0, steps=10**30), "'steps'"),
+        (lambda: train(MODEL, STIMULI, 0, batch=2**70), "'batch'"),
+        (lambda: train(MODEL, STIMULI, 0, steps=1, device="meta"), "'device'"),
+        (lambda: train(MODEL, STIMULI, 0, steps=1).quantise(4, 0, layer_bits=5), "'layer_bits'"),
+        (lambda: train(MODEL, STIMULI, 0, steps=1).reference(STIMULI[:0], 0), "at least one"),
         (lambda: train(MODEL, STIMULI, 0, rho=-1.0, steps=1), "'rho'"),
         (lambda: train(MODEL, STIMULI, 0, rho="a", steps=1), "'rho'"),
         (lambda: train(MODEL, STIMULI, "a", steps=1), "'key'"),
@@ -224,6 +233,30 @@ def test_the_card_of_a_network_says_what_it_is(full):
     bare = TrainedNetwork(full.network, full.decoder, 0.0, TrainResult({}, 0.0, 0.0))
     assert "not known" in str(bare)
     assert "not measured" in str(bare)
+
+
+def test_a_view_that_cannot_be_written_to_is_copied_too():
+    data = STIMULI.copy()
+    view = data.view()
+    view.flags.writeable = False
+    one = train(MODEL, view, 3, steps=5)
+    data[:] = 0
+    assert one.stimuli is not None
+    np.testing.assert_array_equal(one.stimuli, STIMULI)
+
+
+def test_training_has_gradients_whatever_the_caller_has_switched_off():
+    with torch.no_grad():
+        found = train(MODEL, STIMULI, 3, steps=5)
+    assert same(found, train(MODEL, STIMULI, 3, steps=5))
+
+
+def test_a_file_is_written_over_files_alone(full, tmp_path):
+    with pytest.raises(StochsimError, match="it is there, and no file"):
+        full.save(tmp_path)
+    with pytest.raises(StochsimError, match="it is there, and no file"):
+        full.save("/dev/null")
+    assert not Path("/dev/null").is_file()
 
 
 def test_arrays_that_change_later_change_no_network():
