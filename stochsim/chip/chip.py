@@ -26,6 +26,7 @@ from stochsim.settings import (
     Argument,
     SettingError,
     card,
+    card_title,
     check_arguments,
     check_draw,
     check_sigma_scale,
@@ -100,8 +101,7 @@ class Chip:
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
 
-    def __repr__(self) -> str:
-        return f"<{str(self).partition(chr(10))[0]}>"
+    __repr__ = card_title
 
     def __str__(self) -> str:
         """A card: the program, and the Hardware's settings."""

@@ -25,6 +25,7 @@ from stochsim.program import (
 from stochsim.settings import (
     Argument,
     card,
+    card_title,
     check_arguments,
     check_draw,
     check_memory,
@@ -64,8 +65,7 @@ class FloatChip:
         check_stable(program.radius)
         self.program = program
 
-    def __repr__(self) -> str:
-        return f"<{str(self).partition(chr(10))[0]}>"
+    __repr__ = card_title
 
     def __str__(self) -> str:
         """A card: the program and its noise."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
 from stochsim.models.reference import Reference
-from stochsim.settings import SettingError, card, check_whole, counted
+from stochsim.settings import SettingError, card, card_title, check_whole, counted
 
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) with coordinate updates, or whatever unit the model counts in."""
@@ -43,8 +43,7 @@ class GenerativeModel(ABC):
         self.decoder.flags.writeable = False
         self.noise_sd = positive("noise_sd", noise_sd)
 
-    def __repr__(self) -> str:
-        return f"<{str(self).partition(chr(10))[0]}>"
+    __repr__ = card_title
 
     def __str__(self) -> str:
         """A card: sizes, the law and its numbers, noise_sd in units of the stimuli."""

@@ -17,20 +17,10 @@ from stochsim.settings import SettingError, check_memory, check_whole, plain
 def single_layer(layer: Layer, rho: float = 0.0) -> Program:
     """A program of one layer.
 
-    >>> import numpy as np
-    >>> from stochsim.program import Layer, Quantizer, single_layer
-    >>> codes = np.array([[1, -2, 3], [0, 4, -1]], np.int8)          # (neuron, input)
-    >>> layer = Layer(
-    ...     weight_codes=codes,
-    ...     weight_bits=4,
-    ...     weight_scale=0.1,
-    ...     input=Quantizer(4, 0.25),
-    ...     output=Quantizer(4, 0.25),
-    ...     bias=np.zeros(2),
-    ...     sigma=np.full(2, 0.3),                                  # in units of the drive
-    ... )
-    >>> single_layer(layer).neurons
-    2
+    >>> from stochsim.program import random_program, single_layer
+    >>> program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> single_layer(program.layers["layer 1"]).neurons               # see Layer for one by hand
+    3
     """
     return Program({READOUT: layer}, FeedForward(), rho)
 

@@ -26,6 +26,7 @@ from .call_checks import check_whole as check_whole
 from .cards import CARD_LINES as CARD_LINES
 from .cards import CARD_WIDTH as CARD_WIDTH
 from .cards import card as card
+from .cards import card_title as card_title
 from .cards import one_line as one_line
 from .dotted import has_section as has_section
 from .dotted import with_setting as with_setting

@@ -29,6 +29,11 @@ def card(title: str, rows: Sequence[Sequence[str]], more: str = "more") -> str:
     return "\n".join(_cut(line, CARD_WIDTH) for line in (title, *lines))
 
 
+def card_title(self: Any) -> str:
+    """`__repr__` of an object whose `__str__` is a card: the card's title."""
+    return f"<{str(self).splitlines()[0]}>"
+
+
 def one_line(self: Any) -> str:
     """`__repr__` of a dataclass or NamedTuple that holds arrays: its fields on one line, of arrays
     type and shape, of long values the beginning.

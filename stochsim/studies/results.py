@@ -16,7 +16,7 @@ from stochsim.posterior import (
     survival,
 )
 from stochsim.runs import Store
-from stochsim.settings import AnyPath, StochsimError, as_path, card, plain
+from stochsim.settings import AnyPath, StochsimError, as_path, card, card_title, plain
 from stochsim.studies.axes import column_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
@@ -34,8 +34,7 @@ class Results(StoredRun):
     out and counted.
     """
 
-    def __repr__(self) -> str:
-        return f"<{str(self).partition(chr(10))[0]}>"
+    __repr__ = card_title
 
     def __str__(self) -> str:
         """A card: the folder, what of the plan is done, study and chip."""

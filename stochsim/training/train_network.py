@@ -9,12 +9,12 @@ from stochsim.models import ModelSettings, check_model
 from stochsim.networks import ARCHITECTURES, ArchitectureSettings
 from stochsim.settings import SettingError, check_not_negative, check_whole
 from stochsim.training.fitting import Progress
+from stochsim.training.given_values import training_stimuli
 from stochsim.training.train_settings import TrainSettings
 from stochsim.training.trained_network import (
     TrainedNetwork,
     learn_decoder,
     train_float,
-    training_stimuli,
 )
 
 

@@ -13,11 +13,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from stochsim.chip import FloatChip, Samples
-from stochsim.data import check_stimuli, real_array
 from stochsim.hardware import Hardware, Precision, check_hardware
 from stochsim.models import ModelSettings, Reference, build_model
 from stochsim.networks import (
-    MOST_BITS,
     ArchitectureSettings,
     Draws,
     FeedForward,
@@ -37,7 +35,8 @@ from stochsim.settings import (
     one_line,
 )
 from stochsim.training.checkpoint import read_network, write_network
-from stochsim.training.fitting import Fitted, Floats, Progress, Training, as_tensor, fit_part
+from stochsim.training.fitting import Fitted, Floats, Progress, Training, fit_part
+from stochsim.training.given_values import checked_decoder, training_stimuli, widths_of
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator
 from stochsim.training.terms import ReliabilityCost, objective_of
 from stochsim.training.train_settings import Method, TrainSettings
@@ -127,7 +126,7 @@ class TrainedNetwork:
             self._stimuli(stimuli),
             self._model(),
             type(self.settings)(**(dict(self.settings) | options)),
-            _widths(bits),
+            widths_of(bits),
             key,
             method=method,
             layer_bits=layer_bits,
@@ -203,27 +202,6 @@ class TrainedNetwork:
         return self.stimuli
 
 
-def _widths(bits: int | Precision) -> tuple[int, int, int]:
-    """Bits of weights, inputs and outputs."""
-    if isinstance(bits, Precision):
-        return bits.weight_bits, bits.input_bits, bits.output_bits
-    width = check_whole("bits", bits, 1, MOST_BITS + 1)
-    return width, width, width
-
-
-def training_stimuli(stimuli: ArrayLike, inputs: int | None = None) -> Floats:
-    """Stimuli (stimulus, input) as training takes them; raises SettingError for another shape or
-    type, NaN and infinity; inputs: how many numbers each has.
-    """
-    rule = "should be real numbers (stimulus, input), such as the `train` of a Dataset"
-    array = real_array("stimuli", stimuli, rule)
-    if array.ndim != 2 or not len(array):
-        raise SettingError.of("stimuli", stimuli, rule)
-    checked = check_stimuli(array, inputs or array.shape[1])
-    is_fixed = checked.base is None and not checked.flags.writeable
-    return checked if is_fixed else checked.copy()  # who writes into it later changes no network
-
-
 def load_network(path: AnyPath) -> TrainedNetwork:
     """What `save` wrote; raises StochsimError for a file that is damaged or of another kind, or
     whose settings and arrays do not belong together.
@@ -277,18 +255,10 @@ def learn_decoder(
     network = FeedForward(NetworkSettings(inputs=inputs, neurons=model.neurons), draws)
     begun = torch.randn(inputs, model.neurons, generator=draws) / np.sqrt(inputs)
     if decoder is not None:
-        begun = _given_decoder(decoder, tuple(begun.shape))
+        begun = checked_decoder(decoder, tuple(begun.shape))
     price = ReliabilityCost(0.0, settings.c, settings.s)
     training = Training(stimuli, model, settings, price, key, progress)
     return _fit(training, network, begun, decoder is None)
-
-
-def _given_decoder(decoder: ArrayLike, shape: tuple[int, ...]) -> torch.Tensor:
-    rule = f"should be finite real numbers (input, neuron), {shape}"
-    array = real_array("decoder", decoder, rule)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise SettingError.of("decoder", array, rule)
-    return as_tensor(np.ascontiguousarray(array))
 
 
 def train_float(  # noqa: PLR0913 - public: settings are given by keyword
