@@ -7,7 +7,7 @@ import pytest
 from circuittest import PROGRAMS, hardware_of, single_program, some_stimuli
 
 from stochsim.chip import Chip, FloatChip
-from stochsim.hardware import preset
+from stochsim.hardware import RandomSource, preset
 from stochsim.program import float_single
 from stochsim.settings import SettingError, StochsimError
 
@@ -40,6 +40,21 @@ def test_reads_of_one_chain_are_billed_as_such():
         chip.sample(X, 6, 0, steps_between_reads=2).bill.per_read_j
         < chip.sample(X, 6, 0).bill.per_read_j
     )
+
+
+def test_samples_know_what_is_known_of_their_reads():
+    """Of a chain and of a shift register reads depend on each other; a register starts again."""
+    program = PROGRAMS["recurrent"](3)
+    plain = Chip(program, hardware_of(program))
+    apart = plain.sample(X, 6, 0)
+    assert (apart.independent, apart.period) == (True, None)
+    chain = plain.sample(X, 6, 0, steps_between_reads=2)
+    assert (chain.independent, chain.period) == (False, None)
+    source = RandomSource(threshold_bits=3, lfsr_bits=8)
+    register = Chip(program, hardware_of(program, random=source))
+    repeated = register.sample(X, 6, 0, steps_between_reads=5)
+    assert (repeated.independent, repeated.period) == (False, 17)
+    np.testing.assert_array_equal(apart.stimuli, X)
 
 
 def test_what_was_not_counted_has_no_bill():

@@ -133,6 +133,16 @@ def test_what_cannot_be_compared_is_refused(reference, values, rule):
         reference.compare(values)
 
 
+def test_coverage_spreads_codes_over_their_step(reference):
+    step = 0.5
+    codes = np.round(gaussian(1, reference.mean, reference.sd) / step) * step
+    found = reference.compare(PlainReads(codes, step=step))
+    draws = reference.subset(0, READS)
+    for level, estimate in ((0.5, found.coverage_50), (0.9, found.coverage_90)):
+        assert estimate.value == pytest.approx(coverage(codes, draws, level, step).mean())
+        assert estimate.value != pytest.approx(coverage(codes, draws, level).mean())
+
+
 def test_samples_of_other_stimuli_are_refused(reference):
     values = reference.subset(2, READS)
     reference.compare(PlainReads(values, stimuli=STIMULI.astype(np.float32)))
