@@ -21,9 +21,9 @@ def elbo(
     (stimulus, input).
 
     sigma (neuron,) or (stimulus, neuron): of the noise before the quantiser, factorised and
-    Gaussian; NaN where it is 0 or not known. None: a Gaussian of the samples' covariance takes its place, the
-    law of most entropy, so the ELBO is then an upper estimate. Raises SettingError for shapes that
-    disagree and numbers that are not finite.
+    Gaussian; NaN where it is 0 or not known. None: a Gaussian of the samples' covariance takes its
+    place, the law of most entropy, so the ELBO is then an upper estimate. Raises SettingError for
+    shapes that disagree and numbers that are not finite.
 
     >>> import stochsim as ss
     >>> import numpy as np
