@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from stochsim.energy.operations import KINDS
-from stochsim.settings import SettingError, check_real, line_of, plain
+from stochsim.settings import SettingError, check_real, line_of, plain, read_text
 
 DEFAULT_VOLTAGE_V = 0.9
 
@@ -187,7 +187,7 @@ class Price:
         """
         if not self.file:
             return f"price '{self.name}'"
-        line = line_of(Path(self.file).read_text(encoding="utf-8"), ("prices", self.name))
+        line = line_of(read_text(Path(self.file)), ("prices", self.name))
         return f"{self.file}:{line}: price '{self.name}'"
 
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:
