@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.hardware.memory_device import Device
-from stochsim.settings import SettingError, filled_rows, read_text, with_plain_micro
+from stochsim.settings import SettingError, check_kind, filled_rows, read_text, with_plain_micro
 
 _SUM_TOLERANCE = 1e-6
 _LONGEST_NAME = 40
@@ -205,6 +205,7 @@ def _check_channel_columns(names: list[str]) -> None:
 
 def _parse(where: str, text: str, check_columns: Callable[[list[str]], None]) -> _Table:
     """The table of a file whose header is right: until then nothing of it is repeated but names."""
+    check_kind("text", text, str, "should be the text of a CSV file")
     try:
         rows = filled_rows(text)
     except SettingError as error:
