@@ -43,6 +43,11 @@ def write_folder(folder: Path, stored: Stored) -> None:
     """
     head, data = head_of(FORMAT, stored)
     text = json.dumps(head, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    if len(text) > _MOST_BYTES_OF_TABLE:
+        raise StochsimError(
+            f"{shown_path(folder)}: cannot be written (a table of {len(text):,} bytes: at most "
+            f"{_MOST_BYTES_OF_TABLE:,})"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in ((ARRAYS, data), (TABLE, text.encode())):

@@ -67,6 +67,9 @@ from .renamed import renamed_arguments as renamed_arguments
 from .shown_text import bounded as bounded
 from .shown_text import printable as printable
 from .shown_text import shown_path as shown_path
+from .stored_numbers import BOUND_RULE as BOUND_RULE
+from .stored_numbers import is_bounded as is_bounded
+from .toml import check_levels as check_levels
 from .toml import line_of as line_of
 from .toml import read_toml as read_toml
 from .toml import read_toml_text as read_toml_text

@@ -19,6 +19,7 @@ from stochsim.settings.errors import NotWrittenError, SettingError, StochsimErro
 from stochsim.settings.files import check_file, explained, is_file
 from stochsim.settings.paths import AnyPath, as_path
 from stochsim.settings.shown_text import bounded, shown_path
+from stochsim.settings.toml import check_levels
 
 Arrays = dict[str, np.ndarray]
 _FIELDS = ("format", "version", "kind", "sha256", "content")
@@ -43,7 +44,10 @@ class Stored(NamedTuple):
 
 
 def head_of(own: Format, stored: Stored) -> tuple[dict[str, Any], bytes]:
-    """The head, and the arrays as a safetensors file."""
+    """The head, and the arrays as a safetensors file; raises SettingError for a content that could
+    not be read again.
+    """
+    _check_content(stored.content)
     data = save(_in_order(stored.arrays))
     head = {
         "format": own.name,
@@ -53,6 +57,13 @@ def head_of(own: Format, stored: Stored) -> tuple[dict[str, Any], bytes]:
         "content": stored.content,
     }
     return head, data
+
+
+def _check_content(content: dict[str, Any]) -> None:
+    try:
+        check_levels(content)
+    except ValueError as error:
+        raise SettingError.of((), rule=f"cannot be saved ({error})") from None
 
 
 def _in_order(arrays: Arrays) -> Arrays:
