@@ -15,8 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stochsim.hardware.measured_files import is_file, with_measured_files
-from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml, stands_in
+from stochsim.hardware.measured_files import with_measured_files
+from stochsim.settings import (
+    Fault,
+    KeyPath,
+    SettingError,
+    is_file,
+    line_of,
+    read_toml_text,
+    stands_in,
+)
 
 PRESETS = Path(__file__).parent / "presets"
 INHERITS = "inherits"
@@ -142,8 +150,7 @@ def read_chip_files(path: Path, fields: Collection[str]) -> ChipFiles:
 
 
 def _read_one(path: Path, fields: Collection[str]) -> ChipFile:
-    table = read_toml(path)
-    file = ChipFile(path, path.read_text(encoding="utf-8"), table)
+    file = ChipFile(path, *read_toml_text(path))
     _check_own_keys(file, fields)
     _check_without(file)
     return file
@@ -204,7 +211,7 @@ def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
         return _NO_NAME, []
     chain = " -> ".join([*(file.label for file in files), name])
     path = _path_of_base(heir, name)
-    if any(path.resolve() == file.path.resolve() for file in files):
+    if any(_is_same(path, file.path) for file in files):
         return f"closes a loop: {chain}", []
     if not name.endswith(".toml") and name not in presets():
         return f"no such preset ({chain})", list(presets())
@@ -212,6 +219,14 @@ def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
         return "", []
     beside = sorted({other.name for other in heir.path.parent.glob("*.toml")} - {heir.path.name})
     return f"no such file{'' if beside else ', and none lies beside it'} ({chain})", beside
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both paths lead to one file; False where one of them leads nowhere."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
@@ -232,12 +247,14 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     whole = _joined(_with_parameters_kept(base, own), own)
     both = [table.get("sources", []) for table in (base, own)]
     if all(isinstance(sources, list) for sources in both):
-        whole["sources"] = [
-            source
-            for i, source in enumerate(both[0] + both[1])
-            if source not in (both[0] + both[1])[:i]
-        ]
+        whole["sources"] = _each_once(both[0] + both[1])
     return whole
+
+
+def _each_once(items: list[Any]) -> list[Any]:
+    if all(isinstance(item, str) for item in items):
+        return list(dict.fromkeys(items))
+    return items  # no list of sources: refused further on
 
 
 def _with_parameters_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
