@@ -45,20 +45,20 @@ def kernel_modules() -> list[ModuleType]:
 
 
 def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
-    """Numba's dispatchers by name, those that are inlined into others left out; `parallel_only`:
-    entry points over prange alone.
+    """Kernels and Numba's dispatchers by name, those that are inlined into others left out;
+    `parallel_only`: entry points over prange alone.
     """
     from numba.core.dispatcher import Dispatcher
+    from stochsim_kernels._jit import Kernel
 
+    kinds = (Kernel,) if parallel_only else (Kernel, Dispatcher)
     found = {}
     for module in modules:
         for name, value in vars(module).items():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
-                options = value.targetoptions
-                if options.get("inline") != "always" and (
-                    options.get("parallel") or not parallel_only
-                ):
-                    found[f"{module.__name__.split('.')[-1]}.{name}"] = value
+            if not isinstance(value, kinds) or value.py_func.__module__ != module.__name__:
+                continue
+            if isinstance(value, Kernel) or value.targetoptions.get("inline") != "always":
+                found[f"{module.__name__.split('.')[-1]}.{name}"] = value
     return found
 
 
