@@ -25,6 +25,7 @@ class Settings(pydantic.BaseModel):
         if unnamed:
             raise SettingError.of((), rule=_by_name(type(self)))
         table = plain(table)
+        _check_keys(table)
         table = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
             super().__init__(**table)
@@ -46,6 +47,15 @@ class Settings(pydantic.BaseModel):
         object.
         """
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def _check_keys(table: dict[Any, Any], path: KeyPath = ()) -> None:
+    """Raise SettingError for a key in a table of a table that is no text, as every key is."""
+    for key, value in table.items():
+        if not isinstance(key, str):
+            raise SettingError.of((), key, "the keys of a table should be text", section=path)
+        if isinstance(value, dict):
+            _check_keys(value, (*path, key))
 
 
 def _by_name(cls: type[pydantic.BaseModel]) -> str:
