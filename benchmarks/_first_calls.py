@@ -51,15 +51,19 @@ def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[s
     from numba.core.dispatcher import Dispatcher
     from stochsim_kernels._jit import Kernel
 
-    kinds = (Kernel,) if parallel_only else (Kernel, Dispatcher)
-    found = {}
-    for module in modules:
-        for name, value in vars(module).items():
-            if not isinstance(value, kinds) or value.py_func.__module__ != module.__name__:
-                continue
-            if isinstance(value, Kernel) or value.targetoptions.get("inline") != "always":
-                found[f"{module.__name__.split('.')[-1]}.{name}"] = value
-    return found
+    def is_asked_for(value: Any) -> bool:
+        if isinstance(value, Kernel):
+            return True
+        if not isinstance(value, Dispatcher) or value.targetoptions.get("inline") == "always":
+            return False
+        return not parallel_only or bool(value.targetoptions.get("parallel"))
+
+    return {
+        f"{module.__name__.split('.')[-1]}.{name}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if is_asked_for(value) and value.py_func.__module__ == module.__name__
+    }
 
 
 def uncalled(parallel_only: bool) -> list[str]:
