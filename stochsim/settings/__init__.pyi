@@ -32,6 +32,8 @@ from .call_checks import check_real as check_real
 from .call_checks import check_sigma_scale as check_sigma_scale
 from .call_checks import check_stable as check_stable
 from .call_checks import check_whole as check_whole
+from .callers import levels_to_user as levels_to_user
+from .callers import line_of_user as line_of_user
 from .cards import CARD_LINES as CARD_LINES
 from .cards import CARD_WIDTH as CARD_WIDTH
 from .cards import card as card
