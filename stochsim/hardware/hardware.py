@@ -51,8 +51,8 @@ class Hardware(Settings):
     >>> import stochsim as ss
     >>> chip = ss.load_hardware("rram-array", bits=4)
     >>> quiet = chip.with_({"noise.read_sigma": 0.0, "array.adc.bits": 6})
-    >>> quiet.array.adc.bits
-    6
+    >>> quiet.array.adc.bits, quiet.array.cells.device       # what is not named is as it was
+    (6, 'rram-wan')
     >>> print(quiet)                             # doctest: +ELLIPSIS
     hardware: rram-array
       about        RRAM array: 128 rows, 1-bit cells in differential pairs...
@@ -167,26 +167,6 @@ class Hardware(Settings):
         stands in it.
         """
         write_toml(path, self.to_table())
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with these fields changed, validated again."""
-        return type(self)(
-            **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
-        )
-
-    def with_(self, settings: Mapping[str, Any]) -> Self:
-        """A copy with these settings, {dotted address: value}, all changed at once and checked
-        again: `hardware.with_({"array.adc.bits": 6, "noise.read_sigma": 0.1})`.
-
-        Raises SettingError for an address that leads nowhere, a section that the chip does not
-        have, and for what the settings refuse.
-
-        >>> import stochsim as ss
-        >>> chip = ss.load_hardware("rram-array", bits=4)
-        >>> chip.with_({"array.rows": 64, "array.adc.bits": 6}).array.cells.device  # as it was
-        'rram-wan'
-        """
-        return with_setting(self, settings)
 
     def with_precision(
         self,

@@ -38,6 +38,7 @@ from .cards import card as card
 from .cards import card_title as card_title
 from .cards import one_line as one_line
 from .dotted import has_section as has_section
+from .dotted import value_at as value_at
 from .dotted import with_setting as with_setting
 from .errors import NOT_SHOWN as NOT_SHOWN
 from .errors import Fault as Fault
