@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stochsim.energy import (
     PRICES,
@@ -20,6 +20,7 @@ from stochsim.hardware.array import Array
 from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
+from stochsim.hardware.provenance import addresses_of, sources_that_hold
 from stochsim.hardware.shown_settings import setting_rows
 from stochsim.hardware.timing import Timing
 from stochsim.settings import (
@@ -43,7 +44,8 @@ class Hardware(Settings):
 
     Raises SettingError that names every field which breaks a rule.
 
-    `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x
+    `sources` say where the figures come from; one that opens with addresses ("prices.adc: …") is
+    about these settings, and goes when they change (stochsim.hardware.provenance). `accumulator_bits` None means b_w + b_x
     + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
@@ -77,6 +79,12 @@ class Hardware(Settings):
     prices: Prices
     reliability: Reliability = Reliability()
     random: RandomSource = RandomSource()
+
+    @field_validator("sources")
+    @classmethod
+    def _addresses_are_known(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        addresses_of(sources, cls)
+        return sources
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -168,6 +176,38 @@ class Hardware(Settings):
         """
         write_toml(path, self.to_table())
 
+    def replace(self, **changes: Any) -> Self:
+        """A copy with these fields changed, as `with_` with their names.
+
+        >>> import stochsim as ss
+        >>> chip = ss.load_hardware("rram-array", bits=4)
+        >>> chip.replace(array={"rows": 64})                     # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        stochsim.settings.errors.SettingError: 'array' = {'rows': 64}: would reset what it does ...
+        """
+        return self.with_(changes)
+
+    def with_(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with these settings, {dotted address: value}, all changed at once and checked
+        again; all others are as they were, and sources of what changed are left out.
+
+        An address leads through sections and tables ("prices.parameters.adc.node_nm"); None takes
+        an entry of a table away. Raises SettingError for an address that leads nowhere, a section
+        that the chip does not have, a table in place of a section, and for what the settings
+        refuse.
+
+        >>> import stochsim as ss
+        >>> chip = ss.load_hardware("rram-array", bits=4)
+        >>> chip.with_({"array.rows": 64, "array.adc.bits": 6}).array.cells.device  # as it was
+        'rram-wan'
+        """
+        found = super().with_(settings)
+        if "sources" in settings:
+            return found
+        sources = sources_that_hold(self.sources, self, found, type(self))
+        return found if sources == self.sources else with_setting(found, {"sources": sources})
+
     def with_precision(
         self,
         weight_bits: int | None = None,
@@ -248,7 +288,7 @@ class Hardware(Settings):
 
 def chip_files(path: AnyPath) -> ChipFiles:
     """A chip's file and those it inherits from; raises SettingError as `Hardware.read` does."""
-    return read_chip_files(as_path("path", path), tuple(Hardware.model_fields))
+    return read_chip_files(as_path("path", path), Hardware)
 
 
 def preset(name: str) -> Hardware:

@@ -3,7 +3,8 @@ names file and line.
 
 `inherits = "rram-array"` takes a preset, `inherits = "base.toml"` a file relative to the one that
 says so. Tables are merged key by key, the heir's first; `name` and `description` are each file's
-own; `sources` are appended. `without = ["array.cells.age_s", "memory"]` drops keys or sections of
+own; `sources` are appended, less those that are about settings of which the heir says something
+else or gives a source of its own (stochsim.hardware.provenance). `without = ["array.cells.age_s", "memory"]` drops keys or sections of
 the base before the heir's own are merged. An heir that names another price does not inherit the
 parameters of the old.
 """
@@ -16,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from stochsim.hardware.measured_files import is_file, with_measured_files
-from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml, stands_in
+from stochsim.hardware.provenance import addresses_of, sources_that_hold
+from stochsim.settings import (
+    Fault,
+    KeyPath,
+    SettingError,
+    Settings,
+    line_of,
+    read_toml,
+    stands_in,
+)
 
 PRESETS = Path(__file__).parent / "presets"
 INHERITS = "inherits"
@@ -77,6 +87,7 @@ class ChipFiles:
     """A chip's file and those it inherits from, one after the other; the chip's own comes first."""
 
     files: tuple[ChipFile, ...]
+    known: type[Settings] = Settings
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -87,8 +98,27 @@ class ChipFiles:
         """The whole table, merged, with the text of the CSV files that it names."""
         whole: dict[str, Any] = {}
         for base, file in zip((None, *self.files[::-1]), self.files[::-1], strict=False):
-            whole = _merged(_without(whole, file), _own_table(file, base))
+            kept = _without(whole, file)
+            own = _own_table(file, base)
+            merged = _joined(_with_parameters_kept(kept, own), own)
+            whole = merged | self._sources(file, whole, kept, merged)
         return whole
+
+    def _sources(self, file: ChipFile, *tables: dict[str, Any]) -> dict[str, Any]:
+        """The sources of a file, those of its base that still hold first, each once: {} where they
+        are none. tables: the base, what is kept of it, and what both together say.
+        """
+        base, kept, merged = tables
+        inherited = kept.get("sources", [])
+        own = file.table.get("sources", [])
+        if not (_are_texts(inherited) and _are_texts(own)):
+            return {}  # refused where they are checked
+        try:
+            taken = addresses_of(own, self.known)
+        except SettingError:
+            return {}
+        hold = sources_that_hold(inherited, base, merged, self.known, taken)
+        return {"sources": list(dict.fromkeys((*hold, *own)))}
 
     def located(self, error: SettingError) -> SettingError:
         """The same error, each of its faults with the file and the line on which the offending key
@@ -129,16 +159,17 @@ class ChipFiles:
         return None
 
 
-def read_chip_files(path: Path, fields: Collection[str]) -> ChipFiles:
-    """Read a chip's file and those it inherits from; `fields` are the keys that a chip may have.
+def read_chip_files(path: Path, known: type[Settings]) -> ChipFiles:
+    """Read a chip's file and those it inherits from; `known`: the settings that a chip may have.
 
     Raises SettingError with file and line for bad TOML, an unknown preset, a missing file, a loop,
     and a file without a name of its own.
     """
+    fields = tuple(known.model_fields)
     files = [_read_one(path, fields)]
     while (base := _base_path(files)) is not None:
         files.append(_read_one(base, fields))
-    return ChipFiles(tuple(files))
+    return ChipFiles(tuple(files), known)
 
 
 def _read_one(path: Path, fields: Collection[str]) -> ChipFile:
@@ -225,19 +256,8 @@ def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in (INHERITS, WITHOUT)}
 
 
-def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Both tables as one, key by key, those of `own` first; the base's sources come before its own,
-    each once.
-    """
-    whole = _joined(_with_parameters_kept(base, own), own)
-    both = [table.get("sources", []) for table in (base, own)]
-    if all(isinstance(sources, list) for sources in both):
-        whole["sources"] = [
-            source
-            for i, source in enumerate(both[0] + both[1])
-            if source not in (both[0] + both[1])[:i]
-        ]
-    return whole
+def _are_texts(sources: object) -> bool:
+    return isinstance(sources, list) and all(isinstance(each, str) for each in sources)
 
 
 def _with_parameters_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _check_keeps(present: Any, value: Any, address: KeyPath) -> None:
     name = ".".join(address)
     if hasattr(present, "kept_fields"):
         cls = type(present).__name__
-        rule = f"would reset what it does not name; valid: {_addresses(name, value)}, or a {cls}(…)"
+        rule = f"would reset what it does not name; valid: {_addresses(name, value)}, or {cls}(…)"
         raise SettingError.of(address[-1], value, rule)
     dropped = [key for key in present if key not in value] if isinstance(present, dict) else []
     if dropped:
