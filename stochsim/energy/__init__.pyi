@@ -7,6 +7,8 @@ from .entries import Entry as Entry
 from .entries import Fact as Fact
 from .joules import Energy as Energy
 from .joules import format_energy as format_energy
+from .joules import mixed_nodes as mixed_nodes
+from .joules import nodes_text as nodes_text
 from .joules import price_operations as price_operations
 from .named_prices import ADC_MODELS as ADC_MODELS
 from .named_prices import FACTS as FACTS

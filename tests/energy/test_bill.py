@@ -72,7 +72,7 @@ def test_each_operation_lands_in_its_part() -> None:
     assert list(energy.parts) == list(expected) == list(PARTS)
     for part, joules in expected.items():
         assert energy.parts[part] == pytest.approx(joules, rel=2e-3)
-    assert energy.total_j == pytest.approx(sum(energy.parts.values()))
+    assert energy.all_operations_j == pytest.approx(sum(energy.parts.values()))
     assert {kind.part for kind in KINDS.values()} == set(PARTS)
 
 
@@ -145,9 +145,9 @@ def test_infinite_reliability_is_kept_and_printed() -> None:
     energy = price_operations(Operations({Operation("reliability", (0,)): 5}), PRICES)
     assert (
         energy.reliability_j
-        == energy.total_j
-        == (energy + energy).total_j
-        == (energy / 10).total_j
+        == energy.all_operations_j
+        == (energy + energy).all_operations_j
+        == (energy / 10).per_read_j
         == math.inf
     )
     assert str(energy) == "∞ (reliability ∞)"
