@@ -155,7 +155,8 @@ class Bill:
         >>> bill.coverage.priced, bill.coverage.at_zero
         (('add',), {'adc': 'adc-none'})
         """
-        return coverage_of(self.hardware, self.operation_table(), self.unpriced)
+        rows = self.operation_table()
+        return coverage_of(self.hardware, rows, self.unpriced, self.energy.nodes)
 
     @property
     def prices(self) -> tuple[Citation, ...]:

@@ -57,6 +57,8 @@ def _show(args: argparse.Namespace) -> None:
         print(f"  {'source':32} {source}")
     for name, value in own_settings(hardware).items():
         print(f"  {name:32} {value}")
+    for flag in hardware.flags:
+        print(f"  {'warning':32} {flag}")
     for row in hardware_table(hardware):
         print()
         for name, value in row.items():

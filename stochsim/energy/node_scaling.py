@@ -140,7 +140,7 @@ def scaled(price: Price, scaling: Scaling) -> Price:
         return replace(price, note="; ".join(filter(None, (price.note, note))))
     assert price.node_nm is not None
     assert price.voltage_v is not None
-    Scaling(node_nm=price.node_nm, voltage_v=price.voltage_v)  # the source's own, checked
+    _check_start(price.name, price.node_nm, price.voltage_v)
     ratio = energy_ratio(scaling, price.node_nm, price.voltage_v)
     words = f"E({scaling.words})/E({price.node_nm:g} nm, {price.voltage_v:g} V) = {ratio:.4g}"
     note = f"scaled by the polynomials of {_FILE.source} [{_FILE.tag}]"
@@ -152,6 +152,13 @@ def scaled(price: Price, scaling: Scaling) -> Price:
         voltage_v=scaling.voltage_v,
         doubts=(*price.doubts, *_interpolated(price.name, price.node_nm, scaling.node_nm)),
     )
+
+
+def _check_start(name: str, node_nm: float, voltage_v: float) -> None:
+    try:
+        Scaling(node_nm=node_nm, voltage_v=voltage_v)
+    except SettingError as error:
+        raise SettingError.of("", name, f"its figure has {error.faults[0].text}") from None
 
 
 def _interpolated(name: str, *nodes_nm: float) -> list[str]:

@@ -6,11 +6,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from stochsim.energy import (
+    KINDS,
     PRICES,
     Energy,
     Operations,
     Price,
     ReliabilityLaw,
+    mixed_nodes,
+    nodes_text,
     price,
     price_operations,
     reliability_law,
@@ -152,6 +155,8 @@ class Hardware(Settings):
     def __str__(self) -> str:
         """A card: description, widths, clock, and the settings that are not at their default."""
         rows = setting_rows(self, self.precision, self.timing)
+        nodes = ", ".join(f"{node} ({', '.join(kinds)})" for node, kinds in self.nodes.items())
+        rows += [("mixed nodes" if len(self.nodes) > 1 else "node", nodes)] if nodes else []
         if self.description:
             rows = [("about", " ".join(self.description.split())), *rows]
         return card(f"hardware: {self.name}", rows, "more sections")
@@ -272,8 +277,37 @@ class Hardware(Settings):
             table["leakage"] = price("leakage-power").with_parameters(watts=self.timing.leakage_w)
         return table if rho is None else {**table, "reliability": self.reliability_law(rho).price}
 
+    @property
+    def nodes(self) -> dict[str, tuple[str, ...]]:
+        """Kinds of operation by the technology node of their price, but for free prices, prices
+        without a node and operations in float, which only networks with such parts count.
+
+        >>> import stochsim as ss
+        >>> ss.load_hardware("in-memory-28nm").nodes
+        {'28 nm': ('adc', 'dac', 'multiply'), '45 nm': ('code_memory',)}
+        """
+        return nodes_text(self._nodes())
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is doubtful about the prices, whatever is counted: mixed technology nodes, an
+        interpolated node.
+        """
+        doubts = (doubt for one in self.price_table().values() for doubt in one.doubts)
+        return (*dict.fromkeys(doubts), *mixed_nodes(self._nodes()))
+
+    def _nodes(self) -> list[tuple[float, str]]:
+        return [
+            (chosen.technology_nm, kind)
+            for kind, chosen in self.price_table().items()
+            if chosen.technology_nm is not None
+            and not chosen.is_free
+            and KINDS[kind].part != "float"
+        ]
+
     def energy(self, operations: Operations, rho: float | None = None) -> Energy:
-        """Joules of these operations on this chip; `rho` is needed where neurons are kept at a
+        """Joules of all these operations on this chip: `energy.all_operations_j`, and by part;
+        `energy.divided(reads, "read")` are those of a read. `rho` is needed where neurons are kept at a
         noise level ("reliability").
         """
         check_kind("operations", operations, Operations, "should be Operations")

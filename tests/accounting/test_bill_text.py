@@ -121,6 +121,10 @@ def test_a_bill_as_plain_values() -> None:
             "priced": ["multiply", "add", "memory", "random", "reliability", "leakage"],
             "at_zero": {},
             "left_out": list(NEVER_COUNTED),
+            "nodes": {
+                "28 nm": ["random", "reliability"],
+                "45 nm": ["add", "code_memory", "multiply", "weight_memory"],
+            },
         },
     }
     assert [row["layer"] for row in rows] == ["first"] * 5 + ["last"] * 4

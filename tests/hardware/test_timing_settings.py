@@ -33,7 +33,7 @@ def counted(hardware: Hardware) -> Operations:
 
 def joules_but_leakage(hardware: Hardware) -> float:
     energy = hardware.energy(counted(hardware), rho=0)
-    return energy.per_read_j - energy.parts.get("leakage", 0.0)
+    return energy.all_operations_j - energy.parts.get("leakage", 0.0)
 
 
 def test_defaults_are_the_engineering_defaults() -> None:
