@@ -130,9 +130,7 @@ class Energy:
         return f"{total} ({parts})" if parts else total
 
 
-_TOTALS = {
-    per: f"per_{per}_j" if per else "all_operations_j" for per in PER
-}
+_TOTALS = {per: f"per_{per}_j" if per else "all_operations_j" for per in PER}
 """What the total of joules is called, by what they are joules of."""
 
 

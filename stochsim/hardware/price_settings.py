@@ -139,7 +139,10 @@ class Prices(_NamedPrices):
         check_choice("kind", kind, OPERATION_PRICES, "no kind of operation that has a price")
         kept = self.kept_fields({kind: name})
         others = {each: values for each, values in kept["parameters"].items() if each != kind}
-        chosen = {kind: name, "parameters": {**others, **({kind: parameters} if parameters else {})}}
+        chosen = {
+            kind: name,
+            "parameters": {**others, **({kind: parameters} if parameters else {})},
+        }
         return type(self)(**kept | chosen)
 
     def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def test_layers_add_up_to_the_chip(kind, name):
         assert bill.total_operations[operation] == (
             pytest.approx(count, rel=1e-13) if operation.kind == "cell" else count
         )
-    assert bill.per_read_j == pytest.approx(hardware.energy(whole, 0.0).all_operations_j / 40, rel=1e-13)
+    assert bill.per_read_j == pytest.approx(
+        hardware.energy(whole, 0.0).all_operations_j / 40, rel=1e-13
+    )
     layers = bill.energy_by_layer
     for part in PARTS:
         assert bill.energy.parts[part] == pytest.approx(

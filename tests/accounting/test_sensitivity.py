@@ -62,7 +62,9 @@ def test_a_share_is_the_elasticity():
             kind: one.times(2, "2") if one.name == row.price else one for kind, one in table.items()
         }
         total_j = (
-            price_operations(bill.total_operations, dearer, bill.hardware.prices.voltage_v).all_operations_j
+            price_operations(
+                bill.total_operations, dearer, bill.hardware.prices.voltage_v
+            ).all_operations_j
             / bill.draws
         )
         assert total_j / bill.per_read_j - 1 == pytest.approx(row.share, rel=1e-9, abs=1e-12)

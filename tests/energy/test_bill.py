@@ -115,12 +115,9 @@ def test_an_unverified_price_is_flagged_where_it_is_counted() -> None:
         Operations({Operation("adc", (4,)): 1, Operation("random"): 0}), prices
     )
     assert energy.flags == ("unsourced: adc-walden was not checked against a source",)
-    assert (
-        price_operations(
-            OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}
-        ).flags
-        == mixed_nodes(price_operations(OPERATIONS, PRICES).nodes)
-    )
+    assert price_operations(
+        OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}
+    ).flags == mixed_nodes(price_operations(OPERATIONS, PRICES).nodes)
 
 
 def test_a_parameter_outside_its_range_is_clamped_and_flagged() -> None:
@@ -283,7 +280,9 @@ def test_prices_of_several_nodes_are_flagged_whenever_they_come_together() -> No
     assert (alone[0] + alone[1]).flags == both
     assert (alone[0] + alone[2]).flags == ()
     assert sum(alone, Energy()).flags == both
-    free = price_operations(Operations({Operation("add", (16,)): 1, Operation("random"): 0}), PRICES)
+    free = price_operations(
+        Operations({Operation("add", (16,)): 1, Operation("random"): 0}), PRICES
+    )
     assert free.flags == ()
     adc = price("adc-accelergy").with_parameters(node_nm=7.0)
     model = price_operations(

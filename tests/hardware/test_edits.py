@@ -220,7 +220,9 @@ def test_parameters_and_own_entries_are_part_of_a_price_with_a_source() -> None:
     chip = preset("pcm-hermes-array")
     assert "prices.cell: V² G t" in addressed(chip)
     assert "prices.cell" not in addressed(chip.with_({"prices.parameters.cell.read_v": 0.3}))
-    own = chip.with_({"prices.adc": "mine", "prices.own.mine": ENTRY, "sources": ("prices.adc: X",)})
+    own = chip.with_(
+        {"prices.adc": "mine", "prices.own.mine": ENTRY, "sources": ("prices.adc: X",)}
+    )
     assert own.sources == ("prices.adc: X",)
     assert own.with_({"prices.own.mine.formula": "3*bits"}).sources == ()
 

@@ -181,7 +181,9 @@ def leakage_j(hardware: Hardware) -> float:
 
 def test_timing_leakage_w() -> None:
     once = DIGITAL.replace(timing=Timing(leakage_w=1e-3))
-    assert once.energy(Operations({Operation("leakage"): 2.0})).all_operations_j == pytest.approx(2e-3)
+    assert once.energy(Operations({Operation("leakage"): 2.0})).all_operations_j == pytest.approx(
+        2e-3
+    )
     assert leakage_j(DIGITAL) == pytest.approx(
         2 * 1e-3 * 1 / 1e9
     )  # two reads of one cycle: 30 multiply-adds on 256 multipliers
