@@ -87,8 +87,8 @@ def study_files() -> str:
     parts = [name for name in HardwareSettings.model_fields if name not in ("preset", "file")]
     replaced = ", ".join(f"`[hardware.{name}]`" for name in parts)
     note = (
-        f"A section {replaced} takes the place of the chip's own; its settings are in "
-        "[chip_files.md](chip_files.md)."
+        f"What a section {replaced} names takes the place of the chip's own settings; what it does "
+        "not name stays as the chip has it. Its settings are in [chip_files.md](chip_files.md)."
     )
     lines = [_GENERATED, _STUDY_HEAD, *_sections(of_study), note]
     lines += ["# Search files: what they have besides"]

@@ -15,7 +15,6 @@ from stochsim.settings import (
     check_whole,
 )
 
-
 PER = ("", "read", "sample")
 """What joules are of: "" all operations that were priced, or one read, or one sample."""
 

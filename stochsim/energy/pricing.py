@@ -124,7 +124,8 @@ class Price:
 
     def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
         """Notes: what is doubtful at any arguments (an interpolated node), "… is outside the
-        model's range" for each such argument or parameter, "unsourced: …" where the figure was not checked against a source.
+        model's range" for each such argument or parameter, "unsourced: …" where the figure was not
+        checked against a source.
         """
         values = self._values(args)
         found = [
@@ -142,8 +143,8 @@ class Price:
         )
 
     def with_parameters(self, **values: float) -> Self:
-        """A copy with these parameters, whose note says which are not the source's; raises SettingError for an unknown one and for a value that
-        is negative or not finite.
+        """A copy with these parameters, whose note says which are not the source's; raises
+        SettingError for an unknown one and for a value that is negative or not finite.
         """
         own = {name: self._checked_parameter(name, value) for name, value in values.items()}
         moved = [

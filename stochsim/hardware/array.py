@@ -126,7 +126,7 @@ class Cells(Settings):
     age_s: Annotated[float, Field(gt=0)] | None = None
     drift_compensation: bool = False
     read_sigma: Sigma = 0.0
-    read_sigma_fs: Annotated[float, Field(ge=0, le=1)] = 0.0
+    read_sigma_fs: Annotated[float, Field(ge=0, le=1)] | None = None
     shot_sigma: Sigma = 0.0
     read_noise: Literal["lumped", "explicit"] = "lumped"
     stuck_at_0_rate: Rate = 0.0
@@ -145,7 +145,8 @@ class Cells(Settings):
         if sum(stuck) > 1:
             names = ("stuck_at_0_rate", "stuck_at_1_rate")
             raise SettingError.of(names, stuck, "the sum should be at most 1")
-        if self.read_sigma > 0 and self.read_sigma_fs > 0:
+        share = self.read_sigma_fs or 0.0
+        if self.read_sigma > 0 and share > 0:
             names = ("read_sigma", "read_sigma_fs")
             values = (self.read_sigma, self.read_sigma_fs)
             raise SettingError.of(names, values, "only one of the two may be nonzero")
@@ -155,7 +156,7 @@ class Cells(Settings):
         if self.drift_compensation:
             self._check_drift(chosen)
         noisy = (
-            self.read_sigma + self.read_sigma_fs > 0
+            self.read_sigma + share > 0
             or self.shot_sigma > 0
             or (chosen is not None and chosen.read is not None)
         )
@@ -249,7 +250,8 @@ class Array(Settings):
         >>> Array(cell_bits=2, cells=Cells(read_sigma_fs=0.01)).cell_read_sigma
         0.03
         """
-        return self.cells.read_sigma + self.cells.read_sigma_fs * (2**self.cell_bits - 1)
+        share = self.cells.read_sigma_fs or 0.0
+        return self.cells.read_sigma + share * (2**self.cell_bits - 1)
 
     def check_widths(self, weight_bits: int, input_bits: int) -> None:
         """Raises SettingError where cells or cycles are wider than what they hold."""

@@ -1,6 +1,7 @@
 """Hardware: the description of a chip as one frozen value, read from and written to TOML."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -20,7 +21,7 @@ from stochsim.energy import (
 )
 from stochsim.hardware import without_effect
 from stochsim.hardware.array import Array
-from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_files
+from stochsim.hardware.inheritance import ChipFiles, preset_path, presets, read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
 from stochsim.hardware.provenance import addresses_of, sources_that_hold
@@ -48,7 +49,7 @@ class Hardware(Settings):
     Raises SettingError that names every field which breaks a rule.
 
     `sources` say where the figures come from; one that opens with addresses ("prices.adc: …") is
-    about these settings, and goes when they change (stochsim.hardware.provenance). `accumulator_bits` None means b_w + b_x
+    about these settings, and goes when they change. `accumulator_bits` None means b_w + b_x
     + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
@@ -307,8 +308,8 @@ class Hardware(Settings):
 
     def energy(self, operations: Operations, rho: float | None = None) -> Energy:
         """Joules of all these operations on this chip: `energy.all_operations_j`, and by part;
-        `energy.divided(reads, "read")` are those of a read. `rho` is needed where neurons are kept at a
-        noise level ("reliability").
+        `energy.divided(reads, "read")` are those of a read. `rho` is needed where neurons are kept
+        at a noise level ("reliability").
         """
         check_kind("operations", operations, Operations, "should be Operations")
         has_reliability = operations.count("reliability") > 0
@@ -335,6 +336,30 @@ def preset(name: str) -> Hardware:
     return Hardware.read(preset_path(name))
 
 
+def chip_path(source: AnyPath, field: str = "source") -> Path:
+    """The file of a preset, or a chip's own: text without a folder and without ".toml" is a
+    preset's name. Raises SettingError for an unknown preset, and about `field` for a folder, a
+    file that is not there and one that is no TOML file.
+    """
+    path = as_path(field, source)
+    shown = str(source)
+    if shown in presets():
+        return preset_path(shown)
+    rule = "should be a preset's name (`stochsim hardware list`) or a chip's TOML file"
+    if path.is_dir():
+        inside = [str(path / each.name) for each in sorted(path.glob("*.toml"))]
+        raise SettingError.of(field, shown, f"is a folder; {rule}", inside[:_MOST_SHOWN])
+    if isinstance(source, str) and path.name == source and path.suffix != ".toml":
+        return path if path.is_file() else preset_path(source)
+    if not path.exists():
+        beside = [str(path.parent / each.name) for each in sorted(path.parent.glob("*.toml"))]
+        raise SettingError.of(field, shown, f"no such file; {rule}", beside[:_MOST_SHOWN])
+    return path
+
+
+_MOST_SHOWN = 5
+
+
 def load_hardware(source: AnyPath, *, bits: int | Precision | None = None) -> Hardware:
     """The hardware of a preset ("digital-45nm") or of a chip file ("my_chip.toml", or a path).
 
@@ -351,9 +376,7 @@ def load_hardware(source: AnyPath, *, bits: int | Precision | None = None) -> Ha
         ...
     stochsim.settings.errors.SettingError: 'preset' = 'digital-45mn': did you mean 'digital-45nm'?
     """
-    path = as_path("source", source)
-    is_name = isinstance(source, str) and path.name == source and path.suffix != ".toml"
-    hardware = preset(source) if is_name and isinstance(source, str) else Hardware.read(path)
+    hardware = Hardware.read(chip_path(source))
     if bits is None:
         return hardware
     if isinstance(bits, Precision):

@@ -4,9 +4,9 @@ names file and line.
 `inherits = "rram-array"` takes a preset, `inherits = "base.toml"` a file relative to the one that
 says so. Tables are merged key by key, the heir's first; `name` and `description` are each file's
 own; `sources` are appended, less those that are about settings of which the heir says something
-else or gives a source of its own (stochsim.hardware.provenance). `without = ["array.cells.age_s", "memory"]` drops keys or sections of
-the base before the heir's own are merged. An heir that names another price does not inherit the
-parameters of the old.
+else or gives a source of its own (stochsim.hardware.provenance). `without = ["array.cells.age_s",
+"memory"]` drops keys or sections of the base before the heir's own are merged. An heir that names
+another price does not inherit the parameters of the old.
 """
 
 import copy

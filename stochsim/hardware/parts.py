@@ -70,7 +70,7 @@ class Noise(Settings):
     family: Literal["gaussian", "logistic", "uniform"] = "gaussian"
     read_sigma: Sigma = 0.0
     read_sigma_lsb: Sigma = 0.0
-    read_sigma_fs: Annotated[float, Field(ge=0, le=1)] = 0.0
+    read_sigma_fs: Annotated[float, Field(ge=0, le=1)] | None = None
     weight_sigma: Sigma = 0.0
     weight_sigma_lsb: Sigma = 0.0
     weight_noise: Literal["lumped", "explicit"] = "lumped"
@@ -101,7 +101,7 @@ class Noise(Settings):
         return self
 
     def _check_one_form(self, *forms: str) -> None:
-        given = {form: value for form in forms if (value := getattr(self, form)) > 0}
+        given = {form: value for form in forms if (value := getattr(self, form) or 0) > 0}
         if len(given) > 1:
             rule = "only one of the two may be nonzero"
             raise SettingError.of(tuple(given), tuple(given.values()), rule)
@@ -109,7 +109,7 @@ class Noise(Settings):
     @property
     def has_read_noise(self) -> bool:
         """Whether there is read noise, in whichever unit."""
-        return any(getattr(self, form) > 0 for form in _READ_FORMS)
+        return any((getattr(self, form) or 0) > 0 for form in _READ_FORMS)
 
     def read_sigma_drive(self, output_step: float, levels: int | None = None) -> float:
         """Standard deviation of the read noise in units of the drive, for outputs with `levels`
@@ -121,7 +121,7 @@ class Noise(Settings):
         0.04
         """
         step = float(check_real("output_step", output_step))
-        if self.read_sigma_fs == 0:
+        if not self.read_sigma_fs:
             return self.read_sigma + self.read_sigma_lsb * step
         if levels is None:
             rule = "'read_sigma_fs' is a share of full scale, so of as many steps"

@@ -49,7 +49,7 @@ class HardwareNoise:
         return cls(
             own.read_sigma,
             lsb,
-            own.read_sigma_fs,
+            own.read_sigma_fs or 0.0,
             own.weight_sigma,
             own.weight_sigma_lsb,
             own.input_dither == "stochastic",

@@ -32,7 +32,8 @@ def with_setting(settings: T, values: Mapping[str, Any], above: KeyPath = ()) ->
     for name, value in whole.items():
         _check_keeps(kept[name], value, (*above, name))
     inner = {name: _inside(kept[name], name, part, above) for name, part in parts.items()}
-    return type(settings)(**kept | whole | inner)
+    given = {name: kept[name] for name in kept if name in settings.model_fields_set}
+    return type(settings)(**given | whole | inner)  # fields that nobody gave stay so
 
 
 def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -261,9 +261,9 @@ def test_a_total_says_of_what_it_is_and_no_other_is_there() -> None:
 def test_joules_of_different_things_do_not_add_up_and_are_divided_once() -> None:
     whole = price_operations(OPERATIONS, PRICES)
     with pytest.raises(SettingError, match="'all_operations_j' and 'per_read_j' do not add up"):
-        whole + whole / 2  # noqa: B018
+        _ = whole + whole / 2
     with pytest.raises(SettingError, match="these are joules of one read already"):
-        whole / 2 / 2  # noqa: B018
+        _ = whole / 2 / 2
     with pytest.raises(SettingError, match="'per' = 'reads': did you mean 'read'"):
         whole.divided(2, "reads")
     assert (whole / 2 + whole / 2).per_read_j == pytest.approx(whole.all_operations_j)

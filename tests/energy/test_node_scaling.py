@@ -197,7 +197,7 @@ def test_a_whole_chip_goes_to_22_nm() -> None:
 
 
 def test_a_voltage_between_two_nodes_is_above_both_vertices() -> None:
-    with pytest.raises(SettingError, match="above 0.409 V, where the polynomial of 32 nm turns"):
+    with pytest.raises(SettingError, match=r"above 0\.409 V, where the polynomial of 32 nm turns"):
         Scaling(node_nm=22, voltage_v=0.4)
 
 

@@ -62,8 +62,7 @@ def test_an_edit_of_any_setting_keeps_all_others(name: str) -> None:
         for value in values_for(chip, address):
             try:
                 found = chip.with_({address: value})
-            except SettingError as error:
-                assert str(error)
+            except SettingError:
                 continue
             assert value_at(found, address) == value or isinstance(value, dict)
             assert others_moved(chip, found, address) == []

@@ -141,9 +141,9 @@ def test_accumulator_width_is_the_width_of_the_full_sum(inputs: int, bits: int) 
 def test_noise_as_a_share_of_full_scale_is_the_only_form(other: str) -> None:
     with pytest.raises(SettingError, match=f"'{other}' = 0.1 and 'read_sigma_fs' = 0.2: only one"):
         Noise(**{other: 0.1, "read_sigma_fs": 0.2})
-    with pytest.raises(SettingError, match="'read_sigma' = 0.1 and 'read_sigma_fs' = 0.2: only"):
+    with pytest.raises(SettingError, match=r"'read_sigma' = 0.1 and 'read_sigma_fs' = 0.2: only"):
         Cells(read_sigma=0.1, read_sigma_fs=0.2)
-    with pytest.raises(SettingError, match="'read_sigma_fs' = 1.5: should be less than or equal"):
+    with pytest.raises(SettingError, match=r"'read_sigma_fs' = 1.5: should be less than or equal"):
         Noise(read_sigma_fs=1.5)
 
 
