@@ -156,8 +156,6 @@ class Hardware(Settings):
     def __str__(self) -> str:
         """A card: description, widths, clock, and the settings that are not at their default."""
         rows = setting_rows(self, self.precision, self.timing)
-        nodes = ", ".join(f"{node} ({', '.join(kinds)})" for node, kinds in self.nodes.items())
-        rows += [("mixed nodes" if len(self.nodes) > 1 else "node", nodes)] if nodes else []
         if self.description:
             rows = [("about", " ".join(self.description.split())), *rows]
         return card(f"hardware: {self.name}", rows, "more sections")
@@ -183,14 +181,16 @@ class Hardware(Settings):
         write_toml(path, self.to_table())
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with these fields changed, as `with_` with their names.
+        """A copy with these fields changed, as `with_` with their names: a table for a section is
+        merged with it, an object takes its place.
 
         >>> import stochsim as ss
+        >>> from stochsim.hardware import Array
         >>> chip = ss.load_hardware("rram-array", bits=4)
-        >>> chip.replace(array={"rows": 64})                     # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-            ...
-        stochsim.settings.errors.SettingError: 'array' = {'rows': 64}: would reset what it does ...
+        >>> chip.replace(array={"rows": 64}).array.cells.device                    # as it was
+        'rram-wan'
+        >>> chip.replace(array=Array(rows=64)).array.cells.device            # an array of its own
+        'ideal'
         """
         return self.with_(changes)
 
@@ -198,10 +198,11 @@ class Hardware(Settings):
         """A copy with these settings, {dotted address: value}, all changed at once and checked
         again; all others are as they were, and sources of what changed are left out.
 
-        An address leads through sections and tables ("prices.parameters.adc.node_nm"); None takes
-        an entry of a table away. Raises SettingError for an address that leads nowhere, a section
-        that the chip does not have, a table in place of a section, and for what the settings
-        refuse.
+        An address leads through sections and tables ("prices.parameters.adc.node_nm"). A table is
+        merged with the section or table in whose place it stands, key by key; None takes an entry
+        of a table away; an object takes the place of a section whole. Raises SettingError for an
+        address that leads nowhere, a section that the chip does not have, an empty table, and for
+        what the settings refuse.
 
         >>> import stochsim as ss
         >>> chip = ss.load_hardware("rram-array", bits=4)

@@ -50,10 +50,8 @@ class Settings(pydantic.BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with these fields changed, checked again; what is inside of a section is changed
-        by `with_`.
-
-        Raises SettingError as `with_`, so for a table in place of a section.
+        """A copy with these fields changed, checked again, as `with_` with their names: a table for
+        a section is merged with it, an object takes its place.
 
         >>> import stochsim as ss
         >>> ss.Precision(weight_bits=4, input_bits=4, output_bits=4).replace(weight_bits=2)
@@ -65,9 +63,10 @@ class Settings(pydantic.BaseModel):
         """A copy with these settings, {dotted address: value}, all changed at once and checked
         again; all others are as they were.
 
-        An address leads through sections and tables; None takes an entry of a table away. Raises
-        SettingError for an address that leads nowhere, a section that is not there, a table in
-        place of a section (it would reset what it does not name), and for what the settings refuse.
+        An address leads through sections and tables. A table is merged with the section or table in
+        whose place it stands, key by key; None takes an entry of a table away; an object takes the
+        place of a section whole. Raises SettingError for an address that leads nowhere, a section
+        that is not there, an empty table, and for what the settings refuse.
 
         >>> from stochsim.hardware import Adc, Array
         >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).with_({"adc.bits": 5}).adc.sigma_lsb

@@ -1,39 +1,48 @@
 """A setting by its dotted address, "array.adc.bits": deep edits that keep what they do not name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from stochsim.settings.errors import KeyPath, SettingError, shown
+from stochsim.settings.errors import KeyPath, SettingError
 
-if TYPE_CHECKING:
-    from stochsim.settings.base import Settings
 
-T = TypeVar("T", bound="Settings")
+@runtime_checkable
+class Editable(Protocol):
+    """What an edit needs of settings, which are built anew from their fields."""
 
-_EXAMPLES = 3
+    @property
+    def model_fields_set(self) -> set[str]:
+        """Names of the fields that were given, not left at their defaults."""
+
+    def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that an edit starts from, where `changed` are given anew."""
+
+
+T = TypeVar("T", bound=Editable)
 
 
 def with_setting(settings: T, values: Mapping[str, Any], above: KeyPath = ()) -> T:
     """A copy with these settings, {dotted address: value}, all changed at once and checked again.
 
-    An address leads through sections and through tables ("prices.parameters.adc.node_nm"); None
-    takes an entry of a table away. above: the address of `settings` itself, for errors. Raises
-    SettingError for an address that leads nowhere, for a section that is not there, for one that is
-    given whole and in part, for a table that would reset or drop what it does not name, and for
-    what the settings refuse.
+    An address leads through sections and through tables ("prices.parameters.adc.node_nm"). A table
+    in place of a section or of a table is merged with it, key by key; None takes an entry of a
+    table away; an object takes the place of a section whole. above: the address of `settings`
+    itself, for errors. Raises SettingError for an address that leads nowhere, for a section that is
+    not there, for one that is given whole and in part, for an empty table, and for what the
+    settings refuse.
     """
     if not isinstance(values, Mapping):
         rule = 'should be a table of addresses and values, as {"array.rows": 64}'
         raise SettingError.of("settings", values, rule)
     whole, parts = _split(values)
-    for name in (*whole, *parts):
-        _check_known(settings, name)
     kept = settings.kept_fields(whole)
-    for name, value in whole.items():
-        _check_keeps(kept[name], value, (*above, name))
-    inner = {name: _inside(kept[name], name, part, above) for name, part in parts.items()}
+    for name in (*whole, *parts):
+        if name not in kept:
+            raise SettingError.unknown(name, kept)
+    changed = {name: _merged(kept[name], value, (*above, name)) for name, value in whole.items()}
+    changed |= {name: _inside(kept[name], part, (*above, name)) for name, part in parts.items()}
     given = {name: kept[name] for name in kept if name in settings.model_fields_set}
-    return type(settings)(**given | whole | inner)  # fields that nobody gave stay so
+    return type(settings)(**given | changed)  # fields that nobody gave stay so
 
 
 def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -57,70 +66,68 @@ def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[st
     return whole, parts
 
 
-def _check_known(settings: "Settings", name: str) -> None:
-    known = type(settings).model_fields
-    if name not in known:
-        raise SettingError.unknown(name, known)
-
-
-def _check_keeps(present: Any, value: Any, address: KeyPath) -> None:
-    """Raise SettingError for a table in place of a section, or of a table with more in it: what it
-    does not name would be lost.
+def _merged(present: Any, value: Any, address: KeyPath) -> Any:
+    """A value as it takes the place of the present one: a table is merged with a section or a
+    table, key by key.
     """
     if not isinstance(value, Mapping):
-        return
-    name = ".".join(address)
-    if hasattr(present, "kept_fields"):
-        cls = type(present).__name__
-        rule = f"would reset what it does not name; valid: {_addresses(name, value)}, or {cls}(…)"
+        return value
+    if isinstance(present, Editable):
+        _check_names_something(value, address, f"{type(present).__name__}() for all defaults")
+        return _at(address, lambda: with_setting(present, value, address))
+    if not isinstance(present, dict) or not present:
+        return value
+    first = next(iter(present))
+    _check_names_something(value, address, f"with_({{'{'.'.join(address)}.{first}': None}})")
+    found = {key: _merged(present.get(key), one, (*address, key)) for key, one in value.items()}
+    return _without_nothing(present | found)
+
+
+def _check_names_something(value: Mapping[str, Any], address: KeyPath, valid: str) -> None:
+    if not value:
+        rule = f"names nothing, and what it does not name stays; valid: {valid}"
         raise SettingError.of(address[-1], value, rule)
-    dropped = [key for key in present if key not in value] if isinstance(present, dict) else []
-    if dropped:
-        rule = (
-            f"would drop {shown(dropped[0])}, which it does not name; valid: "
-            f"{_addresses(name, value)}; to drop it, with_({{'{name}.{dropped[0]}': None}})"
-        )
-        raise SettingError.of(address[-1], value, rule)
 
 
-def _addresses(name: str, value: Mapping[Any, Any]) -> str:
-    """The edit that is meant, by addresses."""
-    pairs = [f"'{name}.{key}': {shown(one)}" for key, one in list(value.items())[:_EXAMPLES]]
-    more = ", …" if len(value) > _EXAMPLES else ""
-    return f"with_({{{', '.join(pairs)}{more}}})"
-
-
-def _inside(present: Any, head: str, values: Mapping[str, Any], above: KeyPath) -> Any:
-    """The section or table `head` with these values, by the rest of their addresses."""
+def _inside(present: Any, values: Mapping[str, Any], address: KeyPath) -> Any:
+    """The section or table of this address with these values, by the rest of their addresses."""
+    head = address[-1]
     first = next(iter(values))
+    if isinstance(present, Editable):
+        return _at(address, lambda: with_setting(present, values, address))
+    if isinstance(present, dict):
+        return _at(address, lambda: _with_entries(present, values, address))
     if present is None:
         rule = f"belongs to '{head}', which the chip does not have"
         raise SettingError.of(first, values[first], rule, section=(head,))
-    try:
-        if hasattr(present, "kept_fields"):
-            return with_setting(present, values, (*above, head))
-        if isinstance(present, dict):
-            return _with_entries(present, values, (*above, head))
-    except SettingError as error:
-        raise error.inside(head) from None
     raise SettingError.unknown(first, (), f"'{head}' is a value, no section", section=(head,))
 
 
+def _at(address: KeyPath, edit: Any) -> Any:
+    """What `edit` gives; its errors are seen from outside of the section."""
+    try:
+        return edit()
+    except SettingError as error:
+        raise error.inside(address[-1]) from None
+
+
 def _with_entries(table: dict[str, Any], values: Mapping[str, Any], above: KeyPath) -> Any:
-    """A copy of a table with these entries, by address; None takes one away, and a table that is
-    empty then goes too.
-    """
+    """A copy of a table with these entries, by address; None takes one away."""
     found = dict(table)
     for address, value in values.items():
         key, rest = _entry(found, address)
         if value is None and key not in found:
             raise SettingError.unknown(key, found, "there is none to take away")
-        if not rest:
-            _check_keeps(found.get(key), value, (*above, key))
-            found[key] = value
+        if rest:
+            found[key] = _inside(found.get(key, {}), {rest: value}, (*above, key))
         else:
-            found[key] = _inside(found.get(key, {}), key, {rest: value}, above)
-    return {key: value for key, value in found.items() if value is not None and value != {}}
+            found[key] = _merged(found.get(key), value, (*above, key))
+    return _without_nothing(found)
+
+
+def _without_nothing(table: dict[str, Any]) -> dict[str, Any]:
+    """A table without entries that were taken away, and tables that are empty then."""
+    return {key: value for key, value in table.items() if value is not None and value != {}}
 
 
 def _entry(table: Mapping[str, Any], address: str) -> tuple[str, str]:
@@ -132,7 +139,7 @@ def _entry(table: Mapping[str, Any], address: str) -> tuple[str, str]:
     return key, rest
 
 
-def has_section(settings: "Settings", address: str) -> bool:
+def has_section(settings: Any, address: str) -> bool:
     """Whether all sections of an address are there."""
     part: Any = settings
     for name in address.split(".")[:-1]:

@@ -86,21 +86,42 @@ def test_an_edit_that_resets_others_would_be_seen() -> None:
 
 
 @pytest.mark.parametrize("name", presets())
-def test_a_table_for_a_section_is_refused_and_the_edit_by_address_named(name: str) -> None:
+def test_a_table_for_a_section_keeps_what_it_does_not_name(name: str) -> None:
+    """By replace, with_ and model_copy, at every depth: replace(array={"rows": 64}) made ideal
+    cells of rram-wan, offset columns of differential ones, and ADCs without noise.
+    """
     chip = preset(name)
-    for section, _ in chip:
-        part = getattr(chip, section)
-        if not isinstance(part, Settings):
+    tried = 0
+    for address in setting_paths():
+        section, _, rest = address.partition(".")
+        if not rest or value_at(chip, address.rpartition(".")[0]) is None:
             continue
-        field = next(iter(type(part).model_fields))
-        table = {field: getattr(part, field)}
-        for edit in (chip.replace, lambda chip=chip, **table: chip.with_(table)):
-            with pytest.raises(SettingError) as caught:
-                edit(**{section: table})
-            assert f"with_({{'{section}.{field}': " in str(caught.value)
-            assert caught.value.field == (section,)
-        with pytest.raises(SettingError, match="would reset"):
-            chip.model_copy(update={section: table})
+        for value in values_for(chip, address)[:1]:
+            table = nested(rest, value)
+            try:
+                expected = chip.with_({address: value})
+            except SettingError:
+                with pytest.raises(SettingError):
+                    chip.replace(**{section: table})
+                continue
+            assert chip.replace(**{section: table}) == expected
+            assert chip.with_({section: table}) == expected
+            assert chip.model_copy(update={section: table}) == expected
+            tried += 1
+    assert tried >= 20
+
+
+def nested(address: str, value: Any) -> dict[str, Any]:
+    """The table that says what an address and its value say: {"adc": {"bits": 6}}."""
+    name, _, rest = address.partition(".")
+    return {name: nested(rest, value) if rest else value}
+
+
+def test_an_object_takes_the_place_of_a_section_whole() -> None:
+    """Its fields are all given, by whoever made it."""
+    chip = preset("rram-array")
+    for found in (chip.replace(array=Array(rows=64)), chip.with_({"array": Array(rows=64)})):
+        assert found.array == Array(rows=64)
 
 
 def test_a_section_that_is_not_there_may_be_a_table() -> None:
@@ -114,23 +135,17 @@ def test_a_section_that_is_not_there_may_be_a_table() -> None:
     ("edit", "message"),
     [
         (
-            {"array.adc": {"bits": 6}},
-            "'array.adc' = {'bits': 6}: would reset what it does not name; valid: "
-            "with_({'array.adc.bits': 6}), or Adc(…)",
+            {"array.adc": {}},
+            "'array.adc' = {}: names nothing, and what it does not name stays; valid: Adc() for",
         ),
+        (
+            {"prices.parameters": {}},
+            "stays; valid: with_({'prices.parameters.cell': None})",
+        ),
+        ({"array": {"adc": {"bit": 6}}}, "unknown key 'array.adc.bit': did you mean 'bits'?"),
         (
             {"array": Array(), "array.rows": 64},
             "is given whole and in part, by 'array.rows'; valid: one of the two",
-        ),
-        (
-            {"prices.parameters": {"adc": {"node_nm": 7.0}}},
-            "would drop 'cell', which it does not name; valid: "
-            "with_({'prices.parameters.adc': {'node_nm': 7.0}}); to drop it, "
-            "with_({'prices.parameters.cell': None})",
-        ),
-        (
-            {"prices.parameters.cell": {"read_v": 0.3}},
-            "'prices.parameters.cell' = {'read_v': 0.3}: would drop 'conductance_us'",
         ),
         ({"prices.parameters.adc": None}, "unknown key 'prices.parameters.adc': there is none"),
         ({"prices.parameters.cell.read_w": 0.3}, "did you mean 'read_v'?"),
@@ -148,6 +163,13 @@ def test_an_edit_that_would_lose_something_says_so(edit: Any, message: str) -> N
 def test_an_address_leads_into_tables() -> None:
     chip = preset("pcm-hermes-array")
     found = chip.with_({"prices.parameters.cell.read_v": 0.3})
+    for table in ({"read_v": 0.3}, {"cell": {"read_v": 0.3}}):
+        address = "prices.parameters.cell" if "read_v" in table else "prices.parameters"
+        assert chip.with_({address: table}) == found
+    more = {"prices.adc": "adc-accelergy", "prices.parameters": {"adc": {"node_nm": 7.0}}}
+    assert set(chip.with_(more).prices.parameters) == {"adc", "cell"}
+    fewer = chip.with_(more).with_({"prices.parameters.adc": None})
+    assert set(fewer.prices.parameters) == {"cell"}
     assert found.prices.parameters == {
         "cell": {"read_v": 0.3, "conductance_us": 20.7, "time_ns": 512.0}
     }
