@@ -162,7 +162,7 @@ def test_between_two_nodes_the_logarithm_is_interpolated(voltage_v: float) -> No
 
 
 def test_a_node_of_the_table_left_out_is_met_within_18_percent() -> None:
-    """What `docs/energy_bill.md` says of an interpolated node."""
+    """What docs/prices.md says of an interpolated node."""
     nodes = sorted(NODES)
     errors = []
     for low, left_out, high in zip(nodes, nodes[1:], nodes[2:], strict=False):
