@@ -2,6 +2,7 @@ from .book_text import fact_lines as fact_lines
 from .book_text import fact_text as fact_text
 from .book_text import list_lines as list_lines
 from .book_text import price_lines as price_lines
+from .entries import FIGURE as FIGURE
 from .entries import THERMAL_J as THERMAL_J
 from .entries import Entry as Entry
 from .entries import Fact as Fact

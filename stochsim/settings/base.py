@@ -79,7 +79,8 @@ class Settings(pydantic.BaseModel):
         return self.replace(**update) if update else super().model_copy(deep=deep)
 
     def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that an edit starts from, {name: value}; `changed` are those given whole.
+        """The fields that an edit starts from, {name: value}; `changed` are those given anew, whole
+        or in part.
 
         A class whose fields tie others (a price its parameters) leaves out what no longer applies.
         """

@@ -35,10 +35,11 @@ def with_setting(settings: T, values: Mapping[str, Any], above: KeyPath = ()) ->
         rule = 'should be a table of addresses and values, as {"array.rows": 64}'
         raise SettingError.of("settings", values, rule)
     whole, parts = _split(values)
-    kept = settings.kept_fields(whole)
+    known: dict[str, Any] = type(settings).model_fields  # type: ignore[attr-defined]
+    kept = settings.kept_fields(whole | parts)
     for name in (*whole, *parts):
-        if name not in kept:
-            raise SettingError.unknown(name, kept)
+        if name not in known:
+            raise SettingError.unknown(name, known)
     changed = {name: _merged(kept[name], value, (*above, name)) for name, value in whole.items()}
     changed |= {name: _inside(kept[name], part, (*above, name)) for name, part in parts.items()}
     given = {name: kept[name] for name in kept if name in settings.model_fields_set}

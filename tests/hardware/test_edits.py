@@ -11,7 +11,7 @@ from settingtable import CHANGES, setting_paths
 
 from stochsim.energy import Entry
 from stochsim.hardware import Array, Hardware, Noise, preset, presets
-from stochsim.settings import SettingError, Settings, value_at
+from stochsim.settings import SettingError, Settings, value_at, write_toml
 
 ENTRY = Entry(
     kind="adc", formula="2*bits", unit="fJ per conversion", source="test chip", tag="user"
@@ -175,9 +175,12 @@ def test_an_address_leads_into_tables() -> None:
     }
     assert others_moved(chip, found, "prices.parameters.cell.read_v") == []
     own = chip.with_({"prices.own.mine": ENTRY, "prices.adc": "mine"})
-    louder = own.with_({"prices.own.mine.formula": "3*bits"})
+    louder = own.with_({"prices.own.mine": {"formula": "3*bits", "source": "a second chip"}})
     assert louder.price_table()["adc"].energy_j((8,)) == pytest.approx(24e-15)
-    assert louder.prices.own["mine"].source == "test chip"
+    assert louder.prices.own["mine"].tag == "user"
+    assert own.with_({"prices.own.mine.note": "noisy"}).prices.own["mine"].source == "test chip"
+    with pytest.raises(SettingError, match=r"'prices.own.mine.source' is missing"):
+        own.with_({"prices.own.mine.formula": "3*bits"})
 
 
 def test_a_price_that_is_replaced_takes_its_parameters_along() -> None:
@@ -245,7 +248,8 @@ def test_parameters_and_own_entries_are_part_of_a_price_with_a_source() -> None:
         {"prices.adc": "mine", "prices.own.mine": ENTRY, "sources": ("prices.adc: X",)}
     )
     assert own.sources == ("prices.adc: X",)
-    assert own.with_({"prices.own.mine.formula": "3*bits"}).sources == ()
+    other = {"prices.own.mine": {"formula": "3*bits", "source": "a second chip"}}
+    assert own.with_(other).sources == ()
 
 
 def test_sources_without_an_address_stay_and_given_ones_are_taken() -> None:
@@ -294,6 +298,53 @@ def test_an_own_price_takes_the_place_of_its_inherited_source(tmp_path: Path) ->
     found = Hardware.read(path).sources
     assert [line for line in found if "prices.adc" in line] == ["prices.adc: test chip, 2024"]
     assert "prices.dac: ZigZag, 28 nm [src]" in found
+
+
+def test_an_own_price_with_another_figure_needs_a_source_of_its_own(tmp_path: Path) -> None:
+    """The base's would be named for a figure that it never gave."""
+    (tmp_path / "base.toml").write_text(HEIR.format(sources=""), encoding="utf-8")
+    heir = tmp_path / "second.toml"
+    text = 'name = "second"\ninherits = "base.toml"\n[prices.own.mine]\nformula = "3*bits"\n'
+    heir.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingError, match=r"second.toml:4: 'prices.own.mine.source' is missing"):
+        Hardware.read(heir)
+    heir.write_text(f'{text}source = "a second chip"\n', encoding="utf-8")
+    entry = Hardware.read(heir).prices.own["mine"]
+    assert (entry.formula, entry.source, entry.unit) == ("3*bits", "a second chip", ENTRY.unit)
+
+
+def test_an_heir_that_names_another_price_leaves_the_own_one_out(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(HEIR.format(sources=""), encoding="utf-8")
+    heir = tmp_path / "second.toml"
+    heir.write_text('name = "b"\ninherits = "base.toml"\n[prices]\nadc = "adc-rekhi"\n')
+    assert Hardware.read(heir).prices.own == {}
+
+
+@pytest.mark.parametrize("name", presets())
+def test_an_heir_of_one_setting_is_its_base_edited(name: str, tmp_path: Path) -> None:
+    """For every setting: the file says what with_ says, and both refuse the same."""
+    chip = preset(name)
+    read = 0
+    for address in setting_paths():
+        value = values_for(chip, address)[0]
+        if value is None or value_at(chip, address.rpartition(".")[0]) is None:
+            continue
+        table = {"name": chip.name, "description": chip.description, "inherits": name}
+        write_toml(tmp_path / "heir.toml", table | nested(address, plain_value(value)))
+        try:
+            expected = chip.with_({address: value})
+        except SettingError:
+            with pytest.raises(SettingError):
+                Hardware.read(tmp_path / "heir.toml")
+            continue
+        assert Hardware.read(tmp_path / "heir.toml") == expected
+        read += 1
+    assert read >= 20
+
+
+def plain_value(value: Any) -> Any:
+    """A value as TOML has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def test_a_source_of_the_heirs_own_takes_the_place_of_the_bases(tmp_path: Path) -> None:
