@@ -8,6 +8,7 @@ from .hardware import HARDWARE_RULE as HARDWARE_RULE
 from .hardware import Hardware as Hardware
 from .hardware import check_hardware as check_hardware
 from .hardware import chip_files as chip_files
+from .hardware import chip_path as chip_path
 from .hardware import load_hardware as load_hardware
 from .hardware import preset as preset
 from .inheritance import preset_path as preset_path

@@ -186,7 +186,7 @@ def fixed_words(found: dict[str, Any]) -> str:
 
 def energy_words(result: Result) -> str:
     """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price."""
-    return format_energy(result.total_j) if not math.isnan(result.total_j) else "n/a"
+    return format_energy(result.per_read_j) if not math.isnan(result.per_read_j) else "n/a"
 
 
 def price_words(results: Results) -> str:
