@@ -59,6 +59,7 @@ from .files import explained as explained
 from .files import is_file as is_file
 from .files import read_bytes as read_bytes
 from .files import read_text as read_text
+from .files import write_bytes as write_bytes
 from .files import write_text as write_text
 from .free_memory import check_memory as check_memory
 from .paths import AnyPath as AnyPath
