@@ -151,12 +151,12 @@ def grid(key: int, folder: Path) -> dict[Setting, dict[str, float]]:
     text = json.dumps(about)
     path = folder / f"grid-{key}.json"
     if path.exists():
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["about"] == json.loads(text):
             return dict(zip(settings(), kept["rows"], strict=True))
     rows = list(_measured(key))
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"about": json.loads(text), "rows": rows}))
+    path.write_text(json.dumps({"about": json.loads(text), "rows": rows}), encoding="utf-8")
     return dict(zip(settings(), rows, strict=True))
 
 

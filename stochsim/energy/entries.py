@@ -19,6 +19,9 @@ THERMAL_J = 4.142e-21
 
 _PREFIXES = {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 _UNIT = re.compile(r"([mµnpfa]?)J per \S.*")
+_MICRO = re.compile("^[u\u03bc](?=J)")
+"""The other two signs for micro: a plain u and the Greek letter."""
+
 _KINDS = tuple(kind for kind in ARGUMENTS if not (kind in KINDS and KINDS[kind].by_law))
 
 Text = Annotated[str, Field(min_length=1)]
@@ -102,6 +105,7 @@ class Entry(Sourced):
     @field_validator("unit")
     @classmethod
     def _joules_per_something(cls, unit: str) -> str:
+        unit = _MICRO.sub("µ", unit)
         if not _UNIT.fullmatch(unit):
             prefixes = ", ".join(filter(None, _PREFIXES))
             rule = f"should be like 'fJ per conversion'; prefixes: {prefixes} or none"
@@ -213,7 +217,10 @@ class Entry(Sourced):
                 )
             for each, definition in definitions.items():
                 known[each] = definition(known)
-            return formula(known) * scale
+            value = formula(known) * scale
+            if not math.isfinite(value):
+                raise OverflowError("should be a finite number")
+            return value
 
         same = (
             "kind",

@@ -16,6 +16,7 @@ from stochsim.settings import (
     check_real,
     line_of,
     plain,
+    read_text,
 )
 
 DEFAULT_VOLTAGE_V = 0.9
@@ -212,7 +213,7 @@ class Price:
         """
         if not self.file:
             return f"price '{self.name}'"
-        line = line_of(Path(self.file).read_text(encoding="utf-8"), ("prices", self.name))
+        line = line_of(read_text(Path(self.file)), ("prices", self.name))
         return f"{self.file}:{line}: price '{self.name}'"
 
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:

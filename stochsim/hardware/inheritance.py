@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stochsim.energy import FIGURE
-from stochsim.hardware.measured_files import is_file, with_measured_files
+from stochsim.hardware.measured_files import with_measured_files
 from stochsim.hardware.merged_tables import are_texts, joined, own_prices, with_prices_kept
 from stochsim.hardware.provenance import addresses_of, sources_that_hold
 from stochsim.settings import (
@@ -25,8 +25,9 @@ from stochsim.settings import (
     KeyPath,
     SettingError,
     Settings,
+    is_file,
     line_of,
-    read_toml,
+    read_toml_text,
     stands_in,
 )
 
@@ -176,8 +177,7 @@ def read_chip_files(path: Path, known: type[Settings]) -> ChipFiles:
 
 
 def _read_one(path: Path, fields: Collection[str]) -> ChipFile:
-    table = read_toml(path)
-    file = ChipFile(path, path.read_text(encoding="utf-8"), table)
+    file = ChipFile(path, *read_toml_text(path))
     _check_own_keys(file, fields)
     _check_without(file)
     return file
@@ -238,7 +238,7 @@ def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
         return _NO_NAME, []
     chain = " -> ".join([*(file.label for file in files), name])
     path = _path_of_base(heir, name)
-    if any(path.resolve() == file.path.resolve() for file in files):
+    if any(_is_same(path, file.path) for file in files):
         return f"closes a loop: {chain}", []
     if not name.endswith(".toml") and name not in presets():
         return f"no such preset ({chain})", list(presets())
@@ -246,6 +246,14 @@ def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
         return "", []
     beside = sorted({other.name for other in heir.path.parent.glob("*.toml")} - {heir.path.name})
     return f"no such file{'' if beside else ', and none lies beside it'} ({chain})", beside
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both paths lead to one file; False where one of them leads nowhere."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+import stochsim.networks.forked_torch  # noqa: F401 - all that runs torch here loads this file
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
 

@@ -1,7 +1,5 @@
 """TOML files: read, written, and the line on which a key stands."""
 
-import bisect
-import contextlib
 import functools
 import tomllib
 from collections.abc import Iterable
@@ -9,8 +7,11 @@ from typing import Any
 
 import tomli_w
 
-from stochsim.settings.errors import KeyPath, NotWrittenError, SettingError
-from stochsim.settings.paths import AnyPath, as_path, check_is_data
+from stochsim.settings.errors import KeyPath, SettingError
+from stochsim.settings.files import read_text, write_text
+from stochsim.settings.paths import AnyPath, as_path
+from stochsim.settings.shown_text import printable
+from stochsim.settings.toml_lines import first_lines
 
 
 def read_toml(path: AnyPath) -> dict[str, Any]:
@@ -22,20 +23,22 @@ def read_toml(path: AnyPath) -> dict[str, Any]:
     >>> read_toml("two.toml")
     {'bits': 2}
     """
+    return read_toml_text(path)[1]
+
+
+def read_toml_text(path: AnyPath) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and its table; raises SettingError as `read_toml`."""
     path = as_path("path", path)
-    check_is_data(path)
+    text = read_text(path)
     try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file)
+        found = tomllib.loads(text)
         check_levels(found)
-        return found
-    except OSError as error:
-        raise SettingError.of_file(path, f"cannot be read ({error.strerror})") from None
+        return text, found
     except tomllib.TOMLDecodeError as error:
         raise SettingError.of_file(path, f"not valid TOML ({error})", _line(error)) from None
     except RecursionError:
         raise SettingError.of_file(path, f"not valid TOML ({_TOO_DEEP})") from None
-    except ValueError as error:  # bytes that are no text, a number without end
+    except (ValueError, MemoryError) as error:  # a number without end, text that is no Unicode
         raise SettingError.of_file(path, f"not valid TOML ({error})") from None
 
 
@@ -54,7 +57,7 @@ class NotOfAFile(ValueError):
 
 def check_levels(value: object) -> None:
     """Raise ValueError where a value from a file nests deeper than MOST_DEEP, holds text that is no
-    Unicode, or a whole number of WHOLE_END or more.
+    Unicode or has control characters, or a whole number of WHOLE_END or more.
     """
     level = [value]
     for _ in range(MOST_DEEP):
@@ -69,12 +72,23 @@ def check_levels(value: object) -> None:
 
 def _inside(value: object) -> Iterable[object]:
     if isinstance(value, str):
-        value.encode()  # raises ValueError for half a pair of surrogates
+        _check_text(value)
     if isinstance(value, int) and abs(value) >= WHOLE_END:
         raise NotOfAFile("a whole number is too large: all are below 2^64 in size")
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else ()
+
+
+_CONTROLS = frozenset(map(chr, (*range(32), *range(127, 160)))) - set("\n\r\t")
+
+
+def _check_text(text: str) -> None:
+    """Raise ValueError for half a pair of surrogates, and for what a terminal would obey."""
+    text.encode()
+    if not text.isprintable() and not _CONTROLS.isdisjoint(text):
+        found = next(one for one in text if one in _CONTROLS)
+        raise NotOfAFile(f"a name or a text holds the control character {printable(found)}")
 
 
 def _line(error: tomllib.TOMLDecodeError) -> int | None:
@@ -92,65 +106,36 @@ def line_of(text: str, place: KeyPath) -> int | None:
     """The line, from 1, on which the key or section at `place` first stands in TOML text; None
     where it does not.
 
-    Table headers, dotted and quoted keys and multi-line values are read by the TOML parser itself:
-    a place belongs to the first statement without which it would be missing. Keys inside an inline
-    table stand on the line of that table; a number is an index of a list.
+    Keys inside an inline table or a list stand on the line on which that begins; a number is an
+    index of a list. Of a text that is no TOML, the lines before the bad one count.
     """
-    prefixes = _prefixes(text)
-    count = len(prefixes.lines)
-    try:
-        last = bisect.bisect_left(
-            range(count + 1), True, key=lambda lines: stands_in(prefixes.whole(lines)[1], place)
-        )
-        return None if last > count else prefixes.whole(last - 1)[0] + 1
-    except _TooMuchError:
+    lines, table = _lines_and_table(text)
+    if place in lines:
+        return lines[place]
+    if not stands_in(table, place):
         return None
-
-
-_MOST_PARSED = 3_000_000
-"""Characters of one text that are parsed to find lines in it, at most."""
-
-
-class _TooMuchError(Exception):
-    """A text would have to be parsed too often to find a line in it."""
-
-
-class _Prefixes:
-    """The first lines of a text, as tables; each is parsed once."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
-        self._known: dict[int, tuple[int, dict[str, Any]]] = {0: (0, {})}
-        self._left = _MOST_PARSED
-
-    def whole(self, count: int) -> tuple[int, dict[str, Any]]:
-        """The longest run of whole statements in the first `count` lines: how many lines, and their
-        table.
-        """
-        length = count
-        while length not in self._known:
-            parsed = self._parsed(length)
-            if parsed is not None:
-                self._known[length] = parsed
-            else:
-                length -= 1
-        self._known[count] = self._known[length]
-        return self._known[count]
-
-    def _parsed(self, count: int) -> tuple[int, dict[str, Any]] | None:
-        """None where the lines end inside a statement."""
-        if self._left < 0:
-            raise _TooMuchError
-        text = "\n".join(self.lines[:count]) + "\n"
-        self._left -= len(text)
-        with contextlib.suppress(tomllib.TOMLDecodeError):
-            return count, tomllib.loads(text)
-        return None
+    prefixes = (place[:length] for length in range(len(place) - 1, 0, -1))
+    return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
 
 
 @functools.lru_cache(maxsize=4)
-def _prefixes(text: str) -> _Prefixes:
-    return _Prefixes(text)
+def _lines_and_table(text: str) -> tuple[dict[KeyPath, int], dict[str, Any]]:
+    text = _until_bad_line(text)
+    try:
+        return first_lines(text), tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return {}, {}
+
+
+def _until_bad_line(text: str) -> str:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        before = text.split("\n")[: (_line(error) or 1) - 1]
+        return "\n".join(before)
+    except (ValueError, RecursionError):
+        return ""
+    return text
 
 
 def stands_in(table: object, place: KeyPath) -> bool:
@@ -167,8 +152,4 @@ def stands_in(table: object, place: KeyPath) -> bool:
 
 def write_toml(path: AnyPath, table: dict[str, Any]) -> None:
     """Write a table as a TOML file; raises NotWrittenError where that fails."""
-    where = as_path("path", path)
-    try:
-        where.write_text(tomli_w.dumps(table), encoding="utf-8")
-    except OSError as error:
-        raise NotWrittenError(f"{where}: cannot be written ({error.strerror})") from None
+    write_text(as_path("path", path), tomli_w.dumps(table))

@@ -10,6 +10,7 @@ import pytest
 from stochsim.hardware import Hardware
 from stochsim.program import load_program
 from stochsim.settings import SettingError, StochsimError, toml
+from stochsim.settings.toml_lines import first_lines
 
 HEAD = 'name = "x"\ninherits = "rram-array"\n'
 
@@ -22,18 +23,27 @@ HEAD = 'name = "x"\ninherits = "rram-array"\n'
     ],
     ids=["keys", "list"],
 )
-def test_many_lines_cost_no_more_than_a_bounded_search(
-    more: str, says: str, tmp_path: Path
+def test_many_lines_are_passed_over_once(
+    more: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search for lines stops after a fixed number of characters."""
-    toml._prefixes.cache_clear()
+    """However many faults there are, the lines of a text are found in one pass."""
+    toml._lines_and_table.cache_clear()
+    passes: list[int] = []
+
+    def counted(text: str) -> dict[tuple[str, ...], int]:
+        passes.append(len(text))
+        return first_lines(text)
+
+    monkeypatch.setattr(toml, "first_lines", counted)
     path = tmp_path / "chip.toml"
     path.write_text(HEAD + more)
     with pytest.raises(SettingError, match=says) as error:
         Hardware.read(path)
-    assert str(error.value).startswith(str(path))
+    assert str(error.value).startswith(f"{path}:")
+    assert not str(error.value).startswith(f"{path}:1:")
     assert len(str(error.value)) < 10_000
-    assert toml._prefixes(path.read_text())._left > -2 * path.stat().st_size
+    assert passes.count(path.stat().st_size) == 1
+    assert sum(passes) < 2 * path.stat().st_size
 
 
 def test_a_number_of_faults_is_counted_not_listed(tmp_path: Path) -> None:

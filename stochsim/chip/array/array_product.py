@@ -2,7 +2,6 @@
 shifted and added digitally.
 """
 
-import sys
 import warnings
 
 import numpy as np
@@ -23,7 +22,7 @@ from stochsim.chip.product import Product, fit_accumulator, refuse_differing
 from stochsim.chip.rng_address import ARRAY, Place
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, levels_to_user
 
 CLIPPED_SHARE = 1e-3
 """Above this share of clipped partial sums a chip warns."""
@@ -278,7 +277,7 @@ class ArrayProduct(Product):
                 f"{len(x_ints)} stimuli (more than "
                 f"{CLIPPED_SHARE:.1%}); array.adc.range = 'fixed' with range_max = "
                 f"{self.range.reaching(sums):g} would clip none",
-                stacklevel=_levels_to_the_caller(),
+                stacklevel=levels_to_user(),
             )
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
@@ -318,15 +317,3 @@ class ArrayProduct(Product):
         lines = digits.sum(axis=(0, 1), dtype=np.float64)
         columns = np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
         return float(lines @ columns / full)
-
-
-def _levels_to_the_caller() -> int:
-    """What `warnings.warn` in the calling function needs to name the line outside this folder that
-    asked the chip.
-    """
-    frame = sys._getframe(1)
-    levels = 1
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim."):
-        frame = frame.f_back
-        levels += 1
-    return levels
