@@ -19,7 +19,7 @@ def add_to(commands: Any) -> None:
         help="a chip's origin and settings, and every price with formula, unit, source and how "
         "verified",
     )
-    show.add_argument("name", metavar="NAME", help="a preset's name, or a chip's TOML file")
+    show.add_argument("name", help="a preset's name, or a chip's TOML file")
     show.set_defaults(command=_show)
 
 
@@ -54,7 +54,7 @@ def _show(args: argparse.Namespace) -> None:
         own_settings,
     )
 
-    path = chip_path(args.name, "NAME")
+    path = chip_path(args.name, "name")
     hardware = Hardware.read(path)
     chain = chip_files(path).chain
     print(describe(hardware))

@@ -1,7 +1,6 @@
 """Hardware: the description of a chip as one frozen value, read from and written to TOML."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -21,7 +20,7 @@ from stochsim.energy import (
 )
 from stochsim.hardware import without_effect
 from stochsim.hardware.array import Array
-from stochsim.hardware.inheritance import ChipFiles, preset_path, presets, read_chip_files
+from stochsim.hardware.inheritance import read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
 from stochsim.hardware.provenance import addresses_of, sources_that_hold
@@ -167,7 +166,7 @@ class Hardware(Settings):
 
         Raises SettingError that names the file, the line and what is wrong there.
         """
-        files = chip_files(path)
+        files = read_chip_files(as_path("path", path), Hardware)
         table = files.table()
         try:
             return cls(**table)
@@ -320,69 +319,6 @@ class Hardware(Settings):
         return price_operations(
             operations, self.price_table(rho if has_reliability else None), self.prices.voltage_v
         )
-
-
-def chip_files(path: AnyPath) -> ChipFiles:
-    """A chip's file and those it inherits from; raises SettingError as `Hardware.read` does."""
-    return read_chip_files(as_path("path", path), Hardware)
-
-
-def preset(name: str) -> Hardware:
-    """The hardware of this name; raises SettingError that names the nearest one.
-
-    >>> import stochsim as ss
-    >>> ss.preset("digital-45nm").name
-    'digital-45nm'
-    """
-    return Hardware.read(preset_path(name))
-
-
-def chip_path(source: AnyPath, field: str = "source") -> Path:
-    """The file of a preset, or a chip's own: text without a folder and without ".toml" is a
-    preset's name. Raises SettingError for an unknown preset, and about `field` for a folder, a
-    file that is not there and one that is no TOML file.
-    """
-    path = as_path(field, source)
-    shown = str(source)
-    if shown in presets():
-        return preset_path(shown)
-    rule = "should be a preset's name (`stochsim hardware list`) or a chip's TOML file"
-    if path.is_dir():
-        inside = [str(path / each.name) for each in sorted(path.glob("*.toml"))]
-        raise SettingError.of(field, shown, f"is a folder; {rule}", inside[:_MOST_SHOWN])
-    if isinstance(source, str) and path.name == source and path.suffix != ".toml":
-        return path if path.is_file() else preset_path(source)
-    if not path.exists():
-        beside = [str(path.parent / each.name) for each in sorted(path.parent.glob("*.toml"))]
-        raise SettingError.of(field, shown, f"no such file; {rule}", beside[:_MOST_SHOWN])
-    return path
-
-
-_MOST_SHOWN = 5
-
-
-def load_hardware(source: AnyPath, *, bits: int | Precision | None = None) -> Hardware:
-    """The hardware of a preset ("digital-45nm") or of a chip file ("my_chip.toml", or a path).
-
-    bits: one width, or a Precision, in place of its widths of weights, inputs and outputs; None
-    keeps them. Text without a
-    folder and without ".toml" is a preset's name. Raises SettingError that names the nearest
-    preset, or the file with the line of what is wrong there.
-
-    >>> import stochsim as ss
-    >>> ss.load_hardware("digital-45nm", bits=4).precision
-    Precision(weight_bits=4, input_bits=4, output_bits=4)
-    >>> ss.load_hardware("digital-45mn")
-    Traceback (most recent call last):
-        ...
-    stochsim.settings.errors.SettingError: 'preset' = 'digital-45mn': did you mean 'digital-45nm'?
-    """
-    hardware = Hardware.read(chip_path(source))
-    if bits is None:
-        return hardware
-    if isinstance(bits, Precision):
-        return hardware.replace(precision=bits)
-    return hardware.with_precision(bits, bits, bits)
 
 
 def check_hardware(value: object) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from stochsim.energy import FIGURE
 from stochsim.hardware.measured_files import with_measured_files
+from stochsim.hardware.merged_tables import are_texts, joined, own_prices, with_prices_kept
 from stochsim.hardware.provenance import addresses_of, sources_that_hold
 from stochsim.settings import (
     Fault,
@@ -103,7 +104,7 @@ class ChipFiles:
             kept = _without(whole, file)
             own = _own_table(file, base)
             _check_new_figures(kept, own, file)
-            merged = _joined(_with_prices_kept(kept, own), own)
+            merged = joined(with_prices_kept(kept, own), own)
             whole = merged | self._sources(file, whole, kept, merged)
         return whole
 
@@ -114,7 +115,7 @@ class ChipFiles:
         base, kept, merged = tables
         inherited = kept.get("sources", [])
         own = file.table.get("sources", [])
-        if not (_are_texts(inherited) and _are_texts(own)):
+        if not (are_texts(inherited) and are_texts(own)):
             return {}  # refused where they are checked
         try:
             taken = addresses_of(own, self.known)
@@ -266,48 +267,12 @@ def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in (INHERITS, WITHOUT)}
 
 
-def _are_texts(sources: object) -> bool:
-    return isinstance(sources, list) and all(isinstance(each, str) for each in sources)
-
-
-def _with_prices_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """A base's table without the parameters of prices that `own` replaces by others, and without
-    own prices that nothing names any more.
-    """
-    before = base.get("prices")
-    after = own.get("prices")
-    if not (isinstance(before, dict) and isinstance(after, dict)):
-        return base
-    kept = dict(before)
-    if isinstance(before.get("parameters"), dict):
-        kept["parameters"] = {
-            kind: values
-            for kind, values in before["parameters"].items()
-            if after.get(kind) in (None, before.get(kind))
-        }
-    if isinstance(before.get("own"), dict):
-        kept["own"] = _own_prices_kept(before, after)
-    return {**base, "prices": kept}
-
-
-def _own_prices_kept(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    names = [name for name in (before | after).values() if isinstance(name, str)]
-    anew = _own_prices(after)
-    return {name: one for name, one in before["own"].items() if name in names or name in anew}
-
-
-def _own_prices(prices: object) -> dict[str, Any]:
-    """The own prices of a table of prices; {} where there is none."""
-    found = prices.get("own") if isinstance(prices, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def _check_new_figures(base: dict[str, Any], own: dict[str, Any], file: ChipFile) -> None:
     """Raise SettingError where an heir gives an inherited own price another figure and leaves it
     the base's source, which never gave that.
     """
-    inherited = _own_prices(base.get("prices"))
-    for name, entry in _own_prices(own.get("prices")).items():
+    inherited = own_prices(base.get("prices"))
+    for name, entry in own_prices(own.get("prices")).items():
         if not isinstance(entry, dict) or name not in inherited or "source" in entry:
             continue
         changed = [field for field in FIGURE if field in entry]
@@ -316,15 +281,6 @@ def _check_new_figures(base: dict[str, Any], own: dict[str, Any], file: ChipFile
             rule = f"'{changed[0]}' is another than the base's, whose source is of its own figure"
             error = SettingError.missing("source", rule, section=place)
             raise file.located(error, (*place, changed[0]))
-
-
-def _joined(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    both = {
-        key: _joined(base[key], own[key])
-        for key in own
-        if isinstance(base.get(key), dict) and isinstance(own[key], dict)
-    }
-    return {**base, **own, **both}
 
 
 def _without(table: dict[str, Any], file: ChipFile) -> dict[str, Any]:

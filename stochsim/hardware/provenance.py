@@ -87,8 +87,9 @@ def _fact(chip: Any, address: str) -> Any:
     kind = address.removeprefix(_PRICES)
     if not address.startswith(_PRICES) or not isinstance(value, str):
         return value
-    tables = (value_at(chip, "prices.parameters") or {}, value_at(chip, "prices.own") or {})
-    return (value, tables[0].get(kind), tables[1].get(value))
+    tables = [value_at(chip, f"{_PRICES}{name}") for name in ("parameters", "own")]
+    found = [table if isinstance(table, dict) else {} for table in tables]
+    return (value, found[0].get(kind), found[1].get(value))
 
 
 def addresses_of(sources: Iterable[str], known: type[Settings]) -> tuple[str, ...]:

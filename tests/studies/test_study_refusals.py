@@ -212,9 +212,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"hardware": None}, "'hardware' is missing"),
     (
         {"hardware__preset": "digital-45"},
-        "'preset' = 'digital-45': did you mean 'digital-45nm'?",
+        "'hardware.preset' = 'digital-45': did you mean 'digital-45nm'?",
     ),
-    ({"hardware__preset": ""}, f"'preset' = '': valid: {', '.join(presets())}"),
+    ({"hardware__preset": ""}, f"'hardware.preset' = '': valid: {', '.join(presets())}"),
     (
         {"hardware__file": "chip.toml"},
         "'hardware.preset' = 'digital-45nm' and 'hardware.file' = 'chip.toml': give either preset "
