@@ -1,6 +1,5 @@
 from .array_checks import check_data as check_data
 from .array_checks import check_stimuli as check_stimuli
-from .array_checks import real_array as real_array
 from .data_settings import DataSettings as DataSettings
 from .dataset import Dataset as Dataset
 from .dataset import load_dataset as load_dataset

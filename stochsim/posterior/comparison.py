@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior import coverage, moments
-from stochsim.settings import SettingError, one_line
+from stochsim.settings import SettingError, finite_array, one_line
 
 Floats = NDArray[np.floating]
 
@@ -59,17 +59,22 @@ def compare(
     (input, neuron): for the reconstruction error, NaN without them. Raises SettingError for shapes
     that disagree.
     """
+    values = finite_array("values", values, "stimulus, read, neuron")
     stimuli, _, neurons = values.shape
-    covariance = np.broadcast_to(covariance, (stimuli, neurons, neurons))
-    if mean.shape != (stimuli, neurons) or draws.shape[::2] != (stimuli, neurons):
-        rule = f"should be of the {stimuli} stimuli and {neurons} neurons of 'values'"
-        raise SettingError.of(("mean", "draws"), (mean, draws), rule, also=("values",))
+    mean = finite_array("mean", mean, "stimulus, neuron", (stimuli, neurons))
+    draws = finite_array("draws", draws, "stimulus, draw, neuron", (stimuli, None, neurons))
+    if draws.shape[1] < 2:
+        raise SettingError.of("draws", draws, "should be 2 draws or more")
+    covariance = _covariances(covariance, stimuli, neurons)
     chip_mean, chip_covariance = moments.sample_moments(values)
     chip_sd = moments.standard_deviations(chip_covariance)
     sd = moments.standard_deviations(covariance)
     bias, rms, zero_share = moments.log_sd_errors(chip_sd, sd)
     reconstruction = np.full(stimuli, np.nan)
     if inputs is not None and dictionary is not None:
+        inputs = finite_array("inputs", inputs, "stimulus, input", (stimuli, None))
+        sizes = (inputs.shape[1], neurons)
+        dictionary = finite_array("dictionary", dictionary, "input, neuron", sizes)
         reconstruction = moments.reconstruction_errors(values, inputs, dictionary)
     return Comparison(
         mean_error=moments.mean_errors(chip_mean, mean, sd),
@@ -86,3 +91,15 @@ def compare(
         chip_mean=chip_mean,
         chip_sd=chip_sd,
     )
+
+
+def _covariances(covariance: Floats, stimuli: int, neurons: int) -> Floats:
+    """A covariance for each stimulus, (stimulus, neuron, neuron), of variances above 0."""
+    found = finite_array("covariance", covariance, "…, neuron, neuron", (neurons, neurons))
+    if found.shape[:-2] not in ((), (stimuli,)):
+        rule = f"should be (neuron, neuron), or one for each of the {stimuli} stimuli"
+        raise SettingError.of("covariance", found, rule)
+    variances = np.diagonal(found, axis1=-2, axis2=-1)
+    if not (variances > 0).all():
+        raise SettingError.of("covariance", float(variances.min()), "variances should be above 0")
+    return np.broadcast_to(found, (stimuli, neurons, neurons))

@@ -5,7 +5,8 @@ beyond the moments.
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError
+from stochsim.posterior.intervals import check_level
+from stochsim.settings import SettingError, finite, finite_array, real_array
 
 Floats = NDArray[np.floating]
 MMD_READS = 256
@@ -23,9 +24,7 @@ def spread_quantiles(values: Floats, probabilities: Floats, step: float | Floats
     dither. step: (neuron,) or a number; 0 for a float network, whose quantiles are those of
     expected rank p(n + 1) (Weibull), which hold exactly a share p of any continuous law on average.
     """
-    step = np.broadcast_to(np.asarray(step, np.float64), values.shape[1:])
-    if np.any(step < 0):
-        raise SettingError.of("step", float(step.min()), "should be at least 0")
+    step = _steps(step, values.shape[1])
     probabilities = np.asarray(probabilities)
     plain = np.quantile(values, probabilities, axis=0, method="weibull")
     if not step.any():
@@ -34,6 +33,19 @@ def spread_quantiles(values: Floats, probabilities: Floats, step: float | Floats
     return np.where(
         step > 0, np.stack([_lattice_quantile(ordered, p, step) for p in probabilities]), plain
     )
+
+
+def _steps(step: float | Floats, neurons: int) -> Floats:
+    """A step for each neuron, (neuron,); raises SettingError for one that is no number, not finite
+    or negative.
+    """
+    rule = f"should be a number, or (neuron) = ({neurons},)"
+    found = finite("step", real_array("step", step, rule))
+    if found.shape not in ((), (neurons,)):
+        raise SettingError.of("step", found, rule)
+    if np.any(found < 0):
+        raise SettingError.of("step", float(found.min()), "should be at least 0")
+    return np.broadcast_to(found, (neurons,))
 
 
 def _lattice_quantile(ordered: Floats, probability: float, step: Floats) -> Floats:
@@ -52,8 +64,15 @@ def coverage(values: Floats, draws: Floats, level: float, step: float | Floats =
     (stimulus,); the right share is `level`.
 
     values: (stimulus, read, neuron); draws: (stimulus, draw, neuron), a reference set the chip had
-    no part in. step as in spread_quantiles.
+    no part in. step as in spread_quantiles. Raises SettingError for shapes that disagree, values
+    that are not finite, and a level outside 0 to 1.
     """
+    values = finite_array("values", values, "stimulus, read, neuron")
+    sizes = (values.shape[0], None, values.shape[2])
+    draws = finite_array("draws", draws, "stimulus, draw, neuron", sizes)
+    if not values.shape[1]:
+        raise SettingError.of("values", values, "should be at least one read")
+    level = check_level(level)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     inside = np.empty(len(values))
     for stimulus, (reads, reference) in enumerate(zip(values, draws, strict=True)):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_whole, one_line
+from stochsim.settings import SettingError, check_memory, check_whole, finite_array, one_line
 
 Floats = NDArray[np.floating]
 
@@ -33,16 +33,24 @@ class Distances:
 
 def unit_directions(count: int, neurons: int, key: int) -> Floats:
     """`count` directions drawn evenly from the unit sphere, a pure function of the key: (direction,
-    neuron).
+    neuron). Raises SettingError for what is no number of either, and more than memory holds.
     """
+    count = check_whole("count", count, 0, 2**31)
+    neurons = check_whole("neurons", neurons, 1, 2**31)
+    check_memory("directions", (count, neurons), np.float64, "take fewer")
     draws = generator(key, "directions", neurons).standard_normal((count, neurons))
     return draws / np.linalg.norm(draws, axis=1, keepdims=True)
 
 
 def blind_draws(draws: Floats, count: int, key: int) -> Floats:
     """`count` draws (draw, neuron) from the even mixture of the posteriors in `draws` (stimulus,
-    draw, neuron): the stimulus is ignored.
+    draw, neuron): the stimulus is ignored. Raises SettingError for other shapes.
     """
+    draws = finite_array("draws", draws, "stimulus, draw, neuron")
+    if 0 in draws.shape:
+        raise SettingError.of("draws", draws, "should be at least one of each axis")
+    count = check_whole("count", count, 0, 2**31)
+    check_memory("draws", (count, draws.shape[2]), draws.dtype, "take fewer")
     random = generator(key, "blind")
     stimulus = random.integers(draws.shape[0], size=count)
     return draws[stimulus, random.integers(draws.shape[1], size=count)]
@@ -83,14 +91,16 @@ class PosteriorDistance:
         key: int = 0,
     ) -> None:
         directions = check_whole("directions", directions, 1, 2**31)
-        _check_reference(sets, mean, sd)
+        key = check_whole("key", key, 0, 2**64)
+        sets, mean, sd = _checked_reference(sets, mean, sd)
         self.stimuli, self.n, self.neurons = sets[0].shape
-        self.mean = np.asarray(mean, np.float64)
-        self.sd = np.asarray(sd, np.float64)
+        lines = self.neurons + directions
+        check_memory("lines", (self.stimuli, lines, self.n), np.float32, "take fewer directions")
+        self.mean = mean.astype(np.float64, copy=False)
+        self.sd = sd.astype(np.float64, copy=False)
         self.directions = unit_directions(directions, self.neurons, key)
         self._projector = self.directions.astype(np.float32)
         self._second = sets[1]
-        lines = self.neurons + directions
         self._sorted = np.empty((self.stimuli, lines, self.n), np.float32)
         floor = np.empty((self.stimuli, lines))
         for stimulus in range(self.stimuli):
@@ -117,10 +127,10 @@ class PosteriorDistance:
         value.
         """
         first = check_whole("first", first, 0, 2**32)
-        self._check_values(values, first)
+        values = self._checked_values(values, first)
         with np.errstate(over="ignore", invalid="ignore"):
             rows = [self._above_floor(first + i, reads) for i, reads in enumerate(values)]
-        squared = np.array(rows).reshape(-1, 2)
+        squared = np.array(rows, np.float64).reshape(-1, 2)
         if not np.isfinite(squared).all():
             raise SettingError.of("values", rule="are too far from the reference to be measured")
         return _distances(squared)
@@ -170,10 +180,13 @@ class PosteriorDistance:
         line = np.concatenate([point, self.directions @ point])
         return np.square(line - self._line_mean[stimulus]) + self._line_variance[stimulus]
 
-    def _check_values(self, values: Floats, first: int) -> None:
-        if values.ndim != 3 or values.shape[2] != self.neurons:
-            rule = f"should be (stimulus, read, neuron) with {self.neurons} neurons"
-            raise SettingError.of("values", values, rule)
+    def _checked_values(self, values: Floats, first: int) -> Floats:
+        """Reads as finite floats of n reads and these neurons, of stimuli that the reference
+        has.
+        """
+        values = finite_array(
+            "values", values, "stimulus, read, neuron", (None, None, self.neurons)
+        )
         if values.shape[1] != self.n:
             rule = (
                 f"should equal the n = {self.n} of the reference sets (thin the reads or draw "
@@ -184,30 +197,30 @@ class PosteriorDistance:
             last = first + values.shape[0] - 1
             rule = f"stimuli {first} to {last}: the reference holds 0 to {self.stimuli - 1}"
             raise SettingError.of("first", first, rule)
-        if not np.isfinite(values).all():
-            raise SettingError.of("values", rule="holds NaN or Inf: should be finite")
+        return values
 
 
-def _check_reference(sets: tuple[Floats, Floats], mean: Floats, sd: Floats) -> None:
-    shape = np.shape(sets[0])
-    if len(shape) != 3 or shape[1] < 2 or np.shape(sets[1]) != shape:
-        rule = (
-            f"shapes {shape} and {np.shape(sets[1])}: should be equal, (stimulus, n, neuron), n of "
-            f"2 or more"
-        )
+def _checked_reference(
+    sets: tuple[Floats, Floats], mean: Floats, sd: Floats
+) -> tuple[tuple[Floats, Floats], Floats, Floats]:
+    """Both sets, mean and sd as finite floats of shapes that agree."""
+    if not isinstance(sets, tuple | list) or len(sets) != 2:
+        rule = "should be two sets of draws, each (stimulus, n, neuron)"
         raise SettingError.of("sets", rule=rule)
-    for name, array in (("mean", mean), ("sd", sd)):
-        if np.shape(array) != (shape[0], shape[2]):
-            rule = f"should be of shape (stimulus, neuron) = {(shape[0], shape[2])}"
-            raise SettingError.of(name, np.asarray(array), rule)
-    if not all(np.isfinite(array).all() for array in (*sets, mean)):
-        rule = "the reference holds NaN or Inf: should be finite"
-        raise SettingError.of(("sets", "mean"), rule=rule)
-    bad = np.argwhere(~((np.asarray(sd) > 0) & np.isfinite(sd)))
-    if len(bad):
-        stimulus, neuron = bad[0]
+    axes = "stimulus, n, neuron"
+    first, second = (finite_array(f"sets[{i}]", one, axes) for i, one in enumerate(sets))
+    shape = first.shape
+    if shape[1] < 2 or 0 in shape or second.shape != shape:
+        rule = f"shapes {shape} and {second.shape}: should be equal, ({axes}), n of 2 or more"
+        raise SettingError.of("sets", rule=rule)
+    sizes = (shape[0], shape[2])
+    mean = finite_array("mean", mean, "stimulus, neuron", sizes)
+    sd = finite_array("sd", sd, "stimulus, neuron", sizes)
+    if not (sd > 0).all():
+        stimulus, neuron = np.argwhere(~(sd > 0))[0]
         rule = f"should be finite and above 0, at stimulus {stimulus}, neuron {neuron}"
         raise SettingError.of("sd", float(sd[stimulus, neuron]), rule)
+    return (first, second), mean, sd
 
 
 def _family_means(lines: Floats, neurons: int) -> Floats:

@@ -10,10 +10,11 @@ neurons share: they make neurons depend on each other, and leave the reads of ea
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_flag, check_whole, finite_array
 
 Floats = NDArray[np.floating]
 LEAST_READS = 8
+_AXES = "stimulus, read, neuron"
 BY_CONSTRUCTION = "independent by construction"
 MEASURED = "measured: bulk effective sample size"
 NOTHING_VARIES = "the reads do not vary"
@@ -24,9 +25,10 @@ def effective_sample_size(values: Floats) -> Floats:
     chain each: (stimulus, neuron).
 
     NaN (n/a) where all reads are equal: a constant says nothing about how well it mixes. Raises
-    SettingError for fewer than 8 reads.
+    SettingError for fewer than 8 reads, and values of another shape or not finite.
     """
-    if values.ndim != 3 or values.shape[1] < LEAST_READS:
+    values = finite_array("values", values, _AXES)
+    if values.shape[1] < LEAST_READS or 0 in values.shape:
         rule = f"should be (stimulus, read, neuron) with {LEAST_READS} reads or more"
         raise SettingError.of("values", values, rule)
     from arviz_stats.base import (
@@ -60,6 +62,10 @@ def effective_samples(values: Floats, independent: bool, period: int | None = No
     """
     if period is not None:
         period = check_whole("period", period, 1, 2**63)
+    independent = check_flag("independent", independent)
+    values = finite_array("values", values, _AXES)
+    if not values.shape[1]:
+        raise SettingError.of("values", values, "should be at least one read")
     varying = (values != values[:, :1]).any(axis=1)
     reads = values.shape[1]
     if independent:

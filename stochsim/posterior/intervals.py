@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError, plain
+from stochsim.settings import SettingError, check_flag, check_real, check_whole, real_array
 
 Floats = NDArray[np.floating]
 _ELEMENTS_AT_ONCE = 8_000_000  # of one resampled array: 64 MB
@@ -35,6 +35,13 @@ class Estimate:
     low: float
     high: float
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises SettingError for what is no number, and a reason that is no text."""
+        for name in ("value", "low", "high"):
+            object.__setattr__(self, name, as_float(name, getattr(self, name)))
+        if not isinstance(self.reason, str):
+            raise SettingError.of("reason", self.reason, "should be text")
 
     @classmethod
     def missing(cls, reason: str) -> "Estimate":
@@ -82,14 +89,21 @@ def bootstrap(
     >>> print(bootstrap(lambda rows: np.median(rows, axis=1), values, key=0))
     2.10 [1.79, 2.36]
     """
+    if not callable(statistic):
+        raise SettingError.of("statistic", statistic, "should be a function of arrays")
+    several_keys = check_flag("several_keys", several_keys)
+    resamples = check_whole("resamples", resamples, 1, 10**7)
+    key = check_whole("key", key, 0, 2**64)
+    level = check_level(level)
+    arrays = tuple(_opened(array) for array in arrays)
     shape = _common_shape(arrays, several_keys)
-    rows = [np.asarray(array).reshape(-1, *np.shape(array)[len(shape) :]) for array in arrays]
+    rows = [array.reshape(-1, *np.shape(array)[len(shape) :]) for array in arrays]
     value = float(statistic(*(row[None] for row in rows))[0])
     if shape[-1] < 2:
         return Estimate.missing(ONE_STIMULUS)
     if np.isnan(value):
         return Estimate.missing("undefined for all stimuli")
-    picks = resample_rows(shape, plain(resamples), plain(key))
+    picks = resample_rows(shape, resamples, key)
     draws = np.concatenate(
         [statistic(*(row[part] for row in rows)) for part in _chunks(picks, rows)]
     )
@@ -105,7 +119,9 @@ def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stim
     >>> print(mean_estimate([0.9, 0.7, 0.8, 0.95], key=0))
     0.84 [0.75, 0.93]
     """
-    array = np.asarray(array, np.float64)
+    array = _opened(array).astype(np.float64, copy=False)
+    if array.ndim not in (1, 2):
+        raise SettingError.of("array", array, "should be (stimulus,) or (keys, stimulus)")
     if np.isnan(array).all():
         return Estimate.missing(reason)
     if np.isfinite(array).sum() < 2:
@@ -126,6 +142,27 @@ def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[n
     return (drawn * stimuli + random.integers(stimuli, size=(resamples, keys, stimuli))).reshape(
         resamples, -1
     )
+
+
+def check_level(level: float) -> float:
+    """The share of an interval, between 0 and 1; raises SettingError for anything else."""
+    found = as_float("level", level)
+    if not 0 < found < 1:
+        raise SettingError.of("level", level, "should be above 0 and below 1, such as 0.95")
+    return found
+
+
+def as_float(name: str, value: float) -> float:
+    """A real number in float64; raises SettingError for anything else."""
+    try:
+        return float(check_real(name, value))
+    except OverflowError:
+        raise SettingError.of(name, value, "is too large for a number") from None
+
+
+def _opened(array: Floats) -> Floats:
+    """Real numbers of any shape, NaN among them."""
+    return real_array("array", array, "should be (stimulus, …) or (keys, stimulus, …)")
 
 
 def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, ...]:

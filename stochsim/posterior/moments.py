@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from stochsim.settings import check_whole
+from stochsim.settings import SettingError, check_whole, finite_array
 
 Floats = NDArray[np.floating]
 _SMALLEST_EIGENVALUE = 1e-10  # of a correlation matrix; below this a covariance counts as singular
@@ -17,9 +17,11 @@ def sample_moments(values: Floats) -> tuple[Floats, Floats]:
     `values` (stimulus, read, neuron).
 
     Neurons whose reads are all equal get a variance of exactly 0, whatever the rounding of their
-    mean.
+    mean. Raises SettingError for values of another shape or not finite, and fewer than two reads.
     """
-    values = np.asarray(values)
+    values = finite_array("values", values, "stimulus, read, neuron")
+    if values.shape[1] < 2 or not values.shape[2]:
+        raise SettingError.of("values", values, "should be 2 reads or more of at least one neuron")
     constant = (values == values[:, :1]).all(axis=1)
     mean = np.where(constant, values[:, 0], values.mean(axis=1, dtype=np.float64))
     covariance = np.empty((*mean.shape, mean.shape[1]))
@@ -63,13 +65,26 @@ def log_sd_correlation(chip_sd: Floats, sd: Floats) -> Floats:
     the chip know *when* to be unsure?
 
     NaN where an sd is 0 at any stimulus, or constant over stimuli within 1e-9 (as that of every
-    linear-Gaussian posterior is).
+    linear-Gaussian posterior is). Raises SettingError for shapes that differ, and sds that are not
+    finite or negative.
     """
+    chip_sd, sd = _sds("chip_sd", chip_sd), _sds("sd", sd)
+    if chip_sd.shape != sd.shape:
+        rule = f"shapes {chip_sd.shape} and {sd.shape}: should be equal"
+        raise SettingError.of(("chip_sd", "sd"), rule=rule)
     logs = [_centred_log(array) for array in (chip_sd, sd)]
     spreads = [np.sqrt(np.mean(np.square(log), axis=-2)) for log in logs]
     defined = (spreads[0] > 1e-9) & (spreads[1] > 1e-9)
     product = np.where(defined, spreads[0] * spreads[1], np.nan)
     return np.mean(logs[0] * logs[1], axis=-2) / product
+
+
+def _sds(name: str, sd: Floats) -> Floats:
+    """Standard deviations (…, stimulus, neuron), finite and not negative."""
+    sd = finite_array(name, sd, "…, stimulus, neuron")
+    if not (sd >= 0).all():
+        raise SettingError.of(name, float(sd.min()), "should be at least 0")
+    return sd
 
 
 def _centred_log(sd: Floats) -> Floats:
@@ -107,7 +122,8 @@ def gaussian_kl(chip_mean: Floats, chip: Floats, mean: Floats, covariance: Float
 
     ½ (tr C⁻¹C_chip + Δᵀ C⁻¹ Δ − N + log det C − log det C_chip), with coordinates scaled by the
     reference sd first. It is a plug-in: `expected_gaussian_kl` says what it reads for two samples
-    of one law.
+    of one law. Raises SettingError for shapes that disagree, values that are not finite, and
+    reference variances that are not above 0.
 
     >>> import numpy as np
     >>> from stochsim.posterior import gaussian_kl
@@ -115,7 +131,16 @@ def gaussian_kl(chip_mean: Floats, chip: Floats, mean: Floats, covariance: Float
     >>> gaussian_kl(mean + 1, unit, mean, unit)                       # half the squared distance
     array([1.])
     """
-    sd = standard_deviations(covariance)
+    chip_mean = finite_array("chip_mean", chip_mean, "stimulus, neuron")
+    sizes = chip_mean.shape
+    mean = finite_array("mean", mean, "stimulus, neuron", sizes)
+    axes = "stimulus, neuron, neuron"
+    chip = finite_array("chip", chip, axes, (*sizes, sizes[1]))
+    covariance = finite_array("covariance", covariance, axes, (*sizes, sizes[1]))
+    variances = np.diagonal(covariance, axis1=-2, axis2=-1)
+    if not (variances > 0).all():
+        raise SettingError.of("covariance", float(variances.min()), "variances should be above 0")
+    sd = np.sqrt(variances)
     shift = (chip_mean - mean) / sd
     return np.array(
         [

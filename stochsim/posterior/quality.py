@@ -6,16 +6,24 @@ from typing import Any, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.data import real_array
 from stochsim.posterior.coverage import coverage
 from stochsim.posterior.distances import PosteriorDistance
 from stochsim.posterior.effective import effective_samples
 from stochsim.posterior.intervals import ONE_STIMULUS, Estimate, mean_estimate
 from stochsim.posterior.survival_score import Survival, survival
-from stochsim.settings import SettingError, card, counted, one_line
+from stochsim.settings import (
+    SettingError,
+    card,
+    check_whole,
+    counted,
+    finite_array,
+    one_line,
+    real_array,
+)
 
 Floats = NDArray[np.floating]
 _SCALE_OF_S = "1: the float network, 0: stimulus ignored"
+AXES = "stimulus, read, neuron"
 NOTHING_TO_COMPARE = "no float network was given to compare with"
 
 
@@ -161,7 +169,11 @@ def sampling_quality(
     ignore the stimulus, and of the bootstrap. Raises SettingError for shapes that disagree, and
     reads that are not finite.
     """
-    values = np.asarray(reads.values)
+    if not isinstance(to_posterior, PosteriorDistance):
+        raise SettingError.of("to_posterior", to_posterior, "should be a PosteriorDistance")
+    key = check_whole("key", key, 0, 2**64)
+    reads = as_reads("reads", reads)
+    values = finite_array("reads", reads.values, AXES)
     d = to_posterior.distance(values).total
     d_prior = to_posterior.blind(key).total
     d_float = None if against is None else to_posterior.distance(against).total

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior.intervals import Estimate, bootstrap, mean_estimate
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_whole, real_array
 
 Floats = NDArray[np.floating]
 LEAST_GAIN = 0.1
@@ -56,7 +56,10 @@ def survival(d: Floats, d_blind: Floats, d_full: Floats, key: int) -> Survival:
     >>> print(survival(d, d_blind, d_full, key=0))
     0.87 [0.85, 0.92]
     """
-    arrays = [np.asarray(array, np.float64) for array in (d, d_blind, d_full)]
+    key = check_whole("key", key, 0, 2**64)
+    given = {"d": d, "d_blind": d_blind, "d_full": d_full}
+    rule = "should be (stimulus,) or (keys, stimulus)"
+    arrays = [real_array(name, one, rule).astype(np.float64) for name, one in given.items()]
     _check_distances(arrays)
     several = arrays[0].ndim == 2
     gain = bootstrap(_gain, *arrays[1:], key=key, several_keys=several)
@@ -83,6 +86,12 @@ def cliff(widths: Sequence[int], survivals: Sequence[Survival]) -> int | None:
     A width whose S is n/a does not survive. Raises SettingError for a width given twice or lists of
     different length.
     """
+    for name, values in (("widths", widths), ("survivals", survivals)):
+        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes):
+            raise SettingError.of(name, values, "should be a list")
+    for one in survivals:
+        if not isinstance(one, Survival):
+            raise SettingError.of("survivals", one, "should be a Survival, as `survival` gives")
     widths = [check_whole("widths", width, 1, 2**31) for width in widths]
     if len(widths) != len(survivals) or len(set(widths)) != len(widths):
         rule = f"should be distinct, one for each of the {len(survivals)} survivals"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior.effective import effective_sample_size
-from stochsim.settings import StochsimError, check_whole
+from stochsim.settings import StochsimError, check_positive, check_whole, finite_array
 
 Floats = NDArray[np.floating]
 
@@ -19,9 +19,11 @@ def thin_to_ess(values: Floats, reads: int, fraction: float = 0.8) -> tuple[Floa
     neurons) and every neuron (mean over stimuli), measured on the whole run at that k, each
     coordinate first capped at 1. Means, because the estimate scatters: of 500 coordinates of 1,000
     *independent* reads the smallest comes out at 0.59. Raises StochsimError that says how far it
-    got if the run is too short.
+    got if the run is too short, SettingError for values of another shape or not finite.
     """
     reads = check_whole("reads", reads, 1, 2**31)
+    fraction = check_positive("fraction", fraction)
+    values = finite_array("values", values, "stimulus, read, neuron")
     stride = 1
     reached = "it is shorter than that"
     while stride * (reads - 1) < values.shape[1]:

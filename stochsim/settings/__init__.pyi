@@ -13,6 +13,10 @@ from .array_files import check_head as check_head
 from .array_files import head_of as head_of
 from .array_files import read_arrays as read_arrays
 from .array_files import write_arrays as write_arrays
+from .arrays import finite as finite
+from .arrays import finite_array as finite_array
+from .arrays import real_array as real_array
+from .arrays import shaped_array as shaped_array
 from .base import Settings as Settings
 from .call_checks import Draw as Draw
 from .call_checks import check_draw as check_draw

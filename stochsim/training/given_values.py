@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from stochsim.data import check_stimuli, real_array
+from stochsim.data import check_stimuli
 from stochsim.hardware import Precision
 from stochsim.networks import MOST_BITS
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_whole, real_array
 from stochsim.training.fitting import Floats, as_tensor
 
 

@@ -144,7 +144,7 @@ def test_refuses_what_it_cannot_compare():
     scale = to_posterior(neurons=4, n=50, directions=8)
     with pytest.raises(SettingError, match=r"'reads' = 40.*n = 50"):
         scale.distance(np.zeros((2, 40, 4)))
-    with pytest.raises(SettingError, match="4 neurons"):
+    with pytest.raises(SettingError, match="neuron = 4"):
         scale.distance(np.zeros((2, 50, 5)))
     with pytest.raises(SettingError, match="holds 0 to 1"):
         scale.distance(np.zeros((2, 50, 4)), first=1)
@@ -155,7 +155,7 @@ def test_refuses_what_it_cannot_compare():
     sd[1, 3] = 0
     with pytest.raises(SettingError, match="stimulus 1, neuron 3"):
         PosteriorDistance(sets, np.zeros((2, 4)), sd)
-    with pytest.raises(SettingError, match=r"'mean' = array of shape .*should be of shape"):
+    with pytest.raises(SettingError, match=r"'mean' = array of shape .*should be \(stimulus, neuron\)"):
         PosteriorDistance(sets, np.zeros((2, 3)), np.ones((2, 4)))
     with pytest.raises(SettingError, match="'sets': shapes"):
         PosteriorDistance((sets[0], sets[1][:, :40]), np.zeros((2, 4)), np.ones((2, 4)))

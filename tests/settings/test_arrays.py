@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stochsim.data import check_stimuli, real_array
-from stochsim.settings import SettingError
+from stochsim.data import check_stimuli
+from stochsim.settings import SettingError, real_array
 
 ROWS = [[1.0, 2.0], [3.0, 4.5]]
 RULE = "should be of shape (stimulus, 2)"
