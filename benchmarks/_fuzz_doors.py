@@ -1,4 +1,4 @@
-"""Every public function of Python with a set of right arguments, which a fuzzer then makes wrong."""
+"""Every public function of Python, with right arguments that a fuzzer then makes wrong."""
 
 import dataclasses
 import functools
@@ -184,6 +184,7 @@ def _counts() -> dict[str, Any]:
 def _draws() -> dict[str, Door]:
     doors = {}
     for kind in ("single", "log-sigma", "recurrent", "graph", "array"):
+
         def at(name: str, kind: str = kind) -> Callable[..., Any]:
             return lambda **given: getattr(_chip(kind), name)(**given)
 
@@ -420,9 +421,7 @@ def _energies() -> dict[str, Door]:
             lambda sigma, **given: energy.ReliabilityLaw(**given).energy_j(sigma),
             lambda: {"rho": 1.0, "scale_j": 1e-15, "sigma": 0.5},
         ),
-        "Scaling": Door(
-            energy.Scaling, lambda: {"node_nm": 45.0, "voltage_v": 0.9}
-        ),
+        "Scaling": Door(energy.Scaling, lambda: {"node_nm": 45.0, "voltage_v": 0.9}),
     }
 
 
@@ -464,7 +463,8 @@ def _hardware() -> dict[str, Door]:
         "Precision": section("Precision", {"weight_bits": 4, "input_bits": 4, "output_bits": 4}),
         "Noise": section("Noise", {"read_sigma": 0.1, "input_dither": "stochastic"}),
         "Array": section(
-            "Array", {"rows": 64, "columns": 64, "adc": {"bits": 6}, "cells": {"device": "rram-wan"}}
+            "Array",
+            {"rows": 64, "columns": 64, "adc": {"bits": 6}, "cells": {"device": "rram-wan"}},
         ),
         "Adc": section("Adc", {"bits": 2, "sigma_lsb": 0.3, "inl_lsb": [0.0, 0.1, 0.0]}),
         "Timing": section("Timing", {"clock_hz": 1e9, "multipliers": 64}),
@@ -662,7 +662,12 @@ def _measures() -> dict[str, Door]:
         ),
         "survival": Door(
             lambda **given: str(posterior.survival(**given)),
-            lambda: {"d": _normal(5), "d_blind": _normal(5) + 9, "d_full": _normal(5) - 1, "key": 0},
+            lambda: {
+                "d": _normal(5),
+                "d_blind": _normal(5) + 9,
+                "d_full": _normal(5) - 1,
+                "key": 0,
+            },
         ),
         "cliff": Door(
             posterior.cliff,
@@ -719,7 +724,8 @@ def _accounts() -> dict[str, Door]:
             lambda key, name: keys.fold_in(key, name), lambda: {"key": 0, "name": "reads"}
         ),
         "generator": Door(
-            lambda key, name: keys.generator(key, name).normal(), lambda: {"key": 0, "name": "reads"}
+            lambda key, name: keys.generator(key, name).normal(),
+            lambda: {"key": 0, "name": "reads"},
         ),
     }
     for name in ("price_shares", "alternatives", "compare_adc_models", "sensitivity_text"):
@@ -813,10 +819,15 @@ def _studies() -> dict[str, Door]:
         return len(plan_study(ss.Study.from_table(table), DIGITAL).tasks)
 
     return {
-        "Study.from_table": Door(planned, lambda: {name: _copied(one) for name, one in STUDY.items()}),
+        "Study.from_table": Door(
+            planned, lambda: {name: _copied(one) for name, one in STUDY.items()}
+        ),
         "Study": Door(
             lambda **given: str(ss.Study(**given)),
-            lambda: {name: _copied(one) for name, one in STUDY.items() if name != "hardware"} | {"hardware": {"preset": "digital-45nm"}},
+            lambda: (
+                {name: _copied(one) for name, one in STUDY.items() if name != "hardware"}
+                | {"hardware": {"preset": "digital-45nm"}}
+            ),
         ),
         "open_run": Door(ss.open_run, lambda: {"run_folder": "nothing"}),
         "load_network": Door(ss.load_network, lambda: {"path": "nothing"}),
@@ -825,8 +836,13 @@ def _studies() -> dict[str, Door]:
             ss.load_converted, lambda: {"folder": "nothing", "hardware": DIGITAL}
         ),
         "Reference.load": Door(ss.Reference.load, lambda: {"path": "nothing"}),
-        "run_sweep": Door(ss.run_sweep, lambda: {"study_path": "nothing.toml", "run_folder": "out", "workers": 2}),
-        "run_optimize": Door(ss.run_optimize, lambda: {"file_path": "nothing.toml", "run_folder": "out", "workers": 2, "trials": 3}),
+        "run_sweep": Door(
+            ss.run_sweep, lambda: {"study_path": "nothing.toml", "run_folder": "out", "workers": 2}
+        ),
+        "run_optimize": Door(
+            ss.run_optimize,
+            lambda: {"file_path": "nothing.toml", "run_folder": "out", "workers": 2, "trials": 3},
+        ),
         "write_report": Door(ss.write_report, lambda: {"run": "nothing"}),
     }
 

@@ -78,7 +78,7 @@ def _field(name: str) -> int:
 
 
 def judge(act: Callable[[], Any], written: Path | None = None) -> Judged:
-    """Run one input. written: an empty folder, where an input that is refused must leave nothing."""
+    """Run one input; written: an empty folder, where one that is refused must leave nothing."""
     before = _reset_peak()
     start = time.perf_counter()
     try:

@@ -130,7 +130,16 @@ def _one(pool: Any, random: Random) -> Any:
 
 
 def _text_mutant(text: str, random: Random) -> Any:
-    near = (text.upper(), text + "x", text[:-1], text * 2, f" {text}", text.encode(errors="replace"), [text], text[::-1])
+    near = (
+        text.upper(),
+        text + "x",
+        text[:-1],
+        text * 2,
+        f" {text}",
+        text.encode(errors="replace"),
+        [text],
+        text[::-1],
+    )
     return _one(_one((TEXT, near), random), random)
 
 
@@ -169,7 +178,11 @@ def mutant(value: Any, random: Random) -> Any:
     """Something else in place of a value: near it in kind three times out of four."""
     if random.random() < 0.25:
         return _one((*OTHERS, *REAL, *WHOLE, *TEXT), random)
-    if isinstance(value, torch.Tensor) and type(value) is torch.Tensor and value.is_floating_point():
+    if (
+        isinstance(value, torch.Tensor)
+        and type(value) is torch.Tensor
+        and value.is_floating_point()
+    ):
         value = np.zeros(value.shape, np.float32) if value.is_meta else value.detach().to_dense()
         value = np.asarray(value.float() if isinstance(value, torch.Tensor) else value)
     if isinstance(value, np.ndarray) and value.size < 10**6:

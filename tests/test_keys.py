@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stochsim.keys import fold_in, generator
+from stochsim.settings import SettingError
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,9 @@ def test_numpy_integers_are_integers() -> None:
     assert fold_in(np.int64(3), np.int32(1)) == fold_in(3, 1)
 
 
-@pytest.mark.parametrize("arguments", [(0.0,), (0, 0.5), (0, None)])
+@pytest.mark.parametrize("arguments", [(0.0,), (0, 0.5), (0, None), (True,), (2**128,), ("a",)])
 def test_other_types_are_refused(arguments: tuple) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(SettingError):
         fold_in(*arguments)
 
 

@@ -19,14 +19,12 @@ from stochsim.energy import (
 )
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.settings import (
-    Argument,
-    check_arguments,
+    check_kind,
     check_not_negative,
     check_whole,
     columns,
     counted,
     number_text,
-    plain,
 )
 
 _ORDER = tuple(KINDS)
@@ -62,11 +60,19 @@ class Bill:
     unpriced: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        given = Argument("hardware", self.hardware, Hardware, HARDWARE_RULE)
-        check_arguments("Bill(hardware, counts, cycles)", given)
+        check_kind("hardware", self.hardware, Hardware, HARDWARE_RULE)
+        check_kind("counts", self.counts, Mapping, "should be Operations by layer, as in a dict")
+        check_kind("cycles", self.cycles, Mapping, "should be cycles by layer, as in a dict")
+        for layer, found in self.counts.items():
+            check_kind("counts", layer, str, "the name of a layer should be text")
+            check_kind(f"counts.{layer}", found, Operations, "should be Operations")
         for name in ("stimuli", "reads"):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**63))
-        object.__setattr__(self, "cycles", {name: plain(one) for name, one in self.cycles.items()})
+        object.__setattr__(
+            self,
+            "cycles",
+            {name: check_not_negative(f"cycles.{name}", one) for name, one in self.cycles.items()},
+        )
         if self.rho is not None:
             object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
 

@@ -13,12 +13,17 @@ the steps of a recurrent circuit, whose product of the stimulus is made once per
 step where inputs are rounded stochastically. Memories and random numbers keep up with the products.
 """
 
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.program import LayerShape, Workload
+from stochsim.settings import check_kind
 
 
 def layer_cycles(shape: LayerShape, hardware: Hardware) -> int:
-    """Cycles of one product of a layer of this shape."""
+    """Cycles of one product of a layer of this shape; raises SettingError for what is no LayerShape
+    or Hardware.
+    """
+    check_kind("shape", shape, LayerShape, "should be a LayerShape, as `Layer.shape` is")
+    check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
     array = hardware.array
     if array is None:
         return -(-shape.weights // hardware.timing.multipliers)

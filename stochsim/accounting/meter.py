@@ -7,7 +7,7 @@ import numpy as np
 
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import Reliability
-from stochsim.settings import check_real, check_whole
+from stochsim.settings import SettingError, check_kind, check_real, check_whole
 
 
 class Sharing(enum.IntEnum):
@@ -57,10 +57,18 @@ class Meter:
         """Count an operation of a kind with these arguments, `count` times for each read, each
         stimulus, or in all. Raises SettingError for what is no number, or no such operation.
         """
-        own = self._counts.setdefault(layer, {})
+        if type(layer) is not str or type(per) is not Sharing or per not in self._times:
+            self._refuse(layer, per)
         operation = Operation(kind, args)
         times = check_real("count", count) * self._times[per]
+        own = self._counts.setdefault(layer, {})
         own[operation] = own.get(operation, 0) + times
+
+    def _refuse(self, layer: object, per: object) -> None:
+        """Raise SettingError for what is no name of a layer, and no sharing of counts."""
+        check_kind("layer", layer, str, "should be the name of a layer")
+        if type(per) is not Sharing or per not in self._times:
+            raise SettingError.of("per", per, "should be a Sharing", map(str, self._times))
 
     def add_reliability(
         self,

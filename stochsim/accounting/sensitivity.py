@@ -18,7 +18,9 @@ from stochsim.energy import (
     price,
     price_operations,
 )
-from stochsim.settings import SettingError, columns
+from stochsim.settings import SettingError, check_kind, columns
+
+_BILL_RULE = "should be a Bill, as `chip.bill` gives one"
 
 
 class PriceShare(NamedTuple):
@@ -50,6 +52,7 @@ class Alternative(NamedTuple):
 
 def price_shares(bill: Bill) -> list[PriceShare]:
     """Every price of the bill, the largest share first; shares add up to 1."""
+    check_kind("bill", bill, Bill, _BILL_RULE)
     kinds: dict[str, dict[str, list[float]]] = {}
     for row in bill.operation_table():
         kinds.setdefault(row["price"], {}).setdefault(row["operation"], []).append(row["joules"])
@@ -71,6 +74,7 @@ def alternatives(bill: Bill) -> list[Alternative]:
     Left out are unverified prices, and those that the chip refuses: they need a value that the book
     does not give, or do not go together with its others. "reliability" has no other price.
     """
+    check_kind("bill", bill, Bill, _BILL_RULE)
     own = bill.hardware.price_table(bill.rho)
     rows = []
     for kind in dict.fromkeys(one.kind for one in bill.total_operations):
@@ -186,6 +190,7 @@ def compare_adc_models(bill: Bill) -> AdcComparison:
     >>> print(str(compare_adc_models(chip.bill(x["layer 1"]))).splitlines()[0])
     ADC model        tag    per read  converters  over the bill
     """
+    check_kind("bill", bill, Bill, _BILL_RULE)
     own = bill.hardware.price_table(bill.rho)["adc"]
     names = {} if own.name == "adc-none" else ADC_MODELS
     models = (

@@ -132,12 +132,13 @@ class Chip:
         Raises SettingError where drives differ from read to read: for an array, inputs that are
         rounded stochastically, hidden layers with noise, and a recurrent circuit.
         """
-        return self._runner.known(x)[0]
+        return self._runner.known(self._stimuli(x))[0]
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources
         together, and of the other family.
         """
+        x = self._stimuli(x)
         sigma, other = self._runner.known_sigmas(x)[1]
         if self.neurons.family == channel.GAUSSIAN:
             sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
@@ -149,6 +150,7 @@ class Chip:
         (neuron,), or (stimulus, neuron) where it depends on the stimulus; None where that is not
         known in closed form.
         """
+        x = self._stimuli(x)
         if self.program.wiring.sigma_is_its_own:
             return self.sigma_scale * self.program.sigma
         try:
@@ -160,15 +162,13 @@ class Chip:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1,
         neuron) uint32.
         """
-        return self.neurons.thresholds(*self._runner.known(x))
+        return self.neurons.thresholds(*self._runner.known(self._stimuli(x)))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31;
         raises SettingError as `drive`.
         """
-        below = (
-            self.thresholds(self._stimuli(x)).astype(np.float64).transpose(0, 2, 1) / channel.ONE
-        )
+        below = self.thresholds(x).astype(np.float64).transpose(0, 2, 1) / channel.ONE
         return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
     @_renamed

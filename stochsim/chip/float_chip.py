@@ -24,6 +24,7 @@ from stochsim.program import (
 )
 from stochsim.settings import (
     Argument,
+    SettingError,
     card,
     card_title,
     check_arguments,
@@ -95,6 +96,11 @@ class FloatChip:
             mean, sigma = self.moments(x)
             scaled = self.sigma_scale * sigma[:, None, :]
             values = (mean[:, None, :] + scaled * normal).astype(np.float32)
+        if not np.isfinite(values).all():
+            rule = (
+                "gives values beyond float32: its weights, its noise or the stimuli are too large"
+            )
+            raise SettingError.of("program", rule=rule)
         return Samples(None, Operations(), None, values, stimuli=x.copy())
 
     def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

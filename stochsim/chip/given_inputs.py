@@ -6,9 +6,9 @@ import numpy as np
 
 from stochsim.accounting import Bill, Meter, add_fixed, cycles_by_layer
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.program import Program
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_kind, check_whole, shaped_array
 
 
 def bill_of_inputs(
@@ -25,7 +25,10 @@ def bill_of_inputs(
     reliability, None for the program's own. Raises SettingError for integers that do not fit, and
     layers that do not fit the Hardware.
     """
-    stimuli = _check_integers(program, integers)
+    check_kind("program", program, Program, "should be a Program, as to_program gives one")
+    check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
+    integers = _checked_integers(program, integers)
+    stimuli = len(next(iter(integers.values())))
     reads = check_whole("reads", reads, 1, 2**31)
     meter = Meter(stimuli, reads)
     workload = program.wiring.workload(program.shapes, hardware.noise, reads)
@@ -46,14 +49,27 @@ def bill_of_inputs(
     return Bill(hardware, meter.by_layer(program.layers), cycles, stimuli, reads, price_rho)
 
 
-def _check_integers(program: Program, integers: Mapping[str, np.ndarray]) -> int:
-    """Number of stimuli; SettingError for layers that are missing and shapes that do not fit."""
+def _checked_integers(
+    program: Program, integers: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What each layer reads, as integers of the type that its input has; SettingError for layers
+    that are missing, shapes that do not fit, and integers that its codes do not stand for.
+    """
+    check_kind("integers", integers, Mapping, "should be arrays by layer, as in a dict")
     if list(integers) != list(program.layers):
         rule = f"should be of the layers {list(program.layers)}"
         raise SettingError.of("integers", list(integers), rule)
-    stimuli = len(next(iter(integers.values())))
+    stimuli = None
+    found = {}
     for name, layer in program.layers.items():
-        if integers[name].shape != (stimuli, layer.inputs):
-            rule = f"should have shape (stimulus, input) = {(stimuli, layer.inputs)}"
-            raise SettingError.of("", integers[name], rule, section=("integers", name))
-    return stimuli
+        field = f"integers.{name}"
+        array = shaped_array(field, integers[name], "stimulus, input", (stimuli, layer.inputs))
+        stimuli = len(array)
+        valid = layer.input.integers(np.arange(layer.input.levels) + layer.input.c_min)
+        if array.dtype.kind not in "iu" or not np.isin(array, valid).all() or not stimuli:
+            rule = (
+                f"should be integers from {valid.min()} to {valid.max()}, of one stimulus or more"
+            )
+            raise SettingError.of(field, array, rule)
+        found[name] = array.astype(valid.dtype if layer.input.unsigned else np.int8, copy=False)
+    return found

@@ -5,7 +5,7 @@ and the column.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stochsim.settings import SettingError, StochsimError, real_array
+from stochsim.settings import LARGEST, SettingError, StochsimError, real_array
 
 
 def _first_bad(values: NDArray[np.floating]) -> str | None:
@@ -36,4 +36,7 @@ def check_stimuli(x: ArrayLike, inputs: int) -> NDArray[np.floating]:
         stimuli = stimuli.astype(np.float64)
     if complaint := _first_bad(stimuli):
         raise SettingError.of("stimuli", rule=complaint)
+    largest = np.abs(stimuli).max(initial=0.0)
+    if largest > LARGEST:
+        raise SettingError.of("stimuli", float(largest), f"should be at most {LARGEST:g} in size")
     return stimuli

@@ -12,7 +12,15 @@ from stochsim.data import digits, patches
 from stochsim.data.array_checks import check_data
 from stochsim.data.data_settings import DIGIT_SIZE, DataSettings
 from stochsim.data.whitening import CLIP, Whitening
-from stochsim.settings import card, check_whole, counted, one_line
+from stochsim.settings import (
+    SettingError,
+    card,
+    check_kind,
+    check_whole,
+    counted,
+    one_line,
+    shaped_array,
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,14 @@ class Dataset:
         """Refuse NaN and infinity (StochsimError), and make the arrays read-only: data sets are
         shared through a cache.
         """
-        check_data(self.train, f"{self.name}, train")
-        check_data(self.held_out, f"{self.name}, held out")
+        check_kind("name", self.name, str, "should be text")
+        for part, title in (("train", "train"), ("held_out", "held out")):
+            found = shaped_array(part, getattr(self, part), "picture, input")
+            check_data(found, f"{self.name}, {title}")
+            object.__setattr__(self, part, found.astype(np.float32, copy=False))
+        if self.train.shape[1] != self.held_out.shape[1]:
+            rule = f"should have {self.train.shape[1]} inputs, as 'train' has"
+            raise SettingError.of("held_out", self.held_out, rule)
         for array in (
             self.train,
             self.held_out,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from stochsim.data.dataset import Dataset
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_kind, check_whole
 
 QUARTILES = 4
 
@@ -25,6 +25,8 @@ def evaluation_stimuli(dataset: Dataset, count: int, key: int) -> NDArray[np.int
     >>> data.held_out[evaluation_stimuli(data, 16, key=0)].shape
     (16, 8)
     """
+    check_kind("dataset", dataset, Dataset, "should be a Dataset, as load_dataset gives one")
+    key = check_whole("key", key, 0, 2**64)
     count = check_whole("stimuli", count, -(2**63), 2**63)
     most = QUARTILES * (len(dataset.held_out) // QUARTILES)
     if not 1 <= count <= most:

@@ -7,7 +7,13 @@ from typing import TypeVar
 
 from stochsim.energy.operations import KINDS, PARTS, Operation, Operations
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Citation, Price
-from stochsim.settings import SettingError, check_real, check_whole
+from stochsim.settings import (
+    SettingError,
+    check_float,
+    check_kind,
+    check_positive,
+    check_whole,
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,11 @@ class Energy:
     prices: tuple[Citation, ...] = ()
 
     def __post_init__(self) -> None:
+        check_kind("joules", self.joules, Mapping, "should be joules by part, as in a dict")
         for part, given in self.joules.items():
-            if part not in PARTS:
-                raise SettingError.unknown(part, PARTS, section=("joules",))
-            joules = check_real(f"{part}_j", given)
+            if not isinstance(part, str) or part not in PARTS:
+                raise SettingError.unknown(str(part), PARTS, section=("joules",))
+            joules = check_float(f"{part}_j", given)
             if not joules >= 0:
                 rule = "should be a number and not negative"
                 raise SettingError.of(f"{part}_j", joules, rule)
@@ -66,7 +73,7 @@ class Energy:
         """The energy of one out of `number` equal shares: per read, per stimulus, per effective
         sample.
         """
-        divisor = check_real("number", number)
+        divisor = check_float("number", number)
         if not (math.isfinite(divisor) and divisor > 0):
             rule = "energy is divided by a number that is finite and above 0"
             raise SettingError.of("number", number, rule)
@@ -100,6 +107,9 @@ def price_operations(
     >>> f'{price_operations(counts, {"add": price("add-qkeras-45nm")}).total_j:.3g} J'
     '5e-11 J'
     """
+    check_kind("operations", operations, Operations, "should be Operations")
+    check_kind("prices", prices, Mapping, "should be prices by kind of operation, as in a dict")
+    voltage_v = check_positive("voltage_v", voltage_v)
     joules: dict[str, list[float]] = {part: [] for part in PARTS}
     flags: list[str] = []
     used: list[Citation] = []
@@ -117,8 +127,11 @@ def price_operations(
 
 def _price_of(operation: Operation, prices: Mapping[str, Price]) -> Price:
     if operation.kind not in prices:
-        raise SettingError.of("operation", operation.kind, "has no price", prices)
-    return prices[operation.kind]
+        rule = "has no price"
+        raise SettingError.of("operation", operation.kind, rule, map(str, prices))
+    found = prices[operation.kind]
+    check_kind(operation.kind, found, Price, "should be a Price, as price(…) gives one")
+    return found
 
 
 _PREFIXES = (
@@ -140,7 +153,7 @@ def format_energy(joules: float, digits: int = 3) -> str:
     >>> format_energy(3.74e-10)
     '374 pJ'
     """
-    joules = check_real("joules", joules)
+    joules = check_float("joules", joules)
     digits = check_whole("digits", digits, 1, 18)
     if math.isnan(joules) or joules < 0:
         raise SettingError.of("joules", joules, "should be a number and not negative")

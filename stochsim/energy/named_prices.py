@@ -8,7 +8,7 @@ import math
 from stochsim.energy.entries import THERMAL_J
 from stochsim.energy.price_book import read_books
 from stochsim.energy.pricing import Price
-from stochsim.settings import SettingError
+from stochsim.settings import check_choice
 
 LANDAUER_J = THERMAL_J * math.log(2)
 """kT ln 2 at 300 K, in joules: the floor of one erased or one random bit."""
@@ -41,6 +41,4 @@ def price(name: str) -> Price:
     >>> f"{one.joules(accumulator_bits=16):.3g} J"                      # an addition of 16 bits
     '5e-14 J'
     """
-    if name not in PRICES:
-        raise SettingError.of("price", name, choices=PRICES)
-    return PRICES[name]
+    return PRICES[check_choice("price", name, PRICES)]

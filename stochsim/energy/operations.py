@@ -5,7 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from stochsim.settings import SettingError, card, check_real, counted, number_text
+from stochsim.settings import (
+    SettingError,
+    card,
+    check_choice,
+    check_float,
+    check_kind,
+    check_real,
+    counted,
+    number_text,
+)
 
 
 class Kind(NamedTuple):
@@ -72,8 +81,9 @@ class Operation:
     args: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise SettingError.of("kind", self.kind, choices=KINDS)
+        check_choice("kind", self.kind, KINDS)
+        if not isinstance(self.args, tuple | list):
+            raise SettingError.of("args", self.args, "should be a tuple of numbers")
         given = tuple(self.args)
         names = KINDS[self.kind].arguments
         if len(given) != len(names):
@@ -85,6 +95,7 @@ class Operation:
     def _checked(self, name: str, given: float) -> float:
         """An argument as Python's number."""
         value = check_real(name, given)
+        check_float(name, value)
         if not (math.isfinite(value) and value >= 0):
             rule = f"should be finite and not negative in operation '{self.kind}'"
             raise SettingError.of(name, value, rule)
@@ -117,10 +128,13 @@ class Operations(Mapping[Operation, float]):
 
     def __init__(self, counts: Mapping[Operation, float] | None = None) -> None:
         own: dict[Operation, float] = {}
-        for operation, given in (counts or {}).items():
+        given_counts = {} if counts is None else counts
+        check_kind("counts", given_counts, Mapping, "should be numbers by Operation, as in a dict")
+        for operation, given in given_counts.items():
             if not isinstance(operation, Operation):
                 raise SettingError.of("counts", operation, "the keys should be Operations")
             count = check_real("count", given)
+            check_float("count", count)
             if not (math.isfinite(count) and count >= 0):
                 rule = f"should be finite and not negative, of {operation}"
                 raise SettingError.of("count", count, rule)
@@ -182,6 +196,7 @@ class Operations(Mapping[Operation, float]):
 
     def __mul__(self, number: float) -> "Operations":
         factor = check_real("number", number)
+        check_float("number", factor)
         if not (math.isfinite(factor) and factor >= 0):
             rule = "operations are multiplied by a number that is finite and not negative"
             raise SettingError.of("number", number, rule)
@@ -193,6 +208,5 @@ class Operations(Mapping[Operation, float]):
         """Total count of one kind, whatever its arguments; raises SettingError for an unknown
         kind.
         """
-        if kind not in KINDS:
-            raise SettingError.of("kind", kind, choices=KINDS)
+        check_choice("kind", kind, KINDS)
         return sum(count for operation, count in self.items() if operation.kind == kind)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Self
 
 from stochsim.energy.operations import KINDS
-from stochsim.settings import SettingError, check_real, line_of, plain
+from stochsim.settings import (
+    SettingError,
+    check_not_negative,
+    check_positive,
+    check_real,
+    line_of,
+    plain,
+)
 
 DEFAULT_VOLTAGE_V = 0.9
 
@@ -94,7 +101,7 @@ class Price:
         """
         self.check_parameters()
         values = {name: self._clamped(name, value) for name, value in self._values(args).items()}
-        values |= {"V": check_real("voltage_v", voltage_v)} if self.has_voltage else {}
+        values |= {"V": check_positive("voltage_v", voltage_v)} if self.has_voltage else {}
         try:
             joules = self.joules(**values)
             why = "should be a number and not negative"
@@ -158,7 +165,7 @@ class Price:
         """
         whole = f"({self.formula}) × {words}"
         inner = self.joules
-        factor = check_real("factor", factor)
+        factor = check_not_negative("factor", factor)
         return replace(
             self,
             formula=whole if self.formula != "0" else "0",
@@ -191,7 +198,11 @@ class Price:
         return f"{self.file}:{line}: price '{self.name}'"
 
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:
-        given = zip(ARGUMENTS[self.kind], args, strict=True)
+        names = ARGUMENTS[self.kind]
+        if not isinstance(args, tuple | list) or len(args) != len(names):
+            rule = f"price '{self.name}' takes ({', '.join(names)})"
+            raise SettingError.of("args", args, rule)
+        given = zip(names, args, strict=True)
         return {name: check_real(name, value) for name, value in given} | dict(self.parameters)
 
     def _clamped(self, name: str, value: float) -> float:

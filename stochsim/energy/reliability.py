@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stochsim.energy.entries import THERMAL_J
 from stochsim.energy.named_prices import price
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Price
-from stochsim.settings import SettingError, check_real
+from stochsim.settings import SettingError, check_float, check_positive
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ReliabilityLaw:
         """Joules to keep one neuron at noise σ = sigma_over_s · s for one read; never negative,
         infinite at σ = 0.
         """
-        sigma_over_s = float(check_real("sigma_over_s", sigma_over_s))
+        sigma_over_s = check_float("sigma_over_s", sigma_over_s)
         if sigma_over_s == 0:
             return math.inf
         if self.rho == 0:
@@ -77,7 +77,7 @@ def reliability_law(
     ρ without e0_j.
     """
     rho = _not_negative("rho", rho)
-    voltage_v = float(check_real("voltage_v", voltage_v))
+    voltage_v = check_positive("voltage_v", voltage_v)
     given_j = e_bit_j if rho == 0 else e0_j
     if given_j is not None:
         return ReliabilityLaw(rho, given_j)
@@ -113,7 +113,7 @@ def reliability_price_to_cost(lam_nat_per_j: float, law: ReliabilityLaw) -> floa
 
 def _not_negative(name: str, value: float) -> float:
     """A finite number, 0 or above, in float64; raises SettingError for anything else."""
-    found = float(check_real(name, value))
+    found = check_float(name, value)
     if not (math.isfinite(found) and found >= 0):
         raise SettingError.of(name, value, "should be finite and not negative")
     return found

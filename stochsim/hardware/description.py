@@ -1,6 +1,6 @@
 """A Hardware as text: one line for a list, one row per price for a table."""
 
-from stochsim.hardware.hardware import Hardware
+from stochsim.hardware.hardware import Hardware, check_hardware
 
 TABLE_COLUMNS = ("kind", "name", "formula", "unit", "source", "tag", "note")
 SHOWN_RHOS = (0.0, 1.0, 2.0)
@@ -15,6 +15,7 @@ def describe(hardware: Hardware) -> str:
     >>> print(describe(ss.load_hardware("digital-45nm")))          # doctest: +ELLIPSIS
     digital-45nm: 4/4/4 bits (weight/input/output). Digital, 45 nm, 0.9 V: SRAM...
     """
+    check_hardware(hardware)
     bits = hardware.precision
     return (
         f"{hardware.name}: {bits.weight_bits}/{bits.input_bits}/{bits.output_bits} bits "
@@ -28,6 +29,7 @@ def hardware_table(
     """One row per sourced figure, keyed by TABLE_COLUMNS: the cells' device, the price of each
     operation, that of reliability at each ρ.
     """
+    check_hardware(hardware)
     voltage_v = hardware.prices.voltage_v
     counted = [
         (kind, chosen)

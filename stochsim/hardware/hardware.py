@@ -28,6 +28,7 @@ from stochsim.settings import (
     Settings,
     as_path,
     card,
+    check_kind,
     check_whole,
     with_setting,
     write_toml,
@@ -255,6 +256,7 @@ class Hardware(Settings):
         """Joules of these operations on this chip; `rho` is needed where neurons are kept at a
         noise level ("reliability").
         """
+        check_kind("operations", operations, Operations, "should be Operations")
         has_reliability = operations.count("reliability") > 0
         if has_reliability and rho is None:
             rule = "the operations keep neurons at a noise level, whose price depends on it"
@@ -307,5 +309,4 @@ def load_hardware(source: AnyPath, *, bits: int | Precision | None = None) -> Ha
 
 def check_hardware(value: object) -> None:
     """Raise SettingError for what is no Hardware."""
-    if not isinstance(value, Hardware):
-        raise SettingError.of("hardware", value, HARDWARE_RULE)
+    check_kind("hardware", value, Hardware, HARDWARE_RULE)

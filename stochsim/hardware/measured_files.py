@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.hardware.memory_device import Device
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_kind
 
 _SUM_TOLERANCE = 1e-6
 _LONGEST_NAME = 40
@@ -211,6 +211,7 @@ def _text(path: Path) -> str:
 
 def _filled_lines(where: str, text: str) -> list[tuple[int, list[str]]]:
     """The lines that hold something, with their numbers."""
+    check_kind("text", text, str, "should be the text of a CSV file")
     reader = csv.reader(io.StringIO(text))
     try:
         found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]

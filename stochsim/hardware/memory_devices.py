@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 
 from stochsim.hardware.memory_device import Device, Drift
-from stochsim.settings import SettingError
+from stochsim.settings import check_choice
 
 DAY_S = 86400.0
 # the logarithm's argument where a cell is empty; every law of log r is clipped long before it
@@ -240,6 +240,4 @@ def devices() -> tuple[str, ...]:
 
 def device(name: str) -> Device:
     """The device of this name; raises SettingError that names the nearest one."""
-    if name not in DEVICES:
-        raise SettingError.of("device", name, choices=DEVICES)
-    return DEVICES[name]
+    return DEVICES[check_choice("device", name, DEVICES)]

@@ -18,7 +18,7 @@ from stochsim.energy import (
     part_kind,
     scaled,
 )
-from stochsim.settings import NOT_SHOWN, SettingError, Settings
+from stochsim.settings import NOT_SHOWN, SettingError, Settings, check_choice
 
 OPERATION_PRICES = tuple(name for name, kind in KINDS.items() if not kind.by_law)
 """The fields of Prices that name a price, one per kind of operation; "reliability" is priced by
@@ -134,9 +134,7 @@ class Prices(_NamedPrices):
 
         An own price that no kind names any more is left out.
         """
-        if kind not in OPERATION_PRICES:
-            rule = "no kind of operation that has a price"
-            raise SettingError.of("kind", kind, rule, OPERATION_PRICES)
+        check_choice("kind", kind, OPERATION_PRICES, "no kind of operation that has a price")
         others = {each: values for each, values in self.parameters.items() if each != kind}
         table = {field: getattr(self, field) for field in type(self).model_fields} | {kind: name}
         named = {table[each] for each in OPERATION_PRICES}

@@ -17,7 +17,7 @@ What is neglected is of second order in R: half the resistance, a quarter of the
 
 import numpy as np
 
-from stochsim.settings import SettingError, check_not_negative
+from stochsim.settings import SettingError, check_not_negative, finite_array
 
 LARGEST_DROP = 0.3
 """Above this largest relative drop the first order is refused; its error is about the square of the
@@ -34,6 +34,7 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     with that drop and the resistance that would not.
     """
     wire_ohm = check_not_negative("wire_ohm", wire_ohm)
+    g_s = finite_array("g_s", g_s, "…, row, column")
     in_row_segments = np.cumsum(g_s[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]
     in_column_segments = np.cumsum(g_s, axis=-2, dtype=np.float64)
     along_row = np.cumsum(in_row_segments, axis=-1)

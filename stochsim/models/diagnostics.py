@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from stochsim.settings import one_line
+from stochsim.settings import SettingError, one_line, shaped_array
 
 MAX_RHAT = 1.01
 """Rank R-hat of every coordinate stays below this."""
@@ -28,6 +28,17 @@ class Diagnostics:
     ess_per_draw: NDArray[np.float64]
     thinning: NDArray[np.int64]
     __repr__ = one_line
+
+    def __post_init__(self) -> None:
+        """Raises SettingError for arrays of other shapes or numbers; R-hat and ESS may be NaN."""
+        rhat = shaped_array("rhat", self.rhat, "stimulus")
+        object.__setattr__(self, "rhat", rhat.astype(np.float64, copy=False))
+        for name in ("ess_per_draw", "thinning"):
+            found = shaped_array(name, getattr(self, name), "stimulus", rhat.shape)
+            dtype = np.float64 if name == "ess_per_draw" else np.int64
+            if dtype is np.int64 and (found.dtype.kind == "f" or found.min(initial=1) < 1):
+                raise SettingError.of(name, found, "should be integers of at least 1")
+            object.__setattr__(self, name, found.astype(dtype, copy=False))
 
     @property
     def max_rhat(self) -> float:

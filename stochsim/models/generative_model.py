@@ -13,7 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
 from stochsim.models.reference import Reference
-from stochsim.settings import SettingError, card, card_title, check_whole, counted
+from stochsim.settings import (
+    LARGEST,
+    SettingError,
+    bounded_array,
+    card,
+    card_title,
+    check_memory,
+    check_positive,
+    check_whole,
+    counted,
+)
 
 Progress = Callable[[int, int], None]
 """Called as progress(done, total) with coordinate updates, or whatever unit the model counts in."""
@@ -32,14 +42,10 @@ class GenerativeModel(ABC):
         """SettingError for a decoder that is not a finite matrix, or a noise that is not
         positive.
         """
-        rule = "should be a finite matrix (inputs, neurons)"
-        try:
-            matrix = np.array(decoder, np.float64)
-        except (TypeError, ValueError):
-            raise SettingError.of("decoder", decoder, rule) from None
-        if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-            raise SettingError.of("decoder", matrix, rule)
-        self.decoder: NDArray[np.float64] = matrix
+        matrix = bounded_array("decoder", decoder, "inputs, neurons")
+        if not matrix.size:
+            raise SettingError.of("decoder", matrix, "should have one input and neuron at least")
+        self.decoder: NDArray[np.float64] = matrix.astype(np.float64)  # a copy
         self.decoder.flags.writeable = False
         self.noise_sd = positive("noise_sd", noise_sd)
 
@@ -116,17 +122,21 @@ class GenerativeModel(ABC):
         """
 
     def log_prior(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """log p(r) without its constant: −Σ_i φ(r_i), (…, neuron) to (…)."""
-        return -self.activity_cost(r)
+        """log p(r) without its constant: −Σ_i φ(r_i), (…, neuron) to (…); raises SettingError for
+        responses of another shape, not finite or too large.
+        """
+        return -self.activity_cost(self._responses(r))
 
     def log_likelihood(
         self, x: NDArray[np.floating], r: NDArray[np.floating]
     ) -> NDArray[np.float64]:
         """log p(x | r) in nats without the constant −(inputs/2) log(2π s_x²): −‖x − A r‖²/(2 s_x²).
 
-        x (…, inputs) and r (…, neuron) broadcast in the leading axes.
+        x (…, inputs) and r (…, neuron) broadcast in the leading axes. Raises SettingError for
+        other shapes, and numbers that are not finite or too large.
         """
-        residual = np.asarray(x, np.float64) - np.asarray(r, np.float64) @ self.decoder.T
+        x, r = self._pair(x, r)
+        residual = x - r @ self.decoder.T
         return np.asarray(-0.5 * np.sum(residual**2, axis=-1) / self.noise_sd**2)
 
     def log_joint(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -135,11 +145,27 @@ class GenerativeModel(ABC):
         """
         return np.asarray(self.log_likelihood(x, r) + self.log_prior(r))
 
+    def _responses(self, r: ArrayLike) -> NDArray[np.float64]:
+        """Responses (…, neuron) in float64."""
+        return bounded_array("r", r, "…, neuron", (self.neurons,)).astype(np.float64, copy=False)
+
+    def _pair(self, x: ArrayLike, r: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Stimuli (…, inputs) and responses (…, neuron) whose leading axes broadcast."""
+        x = bounded_array("x", x, "…, inputs", (self.inputs,)).astype(np.float64, copy=False)
+        r = self._responses(r)
+        try:
+            np.broadcast_shapes(x.shape[:-1], r.shape[:-1])
+        except ValueError:
+            rule = f"leading axes {x.shape[:-1]} and {r.shape[:-1]}: should broadcast"
+            raise SettingError.of(("x", "r"), rule=rule) from None
+        return x, r
+
     def sample(self, count: int, key: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`count` draws of the joint distribution: x (count, inputs) and the r (count, neuron)
         behind it.
         """
         count = check_whole("count", count, 0, 2**31)
+        check_memory("draws", (count, self.inputs + self.neurons), np.float64, "take fewer")
         random = generator(check_whole("key", key, 0, 2**64), "sample", self.kind)
         r = self._draw_prior(count, random)
         return self._draw_signal(r, random) + self.noise_sd * random.standard_normal(
@@ -153,6 +179,7 @@ def _no_progress(done: int, total: int) -> None:
 
 def positive(name: str, value: float) -> float:
     """`value` as a float, or a SettingError that names it."""
-    if not (np.isfinite(value) and value > 0):
-        raise SettingError.of(name, value, "should be a finite number above 0")
-    return float(value)
+    found = check_positive(name, value)
+    if not 1 / LARGEST <= found <= LARGEST:
+        raise SettingError.of(name, value, f"should be from {1 / LARGEST:g} to {LARGEST:g}")
+    return found

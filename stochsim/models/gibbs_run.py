@@ -128,7 +128,9 @@ def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Refere
     """
     count = len(run.numbers)
     draws = run.draws
-    report = Diagnostics(np.empty(count), np.empty(count), np.empty(count, np.int64))
+    worst_rhat = np.empty(count)
+    least_ess = np.empty(count)
+    thinning = np.empty(count, np.int64)
     rows = np.arange(count)
     done = 0
     total = run.updates_left
@@ -140,13 +142,13 @@ def trusted_reference(run: GibbsRun, progress: Progress | None = None) -> Refere
         rhat, ess = diagnose(run.draws)
         if run.draws is not draws:
             draws[rows] = run.draws
-        report.rhat[rows] = rhat.max(axis=1)
-        report.ess_per_draw[rows] = ess.min(axis=1)
-        report.thinning[rows] = run.thinning
+        worst_rhat[rows] = rhat.max(axis=1)
+        least_ess[rows] = ess.min(axis=1)
+        thinning[rows] = run.thinning
         passed = (rhat < MAX_RHAT) & (ess >= MIN_ESS_PER_DRAW)  # NaN fails
         failing = np.flatnonzero(~passed.all(axis=1))
         if not len(failing):
-            return Reference.from_draws(draws, report)
+            return Reference.from_draws(draws, Diagnostics(worst_rhat, least_ess, thinning))
         if run.thinning >= FIRST_THINNING * 2**MOST_DOUBLINGS:
             raise StochsimError(_complaint(run, int(failing[0]), rhat, ess, passed))
         rows = rows[failing]

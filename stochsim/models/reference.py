@@ -27,8 +27,11 @@ from stochsim.settings import (
     StochsimError,
     Stored,
     card,
+    check_flag,
+    check_kind,
     check_whole,
     counted,
+    finite_array,
     one_line,
     range_text,
     read_arrays,
@@ -44,7 +47,8 @@ FORMAT = Format("stochsim-reference", 3, "sample it again, or run its study anew
 
 _KIND = "reference"
 _MOST_CHAINS = 64
-_MAY_BE_NAN = ("rhat", "ess_per_draw")
+_OF_CHAINS = ("rhat", "ess_per_draw", "thinning")
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,10 @@ class Reference:
     mean, sd (stimulus, neuron) and covariance (stimulus, neuron, neuron), float64: closed form
     where `exact`, else the moments of the draws. diagnostics: None where exact. stimuli (stimulus,
     input): whose posterior it is; None where they were not told.
+
+    Raises SettingError for shapes that disagree, numbers that are not finite, draws that are no
+    equal chains, an sd that is not above 0 or not that of the covariance, a covariance that is not
+    symmetric, and diagnostics of an exact reference or none of another.
 
     >>> import stochsim as ss
     >>> model = ss.build_model(ss.LinearGaussian(neurons=2, noise_sd=0.5), [[1.0, 0.0], [0.0, 2.0]])
@@ -76,6 +84,48 @@ class Reference:
     chains: int = CHAINS
     stimuli: NDArray[np.floating] | None = None
     __repr__ = one_line
+
+    def __post_init__(self) -> None:
+        checked = {"exact": check_flag("exact", self.exact), **self._checked_draws()}
+        stimuli, _, neurons = checked["draws"].shape
+        for name, axes in (
+            ("mean", "stimulus, neuron"),
+            ("sd", "stimulus, neuron"),
+            ("covariance", "stimulus, neuron, neuron"),
+        ):
+            sizes = (stimuli, neurons, neurons)[: axes.count(",") + 1]
+            found = finite_array(name, getattr(self, name), axes, sizes)
+            checked[name] = found.astype(np.float64, copy=False)
+        _check_moments(checked["sd"], checked["covariance"])
+        if self.stimuli is not None:
+            checked["stimuli"] = finite_array(
+                "stimuli", self.stimuli, "stimulus, input", (stimuli, None)
+            )
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        self._check_diagnostics()
+
+    def _checked_draws(self) -> dict[str, Any]:
+        """The draws in equal chains, float32, and how many chains they are."""
+        chains = check_whole("chains", self.chains, 1, _MOST_CHAINS + 1)
+        draws = finite_array("draws", self.draws, "stimulus, draw, neuron")
+        if 0 in draws.shape or draws.shape[1] % chains:
+            rule = f"should be (stimulus, draw, neuron), draws in {chains} equal chains"
+            raise SettingError.of("draws", draws, rule)
+        return {"chains": chains, "draws": draws.astype(np.float32, copy=False)}
+
+    def _check_diagnostics(self) -> None:
+        """Those of each stimulus where draws come of chains, none where they are exact."""
+        if self.exact:
+            rule = "should be None: an exact reference has no chains to be diagnosed"
+            check_kind("diagnostics", self.diagnostics, type(None), rule)
+            return
+        rule = "should be Diagnostics: draws of chains are trusted by them"
+        check_kind("diagnostics", self.diagnostics, Diagnostics, rule)
+        assert self.diagnostics is not None
+        if len(self.diagnostics.rhat) != len(self.draws):
+            rule = f"should be of the {len(self.draws)} stimuli"
+            raise SettingError.of("diagnostics", len(self.diagnostics.rhat), rule)
 
     def __str__(self) -> str:
         """A card: how many draws of what, and what they rest on."""
@@ -98,7 +148,12 @@ class Reference:
 
     @classmethod
     def from_draws(cls, draws: NDArray[np.float32], diagnostics: Diagnostics) -> Self:
-        """A reference by its draws (stimulus, chain, draw, neuron)."""
+        """A reference by its draws (stimulus, chain, draw, neuron); raises SettingError as the
+        class does, and for fewer than two draws.
+        """
+        draws = finite_array("draws", draws, "stimulus, chain, draw, neuron")
+        if 0 in draws.shape or draws.shape[1] * draws.shape[2] < 2:
+            raise SettingError.of("draws", draws, "should be 2 draws or more of each stimulus")
         flat = draws.reshape(draws.shape[0], -1, draws.shape[-1])
         mean = flat.mean(axis=1, dtype=np.float64)
         covariance = np.stack(
@@ -261,56 +316,35 @@ class Reference:
         strict.exact_table("reference", facts, ("exact", "chains"))
         exact = strict.flag("exact", facts["exact"])
         chains = strict.whole("chains", facts["chains"], 1, _MOST_CHAINS)
-        wanted = ["draws", "mean", "sd", "covariance"] + (
-            [] if exact else ["rhat", "ess_per_draw", "thinning"]
-        )
+        wanted = ["draws", "mean", "sd", "covariance", *(() if exact else _OF_CHAINS)]
         if missing := [name for name in wanted if name not in arrays]:
             raise SettingError.missing(tuple(missing), "the stored reference is damaged")
-        moments = (arrays["mean"], arrays["sd"], arrays["covariance"])
-        diagnostics = (
-            None
-            if exact
-            else Diagnostics(arrays["rhat"], arrays["ess_per_draw"], arrays["thinning"])
-        )
-        _check_stored(arrays, chains, exact)
+        diagnostics = None
+        if not exact:
+            diagnostics = Diagnostics(*(arrays[name] for name in _OF_CHAINS))
+        strict.only_arrays(arrays, [*wanted, *({"stimuli"} & set(arrays))])
         return cls(
             exact,
             arrays["draws"],
-            *moments,
+            arrays["mean"],
+            arrays["sd"],
+            arrays["covariance"],
             diagnostics,
             chains=chains,
             stimuli=arrays.get("stimuli"),
         )
 
 
-def _check_stored(arrays: Mapping[str, NDArray], chains: int, exact: bool) -> None:
-    """Raise SettingError where stored arrays are not of the shapes and types of a Reference, or
-    hold what is not finite.
+def _check_moments(sd: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
+    """Raise SettingError for an sd that is not above 0 or not that of the covariance, and a
+    covariance that is not symmetric.
     """
-    draws = arrays["draws"]
-    if draws.ndim != 3 or 0 in draws.shape or draws.shape[1] % chains:
-        rule = f"should be (stimulus, draw, neuron), draws in {chains} chains"
-        raise SettingError.of("draws", draws, f"stored reference: {rule}")
-    stimuli, _, neurons = draws.shape
-    wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
-        "draws": (np.float32, draws.shape),
-        "mean": (np.float64, (stimuli, neurons)),
-        "sd": (np.float64, (stimuli, neurons)),
-        "covariance": (np.float64, (stimuli, neurons, neurons)),
-    }
-    if not exact:
-        wanted |= dict.fromkeys(("rhat", "ess_per_draw"), (np.float64, (stimuli,)))
-        wanted["thinning"] = (np.int64, (stimuli,))
-    given = arrays.get("stimuli")
-    if given is not None:
-        if given.ndim != 2 or given.dtype.kind != "f":
-            rule = "stored reference: should be real numbers (stimulus, input)"
-            raise SettingError.of("stimuli", given, rule)
-        wanted["stimuli"] = (given.dtype, (stimuli, given.shape[1]))
-    for name, (dtype, shape) in wanted.items():
-        found = arrays[name]
-        if found.dtype != dtype or found.shape != shape:
-            rule = f"stored reference: should be {np.dtype(dtype)} {shape}"
-            raise SettingError.of(name, found, rule)
-        if found.dtype.kind == "f" and name not in _MAY_BE_NAN and not np.isfinite(found).all():
-            raise SettingError.of(name, rule="stored reference: has values that are not finite")
+    if not (sd > 0).all():
+        raise SettingError.of("sd", float(sd.min()), "should be above 0")
+    variances = np.diagonal(covariance, axis1=1, axis2=2)
+    if not np.allclose(variances, np.square(sd), rtol=_TOLERANCE, atol=0):
+        rule = "should be the square roots of the diagonal of 'covariance'"
+        raise SettingError.of("sd", rule=rule, also=("covariance",))
+    scale = sd[:, :, None] * sd[:, None, :]
+    if (np.abs(covariance - covariance.swapaxes(1, 2)) > _TOLERANCE * scale).any():
+        raise SettingError.of("covariance", rule="should be symmetric")

@@ -74,9 +74,8 @@ class GaussianScaleMixtureModel(GaussianPriorModel):
         x (…, inputs) and r (…, neuron) broadcast in the leading axes. Error below 1e-9, see
         `contrast`.
         """
-        x, signal = np.broadcast_arrays(
-            np.asarray(x, np.float64), np.asarray(r, np.float64) @ self.decoder.T
-        )
+        x, r = self._pair(x, r)
+        x, signal = np.broadcast_arrays(x, r @ self.decoder.T)
         linear = np.sum(x * signal, axis=-1) / self.noise_sd**2 - self.contrast_rate
         curvature = np.sum(signal**2, axis=-1) / self.noise_sd**2
         at_zero = (

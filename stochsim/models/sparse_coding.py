@@ -10,7 +10,7 @@ from stochsim.data import check_stimuli
 from stochsim.keys import fold_in
 from stochsim.models.generative_model import GenerativeModel, Progress, positive
 from stochsim.models.reference import Reference
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_kind
 
 _ORTHOGONAL_TOLERANCE = 1e-10
 
@@ -66,6 +66,7 @@ def orthogonal_posterior_moments(
     at 0, with moments of truncated normals (Johnson, Kotz, Balakrishnan, Continuous Univariate
     Distributions 1, section 13.10). SettingError for any other decoder.
     """
+    check_kind("model", model, SparseCodingModel, "should be a built SparseCoding model")
     gram = model.decoder.T @ model.decoder
     norms = np.diag(gram)
     if (

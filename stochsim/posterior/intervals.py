@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_flag, check_real, check_whole, real_array
+from stochsim.settings import SettingError, check_flag, check_float, check_whole, real_array
 
 Floats = NDArray[np.floating]
 _ELEMENTS_AT_ONCE = 8_000_000  # of one resampled array: 64 MB
@@ -39,7 +39,7 @@ class Estimate:
     def __post_init__(self) -> None:
         """Raises SettingError for what is no number, and a reason that is no text."""
         for name in ("value", "low", "high"):
-            object.__setattr__(self, name, as_float(name, getattr(self, name)))
+            object.__setattr__(self, name, check_float(name, getattr(self, name)))
         if not isinstance(self.reason, str):
             raise SettingError.of("reason", self.reason, "should be text")
 
@@ -146,18 +146,10 @@ def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[n
 
 def check_level(level: float) -> float:
     """The share of an interval, between 0 and 1; raises SettingError for anything else."""
-    found = as_float("level", level)
+    found = check_float("level", level)
     if not 0 < found < 1:
         raise SettingError.of("level", level, "should be above 0 and below 1, such as 0.95")
     return found
-
-
-def as_float(name: str, value: float) -> float:
-    """A real number in float64; raises SettingError for anything else."""
-    try:
-        return float(check_real(name, value))
-    except OverflowError:
-        raise SettingError.of(name, value, "is too large for a number") from None
 
 
 def _opened(array: Floats) -> Floats:

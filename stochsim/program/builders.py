@@ -11,7 +11,7 @@ from stochsim.program.layer import HIDDEN, LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import FeedForward, LogSigmaHead, Recurrent
-from stochsim.settings import SettingError, check_memory, check_whole, plain
+from stochsim.settings import SettingError, check_kind, check_memory, check_whole, plain
 
 
 def single_layer(layer: Layer, rho: float = 0.0) -> Program:
@@ -43,8 +43,7 @@ def with_log_sigma(
     """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`. Raises
     SettingError as it does.
     """
-    if not isinstance(hidden, tuple | list):
-        raise SettingError.of("hidden", hidden, "should be a tuple of layers")
+    check_kind("hidden", hidden, tuple | list, "should be a tuple of layers")
     layers = hidden_names(tuple(hidden)) | {LOG_SIGMA: log_sigma, READOUT: readout}
     return Program(layers, LogSigmaHead(base), rho)
 

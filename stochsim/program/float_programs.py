@@ -9,12 +9,13 @@ import numpy as np
 
 from stochsim.program.builders import hidden_names
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT
-from stochsim.program.shapes import check_shape
+from stochsim.program.shapes import check_shape, check_values, floats, levels
 from stochsim.settings import (
     SettingError,
     card,
+    check_kind,
     check_not_negative,
-    check_real,
+    check_positive,
     check_whole,
     counted,
     one_line,
@@ -70,6 +71,10 @@ class FloatFeedForward(FloatWiring):
     sigma: np.ndarray | None = None
     __repr__ = one_line
 
+    def __post_init__(self) -> None:
+        if self.sigma is not None:
+            object.__setattr__(self, "sigma", levels("sigma", self.sigma))
+
     @property
     def sigma_text(self) -> str:
         """Of its own, or by `log_sigma`."""
@@ -115,8 +120,13 @@ class FloatRecurrent(FloatWiring):
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "time_step", float(check_real("time_step", self.time_step)))
+        object.__setattr__(self, "time_step", check_positive("time_step", self.time_step))
         object.__setattr__(self, "steps", check_whole("steps", self.steps, 1, 2**31))
+        object.__setattr__(self, "shrink", floats("shrink", self.shrink))
+        object.__setattr__(self, "sigma", levels("sigma", self.sigma))
+        width = floats("width", self.width)
+        check_values("width", width, width > 0, "should be above 0")
+        object.__setattr__(self, "width", width)
 
     @property
     def is_recurrent(self) -> bool:
@@ -146,8 +156,18 @@ class FloatRecurrent(FloatWiring):
         _check_layer(LATERAL, layers[LATERAL], "neuron, neuron", (neurons, neurons))
         for name in ("shrink", "width", "sigma"):
             check_shape(name, getattr(self, name), "neuron", (neurons,))
-        if not np.all(np.asarray(self.width) > 0):
-            raise SettingError.of("width", float(np.min(self.width)), "should be above 0")
+
+
+def _checked_layer(name: object, layer: object) -> FloatLayer:
+    """The layer in arrays of its own, finite float64; raises SettingError for what is none."""
+    check_kind("layers", name, str, "the name of a layer should be text")
+    if not isinstance(layer, FloatLayer):
+        raise SettingError.of(f"layers.{name}", layer, "should be a FloatLayer")
+    weight = floats(f"{name}.weight", layer.weight)
+    if weight.ndim != 2 or not weight.size:
+        rule = "should be (neuron, input), at least one of each"
+        raise SettingError.of(f"{name}.weight", weight, rule)
+    return FloatLayer(weight, floats(f"{name}.bias", layer.bias))
 
 
 def _check_layer(name: str, layer: FloatLayer, axes: str, shape: tuple[int, int]) -> None:
@@ -161,7 +181,8 @@ class FloatProgram:
     are wired.
 
     rho: the exponent of the price under which its noise was learned. Raises SettingError for layers
-    that do not fit each other or the wiring. Made by `float_single`, `float_deep` and
+    that do not fit each other or the wiring, and numbers that are not finite or above 1e15 in size.
+    Made by `float_single`, `float_deep` and
     `float_recurrent`, or by `lowering.float_program` of a network.
     """
 
@@ -172,6 +193,10 @@ class FloatProgram:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
+        check_kind("layers", self.layers, Mapping, "should be layers by name, as in a dict")
+        layers = {name: _checked_layer(name, layer) for name, layer in self.layers.items()}
+        object.__setattr__(self, "layers", layers)
+        check_kind("wiring", self.wiring, FloatWiring, "should be a FloatWiring")
         self.wiring.check(self.layers)
 
     @property
@@ -228,7 +253,8 @@ def float_deep(
     hidden: tuple[FloatLayer, ...], log_sigma: FloatLayer, readout: FloatLayer, rho: float = 0.0
 ) -> FloatProgram:
     """Hidden layers, and two that read the last of them: the mean, and the logarithm of sigma."""
-    layers = hidden_names(hidden) | {LOG_SIGMA: log_sigma, READOUT: readout}
+    check_kind("hidden", hidden, tuple | list, "should be a tuple of layers")
+    layers = hidden_names(tuple(hidden)) | {LOG_SIGMA: log_sigma, READOUT: readout}
     return FloatProgram(layers, FloatFeedForward(), rho)
 
 
@@ -236,5 +262,7 @@ def float_recurrent(
     readout: FloatLayer, lateral: np.ndarray, wiring: FloatRecurrent, rho: float = 0.0
 ) -> FloatProgram:
     """A circuit; lateral: weights (neuron, neuron), without a bias."""
-    layers = {READOUT: readout, LATERAL: FloatLayer(lateral, np.zeros(len(lateral)))}
+    weights = floats("lateral", lateral)
+    neurons = weights.shape[0] if weights.ndim else 0
+    layers = {READOUT: readout, LATERAL: FloatLayer(weights, np.zeros(neurons))}
     return FloatProgram(layers, wiring, rho)

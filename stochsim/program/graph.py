@@ -254,7 +254,7 @@ class Graph(Wiring):
         if x is None:
             raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
         reads = check_whole("reads", reads, 1, 2**31)
-        found = self.value_shapes(shapes, x[:2])
+        found = self.value_shapes(shapes, self.stimuli(x, 0)[:2])
         uses: list[LayerUse] = []
         rounded: dict[str, int] = {}
         macs: dict[str, int] = {}

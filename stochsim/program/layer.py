@@ -10,8 +10,16 @@ import numpy as np
 from stochsim_kernels.neuron import channel
 
 from stochsim.program.quantizer import Quantizer
-from stochsim.program.shapes import check_shape, check_values, floats, numbers
-from stochsim.settings import SettingError, check_flag, check_positive, check_whole, one_line
+from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers
+from stochsim.settings import (
+    SettingError,
+    check_choice,
+    check_flag,
+    check_kind,
+    check_positive,
+    check_whole,
+    one_line,
+)
 
 HIDDEN = "hidden"
 READOUT = "readout"
@@ -109,9 +117,10 @@ class Layer:
         for field, value in self._checked_fields().items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "weight_codes", self._checked_codes())
-        for field in ("bias", "sigma"):
-            object.__setattr__(self, field, self._of_neurons(field))
-        check_values("sigma", self.sigma, self.sigma >= 0, "should be at least 0")
+        for field, checked in (("bias", floats), ("sigma", levels)):
+            found = checked(field, getattr(self, field))
+            check_shape(field, found, "neuron", (self.neurons,))
+            object.__setattr__(self, field, found)
 
     def _checked_fields(self) -> dict[str, Any]:
         """Its numbers, as Python's; raises SettingError for numbers, words and quantisers that no
@@ -121,24 +130,16 @@ class Layer:
             "weight_bits": check_whole("weight_bits", self.weight_bits, 1, 9),
             "weight_scale": check_positive("weight_scale", self.weight_scale),
         }
-        if not isinstance(self.activation, str) or self.activation not in channel.RESPONSES:
-            raise SettingError.of("activation", self.activation, choices=channel.RESPONSES)
+        check_choice("activation", self.activation, channel.RESPONSES)
         for side in ("input", "output"):
-            if not isinstance(getattr(self, side), Quantizer):
-                raise SettingError.of(side, getattr(self, side), "should be a Quantizer")
+            check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
         return own | {"own_width": check_flag("own_width", self.own_width)}
-
-    def _of_neurons(self, field: str) -> np.ndarray:
-        """An array (neuron,) of this layer in float64."""
-        found = floats(field, getattr(self, field))
-        check_shape(field, found, "neuron", (self.neurons,))
-        return found
 
     def _checked_codes(self) -> np.ndarray:
         """The weights' codes, (neuron, input) int8."""
         codes = numbers("weight_codes", self.weight_codes, np.int8)
         self._check_codes(codes)
-        return codes.astype(np.int8, copy=False)
+        return kept(codes.astype(np.int8))
 
     def _check_codes(self, codes: np.ndarray) -> None:
         if codes.ndim != 2 or codes.size == 0:
@@ -173,7 +174,14 @@ class Layer:
         return self.output.codes(channel.RESPONSES[self.activation](drive))
 
     def group(self, number: int, groups: int) -> "Layer":
-        """The layer of one of `groups` equal groups of neurons, each with weights of its own."""
+        """The layer of one of `groups` equal groups of neurons, each with weights of its own;
+        raises SettingError for groups that the neurons do not make, and a number that is none.
+        """
+        groups = check_whole("groups", groups, 1, self.neurons + 1)
+        number = check_whole("number", number, 0, groups)
+        if self.neurons % groups:
+            rule = f"should divide the {self.neurons} neurons"
+            raise SettingError.of("groups", groups, rule)
         own = self.neurons // groups
         part = slice(number * own, (number + 1) * own)
         arrays = {field: getattr(self, field)[part] for field in ARRAYS_OF_LAYER}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stochsim.settings import check_flag, check_positive, check_whole
+from stochsim.settings import SettingError, check_flag, check_positive, check_whole, real_array
 
+_BITS_OF_INT8 = 8
 _AT_ONCE = 32768  # values quantised at a time: they stay in the second-level cache
 
 
@@ -67,9 +68,12 @@ class Quantizer:
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """Codes of values, int8 of any shape, computed in float64 as Brevitas does there; halves go
-        to the even code, 0 to the upper one at one bit.
+        to the even code, 0 to the upper one at one bit. Raises SettingError for what are no real
+        numbers, and NaN.
         """
-        values = np.asarray(values)
+        values = real_array("values", values, "should be real numbers, of any shape")
+        if np.isnan(values).any():
+            raise SettingError.of("values", rule="holds NaN, which has no code")
         if self.bits == 1:
             return (
                 np.divide(values, self.scale, dtype=np.float64) >= 0.5
@@ -89,15 +93,32 @@ class Quantizer:
         return out
 
     def values(self, codes: np.ndarray) -> np.ndarray:
-        """The values of codes, float32 of any shape."""
+        """The values of codes, float32 of any shape; raises SettingError for what are no
+        integers.
+        """
+        codes = self._checked(codes)
         if self.unsigned:
             return np.float32(self.scale) * self.integers(codes).astype(np.float32)
         return (np.float32(self.z) + np.float32(self.step) * codes).astype(np.float32)
 
     def integers(self, codes: np.ndarray) -> np.ndarray:
         """The factor of `scale` in each code's value, int8 of any shape, as Brevitas has it: -1 and
-        1 at one bit, the code itself above. Unsigned: 0 … 2^b - 1, uint8.
+        1 at one bit, the code itself above. Unsigned: 0 … 2^b - 1, uint8. Raises SettingError for
+        what are no integers.
         """
+        codes = self._checked(codes)
         if self.unsigned:
             return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
         return 2 * codes - 1 if self.bits == 1 else codes
+
+    def _checked(self, codes: np.ndarray) -> np.ndarray:
+        """Codes as integers; those that no b bits have are refused."""
+        rule = f"should be integers from {self.c_min} to {self.c_min + self.levels - 1}"
+        found = real_array("codes", codes, rule)
+        if found.dtype == np.int8 and self.bits == _BITS_OF_INT8:
+            return found
+        if found.dtype.kind not in "iu":
+            raise SettingError.of("codes", found, rule)
+        if found.size and not self.c_min <= found.min() <= found.max() < self.c_min + self.levels:
+            raise SettingError.of("codes", found, rule)
+        return found

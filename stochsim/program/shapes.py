@@ -5,31 +5,44 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stochsim.settings import SettingError
+from stochsim.settings import LARGEST, SettingError, real_array
 
 
 def numbers(field: str, given: Any, dtype: npt.DTypeLike) -> np.ndarray:
-    """An array, or lists of numbers, of any shape in its own numbers; raises SettingError for rows
-    of different lengths, and what this type cannot hold: complex numbers, objects and text in
-    float64, floats too in an integer type.
+    """An array, a tensor or lists of numbers, of any shape in its own numbers; raises SettingError
+    for rows of different lengths, and what this type cannot hold: complex numbers, objects and text
+    in float64, floats too in an integer type.
     """
     kinds = "iu" if np.dtype(dtype).kind == "i" else "iuf"
-    try:
-        found = np.asarray(given)
-    except (ValueError, TypeError, RuntimeError):  # RuntimeError: a tensor that needs its gradient
-        found = None
-    if found is None or found.dtype.kind not in kinds:
-        rule = f"should be numbers that {np.dtype(dtype)} can hold"
-        raise SettingError.of(field, given if found is None else found, rule)
+    rule = f"should be numbers that {np.dtype(dtype)} can hold"
+    found = real_array(field, given, rule)
+    if found.dtype.kind not in kinds:
+        raise SettingError.of(field, found, rule)
     return found
 
 
 def floats(field: str, given: Any) -> np.ndarray:
-    """The same as finite float64, the array itself where it has these."""
+    """The same as finite float64 of at most LARGEST in size, in an array of its own that nobody
+    writes into.
+    """
     with np.errstate(over="ignore"):
-        found = numbers(field, given, np.float64).astype(np.float64, copy=False)
+        found = numbers(field, given, np.float64).astype(np.float64)
     check_values(field, found, np.isfinite(found), "should be finite")
+    check_values(field, found, np.abs(found) <= LARGEST, f"should be at most {LARGEST:g} in size")
+    return kept(found)
+
+
+def levels(field: str, given: Any) -> np.ndarray:
+    """Noise levels: as `floats`, none negative."""
+    found = floats(field, given)
+    check_values(field, found, found >= 0, "should be at least 0")
     return found
+
+
+def kept(array: np.ndarray) -> np.ndarray:
+    """The array, read-only from here on: a value does not change after it was checked."""
+    array.flags.writeable = False
+    return array
 
 
 def check_shape(field: str, array: Any, axes: str, shape: tuple[int, ...]) -> None:

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from stochsim.settings.errors import SettingError
 
 _DOUBLE = 8
+LARGEST = 1e15
+"""What stimuli, responses and weights are at most in size: squares of their products stay far from
+the end of float64, and a scale far below it has nothing to say of a chip.
+"""
 _UNLIKE = "rows of unequal length, or no numbers"
 
 
@@ -28,11 +32,13 @@ def real_array(name: str, value: Any, rule: str) -> NDArray[Any]:
         value = value.data
     array = _as_array(value)
     if array is None:
-        raise SettingError.of(name, rule=f"{_UNLIKE}: {rule}")
+        raise SettingError.of(name, value, f"{_UNLIKE}: {rule}")
     if array.dtype.kind not in "fiu":
         if array.ndim == 0 and hasattr(value, "values"):  # samples
             rule = f"{rule}; give its `values`"
-        raise SettingError.of(name, array if array.ndim else value, f"should be real numbers: {rule}")
+        raise SettingError.of(
+            name, array if array.ndim else value, f"should be real numbers: {rule}"
+        )
     if array.dtype.kind == "f" and array.itemsize > _DOUBLE:
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
@@ -54,7 +60,9 @@ def _of_tensor(name: str, value: Any, rule: str) -> Any:
         raise SettingError.of(name, rule=f"is a tensor without values: {rule}") from None
 
 
-def shaped_array(name: str, value: Any, axes: str, sizes: Sequence[int | None] = ()) -> NDArray[Any]:
+def shaped_array(
+    name: str, value: Any, axes: str, sizes: Sequence[int | None] = ()
+) -> NDArray[Any]:
     """`value` as real numbers with these axes, "stimulus, read, neuron", or "…, neuron" where any
     may stand before them; sizes: of each named axis, None for any, and all any where none is given.
 
@@ -78,9 +86,22 @@ def shaped_array(name: str, value: Any, axes: str, sizes: Sequence[int | None] =
     return array
 
 
-def finite_array(name: str, value: Any, axes: str, sizes: Sequence[int | None] = ()) -> NDArray[Any]:
+def finite_array(
+    name: str, value: Any, axes: str, sizes: Sequence[int | None] = ()
+) -> NDArray[Any]:
     """As `shaped_array`, in floats; raises SettingError for NaN and infinities too."""
     return finite(name, shaped_array(name, value, axes, sizes))
+
+
+def bounded_array(
+    name: str, value: Any, axes: str, sizes: Sequence[int | None] = ()
+) -> NDArray[Any]:
+    """As `finite_array`; raises SettingError for a number above LARGEST in size too."""
+    array = finite_array(name, value, axes, sizes)
+    largest = np.abs(array).max(initial=0.0)
+    if largest > LARGEST:
+        raise SettingError.of(name, float(largest), f"should be at most {LARGEST:g} in size")
+    return array
 
 
 def finite(name: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -3,6 +3,7 @@ what is to be used. No NumPy here, so that the price book can be shown without i
 """
 
 import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from stochsim.settings.errors import SettingError, StochsimError
@@ -29,6 +30,19 @@ def check_flag(name: str, value: object) -> bool:
     return found
 
 
+def check_choice(name: str, value: object, choices: Collection[str], rule: str = "") -> str:
+    """One of these words; raises SettingError that names the nearest one for anything else."""
+    if not isinstance(value, str) or value not in choices:
+        raise SettingError.of(name, value, rule, choices)
+    return value
+
+
+def check_kind(name: str, value: object, kinds: type | tuple[type, ...], rule: str) -> None:
+    """Raise SettingError of this rule for what is not of these types."""
+    if not isinstance(value, kinds):
+        raise SettingError.of(name, value, rule)
+
+
 def check_real(name: str, value: object) -> float:
     """The real number that `value` is, NumPy's as Python's, integers as integers; NaN and
     infinities are numbers. Raises SettingError for anything else.
@@ -41,11 +55,21 @@ def check_real(name: str, value: object) -> float:
     return found
 
 
+def check_float(name: str, value: object) -> float:
+    """The real number that `value` is in float64; NaN and infinities are numbers. Raises
+    SettingError for anything else, and for integers that float64 cannot hold.
+    """
+    try:
+        return float(check_real(name, value))
+    except OverflowError:
+        raise SettingError.of(name, value, "is too large for a number") from None
+
+
 def _as_float(value: Any) -> float:
     """A real number in float64, as it is kept; NaN of anything else."""
     try:
-        return float(check_real("", value))
-    except (SettingError, OverflowError):
+        return check_float("", value)
+    except SettingError:
         return math.nan
 
 

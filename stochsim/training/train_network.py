@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from stochsim.hardware import Hardware, check_hardware
 from stochsim.models import ModelSettings, check_model
 from stochsim.networks import ARCHITECTURES, ArchitectureSettings
-from stochsim.settings import SettingError, check_not_negative, check_whole
+from stochsim.settings import check_choice, check_not_negative, check_whole
 from stochsim.training.fitting import Progress
 from stochsim.training.given_values import training_stimuli
 from stochsim.training.train_settings import TrainSettings
@@ -59,9 +59,8 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     full = learn_decoder(data, model, settings, key, progress, decoder=decoder)
     chosen = architecture
     if not isinstance(chosen, ArchitectureSettings):
-        if chosen not in ARCHITECTURES:
-            raise SettingError.of("architecture", chosen, choices=ARCHITECTURES)
-        chosen = ArchitectureSettings(kind=chosen)
+        kind = check_choice("architecture", chosen, ARCHITECTURES)
+        chosen = ArchitectureSettings(kind=kind)
     if chosen == ArchitectureSettings() and rho == 0 and settings.nats_per_joule is None:
         return full
     return train_float(

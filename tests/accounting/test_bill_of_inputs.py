@@ -60,7 +60,7 @@ def test_layers_that_do_not_fit_are_refused():
         feed_forward({})
     with pytest.raises(
         SettingError,
-        match=r"'integers.layer 2' = array of shape \(1, 6\), .*: should have shape "
+        match=r"'integers.layer 2' = array of shape \(1, 6\), .*: should be "
         r"\(stimulus, input\) = \(1, 4\)",
     ):
         bill_of_inputs(program, hardware, {**read, "layer 2": read["layer 1"]})

@@ -155,7 +155,9 @@ def test_refuses_what_it_cannot_compare():
     sd[1, 3] = 0
     with pytest.raises(SettingError, match="stimulus 1, neuron 3"):
         PosteriorDistance(sets, np.zeros((2, 4)), sd)
-    with pytest.raises(SettingError, match=r"'mean' = array of shape .*should be \(stimulus, neuron\)"):
+    with pytest.raises(
+        SettingError, match=r"'mean' = array of shape .*should be \(stimulus, neuron\)"
+    ):
         PosteriorDistance(sets, np.zeros((2, 3)), np.ones((2, 4)))
     with pytest.raises(SettingError, match="'sets': shapes"):
         PosteriorDistance((sets[0], sets[1][:, :40]), np.zeros((2, 4)), np.ones((2, 4)))
