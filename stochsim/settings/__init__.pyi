@@ -56,10 +56,12 @@ from .plain_numbers import plain as plain
 from .renamed import RENAMED_KEYS as RENAMED_KEYS
 from .renamed import RENAMED_VALUES as RENAMED_VALUES
 from .renamed import renamed_arguments as renamed_arguments
-from .toml import line_of as line_of
+from .toml import errors_in as errors_in
+from .toml import located as located
 from .toml import read_toml as read_toml
-from .toml import stands_in as stands_in
 from .toml import write_toml as write_toml
+from .toml_lines import line_of as line_of
+from .toml_lines import stands_in as stands_in
 from .types import Bits as Bits
 from .types import NotNegative as NotNegative
 from .types import Positive as Positive

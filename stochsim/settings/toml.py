@@ -1,16 +1,17 @@
-"""TOML files: read, written, and the line on which a key stands."""
+"""TOML files: read and written; `toml_lines` says on which line a key stands."""
 
-import bisect
 import contextlib
-import functools
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from stochsim.settings.errors import KeyPath, NotWrittenError, SettingError
+from stochsim.settings.errors import Fault, NotWrittenError, SettingError
 from stochsim.settings.paths import AnyPath, as_path, check_is_data
+from stochsim.settings.toml_lines import line_about, syntax_line
 
 
 def read_toml(path: AnyPath) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read_toml(path: AnyPath) -> dict[str, Any]:
     except OSError as error:
         raise SettingError.of_file(path, f"cannot be read ({error.strerror})") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingError.of_file(path, f"not valid TOML ({error})", _line(error)) from None
+        raise SettingError.of_file(path, f"not valid TOML ({error})", syntax_line(error)) from None
     except RecursionError:
         raise SettingError.of_file(path, f"not valid TOML ({_TOO_DEEP})") from None
     except ValueError as error:  # bytes that are no text, a number without end
@@ -77,92 +78,34 @@ def _inside(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-def _line(error: tomllib.TOMLDecodeError) -> int | None:
-    """The line of a syntax error. Before Python 3.14 the parser gives it at the end of its message
-    only: "… (at line 3, column 1)".
+def located(error: SettingError, path: AnyPath) -> SettingError:
+    """The same error, each fault that names no file yet with `path` and the line, from 1, on which
+    its key, or the innermost section around it, stands there; line 1 where the file has neither.
     """
-    given = getattr(error, "lineno", None)
-    if given is not None:
-        return int(given)
-    digits = str(error).rpartition("(at line ")[2].partition(",")[0]
-    return int(digits) if digits.isdecimal() else None
-
-
-def line_of(text: str, place: KeyPath) -> int | None:
-    """The line, from 1, on which the key or section at `place` first stands in TOML text; None
-    where it does not.
-
-    Table headers, dotted and quoted keys and multi-line values are read by the TOML parser itself:
-    a place belongs to the first statement without which it would be missing. Keys inside an inline
-    table stand on the line of that table; a number is an index of a list.
-    """
-    prefixes = _prefixes(text)
-    count = len(prefixes.lines)
     try:
-        last = bisect.bisect_left(
-            range(count + 1), True, key=lambda lines: stands_in(prefixes.whole(lines)[1], place)
-        )
-        return None if last > count else prefixes.whole(last - 1)[0] + 1
-    except _TooMuchError:
-        return None
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return error.at(path)
+    faults = error.faults or (Fault(rule=str(error)),)
+    return type(error)(
+        faults=[
+            fault
+            if fault.file
+            else replace(fault, file=str(path), line=line_about(text, fault) or 1)
+            for fault in faults
+        ]
+    )
 
 
-_MOST_PARSED = 3_000_000
-"""Characters of one text that are parsed to find lines in it, at most."""
-
-
-class _TooMuchError(Exception):
-    """A text would have to be parsed too often to find a line in it."""
-
-
-class _Prefixes:
-    """The first lines of a text, as tables; each is parsed once."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
-        self._known: dict[int, tuple[int, dict[str, Any]]] = {0: (0, {})}
-        self._left = _MOST_PARSED
-
-    def whole(self, count: int) -> tuple[int, dict[str, Any]]:
-        """The longest run of whole statements in the first `count` lines: how many lines, and their
-        table.
-        """
-        length = count
-        while length not in self._known:
-            parsed = self._parsed(length)
-            if parsed is not None:
-                self._known[length] = parsed
-            else:
-                length -= 1
-        self._known[count] = self._known[length]
-        return self._known[count]
-
-    def _parsed(self, count: int) -> tuple[int, dict[str, Any]] | None:
-        """None where the lines end inside a statement."""
-        if self._left < 0:
-            raise _TooMuchError
-        text = "\n".join(self.lines[:count]) + "\n"
-        self._left -= len(text)
-        with contextlib.suppress(tomllib.TOMLDecodeError):
-            return count, tomllib.loads(text)
-        return None
-
-
-@functools.lru_cache(maxsize=4)
-def _prefixes(text: str) -> _Prefixes:
-    return _Prefixes(text)
-
-
-def stands_in(table: object, place: KeyPath) -> bool:
-    """Whether a table has this key or section."""
-    for name in place:
-        if isinstance(table, list) and name.isdigit() and int(name) < len(table):
-            table = table[int(name)]
-        elif isinstance(table, dict) and name in table:
-            table = table[name]
-        else:
-            return False
-    return True
+@contextlib.contextmanager
+def errors_in(path: AnyPath) -> Iterator[None]:
+    """SettingErrors of what stands in a TOML file leave with file and line, as `located` finds
+    them.
+    """
+    try:
+        yield
+    except SettingError as error:
+        raise located(error, path) from None
 
 
 def write_toml(path: AnyPath, table: dict[str, Any]) -> None:

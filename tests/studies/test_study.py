@@ -25,7 +25,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "first_light.toml"
 
 def test_errors_of_a_study_open_with_its_file(tmp_path: Path) -> None:
     path = write_study(tmp_path, grid__bits=[9])
-    assert complaint(path).startswith(f"{path}: 'grid.bits.0' = 9: ")
+    assert complaint(path).startswith(f"{path}:22: 'grid.bits.0' = 9: ")
     path.write_text("version = = 1")
     assert complaint(path).startswith(f"{path}:1: not valid TOML (")
     assert (
