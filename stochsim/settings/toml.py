@@ -87,14 +87,13 @@ def located(error: SettingError, path: AnyPath) -> SettingError:
     except (OSError, ValueError):
         return error.at(path)
     faults = error.faults or (Fault(rule=str(error)),)
-    return type(error)(
-        faults=[
-            fault
-            if fault.file
-            else replace(fault, file=str(path), line=line_about(text, fault) or 1)
-            for fault in faults
-        ]
-    )
+    return type(error)(faults=[_placed(fault, str(path), text) for fault in faults])
+
+
+def _placed(fault: Fault, path: str, text: str) -> Fault:
+    if fault.file:
+        return fault
+    return replace(fault, file=path, line=line_about(text, fault) or 1)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The line on which a key of a TOML text stands, found in one pass over the text.
 
-The text has been read as TOML already, or refused: what is read here is only where statements begin, and their keys.
+The text has been read as TOML already, or refused: what is read here is only where statements
+begin, and their keys.
 """
 
 import functools

@@ -274,7 +274,7 @@ class Study(Settings):
                 hardware.with_precision(bits, input_bits, output_bits)
 
     def _names_in_grid(self) -> dict[KeyPath, KeyPath]:
-        """The names of rho, λ, controls and widths in a study, by those that their own checks use."""
+        """Names of rho, λ, controls and widths in a study, by those that their checks use."""
         names = {name: name if self.grid.bits is None else "bits" for name in BIT_AXES}
         widths = {("precision", name): ("grid", key) for name, key in names.items()}
         others: dict[KeyPath, KeyPath] = {
