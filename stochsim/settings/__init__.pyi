@@ -74,11 +74,13 @@ from .shown_text import shown_path as shown_path
 from .stored_numbers import BOUND_RULE as BOUND_RULE
 from .stored_numbers import is_bounded as is_bounded
 from .toml import check_levels as check_levels
-from .toml import line_of as line_of
+from .toml import errors_in as errors_in
+from .toml import located as located
 from .toml import read_toml as read_toml
 from .toml import read_toml_text as read_toml_text
-from .toml import stands_in as stands_in
 from .toml import write_toml as write_toml
+from .toml_lines import line_of as line_of
+from .toml_lines import stands_in as stands_in
 from .types import Bits as Bits
 from .types import NotNegative as NotNegative
 from .types import Positive as Positive

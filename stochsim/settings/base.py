@@ -151,6 +151,9 @@ def _error(cls: type[pydantic.BaseModel], table: dict[str, Any], details: Any) -
 def _rule(details: Any) -> str:
     """The rule in pydantic's words, or in ours where those speak of Python."""
     words = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    for bound in details.get("ctx", {}).values():
+        if isinstance(bound, float) and abs(bound) >= 1e16:  # pydantic writes all of its zeros
+            words = f"{words.rpartition(' ')[0]} {bound:g}"
     return _OWN_WORDS.get(details["type"], words)
 
 

@@ -57,8 +57,18 @@ class Result(AtAxes):
 
     @property
     def key(self) -> str:
-        """The key, or "all"."""
+        """The key; "all" over all of several, "2 of 3" over those of them that are finished."""
         return str(self.values["key"])
+
+    @property
+    def is_of_all_keys(self) -> bool:
+        """Whether this is over every key of a study of several."""
+        return self.key == ALL_KEYS
+
+    @property
+    def ranked_with(self) -> str:
+        """What rows are ranked together: those of one key, or those over several, all or not."""
+        return self.key if self.key.isdecimal() else ALL_KEYS
 
     @property
     def is_quantised(self) -> bool:

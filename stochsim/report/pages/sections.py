@@ -54,7 +54,7 @@ def key_figures(results: Results) -> list[tuple[str, str, str]]:
     share = (
         f"most of it {largest}: {parts[largest] / row.per_read_j:.0%}"
         if 0 < row.per_read_j < math.inf
-        else "noise 0 has no finite price"
+        else words.INFINITE_ENERGY
     )
     figures = (
         [("Energy per read", words.energy_words(row), f"{place}; {share}")]
