@@ -5,6 +5,7 @@ wrong.
 import functools
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -197,7 +198,7 @@ def _read_formula(folder: Path) -> Any:
 def _read_command(folder: Path) -> Any:
     """A command line, one argument a line; what argparse refuses is refused."""
     words = (folder / "argv.txt").read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    if words[:1] in (["sweep"], ["optimize"], ["view"]) and Path(words[-1]).exists():
+    if words[:1] in (["sweep"], ["optimize"], ["view"]) and os.path.exists(words[-1]):
         return None
     try:
         status = main(words)

@@ -151,7 +151,7 @@ def not_finite(found: Any) -> str:
     if isinstance(found, tuple | list):
         return next(filter(None, map(not_finite, found)), "")
     if isinstance(found, Samples):
-        return not_finite(np.asarray(found.values)) and "values of samples"
+        return "" if np.isfinite(found.values).all() else "values of samples"
     if isinstance(found, Bill):
-        return "" if math.isfinite(found.per_read_j) else "joules of a bill"
+        return "joules of a bill" if math.isnan(found.per_read_j) else ""  # noise 0 has no end
     return ""

@@ -64,12 +64,12 @@ def python_case(name: str, door: python_doors.Door, number: int, random: Random)
     if random.random() < 0.2:
         chosen.add(free[int(random.integers(len(free)))])
     for one in sorted(chosen):
-        arguments[one] = _of_bounded_work(one, mutant(arguments[one], random))
+        arguments[one] = of_bounded_work(one, mutant(arguments[one], random))
     what = ", ".join(f"{one} = {shown(arguments[one])}" for one in sorted(chosen))
     return Case(name, number, what, lambda: door.call(**arguments))
 
 
-def _of_bounded_work(name: str, value: Any) -> Any:
+def of_bounded_work(name: str, value: Any) -> Any:
     """The value, or what asks for more than any machine has where it asks for a long run."""
     if isinstance(value, torch.Tensor):
         return value

@@ -3,6 +3,7 @@ that source was verified.
 """
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -164,9 +165,8 @@ class Price:
             rule = f"price '{self.name}' has {'others' if known else 'no parameters'}"
             raise SettingError.unknown(name, known, rule)
         value = plain(given)
-        if isinstance(value, bool) or not (
-            isinstance(value, (int, float)) and 0 <= value < math.inf
-        ):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= sys.float_info.max:
             rule = f"should be finite and not negative, as a parameter of price '{self.name}'"
             raise SettingError.of("", given, rule, section=(name,))
         return value

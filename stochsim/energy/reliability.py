@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stochsim.energy.entries import THERMAL_J
 from stochsim.energy.named_prices import price
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Price
-from stochsim.settings import SettingError, check_float, check_positive
+from stochsim.settings import SettingError, check_float, check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ReliabilityLaw:
         """Joules to keep one neuron at noise σ = sigma_over_s · s for one read; never negative,
         infinite at σ = 0.
         """
-        sigma_over_s = check_float("sigma_over_s", sigma_over_s)
+        sigma_over_s = check_not_negative("sigma_over_s", sigma_over_s)
         if sigma_over_s == 0:
             return math.inf
         if self.rho == 0:
