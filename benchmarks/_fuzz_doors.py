@@ -564,7 +564,7 @@ def _data_and_models() -> dict[str, Door]:
         "Reference.from_draws": Door(
             ss.Reference.from_draws,
             lambda: {
-                "draws": np.asarray(reference().draws).copy(),
+                "draws": _normal(3, 4, 10, 2).astype(np.float32),
                 "diagnostics": models.Diagnostics(np.ones(3), np.ones(3), np.ones(3, np.int64)),
             },
         ),

@@ -31,6 +31,7 @@ from stochsim.settings import (
     card_title,
     check_arguments,
     check_draw,
+    check_flag,
     check_sigma_scale,
     check_whole,
     renamed_arguments,
@@ -210,6 +211,7 @@ class Chip:
         True
         """
         x = self._stimuli(x)
+        count = check_flag("count", count)
         place, reads, steps_between_reads = self._checked(
             len(x), reads, key, first_stimulus, first_read, steps_between_reads
         )

@@ -102,12 +102,13 @@ class ArrayProduct(Product):
         settings = self.array.cells
         differential = array.signs == "differential"
         span = (-cells.largest_sum if differential else 0, cells.largest_sum)
-        active = cells.rows if settings.read_sigma > 0 else 0
-        known = (settings.read_sigma == 0 or array.cycle_bits == 1) and (
+        sigma = array.cell_read_sigma
+        active = cells.rows if sigma > 0 else 0
+        known = (sigma == 0 or array.cycle_bits == 1) and (
             settings.shot_sigma == 0 or not differential
         )
         few_planes = array.cell_bits * array.cycle_bits <= 2
-        noiseless = settings.read_sigma == settings.shot_sigma == 0
+        noiseless = sigma == settings.shot_sigma == 0
         if (
             cells.unit == 1
             and exact_states(array, span, active)
@@ -116,9 +117,7 @@ class ArrayProduct(Product):
         ):
             rows = np.arange(active + 1)[:, None] if active else np.zeros((1, 1))
             current = np.maximum(np.arange(span[0], span[1] + 1), 0)
-            own = (
-                len(cells.codes) * settings.read_sigma**2 * rows + settings.shot_sigma**2 * current
-            )
+            own = len(cells.codes) * sigma**2 * rows + settings.shot_sigma**2 * current
             return exact_conversion(
                 self.range, span, own / self.range.lsb**2 + array.adc.sigma_lsb**2
             ), few_planes
@@ -220,7 +219,7 @@ class ArrayProduct(Product):
             words = crossbar_bits.pack_inputs(
                 unsigned, self.array.rows, self.cells.input_bits, self.array.cycle_bits
             )
-            classes = crossbar_bits.square_sums(words) if self.array.cells.read_sigma > 0 else None
+            classes = crossbar_bits.square_sums(words) if self.array.cell_read_sigma > 0 else None
             crossbar.draw_crossbar(words, self._words, self._readout, address, out, classes)
             return out
         streams = crossbar.draw_streams(address, len(unsigned), self._readout, self.cells.neurons)
