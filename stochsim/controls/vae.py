@@ -22,6 +22,7 @@ from stochsim.networks import (
     NetworkSettings,
     Response,
     build_network,
+    usual_torch,
 )
 from stochsim.training import (
     Floats,
@@ -90,6 +91,7 @@ class Encoder(Network):
         return Response(mean=mean, variance=sigma.square(), noise_sd=sigma)
 
 
+@usual_torch()
 def train_encoder(
     start: TrainedNetwork,
     stimuli: Floats,
@@ -119,6 +121,7 @@ def train_encoder(
     )
 
 
+@usual_torch()
 def encoder_moments(trained: TrainedNetwork, x: Floats) -> tuple[Floats, Floats]:
     """Mean and sd, (stimulus, neuron) float64 each, of an encoder's answers to stimuli x (stimulus,
     input).
@@ -128,6 +131,7 @@ def encoder_moments(trained: TrainedNetwork, x: Floats) -> tuple[Floats, Floats]
     return mean.double().numpy(), sigma.double().numpy()
 
 
+@usual_torch()
 def untrained(like: TrainedNetwork, key: int) -> TrainedNetwork:
     """The float network of the same architecture before any training: as it starts from a single
     layer whose weights are just drawn.

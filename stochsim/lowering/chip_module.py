@@ -208,7 +208,7 @@ class ChipModule(torch.nn.Module):
         not; no gradient.
         """
         check_kind("x", x, torch.Tensor, _TENSOR_RULE)
-        return self._read(x, 1, key, first_stimulus, 0)[:, 0].to(x.device)
+        return self._read(self._stimuli(x), 1, key, first_stimulus, 0)[:, 0].to(x.device)
 
     def _read(
         self, x: torch.Tensor, reads: int, key: int, first_stimulus: int, first_read: int

@@ -34,8 +34,16 @@ def _real(name: str, x: Any) -> torch.Tensor:
     """A tensor of real numbers; raises SettingError for anything else."""
     rule = "should be an array or a tensor (stimulus, …)"
     if isinstance(x, torch.Tensor):
-        if x.is_complex() or x.is_quantized or x.is_meta:
+        if _has_no_reals(x):
             raise SettingError.of(name, x, f"should be real numbers: {rule}")
-        return x.detach().to_dense()
+        dense = x.detach().to_dense()
+        # a copy has its numbers in memory, whatever kind of view x is
+        return torch.empty(dense.shape, dtype=dense.dtype, device=dense.device).copy_(dense)
     array = real_array(name, x, rule)
-    return torch.as_tensor(np.ascontiguousarray(array))
+    return torch.tensor(np.ascontiguousarray(array))  # a copy: it may be read-only
+
+
+def _has_no_reals(x: torch.Tensor) -> bool:
+    """Whether a tensor is of other numbers, of none, or no array of them."""
+    others = x.is_complex() or x.is_quantized or x.dtype == torch.bool
+    return others or x.is_meta or x.is_nested

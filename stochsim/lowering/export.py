@@ -1,10 +1,12 @@
 """Trained networks as programs: their own methods, and what is refused."""
 
+from stochsim.networks import usual_torch
 from stochsim.program import FloatProgram, Program
 from stochsim.settings import SettingError
 from stochsim.training import TrainedNetwork
 
 
+@usual_torch()
 def to_program(trained: TrainedNetwork) -> Program:
     """The program of a quantised network; raises StochsimError for a float one, or one whose widths
     are still being learned.
@@ -19,6 +21,7 @@ def to_program(trained: TrainedNetwork) -> Program:
     return trained.network.program(trained.rho)
 
 
+@usual_torch()
 def float_program(trained: TrainedNetwork) -> FloatProgram:
     """The program of a float network; raises StochsimError for a quantised one.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from stochsim.hardware import Hardware
 from stochsim.models import ModelSettings
-from stochsim.networks import ARCHITECTURES, quantised_from_float
+from stochsim.networks import ARCHITECTURES, quantised_from_float, usual_torch
 from stochsim.settings import SettingError
 from stochsim.training.bit_price import BitPrice, learned_widths
 from stochsim.training.fitting import Floats, Progress, Training, fit_part
@@ -14,6 +14,7 @@ from stochsim.training.train_settings import Method, TrainSettings
 from stochsim.training.trained_network import TrainedNetwork, train_quantised, with_result
 
 
+@usual_torch()
 def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     start: TrainedNetwork,
     stimuli: Floats,

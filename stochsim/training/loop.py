@@ -12,7 +12,7 @@ import torch
 
 from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
-from stochsim.networks import Draws, HardwareNoise, Network
+from stochsim.networks import Draws, HardwareNoise, Network, usual_torch
 from stochsim.settings import SettingError, StochsimError
 from stochsim.training.terms import ReliabilityCost, Terms, objective_of
 from stochsim.training.train_settings import TrainSettings
@@ -193,6 +193,7 @@ class _Descent:
 
 
 @one_thread()
+@usual_torch()
 @torch.enable_grad()
 def fit(  # noqa: PLR0913 - public: settings are given by keyword
     network: Network,

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from stochsim.hardware import Hardware, check_hardware
 from stochsim.models import ModelSettings, check_model
-from stochsim.networks import ARCHITECTURES, ArchitectureSettings
+from stochsim.networks import ARCHITECTURES, ArchitectureSettings, usual_torch
 from stochsim.settings import check_choice, check_not_negative, check_whole
 from stochsim.training.fitting import Progress
 from stochsim.training.given_values import training_stimuli
@@ -18,6 +18,7 @@ from stochsim.training.trained_network import (
 )
 
 
+@usual_torch()
 def train(  # noqa: PLR0913 - public: settings are given by keyword
     model: ModelSettings,
     stimuli: ArrayLike,

@@ -24,6 +24,7 @@ from stochsim.networks import (
     NetworkSettings,
     build_network,
     quantised_from_float,
+    usual_torch,
 )
 from stochsim.settings import (
     AnyPath,
@@ -95,6 +96,7 @@ class TrainedNetwork:
         """The decoder as float64, (input, neuron)."""
         return self.decoder.double().numpy()
 
+    @usual_torch()
     def quantise(
         self,
         bits: int | Precision,
@@ -150,6 +152,7 @@ class TrainedNetwork:
         built = build_model(self._model(), self.decoder_array)
         return built.reference(stimuli, key, progress=progress)
 
+    @usual_torch()
     def sample(
         self, stimuli: ArrayLike, reads: int, key: int, *, sigma_scale: float = 1.0
     ) -> Samples:
@@ -202,6 +205,7 @@ class TrainedNetwork:
         return self.stimuli
 
 
+@usual_torch()
 def load_network(path: AnyPath) -> TrainedNetwork:
     """What `save` wrote; raises StochsimError for a file that is damaged or of another kind, or
     whose settings and arrays do not belong together.
@@ -235,6 +239,7 @@ def _of(training: Training, fitted: Fitted) -> TrainedNetwork:
     return TrainedNetwork(*fitted, training.model, training.settings, training.stimuli)
 
 
+@usual_torch()
 def learn_decoder(
     stimuli: Floats,
     model: ModelSettings,
@@ -261,6 +266,7 @@ def learn_decoder(
     return _fit(training, network, begun, decoder is None)
 
 
+@usual_torch()
 def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     start: TrainedNetwork,
     stimuli: Floats,
@@ -305,6 +311,7 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     return _fit(training, network, start.decoder, learns_decoder)
 
 
+@usual_torch()
 def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     start: TrainedNetwork,
     stimuli: Floats,
