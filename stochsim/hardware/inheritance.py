@@ -25,6 +25,7 @@ from stochsim.settings import (
     KeyPath,
     SettingError,
     Settings,
+    check_choice,
     is_file,
     line_of,
     read_toml_text,
@@ -50,9 +51,7 @@ def presets() -> tuple[str, ...]:
 
 def preset_path(name: str) -> Path:
     """The file of a preset; raises SettingError that names the nearest one."""
-    if name not in presets():
-        raise SettingError.of("preset", name, choices=presets())
-    return PRESETS / f"{name}.toml"
+    return PRESETS / f"{check_choice('preset', name, presets())}.toml"
 
 
 @dataclass(frozen=True)
