@@ -125,7 +125,8 @@ class Measured:
         chip = Chip(program, hardware, noise, chip_key=fold_in(self.key, "chip"))
         samples = chip.sample(self.x, READS, fold_in(self.key, "reads"))
         d = self.to_posterior.distance(samples.values).total
-        joules = hardware.energy(samples.operations, program.rho).total_j / (READS * STIMULI)
+        energy = hardware.energy(samples.operations, program.rho)
+        joules = energy.divided(READS * STIMULI, "read").per_read_j
         found = survival(d, self.blind, full, fold_in(0, "results")).estimate
         s = (float("nan"),) * 2 if found is None else (found.value, found.low)
         return {

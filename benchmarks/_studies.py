@@ -115,7 +115,7 @@ def _row(row: Result, results: Results) -> list[str]:
     survival = row.survival.estimate if row.survival is not None else None
     estimates = [survival or Estimate.missing("n/a"), *(row.estimates[name] for name in SHOWN)]
     numbers = [value for each in estimates for value in (each.value, each.low, each.high)]
-    shown = ["" if value != value else f"{value:.4g}" for value in [*numbers, row.total_j]]
+    shown = ["" if value != value else f"{value:.4g}" for value in [*numbers, row.per_read_j]]
     return [*map(str, axes), *shown, f"{row.saturated_share:.3g}", results.versions["stochsim"]]
 
 

@@ -159,7 +159,8 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
         args.reads or study.measure.reads,
         steps_between_reads=None if program.steps is None else study.measure.steps_between_reads,
     )
-    words = [axis.text(found.values[axis.name]) for axis in study.grid.setting_axes()]
+    axes = study.grid.setting_axes() if args.hardware is None else ()  # of the run's own chip
+    words = [axis.text(found.values[axis.name]) for axis in axes]
     return ", ".join([f"{path}: {found.label}", f"noise x{sigma_scale:g}", *words]), bill
 
 

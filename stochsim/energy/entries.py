@@ -4,7 +4,7 @@ fact.
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -66,6 +66,10 @@ class Fact(Sourced):
         """The figure with its unit: "3.3 ×", "21 to 37 %"."""
         values = (self.value,) if self.range is None else self.range
         return f"{' to '.join(f'{value:g}' for value in values)} {self.unit}"
+
+
+FIGURE = ("kind", "formula", "define", "table", "unit")
+"""Fields of an entry that are the figure itself: what its source is the source of."""
 
 
 class Entry(Sourced):
@@ -141,6 +145,15 @@ class Entry(Sourced):
             rule = "needs 'node_nm' and 'voltage_v', and a formula without V"
             raise SettingError.of("scaling", self.scaling, rule, also=("node_nm", "voltage_v"))
         return self
+
+    def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that an edit starts from: without the source where the figure is another, so
+        that a new one has to be given.
+        """
+        table = super().kept_fields(changed)
+        if "source" not in changed and any(name in changed for name in FIGURE):
+            del table["source"]
+        return table
 
     @property
     def _named(self) -> dict[str, Collection[str]]:

@@ -45,10 +45,11 @@ def console_table(results: Results) -> str:
 
 def _opening(results: Results) -> list[str]:
     measure = results.study.measure
+    keys = len(results.study.grid.keys)
     opening = (
-        f"n = {measure.reads} reads of each of {measure.stimuli} stimuli; [95 % interval]; "
-        f"D "
-        f"in sd of the reference; energy per read"
+        f"n = {measure.reads} reads of each of {measure.stimuli} stimuli"
+        f"{f' at each of {keys} keys' if keys > 1 else ', one key'}; [95 % interval over stimuli"
+        f"{' and keys' if keys > 1 else ''}]; D in sd of the reference; energy per read"
     )
     reliability = f"price of reliability: {price_of_reliability(results)}"
     missing = words.missing_words(results)
@@ -85,6 +86,8 @@ def _place_columns(results: Results) -> list[TextColumn]:
     columns.append(("noise", lambda row: words.noise_label(row.noise, "x")))
     if len(results.study.grid.rho) > 1:
         columns.append(("rho", lambda row: f"{row.rho:g}"))
+    if results.is_uneven:
+        columns.append(("keys", lambda row: row.key))
     return columns
 
 
@@ -155,5 +158,6 @@ def _closing(results: Results) -> list[str]:
         }
     )
     lines += [f"S n/a: {reason}" for reason in reasons]
+    lines += [words.INFINITE_ENERGY] if words.has_infinite_energy(results) else []
     lines += [words.OWN_DECODER] if results.study.train.decoder == "own" else []
     return [*lines, *(f"flag: {flag}" for flag in flag_text.flag_words(results))]

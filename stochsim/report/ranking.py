@@ -22,14 +22,14 @@ def may_be_ranked(row: Result) -> bool:
 
 def energy_ranks(rows: list[Result]) -> list[int | None]:
     """The place of each row among those of its key that may be ranked, 1 the cheapest, equals
-    sharing one; None for all others.
+    sharing one; None for all others. Rows over several keys are ranked together.
     """
     costs: dict[str, list[float]] = {}
     for row in rows:
         if may_be_ranked(row):
-            costs.setdefault(row.key, []).append(row.joules_per_effective_sample.value)
+            costs.setdefault(row.ranked_with, []).append(row.joules_per_effective_sample.value)
     return [
-        1 + sum(cost < row.joules_per_effective_sample.value for cost in costs[row.key])
+        1 + sum(cost < row.joules_per_effective_sample.value for cost in costs[row.ranked_with])
         if may_be_ranked(row)
         else None
         for row in rows

@@ -16,9 +16,14 @@ from stochsim.report.variants import (
     quantised,
     variant_at,
 )
+from stochsim.settings import counted
 from stochsim.studies import AXES, BIT_AXES, Result, Results
 
 AXIS_WORDS = {name: AXES[name].words for name in ("bits", *BIT_AXES)}
+INFINITE_ENERGY = (
+    "∞: at noise ×0 the price of reliability, which falls as σ grows, is infinite; the other parts "
+    "of the bill are finite"
+)
 OWN_DECODER = (
     "Every network learned a decoder, so each is compared with another posterior: there is no "
     "common D_blind and D_full, "
@@ -185,8 +190,15 @@ def fixed_words(found: dict[str, Any]) -> str:
 
 
 def energy_words(result: Result) -> str:
-    """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price."""
-    return format_energy(result.total_j) if not math.isnan(result.total_j) else "n/a"
+    """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price, which
+    INFINITE_ENERGY says.
+    """
+    return format_energy(result.per_read_j) if not math.isnan(result.per_read_j) else "n/a"
+
+
+def has_infinite_energy(results: Results) -> bool:
+    """Whether some row has infinite joules, which want a word."""
+    return any(math.isinf(row.per_read_j) for row in results.summary)
 
 
 def price_words(results: Results) -> str:
@@ -243,9 +255,17 @@ def missing_words(results: Results) -> str:
     """What an unfinished run lacks; empty where it is finished."""
     if not results.missing:
         return ""
+    keys = len(results.study.grid.keys)
     cells = len(results.plan.cells)
-    done = sum(len(row.cells) for row in results.rows if row.key != "all")
+    words = (
+        f"{results.missing:,} of {len(results.plan.tasks):,} tasks not stored yet; "
+        f"{results.finished_cells:,} of {cells:,} cells of the grid are shown"
+    )
+    if keys == 1:
+        return f"{words}."
+    whole = sum(row.is_of_all_keys for row in results.summary)
+    rows = counted(len(results.summary), "row", "rows")
     return (
-        f"{results.missing} of {len(results.plan.tasks)} tasks not stored yet; {done} of "
-        f"{cells} cells of the grid are shown."
+        f"{words}, a cell being of one key: {rows}, {whole:,} of them over all {keys} keys, the "
+        f"others over those finished so far."
     )

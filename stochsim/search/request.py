@@ -10,7 +10,7 @@ from stochsim.energy import ADC_MODELS
 from stochsim.hardware import Hardware
 from stochsim.search.search_settings import OptimizeFile
 from stochsim.search.space import Setting, Space
-from stochsim.settings import SettingError, read_toml
+from stochsim.settings import SettingError, errors_in, read_toml
 from stochsim.studies import (
     AXES,
     BIT_AXES,
@@ -26,6 +26,10 @@ from stochsim.studies import (
 
 MOST_CHECKED = 4096
 """Chips of a larger space are checked axis by axis."""
+_KEYS = ("objective", "keys")
+_WIDTHS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("precision", name): ("search", name) for name in BIT_AXES
+}
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,14 @@ class Request:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check a file and its chip; raises SettingError that names file, field, value and
-        rule. Nothing is written.
+        """Read and check a file and its chip; raises SettingError that names file, line, field,
+        value and rule. Nothing is written.
         """
-        file = OptimizeFile.from_table(read_toml(path), str(path))
-        try:
+        table = read_toml(path)
+        with errors_in(path):
+            file = OptimizeFile.from_table(table)
             request = cls(file, file.hardware.resolve(path.parent))
             request.check()
-        except SettingError as error:
-            raise error.at(path) from None
         return request
 
     @property
@@ -126,7 +129,11 @@ class Request:
             raise SettingError.of("train.decoder", "own", rule, ["shared"])
         self._check_layers()
         self._check_chips()
-        self.study(next(iter(self.space))).check(self.chip(next(iter(self.space))))
+        first = next(iter(self.space))
+        try:
+            self.study(first).check(self.chip(first))
+        except SettingError as error:
+            raise error.renamed({("grid", "keys"): _KEYS, ("grid",): ("search",)}) from None
 
     def _check_layers(self) -> None:
         fixed = self.file.network.layer_bits or {}
@@ -155,7 +162,8 @@ class Request:
             try:
                 self._chip_of(values | {"noise": 1.0, "reads": 1})
             except SettingError as error:
-                raise with_place(error, {name: values[name] for name in space.free}) from None
+                here = {name: values[name] for name in space.free}
+                raise with_place(error, here, "search").renamed(_WIDTHS) from None
 
     def _chip_of(self, values: dict[str, float]) -> None:
         chip = self.chip(tuple(values[name] for name in self.space.axes))

@@ -32,6 +32,8 @@ from .call_checks import check_real as check_real
 from .call_checks import check_sigma_scale as check_sigma_scale
 from .call_checks import check_stable as check_stable
 from .call_checks import check_whole as check_whole
+from .callers import levels_to_user as levels_to_user
+from .callers import line_of_user as line_of_user
 from .cards import CARD_LINES as CARD_LINES
 from .cards import CARD_WIDTH as CARD_WIDTH
 from .cards import card as card
@@ -40,6 +42,7 @@ from .cards import one_line as one_line
 from .csv_numbers import filled_rows as filled_rows
 from .csv_numbers import with_plain_micro as with_plain_micro
 from .dotted import has_section as has_section
+from .dotted import value_at as value_at
 from .dotted import with_setting as with_setting
 from .errors import NOT_SHOWN as NOT_SHOWN
 from .errors import Fault as Fault
@@ -56,6 +59,7 @@ from .files import explained as explained
 from .files import is_file as is_file
 from .files import read_bytes as read_bytes
 from .files import read_text as read_text
+from .files import write_bytes as write_bytes
 from .files import write_text as write_text
 from .free_memory import check_memory as check_memory
 from .paths import AnyPath as AnyPath
@@ -70,11 +74,13 @@ from .shown_text import shown_path as shown_path
 from .stored_numbers import BOUND_RULE as BOUND_RULE
 from .stored_numbers import is_bounded as is_bounded
 from .toml import check_levels as check_levels
-from .toml import line_of as line_of
+from .toml import errors_in as errors_in
+from .toml import located as located
 from .toml import read_toml as read_toml
 from .toml import read_toml_text as read_toml_text
-from .toml import stands_in as stands_in
 from .toml import write_toml as write_toml
+from .toml_lines import line_of as line_of
+from .toml_lines import stands_in as stands_in
 from .types import Bits as Bits
 from .types import NotNegative as NotNegative
 from .types import Positive as Positive

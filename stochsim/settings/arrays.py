@@ -34,7 +34,7 @@ def real_array(name: str, value: Any, rule: str) -> NDArray[Any]:
     if array is None:
         raise SettingError.of(name, value, f"{_UNLIKE}: {rule}")
     if array.dtype.kind not in "fiu":
-        if array.ndim == 0 and hasattr(value, "values"):  # samples
+        if array.ndim == 0 and not callable(getattr(value, "values", len)):  # samples
             rule = f"{rule}; give its `values`"
         raise SettingError.of(
             name, array if array.ndim else value, f"should be real numbers: {rule}"

@@ -6,7 +6,7 @@ from these data in one place, `Fault.text`. No pydantic here, so that `--help` n
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -128,6 +128,15 @@ class Fault:
             section=(*section, *self.section),
         )
 
+    def renamed(self, names: Mapping[KeyPath, KeyPath]) -> "Fault":
+        """The same fault with other names, {name or section: what stands in its place}."""
+        return replace(
+            self,
+            fields=tuple(_renamed(field, names) for field in self.fields),
+            also=tuple(_renamed(field, names) for field in self.also),
+            section=_renamed(self.section, names),
+        )
+
     @property
     def where(self) -> str:
         """The file and line that open the text: "chip.toml:3"; "" where no file is known."""
@@ -154,6 +163,14 @@ class Fault:
         return " and ".join(
             _named(name, value) for name, value in zip(names, self.values, strict=True)
         )
+
+
+def _renamed(place: KeyPath, names: Mapping[KeyPath, KeyPath]) -> KeyPath:
+    """The place with the first of its beginnings in `names` replaced."""
+    for length in range(len(place), 0, -1):
+        if place[:length] in names:
+            return (*names[place[:length]], *place[length:])
+    return place
 
 
 def _named(name: str, value: str | None) -> str:
@@ -252,6 +269,10 @@ class SettingError(StochsimError, ValueError):
         """The same error, seen from outside of `section`; a part of it may hold a dot."""
         faults = self.faults or (Fault(rule=str(self)),)
         return type(self)(faults=[fault.inside(section) for fault in faults])
+
+    def renamed(self, names: Mapping[KeyPath, KeyPath]) -> "SettingError":
+        """The same error with other names, {name or section: what stands in its place}."""
+        return type(self)(faults=[fault.renamed(names) for fault in self.faults])
 
     def at(self, file: object, line: int | None = None) -> "SettingError":
         """The same error with the file, and the line, of those faults that have none yet."""

@@ -110,8 +110,17 @@ def decoded(path: object, data: bytes) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 whatever the locale is; raises NotWrittenError where that fails."""
     try:
-        with open(path, "w", encoding="utf-8", newline="\n", opener=_to_write) as file:
-            file.write(text)
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise NotWrittenError(f"{shown_path(path)}: cannot be written ({error})") from None
+    write_bytes(path, data)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file; raises NotWrittenError where that fails."""
+    try:
+        with open(path, "wb", opener=_to_write) as file:
+            file.write(data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise NotWrittenError(f"{shown_path(path)}: cannot be written ({reason})") from None

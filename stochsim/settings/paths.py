@@ -8,6 +8,7 @@ from stochsim.settings.errors import SettingError
 
 AnyPath = str | os.PathLike[str]
 _MOST_CHARACTERS = 4_095
+_MOST_BYTES_OF_A_NAME = 255  # as every usual file system has it
 _RULE = "should be a path, as a str or a pathlib.Path"
 
 
@@ -20,5 +21,12 @@ def as_path(name: str, value: Any) -> Path:
         raise SettingError.of(name, value, _RULE)
     if len(found) > _MOST_CHARACTERS:
         rule = f"{_RULE}, of at most {_MOST_CHARACTERS:,} characters, not {len(found):,}"
+        raise SettingError.of(name, value, rule)
+    try:
+        parts = os.fsencode(found).split(os.fsencode(os.sep))
+    except UnicodeEncodeError:
+        raise SettingError.of(name, value, f"{_RULE}, of characters that names can have") from None
+    if any(len(part) > _MOST_BYTES_OF_A_NAME for part in parts):
+        rule = f"{_RULE}, of names of at most {_MOST_BYTES_OF_A_NAME} bytes"
         raise SettingError.of(name, value, rule)
     return Path(found)

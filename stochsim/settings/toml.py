@@ -1,17 +1,18 @@
-"""TOML files: read, written, and the line on which a key stands."""
+"""TOML files: read and written; `toml_lines` says on which line a key stands."""
 
-import functools
+import contextlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import tomli_w
 
-from stochsim.settings.errors import KeyPath, SettingError
+from stochsim.settings.errors import Fault, SettingError
 from stochsim.settings.files import read_text, write_text
 from stochsim.settings.paths import AnyPath, as_path
 from stochsim.settings.shown_text import printable
-from stochsim.settings.toml_lines import first_lines
+from stochsim.settings.toml_lines import line_about, syntax_line
 
 
 def read_toml(path: AnyPath) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def read_toml_text(path: AnyPath) -> tuple[str, dict[str, Any]]:
         check_levels(found)
         return text, found
     except tomllib.TOMLDecodeError as error:
-        raise SettingError.of_file(path, f"not valid TOML ({error})", _line(error)) from None
+        raise SettingError.of_file(path, f"not valid TOML ({error})", syntax_line(error)) from None
     except RecursionError:
         raise SettingError.of_file(path, f"not valid TOML ({_TOO_DEEP})") from None
     except (ValueError, MemoryError) as error:  # a number without end, text that is no Unicode
@@ -91,63 +92,33 @@ def _check_text(text: str) -> None:
         raise NotOfAFile(f"a name or a text holds the control character {printable(found)}")
 
 
-def _line(error: tomllib.TOMLDecodeError) -> int | None:
-    """The line of a syntax error. Before Python 3.14 the parser gives it at the end of its message
-    only: "… (at line 3, column 1)".
+def located(error: SettingError, path: AnyPath) -> SettingError:
+    """The same error, each fault that names no file yet with `path` and the line, from 1, on which
+    its key, or the innermost section around it, stands there; line 1 where the file has neither.
     """
-    given = getattr(error, "lineno", None)
-    if given is not None:
-        return int(given)
-    digits = str(error).rpartition("(at line ")[2].partition(",")[0]
-    return int(digits) if digits.isdecimal() else None
+    try:
+        text = read_text(as_path("path", path))
+    except SettingError:
+        return error.at(path)
+    faults = error.faults or (Fault(rule=str(error)),)
+    return type(error)(faults=[_placed(fault, str(path), text) for fault in faults])
 
 
-def line_of(text: str, place: KeyPath) -> int | None:
-    """The line, from 1, on which the key or section at `place` first stands in TOML text; None
-    where it does not.
+def _placed(fault: Fault, path: str, text: str) -> Fault:
+    if fault.file:
+        return fault
+    return replace(fault, file=path, line=line_about(text, fault) or 1)
 
-    Keys inside an inline table or a list stand on the line on which that begins; a number is an
-    index of a list. Of a text that is no TOML, the lines before the bad one count.
+
+@contextlib.contextmanager
+def errors_in(path: AnyPath) -> Iterator[None]:
+    """SettingErrors of what stands in a TOML file leave with file and line, as `located` finds
+    them.
     """
-    lines, table = _lines_and_table(text)
-    if place in lines:
-        return lines[place]
-    if not stands_in(table, place):
-        return None
-    prefixes = (place[:length] for length in range(len(place) - 1, 0, -1))
-    return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
-
-
-@functools.lru_cache(maxsize=4)
-def _lines_and_table(text: str) -> tuple[dict[KeyPath, int], dict[str, Any]]:
-    text = _until_bad_line(text)
     try:
-        return first_lines(text), tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return {}, {}
-
-
-def _until_bad_line(text: str) -> str:
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        before = text.split("\n")[: (_line(error) or 1) - 1]
-        return "\n".join(before)
-    except (ValueError, RecursionError):
-        return ""
-    return text
-
-
-def stands_in(table: object, place: KeyPath) -> bool:
-    """Whether a table has this key or section."""
-    for name in place:
-        if isinstance(table, list) and name.isdigit() and int(name) < len(table):
-            table = table[int(name)]
-        elif isinstance(table, dict) and name in table:
-            table = table[name]
-        else:
-            return False
-    return True
+        yield
+    except SettingError as error:
+        raise located(error, path) from None
 
 
 def write_toml(path: AnyPath, table: dict[str, Any]) -> None:

@@ -1,15 +1,16 @@
-"""The line of every key and section of a TOML text, in one pass over it.
+"""The line on which a key or section of a TOML text stands, found in one pass over the text.
 
 The text is one that the parser has taken: what is looked for here is only where statements begin
 and end. Keys of a statement are read by the parser itself.
 """
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from stochsim.settings.errors import KeyPath
+from stochsim.settings.errors import Fault, KeyPath
 
 _QUOTED = r'"(?:[^"\\\n]++|\\.)*+"' + r"|'[^'\n]*'"
 _LONG = r'"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}' + r"|'''(?:[^']++|'(?!''))*+'{3,5}"
@@ -17,6 +18,79 @@ _TOKEN = re.compile(rf"{_LONG}|{_QUOTED}|#[^\n]*|[\[\]{{}}\n]|[^\[\]{{}}\n#\"']+
 _KEY = re.compile(rf"\s*((?:{_QUOTED}|[\w\s.-])+?)\s*=")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER = re.compile(rf"\s*(\[\[?)((?:{_QUOTED}|[^\]\"'])+)\]")
+
+
+def line_of(text: str, place: KeyPath) -> int | None:
+    """The line, from 1, on which the key or section at `place` first stands in TOML text; None
+    where it does not.
+
+    Keys inside an inline table or a list stand on the line on which that begins; a number is an
+    index of a list. Of a text that is no TOML, the lines before the bad one count.
+    """
+    lines, table = _lines_and_table(text)
+    if place in lines:
+        return lines[place]
+    if not stands_in(table, place):
+        return None
+    prefixes = (place[:length] for length in range(len(place) - 1, 0, -1))
+    return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
+
+
+def line_about(text: str, fault: Fault) -> int | None:
+    """The line of the first key that the fault is about, else of its section, else of the innermost
+    section around one; None where the text has none of them.
+    """
+    around = [
+        place[:length]
+        for place in (*fault.places, fault.section)
+        for length in range(len(place) - 1, 0, -1)
+    ]
+    places = [place for place in (*fault.places, fault.section, *around) if place]
+    lines = (line_of(text, place) for place in places)
+    return next((line for line in lines if line is not None), None)
+
+
+def stands_in(table: object, place: KeyPath) -> bool:
+    """Whether a table has this key or section."""
+    for name in place:
+        if isinstance(table, list) and name.isdigit() and int(name) < len(table):
+            table = table[int(name)]
+        elif isinstance(table, dict) and name in table:
+            table = table[name]
+        else:
+            return False
+    return True
+
+
+@functools.lru_cache(maxsize=4)
+def _lines_and_table(text: str) -> tuple[dict[KeyPath, int], dict[str, Any]]:
+    text = _until_bad_line(text)
+    try:
+        return first_lines(text), tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return {}, {}
+
+
+def _until_bad_line(text: str) -> str:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        before = text.split("\n")[: (syntax_line(error) or 1) - 1]
+        return "\n".join(before)
+    except (ValueError, RecursionError):
+        return ""
+    return text
+
+
+def syntax_line(error: tomllib.TOMLDecodeError) -> int | None:
+    """The line of a syntax error. Before Python 3.14 the parser gives it at the end of its message
+    only: "… (at line 3, column 1)".
+    """
+    given = getattr(error, "lineno", None)
+    if given is not None:
+        return int(given)
+    digits = str(error).rpartition("(at line ")[2].partition(",")[0]
+    return int(digits) if digits.isdecimal() else None
 
 
 def first_lines(text: str) -> dict[KeyPath, int]:

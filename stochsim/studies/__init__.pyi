@@ -19,6 +19,8 @@ from .axis_fields import with_axes as with_axes
 from .chips import check_has_settings as check_has_settings
 from .chips import chip_at as chip_at
 from .chips import with_place as with_place
+from .element_use import UNUSED_NORM as UNUSED_NORM
+from .element_use import used_elements as used_elements
 from .grid import GridSettings as GridSettings
 from .plan import Plan as Plan
 from .plan import by_priority as by_priority

@@ -37,17 +37,30 @@ def check_has_settings(hardware: Hardware, axes: Mapping[str, Axis], settings: A
             raise SettingError.of(name, list(axis.given(settings)), rule)
 
 
-def with_place(error: SettingError, values: Mapping[str, Any]) -> SettingError:
-    """The error of a chip at these values of axes, {axis: value}, which it names at its end."""
-    if not values:
-        return error
-    note = f"at {place_words(values)}"
+def with_place(error: SettingError, values: Mapping[str, Any], section: str) -> SettingError:
+    """The error of a chip at these values of axes, {axis: value}, which it names at its end; a
+    setting that an axis takes the place of bears the name of that axis's list in `section`.
+    """
+    lists = {
+        tuple(AXES[name].setting.split(".")): (section, _key_in(section, AXES[name]))
+        for name in values
+        if name in AXES and AXES[name].setting
+    }
+    note = f"at {place_words(values)}" if values else ""
     return SettingError(
         faults=[
-            replace(fault, note="; ".join(filter(None, (fault.note, note))))
-            for fault in error.faults
+            replace(
+                fault,
+                note="; ".join(filter(None, (fault.note, note))),
+                section=fault.section or ("hardware",),
+            )
+            for fault in error.renamed(lists).faults
         ]
     )
+
+
+def _key_in(section: str, axis: Axis) -> str:
+    return axis.grid_key if section == "grid" else axis.name
 
 
 def place_words(values: Mapping[str, Any]) -> str:

@@ -57,8 +57,18 @@ class Result(AtAxes):
 
     @property
     def key(self) -> str:
-        """The key, or "all"."""
+        """The key; "all" over all of several, "2 of 3" over those of them that are finished."""
         return str(self.values["key"])
+
+    @property
+    def is_of_all_keys(self) -> bool:
+        """Whether this is over every key of a study of several."""
+        return self.key == ALL_KEYS
+
+    @property
+    def ranked_with(self) -> str:
+        """What rows are ranked together: those of one key, or those over several, all or not."""
+        return self.key if self.key.isdecimal() else ALL_KEYS
 
     @property
     def is_quantised(self) -> bool:
@@ -71,8 +81,8 @@ class Result(AtAxes):
         return self.widths is None and not self.control
 
     @property
-    def total_j(self) -> float:
-        """Joules per read of the whole network, the price of reliability included; infinite at
+    def per_read_j(self) -> float:
+        """Joules of one read of the whole network, the price of reliability included; infinite at
         noise 0, NaN where nothing is quantised.
         """
         return float(sum(self.energy_j.values())) if self.energy_j else float("nan")

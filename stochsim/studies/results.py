@@ -39,13 +39,12 @@ class Results(StoredRun):
     def __str__(self) -> str:
         """A card: the folder, what of the plan is done, study and chip."""
         done = len(self.plan.tasks) - self.missing
-        finished = sum(self._is_finished(cell) for cell in self.plan.cells)
         kind = self.study.model.kind.replace("_", " ")
         measure = self.study.measure
         rows = [
             ("study", f"{kind} on {self.study.data.kind}, chip {self.hardware.name}"),
             ("tasks", f"{done:,} of {len(self.plan.tasks):,} done"),
-            ("cells", f"{finished:,} of {len(self.plan.cells):,} finished"),
+            ("cells", f"{self.finished_cells:,} of {len(self.plan.cells):,} finished"),
             ("measure", f"{measure.stimuli:,} stimuli × {measure.reads:,} reads of each"),
         ]
         return card(f"results: {self.folder}", rows)
@@ -63,19 +62,21 @@ class Results(StoredRun):
         By architecture and method as the study names them; by widths, float last; by rho and noise;
         controls after all else.
         """
+        rows = []
+        for cells in self._finished:
+            rows += [self._result([cell], str(cell.key)) for cell in cells]
+            if 1 < len(self.study.grid.keys) == len(cells):
+                rows.append(self._result(cells, ALL_KEYS))
+        return rows
+
+    @cached_property
+    def _finished(self) -> list[list[Cell]]:
+        """The finished cells of each place of the grid, by key; in the order of `rows`."""
         groups: dict[tuple[Any, ...], list[Cell]] = {}
         for cell in self.plan.cells:
             if self._is_finished(cell):
                 groups.setdefault(self._place(cell), []).append(cell)
-        rows = []
-        for _, cells in sorted(groups.items()):
-            rows += [
-                self._result([cell], str(cell.key))
-                for cell in sorted(cells, key=lambda cell: cell.key)
-            ]
-            if len(self.study.grid.keys) > 1 and len(cells) == len(self.study.grid.keys):
-                rows.append(self._result(cells, ALL_KEYS))
-        return rows
+        return [sorted(cells, key=lambda cell: cell.key) for _, cells in sorted(groups.items())]
 
     def _place(self, cell: Cell) -> tuple[Any, ...]:
         """Where a cell stands among the rows: the same for all keys, different for different
@@ -88,9 +89,27 @@ class Results(StoredRun):
 
     @cached_property
     def summary(self) -> list[Result]:
-        """One Result per cell: over all keys where there are several, else of the one key."""
-        several = len(self.study.grid.keys) > 1
-        return [row for row in self.rows if (row.key == ALL_KEYS) == several]
+        """One Result per place of the grid with a finished cell: of the one key, or over all of
+        several; over those that are finished, its key "2 of 3", where others are not.
+        """
+        keys = len(self.study.grid.keys)
+        if keys == 1:
+            return self.rows
+        whole = (row for row in self.rows if row.is_of_all_keys)
+        return [
+            next(whole) if len(cells) == keys else self._result(cells, f"{len(cells)} of {keys}")
+            for cells in self._finished
+        ]
+
+    @property
+    def finished_cells(self) -> int:
+        """Cells of the plan, each of one key, that are finished: those behind `summary`."""
+        return sum(map(len, self._finished))
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether some row of `summary` is over fewer keys than the study has."""
+        return any(len(cells) < len(self.study.grid.keys) for cells in self._finished)
 
     def _result(self, cells: list[Cell], key: str) -> Result:
         rows = [self.stored(cell.samples) for cell in cells]
@@ -170,13 +189,14 @@ class Results(StoredRun):
         )
 
     def _correlation(self, cells: list[Cell]) -> Estimate:
-        """Correlation of log sd across stimuli, per neuron, then averaged; interval over neurons
-        (and keys).
+        """Correlation of log sd across stimuli, per neuron, then averaged over the used elements;
+        interval over these neurons (and keys).
         """
         rows = []
         for cell in cells:
             pictures = self.pictures(cell)
-            rows.append(log_sd_correlation(pictures.sd, pictures.reference_sd))
+            found = log_sd_correlation(pictures.sd, pictures.reference_sd)
+            rows.append(np.where(self.used(cell), found, np.nan))
         return mean_estimate(
             rows[0] if len(rows) == 1 else np.stack(rows),
             BOOTSTRAP_KEY,
@@ -206,7 +226,10 @@ class Results(StoredRun):
         trained = "" if widths is None else method or self.study.grid.method[0]
         place = (architecture, wanted, rho, noise, control, trained)
         chip = {} if widths is None else self.study.grid.chips()[0] | settings
-        for row in self.summary if key is None else self.rows:
+        several = len(self.study.grid.keys) > 1
+        for row in self.rows:
+            if key is None and row.is_of_all_keys != several:
+                continue
             found = (row.architecture, row.widths, row.rho, row.noise, row.control, row.method)
             on_chip = all(row.values.get(name) == value for name, value in chip.items())
             if found == place and on_chip and key in (None, row.key):

@@ -11,6 +11,7 @@ from stochsim.runs import Progress, Store, Workers, surroundings, work_off
 from stochsim.settings import AnyPath, as_path, check_whole
 from stochsim.studies.plan import by_priority, plan_study
 from stochsim.studies.study import Study
+from stochsim.studies.study_file import read_study
 
 
 def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Path:
@@ -39,9 +40,7 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
     path = as_path("study_path", study_path)
     folder = as_path("run_folder", run_folder)
     workers = check_whole("workers", workers, 1, 2**16)
-    study = Study.read(path)
-    hardware = study.hardware.resolve(path.parent)
-    study.check(hardware)
+    study, hardware = read_study(path)
     plan = plan_study(study, hardware)
     with Store.create_or_open(folder) as store:
         store.check_artifacts()

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from stochsim.hardware import Hardware
@@ -13,6 +14,7 @@ from stochsim.keys import fold_in
 from stochsim.posterior import Estimate, mean_estimate
 from stochsim.runs import Row, Store
 from stochsim.settings import StochsimError, strict
+from stochsim.studies.element_use import used_elements
 from stochsim.studies.plan import Plan, plan_study
 from stochsim.studies.planner import Cell
 from stochsim.studies.result import Pictures
@@ -44,6 +46,7 @@ class StoredRun:
         self.machine: dict[str, str] = _texts(tables["machine"])
         self.plan: Plan = plan_study(self.study, self.hardware)
         self.done = store.hashes()
+        self._used: dict[str, NDArray[np.bool_]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +78,18 @@ class StoredRun:
         artifact = self.stored(cell.samples).artifact
         assert artifact is not None
         return Pictures(**load_file(artifact))
+
+    def used(self, cell: Cell) -> NDArray[np.bool_]:
+        """Whether the cell uses each element of the dictionary that its reference posterior is
+        under, (neuron,), as `used_elements` decides.
+        """
+        source = dict(self.plan.tasks[cell.reference].needs)["source"]
+        if source not in self._used:
+            artifact = self.stored(source).artifact
+            assert artifact is not None
+            with safe_open(artifact, framework="np") as file:
+                self._used[source] = used_elements(file.get_tensor("decoder"))
+        return self._used[source]
 
     def estimate_of(self, task: str | None, name: str = "d") -> Estimate:
         """Mean with interval of a measure of stored samples."""

@@ -31,15 +31,18 @@ from stochsim.settings import (
     NOT_SHOWN,
     AnyPath,
     Bits,
+    KeyPath,
     SettingError,
     Settings,
     card,
     counted,
+    errors_in,
     read_toml,
 )
-from stochsim.studies.axes import grid_axes
+from stochsim.studies.axes import BIT_AXES, grid_axes
 from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
+from stochsim.studies.chip_sections import with_sections
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
 from stochsim.training import TrainSettings
@@ -60,8 +63,8 @@ class StudyTrainSettings(TrainSettings):
 
 
 class HardwareSettings(Settings):
-    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, parts in
-    place of the chip's.
+    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, settings
+    in place of the chip's, by section: what a section does not name stays as the chip has it.
     """
 
     preset: str | None = None
@@ -84,17 +87,31 @@ class HardwareSettings(Settings):
         return self
 
     def resolve(self, folder: Path) -> Hardware:
-        """The Hardware itself; raises SettingError for an unknown preset or a bad file."""
-        hardware = (
-            preset(self.preset)
-            if self.preset is not None
-            else Hardware.read(folder / str(self.file))
-        )
-        return hardware.replace(**{name: getattr(self, name) for name in self.own_parts})
+        """The Hardware itself; raises SettingError for an unknown preset, a bad file, and settings
+        that the chip refuses.
+        """
+        if self.preset is None:
+            hardware = Hardware.read(folder / str(self.file))
+        sections = {name: getattr(self, name) for name in self.own_parts}
+        try:
+            if self.preset is not None:
+                hardware = preset(self.preset)
+            return with_sections(hardware, sections)
+        except SettingError as error:
+            raise error.inside("hardware") from None
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_given(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A section as it was given: its defaults are not the chip's."""
+        table: dict[str, Any] = dump(self)
+        for name in self.own_parts:
+            section = getattr(self, name)
+            table[name] = section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return table
 
     @property
     def own_parts(self) -> tuple[str, ...]:
-        """Names of the parts that stand in place of the chip's."""
+        """Names of the sections with settings in place of the chip's."""
         parts = ("noise", "array", "memory", "timing", "prices", "random", "reliability")
         return tuple(name for name in parts if getattr(self, name) is not None)
 
@@ -206,15 +223,23 @@ class Study(Settings):
 
     @classmethod
     def read(cls, path: AnyPath) -> Self:
-        """Read and validate a study, its chip file too; raises SettingError that names file, field,
-        value and rule.
+        """Read and validate a study; raises SettingError that names file, line, field, value and
+        rule. `read_study` checks it with its chip, too.
         """
-        return cls.from_table(read_toml(path), str(path))
+        table = read_toml(path)
+        with errors_in(path):
+            return cls.from_table(table)
 
     def check(self, hardware: Hardware) -> None:
         """Rules that tie sections together, checked before anything is written; raises SettingError
         or StochsimError.
         """
+        try:
+            self._check(hardware)
+        except SettingError as error:
+            raise error.renamed(self._names_in_grid()) from None
+
+    def _check(self, hardware: Hardware) -> None:
         for chip in self._chips(hardware):
             self._check_chip(chip)
         self._check_options()
@@ -239,24 +264,40 @@ class Study(Settings):
             try:
                 chips.append(chip_at(hardware, values))
             except SettingError as error:
-                raise with_place(error, values) from None
+                raise with_place(error, values, "grid") from None
         return chips
 
     def _check_chip(self, hardware: Hardware) -> None:
         """Raise SettingError for a rho without a price, and for widths and methods that the chip
         refuses.
         """
-        quantised = bool(self.grid.widths())
+        self._check_prices(hardware)
+        self._check_widths(hardware)
+        if self.grid.widths() and "noise-aware" in self.grid.method:
+            _check_noise_aware(hardware)
+
+    def _check_prices(self, hardware: Hardware) -> None:
         for rho in self.grid.rho:
-            if quantised:
+            if self.grid.widths():
                 hardware.reliability_law(rho)
             self.train.price(rho, hardware)
+
+    def _check_widths(self, hardware: Hardware) -> None:
         layers = (self.network.layer_bits or {}).values()
         for weight_bits, input_bits, output_bits in self.grid.widths():
             for bits in (weight_bits, *layers):
                 hardware.with_precision(bits, input_bits, output_bits)
-        if quantised and "noise-aware" in self.grid.method:
-            _check_noise_aware(hardware)
+
+    def _names_in_grid(self) -> dict[KeyPath, KeyPath]:
+        """Names of rho, λ, controls and widths in a study, by those that their checks use."""
+        names = {name: name if self.grid.bits is None else "bits" for name in BIT_AXES}
+        widths = {("precision", name): ("grid", key) for name, key in names.items()}
+        others: dict[KeyPath, KeyPath] = {
+            ("rho",): ("grid", "rho"),
+            ("control",): ("grid", "control"),
+            ("nats_per_joule",): ("train", "nats_per_joule"),
+        }
+        return others | widths
 
     def _check_options(self) -> None:
         """Raise SettingError for an option without effect, which no network of the grid has use

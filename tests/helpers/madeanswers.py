@@ -40,6 +40,7 @@ class Made:
         [100.0] * STIMULI
     )
     dependent: bool = False
+    norms: tuple[float, ...] = (1.0,) * NEURONS
 
     def __call__(
         self, task: Task, needs: dict[str, Path], folder: Path
@@ -58,9 +59,13 @@ class Made:
             return answer, None
         path = folder / "artifacts" / f".tmp-{task.hash}.safetensors"
         seen = {name: str(settings.get(name)) for name in ("rho", "widths")}
-        arrays = pictures(task.label) if task.kind in answers else {"nothing": np.zeros(1)}
+        arrays = pictures(task.label) if task.kind in answers else {"decoder": self.decoder()}
         save_file(arrays, path, metadata=seen)
         return answer, path
+
+    def decoder(self) -> np.ndarray:
+        """One column for each of `norms`."""
+        return np.array([self.norms, np.zeros(NEURONS)])
 
     def _float_samples(
         self, task: Task, settings: dict[str, Any], needs: dict[str, Path]

@@ -17,6 +17,7 @@ from stochsim.runs import Store, Task
 from stochsim.settings import SettingError, write_toml
 from stochsim.studies import Study
 from stochsim.studies.plan import Plan, plan_study
+from stochsim.studies.study_file import read_study
 
 TINY: dict[str, Any] = {
     "version": 1,
@@ -206,8 +207,7 @@ def all_rows(folder: Path) -> list[Any]:
 def complaint(path: Path) -> str:
     """What reading and checking the study at this path says; an empty string where it is valid."""
     try:
-        study = Study.read(path)
-        study.check(study.hardware.resolve(path.parent))
+        read_study(path)
     except SettingError as error:
         return str(error)
     return ""

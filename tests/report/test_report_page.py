@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from stochsim.report import write_report
+from stochsim.report import console_table, write_report
+from stochsim.runs import Task
 from stochsim.settings import StochsimError
 from stochsim.studies import open_run
 
@@ -200,3 +201,42 @@ def test_several_keys_are_one_row_each_cell(fake_run: Run) -> None:
 def test_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(StochsimError, match="not a run"):
         write_report(tmp_path)
+
+
+def _only_first_key(task: Task) -> bool:
+    return task.kind == "chip_samples" and "key 0" not in task.label
+
+
+def test_a_partial_run_of_several_keys_agrees_with_itself(fake_run: Run) -> None:
+    """The verdict, the counter and the table are of the same cells: those of one key."""
+    run = fake_run(grid={"bits": [1, 4], "noise": [1], "keys": [0, 1, 2]}, skip=_only_first_key)
+    reader, _ = read(run)
+    assert "No cell" not in reader.words
+    assert "2 of 6 cells of the grid are shown, a cell being of one key: 2 rows, 0" in reader.words
+    with open_run(run) as results:
+        assert [row.key for row in results.summary] == ["1 of 3"] * 2
+        table = console_table(results)
+    assert table.count("1 of 3") == 2
+    assert "2 of 6 cells of the grid are shown" in " ".join(table.split())
+    assert reader.words.count("1 of 3") >= 4  # in both tables
+    assert "Rows whose keys are “1 of …” are of one key" in reader.words
+
+
+def test_the_page_names_the_widths_of_the_grid_and_not_those_of_the_chip_file(
+    fake_run: Run,
+) -> None:
+    reader, _ = read(fake_run())
+    assert "4/4/4 bits" not in reader.words
+    assert "in-memory-28nm with the grid's widths: 1, 4, 8 bits of weights" in reader.words
+    assert "[precision]" not in reader.words
+
+
+def test_infinite_joules_are_explained_where_they_stand(fake_run: Run) -> None:
+    run = fake_run()
+    reader, source = read(run)
+    assert "Energy ∞: at noise ×0 the price of reliability" in reader.words
+    assert 'title="∞: at noise ×0' in source
+    with open_run(run) as results:
+        assert "∞: at noise ×0 the price of reliability" in console_table(results)
+    reader, _ = read(fake_run(grid={"bits": [1, 4], "noise": [1]}))
+    assert "∞: at noise" not in reader.words

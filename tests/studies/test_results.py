@@ -157,8 +157,14 @@ def test_a_cell_that_lacks_a_key_has_no_row_for_all(made: Maker) -> None:
         (4, "3"),
         (4, ALL_KEYS),
     ]
-    assert [row.widths[0] for row in results.summary] == [4]
+    assert [(row.widths[0], row.key) for row in results.summary] == [(2, "1 of 2"), (4, ALL_KEYS)]
     assert results.missing == 1
+    assert results.finished_cells == sum(len(row.cells) for row in results.summary) == 3
+    assert results.is_uneven
+    with pytest.raises(StochsimError, match="no finished cell"):
+        results.find(widths=2)  # over all keys: there is none
+    assert results.find(widths=2, key="1").key == "1"
+    assert results.find(widths=4).key == ALL_KEYS
 
 
 def test_with_own_decoders_there_is_no_survival_and_no_cliff(made: Maker) -> None:
@@ -213,9 +219,9 @@ def test_a_store_without_a_study_is_refused(tmp_path: Path) -> None:
 
 def test_energy_is_the_sum_of_its_parts_and_infinite_without_noise(made: Maker) -> None:
     still, noisy = made(grid__bits=[2], grid__noise=[0, 2]).rows
-    assert still.total_j == np.inf
+    assert still.per_read_j == np.inf
     assert noisy.energy_j == {"add": 2e-12, "reliability": 0.5e-12}
-    assert noisy.total_j == pytest.approx(2.5e-12)
+    assert noisy.per_read_j == pytest.approx(2.5e-12)
     assert (noisy.flags, noisy.saturated_share) == (("noise 2",), 0.25)
 
 

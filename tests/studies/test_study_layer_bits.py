@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tinystudy import plan_of, store_answers, study_of, work, write_study
+from tinystudy import complaint, plan_of, store_answers, study_of, work, write_study
 
-from stochsim.settings import SettingError
 from stochsim.studies import Results, Study, open_run
 from stochsim.training import load_network
 
@@ -161,15 +160,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "valid: one width, or a layer less there",
     ),
 ]
-
-
-def complaint(path: Path) -> str:
-    try:
-        study = Study.read(path)
-        study.check(study.hardware.resolve(path.parent))
-    except SettingError as error:
-        return str(error)
-    return ""
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"grid__rho": [-0.5]}, "'grid.rho.0' = -0.5: should be greater than or equal to 0"),
     (
         {"grid__rho": [0, 0.5]},
-        "'rho' = 0.5: has no default price: set reliability.e0_j (joules at σ = s), or take rho "
-        "0, 1 or 2",
+        "'grid.rho' = 0.5: has no default price: set reliability.e0_j (joules at σ = s), or take "
+        "rho 0, 1 or 2",
     ),
     # keys and values given twice
     ({"grid__keys": [-1]}, "'grid.keys.0' = -1: should be greater than or equal to 0"),
@@ -175,8 +175,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model__kind": "gaussian_scale_mixture", "grid__control": ["langevin"]},
-        "'control' = 'langevin' and 'model.kind' = 'gaussian_scale_mixture': no circuit is wired "
-        "for this model, whose gradient is not linear in r",
+        "'grid.control' = 'langevin' and 'model.kind' = 'gaussian_scale_mixture': no circuit is "
+        "wired for this model, whose gradient is not linear in r",
     ),
     (
         {
@@ -205,16 +205,16 @@ BAD: list[tuple[dict[str, Any], str]] = [
             "grid__bits": None,
             "grid__float": True,
         },  # float networks need the price too
-        "'rho' = 0.5: has no default price: set reliability.e0_j (joules at σ = s), or take rho "
-        "0, 1 or 2",
+        "'grid.rho' = 0.5: has no default price: set reliability.e0_j (joules at σ = s), or take "
+        "rho 0, 1 or 2",
     ),
     # chip and measures
     ({"hardware": None}, "'hardware' is missing"),
     (
         {"hardware__preset": "digital-45"},
-        "'preset' = 'digital-45': did you mean 'digital-45nm'?",
+        "'hardware.preset' = 'digital-45': did you mean 'digital-45nm'?",
     ),
-    ({"hardware__preset": ""}, f"'preset' = '': valid: {', '.join(presets())}"),
+    ({"hardware__preset": ""}, f"'hardware.preset' = '': valid: {', '.join(presets())}"),
     (
         {"hardware__file": "chip.toml"},
         "'hardware.preset' = 'digital-45nm' and 'hardware.file' = 'chip.toml': give either preset "
@@ -242,9 +242,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ("changes", "message"), BAD, ids=lambda part: " ".join(part) if isinstance(part, dict) else ""
 )
 def test_bad_input_is_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
-    said = complaint(write_study(tmp_path, **changes))
+    path = write_study(tmp_path, **changes)
+    said = complaint(path)
     assert said.endswith(message)
     assert "\n" not in said
+    where, line, *_ = said.removeprefix(str(path.parent)).split(":")
+    if where != "/chip.toml":  # which is not there
+        assert where == "/study.toml"
+        assert int(line) <= len(path.read_text().splitlines())
 
 
 VALID: list[dict[str, Any]] = [

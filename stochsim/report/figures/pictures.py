@@ -15,15 +15,11 @@ from stochsim.data import load_dataset
 from stochsim.report import text as words
 from stochsim.report.figures.style import INK, PART_COLOURS, QUIET, new_figure, styled
 from stochsim.report.variants import bits_words, is_varied, network_words
-from stochsim.studies import Result, Results
+from stochsim.studies import Result, Results, used_elements
 
 Floats = NDArray[np.floating]
 MOST_POINTS = 4096
 _GAP_PIXELS = 1
-UNUSED_NORM = 0.1
-"""An element whose norm is below this share of the largest does next to nothing: its neuron's
-posterior is the prior.
-"""
 
 
 def scatter_settings(results: Results) -> list[Result]:
@@ -54,14 +50,13 @@ def scatter_figure(results: Results) -> Figure:
     figure, axes = new_figure(2, max(1, len(picked)), 6.4)
     for column, row in enumerate(picked):
         pictures = results.pictures(row.cells[0])
-        _cloud(
-            axes[0][column],
-            pictures.reference_mean,
-            pictures.mean,
-            PART_COLOURS["multiply"],
-            "mean",
-        )
-        _cloud(axes[1][column], pictures.reference_sd, pictures.sd, PART_COLOURS["converter"], "sd")
+        used = results.used(row.cells[0])
+        pairs = {
+            "mean": (pictures.reference_mean, pictures.mean, PART_COLOURS["multiply"]),
+            "sd": (pictures.reference_sd, pictures.sd, PART_COLOURS["converter"]),
+        }
+        for (name, (reference, chip, colour)), line in zip(pairs.items(), axes, strict=True):
+            _cloud(line[column], reference, chip, used, colour, name)
         axes[0][column].set_title(_title(results, row), loc="left")
     axes[0][0].set_ylabel("mean of the chip's reads")
     axes[1][0].set_ylabel("sd of the chip's reads")
@@ -75,13 +70,22 @@ def _title(results: Results, row: Result) -> str:
     )
 
 
-def _cloud(ax: Axes, reference: Floats, chip: Floats, colour: str, name: str) -> None:
+def _cloud(
+    ax: Axes, reference: Floats, chip: Floats, used: NDArray[np.bool_], colour: str, name: str
+) -> None:
+    """Points of (stimulus, neuron); those of unused elements, whose posterior is the prior, are
+    hollow, and no part of the correlation.
+    """
     stride = max(1, math.ceil(reference.size / MOST_POINTS))
     x, y = reference.ravel()[::stride], chip.ravel()[::stride]
+    filled = np.broadcast_to(used, reference.shape).ravel()[::stride]
     low, high = (min(float(x.min()), float(y.min())), max(float(x.max()), float(y.max())))
     margin = 0.04 * (high - low) + 1e-9
     ax.plot([low, high], [low, high], color=INK, lw=0.9, zorder=1)
-    ax.scatter(x, y, s=5, color=colour, alpha=0.28, linewidths=0, zorder=2)
+    ax.scatter(x[filled], y[filled], s=5, color=colour, alpha=0.28, linewidths=0, zorder=2)
+    ax.scatter(
+        x[~filled], y[~filled], s=7, facecolors="none", edgecolors=QUIET, linewidths=0.4, zorder=2
+    )
     ax.set_xlim(low - margin, high + margin)
     ax.set_ylim(low - margin, high + margin)
     ax.set_aspect("equal")
@@ -89,7 +93,7 @@ def _cloud(ax: Axes, reference: Floats, chip: Floats, colour: str, name: str) ->
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlabel(f"{name} of the reference")
     ax.annotate(
-        _agreement(reference, chip),
+        agreement_words(reference, chip, used),
         (0.04, 0.96),
         xycoords="axes fraction",
         va="top",
@@ -98,13 +102,16 @@ def _cloud(ax: Axes, reference: Floats, chip: Floats, colour: str, name: str) ->
     )
 
 
-def _agreement(reference: Floats, chip: Floats) -> str:
+def agreement_words(reference: Floats, chip: Floats, used: NDArray[np.bool_]) -> str:
+    """The correlation of chip with reference (stimulus, neuron) over the neurons of used elements,
+    which are counted where some are not.
+    """
+    reference, chip = reference[:, used], chip[:, used]
+    where = "" if used.all() else f", {used.sum()} of {used.size} elements"
     if np.std(chip) == 0 or np.std(reference) == 0:
-        return "constant"
-    return (
-        f"correlation "
-        f"{words.number(float(np.corrcoef(reference.ravel(), chip.ravel())[0, 1]), '.2f')}"
-    )
+        return f"constant{where}"
+    found = float(np.corrcoef(reference.ravel(), chip.ravel())[0, 1])
+    return f"correlation {words.number(found, '.2f')}{where}"
 
 
 def dictionary_pictures(results: Results) -> tuple[Floats, Floats]:
@@ -124,9 +131,10 @@ def dictionary_pictures(results: Results) -> tuple[Floats, Floats]:
 
 
 def unused_elements(results: Results) -> int:
-    """Elements of the dictionary that do next to nothing."""
-    norms = dictionary_pictures(results)[1]
-    return int(np.sum(norms < UNUSED_NORM * norms[0]))
+    """Elements of the first key's dictionary that are not used, as `used_elements` decides."""
+    artifact = results.decoder_task.artifact
+    assert artifact is not None
+    return int((~used_elements(load_file(artifact)["decoder"])).sum())
 
 
 @styled

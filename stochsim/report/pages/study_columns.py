@@ -1,5 +1,6 @@
 """The tables of a study's page: their columns, and the cells of each result."""
 
+import math
 from collections.abc import Callable
 
 from stochsim.energy import PARTS, format_energy
@@ -64,6 +65,9 @@ def _axis_columns(results: Results) -> list[Column]:
         columns.append(
             Column("ρ", "exponent of the price of reliability", lambda row: Cell(f"{row.rho:g}"))
         )
+    if results.is_uneven:
+        hint = "keys that are finished so far: what the row's figures and intervals are over"
+        columns.append(Column("keys", hint, lambda row: Cell(row.key)))
     return columns
 
 
@@ -89,7 +93,7 @@ def main_columns(results: Results) -> list[Column]:
         hint = "share of reads a linear read-out classifies rightly"
         columns.append(measure_column("readout_accuracy", "accuracy", hint))
     hint = "joules per read, reliability included"
-    columns.append(Column("energy / read", hint, lambda row: Cell(words.energy_words(row))))
+    columns.append(Column("energy / read", hint, _energy_cell))
     if ranking.has_dependent_reads(results):
         columns.append(effective_joules_column())
     return columns
@@ -138,7 +142,7 @@ def _measure_columns() -> list[Column]:
         measure_column(
             "log_sd_correlation",
             "log sd corr.",
-            "correlation of log sd across stimuli, per neuron, averaged",
+            "correlation of log sd across stimuli, per neuron, averaged over used elements",
         ),
         measure_column("zero_sd_share", "zero sd", "share of neurons whose reads are constant"),
         measure_column(
@@ -189,6 +193,13 @@ def _price_columns(results: Results) -> list[Column]:
             )
         )
     return columns
+
+
+def _energy_cell(row: Result) -> Cell:
+    text = words.energy_words(row)
+    if math.isinf(row.per_read_j):
+        return Cell(text, note=words.INFINITE_ENERGY)
+    return Cell(text, note="" if row.is_quantised else "not on a chip")
 
 
 def _part_cell(part: str) -> Callable[[Result], Cell]:

@@ -13,7 +13,7 @@ import tomli_w
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from stochsim.hardware import TABLE_COLUMNS, describe
+from stochsim.hardware import TABLE_COLUMNS, Hardware
 from stochsim.report import flag_text
 from stochsim.report import text as words
 from stochsim.report.csv_tables import write_results_csv, write_timing_csv, write_whole
@@ -38,7 +38,7 @@ from stochsim.report.variants import (
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import AnyPath, StochsimError, as_path
-from stochsim.studies import Results, open_run
+from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, open_run
 
 _PAGE_DPI = 144
 _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
@@ -152,6 +152,8 @@ def _opening(results: Results) -> dict[str, Any]:
         "chains": words.chain_words(results),
         "dependent": has_dependent_reads(results),
         "controls": words.control_words(results),
+        "infinite": words.INFINITE_ENERGY if words.has_infinite_energy(results) else "",
+        "uneven": results.is_uneven,
     }
 
 
@@ -174,6 +176,7 @@ def _answers(results: Results) -> dict[str, Any]:
         "baselines": words.baselines(results),
         "headline_noise": words.noise_label(words.nearest_noise(results)),
         "dictionary": _dictionary_words(results),
+        "unused_norm": f"{UNUSED_NORM:g}",
         "flags": flag_text.flag_words(results),
         "saturated": flag_text.saturated_words(results),
     }
@@ -195,13 +198,37 @@ def _tables(results: Results) -> dict[str, Any]:
 def _chip(results: Results) -> dict[str, Any]:
     """The hardware, its prices and their sources."""
     return {
-        "hardware": describe(results.hardware),
+        "hardware": _hardware_words(results),
         "hardware_sources": results.hardware.sources,
         "price_heads": TABLE_COLUMNS,
         "price_rows": appendix.price_rows(results),
         "references": appendix.reference_rows(results),
-        "chip": _toml(results.hardware.to_table()),
+        "chip": _toml(_without_precision(results.hardware)),
     }
+
+
+def _hardware_words(results: Results) -> str:
+    """The chip's name and description, and the widths of its networks: those of the grid."""
+    widths = results.study.grid.widths()
+    hardware = results.hardware
+    if not widths:
+        return f"{hardware.name}. {hardware.description}"
+    by_axis = zip(BIT_AXES, zip(*widths, strict=True), strict=True)
+    spans = {AXES[name].words: _span(sorted(set(found))) for name, found in by_axis}
+    tied = results.study.grid.bits is not None
+    named = f"{next(iter(spans.values()))} bits of weights, inputs and outputs alike"
+    if not tied:
+        named = ", ".join(f"{name} {span}" for name, span in spans.items())
+    return f"{hardware.name} with the grid's widths: {named}. {hardware.description}"
+
+
+def _span(widths: list[int]) -> str:
+    return ", ".join(map(str, widths))
+
+
+def _without_precision(hardware: Hardware) -> dict[str, Any]:
+    """The chip's table less its own widths: networks of a study have those of the grid."""
+    return {name: part for name, part in hardware.to_table().items() if name != "precision"}
 
 
 def _provenance(results: Results) -> dict[str, Any]:
@@ -255,8 +282,8 @@ def _dictionary_words(results: Results) -> str:
         return ""
     unused = unused_elements(results)
     tail = (
-        f" {unused} of {results.study.model.neurons} elements are unused (norm below a tenth of "
-        f"the largest): their posterior is the prior."
+        f" {unused} of {results.study.model.neurons} elements are unused (norm below "
+        f"{UNUSED_NORM:g} of the largest): their posterior is the prior."
         if unused
         else ""
     )
