@@ -4,6 +4,7 @@ The text is one that the parser has taken: what is looked for here is only where
 and end. Keys of a statement are read by the parser itself.
 """
 
+import contextlib
 import functools
 import re
 import tomllib
@@ -65,18 +66,19 @@ def stands_in(table: object, place: KeyPath) -> bool:
 @functools.lru_cache(maxsize=4)
 def _lines_and_table(text: str) -> tuple[dict[KeyPath, int], dict[str, Any]]:
     text = _until_bad_line(text)
-    try:
-        return first_lines(text), tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return {}, {}
+    lines: dict[KeyPath, int] = {}
+    with contextlib.suppress(ValueError, RecursionError):
+        lines = first_lines(text)
+        return lines, tomllib.loads(text)
+    return lines, {}
 
 
 def _until_bad_line(text: str) -> str:
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        before = text.split("\n")[: (syntax_line(error) or 1) - 1]
-        return "\n".join(before)
+        line = syntax_line(error)  # None at the end of the text
+        return text if line is None else "\n".join(text.split("\n")[: line - 1])
     except (ValueError, RecursionError):
         return ""
     return text

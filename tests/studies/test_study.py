@@ -31,7 +31,8 @@ def test_errors_of_a_study_open_with_its_file(tmp_path: Path) -> None:
     assert complaint(path).startswith(f"{path}:1: not valid TOML (")
     assert (
         complaint(tmp_path / "none.toml")
-        == f"{tmp_path}/none.toml: cannot be read (No such file or directory)"
+        == f"{tmp_path}/none.toml: cannot be read (No such file or directory); "
+        "did you mean 'study.toml'?"
     )
 
 
