@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stochsim.settings.available_memory import available_bytes
 from stochsim.settings.errors import NotWrittenError, SettingError, close_name
-from stochsim.settings.free_memory import available_bytes
 from stochsim.settings.shown_text import bounded, shown_path
 
 MOST_BYTES_OF_TEXT = 4 * 2**20
