@@ -57,7 +57,7 @@ def _limits(seconds: float) -> Iterator[None]:
 
 def _reset_peak() -> int:
     """Resident bytes now, from which the peak is counted anew where Linux lets us."""
-    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w", encoding="utf-8") as file:
         file.write("5")
     return _field("VmRSS:")
 
@@ -68,7 +68,7 @@ def _peak() -> int:
 
 def _field(name: str) -> int:
     try:
-        with open("/proc/self/status") as file:
+        with open("/proc/self/status", encoding="utf-8") as file:
             for line in file:
                 if line.startswith(name):
                     return int(line.split()[1]) * 1024

@@ -110,7 +110,7 @@ def cases(door: str, seed: int, first: int, count: int, folder: Path) -> Iterato
 
 def work(pipe: Connection, seed: int, made: dict[str, files.Files]) -> None:
     """Run inputs as they are asked for; says the number of each before it is run."""
-    faulthandler.enable(file=open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
+    faulthandler.enable(file=open(os.devnull, "wb"))  # noqa: SIM115 - as long as the process
     numba.set_num_threads(1)
     torch.set_num_threads(1)
     files.MADE.update(made)

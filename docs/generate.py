@@ -50,6 +50,11 @@ a file has them: a chip without `[array]` multiplies digitally.
 A setting that would move neither the output nor the bill is refused, and so is a misspelt one; the
 error names file, line, field, value, rule and the nearest valid choice.
 
+Files are UTF-8, with or without a byte order mark, of at most 4 MiB, without control characters in
+names and texts. A CSV table has commas, semicolons or tabs between its cells, as its header has;
+where they are no commas, numbers may have a decimal comma, all of them or none. In units µ, μ and u
+are micro.
+
 "–" as a default: the setting is not there unless given. LSB: one step of the quantiser or ADC in
 question. Drive: what a neuron sums, before its noise and its quantiser."""
 

@@ -26,7 +26,7 @@ def openmp_is_lost() -> bool:
 def _has_gnu_openmp() -> bool:
     """Whether its library is loaded; elsewhere than on Linux OpenMP is another, which forks."""
     try:
-        return "libgomp" in _MAPS.read_text(errors="replace")
+        return "libgomp" in _MAPS.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
 

@@ -3,10 +3,11 @@ line, the nearest name to a misspelt one, a closed pipe, Ctrl-C.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from stochsim.cli import energy_commands as energy
 from stochsim.cli import examples_commands as examples
@@ -14,7 +15,7 @@ from stochsim.cli import hardware_command as hardware
 from stochsim.cli import optimize_command as optimize
 from stochsim.cli import sweep_command as sweep
 from stochsim.cli.version_text import full_version_text, version_text
-from stochsim.settings import RENAMED_KEYS, StochsimError, nearest, shown
+from stochsim.settings import RENAMED_KEYS, StochsimError, bounded, nearest, printable, shown
 
 _EXAMPLES = """\
 examples:
@@ -39,6 +40,10 @@ class _Parser(argparse.ArgumentParser):
     """A parser that names the nearest choice to a misspelt one; those of subcommands are of this
     class too.
     """
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse does, what was given escaped and cut: on one line."""
+        super().error(bounded(printable(message)))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
@@ -102,8 +107,15 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def _print_in_any_locale() -> None:
+    """Letters that the terminal's encoding does not have are printed as escapes: "\\xb5"."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    _print_in_any_locale()
     try:
         args = _parsed(arguments)
         command: Callable[[argparse.Namespace], None] = args.command

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stochsim.settings.available_memory import available_bytes
 from stochsim.settings.errors import NotWrittenError, SettingError, close_name
-from stochsim.settings.free_memory import available_bytes
 from stochsim.settings.shown_text import bounded, shown_path
 
 MOST_BYTES_OF_TEXT = 4 * 2**20
@@ -70,13 +70,12 @@ def check_file(path: Path, most: int | None = None) -> int:
 
 def read_bytes(path: Path, most: int | None = None) -> bytes:
     """All bytes of a file; raises SettingError as `check_file`, and where it cannot be read."""
-    check_file(path, most)
-    limit = available_bytes() // 2 if most is None else most
+    size = check_file(path, most)
     with explained(path), open(os.open(path, _FLAGS), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it has changed since
-            raise SettingError.of_file(path, "cannot be read (no file of data)")
-        data = file.read(limit + 1) or b""
-    _check_size(path, len(data), limit)
+        is_data = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        data = file.read(size + 1) if is_data else None  # no more memory than what was looked at
+    if data is None or len(data) > size:
+        raise SettingError.of_file(path, "cannot be read (no file of data: it changes meanwhile)")
     return data
 
 

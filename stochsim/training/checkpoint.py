@@ -52,7 +52,7 @@ def write_network(
     path: AnyPath, fitted: Fitted, model: ModelSettings | None, settings: TrainSettings
 ) -> None:
     """Write a network, the decoder (input, neuron) among it, to one file; raises SettingError for
-    weights that no file may hold, which `read_network` would refuse.
+    weights and facts that no file may hold, which `read_network` would refuse.
     """
     tensors = {f"network.{name}": one for name, one in fitted.network.state_dict().items()}
     tensors = {name: one.detach().cpu() for name, one in tensors.items()}
@@ -62,6 +62,7 @@ def write_network(
     arrays = {name: one.numpy() for name, one in tensors.items()}
     # What the key determines only: two trainings of one key write the same bytes.
     facts = {name: value for name, value in asdict(fitted.result).items() if name != "seconds"}
+    _result(facts)
     table = fitted.network.settings.to_table()
     trained_for = _TrainedFor(model=model, training=settings).to_table()
     content = {"settings": table, "rho": fitted.rho, "result": facts, "trained_for": trained_for}

@@ -124,16 +124,23 @@ def test_a_bad_study_ends_with_2_and_nothing_written(
     assert list(tmp_path.iterdir()) == [study]
 
 
-@pytest.mark.parametrize("content", [None, "version = = 1", "\x00\xff"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        ("version = = 1", "not valid TOML"),
+        ("\x00\xff", "not UTF-8 text"),
+    ],
+)
 def test_a_study_that_cannot_be_read(
-    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str | None, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = tmp_path / "study.toml"
     if content is not None:
         study.write_text(content, encoding="latin-1")
     line = refused(["sweep", str(study), "--out", str(tmp_path / "run")], capsys)
     assert line.startswith(str(study))
-    assert f": {'cannot be read' if content is None else 'not valid TOML'} (" in line
+    assert f": {says} (" in line
     assert not (tmp_path / "run").exists()
 
 
