@@ -17,6 +17,7 @@ from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
 from stochsim.search.proposals import Focus, Plan, Search, quiet
 from stochsim.search.request import Request
+from stochsim.search.search_settings import MOST_TRIALS
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
 from stochsim.settings import AnyPath, StochsimError, as_path, check_whole
@@ -81,7 +82,7 @@ def run_optimize(
     shown = checked_address(address) if address else ""
     wanted = request.file.objective.trials
     if trials is not None:
-        wanted = check_whole("trials", trials, 1, 2**31)
+        wanted = check_whole("trials", trials, 1, MOST_TRIALS + 1)
     with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)

@@ -11,7 +11,7 @@ Nothing heavy is imported here: `stochsim --help` reads this table.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from stochsim.settings import SettingError
+from stochsim.settings import LARGEST, SettingError
 from stochsim.studies.axis import EVERY_TASK, TASK_KINDS, Axis
 
 
@@ -104,7 +104,7 @@ _ENTRIES = (
         name="rho",
         words="ρ",
         hint="exponent of the price of reliability",
-        limits={"ge": 0},
+        limits={"ge": 0, "le": 16},
         say=lambda value: f"ρ = {value:g}",
         default=(0.0,),
         tasks=("float", "network"),
@@ -115,8 +115,8 @@ _ENTRIES = (
         name="noise",
         words="noise",
         hint="multiple of the sigma that the network was trained to",
-        limits={"ge": 0},
-        search_limits={"gt": 0},
+        limits={"ge": 0, "le": LARGEST},
+        search_limits={"gt": 0, "le": LARGEST},
         say=lambda value: f"noise ×{value:g}",
         default=(1.0,),
         tasks=("chip_samples", "float_samples"),
@@ -139,7 +139,7 @@ _ENTRIES = (
         name="reads",
         words="reads",
         kind=int,
-        limits={"ge": 1},
+        limits={"ge": 1, "le": 10_000},
         say=lambda value: f"{value:g} reads averaged" if value != 1 else "single reads",
         default=(1,),
         in_grid=False,
@@ -159,7 +159,7 @@ _ENTRIES = (
         words="rows",
         hint="of the chip's array",
         kind=int,
-        limits={"ge": 1},
+        limits={"ge": 1, "le": 65536},
         say=lambda value: f"{value:g} rows",
         setting="array.rows",
     ),
@@ -167,7 +167,7 @@ _ENTRIES = (
         name="voltage_over_vmin",
         words="V/Vmin",
         hint="of the memory that holds the weights",
-        limits={"gt": 0},
+        limits={"gt": 0, "le": 100},
         setting="memory.voltage_over_vmin",
     ),
     Axis(
