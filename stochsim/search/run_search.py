@@ -11,17 +11,18 @@ from stochsim_kernels import KERNEL_VERSION
 
 from stochsim._version import __version__
 from stochsim.keys import fold_in
-from stochsim.runs import Progress, Store, Task, Workers, surroundings
+from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings
 from stochsim.search.answer import Outcome, answer
 from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
 from stochsim.search.proposals import Focus, Plan, Search, quiet
 from stochsim.search.request import Request
+from stochsim.search.search_needs import request_needs
 from stochsim.search.search_settings import MOST_TRIALS
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
-from stochsim.settings import AnyPath, StochsimError, as_path, check_whole
-from stochsim.studies import compute
+from stochsim.settings import AnyPath, StochsimError, as_path, check_whole, errors_in
+from stochsim.studies import Needs, check_needs, compute
 
 
 class _Settings(Progress):
@@ -75,14 +76,18 @@ def run_optimize(
     >>> len(found.measured)
     2
     """
-    request = Request.read(as_path("file_path", file_path))
+    path = as_path("file_path", file_path)
+    request = Request.read(path)
     folder = as_path("run_folder", run_folder)
-    workers = check_whole("workers", workers, 1, 2**16)
+    workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
     address = storage or request.file.storage
     shown = checked_address(address) if address else ""
     wanted = request.file.objective.trials
     if trials is not None:
         wanted = check_whole("trials", trials, 1, MOST_TRIALS + 1)
+    if not (folder / "store.sqlite").exists():
+        with errors_in(path):
+            check_needs(request_needs(request, wanted, workers), folder)
     with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)
@@ -104,6 +109,18 @@ def run_optimize(
         json.loads(about["machine"]),
         shown,
     )
+
+
+def search_needs_of(file_path: AnyPath, *, workers: int = 2, trials: int | None = None) -> Needs:
+    """What `run_optimize` with the same arguments would need at most; nothing runs, and nothing is
+    written. Raises StochsimError for a bad file, but not for a need that is too large.
+    """
+    request = Request.read(as_path("file_path", file_path))
+    workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
+    wanted = request.file.objective.trials
+    if trials is not None:
+        wanted = check_whole("trials", trials, 1, MOST_TRIALS + 1)
+    return request_needs(request, wanted, workers)
 
 
 def _plan(request: Request, trials: int) -> Plan:

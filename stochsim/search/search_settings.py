@@ -153,6 +153,7 @@ class ObjectiveSettings(Settings):
     @pydantic.model_validator(mode="after")
     def _parts_agree(self) -> Self:
         self._check_wish()
+        self._check_size()
         least = Rule("S", CLIFF_SURVIVAL)  # a rule on D comes before it, too
         if self.minimise == "joules_per_effective_sample" and (
             self.rule is None or self.rule < least
@@ -169,6 +170,12 @@ class ObjectiveSettings(Settings):
                 rule = "no model of an ADC"
                 raise SettingError.of("adc_models", name, rule, ADC_MODELS)
         return self
+
+    def _check_size(self) -> None:
+        """Raise SettingError for more measurements than a run takes: trials times keys."""
+        if self.trials * len(self.keys) > MOST_TRIALS:
+            rule = f"times {len(self.keys)} 'keys' should be at most {MOST_TRIALS:,}"
+            raise SettingError.of("trials", self.trials, rule, also=("keys",))
 
     def _check_wish(self) -> None:
         """Raise SettingError unless either a rule to keep or the front is asked for."""

@@ -46,6 +46,7 @@ from .errors import SettingError as SettingError
 from .errors import StochsimError as StochsimError
 from .errors import nearest as nearest
 from .errors import shown as shown
+from .free_memory import available_bytes as available_bytes
 from .free_memory import check_memory as check_memory
 from .largest import LARGEST as LARGEST
 from .paths import AnyPath as AnyPath
