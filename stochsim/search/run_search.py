@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
@@ -17,7 +18,7 @@ from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
 from stochsim.search.proposals import Focus, Plan, Search, quiet
 from stochsim.search.request import Request
-from stochsim.search.search_needs import request_needs
+from stochsim.search.search_needs import ONCE, request_needs
 from stochsim.search.search_settings import MOST_TRIALS
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
@@ -30,11 +31,27 @@ class _Settings(Progress):
 
     unit = "setting"
 
+    def __init__(self, total: int, done: int) -> None:
+        super().__init__(total, done)
+        self._ran: Counter[str] = Counter()
+        self._costly = 0
+        self._seen = 0
+
     def finished(self, task_hash: str) -> None:
         """A task is stored: it is a part of a setting."""
-        self._running.pop(task_hash, None)
-        self._share.pop(task_hash, None)
+        self._ran[self._ended(task_hash)] += 1
         self._show()
+
+    def _left(self) -> dict[str, float]:
+        """Tasks of the settings that are left, each with as many as those measured in this run
+        needed; tasks that all settings share come no more, and settings that were stored already
+        say nothing.
+        """
+        settings = self._bar.total - self._bar.n
+        each = {kind: count for kind, count in self._ran.items() if kind not in ONCE}
+        if not self._costly:
+            return dict.fromkeys(("chip_samples",), settings)  # of which none is known yet
+        return {kind: settings * count / self._costly for kind, count in each.items()}
 
     def started(self, task: Task) -> None:
         """A worker has begun with it."""
@@ -43,7 +60,13 @@ class _Settings(Progress):
 
     def reached(self, done: int) -> None:
         """Show that `done` settings are measured."""
-        self._bar.update(done - self._bar.n)
+        more = done - self._bar.n
+        ran = self._ran.total()
+        if ran > self._seen:
+            self._costly += more
+        self._seen = ran
+        self._bar.update(more)
+        self._show()
 
 
 def run_optimize(

@@ -6,7 +6,7 @@ from stochsim.search.evaluate import setting_plan
 from stochsim.search.request import Request
 from stochsim.studies import Needs, needs_of
 
-_ONCE = ("decoder", "reference", "float", "prior_samples", "float_samples")
+ONCE = ("decoder", "reference", "float", "prior_samples", "float_samples")
 """Kinds of task that all settings share."""
 
 
@@ -19,7 +19,7 @@ def request_needs(request: Request, trials: int, workers: int) -> Needs:
     plan = setting_plan(request, dearest)
     study = request.study(dearest)
     one = needs_of(study, plan.tasks.values(), workers, len(plan.cells), request.reads(dearest))
-    own = [task for task in plan.tasks.values() if task.kind not in _ONCE]
+    own = [task for task in plan.tasks.values() if task.kind not in ONCE]
     each = needs_of(study, own, 1, len(plan.cells), request.reads(dearest))
     more = min(trials, space.size) - 1
     tasks = {kind: count + more * each.tasks.get(kind, 0) for kind, count in one.tasks.items()}

@@ -230,6 +230,8 @@ TAKEN = frozenset(
         "samples",
         "saturated_share",
         "seconds",
+        "seconds_per_effective_sample",
+        "tasks",
         "shape",
         "stimuli",
         "set",

@@ -51,7 +51,7 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
         _check_needs(path, folder, study, plan, missing, workers)
         store.set_about(_facts(study, hardware))
         if missing:
-            bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing)))
+            bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing), missing))
             with Workers(min(workers, len(missing)), folder, compute) as pool, bar as progress:
                 work_off(by_priority(missing), plan.tasks, store, pool, progress)
     return folder

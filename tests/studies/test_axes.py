@@ -107,7 +107,7 @@ def test_without_its_entry_the_key_is_unknown(tmp_path: Path) -> None:
         ("taps", "noise.read_sigmaa", r"did you mean 'read_sigma'\?"),
         ("taps", "nois.read_sigma", "'nois' is no section; did you mean 'noise'\\?"),
         ("taps", "array.adc", "'adc' is no setting there; valid: "),
-        ("taps", "array.adc.bits.x", "'bits' is no section; valid: "),
+        ("taps", "array.adc.bits.x", "'bits' is no section"),
         ("idle", "", "'setting' = '': should be the address of a setting"),
         ("bits_of_chip", "precision.weight_bits", "other than the precision"),
         ("a b", "random.lfsr_bits", "'name' = 'a b': should be a word of small letters"),
