@@ -121,7 +121,11 @@ def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]
     print(table(figures))
     if options.out is not None:
         name = Path(sys.argv[0]).stem
-        (options.out / f"{name}.md").write_text(markdown(name, description or "", figures, options))
+        (options.out / f"{name}.md").write_text(
+            markdown(name, description or "", figures, options), encoding="utf-8"
+        )
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+        options.json.write_text(
+            json.dumps([asdict(figure) for figure in figures], indent=1) + "\n", encoding="utf-8"
+        )

@@ -45,21 +45,25 @@ def kernel_modules() -> list[ModuleType]:
 
 
 def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
-    """Numba's dispatchers by name, those that are inlined into others left out; `parallel_only`:
-    entry points over prange alone.
+    """Kernels and Numba's dispatchers by name, those that are inlined into others left out;
+    `parallel_only`: entry points over prange alone.
     """
     from numba.core.dispatcher import Dispatcher
+    from stochsim_kernels._jit import Kernel
 
-    found = {}
-    for module in modules:
-        for name, value in vars(module).items():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
-                options = value.targetoptions
-                if options.get("inline") != "always" and (
-                    options.get("parallel") or not parallel_only
-                ):
-                    found[f"{module.__name__.split('.')[-1]}.{name}"] = value
-    return found
+    def is_asked_for(value: Any) -> bool:
+        if isinstance(value, Kernel):
+            return True
+        if not isinstance(value, Dispatcher) or value.targetoptions.get("inline") == "always":
+            return False
+        return not parallel_only or bool(value.targetoptions.get("parallel"))
+
+    return {
+        f"{module.__name__.split('.')[-1]}.{name}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if is_asked_for(value) and value.py_func.__module__ == module.__name__
+    }
 
 
 def uncalled(parallel_only: bool) -> list[str]:

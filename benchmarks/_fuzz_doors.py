@@ -69,6 +69,15 @@ def _layer(neurons: int = 3, inputs: int = 4, **changes: Any) -> programs.Layer:
     return programs.Layer(**{**_layer_fields(neurons, inputs), **changes})
 
 
+def layer_of(bits: ss.Precision) -> programs.Layer:
+    """A layer of four inputs of these widths."""
+    codes = np.ones((3, 4), np.int8)
+    scales = [programs.Quantizer(one, 0.25) for one in (bits.input_bits, bits.output_bits)]
+    return _layer(
+        weight_codes=codes, weight_bits=bits.weight_bits, input=scales[0], output=scales[1]
+    )
+
+
 def _recurrent_parts() -> dict[str, Any]:
     table = 0.01 * _normal(SIGNED.levels, 3)
     return {
@@ -135,7 +144,8 @@ MIXTURE = ss.GaussianScaleMixture(neurons=4, noise_sd=0.5)
 
 @functools.cache
 def _built(kind: str) -> Any:
-    settings = {"linear": LINEAR, "sparse": SPARSE, "mixture": MIXTURE}[kind]
+    known: dict[str, Any] = {"linear": LINEAR, "sparse": SPARSE, "mixture": MIXTURE}
+    settings = known[kind]
     return ss.build_model(settings, _normal(8, 4))
 
 
@@ -162,6 +172,14 @@ def _orthogonal() -> Any:
     return ss.build_model(SPARSE, np.eye(4))
 
 
+def small_reference() -> ss.Reference:
+    """A posterior of a few draws, so that its file is small."""
+    draws = _random().normal(size=(2, 4, 10, 3)).astype(np.float32)
+    return ss.Reference.from_draws(
+        draws, models.Diagnostics(np.ones(2), np.ones(2), np.ones(2, np.int64))
+    )
+
+
 def _samples() -> np.ndarray:
     return reference().subset(2, 60)
 
@@ -181,26 +199,31 @@ def _counts() -> dict[str, Any]:
     return {"readout": _bill().total_operations}
 
 
+def _method(make: Callable[[], Any], name: str) -> Callable[..., Any]:
+    """A method of what `make` gives, looked up when it is called."""
+    return lambda **given: getattr(make(), name)(**given)
+
+
+def _given(**arguments: Any) -> Callable[[], dict[str, Any]]:
+    """These arguments, in a table of its own for each call."""
+    return lambda: dict(arguments)
+
+
 def _draws() -> dict[str, Door]:
-    doors = {}
+    doors: dict[str, Door] = {}
+    asked = {"x": _normal(3, 4), "reads": 10}
+    place = {"key": 0, "first_stimulus": 0, "first_read": 0, "count": True}
     for kind in ("single", "log-sigma", "recurrent", "graph", "array"):
-
-        def at(name: str, kind: str = kind) -> Callable[..., Any]:
-            return lambda **given: getattr(_chip(kind), name)(**given)
-
-        asked = {"x": _normal(3, 4), "reads": 10}
-        place = {"key": 0, "first_stimulus": 0, "first_read": 0, "count": True}
+        made = functools.partial(_chip, kind)
         doors |= {
-            f"{kind} chip.sample": Door(at("sample"), lambda a=asked, p=place: {**a, **p}),
-            f"{kind} chip.bill": Door(at("bill"), lambda a=asked: {**a, "rho": 1.0}),
-            f"{kind} chip.operations": Door(at("operations"), lambda a=asked: dict(a)),
-            f"{kind} chip.workload": Door(at("workload"), lambda a=asked: dict(a)),
+            f"{kind} chip.sample": Door(_method(made, "sample"), _given(**asked, **place)),
+            f"{kind} chip.bill": Door(_method(made, "bill"), _given(**asked, rho=1.0)),
+            f"{kind} chip.operations": Door(_method(made, "operations"), _given(**asked)),
+            f"{kind} chip.workload": Door(_method(made, "workload"), _given(**asked)),
         }
+    single = functools.partial(_chip, "single")
     for name in ("drive", "sigmas", "trained_sigma", "thresholds", "probabilities"):
-        doors[f"chip.{name}"] = Door(
-            lambda name=name, **given: getattr(_chip("single"), name)(**given),
-            lambda: {"x": _normal(3, 4)},
-        )
+        doors[f"chip.{name}"] = Door(_method(single, name), _given(x=_normal(3, 4)))
     return doors
 
 
@@ -256,7 +279,7 @@ def _chips() -> dict[str, Door]:
     }
 
 
-def _run(program: ss.Program) -> Any:
+def run_program(program: ss.Program) -> Any:
     """What a chip of the program's own widths gives for three stimuli."""
     bits = ss.Precision(
         weight_bits=min(program.weight_bits, 8),
@@ -274,10 +297,10 @@ def _programs() -> dict[str, Door]:
         return made.values(made.codes(_normal(4)))
 
     def layer(**given: Any) -> Any:
-        return _run(programs.single_layer(programs.Layer(**given)))
+        return run_program(programs.single_layer(programs.Layer(**given)))
 
     def by_hand(**given: Any) -> Any:
-        return _run(ss.Program(**given))
+        return run_program(ss.Program(**given))
 
     def floats(**given: Any) -> Any:
         return chip.FloatChip(programs.float_recurrent(**given)).sample(_normal(2, 4), 4, 0)
@@ -296,15 +319,19 @@ def _programs() -> dict[str, Door]:
             lambda: {"layers": {"a": _layer()}, "wiring": programs.FeedForward(), "rho": 1.0},
         ),
         "single_layer": Door(
-            lambda **given: _run(programs.single_layer(**given)),
+            lambda **given: run_program(programs.single_layer(**given)),
             lambda: {"layer": _layer(), "rho": 0.0},
         ),
         "feed_forward": Door(
-            lambda **given: _run(programs.feed_forward(**given)),
+            lambda **given: run_program(programs.feed_forward(**given)),
             lambda: {"layers": {"a": _layer(3, 4), "b": _layer(2, 3)}, "rho": 0.0},
         ),
-        "with_log_sigma": Door(lambda **given: _run(programs.with_log_sigma(**given)), _head_parts),
-        "recurrent": Door(lambda **given: _run(programs.recurrent(**given)), _recurrent_parts),
+        "with_log_sigma": Door(
+            lambda **given: run_program(programs.with_log_sigma(**given)), _head_parts
+        ),
+        "recurrent": Door(
+            lambda **given: run_program(programs.recurrent(**given)), _recurrent_parts
+        ),
         "random_program": Door(
             programs.random_program,
             lambda: {"sizes": (4, 3), "widths": (4, 4, 4), "sigma": 0.3, "key": 0, "stimuli": 2},
@@ -537,7 +564,7 @@ def _data_and_models() -> dict[str, Door]:
         "Reference.from_draws": Door(
             ss.Reference.from_draws,
             lambda: {
-                "draws": np.asarray(reference().draws).copy(),
+                "draws": _normal(3, 4, 10, 2).astype(np.float32),
                 "diagnostics": models.Diagnostics(np.ones(3), np.ones(3), np.ones(3, np.int64)),
             },
         ),
@@ -559,19 +586,16 @@ def _data_and_models() -> dict[str, Door]:
             },
         ),
     }
+    rows = {"x": _normal(3, 8), "r": _normal(3, 4)}
+    few = {"stimuli": _normal(1, 8), "key": 0, "first_stimulus": 0}
     for kind in ("linear", "sparse", "mixture"):
-        rows = {"x": _normal(3, 8), "r": _normal(3, 4)}
-        few = {"stimuli": _normal(1, 8), "key": 0, "first_stimulus": 0}
-
-        def of(name: str, kind: str = kind) -> Callable[..., Any]:
-            return lambda **given: getattr(_built(kind), name)(**given)
-
+        made = functools.partial(_built, kind)
         doors |= {
-            f"{kind} log_joint": Door(of("log_joint"), lambda r=rows: dict(r)),
-            f"{kind} log_likelihood": Door(of("log_likelihood"), lambda r=rows: dict(r)),
-            f"{kind} log_prior": Door(of("log_prior"), lambda r=rows: {"r": r["r"]}),
-            f"{kind} model.sample": Door(of("sample"), lambda: {"count": 3, "key": 0}),
-            f"{kind} model.reference": Door(of("reference"), lambda f=few: dict(f)),
+            f"{kind} log_joint": Door(_method(made, "log_joint"), _given(**rows)),
+            f"{kind} log_likelihood": Door(_method(made, "log_likelihood"), _given(**rows)),
+            f"{kind} log_prior": Door(_method(made, "log_prior"), _given(r=_normal(3, 4))),
+            f"{kind} model.sample": Door(_method(made, "sample"), _given(count=3, key=0)),
+            f"{kind} model.reference": Door(_method(made, "reference"), _given(**few)),
         }
     return doors
 

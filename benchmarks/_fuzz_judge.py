@@ -112,6 +112,8 @@ def _outcome(act: Callable[[], Any]) -> tuple[str, str]:
         except StochsimError as error:
             return _of_message(str(error))
         except Exception as error:
+            if _is_pythons_own(error):
+                return REFUSED, str(error)
             return "raw error", f"{type(error).__name__}: {str(error)[:200]} at {_place(error)}"
     return ("not finite", wrong) if wrong else (TAKEN, "")
 
@@ -128,6 +130,14 @@ def _of_message(text: str) -> tuple[str, str]:
     return REFUSED, text
 
 
+def _is_pythons_own(error: Exception) -> bool:
+    """Whether Python itself refused an operator or a name of an argument, before any code of ours
+    ran.
+    """
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return isinstance(error, TypeError) and Path(last.filename).name == "_fuzz_doors.py"
+
+
 def _place(error: BaseException) -> str:
     """The last line of ours that the error went through."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -137,13 +147,11 @@ def _place(error: BaseException) -> str:
 
 
 def not_finite(found: Any) -> str:
-    """What of an answer is no finite number; empty where all is."""
+    """What of samples and bills is no finite number; empty where all is."""
     if isinstance(found, tuple | list):
         return next(filter(None, map(not_finite, found)), "")
     if isinstance(found, Samples):
         return not_finite(np.asarray(found.values)) and "values of samples"
     if isinstance(found, Bill):
         return "" if math.isfinite(found.per_read_j) else "joules of a bill"
-    if isinstance(found, np.ndarray) and found.dtype.kind == "f":
-        return "" if np.isfinite(found).all() else "numbers of an array"
     return ""

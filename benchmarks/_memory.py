@@ -38,7 +38,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
     """
     give_back_freed_memory()
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
         before = _status_bytes("VmRSS")
         work()
         return max(0, _status_bytes("VmHWM") - before)
@@ -51,7 +51,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 
 def _status_bytes(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"/proc/self/status has no {field}")

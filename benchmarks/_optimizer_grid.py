@@ -125,7 +125,8 @@ class Measured:
         chip = Chip(program, hardware, noise, chip_key=fold_in(self.key, "chip"))
         samples = chip.sample(self.x, READS, fold_in(self.key, "reads"))
         d = self.to_posterior.distance(samples.values).total
-        joules = hardware.energy(samples.operations, program.rho).total_j / (READS * STIMULI)
+        energy = hardware.energy(samples.operations, program.rho)
+        joules = energy.divided(READS * STIMULI, "read").per_read_j
         found = survival(d, self.blind, full, fold_in(0, "results")).estimate
         s = (float("nan"),) * 2 if found is None else (found.value, found.low)
         return {
@@ -150,12 +151,12 @@ def grid(key: int, folder: Path) -> dict[Setting, dict[str, float]]:
     text = json.dumps(about)
     path = folder / f"grid-{key}.json"
     if path.exists():
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["about"] == json.loads(text):
             return dict(zip(settings(), kept["rows"], strict=True))
     rows = list(_measured(key))
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"about": json.loads(text), "rows": rows}))
+    path.write_text(json.dumps({"about": json.loads(text), "rows": rows}), encoding="utf-8")
     return dict(zip(settings(), rows, strict=True))
 
 

@@ -49,7 +49,7 @@ def run_study(name: str, changes: Changes, folder: str | None = None) -> Results
         }
     RUNS.mkdir(exist_ok=True)
     study = RUNS / f"{folder or name}.toml"
-    study.write_text(tomli_w.dumps(table))
+    study.write_text(tomli_w.dumps(table), encoding="utf-8")
     results = open_run(run_sweep(study, RUNS / (folder or name)))
     print(f"report: {write_report(results)}")
     return results
@@ -68,7 +68,7 @@ def publish(
             path.rename(path.with_name(f"{name}_{path.name}"))
         else:
             path.unlink()
-    with (options.out / f"{name}.csv").open("w", newline="") as file:
+    with (options.out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_header(results))
         writer.writerows(_row(row, results) for row in results.summary)
@@ -77,7 +77,7 @@ def publish(
         "versions": results.versions,
         "machine": results.machine,
     }
-    (options.out / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n")
+    (options.out / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def _header(results: Results) -> list[str]:
@@ -115,7 +115,7 @@ def _row(row: Result, results: Results) -> list[str]:
     survival = row.survival.estimate if row.survival is not None else None
     estimates = [survival or Estimate.missing("n/a"), *(row.estimates[name] for name in SHOWN)]
     numbers = [value for each in estimates for value in (each.value, each.low, each.high)]
-    shown = ["" if value != value else f"{value:.4g}" for value in [*numbers, row.total_j]]
+    shown = ["" if value != value else f"{value:.4g}" for value in [*numbers, row.per_read_j]]
     return [*map(str, axes), *shown, f"{row.saturated_share:.3g}", results.versions["stochsim"]]
 
 

@@ -162,7 +162,7 @@ def settings_on(hardware: Hardware, found: list[dict[int, Answer]]) -> list[Sett
 def chip_joules(hardware: Hardware, answer: Answer, reads: int) -> float:
     """Joules of `reads` reads of one stimulus."""
     operations = Chip(answer.program, hardware).operations(answer.stimuli[:1], reads)
-    return hardware.energy(operations, answer.program.rho).total_j
+    return hardware.energy(operations, answer.program.rho).all_operations_j
 
 
 def front(settings: list[Setting], error: Callable[[Setting], float]) -> list[Setting]:

@@ -156,7 +156,7 @@ def _joules(bench: Bench, kind: str) -> list[Figure]:
     for name in ("digital-45nm", "in-memory-28nm", "rram-array"):
         bill = bench.converted(preset(name), 4).bill(bench.data.test[:16])
         for layer, energy in {**bill.energy_by_layer, "all layers": bill.energy}.items():
-            pico = 1e12 * energy.total_j
+            pico = 1e12 * energy.per_read_j
             figures.append(
                 Figure(
                     f"{kind}, 4 bits, {name}: {layer}",

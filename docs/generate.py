@@ -36,7 +36,15 @@ A setting in Python has its dotted address: `hardware.with_({"noise.read_sigma":
 keys stand at the top level of a file alone: `inherits`, a preset's name or another file relative
 to this one, whose settings hold where this file says nothing; and `without`, a list of sections
 or settings that are not inherited. `name` and `description` are each file's own, `sources` are
-appended. The sections `[array]`, `[prices.own.NAME]` and `[prices.scaling]` are there only where
+appended.
+
+Whatever is edited, what is not named stays: in a file that inherits, in a study's `[hardware.…]`,
+in `with_` and in `replace`, a table is merged with the section in whose place it stands, key by key
+(in Python an object, as `Array(rows=64)`, takes its place whole). A price takes its parameters
+along, and a source that opens with addresses (`"prices.adc, array.rows: our test chip"`) is about
+these settings: it goes where one of them changes, or has a newer source.
+
+The sections `[array]`, `[prices.own.NAME]` and `[prices.scaling]` are there only where
 a file has them: a chip without `[array]` multiplies digitally.
 
 A setting that would move neither the output nor the bill is refused, and so is a misspelt one; the
@@ -64,7 +72,12 @@ prints one with its values and valid range; `stochsim energy list` prints all. A
 prices in `[prices]`; a price of your own is an entry `[prices.own.NAME]`
 ([chip_files.md](chip_files.md)). V is the chip's supply voltage `prices.voltage_v`, kT the
 thermal energy at 300 K. Outside its valid range a price takes the value at the nearer bound, and
-the bill warns."""
+the bill warns.
+
+`[prices.scaling]` takes figures to another node by polynomials of 7 to 130 nm. Between two nodes of
+their table, as at 22 nm, the logarithm of the energy is interpolated in that of the node, and the
+bill warns: a node of the table, left out, is met within 18 %. A bill whose prices are of several
+nodes warns, too."""
 
 
 def chip_files() -> str:
@@ -87,8 +100,8 @@ def study_files() -> str:
     parts = [name for name in HardwareSettings.model_fields if name not in ("preset", "file")]
     replaced = ", ".join(f"`[hardware.{name}]`" for name in parts)
     note = (
-        f"A section {replaced} takes the place of the chip's own; its settings are in "
-        "[chip_files.md](chip_files.md)."
+        f"What a section {replaced} names takes the place of the chip's own settings; what it does "
+        "not name stays as the chip has it. Its settings are in [chip_files.md](chip_files.md)."
     )
     lines = [_GENERATED, _STUDY_HEAD, *_sections(of_study), note]
     lines += ["# Search files: what they have besides"]

@@ -7,6 +7,8 @@ nor Numba.
 import importlib
 from typing import Any
 
+import stochsim_kernels.forked  # noqa: F401 - so that a fork is seen from here on
+
 from stochsim._lazy import door, missing
 from stochsim._version import __version__ as __version__
 

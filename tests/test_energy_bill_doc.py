@@ -36,7 +36,7 @@ def test_every_product_and_every_sum(page, chip):
         for part, joules in parts.items()
     }
     for layer, parts in by_hand.items():
-        assert bill.energy_by_layer[layer].total_j == close(sum(parts.values()))
+        assert bill.energy_by_layer[layer].per_read_j == close(sum(parts.values()))
     for part in PARTS:
         assert bill.energy.parts[part] == close(
             sum(parts.get(part, 0.0) for parts in by_hand.values())

@@ -3,14 +3,21 @@
 Numba's own cache does not notice a change in a callee that lives in another file. So the cache
 folder is named by the SHA-256 of all kernel sources and the package versions: an edited kernel gets
 a new folder, and a second process hits the old one.
+
+Threads below parallel kernels are those of the layer that Numba chooses (TBB, else OpenMP, else its
+workqueue) or that the user chose; nothing of Numba's settings is changed. Two things that a layer
+cannot do are done here, in `Kernel`: GNU OpenMP cannot go on in a forked process, and the workqueue
+cannot take two threads of Python at once.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +27,7 @@ import numba
 import numpy as np
 
 from stochsim_kernels import KERNEL_VERSION
+from stochsim_kernels.forked import openmp_is_lost
 
 _STALE_AFTER_S = 30 * 24 * 3600
 
@@ -77,18 +85,86 @@ def _numba_cache_dir(folder: Path) -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
-def _decorate(function: Callable[..., Any], **options: Any) -> Any:
+def _decorate(function: Callable[..., Any], below: str = "", **options: Any) -> Any:
+    """`function` compiled by Numba; below: the cache's folder below that of the sources."""
     if CACHE_FOLDER is None:
         return numba.njit(function, **options)
-    with _numba_cache_dir(CACHE_FOLDER):
+    with _numba_cache_dir(CACHE_FOLDER / below):
         return numba.njit(function, cache=True, **options)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile an entry point: parallel over `prange`, cached, without fast maths (reference
-    implementations are bit-exact).
+class _Turn:
+    """Held by a call where the layer below takes one at a time."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def renew(cls) -> None:
+        """In a forked process no thread is left to give it back."""
+        cls.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Turn.renew)
+
+
+def _layer() -> str | None:
+    """Numba's threading layer; None before any parallel kernel was compiled or loaded."""
+    try:
+        return str(numba.threading_layer())
+    except ValueError:
+        return None
+
+
+def _would_be_openmp() -> bool:
+    """Whether the layer is OpenMP, or may become it by Numba's settings as they are."""
+    asked = str(numba.config.THREADING_LAYER).lower()
+    return (_layer() or asked) not in ("workqueue", "tbb", "forksafe", "safe")
+
+
+class Kernel:
+    """An entry point: parallel over `prange`, cached, without fast maths (reference implementations
+    are bit-exact).
+
+    In a process that was forked from one with OpenMP it runs serially, compiled once more: numbers
+    do not depend on the number of threads. Where the layer is Numba's workqueue, calls of
+    several threads of Python wait for each other.
     """
-    return _decorate(function, parallel=True)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self.parallel = _decorate(function, parallel=True)
+
+    @functools.cached_property
+    def serial(self) -> Any:
+        """The same without threads; Numba's cache does not tell it from `parallel`, so it has a
+        folder of its own.
+        """
+        return _decorate(self.py_func, "serial")
+
+    @property
+    def signatures(self) -> list[Any]:
+        """The types of arguments for which `parallel` is compiled or loaded."""
+        return list(self.parallel.signatures)
+
+    def __reduce__(self) -> str:
+        """Pickled by its name, as a function is."""
+        return self.py_func.__qualname__
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run on arrays and NamedTuples of them."""
+        if openmp_is_lost() and _would_be_openmp():
+            return self.serial(*arguments)
+        if _layer() in ("omp", "tbb"):
+            return self.parallel(*arguments)
+        with _Turn.lock:
+            return self.parallel(*arguments)
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Compile an entry point (see `Kernel`)."""
+    return Kernel(function)
 
 
 def inline(function: Callable[..., Any]) -> Any:

@@ -101,21 +101,21 @@ class Bill:
 
     @property
     def energy(self) -> Energy:
-        """Joules per read, by part."""
-        return self.hardware.energy(self.total_operations, self.rho) / self.draws
+        """Joules per read, by part; their total is `bill.energy.per_read_j`."""
+        return self.hardware.energy(self.total_operations, self.rho).divided(self.draws, "read")
 
     @property
     def energy_by_layer(self) -> dict[str, Energy]:
         """Joules per read, by layer and part."""
         return {
-            layer: self.hardware.energy(found, self.rho) / self.draws
+            layer: self.hardware.energy(found, self.rho).divided(self.draws, "read")
             for layer, found in self.counts.items()
         }
 
     @property
     def per_read_j(self) -> float:
         """Joules of one read of one stimulus."""
-        return self.energy.total_j
+        return self.energy.per_read_j
 
     @property
     def total_j(self) -> float:
@@ -125,7 +125,7 @@ class Bill:
     @property
     def all_reads_j(self) -> float:
         """Joules of all reads of all stimuli together."""
-        return self.hardware.energy(self.total_operations, self.rho).total_j
+        return self.hardware.energy(self.total_operations, self.rho).all_operations_j
 
     @property
     def total_cycles(self) -> float:
@@ -139,7 +139,9 @@ class Bill:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Doubts about the prices used ("… outside the model's range", "unsourced: …")."""
+        """Doubts about the prices used ("… outside the model's range", "unsourced: …", "mixed
+        technology nodes: …").
+        """
         return self.energy.flags
 
     @property
@@ -153,7 +155,8 @@ class Bill:
         >>> bill.coverage.priced, bill.coverage.at_zero
         (('add',), {'adc': 'adc-none'})
         """
-        return coverage_of(self.hardware, self.operation_table(), self.unpriced)
+        rows = self.operation_table()
+        return coverage_of(self.hardware, rows, self.unpriced, self.energy.nodes)
 
     @property
     def prices(self) -> tuple[Citation, ...]:
@@ -277,7 +280,7 @@ def _joules(bill: Bill) -> Iterator[str]:
             [
                 layer,
                 *(format_energy(energy.parts[part]) for part in parts),
-                format_energy(energy.total_j),
+                format_energy(energy.per_read_j),
             ]
         )
     total_j = bill.per_read_j

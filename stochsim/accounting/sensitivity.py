@@ -46,7 +46,7 @@ class Alternative(NamedTuple):
     kind: str
     price: str
     tag: str
-    total_j: float
+    per_read_j: float
     ratio: float
 
 
@@ -96,16 +96,16 @@ def _alternative(bill: Bill, kind: str, name: str) -> list[Alternative]:
     except SettingError:
         return []
     chosen = hardware.price_table(bill.rho)[kind]
-    total_j = bill.with_hardware(hardware).per_read_j
+    per_read_j = bill.with_hardware(hardware).per_read_j
     return (
-        [Alternative(kind, name, chosen.tag, total_j, _ratio(total_j, bill.per_read_j))]
+        [Alternative(kind, name, chosen.tag, per_read_j, _ratio(per_read_j, bill.per_read_j))]
         if chosen.name == name
         else []
     )
 
 
-def _ratio(total_j: float, own_j: float) -> float:
-    return total_j / own_j if own_j > 0 else float("nan")  # of two infinite ones it is no number
+def _ratio(joules: float, own_j: float) -> float:
+    return joules / own_j if own_j > 0 else float("nan")  # of two infinite ones it is no number
 
 
 class AdcModel(NamedTuple):
@@ -165,7 +165,7 @@ class AdcComparison:
     def __str__(self) -> str:
         rows = [["ADC model", "tag", "per read", "converters", "over the bill"]]
         for one in self.models:
-            total = format_energy(one.energy.total_j)
+            total = format_energy(one.energy.per_read_j)
             rows.append(
                 [
                     one.price,
@@ -202,24 +202,24 @@ def compare_adc_models(bill: Bill) -> AdcComparison:
 
 def _under(bill: Bill, model: str, adc: Price) -> AdcModel:
     prices = {**bill.hardware.price_table(bill.rho), "adc": adc}
-    energy = (
-        price_operations(bill.total_operations, prices, bill.hardware.prices.voltage_v) / bill.draws
-    )
-    shared = share(energy.converter_j, energy.total_j)
+    voltage_v = bill.hardware.prices.voltage_v
+    whole = price_operations(bill.total_operations, prices, voltage_v)
+    energy = whole.divided(bill.draws, "read")
+    shared = share(energy.converter_j, energy.per_read_j)
     return AdcModel(
         model,
         adc.name,
         adc.tag,
         energy,
         shared,
-        _ratio(energy.total_j, bill.per_read_j),
+        _ratio(energy.per_read_j, bill.per_read_j),
     )
 
 
 def _most_expensive(one: AdcModel) -> str:
     """The most expensive part with its share, "converter (60%)"."""
     return (
-        f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.total_j):.0%})"
+        f"{one.order[0]} ({share(one.energy.parts[one.order[0]], one.energy.per_read_j):.0%})"
         if one.order
         else "nothing"
     )
@@ -244,7 +244,7 @@ def sensitivity_json(bill: Bill) -> dict[str, Any]:
             "model": one.model,
             "price": one.price,
             "tag": one.tag,
-            "joules_per_read": one.energy.total_j,
+            "joules_per_read": one.energy.per_read_j,
             "converter_share": one.converter_share,
         }
         | {"ratio": one.ratio, "joules_by_part": one.energy.parts}
@@ -279,7 +279,7 @@ def _alternative_lines(bill: Bill) -> Iterator[str]:
                 own[row.kind].name,
                 row.price,
                 f"[{row.tag}]",
-                format_energy(row.total_j),
+                format_energy(row.per_read_j),
                 f"×{row.ratio:.4g}",
             ]
         )

@@ -6,6 +6,9 @@ from .inputs import rounding_law as rounding_law
 from .layer_on_chip import ChipSettings as ChipSettings
 from .layer_on_chip import LayerOnChip as LayerOnChip
 from .memory_portions import portions as portions
+from .repeated_noise import NoiseWatch as NoiseWatch
+from .repeated_noise import RepeatedNoiseWarning as RepeatedNoiseWarning
 from .rng_address import INPUTS as INPUTS
 from .rng_address import Place as Place
 from .samples import Samples as Samples
+from .stream import Stream as Stream

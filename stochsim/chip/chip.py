@@ -16,9 +16,11 @@ from stochsim.chip.memory_portions import portions
 from stochsim.chip.neurons import Neurons
 from stochsim.chip.product import Product
 from stochsim.chip.recurrent import RecurrentRunner
+from stochsim.chip.repeated_noise import NoiseWatch
 from stochsim.chip.rng_address import Place
 from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
+from stochsim.chip.stream import Stream
 from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware, setting_rows
 from stochsim.program import Program, Workload
@@ -29,6 +31,7 @@ from stochsim.settings import (
     card_title,
     check_arguments,
     check_draw,
+    check_flag,
     check_sigma_scale,
     check_whole,
     renamed_arguments,
@@ -100,6 +103,7 @@ class Chip:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
+        self._noise_watch = None if self._is_certain else NoiseWatch()
 
     __repr__ = card_title
 
@@ -186,7 +190,9 @@ class Chip:
         """Draw `reads` codes of every neuron for each stimulus of x (stimulus, input).
 
         Same key, same codes, for any thread count and any split in stimuli or reads (give the
-        absolute first_stimulus, first_read). `count=False` counts no operations.
+        absolute first_stimulus, first_read). A loop whose stimuli follow from the codes before
+        needs new noise at every step, which `stream(key)` gives; RepeatedNoiseWarning says where
+        one has none. `count=False` counts no operations.
         steps_between_reads: of a recurrent program, one chain per stimulus in place of one per
         read: the first read after the program's steps, each further one after as many, so reads
         depend on each other and take fewer steps. Raises SettingError for a shape mismatch, NaN or
@@ -205,9 +211,12 @@ class Chip:
         True
         """
         x = self._stimuli(x)
+        count = check_flag("count", count)
         place, reads, steps_between_reads = self._checked(
             len(x), reads, key, first_stimulus, first_read, steps_between_reads
         )
+        if self._noise_watch is not None:
+            self._noise_watch.see(x, place)
         out = self._runner.empty(x, reads)
         workload = self.workload(reads, steps_between_reads, x) if count else None
         meter = OFF if workload is None else self._meter(x, reads, workload)
@@ -225,6 +234,19 @@ class Chip:
         if workload is None:
             return samples
         return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
+
+    def stream(self, key: int, position: int = 0) -> Stream[Samples]:
+        """Successive samples with new noise at each call, for a loop that puts a chip's output back
+        into it (see `Stream`).
+        """
+        return Stream(self.sample, key, position)
+
+    @property
+    def _is_certain(self) -> bool:
+        """Whether the key moves nothing: codes have no noise, and no bits of weights flip as they
+        are read.
+        """
+        return self._runner.shares_codes and self.hardware.memory.weight_error_rates[1] == 0
 
     @_renamed
     def reads_are_independent(self, steps_between_reads: int | None = None) -> bool:

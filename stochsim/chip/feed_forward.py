@@ -53,6 +53,12 @@ class FeedForwardRunner(Runner):
         return Sharing.STIMULUS if same and self.readout.shares_drives else Sharing.READ
 
     @property
+    def shares_codes(self) -> bool:
+        """See `Runner.shares_codes`; a head's sigma is above 0."""
+        certain = self.sharing <= Sharing.STIMULUS and self.readout.shares_codes
+        return certain and self.head is None
+
+    @property
     def values_at_once(self) -> int | None:
         """See `Runner.values_at_once`; no limit where all reads share their drives."""
         if self.sharing <= Sharing.STIMULUS:

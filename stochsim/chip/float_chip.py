@@ -10,8 +10,10 @@ from stochsim_kernels.neuron import channel
 from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.chip.memory_portions import portions
+from stochsim.chip.repeated_noise import NoiseWatch
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.chip.samples import Samples
+from stochsim.chip.stream import Stream
 from stochsim.data import check_stimuli
 from stochsim.energy import Operations
 from stochsim.program import (
@@ -65,6 +67,7 @@ class FloatChip:
         self.sigma_scale = check_sigma_scale(sigma_scale)
         check_stable(program.radius)
         self.program = program
+        self._noise_watch = NoiseWatch()
 
     __repr__ = card_title
 
@@ -89,6 +92,7 @@ class FloatChip:
         check_memory("samples", shape, np.float64)
         place = Place(draw.key, draw.first_stimulus, draw.first_read)
         x = np.asarray(x, np.float64)
+        self._noise_watch.see(x, place)
         if program.wiring.is_recurrent:
             values = _chains(program, self.sigma_scale, x, draw.reads, place)
         else:
@@ -102,6 +106,10 @@ class FloatChip:
             )
             raise SettingError.of("program", rule=rule)
         return Samples(None, Operations(), None, values, stimuli=x.copy())
+
+    def stream(self, key: int, position: int = 0) -> Stream[Samples]:
+        """Successive samples with new noise at each call (see `Stream`)."""
+        return Stream(self.sample, key, position)
 
     def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean (stimulus, neuron) and sigma (stimulus, neuron; one row where all stimuli share it)

@@ -71,6 +71,11 @@ class GraphRunner(Runner):
         """Of positions, so that memory holds them."""
         return _VALUES_AT_ONCE
 
+    @property
+    def shares_codes(self) -> bool:
+        """See `Runner.shares_codes`."""
+        return all(layer.shares_codes for layer in self.layers.values())
+
     def values_of_read(self, x: np.ndarray) -> int:
         """See `Runner.values_of_read`: what the positions of a layer see, or what it gives."""
         return self._sizes_of(x).largest

@@ -42,7 +42,7 @@ class Neurons:
         own = hardware.noise
         dither, sigma_lsb = _DITHER[own.dither]
         self.family = channel.FAMILIES[dither or own.family]
-        read = own.read_sigma_drive(output.step)
+        read = own.read_sigma_drive(output.step, output.levels)
         is_gaussian = own.family == "gaussian"
         self.gaussian_sigma = read if is_gaussian else 0.0
         self.other_sigma = 0.0 if is_gaussian else read

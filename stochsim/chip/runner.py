@@ -30,6 +30,11 @@ class Runner(abc.ABC):
     numbers_rows: bool
     widest: int
 
+    @property
+    @abc.abstractmethod
+    def shares_codes(self) -> bool:
+        """Whether all reads of a stimulus give the same codes."""
+
     @abc.abstractmethod
     def __init__(
         self, program: Program, chip: ChipSettings, x_calibration: np.ndarray | None

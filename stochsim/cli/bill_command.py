@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stochsim.hardware import Hardware
     from stochsim.program import Program, Quantizer
 
-_SHAPE = re.compile(r"\d+(-\d+)+")
+_SHAPE = re.compile(r"[0-9]+(-[0-9]+)+")
 _ABOUT = (
     "a sweep's folder, a program's folder, a checkpoint *.safetensors, or a shape such as "
     "784-100-10"
@@ -93,12 +93,15 @@ def _bill(args: argparse.Namespace) -> None:
 
 def _found(args: argparse.Namespace) -> tuple[str, "Bill"]:
     """What the target is, in a sentence, and its bill."""
-    from stochsim.settings import SettingError
+    from stochsim.settings import SettingError, explained
 
     path = Path(args.target)
-    if (path / "store.sqlite").exists():
+    with explained(path):
+        is_run = (path / "store.sqlite").exists()
+        is_there = path.exists()
+    if is_run:
         return _of_run(path, args)
-    if _SHAPE.fullmatch(args.target) and not path.exists():
+    if _SHAPE.fullmatch(args.target) and not is_there:
         return _of_shape(args)
     if path.suffix == ".safetensors" and path.is_file():
         return _of_program(f"the network of {path}", _checkpoint(path), args)
@@ -156,7 +159,8 @@ def _of_run(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
         args.reads or study.measure.reads,
         steps_between_reads=None if program.steps is None else study.measure.steps_between_reads,
     )
-    words = [axis.text(found.values[axis.name]) for axis in study.grid.setting_axes()]
+    axes = study.grid.setting_axes() if args.hardware is None else ()  # of the run's own chip
+    words = [axis.text(found.values[axis.name]) for axis in axes]
     return ", ".join([f"{path}: {found.label}", f"noise x{sigma_scale:g}", *words]), bill
 
 
@@ -235,13 +239,7 @@ def _of_shape(args: argparse.Namespace) -> tuple[str, "Bill"]:
 
 def _write(path: Path, about: str, bill: "Bill") -> None:
     from stochsim.accounting import sensitivity_json
-    from stochsim.settings import StochsimError
+    from stochsim.settings import write_text
 
     table = {"about": about, "bill": bill.to_json(), "sensitivity": sensitivity_json(bill)}
-    try:
-        path.write_text(
-            json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
-    except OSError as error:
-        raise StochsimError(f"{path}: cannot be written ({error.strerror})") from None
+    write_text(path, json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,7 +1,6 @@
 """`stochsim hardware list` and `stochsim hardware show`."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,10 +24,12 @@ def add_to(commands: Any) -> None:
 
 
 def hardware_of(name: str) -> "Hardware":
-    """A preset by name, or a chip by its TOML file; raises SettingError for neither."""
-    from stochsim.hardware import Hardware, preset
+    """The chip that `--hardware` names: a preset, or a TOML file; raises SettingError for neither,
+    which says what a path is.
+    """
+    from stochsim.hardware import Hardware, chip_path
 
-    return Hardware.read(Path(name)) if name.endswith(".toml") else preset(name)
+    return Hardware.read(chip_path(name, "--hardware"))
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -44,12 +45,18 @@ def _show(args: argparse.Namespace) -> None:
     """Show a chip: what it inherits from, its settings, and every price with formula, unit,
     source and how verified.
     """
-    from stochsim.hardware import chip_files, describe, hardware_table, own_settings, preset_path
+    from stochsim.hardware import (
+        Hardware,
+        chip_files,
+        chip_path,
+        describe,
+        hardware_table,
+        own_settings,
+    )
 
-    hardware = hardware_of(args.name)
-    chain = chip_files(
-        Path(args.name) if args.name.endswith(".toml") else preset_path(args.name)
-    ).chain
+    path = chip_path(args.name, "name")
+    hardware = Hardware.read(path)
+    chain = chip_files(path).chain
     print(describe(hardware))
     if len(chain) > 1:
         print(f"  {'inherits':32} {' -> '.join(chain)}")
@@ -57,6 +64,8 @@ def _show(args: argparse.Namespace) -> None:
         print(f"  {'source':32} {source}")
     for name, value in own_settings(hardware).items():
         print(f"  {name:32} {value}")
+    for flag in hardware.flags:
+        print(f"  {'warning':32} {flag}")
     for row in hardware_table(hardware):
         print()
         for name, value in row.items():

@@ -2,11 +2,14 @@ from .book_text import fact_lines as fact_lines
 from .book_text import fact_text as fact_text
 from .book_text import list_lines as list_lines
 from .book_text import price_lines as price_lines
+from .entries import FIGURE as FIGURE
 from .entries import THERMAL_J as THERMAL_J
 from .entries import Entry as Entry
 from .entries import Fact as Fact
 from .joules import Energy as Energy
 from .joules import format_energy as format_energy
+from .joules import mixed_nodes as mixed_nodes
+from .joules import nodes_text as nodes_text
 from .joules import price_operations as price_operations
 from .named_prices import ADC_MODELS as ADC_MODELS
 from .named_prices import FACTS as FACTS

@@ -4,7 +4,7 @@ fact.
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -19,6 +19,9 @@ THERMAL_J = 4.142e-21
 
 _PREFIXES = {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 _UNIT = re.compile(r"([mµnpfa]?)J per \S.*")
+_MICRO = re.compile("^[u\u03bc](?=J)")
+"""The other two signs for micro: a plain u and the Greek letter."""
+
 _KINDS = tuple(kind for kind in ARGUMENTS if not (kind in KINDS and KINDS[kind].by_law))
 
 Text = Annotated[str, Field(min_length=1)]
@@ -65,6 +68,10 @@ class Fact(Sourced):
         return f"{' to '.join(f'{value:g}' for value in values)} {self.unit}"
 
 
+FIGURE = ("kind", "formula", "define", "table", "unit")
+"""Fields of an entry that are the figure itself: what its source is the source of."""
+
+
 class Entry(Sourced):
     """One price.
 
@@ -98,6 +105,7 @@ class Entry(Sourced):
     @field_validator("unit")
     @classmethod
     def _joules_per_something(cls, unit: str) -> str:
+        unit = _MICRO.sub("µ", unit)
         if not _UNIT.fullmatch(unit):
             prefixes = ", ".join(filter(None, _PREFIXES))
             rule = f"should be like 'fJ per conversion'; prefixes: {prefixes} or none"
@@ -137,6 +145,15 @@ class Entry(Sourced):
             rule = "needs 'node_nm' and 'voltage_v', and a formula without V"
             raise SettingError.of("scaling", self.scaling, rule, also=("node_nm", "voltage_v"))
         return self
+
+    def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that an edit starts from: without the source where the figure is another, so
+        that a new one has to be given.
+        """
+        table = super().kept_fields(changed)
+        if "source" not in changed and any(name in changed for name in FIGURE):
+            del table["source"]
+        return table
 
     @property
     def _named(self) -> dict[str, Collection[str]]:
@@ -200,7 +217,10 @@ class Entry(Sourced):
                 )
             for each, definition in definitions.items():
                 known[each] = definition(known)
-            return formula(known) * scale
+            value = formula(known) * scale
+            if not math.isfinite(value):
+                raise OverflowError("should be a finite number")
+            return value
 
         same = (
             "kind",

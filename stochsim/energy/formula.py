@@ -101,6 +101,16 @@ def _check_depth(node: ast.AST) -> None:
     raise SettingError.of((), rule=f"its operations nest deeper than {MOST_DEEP} levels")
 
 
+def _constant(value: int | float) -> Evaluator:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise SettingError.of((), rule="a number in it is not finite: at most 1.8e308")
+    return lambda values: number
+
+
 class _Reader:
     """Turns a syntax tree into closures, and notes which names it meets."""
 
@@ -111,8 +121,7 @@ class _Reader:
     def read(self, node: ast.expr) -> Evaluator:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                number = float(value)
-                return lambda values: number
+                return _constant(value)
             case ast.Name(id=name):
                 return self._name(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -10,7 +10,7 @@ from typing import Any
 
 from stochsim.energy.entries import Entry, Fact
 from stochsim.energy.pricing import ARGUMENTS, Price
-from stochsim.settings import SettingError, line_of, read_toml
+from stochsim.settings import SettingError, line_of, read_text, read_toml
 
 Book = tuple[dict[str, Price], dict[str, Fact]]
 BOOK = resources.files("stochsim.energy") / "book"
@@ -88,4 +88,4 @@ def _probe(price: Price, argument: str) -> float:
 
 def _located(error: SettingError, path: Path, *entry: str) -> SettingError:
     """The error with the book and the line on which the entry begins."""
-    return error.at(path, line_of(path.read_text(encoding="utf-8"), entry))
+    return error.at(path, line_of(read_text(path), entry))

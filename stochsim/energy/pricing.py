@@ -16,6 +16,7 @@ from stochsim.settings import (
     check_real,
     line_of,
     plain,
+    read_text,
 )
 
 DEFAULT_VOLTAGE_V = 0.9
@@ -67,7 +68,7 @@ class Price:
     `has_voltage`, the supply voltage V in volts. `valid` bounds arguments and parameters: outside,
     the value at the nearer bound is used, and `flags` say so. `required` names the parameters that
     still need a value. `unit` is the formula's ("fJ per conversion"); `joules` are joules. `file`
-    is the book it stands in.
+    is the book it stands in; `doubts` are flags that hold at any arguments.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Price:
     voltage_v: float | None = None
     scaling: str = "none"
     file: str = ""
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.tag not in TAGS:
@@ -122,14 +124,18 @@ class Price:
             raise SettingError.missing(self.required[0], rule)
 
     def flags(self, args: tuple[float, ...]) -> tuple[str, ...]:
-        """Notes: "… is outside the model's range" for each such argument or parameter, "unsourced:
-        …" where the figure was not checked against a source.
+        """Notes: what is doubtful at any arguments (an interpolated node), "… is outside the
+        model's range" for each such argument or parameter, "unsourced: …" where the figure was not
+        checked against a source.
         """
         values = self._values(args)
         found = [
-            self._range_flag(name, value)
-            for name, value in values.items()
-            if self._clamped(name, value) != value
+            *self.doubts,
+            *(
+                self._range_flag(name, value)
+                for name, value in values.items()
+                if self._clamped(name, value) != value
+            ),
         ]
         return (
             (*found, f"unsourced: {self.name} was not checked against a source")
@@ -138,12 +144,18 @@ class Price:
         )
 
     def with_parameters(self, **values: float) -> Self:
-        """A copy with these parameters; raises SettingError for an unknown one and for a value that
-        is negative or not finite.
+        """A copy with these parameters, whose note says which are not the source's; raises
+        SettingError for an unknown one and for a value that is negative or not finite.
         """
         own = {name: self._checked_parameter(name, value) for name, value in values.items()}
+        moved = [
+            f"{name} = {value:g}, not {self.parameters[name]:g} as in the source"
+            for name, value in own.items()
+            if name in self.parameters and value != self.parameters[name]
+        ]
+        note = "; ".join(filter(None, (self.note, *moved)))
         still = tuple(name for name in self.required if name not in own)
-        return replace(self, parameters={**self.parameters, **own}, required=still)
+        return replace(self, parameters={**self.parameters, **own}, required=still, note=note)
 
     def _checked_parameter(self, name: str, given: object) -> float:
         """A parameter's value as Python's number."""
@@ -183,6 +195,13 @@ class Price:
         return Citation(self.kind, self.name, formula, self.unit, self.source, self.tag, self.note)
 
     @property
+    def technology_nm(self) -> float | None:
+        """The technology node of the figure: that of its source or scaling, or of its parameter
+        `node_nm`; None where it has none.
+        """
+        return self.parameters.get("node_nm", self.node_nm)
+
+    @property
     def is_free(self) -> bool:
         """Whether it costs nothing, whatever the operation's arguments are."""
         return self.formula == "0"
@@ -194,7 +213,7 @@ class Price:
         """
         if not self.file:
             return f"price '{self.name}'"
-        line = line_of(Path(self.file).read_text(encoding="utf-8"), ("prices", self.name))
+        line = line_of(read_text(Path(self.file)), ("prices", self.name))
         return f"{self.file}:{line}: price '{self.name}'"
 
     def _values(self, args: tuple[float, ...]) -> dict[str, float]:

@@ -15,13 +15,15 @@ from stochsim.settings import SettingError, check_float, check_positive
 class ReliabilityLaw:
     """E(σ) of one ρ.
 
-    `scale_j` is e_bit (joules per bit) at ρ = 0 and e0 (joules at σ = s) for ρ > 0.
+    `scale_j` is e_bit (joules per bit) at ρ = 0 and e0 (joules at σ = s) for ρ > 0; `node_nm` the
+    technology of its source, where that has one.
     """
 
     rho: float
     scale_j: float
     source: str = "set by the user"
     tag: str = "user"
+    node_nm: float | None = None
 
     def __post_init__(self) -> None:
         rho = _not_negative("rho", self.rho)
@@ -60,6 +62,7 @@ class ReliabilityLaw:
             self.source,
             self.tag,
             self.energy_j,
+            node_nm=self.node_nm,
         )
 
 
@@ -85,7 +88,8 @@ def reliability_law(
         rule = "has no default price: set reliability.e0_j (joules at σ = s), or take rho 0, 1 or 2"
         raise SettingError.of("rho", rho, rule)
     scale_j, source = _default(rho, voltage_v)
-    return ReliabilityLaw(rho, scale_j, source, "engineering default")
+    node_nm = price("adc-zigzag-28nm").node_nm if rho in (0, 1) else None
+    return ReliabilityLaw(rho, scale_j, source, "engineering default", node_nm)
 
 
 def _default(rho: float, voltage_v: float) -> tuple[float, str]:

@@ -7,11 +7,12 @@ from .description import hardware_table as hardware_table
 from .hardware import HARDWARE_RULE as HARDWARE_RULE
 from .hardware import Hardware as Hardware
 from .hardware import check_hardware as check_hardware
-from .hardware import chip_files as chip_files
-from .hardware import load_hardware as load_hardware
-from .hardware import preset as preset
 from .inheritance import preset_path as preset_path
 from .inheritance import presets as presets
+from .loading import chip_files as chip_files
+from .loading import chip_path as chip_path
+from .loading import load_hardware as load_hardware
+from .loading import preset as preset
 from .measured_files import MeasuredChannel as MeasuredChannel
 from .measured_files import read_channel_text as read_channel_text
 from .measured_files import read_device_text as read_device_text

@@ -110,8 +110,9 @@ class Cells(Settings):
     cells stuck at 0 or at full conductance at the given rates; the wire resistance `wire_ohm` per
     segment (to first order). A device of your own, device = "measured", is the text of a CSV file
     in `device_csv`, or in a chip's TOML file the name of the CSV file. Fresh at every read:
-    `read_sigma` (standard deviation of one cell's current, in cell steps per input digit), the
-    device's own read noise, and shot-like noise of `shot_sigma` × √(current in cell steps).
+    `read_sigma` (standard deviation of one cell's current, in cell steps per input digit) or
+    `read_sigma_fs` (the same as a share of its current at full conductance), the device's own read
+    noise, and shot-like noise of `shot_sigma` × √(current in cell steps).
     `read_noise`: "lumped" draws it once per conversion, with the variance summed over the cells
     (exact for independent Gaussians); "explicit" draws it for every cell, slowly, to check that.
 
@@ -125,6 +126,7 @@ class Cells(Settings):
     age_s: Annotated[float, Field(gt=0, le=1e15)] | None = None
     drift_compensation: bool = False
     read_sigma: Sigma = 0.0
+    read_sigma_fs: Annotated[float, Field(ge=0, le=1)] | None = None
     shot_sigma: Sigma = 0.0
     read_noise: Literal["lumped", "explicit"] = "lumped"
     stuck_at_0_rate: Rate = 0.0
@@ -143,18 +145,23 @@ class Cells(Settings):
         if sum(stuck) > 1:
             names = ("stuck_at_0_rate", "stuck_at_1_rate")
             raise SettingError.of(names, stuck, "the sum should be at most 1")
+        share = self.read_sigma_fs or 0.0
+        if self.read_sigma > 0 and share > 0:
+            names = ("read_sigma", "read_sigma_fs")
+            values = (self.read_sigma, self.read_sigma_fs)
+            raise SettingError.of(names, values, "only one of the two may be nonzero")
         chosen = self.memory_device
         if self.age_s is not None:
             (chosen or device("ideal")).age(self.age_s)
         if self.drift_compensation:
             self._check_drift(chosen)
         noisy = (
-            self.read_sigma > 0
+            self.read_sigma + share > 0
             or self.shot_sigma > 0
             or (chosen is not None and chosen.read is not None)
         )
         if self.read_noise == "explicit" and not noisy:
-            sources = ("read_sigma", "shot_sigma", "device")
+            sources = ("read_sigma", "read_sigma_fs", "shot_sigma", "device")
             rule = "neither 'read_sigma', 'shot_sigma' nor 'device' has any"
             raise SettingError.of("read_noise", "explicit", rule, ["lumped"], also=sources)
         return self
@@ -233,6 +240,18 @@ class Array(Settings):
             rule = "draws shot-like noise for digits of 0 and 1 only; valid: cycle_bits = 1"
             raise SettingError.of("cells.read_noise", "explicit", rule, also=("cycle_bits",))
         return self
+
+    @property
+    def cell_read_sigma(self) -> float:
+        """Standard deviation of one cell's current, in cell steps per input digit, from
+        `cells.read_sigma` or `cells.read_sigma_fs`.
+
+        >>> from stochsim.hardware import Array, Cells
+        >>> Array(cell_bits=2, cells=Cells(read_sigma_fs=0.01)).cell_read_sigma
+        0.03
+        """
+        share = self.cells.read_sigma_fs or 0.0
+        return self.cells.read_sigma + share * (2**self.cell_bits - 1)
 
     def check_widths(self, weight_bits: int, input_bits: int) -> None:
         """Raises SettingError where cells or cycles are wider than what they hold."""

@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stochsim.energy import (
+    KINDS,
     PRICES,
     Energy,
     Operations,
     Price,
     ReliabilityLaw,
+    mixed_nodes,
+    nodes_text,
     price,
     price_operations,
     reliability_law,
 )
 from stochsim.hardware import without_effect
 from stochsim.hardware.array import Array
-from stochsim.hardware.inheritance import ChipFiles, preset_path, read_chip_files
+from stochsim.hardware.inheritance import read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
+from stochsim.hardware.provenance import addresses_of, sources_that_hold
 from stochsim.hardware.shown_settings import setting_rows
 from stochsim.hardware.timing import Timing
 from stochsim.settings import (
@@ -43,7 +47,8 @@ class Hardware(Settings):
 
     Raises SettingError that names every field which breaks a rule.
 
-    `sources` are notes on where the description comes from. `accumulator_bits` None means b_w + b_x
+    `sources` say where the figures come from; one that opens with addresses ("prices.adc: …") is
+    about these settings, and goes when they change. `accumulator_bits` None means b_w + b_x
     + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
@@ -51,8 +56,8 @@ class Hardware(Settings):
     >>> import stochsim as ss
     >>> chip = ss.load_hardware("rram-array", bits=4)
     >>> quiet = chip.with_({"noise.read_sigma": 0.0, "array.adc.bits": 6})
-    >>> quiet.array.adc.bits
-    6
+    >>> quiet.array.adc.bits, quiet.array.cells.device       # what is not named is as it was
+    (6, 'rram-wan')
     >>> print(quiet)                             # doctest: +ELLIPSIS
     hardware: rram-array
       about        RRAM array: 128 rows, 1-bit cells in differential pairs...
@@ -77,6 +82,12 @@ class Hardware(Settings):
     prices: Prices
     reliability: Reliability = Reliability()
     random: RandomSource = RandomSource()
+
+    @field_validator("sources")
+    @classmethod
+    def _addresses_are_known(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        addresses_of(sources, cls)
+        return sources
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -155,7 +166,7 @@ class Hardware(Settings):
 
         Raises SettingError that names the file, the line and what is wrong there.
         """
-        files = chip_files(path)
+        files = read_chip_files(as_path("path", path), Hardware)
         table = files.table()
         try:
             return cls(**table)
@@ -169,24 +180,39 @@ class Hardware(Settings):
         write_toml(path, self.to_table())
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with these fields changed, validated again."""
-        return type(self)(
-            **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
-        )
+        """A copy with these fields changed, as `with_` with their names: a table for a section is
+        merged with it, an object takes its place.
+
+        >>> import stochsim as ss
+        >>> from stochsim.hardware import Array
+        >>> chip = ss.load_hardware("rram-array", bits=4)
+        >>> chip.replace(array={"rows": 64}).array.cells.device                    # as it was
+        'rram-wan'
+        >>> chip.replace(array=Array(rows=64)).array.cells.device            # an array of its own
+        'ideal'
+        """
+        return self.with_(changes)
 
     def with_(self, settings: Mapping[str, Any]) -> Self:
         """A copy with these settings, {dotted address: value}, all changed at once and checked
-        again: `hardware.with_({"array.adc.bits": 6, "noise.read_sigma": 0.1})`.
+        again; all others are as they were, and sources of what changed are left out.
 
-        Raises SettingError for an address that leads nowhere, a section that the chip does not
-        have, and for what the settings refuse.
+        An address leads through sections and tables ("prices.parameters.adc.node_nm"). A table is
+        merged with the section or table in whose place it stands, key by key; None takes an entry
+        of a table away; an object takes the place of a section whole. Raises SettingError for an
+        address that leads nowhere, a section that the chip does not have, an empty table, and for
+        what the settings refuse.
 
         >>> import stochsim as ss
         >>> chip = ss.load_hardware("rram-array", bits=4)
         >>> chip.with_({"array.rows": 64, "array.adc.bits": 6}).array.cells.device  # as it was
         'rram-wan'
         """
-        return with_setting(self, settings)
+        found = super().with_(settings)
+        if "sources" in settings:
+            return found
+        sources = sources_that_hold(self.sources, self, found, type(self))
+        return found if sources == self.sources else with_setting(found, {"sources": sources})
 
     def with_precision(
         self,
@@ -252,9 +278,38 @@ class Hardware(Settings):
             table["leakage"] = price("leakage-power").with_parameters(watts=self.timing.leakage_w)
         return table if rho is None else {**table, "reliability": self.reliability_law(rho).price}
 
+    @property
+    def nodes(self) -> dict[str, tuple[str, ...]]:
+        """Kinds of operation by the technology node of their price, but for free prices, prices
+        without a node and operations in float, which only networks with such parts count.
+
+        >>> import stochsim as ss
+        >>> ss.load_hardware("in-memory-28nm").nodes
+        {'28 nm': ('adc', 'dac', 'multiply'), '45 nm': ('code_memory',)}
+        """
+        return nodes_text(self._nodes())
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is doubtful about the prices, whatever is counted: mixed technology nodes, an
+        interpolated node.
+        """
+        doubts = (doubt for one in self.price_table().values() for doubt in one.doubts)
+        return (*dict.fromkeys(doubts), *mixed_nodes(self._nodes()))
+
+    def _nodes(self) -> list[tuple[float, str]]:
+        return [
+            (chosen.technology_nm, kind)
+            for kind, chosen in self.price_table().items()
+            if chosen.technology_nm is not None
+            and not chosen.is_free
+            and KINDS[kind].part != "float"
+        ]
+
     def energy(self, operations: Operations, rho: float | None = None) -> Energy:
-        """Joules of these operations on this chip; `rho` is needed where neurons are kept at a
-        noise level ("reliability").
+        """Joules of all these operations on this chip: `energy.all_operations_j`, and by part;
+        `energy.divided(reads, "read")` are those of a read. `rho` is needed where neurons are kept
+        at a noise level ("reliability").
         """
         check_kind("operations", operations, Operations, "should be Operations")
         has_reliability = operations.count("reliability") > 0
@@ -264,47 +319,6 @@ class Hardware(Settings):
         return price_operations(
             operations, self.price_table(rho if has_reliability else None), self.prices.voltage_v
         )
-
-
-def chip_files(path: AnyPath) -> ChipFiles:
-    """A chip's file and those it inherits from; raises SettingError as `Hardware.read` does."""
-    return read_chip_files(as_path("path", path), tuple(Hardware.model_fields))
-
-
-def preset(name: str) -> Hardware:
-    """The hardware of this name; raises SettingError that names the nearest one.
-
-    >>> import stochsim as ss
-    >>> ss.preset("digital-45nm").name
-    'digital-45nm'
-    """
-    return Hardware.read(preset_path(name))
-
-
-def load_hardware(source: AnyPath, *, bits: int | Precision | None = None) -> Hardware:
-    """The hardware of a preset ("digital-45nm") or of a chip file ("my_chip.toml", or a path).
-
-    bits: one width, or a Precision, in place of its widths of weights, inputs and outputs; None
-    keeps them. Text without a
-    folder and without ".toml" is a preset's name. Raises SettingError that names the nearest
-    preset, or the file with the line of what is wrong there.
-
-    >>> import stochsim as ss
-    >>> ss.load_hardware("digital-45nm", bits=4).precision
-    Precision(weight_bits=4, input_bits=4, output_bits=4)
-    >>> ss.load_hardware("digital-45mn")
-    Traceback (most recent call last):
-        ...
-    stochsim.settings.errors.SettingError: 'preset' = 'digital-45mn': did you mean 'digital-45nm'?
-    """
-    path = as_path("source", source)
-    is_name = isinstance(source, str) and path.name == source and path.suffix != ".toml"
-    hardware = preset(source) if is_name and isinstance(source, str) else Hardware.read(path)
-    if bits is None:
-        return hardware
-    if isinstance(bits, Precision):
-        return hardware.replace(precision=bits)
-    return hardware.with_precision(bits, bits, bits)
 
 
 def check_hardware(value: object) -> None:

@@ -3,9 +3,10 @@ names file and line.
 
 `inherits = "rram-array"` takes a preset, `inherits = "base.toml"` a file relative to the one that
 says so. Tables are merged key by key, the heir's first; `name` and `description` are each file's
-own; `sources` are appended. `without = ["array.cells.age_s", "memory"]` drops keys or sections of
-the base before the heir's own are merged. An heir that names another price does not inherit the
-parameters of the old.
+own; `sources` are appended, less those that are about settings of which the heir says something
+else or gives a source of its own (stochsim.hardware.provenance). `without = ["array.cells.age_s",
+"memory"]` drops keys or sections of the base before the heir's own are merged. An heir that names
+another price does not inherit the parameters of the old.
 """
 
 import copy
@@ -15,8 +16,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stochsim.hardware.measured_files import is_file, with_measured_files
-from stochsim.settings import Fault, KeyPath, SettingError, line_of, read_toml, stands_in
+from stochsim.energy import FIGURE
+from stochsim.hardware.measured_files import with_measured_files
+from stochsim.hardware.merged_tables import are_texts, joined, own_prices, with_prices_kept
+from stochsim.hardware.provenance import addresses_of, sources_that_hold
+from stochsim.settings import (
+    Fault,
+    KeyPath,
+    SettingError,
+    Settings,
+    is_file,
+    line_of,
+    read_toml_text,
+    stands_in,
+)
 
 PRESETS = Path(__file__).parent / "presets"
 INHERITS = "inherits"
@@ -77,6 +90,7 @@ class ChipFiles:
     """A chip's file and those it inherits from, one after the other; the chip's own comes first."""
 
     files: tuple[ChipFile, ...]
+    known: type[Settings] = Settings
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -87,8 +101,28 @@ class ChipFiles:
         """The whole table, merged, with the text of the CSV files that it names."""
         whole: dict[str, Any] = {}
         for base, file in zip((None, *self.files[::-1]), self.files[::-1], strict=False):
-            whole = _merged(_without(whole, file), _own_table(file, base))
+            kept = _without(whole, file)
+            own = _own_table(file, base)
+            _check_new_figures(kept, own, file)
+            merged = joined(with_prices_kept(kept, own), own)
+            whole = merged | self._sources(file, whole, kept, merged)
         return whole
+
+    def _sources(self, file: ChipFile, *tables: dict[str, Any]) -> dict[str, Any]:
+        """The sources of a file, those of its base that still hold first, each once: {} where they
+        are none. tables: the base, what is kept of it, and what both together say.
+        """
+        base, kept, merged = tables
+        inherited = kept.get("sources", [])
+        own = file.table.get("sources", [])
+        if not (are_texts(inherited) and are_texts(own)):
+            return {}  # refused where they are checked
+        try:
+            taken = addresses_of(own, self.known)
+        except SettingError:
+            return {}
+        hold = sources_that_hold(inherited, base, merged, self.known, taken)
+        return {"sources": list(dict.fromkeys((*hold, *own)))}
 
     def located(self, error: SettingError) -> SettingError:
         """The same error, each of its faults with the file and the line on which the offending key
@@ -129,21 +163,21 @@ class ChipFiles:
         return None
 
 
-def read_chip_files(path: Path, fields: Collection[str]) -> ChipFiles:
-    """Read a chip's file and those it inherits from; `fields` are the keys that a chip may have.
+def read_chip_files(path: Path, known: type[Settings]) -> ChipFiles:
+    """Read a chip's file and those it inherits from; `known`: the settings that a chip may have.
 
     Raises SettingError with file and line for bad TOML, an unknown preset, a missing file, a loop,
     and a file without a name of its own.
     """
+    fields = tuple(known.model_fields)
     files = [_read_one(path, fields)]
     while (base := _base_path(files)) is not None:
         files.append(_read_one(base, fields))
-    return ChipFiles(tuple(files))
+    return ChipFiles(tuple(files), known)
 
 
 def _read_one(path: Path, fields: Collection[str]) -> ChipFile:
-    table = read_toml(path)
-    file = ChipFile(path, path.read_text(encoding="utf-8"), table)
+    file = ChipFile(path, *read_toml_text(path))
     _check_own_keys(file, fields)
     _check_without(file)
     return file
@@ -204,7 +238,7 @@ def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
         return _NO_NAME, []
     chain = " -> ".join([*(file.label for file in files), name])
     path = _path_of_base(heir, name)
-    if any(path.resolve() == file.path.resolve() for file in files):
+    if any(_is_same(path, file.path) for file in files):
         return f"closes a loop: {chain}", []
     if not name.endswith(".toml") and name not in presets():
         return f"no such preset ({chain})", list(presets())
@@ -212,6 +246,14 @@ def _broken_base(files: list[ChipFile], name: object) -> tuple[str, list[str]]:
         return "", []
     beside = sorted({other.name for other in heir.path.parent.glob("*.toml")} - {heir.path.name})
     return f"no such file{'' if beside else ', and none lies beside it'} ({chain})", beside
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both paths lead to one file; False where one of them leads nowhere."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
@@ -225,46 +267,20 @@ def _own_table(file: ChipFile, base: ChipFile | None) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in (INHERITS, WITHOUT)}
 
 
-def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Both tables as one, key by key, those of `own` first; the base's sources come before its own,
-    each once.
+def _check_new_figures(base: dict[str, Any], own: dict[str, Any], file: ChipFile) -> None:
+    """Raise SettingError where an heir gives an inherited own price another figure and leaves it
+    the base's source, which never gave that.
     """
-    whole = _joined(_with_parameters_kept(base, own), own)
-    both = [table.get("sources", []) for table in (base, own)]
-    if all(isinstance(sources, list) for sources in both):
-        whole["sources"] = [
-            source
-            for i, source in enumerate(both[0] + both[1])
-            if source not in (both[0] + both[1])[:i]
-        ]
-    return whole
-
-
-def _with_parameters_kept(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """A base's table without the parameters of prices that `own` replaces by others."""
-    before = base.get("prices")
-    after = own.get("prices")
-    if not (
-        isinstance(before, dict)
-        and isinstance(after, dict)
-        and isinstance(before.get("parameters"), dict)
-    ):
-        return base
-    kept = {
-        kind: values
-        for kind, values in before["parameters"].items()
-        if after.get(kind) in (None, before.get(kind))
-    }
-    return {**base, "prices": {**before, "parameters": kept}}
-
-
-def _joined(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    both = {
-        key: _joined(base[key], own[key])
-        for key in own
-        if isinstance(base.get(key), dict) and isinstance(own[key], dict)
-    }
-    return {**base, **own, **both}
+    inherited = own_prices(base.get("prices"))
+    for name, entry in own_prices(own.get("prices")).items():
+        if not isinstance(entry, dict) or name not in inherited or "source" in entry:
+            continue
+        changed = [field for field in FIGURE if field in entry]
+        if changed:
+            place = ("prices", "own", name)
+            rule = f"'{changed[0]}' is another than the base's, whose source is of its own figure"
+            error = SettingError.missing("source", rule, section=place)
+            raise file.located(error, (*place, changed[0]))
 
 
 def _without(table: dict[str, Any], file: ChipFile) -> dict[str, Any]:

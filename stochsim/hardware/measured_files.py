@@ -1,15 +1,13 @@
 """A user's own device from a CSV file: conductance statistics, or a neuron's measured channel
 P(code | drive).
 
-Both are a header line and rows of numbers; empty lines and lines that begin with # are skipped.
-Between rows the values are interpolated linearly. An error names the file and the line. A Hardware
-keeps the text of its files, so that it is whole without them.
+Both are a header line and rows of numbers, with commas, semicolons or tabs between (see
+settings/csv_numbers.py); empty lines and lines that begin with # are skipped. Between rows the
+values are interpolated linearly. An error names the file and the line. A Hardware keeps the text of
+its files, so that it is whole without them.
 """
 
 import copy
-import csv
-import io
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.hardware.memory_device import Device
-from stochsim.settings import SettingError, check_kind
+from stochsim.settings import SettingError, check_kind, filled_rows, read_text, with_plain_micro
 
 _SUM_TOLERANCE = 1e-6
 _LONGEST_NAME = 40
@@ -53,7 +51,7 @@ class _Table:
 
 def read_device(path: Path) -> Device:
     """The Device that a CSV file describes: `read_device_text`."""
-    return read_device_text(_text(path), str(path))
+    return read_device_text(read_text(path), str(path))
 
 
 def read_device_text(text: str, where: str = "measured device") -> Device:
@@ -131,7 +129,7 @@ class MeasuredChannel:
 
 def read_channel(path: Path) -> MeasuredChannel:
     """The MeasuredChannel that a CSV file describes: `read_channel_text`."""
-    return read_channel_text(_text(path), str(path))
+    return read_channel_text(read_text(path), str(path))
 
 
 def read_channel_text(text: str, where: str = "measured channel") -> MeasuredChannel:
@@ -178,46 +176,12 @@ def with_measured_files(table: dict[str, Any], folder: Path) -> dict[str, Any]:
         name = inner.get(field) if isinstance(inner, dict) else None
         if isinstance(name, str) and name and "\n" not in name:
             try:
-                inner[field] = _text(folder / name)
+                inner[field] = read_text(folder / name)
                 read(inner[field], str(folder / name))
             except SettingError as error:
                 rule = str(error)  # with the CSV file and its line
                 raise SettingError.of(field, rule=rule, section=tuple(sections)) from None
     return table
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file of data stands there: no folder, no device, no pipe, and a name that can be
-    one.
-    """
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or holds what no name can
-        return False
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():  # a device may have no end
-            raise SettingError.of_file(path, "cannot be read (no file of data)")
-        return path.read_text(encoding="utf-8-sig")
-    except SettingError:
-        raise
-    except OSError as error:
-        raise SettingError.of_file(path, f"cannot be read ({error.strerror})") from None
-    except ValueError as error:  # bytes that are no text, a name that no file can have
-        raise SettingError.of_file(path, f"not a CSV file ({error})") from None
-
-
-def _filled_lines(where: str, text: str) -> list[tuple[int, list[str]]]:
-    """The lines that hold something, with their numbers."""
-    check_kind("text", text, str, "should be the text of a CSV file")
-    reader = csv.reader(io.StringIO(text))
-    try:
-        found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except csv.Error as error:
-        raise SettingError.of_file(where, f"not a CSV file ({error})", reader.line_num) from None
-    return [(line, cells) for line, cells in found if any(cells) and not cells[0].startswith("#")]
 
 
 def _check_device_columns(names: list[str]) -> None:
@@ -241,37 +205,27 @@ def _check_channel_columns(names: list[str]) -> None:
 
 def _parse(where: str, text: str, check_columns: Callable[[list[str]], None]) -> _Table:
     """The table of a file whose header is right: until then nothing of it is repeated but names."""
-    filled = _filled_lines(where, text)
-    if len(filled) < 3:
-        count = max(0, len(filled) - 1)
+    check_kind("text", text, str, "should be the text of a CSV file")
+    try:
+        rows = filled_rows(text)
+    except SettingError as error:
+        raise error.at(where) from None
+    if len(rows) < 3:
+        count = max(0, len(rows) - 1)
         rule = f"{count} rows of numbers: should be at least 2, below a header line"
         raise SettingError.of_file(where, rule)
-    names = filled[0][1]
+    names = [with_plain_micro(name) for name in rows[0].cells]
     if not all(name.isidentifier() and len(name) <= _LONGEST_NAME for name in names):
-        rule = "should begin with a header line: names of columns, with commas between"
-        raise SettingError.of_file(where, rule, filled[0][0])
+        rule = (
+            "should begin with a header line: names of columns, with commas, semicolons or tabs "
+            "between"
+        )
+        raise SettingError.of_file(where, rule, rows[0].line)
     if len(set(names)) < len(names):
         raise SettingError.of("columns", names, "a column of the header occurs twice").at(where)
     try:
         check_columns(names)
+        values = [row.numbers(names) for row in rows[1:]]
     except SettingError as error:
         raise error.at(where) from None
-    rows = []
-    for line, cells in filled[1:]:
-        if len(cells) != len(names):
-            rule = f"{len(cells)} values: should be {len(names)}, one per column of the header"
-            raise SettingError.of_file(where, rule, line)
-        rows.append(
-            [_number(where, line, name, cell) for name, cell in zip(names, cells, strict=True)]
-        )
-    return _Table(where, names, [line for line, _ in filled[1:]], np.array(rows))
-
-
-def _number(where: str, line: int, name: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise SettingError.of(name, cell, "should be a finite number").at(where, line)
-    return value
+    return _Table(where, names, [row.line for row in rows[1:]], np.array(values))

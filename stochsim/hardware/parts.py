@@ -18,6 +18,7 @@ from stochsim.settings import (
     Sigma,
     check_positive,
     check_real,
+    check_whole,
 )
 
 
@@ -35,12 +36,17 @@ class Precision(Settings):
     output_bits: Bits
 
 
+_READ_FORMS = ("read_sigma", "read_sigma_lsb", "read_sigma_fs")
+"""The read noise by its units: drive, output steps, share of full scale."""
+
+
 class Noise(Settings):
     """The noise a chip cannot avoid, on top of the σ that the network is trained to: not chosen by
     the network, and not billed.
 
-    `read_sigma` (units of the drive) or `read_sigma_lsb` (output steps) is the standard deviation
-    of the read noise, of the given family. `weight_sigma` (weight values) or `weight_sigma_lsb`
+    `read_sigma` (units of the drive), `read_sigma_lsb` (output steps) or `read_sigma_fs` (share of
+    the outputs' full scale, 2^bits steps) is the standard deviation of the read noise, of the given
+    family. `weight_sigma` (weight values) or `weight_sigma_lsb`
     (weight steps) is fresh Gaussian noise on every weight at every read; it is lumped at the output
     as one draw of standard deviation σ‖x‖, which is exact for independent Gaussians, so it is
     Gaussian whatever the family; weight_noise = "explicit" draws it for every weight, slowly, to
@@ -50,7 +56,7 @@ class Noise(Settings):
     circuit at every step): up with the probability of the remainder, so that the mean of an
     unclipped input is exact and its rounding error is noise. `measured_csv` replaces the whole
     neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with P(code
-    | drive). Raises SettingError where both forms of one noise are given, or noises that cannot be
+    | drive). Raises SettingError where two forms of one noise are given, or noises that cannot be
     together.
 
     >>> import stochsim as ss
@@ -64,6 +70,7 @@ class Noise(Settings):
     family: Literal["gaussian", "logistic", "uniform"] = "gaussian"
     read_sigma: Sigma = 0.0
     read_sigma_lsb: Sigma = 0.0
+    read_sigma_fs: Annotated[float, Field(ge=0, le=1)] | None = None
     weight_sigma: Sigma = 0.0
     weight_sigma_lsb: Sigma = 0.0
     weight_noise: Literal["lumped", "explicit"] = "lumped"
@@ -73,26 +80,19 @@ class Noise(Settings):
 
     @model_validator(mode="after")
     def _one_form_of_each(self) -> Self:
-        for name in ("read_sigma", "weight_sigma"):
-            fields = (name, f"{name}_lsb")
-            values = tuple(getattr(self, field) for field in fields)
-            if min(values) > 0:
-                raise SettingError.of(fields, values, "only one of the two may be nonzero")
-        if self.family != "gaussian" and self.read_sigma + self.read_sigma_lsb == 0:
+        self._check_one_form(*_READ_FORMS)
+        self._check_one_form("weight_sigma", "weight_sigma_lsb")
+        if self.family != "gaussian" and not self.has_read_noise:
             rule = "is that of the read noise, of which there is none"
             raise SettingError.of("family", self.family, rule, ["gaussian"])
         if self.weight_noise == "explicit" and self.weight_sigma + self.weight_sigma_lsb == 0:
             rule = "draws 'weight_sigma' or 'weight_sigma_lsb', which are 0"
             raise SettingError.of("weight_noise", "explicit", rule, ["lumped"])
-        if (
-            self.dither != "none"
-            and self.family != "gaussian"
-            and self.read_sigma + self.read_sigma_lsb > 0
-        ):
+        if self.dither != "none" and self.family != "gaussian" and self.has_read_noise:
             rule = "not both beside read noise; valid: family = 'gaussian', or no read noise"
             raise SettingError.of(("dither", "family"), (self.dither, self.family), rule)
-        added = (self.read_sigma, self.read_sigma_lsb, self.weight_sigma, self.weight_sigma_lsb)
-        if self.measured_csv and (any(added) or self.dither != "none"):
+        added = self.has_read_noise or self.weight_sigma + self.weight_sigma_lsb > 0
+        if self.measured_csv and (added or self.dither != "none"):
             rule = (
                 "a measured neuron holds all its noise; leave the other noises at 0 and 'dither' "
                 "at 'none'"
@@ -100,12 +100,33 @@ class Noise(Settings):
             raise SettingError.of("measured_csv", rule=rule, also=("dither",))
         return self
 
-    def read_sigma_drive(self, output_step: float) -> float:
-        """Standard deviation of the read noise in units of the drive, for outputs whose codes are
-        `output_step` apart.
+    def _check_one_form(self, *forms: str) -> None:
+        given = {form: value for form in forms if (value := getattr(self, form) or 0) > 0}
+        if len(given) > 1:
+            rule = "only one of the two may be nonzero"
+            raise SettingError.of(tuple(given), tuple(given.values()), rule)
+
+    @property
+    def has_read_noise(self) -> bool:
+        """Whether there is read noise, in whichever unit."""
+        return any((getattr(self, form) or 0) > 0 for form in _READ_FORMS)
+
+    def read_sigma_drive(self, output_step: float, levels: int | None = None) -> float:
+        """Standard deviation of the read noise in units of the drive, for outputs with `levels`
+        codes that are `output_step` apart; raises SettingError where a share of full scale is
+        asked for without them.
+
+        >>> from stochsim.hardware import Noise
+        >>> Noise(read_sigma_fs=0.01).read_sigma_drive(0.25, levels=16)      # 1 % of 16 steps
+        0.04
         """
         step = float(check_real("output_step", output_step))
-        return self.read_sigma + self.read_sigma_lsb * step
+        if not self.read_sigma_fs:
+            return self.read_sigma + self.read_sigma_lsb * step
+        if levels is None:
+            rule = "'read_sigma_fs' is a share of full scale, so of as many steps"
+            raise SettingError.missing("levels", rule)
+        return self.read_sigma_fs * check_whole("levels", levels, 2, 2**32) * step
 
     def weight_sigma_value(self, weight_step: float) -> float:
         """Standard deviation of one weight's read noise in weight values, for weight codes that are

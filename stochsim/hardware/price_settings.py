@@ -2,6 +2,7 @@
 voltage, node.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
@@ -129,20 +130,35 @@ class Prices(_NamedPrices):
         return self.own[name].price(name, "") if name in self.own else PRICES[name]
 
     def with_price(self, kind: str, name: str, **parameters: float) -> Self:
-        """A copy in which this kind has the price of this name and these parameters; raises
+        """A copy in which this kind has the price of this name, chosen anew: with these parameters
+        and the price's own defaults. `with_` changes one parameter and keeps the others. Raises
         SettingError as the class does.
 
         An own price that no kind names any more is left out.
         """
         check_choice("kind", kind, OPERATION_PRICES, "no kind of operation that has a price")
-        others = {each: values for each, values in self.parameters.items() if each != kind}
-        table = {field: getattr(self, field) for field in type(self).model_fields} | {kind: name}
-        named = {table[each] for each in OPERATION_PRICES}
-        own = {each: entry for each, entry in self.own.items() if each in named}
-        return type(self)(
-            **table
-            | {"own": own, "parameters": {**others, kind: parameters} if parameters else others}
-        )
+        kept = self.kept_fields({kind: name})
+        others = {each: values for each, values in kept["parameters"].items() if each != kind}
+        chosen = {
+            kind: name,
+            "parameters": {**others, **({kind: parameters} if parameters else {})},
+        }
+        return type(self)(**kept | chosen)
+
+    def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that an edit starts from: without the parameters of prices that `changed`
+        replaces by others, and without own prices that no kind names any more.
+        """
+        table = super().kept_fields(changed)
+        names = {kind: changed.get(kind, table[kind]) for kind in OPERATION_PRICES}
+        table["parameters"] = {
+            kind: values
+            for kind, values in self.parameters.items()
+            if names[kind] == getattr(self, kind)
+        }
+        still = [name for name in names.values() if isinstance(name, str)]
+        table["own"] = {name: entry for name, entry in self.own.items() if name in still}
+        return table
 
 
 def over_scaled(chosen: Price, voltage_over_vmin: float) -> Price:

@@ -3,13 +3,13 @@ training.
 """
 
 import copy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from stochsim.accounting import Bill
-from stochsim.chip import Chip, Place
+from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import ChipLayer
@@ -20,9 +20,19 @@ from stochsim.lowering.serialise import stored
 from stochsim.lowering.walks import Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Graph, Program
-from stochsim.settings import AnyPath, SettingError, as_path, card, check_draw, check_whole, counted
+from stochsim.settings import (
+    AnyPath,
+    SettingError,
+    as_path,
+    card,
+    check_draw,
+    check_kind,
+    check_whole,
+    counted,
+)
 
 _KEPT_EXAMPLES = 256
+_TENSOR_RULE = "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
 
 
 class LeftInFloat(NamedTuple):
@@ -39,12 +49,31 @@ class LeftInFloat(NamedTuple):
     cost: str
 
 
+class ModuleStream(Stream[np.ndarray]):
+    """Reads of a converted network one after another, each with new noise (see `Stream`); called,
+    it gives one read of the chip as a tensor, whether the network is in training or not.
+    """
+
+    def __init__(self, module: "ChipModule", key: int, position: int = 0) -> None:
+        super().__init__(module.sample, key, position)
+        self.module = module
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ModuleStream, (self.module, self.key, self.position)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (stimulus, …) of x (stimulus, …), of one read; no gradient."""
+        drawn: torch.Tensor = self.next(lambda key: self.module.read(x, key))
+        return drawn
+
+
 class ChipModule(torch.nn.Module):
     """A network whose products run on a chip; `convert` makes it.
 
     Evaluated (`eval()`, as it starts), calling it gives one read of the chip: every Hardware,
     arrays, errors of memories and own sources of random numbers among them, by the kernels; no
-    gradient. In training (`train()`) it gives a differentiable emulation: values on the same grids,
+    gradient. Every such call has the noise of one key, `stream(key)` has new noise at every call.
+    In training (`train()`) it gives a differentiable emulation: values on the same grids,
     gradients straight through the roundings, and the chip's read noise, noise of weights (both as
     Gaussians of the chip's variance) and dither of inputs, drawn anew at every call. Of an array,
     errors of memories, a measured neuron, and accumulators narrower than their sums there is no
@@ -116,14 +145,9 @@ class ChipModule(torch.nn.Module):
         (None: new numbers at every call). first_stimulus: the absolute number of x's first, where x
         is a batch of many; the same numbers have the same noise.
         """
-        if not isinstance(x, torch.Tensor):
-            rule = (
-                "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
-            )
-            raise SettingError.of("x", x, rule)
         if not self.training:
-            chosen = self.key if key is None else key
-            return self._read(x, 1, chosen, first_stimulus, 0)[:, 0].to(x.device)
+            return self.read(x, self.key if key is None else key, first_stimulus)
+        check_kind("x", x, torch.Tensor, _TENSOR_RULE)
         generator = self.generator
         if key is not None:
             seed = check_whole("key", key, 0, 2**64) % 2**63
@@ -161,6 +185,30 @@ class ChipModule(torch.nn.Module):
         """
         values = self._read(self._stimuli(x), reads, key, first_stimulus, first_read)
         return values.numpy().astype(np.float32)
+
+    def stream(self, key: int | None = None, position: int = 0) -> "ModuleStream":
+        """Successive reads of the chip with new noise at each call, for a loop that puts the
+        network's output back into it; key: None for that of `convert`.
+
+        >>> import torch
+        >>> import stochsim as ss
+        >>> noisy = ss.load_hardware("digital-45nm", bits=4).with_({"noise.read_sigma": 0.5})
+        >>> x = torch.linspace(-1, 1, 12).reshape(4, 3)
+        >>> model = ss.convert(torch.nn.Linear(3, 2), noisy, x)
+        >>> bool((model(x) == model(x)).all())          # one key: one noise
+        True
+        >>> stream = model.stream(key=0)
+        >>> bool((stream(x) == stream(x)).all())
+        False
+        """
+        return ModuleStream(self, self.key if key is None else key, position)
+
+    def read(self, x: torch.Tensor, key: int, first_stimulus: int = 0) -> torch.Tensor:
+        """Outputs (stimulus, …) of x (stimulus, …) of one read of the chip, whether in training or
+        not; no gradient.
+        """
+        check_kind("x", x, torch.Tensor, _TENSOR_RULE)
+        return self._read(x, 1, key, first_stimulus, 0)[:, 0].to(x.device)
 
     def _read(
         self, x: torch.Tensor, reads: int, key: int, first_stimulus: int, first_read: int

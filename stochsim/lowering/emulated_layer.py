@@ -71,9 +71,8 @@ class ChipLayer(torch.nn.Module):
         response = drive(self.geometry, values, weight, self.bias, zero)
         if noise is not None:
             assert draws is not None
-            variance = noise.read_variance(self.output_grid.step()) + self._weight_variance(
-                values, zero, noise
-            )
+            of_neurons = noise.read_variance(self.output_grid.step(), self.output_grid.bits)
+            variance = of_neurons + self._weight_variance(values, zero, noise)
             if isinstance(variance, torch.Tensor) or variance > 0:
                 sigma = torch.as_tensor(variance, dtype=x.dtype).sqrt()
                 response = response + sigma * draws.normal(*response.shape)

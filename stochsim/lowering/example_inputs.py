@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, real_array
 
 
 def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
@@ -32,15 +32,10 @@ def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
 
 def _real(name: str, x: Any) -> torch.Tensor:
     """A tensor of real numbers; raises SettingError for anything else."""
+    rule = "should be an array or a tensor (stimulus, …)"
     if isinstance(x, torch.Tensor):
-        if x.is_complex():
-            raise SettingError.of(name, x, "should be real numbers")
-        return x.detach()
-    try:
-        array = np.asarray(x)
-    except ValueError:
-        rule = "rows of unequal length: should be an array (stimulus, …)"
-        raise SettingError.of(name, rule=rule) from None
-    if array.dtype.kind not in "fiub":
-        raise SettingError.of(name, array, "should be real numbers")
-    return torch.as_tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+        if x.is_complex() or x.is_quantized or x.is_meta:
+            raise SettingError.of(name, x, f"should be real numbers: {rule}")
+        return x.detach().to_dense()
+    array = real_array(name, x, rule)
+    return torch.as_tensor(np.ascontiguousarray(array))

@@ -13,7 +13,7 @@ import torch
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
 from stochsim.program import PADDING_MODES, Geometry, Layer
-from stochsim.settings import SettingError, strict
+from stochsim.settings import BOUND_RULE, SettingError, is_bounded, strict
 
 _CALL = ("name", "geometry", "weight_shape", "has_bias", "reads", "weights_of", "log_scales")
 _SIDES = ("weight", "input", "output")
@@ -45,7 +45,7 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
                 "reads": outputs.get(id(layer.input_grid)) if layer.takes_codes else None,
                 "weights_of": weights.get(id(layer.weight)),
                 "log_scales": {
-                    side: float(grid.log_scale.detach())
+                    side: _checked_log(f"{name}.log_scales.{side}", grid)
                     for side, grid in zip(_SIDES, grids, strict=True)
                 },
             }
@@ -53,6 +53,11 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
         outputs[id(layer.output_grid)] = name
         weights.setdefault(id(layer.weight), name)
     return tables
+
+
+def _checked_log(where: str, grid: Grid) -> float:
+    """A scale's binary logarithm; raises SettingError for one that could not be read again."""
+    return strict.number(where, float(grid.log_scale.detach()), -_MOST_LOG, _MOST_LOG)
 
 
 def check_calls(given: Any, layers: Layers) -> list[dict[str, Any]]:
@@ -65,7 +70,6 @@ def check_calls(given: Any, layers: Layers) -> list[dict[str, Any]]:
     for i, (own, name) in enumerate(zip(tables, layers, strict=True)):
         strict.exact_table(f"calls[{i}]", own, _CALL)
         strict.word(f"calls[{i}].name", own["name"], (name,))
-        strict.path(f"calls[{i}].name", name)
         _check_call(name, own, layers[name], before)
         before[name] = layers[name]
     return tables
@@ -161,8 +165,12 @@ def _parameters(
     codes = layer.weight_codes.reshape(own["weight_shape"])
     scale = grid.scale().detach()
     weight = torch.nn.Parameter(torch.from_numpy(codes.astype(np.float64)).to(dtype) * scale)
+    if not is_bounded(weight.detach()):
+        raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
     if not own["has_bias"]:
         return weight, None, grid
+    if not is_bounded(layer.bias):
+        raise SettingError.of(f"{own['name']}.bias", rule=BOUND_RULE)
     values = torch.from_numpy(layer.bias.copy()).to(dtype)
     return weight, torch.nn.Parameter(values), grid
 

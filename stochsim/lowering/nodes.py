@@ -5,6 +5,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -12,7 +13,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import TAKEN, Network
 from stochsim.lowering.trace import attribute, called
 from stochsim.lowering.vocabulary import METHODS, fields_of, name_of_function
-from stochsim.settings import Arrays, SettingError, strict
+from stochsim.settings import BOUND_RULE, Arrays, SettingError, is_bounded, strict
 
 
 def written(
@@ -50,7 +51,7 @@ def _target(network: Network, node: fx.Node, modules: dict[str, Any], arrays: Ar
         _add_module(network, strict.path("target", target, TAKEN), modules, arrays)
     if node.op == "get_attr":
         value = attribute(network, strict.path("target", target, TAKEN))
-        arrays[f"float.{target}"] = value.detach().cpu().numpy()
+        arrays[f"float.{target}"] = _array(target, value)
     return target
 
 
@@ -67,7 +68,15 @@ def _add_module(network: Network, path: str, modules: dict[str, Any], arrays: Ar
         "fields": {field: _written(value) for field, value in fields.items()},
     }
     for name, value in module.state_dict().items():
-        arrays[f"float.{path}.{name}"] = value.detach().cpu().numpy()
+        arrays[f"float.{path}.{name}"] = _array(name, value)
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    """The numbers of a part in float; raises SettingError for what `reading` would refuse."""
+    found: np.ndarray = value.detach().cpu().numpy()
+    if not is_bounded(found):
+        raise _not_saved(f"its '{name}' {BOUND_RULE}")
+    return found
 
 
 def _written(value: Any) -> Any:

@@ -8,6 +8,7 @@ are left out; what cannot be written is an error.
 
 import copy
 import importlib.util
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid
 from stochsim.networks import activation_quantizer, weight_options
-from stochsim.settings import StochsimError
+from stochsim.settings import NotWrittenError, StochsimError, shown_path, write_bytes
 
 _ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
 
@@ -46,19 +47,32 @@ def export(
     for name, layer in layers.items():
         network.set_submodule(name, _written(name, layer))
     example = example.float()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # Brevitas tells of an optional package, torch of the exporter's age
-            warnings.simplefilter("ignore")
-            from brevitas.export import export_qonnx
-
-            export_qonnx(network, args=example, export_path=str(path), dynamo=False)
+        data = _exported(network, example)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise StochsimError(
             f"{path}: a part left in float cannot be written as ONNX ({str(error).splitlines()[0]})"
         ) from None
+    write_bytes(path, data)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise NotWrittenError(f"{shown_path(folder)}: cannot be made ({error})") from None
+
+
+def _exported(network: Network, example: torch.Tensor) -> bytes:
+    """The file of a network of Brevitas's layers."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an optional package, and of the exporter's age
+        from brevitas.export import export_qonnx
+
+        part = Path(folder) / "network.onnx"
+        export_qonnx(network, args=example, export_path=str(part), dynamo=False)
+        return part.read_bytes()
 
 
 def _written(name: str, layer: ChipLayer) -> torch.nn.Module:

@@ -15,7 +15,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import TAKEN, Network
 from stochsim.lowering.rehearsal import rehearse
 from stochsim.lowering.vocabulary import ALSO_WRITTEN, ARGUMENTS, FUNCTIONS, METHODS, MODULES, WORDS
-from stochsim.settings import SettingError, nearest, strict
+from stochsim.settings import BOUND_RULE, SettingError, is_bounded, nearest, strict
 
 _OPERATIONS = ("placeholder", "call_module", "call_function", "call_method", "get_attr", "output")
 _NODE = ("name", "op", "target", "args", "kwargs")
@@ -80,6 +80,8 @@ class _Reader:
         found = self.arrays[name]
         if found.dtype.kind not in _KINDS:
             raise SettingError.of(name, found, "should hold real numbers", section=("arrays",))
+        if not is_bounded(found):
+            raise SettingError.of(name, found, BOUND_RULE, section=("arrays",))
         return torch.from_numpy(found.copy())
 
     def add_module(self, path: str, own: Any) -> None:

@@ -16,6 +16,9 @@ from stochsim.settings import SettingError
 MOST_VALUES = 2**28
 """Of one node for two stimuli, at most: 1 GiB in float32."""
 
+MOST_LIVE = 2**29
+"""Of all values for two stimuli that nodes further on still read, at most."""
+
 _STIMULI = 2
 _MOST_ITEMS = 64
 _END = 2**63
@@ -44,10 +47,17 @@ class _Rehearsal(fx.Interpreter):
         try:
             value = super().run_node(n)
             _check_value(value)
+            self._check_live(value)
         except Exception as error:  # whatever torch raises for values that do not fit
             line = (str(error).splitlines() or [type(error).__name__])[0][:300]
             raise SettingError.of(f"graph.{n.name}", rule=f"cannot run: {line}") from None
         return value
+
+    def _check_live(self, value: Any) -> None:
+        """Raise SettingError where this value and those kept for later nodes are too many."""
+        live = sum(map(_count, (value, *self.env.values())))
+        if live > MOST_LIVE:
+            raise _cannot_run(f"{live} values are kept for {_STIMULI} stimuli: at most {MOST_LIVE}")
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A layer by its drive alone, another module with tensors of no numbers."""
@@ -113,6 +123,13 @@ def _check_value(value: Any) -> None:
             raise _cannot_run("a whole number of 2^63 or more")
     elif not (value is None or isinstance(value, float)):
         raise _cannot_run(f"it gives a {type(value).__name__}")
+
+
+def _count(value: Any) -> int:
+    """Values in a tensor, or in those of a tuple or list."""
+    if isinstance(value, tuple | list):
+        return sum(map(_count, value))
+    return value.numel() if isinstance(value, torch.Tensor) else 0
 
 
 def _check_size(shape: tuple[int, ...]) -> None:

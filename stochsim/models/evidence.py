@@ -8,7 +8,7 @@ from scipy import special
 
 from stochsim.models.factory import build_model
 from stochsim.models.model_settings import ModelSettings
-from stochsim.settings import SettingError, finite_array
+from stochsim.settings import SettingError, finite_array, shaped_array
 
 Floats = NDArray[np.floating]
 _NAT_PER_NEURON = 0.5 * np.log(2 * np.pi * np.e)
@@ -21,9 +21,9 @@ def elbo(
     (stimulus, input).
 
     sigma (neuron,) or (stimulus, neuron): of the noise before the quantiser, factorised and
-    Gaussian; NaN where it is 0. None: a Gaussian of the samples' covariance takes its place, the
-    law of most entropy, so the ELBO is then an upper estimate. Raises SettingError for shapes that
-    disagree and numbers that are not finite.
+    Gaussian; NaN where it is 0 or not known. None: a Gaussian of the samples' covariance takes its
+    place, the law of most entropy, so the ELBO is then an upper estimate. Raises SettingError for
+    shapes that disagree and numbers that are not finite.
 
     >>> import stochsim as ss
     >>> import numpy as np
@@ -43,8 +43,8 @@ def elbo(
     if not values.shape[1]:
         raise SettingError.of("values", values, "should be at least one read")
     if sigma is not None:
-        sigma = finite_array("sigma", sigma, "…, neuron", (sizes[1],))
-        if sigma.shape not in ((sizes[1],), (1, sizes[1]), (len(x), sizes[1])) or sigma.min() < 0:
+        sigma = shaped_array("sigma", sigma, "…, neuron", (sizes[1],))
+        if sigma.shape not in ((sizes[1],), (1, sizes[1]), (len(x), sizes[1])) or (sigma < 0).any():
             rule = "should be (neuron,) or (stimulus, neuron), at least 0"
             raise SettingError.of("sigma", sigma, rule)
     pairs = zip(x, values, strict=True)

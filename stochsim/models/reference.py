@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stochsim.keys import fold_in
 from stochsim.models.diagnostics import Diagnostics
+from stochsim.models.reference_checks import check_draws, check_moments
 from stochsim.posterior import (
     LEAST_READS,
     PosteriorDistance,
@@ -48,7 +49,6 @@ FORMAT = Format("stochsim-reference", 3, "sample it again, or run its study anew
 _KIND = "reference"
 _MOST_CHAINS = 64
 _OF_CHAINS = ("rhat", "ess_per_draw", "thinning")
-_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Reference:
             sizes = (stimuli, neurons, neurons)[: axes.count(",") + 1]
             found = finite_array(name, getattr(self, name), axes, sizes)
             checked[name] = found.astype(np.float64, copy=False)
-        _check_moments(checked["sd"], checked["covariance"])
+        check_moments(checked["sd"], checked["covariance"])
         if self.stimuli is not None:
             checked["stimuli"] = finite_array(
                 "stimuli", self.stimuli, "stimulus, input", (stimuli, None)
@@ -323,7 +323,7 @@ class Reference:
         if not exact:
             diagnostics = Diagnostics(*(arrays[name] for name in _OF_CHAINS))
         strict.only_arrays(arrays, [*wanted, *({"stimuli"} & set(arrays))])
-        return cls(
+        found = cls(
             exact,
             arrays["draws"],
             arrays["mean"],
@@ -333,18 +333,6 @@ class Reference:
             chains=chains,
             stimuli=arrays.get("stimuli"),
         )
-
-
-def _check_moments(sd: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
-    """Raise SettingError for an sd that is not above 0 or not that of the covariance, and a
-    covariance that is not symmetric.
-    """
-    if not (sd > 0).all():
-        raise SettingError.of("sd", float(sd.min()), "should be above 0")
-    variances = np.diagonal(covariance, axis1=1, axis2=2)
-    if not np.allclose(variances, np.square(sd), rtol=_TOLERANCE, atol=0):
-        rule = "should be the square roots of the diagonal of 'covariance'"
-        raise SettingError.of("sd", rule=rule, also=("covariance",))
-    scale = sd[:, :, None] * sd[:, None, :]
-    if (np.abs(covariance - covariance.swapaxes(1, 2)) > _TOLERANCE * scale).any():
-        raise SettingError.of("covariance", rule="should be symmetric")
+        if not exact:
+            check_draws(found.draws, found.mean, found.sd)
+        return found

@@ -24,7 +24,13 @@ from stochsim.networks.layer_program import (
 )
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
-from stochsim.networks.quantizers import activation_quantizer, optimal_step, quantise, scale_of
+from stochsim.networks.quantizers import (
+    activation_quantizer,
+    bits_of,
+    optimal_step,
+    quantise,
+    scale_of,
+)
 from stochsim.networks.response import Response
 from stochsim.program import (
     HIDDEN,
@@ -196,8 +202,9 @@ class Deep(Network):
         values, dithered = self.read_input(x, draws, noise)
         weight, weight_step = weight_of(self.hidden)
         drive = linear(values, weight, self.hidden.bias)
-        added = chip.variance(self._step(self.hidden_quantizer), weight_step, values)
-        hidden = quantise(self.hidden_quantizer, _noisy(drive, added, draws))
+        grid = self.hidden_quantizer
+        added = chip.variance(self._step(grid), weight_step, values, bits_of(grid))
+        hidden = quantise(grid, _noisy(drive, added, draws))
         last, last_step = weight_of(self.readout)
         log_sigma = self.base + self._log_sigma_code(hidden, draws, chip)
         mean = linear(hidden, last, self.readout.bias)
@@ -205,7 +212,8 @@ class Deep(Network):
         if noise is None:
             r = self.quantised(mean + log_sigma.exp() * draws.normal(*mean.shape))
             return Response(samples=r, noise_sd=log_sigma.exp())
-        variance = variance + noise.variance(self.output_step(), last_step, hidden)
+        bits = bits_of(self.output_quantizer)
+        variance = variance + noise.variance(self.output_step(), last_step, hidden, bits)
         some = (
             len(x)
             if dithered is None and _is_zero(added)
@@ -230,8 +238,9 @@ class Deep(Network):
     ) -> torch.Tensor:
         weight, weight_step = weight_of(self.log_sigma_head)
         drive = linear(hidden, weight, self.log_sigma_head.bias)
-        added = noise.variance(self._step(self.log_sigma_quantizer), weight_step, hidden)
-        return quantise(self.log_sigma_quantizer, _noisy(drive, added, draws))
+        grid = self.log_sigma_quantizer
+        added = noise.variance(self._step(grid), weight_step, hidden, bits_of(grid))
+        return quantise(grid, _noisy(drive, added, draws))
 
     def _passed_on(
         self,

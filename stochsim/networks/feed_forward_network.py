@@ -16,7 +16,7 @@ from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.layer_program import array_of, float_layer, program_layer
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
-from stochsim.networks.quantizers import quantise
+from stochsim.networks.quantizers import bits_of, quantise
 from stochsim.networks.response import Response
 from stochsim.program import (
     READOUT,
@@ -105,7 +105,9 @@ class FeedForward(Network):
         values, dithered = self.mean_input(x, noise)
         weight, weight_step = weight_of(self.readout)
         mean = linear(values, weight, self.readout.bias)
-        variance = sigma.square() + noise.variance(self.output_step(), weight_step, values)
+        variance = sigma.square() + noise.variance(
+            self.output_step(), weight_step, values, bits_of(self.output_quantizer)
+        )
         if dithered is not None:
             variance = variance + dithered @ weight.square().T
         variance = variance.expand(mean.shape)

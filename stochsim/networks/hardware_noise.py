@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+import stochsim.networks.forked_torch  # noqa: F401 - all that runs torch here loads this file
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
 
@@ -20,6 +21,7 @@ class HardwareNoise:
 
     read_sigma: float = 0.0
     read_sigma_lsb: float = 0.0
+    read_sigma_fs: float = 0.0
     weight_sigma: float = 0.0
     weight_sigma_lsb: float = 0.0
     input_dither: bool = False
@@ -48,24 +50,28 @@ class HardwareNoise:
         return cls(
             own.read_sigma,
             lsb,
+            own.read_sigma_fs or 0.0,
             own.weight_sigma,
             own.weight_sigma_lsb,
             own.input_dither == "stochastic",
         )
 
-    def variance(self, step: Any, weight_step: Any, x: torch.Tensor) -> Any:
+    def variance(self, step: Any, weight_step: Any, x: torch.Tensor, bits: Any) -> Any:
         """Variance that the chip adds to a drive: a number, or (stimulus, 1) where weights are
-        noisy; x (stimulus, input), quantised.
+        noisy; x (stimulus, input), quantised; step and bits of the neurons' codes.
         """
-        return self.read_variance(step) + self.weight_variance(weight_step, x)
+        return self.read_variance(step, bits) + self.weight_variance(weight_step, x)
 
-    def read_variance(self, step: Any) -> Any:
-        """The part of neurons: read noise and the dither of their outputs, a number."""
-        return (
-            self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2
-            if self.read_sigma + self.read_sigma_lsb > 0
-            else 0.0
-        )
+    def read_variance(self, step: Any, bits: Any) -> Any:
+        """The part of neurons: read noise and the dither of their outputs, a number; step and bits
+        of their codes.
+        """
+        found = 0.0
+        if self.read_sigma + self.read_sigma_lsb > 0:
+            found = self.read_sigma**2 + (self.read_sigma_lsb * step) ** 2
+        if self.read_sigma_fs > 0:
+            found = found + (self.read_sigma_fs * 2**bits * step) ** 2
+        return found
 
     def weight_variance(self, weight_step: Any, x: torch.Tensor) -> Any:
         """The part of weights: (stimulus, 1), the number 0 where they are not noisy."""

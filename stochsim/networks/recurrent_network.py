@@ -25,6 +25,7 @@ from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.layer_program import array_of, bias_of, program_layer
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
+from stochsim.networks.quantizers import bits_of
 from stochsim.networks.response import Response
 from stochsim.networks.stationary import Circuit, spectral_radius
 from stochsim.program import (
@@ -177,7 +178,7 @@ class Recurrent(Network):
             step = self.output_step()
             variance = variance + step.square() / 12
             if noise is not None:
-                variance = variance + noise.read_variance(step)
+                variance = variance + noise.read_variance(step, bits_of(self.output_quantizer))
                 of_weights = noise.weight_variance(weight_step, values)
                 if dithered is not None:
                     variance = variance + of_weights

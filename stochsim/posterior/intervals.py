@@ -98,7 +98,11 @@ def bootstrap(
     arrays = tuple(_opened(array) for array in arrays)
     shape = _common_shape(arrays, several_keys)
     rows = [array.reshape(-1, *np.shape(array)[len(shape) :]) for array in arrays]
-    value = float(statistic(*(row[None] for row in rows))[0])
+    found = np.asarray(statistic(*(row[None] for row in rows)))
+    if found.shape != (1,) or found.dtype.kind not in "fiub":
+        rule = f"gives shape {found.shape} of one resample: should be one number each, (resample,)"
+        raise SettingError.of("statistic", rule=rule)
+    value = float(found[0])
     if shape[-1] < 2:
         return Estimate.missing(ONE_STIMULUS)
     if np.isnan(value):

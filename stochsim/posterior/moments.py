@@ -163,6 +163,8 @@ def _one_kl(shift: Floats, chip: Floats, reference: Floats) -> float:
 
 
 def _singular(covariance: Floats) -> bool:
+    if not np.isfinite(covariance).all():  # scaled by an sd near the end of float64
+        return True
     sd = np.sqrt(np.diagonal(covariance))
     return (
         not np.all(sd > 0)

@@ -87,7 +87,8 @@ def cliff(widths: Sequence[int], survivals: Sequence[Survival]) -> int | None:
     different length.
     """
     for name, values in (("widths", widths), ("survivals", survivals)):
-        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes):
+        is_list = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+        if not (is_list or (isinstance(values, np.ndarray) and values.ndim)):
             raise SettingError.of(name, values, "should be a list")
     for one in survivals:
         if not isinstance(one, Survival):

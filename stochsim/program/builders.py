@@ -43,7 +43,7 @@ def with_log_sigma(
     """Hidden layers, then a readout whose noise `log_sigma` sets; see `LogSigmaHead`. Raises
     SettingError as it does.
     """
-    check_kind("hidden", hidden, tuple | list, "should be a tuple of layers")
+    check_kind("hidden", hidden, (tuple, list), "should be a tuple of layers")
     layers = hidden_names(tuple(hidden)) | {LOG_SIGMA: log_sigma, READOUT: readout}
     return Program(layers, LogSigmaHead(base), rho)
 

@@ -253,7 +253,7 @@ def float_deep(
     hidden: tuple[FloatLayer, ...], log_sigma: FloatLayer, readout: FloatLayer, rho: float = 0.0
 ) -> FloatProgram:
     """Hidden layers, and two that read the last of them: the mean, and the logarithm of sigma."""
-    check_kind("hidden", hidden, tuple | list, "should be a tuple of layers")
+    check_kind("hidden", hidden, (tuple, list), "should be a tuple of layers")
     layers = hidden_names(tuple(hidden)) | {LOG_SIGMA: log_sigma, READOUT: readout}
     return FloatProgram(layers, FloatFeedForward(), rho)
 

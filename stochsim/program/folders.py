@@ -19,14 +19,20 @@ from stochsim.settings import (
     SettingError,
     StochsimError,
     Stored,
+    bounded,
     check_head,
-    check_is_data,
+    decoded,
     head_of,
+    is_file,
+    read_bytes,
+    shown_path,
     strict,
 )
 
 FORMAT = Format("stochsim-program", 2, "write it anew with `.save` of its program")
 TABLE, ARRAYS = "program.json", "program.safetensors"
+_MOST_BYTES_OF_TABLE = 16 * 2**20
+_MOST_OF_REASON = 200
 
 
 def write_folder(folder: Path, stored: Stored) -> None:
@@ -37,41 +43,42 @@ def write_folder(folder: Path, stored: Stored) -> None:
     """
     head, data = head_of(FORMAT, stored)
     text = json.dumps(head, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    folder = Path(folder)
+    if len(text) > _MOST_BYTES_OF_TABLE:
+        raise StochsimError(
+            f"{shown_path(folder)}: cannot be written (a table of {len(text):,} bytes: at most "
+            f"{_MOST_BYTES_OF_TABLE:,})"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in ((ARRAYS, data), (TABLE, text.encode())):
             part = folder / f"{name}.part"
             part.write_bytes(content)
             part.replace(folder / name)
-    except OSError as error:
-        raise StochsimError(f"{folder}: cannot be written ({error.strerror})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StochsimError(f"{shown_path(folder)}: cannot be written ({reason})") from None
 
 
 def read_folder(folder: Path, kinds: tuple[str, ...]) -> Stored:
     """What a folder of one of these kinds holds; raises StochsimError as `load_program`."""
-    folder = Path(folder)
-    if folder.is_file():
-        raise StochsimError(f"{folder}: is a file, where the folder of a program is expected")
-    for name in (TABLE, ARRAYS):
-        check_is_data(folder / name)
-    try:
-        text, data = (folder / TABLE).read_bytes(), (folder / ARRAYS).read_bytes()
-    except OSError as error:
-        raise StochsimError(
-            f"{folder}: {Path(str(error.filename)).name} cannot be read ({error.strerror})"
-        ) from None
-    where = f"{folder}: {TABLE}"
-    head = check_head(where, strict.read_json(text, where), FORMAT, kinds)
+    where = shown_path(folder)
+    if is_file(folder):
+        raise StochsimError(f"{where}: is a file, where the folder of a program is expected")
+    text = decoded(folder / TABLE, read_bytes(folder / TABLE, _MOST_BYTES_OF_TABLE))
+    data = read_bytes(folder / ARRAYS)
+    table_file = f"{where}: {TABLE}"
+    head = check_head(table_file, strict.read_json(text, table_file), FORMAT, kinds)
     if hashlib.sha256(data).hexdigest() != head["sha256"]:
         raise StochsimError(
-            f"{folder}: {ARRAYS} is damaged or of another program: its SHA-256 is not the one that "
+            f"{where}: {ARRAYS} is damaged or of another program: its SHA-256 is not the one that "
             f"{TABLE} names"
         )
     try:
         return Stored(head["kind"], head["content"], load(data))
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:  # KeyError: a number type
-        raise StochsimError(f"{folder}: {ARRAYS} is not readable ({error})") from None
+    # KeyError: a type of numbers that NumPy has not
+    except (SafetensorError, KeyError, ValueError, TypeError, MemoryError) as error:
+        reason = bounded(str(error), _MOST_OF_REASON)
+        raise StochsimError(f"{where}: {ARRAYS} is not readable ({reason})") from None
 
 
 def check_keys(

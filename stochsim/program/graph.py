@@ -1,5 +1,6 @@
 """The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -316,6 +317,6 @@ def _uses(
     products = reads * call.geometry.positions(values.before)
     draws = products if noise.dither != "none" else 0
     moved = reads * (values.read * shape.input_bits + values.written * shape.output_bits)
-    own = shape._replace(neurons=shape.neurons // call.geometry.groups)
+    own = dataclasses.replace(shape, neurons=shape.neurons // call.geometry.groups)
     first = LayerUse(call.layer, own, products, moved, draws, is_stored=call.weights_of is None)
     return [first, *[first._replace(code_bits=0)] * (call.geometry.groups - 1)]

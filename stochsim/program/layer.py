@@ -4,19 +4,18 @@ neurons' bias and noise, as plain arrays.
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from stochsim_kernels.neuron import channel
 
 from stochsim.program.quantizer import Quantizer
-from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers
+from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scale
 from stochsim.settings import (
     SettingError,
     check_choice,
     check_flag,
     check_kind,
-    check_positive,
     check_whole,
     one_line,
 )
@@ -40,9 +39,10 @@ ARRAYS_OF_LAYER = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.floa
 """Stored fields of a layer and their types."""
 
 
-class LayerShape(NamedTuple):
+@dataclass(frozen=True)
+class LayerShape:
     """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
-    level of their own.
+    level of their own. Raises SettingError for what is no size and no width.
     """
 
     inputs: int
@@ -51,6 +51,13 @@ class LayerShape(NamedTuple):
     input_bits: int
     output_bits: int
     has_noise: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "neurons"):
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**31))
+        for name in ("weight_bits", "input_bits", "output_bits"):
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 65))
+        object.__setattr__(self, "has_noise", check_flag("has_noise", self.has_noise))
 
     @property
     def weights(self) -> int:
@@ -128,7 +135,7 @@ class Layer:
         """
         own: dict[str, Any] = {
             "weight_bits": check_whole("weight_bits", self.weight_bits, 1, 9),
-            "weight_scale": check_positive("weight_scale", self.weight_scale),
+            "weight_scale": scale("weight_scale", self.weight_scale),
         }
         check_choice("activation", self.activation, channel.RESPONSES)
         for side in ("input", "output"):

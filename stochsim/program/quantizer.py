@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stochsim.settings import SettingError, check_flag, check_positive, check_whole, real_array
+from stochsim.program.shapes import scale
+from stochsim.settings import SettingError, check_flag, check_whole, real_array
 
 _BITS_OF_INT8 = 8
 _AT_ONCE = 32768  # values quantised at a time: they stay in the second-level cache
@@ -36,7 +37,7 @@ class Quantizer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
-        object.__setattr__(self, "scale", check_positive("scale", self.scale))
+        object.__setattr__(self, "scale", scale("scale", self.scale))
         object.__setattr__(self, "unsigned", check_flag("unsigned", self.unsigned))
 
     @property

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stochsim.settings import LARGEST, SettingError, real_array
+from stochsim.settings import LARGEST, SettingError, check_positive, real_array
 
 
 def numbers(field: str, given: Any, dtype: npt.DTypeLike) -> np.ndarray:
@@ -30,6 +30,21 @@ def floats(field: str, given: Any) -> np.ndarray:
     check_values(field, found, np.isfinite(found), "should be finite")
     check_values(field, found, np.abs(found) <= LARGEST, f"should be at most {LARGEST:g} in size")
     return kept(found)
+
+
+LEAST_SCALE = 2.0**-126
+"""The smallest scale of codes: values are float32, whose smallest normal number this is."""
+
+
+def scale(field: str, given: Any) -> float:
+    """The scale of codes; raises SettingError for one that float32 or products of values cannot
+    hold.
+    """
+    found = check_positive(field, given)
+    if not LEAST_SCALE <= found <= LARGEST:
+        rule = f"should be from 2^-126 = {LEAST_SCALE:.3g} to {LARGEST:g}"
+        raise SettingError.of(field, given, rule)
+    return found
 
 
 def levels(field: str, given: Any) -> np.ndarray:

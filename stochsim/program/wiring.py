@@ -25,7 +25,7 @@ from stochsim.program.workload import (
 )
 from stochsim.settings import (
     SettingError,
-    check_real,
+    check_float,
     check_stable,
     check_whole,
     counted,
@@ -262,7 +262,7 @@ class Recurrent(Wiring):
 
     def __post_init__(self) -> None:
         steps = check_whole("steps", self.steps, 1, _MOST_STEPS + 1)
-        radius = float(check_real("radius", self.radius))
+        radius = check_float("radius", self.radius)
         if radius < 0:
             raise SettingError.of("radius", self.radius, "should be at least 0")
         own = {"table": floats("table", self.table), "steps": steps, "radius": radius}

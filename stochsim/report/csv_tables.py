@@ -33,7 +33,7 @@ def _columns(results: Results) -> list[str]:
     names = [*axes, *_PRICE]
     for name in estimates:
         names += [name, f"{name}_low", f"{name}_high", f"{name}_note"]
-    joules = [*(f"{part}_j" for part in PARTS), "total_j", "energy_rank"]
+    joules = [*(f"{part}_j" for part in PARTS), "per_read_j", "energy_rank"]
     return [*names, *joules, "saturated_share", "flags", "facts", "reads", "stimuli", "directions"]
 
 
@@ -88,7 +88,7 @@ def _csv_row(row: Result) -> dict[str, str]:
         {f"{part}_j": _plain(row.energy_j.get(part, 0.0)) for part in PARTS} if row.energy_j else {}
     )
     cells |= {
-        "total_j": _plain(row.total_j),
+        "per_read_j": _plain(row.per_read_j),
         "saturated_share": _plain(row.saturated_share),
         "flags": "; ".join(row.flags),
     }

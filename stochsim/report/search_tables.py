@@ -146,7 +146,7 @@ def bill_rows(outcome: Outcome) -> list[list[str]]:
     energy = answer.shown.energy(answer.model)
     parts = sorted(energy.parts.items(), key=lambda part: -part[1])
     return [
-        [name, format_energy(joules), _share(joules / energy.total_j)]
+        [name, format_energy(joules), _share(joules / energy.per_sample_j)]
         for name, joules in parts
         if joules > 0
     ]
@@ -159,10 +159,10 @@ def _share(share: float) -> str:
 def largest_part_words(outcome: Outcome) -> str:
     """What moves the first answer's joules most: a sentence."""
     energy = outcome.first.shown.energy(outcome.first.model)
-    if not 0 < energy.total_j < math.inf:
+    if not 0 < energy.per_sample_j < math.inf:
         return ""
     part, joules = max(energy.parts.items(), key=lambda each: each[1])
-    share = joules / energy.total_j
+    share = joules / energy.per_sample_j
     return (
         f"What moves it most is {part}, {share:.0%} of the joules: at half its price the whole "
         f"would cost {share / 2:.0%} less."

@@ -193,12 +193,12 @@ def energy_words(result: Result) -> str:
     """Joules per read with a prefix; ∞ where noise 0 would cost an infinite price, which
     INFINITE_ENERGY says.
     """
-    return format_energy(result.total_j) if not math.isnan(result.total_j) else "n/a"
+    return format_energy(result.per_read_j) if not math.isnan(result.per_read_j) else "n/a"
 
 
 def has_infinite_energy(results: Results) -> bool:
     """Whether some row has infinite joules, which want a word."""
-    return any(math.isinf(row.total_j) for row in results.summary)
+    return any(math.isinf(row.per_read_j) for row in results.summary)
 
 
 def price_words(results: Results) -> str:

@@ -32,7 +32,7 @@ def surroundings(*packages: str) -> dict[str, str]:
 def processor() -> str:
     """The processor's name, as far as the system says it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(
             line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
         )

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from stochsim.runs.task import Task
-from stochsim.settings import StochsimError, strict
+from stochsim.settings import (
+    SettingError,
+    StochsimError,
+    check_file,
+    explained,
+    is_file,
+    shown_path,
+    strict,
+)
 
 STORE_VERSION = 5
 _APPLICATION_ID = 0x53544F43  # "STOC"
@@ -29,6 +37,7 @@ CREATE TABLE results (
     finished TEXT NOT NULL, checksum TEXT NOT NULL);
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL);
 """
+_ANY_SIZE = 2**63
 _BEFORE_THE_STORE = {".lock", ".tmp-store.sqlite", ".tmp-store.sqlite-journal"}
 """What a run's folder can hold when its first process was killed before the store was there."""
 
@@ -59,22 +68,30 @@ def _checksum(values: Iterable[Any]) -> str:
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn errors of the disk and of SQLite into one sentence."""
+    shown = shown_path(path)
     try:
         yield
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
             raise StochsimError(
-                f"{path}: the disk is full ({error}); what is stored stays readable"
+                f"{shown}: the disk is full ({error}); what is stored stays readable"
             ) from None
-        raise StochsimError(f"{path}: {error}") from None
+        raise StochsimError(f"{shown}: {error}") from None
     except sqlite3.DatabaseError as error:
         raise StochsimError(
-            f"{path}: damaged ({error}); it is left as it is: move the folder away to start anew"
+            f"{shown}: damaged ({error}); it is left as it is: move the folder away to start anew"
         ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, SettingError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
         raise StochsimError(
-            f"{path}: cannot be written ({error.strerror}); what is stored stays readable"
+            f"{shown}: cannot be written ({reason}); what is stored stays readable"
         ) from None
+
+
+def _changed(path: Path, expected: str) -> bool:
+    return not is_file(path) or file_sha256(path) != expected
 
 
 class Store:
@@ -98,16 +115,8 @@ class Store:
         use.
         """
         path = folder / "store.sqlite"
-        if folder.exists() and not folder.is_dir():
-            raise StochsimError(f"{folder}: is a file, not a run's folder")
-        if (
-            not path.exists()
-            and folder.exists()
-            and any(entry.name not in _BEFORE_THE_STORE for entry in folder.iterdir())
-        ):
-            raise StochsimError(
-                f"{folder}: is not empty and not a run (no store.sqlite); name another folder"
-            )
+        with explained(folder):
+            cls._check_folder(folder, path)
         if path.exists():
             cls._check(path)
         with _explained(folder):
@@ -119,6 +128,21 @@ class Store:
         except StochsimError:
             lock.close()
             raise
+
+    @staticmethod
+    def _check_folder(folder: Path, path: Path) -> None:
+        """Raise StochsimError for what is no run and cannot become one."""
+        shown = shown_path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise StochsimError(f"{shown}: is a file, not a run's folder")
+        if (
+            not path.exists()
+            and folder.exists()
+            and any(entry.name not in _BEFORE_THE_STORE for entry in folder.iterdir())
+        ):
+            raise StochsimError(
+                f"{shown}: is not empty and not a run (no store.sqlite); name another folder"
+            )
 
     @classmethod
     def _open_locked(cls, folder: Path, path: Path, lock: Any) -> Self:
@@ -135,8 +159,10 @@ class Store:
     def open(cls, folder: Path) -> Self:
         """Open to read. Raises StochsimError where there is no run, damage or another version."""
         path = folder / "store.sqlite"
-        if not path.exists():
-            raise StochsimError(f"{folder}: not a run (no store.sqlite)")
+        with explained(path):
+            is_there = path.exists()
+        if not is_there:
+            raise StochsimError(f"{shown_path(folder)}: not a run (no store.sqlite)")
         cls._check(path)
         return cls(folder, cls._connect_to_read(path))
 
@@ -150,12 +176,15 @@ class Store:
 
     @staticmethod
     def _take_lock(folder: Path) -> Any:
-        lock = open(folder / ".lock", "w")  # noqa: SIM115 - held as long as the store
+        # not blocked by a pipe of this name; held as long as the store
+        lock = os.fdopen(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK), "wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise StochsimError(f"{folder}: another process is running this sweep") from None
+            raise StochsimError(
+                f"{shown_path(folder)}: another process is running this sweep"
+            ) from None
         return lock
 
     @staticmethod
@@ -172,22 +201,27 @@ class Store:
 
     @classmethod
     def _check(cls, path: Path) -> None:
+        """Raise StochsimError where a store is damaged or of another version; no byte changes."""
+        shown = shown_path(path)
+        for one in (path, path.with_name(f"{path.name}-journal")):
+            if os.path.lexists(one):
+                check_file(one, _ANY_SIZE)
         with _explained(path), closing(cls._connect_to_read(path)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if application != _APPLICATION_ID:
                 raise StochsimError(
-                    f"{path}: damaged, or not a store of stochsim; it is left as it is: move the "
+                    f"{shown}: damaged, or not a store of stochsim; it is left as it is: move the "
                     f"folder away to start anew"
                 )
             if version != STORE_VERSION:
                 raise StochsimError(
-                    f"{path}: store version {version}, this stochsim reads version "
+                    f"{shown}: store version {version}, this stochsim reads version "
                     f"{STORE_VERSION}; it is left as it is"
                 )
             if fault := cls._fault(connection):
                 raise StochsimError(
-                    f"{path}: damaged ({fault}); it is left as it is: move the folder away to "
+                    f"{shown}: damaged ({fault}); it is left as it is: move the folder away to "
                     f"start anew"
                 )
 
@@ -251,7 +285,7 @@ class Store:
             ).fetchall()
         for name, expected in found:
             path = self._artifact(name)
-            if not path.exists() or file_sha256(path) != expected:
+            if not path.exists() or _changed(path, expected):
                 state = "changed" if path.exists() else "missing"
                 raise StochsimError(
                     f"{path}: {state} since it was stored; the run is left as it is: move the "

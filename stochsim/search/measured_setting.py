@@ -44,12 +44,12 @@ class Measured:
         if model not in self._energies:
             chip = self.chip if model == OWN else self.chip.with_price("adc", ADC_MODELS[model])
             total = sum((chip.energy(each, self.rho) for each in self.operations), Energy())
-            self._energies[model] = total / (len(self.operations) / self.reads)
+            self._energies[model] = total.divided(len(self.operations) / self.reads, "sample")
         return self._energies[model]
 
     def joules(self, model: str, effective: bool = False) -> float:
         """Joules per sample, or per effective sample."""
-        return self.energy(model).total_j * (self.samples_per_effective if effective else 1.0)
+        return self.energy(model).per_sample_j * (self.samples_per_effective if effective else 1.0)
 
     @property
     def s(self) -> Estimate:

@@ -27,7 +27,9 @@ from stochsim.studies import (
 MOST_CHECKED = 4096
 """Chips of a larger space are checked axis by axis."""
 _KEYS = ("objective", "keys")
-_WIDTHS = {("precision", name): ("search", name) for name in BIT_AXES}
+_WIDTHS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("precision", name): ("search", name) for name in BIT_AXES
+}
 
 
 @dataclass(frozen=True)

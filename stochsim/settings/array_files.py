@@ -16,11 +16,15 @@ from safetensors.numpy import save, save_file
 
 from stochsim.settings import strict
 from stochsim.settings.errors import NotWrittenError, SettingError, StochsimError
-from stochsim.settings.paths import AnyPath, as_path, check_is_data, check_is_file
+from stochsim.settings.files import check_file, explained, is_file
+from stochsim.settings.paths import AnyPath, as_path
+from stochsim.settings.shown_text import bounded, shown_path
+from stochsim.settings.toml import check_levels
 
 Arrays = dict[str, np.ndarray]
 _FIELDS = ("format", "version", "kind", "sha256", "content")
 _HEAD = "head"
+_MOST_OF_REASON = 200
 
 
 class Format(NamedTuple):
@@ -40,7 +44,10 @@ class Stored(NamedTuple):
 
 
 def head_of(own: Format, stored: Stored) -> tuple[dict[str, Any], bytes]:
-    """The head, and the arrays as a safetensors file."""
+    """The head, and the arrays as a safetensors file; raises SettingError for a content that could
+    not be read again.
+    """
+    _check_content(stored.content)
     data = save(_in_order(stored.arrays))
     head = {
         "format": own.name,
@@ -50,6 +57,13 @@ def head_of(own: Format, stored: Stored) -> tuple[dict[str, Any], bytes]:
         "content": stored.content,
     }
     return head, data
+
+
+def _check_content(content: dict[str, Any]) -> None:
+    try:
+        check_levels(content)
+    except ValueError as error:
+        raise SettingError.of((), rule=f"cannot be saved ({error})") from None
 
 
 def _in_order(arrays: Arrays) -> Arrays:
@@ -94,12 +108,15 @@ def write_arrays(path: AnyPath, own: Format, stored: Stored) -> None:
     # one entry: safetensors shuffles them
     metadata = {_HEAD: json.dumps(head, sort_keys=True)}
     target = as_path("path", path)
-    if target.exists() and not target.is_file():
-        raise NotWrittenError(f"{path}: cannot be written (it is there, and no file)")
     try:
+        if target.exists() and not is_file(target):
+            raise NotWrittenError(
+                f"{shown_path(path)}: cannot be written (it is there, and no file)"
+            )
         save_file(_in_order(stored.arrays), target, metadata=metadata)
-    except (OSError, SafetensorError) as error:
-        raise NotWrittenError(f"{path}: cannot be written ({error})") from None
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = bounded(getattr(error, "strerror", None) or str(error), _MOST_OF_REASON)
+        raise NotWrittenError(f"{shown_path(path)}: cannot be written ({reason})") from None
 
 
 def read_arrays(
@@ -110,17 +127,19 @@ def read_arrays(
     Raises StochsimError for a file that is damaged, of another format, version or kind.
     """
     path = as_path("path", path)
-    check_is_data(path)
-    check_is_file(path)
-    where = str(path)
+    check_file(path)
+    where = shown_path(path)
     try:
-        with safe_open(path, framework="np") as file:
+        with explained(path), safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get(_HEAD, "{}")
             names = file.keys()  # safe_open is no mapping
             arrays = {name: file.get_tensor(name) for name in names}
+    except SettingError:
+        raise
     # KeyError, TypeError: a type of numbers that NumPy has not
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise StochsimError(f"{where}: not a readable file of arrays ({error})") from None
+    except (SafetensorError, KeyError, TypeError) as error:
+        reason = bounded(str(error), _MOST_OF_REASON)
+        raise StochsimError(f"{where}: not a readable file of arrays ({reason})") from None
     read = strict.read_json(text, f"{where}: its head", finite=finite)
     head = check_head(where, read, own, kinds)
     found = Stored(head["kind"], head["content"], arrays)

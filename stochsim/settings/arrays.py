@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from stochsim.settings.errors import SettingError
 from stochsim.settings.largest import LARGEST
 
-_DOUBLE = 8
+_SINGLE, _DOUBLE = 4, 8  # bytes
 _UNLIKE = "rows of unequal length, or no numbers"
 
 
 def real_array(name: str, value: Any, rule: str) -> NDArray[Any]:
     """An array, a list or a torch tensor as an array of real numbers that NumPy and torch both
-    compute with: integers as they are, floats of at most 64 bits in the machine's byte order.
+    compute with: integers as they are, floats of 32 or 64 bits in the machine's byte order.
 
     Raises SettingError of this name and rule for anything else, and for masked entries.
     """
@@ -31,13 +31,13 @@ def real_array(name: str, value: Any, rule: str) -> NDArray[Any]:
     if array is None:
         raise SettingError.of(name, value, f"{_UNLIKE}: {rule}")
     if array.dtype.kind not in "fiu":
-        if array.ndim == 0 and hasattr(value, "values"):  # samples
+        if array.ndim == 0 and not callable(getattr(value, "values", len)):  # samples
             rule = f"{rule}; give its `values`"
         raise SettingError.of(
             name, array if array.ndim else value, f"should be real numbers: {rule}"
         )
-    if array.dtype.kind == "f" and array.itemsize > _DOUBLE:
-        return array.astype(np.float64)
+    if array.dtype.kind == "f" and array.itemsize not in (_SINGLE, _DOUBLE):
+        return array.astype(np.float32 if array.itemsize < _SINGLE else np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

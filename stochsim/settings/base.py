@@ -2,11 +2,12 @@
 rule and the nearest valid choice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import pydantic
 
+from stochsim.settings.dotted import with_setting
 from stochsim.settings.errors import Fault, KeyPath, SettingError
 from stochsim.settings.plain_numbers import plain
 
@@ -25,6 +26,7 @@ class Settings(pydantic.BaseModel):
         if unnamed:
             raise SettingError.of((), rule=_by_name(type(self)))
         table = plain(table)
+        _check_keys(table)
         table = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
             super().__init__(**table)
@@ -46,6 +48,52 @@ class Settings(pydantic.BaseModel):
         object.
         """
         return self.model_dump(mode="json", exclude_none=True)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with these fields changed, checked again, as `with_` with their names: a table for
+        a section is merged with it, an object takes its place.
+
+        >>> import stochsim as ss
+        >>> ss.Precision(weight_bits=4, input_bits=4, output_bits=4).replace(weight_bits=2)
+        Precision(weight_bits=2, input_bits=4, output_bits=4)
+        """
+        return with_setting(self, changes)
+
+    def with_(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with these settings, {dotted address: value}, all changed at once and checked
+        again; all others are as they were.
+
+        An address leads through sections and tables. A table is merged with the section or table in
+        whose place it stands, key by key; None takes an entry of a table away; an object takes the
+        place of a section whole. Raises SettingError for an address that leads nowhere, a section
+        that is not there, an empty table, and for what the settings refuse.
+
+        >>> from stochsim.hardware import Adc, Array
+        >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).with_({"adc.bits": 5}).adc.sigma_lsb
+        0.3
+        """
+        return with_setting(self, settings)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with `update` as by `replace`: checked, unlike pydantic's own."""
+        return self.replace(**update) if update else super().model_copy(deep=deep)
+
+    def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that an edit starts from, {name: value}; `changed` are those given anew, whole
+        or in part.
+
+        A class whose fields tie others (a price its parameters) leaves out what no longer applies.
+        """
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+def _check_keys(table: dict[Any, Any], path: KeyPath = ()) -> None:
+    """Raise SettingError for a key in a table of a table that is no text, as every key is."""
+    for key, value in table.items():
+        if not isinstance(key, str):
+            raise SettingError.of((), key, "the keys of a table should be text", section=path)
+        if isinstance(value, dict):
+            _check_keys(value, (*path, key))
 
 
 def _by_name(cls: type[pydantic.BaseModel]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from stochsim.settings.renamed import RENAMED_KEYS, RENAMED_VALUES
+from stochsim.settings.shown_text import bounded, listed, printable, shown_path
 
 KeyPath = tuple[str, ...]
 """Where a key stands in a table: the names of its sections, then its own; a number is an index of a
@@ -21,10 +22,18 @@ NOT_SHOWN = object()
 """In place of a value that an error does not show."""
 
 _LONGEST = 120
+_MOST_COMPARED = 1_000
+_MOST_OF_RULE = 2_000
 
 
 class StochsimError(Exception):
-    """Something the user can mend; the command line prints it and exits with code 2."""
+    """Something the user can mend; the command line prints it and exits with code 2.
+
+    Its text is one line of bounded length, control characters escaped, whatever a file says.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(bounded(printable(str(text))))
 
 
 def nearest(value: object, choices: Iterable[object]) -> str:
@@ -39,10 +48,20 @@ def nearest(value: object, choices: Iterable[object]) -> str:
     wanted = value if isinstance(value, str) else ""
     if RENAMED_VALUES.get(wanted) in names:
         return f"'{wanted}' is now '{RENAMED_VALUES[wanted]}'"
-    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    close = close_name(wanted, names)
     if close:
-        return f"did you mean '{close[0]}'?"
-    return f"valid: {', '.join(names)}" if names else ""
+        return f"did you mean '{bounded(close, _LONGEST)}'?"
+    return f"valid: {listed(names)}" if names else ""
+
+
+def close_name(wanted: str, names: Iterable[str]) -> str:
+    """The name that is nearest to a misspelt one; "" where none is near, or it is too long to be
+    compared.
+    """
+    if len(wanted) > _LONGEST:
+        return ""
+    found = difflib.get_close_matches(wanted, list(names)[:_MOST_COMPARED], n=1, cutoff=0.5)
+    return found[0] if found else ""
 
 
 def _known_key(key: str, choices: Iterable[object]) -> str:
@@ -121,24 +140,26 @@ class Fault:
     @property
     def where(self) -> str:
         """The file and line that open the text: "chip.toml:3"; "" where no file is known."""
-        return self.file if self.line is None else f"{self.file}:{self.line}"
+        file = shown_path(self.file)
+        return file if self.line is None else f"{file}:{self.line}"
 
     @property
     def text(self) -> str:
         """What is said, without the file: "'array.adc.bits' = 13: should be at most 12"."""
-        rule = "; ".join(filter(None, (self.rule, self.hint)))
-        return ": ".join(filter(None, (self._opening, rule))) + (self.note and f" ({self.note})")
+        rule = "; ".join(filter(None, (bounded(self.rule, _MOST_OF_RULE), self.hint)))
+        note = self.note and f" ({bounded(self.note, _MOST_OF_RULE)})"
+        return printable(": ".join(filter(None, (self._opening, rule))) + note)
 
     @property
     def _opening(self) -> str:
-        names = [".".join(field) for field in self.fields]
+        names = [bounded(".".join(field), _LONGEST) for field in self.fields]
         if self.form == "missing":
             verb = "is" if len(names) == 1 else "are"
             return f"{' and '.join(_named(name, None) for name in names)} {verb} missing"
         if self.form == "unknown":
             return f"unknown key '{names[0]}'"
         if not names:
-            return ".".join(self.section)
+            return bounded(".".join(self.section), _LONGEST)
         return " and ".join(
             _named(name, value) for name, value in zip(names, self.values, strict=True)
         )
@@ -233,9 +254,11 @@ class SettingError(StochsimError, ValueError):
         return cls(faults=[fault.inside(section)])
 
     @classmethod
-    def of_file(cls, file: object, rule: str, line: int | None = None) -> "SettingError":
-        """`file:line: rule`, where the file itself is at fault."""
-        return cls(faults=[Fault(rule=rule, file=str(file), line=line)])
+    def of_file(
+        cls, file: object, rule: str, line: int | None = None, hint: str = ""
+    ) -> "SettingError":
+        """`file:line: rule; hint`, where the file itself is at fault."""
+        return cls(faults=[Fault(rule=rule, hint=hint, file=str(file), line=line)])
 
     @property
     def field(self) -> KeyPath:
@@ -254,12 +277,13 @@ class SettingError(StochsimError, ValueError):
     def at(self, file: object, line: int | None = None) -> "SettingError":
         """The same error with the file, and the line, of those faults that have none yet."""
         faults = self.faults or (Fault(rule=str(self)),)
-        return type(self)(
-            faults=[
-                fault if fault.file else replace(fault, file=str(file), line=line)
-                for fault in faults
-            ]
-        )
+        return type(self)(faults=[_placed(fault, str(file), line) for fault in faults])
+
+
+def _placed(fault: Fault, file: str, line: int | None) -> Fault:
+    if fault.file:
+        return fault
+    return replace(fault, file=file, line=line if fault.line is None else fault.line)
 
 
 def _path(name: str) -> KeyPath:

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from stochsim.settings.errors import SettingError
 
+_END = 2**100
+"""Bytes beyond which no figure is needed."""
+
 
 def check_memory(
     what: str,
@@ -20,7 +23,7 @@ def check_memory(
     """Raise SettingError, before anything is allocated, where an array would not fit into the
     memory that is free.
     """
-    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    needed = min(math.prod(shape) * np.dtype(dtype).itemsize, _END)
     free = available_bytes()
     if needed > free:
         sizes = " × ".join(str(size) for size in shape)
@@ -36,7 +39,7 @@ def available_bytes() -> int:
     it.
     """
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except OSError:

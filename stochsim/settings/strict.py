@@ -17,6 +17,7 @@ MOST_CHARACTERS = 10_000
 
 _MOST_DIGITS = 40
 _SHOWN = 60
+_LONGEST_NAME = 100
 
 
 def read_json(text: bytes | str, where: str, *, finite: bool = True) -> Any:
@@ -187,8 +188,10 @@ def _plain(part: str) -> bool:
 def identifier(name: str, value: Any) -> str:
     """One name: letters, digits and _."""
     found = text(name, value)
-    if not found.isidentifier():
-        raise SettingError.of(name, value, "should be one name of letters, digits and _")
+    if not found.isidentifier() or len(found) > _LONGEST_NAME:
+        raise SettingError.of(
+            name, value, f"should be one name of letters, digits and _, {_LONGEST_NAME} at most"
+        )
     return found
 
 

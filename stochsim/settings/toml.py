@@ -4,13 +4,14 @@ import contextlib
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from stochsim.settings.errors import Fault, NotWrittenError, SettingError
-from stochsim.settings.paths import AnyPath, as_path, check_is_data
+from stochsim.settings.errors import Fault, SettingError
+from stochsim.settings.files import read_text, write_text
+from stochsim.settings.paths import AnyPath, as_path
+from stochsim.settings.shown_text import printable
 from stochsim.settings.toml_lines import line_about, syntax_line
 
 
@@ -23,20 +24,22 @@ def read_toml(path: AnyPath) -> dict[str, Any]:
     >>> read_toml("two.toml")
     {'bits': 2}
     """
+    return read_toml_text(path)[1]
+
+
+def read_toml_text(path: AnyPath) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and its table; raises SettingError as `read_toml`."""
     path = as_path("path", path)
-    check_is_data(path)
+    text = read_text(path)
     try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file)
+        found = tomllib.loads(text)
         check_levels(found)
-        return found
-    except OSError as error:
-        raise SettingError.of_file(path, f"cannot be read ({error.strerror})") from None
+        return text, found
     except tomllib.TOMLDecodeError as error:
         raise SettingError.of_file(path, f"not valid TOML ({error})", syntax_line(error)) from None
     except RecursionError:
         raise SettingError.of_file(path, f"not valid TOML ({_TOO_DEEP})") from None
-    except ValueError as error:  # bytes that are no text, a number without end
+    except (ValueError, MemoryError) as error:  # a number without end, text that is no Unicode
         raise SettingError.of_file(path, f"not valid TOML ({error})") from None
 
 
@@ -55,7 +58,7 @@ class NotOfAFile(ValueError):
 
 def check_levels(value: object) -> None:
     """Raise ValueError where a value from a file nests deeper than MOST_DEEP, holds text that is no
-    Unicode, or a whole number of WHOLE_END or more.
+    Unicode or has control characters, or a whole number of WHOLE_END or more.
     """
     level = [value]
     for _ in range(MOST_DEEP):
@@ -70,7 +73,7 @@ def check_levels(value: object) -> None:
 
 def _inside(value: object) -> Iterable[object]:
     if isinstance(value, str):
-        value.encode()  # raises ValueError for half a pair of surrogates
+        _check_text(value)
     if isinstance(value, int) and abs(value) >= WHOLE_END:
         raise NotOfAFile("a whole number is too large: all are below 2^64 in size")
     if isinstance(value, dict):
@@ -78,13 +81,24 @@ def _inside(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
+_CONTROLS = frozenset(map(chr, (*range(32), *range(127, 160)))) - set("\n\r\t")
+
+
+def _check_text(text: str) -> None:
+    """Raise ValueError for half a pair of surrogates, and for what a terminal would obey."""
+    text.encode()
+    if not text.isprintable() and not _CONTROLS.isdisjoint(text):
+        found = next(one for one in text if one in _CONTROLS)
+        raise NotOfAFile(f"a name or a text holds the control character {printable(found)}")
+
+
 def located(error: SettingError, path: AnyPath) -> SettingError:
     """The same error, each fault that names no file yet with `path` and the line, from 1, on which
     its key, or the innermost section around it, stands there; line 1 where the file has neither.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        text = read_text(as_path("path", path))
+    except SettingError:
         return error.at(path)
     faults = error.faults or (Fault(rule=str(error)),)
     return type(error)(faults=[_placed(fault, str(path), text) for fault in faults])
@@ -109,8 +123,4 @@ def errors_in(path: AnyPath) -> Iterator[None]:
 
 def write_toml(path: AnyPath, table: dict[str, Any]) -> None:
     """Write a table as a TOML file; raises NotWrittenError where that fails."""
-    where = as_path("path", path)
-    try:
-        where.write_text(tomli_w.dumps(table), encoding="utf-8")
-    except OSError as error:
-        raise NotWrittenError(f"{where}: cannot be written ({error.strerror})") from None
+    write_text(as_path("path", path), tomli_w.dumps(table))

@@ -81,8 +81,8 @@ class Result(AtAxes):
         return self.widths is None and not self.control
 
     @property
-    def total_j(self) -> float:
-        """Joules per read of the whole network, the price of reliability included; infinite at
+    def per_read_j(self) -> float:
+        """Joules of one read of the whole network, the price of reliability included; infinite at
         noise 0, NaN where nothing is quantised.
         """
         return float(sum(self.energy_j.values())) if self.energy_j else float("nan")

@@ -42,6 +42,7 @@ from stochsim.settings import (
 from stochsim.studies.axes import BIT_AXES, grid_axes
 from stochsim.studies.axis import value_text
 from stochsim.studies.axis_fields import check_widths_used, holds_axes
+from stochsim.studies.chip_sections import with_sections
 from stochsim.studies.chips import check_has_settings, chip_at, with_place
 from stochsim.studies.grid import GridSettings
 from stochsim.training import TrainSettings
@@ -62,8 +63,8 @@ class StudyTrainSettings(TrainSettings):
 
 
 class HardwareSettings(Settings):
-    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, parts in
-    place of the chip's.
+    """The chip: a preset by name or a TOML file (relative to the study), and, if wanted, settings
+    in place of the chip's, by section: what a section does not name stays as the chip has it.
     """
 
     preset: str | None = None
@@ -86,17 +87,31 @@ class HardwareSettings(Settings):
         return self
 
     def resolve(self, folder: Path) -> Hardware:
-        """The Hardware itself; raises SettingError for an unknown preset or a bad file."""
-        hardware = (
-            preset(self.preset)
-            if self.preset is not None
-            else Hardware.read(folder / str(self.file))
-        )
-        return hardware.replace(**{name: getattr(self, name) for name in self.own_parts})
+        """The Hardware itself; raises SettingError for an unknown preset, a bad file, and settings
+        that the chip refuses.
+        """
+        if self.preset is None:
+            hardware = Hardware.read(folder / str(self.file))
+        sections = {name: getattr(self, name) for name in self.own_parts}
+        try:
+            if self.preset is not None:
+                hardware = preset(self.preset)
+            return with_sections(hardware, sections)
+        except SettingError as error:
+            raise error.inside("hardware") from None
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_given(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A section as it was given: its defaults are not the chip's."""
+        table: dict[str, Any] = dump(self)
+        for name in self.own_parts:
+            section = getattr(self, name)
+            table[name] = section.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return table
 
     @property
     def own_parts(self) -> tuple[str, ...]:
-        """Names of the parts that stand in place of the chip's."""
+        """Names of the sections with settings in place of the chip's."""
         parts = ("noise", "array", "memory", "timing", "prices", "random", "reliability")
         return tuple(name for name in parts if getattr(self, name) is not None)
 

@@ -22,7 +22,7 @@ def joules_per_read(network: Network, hardware: Hardware, widths: tuple[int, int
     chip = hardware.with_precision(*widths)
     meter = Meter()
     add_reads(meter, chip, network.workload(widths, hardware.noise))
-    return chip.energy(meter.total).total_j
+    return chip.energy(meter.total).all_operations_j  # of one read
 
 
 class BitPrice:

@@ -11,12 +11,14 @@ import torch
 from stochsim.models import ModelSettings
 from stochsim.networks import NetworkSettings, build_network, network_class
 from stochsim.settings import (
+    BOUND_RULE,
     AnyPath,
     Format,
     SettingError,
     Settings,
     StochsimError,
     Stored,
+    is_bounded,
     read_arrays,
     strict,
     write_arrays,
@@ -29,6 +31,8 @@ FORMAT = Format("stochsim-network", 4, "train it again, or run its study anew")
 _KIND = "network"
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
+_MOST_TERMS = 64
+_LONGEST_METHOD = 100
 
 
 class _TrainedFor(Settings):
@@ -47,12 +51,15 @@ trained for, None where that is not known; and the settings of its training.
 def write_network(
     path: AnyPath, fitted: Fitted, model: ModelSettings | None, settings: TrainSettings
 ) -> None:
-    """Write a network, the decoder (input, neuron) among it, to one file."""
+    """Write a network, the decoder (input, neuron) among it, to one file; raises SettingError for
+    weights that no file may hold, which `read_network` would refuse.
+    """
     tensors = {f"network.{name}": one for name, one in fitted.network.state_dict().items()}
-    arrays = {
-        name: one.detach().cpu().numpy()
-        for name, one in {**tensors, "decoder": fitted.decoder}.items()
-    }
+    tensors = {name: one.detach().cpu() for name, one in tensors.items()}
+    tensors["decoder"] = fitted.decoder.detach().cpu()
+    for name, one in tensors.items():
+        _check_finite(name, one)
+    arrays = {name: one.numpy() for name, one in tensors.items()}
     # What the key determines only: two trainings of one key write the same bytes.
     facts = {name: value for name, value in asdict(fitted.result).items() if name != "seconds"}
     table = fitted.network.settings.to_table()
@@ -117,7 +124,9 @@ def _trained_for(table: Any, settings: NetworkSettings) -> _TrainedFor:
 def _result(facts: Mapping[str, Any]) -> TrainResult:
     """What the training left; its terms may be NaN, which no number of a setting may be."""
     terms = strict.table("result.terms", facts["terms"])
+    strict.items("result.terms", list(terms), _MOST_TERMS)
     for name, value in terms.items():
+        strict.identifier("result.terms", name)
         if not isinstance(value, float) or isinstance(value, bool):
             strict.number(f"result.terms.{name[:100]}", value)
     for name in ("saturated_share", "c", "s"):
@@ -125,7 +134,9 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
             strict.number(f"result.{name}", facts[name])
     if facts["nats_per_joule"] is not None:
         strict.number("result.nats_per_joule", facts["nats_per_joule"])
-    strict.text("result.method", facts["method"])
+    if len(strict.text("result.method", facts["method"])) > _LONGEST_METHOD:
+        rule = f"should have at most {_LONGEST_METHOD} characters"
+        raise SettingError.of("result.method", facts["method"], rule)
     strict.whole("result.steps", facts["steps"], 0, _MOST_STEPS)
     return TrainResult(**facts, seconds=math.nan)
 
@@ -163,5 +174,5 @@ def _check_state(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.T
 
 
 def _check_finite(name: str, value: torch.Tensor) -> None:
-    if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-        raise SettingError.of(name, rule="has values that are not finite")
+    if not is_bounded(value):
+        raise SettingError.of(name, rule=BOUND_RULE)

@@ -107,7 +107,7 @@ def test_a_bill_as_plain_values() -> None:
         "stimuli": 2,
         "reads": 3,
         "rho": 1.0,
-        "joules_per_read": energy.total_j,
+        "joules_per_read": energy.per_read_j,
         "joules_by_part": energy.parts,
         "joules_by_layer": {
             "first": bill.energy_by_layer["first"].parts,
@@ -121,6 +121,10 @@ def test_a_bill_as_plain_values() -> None:
             "priced": ["multiply", "add", "memory", "random", "reliability", "leakage"],
             "at_zero": {},
             "left_out": list(NEVER_COUNTED),
+            "nodes": {
+                "28 nm": ["random", "reliability"],
+                "45 nm": ["add", "code_memory", "multiply", "weight_memory"],
+            },
         },
     }
     assert [row["layer"] for row in rows] == ["first"] * 5 + ["last"] * 4
@@ -156,7 +160,7 @@ def test_what_decides_a_bill_as_plain_values() -> None:
         "kind": "adc",
         "price": "adc-none",
         "tag": "engineering default",
-        "total_j": pytest.approx(others_j),
+        "per_read_j": pytest.approx(others_j),
         "ratio": pytest.approx(others_j / total_j),
     }
     walden_j = 500 * 5e-15 * 2**6

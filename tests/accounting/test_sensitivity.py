@@ -62,7 +62,9 @@ def test_a_share_is_the_elasticity():
             kind: one.times(2, "2") if one.name == row.price else one for kind, one in table.items()
         }
         total_j = (
-            price_operations(bill.total_operations, dearer, bill.hardware.prices.voltage_v).total_j
+            price_operations(
+                bill.total_operations, dearer, bill.hardware.prices.voltage_v
+            ).all_operations_j
             / bill.draws
         )
         assert total_j / bill.per_read_j - 1 == pytest.approx(row.share, rel=1e-9, abs=1e-12)
@@ -75,7 +77,7 @@ def test_alternatives_are_the_same_operations_priced_again(bill):
     rows = alternatives(bill)
     for row in rows:
         other = bill.hardware.with_price(row.kind, row.price)
-        assert row.total_j == (other.energy(bill.total_operations, 0.0) / bill.draws).total_j
+        assert row.per_read_j == (other.energy(bill.total_operations, 0.0) / bill.draws).per_read_j
         of_kind = [
             (one, count) for one, count in bill.total_operations.items() if one.kind == row.kind
         ]
@@ -84,10 +86,10 @@ def test_alternatives_are_the_same_operations_priced_again(bill):
             sum(n * price.energy_j(one.args, voltage_v) for one, n in of_kind)
             for price in (own[row.kind], PRICES[row.price])
         )
-        assert row.total_j == pytest.approx(
+        assert row.per_read_j == pytest.approx(
             bill.per_read_j + (after - before) / bill.draws, rel=1e-9
         )
-        assert row.ratio == pytest.approx(row.total_j / bill.per_read_j, rel=1e-12)
+        assert row.ratio == pytest.approx(row.per_read_j / bill.per_read_j, rel=1e-12)
     counted = {one.kind for one in bill.total_operations} - {"reliability"}
     wanted = {
         (kind, one.name)
@@ -123,11 +125,11 @@ def test_all_five_models_of_adcs():
         converted_j = sum(
             n * PRICES[one.price].energy_j(operation.args, 0.9) for operation, n in conversions
         )
-        assert one.energy.total_j == pytest.approx(others_j + converted_j, rel=1e-12)
+        assert one.energy.per_read_j == pytest.approx(others_j + converted_j, rel=1e-12)
         assert one.converter_share == pytest.approx(
-            one.energy.converter_j / one.energy.total_j, rel=1e-15
+            one.energy.converter_j / one.energy.per_read_j, rel=1e-15
         )
-        assert one.ratio == pytest.approx(one.energy.total_j / bill.per_read_j, rel=1e-15)
+        assert one.ratio == pytest.approx(one.energy.per_read_j / bill.per_read_j, rel=1e-15)
     assert found.models[0].energy == bill.energy == found.own.energy
     said = str(found)
     for one in found.models:

@@ -117,6 +117,7 @@ def test_with_heavy_tails_few_bits_clip_most_of_what_is_far(stored, reference, t
         draws=draws,
         mean=draws.mean(axis=1, dtype=float),
         sd=draws.std(axis=1, dtype=float),
+        covariance=np.stack([np.cov(one, rowvar=False, ddof=0, dtype=float) for one in draws]),
     )
     cubed.save(tmp_path / "reference.safetensors")
     widest = np.abs(cubed.subset(2, MEASURE.reads)).max() / 2

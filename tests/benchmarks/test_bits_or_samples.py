@@ -60,7 +60,7 @@ def test_joules_of_reads_with_weights_read_once_or_at_every_read(script):
     )
     answer = script.Answer(single_layer(layer), np.zeros((2, 5), np.float32), {}, {})
     once, again = (script.CHIPS[name].with_precision(4, 4, 4) for name in list(script.CHIPS)[:2])
-    weights_j = once.energy(Operations({Operation("weight_memory", (60,)): 60})).total_j
+    weights_j = once.energy(Operations({Operation("weight_memory", (60,)): 60})).all_operations_j
     for reads in (1, 2, 7):
         difference = script.chip_joules(again, answer, reads) - script.chip_joules(
             once, answer, reads

@@ -19,7 +19,7 @@ from arraytest import (
 )
 from stattest import assert_mean
 
-from stochsim.hardware import Adc, Cells
+from stochsim.hardware import Adc, Array, Cells
 
 WEIGHTS = random_weights(4, 8, 48)
 X = random_inputs(4, 4, 48)
@@ -89,6 +89,23 @@ def test_read_sigma_grows_with_the_active_rows(geometry):
         lambda own, _, line: 2 * own.read_sigma**2 * (line**2).sum(axis=1)[:, None],
         **geometry,
     )
+
+
+@pytest.mark.parametrize("read_noise", ["lumped", "explicit"])
+@pytest.mark.parametrize(("cell_bits", "steps"), [(1, 1), (2, 3), (3, 7)])
+def test_read_sigma_fs_is_the_same_as_a_share_of_full_conductance(cell_bits, steps, read_noise):
+    """Code for code; another share gives other codes."""
+    weights = random_weights(4, 6, 24)
+    x = np.random.default_rng(3).integers(-8, 8, (20, 24)).astype(np.int8)
+
+    def codes(**sigma):
+        cells = Cells(read_noise=read_noise, **sigma)
+        array = Array(cell_bits=cell_bits, signs="differential", adc=Adc(bits=8), cells=cells)
+        return sums_of(product_of(weights, array), x, 50)
+
+    same = codes(read_sigma=0.125 * steps)
+    np.testing.assert_array_equal(codes(read_sigma_fs=0.125), same)
+    assert np.any(codes(read_sigma_fs=0.25) != same)
 
 
 @pytest.mark.parametrize("geometry", [{}, {"rows": 8, "cell_bits": 3, "cycle_bits": 2}])

@@ -81,6 +81,11 @@ def test_read_sigma_lsb(chip_with, x):
     assert_channel(chip_with(Noise(read_sigma_lsb=1.6)), x, 0.5)
 
 
+def test_read_sigma_fs(chip_with, x):
+    """As a share of the outputs' full scale: 16 steps of 0.25 here."""
+    assert_channel(chip_with(Noise(read_sigma_fs=0.1)), x, 0.5)
+
+
 def lumped(chip, x, weight_sigma):
     """sigma |x|, (stimulus, 1), over the quantised input."""
     quantised = chip.program.input.values(chip.program.input.codes(x)).astype(float)

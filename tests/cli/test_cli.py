@@ -103,7 +103,7 @@ def test_a_wrong_command_ends_with_2(
         ({"grid__rho": [0.5]}, ["'rho' = 0.5: has no default price", "reliability.e0_j"]),
         (
             {"hardware__preset": "digital"},
-            ["'preset' = 'digital': ", "did you mean 'digital-45nm'"],
+            ["'hardware.preset' = 'digital': ", "did you mean 'digital-45nm'"],
         ),
         ({"hardware": {"file": "none.toml"}}, ["none.toml: cannot be read"]),
         ({"version": 3}, ["'version' = 3", "should be 1"]),

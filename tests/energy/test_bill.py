@@ -14,6 +14,7 @@ from stochsim.energy import (
     Operations,
     ReliabilityLaw,
     format_energy,
+    mixed_nodes,
     price,
     price_operations,
 )
@@ -72,7 +73,7 @@ def test_each_operation_lands_in_its_part() -> None:
     assert list(energy.parts) == list(expected) == list(PARTS)
     for part, joules in expected.items():
         assert energy.parts[part] == pytest.approx(joules, rel=2e-3)
-    assert energy.total_j == pytest.approx(sum(energy.parts.values()))
+    assert energy.all_operations_j == pytest.approx(sum(energy.parts.values()))
     assert {kind.part for kind in KINDS.values()} == set(PARTS)
 
 
@@ -87,13 +88,16 @@ def test_bill_is_linear_and_does_not_depend_on_order() -> None:
 def test_flags_and_citations_reach_the_bill_once() -> None:
     small = Operations({Operation("code_memory", (100,)): 8})
     energy = price_operations(small, PRICES)
+    mixed = "mixed technology nodes: 28 nm (adc, dac, line, random), 32 nm (cell), 45 nm ("
     assert len(energy.flags) == 1
     assert energy.flags[0].startswith("memory-sram-45nm: ")
     assert energy.memory_j == pytest.approx(8 * 0.15626e-12, rel=1e-3)
     total = energy + energy + price_operations(OPERATIONS, PRICES)
-    assert total.flags == energy.flags == (Energy() + energy).flags
-    assert (total / 7).flags == energy.flags
-    assert price_operations(OPERATIONS, PRICES).flags == ()
+    assert (Energy() + energy).flags == energy.flags
+    assert total.flags[:-1] == energy.flags
+    assert total.flags[-1].startswith(mixed)
+    assert (total / 7).flags == total.flags
+    assert price_operations(OPERATIONS, PRICES).flags == total.flags[-1:]
     names = [citation.name for citation in total.prices]
     assert len(names) == len(set(names)) == len(PRICES)
     assert {citation.tag for citation in total.prices} == {
@@ -111,12 +115,9 @@ def test_an_unverified_price_is_flagged_where_it_is_counted() -> None:
         Operations({Operation("adc", (4,)): 1, Operation("random"): 0}), prices
     )
     assert energy.flags == ("unsourced: adc-walden was not checked against a source",)
-    assert (
-        price_operations(
-            OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}
-        ).flags
-        == ()
-    )
+    assert price_operations(
+        OPERATIONS, {**prices, "adc": PRICES["adc"], "random": PRICES["random"]}
+    ).flags == mixed_nodes(price_operations(OPERATIONS, PRICES).nodes)
 
 
 def test_a_parameter_outside_its_range_is_clamped_and_flagged() -> None:
@@ -145,9 +146,9 @@ def test_infinite_reliability_is_kept_and_printed() -> None:
     energy = price_operations(Operations({Operation("reliability", (0,)): 5}), PRICES)
     assert (
         energy.reliability_j
-        == energy.total_j
-        == (energy + energy).total_j
-        == (energy / 10).total_j
+        == energy.all_operations_j
+        == (energy + energy).all_operations_j
+        == (energy / 10).per_read_j
         == math.inf
     )
     assert str(energy) == "∞ (reliability ∞)"
@@ -235,3 +236,57 @@ def test_format_energy_at_a_border(joules: float, text: str) -> None:
 def test_energy_as_text_names_the_parts_that_cost() -> None:
     assert str(Energy({"add": 2e-12, "memory": 1.5e-9})) == "1.50 nJ (add 2.00 pJ, memory 1.50 nJ)"
     assert str(Energy()) == "0 J"
+
+
+TOTALS = ("all_operations_j", "per_read_j", "per_sample_j")
+
+
+def test_a_total_says_of_what_it_is_and_no_other_is_there() -> None:
+    """`total_j` was of all reads here, and per read in a bill."""
+    whole = price_operations(OPERATIONS, PRICES)
+    read = whole / 4
+    sample = whole.divided(4, "sample")
+    for energy, own in zip((whole, read, sample), TOTALS, strict=True):
+        assert getattr(energy, own) == pytest.approx(sum(energy.parts.values()))
+        for other in {*TOTALS, "total_j"} - {own}:
+            with pytest.raises(AttributeError, match=f": '{own}', not '{other}'"):
+                getattr(energy, other)
+    assert read.per_read_j == sample.per_sample_j == pytest.approx(whole.all_operations_j / 4)
+    assert [f"{one}".split(" (")[0] for one in (whole, read)] == [
+        format_energy(whole.all_operations_j),
+        f"{format_energy(read.per_read_j)} per read",
+    ]
+
+
+def test_joules_of_different_things_do_not_add_up_and_are_divided_once() -> None:
+    whole = price_operations(OPERATIONS, PRICES)
+    with pytest.raises(SettingError, match="'all_operations_j' and 'per_read_j' do not add up"):
+        _ = whole + whole / 2
+    with pytest.raises(SettingError, match="these are joules of one read already"):
+        _ = whole / 2 / 2
+    with pytest.raises(SettingError, match="'per' = 'reads': did you mean 'read'"):
+        whole.divided(2, "reads")
+    assert (whole / 2 + whole / 2).per_read_j == pytest.approx(whole.all_operations_j)
+
+
+def test_prices_of_several_nodes_are_flagged_whenever_they_come_together() -> None:
+    """Each alone is of one node; free prices, and those without a node, mix nothing."""
+    alone = [
+        price_operations(Operations({Operation(kind, args): 1}), PRICES)
+        for kind, args in (("add", (16,)), ("random", ()), ("leakage", ()))
+    ]
+    assert [each.flags for each in alone] == [(), (), ()]
+    both = ("mixed technology nodes: 28 nm (random), 45 nm (add)",)
+    assert (alone[0] + alone[1]).flags == both
+    assert (alone[0] + alone[2]).flags == ()
+    assert sum(alone, Energy()).flags == both
+    free = price_operations(
+        Operations({Operation("add", (16,)): 1, Operation("random"): 0}), PRICES
+    )
+    assert free.flags == ()
+    adc = price("adc-accelergy").with_parameters(node_nm=7.0)
+    model = price_operations(
+        Operations({Operation("adc", (8,)): 1, Operation("random"): 1}), {**PRICES, "adc": adc}
+    )
+    assert model.flags == ("mixed technology nodes: 7 nm (adc), 28 nm (random)",)
+    assert adc.note.endswith("node_nm = 7, not 32 as in the source")

@@ -1,9 +1,23 @@
 """Prices at other nodes, by the polynomials of Stillmaker and Baas 2017."""
 
+import itertools
+import math
+
 import pytest
 
-from stochsim.energy import NODES, PRICES, Scaling, energy_ratio, price, scaled
-from stochsim.energy.node_scaling import Polynomial
+from stochsim.energy import (
+    NODES,
+    PRICES,
+    Entry,
+    Operation,
+    Operations,
+    Scaling,
+    energy_ratio,
+    price,
+    scaled,
+)
+from stochsim.energy.node_scaling import Polynomial, energy_at
+from stochsim.hardware import preset
 from stochsim.settings import SettingError
 
 TO_7 = Scaling(node_nm=7, voltage_v=0.7)
@@ -105,24 +119,86 @@ def test_the_7_nm_table_is_never_mixed_with_the_polynomials(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "why"),
     [
-        "multiply-gates-28nm",
-        "multiply-array-28nm",
-        "add-gates-28nm",
-        "memory-register-28nm",
-        "random-lfsr-28nm",
-        "line-gates-28nm",
+        ("line-gates-28nm", "is of 28 nm, by a formula with V, which no polynomial scales"),
+        ("multiply-aladdin-40nm", "is of 40 nm, without a supply voltage that a polynomial could"),
     ],
 )
-def test_a_node_without_polynomial_cannot_be_scaled_from(name: str) -> None:
-    with pytest.raises(SettingError, match=rf"'{name}': is of 28 nm, a node without a polynomial"):
+def test_what_no_polynomial_holds_for_cannot_be_scaled_from(name: str, why: str) -> None:
+    with pytest.raises(SettingError, match=f"'{name}': {why}"):
         scaled(price(name), TO_7)
 
 
-def test_a_node_without_polynomial_cannot_be_scaled_to() -> None:
-    with pytest.raises(SettingError, match=r"'node_nm' = 28.0: .* nearest valid: 32; valid: 130"):
-        Scaling(node_nm=28, voltage_v=0.9)
+@pytest.mark.parametrize(("node", "near"), [(6.99, 7), (1, 7), (130.1, 130), (350, 130)])
+def test_a_node_outside_of_the_table_is_refused(node: float, near: int) -> None:
+    rule = rf"'node_nm' = {node}.*: the polynomials are of 7 to 130 nm; nearest valid: {near}$"
+    with pytest.raises(SettingError, match=rule):
+        Scaling(node_nm=node, voltage_v=0.9)
+    entry = Entry(
+        kind="multiply",
+        formula="1",
+        unit="fJ per multiply",
+        node_nm=node,
+        voltage_v=0.9,
+        scaling="polynomials",
+        source="test",
+        tag="user",
+    )
+    with pytest.raises(SettingError, match=rule):
+        scaled(entry.price("mine", ""), TO_7)
+
+
+@pytest.mark.parametrize("voltage_v", [0.6, 0.9])
+def test_between_two_nodes_the_logarithm_is_interpolated(voltage_v: float) -> None:
+    """At the ends the table's own values, between them a line in log E against log node."""
+    nodes = sorted(NODES)
+    for low, high in itertools.pairwise(nodes):
+        middle = math.sqrt(low * high)
+        ends = [NODES[node].energy(voltage_v) for node in (low, high)]
+        assert energy_at(middle, voltage_v) == pytest.approx(math.sqrt(ends[0] * ends[1]))
+        near = [energy_at(node, voltage_v) for node in (low * 1.0001, high * 0.9999)]
+        assert near == pytest.approx(ends, rel=1e-3)
+
+
+def test_a_node_of_the_table_left_out_is_met_within_18_percent() -> None:
+    """What docs/prices.md says of an interpolated node."""
+    nodes = sorted(NODES)
+    errors = []
+    for low, left_out, high in zip(nodes, nodes[1:], nodes[2:], strict=False):
+        share = math.log(left_out / low) / math.log(high / low)
+        ends = [math.log(NODES[node].energy(0.9)) for node in (low, high)]
+        found = math.exp((1 - share) * ends[0] + share * ends[1])
+        errors.append(found / NODES[left_out].energy(0.9) - 1)
+    assert 0.15 < max(map(abs, errors)) < 0.18
+
+
+def test_an_interpolated_node_is_flagged_at_both_ends() -> None:
+    to_22 = Scaling(node_nm=22, voltage_v=0.8)
+    assert scaled(price("multiply-qkeras-45nm"), to_22).flags((4, 4)) == (
+        "multiply-qkeras-45nm: 22 nm is interpolated between 32 and 20 nm",
+    )
+    gates = scaled(price("multiply-gates-28nm"), to_22)
+    assert gates.flags((4, 4)) == (
+        "multiply-gates-28nm: 28 nm is interpolated between 32 and 20 nm",
+        "multiply-gates-28nm: 22 nm is interpolated between 32 and 20 nm",
+    )
+    assert (gates.technology_nm, gates.voltage_v) == (22, 0.8)
+    assert scaled(price("multiply-qkeras-45nm"), TO_7).flags((4, 4)) == ()
+
+
+def test_a_whole_chip_goes_to_22_nm() -> None:
+    """It was refused, by node 22 and, at 20 nm, by random bits of 28 nm; its bill says so."""
+    chip = preset("digital-45nm").with_({"prices.scaling": {"node_nm": 22.0, "voltage_v": 0.8}})
+    assert chip.nodes == {"22 nm": ("add", "code_memory", "multiply", "random", "weight_memory")}
+    flags = chip.energy(Operations({Operation("add", (16,)): 1})).flags
+    assert flags == ("add-qkeras-45nm: 22 nm is interpolated between 32 and 20 nm",)
+    assert set(flags) < set(chip.flags)
+
+
+def test_a_voltage_between_two_nodes_is_above_both_vertices() -> None:
+    with pytest.raises(SettingError, match=r"above 0\.409 V, where the polynomial of 32 nm turns"):
+        Scaling(node_nm=22, voltage_v=0.4)
 
 
 def test_voltages_where_the_polynomial_has_turned_are_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 from stochsim.energy import Operation, Operations
 from stochsim.hardware import (
     TABLE_COLUMNS,
+    Cells,
     Hardware,
     Noise,
     Precision,
@@ -134,6 +135,24 @@ def test_replace_validates_and_leaves_the_original() -> None:
 @pytest.mark.parametrize(("inputs", "bits"), [(1, 8), (2, 9), (48, 14), (64, 14), (65, 15)])
 def test_accumulator_width_is_the_width_of_the_full_sum(inputs: int, bits: int) -> None:
     assert preset("digital-45nm").accumulator_width(inputs) == bits
+
+
+@pytest.mark.parametrize("other", ["read_sigma", "read_sigma_lsb"])
+def test_noise_as_a_share_of_full_scale_is_the_only_form(other: str) -> None:
+    with pytest.raises(SettingError, match=f"'{other}' = 0.1 and 'read_sigma_fs' = 0.2: only one"):
+        Noise(**{other: 0.1, "read_sigma_fs": 0.2})
+    with pytest.raises(SettingError, match=r"'read_sigma' = 0.1 and 'read_sigma_fs' = 0.2: only"):
+        Cells(read_sigma=0.1, read_sigma_fs=0.2)
+    with pytest.raises(SettingError, match=r"'read_sigma_fs' = 1.5: should be less than or equal"):
+        Noise(read_sigma_fs=1.5)
+
+
+@pytest.mark.parametrize(("bits", "sigma"), [(1, 0.02), (4, 0.16), (8, 2.56)])
+def test_noise_as_a_share_of_full_scale_is_of_all_steps(bits: int, sigma: float) -> None:
+    noise = Noise(read_sigma_fs=0.02)
+    assert noise.read_sigma_drive(0.5, 2**bits) == pytest.approx(sigma)
+    with pytest.raises(SettingError, match="'levels' is missing: 'read_sigma_fs' is a share"):
+        noise.read_sigma_drive(0.5)
 
 
 def test_noise_in_steps_and_in_values_agree() -> None:

@@ -109,7 +109,7 @@ def test_a_file_that_is_not_there(tmp_path) -> None:
 
 def test_a_file_that_is_not_text(tmp_path) -> None:
     (tmp_path / "image.csv").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(SettingError, match=r"image\.csv: not a CSV file"):
+    with pytest.raises(SettingError, match=r"image\.csv: not UTF-8 text"):
         read_channel(tmp_path / "image.csv")
 
 

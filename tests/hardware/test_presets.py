@@ -92,7 +92,7 @@ def test_every_preset_has_a_law() -> None:
 def test_energy_follows_the_law_of_its_prices(name: str) -> None:
     for kind, law in LAWS[name].items():
         for bits in BITS:
-            joules = preset(name).energy(Operations({operation(kind, bits): 1.0})).total_j
+            joules = preset(name).energy(Operations({operation(kind, bits): 1.0})).all_operations_j
             assert joules == pytest.approx(law(bits), rel=1e-9, abs=0), (kind, bits)
 
 
@@ -180,4 +180,4 @@ def test_a_preset_runs_a_program_at_every_width_it_takes(name: str, bits: int) -
     chip = Chip(program, preset(name).with_precision(bits, bits, bits))
     samples = chip.sample(np.linspace(-2, 2, 10).reshape(2, 5), reads=3, key=1)
     assert samples.codes.shape == (2, 3, 3)
-    assert 0 < chip.hardware.energy(samples.operations, rho=0).total_j < 1e-6
+    assert 0 < chip.hardware.energy(samples.operations, rho=0).all_operations_j < 1e-6

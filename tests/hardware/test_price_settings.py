@@ -77,7 +77,7 @@ def test_with_price_swaps_one_and_its_parameters() -> None:
     assert "frequency_hz = 1e+09" in next(
         each.formula for each in swapped.energy(COUNTS).prices if each.kind == "adc"
     )
-    assert swapped.with_price("adc", "adc-zigzag-28nm") == ARRAY
+    assert swapped.with_price("adc", "adc-zigzag-28nm").prices == ARRAY.prices
     assert swapped.with_price("adc", "adc-accelergy", node_nm=7).prices.parameters == {
         "adc": {"node_nm": 7}
     }
@@ -127,12 +127,12 @@ def test_parameters_survive_toml_hashing_and_copying(tmp_path: Path) -> None:
         ),
         ({"float_add": "add-qkeras-45nm"}, "'float_add' = 'add-qkeras-45nm': is a price of 'add'"),
         (
-            {"scaling": {"node_nm": 28, "voltage_v": 0.9}},
-            "'scaling.node_nm' = 28.0: no polynomial of that node; nearest valid: 32",
+            {"scaling": {"node_nm": 5, "voltage_v": 0.9}},
+            "'scaling.node_nm' = 5.0: the polynomials are of 7 to 130 nm; nearest valid: 7",
         ),
         (
             {"scaling": {"node_nm": 7, "voltage_v": 0.7}},
-            "'multiply' = 'multiply-gates-28nm' and 'scaling': is of 28 nm, a node without",
+            "'line' = 'line-gates-28nm' and 'scaling': is of 28 nm, by a formula with V, which no",
         ),
     ],
 )
@@ -160,8 +160,8 @@ def test_bad_prices_are_errors(changes: dict[str, Any], complaint: str) -> None:
             "'parameters.adc': ",
         ),
         (
-            {"multiply": "multiply-gates-28nm", "scaling": {"node_nm": 7, "voltage_v": 0.7}},
-            "'multiply' = 'multiply-gates-28nm' and 'scaling': ",
+            {"multiply": "multiply-jouppi-7nm", "scaling": {"node_nm": 7, "voltage_v": 0.7}},
+            "'multiply' = 'multiply-jouppi-7nm' and 'scaling': ",
         ),
     ],
 )

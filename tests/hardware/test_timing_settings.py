@@ -33,7 +33,7 @@ def counted(hardware: Hardware) -> Operations:
 
 def joules_but_leakage(hardware: Hardware) -> float:
     energy = hardware.energy(counted(hardware), rho=0)
-    return energy.total_j - energy.parts.get("leakage", 0.0)
+    return energy.all_operations_j - energy.parts.get("leakage", 0.0)
 
 
 def test_defaults_are_the_engineering_defaults() -> None:
@@ -181,7 +181,9 @@ def leakage_j(hardware: Hardware) -> float:
 
 def test_timing_leakage_w() -> None:
     once = DIGITAL.replace(timing=Timing(leakage_w=1e-3))
-    assert once.energy(Operations({Operation("leakage"): 2.0})).total_j == pytest.approx(2e-3)
+    assert once.energy(Operations({Operation("leakage"): 2.0})).all_operations_j == pytest.approx(
+        2e-3
+    )
     assert leakage_j(DIGITAL) == pytest.approx(
         2 * 1e-3 * 1 / 1e9
     )  # two reads of one cycle: 30 multiply-adds on 256 multipliers

@@ -174,7 +174,7 @@ def test_the_bill_is_per_read_by_layer_and_adds_up():
     converted = convert(seeded(network), chip_of(4, 5, 5), X)
     bill = converted.bill(X, READS)
     assert bill.total_operations == sum(counts_of().values(), Operations())
-    assert sum(energy.total_j for energy in bill.energy_by_layer.values()) == pytest.approx(
+    assert sum(energy.per_read_j for energy in bill.energy_by_layer.values()) == pytest.approx(
         bill.per_read_j, rel=1e-12
     )
     assert bill.per_read_j > 0

@@ -25,6 +25,7 @@ HARDWARE = preset("digital-45nm")
 SETTINGS = {
     "read_sigma": {"read_sigma": 0.2},
     "read_sigma_lsb": {"read_sigma_lsb": 0.7},
+    "read_sigma_fs": {"read_sigma_fs": 0.04},
     "weight_sigma": {"weight_sigma": 0.05},
     "weight_sigma_lsb": {"weight_sigma_lsb": 0.5},
     "dither": {"dither": "stochastic"},
@@ -66,6 +67,7 @@ def chip(layer, hardware):
         ({}, HardwareNoise()),
         ({"read_sigma": 0.2, "family": "uniform"}, HardwareNoise(read_sigma=0.2)),
         ({"read_sigma_lsb": 0.7}, HardwareNoise(read_sigma_lsb=0.7)),
+        ({"read_sigma_fs": 0.02}, HardwareNoise(read_sigma_fs=0.02)),
         ({"weight_sigma": 0.05}, HardwareNoise(weight_sigma=0.05)),
         (
             {"weight_sigma_lsb": 0.5, "weight_noise": "explicit"},
@@ -81,7 +83,13 @@ def chip(layer, hardware):
 )
 def test_of_each_setting(noise, expected):
     found = HardwareNoise.of(HARDWARE.replace(noise=Noise(**noise)))
-    for name in ("read_sigma", "read_sigma_lsb", "weight_sigma", "weight_sigma_lsb"):
+    for name in (
+        "read_sigma",
+        "read_sigma_lsb",
+        "read_sigma_fs",
+        "weight_sigma",
+        "weight_sigma_lsb",
+    ):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12)
     assert found.input_dither == expected.input_dither
 
@@ -206,5 +214,5 @@ def test_without_dither_inputs_are_rounded_to_nearest():
 
 
 def test_noise_of_nothing_is_the_number_0():
-    assert HardwareNoise().variance(0.5, 0.5, stimuli()) == 0
-    assert HardwareNoise(input_dither=True).variance(0.5, 0.5, stimuli()) == 0
+    assert HardwareNoise().variance(0.5, 0.5, stimuli(), 4) == 0
+    assert HardwareNoise(input_dither=True).variance(0.5, 0.5, stimuli(), 4) == 0

@@ -53,7 +53,7 @@ def test_a_program_is_the_same_again(tmp_path, kind, bits):
 def test_every_field_is_kept(tmp_path):
     """Own widths, unsigned grids, activations, and floats to the last bit."""
     codes = np.array([[1, -7, 3], [0, 2, -1]], np.int8)
-    reads, gives = Quantizer(3, 0.1 + 0.2, True), Quantizer(1, 1e-300)
+    reads, gives = Quantizer(3, 0.1 + 0.2, True), Quantizer(1, 1.3e-38)
     layer = Layer(
         codes,
         4,

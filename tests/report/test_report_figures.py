@@ -93,7 +93,7 @@ def test_own_decoders_plot_the_distance(fake_run: Run) -> None:
 
 def test_the_pareto_front_leaves_out_infinite_joules_and_beaten_cells() -> None:
     def cell(joules: float, d: float) -> Any:
-        return SimpleNamespace(total_j=joules, estimates={"d": SimpleNamespace(value=d)})
+        return SimpleNamespace(per_read_j=joules, estimates={"d": SimpleNamespace(value=d)})
 
     kept = [cell(1.0, 3.0), cell(2.0, 1.0), cell(4.0, 0.5)]
     beaten = [cell(1.0, 3.5), cell(3.0, 1.0), cell(5.0, 0.5), cell(float("inf"), 0.01)]
@@ -121,7 +121,7 @@ def test_bars_add_up_to_the_bill(finished: Path) -> None:
     axes = bill_figure(results).axes[0]
     tops = {round(bar.get_x(), 3): bar.get_y() + bar.get_height() for bar in axes.patches}
     assert sorted(tops.values()) == pytest.approx(
-        sorted(row.total_j for row in results.summary if row.noise == 1)
+        sorted(row.per_read_j for row in results.summary if row.noise == 1)
     )
 
 

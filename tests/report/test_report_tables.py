@@ -69,7 +69,7 @@ def test_figures_are_those_of_the_results(finished: Path, tmp_path: Path) -> Non
         assert result.survival is not None
         assert result.survival.estimate is not None
         assert float(row["survival"]) == pytest.approx(result.survival.estimate.value, rel=1e-5)
-        assert float(row["total_j"]) == pytest.approx(result.total_j, rel=1e-5)
+        assert float(row["per_read_j"]) == pytest.approx(result.per_read_j, rel=1e-5)
         assert float(row["d_full_high"]) == pytest.approx(result.survival.d_full.high, rel=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_infinity_is_inf_and_not_available_is_empty_with_a_note(
     finished: Path, tmp_path: Path
 ) -> None:
     silent = [row for row in results_rows(finished, tmp_path / "r.csv") if row["noise"] == "0"]
-    assert {(row["reliability_j"], row["total_j"]) for row in silent} == {("inf", "inf")}
+    assert {(row["reliability_j"], row["per_read_j"]) for row in silent} == {("inf", "inf")}
     assert {(row["elbo_nat"], row["elbo_nat_low"]) for row in silent} == {("", "")}
     assert all(row["elbo_nat_note"] for row in silent)
 

@@ -86,7 +86,7 @@ def test_every_row_of_the_csv_says_what_it_is(several: Path, tmp_path: Path) -> 
     assert [tuple(row[name] for name in NAMES) for row in rows] == expected_places()
     assert {row["input_bits"] == row["weight_bits"] == row["output_bits"] for row in rows} == {True}
     for row in rows:
-        assert (row["total_j"] == "") == (row["weight_bits"] == "float")
+        assert (row["per_read_j"] == "") == (row["weight_bits"] == "float")
         assert row["facts"] == ("step 0.25" if row["control"] else "")
         assert row["readout_accuracy_note"] == (
             "not measured of controls" if row["control"] else ""

@@ -217,7 +217,7 @@ def test_the_bill_says_what_moves_it_most() -> None:
     request = request_of(**ALONE)
     outcome = outcome_of(request, [made(request, SLOW, 0.95, {6: 10}, other_j=1e-12)])
     adc = 10 * price("adc-zigzag-28nm").energy_j((6,))
-    share = adc / outcome.first.shown.energy("zigzag").total_j
+    share = adc / outcome.first.shown.energy("zigzag").per_sample_j
     assert (
         f"What moves it most is converter, {share:.0%} of the joules: at half its price the whole "
         f"would cost {share / 2:.0%} less." in render(outcome)

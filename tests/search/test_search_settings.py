@@ -131,7 +131,7 @@ def test_rules(text: str, rule: tuple[str, float]) -> None:
         ),
         (
             {"hardware__preset": "sram-aray-28nm"},
-            ["'preset' = 'sram-aray-28nm'", "did you mean 'sram-array-28nm'"],
+            ["'hardware.preset' = 'sram-aray-28nm'", "did you mean 'sram-array-28nm'"],
         ),
         ({"search__method": "noise-aware"}, ["array"]),
         (

@@ -176,5 +176,6 @@ def test_the_search_finds_what_is_written_by_hand(source: str, lines: list[int])
 
 @pytest.mark.parametrize("package", ["settings", "hardware"])
 def test_no_regular_expressions_read_messages(package: str) -> None:
-    for path in (PACKAGE / package).rglob("*.py"):
+    reads_toml = PACKAGE / "settings" / "toml_lines.py"  # statements of TOML, no messages
+    for path in set((PACKAGE / package).rglob("*.py")) - {reads_toml}:
         assert "import re\n" not in path.read_text(encoding="utf-8"), path

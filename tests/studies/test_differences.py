@@ -198,7 +198,7 @@ def test_controls_have_facts_and_float_samples_survive_whole(made: Maker) -> Non
     no_noise = results.find("single", control="no-noise")
     langevin = results.find("", control="langevin")
     assert (no_noise.facts, langevin.facts) == ({"fact": 4.0}, {"fact": 4.0})  # means over keys
-    assert (no_noise.is_float, no_noise.is_quantised, np.isnan(no_noise.total_j)) == (
+    assert (no_noise.is_float, no_noise.is_quantised, np.isnan(no_noise.per_read_j)) == (
         False,
         False,
         True,

@@ -219,9 +219,9 @@ def test_a_store_without_a_study_is_refused(tmp_path: Path) -> None:
 
 def test_energy_is_the_sum_of_its_parts_and_infinite_without_noise(made: Maker) -> None:
     still, noisy = made(grid__bits=[2], grid__noise=[0, 2]).rows
-    assert still.total_j == np.inf
+    assert still.per_read_j == np.inf
     assert noisy.energy_j == {"add": 2e-12, "reliability": 0.5e-12}
-    assert noisy.total_j == pytest.approx(2.5e-12)
+    assert noisy.per_read_j == pytest.approx(2.5e-12)
     assert (noisy.flags, noisy.saturated_share) == (("noise 2",), 0.25)
 
 

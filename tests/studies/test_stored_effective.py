@@ -45,7 +45,7 @@ def test_joules_of_all_reads_by_effective_samples(made: Maker) -> None:
     assert row.effective_samples.low < 40 < row.effective_samples.high
     assert row.joules_per_effective_sample.value == pytest.approx(10e-12)
     assert row.joules_per_effective_sample.value != pytest.approx(
-        100 * row.total_j / 40
+        100 * row.per_read_j / 40
     )  # the ratio of means has it cheaper
     assert row.independent is True
 
@@ -234,8 +234,8 @@ def test_a_run_of_chains_reads_out(folder: Path) -> None:
     with open_run(folder) as results:
         chain, single = results.find("recurrent", 4), results.find("single", 4)
         assert (chain.independent, single.independent) == (False, True)
-        assert single.joules_per_effective_sample.value == pytest.approx(single.total_j)
-        assert chain.joules_per_effective_sample.value > 1.05 * chain.total_j
+        assert single.joules_per_effective_sample.value == pytest.approx(single.per_read_j)
+        assert chain.joules_per_effective_sample.value > 1.05 * chain.per_read_j
         assert (
             results.find("recurrent", 4, noise=0.0).effective_samples.reason
             == "the reads do not vary"

@@ -15,6 +15,7 @@ from stochsim.hardware import (
     Reliability,
     Timing,
     preset,
+    presets,
 )
 from stochsim.settings import write_toml
 from stochsim.studies import Study
@@ -30,7 +31,8 @@ def test_errors_of_a_study_open_with_its_file(tmp_path: Path) -> None:
     assert complaint(path).startswith(f"{path}:1: not valid TOML (")
     assert (
         complaint(tmp_path / "none.toml")
-        == f"{tmp_path}/none.toml: cannot be read (No such file or directory)"
+        == f"{tmp_path}/none.toml: cannot be read (No such file or directory); "
+        "did you mean 'study.toml'?"
     )
 
 
@@ -136,12 +138,43 @@ def test_every_part_of_the_chip_may_stand_in_the_study(
     assert {cell.network for cell in own.cells} == {cell.network for cell in plain.cells}
 
 
+@pytest.mark.parametrize("name", presets())
+def test_a_section_of_a_study_keeps_what_it_does_not_name(name: str, tmp_path: Path) -> None:
+    """Through the file, the stored table and Python; [hardware.array] rows = 64 made ideal cells of
+    rram-wan, offset columns of differential ones, and ADCs without noise.
+    """
+    chip = preset(name)
+    given = {"noise": {"weight_sigma": 0.01}, "timing": {"clock_hz": 2e9}}
+    edits = {"noise.weight_sigma": 0.01, "timing.clock_hz": 2e9, "prices.voltage_v": 0.8}
+    given["prices"] = {**chip.prices.to_table(), "voltage_v": 0.8}
+    if chip.array is not None:
+        given["array"] = {"rows": 64, "adc": {"gain_sigma": 0.01}}
+        edits |= {"array.rows": 64, "array.adc.gain_sigma": 0.01}
+    path = write_study(tmp_path, hardware={"preset": name, **given})
+    study = Study.read(path)
+    assert study.hardware.resolve(tmp_path) == chip.with_(edits)
+    again = Study.from_table(study.to_table())
+    assert again.hardware.resolve(tmp_path) == chip.with_(edits)
+    copied = study.with_({"measure.reads": 200}).with_({"hardware.timing.multipliers": 256})
+    assert copied.hardware.resolve(tmp_path) == chip.with_(edits)
+
+
+def test_a_section_that_names_nothing_is_refused(tmp_path: Path) -> None:
+    said = complaint(write_study(tmp_path, hardware__noise={}))
+    assert "'hardware.noise': names no setting, so it would change nothing" in said
+
+
+def test_an_unknown_preset_is_named_with_its_section(tmp_path: Path) -> None:
+    said = complaint(write_study(tmp_path, hardware={"preset": "digital-45mn"}))
+    assert "'hardware.preset' = 'digital-45mn': did you mean 'digital-45nm'?" in said
+
+
 def test_a_part_that_the_chip_has_no_use_for_is_refused(tmp_path: Path) -> None:
     """By the rules of the chip itself: on digital-45nm columns cost nothing, for its inputs take no
     ADCs.
     """
     said = complaint(write_study(tmp_path, hardware__array={"columns": 64}))
-    assert "'array.columns' = 64: matters to wires" in said
+    assert "'hardware.array.columns' = 64: matters to wires" in said
     assert "'prices.dac' = 'dac-none'; valid: 128" in said
     said = complaint(write_study(tmp_path, hardware__timing={"clok_hz": 1e9}))
     assert said.endswith("unknown key 'hardware.timing.clok_hz': did you mean 'clock_hz'?")

@@ -212,9 +212,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"hardware": None}, "'hardware' is missing"),
     (
         {"hardware__preset": "digital-45"},
-        "'preset' = 'digital-45': did you mean 'digital-45nm'?",
+        "'hardware.preset' = 'digital-45': did you mean 'digital-45nm'?",
     ),
-    ({"hardware__preset": ""}, f"'preset' = '': valid: {', '.join(presets())}"),
+    ({"hardware__preset": ""}, f"'hardware.preset' = '': valid: {', '.join(presets())}"),
     (
         {"hardware__file": "chip.toml"},
         "'hardware.preset' = 'digital-45nm' and 'hardware.file' = 'chip.toml': give either preset "
@@ -225,7 +225,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "'hardware.preset' and 'hardware.file' are missing: give either preset = \"NAME\" or file "
         '= "chip.toml"',
     ),
-    ({"hardware": {"file": "chip.toml"}}, "chip.toml: cannot be read (No such file or directory)"),
+    (
+        {"hardware": {"file": "chip.toml"}},
+        "chip.toml: cannot be read (No such file or directory); did you mean 'study.toml'?",
+    ),
     ({"measure__reads": 102}, "'measure.reads' = 102: should be a multiple of 4"),
     ({"measure__reads": 96}, "'measure.reads' = 96: should be greater than or equal to 100"),
     ({"measure__reads": 6000}, "'measure.reads' = 6000: should be less than or equal to 5000"),

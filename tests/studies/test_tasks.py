@@ -72,7 +72,7 @@ def test_without_noise_every_sd_is_zero_and_the_distance_is_the_references_own_s
     assert row.estimates["d_axes"].value == pytest.approx(1, abs=0.05)
     assert row.estimates["zero_sd_share"].value == 1
     assert not row.estimates["elbo_nat"].available
-    assert row.total_j == np.inf
+    assert row.per_read_j == np.inf
 
 
 def test_noise_multiplies_the_trained_sd(trained: Results) -> None:
@@ -82,11 +82,11 @@ def test_noise_multiplies_the_trained_sd(trained: Results) -> None:
 
 
 def test_more_bits_and_less_noise_cost_more(trained: Results) -> None:
-    assert row_of(trained, 8, 1).total_j > 2 * row_of(trained, 2, 1).total_j
+    assert row_of(trained, 8, 1).per_read_j > 2 * row_of(trained, 2, 1).per_read_j
     assert (
-        row_of(trained, 8, 0.5).total_j
-        > row_of(trained, 8, 1).total_j
-        > row_of(trained, 8, 2).total_j - 1e-30
+        row_of(trained, 8, 0.5).per_read_j
+        > row_of(trained, 8, 1).per_read_j
+        > row_of(trained, 8, 2).per_read_j - 1e-30
     )
 
 
@@ -112,7 +112,7 @@ def test_noise_of_the_chip_comes_on_top(trained: Results, folder: Path) -> None:
             / trained.pictures(row_of(trained, 8, 1).cells[0]).sd
         )
         assert np.median(wider) == pytest.approx(np.hypot(1, 0.5), abs=0.05)
-        assert results.rows[0].total_j == pytest.approx(row_of(trained, 8, 1).total_j)
+        assert results.rows[0].per_read_j == pytest.approx(row_of(trained, 8, 1).per_read_j)
 
 
 def test_own_decoders_give_each_width_its_own_posterior(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_it_is_the_bill_of_a_chip_without_weights_and_noise(widths, name, kind):
         }
     )
     assert len(counted) > len(shared) > 3
-    expected = hardware.with_precision(*widths).energy(shared).total_j / 21
+    expected = hardware.with_precision(*widths).energy(shared).all_operations_j / 21
     assert joules_per_read(one, hardware, widths) == pytest.approx(expected, rel=1e-12)
 
 

@@ -2,7 +2,6 @@
 shifted and added digitally.
 """
 
-import sys
 import warnings
 
 import numpy as np
@@ -23,7 +22,7 @@ from stochsim.chip.product import Product, fit_accumulator, refuse_differing
 from stochsim.chip.rng_address import ARRAY, Place
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, levels_to_user
 
 CLIPPED_SHARE = 1e-3
 """Above this share of clipped partial sums a chip warns."""
@@ -103,12 +102,13 @@ class ArrayProduct(Product):
         settings = self.array.cells
         differential = array.signs == "differential"
         span = (-cells.largest_sum if differential else 0, cells.largest_sum)
-        active = cells.rows if settings.read_sigma > 0 else 0
-        known = (settings.read_sigma == 0 or array.cycle_bits == 1) and (
+        sigma = array.cell_read_sigma
+        active = cells.rows if sigma > 0 else 0
+        known = (sigma == 0 or array.cycle_bits == 1) and (
             settings.shot_sigma == 0 or not differential
         )
         few_planes = array.cell_bits * array.cycle_bits <= 2
-        noiseless = settings.read_sigma == settings.shot_sigma == 0
+        noiseless = sigma == settings.shot_sigma == 0
         if (
             cells.unit == 1
             and exact_states(array, span, active)
@@ -117,9 +117,7 @@ class ArrayProduct(Product):
         ):
             rows = np.arange(active + 1)[:, None] if active else np.zeros((1, 1))
             current = np.maximum(np.arange(span[0], span[1] + 1), 0)
-            own = (
-                len(cells.codes) * settings.read_sigma**2 * rows + settings.shot_sigma**2 * current
-            )
+            own = len(cells.codes) * sigma**2 * rows + settings.shot_sigma**2 * current
             return exact_conversion(
                 self.range, span, own / self.range.lsb**2 + array.adc.sigma_lsb**2
             ), few_planes
@@ -221,7 +219,7 @@ class ArrayProduct(Product):
             words = crossbar_bits.pack_inputs(
                 unsigned, self.array.rows, self.cells.input_bits, self.array.cycle_bits
             )
-            classes = crossbar_bits.square_sums(words) if self.array.cells.read_sigma > 0 else None
+            classes = crossbar_bits.square_sums(words) if self.array.cell_read_sigma > 0 else None
             crossbar.draw_crossbar(words, self._words, self._readout, address, out, classes)
             return out
         streams = crossbar.draw_streams(address, len(unsigned), self._readout, self.cells.neurons)
@@ -279,7 +277,7 @@ class ArrayProduct(Product):
                 f"{len(x_ints)} stimuli (more than "
                 f"{CLIPPED_SHARE:.1%}); array.adc.range = 'fixed' with range_max = "
                 f"{self.range.reaching(sums):g} would clip none",
-                stacklevel=_levels_to_the_caller(),
+                stacklevel=levels_to_user(),
             )
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
@@ -319,15 +317,3 @@ class ArrayProduct(Product):
         lines = digits.sum(axis=(0, 1), dtype=np.float64)
         columns = np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
         return float(lines @ columns / full)
-
-
-def _levels_to_the_caller() -> int:
-    """What `warnings.warn` in the calling function needs to name the line outside this folder that
-    asked the chip.
-    """
-    frame = sys._getframe(1)
-    levels = 1
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("stochsim."):
-        frame = frame.f_back
-        levels += 1
-    return levels

@@ -86,7 +86,7 @@ class ArrayCells:
             law = (settings.age_s, wires, settings.drift_compensation)
             self.unit = GRID
             self.cells, own = program_cells(self.codes, array.cell_bits, device, key, *law)
-        variance = np.float32((settings.read_sigma * self.unit) ** 2) + (
+        variance = np.float32((array.cell_read_sigma * self.unit) ** 2) + (
             np.float32(0) if own is None else own
         )
         self.variance = (

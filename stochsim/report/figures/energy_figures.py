@@ -64,7 +64,7 @@ def _title(results: Results, variant: Variant, rho: float) -> str:
 
 def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -> None:
     """D against joules of one panel's cells; both ends of joules lie off a logarithmic axis."""
-    finite = [row for row in rows if 0 < row.total_j < math.inf]
+    finite = [row for row in rows if 0 < row.per_read_j < math.inf]
     if not finite:
         ax.text(
             0.5, 0.5, "no cell of finite energy", transform=ax.transAxes, ha="center", color=QUIET
@@ -78,7 +78,7 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
     for row in finite:
         edge = INK if row in front else "white"
         _cell_mark(ax, row, colour[widths_label(row)], looks[row.noise][1], edge)
-    energy_axis(ax, [row.total_j for row in finite])
+    energy_axis(ax, [row.per_read_j for row in finite])
     ax.set_ylim(0, 1.12 * _highest(results))
     _label_bits(ax, finite if len(colour) <= _MOST_LABELS else front, colour)
     _distance_lines(ax, rows, named=last)
@@ -87,7 +87,7 @@ def _draw_energies(results: Results, rows: list[Result], ax: Axes, last: bool) -
 
 
 def _front_line(ax: Axes, front: list[Result]) -> None:
-    joules = [row.total_j for row in front]
+    joules = [row.per_read_j for row in front]
     d = [row.estimates["d"].value for row in front]
     ax.plot(joules, d, color=INK, lw=1.2, drawstyle="steps-post", zorder=1)
 
@@ -95,9 +95,9 @@ def _front_line(ax: Axes, front: list[Result]) -> None:
 def _cell_mark(ax: Axes, row: Result, colour: Any, marker: str, edge: str) -> None:
     """D of one cell with its interval."""
     d = row.estimates["d"]
-    ax.vlines(row.total_j, d.low, d.high, color=colour, lw=1.0, alpha=0.55, zorder=2)
+    ax.vlines(row.per_read_j, d.low, d.high, color=colour, lw=1.0, alpha=0.55, zorder=2)
     style: dict[str, Any] = {"ms": 8, "mec": edge, "mew": 0.9, "ls": "", "zorder": 3}
-    ax.plot([row.total_j], [d.value], marker=marker, color=colour, **style)
+    ax.plot([row.per_read_j], [d.value], marker=marker, color=colour, **style)
 
 
 def energy_axis(ax: Axes, joules: list[float]) -> None:
@@ -111,7 +111,7 @@ def energy_axis(ax: Axes, joules: list[float]) -> None:
 
 def _highest(results: Results) -> float:
     """The largest D that any panel has to show, that of ignoring the stimulus among them."""
-    rows = [row for row in quantised(results) if 0 < row.total_j < math.inf]
+    rows = [row for row in quantised(results) if 0 < row.per_read_j < math.inf]
     blind = [row.survival.d_blind.value for row in rows if row.survival is not None]
     return max(*blind, *(row.estimates["d"].high for row in rows), 0.0)
 
@@ -148,7 +148,7 @@ def _label_bits(ax: Axes, rows: list[Result], colour: dict[str, Any]) -> None:
             }
             ax.annotate(
                 bits_words(top),
-                (top.total_j, top.estimates["d"].high),
+                (top.per_read_j, top.estimates["d"].high),
                 (0, 8),
                 textcoords="offset points",
                 **style,

@@ -93,9 +93,9 @@ def pareto_front(rows: list[Result]) -> list[Result]:
     """Cells of finite energy that no other cell beats in both joules per read and D, by rising
     joules.
     """
-    finite = [row for row in rows if row.total_j < float("inf")]
+    finite = [row for row in rows if row.per_read_j < float("inf")]
     front: list[Result] = []
-    for row in sorted(finite, key=lambda row: (row.total_j, row.estimates["d"].value)):
+    for row in sorted(finite, key=lambda row: (row.per_read_j, row.estimates["d"].value)):
         if not front or row.estimates["d"].value < front[-1].estimates["d"].value:
             front.append(row)
     return front

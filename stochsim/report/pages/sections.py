@@ -52,8 +52,8 @@ def key_figures(results: Results) -> list[tuple[str, str, str]]:
     parts = {part: joules for part, joules in row.energy_j.items() if math.isfinite(joules)}
     largest = max(parts, key=lambda part: parts[part], default="")
     share = (
-        f"most of it {largest}: {parts[largest] / row.total_j:.0%}"
-        if 0 < row.total_j < math.inf
+        f"most of it {largest}: {parts[largest] / row.per_read_j:.0%}"
+        if 0 < row.per_read_j < math.inf
         else words.INFINITE_ENERGY
     )
     figures = (
@@ -144,7 +144,7 @@ def energy_caption(results: Results) -> str:
         front = ", ".join(
             f"{bits_words(row)} {words.noise_label(row.noise)}" for row in pareto_front(rows)
         )
-        infinite = [row for row in rows if math.isinf(row.total_j)]
+        infinite = [row for row in rows if math.isinf(row.per_read_j)]
         sentences += [f"{opening}Pareto front (line): {front}."] if front else []
         if infinite:
             named = "; ".join(

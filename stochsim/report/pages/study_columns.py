@@ -197,7 +197,7 @@ def _price_columns(results: Results) -> list[Column]:
 
 def _energy_cell(row: Result) -> Cell:
     text = words.energy_words(row)
-    if math.isinf(row.total_j):
+    if math.isinf(row.per_read_j):
         return Cell(text, note=words.INFINITE_ENERGY)
     return Cell(text, note="" if row.is_quantised else "not on a chip")
 
