@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stochsim.cli.sweep_command import positive
+from stochsim.cli.sweep_command import add_dry_run, positive
 from stochsim.studies import search_axes
 
 _EXAMPLE = """\
@@ -72,6 +72,7 @@ def add_to(commands: Any) -> None:
         metavar="URL",
         help="database of the trials (default: a SQLite file in the run's folder)",
     )
+    add_dry_run(optimize)
     optimize.set_defaults(command=_optimize)
 
 
@@ -86,9 +87,12 @@ def _optimize(args: argparse.Namespace) -> None:
     optimize.html, front.csv and front.png.
     """
     from stochsim.report import console_text, write_optimize_report
-    from stochsim.search import run_optimize
+    from stochsim.search import run_optimize, search_needs_of
 
     folder = args.out or Path("runs") / args.file.stem
+    if args.dry_run:
+        print(search_needs_of(args.file, workers=args.workers, trials=args.trials))
+        return
     outcome = run_optimize(
         args.file, folder, workers=args.workers, storage=args.storage, trials=args.trials
     )

@@ -31,10 +31,20 @@ def add_to(commands: Any) -> None:
         metavar="N",
         help="worker processes, one thread each (default: 2)",
     )
+    add_dry_run(sweep)
     sweep.set_defaults(command=_sweep)
     report = commands.add_parser("report", help="write a run's report", description=_report.__doc__)
     report.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     report.set_defaults(command=_report)
+
+
+def add_dry_run(command: argparse.ArgumentParser) -> None:
+    """Add --dry-run."""
+    command.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print tasks, memory, disk and a rough time; run nothing, write nothing",
+    )
 
 
 def positive(text: str) -> int:
@@ -49,9 +59,12 @@ def _sweep(args: argparse.Namespace) -> None:
     """Run a study into a folder, going on where an earlier run stopped; then print the table and
     write the report.
     """
-    from stochsim.studies import run_sweep
+    from stochsim.studies import run_sweep, study_needs
 
     folder = args.out or Path("runs") / args.study.stem
+    if args.dry_run:
+        print(study_needs(args.study, folder, args.workers))
+        return
     run_sweep(args.study, folder, args.workers)
     _print_report(folder)
 

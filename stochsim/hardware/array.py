@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
-from stochsim.settings import NotNegative, Rate, SettingError, Settings, Sigma, check_whole
+from stochsim.settings import Rate, Scale, SettingError, Settings, Sigma, check_whole
 
 
 class Adc(Settings):
@@ -33,9 +33,9 @@ class Adc(Settings):
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
-    cycles: Annotated[int, Field(ge=1)] = 1
+    cycles: Annotated[int, Field(ge=1, le=2**20)] = 1
     range: Literal["full", "calibrated", "fixed"] = "full"
-    range_max: Annotated[float, Field(gt=0)] | None = None
+    range_max: Scale | None = None
     clip_share: Annotated[float, Field(ge=0, lt=0.5)] = 1e-4
     sigma_lsb: Sigma = 0.0
     offset_sigma_lsb: Sigma = 0.0
@@ -43,7 +43,7 @@ class Adc(Settings):
     inl_lsb: tuple[float, ...] = ()
     dnl_lsb: tuple[float, ...] = ()
     reference_sigma_lsb: Sigma = 0.0
-    reference_columns: Annotated[int, Field(ge=1)] = 1
+    reference_columns: Annotated[int, Field(ge=1, le=65536)] = 1
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -123,7 +123,7 @@ class Cells(Settings):
 
     device: str = "ideal"
     device_csv: str = ""
-    age_s: Annotated[float, Field(gt=0)] | None = None
+    age_s: Annotated[float, Field(gt=0, le=1e15)] | None = None
     drift_compensation: bool = False
     read_sigma: Sigma = 0.0
     read_sigma_fs: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -131,7 +131,7 @@ class Cells(Settings):
     read_noise: Literal["lumped", "explicit"] = "lumped"
     stuck_at_0_rate: Rate = 0.0
     stuck_at_1_rate: Rate = 0.0
-    wire_ohm: NotNegative = 0.0
+    wire_ohm: Annotated[float, Field(ge=0, le=1e15)] = 0.0
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -219,8 +219,8 @@ class Array(Settings):
     cell_bits: Annotated[int, Field(ge=1, le=4)] = 1
     cycle_bits: Annotated[int, Field(ge=1, le=8)] = 1
     signs: Literal["offset", "differential"] = "offset"
-    columns_per_adc: Annotated[int, Field(ge=1)] = 1
-    reads_per_programming: Annotated[int, Field(ge=1)] | None = None
+    columns_per_adc: Annotated[int, Field(ge=1, le=65536)] = 1
+    reads_per_programming: Annotated[int, Field(ge=1, le=2**53)] | None = None
     adc: Adc = Adc()
     cells: Cells = Cells()
 

@@ -11,8 +11,8 @@ from stochsim.energy import Operation
 from stochsim.settings import (
     Bits,
     NotNegative,
-    Positive,
     Rate,
+    Scale,
     SettingError,
     Settings,
     Sigma,
@@ -144,7 +144,7 @@ class Reliability(Settings):
     = s, ρ > 0) override the defaults of ρ = 0, 1 and 2; every other ρ needs `e0_j`.
     """
 
-    s: Positive = 1.0
+    s: Scale = 1.0
     e_bit_j: NotNegative | None = None
     e0_j: NotNegative | None = None
 

@@ -49,7 +49,7 @@ class Prices(_NamedPrices):
     do not go together with scaled ones.
     """
 
-    voltage_v: Annotated[float, Field(gt=0)] = DEFAULT_VOLTAGE_V
+    voltage_v: Annotated[float, Field(gt=0, le=1000)] = DEFAULT_VOLTAGE_V
     parameters: dict[str, dict[str, float]] = Field(default_factory=dict)
     scaling: Scaling | None = None
 

@@ -23,6 +23,6 @@ class Timing(Settings):
     256
     """
 
-    clock_hz: Annotated[float, Field(gt=0)] = 1e9
-    multipliers: Annotated[int, Field(ge=1)] = 256
-    leakage_w: Annotated[float, Field(ge=0)] = 0.0
+    clock_hz: Annotated[float, Field(gt=0, le=1e15)] = 1e9
+    multipliers: Annotated[int, Field(ge=1, le=2**31)] = 256
+    leakage_w: Annotated[float, Field(ge=0, le=1e6)] = 0.0

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from stochsim.settings import Positive, SettingError, Settings
+from stochsim.settings import Scale, SettingError, Settings
+
+Neurons = Annotated[int, pydantic.Field(ge=1, le=2**20)]
+"""How many neurons: more than a covariance of all pairs has room for."""
 
 LEAST_SHAPE = 0.5
 """The smallest contrast_shape: down to it the quadrature over the contrast was checked."""
@@ -20,9 +23,9 @@ class SparseCoding(Settings):
     """
 
     kind: Literal["sparse_coding"] = "sparse_coding"
-    neurons: Annotated[int, pydantic.Field(ge=1)]
-    noise_sd: Positive
-    laplace_scale: Positive
+    neurons: Neurons
+    noise_sd: Scale
+    laplace_scale: Scale
 
 
 class LinearGaussian(Settings):
@@ -35,8 +38,8 @@ class LinearGaussian(Settings):
     """
 
     kind: Literal["linear_gaussian"] = "linear_gaussian"
-    neurons: Annotated[int, pydantic.Field(ge=1)]
-    noise_sd: Positive
+    neurons: Neurons
+    noise_sd: Scale
 
 
 class GaussianScaleMixture(Settings):
@@ -51,10 +54,10 @@ class GaussianScaleMixture(Settings):
     """
 
     kind: Literal["gaussian_scale_mixture"] = "gaussian_scale_mixture"
-    neurons: Annotated[int, pydantic.Field(ge=1)]
-    noise_sd: Positive
-    contrast_shape: Annotated[float, pydantic.Field(ge=LEAST_SHAPE)] = 2.0
-    contrast_rate: Positive = 2.0
+    neurons: Neurons
+    noise_sd: Scale
+    contrast_shape: Annotated[float, pydantic.Field(ge=LEAST_SHAPE, le=1e6)] = 2.0
+    contrast_rate: Scale = 2.0
 
 
 MODELS = (SparseCoding, LinearGaussian, GaussianScaleMixture)

@@ -12,7 +12,7 @@ from stochsim.networks.architectures import (
     layers_of,
     owner_of_option,
 )
-from stochsim.settings import Bits, Positive, SettingError, Settings
+from stochsim.settings import Bits, Count, Scale, SettingError, Settings
 
 
 class ArchitectureSettings(Settings):
@@ -65,8 +65,8 @@ class NetworkSettings(Settings):
     False
     """
 
-    inputs: int = pydantic.Field(ge=1)
-    neurons: int = pydantic.Field(ge=1)
+    inputs: Count
+    neurons: Count
     bias: bool = True
     architecture: ArchitectureSettings = ArchitectureSettings()
     weight_bits: Bits | None = None
@@ -74,10 +74,10 @@ class NetworkSettings(Settings):
     output_bits: Bits | None = None
     layer_bits: dict[str, Bits] = pydantic.Field(default_factory=dict)
     learned_bits: bool = False
-    weight_scale: Positive = 1.0
-    input_scale: Positive = 1.0
-    output_scale: Positive = 1.0
-    scales: dict[str, Positive] = pydantic.Field(default_factory=dict)
+    weight_scale: Scale = 1.0
+    input_scale: Scale = 1.0
+    output_scale: Scale = 1.0
+    scales: dict[str, Scale] = pydantic.Field(default_factory=dict)
 
     @pydantic.model_validator(mode="after")
     def _all_or_none(self) -> Self:

@@ -150,14 +150,7 @@ def _closing(results: Results) -> list[str]:
             f"{words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"
         )
         lines.append(f"{place}: {words.cliff_words(results, found, '>=')}")
-    reasons = sorted(
-        {
-            row.survival.reason
-            for row in results.summary
-            if row.survival is not None and row.survival.reason
-        }
-    )
-    lines += [f"S n/a: {reason}" for reason in reasons]
+    lines += words.absences(results)
     lines += [words.INFINITE_ENERGY] if words.has_infinite_energy(results) else []
     lines += [words.OWN_DECODER] if results.study.train.decoder == "own" else []
     return [*lines, *(f"flag: {flag}" for flag in flag_text.flag_words(results))]

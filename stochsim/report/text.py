@@ -201,6 +201,24 @@ def has_infinite_energy(results: Results) -> bool:
     return any(math.isinf(row.per_read_j) for row in results.summary)
 
 
+def absences(results: Results) -> list[str]:
+    """Why figures of the tables are n/a, each reason once."""
+    reasons = {
+        f"S n/a: {row.survival.reason}"
+        for row in results.summary
+        if row.survival is not None and row.survival.reason
+    }
+    if results.study.train.decoder == "shared" and any(
+        row.survival is None for row in results.summary
+    ):
+        reasons.add(
+            "S n/a of controls that are no network: there is no float network of their kind"
+        )
+    if any(not row.is_quantised for row in results.summary):
+        reasons.add("energy n/a: float networks and controls run on no chip")
+    return sorted(reasons)
+
+
 def price_words(results: Results) -> str:
     """Which prices the joules follow, the ADC's and reliability's named: they decide the
     answer.
@@ -265,6 +283,8 @@ def missing_words(results: Results) -> str:
         return f"{words}."
     whole = sum(row.is_of_all_keys for row in results.summary)
     rows = counted(len(results.summary), "row", "rows")
+    if whole == len(results.summary):
+        return f"{words}, a cell being of one key: {rows}, each over all {keys} keys."
     return (
         f"{words}, a cell being of one key: {rows}, {whole:,} of them over all {keys} keys, the "
         f"others over those finished so far."

@@ -45,7 +45,7 @@ def _variant_verdict(results: Results, rho: float, variant: Variant) -> list[str
     named = network_words(results, *variant)
     opening += f" ({named})" if named else ""
     if not rows:
-        return [f"{opening} no cell is stored yet."]
+        return [f"{opening} no cell of a network on the chip is stored yet."]
     if rows[0].survival is None:
         return [_own_verdict(opening, rows)]
     cliffs = [

@@ -5,6 +5,7 @@ from .scheduler import work_off as work_off
 from .store import Row as Row
 from .store import Store as Store
 from .task import Task as Task
+from .workers import MOST_WORKERS as MOST_WORKERS
 from .workers import Message as Message
 from .workers import WorkerCrash as WorkerCrash
 from .workers import Workers as Workers

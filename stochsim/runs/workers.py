@@ -26,6 +26,9 @@ from stochsim.settings import NotWrittenError, StochsimError
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+MOST_WORKERS = 1024
+"""Worker processes of one run."""
+
 _GONE = (
     "its worker ended without a word (killed, or out of memory?); what is stored stays, the "
     "same command goes on from there"

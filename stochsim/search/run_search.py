@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
@@ -11,16 +12,18 @@ from stochsim_kernels import KERNEL_VERSION
 
 from stochsim._version import __version__
 from stochsim.keys import fold_in
-from stochsim.runs import Progress, Store, Task, Workers, surroundings
+from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings
 from stochsim.search.answer import Outcome, answer
 from stochsim.search.evaluate import Evaluator
 from stochsim.search.measured_setting import Measured
 from stochsim.search.proposals import Focus, Plan, Search, quiet
 from stochsim.search.request import Request
+from stochsim.search.search_needs import ONCE, request_needs
+from stochsim.search.search_settings import MOST_TRIALS
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
-from stochsim.settings import AnyPath, StochsimError, as_path, check_whole
-from stochsim.studies import compute
+from stochsim.settings import AnyPath, StochsimError, as_path, check_whole, errors_in
+from stochsim.studies import Needs, check_needs, compute
 
 
 class _Settings(Progress):
@@ -28,11 +31,27 @@ class _Settings(Progress):
 
     unit = "setting"
 
+    def __init__(self, total: int, done: int) -> None:
+        super().__init__(total, done)
+        self._ran: Counter[str] = Counter()
+        self._costly = 0
+        self._seen = 0
+
     def finished(self, task_hash: str) -> None:
         """A task is stored: it is a part of a setting."""
-        self._running.pop(task_hash, None)
-        self._share.pop(task_hash, None)
+        self._ran[self._ended(task_hash)] += 1
         self._show()
+
+    def _left(self) -> dict[str, float]:
+        """Tasks of the settings that are left, each with as many as those measured in this run
+        needed; tasks that all settings share come no more, and settings that were stored already
+        say nothing.
+        """
+        settings = self._bar.total - self._bar.n
+        each = {kind: count for kind, count in self._ran.items() if kind not in ONCE}
+        if not self._costly:
+            return dict.fromkeys(("chip_samples",), settings)  # of which none is known yet
+        return {kind: settings * count / self._costly for kind, count in each.items()}
 
     def started(self, task: Task) -> None:
         """A worker has begun with it."""
@@ -41,7 +60,13 @@ class _Settings(Progress):
 
     def reached(self, done: int) -> None:
         """Show that `done` settings are measured."""
-        self._bar.update(done - self._bar.n)
+        more = done - self._bar.n
+        ran = self._ran.total()
+        if ran > self._seen:
+            self._costly += more
+        self._seen = ran
+        self._bar.update(more)
+        self._show()
 
 
 def run_optimize(
@@ -74,14 +99,18 @@ def run_optimize(
     >>> len(found.measured)
     2
     """
-    request = Request.read(as_path("file_path", file_path))
+    path = as_path("file_path", file_path)
+    request = Request.read(path)
     folder = as_path("run_folder", run_folder)
-    workers = check_whole("workers", workers, 1, 2**16)
+    workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
     address = storage or request.file.storage
     shown = checked_address(address) if address else ""
     wanted = request.file.objective.trials
     if trials is not None:
-        wanted = check_whole("trials", trials, 1, 2**31)
+        wanted = check_whole("trials", trials, 1, MOST_TRIALS + 1)
+    if not (folder / "store.sqlite").exists():
+        with errors_in(path):
+            check_needs(request_needs(request, wanted, workers), folder)
     with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)
@@ -103,6 +132,18 @@ def run_optimize(
         json.loads(about["machine"]),
         shown,
     )
+
+
+def search_needs_of(file_path: AnyPath, *, workers: int = 2, trials: int | None = None) -> Needs:
+    """What `run_optimize` with the same arguments would need at most; nothing runs, and nothing is
+    written. Raises StochsimError for a bad file, but not for a need that is too large.
+    """
+    request = Request.read(as_path("file_path", file_path))
+    workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
+    wanted = request.file.objective.trials
+    if trials is not None:
+        wanted = check_whole("trials", trials, 1, MOST_TRIALS + 1)
+    return request_needs(request, wanted, workers)
 
 
 def _plan(request: Request, trials: int) -> Plan:

@@ -12,7 +12,7 @@ from stochsim.energy import ADC_MODELS
 from stochsim.models import ModelSettings
 from stochsim.networks import layers_of
 from stochsim.posterior import CLIFF_SURVIVAL
-from stochsim.settings import SettingError, Settings
+from stochsim.settings import LARGEST, SettingError, Settings
 from stochsim.studies import (
     HardwareSettings,
     Key,
@@ -27,6 +27,9 @@ from stochsim.studies import (
     search_field,
     with_axes,
 )
+
+MOST_TRIALS = 100_000
+"""Settings that one search measures, at most."""
 
 _RULE = re.compile(r"\s*([A-Za-z_]+)\s*(>=|<=|>|<|==?)\s*([-+0-9.eE]+)\s*")
 
@@ -58,6 +61,8 @@ class Rule(NamedTuple):
         except ValueError:
             rule = f"{rule}, and '{found[3]}' is not a number"
             raise SettingError.of("keep", text, rule) from None
+        if abs(value) > LARGEST:
+            raise SettingError.of("keep", text, f"{rule}, and {value:g} is above {LARGEST:g}")
         return cls("S" if measure == "S" else "D", value)
 
 
@@ -141,13 +146,14 @@ class ObjectiveSettings(Settings):
     front: bool = False
     against: Literal["d", "survival"] = "d"
     keys: Annotated[tuple[Key, ...], pydantic.Field(min_length=1)] = (0,)
-    trials: Annotated[int, pydantic.Field(ge=1)] = 60
+    trials: Annotated[int, pydantic.Field(ge=1, le=MOST_TRIALS)] = 60
     batch: Annotated[int, pydantic.Field(ge=1, le=64)] = 2
     adc_models: Annotated[tuple[str, ...], pydantic.Field(min_length=1)] = tuple(ADC_MODELS)
 
     @pydantic.model_validator(mode="after")
     def _parts_agree(self) -> Self:
         self._check_wish()
+        self._check_size()
         least = Rule("S", CLIFF_SURVIVAL)  # a rule on D comes before it, too
         if self.minimise == "joules_per_effective_sample" and (
             self.rule is None or self.rule < least
@@ -164,6 +170,12 @@ class ObjectiveSettings(Settings):
                 rule = "no model of an ADC"
                 raise SettingError.of("adc_models", name, rule, ADC_MODELS)
         return self
+
+    def _check_size(self) -> None:
+        """Raise SettingError for more measurements than a run takes: trials times keys."""
+        if self.trials * len(self.keys) > MOST_TRIALS:
+            rule = f"times {len(self.keys)} 'keys' should be at most {MOST_TRIALS:,}"
+            raise SettingError.of("trials", self.trials, rule, also=("keys",))
 
     def _check_wish(self) -> None:
         """Raise SettingError unless either a rule to keep or the front is asked for."""

@@ -13,7 +13,6 @@ from .array_files import check_head as check_head
 from .array_files import head_of as head_of
 from .array_files import read_arrays as read_arrays
 from .array_files import write_arrays as write_arrays
-from .arrays import LARGEST as LARGEST
 from .arrays import bounded_array as bounded_array
 from .arrays import finite as finite
 from .arrays import finite_array as finite_array
@@ -61,7 +60,9 @@ from .files import read_bytes as read_bytes
 from .files import read_text as read_text
 from .files import write_bytes as write_bytes
 from .files import write_text as write_text
+from .free_memory import available_bytes as available_bytes
 from .free_memory import check_memory as check_memory
+from .largest import LARGEST as LARGEST
 from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
 from .plain_numbers import plain as plain
@@ -82,7 +83,9 @@ from .toml import write_toml as write_toml
 from .toml_lines import line_of as line_of
 from .toml_lines import stands_in as stands_in
 from .types import Bits as Bits
+from .types import Count as Count
 from .types import NotNegative as NotNegative
 from .types import Positive as Positive
 from .types import Rate as Rate
+from .types import Scale as Scale
 from .types import Sigma as Sigma

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.settings.errors import SettingError
+from stochsim.settings.largest import LARGEST
 
 _SINGLE, _DOUBLE = 4, 8  # bytes
-LARGEST = 1e15
-"""What stimuli, responses and weights are at most in size: squares of their products stay far from
-the end of float64, and a scale far below it has nothing to say of a chip.
-"""
 _UNLIKE = "rows of unequal length, or no numbers"
 
 

@@ -152,7 +152,8 @@ def _rule(details: Any) -> str:
     """The rule in pydantic's words, or in ours where those speak of Python."""
     words = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     for bound in details.get("ctx", {}).values():
-        if isinstance(bound, float) and abs(bound) >= 1e16:  # pydantic writes all of its zeros
+        if isinstance(bound, float) and not 1e-5 < abs(bound) < 1e15 and bound:
+            # pydantic writes all of its zeros
             words = f"{words.rpartition(' ')[0]} {bound:g}"
     return _OWN_WORDS.get(details["type"], words)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from stochsim.settings.errors import SettingError, StochsimError
+from stochsim.settings.largest import LARGEST
 from stochsim.settings.plain_numbers import plain
 
 
@@ -90,8 +91,13 @@ def check_not_negative(name: str, value: Any) -> float:
 
 
 def check_sigma_scale(sigma_scale: float) -> float:
-    """The multiplier of sigma; raises SettingError for one that is negative or not finite."""
-    return check_not_negative("sigma_scale", sigma_scale)
+    """The multiplier of sigma; raises SettingError for one that is negative, not finite or above
+    LARGEST, where sigma itself would leave the numbers.
+    """
+    found = check_not_negative("sigma_scale", sigma_scale)
+    if found > LARGEST:
+        raise SettingError.of("sigma_scale", sigma_scale, f"should be at most {LARGEST:g}")
+    return found
 
 
 class Draw(NamedTuple):

@@ -22,6 +22,9 @@ from .chips import with_place as with_place
 from .element_use import UNUSED_NORM as UNUSED_NORM
 from .element_use import used_elements as used_elements
 from .grid import GridSettings as GridSettings
+from .needs import Needs as Needs
+from .needs import check_needs as check_needs
+from .needs import needs_of as needs_of
 from .plan import Plan as Plan
 from .plan import by_priority as by_priority
 from .plan import plan_study as plan_study
@@ -35,6 +38,7 @@ from .results import Results as Results
 from .results import open_run as open_run
 from .run_study import compute as compute
 from .run_study import run_sweep as run_sweep
+from .run_study import study_needs as study_needs
 from .stored_effective import operations_from_json as operations_from_json
 from .stored_effective import operations_to_json as operations_to_json
 from .stored_effective import stored_operations as stored_operations

@@ -9,9 +9,9 @@ Nothing heavy is imported here: `stochsim --help` reads this table.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
-from stochsim.settings import SettingError
+from stochsim.settings import LARGEST, SettingError, Settings
 from stochsim.studies.axis import EVERY_TASK, TASK_KINDS, Axis
 
 
@@ -104,7 +104,7 @@ _ENTRIES = (
         name="rho",
         words="ρ",
         hint="exponent of the price of reliability",
-        limits={"ge": 0},
+        limits={"ge": 0, "le": 16},
         say=lambda value: f"ρ = {value:g}",
         default=(0.0,),
         tasks=("float", "network"),
@@ -115,8 +115,8 @@ _ENTRIES = (
         name="noise",
         words="noise",
         hint="multiple of the sigma that the network was trained to",
-        limits={"ge": 0},
-        search_limits={"gt": 0},
+        limits={"ge": 0, "le": LARGEST},
+        search_limits={"gt": 0, "le": LARGEST},
         say=lambda value: f"noise ×{value:g}",
         default=(1.0,),
         tasks=("chip_samples", "float_samples"),
@@ -139,7 +139,7 @@ _ENTRIES = (
         name="reads",
         words="reads",
         kind=int,
-        limits={"ge": 1},
+        limits={"ge": 1, "le": 10_000},
         say=lambda value: f"{value:g} reads averaged" if value != 1 else "single reads",
         default=(1,),
         in_grid=False,
@@ -159,7 +159,7 @@ _ENTRIES = (
         words="rows",
         hint="of the chip's array",
         kind=int,
-        limits={"ge": 1},
+        limits={"ge": 1, "le": 65536},
         say=lambda value: f"{value:g} rows",
         setting="array.rows",
     ),
@@ -167,7 +167,7 @@ _ENTRIES = (
         name="voltage_over_vmin",
         words="V/Vmin",
         hint="of the memory that holds the weights",
-        limits={"gt": 0},
+        limits={"gt": 0, "le": 100},
         setting="memory.voltage_over_vmin",
     ),
     Axis(
@@ -183,6 +183,84 @@ _ENTRIES = (
 AXES: dict[str, Axis] = {axis.name: axis for axis in _ENTRIES}
 """Every axis by name, in the order of columns."""
 
+TAKEN = frozenset(
+    [
+        "adc_model",
+        "against",
+        "batch",
+        "book",
+        "c",
+        "chip",
+        "d",
+        "d_axes",
+        "d_blind",
+        "d_full",
+        "d_full_best",
+        "d_projections",
+        "directions",
+        "effective_samples",
+        "elbo_nat",
+        "energy_rank",
+        "facts",
+        "finished",
+        "flags",
+        "float",
+        "gaussian_kl_nat",
+        "hardware",
+        "hash",
+        "help",
+        "joules_per_effective_sample",
+        "json",
+        "kind",
+        "layer",
+        "log_sd_bias",
+        "log_sd_correlation",
+        "log_sd_rms",
+        "mean_error",
+        "mmd_squared",
+        "nats_per_joule",
+        "neurons",
+        "out",
+        "pattern_correlation",
+        "processor",
+        "program",
+        "readout_accuracy",
+        "reconstruction_error",
+        "s",
+        "samples",
+        "saturated_share",
+        "seconds",
+        "seconds_per_effective_sample",
+        "tasks",
+        "shape",
+        "stimuli",
+        "set",
+        "storage",
+        "survival",
+        "survival_absolute",
+        "system",
+        "to",
+        "dry_run",
+        "verbose",
+        "version",
+        "task",
+        "total_j",
+        "trials",
+        "versions",
+        "workers",
+        "zero_sd_share",
+        "coverage_50",
+        "coverage_90",
+        "covariance_error",
+        "keeps",
+        "samples_per_effective",
+    ]
+)
+"""Names of columns of results and of options, which no axis may take; a test holds them against
+both.
+"""
+_ENDINGS = ("_low", "_high", "_note", "_j")
+
 _FOLLOWERS: list[Callable[[], None]] = []
 
 
@@ -194,8 +272,9 @@ def follow(change: Callable[[], None]) -> None:
 def register(axis: Axis) -> None:
     """Add an axis to the table, after the others: a setting of the chip by its address.
 
-    Raises SettingError for a name that is no word, a name or an address that is taken, an unknown
-    kind of task, and for an axis without effect.
+    Raises SettingError for a name that is no word, a name or an address that is taken, by an axis,
+    a column of results or an option of the command line, an address that leads to no setting of a
+    chip, an unknown kind of task, and for an axis without effect.
     """
     if not axis.name.isidentifier() or axis.name != axis.name.lower():
         rule = "should be a word of small letters, digits and underscores"
@@ -205,6 +284,10 @@ def register(axis: Axis) -> None:
     for field, name in given.items():
         if name in taken - {""}:
             raise SettingError.of(field, name, "is an axis already")
+    for field, name in (("name", axis.name), ("key", axis.grid_key)):
+        if name in TAKEN or name.endswith(_ENDINGS):
+            rule = "is a column of results or an option already; valid: a name of its own"
+            raise SettingError.of(field, name, rule)
     for kind in axis.tasks:
         if kind not in (*EVERY_TASK, *TASK_KINDS):
             raise SettingError.of("tasks", kind, "no kind of task", TASK_KINDS)
@@ -214,8 +297,36 @@ def register(axis: Axis) -> None:
             "that of each network"
         )
         raise SettingError.of("setting", axis.setting, rule)
+    _check_leads_somewhere(axis.setting)
     AXES[axis.name] = axis
     _tell_followers()
+
+
+def _check_leads_somewhere(address: str) -> None:
+    """Raise SettingError for an address that leads to no single setting of a Hardware."""
+    from stochsim.hardware import Hardware
+
+    section: Any = Hardware
+    *sections, last = address.split(".")
+    for name in sections:
+        inner = _section_type(section, name)
+        if inner is None:
+            choices = [each for each in section.model_fields if _section_type(section, each)]
+            raise SettingError.of("setting", address, f"'{name}' is no section", choices)
+        section = inner
+    singles = [name for name in section.model_fields if not _section_type(section, name)]
+    if last not in singles:
+        raise SettingError.of("setting", address, f"'{last}' is no setting there", singles)
+
+
+def _section_type(settings: Any, name: str) -> Any:
+    """The settings that a field holds; None of a value, and of a name that is no field."""
+    if name not in settings.model_fields:
+        return None
+    annotation = settings.model_fields[name].annotation
+    types = (annotation, *get_args(annotation))
+    found = (each for each in types if isinstance(each, type) and issubclass(each, Settings))
+    return next(found, None)
 
 
 def withdraw(name: str) -> None:

@@ -1,14 +1,18 @@
 """The grid of a study: the values of each axis."""
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 import pydantic
 
-from stochsim.settings import Settings
+from stochsim.settings import SettingError, Settings
 from stochsim.studies.axes import BIT_AXES, grid_axes, setting_axes
 from stochsim.studies.axis import Axis
 from stochsim.studies.axis_fields import check_bits, check_values, grid_field, with_axes
+
+MOST_CELLS = 100_000
+"""Cells of one grid, all combinations of the values of its axes."""
 
 
 @with_axes(grid_field)
@@ -39,6 +43,20 @@ class GridSettings(Settings):
     @pydantic.model_validator(mode="after")
     def _known_and_once(self) -> Self:
         check_values(self, {axis.grid_key: axis for axis in grid_axes()})
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        lists = {axis.grid_key: len(axis.given(self)) for axis in grid_axes()}
+        lists.pop("control")  # beside the others, not times them
+        cells = math.prod(count for count in lists.values() if count)
+        if cells > MOST_CELLS:
+            longest = max(lists, key=lambda name: lists[name])
+            rule = (
+                f"names {lists[longest]:,} values of {cells:,} cells that all axes make together: "
+                f"should be at most {MOST_CELLS:,} cells"
+            )
+            raise SettingError.of(longest, rule=rule)
         return self
 
     def widths(self) -> list[tuple[int, int, int]]:

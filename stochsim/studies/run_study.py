@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stochsim.hardware import Hardware
-from stochsim.runs import Progress, Store, Workers, surroundings, work_off
-from stochsim.settings import AnyPath, as_path, check_whole
-from stochsim.studies.plan import by_priority, plan_study
+from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings, work_off
+from stochsim.settings import AnyPath, as_path, check_whole, errors_in
+from stochsim.studies.needs import Needs, check_needs, needs_of
+from stochsim.studies.plan import Plan, by_priority, plan_study
 from stochsim.studies.study import Study
 from stochsim.studies.study_file import read_study
 
@@ -39,19 +40,51 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
     """
     path = as_path("study_path", study_path)
     folder = as_path("run_folder", run_folder)
-    workers = check_whole("workers", workers, 1, 2**16)
-    study, hardware = read_study(path)
-    plan = plan_study(study, hardware)
+    workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
+    study, hardware, plan = _planned(path)
+    if not (folder / "store.sqlite").exists():
+        _check_needs(path, folder, study, plan, list(plan.tasks.values()), workers)
     with Store.create_or_open(folder) as store:
         store.check_artifacts()
-        store.set_about(_facts(study, hardware))
         stored = store.hashes()
         missing = [task for task in plan.tasks.values() if task.hash not in stored]
+        _check_needs(path, folder, study, plan, missing, workers)
+        store.set_about(_facts(study, hardware))
         if missing:
-            bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing)))
+            bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing), missing))
             with Workers(min(workers, len(missing)), folder, compute) as pool, bar as progress:
                 work_off(by_priority(missing), plan.tasks, store, pool, progress)
     return folder
+
+
+def study_needs(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Needs:
+    """What `run_sweep` with the same arguments would need; nothing runs, and nothing is written.
+
+    Of a run that has begun, what is left of it. Raises StochsimError as `run_sweep` does, but not
+    for a need that is too large.
+    """
+    path = as_path("study_path", study_path)
+    folder = as_path("run_folder", run_folder)
+    workers = check_whole("workers", workers, 1, MOST_WORKERS + 1)
+    study, _, plan = _planned(path)
+    stored: set[str] = set()
+    if (folder / "store.sqlite").exists():
+        with closing(Store.open(folder)) as store:
+            stored = store.hashes()
+    missing = [task for task in plan.tasks.values() if task.hash not in stored]
+    return needs_of(study, missing, workers, len(plan.cells))
+
+
+def _planned(path: Path) -> tuple[Study, Hardware, Plan]:
+    study, hardware = read_study(path)
+    return study, hardware, plan_study(study, hardware)
+
+
+def _check_needs(
+    path: Path, folder: Path, study: Study, plan: Plan, tasks: list[Task], workers: int
+) -> None:
+    with errors_in(path):
+        check_needs(needs_of(study, tasks, workers, len(plan.cells)), folder)
 
 
 def compute(

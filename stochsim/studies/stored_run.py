@@ -81,9 +81,11 @@ class StoredRun:
 
     def used(self, cell: Cell) -> NDArray[np.bool_]:
         """Whether the cell uses each element of the dictionary that its reference posterior is
-        under, (neuron,), as `used_elements` decides.
+        under, (neuron,), as `used_elements` decides; all of them, where that is not stored.
         """
         source = dict(self.plan.tasks[cell.reference].needs)["source"]
+        if source not in self.done:
+            return np.ones(self.study.model.neurons, bool)
         if source not in self._used:
             artifact = self.stored(source).artifact
             assert artifact is not None

@@ -166,9 +166,9 @@ class MeasureSettings(Settings):
     after their steps, then after as many each; None: every read is a chain of its own.
     """
 
-    stimuli: int = pydantic.Field(default=64, ge=8)
+    stimuli: int = pydantic.Field(default=64, ge=8, le=2**20)
     reads: int = pydantic.Field(default=1000, ge=100, le=5000, multiple_of=4)
-    directions: int = pydantic.Field(default=256, ge=1)
+    directions: int = pydantic.Field(default=256, ge=1, le=2**20)
     steps_between_reads: int | None = pydantic.Field(default=None, ge=1, le=10_000)
 
 

@@ -6,7 +6,13 @@ import pydantic
 
 from stochsim.energy import reliability_price_to_cost
 from stochsim.hardware import Hardware, check_hardware
-from stochsim.settings import SettingError, Settings
+from stochsim.settings import LARGEST, Scale, SettingError, Settings
+
+MOST_STEPS = 10_000_000
+"""Steps of one training: at a millisecond each, three hours."""
+
+MOST_BATCH = 2**20
+"""Stimuli of one step."""
 
 Method = Literal["post-training", "quantisation-aware", "noise-aware"]
 
@@ -24,12 +30,12 @@ class TrainSettings(Settings):
     0.005
     """
 
-    steps: int = pydantic.Field(default=1500, ge=1, le=2**31)
-    batch: int = pydantic.Field(default=256, ge=1, le=2**31)
-    learning_rate: float = pydantic.Field(default=5e-3, gt=0)
-    c: float = pydantic.Field(default=1.0, gt=0)
-    s: float = pydantic.Field(default=1.0, gt=0)
-    nats_per_joule: float | None = pydantic.Field(default=None, gt=0)
+    steps: int = pydantic.Field(default=1500, ge=1, le=MOST_STEPS)
+    batch: int = pydantic.Field(default=256, ge=1, le=MOST_BATCH)
+    learning_rate: float = pydantic.Field(default=5e-3, gt=0, le=1000)
+    c: Scale = 1.0
+    s: Scale = 1.0
+    nats_per_joule: float | None = pydantic.Field(default=None, gt=0, le=1e30)
     device: str = "cpu"
 
     @pydantic.model_validator(mode="after")
@@ -54,6 +60,8 @@ class TrainSettings(Settings):
             )
             raise SettingError.of("nats_per_joule", self.nats_per_joule, rule, also=("hardware",))
         check_hardware(hardware)
-        return reliability_price_to_cost(
-            self.nats_per_joule, hardware.reliability_law(rho)
-        ), hardware.reliability.s
+        c = reliability_price_to_cost(self.nats_per_joule, hardware.reliability_law(rho))
+        if not 1 / LARGEST <= c <= LARGEST and c != 0:
+            rule = f"makes c = {c:.3g} nat at rho = {rho:g}: should be 1e-15 to 1e15"
+            raise SettingError.of("nats_per_joule", self.nats_per_joule, rule)
+        return c, hardware.reliability.s

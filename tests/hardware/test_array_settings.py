@@ -67,7 +67,10 @@ def test_arrays(table: dict[str, Any], message: str) -> None:
             "'range_max' = 3.0: belongs to range = 'fixed', and only there; 'range' is "
             "'calibrated'",
         ),
-        ({"range": "fixed", "range_max": 0.0}, "'range_max' = 0.0: should be greater than 0"),
+        (
+            {"range": "fixed", "range_max": 0.0},
+            "'range_max' = 0.0: should be greater than or equal to 1e-15",
+        ),
         (
             {"clip_share": 0.01},
             "'clip_share' = 0.01: belongs to range = 'calibrated', and only there; 'range' is "

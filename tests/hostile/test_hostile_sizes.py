@@ -9,7 +9,7 @@ import pytest
 
 from stochsim.hardware import Hardware
 from stochsim.program import load_program
-from stochsim.settings import SettingError, StochsimError, toml
+from stochsim.settings import SettingError, StochsimError, toml_lines
 from stochsim.settings.toml_lines import first_lines
 
 HEAD = 'name = "x"\ninherits = "rram-array"\n'
@@ -27,14 +27,14 @@ def test_many_lines_are_passed_over_once(
     more: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many faults there are, the lines of a text are found in one pass."""
-    toml._lines_and_table.cache_clear()
+    toml_lines._lines_and_table.cache_clear()
     passes: list[int] = []
 
     def counted(text: str) -> dict[tuple[str, ...], int]:
         passes.append(len(text))
         return first_lines(text)
 
-    monkeypatch.setattr(toml, "first_lines", counted)
+    monkeypatch.setattr(toml_lines, "first_lines", counted)
     path = tmp_path / "chip.toml"
     path.write_text(HEAD + more)
     with pytest.raises(SettingError, match=says) as error:

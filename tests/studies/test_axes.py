@@ -4,6 +4,7 @@ without its entry it is unknown to all of them.
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from addedaxis import ADDED, SWEPT, swept
 from madeanswers import Made
 from tinystudy import complaint, plan_of, store_answers, study_of, write_study
 
+from stochsim import cli
 from stochsim.hardware import preset
 from stochsim.report import console_table, write_report
 from stochsim.report.figures.panels import panel_title, panels
 from stochsim.settings import SettingError
 from stochsim.studies import AXES, Axis, Results, Study, open_run, register, withdraw
+from stochsim.studies.axes import TAKEN
 
 
 @pytest.fixture
@@ -98,6 +101,13 @@ def test_without_its_entry_the_key_is_unknown(tmp_path: Path) -> None:
         ("noise", "noise.read_sigma", "'name' = 'noise': is an axis already"),
         ("keys", "noise.read_sigma", "'name' = 'keys': is an axis already"),
         ("more_rows", "array.rows", "'setting' = 'array.rows': is an axis already"),
+        ("total_j", "noise.read_sigma", "'name' = 'total_j': is a column of results or an"),
+        ("workers", "noise.read_sigma", "'name' = 'workers': is a column of results or an"),
+        ("d_low", "noise.read_sigma", "'name' = 'd_low': is a column of results or an option"),
+        ("taps", "noise.read_sigmaa", r"did you mean 'read_sigma'\?"),
+        ("taps", "nois.read_sigma", "'nois' is no section; did you mean 'noise'\\?"),
+        ("taps", "array.adc", "'adc' is no setting there; valid: "),
+        ("taps", "array.adc.bits.x", "'bits' is no section"),
         ("idle", "", "'setting' = '': should be the address of a setting"),
         ("bits_of_chip", "precision.weight_bits", "other than the precision"),
         ("a b", "random.lfsr_bits", "'name' = 'a b': should be a word of small letters"),
@@ -179,6 +189,28 @@ def test_a_study_without_the_axis_has_the_same_tasks(added: Axis) -> None:
 
 
 # Results, CSV and report
+
+
+def test_no_axis_can_take_the_name_of_a_column_or_of_an_option(run: Results) -> None:
+    """TAKEN has all of them: those of the CSV files, and those of the command line's commands."""
+    write_report(run)
+    heads = [
+        column
+        for name in ("results.csv", "timing.csv")
+        for column in (run.folder / name).read_text().splitlines()[0].split(",")
+    ]
+    sources = (Path(cli.__file__).parent).glob("*.py")
+    options = {
+        option.replace("-", "_")
+        for path in sources
+        for option in re.findall(r'"--([a-z-]+)"', path.read_text())
+    }
+    assert {"d", "total_j", "seconds"} <= set(heads)
+    assert {"workers", "dry_run"} <= options
+    axes = {name for axis in AXES.values() for name in (axis.name, axis.grid_key)}
+    endings = ("_low", "_high", "_note", "_j")
+    free = {name for name in {*heads, *options} - axes - TAKEN if not name.endswith(endings)}
+    assert free == set()
 
 
 def test_the_csv_has_its_column(run: Results) -> None:

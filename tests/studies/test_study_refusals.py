@@ -99,7 +99,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"model__kind": None}, "'model.kind' is missing"),
     ({"model__kind": "sparse_coding"}, "'model.laplace_scale' is missing"),
     ({"model__neurons": "8"}, "'model.neurons' = '8': should be a valid integer"),
-    ({"model__noise_sd": 0.0}, "'model.noise_sd' = 0.0: should be greater than 0"),
+    ({"model__noise_sd": 0.0}, "'model.noise_sd' = 0.0: should be greater than or equal to 1e-15"),
     (
         {"model__noise_sd": NAN},
         "'model.noise_sd' = nan: should be a finite number",

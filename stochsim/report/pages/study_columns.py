@@ -22,7 +22,9 @@ from stochsim.studies import AXES, Axis, Result, Results, value_text
 def survival_cell(row: Result) -> Cell:
     """S, marked by what it means: survives, between, or no better than ignoring the stimulus."""
     if row.survival is None or row.survival.estimate is None:
-        return Cell("n/a", note=row.survival.reason if row.survival else "no common posterior")
+        return Cell(
+            "n/a", note=row.survival.reason if row.survival else "no float network of its kind"
+        )
     cell = estimate_cell(row.survival.estimate)
     mark = "between"
     if words.survives(row):

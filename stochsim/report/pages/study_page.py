@@ -154,6 +154,7 @@ def _opening(results: Results) -> dict[str, Any]:
         "controls": words.control_words(results),
         "infinite": words.INFINITE_ENERGY if words.has_infinite_energy(results) else "",
         "uneven": results.is_uneven,
+        "absences": words.absences(results),
     }
 
 
