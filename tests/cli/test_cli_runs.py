@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tinyoptimize
 from clitest import refused
 from tinystudy import store_answers, study_of, write_study
 
@@ -108,3 +109,18 @@ def test_report_of_a_run_that_has_just_begun(
     assert main(["report", str(run)]) == 0
     assert "11 of 11 tasks not stored yet" in capsys.readouterr().out
     assert (run / "report.html").exists()
+
+
+def test_a_dry_run_says_what_is_needed_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study(tmp_path)
+    search = tinyoptimize.write_file(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for command, path in (("sweep", study), ("optimize", search)):
+        assert main([command, str(path), "--dry-run", "--out", str(tmp_path / "run")]) in (0, None)
+        said = capsys.readouterr().out
+        assert said.startswith("needs: ")
+        for word in ("tasks", "memory", "disk", "time"):
+            assert f"\n  {word} " in said
+    assert sorted(tmp_path.rglob("*")) == before
