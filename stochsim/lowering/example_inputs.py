@@ -40,6 +40,8 @@ def _real(name: str, x: Any) -> torch.Tensor:
         # a copy has its numbers in memory, whatever kind of view x is
         return torch.empty(dense.shape, dtype=dense.dtype, device=dense.device).copy_(dense)
     array = real_array(name, x, rule)
+    if array.dtype.kind == "u":  # torch has no unsigned integers of every width
+        array = array.astype(np.float64)
     return torch.tensor(np.ascontiguousarray(array))  # a copy: it may be read-only
 
 

@@ -3,6 +3,7 @@ over keys where there are several.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -107,9 +108,12 @@ def bootstrap(
         return Estimate.missing(ONE_STIMULUS)
     if np.isnan(value):
         return Estimate.missing("undefined for all stimuli")
-    picks = resample_rows(shape, resamples, key)
     draws = np.concatenate(
-        [statistic(*(row[part] for row in rows)) for part in _chunks(picks, rows)]
+        [
+            statistic(*(row[part] for row in rows))
+            for picks in _resampled(shape, resamples, key)
+            for part in _chunks(picks, rows)
+        ]
     )
     low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))
@@ -138,14 +142,30 @@ def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[n
     """Row numbers (resample, row) of bootstrap samples from (stimuli,) or, flattened, from (keys,
     stimuli).
     """
+    return next(_drawn_rows(shape, resamples, key, resamples))
+
+
+def _resampled(shape: tuple[int, ...], resamples: int, key: int) -> Iterator[NDArray[np.intp]]:
+    """The same rows, all at once where that is little, else some resamples after the other."""
+    together = max(1, _ELEMENTS_AT_ONCE // math.prod(shape))
+    if resamples <= together:
+        return iter((resample_rows(shape, resamples, key),))
+    return _drawn_rows(shape, resamples, key, together)
+
+
+def _drawn_rows(
+    shape: tuple[int, ...], resamples: int, key: int, together: int
+) -> Iterator[NDArray[np.intp]]:
+    """So many resamples at a time; the same numbers for any number."""
     random = generator(key, "bootstrap", *shape)
-    if len(shape) == 1:
-        return random.integers(shape[0], size=(resamples, shape[0]))
-    keys, stimuli = shape
-    drawn = random.integers(keys, size=(resamples, keys, 1))
-    return (drawn * stimuli + random.integers(stimuli, size=(resamples, keys, stimuli))).reshape(
-        resamples, -1
-    )
+    *keys, stimuli = shape
+    drawn = random.integers(keys[0], size=(resamples, keys[0], 1)) if keys else None
+    for first in range(0, resamples, together):
+        count = min(together, resamples - first)
+        rows = random.integers(stimuli, size=(count, *shape))
+        if drawn is not None:
+            rows += drawn[first : first + count] * stimuli
+        yield rows.reshape(count, -1)
 
 
 def check_level(level: float) -> float:

@@ -94,7 +94,7 @@ def random_program(
             raise SettingError.of(field, values, "should be a tuple of integers")
     sizes = plain(tuple(sizes))
     widths = plain(tuple(widths))
-    are_whole = all(isinstance(size, int) for size in sizes)
+    are_whole = all(type(size) is int for size in sizes)
     if len(sizes) < 2 or not are_whole or min(sizes) < 1:
         rule = "should be at least one input and one layer of neurons, as in 784-100-10"
         raise SettingError.of("sizes", sizes, rule)

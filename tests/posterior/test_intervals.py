@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stochsim.posterior import Estimate, bootstrap, mean_estimate
+from stochsim.posterior import Estimate, bootstrap, intervals, mean_estimate
 from stochsim.posterior.intervals import resample_rows
 from stochsim.settings import SettingError
 
@@ -60,6 +60,15 @@ def test_pairing_removes_what_arrays_share():
     assert found.high - found.low < 0.2
     unpaired = mean_estimate(shared + 1 + noise, key=4)
     assert unpaired.high - unpaired.low > 3
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5)])
+def test_rows_are_the_same_drawn_together_or_apart(shape, monkeypatch):
+    whole = resample_rows(shape, 50, 3)
+    monkeypatch.setattr(intervals, "_ELEMENTS_AT_ONCE", 4 * int(np.prod(shape)))
+    parts = list(intervals._resampled(shape, 50, 3))
+    assert len(parts) == 13
+    assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_same_key_gives_the_same_interval_and_chunks_do_not_matter(monkeypatch):
