@@ -311,7 +311,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all inputs")
     parser.add_argument("--only", default="", metavar="TEXT", help="doors whose name holds this")
     parser.add_argument("--first", type=int, default=0, help="number of each door's first input")
-    parser.add_argument("--out", type=Path, help="write the faults here, JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write counts and faults here")
     options = parser.parse_args()
     tally = run_all(options)
     print("\n".join(tally.lines()))
@@ -321,8 +321,9 @@ def main() -> int:
     )
     for one in tally.faults[:20]:
         print(f"{one['fault']}: {one['door']} {one['number']}: {one['what']}\n    {one['said']}")
-    if options.out:
-        options.out.write_text(json.dumps(tally.faults, indent=1), encoding="utf-8")
+    if options.json:
+        table = {"counts": tally.counts, "faults": tally.faults}
+        options.json.write_text(json.dumps(table, indent=1), encoding="utf-8")
     return 1 if tally.faults else 0
 
 

@@ -11,7 +11,7 @@ Nothing heavy is imported here: `stochsim --help` reads this table.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
-from stochsim.settings import LARGEST, SettingError, Settings
+from stochsim.settings import LARGEST, SettingError
 from stochsim.studies.axis import EVERY_TASK, TASK_KINDS, Axis
 
 
@@ -325,6 +325,8 @@ def _section_type(settings: Any, name: str) -> Any:
         return None
     annotation = settings.model_fields[name].annotation
     types = (annotation, *get_args(annotation))
+    from stochsim.settings import Settings  # pydantic: not for the help of the command line
+
     found = (each for each in types if isinstance(each, type) and issubclass(each, Settings))
     return next(found, None)
 

@@ -90,7 +90,7 @@ def test_a_wrong_command_ends_with_2(
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"grid__bts": [2]}, ["study.toml: unknown key 'grid.bts'", "did you mean 'bits'"]),
+        ({"grid__bts": [2]}, [":30: unknown key 'grid.bts'", "did you mean 'bits'"]),
         ({"grid__bits": [9]}, ["'grid.bits.0' = 9", "less than or equal to 8"]),
         ({"grid__bits": [0]}, ["'grid.bits.0' = 0", "greater than or equal to 1"]),
         ({"grid__noise": [-1]}, ["'grid.noise.0' = -1"]),
@@ -100,7 +100,7 @@ def test_a_wrong_command_ends_with_2(
             ["'hardware.noise.read_sigma' = nan", "finite"],
         ),
         ({"grid__rho": [-1]}, ["'grid.rho.0' = -1"]),
-        ({"grid__rho": [0.5]}, ["'rho' = 0.5: has no default price", "reliability.e0_j"]),
+        ({"grid__rho": [0.5]}, ["'grid.rho' = 0.5: has no default price", "reliability.e0_j"]),
         (
             {"hardware__preset": "digital"},
             ["'hardware.preset' = 'digital': ", "did you mean 'digital-45nm'"],

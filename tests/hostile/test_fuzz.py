@@ -125,8 +125,13 @@ def say_nothing() -> None:
     raise SettingError("")
 
 
+class Unescaped(StochsimError):
+    def __str__(self) -> str:
+        return "\x1b[2J"
+
+
 def write_to_the_terminal() -> None:
-    raise StochsimError("\x1b[2J")
+    raise Unescaped("")
 
 
 def give_no_number() -> Samples:

@@ -156,7 +156,7 @@ def test_formulas(canary: Path) -> None:
         for text in (*FORMULAS, *texts(canary))
     }
     loaded = {text for text, outcome in found.items() if outcome == "loaded"}
-    assert loaded == {"9**9**9**9", "9**999999999", "9**9**9", "1e999", "0"}
+    assert loaded == {"9**9**9**9", "9**999999999", "9**9**9", "0"}
     for text in loaded:
         act(text)
     assert not canary.exists()

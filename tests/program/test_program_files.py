@@ -231,7 +231,7 @@ def test_numbers_of_numpy_become_those_of_python():
 
 
 def test_missing_truncated_and_swapped_files_are_refused(tmp_path):
-    with pytest.raises(StochsimError, match=r"program\.json cannot be read"):
+    with pytest.raises(StochsimError, match=r"program\.json: cannot be read"):
         load_program(tmp_path / "nowhere")
     single_program().save(tmp_path / "a")
     single_program(sigma=0.7).save(tmp_path / "b")
@@ -244,7 +244,7 @@ def test_missing_truncated_and_swapped_files_are_refused(tmp_path):
     with pytest.raises(StochsimError, match="not valid JSON"):
         load_program(tmp_path / "b")
     (tmp_path / "a" / "program.safetensors").unlink()
-    with pytest.raises(StochsimError, match=r"program\.safetensors cannot be read"):
+    with pytest.raises(StochsimError, match=r"program\.safetensors: cannot be read"):
         load_program(tmp_path / "a")
 
 

@@ -205,7 +205,7 @@ def test_no_axis_can_take_the_name_of_a_column_or_of_an_option(run: Results) -> 
         for path in sources
         for option in re.findall(r'"--([a-z-]+)"', path.read_text())
     }
-    assert {"d", "total_j", "seconds"} <= set(heads)
+    assert {"d", "per_read_j", "seconds"} <= set(heads)
     assert {"workers", "dry_run"} <= options
     axes = {name for axis in AXES.values() for name in (axis.name, axis.grid_key)}
     endings = ("_low", "_high", "_note", "_j")
