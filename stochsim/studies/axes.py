@@ -323,9 +323,10 @@ def _section_type(settings: Any, name: str) -> Any:
     """The settings that a field holds; None of a value, and of a name that is no field."""
     if name not in settings.model_fields:
         return None
+    from stochsim.settings import Settings
+
     annotation = settings.model_fields[name].annotation
     types = (annotation, *get_args(annotation))
-    from stochsim.settings import Settings  # pydantic: not for the help of the command line
 
     found = (each for each in types if isinstance(each, type) and issubclass(each, Settings))
     return next(found, None)

@@ -32,7 +32,7 @@ class TrainSettings(Settings):
 
     steps: int = pydantic.Field(default=1500, ge=1, le=MOST_STEPS)
     batch: int = pydantic.Field(default=256, ge=1, le=MOST_BATCH)
-    learning_rate: float = pydantic.Field(default=5e-3, gt=0, le=1000)
+    learning_rate: Scale = 5e-3
     c: Scale = 1.0
     s: Scale = 1.0
     nats_per_joule: float | None = pydantic.Field(default=None, gt=0, le=1e30)

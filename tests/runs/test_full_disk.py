@@ -4,6 +4,7 @@ with more room it goes on.
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -127,11 +128,29 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     assert_first_tasks_readable(tmp_path / "run", stored)
 
 
-def test_an_artifact_that_does_not_fit_is_named_by_its_task(
+def test_a_disk_that_is_too_small_is_seen_before_the_folder_exists(
     small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reference posterior (2.4 MB) does not fit; the decoder before it does."""
     folder = small_disk / "run"
+    assert main(["sweep", str(write_study(tmp_path)), "--out", str(folder), "--workers", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "its results need 2.6 MiB of disk, " in said
+    assert f" are free under {small_disk}" in said
+    assert not folder.exists()
+
+
+def test_an_artifact_that_does_not_fit_is_named_by_its_task(
+    small_disk: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reference posterior (2.4 MB) does not fit; the decoder before it does. The disk looks
+    empty before the run, as one that others fill meanwhile.
+    """
+    folder = small_disk / "run"
+    empty = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("stochsim.studies.needs.shutil.disk_usage", lambda path: empty)
     assert main(["sweep", str(write_study(tmp_path)), "--out", str(folder), "--workers", "1"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"stochsim: reference posterior, key 0: {folder}/")
