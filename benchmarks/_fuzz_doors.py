@@ -778,7 +778,7 @@ def _trainings() -> dict[str, Door]:
                 "learning_rate": 1e-3,
                 "device": "cpu",
             },
-            frozen=("steps",),
+            frozen=("steps", "progress"),  # what a function of the caller raises is the caller's
         ),
         "TrainSettings": Door(
             TrainSettings, lambda: {"steps": 2, "batch": 8, "learning_rate": 1e-3, "device": "cpu"}

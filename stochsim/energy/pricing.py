@@ -12,6 +12,7 @@ from typing import Self
 from stochsim.energy.operations import KINDS
 from stochsim.settings import (
     SettingError,
+    check_float,
     check_not_negative,
     check_positive,
     check_real,
@@ -222,6 +223,8 @@ class Price:
             rule = f"price '{self.name}' takes ({', '.join(names)})"
             raise SettingError.of("args", args, rule)
         given = zip(names, args, strict=True)
+        for name, value in zip(names, args, strict=True):
+            check_float(name, value)  # joules are computed in float64
         return {name: check_real(name, value) for name, value in given} | dict(self.parameters)
 
     def _clamped(self, name: str, value: float) -> float:

@@ -176,7 +176,7 @@ def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
     if isinstance(keep_float, str) or not isinstance(keep_float, Sequence):
         raise SettingError.of("keep_float", keep_float, "should be a list of names")
     for name in keep_float:
-        if name not in names:
+        if not isinstance(name, str) or name not in names:
             rule = "" if names else "the module has no parts"
             raise SettingError.of("keep_float", name, rule, names)
 

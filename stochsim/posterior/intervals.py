@@ -177,8 +177,12 @@ def check_level(level: float) -> float:
 
 
 def _opened(array: Floats) -> Floats:
-    """Real numbers of any shape, NaN among them."""
-    return real_array("array", array, "should be (stimulus, …) or (keys, stimulus, …)")
+    """Real numbers of any shape, at least one, NaN among them."""
+    rule = "should be (stimulus, …) or (keys, stimulus, …)"
+    found = real_array("array", array, rule)
+    if not found.size:
+        raise SettingError.of("array", found, rule)
+    return found
 
 
 def _common_shape(arrays: tuple[Floats, ...], several_keys: bool) -> tuple[int, ...]:

@@ -11,7 +11,14 @@ from stochsim.program.layer import HIDDEN, LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import FeedForward, LogSigmaHead, Recurrent
-from stochsim.settings import SettingError, check_kind, check_memory, check_whole, plain
+from stochsim.settings import (
+    SettingError,
+    check_kind,
+    check_memory,
+    check_not_negative,
+    check_whole,
+    plain,
+)
 
 
 def single_layer(layer: Layer, rho: float = 0.0) -> Program:
@@ -100,6 +107,7 @@ def random_program(
         raise SettingError.of("sizes", sizes, rule)
     if len(widths) != 3:
         raise SettingError.of("widths", widths, "should be bits of weights, inputs and outputs")
+    sigma = check_not_negative("sigma", sigma)
     key = check_whole("key", key, 0, 2**64)
     stimuli = check_whole("stimuli", stimuli, 0, 2**31)
     check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")

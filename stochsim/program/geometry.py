@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_choice, check_whole
 
 _NUMPY_PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 PADDING_MODES = tuple(_NUMPY_PAD)
@@ -38,8 +38,7 @@ class Geometry:
     padding_mode: str = "zeros"
 
     def __post_init__(self) -> None:
-        if self.padding_mode not in PADDING_MODES:
-            raise SettingError.of("padding_mode", self.padding_mode, choices=PADDING_MODES)
+        check_choice("padding_mode", self.padding_mode, PADDING_MODES)
         groups = check_whole("groups", self.groups, 1, 2**31)
         own: dict[str, Any] = {
             field: _sizes(field, getattr(self, field), 1)
