@@ -47,18 +47,20 @@ def _random(key: int = 0) -> np.random.Generator:
     return np.random.default_rng(key)
 
 
-def _normal(*shape: int) -> np.ndarray:
+def normal(*shape: int) -> np.ndarray:
+    """Standard normals, the same at every call."""
     return _random().normal(size=shape)
 
 
-def _layer_fields(neurons: int = 3, inputs: int = 4) -> dict[str, Any]:
+def layer_fields(neurons: int = 3, inputs: int = 4) -> dict[str, Any]:
+    """What a Layer is made of."""
     return {
         "weight_codes": _random().integers(-7, 8, (neurons, inputs)).astype(np.int8),
         "weight_bits": 4,
         "weight_scale": 0.1,
         "input": SIGNED,
         "output": SIGNED,
-        "bias": _normal(neurons),
+        "bias": normal(neurons),
         "sigma": np.full(neurons, 0.3),
         "activation": "identity",
         "own_width": False,
@@ -66,7 +68,7 @@ def _layer_fields(neurons: int = 3, inputs: int = 4) -> dict[str, Any]:
 
 
 def _layer(neurons: int = 3, inputs: int = 4, **changes: Any) -> programs.Layer:
-    return programs.Layer(**{**_layer_fields(neurons, inputs), **changes})
+    return programs.Layer(**{**layer_fields(neurons, inputs), **changes})
 
 
 def layer_of(bits: ss.Precision) -> programs.Layer:
@@ -79,7 +81,7 @@ def layer_of(bits: ss.Precision) -> programs.Layer:
 
 
 def _recurrent_parts() -> dict[str, Any]:
-    table = 0.01 * _normal(SIGNED.levels, 3)
+    table = 0.01 * normal(SIGNED.levels, 3)
     return {
         "readout": _layer(),
         "lateral": _layer(3, 3, weight_scale=0.01),
@@ -113,7 +115,8 @@ def program_of(kind: str) -> ss.Program:
 
 
 @functools.cache
-def _chip(kind: str) -> ss.Chip:
+def chip_of(kind: str) -> ss.Chip:
+    """A chip with a program of this wiring, or with an array."""
     if kind == "array":
         return ss.Chip(program_of("single"), ss.load_hardware("rram-array", bits=4))
     return ss.Chip(program_of(kind), DIGITAL)
@@ -122,7 +125,7 @@ def _chip(kind: str) -> ss.Chip:
 @functools.cache
 def converted() -> Any:
     """A small network of torch on a chip."""
-    return ss.convert(_module(), DIGITAL, torch.from_numpy(_normal(16, 4)).float())
+    return ss.convert(_module(), DIGITAL, torch.from_numpy(normal(16, 4)).float())
 
 
 @functools.cache
@@ -146,7 +149,7 @@ MIXTURE = ss.GaussianScaleMixture(neurons=4, noise_sd=0.5)
 def _built(kind: str) -> Any:
     known: dict[str, Any] = {"linear": LINEAR, "sparse": SPARSE, "mixture": MIXTURE}
     settings = known[kind]
-    return ss.build_model(settings, _normal(8, 4))
+    return ss.build_model(settings, normal(8, 4))
 
 
 @functools.cache
@@ -164,7 +167,7 @@ def quantised() -> ss.TrainedNetwork:
 @functools.cache
 def reference() -> ss.Reference:
     """The posterior of three stimuli."""
-    return _built("linear").reference(_normal(3, 8), 0)
+    return _built("linear").reference(normal(3, 8), 0)
 
 
 @functools.cache
@@ -192,7 +195,12 @@ def _distance() -> posterior.PosteriorDistance:
 
 @functools.cache
 def _bill() -> ss.Bill:
-    return _chip("single").bill(_normal(3, 4), 10)
+    return chip_of("single").bill(normal(3, 4), 10)
+
+
+def array_chip_bill() -> ss.Bill:
+    """Of a chip with ADCs."""
+    return chip_of("array").bill(normal(3, 4), 5)
 
 
 def _counts() -> dict[str, Any]:
@@ -211,28 +219,28 @@ def _given(**arguments: Any) -> Callable[[], dict[str, Any]]:
 
 def _draws() -> dict[str, Door]:
     doors: dict[str, Door] = {}
-    asked = {"x": _normal(3, 4), "reads": 10}
+    asked = {"x": normal(3, 4), "reads": 10}
     place = {"key": 0, "first_stimulus": 0, "first_read": 0, "count": True}
     for kind in ("single", "log-sigma", "recurrent", "graph", "array"):
-        made = functools.partial(_chip, kind)
+        made = functools.partial(chip_of, kind)
         doors |= {
             f"{kind} chip.sample": Door(_method(made, "sample"), _given(**asked, **place)),
             f"{kind} chip.bill": Door(_method(made, "bill"), _given(**asked, rho=1.0)),
             f"{kind} chip.operations": Door(_method(made, "operations"), _given(**asked)),
             f"{kind} chip.workload": Door(_method(made, "workload"), _given(**asked)),
         }
-    single = functools.partial(_chip, "single")
+    single = functools.partial(chip_of, "single")
     for name in ("drive", "sigmas", "trained_sigma", "thresholds", "probabilities"):
-        doors[f"chip.{name}"] = Door(_method(single, name), _given(x=_normal(3, 4)))
+        doors[f"chip.{name}"] = Door(_method(single, name), _given(x=normal(3, 4)))
     return doors
 
 
 def _chips() -> dict[str, Door]:
     def chain(**given: Any) -> Any:
-        return _chip("recurrent").sample(_normal(3, 4), key=0, **given)
+        return chip_of("recurrent").sample(normal(3, 4), key=0, **given)
 
     def made(**given: Any) -> Any:
-        return ss.Chip(**given).sample(_normal(3, 4), 5, 0)
+        return ss.Chip(**given).sample(normal(3, 4), 5, 0)
 
     return {
         "Chip": Door(
@@ -242,14 +250,14 @@ def _chips() -> dict[str, Door]:
                 "hardware": DIGITAL,
                 "sigma_scale": 1.0,
                 "chip_key": 0,
-                "calibration": _normal(3, 4),
+                "calibration": normal(3, 4),
             },
         ),
         "chip.sample(steps_between_reads)": Door(
             chain, lambda: {"reads": 10, "steps_between_reads": 2}
         ),
         "chip.register_period": Door(
-            lambda **given: _chip("recurrent").register_period(**given),
+            lambda **given: chip_of("recurrent").register_period(**given),
             lambda: {"steps_between_reads": 2},
         ),
         "FloatChip": Door(
@@ -257,12 +265,12 @@ def _chips() -> dict[str, Door]:
                 programs.float_single(**given), sigma_scale
             ).sample(x, reads, key),
             lambda: {
-                "weight": _normal(3, 4),
-                "bias": _normal(3),
+                "weight": normal(3, 4),
+                "bias": normal(3),
                 "sigma": np.ones(3),
                 "rho": 1.0,
                 "sigma_scale": 1.0,
-                "x": _normal(2, 4),
+                "x": normal(2, 4),
                 "reads": 5,
                 "key": 0,
             },
@@ -287,14 +295,14 @@ def run_program(program: ss.Program) -> Any:
         output_bits=program.output.bits,
     )
     made = ss.Chip(program, ss.load_hardware("digital-45nm", bits=bits))
-    x = _normal(3, program.inputs)
+    x = normal(3, program.inputs)
     return made.sample(x, 5, 0), made.bill(x, 5)
 
 
 def _programs() -> dict[str, Door]:
     def quantizer(**given: Any) -> Any:
         made = programs.Quantizer(**given)
-        return made.values(made.codes(_normal(4)))
+        return made.values(made.codes(normal(4)))
 
     def layer(**given: Any) -> Any:
         return run_program(programs.single_layer(programs.Layer(**given)))
@@ -303,17 +311,17 @@ def _programs() -> dict[str, Door]:
         return run_program(ss.Program(**given))
 
     def floats(**given: Any) -> Any:
-        return chip.FloatChip(programs.float_recurrent(**given)).sample(_normal(2, 4), 4, 0)
+        return chip.FloatChip(programs.float_recurrent(**given)).sample(normal(2, 4), 4, 0)
 
     def deep(**given: Any) -> Any:
-        return chip.FloatChip(programs.float_deep(**given)).sample(_normal(2, 4), 4, 0)
+        return chip.FloatChip(programs.float_deep(**given)).sample(normal(2, 4), 4, 0)
 
     shape = {"inputs": 4, "neurons": 3, "weight_bits": 4, "input_bits": 4, "output_bits": 4}
     return {
         "Quantizer": Door(quantizer, lambda: {"bits": 4, "scale": 0.5, "unsigned": False}),
-        "Quantizer.codes": Door(SIGNED.codes, lambda: {"values": _normal(3, 4)}),
+        "Quantizer.codes": Door(SIGNED.codes, lambda: {"values": normal(3, 4)}),
         "Quantizer.values": Door(SIGNED.values, lambda: {"codes": np.arange(-8, 8, dtype=np.int8)}),
-        "Layer": Door(layer, _layer_fields),
+        "Layer": Door(layer, layer_fields),
         "Program": Door(
             by_hand,
             lambda: {"layers": {"a": _layer()}, "wiring": programs.FeedForward(), "rho": 1.0},
@@ -339,17 +347,17 @@ def _programs() -> dict[str, Door]:
         "float_deep": Door(
             deep,
             lambda: {
-                "hidden": (programs.FloatLayer(_normal(5, 4), _normal(5)),),
-                "log_sigma": programs.FloatLayer(0.1 * _normal(3, 5), -np.ones(3)),
-                "readout": programs.FloatLayer(_normal(3, 5), _normal(3)),
+                "hidden": (programs.FloatLayer(normal(5, 4), normal(5)),),
+                "log_sigma": programs.FloatLayer(0.1 * normal(3, 5), -np.ones(3)),
+                "readout": programs.FloatLayer(normal(3, 5), normal(3)),
                 "rho": 1.0,
             },
         ),
         "float_recurrent": Door(
             floats,
             lambda: {
-                "readout": programs.FloatLayer(_normal(3, 4), _normal(3)),
-                "lateral": 0.1 * _normal(3, 3),
+                "readout": programs.FloatLayer(normal(3, 4), normal(3)),
+                "lateral": 0.1 * normal(3, 3),
                 "wiring": programs.FloatRecurrent(
                     0.5, np.full(3, 0.1), np.ones(3), np.full(3, 0.2), 3
                 ),
@@ -360,11 +368,11 @@ def _programs() -> dict[str, Door]:
             lambda **given: chip.FloatChip(
                 programs.float_deep(
                     (programs.FloatLayer(**given),),
-                    programs.FloatLayer(0.1 * _normal(3, 5), -np.ones(3)),
-                    programs.FloatLayer(_normal(3, 5), _normal(3)),
+                    programs.FloatLayer(0.1 * normal(3, 5), -np.ones(3)),
+                    programs.FloatLayer(normal(3, 5), normal(3)),
                 )
-            ).sample(_normal(2, 4), 4, 0),
-            lambda: {"weight": _normal(5, 4), "bias": _normal(5)},
+            ).sample(normal(2, 4), 4, 0),
+            lambda: {"weight": normal(5, 4), "bias": normal(5)},
         ),
         "FloatRecurrent": Door(
             programs.FloatRecurrent,
@@ -537,22 +545,22 @@ def _data_and_models() -> dict[str, Door]:
             ss.GaussianScaleMixture, lambda: {"neurons": 4, "noise_sd": 0.5}
         ),
         "build_model": Door(
-            lambda **given: ss.build_model(**given).reference(_normal(2, 8), 0),
-            lambda: {"settings": LINEAR, "decoder": _normal(8, 4)},
+            lambda **given: ss.build_model(**given).reference(normal(2, 8), 0),
+            lambda: {"settings": LINEAR, "decoder": normal(8, 4)},
         ),
         "elbo": Door(
             models.elbo,
             lambda: {
                 "values": _samples(),
-                "x": _normal(3, 8),
-                "decoder": _normal(8, 4),
+                "x": normal(3, 8),
+                "decoder": normal(8, 4),
                 "model": LINEAR,
                 "sigma": np.ones(4),
             },
         ),
         "orthogonal_posterior_moments": Door(
             models.orthogonal_posterior_moments,
-            lambda: {"model": _orthogonal(), "x": _normal(3, 4)},
+            lambda: {"model": _orthogonal(), "x": normal(3, 4)},
         ),
         "reference.subset": Door(
             lambda **given: reference().subset(**given), lambda: {"which": 1, "n": 60}
@@ -564,7 +572,7 @@ def _data_and_models() -> dict[str, Door]:
         "Reference.from_draws": Door(
             ss.Reference.from_draws,
             lambda: {
-                "draws": _normal(3, 4, 10, 2).astype(np.float32),
+                "draws": normal(3, 4, 10, 2).astype(np.float32),
                 "diagnostics": models.Diagnostics(np.ones(3), np.ones(3), np.ones(3, np.int64)),
             },
         ),
@@ -586,14 +594,14 @@ def _data_and_models() -> dict[str, Door]:
             },
         ),
     }
-    rows = {"x": _normal(3, 8), "r": _normal(3, 4)}
-    few = {"stimuli": _normal(1, 8), "key": 0, "first_stimulus": 0}
+    rows = {"x": normal(3, 8), "r": normal(3, 4)}
+    few = {"stimuli": normal(1, 8), "key": 0, "first_stimulus": 0}
     for kind in ("linear", "sparse", "mixture"):
         made = functools.partial(_built, kind)
         doors |= {
             f"{kind} log_joint": Door(_method(made, "log_joint"), _given(**rows)),
             f"{kind} log_likelihood": Door(_method(made, "log_likelihood"), _given(**rows)),
-            f"{kind} log_prior": Door(_method(made, "log_prior"), _given(r=_normal(3, 4))),
+            f"{kind} log_prior": Door(_method(made, "log_prior"), _given(r=normal(3, 4))),
             f"{kind} model.sample": Door(_method(made, "sample"), _given(count=3, key=0)),
             f"{kind} model.reference": Door(_method(made, "reference"), _given(**few)),
         }
@@ -638,19 +646,19 @@ def _measures() -> dict[str, Door]:
             lambda values, **given: str(
                 posterior.bootstrap(lambda rows: np.mean(rows, axis=1), values, **given)
             ),
-            lambda: {"values": _normal(5), "key": 0, "resamples": 100, "level": 0.95},
+            lambda: {"values": normal(5), "key": 0, "resamples": 100, "level": 0.95},
         ),
         "mean_estimate": Door(
             lambda **given: str(posterior.mean_estimate(**given)),
-            lambda: {"array": _normal(5), "key": 0, "reason": "none"},
+            lambda: {"array": normal(5), "key": 0, "reason": "none"},
         ),
         "sample_moments": Door(posterior.sample_moments, lambda: {"values": _samples()}),
         "gaussian_kl": Door(
             posterior.gaussian_kl,
             lambda: {
-                "chip_mean": _normal(3, 4),
+                "chip_mean": normal(3, 4),
                 "chip": covariance.copy(),
-                "mean": _normal(3, 4),
+                "mean": normal(3, 4),
                 "covariance": covariance.copy(),
             },
         ),
@@ -660,7 +668,7 @@ def _measures() -> dict[str, Door]:
         ),
         "log_sd_correlation": Door(
             posterior.log_sd_correlation,
-            lambda: {"chip_sd": np.exp(_normal(3, 4)), "sd": np.exp(_normal(3, 4))},
+            lambda: {"chip_sd": np.exp(normal(3, 4)), "sd": np.exp(normal(3, 4))},
         ),
         "compare": Door(
             lambda **given: posterior.compare(**given).per_stimulus(),
@@ -670,8 +678,8 @@ def _measures() -> dict[str, Door]:
                 "covariance": reference().covariance,
                 "draws": reference().subset(1, 60),
                 "step": 0.1,
-                "inputs": _normal(3, 8),
-                "dictionary": _normal(8, 4),
+                "inputs": normal(3, 8),
+                "dictionary": normal(8, 4),
             },
         ),
         "sampling_quality": Door(
@@ -687,9 +695,9 @@ def _measures() -> dict[str, Door]:
         "survival": Door(
             lambda **given: str(posterior.survival(**given)),
             lambda: {
-                "d": _normal(5),
-                "d_blind": _normal(5) + 9,
-                "d_full": _normal(5) - 1,
+                "d": normal(5),
+                "d_blind": normal(5) + 9,
+                "d_full": normal(5) - 1,
                 "key": 0,
             },
         ),
@@ -697,12 +705,12 @@ def _measures() -> dict[str, Door]:
             posterior.cliff,
             lambda: {
                 "widths": [2, 4],
-                "survivals": [posterior.survival(_normal(5), _normal(5) + 9, _normal(5), 0)] * 2,
+                "survivals": [posterior.survival(normal(5), normal(5) + 9, normal(5), 0)] * 2,
             },
         ),
         "thin_to_ess": Door(
             lambda **given: posterior.thin_to_ess(**given),
-            lambda: {"values": _normal(2, 400, 3), "reads": 20, "fraction": 0.8},
+            lambda: {"values": normal(2, 400, 3), "reads": 20, "fraction": 0.8},
         ),
         "Estimate": Door(
             lambda **given: str(ss.Estimate(**given)),
@@ -755,7 +763,7 @@ def _accounts() -> dict[str, Door]:
     for name in ("price_shares", "alternatives", "compare_adc_models", "sensitivity_text"):
         doors[name] = Door(
             lambda name=name, **given: str(getattr(accounting, name)(**given)),
-            lambda: {"bill": _chip("array").bill(_normal(3, 4), 5)},
+            lambda: {"bill": chip_of("array").bill(normal(3, 4), 5)},
         )
     return doors
 
@@ -770,7 +778,7 @@ def _trainings() -> dict[str, Door]:
                 "key": 0,
                 "architecture": "single",
                 "rho": 0.0,
-                "decoder": _normal(8, 4),
+                "decoder": normal(8, 4),
                 "hardware": DIGITAL,
                 "progress": None,
                 "steps": 2,
@@ -805,7 +813,7 @@ def _trainings() -> dict[str, Door]:
 
 def _modules() -> dict[str, Door]:
     def examples() -> torch.Tensor:
-        return torch.from_numpy(_normal(16, 4)).float()
+        return torch.from_numpy(normal(16, 4)).float()
 
     return {
         "convert": Door(

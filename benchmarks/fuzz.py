@@ -13,6 +13,7 @@ and the input's number alone, so a fault is run again by `--only NAME --first NU
 import argparse
 import contextlib
 import faulthandler
+import functools
 import hashlib
 import json
 import multiprocessing
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 
 import _fuzz_doors as python_doors
 import _fuzz_files as files
+import _fuzz_further_doors
 import numba
 import numpy as np
 import torch
@@ -48,6 +50,12 @@ class Case(NamedTuple):
     number: int
     what: str
     act: Callable[[], Any]
+
+
+@functools.cache
+def python_doors_by_name() -> dict[str, python_doors.Door]:
+    """Every door of Python."""
+    return {**python_doors.doors(), **_fuzz_further_doors.further_doors()}
 
 
 def random_of(seed: int, door: str, number: int) -> Random:
@@ -90,7 +98,7 @@ def file_case(name: str, own: files.Format, number: int, random: Random, folder:
 
 def names_of_doors(only: str) -> list[str]:
     """Python's and those of files, whose name holds `only`."""
-    every = [f"python: {one}" for one in python_doors.doors()]
+    every = [f"python: {one}" for one in python_doors_by_name()]
     every += [f"file: {one}" for one in files.formats()]
     return [one for one in every if only in one]
 
@@ -98,7 +106,7 @@ def names_of_doors(only: str) -> list[str]:
 def cases(door: str, seed: int, first: int, count: int, folder: Path) -> Iterator[Case]:
     """So many inputs of a door, from number `first` on."""
     kind, _, name = door.partition(": ")
-    own = python_doors.doors()[name] if kind == "python" else None
+    own = python_doors_by_name()[name] if kind == "python" else None
     for number in range(first, first + count):
         random = random_of(seed, door, number)
         if own is not None:
@@ -132,7 +140,7 @@ def warm_up(door: str, folder: Path) -> None:
     kind, _, name = door.partition(": ")
     with contextlib.suppress(Exception, SystemExit), contextlib.redirect_stdout(None):
         if kind == "python":
-            own = python_doors.doors()[name]
+            own = python_doors_by_name()[name]
             own.call(**own.arguments())
         else:
             files.write_files(files.files_of(name), folder / "in")

@@ -32,7 +32,11 @@ def layer_cycles(shape: LayerShape, hardware: Hardware) -> int:
 
 
 def cycles_by_layer(workload: Workload, hardware: Hardware) -> dict[str, float]:
-    """Cycles of each layer in one read, keyed by its name: the mean over the workload's reads."""
+    """Cycles of each layer in one read, keyed by its name: the mean over the workload's reads;
+    raises SettingError for what is no Workload or Hardware.
+    """
+    check_kind("workload", workload, Workload, "should be a Workload, as `chip.workload` gives")
+    check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
     found: dict[str, float] = {}
     for use in workload.uses:
         cycles = use.products * layer_cycles(use.shape, hardware)

@@ -7,7 +7,15 @@ import numpy as np
 from stochsim.accounting import Bill
 from stochsim.energy import Operations, format_energy
 from stochsim.program import Quantizer
-from stochsim.settings import StochsimError, card, counted, one_line, range_text
+from stochsim.settings import (
+    SettingError,
+    StochsimError,
+    card,
+    check_kind,
+    counted,
+    one_line,
+    range_text,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +50,26 @@ class Samples:
     period: int | None = None
     stimuli: np.ndarray | None = field(default=None, repr=False)
     __repr__ = one_line
+
+    def __post_init__(self) -> None:
+        """Raises SettingError for what samples cannot hold: neither codes nor values, codes without
+        a quantiser, and objects of other kinds.
+        """
+        kinds = (
+            ("codes", (np.ndarray, type(None)), "should be an array, or None"),
+            ("_values", (np.ndarray, type(None)), "should be an array, or None"),
+            ("operations", Operations, "should be Operations"),
+            ("quantizer", (Quantizer, type(None)), "should be a Quantizer, or None"),
+            ("counted", (Bill, type(None)), "should be a Bill, or None"),
+        )
+        for name, own, rule in kinds:
+            check_kind(name.removeprefix("_"), getattr(self, name), own, rule)
+        if self._values is None and (self.codes is None or self.quantizer is None):
+            rule = "need a quantiser to be values, or values beside them"
+            raise SettingError.of(("codes", "quantizer"), rule=rule)
+        for name, array in (("codes", self.codes), ("values", self._values)):
+            if array is not None and array.ndim < 2:
+                raise SettingError.of(name, array, "should be (stimulus, read, …)")
 
     @property
     def step(self) -> float:

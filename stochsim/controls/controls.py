@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stochsim.keys import fold_in, generator
 from stochsim.models import GaussianScaleMixture, ModelSettings
 from stochsim.networks import ArchitectureSettings
-from stochsim.settings import SettingError, check_real, check_whole
+from stochsim.settings import SettingError, check_choice, check_real, check_whole, finite_array
 from stochsim.training import TrainSettings
 
 if TYPE_CHECKING:
@@ -86,13 +86,20 @@ class ControlCase:
     circuit: ArchitectureSettings | None = None
     progress: Progress | None = None
 
+    def __post_init__(self) -> None:
+        """Raises SettingError for what are no stimuli, reads and no key."""
+        for name in ("stimuli", "train_stimuli"):
+            found = finite_array(name, getattr(self, name), "stimulus, input")
+            object.__setattr__(self, name, found)
+        object.__setattr__(self, "reads", check_whole("reads", self.reads, 1, 2**31))
+        object.__setattr__(self, "key", check_whole("key", self.key, 0, 2**64))
+
 
 def check_control(name: str, model: ModelSettings | None = None) -> None:
     """Raise SettingError for a name that is no control's, or one that knows nothing of this
     model.
     """
-    if name not in CONTROLS:
-        raise SettingError.of("control", name, choices=CONTROLS)
+    check_choice("control", name, CONTROLS)
     if name == "langevin" and isinstance(model, GaussianScaleMixture):
         rule = "no circuit is wired for this model, whose gradient is not linear in r"
         raise SettingError.of(("control", "model.kind"), (name, model.kind), rule)

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError, one_line
+from stochsim.settings import SettingError, bounded_array, check_flag, check_whole, one_line
 
 CLIP = 6.0
 """Whitened values are clipped at ± this; natural images have heavy tails, and a quantiser needs a
@@ -34,11 +34,17 @@ class Whitening:
     @classmethod
     def fit(cls, pixels: NDArray[np.float64], components: int, *, centre_each: bool) -> Self:
         """The whitening of training pictures (picture, pixels); SettingError if `components`
-        exceeds their rank.
+        exceeds their rank, and for what are no pictures.
         """
+        pixels = bounded_array("pixels", pixels, "picture, pixels").astype(np.float64)
+        if len(pixels) < 2 or pixels.shape[1] < 1:
+            raise SettingError.of("pixels", pixels, "should be 2 pictures or more")
+        components = check_whole("components", components, -(2**63), 2**63)
+        centre_each = check_flag("centre_each", centre_each)
         pictures = _centred(pixels) if centre_each else pixels
         mean = pictures.mean(axis=0)
-        variances, vectors = np.linalg.eigh(np.cov(pictures, rowvar=False, bias=True))
+        covariance = np.atleast_2d(np.cov(pictures, rowvar=False, bias=True))
+        variances, vectors = np.linalg.eigh(covariance)
         rank = int(np.sum(variances > _RANK_TOLERANCE * variances[-1]))
         if not 1 <= components <= rank:
             nearest_valid = min(max(components, 1), rank)
@@ -52,8 +58,11 @@ class Whitening:
 
     def transform(self, pixels: NDArray[np.float64], *, clip: bool = True) -> NDArray[np.float32]:
         """Pictures (picture, pixels) to inputs (picture, inputs), clipped at ±CLIP unless asked
-        otherwise.
+        otherwise; raises SettingError for pictures of other sizes, or not finite.
         """
+        sizes = (None, len(self.mean))
+        pixels = bounded_array("pixels", pixels, "picture, pixels", sizes)
+        clip = check_flag("clip", clip)
         pictures = _centred(pixels) if self.centre_each else pixels
         whitened = (pictures - self.mean) @ self.basis / self.sd
         return (np.clip(whitened, -CLIP, CLIP) if clip else whitened).astype(np.float32)
@@ -64,9 +73,12 @@ class Whitening:
 
         Dictionary elements are directions, so their pictures are `to_pixels(decoder.T)`, one row
         per neuron; a stimulus is a point, so its picture takes `add_mean=True`. What the dropped
-        components and each picture's own mean held is lost.
+        components and each picture's own mean held is lost. Raises SettingError for other shapes,
+        and numbers that are not finite.
         """
-        pictures = (np.asarray(x, np.float64) * self.sd) @ self.basis.T
+        add_mean = check_flag("add_mean", add_mean)
+        x = bounded_array("x", x, "…, inputs", (len(self.sd),)).astype(np.float64)
+        pictures = (x * self.sd) @ self.basis.T
         return pictures + self.mean if add_mean else pictures
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from stochsim.energy.entries import Fact
 from stochsim.energy.joules import format_energy
 from stochsim.energy.pricing import ARGUMENTS, DEFAULT_VOLTAGE_V, TAGS, Price
-from stochsim.settings import columns
+from stochsim.settings import check_kind, check_positive, columns
 
 _WIDTHS = {1, 2, 4, 6, 8, 10, 12, 16}
 _SHOWN: dict[str, set[int]] = {
@@ -50,6 +50,8 @@ def price_lines(price: Price, voltage_v: float = DEFAULT_VOLTAGE_V) -> list[str]
     """All about one price, its values over its valid range, and the flags that it raises, inside
     and outside.
     """
+    check_kind("price", price, Price, "should be a Price, as price(…) gives one")
+    voltage_v = check_positive("voltage_v", voltage_v)
     facts = {
         "kind": f"{price.kind} ({', '.join(ARGUMENTS[price.kind]) or 'no argument'})",
         "formula": _formula(price),

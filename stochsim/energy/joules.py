@@ -9,6 +9,7 @@ from stochsim.energy.operations import KINDS, PARTS, Operation, Operations
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Citation, Price
 from stochsim.settings import (
     SettingError,
+    check_choice,
     check_float,
     check_kind,
     check_positive,
@@ -51,8 +52,7 @@ class Energy:
 
     def __post_init__(self) -> None:
         check_kind("joules", self.joules, Mapping, "should be joules by part, as in a dict")
-        if self.per not in PER:
-            raise SettingError.of("per", self.per, choices=PER)
+        check_choice("per", self.per, PER)
         for part, given in self.joules.items():
             if not isinstance(part, str) or part not in PARTS:
                 raise SettingError.unknown(str(part), PARTS, section=("joules",))

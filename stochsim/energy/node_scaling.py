@@ -13,7 +13,14 @@ from typing import Self
 from pydantic import model_validator
 
 from stochsim.energy.pricing import Price
-from stochsim.settings import Positive, SettingError, Settings, read_toml
+from stochsim.settings import (
+    Positive,
+    SettingError,
+    Settings,
+    check_kind,
+    check_positive,
+    read_toml,
+)
 
 _NODES = resources.files("stochsim.energy") / "nodes.toml"
 
@@ -89,6 +96,9 @@ class Scaling(Settings):
         return f"{self.node_nm:g} nm, {self.voltage_v:g} V"
 
 
+_SCALING_RULE = "should be a Scaling(node_nm=…, voltage_v=…)"
+
+
 def nodes_around(node_nm: float) -> tuple[float, ...]:
     """The node itself where the table has it, else the two that it lies between, the larger first;
     raises SettingError outside of the table.
@@ -122,6 +132,9 @@ def energy_ratio(scaling: Scaling, node_nm: float, voltage_v: float) -> float:
     """Energy at the target of `scaling` over that at this node and voltage; raises SettingError for
     a node outside of the table.
     """
+    check_kind("scaling", scaling, Scaling, _SCALING_RULE)
+    node_nm = check_positive("node_nm", node_nm)
+    voltage_v = check_positive("voltage_v", voltage_v)
     return energy_at(scaling.node_nm, scaling.voltage_v) / energy_at(node_nm, voltage_v)
 
 
@@ -132,6 +145,8 @@ def scaled(price: Price, scaling: Scaling) -> Price:
     Flags say where a node is interpolated. Raises SettingError for a figure that does not go
     together with scaled ones, and for one of a node or a voltage that the polynomials do not have.
     """
+    check_kind("price", price, Price, "should be a Price, as price(…) gives one")
+    check_kind("scaling", scaling, Scaling, _SCALING_RULE)
     if price.scaling == "refused":
         why = _why_refused(price)
         raise SettingError.of("", price.name, f"{why}: choose another, or leave out 'scaling'")

@@ -12,7 +12,9 @@ from typing import Self
 from stochsim.energy.operations import KINDS
 from stochsim.settings import (
     SettingError,
+    check_choice,
     check_float,
+    check_kind,
     check_not_negative,
     check_positive,
     check_real,
@@ -39,6 +41,7 @@ def part_kind(operation_kind: str) -> str:
     """The kind of price that an operation kind needs, as KINDS says; another name stays as
     it is.
     """
+    check_kind("operation_kind", operation_kind, str, "should be text")
     known = KINDS.get(operation_kind)
     return known.priced_as if known is not None and known.priced_as else operation_kind
 
@@ -93,8 +96,7 @@ class Price:
     doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.tag not in TAGS:
-            raise SettingError.of("tag", self.tag, choices=TAGS)
+        check_choice("tag", self.tag, TAGS)
 
     def energy_j(self, args: tuple[float, ...], voltage_v: float = DEFAULT_VOLTAGE_V) -> float:
         """Joules of one operation with these arguments; outside the valid range the value at the

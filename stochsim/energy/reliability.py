@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from stochsim.energy.entries import THERMAL_J
 from stochsim.energy.named_prices import price
 from stochsim.energy.pricing import DEFAULT_VOLTAGE_V, Price
-from stochsim.settings import SettingError, check_float, check_not_negative, check_positive
+from stochsim.settings import (
+    SettingError,
+    check_float,
+    check_kind,
+    check_not_negative,
+    check_positive,
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ def reliability_price_to_cost(lam_nat_per_j: float, law: ReliabilityLaw) -> floa
     are dropped. The bill clips E at ρ = 0 where σ > s; training does not.
     """
     lam_nat_per_j = _not_negative("lam_nat_per_j", lam_nat_per_j)
+    check_kind("law", law, ReliabilityLaw, "should be a ReliabilityLaw")
     return lam_nat_per_j * law.scale_j * (law.rho if law.rho > 0 else 1 / math.log(2))
 
 

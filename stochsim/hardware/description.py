@@ -1,6 +1,7 @@
 """A Hardware as text: one line for a list, one row per price for a table."""
 
 from stochsim.hardware.hardware import Hardware, check_hardware
+from stochsim.settings import check_kind
 
 TABLE_COLUMNS = ("kind", "name", "formula", "unit", "source", "tag", "note")
 SHOWN_RHOS = (0.0, 1.0, 2.0)
@@ -30,6 +31,7 @@ def hardware_table(
     operation, that of reliability at each ρ.
     """
     check_hardware(hardware)
+    check_kind("rhos", rhos, (tuple, list), "should be a tuple of numbers")
     voltage_v = hardware.prices.voltage_v
     counted = [
         (kind, chosen)

@@ -11,7 +11,7 @@ import torch
 from stochsim.accounting import Bill
 from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
-from stochsim.hardware import Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
@@ -98,6 +98,9 @@ class ChipModule(torch.nn.Module):
         chip_key: int = 0,
     ) -> None:
         super().__init__()
+        check_kind("network", network, torch.nn.Module, "should be a converted network")
+        check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
+        examples = checked_stimuli("examples", examples, network)
         self.network = network
         self.hardware = hardware
         self.left_in_float = left_in_float

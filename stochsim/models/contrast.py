@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from stochsim.settings import check_positive
+
 Floats = NDArray[np.float64]
 
 _NODES = np.linspace(-6.0, 3.0, 96)
@@ -27,8 +29,10 @@ LOG_WEIGHTS = np.log((_NODES[1] - _NODES[0]) * np.cosh(_NODES))
 
 def log_gamma_constant(shape: float, rate: float) -> float:
     """log of rate^shape / Γ(shape), the constant of the Gamma density z^(shape − 1) exp(−rate
-    z).
+    z). Raises SettingError for numbers that are not above 0.
     """
+    shape = check_positive("shape", shape)
+    rate = check_positive("rate", rate)
     return float(shape * np.log(rate) - special.gammaln(shape))
 
 

@@ -36,6 +36,7 @@ from stochsim.settings import (
     one_line,
     range_text,
     read_arrays,
+    shaped_array,
     strict,
     write_arrays,
 )
@@ -232,11 +233,9 @@ class Reference:
         """The number of reads; SettingError unless their values are (stimulus, read, neuron) of the
         stimuli and neurons of this, and as many as two sets of draws can be compared with.
         """
-        values = found.values
         stimuli, draws, neurons = self.draws.shape
-        if values.ndim != 3 or values.shape[::2] != (stimuli, neurons):
-            rule = f"should be (stimulus, read, neuron) of {stimuli} stimuli and {neurons} neurons"
-            raise SettingError.of(name, values, rule)
+        sizes = (stimuli, None, neurons)
+        values = shaped_array(name, found.values, "stimulus, read, neuron", sizes)
         if not self._is_of(found.stimuli):
             rule = "are samples of other stimuli than this reference, or in another order"
             raise SettingError.of(name, rule=rule)

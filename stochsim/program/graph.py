@@ -25,7 +25,15 @@ from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import LayerUse, Workload
-from stochsim.settings import Arrays, SettingError, StochsimError, check_whole, counted, one_line
+from stochsim.settings import (
+    Arrays,
+    SettingError,
+    StochsimError,
+    check_choice,
+    check_whole,
+    counted,
+    one_line,
+)
 
 _DTYPES = ("float32", "float64")
 Step = Callable[[LayerCall, Any], Any]
@@ -61,8 +69,7 @@ class Graph(Wiring):
         nodes = tuple(map(checked_node, self.nodes))
         if not isinstance(self.stimulus, str):
             raise SettingError.of("stimulus", self.stimulus, "should be a name")
-        if self.dtype not in _DTYPES:
-            raise SettingError.of("dtype", self.dtype, choices=_DTYPES)
+        check_choice("dtype", self.dtype, _DTYPES)
         shape = tuple(check_whole("shape", size, 1, 2**31) for size in self.shape)
         object.__setattr__(self, "nodes", nodes)
         object.__setattr__(self, "shape", shape)

@@ -13,6 +13,7 @@ from stochsim.program.quantizer import Quantizer
 from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scale
 from stochsim.settings import (
     SettingError,
+    bounded_array,
     check_choice,
     check_flag,
     check_kind,
@@ -175,7 +176,10 @@ class Layer:
         return LayerShape(self.inputs, self.neurons, *widths, bool(np.any(self.sigma)))
 
     def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
-        """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64."""
+        """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64; raises
+        SettingError for other shapes, and numbers that are not finite.
+        """
+        integers = bounded_array("integers", integers, "row, input", (None, self.inputs))
         drive = integers.astype(np.float64) @ self.weight_codes.T.astype(np.float64)
         drive = drive * (self.weight_scale * self.input.scale) + self.bias
         return self.output.codes(channel.RESPONSES[self.activation](drive))

@@ -17,8 +17,10 @@ from stochsim.hardware import Noise
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, Layer, LayerShape
 from stochsim.program.shapes import check_shape, floats
 from stochsim.program.workload import (
+    NOISE_RULE,
     LayerUse,
     Workload,
+    check_shapes,
     feed_forward_workload,
     log_sigma_workload,
     recurrent_workload,
@@ -26,6 +28,7 @@ from stochsim.program.workload import (
 from stochsim.settings import (
     SettingError,
     check_float,
+    check_kind,
     check_stable,
     check_whole,
     counted,
@@ -158,6 +161,8 @@ class FeedForward(Wiring):
         """Every read makes every product, reads its inputs and writes its codes; neurons with a
         noise level of their own, and those that are read, draw random bits and are held.
         """
+        check_shapes(shapes)
+        check_kind("noise", noise, Noise, NOISE_RULE)
         reads = check_whole("reads", reads, 1, 2**31)
         last = self.read_layer(shapes)
         uses = []

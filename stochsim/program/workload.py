@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from stochsim.hardware import Noise
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, LayerShape
-from stochsim.settings import check_whole
+from stochsim.settings import SettingError, check_kind, check_whole
 
 INPUT = "input"
 """The row of what belongs to the stimuli themselves: the random bits that round them."""
@@ -57,12 +57,31 @@ class Workload(NamedTuple):
         return self.order or tuple(dict.fromkeys(use.layer for use in self.uses))
 
 
+NOISE_RULE = "should be a Noise, as `Hardware.noise` is"
+
+
+def check_shapes(shapes: Mapping[str, LayerShape], needed: tuple[str, ...] = ()) -> None:
+    """Raise SettingError for what are no shapes of layers by name, for none, and without those that
+    are needed.
+    """
+    check_kind("shapes", shapes, Mapping, "should be LayerShapes by name, as `program.shapes` is")
+    for name, shape in shapes.items():
+        check_kind(f"shapes.{name}", shape, LayerShape, "should be a LayerShape")
+    if not shapes:
+        raise SettingError.of("shapes", {}, "should be of one layer at least")
+    for name in needed:
+        if name not in shapes:
+            raise SettingError.missing(f"shapes.{name}")
+
+
 def log_sigma_workload(shapes: Mapping[str, LayerShape], noise: Noise, reads: int = 1) -> Workload:
     """What `reads` reads of one stimulus ask of hidden layers and a head that sets sigma.
 
     As of layers one after another, but that the codes of `log_sigma` are read again where sigma is
     set, and the sigma that neurons are billed for depends on them.
     """
+    check_shapes(shapes, (LOG_SIGMA, READOUT))
+    check_kind("noise", noise, Noise, NOISE_RULE)
     reads = check_whole("reads", reads, 1, 2**31)
     uses = []
     for name, shape in shapes.items():
@@ -89,6 +108,8 @@ def recurrent_workload(
     where they are rounded anew. Every read is a chain of `steps` steps, or, with
     `steps_between_reads`, all reads are of one.
     """
+    check_shapes(shapes, (READOUT, LATERAL))
+    check_kind("noise", noise, Noise, NOISE_RULE)
     readout, lateral = shapes[READOUT], shapes[LATERAL]
     steps = check_whole("steps", steps, 1, 2**31)
     reads = check_whole("reads", reads, 1, 2**31)
@@ -109,6 +130,11 @@ def recurrent_workload(
 
 def feed_forward_workload(uses: list[LayerUse], noise: Noise, reads: int) -> Workload:
     """Of layers that follow one another; the memory holds the codes of the stimulus and of all."""
+    check_kind("noise", noise, Noise, NOISE_RULE)
+    if not isinstance(uses, list | tuple) or not uses:
+        raise SettingError.of("uses", uses, "should be LayerUses, one at least")
+    for use in uses:
+        check_kind("uses", use, LayerUse, "should be a LayerUse")
     reads = check_whole("reads", reads, 1, 2**31)
     first = uses[0].shape
     stored = first.read_bits + sum(use.shape.written_bits for use in uses)

@@ -2,16 +2,22 @@
 
 from typing import Any
 
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, check_hardware
 from stochsim.models import ModelSettings
 from stochsim.networks import ARCHITECTURES, quantised_from_float, usual_torch
 from stochsim.settings import SettingError
 from stochsim.training.bit_price import BitPrice, learned_widths
 from stochsim.training.fitting import Floats, Progress, Training, fit_part
+from stochsim.training.given_values import checked_call, checked_widths
 from stochsim.training.loop import torch_generator
 from stochsim.training.terms import ReliabilityCost
 from stochsim.training.train_settings import Method, TrainSettings
-from stochsim.training.trained_network import TrainedNetwork, train_quantised, with_result
+from stochsim.training.trained_network import (
+    TrainedNetwork,
+    check_start,
+    train_quantised,
+    with_result,
+)
 
 
 @usual_torch()
@@ -36,6 +42,10 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     own, so that they do not move with `nats_per_joule`. Raises SettingError without
     `nats_per_joule`, and for a deep network.
     """
+    check_start(start)
+    stimuli, key = checked_call(stimuli, model, settings, key)
+    check_hardware(hardware)
+    first = checked_widths("first", first)
     bit_price = BitPrice(hardware, _checked_nats_per_joule(start, settings))
     fixed = settings.model_copy(update={"nats_per_joule": None})
     shorter = fixed.model_copy(update={"steps": max(1, settings.steps // 2)})

@@ -31,13 +31,23 @@ from stochsim.settings import (
     SettingError,
     StochsimError,
     card,
+    check_choice,
+    check_flag,
+    check_kind,
+    check_not_negative,
     check_whole,
     counted,
     one_line,
 )
 from stochsim.training.checkpoint import read_network, write_network
 from stochsim.training.fitting import Fitted, Floats, Progress, Training, fit_part
-from stochsim.training.given_values import checked_decoder, training_stimuli, widths_of
+from stochsim.training.given_values import (
+    checked_call,
+    checked_decoder,
+    checked_widths,
+    training_stimuli,
+    widths_of,
+)
 from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator
 from stochsim.training.terms import ReliabilityCost, objective_of
 from stochsim.training.train_settings import Method, TrainSettings
@@ -253,8 +263,10 @@ def learn_decoder(
     stimuli (stimulus, input); `decoder` (input, neuron): one that is given and stays.
 
     With `nats_per_joule` set these are 1, so that it is learned under the ELBO itself: a chip's
-    price belongs to the networks that face it. Raises SettingError for a decoder of another shape.
+    price belongs to the networks that face it. Raises SettingError for a decoder of another shape,
+    and for what is no model, settings, stimuli or key.
     """
+    stimuli, key = checked_call(stimuli, model, settings, key)
     draws = torch_generator(key, "initial")
     inputs = stimuli.shape[1]
     network = FeedForward(NetworkSettings(inputs=inputs, neurons=model.neurons), draws)
@@ -295,7 +307,14 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     >>> train_float(full, data.train, model, short, rho=1.0, key=0).rho
     1.0
     """
-    chosen = architecture or ArchitectureSettings()
+    check_start(start)
+    stimuli, key = checked_call(stimuli, model, settings, key)
+    rho = check_not_negative("rho", rho)
+    learns_decoder = check_flag("learns_decoder", learns_decoder)
+    chosen = ArchitectureSettings() if architecture is None else architecture
+    check_kind("architecture", chosen, ArchitectureSettings, "should be ArchitectureSettings(…)")
+    if hardware is not None:
+        check_hardware(hardware)
     network: Any = build_network(start.network.settings.model_copy(update={"architecture": chosen}))
     if chosen == start.network.settings.architecture:
         network.load_state_dict(start.network.state_dict())
@@ -347,8 +366,11 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     >>> ss.to_program(train_quantised(full, data.train, model, short, (2, 4, 4), key=0)).output.bits
     4
     """
-    if method not in _METHODS:
-        raise SettingError.of("method", method, choices=_METHODS)
+    check_start(start)
+    stimuli, key = checked_call(stimuli, model, settings, key)
+    widths = checked_widths("widths", widths)
+    learns_decoder = check_flag("learns_decoder", learns_decoder)
+    check_choice("method", method, _METHODS)
     if layer_bits is not None and not isinstance(layer_bits, Mapping):
         rule = "should be a mapping of layers to bits of their weights"
         raise SettingError.of("layer_bits", layer_bits, rule)
@@ -376,6 +398,12 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     else:
         trained = _fit(training, network, start.decoder, learns_decoder)
     return with_result(trained, method=method)
+
+
+def check_start(start: object) -> None:
+    """Raise SettingError for what is no trained network."""
+    rule = "should be a TrainedNetwork, as `train` gives one"
+    check_kind("start", start, TrainedNetwork, rule)
 
 
 def _untrained(network: Network, start: TrainedNetwork, training: Training) -> Fitted:

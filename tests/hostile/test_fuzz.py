@@ -81,7 +81,7 @@ VALUES = st.recursive(
 @pytest.mark.slow
 def test_values_of_any_kind_at_any_argument(fuzz: ModuleType, tmp_path: Path) -> None:
     """As Hypothesis makes them: one argument of one door is any value at all."""
-    doors = fuzz.python_doors.doors()
+    doors = fuzz.python_doors_by_name()
     found: list[str] = []
 
     @settings(

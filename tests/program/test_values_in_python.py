@@ -211,7 +211,7 @@ def test_a_positive_number_is_one_in_float64():
         (((5, 2), (4, 4)), r"'widths' = \(4, 4\): should be bits of weights, inputs and outputs"),
         (((5, 2), (4, "x", 4)), "'bits' = 'x': should be an integer from 1 to 8"),
         (((5, 2), 4), "'widths' = 4: should be a tuple"),
-        (((5, 2), (4, 4, 4), "x"), "'sigma' = .*: should be numbers that float64 can hold"),
+        (((5, 2), (4, 4, 4), "x"), "'sigma' = .*: should be finite and at least 0"),
         (((5, 2), (4, 4, 4), 1.0, "x"), "'key' = 'x': should be an integer from 0"),
         (((5, 2), (4, 4, 4), 1.0, 0, 2.0), r"'stimuli' = 2\.0: should be an integer from 0"),
     ],

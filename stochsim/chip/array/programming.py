@@ -12,7 +12,7 @@ import numpy as np
 
 from stochsim.hardware import Device, relative_drop
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_whole
+from stochsim.settings import SettingError, check_choice, check_whole
 
 COLUMNS = ("offset", "differential")
 
@@ -54,8 +54,7 @@ def slice_weights(
     positive and of negative weights in two planes of b - 1 bits (1 at one bit). Raises SettingError
     for cells wider than a plane, no rows or columns, and codes that do not fit.
     """
-    if columns not in COLUMNS:
-        raise SettingError.of("columns", columns, choices=COLUMNS)
+    check_choice("columns", columns, COLUMNS)
     codes = _checked_codes(weight_codes, weight_bits).T.astype(np.int16)
     plane_bits = weight_bits if columns == "offset" or weight_bits == 1 else weight_bits - 1
     if not 1 <= cell_bits <= plane_bits:
