@@ -118,9 +118,9 @@ def test_one_stimulus_has_figures_without_interval():
 @pytest.mark.parametrize(
     ("values", "rule"),
     [
-        (np.zeros((5, READS, 4)), "of 6 stimuli and 4 neurons"),
-        (np.zeros((6, READS, 3)), "of 6 stimuli and 4 neurons"),
-        (np.zeros((6, 4)), "of 6 stimuli and 4 neurons"),
+        (np.zeros((5, READS, 4)), r"\(stimulus = 6, read, neuron = 4\)"),
+        (np.zeros((6, READS, 3)), r"\(stimulus = 6, read, neuron = 4\)"),
+        (np.zeros((6, 4)), r"\(stimulus = 6, read, neuron = 4\)"),
         (np.zeros((6, 1001, 4)), "'reads' = 1001: should be a multiple of 4 from 8 to 5,000"),
         (np.zeros((6, 5004, 4)), "'reads' = 5004: should be a multiple of 4 from 8 to 5,000"),
         (np.full((6, READS, 4), np.nan), "holds NaN or Inf"),
