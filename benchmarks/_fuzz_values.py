@@ -89,7 +89,7 @@ def _other_shapes(array: np.ndarray) -> list[Any]:
         np.concatenate([array, array]) if array.ndim else array,
         np.concatenate([array, array], axis=-1) if array.ndim else array,
         np.broadcast_to(rows, (7, *rows.shape[1:])) if array.size else array,
-        np.broadcast_to(np.float64(1), (10**2, 10**3)),
+        np.broadcast_to(np.float64(1), (10**2, 10**2)),
         np.zeros((0,)),
         np.float64(1),
         np.zeros(array.shape, dtype="datetime64[s]"),

@@ -33,11 +33,14 @@ import _fuzz_further_doors
 import numba
 import numpy as np
 import torch
+from _bench import Figure, Options, markdown
 from _fuzz_judge import FAULTS, MOST_BYTES, MOST_SECONDS, REFUSED, TAKEN, Judged, judge
 from _fuzz_values import Random, mutant, shown
 
 _LONGEST_SILENCE = 60.0
 """Seconds without a word after which an input counts as hanging, and its process is ended."""
+
+_QUICK = 4_000
 
 _SLOW_SHARE = 0.05
 """Of the inputs of another format, how many a slow one gets."""
@@ -263,6 +266,15 @@ class Tally:
         )
         return rows
 
+    def figures(self) -> list[Figure]:
+        """Faults of each group, of which there should be none."""
+        found = []
+        for group, counts in sorted(self.counts.items()):
+            wrong = sum(counts[one] for one in FAULTS)
+            words = f"faults of {counts.total():,} inputs, {counts[TAKEN]:,} of them taken"
+            found.append(Figure(group, wrong, wrong, wrong, words, bar=0, better="lower"))
+        return found
+
     def _all(self, outcome: str) -> int:
         return sum(counts[outcome] for counts in self.counts.values())
 
@@ -316,11 +328,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--inputs", type=int, default=200_000, help="in all (default 200,000)")
+    parser.add_argument("--quick", action="store_true", help=f"{_QUICK:,} inputs")
     parser.add_argument("--seed", type=int, default=0, help="of all inputs")
     parser.add_argument("--only", default="", metavar="TEXT", help="doors whose name holds this")
     parser.add_argument("--first", type=int, default=0, help="number of each door's first input")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write counts and faults here")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a page with the table here")
     options = parser.parse_args()
+    options.inputs = _QUICK if options.quick else options.inputs
     tally = run_all(options)
     print("\n".join(tally.lines()))
     print(
@@ -329,6 +344,10 @@ def main() -> int:
     )
     for one in tally.faults[:20]:
         print(f"{one['fault']}: {one['door']} {one['number']}: {one['what']}\n    {one['said']}")
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        page = markdown("fuzz", __doc__ or "", tally.figures(), Options(options.quick, None, None))
+        (options.out / "fuzz.md").write_text(page, encoding="utf-8")
     if options.json:
         table = {"counts": tally.counts, "faults": tally.faults}
         options.json.write_text(json.dumps(table, indent=1), encoding="utf-8")

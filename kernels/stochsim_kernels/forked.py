@@ -5,11 +5,10 @@ region waits for them for ever. Numba's kernels and torch share one OpenMP, so e
 started it. This file is light, so that it can be imported before anybody forks.
 """
 
-import multiprocessing
 import os
-from pathlib import Path
+import sys
 
-_MAPS = Path("/proc/self/maps")
+_MAPS = "/proc/self/maps"
 
 
 class _Process:
@@ -26,7 +25,8 @@ def openmp_is_lost() -> bool:
 def _has_gnu_openmp() -> bool:
     """Whether its library is loaded; elsewhere than on Linux OpenMP is another, which forks."""
     try:
-        return "libgomp" in _MAPS.read_text(encoding="utf-8", errors="replace")
+        with open(_MAPS, encoding="utf-8", errors="replace") as file:
+            return "libgomp" in file.read()
     except OSError:
         return False
 
@@ -38,7 +38,8 @@ def _look() -> None:
 
 def _was_forked_before() -> bool:
     """Whether multiprocessing forked this process before this file was imported."""
-    if multiprocessing.parent_process() is None:
+    multiprocessing = sys.modules.get("multiprocessing")  # who forked by it has loaded it
+    if multiprocessing is None or multiprocessing.parent_process() is None:
         return False
     method = multiprocessing.get_start_method(allow_none=True)
     default = method or multiprocessing.get_all_start_methods()[0]

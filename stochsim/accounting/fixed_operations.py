@@ -72,8 +72,7 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
 
 def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
     """Bits of the sums of a layer of this shape."""
-    own = hardware.with_precision(shape.weight_bits, shape.input_bits, shape.output_bits)
-    return own.accumulator_width(shape.inputs)
+    return hardware.accumulator_width(shape.inputs, (shape.weight_bits, shape.input_bits))
 
 
 def add_weight_memory(meter: Meter, hardware: Hardware, workload: Workload) -> None:

@@ -116,7 +116,7 @@ class Samples:
 
     def _range(self) -> str:
         """The least and the largest value, from the codes where there are any."""
-        if not len(self.values):
+        if not self.values.size:
             return "none"
         if self._values is None and self.codes is not None and self.quantizer is not None:
             ends = np.array([self.codes.min(), self.codes.max()])

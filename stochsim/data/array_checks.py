@@ -5,7 +5,7 @@ and the column.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stochsim.settings import LARGEST, SettingError, StochsimError, real_array
+from stochsim.settings import LARGEST, SettingError, StochsimError, check_whole, real_array
 
 
 def _first_bad(values: NDArray[np.floating]) -> str | None:
@@ -28,6 +28,7 @@ def check_stimuli(x: ArrayLike, inputs: int) -> NDArray[np.floating]:
     """`x` as an array (stimulus, inputs) of floats; SettingError for another shape or type, NaN or
     infinity.
     """
+    inputs = check_whole("inputs", inputs, 1, 2**31)
     rule = f"should be of shape (stimulus, {inputs})"
     stimuli = real_array("stimuli", x, rule)
     if stimuli.ndim != 2 or stimuli.shape[1] != inputs:

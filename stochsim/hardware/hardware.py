@@ -241,18 +241,15 @@ class Hardware(Settings):
         """Random bits drawn per output code and read: `random.random_bits_per_code`."""
         return self.random.random_bits_per_code
 
-    def accumulator_width(self, inputs: int) -> int:
+    def accumulator_width(self, inputs: int, widths: tuple[int, int] | None = None) -> int:
         """Bits of the sum over this many inputs: `accumulator_bits` where set, else b_w + b_x +
-        ⌈log2 inputs⌉.
+        ⌈log2 inputs⌉; widths: (b_w, b_x), those of `precision` where None.
         """
         inputs = check_whole("inputs", inputs, 0, 2**63)
         if self.accumulator_bits is not None:
             return self.accumulator_bits
-        return (
-            self.precision.weight_bits
-            + self.precision.input_bits
-            + (max(1, inputs) - 1).bit_length()
-        )
+        weight_bits, input_bits = widths or (self.precision.weight_bits, self.precision.input_bits)
+        return weight_bits + input_bits + (max(1, inputs) - 1).bit_length()
 
     def reliability_law(self, rho: float) -> ReliabilityLaw:
         """E(σ) of this ρ on this chip; raises SettingError for a ρ that has neither e0_j nor a

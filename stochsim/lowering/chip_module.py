@@ -13,7 +13,7 @@ from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering.emulated_layer import ChipLayer
-from stochsim.lowering.example_inputs import checked_stimuli
+from stochsim.lowering.example_inputs import check_tensor, checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
 from stochsim.lowering.serialise import stored
@@ -168,7 +168,10 @@ class ChipModule(torch.nn.Module):
         ).run(x)
 
     def emulated(self, x: torch.Tensor) -> torch.Tensor:
-        """Outputs of the emulation without any noise, in training or not."""
+        """Outputs of the emulation without any noise, in training or not; raises SettingError for
+        what is no tensor of real numbers.
+        """
+        check_tensor("x", x)
         return Walk(self.network, lambda layer, values: layer.emulate(values)).run(x)
 
     def sample(

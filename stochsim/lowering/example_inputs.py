@@ -45,6 +45,13 @@ def _real(name: str, x: Any) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(array))  # a copy: it may be read-only
 
 
+def check_tensor(name: str, x: Any) -> None:
+    """Raise SettingError for what is no dense tensor of real numbers."""
+    rule = "should be a tensor (stimulus, …) of real numbers, not sparse"
+    if not isinstance(x, torch.Tensor) or _has_no_reals(x) or x.layout != torch.strided:
+        raise SettingError.of(name, x, rule)
+
+
 def _has_no_reals(x: torch.Tensor) -> bool:
     """Whether a tensor is of other numbers, of none, or no array of them."""
     others = x.is_complex() or x.is_quantized or x.dtype == torch.bool

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, bounded
 
 _OF_CODES = (
     "Flatten",
@@ -147,7 +147,8 @@ def named_part(node: fx.Node) -> Iterator[None]:
     except StochsimError:
         raise
     except (RuntimeError, TypeError, ValueError, IndexError, ArithmeticError) as error:
-        raise StochsimError(f"the part '{node.name}' cannot run: {error}") from error
+        line = bounded(first_line(error), 500)
+        raise StochsimError(f"the part '{node.name}' cannot run: {line}") from error
 
 
 class Shapes(fx.Interpreter):

@@ -7,7 +7,7 @@ import numpy as np
 
 from stochsim.program.geometry import Geometry
 from stochsim.program.layer import Layer
-from stochsim.settings import SettingError, StochsimError, check_flag, check_whole, shown
+from stochsim.settings import SettingError, StochsimError, bounded, check_flag, check_whole, shown
 
 
 class LayerCall(NamedTuple):
@@ -115,7 +115,8 @@ def called(node: FloatCall, given: list[Any]) -> Any:
     except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
         if isinstance(error, StochsimError):
             raise
-        raise StochsimError(f"the part '{node.name}' cannot run: {error}") from error
+        line = bounded((str(error).splitlines() or [""])[0], 500)
+        raise StochsimError(f"the part '{node.name}' cannot run: {line}") from error
 
 
 def check_read(call: LayerCall, value: Any) -> None:

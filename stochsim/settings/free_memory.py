@@ -9,6 +9,9 @@ import numpy.typing as npt
 from stochsim.settings.available_memory import available_bytes
 from stochsim.settings.errors import SettingError
 
+_ALWAYS = 2**24
+"""Bytes that every machine has: below them it is not asked."""
+
 _END = 2**100
 """Bytes beyond which no figure is needed."""
 
@@ -23,6 +26,8 @@ def check_memory(
     memory that is free.
     """
     needed = min(math.prod(shape) * np.dtype(dtype).itemsize, _END)
+    if needed <= _ALWAYS:
+        return
     free = available_bytes()
     if needed > free:
         sizes = " × ".join(str(size) for size in shape)

@@ -29,7 +29,7 @@ def training_stimuli(stimuli: ArrayLike, inputs: int | None = None) -> Floats:
     """
     rule = "should be real numbers (stimulus, input), such as the `train` of a Dataset"
     array = real_array("stimuli", stimuli, rule)
-    if array.ndim != 2 or not len(array):
+    if array.ndim != 2 or not array.size:
         raise SettingError.of("stimuli", stimuli, rule)
     checked = check_stimuli(array, inputs or array.shape[1])
     is_fixed = checked.base is None and not checked.flags.writeable
@@ -37,14 +37,18 @@ def training_stimuli(stimuli: ArrayLike, inputs: int | None = None) -> Floats:
 
 
 def checked_call(
-    stimuli: ArrayLike, model: ModelSettings, settings: TrainSettings, key: int
+    stimuli: ArrayLike,
+    model: ModelSettings,
+    settings: TrainSettings,
+    key: int,
+    inputs: int | None = None,
 ) -> tuple[Floats, int]:
     """The stimuli and the key of a training; raises SettingError for what is no model, no settings
-    of a training, no stimuli and no key.
+    of a training, no stimuli and no key; inputs: how many numbers each stimulus has.
     """
     check_model(model)
     check_kind("settings", settings, TrainSettings, "should be TrainSettings(steps=…, …)")
-    return training_stimuli(stimuli), check_whole("key", key, 0, 2**64)
+    return training_stimuli(stimuli, inputs), check_whole("key", key, 0, 2**64)
 
 
 def checked_widths(field: str, widths: Sequence[int]) -> tuple[int, int, int]:

@@ -43,7 +43,8 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     `nats_per_joule`, and for a deep network.
     """
     check_start(start)
-    stimuli, key = checked_call(stimuli, model, settings, key)
+    inputs = start.network.settings.inputs
+    stimuli, key = checked_call(stimuli, model, settings, key, inputs)
     check_hardware(hardware)
     first = checked_widths("first", first)
     bit_price = BitPrice(hardware, _checked_nats_per_joule(start, settings))

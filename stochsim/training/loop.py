@@ -13,7 +13,7 @@ import torch
 from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
 from stochsim.networks import Draws, HardwareNoise, Network, usual_torch
-from stochsim.settings import SettingError, StochsimError
+from stochsim.settings import SettingError, StochsimError, bounded, check_kind
 from stochsim.training.terms import ReliabilityCost, Terms, objective_of
 from stochsim.training.train_settings import TrainSettings
 
@@ -64,11 +64,12 @@ def torch_generator(key: int, *names: int | str) -> torch.Generator:
 
 def checked_device(name: str) -> torch.device:
     """The torch device of this name; raises SettingError where there is none."""
+    check_kind("device", name, str, "should be text, such as 'cpu' or 'cuda'")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        rule = f"not to be had here ({str(error).splitlines()[0]})"
+        rule = f"not to be had here ({bounded(str(error).splitlines()[0], 200)})"
         raise SettingError.of("device", name, rule, ["cpu"]) from None
     return device
 

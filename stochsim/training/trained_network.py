@@ -308,7 +308,8 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     1.0
     """
     check_start(start)
-    stimuli, key = checked_call(stimuli, model, settings, key)
+    inputs = start.network.settings.inputs
+    stimuli, key = checked_call(stimuli, model, settings, key, inputs)
     rho = check_not_negative("rho", rho)
     learns_decoder = check_flag("learns_decoder", learns_decoder)
     chosen = ArchitectureSettings() if architecture is None else architecture
@@ -367,7 +368,8 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
     4
     """
     check_start(start)
-    stimuli, key = checked_call(stimuli, model, settings, key)
+    inputs = start.network.settings.inputs
+    stimuli, key = checked_call(stimuli, model, settings, key, inputs)
     widths = checked_widths("widths", widths)
     learns_decoder = check_flag("learns_decoder", learns_decoder)
     check_choice("method", method, _METHODS)
