@@ -8,7 +8,9 @@ from stochsim.settings.errors import SettingError
 
 AnyPath = str | os.PathLike[str]
 _MOST_CHARACTERS = 4_095
-_MOST_BYTES_OF_A_NAME = 255  # as every usual file system has it
+MOST_BYTES_OF_A_NAME = 255
+"""Of one name of a path, as every usual file system has it."""
+
 _RULE = "should be a path, as a str or a pathlib.Path"
 
 
@@ -26,7 +28,7 @@ def as_path(name: str, value: Any) -> Path:
         parts = os.fsencode(found).split(os.fsencode(os.sep))
     except UnicodeEncodeError:
         raise SettingError.of(name, value, f"{_RULE}, of characters that names can have") from None
-    if any(len(part) > _MOST_BYTES_OF_A_NAME for part in parts):
-        rule = f"{_RULE}, of names of at most {_MOST_BYTES_OF_A_NAME} bytes"
+    if any(len(part) > MOST_BYTES_OF_A_NAME for part in parts):
+        rule = f"{_RULE}, of names of at most {MOST_BYTES_OF_A_NAME} bytes"
         raise SettingError.of(name, value, rule)
     return Path(found)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from stochsim.settings.errors import SettingError
+from stochsim.settings.paths import MOST_BYTES_OF_A_NAME
 from stochsim.settings.toml import MOST_DEEP, WHOLE_END, NotOfAFile, check_levels
 
 MOST_CHARACTERS = 10_000
@@ -159,10 +160,13 @@ def word(name: str, value: Any, choices: Collection[str]) -> str:
 def file_name(name: str, value: Any) -> str:
     """The name of a file in one folder: no way out of it, and nothing that is hidden."""
     found = text(name, value)
-    if found.startswith(".") or not found or not _plain(found.replace(".", "-")):
-        raise SettingError.of(
-            name, value, "should be the name of a file, of letters, digits, . _ and -"
+    is_long = len(found.encode(errors="replace")) > MOST_BYTES_OF_A_NAME
+    if found.startswith(".") or is_long or not _plain(found.replace(".", "-")):
+        rule = (
+            f"should be the name of a file, of letters, digits, . _ and -, of at most "
+            f"{MOST_BYTES_OF_A_NAME} bytes"
         )
+        raise SettingError.of(name, value, rule)
     return found
 
 
