@@ -263,11 +263,11 @@ class Chip:
         """Reads after which the chip's shift registers give the same integers again; None without
         registers.
         """
+        if steps_between_reads is not None:
+            steps_between_reads = check_whole(_STEPS, steps_between_reads, 1, 2**31)
         own = self.hardware.random
         if own.lfsr_bits == 0:
             return None
-        if steps_between_reads is not None:
-            steps_between_reads = check_whole(_STEPS, steps_between_reads, 1, 2**31)
         steps = steps_between_reads or self.program.steps or 1
         period = 2**own.lfsr_bits - 1
         return period // math.gcd(period, own.threshold_bits * steps)

@@ -69,7 +69,7 @@ class Hardware(Settings):
       random       random_bits_per_code 0
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     description: str = ""
     sources: tuple[str, ...] = ()
     accumulator_bits: Annotated[int, Field(ge=2, le=64)] | None = None
@@ -88,6 +88,13 @@ class Hardware(Settings):
     def _addresses_are_known(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
         addresses_of(sources, cls)
         return sources
+
+    @field_validator("name")
+    @classmethod
+    def _is_printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise SettingError.of("", name, "should be printable text, on one line")
+        return name
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:

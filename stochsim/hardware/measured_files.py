@@ -20,6 +20,7 @@ from stochsim.settings import SettingError, check_kind, filled_rows, read_text, 
 
 _SUM_TOLERANCE = 1e-6
 _LONGEST_NAME = 40
+_MOST_US = 1e9
 _NEEDED = ("g_us", "programming_sigma_us")
 _OPTIONAL = ("mean_us", "read_sigma_us")
 
@@ -65,6 +66,7 @@ def read_device_text(text: str, where: str = "measured device") -> Device:
     table = _parse(where, text, _check_device_columns)
     for name in table.names:
         table.refuse(table.column(name) < 0, name, "should be at least 0")
+        table.refuse(table.column(name) > _MOST_US, name, f"should be at most {_MOST_US:g} µS")
     table.check_ascending("g_us")
     target = table.column("g_us")
 

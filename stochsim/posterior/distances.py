@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_memory, check_whole, finite_array, one_line
+from stochsim.settings import (
+    LARGEST,
+    SettingError,
+    bounded_array,
+    check_memory,
+    check_whole,
+    finite_array,
+    one_line,
+)
 
 Floats = NDArray[np.floating]
 
@@ -208,17 +216,17 @@ def _checked_reference(
         rule = "should be two sets of draws, each (stimulus, n, neuron)"
         raise SettingError.of("sets", rule=rule)
     axes = "stimulus, n, neuron"
-    first, second = (finite_array(f"sets[{i}]", one, axes) for i, one in enumerate(sets))
+    first, second = (bounded_array(f"sets[{i}]", one, axes) for i, one in enumerate(sets))
     shape = first.shape
     if shape[1] < 2 or 0 in shape or second.shape != shape:
         rule = f"shapes {shape} and {second.shape}: should be equal, ({axes}), n of 2 or more"
         raise SettingError.of("sets", rule=rule)
     sizes = (shape[0], shape[2])
-    mean = finite_array("mean", mean, "stimulus, neuron", sizes)
-    sd = finite_array("sd", sd, "stimulus, neuron", sizes)
-    if not (sd > 0).all():
-        stimulus, neuron = np.argwhere(~(sd > 0))[0]
-        rule = f"should be finite and above 0, at stimulus {stimulus}, neuron {neuron}"
+    mean = bounded_array("mean", mean, "stimulus, neuron", sizes)
+    sd = bounded_array("sd", sd, "stimulus, neuron", sizes)
+    if not (sd >= 1 / LARGEST).all():
+        stimulus, neuron = np.argwhere(~(sd >= 1 / LARGEST))[0]
+        rule = f"should be at least {1 / LARGEST:g}, at stimulus {stimulus}, neuron {neuron}"
         raise SettingError.of("sd", float(sd[stimulus, neuron]), rule)
     return (first, second), mean, sd
 

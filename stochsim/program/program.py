@@ -21,6 +21,8 @@ from stochsim.settings import (
     one_line,
 )
 
+_LONGEST_NAME = 500
+
 
 @dataclass(frozen=True)
 class Program:
@@ -160,7 +162,11 @@ def _check_layers(layers: Any) -> None:
     if not isinstance(layers, Mapping):
         raise SettingError.of("layers", layers, "should be layers by name, as in a dict")
     for name, layer in layers.items():
-        if not isinstance(name, str):
-            raise SettingError.of("layers", name, "the name of a layer should be text")
+        is_name = isinstance(name, str) and name.isprintable() and 1 <= len(name) <= _LONGEST_NAME
+        if not is_name:
+            rule = (
+                f"the name of a layer should be printable text of 1 to {_LONGEST_NAME} characters"
+            )
+            raise SettingError.of("layers", name, rule)
         if not isinstance(layer, Layer):
             raise SettingError.of(name, layer, "should be a Layer", section=("layers",))

@@ -368,3 +368,9 @@ def test_each_source_of_a_preset_names_its_settings(name: str) -> None:
     for line in preset(name).sources:
         opening = line.partition(": ")[0].split(", ")
         assert all(value_at(preset(name), address) is not None for address in opening)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "a" * 201])
+def test_names_of_chips_are_shown_on_one_line(name: str) -> None:
+    with pytest.raises(SettingError, match="'name' = "):
+        preset("digital-45nm").replace(name=name)

@@ -198,3 +198,15 @@ def test_a_file_that_a_hardware_table_names_is_checked_where_it_is_named(tmp_pat
 def test_a_field_beyond_the_reader_is_an_error_with_its_line() -> None:
     with pytest.raises(SettingError, match=r"here:2: not a CSV file"):
         read_channel_text("drive,p0,p1\n" + "1" * 200_000 + ",0,1\n", "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("g_us,programming_sigma_us\n0,1e308\n10,1\n", "should be at most 1e\\+09 µS"),
+        ('g_us,programming_sigma_us\n0,1\n10,"1\n', "not a CSV file"),
+    ],
+)
+def test_devices_beyond_measure_and_open_quotes_are_refused(text: str, rule: str) -> None:
+    with pytest.raises(SettingError, match=rule):
+        read_device_text(text)

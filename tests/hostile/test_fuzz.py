@@ -20,7 +20,7 @@ from stochsim.settings import SettingError, StochsimError
 
 EACH_OF_PYTHON = 25
 EACH_OF_FILES = 60
-EXAMPLES = 20_000
+EXAMPLES = 6_000
 
 
 @pytest.fixture

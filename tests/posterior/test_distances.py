@@ -174,3 +174,13 @@ def test_one_point_of_a_sweep_is_quick():
     began = time.process_time()
     scale.distance(reads)
     assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize("name", ["sets", "mean", "sd"])
+def test_a_reference_beyond_measure_is_refused_by_the_name_of_its_array(name):
+    given = {"sets": np.ones((2, 50, 4)), "mean": np.zeros((2, 4)), "sd": np.ones((2, 4))}
+    given[name] = given[name] * 1e200 if name == "sets" else np.full((2, 4), 1e-320 + 1e300)
+    with pytest.raises(SettingError, match=rf"'{name}"):
+        PosteriorDistance((given["sets"], given["sets"]), given["mean"], given["sd"])
+    with pytest.raises(SettingError, match="'sd' = 1e-320: should be at least 1e-15"):
+        PosteriorDistance((np.ones((2, 50, 4)),) * 2, np.zeros((2, 4)), np.full((2, 4), 1e-320))

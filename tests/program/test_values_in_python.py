@@ -139,7 +139,7 @@ def test_a_rho_that_no_price_has_is_refused(rho):
     [
         ({"a": None}, r"'layers\.a' = None: should be a Layer"),
         ({"a": LAYER, "b": "x"}, r"'layers\.b' = 'x': should be a Layer"),
-        ({0: LAYER}, "'layers' = 0: the name of a layer should be text"),
+        ({0: LAYER}, "'layers' = 0: the name of a layer should be printable text"),
         ([LAYER], "'layers' = .*: should be layers by name"),
         (None, "'layers' = None: should be layers by name"),
         ({}, r"'layers' = \[\]: should have at least one layer"),
@@ -233,3 +233,10 @@ def test_a_random_program_takes_numpys_integers():
 def test_a_float_program_s_rho_is_a_number_of_at_least_0(rho):
     with pytest.raises(SettingError, match="'rho' = "):
         float_single(np.ones((2, 3)), np.zeros(2), np.ones(2), rho)
+
+
+@pytest.mark.parametrize("name", ["", "a\x1b[31m", "\ud800", "a" * 501])
+def test_names_of_layers_are_printable(name):
+    layer = random_program((4, 3), (4, 4, 4), 0.1)[0].first
+    with pytest.raises(SettingError, match="printable text of 1 to 500 characters"):
+        feed_forward({name: layer})
