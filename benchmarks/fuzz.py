@@ -6,7 +6,7 @@ left behind by an input that was refused, a message that is empty, without end o
 terminal, and samples or joules that are not finite. Inputs follow from the seed, the door's name
 and the input's number alone, so a fault is run again by `--only NAME --first NUMBER --inputs 1`.
 
-    python benchmarks/fuzz.py --inputs 200000          an hour on one core
+    python benchmarks/fuzz.py --inputs 200000          a quarter of an hour on one core
     python benchmarks/fuzz.py --inputs 2000 --only chip
 """
 

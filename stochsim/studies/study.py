@@ -239,7 +239,19 @@ class Study(Settings):
         except SettingError as error:
             raise error.renamed(self._names_in_grid()) from None
 
+    def _check_device(self) -> None:
+        """The device of trainings, asked for now: torch is loaded where it is not the processor."""
+        if self.train.device == "cpu":
+            return
+        from stochsim.training import checked_device
+
+        try:
+            checked_device(self.train.device)
+        except SettingError as error:
+            raise error.inside("train") from None
+
     def _check(self, hardware: Hardware) -> None:
+        self._check_device()
         for chip in self._chips(hardware):
             self._check_chip(chip)
         self._check_options()

@@ -5,6 +5,7 @@ from .likelihood import reconstruction as reconstruction
 from .loop import Progress as Progress
 from .loop import TrainingDiverged as TrainingDiverged
 from .loop import TrainResult as TrainResult
+from .loop import checked_device as checked_device
 from .loop import fit as fit
 from .loop import torch_generator as torch_generator
 from .terms import ReliabilityCost as ReliabilityCost

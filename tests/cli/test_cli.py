@@ -107,6 +107,7 @@ def test_a_wrong_command_ends_with_2(
         ),
         ({"hardware": {"file": "none.toml"}}, ["none.toml: cannot be read"]),
         ({"version": 3}, ["'version' = 3", "should be 1"]),
+        ({"train__device": "tpu"}, ["'train.device' = 'tpu'", "not to be had here"]),
         ({"measure__stimuli": 10**6}, ["'measure.stimuli' = 1000000", "at most 12000"]),
         (
             {"data": {"kind": "digits", "size": 8, "components": 64}},
