@@ -11,6 +11,7 @@ from typing import Any
 from stochsim.settings import SettingError, Settings, value_at
 
 _PRICES = "prices."
+_CELLS = "array.cells."
 
 
 def split_source(source: str, known: type[Settings]) -> tuple[tuple[str, ...], str]:
@@ -82,8 +83,12 @@ def _same(address: str, before: Any, after: Any) -> bool:
 
 
 def _fact(chip: Any, address: str) -> Any:
-    """What a source of this address vouches for: of a price its name, parameters and own entry."""
+    """What a source of this address vouches for: of a price its name, parameters and own entry; of
+    cells their device too, of which all else there is said.
+    """
     value = value_at(chip, address)
+    if address.startswith(_CELLS):
+        return (value, value_at(chip, f"{_CELLS}device"))
     kind = address.removeprefix(_PRICES)
     if not address.startswith(_PRICES) or not isinstance(value, str):
         return value

@@ -374,3 +374,12 @@ def test_each_source_of_a_preset_names_its_settings(name: str) -> None:
 def test_names_of_chips_are_shown_on_one_line(name: str) -> None:
     with pytest.raises(SettingError, match="'name' = "):
         preset("digital-45nm").replace(name=name)
+
+
+def test_sources_of_cells_go_with_their_device() -> None:
+    chip = preset("rram-array")
+    assert any(one.startswith("array.cells.age_s: ") for one in chip.sources)
+    other = chip.with_({"array.cells.device": "pcm-nandakumar", "array.cells.age_s": 3600.0})
+    same_age = chip.with_({"array.cells.device": "pcm-nandakumar"})
+    for edited in (other, same_age):
+        assert not any("Wan" in one for one in edited.sources if one.startswith("array.cells"))
