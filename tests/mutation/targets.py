@@ -29,7 +29,7 @@ TARGETS = {
         "Hardware.price_table",
         "Hardware.energy",
     ),
-    "stochsim/hardware/inheritance.py": ("_with_parameters_kept",),
+    "stochsim/hardware/merged_tables.py": ("with_prices_kept", "_own_prices_kept"),
     "stochsim/hardware/parts.py": ("Reliability",),
     "stochsim/hardware/price_settings.py": WHOLE,
     "stochsim/hardware/timing.py": WHOLE,
