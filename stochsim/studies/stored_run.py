@@ -13,7 +13,7 @@ from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.posterior import Estimate, mean_estimate
 from stochsim.runs import Row, Store
-from stochsim.settings import StochsimError, strict
+from stochsim.settings import StochsimError, shown_path, strict
 from stochsim.studies.element_use import used_elements
 from stochsim.studies.plan import Plan, plan_study
 from stochsim.studies.planner import Cell
@@ -69,8 +69,17 @@ class StoredRun:
         """
         rows = []
         for task in tasks:
-            result = self.stored(task).result
-            rows.append(np.asarray(result.get("measures", result)[measure], np.float64))
+            row = self.stored(task)
+            measures = row.result.get("measures", row.result)
+            if not isinstance(measures, dict) or measure not in measures:
+                where = shown_path(self.folder)
+                raise StochsimError(f"{where}: the result of '{row.label}' has no '{measure}'")
+            try:
+                rows.append(np.asarray(measures[measure], np.float64))
+            except (TypeError, ValueError):
+                where = shown_path(self.folder)
+                rule = f"the '{measure}' of '{row.label}' is no list of numbers"
+                raise StochsimError(f"{where}: {rule}") from None
         return rows[0] if len(rows) == 1 else np.stack(rows)
 
     def pictures(self, cell: Cell) -> Pictures:
