@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from _fuzz_doors import (
+from _fuzz_parts import (
     DIGITAL,
     LINEAR,
     STUDY,

@@ -4,6 +4,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import resource
 import signal
 import time
@@ -22,6 +23,8 @@ from stochsim.settings import StochsimError
 MOST_SECONDS = 5.0
 MOST_BYTES = 10**9
 MOST_WORDS = 2_000
+
+_DOORS = re.compile(r"_fuzz_\w+_doors\.py")
 
 TAKEN, REFUSED = "taken", "refused"
 FAULTS = ("raw error", "not finite", "slow", "large", "left a file", "bad message", "crash")
@@ -135,7 +138,7 @@ def _is_pythons_own(error: Exception) -> bool:
     ran.
     """
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return isinstance(error, TypeError) and Path(last.filename).name == "_fuzz_doors.py"
+    return isinstance(error, TypeError) and _DOORS.fullmatch(Path(last.filename).name) is not None
 
 
 def _place(error: BaseException) -> str:

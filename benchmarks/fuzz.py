@@ -27,14 +27,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import _fuzz_doors as python_doors
+import _fuzz_doors
 import _fuzz_files as files
-import _fuzz_further_doors
 import numba
 import numpy as np
 import torch
 from _bench import Figure, Options, markdown
+from _fuzz_broken_files import mutated
 from _fuzz_judge import FAULTS, MOST_BYTES, MOST_SECONDS, REFUSED, TAKEN, Judged, judge
+from _fuzz_parts import MOST_WORK, WORK, Door
 from _fuzz_values import Random, mutant, shown
 
 _LONGEST_SILENCE = 60.0
@@ -56,9 +57,9 @@ class Case(NamedTuple):
 
 
 @functools.cache
-def python_doors_by_name() -> dict[str, python_doors.Door]:
+def python_doors_by_name() -> dict[str, Door]:
     """Every door of Python."""
-    return {**python_doors.doors(), **_fuzz_further_doors.further_doors()}
+    return _fuzz_doors.doors()
 
 
 def random_of(seed: int, door: str, number: int) -> Random:
@@ -67,7 +68,7 @@ def random_of(seed: int, door: str, number: int) -> Random:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
-def python_case(name: str, door: python_doors.Door, number: int, random: Random) -> Case:
+def python_case(name: str, door: Door, number: int, random: Random) -> Case:
     """A call with one argument wrong, or now and then two."""
     arguments = door.arguments()
     free = [one for one in arguments if one not in door.frozen]
@@ -85,14 +86,14 @@ def of_bounded_work(name: str, value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value
     with contextlib.suppress(TypeError, ValueError, OverflowError):
-        if name in python_doors.WORK and python_doors.MOST_WORK < float(value) < 2**60:
+        if name in WORK and MOST_WORK < float(value) < 2**60:
             return 2**60
     return value
 
 
 def file_case(name: str, own: files.Format, number: int, random: Random, folder: Path) -> Case:
     """A format's files with one of them wrong, read in a folder."""
-    given = files.mutated(files.files_of(name), random)
+    given = mutated(files.files_of(name), random)
     changed = [one for one, data in given.items() if data != files.files_of(name)[one]]
     what = "; ".join(f"{one}: {given[one][:200]!r}" for one in changed)[:400]
     files.write_files(given, folder)

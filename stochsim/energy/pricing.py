@@ -17,7 +17,6 @@ from stochsim.settings import (
     check_kind,
     check_not_negative,
     check_positive,
-    check_real,
     line_of,
     plain,
     read_text,
@@ -224,10 +223,10 @@ class Price:
         if not isinstance(args, tuple | list) or len(args) != len(names):
             rule = f"price '{self.name}' takes ({', '.join(names)})"
             raise SettingError.of("args", args, rule)
-        given = zip(names, args, strict=True)
-        for name, value in zip(names, args, strict=True):
+        given = dict(zip(names, args, strict=True))
+        for name, value in given.items():
             check_float(name, value)  # joules are computed in float64
-        return {name: check_real(name, value) for name, value in given} | dict(self.parameters)
+        return {name: plain(value) for name, value in given.items()} | dict(self.parameters)
 
     def _clamped(self, name: str, value: float) -> float:
         low, high = self.valid.get(name, (-math.inf, math.inf))

@@ -55,6 +55,23 @@ def test_every_format_of_files(fuzz: ModuleType, tmp_path: Path) -> None:
     assert faults(fuzz, tmp_path, "file: ", EACH_OF_FILES) == []
 
 
+NOTHING_THERE = "open_run load_network load_program load_converted Reference.load run_sweep"
+REFUSED = {*NOTHING_THERE.split(), "run_optimize", "write_report", "Study.read", "Hardware.read"}
+REFUSED |= {"energy / number"}
+"""Doors whose right arguments name a file that is not there, or joules of a read already."""
+
+
+@pytest.mark.slow
+def test_right_arguments_are_taken(fuzz: ModuleType, tmp_path: Path) -> None:
+    """Of every other door: a door with a misspelt argument would refuse all that is tried."""
+    found = {}
+    for name, door in fuzz.python_doors_by_name().items():
+        judged = fuzz.judge(lambda door=door: door.call(**door.arguments()), None)
+        found[name] = (judged.outcome, judged.said)
+    refused = {name: said for name, (outcome, said) in found.items() if outcome != "taken"}
+    assert {name: said for name, said in refused.items() if name not in REFUSED} == {}
+
+
 NUMBERS = st.one_of(
     st.integers(),
     st.floats(),

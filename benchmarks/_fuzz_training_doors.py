@@ -1,0 +1,139 @@
+"""Trainings, converted modules and studies: public functions with right arguments."""
+
+from typing import Any
+
+import torch
+from _fuzz_parts import (
+    DIGITAL,
+    LINEAR,
+    STUDY,
+    Door,
+    converted,
+    copied,
+    dataset,
+    normal,
+    quantised,
+    torch_module,
+    trained,
+)
+
+import stochsim as ss
+from stochsim import networks
+from stochsim.studies import plan_study
+from stochsim.training import TrainSettings
+
+
+def _trainings() -> dict[str, Door]:
+    return {
+        "train": Door(
+            ss.train,
+            lambda: {
+                "model": LINEAR,
+                "stimuli": dataset().train[:32].copy(),
+                "key": 0,
+                "architecture": "single",
+                "rho": 0.0,
+                "decoder": normal(8, 4),
+                "hardware": DIGITAL,
+                "progress": None,
+                "steps": 2,
+                "batch": 8,
+                "learning_rate": 1e-3,
+                "device": "cpu",
+            },
+            frozen=("steps", "progress"),  # what a function of the caller raises is the caller's
+        ),
+        "TrainSettings": Door(
+            TrainSettings, lambda: {"steps": 2, "batch": 8, "learning_rate": 1e-3, "device": "cpu"}
+        ),
+        "NetworkSettings": Door(networks.NetworkSettings, lambda: {"inputs": 4, "neurons": 3}),
+        "ArchitectureSettings": Door(
+            networks.ArchitectureSettings, lambda: {"kind": "recurrent", "steps": 3}
+        ),
+        "trained.quantise": Door(
+            lambda **given: trained().quantise(**given), lambda: {"bits": 4, "key": 0}
+        ),
+        "trained.sample": Door(
+            lambda **given: trained().sample(**given),
+            lambda: {"stimuli": dataset().held_out[:3].copy(), "reads": 5, "key": 0},
+        ),
+        "trained.reference": Door(
+            lambda **given: trained().reference(**given),
+            lambda: {"stimuli": dataset().held_out[:3].copy(), "key": 0},
+        ),
+        "trained.save": Door(lambda **given: trained().save(**given), lambda: {"path": "net"}),
+        "to_program": Door(ss.to_program, lambda: {"trained": quantised()}),
+    }
+
+
+def _modules() -> dict[str, Door]:
+    def examples() -> torch.Tensor:
+        return torch.from_numpy(normal(16, 4)).float()
+
+    return {
+        "convert": Door(
+            lambda **given: ss.convert(**given).sample(examples(), 2, 0),
+            lambda: {
+                "module": torch_module(),
+                "hardware": DIGITAL,
+                "examples": examples(),
+                "bits": {"0": (4, 4, 4)},
+                "strict": False,
+                "keep_float": ["2"],
+                "key": 0,
+                "chip_key": 0,
+            },
+        ),
+        "converted.sample": Door(
+            lambda **given: converted().sample(**given),
+            lambda: {"x": examples(), "reads": 3, "key": 0},
+        ),
+        "converted.bill": Door(
+            lambda **given: converted().bill(**given), lambda: {"x": examples(), "reads": 3}
+        ),
+        "converted(x)": Door(
+            lambda **given: converted()(**given),
+            lambda: {"x": examples(), "key": 0, "first_stimulus": 0},
+        ),
+        "converted.export_qonnx": Door(
+            lambda **given: converted().export_qonnx(**given), lambda: {"path": "net.onnx"}
+        ),
+    }
+
+
+def _studies() -> dict[str, Door]:
+    def planned(**table: Any) -> Any:
+        return len(plan_study(ss.Study.from_table(table), DIGITAL).tasks)
+
+    return {
+        "Study.from_table": Door(
+            planned, lambda: {name: copied(one) for name, one in STUDY.items()}
+        ),
+        "Study": Door(
+            lambda **given: str(ss.Study(**given)),
+            lambda: (
+                {name: copied(one) for name, one in STUDY.items() if name != "hardware"}
+                | {"hardware": {"preset": "digital-45nm"}}
+            ),
+        ),
+        "open_run": Door(ss.open_run, lambda: {"run_folder": "nothing"}),
+        "load_network": Door(ss.load_network, lambda: {"path": "nothing"}),
+        "load_program": Door(ss.load_program, lambda: {"folder": "nothing"}),
+        "load_converted": Door(
+            ss.load_converted, lambda: {"folder": "nothing", "hardware": DIGITAL}
+        ),
+        "Reference.load": Door(ss.Reference.load, lambda: {"path": "nothing"}),
+        "run_sweep": Door(
+            ss.run_sweep, lambda: {"study_path": "nothing.toml", "run_folder": "out", "workers": 2}
+        ),
+        "run_optimize": Door(
+            ss.run_optimize,
+            lambda: {"file_path": "nothing.toml", "run_folder": "out", "workers": 2, "trials": 3},
+        ),
+        "write_report": Door(ss.write_report, lambda: {"run": "nothing"}),
+    }
+
+
+def training_doors() -> dict[str, Door]:
+    """All of them by name."""
+    return {**_trainings(), **_modules(), **_studies()}
