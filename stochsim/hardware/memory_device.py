@@ -12,7 +12,10 @@ import numpy as np
 
 from stochsim.settings import SettingError, check_real
 
-_INHERITED_AGE = "; of a base's or an edited chip's, 'without = [\"array.cells.age_s\"]' in a file, None in Python"
+_INHERITED_AGE = (
+    "; of a base or an edited chip: 'without = [\"array.cells.age_s\"]' in a file, None in Python"
+)
+
 Law = Callable[[np.ndarray, float], np.ndarray]
 """(conductance or r, age in s) -> array of the same shape."""
 

@@ -254,8 +254,6 @@ def test_an_heir_of_measured_cells_is_told_how_to_leave_an_inherited_age_out(
     with pytest.raises(SettingError) as caught:
         Hardware.read(heir)
     advice = 'without = ["array.cells.age_s"]'
-    assert f"leave it out; of a base's or an edited chip's, '{advice}' in a file" in str(
-        caught.value
-    )
+    assert f"leave it out; of a base or an edited chip: '{advice}' in a file" in str(caught.value)
     heir.write_text(text.format(f"{advice}\n") + "device_csv = 'cells.csv'\n")
     assert Hardware.read(heir).array.cells.age_s is None
