@@ -21,6 +21,7 @@ from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.settings import (
     check_kind,
     check_not_negative,
+    check_rho,
     check_whole,
     columns,
     counted,
@@ -74,7 +75,7 @@ class Bill:
             {name: check_not_negative(f"cycles.{name}", one) for name, one in self.cycles.items()},
         )
         if self.rho is not None:
-            object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
+            object.__setattr__(self, "rho", check_rho(self.rho))
 
     @property
     def name(self) -> str:

@@ -103,7 +103,8 @@ class Chip:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
-        self._noise_watch = None if self._is_certain else NoiseWatch()
+        watch = NoiseWatch(program, hardware, self.sigma_scale, self.chip_key)
+        self._noise_watch = None if self._is_certain else watch
 
     __repr__ = card_title
 

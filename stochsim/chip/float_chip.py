@@ -67,7 +67,7 @@ class FloatChip:
         self.sigma_scale = check_sigma_scale(sigma_scale)
         check_stable(program.radius)
         self.program = program
-        self._noise_watch = NoiseWatch()
+        self._noise_watch = NoiseWatch(program, self.sigma_scale)
 
     __repr__ = card_title
 

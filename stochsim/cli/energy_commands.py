@@ -88,6 +88,19 @@ def _of_kind(prices: list["Price"], kind: str) -> list["Price"]:
     return found
 
 
+def _parameters(given: list[tuple[str, float]]) -> dict[str, float]:
+    """Parameters by name; raises SettingError for one that is given twice."""
+    from stochsim.settings import SettingError
+
+    found: dict[str, float] = {}
+    for name, value in given:
+        if name in found:
+            rule = f"'{name}' is given twice, {found[name]:g} and {value:g}; valid: one of the two"
+            raise SettingError.of("--set", f"{name}={value:g}", rule)
+        found[name] = value
+    return found
+
+
 def _show(args: argparse.Namespace) -> None:
     """Show a price: formula, unit, node, parameters, validity, source, how verified, its values,
     and the flags that it raises.
@@ -101,7 +114,7 @@ def _show(args: argparse.Namespace) -> None:
             raise SettingError.of("--set", dict(args.set), rule)
         print(*fact_text(FACTS[args.name]), sep="\n")
     elif args.name in PRICES:
-        print(*price_lines(price(args.name).with_parameters(**dict(args.set))), sep="\n")
+        print(*price_lines(price(args.name).with_parameters(**_parameters(args.set))), sep="\n")
     else:
         names = (*PRICES, *FACTS)
         raise SettingError.of("price", args.name, "no price or fact of this name", names)

@@ -6,7 +6,6 @@ line with its last address. A line without addresses stays for as long as its ch
 about the chip as it was first written down: an edit puts before it what it has changed since.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -96,7 +95,8 @@ def addresses_of(sources: Iterable[str], known: type[Settings]) -> tuple[str, ..
     return tuple(address for source in sources for address in split_source(source, known)[0])
 
 
-_EDITED = re.compile(r"edited: ([a-z0-9_.]+(?:, [a-z0-9_.]+)*); before: (.*)", re.DOTALL)
+_EDITED = "edited: "
+_BEFORE = "; before: "
 _NO_FACTS = ("name", "description", "sources")
 
 
@@ -113,10 +113,19 @@ def description_of_edit(before: Settings, after: Settings) -> str:
     changed = [name for name in _changed("", before, after) if name not in _NO_FACTS]
     if not (changed and description):
         return description
-    earlier = _EDITED.fullmatch(description)
-    names = earlier[1].split(", ") if earlier else []
-    listed = ", ".join(dict.fromkeys((*names, *changed)))
-    return f"edited: {listed}; before: {earlier[2] if earlier else description}"
+    earlier, first = _taken_apart(description, type(before))
+    listed = ", ".join(dict.fromkeys((*earlier, *changed)))
+    return f"{_EDITED}{listed}{_BEFORE}{first}"
+
+
+def _taken_apart(description: str, known: type[Settings]) -> tuple[tuple[str, ...], str]:
+    """The addresses that earlier edits put before a description, () of none, and the rest."""
+    opening, found, first = description.removeprefix(_EDITED).partition(_BEFORE)
+    names = tuple(opening.split(", "))
+    are_addresses = all(name.split(".")[0] in known.model_fields for name in names)
+    if not (description.startswith(_EDITED) and found and are_addresses):
+        return (), description
+    return names, first
 
 
 def _changed(section: str, before: Settings, after: Settings) -> Iterator[str]:

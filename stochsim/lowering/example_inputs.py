@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.settings import SettingError, real_array
+from stochsim.settings import SettingError, real_array, rule_of_reals
 
 
 def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
@@ -35,7 +35,7 @@ def _real(name: str, x: Any) -> torch.Tensor:
     rule = "should be an array or a tensor (stimulus, …)"
     if isinstance(x, torch.Tensor):
         if _has_no_reals(x):
-            raise SettingError.of(name, x, f"should be real numbers: {rule}")
+            raise SettingError.of(name, x, rule_of_reals(rule))
         dense = x.detach().to_dense()
         # a copy has its numbers in memory, whatever kind of view x is
         return torch.empty(dense.shape, dtype=dense.dtype, device=dense.device).copy_(dense)

@@ -195,6 +195,8 @@ class PosteriorDistance:
         values = finite_array(
             "values", values, "stimulus, read, neuron", (None, None, self.neurons)
         )
+        if not len(values):
+            raise SettingError.of("values", values, "should be of at least one stimulus")
         if values.shape[1] != self.n:
             rule = (
                 f"should equal the n = {self.n} of the reference sets (thin the reads or draw "
@@ -228,6 +230,12 @@ def _checked_reference(
         stimulus, neuron = np.argwhere(~(sd >= 1 / LARGEST))[0]
         rule = f"should be at least {1 / LARGEST:g}, at stimulus {stimulus}, neuron {neuron}"
         raise SettingError.of("sd", float(sd[stimulus, neuron]), rule)
+    if np.array_equal(first, second):
+        rule = (
+            "are the same draws twice, whose distance is no floor; valid: two independent sets, as "
+            "reference.subset(0, n) and reference.subset(1, n)"
+        )
+        raise SettingError.of("sets", rule=rule)
     return (first, second), mean, sd
 
 

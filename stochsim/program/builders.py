@@ -110,7 +110,8 @@ def random_program(
     sigma = check_not_negative("sigma", sigma)
     key = check_whole("key", key, 0, 2**64)
     stimuli = check_whole("stimuli", stimuli, 0, 2**31)
-    check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, "take fewer stimuli")
+    fewer = "take fewer stimuli" if stimuli > 1 else "take a smaller network"
+    check_memory("inputs", (stimuli, max(sizes[:-1])), np.int64, fewer)
     random = generator(key, "drawn network")
     weight_bits, *others = widths
     reads, gives = (Quantizer(bits, 1.0) for bits in others)

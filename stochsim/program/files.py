@@ -9,7 +9,15 @@ from stochsim.program.layer import ARRAYS_OF_LAYER, FIELDS_OF_LAYER, QUANTIZER_F
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import WIRINGS
-from stochsim.settings import AnyPath, Arrays, SettingError, StochsimError, as_path, strict
+from stochsim.settings import (
+    MOST_RHO,
+    AnyPath,
+    Arrays,
+    SettingError,
+    StochsimError,
+    as_path,
+    strict,
+)
 
 
 def load_program(folder: AnyPath) -> Program:
@@ -40,7 +48,7 @@ def _program(kind: str, table: dict[str, Any], arrays: Arrays) -> Program:
     strict.only_arrays(arrays, used.union(own.values()))
     for name in own.values():
         _check_reals(name, arrays)
-    rho = strict.number("program.rho", table["rho"], 0.0)
+    rho = strict.number("program.rho", table["rho"], 0.0, MOST_RHO)
     fields = {name: table[name] for name in wiring.stored_numbers()}
     check_types("program", fields, wiring.stored_numbers())
     fields |= {name: arrays[stored] for name, stored in own.items()}

@@ -14,8 +14,8 @@ from stochsim.settings import (
     SettingError,
     card,
     check_kind,
-    check_not_negative,
     check_positive,
+    check_rho,
     check_whole,
     counted,
     one_line,
@@ -192,7 +192,7 @@ class FloatProgram:
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
+        object.__setattr__(self, "rho", check_rho(self.rho))
         check_kind("layers", self.layers, Mapping, "should be layers by name, as in a dict")
         layers = {name: _checked_layer(name, layer) for name, layer in self.layers.items()}
         object.__setattr__(self, "layers", layers)

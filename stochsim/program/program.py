@@ -16,7 +16,7 @@ from stochsim.settings import (
     Stored,
     as_path,
     card,
-    check_not_negative,
+    check_rho,
     counted,
     one_line,
 )
@@ -54,7 +54,7 @@ class Program:
         _check_layers(self.layers)
         if not isinstance(self.wiring, Wiring):
             raise SettingError.of("wiring", self.wiring, "should be a Wiring")
-        object.__setattr__(self, "rho", check_not_negative("rho", self.rho))
+        object.__setattr__(self, "rho", check_rho(self.rho))
         self.wiring.check(self.layers)
 
     @property

@@ -11,12 +11,14 @@ from .array_files import Format as Format
 from .array_files import Stored as Stored
 from .array_files import check_head as check_head
 from .array_files import head_of as head_of
+from .array_files import open_arrays as open_arrays
 from .array_files import read_arrays as read_arrays
 from .array_files import write_arrays as write_arrays
 from .arrays import bounded_array as bounded_array
 from .arrays import finite as finite
 from .arrays import finite_array as finite_array
 from .arrays import real_array as real_array
+from .arrays import rule_of_reals as rule_of_reals
 from .arrays import shaped_array as shaped_array
 from .base import Settings as Settings
 from .call_checks import Draw as Draw
@@ -28,6 +30,7 @@ from .call_checks import check_kind as check_kind
 from .call_checks import check_not_negative as check_not_negative
 from .call_checks import check_positive as check_positive
 from .call_checks import check_real as check_real
+from .call_checks import check_rho as check_rho
 from .call_checks import check_sigma_scale as check_sigma_scale
 from .call_checks import check_stable as check_stable
 from .call_checks import check_whole as check_whole
@@ -64,6 +67,7 @@ from .files import write_text as write_text
 from .free_memory import available_bytes as available_bytes
 from .free_memory import check_memory as check_memory
 from .largest import LARGEST as LARGEST
+from .largest import MOST_RHO as MOST_RHO
 from .paths import AnyPath as AnyPath
 from .paths import as_path as as_path
 from .plain_numbers import plain as plain

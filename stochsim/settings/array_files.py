@@ -8,6 +8,8 @@ metadata of their own file. Nothing of it is run when read.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,6 +121,26 @@ def write_arrays(path: AnyPath, own: Format, stored: Stored) -> None:
         raise NotWrittenError(f"{shown_path(path)}: cannot be written ({reason})") from None
 
 
+@contextmanager
+def open_arrays(path: AnyPath) -> Iterator[Any]:
+    """A safetensors file, open, for arrays one by one: its door, as `files` is that of texts.
+
+    Raises SettingError for what is no file of data, StochsimError for what is none of arrays.
+    """
+    path = as_path("path", path)
+    check_file(path)
+    try:
+        with explained(path), safe_open(path, framework="np") as file:
+            yield file
+    except SettingError:
+        raise
+    # KeyError, TypeError: a type of numbers that NumPy has not
+    except (SafetensorError, KeyError, TypeError) as error:
+        reason = bounded(str(error), _MOST_OF_REASON)
+        where = shown_path(path)
+        raise StochsimError(f"{where}: not a readable file of arrays ({reason})") from None
+
+
 def read_arrays(
     path: AnyPath, own: Format, kinds: tuple[str, ...], *, finite: bool = True
 ) -> Stored:
@@ -127,19 +149,11 @@ def read_arrays(
     Raises StochsimError for a file that is damaged, of another format, version or kind.
     """
     path = as_path("path", path)
-    check_file(path)
     where = shown_path(path)
-    try:
-        with explained(path), safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get(_HEAD, "{}")
-            names = file.keys()  # safe_open is no mapping
-            arrays = {name: file.get_tensor(name) for name in names}
-    except SettingError:
-        raise
-    # KeyError, TypeError: a type of numbers that NumPy has not
-    except (SafetensorError, KeyError, TypeError) as error:
-        reason = bounded(str(error), _MOST_OF_REASON)
-        raise StochsimError(f"{where}: not a readable file of arrays ({reason})") from None
+    with open_arrays(path) as file:
+        text = (file.metadata() or {}).get(_HEAD, "{}")
+        names = file.keys()  # safe_open is no mapping
+        arrays = {name: file.get_tensor(name) for name in names}
     read = strict.read_json(text, f"{where}: its head", finite=finite)
     head = check_head(where, read, own, kinds)
     found = Stored(head["kind"], head["content"], arrays)

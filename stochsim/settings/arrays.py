@@ -33,12 +33,20 @@ def real_array(name: str, value: Any, rule: str) -> NDArray[Any]:
     if array.dtype.kind not in "fiu":
         if array.ndim == 0 and not callable(getattr(value, "values", len)):  # samples
             rule = f"{rule}; give its `values`"
-        raise SettingError.of(
-            name, array if array.ndim else value, f"should be real numbers: {rule}"
-        )
+        raise SettingError.of(name, array if array.ndim else value, rule_of_reals(rule))
     if array.dtype.kind == "f" and array.itemsize not in (_SINGLE, _DOUBLE):
         return array.astype(np.float32 if array.itemsize < _SINGLE else np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def rule_of_reals(rule: str) -> str:
+    """A rule about an array, such as "should be (stimulus, input)", with what its values are."""
+    if "numbers" in rule:
+        return rule
+    opening = "should be "
+    if rule.startswith(opening):
+        return f"{opening}real numbers {rule.removeprefix(opening)}"
+    return f"{opening}real numbers: {rule}"
 
 
 def _as_array(value: Any) -> NDArray[Any] | None:

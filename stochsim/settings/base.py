@@ -79,6 +79,14 @@ class Settings(pydantic.BaseModel):
         """A copy, with `update` as by `replace`: checked, unlike pydantic's own."""
         return self.replace(**update) if update else super().model_copy(deep=deep)
 
+    def copy(self, *, update: Any = None, deep: bool = False, **others: Any) -> Self:
+        """pydantic's older name of `model_copy`; raises SettingError for its other options, which
+        would leave fields out.
+        """
+        if others:
+            raise SettingError.unknown(next(iter(others)), ("update", "deep"))
+        return self.model_copy(update=update, deep=deep)
+
     def kept_fields(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that an edit starts from, {name: value}; `changed` are those given anew, whole
         or in part.

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from stochsim.settings.errors import SettingError, StochsimError
-from stochsim.settings.largest import LARGEST
+from stochsim.settings.largest import LARGEST, MOST_RHO
 from stochsim.settings.plain_numbers import plain
 
 
@@ -87,6 +87,16 @@ def check_not_negative(name: str, value: Any) -> float:
     found = _as_float(value)
     if not 0 <= found < math.inf:
         raise SettingError.of(name, value, "should be finite and at least 0")
+    return found
+
+
+def check_rho(rho: Any) -> float:
+    """The exponent of a price of reliability; raises SettingError unless it is from 0 to
+    MOST_RHO.
+    """
+    found = _as_float(rho)
+    if not 0 <= found <= MOST_RHO:
+        raise SettingError.of("rho", rho, f"should be from 0 to {MOST_RHO}")
     return found
 
 

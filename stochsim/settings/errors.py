@@ -221,8 +221,8 @@ class SettingError(StochsimError, ValueError):
         what stands before the names, where a part of it may hold a dot. also: fields that the rule
         names beside.
         """
-        names = (field,) if isinstance(field, str) else field
-        values = (value,) if isinstance(field, str) else value
+        names = field if isinstance(field, tuple) else (field,)
+        values = value if isinstance(field, tuple) else (value,)
         if not isinstance(values, tuple):
             values = (NOT_SHOWN,) * len(names)
         fault = Fault(
@@ -239,7 +239,7 @@ class SettingError(StochsimError, ValueError):
         cls, field: str | tuple[str, ...], rule: str = "", *, section: KeyPath = ()
     ) -> "SettingError":
         """`'field' is missing: rule`"""
-        names = (field,) if isinstance(field, str) else field
+        names = field if isinstance(field, tuple) else (field,)
         fault = Fault(tuple(map(_path, names)), (None,) * len(names), rule, form="missing")
         return cls(faults=[fault.inside(section)])
 
@@ -286,8 +286,10 @@ def _placed(fault: Fault, file: str, line: int | None) -> Fault:
     return replace(fault, file=file, line=line if fault.line is None else fault.line)
 
 
-def _path(name: str) -> KeyPath:
-    return tuple(name.split(".")) if name else ()
+def _path(name: object) -> KeyPath:
+    """The parts of a dotted name; of what is no text, as it is shown."""
+    text = name if isinstance(name, str) else shown(name)
+    return tuple(text.split(".")) if text else ()
 
 
 _MOST_FAULTS = 20

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stochsim.settings.available_memory import available_bytes
-from stochsim.settings.errors import SettingError
+from stochsim.settings.errors import SettingError, shown
 
 _ALWAYS = 2**24
 """Bytes that every machine has: below them it is not asked."""
@@ -20,19 +20,26 @@ def check_memory(
     what: str,
     shape: Sequence[int],
     dtype: npt.DTypeLike,
-    advice: str = "take fewer stimuli or reads at a time",
+    advice: str = "",
 ) -> None:
     """Raise SettingError, before anything is allocated, where an array would not fit into the
-    memory that is free.
+    memory that is free; advice: what to do, "" for fewer of the stimuli and reads that its axes
+    begin with.
     """
     needed = min(math.prod(shape) * np.dtype(dtype).itemsize, _END)
     if needed <= _ALWAYS:
         return
     free = available_bytes()
     if needed > free:
-        sizes = " × ".join(str(size) for size in shape)
+        sizes = " × ".join(map(shown, shape))
         raise SettingError.of(
             (),
             rule=f"{what} of {sizes} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
-            f"free: {advice}",
+            f"free: {advice or _fewer(shape)}",
         )
+
+
+def _fewer(shape: Sequence[int]) -> str:
+    named = zip(("stimuli", "reads"), shape, strict=False)
+    many = " or ".join(name for name, size in named if size > 1)
+    return f"take fewer {many} at a time" if many else "take a smaller network"

@@ -40,7 +40,14 @@ def read_toml_text(path: AnyPath) -> tuple[str, dict[str, Any]]:
     except RecursionError:
         raise SettingError.of_file(path, f"not valid TOML ({_TOO_DEEP})") from None
     except (ValueError, MemoryError) as error:  # a number without end, text that is no Unicode
-        raise SettingError.of_file(path, f"not valid TOML ({error})") from None
+        raise SettingError.of_file(path, f"not valid TOML ({reason_of(error)})") from None
+
+
+def reason_of(error: Exception) -> str:
+    """What is wrong with a text; of a whole number of thousands of digits in our words, for
+    Python's are about a limit of its own.
+    """
+    return _TOO_LARGE if "integer string conversion" in str(error) else str(error)
 
 
 MOST_DEEP = 48
@@ -49,6 +56,7 @@ MOST_DEEP = 48
 WHOLE_END = 2**64
 """Whole numbers of a file are smaller in size."""
 
+_TOO_LARGE = "a whole number is too large: all are below 2^64 in size"
 _TOO_DEEP = f"tables or lists nest deeper than {MOST_DEEP} levels"
 
 
@@ -75,7 +83,7 @@ def _inside(value: object) -> Iterable[object]:
     if isinstance(value, str):
         _check_text(value)
     if isinstance(value, int) and abs(value) >= WHOLE_END:
-        raise NotOfAFile("a whole number is too large: all are below 2^64 in size")
+        raise NotOfAFile(_TOO_LARGE)
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else ()

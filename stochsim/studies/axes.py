@@ -11,7 +11,7 @@ Nothing heavy is imported here: `stochsim --help` reads this table.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
-from stochsim.settings import LARGEST, SettingError
+from stochsim.settings import LARGEST, MOST_RHO, SettingError
 from stochsim.studies.axis import EVERY_TASK, TASK_KINDS, Axis
 
 
@@ -104,7 +104,7 @@ _ENTRIES = (
         name="rho",
         words="ρ",
         hint="exponent of the price of reliability",
-        limits={"ge": 0, "le": 16},
+        limits={"ge": 0, "le": MOST_RHO},
         say=lambda value: f"ρ = {value:g}",
         default=(0.0,),
         tasks=("float", "network"),

@@ -25,6 +25,7 @@ _COPIES_OF_DATA = 4.5
 _DRAWS = 10_000  # of a reference posterior, per stimulus
 _STEP_S = 3e-3
 _FLOPS = 1e10
+_KEPT_S = 3e-8  # written, and read again for the gradient, per number that a step keeps
 _DRAW_S = 2e-7
 _UPDATE_S = 1e-7
 _LINE_S = 4e-7
@@ -243,7 +244,8 @@ def _training(sizes: _Sizes) -> tuple[list[_Term], float, float]:
         _Term(circuit, ("model.neurons",)),
     ]
     work = 6.0 * sizes.batch * sizes.parameters + 200.0 * sizes.neurons**3 * sizes.is_recurrent
-    return terms, 4.0 * sizes.parameters, sizes.steps * (_STEP_S + work / _FLOPS)
+    step_s = _STEP_S + work / _FLOPS + _KEPT_S * sizes.batch * kept
+    return terms, 4.0 * sizes.parameters, sizes.steps * step_s
 
 
 def _draws(sizes: _Sizes) -> float:

@@ -6,14 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.posterior import Estimate, mean_estimate
 from stochsim.runs import Row, Store
-from stochsim.settings import StochsimError, shown_path, strict
+from stochsim.settings import StochsimError, open_arrays, shown_path, strict
 from stochsim.studies.element_use import used_elements
 from stochsim.studies.plan import Plan, plan_study
 from stochsim.studies.planner import Cell
@@ -98,7 +97,7 @@ class StoredRun:
         if source not in self._used:
             artifact = self.stored(source).artifact
             assert artifact is not None
-            with safe_open(artifact, framework="np") as file:
+            with open_arrays(artifact) as file:
                 self._used[source] = used_elements(file.get_tensor("decoder"))
         return self._used[source]
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -12,12 +12,14 @@ from stochsim.models import ModelSettings
 from stochsim.networks import NetworkSettings, build_network, network_class
 from stochsim.settings import (
     BOUND_RULE,
+    MOST_RHO,
     AnyPath,
     Format,
     SettingError,
     Settings,
     StochsimError,
     Stored,
+    check_choice,
     is_bounded,
     read_arrays,
     strict,
@@ -25,14 +27,13 @@ from stochsim.settings import (
 )
 from stochsim.training.fitting import Fitted
 from stochsim.training.loop import TrainResult
-from stochsim.training.train_settings import TrainSettings
+from stochsim.training.train_settings import Method, TrainSettings
 
 FORMAT = Format("stochsim-network", 4, "train it again, or run its study anew")
 _KIND = "network"
 _FACTS = tuple(one.name for one in fields(TrainResult) if one.name != "seconds")
 _MOST_STEPS = 2**53
 _MOST_TERMS = 64
-_LONGEST_METHOD = 100
 
 
 class _TrainedFor(Settings):
@@ -92,7 +93,7 @@ def _contents(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Conte
     strict.exact_table("header", header, ("settings", "rho", "result", "trained_for"))
     settings = NetworkSettings.from_table(strict.table("settings", header["settings"]))
     result = _result(strict.exact_table("result", header["result"], _FACTS))
-    rho = strict.number("rho", header["rho"], 0.0)
+    rho = strict.number("rho", header["rho"], 0.0, MOST_RHO)
     state = {
         name.removeprefix("network."): value
         for name, value in tensors.items()
@@ -135,9 +136,7 @@ def _result(facts: Mapping[str, Any]) -> TrainResult:
             strict.number(f"result.{name}", facts[name])
     if facts["nats_per_joule"] is not None:
         strict.number("result.nats_per_joule", facts["nats_per_joule"])
-    if len(strict.text("result.method", facts["method"])) > _LONGEST_METHOD:
-        rule = f"should have at most {_LONGEST_METHOD} characters"
-        raise SettingError.of("result.method", facts["method"], rule)
+    check_choice("result.method", facts["method"], ("", "trained", *get_args(Method)))
     strict.whole("result.steps", facts["steps"], 0, _MOST_STEPS)
     return TrainResult(**facts, seconds=math.nan)
 

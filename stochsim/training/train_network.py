@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from stochsim.hardware import Hardware, check_hardware
 from stochsim.models import ModelSettings, check_model
 from stochsim.networks import ARCHITECTURES, ArchitectureSettings, usual_torch
-from stochsim.settings import check_choice, check_not_negative, check_whole
+from stochsim.settings import check_choice, check_rho, check_whole
 from stochsim.training.fitting import Progress
 from stochsim.training.given_values import training_stimuli
 from stochsim.training.train_settings import TrainSettings
@@ -52,7 +52,7 @@ def train(  # noqa: PLR0913 - public: settings are given by keyword
     """
     check_model(model)
     key = check_whole("key", key, 0, 2**64)
-    rho = check_not_negative("rho", rho)
+    rho = check_rho(rho)
     if hardware is not None:
         check_hardware(hardware)
     data = training_stimuli(stimuli)

@@ -34,7 +34,7 @@ from stochsim.settings import (
     check_choice,
     check_flag,
     check_kind,
-    check_not_negative,
+    check_rho,
     check_whole,
     counted,
     one_line,
@@ -310,7 +310,7 @@ def train_float(  # noqa: PLR0913 - public: settings are given by keyword
     check_start(start)
     inputs = start.network.settings.inputs
     stimuli, key = checked_call(stimuli, model, settings, key, inputs)
-    rho = check_not_negative("rho", rho)
+    rho = check_rho(rho)
     learns_decoder = check_flag("learns_decoder", learns_decoder)
     chosen = ArchitectureSettings() if architecture is None else architecture
     check_kind("architecture", chosen, ArchitectureSettings, "should be ArchitectureSettings(…)")

@@ -1,14 +1,17 @@
 """Streams give new noise at every call; a loop that repeats its noise is warned at its own line."""
 
+import gc
 import pickle
 import threading
+import types
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from stochsim.chip import Chip, FloatChip, RepeatedNoiseWarning
+from stochsim.chip import Chip, FloatChip, RepeatedNoiseWarning, repeated_noise
 from stochsim.hardware import preset
 from stochsim.keys import fold_in
 from stochsim.program import float_single, random_program
@@ -134,3 +137,47 @@ def test_calls_from_different_lines_are_not_warned():
         chip.sample(x, READS, key=3)
         chip.sample(x + 0.1, READS, key=3)
         chip.sample(x + 0.2, READS, key=3)
+
+
+def test_a_loop_that_makes_its_chip_anew_is_warned():
+    """Each new chip had a watch of its own, which saw one call."""
+    chip, x = noisy_chip()
+    program, hardware = chip.program, chip.hardware
+    found = warned(lambda one: Chip(program, hardware).sample(one, READS, key=3), changing(x))
+    assert [one.category for one in found] == [RepeatedNoiseWarning]
+    program = float_chip()[0].program
+    found = warned(lambda one: FloatChip(program).sample(one, READS, key=3), changing(np.eye(3)))
+    assert [one.category for one in found] == [RepeatedNoiseWarning]
+
+
+def test_a_second_loop_of_a_chip_is_warned_too():
+    chip, x = noisy_chip()
+    first = warned(lambda one: chip.sample(one, READS, key=3), changing(x))
+    second = warned(lambda one: chip.sample(one, READS, key=3), changing(x))
+    assert (len(first), len(second)) == (1, 1)
+    assert first[0].lineno != second[0].lineno
+
+
+def test_chips_that_differ_are_not_warned():
+    """By program, hardware, sigma or chip key: their codes are compared, not put back."""
+    chip, x = noisy_chip()
+    hardware = chip.hardware
+    chips = [Chip(noisy_chip()[0].program, hardware) for _ in range(9)]
+    chips += [Chip(chip.program, hardware.with_({"noise.read_sigma": n})) for n in (1.0, 2.0, 3.0)]
+    chips += [Chip(chip.program, hardware, sigma_scale=n) for n in (0.5, 2.0, 3.0)]
+    chips += [Chip(chip.program, hardware, chip_key=n) for n in range(3)]
+    stimuli = iter([x + 0.01 * n for n in range(len(chips))])
+    assert not warned(lambda one: one.sample(next(stimuli), READS, key=3), chips)
+
+
+def test_the_watch_keeps_no_program_alive_and_few_lines():
+    chip, x = noisy_chip()
+    for n in range(200):
+        code = compile("chip.sample(x, 1, key=3)", f"line {n}", "single")
+        run = types.FunctionType(code, {"chip": chip, "x": x})
+        run()
+    assert len(repeated_noise._seen) <= 64
+    gone = weakref.ref(chip.program)
+    del chip, run
+    gc.collect()
+    assert gone() is None

@@ -101,6 +101,10 @@ def test_show_describes_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
             "'--kind' = 'adcs': no price is of this kind; did you mean 'adc'?",
         ),
         (
+            ["show", "adc-accelergy", "--set", "node_nm=7", "--set", "node_nm=32"],
+            "'--set' = 'node_nm=32': 'node_nm' is given twice, 7 and 32; valid: one of the two",
+        ),
+        (
             ["show", "adc-accelergy", "--set", "frequency=1"],
             "unknown key 'frequency': price 'adc-accelergy' has others; "
             "did you mean 'frequency_hz'?",

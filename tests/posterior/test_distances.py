@@ -184,3 +184,15 @@ def test_a_reference_beyond_measure_is_refused_by_the_name_of_its_array(name):
         PosteriorDistance((given["sets"], given["sets"]), given["mean"], given["sd"])
     with pytest.raises(SettingError, match="'sd' = 1e-320: should be at least 1e-15"):
         PosteriorDistance((np.ones((2, 50, 4)),) * 2, np.zeros((2, 4)), np.full((2, 4), 1e-320))
+
+
+def test_a_set_against_itself_is_no_floor():
+    """Its distance from itself is 0, and nothing would be forgiven."""
+    draws = np.random.default_rng(0).standard_normal((2, 50, 3))
+    mean, sd = np.zeros((2, 3)), np.ones((2, 3))
+    with pytest.raises(SettingError, match="'sets': are the same draws twice"):
+        PosteriorDistance((draws, draws.copy()), mean, sd)
+    other = PosteriorDistance((draws, draws[:, ::-1] + 0.1), mean, sd)
+    with pytest.raises(SettingError, match=r"'values' = .*at least one stimulus"):
+        other.distance(draws[:0])
+    assert other.distance(draws[:1]).total.shape == (1,)

@@ -128,9 +128,9 @@ def test_a_base_may_be_a_list(tmp_path):
 LAYER = single_program().readout
 
 
-@pytest.mark.parametrize("rho", [-1, -1e-9, np.nan, np.inf, "x", None, True, 1j])
+@pytest.mark.parametrize("rho", [-1, -1e-9, np.nan, np.inf, 17, 1e308, "x", None, True, 1j])
 def test_a_rho_that_no_price_has_is_refused(rho):
-    with pytest.raises(SettingError, match=r"'rho' = .*: should be finite and at least 0"):
+    with pytest.raises(SettingError, match=r"'rho' = .*: should be from 0 to 16"):
         single_layer(LAYER, rho)
 
 

@@ -222,7 +222,7 @@ def test_calls_carry_the_field_too() -> None:
     ("call", "field"),
     [
         (lambda: preset("digital-45nm").with_({"memory.voltage": 1.0}), "memory.voltage"),
-        (lambda: preset("digital-45nm").with_({"array.rows": 8}), "array.rows"),
+        (lambda: preset("digital-45nm").with_({"array.rows": 0}), "array.rows"),
         (lambda: GridSettings(bits=(2, 2)), "bits"),
         (lambda: GridSettings(weight_bits=(2,)), "input_bits"),
         (lambda: HardwareSettings(), "preset"),

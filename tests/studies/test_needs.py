@@ -43,6 +43,36 @@ def test_memory_is_within_a_factor_of_two_of_what_was_measured(
     assert {kind for kind, ratio in ratios.items() if not 0.8 < ratio < 2} == set()
 
 
+STEPS: list[tuple[str, int, float]] = [
+    ("single", 64, 0.0022),
+    ("single", 4_096, 0.0197),
+    ("single", 65_536, 0.349),
+    ("single", 262_144, 2.16),
+    ("single", 1_048_576, 10.9),
+    ("deep", 64, 0.0078),
+    ("deep", 4_096, 0.133),
+    ("deep", 262_144, 9.14),
+]
+"""Seconds of one core that a step of training took, of 64 neurons on 48 components."""
+
+
+@pytest.mark.parametrize(("architecture", "batch", "seconds"), STEPS)
+def test_time_of_a_training_is_within_a_factor_of_two_of_what_was_measured(
+    architecture: str, batch: int, seconds: float
+) -> None:
+    """From products alone it was three to seven times too low for large batches."""
+    sizes = {
+        "model__neurons": 64,
+        "data__size": 8,
+        "data__components": 48,
+        "grid__architecture": [architecture],
+    }
+    changes = {**sizes, "train__batch": batch, "train__steps": 1_000}
+    needs = [need_of(study_of(**changes), task) for task in plan_of(**changes).tasks.values()]
+    found = max(need.seconds for need in needs if need.kind == "float") / 1_000
+    assert 0.5 < found / seconds < 2
+
+
 def test_disk_is_that_of_the_stored_files() -> None:
     """Of the wide study a reference is a file of 656,704 KiB, a network one of 838."""
     needs = {task.kind: need_of(study_of(**WIDE), task) for task in plan_of(**WIDE).tasks.values()}

@@ -3,9 +3,9 @@ checks, seconds of the tasks.
 """
 
 import numpy as np
-from safetensors import safe_open
 
 from stochsim.hardware import TABLE_COLUMNS, hardware_table
+from stochsim.settings import AnyPath, open_arrays
 from stochsim.studies import Results
 
 
@@ -36,13 +36,13 @@ def reference_rows(results: Results) -> list[tuple[str, str]]:
     return rows
 
 
-def _reference_words(facts: dict[str, object], artifact: object) -> str:
+def _reference_words(facts: dict[str, object], artifact: AnyPath | None) -> str:
     if str(facts.get("exact")) == "True":
         return "exact, in closed form"
     text = f"{facts.get('chains', '?')} chains"
     if artifact is None:
         return text
-    with safe_open(artifact, framework="np") as file:
+    with open_arrays(artifact) as file:
         names = set(file.keys())
         if {"rhat", "ess_per_draw", "thinning"} <= names:
             rhat, ess, thinning = (
