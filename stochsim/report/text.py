@@ -24,6 +24,11 @@ INFINITE_ENERGY = (
     "∞: at noise ×0 the price of reliability, which falls as σ grows, is infinite; the other parts "
     "of the bill are finite"
 )
+ELBO_HINT = (
+    "evidence lower bound, at most log p(x): of codes spread over their cells, neurons "
+    "independent; of float networks and of circuits, of the Gaussian with the samples' moments; "
+    "n/a where that has no density, as at noise 0 without codes"
+)
 OWN_DECODER = (
     "Every network learned a decoder, so each is compared with another posterior: there is no "
     "common D_blind and D_full, "

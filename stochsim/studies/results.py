@@ -22,7 +22,7 @@ from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
 from stochsim.studies.cliffs import cliffs
 from stochsim.studies.planner import Cell
-from stochsim.studies.result import ALL_KEYS, MEASURES, Result
+from stochsim.studies.result import ALL_KEYS, MEASURES, Result, why_absent
 from stochsim.studies.stored_effective import effective_estimates
 from stochsim.studies.stored_run import BOOTSTRAP_KEY, StoredRun
 
@@ -115,7 +115,8 @@ class Results(StoredRun):
         rows = [self.stored(cell.samples) for cell in cells]
         tasks = [cell.samples for cell in cells]
         estimates = {
-            name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY) for name in MEASURES
+            name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY, why_absent(name))
+            for name in MEASURES
         }
         estimates["log_sd_correlation"] = self._correlation(cells)
         estimates |= effective_estimates(rows, self.study.measure.reads, BOOTSTRAP_KEY)

@@ -21,6 +21,7 @@ from stochsim.models import Reference, build_model, elbo
 from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.program import Program
 from stochsim.settings import StochsimError
+from stochsim.studies.chip_evidence import chip_elbo
 from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
 from stochsim.studies.stored_effective import operations_to_json
@@ -218,9 +219,10 @@ def _chip_samples(job: Job) -> Outcome:
         steps_between_reads=panel.steps_between_reads,
     )
     values = _averaged(samples.values, average)
+    assert samples.codes is not None
     named, pictures = panel.measures(values, chip.program.output.step / average, decoder)
-    sigma = _trained_noise(chip, panel.stimuli) / np.sqrt(average)
-    named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
+    bound = chip_elbo(chip, samples.codes, average, panel.stimuli, decoder, job.model)
+    named["elbo_nat"] = as_list(bound)
     accuracy = panel.accuracy(
         lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
         values,
@@ -273,14 +275,6 @@ def _averaged(values: Floats, count: int) -> Floats:
 
 def _facts(trained: TrainedNetwork) -> ArchitectureFacts:
     return ARCHITECTURES[trained.network.settings.architecture.kind]
-
-
-def _trained_noise(chip: Chip, x: Floats) -> Floats:
-    """The trained noise level before the quantiser, (neuron,) or (stimulus, neuron); NaN where no
-    closed form has it.
-    """
-    known = chip.trained_sigma(x)
-    return np.full(chip.program.neurons, np.nan) if known is None else known
 
 
 _KINDS: dict[str, Callable[[Job], Outcome]] = {

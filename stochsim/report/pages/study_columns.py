@@ -82,8 +82,7 @@ def main_columns(results: Results) -> list[Column]:
         measure_column("d", "D", "distance to the reference posterior, in reference sd"),
     ]
     if own:
-        hint = "evidence lower bound per stimulus"
-        columns.append(measure_column("elbo_nat", "ELBO [nat]", hint, ".2f"))
+        columns.append(measure_column("elbo_nat", "ELBO [nat]", words.ELBO_HINT, ".2f"))
     else:
         hint = "survival; tinted where the cliff's rule is met"
         columns.append(Column("S", hint, survival_cell))
@@ -166,9 +165,7 @@ def _measure_columns() -> list[Column]:
             ".3g",
         ),
         measure_column("mmd_squared", "MMD²", "squared maximum mean discrepancy", ".3g"),
-        measure_column(
-            "elbo_nat", "ELBO [nat]", "n/a at noise 0, where the entropy of the noise is −∞", ".2f"
-        ),
+        measure_column("elbo_nat", "ELBO [nat]", words.ELBO_HINT, ".2f"),
         Column(
             "σ at bound",
             "share of neurons whose σ sits at its bound",
