@@ -1,5 +1,5 @@
-"""The evidence lower bound of a chip's codes: never above the exact evidence, whatever the bits, the
-noise and the chip.
+"""The evidence lower bound of a chip's codes: never above the exact evidence, whatever the bits,
+the noise and the chip.
 """
 
 import functools
