@@ -259,7 +259,7 @@ def _model_words(results: Results) -> str:
 def _subtitle(results: Results) -> str:
     data = results.study.data
     grid = results.study.grid
-    source = "natural image patches" if data.kind == "patches" else "handwritten digits"
+    source = data.words
     settings = len(grid.widths()) + grid.float
     axes = [
         f"{len(names)} {what}s"
