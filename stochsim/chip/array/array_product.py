@@ -310,10 +310,10 @@ class ArrayProduct(Product):
 
     def _current(self, digits: np.ndarray) -> float:
         """Currents of the cells for these digits (stimulus, cycle, input), summed, as shares of
-        full conductance × the largest digit.
+        full conductance × the largest digit: a cell at level 0 draws g_min/g_max of its device.
         """
         cells = self.cells
-        full = cells.unit * (2**self.array.cell_bits - 1) * cells.top_digit
+        full = cells.unit * cells.full_conductance * cells.top_digit
         lines = digits.sum(axis=(0, 1), dtype=np.float64)
-        columns = np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
+        columns = cells.conductance().sum(axis=(0, 1, 3), dtype=np.float64)
         return float(lines @ columns / full)

@@ -154,14 +154,16 @@ NO_WIRES = Wires()
 
 class Programmed(NamedTuple):
     """The contents of cells, (sign, slice, row, column): conductance above g_min int32, in 1/256
-    cell steps, and read_variance float32.
+    cell steps, read_variance float32, and off_conductance float32, the g_min below it in 1/256 cell
+    steps, less what the wires take of it.
 
     A partial sum Σ x g of one read has Gaussian noise of variance Σ x² read_variance, in squares of
-    1/256 cell steps.
+    1/256 cell steps. Currents are those of conductance + off_conductance.
     """
 
     conductance: np.ndarray
     read_variance: np.ndarray
+    off_conductance: np.ndarray
 
 
 def program_cells(
@@ -195,13 +197,16 @@ def program_cells(
     factor = _compensation(cells, step_us, device, key, age_s) if compensate_drift else 1.0
     conductance = np.empty(cells.shape, np.int32)
     variance = np.empty(cells.shape, np.float32)
+    off = np.zeros(cells.shape if device.g_min_us > 0 else (1, 1, 1, 1), np.float32)
     for plane, programmed_us, now_us in _drawn(cells, step_us, device, key, age_s):
         passed = factor * (1.0 - _tiled_drop(now_us * 1e-6, wires))
         conductance[plane] = np.rint(GRID / step_us * passed * (now_us - device.g_min_us))
         variance[plane] = (
             GRID / step_us * passed * device.read_sigma_us(now_us, age_s, programmed_us)
         ) ** 2
-    return Programmed(conductance, variance)
+        if device.g_min_us > 0:
+            off[plane] = GRID / step_us * passed * device.g_min_us
+    return Programmed(conductance, variance, np.broadcast_to(off, cells.shape))
 
 
 def _drawn(
