@@ -108,7 +108,7 @@ class Cells(Settings):
     Drawn once per chip: the programming error and drift of `device` after `age_s` seconds (None:
     the first time its source has), where `drift_compensation` scales the array back to its mean;
     cells stuck at 0 or at full conductance at the given rates; the wire resistance `wire_ohm` per
-    segment (to first order). A device of your own, device = "measured", is the text of a CSV file
+    segment. A device of your own, device = "measured", is the text of a CSV file
     in `device_csv`, or in a chip's TOML file the name of the CSV file. Fresh at every read:
     `read_sigma` (standard deviation of one cell's current, in cell steps per input digit) or
     `read_sigma_fs` (the same as a share of its current at full conductance), the device's own read
