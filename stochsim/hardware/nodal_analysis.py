@@ -14,6 +14,7 @@ It takes about 3 × rows × columns³ operations: a tile of 128 × 128 a quarter
 
 import numpy as np
 
+from stochsim.hardware.wires import unchecked_share
 from stochsim.settings import SettingError, check_not_negative, finite_array
 
 MOST_OPERATIONS = 2**40
@@ -35,8 +36,8 @@ def nodal_conductance(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     _check_size(*g_s.shape)
     scaled = g_s * wire_ohm  # in units of the segments' conductance, s = 1
     columns = g_s.shape[1]
-    admittance = np.zeros((columns, columns))
-    sources = np.zeros((columns, 0))
+    admittance: np.ndarray = np.zeros((columns, columns))
+    sources: np.ndarray = np.zeros((columns, 0))
     for row in scaled:
         added, own = _row(row)
         admittance += added
@@ -47,6 +48,20 @@ def nodal_conductance(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
         admittance = below[:, :columns]
         sources = below[:, columns:]
     return sources.T / wire_ohm
+
+
+def nodal_shares(g_s: np.ndarray, wire_ohm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each cell's current that passes, and siemens that empty cells seem to have, which
+    currents go around; both (row, column), so that share × g_s + siemens is `nodal_conductance`.
+
+    An empty cell's share, which only its noise has, is that of the formula of `wires`. Raises
+    SettingError as `nodal_conductance`.
+    """
+    sensed = nodal_conductance(g_s, wire_ohm)
+    full = np.asarray(g_s) != 0
+    passed = unchecked_share(np.asarray(g_s), wire_ohm)
+    passed[full] = sensed[full] / np.asarray(g_s)[full]
+    return passed, np.where(full, 0.0, sensed)
 
 
 def _row(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

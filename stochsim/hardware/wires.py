@@ -39,7 +39,7 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     """
     wire_ohm = check_not_negative("wire_ohm", wire_ohm)
     g_s = finite_array("g_s", g_s, "…, row, column")
-    series = wire_ohm * _segments(g_s)
+    series = _series(g_s, wire_ohm)
     largest = float(series.max(initial=0.0))
     share = largest / (1 + largest)
     if share > LARGEST_DROP:
@@ -52,13 +52,18 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     return series / (1.0 + series)
 
 
-def _segments(g_s: np.ndarray) -> np.ndarray:
-    """d_ij for wires of 1 ohm per segment, (…, row, column)."""
+def _series(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
+    """d_ij, (…, row, column)."""
     in_row_segments = np.cumsum(g_s[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]
     in_column_segments = np.cumsum(g_s, axis=-2, dtype=np.float64)
     along_row = np.cumsum(in_row_segments, axis=-1)
     down_column = np.cumsum(in_column_segments[..., ::-1, :], axis=-2)[..., ::-1, :]
-    return along_row + down_column
+    return wire_ohm * (along_row + down_column)
+
+
+def unchecked_share(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
+    """Share 1/(1 + d) of each cell's current that passes, (…, row, column), however small it is."""
+    return 1.0 / (1.0 + _series(g_s, wire_ohm))
 
 
 def effective_conductance(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:

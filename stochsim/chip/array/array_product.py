@@ -296,15 +296,14 @@ class ArrayProduct(Product):
         cells = self.cells
         array = self.array
         digits = cells.digits(cells.unsigned(x_ints))
-        on_a_row = len(cells.codes) * cells.slices * cells.neurons
-        across = -(-on_a_row // array.columns)
+        tiling = cells.tiling
         toggles = np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0)))
-        conversions = len(x_ints) * cells.tiles * cells.slices * cells.cycles * cells.neurons
-        active = float(np.count_nonzero(digits) * on_a_row)
+        conversions = len(x_ints) * cells.cycles * tiling.conversions
+        active = float(np.count_nonzero(digits) * tiling.cells_of_a_row)
         meter.add(name, "multiply", reads * active, array.cell_bits, array.cycle_bits)
         meter.add(name, "cell", reads * self._current(digits))
-        meter.add(name, "line", reads * float(toggles * across * array.columns))
-        meter.add(name, "dac", reads * float(digits.size * across), array.cycle_bits)
+        meter.add(name, "line", reads * float(toggles * tiling.line_cells))
+        meter.add(name, "dac", reads * float(digits.size * tiling.column_tiles), array.cycle_bits)
         meter.add(name, "adc", reads * conversions, array.adc.bits)
         meter.add(name, "add", reads * conversions, self._accumulator_width)
 

@@ -64,7 +64,8 @@ class ArrayCells:
             axis=1
         )
         self.slices, self.inputs, self.neurons = sliced.cells.shape[1:]
-        self.tiles = array.tiles(self.inputs)
+        self.tiling = array.tiling(self.inputs, self.neurons, layer.weight_bits)
+        self.tiles = self.tiling.row_tiles
         self.cycles = array.cycles(self.input_bits)
         self._program(sliced, chip_key)
 
@@ -84,7 +85,7 @@ class ArrayCells:
             self.cells = self.unit * self.codes.astype(np.int32)
         else:
             key = fold_in(chip_key, "cells")
-            wires = Wires(settings.wire_ohm, array.rows, array.columns)
+            wires = Wires(self.tiling, settings.wire_ohm, settings.wire_model)
             law = (settings.age_s, wires, settings.drift_compensation)
             self.unit = GRID
             self.cells, own, self._off = program_cells(
