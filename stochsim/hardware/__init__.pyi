@@ -19,6 +19,8 @@ from .measured_files import read_device_text as read_device_text
 from .memory_device import Device as Device
 from .memory_devices import device as device
 from .memory_devices import devices as devices
+from .nodal_analysis import nodal_conductance as nodal_conductance
+from .nodal_analysis import nodal_shares as nodal_shares
 from .parts import Memory as Memory
 from .parts import Noise as Noise
 from .parts import Precision as Precision
@@ -29,5 +31,6 @@ from .price_settings import OPERATION_PRICES as OPERATION_PRICES
 from .price_settings import Prices as Prices
 from .shown_settings import own_settings as own_settings
 from .shown_settings import setting_rows as setting_rows
+from .tiling import Tiling as Tiling
 from .timing import Timing as Timing
 from .wires import relative_drop as relative_drop

@@ -249,7 +249,7 @@ def test_columns_set_the_drivers():
 
 @pytest.mark.parametrize(("rows", "columns"), [(48, 8), (48, 3), (20, 8)])
 def test_wire_ohm_rows_and_columns(rows, columns):
-    """Sums of the cells' currents less what the wires take to first order, each tile by itself: 10
+    """Sums of the cells' currents less what the wires take, each tile by itself: 10
     ohm, 25 µS at full conductance.
     """
     adc = Adc(bits=12, range="fixed", range_max=720.0)

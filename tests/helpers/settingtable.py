@@ -234,6 +234,7 @@ CHANGES = {
     "array.cells.stuck_at_0_rate": to(0.1, on=SRAM),
     "array.cells.stuck_at_1_rate": to(0.1, on=SRAM),
     "array.cells.wire_ohm": to(20.0, on=RRAM),
+    "array.cells.wire_model": to("nodal", on=RRAM, array__cells__wire_ohm=20.0),
     "memory.weight_errors": to(0.1),
     "memory.weight_read_errors": to(0.1),
     "memory.code_errors": to(0.1),

@@ -296,24 +296,23 @@ class ArrayProduct(Product):
         cells = self.cells
         array = self.array
         digits = cells.digits(cells.unsigned(x_ints))
-        on_a_row = len(cells.codes) * cells.slices * cells.neurons
-        across = -(-on_a_row // array.columns)
+        tiling = cells.tiling
         toggles = np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0)))
-        conversions = len(x_ints) * cells.tiles * cells.slices * cells.cycles * cells.neurons
-        active = float(np.count_nonzero(digits) * on_a_row)
+        conversions = len(x_ints) * cells.cycles * tiling.conversions
+        active = float(np.count_nonzero(digits) * tiling.cells_of_a_row)
         meter.add(name, "multiply", reads * active, array.cell_bits, array.cycle_bits)
         meter.add(name, "cell", reads * self._current(digits))
-        meter.add(name, "line", reads * float(toggles * across * array.columns))
-        meter.add(name, "dac", reads * float(digits.size * across), array.cycle_bits)
+        meter.add(name, "line", reads * float(toggles * tiling.line_cells))
+        meter.add(name, "dac", reads * float(digits.size * tiling.column_tiles), array.cycle_bits)
         meter.add(name, "adc", reads * conversions, array.adc.bits)
         meter.add(name, "add", reads * conversions, self._accumulator_width)
 
     def _current(self, digits: np.ndarray) -> float:
         """Currents of the cells for these digits (stimulus, cycle, input), summed, as shares of
-        full conductance × the largest digit.
+        full conductance × the largest digit: a cell at level 0 draws g_min/g_max of its device.
         """
         cells = self.cells
-        full = cells.unit * (2**self.array.cell_bits - 1) * cells.top_digit
+        full = cells.unit * cells.full_conductance * cells.top_digit
         lines = digits.sum(axis=(0, 1), dtype=np.float64)
-        columns = np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
+        columns = cells.conductance().sum(axis=(0, 1, 3), dtype=np.float64)
         return float(lines @ columns / full)
