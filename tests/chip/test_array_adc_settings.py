@@ -94,7 +94,7 @@ def test_bits_and_range(bits, signs):
         array = array_of(Adc(bits=bits, **adc), signs=signs, rows=rows)
         step = adc["range_max"] / levels if adc else max(1.0, rows / levels)
         product = product_of(weights, array)
-        product._warned = True
+        product._is_looked_at = True
         assert np.allclose(
             sums_of(product, x)[:, 0], converted_sums(weights, x, array, step), rtol=0, atol=1e-9
         )
@@ -113,7 +113,7 @@ def test_calibrated_range_and_clip_share(signs):
         product = product_of(weights, array, calibration=x.astype(float))
         partial = product._clean_sums(x)
         steps[share] = np.quantile(np.abs(partial), 1 - share, method="higher") / most
-        product._warned = True
+        product._is_looked_at = True
         assert np.allclose(
             sums_of(product, x)[:, 0],
             converted_sums(weights, x, array, steps[share]),
@@ -144,7 +144,7 @@ def test_inl_and_dnl(field, values, signs):
     step = 5.0 / (4 if signs == "differential" else 7)
     edges = np.arange(7) + 0.5 + shift
     product = product_of(weights, array)
-    product._warned = True
+    product._is_looked_at = True
     expected = converted_sums(weights, x, array, step, edges=edges)
     assert np.allclose(sums_of(product, x)[:, 0], expected, rtol=0, atol=1e-9)
     ideal = converted_sums(weights, x, array, step)

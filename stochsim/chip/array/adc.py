@@ -11,13 +11,13 @@ kinds of state:
   deviation, rounded to one of 64 values, where that depends on the input.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels.array.adc_channel import AdcChannel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.array.adc_channel import AdcChannel, build_channel, shared_noise
 from stochsim_kernels.array.crossbar import grid_map
 
+from stochsim.chip.array.adc_range import Range
 from stochsim.hardware import Adc, Array
 from stochsim.keys import generator
 from stochsim.settings import SettingError, check_memory
@@ -30,48 +30,6 @@ _SIGMA_CLASSES = 64
 _SHIFT = 24  # binary places of gain and offset behind the grid
 _CERTAIN_SIGMAS = 7.0  # a position so far outside the range has one code
 _FARTHEST_MOVE = 314.0  # a shared reference's noise, in grid points
-
-
-@dataclass(frozen=True)
-class Range:
-    """An ADC's range: its step in partial sums (one cell step × one input digit), its smallest
-    code, and its edges in steps.
-    """
-
-    lsb: float
-    c_min: int
-    edges_lsb: np.ndarray
-
-    @classmethod
-    def of(cls, array: Array, largest: float) -> "Range":
-        """The range from 0 to `largest`, in differential columns from -largest to a step below it;
-        at range = "full" never finer than steps of 1.
-        """
-        settings = array.adc
-        signed = array.signs == "differential"
-        levels = 2**settings.bits
-        lsb = largest / (levels // 2 if signed else levels - 1)
-        edges = ideal_edges(levels) + (
-            np.array(settings.edge_shift_lsb) if settings.edge_shift_lsb else 0.0
-        )
-        return cls(
-            max(1.0, lsb) if settings.range == "full" else lsb, -levels // 2 if signed else 0, edges
-        )
-
-    @property
-    def c_max(self) -> int:
-        """The largest code."""
-        return self.c_min + len(self.edges_lsb)
-
-    def reaching(self, partial: np.ndarray) -> float:
-        """The `range_max` of the smallest range that clips none of these partial sums."""
-        largest = float(np.abs(partial).max())
-        return largest if self.c_min == 0 else largest * (self.c_max + 1) / self.c_max
-
-    def share_outside(self, partial: np.ndarray) -> float:
-        """Share of noiseless partial sums that lie beyond the outer codes."""
-        code = np.rint(partial / self.lsb)
-        return float(np.mean((code < self.c_min) | (code > self.c_max)))
 
 
 class Conversion(NamedTuple):
