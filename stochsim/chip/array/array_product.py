@@ -60,6 +60,7 @@ class ArrayProduct(Product):
         self._word = ARRAY + number
         self._accumulator_width = hardware.accumulator_width(layer.inputs)
         self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
+        self._check_sums_fit()
         data = None if x_calibration is None else self._clean_sums(self._some_of(x_calibration))
         self.range = chosen_range(self.array, self.cells.largest_sum, data)
         self.adc_use = None if data is None else self.range.use(data)
@@ -73,6 +74,22 @@ class ArrayProduct(Product):
             else None
         )
         self._is_looked_at = False
+
+    def _check_sums_fit(self) -> None:
+        """Raise SettingError where a partial sum, in 1/unit cell steps × digits, could leave 32
+        bits.
+        """
+        cells, array = self.cells, self.array
+        largest = int(np.abs(cells.cells).max()) * cells.rows * cells.top_digit
+        if largest >= 2**31:
+            fewer = cells.rows * (2**31 - 1) // largest
+            names = ("array.rows", "array.cell_bits", "array.cycle_bits")
+            rule = (
+                f"make partial sums of up to {largest:,} units, beyond 31 bits; valid: "
+                f"array.rows of at most {fewer:,}, or fewer bits of cells or cycles"
+            )
+            values = (array.rows, array.cell_bits, array.cycle_bits)
+            raise SettingError.of(names, values, rule)
 
     def _some_of(self, x_ints: np.ndarray) -> np.ndarray:
         """As many of these stimuli, evenly spaced, as have _MOST_SUMS partial sums together."""
