@@ -21,7 +21,8 @@ class Adc(Settings):
     that the array can give (a step of 1 where the resolution allows), "fixed" reaches `range_max`
     (in units of one cell step × one input digit), both in differential columns from minus that to
     one step below it; "auto" is "calibrated" wherever the chip has data to calibrate on, and
-    "full" where it has none. `cycles` is how many clock
+    "full" where it has none, or where that tells every sum of whole cell steps from the next.
+    `cycles` is how many clock
     cycles a conversion takes: it sets latency, not joules. `sigma_lsb` is thermal noise, fresh at
     every conversion. Drawn once per chip: `offset_sigma_lsb` (of each ADC's zero) and
     `gain_sigma` (of each ADC's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges;

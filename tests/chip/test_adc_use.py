@@ -21,9 +21,10 @@ from arraytest import (
 
 from stochsim.accounting import AdcUse, coarse_adcs
 from stochsim.chip import Chip, CoarseAdcWarning
-from stochsim.hardware import Adc, Array, preset
+from stochsim.hardware import Adc, Array, Cells, preset
 from stochsim.settings import SettingError
 
+COARSE = pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
 WEIGHTS, X = random_weights(4, 32, 256), random_inputs(4, 40, 256)
 INHERITED = {"bits": 6, "range": "full"}
 GEOMETRY = {"rows": 256, "cell_bits": 2, "signs": "offset"}
@@ -83,7 +84,7 @@ def test_where_there_is_data_the_range_is_set_on_it():
     assert not np.array_equal(without, codes)
 
 
-@pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
+@COARSE
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 def test_a_range_set_on_data_rounds_less(signs):
     """The squared error of the sums is that of uniform rounding, Σ place² step²/12, within 15 %:
@@ -101,6 +102,23 @@ def test_a_range_set_on_data_rounds_less(signs):
             assert step % 1 != 0
             assert errors[name] == pytest.approx(squares * step**2 / 12, rel=0.15)
     assert errors["calibrated"] < errors["full"] / 3
+
+
+@COARSE
+def test_a_full_range_that_loses_nothing_is_kept():
+    """9 rows of 1-bit cells in 4 bits: steps of 1, noiseless sums as exact as digital ones; in 3
+    bits, or with conductances between the steps, the range is set on the data.
+    """
+    weights, x = random_weights(4, 5, 9), random_inputs(4, 30, 9)
+    for adc, cells, expected in (
+        (Adc(bits=4), Cells(), False),
+        (Adc(bits=3), Cells(), True),
+        (Adc(bits=4), Cells(wire_ohm=1e-9), True),
+    ):
+        product = product_of(weights, array_of(adc, cells, rows=9), calibration=x.astype(float))
+        assert product.range.is_calibrated == expected
+        exact = np.array_equal(sums_of(product, x)[:, 0], exact_sums(weights, x))
+        assert exact or expected
 
 
 def test_sums_that_are_never_near_0_get_a_range_that_is_not():
@@ -175,7 +193,8 @@ def test_a_fixed_range_that_no_data_supports_is_an_error(range_max, code):
     x[:, :10] = random_inputs(4, 30, 10)
     array = array_of(Adc(bits=6, range="fixed", range_max=range_max), rows=64)
     sums = partial_sums(weights, x, 1, "offset")
-    match = rf"'array.adc.range_max' = .* to {sums.max():g}, the code {code}; valid: about {sums.max():g}"
+    most = f"{sums.max():g}"
+    match = rf"'array.adc.range_max' = .* to {most}, the code {code}; valid: about {most}"
     with pytest.raises(SettingError, match=match):
         product_of(weights, array, calibration=x.astype(float))
     product_of(weights, array)  # without data there is nothing to hold it against

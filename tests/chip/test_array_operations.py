@@ -132,6 +132,7 @@ def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
     )
 
 
+@pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
 @pytest.mark.parametrize(
     ("name", "least"), [("sram-array-28nm", 0.99), ("rram-array", 0.99), ("pcm-array", 0.95)]
 )

@@ -9,8 +9,6 @@ from stochsim.accounting import AdcUse
 from stochsim.hardware import Adc, Array
 from stochsim.settings import SettingError
 
-_ON_DATA = ("auto", "calibrated")
-
 
 @dataclass(frozen=True)
 class Range:
@@ -68,15 +66,21 @@ class Range:
         return self.use(partial).clipped
 
 
-def chosen_range(array: Array, largest: float, partial: np.ndarray | None) -> Range:
+def chosen_range(
+    array: Array, largest: float, partial: np.ndarray | None, in_whole_steps: bool
+) -> Range:
     """The range that `array.adc.range` asks for; largest: no partial sum is larger in size;
-    partial: those of the data to calibrate on, None without.
+    partial: those of the data to calibrate on, None without; in_whole_steps: whether cells hold
+    whole steps, so that steps of 1 tell every partial sum from the next.
 
     Raises SettingError for a calibrated range without data, and for a fixed one in which none of
     the data lies, or which gives all of them one code.
     """
     settings = array.adc
-    if settings.range in _ON_DATA and partial is not None:
+    full = Range.of(array, largest)
+    if settings.range == "auto" and in_whole_steps and full.lsb == 1:
+        return full
+    if settings.range in ("auto", "calibrated") and partial is not None:
         return Range.calibrated(array, partial)
     if settings.range == "calibrated":
         rule = (
@@ -85,7 +89,7 @@ def chosen_range(array: Array, largest: float, partial: np.ndarray | None) -> Ra
         )
         raise SettingError.of("array.adc.range", "calibrated", rule)
     if settings.range_max is None:
-        return Range.of(array, largest)
+        return full
     found = Range.of(array, settings.range_max)
     if partial is not None:
         _check_supported(array, found, partial)

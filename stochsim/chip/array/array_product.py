@@ -62,7 +62,8 @@ class ArrayProduct(Product):
         self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
         self._check_sums_fit()
         data = None if x_calibration is None else self._clean_sums(self._some_of(x_calibration))
-        self.range = chosen_range(self.array, self.cells.largest_sum, data)
+        whole = self.cells.unit == 1
+        self.range = chosen_range(self.array, self.cells.largest_sum, data, whole)
         self.adc_use = None if data is None else self.range.use(data)
         self.conversion, self.fused = self._conversion(chip_key)
         self._readout = self._kernel_readout()
