@@ -200,6 +200,18 @@ def test_a_fixed_range_that_no_data_supports_is_an_error(range_max, code):
     product_of(weights, array)  # without data there is nothing to hold it against
 
 
+@pytest.mark.parametrize("range_max", [1.0, 1e-6, 1e-9, 1e-12, 1e-14])
+def test_a_range_far_too_small_clips_at_its_end(range_max):
+    """On a grid too, whose integers hold sums of 10^16 steps: each of 4 × 4 conversions of 40 gives
+    the last code of 63, and their places add up to 15 × 15.
+    """
+    weights, x = np.full((1, 40), 7, np.int8), np.full((1, 40), 7, np.int8)
+    adc = Adc(bits=6, range="fixed", range_max=range_max, offset_sigma_lsb=1e-9)
+    product = product_of(weights, array_of(adc, rows=40))
+    product._is_looked_at = True
+    assert product._codes(product.cells.unsigned(x), 1, 3, 0, 0)[0, 0, 0] == 15 * 15 * 63
+
+
 def test_partial_sums_beyond_31_bits_are_refused():
     """Each of 20,000 rows gives up to 255 × 255 of 1/256 steps: 3.3e11."""
     weights, x = random_weights(8, 1, 20_000), random_inputs(8, 1, 20_000)

@@ -81,7 +81,7 @@ class ArrayProduct(Product):
         bits.
         """
         cells, array = self.cells, self.array
-        largest = int(np.abs(cells.cells).max()) * cells.rows * cells.top_digit
+        largest = self._largest()
         if largest >= 2**31:
             fewer = cells.rows * (2**31 - 1) // largest
             names = ("array.rows", "array.cell_bits", "array.cycle_bits")
@@ -91,6 +91,10 @@ class ArrayProduct(Product):
             )
             values = (array.rows, array.cell_bits, array.cycle_bits)
             raise SettingError.of(names, values, rule)
+
+    def _largest(self) -> int:
+        """No partial sum, in 1/unit cell steps × digits, is larger in size."""
+        return int(np.abs(self.cells.cells).max()) * self.cells.rows * self.cells.top_digit
 
     def _some_of(self, x_ints: np.ndarray) -> np.ndarray:
         """As many of these stimuli, evenly spaced, as have _MOST_SUMS partial sums together."""
@@ -143,9 +147,10 @@ class ArrayProduct(Product):
         )
         sigmas = (array.adc.sigma_lsb, float(np.sqrt(array.adc.sigma_lsb**2 + most)))
         shape = (cells.tiles, cells.slices, cells.neurons)
-        return grid_conversion(array.adc, self.range, 1 / cells.unit, sigmas, shape, chip_key), (
-            cells.unit == 1 and few_planes and noiseless
+        found = grid_conversion(
+            array.adc, self.range, 1 / cells.unit, self._largest(), sigmas, shape, chip_key
         )
+        return found, cells.unit == 1 and few_planes and noiseless
 
     def _kernel_readout(self) -> crossbar.Readout:
         place = np.arange(self.cells.slices)[:, None]
