@@ -13,6 +13,10 @@ then adds more than 0.5 % to their variance (1/12 of a squared step against that
 """
 
 
+CLIPPED_SHARE = 1e-3
+"""Above this share of clipped partial sums a chip warns."""
+
+
 class AdcUse(NamedTuple):
     """The ADCs of one layer against its noiseless partial sums, over all columns, slices and
     cycles.
@@ -91,6 +95,19 @@ def coarse_adcs(uses: Mapping[str, AdcUse]) -> str:
         f"coarse ADCs: {use.steps_within_sd:.3g} steps of {use.bits} bits within ±1 sd of the "
         f"partial sums of '{name}'{others}, fewer than {FEWEST_STEPS}: {_remedy(use)}"
     )
+
+
+def adc_flags(uses: Mapping[str, AdcUse]) -> tuple[str, ...]:
+    """The flags of a bill or a study's cell: of coarse ADCs, and of those that clip more than
+    CLIPPED_SHARE of the partial sums.
+    """
+    coarse = coarse_adcs(uses)
+    found = max(uses.items(), key=lambda each: each[1].clipped, default=None)
+    if found is None or found[1].clipped <= CLIPPED_SHARE:
+        return (coarse,) if coarse else ()
+    name, use = found
+    clips = f"clipping ADCs: {use.clipped:.2%} of the partial sums of '{name}' lie beyond the range"
+    return (coarse, clips) if coarse else (clips,)
 
 
 def coarse_card(uses: Mapping[str, AdcUse]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from stochsim.accounting.adc_use import AdcUse, coarse_adcs
+from stochsim.accounting.adc_use import AdcUse, adc_flags
 from stochsim.accounting.coverage import Coverage, coverage_of
 from stochsim.energy import (
     KINDS,
@@ -69,6 +69,9 @@ class Bill:
         for layer, found in self.counts.items():
             check_kind("counts", layer, str, "the name of a layer should be text")
             check_kind(f"counts.{layer}", found, Operations, "should be Operations")
+        check_kind("adc_use", self.adc_use, Mapping, "should be AdcUse by layer, as in a dict")
+        for layer, use in self.adc_use.items():
+            check_kind(f"adc_use.{layer}", use, AdcUse, "should be an AdcUse")
         for name in ("stimuli", "reads"):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**63))
         object.__setattr__(
@@ -143,10 +146,10 @@ class Bill:
     @property
     def flags(self) -> tuple[str, ...]:
         """Doubts about the prices used ("… outside the model's range", "unsourced: …", "mixed
-        technology nodes: …"), and ADCs too coarse for what they convert ("coarse ADCs: …").
+        technology nodes: …"), and ADCs that are too coarse for what they convert, or clip it
+        ("coarse ADCs: …", "clipping ADCs: …").
         """
-        coarse = coarse_adcs(self.adc_use)
-        return (*self.energy.flags, coarse) if coarse else self.energy.flags
+        return (*self.energy.flags, *adc_flags(self.adc_use))
 
     @property
     def coverage(self) -> Coverage:

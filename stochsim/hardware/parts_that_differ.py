@@ -1,7 +1,7 @@
 """Whether manufactured parts of one Hardware differ: what is drawn once per chip, by its key."""
 
 from stochsim.hardware.array import Array
-from stochsim.hardware.hardware import Hardware
+from stochsim.hardware.hardware import Hardware, check_hardware
 
 
 def parts_differ(hardware: Hardware) -> bool:
@@ -11,7 +11,10 @@ def parts_differ(hardware: Hardware) -> bool:
     >>> from stochsim.hardware import load_hardware, parts_differ
     >>> parts_differ(load_hardware("rram-array")), parts_differ(load_hardware("digital-45nm"))
     (True, False)
+
+    Raises SettingError for what is no Hardware.
     """
+    check_hardware(hardware)
     if hardware.memory.weight_error_rates[0] > 0:
         return True
     return hardware.array is not None and (

@@ -29,9 +29,10 @@ def flag_words(results: Results) -> list[str]:
 
 _FIGURE = re.compile(
     r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)|(?<=coarse ADCs: )[0-9.e+-]+"
+    r"|(?<=clipping ADCs: )[0-9.]+(?=%)"
 )
 """The figure in which equal flags differ: the argument of a price used beyond its range, the share
-of saturated neurons, the steps of coarse ADCs.
+of saturated neurons, the steps of coarse ADCs, what others clip.
 """
 
 

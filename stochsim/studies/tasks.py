@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from stochsim.accounting import coarse_adcs
+from stochsim.accounting import adc_flags
 from stochsim.chip import Chip, CoarseAdcWarning, FloatChip
 from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
@@ -264,11 +264,10 @@ def _costs(chip: Chip, operations: Operations, reads: int) -> dict[str, Any]:
     coarse against the training set.
     """
     energy = chip.hardware.energy(operations, chip.program.rho)
-    coarse = coarse_adcs(chip.adc_use)
     return {
         "energy": {
             "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
-            "flags": [*energy.flags, *([coarse] if coarse else [])],
+            "flags": [*energy.flags, *adc_flags(chip.adc_use)],
         },
         "operations": operations_to_json(operations, reads),
     }

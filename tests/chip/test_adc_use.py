@@ -155,6 +155,18 @@ def test_a_card_and_a_bill_say_how_coarse_the_adcs_are():
     assert "coarse" not in str(fine.bill(X))
 
 
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+def test_a_bill_flags_what_clips():
+    """A range to 210 of sums around 192 ± 17."""
+    bill = chip_with({"bits": 8, "range": "fixed", "range_max": 210.0}, X).bill(X)
+    share = np.mean(partial_sums(WEIGHTS, X, 2, "offset") > 210 * (1 + 0.5 / 255))
+    assert 0.1 < share < 0.2
+    assert bill.flags[-1] == (
+        f"clipping ADCs: {share:.2%} of the partial sums of 'readout' lie beyond the range"
+    )
+    assert not any("clipping" in flag for flag in chip_with({"bits": 8}, X).bill(X).flags)
+
+
 def test_warnings_come_once_and_at_the_users_line():
     chip = chip_with(INHERITED)
     with pytest.warns(CoarseAdcWarning) as caught:

@@ -9,7 +9,7 @@ from stochsim_kernels.array import crossbar, crossbar_bits
 from stochsim_kernels.product import weight_noise
 from stochsim_kernels.random.address import DrawAddress
 
-from stochsim.accounting import Meter, Sharing
+from stochsim.accounting import CLIPPED_SHARE, Meter, Sharing
 from stochsim.chip.array.adc import (
     Conversion,
     exact_conversion,
@@ -23,9 +23,6 @@ from stochsim.chip.rng_address import ARRAY, Place
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
 from stochsim.settings import SettingError, levels_to_user
-
-CLIPPED_SHARE = 1e-3
-"""Above this share of clipped partial sums a chip warns."""
 
 _CHECKED_STIMULI = 16
 _MOST_SUMS = 1 << 24
