@@ -157,10 +157,10 @@ def test_a_card_and_a_bill_say_how_coarse_the_adcs_are():
 
 @pytest.mark.filterwarnings("ignore:the array's ADCs clip")
 def test_a_bill_flags_what_clips():
-    """A range to 210 of sums around 192 ± 17."""
+    """A range to 210 leaves some 40 % of the sums beyond it."""
     bill = chip_with({"bits": 8, "range": "fixed", "range_max": 210.0}, X).bill(X)
     share = np.mean(partial_sums(WEIGHTS, X, 2, "offset") > 210 * (1 + 0.5 / 255))
-    assert 0.1 < share < 0.2
+    assert 0.3 < share < 0.5
     assert bill.flags[-1] == (
         f"clipping ADCs: {share:.2%} of the partial sums of 'readout' lie beyond the range"
     )
