@@ -30,7 +30,7 @@ def lattice_distances(results: Results, row: Result, bits: int) -> np.ndarray:
 
 
 def lattice_survival(results: Results, row: Result, distances: np.ndarray) -> Survival:
-    """The S that those distances would be for the row's architecture: the best found at this width."""
+    """The S that those distances are for the row's architecture: the best found at this width."""
     first = row.cells
     full = results.per_task([str(cell.float_samples) for cell in first])
     blind = results.per_task([str(cell.prior_samples) for cell in first])

@@ -4,6 +4,7 @@ Runs in a worker: settings and files of earlier tasks in, result and one file ou
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from stochsim.chip import Chip, FloatChip
+from stochsim.accounting import adc_flags
+from stochsim.chip import Chip, CoarseAdcWarning, FloatChip
 from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
 from stochsim.keys import fold_in
@@ -238,29 +240,36 @@ def _chip_samples(job: Job) -> Outcome:
 
 
 def _chip(job: Job, program: Program) -> Chip:
-    """The chip of a cell, as wide as the network; ranges are set on stimuli of the training set."""
+    """The chip of a cell, as wide as the network; ranges are set on stimuli of the training set.
+
+    Its key is that of the axis `chip_key`; without the axis it follows from the study's key.
+    """
     assert job.hardware is not None
     hardware = job.hardware.with_precision(
         weight_bits=program.weight_bits,
         input_bits=program.input.bits,
         output_bits=program.output.bits,
     )
-    return Chip(
-        program,
-        hardware,
-        job.settings["noise"],
-        chip_key=fold_in(job.key, "chip"),
-        calibration=job.dataset.train[:CALIBRATION_STIMULI],
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CoarseAdcWarning)  # a flag of the result says it
+        return Chip(
+            program,
+            hardware,
+            job.settings["noise"],
+            chip_key=job.settings.get("chip_key", fold_in(job.key, "chip")),
+            calibration=job.dataset.train[:CALIBRATION_STIMULI],
+        )
 
 
 def _costs(chip: Chip, operations: Operations, reads: int) -> dict[str, Any]:
-    """The bill and the operations of one read of all `reads`."""
+    """The bill and the operations of one read of all `reads`; flags of prices, and of ADCs that are
+    coarse against the training set.
+    """
     energy = chip.hardware.energy(operations, chip.program.rho)
     return {
         "energy": {
             "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
-            "flags": list(energy.flags),
+            "flags": [*energy.flags, *adc_flags(chip.adc_use)],
         },
         "operations": operations_to_json(operations, reads),
     }

@@ -86,6 +86,7 @@ def main_columns(results: Results) -> list[Column]:
     else:
         hint = "survival; tinted where the cliff's rule is met"
         columns.append(Column("S", hint, survival_cell))
+        columns += _yield_columns(results)
     columns.append(measure_column("mean_error", "mean error", "mean |Δμ| / sd of the reference"))
     if words.has_reconstruction(results):
         hint = "reconstruction error of the reads, in whitened inputs"
@@ -98,6 +99,19 @@ def main_columns(results: Results) -> list[Column]:
     if ranking.has_dependent_reads(results):
         columns.append(effective_joules_column())
     return columns
+
+
+def _yield_columns(results: Results) -> list[Column]:
+    """The yield over manufactured parts, beside the S of the first; none without parts."""
+    if not results.study.grid.chip_keys:
+        return []
+    hint = "share of chips with S ≥ 0.9, with its Wilson interval; S is of the first chip alone"
+
+    def cell(row: Result) -> Cell:
+        found = results.chip_yield(row)
+        return Cell("–") if found is None else estimate_cell(found, ".2f")
+
+    return [Column("yield", hint, cell)]
 
 
 def detail_columns(results: Results) -> list[Column]:
