@@ -42,7 +42,14 @@ Whatever is edited, what is not named stays: in a file that inherits, in a study
 in `with_` and in `replace`, a table is merged with the section in whose place it stands, key by key
 (in Python an object, as `Array(rows=64)`, takes its place whole). A price takes its parameters
 along, and a source that opens with addresses (`"prices.adc, array.rows: our test chip"`) is about
-these settings: it goes where one of them changes, or has a newer source.
+these settings: it goes where one of them changes, or has a newer source. The description of an
+edited chip opens with the addresses that were edited. A section that is not there is made of what
+is named, by a table or by addresses, and of defaults.
+
+`array.cells.age_s` stays where only the device is edited, without its source, and is refused where
+the new device has no such age: None takes it away in Python, `without = ["array.cells.age_s"]` in
+a file. The CSV files of measured cells and neurons are named in a chip's file; in Python a setting
+is their text, as `Path("my_cells.csv").read_text()`.
 
 The sections `[array]`, `[prices.own.NAME]` and `[prices.scaling]` are there only where
 a file has them: a chip without `[array]` multiplies digitally.

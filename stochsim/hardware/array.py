@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stochsim.hardware.measured_files import read_device_text
+from stochsim.hardware.measured_files import CsvText, read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
 from stochsim.hardware.tiling import Tiling
@@ -128,7 +128,7 @@ class Cells(Settings):
     """
 
     device: str = "ideal"
-    device_csv: str = ""
+    device_csv: CsvText = ""
     age_s: Annotated[float, Field(gt=0, le=1e15)] | None = None
     drift_compensation: bool = False
     read_sigma: Sigma = 0.0
