@@ -25,6 +25,7 @@ from stochsim.program import Layer
 from stochsim.settings import SettingError, levels_to_user
 
 _CHECKED_STIMULI = 16
+_SLACK = 10
 _MOST_SUMS = 1 << 24
 """Partial sums that a range is calibrated on, at most: 192 MB."""
 
@@ -293,11 +294,14 @@ class ArrayProduct(Product):
         sums = self._clean_sums(x_ints[:_CHECKED_STIMULI])
         use = self.range.use(sums)
         self.adc_use = self.adc_use or use
-        if use.clipped > CLIPPED_SHARE:
+        most = CLIPPED_SHARE
+        if self.array.adc.range == "auto":
+            most *= _SLACK  # nobody asked for this range, and a few stimuli scatter around its ends
+        if use.clipped > most:
             warnings.warn(
                 f"the array's ADCs clip {use.clipped:.2%} of the partial sums of the first "
                 f"{min(len(x_ints), _CHECKED_STIMULI)} stimuli (more than "
-                f"{CLIPPED_SHARE:.1%}); array.adc.range = 'fixed' with range_max = "
+                f"{most:.1%}); array.adc.range = 'fixed' with range_max = "
                 f"{self.range.reaching(sums, self.array):g} would clip none",
                 stacklevel=levels_to_user(),
             )
