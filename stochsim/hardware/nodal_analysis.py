@@ -18,7 +18,7 @@ from stochsim.hardware.wires import unchecked_share
 from stochsim.settings import SettingError, check_not_negative, finite_array
 
 MOST_OF_A_CELL = 1e12
-"""Resistance of a segment over that of a cell: above it double precision does not solve the nodes."""
+"""Resistance of a segment over that of a cell: above it double precision does not do."""
 
 MOST_OPERATIONS = 2**40
 """Rows × columns³ of the largest tile that is solved: 1,024 × 1,024, some minutes."""
@@ -62,9 +62,10 @@ def nodal_shares(g_s: np.ndarray, wire_ohm: float) -> tuple[np.ndarray, np.ndarr
     SettingError as `nodal_conductance`.
     """
     sensed = nodal_conductance(g_s, wire_ohm)
-    full = np.asarray(g_s) != 0
-    passed = unchecked_share(np.asarray(g_s), wire_ohm)
-    passed[full] = sensed[full] / np.asarray(g_s)[full]
+    g_s = finite_array("g_s", g_s, "row, column").astype(np.float64)
+    full = g_s != 0
+    passed = unchecked_share(g_s, float(wire_ohm))
+    passed[full] = sensed[full] / g_s[full]
     return passed, np.where(full, 0.0, sensed)
 
 
