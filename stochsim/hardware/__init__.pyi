@@ -27,6 +27,7 @@ from .parts import Precision as Precision
 from .parts import RandomSource as RandomSource
 from .parts import Reliability as Reliability
 from .parts import bit_error_rate as bit_error_rate
+from .parts_that_differ import parts_differ as parts_differ
 from .price_settings import OPERATION_PRICES as OPERATION_PRICES
 from .price_settings import Prices as Prices
 from .shown_settings import own_settings as own_settings

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stochsim.hardware.measured_files import read_device_text
+from stochsim.hardware.measured_files import CsvText, read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
 from stochsim.hardware.tiling import Tiling
@@ -17,10 +17,13 @@ class Adc(Settings):
     """The ADC at the foot of every column, one per slice: resolution, range, spread and
     noise, in its own steps (LSB).
 
-    `range`: "full" takes every partial sum that the array can give (a step of 1 where the
-    resolution allows), "fixed" reaches `range_max` (in units of one cell step × one input digit),
-    both in differential columns from minus that to one step below it; "calibrated" is set on data
-    so that at most a share of `clip_share` of the partial sums clips. `cycles` is how many clock
+    `range`: "calibrated" is set on data, layer by layer: from the lowest to the highest of their
+    partial sums, of which at most a share of `clip_share` clips; "full" takes every partial sum
+    that the array can give (a step of 1 where the resolution allows), "fixed" reaches `range_max`
+    (in units of one cell step × one input digit), both in differential columns from minus that to
+    one step below it; "auto" is "calibrated" wherever the chip has data to calibrate on, and
+    "full" where it has none, or where that tells every sum of whole cell steps from the next.
+    `cycles` is how many clock
     cycles a conversion takes: it sets latency, not joules. `sigma_lsb` is thermal noise, fresh at
     every conversion. Drawn once per chip: `offset_sigma_lsb` (of each ADC's zero) and
     `gain_sigma` (of each ADC's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges;
@@ -30,12 +33,12 @@ class Adc(Settings):
 
     >>> from stochsim.hardware import Adc, Array
     >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).adc.range
-    'full'
+    'auto'
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
     cycles: Annotated[int, Field(ge=1, le=2**20)] = 1
-    range: Literal["full", "calibrated", "fixed"] = "full"
+    range: Literal["auto", "calibrated", "full", "fixed"] = "auto"
     range_max: Scale | None = None
     clip_share: Annotated[float, Field(ge=0, lt=0.5)] = 1e-4
     sigma_lsb: Sigma = 0.0
@@ -125,7 +128,7 @@ class Cells(Settings):
     """
 
     device: str = "ideal"
-    device_csv: str = ""
+    device_csv: CsvText = ""
     age_s: Annotated[float, Field(gt=0, le=1e15)] | None = None
     drift_compensation: bool = False
     read_sigma: Sigma = 0.0
@@ -224,7 +227,7 @@ class Array(Settings):
 
     rows: Annotated[int, Field(ge=1, le=65536)] = 128
     columns: Annotated[int, Field(ge=1, le=65536)] = 128
-    cell_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    cell_bits: Annotated[int, Field(ge=1, le=8)] = 1
     cycle_bits: Annotated[int, Field(ge=1, le=8)] = 1
     signs: Literal["offset", "differential"] = "offset"
     columns_per_adc: Annotated[int, Field(ge=1, le=65536)] = 1

@@ -134,7 +134,7 @@ class Deep(Network):
 
     def start_from_float(self, source: Any, x: torch.Tensor) -> None:
         """See `Network.start_from_float`; the mean of log sigma on x moves from the codes into the
-        base, and hidden codes are centred.
+        base, hidden codes are centred, and biases make up for the mean error of the weights.
         """
         super().start_from_float(source, x)
         with torch.no_grad():
@@ -142,6 +142,39 @@ class Deep(Network):
             self.log_sigma_head.bias.copy_(-mean)
             self.base.add_(mean)
         self.centre_hidden_codes()
+        self.correct_biases(source, x)
+
+    @torch.no_grad()
+    def correct_biases(self, source: Any, x: torch.Tensor) -> None:
+        """Give both heads the mean drives over stimuli x (stimulus, input) that they have in the
+        float network `source`.
+
+        Most hidden units stand near a bound for most stimuli, so an error of a rounded weight acts
+        as a bias: one of every stimulus, which counts the more the less stimuli themselves move the
+        responses (bias correction: Nagel et al. 2019, Data-free quantization through weight
+        equalization and bias correction).
+        """
+        values = quantise(self.input_quantizer, x)
+        drive = linear(values, weight_of(self.hidden)[0], self.hidden.bias)
+        codes = quantise(self.hidden_quantizer, drive)
+        hidden = hardtanh(source.hidden(x))
+        log_sigma = source.log_sigma_head(hidden)
+        wanted = (source.readout(hidden), log_sigma - log_sigma.mean(0))
+        for layer, aim in zip((self.readout, self.log_sigma_head), wanted, strict=True):
+            found = linear(codes, weight_of(layer)[0], layer.bias)
+            layer.bias.add_((aim - found).mean(0))
+
+    @torch.no_grad()
+    def correct_offsets(
+        self, source: Any, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None
+    ) -> None:
+        """See `Network.correct_offsets`. The small steps of this network's training do not hold the
+        biases where they were corrected while weights move from code to code: at 6 bits it ends
+        0.17 posterior sd off for every stimulus, at an L that is 0.6 nat higher than without.
+        """
+        answer = self.response(x, draws, noise or HardwareNoise())
+        assert answer.mean is not None
+        self.readout.bias.add_((source.heads(x)[0] - answer.mean).mean(0))
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:

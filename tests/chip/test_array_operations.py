@@ -75,6 +75,24 @@ def test_wide_cells_and_cycles_by_hand():
     }
 
 
+def test_cells_of_eight_bits_by_hand():
+    """Weights 5 and -128, stored as 133 and 0, in one cell each of 255 steps; inputs of 2 bits as
+    above, 3 0 and 0 0 on lines of 2 bits.
+    """
+    product = product_of(
+        np.array([[5, -128]], np.int8), array_of(Adc(bits=12), cell_bits=8, cycle_bits=2), 8, 2
+    )
+    found = operations_of(product, np.array([[1, -2], [-2, -2]], np.int8), 5)
+    assert found == {
+        Operation("multiply", (8, 2)): 5,
+        Operation("cell"): pytest.approx(5 * 3 * 133 / (255 * 3)),
+        Operation("line"): 5 * 128,
+        Operation("dac", (2,)): 5 * 2 * 2,
+        Operation("adc", (12,)): 5 * 2,
+        Operation("add", (11,)): 5 * 2,  # 8 + 2 + ⌈log2 2⌉ bits
+    }
+
+
 def test_differential_columns_by_hand():
     """One bit of magnitude in two columns per neuron, converted as one."""
     weights = np.array([[1, -1, 0], [0, 1, -1]], np.int8)
@@ -196,6 +214,7 @@ def test_counts_follow_the_data_and_add_over_stimuli_and_reads():
     )
 
 
+@pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
 @pytest.mark.parametrize(
     ("name", "least"), [("sram-array-28nm", 0.99), ("rram-array", 0.99), ("pcm-array", 0.95)]
 )
