@@ -17,6 +17,9 @@ import numpy as np
 from stochsim.hardware.wires import unchecked_share
 from stochsim.settings import SettingError, check_not_negative, finite_array
 
+MOST_OF_A_CELL = 1e12
+"""Resistance of a segment over that of a cell: above it double precision does not do."""
+
 MOST_OPERATIONS = 2**40
 """Rows × columns³ of the largest tile that is solved: 1,024 × 1,024, some minutes."""
 
@@ -26,14 +29,15 @@ def nodal_conductance(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     (row, column) does behind wires of `wire_ohm` per segment.
 
     A cell of conductance 0 may be above 0: currents find a way around it. Raises SettingError for
-    conductances that are no finite numbers, a resistance that is negative or not finite, and more
-    than 2^40 rows × columns³.
+    conductances that are negative or no finite numbers, a resistance that is negative, not finite
+    or above 1e12 times that of a cell, and more than 2^40 rows × columns³.
     """
     wire_ohm = check_not_negative("wire_ohm", wire_ohm)
     g_s = finite_array("g_s", g_s, "row, column").astype(np.float64)
     if wire_ohm == 0 or g_s.size == 0:
         return g_s
     _check_size(*g_s.shape)
+    _check_range(g_s, wire_ohm)
     scaled = g_s * wire_ohm  # in units of the segments' conductance, s = 1
     columns = g_s.shape[1]
     admittance: np.ndarray = np.zeros((columns, columns))
@@ -58,9 +62,10 @@ def nodal_shares(g_s: np.ndarray, wire_ohm: float) -> tuple[np.ndarray, np.ndarr
     SettingError as `nodal_conductance`.
     """
     sensed = nodal_conductance(g_s, wire_ohm)
-    full = np.asarray(g_s) != 0
-    passed = unchecked_share(np.asarray(g_s), wire_ohm)
-    passed[full] = sensed[full] / np.asarray(g_s)[full]
+    g_s = finite_array("g_s", g_s, "row, column").astype(np.float64)
+    full = g_s != 0
+    passed = unchecked_share(g_s, float(wire_ohm))
+    passed[full] = sensed[full] / g_s[full]
     return passed, np.where(full, 0.0, sensed)
 
 
@@ -83,3 +88,13 @@ def _check_size(rows: int, columns: int) -> None:
             f"{rows} × {columns}; valid: smaller tiles, or 'series'"
         )
         raise SettingError.of("wire_model", "nodal", rule)
+
+
+def _check_range(g_s: np.ndarray, wire_ohm: float) -> None:
+    """Raise SettingError for negative conductances, and for wires that hide the cells."""
+    if g_s.min() < 0:
+        raise SettingError.of("g_s", float(g_s.min()), "should be at least 0")
+    largest_s = float(g_s.max())
+    if largest_s > 0 and wire_ohm > MOST_OF_A_CELL / largest_s:
+        rule = f"should be at most {MOST_OF_A_CELL / largest_s:.3g} ohm, 1e12 times that of a cell"
+        raise SettingError.of("wire_ohm", wire_ohm, rule)

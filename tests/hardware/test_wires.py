@@ -192,6 +192,8 @@ def test_currents_find_a_way_around_an_open_cell() -> None:
     [
         (np.ones((2, 3)), -1.0, "'wire_ohm' = -1.0"),
         (np.full((2, 3), np.nan), 1.0, "'g_s'"),
+        (np.full((2, 3), -1e-6), 1.0, "'g_s' = -1e-06: should be at least 0"),
+        (np.full((2, 3), 1e-6), 1e30, "'wire_ohm' = 1e[+]30: should be at most 1e[+]18 ohm"),
         (np.ones((2, 2**14)), 1.0, "'wire_model' = 'nodal'.*2 × 16384; valid: smaller tiles"),
     ],
 )

@@ -534,7 +534,7 @@ REALS: dict[str, Door] = {
     "bit_error_rate": Door(lambda v: bit_error_rate(0.9, v), 0.5),
     "bit_error_rate(voltage)": Door(lambda v: bit_error_rate(v), 0.5),
     "nodal_conductance": Door(lambda v: nodal_conductance(np.full((2, 2), 1e-3), v), 0.5),
-    "nodal_shares": Door(lambda v: nodal_shares(np.full((2, 2), 1e-3), v), 0.5),
+    "nodal_shares": Door(lambda v: nodal_shares(np.full((2, 2), 1e-3), v)[0], 0.5),
     "relative_drop": Door(lambda v: relative_drop(np.full((2, 2), 1e-3), v), 0.5),
     "device.age": Door(lambda v: device("pcm-nandakumar").age(v), 4096.0),
     "SparseCoding": Door(lambda v: ss.SparseCoding(neurons=3, noise_sd=v, laplace_scale=v), 0.5),
