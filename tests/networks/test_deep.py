@@ -289,7 +289,7 @@ def test_dither_of_inputs_passes_on_through_hidden_units_that_do_not_clip():
     assert bool(((drives.abs() < 1) == (drive.abs() < 1)).all())  # else first order would not do
     through = (torch.nn.functional.hardtanh(drives) @ last.T).numpy()
     off = through - (torch.nn.functional.hardtanh(drive) @ last.T).numpy()
-    rounding = (drive.abs() < 1) * float(scale_of(network.hidden_quantizer)) ** 2 / 12
+    rounding = (drive.abs() < 1).double() * float(scale_of(network.hidden_quantizer)) ** 2 / 12
     found = found - (rounding @ last.square().T)[0].numpy()
     wrong = network._passed_on(0 * drive, weight, last, dithered, 0.0)[0].numpy()
     for n in range(NEURONS):
