@@ -6,7 +6,7 @@ Sparse coding of natural image patches on an in-memory chip whose ADCs are noisy
 and whose inputs are rounded stochastically. Main study: networks trained for that chip. Methods:
 the same at 2, 3 and 4 bits against rounding after training and plain quantisation-aware training,
 differences of S paired. Limits: weights, inputs and outputs at 4 bits one at a time; and the
-posterior itself rounded to the output's grid, a ceiling for every network. Data sets: cliff and
+posterior itself rounded to the output's grid, the best found there. Data sets: cliff and
 gains of noise-aware training on patches of eight photographs, of one (china) and of another
 (flower), and trained on the one, tested on the other: a shift to less contrast. Resumable: the same
 command goes on where it was stopped.
@@ -99,7 +99,7 @@ def price_figures(results: Results) -> list[Figure]:
 
 def method_figures(results: Results) -> list[Figure]:
     """S of the three methods, how much noise-aware training gains over each other one, and the
-    ceiling that the output's grid sets.
+    S of the posterior rounded to the output's grid.
     """
     figures = []
     for kind in results.study.grid.architecture:
@@ -113,7 +113,7 @@ def method_figures(results: Results) -> list[Figure]:
                 gain = results.survival_difference(rows["noise-aware"], rows[other])
                 name = f"{place}: S noise-aware less {other}, paired"
                 figures.append(lower_end(name, gain) if bits < 4 else figure(name, gain))
-    return figures + _best_at_three(results) + _ceilings(results)
+    return figures + _best_at_three(results) + _rounded_posteriors(results)
 
 
 def _best_at_three(results: Results) -> list[Figure]:
@@ -131,7 +131,7 @@ def _best_at_three(results: Results) -> list[Figure]:
     ]
 
 
-def _ceilings(results: Results) -> list[Figure]:
+def _rounded_posteriors(results: Results) -> list[Figure]:
     figures = []
     for bits in sorted(results.study.grid.bits or ()):
         rows = [

@@ -42,7 +42,14 @@ Whatever is edited, what is not named stays: in a file that inherits, in a study
 in `with_` and in `replace`, a table is merged with the section in whose place it stands, key by key
 (in Python an object, as `Array(rows=64)`, takes its place whole). A price takes its parameters
 along, and a source that opens with addresses (`"prices.adc, array.rows: our test chip"`) is about
-these settings: it goes where one of them changes, or has a newer source.
+these settings: it goes where one of them changes, or has a newer source. The description of an
+edited chip opens with the addresses that were edited. A section that is not there is made of what
+is named, by a table or by addresses, and of defaults.
+
+`array.cells.age_s` stays where only the device is edited, without its source, and is refused where
+the new device has no such age: None takes it away in Python, `without = ["array.cells.age_s"]` in
+a file. The CSV files of measured cells and neurons are named in a chip's file; in Python a setting
+is their text, as `Path("my_cells.csv").read_text()`.
 
 The sections `[array]`, `[prices.own.NAME]` and `[prices.scaling]` are there only where
 a file has them: a chip without `[array]` multiplies digitally.
@@ -67,7 +74,23 @@ and measure. A study has a grid besides, a search has search and objective.
 them.
 
 "–" as a default: the setting is not there unless given. A misspelt key or a value out of range is
-an error before anything is written."""
+an error before anything is written.
+
+Chips vary: with
+
+```text
+[hardware]
+preset = "rram-array"
+
+[grid]
+bits = [4]
+chip_keys = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+```
+
+each network runs on 20 manufactured parts, each `Chip(program, hardware, chip_key=…)`: a row of
+results.csv for each, and `chip_yield`, the share of chips whose S is at least 0.9 (its estimate,
+not the lower end of its interval), with the 95 % Wilson interval of a share of so many chips. The
+report shows the S of the first chip and the yield beside it."""
 
 _PRICES_HEAD = """# The price book
 

@@ -23,7 +23,7 @@ from stochsim.hardware.array import Array
 from stochsim.hardware.inheritance import read_chip_files
 from stochsim.hardware.parts import Memory, Noise, Precision, RandomSource, Reliability
 from stochsim.hardware.price_settings import OPERATION_PRICES, Prices, over_scaled
-from stochsim.hardware.provenance import addresses_of, sources_that_hold
+from stochsim.hardware.provenance import addresses_of, description_of_edit, sources_that_hold
 from stochsim.hardware.shown_settings import setting_rows
 from stochsim.hardware.timing import Timing
 from stochsim.settings import (
@@ -60,11 +60,11 @@ class Hardware(Settings):
     (6, 'rram-wan')
     >>> print(quiet)                             # doctest: +ELLIPSIS
     hardware: rram-array
-      about        RRAM array: 128 rows, 1-bit cells in differential pairs...
+      about        edited: array.adc.bits; before: RRAM array: 128 rows, 1-bit...
       bits         4 of weights, 4 of inputs, 4 of outputs
       clock        1 GHz
       array        rows 128, columns 128, cell_bits 1, cycle_bits 1, signs differential
-      array.adc    bits 6, range full, sigma_lsb 0.2887
+      array.adc    bits 6, range auto, sigma_lsb 0.2887
       array.cells  device rram-wan, age_s 1.0
       random       random_bits_per_code 0
     """
@@ -202,13 +202,14 @@ class Hardware(Settings):
 
     def with_(self, settings: Mapping[str, Any]) -> Self:
         """A copy with these settings, {dotted address: value}, all changed at once and checked
-        again; all others are as they were, and sources of what changed are left out.
+        again; all others are as they were, sources of what changed are left out, and the
+        description says what changed.
 
         An address leads through sections and tables ("prices.parameters.adc.node_nm"). A table is
         merged with the section or table in whose place it stands, key by key; None takes an entry
-        of a table away; an object takes the place of a section whole. Raises SettingError for an
-        address that leads nowhere, a section that the chip does not have, an empty table, and for
-        what the settings refuse.
+        of a table away; an object takes the place of a section whole; a section that the chip does
+        not have is made of what is named and of defaults. Raises SettingError for an address that
+        leads nowhere, an empty table, and for what the settings refuse.
 
         >>> import stochsim as ss
         >>> chip = ss.load_hardware("rram-array", bits=4)
@@ -216,10 +217,16 @@ class Hardware(Settings):
         'rram-wan'
         """
         found = super().with_(settings)
-        if "sources" in settings:
-            return found
-        sources = sources_that_hold(self.sources, self, found, type(self))
-        return found if sources == self.sources else with_setting(found, {"sources": sources})
+        provenance = {
+            "sources": sources_that_hold(self.sources, self, found, type(self)),
+            "description": description_of_edit(self, found),
+        }
+        moved = {
+            name: value
+            for name, value in provenance.items()
+            if name not in settings and value != getattr(self, name)
+        }
+        return with_setting(found, moved) if moved else found
 
     def with_precision(
         self,

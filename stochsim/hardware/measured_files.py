@@ -11,9 +11,10 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import AfterValidator
 
 from stochsim.hardware.memory_device import Device
 from stochsim.settings import SettingError, check_kind, filled_rows, read_text, with_plain_micro
@@ -155,6 +156,22 @@ def read_channel_text(text: str, where: str = "measured channel") -> MeasuredCha
         raise SettingError.of_file(where, rule, table.lines[row])
     return MeasuredChannel(table.column("drive"), probabilities / sums[:, None])
 
+
+def _check_is_table(text: str) -> str:
+    """The text of a measured table, "" for none; raises SettingError for a line, as the name of a
+    file is.
+    """
+    if text and "\n" not in text:
+        rule = (
+            "is one line: should be the text of a CSV file, as read_text() of its path gives; only "
+            "a chip's own TOML file has its name"
+        )
+        raise SettingError.of("", text, rule)
+    return text
+
+
+CsvText = Annotated[str, AfterValidator(_check_is_table)]
+"""The text of a CSV file, "" for none; with_measured_files puts it in the place of its name."""
 
 _PLACES = (
     ("noise", "measured_csv", read_channel_text),

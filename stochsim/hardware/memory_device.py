@@ -12,6 +12,10 @@ import numpy as np
 
 from stochsim.settings import SettingError, check_real
 
+_INHERITED_AGE = (
+    "; of a base or an edited chip: 'without = [\"array.cells.age_s\"]' in a file, None in Python"
+)
+
 Law = Callable[[np.ndarray, float], np.ndarray]
 """(conductance or r, age in s) -> array of the same shape."""
 
@@ -63,7 +67,7 @@ class Device:
         if age_s is None:
             return self.default_age_s
         if self.ages_s is None:
-            rule = f"{self.name} has no published law of time; leave it out"
+            rule = f"{self.name} has no published law of time; leave it out{_INHERITED_AGE}"
             raise SettingError.of("age_s", age_s, rule, also=("device",))
         low, high = self.ages_s
         found = float(check_real("age_s", age_s))

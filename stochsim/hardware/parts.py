@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stochsim.energy import Operation
+from stochsim.hardware.measured_files import CsvText
 from stochsim.settings import (
     Bits,
     NotNegative,
@@ -76,7 +77,7 @@ class Noise(Settings):
     weight_noise: Literal["lumped", "explicit"] = "lumped"
     dither: Literal["none", "stochastic", "triangular"] = "none"
     input_dither: Literal["none", "stochastic"] = "none"
-    measured_csv: str = ""
+    measured_csv: CsvText = ""
 
     @model_validator(mode="after")
     def _one_form_of_each(self) -> Self:

@@ -1,14 +1,16 @@
-"""Sources of a chip's figures, and which of them still hold after an edit.
+"""Sources of a chip's figures, and which of them still hold after an edit; its description then.
 
 A source is a line of text. One that opens with dotted addresses ("prices.adc, prices.dac: ZigZag,
 28 nm [src]") is about these settings: an address goes from it when its setting changes, and the
-line with its last address. A line without addresses stays for as long as its chip.
+line with its last address. A line without addresses stays for as long as its chip. A description is
+about the chip as it was first written down: an edit puts before it what it has changed since.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from stochsim.settings import SettingError, Settings, value_at
+from stochsim.settings import SettingError, Settings, section_of, value_at
 
 _PRICES = "prices."
 _CELLS = "array.cells."
@@ -44,16 +46,8 @@ def _check_address(address: str, known: type[Settings]) -> None:
             valid = [f"{before}{field}" for field in section.model_fields]
             rule = "a source is about settings that there are"
             raise SettingError.of("", address, rule, valid)
-        section = _section_of(section.model_fields[name].annotation)
+        section = section_of(section.model_fields[name].annotation)
         before += f"{name}."
-
-
-def _section_of(annotation: Any) -> type[Settings] | None:
-    """The class of a section, which may be absent; None for a value or a table."""
-    for kind in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(kind, type) and issubclass(kind, Settings):
-            return kind
-    return None
 
 
 def sources_that_hold(
@@ -100,3 +94,38 @@ def _fact(chip: Any, address: str) -> Any:
 def addresses_of(sources: Iterable[str], known: type[Settings]) -> tuple[str, ...]:
     """All addresses that these sources are about."""
     return tuple(address for source in sources for address in split_source(source, known)[0])
+
+
+_EDITED = re.compile(r"edited: ([a-z0-9_.]+(?:, [a-z0-9_.]+)*); before: (.*)", re.DOTALL)
+_NO_FACTS = ("name", "description", "sources")
+
+
+def description_of_edit(before: Settings, after: Settings) -> str:
+    """The description of a chip `before`, with the addresses of all settings that edits have
+    changed since it was written: those in `after` and those of earlier edits.
+
+    >>> import stochsim as ss
+    >>> chip = ss.load_hardware("thermal-floor")
+    >>> chip.with_({"noise.read_sigma": 0.1}).description       # doctest: +ELLIPSIS
+    'edited: noise.read_sigma; before: Thermal floor, 300 K: ...'
+    """
+    description: str = value_at(before, "description")
+    changed = [name for name in _changed("", before, after) if name not in _NO_FACTS]
+    if not (changed and description):
+        return description
+    earlier = _EDITED.fullmatch(description)
+    names = earlier[1].split(", ") if earlier else []
+    listed = ", ".join(dict.fromkeys((*names, *changed)))
+    return f"edited: {listed}; before: {earlier[2] if earlier else description}"
+
+
+def _changed(section: str, before: Settings, after: Settings) -> Iterator[str]:
+    """Addresses of the settings that differ; of a section that only one of both has its own."""
+    for name in type(before).model_fields:
+        address = f"{section}{name}"
+        old = getattr(before, name)
+        new = getattr(after, name)
+        if isinstance(old, Settings) and isinstance(new, type(old)):
+            yield from _changed(f"{address}.", old, new)
+        elif old != new:
+            yield address

@@ -74,5 +74,5 @@ def _rounding(noise: torch.Tensor) -> torch.Tensor:
     """Variance that rounding adds to Gaussian noise, both in steps: 1/12 of much noise, none of
     none (the Fourier series of the rounding error, averaged over a step).
     """
-    kept = sum(torch.exp(-4 * (math.pi * k * noise).square()) / k**2 for k in range(1, _TERMS + 1))
-    return 1 / 12 - kept / (2 * math.pi**2)
+    terms = [torch.exp(-4 * (math.pi * k * noise).square()) / k**2 for k in range(1, _TERMS + 1)]
+    return 1 / 12 - torch.stack(terms).sum(0) / (2 * math.pi**2)

@@ -41,6 +41,7 @@ from .cards import one_line as one_line
 from .csv_numbers import filled_rows as filled_rows
 from .csv_numbers import with_plain_micro as with_plain_micro
 from .dotted import has_section as has_section
+from .dotted import section_of as section_of
 from .dotted import value_at as value_at
 from .dotted import with_setting as with_setting
 from .errors import NOT_SHOWN as NOT_SHOWN

@@ -65,8 +65,9 @@ class Settings(pydantic.BaseModel):
 
         An address leads through sections and tables. A table is merged with the section or table in
         whose place it stands, key by key; None takes an entry of a table away; an object takes the
-        place of a section whole. Raises SettingError for an address that leads nowhere, a section
-        that is not there, an empty table, and for what the settings refuse.
+        place of a section whole; a section that is not there is made of what is named and of
+        defaults. Raises SettingError for an address that leads nowhere, an empty table, and for
+        what the settings refuse.
 
         >>> from stochsim.hardware import Adc, Array
         >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).with_({"adc.bits": 5}).adc.sigma_lsb

@@ -1,7 +1,17 @@
 """A setting by its dotted address, "array.adc.bits": deep edits that keep what they do not name."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from types import UnionType
+from typing import (
+    Any,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
 
 from stochsim.settings.errors import KeyPath, SettingError
 
@@ -26,10 +36,10 @@ def with_setting(settings: T, values: Mapping[str, Any], above: KeyPath = ()) ->
 
     An address leads through sections and through tables ("prices.parameters.adc.node_nm"). A table
     in place of a section or of a table is merged with it, key by key; None takes an entry of a
-    table away; an object takes the place of a section whole. above: the address of `settings`
+    table away; an object takes the place of a section whole. A section that is not there is made
+    of what is named, by a table or by addresses, and of defaults. above: the address of `settings`
     itself, for errors. Raises SettingError for an address that leads nowhere, for a section that is
-    not there, for one that is given whole and in part, for an empty table, and for what the
-    settings refuse.
+    given whole and in part, for an empty table, and for what the settings refuse.
     """
     if not isinstance(values, Mapping):
         rule = 'should be a table of addresses and values, as {"array.rows": 64}'
@@ -40,10 +50,32 @@ def with_setting(settings: T, values: Mapping[str, Any], above: KeyPath = ()) ->
     for name in (*whole, *parts):
         if name not in known:
             raise SettingError.unknown(name, known)
-    changed = {name: _merged(kept[name], value, (*above, name)) for name, value in whole.items()}
-    changed |= {name: _inside(kept[name], part, (*above, name)) for name, part in parts.items()}
+    present = {name: _section_or_value(kept[name], known[name]) for name in (*whole, *parts)}
+    changed = {name: _merged(present[name], value, (*above, name)) for name, value in whole.items()}
+    changed |= {name: _inside(present[name], part, (*above, name)) for name, part in parts.items()}
     given = {name: kept[name] for name in kept if name in settings.model_fields_set}
     return type(settings)(**given | changed)  # fields that nobody gave stay so
+
+
+class _Absent(NamedTuple):
+    """A section that is not there, by its class."""
+
+    section: Any
+
+
+def _section_or_value(present: Any, field: Any) -> Any:
+    """What stands in a field, the class of the section where none stands there."""
+    section = section_of(field.annotation)
+    return _Absent(section) if present is None and section is not None else present
+
+
+def section_of(annotation: Any) -> Any:
+    """The class of a section, which may be absent; None for a value or a table."""
+    is_optional = get_origin(annotation) in (Union, UnionType)
+    for kind in get_args(annotation) if is_optional else (annotation,):
+        if isinstance(kind, type) and hasattr(kind, "model_fields"):
+            return kind
+    return None
 
 
 def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -73,6 +105,9 @@ def _merged(present: Any, value: Any, address: KeyPath) -> Any:
     """
     if not isinstance(value, Mapping):
         return value
+    if isinstance(present, _Absent):
+        _check_names_something(value, address, f"settings, as {_first_field(present)} = …")
+        return _at(address, lambda: present.section(**_nested(value)))
     if isinstance(present, Editable):
         _check_names_something(value, address, f"{type(present).__name__}() for all defaults")
         return _at(address, lambda: with_setting(present, value, address))
@@ -98,10 +133,19 @@ def _inside(present: Any, values: Mapping[str, Any], address: KeyPath) -> Any:
         return _at(address, lambda: with_setting(present, values, address))
     if isinstance(present, dict):
         return _at(address, lambda: _with_entries(present, values, address))
-    if present is None:
-        rule = f"belongs to '{head}', which the chip does not have"
-        raise SettingError.of(first, values[first], rule, section=(head,))
+    if isinstance(present, _Absent):
+        return _at(address, lambda: present.section(**_nested(values)))
     raise SettingError.unknown(first, (), f"'{head}' is a value, no section", section=(head,))
+
+
+def _first_field(absent: _Absent) -> str:
+    return str(next(iter(absent.section.model_fields)))
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of tables that says what addresses say: {"adc": {"bits": 6}} of "adc.bits"."""
+    whole, parts = _split(values)
+    return whole | {name: _nested(part) for name, part in parts.items()}
 
 
 def _at(address: KeyPath, edit: Any) -> Any:

@@ -58,7 +58,7 @@ def test_there_is_something_to_run() -> None:
         "torch",
     }
     assert {command[1] for command in COMMANDS} >= {*QUICK, "sweep", "optimize", "report"}
-    assert {"my_chip.toml", "my_study.toml"} == set(FILES)
+    assert {"my_chip.toml", "my_measured_chip.toml", "my_study.toml"} == set(FILES)
 
 
 @pytest.mark.usefixtures("workplace")

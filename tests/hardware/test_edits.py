@@ -2,6 +2,7 @@
 door, for every preset and every setting.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 from settingtable import CHANGES, setting_paths
 
 from stochsim.energy import Entry
-from stochsim.hardware import Array, Hardware, Noise, preset, presets
-from stochsim.settings import SettingError, Settings, value_at, write_toml
+from stochsim.hardware import Adc, Array, Hardware, Noise, describe, preset, presets
+from stochsim.settings import SettingError, Settings, has_section, value_at, write_toml
 
 ENTRY = Entry(
     kind="adc", formula="2*bits", unit="fJ per conversion", source="test chip", tag="user"
@@ -31,12 +32,13 @@ def leaves(part: Any, address: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def others_moved(before: Hardware, after: Hardware, address: str) -> list[str]:
-    """Addresses of settings that differ, but for the one that was set, sources, and what belongs
+    """Addresses of settings that differ, but for the one that was set, provenance, and what belongs
     to a price that was replaced.
     """
     old = dict(leaves(before))
     new = dict(leaves(after))
-    allowed = (address, "sources", f"prices.parameters.{address.removeprefix('prices.')}")
+    provenance = ("sources", "description")
+    allowed = (address, *provenance, f"prices.parameters.{address.removeprefix('prices.')}")
     return [
         each
         for each in {*old, *new}
@@ -58,7 +60,7 @@ def test_an_edit_of_any_setting_keeps_all_others(name: str) -> None:
     """By with_, and by replace of its section; what is taken has the value that was given."""
     chip = preset(name)
     taken = set()
-    for address in setting_paths():
+    for address in filter(lambda one: has_section(chip, one), setting_paths()):
         for value in values_for(chip, address):
             try:
                 found = chip.with_({address: value})
@@ -66,9 +68,19 @@ def test_an_edit_of_any_setting_keeps_all_others(name: str) -> None:
                 continue
             assert value_at(found, address) == value or isinstance(value, dict)
             assert others_moved(chip, found, address) == []
+            assert found.description == marked(chip, address)
             assert found == by_replace(chip, address, value)
             taken.add(address)
     assert len(taken) >= 25
+
+
+def marked(chip: Hardware, address: str) -> str:
+    """The description of a chip of which one edit changed this setting; parameters of prices are
+    one setting, and those of a price that is replaced go with it.
+    """
+    loses_parameters = address.removeprefix("prices.") in chip.prices.parameters
+    names = f"{address}, prices.parameters" if loses_parameters else address
+    return f"edited: {names}; before: {chip.description}"
 
 
 def by_replace(chip: Hardware, address: str, value: Any) -> Hardware:
@@ -77,6 +89,27 @@ def by_replace(chip: Hardware, address: str, value: Any) -> Hardware:
     if not rest:
         return chip.replace(**{head: value})
     return chip.replace(**{head: getattr(chip, head).with_({rest: value})})
+
+
+def test_an_address_builds_an_absent_section_as_a_table_does() -> None:
+    """For every setting: both give the same chip, or refuse."""
+    chip = preset("digital-45nm")
+    built = 0
+    for address in setting_paths():
+        if has_section(chip, address):
+            continue
+        head, _, rest = address.partition(".")
+        value = values_for(chip, address)[0]
+        try:
+            expected = chip.replace(**{head: nested(rest, value)})
+        except SettingError as refused:
+            with pytest.raises(SettingError, match=re.escape(str(refused))):
+                chip.with_({address: value})
+            continue
+        assert chip.with_({address: value}) == expected
+        assert expected.array is not None
+        built += 1
+    assert built >= 10
 
 
 def test_an_edit_that_resets_others_would_be_seen() -> None:
@@ -129,6 +162,77 @@ def test_a_section_that_is_not_there_may_be_a_table() -> None:
         {"prices.scaling": {"node_nm": 20.0, "voltage_v": 0.8}, "prices.random": "random-none"}
     )
     assert chip.prices.scaling is not None
+
+
+@pytest.mark.parametrize(
+    ("addresses", "table"),
+    [
+        ({"array.rows": 64}, {"array": {"rows": 64}}),
+        ({"array.rows": 64, "array.adc.bits": 6}, {"array": {"rows": 64, "adc": {"bits": 6}}}),
+        ({"array.adc.bits": 6}, {"array": {"adc.bits": 6}}),
+        ({"array.adc.bits": 6}, {"array": Array(adc=Adc(bits=6))}),
+    ],
+)
+def test_addresses_build_the_section_that_a_table_builds(addresses: Any, table: Any) -> None:
+    """As an heir's file does; what they do not name is at its default."""
+    chip = preset("digital-45nm")
+    assert chip.with_(addresses) == chip.with_(table) == chip.replace(**table)
+    found = chip.with_(addresses).array
+    assert found is not None
+    assert (found.columns, found.adc.bits) == (128, addresses.get("array.adc.bits", 8))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"prices.scaling.node_nm": 20.0}, "'prices.scaling.voltage_v' is missing"),
+        ({"prices.scaling": {"node_nm": 20.0}}, "'prices.scaling.voltage_v' is missing"),
+        ({"array.rwos": 8}, "unknown key 'array.rwos': did you mean 'rows'?"),
+        ({"array.adc.bits": 13}, "'array.adc.bits' = 13: should be less than or equal to 12"),
+        ({"array": {}}, "'array' = {}: names nothing"),
+        ({"array": {"adc": {}, "adc.bits": 3}}, "'array.adc' = {}: is given whole and in part"),
+        ({"array": {3: 4}}, "= 3: should be an address"),
+        ({"noise.read_sigma_fs.much": 0.1}, "'read_sigma_fs' is a value, no section"),
+        ({"memory.voltage_over_vmin.v": 0.1}, "'voltage_over_vmin' is a value, no section"),
+    ],
+)
+def test_a_section_that_cannot_be_built_says_why(edit: Any, message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        preset("digital-45nm").with_(edit)
+    assert message in str(caught.value)
+
+
+def test_the_description_says_what_edits_changed_since_it_was_written(tmp_path: Path) -> None:
+    """All of them, each once; "128 rows" stood for chips of 64."""
+    chip = preset("rram-array")
+    found = chip.with_({"array.rows": 64}).with_({"array.cells.age_s": 86400.0})
+    assert chip.with_({"array.rows": 64}).replace(array={"rows": 32}).description == (
+        f"edited: array.rows; before: {chip.description}"
+    )
+    marked = f"edited: array.rows, array.cells.age_s; before: {chip.description}"
+    assert found.description == marked
+    assert "about        edited: array.rows, array.cells.age_s; before: RRAM" in str(found)
+    assert "(weight/input/output). edited: array.rows, array.cells.age_s; before:" in describe(
+        found
+    )
+    found.write(tmp_path / "edited.toml")
+    again = Hardware.read(tmp_path / "edited.toml").with_({"array.columns": 64})
+    assert again.description.startswith("edited: array.rows, array.cells.age_s, array.columns; ")
+    other = preset("digital-45nm")
+    digital = chip.replace(array=None, prices=other.prices, random=other.random)
+    assert digital.description.startswith("edited: array, prices.")
+
+
+def test_a_description_stays_where_no_setting_changed_and_where_it_is_given() -> None:
+    chip = preset("rram-array")
+    for edit in ({"name": "mine"}, {"array.rows": 128}, {"sources": ()}):
+        assert chip.with_(edit).description == chip.description
+    assert chip.with_({"array.rows": 64, "description": "64 rows"}).description == "64 rows"
+    assert chip.with_({"description": ""}).with_({"array.rows": 64}).description == ""
+    spoken = chip.with_({"description": "Edited: by hand; before: a sketch"})
+    assert spoken.with_({"array.rows": 64}).description == (
+        "edited: array.rows; before: Edited: by hand; before: a sketch"
+    )
 
 
 @pytest.mark.parametrize(
@@ -337,7 +441,8 @@ def test_an_heir_of_one_setting_is_its_base_edited(name: str, tmp_path: Path) ->
             with pytest.raises(SettingError):
                 Hardware.read(tmp_path / "heir.toml")
             continue
-        assert Hardware.read(tmp_path / "heir.toml") == expected
+        described = expected.replace(description=chip.description)
+        assert Hardware.read(tmp_path / "heir.toml") == described
         read += 1
     assert read >= 20
 

@@ -1,8 +1,11 @@
 """A user's own device from CSV."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from stochsim.hardware import Hardware, preset
 from stochsim.hardware.measured_files import (
     read_channel,
     read_channel_text,
@@ -210,3 +213,47 @@ def test_a_field_beyond_the_reader_is_an_error_with_its_line() -> None:
 def test_devices_beyond_measure_and_open_quotes_are_refused(text: str, rule: str) -> None:
     with pytest.raises(SettingError, match=rule):
         read_device_text(text)
+
+
+def cells(text: str) -> Hardware:
+    edit = {"array.cells.device": "measured", "array.cells.device_csv": text}
+    return preset("rram-array").with_({**edit, "array.cells.age_s": None})
+
+
+def neurons(text: str) -> Hardware:
+    return preset("digital-45nm").with_({"noise.measured_csv": text})
+
+
+@pytest.mark.parametrize(
+    ("build", "field"), [(cells, "array.cells.device_csv"), (neurons, "noise.measured_csv")]
+)
+@pytest.mark.parametrize("name", ["my_cells.csv", "/data/a/b", "g_us;programming_sigma_us"])
+def test_a_file_name_in_python_is_refused_where_the_text_is_meant(build, field, name) -> None:
+    """It passed for a table without rows, of a Noise until a Chip was made."""
+    with pytest.raises(SettingError) as caught:
+        build(name)
+    assert str(caught.value).startswith(
+        f"'{field}' = '{name}': is one line: should be the text of a CSV file"
+    )
+
+
+def test_the_text_of_a_file_is_taken_in_python(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text(DEVICE)
+    assert cells((tmp_path / "cells.csv").read_text()).array.cells.device_csv == DEVICE
+    assert neurons(CHANNEL).noise.measured_csv == CHANNEL
+    assert neurons("").noise.measured_csv == ""
+
+
+def test_an_heir_of_measured_cells_is_told_how_to_leave_an_inherited_age_out(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cells.csv").write_text(DEVICE)
+    heir = tmp_path / "heir.toml"
+    text = "name = 'heir'\ninherits = 'rram-array'\n{}[array.cells]\ndevice = 'measured'\n"
+    heir.write_text(text.format("") + "device_csv = 'cells.csv'\n")
+    with pytest.raises(SettingError) as caught:
+        Hardware.read(heir)
+    advice = 'without = ["array.cells.age_s"]'
+    assert f"leave it out; of a base or an edited chip: '{advice}' in a file" in str(caught.value)
+    heir.write_text(text.format(f"{advice}\n") + "device_csv = 'cells.csv'\n")
+    assert Hardware.read(heir).array.cells.age_s is None

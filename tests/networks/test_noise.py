@@ -107,7 +107,9 @@ def test_of_each_setting(noise, expected):
 )
 def test_what_training_has_no_model_of_is_refused(field, parts):
     if field == "noise.measured_csv":
-        parts = {"noise": Noise().model_copy(update={"measured_csv": "drive,0,1"})}
+        parts = {
+            "noise": Noise().model_copy(update={"measured_csv": "drive,p0,p1\n0,1,0\n1,0,1\n"})
+        }
         hardware = HARDWARE.model_copy(update=parts)
     else:
         hardware = HARDWARE.replace(**parts)

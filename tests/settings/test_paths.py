@@ -109,5 +109,5 @@ def test_settings_by_address() -> None:
     assert chip.noise.input_dither == "stochastic"
     with pytest.raises(SettingError, match=r"unknown key 'array\.rwos'"):
         preset("rram-array").with_({"array.rwos": 64})
-    with pytest.raises(SettingError, match="which the chip does not have"):
-        preset("digital-45nm").with_({"array.rows": 64})
+    with pytest.raises(SettingError, match=r"'prices\.scaling\.voltage_v' is missing"):
+        preset("digital-45nm").with_({"prices.scaling.node_nm": 20.0})
