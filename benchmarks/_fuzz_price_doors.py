@@ -109,6 +109,18 @@ def _hardware() -> dict[str, Door]:
         "bit_error_rate": Door(
             hardware.bit_error_rate, lambda: {"voltage_over_vmin": 0.9, "decade": 0.04}
         ),
+        "Tiling": Door(
+            hardware.Tiling,
+            lambda: {"rows": 8, "columns": 8, "inputs": 9, "neurons": 5, "slices": 2, "signs": 2},
+        ),
+        "nodal_conductance": Door(
+            hardware.nodal_conductance,
+            lambda: {"g_s": np.full((3, 2), 1e-5), "wire_ohm": 1.0},
+        ),
+        "nodal_shares": Door(
+            hardware.nodal_shares,
+            lambda: {"g_s": np.full((3, 2), 1e-5), "wire_ohm": 1.0},
+        ),
         "relative_drop": Door(
             hardware.relative_drop,
             lambda: {"g_s": np.full((3, 2), 1e-5), "wire_ohm": 1.0},

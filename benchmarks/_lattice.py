@@ -3,8 +3,9 @@
 Draws of the posterior itself, each rounded to its nearest value.
 
 Per coordinate that is the nearest law on the grid in Wasserstein-2, so no network with this output
-quantiser, whatever its weights and inputs, has a smaller distance along the axes. The grid is one
-for all neurons, as the chip's is; its step is the best of a scan.
+quantiser, whatever its weights and inputs, has a smaller distance along the axes, and D² being the
+mean of the squares along axes and projections, D >= D_axes/√2. What lies above that is the best
+found, no bound. The grid is one for all neurons, as the chip's is; its step is the best of a scan.
 """
 
 import numpy as np
@@ -29,9 +30,7 @@ def lattice_distances(results: Results, row: Result, bits: int) -> np.ndarray:
 
 
 def lattice_survival(results: Results, row: Result, distances: np.ndarray) -> Survival:
-    """The S that those distances would be for the row's architecture: a ceiling for its networks at
-    this width.
-    """
+    """The S that those distances are for the row's architecture: the best found at this width."""
     first = row.cells
     full = results.per_task([str(cell.float_samples) for cell in first])
     blind = results.per_task([str(cell.prior_samples) for cell in first])

@@ -6,7 +6,9 @@ Sparse coding of natural image patches on an in-memory chip whose ADCs are noisy
 and whose inputs are rounded stochastically. Main study: networks trained for that chip. Methods:
 the same at 2, 3 and 4 bits against rounding after training and plain quantisation-aware training,
 differences of S paired. Limits: weights, inputs and outputs at 4 bits one at a time; and the
-posterior itself rounded to the output's grid, a ceiling for every network. Resumable: the same
+posterior itself rounded to the output's grid, the best found there. Data sets: cliff and
+gains of noise-aware training on patches of eight photographs, of one (china) and of another
+(flower), and trained on the one, tested on the other: a shift to less contrast. Resumable: the same
 command goes on where it was stopped.
 """
 
@@ -14,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 from _bench import Figure, Options, main
+from _data_sets import data_set_figures, data_set_rows, write_data_sets
 from _lattice import lattice_distances, lattice_survival
 from _studies import figure, lower_end, publish, run_study
 
@@ -41,6 +44,8 @@ LIMIT_GRID = {
     "rho": [0],
     "keys": [0],
 }
+DATA_SET_BITS = (3, 4, 5, 6, 7, 8)
+QUICK_DATA_SETS = {"train": {"steps": 200}, "measure": {"stimuli": 16, "reads": 200}}
 
 
 def _survival(row: Result) -> Estimate:
@@ -94,7 +99,7 @@ def price_figures(results: Results) -> list[Figure]:
 
 def method_figures(results: Results) -> list[Figure]:
     """S of the three methods, how much noise-aware training gains over each other one, and the
-    ceiling that the output's grid sets.
+    S of the posterior rounded to the output's grid.
     """
     figures = []
     for kind in results.study.grid.architecture:
@@ -108,7 +113,7 @@ def method_figures(results: Results) -> list[Figure]:
                 gain = results.survival_difference(rows["noise-aware"], rows[other])
                 name = f"{place}: S noise-aware less {other}, paired"
                 figures.append(lower_end(name, gain) if bits < 4 else figure(name, gain))
-    return figures + _best_at_three(results) + _ceilings(results)
+    return figures + _best_at_three(results) + _rounded_posteriors(results)
 
 
 def _best_at_three(results: Results) -> list[Figure]:
@@ -126,7 +131,7 @@ def _best_at_three(results: Results) -> list[Figure]:
     ]
 
 
-def _ceilings(results: Results) -> list[Figure]:
+def _rounded_posteriors(results: Results) -> list[Figure]:
     figures = []
     for bits in sorted(results.study.grid.bits or ()):
         rows = [
@@ -165,10 +170,24 @@ def limit_figures(results: Results) -> list[Figure]:
     return [figure(f"{name}: S", _survival(row)) for name, row in zip(names, rows, strict=True)]
 
 
-def measure(options: Options) -> list[Figure]:
-    """Three keys, rho 0, 1, 2, 1 to 8 bits, five noise levels.
+def range_figures(options: Options, keys: list[int]) -> list[Figure]:
+    """Cliff and gains over data sets; with --quick two widths, short training and few reads, in
+    runs of their own: that it works, no figure to quote.
+    """
+    grid: dict[str, dict] = {"grid": {"keys": keys}}
+    if options.quick:
+        changes = grid | QUICK_DATA_SETS
+        rows = data_set_rows(NAME, "_data_sets_quick", changes, (4, 7), (2,))
+    else:
+        rows = data_set_rows(NAME, "", grid, DATA_SET_BITS, COMPARED_BITS)
+    write_data_sets(rows, NAME, options)
+    return data_set_figures(rows)
 
-    With --quick one key, rho 0, bits 2, 4, 8, three noise levels, no limits.
+
+def measure(options: Options) -> list[Figure]:
+    """Three keys, rho 0, 1, 2, 1 to 8 bits, five noise levels; four data sets.
+
+    With --quick one key, rho 0, bits 2, 4, 8, three noise levels, no limits; see `range_figures`.
     """
     ending, keys = ("_quick", [0]) if options.quick else ("", [0, 1, 2])
     figures: list[Figure] = []
@@ -180,6 +199,7 @@ def measure(options: Options) -> list[Figure]:
         with run_study(NAME, {"grid": LIMIT_GRID}, NAME) as results:
             figures += limit_figures(results)
             publish(results, f"{NAME}_limits", options, ("survival",))
+    ranges = range_figures(options, keys)
     for done in range(
         len(keys)
         # key by key: what is stopped half way has whole keys to report, and the page is the main
@@ -190,7 +210,7 @@ def measure(options: Options) -> list[Figure]:
             if done + 1 == len(keys):
                 figures = [*cliff_figures(results), *price_figures(results), *figures]
                 publish(results, NAME, options)
-    return figures
+    return figures + ranges
 
 
 if __name__ == "__main__":

@@ -74,7 +74,23 @@ and measure. A study has a grid besides, a search has search and objective.
 them.
 
 "–" as a default: the setting is not there unless given. A misspelt key or a value out of range is
-an error before anything is written."""
+an error before anything is written.
+
+Chips vary: with
+
+```text
+[hardware]
+preset = "rram-array"
+
+[grid]
+bits = [4]
+chip_keys = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+```
+
+each network runs on 20 manufactured parts, each `Chip(program, hardware, chip_key=…)`: a row of
+results.csv for each, and `chip_yield`, the share of chips whose S is at least 0.9 (its estimate,
+not the lower end of its interval), with the 95 % Wilson interval of a share of so many chips. The
+report shows the S of the first chip and the yield beside it."""
 
 _PRICES_HEAD = """# The price book
 

@@ -1,3 +1,8 @@
+from .adc_use import CLIPPED_SHARE as CLIPPED_SHARE
+from .adc_use import AdcUse as AdcUse
+from .adc_use import adc_flags as adc_flags
+from .adc_use import coarse_adcs as coarse_adcs
+from .adc_use import coarse_card as coarse_card
 from .bill import Bill as Bill
 from .coverage import Coverage as Coverage
 from .fixed_operations import DITHER_BITS as DITHER_BITS

@@ -5,9 +5,10 @@ read, with the prices behind them.
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from stochsim.accounting.adc_use import AdcUse, adc_flags
 from stochsim.accounting.coverage import Coverage, coverage_of
 from stochsim.energy import (
     KINDS,
@@ -38,7 +39,8 @@ class Bill:
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
     reliability, needed where neurons keep a noise level. unpriced: parts of the network that
-    compute in float, without a price. Raises SettingError for what is no
+    compute in float, without a price. adc_use: of an array, how the ADCs of each layer stand
+    against its partial sums. Raises SettingError for what is no
     Hardware, no stimuli or reads, and a rho that is no number of at least 0.
 
     >>> import stochsim as ss
@@ -59,6 +61,7 @@ class Bill:
     reads: int = 1
     rho: float | None = None
     unpriced: tuple[str, ...] = ()
+    adc_use: Mapping[str, AdcUse] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_kind("hardware", self.hardware, Hardware, HARDWARE_RULE)
@@ -67,6 +70,9 @@ class Bill:
         for layer, found in self.counts.items():
             check_kind("counts", layer, str, "the name of a layer should be text")
             check_kind(f"counts.{layer}", found, Operations, "should be Operations")
+        check_kind("adc_use", self.adc_use, Mapping, "should be AdcUse by layer, as in a dict")
+        for layer, use in self.adc_use.items():
+            check_kind(f"adc_use.{layer}", use, AdcUse, "should be an AdcUse")
         for name in ("stimuli", "reads"):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**63))
         object.__setattr__(
@@ -141,9 +147,10 @@ class Bill:
     @property
     def flags(self) -> tuple[str, ...]:
         """Doubts about the prices used ("… outside the model's range", "unsourced: …", "mixed
-        technology nodes: …").
+        technology nodes: …"), and ADCs that are too coarse for what they convert, or clip it
+        ("coarse ADCs: …", "clipping ADCs: …").
         """
-        return self.energy.flags
+        return (*self.energy.flags, *adc_flags(self.adc_use))
 
     @property
     def coverage(self) -> Coverage:
@@ -219,6 +226,7 @@ class Bill:
             },
             "operations": self.operation_table(),
             "cycles_by_layer": dict(self.cycles),
+            "adc_use": {layer: use.to_json() for layer, use in self.adc_use.items()},
             "clock_hz": self.hardware.timing.clock_hz,
             "seconds_per_read": self.seconds,
             "flags": list(self.flags),
@@ -254,6 +262,7 @@ def bill_text(bill: Bill) -> str:
         _joules(bill),
         _operations(bill),
         _latency(bill),
+        _adcs(bill),
         bill.coverage.lines(),
         _warnings(bill),
         _prices(bill),
@@ -338,6 +347,10 @@ def _latency(bill: Bill) -> Iterator[str]:
     yield (
         f"latency per read: {cycles} ({layers}), {seconds_text(bill.seconds)} at {clock_ghz:g} GHz"
     )
+
+
+def _adcs(bill: Bill) -> Iterator[str]:
+    return (f"ADCs of {layer}: {use}" for layer, use in bill.adc_use.items())
 
 
 def _warnings(bill: Bill) -> Iterator[str]:

@@ -106,5 +106,4 @@ def _add_leakage(meter: Meter, hardware: Hardware, cycles: Mapping[str, float]) 
 
 def cells_of(shape: LayerShape, array: Array) -> int:
     """Cells of the array that hold a layer's weights."""
-    columns = 2 if array.signs == "differential" else 1
-    return columns * array.slices(shape.weight_bits) * shape.weights
+    return array.tiling(shape.inputs, shape.neurons, shape.weight_bits).cells

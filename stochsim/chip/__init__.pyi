@@ -1,4 +1,5 @@
 from .chip import Chip as Chip
+from .coarse_adcs import CoarseAdcWarning as CoarseAdcWarning
 from .float_chip import FloatChip as FloatChip
 from .given_inputs import bill_of_inputs as bill_of_inputs
 from .inputs import Inputs as Inputs

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from stochsim_kernels.neuron import channel
 
-from stochsim.accounting import OFF, Bill, Meter, add_fixed, cycles_by_layer
+from stochsim.accounting import OFF, AdcUse, Bill, Meter, add_fixed, coarse_card, cycles_by_layer
+from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_uses
 from stochsim.chip.feed_forward import FeedForwardRunner
 from stochsim.chip.graph_runner import GraphRunner
 from stochsim.chip.layer_on_chip import ChipSettings
@@ -63,10 +64,11 @@ class Chip:
 
     `sigma_scale` multiplies the sigma that the network was trained to (it has a price); the
     Hardware adds its own noise to every layer, neither chosen by the network nor billed.
-    `calibration`: stimuli (stimulus, input) on which an array's calibrated ADC range is set. Raises
-    SettingError for a negative or non-finite `sigma_scale`, a key that is not one, or a program
-    whose bits are not those of the Hardware (output_bits are those of all codes that neurons
-    write), and StochsimError for unstable recurrent weights.
+    `calibration`: stimuli (stimulus, input) on which the range of an array's ADCs is set, where
+    `array.adc.range` is "auto" or "calibrated"; ADCs too coarse for the partial sums are warned of
+    (CoarseAdcWarning). Raises SettingError for a negative or non-finite `sigma_scale`, a key that
+    is not one, or a program whose bits are not those of the Hardware (output_bits are those of all
+    codes that neurons write), and StochsimError for unstable recurrent weights.
 
     >>> import stochsim as ss
     >>> from stochsim.program import random_program
@@ -99,12 +101,14 @@ class Chip:
         self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
         stimuli = None if calibration is None else self._stimuli(calibration)
-        if hardware.array is None or hardware.array.adc.range != "calibrated":
+        if hardware.array is None:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
         watch = NoiseWatch(program, hardware, self.sigma_scale, self.chip_key)
         self._noise_watch = None if self._is_certain else watch
+        self._adc_watch = CoarseAdcWatch(hardware.name)
+        self._adc_watch.see(self.adc_use)
 
     __repr__ = card_title
 
@@ -114,9 +118,30 @@ class Chip:
         rows = [
             ("program", self.program.summary),
             ("sigma", f"as trained × {self.sigma_scale:g}"),
+            *self._adc_rows(),
             *setting_rows(hardware, hardware.precision, hardware.timing),
         ]
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
+
+    def _adc_rows(self) -> list[tuple[str, str]]:
+        """Rows of the card about the ADCs of an array: of the layer with the fewest steps."""
+        if self.hardware.array is None:
+            return []
+        uses = self.adc_use
+        if not uses:
+            return [("ADCs", "not compared with any data yet")]
+        name = min(uses, key=lambda one: uses[one].steps_within_sd)
+        coarse = coarse_card(uses)
+        rows = [("ADCs", f"{name}: {uses[name].brief}")]
+        return [*rows, ("warning", coarse)] if coarse else rows
+
+    @property
+    def adc_use(self) -> dict[str, AdcUse]:
+        """How the ADCs of each layer on an array stand against its partial sums: those of the data
+        that the chip was calibrated on, else of the first stimuli that it met; {} before that, and
+        without an array.
+        """
+        return adc_uses(self._runner.all_layers)
 
     @property
     def neurons(self) -> Neurons:
@@ -226,6 +251,7 @@ class Chip:
                 self._runner.run(x[part], some.stop - some.start, here, out[part, some], meter)
             else:
                 self._circuit.run_chain(x[part], steps_between_reads, here, out[part], meter)
+        self._adc_watch.see(self.adc_use)
         samples = replace(
             self._runner.samples(out, meter.total),
             independent=self.reads_are_independent(steps_between_reads),
@@ -321,7 +347,9 @@ class Chip:
         cycles = cycles_by_layer(workload, self.hardware)
         counts = meter.by_layer(workload.rows)
         unpriced = workload.unpriced
-        return Bill(self.hardware, counts, cycles, stimuli, workload.reads, rho, unpriced)
+        reads = workload.reads
+        uses = self.adc_use
+        return Bill(self.hardware, counts, cycles, stimuli, reads, rho, unpriced, uses)
 
     @_renamed
     def workload(
@@ -354,6 +382,7 @@ class Chip:
                 self._circuit.run_chain(
                     x[part], steps_between_reads, here, self._runner.empty(x[part], reads), meter
                 )
+        self._adc_watch.see(self.adc_use)
         return meter
 
     def layer_values(self, layer: str, values: np.ndarray, place: Place) -> np.ndarray:

@@ -47,6 +47,11 @@ class FeedForwardRunner(Runner):
         self.widest = max(max(pair) for pair in sizes)
 
     @property
+    def all_layers(self) -> list[LayerOnChip]:
+        """See `Runner.all_layers`."""
+        return [*self.before, self.readout]
+
+    @property
     def sharing(self) -> Sharing:  # type: ignore[override]
         """What drives and sigmas of the readout are the same for."""
         same = self.inputs.are_shared and all(layer.shares_codes for layer in self.before)

@@ -62,6 +62,11 @@ class GraphRunner(Runner):
         self._sizes: dict[tuple[int, ...], _Sizes] = {}
 
     @property
+    def all_layers(self) -> list[LayerOnChip]:
+        """See `Runner.all_layers`; every group of a layer's channels is one."""
+        return [group for layer in self.layers.values() for group in layer.layers]
+
+    @property
     def readout(self) -> LayerOnChip:  # type: ignore[override]
         """The last layer, or the first group of its channels."""
         return list(self.layers.values())[-1].layers[0]

@@ -5,7 +5,7 @@ import abc
 import numpy as np
 from stochsim_kernels.product import accumulator, matmul
 
-from stochsim.accounting import Meter, Sharing
+from stochsim.accounting import AdcUse, Meter, Sharing
 from stochsim.chip.rng_address import Place
 from stochsim.hardware import Hardware
 from stochsim.settings import SettingError
@@ -16,12 +16,14 @@ class Product(abc.ABC):
 
     is_digital: whether sums are exact except for errors of weights, so that their operations do not
     depend on their values. sharing: what shares `sums`, all reads of a stimulus or one read.
-    plain_weights: the weights where sums are nothing but their products, else None.
+    plain_weights: the weights where sums are nothing but their products, else None. adc_use: of an
+    array, how its ADCs stand against the partial sums; None before it has seen any.
     """
 
     is_digital: bool
     sharing: Sharing
     plain_weights: matmul.PackedWeights | None = None
+    adc_use: AdcUse | None = None
 
     @abc.abstractmethod
     def sums(

@@ -64,6 +64,11 @@ class RecurrentRunner(Runner):
         return program.output.integers(codes[:, 0])
 
     @property
+    def all_layers(self) -> list[LayerOnChip]:
+        """See `Runner.all_layers`."""
+        return [self.readout, self.lateral]
+
+    @property
     def shares_codes(self) -> bool:
         """Whether all reads of a stimulus end at the same codes."""
         certain = self.inputs.are_shared and self.readout.shares_codes

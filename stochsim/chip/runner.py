@@ -32,6 +32,11 @@ class Runner(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def all_layers(self) -> list[LayerOnChip]:
+        """Every layer on the chip, in the order in which they run."""
+
+    @property
+    @abc.abstractmethod
     def shares_codes(self) -> bool:
         """Whether all reads of a stimulus give the same codes."""
 

@@ -1,4 +1,4 @@
-"""Data: natural image patches and digits, shipped with packages and never downloaded."""
+"""Data: patches of photographs and digits, shipped with packages and never downloaded."""
 
 from stochsim._lazy import door
 

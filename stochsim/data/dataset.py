@@ -107,9 +107,12 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
     memory. SettingError for invalid ones.
 
     patches: 20,000 patches of each of five photographs for training, 4,000 of each of three others
-    held out. Each patch loses its mean. digits: 1,297 for training and 500 held out, split by key
-    within each label. The pixel-wise training mean is removed, and no other, for the total ink of a
-    digit says its label.
+    held out. china, flower: 60,000 patches of six of eight upright stripes of one photograph for
+    training, 4,000 of the other two held out. china-to-flower, flower-to-china: as many, of the
+    whole first photograph for training and of the other held out, whitened as the first. Each
+    patch loses its mean. digits: 1,297 for training and 500 held out, split by key within each
+    label. The pixel-wise training mean is removed, and no other, for the total ink of a digit says
+    its label.
 
     >>> import stochsim as ss
     >>> ss.load_dataset("digits", size=8, components=32, key=0).inputs
@@ -121,31 +124,29 @@ def load_dataset(kind: str, size: int, components: int, key: int) -> Dataset:
 
 @functools.lru_cache(maxsize=4)
 def _load(kind: str, size: int, components: int, key: int) -> Dataset:
-    return (
-        _load_patches(size, components, key) if kind == "patches" else _load_digits(components, key)
-    )
+    if kind == "digits":
+        return _load_digits(components, key)
+    return _load_patches(kind, size, components, key)
 
 
-def _load_patches(size: int, components: int, key: int) -> Dataset:
-    train, train_source = patches.draw_patches(
-        patches.TRAIN_IMAGES, patches.TRAIN_PER_IMAGE, size, key
-    )
-    held_out, held_out_source = patches.draw_patches(
-        patches.HELD_OUT_IMAGES, patches.HELD_OUT_PER_IMAGE, size, key
-    )
+def _load_patches(kind: str, size: int, components: int, key: int) -> Dataset:
+    source = patches.SOURCES[kind]
+    train, train_source = patches.draw_patches(source, False, size, key)
+    held_out, held_out_source = patches.draw_patches(source, True, size, key)
     whitening = Whitening.fit(train, components, centre_each=True)
+    images = tuple(dict.fromkeys(source.train + source.held_out))
     return Dataset(
-        name="patches",
+        name=kind,
         size=size,
         train=whitening.transform(train),
         held_out=whitening.transform(held_out),
         train_labels=None,
         held_out_labels=None,
-        source_images=patches.TRAIN_IMAGES + patches.HELD_OUT_IMAGES,
+        source_images=images,
         train_source=train_source,
-        held_out_source=held_out_source + len(patches.TRAIN_IMAGES),
+        held_out_source=held_out_source + images.index(source.held_out[0]),
         whitening=whitening,
-        credit=patches.CREDIT,
+        credit=source.credit,
     )
 
 

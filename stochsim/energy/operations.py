@@ -55,12 +55,12 @@ KINDS: dict[str, Kind] = {
 
 `weight_memory`, `code_memory` and `random` are counted in bits, `leakage` in seconds, the others in
 events. `cell` is one cell at full conductance read by the largest input digit (smaller currents
-count as their share), `line` one cell's length of input line whose level changes (a line runs
-through all columns of a tile, used or not). `total_memory_bits` is the size of the memory that
-holds the bits; it sets the price of each. `reliability` is one neuron kept at noise σ (in units
-of s) for one read, which is paid by its law and no price of the book. `program` is one cell
-programmed; `float_multiply` and `float_add` are floating-point operations of `bits` bits, of layers
-that are left unquantised.
+count as their share, that of level 0 as g_min/g_max), `line` one cell's length of input line whose
+level changes (a line runs through all columns of a tile, used or not). `total_memory_bits` is the
+size of the memory that holds the bits; it sets the price of each. `reliability` is one neuron kept
+at noise σ (in units of s) for one read, which is paid by its law and no price of the book.
+`program` is one cell programmed; `float_multiply` and `float_add` are floating-point operations of
+`bits` bits, of layers that are left unquantised.
 """
 
 PARTS = tuple(dict.fromkeys(kind.part for kind in KINDS.values()))

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from stochsim.hardware.measured_files import CsvText, read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
+from stochsim.hardware.tiling import Tiling
 from stochsim.settings import Rate, Scale, SettingError, Settings, Sigma, check_whole
 
 
@@ -16,10 +17,13 @@ class Adc(Settings):
     """The ADC at the foot of every column, one per slice: resolution, range, spread and
     noise, in its own steps (LSB).
 
-    `range`: "full" takes every partial sum that the array can give (a step of 1 where the
-    resolution allows), "fixed" reaches `range_max` (in units of one cell step × one input digit),
-    both in differential columns from minus that to one step below it; "calibrated" is set on data
-    so that at most a share of `clip_share` of the partial sums clips. `cycles` is how many clock
+    `range`: "calibrated" is set on data, layer by layer: from the lowest to the highest of their
+    partial sums, of which at most a share of `clip_share` clips; "full" takes every partial sum
+    that the array can give (a step of 1 where the resolution allows), "fixed" reaches `range_max`
+    (in units of one cell step × one input digit), both in differential columns from minus that to
+    one step below it; "auto" is "calibrated" wherever the chip has data to calibrate on, and
+    "full" where it has none, or where that tells every sum of whole cell steps from the next.
+    `cycles` is how many clock
     cycles a conversion takes: it sets latency, not joules. `sigma_lsb` is thermal noise, fresh at
     every conversion. Drawn once per chip: `offset_sigma_lsb` (of each ADC's zero) and
     `gain_sigma` (of each ADC's gain, relative). `inl_lsb` moves each of the 2^bits - 1 edges;
@@ -29,12 +33,12 @@ class Adc(Settings):
 
     >>> from stochsim.hardware import Adc, Array
     >>> Array(adc=Adc(bits=6, sigma_lsb=0.3)).adc.range
-    'full'
+    'auto'
     """
 
     bits: Annotated[int, Field(ge=1, le=12)] = 8
     cycles: Annotated[int, Field(ge=1, le=2**20)] = 1
-    range: Literal["full", "calibrated", "fixed"] = "full"
+    range: Literal["auto", "calibrated", "full", "fixed"] = "auto"
     range_max: Scale | None = None
     clip_share: Annotated[float, Field(ge=0, lt=0.5)] = 1e-4
     sigma_lsb: Sigma = 0.0
@@ -108,8 +112,10 @@ class Cells(Settings):
     Drawn once per chip: the programming error and drift of `device` after `age_s` seconds (None:
     the first time its source has), where `drift_compensation` scales the array back to its mean;
     cells stuck at 0 or at full conductance at the given rates; the wire resistance `wire_ohm` per
-    segment (to first order). A device of your own, device = "measured", is the text of a CSV file
-    in `device_csv`, or in a chip's TOML file the name of the CSV file. Fresh at every read:
+    segment, by a formula ("series", refused where wires take more than 30 %) or solved at every
+    node of every tile when the cells are programmed (`wire_model` = "nodal"). A device of your own,
+    device = "measured", is the text of a CSV file in `device_csv`, or in a chip's TOML file the
+    name of the CSV file. Fresh at every read:
     `read_sigma` (standard deviation of one cell's current, in cell steps per input digit) or
     `read_sigma_fs` (the same as a share of its current at full conductance), the device's own read
     noise, and shot-like noise of `shot_sigma` × √(current in cell steps).
@@ -132,6 +138,7 @@ class Cells(Settings):
     stuck_at_0_rate: Rate = 0.0
     stuck_at_1_rate: Rate = 0.0
     wire_ohm: Annotated[float, Field(ge=0, le=1e15)] = 0.0
+    wire_model: Literal["series", "nodal"] = "series"
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -150,6 +157,9 @@ class Cells(Settings):
             names = ("read_sigma", "read_sigma_fs")
             values = (self.read_sigma, self.read_sigma_fs)
             raise SettingError.of(names, values, "only one of the two may be nonzero")
+        if self.wire_model == "nodal" and self.wire_ohm == 0:
+            rule = "solves the wires, whose 'wire_ohm' is 0"
+            raise SettingError.of("wire_model", "nodal", rule, ["series"], also=("wire_ohm",))
         chosen = self.memory_device
         if self.age_s is not None:
             (chosen or device("ideal")).age(self.age_s)
@@ -197,8 +207,9 @@ class Array(Settings):
     added digitally.
 
     Weights are cut into slices of `cell_bits` bits, inputs (offset binary) into cycles of
-    `cycle_bits` bits, the inputs of a layer into tiles of `rows` rows and its neurons into tiles of
-    `columns` columns, each with wires and DACs of its own; where neither counts, any other number
+    `cycle_bits` bits, the inputs of a layer into tiles of `rows` rows and a row's cells (of all
+    neurons, slices and signs, side by side) into tiles of `columns`, each with wires and DACs of
+    its own; where neither counts, any other number
     than the default is refused. `signs`: "offset" stores weights shifted to unsigned codes,
     "differential" stores magnitudes in pairs of columns whose currents are subtracted before the
     ADC. `columns_per_adc` neighbours share one ADC, which takes their sums in turn: as many
@@ -216,7 +227,7 @@ class Array(Settings):
 
     rows: Annotated[int, Field(ge=1, le=65536)] = 128
     columns: Annotated[int, Field(ge=1, le=65536)] = 128
-    cell_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    cell_bits: Annotated[int, Field(ge=1, le=8)] = 1
     cycle_bits: Annotated[int, Field(ge=1, le=8)] = 1
     signs: Literal["offset", "differential"] = "offset"
     columns_per_adc: Annotated[int, Field(ge=1, le=65536)] = 1
@@ -291,6 +302,17 @@ class Array(Settings):
     def cycles(self, input_bits: int) -> int:
         """Cycles per read."""
         return -(-check_whole("input_bits", input_bits, 1, 65) // self.cycle_bits)
+
+    def tiling(self, inputs: int, neurons: int, weight_bits: int) -> Tiling:
+        """How a layer of these sizes lies on tiles.
+
+        >>> from stochsim.hardware import Array
+        >>> Array(columns=128).tiling(100, 64, weight_bits=4).column_tiles   # 64 × 4 cells a row
+        2
+        """
+        signs = 2 if self.signs == "differential" else 1
+        slices = self.slices(weight_bits)
+        return Tiling(self.rows, self.columns, inputs, neurons, slices, signs)
 
     def tiles(self, inputs: int) -> int:
         """Row tiles of a layer."""

@@ -64,7 +64,7 @@ class Hardware(Settings):
       bits         4 of weights, 4 of inputs, 4 of outputs
       clock        1 GHz
       array        rows 128, columns 128, cell_bits 1, cycle_bits 1, signs differential
-      array.adc    bits 6, range full, sigma_lsb 0.2887
+      array.adc    bits 6, range auto, sigma_lsb 0.2887
       array.cells  device rram-wan, age_s 1.0
       random       random_bits_per_code 0
     """

@@ -14,7 +14,9 @@ def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> ChipMod
     """A converted network from what `ChipModule.program.save(folder)` wrote: the same codes by the
     same key; trainable as before.
 
-    Its float weights are those of the integer codes. hardware: None for the one it was saved with.
+    Its float weights are those of the integer codes. hardware: None for the one it was saved with;
+    of an array, where it was saved for none, ADCs of range "auto" have "full", for there are no
+    examples to calibrate them on.
     Raises StochsimError for a folder that is damaged, of another kind or version, or names parts
     that could not be written.
 
@@ -42,15 +44,21 @@ def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> ChipMod
         examples = torch.from_numpy(saved.arrays["calibration"].copy())
         network = reading.read(table["graph"], table["modules"], saved.arrays, layers, examples)
         chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
-        _check_calibrated(chosen, table["calibration"])
+        chosen = _for_stored(chosen, table["calibration"])
         left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
         return ChipModule(
             network, chosen, left, examples, key=table["key"], chip_key=table["chip_key"]
         )
 
 
-def _check_calibrated(hardware: Hardware, has_stimuli: bool) -> None:
+def _for_stored(hardware: Hardware, has_stimuli: bool) -> Hardware:
+    """The hardware of a network that was saved with, or without, stimuli to calibrate ADCs on: an
+    "auto" range is "full" without; raises SettingError for a "calibrated" one.
+    """
     array = hardware.array
-    if array is not None and array.adc.range == "calibrated" and not has_stimuli:
-        rule = "the network was saved for ADCs of another range, and without its stimuli"
-        raise SettingError.of("hardware.array.adc.range", array.adc.range, rule)
+    if array is None or has_stimuli or array.adc.range not in ("auto", "calibrated"):
+        return hardware
+    if array.adc.range == "auto":
+        return hardware.with_({"array.adc.range": "full"})
+    rule = "the network was saved for ADCs of another range, and without its stimuli"
+    raise SettingError.of("hardware.array.adc.range", "calibrated", rule, ["full"])

@@ -59,7 +59,7 @@ def stored(
     arrays: Arrays = {}
     graph, modules, not_saved = nodes.written(network, arrays)
     hardware: Hardware = facts["hardware"]
-    used = hardware.array is not None and hardware.array.adc.range == "calibrated"
+    used = hardware.array is not None and hardware.array.adc.range in ("auto", "calibrated")
     arrays["calibration"] = examples if used else np.zeros((1, *examples.shape[1:]), examples.dtype)
     table = {
         "calls": call_tables(layers),

@@ -1,29 +1,44 @@
-"""The evidence lower bound of samples: the log joint averaged over reads, and the entropy of what
-they were drawn from.
+"""Evidence lower bounds: how much of log p(x) a law made of samples certifies.
+
+For any law q of the responses, −L(q) = E_q log p(x, r) + entropy of q ≤ log p(x), and the gap is
+the divergence of q from the posterior. Here all of it is in closed form, from q's means, variances,
+E |r| and entropy, so no figure stands above the evidence by chance. What is certified is q, a
+density; samples enter by the numbers that make it:
+
+- Gaussian, with the samples' means, and the sd of their noise where that is known, else the
+  samples' covariance;
+- of codes, neurons apart: P(c | x) for each code, spread evenly over the code's cell.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from stochsim.models.factory import build_model
+from stochsim.models.generative_model import GenerativeModel
 from stochsim.models.model_settings import ModelSettings
 from stochsim.settings import SettingError, finite_array, shaped_array
 
 Floats = NDArray[np.floating]
-_NAT_PER_NEURON = 0.5 * np.log(2 * np.pi * np.e)
+_ROUNDING = 1e-6
+"""Probabilities may sum to 1 but for this."""
 
 
 def elbo(
-    values: Floats, x: Floats, decoder: Floats, model: ModelSettings, sigma: Floats | None
+    values: Floats, x: Floats, decoder: Floats, model: ModelSettings, sigma: Floats | None = None
 ) -> Floats:
-    """ELBO per stimulus (stimulus,), nats, of values (stimulus, read, neuron) for stimuli x
-    (stimulus, input).
+    """Evidence lower bound (stimulus,) in nats, constants included, of the Gaussian that has the
+    means of values (stimulus, read, neuron), for stimuli x (stimulus, input).
 
-    sigma (neuron,) or (stimulus, neuron): of the noise before the quantiser, factorised and
-    Gaussian; NaN where it is 0 or not known. None: a Gaussian of the samples' covariance takes its
-    place, the law of most entropy, so the ELBO is then an upper estimate. Raises SettingError for
-    shapes that disagree and numbers that are not finite.
+    sigma (neuron,) or (stimulus, neuron): its sd, independent neurons. None: the samples' own
+    covariance; a Gaussian of estimated covariance stands about neurons (neurons + 3)/(4 reads) nat
+    below one of the true. NaN where the law has no density: a sigma of 0 or NaN, a singular
+    covariance, no more reads than neurons. In a Gaussian scale mixture the contrast is taken as
+    independent of the responses, which lowers the bound. Raises SettingError for shapes that
+    disagree and numbers that are not finite.
 
     >>> import stochsim as ss
     >>> import numpy as np
@@ -36,62 +51,131 @@ def elbo(
     (3,)
     """
     built = build_model(model, decoder)
-    sizes = (built.inputs, built.neurons)
-    x = finite_array("x", x, "stimulus, input", (None, sizes[0]))
+    x = finite_array("x", x, "stimulus, input", (None, built.inputs))
     axes = "stimulus, read, neuron"
-    values = finite_array("values", values, axes, (len(x), None, sizes[1]))
+    values = finite_array("values", values, axes, (len(x), None, built.neurons))
     if not values.shape[1]:
         raise SettingError.of("values", values, "should be at least one read")
-    if sigma is not None:
-        sigma = shaped_array("sigma", sigma, "…, neuron", (sizes[1],))
-        if sigma.shape not in ((sizes[1],), (1, sizes[1]), (len(x), sizes[1])) or (sigma < 0).any():
-            rule = "should be (neuron,) or (stimulus, neuron), at least 0"
-            raise SettingError.of("sigma", sigma, rule)
-    pairs = zip(x, values, strict=True)
-    joint = np.array(
-        [
-            built.log_joint(np.broadcast_to(one, (len(reads), len(one))), reads).mean()
-            for one, reads in pairs
-        ]
-    )
-    return joint + (
-        gaussian_entropy(values) if sigma is None else _factorised_entropy(sigma, len(x))
-    )
+    if sigma is None:
+        return _bound(_fitted_gaussian(values.astype(np.float64)), x, built)
+    sigma = shaped_array("sigma", sigma, "…, neuron", (built.neurons,))
+    shapes = ((built.neurons,), (1, built.neurons), (len(x), built.neurons))
+    if sigma.shape not in shapes or (sigma < 0).any():
+        rule = "should be (neuron,) or (stimulus, neuron), at least 0"
+        raise SettingError.of("sigma", sigma, rule)
+    mean = values.mean(axis=1, dtype=np.float64)
+    return _bound(_gaussian(mean, np.broadcast_to(sigma.astype(np.float64), mean.shape)), x, built)
 
 
-def _factorised_entropy(sigma: Floats, stimuli: int) -> Floats:
-    rows = np.broadcast_to(sigma, (stimuli, np.shape(sigma)[-1])).astype(np.float64)
-    known = np.all(rows > 0, axis=-1)
-    return np.where(
-        known, np.sum(_NAT_PER_NEURON + np.log(np.where(rows > 0, rows, 1.0)), axis=-1), np.nan
-    )
+def elbo_of_codes(
+    probabilities: Floats, code_values: Floats, x: Floats, decoder: Floats, model: ModelSettings
+) -> Floats:
+    """Evidence lower bound (stimulus,) in nats, constants included, of quantised responses.
 
+    The law that it certifies: neurons are independent, code c has probabilities (stimulus, neuron,
+    level), and is spread evenly over its cell. Cells meet halfway between neighbours of code_values
+    (level,), ascending; the two outer ones are as wide on their far side as on their near one.
+    Finite at noise 0. Raises SettingError for probabilities that are negative or do not sum to 1,
+    values that do not ascend, shapes that disagree, numbers that are not finite.
 
-def gaussian_entropy(values: Floats) -> Floats:
-    """Entropy (stimulus,), nats, of Gaussians with the covariances that values (stimulus, read,
-    neuron) are samples of.
-
-    Unbiased where they are Gaussian: log det of a sample covariance of f degrees of freedom is too
-    low by N log(f/2) - sum_i psi((f + 1 - i)/2), i = 1 ... N (the log of a Wishart determinant).
-    NaN where it is singular, or f < N.
+    >>> import numpy as np
+    >>> import stochsim as ss
+    >>> from stochsim.models import elbo_of_codes
+    >>> model = ss.LinearGaussian(neurons=1, noise_sd=1.0)
+    >>> even = np.full((1, 1, 2), 0.5)                                # codes −1 and 1, evenly
+    >>> elbo_of_codes(even, np.array([-1.0, 1.0]), np.zeros((1, 1)), np.eye(1), model).round(3)
+    array([-1.785])
     """
-    stimuli, reads, neurons = values.shape
-    free = reads - 1
-    if free < neurons:
-        return np.full(stimuli, np.nan)
-    signs, logs = np.linalg.slogdet(
-        np.stack(
-            [
-                np.cov(one, rowvar=False).reshape(neurons, neurons)
-                for one in values.astype(np.float64)
-            ]
-        )
-    )
-    low = (
-        neurons * np.log(free / 2)
-        - special.digamma((free + 1 - np.arange(1, neurons + 1)) / 2).sum()
-    )
-    known = (signs > 0) & np.isfinite(logs)
-    return np.where(
-        known, neurons * _NAT_PER_NEURON + 0.5 * (np.where(known, logs, 0.0) + low), np.nan
+    built = build_model(model, decoder)
+    x = finite_array("x", x, "stimulus, input", (None, built.inputs))
+    centres = finite_array("code_values", code_values, "level", (None,)).astype(np.float64)
+    if len(centres) < 2 or (np.diff(centres) <= 0).any():
+        raise SettingError.of("code_values", centres, "should ascend, two values at least")
+    shape = (len(x), built.neurons, len(centres))
+    given = finite_array("probabilities", probabilities, "stimulus, neuron, level", shape)
+    if (given < 0).any() or (np.abs(given.sum(axis=-1) - 1) > _ROUNDING).any():
+        raise SettingError.of("probabilities", given, "should be at least 0, and 1 over the levels")
+    return _bound(_cells(given.astype(np.float64), centres), x, built)
+
+
+def code_frequencies(codes: ArrayLike, levels: int) -> Floats:
+    """Shares of the levels, (stimulus, neuron, level), among codes 0 … levels − 1 (stimulus, read,
+    neuron).
+    """
+    counts = np.asarray(codes, np.int64)
+    stimuli, reads, neurons = counts.shape
+    cells = counts + levels * (np.arange(neurons) + neurons * np.arange(stimuli)[:, None, None])
+    found = np.bincount(cells.ravel(), minlength=stimuli * neurons * levels)
+    return found.reshape(stimuli, neurons, levels) / reads
+
+
+class _Law(NamedTuple):
+    """A law of the responses: mean, variance and E |r| (stimulus, neuron); covariance (stimulus,
+    neuron, neuron), None of independent neurons; entropy (stimulus,), nats.
+    """
+
+    mean: Floats
+    variance: Floats
+    mean_size: Floats
+    covariance: Floats | None
+    entropy: Floats
+
+
+def _bound(law: _Law, x: Floats, model: GenerativeModel) -> Floats:
+    """−L of the law, (stimulus,), nats."""
+    if law.covariance is None:
+        signal_variance = law.variance @ np.square(model.decoder).sum(axis=0)
+    else:
+        through = model.decoder @ law.covariance
+        signal_variance = np.einsum("sin,in->s", through, model.decoder)
+    cost = model.expected_activity_cost(np.square(law.mean) + law.variance, law.mean_size)
+    fit = model.expected_log_likelihood(x, law.mean, signal_variance)
+    return fit + model.log_prior_constant - cost + law.entropy
+
+
+def _gaussian(mean: Floats, sd: Floats, covariance: Floats | None = None) -> _Law:
+    """A Gaussian law; independent neurons where no covariance is given.
+
+    E |r| of a Gaussian: sd √(2/π) exp(−m²/2v) + m erf(m/√2v) (folded normal law).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = mean / (math.sqrt(2) * sd)
+        size = sd * math.sqrt(2 / math.pi) * np.exp(-(ratio**2)) + mean * special.erf(ratio)
+        logs = 2 * np.log(sd).sum(axis=-1)
+    if covariance is not None:
+        signs, logs = np.linalg.slogdet(covariance)
+        logs = np.where(signs > 0, logs, np.nan)
+    logs = np.where(np.isfinite(logs), logs, np.nan)
+    entropy = 0.5 * (mean.shape[-1] * math.log(2 * math.pi * math.e) + logs)
+    return _Law(mean, sd**2, size, covariance, entropy)
+
+
+def _fitted_gaussian(values: Floats) -> _Law:
+    """The Gaussian of the moments of values (stimulus, read, neuron)."""
+    reads, neurons = values.shape[1:]
+    mean = values.mean(axis=1)
+    if reads <= neurons:
+        return _gaussian(mean, np.full(mean.shape, np.nan))
+    off = values - mean[:, None]
+    covariance = off.transpose(0, 2, 1) @ off / (reads - 1)
+    sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return _gaussian(mean, sd, covariance)
+
+
+def _cells(probabilities: Floats, code_values: Floats) -> _Law:
+    """The law that spreads each code evenly over its cell [low, high]."""
+    between = 0.5 * (code_values[1:] + code_values[:-1])
+    low = np.r_[2 * code_values[0] - between[0], between]
+    high = np.r_[between, 2 * code_values[-1] - between[-1]]
+    width = high - low
+    size = (high * np.abs(high) - low * np.abs(low)) / (2 * width)
+    square = (low**2 + low * high + high**2) / 3
+    mean = probabilities @ (0.5 * (low + high))
+    entropy = special.entr(probabilities).sum(axis=-1) + probabilities @ np.log(width)
+    return _Law(
+        mean,
+        probabilities @ square - mean**2,
+        probabilities @ size,
+        None,
+        entropy.sum(axis=-1),
     )

@@ -2,6 +2,7 @@
 reference posterior.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -72,9 +73,26 @@ class GenerativeModel(ABC):
         """Latent variables per stimulus."""
         return self.decoder.shape[1]
 
+    @property
     @abstractmethod
+    def log_prior_constant(self) -> float:
+        """log p(r) + Σ_i φ(r_i), in nats: what normalises the prior."""
+
+    @property
+    def log_likelihood_constant(self) -> float:
+        """−(inputs/2) log(2π s_x²), in nats: what normalises the likelihood."""
+        return -0.5 * self.inputs * math.log(2 * math.pi * self.noise_sd**2)
+
     def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
         """Σ_i φ(r_i) in nats, (…, neuron) to (…)."""
+        r = np.asarray(r, np.float64)
+        return self.expected_activity_cost(r**2, np.abs(r))
+
+    @abstractmethod
+    def expected_activity_cost(
+        self, mean_square: NDArray[np.floating], mean_size: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """E Σ_i φ(r_i) in nats of random responses with E r_i² and E |r_i|, (…, neuron) to (…)."""
 
     @abstractmethod
     def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
@@ -122,27 +140,45 @@ class GenerativeModel(ABC):
         """
 
     def log_prior(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """log p(r) without its constant: −Σ_i φ(r_i), (…, neuron) to (…); raises SettingError for
-        responses of another shape, not finite or too large.
+        """log p(r) in nats, normalised: −Σ_i φ(r_i) + `log_prior_constant`, (…, neuron) to (…);
+        raises SettingError for responses of another shape, not finite or too large.
         """
-        return -self.activity_cost(self._responses(r))
+        return self.log_prior_constant - self.activity_cost(self._responses(r))
 
     def log_likelihood(
         self, x: NDArray[np.floating], r: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """log p(x | r) in nats without the constant −(inputs/2) log(2π s_x²): −‖x − A r‖²/(2 s_x²).
+        """log p(x | r) in nats, normalised: −‖x − A r‖²/(2 s_x²) + `log_likelihood_constant`.
 
         x (…, inputs) and r (…, neuron) broadcast in the leading axes. Raises SettingError for
         other shapes, and numbers that are not finite or too large.
         """
         x, r = self._pair(x, r)
-        residual = x - r @ self.decoder.T
-        return np.asarray(-0.5 * np.sum(residual**2, axis=-1) / self.noise_sd**2)
+        return self._expected_log_likelihood(x, r @ self.decoder.T, np.zeros(()))
+
+    def expected_log_likelihood(
+        self, x: ArrayLike, mean: ArrayLike, signal_variance: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """E log p(x | r) in nats of random responses with the means (…, neuron); signal_variance
+        (…): E ‖A r − A mean‖². A lower bound of it where the likelihood is not Gaussian.
+
+        Raises SettingError as `log_likelihood`.
+        """
+        x, mean = self._pair(x, mean)
+        return self._expected_log_likelihood(x, mean @ self.decoder.T, signal_variance)
+
+    def _expected_log_likelihood(
+        self,
+        x: NDArray[np.float64],
+        signal: NDArray[np.float64],
+        signal_variance: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The same of a mean signal A r (…, inputs)."""
+        square = np.sum((x - signal) ** 2, axis=-1) + signal_variance
+        return np.asarray(self.log_likelihood_constant - 0.5 * square / self.noise_sd**2)
 
     def log_joint(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """log p(x, r) in nats, without the constants that log_likelihood and log_prior leave out; x
-        and r as in log_likelihood.
-        """
+        """log p(x, r) in nats, normalised; x and r as in log_likelihood."""
         return np.asarray(self.log_likelihood(x, r) + self.log_prior(r))
 
     def _responses(self, r: ArrayLike) -> NDArray[np.float64]:

@@ -67,19 +67,21 @@ class GaussianScaleMixtureModel(GaussianPriorModel):
         self._left[:, : len(gains)] = left[:, : len(gains)]
         self._gains[: len(gains)] = gains
 
-    def log_likelihood(self, x: NDArray[np.floating], r: NDArray[np.floating]) -> Floats:
-        """log ∫ p(z) exp(−‖x − z A r‖²/(2 s_x²)) dz in nats: log p(x | r) without the constant
-        −(inputs/2) log(2π s_x²).
+    def _expected_log_likelihood(
+        self, x: Floats, signal: Floats, signal_variance: Floats
+    ) -> Floats:
+        """log ∫ p(z) exp(−E ‖x − z A r‖²/(2 s_x²)) dz + constant in nats; of fixed responses log
+        p(x | r), of random ones below E log p(x | r) by Jensen's inequality: the bound in which z
+        is independent of r.
 
-        x (…, inputs) and r (…, neuron) broadcast in the leading axes. Error below 1e-9, see
-        `contrast`.
+        Error below 1e-9, see `contrast`.
         """
-        x, r = self._pair(x, r)
-        x, signal = np.broadcast_arrays(x, r @ self.decoder.T)
+        x, signal = np.broadcast_arrays(x, signal)
         linear = np.sum(x * signal, axis=-1) / self.noise_sd**2 - self.contrast_rate
-        curvature = np.sum(signal**2, axis=-1) / self.noise_sd**2
+        curvature = (np.sum(signal**2, axis=-1) + signal_variance) / self.noise_sd**2
         at_zero = (
-            log_gamma_constant(self.contrast_shape, self.contrast_rate)
+            self.log_likelihood_constant
+            + log_gamma_constant(self.contrast_shape, self.contrast_rate)
             - 0.5 * np.sum(x**2, axis=-1) / self.noise_sd**2
         )
         return np.asarray(at_zero + log_contrast_integral(linear, curvature, self.contrast_shape))

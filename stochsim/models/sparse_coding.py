@@ -2,6 +2,8 @@
 dictionary is orthogonal.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -28,9 +30,16 @@ class SparseCodingModel(GenerativeModel):
         super().__init__(decoder, noise_sd)
         self.laplace_scale = positive("laplace_scale", laplace_scale)
 
-    def activity_cost(self, r: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Σ_i |r_i|/b in nats, (…, neuron) to (…)."""
-        return np.asarray(np.sum(np.abs(np.asarray(r, np.float64)), axis=-1) / self.laplace_scale)
+    @property
+    def log_prior_constant(self) -> float:
+        """−neurons · log 2b, in nats."""
+        return -self.neurons * math.log(2 * self.laplace_scale)
+
+    def expected_activity_cost(
+        self, mean_square: NDArray[np.floating], mean_size: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Σ_i E |r_i|/b in nats, (…, neuron) to (…)."""
+        return np.asarray(np.sum(mean_size, axis=-1) / self.laplace_scale)
 
     def _draw_prior(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
         return random.laplace(scale=self.laplace_scale, size=(count, self.neurons))

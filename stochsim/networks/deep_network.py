@@ -24,6 +24,7 @@ from stochsim.networks.layer_program import (
 )
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
+from stochsim.networks.noisy_codes import code_moments
 from stochsim.networks.quantizers import (
     activation_quantizer,
     bits_of,
@@ -134,7 +135,7 @@ class Deep(Network):
 
     def start_from_float(self, source: Any, x: torch.Tensor) -> None:
         """See `Network.start_from_float`; the mean of log sigma on x moves from the codes into the
-        base, and hidden codes are centred.
+        base, hidden codes are centred, and biases make up for the mean error of the weights.
         """
         super().start_from_float(source, x)
         with torch.no_grad():
@@ -142,6 +143,39 @@ class Deep(Network):
             self.log_sigma_head.bias.copy_(-mean)
             self.base.add_(mean)
         self.centre_hidden_codes()
+        self.correct_biases(source, x)
+
+    @torch.no_grad()
+    def correct_biases(self, source: Any, x: torch.Tensor) -> None:
+        """Give both heads the mean drives over stimuli x (stimulus, input) that they have in the
+        float network `source`.
+
+        Most hidden units stand near a bound for most stimuli, so an error of a rounded weight acts
+        as a bias: one of every stimulus, which counts the more the less stimuli themselves move the
+        responses (bias correction: Nagel et al. 2019, Data-free quantization through weight
+        equalization and bias correction).
+        """
+        values = quantise(self.input_quantizer, x)
+        drive = linear(values, weight_of(self.hidden)[0], self.hidden.bias)
+        codes = quantise(self.hidden_quantizer, drive)
+        hidden = hardtanh(source.hidden(x))
+        log_sigma = source.log_sigma_head(hidden)
+        wanted = (source.readout(hidden), log_sigma - log_sigma.mean(0))
+        for layer, aim in zip((self.readout, self.log_sigma_head), wanted, strict=True):
+            found = linear(codes, weight_of(layer)[0], layer.bias)
+            layer.bias.add_((aim - found).mean(0))
+
+    @torch.no_grad()
+    def correct_offsets(
+        self, source: Any, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None
+    ) -> None:
+        """See `Network.correct_offsets`. The small steps of this network's training do not hold the
+        biases where they were corrected while weights move from code to code: at 6 bits it ends
+        0.17 posterior sd off for every stimulus, at an L that is 0.6 nat higher than without.
+        """
+        answer = self.response(x, draws, noise or HardwareNoise())
+        assert answer.mean is not None
+        self.readout.bias.add_((source.heads(x)[0] - answer.mean).mean(0))
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:
@@ -219,13 +253,7 @@ class Deep(Network):
             if dithered is None and _is_zero(added)
             else max(1, round(_PRICED_SHARE * len(x)))
         )
-        passed = self._passed_on(
-            drive[:some],
-            weight,
-            last,
-            None if dithered is None else dithered[:some],
-            _first(added, some),
-        )
+        passed = self._passed(x[:some], noise)
         return Response(
             mean=mean, variance=variance, noise_sd=(_first(variance, some) + passed).sqrt()
         )
@@ -242,6 +270,17 @@ class Deep(Network):
         added = noise.variance(self._step(grid), weight_step, hidden, bits_of(grid))
         return quantise(grid, _noisy(drive, added, draws))
 
+    def _passed(self, x: torch.Tensor, noise: HardwareNoise) -> Any:
+        """Variance (stimulus, neuron) that noise of inputs and of hidden units gives to the last
+        drive, over all reads of stimuli x (stimulus, input).
+        """
+        values, dithered = self.mean_input(x, noise)
+        weight, weight_step = weight_of(self.hidden)
+        drive = linear(values, weight, self.hidden.bias)
+        grid = self.hidden_quantizer
+        added = noise.variance(self._step(grid), weight_step, values, bits_of(grid), dithered)
+        return self._passed_on(drive, weight, weight_of(self.readout)[0], dithered, added)
+
     def _passed_on(
         self,
         drive: torch.Tensor,
@@ -250,18 +289,24 @@ class Deep(Network):
         dithered: torch.Tensor | None,
         added: Any,
     ) -> Any:
-        """Variance (stimulus, neuron) that noise of inputs and of hidden units gives to the last
-        drive, to first order.
+        """The same for mean drives (stimulus, hidden) of hidden units, noise `added` to each by
+        itself, and the variance of inputs, which hidden units share.
+
+        What they share passes on by the mean slope of their codes, the rest of a code's variance
+        unit by unit: exact but for what two units share beyond their linear parts.
         """
         if dithered is None and _is_zero(added):
             return 0.0
-        through = last * (drive.abs() < 1).to(last.dtype)[:, None, :]  # (stimulus, neuron, hidden)
-        variance: Any = 0.0
-        if dithered is not None:
-            variance = ((through @ weight).square() @ dithered[..., None])[..., 0]
-        if not _is_zero(added):
-            variance = variance + through.square().sum(-1) * added
-        return variance
+        shared = 0.0 if dithered is None else dithered @ weight.square().T
+        total = (shared + torch.as_tensor(added)).expand(drive.shape)
+        bits = self.settings.output_bits
+        assert bits is not None
+        slope, variance = code_moments(drive, total, bits, self._step(self.hidden_quantizer))
+        passed = (variance - slope.square() * shared) @ last.square().T
+        if dithered is None:
+            return passed
+        through = (last * slope[:, None, :]) @ weight  # (stimulus, neuron, input)
+        return passed + (through.square() @ dithered[..., None])[..., 0]
 
 
 def _is_zero(variance: Any) -> bool:

@@ -106,7 +106,7 @@ class FeedForward(Network):
         weight, weight_step = weight_of(self.readout)
         mean = linear(values, weight, self.readout.bias)
         variance = sigma.square() + noise.variance(
-            self.output_step(), weight_step, values, bits_of(self.output_quantizer)
+            self.output_step(), weight_step, values, bits_of(self.output_quantizer), dithered
         )
         if dithered is not None:
             variance = variance + dithered @ weight.square().T

@@ -56,11 +56,19 @@ class HardwareNoise:
             own.input_dither == "stochastic",
         )
 
-    def variance(self, step: Any, weight_step: Any, x: torch.Tensor, bits: Any) -> Any:
+    def variance(
+        self,
+        step: Any,
+        weight_step: Any,
+        x: torch.Tensor,
+        bits: Any,
+        rounding: torch.Tensor | None = None,
+    ) -> Any:
         """Variance that the chip adds to a drive: a number, or (stimulus, 1) where weights are
-        noisy; x (stimulus, input), quantised; step and bits of the neurons' codes.
+        noisy; x (stimulus, input), quantised; step and bits of the neurons' codes; rounding: see
+        `weight_variance`.
         """
-        return self.read_variance(step, bits) + self.weight_variance(weight_step, x)
+        return self.read_variance(step, bits) + self.weight_variance(weight_step, x, rounding)
 
     def read_variance(self, step: Any, bits: Any) -> Any:
         """The part of neurons: read noise and the dither of their outputs, a number; step and bits
@@ -73,13 +81,30 @@ class HardwareNoise:
             found = found + (self.read_sigma_fs * 2**bits * step) ** 2
         return found
 
-    def weight_variance(self, weight_step: Any, x: torch.Tensor) -> Any:
-        """The part of weights: (stimulus, 1), the number 0 where they are not noisy."""
-        if self.weight_sigma + self.weight_sigma_lsb == 0:
+    @property
+    def has_noisy_weights(self) -> bool:
+        """Whether reads of weights are noisy."""
+        return self.weight_sigma + self.weight_sigma_lsb > 0
+
+    def variance_per_weight(self, weight_step: Any) -> Any:
+        """Variance of one weight from read to read, in units of weights: the drive's per E x² of an
+        input of that weight.
+        """
+        return (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2
+
+    def weight_variance(
+        self, weight_step: Any, x: torch.Tensor, rounding: torch.Tensor | None = None
+    ) -> Any:
+        """The part of weights, σ_w² Σ E x²: (stimulus, 1), the number 0 where they are not noisy.
+
+        x (stimulus, input): what the layer reads, or its mean over reads where `rounding`, of the
+        same shape, is its variance: noise of weights and of inputs is independent, so E x² is
+        (mean)² + variance.
+        """
+        if not self.has_noisy_weights:
             return 0.0
-        return (self.weight_sigma + self.weight_sigma_lsb * weight_step) ** 2 * x.square().sum(
-            -1, keepdim=True
-        )
+        second_moments = x.square() if rounding is None else x.square() + rounding
+        return self.variance_per_weight(weight_step) * second_moments.sum(-1, keepdim=True)
 
 
 class Draws:

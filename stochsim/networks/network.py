@@ -175,6 +175,15 @@ class Network(torch.nn.Module, ABC):
                 if "_quant" not in name:
                     own[name].copy_(value)
 
+    def correct_offsets(
+        self, source: Any, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None
+    ) -> None:
+        """After training: put the mean responses over stimuli x (stimulus, input) back to where the
+        float network `source` has them, where training leaves an offset that is the same for all
+        stimuli; noise: that of the chip it was trained for.
+        """
+        return None
+
     def linear_layer(self, name: str, inputs: int, neurons: int, bias: bool) -> Any:
         """A linear layer of weights 0, quantised where the network is."""
         s = self.settings

@@ -25,7 +25,7 @@ from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.layer_program import array_of, bias_of, program_layer
 from stochsim.networks.network import Network, Widths, layer_shape, weight_of
 from stochsim.networks.network_settings import NetworkSettings
-from stochsim.networks.quantizers import bits_of
+from stochsim.networks.quantizers import bits_of, scale_of
 from stochsim.networks.response import Response
 from stochsim.networks.stationary import Circuit, spectral_radius
 from stochsim.program import (
@@ -45,6 +45,9 @@ from stochsim.program import (
 _MOST_RADIUS = 0.98
 _LEAST_WIDTH = 0.05
 _START_WIDTH = 0.3
+_SECANTS = 4
+_SAME_SIZE = 1e-3
+_TINY = 1e-9
 
 
 class Recurrent(Network):
@@ -170,38 +173,86 @@ class Recurrent(Network):
         self, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None = None
     ) -> Response:
         """Stationary moments under each of the stimuli x (stimulus, input)."""
-        weight, weight_step = weight_of(self.readout)
+        weight = weight_of(self.readout)[0]
         values, dithered = self.mean_input(x, noise)
+        injected, constant_noise = self._noise_of_stimulus(values, dithered, noise)
+        drive = linear(values, weight, self.readout.bias)
+        if noise is not None and noise.has_noisy_weights:
+            per_weight = noise.variance_per_weight(weight_of(self.lateral)[1])
+            size = self._size_of_state(drive, injected, constant_noise, per_weight)
+            passed = (per_weight * size).expand(len(x), self.settings.neurons)
+            injected = injected + torch.diag_embed(passed)
+        mean, covariance = self._circuit(injected, constant_noise).moments(drive)
+        return Response(mean=mean, covariance=covariance)
+
+    def _noise_of_stimulus(
+        self, values: torch.Tensor, dithered: torch.Tensor | None, noise: HardwareNoise | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What does not depend on the state: covariance of the noise of a step, (neuron, neuron) or
+        (stimulus, neuron, neuron), and variances (stimulus, neuron) of what is drawn once for all
+        steps, None for 0.
+
+        values and dithered: see `mean_input`. A chip reads stimuli that stay the same once, with
+        one draw of their weights' noise; where inputs are dithered, at every step.
+        """
+        weight, weight_step = weight_of(self.readout)
         variance: Any = (2 * self.log_sigma).exp()
-        constant_noise: Any = None
+        constant_noise: torch.Tensor | None = None
         if self.output_quantizer is not None:
             step = self.output_step()
             variance = variance + step.square() / 12
             if noise is not None:
                 variance = variance + noise.read_variance(step, bits_of(self.output_quantizer))
-                of_weights = noise.weight_variance(weight_step, values)
+                of_weights = noise.weight_variance(weight_step, values, dithered)
                 if dithered is not None:
                     variance = variance + of_weights
-                elif torch.is_tensor(
-                    of_weights
-                    # a chip reads stimuli that stay the same once, with one draw of this noise for
-                    # all steps
-                ):
-                    constant_noise = of_weights.expand(len(x), self.settings.neurons)
+                elif torch.is_tensor(of_weights):
+                    constant_noise = of_weights.expand(len(values), self.settings.neurons)
         injected = torch.diag_embed(variance)
         if dithered is not None:
             injected = injected + (weight * dithered[:, None, :]) @ weight.T
-        drive = linear(values, weight, self.readout.bias)
-        mean, covariance = self._circuit(injected, constant_noise).moments(drive)
-        if (
-            noise is not None and noise.weight_sigma + noise.weight_sigma_lsb > 0
-        ):  # that of lateral weights grows with the state
-            size = (mean.square() + torch.diagonal(covariance, dim1=-2, dim2=-1)).detach().sqrt()
-            passed = noise.weight_variance(weight_of(self.lateral)[1], size)
-            mean, covariance = self._circuit(
-                injected + torch.diag_embed(passed.expand_as(size)), constant_noise
-            ).moments(drive)
-        return Response(mean=mean, covariance=covariance)
+        return injected, constant_noise
+
+    @torch.no_grad()
+    def _size_of_state(
+        self,
+        drive: torch.Tensor,
+        injected: torch.Tensor,
+        constant_noise: torch.Tensor | None,
+        per_weight: torch.Tensor,
+    ) -> torch.Tensor:
+        """E |u|², (stimulus, 1), which noise of lateral weights, of variance per_weight |u|² at
+        every step, makes larger itself.
+
+        A fixed point z = f(z), by secants; f is linear without shrinkage, so one is exact then. At
+        most that of the outermost codes: where the noise of weights feeds on itself without end,
+        only their range holds it.
+        """
+        most = self.settings.neurons * self._largest_output() ** 2
+
+        def size(of_state: torch.Tensor) -> torch.Tensor:
+            noise = injected + torch.diag_embed((per_weight * of_state).expand(drive.shape))
+            mean, covariance = self._circuit(noise, constant_noise).moments(drive)
+            variances = torch.diagonal(covariance, dim1=-2, dim2=-1)
+            return (mean.square() + variances).sum(-1, keepdim=True).clamp(max=most)
+
+        before = torch.zeros_like(drive[:, :1])
+        at_before = size(before)
+        here = at_before
+        for _ in range(_SECANTS):
+            at_here = size(here)
+            slope = (at_here - at_before) / (here - before).clamp_min(_TINY)
+            found = here + (at_here - here) / (1 - slope).clamp_min(_TINY)
+            before, at_before = here, at_here
+            here = found.clamp(max=most)
+            if bool(((here - before).abs() <= _SAME_SIZE * here).all()):
+                break
+        return here
+
+    def _largest_output(self) -> torch.Tensor:
+        """|value| of the outermost code."""
+        codes = 2 ** (bits_of(self.output_quantizer) - 1)
+        return scale_of(self.output_quantizer) * codes
 
     def _circuit(self, noise: torch.Tensor, constant_noise: Any) -> Circuit:
         return Circuit(self.matrix(), self.shrink, self.width(), noise, constant_noise)

@@ -13,6 +13,7 @@ from .effective import effective_samples as effective_samples
 from .intervals import Estimate as Estimate
 from .intervals import bootstrap as bootstrap
 from .intervals import mean_estimate as mean_estimate
+from .intervals import share_estimate as share_estimate
 from .moments import expected_gaussian_kl as expected_gaussian_kl
 from .moments import gaussian_kl as gaussian_kl
 from .moments import log_sd_correlation as log_sd_correlation

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,28 @@ def mean_estimate(array: Floats, key: int, reason: str = "undefined for all stim
 
 
 @functools.lru_cache(maxsize=8)
+def share_estimate(hits: int, of: int) -> Estimate:
+    """Share of independent trials that hit, with its 95 % Wilson score interval, which holds where
+    the share is 0 or 1 too.
+
+    Wilson 1927: (p + z²/2n ± z √(p (1 − p)/n + z²/4n²))/(1 + z²/n) with z = 1.96. Raises
+    SettingError for no trials, and for more hits than trials.
+
+    >>> from stochsim.posterior import share_estimate
+    >>> print(share_estimate(20, 20))
+    1.00 [0.84, 1.00]
+    """
+    of = check_whole("of", of, 1, 2**31)
+    hits = check_whole("hits", hits, 0, of + 1)
+    share = hits / of
+    tail = NormalDist().inv_cdf(0.975) ** 2 / of
+    middle = (share + tail / 2) / (1 + tail)
+    half = math.sqrt(tail * (share * (1 - share) + tail / 4)) / (1 + tail)
+    low = 0.0 if hits == 0 else middle - half
+    high = 1.0 if hits == of else middle + half
+    return Estimate(share, low, high)
+
+
 def resample_rows(shape: tuple[int, ...], resamples: int, key: int) -> NDArray[np.intp]:
     """Row numbers (resample, row) of bootstrap samples from (stimuli,) or, flattened, from (keys,
     stimuli).

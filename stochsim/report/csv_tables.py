@@ -29,6 +29,7 @@ def _columns(results: Results) -> list[str]:
         "d_full",
         "d_full_best",
     ]
+    estimates += ["chip_yield"] if results.study.grid.chip_keys else []
     axes = [axis.name for axis in column_axes(results.study.grid)]
     names = [*axes, *_PRICE]
     for name in estimates:
@@ -58,7 +59,10 @@ def write_results_csv(results: Results, path: Path) -> None:
         path,
         columns,
         (
-            _csv_row(row) | fixed | {"energy_rank": "" if rank is None else str(rank)}
+            _csv_row(row)
+            | _yield_cells(results.chip_yield(row))
+            | fixed
+            | {"energy_rank": "" if rank is None else str(rank)}
             for row, rank in ranked
         ),
     )
@@ -93,6 +97,11 @@ def _csv_row(row: Result) -> dict[str, str]:
         "flags": "; ".join(row.flags),
     }
     return cells
+
+
+def _yield_cells(found: Estimate | None) -> dict[str, str]:
+    """The yield of a row's setting, the same for all its parts; {} without parts."""
+    return {} if found is None else _estimate_cells("chip_yield", found)
 
 
 def _axis_cell(name: str, value: Any) -> str:

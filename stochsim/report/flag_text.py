@@ -27,9 +27,12 @@ def flag_words(results: Results) -> list[str]:
     ]
 
 
-_FIGURE = re.compile(r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)")
+_FIGURE = re.compile(
+    r"(?<= at )[0-9.e+]+(?= is )|(?<=saturated: )[0-9.]+(?=%)|(?<=coarse ADCs: )[0-9.e+-]+"
+    r"|(?<=clipping ADCs: )[0-9.]+(?=%)"
+)
 """The figure in which equal flags differ: the argument of a price used beyond its range, the share
-of saturated neurons.
+of saturated neurons, the steps of coarse ADCs, what others clip.
 """
 
 

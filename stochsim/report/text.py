@@ -17,12 +17,17 @@ from stochsim.report.variants import (
     variant_at,
 )
 from stochsim.settings import counted
-from stochsim.studies import AXES, BIT_AXES, Result, Results
+from stochsim.studies import AXES, BIT_AXES, LEAST_PARTS, Result, Results
 
 AXIS_WORDS = {name: AXES[name].words for name in ("bits", *BIT_AXES)}
 INFINITE_ENERGY = (
     "∞: at noise ×0 the price of reliability, which falls as σ grows, is infinite; the other parts "
     "of the bill are finite"
+)
+ELBO_HINT = (
+    "evidence lower bound, at most log p(x): of codes spread over their cells, neurons "
+    "independent; of float networks and of circuits, of the Gaussian with the samples' moments; "
+    "n/a where that has no density, as at noise 0 without codes"
 )
 OWN_DECODER = (
     "Every network learned a decoder, so each is compared with another posterior: there is no "
@@ -261,6 +266,21 @@ def baselines(results: Results) -> list[str]:
                 f"stimulus D = {blind}"
             )
     return sentences
+
+
+def part_words(results: Results) -> list[str]:
+    """What is shown of a study's manufactured parts, as a sentence; none without them."""
+    keys = sorted(results.study.grid.chip_keys or ())
+    if not keys:
+        return []
+    chips = counted(len(keys), "chip", "chips")
+    shown = f"Figures are of one of {chips} (chip key {keys[0]})"
+    if len(keys) < LEAST_PARTS:
+        return [f"{shown}; a yield takes {LEAST_PARTS} chips or more."]
+    return [
+        f"{shown}; the yield is the share of chips with S ≥ {CLIFF_SURVIVAL:g}, in the table with "
+        "its 95 % Wilson interval over chips."
+    ]
 
 
 def control_words(results: Results) -> str:

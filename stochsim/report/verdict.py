@@ -33,7 +33,7 @@ def verdict(results: Results) -> list[str]:
     for rho in rhos:
         for variant in variants(results):
             sentences += _variant_verdict(results, rho, variant)
-    return sentences + _float_verdict(results)
+    return sentences + words.part_words(results) + _float_verdict(results)
 
 
 def _variant_verdict(results: Results, rho: float, variant: Variant) -> list[str]:

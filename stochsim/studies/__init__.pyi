@@ -34,6 +34,7 @@ from .result import FLOAT as FLOAT
 from .result import MEASURES as MEASURES
 from .result import Pictures as Pictures
 from .result import Result as Result
+from .results import LEAST_PARTS as LEAST_PARTS
 from .results import Results as Results
 from .results import open_run as open_run
 from .run_study import compute as compute

@@ -72,6 +72,12 @@ class AtAxes:
         return weight, inputs, output
 
     @property
+    def chip_key(self) -> int | None:
+        """The key of the manufactured part; None where the grid names none, and off the chip."""
+        value = self.values.get("chip_key")
+        return None if value is None else int(value)
+
+    @property
     def chip_settings(self) -> tuple[tuple[str, Any], ...]:
         """(axis, value) on the axes that are settings of the chip."""
         return tuple((name, value) for name, value in self.values.items() if AXES[name].setting)

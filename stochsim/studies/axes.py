@@ -136,6 +136,18 @@ _ENTRIES = (
         varies_network=False,
     ),
     Axis(
+        name="chip_key",
+        key="chip_keys",
+        words="chip",
+        hint="which manufactured part of the chip",
+        kind=int,
+        limits={"ge": 0, "lt": 2**63},
+        tasks=("chip_samples",),
+        in_search=False,
+        varies_network=False,
+        names_network=False,
+    ),
+    Axis(
         name="reads",
         words="reads",
         kind=int,
@@ -198,6 +210,7 @@ TAKEN = frozenset(
         "d_full_best",
         "d_projections",
         "directions",
+        "chip_yield",
         "effective_samples",
         "elbo_nat",
         "energy_rank",
@@ -361,7 +374,9 @@ def setting_axes(grid: Any) -> list[Axis]:
 def column_axes(grid: Any) -> list[Axis]:
     """The axes that cells of this grid have a value on, in the order of columns."""
     return [
-        axis for axis in grid_axes() if not axis.ties and (not axis.setting or axis.given(grid))
+        axis
+        for axis in grid_axes()
+        if not axis.ties and (not axis.is_only_where_named or axis.given(grid))
     ]
 
 

@@ -80,6 +80,13 @@ class Axis:
         return bool(self.setting) or self.tasks == ("network",)
 
     @property
+    def is_only_where_named(self) -> bool:
+        """Whether cells have a value on it only where the grid names it: settings of the chip, and
+        an axis of tasks without a default.
+        """
+        return bool(self.setting) or (self.default is None and bool(self.tasks))
+
+    @property
     def option(self) -> str:
         """Its option on the command line."""
         return f"--{self.name.replace('_', '-')}"

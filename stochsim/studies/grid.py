@@ -65,6 +65,13 @@ class GridSettings(Settings):
             return [(b, b, b) for b in sorted(self.bits)]
         return sorted(itertools.product(*(getattr(self, name) or () for name in BIT_AXES)))
 
+    @property
+    def parts(self) -> list[dict[str, int]]:
+        """The manufactured parts of each chip, {"chip_key": key}, by key; one, {}, where the grid
+        names none: the part that follows from the study's key.
+        """
+        return [{"chip_key": key} for key in sorted(self.chip_keys or ())] or [{}]
+
     def setting_axes(self) -> list[Axis]:
         """The axes of this grid that are settings of the chip."""
         return setting_axes(self)

@@ -20,7 +20,8 @@ from stochsim.studies.plan import by_priority
 from stochsim.studies.study import Study
 
 _WORKER_BYTES = 480 * 2**20  # Python, torch and compiled kernels
-_TRAINING_STIMULI = {"patches": 112_000, "digits": 1_797}
+_STIMULI = {"patches": 112_000, "digits": 1_797}
+_STIMULI_OF_A_PHOTOGRAPH = 64_000  # of the other kinds
 _COPIES_OF_DATA = 4.5
 _DRAWS = 10_000  # of a reference posterior, per stimulus
 _STEP_S = 3e-3
@@ -170,7 +171,8 @@ def need_of(study: Study, task: Task, average: int = 1) -> Need:
         terms, disk, seconds = _reference(sizes)
     else:
         terms, disk, seconds = _samples(sizes)
-    data = _TRAINING_STIMULI[study.data.kind] * sizes.inputs * 8 * _COPIES_OF_DATA
+    stimuli = _STIMULI.get(study.data.kind, _STIMULI_OF_A_PHOTOGRAPH)
+    data = stimuli * sizes.inputs * 8 * _COPIES_OF_DATA
     memory = _WORKER_BYTES + data + sum(term.bytes for term in terms)
     fields = max(terms, key=lambda term: term.bytes).fields
     return Need(

@@ -162,8 +162,8 @@ def _quantised_cells(
             network, there, planner.tasks[network].label
         )
         tasks: dict[str, Any] = {"network": network, "reference": reference, **shared}
-        for noise in sorted(grid.noise):
-            here = there | {"noise": noise}
+        for noise, part in itertools.product(sorted(grid.noise), grid.parts):
+            here = there | {"noise": noise} | part
             yield planner.cell(
                 here, samples=planner.chip_samples(network, reference, here), **tasks
             )

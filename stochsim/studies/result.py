@@ -27,9 +27,17 @@ MEASURES = (
     "reconstruction_error",
     "elbo_nat",
 )
+_WHY_ABSENT = {
+    "elbo_nat": "the samples make no density: no noise, constant neurons, or too few reads",
+}
 ALL_KEYS = "all"
 FLOAT = "float"
 """How the widths of a network without quantisers are written."""
+
+
+def why_absent(measure: str) -> str:
+    """Why a measure is not available where no stimulus has it."""
+    return _WHY_ABSENT.get(measure, "undefined for all stimuli")
 
 
 @dataclass(frozen=True, kw_only=True)

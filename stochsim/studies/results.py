@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.posterior import (
+    CLIFF_SURVIVAL,
     Estimate,
     Survival,
     bootstrap,
     log_sd_correlation,
     mean_estimate,
+    share_estimate,
     survival,
 )
 from stochsim.runs import Store
@@ -22,11 +24,13 @@ from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
 from stochsim.studies.cliffs import cliffs
 from stochsim.studies.planner import Cell
-from stochsim.studies.result import ALL_KEYS, MEASURES, Result
+from stochsim.studies.result import ALL_KEYS, MEASURES, Result, why_absent
 from stochsim.studies.stored_effective import effective_estimates
 from stochsim.studies.stored_run import BOOTSTRAP_KEY, StoredRun
 
 Floats = NDArray[np.floating]
+LEAST_PARTS = 20
+"""Manufactured parts that a yield is given of, at least."""
 
 
 class Results(StoredRun):
@@ -90,16 +94,48 @@ class Results(StoredRun):
     @cached_property
     def summary(self) -> list[Result]:
         """One Result per place of the grid with a finished cell: of the one key, or over all of
-        several; over those that are finished, its key "2 of 3", where others are not.
+        several; over those that are finished, its key "2 of 3", where others are not. Of several
+        manufactured parts the first.
         """
         keys = len(self.study.grid.keys)
         if keys == 1:
-            return self.rows
+            return [row for row in self.rows if self._is_of_first_part(row)]
         whole = (row for row in self.rows if row.is_of_all_keys)
-        return [
+        found = [
             next(whole) if len(cells) == keys else self._result(cells, f"{len(cells)} of {keys}")
             for cells in self._finished
         ]
+        return [row for row in found if self._is_of_first_part(row)]
+
+    def _is_of_first_part(self, row: Result) -> bool:
+        """Whether a row is of the first manufactured part that the grid names, or of none."""
+        return row.chip_key in (None, self.study.grid.parts[0].get("chip_key"))
+
+    @cached_property
+    def _parts(self) -> dict[tuple[Any, ...], list[Result]]:
+        """The rows of all manufactured parts of each quantised network, setting and key."""
+        found: dict[tuple[Any, ...], list[Result]] = {}
+        for row in self.rows:
+            if row.chip_key is not None:
+                found.setdefault(_setting_of(row), []).append(row)
+        return found
+
+    def chip_yield(self, row: Result) -> Estimate | None:
+        """The yield at a row's setting and key: the share of manufactured parts whose S is at least
+        0.9 (its estimate, not the lower end), with a Wilson interval over parts.
+
+        None where the grid names no parts; n/a below LEAST_PARTS of them, and where S is.
+        """
+        if row.chip_key is None:
+            return None
+        parts = self._parts.get(_setting_of(row), [])
+        if len(parts) < LEAST_PARTS:
+            return Estimate.missing(f"{len(parts)} chips are finished; a yield takes {LEAST_PARTS}")
+        found = [part.survival.estimate for part in parts if part.survival is not None]
+        known = [s.value for s in found if s is not None]
+        if len(known) < len(parts):
+            return Estimate.missing("S is n/a")
+        return share_estimate(sum(s >= CLIFF_SURVIVAL for s in known), len(known))
 
     @property
     def finished_cells(self) -> int:
@@ -115,7 +151,8 @@ class Results(StoredRun):
         rows = [self.stored(cell.samples) for cell in cells]
         tasks = [cell.samples for cell in cells]
         estimates = {
-            name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY) for name in MEASURES
+            name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY, why_absent(name))
+            for name in MEASURES
         }
         estimates["log_sd_correlation"] = self._correlation(cells)
         estimates |= effective_estimates(rows, self.study.measure.reads, BOOTSTRAP_KEY)
@@ -219,13 +256,15 @@ class Results(StoredRun):
 
         widths: one number for tied bits, or (weight, input, output), None for a float network or a
         control. method None: the study's first. key None: over all keys where there are several.
-        settings: values on axes that are settings of the chip; the least of those not named.
+        settings: values on axes that are settings of the chip, and its `chip_key`; the least of
+        those not named.
         """
         widths = plain(widths)
         wanted = (widths,) * 3 if isinstance(widths, int) else widths
         trained = "" if widths is None else method or self.study.grid.method[0]
         place = (architecture, wanted, rho, noise, control, trained)
-        chip = {} if widths is None else self.study.grid.chips()[0] | settings
+        grid = self.study.grid
+        chip = {} if widths is None else grid.chips()[0] | grid.parts[0] | settings
         several = len(self.study.grid.keys) > 1
         for row in self.rows:
             if key is None and row.is_of_all_keys != several:
@@ -284,6 +323,11 @@ class Results(StoredRun):
         Rows with architecture, method, settings, noise, rho, axis, fixed, cliff.
         """
         return cliffs(self.study.grid, self.summary)
+
+
+def _setting_of(row: Result) -> tuple[Any, ...]:
+    """A row's values on all axes but the manufactured part."""
+    return tuple(value for name, value in row.values.items() if name != "chip_key")
 
 
 def _place_on(axis: Axis, names: tuple[Any, ...], value: Any) -> Any:

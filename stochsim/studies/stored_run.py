@@ -16,7 +16,7 @@ from stochsim.settings import StochsimError, open_arrays, shown_path, strict
 from stochsim.studies.element_use import used_elements
 from stochsim.studies.plan import Plan, plan_study
 from stochsim.studies.planner import Cell
-from stochsim.studies.result import Pictures
+from stochsim.studies.result import Pictures, why_absent
 from stochsim.studies.stored_effective import all_effective_samples
 from stochsim.studies.study import Study
 
@@ -106,7 +106,7 @@ class StoredRun:
         return (
             Estimate.missing("not measured")
             if task is None
-            else mean_estimate(self.per_task([task], name), BOOTSTRAP_KEY)
+            else mean_estimate(self.per_task([task], name), BOOTSTRAP_KEY, why_absent(name))
         )
 
     def timing(self) -> list[dict[str, Any]]:

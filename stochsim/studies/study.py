@@ -16,6 +16,7 @@ from stochsim.hardware import (
     RandomSource,
     Reliability,
     Timing,
+    parts_differ,
     preset,
 )
 from stochsim.models import ModelSettings
@@ -252,8 +253,10 @@ class Study(Settings):
 
     def _check(self, hardware: Hardware) -> None:
         self._check_device()
-        for chip in self._chips(hardware):
+        chips = self._chips(hardware)
+        for chip in chips:
             self._check_chip(chip)
+        self._check_chip_keys(chips)
         self._check_options()
         self._check_parts()
         self._check_layers()
@@ -342,6 +345,23 @@ class Study(Settings):
         for field, part in parts.items():
             if part not in busy:
                 raise _unused(field, "quantised networks on the chip")
+
+    def _check_chip_keys(self, chips: list[Hardware]) -> None:
+        """Raise SettingError for keys of parts where no network runs on one, or where all parts of
+        every chip are alike.
+        """
+        keys = self.grid.chip_keys
+        if keys is None:
+            return
+        if not self.grid.widths():
+            raise _unused("grid.chip_keys", "quantised networks on the chip", list(keys))
+        if not any(map(parts_differ, chips)):
+            rule = (
+                f"all parts of {chips[0].name} are alike: nothing is drawn once per chip "
+                "(programming errors, stuck cells, offsets and gains of ADCs, persistent errors of "
+                "weights); valid: leave 'chip_keys' out"
+            )
+            raise SettingError.of("grid.chip_keys", list(keys), rule)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an

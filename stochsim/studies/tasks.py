@@ -4,6 +4,7 @@ Runs in a worker: settings and files of earlier tasks in, result and one file ou
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from stochsim.chip import Chip, FloatChip
+from stochsim.accounting import adc_flags
+from stochsim.chip import Chip, CoarseAdcWarning, FloatChip
 from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
 from stochsim.keys import fold_in
@@ -21,6 +23,7 @@ from stochsim.models import Reference, build_model, elbo
 from stochsim.networks import ARCHITECTURES, ArchitectureFacts, Sigma
 from stochsim.program import Program
 from stochsim.settings import StochsimError
+from stochsim.studies.chip_evidence import chip_elbo
 from stochsim.studies.job import Job, Progress
 from stochsim.studies.measures import Panel, as_list
 from stochsim.studies.stored_effective import operations_to_json
@@ -218,9 +221,10 @@ def _chip_samples(job: Job) -> Outcome:
         steps_between_reads=panel.steps_between_reads,
     )
     values = _averaged(samples.values, average)
+    assert samples.codes is not None
     named, pictures = panel.measures(values, chip.program.output.step / average, decoder)
-    sigma = _trained_noise(chip, panel.stimuli) / np.sqrt(average)
-    named["elbo_nat"] = as_list(elbo(values, panel.stimuli, decoder, job.model, sigma))
+    bound = chip_elbo(chip, samples.codes, average, panel.stimuli, decoder, job.model)
+    named["elbo_nat"] = as_list(bound)
     accuracy = panel.accuracy(
         lambda x, reads, key: _averaged(chip.sample(x, reads * average, key).values, average),
         values,
@@ -236,29 +240,36 @@ def _chip_samples(job: Job) -> Outcome:
 
 
 def _chip(job: Job, program: Program) -> Chip:
-    """The chip of a cell, as wide as the network; ranges are set on stimuli of the training set."""
+    """The chip of a cell, as wide as the network; ranges are set on stimuli of the training set.
+
+    Its key is that of the axis `chip_key`; without the axis it follows from the study's key.
+    """
     assert job.hardware is not None
     hardware = job.hardware.with_precision(
         weight_bits=program.weight_bits,
         input_bits=program.input.bits,
         output_bits=program.output.bits,
     )
-    return Chip(
-        program,
-        hardware,
-        job.settings["noise"],
-        chip_key=fold_in(job.key, "chip"),
-        calibration=job.dataset.train[:CALIBRATION_STIMULI],
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CoarseAdcWarning)  # a flag of the result says it
+        return Chip(
+            program,
+            hardware,
+            job.settings["noise"],
+            chip_key=job.settings.get("chip_key", fold_in(job.key, "chip")),
+            calibration=job.dataset.train[:CALIBRATION_STIMULI],
+        )
 
 
 def _costs(chip: Chip, operations: Operations, reads: int) -> dict[str, Any]:
-    """The bill and the operations of one read of all `reads`."""
+    """The bill and the operations of one read of all `reads`; flags of prices, and of ADCs that are
+    coarse against the training set.
+    """
     energy = chip.hardware.energy(operations, chip.program.rho)
     return {
         "energy": {
             "parts_j": {part: joules / reads for part, joules in energy.parts.items()},
-            "flags": list(energy.flags),
+            "flags": [*energy.flags, *adc_flags(chip.adc_use)],
         },
         "operations": operations_to_json(operations, reads),
     }
@@ -273,14 +284,6 @@ def _averaged(values: Floats, count: int) -> Floats:
 
 def _facts(trained: TrainedNetwork) -> ArchitectureFacts:
     return ARCHITECTURES[trained.network.settings.architecture.kind]
-
-
-def _trained_noise(chip: Chip, x: Floats) -> Floats:
-    """The trained noise level before the quantiser, (neuron,) or (stimulus, neuron); NaN where no
-    closed form has it.
-    """
-    known = chip.trained_sigma(x)
-    return np.full(chip.program.neurons, np.nan) if known is None else known
 
 
 _KINDS: dict[str, Callable[[Job], Outcome]] = {

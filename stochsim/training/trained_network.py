@@ -48,7 +48,7 @@ from stochsim.training.given_values import (
     training_stimuli,
     widths_of,
 )
-from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator
+from stochsim.training.loop import TrainingDiverged, TrainResult, one_thread, torch_generator
 from stochsim.training.terms import ReliabilityCost, objective_of
 from stochsim.training.train_settings import Method, TrainSettings
 
@@ -399,6 +399,10 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         trained = _of(training, _untrained(network, start, training))
     else:
         trained = _fit(training, network, start.decoder, learns_decoder)
+        if not learns_decoder:
+            with one_thread():
+                draws = Draws(torch_generator(key, "offsets"))
+                network.correct_offsets(start.network, fit_part(stimuli), draws, noise)
     return with_result(trained, method=method)
 
 

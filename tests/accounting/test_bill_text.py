@@ -113,6 +113,7 @@ def test_a_bill_as_plain_values() -> None:
             "first": bill.energy_by_layer["first"].parts,
             "last": bill.energy_by_layer["last"].parts,
         },
+        "adc_use": {},
         "cycles_by_layer": {"first": 40, "last": 1.5},
         "clock_hz": 5e8,
         "seconds_per_read": pytest.approx(41.5 / 5e8),

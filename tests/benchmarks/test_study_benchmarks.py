@@ -121,11 +121,12 @@ def test_posterior_survival_runs_and_goes_on(in_this_process, load, monkeypatch,
         "QUICK_GRID",
         {"bits": [2, 8], "noise": [1], "rho": [0], "keys": [0]},
     )
+    monkeypatch.setattr(load("posterior_survival"), "QUICK_DATA_SETS", {})
     name = "posterior_survival"
     text, files = run_script(name, load, monkeypatch, tmp_path)
     figures = json.loads(text)
     pictures = [f"_{picture}.png" for picture in ("distance", "energy", "scatter", "survival")]
-    tables = [".csv", ".json", ".md", "_methods.csv", "_methods.json"]
+    tables = [".csv", ".json", ".md", "_data_sets.csv", "_methods.csv", "_methods.json"]
     shown = ["_methods_survival.png"]
     assert files == sorted(f"{name}{end}" for end in [*tables, *pictures, *shown])
     rows = check_files(name, figures, tmp_path / "out")
@@ -136,15 +137,26 @@ def test_posterior_survival_runs_and_goes_on(in_this_process, load, monkeypatch,
     assert "multi-layer, 2 bits, noise-aware: S" in names
     assert "multi-layer, 8 bits, rho = 0: S" in names
     assert "posterior rounded to 2 bits: D" in names
-    assert [each["better"] for each in figures if "cliff" in each["name"]] == ["lower"] * 2
-    assert {each["name"] for each in figures if each["bar"] is not None} == {
+    assert {each["better"] for each in figures if "cliff" in each["name"]} == {"lower"}
+    words = ("single-layer", "multi-layer")
+    with_bar = {each["name"] for each in figures if each["bar"] is not None}
+    shifted = {f"china-to-flower, {word}, 7 bits: S{LOWER}" for word in words}
+    assert with_bar - shifted == {
         f"{word}, 2 bits: S noise-aware less {other}, paired{LOWER}"
-        for word in ("single-layer", "multi-layer")
+        for word in words
         for other in ("post-training", "quantisation-aware")
     }
+    with (tmp_path / "out" / f"{name}_data_sets.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    sets = ("patches", "china", "flower", "china-to-flower")
+    assert [(row["data"], row["architecture"]) for row in table] == [
+        (kind, architecture) for kind in sets for architecture in ("single", "deep")
+    ]
+    assert [row["is_shifted"] for row in table] == ["False"] * 6 + ["True"] * 2
     # 2 architectures at 2 bits by 3 methods, then at 8 bits: the noise-aware ones at 2 bits are not
-    # trained again
-    assert in_this_process.count("network") == in_this_process.count("chip_samples") == 2 * 3 + 2
+    # trained again; on each of four data sets at 4 and 7 bits, and at 2 by 3 methods
+    made = 2 * 3 + 2 + len(sets) * 2 * (2 + 3)
+    assert in_this_process.count("network") == in_this_process.count("chip_samples") == made
     in_this_process.clear()
     assert run_script(name, load, monkeypatch, tmp_path) == (text, files)
     assert in_this_process == []

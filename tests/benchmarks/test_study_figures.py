@@ -212,6 +212,36 @@ def test_survival_in_full(flat_lattice, load, monkeypatch, tmp_path):
     assert found["posterior rounded to 3 bits: S for single-layer"].value == pytest.approx(0.9)
     assert found[f"single-layer, float: least rise of D with rho, paired{LOWER}"].verdict == "yes"
     assert sum(name.startswith("single-layer, weights/inputs/outputs") for name in found) == 2**3
+    for data in ("patches", "china", "flower", "china-to-flower"):
+        assert found[f"{data}, single-layer: cliff"].value == 3
+    shifted = found[f"china-to-flower, single-layer, 7 bits: S{LOWER}"]
+    assert (shifted.bar, shifted.verdict) == (0.9, "yes")
+
+
+def row_of(data, cliff, gain):
+    gains = {(2, "post-training"): Estimate(gain, gain - 0.01, gain + 0.01)}
+    return {"data": data, "architecture": "deep", "cliff": cliff, "survival": {}, "gains": gains}
+
+
+def test_ranges_are_over_data_sets_that_are_alike(load):
+    """Not over the shifted one, whose cliff and gain are the largest; one without a gain is left
+    out, and without a cliff the range has no end.
+    """
+    module = load("_data_sets")
+    table = [("patches", 6, 0.1), ("china", 7, 0.3), ("flower", 5, np.nan)]
+    rows = [module.DataSetRow(**row_of(*each)) for each in [*table, ("china-to-flower", 8, 0.7)]]
+    rows[2].gains[2, "post-training"] = Estimate.missing("no common posterior")
+    found = by_name(module.data_set_figures(rows))
+    cliff = found["multi-layer, over 3 data sets: range of the cliff"]
+    assert (cliff.value, cliff.low, cliff.high) == (6, 5, 7)
+    assert cliff.baseline == "patches, china, flower"
+    gain = found["multi-layer, over 3 data sets: range of S noise-aware less post-training, 2 bits"]
+    assert (gain.value, gain.low, gain.high) == (0.1, 0.1, 0.3)
+    assert found["china-to-flower, multi-layer: cliff"].value == 8
+    assert rows[3].is_shifted
+    rows[1] = module.DataSetRow(**row_of("china", np.inf, 0.3))
+    again = by_name(module.data_set_figures(rows))
+    assert again["multi-layer, over 3 data sets: range of the cliff"].high == np.inf
 
 
 def test_the_best_at_three_bits_is_one_that_has_an_s(flat_lattice, made_results):

@@ -27,6 +27,7 @@ X[0], X[1] = -8, 7  # no row is active, every row is in every cycle
 THERMAL = Adc(bits=9, sigma_lsb=1.0)  # steps of 1, with room for noise
 ROUNDING = 1 / 12
 DEVICE = "g_us,programming_sigma_us,read_sigma_us\n5,0,2\n15,0,2\n"  # read noise of 0.2 cell steps
+RATIO_3 = "g_us,programming_sigma_us\n5,0\n15,0\n"  # level 0 draws half a cell step
 
 
 def rounded(product, variance):
@@ -134,7 +135,7 @@ def test_shot_noise_of_offset_columns():
     assert_variance(deviation / np.sqrt(right), 1.0, float(np.mean(wrong / right)))
 
 
-@pytest.mark.parametrize("kind", ["read_sigma", "shot_sigma", "device"])
+@pytest.mark.parametrize("kind", ["read_sigma", "shot_sigma", "shot of off-currents", "device"])
 @pytest.mark.parametrize("read_noise", ["lumped", "explicit"])
 def test_lumped_noise_equals_noise_of_every_cell(read_noise, kind):
     """Mean, variance and covariance of neurons by the same closed form, whether drawn once per
@@ -148,6 +149,10 @@ def test_lumped_noise_equals_noise_of_every_cell(read_noise, kind):
     cells, variance = {
         "read_sigma": (Cells(read_sigma=0.2, read_noise=read_noise), 24 * 2 * 0.2**2),
         "shot_sigma": (Cells(shot_sigma=0.3, read_noise=read_noise), 24 * 0.3**2),
+        "shot of off-currents": (  # 24 cells at level 1, and the current of level 0 in all 48
+            Cells(shot_sigma=0.3, read_noise=read_noise, device="measured", device_csv=RATIO_3),
+            (24 + 48 / 2) * 0.3**2,
+        ),
         "device": (
             Cells(device="measured", device_csv=DEVICE, read_noise=read_noise),
             24 * 2 * 0.2**2,

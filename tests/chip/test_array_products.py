@@ -34,6 +34,10 @@ GEOMETRIES = [
     (8, 8, 1, 1, 9),
     (8, 5, 4, 4, 6),
     (8, 8, 4, 7, 1),
+    (8, 4, 8, 1, 8),
+    (8, 4, 7, 2, 5),
+    (7, 4, 6, 1, 32),
+    (8, 2, 5, 2, 21),
 ]
 WAYS = {
     "as it comes": ({}, {}),
@@ -75,7 +79,7 @@ def test_equals_the_integer_product(geometry, signs):
 @pytest.mark.parametrize("signs", ["offset", "differential"])
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "as it comes"])
 def test_equals_the_integer_product_on_every_way(way, signs):
-    for geometry in (GEOMETRIES[0], GEOMETRIES[7], GEOMETRIES[9], GEOMETRIES[11]):
+    for geometry in (*GEOMETRIES[:1], GEOMETRIES[7], GEOMETRIES[9], GEOMETRIES[11], GEOMETRIES[13]):
         assert_exact(geometry, signs, way)
 
 

@@ -13,7 +13,10 @@ from stochsim.chip.inputs import Inputs
 from stochsim.chip.rng_address import Place
 from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
 
-pytestmark = pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the array's ADCs clip"),
+    pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning"),
+]
 X = some_stimuli(4)
 TABLE = "drive,p0,p1,p2,p3,p4,p5,p6,p7\n-2,1,0,0,0,0,0,0,0\n2,0,0.1,0.1,0.1,0.1,0.1,0.1,0.4\n"
 PAIRS_OF_COLUMNS = {"rows": 4, "signs": "differential"}
@@ -244,8 +247,8 @@ def test_layers_of_one_chip_have_draws_of_their_own():
 
 @pytest.mark.parametrize("kind", ["deep", "recurrent"])
 def test_the_range_of_deeper_adcs_is_set_on_the_codes_before_them(kind):
-    """The largest code holds the 95 % quantile of each layer's own partial sums; other calibration
-    stimuli, another range.
+    """The codes hold all of each layer's own partial sums but 2.5 % at either end; other
+    calibration stimuli, another range.
     """
     program = PROGRAMS[kind](3)
     seen = some_stimuli(50)
@@ -268,8 +271,11 @@ def test_the_range_of_deeper_adcs_is_set_on_the_codes_before_them(kind):
         third = layers[1].codes(second, 1, Place(0, 0, 0))[:, 0]
         reads = [first, second, third, third]
     for layer, other, integers in zip(layers, others, reads, strict=True):
-        sums = np.abs(layer.product._clean_sums(integers))
-        assert layer.product.range.lsb == np.quantile(sums, 0.95, method="higher") / 7
+        sums = layer.product._clean_sums(integers)
+        low = np.quantile(sums, 0.025, method="lower")
+        high = np.quantile(sums, 0.975, method="higher")
+        assert layer.product.range.lsb == (high - low) / 15
+        assert abs(layer.product.range.lsb * layer.product.range.c_min - low) <= (high - low) / 30
         assert layer.product.range.lsb != other.product.range.lsb
 
 

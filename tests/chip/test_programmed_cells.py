@@ -11,6 +11,7 @@ import pytest
 import stattest
 
 from stochsim.chip.array.programming import GRID, Wires, program_cells
+from stochsim.hardware import Tiling, nodal_conductance
 from stochsim.hardware.measured_files import read_device_text
 from stochsim.hardware.memory_devices import device
 from stochsim.hardware.wires import effective_conductance
@@ -21,7 +22,7 @@ KEY = 7
 CELLS = generator(1).integers(0, 4, (2, 3, 64, 128)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("cell_bits", [1, 2, 3, 4])
+@pytest.mark.parametrize("cell_bits", range(1, 9))
 def test_an_ideal_device_holds_256_times_its_code(cell_bits) -> None:
     cells = generator(2).integers(0, 2**cell_bits, (2, 2, 40, 30)).astype(np.uint8)
     programmed = program_cells(cells, cell_bits, device("ideal"), KEY)
@@ -152,33 +153,103 @@ def test_read_variance_is_the_law_in_grid_steps() -> None:
     assert np.all(pcm.read_variance[full] > 0)
 
 
-def test_wires_are_first_order_in_every_tile() -> None:
-    """An ideal device's tiles, each an array of its own; the last ones are not full."""
-    cells = generator(5).integers(0, 4, (1, 2, 50, 45)).astype(np.uint8)
-    programmed = program_cells(
-        cells, 2, device("ideal"), KEY, wires=Wires(2.0, rows_per_tile=32, columns_per_tile=20)
-    ).conductance
+def on_one_row(planes):
+    """Planes (sign, slice, row, neuron) as (row, cell of a row): of neuron 0 slice 0 with its
+    signs, then slice 1, …; written cell by cell.
+    """
+    signs, slices, rows, neurons = planes.shape
+    out = np.empty((rows, neurons * slices * signs))
+    for sign, piece, neuron in np.ndindex(signs, slices, neurons):
+        out[:, (neuron * slices + piece) * signs + sign] = planes[sign, piece, :, neuron]
+    return out
+
+
+def through_the_wires(planes_s, ohm, rows, columns, law):
+    """Conductances (row, cell of a row) that every tile of `rows` × `columns` senses by `law`."""
+    side_by_side = on_one_row(planes_s)
+    out = np.empty_like(side_by_side)
+    for top in range(0, len(side_by_side), rows):
+        for left in range(0, side_by_side.shape[1], columns):
+            tile = np.s_[top : top + rows, left : left + columns]
+            out[tile] = law(side_by_side[tile], ohm)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("model", "law"), [("series", effective_conductance), ("nodal", nodal_conductance)]
+)
+def test_wires_run_along_tiles_on_which_slices_and_signs_lie_side_by_side(model, law) -> None:
+    """An ideal device; the last tiles are not full. Planes that were arrays of their own, with
+    shorter rows, would lose less.
+    """
+    cells = generator(5).integers(0, 4, (2, 3, 50, 15)).astype(np.uint8)
+    tiling = Tiling(rows=32, columns=20, inputs=50, neurons=15, slices=3, signs=2)
+    wires = Wires(tiling, 2.0, model)
+    programmed = program_cells(cells, 2, device("ideal"), KEY, wires=wires).conductance
     g_s = cells * (25e-6 / 3)
-    for plane in range(2):
-        for top in (0, 32):
-            for left in (0, 20, 40):
-                tile = np.s_[0, plane, top : top + 32, left : left + 20]
-                expected = effective_conductance(g_s[tile], 2.0) * 3 * GRID / 25e-6
-                assert np.max(np.abs(programmed[tile] - expected)) <= 0.5 + 1e-9
+    expected = through_the_wires(g_s, 2.0, 32, 20, law) * 3 * GRID / 25e-6
+    found = on_one_row(programmed)
+    assert np.max(np.abs(found - expected)) <= 0.5 + 1e-6
     assert programmed.sum() < GRID * cells.astype(int).sum()
-    whole = program_cells(cells, 2, device("ideal"), KEY, wires=Wires(2.0)).conductance
-    assert whole.sum() < programmed.sum()  # longer wires take more
+    apart = np.stack([[law(plane, 2.0) for plane in sign] for sign in g_s]) * 3 * GRID / 25e-6
+    assert np.max(np.abs(found - on_one_row(apart))) > 5
+
+
+def test_wires_of_a_layer_that_is_billed_as_two_tiles() -> None:
+    """64 neurons of 4 one-bit cells, 40 µS, 0.35 ohm: the 256 cells of a row take two tiles of 128,
+    whose rows carry twice the current of a plane's 64. All cells on: of the 128 rows' and 128
+    columns' own sums d is R G ((j + 1)(c - j/2) + …) for c columns, here summed by hand.
+    """
+    full = np.ones((1, 4, 128, 64), np.uint8)
+    one = read_device_text("g_us,programming_sigma_us\n0,0\n40,0\n")
+    tiling = Tiling(128, 128, inputs=128, neurons=64, slices=4)
+    found = program_cells(full, 1, one, KEY, wires=Wires(tiling, 0.35)).conductance / GRID
+
+    def mean_share(columns):
+        j, i = np.arange(columns), np.arange(128)
+        row = (j + 1) * (columns - j / 2)  # sum over j' of 1 + min(j, j')
+        column = (128 - i) * (i + 1) + (127 - i) * (128 - i) / 2  # sum over i' of 128 - max(i, i')
+        series = 0.35 * 40e-6 * (row + column[:, None])
+        return np.mean(series / (1 + series))
+
+    assert 1 - found.mean() == pytest.approx(mean_share(128), rel=1e-3)
+    assert mean_share(64) < 0.7 * mean_share(128)
+
+
+def test_wires_of_another_layer_and_too_long_wires_are_refused() -> None:
+    cells = np.full((1, 2, 50, 45), 3, np.uint8)
+    tiling = Tiling(64, 64, inputs=50, neurons=45, slices=2)
     with pytest.raises(SettingError, match="largest relative drop"):
-        program_cells(cells, 2, device("ideal"), KEY, wires=Wires(200.0))
+        program_cells(cells, 2, device("ideal"), KEY, wires=Wires(tiling, 200.0))
+    solved = program_cells(cells, 2, device("ideal"), KEY, wires=Wires(tiling, 200.0, "nodal"))
+    assert 0 < solved.conductance.min() < 0.1 * 3 * GRID  # no limit of what is taken
+    with pytest.raises(
+        SettingError, match=r"should be the tiles of cells of shape \(1, 2, 50, 40\)"
+    ):
+        program_cells(cells[..., :40], 2, device("ideal"), KEY, wires=Wires(tiling, 1.0))
 
 
-def test_wires_weaken_the_read_noise_with_the_signal() -> None:
+@pytest.mark.parametrize("model", ["series", "nodal"])
+def test_wires_weaken_the_read_noise_with_the_signal(model) -> None:
     cells = np.full((1, 1, 32, 32), 3, np.uint8)
+    wires = Wires(Tiling(32, 32, 32, 32), 1.0, model)
     plain = program_cells(cells, 2, device("rram-wan"), KEY)
-    wired = program_cells(cells, 2, device("rram-wan"), KEY, wires=Wires(1.0))
+    wired = program_cells(cells, 2, device("rram-wan"), KEY, wires=wires)
     passed = wired.conductance / plain.conductance
     assert passed.max() < 1
     np.testing.assert_allclose(wired.read_variance / plain.read_variance, passed**2, rtol=0.01)
+
+
+def test_wires_take_of_the_off_current_too() -> None:
+    """Cells at level 0 of a device from 20 to 40 µS: their sums are 0, their currents those of the
+    tile's 20 µS behind its wires.
+    """
+    cells = np.zeros((1, 1, 24, 16), np.uint8)
+    one = read_device_text("g_us,programming_sigma_us\n20,0\n40,0\n")
+    found = program_cells(cells, 1, one, KEY, wires=Wires(Tiling(24, 16, 24, 16), 5.0))
+    expected = effective_conductance(np.full((24, 16), 20e-6), 5.0) / 20e-6
+    np.testing.assert_array_equal(found.conductance, 0)
+    np.testing.assert_allclose(found.off_conductance[0, 0], GRID * expected, rtol=1e-6)
 
 
 def test_a_measured_device_is_programmed_like_any_other() -> None:
@@ -198,10 +269,8 @@ def test_a_measured_device_is_programmed_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"wires": Wires(rows_per_tile=0)}, "'rows_per_tile' = 0: should be an integer from 1"),
-        ({"wires": Wires(columns_per_tile=-3)}, "'columns_per_tile' = -3"),
         ({"age_s": 5.0}, "'age_s' = 5.0: ideal has no published law of time"),
-        ({"wires": Wires(-1.0)}, "'wire_ohm' = -1.0"),
+        ({"wires": Wires(Tiling(64, 128, 64, 128, 3, 2), -1.0)}, "'wire_ohm' = -1.0"),
     ],
 )
 def test_bad_programming_is_refused(settings, words) -> None:

@@ -11,6 +11,7 @@ from threadtest import threads
 from stochsim.chip import Chip
 from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
 
+pytestmark = pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
 X = random_inputs(4, 5, 20).astype(float)
 TABLE = "drive,p0,p1,p2,p3,p4,p5,p6,p7\n-4,1,0,0,0,0,0,0,0\n4,0,0.1,0.1,0.1,0.1,0.1,0.1,0.4\n"
 NOISY = Adc(bits=5, sigma_lsb=0.7)

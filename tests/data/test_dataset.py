@@ -1,5 +1,7 @@
 """Patches and digits: what they are, and what is refused."""
 
+import typing
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,10 @@ def digits():
     return load_dataset("digits", 8, 40, 0)
 
 
+def of_images(*names):
+    return patches_source.Source(names, (), (300, 300), "")
+
+
 def test_patches_have_the_shares_and_shapes_named(patches):
     assert patches.train.shape == (100_000, 48)
     assert patches.held_out.shape == (12_000, 48)
@@ -34,7 +40,7 @@ def test_patches_have_the_shares_and_shapes_named(patches):
 def test_training_inputs_are_white_before_the_clip(name, request):
     data = request.getfixturevalue(name)
     if name == "patches":
-        pixels = patches_source.draw_patches(patches_source.TRAIN_IMAGES, 20_000, 8, 0)[0]
+        pixels = patches_source.draw_patches(patches_source.SOURCES["patches"], False, 8, 0)[0]
     else:
         pictures, labels = digits_source.digit_pictures()
         pixels = pictures[digits_source.split_by_label(labels, 500, 0)[0]]
@@ -47,7 +53,7 @@ def test_training_inputs_are_white_before_the_clip(name, request):
 
 
 def test_pictures_come_back_up_to_the_dropped_components():
-    pixels, _ = patches_source.draw_patches(("camera",), 300, 6, 1)
+    pixels, _ = patches_source.draw_patches(of_images("camera"), False, 6, 1)
     data = load_dataset("patches", 6, 35, 1)
     white = data.whitening.transform(pixels, clip=False)
     centred = pixels - pixels.mean(axis=1, keepdims=True)
@@ -57,7 +63,8 @@ def test_pictures_come_back_up_to_the_dropped_components():
 
 
 def test_rocket_is_halved_and_colours_are_grey():
-    assert patches_source.grey_image("rocket").shape == (213, 320)
+    for name in ("rocket", "china", "flower"):
+        assert patches_source.grey_image(name).shape == (213, 320)
     coffee = patches_source.grey_image("coffee")
     assert coffee.shape == (400, 600)
     assert coffee.min() >= 0
@@ -81,10 +88,52 @@ def test_key_decides_and_nothing_else(patches):
         first, second = load_dataset(name, 8, 10, 1), load_dataset(name, 8, 10, 2)
         assert not np.array_equal(first.train, second.train)
     pixels = [
-        patches_source.draw_patches(names, 50, 8, 5)[0]
+        patches_source.draw_patches(of_images(*names), False, 8, 5)[0]
         for names in (("camera",), ("brick", "camera"))
     ]
-    assert np.array_equal(pixels[0], pixels[1][50:])
+    assert np.array_equal(pixels[0], pixels[1][300:])
+
+
+@pytest.mark.parametrize("name", ["china", "flower"])
+def test_one_photograph_serves_both_sides_in_stripes(name, monkeypatch):
+    """Of an image whose grey level is its column: no column is in patches of both sides, and all
+    but the last pixels of stripes are somewhere. Drawn from all columns, the negative control, the
+    sides share.
+    """
+    image = np.tile(np.arange(640.0), (20, 1))
+    monkeypatch.setattr(patches_source, "grey_image", lambda _: image)
+    source = patches_source.SOURCES[name]
+    train, held_out = (
+        {int(v) for v in patches_source.draw_patches(source, side, 8, 3)[0].ravel()}
+        for side in (False, True)
+    )
+    assert not train & held_out
+    assert held_out == {*range(160, 240), *range(400, 480)}
+    assert train == set(range(640)) - held_out
+    both = patches_source.Source((name,), ("other",), (4_000, 4_000), "")
+    shared = {int(v) for v in patches_source.draw_patches(both, False, 8, 3)[0].ravel()}
+    assert shared & held_out
+
+
+@pytest.mark.parametrize(("train", "test"), [("china", "flower"), ("flower", "china")])
+def test_a_shift_is_one_photograph_in_training_and_the_other_held_out(train, test):
+    """The whitening is that of training, so the flower, which has less contrast, is smaller."""
+    data = load_dataset(f"{train}-to-{test}", 8, 20, 0)
+    assert data.source_images == (train, test)
+    assert set(data.train_source) == {0}
+    assert set(data.held_out_source) == {1}
+    assert data.train.shape == (60_000, 20)
+    assert data.held_out.shape == (4_000, 20)
+    contrast = {name: patches_source.grey_image(name) for name in (train, test)}
+    ratio = np.diff(contrast[test]).std() / np.diff(contrast[train]).std()
+    assert (data.held_out.std() / data.train.std() > 1) == (ratio > 1)
+
+
+def test_kinds_of_settings_are_those_of_the_photographs_and_digits():
+    kinds = typing.get_args(DataSettings.model_fields["kind"].annotation)
+    assert {*kinds} == {*patches_source.SOURCES, "digits"}
+    for kind in kinds:
+        assert DataSettings(kind=kind, size=8, components=9).is_patches == (kind != "digits")
 
 
 def test_arrays_are_read_only(patches):
@@ -96,6 +145,9 @@ def test_arrays_are_read_only(patches):
     ("kind", "size", "components", "message"),
     [
         ("patch", 8, 48, "patches"),
+        ("flowers", 8, 48, "flower"),
+        ("china", 3, 5, "4 to 16"),
+        ("china-to-flower", 8, 64, "nearest valid: 63"),
         ("patches", 3, 5, "4 to 16"),
         ("patches", 17, 5, "nearest valid: 16"),
         ("patches", 8, 64, "nearest valid: 63"),

@@ -21,7 +21,7 @@ CHANNEL = "drive,p0,p1\n-1,1,0\n1,0.25,0.75\n"
         ({"rows": 65537}, "'rows' = 65537: should be less than or equal to 65536"),
         ({"rows": 12.0}, "'rows' = 12.0: should be a valid integer"),
         ({"cell_bits": 0}, "'cell_bits' = 0"),
-        ({"cell_bits": 5}, "'cell_bits' = 5: should be less than or equal to 4"),
+        ({"cell_bits": 9}, "'cell_bits' = 9: should be less than or equal to 8"),
         ({"cycle_bits": 9}, "'cycle_bits' = 9: should be less than or equal to 8"),
         ({"signs": "ofset"}, "'signs' = 'ofset': should be 'offset' or 'differential'"),
         ({"row": 3}, "unknown key 'row': did you mean 'rows'?"),
@@ -53,14 +53,14 @@ def test_arrays(table: dict[str, Any], message: str) -> None:
     [
         ({"bits": 0}, "'bits' = 0"),
         ({"bits": 13}, "'bits' = 13: should be less than or equal to 12"),
-        ({"range": "ful"}, "'range' = 'ful': should be 'full', 'calibrated' or 'fixed'"),
+        ({"range": "ful"}, "'range' = 'ful': should be 'auto', 'calibrated', 'full' or 'fixed'"),
         (
             {"range": "fixed"},
             "'range_max' = None: belongs to range = 'fixed', and only there; 'range' is 'fixed'",
         ),
         (
             {"range_max": 3.0},
-            "'range_max' = 3.0: belongs to range = 'fixed', and only there; 'range' is 'full'",
+            "'range_max' = 3.0: belongs to range = 'fixed', and only there; 'range' is 'auto'",
         ),
         (
             {"range": "calibrated", "range_max": 3.0},
@@ -74,7 +74,7 @@ def test_arrays(table: dict[str, Any], message: str) -> None:
         (
             {"clip_share": 0.01},
             "'clip_share' = 0.01: belongs to range = 'calibrated', and only there; 'range' is "
-            "'full'",
+            "'auto'",
         ),
         ({"range": "calibrated", "clip_share": 0.5}, "'clip_share' = 0.5: should be less than 0.5"),
         ({"sigma_lsb": -1.0}, "'sigma_lsb' = -1.0"),

@@ -163,16 +163,19 @@ def input_digits(x, input_bits, cycle_bits):
     )
 
 
-def converted_sums(weights, x, array, lsb, weight_bits=4, input_bits=4, edges=None):
+def converted_sums(
+    weights, x, array, lsb, weight_bits=4, input_bits=4, edges=None, first_code=None
+):
     """The noiseless sums (stimulus, neuron) that ADCs of step `lsb` give, partial sum by
     partial sum: the rule in plain NumPy.
 
     A partial sum becomes the nearest code, to even, or the number of `edges` (in lsb, ascending)
-    below it; codes outside the range clip.
+    below it; codes outside the range clip, which begins at `first_code` where that is given.
     """
     levels = 2**array.adc.bits
     signed = array.signs == "differential"
     low = -levels // 2 if signed else 0
+    low = low if first_code is None else first_code
     cells = slice_digits(weights, weight_bits, array.cell_bits, array.signs)
     digits = input_digits(x, input_bits, array.cycle_bits)
     total = np.zeros((len(x), len(weights)))

@@ -25,7 +25,8 @@ class Made:
     accuracy; D of controls; roughness of D.
 
     `rough`: sd of what every cell adds to its own D of every stimulus; at 0 all distances differ
-    between stimuli in the same way. `effective_of`: effective samples of each stimulus as a
+    between stimuli in the same way. `lost_by`: what S loses on the part with this chip key.
+    `effective_of`: effective samples of each stimulus as a
     function of (widths, noise); None as older versions stored points. `dependent`: whether reads
     are.
     """
@@ -40,6 +41,7 @@ class Made:
         [100.0] * STIMULI
     )
     dependent: bool = False
+    lost_by: Callable[[int], float] = lambda chip_key: 0.0
     norms: tuple[float, ...] = (1.0,) * NEURONS
 
     def __call__(
@@ -96,6 +98,7 @@ class Made:
         noise = settings["noise"]
         rho = float(seen["rho"])
         s = self.s_of(json.loads(seen["widths"]), noise, rho, key)
+        s -= self.lost_by(settings.get("chip_key", 0))
         measures = _measures(
             self._distances(task, settings, self.blind - s * (self.blind - self.full_of(rho)))
         )

@@ -34,9 +34,12 @@ from stochsim.hardware import (
     Noise,
     RandomSource,
     Reliability,
+    Tiling,
     Timing,
     bit_error_rate,
     device,
+    nodal_conductance,
+    nodal_shares,
     relative_drop,
 )
 from stochsim.keys import fold_in, generator
@@ -394,6 +397,8 @@ SETTINGS: dict[str, Door] = {
     "Array.slices and cycles": Door(
         lambda n: (Array().slices(n), Array().cycles(n), Array().magnitude_bits(n)), 8
     ),
+    "Array.tiling": Door(lambda n: Array().tiling(n, 5, 4), 100),
+    "Tiling": Door(lambda n: Tiling(n, 5, 10, 10), 100),
     "Array.tiles": Door(lambda n: Array().tiles(n), 100),
     "Array.check_widths": Door(lambda n: Array().check_widths(n, n), 8),
     "RandomSource": Door(lambda n: RandomSource(random_bits_per_code=n, neurons_per_source=n), 100),
@@ -528,6 +533,8 @@ REALS: dict[str, Door] = {
     "Adc(inl_lsb)": Door(lambda v: Adc(bits=2, inl_lsb=[0.0, v, 0.0]), 0.5),
     "bit_error_rate": Door(lambda v: bit_error_rate(0.9, v), 0.5),
     "bit_error_rate(voltage)": Door(lambda v: bit_error_rate(v), 0.5),
+    "nodal_conductance": Door(lambda v: nodal_conductance(np.full((2, 2), 1e-3), v), 0.5),
+    "nodal_shares": Door(lambda v: nodal_shares(np.full((2, 2), 1e-3), v)[0], 0.5),
     "relative_drop": Door(lambda v: relative_drop(np.full((2, 2), 1e-3), v), 0.5),
     "device.age": Door(lambda v: device("pcm-nandakumar").age(v), 4096.0),
     "SparseCoding": Door(lambda v: ss.SparseCoding(neurons=3, noise_sd=v, laplace_scale=v), 0.5),

@@ -38,13 +38,15 @@ class Change:
     """A setting's chip: a preset with these `sets`; the values to change it to (a preset has at
     most one of them already).
 
-    float_layers: the network has a layer that stays in float.
+    float_layers: the network has a layer that stays in float. any_of: a preset's value is one of
+    the others by its definition, another one on each, so one of them must move something.
     """
 
     values: tuple[Any, ...]
     base: str = "digital-45nm"
     sets: tuple[tuple[str, Any], ...] = ()
     float_layers: bool = False
+    any_of: bool = False
 
     @property
     def chip(self) -> Hardware:
@@ -121,12 +123,12 @@ def seen(chip: Hardware, float_layers: bool = False) -> tuple[Any, ...]:
     """Joules by part under both prices of reliability, cycles and seconds of a read, and codes."""
     if float_layers:
         return _seen_converted(chip)
-    running = Chip(program_for(chip), chip, chip_key=5, calibration=X)
-    bill = running.bill(X, 2, 0.0)
+    with warnings.catch_warnings(action="ignore"):  # ADCs clip, are coarse: a setting may go so far
+        running = Chip(program_for(chip), chip, chip_key=5, calibration=X)
+        bill = running.bill(X, 2, 0.0)
+        codes = running.sample(X, 40, 7, count=False).codes
     other = chip.energy(bill.total_operations, 1.0)
     joules = tuple(bill.energy.parts.values()), tuple(other.parts.values())
-    with warnings.catch_warnings(action="ignore"):  # ADCs that clip: a setting may go so far
-        codes = running.sample(X, 40, 7, count=False).codes
     return joules, bill.total_cycles, bill.seconds, codes.tobytes()
 
 
@@ -155,10 +157,12 @@ def settings_without_effect(chip: Hardware) -> list[str]:
     before = {float_layers: seen(chip, float_layers) for float_layers in (False, True)}
 
     def does_nothing(path: str, change: Change) -> bool:
+        tried = [(value,) for value in change.values] if change.any_of else [change.values]
         try:
-            return (
-                seen(changed(chip, path, change.values), change.float_layers)
+            return all(
+                seen(changed(chip, path, values), change.float_layers)
                 == before[change.float_layers]
+                for values in tried
             )
         except SettingError:
             return False
@@ -208,8 +212,8 @@ CHANGES = {
     "array.reads_per_programming": to(20, on=RRAM, **_PROGRAMMED),
     "array.adc.bits": to(5, 6, on=SRAM),
     "array.adc.cycles": to(3, 4, on=SRAM),
-    "array.adc.range": to("calibrated", on=SRAM),
-    "array.adc.range_max": to(5.0, on=SRAM, **_FIXED),
+    "array.adc.range": Change(("full", "calibrated"), RRAM, any_of=True),  # of "auto"
+    "array.adc.range_max": to(5.0, 6.0, on=SRAM, **_FIXED),
     "array.adc.clip_share": to(0.3, on=SRAM, array__adc__range="calibrated", array__adc__bits=3),
     "array.adc.sigma_lsb": to(2.0, 1.0, on=SRAM),
     "array.adc.offset_sigma_lsb": to(1.0, on=SRAM),
@@ -234,6 +238,7 @@ CHANGES = {
     "array.cells.stuck_at_0_rate": to(0.1, on=SRAM),
     "array.cells.stuck_at_1_rate": to(0.1, on=SRAM),
     "array.cells.wire_ohm": to(20.0, on=RRAM),
+    "array.cells.wire_model": to("nodal", on=RRAM, array__cells__wire_ohm=20.0),
     "memory.weight_errors": to(0.1),
     "memory.weight_read_errors": to(0.1),
     "memory.code_errors": to(0.1),

@@ -271,6 +271,7 @@ def test_wrong_stimuli_are_refused():
         converted.sample(x * torch.nan, 1, 1)
 
 
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
 @pytest.mark.parametrize("name", ["rram-array", "in-memory-28nm", "thermal-floor"])
 def test_presets_run(name):
     converted, x = converted_small(preset(name))

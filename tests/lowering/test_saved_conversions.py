@@ -98,6 +98,23 @@ def test_calibrated_adcs_keep_their_range(tmp_path):
         load_converted(tmp_path / "not", chip_of(array=array))
 
 
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+@pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
+def test_an_auto_range_keeps_its_data_and_is_full_where_none_were_saved(tmp_path):
+    """Not calibrated on a placeholder of zeros."""
+    array = Array(rows=64, columns=16, cell_bits=2, adc=Adc(bits=3))
+    converted, x = converted_small(chip_of(array=array))
+    converted.program.save(tmp_path / "auto")
+    read = load_converted(tmp_path / "auto")
+    assert torch.equal(read(x), converted(x))
+    assert all(use.is_calibrated for use in read.chip().adc_use.values())
+    digital, _ = converted_small(chip_of())
+    digital.program.save(tmp_path / "digital")
+    on_array = load_converted(tmp_path / "digital", chip_of(array=array))
+    assert on_array.hardware.array.adc.range == "full"
+    assert not any(use.is_calibrated for use in on_array.chip().adc_use.values())
+
+
 def test_double_precision_is_kept(tmp_path):
     converted, x = converted_small(chip_of())
     converted.double().program.save(tmp_path)

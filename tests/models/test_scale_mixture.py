@@ -32,13 +32,11 @@ def test_likelihood_is_the_integral_over_the_contrast():
             def relative(
                 t, stimulus=stimulus, response=response, value=value, m=m
             ):  # over log z: no pole where the shape is below 1
-                misfit = np.sum((stimulus - np.exp(t) * (m.decoder @ response)) ** 2) / (
-                    2 * m.noise_sd**2
-                )
+                signal = np.exp(t) * (m.decoder @ response)
                 return np.exp(
                     t
                     + stats.gamma.logpdf(np.exp(t), m.contrast_shape, scale=1 / m.contrast_rate)
-                    - misfit
+                    + stats.norm.logpdf(stimulus, signal, m.noise_sd).sum()
                     - value
                 )
 
@@ -54,9 +52,10 @@ def test_leading_axes_broadcast_and_the_joint_adds_up():
     assert all_pairs.shape == (4, 4)
     assert all_pairs[1, 2] == pytest.approx(m.log_joint(x[1], r[2]), rel=1e-14)
     np.testing.assert_allclose(
-        m.log_joint(x, r), m.log_likelihood(x, r) - 0.5 * np.sum(r**2, axis=1), rtol=1e-14
+        m.log_joint(x, r), m.log_likelihood(x, r) + stats.norm.logpdf(r).sum(axis=1), rtol=1e-14
     )
-    assert m.log_likelihood(np.zeros(3), np.zeros(2)) == pytest.approx(0, abs=1e-11)
+    alone = stats.norm.logpdf(0, scale=0.7) * 3
+    assert m.log_likelihood(np.zeros(3), np.zeros(2)) == pytest.approx(alone, abs=1e-11)
 
 
 def test_posterior_agrees_with_the_joint_on_a_grid_of_responses():

@@ -6,72 +6,32 @@ kinds of state:
 
 - exact: the partial sum itself, an integer, and the number of active rows where the noise depends
   on that;
-- grid: a position on a grid of 2^-f LSB (f from 3 to 6), for ADCs that differ in offset or
+- grid: a position on a grid of 2^-f LSB (f from 3 to 10: as fine as tables allow, which costs time
+  as they are built and none as codes are drawn), for ADCs that differ in offset or
   gain, shared references, and conductances that are not whole steps; beside it the noise's standard
   deviation, rounded to one of 64 values, where that depends on the input.
 """
 
-from dataclasses import dataclass
+import math
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels.array.adc_channel import AdcChannel, build_channel, ideal_edges, shared_noise
+from stochsim_kernels.array.adc_channel import AdcChannel, build_channel, shared_noise
 from stochsim_kernels.array.crossbar import grid_map
 
+from stochsim.chip.array.adc_range import Range
 from stochsim.hardware import Adc, Array
 from stochsim.keys import generator
 from stochsim.settings import SettingError, check_memory
 
 _EXACT_STATES = 1 << 16
-_GRID_STATES = 1 << 19
-_ENTRIES = 1 << 23  # 32 MB, where the coarsest grid is fine enough
-_FINEST, _COARSEST = 6, 3  # grid points per LSB, as powers of two
+_GRID_STATES = 1 << 21  # 100 MB as they are built
+_ENTRIES = 1 << 24  # 64 MB, where the coarsest grid is fine enough
+_FINEST, _COARSEST = 10, 3  # grid points per LSB, as powers of two
 _SIGMA_CLASSES = 64
 _SHIFT = 24  # binary places of gain and offset behind the grid
 _CERTAIN_SIGMAS = 7.0  # a position so far outside the range has one code
 _FARTHEST_MOVE = 314.0  # a shared reference's noise, in grid points
-
-
-@dataclass(frozen=True)
-class Range:
-    """An ADC's range: its step in partial sums (one cell step × one input digit), its smallest
-    code, and its edges in steps.
-    """
-
-    lsb: float
-    c_min: int
-    edges_lsb: np.ndarray
-
-    @classmethod
-    def of(cls, array: Array, largest: float) -> "Range":
-        """The range from 0 to `largest`, in differential columns from -largest to a step below it;
-        at range = "full" never finer than steps of 1.
-        """
-        settings = array.adc
-        signed = array.signs == "differential"
-        levels = 2**settings.bits
-        lsb = largest / (levels // 2 if signed else levels - 1)
-        edges = ideal_edges(levels) + (
-            np.array(settings.edge_shift_lsb) if settings.edge_shift_lsb else 0.0
-        )
-        return cls(
-            max(1.0, lsb) if settings.range == "full" else lsb, -levels // 2 if signed else 0, edges
-        )
-
-    @property
-    def c_max(self) -> int:
-        """The largest code."""
-        return self.c_min + len(self.edges_lsb)
-
-    def reaching(self, partial: np.ndarray) -> float:
-        """The `range_max` of the smallest range that clips none of these partial sums."""
-        largest = float(np.abs(partial).max())
-        return largest if self.c_min == 0 else largest * (self.c_max + 1) / self.c_max
-
-    def share_outside(self, partial: np.ndarray) -> float:
-        """Share of noiseless partial sums that lie beyond the outer codes."""
-        code = np.rint(partial / self.lsb)
-        return float(np.mean((code < self.c_min) | (code > self.c_max)))
 
 
 class Conversion(NamedTuple):
@@ -159,16 +119,25 @@ def _fineness(settings: Adc, states: int, entries: int) -> int:
     return _COARSEST
 
 
+def _shift(largest_lsb: float, fine: int) -> int:
+    """Binary places of gain and offset behind a grid of 2^-fine LSB: fewer where partial sums of up
+    to `largest_lsb` steps, twice that by their gain, would leave 63 bits.
+    """
+    return min(_SHIFT, max(0, 61 - fine - max(0, math.frexp(largest_lsb)[1])))
+
+
 def grid_conversion(
     settings: Adc,
     reach: Range,
     unit: float,
+    largest: int,
     sigmas_lsb: tuple[float, float],
     shape: tuple[int, int, int],
     key: int,
 ) -> Conversion:
     """States are positions on a grid; `unit` is a partial sum's integer step in cell steps × digits
-    (1, or 1/256 of analog conductances).
+    (1, or 1/256 of analog conductances); no partial sum is larger in size than `largest` such
+    integers.
 
     sigmas_lsb: the least and the largest standard deviation that the noise can have. Offsets and
     gains of the ADCs, shape (tile, slice, column), are drawn once per chip by `key`.
@@ -183,6 +152,9 @@ def grid_conversion(
     random = generator(key, "converters")
     gain = 1 + settings.gain_sigma * random.standard_normal(shape)
     offset_lsb = settings.offset_sigma_lsb * random.standard_normal(shape) - reach.c_min
+    # beyond it a sum of one unit is far outside the range already
+    per_unit = min(unit / reach.lsb, 2.0 ** (60 - fine) / max(1, largest))
+    shift = _shift(largest * per_unit, fine)
     step = (high - low) / (classes - 1) if classes > 1 else 0.0
     sigma = (low + step * np.arange(classes))[:, None]
     value = np.arange((width << fine) + 1) / (1 << fine) - margin
@@ -191,8 +163,8 @@ def grid_conversion(
             np.broadcast_to(value, (classes, value.size)), sigma, reach.edges_lsb, reach.c_min
         ),
         0,
-        *grid_map(gain * (unit / reach.lsb), offset_lsb, margin, fine, _SHIFT),
-        _SHIFT,
+        *grid_map(gain * per_unit, offset_lsb, margin, fine, shift),
+        shift,
         shared_noise(settings.reference_sigma_lsb * (1 << fine))
         if settings.reference_sigma_lsb > 0
         else None,

@@ -9,14 +9,14 @@ from stochsim_kernels.array import crossbar, crossbar_bits
 from stochsim_kernels.product import weight_noise
 from stochsim_kernels.random.address import DrawAddress
 
-from stochsim.accounting import Meter, Sharing
+from stochsim.accounting import CLIPPED_SHARE, Meter, Sharing
 from stochsim.chip.array.adc import (
     Conversion,
-    Range,
     exact_conversion,
     exact_states,
     grid_conversion,
 )
+from stochsim.chip.array.adc_range import chosen_range
 from stochsim.chip.array.cells import ArrayCells, Partial
 from stochsim.chip.product import Product, fit_accumulator, refuse_differing
 from stochsim.chip.rng_address import ARRAY, Place
@@ -24,10 +24,11 @@ from stochsim.hardware import Hardware
 from stochsim.program import Layer
 from stochsim.settings import SettingError, levels_to_user
 
-CLIPPED_SHARE = 1e-3
-"""Above this share of clipped partial sums a chip warns."""
-
 _CHECKED_STIMULI = 16
+_SLACK = 10
+_MOST_SUMS = 1 << 24
+"""Partial sums that a range is calibrated on, at most: 192 MB."""
+
 _EXPLICIT = 1 << 30  # event words of noise drawn for every cell
 
 
@@ -57,7 +58,11 @@ class ArrayProduct(Product):
         self._word = ARRAY + number
         self._accumulator_width = hardware.accumulator_width(layer.inputs)
         self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
-        self.range = self._adc_range(x_calibration)
+        self._check_sums_fit()
+        data = None if x_calibration is None else self._clean_sums(self._some_of(x_calibration))
+        whole = self.cells.unit == 1
+        self.range = chosen_range(self.array, self.cells.largest_sum, data, whole)
+        self.adc_use = None if data is None else self.range.use(data)
         self.conversion, self.fused = self._conversion(chip_key)
         self._readout = self._kernel_readout()
         self._clips = self._clips_on_the_way()
@@ -67,21 +72,33 @@ class ArrayProduct(Product):
             if self.fused
             else None
         )
-        self._warned = self.array.adc.range == "full"
+        self._is_looked_at = False
 
-    def _adc_range(self, x_calibration: np.ndarray | None) -> Range:
-        settings = self.array.adc
-        if settings.range == "fixed":
-            assert settings.range_max is not None
-            return Range.of(self.array, settings.range_max)
-        if settings.range == "full":
-            return Range.of(self.array, self.cells.largest_sum)
-        if x_calibration is None:
-            rule = "the chip needs calibration = stimuli (stimulus, input) to set it on"
-            raise SettingError.of("array.adc.range", "calibrated", rule)
-        sums = np.abs(self._clean_sums(x_calibration))
-        largest = max(1.0, float(np.quantile(sums, 1 - settings.clip_share, method="higher")))
-        return Range.of(self.array, Range.of(self.array, largest).reaching(np.array([largest])))
+    def _check_sums_fit(self) -> None:
+        """Raise SettingError where a partial sum, in 1/unit cell steps × digits, could leave 32
+        bits.
+        """
+        cells, array = self.cells, self.array
+        largest = self._largest()
+        if largest >= 2**31:
+            fewer = cells.rows * (2**31 - 1) // largest
+            names = ("array.rows", "array.cell_bits", "array.cycle_bits")
+            rule = (
+                f"make partial sums of up to {largest:,} units, beyond 31 bits; valid: "
+                f"array.rows of at most {fewer:,}, or fewer bits of cells or cycles"
+            )
+            values = (array.rows, array.cell_bits, array.cycle_bits)
+            raise SettingError.of(names, values, rule)
+
+    def _largest(self) -> int:
+        """No partial sum, in 1/unit cell steps × digits, is larger in size."""
+        return int(np.abs(self.cells.cells).max()) * self.cells.rows * self.cells.top_digit
+
+    def _some_of(self, x_ints: np.ndarray) -> np.ndarray:
+        """As many of these stimuli, evenly spaced, as have _MOST_SUMS partial sums together."""
+        cells = self.cells
+        each = cells.tiles * cells.slices * cells.cycles * cells.neurons
+        return x_ints[:: max(1, -(-len(x_ints) * each // _MOST_SUMS))]
 
     def _clean_sums(self, x_ints: np.ndarray) -> np.ndarray:
         """All noiseless partial sums of these inputs, in cell steps × digits."""
@@ -128,9 +145,10 @@ class ArrayProduct(Product):
         )
         sigmas = (array.adc.sigma_lsb, float(np.sqrt(array.adc.sigma_lsb**2 + most)))
         shape = (cells.tiles, cells.slices, cells.neurons)
-        return grid_conversion(array.adc, self.range, 1 / cells.unit, sigmas, shape, chip_key), (
-            cells.unit == 1 and few_planes and noiseless
+        found = grid_conversion(
+            array.adc, self.range, 1 / cells.unit, self._largest(), sigmas, shape, chip_key
         )
+        return found, cells.unit == 1 and few_planes and noiseless
 
     def _kernel_readout(self) -> crossbar.Readout:
         place = np.arange(self.cells.slices)[:, None]
@@ -161,7 +179,7 @@ class ArrayProduct(Product):
         if (
             bits is None
             or self.hardware.accumulator_overflow == "wrap"
-            or readout.channel.code_min == 0
+            or readout.channel.code_min >= 0
         ):
             return None
         return (
@@ -181,9 +199,7 @@ class ArrayProduct(Product):
         signed in differential columns), so W x = w v (u y) + v w0 Σy + w x0 Σu + w0 x0 inputs, of
         which only u y passes through the array; the rest is digital.
         """
-        if not self._warned:
-            self._warned = True
-            self._warn_of_clipping(x_ints[:_CHECKED_STIMULI])
+        self._look_at(x_ints)
         unsigned = self.cells.unsigned(x_ints)
         codes = self._codes(unsigned, reads, int(key), first_stimulus, first_read)
         codes = fit_accumulator(codes, self.hardware)
@@ -268,15 +284,25 @@ class ArrayProduct(Product):
         weight_noise.explicit_drives(lines, weight, sigma, address, out)
         return np.rint(out).astype(np.int32)
 
-    def _warn_of_clipping(self, x_ints: np.ndarray) -> None:
-        sums = self._clean_sums(x_ints)
-        share = self.range.share_outside(sums)
-        if share > CLIPPED_SHARE:
+    def _look_at(self, x_ints: np.ndarray) -> None:
+        """How the ADCs stand against the first stimuli (stimulus, input) that the product meets:
+        warn of clipping, once; it is `adc_use` where there was no data to calibrate on.
+        """
+        if self._is_looked_at or not len(x_ints):
+            return
+        self._is_looked_at = True
+        sums = self._clean_sums(x_ints[:_CHECKED_STIMULI])
+        use = self.range.use(sums)
+        self.adc_use = self.adc_use or use
+        most = CLIPPED_SHARE
+        if self.array.adc.range == "auto":
+            most *= _SLACK  # nobody asked for this range, and a few stimuli scatter around its ends
+        if use.clipped > most:
             warnings.warn(
-                f"the array's ADCs clip {share:.2%} of the partial sums of the first "
-                f"{len(x_ints)} stimuli (more than "
-                f"{CLIPPED_SHARE:.1%}); array.adc.range = 'fixed' with range_max = "
-                f"{self.range.reaching(sums):g} would clip none",
+                f"the array's ADCs clip {use.clipped:.2%} of the partial sums of the first "
+                f"{min(len(x_ints), _CHECKED_STIMULI)} stimuli (more than "
+                f"{most:.1%}); array.adc.range = 'fixed' with range_max = "
+                f"{self.range.reaching(sums, self.array):g} would clip none",
                 stacklevel=levels_to_user(),
             )
 
@@ -293,27 +319,27 @@ class ArrayProduct(Product):
         the cells that the whole lines pass, used or not; `dac`: digits given to the lines of each
         tile; `adc`: conversions; `add`: conversions shifted and added.
         """
+        self._look_at(x_ints)
         cells = self.cells
         array = self.array
         digits = cells.digits(cells.unsigned(x_ints))
-        on_a_row = len(cells.codes) * cells.slices * cells.neurons
-        across = -(-on_a_row // array.columns)
+        tiling = cells.tiling
         toggles = np.count_nonzero(np.diff(digits, axis=1, prepend=np.uint8(0)))
-        conversions = len(x_ints) * cells.tiles * cells.slices * cells.cycles * cells.neurons
-        active = float(np.count_nonzero(digits) * on_a_row)
+        conversions = len(x_ints) * cells.cycles * tiling.conversions
+        active = float(np.count_nonzero(digits) * tiling.cells_of_a_row)
         meter.add(name, "multiply", reads * active, array.cell_bits, array.cycle_bits)
         meter.add(name, "cell", reads * self._current(digits))
-        meter.add(name, "line", reads * float(toggles * across * array.columns))
-        meter.add(name, "dac", reads * float(digits.size * across), array.cycle_bits)
+        meter.add(name, "line", reads * float(toggles * tiling.line_cells))
+        meter.add(name, "dac", reads * float(digits.size * tiling.column_tiles), array.cycle_bits)
         meter.add(name, "adc", reads * conversions, array.adc.bits)
         meter.add(name, "add", reads * conversions, self._accumulator_width)
 
     def _current(self, digits: np.ndarray) -> float:
         """Currents of the cells for these digits (stimulus, cycle, input), summed, as shares of
-        full conductance × the largest digit.
+        full conductance × the largest digit: a cell at level 0 draws g_min/g_max of its device.
         """
         cells = self.cells
-        full = cells.unit * (2**self.array.cell_bits - 1) * cells.top_digit
+        full = cells.unit * cells.full_conductance * cells.top_digit
         lines = digits.sum(axis=(0, 1), dtype=np.float64)
-        columns = np.maximum(cells.cells, 0).sum(axis=(0, 1, 3), dtype=np.float64)
+        columns = cells.conductance().sum(axis=(0, 1, 3), dtype=np.float64)
         return float(lines @ columns / full)

@@ -3,7 +3,7 @@ draws from them.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,8 @@ class ArrayCells:
             axis=1
         )
         self.slices, self.inputs, self.neurons = sliced.cells.shape[1:]
-        self.tiles = array.tiles(self.inputs)
+        self.tiling = array.tiling(self.inputs, self.neurons, layer.weight_bits)
+        self.tiles = self.tiling.row_tiles
         self.cycles = array.cycles(self.input_bits)
         self._program(sliced, chip_key)
 
@@ -75,6 +76,8 @@ class ArrayCells:
         self.codes = faulted(sliced.cells, array.cell_bits, *rates, fold_in(chip_key, "faults"))
         device = settings.memory_device
         own = None
+        self._off = np.broadcast_to(np.float32(0), self.codes.shape)
+        self.full_conductance = 2.0**array.cell_bits - 1
         if device is None:
             self.unit = (
                 1 if settings.read_noise == "lumped" else GRID
@@ -82,10 +85,13 @@ class ArrayCells:
             self.cells = self.unit * self.codes.astype(np.int32)
         else:
             key = fold_in(chip_key, "cells")
-            wires = Wires(settings.wire_ohm, array.rows, array.columns)
+            wires = Wires(self.tiling, settings.wire_ohm, settings.wire_model)
             law = (settings.age_s, wires, settings.drift_compensation)
             self.unit = GRID
-            self.cells, own = program_cells(self.codes, array.cell_bits, device, key, *law)
+            self.cells, own, self._off = program_cells(
+                self.codes, array.cell_bits, device, key, *law
+            )
+            self.full_conductance *= device.g_max_us / (device.g_max_us - device.g_min_us)
         variance = np.float32((array.cell_read_sigma * self.unit) ** 2) + (
             np.float32(0) if own is None else own
         )
@@ -116,6 +122,12 @@ class ArrayCells:
         every cell at its full conductance.
         """
         return self.rows * (2**self.array.cell_bits - 1) * self.top_digit
+
+    def conductance(self, part: Any = ...) -> np.ndarray:
+        """What cells (sign, slice, row, column), or a part of them, draw current by, in 1/unit cell
+        steps: what they hold and the g_min of their device, which is subtracted from sums alone.
+        """
+        return np.maximum(self.cells[part] + self._off[part], 0)
 
     @property
     def input_map(self) -> tuple[int, int]:
@@ -150,7 +162,7 @@ class ArrayCells:
         squared = None if self.variance is None else self.variance[part].sum(axis=0)
         if self.array.cells.shot_sigma == 0:
             return squared, None
-        current = np.maximum(self.cells[part], 0).sum(axis=0).astype(np.float32)
+        current = self.conductance(part).sum(axis=0).astype(np.float32)
         return squared, np.float32(self.array.cells.shot_sigma**2 * self.unit) * current
 
     def partials(self, digits: np.ndarray) -> Iterator[Partial]:

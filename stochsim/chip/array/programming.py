@@ -10,7 +10,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from stochsim.hardware import Device, relative_drop
+from stochsim.hardware import (
+    Device,
+    Tiling,
+    nodal_shares,
+    relative_drop,
+)
 from stochsim.keys import generator
 from stochsim.settings import SettingError, check_choice, check_whole
 
@@ -140,28 +145,25 @@ def bit_flipped(weight_codes: np.ndarray, bits: int, rate: float, key: int) -> n
 
 
 class Wires(NamedTuple):
-    """The wires of a plane's tiles: ohm from one cell to the next, rows and columns of a tile
-    (None: the plane is not cut).
-    """
+    """The wires of a layer's tiles, ohm from one cell to the next, and how they are solved."""
 
-    wire_ohm: float = 0.0
-    rows_per_tile: int | None = None
-    columns_per_tile: int | None = None
-
-
-NO_WIRES = Wires()
+    tiling: Tiling
+    wire_ohm: float
+    model: Literal["series", "nodal"] = "series"
 
 
 class Programmed(NamedTuple):
     """The contents of cells, (sign, slice, row, column): conductance above g_min int32, in 1/256
-    cell steps, and read_variance float32.
+    cell steps, read_variance float32, and off_conductance float32, the g_min below it in 1/256 cell
+    steps, less what the wires take of it.
 
     A partial sum Σ x g of one read has Gaussian noise of variance Σ x² read_variance, in squares of
-    1/256 cell steps.
+    1/256 cell steps. Currents are those of conductance + off_conductance.
     """
 
     conductance: np.ndarray
     read_variance: np.ndarray
+    off_conductance: np.ndarray
 
 
 def program_cells(
@@ -170,24 +172,20 @@ def program_cells(
     device: Device,
     key: int,
     age_s: float | None = None,
-    wires: Wires = NO_WIRES,
+    wires: Wires | None = None,
     compensate_drift: bool = False,
 ) -> Programmed:
     """Program cells (sign, slice, row, column) uint8 on one chip's devices and look at them at
     `age_s` (None: the first age of the device's law).
 
     A cell of code c aims at g_min + c (g_max - g_min)/(2^bits - 1), misses it by the device's
-    programming noise, drifts, and loses what the wires take; each plane (sign, slice) is an array
-    of its own, cut into the tiles of `wires`. Of each conductance g_min is subtracted, as an exact
-    reference column beside it behind the same wires would: for a device with g_min > 0 the
-    difference may be negative. `compensate_drift` multiplies everything, read noise too, by the one
-    factor that restores the chip's total conductance. An ideal device without wires holds exactly
-    256 c. Raises SettingError for an age that the device does not have, for wires that take too
-    much, and for tiles without rows or columns.
+    programming noise, drifts, and loses what the wires of its tile take (None: nothing). Of each
+    conductance g_min is subtracted, as an exact reference column beside it behind the same wires
+    would: for a device with g_min > 0 the difference may be negative. `compensate_drift` multiplies
+    everything, read noise too, by the one factor that restores the chip's total conductance. An
+    ideal device without wires holds exactly 256 c. Raises SettingError for an age that the device
+    does not have, for wires that take too much, and for tiles of another layer.
     """
-    for name in ("rows_per_tile", "columns_per_tile"):
-        if getattr(wires, name) is not None:
-            check_whole(name, getattr(wires, name), 1, 2**31)
     if int(np.max(cells, initial=0)) >> cell_bits:
         rule = f"should be from 0 to {(1 << cell_bits) - 1}, in cells of {cell_bits} bits"
         raise SettingError.of("cells", np.max(cells), rule)
@@ -195,13 +193,19 @@ def program_cells(
     factor = _compensation(cells, step_us, device, key, age_s) if compensate_drift else 1.0
     conductance = np.empty(cells.shape, np.int32)
     variance = np.empty(cells.shape, np.float32)
-    for plane, programmed_us, now_us in _drawn(cells, step_us, device, key, age_s):
-        passed = factor * (1.0 - _tiled_drop(now_us * 1e-6, wires))
-        conductance[plane] = np.rint(GRID / step_us * passed * (now_us - device.g_min_us))
+    off = np.zeros(cells.shape if device.g_min_us > 0 else (1, 1, 1, 1), np.float32)
+    law = (cells, step_us, device, key, age_s)
+    behind = _behind_wires(cells.shape, _drawn(*law), wires)
+    for plane, programmed_us, now_us in _drawn(*law):
+        passed = factor * behind.passed[plane]
+        sensed = GRID / step_us * passed * (now_us - device.g_min_us)
+        conductance[plane] = np.rint(sensed + GRID / step_us * factor * behind.around_us[plane])
         variance[plane] = (
             GRID / step_us * passed * device.read_sigma_us(now_us, age_s, programmed_us)
         ) ** 2
-    return Programmed(conductance, variance)
+        if device.g_min_us > 0:
+            off[plane] = GRID / step_us * passed * device.g_min_us
+    return Programmed(conductance, variance, np.broadcast_to(off, cells.shape))
 
 
 def _drawn(
@@ -240,20 +244,41 @@ def _compensation(
     return float(sums[0] / sums[1]) if sums[1] > 0 else 1.0
 
 
-def _tiled_drop(g_s: np.ndarray, wires: Wires) -> np.ndarray:
-    """Relative drop (row, column) of conductances g_s (row, column) in S, with every tile an array
-    of its own; a last tile that is not full is a smaller array.
+class _BehindWires(NamedTuple):
+    """Share of the current of each cell that passes, and µS that empty cells seem to have because
+    currents find a way around them; both (sign, slice, row, column).
     """
-    if wires.wire_ohm == 0:
-        return np.zeros(g_s.shape)
-    high = int(wires.rows_per_tile or len(g_s))
-    wide = int(wires.columns_per_tile or g_s.shape[1])
-    drop = np.empty(g_s.shape)
-    for top in range(0, len(g_s), high):
-        for left in range(0, g_s.shape[1], wide):
-            tile = np.s_[top : top + high, left : left + wide]
-            drop[tile] = relative_drop(g_s[tile], wires.wire_ohm)
-    return drop
+
+    passed: np.ndarray
+    around_us: np.ndarray
+
+
+def _behind_wires(
+    shape: tuple[int, ...],
+    drawn: Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]],
+    wires: Wires | None,
+) -> _BehindWires:
+    """What wires leave of the cells as drawn, whose conductances are needed all at once: the planes
+    lie side by side on their rows. Raises SettingError as program_cells.
+    """
+    if wires is None or wires.wire_ohm == 0:
+        return _BehindWires(np.broadcast_to(1.0, shape), np.broadcast_to(0.0, shape))
+    tiling = wires.tiling
+    if shape != (tiling.signs, tiling.slices, tiling.inputs, tiling.neurons):
+        raise SettingError.of("wires", tiling, f"should be the tiles of cells of shape {shape}")
+    g_us = np.empty(shape)
+    for plane, _, now_us in drawn:
+        g_us[plane] = now_us
+    g_s = 1e-6 * tiling.side_by_side(g_us)
+    passed = np.empty(g_s.shape)
+    around_us = np.zeros(g_s.shape)
+    for tile in tiling.tiles():
+        if wires.model == "series":
+            passed[tile] = 1.0 - relative_drop(g_s[tile], wires.wire_ohm)
+        else:
+            passed[tile], around_s = nodal_shares(g_s[tile], wires.wire_ohm)
+            around_us[tile] = 1e6 * around_s
+    return _BehindWires(tiling.planes(passed), tiling.planes(around_us))
 
 
 def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def render(outcome: Outcome) -> str:
 def _subtitle(outcome: Outcome) -> str:
     file = outcome.request.file
     space = outcome.space
-    source = "natural image patches" if file.data.kind == "patches" else "handwritten digits"
+    source = file.data.words
     axes = [f"{len(space.axes[name])} {words.axis_name(name)}" for name in space.free]
     model = (
         f"{file.model.kind.replace('_', ' ').capitalize()}, {file.model.neurons} neurons, {source}"

@@ -82,11 +82,11 @@ def main_columns(results: Results) -> list[Column]:
         measure_column("d", "D", "distance to the reference posterior, in reference sd"),
     ]
     if own:
-        hint = "evidence lower bound per stimulus"
-        columns.append(measure_column("elbo_nat", "ELBO [nat]", hint, ".2f"))
+        columns.append(measure_column("elbo_nat", "ELBO [nat]", words.ELBO_HINT, ".2f"))
     else:
         hint = "survival; tinted where the cliff's rule is met"
         columns.append(Column("S", hint, survival_cell))
+        columns += _yield_columns(results)
     columns.append(measure_column("mean_error", "mean error", "mean |Δμ| / sd of the reference"))
     if words.has_reconstruction(results):
         hint = "reconstruction error of the reads, in whitened inputs"
@@ -99,6 +99,19 @@ def main_columns(results: Results) -> list[Column]:
     if ranking.has_dependent_reads(results):
         columns.append(effective_joules_column())
     return columns
+
+
+def _yield_columns(results: Results) -> list[Column]:
+    """The yield over manufactured parts, beside the S of the first; none without parts."""
+    if not results.study.grid.chip_keys:
+        return []
+    hint = "share of chips with S ≥ 0.9, with its Wilson interval; S is of the first chip alone"
+
+    def cell(row: Result) -> Cell:
+        found = results.chip_yield(row)
+        return Cell("–") if found is None else estimate_cell(found, ".2f")
+
+    return [Column("yield", hint, cell)]
 
 
 def detail_columns(results: Results) -> list[Column]:
@@ -166,9 +179,7 @@ def _measure_columns() -> list[Column]:
             ".3g",
         ),
         measure_column("mmd_squared", "MMD²", "squared maximum mean discrepancy", ".3g"),
-        measure_column(
-            "elbo_nat", "ELBO [nat]", "n/a at noise 0, where the entropy of the noise is −∞", ".2f"
-        ),
+        measure_column("elbo_nat", "ELBO [nat]", words.ELBO_HINT, ".2f"),
         Column(
             "σ at bound",
             "share of neurons whose σ sits at its bound",

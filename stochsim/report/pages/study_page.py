@@ -37,7 +37,7 @@ from stochsim.report.variants import (
     varied_axes,
 )
 from stochsim.report.verdict import verdict
-from stochsim.settings import AnyPath, StochsimError, as_path
+from stochsim.settings import AnyPath, StochsimError, as_path, counted
 from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, open_run
 
 _PAGE_DPI = 144
@@ -259,7 +259,7 @@ def _model_words(results: Results) -> str:
 def _subtitle(results: Results) -> str:
     data = results.study.data
     grid = results.study.grid
-    source = "natural image patches" if data.kind == "patches" else "handwritten digits"
+    source = data.words
     settings = len(grid.widths()) + grid.float
     axes = [
         f"{len(names)} {what}s"
@@ -270,6 +270,7 @@ def _subtitle(results: Results) -> str:
     axes += [f"{len(axis.given(grid))} values of {axis.words}" for axis in grid.setting_axes()]
     axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
     axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
+    axes += [counted(len(grid.chip_keys), "chip", "chips")] if grid.chip_keys else []
     price = f"price of reliability: {price_of_reliability(results)}"
     return (
         f"{source}, {data.size}×{data.size} pixels whitened to {data.components} inputs; "

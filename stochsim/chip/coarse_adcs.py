@@ -1,0 +1,41 @@
+"""A warning of ADCs whose steps are coarse against the partial sums that they convert."""
+
+import warnings
+from collections.abc import Iterable
+
+from stochsim.accounting import AdcUse, coarse_adcs
+from stochsim.chip.layer_on_chip import LayerOnChip
+from stochsim.settings import levels_to_user
+
+
+class CoarseAdcWarning(UserWarning):
+    """Fewer than 8 steps of an array's ADCs lie within ±1 sd of a layer's partial sums."""
+
+
+def adc_uses(layers: Iterable[LayerOnChip]) -> dict[str, AdcUse]:
+    """How the ADCs of each layer stand against its partial sums, by the layer's name; of several
+    groups of channels the one with the fewest steps. Layers that have seen no data are left out.
+    """
+    found: dict[str, AdcUse] = {}
+    for layer in layers:
+        use = layer.product.adc_use
+        if use is None:
+            continue
+        least = found.get(layer.name, use)
+        found[layer.name] = min(least, use, key=lambda one: one.steps_within_sd)
+    return found
+
+
+class CoarseAdcWatch:
+    """Warns, once, of a chip whose ADCs are coarse."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._has_warned = False
+
+    def see(self, uses: dict[str, AdcUse]) -> None:
+        """Look at the ADCs of all layers."""
+        flag = "" if self._has_warned else coarse_adcs(uses)
+        if flag:
+            self._has_warned = True
+            warnings.warn(f"{self.name}: {flag}", CoarseAdcWarning, stacklevel=levels_to_user())

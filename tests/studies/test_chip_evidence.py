@@ -1,0 +1,66 @@
+"""The evidence lower bound of a chip's codes: never above the exact evidence, whatever the bits,
+the noise and the chip.
+"""
+
+import functools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import stochsim as ss
+from stochsim.program import random_program
+from stochsim.studies.chip_evidence import _of_sums, chip_elbo
+
+NEURONS = 3
+INPUTS = 6
+NOISE_SD = 0.5
+MODEL = ss.LinearGaussian(neurons=NEURONS, noise_sd=NOISE_SD)
+DECODER = np.random.default_rng(0).normal(size=(INPUTS, NEURONS)) / 4
+
+
+def evidence(x):
+    covariance = DECODER @ DECODER.T + NOISE_SD**2 * np.eye(INPUTS)
+    return stats.multivariate_normal(np.zeros(INPUTS), covariance).logpdf(x)
+
+
+def chip_of(bits, noise, **changes):
+    program, x = random_program((INPUTS, NEURONS), (bits, bits, bits), sigma=0.5)
+    hardware = ss.load_hardware("digital-45nm", bits=bits).with_(changes)
+    return ss.Chip(program, hardware, noise), 0.1 * x["layer 1"]
+
+
+@pytest.mark.parametrize("noise", [0, 0.5, 1, 2, 4, 16])
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_it_is_never_above_the_evidence(bits, noise):
+    chip, x = chip_of(bits, noise)
+    codes = chip.sample(x, 40, key=0).codes
+    for average in (1, 4):
+        found = chip_elbo(chip, codes, average, x, DECODER, MODEL)
+        assert np.isfinite(found).all()
+        assert (found <= evidence(x)).all()
+
+
+def test_frequencies_take_the_place_of_what_a_chip_does_not_know():
+    """The plug-in entropy of 20,000 reads is too low by at most 7 levels/(2 reads) of each neuron;
+    a chip whose inputs are rounded stochastically has nothing else.
+    """
+    chip, x = chip_of(3, 1)
+    codes = chip.sample(x, 20_000, key=0).codes
+    exact = chip_elbo(chip, codes, 1, x, DECODER, MODEL)
+    chip.probabilities = functools.partial(_unknown, chip)
+    np.testing.assert_allclose(chip_elbo(chip, codes, 1, x, DECODER, MODEL), exact, atol=0.005)
+    dithered, x = chip_of(3, 1, **{"noise.input_dither": "stochastic"})
+    codes = dithered.sample(x, 400, key=0).codes
+    assert (chip_elbo(dithered, codes, 1, x, DECODER, MODEL) <= evidence(x)).all()
+
+
+def _unknown(chip, x):
+    rule = "differs from read to read"
+    raise ss.SettingError.of("inputs", rule=rule)
+
+
+def test_the_law_of_a_sum_is_the_convolution_of_its_parts():
+    law = np.array([0.5, 0.2, 0.0, 0.3])
+    expected = functools.reduce(np.convolve, [law] * 5)
+    np.testing.assert_allclose(_of_sums(law[None, None], 5, 16)[0, 0], expected, atol=1e-15)
