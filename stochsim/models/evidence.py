@@ -157,10 +157,10 @@ def _log_determinant(correlation: Floats) -> Floats:
     """log det (stimulus,) of correlations (stimulus, neuron, neuron); NaN of singular ones, which
     rounding may make regular.
     """
-    known = np.isfinite(correlation).all(axis=(1, 2))
-    eigenvalues = np.linalg.eigvalsh(np.where(known[:, None, None], correlation, 0.0))
-    known &= eigenvalues[:, 0] > _SINGULAR
-    return np.where(known, np.log(np.where(known[:, None], eigenvalues, 1.0)).sum(axis=1), np.nan)
+    finite = np.isfinite(correlation).all(axis=(1, 2), keepdims=True)
+    eigenvalues = np.linalg.eigvalsh(np.where(finite, correlation, 0.0))
+    known = eigenvalues[:, :1] > _SINGULAR
+    return np.asarray(np.log(np.where(known, eigenvalues, np.nan)).sum(axis=1))
 
 
 def _fitted_gaussian(values: Floats) -> _Law:
