@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stochsim_kernels import KERNEL_VERSION
 
-from stochsim._version import __version__
+from stochsim._version import ANSWERS_VERSION, __version__
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,6 @@ class Task:
 
         The label does not count.
         """
-        content = json.dumps([self.kind, self.settings, self.needs, __version__, KERNEL_VERSION])
+        versions = (__version__, KERNEL_VERSION, ANSWERS_VERSION)
+        content = json.dumps([self.kind, self.settings, self.needs, *versions])
         return hashlib.sha256(content.encode()).hexdigest()[:24]

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 import sqlalchemy
 from stochsim_kernels import KERNEL_VERSION
 
-from stochsim._version import __version__
+from stochsim._version import ANSWERS_VERSION, __version__
 from stochsim.keys import fold_in
 from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings
 from stochsim.search.answer import Outcome, answer
@@ -213,9 +213,8 @@ def _digest(request: Request) -> str:
         name: value for name, value in table["objective"].items() if name != "trials"
     }
     table.pop("storage", None)
-    content = json.dumps(
-        [table, request.hardware.to_table(), __version__, KERNEL_VERSION], sort_keys=True
-    )
+    versions = (__version__, KERNEL_VERSION, ANSWERS_VERSION)
+    content = json.dumps([table, request.hardware.to_table(), *versions], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

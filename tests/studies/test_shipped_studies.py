@@ -45,7 +45,7 @@ DIGESTS = {
     "adc_models": "c21454e020f3",
     "bit_axes": "29eaa80c15c5",
     "chains": "9a7abb85972c",
-    "cheapest_chip": "a4cfecfe5bfe",
+    "cheapest_chip": "2619358f3594",
     "digits": "8899c198861b",
     "digits_sparse": "c5104a7645e7",
     "emergence": "4c1ec84043ea",

@@ -104,7 +104,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"model__noise_sd": NAN},
         "'model.noise_sd' = nan: should be a finite number",
     ),
-    ({"data__kind": "patch"}, "'data.kind' = 'patch': should be 'patches' or 'digits'"),
+    (
+        {"data__kind": "patch"},
+        "'data.kind' = 'patch': should be 'patches', 'china', 'flower', 'china-to-flower', "
+        "'flower-to-china' or 'digits'",
+    ),
     (
         {"data__components": 16},
         "'data.components' = 16: should be 1 to 15 at size 4, for the mean of each patch is "
