@@ -297,14 +297,19 @@ _MOST_FAULTS = 20
 
 def _text(faults: tuple[Fault, ...]) -> str:
     """All faults as one text, the first _MOST_FAULTS at most; a file and line are not repeated in a
-    row.
+    row, the names that are valid in a section not at all.
     """
     before = ""
+    said: set[tuple[KeyPath, str]] = set()
     texts = []
     for fault in faults[:_MOST_FAULTS]:
         opening = f"{fault.where}: " if fault.where and fault.where != before else ""
         before = fault.where
-        texts.append(opening + fault.text)
+        listed = (fault.places[0][:-1] if fault.places else (), fault.hint)
+        is_list = fault.form == "unknown" and fault.hint.startswith("valid: ")
+        texts.append(opening + (replace(fault, hint="") if listed in said else fault).text)
+        if is_list:
+            said.add(listed)
     if len(faults) > _MOST_FAULTS:
         texts.append(f"and {len(faults) - _MOST_FAULTS} more")
     return "; ".join(texts)

@@ -179,3 +179,19 @@ def test_no_regular_expressions_read_messages(package: str) -> None:
     reads_toml = PACKAGE / "settings" / "toml_lines.py"  # statements of TOML, no messages
     for path in set((PACKAGE / package).rglob("*.py")) - {reads_toml}:
         assert "import re\n" not in path.read_text(encoding="utf-8"), path
+
+
+def test_valid_names_of_a_section_are_said_once() -> None:
+    """Of sections apart each, and each nearest name by itself."""
+    keys = [("xyz", "a"), ("qqq", "a"), ("xyz", "b"), ("romms", "a"), ("rommms", "a")]
+    faults = [
+        fault
+        for key, section in keys
+        for fault in SettingError.unknown(key, ["rooms", "doors"], section=(section,)).faults
+    ]
+    assert str(SettingError(faults=faults)) == (
+        "unknown key 'a.xyz': valid: rooms, doors; unknown key 'a.qqq'; "
+        "unknown key 'b.xyz': valid: rooms, doors; "
+        "unknown key 'a.romms': did you mean 'rooms'?; "
+        "unknown key 'a.rommms': did you mean 'rooms'?"
+    )
