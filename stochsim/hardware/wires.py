@@ -37,11 +37,11 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     conductances `g_s` in siemens.
 
     `wire_ohm` is the resistance of one segment between neighbouring cells, in rows and in columns.
-    Raises SettingError where it is negative or not finite, and where the largest share exceeds 0.3,
-    with that share and the resistance that would not.
+    Raises SettingError where one of them is negative or not finite, and where the largest share
+    exceeds 0.3, with that share and the resistance that would not.
     """
     wire_ohm = check_not_negative("wire_ohm", wire_ohm)
-    g_s = finite_array("g_s", g_s, "…, row, column")
+    g_s = check_conductances(g_s, "…, row, column")
     series = _series(g_s, wire_ohm)
     largest = float(series.max(initial=0.0))
     share = largest / (1 + largest)
@@ -53,6 +53,17 @@ def relative_drop(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
         )
         raise SettingError.of("wire_ohm", wire_ohm, rule)
     return series / (1.0 + series)
+
+
+def check_conductances(g_s: np.ndarray, axes: str) -> np.ndarray:
+    """Conductances with these axes, in float64; raises SettingError for those that are negative or
+    no finite numbers.
+    """
+    g_s = finite_array("g_s", g_s, axes).astype(np.float64)
+    least = float(g_s.min(initial=0.0))
+    if least < 0:
+        raise SettingError.of("g_s", least, "should be at least 0")
+    return g_s
 
 
 def _series(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:

@@ -272,6 +272,21 @@ def test_too_large_a_drop_is_refused_with_the_resistance_that_would_do() -> None
         effective_conductance(g, 2 * limit)
 
 
+@pytest.mark.parametrize("solve", [relative_drop, effective_conductance, nodal_conductance])
+@pytest.mark.parametrize(
+    ("g_s", "words"),
+    [
+        ([[1e-6, -1e-5]], "'g_s' = -1e-05: should be at least 0"),
+        ([[float("inf")]], "'g_s'.* should be finite"),
+        ([1e-6], "'g_s' = array of shape .*row, column"),
+    ],
+)
+def test_what_is_no_conductance_is_refused(solve, g_s, words) -> None:
+    for ohm in (0.0, 1.0):
+        with pytest.raises(SettingError, match=words):
+            solve(g_s, ohm)
+
+
 @pytest.mark.parametrize("ohm", [-1.0, float("nan"), float("inf")])
 def test_bad_resistances_are_errors(ohm) -> None:
     with pytest.raises(SettingError, match="'wire_ohm' = "):
