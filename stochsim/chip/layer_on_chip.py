@@ -20,12 +20,14 @@ from stochsim.program import Layer
 
 class ChipSettings(NamedTuple):
     """What all layers of a chip share: its Hardware, the factor on the trained sigma of its
-    neurons, and the key of what is drawn once per chip.
+    neurons, and the key of what is drawn once per chip. has_exact_products: whether products are
+    digital, array or none.
     """
 
     hardware: Hardware
     sigma_scale: float
     chip_key: int
+    has_exact_products: bool = False
 
 
 class LayerOnChip:
@@ -51,7 +53,11 @@ class LayerOnChip:
         own = chip.hardware.with_precision(layer.weight_bits, layer.input.bits, layer.output.bits)
         self.neurons = Neurons(layer, own, chip.sigma_scale, number)
         chip_key = fold_in(chip.chip_key, "layer", number) if number else chip.chip_key
-        self.product = build_product(layer, own, chip_key, x_calibration, number)
+        if chip.has_exact_products:
+            weights = weights_of_chip(layer, own, chip_key)
+            self.product: Product = DigitalProduct(layer, own, weights, number)
+        else:
+            self.product = build_product(layer, own, chip_key, x_calibration, number)
 
     @property
     def is_digital(self) -> bool:

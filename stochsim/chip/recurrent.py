@@ -57,8 +57,8 @@ class RecurrentRunner(Runner):
         self.widest = max(program.neurons, program.inputs)
 
     def _codes_without_array(self, program: Program, x: np.ndarray) -> np.ndarray:
-        """Integers (stimulus, neuron) of the codes that a digital chip ends at."""
-        digital = self.chip._replace(hardware=self.chip.hardware.replace(array=None))
+        """Integers (stimulus, neuron) of the codes that a chip of exact products ends at."""
+        digital = self.chip._replace(has_exact_products=True)
         codes = np.empty((len(x), 1, program.neurons), np.int8)
         RecurrentRunner(program, digital, None).run(x, 1, Place(0, 0, 0), codes, OFF)
         return program.output.integers(codes[:, 0])

@@ -20,11 +20,15 @@ from scipy import special
 from stochsim.models.factory import build_model
 from stochsim.models.generative_model import GenerativeModel
 from stochsim.models.model_settings import ModelSettings
-from stochsim.settings import SettingError, finite_array, shaped_array
+from stochsim.settings import SettingError, bounded_array, finite_array, shaped_array
 
 Floats = NDArray[np.floating]
 _ROUNDING = 1e-6
 """Probabilities may sum to 1 but for this."""
+_CONSTANT = 1e-7
+"""An sd of this share of the mean is rounding: the neuron is constant."""
+_SINGULAR = 1e-10
+"""A smaller eigenvalue of a correlation is rounding: neurons depend on each other linearly."""
 
 
 def elbo(
@@ -60,8 +64,8 @@ def elbo(
         return _bound(_fitted_gaussian(values.astype(np.float64)), x, built)
     sigma = shaped_array("sigma", sigma, "…, neuron", (built.neurons,))
     shapes = ((built.neurons,), (1, built.neurons), (len(x), built.neurons))
-    if sigma.shape not in shapes or (sigma < 0).any():
-        rule = "should be (neuron,) or (stimulus, neuron), at least 0"
+    if sigma.shape not in shapes or (sigma < 0).any() or np.isinf(sigma).any():
+        rule = "should be (neuron,) or (stimulus, neuron), at least 0 and finite, or NaN"
         raise SettingError.of("sigma", sigma, rule)
     mean = values.mean(axis=1, dtype=np.float64)
     return _bound(_gaussian(mean, np.broadcast_to(sigma.astype(np.float64), mean.shape)), x, built)
@@ -88,7 +92,7 @@ def elbo_of_codes(
     """
     built = build_model(model, decoder)
     x = finite_array("x", x, "stimulus, input", (None, built.inputs))
-    centres = finite_array("code_values", code_values, "level", (None,)).astype(np.float64)
+    centres = bounded_array("code_values", code_values, "level", (None,)).astype(np.float64)
     if len(centres) < 2 or (np.diff(centres) <= 0).any():
         raise SettingError.of("code_values", centres, "should ascend, two values at least")
     shape = (len(x), built.neurons, len(centres))
@@ -143,11 +147,20 @@ def _gaussian(mean: Floats, sd: Floats, covariance: Floats | None = None) -> _La
         size = sd * math.sqrt(2 / math.pi) * np.exp(-(ratio**2)) + mean * special.erf(ratio)
         logs = 2 * np.log(sd).sum(axis=-1)
     if covariance is not None:
-        signs, logs = np.linalg.slogdet(covariance)
-        logs = np.where(signs > 0, logs, np.nan)
+        logs = logs + _log_determinant(covariance / (sd[:, :, None] * sd[:, None, :]))
     logs = np.where(np.isfinite(logs), logs, np.nan)
     entropy = 0.5 * (mean.shape[-1] * math.log(2 * math.pi * math.e) + logs)
     return _Law(mean, sd**2, size, covariance, entropy)
+
+
+def _log_determinant(correlation: Floats) -> Floats:
+    """log det (stimulus,) of correlations (stimulus, neuron, neuron); NaN of singular ones, which
+    rounding may make regular.
+    """
+    finite = np.isfinite(correlation).all(axis=(1, 2), keepdims=True)
+    eigenvalues = np.linalg.eigvalsh(np.where(finite, correlation, 0.0))
+    known = eigenvalues[:, :1] > _SINGULAR
+    return np.asarray(np.log(np.where(known, eigenvalues, np.nan)).sum(axis=1))
 
 
 def _fitted_gaussian(values: Floats) -> _Law:
@@ -159,6 +172,7 @@ def _fitted_gaussian(values: Floats) -> _Law:
     off = values - mean[:, None]
     covariance = off.transpose(0, 2, 1) @ off / (reads - 1)
     sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    sd = np.where(sd > _CONSTANT * np.abs(mean), sd, np.nan)
     return _gaussian(mean, sd, covariance)
 
 

@@ -11,7 +11,7 @@ from threadtest import threads
 from stochsim.chip import Chip
 from stochsim.chip.inputs import Inputs
 from stochsim.chip.rng_address import Place
-from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource
+from stochsim.hardware import Adc, Cells, Memory, Noise, RandomSource, load_hardware
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the array's ADCs clip"),
@@ -277,6 +277,15 @@ def test_the_range_of_deeper_adcs_is_set_on_the_codes_before_them(kind):
         assert layer.product.range.lsb == (high - low) / 15
         assert abs(layer.product.range.lsb * layer.product.range.c_min - low) <= (high - low) / 30
         assert layer.product.range.lsb != other.product.range.lsb
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("name", ["rram-array", "pcm-array", "sram-array-28nm", "digital-45nm"])
+def test_every_wiring_runs_on_a_preset_with_data_to_calibrate_on(kind, name):
+    """Prices of a preset belong to its array, whatever the calibration runs on."""
+    x = some_stimuli(20)
+    chip = Chip(PROGRAMS[kind](4), load_hardware(name, bits=4), calibration=x)
+    assert np.ptp(chip.sample(x, 3, 0).codes) > 1
 
 
 def test_inputs_are_told_apart_from_the_first_layer():

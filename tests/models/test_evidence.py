@@ -203,10 +203,20 @@ def test_a_singular_covariance_and_too_few_reads_have_none():
     values[1, :, 0] = 2.0
     found = elbo(values, x, model.decoder, SETTINGS)
     assert np.isnan(found).tolist() == [False, True, False]
+    for broken in (0.1, values[:, :, 1] / 3 + 0.2):  # rounding alone would make it regular
+        found = elbo(_with_first(values, broken), x, model.decoder, SETTINGS)
+        assert np.isnan(found).all()
     assert np.isnan(elbo(values[:, :NEURONS], x, model.decoder, SETTINGS)).all()
     assert np.isfinite(
         elbo(values[[0, 2], : NEURONS + 1], x[[0, 2]], model.decoder, SETTINGS)
     ).all()
+
+
+def _with_first(values, first):
+    """The values with these of their first neuron."""
+    changed = values.copy()
+    changed[:, :, 0] = first
+    return changed
 
 
 def test_samples_of_a_correlated_posterior_come_near_the_evidence_and_never_above():
@@ -233,6 +243,7 @@ def test_frequencies_are_counted_by_stimulus_and_neuron():
     [
         ({"code_values": [1.0, 1.0]}, "code_values.* should ascend"),
         ({"code_values": [1.0]}, "code_values"),
+        ({"code_values": [-1e200, 1e200]}, "code_values"),
         ({"probabilities": np.full((1, 1, 2), 0.4)}, "probabilities"),
         ({"probabilities": np.array([[[-0.5, 1.5]]])}, "probabilities"),
         ({"probabilities": np.full((1, 1, 3), 1 / 3)}, "probabilities"),
