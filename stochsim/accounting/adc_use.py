@@ -92,7 +92,8 @@ def coarse_adcs(uses: Mapping[str, AdcUse]) -> str:
     use, name = uses[found[0][1]], found[0][1]
     others = f" (and of {len(found) - 1} more)" if len(found) > 1 else ""
     return (
-        f"coarse ADCs: {use.steps_within_sd:.3g} steps of {use.bits} bits within ±1 sd of the "
+        f"coarse ADCs: {use.steps_within_sd:.3g} steps of "
+        f"{counted(use.bits, 'bit', 'bits')} within ±1 sd of the "
         f"partial sums of '{name}'{others}, fewer than {FEWEST_STEPS}: {_remedy(use)}"
     )
 

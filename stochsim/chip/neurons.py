@@ -12,7 +12,7 @@ from stochsim_kernels.random.address import DrawAddress
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.hardware import Hardware, read_channel_text
 from stochsim.program import Layer
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, counted
 
 _DITHER = {
     "none": ("", 0.0),
@@ -55,8 +55,8 @@ class Neurons:
         self.measured = read_channel_text(own.measured_csv) if own.measured_csv else None
         if self.measured is not None and self.measured.bits != output.bits:
             rule = (
-                f"has codes of {self.measured.bits} bits: should be {output.bits}, as the "
-                f"program's outputs are"
+                f"has codes of {counted(self.measured.bits, 'bit', 'bits')}: should be "
+                f"{output.bits}, as the program's outputs are"
             )
             raise SettingError.of("noise.measured_csv", rule=rule)
 

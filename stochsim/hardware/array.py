@@ -10,7 +10,7 @@ from stochsim.hardware.measured_files import CsvText, read_device_text
 from stochsim.hardware.memory_device import Device
 from stochsim.hardware.memory_devices import device, devices
 from stochsim.hardware.tiling import Tiling
-from stochsim.settings import Rate, Scale, SettingError, Settings, Sigma, check_whole
+from stochsim.settings import Rate, Scale, SettingError, Settings, Sigma, check_whole, counted
 
 
 class Adc(Settings):
@@ -73,12 +73,13 @@ class Adc(Settings):
 
     def _check_edges(self) -> None:
         levels = 2**self.bits
+        own = counted(self.bits, "bit", "bits")
         for name, values, length in (
             ("inl_lsb", self.inl_lsb, levels - 1),
             ("dnl_lsb", self.dnl_lsb, levels - 2),
         ):
             if values and len(values) != length:
-                rule = f"{len(values)} values: an ADC of {self.bits} bits needs {length}"
+                rule = f"{counted(len(values), 'value', 'values')}: an ADC of {own} needs {length}"
                 raise SettingError.of(name, list(values), rule, also=("bits",))
         if self.inl_lsb and self.dnl_lsb:
             rule = "describe the same edges: give one of them"
@@ -212,8 +213,9 @@ class Array(Settings):
     its own; where neither counts, any other number
     than the default is refused. `signs`: "offset" stores weights shifted to unsigned codes,
     "differential" stores magnitudes in pairs of columns whose currents are subtracted before the
-    ADC. `columns_per_adc` neighbours share one ADC, which takes their sums in turn: as many
-    conversions, so as many joules, but the latency of one column after the other.
+    ADC. `columns_per_adc` neighbours (columns, or pairs where signs are "differential") share one
+    ADC, which takes their sums in turn: as many conversions, so as many joules, but the latency of
+    one sum after the other.
     `reads_per_programming` is how many reads the cells serve before they are programmed again; the
     joules of programming are spread over them. It belongs to a price of programming,
     prices.program, and only there.
@@ -284,7 +286,8 @@ class Array(Settings):
             raise SettingError.of(
                 "array.cycle_bits",
                 self.cycle_bits,
-                f"more than the {input_bits} bits of the inputs; at most {input_bits}",
+                f"more than the {counted(input_bits, 'bit', 'bits')} of the inputs; at most "
+                f"{input_bits}",
                 also=("precision.input_bits",),
             )
 

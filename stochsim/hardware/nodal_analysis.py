@@ -14,8 +14,8 @@ It takes about 3 × rows × columns³ operations: a tile of 128 × 128 a quarter
 
 import numpy as np
 
-from stochsim.hardware.wires import unchecked_share
-from stochsim.settings import SettingError, check_not_negative, finite_array
+from stochsim.hardware.wires import check_conductances, unchecked_share
+from stochsim.settings import SettingError, check_not_negative
 
 MOST_OF_A_CELL = 1e12
 """Resistance of a segment over that of a cell: above it double precision does not do."""
@@ -33,7 +33,7 @@ def nodal_conductance(g_s: np.ndarray, wire_ohm: float) -> np.ndarray:
     or above 1e12 times that of a cell, and more than 2^40 rows × columns³.
     """
     wire_ohm = check_not_negative("wire_ohm", wire_ohm)
-    g_s = finite_array("g_s", g_s, "row, column").astype(np.float64)
+    g_s = check_conductances(g_s, "row, column")
     if wire_ohm == 0 or g_s.size == 0:
         return g_s
     _check_size(*g_s.shape)
@@ -62,7 +62,7 @@ def nodal_shares(g_s: np.ndarray, wire_ohm: float) -> tuple[np.ndarray, np.ndarr
     SettingError as `nodal_conductance`.
     """
     sensed = nodal_conductance(g_s, wire_ohm)
-    g_s = finite_array("g_s", g_s, "row, column").astype(np.float64)
+    g_s = check_conductances(g_s, "row, column")
     full = g_s != 0
     passed = unchecked_share(g_s, float(wire_ohm))
     passed[full] = sensed[full] / g_s[full]
@@ -91,9 +91,7 @@ def _check_size(rows: int, columns: int) -> None:
 
 
 def _check_range(g_s: np.ndarray, wire_ohm: float) -> None:
-    """Raise SettingError for negative conductances, and for wires that hide the cells."""
-    if g_s.min() < 0:
-        raise SettingError.of("g_s", float(g_s.min()), "should be at least 0")
+    """Raise SettingError for wires that hide the cells."""
     largest_s = float(g_s.max())
     if largest_s > 0 and wire_ohm > MOST_OF_A_CELL / largest_s:
         rule = f"should be at most {MOST_OF_A_CELL / largest_s:.3g} ohm, 1e12 times that of a cell"

@@ -12,13 +12,16 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from stochsim.settings import check_whole
+from stochsim.settings import check_whole, shaped_array
+
+_MOST = 2**31 - 1
+_MOST_SIGNS = 2
 
 
 @dataclass(frozen=True)
 class Tiling:
     """Tiles of `rows` × `columns` cells under a layer of this many inputs and neurons, `slices`
-    cells per weight and sign. Raises SettingError for what is no size.
+    cells per weight and sign, and 1 or 2 signs. Raises SettingError for what is no size.
     """
 
     rows: int
@@ -30,9 +33,9 @@ class Tiling:
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            object.__setattr__(
-                self, one.name, check_whole(one.name, getattr(self, one.name), 1, 2**31)
-            )
+            most = _MOST_SIGNS if one.name == "signs" else _MOST
+            size = check_whole(one.name, getattr(self, one.name), 1, most + 1)
+            object.__setattr__(self, one.name, size)
 
     @property
     def cells_of_a_row(self) -> int:
@@ -65,16 +68,27 @@ class Tiling:
         return self.row_tiles * self.slices * self.neurons
 
     def in_turn(self, columns_per_adc: int) -> int:
-        """Partial sums that one ADC takes one after the other: no more than its tile has."""
+        """Partial sums that one ADC takes one after the other: no more than its tile has. Raises
+        SettingError for what is no number of columns.
+        """
+        columns_per_adc = check_whole("columns_per_adc", columns_per_adc, 1, _MOST + 1)
         in_a_tile = min(self.columns, self.cells_of_a_row)
         return min(columns_per_adc, -(-in_a_tile // self.signs))
 
     def side_by_side(self, planes: np.ndarray) -> np.ndarray:
-        """Planes (sign, slice, row, neuron) as they lie on the array: (row, cell of a row)."""
+        """Planes (sign, slice, row, neuron) as they lie on the array: (row, cell of a row). Raises
+        SettingError for another shape.
+        """
+        sizes = (self.signs, self.slices, self.inputs, self.neurons)
+        planes = shaped_array("planes", planes, "sign, slice, row, neuron", sizes)
         return planes.transpose(2, 3, 1, 0).reshape(self.inputs, self.cells_of_a_row)
 
     def planes(self, cells: np.ndarray) -> np.ndarray:
-        """Planes (sign, slice, row, neuron) of cells (row, cell of a row)."""
+        """Planes (sign, slice, row, neuron) of cells (row, cell of a row). Raises SettingError for
+        another shape.
+        """
+        sizes = (self.inputs, self.cells_of_a_row)
+        cells = shaped_array("cells", cells, "row, cell of a row", sizes)
         shape = (self.inputs, self.neurons, self.slices, self.signs)
         return cells.reshape(shape).transpose(3, 2, 0, 1)
 

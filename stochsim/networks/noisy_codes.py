@@ -19,7 +19,9 @@ def code_moments(
     Q rounds to whole steps from -2^(bits-1) to 2^(bits-1) - 1, at one bit to ±step/2. The slope is
     that of E Q(u), so slope² variance is the part of Q's variance that is linear in the noise
     (Stein's lemma). Exact up to 4 bits; above, rounding is averaged over where drives lie between
-    codes, less than a step of 32 or more.
+    codes, less than a step of 32 or more. That average is exact within 0.01 % from noise of a tenth
+    of a step on; the variance is 0.8 % too large at 0.05 steps, and of less noise by at most 0.011
+    steps², a seventh of the rounding of a code.
     """
     sd = torch.as_tensor(variance).clamp_min(_LEAST_VARIANCE).sqrt()
     if bits <= _MOST_EXACT_BITS:
@@ -71,8 +73,9 @@ def _clipped(
 
 
 def _rounding(noise: torch.Tensor) -> torch.Tensor:
-    """Variance that rounding adds to Gaussian noise, both in steps: 1/12 of much noise, none of
-    none (the Fourier series of the rounding error, averaged over a step).
+    """Variance that rounding adds to Gaussian noise, both in steps: 1/12 of much noise, 0.011 of
+    none (the first terms of the Fourier series of the rounding error, averaged over a step; all
+    terms would leave none, with a slope that has no bound).
     """
     terms = [torch.exp(-4 * (math.pi * k * noise).square()) / k**2 for k in range(1, _TERMS + 1)]
     return 1 / 12 - torch.stack(terms).sum(0) / (2 * math.pi**2)

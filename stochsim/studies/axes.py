@@ -11,7 +11,7 @@ Nothing heavy is imported here: `stochsim --help` reads this table.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
-from stochsim.settings import LARGEST, MOST_RHO, SettingError
+from stochsim.settings import LARGEST, MOST_RHO, SettingError, counted
 from stochsim.studies.axis import EVERY_TASK, TASK_KINDS, Axis
 
 
@@ -86,7 +86,13 @@ _ENTRIES = (
         names_network=False,
         sorted_last=True,
     ),
-    Axis(name="bits", words="bits", say=lambda value: f"{value:g} bits", ties=BIT_AXES, **_BITS),
+    Axis(
+        name="bits",
+        words="bits",
+        say=lambda value: counted(value, "bit", "bits"),
+        ties=BIT_AXES,
+        **_BITS,
+    ),
     Axis(
         name="weight_bits",
         words="weight bits",

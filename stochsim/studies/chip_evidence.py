@@ -24,7 +24,8 @@ def chip_elbo(
     row of codes (stimulus, read, neuron).
 
     Of codes spread over their cells, neurons independent: by P(code | stimulus) where the chip
-    knows it in closed form, else by the codes' frequencies. Of a recurrent circuit, whose neurons
+    knows it in closed form, else by the codes' frequencies, as where several reads of a shift
+    register, which depend on one another, make a sample. Of a recurrent circuit, whose neurons
     are correlated, by the Gaussian of the samples' moments. See `stochsim.models.evidence`.
     """
     output = chip.program.output
@@ -53,9 +54,11 @@ def _summed(codes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def _probabilities(chip: Chip, x: Floats, sums: NDArray[np.int64], average: int) -> Floats:
     """P(sum of codes | stimulus), (stimulus, neuron, level); the frequencies among `sums` where
-    the chip has no closed form.
+    the chip has no closed form, or sums codes that are not independent.
     """
     levels = len(_levels(chip, average))
+    if average > 1 and not chip.reads_are_independent():
+        return code_frequencies(sums, levels)
     try:
         single = chip.probabilities(x)
     except SettingError:

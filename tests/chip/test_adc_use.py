@@ -59,6 +59,13 @@ def test_a_full_range_inherited_by_256_rows_is_coarse_and_says_so():
     assert use.is_coarse
 
 
+@pytest.mark.parametrize(("bits", "words"), [(1, "of 1 bit within"), (2, "of 2 bits within")])
+def test_one_bit_is_no_bits(bits, words):
+    chip = chip_with({"bits": bits, "range": "full"})
+    with pytest.warns(CoarseAdcWarning, match=f"coarse ADCs: .* steps {words}"):
+        chip.sample(X, 1, 0)
+
+
 def test_where_there_is_data_the_range_is_set_on_it():
     """Which "auto" and "calibrated" do alike; "auto" without data is "full"."""
     told = chip_with({"bits": 6, "range": "calibrated"}, X)

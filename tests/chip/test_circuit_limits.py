@@ -168,7 +168,7 @@ def test_what_a_layer_cannot_bear_is_refused_by_name(build):
         ),
         (
             {"noise": Noise(measured_csv="drive,p0,p1\n-1,1,0\n1,0,1\n")},
-            "'noise.measured_csv': has codes of 1 bits: should be 3",
+            "'noise.measured_csv': has codes of 1 bit: should be 3",
         ),
         (
             {"array": array_of(Adc(bits=4), Cells(wire_ohm=1e6))},

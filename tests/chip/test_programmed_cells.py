@@ -280,6 +280,6 @@ def test_bad_programming_is_refused(settings, words) -> None:
 
 def test_cells_wider_than_their_bits_are_refused() -> None:
     with pytest.raises(
-        SettingError, match="'cells' = 3: should be from 0 to 1, in cells of 1 bits"
+        SettingError, match=r"'cells' = 3: should be from 0 to 1, in cells of 1 bit$"
     ):
         program_cells(CELLS, 1, device("ideal"), KEY)

@@ -51,3 +51,24 @@ def test_an_adc_takes_no_more_sums_than_its_tile_has(signs, columns_per_adc, sum
 def test_what_is_no_size_is_refused() -> None:
     with pytest.raises(SettingError, match="'columns' = 0: should be an integer from 1"):
         Tiling(1, 0, 1, 1)
+    for signs in (0, 3):
+        with pytest.raises(SettingError, match=f"'signs' = {signs}: .* from 1 to 2"):
+            Tiling(5, 7, 13, 3, 4, signs)
+
+
+@pytest.mark.parametrize("columns_per_adc", [0, -1, 1.5, float("nan"), True, "2"])
+def test_what_is_no_number_of_shared_columns_is_refused(columns_per_adc) -> None:
+    with pytest.raises(SettingError, match=r"'columns_per_adc' = .*: should be an integer from 1"):
+        Tiling(5, 7, 13, 3).in_turn(columns_per_adc)
+
+
+def test_arrays_of_another_shape_are_refused() -> None:
+    """13 inputs of 3 neurons of 4 slices and 2 signs are 24 cells a row."""
+    tiling = Tiling(5, 7, 13, 3, 4, 2)
+    for wrong in (np.zeros((2, 2)), np.zeros((24, 13)), np.zeros(13 * 24), "cells"):
+        with pytest.raises(SettingError, match=r"'cells' = .*= \(13, 24\)"):
+            tiling.planes(wrong)
+    for wrong in (np.zeros((13, 24)), np.zeros((2, 4, 3, 13))):
+        with pytest.raises(SettingError, match=r"'planes' = .*= \(2, 4, 13, 3\)"):
+            tiling.side_by_side(wrong)
+    assert tiling.planes(np.zeros((13, 24))).shape == (2, 4, 13, 3)

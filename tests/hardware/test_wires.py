@@ -168,6 +168,63 @@ def test_series_is_far_nearer_to_all_nodes_than_the_first_order(ohm) -> None:
     assert series < 0.02 * np.mean(1 - exact / (x @ g))
 
 
+def shapes():
+    """Tiles (row, column) of siemens: all on, half on, of one programmed row, and sparse rows."""
+    random = generator(8)
+    one_row = np.zeros((16, 64))
+    one_row[0] = 1.0
+    few_rows = (random.random((8, 64)) < 0.2) * (random.random((8, 1)) < 0.4)
+    few_rows[0, 0] = True
+    tiles = {
+        "one row of cells": np.ones((1, 64)),
+        "one programmed row": one_row,
+        "one column": np.ones((64, 1)),
+        "square": np.ones((24, 24)),
+        "half on": (random.random((12, 48)) < 0.5) * 1.0,
+        "few rows": few_rows * 1.0,
+        "corner": np.pad([[1.0]], ((0, 11), (11, 0))),
+    }
+    return {name: 1e-4 * tile for name, tile in tiles.items()}
+
+
+def column_errors(g, effective, ohm):
+    """|error| of each column that has cells, all rows driven, relative to its exact current."""
+    exact = sensed_currents(g, ohm, np.ones((1, len(g))))[0]
+    full = g.sum(axis=0) > 0
+    return np.abs(effective.sum(axis=0)[full] / exact[full] - 1)
+
+
+@pytest.mark.parametrize(("share", "bound"), [(0.3, 0.03), (0.1, 0.003)])
+@pytest.mark.parametrize("name", shapes())
+def test_columns_are_off_by_no_more_than_is_said(name, share, bound) -> None:
+    """At the resistance where the wires take this share of one cell; the first order is out of
+    bounds.
+    """
+    g = shapes()[name]
+    drop = relative_drop(g, 1e-6)
+    per_ohm = drop / (1 - drop) / 1e-6
+    ohm = 0.9999 * share / (1 - share) / per_ohm.max()
+    assert column_errors(g, effective_conductance(g, ohm), ohm).max() < bound
+    assert column_errors(g, g * (1 - ohm * per_ohm), ohm).max() > bound
+
+
+def test_a_row_of_cells_at_the_limit_is_off_by_2_percent() -> None:
+    g = np.full((1, 64), 1e-4)
+    assert column_errors(g, effective_conductance(g, 2.059), 2.059).max() == pytest.approx(
+        0.022, abs=5e-4
+    )
+
+
+def test_at_usual_losses_columns_are_off_by_thousandths() -> None:
+    """128 × 128, half at 40 µS, 0.35 ohm: by all nodes, columns with half of the rows driven."""
+    g, x = half_on(128)
+    exact = sensed_currents(g, 0.35, x[:3])
+    errors = np.abs(x[:3] @ effective_conductance(g, 0.35) / exact - 1)
+    assert errors.mean() == pytest.approx(3e-4, abs=1e-4)
+    assert errors.max() < 1.5e-3
+    assert relative_drop(g, 0.35).max() == pytest.approx(0.12, abs=5e-3)
+
+
 def test_the_nodal_solution_is_that_of_all_nodes() -> None:
     """At 10^5 ohm the wires take nearly all. The formula and a driver at the first cell differ."""
     g = conductances()
@@ -213,6 +270,21 @@ def test_too_large_a_drop_is_refused_with_the_resistance_that_would_do() -> None
         match=rf"'wire_ohm' = .*largest relative drop is 0\.462.*at most {limit:.3g} ohm",
     ):
         effective_conductance(g, 2 * limit)
+
+
+@pytest.mark.parametrize("solve", [relative_drop, effective_conductance, nodal_conductance])
+@pytest.mark.parametrize(
+    ("g_s", "words"),
+    [
+        ([[1e-6, -1e-5]], "'g_s' = -1e-05: should be at least 0"),
+        ([[float("inf")]], "'g_s'.* should be finite"),
+        ([1e-6], "'g_s' = array of shape .*row, column"),
+    ],
+)
+def test_what_is_no_conductance_is_refused(solve, g_s, words) -> None:
+    for ohm in (0.0, 1.0):
+        with pytest.raises(SettingError, match=words):
+            solve(g_s, ohm)
 
 
 @pytest.mark.parametrize("ohm", [-1.0, float("nan"), float("inf")])

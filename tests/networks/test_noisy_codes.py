@@ -62,6 +62,28 @@ def test_above_rounding_is_averaged_over_a_step(bits, share):
         assert sd**2 < 0.95 * mean[1]
 
 
+@pytest.mark.parametrize(
+    ("share", "relative", "absolute"),
+    [(0.3, 1e-4, 0), (0.1, 1e-4, 0), (0.05, 0.009, 0), (0.02, 0, 0.0112), (0.002, 0, 0.0112)],
+)
+def test_little_noise_is_as_far_off_as_is_said(share, relative, absolute):
+    """Of 8 bits, the mean over drives of one step by SciPy's quadrature of its normal law at the
+    nine nearest thresholds; σ/√π where only one of them is near.
+    """
+
+    def variance(drive):
+        above = stats.norm.sf((np.arange(-4, 5) + 0.5 - drive) / share)
+        return np.sum((2 * np.arange(1, 10) - 1) * above) - np.sum(above) ** 2
+
+    expected = integrate.quad(variance, 0, 1, points=[0.5], limit=200)[0]
+    if share < 0.1:
+        assert expected == pytest.approx(share / np.sqrt(np.pi), rel=1e-6)
+    drives = (np.arange(64) + 0.5) / 64
+    ours = np.mean([found(drive, share, 8, 1.0)[1] for drive in drives])
+    assert ours == pytest.approx(expected, rel=relative, abs=absolute)
+    assert (ours > 1.005 * expected) == (share < 0.1)
+
+
 @pytest.mark.parametrize("drive", [-1.3, -0.98, 0.96, 1.2])
 def test_at_the_ends_it_is_a_clipped_gaussian(drive):
     """8 bits, noise of 12 steps: by SciPy's quadrature of the clipped law."""

@@ -10,7 +10,7 @@ from scipy import stats
 
 import stochsim as ss
 from stochsim.program import random_program
-from stochsim.studies.chip_evidence import _of_sums, chip_elbo
+from stochsim.studies.chip_evidence import _of_sums, _probabilities, chip_elbo
 
 NEURONS = 3
 INPUTS = 6
@@ -64,3 +64,39 @@ def test_the_law_of_a_sum_is_the_convolution_of_its_parts():
     law = np.array([0.5, 0.2, 0.0, 0.3])
     expected = functools.reduce(np.convolve, [law] * 5)
     np.testing.assert_allclose(_of_sums(law[None, None], 5, 16)[0, 0], expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("average", [2, 4])
+def test_the_law_of_sums_of_dependent_reads_is_how_often_they_occur(average):
+    """A register of 8 bits gives the same 255 reads again and again: the sums of 255 · n reads in a
+    row have the variance of what was drawn, which independent codes would not have.
+    """
+    chip, x = chip_of(4, 4, **{"random.lfsr_bits": 8, "random.threshold_bits": 8})
+    codes = chip.sample(x, 255 * average, key=0).codes.astype(int) - chip.program.output.c_min
+    sums = np.add.reduceat(codes, np.arange(0, codes.shape[1], average), axis=1)
+    law = _probabilities(chip, x, sums, average)
+    numbers = np.arange(law.shape[-1])
+    mean = law @ numbers
+    variance = law @ numbers**2 - mean**2
+    np.testing.assert_allclose(mean, average * codes.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(variance, sums.var(axis=1), rtol=1e-9, atol=1e-9)
+    independent = _of_sums(chip.probabilities(x), average, law.shape[-1])
+    of_independent = independent @ numbers**2 - (independent @ numbers) ** 2
+    moved = np.abs(of_independent - sums.var(axis=1))
+    assert np.max(moved) > 0.05 * np.max(sums.var(axis=1))
+
+
+def test_the_law_of_sums_of_independent_reads_stays_in_closed_form():
+    """By SciPy: the variance of a sum is the sum of variances, whatever the sums that were drawn
+    here, none.
+    """
+    chip, x = chip_of(4, 4)
+    single = chip.probabilities(x)
+    law = _probabilities(chip, x, np.zeros((len(x), 1, NEURONS), int), 3)
+    for stimulus in range(len(x)):
+        for neuron in range(NEURONS):
+            one, three = (
+                stats.rv_discrete(values=(np.arange(len(p)), p))
+                for p in (single[stimulus, neuron], law[stimulus, neuron])
+            )
+            assert three.var() == pytest.approx(3 * one.var(), rel=1e-6)

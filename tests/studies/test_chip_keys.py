@@ -10,8 +10,12 @@ from madeanswers import Made
 from scipy import stats
 from tinystudy import kinds, plan_of, study_of
 
+from stochsim.chip import Chip
 from stochsim.hardware import Adc, Array, Cells, Memory, parts_differ, preset
+from stochsim.hardware.memory_device import Device, Drift
+from stochsim.hardware.parts_that_differ import _device_spreads
 from stochsim.posterior import share_estimate
+from stochsim.program import random_program
 from stochsim.settings import SettingError
 from stochsim.studies import Results
 
@@ -120,6 +124,13 @@ def test_a_share_of_nothing_is_refused(hits: int, of: int) -> None:
         share_estimate(hits, of)
 
 
+def measured(*sigma_us: float) -> Array:
+    """Cells of 1 bit whose programming errors are these at targets of 1, 3 and 5 µS."""
+    rows = [f"{target},{one}" for target, one in zip((1, 3, 5), sigma_us, strict=True)]
+    text = "\n".join(["g_us,programming_sigma_us", *rows]) + "\n"
+    return Array(cells=Cells(device="measured", device_csv=text))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -151,11 +162,51 @@ def test_a_part_named_twice_and_a_negative_one_are_refused() -> None:
         ({"array": Array(cells=Cells(stuck_at_0_rate=0.1))}, True),
         ({"array": Array(cells=Cells(stuck_at_1_rate=0.1))}, True),
         ({"array": Array(cells=Cells(device="rram-wan"))}, True),
+        ({"array": Array(cells=Cells(stuck_at_1_rate=1.0))}, False),
+        ({"array": Array(cells=Cells(stuck_at_0_rate=0.5, stuck_at_1_rate=0.5))}, True),
+        ({"array": measured(0, 0, 0)}, False),
+        ({"array": measured(0, 0, 0.1)}, True),
+        ({"array": measured(0.1, 0, 0)}, True),
+        ({"array": measured(0, 0.1, 0)}, False),
+        ({"array": measured(0, 0.1, 0).replace(cell_bits=2)}, True),
         ({"array": Array(adc=Adc(gain_sigma=0.01))}, True),
         ({"array": Array(adc=Adc(offset_sigma_lsb=0.1))}, True),
         ({"memory": Memory(weight_errors=0.01)}, True),
         ({"memory": Memory(weight_read_errors=0.01)}, False),
+        ({"memory": Memory(voltage_over_vmin=0.9, transient_share=1.0)}, False),
+        ({"memory": Memory(voltage_over_vmin=0.9, transient_share=0.5)}, True),
     ],
 )
 def test_what_makes_parts_differ(parts: dict[str, Any], differ: bool) -> None:
-    assert parts_differ(preset("digital-45nm").replace(**parts)) == differ
+    """In an array, the same as whether the programmed cells of six chips differ."""
+    hardware = preset("digital-45nm").replace(**parts)
+    assert parts_differ(hardware) == differ
+    if hardware.array is not None and hardware.array.adc == Adc():
+        program, _ = random_program((8, 4), (4, 4, 4), sigma=1.0)
+        chips = [Chip(program, hardware, chip_key=key) for key in range(6)]
+        cells = [chip.product.cells.cells for chip in chips]
+        assert any(not np.array_equal(cells[0], one) for one in cells) == differ
+
+
+def test_keys_of_a_device_without_spread_are_refused() -> None:
+    study = study_of(grid__chip_keys=[1, 2])
+    alike = preset("digital-45nm").replace(array=measured(0, 0, 0))
+    with pytest.raises(SettingError, match=r"'grid.chip_keys' = \[1, 2\]: all parts of .*alike"):
+        study.check(alike)
+    study.check(preset("digital-45nm").replace(array=measured(0, 0, 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("age_s", "spread", "differ"), [(20, 1, False), (40, 1, True), (40, 0, False)]
+)
+def test_drift_makes_parts_differ_where_its_exponent_spreads(
+    age_s: float, spread: float, differ: bool
+) -> None:
+    """g (t/t0)^-ν is g at t = t0 whatever ν, and one number everywhere where ν has no spread."""
+    drift = Drift(20.0, lambda r: (0.05 + 0 * r, spread * 0.01 + 0 * r))
+    own = Device("own", 25.0, "", "", "calc", default_age_s=20.0, ages_s=(0, 1e9), drift=drift)
+    assert _device_spreads(own, age_s, 1) == differ
+    drawn = [
+        own.drifted_us(np.array([25.0]), age_s, np.random.default_rng(key)) for key in range(4)
+    ]
+    assert (np.ptp(drawn) > 0) == differ

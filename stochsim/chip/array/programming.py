@@ -17,7 +17,7 @@ from stochsim.hardware import (
     relative_drop,
 )
 from stochsim.keys import generator
-from stochsim.settings import SettingError, check_choice, check_whole
+from stochsim.settings import SettingError, check_choice, check_whole, counted
 
 COLUMNS = ("offset", "differential")
 
@@ -187,7 +187,8 @@ def program_cells(
     does not have, for wires that take too much, and for tiles of another layer.
     """
     if int(np.max(cells, initial=0)) >> cell_bits:
-        rule = f"should be from 0 to {(1 << cell_bits) - 1}, in cells of {cell_bits} bits"
+        cell = counted(cell_bits, "bit", "bits")
+        rule = f"should be from 0 to {(1 << cell_bits) - 1}, in cells of {cell}"
         raise SettingError.of("cells", np.max(cells), rule)
     step_us = (device.g_max_us - device.g_min_us) / ((1 << cell_bits) - 1)
     factor = _compensation(cells, step_us, device, key, age_s) if compensate_drift else 1.0
@@ -292,7 +293,7 @@ def _checked_codes(weight_codes: np.ndarray, weight_bits: int) -> np.ndarray:
     wrong = np.abs(codes) != 1 if weight_bits == 1 else (codes < -half) | (codes >= half)
     if wrong.any():
         allowed = "-1 or 1" if weight_bits == 1 else f"from {-half} to {half - 1}"
-        rule = f"should be {allowed}, for weights of {weight_bits} bits"
+        rule = f"should be {allowed}, for weights of {counted(weight_bits, 'bit', 'bits')}"
         raise SettingError.of("weight_codes", codes[wrong][0], rule)
     return codes
 
