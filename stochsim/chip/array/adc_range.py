@@ -46,6 +46,12 @@ class Range:
         lsb = (high - low + lacking) / (2**array.adc.bits - 1)
         return cls(lsb, round((low - lacking / 2) / lsb), _edges(array.adc), True)
 
+    def digital_zero(self, array: Array) -> int:
+        """What is added to a code as the ADC puts it out, from 0 or, in differential columns, in
+        two's complement: the accumulator sums codes without it.
+        """
+        return self.c_min + (2 ** (array.adc.bits - 1) if array.signs == "differential" else 0)
+
     @property
     def c_max(self) -> int:
         """The largest code."""
