@@ -148,8 +148,10 @@ class ArrayProduct(Product):
         )
         sigmas = (array.adc.sigma_lsb, float(np.sqrt(array.adc.sigma_lsb**2 + most)))
         shape = (cells.tiles, cells.slices, cells.neurons)
+        # noise drawn for every cell is in the sums before they meet an ADC
+        farthest = 2**31 if settings.read_noise == "explicit" else self._largest()
         found = grid_conversion(
-            array.adc, self.range, 1 / cells.unit, self._largest(), sigmas, shape, chip_key
+            array.adc, self.range, 1 / cells.unit, farthest, sigmas, shape, chip_key
         )
         return found, cells.unit == 1 and few_planes and noiseless
 
