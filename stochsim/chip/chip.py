@@ -124,22 +124,28 @@ class Chip:
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
 
     def _adc_rows(self) -> list[tuple[str, str]]:
-        """Rows of the card about the ADCs of an array: of the layer with the fewest steps."""
+        """Rows of the card about the ADCs of an array: of the coarsest layer, and of the one that
+        clips most where that is another.
+        """
         if self.hardware.array is None:
             return []
         uses = self.adc_use
         if not uses:
             return [("ADCs", "not compared with any data yet")]
-        name = min(uses, key=lambda one: uses[one].steps_within_sd)
+        name = min(uses, key=lambda one: uses[one].fineness)
+        clips = max(uses, key=lambda one: uses[one].clipped)
         coarse = coarse_card(uses)
         rows = [("ADCs", f"{name}: {uses[name].brief}")]
+        if uses[clips].clipped > uses[name].clipped:
+            rows.append(("clipping", f"{clips}: {uses[clips].brief}"))
         return [*rows, ("warning", coarse)] if coarse else rows
 
     @property
     def adc_use(self) -> dict[str, AdcUse]:
         """How the ADCs of each layer on an array stand against its partial sums: those of the data
         that the chip was calibrated on, else of the first stimuli that it met; {} before that, and
-        without an array.
+        without an array. Where the first stimuli clip and the data did
+        not, of which a chip warns, `clipped` is theirs.
         """
         return adc_uses(self._runner.all_layers)
 

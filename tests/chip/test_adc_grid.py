@@ -78,7 +78,7 @@ def test_a_coarser_grid_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def product_of_wide_cells(cell_bits: int, cycle_bits: int) -> tuple[ArrayProduct, np.ndarray]:
-    """A product of 8-bit weights and inputs, in conductances of 1/256 of a cell step, and inputs."""
+    """A product of 8-bit weights and inputs, with conductances between cell steps, and inputs."""
     weights, x = random_weights(8, 6, 128), random_inputs(8, 40, 128)
     converter = Adc(bits=8, range="calibrated", sigma_lsb=SIGMA)
     array = array_of(

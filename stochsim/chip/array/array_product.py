@@ -295,7 +295,8 @@ class ArrayProduct(Product):
 
     def _look_at(self, x_ints: np.ndarray) -> None:
         """How the ADCs stand against the first stimuli (stimulus, input) that the product meets:
-        warn of clipping, once; it is `adc_use` where there was no data to calibrate on.
+        warn of clipping, once; it is `adc_use` where there was no data to calibrate on, and its
+        share clipped where that is warned of and such data did not clip.
         """
         if self._is_looked_at or not len(x_ints):
             return
@@ -307,6 +308,8 @@ class ArrayProduct(Product):
         if self.array.adc.range == "auto":
             most *= _SLACK  # nobody asked for this range, and a few stimuli scatter around its ends
         if use.clipped > most:
+            if self.adc_use.clipped <= CLIPPED_SHARE:
+                self.adc_use = self.adc_use.with_clipping_of(use)
             warnings.warn(
                 f"the array's ADCs clip {use.clipped:.2%} of the partial sums of the first "
                 f"{min(len(x_ints), _CHECKED_STIMULI)} stimuli (more than "
