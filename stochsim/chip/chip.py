@@ -100,7 +100,7 @@ class Chip:
         _check_widths(program, hardware)
         self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
-        stimuli = None if calibration is None else self._stimuli(calibration)
+        stimuli = None if calibration is None else self._calibration(calibration)
         if hardware.array is None:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
@@ -367,6 +367,13 @@ class Chip:
         reads = check_whole("reads", reads, 1, 2**31)
         shapes, noise = self.program.shapes, self.hardware.noise
         return self.program.wiring.workload(shapes, noise, reads, steps_between_reads, x)
+
+    def _calibration(self, x: np.ndarray) -> np.ndarray:
+        """Stimuli to set ranges on; raises SettingError for none."""
+        if np.ndim(x) > 0 and len(x) == 0:
+            rule = "should have one stimulus at least; valid: stimuli (stimulus, …), or None"
+            raise SettingError.of("calibration", x, rule)
+        return self._stimuli(x)
 
     def _stimuli(self, x: np.ndarray) -> np.ndarray:
         return self.program.wiring.stimuli(x, self.program.inputs)

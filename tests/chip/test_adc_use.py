@@ -272,6 +272,38 @@ def test_a_fixed_range_that_no_data_supports_is_an_error(range_max, code):
     product_of(weights, array)  # without data there is nothing to hold it against
 
 
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+@COARSE
+def test_a_fixed_range_around_0_alone_is_an_error_in_differential_columns():
+    """Whole sums but 0 lie beyond 1e-9 and get an outer code, -32 or 31; a range to 1 holds -1."""
+
+    def chip(range_max):
+        adc = {"bits": 6, "range": "fixed", "range_max": range_max}
+        return chip_with(adc, X, signs="differential")
+
+    sums = partial_sums(WEIGHTS, X, 2, "differential")
+    ends = f"{sums.min():g} to {sums.max():g}"
+    valid = f"{np.abs(sums).max() * 32 / 31:g}"
+    with pytest.raises(SettingError, match=rf"{ends}, but those of one code .* about {valid}"):
+        chip(1e-9)
+    assert chip(1.0).adc_use["readout"].clipped == np.mean((sums < -1) | (sums > 0))
+    assert chip(float(valid)).adc_use["readout"].clipped == 0
+
+
+@pytest.mark.parametrize(
+    "array", [None, array_of(Adc(bits=6)), array_of(cells=Cells(wire_ohm=1.0))]
+)
+def test_calibration_without_stimuli_is_an_error(array):
+    program = program_of(WEIGHTS)
+    for empty in (np.zeros((0, 256)), []):
+        with pytest.raises(
+            SettingError, match=r"'calibration' = .*one stimulus at least"
+        ) as caught:
+            Chip(program, hardware_for(program, array), calibration=empty)
+        assert caught.value.field == ("calibration",)
+    Chip(program, hardware_for(program, array), calibration=X[:1].astype(float))
+
+
 @pytest.mark.parametrize("range_max", [1.0, 1e-6, 1e-9, 1e-12, 1e-14])
 def test_a_range_far_too_small_clips_at_its_end(range_max):
     """On a grid too, whose integers hold sums of 10^16 steps: each of 4 × 4 conversions of 40 gives
