@@ -65,6 +65,20 @@ class AdcUse(NamedTuple):
         """
         return self.step > 1 and 0 < self.steps_within_sd < FEWEST_STEPS
 
+    @property
+    def fineness(self) -> tuple[bool, float]:
+        """What sorts coarse ADCs first, and by their steps."""
+        return not self.is_coarse, self.steps_within_sd
+
+    def with_clipping_of(self, other: "AdcUse") -> "AdcUse":
+        """This use with the larger share clipped of both.
+
+        >>> one = AdcUse(2.0, 0.0, 30.0, 12.0, 5.0, 0.25, 4, False)
+        >>> one._replace(clipped=0.0).with_clipping_of(one) == one
+        True
+        """
+        return self._replace(clipped=max(self.clipped, other.clipped))
+
     def to_json(self) -> dict[str, Any]:
         """Its figures as plain values."""
         return {**self._asdict(), "steps_within_sd": self.steps_within_sd}

@@ -100,7 +100,7 @@ class Chip:
         _check_widths(program, hardware)
         self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
         self.program, self.hardware = program, hardware
-        stimuli = None if calibration is None else self._stimuli(calibration)
+        stimuli = None if calibration is None else self._calibration(calibration)
         if hardware.array is None:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
@@ -124,22 +124,28 @@ class Chip:
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
 
     def _adc_rows(self) -> list[tuple[str, str]]:
-        """Rows of the card about the ADCs of an array: of the layer with the fewest steps."""
+        """Rows of the card about the ADCs of an array: of the coarsest layer, and of the one that
+        clips most where that is another.
+        """
         if self.hardware.array is None:
             return []
         uses = self.adc_use
         if not uses:
             return [("ADCs", "not compared with any data yet")]
-        name = min(uses, key=lambda one: uses[one].steps_within_sd)
+        name = min(uses, key=lambda one: uses[one].fineness)
+        clips = max(uses, key=lambda one: uses[one].clipped)
         coarse = coarse_card(uses)
         rows = [("ADCs", f"{name}: {uses[name].brief}")]
+        if uses[clips].clipped > uses[name].clipped:
+            rows.append(("clipping", f"{clips}: {uses[clips].brief}"))
         return [*rows, ("warning", coarse)] if coarse else rows
 
     @property
     def adc_use(self) -> dict[str, AdcUse]:
         """How the ADCs of each layer on an array stand against its partial sums: those of the data
         that the chip was calibrated on, else of the first stimuli that it met; {} before that, and
-        without an array.
+        without an array. Where the first stimuli clip and the data did
+        not, of which a chip warns, `clipped` is theirs.
         """
         return adc_uses(self._runner.all_layers)
 
@@ -361,6 +367,13 @@ class Chip:
         reads = check_whole("reads", reads, 1, 2**31)
         shapes, noise = self.program.shapes, self.hardware.noise
         return self.program.wiring.workload(shapes, noise, reads, steps_between_reads, x)
+
+    def _calibration(self, x: np.ndarray) -> np.ndarray:
+        """Stimuli to set ranges on; raises SettingError for none."""
+        if np.ndim(x) > 0 and len(x) == 0:
+            rule = "should have one stimulus at least; valid: stimuli (stimulus, …), or None"
+            raise SettingError.of("calibration", x, rule)
+        return self._stimuli(x)
 
     def _stimuli(self, x: np.ndarray) -> np.ndarray:
         return self.program.wiring.stimuli(x, self.program.inputs)

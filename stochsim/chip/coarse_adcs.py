@@ -14,15 +14,17 @@ class CoarseAdcWarning(UserWarning):
 
 def adc_uses(layers: Iterable[LayerOnChip]) -> dict[str, AdcUse]:
     """How the ADCs of each layer stand against its partial sums, by the layer's name; of several
-    groups of channels the one with the fewest steps. Layers that have seen no data are left out.
+    groups of channels the coarsest, with the largest share that one of them clips. Layers that
+    have seen no data are left out.
     """
     found: dict[str, AdcUse] = {}
     for layer in layers:
         use = layer.product.adc_use
         if use is None:
             continue
-        least = found.get(layer.name, use)
-        found[layer.name] = min(least, use, key=lambda one: one.steps_within_sd)
+        known = found.get(layer.name, use)
+        least = min(known, use, key=lambda one: one.fineness)
+        found[layer.name] = least.with_clipping_of(known).with_clipping_of(use)
     return found
 
 

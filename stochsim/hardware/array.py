@@ -320,3 +320,20 @@ class Array(Settings):
     def tiles(self, inputs: int) -> int:
         """Row tiles of a layer."""
         return -(-check_whole("inputs", inputs, 0, 2**63) // self.rows)
+
+    def accumulator_width(self, inputs: int, weight_bits: int, input_bits: int) -> int:
+        """Bits of a sum of ADC codes over tiles, slices and cycles, each times its place, that no
+        codes exceed.
+
+        ADCs give codes from 0 in offset columns, in two's complement in differential ones.
+
+        >>> from stochsim.hardware import Array
+        >>> Array(rows=128).accumulator_width(128, 4, 4)       # 15 × 15 × 255 and a sign
+        17
+        """
+        places = sum(1 << self.cell_bits * one for one in range(self.slices(weight_bits)))
+        cycles = sum(1 << self.cycle_bits * one for one in range(self.cycles(input_bits)))
+        sums = max(1, self.tiles(inputs)) * places * cycles
+        if self.signs == "differential":
+            return (sums * 2 ** (self.adc.bits - 1) - 1).bit_length() + 1
+        return (sums * (2**self.adc.bits - 1)).bit_length() + 1

@@ -48,8 +48,8 @@ class Hardware(Settings):
     Raises SettingError that names every field which breaks a rule.
 
     `sources` say where the figures come from; one that opens with addresses ("prices.adc: …") is
-    about these settings, and goes when they change. `accumulator_bits` None means b_w + b_x
-    + ⌈log2 inputs⌉, which no sum exceeds; narrower ones saturate at every addition, or wrap.
+    about these settings, and goes when they change. `accumulator_bits` None means as
+    many as hold every sum (`accumulator_width`); narrower ones saturate at every addition, or wrap.
     `array` is an analog array in front of the neurons, None a digital product. A setting that would
     move neither the output nor the bill is refused.
 
@@ -256,13 +256,16 @@ class Hardware(Settings):
         return self.random.random_bits_per_code
 
     def accumulator_width(self, inputs: int, widths: tuple[int, int] | None = None) -> int:
-        """Bits of the sum over this many inputs: `accumulator_bits` where set, else b_w + b_x +
-        ⌈log2 inputs⌉; widths: (b_w, b_x), those of `precision` where None.
+        """Bits of the sum over this many inputs: `accumulator_bits` where set, else as many as hold
+        every sum: b_w + b_x + ⌈log2 inputs⌉, on an array those of all sums of its ADCs' codes;
+        widths: (b_w, b_x), those of `precision` where None.
         """
         inputs = check_whole("inputs", inputs, 0, 2**63)
         if self.accumulator_bits is not None:
             return self.accumulator_bits
         weight_bits, input_bits = widths or (self.precision.weight_bits, self.precision.input_bits)
+        if self.array is not None:
+            return self.array.accumulator_width(inputs, weight_bits, input_bits)
         return weight_bits + input_bits + (max(1, inputs) - 1).bit_length()
 
     def reliability_law(self, rho: float) -> ReliabilityLaw:

@@ -33,12 +33,12 @@ def product_on_a_grid(case: str, bits: int) -> ArrayProduct:
     return product
 
 
-def worst(product: ArrayProduct) -> tuple[float, float]:
+def worst(product: ArrayProduct, x: np.ndarray = X) -> tuple[float, float]:
     """The largest error of a code's mean, in the sd of a conversion √(σ² + 1/12), and of its
-    variance, relative to that sd squared, over the partial sums of X.
+    variance, relative to that sd squared, over the partial sums of x.
     """
     found = product.conversion
-    sums = np.unique(np.rint(product._clean_sums(X) * product.cells.unit).astype(np.int64))
+    sums = np.unique(np.rint(product._clean_sums(x) * product.cells.unit).astype(np.int64))
     gain, offset = (int(each[0, 0, 0]) for each in (found.gain, found.offset))
     positions = np.clip((gain * sums + offset) >> found.shift, 0, found.channel.positions - 1)
     drawn = masses(found.channel)[positions] / 2.0**32
@@ -75,3 +75,35 @@ def test_a_coarser_grid_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     bias, variance = worst(product_on_a_grid("conductances", 6))
     assert 0.01 < bias < 0.028
     assert 0.01 < variance < 0.026
+
+
+def product_of_wide_cells(cell_bits: int, cycle_bits: int) -> tuple[ArrayProduct, np.ndarray]:
+    """A product of 8-bit weights and inputs, with conductances between cell steps, and inputs."""
+    weights, x = random_weights(8, 6, 128), random_inputs(8, 40, 128)
+    converter = Adc(bits=8, range="calibrated", sigma_lsb=SIGMA)
+    array = array_of(
+        converter, Cells(wire_ohm=1e-9), rows=128, cell_bits=cell_bits, cycle_bits=cycle_bits
+    )
+    product: ArrayProduct = product_of(weights, array, 8, 8, calibration=x.astype(float))
+    return product, x
+
+
+@pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
+@pytest.mark.parametrize(("cell_bits", "cycle_bits"), [(1, 8), (4, 4), (8, 1), (8, 4), (8, 8)])
+def test_codes_have_the_right_mean_whatever_cells_and_cycles_hold(
+    cell_bits: int, cycle_bits: int
+) -> None:
+    """Half a grid point of 2^-10 LSB is 0.0005 LSB: partial sums of up to 2^31 units leave the
+    rounding of a unit's gain far below that.
+    """
+    product, x = product_of_wide_cells(cell_bits, cycle_bits)
+    bias, variance = worst(product, x)
+    assert bias < 0.0018
+    assert variance < 0.0018
+
+
+def test_fewer_places_behind_the_grid_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gain of 34 binary places in all, half of one wrong for each of up to 2^31 units."""
+    monkeypatch.setattr(adc, "_PLACES", 42)
+    product, x = product_of_wide_cells(8, 8)
+    assert worst(product, x)[0] > 0.03

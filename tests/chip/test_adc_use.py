@@ -21,7 +21,9 @@ from arraytest import (
 
 from stochsim.accounting import AdcUse, coarse_adcs
 from stochsim.chip import Chip, CoarseAdcWarning
+from stochsim.chip.coarse_adcs import adc_uses
 from stochsim.hardware import Adc, Array, Cells, preset
+from stochsim.program import random_program
 from stochsim.settings import SettingError
 
 COARSE = pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
@@ -174,6 +176,64 @@ def test_a_bill_flags_what_clips():
     assert not any("clipping" in flag for flag in chip_with({"bits": 8}, X).bill(X).flags)
 
 
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+def test_stimuli_that_clip_are_in_the_bill_of_a_calibrated_chip():
+    """Calibrated on inputs of -8 and -7, whose rows are off in all cycles but the first."""
+    low = np.where(X > 0, -7, -8).astype(np.int8)
+    chip = chip_with({"bits": 8, "range": "calibrated", "clip_share": 0.0}, low)
+    assert chip.adc_use["readout"].clipped == 0
+    bill = chip.bill(X)
+    ends = partial_sums(WEIGHTS, low, 2, "offset")
+    half = np.ptp(ends) / 255 / 2
+    sums = partial_sums(WEIGHTS, X[:16], 2, "offset")
+    share = np.mean(sums > ends.max() + half)
+    assert share > 0.05
+    assert chip.adc_use["readout"].clipped == pytest.approx(share, abs=0.01)
+    assert bill.adc_use == chip.adc_use
+    assert any(flag.startswith("clipping ADCs: ") for flag in bill.flags)
+    assert f"{chip.adc_use['readout'].clipped:.2%} clipped" in str(chip)
+
+
+class _Seen:
+    """A layer whose ADCs meet these partial sums."""
+
+    def __init__(self, name: str, sums: np.ndarray) -> None:
+        self.name = name
+        self.product = self
+        self.adc_use = AdcUse.of(sums, 2.0, (0, 15), False)
+
+
+def test_a_layer_of_groups_is_as_coarse_and_clips_as_much_as_any_of_them():
+    """Codes hold sums up to 31: of one group's 22.5, 23.5 … 41.5, 11 of 20 lie beyond; the sums of
+    the others are all the same, or few steps apart.
+    """
+    coarse, clips, same = np.arange(7.0), np.arange(22.5, 42), np.full(5, 3.0)
+    groups = [_Seen("conv", one) for one in (same, coarse, clips)]
+    for order in (groups, groups[::-1]):
+        use = adc_uses(order)["conv"]
+        assert use.sd == coarse.std()
+        assert use.clipped == 11 / 20
+
+
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+@COARSE
+def test_a_card_shows_the_coarsest_layer_and_the_one_that_clips_most():
+    """8 rows in the second layer give sums of up to 8, which the range holds; 64 in the first give
+    more.
+    """
+    program, _ = random_program((64, 8, 3), (4, 4, 4), sigma=30.0)
+    stimuli = np.random.default_rng(0).normal(size=(20, 64))
+    adc = Adc(bits=8, range="fixed", range_max=8.0)
+    chip = Chip(program, hardware_for(program, array_of(adc, rows=64)))
+    chip.sample(stimuli, 4, 0)
+    uses = chip.adc_use
+    assert uses["layer 2"].clipped == 0 < uses["layer 1"].clipped
+    assert uses["layer 2"].steps_within_sd < uses["layer 1"].steps_within_sd
+    rows = [" ".join(line.split()) for line in str(chip).splitlines()]
+    assert f"ADCs layer 2: {uses['layer 2'].brief}" in rows
+    assert f"clipping layer 1: {uses['layer 1'].brief}" in rows
+
+
 def test_warnings_come_once_and_at_the_users_line():
     chip = chip_with(INHERITED)
     with pytest.warns(CoarseAdcWarning) as caught:
@@ -217,6 +277,38 @@ def test_a_fixed_range_that_no_data_supports_is_an_error(range_max, code):
     with pytest.raises(SettingError, match=match):
         product_of(weights, array, calibration=x.astype(float))
     product_of(weights, array)  # without data there is nothing to hold it against
+
+
+@pytest.mark.filterwarnings("ignore:the array's ADCs clip")
+@COARSE
+def test_a_fixed_range_around_0_alone_is_an_error_in_differential_columns():
+    """Whole sums but 0 lie beyond 1e-9 and get an outer code, -32 or 31; a range to 1 holds -1."""
+
+    def chip(range_max):
+        adc = {"bits": 6, "range": "fixed", "range_max": range_max}
+        return chip_with(adc, X, signs="differential")
+
+    sums = partial_sums(WEIGHTS, X, 2, "differential")
+    ends = f"{sums.min():g} to {sums.max():g}"
+    valid = f"{np.abs(sums).max() * 32 / 31:g}"
+    with pytest.raises(SettingError, match=rf"{ends}, but those of one code .* about {valid}"):
+        chip(1e-9)
+    assert chip(1.0).adc_use["readout"].clipped == np.mean((sums < -1) | (sums > 0))
+    assert chip(float(valid)).adc_use["readout"].clipped == 0
+
+
+@pytest.mark.parametrize(
+    "array", [None, array_of(Adc(bits=6)), array_of(cells=Cells(wire_ohm=1.0))]
+)
+def test_calibration_without_stimuli_is_an_error(array):
+    program = program_of(WEIGHTS)
+    for empty in (np.zeros((0, 256)), []):
+        with pytest.raises(
+            SettingError, match=r"'calibration' = .*one stimulus at least"
+        ) as caught:
+            Chip(program, hardware_for(program, array), calibration=empty)
+        assert caught.value.field == ("calibration",)
+    Chip(program, hardware_for(program, array), calibration=X[:1].astype(float))
 
 
 @pytest.mark.parametrize("range_max", [1.0, 1e-6, 1e-9, 1e-12, 1e-14])

@@ -58,7 +58,7 @@ def test_offset_columns_by_hand():
         * 2
         * 2
         * 2,  # 2 stimuli, 2 tiles of rows, 2 slices, 2 cycles, 2 neurons
-        Operation("add", (6,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 + 2 + ⌈log2 3⌉ bits
+        Operation("add", (8,)): 5 * 2 * 2 * 2 * 2 * 2,  # 2 tiles × 3 × 3 × 7 = 126, and a sign
     }
 
 
@@ -71,7 +71,7 @@ def test_wide_cells_and_cycles_by_hand():
         Operation("line"): 5 * 2 * 128,  # the whole tile of 128 columns, of which 2 are used
         Operation("dac", (2,)): 5 * 2 * 3,
         Operation("adc", (5,)): 5 * 2 * 2,
-        Operation("add", (6,)): 5 * 2 * 2,
+        Operation("add", (6,)): 5 * 2 * 2,  # 31, and a sign
     }
 
 
@@ -89,7 +89,7 @@ def test_cells_of_eight_bits_by_hand():
         Operation("line"): 5 * 128,
         Operation("dac", (2,)): 5 * 2 * 2,
         Operation("adc", (12,)): 5 * 2,
-        Operation("add", (11,)): 5 * 2,  # 8 + 2 + ⌈log2 2⌉ bits
+        Operation("add", (13,)): 5 * 2,  # 4,095, and a sign
     }
 
 
@@ -104,7 +104,7 @@ def test_differential_columns_by_hand():
         Operation("line"): 5 * 2 * 128,
         Operation("dac", (1,)): 5 * 2 * 2 * 3,
         Operation("adc", (3,)): 5 * 2 * 1 * 1 * 2 * 2,
-        Operation("add", (6,)): 5 * 2 * 1 * 1 * 2 * 2,
+        Operation("add", (5,)): 5 * 2 * 1 * 1 * 2 * 2,  # 3 × -4 = -12
     }
 
 

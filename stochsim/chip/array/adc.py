@@ -29,7 +29,7 @@ _GRID_STATES = 1 << 21  # 100 MB as they are built
 _ENTRIES = 1 << 24  # 64 MB, where the coarsest grid is fine enough
 _FINEST, _COARSEST = 10, 3  # grid points per LSB, as powers of two
 _SIGMA_CLASSES = 64
-_SHIFT = 24  # binary places of gain and offset behind the grid
+_PLACES = 62  # binary places of gain × partial sum + offset
 _CERTAIN_SIGMAS = 7.0  # a position so far outside the range has one code
 _FARTHEST_MOVE = 314.0  # a shared reference's noise, in grid points
 
@@ -119,11 +119,12 @@ def _fineness(settings: Adc, states: int, entries: int) -> int:
     return _COARSEST
 
 
-def _shift(largest_lsb: float, fine: int) -> int:
-    """Binary places of gain and offset behind a grid of 2^-fine LSB: fewer where partial sums of up
-    to `largest_lsb` steps, twice that by their gain, would leave 63 bits.
+def _shift(farthest_lsb: float, fine: int) -> int:
+    """Binary places of gain and offset behind a grid of 2^-fine LSB: as many as 63 bits hold of
+    positions up to `farthest_lsb` steps away, for a gain's rounding counts once for each of a
+    partial sum's units.
     """
-    return min(_SHIFT, max(0, 61 - fine - max(0, math.frexp(largest_lsb)[1])))
+    return max(0, _PLACES - fine - math.frexp(farthest_lsb)[1])
 
 
 def grid_conversion(
@@ -154,7 +155,8 @@ def grid_conversion(
     offset_lsb = settings.offset_sigma_lsb * random.standard_normal(shape) - reach.c_min
     # beyond it a sum of one unit is far outside the range already
     per_unit = min(unit / reach.lsb, 2.0 ** (60 - fine) / max(1, largest))
-    shift = _shift(largest * per_unit, fine)
+    farthest = largest * per_unit * np.abs(gain).max() + np.abs(offset_lsb).max() + margin
+    shift = _shift(float(farthest), fine)
     step = (high - low) / (classes - 1) if classes > 1 else 0.0
     sigma = (low + step * np.arange(classes))[:, None]
     value = np.arange((width << fine) + 1) / (1 << fine) - margin

@@ -46,6 +46,12 @@ class Range:
         lsb = (high - low + lacking) / (2**array.adc.bits - 1)
         return cls(lsb, round((low - lacking / 2) / lsb), _edges(array.adc), True)
 
+    def digital_zero(self, array: Array) -> int:
+        """What is added to a code as the ADC puts it out, from 0 or, in differential columns, in
+        two's complement: the accumulator sums codes without it.
+        """
+        return self.c_min + (2 ** (array.adc.bits - 1) if array.signs == "differential" else 0)
+
     @property
     def c_max(self) -> int:
         """The largest code."""
@@ -73,8 +79,8 @@ def chosen_range(
     partial: those of the data to calibrate on, None without; in_whole_steps: whether cells hold
     whole steps, so that steps of 1 tell every partial sum from the next.
 
-    Raises SettingError for a calibrated range without data, and for a fixed one in which none of
-    the data lies, or which gives all of them one code.
+    Raises SettingError for a calibrated range without data, and for a fixed one that gives one
+    code to all of the data, or to all that it does not clip.
     """
     settings = array.adc
     full = Range.of(array, largest)
@@ -97,16 +103,23 @@ def chosen_range(
 
 
 def _check_supported(array: Array, found: Range, partial: np.ndarray) -> None:
-    """Raise SettingError for a fixed range that leaves nothing of the data's partial sums."""
+    """Raise SettingError for a fixed range that leaves nothing of the data's partial sums: one code
+    for all of them, or for all that it does not clip.
+    """
     if np.ptp(partial) == 0:
         return
-    codes = np.clip(np.rint(partial / found.lsb), found.c_min, found.c_max)
-    if np.ptp(codes) > 0:
+    whole = np.rint(partial / found.lsb)
+    codes = np.clip(whole, found.c_min, found.c_max)
+    held = codes[codes == whole]
+    if held.size and np.ptp(held) > 0:
         return
+    sums = f"all partial sums of the calibration stimuli, {partial.min():g} to {partial.max():g}, "
+    what = f"gives {sums}the code {codes.flat[0]:g}"
+    if np.ptp(codes) > 0:
+        what = f"clips {sums}but those of one code at most"
     rule = (
-        f"gives all partial sums of the calibration stimuli, {partial.min():g} to "
-        f"{partial.max():g}, the code {codes.flat[0]:g}; valid: about "
-        f"{found.reaching(partial, array):g}, which clips none of them, or range = 'calibrated'"
+        f"{what}; valid: about {found.reaching(partial, array):g}, which clips none of them, or "
+        "range = 'calibrated'"
     )
     raise SettingError.of("array.adc.range_max", array.adc.range_max, rule)
 

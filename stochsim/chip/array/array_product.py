@@ -56,7 +56,8 @@ class ArrayProduct(Product):
         self.hardware = hardware
         self.array = hardware.array
         self._word = ARRAY + number
-        self._accumulator_width = hardware.accumulator_width(layer.inputs)
+        widths = (layer.weight_bits, layer.input.bits)
+        self._accumulator_width = hardware.accumulator_width(layer.inputs, widths)
         self.cells = ArrayCells(layer, self.array, weight_codes, chip_key)
         self._check_sums_fit()
         data = None if x_calibration is None else self._clean_sums(self._some_of(x_calibration))
@@ -65,6 +66,8 @@ class ArrayProduct(Product):
         self.adc_use = None if data is None else self.range.use(data)
         self.conversion, self.fused = self._conversion(chip_key)
         self._readout = self._kernel_readout()
+        places = self.cells.tiles * int(self._readout.factor.sum(dtype=np.int64))
+        self._zero_sum = places * self.range.digital_zero(self.array)
         self._clips = self._clips_on_the_way()
         self.fused = self.fused and self._clips is None
         self._words = (
@@ -145,16 +148,22 @@ class ArrayProduct(Product):
         )
         sigmas = (array.adc.sigma_lsb, float(np.sqrt(array.adc.sigma_lsb**2 + most)))
         shape = (cells.tiles, cells.slices, cells.neurons)
+        # noise drawn for every cell is in the sums before they meet an ADC
+        farthest = 2**31 if settings.read_noise == "explicit" else self._largest()
         found = grid_conversion(
-            array.adc, self.range, 1 / cells.unit, self._largest(), sigmas, shape, chip_key
+            array.adc, self.range, 1 / cells.unit, farthest, sigmas, shape, chip_key
         )
         return found, cells.unit == 1 and few_planes and noiseless
 
     def _kernel_readout(self) -> crossbar.Readout:
+        """What sums the codes as the ADCs put them out, less the digital zero of their range."""
         place = np.arange(self.cells.slices)[:, None]
         cycle = np.arange(self.cells.cycles)
         factor = 1 << (self.array.cell_bits * place + self.array.cycle_bits * cycle)
         found = self.conversion
+        zero = self.range.digital_zero(self.array)
+        ends = (found.channel.code_min - zero, found.channel.code_max - zero)
+        channel = found.channel._replace(code_min=ends[0], code_max=ends[1])
         grid = None
         references = None
         if found.reference is not None:
@@ -164,7 +173,7 @@ class ArrayProduct(Product):
             grid = crossbar.GridMap(found.gain, found.offset, found.shift)
         try:
             return crossbar.readout(
-                found.channel, factor, self.cells.tiles, found.origin, grid, references
+                channel, factor, self.cells.tiles, found.origin, grid, references
             )
         except ValueError as error:
             bits = self.array.adc.bits
@@ -193,7 +202,7 @@ class ArrayProduct(Product):
         self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> np.ndarray:
         """Noisy products W_q x_q of integers (stimulus, input), float64 (stimulus, read, neuron):
-        the ADCs' codes put together.
+        the ADCs' codes put together, in the width of the accumulators; the rest comes afterwards.
 
         Weights and inputs are stored shifted, W = w u + w0 and x = v y + x0 with u, y >= 0 (u
         signed in differential columns), so W x = w v (u y) + v w0 Σy + w x0 Σu + w0 x0 inputs, of
@@ -202,7 +211,7 @@ class ArrayProduct(Product):
         self._look_at(x_ints)
         unsigned = self.cells.unsigned(x_ints)
         codes = self._codes(unsigned, reads, int(key), first_stimulus, first_read)
-        codes = fit_accumulator(codes, self.hardware)
+        codes = fit_accumulator(codes, self.hardware) + np.int64(self._zero_sum)
         w, w0 = self.cells.weight_map
         v, x0 = self.cells.input_map
         shifts = (
@@ -226,8 +235,8 @@ class ArrayProduct(Product):
     def _codes(
         self, unsigned: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int
     ) -> np.ndarray:
-        """Σ over tiles, slices and cycles of ADC codes times their places, int32 (stimulus,
-        read, neuron).
+        """Σ over tiles, slices and cycles of ADC codes, as they are put out, times their places,
+        int32 (stimulus, read, neuron).
         """
         out = np.zeros((len(unsigned), reads, self.cells.neurons), np.int32)
         address = DrawAddress.of(key, self._word, 0, first_stimulus, first_read)
@@ -286,7 +295,8 @@ class ArrayProduct(Product):
 
     def _look_at(self, x_ints: np.ndarray) -> None:
         """How the ADCs stand against the first stimuli (stimulus, input) that the product meets:
-        warn of clipping, once; it is `adc_use` where there was no data to calibrate on.
+        warn of clipping, once; it is `adc_use` where there was no data to calibrate on, and its
+        share clipped where that is warned of and such data did not clip.
         """
         if self._is_looked_at or not len(x_ints):
             return
@@ -298,6 +308,8 @@ class ArrayProduct(Product):
         if self.array.adc.range == "auto":
             most *= _SLACK  # nobody asked for this range, and a few stimuli scatter around its ends
         if use.clipped > most:
+            if self.adc_use.clipped <= CLIPPED_SHARE:
+                self.adc_use = self.adc_use.with_clipping_of(use)
             warnings.warn(
                 f"the array's ADCs clip {use.clipped:.2%} of the partial sums of the first "
                 f"{min(len(x_ints), _CHECKED_STIMULI)} stimuli (more than "
