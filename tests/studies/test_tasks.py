@@ -151,7 +151,7 @@ def test_a_part_is_the_chip_of_its_key_set_on_the_training_set(folder: Path) -> 
                 )
             codes = chip.sample(held_out, 200, fold_in(0, "reads"))
             np.testing.assert_allclose(codes.values.mean(1), mean, rtol=1e-5, atol=1e-6)
-        assert not np.allclose(*means)
+        assert np.abs(means[0] - means[1]).max() > 1e-3
         assert all("coarse ADCs: " in " ".join(row.flags) for row in results.rows)
 
 
