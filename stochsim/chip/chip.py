@@ -370,10 +370,14 @@ class Chip:
 
     def _calibration(self, x: np.ndarray) -> np.ndarray:
         """Stimuli to set ranges on; raises SettingError for none."""
-        if np.ndim(x) > 0 and len(x) == 0:
+        shape = (len(x),) if isinstance(x, list | tuple) else getattr(x, "shape", None)
+        if isinstance(shape, tuple) and shape[:1] == (0,):
             rule = "should have one stimulus at least; valid: stimuli (stimulus, …), or None"
             raise SettingError.of("calibration", x, rule)
-        return self._stimuli(x)
+        try:
+            return self._stimuli(x)
+        except SettingError as error:
+            raise error.renamed({("stimuli",): ("calibration",)}) from None
 
     def _stimuli(self, x: np.ndarray) -> np.ndarray:
         return self.program.wiring.stimuli(x, self.program.inputs)

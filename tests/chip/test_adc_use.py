@@ -355,3 +355,13 @@ def test_a_published_description_with_7_bit_cells():
     assert product.cells.slices == 1
     relative = np.corrcoef(sums_of(product, x)[:, 0].ravel(), exact_sums(weights, x).ravel())[0, 1]
     assert relative > 0.98
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], [["a", 0], 1.0], 5, "ab", np.zeros((0, 6)), np.zeros((2, 5))]
+)
+@pytest.mark.parametrize("name", ["rram-array", "digital-45nm"])
+def test_what_is_no_calibration_data_is_refused_by_that_name(name, wrong):
+    program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    with pytest.raises(SettingError, match="'calibration' = "):
+        Chip(program, preset(name).with_precision(4, 4, 4), calibration=wrong)
