@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from stochsim_kernels.neuron import channel
 
-from stochsim.accounting import OFF, AdcUse, Bill, Meter, add_fixed, coarse_card, cycles_by_layer
-from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_uses
+from stochsim.accounting import OFF, AdcUse, Bill, Meter, add_fixed, cycles_by_layer
+from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_rows, adc_uses
 from stochsim.chip.feed_forward import FeedForwardRunner
 from stochsim.chip.graph_runner import GraphRunner
 from stochsim.chip.layer_on_chip import ChipSettings
@@ -118,34 +118,17 @@ class Chip:
         rows = [
             ("program", self.program.summary),
             ("sigma", f"as trained × {self.sigma_scale:g}"),
-            *self._adc_rows(),
+            *([] if hardware.array is None else adc_rows(self.adc_use)),
             *setting_rows(hardware, hardware.precision, hardware.timing),
         ]
         return card(f"chip: {hardware.name}, chip key {self.chip_key}", rows, "more sections")
-
-    def _adc_rows(self) -> list[tuple[str, str]]:
-        """Rows of the card about the ADCs of an array: of the coarsest layer, and of the one that
-        clips most where that is another.
-        """
-        if self.hardware.array is None:
-            return []
-        uses = self.adc_use
-        if not uses:
-            return [("ADCs", "not compared with any data yet")]
-        name = min(uses, key=lambda one: uses[one].fineness)
-        clips = max(uses, key=lambda one: uses[one].clipped)
-        coarse = coarse_card(uses)
-        rows = [("ADCs", f"{name}: {uses[name].brief}")]
-        if uses[clips].clipped > uses[name].clipped:
-            rows.append(("clipping", f"{clips}: {uses[clips].brief}"))
-        return [*rows, ("warning", coarse)] if coarse else rows
 
     @property
     def adc_use(self) -> dict[str, AdcUse]:
         """How the ADCs of each layer on an array stand against its partial sums: those of the data
         that the chip was calibrated on, else of the first stimuli that it met; {} before that, and
-        without an array. Where the first stimuli clip and the data did
-        not, of which a chip warns, `clipped` is theirs.
+        without an array. Where the first stimuli clip and the data did not, of which a chip warns,
+        `clipped` is theirs.
         """
         return adc_uses(self._runner.all_layers)
 
@@ -353,9 +336,8 @@ class Chip:
         cycles = cycles_by_layer(workload, self.hardware)
         counts = meter.by_layer(workload.rows)
         unpriced = workload.unpriced
-        reads = workload.reads
-        uses = self.adc_use
-        return Bill(self.hardware, counts, cycles, stimuli, reads, rho, unpriced, uses)
+        priced = (self.hardware, counts, cycles, stimuli, workload.reads, rho, unpriced)
+        return Bill(*priced, self.adc_use)
 
     @_renamed
     def workload(

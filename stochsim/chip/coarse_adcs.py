@@ -1,9 +1,9 @@
 """A warning of ADCs whose steps are coarse against the partial sums that they convert."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from stochsim.accounting import AdcUse, coarse_adcs
+from stochsim.accounting import AdcUse, coarse_adcs, coarse_card
 from stochsim.chip.layer_on_chip import LayerOnChip
 from stochsim.settings import levels_to_user
 
@@ -26,6 +26,21 @@ def adc_uses(layers: Iterable[LayerOnChip]) -> dict[str, AdcUse]:
         least = min(known, use, key=lambda one: one.fineness)
         found[layer.name] = least.with_clipping_of(known).with_clipping_of(use)
     return found
+
+
+def adc_rows(uses: Mapping[str, AdcUse]) -> list[tuple[str, str]]:
+    """Rows of a chip's card about its ADCs: of the coarsest layer, and of the one that clips most
+    where that is another.
+    """
+    if not uses:
+        return [("ADCs", "not compared with any data yet")]
+    name = min(uses, key=lambda one: uses[one].fineness)
+    clips = max(uses, key=lambda one: uses[one].clipped)
+    coarse = coarse_card(uses)
+    rows = [("ADCs", f"{name}: {uses[name].brief}")]
+    if uses[clips].clipped > uses[name].clipped:
+        rows.append(("clipping", f"{clips}: {uses[clips].brief}"))
+    return [*rows, ("warning", coarse)] if coarse else rows
 
 
 class CoarseAdcWatch:
