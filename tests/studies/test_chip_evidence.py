@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 import stochsim as ss
+from stochsim.models import elbo_of_codes
 from stochsim.program import random_program
 from stochsim.studies.chip_evidence import _of_sums, _probabilities, chip_elbo
 
@@ -58,6 +59,20 @@ def test_frequencies_take_the_place_of_what_a_chip_does_not_know():
 def _unknown(chip, x):
     rule = "differs from read to read"
     raise ss.SettingError.of("inputs", rule=rule)
+
+
+def test_means_of_reads_have_the_law_and_the_values_of_means():
+    """Codes of two bits, -2 to 1, in means of 3: thirds of steps by hand, laws by np.convolve."""
+    chip, x = chip_of(2, 1)
+    step = chip.program.output.scale
+    laws = [
+        [functools.reduce(np.convolve, [neuron] * 3) for neuron in stimulus]
+        for stimulus in chip.probabilities(x)
+    ]
+    values = step * np.arange(-6, 4) / 3
+    expected = elbo_of_codes(np.array(laws), values, x, DECODER, MODEL)
+    codes = chip.sample(x, 30, key=0).codes
+    np.testing.assert_allclose(chip_elbo(chip, codes, 3, x, DECODER, MODEL), expected, rtol=1e-9)
 
 
 def test_the_law_of_a_sum_is_the_convolution_of_its_parts():
