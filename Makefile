@@ -16,6 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "$(PYTHON) is missing or older than Python 3.11; name another one: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	-$(BIN)/stochsim warm-up
 	@touch $@
 
 setup: $(STAMP) ## prepare .venv with the pinned versions

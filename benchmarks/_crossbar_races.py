@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from _bars import ARRAY_SHARE, BARS
 from _baselines import CrossbarWork
 from _baselines import crossbar as torch_crossbar
 from _baselines import gibbs_sweeps as torch_gibbs
@@ -89,6 +90,7 @@ def crossbar_race(name: str, work: CrossbarWork, bar: float) -> Race:
         "torch loop over slices, in place",
         bar,
         (GENERATOR, 1.0),
+        ARRAY_SHARE,
     )
 
 
@@ -117,7 +119,7 @@ def gibbs_race(stimuli: int = 64, neurons: int = 64, chains: int = 4, sweeps: in
 
 def crossbar_races() -> Iterator[Race]:
     """All of them, one after the other."""
-    yield crossbar_race("crossbar 512 × 1024 × 1024, 4 × 4 bits", crossbar_work(), 8.0)
+    yield crossbar_race("crossbar 512 × 1024 × 1024, 4 × 4 bits", crossbar_work(), BARS.array)
     name = f"crossbar {READS_BATCH} × 1024 × 1024, 4 × 4 bits, {READS} reads"
-    yield crossbar_race(name, crossbar_work(READS_BATCH, READS), 5.0)
+    yield crossbar_race(name, crossbar_work(READS_BATCH, READS), BARS.array)
     yield gibbs_race()

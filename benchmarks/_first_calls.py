@@ -1,9 +1,6 @@
-"""The first call of every compiled function of the kernels, on a few numbers: how long does a user
-wait before anything runs?
+"""How long does a user wait before anything runs? The first call of every compiled function.
 
 `python benchmarks/_first_calls.py` makes them in a fresh process and prints the seconds as JSON.
-Entry points are found by looking through the package: one that no call below reaches is an error,
-so that a new kernel cannot be forgotten.
 """
 
 import json
@@ -12,226 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from _bench import Figure
-
-if TYPE_CHECKING:
-    from stochsim_kernels.neuron.channel import NeuronLaw
-    from stochsim_kernels.random.address import DrawAddress
-
-KEY = 1
-UNUSED = {"fill_words"}
-"""Helpers that only tests and benchmarks call."""
-
-
-def kernel_modules() -> list[ModuleType]:
-    """All modules of the kernels but the reference implementations, which are plain NumPy."""
-    import importlib
-    import pkgutil
-
-    import stochsim_kernels
-
-    prefix = "stochsim_kernels."
-    names = [
-        found.name
-        for found in pkgutil.walk_packages(stochsim_kernels.__path__, prefix)
-        if not found.name.startswith(f"{prefix}reference")
-    ]
-    return [importlib.import_module(name) for name in names]
-
-
-def compiled_functions(modules: list[ModuleType], parallel_only: bool) -> dict[str, Any]:
-    """Kernels and Numba's dispatchers by name, those that are inlined into others left out;
-    `parallel_only`: entry points over prange alone.
-    """
-    from numba.core.dispatcher import Dispatcher
-    from stochsim_kernels._jit import Kernel
-
-    def is_asked_for(value: Any) -> bool:
-        if isinstance(value, Kernel):
-            return True
-        if not isinstance(value, Dispatcher) or value.targetoptions.get("inline") == "always":
-            return False
-        return not parallel_only or bool(value.targetoptions.get("parallel"))
-
-    return {
-        f"{module.__name__.split('.')[-1]}.{name}": value
-        for module in modules
-        for name, value in vars(module).items()
-        if is_asked_for(value) and value.py_func.__module__ == module.__name__
-    }
-
-
-def uncalled(parallel_only: bool) -> list[str]:
-    """Compiled functions without a compiled form in this process.
-
-    Where callers come from a cache, helpers inside them stay without one.
-    """
-    dispatchers = compiled_functions(kernel_modules(), parallel_only)
-    return sorted(
-        name
-        for name, dispatcher in dispatchers.items()
-        if not dispatcher.signatures and name.split(".")[1] not in UNUSED
-    )
-
-
-Calls = dict[str, Callable[[], object]]
-
-
-def first_calls() -> Calls:
-    """One tiny call per entry point, by name; the calls that prepare another's arguments stand
-    before it.
-    """
-    return {
-        **_neuron_calls(),
-        **_circuit_calls(),
-        **_product_calls(),
-        **_array_calls(),
-        **_posterior_calls(),
-    }
-
-
-def _address() -> "DrawAddress":
-    from stochsim_kernels.random.address import DrawAddress
-
-    return DrawAddress.of(KEY, 0, 0)
-
-
-def _law(bits: int) -> "NeuronLaw":
-    from stochsim_kernels.neuron import channel
-
-    c_min = -(2 ** (bits - 1))
-    return channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, c_min, 2**bits)
-
-
-def _neuron_calls() -> Calls:
-    import numpy as np
-    from stochsim_kernels.neuron import drawing
-    from stochsim_kernels.random import flips, source
-
-    ones = np.ones((2, 4))
-    zeros = np.zeros((2, 4))
-    drives = np.zeros((2, 3, 4))
-    codes = np.empty((2, 3, 4), np.int8)
-    u = np.zeros((2, 3, 4), np.uint32)
-    thresholds = np.zeros((2, 15, 4), np.uint32)
-    address = _address()
-    counter = source.ChipSource()
-    registers = source.ChipSource(8, 8)
-
-    def draw(bits: int) -> None:
-        drawing.draw(zeros, ones, zeros, _law(bits), address, codes)
-
-    return {
-        "codes of neurons, 4 bits": lambda: draw(4),
-        "codes of neurons, 8 bits": lambda: draw(8),
-        "codes of neurons, a drive per read": lambda: drawing.draw_each(
-            drives, ones, zeros, _law(4), address, codes
-        ),
-        "integers of the counter generator": lambda: source.fill_source(counter, address, u),
-        "integers of shift registers": lambda: source.fill_source(registers, address, u),
-        "codes from given integers": lambda: drawing.count_thresholds(thresholds, u, -8, codes),
-        "bit errors of codes": lambda: flips.flip_codes(codes, -8, 4, 0.1, address),
-    }
-
-
-def _circuit_calls() -> Calls:
-    import numpy as np
-    from stochsim_kernels.circuit import float_circuit, integer_circuit
-    from stochsim_kernels.neuron import stochastic_rounding
-    from stochsim_kernels.product import matmul
-
-    ones = np.ones((2, 4))
-    zeros = np.zeros((2, 4))
-    state = np.zeros((2, 3, 4))
-    moved = np.zeros((2, 3, 4))
-    address = _address()
-    step = float_circuit.FloatStep(zeros, *ones[[0, 0, 0]])
-
-    def run_chains() -> None:
-        packed = matmul.pack_weights(np.ones((4, 4), np.int8))
-        table = np.zeros((16, 4))
-        circuit = integer_circuit.Circuit(packed, 1.0, zeros[0], table, ones, zeros, _law(4))
-        codes = np.zeros((2, 3, 4), np.int8)
-        integer_circuit.run_chains(circuit, zeros, address, integer_circuit.Steps(1, 2), codes)
-
-    return {
-        "chains of a recurrent circuit": run_chains,
-        "codes of inputs rounded at every step": lambda: stochastic_rounding.two_codes(
-            zeros, 1.0, _law(4).edges
-        ),
-        "a step of the float circuit": lambda: float_circuit.finish_step(
-            state, step, address, moved
-        ),
-    }
-
-
-def _product_calls() -> Calls:
-    import numpy as np
-    from stochsim_kernels.product import accumulator, matmul, weight_noise
-
-    small = np.ones((2, 4), np.int8)
-    weights = np.ones((4, 4), np.int8)
-    square = np.eye(4)
-    partial = np.zeros((2, 4), np.int32)
-    values = np.empty((2, 3, 4))
-    address = _address()
-    return {
-        "products of integers": lambda: matmul.integer_product(small, weights),
-        "saturating products": lambda: accumulator.saturating_product(
-            100 * small, 100 * weights, 14
-        ),
-        "explicit weight noise": lambda: weight_noise.explicit_drives(
-            np.zeros((2, 4)), square, square, address, values
-        ),
-        "bit errors of weights": lambda: weight_noise.transient_flips(
-            partial, small, weights, 8, 0.1, address
-        ),
-    }
-
-
-def _array_calls() -> Calls:
-    import numpy as np
-    from stochsim_kernels.array import adc_channel, crossbar, crossbar_bits
-
-    words = crossbar_bits.pack_inputs(np.ones((2, 4), np.int8), 4, 2, 1)
-    cells = crossbar_bits.pack_cells(np.ones((1, 1, 4, 4), np.uint8), 4, 1)
-    partial = np.zeros((2, 4), np.int32)
-    out = np.zeros((2, 3, 4), np.int32)
-    address = _address()
-
-    def readout() -> crossbar.Readout:
-        table = adc_channel.build_channel(np.arange(5), 0.5, adc_channel.ideal_edges(4))
-        return crossbar.readout(table, np.ones((1, 2)), 1)
-
-    def convert() -> None:
-        streams = crossbar.draw_streams(address, 2, readout(), 4)
-        event = crossbar.Event(0, 0, 0)
-        crossbar.convert_partials(partial, readout(), streams, event, 0, out)
-
-    return {
-        "tables of ADCs": readout,
-        "crossbar": lambda: crossbar.draw_crossbar(words, cells, readout(), address, out),
-        "conversion of partial sums": convert,
-    }
-
-
-def _posterior_calls() -> Calls:
-    import numpy as np
-    from stochsim_kernels.posterior import gibbs
-
-    chains = gibbs.Chains(np.uint64(KEY), np.arange(2), np.zeros((2, 2, 4)), np.zeros((2, 2, 4)))
-    posterior = gibbs.LaplacePosterior(np.zeros((2, 4)), np.eye(4), 1.0)
-    schedule = gibbs.Schedule(1, 2, 1, 1)
-    draws = np.zeros((2, 2, 1, 4), np.float32)
-    return {
-        "Gibbs, start": lambda: gibbs.gibbs_start(chains, posterior),
-        "Gibbs, sweeps": lambda: gibbs.gibbs_sweeps(chains, posterior, schedule, draws),
-    }
 
 
 def report(cold: bool) -> dict[str, Any]:
@@ -243,6 +24,8 @@ def report(cold: bool) -> dict[str, Any]:
 
     numba_s = time.perf_counter() - started
     started = time.perf_counter()
+    from stochsim_kernels.first_calls import first_calls, uncalled
+
     calls = first_calls()
     kernels_s = time.perf_counter() - started
     calls_s = {}
@@ -250,9 +33,10 @@ def report(cold: bool) -> dict[str, Any]:
         started = time.perf_counter()
         call()
         calls_s[name] = time.perf_counter() - started
-    if missing := uncalled(parallel_only=not cold):
+    if missing := uncalled(kernels_only=not cold):
         raise RuntimeError(
-            f"no first call reaches {', '.join(missing)}: add one to benchmarks/_first_calls.py"
+            f"no first call reaches {', '.join(missing)}: add one to "
+            f"stochsim_kernels/first_calls.py"
         )
     return {
         "numba": numba.__version__,

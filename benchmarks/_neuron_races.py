@@ -5,6 +5,7 @@ chip's own source.
 from collections.abc import Iterator
 
 import numpy as np
+from _bars import BARS, CODES_SHARE
 from _baselines import neuron_codes
 from _speed import KEY, Race
 from stochsim_kernels.neuron import channel, drawing
@@ -14,10 +15,10 @@ from stochsim_kernels.random.address import DrawAddress
 STIMULI = 64
 NEURONS = 256
 READS = 256
-BARS = {1: 40.0, 2: 22.0, 4: 9.0, 6: 3.0, 8: 2.0}
 BITS = (1, 2, 3, 4, 6, 8)
 BITS_OF_EACH = (4, 8)
 GENERATOR = "random numbers made in a kernel"
+_FEW_BITS = 5  # up to which a code takes 16 random bits of the 32 of a number
 _ADDRESS = DrawAddress.of(int(KEY), 0, 0)
 
 
@@ -58,8 +59,9 @@ def neuron_race(
         "code",
         ours,
         theirs,
-        bar=None if each else BARS.get(bits),
-        limit=(GENERATOR, 1.0),
+        bar=None if each else BARS.codes.get(bits),
+        limit=(GENERATOR, 0.5 if bits <= _FEW_BITS and not each else 1.0),
+        share_bar=CODES_SHARE if bits < _FEW_BITS and not each else None,
     )
 
 

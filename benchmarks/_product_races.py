@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from _bars import BARS, BYTES_BAR, PRODUCTS_SHARE
 from _baselines import (
     byte_product,
     explicit_drives,
@@ -129,7 +130,7 @@ def noisy_races() -> Iterator[Race]:
     lumps the weight noise as well.
     """
     macs = BATCH * INPUTS * NEURONS
-    for label, weight_sigma, bar in (("", 0.0, 1.5), (" and weights", 2.0, 2.0)):
+    for label, weight_sigma, bar in zip(("", " and weights"), (0.0, 2.0), BARS.noisy, strict=True):
         work = noisy_work(weight_sigma)
         name = f"noisy product, 8 bits, noise on outputs{label}"
         theirs = noisy_by_torch(work)
@@ -189,6 +190,7 @@ def product_race(
         "torch float32",
         bar,
         limit,
+        PRODUCTS_SHARE if bits in (1, 8) else None,
     )
 
 
@@ -264,10 +266,10 @@ def flips_race(rate: float = 1e-3) -> Race:
 def product_races() -> Iterator[Race]:
     """All of them, one after the other."""
     yield from noisy_races()
-    yield product_race(1, bar=4.0)
+    yield product_race(1, bar=BARS.signs)
     yield product_race(2)
     yield product_race(4)
-    yield product_race(8)
+    yield product_race(8, bar=BYTES_BAR)
     yield against_bytes()
     yield product_race(4, (4096, 48, 64))
     yield product_race(4, (1024, 784, 512))

@@ -25,7 +25,7 @@ class Race:
     a test can compare it.
 
     A call makes `items` of what `item` names. `limit`: the name of a rate that bounds the
-    work, and how much of it an item takes.
+    work, and how much of it an item takes; `share_bar`: how many percent of it should be reached.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Race:
     baseline: str = "torch in place"
     bar: float | None = None
     limit: tuple[str, float] | None = None
+    share_bar: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Result:
                 *quantiles(100 * least_s / self.ours_s),
                 "%",
                 name,
+                self.race.share_bar,
             )
         ]
 

@@ -6,7 +6,8 @@ Both sides run on two threads, turn by turn in the same loop, after warm-up; a t
 up to 20 calls. Every ratio, time and share of a limit is the median over the turns with their 10 %
 and 90 % quantiles. Compile times stand apart: the first calls of all kernels in a fresh process,
 with an empty cache and with the one it left. Limits: random numbers, counted bits and int8 products
-per second.
+per second, on the processor that is named with its features; the ratios that should be reached
+depend on its maker (_bars.py). A code of up to 5 bits takes 16 random bits, any other 32.
 
 Neurons: 64 × 256 drives, 256 reads of each, from drives to int8. Noisy products: 512 float inputs,
 1,024 × 1,024 weights of 8 bits, packed once; torch's weight noise is one fresh matrix per call, the
@@ -20,6 +21,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from _bars import features
 from _bench import Figure, Options, main
 from _crossbar_races import crossbar_races
 from _first_calls import first_call_figures
@@ -29,6 +31,8 @@ from _neuron_races import neuron_races
 from _peers import peer_races
 from _product_races import product_races
 from _speed import Race, Result, quantiles, run, turn_by_turn
+
+from stochsim.runs import processor
 
 TURNS, QUICK_TURNS = 15, 4
 SHARE = ": share of limit"
@@ -83,6 +87,7 @@ def measure(options: Options) -> list[Figure]:
     races = race_figures(
         chain(neuron_races(), product_races(), crossbar_races(), peer_races()), limits, turns
     )
+    print(f"{processor()}, features: {', '.join(features())}")
     figures = [*races, *limits, memory, *starts]
     if options.out is not None:
         picture(figures, options)

@@ -87,13 +87,15 @@ def calls_along(
     return {value: sample_call(chip_name, replace(base, **{axis: value})) for value in values}
 
 
-def times_s(works: Mapping[int, Callable[[], object]], turns: int) -> np.ndarray:
-    """Seconds (turn, size), sizes in turn so that a busy machine slows all alike, after a round of
-    warm-up.
+def times_s(
+    works: Mapping[int, Callable[[], object]], turns: int, calls: int = CALLS
+) -> np.ndarray:
+    """Seconds (turn, size), each the best of some calls, sizes in turn so that a busy machine slows
+    all alike, after a round of warm-up.
     """
     for work in works.values():
         seconds(work)
-    return np.array([[seconds(work, CALLS) for work in works.values()] for _ in range(turns)])
+    return np.array([[seconds(work, calls) for work in works.values()] for _ in range(turns)])
 
 
 def peaks_bytes(works: Mapping[int, Callable[[], object]], turns: int) -> np.ndarray:

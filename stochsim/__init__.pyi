@@ -23,6 +23,7 @@ from .posterior import SamplingQuality as SamplingQuality
 from .program import Program as Program
 from .program import load_program as load_program
 from .report import write_report as write_report
+from .runs import warm_up as warm_up
 from .search import run_optimize as run_optimize
 from .settings import SettingError as SettingError
 from .settings import StochsimError as StochsimError

@@ -147,7 +147,7 @@ CARDS: dict[str, tuple[Callable[[], Any], str]] = {
         samples,
         """samples: 2 stimuli × 5 reads × 2 neurons
   codes   4 bits, -8 to 7
-  values  1 to 2.25, in steps of 0.25 (units of the drive)
+  values  1 to 2, in steps of 0.25 (units of the drive)
   energy  4.94 pJ per read""",
     ),
     "samples that were not counted": (
@@ -161,7 +161,7 @@ CARDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ss.Chip(program(rho=0.5), QUIET).sample(np.ones((1, 3)), 1, 0),
         """samples: 1 stimulus × 1 read × 2 neurons
   codes   4 bits, -8 to 7
-  values  1.5 to 2, in steps of 0.25 (units of the drive)
+  values  1 to 1.5, in steps of 0.25 (units of the drive)
   energy  not priced: 'rho' = 0.5: has no default price: set reliability.e0_j (joules at """
         "σ = s), or…",
     ),

@@ -72,7 +72,11 @@ compiled kernel does.
 """
 
 KERNEL_ORDER = ("random", "neuron", "product", "array", "circuit", "posterior", "reference")
-"""Subpackages of the kernels; each imports earlier ones alone, and the `_jit` of all."""
+"""Subpackages of the kernels; each imports earlier ones alone, and what stands beside them: `_jit`,
+`tasks`.
+"""
+ABOVE_KERNELS = "first_calls"
+"""The file beside the subpackages that imports them; the others there import none."""
 
 
 def arrow_fault(package: str, target: str) -> str:
@@ -143,9 +147,11 @@ def kernel_faults(root: Path) -> list[str]:
         of_file = module_of(path, root).split(".")[1:2]
         for name in imports(path, root):
             top, *rest = name.split(".")
-            if top != "stochsim_kernels" or rest[0] not in KERNEL_ORDER:
+            if top != "stochsim_kernels" or not rest or rest[0] not in KERNEL_ORDER:
                 continue
-            allowed = KERNEL_ORDER[: KERNEL_ORDER.index(of_file[0]) + 1] if of_file else ()
+            place = of_file[0] if of_file else ""
+            inside = KERNEL_ORDER.index(place) + 1 if place in KERNEL_ORDER else 0
+            allowed = KERNEL_ORDER if place == ABOVE_KERNELS else KERNEL_ORDER[:inside]
             found += [] if rest[0] in allowed else [f"{path.name}: {name}"]
     return found
 

@@ -4,5 +4,5 @@ Import the module you need from its subpackage, `from stochsim_kernels.neuron im
 `reference` holds the NumPy reference implementations.
 """
 
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 """Raised when the same key may give other codes; part of the seed promise in ARCHITECTURE.md."""

@@ -28,6 +28,7 @@ import numpy as np
 
 from stochsim_kernels import KERNEL_VERSION
 from stochsim_kernels.forked import openmp_is_lost
+from stochsim_kernels.shared_cache import SharedCache
 
 _STALE_AFTER_S = 30 * 24 * 3600
 
@@ -87,10 +88,13 @@ def _numba_cache_dir(folder: Path) -> Iterator[None]:
 
 def _decorate(function: Callable[..., Any], below: str = "", **options: Any) -> Any:
     """`function` compiled by Numba; below: the cache's folder below that of the sources."""
+    options["no_cfunc_wrapper"] = True  # that by which C would call it
     if CACHE_FOLDER is None:
         return numba.njit(function, **options)
+    dispatcher = numba.njit(function, **options)
     with _numba_cache_dir(CACHE_FOLDER / below):
-        return numba.njit(function, cache=True, **options)
+        dispatcher._cache = SharedCache(function)  # what its `enable_caching` does, with our cache
+    return dispatcher
 
 
 class _Turn:
@@ -122,31 +126,43 @@ def _would_be_openmp() -> bool:
     return (_layer() or asked) not in ("workqueue", "tbb", "forksafe", "safe")
 
 
-class Kernel:
-    """An entry point: parallel over `prange`, cached, without fast maths (reference implementations
-    are bit-exact).
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Numba's number of threads is 1 inside: `tasks` then asks no layer for any."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
-    In a process that was forked from one with OpenMP it runs serially, compiled once more: numbers
-    do not depend on the number of threads. Where the layer is Numba's workqueue, calls of
-    several threads of Python wait for each other.
+
+class Kernel:
+    """An entry point that runs its tasks on threads (`tasks.run_tasks`), cached, without fast maths
+    (reference implementations are bit-exact).
+
+    In a process that was forked from one with OpenMP its tasks run one after the other: numbers do
+    not depend on the number of threads. Where the layer is Numba's workqueue, calls of several
+    threads of Python wait for each other.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.py_func = function
-        self.parallel = _decorate(function, parallel=True)
+        self._has_own_loop = "prange" in function.__code__.co_names
+        self.compiled = _decorate(function, parallel=self._has_own_loop)
 
     @functools.cached_property
-    def serial(self) -> Any:
-        """The same without threads; Numba's cache does not tell it from `parallel`, so it has a
-        folder of its own.
+    def _serial(self) -> Any:
+        """A kernel with a `prange` of its own, without threads; Numba's cache does not tell it from
+        `compiled`, so it has a folder of its own.
         """
         return _decorate(self.py_func, "serial")
 
     @property
     def signatures(self) -> list[Any]:
-        """The types of arguments for which `parallel` is compiled or loaded."""
-        return list(self.parallel.signatures)
+        """The types of arguments for which it is compiled or loaded."""
+        return list(self.compiled.signatures)
 
     def __reduce__(self) -> str:
         """Pickled by its name, as a function is."""
@@ -154,12 +170,17 @@ class Kernel:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run on arrays and NamedTuples of them."""
+        if _layer() is None:
+            numba.get_num_threads()  # starts a layer, which a kernel from the cache may not do
         if openmp_is_lost() and _would_be_openmp():
-            return self.serial(*arguments)
+            if self._has_own_loop:
+                return self._serial(*arguments)
+            with _one_thread():
+                return self.compiled(*arguments)
         if _layer() in ("omp", "tbb"):
-            return self.parallel(*arguments)
+            return self.compiled(*arguments)
         with _Turn.lock:
-            return self.parallel(*arguments)
+            return self.compiled(*arguments)
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:
@@ -170,6 +191,11 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 def inline(function: Callable[..., Any]) -> Any:
     """Compile a small function that is inlined into the kernels that call it."""
     return numba.njit(function, inline="always")
+
+
+def threaded(function: Callable[..., Any]) -> Any:
+    """Compile the loop of `tasks`, which threads share."""
+    return _decorate(function, parallel=True)
 
 
 def helper(function: Callable[..., Any]) -> Any:

@@ -7,6 +7,8 @@ import numpy as np
 
 from stochsim.settings import counted
 
+_NEARLY = 1.1
+"""So many cell steps, by an average over cells, tell one from the next."""
 FEWEST_STEPS = 8
 """Steps within ±1 standard deviation of the partial sums below which an ADC is coarse: its rounding
 then adds more than 0.5 % to their variance (1/12 of a squared step against that of 4 steps).
@@ -23,7 +25,8 @@ class AdcUse(NamedTuple):
 
     step: of the ADC; low and high: the sums of its outer codes; mean and sd: of the partial sums;
     all in cell steps × input digits. clipped: share of the sums more than half a step beyond the
-    outer codes. bits: of the ADC. is_calibrated: whether its range was set on data.
+    outer codes. bits: of the ADC. is_calibrated: whether its range was set on data. cell_step:
+    what a cell step adds to a sum on average, less than 1 where wires or drift take current.
     """
 
     step: float
@@ -34,10 +37,16 @@ class AdcUse(NamedTuple):
     clipped: float
     bits: int
     is_calibrated: bool
+    cell_step: float = 1.0
 
     @classmethod
     def of(
-        cls, partial: np.ndarray, step: float, codes: tuple[int, int], is_calibrated: bool
+        cls,
+        partial: np.ndarray,
+        step: float,
+        codes: tuple[int, int],
+        is_calibrated: bool,
+        cell_step: float = 1.0,
     ) -> "AdcUse":
         """The use by partial sums (of any shape, one at least) of ADCs of this step, with codes
         from codes[0] to codes[1].
@@ -47,7 +56,8 @@ class AdcUse(NamedTuple):
         clipped = np.mean((partial < low - reach) | (partial > high + reach))
         bits = (codes[1] - codes[0]).bit_length()
         mean, sd = float(partial.mean()), float(partial.std())
-        return cls(step, low, high, mean, sd, float(clipped), bits, is_calibrated)
+        numbers = (step, low, high, mean, sd, float(clipped), bits, is_calibrated)
+        return cls(*numbers, cell_step)
 
     @property
     def steps_within_sd(self) -> float:
@@ -60,10 +70,11 @@ class AdcUse(NamedTuple):
 
     @property
     def is_coarse(self) -> bool:
-        """Whether fewer than FEWEST_STEPS steps lie there, of an ADC that does not tell one cell
-        step from the next, and of sums that differ.
+        """Whether fewer than FEWEST_STEPS steps lie there, of sums that differ, and of an ADC that
+        does not tell one cell step from the next.
         """
-        return self.step > 1 and 0 < self.steps_within_sd < FEWEST_STEPS
+        tells_all = self.step <= _NEARLY * self.cell_step
+        return not tells_all and 0 < self.steps_within_sd < FEWEST_STEPS
 
     @property
     def fineness(self) -> tuple[bool, float]:

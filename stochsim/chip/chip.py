@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from stochsim_kernels.neuron import channel
+from stochsim_kernels.neuron import channel, normal_cdf
 
 from stochsim.accounting import OFF, AdcUse, Bill, Meter, add_fixed, cycles_by_layer
 from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_rows, adc_uses
@@ -187,7 +187,7 @@ class Chip:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31;
         raises SettingError as `drive`.
         """
-        below = self.thresholds(x).astype(np.float64).transpose(0, 2, 1) / channel.ONE
+        below = self.thresholds(x).astype(np.float64).transpose(0, 2, 1) / normal_cdf.ONE
         return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
     @_renamed

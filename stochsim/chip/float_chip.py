@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 from stochsim_kernels.circuit import float_circuit
-from stochsim_kernels.neuron import channel
+from stochsim_kernels.neuron import normal_cdf
 from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.chip.memory_portions import portions
@@ -89,14 +89,14 @@ class FloatChip:
         x = check_stimuli(x, program.inputs)
         draw = check_draw(len(x), reads, key, first_stimulus, first_read)
         shape = (len(x), draw.reads, program.neurons)
-        check_memory("samples", shape, np.float64)
+        check_memory("samples", shape, np.float64, copies=3)
         place = Place(draw.key, draw.first_stimulus, draw.first_read)
         x = np.asarray(x, np.float64)
         self._noise_watch.see(x, place)
         if program.wiring.is_recurrent:
             values = _chains(program, self.sigma_scale, x, draw.reads, place)
         else:
-            normal = special.ndtri((_integers(place, shape) + 0.5) / channel.ONE)
+            normal = special.ndtri((_integers(place, shape) + 0.5) / normal_cdf.ONE)
             mean, sigma = self.moments(x)
             scaled = self.sigma_scale * sigma[:, None, :]
             values = (mean[:, None, :] + scaled * normal).astype(np.float32)

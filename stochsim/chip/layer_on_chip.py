@@ -17,6 +17,9 @@ from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.program import Layer
 
+_EXACT_IN_FLOAT32 = 2**24
+"""Up to which sums of integers are exact in float32, whatever their order."""
+
 
 class ChipSettings(NamedTuple):
     """What all layers of a chip share: its Hardware, the factor on the trained sigma of its
@@ -114,8 +117,10 @@ class LayerOnChip:
         """
         if self.neurons.weight_sigma == 0:
             return np.zeros(1)
-        as_float = integers.astype(np.float32)  # whose products are exact, summed in float64
-        squares = np.einsum("...i,...i->...", as_float, as_float, dtype=np.float64)
+        as_float = integers.astype(np.float32)
+        largest = integers.shape[-1] * self.layer.input.largest_integer**2
+        exact = np.float32 if largest <= _EXACT_IN_FLOAT32 else np.float64
+        squares = np.einsum("...i,...i->...", as_float, as_float, dtype=exact).astype(np.float64)
         return np.asarray(self.neurons.weight_sigma * (self.layer.input.scale * np.sqrt(squares)))
 
     def draw(

@@ -12,6 +12,7 @@ from stochsim.settings import (
     StochsimError,
     card,
     check_kind,
+    check_memory,
     counted,
     one_line,
     range_text,
@@ -131,4 +132,5 @@ class Samples:
             return self._values
         assert self.codes is not None
         assert self.quantizer is not None
+        check_memory("values of samples", self.codes.shape, np.float32, copies=2)
         return self.quantizer.values(self.codes)

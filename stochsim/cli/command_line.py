@@ -14,6 +14,7 @@ from stochsim.cli import examples_commands as examples
 from stochsim.cli import hardware_command as hardware
 from stochsim.cli import optimize_command as optimize
 from stochsim.cli import sweep_command as sweep
+from stochsim.cli import warm_up_command as warm_up
 from stochsim.cli.version_text import full_version_text, version_text
 from stochsim.settings import RENAMED_KEYS, StochsimError, bounded, nearest, printable, shown
 
@@ -28,6 +29,7 @@ examples:
   stochsim hardware show digital-45nm                 one of them: bits, noise, prices with sources
   stochsim energy list --kind adc                     what a conversion costs under each model
   stochsim energy show adc-zigzag-28nm                one price: formula, values, validity, source
+  stochsim warm-up                                    compile all kernels now, for later processes
   stochsim --version --verbose                        versions and machine, for a bug report
 
 A sweep or a search can be stopped at any moment (Ctrl-C, kill): the same command goes on where it
@@ -73,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="with --version: also versions of packages, processor, threads, caches, CUDA",
     )
     commands = parser.add_subparsers(metavar="COMMAND")
-    for group in (examples, sweep, optimize, hardware, energy):
+    for group in (examples, sweep, optimize, hardware, energy, warm_up):
         group.add_to(commands)
     return parser
 

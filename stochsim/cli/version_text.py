@@ -65,8 +65,9 @@ def _processor() -> str:
 
 def _cores() -> str:
     """How many the machine has, and how many this process may use."""
-    may_use = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{os.cpu_count()}, {may_use} of them for this process"
+    from stochsim.runs import usable_cores
+
+    return f"{os.cpu_count()}, {usable_cores()} of them for this process"
 
 
 def _threads() -> str:

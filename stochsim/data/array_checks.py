@@ -35,9 +35,9 @@ def check_stimuli(x: ArrayLike, inputs: int) -> NDArray[np.floating]:
         raise SettingError.of("stimuli", stimuli, rule)
     if stimuli.dtype.kind != "f":
         stimuli = stimuli.astype(np.float64)
-    if complaint := _first_bad(stimuli):
+    largest = max(stimuli.max(initial=0.0), -stimuli.min(initial=0.0))
+    if not np.isfinite(largest) and (complaint := _first_bad(stimuli)):
         raise SettingError.of("stimuli", rule=complaint)
-    largest = np.abs(stimuli).max(initial=0.0)
     if largest > LARGEST:
         raise SettingError.of("stimuli", float(largest), f"should be at most {LARGEST:g} in size")
     return stimuli

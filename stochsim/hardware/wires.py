@@ -16,10 +16,11 @@ conductances, whatever the inputs are; an input of 0 is a row held at ground, no
 Each cell stands in series with d_ij/G_ij, as it does exactly where it is alone. What is neglected
 is of second order in R, and a tenth of what G (1 − d) neglects. With half of 128 × 128 cells at 40
 µS and 0.35 Ω, which take up to 12 % of a cell's current, columns are off by 0.03 % on average and
-by 0.13 % at most. Of what a column senses the error is at most 0.3 % where the largest share is 10
-%, and at most 3 % at the limit of 30 %: most where few rows carry the current, 2.2 % of one row of
-64 cells, all on. A cell far below its neighbours may be off by more than its own current, which
-goes around it. `nodal_analysis.nodal_conductance` neglects nothing.
+by 0.13 % at most. Of what a column of cells on or off senses the error is at most 0.3 % where the
+largest share is 10 %, and at most 3 % at the limit of 30 %: most where few rows carry the current,
+2.2 % of one row of 64 cells, all on. A cell far below its neighbours may be off by more than its
+own current, which goes around it: of a column driven at cells of 2 % of theirs 1 % and 11 %.
+`nodal_analysis.nodal_conductance` neglects nothing.
 """
 
 import numpy as np

@@ -14,6 +14,7 @@ from .model_settings import ModelSettings as ModelSettings
 from .model_settings import SparseCoding as SparseCoding
 from .model_settings import check_model as check_model
 from .reference import Reference as Reference
+from .reference import reference_bytes as reference_bytes
 from .scale_mixture import GaussianScaleMixtureModel as GaussianScaleMixtureModel
 from .sparse_coding import SparseCodingModel as SparseCodingModel
 from .sparse_coding import orthogonal_posterior_moments as orthogonal_posterior_moments

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from stochsim.data import check_stimuli
 from stochsim.keys import generator
-from stochsim.models.reference import Reference
+from stochsim.models.reference import Reference, reference_bytes
 from stochsim.settings import (
     LARGEST,
     SettingError,
+    announce_memory,
     bounded_array,
     card,
     card_title,
@@ -124,6 +125,7 @@ class GenerativeModel(ABC):
         key = check_whole("key", key, 0, 2**64)
         first_stimulus = check_whole("first_stimulus", first_stimulus, 0, 2**32)
         numbers = first_stimulus + np.arange(len(x))
+        announce_memory("a reference posterior", reference_bytes(len(x), self.neurons))
         found = self._reference(x, key, numbers, progress or _no_progress)
         return replace(found, stimuli=x.copy())
 

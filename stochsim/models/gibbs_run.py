@@ -24,7 +24,7 @@ from stochsim.settings import StochsimError
 BURN_IN_SWEEPS = 200
 FIRST_THINNING = 5
 MOST_DOUBLINGS = 3
-UPDATES_PER_CALL = 5_000_000
+UPDATES_PER_CALL = 20_000_000
 """Coordinate updates per call of the kernel, about half a second: how often progress shows and an
 interrupt is heard.
 """

@@ -44,6 +44,14 @@ from stochsim.settings import (
 CHAINS = 4
 DRAWS_PER_CHAIN = 2_500
 
+
+def reference_bytes(stimuli: int, neurons: int) -> float:
+    """Memory of making a reference posterior at its peak: draws in float32 and what is made of
+    them on the way, and covariances.
+    """
+    return stimuli * neurons * (10.0 * CHAINS * DRAWS_PER_CHAIN + 32.0 * neurons)
+
+
 FORMAT = Format("stochsim-reference", 3, "sample it again, or run its study anew")
 """Layout of the stored form; another one is refused."""
 

@@ -259,7 +259,7 @@ class Recurrent(Network):
 
     def keep_bounds(self) -> None:
         """Bounds of every network; w at least 0.05; and a circuit that is about to become unstable
-        is constant_noise back.
+        is held back.
         """
         super().keep_bounds()
         with torch.no_grad():

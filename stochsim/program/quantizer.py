@@ -3,14 +3,20 @@ are multiplied.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from stochsim_kernels.neuron.nearest_codes import fill_nearest_codes
 
 from stochsim.program.shapes import scale
 from stochsim.settings import SettingError, check_flag, check_whole, real_array
 
 _BITS_OF_INT8 = 8
-_AT_ONCE = 32768  # values quantised at a time: they stay in the second-level cache
+
+
+def _kernel_type(dtype: np.dtype[Any]) -> type[np.floating]:
+    """One of the two types that the kernel is compiled for."""
+    return np.float32 if dtype in (np.float32, np.float16) else np.float64
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Quantizer:
         numbers, and NaN.
         """
         values = real_array("values", values, "should be real numbers, of any shape")
-        if np.isnan(values).any():
+        if values.dtype.kind == "f" and values.size and np.isnan(values.min()):
             raise SettingError.of("values", rule="holds NaN, which has no code")
         if self.bits == 1:
             return (
@@ -82,15 +88,10 @@ class Quantizer:
                 else values >= 0
             ).astype(np.int8)
         out = np.empty(values.shape, np.int8)
-        flat = np.ascontiguousarray(values).reshape(-1)
-        codes = out.reshape(-1)
-        for first in range(0, flat.size, _AT_ONCE):
-            part = np.divide(flat[first : first + _AT_ONCE], self.scale, dtype=np.float64)
-            np.rint(part, out=part)
-            if self.unsigned:
-                part += self.c_min
-            np.clip(part, self.c_min, self.c_min + self.levels - 1, out=part)
-            codes[first : first + _AT_ONCE] = part
+        flat = np.require(values.reshape(-1), _kernel_type(values.dtype), ("C", "W"))
+        ends = (float(self.c_min), float(self.c_min + self.levels - 1))
+        shift = ends[0] if self.unsigned else 0.0
+        fill_nearest_codes(flat, self.scale, ends[0], shift, ends[1], out.reshape(-1))
         return out
 
     def values(self, codes: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from stochsim.report.variants import (
     widths_label,
 )
 from stochsim.settings import ruled_columns
-from stochsim.studies import Axis, Result, Results, value_text
+from stochsim.studies import LEAST_PARTS, Axis, Result, Results, value_text
 
 CONSOLE_COLUMNS = 110
 _PER_EFFECTIVE = "per eff."
@@ -100,6 +100,7 @@ def _measured_columns(results: Results) -> list[TextColumn]:
         columns.append(
             ("S", lambda row: words.estimate_words(words.available(row.survival), ".2f"))
         )
+        columns += _yield_column(results)
     if _has_room_for_reconstruction(results):
         columns.append(("recon.", _estimate_words("reconstruction_error")))
     if any("readout_accuracy" in row.estimates for row in results.summary):
@@ -113,6 +114,13 @@ def _measured_columns(results: Results) -> list[TextColumn]:
             (_PER_EFFECTIVE, lambda row: ranking.joules_words(row.joules_per_effective_sample))
         )
     return columns
+
+
+def _yield_column(results: Results) -> list[TextColumn]:
+    """The yield over manufactured parts, beside the S of the first; none of too few parts."""
+    if len(results.study.grid.chip_keys or ()) < LEAST_PARTS:
+        return []
+    return [("yield", lambda row: words.estimate_words(results.chip_yield(row), ".2f"))]
 
 
 def _has_ways(results: Results) -> bool:
@@ -150,6 +158,7 @@ def _closing(results: Results) -> list[str]:
             f"{words.noise_label(found['noise'], 'x')}{rho}{words.fixed_words(found)}"
         )
         lines.append(f"{place}: {words.cliff_words(results, found, '>=')}")
+    lines += words.part_words(results)
     lines += words.absences(results)
     lines += [words.INFINITE_ENERGY] if words.has_infinite_energy(results) else []
     lines += [words.OWN_DECODER] if results.study.train.decoder == "own" else []

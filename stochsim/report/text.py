@@ -219,6 +219,10 @@ def absences(results: Results) -> list[str]:
         reasons.add(
             "S n/a of controls that are no network: there is no float network of their kind"
         )
+    if results.study.train.decoder == "own":
+        bounds = [row.estimates["elbo_nat"] for row in results.summary]
+        absent = {one.reason.partition("; at ")[0] for one in bounds if not one.available}
+        reasons |= {f"ELBO n/a, at one stimulus or more: {reason}" for reason in absent}
     if any(not row.is_quantised for row in results.summary):
         reasons.add("energy n/a: float networks and controls run on no chip")
     return sorted(reasons)

@@ -1,5 +1,9 @@
 from .environment import processor as processor
 from .environment import surroundings as surroundings
+from .kernel_warm_up import WarmUp as WarmUp
+from .kernel_warm_up import kernel_cache as kernel_cache
+from .kernel_warm_up import usable_cores as usable_cores
+from .kernel_warm_up import warm_up as warm_up
 from .progress import Progress as Progress
 from .scheduler import work_off as work_off
 from .store import Row as Row

@@ -23,7 +23,7 @@ from stochsim.search.search_settings import MOST_TRIALS
 from stochsim.search.space import Setting
 from stochsim.search.storage import checked_address, open_storage
 from stochsim.settings import AnyPath, StochsimError, as_path, check_whole, errors_in
-from stochsim.studies import Needs, check_needs, compute
+from stochsim.studies import Needs, announce_needs, check_needs, compute
 
 
 class _Settings(Progress):
@@ -108,9 +108,10 @@ def run_optimize(
     wanted = request.file.objective.trials
     if trials is not None:
         wanted = check_whole("trials", trials, 1, MOST_TRIALS + 1)
+    needs = request_needs(request, wanted, workers)
     if not (folder / "store.sqlite").exists():
         with errors_in(path):
-            check_needs(request_needs(request, wanted, workers), folder)
+            check_needs(needs, folder)
     with Store.create_or_open(folder) as store, _explained(shown or str(folder)):
         store.check_artifacts()
         own = _run_name(store)
@@ -120,6 +121,7 @@ def run_optimize(
         search = Search(
             _plan(request, wanted), open_storage(address, folder), name, _focus(request, found)
         )
+        announce_needs(needs)
         _search(request, search, found, store, workers)
         measured = tuple(found[setting] for setting in search.measured)
         about = store.about()

@@ -66,6 +66,9 @@ from .files import write_bytes as write_bytes
 from .files import write_text as write_text
 from .free_memory import available_bytes as available_bytes
 from .free_memory import check_memory as check_memory
+from .large_memory import LARGE_BYTES as LARGE_BYTES
+from .large_memory import LargeMemoryWarning as LargeMemoryWarning
+from .large_memory import announce_memory as announce_memory
 from .largest import LARGEST as LARGEST
 from .largest import MOST_RHO as MOST_RHO
 from .paths import AnyPath as AnyPath

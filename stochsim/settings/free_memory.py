@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from stochsim.settings.available_memory import available_bytes
 from stochsim.settings.errors import SettingError, shown
+from stochsim.settings.large_memory import announce_memory
 
 _ALWAYS = 2**24
 """Bytes that every machine has: below them it is not asked."""
@@ -21,12 +22,14 @@ def check_memory(
     shape: Sequence[int],
     dtype: npt.DTypeLike,
     advice: str = "",
+    copies: int = 1,
 ) -> None:
     """Raise SettingError, before anything is allocated, where an array would not fit into the
-    memory that is free; advice: what to do, "" for fewer of the stimuli and reads that its axes
-    begin with.
+    memory that is free, and warn where it takes more than 1 GB; advice: what to do, "" for fewer of
+    the stimuli and reads that its axes begin with; copies: as many arrays of its size are held at
+    the peak.
     """
-    needed = min(math.prod(shape) * np.dtype(dtype).itemsize, _END)
+    needed = min(math.prod(shape) * np.dtype(dtype).itemsize * copies, _END)
     if needed <= _ALWAYS:
         return
     free = available_bytes()
@@ -37,6 +40,7 @@ def check_memory(
             rule=f"{what} of {sizes} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
             f"free: {advice or _fewer(shape)}",
         )
+    announce_memory(what, needed)
 
 
 def _fewer(shape: Sequence[int]) -> str:

@@ -23,6 +23,7 @@ from .element_use import UNUSED_NORM as UNUSED_NORM
 from .element_use import used_elements as used_elements
 from .grid import GridSettings as GridSettings
 from .needs import Needs as Needs
+from .needs import announce_needs as announce_needs
 from .needs import check_needs as check_needs
 from .needs import needs_of as needs_of
 from .plan import Plan as Plan

@@ -8,16 +8,19 @@ there to tell minutes from months.
 import json
 import math
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stochsim.models import reference_bytes
 from stochsim.runs import Task
-from stochsim.settings import SettingError, available_bytes, card, counted
+from stochsim.settings import LARGE_BYTES, SettingError, available_bytes, card, counted
 from stochsim.studies.plan import by_priority
 from stochsim.studies.study import Study
+from stochsim.training import CIRCUIT_BYTES, KEPT_BYTES, PARAMETER_BYTES
 
 _WORKER_BYTES = 480 * 2**20  # Python, torch and compiled kernels
 _STIMULI = {"patches": 112_000, "digits": 1_797}
@@ -125,6 +128,19 @@ def needs_of(
         sum(need.disk_bytes for need in needs),
         max(longest, sum(need.seconds for need in needs) / busy),
     )
+
+
+def announce_needs(needs: Needs) -> None:
+    """Say on the screen what memory a run is about to take, where that is more than 1 GB."""
+    if needs.memory_bytes > LARGE_BYTES:
+        each = bytes_text(needs.largest.memory_bytes)
+        workers = counted(needs.workers, "worker", "workers")
+        print(
+            f"this run takes up to {bytes_text(needs.memory_bytes)} of memory: {each} × {workers} "
+            f"({needs.largest.label}); {bytes_text(available_bytes())} are free",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def check_needs(needs: Needs, folder: Path) -> None:
@@ -239,10 +255,10 @@ def _training(sizes: _Sizes) -> tuple[list[_Term], float, float]:
     a step keeps of every stimulus of its batch, and the covariance of a circuit.
     """
     kept = sizes.inputs + sizes.neurons + 2 * sizes.hidden
-    circuit = 320.0 * sizes.neurons**2 * sizes.is_recurrent
+    circuit = CIRCUIT_BYTES * sizes.neurons**2 * sizes.is_recurrent
     terms = [
-        _Term(24.0 * sizes.parameters, ("model.neurons",)),
-        _Term(32.0 * sizes.batch * kept, ("train.batch", "model.neurons")),
+        _Term(PARAMETER_BYTES * sizes.parameters, ("model.neurons",)),
+        _Term(KEPT_BYTES * sizes.batch * kept, ("train.batch", "model.neurons")),
         _Term(circuit, ("model.neurons",)),
     ]
     work = 6.0 * sizes.batch * sizes.parameters + 200.0 * sizes.neurons**3 * sizes.is_recurrent
@@ -261,7 +277,7 @@ def _pairs(sizes: _Sizes) -> float:
 def _reference(sizes: _Sizes) -> tuple[list[_Term], float, float]:
     """Draws in float32 and their copies while they are made, and covariances in float64."""
     fields = ("measure.stimuli", "model.neurons")
-    terms = [_Term(10.0 * _draws(sizes), fields), _Term(32.0 * _pairs(sizes), fields)]
+    terms = [_Term(reference_bytes(sizes.stimuli, sizes.neurons), fields)]
     updates = sizes.stimuli * 50_800 * sizes.neurons * (1 + sizes.neurons / 64)
     seconds = _DRAW_S * _draws(sizes) + _UPDATE_S * updates + 1e-10 * sizes.neurons**3
     return terms, 4 * _draws(sizes) + 8 * _pairs(sizes), seconds

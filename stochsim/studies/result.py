@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.posterior import Estimate, Survival
+from stochsim.posterior import Estimate, Survival, mean_estimate
 from stochsim.studies.at_axes import AtAxes
 from stochsim.studies.planner import Cell
 
@@ -29,15 +29,26 @@ MEASURES = (
 )
 _WHY_ABSENT = {
     "elbo_nat": "the samples make no density: no noise, constant neurons, or too few reads",
+    "gaussian_kl_nat": "a covariance is singular: no noise, constant neurons, or too few reads",
 }
+_OF_EVERY_STIMULUS = ("elbo_nat", "gaussian_kl_nat")
+"""Infinite where they are NaN, so that their mean over the other stimuli is of no data set."""
 ALL_KEYS = "all"
 FLOAT = "float"
 """How the widths of a network without quantisers are written."""
 
 
-def why_absent(measure: str) -> str:
-    """Why a measure is not available where no stimulus has it."""
-    return _WHY_ABSENT.get(measure, "undefined for all stimuli")
+def measure_estimate(measure: str, array: Floats, key: int, reason: str = "") -> Estimate:
+    """Mean with interval of one of MEASURES, `array` (stimulus,) or (keys, stimulus).
+
+    NaN are left out; but an evidence bound and a divergence are n/a where they are so at any
+    stimulus. reason: why, in place of the measure's own.
+    """
+    reason = reason or _WHY_ABSENT.get(measure, "undefined for all stimuli")
+    absent = int(np.isnan(array).sum())
+    if measure in _OF_EVERY_STIMULUS and 0 < absent < array.size:
+        return Estimate.missing(f"{reason}; at {absent:,} of {array.size:,} stimuli")
+    return mean_estimate(array, key, reason)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from stochsim.studies.axis import Axis
 from stochsim.studies.chips import chip_at
 from stochsim.studies.cliffs import cliffs
 from stochsim.studies.planner import Cell
-from stochsim.studies.result import ALL_KEYS, MEASURES, Result, why_absent
+from stochsim.studies.result import ALL_KEYS, MEASURES, Result, measure_estimate
 from stochsim.studies.stored_effective import effective_estimates
 from stochsim.studies.stored_run import BOOTSTRAP_KEY, StoredRun
 
@@ -130,7 +130,9 @@ class Results(StoredRun):
             return None
         parts = self._parts.get(_setting_of(row), [])
         if len(parts) < LEAST_PARTS:
-            return Estimate.missing(f"{len(parts)} chips are finished; a yield takes {LEAST_PARTS}")
+            return Estimate.missing(
+                f"{len(parts)} chips are finished under all keys; a yield takes {LEAST_PARTS}"
+            )
         found = [part.survival.estimate for part in parts if part.survival is not None]
         known = [s.value for s in found if s is not None]
         if len(known) < len(parts):
@@ -151,7 +153,7 @@ class Results(StoredRun):
         rows = [self.stored(cell.samples) for cell in cells]
         tasks = [cell.samples for cell in cells]
         estimates = {
-            name: mean_estimate(self.per_task(tasks, name), BOOTSTRAP_KEY, why_absent(name))
+            name: measure_estimate(name, self.per_task(tasks, name), BOOTSTRAP_KEY)
             for name in MEASURES
         }
         estimates["log_sd_correlation"] = self._correlation(cells)
@@ -288,12 +290,12 @@ class Results(StoredRun):
         """Mean of a measure at `a` less that at `b`, paired: of the same held-out stimuli and keys;
         with its 95 % interval.
 
-        n/a where the measure is, at all stimuli of either. Raises StochsimError for rows of
-        different keys.
+        n/a where the measure is, at all stimuli of either; of one in nats, at any. Raises
+        StochsimError for rows of different keys.
         """
         _check_same_keys(a, b)
         apart = self.per_stimulus(a, measure) - self.per_stimulus(b, measure)
-        return mean_estimate(apart, BOOTSTRAP_KEY, "n/a in one of the two")
+        return measure_estimate(measure, apart, BOOTSTRAP_KEY, "n/a in one of the two")
 
     def survival_difference(self, a: Result, b: Result) -> Estimate:
         """S at `a` less S at `b`, resampled together over the same stimuli and keys; n/a where

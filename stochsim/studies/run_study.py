@@ -9,7 +9,7 @@ from typing import Any
 from stochsim.hardware import Hardware
 from stochsim.runs import MOST_WORKERS, Progress, Store, Task, Workers, surroundings, work_off
 from stochsim.settings import AnyPath, as_path, check_whole, errors_in
-from stochsim.studies.needs import Needs, check_needs, needs_of
+from stochsim.studies.needs import Needs, announce_needs, check_needs, needs_of
 from stochsim.studies.plan import Plan, by_priority, plan_study
 from stochsim.studies.study import Study
 from stochsim.studies.study_file import read_study
@@ -51,6 +51,7 @@ def run_sweep(study_path: AnyPath, run_folder: AnyPath, workers: int = 2) -> Pat
         _check_needs(path, folder, study, plan, missing, workers)
         store.set_about(_facts(study, hardware))
         if missing:
+            announce_needs(needs_of(study, missing, workers, len(plan.cells)))
             bar = closing(Progress(len(plan.tasks), len(plan.tasks) - len(missing), missing))
             with Workers(min(workers, len(missing)), folder, compute) as pool, bar as progress:
                 work_off(by_priority(missing), plan.tasks, store, pool, progress)

@@ -10,13 +10,13 @@ from safetensors.numpy import load_file
 
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
-from stochsim.posterior import Estimate, mean_estimate
+from stochsim.posterior import Estimate
 from stochsim.runs import Row, Store
 from stochsim.settings import StochsimError, open_arrays, shown_path, strict
 from stochsim.studies.element_use import used_elements
 from stochsim.studies.plan import Plan, plan_study
 from stochsim.studies.planner import Cell
-from stochsim.studies.result import Pictures, why_absent
+from stochsim.studies.result import Pictures, measure_estimate
 from stochsim.studies.stored_effective import all_effective_samples
 from stochsim.studies.study import Study
 
@@ -106,7 +106,7 @@ class StoredRun:
         return (
             Estimate.missing("not measured")
             if task is None
-            else mean_estimate(self.per_task([task], name), BOOTSTRAP_KEY, why_absent(name))
+            else measure_estimate(name, self.per_task([task], name), BOOTSTRAP_KEY)
         )
 
     def timing(self) -> list[dict[str, Any]]:

@@ -8,6 +8,10 @@ from .loop import TrainResult as TrainResult
 from .loop import checked_device as checked_device
 from .loop import fit as fit
 from .loop import torch_generator as torch_generator
+from .memory import CIRCUIT_BYTES as CIRCUIT_BYTES
+from .memory import KEPT_BYTES as KEPT_BYTES
+from .memory import PARAMETER_BYTES as PARAMETER_BYTES
+from .memory import training_bytes as training_bytes
 from .terms import ReliabilityCost as ReliabilityCost
 from .terms import Terms as Terms
 from .terms import circuit_cost as circuit_cost

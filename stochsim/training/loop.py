@@ -13,7 +13,8 @@ import torch
 from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
 from stochsim.networks import Draws, HardwareNoise, Network, usual_torch
-from stochsim.settings import SettingError, StochsimError, bounded, check_kind
+from stochsim.settings import SettingError, StochsimError, announce_memory, bounded, check_kind
+from stochsim.training.memory import training_bytes
 from stochsim.training.terms import ReliabilityCost, Terms, objective_of
 from stochsim.training.train_settings import TrainSettings
 
@@ -196,6 +197,16 @@ class _Descent:
 @one_thread()
 @usual_torch()
 @torch.enable_grad()
+def _bytes_of(network: Network, batch: int) -> float:
+    """Memory of a training at its peak; see `training_bytes`."""
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    own = network.settings
+    hidden = own.architecture.hidden_per_neuron * own.neurons
+    is_circuit = own.architecture.kind == "recurrent"
+    kept = own.inputs + own.neurons + 2 * hidden * (own.architecture.kind == "deep")
+    return training_bytes(parameters, batch, kept, own.neurons * is_circuit)
+
+
 def fit(  # noqa: PLR0913 - public: settings are given by keyword
     network: Network,
     stimuli: torch.Tensor,
@@ -222,6 +233,7 @@ def fit(  # noqa: PLR0913 - public: settings are given by keyword
     learned = decoder.to(device).requires_grad_(learn_decoder)
     draws = Draws(torch_generator(key, "train"), device)
     batch = max(1, round(settings.batch * network.batch_share))
+    announce_memory("training", _bytes_of(network, batch))
 
     def terms_of_batch() -> Terms:
         x = stimuli[draws.integers(len(stimuli), batch)]

@@ -365,3 +365,33 @@ def test_what_is_no_calibration_data_is_refused_by_that_name(name, wrong):
     program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
     with pytest.raises(SettingError, match="'calibration' = "):
         Chip(program, preset(name).with_precision(4, 4, 4), calibration=wrong)
+
+
+@pytest.mark.parametrize(("cell_step", "is_coarse"), [(0.3, True), (0.95, False), (1.0, False)])
+def test_steps_of_one_tell_cell_steps_apart_and_no_smaller_ones(cell_step, is_coarse):
+    """Sums of 0 to 3 cell steps, sd √1.25 of them, and an ADC of steps of 1: 2.24 cell_step steps
+    within ±1 sd, which lose nothing where a cell step is about that of the ADC.
+    """
+    sums = cell_step * np.tile(np.arange(4.0), 5)
+    use = AdcUse.of(sums, 1.0, (0, 7), True, cell_step)
+    assert use.steps_within_sd == pytest.approx(2 * np.sqrt(1.25) * cell_step)
+    assert use.is_coarse == is_coarse
+    assert bool(coarse_adcs({"readout": use})) == is_coarse
+
+
+@pytest.mark.parametrize(("bits", "warns"), [(4, True), (6, False)])
+def test_sums_that_wires_have_made_small_need_fine_steps(bits, warns):
+    """Behind 300 Ω a segment all sums lie within few cell steps: steps of the ADC are below 1,
+    and yet of 4 bits a fifteenth of their whole range.
+    """
+    program, x = random_program((64, 6), (4, 4, 4), sigma=0.5)
+    wires = {"array.cells.wire_ohm": 300.0, "array.cells.wire_model": "nodal"}
+    changes = wires | {"array.adc.bits": bits}
+    hardware = preset("rram-array").with_precision(4, 4, 4).with_(changes)
+    stimuli = np.random.default_rng(0).normal(size=(40, 64)) * np.abs(x["layer 1"]).max()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        use = Chip(program, hardware, calibration=stimuli).adc_use["layer 1"]
+    assert use.step < 1
+    assert [one.category for one in caught] == [CoarseAdcWarning] * warns
+    assert use.is_coarse == warns

@@ -136,7 +136,7 @@ def test_adc_tables_that_do_not_fit_are_refused_before_they_are_allocated(monkey
     monkeypatch.setattr("stochsim.settings.free_memory.available_bytes", lambda: 2**30)
     with pytest.raises(
         SettingError,
-        match=r"'array': the ADCs' tables of \d+ × 4106 need .* GiB, 1.0 GiB are free: "
+        match=r"'array': the ADCs' tables of \d+ × 8202 need .* GiB, 1.0 GiB are free: "
         r".*adc.bits",
     ):
         chip_of(array)

@@ -175,9 +175,9 @@ def test_the_chip_of_a_fine_deep_program_follows_the_float_one():
     )
     chip = Chip(program, preset("digital-45nm").with_precision(8, 8, 8))
     quantised = stimuli.values(stimuli.codes(X))
-    found = chip.sample(X, 200, 4).values
-    expected = FloatChip(in_float).sample(quantised, 200, 4).values
-    assert np.abs(expected).max() < 6
+    found = chip.sample(X, 200, 7).values
+    expected = FloatChip(in_float).sample(quantised, 200, 7).values
+    assert np.abs(expected).max() < 6  # no output is clipped, at this key
     assert np.abs(found - expected).max() < 0.1
     assert np.abs(found - FloatChip(in_float).sample(quantised, 200, 5).values).max() > 1
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 from stochsim_kernels._jit import helper
-from stochsim_kernels.neuron import channel
+from stochsim_kernels.neuron import channel, normal_cdf
 from stochsim_kernels.reference import neuron_codes as reference
 
 ONE = 2**31
@@ -261,7 +261,7 @@ def test_the_table_of_the_normal_cdf_is_exact_to_its_last_places():
     @helper
     def tabled(t, out):
         for i in range(t.size):
-            out[i] = channel.tabled_normal_cdf(t[i])
+            out[i] = normal_cdf.tabled_normal_cdf(t[i])
 
     grid = np.arange(-6.4, 6.4, 1 / 32)
     t = np.concatenate(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 from stochsim_kernels.circuit import float_circuit
-from stochsim_kernels.neuron import channel
+from stochsim_kernels.neuron import normal_cdf
 from stochsim_kernels.random import normal
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
@@ -81,7 +81,9 @@ def test_quantiles_at_the_ends_and_where_the_tails_begin():
 
 
 def test_erf_by_the_table():
-    t = np.concatenate([np.linspace(-channel.REACH, channel.REACH, 100_001), [channel.REACH]])
+    t = np.concatenate(
+        [np.linspace(-normal_cdf.REACH, normal_cdf.REACH, 100_001), [normal_cdf.REACH]]
+    )
     zeros = np.zeros(t.size)
     ones = np.ones(t.size)
     moved = np.zeros(t.size)

@@ -1,10 +1,8 @@
 """The Gibbs kernel against SciPy, its reference implementation, closed forms, and other splits."""
 
 import numpy as np
-import pytest
 from scipy import special, stats
 from stochsim_kernels.posterior import gibbs
-from stochsim_kernels.random.normal import normal_quantile
 from stochsim_kernels.reference import coordinate_gibbs
 from threadtest import threads
 
@@ -49,69 +47,6 @@ def run(
         gibbs.gibbs_sweeps(running, posterior, schedule, draws)
         first += part
     return draws, state
-
-
-def test_normal_quantile_agrees_with_scipy_to_1e_14():
-    p = np.concatenate(
-        [
-            10.0 ** -np.linspace(0.31, 307, 3000),
-            np.linspace(1e-6, 1 - 1e-6, 5000),
-            1 - 10.0 ** -np.linspace(1, 15, 300),
-        ]
-    )
-    ours, theirs = np.array([normal_quantile(value) for value in p]), special.ndtri(p)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-14)
-
-
-def test_mills_ratio_agrees_with_scipy():
-    a = np.concatenate([np.linspace(-29.9, 29.9, 999), np.geomspace(30, 1e8, 200)])
-    ours = np.array([gibbs.mills_ratio(value) for value in a])
-    np.testing.assert_allclose(ours, np.sqrt(np.pi / 2) * special.erfcx(a / np.sqrt(2)), rtol=5e-13)
-
-
-@pytest.mark.parametrize("a", [-40.0, -30.0, -5.0, 0.0, 4.9, 5.1, 29.9, 30.0, 45.0, 300.0])
-def test_tail_excess_agrees_with_log_probabilities(a):
-    v = np.concatenate([10.0 ** -np.linspace(0, 16, 60), np.linspace(0.01, 0.99, 50)])
-    ours = np.array([gibbs.tail_excess(a, value) for value in v])
-    theirs = coordinate_gibbs.tail_excess(np.full(v.shape, a), v)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-13 + 1e-14 * a**2)
-
-
-def test_tail_is_exponential_far_out():
-    v = np.array([0.999, 0.5, 1e-9])
-    np.testing.assert_allclose(
-        [gibbs.tail_excess(1e9, value) for value in v], -np.log(v) / 1e9, rtol=1e-12
-    )
-
-
-@pytest.mark.parametrize("root_precision", [0.01, 1.0, 2.0, 30.0])
-def test_conditional_agrees_with_the_reference_implementation(root_precision):
-    u, g = np.meshgrid(
-        np.concatenate([[2.0**-54, 1 - 2.0**-53], np.linspace(0.001, 0.999, 41)]),
-        np.linspace(-60, 60, 121),
-    )
-    ours = np.array(
-        [
-            gibbs.laplace_conditional(a, b, root_precision, 1.0)
-            for a, b in zip(u.ravel(), g.ravel(), strict=True)
-        ]
-    )
-    theirs = coordinate_gibbs.laplace_conditional(u, g, root_precision, 1.0).ravel()
-    np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
-
-
-def test_conditional_inverts_the_distribution_function():
-    """Against quadrature of the density itself: u comes back from the draw."""
-    g = 1.3
-    precision = 2.5
-    inverse_scale = 0.8
-    grid = np.linspace(-8, 8, 400_001)
-    density = np.exp(-0.5 * precision * grid**2 + g * grid - inverse_scale * np.abs(grid))
-    cdf = np.cumsum(density) / density.sum()
-    u = np.linspace(0.02, 0.98, 49)
-    r = [gibbs.laplace_conditional(value, g, np.sqrt(precision), inverse_scale) for value in u]
-    np.testing.assert_allclose(np.interp(r, grid, cdf), u, atol=1e-4)
-    assert np.all(np.diff(r) > 0)
 
 
 def test_sweeps_agree_with_the_reference_implementation_across_a_refresh():

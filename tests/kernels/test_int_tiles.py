@@ -38,7 +38,7 @@ check("unsigned bytes", x + 128, w)
 saturated = accumulator.saturating_product(x, w, 16)
 expected = accumulator_sums.saturating_product(x, w, 16)
 equal["saturating"] = bool(np.array_equal(saturated, expected))
-stats = int_tiles.fill_product.parallel.stats
+stats = int_tiles.fill_product.compiled.stats
 print(json.dumps({
     "features": features, "way": way, "equal": equal, "hits": sum(stats.cache_hits.values()),
     "misses": sum(stats.cache_misses.values()),

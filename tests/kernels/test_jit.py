@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,10 @@ def package(tmp_path):
     return folder
 
 
-def run(package, cache):
+def run(package, cache, **more):
     environment = {
         **os.environ,
+        **more,
         "PYTHONPATH": str(package.parent),
         "XDG_CACHE_HOME": str(cache),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -80,6 +82,37 @@ def test_second_process_hits_and_an_edited_callee_recompiles(package, tmp_path):
     assert (edited["hits"], edited["misses"]) == (0, 1)
     assert edited["folder"] != first["folder"]
     assert edited["value"] != first["value"] == second["value"]
+
+
+def test_processes_that_start_together_compile_once(package, tmp_path):
+    """Whoever comes second waits for the first: without the lock both would compile."""
+    cache = tmp_path / "cache"
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: run(package, cache), range(4)))
+    assert sorted(one["misses"] for one in found) == [0, 0, 0, 1]
+    assert sum(one["hits"] for one in found) == 3
+    assert len({one["value"] for one in found}) == 1
+
+
+def test_another_processor_compiles_its_own_and_takes_nothing_away(package, tmp_path):
+    cache = tmp_path / "cache"
+    run(package, cache)
+    other = run(package, cache, NUMBA_CPU_NAME="generic")
+    assert (other["hits"], other["misses"]) == (0, 1)
+    assert run(package, cache)["hits"] == 1
+    assert run(package, cache, NUMBA_CPU_NAME="generic")["hits"] == 1
+
+
+def test_a_lock_that_is_left_behind_stops_nobody(package, tmp_path):
+    """A process was killed while it compiled: the file of its lock lies there, and nobody holds
+    it.
+    """
+    cache = tmp_path / "cache"
+    run(package, cache)
+    for path in cache.rglob("*.nb?"):
+        path.unlink()
+    assert list(cache.rglob("*.lock"))
+    assert run(package, cache)["misses"] == 1
 
 
 def test_runs_without_a_cache_where_none_can_be_written(package, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 from stochsim_kernels._jit import helper
 from stochsim_kernels.neuron import channel, nearest_edge, quantile
-from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels.neuron.simd import LANES
 
 ONE = 2**31
 

@@ -109,6 +109,12 @@ def test_own_decoders_have_distance_and_no_survival(fake_run: Run, tmp_path: Pat
     table = console_table(open_run(run))
     assert "ELBO [nat]" in table
     assert "cliff at" not in table
+    assert table.count("ELBO n/a, at one stimulus or more: the samples make no density") == 1
+
+
+def test_a_bound_that_every_row_has_is_not_explained(fake_run: Run) -> None:
+    run = fake_run(train={"decoder": "own"}, grid={"bits": [4], "noise": [1]})
+    assert "ELBO n/a" not in console_table(open_run(run))
 
 
 def test_a_disk_that_fills_leaves_the_older_file_whole(

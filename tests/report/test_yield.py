@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from stochsim.report import write_report
+from stochsim.report import console_table, write_report
 from stochsim.runs import Task
+from stochsim.studies import open_run
 
 ON_ARRAY: dict[str, Any] = {"hardware": {"preset": "rram-array"}}
 GRID: dict[str, Any] = {"bits": [8], "noise": [1]}
@@ -52,8 +53,24 @@ def test_the_page_shows_one_part_and_the_yield(run: Path) -> None:
     assert page.count(">8</td>") < 4  # one row of each table, not twenty
 
 
+def test_the_screen_shows_one_part_and_the_yield(run: Path) -> None:
+    screen = " ".join(console_table(open_run(run)).split())
+    expected = stats.binomtest(12, 20).proportion_ci(method="wilson")
+    assert " S yield " in screen
+    assert f" 0.60 [{expected.low:.2f}, {expected.high:.2f}] " in screen
+    assert "Figures are of one of 20 chips (chip key 0); the yield is the share" in screen
+
+
+def test_the_screen_says_that_few_parts_give_no_yield(fake_run: Callable[..., Path]) -> None:
+    run = fake_run(grid=GRID | {"chip_keys": [3, 1]}, **ON_ARRAY)
+    screen = " ".join(console_table(open_run(run)).split())
+    assert " S yield " not in screen
+    assert "Figures are of one of 2 chips (chip key 1); a yield takes 20 chips or more" in screen
+
+
 def test_without_parts_nothing_names_them(fake_run: Callable[..., Path]) -> None:
     run = fake_run(grid=GRID, **ON_ARRAY)
+    assert "chip key" not in console_table(open_run(run))
     assert "yield" not in write_report(run).read_text(encoding="utf-8")
     assert not {"chip_key", "chip_yield"} & set(rows_of(run)[0])
 

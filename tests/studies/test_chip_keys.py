@@ -74,7 +74,7 @@ def test_fewer_parts_have_no_yield(made: Maker) -> None:
     results = made(Made(), **ON_ARRAY, grid__chip_keys=TWENTY[:19], grid__noise=[1])
     found = results.chip_yield(results.summary[0])
     assert found is not None
-    assert found.reason == "19 chips are finished; a yield takes 20"
+    assert found.reason == "19 chips are finished under all keys; a yield takes 20"
 
 
 def test_without_parts_there_is_no_yield(made: Maker) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from madeanswers import BLIND, FULL, Made, pictures
 
-from stochsim.runs import Store
+from stochsim.runs import Store, Task
 from stochsim.settings import StochsimError
 from stochsim.studies import ALL_KEYS, Results, open_run
 
@@ -267,3 +267,46 @@ def test_estimate_of_a_task(made: Maker) -> None:
     assert results.estimate_of(cell.float_samples).value == pytest.approx(FULL)
     assert results.estimate_of(cell.prior_samples, "d_axes").value == pytest.approx(BLIND)
     assert results.estimate_of(None).reason == "not measured"
+
+
+def lacking(count: int) -> Callable[..., tuple[dict[str, Any], Path | None]]:
+    """Answers whose first `count` stimuli have neither a density nor a log sd."""
+
+    def answer(task: Task, needs: dict[str, Path], folder: Path) -> Any:
+        found, artifact = Made()(task, needs, folder)
+        if task.kind == "chip_samples":
+            for name in ("elbo_nat", "gaussian_kl_nat", "log_sd_bias"):
+                values = np.arange(len(found["measures"]["d"]), dtype=float)
+                values[:count] = np.nan
+                found["measures"][name] = values.tolist()
+        return found, artifact
+
+    return answer
+
+
+def test_nats_of_some_stimuli_alone_are_no_mean_over_all(made: Maker) -> None:
+    """A bound of a stimulus without a density is minus infinity, and so is the mean: numbers 0, 1,
+    2 … of the others would seem to be one of all.
+    """
+    results = made(lacking(3), grid__noise=[1], grid__bits=[2])
+    row = results.summary[0]
+    stimuli = len(results.per_stimulus(row))
+    for name in ("elbo_nat", "gaussian_kl_nat"):
+        assert not row.estimates[name].available
+        assert row.estimates[name].reason.endswith(f"; at 3 of {stimuli} stimuli")
+    assert row.estimates["log_sd_bias"].value == pytest.approx(np.mean(np.arange(3, stimuli)))
+
+
+def test_nats_of_all_stimuli_are_their_mean(made: Maker) -> None:
+    results = made(lacking(0), grid__noise=[1], grid__bits=[2])
+    row = results.summary[0]
+    for name in ("elbo_nat", "gaussian_kl_nat"):
+        assert row.estimates[name].value == pytest.approx((len(results.per_stimulus(row)) - 1) / 2)
+    assert results.difference(row, row, "elbo_nat").value == 0
+
+
+def test_a_difference_of_nats_needs_every_stimulus(made: Maker) -> None:
+    results = made(lacking(1), grid__noise=[1], grid__bits=[2])
+    row = results.summary[0]
+    assert results.difference(row, row, "elbo_nat").reason.startswith("n/a in one of the two; at 1")
+    assert results.difference(row, row, "log_sd_bias").value == 0

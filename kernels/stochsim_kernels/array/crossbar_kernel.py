@@ -5,11 +5,11 @@ on rows of columns.
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.array.crossbar_events import Task, add_products, convert_event, locate
 from stochsim_kernels.random.counter_rng import stream
+from stochsim_kernels.tasks import run_tasks
 
 BLOCK = 256  # columns per task, even: its rows and a tile's weights fit the first-level cache
 _FIRST_SHARED = 1 << 31  # the streams of references are numbered from here on
@@ -179,5 +179,5 @@ def fill_crossbar(sums, tables, rule, address, span, out):
     Tasks by block of columns first, so that the cells of a block stay in the cache.
     """
     chunks = (out.shape[1] + span.reads_per_task - 1) // span.reads_per_task
-    for task in prange((out.shape[2] + BLOCK - 1) // BLOCK * out.shape[0] * chunks):
-        crossbar_task(np.int64(task), sums, tables, rule, address, span, out)
+    tasks = (out.shape[2] + BLOCK - 1) // BLOCK * out.shape[0] * chunks
+    run_tasks(crossbar_task, tasks, (sums, tables, rule, address, span, out))

@@ -6,13 +6,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from stochsim_kernels._jit import helper, kernel
-from stochsim_kernels.neuron.channel import REACH, tabled_normal_cdf
-from stochsim_kernels.neuron.drawing import block_streams
-from stochsim_kernels.random.counter_rng import word
+from stochsim_kernels._jit import helper, inline, kernel
+from stochsim_kernels.neuron.normal_cdf import REACH, tabled_normal_cdf
+from stochsim_kernels.neuron.streams import block_streams
+from stochsim_kernels.random.counter_rng import integer31, lower_word, word
 from stochsim_kernels.random.normal import CENTRE, quantile_centre, quantile_tail
+from stochsim_kernels.tasks import run_tasks
 
 _CHAINS = 128  # of one stimulus to a task
 _SCALE = 1.0 / 2147483648.0
@@ -40,15 +40,16 @@ def _shrink(state, push, pull, rate, moved):
         moved[n] = (moved[n] + push[n]) - pull[n] * (2.0 * tabled_normal_cdf(t) - 1.0)
 
 
-@helper
+@inline
 def _fill_p(streams, read, p):
-    """Write (u + 1/2) / 2^31 of this read to p (neuron,), whole pairs."""
+    """Write (u + 1/2) / 2^31 of this read to p (neuron,), whole quads."""
     seed = streams[0]
     gamma = streams[1]
-    for i in range(p.size // 2):
-        bits = word(seed[i], gamma[i], read)
-        p[2 * i] = (np.float64((bits & np.uint64(0xFFFFFFFF)) >> np.uint64(1)) + 0.5) * _SCALE
-        p[2 * i + 1] = (np.float64(bits >> np.uint64(33)) + 0.5) * _SCALE
+    for i in range(p.size // 4):
+        upper = word(seed[i], gamma[i], read)
+        lower = lower_word(seed[i], gamma[i], read)
+        for n in range(4):
+            p[4 * i + n] = (np.float64(integer31(upper, lower, n)) + 0.5) * _SCALE
 
 
 @helper
@@ -80,6 +81,40 @@ def _disturb(p, sigma, tails, z, xi, moved):
         moved[n] += sigma[n] * xi[n]
 
 
+@helper
+def _finish_block(task, state, step, terms, address, moved):
+    """Some reads of one stimulus; terms: whether anything shrinks, whether anything is drawn."""
+    push, pull, rate, sigma = step
+    shrinks, noisy = terms
+    reads, neurons = moved.shape[1:]
+    chunks = (reads + _CHAINS - 1) // _CHAINS
+    s = task // chunks
+    first = (task % chunks) * _CHAINS
+    whole = (neurons + 3) // 4 * 4
+    p = np.empty(whole)
+    z = np.empty(whole)
+    xi = np.empty(whole)
+    tails = np.empty(whole, np.int64)
+    streams = block_streams(address, s, first, neurons)
+    for r in range(first, min(reads, first + _CHAINS)):
+        if shrinks:
+            _shrink(state[s, r], push[s], pull, rate, moved[s, r])
+        else:
+            for n in range(neurons):
+                moved[s, r, n] += push[s, n]
+        if noisy:
+            _fill_p(streams, r - first, p)
+            _disturb(p, sigma, tails, z, xi, moved[s, r])
+
+
+@inline
+def _any(values):
+    found = False
+    for value in values:
+        found = found or value != 0.0
+    return found
+
+
 @kernel
 def finish_step(state, step, address, moved):
     """Add push - pull erf(state rate / sqrt 2) + sigma xi to moved (stimulus, read, neuron),
@@ -88,27 +123,6 @@ def finish_step(state, step, address, moved):
     state: that before the step, as moved; step: a `FloatStep`. xi = Phi^-1((u + 1/2) / 2^31) with
     the integers of `draw_integers`; none are drawn where all sigma are 0.
     """
-    push, pull, rate, sigma = step
-    stimuli, reads, neurons = moved.shape
-    noisy = sigma.any()
-    shrinks = pull.any()
-    chunks = (reads + _CHAINS - 1) // _CHAINS
-    for task in prange(stimuli * chunks):
-        s = task // chunks
-        first = (task % chunks) * _CHAINS
-        last = min(reads, first + _CHAINS)
-        whole = (neurons + 1) // 2 * 2
-        p = np.empty(whole)
-        z = np.empty(whole)
-        xi = np.empty(whole)
-        tails = np.empty(whole, np.int64)
-        streams = block_streams(address, s, first, neurons)
-        for r in range(first, last):
-            if shrinks:
-                _shrink(state[s, r], push[s], pull, rate, moved[s, r])
-            else:
-                for n in range(neurons):
-                    moved[s, r, n] += push[s, n]
-            if noisy:
-                _fill_p(streams, r - first, p)
-                _disturb(p, sigma, tails, z, xi, moved[s, r])
+    chunks = (moved.shape[1] + _CHAINS - 1) // _CHAINS
+    terms = (_any(step.pull), _any(step.sigma))
+    run_tasks(_finish_block, moved.shape[0] * chunks, (state, step, terms, address, moved))

@@ -12,15 +12,15 @@ codes.
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.circuit.integer_drives import fill_drives, pack, round_inputs
 from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU, NeuronLaw
-from stochsim_kernels.neuron.drawing import as_float64, block_streams, row_of
+from stochsim_kernels.neuron.drawing import as_float64, row_of
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
-from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels.neuron.simd import LANES
 from stochsim_kernels.neuron.stochastic_rounding import NEVER
+from stochsim_kernels.neuron.streams import block_streams
 from stochsim_kernels.product.int_tiles import (
     COLUMNS,
     ROWS,
@@ -29,6 +29,7 @@ from stochsim_kernels.product.int_tiles import (
 )
 from stochsim_kernels.product.matmul import PackedWeights, product
 from stochsim_kernels.random.address import DrawAddress
+from stochsim_kernels.tasks import run_tasks
 
 _CHAINS = 16 * ROWS  # of one stimulus that run together
 # neurons up to which products of bytes beat passes over memory where no instruction makes them
@@ -122,11 +123,18 @@ def fused_is_faster(neurons: int) -> bool:
     return processor_has(VNNI) or neurons <= _MOST_LONG_HAND
 
 
+@inline
+def _chunks(reads):
+    return (reads + _CHAINS - 1) // _CHAINS
+
+
 @helper
-def _run_block(circuit, stimuli, law, address, steps, s, codes):
-    """As `_run_chains`, for some reads of one stimulus s: codes (read, neuron); address: that of
-    the first of them.
-    """
+def _run_block(task, circuit, stimuli, law, address, steps, all_codes):
+    """As `_run_chains`, for some reads of one stimulus."""
+    chunks = _chunks(all_codes.shape[1])
+    s = task // chunks
+    first = (task % chunks) * _CHAINS
+    codes = all_codes[s, first : first + _CHAINS]
     reads, neurons = codes.shape
     sigma = row_of(circuit.sigma, s, neurons)
     other = row_of(circuit.other, s, neurons)
@@ -139,15 +147,15 @@ def _run_block(circuit, stimuli, law, address, steps, s, codes):
     placed = law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
     known = spread(sigma, other, law)
     key = address.key
-    stimulus = address.first_stimulus
-    read = address.first_read
+    stimulus = address.first_stimulus + s
+    read = address.first_read + first
     for t in range(steps.number):
         event = address.event + steps.events * t
         pack(codes, law.c_min, 4 * width, index)
         round_inputs(DrawAddress(key, stimuli.layer, event, stimulus, read), stimuli, s, upper)
         fill_drives(index, upper, s, circuit, stimuli, drive)
         here = DrawAddress(key, address.layer, event, stimulus, read)
-        streams = block_streams(here, 0, 0, neurons)
+        streams = block_streams(here, np.int64(0), np.int64(0), neurons)
         if placed:
             place_rows(drive, sigma, other, known, law, streams, codes)
         else:
@@ -157,15 +165,8 @@ def _run_block(circuit, stimuli, law, address, steps, s, codes):
 @kernel
 def _run_chains(circuit, stimuli, law, address, steps, codes):
     """`run_chains` of `_CircuitTables` and `_StimulusTables`."""
-    chunks = (codes.shape[1] + _CHAINS - 1) // _CHAINS
-    for task in prange(codes.shape[0] * chunks):
-        s = task // chunks
-        first = (task % chunks) * _CHAINS
-        last = min(codes.shape[1], first + _CHAINS)
-        stimulus = address.first_stimulus + s
-        read = address.first_read + first
-        here = DrawAddress(address.key, address.layer, address.event, stimulus, read)
-        _run_block(circuit, stimuli, law, here, steps, s, codes[s, first:last])
+    tasks = codes.shape[0] * _chunks(codes.shape[1])
+    run_tasks(_run_block, tasks, (circuit, stimuli, law, address, steps, codes))
 
 
 def _circuit_tables(circuit: Circuit) -> _CircuitTables:

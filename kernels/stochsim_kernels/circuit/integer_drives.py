@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stochsim_kernels._jit import helper
-from stochsim_kernels.neuron.drawing import block_streams
-from stochsim_kernels.neuron.simd_thresholds import LANES
+from stochsim_kernels._jit import helper, inline
+from stochsim_kernels.neuron.simd import LANES
 from stochsim_kernels.neuron.stochastic_rounding import round_block
+from stochsim_kernels.neuron.streams import block_streams
 from stochsim_kernels.product.int_tiles import COLUMNS, ROWS, TilePlace, bytes_tile
 
 
@@ -24,7 +24,7 @@ class _Rows(NamedTuple):
     stride: int
 
 
-@helper
+@inline
 def pack(codes, c_min, stride, out):
     """Write codes (read, neuron) as code - c_min to bytes out, rows `stride` apart."""
     for r in range(codes.shape[0]):
@@ -43,7 +43,7 @@ def _multiply(packed, first, stride, words, panel, factor, sums):
     bytes_tile(packed, words, place, factor, 0, sums)
 
 
-@helper
+@inline
 def _add_up(sums, seen, index, rows, circuit, stimuli, drive):
     """Write drives (read, neuron) of `_Rows`: (sums + constant) scaled, the bias, the stimulus, the
     own code.
@@ -79,7 +79,7 @@ def round_inputs(address, stimuli, s, upper):
     """Write u >= least to upper (read, input), int8, whole blocks of inputs of stimulus s."""
     inputs = upper.shape[1]
     if inputs > 0:
-        streams = block_streams(address, 0, 0, inputs)
+        streams = block_streams(address, np.int64(0), np.int64(0), inputs)
         for n in range(0, inputs, LANES):
             round_block(n, stimuli.least[s : s + 1], streams, upper)
 

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
+from stochsim_kernels.neuron.normal_cdf import as_threshold
+from stochsim_kernels.neuron.simd_cdf import fill_normal_thresholds
+from stochsim_kernels.tasks import run_tasks
 
 GAUSSIAN, LOGISTIC, UNIFORM, TRIANGULAR = 0, 1, 2, 3
 FAMILIES = {
@@ -38,7 +40,6 @@ RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 """What a neuron of each of ACTIVATIONS gives for drives (any shape), without noise."""
 
-ONE = 2147483648.0  # 2^31: probability 1
 _LOGISTIC_SCALE = math.sqrt(3.0) / math.pi  # of a logistic variable with unit variance
 _UNIFORM_HALF = math.sqrt(3.0)  # half width of a uniform variable with unit variance
 _TRIANGULAR_HALF = math.sqrt(6.0)  # half width of the base of a triangular one
@@ -236,55 +237,18 @@ def noise_cdf(t, sigma, other, family):
     return _gaussian_plus_logistic(t, sigma, other)
 
 
-@inline
-def _as_threshold(p):
-    """round(2^31 p), for p from 0 to 1 (a last place beyond them does not matter)."""
-    return np.uint32(np.int64(p * ONE + 0.5))
-
-
-_FLAT = 6.4  # standard deviations beyond which Phi is within 2^-32 of 0 or 1
-REACH = 8.5  # of the table: Phi is within 1e-17 of 0 or 1 beyond
-_CELLS = 16  # grid points of the table per standard deviation
-_GRID = np.arange(-int(REACH * _CELLS) - 1, int(REACH * _CELLS) + 2) / _CELLS
-_CDF = np.array([0.5 * math.erfc(-t * math.sqrt(0.5)) for t in _GRID])
-_DENSITY = np.exp(-0.5 * _GRID**2) / math.sqrt(2.0 * math.pi)
-_ORIGIN = _GRID.size // 2
-
-
-@inline
-def tabled_normal_cdf(t):
-    """Phi(t) for |t| <= REACH within 1e-15: the Taylor series about the nearest grid point, whose
-    derivatives are Hermite polynomials.
-
-    No branch and no call, so a loop over it runs on vectors.
-    """
-    cell = np.int64(np.floor(t * _CELLS + 0.5))
-    t0 = cell / _CELLS
-    d = t - t0
-    square = t0 * t0
-    h3 = t0 * (square - 3.0)
-    h4 = square * (square - 6.0) + 3.0
-    h5 = t0 * (square * (square - 10.0) + 15.0)
-    h6 = square * (square * (square - 15.0) + 45.0) - 15.0
-    high = d * d * d * (-h3 / 24.0 + d * (h4 / 120.0 + d * (-h5 / 720.0 + d * (h6 / 5040.0))))
-    series = d * (1.0 + d * (-0.5 * t0 + d * ((square - 1.0) / 6.0)) + high)
-    at = np.uint64(cell + _ORIGIN)  # unsigned: no test for an index counted from the end
-    return _CDF[at] + _DENSITY[at] * series
-
-
 @helper
 def _fill_gaussian(drive, sigma, other, family, edges, out):
     """Thresholds (levels - 1, neuron) of one stimulus as if all noise were Gaussian; drive, sigma,
     other: (neuron,).
     """
-    rate = np.ones(drive.size)  # 1 / sigma
+    rate = np.empty(drive.size)  # 1 / sigma, 1 where there is none
     for n in range(drive.size):
-        if (family == GAUSSIAN and other[n] > 0.0) or sigma[n] > 0.0:
+        rate[n] = np.divide(1.0, sigma[n] if sigma[n] > 0.0 else 1.0)
+    for n in range(drive.size):
+        if other[n] > 0.0 and (family == GAUSSIAN or sigma[n] > 0.0):
             rate[n] = 1.0 / math.hypot(sigma[n], other[n])
-    for k in range(edges.size):
-        for n in range(drive.size):
-            t = min(max((edges[k] - drive[n]) * rate[n], -_FLAT), _FLAT)
-            out[k, n] = _as_threshold(tabled_normal_cdf(t))
+    fill_normal_thresholds(edges, drive, rate, out)
 
 
 @helper
@@ -293,6 +257,11 @@ def _fill_exceptions(drive, sigma, other, law, out):
     the Gaussian ones.
     """
     family, activation, edges, z, step, c_min = law
+    silent = np.int64(0)
+    for n in range(drive.size):
+        silent += np.int64(sigma[n] == 0.0) & np.int64(other[n] == 0.0)
+    if family == GAUSSIAN and silent == 0:
+        return
     for n in range(drive.size):
         a = drive[n]
         sig = sigma[n]
@@ -303,7 +272,19 @@ def _fill_exceptions(drive, sigma, other, law, out):
                 out[k, n] = np.uint32(0) if k < index else np.uint32(2147483648)
         elif family != GAUSSIAN and oth > _NEGLIGIBLE * sig:
             for k in range(edges.size):
-                out[k, n] = _as_threshold(noise_cdf(edges[k] - a, sig, oth, family))
+                out[k, n] = as_threshold(noise_cdf(edges[k] - a, sig, oth, family))
+
+
+@helper
+def fill_row(drive, sigma, other, law, out):
+    """`fill_thresholds` of a stimulus: drive, sigma, other (neuron,); out (levels - 1, neuron)."""
+    _fill_gaussian(drive, sigma, other, law.family, law.edges, out)
+    _fill_exceptions(drive, sigma, other, law, out)
+
+
+@helper
+def _fill_stimulus(s, drive, sigma, other, law, out):
+    fill_row(drive[s], sigma[s], other[s], law, out[s])
 
 
 @kernel
@@ -313,6 +294,4 @@ def fill_thresholds(drive, sigma, other, law, out):
     drive, sigma, other: (stimulus, neuron) float64; law: a `NeuronLaw`. Where both sigmas are 0 the
     code is certain: every threshold is 0 or 2^31.
     """
-    for s in prange(drive.shape[0]):
-        _fill_gaussian(drive[s], sigma[s], other[s], law.family, law.edges, out[s])
-        _fill_exceptions(drive[s], sigma[s], other[s], law, out[s])
+    run_tasks(_fill_stimulus, drive.shape[0], (drive, sigma, other, law, out))

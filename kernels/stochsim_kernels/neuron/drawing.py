@@ -12,8 +12,9 @@ There are four ways to the same codes, chosen by bits, noise family and activati
 - drives that differ from read to read, otherwise: bisection, computing b thresholds per code.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import prange
 
 from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.neuron.channel import (
@@ -21,88 +22,44 @@ from stochsim_kernels.neuron.channel import (
     IDENTITY,
     RELU,
     NeuronLaw,
+    fill_row,
     fill_thresholds,
 )
+from stochsim_kernels.neuron.guided_search import search_rows
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
-from stochsim_kernels.neuron.simd_thresholds import LANES, WIDTHS, count_block
+from stochsim_kernels.neuron.simd_thresholds import WIDTHS, count_rows
+from stochsim_kernels.neuron.streams import block_streams
 from stochsim_kernels.random.address import DrawAddress
-from stochsim_kernels.random.counter_rng import philox4x32, word
-from stochsim_kernels.random.popcount import popcount64
+from stochsim_kernels.random.counter_rng import MOST_NEURONS, MOST_READS
+from stochsim_kernels.tasks import run_tasks
 
 _CHUNK = 256  # reads per task
+_LONG_CHUNK = 1024  # where every task makes its thresholds, and stimuli alone are tasks enough
+_FEW_STIMULI = 16
 _THRESHOLDS_AT_ONCE = 2**20  # 4 MiB of thresholds at a time, or one stimulus's where these are more
 _MOST_COUNTED = (
     2 ** max(WIDTHS) - 1
 )  # thresholds, 2^b - 1 of them, that are counted in registers; others are searched
-_NEVER = np.uint32(0xFFFFFFFF)  # above every u
-_GUIDE_SHIFT = 24  # the upper 8 bits of u index the guide
-
-_philox = inline(philox4x32.py_func)  # inside the loop over pairs, which then runs on vectors
-_ALTERNATING = np.uint64(0xAAAAAAAAAAAAAAAA)
 
 
-@helper
-def block_streams(address, s, first, neurons):
-    """`counter_rng.stream` of whole blocks of neurons of stimulus s of a call, (2, pair) uint64:
-    seeds moved to just before read `first` of the call, and increments.
-    """
-    out = np.empty((2, (neurons + LANES - 1) // LANES * (LANES // 2)), np.uint64)
-    key = address.key
-    layer = address.layer
-    event = address.event
-    stimulus = address.first_stimulus + s
-    read = np.uint64(address.first_read + first)
-    seed = out[0]
-    gamma = out[1]
-    for i in range(seed.size):
-        w0, w1, w2, w3 = _philox(key, i, stimulus, event, layer)
-        odd = (w2 | (w3 << np.uint64(32))) | np.uint64(1)
-        weak = popcount64(odd ^ (odd >> np.uint64(1))) < np.uint64(24)
-        gamma[i] = odd ^ (_ALTERNATING if weak else np.uint64(0))
-        seed[i] = (w0 | (w1 << np.uint64(32))) + gamma[i] * read
-    return out
+@inline
+def _is_counted(edges):
+    """Whether so many thresholds are counted in registers."""
+    return 0 < edges <= _MOST_COUNTED and edges & (edges + 1) == 0
 
 
 @helper
-def _build_guide(edge, ascending, guide):
-    """Copy the thresholds of one neuron and note where to begin: guide[j] of them lie at or below j
-    2^_GUIDE_SHIFT.
-    """
-    for k in range(edge.size):
-        ascending[k] = edge[k]
-    ascending[edge.size] = _NEVER
-    k = 0
-    for j in range(guide.size):
-        while ascending[k] <= np.uint32(j << _GUIDE_SHIFT):
-            k += 1
-        guide[j] = k
-
-
-@helper
-def _search(edge, c_min, streams, out):
-    """The same codes, coarse to fine: the upper bits of u name a place in a guide, from which few
-    thresholds are left to pass.
-    """
-    edges, neurons = edge.shape
-    reads = out.shape[0]
-    ascending = np.empty(edges + 1, np.uint32)
-    guide = np.empty(1 << (31 - _GUIDE_SHIFT), np.uint8)
-    bits = np.empty(reads, np.uint64)
-    halves = bits.view(np.uint32)
-    for n in range(neurons):
-        if n % 2 == 0:
-            for r in range(reads):
-                bits[r] = word(streams[0, n // 2], streams[1, n // 2], r)
-        _build_guide(edge[:, n], ascending, guide)
-        for r in range(reads):
-            u = halves[2 * r + n % 2] >> np.uint32(1)
-            k = np.int64(guide[u >> np.uint32(_GUIDE_SHIFT)])
-            k += np.int64(
-                ascending[k] <= u
-            )  # mostly all there is to do, without a branch to be guessed
-            while ascending[k] <= u:
-                k += 1
-            out[r, n] = c_min + k
+def _draw_chunk(task, thresholds, c_min, address, out):
+    _, reads, neurons = out.shape
+    chunks = (reads + _CHUNK - 1) // _CHUNK
+    s = task // chunks
+    first = (task % chunks) * _CHUNK
+    last = min(reads, first + _CHUNK)
+    streams = block_streams(address, s, first, neurons)
+    if _is_counted(thresholds.shape[1]):
+        count_rows(thresholds[s], c_min, streams, out[s, first:last])
+    else:
+        search_rows(thresholds[s], c_min, streams, out[s, first:last])
 
 
 @kernel
@@ -113,20 +70,8 @@ def draw_codes(thresholds, c_min, address, out):
     (stimulus, read, neuron) is a pure function of the address and the absolute indices, so any
     split in stimuli or reads, and any thread count, gives the same codes.
     """
-    stimuli, reads, neurons = out.shape
-    edges = thresholds.shape[1]
-    counted = 0 < edges <= _MOST_COUNTED and edges & (edges + 1) == 0
-    chunks = (reads + _CHUNK - 1) // _CHUNK
-    for task in prange(stimuli * chunks):
-        s = task // chunks
-        first = (task % chunks) * _CHUNK
-        last = min(reads, first + _CHUNK)
-        streams = block_streams(address, s, first, neurons)
-        if counted:
-            for n in range(0, neurons, LANES):
-                count_block(n, thresholds[s], streams, np.int8(c_min), out[s, first:last])
-        else:
-            _search(thresholds[s], c_min, streams, out[s, first:last])
+    tasks = out.shape[0] * ((out.shape[1] + _CHUNK - 1) // _CHUNK)
+    run_tasks(_draw_chunk, tasks, (thresholds, c_min, address, out))
 
 
 @helper
@@ -134,10 +79,66 @@ def row_of(values, s, neurons):
     """Row s of values, which may be one row for all stimuli, one column for all neurons, or
     both.
     """
+    row = values[min(s, values.shape[0] - 1)]
     out = np.empty(neurons)
-    for n in range(neurons):
-        out[n] = values[min(s, values.shape[0] - 1), min(n, values.shape[1] - 1)]
+    if row.size == neurons:
+        out[:] = row
+    else:
+        out[:] = row[0]
     return out
+
+
+class _Noise(NamedTuple):
+    """sigma, other: (1 or stimulus, 1 or neuron); common: `spread` of all stimuli's neurons, where
+    all have the same noise.
+    """
+
+    sigma: np.ndarray
+    other: np.ndarray
+    common: np.ndarray
+
+
+@helper
+def _count_chunk(task, drive, noise, law, address, chunk, out):
+    _, reads, neurons = out.shape
+    chunks = (reads + chunk - 1) // chunk
+    s = task // chunks
+    first = (task % chunks) * chunk
+    last = min(reads, first + chunk)
+    thresholds = np.empty((law.edges.size, neurons), np.uint32)
+    sigmas = row_of(noise[0], s, neurons)
+    others = row_of(noise[1], s, neurons)
+    fill_row(drive[s], sigmas, others, law, thresholds)
+    streams = block_streams(address, s, first, neurons)
+    count_rows(thresholds, law.c_min, streams, out[s, first:last])
+
+
+@kernel
+def _draw_counted(drive, sigma, other, law, address, chunk, out):
+    """Codes of thresholds that stay in the cache of the thread that makes them, anew for every
+    `chunk` reads of a stimulus.
+    """
+    tasks = out.shape[0] * ((out.shape[1] + chunk - 1) // chunk)
+    run_tasks(_count_chunk, tasks, (drive, (sigma, other), law, address, chunk, out))
+
+
+@helper
+def _place_chunk(task, drive, noise, law, address, out):
+    _, reads, neurons = out.shape
+    chunks = (reads + _CHUNK - 1) // _CHUNK
+    s = task // chunks
+    first = (task % chunks) * _CHUNK
+    last = min(reads, first + _CHUNK)
+    streams = block_streams(address, s, first, neurons)
+    drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
+    sigmas = row_of(noise.sigma, s, neurons)
+    others = row_of(noise.other, s, neurons)
+    if law.family == GAUSSIAN and law.activation in (IDENTITY, RELU):
+        alike = noise.sigma.shape[0] == 1 and noise.other.shape[0] == 1
+        known = noise.common if alike else spread(sigmas, others, law)
+        place_rows(drives, sigmas, others, known, law, streams, out[s, first:last])
+    else:
+        bisect_rows(drives, sigmas, others, law, streams, out[s, first:last])
 
 
 @kernel
@@ -146,25 +147,26 @@ def _draw_without_thresholds(drive, sigma, other, law, address, out):
     same drives at every read.
     """
     stimuli, reads, neurons = out.shape
-    chunks = (reads + _CHUNK - 1) // _CHUNK
-    for task in prange(stimuli * chunks):
-        s = task // chunks
-        first = (task % chunks) * _CHUNK
-        last = min(reads, first + _CHUNK)
-        streams = block_streams(address, s, first, neurons)
-        drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
-        sigmas = row_of(sigma, s, neurons)
-        others = row_of(other, s, neurons)
-        if law.family == GAUSSIAN and law.activation in (IDENTITY, RELU):
-            known = spread(sigmas, others, law)
-            place_rows(drives, sigmas, others, known, law, streams, out[s, first:last])
-        else:
-            bisect_rows(drives, sigmas, others, law, streams, out[s, first:last])
+    common = spread(row_of(sigma, 0, neurons), row_of(other, 0, neurons), law)
+    tasks = stimuli * ((reads + _CHUNK - 1) // _CHUNK)
+    run_tasks(_place_chunk, tasks, (drive, _Noise(sigma, other, common), law, address, out))
 
 
 def as_float64(*arrays):
     """The one type that kernels are compiled for: float64, C-contiguous, writeable."""
     return (np.require(array, np.float64, ("C", "W")) for array in arrays)
+
+
+def _check_room(address: DrawAddress, out: np.ndarray) -> None:
+    """Raise ValueError for neurons or reads of which two would have random bits in common."""
+    _, reads, neurons = out.shape
+    if neurons > MOST_NEURONS:
+        raise ValueError(f"'out' has {neurons} neurons: should be at most {MOST_NEURONS}")
+    if address.first_read + reads > MOST_READS:
+        raise ValueError(
+            f"'address' and 'out' end at read {address.first_read + reads}: should be at most "
+            f"{MOST_READS}"
+        )
 
 
 def draw(
@@ -180,12 +182,20 @@ def draw(
 
     drive, sigma, other: (stimulus, neuron) float64, in units of the drive; sigma and other may each
     be one row for all stimuli or one column for all neurons. The codes are those of
-    `channel.fill_thresholds` and `draw_codes`. Working memory beyond a few rows of neurons per
-    thread: 4 MiB of thresholds, or one stimulus's where these are more.
+    `channel.fill_thresholds` and `draw_codes`. Raises ValueError beyond MOST_NEURONS and
+    MOST_READS of `counter_rng`. Working memory beyond a few rows of neurons per thread: under
+    Gaussian noise one stimulus's thresholds per thread, and none from 6 bits on where the
+    activation is identity or ReLU; otherwise 4 MiB, or one stimulus's where these are more.
     """
+    _check_room(address, out)
     if law.edges.size > _MOST_COUNTED and _is_placed(law):
         drive, sigma, other = as_float64(drive[:, None], sigma, other)
         _draw_without_thresholds(drive, sigma, other, law, address, out)
+        return
+    if law.family == GAUSSIAN and _is_counted(law.edges.size):
+        drive, sigma, other = as_float64(drive, sigma, other)
+        chunk = _CHUNK if len(drive) < _FEW_STIMULI else _LONG_CHUNK
+        _draw_counted(drive, sigma, other, law, address, chunk, out)
         return
     drive, sigma, other = as_float64(
         drive, *(np.broadcast_to(one, drive.shape) for one in (sigma, other))
@@ -220,8 +230,9 @@ def draw_each(
     drive: (stimulus, read, neuron), float64, or copied to it; everything else as in `draw`, and the
     same codes where the drives of all reads are equal. Gaussian noise with identity or ReLU is
     fast; otherwise every code computes as many thresholds as it has bits. Raises ValueError for
-    another shape of `drive` than that of `out`.
+    another shape of `drive` than that of `out`, and as `draw` does.
     """
+    _check_room(address, out)
     if drive.shape != out.shape:
         raise ValueError(
             f"'drive' has the shape {drive.shape}: {out.shape} is needed, that of 'out'"
@@ -231,13 +242,14 @@ def draw_each(
 
 
 @helper
-def _count(edge, u, c_min, out):
-    """Codes of one stimulus; edge (levels - 1, neuron), u and out (read, neuron)."""
-    for r in range(out.shape[0]):
-        out[r] = c_min
-        for k in range(edge.shape[0]):
-            for n in range(out.shape[1]):
-                out[r, n] += np.int8(u[r, n] >= edge[k, n])
+def _count(s, thresholds, u, c_min, out):
+    """Codes of one stimulus."""
+    _, reads, neurons = out.shape
+    for r in range(reads):
+        out[s, r] = c_min
+        for k in range(thresholds.shape[1]):
+            for n in range(neurons):
+                out[s, r, n] += np.int8(u[s, r, n] >= thresholds[s, k, n])
 
 
 @kernel
@@ -247,5 +259,4 @@ def count_thresholds(thresholds, u, c_min, out):
 
     thresholds: (stimulus, levels - 1, neuron) uint32, ascending in level.
     """
-    for s in prange(out.shape[0]):
-        _count(thresholds[s], u[s], c_min, out[s])
+    run_tasks(_count, out.shape[0], (thresholds, u, c_min, out))

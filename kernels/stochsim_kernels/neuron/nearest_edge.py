@@ -9,29 +9,30 @@ T_ERROR leaves room.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from stochsim_kernels._jit import helper, inline
+from stochsim_kernels._jit import helper
 from stochsim_kernels.neuron.channel import (
-    _FLAT,
     _NEGLIGIBLE,
     GAUSSIAN,
     RELU,
-    _as_threshold,
+    NeuronLaw,
     noise_cdf,
     noiseless_index,
-    tabled_normal_cdf,
 )
-from stochsim_kernels.neuron.quantile import T_ERROR, Block, EdgeGrid, place_block
-from stochsim_kernels.neuron.simd_thresholds import LANES
-from stochsim_kernels.random.counter_rng import word
+from stochsim_kernels.neuron.normal_cdf import as_threshold, normal_threshold
+from stochsim_kernels.neuron.quantile import T_ERROR, EdgeGrid, place_block
+from stochsim_kernels.neuron.simd import LANES, Block
+from stochsim_kernels.random.counter_rng import read_integer
 
 # more noise than this has an infinite margin, so that all its codes are settled by thresholds
 _MOST_STEPS = 1e20
 # of drives that differ from read to read: the order of their memory (8 at once take 1.3 times as
 # long)
 _READS_AT_ONCE = 1
+_NOTE = 1 + LANES // 8  # words about a read at which codes of a block are in doubt
 
 
 @helper
@@ -40,15 +41,9 @@ def threshold(edge, a, sigma, other, family):
     of the two sigmas positive.
     """
     if family != GAUSSIAN and other > _NEGLIGIBLE * sigma:
-        return _as_threshold(noise_cdf(edge - a, sigma, other, family))
+        return as_threshold(noise_cdf(edge - a, sigma, other, family))
     rate = 1.0 / math.hypot(sigma, other)
-    return _as_threshold(tabled_normal_cdf(min(max((edge - a) * rate, -_FLAT), _FLAT)))
-
-
-@inline
-def _u_of(bits, n):
-    """The integer u of neuron n in the word of its pair."""
-    return (bits >> np.uint64(33 if n % 2 else 1)) & np.uint64(0x7FFFFFFF)
+    return normal_threshold(edge, a, rate)
 
 
 @helper
@@ -70,12 +65,12 @@ def _locate(high, doubtful, u, a, sigma, other, law):
 @helper
 def bisect_rows(drive, sigma, other, law, streams, out):
     """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron);
-    sigma, other: (neuron,); streams as in `simd_thresholds.count_block`.
+    sigma, other: (neuron,); streams as in `simd_thresholds.count_rows`.
     """
     most = law.edges.size
     for r in range(out.shape[0]):
         for n in range(out.shape[1]):
-            u = _u_of(word(streams[0, n // 2], streams[1, n // 2], r), n)
+            u = read_integer(streams, r, n)
             out[r, n] = law.c_min + _locate(most, most, u, drive[r, n], sigma[n], other[n], law)
 
 
@@ -96,14 +91,51 @@ def spread(sigma, other, law):
     passed = 0.5
     for k in range(edges.size):
         passed += 1.0 if edges[k] == -np.inf else 0.0
+    rate = 1.0 / step
+    steps = out[0]
+    for n in range(sigma.size):
+        both = math.sqrt(sigma[n] * sigma[n] + other[n] * other[n])
+        steps[n] = min(both * rate, _MOST_STEPS)
+    margin = out[1]
+    for n in range(sigma.size):
+        found = (T_ERROR + 2e-6) * np.float64(steps[n]) + rounding
+        margin[n] = found if steps[n] < _MOST_STEPS else np.inf
+    least_place = out[2]
+    least_drive = out[3]
+    silent_least = 0.0 if law.activation == RELU else -np.inf
     for n in range(sigma.size):
         silent = sigma[n] == 0.0 and other[n] == 0.0
-        steps = math.sqrt(sigma[n] * sigma[n] + other[n] * other[n]) / step
-        out[0, n] = min(steps, _MOST_STEPS)
-        out[1, n] = (T_ERROR + 2e-6) * steps + rounding if steps <= _MOST_STEPS else np.inf
-        out[2, n] = 0.5 if silent else passed
-        out[3, n] = 0.0 if silent and law.activation == RELU else -np.inf
+        least_place[n] = 0.5 if silent else passed
+        least_drive[n] = silent_least if silent else -np.inf
     return out
+
+
+class _Noise(NamedTuple):
+    """What is added to the drives of a stimulus: sigma, other (neuron,), and the law."""
+
+    sigma: np.ndarray
+    other: np.ndarray
+    law: NeuronLaw
+
+
+@helper
+def _settle(note, first, drive, noise, streams, out):
+    """Correct the codes of a block at a read: those that may have passed more edges.
+
+    note (_NOTE,): the read + 1, then how many more, one byte for each neuron. drive: (read,
+    neuron), or (1, neuron) for all reads.
+    """
+    sigma, other, law = noise
+    c_min = law.c_min
+    r = np.int64(note[0]) - 1
+    a = drive[min(r, drive.shape[0] - 1)]
+    for n in range(first, min(first + LANES, out.shape[1])):
+        lane = n - first
+        more = np.int64((note[1 + lane // 8] >> np.uint64(lane % 8 * 8)) & np.uint64(255))
+        if more > 0:
+            high = ((np.int64(out[r, n]) - c_min) & 255) + more
+            u = read_integer(streams, r, n)
+            out[r, n] = c_min + _locate(high, more, u, a[n], sigma[n], other[n], law)
 
 
 @helper
@@ -112,28 +144,21 @@ def place_rows(drive, sigma, other, spread, law, streams, out):
     neuron), or (1, neuron) for all reads.
 
     sigma, other: (neuron,); spread: (4, neuron), from `spread`; streams as in
-    `simd_thresholds.count_block`.
+    `simd_thresholds.count_rows`.
     """
     reads, neurons = out.shape
     at_once = reads if drive.shape[0] == 1 else _READS_AT_ONCE
-    doubt = np.empty(2 * at_once, np.uint64)
+    doubt = np.empty(_NOTE * at_once + 1, np.uint64)
     c_min = law.c_min
     origin = law.z + (c_min - 0.5) * law.step
     most = np.float32(law.edges.size + 0.5)
     grid = EdgeGrid(origin, 1.0 / law.step, most, np.int8(c_min))
+    noise = _Noise(sigma, other, law)
     for start in range(0, reads, at_once):
         stop = min(start + at_once, reads)
         for first in range(0, neurons, LANES):
             place_block(Block(first, start, stop), drive, spread, grid, streams, doubt, out)
-            for i in range(2 * (stop - start)):
-                if doubt[i] != np.uint64(0):
-                    r = start + i // 2
-                    begin = first + i % 2 * 8
-                    for n in range(begin, min(begin + 8, neurons)):
-                        more = np.int64((doubt[i] >> np.uint64((n - begin) * 8)) & np.uint64(255))
-                        if more > 0:
-                            high = ((np.int64(out[r, n]) - c_min) & 255) + more
-                            u = _u_of(word(streams[0, n // 2], streams[1, n // 2], r), n)
-                            a = drive[min(r, drive.shape[0] - 1), n]
-                            found = _locate(high, more, u, a, sigma[n], other[n], law)
-                            out[r, n] = c_min + found
+            i = 0
+            while doubt[i] != np.uint64(0):
+                _settle(doubt[i : i + _NOTE], first, drive, noise, streams, out)
+                i += _NOTE

@@ -1,10 +1,10 @@
-"""The noise itself, approximately, for sixteen neurons at once: t(u) = Phi^-1((u + 1/2) / 2^31) in
-float32, and its place among the edges.
+"""The noise itself, approximately, for a block of neurons at once: t(u) = Phi^-1((u + 1/2) / 2^31)
+in float32, and its place among the edges.
 
 u passes the threshold round(2^31 Phi(t_k)), t_k = (edge_k - a) / sigma, if and only if t_k < t(u).
 So a code is the place of a + sigma t(u) among the edges, counted in steps; where t(u) is not known
 well enough to tell, all codes that it can be are told, for `nearest_edge` to settle. Vector
-operations as in `simd_thresholds`.
+operations as in `simd`.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from stochsim_kernels.neuron.simd_thresholds import (
+from stochsim_kernels.neuron.simd import (
     CODES,
     I64,
     INTEGERS,
@@ -23,9 +23,13 @@ from stochsim_kernels.neuron.simd_thresholds import (
     broadcast,
     each_read,
     emit,
+    halves,
     load,
+    note_any,
+    paired_streams,
     splat,
     store_bytes,
+    store_word,
 )
 
 # of t(u); over all 2^31 integers the largest is 1.74e-6 with fused multiply-add and 1.95e-6 without
@@ -40,16 +44,6 @@ _DOUBLES = ir.VectorType(_F64, LANES)
 _L = (1.44266783, -0.72058547, 0.47355343, -0.32590197, 0.19429432, -0.079557730, 0.015529917)
 _P = (1.25331620, 0.319546969, 0.0445716580, 4.14197317e-3, 2.51136021e-4, 4.77169661e-6)
 _Q = (1.0, 0.0735059715, 0.0159462326, 8.40773919e-4, 4.10045497e-5, 1.61261089e-7)
-
-
-class Block(NamedTuple):
-    """Neurons first … first + LANES - 1, fewer at the end, at reads start … stop - 1, one at least;
-    int64.
-    """
-
-    first: int
-    start: int
-    stop: int
 
 
 class EdgeGrid(NamedTuple):
@@ -92,10 +86,10 @@ def _polynomial(b, x, coefficients):
     return total
 
 
-def _quantile(b, halves):
-    """t(u) of u = halves >> 1."""
+def _quantile(b, drawn):
+    """t(u) of u = drawn >> 1."""
     k = b.xor(
-        b.or_(halves, splat(INTEGERS, 1)), splat(INTEGERS, 0x80000000)
+        b.or_(drawn, splat(INTEGERS, 1)), splat(INTEGERS, 0x80000000)
     )  # 2u + 1 - 2^31 = 2^31 x, odd
     sign = b.ashr(k, splat(INTEGERS, 31))
     rest = b.or_(
@@ -129,8 +123,9 @@ def _position(b, drive, origin, rate):
     )
 
 
-def _emit_place(b, items, first, values):
-    start, stop = (b.extract_value(values.block, i) for i in (1, 2))
+def _emit_reads(b, items, values, held):
+    """All reads of a block; held: one row of drives, whose positions stay in registers."""
+    first, start, stop = (b.extract_value(values.block, i) for i in range(3))
     origin, rate, most, c_min = (b.extract_value(values.grid, i) for i in range(4))
     scale, margin, least, lift = (
         load(b, address(b, values.spread, I64(row), first), _FLOATS, 4) for row in range(4)
@@ -140,68 +135,79 @@ def _emit_place(b, items, first, values):
     lowest = broadcast(b, CODES, c_min)
     origin = broadcast(b, _DOUBLES, origin)
     rate = broadcast(b, _DOUBLES, rate)
+    neurons = b.extract_value(values.out.shape, 1)
 
-    def one_read(halves, drive_place, out_place, doubt_place):
-        position = _position(
-            b, _larger(b, load(b, drive_place, _DOUBLES, 8, items), lift), origin, rate
-        )
-        place = _multiply_add(b, scale, _quantile(b, halves), position)
+    def position_of(place):
+        drive = load(b, place, _DOUBLES, 8, items)
+        return _position(b, _larger(b, drive, lift), origin, rate)
+
+    drive_place = address(b, values.drive, I64(0) if held else start, first)
+    known = position_of(drive_place) if held else None
+
+    def one_read(read, state, drive_place, out_place, note):
+        position = known or position_of(drive_place)
+        place = _multiply_add(b, scale, _quantile(b, halves(b, state)), position)
         bounds = b.fsub(place, margin), b.fadd(place, margin)
         low, high = (
             b.fptosi(_smaller(b, _larger(b, bound, least), most), INTEGERS) for bound in bounds
         )
         store_bytes(b, b.add(b.trunc(low, CODES), lowest), out_place, items)
-        store_bytes(b, b.trunc(b.sub(high, low), CODES), doubt_place)
 
-    neurons = b.extract_value(values.out.shape, 1)
+        def write(_lanes, note):
+            lanes_place = store_word(b, b.add(read, I64(1)), note)
+            store_bytes(b, b.trunc(b.sub(high, low), CODES), lanes_place)
+            return b.add(lanes_place, I64(LANES))
+
+        note = note_any(b, b.icmp_signed("!=", low, high), note, write)
+        return b.add(drive_place, b.mul(neurons, I64(8))), b.add(out_place, neurons), note
+
+    begin = drive_place, address(b, values.out, start, first), b.ptrtoint(values.doubt.data, I64)
+    stream = paired_streams(b, values.streams, first)
+    *_, note = each_read(b, stream, start, stop, one_read, *begin)
+    store_word(b, I64(0), note)
+
+
+def _emit_place(b, items, values):
     rows = b.extract_value(values.drive.shape, 0)
-    held = b.icmp_signed("==", rows, I64(1))
-    moving = (
-        (
-            address(b, values.drive, b.select(held, I64(0), start), first),
-            b.select(held, I64(0), b.mul(neurons, I64(8))),
-        ),
-        (address(b, values.out, start, first), neurons),
-        (b.ptrtoint(values.doubt.data, I64), I64(LANES)),
-    )
-    each_read(b, values.streams, first, start, stop, one_read, *moving)
+    with b.if_else(b.icmp_signed("==", rows, I64(1))) as (held, moving):
+        with held:
+            _emit_reads(b, items, values, held=True)
+        with moving:
+            _emit_reads(b, items, values, held=False)
 
 
 @intrinsic
 def place_block(_context, block, drive, spread, grid, streams, doubt, out):
-    """Write the lowest possible code of a + sigma t(u) to out (read, neuron), int8, for a `Block`
-    on an `EdgeGrid`.
+    """Write the lowest possible code of a + sigma t(u) to out (read, neuron), int8, for a
+    `simd.Block` of up to LANES neurons on an `EdgeGrid`.
 
-    How many more edges each may have passed goes to doubt (2 per read,) uint64, one byte for each
-    lane, from doubt[0] on. drive: (read, neuron) float64, or (1, neuron) for all reads. spread: (4,
-    neuron) float32: noise in steps, bound of all errors in steps, smallest place, smallest drive;
-    streams: as in `simd_thresholds.count_block`. streams and spread for whole blocks. C-contiguous.
-    Indices are not checked.
+    Reads at which some may have passed more edges go to doubt (5 reads + 1,) uint64: read + 1, then
+    how many more, one byte for each lane; 0 ends the list. drive: (read, neuron) float64, or (1,
+    neuron) for all reads. spread: (4, neuron) float32: noise in steps, bound of all errors in
+    steps, smallest place, smallest drive; streams: as in `simd_thresholds.count_rows`. streams and
+    spread for whole blocks. C-contiguous. Indices are not checked.
     """
 
     def generate(context, b, signature, arguments):
-        first = b.extract_value(arguments[0], 0)
+        def body(items, *values):
+            _emit_place(b, items, _Values(*values))
 
-        def body(items, first, *values):
-            _emit_place(b, items, first, _Values(*values))
-
-        signature = signature.replace(args=(types.int64, *signature.args))
-        return emit(context, b, signature, (first, *arguments), body)
+        return emit(context, b, signature, arguments, body)
 
     return types.void(block, drive, spread, grid, streams, doubt, out), generate
 
 
 @intrinsic
-def quantile_block(_context, first, halves, out):
-    """Write t(u), float32, of u = halves >> 1 (uint32) to out (1, item) for LANES items from
+def quantile_block(_context, first, drawn, out):
+    """Write t(u), float32, of u = drawn >> 1 (uint32) to out (1, item) for LANES items from
     `first` on: for tests of T_ERROR.
     """
 
     def generate(context, b, signature, arguments):
-        def body(_items, first, halves, out):
-            t = _quantile(b, load(b, address(b, halves, I64(0), first), INTEGERS, 4))
+        def body(_items, first, drawn, out):
+            t = _quantile(b, load(b, address(b, drawn, I64(0), first), INTEGERS, 4))
             b.store(t, b.inttoptr(address(b, out, I64(0), first), _FLOATS.as_pointer())).align = 4
 
         return emit(context, b, signature, arguments, body)
 
-    return types.void(types.int64, halves, out), generate
+    return types.void(types.int64, drawn, out), generate

@@ -1,183 +1,190 @@
-"""Sixteen neurons at once, in registers: their random integers, read after read, compared with up
-to 31 thresholds.
+"""Thirty-two neurons at once, in registers: their random integers, read after read, compared with
+up to 31 thresholds.
 
-Written as vector operations of LLVM's own language, which compiles them for any processor. A loop
-over neurons, left to the loop vectoriser, loads every threshold again at every read and takes about
-twice as long; here a block of neurons keeps its streams and its thresholds in registers for all
-reads. The code is found from its highest bit down: a comparison with the middle threshold gives the
+Only the upper 16 bits of an integer u and of its thresholds are compared, so that a random word of
+64 bits serves four neurons. Where they differ they decide; where those of u equal those of a
+threshold, about once in 2^16 / thresholds codes, the code is in doubt, and the lower 15 bits settle
+it. The code is found from its highest bit down: a comparison with the middle threshold gives the
 bit and leaves the lower or the upper half of the list, so b comparisons and 2^b - 1 - b choices do
-the work of 2^b - 1 comparisons and additions.
+the work of 2^b - 1 comparisons and additions; b further choices keep the last threshold passed.
 """
 
-import functools
+from typing import Any, NamedTuple
 
-from llvmlite import ir
-from numba.core import cgutils, types
+import numpy as np
+from numba.core import types
 from numba.extending import intrinsic
 
-LANES = 16  # neurons of a block: 8 words of 64 bits
+from stochsim_kernels._jit import helper
+from stochsim_kernels.neuron.simd import (
+    CODES,
+    I64,
+    LANES,
+    PIECES,
+    Block,
+    address,
+    as_values,
+    broadcast,
+    each_read,
+    load,
+    note_any,
+    splat,
+    store_bytes,
+    store_word,
+    streams_of,
+    upper_pieces,
+)
+from stochsim_kernels.random.counter_rng import read_integer
+
 WIDTHS = (1, 2, 3, 4, 5)  # bits of a code
-I8 = ir.IntType(8)
-I32 = ir.IntType(32)
-I64 = ir.IntType(64)
-CODES = ir.VectorType(I8, LANES)
-INTEGERS = ir.VectorType(I32, LANES)
-_WORDS = ir.VectorType(I64, LANES // 2)
+_READS_AT_ONCE = 64  # whose codes stay in the first-level cache until all neurons have theirs
+_LOWER_BITS = np.uint32(15)
+_MOST = 0xFFFF  # upper 16 bits of an integer, at most
 
 
-def splat(kind, value):
-    """A constant in all lanes."""
-    return ir.Constant(kind, [value] * kind.count)
+class _Corner(NamedTuple):
+    """Where the first code of a block goes; int64."""
+
+    row: int
+    column: int
 
 
-def broadcast(b, kind, value):
-    """A run-time number in all lanes."""
-    none = ir.Constant(kind, ir.Undefined)
-    return b.shuffle_vector(
-        b.insert_element(none, value, I32(0)), none, splat(ir.VectorType(I32, kind.count), 0)
-    )
+class _Values(NamedTuple):
+    """The arguments of `_count_block` as values of LLVM."""
+
+    block: Any
+    corner: Any
+    uppers: Any
+    streams: Any
+    c_min: Any
+    doubt: Any
+    out: Any
 
 
-def address(b, array, row, item):
-    """The address, as an integer, of array[row, item], for a C-contiguous array of two axes."""
-    return b.ptrtoint(
-        b.gep(array.data, [b.add(b.mul(b.extract_value(array.shape, 1), row), item)]), I64
-    )
-
-
-def load(b, place, kind, item_bytes, items=None):
-    """A vector from an address, its first items only if a number of them is given."""
-    pointer = b.inttoptr(place, kind.as_pointer())
-    if items is not None:
-        whole = pointer
-        pointer = cgutils.alloca_once(b, kind)
-        cgutils.raw_memcpy(b, pointer, whole, items, item_bytes)
-    loaded = b.load(pointer)
-    loaded.align = item_bytes  # as single items are
-    return loaded
-
-
-def store_bytes(b, vector, place, items=None):
-    """Write a vector of bytes to an address, its first items only if a number of them is given."""
-    pointer = b.inttoptr(place, vector.type.as_pointer())
-    if items is None:
-        b.store(vector, pointer).align = 1
-    else:
-        held = cgutils.alloca_once(b, vector.type)
-        b.store(vector, held)
-        cgutils.raw_memcpy(b, pointer, held, items, 1)
-
-
-def emit(context, b, signature, arguments, body):
-    """Emit body(items, *arguments) twice, for a whole block of neurons (items None) and for a last
-    one of `items` neurons.
-
-    Arrays become structures with data and shape; they must be C-contiguous. The last argument is
-    `out` (read, neuron), the first `first`.
+def _count(b, upper, uppers, code):
+    """code + #{k : upper >= uppers[k]}, for 2^b - 1 ascending vectors, and the last one that was
+    passed; where none was, one that upper is less than.
     """
-    assert all(kind.layout == "C" for kind in signature.args if isinstance(kind, types.Array))
-    values = [
-        context.make_array(kind)(context, b, value) if isinstance(kind, types.Array) else value
-        for kind, value in zip(signature.args, arguments, strict=True)
-    ]
-    left = b.sub(b.extract_value(values[-1].shape, 1), values[0])
-    with b.if_else(b.icmp_signed(">=", left, I64(LANES))) as (whole, last):
-        for branch, items in ((whole, None), (last, left)):
-            with branch:
-                body(items, *values)
-    return context.get_dummy_value()
-
-
-def _mix64(b, z):
-    """`counter_rng.mix64` of every lane."""
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = b.mul(b.xor(z, b.lshr(z, splat(_WORDS, shift))), splat(_WORDS, factor))
-    return b.xor(z, b.lshr(z, splat(_WORDS, 31)))
-
-
-def each_read(b, streams, first, start, stop, body, *moving):
-    """Emit a loop over reads start … stop - 1, start < stop, that calls body(halves, *places) once.
-
-    halves: 32 random bits for each of the neurons first … first + LANES - 1; streams: the array (2,
-    pair) of seeds, just before read 0, and increments; moving: (place, stride in bytes) of what
-    moves on at each read.
-    """
-    pair = b.lshr(first, I64(1))
-    seed, gamma = (load(b, address(b, streams, I64(row), pair), _WORDS, 8) for row in (0, 1))
-    begin = [
-        start,
-        b.add(seed, b.mul(gamma, broadcast(b, _WORDS, start))),
-        *(place for place, _ in moving),
-    ]
-    before = b.block
-    loop = b.append_basic_block("reads")
-    after = b.append_basic_block("after")
-    b.branch(loop)
-    b.position_at_end(loop)
-    read, state, *places = phis = [b.phi(value.type) for value in begin]
-    onward = [
-        b.add(read, I64(1)),
-        b.add(state, gamma),
-        *(b.add(place, step) for place, (_, step) in zip(places, moving, strict=True)),
-    ]
-    body(
-        b.bitcast(_mix64(b, onward[1]), INTEGERS), *places
-    )  # neuron 2i owns the low half of word i
-    for phi, value, later in zip(phis, begin, onward, strict=True):
-        phi.add_incoming(value, before)
-        phi.add_incoming(later, loop)
-    b.cbranch(b.icmp_signed("<", onward[0], stop), loop, after)
-    b.position_at_end(after)
-
-
-def _count(b, u, thresholds, code):
-    """code + #{k : u >= thresholds[k]}, for 2^b - 1 vectors of ascending thresholds."""
-    while thresholds:
-        middle = len(thresholds) // 2
-        passed = b.icmp_unsigned(">=", u, thresholds[middle])
+    best = uppers[len(uppers) // 2]
+    while uppers:
+        middle = len(uppers) // 2
+        passed = b.icmp_unsigned(">=", upper, uppers[middle])
+        best = b.select(passed, uppers[middle], best)
         code = b.add(code, b.select(passed, splat(CODES, middle + 1), splat(CODES, 0)))
-        halves = zip(thresholds[:middle], thresholds[middle + 1 :], strict=True)
-        thresholds = [b.select(passed, upper, lower) for lower, upper in halves]
-    return code
+        halves = zip(uppers[:middle], uppers[middle + 1 :], strict=True)
+        uppers = [b.select(passed, high, low) for low, high in halves]
+    return code, best
 
 
-def _emit_count(b, items, first, thresholds, streams, c_min, out):
+def _emit_reads(b, width, values):
+    first, start, stop = (b.extract_value(values.block, i) for i in range(3))
+    row, column = (b.extract_value(values.corner, i) for i in range(2))
+    columns = b.extract_value(values.out.shape, 1)
+    least = broadcast(b, CODES, values.c_min)
+    uppers = [
+        load(b, address(b, values.uppers, I64(k), first), PIECES, 2) for k in range(2**width - 1)
+    ]
+    notes = b.ptrtoint(values.doubt.data, I64)
+
+    def one_read(read, state, place, note):
+        upper = upper_pieces(b, state)
+        code, best = _count(b, upper, uppers, least)
+        store_bytes(b, code, place)
+
+        def write(lanes, note):
+            return store_word(b, b.or_(b.shl(read, I64(LANES)), b.zext(lanes, I64)), note)
+
+        return b.add(place, columns), note_any(b, b.icmp_unsigned("==", upper, best), note, write)
+
+    stream = streams_of(b, values.streams, first)
+    begin = address(b, values.out, row, column), notes
+    _, note = each_read(b, stream, start, stop, one_read, *begin)
+    store_word(b, I64(0), note)
+
+
+def _emit_count(b, values):
     """All widths; the number of thresholds chooses one."""
-    least = broadcast(b, CODES, c_min)
-    reads = b.extract_value(out.shape, 0)
-    neurons = b.extract_value(out.shape, 1)
     end = b.append_basic_block("end")
-    choice = b.switch(b.extract_value(thresholds.shape, 0), end)
+    choice = b.switch(b.extract_value(values.uppers.shape, 0), end)
     for width in WIDTHS:
-        block = b.append_basic_block(f"bits{width}")
-        choice.add_case(I64(2**width - 1), block)
-        b.position_at_end(block)
-        rows = [
-            load(b, address(b, thresholds, I64(k), first), INTEGERS, 4, items)
-            for k in range(2**width - 1)
-        ]
-
-        def one_read(halves, place, rows=rows):
-            store_bytes(b, _count(b, b.lshr(halves, splat(INTEGERS, 1)), rows, least), place, items)
-
-        each_read(
-            b, streams, first, I64(0), reads, one_read, (address(b, out, I64(0), first), neurons)
-        )
+        case = b.append_basic_block(f"bits{width}")
+        choice.add_case(I64(2**width - 1), case)
+        b.position_at_end(case)
+        _emit_reads(b, width, values)
         b.branch(end)
     b.position_at_end(end)
 
 
 @intrinsic
-def count_block(_context, first, thresholds, streams, c_min, out):
-    """Write c_min + #{k : u >= threshold_k} to out (read, neuron), int8, one read at least, for up
-    to LANES neurons from `first` on.
+def _count_block(_context, block, corner, uppers, streams, c_min, doubt, out):
+    """Write c_min + #{k : upper 16 bits of u >= uppers[k]} of a whole `Block` to out (row, column),
+    int8, from a `_Corner` on.
 
-    thresholds: (levels - 1, neuron) uint32, ascending in level, levels = 2^b with b in WIDTHS (else
-    nothing is written); streams: (2, pair) uint64, seeds just before the first read and increments,
-    for whole blocks; c_min: int8. C-contiguous. Indices are not checked.
+    uppers: (levels - 1, neuron) uint16, ascending in level, whole blocks of neurons, levels = 2^b
+    with b in WIDTHS; streams: (2, quad) uint64, seeds just before read 0 and increments, for whole
+    blocks; c_min: int8. The reads at which u equals one of uppers go to doubt (read + 1,)
+    uint64, each as read 2^32 + the lanes, bit by bit; 0 ends the list. C-contiguous. Indices are
+    not checked.
     """
 
     def generate(context, b, signature, arguments):
-        return emit(context, b, signature, arguments, functools.partial(_emit_count, b))
+        _emit_count(b, _Values(*as_values(context, b, signature, arguments)))
+        return context.get_dummy_value()
 
-    return types.void(types.int64, thresholds, streams, types.int8, out), generate
+    return types.void(block, corner, uppers, streams, types.int8, doubt, out), generate
+
+
+@helper
+def _upper_bits(thresholds):
+    """Upper 16 bits of thresholds (levels - 1, neuron), uint16, whole blocks of neurons; 2^31,
+    which no u passes, counts among the largest: where an u is as large, that is settled.
+    """
+    edges, neurons = thresholds.shape
+    whole = (neurons + LANES - 1) // LANES * LANES
+    out = np.zeros((edges, whole), np.uint16)
+    for k in range(edges):
+        for n in range(neurons):
+            out[k, n] = min(np.uint32(thresholds[k, n] >> _LOWER_BITS), np.uint32(_MOST))
+    return out
+
+
+@helper
+def _settle(note, first, thresholds, streams, c_min, out):
+    """Correct the codes in doubt at a read: they count the thresholds that u may have passed."""
+    r = np.int64(note >> np.uint64(LANES))
+    for n in range(first, min(first + LANES, out.shape[1])):
+        if (note >> np.uint64(n - first)) & np.uint64(1):
+            u = read_integer(streams, r, n)
+            passed = np.int64(out[r, n]) - c_min
+            while passed > 0 and u < thresholds[passed - 1, n]:
+                passed -= 1
+            out[r, n] = c_min + passed
+
+
+@helper
+def count_rows(thresholds, c_min, streams, out):
+    """Write c_min + #{k : u >= threshold_k} to out (read, neuron), int8.
+
+    thresholds: (levels - 1, neuron) uint32, ascending in level, 2^31 at most, levels = 2^b with b
+    in WIDTHS; streams: (2, quad) uint64, seeds just before read 0 of out and increments, for whole
+    blocks of neurons.
+    """
+    reads, neurons = out.shape
+    whole = neurons // LANES * LANES
+    uppers = _upper_bits(thresholds)
+    doubt = np.empty(_READS_AT_ONCE + 1, np.uint64)
+    room = np.empty((_READS_AT_ONCE, LANES), np.int8)  # for a last block that is not whole
+    for start in range(0, reads, _READS_AT_ONCE):
+        stop = min(start + _READS_AT_ONCE, reads)
+        for first in range(0, neurons, LANES):
+            block = Block(first, start, stop)
+            corner = _Corner(start, first) if first < whole else _Corner(0, 0)
+            target = out if first < whole else room
+            _count_block(block, corner, uppers, streams, np.int8(c_min), doubt, target)
+            for r in range(start, stop if first == whole else start):
+                for n in range(whole, neurons):
+                    out[r, n] = room[r - start, n - whole]
+            i = 0
+            while doubt[i] != np.uint64(0):
+                _settle(doubt[i], first, thresholds, streams, c_min, out)
+                i += 1

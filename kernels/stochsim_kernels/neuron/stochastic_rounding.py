@@ -12,14 +12,16 @@ from numba.extending import intrinsic
 from stochsim_kernels._jit import helper
 from stochsim_kernels.neuron.channel import UNIFORM
 from stochsim_kernels.neuron.nearest_edge import threshold
-from stochsim_kernels.neuron.simd_thresholds import (
+from stochsim_kernels.neuron.simd import (
     CODES,
     I64,
     INTEGERS,
     address,
     each_read,
     emit,
+    halves,
     load,
+    paired_streams,
     splat,
     store_bytes,
 )
@@ -76,13 +78,16 @@ def two_codes(drive: np.ndarray, step: float, edges: np.ndarray) -> tuple[np.nda
 def _emit_round(b, items, first, least, streams, out):
     threshold = load(b, address(b, least, I64(0), first), INTEGERS, 4, items)
 
-    def one_read(halves, place):
-        passed = b.icmp_unsigned(">=", b.lshr(halves, splat(INTEGERS, 1)), threshold)
+    def one_read(_read, state, place):
+        u = b.lshr(halves(b, state), splat(INTEGERS, 1))
+        passed = b.icmp_unsigned(">=", u, threshold)
         store_bytes(b, b.zext(passed, CODES), place, items)
+        return [b.add(place, inputs)]
 
     reads = b.extract_value(out.shape, 0)
     inputs = b.extract_value(out.shape, 1)
-    each_read(b, streams, first, I64(0), reads, one_read, (address(b, out, I64(0), first), inputs))
+    stream = paired_streams(b, streams, first)
+    each_read(b, stream, I64(0), reads, one_read, address(b, out, I64(0), first))
 
 
 @intrinsic
@@ -90,7 +95,7 @@ def round_block(_context, first, least, streams, out):
     """Write u >= least to out (read, input), int8, one read at least, for up to LANES inputs from
     `first` on.
 
-    least: (1, input) uint32; streams as in `simd_thresholds.count_block`. C-contiguous. Indices are
+    least: (1, input) uint32; streams as in `simd_thresholds.count_rows`. C-contiguous. Indices are
     not checked.
     """
 

@@ -2,33 +2,28 @@
 coordinate after the other.
 
 Given the others, coordinate i follows exp(−G r²/2 + g r − |r|/b) with G = ‖a_i‖²/s² and g = a_iᵀ(x
-− Σ_{j≠i} a_j r_j)/s²: two halves of normals that meet at 0. A draw is the inverse of that
-distribution function at one 52-bit uniform, a pure function of (key, stimulus, chain, sweep,
-coordinate). Order of the file: scalar maths, one conditional draw, one chain, many chains.
+− Σ_{j≠i} a_j r_j)/s². A draw is the inverse of that distribution function (`conditional`) at one
+52-bit uniform, a pure function of (key, stimulus, chain, sweep, coordinate). LANES chains, of any
+stimuli, go on side by side, so that all arithmetic runs on vectors; none depends on another.
 """
 
 import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels._jit import helper, inline, kernel
+from stochsim_kernels.posterior.conditional import HALF_GRID, LANES, draw_lanes, working_lanes
 from stochsim_kernels.random.counter_rng import stream, uniform, word
-from stochsim_kernels.random.normal import normal_quantile
+from stochsim_kernels.tasks import run_tasks
 
 REFRESH_SWEEPS = 64
 """The running field is computed afresh at every sweep divisible by this, against the drift of
 rounding.
 """
 
-STREAM_LAYER = 0x6B5
+STREAM_LAYER = np.int64(0x6B5)  # a plain integer would compile `stream` for itself
 """The `layer` word of the counters, so that a chip under the same key uses other streams."""
-
-_FAR = 30.0
-_HALF_GRID = 2.0**-53
-_SQRT_HALF = math.sqrt(0.5)
-_SQRT_HALF_PI = math.sqrt(0.5 * math.pi)
 
 
 class LaplacePosterior(NamedTuple):
@@ -65,7 +60,7 @@ class Schedule(NamedTuple):
     thin: int
 
 
-class _Conditionals(NamedTuple):
+class _Law(NamedTuple):
     """What the conditional of a coordinate needs, whatever the stimulus: see `root_precisions`."""
 
     gram: np.ndarray
@@ -73,158 +68,132 @@ class _Conditionals(NamedTuple):
     inverse_scale: float
 
 
-@helper
-def _mills_series(a):
-    """Upper tail over density of the standard normal for a >= 30, by the asymptotic series (error
-    below 1e-13).
+class _Group(NamedTuple):
+    """LANES chains, (neuron, lane) each: seeds and increments of their streams, one per coordinate,
+    whose counter is the sweep, 0 the start; their linear terms; r, and linear − gram r.
     """
-    z = 1.0 / (a * a)
-    return (1.0 - z * (1.0 - z * (3.0 - z * (15.0 - z * (105.0 - 945.0 * z))))) / a
+
+    seeds: np.ndarray
+    gammas: np.ndarray
+    linear: np.ndarray
+    r: np.ndarray
+    field: np.ndarray
 
 
-@helper
-def mills_ratio(a):
-    """Upper tail over density of the standard normal at `a`; capped at 1e300, which is reached
-    below a = −30 by rule.
+@inline
+def _place(group, lane, chains):
+    """(stimulus, chain) of a lane; lanes behind the last chain hold that one once more, and what
+    they find is not kept.
     """
-    if a >= _FAR:
-        return _mills_series(a)
-    if a <= -_FAR:
-        return 1e300
-    return _SQRT_HALF_PI * math.exp(0.5 * a * a) * math.erfc(a * _SQRT_HALF)
+    of_a_stimulus = chains.state.shape[1]
+    place = min(group * LANES + lane, chains.state.shape[0] * of_a_stimulus - 1)
+    return place // of_a_stimulus, place % of_a_stimulus
 
 
 @helper
-def _near_excess(a, upper, v):
-    """w − a where the standard normal w has upper tail v·upper, upper = Q(a)."""
-    p = v * upper
-    return max(0.0, -normal_quantile(p) - a) if p < 1.0 else 0.0
+def _groups(chains):
+    return (chains.state.shape[0] * chains.state.shape[1] + LANES - 1) // LANES
 
 
 @helper
-def _far_excess(a, v):
-    """The same for a >= 30, where the tail is nearly exponential: w²/2 = a²/2 − log v +
-    log(M(w)/M(a)), M the Mills ratio.
-    """
-    start = _mills_series(a)
-    cost = -math.log(v)
-    excess = cost / a
-    for _ in range(4):  # contracts by about 1/a² per round
-        balance = cost + math.log(_mills_series(a + excess) / start)
-        excess = 2.0 * balance / (a + math.sqrt(a * a + 2.0 * balance))
-    return max(0.0, excess)
+def _gather(group, chains, linear):
+    """The chains of a group, as they stand."""
+    neurons = linear.shape[1]
+    seeds = np.empty((neurons, LANES), np.uint64)
+    gammas = np.empty((neurons, LANES), np.uint64)
+    values = np.empty((3, neurons, LANES))
+    for lane in range(LANES):
+        s, c = _place(group, lane, chains)
+        for i in range(neurons):
+            seeds[i, lane], gammas[i, lane] = stream(
+                chains.key, i, chains.stimuli[s], c, STREAM_LAYER
+            )
+            values[0, i, lane] = linear[s, i]
+            values[1, i, lane] = chains.state[s, c, i]
+            values[2, i, lane] = chains.field[s, c, i]
+    return _Group(seeds, gammas, values[0], values[1], values[2])
 
 
 @helper
-def tail_excess(a, v):
-    """w − a for a standard normal w conditioned on w > a, at survival v in (0, 1]."""
-    return _near_excess(a, 0.5 * math.erfc(a * _SQRT_HALF), v) if a < _FAR else _far_excess(a, v)
+def _scatter(group, held, chains):
+    """Write r and field back."""
+    for lane in range(LANES):
+        s, c = _place(group, lane, chains)
+        for i in range(held.r.shape[0]):
+            chains.state[s, c, i] = held.r[i, lane]
+            chains.field[s, c, i] = held.field[i, lane]
 
 
 @helper
-def _survival(u, odds):
-    """(half, v): −1 or 1 for the half line that `u` falls into, and the survival within it, counted
-    outwards from 0.
-
-    odds: P(r < 0) / P(r > 0).
-    """
-    p_above = 1.0 / (1.0 + odds)
-    p_below = odds / (1.0 + odds)  # not odds · p_above, which may round below a certain 1
-    if u < p_below:
-        return -1.0, max(u / p_below, _HALF_GRID)
-    return 1.0, min(1.0, max((1.0 - u) / p_above, _HALF_GRID))
-
-
-@helper
-def _conditional_near(u, above, below):
-    """laplace_conditional in units of its sd, both |above| and |below| under 30."""
-    upper_above = 0.5 * math.erfc(above * _SQRT_HALF)
-    upper_below = 0.5 * math.erfc(below * _SQRT_HALF)
-    odds = upper_below / upper_above * math.exp(0.5 * (below - above) * (below + above))
-    half, v = _survival(u, odds)
-    a = below if half < 0.0 else above
-    upper = upper_below if half < 0.0 else upper_above
-    return half * _near_excess(a, upper, v)
-
-
-@helper
-def _conditional_far(u, above, below):
-    """laplace_conditional in units of its sd, anywhere."""
-    mass_above = mills_ratio(above)
-    mass_below = mills_ratio(below)
-    half, v = _survival(u, mass_below / mass_above)
-    return half * tail_excess(below if half < 0.0 else above, v)
-
-
-@helper
-def laplace_conditional(u, g, root_precision, inverse_scale):
-    """The draw r of exp(−G r²/2 + g r − |r|/b) at distribution function `u` in (0, 1).
-
-    root_precision is √G, bounded away from 0 by the caller; inverse_scale is 1/b. Survival is
-    counted outwards from 0, so both tails keep full resolution; half a grid step of `u` bounds the
-    logarithms.
-    """
-    above = (
-        inverse_scale - g
-    ) / root_precision  # where 0 lies in the half normal of r > 0, in its sd
-    below = (inverse_scale + g) / root_precision
-    if max(above, below) < _FAR:  # then both are above −30 too, for their sum is positive
-        return _conditional_near(u, above, below) / root_precision
-    return _conditional_far(u, above, below) / root_precision
-
-
-@helper
-def _streams(key, stimulus, chain, seeds, gammas):
-    """Seeds and increments of one chain, one stream per coordinate; the counter within a stream is
-    the sweep, 0 the start.
-    """
-    for i in range(seeds.size):
-        seeds[i], gammas[i] = stream(key, i, stimulus, chain, STREAM_LAYER)
-
-
-@helper
-def _refresh(linear, gram, r, field):
+def _refresh(held, gram):
     """field = linear − gram r, coordinate by coordinate, in the order of the reference
     implementation.
     """
-    for k in range(
-        r.size
-    ):  # a slice assignment would compile a check of shapes, with its message, for seconds
-        field[k] = linear[k]
-    for j in range(r.size):
-        for k in range(r.size):
-            field[k] -= gram[j, k] * r[j]
+    _, _, linear, r, field = held
+    neurons, lanes = r.shape
+    for k in range(neurons):
+        for lane in range(lanes):
+            field[k, lane] = linear[k, lane]
+    for j in range(neurons):
+        for k in range(neurons):
+            weight = gram[j, k]
+            for lane in range(lanes):
+                field[k, lane] -= weight * r[j, lane]
 
 
 @helper
-def _update(i, u, gram, root, inverse_scale, r, field):
-    """Draw coordinate i anew and carry the change into the field."""
-    new = laplace_conditional(u, field[i] + gram[i, i] * r[i], root[i], inverse_scale)
-    change = new - r[i]
-    r[i] = new
-    for k in range(r.size):
-        field[k] -= gram[i, k] * change
+def _fill_uniforms(seeds, gammas, sweep, u):
+    for lane in range(u.size):
+        u[lane] = uniform(word(seeds[lane], gammas[lane], sweep))
 
 
 @helper
-def _run_chain(streams, linear, law, r, field, schedule, kept):
-    """All sweeps of a schedule of one chain; `kept` (draw, neuron) takes every thin-th after
-    burn_in.
+def _fill_pulls(r, field, precision, g):
+    for lane in range(g.size):
+        g[lane] = field[lane] + precision * r[lane]
 
-    streams: seeds and increments (neuron,) each; linear, r, field: (neuron,).
+
+@helper
+def _move(i, gram, new, r, field):
+    """Give coordinate i its new values (lane,) and carry the change, which takes their place, into
+    the field.
     """
-    seeds, gammas = streams
+    for lane in range(new.size):
+        change = new[lane] - r[i, lane]
+        r[i, lane] = new[lane]
+        new[lane] = change
+    for k in range(gram.size):
+        weight = gram[k]
+        for lane in range(new.size):
+            field[k, lane] -= weight * new[lane]
+
+
+@helper
+def _run_group(group, held, chains, law, schedule, draws):
+    """All sweeps of a schedule of one group; `draws` (stimulus, chain, draw, neuron) takes every
+    thin-th after burn_in.
+    """
+    seeds, gammas, _, r, field = held
     gram, root, inverse_scale = law
     first_sweep, sweeps, burn_in, thin = schedule
+    u = np.empty(LANES)
+    g = np.empty(LANES)
+    new = np.empty(LANES)
+    working = working_lanes(LANES)
     for sweep in range(first_sweep, first_sweep + sweeps):
         if sweep % REFRESH_SWEEPS == 0:
-            _refresh(linear, gram, r, field)
-        for i in range(r.size):
-            u = uniform(word(seeds[i], gammas[i], sweep))
-            _update(i, u, gram, root, inverse_scale, r, field)
+            _refresh(held, gram)
+        for i in range(root.size):
+            _fill_uniforms(seeds[i], gammas[i], sweep, u)
+            _fill_pulls(r[i], field[i], gram[i, i], g)
+            draw_lanes(u, g, root[i], inverse_scale, working, new)
+            _move(i, gram[i], new, r, field)
         done = sweep - burn_in
-        if done > 0 and done % thin == 0 and done // thin <= kept.shape[0]:
-            kept[done // thin - 1, :] = r
+        if done > 0 and done % thin == 0 and done // thin <= draws.shape[2]:
+            for lane in range(LANES):
+                s, c = _place(group, lane, chains)
+                for i in range(root.size):
+                    draws[s, c, done // thin - 1, i] = r[i, lane]
 
 
 @helper
@@ -238,26 +207,31 @@ def root_precisions(gram, inverse_scale):
     return root
 
 
+@helper
+def _start_group(group, chains, posterior):
+    held = _gather(group, chains, posterior.linear)
+    for i in range(held.r.shape[0]):
+        for lane in range(LANES):
+            u = uniform(word(held.seeds[i, lane], held.gammas[i, lane], 0))
+            size = -math.log(max(2.0 * min(u, 1.0 - u), HALF_GRID)) / posterior.inverse_scale
+            held.r[i, lane] = size if u > 0.5 else -size
+    _refresh(held, posterior.gram)
+    _scatter(group, held, chains)
+
+
+@helper
+def _advance_group(group, chains, linear, law, schedule, draws):
+    held = _gather(group, chains, linear)
+    _run_group(group, held, chains, law, schedule, draws)
+    _scatter(group, held, chains)
+
+
 @kernel
 def gibbs_start(chains, posterior):
     """Over-dispersed starts: draws of the Laplace prior into the chains' states, and the fields
     that belong to them.
     """
-    state = chains.state
-    field = chains.field
-    of_a_stimulus = state.shape[1]
-    neurons = state.shape[2]
-    for task in prange(state.shape[0] * of_a_stimulus):
-        s = task // of_a_stimulus
-        c = task % of_a_stimulus
-        seeds = np.empty(neurons, np.uint64)
-        gammas = np.empty(neurons, np.uint64)
-        _streams(chains.key, chains.stimuli[s], c, seeds, gammas)
-        for i in range(neurons):
-            u = uniform(word(seeds[i], gammas[i], 0))
-            size = -math.log(max(2.0 * min(u, 1.0 - u), _HALF_GRID)) / posterior.inverse_scale
-            state[s, c, i] = size if u > 0.5 else -size
-        _refresh(posterior.linear[s], posterior.gram, state[s, c], field[s, c])
+    run_tasks(_start_group, _groups(chains), (chains, posterior))
 
 
 @kernel
@@ -268,17 +242,6 @@ def gibbs_sweeps(chains, posterior, schedule, draws):
     d, as far as `draws` reaches. Slicing a run into calls, splitting the stimuli and the number of
     threads change no bit.
     """
-    state = chains.state
-    field = chains.field
-    of_a_stimulus = state.shape[1]
-    neurons = state.shape[2]
     linear, gram, inverse_scale = posterior
-    law = _Conditionals(gram, root_precisions(gram, inverse_scale), inverse_scale)
-    for task in prange(state.shape[0] * of_a_stimulus):
-        s = task // of_a_stimulus
-        c = task % of_a_stimulus
-        seeds = np.empty(neurons, np.uint64)
-        gammas = np.empty(neurons, np.uint64)
-        _streams(chains.key, chains.stimuli[s], c, seeds, gammas)
-        streams = seeds, gammas
-        _run_chain(streams, linear[s], law, state[s, c], field[s, c], schedule, draws[s, c])
+    law = _Law(gram, root_precisions(gram, inverse_scale), inverse_scale)
+    run_tasks(_advance_group, _groups(chains), (chains, linear, law, schedule, draws))

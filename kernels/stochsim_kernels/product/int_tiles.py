@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import prange, types
+from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels.tasks import run_tasks
 
 ROWS = 6  # stimuli per tile
 # of 16 neurons each: 24 vectors of sums, 4 of weights and one of the stimulus fill 29 of 32
@@ -197,8 +198,12 @@ _saturating_tile = _tile(_add_and_clip)
 
 
 @helper
-def _fill_block(product, holds, limit, panel, first, last, out):
-    """Rows `first` to `last` of `fill_product` for one panel of neurons."""
+def _fill_block(task, product, holds, limit, out):
+    """Some rows of `fill_product` for one panel of neurons."""
+    blocks = (out.shape[0] + _BLOCK - 1) // _BLOCK
+    panel = task // blocks
+    first = task % blocks * _BLOCK
+    last = min(first + _BLOCK, out.shape[0])
     x, w, scales, x_term, w_term = product
     x_planes, words = x.shape[1:]
     w_planes = w.shape[1]
@@ -237,7 +242,4 @@ def fill_product(product, holds, limit, out):
     stay below 2^31.
     """
     blocks = (out.shape[0] + _BLOCK - 1) // _BLOCK
-    for task in prange(product.w.shape[0] * blocks):
-        first = task % blocks * _BLOCK
-        last = min(first + _BLOCK, out.shape[0])
-        _fill_block(product, holds, limit, task // blocks, first, last, out)
+    run_tasks(_fill_block, product.w.shape[0] * blocks, (product, holds, limit, out))

@@ -3,14 +3,14 @@ bits that flip as they are read.
 """
 
 import numpy as np
-from numba import prange
 
-from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.counter_rng import stream
 from stochsim_kernels.random.flips import log_of_keeping, next_flip
 from stochsim_kernels.random.integers import draw_integers
 from stochsim_kernels.random.normal import fill_normals
+from stochsim_kernels.tasks import run_tasks
 
 # Gaussians at once: 12 MB with their integers; a stream per cell is set up for each part of the
 # reads
@@ -63,7 +63,7 @@ def explicit_drives(
             cells.sum(axis=2, out=part)
 
 
-@helper
+@inline
 def _change(code, bit, bits):
     """What a flip of one bit adds to a weight: its value with the other sign.
 
@@ -76,15 +76,19 @@ def _change(code, bit, bits):
 
 
 @helper
-def _flip(sums, x, w_codes, bits, log_keep, seed, gamma):
-    """Add the flips of one stimulus to sums (neuron,).
+def _flip(s, all_sums, x_ints, w_codes, bits, log_keep, address):
+    """Add the flips of stimulus s to its sums.
 
     Bits are counted neuron by neuron, input by input, from the lowest.
     """
+    stimulus = address.first_stimulus + s
+    seed, gamma = stream(address.key, np.int64(0), stimulus, address.event, address.layer)
+    sums = all_sums[s]
+    x = x_ints[s]
     inputs = w_codes.shape[1]
     total = w_codes.size * bits
-    draw = 0
-    at = next_flip(-1, total, seed, gamma, draw, log_keep)
+    draw = np.int64(0)
+    at = next_flip(np.int64(-1), total, seed, gamma, draw, log_keep)
     while at < total:
         cell = at // bits
         bit = at % bits
@@ -98,10 +102,7 @@ def _flip(sums, x, w_codes, bits, log_keep, seed, gamma):
 @kernel
 def add_flips(sums, x_ints, w_codes, bits, log_keep, address):
     """`transient_flips` with sums and x_ints int64 and log_keep = log(1 - rate)."""
-    for s in prange(sums.shape[0]):
-        stimulus = address.first_stimulus + s
-        seed, gamma = stream(address.key, np.int64(0), stimulus, address.event, address.layer)
-        _flip(sums[s], x_ints[s], w_codes, bits, log_keep, seed, gamma)
+    run_tasks(_flip, sums.shape[0], (sums, x_ints, w_codes, bits, log_keep, address))
 
 
 def transient_flips(

@@ -41,7 +41,7 @@ def _flip_codes(codes, c_min, bits, log_keep, address):
             draw = (address.first_read + r) * (
                 total + 1
             )  # words that a read takes at most: total + 1
-            at = next_flip(-1, total, seed, gamma, draw, log_keep)
+            at = next_flip(np.int64(-1), total, seed, gamma, draw, log_keep)
             while at < total:
                 n = at // bits
                 bit = at % bits

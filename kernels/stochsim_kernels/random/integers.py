@@ -3,7 +3,13 @@
 import numpy as np
 
 from stochsim_kernels._jit import helper
-from stochsim_kernels.random.counter_rng import stream, word
+from stochsim_kernels.random.counter_rng import (
+    integer31,
+    lower_word,
+    stream,
+    stream_of_quad,
+    word,
+)
 
 
 @helper
@@ -13,11 +19,13 @@ def draw_integers(address, out):
     """
     stimuli, reads, neurons = out.shape
     for s in range(stimuli):
-        for i in range((neurons + 1) // 2):
-            stimulus = address.first_stimulus + s
-            seed, gamma = stream(address.key, i, stimulus, address.event, address.layer)
+        stimulus = address.first_stimulus + s
+        whole = stream(address.key, np.int64(0), stimulus, address.event, address.layer)
+        for quad in range((neurons + 3) // 4):
+            seed, gamma = stream_of_quad(whole[0], whole[1], quad, address.first_read)
+            first = 4 * quad
             for r in range(reads):
-                bits = word(seed, gamma, address.first_read + r)
-                out[s, r, 2 * i] = (bits & np.uint64(0xFFFFFFFF)) >> np.uint64(1)
-                if 2 * i + 1 < neurons:
-                    out[s, r, 2 * i + 1] = bits >> np.uint64(33)
+                upper = word(seed, gamma, r)
+                lower = lower_word(seed, gamma, r)
+                for n in range(first, min(first + 4, neurons)):
+                    out[s, r, n] = np.uint32(integer31(upper, lower, n))

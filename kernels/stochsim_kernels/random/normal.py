@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
-from numba import prange
 
 from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels.tasks import run_tasks
+
+_AT_ONCE = 1024  # draws per task
 
 CENTRE = 0.425
 """|p - 1/2| up to which `quantile_centre` holds."""
@@ -50,7 +52,7 @@ def quantile_tail(z):
 
 
 @helper
-def _quantile_far_tail(z):
+def quantile_far_tail(z):
     """AS 241's rational function for z = sqrt(−log p) > 5, p the smaller tail."""
     z -= 5.0
     top = 1.24266094738807843860e-3 + z * (
@@ -66,7 +68,7 @@ def _quantile_far_tail(z):
     low = 1.36929880922735805310e-1 + z * (
         1.48753612908506148525e-2 + z * (7.86869131145613259100e-4 + z * low)
     )
-    return top / (1.0 + z * (5.99832206555887937690e-1 + z * low))
+    return np.divide(top, 1.0 + z * (5.99832206555887937690e-1 + z * low))
 
 
 @helper
@@ -78,8 +80,16 @@ def normal_quantile(p):
     if abs(q) <= CENTRE:
         return quantile_centre(q)
     z = math.sqrt(-math.log(min(p, 1.0 - p)))
-    tail = quantile_tail(z) if z <= 5.0 else _quantile_far_tail(z)
+    tail = quantile_tail(z) if z <= 5.0 else quantile_far_tail(z)
     return -tail if q < 0.0 else tail
+
+
+@helper
+def _fill_some(task, u, out):
+    some = u[task * _AT_ONCE : (task + 1) * _AT_ONCE]
+    normals = out[task * _AT_ONCE : (task + 1) * _AT_ONCE]
+    for i in range(some.size):
+        normals[i] = normal_quantile((some[i] + 0.5) / 2147483648.0)
 
 
 @kernel
@@ -87,5 +97,4 @@ def fill_normals(u, out):
     """Write the standard normal quantile of (u + 1/2) / 2^31 to out (draw,) float64, right to 2e-15
     of itself; u: (draw,) uint32.
     """
-    for i in prange(u.size):
-        out[i] = normal_quantile((u[i] + 0.5) / 2147483648.0)
+    run_tasks(_fill_some, (u.size + _AT_ONCE - 1) // _AT_ONCE, (u, out))

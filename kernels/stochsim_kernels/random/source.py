@@ -125,7 +125,7 @@ def _product(a, b, p, length):
     return product
 
 
-@helper
+@inline
 def _power_of_x(exponent, p, length):
     """x^exponent mod p, by squaring."""
     power = np.uint64(1)
@@ -138,7 +138,7 @@ def _power_of_x(exponent, p, length):
     return power
 
 
-@helper
+@inline
 def _registers_at(register, address, stimulus, state):
     """States of all sources at the first read: a random start from 1 to 2^length - 1, moved on by
     read x shifts.
@@ -154,7 +154,7 @@ def _registers_at(register, address, stimulus, state):
         state[g] = _product(start, jump, p, length)
 
 
-@helper
+@inline
 def _run_registers(register, state, out):
     """Upper bits of all registers at every read, out (read, source); sources innermost, so that
     shifts run on vectors.

@@ -37,9 +37,9 @@ def splitmix64(seed: int, gamma: int, counter: int) -> int:
     return z ^ (z >> 31)
 
 
-def stream(key: int, pair: int, stimulus: int, event: int, layer: int) -> tuple[int, int]:
+def stream(key: int, number: int, stimulus: int, event: int, layer: int) -> tuple[int, int]:
     """(seed, gamma) of the stream at these counter words."""
-    w0, w1, w2, w3 = philox4x32(key, (pair, stimulus, event, layer))
+    w0, w1, w2, w3 = philox4x32(key, (number, stimulus, event, layer))
     gamma = (w2 | (w3 << 32)) | 1
     if (gamma ^ (gamma >> 1)).bit_count() < 24:
         gamma ^= 0xAAAAAAAAAAAAAAAA
@@ -47,10 +47,15 @@ def stream(key: int, pair: int, stimulus: int, event: int, layer: int) -> tuple[
 
 
 def random31(key: int, layer: int, event: int, stimulus: int, read: int, neuron: int) -> int:
-    """The 31-bit integer u of one code."""
-    seed, gamma = stream(key, neuron // 2, stimulus, event, layer)
-    bits = splitmix64(seed, gamma, read)
-    return (bits >> 32 if neuron % 2 else bits & _MASK32) >> 1
+    """The 31-bit integer u of one code: its upper 16 bits from the word of its quad of neurons at
+    this read, its lower 15 bits from the word 2^63 positions further on.
+    """
+    seed, gamma = stream(key, 0, stimulus, event, layer)
+    position = 2**24 * read + neuron // 4
+    place = 16 * (neuron % 4)
+    upper = (splitmix64(seed, gamma, position) >> place) & 0xFFFF
+    lower = (splitmix64(seed, gamma, position + 2**63) >> place) & 0xFFFF
+    return (upper << 15) | (lower >> 1)
 
 
 _UNIT_LAWS = {

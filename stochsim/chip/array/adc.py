@@ -92,14 +92,14 @@ def _codes_reached(reach: Range, sigma_lsb: float) -> int:
 
 
 def _check_table(states: int, entries: int) -> None:
-    """Raise SettingError for tables that do not fit into memory: entries of 4 bytes, and some 40
-    bytes for each state as they are built.
+    """Raise SettingError for tables that do not fit into memory: entries of 4 bytes, twice while
+    they are put together, and some 40 bytes for each state as they are built.
     """
     check_memory(
         "'array': the ADCs' tables",
-        (states, entries + 10),
+        (states, 2 * entries + 10),
         np.uint32,
-        "take less noise or fewer ADC bits, in array.adc.bits",
+        'take less noise, fewer ADC bits in array.adc.bits, or array.adc.range = "full"',
     )
 
 

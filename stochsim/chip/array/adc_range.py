@@ -63,9 +63,12 @@ class Range:
         half = 2 ** (array.adc.bits - 1)
         return largest * half / (half - 1) if array.signs == "differential" else largest
 
-    def use(self, partial: np.ndarray) -> AdcUse:
-        """How the ADCs stand against these partial sums, in cell steps × digits."""
-        return AdcUse.of(partial, self.lsb, (self.c_min, self.c_max), self.is_calibrated)
+    def use(self, partial: np.ndarray, cell_step: float = 1.0) -> AdcUse:
+        """How the ADCs stand against these partial sums, in cell steps × digits; cell_step: see
+        `AdcUse`.
+        """
+        codes = (self.c_min, self.c_max)
+        return AdcUse.of(partial, self.lsb, codes, self.is_calibrated, cell_step)
 
     def share_outside(self, partial: np.ndarray) -> float:
         """Share of noiseless partial sums that lie beyond the outer codes."""

@@ -63,7 +63,7 @@ class ArrayProduct(Product):
         data = None if x_calibration is None else self._clean_sums(self._some_of(x_calibration))
         whole = self.cells.unit == 1
         self.range = chosen_range(self.array, self.cells.largest_sum, data, whole)
-        self.adc_use = None if data is None else self.range.use(data)
+        self.adc_use = None if data is None else self.range.use(data, self.cells.step)
         self.conversion, self.fused = self._conversion(chip_key)
         self._readout = self._kernel_readout()
         places = self.cells.tiles * int(self._readout.factor.sum(dtype=np.int64))
@@ -302,7 +302,7 @@ class ArrayProduct(Product):
             return
         self._is_looked_at = True
         sums = self._clean_sums(x_ints[:_CHECKED_STIMULI])
-        use = self.range.use(sums)
+        use = self.range.use(sums, self.cells.step)
         self.adc_use = self.adc_use or use
         most = CLIPPED_SHARE
         if self.array.adc.range == "auto":

@@ -117,6 +117,14 @@ class ArrayCells:
         return int(2**self.array.cycle_bits) - 1
 
     @property
+    def step(self) -> float:
+        """What one cell step adds to a partial sum, on average over the cells: 1 but for wires,
+        drift and errors of programming.
+        """
+        ideal = self.unit * int(self.codes.sum(dtype=np.int64))
+        return float(self.cells.sum(dtype=np.float64) / ideal) if ideal else 1.0
+
+    @property
     def largest_sum(self) -> int:
         """No partial sum of ideal cells is larger in size: every row driven by the largest digit,
         every cell at its full conductance.
