@@ -12,6 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from stochsim_kernels._jit import inline
+from stochsim_kernels.array.simd_conversion import (
+    COLUMNS,
+    Steps,
+    add_whole_blocks,
+    convert_block,
+)
 from stochsim_kernels.random.counter_rng import word
 from stochsim_kernels.random.popcount import popcount64
 
@@ -21,18 +27,21 @@ _FAR = 1 << 29  # positions are kept within ± this before the moves of a refere
 class Task(NamedTuple):
     """What a task works on: a block of columns and some reads.
 
-    seed, gamma: the pairs of columns, then those of references; group (column,): index into moves
-    (reference,), or both empty. scratch (8, pair) uint64: rows of 32 bits per column, the last four
-    also seen as pairs of 64 bits: position, position with its move, first entry of the variance
-    class, code to count from; place, bits, index, entry. totals (read, column) int32.
+    streams (2, pair) uint64: seeds and increments of the pairs of columns, then those of pairs of
+    references; columns (2, column) int32: position, first entry of the variance class; group
+    (column,): index into moves (reference,), or both empty; totals (read, column) int32. All over
+    pairs and columns but `group` go on, with what nobody reads, to whole blocks of
+    `simd_conversion`. scratch (6, pair) uint64, for `_convert_by_rows`: rows of 32 bits per column,
+    the last four also seen as pairs of 64 bits: position with its move, code to count from; place,
+    bits, index, entry.
     """
 
-    seed: np.ndarray
-    gamma: np.ndarray
+    streams: np.ndarray
+    columns: np.ndarray
     group: np.ndarray
     moves: np.ndarray
-    scratch: np.ndarray
     totals: np.ndarray
+    scratch: np.ndarray
 
 
 @inline
@@ -55,6 +64,18 @@ def add_products(x, w, first, partial):
                         partial[n] += weight * np.int32(
                             popcount64(x0 & w0[n]) + popcount64(x1 & w1[n])
                         )
+
+
+@inline
+def fill_positions(operands, x, w, width, columns):
+    """Write start + partial sums to columns[0] of a task `width` columns wide."""
+    whole = width // COLUMNS * COLUMNS
+    add_whole_blocks(operands, x, w, columns)
+    if whole < width:
+        rest = columns[0, whole:width]
+        rest[:] = np.int32(operands.start)
+        of_x = x[operands.stimulus, operands.tile, operands.cycle]
+        add_products(of_x, w[operands.tile, operands.piece], operands.first + whole, rest)
 
 
 @inline
@@ -138,25 +159,41 @@ def draw_moves(entries, rule, seed, gamma, counter, moves):
 
 
 @inline
-def convert_event(rule, entries, factor, counter, events, task):
-    """totals (read, column) += factor × code of one event, at `counter` of its streams for the
-    first read, `events` on at each further; the positions stand in row 0 of the scratch.
-    """
-    seed, gamma, group, moves, scratch, totals = task
+def _convert_by_rows(rule, entries, factor, counter, events, task):
+    """`convert_event` where nothing is drawn, or where columns move with their reference."""
+    streams, columns, group, moves, totals, scratch = task
     pairs = scratch.shape[1]
-    columns = totals.shape[1]
+    width = group.size if moves.size > 0 else 2 * pairs
     words = scratch.view(np.int32)
     halves = scratch.view(np.uint32)
-    first_entry = words[2, :columns]
-    base = words[3, :columns]
+    moved = words[0, :width]
+    base = words[1, :width]
     for read in range(totals.shape[0]):
         if moves.size > 0:
-            draw_moves(entries, rule, seed[pairs:], gamma[pairs:], counter, moves)
-            for n in range(columns):
-                words[1, n] = words[0, n] + moves[group[n]]
+            draw_moves(entries, rule, streams[0, pairs:], streams[1, pairs:], counter, moves)
+            for n in range(width):
+                moved[n] = columns[0, n] + moves[group[n]]
+        elif read == 0:
+            for n in range(width):
+                moved[n] = columns[0, n]
         if read == 0 or moves.size > 0:
-            aim(words[min(moves.size, 1), :columns], first_entry, rule, halves[4], base)
-        draw_indices(rule, seed[:pairs], gamma[:pairs], counter, scratch[4], scratch[5], scratch[6])
-        look_up(entries, scratch[6], scratch[7])
-        add_codes(rule, halves[5], halves[7], factor, base, totals[read])
+            aim(moved, columns[1], rule, halves[2], base)
+        seed = streams[0, :pairs]
+        gamma = streams[1, :pairs]
+        draw_indices(rule, seed, gamma, counter, scratch[2], scratch[3], scratch[4])
+        look_up(entries, scratch[4], scratch[5])
+        add_codes(rule, halves[3], halves[5], factor, base, totals[read, :width])
         counter += events
+
+
+@inline
+def convert_event(rule, entries, factor, counter, events, task):
+    """totals (read, column) += factor × code of one event, at `counter` of its streams for the
+    first read, `events` on at each further.
+    """
+    if task.moves.size > 0 or rule.certain == 1:
+        _convert_by_rows(rule, entries, factor, counter, events, task)
+        return
+    for first in range(0, task.totals.shape[1], COLUMNS):
+        steps = Steps(first, counter, events, np.int64(factor))
+        convert_block(steps, rule, task.streams, entries, task.columns, task.totals)

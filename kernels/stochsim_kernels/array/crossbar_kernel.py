@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.array.crossbar_events import Task, add_products, convert_event, locate
+from stochsim_kernels.array.crossbar_events import Task, convert_event, fill_positions, locate
+from stochsim_kernels.array.simd_conversion import COLUMNS, PAIRS, Operands, Steps, convert_block
 from stochsim_kernels.random.counter_rng import stream
 from stochsim_kernels.tasks import run_tasks
 
@@ -118,6 +119,46 @@ def fill_first_entries(kinds, first, rule, first_entry):
         first_entry[n] = np.int32((kind * rule.positions) << rule.bits)
 
 
+class Place(NamedTuple):
+    """The stimulus and the columns of a task, where its first read begins in the streams, and how
+    many events a read has; int64.
+    """
+
+    stimulus: int
+    first: int
+    width: int
+    begin: int
+    events: int
+
+
+@helper
+def _run_plain_events(place, span, x_words, w_words, tables, rule, work):
+    """All events of a task whose partial sums are counted and whose codes are drawn, and no more:
+    nothing is allocated or counted by reference from event to event.
+    """
+    streams, state, _, _, totals, _ = work
+    entries = tables.entries
+    factors = tables.factor
+    slices, cycles = factors.shape
+    for e in range(span.first, span.last):
+        tile = e // (slices * cycles)
+        piece = e // cycles % slices
+        cycle = e % cycles
+        operands = Operands(place.stimulus, tile, cycle, piece, place.first, -rule.p_min)
+        fill_positions(operands, x_words, w_words, place.width, state)
+        factor = np.int64(factors[piece, cycle])
+        for first in range(0, totals.shape[1], COLUMNS):
+            steps = Steps(first, place.begin + e, place.events, factor)
+            convert_block(steps, rule, streams, entries, state, totals)
+
+
+@helper
+def _add_totals(totals, s, first_read, reads, first, width, out):
+    for read in range(reads):
+        for n in range(width):
+            out[s, first_read + read, first + n] += totals[min(read, totals.shape[0] - 1), n]
+
+
 @helper
 def crossbar_task(task, sums, tables, rule, address, span, out):
     """One stimulus, a block of columns and some reads of out (stimulus, read, column)."""
@@ -136,19 +177,27 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
     first_reference, references = (
         (groups[1, first], groups[2, first]) if groups.size > 0 else (0, 0)
     )
-    seed = np.empty(pairs + references // 2, np.uint64)
-    gamma = np.empty(pairs + references // 2, np.uint64)
+    whole = (pairs + PAIRS - 1) // PAIRS * PAIRS
+    streams = np.zeros((2, whole + references // 2), np.uint64)
+    seed = streams[0, : pairs + references // 2]
+    gamma = streams[1, : pairs + references // 2]
     if given.size == 0:
         fill_streams(address, s, Numbers(first // 2, first_reference // 2, pairs), seed, gamma)
     else:
         skipped = (columns + 1) // 2 + first_reference // 2 - pairs - first // 2
         copy_streams(given[:, s], first // 2, pairs, skipped, seed, gamma)
-    scratch = np.zeros((8, pairs), np.uint64)
     moves = np.empty(references, np.int32)
-    position = scratch.view(np.int32)[0, :width]
-    first_entry = scratch.view(np.int32)[2, :width]
-    totals = np.zeros((1 if rule.certain == 1 and references == 0 else some, width), np.int32)
-    work = Task(seed, gamma, groups[0, first : first + width], moves, scratch, totals)
+    state = np.zeros((2, 2 * whole), np.int32)
+    position = state[0, :width]
+    totals = np.zeros((1 if rule.certain == 1 and references == 0 else some, 2 * whole), np.int32)
+    scratch = np.zeros((6, pairs), np.uint64)
+    work = Task(streams, state, groups[0, first : first + width], moves, totals, scratch)
+    begin = (address.first_read + first_read) * events
+    if partials.size == grid.size == variance.size == references == 0 and rule.certain == 0:
+        place = Place(s, first, width, begin, events)
+        _run_plain_events(place, span, x_words, w_words, tables, rule, work)
+        _add_totals(totals, s, first_read, some, first, width, out)
+        return
     for e in range(span.first, span.last):
         tile = e // (slices * cycles)
         piece = e // cycles % slices
@@ -157,18 +206,15 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
             for n in range(width):
                 position[n] = np.int32(partials[s, first + n] - rule.p_min)
         else:
-            position[:] = np.int32(-rule.p_min)
-            add_products(x_words[s, tile, cycle], w_words[tile, piece], first, position)
+            operands = Operands(s, tile, cycle, piece, first, -rule.p_min)
+            fill_positions(operands, x_words, w_words, width, state)
         if grid.size > 0:
             locate(position, rule.grid_shift, grid[0, tile, piece], grid[1, tile, piece], first)
         if variance.size > 0:
             row = min(tile * cycles + cycle, variance.shape[1] - 1)
-            fill_first_entries(variance[s, row], first, rule, first_entry)
-        counter = (address.first_read + first_read) * events + e
-        convert_event(rule, entries, factor[piece, cycle], counter, events, work)
-    for read in range(some):
-        for n in range(width):
-            out[s, first_read + read, first + n] += totals[min(read, totals.shape[0] - 1), n]
+            fill_first_entries(variance[s, row], first, rule, state[1, :width])
+        convert_event(rule, entries, factor[piece, cycle], begin + e, events, work)
+    _add_totals(totals, s, first_read, some, first, width, out)
 
 
 @kernel

@@ -114,7 +114,7 @@ def emit(context, b, signature, arguments, body):
     return context.get_dummy_value()
 
 
-def _mix64(b, z):
+def random_words(b, z):
     """`counter_rng.mix64` of every lane."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = b.mul(b.xor(z, b.lshr(z, splat(z.type, shift))), splat(z.type, factor))
@@ -141,12 +141,12 @@ def paired_streams(b, streams, first):
 
 def upper_pieces(b, state):
     """The upper 16 bits of u of a block, for a state of `streams_of`."""
-    return b.bitcast(_mix64(b, state), PIECES)
+    return b.bitcast(random_words(b, state), PIECES)
 
 
 def halves(b, state):
     """2 u, or 2 u + 1, of a block, for a state of `paired_streams`."""
-    drawn = b.bitcast(_mix64(b, state), ir.VectorType(I16, 2 * LANES))
+    drawn = b.bitcast(random_words(b, state), ir.VectorType(I16, 2 * LANES))
     order = [place for n in range(LANES) for place in (LANES + n, n)]  # the lower piece comes first
     places = ir.Constant(ir.VectorType(I32, 2 * LANES), order)
     return b.bitcast(b.shuffle_vector(drawn, drawn, places), INTEGERS)
