@@ -92,27 +92,40 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Options:
     return Options(chosen.quick, chosen.json, chosen.out)
 
 
-def markdown(name: str, description: str, figures: Sequence[Figure], options: Options) -> str:
-    """The same as a page: what was asked, the command, the machine, the versions, and the table."""
+def markdown(
+    name: str,
+    description: str,
+    figures: Sequence[Figure],
+    options: Options,
+    features: Sequence[str] = (),
+) -> str:
+    """The same as a page: what was asked, the command, the machine, with features of its processor
+    where these matter, the versions, and the table.
+    """
     versions = ", ".join(
         f"{package} {metadata.version(package)}"
         for package in ("stochsim", "torch", "brevitas", "numba", "numpy")
     )
     command = f"python benchmarks/{name}.py{' --quick' if options.quick else ''}"
+    machine = f"{processor()} ({', '.join(features)})" if features else processor()
     rows = [
         f"| {' | '.join(cell.replace('|', '/') for cell in figure.row)} |" for figure in figures
     ]
     head = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     about = (
-        f"`{command}` on {os.cpu_count()} cores of {processor()}; {versions}; Python "
+        f"`{command}` on {os.cpu_count()} cores of {machine}; {versions}; Python "
         f"{platform.python_version()}."
     )
     return "\n".join([f"# {name}", "", description.strip(), "", about, "", *head, *rows, ""])
 
 
-def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]) -> None:
+def main(
+    description: str | None,
+    measure: Callable[[Options], Sequence[Figure]],
+    features: Sequence[str] = (),
+) -> None:
     """Run a benchmark: `measure(options)` gives its figures; they are printed, and written where
-    asked.
+    asked; features: those of the processor that matter.
     """
     options = parse((description or "").splitlines()[0])
     if options.out is not None:
@@ -122,7 +135,7 @@ def main(description: str | None, measure: Callable[[Options], Sequence[Figure]]
     if options.out is not None:
         name = Path(sys.argv[0]).stem
         (options.out / f"{name}.md").write_text(
-            markdown(name, description or "", figures, options), encoding="utf-8"
+            markdown(name, description or "", figures, options, features), encoding="utf-8"
         )
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -32,8 +32,6 @@ from _peers import peer_races
 from _product_races import product_races
 from _speed import Race, Result, quantiles, run, turn_by_turn
 
-from stochsim.runs import processor
-
 TURNS, QUICK_TURNS = 15, 4
 SHARE = ": share of limit"
 MEMORY_NAME = "working memory of the crossbar's call"
@@ -87,7 +85,6 @@ def measure(options: Options) -> list[Figure]:
     races = race_figures(
         chain(neuron_races(), product_races(), crossbar_races(), peer_races()), limits, turns
     )
-    print(f"{processor()}, features: {', '.join(features())}")
     figures = [*races, *limits, memory, *starts]
     if options.out is not None:
         picture(figures, options)
@@ -152,4 +149,4 @@ def _bars(axes: Any, rows: Sequence[Figure | None], start: float) -> None:
 
 
 if __name__ == "__main__":
-    main(__doc__, measure)
+    main(__doc__, measure, features())
