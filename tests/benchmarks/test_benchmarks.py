@@ -9,6 +9,7 @@ certainty (z above 12), and one of the tests shows that it is.
 import argparse
 import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -157,6 +158,31 @@ def test_all_kernels_are_called(load):
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     found = load("_first_calls").in_new_process(cache, cold=False)
     assert len(found["calls_s"]) >= 10
+
+
+COMPILED = """
+import numba
+from numba.core import event
+from stochsim_kernels import first_calls
+
+with event.install_recorder("numba:compile") as recorder:
+    for call in first_calls.first_calls().values():
+        call()
+    seen = len(recorder.buffer)
+    numba.njit(lambda: 1)()
+print(seen, len(recorder.buffer) > seen)
+"""
+
+
+def test_a_later_process_compiles_nothing():
+    """With the user's cache, which the first of two processes fills; a function without a cache is
+    seen to be compiled.
+    """
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True
+        )
+    assert done.stdout.split() == ["0", "True"]
 
 
 def test_a_kernel_without_a_first_call_is_an_error(load, monkeypatch):

@@ -192,7 +192,7 @@ def draw(
         drive, sigma, other = as_float64(drive[:, None], sigma, other)
         _draw_without_thresholds(drive, sigma, other, law, address, out)
         return
-    if law.family == GAUSSIAN and _is_counted(law.edges.size):
+    if law.family == GAUSSIAN and _is_counted.py_func(law.edges.size):
         drive, sigma, other = as_float64(drive, sigma, other)
         chunk = _CHUNK if len(drive) < _FEW_STIMULI else _LONG_CHUNK
         _draw_counted(drive, sigma, other, law, address, chunk, out)
