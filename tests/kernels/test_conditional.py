@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numba import njit
 from scipy import special
+from stochsim_kernels._jit import inline
 from stochsim_kernels.posterior import conditional
 from stochsim_kernels.random.normal import normal_quantile
 from stochsim_kernels.reference import coordinate_gibbs
@@ -14,7 +14,7 @@ EXTREME_U = np.concatenate([[2.0**-54, 1 - 2.0**-53], np.linspace(0.001, 0.999, 
 def of_each(function):
     """The function of every item, as kernels call it."""
 
-    @njit
+    @inline
     def loop(x, out):
         for i in range(x.size):
             out[i] = function(x[i])

@@ -110,6 +110,20 @@ def copy_streams(given, first, pairs, skipped, seed, gamma):
 
 
 @inline
+def _fill_all_streams(address, s, numbers, given, of_columns, streams):
+    """Make the streams (2, pair) of a task, or copy them out of those given, (2, stimulus, pair),
+    of which `of_columns` pairs are of columns.
+    """
+    if given.size == 0:
+        fill_streams(address, s, numbers, streams[0], streams[1])
+    else:
+        skipped = of_columns + numbers.first_references - numbers.pairs - numbers.first_pair
+        copy_streams(
+            given[:, s], numbers.first_pair, numbers.pairs, skipped, streams[0], streams[1]
+        )
+
+
+@inline
 def fill_first_entries(kinds, first, rule, first_entry):
     """Write where the tables of each column's variance class begin to first_entry (column,); kinds:
     (1 or column,).
@@ -179,13 +193,10 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
     )
     whole = (pairs + PAIRS - 1) // PAIRS * PAIRS
     streams = np.zeros((2, whole + references // 2), np.uint64)
-    seed = streams[0, : pairs + references // 2]
-    gamma = streams[1, : pairs + references // 2]
-    if given.size == 0:
-        fill_streams(address, s, Numbers(first // 2, first_reference // 2, pairs), seed, gamma)
-    else:
-        skipped = (columns + 1) // 2 + first_reference // 2 - pairs - first // 2
-        copy_streams(given[:, s], first // 2, pairs, skipped, seed, gamma)
+    numbers = Numbers(first // 2, first_reference // 2, pairs)
+    _fill_all_streams(
+        address, s, numbers, given, (columns + 1) // 2, streams[:, : pairs + references // 2]
+    )
     moves = np.empty(references, np.int32)
     state = np.zeros((2, 2 * whole), np.int32)
     position = state[0, :width]

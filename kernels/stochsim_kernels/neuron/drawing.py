@@ -48,14 +48,18 @@ def _is_counted(edges):
     return 0 < edges <= _MOST_COUNTED and edges & (edges + 1) == 0
 
 
+@inline
+def _part_of(task, reads, chunk):
+    """(stimulus, first read, the read behind the last) of a task of `chunk` reads."""
+    chunks = (reads + chunk - 1) // chunk
+    first = (task % chunks) * chunk
+    return task // chunks, first, min(reads, first + chunk)
+
+
 @helper
 def _draw_chunk(task, thresholds, c_min, address, out):
-    _, reads, neurons = out.shape
-    chunks = (reads + _CHUNK - 1) // _CHUNK
-    s = task // chunks
-    first = (task % chunks) * _CHUNK
-    last = min(reads, first + _CHUNK)
-    streams = block_streams(address, s, first, neurons)
+    s, first, last = _part_of(task, out.shape[1], _CHUNK)
+    streams = block_streams(address, s, first, out.shape[2])
     if _is_counted(thresholds.shape[1]):
         count_rows(thresholds[s], c_min, streams, out[s, first:last])
     else:
@@ -100,11 +104,8 @@ class _Noise(NamedTuple):
 
 @helper
 def _count_chunk(task, drive, noise, law, address, chunk, out):
-    _, reads, neurons = out.shape
-    chunks = (reads + chunk - 1) // chunk
-    s = task // chunks
-    first = (task % chunks) * chunk
-    last = min(reads, first + chunk)
+    neurons = out.shape[2]
+    s, first, last = _part_of(task, out.shape[1], chunk)
     thresholds = np.empty((law.edges.size, neurons), np.uint32)
     sigmas = row_of(noise[0], s, neurons)
     others = row_of(noise[1], s, neurons)
@@ -124,11 +125,8 @@ def _draw_counted(drive, sigma, other, law, address, chunk, out):
 
 @helper
 def _place_chunk(task, drive, noise, law, address, out):
-    _, reads, neurons = out.shape
-    chunks = (reads + _CHUNK - 1) // _CHUNK
-    s = task // chunks
-    first = (task % chunks) * _CHUNK
-    last = min(reads, first + _CHUNK)
+    neurons = out.shape[2]
+    s, first, last = _part_of(task, out.shape[1], _CHUNK)
     streams = block_streams(address, s, first, neurons)
     drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
     sigmas = row_of(noise.sigma, s, neurons)
