@@ -119,16 +119,21 @@ class Draw(NamedTuple):
     first_read: int
 
 
+_MOST_READS = 2**39
+"""Of a stream of random numbers: beyond it reads would have random bits in common."""
+
+
 def check_draw(stimuli: int, reads: int, key: int, first_stimulus: int, first_read: int) -> Draw:
     """Reads, key and absolute indices as Python's integers; raises SettingError for one out of
     range.
     """
+    reads = check_whole("reads", reads, 1, 2**31)
     return Draw(
-        check_whole("reads", reads, 1, 2**31),
+        reads,
         check_whole("key", key, 0, 2**64),
         # stimuli are counted in 32 bits
         check_whole("first_stimulus", first_stimulus, 0, 2**32 - stimuli + 1),
-        check_whole("first_read", first_read, 0, 2**54),
+        check_whole("first_read", first_read, 0, _MOST_READS - reads + 1),
     )
 
 

@@ -181,3 +181,13 @@ def test_the_watch_keeps_no_program_alive_and_few_lines():
     del chip, run
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_the_last_read_is_drawn_and_none_beyond(bits):
+    """2^39 reads of a stream have random bits of their own."""
+    program, x = random_program((3, 2), (bits, bits, bits), sigma=0.5)
+    chip = Chip(program, preset("digital-45nm").with_precision(bits, bits, bits))
+    assert chip.sample(x["layer 1"], 10, 0, first_read=2**39 - 10).codes.shape == (1, 10, 2)
+    with pytest.raises(SettingError, match=r"'first_read' = 549755813879: .* to 549755813878"):
+        chip.sample(x["layer 1"], 10, 0, first_read=2**39 - 9)

@@ -7,6 +7,7 @@ import pytest
 from neuroncases import LAWS, call, drives, integers, plain, quantiser, sigmas, thresholds
 from scipy import special
 from stochsim_kernels.neuron import channel, drawing
+from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.reference import neuron_codes as reference
 from threadtest import threads
 
@@ -230,3 +231,22 @@ def test_each_kernel_is_compiled_once():
             call(drawing.draw, drive, *arguments)
             call(drawing.draw_each, drive[:, None], *arguments)
     assert [len(kernel.signatures) for kernel in kernels] == before
+
+
+@pytest.mark.parametrize("draw", [drawing.draw, drawing.draw_each])
+def test_reads_and_neurons_whose_random_bits_would_be_shared_are_refused(draw):
+    """The last read, 2^39 - 1, is drawn; 2^26 neurons are as many as have words of their own."""
+    law = channel.neuron_law(channel.GAUSSIAN, channel.IDENTITY, 0.0, 1.0, -8, 16)
+    each = draw is drawing.draw_each
+
+    def call_at(first_read, neurons=2):
+        out = np.empty((1, 1, neurons), np.int8)
+        drive = np.broadcast_to(np.float64(0), out.shape if each else (1, neurons))
+        one = np.ones((1, 1))
+        draw(drive, one, one, law, DrawAddress.of(1, 0, 0, first_read=first_read), out)
+
+    call_at(2**39 - 1)
+    with pytest.raises(ValueError, match=r"end at read 549755813889: should be at most"):
+        call_at(2**39)
+    with pytest.raises(ValueError, match=r"67108865 neurons: should be at most 67108864"):
+        call_at(0, 2**26 + 1)
