@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from stochsim_kernels._jit import helper
 from stochsim_kernels.product import matmul
+from stochsim_kernels.product.matrix_tiles import has_matrix_unit
 from stochsim_kernels.product.packing import Span
 from stochsim_kernels.random.popcount import popcount64
 from stochsim_kernels.reference import neuron_codes as reference
 from threadtest import MOST, threads
 
-WAYS = ("rule", "bits", "bytes", "blas")
+WAYS = ("rule", "matrix", "bits", "bytes", "blas")
 
 
 def codes(random, bits, shape, signed=True):
@@ -23,10 +24,19 @@ def codes(random, bits, shape, signed=True):
     return random.integers(low, low + 2**bits, shape).astype(np.int8 if signed else np.uint8)
 
 
+def skip_without_matrix_unit():
+    if not has_matrix_unit():
+        pytest.skip("a processor without a matrix unit (AMX)")
+
+
 def choose(monkeypatch, way):
     """Bend the rule: planes of bits at any width, none of them, or a processor without dot
-    products.
+    products; "matrix" is where the processor has such a unit.
     """
+    if way == "matrix":
+        skip_without_matrix_unit()
+    elif way != "rule":
+        monkeypatch.setattr(matmul, "has_matrix_unit", lambda: False)
     if way in ("bytes", "bits"):
         monkeypatch.setattr(matmul, "MOST_PLANE_PAIRS", 0 if way == "bytes" else 64)
     monkeypatch.setattr(
@@ -194,9 +204,14 @@ def test_correction_may_pass_32_bits_where_the_sum_does_not():
         (Span(-8, 7, tuple(range(4))), Span(-8, 7, tuple(range(4))), 2**24, "", "float64"),
         (Span(-1, 1, (1,)), Span(0, 2**40, tuple(range(41))), 2**53 - 1, "avx512vnni", "float64"),
         (Span(-1, 1, (1,)), Span(0, 0, (0,)), 2**31, "avx512vnni", "float64"),
+        (Span(-1, 1, (1,)), Span(-1, 1, (1,)), 1024, "amx avx512vnni avx512vpopcntdq", "matrix"),
+        (Span(0, 255, (0,)), Span(-128, 127, (0,)), 2**31 - 1, "amx", "matrix"),
+        (Span(0, 255, (0,)), Span(-128, 127, (0,)), 2**31, "amx", "float64"),
+        (Span(-1, 255, (0,) * 9), Span(-128, 127, (0,)), 2**20, "amx avx512vnni", "float32"),
     ],
 )
 def test_rule(x, w, bound, features, expected, monkeypatch):
+    monkeypatch.setattr(matmul, "has_matrix_unit", lambda: "amx" in features)
     monkeypatch.setattr(matmul, "processor_has", lambda feature: feature in features.split())
     assert matmul.arithmetic(x, w, bound) == expected
 
@@ -209,9 +224,15 @@ def test_rule_refuses_what_float64_cannot_hold():
         matmul.integer_product(np.array([[2**53, 0]]), np.array([[1, 0]]))
 
 
-@pytest.mark.parametrize(("bits", "features"), [(1, ""), (8, "avx512vnni"), (8, "")])
+@pytest.mark.parametrize(
+    ("bits", "features"), [(1, ""), (8, "avx512vnni"), (8, ""), (1, "amx"), (8, "amx avx512vnni")]
+)
 def test_product_takes_the_way_of_the_rule(bits, features, monkeypatch):
-    """Tiles do not call BLAS, and BLAS does not call tiles."""
+    """Tiles do not call BLAS, BLAS does not call tiles, and a matrix unit does without both."""
+    if "amx" in features:
+        skip_without_matrix_unit()
+        monkeypatch.setattr(matmul.int_tiles, "fill_product", None)
+    monkeypatch.setattr(matmul, "has_matrix_unit", lambda: "amx" in features)
     monkeypatch.setattr(matmul, "processor_has", lambda feature: feature in features.split())
     x = codes(np.random.default_rng(2), bits, (9, 70))
     w = codes(np.random.default_rng(3), bits, (5, 70))
@@ -252,7 +273,9 @@ def test_threads_change_nothing():
                 check(x, w)
 
 
-def test_weights_are_packed_once_and_from_a_copy(monkeypatch):
+@pytest.mark.parametrize("way", ["matrix", "bytes"])
+def test_weights_are_packed_once_and_from_a_copy(way, monkeypatch):
+    choose(monkeypatch, way)
     random = np.random.default_rng(6)
     w = codes(random, 8, (9, 33))
     kept = w.copy()
@@ -261,7 +284,6 @@ def test_weights_are_packed_once_and_from_a_copy(monkeypatch):
     for bits in (1, 8):
         x = codes(random, bits, (7, 33))
         assert np.array_equal(matmul.product(x, packed), reference.integer_product(x, kept))
-    choose(monkeypatch, "bytes")
     monkeypatch.setattr(matmul.packing, "weight_bytes", None)
     assert np.array_equal(matmul.product(x[:3], packed), reference.integer_product(x[:3], kept))
 

@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from stochsim_kernels.product import int_tiles, packing
+from stochsim_kernels.product import int_tiles, matrix_tiles, packing
 from stochsim_kernels.product.int_tiles import VECTOR_POPCOUNT, VNNI, TiledProduct, processor_has
+from stochsim_kernels.product.matrix_tiles import TILE, has_matrix_unit
 from stochsim_kernels.product.packing import Span, Words, span
 
-Arithmetic = Literal["bits", "bytes", "float32", "float64"]
+Arithmetic = Literal["matrix", "bits", "bytes", "float32", "float64"]
 
 MOST_PLANE_PAIRS = 3
 """Pairs of bit planes (of x and of w) up to which counting common bits beats 8-bit dot products,
@@ -36,20 +37,19 @@ def accumulator_bound(x_codes: np.ndarray, w_codes: np.ndarray) -> int:
 def arithmetic(x: Span, w: Span, bound: int) -> Arithmetic:
     """The rule: how codes of these spans are multiplied when partial sums reach `bound`.
 
-    Sums in 32 bits are counted from planes of bits where these are few (only one of each where
-    vectors cannot count bits), or added by 8-bit dot products where the processor has them. Else
-    BLAS: floats are exact on integers up to 2^24 (float32) and 2^53 (float64), whatever the order
-    of summation. Raises OverflowError for sums that float64 cannot hold.
+    Sums in 32 bits of codes of 8 bits are added by the processor's matrix unit where it has one.
+    Else they are counted from planes of bits where these are few (only one of each where vectors
+    cannot count bits), or added by 8-bit dot products where the processor has them. Else BLAS:
+    floats are exact on integers up to 2^24 (float32) and 2^53 (float64), whatever the order of
+    summation. Raises OverflowError for sums that float64 cannot hold.
     """
+    are_bytes = w.within(-128, 127) and (x.within(-128, 127) or x.within(0, 255))
+    if bound < 2**31 and are_bytes and has_matrix_unit():
+        return "matrix"
     plane_pairs = len(x.bits) * len(w.bits)
     if bound < 2**31 and plane_pairs <= (MOST_PLANE_PAIRS if processor_has(VECTOR_POPCOUNT) else 1):
         return "bits"
-    if (
-        bound < 2**31
-        and processor_has(VNNI)
-        and w.within(-128, 127)
-        and (x.within(-128, 127) or x.within(0, 255))
-    ):
+    if bound < 2**31 and are_bytes and processor_has(VNNI):
         return "bytes"
     if bound >= 2**53:
         raise OverflowError(f"partial sums may reach {bound}, beyond the exact range 2^53")
@@ -86,6 +86,11 @@ class PackedWeights:
         return packing.weight_bytes(self.codes)
 
     @cached_property
+    def matrix(self) -> np.ndarray:
+        """Four codes to a word, whole tiles of words, (panel, word, neuron of the panel)."""
+        return packing.weight_bytes(self.codes, 4 * TILE).words[:, 0]
+
+    @cached_property
     def float32(self) -> np.ndarray:
         """(neuron, input) float32, for BLAS."""
         return self.codes.astype(np.float32)
@@ -115,9 +120,11 @@ def product(x_codes: np.ndarray, weights: PackedWeights) -> np.ndarray:
     codes that are no integers, and OverflowError as `arithmetic` does.
     """
     x_codes, _ = operands(x_codes, weights.codes)
-    x = span(x_codes)
+    x = span(x_codes, looks_at_bits=not has_matrix_unit())
     bound = x_codes.shape[1] * x.magnitude * weights.span.magnitude
     way = arithmetic(x, weights.span, bound)
+    if way == "matrix":
+        return _by_matrix_unit(x_codes, x, weights)
     if way == "bits":
         return _by_tiles(
             packing.stimulus_planes(x_codes, x),
@@ -174,6 +181,19 @@ def _by_tiles(x: Words, w: Words, w_sums: np.ndarray, stimuli: int, holds: int) 
         (x.offset * w_sums).astype(np.int32),
     )
     int_tiles.fill_product(tiled, holds, 0, out)
+    return out
+
+
+def _by_matrix_unit(x_codes: np.ndarray, x: Span, weights: PackedWeights) -> np.ndarray:
+    """Products (stimulus, neuron) int32: with x = a + u, sum of x w = sum of u w + a (sum of w),
+    modulo 2^32 throughout.
+    """
+    shift = 128 if x.low < 0 else 0
+    terms = packing.aligned((len(weights.matrix) * int_tiles.COLUMNS,), np.int32)
+    terms[: weights.sums.size] = (-shift * weights.sums).astype(np.int32)
+    out = packing.aligned((len(x_codes), weights.sums.size), np.int32)
+    codes = np.ascontiguousarray(packing.as_bytes(x_codes))
+    matrix_tiles.multiply(matrix_tiles.MatrixProduct(codes, shift, weights.matrix, terms), out)
     return out
 
 

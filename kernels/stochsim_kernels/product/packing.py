@@ -2,12 +2,14 @@
 set of codes needs.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from stochsim_kernels.product.int_tiles import COLUMNS, ROWS
 
+_LINE_BYTES = 64
 _FEW = 8  # codes this close together are worth a look at which of their bits are in use
 
 
@@ -40,13 +42,15 @@ class Words(NamedTuple):
     scales: np.ndarray
 
 
-def span(codes: np.ndarray) -> Span:
-    """The span of an integer array (any shape); of an empty one, that of a zero."""
+def span(codes: np.ndarray, looks_at_bits: bool = True) -> Span:
+    """The span of an integer array (any shape); of an empty one, that of a zero. Without a look at
+    its bits all that its range takes are in use.
+    """
     if not codes.size:
         return Span(0, 0, (0,))
     low, high = int(codes.min()), int(codes.max())
-    if high - low >= _FEW:
-        return Span(low, high, tuple(range((high - low).bit_length())))
+    if high - low >= _FEW or not looks_at_bits:
+        return Span(low, high, tuple(range((high - low).bit_length())) or (0,))
     used = int(np.bitwise_or.reduce(codes - low, axis=None))
     return Span(low, high, tuple(i for i in range(3) if used >> i & 1) or (0,))
 
@@ -54,17 +58,20 @@ def span(codes: np.ndarray) -> Span:
 def stimulus_bytes(codes: np.ndarray, span: Span) -> Words:
     """Codes (stimulus, input) in 0 … 255 as they are, or in -128 … 127 shifted by 128."""
     shifted = span.low < 0
-    unsigned = (
-        codes.view(np.uint8) if codes.dtype == np.int8 else codes.astype(np.uint8, copy=False)
-    )
     rows = _padded(codes.shape, ROWS, 4)
-    np.bitwise_xor(unsigned, np.uint8(128 * shifted), out=rows[: len(codes), : codes.shape[1]])
+    flips = np.uint8(128 * shifted)
+    np.bitwise_xor(as_bytes(codes), flips, out=rows[: len(codes), : codes.shape[1]])
     return Words(rows.view(np.int32)[:, None], -128 * shifted, np.ones(1, np.int32))
 
 
-def weight_bytes(codes: np.ndarray) -> Words:
-    """Codes (neuron, input) in -128 … 127."""
-    rows = _padded(codes.shape, COLUMNS, 4)
+def as_bytes(codes: np.ndarray) -> np.ndarray:
+    """Codes in -128 … 255 modulo 256, uint8, without a copy where they have 8 bits."""
+    return codes.view(np.uint8) if codes.dtype == np.int8 else codes.astype(np.uint8, copy=False)
+
+
+def weight_bytes(codes: np.ndarray, bytes_multiple: int = 4) -> Words:
+    """Codes (neuron, input) in -128 … 127; rows of a multiple of so many bytes."""
+    rows = _padded(codes.shape, COLUMNS, bytes_multiple)
     rows.view(np.int8)[: len(codes), : codes.shape[1]] = codes
     return Words(_panels(rows.view(np.int32)[:, None]), 0, np.ones(1, np.int32))
 
@@ -113,6 +120,16 @@ def _planes(codes: np.ndarray, span: Span, multiple: int) -> Words:
     return Words(words, span.low, np.array([1 << bit for bit in span.bits], np.int32))
 
 
+def aligned(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """An array of anything that starts with a cache line: a vector of 64 bytes then lies in one
+    line, not in two.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + _LINE_BYTES, np.uint8)
+    first = -memory.__array_interface__["data"][0] % _LINE_BYTES
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
 def _padded(shape: tuple[int, ...], rows: int, columns: int) -> np.ndarray:
     """Zeros, uint8 (row, input), both rounded up to multiples."""
     return np.zeros((-(-shape[0] // rows) * rows, -(-shape[1] // columns) * columns), np.uint8)
@@ -121,6 +138,6 @@ def _padded(shape: tuple[int, ...], rows: int, columns: int) -> np.ndarray:
 def _panels(words: np.ndarray) -> np.ndarray:
     """Words (neuron, plane, word) as (panel, plane, word, COLUMNS)."""
     neurons, planes, width = words.shape
-    return np.ascontiguousarray(
-        words.reshape(neurons // COLUMNS, COLUMNS, planes, width).transpose(0, 2, 3, 1)
-    )
+    found = aligned((neurons // COLUMNS, planes, width, COLUMNS), np.int32)
+    found[...] = words.reshape(neurons // COLUMNS, COLUMNS, planes, width).transpose(0, 2, 3, 1)
+    return found
