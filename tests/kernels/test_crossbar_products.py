@@ -66,6 +66,18 @@ def test_ideal_arrays_of_any_shape_give_the_integer_product(seed):
     )
 
 
+@pytest.mark.parametrize("rows", [63, 64, 65, 127, 128, 129])
+@pytest.mark.parametrize("columns", [16, 31, 300])
+def test_sums_of_one_bit_by_one_word_by_two_and_by_three(rows, columns):
+    """Those of two words have instructions of their own; random sums by plain integers."""
+    rng = np.random.default_rng(rows)
+    x = rng.integers(0, 16, (3, 2 * rows))
+    w = rng.integers(-15, 16, (2 * rows, columns))
+    pair = np.stack([slices_of(np.maximum(part, 0), 5, 1) for part in (w, -w)])
+    assert np.array_equal(ideal_product(x, pair, rows, 4, 1, 1), x @ w)
+    assert np.array_equal(ideal_product(x, pair[:1], rows, 4, 1, 1), x @ np.maximum(w, 0))
+
+
 def test_the_grid_takes_the_nearest_position():
     rng = np.random.default_rng(6)
     slope = rng.normal(0.3, 0.1, 500)

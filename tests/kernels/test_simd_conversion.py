@@ -35,6 +35,8 @@ def test_a_cell_is_taken_below_its_threshold_and_not_at_it(column):
         entries = np.zeros(MASK + 1, np.uint32)
         entries[u & MASK] = threshold << BITS | MASK  # the last cell is its alias
         totals = np.zeros((1, COLUMNS), np.int32)
-        steps = Steps(0, 0, 1, np.int64(FACTOR))
-        convert(steps, rule, streams, entries, np.zeros((2, COLUMNS), np.int32), totals)
+        steps = Steps(0, 1, np.int64(FACTOR))
+        moved = streams.copy()
+        convert(steps, rule, moved, entries, np.zeros((2, COLUMNS), np.int32), totals)
         assert totals[0, column] == FACTOR * expected
+        assert moved.tolist() == [(streams[0] + np.uint64(GAMMA)).tolist(), [GAMMA] * PAIRS]

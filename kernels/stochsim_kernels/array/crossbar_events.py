@@ -27,11 +27,11 @@ _FAR = 1 << 29  # positions are kept within ± this before the moves of a refere
 class Task(NamedTuple):
     """What a task works on: a block of columns and some reads.
 
-    streams (2, pair) uint64: seeds and increments of the pairs of columns, then those of pairs of
-    references; columns (2, column) int32: position, first entry of the variance class; group
-    (column,): index into moves (reference,), or both empty; totals (read, column) int32. All over
-    pairs and columns but `group` go on, with what nobody reads, to whole blocks of
-    `simd_conversion`. scratch (6, pair) uint64, for `_convert_by_rows`: rows of 32 bits per column,
+    streams (2, pair) uint64: seeds, just before the next event of the first read, and increments of
+    the pairs of columns, then those of pairs of references; columns (2, column) int32: position,
+    first entry of the variance class; group (column,): index into moves (reference,), or both
+    empty; totals (read, column) int32. All over pairs and columns but `group` go on, with what
+    nobody reads, to whole blocks of `simd_conversion`. scratch (6, pair) uint64, for `_convert_by_rows`: rows of 32 bits per column,
     the last four also seen as pairs of 64 bits: position with its move, code to count from; place,
     bits, index, entry.
     """
@@ -159,8 +159,9 @@ def draw_moves(entries, rule, seed, gamma, counter, moves):
 
 
 @inline
-def _convert_by_rows(rule, entries, factor, counter, events, task):
+def _convert_by_rows(rule, entries, factor, events, task):
     """`convert_event` where nothing is drawn, or where columns move with their reference."""
+    counter = np.int64(0)
     streams, columns, group, moves, totals, scratch = task
     pairs = scratch.shape[1]
     width = group.size if moves.size > 0 else 2 * pairs
@@ -184,16 +185,17 @@ def _convert_by_rows(rule, entries, factor, counter, events, task):
         look_up(entries, scratch[4], scratch[5])
         add_codes(rule, halves[3], halves[5], factor, base, totals[read, :width])
         counter += events
+    streams[0] += streams[1]
 
 
 @inline
-def convert_event(rule, entries, factor, counter, events, task):
-    """totals (read, column) += factor × code of one event, at `counter` of its streams for the
-    first read, `events` on at each further.
+def convert_event(rule, entries, factor, events, task):
+    """totals (read, column) += factor × code of one event, the next one of the streams, which are
+    moved on; `events` positions further at each further read.
     """
     if task.moves.size > 0 or rule.certain == 1:
-        _convert_by_rows(rule, entries, factor, counter, events, task)
+        _convert_by_rows(rule, entries, factor, events, task)
         return
     for first in range(0, task.totals.shape[1], COLUMNS):
-        steps = Steps(first, counter, events, np.int64(factor))
+        steps = Steps(first, events, np.int64(factor))
         convert_block(steps, rule, task.streams, entries, task.columns, task.totals)

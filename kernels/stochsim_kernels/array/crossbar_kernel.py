@@ -134,14 +134,11 @@ def fill_first_entries(kinds, first, rule, first_entry):
 
 
 class Place(NamedTuple):
-    """The stimulus and the columns of a task, where its first read begins in the streams, and how
-    many events a read has; int64.
-    """
+    """The stimulus and the columns of a task, and how many events a read has; int64."""
 
     stimulus: int
     first: int
     width: int
-    begin: int
     events: int
 
 
@@ -162,7 +159,7 @@ def _run_plain_events(place, span, x_words, w_words, tables, rule, work):
         fill_positions(operands, x_words, w_words, place.width, state)
         factor = np.int64(factors[piece, cycle])
         for first in range(0, totals.shape[1], COLUMNS):
-            steps = Steps(first, place.begin + e, place.events, factor)
+            steps = Steps(first, place.events, factor)
             convert_block(steps, rule, streams, entries, state, totals)
 
 
@@ -203,9 +200,9 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
     totals = np.zeros((1 if rule.certain == 1 and references == 0 else some, 2 * whole), np.int32)
     scratch = np.zeros((6, pairs), np.uint64)
     work = Task(streams, state, groups[0, first : first + width], moves, totals, scratch)
-    begin = (address.first_read + first_read) * events
+    streams[0] += streams[1] * np.uint64((address.first_read + first_read) * events + span.first)
     if partials.size == grid.size == variance.size == references == 0 and rule.certain == 0:
-        place = Place(s, first, width, begin, events)
+        place = Place(s, first, width, events)
         _run_plain_events(place, span, x_words, w_words, tables, rule, work)
         _add_totals(totals, s, first_read, some, first, width, out)
         return
@@ -224,7 +221,7 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
         if variance.size > 0:
             row = min(tile * cycles + cycle, variance.shape[1] - 1)
             fill_first_entries(variance[s, row], first, rule, state[1, :width])
-        convert_event(rule, entries, factor[piece, cycle], begin + e, events, work)
+        convert_event(rule, entries, factor[piece, cycle], events, work)
     _add_totals(totals, s, first_read, some, first, width, out)
 
 

@@ -6,6 +6,7 @@ look-ups are scalar (see `crossbar_events`); here streams and places of a block 
 for all reads, and the processor's own gather looks up. The codes are the same.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,12 +35,11 @@ _BITS = ir.VectorType(ir.IntType(1), COLUMNS)
 
 
 class Steps(NamedTuple):
-    """The first of a block's columns, a multiple of COLUMNS; the position of the first read in the
-    streams, and how many positions on the next one is; what a code counts; int64.
+    """The first of a block's columns, a multiple of COLUMNS; how many positions of its streams a
+    read takes; what a code counts; int64.
     """
 
     first: int
-    counter: int
     events: int
     factor: np.int64
 
@@ -112,28 +112,35 @@ def _aimed(b, values, first):
 
 
 def _emit_conversion(b, values):
-    first, counter, events, factor = (b.extract_value(values.steps, i) for i in range(4))
+    first, events, factor = (b.extract_value(values.steps, i) for i in range(3))
     factor = broadcast(b, _COLUMNS, b.trunc(factor, I32))
     pair = b.lshr(first, I64(1))
-    seed, gamma = (load(b, address(b, values.streams, I64(row), pair), _WORDS, 8) for row in (0, 1))
+    seeds, gammas = (address(b, values.streams, I64(row), pair) for row in (0, 1))
+    gamma = load(b, gammas, _WORDS, 8)
+    state = b.add(load(b, seeds, _WORDS, 8), gamma)
+    b.store(state, b.inttoptr(seeds, _WORDS.as_pointer())).align = 8
     place, base, mask = _aimed(b, values, first)
-    of_base = b.mul(base, factor)
-    on = b.mul(gamma, broadcast(b, _WORDS, events))  # from read to read
-    start = b.add(seed, b.mul(gamma, broadcast(b, _WORDS, b.add(counter, I64(1)))))
     reads = b.extract_value(values.totals.shape, 0)
     row_bytes = b.mul(b.extract_value(values.totals.shape, 1), I64(4))
 
-    def one_read(_read, state, at):
+    def one_read(state, at):
         bits = b.bitcast(random_words(b, state), _COLUMNS)
         entry = _gather(b, values.entries, b.add(place, b.and_(bits, mask)))
         below = b.icmp_unsigned("<", b.or_(bits, mask), entry)  # bits div cells < threshold
         cell = b.and_(b.select(below, bits, entry), mask)
-        total = b.add(load(b, at, _COLUMNS, 4), b.add(of_base, b.mul(cell, factor)))
+        total = b.add(load(b, at, _COLUMNS, 4), b.mul(b.add(base, cell), factor))
         b.store(total, b.inttoptr(at, _COLUMNS.as_pointer())).align = 4
-        return (b.add(at, row_bytes),)
 
-    stream = b.sub(start, on), on
-    each_read(b, stream, I64(0), reads, one_read, address(b, values.totals, I64(0), first))
+    at = address(b, values.totals, I64(0), first)
+    one_read(state, at)
+    with b.if_then(b.icmp_signed(">", reads, I64(1))):  # a product of 64 bits takes long
+        on = b.mul(gamma, broadcast(b, _WORDS, events))
+
+        def next_read(_read, state, at):
+            one_read(state, at)
+            return (b.add(at, row_bytes),)
+
+        each_read(b, (state, on), I64(0), b.sub(reads, I64(1)), next_read, b.add(at, row_bytes))
 
 
 @intrinsic
@@ -141,7 +148,8 @@ def convert_block(_context, steps, rule, streams, entries, columns, totals):
     """totals (read, column) int32 += factor × (base + cell or alias) for the COLUMNS columns from
     `Steps.first` on, at all reads, one at least.
 
-    rule: a `crossbar_kernel.Rule`; streams: (2, pair) uint64, seeds and increments; entries:
+    rule: a `crossbar_kernel.Rule`; streams: (2, pair) uint64, seeds, just before what the first
+    read takes, and increments; seeds are moved on by one position, to the next event. entries:
     (entry,) uint32; columns: (2, column) int32, the position of each column, and the first entry of
     its variance class. All of them for whole blocks of columns, C-contiguous. Indices are not
     checked.
@@ -194,14 +202,59 @@ def _emit_products(b, operands, x, w, columns):
     left = b.sub(width, w_first)
     task = b.extract_value(columns.shape, 1)
     left = b.select(b.icmp_signed("<", left, task), left, task)
-    with cgutils.for_range_slice(b, I64(0), b.and_(left, I64(-COLUMNS)), I64(COLUMNS)) as (
-        first,
-        _,
-    ):
-        at = place._replace(w_first=b.add(w_first, first))
-        total = _emit_block(b, at, (signs, w_planes, planes), begin)
-        target = b.inttoptr(address(b, columns, I64(0), first), _COLUMNS.as_pointer())
-        b.store(total, target).align = 4
+
+    def each_block(emit, *arguments):
+        stop = b.and_(left, I64(-COLUMNS))
+        with cgutils.for_range_slice(b, I64(0), stop, I64(COLUMNS)) as (first, _):
+            at = place._replace(w_first=b.add(w_first, first))
+            target = b.inttoptr(address(b, columns, I64(0), first), _COLUMNS.as_pointer())
+            b.store(emit(b, at, *arguments, begin), target).align = 4
+
+    of_two_words = b.icmp_signed("==", words, I64(2))
+    is_plain = b.and_(of_two_words, b.icmp_signed("==", b.mul(w_planes, planes), I64(1)))
+    switch = b.select(is_plain, signs, I64(0))
+    for count in (1, 2):
+        with b.if_then(b.icmp_signed("==", switch, I64(count))):
+            bits = [_bits_of_x(b, place, I64(k)) for k in (0, 1)]
+            each_block(_emit_plain_block, bits, count)
+    with b.if_then(b.or_(b.icmp_signed("<", switch, I64(1)), b.icmp_signed(">", switch, I64(2)))):
+        each_block(_emit_block, (signs, w_planes, planes))
+
+
+def _bits_of_x(b, place, word):
+    """A word of x, from the first plane on, in all lanes."""
+    return broadcast(b, _WORDS, b.load(b.gep(place.x.data, [b.add(place.x_row, word)])))
+
+
+def _common_ones(b, place, row, bits):
+    """The ones that a word of x and a row of words of w have in common, in both halves of a
+    block.
+    """
+    at = b.add(b.mul(row, place.width), place.w_first)
+    halves = [_at(b, place.w, b.add(at, I64(PAIRS * i)), _WORDS, 8) for i in range(2)]
+    return [_call(b, f"llvm.ctpop.v{PAIRS}i64", _WORDS, b.and_(bits, half)) for half in halves]
+
+
+def _joined(b, halves):
+    """Two vectors of 64 bits as one of 32."""
+    order = ir.Constant(ir.VectorType(I32, COLUMNS), [*range(COLUMNS)])
+    return b.trunc(b.shuffle_vector(*halves, order), _COLUMNS)
+
+
+def _emit_plain_block(b, place, bits, signs, begin):
+    """`_emit_block` of one plane of w and of x, of as many words as there are bits; without loops
+    it takes half the time.
+    """
+    first = b.mul(place.w_row, place.words)
+    counts = []
+    for sign in range(signs):
+        rows = [b.add(first, I64(sign * len(bits) + k)) for k in range(len(bits))]
+        ones = [_common_ones(b, place, row, x) for row, x in zip(rows, bits, strict=True)]
+        counts.append([functools.reduce(b.add, half) for half in zip(*ones, strict=True)])
+    plus, *minus = counts
+    if minus:
+        plus = [b.sub(one, other) for one, other in zip(plus, minus[0], strict=True)]
+    return b.add(begin, _joined(b, plus))
 
 
 def _emit_block(b, place, loops, begin):
@@ -214,15 +267,11 @@ def _emit_block(b, place, loops, begin):
         for half in halves:
             b.store(ir.Constant(_WORDS, None), half)
         with cgutils.for_range(b, place.words) as loop:
-            word = b.add(place.x_row, b.add(b.mul(plane, place.words), loop.index))
-            bits = broadcast(b, _WORDS, b.load(b.gep(place.x.data, [word])))
-            at = b.add(b.mul(b.add(row, loop.index), place.width), place.w_first)
-            for i, half in enumerate(halves):
-                common = b.and_(bits, _at(b, place.w, b.add(at, I64(PAIRS * i)), _WORDS, 8))
-                ones = _call(b, f"llvm.ctpop.v{PAIRS}i64", _WORDS, common)
-                b.store(b.add(b.load(half), ones), half)
-        order = ir.Constant(ir.VectorType(I32, COLUMNS), [*range(COLUMNS)])
-        counts = b.trunc(b.shuffle_vector(*(b.load(half) for half in halves), order), _COLUMNS)
+            bits = _bits_of_x(b, place, b.add(b.mul(plane, place.words), loop.index))
+            ones = _common_ones(b, place, b.add(row, loop.index), bits)
+            for one, half in zip(ones, halves, strict=True):
+                b.store(b.add(b.load(half), one), half)
+        counts = _joined(b, [b.load(half) for half in halves])
         counts = b.shl(counts, broadcast(b, _COLUMNS, b.trunc(b.add(a, plane), I32)))
         is_minus = broadcast(b, _COLUMNS, b.sub(I32(0), b.trunc(sign, I32)))
         b.store(b.add(b.load(total), b.sub(b.xor(counts, is_minus), is_minus)), total)
