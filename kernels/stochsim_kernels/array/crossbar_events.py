@@ -31,9 +31,9 @@ class Task(NamedTuple):
     the pairs of columns, then those of pairs of references; columns (2, column) int32: position,
     first entry of the variance class; group (column,): index into moves (reference,), or both
     empty; totals (read, column) int32. All over pairs and columns but `group` go on, with what
-    nobody reads, to whole blocks of `simd_conversion`. scratch (6, pair) uint64, for `_convert_by_rows`: rows of 32 bits per column,
-    the last four also seen as pairs of 64 bits: position with its move, code to count from; place,
-    bits, index, entry.
+    nobody reads, to whole blocks of `simd_conversion`. scratch (6, pair) uint64, for
+    `_convert_by_rows`: rows of 32 bits per column, the last four also seen as pairs of 64 bits:
+    position with its move, code to count from; place, bits, index, entry.
     """
 
     streams: np.ndarray
