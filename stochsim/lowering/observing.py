@@ -1,5 +1,6 @@
 """What the layers of a traced network read and give in float, on the examples."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,20 +12,22 @@ from stochsim.lowering.emulated_layer import ACTIVATIONS
 from stochsim.lowering.products import Site
 from stochsim.settings import SettingError
 
-STIMULI = 1024
-"""Of the examples that are looked at, at most, evenly spread."""
+STIMULI = 256
+"""Examples that pass the network at a time."""
 
-_VALUES = 20_000  # of them kept of each input and response
+_VALUES = 20_000  # kept of each input and response, at most
+_POOL = 10 * _VALUES  # those that they are taken from, at least
+_LEAST_POSITIONS = 16  # of every stimulus
 
 
-def spread(x: torch.Tensor) -> torch.Tensor:
-    """The stimuli of x (stimulus, …) that are looked at."""
-    return x[:: -(-len(x) // STIMULI)]
+def portions(x: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Copies of all stimuli of x (stimulus, …), some at a time: a network may write into them."""
+    return (x[first : first + STIMULI].clone() for first in range(0, len(x), STIMULI))
 
 
 class Seen(NamedTuple):
-    """Some of the values that a site reads and gives; `is_signed`: whether any that it reads is
-    negative, `is_finite`: whether all are.
+    """Some of the values that a site reads and gives, ascending; `is_signed`: whether any that it
+    reads is negative, `is_finite`: whether all are.
     """
 
     inputs: np.ndarray
@@ -33,45 +36,74 @@ class Seen(NamedTuple):
     is_finite: bool
 
 
+class _Values:
+    """Values at some positions of every stimulus, the same ones of all: which ones are kept does
+    not depend on the order of the stimuli.
+    """
+
+    def __init__(self, stimuli: int) -> None:
+        self._of_each = max(_LEAST_POSITIONS, -(-_POOL // stimuli))
+        self._found: list[np.ndarray] = []
+
+    def add(self, values: torch.Tensor) -> None:
+        """Look at values (stimulus, …), as many positions as before."""
+        flat = values.detach().reshape(len(values), -1)
+        if flat.shape[1] > self._of_each:
+            positions = np.random.default_rng(0).permutation(flat.shape[1])[: self._of_each]
+            flat = flat[:, torch.from_numpy(np.sort(positions)).to(flat.device)]
+        self._found.append(flat.cpu().double().numpy().ravel())
+
+    def ascending(self) -> np.ndarray:
+        """All of them, or as many at equal distances in their order."""
+        found = np.sort(np.concatenate(self._found))
+        places = np.linspace(0, found.size - 1, min(found.size, _VALUES))
+        return found[np.rint(places).astype(np.int64)]
+
+
 class _Observer(torch.nn.Module):
     """A float layer with its activation, which keeps some of what it reads and gives."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, stimuli: int) -> None:
         super().__init__()
         self.module = site.module
         self.activation = site.activation
-        self.seen = Seen(np.zeros(0), np.zeros(0), False, True)
+        self.inputs = _Values(stimuli)
+        self.outputs = _Values(stimuli)
+        self.is_signed = False
+        self.is_finite = True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = ACTIVATIONS[self.activation](self.module(x))
-        is_finite = bool(torch.isfinite(x).all() and torch.isfinite(out).all())
-        self.seen = Seen(_some(x), _some(out), bool((x < 0).any()), is_finite)
+        self.is_finite &= bool(torch.isfinite(x).all() and torch.isfinite(out).all())
+        self.is_signed |= bool((x < 0).any())
+        self.inputs.add(x)
+        self.outputs.add(out)
         return out
 
-
-def _some(values: torch.Tensor) -> np.ndarray:
-    part = values[:: max(1, values.numel() // _VALUES)]
-    return part.detach().cpu().double().numpy()
+    def seen(self) -> Seen:
+        """What it has kept."""
+        values = self.inputs.ascending(), self.outputs.ascending()
+        return Seen(*values, self.is_signed, self.is_finite)
 
 
 def observed(
     network: fx.GraphModule, sites: list[Site], x: torch.Tensor
-) -> tuple[dict[str, Seen], torch.Tensor]:
-    """What every site reads and gives in float, and what the network gives, on the
-    examples.
+) -> tuple[dict[str, Seen], list[torch.Tensor]]:
+    """What every site reads and gives in float on all examples, and what the network gives for
+    their `portions`.
     """
-    observers = {site.name: _Observer(site) for site in sites}
+    observers = {site.name: _Observer(site, len(x)) for site in sites}
     for site in sites:
         _call(network, site, observers[site.name])
     network.graph.eliminate_dead_code()
     network.recompile()
     with torch.no_grad():
-        found = network(spread(x).clone())
+        found = [network(some) for some in portions(x)]
     for name, one in observers.items():
-        if not one.seen.is_finite:
+        if not one.is_finite:
             rule = f"layer '{name}' gives values that are not finite"
             raise SettingError.of("examples", rule=rule)
-    return {name: one.seen for name, one in observers.items()}, found
+    return {name: one.seen() for name, one in observers.items()}, found
 
 
 def _call(network: fx.GraphModule, site: Site, layer: torch.nn.Module) -> None:
