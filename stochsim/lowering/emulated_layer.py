@@ -24,6 +24,11 @@ UNSIGNED_OUTPUTS = ("relu", "sigmoid")
 """Activations whose responses are never negative, so that no code is wasted on negative values."""
 
 
+def _whole(x: torch.Tensor) -> torch.Tensor:
+    """Integers that x is off by its last place, with the gradient of x."""
+    return x + (x.round() - x).detach()
+
+
 class ChipLayer(torch.nn.Module):
     """values -> input grid -> quantised weights and bias -> noise -> activation -> output grid.
 
@@ -60,15 +65,21 @@ class ChipLayer(torch.nn.Module):
         before the activation, as on the chip.
 
         All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of
-        inputs, which is uniform.
+        inputs, which is uniform. Computed in the numbers of the weights: under autocast too, for
+        values of fewer bits would lie beside the grids.
         """
+        with torch.autocast(x.device.type, enabled=False):
+            return self._emulated(x.to(self.weight.dtype), noise, draws)
+
+    def _emulated(
+        self, x: torch.Tensor, noise: HardwareNoise | None, draws: Draws | None
+    ) -> torch.Tensor:
         if noise is not None and noise.input_dither and not self.takes_codes:
             assert draws is not None
             x = x + self.input_grid.step() * draws.uniform(*x.shape)
         values = self.input_grid(x)
         zero = self.input_grid.value_of_zero()
-        weight = self.weight_grid(self.weight)
-        response = drive(self.geometry, values, weight, self.bias, zero)
+        response = self._response(values)
         if noise is not None:
             assert draws is not None
             of_neurons = noise.read_variance(self.output_grid.step(), self.output_grid.bits)
@@ -77,6 +88,21 @@ class ChipLayer(torch.nn.Module):
                 sigma = torch.as_tensor(variance, dtype=x.dtype).sqrt()
                 response = response + sigma * draws.normal(*response.shape)
         return self.output_grid(ACTIVATIONS[self.activation](response))
+
+    def _response(self, values: torch.Tensor) -> torch.Tensor:
+        """What neurons see of values on the input grid: sums of integers, then scaled, as the chip
+        has it. Sums of scaled values would be off in the last place, and so on the wrong side of
+        an edge where the exact sum lies on it, as at one bit every sum of 0 does.
+        """
+        scales = (self.input_grid.scale(), self.weight_grid.scale())
+        zero = self.input_grid.value_of_zero() / float(scales[0].detach())
+        integers = _whole(values / scales[0])
+        weights = _whole(self.weight_grid(self.weight) / scales[1])
+        sums = drive(self.geometry, integers, weights, None, round(zero))
+        response = sums * (scales[0] * scales[1])
+        if self.bias is None:
+            return response
+        return response + self.bias.reshape(-1, *(1,) * len(self.geometry.kernel))
 
     def _weight_variance(self, values: torch.Tensor, zero: float, noise: HardwareNoise) -> Any:
         if noise.weight_sigma + noise.weight_sigma_lsb == 0:

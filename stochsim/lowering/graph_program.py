@@ -95,7 +95,7 @@ class _InFloat:
         values = dict(zip(node.all_input_nodes, tensors, strict=True))
         args = fx.node.map_arg(node.args, values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):  # that of the caller
             return _to_numpy(getattr(self._interpreter, node.op)(node.target, args, kwargs))
 
     def _device(self) -> torch.device:

@@ -85,7 +85,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     x = checked_stimuli("examples", examples, module)
     try:
-        whole, in_float = _converted(module, hardware, x, bits or {}, strict, keep_float)
+        with torch.autocast(x.device.type, enabled=False):  # that around this call, not the module's
+            whole, in_float = _converted(module, hardware, x, bits or {}, strict, keep_float)
     except StochsimError:
         raise
     except _ERRORS as error:

@@ -1,0 +1,90 @@
+"""What training computes lies on the grids of the chip: sums that meet an edge exactly, and
+autocast around.
+"""
+
+import pytest
+import torch
+
+import stochsim as ss
+
+HARDWARE = ss.load_hardware("digital-45nm", bits=8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("inputs", [8, 64, 784])
+def test_sums_of_exactly_zero_have_the_code_of_the_chip(inputs, dtype):
+    """At one bit without bias; ties are there to be met, and their codes are those of sums >= 0."""
+    torch.manual_seed(0)
+    module = torch.nn.Linear(inputs, 64, bias=False).to(dtype)
+    x = torch.randn(256, inputs, dtype=dtype)
+    converted = ss.convert(module, HARDWARE.with_precision(1, 1, 1), x)
+    (layer,) = converted.layers.values()
+    signs = [torch.where(one >= 0, 1.0, -1.0).double() for one in (x, layer.weight)]
+    sums = signs[0] @ signs[1].T
+    assert (sums == 0).float().mean() > 0.01
+    with torch.no_grad():
+        emulated = layer.emulate(x)
+    assert torch.equal(emulated > 0, sums >= 0)
+    assert torch.equal(emulated, converted(x).to(dtype))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_windows_with_zeros_around_them_have_the_codes_of_the_chip(bits):
+    torch.manual_seed(bits)
+    module = torch.nn.Conv2d(4, 6, 3, padding=1, groups=2, bias=bits > 1)
+    x = torch.randn(20, 4, 7, 7)
+    converted = ss.convert(module, HARDWARE.with_precision(bits, bits, bits), x)
+    with torch.no_grad():
+        assert torch.equal(converted.emulated(x), converted(x))
+
+
+def test_the_gradient_is_that_of_scaled_values():
+    """By hand: one weight, one input; to the weight the value of the input and the reverse."""
+    module = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        module.weight[:] = 0.7
+        module.bias[:] = 0.1
+    x = torch.linspace(-1, 1, 64)[:, None]
+    (layer,) = ss.convert(module, HARDWARE, x).layers.values()
+    given = torch.tensor([[0.4]], requires_grad=True)
+    layer.emulate(given).sum().backward()
+    assert given.grad.item() == pytest.approx(layer.weight_grid(layer.weight).item(), rel=1e-6)
+    value = layer.input_grid(torch.tensor(0.4)).item()
+    assert layer.weight.grad.item() == pytest.approx(value, rel=1e-6)
+    assert layer.bias.grad.item() == pytest.approx(1.0)
+
+
+def small_network():
+    torch.manual_seed(0)
+    parts = [
+        torch.nn.Linear(8, 16),
+        torch.nn.LayerNorm(16),
+        torch.nn.GELU(),
+        torch.nn.Linear(16, 4),
+    ]
+    return torch.nn.Sequential(*parts).eval(), torch.randn(64, 8)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_layers_do_not_depend_on_autocast(training):
+    module, x = small_network()
+    converted = ss.convert(module, HARDWARE, x).train(training)
+    expected = converted(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = converted(x)
+        converted_inside = ss.convert(module, HARDWARE, x)
+    assert found.dtype == torch.float32
+    grid = converted.layers["3"].output_grid
+    with torch.no_grad():
+        assert torch.equal(grid(found), found)
+    if not training:  # parts in float follow autocast in training, as torch's own do
+        assert torch.equal(found, expected)
+    assert torch.equal(converted_inside.emulated(x), converted.emulated(x))
+
+
+def test_a_part_in_float_of_a_chip_does_not_depend_on_autocast():
+    module, x = small_network()
+    converted = ss.convert(module, HARDWARE, x, keep_float=["3"])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = converted(x)
+    assert torch.equal(found, converted(x))
