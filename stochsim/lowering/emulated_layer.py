@@ -25,8 +25,12 @@ UNSIGNED_OUTPUTS = ("relu", "sigmoid")
 
 
 def _whole(x: torch.Tensor) -> torch.Tensor:
-    """Integers that x is off by its last place, with the gradient of x."""
-    return x + (x.round() - x).detach()
+    """x, and integers where it is off one by rounding alone, with the gradient of x."""
+    off = (x.round() - x).detach()
+    return x + torch.where(off.abs() < _ROUNDING, off, 0.0)
+
+
+_ROUNDING = 1e-3  # in steps; of 256 values of float32, each off by 2^-24 of itself
 
 
 class ChipLayer(torch.nn.Module):
@@ -77,7 +81,8 @@ class ChipLayer(torch.nn.Module):
         if noise is not None and noise.input_dither and not self.takes_codes:
             assert draws is not None
             x = x + self.input_grid.step() * draws.uniform(*x.shape)
-        values = self.input_grid(x)
+        # codes that dropout has scaled in training are no codes, and would be clipped
+        values = x if self.takes_codes else self.input_grid(x)
         zero = self.input_grid.value_of_zero()
         response = self._response(values)
         if noise is not None:

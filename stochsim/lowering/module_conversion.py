@@ -85,7 +85,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     x = checked_stimuli("examples", examples, module)
     try:
-        with torch.autocast(x.device.type, enabled=False):  # that around this call, not the module's
+        with torch.autocast(x.device.type, enabled=False):  # the module's own stays
             whole, in_float = _converted(module, hardware, x, bits or {}, strict, keep_float)
     except StochsimError:
         raise

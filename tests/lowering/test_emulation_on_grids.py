@@ -88,3 +88,29 @@ def test_a_part_in_float_of_a_chip_does_not_depend_on_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = converted(x)
     assert torch.equal(found, converted(x))
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("activation", [torch.nn.ReLU, torch.nn.Sigmoid])
+def test_dropout_in_training_scales_codes_and_clips_none(p, activation):
+    """Drives are the sum of the kept values over 1 - p; values that the grid clips at its end
+    would fall short.
+    """
+    torch.manual_seed(0)
+    first, last = torch.nn.Linear(16, 64), torch.nn.Linear(64, 1, bias=False)
+    with torch.no_grad():
+        last.weight.fill_(1 / 64)
+    module = torch.nn.Sequential(first, activation(), torch.nn.Dropout(p), last).eval()
+    x = torch.randn(500, 16)
+    converted = ss.convert(module, HARDWARE, x)
+    layer = converted.layers["3"]
+    assert layer.takes_codes
+    values = converted.layers["0"].emulate(x[:50]).detach()
+    kept = (torch.rand(50, 64) >= p) / (1 - p)
+    with torch.no_grad():
+        found = layer._response(values * kept)[:, 0]
+    weight = layer.weight_grid(layer.weight).detach()
+    assert torch.allclose(found, (values * kept) @ weight[0], rtol=1e-5)
+    clipped = layer.input_grid(values * kept).detach() @ weight[0]
+    if p >= 0.5:  # negative control
+        assert not torch.allclose(found, clipped, rtol=1e-3)
