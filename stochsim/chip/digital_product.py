@@ -32,11 +32,11 @@ class DigitalProduct(Product):
         self.weight_codes = weight_codes
         self._word = DIGITAL + number
         self._packed = matmul.pack_weights(self.weight_codes)
-        self._weight_sigma = 0.0
+        self._weight_sigma: float | np.ndarray = 0.0
         if hardware.noise.weight_noise == "explicit":
             sigma = hardware.noise.weight_sigma_value(layer.weight_scale)
             self._weight_sigma = sigma / layer.weight_scale
-        self.sharing = Sharing.STIMULUS if self._weight_sigma == 0 else Sharing.READ
+        self.sharing = Sharing.READ if np.any(self._weight_sigma) else Sharing.STIMULUS
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
         """The sums (stimulus, neuron) of this chip's weights, within its accumulators' width,
@@ -137,7 +137,7 @@ class DigitalProduct(Product):
     ) -> np.ndarray:
         """What fresh noise of every weight adds to the sums, (stimulus, read, neuron)."""
         out = np.empty((len(x_ints), reads, self.layer.neurons))
-        sigma = np.full(self.weight_codes.shape, self._weight_sigma)
+        sigma = np.full(self.weight_codes.T.shape, self._weight_sigma).T.copy()
         address = DrawAddress.of(key, self._word, WEIGHTS, first_stimulus, first_read)
         x_values = x_ints.astype(np.float64)
         weight = np.zeros(sigma.shape)

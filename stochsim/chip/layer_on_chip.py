@@ -87,7 +87,7 @@ class LayerOnChip:
         """Whether inputs that differ from read to read make every read a row of its own for some
         noise.
         """
-        return not self.shares_drives or self.neurons.weight_sigma > 0
+        return not self.shares_drives or self.neurons.has_weight_noise
 
     def drive(self, integers: np.ndarray, reads: int, place: Place) -> np.ndarray:
         """Drives float64: (stimulus, neuron) where all reads share them, else (stimulus, read,
@@ -112,16 +112,17 @@ class LayerOnChip:
         """Read noise of the weights as one draw per neuron, sigma_w |x|, exact for additive
         Gaussian noise, in units of the drive.
 
-        (stimulus,) or (stimulus, read), as the integers; (1,) of 0 where the weights have no such
-        noise.
+        (stimulus, 1) or (stimulus, read, 1), as the integers, with an axis of neurons where their
+        weights have scales of their own; (1, 1) of 0 where the weights have no such noise.
         """
-        if self.neurons.weight_sigma == 0:
-            return np.zeros(1)
+        if not self.neurons.has_weight_noise:
+            return np.zeros((1, 1))
         as_float = integers.astype(np.float32)
         largest = integers.shape[-1] * self.layer.input.largest_integer**2
         exact = np.float32 if largest <= _EXACT_IN_FLOAT32 else np.float64
         squares = np.einsum("...i,...i->...", as_float, as_float, dtype=exact).astype(np.float64)
-        return np.asarray(self.neurons.weight_sigma * (self.layer.input.scale * np.sqrt(squares)))
+        lengths = self.layer.input.scale * np.sqrt(squares)
+        return np.asarray(self.neurons.weight_sigma * lengths[..., None])
 
     def draw(
         self, integers: np.ndarray, place: Place, out: np.ndarray, sigma: np.ndarray | None = None

@@ -61,18 +61,25 @@ class Neurons:
             raise SettingError.of("noise.measured_csv", rule=rule)
 
     @property
-    def weight_sigma(self) -> float:
-        """Read noise of every weight that is lumped at the neurons, in weight values."""
+    def weight_sigma(self) -> float | np.ndarray:
+        """Read noise of every weight that is lumped at the neurons, in weight values; (neuron,)
+        where the weights of neurons have scales of their own.
+        """
         own = self.hardware.noise
         if own.weight_noise != "lumped":
             return 0.0
         return own.weight_sigma_value(self.layer.weight_scale)
 
     @property
+    def has_weight_noise(self) -> bool:
+        """Whether read noise of weights is lumped at the neurons."""
+        return bool(np.any(self.weight_sigma))
+
+    @property
     def is_noiseless(self) -> bool:
         """Whether a drive gives one code: no noise, no errors of stored codes."""
         errors = self.hardware.memory.code_errors
-        own = (self.gaussian_sigma, self.other_sigma, self.weight_sigma, errors)
+        own = (self.gaussian_sigma, self.other_sigma, self.has_weight_noise, errors)
         trained = np.any(self.sigma_scale * self.layer.sigma)
         return self.measured is None and not any(own) and not trained
 
@@ -84,15 +91,14 @@ class Neurons:
 
         The first is Gaussian: the multiplied sigma of the network and the Hardware's read noise
         where its family is Gaussian add in variance. `lumped` is the weights' read noise,
-        (stimulus,), or (1,) of 0 where they have none: the second, or, where another family is
-        that, part of the first. sigma: that of the network, (stimulus, neuron), where it is not the
-        program's own. Where either has an axis of reads, lumped (stimulus, read) or sigma
-        (stimulus, read, neuron), so have the results.
+        (stimulus, 1 or neuron), or (1, 1) of 0 where they have none: the second, or, where another
+        family is that, part of the first. sigma: that of the network, (stimulus, neuron), where it
+        is not the program's own. Where either has an axis of reads, lumped (stimulus, read, …) or
+        sigma (stimulus, read, neuron), so have the results.
         """
         steady = (
             self.sigma_scale * (self.layer.sigma[None, :] if sigma is None else sigma)
         ) ** 2 + self.gaussian_sigma**2
-        lumped = lumped[..., None]
         if steady.ndim != lumped.ndim:
             steady, lumped = (one if one.ndim == 3 else one[:, None] for one in (steady, lumped))
         if self.family == channel.GAUSSIAN:

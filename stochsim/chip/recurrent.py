@@ -160,7 +160,7 @@ class RecurrentRunner(Runner):
         assert weights is not None
         return integer_circuit.Rounded(
             weights,
-            readout.weight_scale * readout.input.scale,
+            float(readout.weight_scale) * readout.input.scale,
             readout.bias,
             *self.inputs.two_integers(x),
             INPUTS,
@@ -178,8 +178,8 @@ class RecurrentRunner(Runner):
         """
         lateral = self.lateral.layer
         neurons = self.readout.neurons
-        scale = lateral.weight_scale * lateral.input.scale
-        sigmas = neurons.sigmas(np.zeros(1))
+        scale = float(lateral.weight_scale) * lateral.input.scale
+        sigmas = neurons.sigmas(np.zeros((1, 1)))
         circuit = integer_circuit.Circuit(
             weights, scale, lateral.bias, self.wiring.table, *sigmas, neurons.law
         )
@@ -241,7 +241,7 @@ class RecurrentRunner(Runner):
             return drive
         u = np.empty((len(x), reads, self.neurons), np.uint32)
         draw_integers(place.address(DIGITAL, STIMULUS_DRIVE), u)
-        return drive + lumped[:, None, None] * normals(u)
+        return drive + lumped[:, None] * normals(u)
 
     def _registers(self, place: Place, shape: tuple[int, ...], steps: range) -> np.ndarray | None:
         """The integers of shift registers, (stimulus, read, step, neuron), which run on from step

@@ -181,20 +181,20 @@ def _drawn(
     them.
     """
     stimuli, _, positions, neurons = drive.shape
-    if layer.neurons.weight_sigma == 0:
+    if not layer.neurons.has_weight_noise:
         drive = np.broadcast_to(drive, (stimuli, reads, positions, neurons)).reshape(
             stimuli, reads * positions, neurons
         )
         out = np.empty(drive.shape, np.int8)
-        layer.neurons.draw(drive, np.zeros(1), _in_reads(place, positions), out)
+        layer.neurons.draw(drive, np.zeros((1, 1)), _in_reads(place, positions), out)
         return out
     lumped, out = layer.lumped(seen), np.empty((stimuli, reads, positions, neurons), np.int8)
     for read in range(reads):  # a sigma of its own for every row
         one, sigma = (values[:, min(read, values.shape[1] - 1)] for values in (drive, lumped))
         codes = np.empty((stimuli * positions, 1, neurons), np.int8)
-        layer.neurons.draw(
-            one.reshape(codes.shape), sigma.reshape(-1), _in_stimuli(place, positions, read), codes
-        )
+        sigma = sigma.reshape(stimuli * positions, -1)
+        here = _in_stimuli(place, positions, read)
+        layer.neurons.draw(one.reshape(codes.shape), sigma, here, codes)
         out[:, read] = codes.reshape(stimuli, positions, neurons)
     return out.reshape(stimuli, reads * positions, neurons)
 

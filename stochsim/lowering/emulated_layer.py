@@ -99,15 +99,16 @@ class ChipLayer(torch.nn.Module):
         has it. Sums of scaled values would be off in the last place, and so on the wrong side of
         an edge where the exact sum lies on it, as at one bit every sum of 0 does.
         """
-        scales = (self.input_grid.scale(), self.weight_grid.scale())
-        zero = self.input_grid.value_of_zero() / float(scales[0].detach())
-        integers = _whole(values / scales[0])
-        weights = _whole(self.weight_grid(self.weight) / scales[1])
-        sums = drive(self.geometry, integers, weights, None, round(zero))
-        response = sums * (scales[0] * scales[1])
-        if self.bias is None:
-            return response
-        return response + self.bias.reshape(-1, *(1,) * len(self.geometry.kernel))
+        scale = self.input_grid.scale()
+        zero = self.input_grid.value_of_zero() / float(scale.detach())
+        weights = self.weight_grid(self.weight) / self.weight_grid.scale_of(self.weight)
+        sums = drive(self.geometry, _whole(values / scale), _whole(weights), None, round(zero))
+        response = sums * (scale * self._of_neurons(self.weight_grid.scale()))
+        return response if self.bias is None else response + self._of_neurons(self.bias)
+
+    def _of_neurons(self, values: torch.Tensor) -> torch.Tensor:
+        """Values (neuron,), or one for all, of a shape that broadcasts to the drive."""
+        return values.reshape(-1, *(1,) * len(self.geometry.kernel)) if values.ndim else values
 
     def _weight_variance(self, values: torch.Tensor, zero: float, noise: HardwareNoise) -> Any:
         if noise.weight_sigma + noise.weight_sigma_lsb == 0:
@@ -116,7 +117,7 @@ class ChipLayer(torch.nn.Module):
         if self.geometry.groups > 1:
             found = found.repeat_interleave(self.weight.shape[0] // self.geometry.groups, 1)
         sigma = noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
-        return sigma**2 * found
+        return self._of_neurons(sigma) ** 2 * found
 
     def layer(self) -> Layer:
         """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
@@ -129,10 +130,10 @@ class ChipLayer(torch.nn.Module):
             if self.bias is None
             else self.bias.detach().cpu().double().numpy().copy()
         )
-        scale = float(self.weight_grid.scale().detach())
+        scale = self.weight_grid.scale().detach().cpu().double().numpy().copy()
         rest = (
             self.weight_grid.bits,
-            scale,
+            scale if scale.ndim else float(scale),
             self.input_grid.quantizer(),
             self.output_grid.quantizer(),
         )

@@ -7,7 +7,13 @@ import math
 import numpy as np
 import torch
 
-from stochsim.networks import nearest_values, optimal_step, optimal_weight_step, signs
+from stochsim.networks import (
+    nearest_values,
+    optimal_row_steps,
+    optimal_step,
+    optimal_weight_step,
+    signs,
+)
 from stochsim.program import Quantizer
 
 
@@ -15,20 +21,25 @@ class Grid(torch.nn.Module):
     """2^bits values, `scale` apart: a signed grid about 0 (at one bit ±scale), or an unsigned one
     from 0 on, as `Quantizer` has them.
 
-    `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1. The scale is learned as
-    its binary logarithm; at one signed bit it stays as it is, for learned it collapses to 0.
+    `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1; their scale may be one
+    of each neuron, (neuron,), for weights (neuron, …). The scale is learned as its binary
+    logarithm; at one signed bit it stays as it is, for learned it collapses to 0.
     """
 
     log_scale: torch.Tensor
 
     def __init__(
-        self, bits: int, scale: float, unsigned: bool = False, narrow: bool = False
+        self,
+        bits: int,
+        scale: float | np.ndarray,
+        unsigned: bool = False,
+        narrow: bool = False,
     ) -> None:
         super().__init__()
         self.bits = bits
         self.unsigned = unsigned
         self.narrow = narrow
-        value = torch.tensor(math.log2(scale))
+        value = torch.tensor(np.log2(scale), dtype=torch.float32)
         if self.is_sign:
             self.register_buffer("log_scale", value)
         else:
@@ -49,22 +60,34 @@ class Grid(torch.nn.Module):
         """The largest integer (not of ±scale)."""
         return 2**self.bits - 1 if self.unsigned else 2 ** (self.bits - 1) - 1
 
+    @property
+    def is_of_neurons(self) -> bool:
+        """Whether every neuron has a scale of its own."""
+        return self.log_scale.ndim > 0
+
     def scale(self) -> torch.Tensor:
-        """The factor of integers in values, a scalar."""
+        """The factor of integers in values, a scalar or (neuron,)."""
         return torch.exp2(self.log_scale)
 
+    def scale_of(self, x: torch.Tensor) -> torch.Tensor:
+        """`scale`, of a shape that broadcasts to x (neuron, …)."""
+        found = self.scale()
+        return found.reshape(-1, *(1,) * (x.ndim - 1)) if self.is_of_neurons else found
+
     def step(self) -> torch.Tensor:
-        """The distance of neighbouring values, a scalar."""
+        """The distance of neighbouring values, a scalar or (neuron,)."""
         return 2 * self.scale() if self.is_sign else self.scale()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values nearest to x, any shape: halves go to the even integer, at one bit up."""
+        if self.is_of_neurons and self.is_sign:
+            return signs(x, 1.0) * self.scale_of(x)
         if self.is_sign:
             scale = float(self.scale())
             return signs(x, scale, math.inf if self.narrow else scale)
         if self.bits == 1:
             return _step_values(x, self.scale())
-        return nearest_values(x, self.scale(), self.low, self.high)
+        return nearest_values(x, self.scale_of(x), self.low, self.high)
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """The factors of the scale in the values nearest to x, int16 of the same shape."""
@@ -73,7 +96,7 @@ class Grid(torch.nn.Module):
                 return torch.where(x >= 0, 1, -1).to(torch.int16)
             if self.bits == 1:
                 return (x / self.scale() >= 0.5).to(torch.int16)
-            return (x / self.scale()).round().clamp(self.low, self.high).to(torch.int16)
+            return (x / self.scale_of(x)).round().clamp(self.low, self.high).to(torch.int16)
 
     def value_of_zero(self) -> float:
         """The value that 0 becomes: 0, but + scale where there are only ±scale."""
@@ -101,6 +124,10 @@ def fitted(values: np.ndarray, bits: int, unsigned: bool) -> Grid:
     return Grid(bits, optimal_step(values, bits))
 
 
-def fitted_to_weights(weight: np.ndarray, bits: int) -> Grid:
-    """The same for weights, whose grid is narrow."""
+def fitted_to_weights(weight: np.ndarray, bits: int, of_neurons: bool = False) -> Grid:
+    """The same for weights (neuron, …), whose grid is narrow: one for all of them, or one for
+    those of each neuron.
+    """
+    if of_neurons:
+        return Grid(bits, optimal_row_steps(weight.reshape(len(weight), -1), bits), narrow=True)
     return Grid(bits, optimal_weight_step(weight, bits), narrow=True)

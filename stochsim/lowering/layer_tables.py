@@ -55,9 +55,21 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
     return tables
 
 
-def _checked_log(where: str, grid: Grid) -> float:
-    """A scale's binary logarithm; raises SettingError for one that could not be read again."""
-    return strict.number(where, float(grid.log_scale.detach()), -_MOST_LOG, _MOST_LOG)
+def _checked_log(where: str, grid: Grid) -> float | list[float]:
+    """A scale's binary logarithm, or those of all neurons; raises SettingError for one that could
+    not be read again.
+    """
+    found = grid.log_scale.detach().cpu().tolist()
+    return _logs(where, found, grid.log_scale.numel()) if grid.is_of_neurons else _log(where, found)
+
+
+def _log(where: str, given: Any) -> float:
+    return strict.number(where, given, -_MOST_LOG, _MOST_LOG)
+
+
+def _logs(where: str, given: Any, neurons: int) -> list[float]:
+    strict.same_length(where, strict.items(where, given, neurons), neurons)
+    return [_log(f"{where}[{i}]", one) for i, one in enumerate(given)]
 
 
 def check_calls(given: Any, layers: Layers) -> list[dict[str, Any]]:
@@ -85,7 +97,11 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
             strict.word(f"{name}.{field}", own[field], list(before))
     logs = strict.exact_table(f"{name}.log_scales", own["log_scales"], _SIDES)
     for side in _SIDES:
-        strict.number(f"{name}.log_scales.{side}", logs[side], -_MOST_LOG, _MOST_LOG)
+        where = f"{name}.log_scales.{side}"
+        if side == "weight" and layer.has_scales_of_neurons:
+            _logs(where, logs[side], layer.neurons)
+        else:
+            _log(where, logs[side])
     geometry = read_geometry(f"{name}.geometry", own["geometry"])
     if layer.neurons % geometry.groups:
         rule = f"should divide the layer's {layer.neurons} neurons"
@@ -163,8 +179,8 @@ def _parameters(
     log = own["log_scales"]["weight"]
     grid = _grid(layer.weight_bits, log, False, dtype, narrow=True)
     codes = layer.weight_codes.reshape(own["weight_shape"])
-    scale = grid.scale().detach()
-    weight = torch.nn.Parameter(torch.from_numpy(codes.astype(np.float64)).to(dtype) * scale)
+    integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
+    weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
     if not is_bounded(weight.detach()):
         raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
     if not own["has_bias"]:
@@ -176,9 +192,14 @@ def _parameters(
 
 
 def _grid(
-    bits: int, log_scale: float, unsigned: bool, dtype: torch.dtype, narrow: bool = False
+    bits: int,
+    log_scale: float | list[float],
+    unsigned: bool,
+    dtype: torch.dtype,
+    narrow: bool = False,
 ) -> Grid:
-    grid = Grid(bits, 1.0, unsigned, narrow).to(dtype)
+    value = torch.tensor(log_scale, dtype=dtype)
+    grid = Grid(bits, np.ones(value.shape), unsigned, narrow).to(dtype)
     with torch.no_grad():
-        grid.log_scale.fill_(log_scale)
+        grid.log_scale.copy_(value)
     return grid

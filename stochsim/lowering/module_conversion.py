@@ -4,7 +4,7 @@ low-bit one.
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from stochsim.settings import (
     SettingError,
     StochsimError,
     check_arguments,
+    check_choice,
     check_whole,
     plain,
     renamed_arguments,
@@ -45,6 +46,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     bits: Mapping[str, Widths] | None = None,
     strict: bool = False,
     keep_float: Sequence[str] = (),
+    weight_scales: str = "per-tensor",
     key: int = 0,
     chip_key: int = 0,
 ) -> ChipModule:
@@ -60,7 +62,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     input that is never negative there gets an unsigned grid.
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
-    names of modules to leave in float as they are, not looked into. key: of the noise in training
+    names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
+    one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
+    channel, which its sums are multiplied by. key: of the noise in training
     and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
     a module that cannot be traced, computes something else when it is (it draws random numbers, or
     changes a value in place whose other uses see it), or has nothing to convert; SettingError for
@@ -83,10 +87,12 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     if bits is not None and not isinstance(bits, Mapping):
         rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
         raise SettingError.of("bits", bits, rule)
+    check_choice("weight_scales", weight_scales, WEIGHT_SCALES)
     x = checked_stimuli("examples", examples, module)
+    how = _How(hardware, bits or {}, strict, keep_float, weight_scales == "per-channel")
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
-            whole, in_float = _converted(module, hardware, x, bits or {}, strict, keep_float)
+            whole, in_float = _converted(module, x, how)
     except StochsimError:
         raise
     except _ERRORS as error:
@@ -98,30 +104,38 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
+WEIGHT_SCALES = ("per-tensor", "per-channel")
+
+
+class _How(NamedTuple):
+    """The settings of a conversion, as `convert` has them."""
+
+    hardware: Hardware
+    bits: Mapping[str, Widths]
+    strict: bool
+    keep_float: Sequence[str]
+    per_channel: bool
+
+
 def _converted(
-    module: torch.nn.Module,
-    hardware: Hardware,
-    x: torch.Tensor,
-    bits: Mapping[str, Widths],
-    strict: bool,
-    keep_float: Sequence[str],
+    module: torch.nn.Module, x: torch.Tensor, how: _How
 ) -> tuple[Network, tuple[LeftInFloat, ...]]:
     """The network with its layers on the chip, and what is left in float."""
-    network = graphs.traced(copy.deepcopy(module).eval(), keep_float)
+    network = graphs.traced(copy.deepcopy(module).eval(), how.keep_float)
     shapes = _shapes(network, x)
-    sites, reasons = _sites(network, keep_float, shapes)
-    if strict:
+    sites, reasons = _sites(network, how.keep_float, shapes)
+    if how.strict:
         _check_all_converted(sites, reasons)
     if not sites:
         raise StochsimError(
             f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
         )
-    products.fold_batch_norms(network, sites, shapes, keep_float)
-    products.take_activations(network, sites, keep_float)
-    widths = _widths(sites, hardware, bits)
+    products.fold_batch_norms(network, sites, shapes, how.keep_float)
+    products.take_activations(network, sites, how.keep_float)
+    widths = _widths(sites, how.hardware, how.bits)
     seen, found = observed(network, sites, x)
     _check_same(module, x, found)
-    _put_in(network, sites, seen, widths)
+    _put_in(network, sites, seen, widths, how.per_channel)
     in_float = tuple(
         _left(network, node, reasons)
         for node in graphs.calls(network.graph)
@@ -280,7 +294,11 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
 
 
 def _put_in(
-    network: fx.GraphModule, sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths]
+    network: fx.GraphModule,
+    sites: list[Site],
+    seen: dict[str, Seen],
+    widths: dict[str, Widths],
+    per_channel: bool,
 ) -> None:
     """The layers of the chip in place of the float ones; a layer that reads another's codes shares
     its grid.
@@ -290,7 +308,7 @@ def _put_in(
     for site in sites:
         weight_bits, input_bits, output_bits = widths[site.name]
         if (site.shared, weight_bits) not in weights:
-            weights[site.shared, weight_bits] = _parameters(site.module, weight_bits)
+            weights[site.shared, weight_bits] = _parameters(site.module, weight_bits, per_channel)
         weight, bias, weight_grid = weights[site.shared, weight_bits]
         source = products.source_of_codes(network, site.node, layers)
         takes_codes = source is not None and layers[source].output_grid.bits == input_bits
@@ -309,11 +327,11 @@ def _put_in(
 
 
 def _parameters(
-    module: Any, bits: int
+    module: Any, bits: int, per_channel: bool
 ) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     weight = torch.nn.Parameter(module.weight.detach().clone())
     bias = None if module.bias is None else torch.nn.Parameter(module.bias.detach().clone())
-    return weight, bias, fitted_to_weights(weight.detach().cpu().numpy(), bits)
+    return weight, bias, fitted_to_weights(weight.detach().cpu().numpy(), bits, per_channel)
 
 
 _MEASURES = ("size", "getattr", "getitem", "dim", "len", "numel")

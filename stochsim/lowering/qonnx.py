@@ -107,6 +107,11 @@ def _activation(grid: Grid) -> Any:
 def _product(name: str, layer: ChipLayer) -> Any:
     """A QuantLinear or QuantConv with the layer's own float weights."""
     geometry = layer.geometry
+    if layer.weight_grid.is_of_neurons:
+        raise StochsimError(
+            f"layer '{name}' cannot be written as QONNX: its weights have a scale for every "
+            f"neuron; convert with weight_scales='per-tensor'"
+        )
     weight = layer.weight.detach().float()
     options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
     rest = {"bias": layer.bias is not None, **options}

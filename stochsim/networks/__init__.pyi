@@ -21,6 +21,7 @@ from .quantizers import activation_quantizer as activation_quantizer
 from .quantizers import bits_of as bits_of
 from .quantizers import learned_width as learned_width
 from .quantizers import nearest_values as nearest_values
+from .quantizers import optimal_row_steps as optimal_row_steps
 from .quantizers import optimal_step as optimal_step
 from .quantizers import optimal_weight_step as optimal_weight_step
 from .quantizers import scale_of as scale_of

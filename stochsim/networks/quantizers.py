@@ -118,6 +118,7 @@ class _Quantise(torch.autograd.Function):
         rounded = place.round()
         code = rounded.clamp(low, high)
         ctx.save_for_backward(place, rounded, code)
+        ctx.scale_shape = scale.shape
         return code * scale
 
     @staticmethod
@@ -126,10 +127,15 @@ class _Quantise(torch.autograd.Function):
         """0 to what is clamped; to the scale the code, less x / scale where that is not clamped."""
         place, rounded, code = ctx.saved_tensors
         inside = gradient * (rounded == code)
+        if not ctx.needs_input_grad[1]:
+            return inside, None, None, None
+        if ctx.scale_shape:  # of every neuron
+            of_each = gradient * code - inside * place
+            return inside, of_each.sum_to_size(ctx.scale_shape), None, None
         to_scale = torch.dot(gradient.reshape(-1), code.reshape(-1)) - torch.dot(
             inside.reshape(-1), place.reshape(-1)
         )
-        return inside, to_scale if ctx.needs_input_grad[1] else None, None, None
+        return inside, to_scale, None, None
 
 
 class _Sign(torch.autograd.Function):
@@ -227,7 +233,7 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
 
 def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
     """scale · clamp(round(x / scale), low, high) of x (any shape), with Brevitas's straight-through
-    gradients, also to the scale (a scalar tensor).
+    gradients, also to the scale (a scalar tensor, or one that broadcasts to x).
     """
     values: torch.Tensor = _Quantise.apply(x, scale, low, high)
     return values
@@ -256,6 +262,9 @@ def bits_of(quantizer: qnn.QuantIdentity) -> torch.Tensor:
 def scale_parameter(quantizer: qnn.QuantIdentity) -> torch.nn.Parameter:
     """The learned parameter behind the scale: its logarithm, base 2, and a constant."""
     return _implementation(quantizer).scaling_impl.value
+
+
+_STEP_OF_ZEROS = 1e-3
 
 
 def optimal_step(
@@ -287,14 +296,25 @@ def optimal_weight_step(values: np.ndarray, bits: int) -> float:
     """`optimal_step` of weights (neuron, input), whose codes are narrow-range: -(2^(b-1) - 1) …
     2^(b-1) - 1; never 0.
     """
-    flat = np.asarray(values, np.float64).ravel()
-    if not np.any(flat):
-        return 1e-3
+    return float(optimal_row_steps(np.asarray(values).reshape(1, -1), bits)[0])
+
+
+def optimal_row_steps(rows: np.ndarray, bits: int) -> np.ndarray:
+    """The same for every row of weights (row, weight): steps (row,)."""
+    rows = np.asarray(rows, np.float64)
+    sizes = np.abs(rows).max(1, keepdims=True)
     if bits == 1:
-        return float(np.mean(np.abs(flat)))
-    top = 2 ** (bits - 1) - 1
-    steps = np.abs(flat).max() / top * np.linspace(0.02, 1.0, 200)
-    errors = [
-        np.mean((flat - step * np.clip(np.rint(flat / step), -top, top)) ** 2) for step in steps
-    ]
-    return float(steps[int(np.argmin(errors))])
+        best = np.abs(rows).mean(1, keepdims=True)
+    else:
+        top = 2 ** (bits - 1) - 1
+        largest = np.where(sizes > 0, sizes, 1.0) / top
+        best = largest.copy()
+        least = np.full(sizes.shape, np.inf)
+        for part in np.linspace(0.02, 1.0, 200):
+            step = largest * part
+            off = rows - step * np.clip(np.rint(rows / step), -top, top)
+            error = np.mean(off**2, axis=1, keepdims=True)
+            best = np.where(error < least, step, best)
+            least = np.minimum(error, least)
+    steps: np.ndarray = np.where(sizes > 0, best, _STEP_OF_ZEROS)[:, 0]
+    return steps

@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 
 from stochsim.program.folders import check_keys, check_types, read_folder
-from stochsim.program.layer import ARRAYS_OF_LAYER, FIELDS_OF_LAYER, QUANTIZER_FIELDS, Layer
+from stochsim.program.layer import (
+    ARRAYS_OF_LAYER,
+    FIELDS_OF_LAYER,
+    QUANTIZER_FIELDS,
+    WEIGHT_SCALES,
+    Layer,
+)
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import WIRINGS
@@ -67,8 +73,9 @@ def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]
         if name in layers:
             raise SettingError.of(f"layers.{i}.name", name, "another layer has this name")
         own = {field: row[field] for field in FIELDS_OF_LAYER}
+        stored = _arrays_of(own)
         layers[name] = _read_layer(own, name, arrays)
-        used |= {f"layers.{name}.{field}" for field in ARRAYS_OF_LAYER}
+        used |= {f"layers.{name}.{field}" for field in stored}
     return layers, used
 
 
@@ -81,22 +88,32 @@ def _check_reals(name: str, arrays: Arrays) -> None:
         raise SettingError.of(name, found, "should be finite float64", section=("arrays",))
 
 
+def _arrays_of(table: dict[str, Any]) -> dict[str, Any]:
+    """The arrays that a layer has, with their types: scales where its table has none."""
+    own = {WEIGHT_SCALES: np.float64} if table["weight_scale"] is None else {}
+    return ARRAYS_OF_LAYER | own
+
+
 def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     """The layer of this name again; raises SettingError for what does not fit or is missing."""
     where = f"layers.{name}"
-    check_types(where, table, FIELDS_OF_LAYER)
+    stored = _arrays_of(table)
+    given = {field: value for field, value in table.items() if value is not None}
+    check_types(where, given, {field: FIELDS_OF_LAYER[field] for field in given})
     for side in ("input", "output"):
         check_types(f"{where}.{side}", table[side], QUANTIZER_FIELDS)
-    for field in sorted(ARRAYS_OF_LAYER):
+    for field in sorted(stored):
         if f"{where}.{field}" not in arrays:
             raise SettingError.missing(f"{where}.{field}", section=("arrays",))
-    found = {field: arrays[f"{where}.{field}"] for field in ARRAYS_OF_LAYER}
-    for field, dtype in ARRAYS_OF_LAYER.items():
+    found = {field: arrays[f"{where}.{field}"] for field in stored}
+    for field, dtype in stored.items():
         if found[field].dtype != dtype:
             rule = f"should be {np.dtype(dtype)}"
             raise SettingError.of(f"{where}.{field}", found[field], rule)
     try:
         quantizers = {side: _read_quantizer(side, table[side]) for side in ("input", "output")}
+        if WEIGHT_SCALES in found:
+            found["weight_scale"] = found.pop(WEIGHT_SCALES)
         return Layer(**(table | quantizers | found))
     except SettingError as error:
         raise error.inside("layers", name) from None

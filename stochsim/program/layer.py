@@ -10,7 +10,7 @@ import numpy as np
 from stochsim_kernels.neuron import channel
 
 from stochsim.program.quantizer import Quantizer
-from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scale
+from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scales
 from stochsim.settings import (
     SettingError,
     bounded_array,
@@ -38,6 +38,10 @@ FIELDS_OF_LAYER = {
 }
 ARRAYS_OF_LAYER = {"weight_codes": np.int8, "bias": np.float64, "sigma": np.float64}
 """Stored fields of a layer and their types."""
+WEIGHT_SCALES = "weight_scales"
+"""The array of a layer whose neurons have scales of their own; its field `weight_scale` is then
+None.
+"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Layer:
     """A quantised layer: drive = weight_scale input.scale (W_q x_q) + bias, then noise, then the
     output quantiser.
 
-    weight_codes: (neuron, input) int8, -1 and 1 at one bit; bias, sigma: (neuron,) float64 in units
+    weight_codes: (neuron, input) int8, -1 and 1 at one bit; weight_scale: of all weights, or
+    (neuron,) one for those of each neuron; bias, sigma: (neuron,) float64 in units
     of the drive. own_width: `weight_bits` was chosen for this layer, and need not be that of the
     Hardware. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
     bias or sigma that are not finite, a negative sigma, and widths, scales, quantisers and
@@ -112,7 +117,7 @@ class Layer:
 
     weight_codes: np.ndarray
     weight_bits: int
-    weight_scale: float
+    weight_scale: float | np.ndarray
     input: Quantizer
     output: Quantizer
     bias: np.ndarray
@@ -125,6 +130,8 @@ class Layer:
         for field, value in self._checked_fields().items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "weight_codes", self._checked_codes())
+        scale = scales("weight_scale", self.weight_scale, self.neurons)
+        object.__setattr__(self, "weight_scale", scale)
         for field, checked in (("bias", floats), ("sigma", levels)):
             found = checked(field, getattr(self, field))
             check_shape(field, found, "neuron", (self.neurons,))
@@ -134,10 +141,7 @@ class Layer:
         """Its numbers, as Python's; raises SettingError for numbers, words and quantisers that no
         layer has.
         """
-        own: dict[str, Any] = {
-            "weight_bits": check_whole("weight_bits", self.weight_bits, 1, 9),
-            "weight_scale": scale("weight_scale", self.weight_scale),
-        }
+        own: dict[str, Any] = {"weight_bits": check_whole("weight_bits", self.weight_bits, 1, 9)}
         check_choice("activation", self.activation, channel.RESPONSES)
         for side in ("input", "output"):
             check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
@@ -170,6 +174,11 @@ class Layer:
         return int(self.weight_codes.shape[0])
 
     @property
+    def has_scales_of_neurons(self) -> bool:
+        """Whether the weights of every neuron have a scale of their own."""
+        return isinstance(self.weight_scale, np.ndarray)
+
+    @property
     def shape(self) -> LayerShape:
         """Sizes and widths of this layer."""
         widths = (self.weight_bits, self.input.bits, self.output.bits)
@@ -196,6 +205,8 @@ class Layer:
         own = self.neurons // groups
         part = slice(number * own, (number + 1) * own)
         arrays = {field: getattr(self, field)[part] for field in ARRAYS_OF_LAYER}
+        if isinstance(self.weight_scale, np.ndarray):
+            arrays["weight_scale"] = self.weight_scale[part]
         return dataclasses.replace(self, **arrays)
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -207,4 +218,7 @@ class Layer:
             field: np.asarray(getattr(self, field), dtype)
             for field, dtype in ARRAYS_OF_LAYER.items()
         }
+        if isinstance(self.weight_scale, np.ndarray):
+            table["weight_scale"] = None
+            arrays[WEIGHT_SCALES] = self.weight_scale
         return table, arrays

@@ -47,6 +47,19 @@ def scale(field: str, given: Any) -> float:
     return found
 
 
+def scales(field: str, given: Any, neurons: int) -> float | np.ndarray:
+    """The scale of a layer's weights, or one for each neuron, float64 (neuron,); raises
+    SettingError as `scale` does, and for another shape.
+    """
+    if isinstance(given, np.ndarray | list | tuple) and np.ndim(given) > 0:
+        found = floats(field, given)
+        check_shape(field, found, "neuron", (neurons,))
+        for one in found:
+            scale(field, float(one))
+        return found
+    return scale(field, given)
+
+
 def levels(field: str, given: Any) -> np.ndarray:
     """Noise levels: as `floats`, none negative."""
     found = floats(field, given)

@@ -287,6 +287,10 @@ class Recurrent(Wiring):
         readout, lateral = layers[READOUT], layers[LATERAL]
         neurons, state = readout.neurons, readout.output
         weights = (neurons, neurons)
+        for name, layer in layers.items():
+            if layer.has_scales_of_neurons:
+                rule = "a recurrent program has one scale for all weights of a layer"
+                raise SettingError.of(f"{name}.weight_scale", layer.weight_scale, rule)
         check_shape(f"{LATERAL}.weight_codes", lateral.weight_codes, "neuron, neuron", weights)
         for side, codes in (("input", readout.input), ("output", state)):
             if codes.unsigned:
