@@ -8,17 +8,18 @@ import sys
 
 import numpy as np
 import pytest
-from stochsim_kernels import _jit
+from stochsim_kernels import _jit, processor
 from stochsim_kernels.product import int_tiles, matmul
 
 SCRIPT = """
 import json
 import numpy as np
+from stochsim_kernels import processor
 from stochsim_kernels.product import accumulator, int_tiles, matmul
 from stochsim_kernels.reference import accumulator_sums
 from stochsim_kernels.reference import neuron_codes as reference
 
-features = [int_tiles.processor_has(name) for name in (int_tiles.VNNI, int_tiles.VECTOR_POPCOUNT)]
+features = [processor.processor_has(name) for name in (processor.VNNI, processor.VECTOR_POPCOUNT)]
 random = np.random.default_rng(0)
 equal = {}
 
@@ -69,9 +70,9 @@ def test_a_lesser_processor_compiles_its_own_and_is_exact(tmp_path):
 
 
 def test_features_are_read_from_the_compiler():
-    known = int_tiles.cpu_target.target_context.codegen().magic_tuple()[2]
-    assert int_tiles.processor_has(int_tiles.VNNI) == (f"+{int_tiles.VNNI}," in known + ",")
-    assert not int_tiles.processor_has("no such feature")
+    known = processor.cpu_target.target_context.codegen().magic_tuple()[2]
+    assert processor.processor_has(processor.VNNI) == (f"+{processor.VNNI}," in known + ",")
+    assert not processor.processor_has("no such feature")
 
 
 def fill(x, w, scales, x_term, w_term, holds):

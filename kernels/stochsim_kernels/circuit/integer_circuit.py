@@ -21,12 +21,8 @@ from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
 from stochsim_kernels.neuron.simd import LANES
 from stochsim_kernels.neuron.stochastic_rounding import NEVER
 from stochsim_kernels.neuron.streams import block_streams
-from stochsim_kernels.product.int_tiles import (
-    COLUMNS,
-    ROWS,
-    VNNI,
-    processor_has,
-)
+from stochsim_kernels.processor import VNNI, processor_has
+from stochsim_kernels.product.int_tiles import COLUMNS, ROWS
 from stochsim_kernels.product.matmul import PackedWeights, product
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.tasks import run_tasks

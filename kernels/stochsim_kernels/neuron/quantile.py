@@ -14,8 +14,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from stochsim_kernels.neuron.quantile_octaves import OCTAVES
 from stochsim_kernels.neuron.simd import (
     CODES,
+    I32,
     I64,
     INTEGERS,
     LANES,
@@ -31,8 +33,10 @@ from stochsim_kernels.neuron.simd import (
     store_bytes,
     store_word,
 )
+from stochsim_kernels.processor import AVX512, processor_has
 
-# of t(u); over all 2^31 integers the largest is 1.74e-6 with fused multiply-add and 1.95e-6 without
+# of t(u); over all 2^31 integers the largest is 7.4e-7 by octaves, and by the logarithm 1.74e-6 with
+# fused multiply-add and 1.95e-6 without
 T_ERROR = 3e-6
 _F32 = ir.FloatType()
 _F64 = ir.DoubleType()
@@ -95,13 +99,50 @@ def _quantile(b, drawn):
     rest = b.or_(
         b.xor(b.xor(k, sign), splat(INTEGERS, 0x7FFFFFFF)), splat(INTEGERS, 1)
     )  # 2^31 (1 - |x|)
+    return (_by_octaves if processor_has(AVX512) else _by_logarithm)(b, k, rest)
+
+
+def _by_octaves(b, k, rest):
+    """By the polynomial of the octave of `rest`: two thirds of the instructions of the other way,
+    where a processor looks up a whole vector in registers.
+    """
+    bits = b.bitcast(b.sitofp(rest, _FLOATS), INTEGERS)
+    octave = b.lshr(bits, splat(INTEGERS, 23))  # and 127 more, of which 5 bits are looked at
+    y = b.fsub(b.bitcast(_mantissa(b, bits), _FLOATS), splat(_FLOATS, 1.5))
+    *rows, total = (_looked_up(b, octave, row) for row in np.roll(OCTAVES, 127, axis=0).T)
+    for row in reversed(rows):
+        total = _multiply_add(b, total, y, row)
+    sign = b.and_(k, splat(INTEGERS, 0x80000000))
+    return b.bitcast(b.xor(b.bitcast(total, INTEGERS), sign), _FLOATS)
+
+
+def _looked_up(b, index, table):
+    """table[index % 32] of every lane, out of 32 numbers."""
+    half = ir.VectorType(_F32, 16)
+    lows, highs = (ir.Constant(half, [float(x) for x in part]) for part in (table[:16], table[16:]))
+    signature = ir.FunctionType(half, [half, ir.VectorType(I32, 16), half])
+    name = "llvm.x86.avx512.vpermi2var.ps.512"
+    function = b.module.globals.get(name) or ir.Function(b.module, signature, name)
+    found = []
+    for start in range(0, LANES, 16):
+        lanes = ir.Constant(ir.VectorType(I32, 16), [*range(start, start + 16)])
+        found.append(b.call(function, [lows, b.shuffle_vector(index, index, lanes), highs]))
+    return b.shuffle_vector(*found, ir.Constant(INTEGERS, [*range(LANES)]))
+
+
+def _mantissa(b, bits):
+    """The bits of a number of at least 1 and below 2 that has the mantissa of `bits`."""
+    return b.or_(b.and_(bits, splat(INTEGERS, 0x7FFFFF)), splat(INTEGERS, 0x3F800000))
+
+
+def _by_logarithm(b, k, rest):
+    """By a rational function of log(1 - x^2), on any processor."""
     x, rest = (b.fmul(b.sitofp(value, _FLOATS), splat(_FLOATS, 2.0**-31)) for value in (k, rest))
     product = b.bitcast(
         b.fmul(rest, b.fsub(splat(_FLOATS, 2.0), rest)), INTEGERS
     )  # 1 - x^2 = (1 + f) / 2^exponent
     exponent = b.sitofp(b.sub(splat(INTEGERS, 127), b.lshr(product, splat(INTEGERS, 23))), _FLOATS)
-    mantissa = b.or_(b.and_(product, splat(INTEGERS, 0x7FFFFF)), splat(INTEGERS, 0x3F800000))
-    f = b.fsub(b.bitcast(mantissa, _FLOATS), splat(_FLOATS, 1.0))
+    f = b.fsub(b.bitcast(_mantissa(b, product), _FLOATS), splat(_FLOATS, 1.0))
     w = b.fsub(exponent, b.fmul(f, _polynomial(b, f, _L)))
     return b.fdiv(b.fmul(x, _polynomial(b, w, _P)), _polynomial(b, w, _Q))
 

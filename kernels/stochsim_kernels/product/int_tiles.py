@@ -9,17 +9,16 @@ of registers by itself; all around it is plain Numba.
 """
 
 import itertools
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from stochsim_kernels._jit import helper, kernel
+from stochsim_kernels.processor import AVX512, VNNI, processor_has
 from stochsim_kernels.tasks import run_tasks
 
 ROWS = 6  # stimuli per tile
@@ -28,8 +27,6 @@ ROWS = 6  # stimuli per tile
 VECTORS = 4
 COLUMNS = 16 * VECTORS
 BITS, BYTES, SATURATING = 0, 1, 2  # what a word holds
-VNNI = "avx512vnni"
-VECTOR_POPCOUNT = "avx512vpopcntdq"
 _BLOCK = 8 * ROWS  # stimuli per task
 
 
@@ -72,17 +69,6 @@ class _Tile(NamedTuple):
 
 _WORD = ir.IntType(32)
 _VECTOR = ir.VectorType(_WORD, 16)
-
-
-@lru_cache
-def processor_has(feature: str) -> bool:
-    """Does the processor that Numba compiles for have this feature, in LLVM's words?
-
-    Asks Numba, not the machine, so NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are respected. Both belong
-    to the key of Numba's cache, which therefore never hands code with an instruction to a processor
-    that lacks it.
-    """
-    return f"+{feature}" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
 
 def _call(builder, name, *vectors):
@@ -159,7 +145,7 @@ def _emit_rows(builder, step, count, tile):
 
 def _emit_tile(builder, step, tile):
     """All rows at once where there are registers for it, else one after the other."""
-    if processor_has("avx512f"):
+    if processor_has(AVX512):
         _emit_rows(builder, step, ROWS, tile)
         return
     with cgutils.for_range(builder, tile.words.type(ROWS)) as loop:

@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from stochsim_kernels.processor import VECTOR_POPCOUNT, VNNI, processor_has
 from stochsim_kernels.product import int_tiles, matrix_tiles, packing
-from stochsim_kernels.product.int_tiles import VECTOR_POPCOUNT, VNNI, TiledProduct, processor_has
+from stochsim_kernels.product.int_tiles import TiledProduct
 from stochsim_kernels.product.matrix_tiles import TILE, has_matrix_unit
 from stochsim_kernels.product.packing import Span, Words, span
 

@@ -19,10 +19,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from stochsim_kernels._jit import helper, inline, kernel
-from stochsim_kernels.product.int_tiles import COLUMNS, processor_has
+from stochsim_kernels.processor import MATRIX_UNIT, processor_has
+from stochsim_kernels.product.int_tiles import COLUMNS
 from stochsim_kernels.tasks import run_tasks
 
-MATRIX_UNIT = "amx-int8"
 TILE = 16  # rows of a tile, and words or sums in a row of it
 _SQUARE = 2 * TILE  # stimuli, and neurons, whose sums are held at once
 _BLOCK = 4 * _SQUARE  # stimuli per task
