@@ -35,8 +35,8 @@ from stochsim_kernels.neuron.simd import (
 )
 from stochsim_kernels.processor import AVX512, processor_has
 
-# of t(u); over all 2^31 integers the largest is 7.4e-7 by octaves, and by the logarithm 1.74e-6 with
-# fused multiply-add and 1.95e-6 without
+# of t(u); over all 2^31 integers the largest is 7.4e-7 by octaves, and by the logarithm 1.74e-6, or
+# 1.95e-6 without fused multiply-add
 T_ERROR = 3e-6
 _F32 = ir.FloatType()
 _F64 = ir.DoubleType()
