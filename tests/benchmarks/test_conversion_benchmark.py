@@ -15,7 +15,8 @@ def test_every_conversion_and_bill_gives_a_figure(load, monkeypatch, tmp_path):
         "READS": 2,
     }.items():
         monkeypatch.setattr(conversion, name, value)
-    monkeypatch.setattr(conversion, "NETWORKS", {"linear": conversion.linear})
+    kinds = {kind: conversion.NETWORKS[kind] for kind in ("linear", "depthwise")}
+    monkeypatch.setattr(conversion, "NETWORKS", kinds)
     figures = {
         figure.name: figure for figure in conversion.measure(bench.Options(True, None, None))
     }
@@ -32,4 +33,5 @@ def test_every_conversion_and_bill_gives_a_figure(load, monkeypatch, tmp_path):
         if "4 bits, rram-array: " in name
     }
     assert joules["all layers"] == pytest.approx(joules["hidden"] + joules["last"], rel=1e-12)
-    assert [one.bar for one in figures.values() if one.bar is not None] == [0.5, 2.0]
+    assert [one.bar for one in figures.values() if one.bar is not None] == [0.5, 2.0] * 2
+    assert "depthwise, 4 bits, noisy chip, per channel, fine-tuned: accuracy lost" in figures
