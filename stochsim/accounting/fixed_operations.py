@@ -14,6 +14,9 @@ from stochsim.program import LayerShape, LayerUse, Workload
 DITHER_BITS = 16
 """Random bits that a chip is billed for each input that it rounds stochastically."""
 
+RANDOM_NUMBER_BITS = 31
+"""Random bits of each number that a part in float draws, as many as a comparator's by default."""
+
 FLOAT_BITS = 32
 """Bits of the numbers of parts that are left in float."""
 
@@ -52,6 +55,8 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
         meter.add(use.layer, "random", bits, per=Sharing.STIMULUS)
     for row, inputs in workload.rounded.items():
         meter.add(row, "random", DITHER_BITS * inputs, per=Sharing.STIMULUS)
+    for part, numbers in workload.drawn.items():
+        meter.add(part, "random", RANDOM_NUMBER_BITS * numbers, per=Sharing.STIMULUS)
     for part, macs in workload.float_macs.items():
         for kind in ("float_multiply", "float_add"):
             meter.add(part, kind, macs, FLOAT_BITS, per=Sharing.STIMULUS)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.product import refuse_differing
-from stochsim.chip.rng_address import Place
+from stochsim.chip.rng_address import PARTS, Place
 from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
 from stochsim.chip.windowed_layer import (
@@ -18,7 +19,7 @@ from stochsim.chip.windowed_layer import (
     rows_of,
 )
 from stochsim.energy import Operations
-from stochsim.program import FloatCall, Graph, LayerCall, Program
+from stochsim.program import Draw, FloatCall, Graph, LayerCall, Program
 from stochsim.settings import StochsimError
 
 _VALUES_AT_ONCE = 4_000_000
@@ -79,7 +80,8 @@ class GraphRunner(Runner):
     @property
     def shares_codes(self) -> bool:
         """See `Runner.shares_codes`."""
-        return all(layer.shares_codes for layer in self.layers.values())
+        is_certain = all(layer.shares_codes for layer in self.layers.values())
+        return is_certain and not self.graph.random_parts
 
     def values_of_read(self, x: np.ndarray) -> int:
         """See `Runner.values_of_read`: what the positions of a layer see, or what it gives."""
@@ -128,7 +130,8 @@ class GraphRunner(Runner):
             return _repeated(value, reads) if meets and is_shared else value
 
         first = x if self._shares else _repeated(x, reads)
-        out = self.graph.walk(first, step, argument)
+        draw = self._draw(len(x), reads, place)
+        out = self.graph.walk(first, step, argument, draw)
         if self.graph.result not in self._differing:
             out = _repeated(out, reads)
         shape = (len(x), reads, *self._sizes_of(x).output)
@@ -143,7 +146,10 @@ class GraphRunner(Runner):
         """Nodes whose values differ from read to read."""
         found = set[str]() if self._shares else {self.graph.stimulus}
         for node in self.graph.nodes:
-            is_noisy = isinstance(node, LayerCall) and not self.layers[node.layer].shares_codes
+            if isinstance(node, LayerCall):
+                is_noisy = not self.layers[node.layer].shares_codes
+            else:
+                is_noisy = node.draws is not None
             if is_noisy or not found.isdisjoint(node.inputs):
                 found.add(node.name)
         return frozenset(found)
@@ -155,6 +161,22 @@ class GraphRunner(Runner):
         shared = self.graph.of_stimuli - self._differing
         writes = isinstance(node, FloatCall) and node.writes
         return writes and node.name in self._differing and not shared.isdisjoint(node.inputs)
+
+    def _draw(self, stimuli: int, reads: int, place: Place) -> Draw:
+        """What gives the random integers of parts in float, (stimulus read, …)."""
+        numbers = {name: number for number, name in enumerate(self.graph.random_parts)}
+
+        def draw(node: FloatCall, shape: tuple[int, ...]) -> np.ndarray:
+            if shape[:1] != (stimuli * reads,):
+                raise StochsimError(
+                    f"the part '{node.name}' draws numbers of shape {shape} for {stimuli} stimuli: "
+                    f"should be (stimulus, …), for they are drawn by the key of each"
+                )
+            u = np.empty((stimuli, reads, int(np.prod(shape[1:]))), np.uint32)
+            draw_integers(place.address(PARTS + numbers[node.name]), u)
+            return u.reshape(shape)
+
+        return draw
 
     def _sizes_of(self, x: np.ndarray) -> "_Sizes":
         """Of stimuli like x; found once for each shape."""
@@ -194,7 +216,7 @@ class GraphRunner(Runner):
             found[call.layer] = [one[:: -(-len(one) // _CALIBRATION_ROWS)] for one in flat]
             return noiseless_values(call, layer, rows, values)
 
-        self.graph.walk(x, step)
+        self.graph.walk(x, step, draw=self._draw(len(x), 1, Place(0, 0, 0)))
         return found
 
 

@@ -40,7 +40,7 @@ class LeftInFloat(NamedTuple):
     counts of it.
 
     cost: "float32" for the multiply-adds of a linear layer or convolution, "nothing" for what
-    computes nothing, else "not priced".
+    computes nothing, "random bits" for those of what draws, else "not priced".
     """
 
     name: str

@@ -13,6 +13,7 @@ from stochsim.lowering import trace
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.products import float_macs
+from stochsim.lowering.random_parts import random_part
 from stochsim.program import FloatCall, Graph, LayerCall, Program
 from stochsim.settings import Arrays
 
@@ -67,15 +68,17 @@ def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[int, str]) -> Laye
 
 
 def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) -> FloatCall:
+    random = random_part(network, node)
     return FloatCall(
         node.name,
         tuple(one.name for one in node.all_input_nodes),
-        _InFloat(node, network, interpreter),
+        random.compute if random else _InFloat(node, network, interpreter),
         trace.name_of(node),
         float_macs(network, node, (1,)),
         trace.measures(node),
         trace.writes(network, node),
         trace.passes_codes(network, node),
+        random.shape if random else None,
     )
 
 

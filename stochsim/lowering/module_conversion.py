@@ -18,8 +18,15 @@ from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
-from stochsim.lowering.observing import STIMULI, Seen, observed, portions
+from stochsim.lowering.observing import (
+    STIMULI,
+    Seen,
+    observed,
+    portions,
+    same_random_numbers,
+)
 from stochsim.lowering.products import Site
+from stochsim.lowering.random_parts import check_all_keyed, draws
 from stochsim.lowering.window_products import geometry_of
 from stochsim.settings import (
     Argument,
@@ -66,9 +73,10 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
     channel, which its sums are multiplied by. key: of the noise in training
     and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
-    a module that cannot be traced, computes something else when it is (it draws random numbers, or
-    changes a value in place whose other uses see it), or has nothing to convert; SettingError for
-    arguments of other types or in another order, and for wrong settings or examples.
+    a module that cannot be traced, computes something else when it is (it changes a value in place
+    whose other uses see it), draws random numbers that no key can be given to, or has nothing to
+    convert; SettingError for arguments of other types or in another order, and for wrong settings
+    or examples.
 
     >>> import stochsim as ss
     >>> import torch
@@ -130,6 +138,7 @@ def _converted(
         raise StochsimError(
             f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
         )
+    check_all_keyed(network, x)
     products.fold_batch_norms(network, sites, shapes, how.keep_float)
     products.take_activations(network, sites, how.keep_float)
     widths = _widths(sites, how.hardware, how.bits)
@@ -151,9 +160,9 @@ def _check_same(module: torch.nn.Module, x: torch.Tensor, found: list[torch.Tens
     own = copy.deepcopy(module).eval()
     name = type(module).__name__
     size = apart = 0.0
-    for some, given in zip(portions(x), found, strict=True):
-        with torch.no_grad():
-            expected = own(some)
+    with torch.no_grad(), same_random_numbers():
+        wanted = [own(some) for some in portions(x)]
+    for expected, given in zip(wanted, found, strict=True):
         if not isinstance(expected, torch.Tensor) or expected.shape != given.shape:
             raise StochsimError(f"{name} gives no tensor of the same shape when it is traced")
         size = max(size, float(expected.abs().max()))
@@ -161,9 +170,9 @@ def _check_same(module: torch.nn.Module, x: torch.Tensor, found: list[torch.Tens
     if not apart <= _SAME * size:
         raise StochsimError(
             f"{name} computes something else when it is traced: outputs differ by up to "
-            f"{apart:.3g}, where the largest is {size:.3g}. Parts that draw random numbers, and "
-            f"in-place calls whose result is not assigned (write h = h.relu_()), cannot be "
-            f"converted"
+            f"{apart:.3g}, where the largest is {size:.3g}. Random numbers of no stimulus "
+            f"(torch.rand(8)), and in-place calls whose result is not assigned (write h = "
+            f"h.relu_()), cannot be converted"
         )
 
 
@@ -351,6 +360,9 @@ def _left(network: fx.GraphModule, node: fx.Node, reasons: dict[fx.Node, str]) -
     elif graphs.passes_codes(network, node):
         why = "moves, compares or drops values and makes no new ones: codes stay codes"
         cost = "nothing"
+    elif draws(network, node):
+        why = "draws random numbers, by the chip's key for every stimulus and read"
+        cost = "random bits"
     elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
         why = (
             "it does not follow a converted layer alone, or has no running statistics, so it "

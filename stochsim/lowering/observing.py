@@ -1,5 +1,6 @@
 """What the layers of a traced network read and give in float, on the examples."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from torch import fx
 from stochsim.lowering import trace as graphs
 from stochsim.lowering.emulated_layer import ACTIVATIONS
 from stochsim.lowering.products import Site
+from stochsim.lowering.random_parts import draws
 from stochsim.settings import SettingError
 
 STIMULI = 256
@@ -18,11 +20,22 @@ STIMULI = 256
 _VALUES = 20_000  # kept of each input and response, at most
 _POOL = 10 * _VALUES  # those that they are taken from, at least
 _LEAST_POSITIONS = 16  # of every stimulus
+_RANDOM_STIMULI = 4096  # at least, with other numbers each time, where a network draws some
 
 
 def portions(x: torch.Tensor) -> Iterator[torch.Tensor]:
     """Copies of all stimuli of x (stimulus, …), some at a time: a network may write into them."""
     return (x[first : first + STIMULI].clone() for first in range(0, len(x), STIMULI))
+
+
+@contextlib.contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """torch's generator of the processor starts from one seed here, and is as before afterwards: a
+    network and its graph that draw are compared on the same numbers.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 class Seen(NamedTuple):
@@ -89,16 +102,21 @@ class _Observer(torch.nn.Module):
 def observed(
     network: fx.GraphModule, sites: list[Site], x: torch.Tensor
 ) -> tuple[dict[str, Seen], list[torch.Tensor]]:
-    """What every site reads and gives in float on all examples, and what the network gives for
-    their `portions`.
+    """What every site reads and gives in float on all examples, several times where the network
+    draws random numbers, and what it gives for their `portions` at first.
     """
-    observers = {site.name: _Observer(site, len(x)) for site in sites}
+    is_random = any(draws(network, node) for node in graphs.calls(network.graph))
+    passes = -(-_RANDOM_STIMULI // len(x)) if is_random else 1
+    observers = {site.name: _Observer(site, passes * len(x)) for site in sites}
     for site in sites:
         _call(network, site, observers[site.name])
     network.graph.eliminate_dead_code()
     network.recompile()
-    with torch.no_grad():
+    with torch.no_grad(), same_random_numbers():
         found = [network(some) for some in portions(x)]
+        for _ in range(passes - 1):
+            for some in portions(x):
+                network(some)
     for name, one in observers.items():
         if not one.is_finite:
             rule = f"layer '{name}' gives values that are not finite"

@@ -39,7 +39,7 @@ _FIELDS = (
     "dtype",
     "calibration",
 )
-_COSTS = ("float32", "nothing", "not priced")
+_COSTS = ("float32", "nothing", "random bits", "not priced")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 

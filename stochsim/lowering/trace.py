@@ -192,11 +192,21 @@ def torch_name(network: torch.nn.Module, node: fx.Node) -> str:
 def passes_codes(network: torch.nn.Module, node: fx.Node) -> bool:
     """Whether it gives on the values of its one input as they are."""
     calls = node.op in ("call_module", "call_function", "call_method")
+    name = torch_name(network, node).lstrip("_")
     return (
         calls
         and len(node.all_input_nodes) == 1
-        and torch_name(network, node).lstrip("_") in _OF_CODES
+        and name in _OF_CODES
+        and not (node.op == "call_function" and "dropout" in name and is_dropping(node))
     )
+
+
+def is_dropping(node: fx.Node) -> bool:
+    """Whether a dropout function is on: `torch.nn.functional` says so by `training`, which is True
+    unless it is given.
+    """
+    given = dict(zip(("input", "p", "training"), node.args, strict=False)) | dict(node.kwargs)
+    return bool(given.get("training", given.get("train", True)))
 
 
 def attribute(network: torch.nn.Module, path: str) -> Any:

@@ -31,6 +31,9 @@ _TORCH = {
     "transpose": "input dim0 dim1",
     "sum": "input dim keepdim dtype",
     "log_softmax": "input dim dtype",
+    "rand_like": "input",
+    "randn_like": "input",
+    "bernoulli": "input",
 }
 _FUNCTIONAL = {
     "relu": "input inplace",

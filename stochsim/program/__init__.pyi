@@ -20,6 +20,7 @@ from .folders import write_folder as write_folder
 from .geometry import PADDING_MODES as PADDING_MODES
 from .geometry import Geometry as Geometry
 from .graph import Graph as Graph
+from .graph_nodes import Draw as Draw
 from .graph_nodes import FloatCall as FloatCall
 from .graph_nodes import LayerCall as LayerCall
 from .layer import HIDDEN as HIDDEN

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,6 +12,8 @@ import numpy as np
 from stochsim.hardware import Noise
 from stochsim.program.graph_nodes import (
     Call,
+    Draw,
+    FloatCall,
     LayerCall,
     called,
     check_codes_taken,
@@ -20,6 +22,7 @@ from stochsim.program.graph_nodes import (
     check_read,
     check_result,
     checked_node,
+    middle,
 )
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.shapes import numbers
@@ -78,6 +81,12 @@ class Graph(Wiring):
     def not_saved(self) -> tuple[str, ...]:
         """Parts in float that a file of it leaves out, each with the reason."""
         return tuple(self.to_table()[0]["not_saved"])
+
+    @property
+    def random_parts(self) -> tuple[str, ...]:
+        """Names of the parts in float that draw random numbers, in the order in which they run."""
+        floats = (node for node in self.nodes if isinstance(node, FloatCall))
+        return tuple(node.name for node in floats if node.draws is not None)
 
     @property
     def calls(self) -> tuple[LayerCall, ...]:
@@ -145,13 +154,15 @@ class Graph(Wiring):
         x: np.ndarray,
         step: Step,
         argument: Callable[[Call, str, Any], Any] = lambda node, name, value: value,
+        draw: Draw = middle,
         seen: Callable[[str, Any], None] = lambda name, value: None,
     ) -> Any:
         """What `result` gives for stimuli x (stimulus, …).
 
         step: gives the values of a layer. argument: what a node takes for the value of an earlier
-        one. seen: is told every node's name and value. Values are dropped when no node needs them.
-        Raises StochsimError that names a part which gives a layer no floats, or no result.
+        one. draw: gives random integers for parts that draw. seen: is told every node's name and
+        value. Values are dropped when no node needs them. Raises StochsimError that names a part
+        which gives a layer no floats, or no result.
         """
         # a copy: a part in float may write into what it reads
         values: dict[str, Any] = {self.stimulus: x.copy()}
@@ -162,7 +173,7 @@ class Graph(Wiring):
             if isinstance(node, LayerCall):
                 values[node.name] = step(node, *given)
             else:
-                values[node.name] = called(node, given)
+                values[node.name] = called(node, given, draw)
             seen(node.name, values[node.name])
             for name in done:
                 del values[name]
@@ -266,6 +277,7 @@ class Graph(Wiring):
         uses: list[LayerUse] = []
         rounded: dict[str, int] = {}
         macs: dict[str, int] = {}
+        drawn: dict[str, int] = {}
         code_memory = 0
         for node in self.nodes:
             if isinstance(node, LayerCall):
@@ -280,16 +292,21 @@ class Graph(Wiring):
             elif node.macs and node.name in found:
                 more = node.macs * math.prod(found[node.name][1:]) * reads
                 macs[node.row] = macs.get(node.row, 0) + more
-        rows = tuple(dict.fromkeys(self._rows(macs)))
+            elif node.draws is not None and node.name in found:
+                # as many as values, though fewer are drawn where channels are dropped as a whole
+                more = math.prod(found[node.name][1:]) * reads
+                drawn[node.row] = drawn.get(node.row, 0) + more
+        rows = tuple(dict.fromkeys(self._rows({*macs, *drawn})))
         floats = (node for node in self.nodes if not isinstance(node, LayerCall))
         unpriced = tuple(node.row or node.name for node in floats if node.is_unpriced)
-        return Workload(tuple(uses), reads, code_memory, rounded, macs, rows, unpriced)
+        of_layers = (tuple(uses), reads, code_memory, rounded)
+        return Workload(*of_layers, macs, rows, unpriced, drawn)
 
-    def _rows(self, macs: Mapping[str, int]) -> Iterator[str]:
+    def _rows(self, billed: Collection[str]) -> Iterator[str]:
         for node in self.nodes:
             if isinstance(node, LayerCall):
                 yield node.layer
-            elif node.row in macs:
+            elif node.row in billed:
                 yield node.row
 
 

@@ -38,7 +38,9 @@ class FloatCall(NamedTuple):
     in bills. macs: multiply-adds for each value that it gives, 0 where it is not priced. measures:
     whether it asks for a size, so that stimuli and reads may not be told apart before it.
     writes: whether it may write into what it reads. is_free: whether it moves, compares or drops
-    values alone, which costs nothing.
+    values alone, which costs nothing. draws: where it draws random numbers, the shape (stimulus, …)
+    of those that it takes for given values; the function then takes them first, integers of 31
+    bits in uint32, drawn by the chip's key for every stimulus and read.
     """
 
     name: str
@@ -49,6 +51,7 @@ class FloatCall(NamedTuple):
     measures: bool = False
     writes: bool = False
     is_free: bool = False
+    draws: Callable[..., tuple[int, ...]] | None = None
 
     @property
     def is_unpriced(self) -> bool:
@@ -108,9 +111,20 @@ def check_layer_of(call: LayerCall, layers: Mapping[str, Layer]) -> None:
         raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule)
 
 
-def called(node: FloatCall, given: list[Any]) -> Any:
+Draw = Callable[[FloatCall, tuple[int, ...]], np.ndarray]
+"""Gives the random integers that a part takes, uint32 of a shape."""
+
+
+def middle(node: FloatCall, shape: tuple[int, ...]) -> np.ndarray:
+    """The integers in the middle of their range, where no key is given: for shapes alone."""
+    return np.full(shape, 1 << 30, np.uint32)
+
+
+def called(node: FloatCall, given: list[Any], draw: Draw) -> Any:
     """What a part in float gives; raises StochsimError that names a part which cannot run."""
     try:
+        if node.draws is not None:
+            return node.function(draw(node, node.draws(*given)), *given)
         return node.function(*given)
     except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
         if isinstance(error, StochsimError):
@@ -156,6 +170,8 @@ def checked_node(node: Any) -> Call:
         raise SettingError.of(f"{node.name}.inputs", node.inputs, "should be a tuple of names")
     if not callable(node.function):
         raise SettingError.of(f"{node.name}.function", node.function, "should be a function")
+    if node.draws is not None and not callable(node.draws):
+        raise SettingError.of(f"{node.name}.draws", node.draws, "should be a function or None")
     if not isinstance(node.row, str):
         raise SettingError.of(f"{node.name}.row", node.row, "should be text")
     measures = check_flag(f"{node.name}.measures", node.measures)

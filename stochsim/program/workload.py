@@ -40,7 +40,7 @@ class Workload(NamedTuple):
     code_memory_bits: size of the memory of codes. rounded: inputs that are rounded stochastically,
     by the row of the bill that they belong to. float_macs: multiply-adds left in float32, by part.
     order: of the bill's rows, where parts in float are among them. unpriced: parts in float that no
-    price stands for.
+    price stands for. drawn: random numbers of parts in float, by part.
     """
 
     uses: tuple[LayerUse, ...]
@@ -50,6 +50,7 @@ class Workload(NamedTuple):
     float_macs: Mapping[str, int] = {}
     order: tuple[str, ...] = ()
     unpriced: tuple[str, ...] = ()
+    drawn: Mapping[str, int] = {}
 
     @property
     def rows(self) -> tuple[str, ...]:
