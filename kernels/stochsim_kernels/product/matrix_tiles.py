@@ -8,6 +8,7 @@ weights is 16 such words of 16 neurons. One instruction (tdpbusd: unsigned times
 
 import ctypes
 import itertools
+import sys
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,9 +48,11 @@ def has_matrix_unit() -> bool:
 
 def _may_use_tiles() -> bool:
     """Ask Linux for the registers (arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA)."""
+    if sys.platform != "linux":
+        return False
     try:
         return bool(ctypes.CDLL(None).syscall(158, 0x1023, 18) == 0)
-    except (OSError, AttributeError):  # no Linux
+    except (OSError, AttributeError):  # a C library without that call
         return False
 
 
