@@ -6,7 +6,7 @@ from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.accounting import Meter, Sharing
-from stochsim.chip.product import Product, fit_accumulator
+from stochsim.chip.product import Product, fit_accumulator, weight_sigma_of
 from stochsim.chip.rng_address import DIGITAL, FLIPS, WEIGHTS, Place, normals
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
@@ -34,7 +34,7 @@ class DigitalProduct(Product):
         self._packed = matmul.pack_weights(self.weight_codes)
         self._weight_sigma: float | np.ndarray = 0.0
         if hardware.noise.weight_noise == "explicit":
-            sigma = hardware.noise.weight_sigma_value(layer.weight_scale)
+            sigma = weight_sigma_of(hardware.noise, layer)
             self._weight_sigma = sigma / layer.weight_scale
         self.sharing = Sharing.READ if np.any(self._weight_sigma) else Sharing.STIMULUS
 

@@ -9,6 +9,7 @@ from stochsim_kernels.neuron import bit_error_channel, channel, drawing
 from stochsim_kernels.random import flips, source
 from stochsim_kernels.random.address import DrawAddress
 
+from stochsim.chip.product import weight_sigma_of
 from stochsim.chip.rng_address import NEURONS, Place
 from stochsim.hardware import Hardware, read_channel_text
 from stochsim.program import Layer
@@ -68,7 +69,7 @@ class Neurons:
         own = self.hardware.noise
         if own.weight_noise != "lumped":
             return 0.0
-        return own.weight_sigma_value(self.layer.weight_scale)
+        return weight_sigma_of(own, self.layer)
 
     @property
     def has_weight_noise(self) -> bool:

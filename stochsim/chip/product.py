@@ -7,8 +7,18 @@ from stochsim_kernels.product import accumulator, matmul
 
 from stochsim.accounting import AdcUse, Meter, Sharing
 from stochsim.chip.rng_address import Place
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, Noise
+from stochsim.program import Layer
 from stochsim.settings import SettingError
+
+
+def weight_sigma_of(noise: Noise, layer: Layer) -> float | np.ndarray:
+    """Read noise of a layer's weights, in weight values; (neuron,) where those of every neuron have
+    a scale of their own.
+    """
+    if isinstance(layer.weight_scale, np.ndarray):
+        return noise.weight_sigma + noise.weight_sigma_lsb * layer.weight_scale
+    return noise.weight_sigma_value(layer.weight_scale)
 
 
 class Product(abc.ABC):

@@ -5,7 +5,6 @@ An error names every field that breaks a rule.
 
 from typing import Annotated, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from stochsim.energy import Operation
@@ -21,7 +20,6 @@ from stochsim.settings import (
     check_positive,
     check_real,
     check_whole,
-    real_array,
 )
 
 
@@ -131,15 +129,11 @@ class Noise(Settings):
             raise SettingError.missing("levels", rule)
         return self.read_sigma_fs * check_whole("levels", levels, 2, 2**32) * step
 
-    def weight_sigma_value(self, weight_step: float | np.ndarray) -> float | np.ndarray:
+    def weight_sigma_value(self, weight_step: float) -> float:
         """Standard deviation of one weight's read noise in weight values, for weight codes that are
-        `weight_step` apart; an array where that is one, (neuron,).
+        `weight_step` apart.
         """
-        step: float | np.ndarray
-        if isinstance(weight_step, np.ndarray):
-            step = real_array("weight_step", weight_step, "should be numbers (neuron,)")
-        else:
-            step = float(check_real("weight_step", weight_step))
+        step = float(check_real("weight_step", weight_step))
         return self.weight_sigma + self.weight_sigma_lsb * step
 
 

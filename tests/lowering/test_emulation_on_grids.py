@@ -110,7 +110,7 @@ def test_dropout_in_training_scales_codes_and_clips_none(p, activation):
     with torch.no_grad():
         found = layer._response(values * kept)[:, 0]
     weight = layer.weight_grid(layer.weight).detach()
-    assert torch.allclose(found, (values * kept) @ weight[0], rtol=1e-5)
+    assert found.numpy() == pytest.approx(((values * kept) @ weight[0]).numpy(), rel=1e-5)
     clipped = layer.input_grid(values * kept).detach() @ weight[0]
     if p >= 0.5:  # negative control
-        assert not torch.allclose(found, clipped, rtol=1e-3)
+        assert float((found - clipped).abs().max()) > 0.01 * float(found.mean())
