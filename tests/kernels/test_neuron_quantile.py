@@ -2,10 +2,10 @@
 `channel.fill_thresholds`.
 """
 
-import numba
 import numpy as np
 import pytest
 from scipy import special
+from stochsim_kernels._jit import inline
 from stochsim_kernels.neuron import channel, nearest_edge, quantile
 from stochsim_kernels.neuron.quantile_octaves import OCTAVES
 from stochsim_kernels.neuron.simd import LANES
@@ -31,7 +31,7 @@ def quantiles(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quantile, "processor_has", lambda _: request.param)
 
-        @numba.njit
+        @inline
         def fill_quantiles(halves, out):
             for first in range(0, halves.size, LANES):
                 quantile.quantile_block(first, halves, out)

@@ -114,3 +114,17 @@ def test_dropout_in_training_scales_codes_and_clips_none(p, activation):
     clipped = layer.input_grid(values * kept).detach() @ weight[0]
     if p >= 0.5:  # negative control
         assert float((found - clipped).abs().max()) > 0.01 * float(found.mean())
+
+
+def test_sums_are_those_of_integers():
+    """Bit by bit in float32: a value divided by its scale is off an integer in a ninth of cases."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 20)
+    (layer,) = ss.convert(torch.nn.Linear(20, 9, bias=False), HARDWARE, x).layers.values()
+    with torch.no_grad():
+        values = layer.input_grid(x)
+        integers = [layer.input_grid.integers(x), layer.weight_grid.integers(layer.weight)]
+        scales = layer.input_grid.scale() * layer.weight_grid.scale()
+        expected = (integers[0].int() @ integers[1].int().T).float() * scales
+        assert torch.equal(layer._response(values), expected)
+        assert not torch.equal(values / layer.input_grid.scale(), integers[0].float())

@@ -197,3 +197,17 @@ def test_draws_of_what_is_no_stimulus_are_refused():
 
     with pytest.raises(StochsimError, match="drawn by the key of each"):
         ss.convert(Net(None).eval(), HARDWARE, stimuli(60)).sample(stimuli(3), 2, key=0)
+
+
+def test_two_parts_draw_apart():
+    """Which values are kept by one says nothing of the other: 4 reads × 8 stimuli × 64 values."""
+
+    class Twice(Network):
+        def forward(self, x):
+            h = torch.relu(self.first(x)) + 1
+            return torch.cat([functional.dropout(h, 0.5), functional.dropout(h, 0.5)], 1)
+
+    converted = ss.convert(Twice(None).eval(), HARDWARE, stimuli(60))
+    kept = converted.sample(stimuli(8), 4, key=0) > 0
+    alike = (kept[..., :64] == kept[..., 64:]).mean()
+    assert abs(alike - 0.5) < 5 * np.sqrt(0.25 / (4 * 8 * 64))
