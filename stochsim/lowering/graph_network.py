@@ -4,6 +4,7 @@ by an interpreter.
 No source is generated from it: names of a graph are looked up, never compiled.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,27 +20,97 @@ class Network(torch.nn.Module):
         super().__init__()
         self.graph = fx.Graph()
 
-    @classmethod
-    def of(cls, module: torch.nn.Module, graph: fx.Graph) -> "Network":
-        """The parts of a module in another order; the module shares them and is not changed."""
-        network = cls()
-        network.graph.output(network.graph.graph_copy(graph, {}))
-        for own, taken in (
-            (network._modules, module._modules),
-            (network._parameters, module._parameters),
-            (network._buffers, module._buffers),
-        ):
-            own.update(taken)  # type: ignore[arg-type]
-        network._non_persistent_buffers_set.update(module._non_persistent_buffers_set)
-        network.train(module.training)
-        return network
-
     def forward(self, *x: torch.Tensor) -> Any:
         """What the graph gives for x."""
-        walk = fx.Interpreter(self)
-        walk.extra_traceback = False
-        return walk.run(*x)
+        return Interpreter(self).run(*x)
+
+
+class Interpreter(fx.Interpreter):
+    """Runs a network: dropout and batch normalisation as its `training` says."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        self.extra_traceback = False
+        self._training = network.training
+
+    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An operation of torch; one that differs in training is on there."""
+        place = TRAINING_PLACES.get(target)
+        if self._training and place is not None:
+            args = (*args[:place], True, *args[place + 1 :])
+        return super().call_function(target, args, kwargs)
+
+
+_aten = torch.ops.aten
+TRAINING_PLACES: dict[Any, int] = {
+    _aten.dropout.default: 2,
+    _aten.feature_dropout.default: 2,
+    _aten.alpha_dropout.default: 2,
+    _aten.feature_alpha_dropout.default: 2,
+    _aten.batch_norm.default: 5,
+}
+"""Operations that differ in training, and which argument says so."""
 
 
 TAKEN = frozenset(dir(Network())) | {"graph"}
 """Names that no part may have: those of every module."""
+
+
+def put(network: Network, path: str, value: torch.Tensor | torch.nn.Module) -> str:
+    """Put a parameter, buffer or module at a path, modules on the way are made; the path, in which
+    names that are taken end in "_".
+    """
+    *way, last = path.split(".")
+    owner: torch.nn.Module = network
+    found = []
+    for name in way:
+        free = _free(owner, name, torch.nn.Module)
+        if free not in owner._modules:
+            owner.add_module(free, torch.nn.Module())
+        owner = owner.get_submodule(free)
+        found.append(free)
+    last = _free(owner, last, type(None))
+    if isinstance(value, torch.nn.Module):
+        owner.add_module(last, value)
+    elif isinstance(value, torch.nn.Parameter):
+        owner.register_parameter(last, value)
+    else:
+        owner.register_buffer(last, value)
+    return ".".join([*found, last])
+
+
+def _free(owner: torch.nn.Module, name: str, kind: type) -> str:
+    """The name, with "_" behind it as often as something of another kind has it."""
+    while name in TAKEN or not isinstance(getattr(owner, name, None), kind | type(None)):
+        name += "_"
+    return name
+
+
+def keep_used(network: Network, layers: Mapping[str, torch.nn.Module]) -> None:
+    """Put the layers in, and leave only what the graph uses, in the order in which it does: a
+    parameter below the path of a layer gets a path of its own.
+    """
+    graph = network.graph
+    graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    kept = Network()
+    moved: dict[str, str] = {}
+    for node in graph.nodes:
+        path = str(node.target)
+        if node.op == "call_module":
+            part = layers[path] if path in layers else network.get_submodule(path)
+            if path not in moved:
+                moved[path] = put(kept, path, part)
+        elif node.op == "get_attr" and path not in moved:
+            is_inside = any(path.startswith(f"{name}.") or path == name for name in layers)
+            name = path.replace(".", "_") if is_inside else path
+            moved[path] = put(kept, name, _value(network, path))
+        if path in moved:
+            node.target = moved[path]
+    for name in ("_modules", "_parameters", "_buffers"):
+        setattr(network, name, getattr(kept, name))
+
+
+def _value(network: Network, path: str) -> torch.Tensor:
+    way, _, last = path.rpartition(".")
+    found: torch.Tensor = getattr(network.get_submodule(way), last)
+    return found

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import fx
 
-from stochsim.lowering import trace
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.products import float_macs
+from stochsim.lowering.queries import measures, origin_of, part_of, passes_codes
 from stochsim.lowering.random_parts import random_part
 from stochsim.program import FloatCall, Graph, LayerCall, Program
 from stochsim.settings import Arrays
@@ -33,7 +33,10 @@ def graph_program(
     interpreter = fx.Interpreter(network)
     owners: dict[int, str] = {}
     nodes: list[LayerCall | FloatCall] = []
+    needed = _needed(network.graph)
     for node in network.graph.nodes:
+        if node not in needed:
+            continue
         layer = layers.get(str(node.target)) if node.op == "call_module" else None
         if layer is not None:
             nodes.append(_layer_call(node, layer, owners))
@@ -51,11 +54,25 @@ def graph_program(
     return Program({name: layer.layer() for name, layer in layers.items()}, graph)
 
 
+def _inputs(node: fx.Node) -> tuple[fx.Node, ...]:
+    """The nodes whose values a node takes on a chip."""
+    random = random_part(node)
+    return tuple(node.all_input_nodes) if random is None else random.inputs
+
+
+def _needed(graph: fx.Graph) -> set[fx.Node]:
+    """The nodes that the result needs, and what goes in and out."""
+    found = {node for node in graph.nodes if node.op in ("placeholder", "output")}
+    for node in reversed(graph.nodes):
+        if node in found:
+            found.update(_inputs(node))
+    return found
+
+
 def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[int, str]) -> LayerCall:
     """A node that calls a layer; owners: the first layer with each weight."""
     name = str(node.target)
-    source = trace.data_input(node)
-    assert source is not None
+    (source,) = node.all_input_nodes
     owner = owners.setdefault(id(layer.weight), name)
     return LayerCall(
         node.name,
@@ -68,17 +85,16 @@ def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[int, str]) -> Laye
 
 
 def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) -> FloatCall:
-    random = random_part(network, node)
+    random = random_part(node)
     return FloatCall(
         node.name,
-        tuple(one.name for one in node.all_input_nodes),
+        tuple(one.name for one in _inputs(node)),
         random.compute if random else _InFloat(node, network, interpreter),
-        trace.name_of(node),
-        float_macs(network, node, (1,)),
-        trace.measures(node),
-        trace.writes(network, node),
-        trace.passes_codes(network, node),
-        random.shape if random else None,
+        part_of(node),
+        float_macs(node),
+        measures(node),
+        is_free=passes_codes(node),
+        draws=random.shape if random else None,
     )
 
 
@@ -94,8 +110,12 @@ class _InFloat:
         """Arrays, and whatever else nodes give."""
         node = self._node
         device = self._device()
-        tensors = [_to_torch(one, device) for one in given]
-        values = dict(zip(node.all_input_nodes, tensors, strict=True))
+        inputs = node.all_input_nodes
+        tensors = [
+            _to_torch(value, device, origin_of(one).dtype)
+            for one, value in zip(inputs, given, strict=True)
+        ]
+        values = dict(zip(inputs, tensors, strict=True))
         args = fx.node.map_arg(node.args, values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):  # that of the caller
@@ -106,12 +126,15 @@ class _InFloat:
         return torch.device("cpu") if first is None else first.device
 
 
-def _to_torch(value: Any, device: torch.device) -> Any:
-    """Tensors for arrays, in tuples and lists too."""
+def _to_torch(value: Any, device: torch.device, dtype: str) -> Any:
+    """Tensors for arrays, in tuples and lists too; arrays have no bfloat16: float32 stands for
+    it.
+    """
     if isinstance(value, tuple | list):
-        return type(value)(_to_torch(one, device) for one in value)
+        return type(value)(_to_torch(one, device, dtype) for one in value)
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value).to(device)
+        found = torch.from_numpy(value).to(device)
+        return found.bfloat16() if dtype == "bfloat16" else found
     return value
 
 
@@ -122,5 +145,6 @@ def _to_numpy(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(_to_numpy(one) for one in value)
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu().numpy()
+        found = value.detach().cpu()
+        return found.float().numpy() if found.dtype == torch.bfloat16 else found.numpy()
     return value

@@ -2,8 +2,7 @@
 low-bit one.
 """
 
-import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +10,11 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.lowering import products
-from stochsim.lowering import trace as graphs
+from stochsim.lowering.capture import captured, check_inputs
 from stochsim.lowering.chip_module import ChipModule, LeftInFloat
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
-from stochsim.lowering.graph_network import Network
+from stochsim.lowering.graph_network import Network, keep_used
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.observing import (
     STIMULI,
@@ -25,9 +23,27 @@ from stochsim.lowering.observing import (
     portions,
     same_random_numbers,
 )
-from stochsim.lowering.products import Site
+from stochsim.lowering.products import (
+    Site,
+    float_macs,
+    fold_batch_norms,
+    products_of,
+    source_of_codes,
+    take_activations,
+)
+from stochsim.lowering.queries import (
+    calls,
+    first_line,
+    gives_sizes,
+    kind_of,
+    operation,
+    origin_of,
+    part_of,
+    passes_codes,
+)
 from stochsim.lowering.random_parts import check_all_keyed, draws
-from stochsim.lowering.window_products import geometry_of
+from stochsim.lowering.stimuli_first import put_stimuli_first
+from stochsim.lowering.walks import evaluated
 from stochsim.settings import (
     Argument,
     SettingError,
@@ -104,7 +120,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     except StochsimError:
         raise
     except _ERRORS as error:
-        text = f"{type(error).__name__}: {graphs.first_line(error)}"
+        text = f"{type(error).__name__}: {first_line(error)}"
         raise StochsimError(f"{type(module).__name__} cannot be converted ({text})") from error
     return ChipModule(whole, hardware, in_float, x, key=key, chip_key=chip_key)
 
@@ -129,50 +145,66 @@ def _converted(
     module: torch.nn.Module, x: torch.Tensor, how: _How
 ) -> tuple[Network, tuple[LeftInFloat, ...]]:
     """The network with its layers on the chip, and what is left in float."""
-    network = graphs.traced(copy.deepcopy(module).eval(), how.keep_float)
-    shapes = _shapes(network, x)
-    sites, reasons = _sites(network, how.keep_float, shapes)
-    if how.strict:
-        _check_all_converted(sites, reasons)
-    if not sites:
-        raise StochsimError(
-            f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is needed"
-        )
-    check_all_keyed(network, x)
-    products.fold_batch_norms(network, sites, shapes, how.keep_float)
-    products.take_activations(network, sites, how.keep_float)
-    widths = _widths(sites, how.hardware, how.bits)
-    seen, found = observed(network, sites, x)
-    _check_same(module, x, found)
+    check_inputs(module)
+    with evaluated(module):
+        _check_passes(module, x)
+        network = captured(module, x, how.keep_float).eval()
+        put_stimuli_first(network)
+        sites, reasons = products_of(network, how.keep_float, _of_stimuli(network))
+        if how.strict and reasons:
+            raise _not_all_converted(reasons)
+        if not sites:
+            raise StochsimError(
+                f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is "
+                f"needed"
+            )
+        check_all_keyed(network, x)
+        fold_batch_norms(network, sites, how.keep_float)
+        take_activations(sites, how.keep_float)
+        widths = _widths(sites, how.hardware, how.bits)
+        seen, found = observed(network, sites, x)
+        _check_same(module, x, found)
     _put_in(network, sites, seen, widths, how.per_channel)
-    in_float = tuple(
-        _left(network, node, reasons)
-        for node in graphs.calls(network.graph)
-        if _is_left(network, node)
-    )
-    return Network.of(network, network.graph), in_float
+    return network, _left_in_float(network, reasons)
+
+
+def _check_passes(module: torch.nn.Module, x: torch.Tensor) -> None:
+    """Raise SettingError for stimuli that the module cannot take."""
+    try:
+        with torch.no_grad(), same_random_numbers():
+            module(x[:STIMULI].clone())
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        rule = f"does not pass the network: {first_line(error)}"
+        raise SettingError.of("examples", x[:STIMULI], rule) from None
+
+
+def _of_stimuli(network: Network) -> set[fx.Node]:
+    """The nodes whose values depend on the stimuli."""
+    found = set[fx.Node]()
+    for node in network.graph.nodes:
+        if node.op == "placeholder" or not found.isdisjoint(node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 def _check_same(module: torch.nn.Module, x: torch.Tensor, found: list[torch.Tensor]) -> None:
-    """Raise StochsimError where the traced network gives something else than the module for the
+    """Raise StochsimError where the captured network gives something else than the module for the
     portions of x.
     """
-    own = copy.deepcopy(module).eval()
     name = type(module).__name__
     size = apart = 0.0
     with torch.no_grad(), same_random_numbers():
-        wanted = [own(some) for some in portions(x)]
+        wanted = [module(some) for some in portions(x)]
     for expected, given in zip(wanted, found, strict=True):
         if not isinstance(expected, torch.Tensor) or expected.shape != given.shape:
-            raise StochsimError(f"{name} gives no tensor of the same shape when it is traced")
+            raise StochsimError(f"{name} gives no tensor of the same shape when it is captured")
         size = max(size, float(expected.abs().max()))
         apart = float(np.maximum(apart, float((expected - given).abs().max())))  # keeps NaN
     if not apart <= _SAME * size:
         raise StochsimError(
-            f"{name} computes something else when it is traced: outputs differ by up to "
-            f"{apart:.3g}, where the largest is {size:.3g}. Random numbers of no stimulus "
-            f"(torch.rand(8)), and in-place calls whose result is not assigned (write h = "
-            f"h.relu_()), cannot be converted"
+            f"{name} computes something else when it is captured: outputs differ by up to "
+            f"{apart:.3g}, where the largest is {size:.3g}. What a module changes outside its "
+            f"tensors, and random numbers of no stimulus (torch.rand(8)), cannot be converted"
         )
 
 
@@ -189,15 +221,12 @@ def _check_types(module: object, hardware: object, examples: object) -> None:
     )
 
 
-def _check_all_converted(sites: list[Site], reasons: dict[fx.Node, str]) -> None:
-    """Raise StochsimError that names each product left in float, with the reason."""
-    converted = {site.node for site in sites}
-    left = [node for node in reasons if node not in converted]
-    if left:
-        found = "; ".join(f"'{graphs.name_of(node)}': {reasons[node]}" for node in left)
-        raise StochsimError(
-            f"strict: {len(left)} of the network's products cannot be converted: {found}"
-        )
+def _not_all_converted(reasons: Mapping[fx.Node, str]) -> StochsimError:
+    """The error that names each product left in float, with the reason."""
+    found = "; ".join(f"'{part_of(node)}': {why}" for node, why in reasons.items())
+    return StochsimError(
+        f"strict: {len(reasons)} of the network's products cannot be converted: {found}"
+    )
 
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
@@ -208,78 +237,6 @@ def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
         if not isinstance(name, str) or name not in names:
             rule = "" if names else "the module has no parts"
             raise SettingError.of("keep_float", name, rule, names)
-
-
-def _shapes(network: fx.GraphModule, x: torch.Tensor) -> dict[fx.Node, tuple[int, ...] | None]:
-    """Shapes for all examples that are looked at; None too where the first axis is not
-    that of the stimuli.
-    """
-    found = []
-    for part in (x[:STIMULI], x[: (min(len(x), STIMULI) + 1) // 2]):
-        walk = graphs.Shapes(network)
-        try:
-            with torch.no_grad():
-                walk.run(part.clone())
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            rule = f"does not pass the network: {error}"
-            raise SettingError.of("examples", part, rule) from None
-        found.append((len(part), walk.found))
-    (many, shapes), (few, fewer) = found
-    shapes = {
-        node: shape if shape and (shape[0], (fewer[node] or (0,))[0]) == (many, few) else None
-        for node, shape in shapes.items()
-    }
-    (result,) = next(node for node in network.graph.nodes if node.op == "output").args
-    if not isinstance(result, fx.Node) or shapes[result] is None:
-        raise StochsimError(
-            "the network should give one tensor (stimulus, …), as many stimuli as it reads"
-        )
-    return shapes
-
-
-def _sites(
-    network: fx.GraphModule, kept: Sequence[str], shapes: dict[fx.Node, Any]
-) -> tuple[list[Site], dict[fx.Node, str]]:
-    """What is converted, and for every product that is not, why."""
-    layers: dict[fx.Node, Any] = {}
-    reasons: dict[fx.Node, str] = {}
-    for node in graphs.calls(network.graph):
-        layer, why = products.product_of(network, node, kept)
-        if layer is not None:
-            why = _not_of_stimuli(node, shapes)
-        if layer is not None and not why:
-            layers[node] = layer
-        elif why:
-            reasons[node] = why
-    names = _names(network, layers)
-    sites = [Site(names[node], node, layer, shared=id(layer)) for node, layer in layers.items()]
-    return sites, reasons
-
-
-def _not_of_stimuli(node: fx.Node, shapes: dict[fx.Node, Any]) -> str:
-    """Why a product cannot be a layer of the chip for what it reads or gives; "" where it can."""
-    source = graphs.data_input(node)
-    if source is None:
-        return "what it reads does not depend on the stimuli"
-    if shapes[node] is None or shapes[source] is None:
-        return "the first axis of its input or output is not that of the stimuli"
-    return ""
-
-
-def _names(network: fx.GraphModule, sites: Collection[fx.Node]) -> dict[fx.Node, str]:
-    """Names of their own for the sites: no name of a part that stays, nor of another site."""
-    nodes = [node for node in network.graph.nodes if node.op == "call_module"]
-    modules = {name for name, _ in network.named_modules()}
-    taken = {str(node.target) for node in nodes if node not in sites}
-    found: dict[fx.Node, str] = {}
-    for node in sites:
-        name = graphs.name_of(node)
-        is_function = node.op != "call_module"
-        while name in taken or (is_function and name in modules):
-            name += "_again"
-        taken.add(name)
-        found[node] = name
-    return found
 
 
 def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -> dict[str, Widths]:
@@ -303,7 +260,7 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
 
 
 def _put_in(
-    network: fx.GraphModule,
+    network: Network,
     sites: list[Site],
     seen: dict[str, Seen],
     widths: dict[str, Widths],
@@ -312,62 +269,91 @@ def _put_in(
     """The layers of the chip in place of the float ones; a layer that reads another's codes shares
     its grid.
     """
-    layers: dict[fx.Node, ChipLayer] = {}
-    weights: dict[tuple[int, int], tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]] = {}
+    by_last = {site.last: site for site in sites}
+    layers: dict[str, ChipLayer] = {}
+    owners: dict[Any, Site] = {}
+    grids: dict[Any, Grid] = {}
     for site in sites:
         weight_bits, input_bits, output_bits = widths[site.name]
-        if (site.shared, weight_bits) not in weights:
-            weights[site.shared, weight_bits] = _parameters(site.module, weight_bits, per_channel)
-        weight, bias, weight_grid = weights[site.shared, weight_bits]
-        source = products.source_of_codes(network, site.node, layers)
-        takes_codes = source is not None and layers[source].output_grid.bits == input_bits
+        owner = owners.setdefault((site.shared, weight_bits), site)
+        weight = owner.weight
+        if owner is site:
+            values = weight.detach().cpu().numpy()
+            grids[site] = fitted_to_weights(values, weight_bits, per_channel).to(weight)
+        source = source_of_codes(site, by_last)
         inputs, outputs, is_signed, _ = seen[site.name]
-        if source is not None and takes_codes:
-            input_grid = layers[source].output_grid
+        if source is not None and layers[source.name].output_grid.bits == input_bits:
+            input_grid = layers[source.name].output_grid
         else:
-            input_grid = fitted(inputs, input_bits, not is_signed)
+            source = None
+            input_grid = fitted(inputs, input_bits, not is_signed).to(weight)
         output_grid = fitted(outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
-        grids = (weight_grid.to(weight), input_grid.to(weight), output_grid.to(weight))
-        geometry = geometry_of(site.module)
-        layer = ChipLayer(site.name, geometry, (weight, bias), grids, site.activation, takes_codes)
-        layers[site.node] = layer
-        network.set_submodule(site.name, layer)
-    graphs.drop_unused(network)
+        layers[site.name] = ChipLayer(
+            site.name,
+            site.geometry,
+            (weight, owner.bias),
+            (grids[owner], input_grid, output_grid.to(weight)),
+            site.activation,
+            source is not None,
+        )
+    made: dict[fx.Node, fx.Node] = {}
+    for site in sites:
+        made[site.last] = _call(network.graph, site, made.get(site.source, site.source))
+    keep_used(network, layers)
 
 
-def _parameters(
-    module: Any, bits: int, per_channel: bool
-) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
-    weight = torch.nn.Parameter(module.weight.detach().clone())
-    bias = None if module.bias is None else torch.nn.Parameter(module.bias.detach().clone())
-    return weight, bias, fitted_to_weights(weight.detach().cpu().numpy(), bits, per_channel)
+def _call(graph: fx.Graph, site: Site, source: fx.Node) -> fx.Node:
+    """A call of the layer in place of what a site takes along."""
+    with graph.inserting_after(site.last):
+        node = graph.call_module(site.name, (source,))
+        node.meta = dict(site.last.meta)
+        last = node
+    own = origin_of(site.last).dtype
+    if own != str(site.weight.dtype).removeprefix("torch."):  # under the module's own autocast
+        with graph.inserting_after(node):
+            kind = {"dtype": getattr(torch, own)}
+            last = graph.call_function(torch.ops.aten._to_copy.default, (node,), kind)
+            last.meta = dict(site.last.meta)
+    site.last.replace_all_uses_with(last, lambda user: user not in (node, last))
+    return last
 
 
-_MEASURES = ("size", "getattr", "getitem", "dim", "len", "numel")
+def _left_in_float(network: Network, reasons: Mapping[fx.Node, str]) -> tuple[LeftInFloat, ...]:
+    """What is not on the chip: parts of the module, and functions that belong to none."""
+    parts: dict[str, list[fx.Node]] = {}
+    stimuli = _of_stimuli(network)
+    for node in calls(network.graph):
+        is_layer = node.op == "call_module" and isinstance(
+            network.get_submodule(str(node.target)), ChipLayer
+        )
+        if not is_layer and not gives_sizes(node) and (node in stimuli or node in reasons):
+            parts.setdefault(part_of(node), []).append(node)
+    return tuple(_left(network, part, nodes, reasons) for part, nodes in parts.items())
 
 
-def _is_left(network: fx.GraphModule, node: fx.Node) -> bool:
-    name, module = graphs.called(network, node)
-    return not isinstance(module, ChipLayer) and name not in _MEASURES
-
-
-def _left(network: fx.GraphModule, node: fx.Node, reasons: dict[fx.Node, str]) -> LeftInFloat:
-    """What a node is, why it stays in float, and what it is billed for."""
-    name, module = graphs.called(network, node)
-    cost = "float32" if products.float_macs(network, node, (1,)) else "not priced"
-    if node in reasons:
-        why = reasons[node]
-    elif graphs.passes_codes(network, node):
+def _left(
+    network: Network, part: str, nodes: list[fx.Node], reasons: Mapping[fx.Node, str]
+) -> LeftInFloat:
+    """What a part is, why it stays in float, and what it is billed for."""
+    refused = [node for node in nodes if node in reasons]
+    if refused:
+        cost = "float32" if any(float_macs(node) for node in refused) else "not priced"
+        why = reasons[refused[0]]
+    elif all(map(passes_codes, nodes)):
         why = "moves, compares or drops values and makes no new ones: codes stay codes"
         cost = "nothing"
-    elif draws(network, node):
+    elif any(draws(node) for node in nodes):
         why = "draws random numbers, by the chip's key for every stimulus and read"
         cost = "random bits"
-    elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+    elif any(operation(node) == "batch_norm" for node in nodes):
+        cost = "not priced"
         why = (
             "it does not follow a converted layer alone, or has no running statistics, so it "
             "cannot be folded"
         )
     else:
+        cost = "not priced"
         why = "no product of weights, and not the ReLU, Tanh or Sigmoid of one layer alone"
-    return LeftInFloat(graphs.name_of(node), name.lstrip("_"), why, cost)
+    first = nodes[0]
+    kind = type(network.get_submodule(part)).__name__ if first.op == "call_module" else ""
+    return LeftInFloat(part, kind or kind_of(first), why, cost)

@@ -1,5 +1,5 @@
-"""The graph of a converted network as a table: of known modules, functions and methods alone
-(see `vocabulary.py`); `reading.py` makes a network of it again.
+"""The graph of a converted network as a table: of known operations alone (see `vocabulary.py`);
+`reading.py` makes a network of it again.
 """
 
 import math
@@ -11,68 +11,72 @@ from torch import fx
 
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import TAKEN, Network
-from stochsim.lowering.trace import attribute, called
-from stochsim.lowering.vocabulary import METHODS, fields_of, name_of_function
+from stochsim.lowering.queries import attribute, operation, origin_of
+from stochsim.lowering.vocabulary import DTYPES, LEFT_OUT, name_of_operation
 from stochsim.settings import BOUND_RULE, Arrays, SettingError, is_bounded, strict
 
+ROLES = ("parameter", "frozen", "buffer")
+"""What an array is: learned, a parameter that is not, or no parameter."""
 
-def written(
-    network: Network, arrays: Arrays
-) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-    """The graph, the modules left in float, and what cannot be written; their arrays are added
-    under "float.…".
+
+def written(network: Network, arrays: Arrays) -> tuple[list[dict[str, Any]], list[str]]:
+    """The graph, and what of it cannot be written; arrays of parts in float are added under
+    "float.…".
     """
-    modules: dict[str, Any] = {}
     table: list[dict[str, Any]] = []
     not_saved: list[str] = []
     for node in network.graph.nodes:
         try:
-            target = _target(network, node, modules, arrays)
-            own = {"name": node.name, "op": node.op, "target": target}
-            own["args"] = _written(node.args)
-            own["kwargs"] = {name: _written(value) for name, value in node.kwargs.items()}
-            table.append(own)
+            table.append(_node(network, node, arrays))
         except SettingError as error:
             not_saved.append(str(error.inside("graph", node.name)))
-    return table, modules, not_saved
+    return table, not_saved
 
 
-def _target(network: Network, node: fx.Node, modules: dict[str, Any], arrays: Arrays) -> str:
-    if node.op == "call_function":
-        found = name_of_function(node.target)
-        if found is None:
-            name, _ = called(network, node)
-            raise _not_saved(f"the function {name} is not among those that can be saved")
-        return found
-    target = str(node.target)
-    if node.op == "call_method" and target not in METHODS:
-        raise _not_saved(f"the method {target} is not among those that can be saved")
-    if node.op == "call_module":
-        _add_module(network, strict.path("target", target, TAKEN), modules, arrays)
-    if node.op == "get_attr":
-        value = attribute(network, strict.path("target", target, TAKEN))
-        arrays[f"float.{target}"] = _array(target, value)
-    return target
-
-
-def _add_module(network: Network, path: str, modules: dict[str, Any], arrays: Arrays) -> None:
-    module = network.get_submodule(path)
-    if isinstance(module, ChipLayer):
-        return
-    fields = fields_of(module)
-    if fields is None:
-        kind = type(module).__name__
-        raise _not_saved(f"the module {kind} is not among those that can be saved")
-    modules[path] = {
-        "module": type(module).__name__,
-        "fields": {field: _written(value) for field, value in fields.items()},
+def _node(network: Network, node: fx.Node, arrays: Arrays) -> dict[str, Any]:
+    own = origin_of(node)
+    table = {
+        "name": node.name,
+        "op": node.op,
+        "target": _target(network, node),
+        "args": _written(node.args),
+        "kwargs": {
+            name: _written(value) for name, value in node.kwargs.items() if name not in LEFT_OUT
+        },
+        "part": own.part,
+        "kind": own.kind,
+        "shape": None if own.shape is None else list(own.shape),
+        "dtype": own.dtype,
     }
-    for name, value in module.state_dict().items():
-        arrays[f"float.{path}.{name}"] = _array(name, value)
+    if node.op == "get_attr":
+        value = attribute(network, strict.path("target", str(node.target), TAKEN))
+        arrays[f"float.{node.target}"] = _array(str(node.target), value)
+        is_parameter = isinstance(value, torch.nn.Parameter)
+        role = ROLES[not value.requires_grad] if is_parameter else "buffer"
+        table["kwargs"] = {"role": role}
+    return table
 
 
-def _array(name: str, value: Any) -> np.ndarray:
+def _target(network: Network, node: fx.Node) -> str:
+    if node.op == "call_function":
+        found = name_of_operation(node.target)
+        if found is None:
+            name = operation(node)
+            raise _not_saved(f"the operation {name} is not among those that can be saved")
+        return found
+    if node.op == "call_module":
+        path = strict.path("target", str(node.target), TAKEN)
+        module = network.get_submodule(path)
+        if not isinstance(module, ChipLayer):
+            kind = type(module).__name__
+            raise _not_saved(f"the module {kind}, kept as it is, cannot be saved")
+    return str(node.target)
+
+
+def _array(name: str, value: torch.Tensor) -> np.ndarray:
     """The numbers of a part in float; raises SettingError for what `reading` would refuse."""
+    if value.dtype == torch.bfloat16:
+        raise _not_saved(f"its '{name}' is in bfloat16, which files do not hold")
     found: np.ndarray = value.detach().cpu().numpy()
     if not is_bounded(found):
         raise _not_saved(f"its '{name}' {BOUND_RULE}")
@@ -80,17 +84,21 @@ def _array(name: str, value: Any) -> np.ndarray:
 
 
 def _written(value: Any) -> Any:
-    """An argument as JSON has it: nodes by name, tuples and slices told from lists."""
+    """An argument as JSON has it: nodes by name, tuples told from lists, numbers of torch by their
+    names, infinities by words.
+    """
     if isinstance(value, fx.Node):
         return {"node": value.name}
     if isinstance(value, tuple | torch.Size):
         return {"tuple": [_written(one) for one in value]}
     if isinstance(value, list):
         return [_written(one) for one in value]
-    if isinstance(value, slice):
-        return {"slice": [_written(one) for one in (value.start, value.stop, value.step)]}
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _not_saved(f"an argument is {value}, which cannot be saved")
+    if isinstance(value, torch.dtype) and str(value).removeprefix("torch.") in DTYPES:
+        return {"dtype": str(value).removeprefix("torch.")}
+    if isinstance(value, float) and math.isinf(value):
+        return {"infinity": 1 if value > 0 else -1}
+    if isinstance(value, float) and math.isnan(value):
+        raise _not_saved("an argument is nan, which cannot be saved")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise _not_saved(f"an argument is a {type(value).__name__}, which cannot be saved")

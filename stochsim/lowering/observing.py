@@ -1,16 +1,16 @@
-"""What the layers of a traced network read and give in float, on the examples."""
+"""What the layers of a captured network read and give in float, on the examples."""
 
 import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import fx
 
-from stochsim.lowering import trace as graphs
-from stochsim.lowering.emulated_layer import ACTIVATIONS
+from stochsim.lowering.graph_network import Interpreter, Network
 from stochsim.lowering.products import Site
+from stochsim.lowering.queries import calls
 from stochsim.lowering.random_parts import draws
 from stochsim.settings import SettingError
 
@@ -73,25 +73,21 @@ class _Values:
         return found[np.rint(places).astype(np.int64)]
 
 
-class _Observer(torch.nn.Module):
-    """A float layer with its activation, which keeps some of what it reads and gives."""
+class _Observer:
+    """Keeps some of what a site reads and gives."""
 
-    def __init__(self, site: Site, stimuli: int) -> None:
-        super().__init__()
-        self.module = site.module
-        self.activation = site.activation
+    def __init__(self, stimuli: int) -> None:
         self.inputs = _Values(stimuli)
         self.outputs = _Values(stimuli)
         self.is_signed = False
         self.is_finite = True
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = ACTIVATIONS[self.activation](self.module(x))
+    def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        """Look at what it reads and gives, (stimulus, …)."""
         self.is_finite &= bool(torch.isfinite(x).all() and torch.isfinite(out).all())
         self.is_signed |= bool((x < 0).any())
         self.inputs.add(x)
         self.outputs.add(out)
-        return out
 
     def seen(self) -> Seen:
         """What it has kept."""
@@ -99,38 +95,42 @@ class _Observer(torch.nn.Module):
         return Seen(*values, self.is_signed, self.is_finite)
 
 
+class _Watch(Interpreter):
+    """Runs the float network and shows its values to observers of sites."""
+
+    def __init__(self, network: Network, observers: dict[Site, _Observer]) -> None:
+        super().__init__(network)
+        self._of_last = {site.last: (site, one) for site, one in observers.items()}
+        self._sources: dict[fx.Node, torch.Tensor] = {}
+        self._needed = {site.source for site in observers}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run it, and show what it gives."""
+        value = super().run_node(n)
+        if n in self._needed:
+            self._sources[n] = value
+        if n in self._of_last:
+            site, one = self._of_last[n]
+            one.add(self._sources[site.source], value)
+        return value
+
+
 def observed(
-    network: fx.GraphModule, sites: list[Site], x: torch.Tensor
+    network: Network, sites: list[Site], x: torch.Tensor
 ) -> tuple[dict[str, Seen], list[torch.Tensor]]:
     """What every site reads and gives in float on all examples, several times where the network
     draws random numbers, and what it gives for their `portions` at first.
     """
-    is_random = any(draws(network, node) for node in graphs.calls(network.graph))
+    is_random = any(draws(node) for node in calls(network.graph))
     passes = -(-_RANDOM_STIMULI // len(x)) if is_random else 1
-    observers = {site.name: _Observer(site, passes * len(x)) for site in sites}
-    for site in sites:
-        _call(network, site, observers[site.name])
-    network.graph.eliminate_dead_code()
-    network.recompile()
+    observers = {site: _Observer(passes * len(x)) for site in sites}
     with torch.no_grad(), same_random_numbers():
-        found = [network(some) for some in portions(x)]
+        found = [_Watch(network, observers).run(some) for some in portions(x)]
         for _ in range(passes - 1):
             for some in portions(x):
-                network(some)
-    for name, one in observers.items():
+                _Watch(network, observers).run(some)
+    for site, one in observers.items():
         if not one.is_finite:
-            rule = f"layer '{name}' gives values that are not finite"
+            rule = f"layer '{site.name}' gives values that are not finite"
             raise SettingError.of("examples", rule=rule)
-    return {name: one.seen() for name, one in observers.items()}, found
-
-
-def _call(network: fx.GraphModule, site: Site, layer: torch.nn.Module) -> None:
-    """Let the site's node call this module, under its own name."""
-    before = graphs.data_input(site.node)
-    assert before is not None
-    network.add_submodule(site.name, layer)
-    with network.graph.inserting_before(site.node):
-        node = network.graph.call_module(site.name, (before,))
-    site.node.replace_all_uses_with(node)
-    network.graph.erase_node(site.node)
-    site.node = node
+    return {site.name: one.seen() for site, one in observers.items()}, found

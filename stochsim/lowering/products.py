@@ -1,235 +1,246 @@
-"""The products of a traced graph: which of them a chip can take, with the batch normalisation and
+"""The products of a captured graph: which of them a chip can take, with the batch normalisation and
 the activation that follow.
 """
 
-import copy
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import fx
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from stochsim.lowering.trace import attribute, called, passes_codes, torch_name
+from stochsim.lowering.graph_network import TAKEN, Network
+from stochsim.lowering.queries import (
+    arguments,
+    belongs_to,
+    constant,
+    kind_of,
+    operation,
+    origin_of,
+    part_of,
+    passes_codes,
+)
+from stochsim.lowering.window_products import geometry_of
+from stochsim.program import Geometry
 
-CONVERTED = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d)
-
-
-_FUNCTIONS = {"linear": torch.nn.Linear, "conv1d": torch.nn.Conv1d, "conv2d": torch.nn.Conv2d}
-
-
-_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-
+_PRODUCTS = {"linear": 0, "conv1d": 1, "conv2d": 2}
+"""Operations that a chip can take, and the number of axes of their windows."""
 
 _OTHER_PRODUCTS = (
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-    "Conv3d",
-    "Bilinear",
-    "Embedding",
-    "EmbeddingBag",
-    "RNN",
-    "LSTM",
-    "GRU",
-    "RNNCell",
-    "LSTMCell",
-    "GRUCell",
-    "MultiheadAttention",
-    "Transformer",
-    "TransformerEncoderLayer",
-    "TransformerDecoderLayer",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "bilinear",
     "embedding",
+    "embedding_bag",
 )
+_PRODUCTS_OF_VALUES = ("matmul", "bmm", "mm", "mv", "dot", "baddbmm", "addmm", "addbmm")
+_ACTIVATIONS = ("relu", "tanh", "sigmoid")
+_OWN_LAYERS = ("Linear", "Conv1d", "Conv2d")
 
 
-_PRODUCTS_OF_VALUES = (
-    "matmul",
-    "bmm",
-    "mm",
-    "einsum",
-    "scaled_dot_product_attention",
-    "baddbmm",
-    "addmm",
-    "tensordot",
-)
-
-
-_ACTIVATIONS = {
-    "ReLU": "relu",
-    "relu": "relu",
-    "relu_": "relu",
-    "Tanh": "tanh",
-    "tanh": "tanh",
-    "tanh_": "tanh",
-    "Sigmoid": "sigmoid",
-    "sigmoid": "sigmoid",
-    "sigmoid_": "sigmoid",
-}
-
-
-@dataclass
+@dataclass(eq=False)
 class Site:
-    """A product in the graph: its node, the float layer, and the activation that is taken along."""
+    """A product in the graph, with what is taken along.
+
+    node: the product; source: what the layer reads; last: the last node that becomes part of the
+    layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: equal for sites that
+    have the same ones.
+    """
 
     name: str
     node: fx.Node
-    module: Any
+    source: fx.Node
+    last: fx.Node
+    geometry: Geometry
+    weight: torch.nn.Parameter
+    bias: torch.nn.Parameter | None
+    shared: tuple[fx.Node | None, ...]
     activation: str = "identity"
-    shared: int = 0
-    """Which weights it has: equal for calls of one layer, which share them."""
 
 
-def product_of(network: fx.GraphModule, node: fx.Node, kept: Collection[str]) -> tuple[Any, str]:
-    """The float layer of a node, or None and why it cannot be converted; "" where it is no product
-    at all.
+def products_of(
+    network: Network, kept: Collection[str], stimuli: Collection[fx.Node]
+) -> tuple[list[Site], dict[fx.Node, str]]:
+    """What a chip can take, and for every product that it cannot, why. kept: paths of parts that
+    stay in float; stimuli: the nodes whose values depend on them.
     """
-    if node.op not in ("call_module", "call_function", "call_method"):
-        return None, ""
-    name, module = called(network, node)
-    if node.op == "call_module":
-        return _of_module(name, module, str(node.target) in kept)
-    if node.op == "call_function" and torch_name(network, node) in _FUNCTIONS:
-        return _of_function(network, node, name)
+    sites: list[Site] = []
+    reasons: dict[fx.Node, str] = {}
+    for node in network.graph.nodes:
+        why = _reason(node, kept, stimuli)
+        if why:
+            reasons[node] = why
+        elif operation(node) in _PRODUCTS:
+            sites.append(_site(network, node))
+    _give_names(network, sites, reasons)
+    return sites, reasons
+
+
+def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) -> str:
+    """Why a product cannot be a layer of the chip; "" where it can, or is none."""
+    name = operation(node)
+    if name not in (*_PRODUCTS, *_OTHER_PRODUCTS, *_PRODUCTS_OF_VALUES):
+        return ""
+    if name not in _PRODUCTS and node not in stimuli:
+        return ""
+    if belongs_to(node, kept):
+        return "kept in float, as asked"
     if name in _PRODUCTS_OF_VALUES:
-        return None, "a product of two computed values: no weights to keep in the chip"
-    return None, f"{name} is none of Linear, Conv1d and Conv2d" if name in _OTHER_PRODUCTS else ""
+        return "a product of two computed values: no weights to keep in the chip"
+    if name in _OTHER_PRODUCTS:
+        title = "".join(map(str.capitalize, name.split("_")))
+        return f"{title} is none of Linear, Conv1d and Conv2d"
+    given = arguments(node)
+    if given["input"] not in stimuli:
+        return "what it reads does not depend on the stimuli"
+    if given["weight"] in stimuli or given["bias"] in stimuli:
+        return "its weight or bias depends on the stimuli: no weights to keep in the chip"
+    if len(origin_of(given["weight"]).shape or ()) != 2 + _PRODUCTS[name]:
+        return "its weight has not the axes (neuron, input, …)"
+    shapes = [origin_of(one).shape or (0,) for one in (node, given["input"])]
+    if any(shape[0] != -1 for shape in shapes):
+        return "the first axis of its input or output is not that of the stimuli"
+    return ""
 
 
-def _of_module(name: str, module: Any, is_kept: bool) -> tuple[Any, str]:
-    if is_kept:
-        return None, "kept in float, as asked"
-    for kind in CONVERTED:
-        if isinstance(module, kind):
-            if type(module).forward is not kind.forward:
-                return None, f"{name} computes its product in a way of its own"
-            if module._forward_hooks or module._forward_pre_hooks:
-                return None, "it has forward hooks, which a chip cannot run"
-            if not module.weight.is_floating_point():
-                return None, f"its weights are {module.weight.dtype}: real ones are needed"
-            return module, ""
-    return None, f"{name} is none of Linear, Conv1d and Conv2d" if name in _OTHER_PRODUCTS else ""
+def _site(network: Network, node: fx.Node) -> Site:
+    """The product of a node, its weights as parameters of their own."""
+    given = arguments(node)
+    weight = _parameter(network, given["weight"])
+    bias = None if given["bias"] is None else _parameter(network, given["bias"])
+    geometry = geometry_of(_PRODUCTS[operation(node)], tuple(weight.shape), given)
+    source = given["input"]
+    padded = _padded(geometry, source)
+    if padded is not None:
+        geometry = padded
+        source = arguments(source)["self"]
+    shared = (given["weight"], given["bias"])
+    return Site("", node, source, node, geometry, weight, bias, shared)
 
 
-def _of_function(network: fx.GraphModule, node: fx.Node, name: str) -> tuple[Any, str]:
-    """A module that does what functional.linear and the like do, where weight and bias are
-    parameters of the network.
+def _padded(geometry: Geometry, source: fx.Node) -> Geometry | None:
+    """The geometry with the padding that an operation before it gives to its windows alone, as
+    torch's convolutions have it for other paddings than zeros; None where there is none.
     """
-    given = dict(zip(_ARGUMENTS, node.args, strict=False)) | node.kwargs
-    tensors = [given.get("weight"), given.get("bias")]
-    if any(
-        one is not None and (not isinstance(one, fx.Node) or one.op != "get_attr")
-        for one in tensors
-    ):
-        return None, "its weight or bias is computed, no parameter of its own"
-    if not isinstance(given.get("input"), fx.Node):
-        return None, "its input is not a value of the network"
-    weight: Any
-    bias: Any
-    weight, bias = (
-        attribute(network, str(one.target)) if isinstance(one, fx.Node) else None for one in tensors
-    )
-    with torch.device("meta"):  # its own weights are put in at once
-        if name == "linear":
-            layer: Any = torch.nn.Linear(weight.shape[1], weight.shape[0], bias is not None)
-        else:
-            groups = given.get("groups", 1)
-            rest = {key: given[key] for key in ("stride", "padding", "dilation") if key in given}
-            sizes = (weight.shape[1] * groups, weight.shape[0], tuple(weight.shape[2:]))
-            layer = _FUNCTIONS[name](*sizes, groups=groups, bias=bias is not None, **rest)
-    layer.weight = torch.nn.Parameter(weight.detach())
-    layer.bias = None if bias is None else torch.nn.Parameter(bias.detach())
-    return layer, ""
+    if operation(source) != "pad" or geometry.is_padded or len(source.users) != 1:
+        return None
+    given = arguments(source)
+    sizes = given["pad"]
+    mode = "zeros" if given["mode"] == "constant" else given["mode"]
+    if len(sizes) != 2 * len(geometry.kernel) or min(sizes) < 0 or given["value"]:
+        return None
+    pairs = tuple(zip(sizes[::2], sizes[1::2], strict=True))[::-1]
+    return replace(geometry, padding=pairs, padding_mode=mode)
 
 
-def fold_batch_norms(
-    network: fx.GraphModule,
-    sites: list[Site],
-    shapes: dict[fx.Node, Any],
-    kept: Collection[str],
-) -> None:
+def _parameter(network: Network, node: fx.Node) -> torch.nn.Parameter:
+    """A copy of what a node gives, in the numbers that it was rounded from under autocast."""
+    while operation(node) == "_to_copy":
+        (node,) = node.all_input_nodes
+    value = constant(network, node)
+    return torch.nn.Parameter(value.detach().clone(), requires_grad=value.requires_grad)
+
+
+def _give_names(network: Network, sites: list[Site], refused: Collection[fx.Node]) -> None:
+    """Names of their own for the sites: no name of a part that stays, nor of another site."""
+    nodes = {site.node for site in sites}
+    others = [node for node in network.graph.nodes if node.op == "call_function"]
+    taken = {part_of(node) for node in refused}
+    modules = {origin_of(node).part for node in others}
+    for site in sites:
+        name = ".".join(one + "_" * (one in TAKEN) for one in _own_name(site).split("."))
+        is_function = not origin_of(site.node).part
+        while name in taken or (is_function and name in modules):
+            name += "_again"
+        taken.add(name)
+        site.name = name
+    names = {site.name for site in sites}
+    for node in others:  # what else is done in a layer's module, as by hooks, has its own name
+        if origin_of(node).part in names and node not in nodes:
+            node.meta["origin"] = origin_of(node)._replace(part="", kind="")
+
+
+def _own_name(site: Site) -> str:
+    """The path of its module; that of its weight, where the module is of several products."""
+    weight = site.shared[0]
+    if kind_of(site.node) in _OWN_LAYERS or not origin_of(site.node).part or weight is None:
+        return part_of(site.node)
+    if weight.op != "get_attr":
+        return part_of(site.node)
+    return str(weight.target).removesuffix("weight").rstrip("._")
+
+
+def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str]) -> None:
     """Put every batch normalisation that follows a site alone into its weights, with the running
     statistics; `kept` names parts that stay as they are.
     """
     for site in sites:
-        node = _only_user(site.node)
-        if node is None or node.op != "call_module" or str(node.target) in kept:
+        node = _only_user(site.last)
+        if node is None or operation(node) != "batch_norm" or belongs_to(node, kept):
             continue
-        norm: Any = network.get_submodule(str(node.target))
-        linear = isinstance(site.module, torch.nn.Linear)
-        if (
-            type(norm) not in (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
-            or norm.running_mean is None
-        ):
+        given = arguments(node)
+        if given["input"] is not site.last or given["training"] or given["running_mean"] is None:
             continue
-        if linear and len(shapes[site.node] or ()) != 2:
+        if not site.geometry.kernel and len(origin_of(site.node).shape or ()) != 2:
             continue  # it normalises the positions of a linear layer, not its neurons
-        fuse = fuse_linear_bn_eval if linear else fuse_conv_bn_eval
-        site.module = fuse(site.module, _with_scale(norm))
-        site.shared = id(site.module)
-        _drop(network.graph, node, site.node)
+        _fold(network, site, given)
+        site.last = node
+        site.shared = (*site.shared, node)
 
 
-def _with_scale(norm: Any) -> Any:
-    """A batch normalisation with a scale and a shift, 1 and 0 where it has none."""
-    if norm.weight is not None:
-        return norm
-    scaled = copy.deepcopy(norm)
-    scaled.weight = torch.nn.Parameter(torch.ones_like(norm.running_mean))
-    scaled.bias = torch.nn.Parameter(torch.zeros_like(norm.running_mean))
-    return scaled
+def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> None:
+    """weight · f, (bias - mean) · f + shift, with f = gain / sqrt(variance + eps)."""
+
+    def value(name: str) -> torch.Tensor | None:
+        return None if given[name] is None else constant(network, given[name]).detach()
+
+    mean, variance, gain, shift = map(value, ("running_mean", "running_var", "weight", "bias"))
+    assert mean is not None
+    assert variance is not None
+    factor = (variance + given["eps"]).rsqrt()
+    factor = factor if gain is None else factor * gain
+    bias = -mean if site.bias is None else site.bias.detach() - mean
+    bias = bias * factor if shift is None else bias * factor + shift
+    weight = site.weight.detach() * factor.reshape(-1, *(1,) * (site.weight.ndim - 1))
+    learned = site.weight.requires_grad
+    site.weight = torch.nn.Parameter(weight, learned)
+    site.bias = torch.nn.Parameter(bias, learned)
 
 
-def take_activations(network: fx.GraphModule, sites: list[Site], kept: Collection[str]) -> None:
+def take_activations(sites: list[Site], kept: Collection[str]) -> None:
     """Take along the ReLU, Tanh or Sigmoid that follows a site and is used by nothing else; `kept`
     names parts that stay as they are.
     """
     for site in sites:
-        node = _only_user(site.node)
-        if node is None or node.op not in ("call_module", "call_function", "call_method"):
-            continue
-        name = "" if str(node.target) in kept else torch_name(network, node)
-        if name in _ACTIVATIONS and node.all_input_nodes == [site.node]:
-            site.activation = _ACTIVATIONS[name]
-            _drop(network.graph, node, site.node)
+        node = _only_user(site.last)
+        if node is not None and operation(node) in _ACTIVATIONS and not belongs_to(node, kept):
+            site.activation = operation(node)
+            site.last = node
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:
     users = list(node.users)
-    return users[0] if len(users) == 1 and users[0].all_input_nodes == [node] else None
+    return users[0] if len(users) == 1 else None
 
 
-def _drop(graph: fx.Graph, node: fx.Node, before: fx.Node) -> None:
-    node.replace_all_uses_with(before)
-    graph.erase_node(node)
-
-
-def source_of_codes(
-    network: fx.GraphModule, node: fx.Node, sites: Collection[fx.Node]
-) -> fx.Node | None:
-    """The site whose codes reach this node's input as they are, None where there is none."""
-    before = node.all_input_nodes[0]
-    while before not in sites and passes_codes(network, before):
-        before = before.all_input_nodes[0]
-    return before if before in sites else None
-
-
-def float_macs(network: torch.nn.Module, node: fx.Node, shape: tuple[int, ...]) -> int:
-    """Multiply-adds of a float Linear or convolution, module or function, for an output of this
-    shape; 0 for what is neither.
+def source_of_codes(site: Site, sites: Mapping[fx.Node, Site]) -> Site | None:
+    """The site whose codes reach this one's input as they are, None where there is none; sites: by
+    their last nodes.
     """
-    name, module = called(network, node)
-    if isinstance(module, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d):
-        return math.prod(shape) * math.prod(module.weight.shape[1:])
-    if node.op == "call_function" and name in (*_FUNCTIONS, "conv3d"):
-        weight = (dict(zip(_ARGUMENTS, node.args, strict=False)) | node.kwargs).get("weight")
-        if isinstance(weight, fx.Node) and weight.op == "get_attr":
-            return math.prod(shape) * math.prod(attribute(network, str(weight.target)).shape[1:])
-    return 0
+    before = site.source
+    while before not in sites and passes_codes(before):
+        before = before.all_input_nodes[0]
+    return sites.get(before)
+
+
+def float_macs(node: fx.Node) -> int:
+    """Multiply-adds of a float linear layer or convolution for each value that it gives; 0 for
+    other parts.
+    """
+    if operation(node) not in (*_PRODUCTS, "conv3d"):
+        return 0
+    weight = arguments(node)["weight"]
+    shape = origin_of(weight).shape
+    return math.prod(shape[1:] or shape) if shape and min(shape) > 0 else 0

@@ -1,11 +1,12 @@
 """Parts of a network that draw random numbers at every read: dropout that stays on, Gaussian and
-uniform numbers, Bernoulli draws.
+uniform numbers, Bernoulli draws, categories.
 
 A chip draws them by its own key, for every stimulus and read: Monte-Carlo dropout and
 reparameterised Gaussians then give samples, and the same key gives the same ones.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,20 +14,29 @@ import torch
 from stochsim_kernels.random.normal import fill_normals
 from torch import fx
 
-from stochsim.lowering.trace import is_dropping, torch_name
+from stochsim.lowering.graph_network import Interpreter, Network
+from stochsim.lowering.queries import (
+    DROPOUTS,
+    arguments,
+    is_dropping,
+    operation,
+    origin_of,
+    part_of,
+)
 from stochsim.settings import StochsimError
 
-_FEATURE_DROPOUTS = ("dropout1d", "dropout2d", "dropout3d", "feature_dropout")
 _FEW = 4  # stimuli
-_DROPOUTS = ("dropout", *_FEATURE_DROPOUTS)
+
+Shape = tuple[int, ...]
 
 
 class RandomPart(NamedTuple):
-    """shape: of the integers u that it takes for given values; compute: (u, *values) -> what it
-    gives, u uint32 of 31 bits.
+    """inputs: the nodes whose values it takes; shape: of the integers u for given values; compute:
+    (u, *values) -> what it gives, u uint32 of 31 bits.
     """
 
-    shape: Callable[..., tuple[int, ...]]
+    inputs: tuple[fx.Node, ...]
+    shape: Callable[..., Shape]
     compute: Callable[..., np.ndarray]
 
 
@@ -41,11 +51,80 @@ def _normals(u: np.ndarray) -> np.ndarray:
     return out
 
 
-def _shape_of(x: np.ndarray) -> tuple[int, ...]:
-    return x.shape
+def _below(value: np.ndarray, end: float) -> np.ndarray:
+    """Below the end of a half-open interval, in float32 too."""
+    return np.minimum(value, np.nextafter(value.dtype.type(end), value.dtype.type(-math.inf)))
 
 
-def _shape_of_channels(x: np.ndarray) -> tuple[int, ...]:
+def _unit(u: np.ndarray, given: Mapping[str, Any], dtype: Any) -> np.ndarray:
+    return _below(_uniforms(u).astype(dtype), 1)
+
+
+def _between(u: np.ndarray, given: Mapping[str, Any], dtype: Any) -> np.ndarray:
+    low, high = given["from"], given["to"]
+    return _below((low + (high - low) * _uniforms(u)).astype(dtype), high)
+
+
+def _whole(u: np.ndarray, given: Mapping[str, Any], dtype: Any) -> np.ndarray:
+    low, high = given.get("low", 0), given["high"]
+    return (low + np.floor((high - low) * _uniforms(u))).astype(dtype)
+
+
+def _normal(u: np.ndarray, given: Mapping[str, Any], dtype: Any) -> np.ndarray:
+    """By mean and standard deviation, numbers or arrays."""
+    return (given.get("mean", 0.0) + given.get("std", 1.0) * _normals(u)).astype(dtype)
+
+
+_OF_SHAPE: dict[str, Callable[[np.ndarray, Mapping[str, Any], Any], np.ndarray]] = {
+    "rand": _unit,
+    "rand_like": _unit,
+    "uniform": _between,
+    "randn": _normal,
+    "randn_like": _normal,
+    "normal": _normal,
+    "normal_functional": _normal,
+    "randint": _whole,
+    "randint_like": _whole,
+    "exponential": lambda u, given, dtype: (-np.log(_uniforms(u)) / given["lambd"]).astype(dtype),
+    "bernoulli": lambda u, given, dtype: (
+        _uniforms(u) < (given["self"] if given.get("p") is None else given["p"])
+    ).astype(dtype),
+}
+"""What the operations give for u of their own shape, by their arguments."""
+
+
+def random_part(node: fx.Node) -> RandomPart | None:
+    """How a node draws, None where it draws nothing that is drawn by key.
+
+    Raises StochsimError for a rate of dropout that is no number.
+    """
+    name = operation(node)
+    if name in DROPOUTS:
+        return _of_dropout(node, name) if is_dropping(node) else None
+    if name == "multinomial":
+        return _of_categories(node)
+    return _of_shape(node, name) if name in _OF_SHAPE else None
+
+
+def draws(node: fx.Node) -> bool:
+    """Whether a node draws random numbers by key."""
+    return random_part(node) is not None
+
+
+def _of_dropout(node: fx.Node, name: str) -> RandomPart:
+    """A dropout that is on."""
+    source, p = node.args[0], node.args[1]
+    assert isinstance(source, fx.Node)
+    if isinstance(p, fx.Node):
+        raise StochsimError(
+            f"the part '{node.name}' ({name}) drops values at a rate that is no number from 0 to 1"
+        )
+    shape = _channels if name.startswith("feature") else np.shape
+    compute = _alpha_dropout if "alpha" in name else _dropout
+    return RandomPart((source,), shape, compute(float(p)))  # type: ignore[arg-type]
+
+
+def _channels(x: np.ndarray) -> Shape:
     """One number for each stimulus and channel."""
     return x.shape[:2] + (1,) * (x.ndim - 2)
 
@@ -59,82 +138,91 @@ def _dropout(p: float) -> Callable[..., np.ndarray]:
     return compute
 
 
-def _gaussian(u: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return _normals(u).astype(like.dtype)
+_ALPHA = -1.7580993408473766  # what SELU gives far below 0: -scale · alpha
 
 
-def _uniform(u: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Below 1, as torch has it, in float32 too."""
-    below_one = np.nextafter(np.ones((), like.dtype), 0)
-    return np.minimum(_uniforms(u), below_one).astype(like.dtype)
+def _alpha_dropout(p: float) -> Callable[..., np.ndarray]:
+    """Dropped values become SELU's lowest, and mean and variance stay (Klambauer et al. 2017)."""
+
+    def compute(u: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if p == 1:
+            return np.zeros_like(x)
+        a = ((1 - p) * (1 + p * _ALPHA**2)) ** -0.5
+        found: np.ndarray = a * np.where(_uniforms(u) >= p, x, _ALPHA) - a * p * _ALPHA
+        return found.astype(x.dtype)
+
+    return compute
 
 
-def _bernoulli(u: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return (_uniforms(u) < p).astype(p.dtype)
-
-
-_OF_LIKE = {"randn_like": _gaussian, "rand_like": _uniform, "bernoulli": _bernoulli}
-
-
-def random_part(network: torch.nn.Module, node: fx.Node) -> RandomPart | None:
-    """How a node draws, None where it draws nothing.
-
-    Raises StochsimError for one that draws in place, or by other arguments than the ones that are
-    drawn by key.
+def _of_categories(node: fx.Node) -> RandomPart:
+    """Categories by their weights, (stimulus, category); several without replacement by the
+    largest of log weight + Gumbel noise.
     """
-    name = torch_name(network, node)
-    if name in _DROPOUTS and node.op == "call_function":
-        return _of_dropout(node, name)
-    if name not in _OF_LIKE:
-        return None
-    if len(node.all_input_nodes) != 1 or len(node.args) + len(node.kwargs) != 1:
-        raise StochsimError(
-            f"the part '{node.name}' ({name}) is drawn by the chip's key, so it takes one tensor "
-            f"(stimulus, …) and nothing else"
-        )
-    return RandomPart(_shape_of, _OF_LIKE[name])
+    given = arguments(node)
+    samples, again = given["num_samples"], given["replacement"]
+
+    def shape(weights: np.ndarray) -> Shape:
+        return (*weights.shape[:-1], samples) if again or samples == 1 else weights.shape
+
+    def compute(u: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        if again or samples == 1:
+            below = np.cumsum(weights, -1, dtype=np.float64)
+            below /= below[..., -1:]
+            return (_uniforms(u)[..., None] >= below[..., None, :]).sum(-1)
+        with np.errstate(divide="ignore"):
+            score = np.log(weights) - np.log(-np.log(_uniforms(u)))
+        return np.argsort(-score, axis=-1, kind="stable")[..., :samples]
+
+    return RandomPart((given["self"],), shape, compute)
 
 
-def _of_dropout(node: fx.Node, name: str) -> RandomPart | None:
-    """A dropout function that is on."""
-    if not is_dropping(node):
-        return None
-    places = ("input", "p", "training", "inplace")
-    given = dict(zip(places, node.args, strict=False)) | dict(node.kwargs)
-    p = given.get("p", 0.5)
-    if given.get("inplace", False) is not False:
-        raise StochsimError(
-            f"the part '{node.name}' ({name}) drops values in place: write it without inplace=True"
-        )
-    if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
-        raise StochsimError(
-            f"the part '{node.name}' ({name}) drops values at a rate that is no number from 0 to 1"
-        )
-    shape = _shape_of_channels if name in _FEATURE_DROPOUTS else _shape_of
-    return RandomPart(shape, _dropout(float(p)))
+def _of_shape(node: fx.Node, name: str) -> RandomPart:
+    """Numbers of the shape of an argument, or of sizes of which the first is that of stimuli."""
+    given = arguments(node)
+    dtype = np.dtype(origin_of(node).dtype.replace("bfloat16", "float32"))
+    tensors = [(key, one) for key, one in given.items() if isinstance(one, fx.Node)]
+    own = origin_of(node).shape or ()
+    inputs = [one for _, one in tensors]
+    names = [key for key, _ in tensors]
+    if "size" in given:  # its stimuli are those of the value whose size is asked for
+        inputs = [one.all_input_nodes[0] for one in given["size"] if isinstance(one, fx.Node)]
+        names = ["size"] * len(inputs)
+
+    def shape(*values: Any) -> Shape:
+        rows = np.broadcast_shapes(*(np.shape(one)[:1] for one in values)) or own[:1]
+        return tuple(rows) + tuple(own[1:])
+
+    def compute(u: np.ndarray, *values: Any) -> np.ndarray:
+        return _OF_SHAPE[name](u, {**given, **dict(zip(names, values, strict=True))}, dtype)
+
+    return RandomPart(tuple(inputs), shape, compute)
 
 
-class _WithoutKeyed(fx.Interpreter):
-    """Runs a graph whose parts that are drawn by key give on what they take; keeps all values."""
+class _WithoutKeyed(Interpreter):
+    """Runs a graph whose parts that are drawn by key give zeros; keeps all values."""
 
-    def __init__(self, network: torch.nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__(network)
-        self.extra_traceback = False
         self.found: dict[fx.Node, torch.Tensor] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         """Run it, and keep a tensor that it gives."""
-        is_keyed = draws(self.module, n)
-        value = self.env[n.all_input_nodes[0]] if is_keyed else super().run_node(n)
+        value = super().run_node(n)
+        if draws(n):
+            value = torch.zeros_like(value)
         if isinstance(value, torch.Tensor):
             self.found[n] = value.clone()
         return value
 
 
-def check_all_keyed(network: torch.nn.Module, x: torch.Tensor) -> None:
+def check_all_keyed(network: Network, x: torch.Tensor) -> None:
     """Raise StochsimError that names a part which draws random numbers in another way than by the
-    chip's key: run on a few stimuli with two states of torch's generator, it gives two results.
+    chip's key: of another shape than (stimulus, …), or, run on a few stimuli with two states of
+    torch's generator, with two results.
     """
+    for node in network.graph.nodes:
+        if draws(node) and (origin_of(node).shape or (0,))[0] != -1:
+            raise _not_keyed(node)
     runs = []
     for seed in (0, 1):
         walk = _WithoutKeyed(network)
@@ -145,14 +233,13 @@ def check_all_keyed(network: torch.nn.Module, x: torch.Tensor) -> None:
     for node, first in runs[0].items():
         second = runs[1][node]
         if first.shape != second.shape or not torch.allclose(first, second, 0, 0, equal_nan=True):
-            known = ", ".join((*_DROPOUTS, *_OF_LIKE))
-            raise StochsimError(
-                f"the part '{node.name}' draws random numbers that do not belong to a stimulus and "
-                f"a read; parts that are drawn by the chip's key are {known}, of tensors "
-                f"(stimulus, …)"
-            )
+            raise _not_keyed(node)
 
 
-def draws(network: torch.nn.Module, node: fx.Node) -> bool:
-    """Whether a node draws random numbers by key."""
-    return random_part(network, node) is not None
+def _not_keyed(node: fx.Node) -> StochsimError:
+    known = ", ".join((*DROPOUTS, *_OF_SHAPE, "multinomial"))
+    return StochsimError(
+        f"the part '{part_of(node)}' ({operation(node)}) draws random numbers that do not belong "
+        f"to a stimulus and a read; parts that are drawn by the chip's key are {known}, of tensors "
+        f"(stimulus, …)"
+    )

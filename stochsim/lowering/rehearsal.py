@@ -3,6 +3,7 @@ tensor, or would not fit into memory is an error that names the node.
 """
 
 import math
+import operator
 from typing import Any
 
 import torch
@@ -60,31 +61,23 @@ class _Rehearsal(fx.Interpreter):
             raise _cannot_run(f"{live} values are kept for {_STIMULI} stimuli: at most {MOST_LIVE}")
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A layer by its drive alone, another module with tensors of no numbers."""
-        module = self.submodules[target]
+        """A layer by its drive alone."""
+        layer = self.submodules[target]
         x, *rest = args
         if not isinstance(x, torch.Tensor) or rest or kwargs:
-            raise _cannot_run("a module takes one tensor")
-        if isinstance(module, ChipLayer):
-            return _response(module, x)
-        state = {name: value.to("meta") for name, value in module.state_dict().items()}
-        return torch.func.functional_call(module, state, (x,))
+            raise _cannot_run("a layer takes one tensor")
+        return _response(layer, x)
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A function; the arithmetic of Python's operators is that of numbers and tensors."""
-        name = getattr(target, "__name__", "")
-        if getattr(target, "__module__", "") == "_operator" and name not in ("getitem", "add"):
-            for one in args:
-                if not isinstance(one, torch.Tensor | int | float):
+        """An operation; the arithmetic of Python's operators is that of sizes."""
+        if not isinstance(target, torch._ops.OpOverload):
+            for one in args if target is not operator.getitem else args[1:]:
+                if not isinstance(one, int):
                     kind = type(one).__name__
-                    raise _cannot_run(f"{name} takes tensors and numbers, not a {kind}")
+                    raise _cannot_run(f"{target.__name__} takes whole numbers, not a {kind}")
+        elif any(one.name == "device" for one in target._schema.arguments):
+            kwargs = {**kwargs, "device": "meta"}
         return super().call_function(target, args, kwargs)
-
-    def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A method, of a tensor."""
-        if not isinstance(args[0], torch.Tensor):
-            raise _cannot_run(f"'{target}' is taken of a {type(args[0]).__name__}, no tensor")
-        return super().call_method(target, args, kwargs)
 
     def get_attr(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """An array's shape."""

@@ -30,7 +30,6 @@ _FIELDS = (
     "rho",
     "calls",
     "graph",
-    "modules",
     "not_saved",
     "left_in_float",
     "hardware",
@@ -51,20 +50,19 @@ def stored(
 ) -> tuple[dict[str, Any], Arrays]:
     """What a file holds of a network beside its layers.
 
-    The table: how layers are called, the graph, modules in float, and `facts` (`hardware`,
+    The table: how layers are called, the graph, and `facts` (`hardware`,
     `left_in_float`, `key`, `chip_key`); the arrays: those of parts in float, and the first
     examples (stimulus, …) where ADCs are calibrated on them. `not_saved` names the parts
     that cannot be written; where it is empty, `load_converted` gives the whole network back.
     """
     arrays: Arrays = {}
-    graph, modules, not_saved = nodes.written(network, arrays)
+    graph, not_saved = nodes.written(network, arrays)
     hardware: Hardware = facts["hardware"]
     used = hardware.array is not None and hardware.array.adc.range in ("auto", "calibrated")
     arrays["calibration"] = examples if used else np.zeros((1, *examples.shape[1:]), examples.dtype)
     table = {
         "calls": call_tables(layers),
         "graph": graph,
-        "modules": modules,
         "not_saved": not_saved,
         "left_in_float": [one._asdict() for one in facts["left_in_float"]],
         "hardware": hardware.to_table(),
@@ -96,6 +94,11 @@ def read_saved(folder: AnyPath) -> SavedGraph:
     damaged, or of another kind or version.
     """
     _, table, arrays = read_folder(as_path("folder", folder), (Graph.kind,))
+    if "modules" in table:
+        raise StochsimError(
+            f"{folder}: written by an earlier version of stochsim; convert the module again, and "
+            f"save what that gives"
+        )
     with named(folder):
         check_keys("program", table, _FIELDS)
         layers, used = read_layers(table["layers"], arrays)
@@ -118,7 +121,7 @@ def named(folder: AnyPath) -> Iterator[None]:
 
 
 def _check_facts(table: dict[str, Any]) -> None:
-    """Raise SettingError for what is beside layers, graph and modules, and cannot be."""
+    """Raise SettingError for what is beside layers and graph, and cannot be."""
     for i, one in enumerate(strict.items("program.not_saved", table["not_saved"])):
         strict.text(f"not_saved[{i}]", one)
     for i, one in enumerate(strict.items("program.left_in_float", table["left_in_float"])):

@@ -1,189 +1,103 @@
-"""All that the graph of a saved network may say: functions, methods and modules by name, each with
-the arguments that it takes. What is not here can be neither written nor read.
+"""All that the graph of a saved network may say: operations of ATen by name, each with the
+arguments of its schema, and arithmetic of sizes. What is not here can be neither written nor read.
 """
 
 import operator
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch.nn import functional
 
-POOL = "input kernel_size stride padding"
-_MAX_POOL = f"{POOL} dilation ceil_mode return_indices"
-_CONV = "input weight bias stride padding dilation groups"
-_SOFTMAX = "input dim _stacklevel dtype"
+_NAMES = """
+_to_copy _weight_norm abs adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add addcdiv addcmul addmm all
+alpha_dropout amax amin any arange argmax argmin atan atan2 avg_pool1d avg_pool2d avg_pool3d baddbmm
+batch_norm bernoulli bilinear bitwise_and bitwise_not bitwise_or bmm broadcast_tensors cat ceil celu
+channel_shuffle chunk clamp clamp_max clamp_min constant_pad_nd conv1d conv2d conv3d
+conv_transpose1d conv_transpose2d conv_transpose3d cos cosine_similarity cumprod cumsum detach
+diagonal div dot dropout einsum elu embedding empty_like eq erf exp expand expm1 exponential eye
+feature_alpha_dropout feature_dropout fill flatten flip floor floor_divide fmod full full_like
+gather ge gelu glu group_norm gt hardshrink hardsigmoid hardswish hardtanh index index_select
+instance_norm isfinite isinf isnan layer_norm le leaky_relu lerp linalg_norm linalg_vector_norm
+linear log log10 log1p log2 log_sigmoid log_softmax logical_and logical_not logical_or logical_xor
+logsumexp lt masked_fill matmul max max_pool1d max_pool2d max_pool2d_with_indices max_pool3d maximum
+mean median min minimum mish mm mul multinomial mv narrow ne neg new_full new_ones new_zeros norm
+normal normal_functional one_hot ones ones_like pad permute pixel_shuffle pixel_unshuffle pow prelu
+prod rand rand_like randint randint_like randn randn_like reciprocal relu relu6 remainder repeat
+repeat_interleave reshape rms_norm roll round rrelu rsqrt rsub scalar_tensor scatter scatter_add
+select select_scatter selu sigmoid sign silu sin slice slice_scatter softmax softplus softshrink
+softsign split split_with_sizes sqrt square squeeze stack std std_mean sub sum sym_size t tan tanh
+threshold topk transpose tril triu trunc unbind unflatten uniform unsqueeze upsample_bicubic2d
+upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d var var_mean vdot where
+zeros zeros_like
+"""
 
-_TORCH = {
-    "flatten": "input start_dim end_dim",
-    "relu": "input",
-    "tanh": "input",
-    "sigmoid": "input",
-    "cat": "tensors dim",
-    "softmax": "input dim dtype",
-    "add": "input other alpha",
-    "mul": "input other",
-    "mean": "input dim keepdim dtype",
-    "reshape": "input shape",
-    "squeeze": "input dim",
-    "unsqueeze": "input dim",
-    "permute": "input dims",
-    "transpose": "input dim0 dim1",
-    "sum": "input dim keepdim dtype",
-    "log_softmax": "input dim dtype",
-    "rand_like": "input",
-    "randn_like": "input",
-    "bernoulli": "input",
-}
-_FUNCTIONAL = {
-    "relu": "input inplace",
-    "softmax": _SOFTMAX,
-    "log_softmax": _SOFTMAX,
-    "max_pool1d": _MAX_POOL,
-    "max_pool2d": _MAX_POOL,
-    "avg_pool1d": f"{POOL} ceil_mode count_include_pad",
-    "avg_pool2d": f"{POOL} ceil_mode count_include_pad divisor_override",
-    "adaptive_avg_pool1d": "input output_size",
-    "adaptive_avg_pool2d": "input output_size",
-    "dropout": "input p training inplace",
-    "leaky_relu": "input negative_slope inplace",
-    "gelu": "input approximate",
-    "elu": "input alpha inplace",
-    "hardtanh": "input min_val max_val inplace",
-    "relu6": "input inplace",
-    "pad": "input pad mode value",
-    "linear": "input weight bias",
-    "conv1d": _CONV,
-    "conv2d": _CONV,
-}
-_OPERATORS = {
-    "add": "a b",
-    "sub": "a b",
-    "mul": "a b",
-    "truediv": "a b",
-    "getitem": "a b",
-    "iadd": "a b",
-    "imul": "a b",
-    "neg": "a",
-}
 
-FUNCTIONS: dict[str, Any] = {
-    **{f"torch.{name}": getattr(torch, name) for name in _TORCH},
-    **{f"functional.{name}": getattr(functional, name) for name in _FUNCTIONAL},
-    **{f"operator.{name}": getattr(operator, name) for name in _OPERATORS},
-}
-"""Functions by the names that files have for them."""
+def _operations() -> dict[str, Any]:
+    """The operations by the names that files have for them, all overloads that write nothing."""
+    found = {}
+    for name in _NAMES.split():
+        packet = getattr(torch.ops.aten, name, None)
+        for overload in () if packet is None else packet.overloads():
+            one = getattr(packet, overload)
+            if not one._schema.is_mutable and "names" not in {
+                argument.name for argument in one._schema.arguments
+            }:
+                found[f"{name}.{overload}"] = one
+    return found
 
-ARGUMENTS: dict[str, tuple[str, ...]] = {
-    f"{place}.{name}": tuple(words.split())
-    for place, both in (
-        ("torch", _TORCH),
-        ("functional", _FUNCTIONAL),
-        ("operator", _OPERATORS),
-    )
-    for name, words in both.items()
-}
-"""What each function takes, in this order where it is given without a name."""
 
-METHODS: dict[str, tuple[str, ...]] = {
-    name: ("self", *words.split())
-    for name, words in {
-        "view": "*size",
-        "reshape": "*shape",
-        "flatten": "start_dim end_dim",
-        "size": "dim",
-        "dim": "",
-        "permute": "*dims",
-        "transpose": "dim0 dim1",
-        "squeeze": "*dim",
-        "unsqueeze": "dim",
-        "contiguous": "",
-        "relu": "",
-        "tanh": "",
-        "sigmoid": "",
-        "mean": "*dim keepdim",
-        "sum": "*dim keepdim",
-        "softmax": "dim",
-        "log_softmax": "dim",
-        "add": "other alpha",
-        "mul": "other",
-        "sub": "other alpha",
-        "div": "other rounding_mode",
-        "clamp": "min max",
-        "amax": "dim keepdim",
-        "unflatten": "dim sizes",
-    }.items()
+OPERATIONS: dict[str, Any] = {
+    **_operations(),
+    **{
+        f"operator.{name}": getattr(operator, name)
+        for name in ("getitem", "add", "sub", "mul", "floordiv", "neg")
+    },
 }
-"""Methods of tensors, as ARGUMENTS; any number of "*size" may be given without a name."""
+"""What nodes may call, by the names that files have for it."""
+
+_OF_OPERATORS = {"getitem": ("a", "b"), "neg": ("a",)}
 
 WORDS: dict[str, tuple[str, ...]] = {
     "mode": ("constant", "reflect", "replicate", "circular"),
     "padding": ("same", "valid"),
-    "padding_mode": ("zeros", "reflect", "replicate", "circular"),
     "approximate": ("none", "tanh"),
     "rounding_mode": ("trunc", "floor"),
 }
-"""Arguments and fields that may be words, and which."""
+"""Arguments that may be words, and which."""
 
-_DROPOUT = "p inplace"
-_MAX = "kernel_size stride padding dilation return_indices ceil_mode"
-_NORM = "num_features eps momentum affine track_running_stats"
-_CONVOLUTION = (
-    "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"
+LEFT_OUT = ("device", "layout", "pin_memory", "memory_format", "generator", "non_blocking")
+"""Arguments that files do not have: where and how numbers lie in memory."""
+
+DTYPES = (
+    "float32",
+    "float64",
+    "bfloat16",
+    "float16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
 )
-MODULES: dict[str, tuple[str, ...]] = {
-    name: tuple(fields.split())
-    for name, fields in {
-        "Flatten": "start_dim end_dim",
-        "Unflatten": "dim unflattened_size",
-        "Identity": "",
-        "Dropout": _DROPOUT,
-        "Dropout1d": _DROPOUT,
-        "Dropout2d": _DROPOUT,
-        "ReLU": "inplace",
-        "LeakyReLU": "negative_slope inplace",
-        "Tanh": "",
-        "Sigmoid": "",
-        "Softmax": "dim",
-        "LogSoftmax": "dim",
-        "GELU": "approximate",
-        "ELU": "alpha inplace",
-        "Hardtanh": "min_val max_val inplace",
-        "ReLU6": "inplace",
-        "Softplus": "beta threshold",
-        "MaxPool1d": _MAX,
-        "MaxPool2d": _MAX,
-        "AvgPool1d": "kernel_size stride padding ceil_mode count_include_pad",
-        "AvgPool2d": "kernel_size stride padding ceil_mode count_include_pad divisor_override",
-        "AdaptiveAvgPool1d": "output_size",
-        "AdaptiveAvgPool2d": "output_size",
-        "AdaptiveMaxPool1d": "output_size return_indices",
-        "AdaptiveMaxPool2d": "output_size return_indices",
-        "BatchNorm1d": _NORM,
-        "BatchNorm2d": _NORM,
-        "LayerNorm": "normalized_shape eps elementwise_affine",
-        "Linear": "in_features out_features bias",
-        "Conv1d": _CONVOLUTION,
-        "Conv2d": _CONVOLUTION,
-    }.items()
-}
-"""Types of modules, and the fields that say, with the sizes of weights, how one was made."""
-
-ALSO_WRITTEN: Mapping[str, tuple[str, ...]] = {"ReLU6": ("min_val", "max_val")}
-"""Fields that earlier files have and that say nothing."""
+"""Numbers that arguments may name."""
 
 
-def name_of_function(function: Any) -> str | None:
-    """The name of a function in files; None where it has none."""
-    return next((name for name, one in FUNCTIONS.items() if one is function), None)
+def name_of_operation(target: Any) -> str | None:
+    """The name of an operation in files; None where it has none."""
+    if isinstance(target, torch._ops.OpOverload):
+        name = f"{target._schema.name.partition('::')[2]}.{target._overloadname}"
+    else:
+        name = f"operator.{getattr(target, '__name__', '')}"
+    return name if OPERATIONS.get(name) is target else None
 
 
-def fields_of(module: torch.nn.Module) -> dict[str, Any] | None:
-    """The fields of a module that can be written; None where its type is none of MODULES."""
-    name = type(module).__name__
-    if getattr(torch.nn, name, None) is not type(module) or name not in MODULES:
-        return None
-    found = {field: getattr(module, field) for field in MODULES[name]}
-    if "bias" in found:
-        found["bias"] = module.bias is not None
-    return found
+def places_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of an operation's arguments: those that may stand without one, and the others."""
+    if name.startswith("operator."):
+        return _OF_OPERATORS.get(name.removeprefix("operator."), ("a", "b")), ()
+    own = OPERATIONS[name]._schema.arguments
+    names = [one.name for one in own if one.name not in LEFT_OUT]
+    only_named = {one.name for one in own if one.kwarg_only}
+    placed = tuple(one for one in names if one not in only_named)
+    return placed, tuple(one for one in names if one in only_named)

@@ -8,18 +8,17 @@ import torch
 from torch import fx
 
 from stochsim.lowering.emulated_layer import ChipLayer
-from stochsim.lowering.graph_network import Network
-from stochsim.lowering.trace import named_part
+from stochsim.lowering.graph_network import Interpreter, Network
+from stochsim.lowering.queries import named_part
 
 Step = Callable[[ChipLayer, torch.Tensor], torch.Tensor]
 
 
-class Walk(fx.Interpreter):
+class Walk(Interpreter):
     """Runs the graph; every ChipLayer by `step` in place of its own forward."""
 
     def __init__(self, network: Network, step: Step) -> None:
         super().__init__(network)
-        self.extra_traceback = False
         self._step = step
         self._layers = dict(network.named_modules())
 

@@ -1,7 +1,8 @@
 """Products of a layer's windows in torch, as its geometry says: what the emulation computes, and
-the geometry of torch's own modules.
+the geometry of torch's own products.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,18 +18,28 @@ _TORCH_PAD = {
 }
 
 
-def geometry_of(module: Any) -> Geometry:
-    """The geometry of a Linear, Conv1d or Conv2d."""
-    if isinstance(module, torch.nn.Linear):
+def geometry_of(axes: int, weight: tuple[int, ...], given: Mapping[str, Any]) -> Geometry:
+    """The geometry of a product with a weight of this shape. axes: of its windows, 0 for a linear
+    layer; given: the arguments of torch's convolution.
+    """
+    if axes == 0:
         return Geometry()
-    reach = [d * (k - 1) for k, d in zip(module.kernel_size, module.dilation, strict=True)]
-    if module.padding == "same":
+    kernel = weight[2:]
+    stride, dilation = (_of_axes(given[name], axes) for name in ("stride", "dilation"))
+    padding: Any
+    if given["padding"] == "same":
+        reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         padding = tuple((r // 2, r - r // 2) for r in reach)
     else:
-        given = (0,) * len(reach) if module.padding == "valid" else module.padding
-        padding = tuple((p, p) for p in given)
-    rest = (tuple(module.dilation), module.groups, module.padding_mode)
-    return Geometry(tuple(module.kernel_size), tuple(module.stride), padding, *rest)
+        one = 0 if given["padding"] == "valid" else given["padding"]
+        padding = tuple((p, p) for p in _of_axes(one, axes))
+    return Geometry(kernel, stride, padding, dilation, given["groups"])
+
+
+def _of_axes(value: Any, axes: int) -> tuple[int, ...]:
+    """One number for each axis."""
+    found = tuple(value) if isinstance(value, list | tuple) else (value,)
+    return found * axes if len(found) == 1 else found
 
 
 def drive(

@@ -24,7 +24,7 @@ from stochsim.settings import StochsimError
 
 
 class Everything(nn.Module):
-    """Modules, functions, methods, operators, arrays, words, slices and shared weights."""
+    """Operations, arrays, words, slices and shared weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,9 +133,7 @@ BY_HAND: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "unknown key 'graph.cat.kwargs.out'",
     ),
     "a part of every module": (
-        lambda head: head["content"]["modules"].update(
-            forward=head["content"]["modules"].pop("pool")
-        ),
+        lambda head: node(head, "again").update(target="forward"),
         "none that torch's modules have",
     ),
     "an attribute of Python": (
@@ -146,9 +144,17 @@ BY_HAND: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda head: node(head, "neg").update(args=[{"node": "softmax"}]),
         "names the node 'softmax'",
     ),
-    "a method of no tensor": (
+    "an operation that is none": (
         lambda head: node(head, "reshape").update(target="__reduce__"),
-        "valid: view",
+        "did you mean",
+    ),
+    "an operation that reads files": (
+        lambda head: node(head, "reshape").update(target="from_file.default"),
+        "'graph.reshape.target' = 'from_file.default'",
+    ),
+    "an operation that writes into its input": (
+        lambda head: node(head, "neg").update(target="neg_.default"),
+        "'graph.neg.target' = 'neg_.default'",
     ),
     "more values than memory holds": (
         lambda head: node(head, "pad").update(args=[{"node": "mul"}, [10**6] * 4]),
@@ -159,8 +165,8 @@ BY_HAND: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "another node has this name",
     ),
     "an array of another shape": (
-        lambda head: head["content"]["modules"]["last"]["fields"].update(in_features=10**12),
-        "its fields say",
+        lambda head: node(head, "linear")["args"]["tuple"].reverse(),
+        "'graph.linear': cannot run",
     ),
     "a layer that is called twice": (
         lambda head: node(head, "again_again").update(target="again"),

@@ -14,10 +14,11 @@ def branching():
     return Calls(lambda self, x: self.last(self.inner(x)), inner=inner, last=nn.Linear(4, 2))
 
 
-def test_what_cannot_be_traced_is_an_error_that_names_the_part():
+def test_what_cannot_be_captured_is_an_error_that_names_the_part():
     with pytest.raises(
         StochsimError,
-        match=r"Calls cannot be traced: its part 'inner' .*TraceError.*keep_float=\('inner',\)",
+        match=r"Calls cannot be captured: its part 'inner' \(line \d+ of test_conversion_refus"
+        r"als.py, .*GuardOnDataDependentSymNode: .*keep_float=\('inner',\)",
     ):
         convert(branching(), QUIET, stimuli(9, 4))
     kept = convert(branching(), QUIET, stimuli(9, 4), keep_float=["inner"])

@@ -181,5 +181,5 @@ def test_sampling_leaves_training_on():
     assert np.array_equal(converted.sample(x, 2, 1), expected)
     assert converted.bill(x).counts == bill.counts
     assert converted.training
-    assert converted.network.get_submodule("2").training
+    assert converted.network.training
     assert not converted.layers["0"].training

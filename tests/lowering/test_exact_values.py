@@ -186,4 +186,6 @@ def test_a_network_with_noise_gives_other_values():
 def test_geometry_counts_positions_as_torch_does():
     for conv in (nn.Conv2d(1, 1, (3, 2), (2, 1), (1, 0), (1, 3)), nn.Conv1d(1, 1, 4, 3, 2)):
         shape = (1, 11, 9)[: 1 + len(conv.kernel_size)]
-        assert geometry_of(conv).outputs(shape) == tuple(conv(torch.zeros(1, *shape)).shape[2:])
+        axes = len(conv.kernel_size)
+        geometry = geometry_of(axes, tuple(conv.weight.shape), vars(conv))
+        assert geometry.outputs(shape) == tuple(conv(torch.zeros(1, *shape)).shape[2:])

@@ -55,7 +55,7 @@ def test_functions_and_methods_are_converted_as_modules_are():
     assert list(by_function.layers) == ["conv2d", "linear"]
     assert [layer.activation for layer in by_function.layers.values()] == ["relu", "tanh"]
     assert by_function.layers["linear"].takes_codes
-    assert names(by_function, "nothing") == [("max_pool2d", "max_pool2d"), ("flatten", "flatten")]
+    assert names(by_function, "nothing") == [("max_pool2d", "max_pool2d"), ("reshape", "reshape")]
 
 
 def test_the_module_itself_is_not_changed():
@@ -152,15 +152,15 @@ LEFT = {
     ),
     "first axis of its input": (
         lambda: Calls(
-            lambda self, x: self.b(self.a(x).transpose(0, 1)).mean(0),
+            lambda self, x: self.b(self.a(x).repeat(2, 1))[: x.shape[0]],
             a=nn.Linear(4, 4),
             b=nn.Linear(4, 2),
         ),
-        (5, 4),
+        (4,),
     ),
-    "is computed, no parameter": (
+    "weight or bias depends on the stimuli": (
         lambda: Calls(
-            lambda self, x: functional.linear(self.a(x), 2 * self.w),
+            lambda self, x: functional.linear(self.a(x), x.mean(0) * self.w),
             a=nn.Linear(4, 4),
             w=nn.Parameter(torch.ones(2, 4)),
         ),
@@ -188,17 +188,57 @@ def test_products_that_cannot_be_converted_are_left_with_the_reason(why, case):
         convert(network, QUIET, x, strict=True)
 
 
-def test_layers_with_a_forward_or_hooks_of_their_own_are_left():
+COMPUTED = {
+    "positions before stimuli": (
+        lambda: Calls(
+            lambda self, x: self.b(self.a(x).transpose(0, 1)).mean(0),
+            a=nn.Linear(4, 4),
+            b=nn.Linear(4, 2),
+        ),
+        (5, 4),
+    ),
+    "a weight that is computed": (
+        lambda: Calls(
+            lambda self, x: functional.linear(self.a(x), 2 * self.w),
+            a=nn.Linear(4, 4),
+            w=nn.Parameter(torch.ones(2, 4)),
+        ),
+        (4,),
+    ),
+    "weight normalisation": (
+        lambda: nn.Sequential(
+            nn.utils.parametrizations.weight_norm(nn.Linear(4, 6)),
+            nn.utils.parametrizations.spectral_norm(nn.Linear(6, 2)),
+        ),
+        (4,),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_products_of_computed_weights_and_turned_axes_are_layers(kind):
+    make, shape = COMPUTED[kind]
+    network = seeded(make)
+    x = stimuli(50, *shape)
+    converted = convert(network, chip_of(8, 8, 8), x, strict=True)
+    assert len(converted.layers) == 2
+    wanted = network(x).detach()
+    assert float((converted(x) - wanted).abs().max()) < 0.03 * float(wanted.abs().max())
+
+
+def test_hooks_and_a_forward_of_its_own_run_beside_the_layer():
     class Own(nn.Linear):
         def forward(self, x):
             return super().forward(x) + 1
 
     hooked = nn.Linear(4, 4)
     hooked.register_forward_hook(lambda module, inputs, output: 2 * output)
-    converted = convert(
-        seeded(lambda: nn.Sequential(hooked, nn.Linear(4, 4))), QUIET, stimuli(9, 4)
-    )
-    assert "forward hooks" in converted.left_in_float[0].why
+    network = seeded(lambda: nn.Sequential(hooked, nn.Linear(4, 4)))
+    converted = convert(network, chip_of(8, 8, 8), stimuli(9, 4))
+    assert list(converted.layers) == ["0", "1"]
+    assert names(converted) == [("mul", "mul")]
+    x = stimuli(9, 4)
+    assert float((converted(x) - network(x).detach()).abs().max()) < 0.05
     own = Calls(lambda self, x: self.b(self.a(x)), a=Own(4, 4), b=nn.Linear(4, 2))
     kept = convert(own, QUIET, stimuli(9, 4), keep_float=["a"])
     assert kept.left_in_float[0].why == "kept in float, as asked"

@@ -143,18 +143,23 @@ def test_what_cannot_be_saved_is_named_and_the_layers_can_still_be_read(tmp_path
             self.layer = nn.Linear(4, 3)
 
         def forward(self, x):
-            return torch.cumsum(self.layer(x), 1)
+            return torch.special.i0(self.layer(x))
 
     converted = convert(seeded(Odd), QUIET, stimuli(6, 4))
     assert converted.program.not_saved == (
-        "'graph.cumsum': the function cumsum is not among those that can be saved",
+        "'graph.special_i0': the operation special_i0 is not among those that can be saved",
     )
     converted.program.save(tmp_path)
     with pytest.raises(
-        StochsimError, match=r"holds the layers, but not the whole network: 'graph\.cumsum'"
+        StochsimError, match=r"holds the layers, but not the whole network: 'graph\.special_i0'"
     ):
         load_converted(tmp_path)
     assert read_saved(tmp_path).layers["layer"].weight_codes.shape == (3, 4)
+
+
+def node_of(head, name):
+    """An entry of the saved graph."""
+    return next(one for one in head["content"]["graph"] if one["name"] == name)
 
 
 def changed(folder, change):
@@ -183,8 +188,20 @@ def changed(folder, change):
             "not a converted network",
         ),
         (
-            lambda head: head["content"]["modules"]["5"].update(module="Sequential"),
-            r"'modules\.5\.module' = 'Sequential': valid: Flatten",
+            lambda head: node_of(head, "max_pool2d").update(target="max_pool9d"),
+            r"'graph\.max_pool2d\.target' = 'max_pool9d': did you mean 'max_pool",
+        ),
+        (
+            lambda head: node_of(head, "max_pool2d")["kwargs"].update(depth=3),
+            r"unknown key 'graph\.max_pool2d\.kwargs\.depth': valid: ",
+        ),
+        (
+            lambda head: node_of(head, "max_pool2d").update(dtype="complex64"),
+            r"'graph\.max_pool2d\.dtype' = 'complex64'",
+        ),
+        (
+            lambda head: head["content"].update(modules={}),
+            "written by an earlier version of stochsim; convert the module again",
         ),
         (lambda head: head["content"]["hardware"].update(name=""), "not a converted network"),
         (lambda head: head["content"].update(dtype="float16"), "not a converted network"),

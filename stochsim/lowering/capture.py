@@ -1,0 +1,293 @@
+"""A torch module as a functional graph of ATen operations, by `torch.export`: in-place work and
+aliases resolved, parameters by name, recurrent and attention modules in their parts.
+"""
+
+import contextlib
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import InputKind, OutputKind
+
+from stochsim.lowering.graph_network import Network, put
+from stochsim.lowering.origin import Origin, shape_of
+from stochsim.lowering.queries import first_line, operation
+from stochsim.lowering.whole_operations import made_plain, made_whole, opaque_parts, own_forms
+from stochsim.settings import StochsimError, bounded
+
+_INTO_PARTS = ("lstm", "gru", "rnn_tanh", "rnn_relu", "bilinear", "einsum")
+"""Operations that are taken apart by torch's own decompositions; all others stay whole."""
+
+_OF_SHAPES = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
+_COPIES = ("clone", "lift_fresh_copy", "alias", "contiguous")
+_VIEWS = ("view", "_unsafe_view", "unsafe_view", "reshape")
+_EMPTY = {
+    "empty": torch.ops.aten.zeros.default,
+    "empty_like": torch.ops.aten.zeros_like.default,
+    "new_empty": torch.ops.aten.new_zeros.default,
+}
+"""What memory holds by chance becomes zeros: it is written over, or the module is wrong."""
+
+
+def captured(module: torch.nn.Module, x: torch.Tensor, kept: Collection[str]) -> Network:
+    """The graph of a module in evaluation for any number of stimuli like x (stimulus, …).
+
+    Raises StochsimError that says what the module does that no graph can hold, and on which line.
+    kept: parts which, where they cannot be captured, stay modules of torch.
+    """
+    parts: Mapping[str, torch.nn.Module] = {}
+    try:
+        exported = _exported(module, x)
+    except Exception as error:  # whatever a user's own code, or torch, raises of it
+        if not kept:
+            raise _cannot_be_captured(module, error) from None
+        try:
+            with opaque_parts(module, x, kept) as parts:
+                exported = _exported(module, x)
+        except Exception as other:
+            raise _cannot_be_captured(module, other) from None
+    network = _Reader(module, exported).network(parts)
+    _simplify(network)
+    return network
+
+
+class _Wrapped(torch.nn.Module):
+    """Keeps the names of a module's parts away from those of a graph."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.whole = module
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.whole(x)
+
+
+_PREFIX = "whole."
+
+
+def check_inputs(module: torch.nn.Module) -> None:
+    """Raise StochsimError for a module that takes more than one value."""
+    try:
+        taken = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in taken if one.default is one.empty and one.kind in places]
+    if len(needed) > 1:
+        raise StochsimError(
+            f"{type(module).__name__} takes {len(needed)} inputs: only modules of one tensor can "
+            f"be converted"
+        )
+
+
+def _exported(module: torch.nn.Module, x: torch.Tensor) -> ExportedProgram:
+    pair = torch.cat([x, x])[:2] if len(x) == 1 else x[:2]  # one stimulus would be a constant
+    with _quiet():
+        found = torch.export.export(
+            _Wrapped(module), (pair.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
+        )
+        made_whole(found.graph_module)
+        table = {
+            op: form
+            for op, form in torch.export.default_decompositions().items()
+            if op._schema.name.removeprefix("aten::") in _INTO_PARTS
+        }
+        return found.run_decompositions(table | own_forms())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's warnings and logs of a capture: what matters of them is in its errors."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+class _Reader:
+    """Copies the graph of an ExportedProgram into a Network, its parameters as attributes."""
+
+    def __init__(self, module: torch.nn.Module, exported: ExportedProgram) -> None:
+        self._module = module
+        self._exported = exported
+        self._modules = dict(module.named_modules())
+        self._network = Network()
+        self._paths: dict[int, str] = {}
+
+    def network(self, parts: Mapping[str, torch.nn.Module]) -> Network:
+        """The network; parts: modules that are called as they are, by path."""
+        for path, part in parts.items():
+            put(self._network, path, part)
+        graph = self._network.graph
+        nodes: dict[fx.Node, fx.Node] = {}
+        inputs = {one.arg.name: one for one in self._exported.graph_signature.input_specs}
+        for node in self._exported.graph.nodes:
+            if node.op == "placeholder" and inputs[node.name].kind is not InputKind.USER_INPUT:
+                if node.users:
+                    nodes[node] = graph.get_attr(self._put(node, inputs[node.name]))
+            elif node.op == "output":
+                graph.output(nodes[self._result(node)])
+                continue
+            else:
+                args, kwargs = fx.node.map_arg((node.args, node.kwargs), nodes.__getitem__)
+                name = operation(node).strip("_") or node.name
+                name = "reshape" if name in _VIEWS else name
+                nodes[node] = graph.create_node(node.op, node.target, args, kwargs, name)
+            if node in nodes:
+                nodes[node].meta = {"origin": self._origin(node)}
+        return self._network
+
+    def _put(self, node: fx.Node, spec: Any) -> str:
+        """The path of a parameter, buffer or constant, once for those that are one tensor."""
+        exported = self._exported
+        if spec.kind is InputKind.CONSTANT_TENSOR:
+            value = exported.constants[spec.target]
+        else:
+            value = {**exported.constants, **exported.state_dict}[spec.target]
+        if id(value) not in self._paths:
+            path = spec.target.removeprefix(_PREFIX)
+            self._paths[id(value)] = put(self._network, path, _copy(value))
+        return self._paths[id(value)]
+
+    def _result(self, output: fx.Node) -> fx.Node:
+        """The one tensor that the module gives."""
+        specs = self._exported.graph_signature.output_specs
+        name = type(self._module).__name__
+        for spec in specs:
+            if spec.kind is OutputKind.BUFFER_MUTATION:
+                buffer = spec.target.removeprefix(_PREFIX)
+                raise StochsimError(
+                    f"{name} changes its buffer '{buffer}' whenever it is called: reads of a chip "
+                    f"do not depend on those before"
+                )
+        (given,) = output.args
+        assert isinstance(given, tuple | list)
+        pairs = zip(specs, given, strict=True)
+        results = [one for spec, one in pairs if spec.kind is OutputKind.USER_OUTPUT]
+        if len(results) != 1 or not isinstance(results[0], fx.Node):
+            raise _no_result()
+        if shape_of(results[0]) is None or (shape_of(results[0]) or (0,))[:1] != (-1,):
+            raise _no_result()
+        return results[0]
+
+    def _origin(self, node: fx.Node) -> Origin:
+        part = kind = ""
+        stack = list((node.meta.get("nn_module_stack") or {}).values())
+        path = str(stack[-1][0]).partition("@")[0].removeprefix(_PREFIX) if stack else ""
+        module = self._modules.get(path)
+        if path and module is not None:
+            is_torch = type(module).__module__.startswith("torch.nn.modules")
+            if is_torch or not any(True for _ in module.children()):
+                part, kind = path, type(module).__name__
+        value = node.meta.get("val")
+        dtype = str(value.dtype).removeprefix("torch.") if isinstance(value, torch.Tensor) else ""
+        return Origin(part, kind, shape_of(node), dtype)
+
+
+def _copy(value: torch.Tensor) -> torch.Tensor:
+    copied = value.detach().clone()
+    if isinstance(value, torch.nn.Parameter):
+        return torch.nn.Parameter(copied, value.requires_grad)
+    return copied
+
+
+def _no_result() -> StochsimError:
+    return StochsimError(
+        "the network should give one tensor (stimulus, …), as many stimuli as it reads"
+    )
+
+
+def _simplify(network: Network) -> None:
+    """Copies, whole slices and checks of shapes left out; the number of stimuli in a view's shape
+    as -1, so that only few nodes need to ask for it.
+    """
+    graph = network.graph
+    for node in list(graph.nodes):
+        name = operation(node)
+        if name in _OF_SHAPES:
+            graph.erase_node(node)
+        elif (name in _COPIES or _is_whole_slice(node, name)) and node.all_input_nodes:
+            node.replace_all_uses_with(node.all_input_nodes[0])
+            graph.erase_node(node)
+        elif name in _EMPTY:
+            node.target = _EMPTY[name]
+            node.kwargs = {key: one for key, one in node.kwargs.items() if key != "memory_format"}
+        elif name in _VIEWS:
+            node.target = torch.ops.aten.reshape.default
+            node.update_arg(1, _open(node.args[1]))
+    made_plain(network)
+    graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    for node in list(graph.nodes):
+        if node.op == "placeholder" and not node.users and len(_placeholders(graph)) > 1:
+            graph.erase_node(node)
+
+
+def _placeholders(graph: fx.Graph) -> list[fx.Node]:
+    return [node for node in graph.nodes if node.op == "placeholder"]
+
+
+def _open(sizes: Any) -> list[Any]:
+    """The sizes of a view, -1 for the one that is computed."""
+    computed = [one for one in sizes if isinstance(one, fx.Node)]
+    if len(computed) != 1 or -1 in sizes:
+        return list(sizes)
+    return [-1 if isinstance(one, fx.Node) else one for one in sizes]
+
+
+def _is_whole_slice(node: fx.Node, name: str) -> bool:
+    if name != "slice":
+        return False
+    start, end, step = (*node.args[2:], None, None, None)[:3]
+    is_open = end is None or end == 2**63 - 1
+    return bool(start in (0, None) and is_open and step in (1, None))
+
+
+def _cannot_be_captured(module: torch.nn.Module, error: Exception) -> StochsimError:
+    if isinstance(error, StochsimError):
+        return error
+    name = type(module).__name__
+    reason = bounded(first_line(error), 300)
+    if "specialized it to be a constant" in str(error) or "Constraints violated" in str(error):
+        return StochsimError(
+            f"{name} cannot be captured: it computes for one fixed number of stimuli "
+            f"(torch.export: {reason}); write x.shape[0] for the number of stimuli, where it says "
+            f"len(x) or a number"
+        )
+    part, line = _place(module, error)
+    where = f"its part '{part}'" if part else "its own forward"
+    advice = f", or leave that part in float by keep_float=('{part}',)" if part else ""
+    return StochsimError(
+        f"{name} cannot be captured: {where}{line} does what no graph can hold, as deciding by "
+        f"values of tensors ({type(error).__name__}: {reason}); write it without that (torch.where "
+        f"chooses by values){advice}"
+    )
+
+
+def _place(module: torch.nn.Module, error: Exception) -> tuple[str, str]:
+    """Where in the user's own code an error arose: the path of the part, and the line."""
+    paths = {id(one): path for path, one in module.named_modules()}
+    skipped = (*torch.__path__, __file__.rpartition("lowering")[0], "<")
+    part = line = ""
+    trace = error.__traceback__
+    while trace is not None:  # the innermost ones are the last
+        code = trace.tb_frame.f_code
+        part = paths.get(id(trace.tb_frame.f_locals.get("self")), part)
+        if not code.co_filename.startswith(skipped):
+            file = code.co_filename.rpartition("/")[2]
+            line = f" (line {trace.tb_lineno} of {file}, in {code.co_qualname})"
+        trace = trace.tb_next
+    return part, line

@@ -1,0 +1,40 @@
+"""Where a node of a captured graph comes from, and the shape of what it gives."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import fx
+
+
+class Origin(NamedTuple):
+    """Where a node comes from. part: the path of the module without parts of its own, or of the
+    torch module, that it is of, "" where it is of none; kind: that module's class; shape: of its
+    value, a multiple k of the number of stimuli as -k; None where it is no tensor or another shape;
+    dtype: of its numbers.
+    """
+
+    part: str = ""
+    kind: str = ""
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...] | None:
+    """See `Origin.shape`; of a node of an exported graph."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor):
+        return None
+    sizes = [_size(one) for one in value.shape]
+    return None if None in sizes else tuple(one for one in sizes if one is not None)
+
+
+def _size(size: Any) -> int | None:
+    """An int; a multiple k of the one symbol, the number of stimuli, as -k."""
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    symbols = expression.free_symbols
+    if len(symbols) != 1:
+        return None
+    times = expression / next(iter(symbols))
+    return -int(times) if times.is_integer and times.is_number else None

@@ -1,0 +1,93 @@
+"""Linear layers on values whose first axis is not that of the stimuli, as attention and recurrent
+modules have them: the same layers on values (stimulus, …), with what turns the axes around them.
+"""
+
+import math
+
+import torch
+from torch import fx
+
+from stochsim.lowering.graph_network import Network
+from stochsim.lowering.origin import Origin
+from stochsim.lowering.queries import operation, origin_of
+
+_aten = torch.ops.aten
+
+
+def put_stimuli_first(network: Network) -> None:
+    """Let every linear layer read and give values (stimulus, …), where the shapes say how."""
+    for node in list(network.graph.nodes):
+        if operation(node) == "linear":
+            _split(network.graph, node)
+            _turn(network.graph, node)
+
+
+def _split(graph: fx.Graph, node: fx.Node) -> None:
+    """A layer on rows of (…, stimulus, …) in one axis reads these axes apart."""
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    shape = origin_of(source).shape
+    if operation(source) != "reshape" or shape is None or len(shape) != 2 or shape[0] >= -1:
+        return
+    before = source.args[0]
+    assert isinstance(before, fx.Node)
+    axes = _leading(origin_of(before).shape or (), shape)
+    result = origin_of(node).shape
+    if axes is None or result is None:
+        return
+    with graph.inserting_before(node):
+        apart = _new(graph, _aten.reshape.default, (before, [*axes, shape[1]]))
+    node.update_arg(0, apart)
+    _note(apart, node, (*axes, shape[1]))
+    _note(node, node, (*axes, result[1]))
+    with graph.inserting_after(node):
+        joined = _new(graph, _aten.reshape.default, (node, [-1, result[1]]))
+    _note(joined, node, result)
+    node.replace_all_uses_with(joined, lambda user: user is not joined)
+
+
+def _leading(before: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The axes that became the first of two, one of them the stimuli; None where none did."""
+    for count in range(1, len(before)):
+        leads = math.prod(before[:count]) == shape[0]
+        if leads and before[:count].count(-1) == 1 and math.prod(before[count:]) == shape[1]:
+            return before[:count]
+    return None
+
+
+def _turn(graph: fx.Graph, node: fx.Node) -> None:
+    """A layer on values (…, stimulus, …, input) reads them with the stimuli on the first axis."""
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    shape = origin_of(source).shape
+    result = origin_of(node).shape
+    if shape is None or result is None or shape.count(-1) != 1 or min(shape) < -1:
+        return
+    axis = shape.index(-1)
+    if axis == 0 or axis == len(shape) - 1:
+        return
+    with graph.inserting_before(node):
+        turned = _new(graph, _aten.transpose.int, (source, 0, axis))
+    node.update_arg(0, turned)
+    _note(turned, node, _swapped(shape, axis))
+    with graph.inserting_after(node):
+        back = _new(graph, _aten.transpose.int, (node, 0, axis))
+    _note(back, node, result)
+    _note(node, node, _swapped(result, axis))
+    node.replace_all_uses_with(back, lambda user: user is not back)
+
+
+def _swapped(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    found = list(shape)
+    found[0], found[axis] = found[axis], found[0]
+    return tuple(found)
+
+
+def _new(graph: fx.Graph, target: object, args: tuple[object, ...]) -> fx.Node:
+    made: fx.Node = graph.call_function(target, args)  # type: ignore[arg-type]
+    return made
+
+
+def _note(node: fx.Node, like: fx.Node, shape: tuple[int, ...]) -> None:
+    own = origin_of(like)
+    node.meta["origin"] = Origin(own.part, own.kind, shape, own.dtype)
