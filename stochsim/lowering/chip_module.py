@@ -12,6 +12,7 @@ from stochsim.accounting import Bill
 from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.lowering.comparison import ConversionErrors
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import check_tensor, checked_stimuli
 from stochsim.lowering.graph_network import Network
@@ -82,7 +83,8 @@ class ChipModule(torch.nn.Module):
     exact.
 
     Weights, biases and the scales of all grids are parameters for any optimiser; `state_dict` holds
-    them. Stimuli stand on the first axis.
+    them. Stimuli stand on the first axis. `errors`: how far it was from the float module when it
+    was converted; None for one that was read from files.
     """
 
     examples: torch.Tensor
@@ -109,6 +111,7 @@ class ChipModule(torch.nn.Module):
         self.generator = torch.Generator().manual_seed(self.key % 2**63)
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
+        self.errors: ConversionErrors | None = None
         self.eval()
 
     def __str__(self) -> str:

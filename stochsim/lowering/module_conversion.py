@@ -1,6 +1,4 @@
-"""`convert`: any torch module of Linear, Conv1d, Conv2d, ReLU, Tanh and Sigmoid becomes a noisy
-low-bit one.
-"""
+"""`convert`: a torch module becomes a noisy low-bit one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +10,13 @@ from torch import fx
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering.capture import captured, check_inputs
 from stochsim.lowering.chip_module import ChipModule, LeftInFloat
+from stochsim.lowering.comparison import (
+    ConversionErrors,
+    check_stimuli_apart,
+    layer_errors,
+    output_errors,
+    warn_of,
+)
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import checked_stimuli
 from stochsim.lowering.graph_network import Network, keep_used
@@ -75,24 +80,29 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 ) -> ChipModule:
     """A copy of `module` that computes as `hardware` does; the module itself is not changed.
 
-    Every Linear, Conv1d and Conv2d, as a module or a function, with the ReLU, Tanh or Sigmoid that
-    follows it, becomes a layer of the chip: inputs, weights and responses on grids of the
-    Hardware's widths, or of those that `bits` gives for layers by name, {"conv1": (weights, inputs,
-    outputs)}. Batch normalisation behind a layer is folded into it, with its running statistics.
-    Everything else stays in float and is listed in `left_in_float`, with the reason. examples:
-    stimuli (stimulus, …) of the kind that the network will see, array or tensor, a few hundred of
-    them; on all of these, in whatever order, the grids are fitted by least squared error, and an
-    input that is never negative there gets an unsigned grid.
+    Every linear layer and 1- or 2-dimensional convolution, as a module, a function, or inside a
+    recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows it, becomes a layer
+    of the chip: inputs, weights and responses on grids of the Hardware's widths, or of those that
+    `bits` gives for layers by name, {"conv1": (weights, inputs, outputs)}. Batch normalisation
+    behind a layer is folded into it, with its running statistics. Everything else stays in float
+    and is listed in `left_in_float`, with the reason. examples: stimuli (stimulus, …) of the kind
+    that the network will see, array or tensor, a few hundred of them; on all of these, in whatever
+    order, the grids are fitted by least squared error, and an input that is never negative there
+    gets an unsigned grid.
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
-    channel, which its sums are multiplied by. key: of the noise in training
-    and of reads without a key; chip_key: which drawn instance of the chip. Raises StochsimError for
-    a module that cannot be traced, computes something else when it is (it changes a value in place
-    whose other uses see it), draws random numbers that no key can be given to, or has nothing to
-    convert; SettingError for arguments of other types or in another order, and for wrong settings
-    or examples.
+    channel, which its sums are multiplied by. key: of the noise in training and of reads without a
+    key; chip_key: which drawn instance of the chip.
+
+    The result's `errors` say how far it is from the module on all examples without noise, by layer
+    and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises
+    StochsimError for a module that cannot be captured by torch.export (it decides by values of
+    tensors), computes something else when it is, changes its buffers, gives other values for a
+    stimulus alone than among others, draws random numbers that no key can be given to, or has
+    nothing to convert; SettingError for arguments of other types or in another order, and for wrong
+    settings or examples.
 
     >>> import stochsim as ss
     >>> import torch
@@ -116,13 +126,16 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     how = _How(hardware, bits or {}, strict, keep_float, weight_scales == "per-channel")
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
-            whole, in_float = _converted(module, x, how)
+            whole, in_float, errors = _converted(module, x, how)
     except StochsimError:
         raise
     except _ERRORS as error:
         text = f"{type(error).__name__}: {first_line(error)}"
         raise StochsimError(f"{type(module).__name__} cannot be converted ({text})") from error
-    return ChipModule(whole, hardware, in_float, x, key=key, chip_key=chip_key)
+    warn_of(errors.layers)
+    made = ChipModule(whole, hardware, in_float, x, key=key, chip_key=chip_key)
+    made.errors = errors
+    return made
 
 
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
@@ -143,8 +156,10 @@ class _How(NamedTuple):
 
 def _converted(
     module: torch.nn.Module, x: torch.Tensor, how: _How
-) -> tuple[Network, tuple[LeftInFloat, ...]]:
-    """The network with its layers on the chip, and what is left in float."""
+) -> tuple[Network, tuple[LeftInFloat, ...], ConversionErrors]:
+    """The network with its layers on the chip, what is left in float, and how far it is from the
+    float network.
+    """
     check_inputs(module)
     with evaluated(module):
         _check_passes(module, x)
@@ -161,11 +176,18 @@ def _converted(
         check_all_keyed(network, x)
         fold_batch_norms(network, sites, how.keep_float)
         take_activations(sites, how.keep_float)
+        check_stimuli_apart(network, x)
         widths = _widths(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(module, x, found)
-    _put_in(network, sites, seen, widths, how.per_channel)
-    return network, _left_in_float(network, reasons)
+    layers = _layers(sites, seen, widths, how.per_channel)
+    errors = layer_errors(network, sites, layers, x)
+    _put_in(network, sites, layers)
+    return (
+        network,
+        _left_in_float(network, reasons),
+        ConversionErrors(errors, output_errors(network, x, found)),
+    )
 
 
 def _check_passes(module: torch.nn.Module, x: torch.Tensor) -> None:
@@ -259,16 +281,10 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
     return chosen
 
 
-def _put_in(
-    network: Network,
-    sites: list[Site],
-    seen: dict[str, Seen],
-    widths: dict[str, Widths],
-    per_channel: bool,
-) -> None:
-    """The layers of the chip in place of the float ones; a layer that reads another's codes shares
-    its grid.
-    """
+def _layers(
+    sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths], per_channel: bool
+) -> dict[str, ChipLayer]:
+    """The layers of the chip, by name; a layer that reads another's codes shares its grid."""
     by_last = {site.last: site for site in sites}
     layers: dict[str, ChipLayer] = {}
     owners: dict[Any, Site] = {}
@@ -296,6 +312,11 @@ def _put_in(
             site.activation,
             source is not None,
         )
+    return layers
+
+
+def _put_in(network: Network, sites: list[Site], layers: Mapping[str, ChipLayer]) -> None:
+    """The layers of the chip in place of the float ones."""
     made: dict[fx.Node, fx.Node] = {}
     for site in sites:
         made[site.last] = _call(network.graph, site, made.get(site.source, site.source))

@@ -152,8 +152,10 @@ def _give_names(network: Network, sites: list[Site], refused: Collection[fx.Node
     for site in sites:
         name = ".".join(one + "_" * (one in TAKEN) for one in _own_name(site).split("."))
         is_function = not origin_of(site.node).part
+        first, calls = name, 1
         while name in taken or (is_function and name in modules):
-            name += "_again"
+            calls += 1
+            name = f"{first}_again" if calls == 2 else f"{first}_again_{calls}"
         taken.add(name)
         site.name = name
     names = {site.name for site in sites}

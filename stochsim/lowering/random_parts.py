@@ -215,6 +215,19 @@ class _WithoutKeyed(Interpreter):
         return value
 
 
+def values_without_draws(
+    network: Network, x: torch.Tensor, seed: int = 0
+) -> dict[fx.Node, torch.Tensor]:
+    """What every node gives for stimuli x, where parts that are drawn by key give zeros; seed: of
+    torch's generator, which is as before afterwards.
+    """
+    walk = _WithoutKeyed(network)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        walk.run(x.clone())
+    return walk.found
+
+
 def check_all_keyed(network: Network, x: torch.Tensor) -> None:
     """Raise StochsimError that names a part which draws random numbers in another way than by the
     chip's key: of another shape than (stimulus, …), or, run on a few stimuli with two states of
@@ -223,15 +236,9 @@ def check_all_keyed(network: Network, x: torch.Tensor) -> None:
     for node in network.graph.nodes:
         if draws(node) and (origin_of(node).shape or (0,))[0] != -1:
             raise _not_keyed(node)
-    runs = []
-    for seed in (0, 1):
-        walk = _WithoutKeyed(network)
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            walk.run(x[:_FEW].clone())
-        runs.append(walk.found)
-    for node, first in runs[0].items():
-        second = runs[1][node]
+    once, again = (values_without_draws(network, x[:_FEW], seed) for seed in (0, 1))
+    for node, first in once.items():
+        second = again[node]
         if first.shape != second.shape or not torch.allclose(first, second, 0, 0, equal_nan=True):
             raise _not_keyed(node)
 

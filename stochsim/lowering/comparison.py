@@ -1,0 +1,169 @@
+"""How far a converted network is from the float one on its examples, without noise: by layer, and
+by stimulus.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import fx
+
+from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.graph_network import Interpreter, Network
+from stochsim.lowering.observing import portions, same_random_numbers
+from stochsim.lowering.products import Site
+from stochsim.lowering.queries import origin_of, part_of
+from stochsim.lowering.random_parts import values_without_draws
+from stochsim.lowering.window_products import squares
+from stochsim.settings import StochsimError, levels_to_user
+
+_FEW = 3  # stimuli
+_SAME = 1e-3  # of the largest value: sums of another batch are added in another order
+_TIMES = 3.0  # what rounding explains
+_LEAST = 0.02  # of the outputs' size: below, no warning
+
+
+class ConversionWarning(UserWarning):
+    """A layer is further from its float outputs than rounding explains."""
+
+
+class LayerError(NamedTuple):
+    """The root mean square error of a layer's outputs for float inputs, over that of the float
+    outputs; explained: the same of independent errors of inputs, weights and outputs, uniform
+    within a step of their grids.
+    """
+
+    relative: float
+    explained: float
+
+
+class ConversionErrors(NamedTuple):
+    """How far the noiseless network is from the float one on its examples.
+
+    layers: by name, each for float inputs; outputs (stimulus,): the size of the difference of all
+    outputs over that of the float ones.
+    """
+
+    layers: dict[str, LayerError]
+    outputs: np.ndarray
+
+    def __repr__(self) -> str:
+        rows = (
+            f"{name} {one.relative:.2%} (rounding explains {one.explained:.2%})"
+            for name, one in self.layers.items()
+        )
+        whole = f"outputs {np.mean(self.outputs):.2%} (mean), {np.max(self.outputs):.2%} (largest)"
+        return f"ConversionErrors: {'; '.join([*rows, whole])}"
+
+
+class _Sums:
+    """Sums of squares of a site, for all portions."""
+
+    def __init__(self, site: Site, layer: ChipLayer) -> None:
+        self._layer = layer
+        weight = site.weight.detach()
+        self._weights = float(weight.square().sum() / len(weight))  # of a neuron
+        grids = (layer.input_grid, layer.weight_grid, layer.output_grid)
+        self._rounding = [float(one.step().detach().square().mean()) / 12 for one in grids]
+        self._parts: list[tuple[float, float, float]] = []
+
+    def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        """Look at what the float site reads and gives."""
+        layer = self._layer
+        x = x.to(layer.weight.dtype)
+        seen = float(squares(layer.geometry, x, 0.0).mean())
+        of_inputs, of_weights, of_outputs = self._rounding
+        explained = of_inputs * self._weights + of_weights * seen + of_outputs
+        error = float((layer(x) - out).square().mean())
+        size = float(out.square().mean())
+        self._parts.append((error * len(x), explained * len(x), size * len(x)))
+
+    def error(self) -> LayerError:
+        """Of all portions."""
+        error, explained, size = np.sum(self._parts, 0)
+        size = size or 1.0
+        return LayerError(float(np.sqrt(error / size)), float(np.sqrt(explained / size)))
+
+
+class _Compare(Interpreter):
+    """Runs the float network, and every layer on what its site reads there."""
+
+    def __init__(self, network: Network, sums: Mapping[Site, _Sums]) -> None:
+        super().__init__(network)
+        self._of_last = {site.last: (site, one) for site, one in sums.items()}
+        self._needed = {site.source for site in sums}
+        self._sources: dict[fx.Node, torch.Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run it, and compare."""
+        value = super().run_node(n)
+        if n in self._needed:
+            self._sources[n] = value
+        if n in self._of_last:
+            site, one = self._of_last[n]
+            one.add(self._sources[site.source], value)
+        return value
+
+
+def layer_errors(
+    network: Network, sites: Iterable[Site], layers: Mapping[str, ChipLayer], x: torch.Tensor
+) -> dict[str, LayerError]:
+    """Errors of the layers of a float network's sites on all examples."""
+    sums = {site: _Sums(site, layers[site.name]) for site in sites}
+    with torch.no_grad(), same_random_numbers():
+        for some in portions(x):
+            _Compare(network, sums).run(some)
+    return {site.name: one.error() for site, one in sums.items()}
+
+
+def output_errors(network: Network, x: torch.Tensor, wanted: list[torch.Tensor]) -> np.ndarray:
+    """See `ConversionErrors.outputs`; wanted: the float outputs of the portions of x."""
+    found = []
+    with torch.no_grad(), same_random_numbers():
+        for some, expected in zip(portions(x), wanted, strict=True):
+            flat = expected.double().reshape(len(expected), -1)
+            off = network(some).double().reshape(len(expected), -1) - flat
+            size = flat.norm(dim=1)
+            found.append(off.norm(dim=1) / torch.where(size > 0, size, 1.0))
+    return torch.cat(found).cpu().numpy()
+
+
+def warn_of(errors: Mapping[str, LayerError]) -> None:
+    """Warn of the layers that rounding does not explain."""
+    for name, one in errors.items():
+        if one.relative > _LEAST and one.relative > _TIMES * one.explained:
+            text = (
+                f"layer '{name}' is {one.relative:.1%} of its outputs' size off its float outputs, "
+                f"where rounding explains {one.explained:.1%}: its values are unlike the examples, "
+                f"or errors of its weights add up"
+            )
+            warnings.warn(text, ConversionWarning, stacklevel=levels_to_user())
+
+
+def check_stimuli_apart(network: Network, x: torch.Tensor) -> None:
+    """Raise StochsimError that names the first part whose values for a stimulus depend on the
+    others, such as a normalisation by the batch: a chip's reads would stand among them.
+    """
+    some = x[:_FEW]
+    if len(some) == 1:
+        some = torch.cat([some, 2 * some])
+    together = values_without_draws(network, some)
+    alone = [values_without_draws(network, some[i : i + 1]) for i in range(len(some))]
+    for node, value in together.items():
+        if (origin_of(node).shape or (0,))[0] != -1:
+            continue
+        each = torch.cat([values[node] for values in alone])
+        if each.shape != value.shape or not _are_close(each, value):
+            raise StochsimError(
+                f"the part '{part_of(node)}' ({node.name}) gives other values for a stimulus alone "
+                f"than for the same one among others: stimuli and reads have to be told apart"
+            )
+
+
+def _are_close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Whether two values agree but for the order of additions; those that are no numbers do."""
+    one, other = (value.double() for value in (found, wanted))
+    size = torch.nan_to_num(other, posinf=0, neginf=0).abs().max()
+    return torch.allclose(one, other, 0, float(_SAME * size), equal_nan=True)
