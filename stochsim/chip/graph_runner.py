@@ -59,7 +59,7 @@ class GraphRunner(Runner):
             isinstance(node, FloatCall) and node.measures for node in self.graph.nodes
         )
         self._differing = self._nodes_that_differ()
-        self._writes_to_shared = any(map(self._writes_to_what_reads_share, self.graph.nodes))
+        self._reads_alone = any(map(self._needs_reads_alone, self.graph.nodes))
         self._sizes: dict[tuple[int, ...], _Sizes] = {}
 
     @property
@@ -110,7 +110,7 @@ class GraphRunner(Runner):
 
     def _walk(self, x: np.ndarray, reads: int, place: Place, meter: Meter) -> np.ndarray:
         """Values (stimulus, read, …)."""
-        apart = self._writes_to_shared or not self._sizes_of(x).rows_are_stimuli
+        apart = self._reads_alone or not self._sizes_of(x).rows_are_stimuli
         if reads > 1 and apart:
             each = (self._walk(x, 1, place.read(one), meter) for one in range(reads))
             return np.concatenate(list(each), axis=1)
@@ -154,13 +154,15 @@ class GraphRunner(Runner):
                 found.add(node.name)
         return frozenset(found)
 
-    def _writes_to_what_reads_share(self, node: LayerCall | FloatCall) -> bool:
-        """Whether a part that differs from read to read writes into a value that all reads share:
-        it would write into a copy, which nodes that read the value later do not see.
+    def _needs_reads_alone(self, node: LayerCall | FloatCall) -> bool:
+        """Whether a part that differs from read to read computes with all stimuli of a read, or
+        writes into a value that all reads share: it would write into a copy, which nodes that read
+        the value later do not see.
         """
+        if not isinstance(node, FloatCall) or node.name not in self._differing:
+            return False
         shared = self.graph.of_stimuli - self._differing
-        writes = isinstance(node, FloatCall) and node.writes
-        return writes and node.name in self._differing and not shared.isdisjoint(node.inputs)
+        return node.mixes or (node.writes and not shared.isdisjoint(node.inputs))
 
     def _draw(self, stimuli: int, reads: int, place: Place) -> Draw:
         """What gives the random integers of parts in float, (stimulus read, …)."""

@@ -14,13 +14,14 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Interpreter, Network
 from stochsim.lowering.observing import portions, same_random_numbers
 from stochsim.lowering.products import Site
-from stochsim.lowering.queries import origin_of, part_of
+from stochsim.lowering.queries import origin_of
 from stochsim.lowering.random_parts import values_without_draws
 from stochsim.lowering.window_products import squares
-from stochsim.settings import StochsimError, levels_to_user
+from stochsim.settings import levels_to_user
 
 _FEW = 3  # stimuli
 _SAME = 1e-3  # of the largest value: sums of another batch are added in another order
+_CANCELS = 1e-2  # values of this share of what they are computed from are off by its rounding
 _TIMES = 3.0  # what rounding explains
 _LEAST = 0.02  # of the outputs' size: below, no warning
 
@@ -142,28 +143,37 @@ def warn_of(errors: Mapping[str, LayerError]) -> None:
             warnings.warn(text, ConversionWarning, stacklevel=levels_to_user())
 
 
-def check_stimuli_apart(network: Network, x: torch.Tensor) -> None:
-    """Raise StochsimError that names the first part whose values for a stimulus depend on the
-    others, such as a normalisation by the batch: a chip's reads would stand among them.
+def note_mixing_parts(network: Network, x: torch.Tensor) -> None:
+    """Note (`Origin.mixes`) the parts whose values for a stimulus alone are others than among
+    others, such as a normalisation by the batch: a chip's reads must not stand among them.
     """
     some = x[:_FEW]
     if len(some) == 1:
         some = torch.cat([some, 2 * some])
     together = values_without_draws(network, some)
     alone = [values_without_draws(network, some[i : i + 1]) for i in range(len(some))]
+    mixed = set[fx.Node]()
     for node, value in together.items():
         if (origin_of(node).shape or (0,))[0] != -1:
             continue
-        each = torch.cat([values[node] for values in alone])
-        if each.shape != value.shape or not _are_close(each, value):
-            raise StochsimError(
-                f"the part '{part_of(node)}' ({node.name}) gives other values for a stimulus alone "
-                f"than for the same one among others: stimuli and reads have to be told apart"
-            )
+        each = [values[node] for values in alone]
+        inputs = [together[one] for one in node.all_input_nodes if one in together]
+        size = max(_largest(value), _CANCELS * max(map(_largest, inputs), default=0.0))
+        if any(one.shape[1:] != value.shape[1:] for one in each):
+            continue
+        if not _are_close(torch.cat(each), value, _SAME * size):
+            if mixed.isdisjoint(node.all_input_nodes):
+                node.meta["origin"] = origin_of(node)._replace(mixes=True)
+            mixed.add(node)
 
 
-def _are_close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether two values agree but for the order of additions; those that are no numbers do."""
+def _largest(value: torch.Tensor) -> float:
+    """The largest size of a finite number."""
+    found = torch.nan_to_num(value.double(), nan=0, posinf=0, neginf=0)
+    return float(found.abs().max()) if found.numel() else 0.0
+
+
+def _are_close(found: torch.Tensor, wanted: torch.Tensor, within: float) -> bool:
+    """Whether two values agree; those that are no numbers do."""
     one, other = (value.double() for value in (found, wanted))
-    size = torch.nan_to_num(other, posinf=0, neginf=0).abs().max()
-    return torch.allclose(one, other, 0, float(_SAME * size), equal_nan=True)
+    return torch.allclose(one, other, 0, within, equal_nan=True)

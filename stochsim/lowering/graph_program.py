@@ -95,6 +95,7 @@ def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) ->
         measures(node),
         is_free=passes_codes(node),
         draws=random.shape if random else None,
+        mixes=origin_of(node).mixes,
     )
 
 

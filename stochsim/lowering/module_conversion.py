@@ -12,8 +12,8 @@ from stochsim.lowering.capture import captured, check_inputs
 from stochsim.lowering.chip_module import ChipModule, LeftInFloat
 from stochsim.lowering.comparison import (
     ConversionErrors,
-    check_stimuli_apart,
     layer_errors,
+    note_mixing_parts,
     output_errors,
     warn_of,
 )
@@ -99,10 +99,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     The result's `errors` say how far it is from the module on all examples without noise, by layer
     and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises
     StochsimError for a module that cannot be captured by torch.export (it decides by values of
-    tensors), computes something else when it is, changes its buffers, gives other values for a
-    stimulus alone than among others, draws random numbers that no key can be given to, or has
-    nothing to convert; SettingError for arguments of other types or in another order, and for wrong
-    settings or examples.
+    tensors), computes something else when it is, changes its buffers, draws random numbers that no
+    key can be given to, or has nothing to convert; SettingError for arguments of other types or in
+    another order, and for wrong settings or examples.
 
     >>> import stochsim as ss
     >>> import torch
@@ -176,7 +175,7 @@ def _converted(
         check_all_keyed(network, x)
         fold_batch_norms(network, sites, how.keep_float)
         take_activations(sites, how.keep_float)
-        check_stimuli_apart(network, x)
+        note_mixing_parts(network, x)
         widths = _widths(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(module, x, found)

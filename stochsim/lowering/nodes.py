@@ -47,6 +47,7 @@ def _node(network: Network, node: fx.Node, arrays: Arrays) -> dict[str, Any]:
         "kind": own.kind,
         "shape": None if own.shape is None else list(own.shape),
         "dtype": own.dtype,
+        "mixes": own.mixes,
     }
     if node.op == "get_attr":
         value = attribute(network, strict.path("target", str(node.target), TAKEN))

@@ -10,13 +10,14 @@ class Origin(NamedTuple):
     """Where a node comes from. part: the path of the module without parts of its own, or of the
     torch module, that it is of, "" where it is of none; kind: that module's class; shape: of its
     value, a multiple k of the number of stimuli as -k; None where it is no tensor or another shape;
-    dtype: of its numbers.
+    dtype: of its numbers; mixes: whether what it gives for a stimulus depends on the others.
     """
 
     part: str = ""
     kind: str = ""
     shape: tuple[int, ...] | None = None
     dtype: str = ""
+    mixes: bool = False
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:

@@ -21,7 +21,7 @@ from stochsim.lowering.vocabulary import DTYPES, OPERATIONS, WORDS, places_of
 from stochsim.settings import BOUND_RULE, SettingError, is_bounded, nearest, strict
 
 _OPERATIONS = ("placeholder", "call_module", "call_function", "get_attr", "output")
-_NODE = ("name", "op", "target", "args", "kwargs", "part", "kind", "shape", "dtype")
+_NODE = ("name", "op", "target", "args", "kwargs", "part", "kind", "shape", "dtype", "mixes")
 _END = 2**63 - 1
 _LARGEST = float(np.finfo(np.float32).max)
 _KINDS = "fiub"
@@ -155,7 +155,7 @@ def _origin(where: str, own: Mapping[str, Any]) -> Origin:
     if dtype != "":
         strict.word(f"{where}.dtype", dtype, DTYPES)
     part, kind = (strict.text(f"{where}.{field}", own[field]) for field in ("part", "kind"))
-    return Origin(part, kind, shape, dtype)
+    return Origin(part, kind, shape, dtype, strict.flag(f"{where}.mixes", own["mixes"]))
 
 
 def _check_arguments(where: str, kind: str, arguments: list[Any]) -> None:

@@ -36,10 +36,11 @@ class FloatCall(NamedTuple):
 
     function: takes and gives NumPy arrays (stimulus, …) and whatever else nodes give. row: its name
     in bills. macs: multiply-adds for each value that it gives, 0 where it is not priced. measures:
-    whether it asks for a size, so that stimuli and reads may not be told apart before it.
-    writes: whether it may write into what it reads. is_free: whether it moves, compares or drops
-    values alone, which costs nothing. draws: where it draws random numbers, the shape (stimulus, …)
-    of those that it takes for given values; the function then takes them first, integers of 31
+    whether it asks for a size, so that stimuli and reads may not be told apart before it. writes:
+    whether it may write into what it reads. is_free: whether it moves, compares or drops values
+    alone, which costs nothing. mixes: whether what it gives for a stimulus depends on the others,
+    so that each read is computed alone. draws: where it draws random numbers, the shape (stimulus,
+    …) of those that it takes for given values; the function then takes them first, integers of 31
     bits in uint32, drawn by the chip's key for every stimulus and read.
     """
 
@@ -52,6 +53,7 @@ class FloatCall(NamedTuple):
     writes: bool = False
     is_free: bool = False
     draws: Callable[..., tuple[int, ...]] | None = None
+    mixes: bool = False
 
     @property
     def is_unpriced(self) -> bool:
@@ -175,8 +177,9 @@ def checked_node(node: Any) -> Call:
     if not isinstance(node.row, str):
         raise SettingError.of(f"{node.name}.row", node.row, "should be text")
     measures = check_flag(f"{node.name}.measures", node.measures)
+    mixes = check_flag(f"{node.name}.mixes", node.mixes)
     macs = check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
-    return node._replace(measures=measures, macs=macs)
+    return node._replace(measures=measures, mixes=mixes, macs=macs)
 
 
 def check_node(node: Call, before: Collection[str]) -> None:

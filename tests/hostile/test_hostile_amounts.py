@@ -62,8 +62,9 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_twelve_pools_are_too_many_values_together(pools: Path, tmp_path: Path) -> None:
     """Each of them is allowed: 2 × 10^8 values for two stimuli; kept together they are 9 GiB."""
     head = json.loads((pools / "program.json").read_text(encoding="utf-8"))
-    for own in head["content"]["modules"].values():
-        own["fields"]["output_size"] = {"tuple": [SIDE, SIDE]}
+    for own in head["content"]["graph"]:
+        if own["target"] == "adaptive_avg_pool2d.default":
+            own["args"]["tuple"][1] = [SIDE, SIDE]
     written_program(tmp_path, head, (pools / "program.safetensors").read_bytes())
     with pytest.raises(StochsimError, match="values are kept for 2 stimuli: at most 536870912"):
         ss.load_converted(tmp_path)
