@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from stochsim.accounting.adc_use import AdcUse, adc_flags
-from stochsim.accounting.coverage import Coverage, coverage_of
+from stochsim.accounting.coverage import Coverage, MultiplyAdds, coverage_of
 from stochsim.energy import (
     KINDS,
     PARTS,
@@ -39,8 +39,9 @@ class Bill:
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
     reliability, needed where neurons keep a noise level. unpriced: parts of the network that
-    compute in float, without a price. adc_use: of an array, how the ADCs of each layer stand
-    against its partial sums. Raises SettingError for what is no
+    compute in float, without a price, and how many values each reads and gives in a read. adc_use:
+    of an array, how the ADCs of each layer stand against its partial sums. multiply_adds: of a
+    read. Raises SettingError for what is no
     Hardware, no stimuli or reads, and a rho that is no number of at least 0.
 
     >>> import stochsim as ss
@@ -60,8 +61,9 @@ class Bill:
     stimuli: int = 1
     reads: int = 1
     rho: float | None = None
-    unpriced: tuple[str, ...] = ()
+    unpriced: Mapping[str, float] = field(default_factory=dict)
     adc_use: Mapping[str, AdcUse] = field(default_factory=dict)
+    multiply_adds: MultiplyAdds = field(default_factory=MultiplyAdds)
 
     def __post_init__(self) -> None:
         check_kind("hardware", self.hardware, Hardware, HARDWARE_RULE)
@@ -164,7 +166,8 @@ class Bill:
         (('add',), {'adc': 'adc-none'})
         """
         rows = self.operation_table()
-        return coverage_of(self.hardware, rows, self.unpriced, self.energy.nodes)
+        nodes = self.energy.nodes
+        return coverage_of(self.hardware, rows, nodes, self.unpriced, self.multiply_adds)
 
     @property
     def prices(self) -> tuple[Citation, ...]:
@@ -214,6 +217,7 @@ class Bill:
         """The bill as plain values: what the tables hold, in joules, cycles and seconds; None for
         what is infinite.
         """
+        coverage = self.coverage
         whole = {
             "hardware": self.name,
             "stimuli": self.stimuli,
@@ -230,7 +234,7 @@ class Bill:
             "clock_hz": self.hardware.timing.clock_hz,
             "seconds_per_read": self.seconds,
             "flags": list(self.flags),
-            "coverage": self.coverage._asdict(),
+            "coverage": {**coverage._asdict(), "multiply_adds": coverage.multiply_adds._asdict()},
             "prices": [asdict(one) for one in self.prices],
         }
         return {name: finite(value) for name, value in whole.items()}

@@ -9,16 +9,13 @@ import numpy as np
 from stochsim.accounting.latency import cycles_by_layer
 from stochsim.accounting.meter import Meter, Sharing
 from stochsim.hardware import Array, Hardware
-from stochsim.program import LayerShape, LayerUse, Workload
+from stochsim.program import FLOAT_BITS, LayerShape, LayerUse, Workload
 
 DITHER_BITS = 16
 """Random bits that a chip is billed for each input that it rounds stochastically."""
 
 RANDOM_NUMBER_BITS = 31
 """Random bits of each number that a part in float draws, as many as a comparator's by default."""
-
-FLOAT_BITS = 32
-"""Bits of the numbers of parts that are left in float."""
 
 
 def add_fixed(
@@ -55,11 +52,13 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
         meter.add(use.layer, "random", bits, per=Sharing.STIMULUS)
     for row, inputs in workload.rounded.items():
         meter.add(row, "random", DITHER_BITS * inputs, per=Sharing.STIMULUS)
-    for part, numbers in workload.drawn.items():
-        meter.add(part, "random", RANDOM_NUMBER_BITS * numbers, per=Sharing.STIMULUS)
-    for part, macs in workload.float_macs.items():
-        for kind in ("float_multiply", "float_add"):
-            meter.add(part, kind, macs, FLOAT_BITS, per=Sharing.STIMULUS)
+    for part, work in workload.floats.items():
+        per = Sharing.STIMULUS
+        meter.add(part, "random", RANDOM_NUMBER_BITS * work.drawn, per=per)
+        meter.add(part, "float_multiply", work.macs + work.multiplies, FLOAT_BITS, per=per)
+        meter.add(part, "float_add", work.macs + work.adds, FLOAT_BITS, per=per)
+        moved = 2 * FLOAT_BITS * work.values
+        meter.add(part, "code_memory", moved, workload.code_memory_bits, per=per)
 
 
 def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> None:

@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from stochsim_kernels.neuron import channel, normal_cdf
 
-from stochsim.accounting import OFF, AdcUse, Bill, Meter, add_fixed, cycles_by_layer
+from stochsim.accounting import (
+    OFF,
+    AdcUse,
+    Bill,
+    Meter,
+    MultiplyAdds,
+    add_fixed,
+    cycles_by_layer,
+)
 from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_rows, adc_uses
 from stochsim.chip.feed_forward import FeedForwardRunner
 from stochsim.chip.graph_runner import GraphRunner
@@ -335,9 +343,9 @@ class Chip:
         """What a meter counted of a workload for each of `stimuli` stimuli."""
         cycles = cycles_by_layer(workload, self.hardware)
         counts = meter.by_layer(workload.rows)
-        unpriced = workload.unpriced
+        unpriced = {name: values / workload.reads for name, values in workload.unpriced.items()}
         priced = (self.hardware, counts, cycles, stimuli, workload.reads, rho, unpriced)
-        return Bill(*priced, self.adc_use)
+        return Bill(*priced, self.adc_use, MultiplyAdds(*workload.macs))
 
     @_renamed
     def workload(

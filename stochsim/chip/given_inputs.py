@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from stochsim.accounting import Bill, Meter, add_fixed, cycles_by_layer
+from stochsim.accounting import Bill, Meter, MultiplyAdds, add_fixed, cycles_by_layer
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.program import Program
@@ -46,7 +46,9 @@ def bill_of_inputs(
         )
     price_rho = program.rho if rho is None else rho
     cycles = cycles_by_layer(workload, hardware)
-    return Bill(hardware, meter.by_layer(program.layers), cycles, stimuli, reads, price_rho)
+    counts = meter.by_layer(program.layers)
+    macs = MultiplyAdds(*workload.macs)
+    return Bill(hardware, counts, cycles, stimuli, reads, price_rho, multiply_adds=macs)
 
 
 def _checked_integers(

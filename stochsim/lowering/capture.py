@@ -21,7 +21,10 @@ from stochsim.lowering.queries import first_line, operation
 from stochsim.lowering.whole_operations import made_plain, made_whole, opaque_parts, own_forms
 from stochsim.settings import StochsimError, bounded
 
-_INTO_PARTS = ("lstm", "gru", "rnn_tanh", "rnn_relu", "bilinear", "einsum")
+_INTO_PARTS = (
+    *("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "einsum"),
+)
 """Operations that are taken apart by torch's own decompositions; all others stay whole."""
 
 _OF_SHAPES = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
@@ -35,21 +38,22 @@ _EMPTY = {
 """What memory holds by chance becomes zeros: it is written over, or the module is wrong."""
 
 
-def captured(module: torch.nn.Module, x: torch.Tensor, kept: Collection[str]) -> Network:
+def captured(whole: "Wrapped", x: torch.Tensor, kept: Collection[str]) -> Network:
     """The graph of a module in evaluation for any number of stimuli like x (stimulus, …).
 
     Raises StochsimError that says what the module does that no graph can hold, and on which line.
     kept: parts which, where they cannot be captured, stay modules of torch.
     """
     parts: Mapping[str, torch.nn.Module] = {}
+    module = whole.whole
     try:
-        exported = _exported(module, x)
+        exported = _exported(whole, x)
     except Exception as error:  # whatever a user's own code, or torch, raises of it
         if not kept:
             raise _cannot_be_captured(module, error) from None
         try:
-            with opaque_parts(module, x, kept) as parts:
-                exported = _exported(module, x)
+            with opaque_parts(whole, x, [f"{_PREFIX}{path}" for path in kept]) as parts:
+                exported = _exported(whole, x)
         except Exception as other:
             raise _cannot_be_captured(module, other) from None
     network = _Reader(module, exported).network(parts)
@@ -57,15 +61,19 @@ def captured(module: torch.nn.Module, x: torch.Tensor, kept: Collection[str]) ->
     return network
 
 
-class _Wrapped(torch.nn.Module):
-    """Keeps the names of a module's parts away from those of a graph."""
+class Wrapped(torch.nn.Module):
+    """A module that is called with one tensor, its parts under a name that no graph has; takes:
+    the whole numbers that it takes, which stimuli in float stand for.
+    """
 
-    def __init__(self, module: torch.nn.Module) -> None:
+    def __init__(self, module: torch.nn.Module, takes: torch.dtype | None = None) -> None:
         super().__init__()
         self.whole = module
+        self._takes = takes
 
     def forward(self, x: torch.Tensor) -> Any:
-        return self.whole(x)
+        """What the module gives."""
+        return self.whole(x if self._takes is None else x.to(self._takes))
 
 
 _PREFIX = "whole."
@@ -86,11 +94,11 @@ def check_inputs(module: torch.nn.Module) -> None:
         )
 
 
-def _exported(module: torch.nn.Module, x: torch.Tensor) -> ExportedProgram:
+def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
     pair = torch.cat([x, x])[:2] if len(x) == 1 else x[:2]  # one stimulus would be a constant
     with _quiet():
         found = torch.export.export(
-            _Wrapped(module), (pair.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
+            whole, (pair.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
         )
         made_whole(found.graph_module)
         table = {
@@ -131,7 +139,7 @@ class _Reader:
     def network(self, parts: Mapping[str, torch.nn.Module]) -> Network:
         """The network; parts: modules that are called as they are, by path."""
         for path, part in parts.items():
-            put(self._network, path, part)
+            put(self._network, path.removeprefix(_PREFIX), part)
         graph = self._network.graph
         nodes: dict[fx.Node, fx.Node] = {}
         inputs = {one.arg.name: one for one in self._exported.graph_signature.input_specs}

@@ -40,8 +40,9 @@ class LeftInFloat(NamedTuple):
     """A part of the network that is not on the chip: its name, what it is, why, and what `bill`
     counts of it.
 
-    cost: "float32" for the multiply-adds of a linear layer or convolution, "nothing" for what
-    computes nothing, "random bits" for those of what draws, else "not priced".
+    cost: "float32" for multiplications and additions in float32 (see `float_work.py`), "nothing"
+    for what computes nothing, "random bits" for those of what draws, "not priced" for operations
+    that are not known.
     """
 
     name: str
@@ -88,6 +89,7 @@ class ChipModule(torch.nn.Module):
     """
 
     examples: torch.Tensor
+    errors: ConversionErrors | None = None
 
     def __init__(
         self,
@@ -111,7 +113,6 @@ class ChipModule(torch.nn.Module):
         self.generator = torch.Generator().manual_seed(self.key % 2**63)
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
-        self.errors: ConversionErrors | None = None
         self.eval()
 
     def __str__(self) -> str:

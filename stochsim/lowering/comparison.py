@@ -23,6 +23,7 @@ _FEW = 3  # stimuli
 _SAME = 1e-3  # of the largest value: sums of another batch are added in another order
 _CANCELS = 1e-2  # values of this share of what they are computed from are off by its rounding
 _TIMES = 3.0  # what rounding explains
+_LEAST_PARTS = 30
 _LEAST = 0.02  # of the outputs' size: below, no warning
 
 
@@ -33,11 +34,13 @@ class ConversionWarning(UserWarning):
 class LayerError(NamedTuple):
     """The root mean square error of a layer's outputs for float inputs, over that of the float
     outputs; explained: the same of independent errors of inputs, weights and outputs, uniform
-    within a step of their grids.
+    within a step of their grids. parts: how many weights or outputs there are, whichever are
+    fewer: of few no law of averages holds.
     """
 
     relative: float
     explained: float
+    parts: int = 0
 
 
 class ConversionErrors(NamedTuple):
@@ -68,6 +71,7 @@ class _Sums:
         self._weights = float(weight.square().sum() / len(weight))  # of a neuron
         grids = (layer.input_grid, layer.weight_grid, layer.output_grid)
         self._rounding = [float(one.step().detach().square().mean()) / 12 for one in grids]
+        self._sizes = [weight.numel(), 0]
         self._parts: list[tuple[float, float, float]] = []
 
     def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
@@ -79,13 +83,15 @@ class _Sums:
         explained = of_inputs * self._weights + of_weights * seen + of_outputs
         error = float((layer(x) - out).square().mean())
         size = float(out.square().mean())
+        self._sizes[1] += out.numel()
         self._parts.append((error * len(x), explained * len(x), size * len(x)))
 
     def error(self) -> LayerError:
         """Of all portions."""
         error, explained, size = np.sum(self._parts, 0)
         size = size or 1.0
-        return LayerError(float(np.sqrt(error / size)), float(np.sqrt(explained / size)))
+        relative, expected = (float(np.sqrt(one / size)) for one in (error, explained))
+        return LayerError(relative, expected, min(self._sizes))
 
 
 class _Compare(Interpreter):
@@ -134,7 +140,8 @@ def output_errors(network: Network, x: torch.Tensor, wanted: list[torch.Tensor])
 def warn_of(errors: Mapping[str, LayerError]) -> None:
     """Warn of the layers that rounding does not explain."""
     for name, one in errors.items():
-        if one.relative > _LEAST and one.relative > _TIMES * one.explained:
+        is_far = one.relative > max(_LEAST, _TIMES * one.explained)
+        if is_far and one.parts >= _LEAST_PARTS:
             text = (
                 f"layer '{name}' is {one.relative:.1%} of its outputs' size off its float outputs, "
                 f"where rounding explains {one.explained:.1%}: its values are unlike the examples, "

@@ -45,6 +45,13 @@ def _real(name: str, x: Any) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(array))  # a copy: it may be read-only
 
 
+def are_integers(x: Any) -> bool:
+    """Whether stimuli are whole numbers, such as those of characters."""
+    if isinstance(x, torch.Tensor):
+        return not (x.is_floating_point() or x.is_complex())
+    return np.asarray(x).dtype.kind in "iu"
+
+
 def check_tensor(name: str, x: Any) -> None:
     """Raise SettingError for what is no dense tensor of real numbers."""
     rule = "should be a tensor (stimulus, …) of real numbers, not sparse"

@@ -10,9 +10,9 @@ import torch
 from torch import fx
 
 from stochsim.lowering.emulated_layer import ChipLayer
+from stochsim.lowering.float_work import float_macs, float_work
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.products import float_macs
-from stochsim.lowering.queries import measures, origin_of, part_of, passes_codes
+from stochsim.lowering.queries import gives_sizes, measures, origin_of, part_of, passes_codes
 from stochsim.lowering.random_parts import random_part
 from stochsim.program import FloatCall, Graph, LayerCall, Program
 from stochsim.settings import Arrays
@@ -93,7 +93,8 @@ def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) ->
         part_of(node),
         float_macs(node),
         measures(node),
-        is_free=passes_codes(node),
+        is_free=passes_codes(node) or gives_sizes(node),
+        work=float_work(node),
         draws=random.shape if random else None,
         mixes=origin_of(node).mixes,
     )

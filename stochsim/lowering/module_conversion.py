@@ -8,7 +8,7 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.lowering.capture import captured, check_inputs
+from stochsim.lowering.capture import Wrapped, captured, check_inputs
 from stochsim.lowering.chip_module import ChipModule, LeftInFloat
 from stochsim.lowering.comparison import (
     ConversionErrors,
@@ -18,7 +18,8 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
-from stochsim.lowering.example_inputs import checked_stimuli
+from stochsim.lowering.example_inputs import are_integers, checked_stimuli
+from stochsim.lowering.float_work import float_work
 from stochsim.lowering.graph_network import Network, keep_used
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.observing import (
@@ -30,7 +31,6 @@ from stochsim.lowering.observing import (
 )
 from stochsim.lowering.products import (
     Site,
-    float_macs,
     fold_batch_norms,
     products_of,
     source_of_codes,
@@ -122,7 +122,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     check_choice("weight_scales", weight_scales, WEIGHT_SCALES)
     x = checked_stimuli("examples", examples, module)
-    how = _How(hardware, bits or {}, strict, keep_float, weight_scales == "per-channel")
+    per_channel = weight_scales == "per-channel"
+    how = _How(hardware, bits or {}, strict, keep_float, per_channel, are_integers(examples))
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
             whole, in_float, errors = _converted(module, x, how)
@@ -151,6 +152,7 @@ class _How(NamedTuple):
     strict: bool
     keep_float: Sequence[str]
     per_channel: bool
+    takes_integers: bool
 
 
 def _converted(
@@ -161,8 +163,8 @@ def _converted(
     """
     check_inputs(module)
     with evaluated(module):
-        _check_passes(module, x)
-        network = captured(module, x, how.keep_float).eval()
+        whole = _called(module, x, how.takes_integers)
+        network = captured(whole, x, how.keep_float).eval()
         put_stimuli_first(network)
         sites, reasons = products_of(network, how.keep_float, _of_stimuli(network))
         if how.strict and reasons:
@@ -178,7 +180,7 @@ def _converted(
         note_mixing_parts(network, x)
         widths = _widths(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
-        _check_same(module, x, found)
+        _check_same(whole, x, found)
     layers = _layers(sites, seen, widths, how.per_channel)
     errors = layer_errors(network, sites, layers, x)
     _put_in(network, sites, layers)
@@ -189,14 +191,22 @@ def _converted(
     )
 
 
-def _check_passes(module: torch.nn.Module, x: torch.Tensor) -> None:
-    """Raise SettingError for stimuli that the module cannot take."""
-    try:
-        with torch.no_grad(), same_random_numbers():
-            module(x[:STIMULI].clone())
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        rule = f"does not pass the network: {first_line(error)}"
-        raise SettingError.of("examples", x[:STIMULI], rule) from None
+def _called(module: torch.nn.Module, x: torch.Tensor, takes_integers: bool) -> Wrapped:
+    """The module as it is called: with stimuli in float, or with whole numbers where the examples
+    are such and it takes no others. Raises SettingError for stimuli that it cannot take.
+    """
+    errors = []
+    for takes in (None, torch.int64) if takes_integers else (None,):
+        whole = Wrapped(module, takes).eval()
+        try:
+            with torch.no_grad(), same_random_numbers():
+                whole(x[:STIMULI].clone())
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            errors.append(error)
+        else:
+            return whole
+    rule = f"does not pass the network: {first_line(errors[-1])}"
+    raise SettingError.of("examples", x[:STIMULI], rule)
 
 
 def _of_stimuli(network: Network) -> set[fx.Node]:
@@ -208,14 +218,14 @@ def _of_stimuli(network: Network) -> set[fx.Node]:
     return found
 
 
-def _check_same(module: torch.nn.Module, x: torch.Tensor, found: list[torch.Tensor]) -> None:
+def _check_same(whole: Wrapped, x: torch.Tensor, found: list[torch.Tensor]) -> None:
     """Raise StochsimError where the captured network gives something else than the module for the
     portions of x.
     """
-    name = type(module).__name__
+    name = type(whole.whole).__name__
     size = apart = 0.0
     with torch.no_grad(), same_random_numbers():
-        wanted = [module(some) for some in portions(x)]
+        wanted = [whole(some) for some in portions(x)]
     for expected, given in zip(wanted, found, strict=True):
         if not isinstance(expected, torch.Tensor) or expected.shape != given.shape:
             raise StochsimError(f"{name} gives no tensor of the same shape when it is captured")
@@ -356,8 +366,9 @@ def _left(
 ) -> LeftInFloat:
     """What a part is, why it stays in float, and what it is billed for."""
     refused = [node for node in nodes if node in reasons]
+    known = (float_work(node) is not None or passes_codes(node) for node in nodes)
+    cost = "float32" if all(known) else "not priced"
     if refused:
-        cost = "float32" if any(float_macs(node) for node in refused) else "not priced"
         why = reasons[refused[0]]
     elif all(map(passes_codes, nodes)):
         why = "moves, compares or drops values and makes no new ones: codes stay codes"
@@ -366,13 +377,11 @@ def _left(
         why = "draws random numbers, by the chip's key for every stimulus and read"
         cost = "random bits"
     elif any(operation(node) == "batch_norm" for node in nodes):
-        cost = "not priced"
         why = (
             "it does not follow a converted layer alone, or has no running statistics, so it "
             "cannot be folded"
         )
     else:
-        cost = "not priced"
         why = "no product of weights, and not the ReLU, Tanh or Sigmoid of one layer alone"
     first = nodes[0]
     kind = type(network.get_submodule(part)).__name__ if first.op == "call_module" else ""

@@ -2,7 +2,6 @@
 the activation that follow.
 """
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -235,14 +234,3 @@ def source_of_codes(site: Site, sites: Mapping[fx.Node, Site]) -> Site | None:
     while before not in sites and passes_codes(before):
         before = before.all_input_nodes[0]
     return sites.get(before)
-
-
-def float_macs(node: fx.Node) -> int:
-    """Multiply-adds of a float linear layer or convolution for each value that it gives; 0 for
-    other parts.
-    """
-    if operation(node) not in (*_PRODUCTS, "conv3d"):
-        return 0
-    weight = arguments(node)["weight"]
-    shape = origin_of(weight).shape
-    return math.prod(shape[1:] or shape) if shape and min(shape) > 0 else 0

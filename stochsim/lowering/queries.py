@@ -31,6 +31,8 @@ _MOVES = (
     "split",
     "split_with_sizes",
     "chunk",
+    "unsafe_split",
+    "unsafe_chunk",
     "unbind",
 )
 """Operations that move or choose values and make no new ones."""
@@ -142,20 +144,15 @@ def gives_sizes(node: fx.Node) -> bool:
 
 
 def constant(network: torch.nn.Module, node: fx.Node) -> torch.Tensor:
-    """What a node gives that depends on no stimuli: of parameters and numbers alone."""
+    """What a node gives that depends on no stimuli: of parameters and numbers alone. It asks for a
+    gradient where a parameter does.
+    """
     if node.op == "get_attr":
         found: torch.Tensor = attribute(network, str(node.target))
         return found
     args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda one: constant(network, one))
-    with torch.no_grad():
-        value: torch.Tensor = node.target(*args, **kwargs)  # type: ignore[operator]
-    return value.requires_grad_(any(one.requires_grad for one in _tensors(args)))
-
-
-def _tensors(values: Any) -> Iterator[torch.Tensor]:
-    for one in values:
-        if isinstance(one, torch.Tensor):
-            yield one
+    value: torch.Tensor = node.target(*args, **kwargs)  # type: ignore[operator]
+    return value
 
 
 def attribute(network: torch.nn.Module, path: str) -> Any:

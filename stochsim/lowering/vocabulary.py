@@ -16,7 +16,7 @@ channel_shuffle chunk clamp clamp_max clamp_min constant_pad_nd conv1d conv2d co
 conv_transpose1d conv_transpose2d conv_transpose3d cos cosine_similarity cumprod cumsum detach
 diagonal div dot dropout einsum elu embedding empty_like eq erf exp expand expm1 exponential eye
 feature_alpha_dropout feature_dropout fill flatten flip floor floor_divide fmod full full_like
-gather ge gelu glu group_norm gt hardshrink hardsigmoid hardswish hardtanh index index_select
+gather ge gelu glu group_norm gt hardshrink hardsigmoid hardswish hardtanh im2col index index_select
 instance_norm isfinite isinf isnan layer_norm le leaky_relu lerp linalg_norm linalg_vector_norm
 linear log log10 log1p log2 log_sigmoid log_softmax logical_and logical_not logical_or logical_xor
 logsumexp lt masked_fill matmul max max_pool1d max_pool2d max_pool2d_with_indices max_pool3d maximum
@@ -25,10 +25,10 @@ normal normal_functional one_hot ones ones_like pad permute pixel_shuffle pixel_
 prod rand rand_like randint randint_like randn randn_like reciprocal relu relu6 remainder repeat
 repeat_interleave reshape rms_norm roll round rrelu rsqrt rsub scalar_tensor scatter scatter_add
 select select_scatter selu sigmoid sign silu sin slice slice_scatter softmax softplus softshrink
-softsign split split_with_sizes sqrt square squeeze stack std std_mean sub sum sym_size t tan tanh
-threshold topk transpose tril triu trunc unbind unflatten uniform unsqueeze upsample_bicubic2d
-upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d var var_mean vdot where
-zeros zeros_like
+softsign sort split split_with_sizes sqrt square squeeze stack std std_mean sub sum sym_size t tan
+tanh threshold topk transpose tril triu trunc unbind unflatten uniform unsafe_chunk unsafe_split
+unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d
+upsample_nearest2d var var_mean vdot where zeros zeros_like
 """
 
 

@@ -63,6 +63,7 @@ def made_plain(network: Network) -> None:
     for node in network.graph.nodes:
         if node.target is torch.ops.stochsim.part.default:
             x, path, _ = node.args
+            path = path.partition(".")[2]  # within the module that was captured
             node.op, node.target, node.args = "call_module", path, (x,)
         else:
             node.target = plain.get(node.target, node.target)

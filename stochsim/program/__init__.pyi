@@ -36,7 +36,9 @@ from .wiring import FeedForward as FeedForward
 from .wiring import LogSigmaHead as LogSigmaHead
 from .wiring import Recurrent as Recurrent
 from .wiring import Wiring as Wiring
+from .workload import FLOAT_BITS as FLOAT_BITS
 from .workload import INPUT as INPUT
+from .workload import FloatWork as FloatWork
 from .workload import LayerUse as LayerUse
 from .workload import Workload as Workload
 from .workload import feed_forward_workload as feed_forward_workload

@@ -27,7 +27,7 @@ from stochsim.program.graph_nodes import (
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
-from stochsim.program.workload import LayerUse, Workload
+from stochsim.program.workload import FLOAT_BITS, FloatWork, LayerUse, Workload
 from stochsim.settings import (
     Arrays,
     SettingError,
@@ -267,17 +267,20 @@ class Graph(Wiring):
         Products and conversions are counted at every position; weights are read once per stimulus
         (or read: `memory.weights_read`), never per position; a feature map passes the code memory
         once when it is written and once when it is read, for a line buffer holds the windows. Parts
-        in float are billed for their multiply-adds. Raises SettingError without x: positions depend
+        in float are billed for their operations in float32, and for every value that they give,
+        written and read once as 32 bits. Raises SettingError without x: positions depend
         on the size of a stimulus.
         """
         if x is None:
             raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
         reads = check_whole("reads", reads, 1, 2**31)
-        found = self.value_shapes(shapes, self.stimuli(x, 0)[:2])
+        some = self.stimuli(x, 0)[:2]
+        stimuli = len(some)
+        found = self.value_shapes(shapes, some)
         uses: list[LayerUse] = []
         rounded: dict[str, int] = {}
-        macs: dict[str, int] = {}
-        drawn: dict[str, int] = {}
+        floats: dict[str, FloatWork] = {}
+        unpriced: dict[str, float] = {}
         code_memory = 0
         for node in self.nodes:
             if isinstance(node, LayerCall):
@@ -289,25 +292,33 @@ class Graph(Wiring):
                     if noise.input_dither != "none":
                         rounded[node.layer] = values.read * reads
                 uses += _uses(node, shape, values, noise, reads)
-            elif node.macs and node.name in found:
-                more = node.macs * math.prod(found[node.name][1:]) * reads
-                macs[node.row] = macs.get(node.row, 0) + more
-            elif node.draws is not None and node.name in found:
-                # as many as values, though fewer are drawn where channels are dropped as a whole
-                more = math.prod(found[node.name][1:]) * reads
-                drawn[node.row] = drawn.get(node.row, 0) + more
-        rows = tuple(dict.fromkeys(self._rows({*macs, *drawn})))
-        floats = (node for node in self.nodes if not isinstance(node, LayerCall))
-        unpriced = tuple(node.row or node.name for node in floats if node.is_unpriced)
+            elif node.name in self.of_stimuli and not node.is_free and not node.measures:
+                row = node.row or node.name
+                read = [math.prod(found[name]) / stimuli for name in node.inputs if name in found]
+                given = math.prod(found.get(node.name, (0,))) / stimuli
+                if node.is_unpriced:
+                    unpriced[row] = unpriced.get(row, 0) + (given + sum(read)) * reads
+                    continue
+                code_memory += math.ceil(given) * FLOAT_BITS
+                floats[row] = floats.get(row, FloatWork()).plus(_float_work(node, given * reads))
+        rows = tuple(dict.fromkeys(self._rows(floats)))
         of_layers = (tuple(uses), reads, code_memory, rounded)
-        return Workload(*of_layers, macs, rows, unpriced, drawn)
+        return Workload(*of_layers, floats, rows, unpriced)
 
     def _rows(self, billed: Collection[str]) -> Iterator[str]:
         for node in self.nodes:
-            if isinstance(node, LayerCall):
-                yield node.layer
-            elif node.row in billed:
-                yield node.row
+            name = node.layer if isinstance(node, LayerCall) else node.row or node.name
+            if isinstance(node, LayerCall) or name in billed:
+                yield name
+
+
+def _float_work(node: FloatCall, values: float) -> FloatWork:
+    """What a part in float takes for the values that it gives; of random numbers as many, though
+    fewer are drawn where channels are dropped as a whole.
+    """
+    multiplies, adds = node.work or (0.0, 0.0)
+    drawn = 0.0 if node.draws is None else values
+    return FloatWork(node.macs * values, multiplies * values, adds * values, values, drawn)
 
 
 def _row_counts(value: Any) -> Iterator[int]:

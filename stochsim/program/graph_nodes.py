@@ -7,7 +7,14 @@ import numpy as np
 
 from stochsim.program.geometry import Geometry
 from stochsim.program.layer import Layer
-from stochsim.settings import SettingError, StochsimError, bounded, check_flag, check_whole, shown
+from stochsim.settings import (
+    SettingError,
+    StochsimError,
+    bounded,
+    check_flag,
+    check_not_negative,
+    shown,
+)
 
 
 class LayerCall(NamedTuple):
@@ -41,24 +48,27 @@ class FloatCall(NamedTuple):
     alone, which costs nothing. mixes: whether what it gives for a stimulus depends on the others,
     so that each read is computed alone. draws: where it draws random numbers, the shape (stimulus,
     …) of those that it takes for given values; the function then takes them first, integers of 31
-    bits in uint32, drawn by the chip's key for every stimulus and read.
+    bits in uint32, drawn by the chip's key for every stimulus and read. work: multiplications and
+    additions in float32 beside `macs`, for each value that it gives; None where they are not known.
     """
 
     name: str
     inputs: tuple[str, ...]
     function: Callable[..., Any]
     row: str = ""
-    macs: int = 0
+    macs: float = 0
     measures: bool = False
     writes: bool = False
     is_free: bool = False
     draws: Callable[..., tuple[int, ...]] | None = None
     mixes: bool = False
+    work: tuple[float, float] | None = None
 
     @property
     def is_unpriced(self) -> bool:
         """Whether it computes something that no price stands for."""
-        return not (self.macs or self.is_free or self.measures)
+        is_known = self.macs or self.is_free or self.measures or self.draws is not None
+        return not is_known and self.work is None
 
 
 Call = LayerCall | FloatCall
@@ -178,7 +188,14 @@ def checked_node(node: Any) -> Call:
         raise SettingError.of(f"{node.name}.row", node.row, "should be text")
     measures = check_flag(f"{node.name}.measures", node.measures)
     mixes = check_flag(f"{node.name}.mixes", node.mixes)
-    macs = check_whole(f"{node.name}.macs", node.macs, 0, 2**53)
+    macs = check_not_negative(f"{node.name}.macs", node.macs)
+    if node.work is not None:
+        places = tuple(node.work) if isinstance(node.work, tuple | list) else ()
+        if len(places) != 2:
+            rule = "should be multiplications and additions of each value, or None"
+            raise SettingError.of(f"{node.name}.work", node.work, rule)
+        for one in places:
+            check_not_negative(f"{node.name}.work", one)
     return node._replace(measures=measures, mixes=mixes, macs=macs)
 
 

@@ -34,23 +34,51 @@ class LayerUse(NamedTuple):
     is_stored: bool = True
 
 
+FLOAT_BITS = 32
+"""Bits of the numbers of parts that are left in float."""
+
+
+class FloatWork(NamedTuple):
+    """What the reads of one stimulus ask of a part in float32.
+
+    macs: multiply-adds of products. multiplies, adds: beside them. values: that it gives, each of
+    which is written and read again. drawn: random numbers.
+    """
+
+    macs: float = 0
+    multiplies: float = 0
+    adds: float = 0
+    values: float = 0
+    drawn: float = 0
+
+    def plus(self, other: "FloatWork") -> "FloatWork":
+        """Both together."""
+        return FloatWork(*(one + more for one, more in zip(self, other, strict=True)))
+
+
 class Workload(NamedTuple):
     """Uses of layers by the reads of one stimulus, in the order in which they run.
 
     code_memory_bits: size of the memory of codes. rounded: inputs that are rounded stochastically,
-    by the row of the bill that they belong to. float_macs: multiply-adds left in float32, by part.
-    order: of the bill's rows, where parts in float are among them. unpriced: parts in float that no
-    price stands for. drawn: random numbers of parts in float, by part.
+    by the row of the bill that they belong to. floats: what parts in float take, by part. order: of
+    the bill's rows, where parts in float are among them. unpriced: parts in float that no price
+    stands for, and the values that each reads and gives in all reads.
     """
 
     uses: tuple[LayerUse, ...]
     reads: int
     code_memory_bits: int
     rounded: Mapping[str, int]
-    float_macs: Mapping[str, int] = {}
+    floats: Mapping[str, FloatWork] = {}
     order: tuple[str, ...] = ()
-    unpriced: tuple[str, ...] = ()
-    drawn: Mapping[str, int] = {}
+    unpriced: Mapping[str, float] = {}
+
+    @property
+    def macs(self) -> tuple[float, float]:
+        """Multiply-adds of a read: of layers, and of parts in float."""
+        of_layers = sum(use.products * use.shape.weights for use in self.uses)
+        in_float = sum(work.macs for work in self.floats.values())
+        return of_layers / self.reads, in_float / self.reads
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -126,6 +126,9 @@ def test_a_bill_as_plain_values() -> None:
                 "28 nm": ["random", "reliability"],
                 "45 nm": ["add", "code_memory", "multiply", "weight_memory"],
             },
+            "multiply_adds": {"on_chip": 0, "in_float": 0},
+            "unpriced_values": {},
+            "at_most_j": 0,
         },
     }
     assert [row["layer"] for row in rows] == ["first"] * 5 + ["last"] * 4

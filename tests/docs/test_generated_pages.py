@@ -72,3 +72,16 @@ def test_defaults_as_a_file_gives_them() -> None:
     assert default_text(fields["read_sigma"]) == "`0`"
     assert default_text(Hardware.model_fields["name"]) == "needed"
     assert default_text(Hardware.model_fields["accumulator_bits"]) == "–"
+
+
+@pytest.mark.slow
+def test_the_page_of_modules_is_what_conversion_gives():
+    """None is refused, and none is far from torch."""
+    from docs.module_kinds import KINDS, page, tried
+
+    assert read(ROOT / "docs" / "torch_modules.md") == page(), "run: python -m docs.module_kinds"
+    assert len(KINDS) >= 60
+    for name in KINDS:
+        found = tried(name)
+        assert found.where != "refused", name
+        assert found.error < 0.02, name

@@ -158,15 +158,21 @@ def test_parts_left_in_float_are_billed_in_float32_or_listed():
     )
     converted = convert(made, QUIET, X, keep_float=["0"])
     counts = converted.operations_by_layer(X, READS)
-    macs = 5 * READS * 3 * 4 * 18
+    values = 5 * READS * 3 * 4
+    memory = 4 * (12 + 2) + 32 * (12 + 12 + 8)
     assert counts["0"] == Operations(
-        {Operation("float_multiply", (32,)): macs, Operation("float_add", (32,)): macs}
+        {
+            Operation("float_multiply", (32,)): 18 * values,
+            Operation("float_add", (32,)): 18 * values,
+            Operation("code_memory", (memory,)): 64 * values,
+        }
     )
-    assert list(counts) == ["0", "2"]
+    assert list(counts) == ["0", "1", "2", "3"]
+    assert counts["3"].count("float_multiply") == 5 * READS * 8 * 2
     assert [(one.name, one.cost) for one in converted.left_in_float] == [
         ("0", "float32"),
-        ("1", "not priced"),
-        ("3", "not priced"),
+        ("1", "float32"),
+        ("3", "float32"),
     ]
 
 

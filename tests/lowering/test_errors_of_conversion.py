@@ -43,10 +43,10 @@ def test_the_error_of_a_layer_is_that_of_float_inputs():
 def test_a_layer_that_is_off_is_named():
     """The negative control, a conversion that is right, warns of nothing."""
     with pytest.warns(ConversionWarning, match=r"layer 'fc' is 12\.0% of .* explains 3\.0%"):
-        warn_of({"fc": LayerError(0.12, 0.03), "other": LayerError(0.03, 0.03)})
+        warn_of({"fc": LayerError(0.12, 0.03, 99), "other": LayerError(0.03, 0.03, 99)})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of({"fc": LayerError(0.015, 0.001), "other": LayerError(0.5, 0.3)})
+        warn_of({"fc": LayerError(0.015, 0.001, 99), "other": LayerError(0.5, 0.1, 20)})
         converted_small(chip_of(2, 2, 2))
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_scale_is_an_error_that_rounding_does_not_explain(monkeypatch):
     monkeypatch.setattr(module_conversion, "fitted_to_weights", wrong)
     with pytest.warns(ConversionWarning) as found:
         converted_small(chip_of(8, 8, 8))
-    assert [str(one.message)[:9] for one in found] == [f"layer '{name}'" for name in "0368"]
+    assert [str(one.message)[:9] for one in found] == [f"layer '{name}'" for name in "36"]
 
 
 def test_a_network_that_was_read_has_no_errors(tmp_path):

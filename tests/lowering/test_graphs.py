@@ -4,6 +4,7 @@ along.
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from conversiontest import QUIET, Calls, chip_of, converted_small, seeded, stimuli
@@ -107,7 +108,7 @@ def test_batch_normalisation_is_folded(make, shape):
 def test_batch_normalisation_that_cannot_be_folded_stays(make, shape):
     converted = convert(seeded(make), QUIET, stimuli(20, *shape))
     (left,) = converted.left_in_float
-    assert (left.what, left.cost) == ("BatchNorm1d", "not priced")
+    assert (left.what, left.cost) == ("BatchNorm1d", "float32")
     assert "cannot be folded" in left.why
 
 
@@ -214,6 +215,25 @@ def test_products_of_computed_weights_and_turned_axes_are_layers(kind):
     assert float((converted(x) - wanted).abs().max()) < 0.03 * float(wanted.abs().max())
 
 
+def test_whole_numbers_reach_a_module_that_takes_no_others():
+    """An embedding's; pictures of whole numbers go to a convolution in float."""
+    network = seeded(
+        lambda: Calls(
+            lambda self, x: self.a(self.e(x).flatten(1)), e=nn.Embedding(9, 4), a=nn.Linear(12, 2)
+        )
+    )
+    x = torch.from_numpy(np.random.default_rng(0).integers(0, 9, (50, 3)))
+    for examples in (x, x.numpy().astype(np.int16)):
+        converted = convert(network, chip_of(8, 8, 8), examples)
+        wanted = network(x).detach()
+        assert float((converted(x) - wanted).abs().max()) < 0.03 * float(wanted.abs().max())
+    pictures = torch.randint(0, 256, (20, 1, 5, 5), dtype=torch.uint8)
+    convolution = nn.Conv2d(1, 2, 3)
+    wanted = convolution(pictures.float()).detach()
+    found = convert(convolution, chip_of(8, 8, 8), pictures)(pictures)
+    assert float((found - wanted).abs().max()) < 0.03 * float(wanted.abs().max())
+
+
 def test_hooks_and_a_forward_of_its_own_run_beside_the_layer():
     class Own(nn.Linear):
         def forward(self, x):
@@ -237,7 +257,7 @@ def test_keep_float_leaves_a_part_as_it_is():
     converted, x = converted_small(chip_of(8, 8, 8), keep_float=["3"])
     assert list(converted.layers) == ["0", "6", "8"]
     assert ("3", "Conv2d") in names(converted, "float32")
-    assert ("4", "Tanh") in names(converted, "not priced")
+    assert ("4", "Tanh") in names(converted, "float32")
     assert not converted.layers["6"].takes_codes
     assert converted(x).shape == (10, 3)
 
