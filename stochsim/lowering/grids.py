@@ -11,7 +11,6 @@ from stochsim.networks import (
     nearest_values,
     optimal_row_steps,
     optimal_step,
-    optimal_weight_step,
     signs,
 )
 from stochsim.program import Quantizer
@@ -113,21 +112,61 @@ def _step_values(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return scale * (place + ((x / scale >= 0.5).to(x.dtype) - place).detach())
 
 
-def fitted(values: np.ndarray, bits: int, unsigned: bool) -> Grid:
-    """The grid with the least mean squared error on values (stimulus, …); of scale 1 where all of
-    them are 0.
+RANGES = ("mse", "minmax", "percentile")
+"""Rules for the range of a grid: the least mean squared error; nothing is clipped; the largest
+thousandth of the values is."""
+
+_SHARE = 1e-3
+
+
+def fitted(
+    values: np.ndarray,
+    bits: int,
+    unsigned: bool,
+    ranges: str = "mse",
+    extremes: tuple[float, float] | None = None,
+) -> Grid:
+    """The grid for values (stimulus, …) by a rule of RANGES; of scale 1 where all of them are 0.
+    Two values ±scale have the least squared error by any rule.
+
+    extremes: the lowest and the highest of all values, where `values` are some of them.
     """
     if not np.any(values):
         return Grid(bits, 1.0, unsigned)
+    if ranges != "mse" and (unsigned or bits > 1):
+        return _covering(values, bits, unsigned, extremes if ranges == "minmax" else None, ranges)
     if unsigned:  # values from 0 on meet the same codes in a signed grid of one bit more
         return Grid(bits, optimal_step(np.maximum(values, 0), bits + 1), unsigned)
     return Grid(bits, optimal_step(values, bits))
 
 
-def fitted_to_weights(weight: np.ndarray, bits: int, of_neurons: bool = False) -> Grid:
+def _covering(
+    values: np.ndarray,
+    bits: int,
+    unsigned: bool,
+    extremes: tuple[float, float] | None,
+    ranges: str,
+) -> Grid:
+    """The grid whose codes reach the lowest and highest value, or its quantiles."""
+    low, high = extremes or (float(np.min(values)), float(np.max(values)))
+    if ranges == "percentile":
+        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
+    grid = Grid(bits, 1.0, unsigned)
+    scale = max(high / grid.high, 0.0 if unsigned else low / grid.low)
+    return Grid(bits, scale if scale > 0 else 1.0, unsigned)
+
+
+def fitted_to_weights(
+    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
+) -> Grid:
     """The same for weights (neuron, …), whose grid is narrow: one for all of them, or one for
     those of each neuron.
     """
-    if of_neurons:
-        return Grid(bits, optimal_row_steps(weight.reshape(len(weight), -1), bits), narrow=True)
-    return Grid(bits, optimal_weight_step(weight, bits), narrow=True)
+    rows = weight.reshape(len(weight) if of_neurons else 1, -1)
+    if ranges == "mse" or bits == 1:
+        scales = optimal_row_steps(rows, bits)
+    else:
+        share = 1.0 if ranges == "minmax" else 1 - _SHARE
+        sizes = np.quantile(np.abs(rows), share, axis=1) / (2 ** (bits - 1) - 1)
+        scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
+    return Grid(bits, scales if of_neurons else float(scales[0]), narrow=True)

@@ -21,7 +21,7 @@ from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import are_integers, checked_stimuli
 from stochsim.lowering.float_work import float_work
 from stochsim.lowering.graph_network import Network, keep_used
-from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
+from stochsim.lowering.grids import RANGES, Grid, fitted, fitted_to_weights
 from stochsim.lowering.observing import (
     STIMULI,
     Seen,
@@ -75,6 +75,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     strict: bool = False,
     keep_float: Sequence[str] = (),
     weight_scales: str = "per-tensor",
+    ranges: str = "mse",
     key: int = 0,
     chip_key: int = 0,
 ) -> ChipModule:
@@ -93,8 +94,10 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
-    channel, which its sums are multiplied by. key: of the noise in training and of reads without a
-    key; chip_key: which drawn instance of the chip.
+    channel, which its sums are multiplied by. ranges: of all grids, "mse", least mean squared
+    error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
+    bias); "percentile", so that a thousandth is. key: of the noise in training and of reads without
+    a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer
     and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises
@@ -121,9 +124,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
         raise SettingError.of("bits", bits, rule)
     check_choice("weight_scales", weight_scales, WEIGHT_SCALES)
+    check_choice("ranges", ranges, RANGES)
     x = checked_stimuli("examples", examples, module)
     per_channel = weight_scales == "per-channel"
-    how = _How(hardware, bits or {}, strict, keep_float, per_channel, are_integers(examples))
+    grids = _Grids(ranges, per_channel)
+    how = _How(hardware, bits or {}, strict, keep_float, grids, are_integers(examples))
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
             whole, in_float, errors = _converted(module, x, how)
@@ -151,8 +156,15 @@ class _How(NamedTuple):
     bits: Mapping[str, Widths]
     strict: bool
     keep_float: Sequence[str]
-    per_channel: bool
+    grids: "_Grids"
     takes_integers: bool
+
+
+class _Grids(NamedTuple):
+    """How grids are fitted."""
+
+    ranges: str
+    per_channel: bool
 
 
 def _converted(
@@ -181,7 +193,7 @@ def _converted(
         widths = _widths(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(whole, x, found)
-    layers = _layers(sites, seen, widths, how.per_channel)
+    layers = _layers(sites, seen, widths, how.grids)
     errors = layer_errors(network, sites, layers, x)
     _put_in(network, sites, layers)
     return (
@@ -291,7 +303,7 @@ def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -
 
 
 def _layers(
-    sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths], per_channel: bool
+    sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths], how: _Grids
 ) -> dict[str, ChipLayer]:
     """The layers of the chip, by name; a layer that reads another's codes shares its grid."""
     by_last = {site.last: site for site in sites}
@@ -304,15 +316,18 @@ def _layers(
         weight = owner.weight
         if owner is site:
             values = weight.detach().cpu().numpy()
-            grids[site] = fitted_to_weights(values, weight_bits, per_channel).to(weight)
+            found = fitted_to_weights(values, weight_bits, how.per_channel, how.ranges)
+            grids[site] = found.to(weight)
         source = source_of_codes(site, by_last)
-        inputs, outputs, is_signed, _ = seen[site.name]
+        own = seen[site.name]
         if source is not None and layers[source.name].output_grid.bits == input_bits:
             input_grid = layers[source.name].output_grid
         else:
             source = None
-            input_grid = fitted(inputs, input_bits, not is_signed).to(weight)
-        output_grid = fitted(outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
+            inputs = (own.inputs, input_bits, not own.is_signed)
+            input_grid = fitted(*inputs, how.ranges, own.input_extremes).to(weight)
+        outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
+        output_grid = fitted(*outputs, how.ranges, own.output_extremes)
         layers[site.name] = ChipLayer(
             site.name,
             site.geometry,

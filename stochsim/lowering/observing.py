@@ -39,14 +39,20 @@ def same_random_numbers() -> Iterator[None]:
 
 
 class Seen(NamedTuple):
-    """Some of the values that a site reads and gives, ascending; `is_signed`: whether any that it
-    reads is negative, `is_finite`: whether all are.
+    """Some of the values that a site reads and gives, ascending, and the lowest and highest of all;
+    `is_finite`: whether all are.
     """
 
     inputs: np.ndarray
     outputs: np.ndarray
-    is_signed: bool
+    input_extremes: tuple[float, float]
+    output_extremes: tuple[float, float]
     is_finite: bool
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether any value that it reads is negative."""
+        return self.input_extremes[0] < 0
 
 
 class _Values:
@@ -57,10 +63,13 @@ class _Values:
     def __init__(self, stimuli: int) -> None:
         self._of_each = max(_LEAST_POSITIONS, -(-_POOL // stimuli))
         self._found: list[np.ndarray] = []
+        self.extremes = (np.inf, -np.inf)
 
     def add(self, values: torch.Tensor) -> None:
         """Look at values (stimulus, …), as many positions as before."""
         flat = values.detach().reshape(len(values), -1)
+        low, high = self.extremes
+        self.extremes = min(low, float(flat.min())), max(high, float(flat.max()))
         if flat.shape[1] > self._of_each:
             positions = np.random.default_rng(0).permutation(flat.shape[1])[: self._of_each]
             flat = flat[:, torch.from_numpy(np.sort(positions)).to(flat.device)]
@@ -79,20 +88,18 @@ class _Observer:
     def __init__(self, stimuli: int) -> None:
         self.inputs = _Values(stimuli)
         self.outputs = _Values(stimuli)
-        self.is_signed = False
         self.is_finite = True
 
     def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
         """Look at what it reads and gives, (stimulus, …)."""
         self.is_finite &= bool(torch.isfinite(x).all() and torch.isfinite(out).all())
-        self.is_signed |= bool((x < 0).any())
         self.inputs.add(x)
         self.outputs.add(out)
 
     def seen(self) -> Seen:
         """What it has kept."""
         values = self.inputs.ascending(), self.outputs.ascending()
-        return Seen(*values, self.is_signed, self.is_finite)
+        return Seen(*values, self.inputs.extremes, self.outputs.extremes, self.is_finite)
 
 
 class _Watch(Interpreter):
