@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
@@ -38,8 +39,8 @@ _MOST_OF_REASON = 200
 def write_folder(folder: Path, stored: Stored) -> None:
     """Both files of a folder.
 
-    Each is written beside its place and then moved there; raises StochsimError where that cannot be
-    done.
+    Each is written beside its place, moved there, and read again; raises StochsimError where that
+    cannot be done, or where something else is read than was written.
     """
     head, data = head_of(FORMAT, stored)
     text = json.dumps(head, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -57,6 +58,13 @@ def write_folder(folder: Path, stored: Stored) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StochsimError(f"{shown_path(folder)}: cannot be written ({reason})") from None
+    found = read_folder(folder, (stored.kind,))
+    arrays = found.arrays.keys() == stored.arrays.keys() and all(
+        np.array_equal(found.arrays[name], value, equal_nan=value.dtype.kind == "f")
+        for name, value in stored.arrays.items()
+    )
+    if not arrays or found.content != json.loads(text)["content"]:
+        raise StochsimError(f"{shown_path(folder)}: something else is read than was written")
 
 
 def read_folder(folder: Path, kinds: tuple[str, ...]) -> Stored:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from stochsim.program import (
     Layer,
     Quantizer,
     load_program,
+    random_program,
     read_folder,
     single_layer,
     write_folder,
@@ -279,3 +281,21 @@ def test_a_recurrent_program_refuses_unsigned_codes():
     unsigned = Quantizer(3, 1.0, unsigned=True)
     with pytest.raises(StochsimError, match="signed codes"):
         changed_layer(program, "readout", input=unsigned)
+
+
+def test_what_is_written_is_read_again(tmp_path, monkeypatch):
+    """A disk that loses bytes, or gives others back, is found when a program is saved."""
+    program, _ = random_program((6, 3), (4, 4, 4), 0.5)
+    real = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda self, data: real(self, data[:-8]))
+    with pytest.raises(StochsimError, match="damaged|not readable|not valid JSON"):
+        program.save(tmp_path / "short")
+    monkeypatch.undo()
+    other, _ = random_program((6, 3), (4, 4, 4), 0.5, key=1)
+    other.save(tmp_path / "other")
+    kept = {one.name: one.read_bytes() for one in (tmp_path / "other").iterdir()}
+    monkeypatch.setattr(
+        Path, "write_bytes", lambda self, data: real(self, kept[self.name.removesuffix(".part")])
+    )
+    with pytest.raises(StochsimError, match="something else is read than was written"):
+        program.save(tmp_path / "swapped")
