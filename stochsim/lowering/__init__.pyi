@@ -1,10 +1,10 @@
 from .chip_module import ChipModule as ChipModule
-from .chip_module import LeftInFloat as LeftInFloat
 from .comparison import ConversionErrors as ConversionErrors
 from .comparison import ConversionWarning as ConversionWarning
 from .comparison import LayerError as LayerError
 from .export import float_program as float_program
 from .export import to_program as to_program
+from .left_in_float import LeftInFloat as LeftInFloat
 from .loading import load_converted as load_converted
 from .module_conversion import convert as convert
 from .serialise import SavedGraph as SavedGraph

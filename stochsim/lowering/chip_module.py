@@ -3,7 +3,7 @@ training.
 """
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import check_tensor, checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
+from stochsim.lowering.left_in_float import LeftInFloat
 from stochsim.lowering.serialise import stored
 from stochsim.lowering.walks import Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
@@ -34,21 +35,6 @@ from stochsim.settings import (
 
 _KEPT_EXAMPLES = 256
 _TENSOR_RULE = "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
-
-
-class LeftInFloat(NamedTuple):
-    """A part of the network that is not on the chip: its name, what it is, why, and what `bill`
-    counts of it.
-
-    cost: "float32" for multiplications and additions in float32 (see `float_work.py`), "nothing"
-    for what computes nothing, "random bits" for those of what draws, "not priced" for operations
-    that are not known.
-    """
-
-    name: str
-    what: str
-    why: str
-    cost: str
 
 
 class ModuleStream(Stream[np.ndarray]):

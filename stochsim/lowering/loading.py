@@ -4,8 +4,9 @@ import torch
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering import reading
-from stochsim.lowering.chip_module import ChipModule, LeftInFloat
+from stochsim.lowering.chip_module import ChipModule
 from stochsim.lowering.layer_tables import built
+from stochsim.lowering.left_in_float import LeftInFloat
 from stochsim.lowering.serialise import DTYPES, named, read_saved
 from stochsim.settings import AnyPath, Argument, SettingError, StochsimError, check_arguments
 

@@ -9,7 +9,7 @@ from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering.capture import Wrapped, captured, check_inputs
-from stochsim.lowering.chip_module import ChipModule, LeftInFloat
+from stochsim.lowering.chip_module import ChipModule
 from stochsim.lowering.comparison import (
     ConversionErrors,
     layer_errors,
@@ -17,36 +17,28 @@ from stochsim.lowering.comparison import (
     output_errors,
     warn_of,
 )
-from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.example_inputs import are_integers, checked_stimuli
-from stochsim.lowering.float_work import float_work
-from stochsim.lowering.graph_network import Network, keep_used
-from stochsim.lowering.grids import RANGES, Grid, fitted, fitted_to_weights
+from stochsim.lowering.graph_network import Network
+from stochsim.lowering.grids import RANGES
+from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
+from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import (
     STIMULI,
-    Seen,
     observed,
     portions,
     same_random_numbers,
 )
 from stochsim.lowering.products import (
-    Site,
     fold_batch_norms,
     products_of,
-    source_of_codes,
     take_activations,
 )
 from stochsim.lowering.queries import (
-    calls,
     first_line,
-    gives_sizes,
-    kind_of,
-    operation,
-    origin_of,
+    of_stimuli,
     part_of,
-    passes_codes,
 )
-from stochsim.lowering.random_parts import check_all_keyed, draws
+from stochsim.lowering.random_parts import check_all_keyed
 from stochsim.lowering.stimuli_first import put_stimuli_first
 from stochsim.lowering.walks import evaluated
 from stochsim.settings import (
@@ -56,13 +48,10 @@ from stochsim.settings import (
     check_arguments,
     check_choice,
     check_whole,
-    plain,
     renamed_arguments,
 )
 
 _SAME = 1e-3  # of the largest output: folding a batch normalisation rounds anew
-
-Widths = tuple[int, int, int]
 
 
 @renamed_arguments(calibration="examples")
@@ -127,7 +116,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     check_choice("ranges", ranges, RANGES)
     x = checked_stimuli("examples", examples, module)
     per_channel = weight_scales == "per-channel"
-    grids = _Grids(ranges, per_channel)
+    grids = GridRules(ranges, per_channel)
     how = _How(hardware, bits or {}, strict, keep_float, grids, are_integers(examples))
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
@@ -156,15 +145,8 @@ class _How(NamedTuple):
     bits: Mapping[str, Widths]
     strict: bool
     keep_float: Sequence[str]
-    grids: "_Grids"
+    grids: GridRules
     takes_integers: bool
-
-
-class _Grids(NamedTuple):
-    """How grids are fitted."""
-
-    ranges: str
-    per_channel: bool
 
 
 def _converted(
@@ -178,7 +160,7 @@ def _converted(
         whole = _called(module, x, how.takes_integers)
         network = captured(whole, x, how.keep_float).eval()
         put_stimuli_first(network)
-        sites, reasons = products_of(network, how.keep_float, _of_stimuli(network))
+        sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
         if how.strict and reasons:
             raise _not_all_converted(reasons)
         if not sites:
@@ -190,15 +172,15 @@ def _converted(
         fold_batch_norms(network, sites, how.keep_float)
         take_activations(sites, how.keep_float)
         note_mixing_parts(network, x)
-        widths = _widths(sites, how.hardware, how.bits)
+        widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(whole, x, found)
-    layers = _layers(sites, seen, widths, how.grids)
+    layers = layers_of(sites, seen, widths, how.grids)
     errors = layer_errors(network, sites, layers, x)
-    _put_in(network, sites, layers)
+    put_in(network, sites, layers)
     return (
         network,
-        _left_in_float(network, reasons),
+        left_in_float(network, reasons),
         ConversionErrors(errors, output_errors(network, x, found)),
     )
 
@@ -219,15 +201,6 @@ def _called(module: torch.nn.Module, x: torch.Tensor, takes_integers: bool) -> W
             return whole
     rule = f"does not pass the network: {first_line(errors[-1])}"
     raise SettingError.of("examples", x[:STIMULI], rule)
-
-
-def _of_stimuli(network: Network) -> set[fx.Node]:
-    """The nodes whose values depend on the stimuli."""
-    found = set[fx.Node]()
-    for node in network.graph.nodes:
-        if node.op == "placeholder" or not found.isdisjoint(node.all_input_nodes):
-            found.add(node)
-    return found
 
 
 def _check_same(whole: Wrapped, x: torch.Tensor, found: list[torch.Tensor]) -> None:
@@ -280,124 +253,3 @@ def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
         if not isinstance(name, str) or name not in names:
             rule = "" if names else "the module has no parts"
             raise SettingError.of("keep_float", name, rule, names)
-
-
-def _widths(sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]) -> dict[str, Widths]:
-    """Widths of weights, inputs and outputs of every layer, as the Hardware can have them."""
-    own = hardware.precision
-    chosen = {site.name: (own.weight_bits, own.input_bits, own.output_bits) for site in sites}
-    for name, widths in bits.items():
-        if name not in chosen:
-            raise SettingError.unknown(name, chosen, section=("bits",))
-        if not isinstance(widths, tuple | list) or len(widths) != 3:
-            rule = "should be three widths, of weights, inputs and outputs"
-            raise SettingError.of("", widths, rule, section=("bits", name))
-        weights, inputs, outputs = plain(tuple(widths))
-        chosen[name] = (weights, inputs, outputs)
-    for name, widths in chosen.items():
-        try:
-            hardware.with_precision(*widths)
-        except SettingError as error:
-            raise error.inside("bits", name) from None
-    return chosen
-
-
-def _layers(
-    sites: list[Site], seen: dict[str, Seen], widths: dict[str, Widths], how: _Grids
-) -> dict[str, ChipLayer]:
-    """The layers of the chip, by name; a layer that reads another's codes shares its grid."""
-    by_last = {site.last: site for site in sites}
-    layers: dict[str, ChipLayer] = {}
-    owners: dict[Any, Site] = {}
-    grids: dict[Any, Grid] = {}
-    for site in sites:
-        weight_bits, input_bits, output_bits = widths[site.name]
-        owner = owners.setdefault((site.shared, weight_bits), site)
-        weight = owner.weight
-        if owner is site:
-            values = weight.detach().cpu().numpy()
-            found = fitted_to_weights(values, weight_bits, how.per_channel, how.ranges)
-            grids[site] = found.to(weight)
-        source = source_of_codes(site, by_last)
-        own = seen[site.name]
-        if source is not None and layers[source.name].output_grid.bits == input_bits:
-            input_grid = layers[source.name].output_grid
-        else:
-            source = None
-            inputs = (own.inputs, input_bits, not own.is_signed)
-            input_grid = fitted(*inputs, how.ranges, own.input_extremes).to(weight)
-        outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
-        output_grid = fitted(*outputs, how.ranges, own.output_extremes)
-        layers[site.name] = ChipLayer(
-            site.name,
-            site.geometry,
-            (weight, owner.bias),
-            (grids[owner], input_grid, output_grid.to(weight)),
-            site.activation,
-            source is not None,
-        )
-    return layers
-
-
-def _put_in(network: Network, sites: list[Site], layers: Mapping[str, ChipLayer]) -> None:
-    """The layers of the chip in place of the float ones."""
-    made: dict[fx.Node, fx.Node] = {}
-    for site in sites:
-        made[site.last] = _call(network.graph, site, made.get(site.source, site.source))
-    keep_used(network, layers)
-
-
-def _call(graph: fx.Graph, site: Site, source: fx.Node) -> fx.Node:
-    """A call of the layer in place of what a site takes along."""
-    with graph.inserting_after(site.last):
-        node = graph.call_module(site.name, (source,))
-        node.meta = dict(site.last.meta)
-        last = node
-    own = origin_of(site.last).dtype
-    if own != str(site.weight.dtype).removeprefix("torch."):  # under the module's own autocast
-        with graph.inserting_after(node):
-            kind = {"dtype": getattr(torch, own)}
-            last = graph.call_function(torch.ops.aten._to_copy.default, (node,), kind)
-            last.meta = dict(site.last.meta)
-    site.last.replace_all_uses_with(last, lambda user: user not in (node, last))
-    return last
-
-
-def _left_in_float(network: Network, reasons: Mapping[fx.Node, str]) -> tuple[LeftInFloat, ...]:
-    """What is not on the chip: parts of the module, and functions that belong to none."""
-    parts: dict[str, list[fx.Node]] = {}
-    stimuli = _of_stimuli(network)
-    for node in calls(network.graph):
-        is_layer = node.op == "call_module" and isinstance(
-            network.get_submodule(str(node.target)), ChipLayer
-        )
-        if not is_layer and not gives_sizes(node) and (node in stimuli or node in reasons):
-            parts.setdefault(part_of(node), []).append(node)
-    return tuple(_left(network, part, nodes, reasons) for part, nodes in parts.items())
-
-
-def _left(
-    network: Network, part: str, nodes: list[fx.Node], reasons: Mapping[fx.Node, str]
-) -> LeftInFloat:
-    """What a part is, why it stays in float, and what it is billed for."""
-    refused = [node for node in nodes if node in reasons]
-    known = (float_work(node) is not None or passes_codes(node) for node in nodes)
-    cost = "float32" if all(known) else "not priced"
-    if refused:
-        why = reasons[refused[0]]
-    elif all(map(passes_codes, nodes)):
-        why = "moves, compares or drops values and makes no new ones: codes stay codes"
-        cost = "nothing"
-    elif any(draws(node) for node in nodes):
-        why = "draws random numbers, by the chip's key for every stimulus and read"
-        cost = "random bits"
-    elif any(operation(node) == "batch_norm" for node in nodes):
-        why = (
-            "it does not follow a converted layer alone, or has no running statistics, so it "
-            "cannot be folded"
-        )
-    else:
-        why = "no product of weights, and not the ReLU, Tanh or Sigmoid of one layer alone"
-    first = nodes[0]
-    kind = type(network.get_submodule(part)).__name__ if first.op == "call_module" else ""
-    return LeftInFloat(part, kind or kind_of(first), why, cost)

@@ -155,6 +155,15 @@ def constant(network: torch.nn.Module, node: fx.Node) -> torch.Tensor:
     return value
 
 
+def of_stimuli(graph: fx.Graph) -> set[fx.Node]:
+    """The nodes whose values depend on the stimuli."""
+    found = set[fx.Node]()
+    for node in graph.nodes:
+        if node.op == "placeholder" or not found.isdisjoint(node.all_input_nodes):
+            found.add(node)
+    return found
+
+
 def attribute(network: torch.nn.Module, path: str) -> Any:
     """What stands at a path of names."""
     found: Any = network

@@ -51,9 +51,9 @@ def test_a_layer_that_is_off_is_named():
 
 
 def test_a_wrong_scale_is_an_error_that_rounding_does_not_explain(monkeypatch):
-    from stochsim.lowering import module_conversion
+    from stochsim.lowering import layers_of_sites
 
-    right = module_conversion.fitted_to_weights
+    right = layers_of_sites.fitted_to_weights
 
     def wrong(*given):
         grid = right(*given)
@@ -61,7 +61,7 @@ def test_a_wrong_scale_is_an_error_that_rounding_does_not_explain(monkeypatch):
             grid.log_scale -= 2  # the weights are clipped at a quarter of their range
         return grid
 
-    monkeypatch.setattr(module_conversion, "fitted_to_weights", wrong)
+    monkeypatch.setattr(layers_of_sites, "fitted_to_weights", wrong)
     with pytest.warns(ConversionWarning) as found:
         converted_small(chip_of(8, 8, 8))
     assert [str(one.message)[:9] for one in found] == [f"layer '{name}'" for name in "36"]
