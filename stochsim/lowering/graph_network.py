@@ -5,7 +5,7 @@ No source is generated from it: names of a graph are looked up, never compiled.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx
@@ -23,6 +23,65 @@ class Network(torch.nn.Module):
     def forward(self, *x: torch.Tensor) -> Any:
         """What the graph gives for x."""
         return Interpreter(self).run(*x)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The graph as a list of nodes; operations of torch, which have no pickle, by name."""
+        nodes = [
+            (
+                node.name,
+                node.op,
+                _name_of(node.target),
+                fx.node.map_arg((node.args, node.kwargs), lambda one: _Named(one.name)),
+                node.meta,
+            )
+            for node in self.graph.nodes
+        ]
+        return {**super().__getstate__(), "graph": nodes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The graph again."""
+        graph = fx.Graph()
+        made: dict[str, fx.Node] = {}
+        for name, op, target, given, meta in state["graph"]:
+            args, kwargs = _with_nodes(given, made)
+            target = target.operation() if isinstance(target, _Operation) else target
+            made[name] = graph.create_node(op, target, args, kwargs, name)
+            made[name].meta = meta
+        super().__setstate__({**state, "graph": graph})
+
+
+class _Named(NamedTuple):
+    """Stands for a node in a pickle."""
+
+    name: str
+
+
+class _Operation(NamedTuple):
+    """Stands for an operation of torch in a pickle."""
+
+    packet: str
+    overload: str
+
+    def operation(self) -> Any:
+        """The operation."""
+        return getattr(getattr(torch.ops.aten, self.packet), self.overload)
+
+
+def _name_of(target: Any) -> Any:
+    if not isinstance(target, torch._ops.OpOverload):
+        return target
+    return _Operation(target._schema.name.partition("::")[2], target._overloadname)
+
+
+def _with_nodes(given: Any, made: Mapping[str, fx.Node]) -> Any:
+    """Arguments with nodes for what stands for them."""
+    if isinstance(given, _Named):
+        return made[given.name]
+    if isinstance(given, dict):
+        return {key: _with_nodes(one, made) for key, one in given.items()}
+    if isinstance(given, tuple | list):
+        return type(given)(_with_nodes(one, made) for one in given)
+    return given
 
 
 class Interpreter(fx.Interpreter):
@@ -94,18 +153,19 @@ def keep_used(network: Network, layers: Mapping[str, torch.nn.Module]) -> None:
     graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
     kept = Network()
     moved: dict[str, str] = {}
-    for node in graph.nodes:
+    users = (node for node in graph.nodes if node.op != "get_attr")
+    ordered = (one for node in users for one in (*node.all_input_nodes, node))
+    for node in dict.fromkeys(one for one in ordered if one.op in ("call_module", "get_attr")):
         path = str(node.target)
         if node.op == "call_module":
             part = layers[path] if path in layers else network.get_submodule(path)
             if path not in moved:
                 moved[path] = put(kept, path, part)
-        elif node.op == "get_attr" and path not in moved:
+        elif path not in moved:
             is_inside = any(path.startswith(f"{name}.") or path == name for name in layers)
             name = path.replace(".", "_") if is_inside else path
             moved[path] = put(kept, name, _value(network, path))
-        if path in moved:
-            node.target = moved[path]
+        node.target = moved[path]
     for name in ("_modules", "_parameters", "_buffers"):
         setattr(network, name, getattr(kept, name))
 

@@ -1,6 +1,8 @@
 """Converted networks as files: the same codes by the same key, and refusals."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -79,6 +81,29 @@ def test_a_read_network_trains_on(tmp_path):
     again = load_converted(tmp_path).train()
     again(x).square().sum().backward()
     assert all(parameter.grad is not None for parameter in again.parameters())
+
+
+def test_a_converted_network_is_copied_pickled_and_trained_as_modules_of_torch_are():
+    """Its own pickle, made here; frozen parameters stay frozen, parameters are in the order in
+    which they are used.
+    """
+    made = seeded(
+        lambda: nn.Sequential(
+            nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.5), nn.LayerNorm(8), nn.Linear(8, 3)
+        )
+    )
+    made[0].weight.requires_grad_(False)
+    x = stimuli(20, 6)
+    converted = convert(made, chip_of(noise=NOISE), x)
+    for again in (copy.deepcopy(converted), pickle.loads(pickle.dumps(converted))):
+        assert torch.equal(again(x), converted(x))
+        again.train()(x).square().sum().backward()
+        grads = {name: one.grad is not None for name, one in again.named_parameters()}
+        assert not grads.pop("network.0.weight")
+        assert all(grads.values())
+        again.load_state_dict(converted.state_dict())
+    names = list(dict.fromkeys(name.split(".")[1] for name in converted.state_dict()))
+    assert names == ["0", "3", "4"]
 
 
 def test_another_hardware_may_run_it(tmp_path):
