@@ -288,7 +288,7 @@ def test_what_is_written_is_read_again(tmp_path, monkeypatch):
     program, _ = random_program((6, 3), (4, 4, 4), 0.5)
     real = Path.write_bytes
     monkeypatch.setattr(Path, "write_bytes", lambda self, data: real(self, data[:-8]))
-    with pytest.raises(StochsimError, match="damaged|not readable|not valid JSON"):
+    with pytest.raises(StochsimError, match=r"damaged|not readable|not valid JSON"):
         program.save(tmp_path / "short")
     monkeypatch.undo()
     other, _ = random_program((6, 3), (4, 4, 4), 0.5, key=1)
