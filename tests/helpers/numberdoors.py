@@ -334,7 +334,6 @@ PROGRAMS_AND_COUNTS: dict[str, Door] = {
     "Layer(weight_bits)": Door(lambda n: (_layer(weight_bits=n), _layer(weight_bits=n).shape), 8),
     "Geometry": Door(_geometry, 2, False),
     "Graph(shape)": Door(lambda n: dataclasses.replace(residual().wiring, shape=(n, n)).shape, 100),
-    "FloatCall(macs)": Door(lambda n: _graph(n)[-1].macs, 100),
     "Recurrent(steps)": Door(
         lambda n: dataclasses.replace(PROGRAMS["recurrent"](3).wiring, steps=n), 100
     ),
@@ -489,6 +488,7 @@ DATA_AND_NETWORKS: dict[str, Door] = {
 INTEGERS = CHIPS | PROGRAMS_AND_COUNTS | SETTINGS | DATA_AND_NETWORKS
 
 REALS: dict[str, Door] = {
+    "FloatCall(macs)": Door(lambda n: _graph(n)[-1].macs, 0.5),
     "Chip(sigma_scale)": Door(
         lambda v: _codes(ss.Chip(_program(), hardware_of(_program()), v).sample(STIMULI, 3, 0)),
         0.5,
