@@ -101,6 +101,10 @@ class ChipModule(torch.nn.Module):
         self._chip: Chip | None = None
         self.eval()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the chip, which is built anew where it is asked for."""
+        return {**super().__getstate__(), "_chip": None}
+
     def __str__(self) -> str:
         """A card with a line for each layer on the chip; `repr` is that of torch's modules."""
         heads = ("layer", "shape", "weights", "inputs", "outputs", "activation")

@@ -95,6 +95,7 @@ def test_a_converted_network_is_copied_pickled_and_trained_as_modules_of_torch_a
     made[0].weight.requires_grad_(False)
     x = stimuli(20, 6)
     converted = convert(made, chip_of(noise=NOISE), x)
+    converted(x)  # it has a chip now
     for again in (copy.deepcopy(converted), pickle.loads(pickle.dumps(converted))):
         assert torch.equal(again(x), converted(x))
         again.train()(x).square().sum().backward()
