@@ -39,7 +39,7 @@ class Bill:
 
     counts: operations of all reads, by layer; cycles: of one read, by layer; rho: of the price of
     reliability, needed where neurons keep a noise level. unpriced: parts of the network that
-    compute in float, without a price, and how many values each reads and gives in a read. adc_use:
+    compute in float, without a price, and multiply-adds that each takes at most in a read. adc_use:
     of an array, how the ADCs of each layer stand against its partial sums. multiply_adds: of a
     read. Raises SettingError for what is no
     Hardware, no stimuli or reads, and a rho that is no number of at least 0.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from stochsim.energy import PARTS, Operation, Operations, format_energy, nodes_text
 from stochsim.hardware import Hardware
-from stochsim.program import FLOAT_BITS
+from stochsim.program import FLOAT_BITS, PESSIMISTIC_MACS
 from stochsim.settings import counted, number_text
 
 NEVER_COUNTED = (
@@ -17,11 +17,6 @@ NEVER_COUNTED = (
     "off-chip memory and links",
 )
 """What no chip's bill has: no operation stands for it."""
-
-
-PESSIMISTIC_MACS = 100
-"""Multiply-adds in float32 for each value that a part without a price reads or gives: ten
-elementary functions."""
 
 
 class MultiplyAdds(NamedTuple):
@@ -45,8 +40,8 @@ class Coverage(NamedTuple):
     joules. at_zero: operations that were counted and cost nothing, each with the
     name of that price. left_out: what is not in the joules at all. nodes: operations with joules by
     the technology node of their price, {"28 nm": ("line",), "45 nm": ("add",)}; those whose price
-    has no node are in none. unpriced_values: what parts in float without a price read and give in
-    a read, by part; at_most_j: joules of these parts at a hundred multiply-adds a value.
+    has no node are in none. unpriced: multiply-adds in float32 that parts in float without a price
+    take at most in a read, by part; at_most_j: their joules.
     """
 
     priced: tuple[str, ...]
@@ -54,7 +49,7 @@ class Coverage(NamedTuple):
     left_out: tuple[str, ...]
     nodes: dict[str, tuple[str, ...]]
     multiply_adds: MultiplyAdds = MultiplyAdds()
-    unpriced_values: Mapping[str, float] = {}
+    unpriced: Mapping[str, float] = {}
     at_most_j: float = 0.0
 
     def lines(self) -> list[str]:
@@ -64,13 +59,15 @@ class Coverage(NamedTuple):
         zero = ", ".join(f"{kind} ({price})" for kind, price in self.at_zero.items())
         lines = [f"covers: {', '.join(self.priced) or 'nothing'}"]
         lines += [f"counted, at 0 J: {zero}"] if zero else []
-        lines += [f"multiply-adds: {self.multiply_adds}"] if self.multiply_adds.in_float else []
+        known = "multiply-adds that are known" if self.unpriced else "multiply-adds"
+        lines += [f"{known}: {self.multiply_adds}"] if self.multiply_adds.in_float else []
         lines += [f"does not cover: {', '.join(self.left_out)}"]
-        if self.unpriced_values:
-            count = counted(len(self.unpriced_values), "part", "parts")
+        if self.unpriced:
+            count = counted(len(self.unpriced), "part", "parts")
             lines.append(
                 f"{count} in float without a price: at most {format_energy(self.at_most_j)} per "
-                f"read, at {PESSIMISTIC_MACS} multiply-adds in float32 for each value"
+                f"read, at {PESSIMISTIC_MACS} multiply-adds in float32 for each value read or "
+                f"given, and those of a product of two arrays"
             )
         nodes = ", ".join(f"{node} ({', '.join(kinds)})" for node, kinds in self.nodes.items())
         mixed = ", mixed" if len(self.nodes) > 1 else ""
@@ -88,8 +85,8 @@ def coverage_of(
     `Bill.operation_table` gives them.
 
     nodes: (technology node in nm, operation) of the prices used, as an Energy has them. unpriced:
-    parts of the network that compute in float, without a price, and the values that each reads and
-    gives in a read.
+    parts of the network that compute in float, without a price, and the multiply-adds that each
+    takes at most in a read.
     """
     priced: set[str] = set()
     paid: set[str] = set()
@@ -100,7 +97,7 @@ def coverage_of(
             priced.add(row["part"])
             paid.add(row["operation"])
     in_float = (f"{name} (in float)" for name in unpriced)
-    macs = PESSIMISTIC_MACS * sum(unpriced.values())
+    macs = sum(unpriced.values())
     kinds = ("float_multiply", "float_add")
     at_most = hardware.energy(Operations({Operation(kind, (FLOAT_BITS,)): macs for kind in kinds}))
     return Coverage(

@@ -3,17 +3,22 @@ aliases resolved, parameters by name, recurrent and attention modules in their p
 """
 
 import contextlib
+import copy
 import inspect
 import io
 import logging
+import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import fx
+from torch.distributions import Distribution
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.nn.modules import transformer
 
 from stochsim.lowering.graph_network import Network, put
 from stochsim.lowering.origin import Origin, shape_of
@@ -23,10 +28,12 @@ from stochsim.settings import StochsimError, bounded
 
 _INTO_PARTS = (
     *("lstm", "gru", "rnn_tanh", "rnn_relu"),
-    *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "einsum"),
+    *("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"),
+    *("einsum", "tensordot", "cosine_similarity"),
 )
 """Operations that are taken apart by torch's own decompositions; all others stay whole."""
 
+_STIMULI = 7
 _OF_SHAPES = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
 _COPIES = ("clone", "lift_fresh_copy", "alias", "contiguous")
 _VIEWS = ("view", "_unsafe_view", "unsafe_view", "reshape")
@@ -68,6 +75,7 @@ class Wrapped(torch.nn.Module):
 
     def __init__(self, module: torch.nn.Module, takes: torch.dtype | None = None) -> None:
         super().__init__()
+        self.training = False  # its own alone: parts of the module have modes of their own
         self.whole = module
         self._takes = takes
 
@@ -94,11 +102,20 @@ def check_inputs(module: torch.nn.Module) -> None:
         )
 
 
+def copied(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy of a module, whose calls leave it as it is; itself where it has none."""
+    try:
+        return copy.deepcopy(module)
+    except Exception:  # whatever a user's own parts raise, or tensors that are computed
+        return module
+
+
 def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
-    pair = torch.cat([x, x])[:2] if len(x) == 1 else x[:2]  # one stimulus would be a constant
+    # 0 and 1 would be constants, and torch 2.13 takes 2 for one in some layouts
+    some = x[:_STIMULI].repeat(_STIMULI, *(1,) * (x.ndim - 1))[:_STIMULI]
     with _quiet():
         found = torch.export.export(
-            whole, (pair.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
+            whole, (some.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
         )
         made_whole(found.graph_module)
         table = {
@@ -111,9 +128,16 @@ def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's warnings and logs of a capture: what matters of them is in its errors."""
+    """Without torch's warnings and logs of a capture, what matters of which is in its errors, and
+    without checks of values.
+    """
     before = logging.root.manager.disable
+    validates = Distribution._validate_args
+    detects = transformer._detect_is_causal_mask
     logging.disable(logging.CRITICAL)
+    # both look at values of tensors, and change nothing of what is computed
+    Distribution.set_default_validate_args(False)
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: bool(is_causal)
     try:
         with (
             warnings.catch_warnings(),
@@ -124,6 +148,8 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+        Distribution.set_default_validate_args(validates)
+        transformer._detect_is_causal_mask = detects
 
 
 class _Reader:
@@ -231,6 +257,8 @@ def _simplify(network: Network) -> None:
         elif (name in _COPIES or _is_whole_slice(node, name)) and node.all_input_nodes:
             node.replace_all_uses_with(node.all_input_nodes[0])
             graph.erase_node(node)
+        elif name == "copy":
+            _write_over(graph, node)
         elif name in _EMPTY:
             node.target = _EMPTY[name]
             node.kwargs = {key: one for key, one in node.kwargs.items() if key != "memory_format"}
@@ -242,6 +270,26 @@ def _simplify(network: Network) -> None:
     for node in list(graph.nodes):
         if node.op == "placeholder" and not node.users and len(_placeholders(graph)) > 1:
             graph.erase_node(node)
+
+
+def _write_over(graph: fx.Graph, node: fx.Node) -> None:
+    """What is copied in place of what it is copied over, of its shape and numbers: torch's own
+    operation has no gradient.
+    """
+    over, value = node.args[:2]
+    before, after = node.meta["origin"], value.meta["origin"]  # type: ignore[union-attr]
+    with graph.inserting_before(node):
+        if after.dtype != before.dtype:
+            kind = {"dtype": getattr(torch, before.dtype)}
+            value = graph.call_function(torch.ops.aten._to_copy.default, (value,), kind)
+            value.meta = dict(node.meta)
+        if after.shape != before.shape or before.shape is None:
+            zeros = graph.call_function(torch.ops.aten.zeros_like.default, (over,))
+            zeros.meta = dict(node.meta)
+            value = graph.call_function(torch.ops.aten.add.Tensor, (zeros, value))
+            value.meta = dict(node.meta)
+    node.replace_all_uses_with(value)  # type: ignore[arg-type]
+    graph.erase_node(node)
 
 
 def _placeholders(graph: fx.Graph) -> list[fx.Node]:
@@ -268,7 +316,7 @@ def _cannot_be_captured(module: torch.nn.Module, error: Exception) -> StochsimEr
     if isinstance(error, StochsimError):
         return error
     name = type(module).__name__
-    reason = bounded(first_line(error), 300)
+    reason = bounded(re.split(r" \(unhinted|\. {2}\(|! For more", first_line(error))[0], 300)
     if "specialized it to be a constant" in str(error) or "Constraints violated" in str(error):
         return StochsimError(
             f"{name} cannot be captured: it computes for one fixed number of stimuli "
@@ -277,11 +325,14 @@ def _cannot_be_captured(module: torch.nn.Module, error: Exception) -> StochsimEr
         )
     part, line = _place(module, error)
     where = f"its part '{part}'" if part else "its own forward"
-    advice = f", or leave that part in float by keep_float=('{part}',)" if part else ""
+    advice = ""
+    if isinstance(error, GuardOnDataDependentSymNode):
+        advice = "; it decides by values of tensors, which no graph can hold: torch.where can"
+    if part:
+        advice += f"; or leave that part in float by keep_float=('{part}',)"
     return StochsimError(
-        f"{name} cannot be captured: {where}{line} does what no graph can hold, as deciding by "
-        f"values of tensors ({type(error).__name__}: {reason}); write it without that (torch.where "
-        f"chooses by values){advice}"
+        f"{name} cannot be captured: {where}{line} stops torch.export ({type(error).__name__}: "
+        f"{reason}){advice}"
     )
 
 

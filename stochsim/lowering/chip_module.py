@@ -144,7 +144,7 @@ class ChipModule(torch.nn.Module):
         """
         if not self.training:
             return self.read(x, self.key if key is None else key, first_stimulus)
-        check_kind("x", x, torch.Tensor, _TENSOR_RULE)
+        self._check_trained_on(x)
         generator = self.generator
         if key is not None:
             seed = check_whole("key", key, 0, 2**64) % 2**63
@@ -165,7 +165,7 @@ class ChipModule(torch.nn.Module):
         """Outputs of the emulation without any noise, in training or not; raises SettingError for
         what is no tensor of real numbers.
         """
-        check_tensor("x", x)
+        self._check_trained_on(x)
         return Walk(self.network, lambda layer, values: layer.emulate(values)).run(x)
 
     def sample(
@@ -277,6 +277,14 @@ class ChipModule(torch.nn.Module):
     def _is_like(self, chip: Chip) -> bool:
         """Whether a chip is of this network's hardware and key."""
         return chip.hardware == self.hardware and chip.chip_key == self.chip_key
+
+    def _check_trained_on(self, x: torch.Tensor) -> None:
+        """Raise SettingError for what the emulation cannot take; a batch may be empty."""
+        check_kind("x", x, torch.Tensor, _TENSOR_RULE)
+        check_tensor("x", x)
+        if x.ndim != self.examples.ndim:
+            shape = tuple(self.examples.shape)
+            raise SettingError.of("x", x, f"should have the axes of the examples, {shape}")
 
     def _stimuli(self, x: torch.Tensor | np.ndarray) -> torch.Tensor:
         x = checked_stimuli("x", x, self)

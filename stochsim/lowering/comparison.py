@@ -166,7 +166,7 @@ def note_mixing_parts(network: Network, x: torch.Tensor) -> None:
         each = [values[node] for values in alone]
         inputs = [together[one] for one in node.all_input_nodes if one in together]
         size = max(_largest(value), _CANCELS * max(map(_largest, inputs), default=0.0))
-        if any(one.shape[1:] != value.shape[1:] for one in each):
+        if any((one.ndim, one.shape[1:]) != (value.ndim, value.shape[1:]) for one in each):
             continue
         if not _are_close(torch.cat(each), value, _SAME * size):
             if mixed.isdisjoint(node.all_input_nodes):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.settings import SettingError, real_array, rule_of_reals
+from stochsim.settings import SettingError, StochsimError, real_array, rule_of_reals
 
 
 def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
@@ -18,6 +18,7 @@ def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
             "hundred are enough)"
         )
         raise SettingError.missing(name, rule)
+    check_has_numbers(module)
     like = next((one for one in module.parameters() if one.is_floating_point()), torch.zeros(()))
     if like.dtype not in (torch.float32, torch.float64):
         rule = "should compute in torch.float32 or torch.float64, as module.float() makes it"
@@ -43,6 +44,21 @@ def _real(name: str, x: Any) -> torch.Tensor:
     if array.dtype.kind == "u":  # torch has no unsigned integers of every width
         array = array.astype(np.float64)
     return torch.tensor(np.ascontiguousarray(array))  # a copy: it may be read-only
+
+
+def check_has_numbers(module: torch.nn.Module) -> None:
+    """Raise StochsimError for a module whose parameters have no numbers yet, or no shape."""
+    for name, one in (*module.named_parameters(), *module.named_buffers()):
+        if torch.nn.parameter.is_lazy(one):
+            raise StochsimError(
+                f"{type(module).__name__} cannot be converted: its '{name}' has no shape yet; call "
+                f"the module once"
+            )
+        if one.is_meta:
+            raise StochsimError(
+                f"{type(module).__name__} cannot be converted: its '{name}' has no numbers (it is "
+                f"on torch's meta device)"
+            )
 
 
 def are_integers(x: Any) -> bool:

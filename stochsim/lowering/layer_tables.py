@@ -15,7 +15,11 @@ from stochsim.lowering.grids import Grid
 from stochsim.program import PADDING_MODES, Geometry, Layer
 from stochsim.settings import BOUND_RULE, SettingError, is_bounded, strict
 
-_CALL = ("name", "geometry", "weight_shape", "has_bias", "reads", "weights_of", "log_scales")
+_CALL = (
+    *("name", "geometry", "weight_shape", "has_bias", "reads", "weights_of", "log_scales"),
+    "frozen",
+)
+_PARAMETERS = ("weight", "bias")
 _SIDES = ("weight", "input", "output")
 _GEOMETRY = ("kernel", "stride", "padding", "dilation", "groups", "padding_mode")
 _MOST = 2**31 - 1
@@ -44,6 +48,11 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
                 "has_bias": layer.bias is not None,
                 "reads": outputs.get(id(layer.input_grid)) if layer.takes_codes else None,
                 "weights_of": weights.get(id(layer.weight)),
+                "frozen": [
+                    one
+                    for one in _PARAMETERS
+                    if getattr(layer, one) is not None and not getattr(layer, one).requires_grad
+                ],
                 "log_scales": {
                     side: _checked_log(f"{name}.log_scales.{side}", grid)
                     for side, grid in zip(_SIDES, grids, strict=True)
@@ -95,6 +104,8 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
     for field in ("reads", "weights_of"):
         if own[field] is not None:
             strict.word(f"{name}.{field}", own[field], list(before))
+    for i, one in enumerate(strict.items(f"{name}.frozen", own["frozen"], len(_PARAMETERS))):
+        strict.word(f"{name}.frozen[{i}]", one, _PARAMETERS)
     logs = strict.exact_table(f"{name}.log_scales", own["log_scales"], _SIDES)
     for side in _SIDES:
         where = f"{name}.log_scales.{side}"
@@ -158,9 +169,10 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             weight, bias, weight_grid = _parameters(own, first, dtype)
         else:
             other = layers[own["weights_of"]]
-            weight = other.weight
-            bias = other.bias
-            weight_grid = other.weight_grid
+            weight, weight_grid = other.weight, other.weight_grid
+            bias = _bias(own, first, dtype)
+            if bias is not None and other.bias is not None and torch.equal(bias, other.bias):
+                bias = other.bias
         layers[own["name"]] = ChipLayer(
             own["name"],
             read_geometry("geometry", own["geometry"]),
@@ -183,12 +195,18 @@ def _parameters(
     weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
     if not is_bounded(weight.detach()):
         raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
+    weight.requires_grad_("weight" not in own["frozen"])
+    return weight, _bias(own, layer, dtype), grid
+
+
+def _bias(own: Mapping[str, Any], layer: Layer, dtype: torch.dtype) -> torch.nn.Parameter | None:
+    """The bias of a layer, None where it has none."""
     if not own["has_bias"]:
-        return weight, None, grid
+        return None
     if not is_bounded(layer.bias):
         raise SettingError.of(f"{own['name']}.bias", rule=BOUND_RULE)
     values = torch.from_numpy(layer.bias.copy()).to(dtype)
-    return weight, torch.nn.Parameter(values), grid
+    return torch.nn.Parameter(values, "bias" not in own["frozen"])
 
 
 def _grid(

@@ -53,16 +53,16 @@ def layers_of(
     """The layers of the chip, by name; a layer that reads another's codes shares its grid."""
     by_last = {site.last: site for site in sites}
     layers: dict[str, ChipLayer] = {}
-    owners: dict[Any, Site] = {}
-    grids: dict[Any, Grid] = {}
+    weights: dict[Any, tuple[torch.nn.Parameter, Grid]] = {}
+    biases: dict[Any, torch.nn.Parameter | None] = {}
     for site in sites:
         weight_bits, input_bits, output_bits = widths[site.name]
-        owner = owners.setdefault((site.shared, weight_bits), site)
-        weight = owner.weight
-        if owner is site:
-            values = weight.detach().cpu().numpy()
+        of_weight, of_bias = site.shared
+        if (of_weight, weight_bits) not in weights:
+            values = site.weight.detach().cpu().numpy()
             found = fitted_to_weights(values, weight_bits, how.per_channel, how.ranges)
-            grids[site] = found.to(weight)
+            weights[of_weight, weight_bits] = site.weight, found.to(site.weight)
+        weight, weight_grid = weights[of_weight, weight_bits]
         source = source_of_codes(site, by_last)
         own = seen[site.name]
         if source is not None and layers[source.name].output_grid.bits == input_bits:
@@ -76,8 +76,8 @@ def layers_of(
         layers[site.name] = ChipLayer(
             site.name,
             site.geometry,
-            (weight, owner.bias),
-            (grids[owner], input_grid, output_grid.to(weight)),
+            (weight, biases.setdefault(of_bias, site.bias)),
+            (weight_grid, input_grid, output_grid.to(weight)),
             site.activation,
             source is not None,
         )

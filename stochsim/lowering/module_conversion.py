@@ -1,5 +1,6 @@
 """`convert`: a torch module becomes a noisy low-bit one."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +9,12 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.lowering.capture import Wrapped, captured, check_inputs
+from stochsim.lowering.capture import (
+    Wrapped,
+    captured,
+    check_inputs,
+    copied,
+)
 from stochsim.lowering.chip_module import ChipModule
 from stochsim.lowering.comparison import (
     ConversionErrors,
@@ -32,6 +38,7 @@ from stochsim.lowering.products import (
     fold_batch_norms,
     products_of,
     take_activations,
+    write_as_linear,
 )
 from stochsim.lowering.queries import (
     first_line,
@@ -47,6 +54,7 @@ from stochsim.settings import (
     StochsimError,
     check_arguments,
     check_choice,
+    check_flag,
     check_whole,
     renamed_arguments,
 )
@@ -114,6 +122,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     check_choice("weight_scales", weight_scales, WEIGHT_SCALES)
     check_choice("ranges", ranges, RANGES)
+    check_flag("strict", strict)
     x = checked_stimuli("examples", examples, module)
     per_channel = weight_scales == "per-channel"
     grids = GridRules(ranges, per_channel)
@@ -156,9 +165,10 @@ def _converted(
     float network.
     """
     check_inputs(module)
-    with evaluated(module):
-        whole = _called(module, x, how.takes_integers)
-        network = captured(whole, x, how.keep_float).eval()
+    with evaluated(module) if module.training else contextlib.nullcontext():
+        takes = _taken(module, x, how.takes_integers)
+        network = captured(Wrapped(copied(module), takes), x, how.keep_float).eval()
+        write_as_linear(network, of_stimuli(network.graph))
         put_stimuli_first(network)
         sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
         if how.strict and reasons:
@@ -174,7 +184,7 @@ def _converted(
         note_mixing_parts(network, x)
         widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
-        _check_same(whole, x, found)
+        _check_same(Wrapped(copied(module), takes), x, found)
     layers = layers_of(sites, seen, widths, how.grids)
     errors = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers)
@@ -185,20 +195,20 @@ def _converted(
     )
 
 
-def _called(module: torch.nn.Module, x: torch.Tensor, takes_integers: bool) -> Wrapped:
-    """The module as it is called: with stimuli in float, or with whole numbers where the examples
-    are such and it takes no others. Raises SettingError for stimuli that it cannot take.
+def _taken(module: torch.nn.Module, x: torch.Tensor, are_whole: bool) -> torch.dtype | None:
+    """The whole numbers that the module is called with, where the examples are such and it takes no
+    others; None for floats. Raises SettingError for stimuli that it cannot take.
     """
     errors = []
-    for takes in (None, torch.int64) if takes_integers else (None,):
-        whole = Wrapped(module, takes).eval()
+    for takes in (None, torch.int64) if are_whole else (None,):
+        whole = Wrapped(copied(module), takes)
         try:
             with torch.no_grad(), same_random_numbers():
                 whole(x[:STIMULI].clone())
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             errors.append(error)
         else:
-            return whole
+            return takes
     rule = f"does not pass the network: {first_line(errors[-1])}"
     raise SettingError.of("examples", x[:STIMULI], rule)
 
@@ -214,6 +224,7 @@ def _check_same(whole: Wrapped, x: torch.Tensor, found: list[torch.Tensor]) -> N
     for expected, given in zip(wanted, found, strict=True):
         if not isinstance(expected, torch.Tensor) or expected.shape != given.shape:
             raise StochsimError(f"{name} gives no tensor of the same shape when it is captured")
+        expected, given = expected.double(), given.double()
         size = max(size, float(expected.abs().max()))
         apart = float(np.maximum(apart, float((expected - given).abs().max())))  # keeps NaN
     if not apart <= _SAME * size:

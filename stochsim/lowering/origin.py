@@ -37,5 +37,11 @@ def _size(size: Any) -> int | None:
     symbols = expression.free_symbols
     if len(symbols) != 1:
         return None
-    times = expression / next(iter(symbols))
-    return -int(times) if times.is_integer and times.is_number else None
+    (stimuli,) = symbols
+    found = [int(expression.subs(stimuli, count)) for count in _COUNTS]
+    times = found[0] // _COUNTS[0]
+    return -times if found == [times * count for count in _COUNTS] else None
+
+
+_COUNTS = (7 * 5040, 11 * 5040)
+"""Numbers of stimuli that most sizes divide: a multiple is one for both."""

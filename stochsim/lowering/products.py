@@ -33,6 +33,7 @@ _OTHER_PRODUCTS = (
     "conv_transpose3d",
     "embedding",
     "embedding_bag",
+    "bilinear",
 )
 _PRODUCTS_OF_VALUES = ("matmul", "bmm", "mm", "mv", "dot", "baddbmm", "addmm", "addbmm")
 _ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -44,8 +45,8 @@ class Site:
     """A product in the graph, with what is taken along.
 
     node: the product; source: what the layer reads; last: the last node that becomes part of the
-    layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: equal for sites that
-    have the same ones.
+    layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: for each of the two,
+    equal for sites that have the same one.
     """
 
     name: str
@@ -55,8 +56,28 @@ class Site:
     geometry: Geometry
     weight: torch.nn.Parameter
     bias: torch.nn.Parameter | None
-    shared: tuple[fx.Node | None, ...]
+    shared: tuple[Any, Any]
     activation: str = "identity"
+
+
+def write_as_linear(network: Network, stimuli: Collection[fx.Node]) -> None:
+    """Products x @ W with a matrix of parameters as linear layers of its transpose."""
+    aten = torch.ops.aten
+    for node in list(network.graph.nodes):
+        name = operation(node)
+        if name not in ("matmul", "mm", "addmm"):
+            continue
+        bias, x, weight = node.args if name == "addmm" else (None, *node.args)
+        shapes = [origin_of(one).shape or () for one in (x, weight)]
+        is_plain = not node.kwargs and (bias is None or len(origin_of(bias).shape or ()) == 1)
+        if x not in stimuli or {weight, bias} & set(stimuli) or not is_plain:
+            continue
+        if len(shapes[0]) < 2 or len(shapes[1]) != 2:
+            continue
+        with network.graph.inserting_before(node):
+            turned = network.graph.call_function(aten.transpose.int, (weight, 0, 1))
+        turned.meta["origin"] = origin_of(weight)._replace(shape=shapes[1][::-1])
+        node.target, node.args = aten.linear.default, (x, turned, bias)
 
 
 def products_of(
@@ -115,8 +136,13 @@ def _site(network: Network, node: fx.Node) -> Site:
     if padded is not None:
         geometry = padded
         source = arguments(source)["self"]
-    shared = (given["weight"], given["bias"])
+    shared = (_identity(given["weight"]), _identity(given["bias"]))
     return Site("", node, source, node, geometry, weight, bias, shared)
+
+
+def _identity(node: fx.Node | None) -> Any:
+    """Equal for nodes that give one tensor."""
+    return node.target if node is not None and node.op == "get_attr" else node
 
 
 def _padded(geometry: Geometry, source: fx.Node) -> Geometry | None:
@@ -135,10 +161,14 @@ def _padded(geometry: Geometry, source: fx.Node) -> Geometry | None:
 
 
 def _parameter(network: Network, node: fx.Node) -> torch.nn.Parameter:
-    """A copy of what a node gives, in the numbers that it was rounded from under autocast."""
+    """What a node gives, in the numbers that it was rounded from under autocast: a parameter
+    itself, which other parts may read too, or a copy of what is computed.
+    """
     while operation(node) == "_to_copy":
         (node,) = node.all_input_nodes
     value = constant(network, node)
+    if isinstance(value, torch.nn.Parameter):
+        return value
     return torch.nn.Parameter(value.detach().clone(), requires_grad=value.requires_grad)
 
 
@@ -165,12 +195,11 @@ def _give_names(network: Network, sites: list[Site], refused: Collection[fx.Node
 
 def _own_name(site: Site) -> str:
     """The path of its module; that of its weight, where the module is of several products."""
-    weight = site.shared[0]
-    if kind_of(site.node) in _OWN_LAYERS or not origin_of(site.node).part or weight is None:
+    path = site.shared[0]
+    is_alone = kind_of(site.node) in _OWN_LAYERS or not origin_of(site.node).part
+    if is_alone or not isinstance(path, str):
         return part_of(site.node)
-    if weight.op != "get_attr":
-        return part_of(site.node)
-    return str(weight.target).removesuffix("weight").rstrip("._")
+    return path.removesuffix("weight").rstrip("._")
 
 
 def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str]) -> None:
@@ -188,7 +217,7 @@ def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str])
             continue  # it normalises the positions of a linear layer, not its neurons
         _fold(network, site, given)
         site.last = node
-        site.shared = (*site.shared, node)
+        site.shared = tuple((one, node) for one in site.shared)  # type: ignore[assignment]
 
 
 def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> None:

@@ -105,7 +105,7 @@ def kind_of(node: fx.Node) -> str:
 
 def belongs_to(node: fx.Node, paths: Any) -> bool:
     """Whether a node is of one of the modules at these paths, or of their parts."""
-    part = part_of(node)
+    part = str(node.target) if node.op == "call_module" else origin_of(node).part
     return any(part == path or part.startswith(f"{path}.") for path in paths)
 
 

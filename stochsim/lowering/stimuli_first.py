@@ -36,7 +36,7 @@ def _split(graph: fx.Graph, node: fx.Node) -> None:
     if axes is None or result is None:
         return
     with graph.inserting_before(node):
-        apart = _new(graph, _aten.reshape.default, (before, [*axes, shape[1]]))
+        apart = _new(graph, _aten.reshape.default, (source, [*axes, shape[1]]))
     node.update_arg(0, apart)
     _note(apart, node, (*axes, shape[1]))
     _note(node, node, (*axes, result[1]))
@@ -47,12 +47,17 @@ def _split(graph: fx.Graph, node: fx.Node) -> None:
 
 
 def _leading(before: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The axes that became the first of two, one of them the stimuli; None where none did."""
-    for count in range(1, len(before)):
-        leads = math.prod(before[:count]) == shape[0]
-        if leads and before[:count].count(-1) == 1 and math.prod(before[count:]) == shape[1]:
-            return before[:count]
-    return None
+    """The two axes that the first of `shape` has, a product with the number of stimuli: in the
+    order in which they stood before; None where that cannot be told.
+    """
+    positions = -shape[0]
+    first = next((place for place, size in enumerate(before) if size < 0), None)
+    if first is None:
+        return None
+    ahead = math.prod(before[:first])
+    if ahead == positions:
+        return positions, -1
+    return (-1, positions) if ahead == 1 else None
 
 
 def _turn(graph: fx.Graph, node: fx.Node) -> None:

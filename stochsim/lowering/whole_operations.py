@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from stochsim.lowering.graph_network import Network
+from stochsim.settings import StochsimError
 
 _aten = torch.ops.aten
 _OWN = torch.library.Library("stochsim", "DEF")
@@ -107,7 +108,12 @@ class _Opaque(torch.nn.Module):
         self._path = path
         self._shape = list(shape)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *more: Any, **named: Any) -> torch.Tensor:
+        if more or named:
+            path = self._path.partition(".")[2]
+            raise StochsimError(
+                f"the part '{path}' cannot be kept in float: it is called with more than one tensor"
+            )
         found: torch.Tensor = torch.ops.stochsim.part(x, self._path, self._shape)
         return found
 

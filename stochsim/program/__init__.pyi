@@ -38,6 +38,7 @@ from .wiring import Recurrent as Recurrent
 from .wiring import Wiring as Wiring
 from .workload import FLOAT_BITS as FLOAT_BITS
 from .workload import INPUT as INPUT
+from .workload import PESSIMISTIC_MACS as PESSIMISTIC_MACS
 from .workload import FloatWork as FloatWork
 from .workload import LayerUse as LayerUse
 from .workload import Workload as Workload

@@ -27,7 +27,13 @@ from stochsim.program.graph_nodes import (
 from stochsim.program.layer import Layer, LayerShape
 from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
-from stochsim.program.workload import FLOAT_BITS, FloatWork, LayerUse, Workload
+from stochsim.program.workload import (
+    FLOAT_BITS,
+    PESSIMISTIC_MACS,
+    FloatWork,
+    LayerUse,
+    Workload,
+)
 from stochsim.settings import (
     Arrays,
     SettingError,
@@ -297,7 +303,7 @@ class Graph(Wiring):
                 read = [math.prod(found[name]) / stimuli for name in node.inputs if name in found]
                 given = math.prod(found.get(node.name, (0,))) / stimuli
                 if node.is_unpriced:
-                    unpriced[row] = unpriced.get(row, 0) + (given + sum(read)) * reads
+                    unpriced[row] = unpriced.get(row, 0) + _at_most(read, given) * reads
                     continue
                 code_memory += math.ceil(given) * FLOAT_BITS
                 floats[row] = floats.get(row, FloatWork()).plus(_float_work(node, given * reads))
@@ -310,6 +316,15 @@ class Graph(Wiring):
             name = node.layer if isinstance(node, LayerCall) else node.row or node.name
             if isinstance(node, LayerCall) or name in billed:
                 yield name
+
+
+def _at_most(read: list[float], given: float) -> float:
+    """Multiply-adds of an operation that is not known: PESSIMISTIC_MACS of every value that it
+    reads and gives, and those of a product of two arrays, √(n₁ n₂ n) for n₁ and n₂ values read and
+    n given.
+    """
+    product = math.sqrt(math.prod(sorted(read)[-2:]) * given) if len(read) > 1 else 0.0
+    return PESSIMISTIC_MACS * (given + sum(read)) + product
 
 
 def _float_work(node: FloatCall, values: float) -> FloatWork:

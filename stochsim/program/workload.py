@@ -38,6 +38,11 @@ FLOAT_BITS = 32
 """Bits of the numbers of parts that are left in float."""
 
 
+PESSIMISTIC_MACS = 100
+"""Multiply-adds in float32 for each value that a part without a price reads or gives: ten
+elementary functions."""
+
+
 class FloatWork(NamedTuple):
     """What the reads of one stimulus ask of a part in float32.
 
@@ -62,7 +67,7 @@ class Workload(NamedTuple):
     code_memory_bits: size of the memory of codes. rounded: inputs that are rounded stochastically,
     by the row of the bill that they belong to. floats: what parts in float take, by part. order: of
     the bill's rows, where parts in float are among them. unpriced: parts in float that no price
-    stands for, and the values that each reads and gives in all reads.
+    stands for, and the multiply-adds that each takes at most in all reads.
     """
 
     uses: tuple[LayerUse, ...]

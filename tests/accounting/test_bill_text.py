@@ -127,7 +127,7 @@ def test_a_bill_as_plain_values() -> None:
                 "45 nm": ["add", "code_memory", "multiply", "weight_memory"],
             },
             "multiply_adds": {"on_chip": 0, "in_float": 0},
-            "unpriced_values": {},
+            "unpriced": {},
             "at_most_j": 0,
         },
     }

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from stochsim.accounting.coverage import PESSIMISTIC_MACS
 from stochsim.energy import Operation, Operations
 from stochsim.lowering import convert
+from stochsim.program import PESSIMISTIC_MACS
 
 READS = 3
 
@@ -114,7 +114,7 @@ def test_every_multiply_add_is_on_the_bill(name):
         with counter, sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False):
             module(x[:1])
     assert sum(bill.multiply_adds) == counter.get_total_flops() / 2
-    assert bill.coverage.unpriced_values == {}
+    assert bill.coverage.unpriced == {}
     assert sum(bill.multiply_adds) > 100
 
 
@@ -124,7 +124,7 @@ def test_what_has_no_price_is_named_and_bounded():
     assert [one.cost for one in converted.left_in_float] == ["not priced"]
     bill = converted.bill(stimuli(2, 6), READS)
     coverage = bill.coverage
-    assert coverage.unpriced_values == {"special_i0": 16}
+    assert coverage.unpriced == {"special_i0": 16 * PESSIMISTIC_MACS}
     each = Operations({Operation(kind, (32,)): 1 for kind in ("float_multiply", "float_add")})
     wanted = 16 * PESSIMISTIC_MACS * QUIET.energy(each).all_operations_j
     assert coverage.at_most_j == pytest.approx(wanted, rel=1e-12)
@@ -132,6 +132,17 @@ def test_what_has_no_price_is_named_and_bounded():
     assert "special_i0 (in float)" in text
     assert "1 part in float without a price: at most" in text
     json.dumps(bill.to_json())
+
+
+def test_a_product_that_is_not_known_is_bounded_as_one():
+    """Distances of 5 × 8 to 5 × 8 values: 5 · 5 · 8 multiply-adds, beside those of values."""
+    network = Calls(
+        lambda self, x: torch.cdist(self.a(x), self.b(x)), a=nn.Linear(6, 8), b=nn.Linear(6, 8)
+    )
+    bill = convert(seeded(lambda: network), QUIET, stimuli(9, 5, 6)).bill(stimuli(2, 5, 6))
+    (found,) = bill.coverage.unpriced.values()
+    assert found == pytest.approx(PESSIMISTIC_MACS * (40 + 40 + 25) + 5 * 5 * 8)
+    assert "cdist (in float)" in str(bill)
 
 
 def test_a_bill_without_parts_in_float_says_nothing_of_them():
