@@ -80,6 +80,8 @@ def _modules() -> dict[str, Door]:
                 "bits": {"0": (4, 4, 4)},
                 "strict": False,
                 "keep_float": ["2"],
+                "weight_scales": "per-channel",
+                "ranges": "minmax",
                 "key": 0,
                 "chip_key": 0,
             },
@@ -94,6 +96,12 @@ def _modules() -> dict[str, Door]:
         "converted(x)": Door(
             lambda **given: converted()(**given),
             lambda: {"x": examples(), "key": 0, "first_stimulus": 0},
+        ),
+        "converted in training": Door(
+            lambda **given: converted().train()(**given), lambda: {"x": examples(), "key": 0}
+        ),
+        "converted.emulated": Door(
+            lambda **given: converted().emulated(**given), lambda: {"x": examples()}
         ),
         "converted.export_qonnx": Door(
             lambda **given: converted().export_qonnx(**given), lambda: {"path": "net.onnx"}

@@ -78,6 +78,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 ) -> ChipModule:
     """A copy of `module` that computes as `hardware` does; the module itself is not changed.
 
+    A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
+    left in training stay on, and are drawn anew in every read.
+
     Every linear layer and 1- or 2-dimensional convolution, as a module, a function, or inside a
     recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows it, becomes a layer
     of the chip: inputs, weights and responses on grids of the Hardware's widths, or of those that
