@@ -89,8 +89,8 @@ class _Sums:
     def error(self) -> LayerError:
         """Of all portions."""
         error, explained, size = np.sum(self._parts, 0)
-        size = size or 1.0
-        relative, expected = (float(np.sqrt(one / size)) for one in (error, explained))
+        with np.errstate(all="ignore"):  # of values near the largest of float32
+            relative, expected = np.sqrt(np.array([error, explained]) / (size or 1.0)).tolist()
         return LayerError(relative, expected, min(self._sizes))
 
 
@@ -176,11 +176,15 @@ def note_mixing_parts(network: Network, x: torch.Tensor) -> None:
 
 def _largest(value: torch.Tensor) -> float:
     """The largest size of a finite number."""
-    found = torch.nan_to_num(value.double(), nan=0, posinf=0, neginf=0)
+    sizes = value.abs() if value.is_complex() else value.double()
+    found = torch.nan_to_num(sizes, nan=0, posinf=0, neginf=0)
     return float(found.abs().max()) if found.numel() else 0.0
 
 
 def _are_close(found: torch.Tensor, wanted: torch.Tensor, within: float) -> bool:
     """Whether two values agree; those that are no numbers do."""
-    one, other = (value.double() for value in (found, wanted))
+    one, other = (
+        torch.view_as_real(value) if value.is_complex() else value.double()
+        for value in (found, wanted)
+    )
     return torch.allclose(one, other, 0, within, equal_nan=True)

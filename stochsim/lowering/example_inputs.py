@@ -33,7 +33,7 @@ def checked_stimuli(name: str, x: Any, module: torch.nn.Module) -> torch.Tensor:
 
 def _real(name: str, x: Any) -> torch.Tensor:
     """A tensor of real numbers; raises SettingError for anything else."""
-    rule = "should be an array or a tensor (stimulus, …)"
+    rule = "should be an array or a tensor of real numbers (stimulus, …)"
     if isinstance(x, torch.Tensor):
         if _has_no_reals(x):
             raise SettingError.of(name, x, rule_of_reals(rule))

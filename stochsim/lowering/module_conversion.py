@@ -117,6 +117,10 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     ['0', '2']
     """
     _check_types(module, hardware, examples)
+    if isinstance(module, ChipModule):
+        raise SettingError.of(
+            "module", module, "is converted already: give the module it was made of"
+        )
     key = check_whole("key", key, 0, 2**64)
     chip_key = check_whole("chip_key", chip_key, 0, 2**64)
     _check_names(module, keep_float)
@@ -207,10 +211,15 @@ def _taken(module: torch.nn.Module, x: torch.Tensor, are_whole: bool) -> torch.d
         whole = Wrapped(copied(module), takes)
         try:
             with torch.no_grad(), same_random_numbers():
-                whole(x[:STIMULI].clone())
+                found = whole(x[:STIMULI].clone())
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             errors.append(error)
         else:
+            if not isinstance(found, torch.Tensor):
+                raise StochsimError(
+                    f"the network should give one tensor (stimulus, …): {type(module).__name__} "
+                    f"gives a {type(found).__name__}"
+                )
             return takes
     rule = f"does not pass the network: {first_line(errors[-1])}"
     raise SettingError.of("examples", x[:STIMULI], rule)

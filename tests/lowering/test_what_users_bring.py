@@ -272,3 +272,15 @@ def test_a_part_that_cannot_be_kept_says_so():
         convert(network, QUIET, stimuli(9, 8))
     with pytest.raises(StochsimError, match="'part' cannot be kept in float: it is called"):
         convert(network, QUIET, stimuli(9, 8), keep_float=["part"])
+
+
+def test_a_network_that_gives_no_tensor_says_what_it_gives():
+    network = Calls(lambda self, x: {"scores": self.a(x)}, a=nn.Linear(8, 3))
+    with pytest.raises(StochsimError, match=r"should give one tensor .*: Calls gives a dict"):
+        convert(network, QUIET, stimuli(9, 8))
+
+
+def test_what_is_converted_is_not_converted_again():
+    converted = convert(nn.Linear(8, 3), QUIET, stimuli(9, 8))
+    with pytest.raises(SettingError, match="is converted already"):
+        convert(converted, QUIET, stimuli(9, 8))
