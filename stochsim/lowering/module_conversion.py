@@ -89,7 +89,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     and is listed in `left_in_float`, with the reason. examples: stimuli (stimulus, …) of the kind
     that the network will see, array or tensor, a few hundred of them; on all of these, in whatever
     order, the grids are fitted by least squared error, and an input that is never negative there
-    gets an unsigned grid.
+    gets an unsigned grid. Whole numbers go as such to a module that takes no others (an embedding).
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
