@@ -37,7 +37,7 @@ from stochsim.keys import fold_in
 from stochsim.lowering import ChipModule, convert
 from stochsim.posterior import mean_estimate
 
-EPOCHS, TUNING_EPOCHS = 30, 15
+EPOCHS, TUNING_EPOCHS = 12, 6
 BATCH = 128
 RATE, TUNING_RATE = 3e-3, 1e-3
 READS = 200
