@@ -39,7 +39,7 @@ def test_weights_reach_what_the_rule_says(of_neurons):
     for ranges, share in (("minmax", 1), ("percentile", 0.999)):
         found = scale_of(fitted_to_weights(weight, 4, of_neurons, ranges))
         wanted = np.quantile(rows, share, axis=1) / 7
-        assert np.allclose(found, wanted if of_neurons else wanted[0], rtol=1e-6)
+        assert found == pytest.approx(wanted if of_neurons else wanted[0], rel=1e-6)
     assert np.all(scale_of(fitted_to_weights(0 * weight, 4, of_neurons, "minmax")) > 0)
 
 
