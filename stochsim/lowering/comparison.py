@@ -4,15 +4,15 @@ by stimulus.
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import fx
 
 from stochsim.lowering.emulated_layer import ChipLayer
-from stochsim.lowering.graph_network import Interpreter, Network
-from stochsim.lowering.observing import portions, same_random_numbers
+from stochsim.lowering.graph_network import Network
+from stochsim.lowering.observing import Watch, portions, same_random_numbers
 from stochsim.lowering.products import Site
 from stochsim.lowering.queries import origin_of
 from stochsim.lowering.random_parts import values_without_draws
@@ -94,26 +94,6 @@ class _Sums:
         return LayerError(relative, expected, min(self._sizes))
 
 
-class _Compare(Interpreter):
-    """Runs the float network, and every layer on what its site reads there."""
-
-    def __init__(self, network: Network, sums: Mapping[Site, _Sums]) -> None:
-        super().__init__(network)
-        self._of_last = {site.last: (site, one) for site, one in sums.items()}
-        self._needed = {site.source for site in sums}
-        self._sources: dict[fx.Node, torch.Tensor] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        """Run it, and compare."""
-        value = super().run_node(n)
-        if n in self._needed:
-            self._sources[n] = value
-        if n in self._of_last:
-            site, one = self._of_last[n]
-            one.add(self._sources[site.source], value)
-        return value
-
-
 def layer_errors(
     network: Network, sites: Iterable[Site], layers: Mapping[str, ChipLayer], x: torch.Tensor
 ) -> dict[str, LayerError]:
@@ -121,7 +101,7 @@ def layer_errors(
     sums = {site: _Sums(site, layers[site.name]) for site in sites}
     with torch.no_grad(), same_random_numbers():
         for some in portions(x):
-            _Compare(network, sums).run(some)
+            Watch(network, sums).run(some)
     return {site.name: one.error() for site, one in sums.items()}
 
 

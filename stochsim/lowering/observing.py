@@ -1,8 +1,8 @@
 """What the layers of a captured network read and give in float, on the examples."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -102,10 +102,15 @@ class _Observer:
         return Seen(*values, self.inputs.extremes, self.outputs.extremes, self.is_finite)
 
 
-class _Watch(Interpreter):
-    """Runs the float network and shows its values to observers of sites."""
+class _SeesSites(Protocol):
+    def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
+        """Look at what a site reads and gives."""
 
-    def __init__(self, network: Network, observers: dict[Site, _Observer]) -> None:
+
+class Watch(Interpreter):
+    """Runs the float network and shows what each site reads and gives to its observer."""
+
+    def __init__(self, network: Network, observers: Mapping[Site, _SeesSites]) -> None:
         super().__init__(network)
         self._of_last = {site.last: (site, one) for site, one in observers.items()}
         self._sources: dict[fx.Node, torch.Tensor] = {}
@@ -132,10 +137,10 @@ def observed(
     passes = -(-_RANDOM_STIMULI // len(x)) if is_random else 1
     observers = {site: _Observer(passes * len(x)) for site in sites}
     with torch.no_grad(), same_random_numbers():
-        found = [_Watch(network, observers).run(some) for some in portions(x)]
+        found = [Watch(network, observers).run(some) for some in portions(x)]
         for _ in range(passes - 1):
             for some in portions(x):
-                _Watch(network, observers).run(some)
+                Watch(network, observers).run(some)
     for site, one in observers.items():
         if not one.is_finite:
             rule = f"layer '{site.name}' gives values that are not finite"
