@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.nn.utils import prune
 
 import stochsim as ss
+from stochsim.hardware import Noise
 from stochsim.lowering import convert
 from stochsim.settings import SettingError, StochsimError
 
@@ -66,6 +67,7 @@ def test_tied_weights_are_one_set_of_cells(tmp_path):
     for one in (converted, ss.load_converted(tmp_path), copy.deepcopy(converted)):
         first, last = one.layers.values()
         assert first.weight is last.weight
+        assert first.weight_grid is last.weight_grid
         assert first.bias is not last.bias
         assert [call.weights_of for call in one.program.wiring.calls] == [None, "first"]
         assert torch.equal(one(x), converted(x))
@@ -124,7 +126,7 @@ IN_PLACE = {
     "a part": lambda h, x: _set(h, (slice(None), slice(0, 4)), h[:, :4] + 1),
     "a number": lambda h, x: _set(h, (slice(None), 1), 2.0),
     "a row for all": lambda h, x: h.copy_(torch.arange(8.0)) + x,
-    "other numbers": lambda h, x: h.copy_((x > 0).long()) + x,
+    "other numbers": lambda h, x: h.copy_((x > 0).long()),
 }
 
 
@@ -177,6 +179,9 @@ def test_both_products_of_attention_are_layers(needs):
     converted = convert(network, EIGHT, x)
     assert list(converted.layers) == ["m.in_proj", "m.out_proj"]
     assert is_near(network, converted, x, 0.05)
+    noisy = convert(network, EIGHT.replace(noise=Noise(read_sigma_lsb=3.0)), x)
+    whole = noisy.sample(x[:6], 3, 0)
+    assert np.array_equal(noisy.sample(x[2:4], 3, 0, first_stimulus=2), whole[2:4])
 
 
 def test_a_layer_on_a_transposed_slice():
