@@ -4,7 +4,6 @@ aliases resolved, parameters by name, recurrent and attention modules in their p
 
 import contextlib
 import copy
-import inspect
 import io
 import logging
 import re
@@ -21,8 +20,9 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.modules import transformer
 
 from stochsim.lowering.graph_network import Network, put
-from stochsim.lowering.origin import Origin, shape_of
+from stochsim.lowering.origin import DOOR, Origin, shape_of
 from stochsim.lowering.queries import first_line, operation
+from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.whole_operations import made_plain, made_whole, opaque_parts, own_forms
 from stochsim.settings import StochsimError, bounded
 
@@ -69,37 +69,39 @@ def captured(whole: "Wrapped", x: torch.Tensor, kept: Collection[str]) -> Networ
 
 
 class Wrapped(torch.nn.Module):
-    """A module that is called with one tensor, its parts under a name that no graph has; takes:
-    the whole numbers that it takes, which stimuli in float stand for.
+    """A module that is called with one tensor (stimulus, …) and gives one, its parts under a name
+    that no graph has. outputs: None for what the module itself gives.
     """
 
-    def __init__(self, module: torch.nn.Module, takes: torch.dtype | None = None) -> None:
+    def __init__(
+        self, module: torch.nn.Module, inputs: Inputs, outputs: Outputs | None = None
+    ) -> None:
         super().__init__()
         self.training = False  # its own alone: parts of the module have modes of their own
         self.whole = module
-        self._takes = takes
+        self._inputs = inputs
+        self._outputs = outputs
 
     def forward(self, x: torch.Tensor) -> Any:
         """What the module gives."""
-        return self.whole(x if self._takes is None else x.to(self._takes))
+        found = self._inputs.called(self.whole, x)
+        return found if self._outputs is None else self._outputs.joined(found, x)
 
 
 _PREFIX = "whole."
 
 
-def check_inputs(module: torch.nn.Module) -> None:
-    """Raise StochsimError for a module that takes more than one value."""
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """torch's attention in its parts: its fast path, which no graph has, gives zeros where a mask
+    hides a position.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        taken = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [one for one in taken if one.default is one.empty and one.kind in places]
-    if len(needed) > 1:
-        raise StochsimError(
-            f"{type(module).__name__} takes {len(needed)} inputs: only modules of one tensor can "
-            f"be converted"
-        )
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def copied(module: torch.nn.Module) -> torch.nn.Module:
@@ -223,6 +225,8 @@ class _Reader:
         stack = list((node.meta.get("nn_module_stack") or {}).values())
         path = str(stack[-1][0]).partition("@")[0].removeprefix(_PREFIX) if stack else ""
         module = self._modules.get(path)
+        if stack and not path:
+            kind = DOOR
         if path and module is not None:
             is_torch = type(module).__module__.startswith("torch.nn.modules")
             if is_torch or not any(True for _ in module.children()):

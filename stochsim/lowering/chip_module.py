@@ -14,12 +14,21 @@ from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering.comparison import ConversionErrors
 from stochsim.lowering.emulated_layer import ChipLayer
-from stochsim.lowering.example_inputs import check_tensor, checked_stimuli
+from stochsim.lowering.example_inputs import (
+    checked_stimuli,
+    checked_tensors,
+    stimuli_of,
+    tensors_of,
+)
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
 from stochsim.lowering.left_in_float import LeftInFloat
+from stochsim.lowering.rehearsal import rehearse
 from stochsim.lowering.serialise import stored
-from stochsim.lowering.walks import Walk, evaluated
+from stochsim.lowering.signature import Inputs, Outputs
+from stochsim.lowering.signature_tables import table_of
+from stochsim.lowering.trees import Leaf
+from stochsim.lowering.walks import Step, Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Graph, Program
 from stochsim.settings import (
@@ -34,7 +43,6 @@ from stochsim.settings import (
 )
 
 _KEPT_EXAMPLES = 256
-_TENSOR_RULE = "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
 
 
 class ModuleStream(Stream[np.ndarray]):
@@ -49,10 +57,10 @@ class ModuleStream(Stream[np.ndarray]):
     def __reduce__(self) -> tuple[Any, ...]:
         return ModuleStream, (self.module, self.key, self.position)
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Outputs (stimulus, …) of x (stimulus, …), of one read; no gradient."""
-        drawn: torch.Tensor = self.next(lambda key: self.module.read(x, key))
-        return drawn
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """What the module gives for these inputs, of one read; no gradient."""
+        x = self.module.inputs.bound(args, named)
+        return self.next(lambda key: self.module.read(x, key))
 
 
 class ChipModule(torch.nn.Module):
@@ -70,8 +78,12 @@ class ChipModule(torch.nn.Module):
     exact.
 
     Weights, biases and the scales of all grids are parameters for any optimiser; `state_dict` holds
-    them. Stimuli stand on the first axis. `errors`: how far it was from the float module when it
-    was converted; None for one that was read from files.
+    them. It is called as the module was, and gives what that gave: tensors with the stimuli on the
+    first axis, alone or in tuples, lists, dicts and dataclasses. `sample`, `read`, `bill` and
+    `emulated` take x in the form of `convert`'s examples: a tensor, a tuple of arguments, or a dict
+    of them. `inputs` and `outputs` describe both; `examples`, `program` and `chip()` are of the one
+    array that the network reads, several inputs side by side. `errors`: how far it was from the
+    float module when it was converted; None for one that was read from files.
     """
 
     examples: torch.Tensor
@@ -86,6 +98,7 @@ class ChipModule(torch.nn.Module):
         *,
         key: int = 0,
         chip_key: int = 0,
+        signature: tuple[Inputs, Outputs] | None = None,
     ) -> None:
         super().__init__()
         check_kind("network", network, torch.nn.Module, "should be a converted network")
@@ -94,6 +107,8 @@ class ChipModule(torch.nn.Module):
         self.network = network
         self.hardware = hardware
         self.left_in_float = left_in_float
+        one = Inputs(Leaf("", tuple(examples.shape[1:])))
+        self.inputs, self.outputs = signature or (one, given_by(network, examples))
         self.key = check_whole("key", key, 0, 2**64)
         self.chip_key = check_whole("chip_key", chip_key, 0, 2**64)
         self.generator = torch.Generator().manual_seed(self.key % 2**63)
@@ -134,17 +149,22 @@ class ChipModule(torch.nn.Module):
             return None
 
     def forward(
-        self, x: torch.Tensor, key: int | None = None, first_stimulus: int = 0
-    ) -> torch.Tensor:
-        """Outputs (stimulus, …) of x (stimulus, …): of the chip, or in training of its emulation.
+        self, *args: Any, key: int | None = None, first_stimulus: int = 0, **named: Any
+    ) -> Any:
+        """What the module gives for these inputs: of the chip, or in training of its emulation.
 
         key: of the read (None: the key given to `convert`), or in training of this call's noise
-        (None: new numbers at every call). first_stimulus: the absolute number of x's first, where x
-        is a batch of many; the same numbers have the same noise.
+        (None: new numbers at every call). first_stimulus: the absolute number of the first, where
+        the inputs are a batch of many; the same numbers have the same noise. Raises SettingError
+        for an input that is unlike the examples.
         """
+        x = self.inputs.bound(args, named)
         if not self.training:
             return self.read(x, self.key if key is None else key, first_stimulus)
-        self._check_trained_on(x)
+        return self.outputs.given(self._trained(tensors_of("x", x, self.inputs, self), key))
+
+    def _trained(self, x: torch.Tensor, key: int | None) -> torch.Tensor:
+        """Outputs (stimulus, …) of the emulation with noise."""
         generator = self.generator
         if key is not None:
             seed = check_whole("key", key, 0, 2**64) % 2**63
@@ -152,39 +172,44 @@ class ChipModule(torch.nn.Module):
         noise = self.model_of_noise
         if noise is not None:
             draws = Draws(generator, x.device)
-            return Walk(
-                self.network, lambda layer, values: layer.emulate(values, noise, draws)
-            ).run(x)
+            return self._walked(x, lambda layer, values: layer.emulate(values, noise, draws))
+        if len(x) == 0:
+            return self._emulated(x)
         place = Place(int(torch.randint(2**62, (1,), generator=generator)), 0, 0)
         chip = self.chip()
-        return Walk(
-            self.network, lambda layer, values: _in_the_loop(layer, chip, values, place)
-        ).run(x)
+        return self._walked(x, lambda layer, values: _in_the_loop(layer, chip, values, place))
 
-    def emulated(self, x: torch.Tensor) -> torch.Tensor:
-        """Outputs of the emulation without any noise, in training or not; raises SettingError for
+    def emulated(self, x: Any) -> Any:
+        """What the emulation gives without any noise, in training or not; raises SettingError for
         what is no tensor of real numbers.
         """
-        self._check_trained_on(x)
-        return Walk(self.network, lambda layer, values: layer.emulate(values)).run(x)
+        return self.outputs.given(self._emulated(tensors_of("x", x, self.inputs, self)))
+
+    def _emulated(self, x: torch.Tensor) -> torch.Tensor:
+        return self._walked(x, lambda layer, values: layer.emulate(values))
+
+    def _walked(self, x: torch.Tensor, step: Step) -> torch.Tensor:
+        """Outputs (stimulus, …) of the network, its layers by `step`."""
+        found: torch.Tensor = Walk(self.network, step).run(x)
+        return found
 
     def sample(
         self,
-        x: torch.Tensor | np.ndarray,
+        x: Any,
         reads: int,
         key: int,
         first_stimulus: int = 0,
         first_read: int = 0,
-    ) -> np.ndarray:
+    ) -> Any:
         """Output values of `reads` reads of the chip, float32 (stimulus, read, …), whether in
-        training or not.
+        training or not, in the module's structure where it gives several.
 
         Same key, same values, for any thread count and any split in stimuli or reads (give the
         absolute first_stimulus, first_read), as far as parts left in float give the same for any
         batch. Raises SettingError for stimuli, reads and indices out of range.
         """
         values = self._read(self._stimuli(x), reads, key, first_stimulus, first_read)
-        return values.numpy().astype(np.float32)
+        return self.outputs.read(values.numpy().astype(np.float32))
 
     def stream(self, key: int | None = None, position: int = 0) -> "ModuleStream":
         """Successive reads of the chip with new noise at each call, for a loop that puts the
@@ -203,12 +228,17 @@ class ChipModule(torch.nn.Module):
         """
         return ModuleStream(self, self.key if key is None else key, position)
 
-    def read(self, x: torch.Tensor, key: int, first_stimulus: int = 0) -> torch.Tensor:
-        """Outputs (stimulus, …) of x (stimulus, …) of one read of the chip, whether in training or
-        not; no gradient.
+    def read(self, x: Any, key: int, first_stimulus: int = 0) -> Any:
+        """What the module gives of one read of the chip, whether in training or not; no gradient.
+        There may be no stimuli.
         """
-        check_kind("x", x, torch.Tensor, _TENSOR_RULE)
-        return self._read(self._stimuli(x), 1, key, first_stimulus, 0)[:, 0].to(x.device)
+        device = checked_tensors("x", x, self.inputs)[0].device
+        given = self._stimuli(x, least=0)
+        if len(given) == 0:
+            check_draw(0, 1, key, first_stimulus, 0)
+            return self.outputs.given(given.new_empty((0, *self.outputs.shape), device=device))
+        found = self._read(given, 1, key, first_stimulus, 0)[:, 0]
+        return self.outputs.given(found.to(device))
 
     def _read(
         self, x: torch.Tensor, reads: int, key: int, first_stimulus: int, first_read: int
@@ -219,7 +249,7 @@ class ChipModule(torch.nn.Module):
             found = self.chip().sample(x.detach().cpu().numpy(), *draw, count=False)
         return torch.from_numpy(found.values)
 
-    def bill(self, x: torch.Tensor | np.ndarray, reads: int = 1) -> Bill:
+    def bill(self, x: Any, reads: int = 1) -> Bill:
         """What `reads` reads of each stimulus take, by layer: operations, joules and cycles per
         read (see `Graph.workload`).
         """
@@ -228,9 +258,7 @@ class ChipModule(torch.nn.Module):
         with evaluated(self):
             return self.chip().bill(x.cpu().numpy(), draw.reads)
 
-    def operations_by_layer(
-        self, x: torch.Tensor | np.ndarray, reads: int = 1
-    ) -> dict[str, Operations]:
+    def operations_by_layer(self, x: Any, reads: int = 1) -> dict[str, Operations]:
         """The operations behind `bill`, of all reads together."""
         return dict(self.bill(x, reads).counts)
 
@@ -246,6 +274,8 @@ class ChipModule(torch.nn.Module):
             "left_in_float": self.left_in_float,
             "key": self.key,
             "chip_key": self.chip_key,
+            "inputs": table_of(self.inputs),
+            "outputs": table_of(self.outputs),
         }
         examples = self.examples.detach().cpu().numpy()
         return graph_program(
@@ -278,20 +308,15 @@ class ChipModule(torch.nn.Module):
         """Whether a chip is of this network's hardware and key."""
         return chip.hardware == self.hardware and chip.chip_key == self.chip_key
 
-    def _check_trained_on(self, x: torch.Tensor) -> None:
-        """Raise SettingError for what the emulation cannot take; a batch may be empty."""
-        check_kind("x", x, torch.Tensor, _TENSOR_RULE)
-        check_tensor("x", x)
-        if x.ndim != self.examples.ndim:
-            shape = tuple(self.examples.shape)
-            raise SettingError.of("x", x, f"should have the axes of the examples, {shape}")
+    def _stimuli(self, x: Any, least: int = 1) -> torch.Tensor:
+        return stimuli_of("x", x, self.inputs, self, least)
 
-    def _stimuli(self, x: torch.Tensor | np.ndarray) -> torch.Tensor:
-        x = checked_stimuli("x", x, self)
-        if x.ndim != self.examples.ndim:
-            shape = tuple(self.examples.shape)
-            raise SettingError.of("x", x, f"should have the axes of the examples, {shape}")
-        return x
+
+def given_by(network: Network, x: torch.Tensor) -> Outputs:
+    """The one tensor that a network gives for stimuli like x (stimulus, …)."""
+    found = rehearse(network, x)
+    dtype = None if found.is_floating_point() else found.dtype
+    return Outputs(Leaf("", tuple(found.shape[1:]), dtype))
 
 
 def _layers_of(network: Network) -> dict[str, ChipLayer]:

@@ -4,6 +4,7 @@ by stimulus.
 
 import warnings
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from stochsim.lowering.observing import Watch, portions, same_random_numbers
 from stochsim.lowering.products import Site
 from stochsim.lowering.queries import origin_of
 from stochsim.lowering.random_parts import values_without_draws
+from stochsim.lowering.signature import Outputs
 from stochsim.lowering.window_products import squares
 from stochsim.settings import levels_to_user
 
@@ -46,20 +48,26 @@ class LayerError(NamedTuple):
 class ConversionErrors(NamedTuple):
     """How far the noiseless network is from the float one on its examples.
 
-    layers: by name, each for float inputs; outputs (stimulus,): the size of the difference of all
-    outputs over that of the float ones.
+    layers: by name, each for float inputs; outputs (stimulus,): the size of the difference of the
+    output over that of the float one, of several the largest; by_output: of each, by where it
+    stands in what the module gives ("output['scores']").
     """
 
     layers: dict[str, LayerError]
     outputs: np.ndarray
+    by_output: Mapping[str, np.ndarray] = MappingProxyType({})
 
     def __repr__(self) -> str:
         rows = (
             f"{name} {one.relative:.2%} (rounding explains {one.explained:.2%})"
             for name, one in self.layers.items()
         )
-        whole = f"outputs {np.mean(self.outputs):.2%} (mean), {np.max(self.outputs):.2%} (largest)"
-        return f"ConversionErrors: {'; '.join([*rows, whole])}"
+        several = self.by_output if len(self.by_output) > 1 else {"outputs": self.outputs}
+        whole = (
+            f"{name} {np.mean(one):.2%} (mean), {np.max(one):.2%} (largest)"
+            for name, one in several.items()
+        )
+        return f"ConversionErrors: {'; '.join([*rows, *whole])}"
 
 
 class _Sums:
@@ -105,16 +113,28 @@ def layer_errors(
     return {site.name: one.error() for site, one in sums.items()}
 
 
-def output_errors(network: Network, x: torch.Tensor, wanted: list[torch.Tensor]) -> np.ndarray:
-    """See `ConversionErrors.outputs`; wanted: the float outputs of the portions of x."""
-    found = []
+def output_errors(
+    network: Network, x: torch.Tensor, wanted: list[torch.Tensor], outputs: Outputs
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """See `ConversionErrors.outputs` and `by_output`; wanted: the float outputs of the portions of
+    x.
+    """
+    found: dict[str, list[torch.Tensor]] = {f"output{one.path}": [] for one in outputs.leaves}
     with torch.no_grad(), same_random_numbers():
         for some, expected in zip(portions(x), wanted, strict=True):
-            flat = expected.double().reshape(len(expected), -1)
-            off = network(some).double().reshape(len(expected), -1) - flat
-            size = flat.norm(dim=1)
-            found.append(off.norm(dim=1) / torch.where(size > 0, size, 1.0))
-    return torch.cat(found).cpu().numpy()
+            pairs = zip(outputs.apart(network(some)), outputs.apart(expected), strict=True)
+            for errors, (one, other) in zip(found.values(), pairs, strict=True):
+                errors.append(_relative(one, other))
+    by_output = {name: torch.cat(one).cpu().numpy() for name, one in found.items()}
+    return np.max(list(by_output.values()), axis=0), by_output
+
+
+def _relative(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The size of the difference over that of what is wanted, (stimulus,)."""
+    flat = wanted.double().reshape(len(wanted), -1)
+    off = found.double().reshape(len(wanted), -1) - flat
+    size = flat.norm(dim=1)
+    return off.norm(dim=1) / torch.where(size > 0, size, 1.0)
 
 
 def warn_of(errors: Mapping[str, LayerError]) -> None:
@@ -132,11 +152,10 @@ def warn_of(errors: Mapping[str, LayerError]) -> None:
 
 def note_mixing_parts(network: Network, x: torch.Tensor) -> None:
     """Note (`Origin.mixes`) the parts whose values for a stimulus alone are others than among
-    others, such as a normalisation by the batch: a chip's reads must not stand among them.
+    others, such as a normalisation by the batch: a chip's reads must not stand among them. x: two
+    stimuli at least.
     """
     some = x[:_FEW]
-    if len(some) == 1:
-        some = torch.cat([some, 2 * some])
     together = values_without_draws(network, some)
     alone = [values_without_draws(network, some[i : i + 1]) for i in range(len(some))]
     mixed = set[fx.Node]()

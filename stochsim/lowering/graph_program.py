@@ -12,7 +12,14 @@ from torch import fx
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.float_work import float_macs, float_work
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.queries import gives_sizes, measures, origin_of, part_of, passes_codes
+from stochsim.lowering.queries import (
+    gives_sizes,
+    is_at_door,
+    measures,
+    origin_of,
+    part_of,
+    passes_codes,
+)
 from stochsim.lowering.random_parts import random_part
 from stochsim.program import FloatCall, Graph, LayerCall, Program
 from stochsim.settings import Arrays
@@ -93,7 +100,7 @@ def _float_call(node: fx.Node, network: Network, interpreter: fx.Interpreter) ->
         part_of(node),
         float_macs(node),
         measures(node),
-        is_free=passes_codes(node) or gives_sizes(node),
+        is_free=passes_codes(node) or gives_sizes(node) or is_at_door(node),
         work=float_work(node),
         draws=random.shape if random else None,
         mixes=origin_of(node).mixes,

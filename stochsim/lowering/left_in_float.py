@@ -11,6 +11,7 @@ from stochsim.lowering.graph_network import Network
 from stochsim.lowering.queries import (
     calls,
     gives_sizes,
+    is_at_door,
     kind_of,
     of_stimuli,
     operation,
@@ -43,7 +44,8 @@ def left_in_float(network: Network, reasons: Mapping[fx.Node, str]) -> tuple[Lef
         is_layer = node.op == "call_module" and isinstance(
             network.get_submodule(str(node.target)), ChipLayer
         )
-        if not is_layer and not gives_sizes(node) and (node in stimuli or node in reasons):
+        is_free = gives_sizes(node) or is_at_door(node)
+        if not is_layer and not is_free and (node in stimuli or node in reasons):
             parts.setdefault(part_of(node), []).append(node)
     return tuple(_left(network, part, nodes, reasons) for part, nodes in parts.items())
 

@@ -1,13 +1,18 @@
 """Converted networks read from folders."""
 
+from typing import Any
+
 import torch
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.lowering import reading
-from stochsim.lowering.chip_module import ChipModule
+from stochsim.lowering.chip_module import ChipModule, given_by
+from stochsim.lowering.graph_network import Network
 from stochsim.lowering.layer_tables import built
 from stochsim.lowering.left_in_float import LeftInFloat
 from stochsim.lowering.serialise import DTYPES, named, read_saved
+from stochsim.lowering.signature import Inputs, Outputs
+from stochsim.lowering.signature_tables import check_arrays, inputs_of, outputs_of
 from stochsim.settings import AnyPath, Argument, SettingError, StochsimError, check_arguments
 
 
@@ -47,9 +52,24 @@ def load_converted(folder: AnyPath, hardware: Hardware | None = None) -> ChipMod
         chosen = Hardware.from_table(table["hardware"]) if hardware is None else hardware
         chosen = _for_stored(chosen, table["calibration"])
         left = tuple(LeftInFloat(**one) for one in table["left_in_float"])
-        return ChipModule(
-            network, chosen, left, examples, key=table["key"], chip_key=table["chip_key"]
-        )
+        keys = {"key": table["key"], "chip_key": table["chip_key"]}
+        signature = _signature(table, network, examples)
+        return ChipModule(network, chosen, left, examples, **keys, signature=signature)
+
+
+def _signature(
+    table: dict[str, Any], network: Network, examples: torch.Tensor
+) -> tuple[Inputs, Outputs] | None:
+    """What the network takes and gives; None of a file that does not say, which is of one tensor
+    each.
+    """
+    if "inputs" not in table:
+        return None
+    inputs = inputs_of("program.inputs", table["inputs"])
+    outputs = outputs_of("program.outputs", table["outputs"])
+    check_arrays(inputs, tuple(examples.shape[1:]), "inputs")
+    check_arrays(outputs, given_by(network, examples).shape, "outputs")
+    return inputs, outputs
 
 
 def _for_stored(hardware: Hardware, has_stimuli: bool) -> Hardware:

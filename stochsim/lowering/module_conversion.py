@@ -1,7 +1,8 @@
 """`convert`: a torch module becomes a noisy low-bit one."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,12 +10,7 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.lowering.capture import (
-    Wrapped,
-    captured,
-    check_inputs,
-    copied,
-)
+from stochsim.lowering.capture import Wrapped, captured, copied, plain_attention
 from stochsim.lowering.chip_module import ChipModule
 from stochsim.lowering.comparison import (
     ConversionErrors,
@@ -23,17 +19,13 @@ from stochsim.lowering.comparison import (
     output_errors,
     warn_of,
 )
-from stochsim.lowering.example_inputs import are_integers, checked_stimuli
+from stochsim.lowering.example_inputs import are_integers, check_call, inputs_and_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import RANGES
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
-from stochsim.lowering.observing import (
-    STIMULI,
-    observed,
-    portions,
-    same_random_numbers,
-)
+from stochsim.lowering.observing import observed, portions, same_random_numbers
+from stochsim.lowering.outputs_of_modules import signature_of
 from stochsim.lowering.products import (
     fold_batch_norms,
     products_of,
@@ -46,7 +38,9 @@ from stochsim.lowering.queries import (
     part_of,
 )
 from stochsim.lowering.random_parts import check_all_keyed
+from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.stimuli_first import put_stimuli_first
+from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
 from stochsim.settings import (
     Argument,
@@ -130,21 +124,31 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     check_choice("weight_scales", weight_scales, WEIGHT_SCALES)
     check_choice("ranges", ranges, RANGES)
     check_flag("strict", strict)
-    x = checked_stimuli("examples", examples, module)
-    per_channel = weight_scales == "per-channel"
-    grids = GridRules(ranges, per_channel)
-    how = _How(hardware, bits or {}, strict, keep_float, grids, are_integers(examples))
+    inputs, x = inputs_and_stimuli(examples, module)
+    grids = GridRules(ranges, weight_scales == "per-channel")
+    how = _How(hardware, bits or {}, strict, keep_float, grids)
+    choices = [inputs]
+    if isinstance(inputs.tree, Leaf) and are_integers(examples):
+        choices.append(replace(inputs, tree=replace(inputs.tree, dtype=torch.int64)))
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
-            whole, in_float, errors = _converted(module, x, how)
+            found = _converted(module, x, choices, how)
     except StochsimError:
         raise
     except _ERRORS as error:
         text = f"{type(error).__name__}: {first_line(error)}"
         raise StochsimError(f"{type(module).__name__} cannot be converted ({text})") from error
-    warn_of(errors.layers)
-    made = ChipModule(whole, hardware, in_float, x, key=key, chip_key=chip_key)
-    made.errors = errors
+    warn_of(found.errors.layers)
+    made = ChipModule(
+        found.network,
+        hardware,
+        found.left_in_float,
+        x,
+        key=key,
+        chip_key=chip_key,
+        signature=found.signature,
+    )
+    made.errors = found.errors
     return made
 
 
@@ -162,19 +166,27 @@ class _How(NamedTuple):
     strict: bool
     keep_float: Sequence[str]
     grids: GridRules
-    takes_integers: bool
+
+
+class _Converted(NamedTuple):
+    """A network with its layers on the chip, and what is known of it."""
+
+    network: Network
+    left_in_float: tuple[LeftInFloat, ...]
+    errors: ConversionErrors
+    signature: tuple[Inputs, Outputs]
 
 
 def _converted(
-    module: torch.nn.Module, x: torch.Tensor, how: _How
-) -> tuple[Network, tuple[LeftInFloat, ...], ConversionErrors]:
-    """The network with its layers on the chip, what is left in float, and how far it is from the
-    float network.
+    module: torch.nn.Module, x: torch.Tensor, choices: list[Inputs], how: _How
+) -> _Converted:
+    """The network with its layers on the chip. choices: what the module may be called with, the
+    first that it takes.
     """
-    check_inputs(module)
-    with evaluated(module) if module.training else contextlib.nullcontext():
-        takes = _taken(module, x, how.takes_integers)
-        network = captured(Wrapped(copied(module), takes), x, how.keep_float).eval()
+    check_call(module, choices[0])
+    with evaluated(module) if module.training else contextlib.nullcontext(), plain_attention():
+        inputs, outputs = signature_of(module, x, choices)
+        network = captured(Wrapped(copied(module), inputs, outputs), x, how.keep_float).eval()
         write_as_linear(network, of_stimuli(network.graph))
         put_stimuli_first(network)
         sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
@@ -188,69 +200,57 @@ def _converted(
         check_all_keyed(network, x)
         fold_batch_norms(network, sites, how.keep_float)
         take_activations(sites, how.keep_float)
-        note_mixing_parts(network, x)
+        note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.doubled(x)]))
         widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
-        _check_same(Wrapped(copied(module), takes), x, found)
+        _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)
     layers = layers_of(sites, seen, widths, how.grids)
-    errors = layer_errors(network, sites, layers, x)
+    of_layers = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers)
-    return (
-        network,
-        left_in_float(network, reasons),
-        ConversionErrors(errors, output_errors(network, x, found)),
-    )
+    errors = ConversionErrors(of_layers, *output_errors(network, x, found, outputs))
+    return _Converted(network, left_in_float(network, reasons), errors, (inputs, outputs))
 
 
-def _taken(module: torch.nn.Module, x: torch.Tensor, are_whole: bool) -> torch.dtype | None:
-    """The whole numbers that the module is called with, where the examples are such and it takes no
-    others; None for floats. Raises SettingError for stimuli that it cannot take.
-    """
-    errors = []
-    for takes in (None, torch.int64) if are_whole else (None,):
-        whole = Wrapped(copied(module), takes)
-        try:
-            with torch.no_grad(), same_random_numbers():
-                found = whole(x[:STIMULI].clone())
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            errors.append(error)
-        else:
-            if not isinstance(found, torch.Tensor):
-                raise StochsimError(
-                    f"the network should give one tensor (stimulus, …): {type(module).__name__} "
-                    f"gives a {type(found).__name__}"
-                )
-            return takes
-    rule = f"does not pass the network: {first_line(errors[-1])}"
-    raise SettingError.of("examples", x[:STIMULI], rule)
-
-
-def _check_same(whole: Wrapped, x: torch.Tensor, found: list[torch.Tensor]) -> None:
+def _check_same(
+    whole: Wrapped, x: torch.Tensor, found: list[torch.Tensor], outputs: Outputs
+) -> None:
     """Raise StochsimError where the captured network gives something else than the module for the
-    portions of x.
+    portions of x, in any of its outputs.
     """
     name = type(whole.whole).__name__
-    size = apart = 0.0
     with torch.no_grad(), same_random_numbers():
         wanted = [whole(some) for some in portions(x)]
     for expected, given in zip(wanted, found, strict=True):
-        if not isinstance(expected, torch.Tensor) or expected.shape != given.shape:
+        if expected.shape != given.shape:
             raise StochsimError(f"{name} gives no tensor of the same shape when it is captured")
+    portioned = (
+        zip(outputs.apart(one), outputs.apart(other), strict=True)
+        for one, other in zip(wanted, found, strict=True)
+    )
+    for leaf, pairs in zip(outputs.leaves, zip(*portioned, strict=True), strict=True):
+        _check_output(name, leaf.path, pairs)
+
+
+def _check_output(name: str, path: str, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Raise StochsimError where an output of the module is unlike that of its graph."""
+    size = apart = 0.0
+    for expected, given in pairs:
         expected, given = expected.double(), given.double()
         size = max(size, float(expected.abs().max()))
         apart = float(np.maximum(apart, float((expected - given).abs().max())))  # keeps NaN
     if not apart <= _SAME * size:
+        where = f" (output{path})" if path else ""
         raise StochsimError(
             f"{name} computes something else when it is captured: outputs differ by up to "
-            f"{apart:.3g}, where the largest is {size:.3g}. What a module changes outside its "
-            f"tensors, and random numbers of no stimulus (torch.rand(8)), cannot be converted"
+            f"{apart:.3g}, where the largest is {size:.3g}{where}. What a module changes outside "
+            f"its tensors, and random numbers of no stimulus (torch.rand(8)), cannot be converted"
         )
 
 
 def _check_types(module: object, hardware: object, examples: object) -> None:
     """Raise SettingError for what is no torch module, no Hardware, or one of them for examples."""
     rule = "should be a torch module, as torch.nn.Sequential(…) makes one"
-    stimuli = "should be stimuli (stimulus, …), a tensor or an array"
+    stimuli = "should be stimuli (stimulus, …), a tensor or an array, or a tuple or dict of them"
     arrays = (torch.Tensor, np.ndarray)
     check_arguments(
         "convert(module, hardware, examples)",

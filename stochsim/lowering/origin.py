@@ -5,6 +5,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx
 
+DOOR = "door"
+"""The kind of what takes inputs out of the one array that the graph reads, or puts outputs into the
+one that it gives: it computes nothing.
+"""
+
 
 class Origin(NamedTuple):
     """Where a node comes from. part: the path of the module without parts of its own, or of the

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from stochsim.lowering.origin import Origin
+from stochsim.lowering.origin import DOOR, Origin
 from stochsim.settings import StochsimError, bounded
 
 _MOVES = (
@@ -89,6 +89,12 @@ def origin_of(node: fx.Node) -> Origin:
     """Where a node comes from."""
     found: Origin = node.meta.get("origin", Origin())
     return found
+
+
+def is_at_door(node: fx.Node) -> bool:
+    """Whether a node only takes inputs apart or puts outputs together."""
+    origin = origin_of(node)
+    return origin.kind == DOOR and not origin.part
 
 
 def part_of(node: fx.Node) -> str:

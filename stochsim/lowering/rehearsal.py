@@ -25,15 +25,16 @@ _MOST_ITEMS = 64
 _END = 2**63
 
 
-def rehearse(network: Network, stimuli: torch.Tensor) -> None:
-    """Walk through the network with two stimuli of this shape; raises SettingError for what cannot
-    run.
+def rehearse(network: Network, stimuli: torch.Tensor) -> torch.Tensor:
+    """What the network gives for two stimuli of this shape, on torch's meta device; raises
+    SettingError for what cannot run.
     """
     x = torch.empty((_STIMULI, *stimuli.shape[1:]), dtype=stimuli.dtype, device="meta")
     with torch.no_grad():
         out = _Rehearsal(network).run(x)
     if not isinstance(out, torch.Tensor) or out.shape[:1] != (_STIMULI,):
         raise SettingError.of("graph", rule="its output should be one tensor (stimulus, …)")
+    return out
 
 
 class _Rehearsal(fx.Interpreter):

@@ -38,6 +38,9 @@ _FIELDS = (
     "dtype",
     "calibration",
 )
+_SIGNATURE = ("inputs", "outputs")
+"""What files have that were written since modules may take and give several tensors."""
+
 _COSTS = ("float32", "nothing", "random bits", "not priced")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -50,10 +53,10 @@ def stored(
 ) -> tuple[dict[str, Any], Arrays]:
     """What a file holds of a network beside its layers.
 
-    The table: how layers are called, the graph, and `facts` (`hardware`,
-    `left_in_float`, `key`, `chip_key`); the arrays: those of parts in float, and the first
-    examples (stimulus, …) where ADCs are calibrated on them. `not_saved` names the parts
-    that cannot be written; where it is empty, `load_converted` gives the whole network back.
+    The table: how layers are called, the graph, and `facts` (`hardware`, `left_in_float`, `key`,
+    `chip_key`, `inputs`, `outputs`); the arrays: those of parts in float, and the first examples
+    (stimulus, …) where ADCs are calibrated on them. `not_saved` names the parts that cannot be
+    written; where it is empty, `load_converted` gives the whole network back.
     """
     arrays: Arrays = {}
     graph, not_saved = nodes.written(network, arrays)
@@ -70,6 +73,8 @@ def stored(
         "chip_key": facts["chip_key"],
         "dtype": examples.dtype.name,
         "calibration": bool(used),
+        "inputs": facts["inputs"],
+        "outputs": facts["outputs"],
     }
     return table, arrays
 
@@ -100,7 +105,8 @@ def read_saved(folder: AnyPath) -> SavedGraph:
             f"save what that gives"
         )
     with named(folder):
-        check_keys("program", table, _FIELDS)
+        is_new = any(name in table for name in _SIGNATURE)
+        check_keys("program", table, (*_FIELDS, *_SIGNATURE) if is_new else _FIELDS)
         layers, used = read_layers(table["layers"], arrays)
         tables = check_calls(table["calls"], layers)
         _check_facts(table)
