@@ -2,7 +2,9 @@
 training.
 """
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from stochsim.lowering.example_inputs import (
     checked_tensors,
     stimuli_of,
     tensors_of,
+    unlike_examples,
 )
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
@@ -34,6 +37,7 @@ from stochsim.program import Graph, Program
 from stochsim.settings import (
     AnyPath,
     SettingError,
+    StochsimError,
     as_path,
     card,
     check_draw,
@@ -161,7 +165,9 @@ class ChipModule(torch.nn.Module):
         x = self.inputs.bound(args, named)
         if not self.training:
             return self.read(x, self.key if key is None else key, first_stimulus)
-        return self.outputs.given(self._trained(tensors_of("x", x, self.inputs, self), key))
+        x = tensors_of("x", x, self.inputs, self)
+        with self._like_examples(x):
+            return self.outputs.given(self._trained(x, key))
 
     def _trained(self, x: torch.Tensor, key: int | None) -> torch.Tensor:
         """Outputs (stimulus, …) of the emulation with noise."""
@@ -183,7 +189,9 @@ class ChipModule(torch.nn.Module):
         """What the emulation gives without any noise, in training or not; raises SettingError for
         what is no tensor of real numbers.
         """
-        return self.outputs.given(self._emulated(tensors_of("x", x, self.inputs, self)))
+        x = tensors_of("x", x, self.inputs, self)
+        with self._like_examples(x):
+            return self.outputs.given(self._emulated(x))
 
     def _emulated(self, x: torch.Tensor) -> torch.Tensor:
         return self._walked(x, lambda layer, values: layer.emulate(values))
@@ -236,7 +244,8 @@ class ChipModule(torch.nn.Module):
         given = self._stimuli(x, least=0)
         if len(given) == 0:
             check_draw(0, 1, key, first_stimulus, 0)
-            return self.outputs.given(given.new_empty((0, *self.outputs.shape), device=device))
+            with self._like_examples(given):
+                return self.outputs.given(given.new_empty((0, *self.outputs.shape), device=device))
         found = self._read(given, 1, key, first_stimulus, 0)[:, 0]
         return self.outputs.given(found.to(device))
 
@@ -245,7 +254,7 @@ class ChipModule(torch.nn.Module):
     ) -> torch.Tensor:
         """Values (stimulus, read, …) of the chip, in the numbers of the network."""
         draw = check_draw(len(x), reads, key, first_stimulus, first_read)
-        with evaluated(self):
+        with evaluated(self), self._like_examples(x):
             found = self.chip().sample(x.detach().cpu().numpy(), *draw, count=False)
         return torch.from_numpy(found.values)
 
@@ -255,7 +264,7 @@ class ChipModule(torch.nn.Module):
         """
         x = self._stimuli(x)
         draw = check_draw(len(x), reads, 0, 0, 0)
-        with evaluated(self):
+        with evaluated(self), self._like_examples(x):
             return self.chip().bill(x.cpu().numpy(), draw.reads)
 
     def operations_by_layer(self, x: Any, reads: int = 1) -> dict[str, Operations]:
@@ -307,6 +316,22 @@ class ChipModule(torch.nn.Module):
     def _is_like(self, chip: Chip) -> bool:
         """Whether a chip is of this network's hardware and key."""
         return chip.hardware == self.hardware and chip.chip_key == self.chip_key
+
+    @contextlib.contextmanager
+    def _like_examples(self, x: torch.Tensor) -> Iterator[None]:
+        """Raise SettingError for stimuli (stimulus, …) of other sizes than the examples, which the
+        network cannot run on: one tensor alone may have such, if all that follows takes them.
+        """
+        leaf = self.inputs.leaves[0]
+        if tuple(x.shape[1:]) == self.inputs.shape:
+            yield
+        elif self.outputs.is_packed or len(x) == 0:
+            raise unlike_examples("x", x, leaf)
+        else:
+            try:
+                yield
+            except StochsimError as error:
+                raise unlike_examples("x", x, leaf, str(error)) from None
 
     def _stimuli(self, x: Any, least: int = 1) -> torch.Tensor:
         return stimuli_of("x", x, self.inputs, self, least)

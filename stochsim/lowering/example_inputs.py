@@ -117,7 +117,7 @@ def stimuli_of(
             raise SettingError.of(name, rule="should have one stimulus at least")
         return found
     found = checked_stimuli(name, x, module, least)
-    _check_shape(name, found, inputs.leaves[0])
+    _check_axes(name, found, inputs.leaves[0])
     return found
 
 
@@ -127,7 +127,7 @@ def tensors_of(name: str, x: Any, inputs: Inputs, module: torch.nn.Module) -> to
     if isinstance(inputs.tree, Branch):
         return _side_by_side(name, x, inputs, module)
     check_tensor(name, given[0])
-    _check_shape(name, given[0], inputs.leaves[0])
+    _check_axes(name, given[0], inputs.leaves[0])
     return given[0]
 
 
@@ -174,8 +174,19 @@ def _checked(name: str, value: Any, leaf: Leaf, floats: torch.dtype) -> torch.Te
 
 def _check_shape(name: str, x: torch.Tensor, leaf: Leaf) -> None:
     if tuple(x.shape[1:]) != leaf.shape or x.ndim == 0:
-        shape = ", ".join(["stimulus", *map(str, leaf.shape)])
-        raise SettingError.of(name, x, f"should have the axes of the examples, ({shape})")
+        raise unlike_examples(name, x, leaf)
+
+
+def _check_axes(name: str, x: torch.Tensor, leaf: Leaf) -> None:
+    if x.ndim != 1 + len(leaf.shape):
+        raise unlike_examples(name, x, leaf)
+
+
+def unlike_examples(name: str, x: torch.Tensor, leaf: Leaf, why: str = "") -> SettingError:
+    """The error of an input of another shape than the examples have."""
+    shape = ", ".join(["stimulus", *map(str, leaf.shape)])
+    because = f" ({why})" if why else ""
+    return SettingError.of(name, x, f"should have the axes of the examples, ({shape}){because}")
 
 
 def check_exact(
@@ -188,6 +199,7 @@ def check_exact(
     if whole is not None:
         limits = torch.iinfo(whole)
         low, high = max(low, limits.min), min(high, limits.max)
+    x = x if x.is_floating_point() else x.long()  # narrow ones do not hold the limits
     wrong = x[(x < low) | (x > high)]
     if wrong.numel():
         rule = (

@@ -280,8 +280,8 @@ def test_a_part_that_cannot_be_kept_says_so():
 
 
 def test_a_network_that_gives_no_tensor_says_what_it_gives():
-    network = Calls(lambda self, x: {"scores": self.a(x)}, a=nn.Linear(8, 3))
-    with pytest.raises(StochsimError, match=r"should give one tensor .*: Calls gives a dict"):
+    network = Calls(lambda self, x: {"scores": self.a(x), "kind": print}, a=nn.Linear(8, 3))
+    with pytest.raises(StochsimError, match=r"'output\['kind'\]' = .*: should be a tensor, or a"):
         convert(network, QUIET, stimuli(9, 8))
 
 
