@@ -292,12 +292,13 @@ class ChipModule(torch.nn.Module):
         )
 
     def export_qonnx(self, path: AnyPath) -> None:
-        """Write the noiseless network as QONNX, by Brevitas (see `qonnx.py`); needs the packages
-        onnx and onnxoptimizer.
+        """Write the noiseless network as QONNX, by Brevitas (see `qonnx.py`), each of its tensors
+        by itself, in order; needs the packages onnx and onnxoptimizer.
         """
         from stochsim.lowering.qonnx import export
 
-        export(self.network, self.layers, self.examples[:1], as_path("path", path))
+        one = tuple(self.inputs.tensors(self.examples[:1].float()))
+        export(self.network, self.layers, one, self.outputs, as_path("path", path))
 
     def chip(self) -> Chip:
         """The chip of the layers as their parameters are now; built anew only where these have

@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.lowering.signature import Inputs, side_by_side
+from stochsim.lowering.signature import EXACT, Inputs, side_by_side
 from stochsim.lowering.trees import Branch, Leaf, flattened, tree_of
 from stochsim.settings import SettingError, StochsimError, check_kind, real_array, rule_of_reals
 
 TENSOR_RULE = "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
 _UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
-_EXACT = {torch.float32: 2**24, torch.float64: 2**53}
-"""Whole numbers up to here are floats without rounding."""
-
 _RULE = "should be an array or a tensor of real numbers (stimulus, …)"
 _WORDS = ("key", "first_stimulus")
 """What calls of a converted network say beside its inputs."""
@@ -195,7 +192,7 @@ def check_exact(
     """Raise SettingError for whole numbers that these floats, or these whole numbers, do not hold
     exactly.
     """
-    low, high = -_EXACT[floats], _EXACT[floats]
+    low, high = -EXACT[floats], EXACT[floats]
     if whole is not None:
         limits = torch.iinfo(whole)
         low, high = max(low, limits.min), min(high, limits.max)
@@ -239,7 +236,7 @@ def _numbers_of(module: torch.nn.Module) -> torch.Tensor:
     """A tensor of the module's floats, where it has them; raises SettingError for others."""
     check_has_numbers(module)
     like = next((one for one in module.parameters() if one.is_floating_point()), torch.zeros(()))
-    if like.dtype not in _EXACT:
+    if like.dtype not in EXACT:
         rule = "should compute in torch.float32 or torch.float64, as module.float() makes it"
         raise SettingError.of("module", like.dtype, rule)
     return like.detach()

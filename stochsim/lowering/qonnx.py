@@ -22,6 +22,8 @@ from brevitas.quant import Uint8ActPerTensorFloatMaxInit
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid
+from stochsim.lowering.queries import operation
+from stochsim.lowering.signature import Outputs, side_by_side
 from stochsim.networks import activation_quantizer, weight_options
 from stochsim.settings import NotWrittenError, StochsimError, shown_path, write_bytes
 
@@ -32,11 +34,29 @@ class _Unsigned(Uint8ActPerTensorFloatMaxInit):
     restrict_scaling_type = RestrictValueType.LOG_FP
 
 
+class _Called(torch.nn.Module):
+    """A network that is called with every input and gives every output, as tensors of their own."""
+
+    def __init__(self, network: Network, outputs: Outputs) -> None:
+        super().__init__()
+        self.network = network
+        self._outputs = outputs
+
+    def forward(self, *x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The outputs in order."""
+        return tuple(self._outputs.tensors(self.network(side_by_side(list(x), torch.float32))))
+
+
 def export(
-    network: Network, layers: Mapping[str, ChipLayer], example: torch.Tensor, path: Path
+    network: Network,
+    layers: Mapping[str, ChipLayer],
+    examples: tuple[torch.Tensor, ...],
+    outputs: Outputs,
+    path: Path,
 ) -> None:
-    """Write a network with these layers to a file; raises StochsimError where a package is missing,
-    or names the layer that cannot be written. example: one stimulus, (1, …).
+    """Write a network with these layers to a file, each input and output by itself; raises
+    StochsimError where a package is missing, or names the layer that cannot be written. examples:
+    one stimulus of each input, (1, …).
     """
     missing = [name for name in ("onnx", "onnxoptimizer") if importlib.util.find_spec(name) is None]
     if missing:
@@ -44,17 +64,25 @@ def export(
             f"QONNX needs the package {' and '.join(missing)}: install stochsim[qonnx]"
         )
     network = copy.deepcopy(network).float().eval()
+    _write_casts(network)
     for name, layer in layers.items():
         network.set_submodule(name, _written(name, layer))
-    example = example.float()
     _make_folder(path.parent)
     try:
-        data = _exported(network, example)
+        data = _exported(_Called(network, outputs).eval(), examples)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise StochsimError(
             f"{path}: a part left in float cannot be written as ONNX ({str(error).splitlines()[0]})"
         ) from None
     write_bytes(path, data)
+
+
+def _write_casts(network: Network) -> None:
+    """Casts as ONNX's exporter knows them."""
+    for node in network.graph.nodes:
+        if operation(node) == "_to_copy" and list(node.kwargs) == ["dtype"]:
+            node.target = torch.ops.aten.to.dtype
+            node.args, node.kwargs = (node.args[0], node.kwargs["dtype"]), {}
 
 
 def _make_folder(folder: Path) -> None:
@@ -64,14 +92,14 @@ def _make_folder(folder: Path) -> None:
         raise NotWrittenError(f"{shown_path(folder)}: cannot be made ({error})") from None
 
 
-def _exported(network: Network, example: torch.Tensor) -> bytes:
+def _exported(network: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> bytes:
     """The file of a network of Brevitas's layers."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an optional package, and of the exporter's age
         from brevitas.export import export_qonnx
 
         part = Path(folder) / "network.onnx"
-        export_qonnx(network, args=example, export_path=str(part), dynamo=False)
+        export_qonnx(network, args=examples, export_path=str(part), dynamo=False)
         return part.read_bytes()
 
 

@@ -23,7 +23,10 @@ from stochsim.lowering.trees import (
     has_tensors,
     leaves,
 )
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, StochsimError
+
+EXACT = {torch.float32: 2**24, torch.float64: 2**53}
+"""Floats that a network computes in, and the whole numbers up to which they are exact."""
 
 
 def side_by_side(parts: list[torch.Tensor], dtype: torch.dtype | None = None) -> torch.Tensor:
@@ -72,6 +75,14 @@ class Signature:
             part = packed[..., first:end]
             yield part.reshape((*packed.shape[:-1], *one.shape))
             first = end
+
+    def tensors(self, packed: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The tensors in an array (stimulus, …), in their own numbers, the stimuli on their own
+        axes.
+        """
+        for one, part in zip(self.leaves, self.apart(packed), strict=True):
+            found = part if one.dtype is None else part.to(one.dtype)
+            yield found.movedim(0, one.axis) if one.axis else found
 
 
 @dataclass(frozen=True)
@@ -135,11 +146,7 @@ class Inputs(Signature):
 
     def called(self, module: torch.nn.Module, packed: torch.Tensor) -> Any:
         """What a module gives for the tensors in an array (stimulus, …)."""
-        parts = (
-            part if one.dtype is None else part.to(one.dtype)
-            for one, part in zip(self.leaves, self.apart(packed), strict=True)
-        )
-        given = filled(self.tree, parts)
+        given = filled(self.tree, self.tensors(packed))
         if not isinstance(self.tree, Branch):
             return module(given)
         held = contents(given) or {}
@@ -167,17 +174,23 @@ class Outputs(Signature):
         return side_by_side(parts, like.dtype) if self.is_packed else parts[0]
 
     def given(self, packed: torch.Tensor) -> Any:
-        """The module's structure of an array (stimulus, …): whole numbers and truth values as such,
-        the stimuli on the axes where the module has them.
+        """The module's structure of an array (stimulus, …); raises StochsimError for whole numbers
+        that floats may have rounded.
         """
-        parts = zip(self.leaves, self.apart(packed), strict=True)
-        return filled(self.tree, (_as_given(one, part) for one, part in parts))
+        for one, part in zip(self.leaves, self.apart(packed), strict=True):
+            if one.dtype is not None and part.is_floating_point() and part.numel():
+                _check_exact(one, part)
+        return filled(self.tree, self.tensors(packed))
 
     def read(self, values: Any) -> Any:
         """The module's structure of an array (stimulus, read, …); these axes stay ahead."""
         return filled(self.tree, self.apart(values))
 
 
-def _as_given(one: Leaf, part: torch.Tensor) -> torch.Tensor:
-    whole = part if one.dtype is None else part.to(one.dtype)
-    return whole.movedim(0, one.axis) if one.axis else whole
+def _check_exact(one: Leaf, part: torch.Tensor) -> None:
+    largest = float(part.detach().abs().max())
+    if largest >= EXACT[part.dtype]:
+        raise StochsimError(
+            f"output{one.path} has the value {largest:.0f}: whole numbers pass the network as "
+            f"{str(part.dtype).removeprefix('torch.')}, which holds them below {EXACT[part.dtype]}"
+        )

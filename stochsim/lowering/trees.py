@@ -140,14 +140,12 @@ def filled(tree: Tree, values: Iterator[Any]) -> Any:
     return tree
 
 
-def _built(kind: Any, items: dict[Any, Any]) -> Any:
+def _built(kind: type, items: dict[Any, Any]) -> Any:
     """A value of a kind again; a tuple or a dict of what it held, where that cannot be made."""
+    make: Any = getattr(kind, "_make", kind)
     try:
         if dataclasses.is_dataclass(kind):
-            return kind(**items)
-        if issubclass(kind, Mapping):
-            return kind(items)
-        make = getattr(kind, "_make", kind)
-        return make(list(items.values()))
+            return make(**items)
+        return make(items if issubclass(kind, Mapping) else list(items.values()))
     except Exception:  # whatever a user's own class raises
         return tuple(items.values()) if issubclass(kind, tuple) else dict(items)

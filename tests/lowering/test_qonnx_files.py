@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from conversiontest import chip_of, converted_small, seeded, stimuli
 from torch import nn
 
@@ -85,3 +86,37 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
         match=r"needs the package (onnx and )?onnxoptimizer: install stochsim\[qonnx\]",
     ):
         converted.export_qonnx(tmp_path / "net.onnx")
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.first, self.last = nn.Embedding(5, 4), nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x, ids):
+        found = self.last(torch.relu(self.first(x + self.table(ids))))
+        return {"best": found.argmax(-1), "scores": found}
+
+
+def test_several_inputs_and_outputs_are_exported(tmp_path):
+    x, ids = stimuli(8, 4), torch.arange(8) % 5
+    converted = convert(seeded(Two), chip_of(4, 4, 4), (x, ids))
+    converted.export_qonnx(tmp_path / "net.onnx")
+    import onnx
+
+    graph = onnx.load(str(tmp_path / "net.onnx")).graph
+    kinds = [one.type.tensor_type.elem_type for one in graph.input[:2]]
+    assert kinds == [onnx.TensorProto.FLOAT, onnx.TensorProto.INT64]
+    assert [one.type.tensor_type.elem_type for one in graph.output] == kinds[::-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.core.onnx_exec import execute_onnx
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        model = ModelWrapper(str(tmp_path / "net.onnx")).transform(InferShapes())
+        given = {graph.input[0].name: x[3:4].numpy(), graph.input[1].name: ids[3:4].numpy()}
+        best, scores = execute_onnx(model, given).values()
+    wanted = converted(x[3:4], ids[3:4])
+    assert np.allclose(scores, wanted["scores"].numpy(), atol=1e-6)
+    assert np.array_equal(best, wanted["best"].numpy())

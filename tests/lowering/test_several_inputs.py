@@ -300,7 +300,7 @@ def test_whole_numbers_are_exact_or_refused(words):
     ids[0, 0] = 2**24 + 1
     with pytest.raises(SettingError, match=r"'x\['ids'\]': has the value 16777217: .*float32"):
         words(ids=ids, mask=MASK)
-    with pytest.raises(SettingError, match="'x\\['ids'\\]' = .*: should be whole numbers"):
+    with pytest.raises(SettingError, match=r"'x\['ids'\]' = .*: should be whole numbers"):
         words(ids=IDS.float(), mask=MASK)
     with pytest.raises(SettingError, match="'examples': has the value 16777217"):
         convert(nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(20, 2)), EIGHT, ids)
