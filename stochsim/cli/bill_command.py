@@ -183,8 +183,9 @@ def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
             ),
         )
     shape = (args.stimuli or 1, *converted.examples.shape[1:])
-    x = _drawn_stimuli(converted.program.input, shape)
-    return f"{about}, {_DRAWN}", converted.bill(x, args.reads or 1)
+    x = converted.examples.new_tensor(_drawn_stimuli(converted.program.input, shape))
+    given = converted.inputs.form(converted.inputs.scaled(x, 1, 0))  # no index is out of range
+    return f"{about}, {_DRAWN}", converted.bill(given, args.reads or 1)
 
 
 def _of_program(about: str, program: "Program", args: argparse.Namespace) -> tuple[str, "Bill"]:

@@ -9,3 +9,5 @@ from .loading import load_converted as load_converted
 from .module_conversion import convert as convert
 from .serialise import SavedGraph as SavedGraph
 from .serialise import read_saved as read_saved
+from .signature import Inputs as Inputs
+from .signature import Outputs as Outputs

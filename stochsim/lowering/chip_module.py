@@ -86,11 +86,13 @@ class ChipModule(torch.nn.Module):
     first axis, alone or in tuples, lists, dicts and dataclasses. `sample`, `read`, `bill` and
     `emulated` take x in the form of `convert`'s examples: a tensor, a tuple of arguments, or a dict
     of them. `inputs` and `outputs` describe both; `examples`, `program` and `chip()` are of the one
-    array that the network reads, several inputs side by side. `errors`: how far it was from the
-    float module when it was converted; None for one that was read from files.
+    array that the network reads, several inputs side by side, as `stimuli` makes it. `errors`: how
+    far it was from the float module when it was converted; None for one that was read from files.
     """
 
     examples: torch.Tensor
+    inputs: Inputs
+    outputs: Outputs
     errors: ConversionErrors | None = None
 
     def __init__(
@@ -333,6 +335,10 @@ class ChipModule(torch.nn.Module):
                 yield
             except StochsimError as error:
                 raise unlike_examples("x", x, leaf, str(error)) from None
+
+    def stimuli(self, x: Any) -> torch.Tensor:
+        """Inputs as the one array (stimulus, …) that `chip()` and `program` read."""
+        return self._stimuli(x)
 
     def _stimuli(self, x: Any, least: int = 1) -> torch.Tensor:
         return stimuli_of("x", x, self.inputs, self, least)

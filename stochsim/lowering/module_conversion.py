@@ -85,6 +85,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     order, the grids are fitted by least squared error, and an input that is never negative there
     gets an unsigned grid. Whole numbers go as such to a module that takes no others (an embedding).
 
+    A module of several inputs has a tuple of them as examples, by position, or a dict, by name;
+    they may be nested, and each tensor has as many stimuli. Floats arrive in the module's numbers,
+    whole numbers and truth values in the examples' own; None, numbers, truth values and words are
+    constants. What the module gives may be a tensor or any tuple, list, dict or dataclass of them.
+
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
@@ -93,8 +98,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     bias); "percentile", so that a thousandth is. key: of the noise in training and of reads without
     a key; chip_key: which drawn instance of the chip.
 
-    The result's `errors` say how far it is from the module on all examples without noise, by layer
-    and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises
+    The result's `errors` say how far it is from the module on all examples without noise, by layer,
+    output and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises
     StochsimError for a module that cannot be captured by torch.export (it decides by values of
     tensors), computes something else when it is, changes its buffers, draws random numbers that no
     key can be given to, or has nothing to convert; SettingError for arguments of other types or in
@@ -200,7 +205,7 @@ def _converted(
         check_all_keyed(network, x)
         fold_batch_norms(network, sites, how.keep_float)
         take_activations(sites, how.keep_float)
-        note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.doubled(x)]))
+        note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
         widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)

@@ -34,7 +34,9 @@ def signature_of(
         else:
             return inputs, _outputs(module, inputs, x, found)
     rule = f"does not pass the network: {first_line(errors[-1])}"
-    raise SettingError.of("examples", x[:STIMULI], rule)
+    if isinstance(choices[0].tree, Leaf):
+        raise SettingError.of("examples", x[:STIMULI], rule)
+    raise SettingError.of("examples", rule=rule)
 
 
 def _called(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor) -> Any:

@@ -146,19 +146,22 @@ class Inputs(Signature):
 
     def called(self, module: torch.nn.Module, packed: torch.Tensor) -> Any:
         """What a module gives for the tensors in an array (stimulus, …)."""
-        given = filled(self.tree, self.tensors(packed))
+        given = self.form(packed)
         if not isinstance(self.tree, Branch):
             return module(given)
         held = contents(given) or {}
         return module(**held) if self.is_named else module(*held.values())
 
-    def doubled(self, packed: torch.Tensor) -> torch.Tensor:
-        """Other stimuli: floats twice as large, whole numbers and truth values as they are."""
-        parts = [
-            2 * part if one.dtype is None else part
-            for one, part in zip(self.leaves, self.apart(packed), strict=True)
-        ]
-        return side_by_side(parts)
+    def form(self, packed: torch.Tensor) -> Any:
+        """The inputs in an array (stimulus, …), in the form of the examples."""
+        return filled(self.tree, self.tensors(packed))
+
+    def scaled(self, packed: torch.Tensor, floats: float, others: int) -> torch.Tensor:
+        """Other stimuli: floats, and whole numbers and truth values, times these factors."""
+        parts = zip(self.leaves, self.apart(packed), strict=True)
+        return side_by_side(
+            [part * (floats if one.dtype is None else others) for one, part in parts]
+        )
 
 
 @dataclass(frozen=True)

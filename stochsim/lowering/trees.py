@@ -109,14 +109,21 @@ def flattened(tree: Tree, value: Any, name: str) -> Iterator[Any]:
     elif isinstance(tree, Branch):
         found = contents(value)
         if found is None or not _needed(tree) <= set(found) <= set(tree.items):
-            rule = f"should have {_listed(tree)}, as the examples"
-            raise SettingError.of(name, value if found is None else list(found), rule)
+            raise _unlike(tree, value, name)
         for key, one in tree.items.items():
             if key in found:
                 yield from flattened(one, found[key], name + _step(value, key))
     elif not isinstance(value, CONSTANTS) or value != tree:
         rule = f"is a constant of the conversion, {tree!r}: convert once more for another one"
         raise SettingError.of(name, value, rule)
+
+
+def _unlike(branch: Branch, value: Any, name: str) -> SettingError:
+    """The error of a value that does not hold what a branch does."""
+    rule = f"should have {_listed(branch)}, as the examples"
+    if isinstance(value, tuple | list):
+        return SettingError.of(name, rule=f"is a {type(value).__name__} of {len(value)}: {rule}")
+    return SettingError.of(name, list(value) if isinstance(value, Mapping) else value, rule)
 
 
 def _needed(branch: Branch) -> set[Any]:

@@ -13,6 +13,7 @@ from conversiontest import QUIET, chip_of, seeded, stimuli
 from torch import nn
 
 import stochsim as ss
+from stochsim.cli import main
 from stochsim.hardware import Noise
 from stochsim.lowering import convert
 from stochsim.settings import SettingError, StochsimError
@@ -230,6 +231,23 @@ def test_copies_pickles_and_files_keep_the_inputs(words, pair, tmp_path):
     assert json.loads(text)["content"]["inputs"]["names"] == ["ids", "mask"]
 
 
+def test_a_saved_network_of_two_inputs_is_billed(words, tmp_path, capsys):
+    words.program.save(tmp_path)
+    main(["energy", "bill", str(tmp_path), "--stimuli", "2"])
+    assert "mean over 2 stimuli" in capsys.readouterr().out
+
+
+def test_the_array_that_the_chip_reads(pair):
+    two, _ = pair
+    x = two.stimuli((A, B))
+    assert torch.equal(x, joined(A, B))
+    assert torch.equal(x, two.examples)
+    for found, wanted in zip(two.inputs.form(x), (A, B), strict=True):
+        assert torch.equal(found, wanted)
+    values = two.outputs.read(two.chip().sample(x.numpy(), 3, key=1).values)
+    assert np.array_equal(values, two.sample((A, B), 3, key=1))
+
+
 def test_files_of_before_are_read(tmp_path):
     made = convert(seeded(lambda: nn.Linear(4, 3)), NOISY, A)
     made.program.save(tmp_path)
@@ -281,7 +299,7 @@ REFUSED = {
     r"'x\[0\]' = array of shape \(48, 4\), torch.bool: should be numbers": (A > 0, B),
     r"'x\[0\]' = array .*complex64: .*real numbers": (A + 0j, B),
     r"'x\[1\]' = array .*: should be finite": (A, B / 0),
-    r"'x' = .*should have 2 items": (A,),
+    r"'x': is a tuple of 1: should have 2 items": (A,),
     r"'x\[1\]' = None: should be a tensor or an array": (A, None),
 }
 
