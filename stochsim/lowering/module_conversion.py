@@ -99,8 +99,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
-    output and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises
-    StochsimError for a module that cannot be captured by torch.export (it decides by values of
+    output and stimulus; ConversionWarning names a layer whose error rounding does not explain.
+    Raises StochsimError for a module that cannot be captured by torch.export (it decides by values of
     tensors), computes something else when it is, changes its buffers, draws random numbers that no
     key can be given to, or has nothing to convert; SettingError for arguments of other types or in
     another order, and for wrong settings or examples.

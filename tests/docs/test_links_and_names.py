@@ -133,7 +133,7 @@ def addresses(spans: list[str]) -> list[str]:
 def has(cls: type, name: str) -> bool:
     """Whether objects of the class have this attribute."""
     fields = {**getattr(cls, "__dataclass_fields__", {}), **getattr(cls, "model_fields", {})}
-    return hasattr(cls, name) or name in fields
+    return hasattr(cls, name) or name in {**fields, **cls.__annotations__}
 
 
 def is_setting(address: str) -> bool:
