@@ -4,7 +4,6 @@ by stimulus.
 
 import warnings
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +54,7 @@ class ConversionErrors(NamedTuple):
 
     layers: dict[str, LayerError]
     outputs: np.ndarray
-    by_output: Mapping[str, np.ndarray] = MappingProxyType({})
+    by_output: Mapping[str, np.ndarray] = {}
 
     def __repr__(self) -> str:
         rows = (

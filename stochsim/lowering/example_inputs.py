@@ -70,16 +70,21 @@ def check_call(module: torch.nn.Module, inputs: Inputs) -> None:
         signature.bind(**found) if inputs.is_named else signature.bind(*found.values())
     except TypeError as error:
         kind = type(module).__name__
-        if not isinstance(inputs.tree, Branch):
-            raise _takes_several(kind, signature) from None
+        names = _needed(signature)
+        if len(names) > 1 and not isinstance(inputs.tree, Branch):
+            raise _takes_several(kind, names) from None
         raise SettingError.of("examples", rule=f"do not fit {kind}.forward: {error}") from None
 
 
-def _takes_several(kind: str, signature: inspect.Signature) -> StochsimError:
-    """The error of one tensor for a module that takes several inputs, or none."""
+def _needed(signature: inspect.Signature) -> list[str]:
+    """The arguments that have no default."""
     skipped = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    own = [one for one in signature.parameters.values() if one.kind not in skipped]
-    names = [one.name for one in own if one.default is one.empty]
+    own = (one for one in signature.parameters.values() if one.kind not in skipped)
+    return [one.name for one in own if one.default is one.empty]
+
+
+def _takes_several(kind: str, names: list[str]) -> StochsimError:
+    """The error of one tensor for a module of several inputs."""
     keyed = ", ".join(f"'{name}': {name}" for name in names)
     how = f"a tuple, ({', '.join(names)}), or a dict, {{{keyed}}}"
     return StochsimError(

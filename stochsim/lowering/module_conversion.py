@@ -100,10 +100,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
     output and stimulus; ConversionWarning names a layer whose error rounding does not explain.
-    Raises StochsimError for a module that cannot be captured by torch.export (it decides by values of
-    tensors), computes something else when it is, changes its buffers, draws random numbers that no
-    key can be given to, or has nothing to convert; SettingError for arguments of other types or in
-    another order, and for wrong settings or examples.
+    Raises StochsimError for a module that cannot be captured by torch.export (it decides by values
+    of tensors), computes something else when it is, changes its buffers, draws random numbers that
+    no key can be given to, gives something else than tensors of the stimuli, or has nothing to
+    convert; SettingError for arguments of other types or in another order, and for wrong settings
+    or examples.
 
     >>> import stochsim as ss
     >>> import torch
