@@ -2,13 +2,13 @@
 several.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from stochsim.lowering.calls_of_modules import names_of_arguments
 from stochsim.lowering.signature import EXACT, Inputs, side_by_side
 from stochsim.lowering.trees import Branch, Leaf, flattened, tree_of
 from stochsim.settings import SettingError, StochsimError, check_kind, real_array, rule_of_reals
@@ -24,7 +24,7 @@ def inputs_and_stimuli(examples: Any, module: torch.nn.Module) -> tuple[Inputs, 
     """How the module is called with the examples, and these as one tensor (stimulus, …); raises
     SettingError for examples that no module can be converted for.
     """
-    names = _names_of_arguments(module)
+    names = names_of_arguments(module)
     if not _are_several(examples):
         x = checked_stimuli("examples", examples, module)
         return Inputs(Leaf("", tuple(x.shape[1:])), names), x
@@ -46,49 +46,6 @@ def _are_several(examples: Any) -> bool:
         return True
     return type(examples) in (tuple, list) and any(
         isinstance(one, torch.Tensor | np.ndarray) or _are_several(one) for one in examples
-    )
-
-
-def _names_of_arguments(module: torch.nn.Module) -> tuple[str, ...]:
-    """Of those that may be given by position."""
-    try:
-        taken = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(one.name for one in taken if one.kind in places)
-
-
-def check_call(module: torch.nn.Module, inputs: Inputs) -> None:
-    """Raise StochsimError for a module that cannot be called with these arguments."""
-    try:
-        signature = inspect.signature(module.forward)
-    except (TypeError, ValueError):
-        return
-    found = dict.fromkeys(inputs.arguments)
-    try:
-        signature.bind(**found) if inputs.is_named else signature.bind(*found.values())
-    except TypeError as error:
-        kind = type(module).__name__
-        names = _needed(signature)
-        if len(names) > 1 and not isinstance(inputs.tree, Branch):
-            raise _takes_several(kind, names) from None
-        raise SettingError.of("examples", rule=f"do not fit {kind}.forward: {error}") from None
-
-
-def _needed(signature: inspect.Signature) -> list[str]:
-    """The arguments that have no default."""
-    skipped = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    own = (one for one in signature.parameters.values() if one.kind not in skipped)
-    return [one.name for one in own if one.default is one.empty]
-
-
-def _takes_several(kind: str, names: list[str]) -> StochsimError:
-    """The error of one tensor for a module of several inputs."""
-    keyed = ", ".join(f"'{name}': {name}" for name in names)
-    how = f"a tuple, ({', '.join(names)}), or a dict, {{{keyed}}}"
-    return StochsimError(
-        f"{kind} takes {len(names)} inputs, {', '.join(names)}: give examples as {how}"
     )
 
 

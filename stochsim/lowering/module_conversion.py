@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.lowering.calls_of_modules import check_call
 from stochsim.lowering.capture import Wrapped, captured, copied, plain_attention
 from stochsim.lowering.chip_module import ChipModule
 from stochsim.lowering.comparison import (
@@ -19,7 +20,7 @@ from stochsim.lowering.comparison import (
     output_errors,
     warn_of,
 )
-from stochsim.lowering.example_inputs import are_integers, check_call, inputs_and_stimuli
+from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import RANGES
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of

@@ -9,7 +9,7 @@ from stochsim.lowering.capture import Wrapped, copied
 from stochsim.lowering.observing import STIMULI, same_random_numbers
 from stochsim.lowering.queries import first_line
 from stochsim.lowering.signature import Inputs, Outputs
-from stochsim.lowering.trees import Leaf, has_tensors, leaves, tree_of
+from stochsim.lowering.trees import Leaf, has_tensors, leaves, tensor_of, tree_of
 from stochsim.settings import SettingError, StochsimError
 
 _COUNTS = (2, 3)
@@ -46,13 +46,13 @@ def _called(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor) -> Any:
 
 
 def _outputs(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor, found: Any) -> Outputs:
-    """The structure of what the module gave for x."""
+    """The structure of what the module gave for the first STIMULI of x."""
     kind = type(module).__name__
     try:
         tree = tree_of(found, lambda path, value: _leaf(0, path, value), "output")
     except SettingError as error:
         raise StochsimError(f"{kind} cannot be converted: {error}") from None
-    if isinstance(tree, Leaf):
+    if isinstance(tree, Leaf) and len(tensor_of(found)) == len(x[:STIMULI]):
         return Outputs(tree)
     if not has_tensors(tree):
         raise StochsimError(f"{kind} gives no tensor (stimulus, …), but a {type(found).__name__}")

@@ -12,11 +12,12 @@ from stochsim.lowering.signature import Inputs, Outputs, Signature
 from stochsim.lowering.trees import CONSTANTS, Branch, Leaf, Tree
 from stochsim.settings import SettingError, strict
 
-_DTYPES = ("float", "bool", "uint8", "int8", "int16", "int32", "int64")
+_WHOLE = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
+_DTYPES = ("float", "bool", *_WHOLE)
 _TAGS = ("tensor", "tuple", "list", "dict", "constant")
 _LEAF = ("shape", "dtype", "axis")
 _MOST_SIZE = 2**31 - 1
-_MOST_AXES = 64
+_END = 2**63 - 1
 _MOST_TENSORS = 1000
 _KINDS: Mapping[str, type] = {"tuple": tuple, "list": list}
 
@@ -109,7 +110,7 @@ def _pair(where: str, own: Any) -> tuple[str | int, Any]:
     key, value = own
     if isinstance(key, str):
         return strict.text(where, key), value
-    return strict.whole(where, key, -_MOST_SIZE, _MOST_SIZE), value
+    return strict.whole(where, key, -_END, _END), value
 
 
 def _leaf(where: str, value: Any, path: str) -> Leaf:
@@ -118,7 +119,7 @@ def _leaf(where: str, value: Any, path: str) -> Leaf:
     if math.prod(shape) > _MOST_SIZE:
         raise SettingError.of(f"{where}.shape", list(shape), "has too many values")
     dtype = strict.word(f"{where}.dtype", own["dtype"], _DTYPES)
-    axis = strict.whole(f"{where}.axis", own["axis"], 0, min(len(shape), _MOST_AXES))
+    axis = strict.whole(f"{where}.axis", own["axis"], 0, len(shape))
     return Leaf(path, shape, None if dtype == "float" else getattr(torch, dtype), axis)
 
 

@@ -69,7 +69,7 @@ def tree_of(value: Any, leaf: Callable[[str, Any], Leaf], name: str, path: str =
             raise SettingError.of(name + path, value, rule)
         return value
     for key in found:
-        if not isinstance(key, str | int):
+        if not isinstance(key, str | int) or isinstance(key, bool):
             raise SettingError.of(name + path, key, "keys should be words or whole numbers")
     steps = {key: path + _step(value, key) for key in found}
     return Branch(

@@ -96,8 +96,12 @@ def test_other_types_are_named_without_a_word_on_the_order():
 
 
 def test_a_network_must_give_one_tensor_of_the_stimuli():
-    for forward in (lambda self, x: self.a(x).mean(0)[None], lambda self, x: self.a(x).T):
-        with pytest.raises(StochsimError, match="should give one tensor"):
+    refused = {
+        "has no axis of stimuli": lambda self, x: self.a(x).mean(0)[None],
+        r"should be \(stimulus, …\)": lambda self, x: self.a(x).sum(),
+    }
+    for message, forward in refused.items():
+        with pytest.raises(StochsimError, match=message):
             convert(Calls(forward, a=nn.Linear(4, 2)), QUIET, stimuli(9, 4))
 
 

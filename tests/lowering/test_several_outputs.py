@@ -193,6 +193,16 @@ def test_recurrent_modules_give_their_states(kind, tmp_path):
     assert (state[0] if kind is nn.LSTM else state).shape == (2, 0, 3)
 
 
+def test_one_output_with_its_stimuli_on_the_second_axis():
+    alone = giving(lambda y, x: y)
+    turned = convert(giving(lambda y, x: y.T), NOISY, X)
+    wanted = convert(alone, NOISY, X)
+    assert torch.equal(turned(X, key=2), wanted(X, key=2).T)
+    assert torch.equal(turned.emulated(X), wanted.emulated(X).T)
+    assert np.array_equal(turned.sample(X, 2, key=2), wanted.sample(X, 2, key=2))
+    assert turned(X[:0]).shape == (3, 0)
+
+
 def test_a_large_output_does_not_hide_a_small_one():
     def give(y, x):
         return {"large": 1e6 * x, "small": y}
