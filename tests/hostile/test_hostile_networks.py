@@ -229,3 +229,40 @@ def test_there_are_thousands_of_cases(network: Path, canary: Path) -> None:
     assert len(list(places(head))) > 300
     assert len(texts(canary)) + len(values()) > 60
     assert nested(3) == [[[1]]]
+
+
+class Structured(nn.Module):
+    """Takes and gives every kind of structure that files have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, a: torch.Tensor, rest: dict[str, Any], factor: float) -> dict[str, Any]:
+        ids, (mask, _) = rest["ids"], rest["more"]
+        y = self.layer(a) * mask[:, None] * factor + ids.sum(1, keepdim=True)
+        return {"y": [y, y > 0], "best": (y.argmax(1), None), 3: 0.5}
+
+
+@pytest.mark.parametrize("each", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_what_networks_take_and_give(each: int, tmp_path: Path, canary: Path) -> None:
+    """Every place of the structure of inputs and outputs; what is read can be called and saved."""
+    a, ids = stimuli(6, 3), torch.arange(12).reshape(6, 2)
+    given = (a, {"ids": ids, "more": (a[:, 0] > 0, None)}, 2.0)
+    convert(seeded(Structured), chip_of(4, 4, 4), given).program.save(tmp_path)
+    head, data = read_both(tmp_path)
+
+    def run(table: Any) -> None:
+        converted = load_converted(written_program(tmp_path, table, data))
+        x = converted.inputs.form(torch.zeros(2, *converted.inputs.shape))
+        converted.bill(x)
+        converted.sample(x, 2, key=0)
+        converted.read(x, key=0)
+        converted.program.save(tmp_path)
+
+    tables = [
+        {**head, "content": {**head["content"], field: found}}
+        for field in ("inputs", "outputs")
+        for found in variants(head["content"][field], canary, each)
+    ]
+    all_judged(tables, run, canary, 100)
