@@ -38,7 +38,7 @@ class Grid(torch.nn.Module):
         self.bits = bits
         self.unsigned = unsigned
         self.narrow = narrow
-        value = torch.tensor(np.log2(scale), dtype=torch.float32)
+        value = torch.tensor(np.log2(scale), dtype=torch.float64)
         if self.is_sign:
             self.register_buffer("log_scale", value)
         else:

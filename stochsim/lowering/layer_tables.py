@@ -189,8 +189,9 @@ def _parameters(
 ) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]
-    grid = _grid(layer.weight_bits, log, False, dtype, narrow=True)
     codes = layer.weight_codes.reshape(own["weight_shape"])
+    is_narrow = layer.weight_bits == 1 or codes.min() > -(2 ** (layer.weight_bits - 1))
+    grid = _grid(layer.weight_bits, log, False, dtype, narrow=bool(is_narrow))
     integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
     weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
     if not is_bounded(weight.detach()):

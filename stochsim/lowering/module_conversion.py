@@ -9,6 +9,8 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.lowering.brevitas_layers import plain_layers
+from stochsim.lowering.brevitas_quantisers import is_of_brevitas
 from stochsim.lowering.capture import (
     Wrapped,
     captured,
@@ -24,6 +26,7 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.example_inputs import are_integers, checked_stimuli
+from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import RANGES
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
@@ -40,6 +43,7 @@ from stochsim.lowering.products import (
     take_activations,
     write_as_linear,
 )
+from stochsim.lowering.quantised_sites import take_given_grids
 from stochsim.lowering.queries import (
     first_line,
     of_stimuli,
@@ -174,20 +178,23 @@ def _converted(
     check_inputs(module)
     with evaluated(module) if module.training else contextlib.nullcontext():
         takes = _taken(module, x, how.takes_integers)
-        network = captured(Wrapped(copied(module), takes), x, how.keep_float).eval()
+        network = _captured(Wrapped(copied(module), takes), x, how.keep_float)
+        from_zero_on(network)
         write_as_linear(network, of_stimuli(network.graph))
         put_stimuli_first(network)
         sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
+        fold_batch_norms(network, sites, how.keep_float)
+        take_activations(sites, how.keep_float)
+        reasons |= take_given_grids(network, sites, how.keep_float)
         if how.strict and reasons:
             raise _not_all_converted(reasons)
         if not sites:
+            which = f" ({_named(reasons)})" if reasons else ""
             raise StochsimError(
                 f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is "
-                f"needed"
+                f"needed{which}"
             )
         check_all_keyed(network, x)
-        fold_batch_norms(network, sites, how.keep_float)
-        take_activations(sites, how.keep_float)
         note_mixing_parts(network, x)
         widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
@@ -200,6 +207,13 @@ def _converted(
         left_in_float(network, reasons),
         ConversionErrors(errors, output_errors(network, x, found)),
     )
+
+
+def _captured(whole: Wrapped, x: torch.Tensor, kept: Sequence[str]) -> Network:
+    """The graph of a module, its layers of Brevitas in torch's own operations."""
+    is_quantised = is_of_brevitas(whole)
+    with plain_layers(whole, x[:STIMULI]) if is_quantised else contextlib.nullcontext():
+        return captured(whole, x, kept).eval()
 
 
 def _taken(module: torch.nn.Module, x: torch.Tensor, are_whole: bool) -> torch.dtype | None:
@@ -262,10 +276,13 @@ def _check_types(module: object, hardware: object, examples: object) -> None:
 
 def _not_all_converted(reasons: Mapping[fx.Node, str]) -> StochsimError:
     """The error that names each product left in float, with the reason."""
-    found = "; ".join(f"'{part_of(node)}': {why}" for node, why in reasons.items())
     return StochsimError(
-        f"strict: {len(reasons)} of the network's products cannot be converted: {found}"
+        f"strict: {len(reasons)} of the network's products cannot be converted: {_named(reasons)}"
     )
+
+
+def _named(reasons: Mapping[fx.Node, str]) -> str:
+    return "; ".join(f"'{part_of(node)}': {why}" for node, why in reasons.items())
 
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:
