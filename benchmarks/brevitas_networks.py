@@ -55,7 +55,7 @@ _KINDS = ("linear", "conv1d", "conv2d", "depthwise", "LSTM", "RNN")
 class Made(NamedTuple):
     """A network, its stimuli, and how many of its parts end with each quantiser of values."""
 
-    module: nn.Module
+    module: Any
     x: torch.Tensor
     ends: list[int]
 
@@ -189,8 +189,8 @@ def on_edges(network: Made) -> bool:
         module = network.module[:end]
         apart = differ(module, network.x)
         if apart.any():
-            quantiser = module[-1]
-            drive = values(module[:-1](network.x))[apart]
+            quantiser: Any = network.module[end - 1]
+            drive = values(network.module[: end - 1](network.x))[apart]
             proxy = quantiser.act_quant
             if isinstance(quantiser, qnn.QuantReLU):
                 drive = drive.relu()
@@ -233,6 +233,7 @@ def measure(options: Options) -> list[Figure]:
             print(f"network {number} differs: {found[-1]}", file=sys.stderr)
         if time.monotonic() - start > 2 * (1 + number // 10):
             print(f"{number + 1} of {len(numbers)} networks", file=sys.stderr, end="\r")
+    print(file=sys.stderr)
     counts = [one for one in found if isinstance(one, Count)]
 
     def figure(name: str, value: float, unit: str, **more: Any) -> Figure:

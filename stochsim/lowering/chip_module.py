@@ -12,6 +12,7 @@ from stochsim.accounting import Bill
 from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.lowering.array_surrogate import Surrogate, SurrogateError
 from stochsim.lowering.comparison import ConversionErrors
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import check_tensor, checked_stimuli
@@ -63,11 +64,13 @@ class ChipModule(torch.nn.Module):
     gradient. Every such call has the noise of one key, `stream(key)` has new noise at every call.
     In training (`train()`) it gives a differentiable emulation: values on the same grids,
     gradients straight through the roundings, and the chip's read noise, noise of weights (both as
-    Gaussians of the chip's variance) and dither of inputs, drawn anew at every call. Of an array,
-    errors of memories, a measured neuron, and accumulators narrower than their sums there is no
+    Gaussians of the chip's variance) and dither of inputs, drawn anew at every call. Sums of an
+    array are drawn with its mean and variance, each neuron's a straight line of the exact sum,
+    fitted to the array's own sums at the first call and every 100 calls (`surrogate_errors`).
+    Of errors of memories, a measured neuron, and accumulators narrower than their sums there is no
     such model: then a call gives the chip's own values, with the gradient of the noiseless
-    emulation. Without noise both give the same values, wherever the emulation's float sums are
-    exact.
+    emulation; so it does for arrays where `chip_in_the_loop` is set to True. Without noise both
+    give the same values, wherever the emulation's float sums are exact and there is no array.
 
     Weights, biases and the scales of all grids are parameters for any optimiser; `state_dict` holds
     them. Stimuli stand on the first axis. `errors`: how far it was from the float module when it
@@ -76,6 +79,7 @@ class ChipModule(torch.nn.Module):
 
     examples: torch.Tensor
     errors: ConversionErrors | None = None
+    chip_in_the_loop = False
 
     def __init__(
         self,
@@ -99,11 +103,12 @@ class ChipModule(torch.nn.Module):
         self.generator = torch.Generator().manual_seed(self.key % 2**63)
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
+        self._surrogate = Surrogate()
         self.eval()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the chip, which is built anew where it is asked for."""
-        return {**super().__getstate__(), "_chip": None}
+        return {**super().__getstate__(), "_chip": None, "_surrogate": Surrogate()}
 
     def __str__(self) -> str:
         """A card with a line for each layer on the chip; `repr` is that of torch's modules."""
@@ -125,13 +130,24 @@ class ChipModule(torch.nn.Module):
 
     @property
     def model_of_noise(self) -> HardwareNoise | None:
-        """What the emulation draws in training; None where the chip itself is in the loop."""
+        """What the emulation draws in training beside the sums of an array; None where the chip
+        itself is in the loop.
+        """
         if self.hardware.accumulator_bits is not None:
             return None
+        if self.hardware.array is not None and self.chip_in_the_loop:
+            return None
         try:
-            return HardwareNoise.of(self.hardware)
+            return HardwareNoise.of(self.hardware, models_array=True)
         except SettingError:
             return None
+
+    @property
+    def surrogate_errors(self) -> dict[str, SurrogateError]:
+        """How far the sums that training draws in place of the array's are from these, by layer,
+        when they were last fitted; empty without an array, and before the first call in training.
+        """
+        return dict(self._surrogate.errors)
 
     def forward(
         self, x: torch.Tensor, key: int | None = None, first_stimulus: int = 0
@@ -152,8 +168,10 @@ class ChipModule(torch.nn.Module):
         noise = self.model_of_noise
         if noise is not None:
             draws = Draws(generator, x.device)
+            moments = {} if self.hardware.array is None else self._surrogate.moments_of(self)
             return Walk(
-                self.network, lambda layer, values: layer.emulate(values, noise, draws)
+                self.network,
+                lambda layer, values: layer.emulate(values, noise, draws, moments.get(layer.name)),
             ).run(x)
         place = Place(int(torch.randint(2**62, (1,), generator=generator)), 0, 0)
         chip = self.chip()
