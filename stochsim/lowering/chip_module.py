@@ -18,6 +18,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import check_tensor, checked_stimuli
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
+from stochsim.lowering.learned_noise import cost_of_noise, give_noise
 from stochsim.lowering.left_in_float import LeftInFloat
 from stochsim.lowering.serialise import stored
 from stochsim.lowering.walks import Walk, evaluated
@@ -28,8 +29,10 @@ from stochsim.settings import (
     SettingError,
     as_path,
     card,
+    check_choice,
     check_draw,
     check_kind,
+    check_positive,
     check_whole,
     counted,
 )
@@ -237,14 +240,48 @@ class ChipModule(torch.nn.Module):
             found = self.chip().sample(x.detach().cpu().numpy(), *draw, count=False)
         return torch.from_numpy(found.values)
 
-    def bill(self, x: torch.Tensor | np.ndarray, reads: int = 1) -> Bill:
+    def bill(self, x: torch.Tensor | np.ndarray, reads: int = 1, rho: float = 0.0) -> Bill:
         """What `reads` reads of each stimulus take, by layer: operations, joules and cycles per
-        read (see `Graph.workload`).
+        read (see `Graph.workload`); rho: of the price of reliability, where neurons have a noise of
+        their own.
         """
         x = self._stimuli(x)
         draw = check_draw(len(x), reads, 0, 0, 0)
         with evaluated(self):
-            return self.chip().bill(x.cpu().numpy(), draw.reads)
+            return self.chip().bill(x.cpu().numpy(), draw.reads, rho)
+
+    def learn_noise(self, sigma_lsb: float = 0.5, of: str = "neurons") -> None:
+        """Give the neurons of every layer a noise of their own, whose σ is a parameter: Gaussian,
+        before the activation, in training and on the chip, from `sigma_lsb` steps of the outputs
+        on; of: "neurons", one each, or "layers", one for all neurons of a layer. Layers on the same
+        cells share it. `reliability_cost` is its price, `bill` has its joules.
+
+        Raises SettingError for a sigma_lsb that is not above 0, and where there is one already.
+
+        >>> import stochsim as ss
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 24).reshape(8, 3)
+        >>> model = ss.convert(torch.nn.Linear(3, 2), ss.load_hardware("digital-45nm", bits=4), x)
+        >>> model.learn_noise(0.5)
+        >>> loss = model.train()(x).square().mean() + 1e-3 * model.reliability_cost()
+        >>> loss.backward()
+        >>> model.layers["linear"].log_sigma.grad.shape
+        torch.Size([2])
+        """
+        sigma_lsb = check_positive("sigma_lsb", sigma_lsb)
+        check_choice("of", of, ("neurons", "layers"))
+        give_noise(self.layers, sigma_lsb, of == "neurons")
+
+    def reliability_cost(self, rho: float = 0.0, c: float = 1.0) -> torch.Tensor:
+        """The price of the neurons' own noise, C_ρ(σ) = c ((s/σ)^ρ - 1)/ρ, at ρ = 0 -c ln(σ/s),
+        summed over all neurons and positions of a stimulus of the examples' shape: nats per read, a
+        scalar with its gradient; s: that of the Hardware's reliability.
+
+        With c = `energy.reliability_price_to_cost(λ, law)` it is λ times joules, up to a constant.
+        Raises SettingError for ρ < 0, c that is not above 0, and before `learn_noise`.
+        """
+        prices = (rho, c, self.hardware.reliability.s)
+        return cost_of_noise(self.network, self.layers, self.examples[:1], prices)
 
     def operations_by_layer(
         self, x: torch.Tensor | np.ndarray, reads: int = 1

@@ -48,8 +48,11 @@ class ChipLayer(torch.nn.Module):
 
     weight: as the float layer has it; takes_codes: whether its input grid is the output grid of the
     layer before, whose codes it takes as they are. Calling it gives the noiseless values; `emulate`
-    those with a chip's noise.
+    those with a chip's noise. log_sigma: the logarithm of a noise of its neurons' own, (neuron,) or
+    one for all, in units of the drive; None where they have none.
     """
+
+    log_sigma: torch.nn.Parameter | None
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class ChipLayer(torch.nn.Module):
         self.takes_codes = takes_codes
         self.weight, self.bias = parameters
         self.weight_grid, self.input_grid, self.output_grid = grids
+        self.register_parameter("log_sigma", None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Output values of x (stimulus, …) without noise."""
@@ -111,6 +115,8 @@ class ChipLayer(torch.nn.Module):
             assert draws is not None
             of_neurons = noise.read_variance(self.output_grid.step(), self.output_grid.bits)
             variance = of_neurons + self._weight_variance(values, zero, noise)
+            if self.log_sigma is not None:
+                variance = variance + self._of_neurons(torch.exp(2 * self.log_sigma))
             if moments is not None:
                 variance = variance + self._of_neurons(moments.sd.square())
             if isinstance(variance, torch.Tensor) or variance > 0:
@@ -161,7 +167,15 @@ class ChipLayer(torch.nn.Module):
             self.input_grid.quantizer(),
             self.output_grid.quantizer(),
         )
-        return Layer(codes, *rest, bias, np.zeros(len(bias)), self.activation)
+        return Layer(codes, *rest, bias, self._sigma(), self.activation)
+
+    def _sigma(self) -> np.ndarray:
+        """The noise of its neurons, (neuron,)."""
+        neurons = self.weight.shape[0]
+        if self.log_sigma is None:
+            return np.zeros(neurons)
+        sigma = self.log_sigma.detach().exp().cpu().double().numpy()
+        return np.broadcast_to(sigma, (neurons,)).copy()
 
     @property
     def bits(self) -> tuple[int, int, int]:

@@ -173,7 +173,7 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             bias = _bias(own, first, dtype)
             if bias is not None and other.bias is not None and torch.equal(bias, other.bias):
                 bias = other.bias
-        layers[own["name"]] = ChipLayer(
+        made = ChipLayer(
             own["name"],
             read_geometry("geometry", own["geometry"]),
             (weight, bias),
@@ -181,7 +181,18 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             first.activation,
             source is not None,
         )
+        made.log_sigma = _log_sigma(first, dtype)
+        layers[made.name] = made
     return layers
+
+
+def _log_sigma(layer: Layer, dtype: torch.dtype) -> torch.nn.Parameter | None:
+    """The logarithms of its neurons' noise, one where all have the same; None for none."""
+    if not np.all(layer.sigma > 0):
+        return None
+    is_one = np.all(layer.sigma == layer.sigma[0])
+    found = np.log(layer.sigma[0] if is_one else layer.sigma)
+    return torch.nn.Parameter(torch.as_tensor(found, dtype=dtype))
 
 
 def _parameters(
