@@ -25,6 +25,7 @@ class GridRules(NamedTuple):
 
     ranges: str
     per_channel: bool
+    affine_inputs: bool = False
 
 
 def widths_of(
@@ -92,12 +93,24 @@ def layers_of(
         layers[site.name] = ChipLayer(
             site.name,
             site.geometry,
-            (weight, biases.setdefault(of_bias, site.bias)),
+            (weight, biases.setdefault(of_bias, _bias(site, weight_grid))),
             (weight_grid, input_grid, output_grid.to(weight)),
             site.activation,
             source is not None,
         )
     return layers
+
+
+def _bias(site: Site, grid: Grid) -> torch.nn.Parameter | None:
+    """The bias, less what the shift of the inputs adds to the sums of quantised weights."""
+    if not site.input_shift:
+        return site.bias
+    with torch.no_grad():
+        sums = grid(site.weight).double().flatten(1).sum(1)
+        before = 0.0 if site.bias is None else site.bias.double()
+        found = (before - site.input_shift * sums).to(site.weight)
+    learned = site.weight.requires_grad if site.bias is None else site.bias.requires_grad
+    return torch.nn.Parameter(found, learned)
 
 
 def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:

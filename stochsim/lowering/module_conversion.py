@@ -43,7 +43,7 @@ from stochsim.lowering.products import (
     take_activations,
     write_as_linear,
 )
-from stochsim.lowering.quantised_sites import take_given_grids
+from stochsim.lowering.quantised_sites import take_affine_inputs, take_given_grids
 from stochsim.lowering.queries import (
     first_line,
     of_stimuli,
@@ -77,6 +77,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     keep_float: Sequence[str] = (),
     weight_scales: str = "per-tensor",
     ranges: str = "mse",
+    input_grids: str = "symmetric",
     key: int = 0,
     chip_key: int = 0,
 ) -> ChipModule:
@@ -100,7 +101,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
     channel, which its sums are multiplied by. ranges: of all grids, "mse", least mean squared
     error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
-    bias); "percentile", so that a thousandth is. key: of the noise in training and of reads without
+    bias); "percentile", so that a thousandth is. input_grids: of inputs that have negative values
+    and are no codes of another layer, "symmetric" about 0, or "affine", from their lowest value on
+    (from 2 bits on): a constant is added before the layer and taken back by its bias. key: of the noise in training and of reads without
     a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer
@@ -135,8 +138,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     check_choice("ranges", ranges, RANGES)
     check_flag("strict", strict)
     x = checked_stimuli("examples", examples, module)
+    check_choice("input_grids", input_grids, INPUT_GRIDS)
     per_channel = weight_scales == "per-channel"
-    grids = GridRules(ranges, per_channel)
+    grids = GridRules(ranges, per_channel, input_grids == "affine")
     how = _How(hardware, bits or {}, strict, keep_float, grids, are_integers(examples))
     try:
         with torch.autocast(x.device.type, enabled=False):  # the module's own stays
@@ -156,6 +160,7 @@ _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, Ari
 
 
 WEIGHT_SCALES = ("per-tensor", "per-channel")
+INPUT_GRIDS = ("symmetric", "affine")
 
 
 class _How(NamedTuple):
@@ -199,6 +204,8 @@ def _converted(
         widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(Wrapped(copied(module), takes), x, found)
+    if how.grids.affine_inputs:
+        take_affine_inputs(network, sites, seen, widths, how.grids.ranges)
     layers = layers_of(sites, seen, widths, how.grids)
     errors = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers)

@@ -49,7 +49,7 @@ class Site:
     node: the product; source: what the layer reads; last: the last node that becomes part of the
     layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: for each of the two,
     equal for sites that have the same one; grids: those that the module brings along, of its
-    "weight", "input" and "output".
+    "weight", "input" and "output"; input_shift: what `source` is more than the product reads.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Site:
     shared: tuple[Any, Any]
     activation: str = "identity"
     grids: dict[str, GivenGrid] = field(default_factory=dict)
+    input_shift: float = 0.0
 
 
 def write_as_linear(network: Network, stimuli: Collection[fx.Node]) -> None:

@@ -1,19 +1,23 @@
 """Sites of a quantised module: the quantisers before and behind them become their grids."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import fx
 
 from stochsim.lowering.given_grids import (
+    GivenGrid,
     added_constant,
     grid_of_values,
     quantiser_before,
 )
 from stochsim.lowering.graph_network import Network
+from stochsim.lowering.grids import fitted_from_lowest
+from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import is_on_grid
-from stochsim.lowering.products import Site, only_user
+from stochsim.lowering.products import Site, only_user, source_of_codes
 from stochsim.lowering.queries import belongs_to, origin_of
 
 _aten = torch.ops.aten
@@ -70,12 +74,40 @@ def _take_input(network: Network, site: Site) -> None:
     site.grids["input"] = grid
     if not shift:
         return
-    source = before
+    _read_shifted(network.graph, site, before, -shift)
+
+
+def take_affine_inputs(
+    network: Network,
+    sites: Collection[Site],
+    seen: Mapping[str, Seen],
+    bits: Mapping[str, tuple[int, int, int]],
+    ranges: str,
+) -> None:
+    """Grids from the lowest value on for the inputs that have negative ones, of sites that read no
+    codes of others: what is read is shifted by a number of steps, which the bias takes back.
+    """
+    by_last = {site.last: site for site in sites}
+    for site in sites:
+        own, width = seen[site.name], bits[site.name][1]
+        is_free = "input" not in site.grids and source_of_codes(site, by_last) is None
+        if not is_free or not own.is_signed or width == 1:
+            continue
+        scale, zero = fitted_from_lowest(own.inputs, width, ranges, own.input_extremes)
+        site.grids["input"] = GivenGrid(width, np.asarray(scale), True)
+        with network.graph.inserting_before(site.node):
+            moved = network.graph.call_function(_aten.add.Tensor, (site.source, zero * scale))
+        moved.meta = {"origin": origin_of(site.source)}
+        _read_shifted(network.graph, site, moved, zero * scale)
+
+
+def _read_shifted(graph: fx.Graph, site: Site, source: fx.Node, shift: float) -> None:
+    """Let a site read its inputs plus a constant, which its bias takes back (see `layers_of`)."""
     if site.geometry.is_padded and site.geometry.padding_mode == "zeros":
-        source = _padded(network.graph, site, source, -shift)
-    sums = site.weight.detach().double().flatten(1).sum(1)
-    _add_to_bias(site, shift * sums)
+        source = _padded(graph, site, source, shift)
     site.source = source
+    site.input_shift = shift
+    site.shared = (site.shared[0], site.node)
 
 
 def _padded(graph: fx.Graph, site: Site, source: fx.Node, value: float) -> fx.Node:
