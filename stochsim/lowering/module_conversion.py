@@ -103,8 +103,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
     bias); "percentile", so that a thousandth is. input_grids: of inputs that have negative values
     and are no codes of another layer, "symmetric" about 0, or "affine", from their lowest value on
-    (from 2 bits on): a constant is added before the layer and taken back by its bias. key: of the noise in training and of reads without
-    a key; chip_key: which drawn instance of the chip.
+    (from 2 bits on): a constant is added before the layer and taken back by its bias. key: of the
+    noise in training and of reads without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer
     and stimulus; ConversionWarning names a layer whose error rounding does not explain. Raises

@@ -1,4 +1,4 @@
-"""Affine grids of inputs: from the lowest value on, 0 among their values, taken back by the bias."""
+"""Affine grids of inputs: from the lowest value on, with 0 among their values."""
 
 import numpy as np
 import pytest
