@@ -82,11 +82,12 @@ def made(number: int) -> Made:
     width = int(random.integers(2, 7))
     axes = {"linear": 0, "conv1d": 1}.get(kind, 2)
     parts = [_values(random, qnn.QuantIdentity, _VALUES)]
-    x = torch.randn(STIMULI, width, *(13,) * axes, dtype=torch.float64)
+    x = torch.randn(STIMULI, width, *(17,) * axes, dtype=torch.float64)
     ends = []
-    for _ in range(random.integers(1, 4)):
+    for place in range(random.integers(1, 4)):
         neurons = width * int(random.integers(1, 3))
-        parts.append(_product(random, kind, width, neurons))
+        stride = 1 if place else int(random.integers(1, 3))
+        parts.append(_product(random, kind, (width, neurons), stride))
         if axes and random.integers(3) == 0:
             parts.append((nn.BatchNorm1d if axes == 1 else nn.BatchNorm2d)(neurons))
         if random.integers(2):
@@ -134,8 +135,10 @@ def _values(random: np.random.Generator, layer: Any, kinds: tuple[Any, ...]) -> 
     return layer(act_quant=kind, bit_width=int(random.integers(1 if kind in _POSITIVE else 2, 9)))
 
 
-def _product(random: np.random.Generator, kind: str, inputs: int, neurons: int) -> nn.Module:
-    """A layer with weights on a random grid."""
+def _product(
+    random: np.random.Generator, kind: str, sizes: tuple[int, int], stride: int
+) -> nn.Module:
+    """A layer with weights on a random grid; sizes: inputs and neurons."""
     weights = _WEIGHTS[random.integers(len(_WEIGHTS))]
     choice: dict[str, Any] = {"weight_quant": weights, "bias": bool(random.integers(2))}
     if weights.__name__.endswith("Const"):
@@ -145,13 +148,12 @@ def _product(random: np.random.Generator, kind: str, inputs: int, neurons: int) 
     if choice["bias"] and random.integers(2):
         choice["bias_quant"] = grids.Int8BiasPerTensorFloatInternalScaling
     if kind == "linear":
-        return qnn.QuantLinear(inputs, neurons, **choice)
-    choice["padding"] = int(random.integers(2))
-    choice["stride"] = int(random.integers(1, 3))
+        return qnn.QuantLinear(*sizes, **choice)
+    choice |= {"padding": int(random.integers(2)), "stride": stride}
     if kind == "conv1d":
-        return qnn.QuantConv1d(inputs, neurons, 3, **choice)
-    groups = inputs if kind == "depthwise" else 1
-    return qnn.QuantConv2d(inputs, neurons, 3, groups=groups, **choice)
+        return qnn.QuantConv1d(*sizes, 3, **choice)
+    groups = sizes[0] if kind == "depthwise" else 1
+    return qnn.QuantConv2d(*sizes, 3, groups=groups, **choice)
 
 
 def _settled(module: nn.Module, x: torch.Tensor) -> nn.Module:
