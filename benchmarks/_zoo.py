@@ -101,18 +101,19 @@ class Block(nn.Module):
         return functional.relu(h, inplace=True)
 
 
-def res_net_20() -> nn.Module:
-    """ResNet-20 (He et al. 2016) with 8, 16 and 32 channels."""
+def res_net_20(channels: tuple[int, int, int] = (8, 16, 32), colours: int = 1) -> nn.Module:
+    """ResNet-20 (He et al. 2016); its own channels are 16, 32 and 64."""
+    a, b, c = channels
     blocks = [
         Block(inputs, outputs, stride)
         for inputs, outputs, stride in (
-            *((8, 8, 1), (8, 8, 1), (8, 8, 1)),
-            *((8, 16, 2), (16, 16, 1), (16, 16, 1)),
-            *((16, 32, 2), (32, 32, 1), (32, 32, 1)),
+            *((a, a, 1), (a, a, 1), (a, a, 1)),
+            *((a, b, 2), (b, b, 1), (b, b, 1)),
+            *((b, c, 2), (c, c, 1), (c, c, 1)),
         )
     ]
-    first = (nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
-    return nn.Sequential(*first, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+    first = (nn.Conv2d(colours, a, 3, padding=1, bias=False), nn.BatchNorm2d(a), nn.ReLU())
+    return nn.Sequential(*first, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 10))
 
 
 class SqueezeExcite(nn.Module):

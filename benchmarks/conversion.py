@@ -10,8 +10,12 @@ intervals over pictures and keys (of weights, training, and noise).
 """
 
 import copy
+import os
+import sys
 from collections import OrderedDict
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -175,6 +179,23 @@ class Bench:
         }
 
 
+class Measured(NamedTuple):
+    """What one key's network gives: 1 for each picture named rightly (picture,), what each
+    conversion loses, and joules by chip and layer, of the first key.
+    """
+
+    right: np.ndarray
+    losses: dict[str, np.ndarray]
+    joules: list[Figure]
+
+
+def measured(kind: str, key: int, epochs: tuple[int, int]) -> Measured:
+    """One network, in a process of its own, on one thread: the networks are too small for two."""
+    torch.set_num_threads(1)
+    bench = Bench(Digits(), kind, key, epochs)
+    return Measured(bench.right, bench.losses(), [] if key else _joules(bench, kind))
+
+
 def _joules(bench: Bench, kind: str) -> list[Figure]:
     """Joules of a picture by layer at 4 bits, on the presets."""
     figures = []
@@ -197,21 +218,26 @@ def _joules(bench: Bench, kind: str) -> list[Figure]:
 
 def measure(options: Options) -> list[Figure]:
     """Five keys; two and fewer epochs with --quick."""
-    data = Digits()
     epochs = QUICK_EPOCHS if options.quick else EPOCHS
+    keys = range(QUICK_KEYS if options.quick else KEYS)
+    runs = [(kind, key) for kind in reversed(NETWORKS) for key in keys]  # the longest first
+    found = {}
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        tasks = {pool.submit(measured, *run, epochs): run for run in runs}
+        for count, task in enumerate(as_completed(tasks), 1):
+            found[tasks[task]] = task.result()
+            print(f"{count} of {len(runs)} networks", file=sys.stderr, flush=True)
     figures = []
     for kind in NETWORKS:
-        benches = [
-            Bench(data, kind, key, epochs) for key in range(QUICK_KEYS if options.quick else KEYS)
-        ]
+        of_keys = [found[kind, key] for key in keys]
         right = mean_estimate(
-            100 * np.stack([bench.right for bench in benches]), fold_in(0, "conversion", kind)
+            100 * np.stack([one.right for one in of_keys]), fold_in(0, "conversion", kind)
         )
         figures.append(Figure(f"{kind}, float: accuracy", right.value, right.low, right.high, "%"))
-        losses = [bench.losses() for bench in benches]
-        for name in losses[0]:
+        for name in of_keys[0].losses:
             lost = mean_estimate(
-                np.stack([one[name] for one in losses]), fold_in(0, "conversion", kind, name)
+                np.stack([one.losses[name] for one in of_keys]),
+                fold_in(0, "conversion", kind, name),
             )
             more: dict[str, Any] = {"baseline": "float", "bar": BARS.get(name), "better": "lower"}
             figures.append(
@@ -219,7 +245,7 @@ def measure(options: Options) -> list[Figure]:
                     f"{kind}, {name}: accuracy lost", lost.value, lost.low, lost.high, "%", **more
                 )
             )
-        figures += _joules(benches[0], kind)
+        figures += of_keys[0].joules
     return figures
 
 

@@ -399,6 +399,13 @@ class Chip:
         assert isinstance(self._runner, GraphRunner)
         return self._runner.layers[layer].values(values, True, 1, place)
 
+    def layer_drives(
+        self, layer: str, values: np.ndarray, rows: tuple[int, int], reads: int, place: Place
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Drives of one layer of a graph; see `WindowedLayer.drives`."""
+        assert isinstance(self._runner, GraphRunner)
+        return self._runner.layers[layer].drives(values, rows, reads, place)
+
     @property
     def _circuit(self) -> RecurrentRunner:
         assert isinstance(self._runner, RecurrentRunner)

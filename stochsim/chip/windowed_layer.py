@@ -104,6 +104,25 @@ class WindowedLayer:
             drawn = Inputs(self.input, self.chip.hardware).integers(flat, reads, own)
         return drawn.reshape(-1, *values.shape[1:]), True
 
+    def drives(
+        self, values: np.ndarray, rows: tuple[int, int], reads: int, place: Place
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Drives of exact products (row, neuron), and those of the layer's array (row, read,
+        neuron), of some of the positions of values (stimulus, …). rows: how many at most, and
+        whether those of even (0) or of odd number (1).
+        """
+        most, half = rows
+        seen = rows_of(self.call, self.input, self.input.integers(self.input.codes(values)))
+        exact, drawn = [], []
+        for layer, own in zip(self.layers, seen, strict=True):
+            flat = own.reshape(-1, own.shape[2])
+            chosen = np.unique(np.linspace(0, len(flat) - 1, 2 * most).astype(np.int64))
+            flat = np.ascontiguousarray(flat[chosen[half % len(chosen) :: 2]])
+            codes = layer.layer.weight_codes.astype(np.float64)
+            exact.append(layer.scaled(flat.astype(np.float64) @ codes.T))
+            drawn.append(layer.drive(flat, reads, place))
+        return np.concatenate(exact, 1), np.concatenate(drawn, 2)
+
     def report(self, meter: Meter, rows: list[np.ndarray], reads: int) -> None:
         """Tell the meter what products of rows (row, position, input) of each group take,
         `reads` reads of each.

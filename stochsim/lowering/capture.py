@@ -19,7 +19,8 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.modules import transformer
 
-from stochsim.lowering.graph_network import Network, put
+from stochsim.lowering.brevitas_quantisers import OnePart
+from stochsim.lowering.graph_network import Network, drop_unused, put
 from stochsim.lowering.origin import DOOR, Origin, shape_of
 from stochsim.lowering.queries import first_line, operation
 from stochsim.lowering.signature import Inputs, Outputs
@@ -223,11 +224,15 @@ class _Reader:
     def _origin(self, node: fx.Node) -> Origin:
         part = kind = ""
         stack = list((node.meta.get("nn_module_stack") or {}).values())
-        path = str(stack[-1][0]).partition("@")[0].removeprefix(_PREFIX) if stack else ""
-        module = self._modules.get(path)
+        paths = [str(one[0]).partition("@")[0].removeprefix(_PREFIX) for one in stack]
+        modules = [(one, self._modules.get(one)) for one in paths]
+        whole = [(one, found) for one, found in modules if isinstance(found, OnePart)]
+        path, module = (whole or modules or [("", None)])[-1]
         if stack and not path:
             kind = DOOR
-        if path and module is not None:
+        if path and isinstance(module, OnePart):
+            part, kind = path, module.kind
+        elif path and module is not None:
             is_torch = type(module).__module__.startswith("torch.nn.modules")
             if is_torch or not any(True for _ in module.children()):
                 part, kind = path, type(module).__name__
@@ -270,7 +275,7 @@ def _simplify(network: Network) -> None:
             node.target = torch.ops.aten.reshape.default
             node.update_arg(1, _open(node.args[1]))
     made_plain(network)
-    graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    drop_unused(graph)
     for node in list(graph.nodes):
         if node.op == "placeholder" and not node.users and len(_placeholders(graph)) > 1:
             graph.erase_node(node)

@@ -14,6 +14,7 @@ from stochsim.accounting import Bill
 from stochsim.chip import Chip, Place, Stream
 from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.lowering.array_surrogate import Surrogate, SurrogateError
 from stochsim.lowering.comparison import ConversionErrors
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import (
@@ -25,6 +26,7 @@ from stochsim.lowering.example_inputs import (
 )
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
+from stochsim.lowering.learned_noise import cost_of_noise, give_noise
 from stochsim.lowering.left_in_float import LeftInFloat
 from stochsim.lowering.rehearsal import rehearse
 from stochsim.lowering.serialise import stored
@@ -40,8 +42,10 @@ from stochsim.settings import (
     StochsimError,
     as_path,
     card,
+    check_choice,
     check_draw,
     check_kind,
+    check_positive,
     check_whole,
     counted,
 )
@@ -75,11 +79,13 @@ class ChipModule(torch.nn.Module):
     gradient. Every such call has the noise of one key, `stream(key)` has new noise at every call.
     In training (`train()`) it gives a differentiable emulation: values on the same grids,
     gradients straight through the roundings, and the chip's read noise, noise of weights (both as
-    Gaussians of the chip's variance) and dither of inputs, drawn anew at every call. Of an array,
-    errors of memories, a measured neuron, and accumulators narrower than their sums there is no
+    Gaussians of the chip's variance) and dither of inputs, drawn anew at every call. Sums of an
+    array are drawn with its mean and variance, each neuron's a straight line of the exact sum,
+    fitted to the array's own sums at the first call and every 100 calls (`surrogate_errors`).
+    Of errors of memories, a measured neuron, and accumulators narrower than their sums there is no
     such model: then a call gives the chip's own values, with the gradient of the noiseless
-    emulation. Without noise both give the same values, wherever the emulation's float sums are
-    exact.
+    emulation; so it does for arrays where `chip_in_the_loop` is set to True. Without noise both
+    give the same values, wherever the emulation's float sums are exact and there is no array.
 
     Weights, biases and the scales of all grids are parameters for any optimiser; `state_dict` holds
     them. It is called as the module was, and gives what that gave: tensors with the stimuli on the
@@ -94,6 +100,7 @@ class ChipModule(torch.nn.Module):
     inputs: Inputs
     outputs: Outputs
     errors: ConversionErrors | None = None
+    chip_in_the_loop = False
 
     def __init__(
         self,
@@ -120,11 +127,12 @@ class ChipModule(torch.nn.Module):
         self.generator = torch.Generator().manual_seed(self.key % 2**63)
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
+        self._surrogate = Surrogate()
         self.eval()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the chip, which is built anew where it is asked for."""
-        return {**super().__getstate__(), "_chip": None}
+        return {**super().__getstate__(), "_chip": None, "_surrogate": Surrogate()}
 
     def __str__(self) -> str:
         """A card with a line for each layer on the chip; `repr` is that of torch's modules."""
@@ -146,13 +154,24 @@ class ChipModule(torch.nn.Module):
 
     @property
     def model_of_noise(self) -> HardwareNoise | None:
-        """What the emulation draws in training; None where the chip itself is in the loop."""
+        """What the emulation draws in training beside the sums of an array; None where the chip
+        itself is in the loop.
+        """
         if self.hardware.accumulator_bits is not None:
             return None
+        if self.hardware.array is not None and self.chip_in_the_loop:
+            return None
         try:
-            return HardwareNoise.of(self.hardware)
+            return HardwareNoise.of(self.hardware, models_array=True)
         except SettingError:
             return None
+
+    @property
+    def surrogate_errors(self) -> dict[str, SurrogateError]:
+        """How far the sums that training draws in place of the array's are from these, by layer,
+        when they were last fitted; empty without an array, and before the first call in training.
+        """
+        return dict(self._surrogate.errors)
 
     def forward(
         self, *args: Any, key: int | None = None, first_stimulus: int = 0, **named: Any
@@ -180,7 +199,11 @@ class ChipModule(torch.nn.Module):
         noise = self.model_of_noise
         if noise is not None:
             draws = Draws(generator, x.device)
-            return self._walked(x, lambda layer, values: layer.emulate(values, noise, draws))
+            moments = {} if self.hardware.array is None else self._surrogate.moments_of(self)
+            return self._walked(
+                x,
+                lambda layer, values: layer.emulate(values, noise, draws, moments.get(layer.name)),
+            )
         if len(x) == 0:
             return self._emulated(x)
         place = Place(int(torch.randint(2**62, (1,), generator=generator)), 0, 0)
@@ -260,14 +283,48 @@ class ChipModule(torch.nn.Module):
             found = self.chip().sample(x.detach().cpu().numpy(), *draw, count=False)
         return torch.from_numpy(found.values)
 
-    def bill(self, x: Any, reads: int = 1) -> Bill:
+    def bill(self, x: Any, reads: int = 1, rho: float = 0.0) -> Bill:
         """What `reads` reads of each stimulus take, by layer: operations, joules and cycles per
-        read (see `Graph.workload`).
+        read (see `Graph.workload`); rho: of the price of reliability, where neurons have a noise of
+        their own.
         """
         x = self._stimuli(x)
         draw = check_draw(len(x), reads, 0, 0, 0)
         with evaluated(self), self._like_examples(x):
-            return self.chip().bill(x.cpu().numpy(), draw.reads)
+            return self.chip().bill(x.cpu().numpy(), draw.reads, rho)
+
+    def learn_noise(self, sigma_lsb: float = 0.5, of: str = "neurons") -> None:
+        """Give the neurons of every layer a noise of their own, whose σ is a parameter: Gaussian,
+        before the activation, in training and on the chip, from `sigma_lsb` steps of the outputs
+        on; of: "neurons", one each, or "layers", one for all neurons of a layer. Layers on the same
+        cells share it. `reliability_cost` is its price, `bill` has its joules.
+
+        Raises SettingError for a sigma_lsb that is not above 0, and where there is one already.
+
+        >>> import stochsim as ss
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 24).reshape(8, 3)
+        >>> model = ss.convert(torch.nn.Linear(3, 2), ss.load_hardware("digital-45nm", bits=4), x)
+        >>> model.learn_noise(0.5)
+        >>> loss = model.train()(x).square().mean() + 1e-3 * model.reliability_cost()
+        >>> loss.backward()
+        >>> model.layers["linear"].log_sigma.grad.shape
+        torch.Size([2])
+        """
+        sigma_lsb = check_positive("sigma_lsb", sigma_lsb)
+        check_choice("of", of, ("neurons", "layers"))
+        give_noise(self.layers, sigma_lsb, of == "neurons")
+
+    def reliability_cost(self, rho: float = 0.0, c: float = 1.0) -> torch.Tensor:
+        """The price of the neurons' own noise, C_ρ(σ) = c ((s/σ)^ρ - 1)/ρ, at ρ = 0 -c ln(σ/s),
+        summed over all neurons and positions of a stimulus of the examples' shape: nats per read, a
+        scalar with its gradient; s: that of the Hardware's reliability.
+
+        With c = `energy.reliability_price_to_cost(λ, law)` it is λ times joules, up to a constant.
+        Raises SettingError for ρ < 0, c that is not above 0, and before `learn_noise`.
+        """
+        prices = (rho, c, self.hardware.reliability.s)
+        return cost_of_noise(self.network, self.layers, self.examples[:1], prices)
 
     def operations_by_layer(self, x: Any, reads: int = 1) -> dict[str, Operations]:
         """The operations behind `bill`, of all reads together."""

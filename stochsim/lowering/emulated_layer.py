@@ -2,7 +2,7 @@
 output grid, with gradients.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,13 +33,26 @@ def _whole(x: torch.Tensor) -> torch.Tensor:
 _ROUNDING = 1e-3  # in steps; of 256 values of float32, each off by 2^-24 of itself
 
 
+class Moments(NamedTuple):
+    """Drives of a layer's array, given those of exact products: gain · drive + offset on average,
+    and their sd over rows and reads, each (neuron,) in units of the drive.
+    """
+
+    gain: torch.Tensor
+    offset: torch.Tensor
+    sd: torch.Tensor
+
+
 class ChipLayer(torch.nn.Module):
     """values -> input grid -> quantised weights and bias -> noise -> activation -> output grid.
 
     weight: as the float layer has it; takes_codes: whether its input grid is the output grid of the
     layer before, whose codes it takes as they are. Calling it gives the noiseless values; `emulate`
-    those with a chip's noise.
+    those with a chip's noise. log_sigma: the logarithm of a noise of its neurons' own, (neuron,) or
+    one for all, in units of the drive; None where they have none.
     """
+
+    log_sigma: torch.nn.Parameter | None
 
     def __init__(
         self,
@@ -57,26 +70,36 @@ class ChipLayer(torch.nn.Module):
         self.takes_codes = takes_codes
         self.weight, self.bias = parameters
         self.weight_grid, self.input_grid, self.output_grid = grids
+        self.register_parameter("log_sigma", None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Output values of x (stimulus, …) without noise."""
         return self.emulate(x)
 
     def emulate(
-        self, x: torch.Tensor, noise: HardwareNoise | None = None, draws: Draws | None = None
+        self,
+        x: torch.Tensor,
+        noise: HardwareNoise | None = None,
+        draws: Draws | None = None,
+        moments: Moments | None = None,
     ) -> torch.Tensor:
         """Output values (stimulus, …), differentiable: straight through every rounding; with noise
         before the activation, as on the chip.
 
         All noise of a chip is drawn as Gaussian of the chip's variance, but for the dither of
-        inputs, which is uniform. Computed in the numbers of the weights: under autocast too, for
-        values of fewer bits would lie beside the grids.
+        inputs, which is uniform. moments: of the array, where products are its own. Computed in
+        the numbers of the weights: under autocast too, for values of fewer bits would lie beside
+        the grids.
         """
         with torch.autocast(x.device.type, enabled=False):
-            return self._emulated(x.to(self.weight.dtype), noise, draws)
+            return self._emulated(x.to(self.weight.dtype), noise, draws, moments)
 
     def _emulated(
-        self, x: torch.Tensor, noise: HardwareNoise | None, draws: Draws | None
+        self,
+        x: torch.Tensor,
+        noise: HardwareNoise | None,
+        draws: Draws | None,
+        moments: Moments | None,
     ) -> torch.Tensor:
         if noise is not None and noise.input_dither and not self.takes_codes:
             assert draws is not None
@@ -85,10 +108,17 @@ class ChipLayer(torch.nn.Module):
         values = x if self.takes_codes else self.input_grid(x)
         zero = self.input_grid.value_of_zero()
         response = self._response(values)
+        if moments is not None:
+            gain, offset = self._of_neurons(moments.gain), self._of_neurons(moments.offset)
+            response = gain * response + offset
         if noise is not None:
             assert draws is not None
             of_neurons = noise.read_variance(self.output_grid.step(), self.output_grid.bits)
             variance = of_neurons + self._weight_variance(values, zero, noise)
+            if self.log_sigma is not None:
+                variance = variance + self._of_neurons(torch.exp(2 * self.log_sigma))
+            if moments is not None:
+                variance = variance + self._of_neurons(moments.sd.square())
             if isinstance(variance, torch.Tensor) or variance > 0:
                 sigma = torch.as_tensor(variance, dtype=x.dtype).sqrt()
                 response = response + sigma * draws.normal(*response.shape)
@@ -137,7 +167,15 @@ class ChipLayer(torch.nn.Module):
             self.input_grid.quantizer(),
             self.output_grid.quantizer(),
         )
-        return Layer(codes, *rest, bias, np.zeros(len(bias)), self.activation)
+        return Layer(codes, *rest, bias, self._sigma(), self.activation)
+
+    def _sigma(self) -> np.ndarray:
+        """The noise of its neurons, (neuron,)."""
+        neurons = self.weight.shape[0]
+        if self.log_sigma is None:
+            return np.zeros(neurons)
+        sigma = self.log_sigma.detach().exp().cpu().double().numpy()
+        return np.broadcast_to(sigma, (neurons,)).copy()
 
     @property
     def bits(self) -> tuple[int, int, int]:

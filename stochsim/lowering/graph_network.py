@@ -145,12 +145,17 @@ def _free(owner: torch.nn.Module, name: str, kind: type) -> str:
     return name
 
 
+def drop_unused(graph: fx.Graph) -> None:
+    """Leave out the nodes that nothing uses, those that draw random numbers too."""
+    graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+
+
 def keep_used(network: Network, layers: Mapping[str, torch.nn.Module]) -> None:
     """Put the layers in, and leave only what the graph uses, in the order in which it does: a
     parameter below the path of a layer gets a path of its own.
     """
     graph = network.graph
-    graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    drop_unused(graph)
     kept = Network()
     moved: dict[str, str] = {}
     users = (node for node in graph.nodes if node.op != "get_attr")

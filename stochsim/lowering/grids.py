@@ -38,7 +38,7 @@ class Grid(torch.nn.Module):
         self.bits = bits
         self.unsigned = unsigned
         self.narrow = narrow
-        value = torch.tensor(np.log2(scale), dtype=torch.float32)
+        value = torch.tensor(np.log2(scale), dtype=torch.float64)
         if self.is_sign:
             self.register_buffer("log_scale", value)
         else:
@@ -154,6 +154,35 @@ def _covering(
     grid = Grid(bits, 1.0, unsigned)
     scale = max(high / grid.high, 0.0 if unsigned else low / grid.low)
     return Grid(bits, scale if scale > 0 else 1.0, unsigned)
+
+
+def fitted_from_lowest(
+    values: np.ndarray, bits: int, ranges: str, extremes: tuple[float, float]
+) -> tuple[float, int]:
+    """Scale, and integer that stands for 0, of an affine grid of 2^bits values for ascending values
+    (stimulus, …), some negative, by a rule of RANGES; extremes: see `fitted`.
+    """
+    if ranges == "percentile":
+        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
+    else:
+        low, high = extremes
+    shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
+    grids = [_affine(low * share, high * share, bits) for share in shares]
+    errors = []
+    for scale, zero in grids:
+        codes = np.clip(np.rint(values / scale) + zero, 0, 2**bits - 1)
+        errors.append(np.square((codes - zero) * scale - values).sum())
+    return grids[int(np.argmin(errors))]
+
+
+_SHARES = 36
+
+
+def _affine(low: float, high: float, bits: int) -> tuple[float, int]:
+    """Scale and zero of the grid from low to high, 0 among its values."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / (2**bits - 1) or 1.0
+    return scale, int(np.rint(-low / scale))
 
 
 def fitted_to_weights(

@@ -173,7 +173,7 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             bias = _bias(own, first, dtype)
             if bias is not None and other.bias is not None and torch.equal(bias, other.bias):
                 bias = other.bias
-        layers[own["name"]] = ChipLayer(
+        made = ChipLayer(
             own["name"],
             read_geometry("geometry", own["geometry"]),
             (weight, bias),
@@ -181,7 +181,18 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             first.activation,
             source is not None,
         )
+        made.log_sigma = _log_sigma(first, dtype)
+        layers[made.name] = made
     return layers
+
+
+def _log_sigma(layer: Layer, dtype: torch.dtype) -> torch.nn.Parameter | None:
+    """The logarithms of its neurons' noise, one where all have the same; None for none."""
+    if not np.all(layer.sigma > 0):
+        return None
+    is_one = np.all(layer.sigma == layer.sigma[0])
+    found = np.log(layer.sigma[0] if is_one else layer.sigma)
+    return torch.nn.Parameter(torch.as_tensor(found, dtype=dtype))
 
 
 def _parameters(
@@ -189,8 +200,9 @@ def _parameters(
 ) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]
-    grid = _grid(layer.weight_bits, log, False, dtype, narrow=True)
     codes = layer.weight_codes.reshape(own["weight_shape"])
+    is_narrow = layer.weight_bits == 1 or codes.min() > -(2 ** (layer.weight_bits - 1))
+    grid = _grid(layer.weight_bits, log, False, dtype, narrow=bool(is_narrow))
     integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
     weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
     if not is_bounded(weight.detach()):

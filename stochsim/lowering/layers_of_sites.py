@@ -8,9 +8,11 @@ from torch import fx
 
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
 from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
 from stochsim.lowering.observing import Seen
+from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
 from stochsim.settings import SettingError, plain
@@ -23,6 +25,7 @@ class GridRules(NamedTuple):
 
     ranges: str
     per_channel: bool
+    affine_inputs: bool = False
 
 
 def widths_of(
@@ -30,7 +33,12 @@ def widths_of(
 ) -> dict[str, Widths]:
     """Widths of weights, inputs and outputs of every layer, as the Hardware can have them."""
     own = hardware.precision
-    chosen = {site.name: (own.weight_bits, own.input_bits, own.output_bits) for site in sites}
+    sides = {"weight": own.weight_bits, "input": own.input_bits, "output": own.output_bits}
+    given = {site.name: {side: one.bits for side, one in site.grids.items()} for site in sites}
+    chosen: dict[str, Widths] = {
+        name: tuple((sides | widths).values())  # type: ignore[misc]
+        for name, widths in given.items()
+    }
     for name, widths in bits.items():
         if name not in chosen:
             raise SettingError.unknown(name, chosen, section=("bits",))
@@ -39,6 +47,10 @@ def widths_of(
             raise SettingError.of("", widths, rule, section=("bits", name))
         weights, inputs, outputs = plain(tuple(widths))
         chosen[name] = (weights, inputs, outputs)
+        for (side, value), asked in zip((sides | given[name]).items(), chosen[name], strict=True):
+            if side in given[name] and asked != value:
+                rule = f"should be {value} for its {side}s, as the network is quantised"
+                raise SettingError.of(name, asked, rule, section=("bits",))
     for name, widths in chosen.items():
         try:
             hardware.with_precision(*widths)
@@ -59,24 +71,29 @@ def layers_of(
         weight_bits, input_bits, output_bits = widths[site.name]
         of_weight, of_bias = site.shared
         if (of_weight, weight_bits) not in weights:
-            values = site.weight.detach().cpu().numpy()
-            found = fitted_to_weights(values, weight_bits, how.per_channel, how.ranges)
+            found = _grid_of_weights(site, weight_bits, how)
             weights[of_weight, weight_bits] = site.weight, found.to(site.weight)
         weight, weight_grid = weights[of_weight, weight_bits]
         source = source_of_codes(site, by_last)
         own = seen[site.name]
         if source is not None and layers[source.name].output_grid.bits == input_bits:
             input_grid = layers[source.name].output_grid
+        elif "input" in site.grids:
+            source = None
+            input_grid = site.grids["input"].grid().to(weight)
         else:
             source = None
             inputs = (own.inputs, input_bits, not own.is_signed)
             input_grid = fitted(*inputs, how.ranges, own.input_extremes).to(weight)
-        outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
-        output_grid = fitted(*outputs, how.ranges, own.output_extremes)
+        if "output" in site.grids:
+            output_grid = site.grids["output"].grid()
+        else:
+            outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
+            output_grid = fitted(*outputs, how.ranges, own.output_extremes)
         layers[site.name] = ChipLayer(
             site.name,
             site.geometry,
-            (weight, biases.setdefault(of_bias, site.bias)),
+            (weight, biases.setdefault(of_bias, _bias(site, weight_grid))),
             (weight_grid, input_grid, output_grid.to(weight)),
             site.activation,
             source is not None,
@@ -84,11 +101,33 @@ def layers_of(
     return layers
 
 
+def _bias(site: Site, grid: Grid) -> torch.nn.Parameter | None:
+    """The bias, less what the shift of the inputs adds to the sums of quantised weights."""
+    if not site.input_shift:
+        return site.bias
+    with torch.no_grad():
+        sums = grid(site.weight).double().flatten(1).sum(1)
+        before = 0.0 if site.bias is None else site.bias.double()
+        found = (before - site.input_shift * sums).to(site.weight)
+    learned = site.weight.requires_grad if site.bias is None else site.bias.requires_grad
+    return torch.nn.Parameter(found, learned)
+
+
+def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
+    """The one that the module brings along, or one fitted to its weights."""
+    if "weight" in site.grids:
+        return site.grids["weight"].grid()
+    values = site.weight.detach().cpu().numpy()
+    return fitted_to_weights(values, bits, how.per_channel, how.ranges)
+
+
 def put_in(network: Network, sites: list[Site], layers: Mapping[str, ChipLayer]) -> None:
     """The layers of the chip in place of the float ones."""
     made: dict[fx.Node, fx.Node] = {}
     for site in sites:
         made[site.last] = _call(network.graph, site, made.get(site.source, site.source))
+    drop_repeated(network, {made[site.last] for site in sites if "input" in site.grids})
+    in_plain_operations(network)
     keep_used(network, layers)
 
 

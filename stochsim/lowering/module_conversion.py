@@ -10,6 +10,8 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.lowering.brevitas_layers import plain_layers
+from stochsim.lowering.brevitas_quantisers import is_of_brevitas
 from stochsim.lowering.calls_of_modules import check_call
 from stochsim.lowering.capture import Wrapped, captured, copied, plain_attention
 from stochsim.lowering.chip_module import ChipModule
@@ -21,11 +23,12 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
+from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import RANGES
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
-from stochsim.lowering.observing import observed, portions, same_random_numbers
+from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
 from stochsim.lowering.outputs_of_modules import signature_of
 from stochsim.lowering.products import (
     fold_batch_norms,
@@ -33,6 +36,7 @@ from stochsim.lowering.products import (
     take_activations,
     write_as_linear,
 )
+from stochsim.lowering.quantised_sites import take_affine_inputs, take_given_grids
 from stochsim.lowering.queries import (
     first_line,
     of_stimuli,
@@ -68,6 +72,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     keep_float: Sequence[str] = (),
     weight_scales: str = "per-tensor",
     ranges: str = "mse",
+    input_grids: str = "symmetric",
     key: int = 0,
     chip_key: int = 0,
 ) -> ChipModule:
@@ -96,8 +101,10 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
     channel, which its sums are multiplied by. ranges: of all grids, "mse", least mean squared
     error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
-    bias); "percentile", so that a thousandth is. key: of the noise in training and of reads without
-    a key; chip_key: which drawn instance of the chip.
+    bias); "percentile", so that a thousandth is. input_grids: of inputs that have negative values
+    and are no codes of another layer, "symmetric" about 0, or "affine", from their lowest value on
+    (from 2 bits on): a constant is added before the layer and taken back by its bias. key: of the
+    noise in training and of reads without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
     output and stimulus; ConversionWarning names a layer whose error rounding does not explain.
@@ -132,7 +139,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     check_choice("ranges", ranges, RANGES)
     check_flag("strict", strict)
     inputs, x = inputs_and_stimuli(examples, module)
-    grids = GridRules(ranges, weight_scales == "per-channel")
+    check_choice("input_grids", input_grids, INPUT_GRIDS)
+    grids = GridRules(ranges, weight_scales == "per-channel", input_grids == "affine")
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
     if isinstance(inputs.tree, Leaf) and are_integers(examples):
@@ -163,6 +171,7 @@ _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, Ari
 
 
 WEIGHT_SCALES = ("per-tensor", "per-channel")
+INPUT_GRIDS = ("symmetric", "affine")
 
 
 class _How(NamedTuple):
@@ -193,29 +202,41 @@ def _converted(
     check_call(module, choices[0])
     with evaluated(module) if module.training else contextlib.nullcontext(), plain_attention():
         inputs, outputs = signature_of(module, x, choices)
-        network = captured(Wrapped(copied(module), inputs, outputs), x, how.keep_float).eval()
+        network = _captured(Wrapped(copied(module), inputs, outputs), x, how.keep_float)
+        from_zero_on(network)
         write_as_linear(network, of_stimuli(network.graph))
         put_stimuli_first(network)
         sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
+        fold_batch_norms(network, sites, how.keep_float)
+        take_activations(sites, how.keep_float)
+        reasons |= take_given_grids(network, sites, how.keep_float)
         if how.strict and reasons:
             raise _not_all_converted(reasons)
         if not sites:
+            which = f" ({_named(reasons)})" if reasons else ""
             raise StochsimError(
                 f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is "
-                f"needed"
+                f"needed{which}"
             )
         check_all_keyed(network, x)
-        fold_batch_norms(network, sites, how.keep_float)
-        take_activations(sites, how.keep_float)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
         widths = widths_of(sites, how.hardware, how.bits)
         seen, found = observed(network, sites, x)
         _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)
+    if how.grids.affine_inputs:
+        take_affine_inputs(network, sites, seen, widths, how.grids.ranges)
     layers = layers_of(sites, seen, widths, how.grids)
     of_layers = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers)
     errors = ConversionErrors(of_layers, *output_errors(network, x, found, outputs))
     return _Converted(network, left_in_float(network, reasons), errors, (inputs, outputs))
+
+
+def _captured(whole: Wrapped, x: torch.Tensor, kept: Sequence[str]) -> Network:
+    """The graph of a module, its layers of Brevitas in torch's own operations."""
+    is_quantised = is_of_brevitas(whole)
+    with plain_layers(whole, x[:STIMULI]) if is_quantised else contextlib.nullcontext():
+        return captured(whole, x, kept).eval()
 
 
 def _check_same(
@@ -269,10 +290,13 @@ def _check_types(module: object, hardware: object, examples: object) -> None:
 
 def _not_all_converted(reasons: Mapping[fx.Node, str]) -> StochsimError:
     """The error that names each product left in float, with the reason."""
-    found = "; ".join(f"'{part_of(node)}': {why}" for node, why in reasons.items())
     return StochsimError(
-        f"strict: {len(reasons)} of the network's products cannot be converted: {found}"
+        f"strict: {len(reasons)} of the network's products cannot be converted: {_named(reasons)}"
     )
+
+
+def _named(reasons: Mapping[fx.Node, str]) -> str:
+    return "; ".join(f"'{part_of(node)}': {why}" for node, why in reasons.items())
 
 
 def _check_names(module: torch.nn.Module, keep_float: Sequence[str]) -> None:

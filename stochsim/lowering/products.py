@@ -3,13 +3,15 @@ the activation that follow.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import fx
 
+from stochsim.lowering.given_grids import GivenGrid, grid_of_weights, why_no_weights
 from stochsim.lowering.graph_network import TAKEN, Network
+from stochsim.lowering.on_grid import is_on_grid
 from stochsim.lowering.queries import (
     arguments,
     belongs_to,
@@ -37,7 +39,7 @@ _OTHER_PRODUCTS = (
 )
 _PRODUCTS_OF_VALUES = ("matmul", "bmm", "mm", "mv", "dot", "baddbmm", "addmm", "addbmm")
 _ACTIVATIONS = ("relu", "tanh", "sigmoid")
-_OWN_LAYERS = ("Linear", "Conv1d", "Conv2d")
+_OWN_LAYERS = ("Linear", "Conv1d", "Conv2d", "QuantLinear", "QuantConv1d", "QuantConv2d")
 
 
 @dataclass(eq=False)
@@ -46,7 +48,8 @@ class Site:
 
     node: the product; source: what the layer reads; last: the last node that becomes part of the
     layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: for each of the two,
-    equal for sites that have the same one.
+    equal for sites that have the same one; grids: those that the module brings along, of its
+    "weight", "input" and "output"; input_shift: what `source` is more than the product reads.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Site:
     bias: torch.nn.Parameter | None
     shared: tuple[Any, Any]
     activation: str = "identity"
+    grids: dict[str, GivenGrid] = field(default_factory=dict)
+    input_shift: float = 0.0
 
 
 def write_as_linear(network: Network, stimuli: Collection[fx.Node]) -> None:
@@ -119,6 +124,8 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
         return "its weight or bias depends on the stimuli: no weights to keep in the chip"
     if len(origin_of(given["weight"]).shape or ()) != 2 + _PRODUCTS[name]:
         return "its weight has not the axes (neuron, input, …)"
+    if why_no_weights(given["weight"]):
+        return why_no_weights(given["weight"])
     shapes = [origin_of(one).shape or (0,) for one in (node, given["input"])]
     if any(shape[0] != -1 for shape in shapes):
         return "the first axis of its input or output is not that of the stimuli"
@@ -128,6 +135,10 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
 def _site(network: Network, node: fx.Node) -> Site:
     """The product of a node, its weights as parameters of their own."""
     given = arguments(node)
+    grids = {}
+    if is_on_grid(given["weight"]):
+        grids["weight"] = grid_of_weights(network, given["weight"])
+        given["weight"] = given["weight"].args[0]
     weight = _parameter(network, given["weight"])
     bias = None if given["bias"] is None else _parameter(network, given["bias"])
     geometry = geometry_of(_PRODUCTS[operation(node)], tuple(weight.shape), given)
@@ -137,7 +148,7 @@ def _site(network: Network, node: fx.Node) -> Site:
         geometry = padded
         source = arguments(source)["self"]
     shared = (_identity(given["weight"]), _identity(given["bias"]))
-    return Site("", node, source, node, geometry, weight, bias, shared)
+    return Site("", node, source, node, geometry, weight, bias, shared, grids=grids)
 
 
 def _identity(node: fx.Node | None) -> Any:
@@ -207,7 +218,7 @@ def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str])
     statistics; `kept` names parts that stay as they are.
     """
     for site in sites:
-        node = _only_user(site.last)
+        node = only_user(site.last)
         if node is None or operation(node) != "batch_norm" or belongs_to(node, kept):
             continue
         given = arguments(node)
@@ -215,13 +226,15 @@ def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str])
             continue
         if not site.geometry.kernel and len(origin_of(site.node).shape or ()) != 2:
             continue  # it normalises the positions of a linear layer, not its neurons
-        _fold(network, site, given)
-        site.last = node
-        site.shared = tuple((one, node) for one in site.shared)  # type: ignore[assignment]
+        if _fold(network, site, given):
+            site.last = node
+            site.shared = tuple((one, node) for one in site.shared)  # type: ignore[assignment]
 
 
-def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> None:
-    """weight · f, (bias - mean) · f + shift, with f = gain / sqrt(variance + eps)."""
+def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> bool:
+    """weight · f, (bias - mean) · f + shift, with f = gain / sqrt(variance + eps); False where the
+    weights' own grid has no negatives of all its values, and f is negative.
+    """
 
     def value(name: str) -> torch.Tensor | None:
         return None if given[name] is None else constant(network, given[name]).detach()
@@ -231,12 +244,18 @@ def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> None:
     assert variance is not None
     factor = (variance + given["eps"]).rsqrt()
     factor = factor if gain is None else factor * gain
+    grid = site.grids.get("weight")
+    if grid is not None:
+        if not grid.turns and bool((factor < 0).any()):
+            return False
+        site.grids["weight"] = grid.times(factor.double().cpu().numpy())
     bias = -mean if site.bias is None else site.bias.detach() - mean
     bias = bias * factor if shift is None else bias * factor + shift
     weight = site.weight.detach() * factor.reshape(-1, *(1,) * (site.weight.ndim - 1))
     learned = site.weight.requires_grad
     site.weight = torch.nn.Parameter(weight, learned)
     site.bias = torch.nn.Parameter(bias, learned)
+    return True
 
 
 def take_activations(sites: list[Site], kept: Collection[str]) -> None:
@@ -244,13 +263,14 @@ def take_activations(sites: list[Site], kept: Collection[str]) -> None:
     names parts that stay as they are.
     """
     for site in sites:
-        node = _only_user(site.last)
+        node = only_user(site.last)
         if node is not None and operation(node) in _ACTIVATIONS and not belongs_to(node, kept):
             site.activation = operation(node)
             site.last = node
 
 
-def _only_user(node: fx.Node) -> fx.Node | None:
+def only_user(node: fx.Node) -> fx.Node | None:
+    """The one node that uses what a node gives; None where there are others."""
     users = list(node.users)
     return users[0] if len(users) == 1 else None
 

@@ -27,8 +27,9 @@ class HardwareNoise:
     input_dither: bool = False
 
     @classmethod
-    def of(cls, hardware: Hardware) -> "HardwareNoise":
-        """The noise of a chip's neurons and weights.
+    def of(cls, hardware: Hardware, models_array: bool = False) -> "HardwareNoise":
+        """The noise of a chip's neurons and weights; models_array: whether what uses it has a model
+        of the sums of arrays.
 
         Raises SettingError for what training has no model of: an array, a measured neuron, errors
         of memories.
@@ -36,7 +37,7 @@ class HardwareNoise:
         own = hardware.noise
         memory = hardware.memory
         for name, present in (
-            ("array", hardware.array is not None),
+            ("array", hardware.array is not None and not models_array),
             ("noise.measured_csv", bool(own.measured_csv)),
             ("memory", memory.code_errors + sum(memory.weight_error_rates) > 0),
         ):

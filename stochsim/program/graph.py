@@ -143,8 +143,8 @@ class Graph(Wiring):
         return list(layers)[-1]
 
     def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
-        """None: its neurons have no trained noise."""
-        return {}
+        """Those of the layers whose neurons keep a noise level of their own."""
+        return {name: layer.sigma for name, layer in layers.items() if np.any(layer.sigma)}
 
     def to_table(self) -> tuple[dict[str, Any], Arrays]:
         """What files hold; raises StochsimError for a graph that cannot be saved."""
@@ -363,10 +363,14 @@ class _Values(NamedTuple):
 def _uses(
     call: LayerCall, shape: LayerShape, values: _Values, noise: Noise, reads: int
 ) -> list[LayerUse]:
-    """A layer's uses, one for each group of its channels; the codes pass with the first."""
+    """A layer's uses, one for each group of its channels; the codes pass with the first, with which
+    all neurons are held at their noise.
+    """
     products = reads * call.geometry.positions(values.before)
-    draws = products if noise.dither != "none" else 0
+    held = products if shape.has_noise else 0
+    draws = products if held or noise.dither != "none" else 0
     moved = reads * (values.read * shape.input_bits + values.written * shape.output_bits)
     own = dataclasses.replace(shape, neurons=shape.neurons // call.geometry.groups)
-    first = LayerUse(call.layer, own, products, moved, draws, is_stored=call.weights_of is None)
-    return [first, *[first._replace(code_bits=0)] * (call.geometry.groups - 1)]
+    is_stored = call.weights_of is None
+    first = LayerUse(call.layer, own, products, moved, draws, held, is_stored=is_stored)
+    return [first, *[first._replace(code_bits=0, reliability=0)] * (call.geometry.groups - 1)]

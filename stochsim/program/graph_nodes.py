@@ -108,9 +108,6 @@ def check_layer_of(call: LayerCall, layers: Mapping[str, Layer]) -> None:
     if layer.neurons % groups:
         rule = f"should be a multiple of the layer's {groups} groups of channels"
         raise SettingError.of(f"{call.layer}.neurons", layer.neurons, rule)
-    if np.any(layer.sigma):
-        rule = "should be 0: neurons of a graph have no trained noise"
-        raise SettingError.of(f"{call.layer}.sigma", layer.sigma.max(), rule)
     if call.weights_of is None:
         return
     names = list(layers)

@@ -128,6 +128,7 @@ def test_the_chip_is_in_the_loop_where_noise_has_no_model(parts):
     values.
     """
     converted, x = converted_small(chip_of(**parts))
+    converted.chip_in_the_loop = True  # of arrays, which have a model
     converted.train()
     assert converted.model_of_noise is None
     values = converted(x)
@@ -135,6 +136,7 @@ def test_the_chip_is_in_the_loop_where_noise_has_no_model(parts):
     assert torch.allclose(values / scale, (values / scale).round(), atol=1e-4)
     assert not torch.equal(values, converted.emulated(x))
     single = convert(seeded(lambda: nn.Linear(6, 2)), chip_of(**parts), stimuli(9, 6)).train()
+    single.chip_in_the_loop = True
     gradients = []
     for call in (single, single.emulated):
         single.zero_grad()
