@@ -55,6 +55,7 @@ def test_there_is_something_to_run() -> None:
     assert {page.stem.removeprefix("quick_start_") for page in RUNNING} == {
         "chip",
         "posterior",
+        "quantised_networks",
         "several_inputs",
         "torch",
     }
