@@ -16,9 +16,9 @@ from stochsim.lowering.brevitas_quantisers import (
     Reading,
     is_its_layer,
     learned_as,
-    values_of,
 )
 from stochsim.lowering.brevitas_recurrent import Recurrent
+from stochsim.lowering.trees import tensor_of
 from stochsim.settings import StochsimError
 
 
@@ -85,7 +85,7 @@ def _biases(whole: nn.Module, x: torch.Tensor) -> dict[int, torch.Tensor]:
 
     def note(part: nn.Module, given: Any, result: Any) -> None:
         if result is not None:
-            found[id(part)] = values_of(result).detach().clone()
+            found[id(part)] = tensor_of(result).detach().clone()
 
     quantisers = (getattr(part, "bias_quant", None) for part in whole.modules())
     hooks = [one.register_forward_hook(note) for one in quantisers if isinstance(one, nn.Module)]

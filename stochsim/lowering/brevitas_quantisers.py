@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from stochsim.lowering.on_grid import OnGrid
+from stochsim.lowering.trees import tensor_of
 from stochsim.settings import StochsimError
 
 _MOST_BITS = 31  # of an accumulator's quantiser; chips have up to 8
@@ -28,11 +29,6 @@ class OnePart(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
-
-
-def values_of(given: Any) -> Any:
-    """The values of a quantised tensor of Brevitas; anything else as it is."""
-    return given.value if type(given).__name__.endswith("QuantTensor") else given
 
 
 class Reading:
@@ -80,7 +76,7 @@ class Reading:
         steps = torch.linspace(-ends, ends, 2 * _STEPS * min(ends, 2**8) + 1).to(grid.scale)
         values = steps.reshape(-1, *(1,) * grid.scale.ndim) * grid.scale
         with torch.no_grad():
-            wanted = values_of(proxy(values))
+            wanted = tensor_of(proxy(values))
             if not torch.equal(wanted, grid(activation(values))):
                 kind = type(proxy.fused_activation_quant_proxy.tensor_quant).__name__
                 raise self.refused(f"its {kind} does not round to the nearest integer of a range")

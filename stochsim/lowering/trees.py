@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from brevitas.quant_tensor import QuantTensor
 
 from stochsim.settings import SettingError
 
@@ -40,7 +39,7 @@ class Branch:
 
 def tensor_of(value: Any) -> Any:
     """The tensor that stands in a value of another class, as in Brevitas's quantised tensors."""
-    return value.value if isinstance(value, QuantTensor) else value
+    return value.value if type(value).__name__.endswith("QuantTensor") else value
 
 
 def contents(value: Any) -> dict[Any, Any] | None:
