@@ -1,7 +1,7 @@
 """`convert`: a torch module becomes a noisy low-bit one."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -59,6 +59,7 @@ from stochsim.settings import (
 )
 
 _SAME = 1e-3  # of the largest output: folding a batch normalisation rounds anew
+_ON_EDGES = 0.01  # of a quantised module's values: sums on an edge between two codes
 
 
 @renamed_arguments(calibration="examples")
@@ -255,18 +256,23 @@ def _check_same(
         zip(outputs.apart(one), outputs.apart(other), strict=True)
         for one, other in zip(wanted, found, strict=True)
     )
+    share = _ON_EDGES if is_of_brevitas(whole) else 0.0
     for leaf, pairs in zip(outputs.leaves, zip(*portioned, strict=True), strict=True):
-        _check_output(name, leaf.path, pairs)
+        _check_output(name, leaf.path, list(pairs), share)
 
 
-def _check_output(name: str, path: str, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Raise StochsimError where an output of the module is unlike that of its graph."""
-    size = apart = 0.0
-    for expected, given in pairs:
-        expected, given = expected.double(), given.double()
-        size = max(size, float(expected.abs().max()))
-        apart = float(np.maximum(apart, float((expected - given).abs().max())))  # keeps NaN
-    if not apart <= _SAME * size:
+def _check_output(
+    name: str, path: str, pairs: list[tuple[torch.Tensor, torch.Tensor]], share: float
+) -> None:
+    """Raise StochsimError where an output of the module is unlike that of its graph, at more than a
+    share of its values.
+    """
+    expected, given = (torch.cat(one).double() for one in zip(*pairs, strict=True))
+    size = float(expected.abs().max())
+    off = (expected - given).abs()
+    apart = float(off.max())
+    are_close = off <= _SAME * size  # not of NaN
+    if float((~are_close).double().mean()) > share:
         where = f" (output{path})" if path else ""
         raise StochsimError(
             f"{name} computes something else when it is captured: outputs differ by up to "
