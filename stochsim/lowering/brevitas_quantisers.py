@@ -52,7 +52,8 @@ class Reading:
             return plain
         try:
             with torch.no_grad():
-                scale, zero, bits = proxy.scale(), proxy.zero_point(), int(proxy.bit_width())
+                scale, zero = proxy.scale(), proxy.zero_point()
+                bits = round(float(proxy.bit_width()))
         except (RuntimeError, AttributeError, TypeError) as error:
             why = f"the grid of its {type(proxy).__name__} depends on the values"
             raise self.refused(why) from error
@@ -96,7 +97,7 @@ class Reading:
             raise self.refused(f"its weights are on no integer grid ({type(found).__name__})")
         integers = (found.value / found.scale).round()
         values = (integers * found.scale).detach()
-        bits = int(found.bit_width)
+        bits = round(float(found.bit_width))
         ends = -int(-integers.min()), int(integers.max())
         if bits == 1 and bool((integers.abs() == 1).all()):
             grid = (0, 0)

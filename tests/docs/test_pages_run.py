@@ -58,6 +58,7 @@ def test_there_is_something_to_run() -> None:
         "quantised_networks",
         "several_inputs",
         "torch",
+        "train_converted",
     }
     assert {command[1] for command in COMMANDS} >= {*QUICK, "sweep", "optimize", "report"}
     assert {"my_chip.toml", "my_study.toml"} == set(FILES)
