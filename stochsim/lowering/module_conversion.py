@@ -45,6 +45,7 @@ from stochsim.lowering.queries import (
 from stochsim.lowering.random_parts import check_all_keyed
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.stimuli_first import put_stimuli_first
+from stochsim.lowering.transposed import write_blocks_as_convolutions
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
 from stochsim.settings import (
@@ -82,8 +83,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
     left in training stay on, and are drawn anew in every read.
 
-    Every linear layer and 1- or 2-dimensional convolution, as a module, a function, or inside a
-    recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows it, becomes a layer
+    Every linear layer and 1- or 2-dimensional convolution (transposed: where windows do not
+    overlap), as a module, a function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows it, becomes a layer
     of the chip: inputs, weights and responses on grids of the Hardware's widths, or of those that
     `bits` gives for layers by name, {"conv1": (weights, inputs, outputs)}. Batch normalisation
     behind a layer is folded into it, with its running statistics. Everything else stays in float
@@ -206,6 +207,7 @@ def _converted(
         network = _captured(Wrapped(copied(module), inputs, outputs), x, how.keep_float)
         from_zero_on(network)
         write_as_linear(network, of_stimuli(network.graph))
+        write_blocks_as_convolutions(network, of_stimuli(network.graph))
         put_stimuli_first(network)
         sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
         fold_batch_norms(network, sites, how.keep_float)
