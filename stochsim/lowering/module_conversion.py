@@ -84,14 +84,15 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     left in training stay on, and are drawn anew in every read.
 
     Every linear layer and 1- or 2-dimensional convolution (transposed: where windows do not
-    overlap), as a module, a function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows it, becomes a layer
-    of the chip: inputs, weights and responses on grids of the Hardware's widths, or of those that
-    `bits` gives for layers by name, {"conv1": (weights, inputs, outputs)}. Batch normalisation
-    behind a layer is folded into it, with its running statistics. Everything else stays in float
-    and is listed in `left_in_float`, with the reason. examples: stimuli (stimulus, …) of the kind
-    that the network will see, array or tensor, a few hundred of them; on all of these, in whatever
-    order, the grids are fitted by least squared error, and an input that is never negative there
-    gets an unsigned grid. Whole numbers go as such to a module that takes no others (an embedding).
+    overlap), as a module, a function, or inside a recurrent or attention module, with the ReLU,
+    Tanh or Sigmoid that follows it, becomes a layer of the chip: inputs, weights and responses on
+    grids of the Hardware's widths, or of those that `bits` gives for layers by name, {"conv1":
+    (weights, inputs, outputs)}. Batch normalisation behind a layer is folded into it, with its
+    running statistics. Everything else stays in float and is listed in `left_in_float`, with the
+    reason. examples: stimuli (stimulus, …) of the kind that the network will see, array or tensor,
+    a few hundred of them; on all of these, in whatever order, the grids are fitted by least squared
+    error, and an input that is never negative there gets an unsigned grid. Whole numbers go as such
+    to a module that takes no others (an embedding).
 
     A module of several inputs has a tuple of them as examples, by position, or a dict, by name;
     they may be nested, and each tensor has as many stimuli. Floats arrive in the module's numbers,
