@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from graphtest import FIRST, SECOND, residual
 
+from stochsim.hardware import Noise
 from stochsim.program import FloatCall, Geometry, Graph, LayerCall, Program, Quantizer
 from stochsim.settings import SettingError
 
@@ -77,11 +78,15 @@ def test_nodes_that_cannot_be_are_refused(last, message):
         residual(nodes=(*nodes[:2], last))
 
 
-def test_a_layer_of_a_graph_has_no_trained_noise():
-    """It would be drawn, and neither its random bits nor its price counted."""
+def test_noise_of_a_layer_is_drawn_and_held_at_every_position():
     noisy = dataclasses.replace(SECOND, sigma=np.full(4, 0.5))
-    with pytest.raises(SettingError, match=r"'second\.sigma' = 0\.5: should be 0"):
-        Program({"first": FIRST, "second": noisy}, residual().wiring)
+    program = Program({"first": FIRST, "second": noisy}, residual().wiring)
+    x = np.zeros((2, *residual().wiring.shape))
+    uses = program.wiring.workload(program.shapes, Noise(), 3, x=x).uses
+    first, second = uses
+    assert second.reliability == second.draws == second.products > 3
+    assert first.reliability == first.draws == 0
+    assert list(program.billed_sigma) == ["second"]
 
 
 @pytest.mark.parametrize(
