@@ -78,13 +78,13 @@ def test_nodes_that_cannot_be_are_refused(last, message):
         residual(nodes=(*nodes[:2], last))
 
 
-def test_noise_of_a_layer_is_drawn_and_held_at_every_position():
+def test_noise_of_a_layer_is_drawn_and_held_in_every_read():
     noisy = dataclasses.replace(SECOND, sigma=np.full(4, 0.5))
     program = Program({"first": FIRST, "second": noisy}, residual().wiring)
-    x = np.zeros((2, *residual().wiring.shape))
+    x = np.zeros((2, *program.wiring.shape))
     uses = program.wiring.workload(program.shapes, Noise(), 3, x=x).uses
     first, second = uses
-    assert second.reliability == second.draws == second.products > 3
+    assert second.reliability == second.draws == second.products == 3
     assert first.reliability == first.draws == 0
     assert list(program.billed_sigma) == ["second"]
 
