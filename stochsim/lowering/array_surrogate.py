@@ -13,6 +13,7 @@ from stochsim.lowering.graph_network import Network
 from stochsim.lowering.walks import Walk
 
 _ROWS = 1024  # that a layer is fitted on, at most
+_LEAST = 64  # rows × reads
 _HELD_OUT = 256
 _READS = 4  # of the rows that are held out
 _STIMULI = 64
@@ -48,9 +49,10 @@ def fitted_moments(
 
     def step(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
         given = values.detach().cpu().numpy()
+        reads = -(-_LEAST // len(given))  # where there are few rows
         fit, held_out = (
-            _Rows(*chip.layer_drives(layer.name, given, (rows, half), reads, Place(key, 0, 0)))
-            for half, (rows, reads) in enumerate(((_ROWS, 1), (_HELD_OUT, _READS)))
+            _Rows(*chip.layer_drives(layer.name, given, (rows, half), times, Place(key, 0, 0)))
+            for half, (rows, times) in enumerate(((_ROWS, reads), (_HELD_OUT, _READS)))
         )
         moments[layer.name] = _moments(fit, layer.weight)
         step = float(layer.output_grid.step().detach())
@@ -66,14 +68,15 @@ def _moments(rows: _Rows, like: torch.Tensor) -> Moments:
     """Least squares for every neuron; a neuron whose exact drive is the same for all rows has gain
     1.
     """
-    exact, drawn = rows.exact, rows.drawn[:, 0]
-    centre = exact.mean(0)
+    exact, drawn = rows.exact, rows.drawn
+    centre, mean = exact.mean(0), drawn.mean((0, 1))
     apart = exact - centre
     spread = np.square(apart).sum(0)
-    slope = (apart * (drawn - drawn.mean(0))).sum(0)
+    slope = (apart * (drawn.mean(1) - mean)).sum(0)
     gain = np.where(spread > 0, slope / np.where(spread > 0, spread, 1.0), 1.0)
-    offset = drawn.mean(0) - gain * centre
-    sd = np.std(drawn - gain * exact - offset, 0)
+    offset = mean - gain * centre
+    off = drawn - (gain * exact + offset)[:, None]
+    sd = np.sqrt(np.square(off).sum((0, 1)) / max(drawn.shape[0] * drawn.shape[1] - 2, 1))
     return Moments(*(torch.as_tensor(one).to(like) for one in (gain, offset, sd)))
 
 

@@ -337,6 +337,8 @@ def _cannot_be_captured(module: torch.nn.Module, error: Exception) -> StochsimEr
     advice = ""
     if isinstance(error, GuardOnDataDependentSymNode):
         advice = "; it decides by values of tensors, which no graph can hold: torch.where can"
+    if "has no attribute 'value'" in str(error):
+        advice = "; layers of Brevitas give plain tensors here: write getattr(x, 'value', x)"
     if part:
         advice += f"; or leave that part in float by keep_float=('{part}',)"
     return StochsimError(

@@ -45,6 +45,7 @@ from stochsim.settings import (
     check_choice,
     check_draw,
     check_kind,
+    check_not_negative,
     check_positive,
     check_whole,
     counted,
@@ -290,6 +291,7 @@ class ChipModule(torch.nn.Module):
         """
         x = self._stimuli(x)
         draw = check_draw(len(x), reads, 0, 0, 0)
+        self.hardware.reliability_law(rho)  # that has no price where it is asked for
         with evaluated(self), self._like_examples(x):
             return self.chip().bill(x.cpu().numpy(), draw.reads, rho)
 
@@ -323,6 +325,7 @@ class ChipModule(torch.nn.Module):
         With c = `energy.reliability_price_to_cost(λ, law)` it is λ times joules, up to a constant.
         Raises SettingError for ρ < 0, c that is not above 0, and before `learn_noise`.
         """
+        rho, c = check_not_negative("rho", rho), check_positive("c", c)
         prices = (rho, c, self.hardware.reliability.s)
         return cost_of_noise(self.network, self.layers, self.examples[:1], prices)
 

@@ -13,7 +13,14 @@ from torch import fx
 from stochsim.lowering.graph_network import Network, drop_unused
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.on_grid import is_on_grid
-from stochsim.lowering.queries import constant, origin_of, passes_codes
+from stochsim.lowering.origin import DOOR
+from stochsim.lowering.queries import (
+    belongs_to,
+    constant,
+    operation,
+    origin_of,
+    passes_codes,
+)
 
 _aten = torch.ops.aten
 _MOST_BITS = 8
@@ -33,13 +40,19 @@ class GivenGrid(NamedTuple):
         return Grid(self.bits, scale, self.unsigned, self.narrow)
 
     def times(self, factors: np.ndarray) -> "GivenGrid":
-        """The grid of weights (neuron, …) that have been multiplied by factors (neuron,)."""
-        return self._replace(scale=self.scale * np.abs(factors))
+        """The grid of weights (neuron, …) that have been multiplied by factors (neuron,); those of
+        a factor 0 are 0 on any.
+        """
+        return self._replace(scale=self.scale * np.where(factors == 0, 1.0, np.abs(factors)))
 
-    @property
-    def turns(self) -> bool:
-        """Whether the grid has -x for every x."""
-        return self.narrow or self.bits == 1
+    def turned(self, lowest: int) -> "GivenGrid | None":
+        """A grid that has -x, too, for integers x down to `lowest`; None where that takes more bits
+        than a chip has.
+        """
+        if self.narrow or self.bits == 1 or lowest > -(2 ** (self.bits - 1)):
+            return self
+        wider = self._replace(bits=self.bits + 1, narrow=True)
+        return wider if wider.bits <= _MOST_BITS else None
 
 
 def why_no_weights(node: fx.Node) -> str:
@@ -105,7 +118,7 @@ def from_zero_on(network: Network) -> None:
         with network.graph.inserting_before(node):
             moved = network.graph.call_function(_aten.add.Tensor, (node.args[0], shift))
             none = network.graph.call_function(_aten.zeros_like.default, (zero,))
-        moved.meta = {"origin": origin_of(node)}
+        moved.meta = {"origin": origin_of(node)._replace(part="", kind=DOOR)}
         none.meta = {"origin": origin_of(zero)}
         node.args = (moved, scale, none, 0, high - low)
         _add_behind(network.graph, node, list(node.users), -shift)
@@ -147,21 +160,31 @@ def added_constant(node: Any) -> float:
     return float(value) if isinstance(value, float) else 0.0
 
 
-def quantiser_before(source: fx.Node) -> fx.Node:
-    """The node whose values reach a source as they are."""
-    while not is_on_grid(source) and passes_codes(source):
-        source = source.all_input_nodes[0]
-    return source
+def grid_before(network: Network, source: fx.Node) -> GivenGrid | None:
+    """The grid that the values of a source lie on: of a quantiser before it, also behind what moves
+    or joins values, or makes negative ones 0; None where there is none.
+    """
+    if is_on_grid(source):
+        return grid_of_values(network, source)
+    if operation(source) == "cat":
+        grids = [grid_before(network, one) for one in source.all_input_nodes]
+        first = grids[0]
+        is_one = first is not None and all(one == first for one in grids)
+        return first if is_one else None
+    if operation(source) == "relu" or passes_codes(source):
+        return grid_before(network, source.all_input_nodes[0])
+    return None
 
 
-def drop_repeated(network: Network, reads: Collection[fx.Node]) -> None:
+def drop_repeated(network: Network, reads: Collection[fx.Node], kept: Collection[str]) -> None:
     """Leave out the quantisers of values that only layers of the chip read, which have their grids.
 
-    reads: those layers' nodes.
+    reads: those layers' nodes; kept: paths of parts that stay.
     """
     drop_unused(network.graph)
     for node in list(network.graph.nodes):
-        if is_on_grid(node) and grid_of_values(network, node) and _feeds_only(node, reads):
+        is_asked = not is_on_grid(node) or belongs_to(node, kept)
+        if not is_asked and grid_of_values(network, node) and _feeds_only(node, reads):
             node.replace_all_uses_with(node.args[0])
 
 

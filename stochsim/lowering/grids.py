@@ -22,10 +22,14 @@ class Grid(torch.nn.Module):
 
     `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1; their scale may be one
     of each neuron, (neuron,), for weights (neuron, …). The scale is learned as its binary
-    logarithm; at one signed bit it stays as it is, for learned it collapses to 0.
+    logarithm; at one signed bit it stays as it is, for learned it collapses to 0. Until it is
+    learned it is exactly the one given: the power of a logarithm is off in the last place, and a
+    value halfway between two codes on another side of its edge.
     """
 
     log_scale: torch.Tensor
+    _first_scale: torch.Tensor
+    _first_log: torch.Tensor
 
     def __init__(
         self,
@@ -39,6 +43,10 @@ class Grid(torch.nn.Module):
         self.unsigned = unsigned
         self.narrow = narrow
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
+        self.register_buffer(
+            "_first_scale", torch.tensor(scale, dtype=torch.float64), persistent=False
+        )
+        self.register_buffer("_first_log", value.clone(), persistent=False)
         if self.is_sign:
             self.register_buffer("log_scale", value)
         else:
@@ -66,7 +74,9 @@ class Grid(torch.nn.Module):
 
     def scale(self) -> torch.Tensor:
         """The factor of integers in values, a scalar or (neuron,)."""
-        return torch.exp2(self.log_scale)
+        found = torch.exp2(self.log_scale)
+        given = torch.where(self.log_scale == self._first_log, self._first_scale, found)
+        return found + (given - found).detach()
 
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:
         """`scale`, of a shape that broadcasts to x (neuron, …)."""

@@ -12,7 +12,7 @@ import torch
 
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
-from stochsim.program import PADDING_MODES, Geometry, Layer
+from stochsim.program import PADDING_MODES, Geometry, Layer, Quantizer
 from stochsim.settings import BOUND_RULE, SettingError, is_bounded, strict
 
 _CALL = (
@@ -161,10 +161,10 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
         source = None if own["reads"] is None else layers[own["reads"]]
         log = own["log_scales"]
         if source is None:
-            input_grid = _grid(first.input.bits, log["input"], first.input.unsigned, dtype)
+            input_grid = _grid_of(first.input, log["input"], dtype)
         else:
             input_grid = source.output_grid
-        output_grid = _grid(first.output.bits, log["output"], first.output.unsigned, dtype)
+        output_grid = _grid_of(first.output, log["output"], dtype)
         if own["weights_of"] is None:
             weight, bias, weight_grid = _parameters(own, first, dtype)
         else:
@@ -202,7 +202,8 @@ def _parameters(
     log = own["log_scales"]["weight"]
     codes = layer.weight_codes.reshape(own["weight_shape"])
     is_narrow = layer.weight_bits == 1 or codes.min() > -(2 ** (layer.weight_bits - 1))
-    grid = _grid(layer.weight_bits, log, False, dtype, narrow=bool(is_narrow))
+    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow))
+    _put_log(grid, log, dtype)
     integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
     weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
     if not is_bounded(weight.detach()):
@@ -221,15 +222,16 @@ def _bias(own: Mapping[str, Any], layer: Layer, dtype: torch.dtype) -> torch.nn.
     return torch.nn.Parameter(values, "bias" not in own["frozen"])
 
 
-def _grid(
-    bits: int,
-    log_scale: float | list[float],
-    unsigned: bool,
-    dtype: torch.dtype,
-    narrow: bool = False,
-) -> Grid:
+def _grid_of(quantizer: Quantizer, log_scale: float, dtype: torch.dtype) -> Grid:
+    grid = Grid(quantizer.bits, quantizer.scale, quantizer.unsigned)
+    _put_log(grid, log_scale, dtype)
+    return grid
+
+
+def _put_log(grid: Grid, log_scale: float | list[float], dtype: torch.dtype) -> None:
+    """The stored logarithm of a scale, to which the scale itself belongs."""
+    grid.to(dtype)
     value = torch.tensor(log_scale, dtype=dtype)
-    grid = Grid(bits, np.ones(value.shape), unsigned, narrow).to(dtype)
     with torch.no_grad():
         grid.log_scale.copy_(value)
-    return grid
+        grid._first_log.copy_(value)

@@ -1,6 +1,6 @@
 """The layers of the chip for the products of a captured network, and their place in its graph."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -121,12 +121,14 @@ def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
     return fitted_to_weights(values, bits, how.per_channel, how.ranges)
 
 
-def put_in(network: Network, sites: list[Site], layers: Mapping[str, ChipLayer]) -> None:
-    """The layers of the chip in place of the float ones."""
+def put_in(
+    network: Network, sites: list[Site], layers: Mapping[str, ChipLayer], kept: Collection[str]
+) -> None:
+    """The layers of the chip in place of the float ones; kept: paths of parts that stay."""
     made: dict[fx.Node, fx.Node] = {}
     for site in sites:
         made[site.last] = _call(network.graph, site, made.get(site.source, site.source))
-    drop_repeated(network, {made[site.last] for site in sites if "input" in site.grids})
+    drop_repeated(network, {made[site.last] for site in sites if "input" in site.grids}, kept)
     in_plain_operations(network)
     keep_used(network, layers)
 

@@ -10,13 +10,15 @@ from stochsim.lowering.walks import Walk
 from stochsim.settings import SettingError
 from stochsim.training import reliability_cost
 
+_TWICE = "the neurons have a noise of their own already; each layer's `log_sigma` is its logarithm"
+
 
 def give_noise(layers: Mapping[str, ChipLayer], sigma_lsb: float, of_neurons: bool) -> None:
     """A parameter `log_sigma` for every layer, once for those on the same cells; see
     `ChipModule.learn_noise`.
     """
     if any(layer.log_sigma is not None for layer in layers.values()):
-        raise SettingError.of((), rule="the neurons have a noise of their own already")
+        raise SettingError.of((), rule=_TWICE)
     of_cells: dict[int, torch.nn.Parameter] = {}
     for layer in layers.values():
         step = layer.output_grid.step().detach()

@@ -1,6 +1,6 @@
 """What of a converted network is not on the chip, why, and what it is billed for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from torch import fx
@@ -9,6 +9,8 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.float_work import float_work
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.queries import (
+    KEPT,
+    belongs_to,
     calls,
     gives_sizes,
     is_at_door,
@@ -36,8 +38,12 @@ class LeftInFloat(NamedTuple):
     cost: str
 
 
-def left_in_float(network: Network, reasons: Mapping[fx.Node, str]) -> tuple[LeftInFloat, ...]:
-    """What is not on the chip: parts of the module, and functions that belong to none."""
+def left_in_float(
+    network: Network, reasons: Mapping[fx.Node, str], kept: Collection[str] = ()
+) -> tuple[LeftInFloat, ...]:
+    """What is not on the chip: parts of the module, and functions that belong to none. kept: paths
+    of parts that were to stay.
+    """
     parts: dict[str, list[fx.Node]] = {}
     stimuli = of_stimuli(network.graph)
     for node in calls(network.graph):
@@ -47,7 +53,9 @@ def left_in_float(network: Network, reasons: Mapping[fx.Node, str]) -> tuple[Lef
         is_free = gives_sizes(node) or is_at_door(node)
         if not is_layer and not is_free and (node in stimuli or node in reasons):
             parts.setdefault(part_of(node), []).append(node)
-    return tuple(_left(network, part, nodes, reasons) for part, nodes in parts.items())
+    found = (_left(network, part, nodes, reasons) for part, nodes in parts.items())
+    asked = {part for part, nodes in parts.items() if belongs_to(nodes[0], kept)}
+    return tuple(one._replace(why=KEPT) if one.name in asked else one for one in found)
 
 
 def _left(

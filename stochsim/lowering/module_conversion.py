@@ -231,9 +231,11 @@ def _converted(
         take_affine_inputs(network, sites, seen, widths, how.grids.ranges)
     layers = layers_of(sites, seen, widths, how.grids)
     of_layers = layer_errors(network, sites, layers, x)
-    put_in(network, sites, layers)
+    put_in(network, sites, layers, how.keep_float)
     errors = ConversionErrors(of_layers, *output_errors(network, x, found, outputs))
-    return _Converted(network, left_in_float(network, reasons), errors, (inputs, outputs))
+    return _Converted(
+        network, left_in_float(network, reasons, how.keep_float), errors, (inputs, outputs)
+    )
 
 
 def _captured(whole: Wrapped, x: torch.Tensor, kept: Sequence[str]) -> Network:
@@ -259,17 +261,19 @@ def _check_same(
         zip(outputs.apart(one), outputs.apart(other), strict=True)
         for one, other in zip(wanted, found, strict=True)
     )
-    share = _ON_EDGES if is_of_brevitas(whole) else 0.0
+    is_quantised = is_of_brevitas(whole)
     for leaf, pairs in zip(outputs.leaves, zip(*portioned, strict=True), strict=True):
-        _check_output(name, leaf.path, list(pairs), share)
+        _check_output(name, leaf.path, list(pairs), is_quantised)
 
 
 def _check_output(
-    name: str, path: str, pairs: list[tuple[torch.Tensor, torch.Tensor]], share: float
+    name: str, path: str, pairs: list[tuple[torch.Tensor, torch.Tensor]], is_quantised: bool
 ) -> None:
-    """Raise StochsimError where an output of the module is unlike that of its graph, at more than a
-    share of its values.
+    """Raise StochsimError where an output of the module is unlike that of its graph, of a quantised
+    one at more than a small share of its values.
     """
+    share = _ON_EDGES if is_quantised else 0.0
+    advice = "; nor what a forward does with scales or integers of Brevitas's tensors"
     expected, given = (torch.cat(one).double() for one in zip(*pairs, strict=True))
     size = float(expected.abs().max())
     off = (expected - given).abs()
@@ -281,6 +285,7 @@ def _check_output(
             f"{name} computes something else when it is captured: outputs differ by up to "
             f"{apart:.3g}, where the largest is {size:.3g}{where}. What a module changes outside "
             f"its tensors, and random numbers of no stimulus (torch.rand(8)), cannot be converted"
+            f"{advice if is_quantised else ''}"
         )
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import fx
 
 DOOR = "door"
-"""The kind of what takes inputs out of the one array that the graph reads, or puts outputs into the
-one that it gives: it computes nothing.
+"""The kind of what takes inputs out of the one array that the graph reads, puts outputs into the
+one that it gives, or shifts what a layer reads by the zero of its grid: it computes nothing.
 """
 
 

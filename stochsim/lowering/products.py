@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -13,6 +14,7 @@ from stochsim.lowering.given_grids import GivenGrid, grid_of_weights, why_no_wei
 from stochsim.lowering.graph_network import TAKEN, Network
 from stochsim.lowering.on_grid import is_on_grid
 from stochsim.lowering.queries import (
+    KEPT,
     arguments,
     belongs_to,
     constant,
@@ -111,7 +113,7 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
     if name not in _PRODUCTS and node not in stimuli:
         return ""
     if belongs_to(node, kept):
-        return "kept in float, as asked"
+        return KEPT
     if name in _PRODUCTS_OF_VALUES:
         return "a product of two computed values: no weights to keep in the chip"
     if name in _OTHER_PRODUCTS:
@@ -246,9 +248,10 @@ def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> bool:
     factor = factor if gain is None else factor * gain
     grid = site.grids.get("weight")
     if grid is not None:
-        if not grid.turns and bool((factor < 0).any()):
+        turned = _folded(site, grid, factor)
+        if turned is None:
             return False
-        site.grids["weight"] = grid.times(factor.double().cpu().numpy())
+        site.grids["weight"] = turned
     bias = -mean if site.bias is None else site.bias.detach() - mean
     bias = bias * factor if shift is None else bias * factor + shift
     weight = site.weight.detach() * factor.reshape(-1, *(1,) * (site.weight.ndim - 1))
@@ -256,6 +259,22 @@ def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> bool:
     site.weight = torch.nn.Parameter(weight, learned)
     site.bias = torch.nn.Parameter(bias, learned)
     return True
+
+
+def _folded(site: Site, grid: GivenGrid, factor: torch.Tensor) -> GivenGrid | None:
+    """The grid of weights that are multiplied by factors (neuron,); None where there is none."""
+    factors = factor.double().cpu().numpy()
+    if grid.bits == 1 and not factors.all():
+        return None  # ±scale has no 0
+    turned = factors < 0
+    if turned.any():
+        scale = torch.from_numpy(np.broadcast_to(grid.scale, factors.shape)[turned].copy())
+        rows = site.weight.detach().double().cpu()[torch.from_numpy(turned)].flatten(1)
+        found = grid.turned(int((rows / scale[:, None]).round().min()))
+        if found is None:
+            return None
+        grid = found
+    return grid.times(factors)
 
 
 def take_activations(sites: list[Site], kept: Collection[str]) -> None:

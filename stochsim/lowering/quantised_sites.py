@@ -10,13 +10,14 @@ from torch import fx
 from stochsim.lowering.given_grids import (
     GivenGrid,
     added_constant,
+    grid_before,
     grid_of_values,
-    quantiser_before,
 )
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import fitted_from_lowest
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import is_on_grid
+from stochsim.lowering.origin import DOOR
 from stochsim.lowering.products import Site, only_user, source_of_codes
 from stochsim.lowering.queries import belongs_to, origin_of
 
@@ -68,7 +69,7 @@ def _take_output(network: Network, site: Site, kept: Collection[str]) -> None:
 def _take_input(network: Network, site: Site) -> None:
     shift = added_constant(site.source)
     before = site.source.all_input_nodes[0] if shift else site.source
-    grid = grid_of_values(network, quantiser_before(before))
+    grid = grid_before(network, before)
     if grid is None:
         return
     site.grids["input"] = grid
@@ -97,7 +98,7 @@ def take_affine_inputs(
         site.grids["input"] = GivenGrid(width, np.asarray(scale), True)
         with network.graph.inserting_before(site.node):
             moved = network.graph.call_function(_aten.add.Tensor, (site.source, zero * scale))
-        moved.meta = {"origin": origin_of(site.source)}
+        moved.meta = {"origin": origin_of(site.source)._replace(part="", kind=DOOR)}
         _read_shifted(network.graph, site, moved, zero * scale)
 
 
@@ -115,7 +116,7 @@ def _padded(graph: fx.Graph, site: Site, source: fx.Node, value: float) -> fx.No
     pads = [one for pair in reversed(site.geometry.padding) for one in pair]
     with graph.inserting_before(site.node):
         made = graph.call_function(_aten.constant_pad_nd.default, (source, pads, value))
-    made.meta = {"origin": origin_of(source)._replace(shape=None)}
+    made.meta = {"origin": origin_of(source)._replace(part="", kind=DOOR, shape=None)}
     none = ((0, 0),) * len(site.geometry.kernel)
     site.geometry = replace(site.geometry, padding=none)
     return made

@@ -116,7 +116,17 @@ class Inputs(Signature):
             if not has_tensors(one):
                 given.setdefault(key, filled(one, iter(())))
         if set(given) != set(self.arguments):
-            rule = f"should be the arguments of the examples, {self.call}"
+            more, less = (
+                ", ".join(str(one) for one in some) or "none"
+                for some in (
+                    given.keys() - self.arguments.keys(),
+                    self.arguments.keys() - given.keys(),
+                )
+            )
+            rule = (
+                f"should be the arguments of the examples, {self.call}; missing: {less}; not "
+                f"among them: {more}"
+            )
             raise SettingError.of("x", rule=rule)
         if not isinstance(self.tree, Branch):
             return given[0]

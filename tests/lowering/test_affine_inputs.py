@@ -86,6 +86,20 @@ def test_a_network_read_from_files_gives_the_same(tmp_path) -> None:
     assert np.array_equal(again.sample(x, 2, 0), made.sample(x, 2, 0))
 
 
+def test_the_shift_is_no_work() -> None:
+    x = skewed(20, 2, 5, 5)
+    bills = [
+        convert(
+            seeded(lambda: nn.Conv2d(2, 3, 3, padding=1)), chip_of(8, 8, 8), x, input_grids=grids
+        ).bill(x)
+        for grids in ("symmetric", "affine")
+    ]
+    # the border is read as codes, and has multiply-adds in both
+    assert bills[1].counts.keys() == bills[0].counts.keys()
+    assert bills[1].multiply_adds == bills[0].multiply_adds
+    assert bills[1].per_read_j < 1.2 * bills[0].per_read_j
+
+
 def test_another_word_is_an_error() -> None:
     with pytest.raises(ss.SettingError, match="did you mean 'affine'"):
         convert(nn.Linear(8, 4), chip_of(), stimuli(9, 8), input_grids="afine")

@@ -83,6 +83,14 @@ def test_it_is_fitted_again_after_some_calls_and_for_other_hardware() -> None:
     assert module.surrogate_errors != other
 
 
+@pytest.mark.parametrize("examples", [2, 3, 8])
+def test_few_examples_still_have_the_noise_of_reads(examples: int) -> None:
+    x = stimuli(examples, 6)
+    module = convert(seeded(lambda: nn.Linear(6, 4)), chip_of(8, 8, 8, array=NOISY), x).train()
+    chip, ours = (one.std(1).mean() for one in (module.sample(x, READS, 0), drawn(module, x)))
+    assert ours == pytest.approx(chip, rel=0.5)
+
+
 def test_gradients_are_those_of_the_mean() -> None:
     module, x = made(chip_of(8, 8, 8, array=NOISY))
     module(x).sum().backward()

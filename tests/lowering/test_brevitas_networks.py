@@ -160,6 +160,84 @@ def test_quantised_tensors_and_a_layer_used_twice() -> None:
     assert made.layers["way"].weight is made.layers["way_again"].weight
 
 
+class Averaged(nn.Module):
+    """Values halfway between two codes: averages that one quantiser reads again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grid = qnn.QuantIdentity(bit_width=4)
+        self.way = qnn.QuantLinear(6, 6, weight_bit_width=4)
+        self.last = qnn.QuantLinear(6, 3, **OUT)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Half of them are such."""
+        x = self.grid(x)
+        return self.last(self.grid((x + self.grid(self.way(x))) / 2))
+
+
+class Pooled(nn.Module):
+    """Averages of four codes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start = qnn.QuantIdentity()
+        self.way = qnn.QuantConv2d(2, 4, 3)
+        self.relu = qnn.QuantReLU(bit_width=4)
+        self.last = qnn.QuantLinear(16, 3, **OUT)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """A classifier's end."""
+        found = self.relu(self.way(self.start(x.reshape(-1, 2, 6, 6))))
+        return self.last(self.relu(nn.functional.avg_pool2d(found, 2)).flatten(1))
+
+
+class Joined(nn.Module):
+    """Two ways on one grid, one behind the other, and a ReLU behind a quantiser."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = qnn.QuantLinear(6, 4)
+        self.other = qnn.QuantLinear(6, 3)
+        self.relu = qnn.QuantReLU(bit_width=4)
+        self.next = qnn.QuantLinear(7, 5, output_bit_width=4, **OUT)
+        self.last = qnn.QuantLinear(5, 3, **OUT)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Their grids reach the layers behind them."""
+        found = torch.cat([self.relu(self.one(x)), self.relu(self.other(x))], 1)
+        return self.last(torch.relu(self.next(found)))
+
+
+@pytest.mark.parametrize("kind", [Averaged, Pooled, Joined])
+def test_grids_reach_layers_and_keep_their_scale_to_the_last_place(kind: type[nn.Module]) -> None:
+    for seed in range(4):
+        torch.manual_seed(seed)
+        shape = (40, 72) if kind is Pooled else (40, 6)
+        start = [] if kind is Averaged else [qnn.QuantIdentity()]
+        same_codes(nn.Sequential(*start, kind()), random(*shape))
+
+
+@pytest.mark.parametrize("weights", ["not narrow", "per channel"])
+def test_normalisations_turn_signs_and_may_be_zero(weights: str) -> None:
+    for seed in range(4):
+        torch.manual_seed(seed)
+        norm = nn.BatchNorm1d(8)
+        module = nn.Sequential(
+            qnn.QuantIdentity(bit_width=4),
+            qnn.QuantLinear(6, 8, **WEIGHTS[weights]),
+            norm,
+            qnn.QuantReLU(bit_width=4),
+            qnn.QuantLinear(8, 3, **OUT),
+        )
+        settled(module, random(50, 6))
+        norm.weight.data[0] = 0
+        norm.weight.data[1].abs_().neg_()
+        made = convert(module, QUIET, random(50, 6))
+        wanted = values(module(random(50, 6)))
+        assert values(made(random(50, 6))) == pytest.approx(wanted, abs=1e-9)
+        assert made.left_in_float == ()
+
+
 class Outputs(nn.Module):
     """The outputs of a recurrent stack, without its states."""
 
@@ -241,6 +319,28 @@ def test_the_copy_alone_is_rewritten() -> None:
     convert(module, QUIET, x)
     assert isinstance(module[0], qnn.QuantLinear)
     assert all(torch.equal(one, before[name]) for name, one in module.state_dict().items())
+
+
+def test_a_quantiser_that_is_kept_stays() -> None:
+    x = random(30, 6)
+    module = settled(nn.Sequential(qnn.QuantIdentity(), qnn.QuantLinear(6, 3, **OUT)), x)
+    made = convert(module, QUIET, x, keep_float=["0"])
+    assert [(one.name, one.why) for one in made.left_in_float] == [("0", "kept in float, as asked")]
+    assert values(made(x)) == pytest.approx(values(module(x)), abs=1e-9)
+
+
+def test_values_of_quantised_tensors_are_asked_for_in_a_way_that_works() -> None:
+    class Values(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = qnn.QuantLinear(6, 3, **OUT, return_quant_tensor=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x).value
+
+    x = random(30, 6)
+    with pytest.raises(ss.StochsimError, match=r"write getattr\(x, 'value', x\)"):
+        convert(settled(Values(), x), QUIET, x)
 
 
 def test_widths_of_the_module_hold() -> None:
