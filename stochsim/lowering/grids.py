@@ -3,6 +3,7 @@ gradient that passes the rounding.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ class Grid(torch.nn.Module):
     """
 
     log_scale: torch.Tensor
-    _first_scale: torch.Tensor
-    _first_log: torch.Tensor
+    given_scale: torch.Tensor
+    given_log: torch.Tensor
 
     def __init__(
         self,
@@ -44,13 +45,23 @@ class Grid(torch.nn.Module):
         self.narrow = narrow
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
         self.register_buffer(
-            "_first_scale", torch.tensor(scale, dtype=torch.float64), persistent=False
+            "given_scale", torch.tensor(scale, dtype=torch.float64), persistent=False
         )
-        self.register_buffer("_first_log", value.clone(), persistent=False)
+        self.register_buffer("given_log", value.clone())
         if self.is_sign:
             self.register_buffer("log_scale", value)
         else:
             self.log_scale = torch.nn.Parameter(value)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any, **more: Any
+    ) -> None:
+        """A state without the given scale has it as the power of its logarithm."""
+        log = state_dict.get(f"{prefix}log_scale")
+        if log is not None and f"{prefix}given_log" not in state_dict:
+            state_dict[f"{prefix}given_log"] = log.detach().clone()
+            state_dict[f"{prefix}given_scale"] = torch.exp2(log.detach())
+        super()._load_from_state_dict(state_dict, prefix, *rest, **more)
 
     @property
     def is_sign(self) -> bool:
@@ -75,7 +86,7 @@ class Grid(torch.nn.Module):
     def scale(self) -> torch.Tensor:
         """The factor of integers in values, a scalar or (neuron,)."""
         found = torch.exp2(self.log_scale)
-        given = torch.where(self.log_scale == self._first_log, self._first_scale, found)
+        given = torch.where(self.log_scale == self.given_log, self.given_scale, found)
         return found + (given - found).detach()
 
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:

@@ -234,4 +234,4 @@ def _put_log(grid: Grid, log_scale: float | list[float], dtype: torch.dtype) -> 
     value = torch.tensor(log_scale, dtype=dtype)
     with torch.no_grad():
         grid.log_scale.copy_(value)
-        grid._first_log.copy_(value)
+        grid.given_log.copy_(value)
