@@ -44,9 +44,7 @@ class Grid(torch.nn.Module):
         self.unsigned = unsigned
         self.narrow = narrow
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
-        self.register_buffer(
-            "given_scale", torch.tensor(scale, dtype=torch.float64), persistent=False
-        )
+        self.register_buffer("given_scale", torch.tensor(scale, dtype=torch.float64))
         self.register_buffer("given_log", value.clone())
         if self.is_sign:
             self.register_buffer("log_scale", value)
