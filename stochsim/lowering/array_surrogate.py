@@ -12,9 +12,9 @@ from stochsim.lowering.emulated_layer import ChipLayer, Moments
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.walks import Walk
 
-_ROWS = 1024  # that a layer is fitted on, at most
+_ROWS = 512  # that a layer is fitted on, at most
 _LEAST = 64  # rows × reads
-_HELD_OUT = 256
+_HELD_OUT = 128
 _READS = 4  # of the rows that are held out
 _STIMULI = 64
 

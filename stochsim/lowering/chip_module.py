@@ -35,7 +35,7 @@ from stochsim.lowering.signature_tables import table_of
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import Step, Walk, evaluated
 from stochsim.networks import Draws, HardwareNoise
-from stochsim.program import Graph, Program
+from stochsim.program import Program
 from stochsim.settings import (
     AnyPath,
     SettingError,
@@ -128,12 +128,14 @@ class ChipModule(torch.nn.Module):
         self.generator = torch.Generator().manual_seed(self.key % 2**63)
         self.register_buffer("examples", examples[:_KEPT_EXAMPLES].clone(), persistent=False)
         self._chip: Chip | None = None
+        self._chip_state: list[torch.Tensor] = []
         self._surrogate = Surrogate()
         self.eval()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the chip, which is built anew where it is asked for."""
-        return {**super().__getstate__(), "_chip": None, "_surrogate": Surrogate()}
+        anew: dict[str, Any] = {"_chip": None, "_chip_state": [], "_surrogate": Surrogate()}
+        return {**super().__getstate__(), **anew}
 
     def __str__(self) -> str:
         """A card with a line for each layer on the chip; `repr` is that of torch's modules."""
@@ -366,14 +368,15 @@ class ChipModule(torch.nn.Module):
         """The chip of the layers as their parameters are now; built anew only where these have
         changed, the hardware or the chip's key. Its parts in float are those of the network.
         """
-        program = graph_program(self.network, self.layers, self.examples)
+        state = [*self.network.parameters(), *self.network.buffers()]
         present = self._chip
-        if present is not None and self._is_like(present) and _are_same(program, present.program):
+        if present is not None and self._is_like(present) and _are_same(state, self._chip_state):
             return present
+        program = graph_program(self.network, self.layers, self.examples)
         examples = self.examples.detach().cpu().numpy()
         with evaluated(self):
             made = Chip(program, self.hardware, chip_key=self.chip_key, calibration=examples)
-        self._chip = made
+        self._chip, self._chip_state = made, [one.detach().clone() for one in state]
         return made
 
     def _is_like(self, chip: Chip) -> bool:
@@ -418,17 +421,11 @@ def _layers_of(network: Network) -> dict[str, ChipLayer]:
     return {name: layer for name, layer in found.items() if isinstance(layer, ChipLayer)}
 
 
-def _are_same(new: Program, old: Program) -> bool:
-    """Whether two programs of one network have equal layers, their arrays too."""
-    assert isinstance(new.wiring, Graph)
-    assert isinstance(old.wiring, Graph)
-    if new.wiring.dtype != old.wiring.dtype:
-        return False
-    pairs = zip(new.layers.values(), old.layers.values(), strict=True)
-    return all(
-        np.array_equal(value, vars(after)[name])
-        for before, after in pairs
-        for name, value in vars(before).items()
+def _are_same(now: list[torch.Tensor], before: list[torch.Tensor]) -> bool:
+    """Whether parameters and buffers are what they were, their numbers too."""
+    return len(now) == len(before) and all(
+        one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)
+        for one, other in zip(now, before, strict=True)
     )
 
 
