@@ -24,6 +24,7 @@ from stochsim.lowering.queries import (
 
 _aten = torch.ops.aten
 _MOST_BITS = 8
+_SAME = 1e-6  # of a step
 
 
 class GivenGrid(NamedTuple):
@@ -44,6 +45,12 @@ class GivenGrid(NamedTuple):
         a factor 0 are 0 on any.
         """
         return self._replace(scale=self.scale * np.where(factors == 0, 1.0, np.abs(factors)))
+
+    def has(self, value: float) -> bool:
+        """Whether a value is on the grid, of one scale, but for the rounding of floats."""
+        grid = self.grid()
+        step = value / float(self.scale)
+        return abs(step - round(step)) < _SAME and grid.low <= round(step) <= grid.high
 
     def turned(self, lowest: int) -> "GivenGrid | None":
         """A grid that has -x, too, for integers x down to `lowest`; None where that takes more bits

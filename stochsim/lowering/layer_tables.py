@@ -182,14 +182,22 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             source is not None,
         )
         made.log_sigma = _log_sigma(first, dtype)
+        if own["weights_of"] is not None and made.log_sigma is not None:  # one of the same cells
+            other_sigma = layers[own["weights_of"]].log_sigma
+            if other_sigma is not None and torch.equal(other_sigma, made.log_sigma):
+                made.log_sigma = other_sigma
         layers[made.name] = made
     return layers
 
 
 def _log_sigma(layer: Layer, dtype: torch.dtype) -> torch.nn.Parameter | None:
-    """The logarithms of its neurons' noise, one where all have the same; None for none."""
-    if not np.all(layer.sigma > 0):
+    """The logarithms of its neurons' noise, one where all have the same; None for none. Raises
+    SettingError where some have none.
+    """
+    if not np.any(layer.sigma):
         return None
+    if not np.all(layer.sigma > 0):
+        raise SettingError.of("sigma", layer.sigma.min(), "should be above 0 for all neurons or 0")
     is_one = np.all(layer.sigma == layer.sigma[0])
     found = np.log(layer.sigma[0] if is_one else layer.sigma)
     return torch.nn.Parameter(torch.as_tensor(found, dtype=dtype))

@@ -51,14 +51,14 @@ def _has_border_of_none(site: Site) -> bool:
 
 
 def _take_output(network: Network, site: Site, kept: Collection[str]) -> None:
-    node = only_user(site.last)
+    before, node = site.last, only_user(site.last)
     shift = added_constant(node)
     if shift and node is not None and site.activation == "identity":
-        node = only_user(node)
+        before, node = node, only_user(node)
     if node is None or not is_on_grid(node) or belongs_to(node, kept):
         return
     grid = grid_of_values(network, node)
-    if grid is None or node.args[0] is not (site.last if not shift else node.args[0]):
+    if grid is None or node.args[0] is not before:
         return
     site.grids["output"] = grid
     site.last = node
@@ -70,7 +70,7 @@ def _take_input(network: Network, site: Site) -> None:
     shift = added_constant(site.source)
     before = site.source.all_input_nodes[0] if shift else site.source
     grid = grid_before(network, before)
-    if grid is None:
+    if grid is None or (shift and site.geometry.is_padded and not grid.has(-shift)):
         return
     site.grids["input"] = grid
     if not shift:

@@ -15,6 +15,7 @@ from brevitas.quant import (
     SignedBinaryActPerTensorConst,
     SignedBinaryWeightPerTensorConst,
     SignedTernaryWeightPerTensorConst,
+    Uint8ActPerTensorFixedPoint,
 )
 from torch import nn
 
@@ -236,6 +237,30 @@ def test_normalisations_turn_signs_and_may_be_zero(weights: str) -> None:
         wanted = values(module(random(50, 6)))
         assert values(made(random(50, 6))) == pytest.approx(wanted, abs=1e-9)
         assert made.left_in_float == ()
+
+
+class Moved(nn.Module):
+    """A constant of the user's own between a quantiser and a layer with borders of 0."""
+
+    def __init__(self, constant: float) -> None:
+        super().__init__()
+        self.constant = constant
+        self.relu = qnn.QuantReLU(act_quant=Uint8ActPerTensorFixedPoint, bit_width=4)
+        self.layer = qnn.QuantConv1d(2, 3, 3, padding=1, **OUT)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Beside the grid, or on it."""
+        return self.layer(self.relu(x) + self.constant)
+
+
+def test_borders_of_shifted_values_are_0() -> None:
+    """A constant that is no multiple of the step leaves no code for 0: the grid is fitted."""
+    x = random(40, 2, 8)
+    module = settled(Moved(-0.3), x)
+    made = convert(module, QUIET, x)
+    step = float(made.layers["layer"].output_grid.step().detach())
+    assert np.abs(values(made(x)) - values(module(x))).mean() < step
+    same_codes(Moved(-0.5), x)
 
 
 class Outputs(nn.Module):
