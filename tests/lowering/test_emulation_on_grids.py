@@ -2,10 +2,12 @@
 autocast around.
 """
 
+import numpy as np
 import pytest
 import torch
 
 import stochsim as ss
+from stochsim.lowering.grids import Grid
 
 HARDWARE = ss.load_hardware("digital-45nm", bits=8)
 
@@ -129,3 +131,16 @@ def test_sums_are_those_of_integers():
         assert torch.equal(layer._response(values), expected)
         weights = layer.weight_grid(layer.weight) / layer.weight_grid.scale()
         assert not torch.equal(weights, integers[1].float())  # without rounding it would differ
+
+
+def test_a_given_scale_is_kept_to_the_last_place_until_it_is_learned():
+    """Powers of logarithms are not, for some of these."""
+    scales = np.random.default_rng(0).uniform(0.01, 10, 200)
+    assert (np.exp2(np.log2(scales)) != scales).any()
+    grid = Grid(4, scales, narrow=True).double()
+    assert np.array_equal(grid.scale().detach().numpy(), scales)
+    grid.scale().sum().backward()
+    assert grid.log_scale.grad.numpy() == pytest.approx(np.log(2) * scales)
+    with torch.no_grad():
+        grid.log_scale += 1
+    assert grid.scale().detach().numpy() == pytest.approx(2 * scales)
