@@ -13,6 +13,7 @@ from torch._ops import OpOverload
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.on_grid import is_on_grid
 from stochsim.lowering.queries import arguments, operation, origin_of
+from stochsim.lowering.window_products import of_axes
 
 _aten = torch.ops.aten
 _AXES = {"conv_transpose1d": 1, "conv_transpose2d": 2}
@@ -38,20 +39,15 @@ def _is_of_blocks(given: dict[str, Any], kernel: tuple[int, ...], stimuli: Any) 
     """
     axes = len(kernel)
     return (
-        _of_axes(given["stride"], axes) == kernel
-        and not any(_of_axes(given["padding"], axes))
-        and not any(_of_axes(given["output_padding"], axes))
+        of_axes(given["stride"], axes) == kernel
+        and not any(of_axes(given["padding"], axes))
+        and not any(of_axes(given["output_padding"], axes))
         and given["groups"] == 1
-        and set(_of_axes(given["dilation"], axes)) == {1}
+        and set(of_axes(given["dilation"], axes)) == {1}
         and given["input"] in stimuli
         and not {given["weight"], given["bias"]} & set(stimuli)
         and not is_on_grid(given["weight"])
     )
-
-
-def _of_axes(value: Any, axes: int) -> tuple[int, ...]:
-    found = tuple(value) if isinstance(value, tuple | list) else (value,)
-    return found if len(found) == axes else found * axes
 
 
 def _write(graph: fx.Graph, node: fx.Node, given: dict[str, Any], shape: tuple[int, ...]) -> None:

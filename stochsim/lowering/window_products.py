@@ -25,18 +25,18 @@ def geometry_of(axes: int, weight: tuple[int, ...], given: Mapping[str, Any]) ->
     if axes == 0:
         return Geometry()
     kernel = weight[2:]
-    stride, dilation = (_of_axes(given[name], axes) for name in ("stride", "dilation"))
+    stride, dilation = (of_axes(given[name], axes) for name in ("stride", "dilation"))
     padding: Any
     if given["padding"] == "same":
         reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         padding = tuple((r // 2, r - r // 2) for r in reach)
     else:
         one = 0 if given["padding"] == "valid" else given["padding"]
-        padding = tuple((p, p) for p in _of_axes(one, axes))
+        padding = tuple((p, p) for p in of_axes(one, axes))
     return Geometry(kernel, stride, padding, dilation, given["groups"])
 
 
-def _of_axes(value: Any, axes: int) -> tuple[int, ...]:
+def of_axes(value: Any, axes: int) -> tuple[int, ...]:
     """One number for each axis."""
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
     return found * axes if len(found) == 1 else found
