@@ -20,6 +20,7 @@ _PACKAGES = (
     "controls",
     "data",
     "energy",
+    "formats",
     "hardware",
     "keys",
     "lowering",

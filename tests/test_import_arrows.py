@@ -27,6 +27,7 @@ ORDER = (
     "stochsim_kernels",
     "stochsim.settings",
     "stochsim.keys",
+    "stochsim.formats",
     "stochsim.energy",
     "stochsim.hardware",
     "stochsim.data",

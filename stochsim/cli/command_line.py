@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from stochsim.cli import energy_commands as energy
 from stochsim.cli import examples_commands as examples
+from stochsim.cli import formats_command as formats
 from stochsim.cli import hardware_command as hardware
 from stochsim.cli import optimize_command as optimize
 from stochsim.cli import sweep_command as sweep
@@ -29,6 +30,7 @@ examples:
   stochsim hardware show digital-45nm                 one of them: bits, noise, prices with sources
   stochsim energy list --kind adc                     what a conversion costs under each model
   stochsim energy show adc-zigzag-28nm                one price: formula, values, validity, source
+  stochsim formats list                               number formats: values of few-bit codes
   stochsim warm-up                                    compile all kernels now, for later processes
   stochsim --version --verbose                        versions and machine, for a bug report
 
@@ -75,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="with --version: also versions of packages, processor, threads, caches, CUDA",
     )
     commands = parser.add_subparsers(metavar="COMMAND")
-    for group in (examples, sweep, optimize, hardware, energy, warm_up):
+    for group in (examples, sweep, optimize, hardware, energy, formats, warm_up):
         group.add_to(commands)
     return parser
 

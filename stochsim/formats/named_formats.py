@@ -1,0 +1,107 @@
+"""Number formats by name: integers, floating point, powers of two, companded, NF4."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from stochsim.formats.books import MOST_BITS, CodeBook
+from stochsim.formats.floating import FLOATING, float_format
+from stochsim.settings import SettingError, check_kind, check_positive, check_whole
+
+_NAME = re.compile(r"(int|uint|log2-|power-)(\d+)", re.ASCII)
+_NF4_OFFSET = 0.9677083
+
+
+def integers(bits: int) -> CodeBook:
+    """int<b>: -2^(b-1) … 2^(b-1) - 1, in two's complement; -1 and 1 at one bit. Halves go to the
+    even integer.
+    """
+    if bits == 1:
+        return CodeBook((-1.0, 1.0), (), (), (-1.0, 1.0), "int1")
+    half = 2 ** (bits - 1)
+    values = np.arange(-half, half, dtype=float)
+    patterns = np.roll(values, half)
+    return CodeBook(tuple(values), (), (), tuple(patterns), f"int{bits}")
+
+
+def unsigned_integers(bits: int) -> CodeBook:
+    """uint<b>: 0 … 2^b - 1. Halves go to the even integer; at one bit to 1."""
+    values = tuple(np.arange(2.0**bits))
+    return CodeBook(values, name=f"uint{bits}")
+
+
+def powers_of_two(bits: int) -> CodeBook:
+    """log2-<b>: 0 and ±2^-k, k = 0 … 2^(b-1) - 2, the largest 1; a number goes to the nearest
+    logarithm, so edges are geometric means, and that beside 0 the smallest value / √2.
+    """
+    magnitudes = 2.0 ** np.arange(2 - 2 ** (bits - 1), 1)
+    upper = magnitudes / np.sqrt(2.0)
+    values = (*-magnitudes[::-1], 0.0, *magnitudes)
+    patterns = (0.0, *magnitudes, -0.0, *-magnitudes)
+    return CodeBook(values, (*-upper[::-1], *upper), (), patterns, f"log2-{bits}")
+
+
+def companded(bits: int, exponent: float = 2.0) -> CodeBook:
+    """power-<b>: ±(i / n)^p for i = 0 … n = 2^(b-1) - 1; the compressed number, of size |x|^(1/p),
+    is rounded to the nearest i / n, so edges are ((i + 1/2) / n)^p.
+    """
+    p = check_positive("exponent", exponent)
+    n = 2 ** (bits - 1) - 1
+    magnitudes = (np.arange(1, n + 1) / n) ** p
+    upper = ((np.arange(n) + 0.5) / n) ** p
+    values = (*-magnitudes[::-1], 0.0, *magnitudes)
+    patterns = (0.0, *magnitudes, -0.0, *-magnitudes)
+    return CodeBook(values, (*-upper[::-1], *upper), (), patterns, f"power-{bits}")
+
+
+def normal_float() -> CodeBook:
+    """nf4: 16 values from quantiles of the normal distribution, 0 and ±1 among them (Dettmers,
+    Pagnoni, Holtzman, Zettlemoyer 2023, QLoRA).
+    """
+    upper = special.ndtri(np.linspace(_NF4_OFFSET, 0.5, 9)[:-1])
+    lower = -special.ndtri(np.linspace(_NF4_OFFSET, 0.5, 8)[:-1])
+    values = np.array([*lower, 0.0, *upper[::-1]]) / upper[0]
+    return CodeBook(tuple(values), name="nf4")
+
+
+_FAMILIES: dict[str, tuple[Callable[[int], CodeBook], int]] = {
+    "int": (integers, 1),
+    "uint": (unsigned_integers, 1),
+    "log2-": (powers_of_two, 2),
+    "power-": (companded, 2),
+}
+"""By the name without its bits: what makes it, and the fewest bits."""
+
+FORMATS = (
+    *(f"int{bits}" for bits in range(1, MOST_BITS + 1)),
+    *(f"uint{bits}" for bits in range(1, MOST_BITS + 1)),
+    *FLOATING,
+    "nf4",
+    *(f"log2-{bits}" for bits in range(2, MOST_BITS + 1)),
+    *(f"power-{bits}" for bits in range(2, MOST_BITS + 1)),
+)
+"""Names of `code_book`; any fp<bits>-e<x>m<y> is one too."""
+
+
+def code_book(name: str) -> CodeBook:
+    """The code book of a name of FORMATS, or of any fp<bits>-e<x>m<y> up to 8 bits.
+
+    Raises SettingError for other names, with the nearest one.
+
+    >>> from stochsim.formats import code_book
+    >>> code_book("log2-3").values
+    (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
+    """
+    check_kind("format", name, str, "should be a name")
+    floating = float_format(name)
+    if floating is not None:
+        return floating.code_book()
+    if name == "nf4":
+        return normal_float()
+    found = _NAME.fullmatch(name)
+    if not found or name not in FORMATS:
+        raise SettingError.of("format", name, "", FORMATS)
+    make, fewest = _FAMILIES[found[1]]
+    return make(check_whole("format", int(found[2]), fewest, MOST_BITS + 1))
