@@ -48,6 +48,12 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Random weights of torch modules are the same in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Import a module of the benchmarks by name, as the scripts themselves do."""

@@ -31,6 +31,33 @@ def test_codes_of_drives_that_differ_are_those_of_the_plain_count(bits, family, 
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("draw", [drawing.draw, drawing.draw_each])
+def test_smooth_neurons_without_noise_on_and_beside_every_edge(draw, activation, bits):
+    """The responses there come from NumPy, which may differ from the kernels' in the last place."""
+    step = 2.0 / 2**bits
+    grid = (-step / 2, step, 0, 2) if bits == 1 else quantiser(bits, step)
+    edges = channel.inverse_edges(channel.ACTIVATIONS[activation], *grid)
+    edges = edges[np.isfinite(edges)]
+    drive = np.array([*edges, *np.nextafter(edges, -9), *np.nextafter(edges, 9), *drives(90, 3)])
+    drive = drive[None]
+    arguments = (0.0, 0.0, "gaussian", activation, grid, 3)
+    given = drive[:, None].repeat(3, axis=1) if draw is drawing.draw_each else drive
+    assert np.array_equal(call(draw, given, *arguments), plain(drive, *arguments))
+
+
+@pytest.mark.parametrize("bits", range(6, 9))
+@pytest.mark.parametrize(("family", "activation"), LAWS)
+def test_few_reads_give_the_first_codes_of_many(bits, family, activation):
+    sigma, other = sigmas((3, 37))
+    arguments = (sigma, other, family, activation, quantiser(bits))
+    drive = drives((3, 37), bits)
+    many = call(drawing.draw, drive, *arguments, 40)
+    for reads in (1, 2, 9, 10, 31, 32):
+        assert np.array_equal(call(drawing.draw, drive, *arguments, reads), many[:, :reads])
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize("neurons", [1, 2, 7, 8, 15, 16, 17, 32, 63, 100])
 def test_any_number_of_neurons(bits, neurons):
     drive = drives((2, neurons), bits)

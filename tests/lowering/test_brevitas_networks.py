@@ -32,8 +32,11 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def settled(module: nn.Module, x: torch.Tensor) -> nn.Module:
-    """In float64, the ranges of its quantisers found on x, and normalisations unlike 1."""
-    torch.manual_seed(1)
+    """In float64, the ranges of its quantisers found on x, and normalisations unlike 1.
+
+    A range found on x is often a sum that occurs; its multiples then lie halfway between two codes,
+    where the last place of a float sum decides. So ranges are moved a little, away from such sums.
+    """
     module = module.double().train()
     for _ in range(3):
         module(x)
@@ -41,6 +44,9 @@ def settled(module: nn.Module, x: torch.Tensor) -> nn.Module:
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.weight.data.uniform_(-1, 1.5)
             part.bias.data.normal_(0, 0.3)
+    for name, scale in module.named_buffers():
+        if name.endswith("scaling_impl.buffer"):
+            scale *= 1 + 0.01 * torch.rand(scale.shape, dtype=scale.dtype)
     return module.eval()
 
 

@@ -36,7 +36,7 @@ RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "relu": lambda drive: np.maximum(drive, 0),
     "tanh": np.tanh,
     "step": lambda drive: np.where(drive >= 0, 1.0, 0.0),
-    "sigmoid": lambda drive: 1 / (1 + np.exp(-drive)),
+    "sigmoid": lambda drive: (1 + np.tanh(drive / 2)) / 2,  # exp(-drive) overflows
 }
 """What a neuron of each of ACTIVATIONS gives for drives (any shape), without noise."""
 

@@ -9,7 +9,11 @@ There are four ways to the same codes, chosen by bits, noise family and activati
 - from 6 bits on under Gaussian noise, with identity or ReLU, and then at any width where the drive
   differs from read to read: the place of a + sigma t(u) among the edges, settled by thresholds
   where it is near one (`nearest_edge`);
-- drives that differ from read to read, otherwise: bisection, computing b thresholds per code.
+- drives that differ from read to read, otherwise, and so few reads that a table of thresholds costs
+  more: bisection, computing b thresholds per code.
+
+Without noise, tanh and sigmoid are NumPy's, whose vector functions are several times faster; codes
+that are near an edge go the ways above.
 """
 
 from typing import NamedTuple
@@ -21,6 +25,9 @@ from stochsim_kernels.neuron.channel import (
     GAUSSIAN,
     IDENTITY,
     RELU,
+    RESPONSES,
+    SIGMOID,
+    TANH,
     NeuronLaw,
     fill_row,
     fill_thresholds,
@@ -40,6 +47,8 @@ _THRESHOLDS_AT_ONCE = 2**20  # 4 MiB of thresholds at a time, or one stimulus's 
 _MOST_COUNTED = (
     2 ** max(WIDTHS) - 1
 )  # thresholds, 2^b - 1 of them, that are counted in registers; others are searched
+_SMOOTH = {TANH: RESPONSES["tanh"], SIGMOID: RESPONSES["sigmoid"]}
+_IN_DOUBT = 1e-6  # steps from an edge, where responses of two libraries may be on two sides of it
 
 
 @inline
@@ -186,7 +195,11 @@ def draw(
     activation is identity or ReLU; otherwise 4 MiB, or one stimulus's where these are more.
     """
     _check_room(address, out)
-    if law.edges.size > _MOST_COUNTED and _is_placed(law):
+    if _is_smooth_and_noiseless(sigma, other, law):
+        _draw_noiseless(drive[:, None], law, address, out)
+        return
+    few_reads = out.shape[1] * law.edges.size.bit_length() < law.edges.size
+    if law.edges.size > _MOST_COUNTED and (_is_placed(law) or few_reads):
         drive, sigma, other = as_float64(drive[:, None], sigma, other)
         _draw_without_thresholds(drive, sigma, other, law, address, out)
         return
@@ -207,6 +220,26 @@ def draw(
         fill_thresholds(drive[part], sigma[part], other[part], law, thresholds)
         here = address._replace(first_stimulus=address.first_stimulus + first)
         draw_codes(thresholds, law.c_min, here, out[part])
+
+
+def _is_smooth_and_noiseless(sigma: np.ndarray, other: np.ndarray, law: NeuronLaw) -> bool:
+    return law.activation in _SMOOTH and not np.any(sigma) and not np.any(other)
+
+
+def _draw_noiseless(
+    drive: np.ndarray, law: NeuronLaw, address: DrawAddress, out: np.ndarray
+) -> None:
+    """Codes of tanh or sigmoid without noise; drive: (stimulus, 1 or read, neuron)."""
+    place = (_SMOOTH[law.activation](drive) - law.z) / law.step - law.c_min
+    nearest = np.rint(place)
+    codes = (nearest.clip(0, law.edges.size) + law.c_min).astype(np.int8)
+    in_doubt = np.abs(place - nearest) > 0.5 - _IN_DOUBT
+    if in_doubt.any():
+        values, zero = as_float64(drive[in_doubt][None, None], np.zeros((1, 1)))
+        settled = np.empty(values.shape, np.int8)
+        _draw_without_thresholds(values, zero, zero, law, address, settled)
+        codes[in_doubt] = settled[0, 0]
+    out[...] = codes
 
 
 def _is_placed(law: NeuronLaw) -> bool:
@@ -235,6 +268,9 @@ def draw_each(
         raise ValueError(
             f"'drive' has the shape {drive.shape}: {out.shape} is needed, that of 'out'"
         )
+    if _is_smooth_and_noiseless(sigma, other, law):
+        _draw_noiseless(drive, law, address, out)
+        return
     drive, sigma, other = as_float64(drive, sigma, other)
     _draw_without_thresholds(drive, sigma, other, law, address, out)
 

@@ -64,14 +64,15 @@ def _locate(high, doubtful, u, a, sigma, other, law):
 
 @helper
 def bisect_rows(drive, sigma, other, law, streams, out):
-    """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron);
-    sigma, other: (neuron,); streams as in `simd_thresholds.count_rows`.
+    """Codes (read, neuron) of one stimulus, for any noise and activation. drive: (read, neuron), or
+    (1, neuron) for all reads; sigma, other: (neuron,); streams as in `simd_thresholds.count_rows`.
     """
     most = law.edges.size
     for r in range(out.shape[0]):
+        a = drive[min(r, drive.shape[0] - 1)]
         for n in range(out.shape[1]):
             u = read_integer(streams, r, n)
-            out[r, n] = law.c_min + _locate(most, most, u, drive[r, n], sigma[n], other[n], law)
+            out[r, n] = law.c_min + _locate(most, most, u, a[n], sigma[n], other[n], law)
 
 
 @helper
