@@ -133,7 +133,7 @@ class Head:
     def sigma(self, codes: np.ndarray) -> np.ndarray:
         """sigma of the readout's neurons, float64 of the shape of these codes."""
         output = self.layer.layer.output
-        return np.asarray(np.exp(self.base + (output.z + output.step * codes.astype(np.float64))))
+        return np.asarray(np.exp(self.base + output.exact_values(codes)))
 
     def report_reliability(self, meter: Meter, readout: str, codes: np.ndarray, reads: int) -> None:
         """Tell the meter the sigma of every neuron: codes (stimulus, neuron) hold for all

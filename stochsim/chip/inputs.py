@@ -54,5 +54,4 @@ class Inputs:
 
 def rounding_law(quantizer: Quantizer) -> channel.NeuronLaw:
     """Uniform noise before rounding to nearest, which makes the rounding stochastic."""
-    z, step, c_min = quantizer.z, quantizer.step, quantizer.c_min
-    return channel.neuron_law(channel.UNIFORM, channel.IDENTITY, z, step, c_min, quantizer.levels)
+    return quantizer.law(channel.UNIFORM, channel.IDENTITY)

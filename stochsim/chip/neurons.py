@@ -11,6 +11,7 @@ from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip.product import weight_sigma_of
 from stochsim.chip.rng_address import NEURONS, Place
+from stochsim.formats import CodeBook
 from stochsim.hardware import Hardware, read_channel_text
 from stochsim.program import Layer
 from stochsim.settings import SettingError, counted
@@ -50,9 +51,9 @@ class Neurons:
         if dither:
             self.other_sigma = sigma_lsb * output.step
         self.activation = channel.ACTIVATIONS[layer.activation]
-        self.law = channel.neuron_law(
-            self.family, self.activation, output.z, output.step, output.c_min, output.levels
-        )
+        self.law = output.law(self.family, self.activation)
+        if output.book is not None:
+            _check_uneven(output.book, hardware)
         self.measured = read_channel_text(own.measured_csv) if own.measured_csv else None
         if self.measured is not None and self.measured.bits != output.bits:
             rule = (
@@ -123,9 +124,10 @@ class Neurons:
         if self.measured is not None:
             table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
-            table = np.empty((len(drive), output.levels - 1, drive.shape[1]), np.uint32)
+            table = np.empty((len(drive), self.law.edges.size, drive.shape[1]), np.uint32)
             whole = (_rows(sigma, drive.shape) for sigma in sigmas)
             channel.fill_thresholds(drive, *whole, self.law, table)
+            table = table[:, : output.levels - 1]
         return bit_error_channel.round_thresholds(table, bits) if bits < 31 else table
 
     def draw(
@@ -251,6 +253,20 @@ class Neurons:
             rate = self.hardware.memory.code_errors
             address = place.address(self.word, place.errors)
             flips.flip_codes(codes, output.c_min, output.bits, rate, address)
+
+
+def _check_uneven(book: CodeBook, hardware: Hardware) -> None:
+    """Raise SettingError for settings that only evenly spaced values have a law for."""
+    name = f"outputs of the format '{book.name}'"
+    if hardware.noise.dither != "none":
+        rule = f"should be 'none' with {name}: dither is uniform over a step, and theirs differ"
+        raise SettingError.of("noise.dither", hardware.noise.dither, rule)
+    if hardware.noise.measured_csv:
+        rule = f"should be empty with {name}: a measured neuron has values of its own"
+        raise SettingError.of("noise.measured_csv", rule=rule)
+    if hardware.memory.code_errors and book.values != book.bit_patterns:
+        rule = f"should be 0 with {name}, whose bits are not in the order of their values"
+        raise SettingError.of("memory.code_errors", hardware.memory.code_errors, rule)
 
 
 def _rows(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -15,6 +15,8 @@ from stochsim.settings import SettingError, check_kind, check_positive, finite_a
 
 MOST_BITS = 8
 MOST_LEVELS = 2**MOST_BITS
+_LISTS = ("values", "edges", "ties", "bit_patterns")
+_WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,27 @@ class CodeBook:
         if max(map(abs, integers)) >= 2**63:
             return None
         return float(unit), np.array(integers, np.int64)
+
+    def to_table(self) -> dict[str, Any]:
+        """What files store of it: numbers, truth values and words, NaN and infinities as words."""
+        stored = [one if math.isfinite(one) else str(one) for one in self.bit_patterns]
+        own = {"values": self.values, "edges": self.edges, "ties": self.ties}
+        lists = {field: list(value) for field, value in own.items()}
+        return {"name": self.name, **lists, "bit_patterns": stored}
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> "CodeBook":
+        """What `to_table` gives again; raises SettingError for fields that are missing or unknown,
+        and values as the class does.
+        """
+        for field in sorted({"name", *_LISTS} ^ table.keys()):
+            if field in table:
+                raise SettingError.of(field, rule="is no field of a code book")
+            raise SettingError.missing(field)
+        for field in _LISTS:
+            check_kind(field, table[field], list, "should be a list")
+        patterns = [_WORDS.get(str(one), one) for one in table["bit_patterns"]]
+        return cls(**(table | {"bit_patterns": patterns}))
 
     def _places(self, codes: Any) -> NDArray[np.intp]:
         return _whole("codes", codes, self.c_min, self.c_min + self.levels) - self.c_min

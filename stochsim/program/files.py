@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from stochsim.formats import CodeBook
 from stochsim.program.folders import check_keys, check_types, read_folder
 from stochsim.program.layer import (
     ARRAYS_OF_LAYER,
@@ -101,7 +102,8 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     given = {field: value for field, value in table.items() if value is not None}
     check_types(where, given, {field: FIELDS_OF_LAYER[field] for field in given})
     for side in ("input", "output"):
-        check_types(f"{where}.{side}", table[side], QUANTIZER_FIELDS)
+        own = {"book": dict} if "book" in table[side] else {}
+        check_types(f"{where}.{side}", table[side], QUANTIZER_FIELDS | own)
     for field in sorted(stored):
         if f"{where}.{field}" not in arrays:
             raise SettingError.missing(f"{where}.{field}", section=("arrays",))
@@ -121,6 +123,8 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
 
 def _read_quantizer(side: str, table: dict[str, Any]) -> Quantizer:
     try:
+        if "book" in table:
+            table = table | {"book": CodeBook.from_table(table["book"])}
         return Quantizer(**table)
     except SettingError as error:
         raise error.inside(side) from None

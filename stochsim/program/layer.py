@@ -145,6 +145,9 @@ class Layer:
         check_choice("activation", self.activation, channel.RESPONSES)
         for side in ("input", "output"):
             check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
+        if self.input.book is not None:
+            rule = "should have evenly spaced values: products are of integers"
+            raise SettingError.of("input", self.input.format_name, rule)
         return own | {"own_width": check_flag("own_width", self.own_width)}
 
     def _checked_codes(self) -> np.ndarray:
@@ -213,7 +216,7 @@ class Layer:
         """What files store of a layer: numbers and words by field, and arrays by field."""
         table = {field: getattr(self, field) for field in FIELDS_OF_LAYER}
         for side in ("input", "output"):
-            table[side] = {field: getattr(table[side], field) for field in QUANTIZER_FIELDS}
+            table[side] = _quantizer_table(table[side])
         arrays = {
             field: np.asarray(getattr(self, field), dtype)
             for field, dtype in ARRAYS_OF_LAYER.items()
@@ -222,3 +225,8 @@ class Layer:
             table["weight_scale"] = None
             arrays[WEIGHT_SCALES] = self.weight_scale
         return table, arrays
+
+
+def _quantizer_table(quantizer: Quantizer) -> dict[str, Any]:
+    table = {field: getattr(quantizer, field) for field in QUANTIZER_FIELDS}
+    return table if quantizer.book is None else table | {"book": quantizer.book.to_table()}

@@ -1,5 +1,6 @@
 """Programs: what a chip needs to know of a network, as plain arrays."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -135,11 +136,30 @@ class Program:
         heads = ("layer", "shape", "weights", "inputs", "outputs", "sigma")
         rows: list[tuple[str, ...]] = [heads]
         for name, layer in self.layers.items():
-            widths = (layer.weight_bits, layer.input.bits, layer.output.bits)
-            bits = [counted(width, "bit", "bits") for width in widths]
+            bits = [
+                counted(width, "bit", "bits") for width in (layer.weight_bits, layer.input.bits)
+            ]
+            bits.append(_output_text(layer.output))
             shape = f"{layer.inputs:,} -> {layer.neurons:,}"
             rows.append((name, shape, *bits, self.wiring.sigma_text(name, layer)))
         return card(f"program: {self.summary}", rows, "more layers")
+
+    def with_output(self, output: Quantizer) -> "Program":
+        """The same network with other outputs of the layer that is read, as of another number
+        format.
+
+        Raises SettingError where that layer's codes are inputs of a layer too, as in a circuit.
+
+        >>> from stochsim.program import Quantizer, random_program
+        >>> program, inputs = random_program((6, 3), (4, 4, 4), sigma=0.5)
+        >>> print(program.with_output(Quantizer.of_format("fp4-e2m1", 0.5)))
+        program: feed-forward, 6 inputs -> 3 neurons
+          layer    shape   weights  inputs  outputs   sigma
+          layer 1  6 -> 3  4 bits   4 bits  fp4-e2m1  0.5
+        """
+        name = self.wiring.read_layer(self.layers)
+        changed = dataclasses.replace(self.layers[name], output=output)
+        return dataclasses.replace(self, layers={**self.layers, name: changed})
 
     def save(self, folder: AnyPath) -> None:
         """Write it to a folder, made where it does not exist, from which `load_program` gives it
@@ -155,6 +175,10 @@ class Program:
         table = {**table, "layers": rows, "rho": self.rho}
         stored = Stored(self.wiring.kind, table, arrays | of_wiring)
         write_folder(as_path("folder", folder), stored)
+
+
+def _output_text(output: Quantizer) -> str:
+    return counted(output.bits, "bit", "bits") if output.book is None else output.book.name
 
 
 def _check_layers(layers: Any) -> None:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from stochsim_kernels.neuron.channel import NeuronLaw, neuron_law, uneven_law
 from stochsim_kernels.neuron.nearest_codes import fill_nearest_codes
 
+from stochsim.formats import CodeBook
+from stochsim.formats import code_book as named_book
 from stochsim.program.shapes import scale
-from stochsim.settings import SettingError, check_flag, check_whole, real_array
+from stochsim.settings import SettingError, check_flag, check_kind, check_whole, real_array
 
 _BITS_OF_INT8 = 8
 
@@ -27,8 +30,10 @@ class Quantizer:
     and values -scale and +scale. Unsigned: the same codes, with value scale * (c - c_min), so from
     0 on in steps of scale, at one bit too.
 
-    Raises SettingError for bits outside 1 to 8, a scale that is not finite and above 0, and an
-    `unsigned` that is neither True nor False.
+    book: values of a number format instead, times scale, of as many bits; `of_format` makes those.
+
+    Raises SettingError for bits outside 1 to 8 or unlike those of the book, a scale that is not
+    finite and above 0, an `unsigned` that is neither True nor False, or True beside a book.
 
     >>> import numpy as np
     >>> from stochsim.program import Quantizer
@@ -40,37 +45,73 @@ class Quantizer:
     bits: int
     scale: float
     unsigned: bool = False
+    book: CodeBook | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
         object.__setattr__(self, "scale", scale("scale", self.scale))
         object.__setattr__(self, "unsigned", check_flag("unsigned", self.unsigned))
+        check_kind("book", self.book, (CodeBook, type(None)), "should be a CodeBook")
+        if self.book is not None and self.book.bits != self.bits:
+            rule = f"should be {self.book.bits}, as the book '{self.book.name}' has"
+            raise SettingError.of("bits", self.bits, rule)
+        if self.book is not None and self.unsigned:
+            raise SettingError.of("unsigned", True, "is for quantisers without a book")
+
+    @classmethod
+    def of_format(cls, book: CodeBook | str, scale: float) -> "Quantizer":
+        """The quantiser of a number format, or of its name, whose values are times `scale`.
+
+        >>> from stochsim.program import Quantizer
+        >>> Quantizer.of_format("fp4-e2m1", 0.1).values(np.array([-7, 0, 1, 7]))
+        array([-0.6 ,  0.  ,  0.05,  0.6 ], dtype=float32)
+        """
+        found = named_book(book) if isinstance(book, str) else book
+        check_kind("book", found, CodeBook, "should be a CodeBook, or the name of a format")
+        return cls(found.bits, scale, book=found)
+
+    @property
+    def format_name(self) -> str:
+        """That of its book, or int<b> and uint<b>."""
+        return self.book.name if self.book else f"{'u' * self.unsigned}int{self.bits}"
+
+    @property
+    def is_even(self) -> bool:
+        """Whether it has no book: values are evenly spaced integers times scale."""
+        return self.book is None
 
     @property
     def levels(self) -> int:
-        """Number of codes, 2^b."""
-        return int(2**self.bits)
+        """Number of codes: 2^b, or the values of its book."""
+        return int(2**self.bits) if self.book is None else self.book.levels
 
     @property
     def c_min(self) -> int:
         """The smallest code."""
+        if self.book is not None:
+            return self.book.c_min
         return 0 if self.bits == 1 else -(self.levels // 2)
 
     @property
     def z(self) -> float:
         """The value of code 0."""
+        if self.book is not None:
+            return float(self.exact_values(np.array(0)))
         if self.unsigned:
             return -self.c_min * self.scale
         return -self.scale if self.bits == 1 else 0.0
 
     @property
     def step(self) -> float:
-        """The distance of neighbouring values, Delta."""
+        """The distance of neighbouring values, Delta; of a book their mean distance."""
+        if self.book is not None:
+            return self.scale * (self.book.values[-1] - self.book.values[0]) / (self.levels - 1)
         return 2 * self.scale if self.bits == 1 and not self.unsigned else self.scale
 
     @property
     def largest_integer(self) -> int:
-        """The largest size of an integer."""
+        """The largest size of an integer; raises SettingError where a book has values instead."""
+        self._check_even()
         return self.levels - 1 if self.unsigned else -self.c_min or 1
 
     def codes(self, values: np.ndarray) -> np.ndarray:
@@ -81,6 +122,8 @@ class Quantizer:
         values = real_array("values", values, "should be real numbers, of any shape")
         if values.dtype.kind == "f" and values.size and np.isnan(values.min()):
             raise SettingError.of("values", rule="holds NaN, which has no code")
+        if self.book is not None:
+            return self.book.encode(np.divide(values, self.scale, dtype=np.float64))
         if self.bits == 1:
             return (
                 np.divide(values, self.scale, dtype=np.float64) >= 0.5
@@ -99,19 +142,42 @@ class Quantizer:
         integers.
         """
         codes = self._checked(codes)
+        if self.book is not None:
+            return self.exact_values(codes).astype(np.float32)
         if self.unsigned:
             return np.float32(self.scale) * self.integers(codes).astype(np.float32)
         return (np.float32(self.z) + np.float32(self.step) * codes).astype(np.float32)
 
+    def exact_values(self, codes: np.ndarray) -> np.ndarray:
+        """As `values`, in float64."""
+        if self.book is not None:
+            return np.asarray(self.scale * self.book.decode(codes))
+        return np.asarray(self.z + self.step * self._checked(codes).astype(np.float64))
+
+    def law(self, family: int, activation: int) -> NeuronLaw:
+        """The channel of a neuron with these outputs; family, activation: numbers of
+        `stochsim_kernels.neuron.channel`.
+        """
+        if self.book is None:
+            return neuron_law(family, activation, self.z, self.step, self.c_min, self.levels)
+        edges = self.scale * np.array(self.book.edges)
+        return uneven_law(family, activation, edges, np.array(self.book.ties), self.c_min)
+
     def integers(self, codes: np.ndarray) -> np.ndarray:
         """The factor of `scale` in each code's value, int8 of any shape, as Brevitas has it: -1 and
         1 at one bit, the code itself above. Unsigned: 0 … 2^b - 1, uint8. Raises SettingError for
-        what are no integers.
+        what are no integers, and where a book has values instead.
         """
+        self._check_even()
         codes = self._checked(codes)
         if self.unsigned:
             return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
         return 2 * codes - 1 if self.bits == 1 else codes
+
+    def _check_even(self) -> None:
+        if self.book is not None:
+            rule = "should be integers, for products: its values are no integers times a scale"
+            raise SettingError.of("book", self.book.name, rule)
 
     def _checked(self, codes: np.ndarray) -> np.ndarray:
         """Codes as integers; those that no b bits have are refused."""

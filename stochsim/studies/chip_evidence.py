@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from stochsim.chip import Chip
 from stochsim.models import ModelSettings, code_frequencies, elbo, elbo_of_codes
-from stochsim.program import Recurrent
+from stochsim.program import Quantizer, Recurrent
 from stochsim.settings import SettingError
 
 Floats = NDArray[np.floating]
@@ -30,7 +30,7 @@ def chip_elbo(
     """
     output = chip.program.output
     sums = _summed(codes.astype(np.int64) - output.c_min, average)
-    values = output.z + output.step * output.c_min + output.step / average * _levels(chip, average)
+    values = _values(output, _levels(chip, average), average)
     if isinstance(chip.program.wiring, Recurrent):
         return elbo(values[sums], stimuli, decoder, model)
     found = np.empty(len(stimuli))
@@ -40,6 +40,16 @@ def chip_elbo(
         probabilities = _probabilities(chip, stimuli[part], sums[part], average)
         found[part] = elbo_of_codes(probabilities, values, stimuli[part], decoder, model)
     return found
+
+
+def _values(output: Quantizer, sums: NDArray[np.int64], average: int) -> Floats:
+    """The means (level,) of `average` values whose codes, counted from 0, have these sums."""
+    if output.book is None:
+        return output.exact_values(np.array(output.c_min)) + output.step / average * sums
+    if average > 1:
+        rule = f"should be 1 with outputs of '{output.book.name}': a sum of codes says no mean"
+        raise SettingError.of("average", average, rule)
+    return output.exact_values(sums + output.c_min)
 
 
 def _levels(chip: Chip, average: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from scipy import stats
 
 import stochsim as ss
 from stochsim.models import elbo_of_codes
-from stochsim.program import random_program
+from stochsim.program import Quantizer, random_program
 from stochsim.studies.chip_evidence import _of_sums, _probabilities, chip_elbo
 
 NEURONS = 3
@@ -40,6 +40,21 @@ def test_it_is_never_above_the_evidence(bits, noise):
         found = chip_elbo(chip, codes, average, x, DECODER, MODEL)
         assert np.isfinite(found).all()
         assert (found <= evidence(x)).all()
+
+
+@pytest.mark.parametrize("noise", [0, 1, 16])
+@pytest.mark.parametrize("name", ["fp4-e2m1", "nf4", "log2-3", "fp6-e3m2"])
+def test_with_a_number_format_it_is_never_above_either(name, noise):
+    chip, x = chip_of(4, noise)
+    output = Quantizer.of_format(name, 4 * chip.program.output.step)
+    hardware = chip.hardware.with_precision(4, 4, output.bits)
+    chip = ss.Chip(chip.program.with_output(output), hardware, noise)
+    codes = chip.sample(x, 40, key=0).codes
+    found = chip_elbo(chip, codes, 1, x, DECODER, MODEL)
+    assert np.isfinite(found).all()
+    assert (found <= evidence(x)).all()
+    with pytest.raises(ss.SettingError, match=f"'average' = 4: should be 1 with .*{name}"):
+        chip_elbo(chip, codes, 4, x, DECODER, MODEL)
 
 
 def test_frequencies_take_the_place_of_what_a_chip_does_not_know():

@@ -15,7 +15,7 @@ import numpy as np
 
 from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.circuit.integer_drives import fill_drives, pack, round_inputs
-from stochsim_kernels.neuron.channel import GAUSSIAN, IDENTITY, RELU, NeuronLaw
+from stochsim_kernels.neuron.channel import NeuronLaw, is_placed
 from stochsim_kernels.neuron.drawing import as_float64, row_of
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
 from stochsim_kernels.neuron.simd import LANES
@@ -140,7 +140,7 @@ def _run_block(task, circuit, stimuli, law, address, steps, all_codes):
     index = np.zeros(whole * 4 * width, np.uint8)
     upper = np.zeros((whole, inputs), np.int8)
     drive = np.empty((reads, neurons))
-    placed = law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
+    placed = is_placed(law)
     known = spread(sigma, other, law)
     key = address.key
     stimulus = address.first_stimulus + s

@@ -56,7 +56,10 @@ def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: in
     """f^-1(e) = inf{a : f(a) >= e} of the edges e between neighbouring codes, (levels - 1,)
     float64; +-inf where f never or always reaches e.
     """
-    edges = z + (c_min + np.arange(1, levels) - 0.5) * step
+    return _inverse(activation, z + (c_min + np.arange(1, levels) - 0.5) * step)
+
+
+def _inverse(activation: int, edges: np.ndarray) -> np.ndarray:
     if activation == RELU:
         return np.where(edges <= 0.0, -np.inf, edges)
     if activation == TANH:
@@ -73,12 +76,17 @@ def inverse_edges(activation: int, z: float, step: float, c_min: int, levels: in
     return edges
 
 
+_EVEN = np.zeros((2, 0))
+
+
 class NeuronLaw(NamedTuple):
     """The channel of a neuron but for drive and sigmas, as kernels take it; built by `neuron_law`.
 
     family, activation: numbers of FAMILIES and ACTIVATIONS. edges: (levels - 1,) float64,
     contiguous, in units of the drive, of `inverse_edges`; 256 levels at most. z, step: float64,
-    value = z + step code. c_min: the smallest code.
+    value = z + step code. c_min: the smallest code. uneven: of values that are not evenly spaced,
+    (2, levels - 1) float64: the edges in units of the values, and 1 where a value on its edge takes
+    the code above; then z and step have no meaning. (2, 0) otherwise.
     """
 
     family: int
@@ -87,6 +95,7 @@ class NeuronLaw(NamedTuple):
     z: float
     step: float
     c_min: int
+    uneven: np.ndarray = _EVEN
 
 
 def neuron_law(
@@ -95,6 +104,25 @@ def neuron_law(
     """The law of codes c_min … c_min + levels - 1 with values z + step code."""
     edges = np.ascontiguousarray(inverse_edges(activation, z, step, c_min, levels), np.float64)
     return NeuronLaw(int(family), int(activation), edges, float(z), float(step), int(c_min))
+
+
+def uneven_law(
+    family: int, activation: int, edges: np.ndarray, ties: np.ndarray, c_min: int
+) -> NeuronLaw:
+    """The law of codes c_min … c_min + edges.size, between whose values stand `edges` (edge,),
+    ascending; a value on an edge takes the code above where `ties` (edge,) is true.
+
+    Edges are filled up to 2^b - 1 of them by ones that no drive reaches.
+    """
+    missing = (1 << int(edges.size).bit_length()) - 1 - edges.size
+    on_values = np.append(np.asarray(edges, np.float64), np.full(missing, np.inf))
+    above = np.append(np.asarray(ties, np.float64), np.zeros(missing))
+    passed = on_values
+    if activation in (RELU, STEP):  # a response on an edge has a probability
+        passed = np.where(above > 0, on_values, np.nextafter(on_values, np.inf))
+    inverse = np.ascontiguousarray(_inverse(int(activation), passed))
+    uneven = np.stack([on_values, above])
+    return NeuronLaw(int(family), int(activation), inverse, 0.0, 1.0, int(c_min), uneven)
 
 
 @inline
@@ -111,16 +139,45 @@ def activate(a, activation):
     return a
 
 
-@inline
-def noiseless_index(a, activation, z, step, c_min, levels):
+@helper
+def _uneven_index(value, uneven):
+    """How many edges a value has passed, by bisection."""
+    low = 0
+    high = uneven.shape[1]
+    while low < high:
+        k = (low + high) // 2
+        edge = uneven[0, k]
+        if value > edge or (value == edge and uneven[1, k] != 0.0):
+            low = k + 1
+        else:
+            high = k
+    return low
+
+
+@helper
+def noiseless_index(a, law):
     """Code - c_min without noise.
 
-    Ties go to the even code, as in torch; with one bit, a drive on the edge gives the upper code.
+    Ties of evenly spaced values go to the even code, as in torch; with one bit, a drive on the edge
+    gives the upper code.
     """
-    value = (activate(a, activation) - z) / step
-    if levels == 2:
-        return 1 if value - c_min >= 0.5 else 0
-    return int(min(max(np.rint(value) - c_min, 0.0), levels - 1.0))
+    response = activate(a, law.activation)
+    if law.uneven.shape[1] > 0:
+        return _uneven_index(response, law.uneven)
+    value = (response - law.z) / law.step
+    if law.edges.size == 1:
+        return 1 if value - law.c_min >= 0.5 else 0
+    return int(min(max(np.rint(value) - law.c_min, 0.0), np.float64(law.edges.size)))
+
+
+@inline
+def is_placed(law):
+    """Whether codes are found by the place of drive plus noise among evenly spaced edges."""
+    return (
+        law.family == GAUSSIAN
+        and (law.activation == IDENTITY or law.activation == RELU)
+        and law.uneven.shape[1] == 0
+    )
 
 
 @inline
@@ -256,7 +313,8 @@ def _fill_exceptions(drive, sigma, other, law, out):
     """Write the thresholds of neurons without noise, and of those whose noise is not Gaussian, over
     the Gaussian ones.
     """
-    family, activation, edges, z, step, c_min = law
+    family = law.family
+    edges = law.edges
     silent = np.int64(0)
     for n in range(drive.size):
         silent += np.int64(sigma[n] == 0.0) & np.int64(other[n] == 0.0)
@@ -267,7 +325,7 @@ def _fill_exceptions(drive, sigma, other, law, out):
         sig = sigma[n]
         oth = other[n]
         if sig == 0.0 and oth == 0.0:
-            index = noiseless_index(a, activation, z, step, c_min, edges.size + 1)
+            index = noiseless_index(a, law)
             for k in range(edges.size):
                 out[k, n] = np.uint32(0) if k < index else np.uint32(2147483648)
         elif family != GAUSSIAN and oth > _NEGLIGIBLE * sig:

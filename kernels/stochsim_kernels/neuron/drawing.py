@@ -1,7 +1,7 @@
 """Drive -> codes, many reads at once: one 31-bit random integer u per code, compared with the
 thresholds of its drive.
 
-There are four ways to the same codes, chosen by bits, noise family and activation alone:
+There are five ways to the same codes, chosen by bits, noise family and activation alone:
 
 - drives that hold for all reads, up to 5 bits: thresholds once, then u compared with them in
   registers (`simd_thresholds`);
@@ -9,6 +9,8 @@ There are four ways to the same codes, chosen by bits, noise family and activati
 - from 6 bits on under Gaussian noise, with identity or ReLU, and then at any width where the drive
   differs from read to read: the place of a + sigma t(u) among the edges, settled by thresholds
   where it is near one (`nearest_edge`);
+- drives that differ from read to read, under Gaussian noise otherwise: that place among even edges,
+  and bisection of the few true ones in its cell (`guided_place`);
 - drives that differ from read to read, otherwise, and so few reads that a table of thresholds costs
   more: bisection, computing b thresholds per code.
 
@@ -23,15 +25,15 @@ import numpy as np
 from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.neuron.channel import (
     GAUSSIAN,
-    IDENTITY,
-    RELU,
     RESPONSES,
     SIGMOID,
     TANH,
     NeuronLaw,
     fill_row,
     fill_thresholds,
+    is_placed,
 )
+from stochsim_kernels.neuron.guided_place import guide_of, place_guided_rows
 from stochsim_kernels.neuron.guided_search import search_rows
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
 from stochsim_kernels.neuron.simd_thresholds import WIDTHS, count_rows
@@ -133,30 +135,33 @@ def _draw_counted(drive, sigma, other, law, address, chunk, out):
 
 
 @helper
-def _place_chunk(task, drive, noise, law, address, out):
+def _place_chunk(task, drive, noise, law, guide, address, out):
     neurons = out.shape[2]
     s, first, last = _part_of(task, out.shape[1], _CHUNK)
     streams = block_streams(address, s, first, neurons)
     drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
     sigmas = row_of(noise.sigma, s, neurons)
     others = row_of(noise.other, s, neurons)
-    if law.family == GAUSSIAN and law.activation in (IDENTITY, RELU):
+    if is_placed(law):
         alike = noise.sigma.shape[0] == 1 and noise.other.shape[0] == 1
         known = noise.common if alike else spread(sigmas, others, law)
         place_rows(drives, sigmas, others, known, law, streams, out[s, first:last])
+    elif law.family == GAUSSIAN:
+        place_guided_rows(drives, sigmas, others, law, guide, streams, out[s, first:last])
     else:
         bisect_rows(drives, sigmas, others, law, streams, out[s, first:last])
 
 
 @kernel
-def _draw_without_thresholds(drive, sigma, other, law, address, out):
+def _draw_without_thresholds(drive, sigma, other, law, guide, address, out):
     """As `draw_each`; or, with one row of drives per stimulus, drive (stimulus, 1, neuron), the
     same drives at every read.
     """
     stimuli, reads, neurons = out.shape
     common = spread(row_of(sigma, 0, neurons), row_of(other, 0, neurons), law)
     tasks = stimuli * ((reads + _CHUNK - 1) // _CHUNK)
-    run_tasks(_place_chunk, tasks, (drive, _Noise(sigma, other, common), law, address, out))
+    noise = _Noise(sigma, other, common)
+    run_tasks(_place_chunk, tasks, (drive, noise, law, guide, address, out))
 
 
 def as_float64(*arrays):
@@ -199,9 +204,9 @@ def draw(
         _draw_noiseless(drive[:, None], law, address, out)
         return
     few_reads = out.shape[1] * law.edges.size.bit_length() < law.edges.size
-    if law.edges.size > _MOST_COUNTED and (_is_placed(law) or few_reads):
+    if law.edges.size > _MOST_COUNTED and (is_placed.py_func(law) or few_reads):
         drive, sigma, other = as_float64(drive[:, None], sigma, other)
-        _draw_without_thresholds(drive, sigma, other, law, address, out)
+        _draw_without_thresholds(drive, sigma, other, law, guide_of(law), address, out)
         return
     if law.family == GAUSSIAN and _is_counted.py_func(law.edges.size):
         drive, sigma, other = as_float64(drive, sigma, other)
@@ -223,7 +228,8 @@ def draw(
 
 
 def _is_smooth_and_noiseless(sigma: np.ndarray, other: np.ndarray, law: NeuronLaw) -> bool:
-    return law.activation in _SMOOTH and not np.any(sigma) and not np.any(other)
+    is_even = law.uneven.shape[1] == 0
+    return is_even and law.activation in _SMOOTH and not np.any(sigma) and not np.any(other)
 
 
 def _draw_noiseless(
@@ -237,14 +243,9 @@ def _draw_noiseless(
     if in_doubt.any():
         values, zero = as_float64(drive[in_doubt][None, None], np.zeros((1, 1)))
         settled = np.empty(values.shape, np.int8)
-        _draw_without_thresholds(values, zero, zero, law, address, settled)
+        _draw_without_thresholds(values, zero, zero, law, guide_of(law), address, settled)
         codes[in_doubt] = settled[0, 0]
     out[...] = codes
-
-
-def _is_placed(law: NeuronLaw) -> bool:
-    """Whether codes are found by the place of drive plus noise among the edges."""
-    return law.family == GAUSSIAN and law.activation in (IDENTITY, RELU)
 
 
 def draw_each(
@@ -272,7 +273,7 @@ def draw_each(
         _draw_noiseless(drive, law, address, out)
         return
     drive, sigma, other = as_float64(drive, sigma, other)
-    _draw_without_thresholds(drive, sigma, other, law, address, out)
+    _draw_without_thresholds(drive, sigma, other, law, guide_of(law), address, out)
 
 
 @helper

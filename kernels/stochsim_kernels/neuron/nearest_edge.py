@@ -47,11 +47,11 @@ def threshold(edge, a, sigma, other, family):
 
 
 @helper
-def _locate(high, doubtful, u, a, sigma, other, law):
+def locate(high, doubtful, u, a, sigma, other, law):
     """Edges passed: high at most, the last `doubtful` of which are in doubt; by bisection."""
     edges = law.edges
     if sigma == 0.0 and other == 0.0:
-        return noiseless_index(a, law.activation, law.z, law.step, law.c_min, edges.size + 1)
+        return noiseless_index(a, law)
     low = high - doubtful
     while low < high:
         k = (low + high) // 2
@@ -72,7 +72,7 @@ def bisect_rows(drive, sigma, other, law, streams, out):
         a = drive[min(r, drive.shape[0] - 1)]
         for n in range(out.shape[1]):
             u = read_integer(streams, r, n)
-            out[r, n] = law.c_min + _locate(most, most, u, a[n], sigma[n], other[n], law)
+            out[r, n] = law.c_min + locate(most, most, u, a[n], sigma[n], other[n], law)
 
 
 @helper
@@ -136,7 +136,7 @@ def _settle(note, first, drive, noise, streams, out):
         if more > 0:
             high = ((np.int64(out[r, n]) - c_min) & 255) + more
             u = read_integer(streams, r, n)
-            out[r, n] = c_min + _locate(high, more, u, a[n], sigma[n], other[n], law)
+            out[r, n] = c_min + locate(high, more, u, a[n], sigma[n], other[n], law)
 
 
 @helper

@@ -114,7 +114,8 @@ _INVERSES = {
 
 class PlainLaw(NamedTuple):
     """The channel of a neuron by names and numbers: value = z + step code, codes c_min … c_min +
-    levels - 1.
+    levels - 1; or, of uneven values, `edges` between them, (edge, whether a value on it takes the
+    code above).
     """
 
     family: str
@@ -123,13 +124,25 @@ class PlainLaw(NamedTuple):
     step: float
     c_min: int
     levels: int
+    edges: tuple[tuple[float, bool], ...] = ()
+
+    @property
+    def edges_of_values(self) -> list[float]:
+        """The least response that takes each code but the smallest, levels - 1 of them."""
+        if self.edges:
+            return [edge if above else np.nextafter(edge, np.inf) for edge, above in self.edges]
+        return [self.z + (self.c_min + k - 0.5) * self.step for k in range(1, self.levels)]
 
 
 def noiseless_code(drive: float, law: PlainLaw) -> int:
     """clip(round((f(a) - z) / step)): half to even; with two levels the edge belongs to the upper
-    code.
+    code. Of uneven values: how many edges f(a) has passed.
     """
-    value = (float(_ACTIVATIONS[law.activation](drive)) - law.z) / law.step
+    response = float(_ACTIVATIONS[law.activation](drive))
+    if law.edges:
+        passed = [response > edge or (response == edge and above) for edge, above in law.edges]
+        return law.c_min + sum(passed)
+    value = (response - law.z) / law.step
     if law.levels == 2:
         return law.c_min + int(value - law.c_min >= 0.5)
     return int(np.clip(np.rint(value), law.c_min, law.c_min + law.levels - 1))
@@ -144,7 +157,7 @@ def code_probabilities(drive: float, sigma: float, other: float, law: PlainLaw) 
         certain[noiseless_code(drive, law) - law.c_min] = 1.0
         return certain
     inverse = _INVERSES[law.activation]
-    edges = [inverse(law.z + (law.c_min + k - 0.5) * law.step) for k in range(1, law.levels)]
+    edges = [inverse(edge) for edge in law.edges_of_values]
     below = [_below(edge - drive, sigma, other, law.family) for edge in edges]
     return np.diff([0.0, *below, 1.0])
 
