@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.settings import SettingError, check_kind, check_positive, finite_array, real_array
+from stochsim.settings import (
+    SettingError,
+    check_kind,
+    check_positive,
+    finite_array,
+    one_line,
+    real_array,
+)
 
 MOST_BITS = 8
 MOST_LEVELS = 2**MOST_BITS
@@ -46,6 +53,7 @@ class CodeBook:
     ties: tuple[bool, ...] = ()
     bit_patterns: tuple[float, ...] = ()
     name: str = "table"
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         values = _checked_values(self.values)
@@ -230,7 +238,10 @@ def _checked_ties(given: Any, edges: int, c_min: int) -> tuple[bool, ...]:
         if edges == 1:
             return (True,)
         return tuple((c_min + k + 1) % 2 == 0 for k in range(edges))
-    ties = np.asarray(given)
+    try:
+        ties = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        ties = np.zeros(0)
     if ties.dtype != np.bool_ or ties.shape != (edges,):
         raise SettingError.of("ties", given, f"should be {edges} truth values, one for each edge")
     return tuple(ties.tolist())

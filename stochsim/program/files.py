@@ -102,7 +102,8 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     given = {field: value for field, value in table.items() if value is not None}
     check_types(where, given, {field: FIELDS_OF_LAYER[field] for field in given})
     for side in ("input", "output"):
-        own = {"book": dict} if "book" in table[side] else {}
+        has_book = isinstance(table[side], dict) and "book" in table[side]
+        own = {"book": dict} if has_book else {}
         check_types(f"{where}.{side}", table[side], QUANTIZER_FIELDS | own)
     for field in sorted(stored):
         if f"{where}.{field}" not in arrays:

@@ -47,6 +47,10 @@ class Quantizer:
     unsigned: bool = False
     book: CodeBook | None = None
 
+    def __repr__(self) -> str:
+        book = "" if self.book is None else f", book={self.book!r}"
+        return f"Quantizer(bits={self.bits}, scale={self.scale}, unsigned={self.unsigned}{book})"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
         object.__setattr__(self, "scale", scale("scale", self.scale))

@@ -65,6 +65,11 @@ def single_program(bits=3, sigma=0.3):
     return single_layer(only, 0.5)
 
 
+def format_program(bits=3):
+    """Outputs of a floating-point format of 4 bits."""
+    return single_program(bits).with_output(Quantizer.of_format("fp4-e2m1", 0.1))
+
+
 def deep_program(bits=3, base=-1.2, layers=2):
     """Two hidden layers of 9 and 6 neurons, or one, then `readout` and `log_sigma` of 5."""
     sizes = (INPUTS, 9, 6)[: layers + 1]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from circuittest import deep_program, recurrent_program, single_program
+from circuittest import deep_program, format_program, recurrent_program, single_program
 from hostilefiles import HERE, all_judged, run_program, written_program
 from hostilevalues import tensors_of, variants, with_header
 
 
-@pytest.mark.parametrize("make", [single_program, deep_program, recurrent_program])
+@pytest.mark.parametrize("make", [single_program, deep_program, recurrent_program, format_program])
 def test_programs(make: Any, tmp_path: Path, canary: Path) -> None:
     make(3).save(tmp_path)
     head = json.loads((tmp_path / "program.json").read_bytes())
