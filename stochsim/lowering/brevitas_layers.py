@@ -77,15 +77,15 @@ def _ways(qnn: Any) -> dict[tuple[type, ...], Callable[[Any, Reading], nn.Module
     }
 
 
-def _biases(whole: nn.Module, x: torch.Tensor) -> dict[int, torch.Tensor]:
-    """The quantised biases, by the identity of what quantises them: their grids depend on those of
-    the inputs.
+def _biases(whole: nn.Module, x: torch.Tensor) -> dict[int, list[torch.Tensor]]:
+    """The quantised biases of every use in its turn, by the identity of what quantises them: their
+    grids depend on those of the inputs.
     """
-    found: dict[int, torch.Tensor] = {}
+    found: dict[int, list[torch.Tensor]] = {}
 
     def note(part: nn.Module, given: Any, result: Any) -> None:
         if result is not None:
-            found[id(part)] = tensor_of(result).detach().clone()
+            found.setdefault(id(part), []).append(tensor_of(result).detach().clone())
 
     quantisers = (getattr(part, "bias_quant", None) for part in whole.modules())
     hooks = [one.register_forward_hook(note) for one in quantisers if isinstance(one, nn.Module)]
@@ -112,16 +112,19 @@ class _Product(_Quantised):
         super().__init__(layer, read)
         values, self.weight_grid = read.weight(layer)
         product.weight = learned_as(layer, "weight", values)
-        bias = read.bias(layer)
-        product.bias = None if bias is None else learned_as(layer, "bias", bias)
+        biases = read.biases(layer)
+        self.biases = nn.ParameterList(learned_as(layer, "bias", one) for one in biases)
+        product.bias = self.biases[0] if biases else None
         self.product = product
+        self._uses = 0
 
     def forward(self, x: torch.Tensor, *more: Any) -> torch.Tensor:
-        """Values of x."""
-        weight = self.weight_grid(self.product.weight)
-        return self.after(
-            functional_call(self.product, {"weight": weight}, (self.before(x), *more))
-        )
+        """Values of x, with the bias of this use, the first again after the last."""
+        values = {"weight": self.weight_grid(self.product.weight)}
+        if self.biases:
+            values["bias"] = self.biases[self._uses % len(self.biases)]
+        self._uses += 1
+        return self.after(functional_call(self.product, values, (self.before(x), *more)))
 
 
 def _product(layer: Any, read: Reading) -> nn.Module:

@@ -34,7 +34,7 @@ class OnePart(nn.Module):
 class Reading:
     """Reads the quantisers of one layer; its errors name the layer."""
 
-    def __init__(self, name: str, biases: dict[int, torch.Tensor]) -> None:
+    def __init__(self, name: str, biases: dict[int, list[torch.Tensor]]) -> None:
         self.name = name
         self._biases = biases
 
@@ -108,12 +108,12 @@ class Reading:
             grid = _ends(bits, signed=True, narrow=bool(proxy.is_narrow_range))
         return values, OnGrid(found.scale, torch.zeros_like(found.scale), *grid)
 
-    def bias(self, layer: Any) -> torch.Tensor | None:
-        """The quantised bias, None where there is none."""
+    def biases(self, layer: Any) -> list[torch.Tensor]:
+        """The quantised bias of every use, where they differ; one of all, or none."""
         if getattr(layer, "bias", None) is None:
-            return None
-        found = self._biases.get(id(layer.bias_quant), layer.bias)
-        return found.detach().clone()
+            return []
+        found = self._biases.get(id(layer.bias_quant), [layer.bias.detach().clone()])
+        return found[:1] if all(torch.equal(one, found[0]) for one in found) else found
 
 
 def _ends(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:

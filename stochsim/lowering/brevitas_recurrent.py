@@ -24,8 +24,10 @@ class _Gate(nn.Module):
             raise read.refused("weights of inputs and of states are on different grids")
         learned = gate.input_weight.weight.requires_grad
         self.weight = nn.Parameter(torch.cat([values for values, _ in parts], 1), learned)
-        bias = read.bias(gate)
-        self.bias = None if bias is None else learned_as(gate, "bias", bias)
+        biases = read.biases(gate)
+        if len(biases) > 1:
+            raise read.refused("its quantised biases differ from step to step")
+        self.bias = learned_as(gate, "bias", biases[0]) if biases else None
         self.accumulator = read.quantiser(accumulator)
         self.activation = read.quantiser(activation) if _is_proxy(activation) else activation
 

@@ -4,15 +4,18 @@ aliases resolved, parameters by name, recurrent and attention modules in their p
 
 import contextlib
 import copy
+import functools
 import io
 import logging
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import fx
+from torch._export import utils as torch_utils
 from torch.distributions import Distribution
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
@@ -116,17 +119,35 @@ def copied(module: torch.nn.Module) -> torch.nn.Module:
 def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
     # 0 and 1 would be constants, and torch 2.13 takes 2 for one in some layouts
     some = x[:_STIMULI].repeat(_STIMULI, *(1,) * (x.ndim - 1))[:_STIMULI]
-    with _quiet():
+    with _quiet(), _operations_listed_once():
         found = torch.export.export(
             whole, (some.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
         )
         made_whole(found.graph_module)
-        table = {
-            op: form
-            for op, form in torch.export.default_decompositions().items()
-            if op._schema.name.removeprefix("aten::") in _INTO_PARTS
-        }
-        return found.run_decompositions(table | own_forms())
+        return found.run_decompositions(_decompositions() | own_forms())
+
+
+@functools.cache
+def _decompositions() -> dict[Any, Any]:
+    """torch's own of `_INTO_PARTS`, by operation."""
+    return {
+        op: form
+        for op, form in torch.export.default_decompositions().items()
+        if op._schema.name.removeprefix("aten::") in _INTO_PARTS
+    }
+
+
+@contextlib.contextmanager
+def _operations_listed_once() -> Iterator[None]:
+    """torch lists its operations anew for each of some thirty namespaces, a third of a capture's
+    time; none is added meanwhile.
+    """
+    name = "_materialize_cpp_cia_ops"
+    if not hasattr(torch_utils, name):  # another version of torch
+        yield
+        return
+    with mock.patch.object(torch_utils, name, functools.cache(getattr(torch_utils, name))):
+        yield
 
 
 @contextlib.contextmanager
