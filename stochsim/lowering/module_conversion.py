@@ -26,11 +26,13 @@ from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import RANGES
+from stochsim.lowering.ids_of_tables import CheckedIds
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
 from stochsim.lowering.outputs_of_modules import signature_of
 from stochsim.lowering.products import (
+    LAYERS,
     fold_batch_norms,
     products_of,
     take_activations,
@@ -87,12 +89,13 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     overlap), as a module, a function, or inside a recurrent or attention module, with the ReLU,
     Tanh or Sigmoid that follows it, becomes a layer of the chip: inputs, weights and responses on
     grids of the Hardware's widths, or of those that `bits` gives for layers by name, {"conv1":
-    (weights, inputs, outputs)}. Batch normalisation behind a layer is folded into it, with its
-    running statistics. Everything else stays in float and is listed in `left_in_float`, with the
-    reason. examples: stimuli (stimulus, …) of the kind that the network will see, array or tensor,
-    a few hundred of them; on all of these, in whatever order, the grids are fitted by least squared
-    error, and an input that is never negative there gets an unsigned grid. Whole numbers go as such
-    to a module that takes no others (an embedding).
+    (weights, inputs, outputs)}. So does every embedding: of its table of quantised weights each id,
+    an input of one bit, reads one row. Batch normalisation behind a layer is folded into it, with
+    its running statistics. Everything else stays in float and is listed in `left_in_float`, with
+    the reason. examples: stimuli (stimulus, …) of the kind that the network will see, array or
+    tensor, a few hundred of them; on all of these, in whatever order, the grids are fitted by least
+    squared error, and an input that is never negative there gets an unsigned grid. Whole numbers go
+    as such to a module that takes no others (an embedding).
 
     A module of several inputs has a tuple of them as examples, by position, or a dict, by name;
     they may be nested, and each tensor has as many stimuli. Floats arrive in the module's numbers,
@@ -219,13 +222,13 @@ def _converted(
         if not sites:
             which = f" ({_named(reasons)})" if reasons else ""
             raise StochsimError(
-                f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is "
-                f"needed{which}"
+                f"{type(module).__name__} has nothing to convert: one of {LAYERS} is needed{which}"
             )
         check_all_keyed(network, x)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
         widths = widths_of(sites, how.hardware, how.bits)
-        seen, found = observed(network, sites, x)
+        with CheckedIds(network):
+            seen, found = observed(network, sites, x)
         _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)
     if how.grids.affine_inputs:
         take_affine_inputs(network, sites, seen, widths, how.grids.ranges)

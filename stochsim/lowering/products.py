@@ -13,6 +13,7 @@ from torch import fx
 from stochsim.lowering.given_grids import GivenGrid, grid_of_weights, why_no_weights
 from stochsim.lowering.graph_network import TAKEN, Network
 from stochsim.lowering.on_grid import is_on_grid
+from stochsim.lowering.origin import DOOR, Origin
 from stochsim.lowering.queries import (
     KEPT,
     arguments,
@@ -35,13 +36,20 @@ _OTHER_PRODUCTS = (
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "embedding",
     "embedding_bag",
     "bilinear",
 )
 _PRODUCTS_OF_VALUES = ("matmul", "bmm", "mm", "mv", "dot", "baddbmm", "addmm", "addbmm")
 _ACTIVATIONS = ("relu", "tanh", "sigmoid")
-_OWN_LAYERS = ("Linear", "Conv1d", "Conv2d", "QuantLinear", "QuantConv1d", "QuantConv2d")
+_OWN_LAYERS = (
+    *("Linear", "Conv1d", "Conv2d", "QuantLinear", "QuantConv1d", "QuantConv2d"),
+    "Embedding",
+)
+LAYERS = "Linear, Conv1d, Conv2d and Embedding"
+"""What a chip can take, as errors and reasons name it."""
+
+_IDS = GivenGrid(1, np.array(1.0), True)
+"""The grid of zeros and a 1 that ids stand for."""
 
 
 @dataclass(eq=False)
@@ -49,9 +57,10 @@ class Site:
     """A product in the graph, with what is taken along.
 
     node: the product; source: what the layer reads; last: the last node that becomes part of the
-    layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: for each of the two,
-    equal for sites that have the same one; grids: those that the module brings along, of its
-    "weight", "input" and "output"; input_shift: what `source` is more than the product reads.
+    layer; weight (neuron, …), of a table (row, neuron), and bias (neuron,) or None: in float;
+    shared: for each of the two, equal for sites that have the same one; grids: those that the
+    module brings along, of its "weight", "input" and "output"; input_shift: what `source` is more
+    than the product reads.
     """
 
     name: str
@@ -65,6 +74,11 @@ class Site:
     activation: str = "identity"
     grids: dict[str, GivenGrid] = field(default_factory=dict)
     input_shift: float = 0.0
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return self.weight.shape[1 if self.geometry.lookup else 0]
 
 
 def write_as_linear(network: Network, stimuli: Collection[fx.Node]) -> None:
@@ -99,6 +113,8 @@ def products_of(
         why = _reason(node, kept, stimuli)
         if why:
             reasons[node] = why
+        elif operation(node) == "embedding" and node in stimuli:
+            sites.append(_site_of_table(network, node))
         elif operation(node) in _PRODUCTS:
             sites.append(_site(network, node))
     _give_names(network, sites, reasons)
@@ -108,7 +124,7 @@ def products_of(
 def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) -> str:
     """Why a product cannot be a layer of the chip; "" where it can, or is none."""
     name = operation(node)
-    if name not in (*_PRODUCTS, *_OTHER_PRODUCTS, *_PRODUCTS_OF_VALUES):
+    if name not in (*_PRODUCTS, *_OTHER_PRODUCTS, *_PRODUCTS_OF_VALUES, "embedding"):
         return ""
     if name not in _PRODUCTS and node not in stimuli:
         return ""
@@ -118,7 +134,9 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
         return "a product of two computed values: no weights to keep in the chip"
     if name in _OTHER_PRODUCTS:
         title = "".join(map(str.capitalize, name.split("_")))
-        return f"{title} is none of Linear, Conv1d and Conv2d"
+        return f"{title} is none of {LAYERS}"
+    if name == "embedding":
+        return _reason_of_table(node, stimuli)
     given = arguments(node)
     if given["input"] not in stimuli:
         return "what it reads does not depend on the stimuli"
@@ -132,6 +150,37 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
     if any(shape[0] != -1 for shape in shapes):
         return "the first axis of its input or output is not that of the stimuli"
     return ""
+
+
+def _reason_of_table(node: fx.Node, stimuli: Collection[fx.Node]) -> str:
+    """Why an embedding whose ids depend on the stimuli cannot be a layer; "" where it can."""
+    given = arguments(node)
+    if given["weight"] in stimuli:
+        return "its table depends on the stimuli: no weights to keep in the chip"
+    if kind_of(node) == "QuantEmbedding":
+        return "its table has a grid of its own, which its values keep in float"
+    if (origin_of(given["indices"]).shape or (0,))[0] != -1:
+        return "the first axis of its ids is not that of the stimuli"
+    return ""
+
+
+def _site_of_table(network: Network, node: fx.Node) -> Site:
+    """An embedding: its ids as floats, which the layers of a chip read."""
+    given = arguments(node)
+    weight = _parameter(network, given["weight"])
+    row = given["padding_idx"]
+    geometry = Geometry(lookup=len(weight), padding_row=row if row >= 0 else None)
+    with network.graph.inserting_before(node):
+        kind: Any = {"dtype": weight.dtype}
+        ids = network.graph.call_function(
+            torch.ops.aten._to_copy.default, (given["indices"],), kind
+        )
+    own = origin_of(given["indices"])
+    name = str(weight.dtype).removeprefix("torch.")
+    ids.meta["origin"] = Origin("", DOOR, own.shape, name)
+    shared = (_identity(given["weight"]), None)
+    grids = {"input": _IDS}
+    return Site("", node, ids, node, geometry, weight, None, shared, grids=grids)
 
 
 def _site(network: Network, node: fx.Node) -> Site:
@@ -226,6 +275,8 @@ def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str])
         given = arguments(node)
         if given["input"] is not site.last or given["training"] or given["running_mean"] is None:
             continue
+        if site.geometry.lookup:
+            continue  # a table has no bias
         if not site.geometry.kernel and len(origin_of(site.node).shape or ()) != 2:
             continue  # it normalises the positions of a linear layer, not its neurons
         if _fold(network, site, given):

@@ -107,15 +107,27 @@ def _written(name: str, layer: ChipLayer) -> torch.nn.Module:
     """The same layer of Brevitas modules: its input quantiser where it has one of its own, product,
     activation, output quantiser.
     """
-    if any(grid.bits == 1 and grid.unsigned for grid in (layer.input_grid, layer.output_grid)):
+    is_table = layer.geometry.lookup > 0
+    grids = (layer.output_grid,) if is_table else (layer.input_grid, layer.output_grid)
+    if any(grid.bits == 1 and grid.unsigned for grid in grids):
         raise StochsimError(
             f"layer '{name}' cannot be written as QONNX: one-bit codes of 0 and a scale, where one "
             f"bit is a sign"
         )
-    parts: list[Any] = [] if layer.takes_codes else [_activation(layer.input_grid)]
+    is_rounded = not layer.takes_codes and not is_table
+    parts: list[Any] = [_activation(layer.input_grid)] if is_rounded else []
+    parts += [_Whole()] if is_table else []
     parts.append(_product(name, layer))
     parts += [_ACTIVATIONS[layer.activation]()] if layer.activation in _ACTIVATIONS else []
     return torch.nn.Sequential(*parts, _activation(layer.output_grid)).eval()
+
+
+class _Whole(torch.nn.Module):
+    """Ids as whole numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As embeddings take them."""
+        return x.long()
 
 
 def _activation(grid: Grid) -> Any:
@@ -143,8 +155,10 @@ def _product(name: str, layer: ChipLayer) -> Any:
     weight = layer.weight.detach().float()
     options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
     rest = {"bias": layer.bias is not None, **options}
-    if not geometry.kernel:
-        product: Any = qnn.QuantLinear(weight.shape[1], weight.shape[0], **rest)
+    if geometry.lookup:
+        product: Any = qnn.QuantEmbedding(*weight.shape, **options)
+    elif not geometry.kernel:
+        product = qnn.QuantLinear(weight.shape[1], weight.shape[0], **rest)
     else:
         if geometry.is_padded and (layer.input_grid.is_sign or geometry.padding_mode != "zeros"):
             what = (

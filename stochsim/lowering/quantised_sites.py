@@ -34,7 +34,8 @@ def take_given_grids(
     """
     reasons: dict[fx.Node, str] = {}
     for site in list(sites):
-        _take_input(network, site)
+        if not site.geometry.lookup:
+            _take_input(network, site)
         if _has_border_of_none(site):
             sites.remove(site)
             reasons[site.node] = "its border of 0 is neither of the two values ±scale of its inputs"
@@ -63,7 +64,7 @@ def _take_output(network: Network, site: Site, kept: Collection[str]) -> None:
     site.grids["output"] = grid
     site.last = node
     if shift:
-        _add_to_bias(site, torch.full((len(site.weight),), shift))
+        _add_to_bias(site, torch.full((site.neurons,), shift))
 
 
 def _take_input(network: Network, site: Site) -> None:

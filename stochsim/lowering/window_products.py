@@ -50,8 +50,11 @@ def drive(
     zero: float,
 ) -> torch.Tensor:
     """Products of values (stimulus, …) with a weight, and the bias, (stimulus, …); zero: the value
-    of the padding.
+    of the padding. The weight of a table is (row, neuron), its values are ids.
     """
+    if geometry.lookup:
+        found = functional.embedding(values.long(), weight, geometry.padding_row)
+        return found if bias is None else found + bias
     if not geometry.kernel:
         return functional.linear(values, weight, bias)
     convolve = functional.conv1d if len(geometry.kernel) == 1 else functional.conv2d
@@ -60,7 +63,11 @@ def drive(
 
 
 def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:
-    """Sum of squares of what each output sees, of a shape that broadcasts against the drive."""
+    """Sum of squares of what each output sees, of a shape that broadcasts against the drive; of a
+    table one 1.
+    """
+    if geometry.lookup:
+        return torch.ones_like(values).unsqueeze(-1)
     if not geometry.kernel:
         return values.square().sum(-1, keepdim=True)
     channels = values.shape[1] // geometry.groups
