@@ -72,6 +72,8 @@ class ChipLayer(torch.nn.Module):
         self.weight, self.bias = parameters
         self.weight_grid, self.input_grid, self.output_grid = grids
         self.register_parameter("log_sigma", None)
+        if geometry.lookup:  # ids have no scale
+            self.input_grid.requires_grad_(False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Output values of x (stimulus, …) without noise."""

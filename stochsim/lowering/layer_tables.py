@@ -2,6 +2,7 @@
 which grids and weights a layer shares with an earlier one.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ _PARAMETERS = ("weight", "bias")
 _SIDES = ("weight", "input", "output")
 _GEOMETRY = ("kernel", "stride", "padding", "dilation", "groups", "padding_mode")
 _OF_TABLES = ("lookup", "padding_row")
+_OF_TRANSPOSED = ("input_dilation",)
 """Of a geometry, and in files only where a layer has them."""
 
 _MOST = 2**31 - 1
@@ -69,10 +71,12 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
 
 def _geometry(geometry: Geometry) -> dict[str, Any]:
     """A geometry as a table, its tuples as lists, as they are read again."""
-    own = {**vars(geometry)}
-    if not geometry.lookup:
-        for field in _OF_TABLES:
-            del own[field]
+    fields = (
+        *_GEOMETRY,
+        *(_OF_TABLES if geometry.lookup else ()),
+        *(_OF_TRANSPOSED if geometry.input_dilation else ()),
+    )
+    own = {field: getattr(geometry, field) for field in fields}
     found: dict[str, Any] = json.loads(json.dumps(own))
     return found
 
@@ -156,16 +160,17 @@ def _check_shape(where: str, given: Any, layer: Layer, geometry: Geometry) -> No
 
 def read_geometry(name: str, given: Any) -> Geometry:
     """A Geometry from its table; raises SettingError for what no window can be."""
-    is_table = isinstance(given, Mapping) and "lookup" in given
-    own = strict.exact_table(name, given, (*_GEOMETRY, *_OF_TABLES) if is_table else _GEOMETRY)
+    has = given if isinstance(given, Mapping) else {}
+    more = (group for group in (_OF_TABLES, _OF_TRANSPOSED) if group[0] in has)
+    own = strict.exact_table(name, given, (*_GEOMETRY, *itertools.chain(*more)))
     kernel, stride, dilation = (
         strict.wholes(f"{name}.{field}", own[field], 1, _MOST)
         for field in ("kernel", "stride", "dilation")
     )
     pads = strict.items(f"{name}.padding", own["padding"])
     padding = [strict.wholes(f"{name}.padding[{i}]", pair, 0, _MOST) for i, pair in enumerate(pads)]
-    if len(kernel) > 2:
-        raise SettingError.of(f"{name}.kernel", list(kernel), "should have at most 2 axes")
+    if len(kernel) > 3:
+        raise SettingError.of(f"{name}.kernel", list(kernel), "should have at most 3 axes")
     for field, value in (("stride", stride), ("dilation", dilation), ("padding", padding)):
         strict.same_length(f"{name}.{field}", value, len(kernel))
     for i, pair in enumerate(padding):
@@ -174,7 +179,11 @@ def read_geometry(name: str, given: Any) -> Geometry:
     mode = strict.word(f"{name}.padding_mode", own["padding_mode"], PADDING_MODES)
     pairs = tuple((one[0], one[1]) for one in padding)
     window = Geometry(kernel, stride, pairs, dilation, groups, mode)
-    if not is_table:
+    if _OF_TRANSPOSED[0] in own:
+        apart = strict.wholes(f"{name}.input_dilation", own["input_dilation"], 1, _MOST)
+        strict.same_length(f"{name}.input_dilation", apart, len(kernel))
+        window = replace(window, input_dilation=apart)
+    if "lookup" not in own:
         return window
     rows, row = own["lookup"], own["padding_row"]
     strict.whole(f"{name}.lookup", rows, 1, _MOST)

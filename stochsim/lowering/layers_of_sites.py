@@ -86,6 +86,8 @@ def layers_of(
             source = None
             inputs = (own.inputs, input_bits, not own.is_signed)
             input_grid = fitted(*inputs, how.ranges, own.input_extremes).to(weight)
+        if input_grid.is_sign and site.geometry.input_dilation:
+            raise _no_zeros(site)
         if "output" in site.grids:
             output_grid = site.grids["output"].grid()
         elif _keeps_rows(site, weight_grid, output_bits):
@@ -102,6 +104,15 @@ def layers_of(
             source is not None,
         )
     return layers
+
+
+def _no_zeros(site: Site) -> SettingError:
+    """The error of one-bit inputs that zeros should stand between."""
+    rule = (
+        f"should be 2 at least for its inputs: zeros stand between those of a transposed "
+        f"convolution whose windows overlap, and ±scale has none; or keep_float=['{site.name}']"
+    )
+    return SettingError.of(site.name, 1, rule, section=("bits",))
 
 
 def _keeps_rows(site: Site, grid: Grid, output_bits: int) -> bool:

@@ -31,13 +31,7 @@ from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
 from stochsim.lowering.outputs_of_modules import signature_of
-from stochsim.lowering.products import (
-    LAYERS,
-    fold_batch_norms,
-    products_of,
-    take_activations,
-    write_as_linear,
-)
+from stochsim.lowering.products import LAYERS, products_of, write_as_linear
 from stochsim.lowering.quantised_sites import take_affine_inputs, take_given_grids
 from stochsim.lowering.queries import (
     first_line,
@@ -47,6 +41,7 @@ from stochsim.lowering.queries import (
 from stochsim.lowering.random_parts import check_all_keyed
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.stimuli_first import put_stimuli_first
+from stochsim.lowering.taken_along import fold_batch_norms, take_activations
 from stochsim.lowering.transposed import write_blocks_as_convolutions
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
@@ -85,9 +80,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
     left in training stay on, and are drawn anew in every read.
 
-    Every linear layer and 1- or 2-dimensional convolution (transposed: where windows do not
-    overlap), as a module, a function, or inside a recurrent or attention module, with the ReLU,
-    Tanh or Sigmoid that follows it, becomes a layer of the chip: inputs, weights and responses on
+    Every linear layer and 1- to 3-dimensional convolution, transposed ones too, as a module, a
+    function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows
+    it, becomes a layer of the chip: inputs, weights and responses on
     grids of the Hardware's widths, or of those that `bits` gives for layers by name, {"conv1":
     (weights, inputs, outputs)}. So does every embedding: of its table of quantised weights each id,
     an input of one bit, reads one row. Batch normalisation behind a layer is folded into it, with

@@ -93,8 +93,9 @@ def _response(layer: ChipLayer, x: torch.Tensor) -> torch.Tensor:
         raise _cannot_run(f"the layer reads {tuple(x.shape)}: should be (stimulus, …)")
     bias = None if layer.bias is None else layer.bias.to("meta")
     weight = layer.weight.to("meta")
-    if own.kernel and own.is_padded:
-        sizes = [n + sum(pad) for n, pad in zip(x.shape[2:], own.padding, strict=True)]
+    if own.kernel and (own.is_padded or own.input_dilation):
+        apart = own.dilated(tuple(x.shape[2:]))
+        sizes = [n + sum(pad) for n, pad in zip(apart, own.padding, strict=True)]
         _check_size((*x.shape[:2], *sizes))
     response = drive(own, x, weight, bias, 0.0)
     seen = own.lookup or math.prod(weight.shape[1:]) * own.groups

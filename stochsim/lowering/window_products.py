@@ -18,6 +18,13 @@ _TORCH_PAD = {
 }
 
 
+_CONVOLUTIONS: Mapping[int, Any] = {
+    1: functional.conv1d,
+    2: functional.conv2d,
+    3: functional.conv3d,
+}
+
+
 def geometry_of(axes: int, weight: tuple[int, ...], given: Mapping[str, Any]) -> Geometry:
     """The geometry of a product with a weight of this shape. axes: of its windows, 0 for a linear
     layer; given: the arguments of torch's convolution.
@@ -34,6 +41,22 @@ def geometry_of(axes: int, weight: tuple[int, ...], given: Mapping[str, Any]) ->
         one = 0 if given["padding"] == "valid" else given["padding"]
         padding = tuple((p, p) for p in of_axes(one, axes))
     return Geometry(kernel, stride, padding, dilation, given["groups"])
+
+
+def transposed_geometry(kernel: tuple[int, ...], given: Mapping[str, Any]) -> Geometry | None:
+    """The geometry of the convolution that a transposed one is, of its inputs with zeros between
+    them; None where its padding takes away more than its windows reach. given: the arguments of
+    torch's transposed convolution.
+    """
+    axes = len(kernel)
+    stride, dilation, padding, more = (
+        of_axes(given[name], axes) for name in ("stride", "dilation", "padding", "output_padding")
+    )
+    reach = [d * (k - 1) - p for k, d, p in zip(kernel, dilation, padding, strict=True)]
+    if min(reach) < 0:
+        return None
+    around = tuple((r, r + extra) for r, extra in zip(reach, more, strict=True))
+    return Geometry(kernel, (1,) * axes, around, dilation, given["groups"], input_dilation=stride)
 
 
 def of_axes(value: Any, axes: int) -> tuple[int, ...]:
@@ -57,8 +80,8 @@ def drive(
         return found if bias is None else found + bias
     if not geometry.kernel:
         return functional.linear(values, weight, bias)
-    convolve = functional.conv1d if len(geometry.kernel) == 1 else functional.conv2d
-    padded = _padded(geometry, values, zero)
+    convolve = _CONVOLUTIONS[len(geometry.kernel)]
+    padded = _padded(geometry, _apart(geometry, values), zero)
     return convolve(padded, weight, bias, geometry.stride, 0, geometry.dilation, geometry.groups)
 
 
@@ -73,6 +96,17 @@ def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tens
     channels = values.shape[1] // geometry.groups
     one = values.new_ones(geometry.groups, channels, *geometry.kernel)
     return drive(geometry, values.square(), one, None, zero**2)
+
+
+def _apart(geometry: Geometry, values: torch.Tensor) -> torch.Tensor:
+    """Values (stimulus, channel, …) with zeros between them."""
+    if not geometry.input_dilation:
+        return values
+    sizes = geometry.dilated(tuple(values.shape[2:]))
+    found = values.new_zeros(*values.shape[:2], *sizes)
+    places: Any = (..., *(slice(None, None, apart) for apart in geometry.input_dilation))
+    found[places] = values
+    return found
 
 
 def _padded(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:

@@ -110,6 +110,9 @@ def check_layer_of(
     layer = layers[call.layer]
     if call.geometry.lookup:
         _check_table(call, layer)
+    if call.geometry.input_dilation and layer.input.bits == 1 and not layer.input.unsigned:
+        rule = "should have two bits at least: ±scale has no 0 to stand between inputs"
+        raise SettingError.of(f"{call.layer}.input", layer.input, rule)
     groups = call.geometry.groups
     if layer.neurons % groups:
         rule = f"should be a multiple of the layer's {groups} groups of channels"

@@ -226,6 +226,23 @@ def test_training_learns_the_rows_that_are_read(scales: str, tmp_path) -> None:
         assert float(inside[times > 0].float().mean()) > 0.8
 
 
+def test_a_trained_table_is_read_by_the_chip(tmp_path) -> None:
+    """Ids have no scale to learn: it is 1 after steps of an optimiser too, from files as well."""
+    ids = ids_of(40, 4)
+    made = convert(network(), chip_of(4, 5, 8), ids)
+    made.program.save(tmp_path)
+    for one in (made, load_converted(tmp_path)):
+        before = one(ids)
+        optimizer = torch.optim.Adam(one.parameters(), 0.05)
+        for _ in range(3):
+            optimizer.zero_grad()
+            one.train()(ids).square().sum().backward()
+            optimizer.step()
+        assert not torch.equal(one.eval()(ids), before)
+        assert float(one.layers["0"].input_grid.scale()) == 1.0
+        assert torch.equal(one(ids), one.emulated(ids))
+
+
 class Tied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
