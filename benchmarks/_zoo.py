@@ -47,6 +47,20 @@ def _moved(
     return torch.from_numpy(noisy), answers, torch.from_numpy(clean)
 
 
+class Questions:
+    """A number from 0 to 9 beside every picture, (picture,), and whether the picture's digit is
+    larger.
+    """
+
+    def __init__(self, data: MovedDigits) -> None:
+        self.asked, self.test = (
+            torch.from_numpy(generator(place, "zoo", "questions").integers(0, 10, len(labels)))
+            for place, labels in enumerate((data.y, data.answers))
+        )
+        self.y = (data.y > self.asked).long()
+        self.answers = (data.answers > self.test).long()
+
+
 class Text:
     """Character numbers of scikit-learn's description of its digits, (window, 24), and the
     characters that follow each.
@@ -201,6 +215,25 @@ class UNet(nn.Module):
         b = functional.relu(self.down2(functional.max_pool2d(a, 2)))
         c = functional.relu(self.middle(b)) + b
         found: torch.Tensor = self.last(torch.cat([a, functional.relu(self.up(c))], 1))
+        return found
+
+
+class LargerThan(nn.Module):
+    """Whether a picture's digit is larger than a number: a convolution and a layer for the one, an
+    embedding for the other, two layers for both.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture = nn.Sequential(
+            *(nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(288, 64), nn.ReLU())
+        )
+        self.number = nn.Embedding(10, 16)
+        self.both = nn.Sequential(nn.Linear(80, 64), nn.ReLU(), nn.Linear(64, 2))
+
+    def forward(self, picture: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
+        h = torch.cat([self.picture(picture), self.number(number)], 1)
+        found: torch.Tensor = self.both(h)
         return found
 
 

@@ -4,10 +4,11 @@ Classifiers of 12 × 12 digits, moved and noisy (made of scikit-learn's; 3,000 t
 in float and converted: at 8 bits without noise; at 4 bits, as they are and after quantisation-aware
 fine-tuning, with a weight scale per channel. Losses are in accuracy, paired with the float
 network on the same pictures; of Monte-Carlo dropout both are the class of the mean probability over
-reads, and the divergence from the float network's predictive law is beside them. A U-Net that takes
-noise away, a character-level decoder with a causal mask and a variational autoencoder are measured
-by the relative error of their outputs at 8 bits (of the autoencoder: of the mean over reads; and
-how far their spread is off). Multiply-adds of the bill stand against torch's own counter.
+reads, and the divergence from the float network's predictive law is beside them. A network of two
+inputs, a picture and a number, says whether the digit is larger. A U-Net that takes noise away, a
+character-level decoder with a causal mask and a variational autoencoder are measured by the
+relative error of their outputs at 8 bits (of the autoencoder: of the mean over reads; and how far
+their spread is off). Multiply-adds of the bill stand against torch's own counter.
 """
 
 import copy
@@ -22,7 +23,9 @@ from _bench import Figure, Options, main
 from _zoo import (
     CLASSIFIERS,
     CharacterDecoder,
+    LargerThan,
     MovedDigits,
+    Questions,
     Text,
     UNet,
     VariationalAutoencoder,
@@ -72,10 +75,15 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
         return make()
 
 
-def on_chip(network: nn.Module, bits: int, x: torch.Tensor, scales: str) -> ChipModule:
+def on_chip(network: nn.Module, bits: int, x: Any, scales: str) -> ChipModule:
     """The network at these widths, without noise."""
     chip = QUIET.with_precision(bits, bits, bits)
-    return convert(network, chip, x[:512], weight_scales=scales)
+    return convert(network, chip, first(x, 512), weight_scales=scales)
+
+
+def first(x: Any, count: int) -> Any:
+    """The first stimuli of an input, or of each of several."""
+    return tuple(one[:count] for one in x) if isinstance(x, tuple) else x[:count]
 
 
 class Classifier:
@@ -135,14 +143,15 @@ def _of_classifier(data: MovedDigits, kind: str, epochs: tuple[int, int]) -> lis
     return [*figures, *_of_bill(kind, own.network, eight, data.test)]
 
 
-def _of_bill(kind: str, network: nn.Module, chip: ChipModule, x: torch.Tensor) -> list[Figure]:
+def _of_bill(kind: str, network: nn.Module, chip: ChipModule, x: Any) -> list[Figure]:
     """Multiply-adds of the bill over torch's own count on the module, and those on the chip."""
-    found = chip.bill(x[:4]).multiply_adds
+    found = chip.bill(first(x, 4)).multiply_adds
+    one = first(x, 1)
     counter = FlopCounterMode(display=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TF32, which no processor has
         with counter, sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False):
-            network(x[:1])
+            network(*one) if isinstance(one, tuple) else network(one)
     share = 100 * sum(found) / (counter.get_total_flops() / 2)
     figure = Figure(f"{kind}: multiply-adds that the bill prices", share, share, share, "%")
     own = 100 * found.on_chip / sum(found)
@@ -168,6 +177,34 @@ def _error(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
     axes = tuple(range(1, wanted.ndim))
     size = np.sqrt(np.square(wanted).sum(axes))
     return np.asarray(100 * np.sqrt(np.square(found - wanted).sum(axes)) / size)
+
+
+def _of_two_inputs(data: MovedDigits, epochs: tuple[int, int]) -> list[Figure]:
+    own = Questions(data)
+
+    def loss(network: Any, rows: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(network(data.x[rows], own.asked[rows]), own.y[rows])
+
+    def right(network: Any) -> np.ndarray:
+        with torch.no_grad():
+            found = network(data.test, own.test).argmax(1)
+        return 100 * (found == own.answers).double().numpy()
+
+    network = trained(made(LargerThan), loss, len(data.x), epochs[0], RATE)
+    in_float = right(network)
+    examples = (data.x, own.asked)
+    eight = on_chip(network, 8, examples, "per-tensor")
+    four = on_chip(network, 4, examples, "per-channel")
+    as_it_is = in_float - right(four)
+    tuned = trained(four, loss, len(data.x), epochs[1], TUNING_RATE)
+    name = "two inputs"
+    return [
+        _percent(f"{name}, float: accuracy", in_float, None),
+        _percent(f"{name}, 8 bits: accuracy lost", in_float - right(eight), 1.0),
+        _percent(f"{name}, 4 bits, as it is: accuracy lost", as_it_is, None),
+        _percent(f"{name}, 4 bits, fine-tuned: accuracy lost", in_float - right(tuned), 2.0),
+        *_of_bill(name, network, eight, (data.test, own.test)),
+    ]
 
 
 def _of_u_net(data: MovedDigits, epochs: int) -> list[Figure]:
@@ -247,6 +284,7 @@ def measure(options: Options) -> list[Figure]:
         start = time.perf_counter()
         figures += _of_classifier(data, kind, epochs)
         print(f"{kind}: {time.perf_counter() - start:.0f} s", flush=True)
+    figures += _of_two_inputs(data, epochs)
     figures += _of_u_net(data, epochs[0])
     figures += _of_decoder(epochs[0])
     return figures + _of_autoencoder(data, epochs[0])

@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
     **_kinds(
         (4, 8, 8),
         Conv2d=lambda: nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect"),
-        ConvTranspose2d=lambda: nn.ConvTranspose2d(4, 6, 2, 2),
+        ConvTranspose2d=lambda: nn.ConvTranspose2d(4, 6, 3, 2, 1, 1),
         MaxPool2d=lambda: nn.MaxPool2d(2),
         AvgPool2d=lambda: nn.AvgPool2d(2),
         AdaptiveAvgPool2d=lambda: nn.AdaptiveAvgPool2d(2),
@@ -109,7 +109,12 @@ KINDS: Mapping[str, Kind] = {
         ReflectionPad2d=lambda: nn.ReflectionPad2d(1),
         Unfold=lambda: nn.Unfold(2),
     ),
-    **_kinds((2, 4, 4, 4), Conv3d=lambda: nn.Conv3d(2, 3, 2), MaxPool3d=lambda: nn.MaxPool3d(2)),
+    **_kinds(
+        (2, 4, 4, 4),
+        Conv3d=lambda: nn.Conv3d(2, 3, 2),
+        ConvTranspose3d=lambda: nn.ConvTranspose3d(2, 3, 3, 2, 1),
+        MaxPool3d=lambda: nn.MaxPool3d(2),
+    ),
     **_kinds((6,), Embedding=lambda: _Words(nn.Embedding(10, 8))),
     **_kinds((6,), EmbeddingBag=lambda: _Words(nn.EmbeddingBag(10, 8))),
     **_kinds((8,), Bilinear=lambda: _Both(nn.Bilinear(8, 8, 4))),

@@ -62,16 +62,18 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
 
 
 def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
-    """Count the products of a digital layer, whose operations do not depend on their values."""
+    """Count the products of a digital layer, whose operations do not depend on their values; what
+    reads a row of a table makes none.
+    """
     shape = use.shape
-    times = use.products
     per = Sharing.STIMULUS
-    macs = times * shape.weights
-    meter.add(use.layer, "multiply", macs, shape.weight_bits, shape.input_bits, per=per)
-    meter.add(use.layer, "add", macs, accumulator_width(hardware, shape), per=per)
-    meter.add(use.layer, "dac", times * shape.inputs, shape.input_bits, per=per)
+    macs = use.multiply_adds
+    if macs:
+        meter.add(use.layer, "multiply", macs, shape.weight_bits, shape.input_bits, per=per)
+        meter.add(use.layer, "add", macs, accumulator_width(hardware, shape), per=per)
+        meter.add(use.layer, "dac", macs // shape.neurons, shape.input_bits, per=per)
     if use.converts:
-        meter.add(use.layer, "adc", times * shape.neurons, shape.output_bits, per=per)
+        meter.add(use.layer, "adc", use.products * shape.neurons, shape.output_bits, per=per)
 
 
 def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
@@ -81,12 +83,14 @@ def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
 
 def add_weight_memory(meter: Meter, hardware: Hardware, workload: Workload) -> None:
     """Count the reading of weights: one memory holds those of all layers, so its size sets the
-    price of a bit; they are read once per stimulus, or at every read.
+    price of a bit; they are read once per stimulus, or at every read. Of a table, the rows that are
+    looked up.
     """
     size = sum(use.shape.stored_weight_bits for use in workload.uses if use.is_stored)
-    per = Sharing.READ if hardware.memory.weights_read == "read" else Sharing.STIMULUS
+    at_every_read = hardware.memory.weights_read == "read"
     for use in workload.uses:
-        meter.add(use.layer, "weight_memory", use.shape.stored_weight_bits, size, per=per)
+        per = Sharing.READ if at_every_read or use.rereads else Sharing.STIMULUS
+        meter.add(use.layer, "weight_memory", use.weight_bits_read, size, per=per)
 
 
 def add_leakage_and_programming(meter: Meter, hardware: Hardware, workload: Workload) -> None:

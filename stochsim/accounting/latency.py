@@ -3,7 +3,7 @@
 An engineering model, not a published one.
 
 A digital layer makes `timing.multipliers` multiply-adds per cycle: ceil(inputs × neurons /
-multipliers) cycles. A layer on an array takes
+multipliers) cycles; the row of a table that an id names takes one. A layer on an array takes
 
     input cycles × columns per ADC × cycles per conversion + 1
 
@@ -15,7 +15,7 @@ step where inputs are rounded stochastically. Memories and random numbers keep u
 """
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.program import LayerShape, Workload
+from stochsim.program import LayerShape, LayerUse, Workload
 from stochsim.settings import check_kind
 
 
@@ -41,6 +41,15 @@ def cycles_by_layer(workload: Workload, hardware: Hardware) -> dict[str, float]:
     check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
     found: dict[str, float] = {}
     for use in workload.uses:
-        cycles = use.products * layer_cycles(use.shape, hardware)
+        cycles = use.products * _cycles_of_product(use, hardware)
         found[use.layer] = found.get(use.layer, 0) + cycles
     return {name: cycles / workload.reads for name, cycles in found.items()}
+
+
+def _cycles_of_product(use: LayerUse, hardware: Hardware) -> int:
+    """Cycles of one product; a digital chip skips the weights that meet nothing, and reads a row of
+    a table in one.
+    """
+    if hardware.array is not None or use.macs is None:
+        return layer_cycles(use.shape, hardware)
+    return max(1, -(-use.macs // (use.products * hardware.timing.multipliers)))

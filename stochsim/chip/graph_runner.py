@@ -14,6 +14,7 @@ from stochsim.chip.runner import Runner
 from stochsim.chip.samples import Samples
 from stochsim.chip.windowed_layer import (
     WindowedLayer,
+    integers_of,
     noiseless_values,
     numbers_of_layers,
     rows_of,
@@ -213,7 +214,7 @@ class GraphRunner(Runner):
         def step(call: LayerCall, values: np.ndarray) -> np.ndarray:
             _check_finite(call, values)
             layer = self.program.layers[call.layer]
-            rows = rows_of(call, layer.input, layer.input.integers(layer.input.codes(values)))
+            rows = rows_of(call, layer.input, integers_of(call, layer.input, values))
             flat = [one.reshape(-1, one.shape[2]) for one in rows]
             found[call.layer] = [one[:: -(-len(one) // _CALIBRATION_ROWS)] for one in flat]
             return noiseless_values(call, layer, rows, values)

@@ -10,7 +10,7 @@ from stochsim.chip.inputs import Inputs, rounding_law
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.keys import fold_in
-from stochsim.program import Layer, LayerCall, Quantizer
+from stochsim.program import Layer, LayerCall, Quantizer, no_row
 from stochsim.settings import SettingError
 
 _NOTHING = np.zeros((1, 1))
@@ -46,7 +46,8 @@ class WindowedLayer:
             LayerOnChip(call.layer, layer.group(g, groups), chip, first + g, seen[g])
             for g in range(groups)
         ]
-        self.dithered = chip.hardware.noise.input_dither != "none" and not call.takes_codes
+        is_rounded = not call.takes_codes and not call.geometry.lookup
+        self.dithered = chip.hardware.noise.input_dither != "none" and is_rounded
 
     @property
     def is_digital(self) -> bool:
@@ -91,7 +92,7 @@ class WindowedLayer:
         read.
         """
         if not self.dithered:
-            return self.input.integers(self.input.codes(values)), differs
+            return integers_of(self.call, self.input, values), differs
         flat = np.ascontiguousarray(values.reshape(len(values), -1), np.float64)
         own = (
             place
@@ -112,7 +113,7 @@ class WindowedLayer:
         whether those of even (0) or of odd number (1).
         """
         most, half = rows
-        seen = rows_of(self.call, self.input, self.input.integers(self.input.codes(values)))
+        seen = rows_of(self.call, self.input, integers_of(self.call, self.input, values))
         exact, drawn = [], []
         for layer, own in zip(self.layers, seen, strict=True):
             flat = own.reshape(-1, own.shape[2])
@@ -239,6 +240,19 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
     law = rounding_law(quantizer)
     drawing.draw_each(values, _NOTHING, sigma, law, place.address(INPUTS), codes)
     return quantizer.integers(codes)
+
+
+def integers_of(call: LayerCall, quantizer: Quantizer, values: np.ndarray) -> np.ndarray:
+    """Integers of the codes of values (row, …), of the same shape; of a table the values are ids.
+    Raises StochsimError for an id that no row has.
+    """
+    rows = call.geometry.lookup
+    if not rows:
+        return quantizer.integers(quantizer.codes(values))
+    is_row = (values >= 0) & (values < rows) & (values == np.floor(values))
+    if not is_row.all():
+        raise no_row(call.layer, rows, float(values[~is_row][0]))
+    return values.astype(np.int64)
 
 
 def rows_of(call: LayerCall, quantizer: Quantizer, integers: np.ndarray) -> list[np.ndarray]:

@@ -140,11 +140,15 @@ def _product(layer: Any, read: Reading) -> nn.Module:
     return _Product(layer, base(**given), read)
 
 
+class QuantEmbedding(nn.Embedding):
+    """An embedding whose values lie on a grid of their own."""
+
+
 def _embedding(layer: Any, read: Reading) -> nn.Module:
     """An embedding of the values that its weights have."""
     values, _ = read.weight(layer)
     sizes = (layer.num_embeddings, layer.embedding_dim, layer.padding_idx)
-    return nn.Embedding(*sizes, _weight=values).requires_grad_(layer.weight.requires_grad)
+    return QuantEmbedding(*sizes, _weight=values).requires_grad_(layer.weight.requires_grad)
 
 
 class _OneValue(OnePart):

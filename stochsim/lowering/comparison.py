@@ -87,6 +87,8 @@ class _Sums:
         x = x.to(layer.weight.dtype)
         seen = float(squares(layer.geometry, x, 0.0).mean())
         of_inputs, of_weights, of_outputs = self._rounding
+        if layer.geometry.lookup:
+            of_inputs = 0.0  # ids are not rounded
         explained = of_inputs * self._weights + of_weights * seen + of_outputs
         error = float((layer(x) - out).square().mean())
         size = float(out.square().mean())

@@ -10,7 +10,7 @@ import torch
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_products import drive, squares
 from stochsim.networks import Draws, HardwareNoise
-from stochsim.program import Geometry, Layer
+from stochsim.program import Geometry, Layer, no_row
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -46,10 +46,11 @@ class Moments(NamedTuple):
 class ChipLayer(torch.nn.Module):
     """values -> input grid -> quantised weights and bias -> noise -> activation -> output grid.
 
-    weight: as the float layer has it; takes_codes: whether its input grid is the output grid of the
-    layer before, whose codes it takes as they are. Calling it gives the noiseless values; `emulate`
-    those with a chip's noise. log_sigma: the logarithm of a noise of its neurons' own, (neuron,) or
-    one for all, in units of the drive; None where they have none.
+    weight: as the float layer has it, (neuron, …), or (row, neuron) of a table; takes_codes:
+    whether its input grid is the output grid of the layer before, whose codes it takes as they are.
+    Calling it gives the noiseless values; `emulate` those with a chip's noise. log_sigma: the
+    logarithm of a noise of its neurons' own, (neuron,) or one for all, in units of the drive; None
+    where they have none.
     """
 
     log_sigma: torch.nn.Parameter | None
@@ -71,6 +72,8 @@ class ChipLayer(torch.nn.Module):
         self.weight, self.bias = parameters
         self.weight_grid, self.input_grid, self.output_grid = grids
         self.register_parameter("log_sigma", None)
+        if geometry.lookup:  # ids have no scale
+            self.input_grid.requires_grad_(False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Output values of x (stimulus, …) without noise."""
@@ -101,11 +104,14 @@ class ChipLayer(torch.nn.Module):
         draws: Draws | None,
         moments: Moments | None,
     ) -> torch.Tensor:
-        if noise is not None and noise.input_dither and not self.takes_codes:
+        is_rounded = not self.takes_codes and not self.geometry.lookup
+        if self.geometry.lookup:
+            self._check_ids(x)
+        if noise is not None and noise.input_dither and is_rounded:
             assert draws is not None
             x = x + self.input_grid.step() * draws.uniform(*x.shape)
         # codes that dropout has scaled in training are no codes, and would be clipped
-        values = x if self.takes_codes else self.input_grid(x)
+        values = self.input_grid(x) if is_rounded else x
         zero = self.input_grid.value_of_zero()
         response = self._response(values)
         if moments is not None:
@@ -131,10 +137,29 @@ class ChipLayer(torch.nn.Module):
         """
         scale = self.input_grid.scale()
         zero = self.input_grid.value_of_zero() / float(scale.detach())
-        weights = self.weight_grid(self.weight) / self.weight_grid.scale_of(self.weight)
+        rows = self.weight_of_neurons
+        weights = self.weight_grid(rows) / self.weight_grid.scale_of(rows)
+        weights = weights.t() if self.geometry.lookup else weights
         sums = drive(self.geometry, _whole(values / scale), _whole(weights), None, round(zero))
         response = sums * (scale * self._of_neurons(self.weight_grid.scale()))
         return response if self.bias is None else response + self._of_neurons(self.bias)
+
+    def _check_ids(self, ids: torch.Tensor) -> None:
+        """Raise StochsimError for an id that the table has not."""
+        rows = self.geometry.lookup
+        is_row = (ids >= 0) & (ids < rows) & (ids == ids.floor())
+        if not is_row.all():
+            raise no_row(self.name, rows, float(ids.detach()[~is_row][0]))
+
+    @property
+    def weight_of_neurons(self) -> torch.Tensor:
+        """The weight, (neuron, …) of a table too."""
+        return self.weight.t() if self.geometry.lookup else self.weight
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return len(self.weight_of_neurons)
 
     def _of_neurons(self, values: torch.Tensor) -> torch.Tensor:
         """Values (neuron,), or one for all, of a shape that broadcasts to the drive."""
@@ -145,7 +170,7 @@ class ChipLayer(torch.nn.Module):
             return 0.0
         found = squares(self.geometry, values, zero)
         if self.geometry.groups > 1:
-            found = found.repeat_interleave(self.weight.shape[0] // self.geometry.groups, 1)
+            found = found.repeat_interleave(self.neurons // self.geometry.groups, 1)
         sigma = noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()
         return self._of_neurons(sigma) ** 2 * found
 
@@ -153,8 +178,8 @@ class ChipLayer(torch.nn.Module):
         """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
         group after the other.
         """
-        codes = self.weight_grid.integers(self.weight).cpu().numpy().astype(np.int8)
-        codes = codes.reshape(len(codes), -1)
+        codes = self.weight_grid.integers(self.weight_of_neurons).cpu().numpy().astype(np.int8)
+        codes = np.ascontiguousarray(codes.reshape(len(codes), -1))
         bias = (
             np.zeros(len(codes))
             if self.bias is None
@@ -171,7 +196,7 @@ class ChipLayer(torch.nn.Module):
 
     def _sigma(self) -> np.ndarray:
         """The noise of its neurons, (neuron,)."""
-        neurons = self.weight.shape[0]
+        neurons = self.neurons
         if self.log_sigma is None:
             return np.zeros(neurons)
         sigma = self.log_sigma.detach().exp().cpu().double().numpy()

@@ -38,7 +38,7 @@ def graph_program(
     (stimulus, …). stored: the table and arrays that a file of it holds.
     """
     interpreter = fx.Interpreter(network)
-    owners: dict[int, str] = {}
+    owners: dict[tuple[int, int], str] = {}
     nodes: list[LayerCall | FloatCall] = []
     needed = _needed(network.graph)
     for node in network.graph.nodes:
@@ -76,11 +76,11 @@ def _needed(graph: fx.Graph) -> set[fx.Node]:
     return found
 
 
-def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[int, str]) -> LayerCall:
-    """A node that calls a layer; owners: the first layer with each weight."""
+def _layer_call(node: fx.Node, layer: ChipLayer, owners: dict[tuple[int, int], str]) -> LayerCall:
+    """A node that calls a layer; owners: the first layer with each weight on each grid."""
     name = str(node.target)
     (source,) = node.all_input_nodes
-    owner = owners.setdefault(id(layer.weight), name)
+    owner = owners.setdefault((id(layer.weight), id(layer.weight_grid)), name)
     return LayerCall(
         node.name,
         source.name,

@@ -2,9 +2,11 @@
 which grids and weights a layer shares with an earlier one.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,10 @@ _CALL = (
 _PARAMETERS = ("weight", "bias")
 _SIDES = ("weight", "input", "output")
 _GEOMETRY = ("kernel", "stride", "padding", "dilation", "groups", "padding_mode")
+_OF_TABLES = ("lookup", "padding_row")
+_OF_TRANSPOSED = ("input_dilation",)
+"""Of a geometry, and in files only where a layer has them."""
+
 _MOST = 2**31 - 1
 _MOST_GROUPS = 65_536
 _MOST_LOG = 126
@@ -36,18 +42,17 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
     """
     tables: list[dict[str, Any]] = []
     outputs: dict[int, str] = {}
-    weights: dict[int, str] = {}
+    weights: dict[tuple[int, int], str] = {}
     for name, layer in layers.items():
         grids = (layer.weight_grid, layer.input_grid, layer.output_grid)
         tables.append(
             {
                 "name": name,
-                # tuples as lists, as they are read again
-                "geometry": json.loads(json.dumps(vars(layer.geometry))),
+                "geometry": _geometry(layer.geometry),
                 "weight_shape": list(layer.weight.shape),
                 "has_bias": layer.bias is not None,
                 "reads": outputs.get(id(layer.input_grid)) if layer.takes_codes else None,
-                "weights_of": weights.get(id(layer.weight)),
+                "weights_of": weights.get((id(layer.weight), id(layer.weight_grid))),
                 "frozen": [
                     one
                     for one in _PARAMETERS
@@ -60,8 +65,20 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
             }
         )
         outputs[id(layer.output_grid)] = name
-        weights.setdefault(id(layer.weight), name)
+        weights.setdefault((id(layer.weight), id(layer.weight_grid)), name)
     return tables
+
+
+def _geometry(geometry: Geometry) -> dict[str, Any]:
+    """A geometry as a table, its tuples as lists, as they are read again."""
+    fields = (
+        *_GEOMETRY,
+        *(_OF_TABLES if geometry.lookup else ()),
+        *(_OF_TRANSPOSED if geometry.input_dilation else ()),
+    )
+    own = {field: getattr(geometry, field) for field in fields}
+    found: dict[str, Any] = json.loads(json.dumps(own))
+    return found
 
 
 def _checked_log(where: str, grid: Grid) -> float | list[float]:
@@ -117,40 +134,62 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
     if layer.neurons % geometry.groups:
         rule = f"should divide the layer's {layer.neurons} neurons"
         raise SettingError.of(f"{name}.geometry.groups", geometry.groups, rule)
-    shape = strict.wholes(f"{name}.weight_shape", own["weight_shape"], 1, _MOST)
-    fits = len(shape) == 2 + len(geometry.kernel) and shape[2:] == geometry.kernel
     size = layer.weight_codes.size
-    neurons = layer.neurons
+    _check_shape(f"{name}.weight_shape", own["weight_shape"], layer, geometry)
+    if own["weights_of"] is not None and before[own["weights_of"]].weight_codes.size != size:
+        raise SettingError.of(f"{name}.weights_of", own["weights_of"], "has other weights")
+
+
+def _check_shape(where: str, given: Any, layer: Layer, geometry: Geometry) -> None:
+    """Raise SettingError unless the shape of a weight fits its layer."""
+    shape = strict.wholes(where, given, 1, _MOST)
+    size, neurons = layer.weight_codes.size, layer.neurons
+    if geometry.lookup:
+        if shape != (geometry.lookup, neurons) or geometry.lookup != layer.inputs:
+            rule = f"should be (row, neuron) of {layer.inputs} rows and {neurons} neurons"
+            raise SettingError.of(where, list(shape), rule)
+        return
+    fits = len(shape) == 2 + len(geometry.kernel) and shape[2:] == geometry.kernel
     if not fits or math.prod(shape) != size or shape[0] != neurons:
         rule = (
             f"should be (neuron, input, …) of {neurons} neurons, kernel {list(geometry.kernel)} "
             f"and {size} weights"
         )
-        raise SettingError.of(f"{name}.weight_shape", list(shape), rule)
-    if own["weights_of"] is not None and before[own["weights_of"]].weight_codes.size != size:
-        raise SettingError.of(f"{name}.weights_of", own["weights_of"], "has other weights")
+        raise SettingError.of(where, list(shape), rule)
 
 
 def read_geometry(name: str, given: Any) -> Geometry:
     """A Geometry from its table; raises SettingError for what no window can be."""
-    own = strict.exact_table(name, given, _GEOMETRY)
+    has = given if isinstance(given, Mapping) else {}
+    more = (group for group in (_OF_TABLES, _OF_TRANSPOSED) if group[0] in has)
+    own = strict.exact_table(name, given, (*_GEOMETRY, *itertools.chain(*more)))
     kernel, stride, dilation = (
         strict.wholes(f"{name}.{field}", own[field], 1, _MOST)
         for field in ("kernel", "stride", "dilation")
     )
     pads = strict.items(f"{name}.padding", own["padding"])
     padding = [strict.wholes(f"{name}.padding[{i}]", pair, 0, _MOST) for i, pair in enumerate(pads)]
-    if len(kernel) > 2:
-        raise SettingError.of(f"{name}.kernel", list(kernel), "should have at most 2 axes")
+    if len(kernel) > 3:
+        raise SettingError.of(f"{name}.kernel", list(kernel), "should have at most 3 axes")
     for field, value in (("stride", stride), ("dilation", dilation), ("padding", padding)):
         strict.same_length(f"{name}.{field}", value, len(kernel))
     for i, pair in enumerate(padding):
         strict.same_length(f"{name}.padding[{i}]", pair, 2)
     groups = strict.whole(f"{name}.groups", own["groups"], 1, _MOST_GROUPS)
     mode = strict.word(f"{name}.padding_mode", own["padding_mode"], PADDING_MODES)
-    return Geometry(
-        kernel, stride, tuple((one[0], one[1]) for one in padding), dilation, groups, mode
-    )
+    pairs = tuple((one[0], one[1]) for one in padding)
+    window = Geometry(kernel, stride, pairs, dilation, groups, mode)
+    if _OF_TRANSPOSED[0] in own:
+        apart = strict.wholes(f"{name}.input_dilation", own["input_dilation"], 1, _MOST)
+        strict.same_length(f"{name}.input_dilation", apart, len(kernel))
+        window = replace(window, input_dilation=apart)
+    if "lookup" not in own:
+        return window
+    rows, row = own["lookup"], own["padding_row"]
+    strict.whole(f"{name}.lookup", rows, 1, _MOST)
+    if row is not None:
+        strict.whole(f"{name}.padding_row", row, 0, rows - 1)
+    return replace(window, lookup=rows, padding_row=row)
 
 
 def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> dict[str, ChipLayer]:
@@ -208,12 +247,14 @@ def _parameters(
 ) -> tuple[torch.nn.Parameter, torch.nn.Parameter | None, Grid]:
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]
-    codes = layer.weight_codes.reshape(own["weight_shape"])
+    is_table = "lookup" in own["geometry"]
+    codes = layer.weight_codes if is_table else layer.weight_codes.reshape(own["weight_shape"])
     is_narrow = layer.weight_bits == 1 or codes.min() > -(2 ** (layer.weight_bits - 1))
     grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow))
     _put_log(grid, log, dtype)
     integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
-    weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
+    values = integers * grid.scale_of(integers).detach()
+    weight = torch.nn.Parameter(values.t().contiguous() if is_table else values)
     if not is_bounded(weight.detach()):
         raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
     weight.requires_grad_("weight" not in own["frozen"])

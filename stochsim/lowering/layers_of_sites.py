@@ -70,10 +70,11 @@ def layers_of(
     for site in sites:
         weight_bits, input_bits, output_bits = widths[site.name]
         of_weight, of_bias = site.shared
-        if (of_weight, weight_bits) not in weights:
+        cells = (of_weight, weight_bits, how.per_channel and site.geometry.lookup > 0)
+        if cells not in weights:
             found = _grid_of_weights(site, weight_bits, how)
-            weights[of_weight, weight_bits] = site.weight, found.to(site.weight)
-        weight, weight_grid = weights[of_weight, weight_bits]
+            weights[cells] = site.weight, found.to(site.weight)
+        weight, weight_grid = weights[cells]
         source = source_of_codes(site, by_last)
         own = seen[site.name]
         if source is not None and layers[source.name].output_grid.bits == input_bits:
@@ -85,8 +86,12 @@ def layers_of(
             source = None
             inputs = (own.inputs, input_bits, not own.is_signed)
             input_grid = fitted(*inputs, how.ranges, own.input_extremes).to(weight)
+        if input_grid.is_sign and site.geometry.input_dilation:
+            raise _no_zeros(site)
         if "output" in site.grids:
             output_grid = site.grids["output"].grid()
+        elif _keeps_rows(site, weight_grid, output_bits):
+            output_grid = _grid_of_rows(weight_grid, output_bits)
         else:
             outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
             output_grid = fitted(*outputs, how.ranges, own.output_extremes)
@@ -99,6 +104,29 @@ def layers_of(
             source is not None,
         )
     return layers
+
+
+def _no_zeros(site: Site) -> SettingError:
+    """The error of one-bit inputs that zeros should stand between."""
+    rule = (
+        f"should be 2 at least for its inputs: zeros stand between those of a transposed "
+        f"convolution whose windows overlap, and ±scale has none; or keep_float=['{site.name}']"
+    )
+    return SettingError.of(site.name, 1, rule, section=("bits",))
+
+
+def _keeps_rows(site: Site, grid: Grid, output_bits: int) -> bool:
+    """Whether the outputs' grid can have every value of a table, so that these are not rounded
+    again.
+    """
+    is_plain = site.geometry.lookup and site.activation == "identity" and site.bias is None
+    return bool(is_plain) and not grid.is_of_neurons and output_bits >= grid.bits
+
+
+def _grid_of_rows(grid: Grid, bits: int) -> Grid:
+    """The finest grid of so many bits that has all values of a grid of weights."""
+    more = bits - max(grid.bits, 2) if bits > 1 else 0
+    return Grid(bits, float(grid.scale().detach()) / 2**more)
 
 
 def _bias(site: Site, grid: Grid) -> torch.nn.Parameter | None:
@@ -117,7 +145,8 @@ def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
     """The one that the module brings along, or one fitted to its weights."""
     if "weight" in site.grids:
         return site.grids["weight"].grid()
-    values = site.weight.detach().cpu().numpy()
+    weight = site.weight.t() if site.geometry.lookup else site.weight
+    values = weight.detach().cpu().numpy()
     return fitted_to_weights(values, bits, how.per_channel, how.ranges)
 
 
@@ -128,7 +157,11 @@ def put_in(
     made: dict[fx.Node, fx.Node] = {}
     for site in sites:
         made[site.last] = _call(network.graph, site, made.get(site.source, site.source))
-    drop_repeated(network, {made[site.last] for site in sites if "input" in site.grids}, kept)
+    drop_repeated(
+        network,
+        {made[site.last] for site in sites if "input" in site.grids and not site.geometry.lookup},
+        kept,
+    )
     in_plain_operations(network)
     keep_used(network, layers)
 

@@ -19,12 +19,12 @@ def give_noise(layers: Mapping[str, ChipLayer], sigma_lsb: float, of_neurons: bo
     """
     if any(layer.log_sigma is not None for layer in layers.values()):
         raise SettingError.of((), rule=_TWICE)
-    of_cells: dict[int, torch.nn.Parameter] = {}
+    of_cells: dict[tuple[int, int], torch.nn.Parameter] = {}
     for layer in layers.values():
         step = layer.output_grid.step().detach()
-        sigma = (sigma_lsb * step).to(layer.weight).expand(len(layer.weight) if of_neurons else 1)
+        sigma = (sigma_lsb * step).to(layer.weight).expand(layer.neurons if of_neurons else 1)
         own = torch.nn.Parameter(torch.log(sigma).clone() if of_neurons else torch.log(sigma)[0])
-        layer.log_sigma = of_cells.setdefault(id(layer.weight), own)
+        layer.log_sigma = of_cells.setdefault((id(layer.weight), layer.neurons), own)
 
 
 def cost_of_noise(
@@ -40,7 +40,7 @@ def cost_of_noise(
 
     def step(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
         found = layer(values)
-        positions[layer.name] = found[0].numel() // len(layer.weight)
+        positions[layer.name] = found[0].numel() // layer.neurons
         return found
 
     with torch.no_grad():
@@ -50,6 +50,6 @@ def cost_of_noise(
     for name, layer in layers.items():
         assert layer.log_sigma is not None
         each = reliability_cost(layer.log_sigma.exp(), rho, c, s)
-        neurons = each.expand(len(layer.weight)) if each.ndim == 0 else each
+        neurons = each.expand(layer.neurons) if each.ndim == 0 else each
         costs.append(positions[name] * neurons.sum())
     return torch.stack(costs).sum()

@@ -26,16 +26,12 @@ from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import RANGES
+from stochsim.lowering.ids_of_tables import CheckedIds
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
 from stochsim.lowering.outputs_of_modules import signature_of
-from stochsim.lowering.products import (
-    fold_batch_norms,
-    products_of,
-    take_activations,
-    write_as_linear,
-)
+from stochsim.lowering.products import LAYERS, products_of, write_as_linear
 from stochsim.lowering.quantised_sites import take_affine_inputs, take_given_grids
 from stochsim.lowering.queries import (
     first_line,
@@ -45,6 +41,7 @@ from stochsim.lowering.queries import (
 from stochsim.lowering.random_parts import check_all_keyed
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.stimuli_first import put_stimuli_first
+from stochsim.lowering.taken_along import fold_batch_norms, take_activations
 from stochsim.lowering.transposed import write_blocks_as_convolutions
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
@@ -83,16 +80,17 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
     left in training stay on, and are drawn anew in every read.
 
-    Every linear layer and 1- or 2-dimensional convolution (transposed: where windows do not
-    overlap), as a module, a function, or inside a recurrent or attention module, with the ReLU,
-    Tanh or Sigmoid that follows it, becomes a layer of the chip: inputs, weights and responses on
+    Every linear layer and 1- to 3-dimensional convolution, transposed ones too, as a module, a
+    function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows
+    it, becomes a layer of the chip: inputs, weights and responses on
     grids of the Hardware's widths, or of those that `bits` gives for layers by name, {"conv1":
-    (weights, inputs, outputs)}. Batch normalisation behind a layer is folded into it, with its
-    running statistics. Everything else stays in float and is listed in `left_in_float`, with the
-    reason. examples: stimuli (stimulus, …) of the kind that the network will see, array or tensor,
-    a few hundred of them; on all of these, in whatever order, the grids are fitted by least squared
-    error, and an input that is never negative there gets an unsigned grid. Whole numbers go as such
-    to a module that takes no others (an embedding).
+    (weights, inputs, outputs)}. So does every embedding: of its table of quantised weights each id,
+    an input of one bit, reads one row. Batch normalisation behind a layer is folded into it, with
+    its running statistics. Everything else stays in float and is listed in `left_in_float`, with
+    the reason. examples: stimuli (stimulus, …) of the kind that the network will see, array or
+    tensor, a few hundred of them; on all of these, in whatever order, the grids are fitted by least
+    squared error, and an input that is never negative there gets an unsigned grid. Whole numbers go
+    as such to a module that takes no others (an embedding).
 
     A module of several inputs has a tuple of them as examples, by position, or a dict, by name;
     they may be nested, and each tensor has as many stimuli. Floats arrive in the module's numbers,
@@ -219,13 +217,13 @@ def _converted(
         if not sites:
             which = f" ({_named(reasons)})" if reasons else ""
             raise StochsimError(
-                f"{type(module).__name__} has nothing to convert: a Linear, Conv1d or Conv2d is "
-                f"needed{which}"
+                f"{type(module).__name__} has nothing to convert: one of {LAYERS} is needed{which}"
             )
         check_all_keyed(network, x)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
         widths = widths_of(sites, how.hardware, how.bits)
-        seen, found = observed(network, sites, x)
+        with CheckedIds(network):
+            seen, found = observed(network, sites, x)
         _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)
     if how.grids.affine_inputs:
         take_affine_inputs(network, sites, seen, widths, how.grids.ranges)

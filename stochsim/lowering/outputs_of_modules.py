@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from stochsim.lowering.capture import Wrapped, copied
+from stochsim.lowering.ids_of_tables import CheckedIds, NoSuchId
 from stochsim.lowering.observing import STIMULI, same_random_numbers
 from stochsim.lowering.queries import first_line
 from stochsim.lowering.signature import Inputs, Outputs
@@ -25,10 +26,12 @@ def signature_of(
     tensor. Raises SettingError for stimuli that it cannot take, StochsimError for what it gives
     and no chip can.
     """
-    errors = []
+    errors: list[Exception] = []
     for inputs in choices:
         try:
             found = _called(module, inputs, x[:STIMULI])
+        except NoSuchId:
+            raise
         except _ERRORS as error:
             errors.append(error)
         else:
@@ -41,8 +44,9 @@ def signature_of(
 
 def _called(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor) -> Any:
     """What a copy of the module gives."""
-    with torch.no_grad(), same_random_numbers():
-        return Wrapped(copied(module), inputs)(x.clone())
+    whole = Wrapped(copied(module), inputs)
+    with torch.no_grad(), same_random_numbers(), CheckedIds(whole):
+        return whole(x.clone())
 
 
 def _outputs(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor, found: Any) -> Outputs:

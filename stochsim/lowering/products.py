@@ -1,6 +1,4 @@
-"""The products of a captured graph: which of them a chip can take, with the batch normalisation and
-the activation that follow.
-"""
+"""The products of a captured graph: which of them a chip can take."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +11,7 @@ from torch import fx
 from stochsim.lowering.given_grids import GivenGrid, grid_of_weights, why_no_weights
 from stochsim.lowering.graph_network import TAKEN, Network
 from stochsim.lowering.on_grid import is_on_grid
+from stochsim.lowering.origin import DOOR, Origin
 from stochsim.lowering.queries import (
     KEPT,
     arguments,
@@ -24,24 +23,26 @@ from stochsim.lowering.queries import (
     part_of,
     passes_codes,
 )
-from stochsim.lowering.window_products import geometry_of
+from stochsim.lowering.transposed import turned_weight
+from stochsim.lowering.window_products import geometry_of, transposed_geometry
 from stochsim.program import Geometry
 
-_PRODUCTS = {"linear": 0, "conv1d": 1, "conv2d": 2}
+_PRODUCTS = {"linear": 0, "conv1d": 1, "conv2d": 2, "conv3d": 3}
 """Operations that a chip can take, and the number of axes of their windows."""
 
-_OTHER_PRODUCTS = (
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "embedding",
-    "embedding_bag",
-    "bilinear",
-)
+_TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+_OTHER_PRODUCTS = ("embedding_bag", "bilinear")
 _PRODUCTS_OF_VALUES = ("matmul", "bmm", "mm", "mv", "dot", "baddbmm", "addmm", "addbmm")
-_ACTIVATIONS = ("relu", "tanh", "sigmoid")
-_OWN_LAYERS = ("Linear", "Conv1d", "Conv2d", "QuantLinear", "QuantConv1d", "QuantConv2d")
+_OWN_LAYERS = (
+    *("Linear", "Conv1d", "Conv2d", "Conv3d"),
+    *("QuantLinear", "QuantConv1d", "QuantConv2d", "QuantConv3d"),
+    "Embedding",
+)
+LAYERS = "Linear, Conv1d to Conv3d, their transposes and Embedding"
+"""What a chip can take, as errors and reasons name it."""
+
+_IDS = GivenGrid(1, np.array(1.0), True)
+"""The grid of zeros and a 1 that ids stand for."""
 
 
 @dataclass(eq=False)
@@ -49,9 +50,10 @@ class Site:
     """A product in the graph, with what is taken along.
 
     node: the product; source: what the layer reads; last: the last node that becomes part of the
-    layer; weight (neuron, …) and bias (neuron,) or None: in float; shared: for each of the two,
-    equal for sites that have the same one; grids: those that the module brings along, of its
-    "weight", "input" and "output"; input_shift: what `source` is more than the product reads.
+    layer; weight (neuron, …), of a table (row, neuron), and bias (neuron,) or None: in float;
+    shared: for each of the two, equal for sites that have the same one; grids: those that the
+    module brings along, of its "weight", "input" and "output"; input_shift: what `source` is more
+    than the product reads.
     """
 
     name: str
@@ -65,6 +67,11 @@ class Site:
     activation: str = "identity"
     grids: dict[str, GivenGrid] = field(default_factory=dict)
     input_shift: float = 0.0
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return self.weight.shape[1 if self.geometry.lookup else 0]
 
 
 def write_as_linear(network: Network, stimuli: Collection[fx.Node]) -> None:
@@ -99,6 +106,10 @@ def products_of(
         why = _reason(node, kept, stimuli)
         if why:
             reasons[node] = why
+        elif operation(node) == "embedding" and node in stimuli:
+            sites.append(_site_of_table(network, node))
+        elif operation(node) in _TRANSPOSED and node in stimuli:
+            sites.append(_site_of_transposed(network, node))
         elif operation(node) in _PRODUCTS:
             sites.append(_site(network, node))
     _give_names(network, sites, reasons)
@@ -108,7 +119,8 @@ def products_of(
 def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) -> str:
     """Why a product cannot be a layer of the chip; "" where it can, or is none."""
     name = operation(node)
-    if name not in (*_PRODUCTS, *_OTHER_PRODUCTS, *_PRODUCTS_OF_VALUES):
+    others = (*_OTHER_PRODUCTS, *_PRODUCTS_OF_VALUES, *_TRANSPOSED, "embedding")
+    if name not in (*_PRODUCTS, *others):
         return ""
     if name not in _PRODUCTS and node not in stimuli:
         return ""
@@ -118,12 +130,16 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
         return "a product of two computed values: no weights to keep in the chip"
     if name in _OTHER_PRODUCTS:
         title = "".join(map(str.capitalize, name.split("_")))
-        return f"{title} is none of Linear, Conv1d and Conv2d"
+        return f"{title} is none of {LAYERS}"
+    if name == "embedding":
+        return _reason_of_table(node, stimuli)
     given = arguments(node)
     if given["input"] not in stimuli:
         return "what it reads does not depend on the stimuli"
     if given["weight"] in stimuli or given["bias"] in stimuli:
         return "its weight or bias depends on the stimuli: no weights to keep in the chip"
+    if name in _TRANSPOSED:
+        return _reason_of_transposed(given)
     if len(origin_of(given["weight"]).shape or ()) != 2 + _PRODUCTS[name]:
         return "its weight has not the axes (neuron, input, …)"
     if why_no_weights(given["weight"]):
@@ -132,6 +148,62 @@ def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) 
     if any(shape[0] != -1 for shape in shapes):
         return "the first axis of its input or output is not that of the stimuli"
     return ""
+
+
+def _reason_of_table(node: fx.Node, stimuli: Collection[fx.Node]) -> str:
+    """Why an embedding whose ids depend on the stimuli cannot be a layer; "" where it can."""
+    given = arguments(node)
+    if given["weight"] in stimuli:
+        return "its table depends on the stimuli: no weights to keep in the chip"
+    if kind_of(node) == "QuantEmbedding":
+        return "its table has a grid of its own, which its values keep in float"
+    if (origin_of(given["indices"]).shape or (0,))[0] != -1:
+        return "the first axis of its ids is not that of the stimuli"
+    return ""
+
+
+def _site_of_table(network: Network, node: fx.Node) -> Site:
+    """An embedding: its ids as floats, which the layers of a chip read."""
+    given = arguments(node)
+    weight = _parameter(network, given["weight"])
+    row = given["padding_idx"]
+    geometry = Geometry(lookup=len(weight), padding_row=row if row >= 0 else None)
+    with network.graph.inserting_before(node):
+        kind: Any = {"dtype": weight.dtype}
+        ids = network.graph.call_function(
+            torch.ops.aten._to_copy.default, (given["indices"],), kind
+        )
+    own = origin_of(given["indices"])
+    name = str(weight.dtype).removeprefix("torch.")
+    ids.meta["origin"] = Origin("", DOOR, own.shape, name)
+    shared = (_identity(given["weight"]), None)
+    grids = {"input": _IDS}
+    return Site("", node, ids, node, geometry, weight, None, shared, grids=grids)
+
+
+def _reason_of_transposed(given: Mapping[str, Any]) -> str:
+    """Why a transposed convolution of the stimuli cannot be a layer; "" where it can."""
+    weight = given["weight"]
+    if is_on_grid(weight):
+        return "its weights have a grid of their own, of another axis than a convolution's"
+    if transposed_geometry((origin_of(weight).shape or ())[2:], given) is None:
+        return "its padding takes away more than its windows reach"
+    if (origin_of(given["input"]).shape or (0,))[0] != -1:
+        return "the first axis of its input is not that of the stimuli"
+    return ""
+
+
+def _site_of_transposed(network: Network, node: fx.Node) -> Site:
+    """A transposed convolution, its weight turned around as a parameter of its own."""
+    given = arguments(node)
+    own = _parameter(network, given["weight"])
+    weight = turned_weight(own.detach(), given["groups"]).clone()
+    bias = None if given["bias"] is None else _parameter(network, given["bias"])
+    geometry = transposed_geometry(tuple(own.shape[2:]), given)
+    assert geometry is not None
+    shared = (("turned", _identity(given["weight"])), _identity(given["bias"]))
+    made = torch.nn.Parameter(weight, own.requires_grad)
+    return Site("", node, given["input"], node, geometry, made, bias, shared)
 
 
 def _site(network: Network, node: fx.Node) -> Site:
@@ -213,85 +285,6 @@ def _own_name(site: Site) -> str:
     if is_alone or not isinstance(path, str):
         return part_of(site.node)
     return path.removesuffix("weight").rstrip("._")
-
-
-def fold_batch_norms(network: Network, sites: list[Site], kept: Collection[str]) -> None:
-    """Put every batch normalisation that follows a site alone into its weights, with the running
-    statistics; `kept` names parts that stay as they are.
-    """
-    for site in sites:
-        node = only_user(site.last)
-        if node is None or operation(node) != "batch_norm" or belongs_to(node, kept):
-            continue
-        given = arguments(node)
-        if given["input"] is not site.last or given["training"] or given["running_mean"] is None:
-            continue
-        if not site.geometry.kernel and len(origin_of(site.node).shape or ()) != 2:
-            continue  # it normalises the positions of a linear layer, not its neurons
-        if _fold(network, site, given):
-            site.last = node
-            site.shared = tuple((one, node) for one in site.shared)  # type: ignore[assignment]
-
-
-def _fold(network: Network, site: Site, given: Mapping[str, Any]) -> bool:
-    """weight · f, (bias - mean) · f + shift, with f = gain / sqrt(variance + eps); False where the
-    weights' own grid has no negatives of all its values, and f is negative.
-    """
-
-    def value(name: str) -> torch.Tensor | None:
-        return None if given[name] is None else constant(network, given[name]).detach()
-
-    mean, variance, gain, shift = map(value, ("running_mean", "running_var", "weight", "bias"))
-    assert mean is not None
-    assert variance is not None
-    factor = (variance + given["eps"]).rsqrt()
-    factor = factor if gain is None else factor * gain
-    grid = site.grids.get("weight")
-    if grid is not None:
-        turned = _folded(site, grid, factor)
-        if turned is None:
-            return False
-        site.grids["weight"] = turned
-    bias = -mean if site.bias is None else site.bias.detach() - mean
-    bias = bias * factor if shift is None else bias * factor + shift
-    weight = site.weight.detach() * factor.reshape(-1, *(1,) * (site.weight.ndim - 1))
-    learned = site.weight.requires_grad
-    site.weight = torch.nn.Parameter(weight, learned)
-    site.bias = torch.nn.Parameter(bias, learned)
-    return True
-
-
-def _folded(site: Site, grid: GivenGrid, factor: torch.Tensor) -> GivenGrid | None:
-    """The grid of weights that are multiplied by factors (neuron,); None where there is none."""
-    factors = factor.double().cpu().numpy()
-    if grid.bits == 1 and not factors.all():
-        return None  # ±scale has no 0
-    turned = factors < 0
-    if turned.any():
-        scale = torch.from_numpy(np.broadcast_to(grid.scale, factors.shape)[turned].copy())
-        rows = site.weight.detach().double().cpu()[torch.from_numpy(turned)].flatten(1)
-        found = grid.turned(int((rows / scale[:, None]).round().min()))
-        if found is None:
-            return None
-        grid = found
-    return grid.times(factors)
-
-
-def take_activations(sites: list[Site], kept: Collection[str]) -> None:
-    """Take along the ReLU, Tanh or Sigmoid that follows a site and is used by nothing else; `kept`
-    names parts that stay as they are.
-    """
-    for site in sites:
-        node = only_user(site.last)
-        if node is not None and operation(node) in _ACTIVATIONS and not belongs_to(node, kept):
-            site.activation = operation(node)
-            site.last = node
-
-
-def only_user(node: fx.Node) -> fx.Node | None:
-    """The one node that uses what a node gives; None where there are others."""
-    users = list(node.users)
-    return users[0] if len(users) == 1 else None
 
 
 def source_of_codes(site: Site, sites: Mapping[fx.Node, Site]) -> Site | None:

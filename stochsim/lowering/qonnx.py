@@ -24,10 +24,19 @@ from stochsim.lowering.graph_network import Network
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.queries import operation
 from stochsim.lowering.signature import Outputs, side_by_side
+from stochsim.lowering.transposed import turned_weight
 from stochsim.networks import activation_quantizer, weight_options
+from stochsim.program import Geometry
 from stochsim.settings import NotWrittenError, StochsimError, shown_path, write_bytes
 
 _ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
+
+_CONVOLUTIONS: dict[int, Any] = {1: qnn.QuantConv1d, 2: qnn.QuantConv2d, 3: qnn.QuantConv3d}
+_TRANSPOSED: dict[int, Any] = {
+    1: qnn.QuantConvTranspose1d,
+    2: qnn.QuantConvTranspose2d,
+    3: qnn.QuantConvTranspose3d,
+}
 
 
 class _Unsigned(Uint8ActPerTensorFloatMaxInit):
@@ -107,15 +116,27 @@ def _written(name: str, layer: ChipLayer) -> torch.nn.Module:
     """The same layer of Brevitas modules: its input quantiser where it has one of its own, product,
     activation, output quantiser.
     """
-    if any(grid.bits == 1 and grid.unsigned for grid in (layer.input_grid, layer.output_grid)):
+    is_table = layer.geometry.lookup > 0
+    grids = (layer.output_grid,) if is_table else (layer.input_grid, layer.output_grid)
+    if any(grid.bits == 1 and grid.unsigned for grid in grids):
         raise StochsimError(
             f"layer '{name}' cannot be written as QONNX: one-bit codes of 0 and a scale, where one "
             f"bit is a sign"
         )
-    parts: list[Any] = [] if layer.takes_codes else [_activation(layer.input_grid)]
+    is_rounded = not layer.takes_codes and not is_table
+    parts: list[Any] = [_activation(layer.input_grid)] if is_rounded else []
+    parts += [_Whole()] if is_table else []
     parts.append(_product(name, layer))
     parts += [_ACTIVATIONS[layer.activation]()] if layer.activation in _ACTIVATIONS else []
     return torch.nn.Sequential(*parts, _activation(layer.output_grid)).eval()
+
+
+class _Whole(torch.nn.Module):
+    """Ids as whole numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As embeddings take them."""
+        return x.long()
 
 
 def _activation(grid: Grid) -> Any:
@@ -143,32 +164,54 @@ def _product(name: str, layer: ChipLayer) -> Any:
     weight = layer.weight.detach().float()
     options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
     rest = {"bias": layer.bias is not None, **options}
-    if not geometry.kernel:
-        product: Any = qnn.QuantLinear(weight.shape[1], weight.shape[0], **rest)
+    if geometry.lookup:
+        product: Any = qnn.QuantEmbedding(*weight.shape, **options)
+    elif not geometry.kernel:
+        product = qnn.QuantLinear(weight.shape[1], weight.shape[0], **rest)
+    elif geometry.input_dilation:
+        product = _transposed(geometry, weight.shape, rest)
+        weight = turned_weight(weight, geometry.groups)
     else:
-        if geometry.is_padded and (layer.input_grid.is_sign or geometry.padding_mode != "zeros"):
-            what = (
-                "a padding of one-bit codes, none of which is 0"
-                if layer.input_grid.is_sign
-                else f"padding '{geometry.padding_mode}'"
-            )
-            raise StochsimError(f"layer '{name}' cannot be written as QONNX: {what}")
-        if any(before != after for before, after in geometry.padding):
-            raise StochsimError(
-                f"layer '{name}' cannot be written as QONNX: a padding that is wider on one side, "
-                f"{geometry.padding}"
-            )
-        kind = qnn.QuantConv1d if len(geometry.kernel) == 1 else qnn.QuantConv2d
-        sizes = (
-            weight.shape[1] * geometry.groups,
-            weight.shape[0],
-            geometry.kernel,
-            geometry.stride,
-        )
-        padding = tuple(before for before, _ in geometry.padding)
-        product = kind(*sizes, padding, geometry.dilation, geometry.groups, **rest)
+        product = _convolution(name, layer, rest)
     with torch.no_grad():
         product.weight.copy_(weight)
         if layer.bias is not None:
             product.bias.copy_(layer.bias)
     return product
+
+
+def _convolution(name: str, layer: ChipLayer, rest: dict[str, Any]) -> Any:
+    """A QuantConv of the layer's windows; raises StochsimError for a padding that it has not."""
+    geometry, shape = layer.geometry, layer.weight.shape
+    what = ""
+    if geometry.is_padded and layer.input_grid.is_sign:
+        what = "a padding of one-bit codes, none of which is 0"
+    elif geometry.is_padded and geometry.padding_mode != "zeros":
+        what = f"padding '{geometry.padding_mode}'"
+    elif any(before != after for before, after in geometry.padding):
+        what = f"a padding that is wider on one side, {geometry.padding}"
+    if what:
+        raise StochsimError(f"layer '{name}' cannot be written as QONNX: {what}")
+    kind = _CONVOLUTIONS[len(geometry.kernel)]
+    sizes = (shape[1] * geometry.groups, shape[0], geometry.kernel, geometry.stride)
+    padding = tuple(before for before, _ in geometry.padding)
+    return kind(*sizes, padding, geometry.dilation, geometry.groups, **rest)
+
+
+def _transposed(geometry: Geometry, shape: torch.Size, rest: dict[str, Any]) -> Any:
+    """A QuantConvTranspose of a layer whose inputs have zeros between them."""
+    kind = _TRANSPOSED[len(geometry.kernel)]
+    axes = zip(geometry.kernel, geometry.dilation, geometry.padding, strict=True)
+    padding = tuple(d * (k - 1) - before for k, d, (before, _) in axes)
+    more = tuple(after - before for before, after in geometry.padding)
+    return kind(
+        shape[1] * geometry.groups,
+        shape[0],
+        geometry.kernel,
+        geometry.input_dilation,
+        padding,
+        more,
+        geometry.dilation,
+        geometry.groups,
+        **rest,
+    )

@@ -18,8 +18,9 @@ from stochsim.lowering.grids import fitted_from_lowest
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import is_on_grid
 from stochsim.lowering.origin import DOOR
-from stochsim.lowering.products import Site, only_user, source_of_codes
+from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import belongs_to, origin_of
+from stochsim.lowering.taken_along import only_user
 
 _aten = torch.ops.aten
 
@@ -34,7 +35,8 @@ def take_given_grids(
     """
     reasons: dict[fx.Node, str] = {}
     for site in list(sites):
-        _take_input(network, site)
+        if not site.geometry.lookup:
+            _take_input(network, site)
         if _has_border_of_none(site):
             sites.remove(site)
             reasons[site.node] = "its border of 0 is neither of the two values ±scale of its inputs"
@@ -63,7 +65,7 @@ def _take_output(network: Network, site: Site, kept: Collection[str]) -> None:
     site.grids["output"] = grid
     site.last = node
     if shift:
-        _add_to_bias(site, torch.full((len(site.weight),), shift))
+        _add_to_bias(site, torch.full((site.neurons,), shift))
 
 
 def _take_input(network: Network, site: Site) -> None:
@@ -72,6 +74,8 @@ def _take_input(network: Network, site: Site) -> None:
     grid = grid_before(network, before)
     if grid is None or (shift and site.geometry.is_padded and not grid.has(-shift)):
         return
+    if shift and site.geometry.input_dilation:
+        return  # zeros between inputs are not shifted
     site.grids["input"] = grid
     if not shift:
         return
@@ -92,6 +96,7 @@ def take_affine_inputs(
     for site in sites:
         own, width = seen[site.name], bits[site.name][1]
         is_free = "input" not in site.grids and source_of_codes(site, by_last) is None
+        is_free &= not site.geometry.input_dilation  # zeros between inputs are not shifted
         if not is_free or not own.is_signed or width == 1:
             continue
         scale, zero = fitted_from_lowest(own.inputs, width, ranges, own.input_extremes)

@@ -88,15 +88,17 @@ class _Rehearsal(fx.Interpreter):
 def _response(layer: ChipLayer, x: torch.Tensor) -> torch.Tensor:
     """The shape of a layer's outputs; raises SettingError where it does not fit its inputs."""
     own = layer.geometry
-    if x.ndim < 2 or x.shape[0] != _STIMULI or (own.kernel and x.ndim != 2 + len(own.kernel)):
+    least = 1 if own.lookup else 2
+    if x.ndim < least or x.shape[0] != _STIMULI or (own.kernel and x.ndim != 2 + len(own.kernel)):
         raise _cannot_run(f"the layer reads {tuple(x.shape)}: should be (stimulus, …)")
     bias = None if layer.bias is None else layer.bias.to("meta")
     weight = layer.weight.to("meta")
-    if own.kernel and own.is_padded:
-        sizes = [n + sum(pad) for n, pad in zip(x.shape[2:], own.padding, strict=True)]
+    if own.kernel and (own.is_padded or own.input_dilation):
+        apart = own.dilated(tuple(x.shape[2:]))
+        sizes = [n + sum(pad) for n, pad in zip(apart, own.padding, strict=True)]
         _check_size((*x.shape[:2], *sizes))
     response = drive(own, x, weight, bias, 0.0)
-    seen = math.prod(weight.shape[1:]) * own.groups
+    seen = own.lookup or math.prod(weight.shape[1:]) * own.groups
     _check_size((_STIMULI, own.positions(tuple(x.shape[1:])), seen))
     return response
 

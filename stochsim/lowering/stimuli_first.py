@@ -1,5 +1,6 @@
-"""Linear layers on values whose first axis is not that of the stimuli, as attention and recurrent
-modules have them: the same layers on values (stimulus, …), with what turns the axes around them.
+"""Linear layers and embeddings on values whose first axis is not that of the stimuli, as attention
+and recurrent modules have them: the same layers on values (stimulus, …), with what turns the axes
+around them.
 """
 
 import math
@@ -15,11 +16,15 @@ _aten = torch.ops.aten
 
 
 def put_stimuli_first(network: Network) -> None:
-    """Let every linear layer read and give values (stimulus, …), where the shapes say how."""
+    """Let every linear layer and embedding read and give values (stimulus, …), where the shapes say
+    how.
+    """
     for node in list(network.graph.nodes):
         if operation(node) == "linear":
             _split(network.graph, node)
-            _turn(network.graph, node)
+            _turn(network.graph, node, 0)
+        elif operation(node) == "embedding":
+            _turn(network.graph, node, 1)
 
 
 def _split(graph: fx.Graph, node: fx.Node) -> None:
@@ -60,21 +65,23 @@ def _leading(before: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]
     return (-1, positions) if ahead == 1 else None
 
 
-def _turn(graph: fx.Graph, node: fx.Node) -> None:
-    """A layer on values (…, stimulus, …, input) reads them with the stimuli on the first axis."""
-    source = node.args[0]
+def _turn(graph: fx.Graph, node: fx.Node, place: int) -> None:
+    """A layer on values (…, stimulus, …, input), or ids (…, stimulus, …), reads them with the
+    stimuli on the first axis. place: of what it reads among its arguments.
+    """
+    source = node.args[place]
     assert isinstance(source, fx.Node)
     shape = origin_of(source).shape
     result = origin_of(node).shape
     if shape is None or result is None or shape.count(-1) != 1 or min(shape) < -1:
         return
     axis = shape.index(-1)
-    if axis == 0 or axis == len(shape) - 1:
+    if axis == 0 or (axis == len(shape) - 1 and place == 0):
         return
     with graph.inserting_before(node):
         turned = _new(graph, _aten.transpose.int, (source, 0, axis))
-    node.update_arg(0, turned)
-    _note(turned, node, _swapped(shape, axis))
+    node.update_arg(place, turned)
+    _note(turned, node if place == 0 else source, _swapped(shape, axis))
     with graph.inserting_after(node):
         back = _new(graph, _aten.transpose.int, (node, 0, axis))
     _note(back, node, result)

@@ -1,5 +1,6 @@
-"""Transposed convolutions whose windows do not overlap: every input position gives a block of
-outputs, so each is a convolution of kernel 1 with a neuron for each place of the block.
+"""Transposed convolutions. Where windows do not overlap every input position gives a block of
+outputs, so each is a convolution of kernel 1 with a neuron for each place of the block. Others are
+convolutions of their inputs with zeros between them, and the weights turned around.
 """
 
 import math
@@ -16,7 +17,8 @@ from stochsim.lowering.queries import arguments, operation, origin_of
 from stochsim.lowering.window_products import of_axes
 
 _aten = torch.ops.aten
-_AXES = {"conv_transpose1d": 1, "conv_transpose2d": 2}
+_AXES = {"conv_transpose1d": 1, "conv_transpose2d": 2, "conv_transpose3d": 3}
+_CONVOLUTIONS = {1: _aten.conv1d.default, 2: _aten.conv2d.default, 3: _aten.conv3d.default}
 
 
 def write_blocks_as_convolutions(network: Network, stimuli: Collection[fx.Node]) -> None:
@@ -70,7 +72,7 @@ def _write(graph: fx.Graph, node: fx.Node, given: dict[str, Any], shape: tuple[i
         bias = given["bias"]
         if bias is not None:
             bias = call(_aten.repeat_interleave.self_int, (bias, block), (outputs * block,))
-        product = _aten.conv1d.default if len(kernel) == 1 else _aten.conv2d.default
+        product = _CONVOLUTIONS[len(kernel)]
         before = origin_of(given["input"]).shape
         after = None if before is None else (before[0], outputs * block, *before[2:])
         made = call(product, (given["input"], weight, bias), after)
@@ -97,3 +99,11 @@ def _side_by_side(
     turned = call(_aten.permute.default, (apart, order), None)
     whole = [size * k for size, k in zip(sizes, kernel, strict=True)]
     return call(_aten.reshape.default, (turned, [-1, outputs, *whole]), result)
+
+
+def turned_weight(weight: torch.Tensor, groups: int) -> torch.Tensor:
+    """The weight (neuron, input, k…) of the convolution that a transposed one of a weight (input,
+    neuron of a group, k…) is.
+    """
+    apart = weight.unflatten(0, (groups, -1)).transpose(1, 2)
+    return apart.flatten(0, 1).flip(tuple(range(2, weight.ndim)))

@@ -18,6 +18,13 @@ _TORCH_PAD = {
 }
 
 
+_CONVOLUTIONS: Mapping[int, Any] = {
+    1: functional.conv1d,
+    2: functional.conv2d,
+    3: functional.conv3d,
+}
+
+
 def geometry_of(axes: int, weight: tuple[int, ...], given: Mapping[str, Any]) -> Geometry:
     """The geometry of a product with a weight of this shape. axes: of its windows, 0 for a linear
     layer; given: the arguments of torch's convolution.
@@ -36,6 +43,22 @@ def geometry_of(axes: int, weight: tuple[int, ...], given: Mapping[str, Any]) ->
     return Geometry(kernel, stride, padding, dilation, given["groups"])
 
 
+def transposed_geometry(kernel: tuple[int, ...], given: Mapping[str, Any]) -> Geometry | None:
+    """The geometry of the convolution that a transposed one is, of its inputs with zeros between
+    them; None where its padding takes away more than its windows reach. given: the arguments of
+    torch's transposed convolution.
+    """
+    axes = len(kernel)
+    stride, dilation, padding, more = (
+        of_axes(given[name], axes) for name in ("stride", "dilation", "padding", "output_padding")
+    )
+    reach = [d * (k - 1) - p for k, d, p in zip(kernel, dilation, padding, strict=True)]
+    if min(reach) < 0:
+        return None
+    around = tuple((r, r + extra) for r, extra in zip(reach, more, strict=True))
+    return Geometry(kernel, (1,) * axes, around, dilation, given["groups"], input_dilation=stride)
+
+
 def of_axes(value: Any, axes: int) -> tuple[int, ...]:
     """One number for each axis."""
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
@@ -50,22 +73,40 @@ def drive(
     zero: float,
 ) -> torch.Tensor:
     """Products of values (stimulus, …) with a weight, and the bias, (stimulus, …); zero: the value
-    of the padding.
+    of the padding. The weight of a table is (row, neuron), its values are ids.
     """
+    if geometry.lookup:
+        found = functional.embedding(values.long(), weight, geometry.padding_row)
+        return found if bias is None else found + bias
     if not geometry.kernel:
         return functional.linear(values, weight, bias)
-    convolve = functional.conv1d if len(geometry.kernel) == 1 else functional.conv2d
-    padded = _padded(geometry, values, zero)
+    convolve = _CONVOLUTIONS[len(geometry.kernel)]
+    padded = _padded(geometry, _apart(geometry, values), zero)
     return convolve(padded, weight, bias, geometry.stride, 0, geometry.dilation, geometry.groups)
 
 
 def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:
-    """Sum of squares of what each output sees, of a shape that broadcasts against the drive."""
+    """Sum of squares of what each output sees, of a shape that broadcasts against the drive; of a
+    table one 1.
+    """
+    if geometry.lookup:
+        return torch.ones_like(values).unsqueeze(-1)
     if not geometry.kernel:
         return values.square().sum(-1, keepdim=True)
     channels = values.shape[1] // geometry.groups
     one = values.new_ones(geometry.groups, channels, *geometry.kernel)
     return drive(geometry, values.square(), one, None, zero**2)
+
+
+def _apart(geometry: Geometry, values: torch.Tensor) -> torch.Tensor:
+    """Values (stimulus, channel, …) with zeros between them."""
+    if not geometry.input_dilation:
+        return values
+    sizes = geometry.dilated(tuple(values.shape[2:]))
+    found = values.new_zeros(*values.shape[:2], *sizes)
+    places: Any = (..., *(slice(None, None, apart) for apart in geometry.input_dilation))
+    found[places] = values
+    return found
 
 
 def _padded(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:

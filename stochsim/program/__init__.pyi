@@ -23,6 +23,7 @@ from .graph import Graph as Graph
 from .graph_nodes import Draw as Draw
 from .graph_nodes import FloatCall as FloatCall
 from .graph_nodes import LayerCall as LayerCall
+from .graph_nodes import no_row as no_row
 from .layer import HIDDEN as HIDDEN
 from .layer import LATERAL as LATERAL
 from .layer import LOG_SIGMA as LOG_SIGMA

@@ -1,5 +1,5 @@
-"""How the outputs of a layer see its inputs: at one position (linear), or through the windows of a
-convolution.
+"""How the outputs of a layer see its inputs: at one position (linear), through the windows of a
+convolution, or as a row of a table (an embedding).
 """
 
 import itertools
@@ -26,8 +26,16 @@ class Geometry:
 
     Else windows of this shape over the last axes, as torch's convolutions have them; padding:
     (before, after) of each axis. groups: of channels, each with weights of its own; 1 of a linear
-    layer. Sizes are kept as integers in tuples. Raises SettingError for an unknown `padding_mode`,
-    and numbers that no window has.
+    layer. Sizes are kept as integers in tuples.
+
+    input_dilation: the distance at which windows see neighbouring inputs of each axis, with zeros
+    between them that cost nothing: a transposed convolution of this stride; () or ones for none.
+
+    lookup: rows of the table that an embedding reads, 0 for other layers. Its inputs, of any shape,
+    are ids, whole numbers from 0 on: each stands for a vector of `lookup` zeros and a 1 in that
+    place, so that the product is one row of the table. padding_row: the row that training leaves as
+    it is, None where it learns all. Raises SettingError for an unknown `padding_mode`, and numbers
+    that no window and no table has.
     """
 
     kernel: tuple[int, ...] = ()
@@ -36,6 +44,9 @@ class Geometry:
     dilation: tuple[int, ...] = ()
     groups: int = 1
     padding_mode: str = "zeros"
+    input_dilation: tuple[int, ...] = ()
+    lookup: int = 0
+    padding_row: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("padding_mode", self.padding_mode, PADDING_MODES)
@@ -50,11 +61,40 @@ class Geometry:
             if len(own[field]) != axes:
                 rule = f"should have one entry for each of the {axes} axes of 'kernel'"
                 raise SettingError.of(field, own[field], rule)
+        own["input_dilation"] = self._dilated(axes)
         if axes == 0 and groups > 1:
             rule = "should be 1 without a 'kernel': a linear layer has no groups"
             raise SettingError.of("groups", self.groups, rule, also=("kernel",))
-        for field, value in {**own, "groups": groups}.items():
+        for field, value in {**own, "groups": groups, **self._table()}.items():
             object.__setattr__(self, field, value)
+
+    def _dilated(self, axes: int) -> tuple[int, ...]:
+        """`input_dilation` as integers, () where it is all ones; raises SettingError for what no
+        window has, and paddings other than zeros beside it.
+        """
+        found = _sizes("input_dilation", self.input_dilation, 1)
+        if set(found) <= {1}:
+            return ()
+        if len(found) != axes:
+            rule = f"should have one entry for each of the {axes} axes of 'kernel'"
+            raise SettingError.of("input_dilation", found, rule)
+        if self.padding_mode != "zeros":
+            rule = "should be () with another 'padding_mode' than 'zeros'"
+            raise SettingError.of("input_dilation", found, rule, also=("padding_mode",))
+        return found
+
+    def _table(self) -> dict[str, int | None]:
+        """`lookup` and `padding_row` as integers; raises SettingError for what no table has."""
+        rows = check_whole("lookup", self.lookup, 0, 2**31)
+        if rows and self.kernel:
+            rule = "should be 0 with a 'kernel': windows read no table"
+            raise SettingError.of("lookup", self.lookup, rule, also=("kernel",))
+        row = self.padding_row
+        if row is not None and not rows:
+            rule = "should be None without a 'lookup'"
+            raise SettingError.of("padding_row", row, rule, also=("lookup",))
+        checked = None if row is None else check_whole("padding_row", row, 0, rows)
+        return {"lookup": rows, "padding_row": checked}
 
     @property
     def is_padded(self) -> bool:
@@ -81,6 +121,8 @@ class Geometry:
         return f"are too few for its {self.padding_mode} padding {self.padding}"
 
     def _has_inputs(self, shape: tuple[int, ...], inputs: int) -> bool:
+        if self.lookup:
+            return inputs == self.lookup
         if not self.kernel:
             return len(shape) > 0 and shape[-1] == inputs
         if len(shape) != 1 + len(self.kernel):
@@ -89,17 +131,46 @@ class Geometry:
         return shape[0] % self.groups == 0 and seen == inputs and min(self.outputs(shape)) > 0
 
     def outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of positions for inputs of this shape (without stimuli): (channel, …), or (…,
-        input) of a linear layer.
+        """The shape of positions for inputs of this shape (without stimuli): (channel, …), (…,
+        input) of a linear layer, or that of the ids of a table.
         """
         if not self.kernel:
-            return shape[:-1]
-        axes = zip(shape[1:], self.padding, self.kernel, self.dilation, self.stride, strict=True)
+            return shape if self.lookup else shape[:-1]
+        sizes = self.dilated(shape[1:])
+        axes = zip(sizes, self.padding, self.kernel, self.dilation, self.stride, strict=True)
         return tuple((size + sum(pad) - d * (k - 1) - 1) // s + 1 for size, pad, k, d, s in axes)
+
+    def dilated(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Sizes of the axes of windows with the zeros between their values."""
+        if not self.input_dilation:
+            return sizes
+        pairs = zip(sizes, self.input_dilation, strict=True)
+        return tuple((size - 1) * apart + 1 for size, apart in pairs)
 
     def positions(self, shape: tuple[int, ...]) -> int:
         """Number of positions for inputs of this shape (without stimuli)."""
         return math.prod(self.outputs(shape))
+
+    def multiply_adds(self, shape: tuple[int, ...], inputs: int) -> int:
+        """Multiply-adds of a neuron that sees `inputs` values at each position, for inputs of this
+        shape (without stimuli): none where a row of a table is read, and those with inputs alone
+        where zeros stand between these.
+        """
+        if self.lookup:
+            return 0
+        if not self.input_dilation:
+            return self.positions(shape) * inputs
+        met = [self._met(axis, size) for axis, size in enumerate(shape[1:])]
+        return shape[0] // self.groups * math.prod(met)
+
+    def _met(self, axis: int, size: int) -> int:
+        """How often windows meet one of `size` inputs of an axis, at all positions together."""
+        apart, (before, _) = self.input_dilation[axis], self.padding[axis]
+        positions = self.outputs((1, *[size] * len(self.kernel)))[axis]
+        firsts = np.arange(positions)[:, None] * self.stride[axis] - before
+        seen = firsts + np.arange(self.kernel[axis]) * self.dilation[axis]
+        is_input = (seen % apart == 0) & (seen >= 0) & (seen < size * apart)
+        return int(np.count_nonzero(is_input))
 
     def response_shape(self, shape: tuple[int, ...], neurons: int) -> tuple[int, ...]:
         """The shape of a layer's outputs for inputs of this shape, both without stimuli."""
@@ -110,10 +181,18 @@ class Geometry:
         """What each position sees, (row, position, input) for each group; integers: (row, channel,
         …), `zero`: that of the padding.
 
-        Inputs are in the order of a weight's axes: channel, then the window's.
+        Inputs are in the order of a weight's axes: channel, then the window's; of a table, a 1 in
+        the place of each id.
         """
+        if self.lookup:
+            ids = integers.reshape(len(integers), -1, 1)
+            found = np.zeros((*ids.shape[:2], self.lookup), np.int8)
+            np.put_along_axis(found, ids.astype(np.int64), 1, 2)
+            return [found]
         if not self.kernel:
             return [integers.reshape(len(integers), -1, integers.shape[-1])]
+        if self.input_dilation:
+            integers = self._apart(integers)
         if self.is_padded:
             integers = self._padded(integers, zero)
         axes = tuple(range(2, integers.ndim))
@@ -126,6 +205,14 @@ class Geometry:
         positions = math.prod(windows.shape[1 : 1 + len(axes)])
         parts = np.split(windows, self.groups, axis=1 + len(axes))
         return [part.reshape(rows, positions, channels * math.prod(self.kernel)) for part in parts]
+
+    def _apart(self, integers: np.ndarray) -> np.ndarray:
+        """Integers (row, channel, …) with zeros between them."""
+        sizes = self.dilated(integers.shape[2:])
+        found = np.zeros((*integers.shape[:2], *sizes), integers.dtype)
+        places: Any = (..., *(slice(None, None, apart) for apart in self.input_dilation))
+        found[places] = integers
+        return found
 
     def _padded(self, integers: np.ndarray, zero: int) -> np.ndarray:
         more: Any = {"constant_values": zero} if self.padding_mode == "zeros" else {}

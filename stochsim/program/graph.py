@@ -114,8 +114,9 @@ class Graph(Wiring):
         if not isinstance(self.result, str) or self.result not in before:
             raise SettingError.of("result", self.result, "should be a node", sorted(before))
         by_name = {node.name: node for node in self.nodes}
+        tables = {call.layer for call in self.calls if call.geometry.lookup}
         for call in self.calls:
-            check_layer_of(call, layers)
+            check_layer_of(call, layers, tables)
             check_codes_taken(call, by_name, layers)
 
     def summary(self, layers: Mapping[str, Layer]) -> str:
@@ -206,6 +207,16 @@ class Graph(Wiring):
                 found.add(node.name)
         return frozenset(found)
 
+    @cached_property
+    def _of_codes(self) -> frozenset[str]:
+        """Nodes whose values may differ from read to read: of layers and random numbers."""
+        found = set[str]()
+        for node in self.nodes:
+            is_own = isinstance(node, LayerCall) or node.draws is not None
+            if is_own or not found.isdisjoint(node.inputs):
+                found.add(node.name)
+        return frozenset(found)
+
     def value_shapes(
         self, layers: Mapping[str, LayerShape], x: np.ndarray
     ) -> dict[str, tuple[int, ...]]:
@@ -271,11 +282,12 @@ class Graph(Wiring):
         """What `reads` reads of one of the stimuli x (stimulus, …) ask of the layers.
 
         Products and conversions are counted at every position; weights are read once per stimulus
-        (or read: `memory.weights_read`), never per position; a feature map passes the code memory
-        once when it is written and once when it is read, for a line buffer holds the windows. Parts
-        in float are billed for their operations in float32, and for every value that they give,
-        written and read once as 32 bits. Raises SettingError without x: positions depend
-        on the size of a stimulus.
+        (or read: `memory.weights_read`), never per position, but of a table the row of every id,
+        at every read where a layer or random numbers are before it; a feature map passes the code
+        memory once when it is written and once when it is read, for a line buffer holds the
+        windows. Parts in float are billed for their operations in float32, and for every value
+        that they give, written and read once as 32 bits. Raises SettingError without x: positions
+        depend on the size of a stimulus.
         """
         if x is None:
             raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
@@ -294,10 +306,11 @@ class Graph(Wiring):
                 shape = shapes[node.layer]
                 code_memory += values.written * shape.output_bits
                 if not node.takes_codes:
-                    code_memory += values.read * shape.input_bits
-                    if noise.input_dither != "none":
+                    code_memory += values.read * _bits_read(node, shape)
+                    if noise.input_dither != "none" and not node.geometry.lookup:
                         rounded[node.layer] = values.read * reads
-                uses += _uses(node, shape, values, noise, reads)
+                is_drawn = node.reads in self._of_codes
+                uses += _uses(node, shape, values, noise, reads, is_drawn)
             elif node.name in self.of_stimuli and not node.is_free and not node.measures:
                 row = node.row or node.name
                 read = [math.prod(found[name]) / stimuli for name in node.inputs if name in found]
@@ -361,16 +374,37 @@ class _Values(NamedTuple):
 
 
 def _uses(
-    call: LayerCall, shape: LayerShape, values: _Values, noise: Noise, reads: int
+    call: LayerCall,
+    shape: LayerShape,
+    values: _Values,
+    noise: Noise,
+    reads: int,
+    is_drawn: bool,
 ) -> list[LayerUse]:
     """A layer's uses, one for each group of its channels; the codes pass with the first, with which
-    all neurons are held at their noise.
+    all neurons are held at their noise. is_drawn: whether what it reads may differ between reads.
     """
     products = reads * call.geometry.positions(values.before)
     held = products if shape.has_noise else 0
     draws = products if held or noise.dither != "none" else 0
-    moved = reads * (values.read * shape.input_bits + values.written * shape.output_bits)
+    moved = reads * (values.read * _bits_read(call, shape) + values.written * shape.output_bits)
     own = dataclasses.replace(shape, neurons=shape.neurons // call.geometry.groups)
-    is_stored = call.weights_of is None
-    first = LayerUse(call.layer, own, products, moved, draws, held, is_stored=is_stored)
+    first = LayerUse(
+        call.layer,
+        own,
+        products,
+        moved,
+        draws,
+        held,
+        is_stored=call.weights_of is None,
+        macs=reads * call.geometry.multiply_adds(values.before, shape.inputs) * own.neurons,
+    )
+    if call.geometry.lookup:
+        first = first._replace(weights_read=values.read * own.neurons, rereads=is_drawn)
     return [first, *[first._replace(code_bits=0, reliability=0)] * (call.geometry.groups - 1)]
+
+
+def _bits_read(call: LayerCall, shape: LayerShape) -> int:
+    """Bits of each value that a layer reads: of an id as many as number the rows of its table."""
+    rows = call.geometry.lookup
+    return max(1, (rows - 1).bit_length()) if rows else shape.input_bits

@@ -21,8 +21,8 @@ class LayerCall(NamedTuple):
     """A layer of the chip on the values of an earlier node, at every position of its geometry.
 
     takes_codes: whether it reads the codes of another layer, which are not rounded again.
-    weights_of: the layer whose weights it shares, which the memory holds once; None for weights of
-    its own.
+    weights_of: the layer whose weights it shares, which the memory holds once, rows for columns
+    where one of the two is a table; None for weights of its own.
     """
 
     name: str
@@ -101,9 +101,18 @@ def check_codes_taken(
         raise SettingError.of(field, True, rule)
 
 
-def check_layer_of(call: LayerCall, layers: Mapping[str, Layer]) -> None:
-    """Raise SettingError for a layer that a graph cannot run or bill as it is called."""
+def check_layer_of(
+    call: LayerCall, layers: Mapping[str, Layer], tables: Collection[str] = ()
+) -> None:
+    """Raise SettingError for a layer that a graph cannot run or bill as it is called; tables: the
+    layers whose inputs are ids.
+    """
     layer = layers[call.layer]
+    if call.geometry.lookup:
+        _check_table(call, layer)
+    if call.geometry.input_dilation and layer.input.bits == 1 and not layer.input.unsigned:
+        rule = "should have two bits at least: ±scale has no 0 to stand between inputs"
+        raise SettingError.of(f"{call.layer}.input", layer.input, rule)
     groups = call.geometry.groups
     if layer.neurons % groups:
         rule = f"should be a multiple of the layer's {groups} groups of channels"
@@ -115,9 +124,34 @@ def check_layer_of(call: LayerCall, layers: Mapping[str, Layer]) -> None:
     if call.weights_of not in earlier:
         rule = "should be an earlier layer"
         raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule, earlier)
-    if not np.array_equal(layer.weight_codes, layers[call.weights_of].weight_codes):
+    other = layers[call.weights_of].weight_codes
+    if (call.layer in tables) != (call.weights_of in tables):
+        other = other.T
+    if not np.array_equal(layer.weight_codes, other):
         rule = f"should be a layer with the weights of '{call.layer}'"
         raise SettingError.of(f"{call.name}.weights_of", call.weights_of, rule)
+
+
+def _check_table(call: LayerCall, layer: Layer) -> None:
+    """Raise SettingError for a layer that is no product with zeros and a 1."""
+    own = layer.input
+    if (own.bits, own.scale, own.unsigned) != (1, 1.0, True):
+        rule = "should be Quantizer(1, 1.0, True): 0 and 1, for its inputs are ids"
+        raise SettingError.of(f"{call.layer}.input", own, rule)
+    if layer.inputs != call.geometry.lookup:
+        rule = f"should be the layer's {layer.inputs} inputs"
+        raise SettingError.of(f"{call.name}.geometry.lookup", call.geometry.lookup, rule)
+
+
+def no_row(name: str, rows: int, value: float) -> StochsimError:
+    """The error of an id that a layer's table of `rows` rows has not; names the nearest that it
+    has.
+    """
+    near = round(min(max(value, 0.0), rows - 1.0))
+    return StochsimError(
+        f"the layer '{name}' is given the id {value:g}: should be a whole number from 0 to "
+        f"{rows - 1}, a row of its table; the nearest is {near}"
+    )
 
 
 Draw = Callable[[FloatCall, tuple[int, ...]], np.ndarray]

@@ -20,7 +20,9 @@ class LayerUse(NamedTuple):
     often its neurons draw random bits. reliability: how often they are billed for the sigma of the
     program. additions: beside those of products. converts: whether the sum of a digital product is
     converted. is_stored: whether the memory holds its weights, or those of another layer that
-    shares them.
+    shares them. macs: multiply-adds of all products, None for one of each weight in each of them.
+    weights_read: how many weights the memory gives whenever it is read, None for all. rereads:
+    whether they are others at every read.
     """
 
     layer: str
@@ -32,6 +34,21 @@ class LayerUse(NamedTuple):
     additions: int = 0
     converts: bool = True
     is_stored: bool = True
+    macs: int | None = None
+    weights_read: int | None = None
+    rereads: bool = False
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all products."""
+        return self.products * self.shape.weights if self.macs is None else self.macs
+
+    @property
+    def weight_bits_read(self) -> int:
+        """Bits that the memory gives whenever the layer's weights are read."""
+        if self.weights_read is None:
+            return self.shape.stored_weight_bits
+        return self.weights_read * self.shape.weight_bits
 
 
 FLOAT_BITS = 32
@@ -81,7 +98,7 @@ class Workload(NamedTuple):
     @property
     def macs(self) -> tuple[float, float]:
         """Multiply-adds of a read: of layers, and of parts in float."""
-        of_layers = sum(use.products * use.shape.weights for use in self.uses)
+        of_layers = sum(use.multiply_adds for use in self.uses)
         in_float = sum(work.macs for work in self.floats.values())
         return of_layers / self.reads, in_float / self.reads
 

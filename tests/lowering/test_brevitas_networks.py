@@ -317,6 +317,12 @@ def test_attention_is_taken_in_its_parts(packed: bool) -> None:
     assert values(made(x)) == pytest.approx(values(module(x)), abs=within)
 
 
+def test_convolutions_of_three_axes_keep_their_codes() -> None:
+    layer = qnn.QuantConv3d(2, 3, 2, weight_bit_width=4, weight_scaling_per_output_channel=True)
+    module = nn.Sequential(qnn.QuantIdentity(bit_width=5), layer, qnn.QuantIdentity(bit_width=6))
+    assert list(same_codes(module, random(30, 2, 4, 3, 4)).layers) == ["1"]
+
+
 def test_embeddings_keep_their_quantised_values() -> None:
     class Ids(nn.Sequential):
         """Of whole numbers."""

@@ -135,9 +135,11 @@ def test_a_module_that_is_called_twice_shares_its_weights():
 
 
 LEFT = {
-    "ConvTranspose2d is none of": (
-        lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 2), nn.Conv2d(2, 1, 2)),
-        (1, 4, 4),
+    "Bilinear is none of": (
+        lambda: Calls(
+            lambda self, x: self.b(self.a(x, x)), a=nn.Bilinear(4, 4, 3), b=nn.Linear(3, 2)
+        ),
+        (4,),
     ),
     "product of two computed values": (
         lambda: Calls(
@@ -155,8 +157,10 @@ LEFT = {
         ),
         (4,),
     ),
-    "Conv3d is none of": (
-        lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Flatten(), nn.Linear(16, 2)),
+    "padding takes away more": (
+        lambda: nn.Sequential(
+            nn.ConvTranspose3d(1, 2, 1, 1, padding=1), nn.Flatten(), nn.Linear(2, 2)
+        ),
         (1, 3, 3, 3),
     ),
 }

@@ -7,26 +7,11 @@ import numpy as np
 import pytest
 import torch
 from conversiontest import chip_of, converted_small, seeded, stimuli
+from qonnxrun import executed
 from torch import nn
 
 from stochsim.lowering import convert
 from stochsim.settings import StochsimError
-
-
-def executed(path, x):
-    """Outputs of the graph in a file, stimulus by stimulus."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from qonnx.core.modelwrapper import ModelWrapper
-        from qonnx.core.onnx_exec import execute_onnx
-        from qonnx.transformation.infer_shapes import InferShapes
-
-        model = ModelWrapper(str(path)).transform(InferShapes())
-        name = model.graph.input[0].name
-        out = model.graph.output[0].name
-        return np.concatenate([execute_onnx(model, {name: one[None].numpy()})[out] for one in x]), [
-            one.op_type for one in model.graph.node
-        ]
 
 
 @pytest.mark.slow

@@ -83,7 +83,8 @@ def test_a_weight_that_an_embedding_shares_stays_one_parameter():
     )
     x = torch.from_numpy(np.random.default_rng(0).integers(0, 10, (64, 5))).float()
     converted = convert(network, EIGHT, x)
-    (layer,) = converted.layers.values()
+    (e, layer) = converted.layers.values()
+    assert e.weight is layer.weight
     assert [one is layer.weight for one in converted.parameters() if one.shape == (10, 6)] == [True]
     assert is_near(network, converted, x)
 
