@@ -9,12 +9,18 @@ import numpy as np
 import torch
 
 from stochsim.networks import (
+    MOST_BITS,
     nearest_values,
     optimal_row_steps,
     optimal_step,
     signs,
 )
 from stochsim.program import Quantizer
+from stochsim.settings import StochsimError
+
+LEAST_LEARNED = 2
+"""The least width that can be learned: at one bit a grid has two values ±scale, whose step no range
+gives."""
 
 
 class Grid(torch.nn.Module):
@@ -25,12 +31,18 @@ class Grid(torch.nn.Module):
     of each neuron, (neuron,), for weights (neuron, …). The scale is learned as its binary
     logarithm; at one signed bit it stays as it is, for learned it collapses to 0. Until it is
     learned it is exactly the one given: the power of a logarithm is off in the last place, and a
-    value halfway between two codes on another side of its edge.
+    value halfway between two codes on another side of its edge. is_given: the grid stands as it is,
+    for a module brought it along, or integers count from another zero.
+
+    `learn_width` makes the width a parameter `width`, a real number that is rounded where it is
+    used, with a gradient that passes the rounding; the range stays, so the step follows the width,
+    and `log_scale` remains that of the first one.
     """
 
     log_scale: torch.Tensor
     given_scale: torch.Tensor
     given_log: torch.Tensor
+    width: torch.nn.Parameter | None
 
     def __init__(
         self,
@@ -38,11 +50,14 @@ class Grid(torch.nn.Module):
         scale: float | np.ndarray,
         unsigned: bool = False,
         narrow: bool = False,
+        is_given: bool = False,
     ) -> None:
         super().__init__()
-        self.bits = bits
+        self._bits = bits
         self.unsigned = unsigned
         self.narrow = narrow
+        self.is_given = is_given
+        self.register_parameter("width", None)
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
         self.register_buffer("given_scale", torch.tensor(scale, dtype=torch.float64))
         self.register_buffer("given_log", value.clone())
@@ -60,6 +75,53 @@ class Grid(torch.nn.Module):
             state_dict[f"{prefix}given_log"] = log.detach().clone()
             state_dict[f"{prefix}given_scale"] = torch.exp2(log.detach())
         super()._load_from_state_dict(state_dict, prefix, *rest, **more)
+
+    def learn_width(self) -> None:
+        """Make the width a parameter, from the present one on."""
+        self.width = torch.nn.Parameter(self.log_scale.new_tensor(float(self._bits)))
+
+    def fix_width(self) -> None:
+        """The width that was learned, as a whole number, for good; the scale is its scale."""
+        with torch.no_grad():
+            bits, scale, log = self.bits, self.scale(), self.log_of_scale()
+            self.given_scale.copy_(scale)
+            self.log_scale.copy_(log)
+            self.given_log.copy_(log)
+        self._bits = bits
+        self.width = None
+
+    @property
+    def bits(self) -> int:
+        """The width; of a learned one the nearest whole number from 2 to 8. Raises StochsimError
+        for one that is no number.
+        """
+        if self.width is None:
+            return self._bits
+        return round(float(self.real_bits().detach()))
+
+    def real_bits(self) -> torch.Tensor:
+        """The width as a real number from 2 to 8 with its gradient, which passes the ends; a
+        scalar. Raises StochsimError for one that is no number.
+        """
+        if self.width is None:
+            return self.log_scale.new_tensor(float(self._bits))
+        width = self.width.detach()
+        if not torch.isfinite(width):
+            raise StochsimError(f"a learned width is {float(width)}: training has diverged")
+        return width.clamp(LEAST_LEARNED, MOST_BITS) + (self.width - width)
+
+    def _whole_bits(self) -> torch.Tensor:
+        """The same, rounded."""
+        bits = self.real_bits()
+        return bits.detach().round() + (bits - bits.detach())
+
+    def _growth(self) -> torch.Tensor:
+        """How much coarser steps are than those of the first width, the range being the same."""
+        return self._steps(float(self._bits)) / self._steps(self._whole_bits())
+
+    def _steps(self, bits: Any) -> Any:
+        """Steps from 0 to the largest size of a value."""
+        return 2.0**bits - 1 if self.unsigned else 2.0 ** (bits - 1) - int(self.narrow)
 
     @property
     def is_sign(self) -> bool:
@@ -85,7 +147,12 @@ class Grid(torch.nn.Module):
         """The factor of integers in values, a scalar or (neuron,)."""
         found = torch.exp2(self.log_scale)
         given = torch.where(self.log_scale == self.given_log, self.given_scale, found)
-        return found + (given - found).detach()
+        scale = found + (given - found).detach()
+        return scale if self.width is None else scale * self._growth()
+
+    def log_of_scale(self) -> torch.Tensor:
+        """The binary logarithm of `scale`: `log_scale`, where the width is the first one."""
+        return self.log_scale if self.width is None else self.log_scale + self._growth().log2()
 
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:
         """`scale`, of a shape that broadcasts to x (neuron, …)."""
@@ -105,7 +172,22 @@ class Grid(torch.nn.Module):
             return signs(x, scale, math.inf if self.narrow else scale)
         if self.bits == 1:
             return _step_values(x, self.scale())
+        if self.width is not None:
+            return self._at_learned_width(x)
         return nearest_values(x, self.scale_of(x), self.low, self.high)
+
+    def _at_learned_width(self, x: torch.Tensor) -> torch.Tensor:
+        """The same values, with a gradient that reaches the width, too: by the step of a range that
+        stays, and by the codes at which values are clamped.
+        """
+        bits = self._whole_bits()
+        top = 2.0**bits - 1 if self.unsigned else 2.0 ** (bits - 1) - 1
+        low = 0 * top if self.unsigned else int(self.narrow) - 2.0 ** (bits - 1)
+        scale = self.scale_of(x)
+        place = x / scale
+        code = place + (place.round() - place).detach()
+        code = torch.where(code > top, top, code)
+        return torch.where(code < low, low, code) * scale
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """The factors of the scale in the values nearest to x, int16 of the same shape."""

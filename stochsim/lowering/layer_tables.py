@@ -68,7 +68,7 @@ def _checked_log(where: str, grid: Grid) -> float | list[float]:
     """A scale's binary logarithm, or those of all neurons; raises SettingError for one that could
     not be read again.
     """
-    found = grid.log_scale.detach().cpu().tolist()
+    found = grid.log_of_scale().detach().cpu().tolist()
     return _logs(where, found, grid.log_scale.numel()) if grid.is_of_neurons else _log(where, found)
 
 

@@ -280,9 +280,20 @@ class Graph(Wiring):
         if x is None:
             raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
         reads = check_whole("reads", reads, 1, 2**31)
-        some = self.stimuli(x, 0)[:2]
-        stimuli = len(some)
-        found = self.value_shapes(shapes, some)
+        found = self.value_shapes(shapes, self.stimuli(x, 0)[:2])
+        return self.workload_of_values(found, shapes, noise, reads)
+
+    def workload_of_values(
+        self,
+        found: Mapping[str, tuple[int, ...]],
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int,
+    ) -> Workload:
+        """`workload`, where the shapes of all values are known (`value_shapes`): these do not
+        depend on the widths of layers.
+        """
+        stimuli = found[self.stimulus][0]
         uses: list[LayerUse] = []
         rounded: dict[str, int] = {}
         floats: dict[str, FloatWork] = {}
