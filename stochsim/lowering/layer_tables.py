@@ -19,6 +19,9 @@ _CALL = (
     *("name", "geometry", "weight_shape", "has_bias", "reads", "weights_of", "log_scales"),
     "frozen",
 )
+_LSQ = "lsq"
+"""A further field, of layers some of whose scales are learned as LSQ does: which."""
+
 _PARAMETERS = ("weight", "bias")
 _SIDES = ("weight", "input", "output")
 _GEOMETRY = ("kernel", "stride", "padding", "dilation", "groups", "padding_mode")
@@ -39,6 +42,7 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
     weights: dict[int, str] = {}
     for name, layer in layers.items():
         grids = (layer.weight_grid, layer.input_grid, layer.output_grid)
+        by_lsq = [side for side, grid in zip(_SIDES, grids, strict=True) if grid.is_lsq]
         tables.append(
             {
                 "name": name,
@@ -57,6 +61,7 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
                     side: _checked_log(f"{name}.log_scales.{side}", grid)
                     for side, grid in zip(_SIDES, grids, strict=True)
                 },
+                **({_LSQ: by_lsq} if by_lsq else {}),
             }
         )
         outputs[id(layer.output_grid)] = name
@@ -89,7 +94,8 @@ def check_calls(given: Any, layers: Layers) -> list[dict[str, Any]]:
     strict.same_length("program.calls", tables, len(layers))
     before: dict[str, Layer] = {}
     for i, (own, name) in enumerate(zip(tables, layers, strict=True)):
-        strict.exact_table(f"calls[{i}]", own, _CALL)
+        has_lsq = isinstance(own, dict) and _LSQ in own
+        strict.exact_table(f"calls[{i}]", own, (*_CALL, _LSQ) if has_lsq else _CALL)
         strict.word(f"calls[{i}].name", own["name"], (name,))
         _check_call(name, own, layers[name], before)
         before[name] = layers[name]
@@ -106,6 +112,8 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
             strict.word(f"{name}.{field}", own[field], list(before))
     for i, one in enumerate(strict.items(f"{name}.frozen", own["frozen"], len(_PARAMETERS))):
         strict.word(f"{name}.frozen[{i}]", one, _PARAMETERS)
+    for i, one in enumerate(strict.items(f"{name}.lsq", own.get(_LSQ, []), len(_SIDES))):
+        strict.word(f"{name}.lsq[{i}]", one, _SIDES)
     logs = strict.exact_table(f"{name}.log_scales", own["log_scales"], _SIDES)
     for side in _SIDES:
         where = f"{name}.log_scales.{side}"
@@ -181,6 +189,8 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             first.activation,
             source is not None,
         )
+        for side, grid in zip(_SIDES, (weight_grid, input_grid, output_grid), strict=True):
+            grid.is_lsq = side in own.get(_LSQ, [])
         made.log_sigma = _log_sigma(first, dtype)
         if own["weights_of"] is not None and made.log_sigma is not None:  # one of the same cells
             other_sigma = layers[own["weights_of"]].log_sigma

@@ -8,9 +8,10 @@ from torch import fx
 
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.lowering.fitted_grids import fitted, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
-from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
+from stochsim.lowering.grids import Grid
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes

@@ -23,9 +23,9 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
+from stochsim.lowering.fitted_grids import RANGES
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.grids import RANGES
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
@@ -104,10 +104,12 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
     channel, which its sums are multiplied by. ranges: of all grids, "mse", least mean squared
     error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
-    bias); "percentile", so that a thousandth is. input_grids: of inputs that have negative values
-    and are no codes of another layer, "symmetric" about 0, or "affine", from their lowest value on
-    (from 2 bits on): a constant is added before the layer and taken back by its bias. key: of the
-    noise in training and of reads without a key; chip_key: which drawn instance of the chip.
+    bias); "percentile", so that a thousandth is; "lsq", for training: steps start at 2 mean|v| / √Q
+    for the largest integer Q, and are learned as LSQ does (Esser et al. 2020). input_grids: of
+    inputs that have negative values and are no codes of another layer, "symmetric" about 0, or
+    "affine", from their lowest value on (from 2 bits on): a constant is added before the layer and
+    taken back by its bias. key: of the noise in training and of reads without a key; chip_key:
+    which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
     output and stimulus; ConversionWarning names a layer whose error rounding does not explain.
@@ -143,6 +145,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     check_flag("strict", strict)
     inputs, x = inputs_and_stimuli(examples, module)
     check_choice("input_grids", input_grids, INPUT_GRIDS)
+    if ranges == "lsq" and input_grids != "symmetric":
+        rule = "LSQ has grids about 0 alone"
+        raise SettingError.of(("ranges", "input_grids"), (ranges, input_grids), rule)
     grids = GridRules(ranges, weight_scales == "per-channel", input_grids == "affine")
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
