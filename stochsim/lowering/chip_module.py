@@ -53,8 +53,8 @@ from stochsim.settings import (
     check_choice,
     check_draw,
     check_kind,
-    check_not_negative,
     check_positive,
+    check_rho,
     check_whole,
     counted,
 )
@@ -335,9 +335,10 @@ class ChipModule(torch.nn.Module):
         scalar with its gradient; s: that of the Hardware's reliability.
 
         With c = `energy.reliability_price_to_cost(λ, law)` it is λ times joules, up to a constant.
-        Raises SettingError for ρ < 0, c that is not above 0, and before `learn_noise`.
+        Raises SettingError for ρ beyond 0 to 16, c that is not above 0, a price that the weights'
+        numbers do not hold, and before `learn_noise`.
         """
-        rho, c = check_not_negative("rho", rho), check_positive("c", c)
+        rho, c = check_rho(rho), check_positive("c", c)
         prices = (rho, c, self.hardware.reliability.s)
         return cost_of_noise(self.network, self.layers, self.examples[:1], prices)
 
