@@ -108,3 +108,45 @@ def fitted_to_weights(
         scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
     is_lsq = ranges == "lsq" and bits > 1
     return Grid(bits, scales if of_neurons else float(scales[0]), narrow=True, is_lsq=is_lsq)
+
+
+def fitted_affine_to_weights(
+    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
+) -> Grid:
+    """An affine grid for weights (neuron, …), from 2 bits on: from the lowest to the highest in
+    2^bits - 2 steps, 0 among its values, by a rule of RANGES; one for all of them, or one for those
+    of each neuron.
+    """
+    rows = np.asarray(weight, np.float64).reshape(len(weight) if of_neurons else 1, -1)
+    share = _SHARE / 2 if ranges == "percentile" else 0.0
+    low, high = np.quantile(rows, [share, 1 - share], axis=1, keepdims=True)
+    shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
+    best = least = None
+    for part in shares:
+        found = _narrow_affine(part * np.minimum(low, 0), part * np.maximum(high, 0), bits)
+        error = _squared_error(rows, *found, bits)
+        if least is None or best is None:
+            best, least = found, error
+        best = tuple(np.where(error < least, *pair) for pair in zip(found, best, strict=True))  # type: ignore[assignment]
+        least = np.minimum(error, least)
+    assert best is not None
+    scale, zero = (one[:, 0] for one in best)
+    if of_neurons:
+        return Grid(bits, scale, narrow=True, is_given=True, zero_points=zero.astype(np.int64))
+    one = int(zero[0])
+    return Grid(bits, float(scale[0]), narrow=True, is_given=True, zero_points=one)
+
+
+def _narrow_affine(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scales and zero points of grids from low to high, of the codes of narrow ones."""
+    top = 2 ** (bits - 1) - 1
+    scale = (high - low) / (2 * top)
+    scale = np.where(scale > 0, scale, 1.0)
+    return scale, np.clip(np.rint(-low / scale) - top, -top, top)
+
+
+def _squared_error(rows: np.ndarray, scale: np.ndarray, zero: np.ndarray, bits: int) -> np.ndarray:
+    top = 2 ** (bits - 1) - 1
+    codes = np.clip(np.rint(rows / scale) + zero, -top, top)
+    found: np.ndarray = np.square((codes - zero) * scale - rows).sum(1, keepdims=True)
+    return found

@@ -26,7 +26,9 @@ class Grid(torch.nn.Module):
     logarithm; at one signed bit it stays as it is, for learned it collapses to 0. Until it is
     learned it is exactly the one given: the power of a logarithm is off in the last place, and a
     value halfway between two codes on another side of its edge. is_given: the grid stands as it is,
-    for a module brought it along, or integers count from another zero. is_lsq: the scale is learned
+    for a module brought it along, or integers count from another zero. zero_points: of an affine
+    grid of weights, the code that stands for 0, one or (neuron,); its integers are codes less that.
+    is_lsq: the scale is learned
     as LSQ does (Esser et al. 2020): its gradient is times 1/√(N Q), of N weights with this scale,
     or N values of a stimulus, and the largest integer Q; what lies beyond Q steps is clipped.
 
@@ -39,6 +41,7 @@ class Grid(torch.nn.Module):
     given_scale: torch.Tensor
     given_log: torch.Tensor
     width: torch.nn.Parameter | None
+    zero_points: torch.Tensor | None
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Grid(torch.nn.Module):
         narrow: bool = False,
         is_given: bool = False,
         is_lsq: bool = False,
+        zero_points: int | np.ndarray = 0,
     ) -> None:
         super().__init__()
         self._bits = bits
@@ -55,6 +59,8 @@ class Grid(torch.nn.Module):
         self.narrow = narrow
         self.is_given = is_given
         self.is_lsq = is_lsq
+        zeros = None if not np.any(zero_points) else torch.tensor(zero_points, dtype=torch.int16)
+        self.register_buffer("zero_points", zeros, persistent=False)
         self.register_parameter("width", None)
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
         self.register_buffer("given_scale", torch.tensor(scale, dtype=torch.float64))
@@ -136,6 +142,14 @@ class Grid(torch.nn.Module):
         """The largest integer (not of ±scale)."""
         return 2**self.bits - 1 if self.unsigned else 2 ** (self.bits - 1) - 1
 
+    def _ends(self, x: torch.Tensor) -> tuple[Any, Any]:
+        """The smallest and the largest integer, numbers or of a shape that broadcasts to x."""
+        if self.zero_points is None:
+            return self.low, self.high
+        zeros = self.zero_points.to(x.dtype)
+        zeros = zeros.reshape(-1, *(1,) * (x.ndim - 1)) if zeros.ndim else zeros
+        return self.low - zeros, self.high - zeros
+
     @property
     def is_of_neurons(self) -> bool:
         """Whether every neuron has a scale of its own."""
@@ -189,7 +203,7 @@ class Grid(torch.nn.Module):
             return self._at_learned_width(x, scale)
         if self.is_lsq:
             return _clipped_first(x / scale, self.low, self.high) * scale
-        return nearest_values(x, scale, self.low, self.high)
+        return nearest_values(x, scale, *self._ends(x))
 
     def _at_learned_width(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """The same values, with a gradient that reaches the width, too: by the step of a range that
@@ -210,7 +224,17 @@ class Grid(torch.nn.Module):
                 return torch.where(x >= 0, 1, -1).to(torch.int16)
             if self.bits == 1:
                 return (x / self.scale() >= 0.5).to(torch.int16)
-            return (x / self.scale_of(x)).round().clamp(self.low, self.high).to(torch.int16)
+            return (x / self.scale_of(x)).round().clamp(*self._ends(x)).to(torch.int16)
+
+    def codes(self, x: torch.Tensor) -> torch.Tensor:
+        """What stands in a memory of weights (neuron, …) for them, int16: the integers, those of an
+        affine grid plus its zero points.
+        """
+        integers = self.integers(x)
+        if self.zero_points is None:
+            return integers
+        zeros = self.zero_points
+        return integers + (zeros.reshape(-1, *(1,) * (x.ndim - 1)) if zeros.ndim else zeros)
 
     def value_of_zero(self) -> float:
         """The value that 0 becomes: 0, but + scale where there are only ±scale."""

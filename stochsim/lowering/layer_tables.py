@@ -220,14 +220,25 @@ def _parameters(
     log = own["log_scales"]["weight"]
     codes = layer.weight_codes.reshape(own["weight_shape"])
     is_narrow = layer.weight_bits == 1 or codes.min() > -(2 ** (layer.weight_bits - 1))
-    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow))
+    is_narrow = is_narrow or layer.zero_points is not None
+    zeros = {} if layer.zero_points is None else _zeros(layer)
+    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **zeros)
     _put_log(grid, log, dtype)
-    integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
+    whole = layer.weight_integers.reshape(own["weight_shape"])
+    integers = torch.from_numpy(whole.astype(np.float64)).to(dtype)
     weight = torch.nn.Parameter(integers * grid.scale_of(integers).detach())
     if not is_bounded(weight.detach()):
         raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
     weight.requires_grad_("weight" not in own["frozen"])
     return weight, _bias(own, layer, dtype), grid
+
+
+def _zeros(layer: Layer) -> dict[str, Any]:
+    """The zero points of a layer's weights, one for all where they are alike."""
+    assert layer.zero_points is not None
+    found = layer.zero_points.astype(np.int64)
+    is_one = not layer.has_scales_of_neurons and np.all(found == found[0])
+    return {"zero_points": int(found[0]) if is_one else found, "is_given": True}
 
 
 def _bias(own: Mapping[str, Any], layer: Layer, dtype: torch.dtype) -> torch.nn.Parameter | None:

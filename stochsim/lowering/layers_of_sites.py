@@ -8,7 +8,7 @@ from torch import fx
 
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
-from stochsim.lowering.fitted_grids import fitted, fitted_to_weights
+from stochsim.lowering.fitted_grids import fitted, fitted_affine_to_weights, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
 from stochsim.lowering.grids import Grid
@@ -27,6 +27,7 @@ class GridRules(NamedTuple):
     ranges: str
     per_channel: bool
     affine_inputs: bool = False
+    affine_weights: bool = False
 
 
 def widths_of(
@@ -119,7 +120,9 @@ def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
     if "weight" in site.grids:
         return site.grids["weight"].grid()
     values = site.weight.detach().cpu().numpy()
-    return fitted_to_weights(values, bits, how.per_channel, how.ranges)
+    is_affine = how.affine_weights and bits > 1
+    fit = fitted_affine_to_weights if is_affine else fitted_to_weights
+    return fit(values, bits, how.per_channel, how.ranges)
 
 
 def put_in(

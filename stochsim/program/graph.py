@@ -1,6 +1,5 @@
 """The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -381,7 +380,7 @@ def _uses(
     held = products if shape.has_noise else 0
     draws = products if held or noise.dither != "none" else 0
     moved = reads * (values.read * shape.input_bits + values.written * shape.output_bits)
-    own = dataclasses.replace(shape, neurons=shape.neurons // call.geometry.groups)
+    own = shape.of_group(call.geometry.groups)
     is_stored = call.weights_of is None
     first = LayerUse(call.layer, own, products, moved, draws, held, is_stored=is_stored)
     return [first, *[first._replace(code_bits=0, reliability=0)] * (call.geometry.groups - 1)]
