@@ -42,6 +42,8 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
     for use in workload.uses:
         if hardware.array is None:
             _add_digital_product(meter, hardware, use)
+        if use.shape.zero_points:
+            _add_zero_points(meter, hardware, use)
         if use.additions:
             width = accumulator_width(hardware, use.shape)
             meter.add(use.layer, "add", use.additions, width, per=Sharing.STIMULUS)
@@ -74,6 +76,19 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
         meter.add(use.layer, "dac", macs // shape.neurons, shape.input_bits, per=per)
     if use.converts:
         meter.add(use.layer, "adc", use.products * shape.neurons, shape.output_bits, per=per)
+
+
+def _add_zero_points(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
+    """Count what zero points of weights take beside a product: the sum of its inputs, times each
+    different one, and an addition for every neuron.
+    """
+    shape = use.shape
+    of_sum = shape.input_bits + (shape.inputs - 1).bit_length()
+    times = use.products * shape.zero_points
+    per = Sharing.STIMULUS
+    meter.add(use.layer, "multiply", times, shape.weight_bits, of_sum, per=per)
+    adds = use.products * (shape.inputs + shape.neurons)
+    meter.add(use.layer, "add", adds, accumulator_width(hardware, shape), per=per)
 
 
 def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:

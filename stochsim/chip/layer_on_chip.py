@@ -97,16 +97,26 @@ class LayerOnChip:
         from read to read.
         """
         if integers.ndim == 3:
-            return self.scaled(self.product.sums_of_rows(integers, place))
-        return self.scaled(
-            self.product.sums(integers, reads, place.key, place.first_stimulus, place.first_read)
-        )
+            sums = self.product.sums_of_rows(integers, place)
+        else:
+            at = (place.key, place.first_stimulus, place.first_read)
+            sums = self.product.sums(integers, reads, *at)
+        return self.scaled(self._from_zero(sums, integers))
+
+    def _from_zero(self, sums: np.ndarray, integers: np.ndarray) -> np.ndarray:
+        """Sums (…, neuron) of weights less their zero points, of those of their codes: less the sum
+        of the integers (…, input) times each.
+        """
+        if self.layer.zero_points is None:
+            return sums
+        shift = integers.sum(-1, dtype=np.int64)[..., None] * self.layer.zero_points
+        return sums - (shift if shift.ndim == sums.ndim else shift[:, None])
 
     def exact_drive(self, integers: np.ndarray) -> np.ndarray:
         """Drives (stimulus, neuron) of the digital product, without the errors of a read;
         SettingError where the product is not digital.
         """
-        return self.scaled(self.product.exact(integers))
+        return self.scaled(self._from_zero(self.product.exact(integers), integers))
 
     def lumped(self, integers: np.ndarray) -> np.ndarray:
         """Read noise of the weights as one draw per neuron, sigma_w |x|, exact for additive

@@ -170,7 +170,7 @@ def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     if read_folder(path, (*WIRINGS, Graph.kind)).kind != Graph.kind:
         return _of_program(f"the program of {path}", load_program(path), args)
     about = f"the converted network of {path}"
-    _check_no_bits(about, args)
+    _check_no_bits(about, args, but=("rho",))
     from stochsim.lowering import load_converted  # torch, which no other program needs
 
     converted = load_converted(path)
@@ -185,7 +185,27 @@ def _of_folder(path: Path, args: argparse.Namespace) -> tuple[str, "Bill"]:
     shape = (args.stimuli or 1, *converted.examples.shape[1:])
     x = converted.examples.new_tensor(_drawn_stimuli(converted.program.input, shape))
     given = converted.inputs.form(converted.inputs.scaled(x, 1, 0))  # no index is out of range
-    return f"{about}, {_DRAWN}", converted.bill(given, args.reads or 1)
+    rho = _rho_of_converted(about, converted, args.rho)
+    return f"{about}, {_DRAWN}", converted.bill(given, args.reads or 1, rho)
+
+
+def _rho_of_converted(about: str, converted: Any, rho: float | None) -> float:
+    """The exponent of the price of reliability, 0 where none is given; raises SettingError for one
+    that no neuron pays, and one without a price.
+    """
+    from stochsim.settings import SettingError, check_rho
+
+    if rho is None:
+        return 0.0
+    if all(layer.log_sigma is None for layer in converted.layers.values()):
+        rule = f"prices the noise that neurons have of their own, and those of {about} have none"
+        raise SettingError.of("--rho", rho, rule)
+    try:
+        rho = check_rho(rho)
+        converted.hardware.reliability_law(rho)
+    except SettingError as error:
+        raise error.renamed({("rho",): ("--rho",)}) from None
+    return rho
 
 
 def _of_program(about: str, program: "Program", args: argparse.Namespace) -> tuple[str, "Bill"]:
@@ -208,11 +228,13 @@ def _drawn_stimuli(codes: "Quantizer", shape: tuple[int, ...]) -> Any:
     )
 
 
-def _check_no_bits(about: str, args: argparse.Namespace) -> None:
-    """Raise SettingError for bits, and for options that name a cell of a run."""
+def _check_no_bits(about: str, args: argparse.Namespace, but: tuple[str, ...] = ()) -> None:
+    """Raise SettingError for bits, and for options that name a cell of a run; but: options that it
+    takes all the same.
+    """
     from stochsim.settings import SettingError
 
-    bill_target.check_none_given(about, args)
+    bill_target.check_none_given(about, args, but)
     if args.bits is not None:
         rule = f"belongs to a run or a shape, and {about} has its widths already"
         raise SettingError.of("--bits", "/".join(map(str, args.bits)), rule)

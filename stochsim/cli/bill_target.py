@@ -22,7 +22,9 @@ class NamedNetwork(NamedTuple):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a cell of a run, one for each axis that does."""
     cell = parser.add_argument_group(
-        "which network of a run", "each must be one that the run's grid names"
+        "which network of a run",
+        "each must be one that the run's grid names; --rho is also that of a converted network "
+        "whose neurons have a noise of their own (default: 0)",
     )
     for axis in network_options():
         cell.add_argument(
@@ -40,11 +42,15 @@ def _default_words(axis: Axis) -> str:
     return "the grid's first" if axis.choices is not None else "the least"
 
 
-def check_none_given(about: str, args: argparse.Namespace) -> None:
-    """Raises SettingError for an option that names a cell, where `about` is no run."""
+def check_none_given(about: str, args: argparse.Namespace, but: tuple[str, ...] = ()) -> None:
+    """Raises SettingError for an option that names a cell, where `about` is no run; but: those that
+    it takes all the same.
+    """
     from stochsim.settings import SettingError
 
     for axis in network_options():
+        if axis.name in but:
+            continue
         if (value := getattr(args, axis.name)) is not None:
             rule = f"names a network of a run, and this is {about}"
             raise SettingError.of(axis.option, value, rule)

@@ -4,7 +4,7 @@ training.
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,15 @@ from stochsim.lowering.example_inputs import (
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
 from stochsim.lowering.learned_noise import cost_of_noise, give_noise
+from stochsim.lowering.learned_widths import (
+    SIDES,
+    fix_widths,
+    give_widths,
+    keep_bounds,
+    real_widths,
+)
 from stochsim.lowering.left_in_float import LeftInFloat
+from stochsim.lowering.price_of_widths import PriceOfWidths
 from stochsim.lowering.rehearsal import rehearse
 from stochsim.lowering.serialise import stored
 from stochsim.lowering.signature import Inputs, Outputs
@@ -45,8 +53,8 @@ from stochsim.settings import (
     check_choice,
     check_draw,
     check_kind,
-    check_not_negative,
     check_positive,
+    check_rho,
     check_whole,
     counted,
 )
@@ -130,12 +138,13 @@ class ChipModule(torch.nn.Module):
         self._chip: Chip | None = None
         self._chip_state: list[torch.Tensor] = []
         self._surrogate = Surrogate()
+        self._price_of_widths: PriceOfWidths | None = None
         self.eval()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the chip, which is built anew where it is asked for."""
         anew: dict[str, Any] = {"_chip": None, "_chip_state": [], "_surrogate": Surrogate()}
-        return {**super().__getstate__(), **anew}
+        return {**super().__getstate__(), **anew, "_price_of_widths": None}
 
     def __str__(self) -> str:
         """A card with a line for each layer on the chip; `repr` is that of torch's modules."""
@@ -190,6 +199,7 @@ class ChipModule(torch.nn.Module):
         if not self.training:
             return self.read(x, self.key if key is None else key, first_stimulus)
         x = tensors_of("x", x, self.inputs, self)
+        keep_bounds(self.layers)
         with self._like_examples(x):
             return self.outputs.given(self._trained(x, key))
 
@@ -325,11 +335,77 @@ class ChipModule(torch.nn.Module):
         scalar with its gradient; s: that of the Hardware's reliability.
 
         With c = `energy.reliability_price_to_cost(λ, law)` it is λ times joules, up to a constant.
-        Raises SettingError for ρ < 0, c that is not above 0, and before `learn_noise`.
+        Raises SettingError for ρ beyond 0 to 16, c that is not above 0, a price that the weights'
+        numbers do not hold, and before `learn_noise`.
         """
-        rho, c = check_not_negative("rho", rho), check_positive("c", c)
+        rho, c = check_rho(rho), check_positive("c", c)
         prices = (rho, c, self.hardware.reliability.s)
         return cost_of_noise(self.network, self.layers, self.examples[:1], prices)
+
+    def learn_widths(self, of: Sequence[str] = SIDES, keep: Sequence[str] = ()) -> None:
+        """Make the widths of all grids parameters, each a real number from 2 to 8: rounded to whole
+        bits wherever it is used, in training, on the chip, in files and bills, with a gradient that
+        passes the rounding. The range of a grid stays, so that its step follows its width.
+
+        of: which widths, of "weights", "inputs" and "outputs"; codes that one layer writes and
+        another reads have one width, an output of the one and an input of the other. keep: names of
+        layers whose grids stay as they are. `joules_per_read` is the price of the widths,
+        `layer_bits` says what they are, `fix_widths` ends it. Raises SettingError for names that
+        are none, on an array, for grids of one bit, affine ones and those that the module brought
+        along, for widths that the Hardware cannot have, and where widths are learned already.
+
+        >>> import stochsim as ss
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 24).reshape(8, 3)
+        >>> model = ss.convert(torch.nn.Linear(3, 2), ss.load_hardware("digital-45nm", bits=8), x)
+        >>> model.learn_widths(of=["weights", "inputs"])
+        >>> loss = model.train()(x).square().mean() + 1e9 * model.joules_per_read()
+        >>> loss.backward()
+        >>> [name for name, one in model.named_parameters() if name.endswith("width")]
+        ['network.linear.weight_grid.width', 'network.linear.input_grid.width']
+        """
+        give_widths(self.layers, self.hardware, of, keep)
+
+    def fix_widths(self) -> None:
+        """End `learn_widths`: the widths, rounded, are no parameters any more, and training goes on
+        with these. Raises SettingError where none are learned.
+        """
+        fix_widths(self.layers)
+
+    @property
+    def layer_bits(self) -> dict[str, tuple[int, int, int]]:
+        """Whole widths of weights, inputs and outputs by layer, as `convert`'s `bits` takes
+        them.
+        """
+        return {name: layer.bits for name, layer in self.layers.items()}
+
+    def joules_per_read(self, reads: int = 1) -> torch.Tensor:
+        """Joules of a read of a stimulus of the examples' shape at the present widths, a scalar
+        with its gradient to those that are learned (see `learn_widths`): trilinear between whole
+        widths of a layer, and at these what `bill` has of `reads` reads of each stimulus, without
+        the joules of reliability, which `reliability_cost` has.
+
+        Raises SettingError for what is no number of reads, and on an array, whose joules follow the
+        data.
+        """
+        reads = check_whole("reads", reads, 1, 2**31)
+        if self.hardware.array is not None:
+            rule = "joules of widths are those of digital chips; `bill` has an array's, of data"
+            raise SettingError.of("hardware.array", rule=rule)
+        widths = real_widths(self.layers)
+        return self._priced(reads)(widths).to(widths.device)
+
+    def _priced(self, reads: int) -> PriceOfWidths:
+        """The prices of widths, made anew where they are of something else."""
+        present = self._price_of_widths
+        noisy = [layer.log_sigma is not None for layer in self.layers.values()]
+        if present is not None and present.is_of(self.hardware, reads, noisy):
+            return present
+        with evaluated(self):
+            program = graph_program(self.network, self.layers, self.examples)
+            x = self.examples[:1].detach().cpu().numpy()
+            self._price_of_widths = PriceOfWidths(program, self.hardware, x, reads)
+        return self._price_of_widths
 
     def operations_by_layer(self, x: Any, reads: int = 1) -> dict[str, Operations]:
         """The operations behind `bill`, of all reads together."""

@@ -178,7 +178,7 @@ class ChipLayer(torch.nn.Module):
         """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
         group after the other.
         """
-        codes = self.weight_grid.integers(self.weight_of_neurons).cpu().numpy().astype(np.int8)
+        codes = self.weight_grid.codes(self.weight_of_neurons).cpu().numpy().astype(np.int8)
         codes = np.ascontiguousarray(codes.reshape(len(codes), -1))
         bias = (
             np.zeros(len(codes))
@@ -192,7 +192,10 @@ class ChipLayer(torch.nn.Module):
             self.input_grid.quantizer(),
             self.output_grid.quantizer(),
         )
-        return Layer(codes, *rest, bias, self._sigma(), self.activation)
+        zeros = self.weight_grid.zero_points
+        zero_points = None if zeros is None else zeros.cpu().expand(len(codes)).numpy()
+        noise = (bias, self._sigma(), self.activation)
+        return Layer(codes, *rest, *noise, zero_points=zero_points)
 
     def _sigma(self) -> np.ndarray:
         """The noise of its neurons, (neuron,)."""

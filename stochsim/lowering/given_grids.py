@@ -38,7 +38,7 @@ class GivenGrid(NamedTuple):
     def grid(self) -> Grid:
         """The same for a layer of the chip."""
         scale = self.scale if self.scale.ndim else float(self.scale)
-        return Grid(self.bits, scale, self.unsigned, self.narrow)
+        return Grid(self.bits, scale, self.unsigned, self.narrow, is_given=True)
 
     def times(self, factors: np.ndarray) -> "GivenGrid":
         """The grid of weights (neuron, …) that have been multiplied by factors (neuron,); those of

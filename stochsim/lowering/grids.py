@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.networks import (
-    nearest_values,
-    optimal_row_steps,
-    optimal_step,
-    signs,
-)
+from stochsim.networks import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
+from stochsim.settings import StochsimError
+
+LEAST_LEARNED = 2
+"""The least width that can be learned: at one bit a grid has two values ±scale, whose step no range
+gives."""
 
 
 class Grid(torch.nn.Module):
@@ -25,12 +25,23 @@ class Grid(torch.nn.Module):
     of each neuron, (neuron,), for weights (neuron, …). The scale is learned as its binary
     logarithm; at one signed bit it stays as it is, for learned it collapses to 0. Until it is
     learned it is exactly the one given: the power of a logarithm is off in the last place, and a
-    value halfway between two codes on another side of its edge.
+    value halfway between two codes on another side of its edge. is_given: the grid stands as it is,
+    for a module brought it along, or integers count from another zero. zero_points: of an affine
+    grid of weights, the code that stands for 0, one or (neuron,); its integers are codes less that.
+    is_lsq: the scale is learned
+    as LSQ does (Esser et al. 2020): its gradient is times 1/√(N Q), of N weights with this scale,
+    or N values of a stimulus, and the largest integer Q; what lies beyond Q steps is clipped.
+
+    `learn_width` makes the width a parameter `width`, a real number that is rounded where it is
+    used, with a gradient that passes the rounding; the range stays, so the step follows the width,
+    and `log_scale` remains that of the first one.
     """
 
     log_scale: torch.Tensor
     given_scale: torch.Tensor
     given_log: torch.Tensor
+    width: torch.nn.Parameter | None
+    zero_points: torch.Tensor | None
 
     def __init__(
         self,
@@ -38,11 +49,19 @@ class Grid(torch.nn.Module):
         scale: float | np.ndarray,
         unsigned: bool = False,
         narrow: bool = False,
+        is_given: bool = False,
+        is_lsq: bool = False,
+        zero_points: int | np.ndarray = 0,
     ) -> None:
         super().__init__()
-        self.bits = bits
+        self._bits = bits
         self.unsigned = unsigned
         self.narrow = narrow
+        self.is_given = is_given
+        self.is_lsq = is_lsq
+        zeros = None if not np.any(zero_points) else torch.tensor(zero_points, dtype=torch.int16)
+        self.register_buffer("zero_points", zeros, persistent=False)
+        self.register_parameter("width", None)
         value = torch.tensor(np.log2(scale), dtype=torch.float64)
         self.register_buffer("given_scale", torch.tensor(scale, dtype=torch.float64))
         self.register_buffer("given_log", value.clone())
@@ -61,6 +80,53 @@ class Grid(torch.nn.Module):
             state_dict[f"{prefix}given_scale"] = torch.exp2(log.detach())
         super()._load_from_state_dict(state_dict, prefix, *rest, **more)
 
+    def learn_width(self) -> None:
+        """Make the width a parameter, from the present one on."""
+        self.width = torch.nn.Parameter(self.log_scale.new_tensor(float(self._bits)))
+
+    def fix_width(self) -> None:
+        """The width that was learned, as a whole number, for good; the scale is its scale."""
+        with torch.no_grad():
+            bits, scale, log = self.bits, self.scale(), self.log_of_scale()
+            self.given_scale.copy_(scale)
+            self.log_scale.copy_(log)
+            self.given_log.copy_(log)
+        self._bits = bits
+        self.width = None
+
+    @property
+    def bits(self) -> int:
+        """The width; of a learned one the nearest whole number from 2 to 8. Raises StochsimError
+        for one that is no number.
+        """
+        if self.width is None:
+            return self._bits
+        return round(float(self.real_bits().detach()))
+
+    def real_bits(self) -> torch.Tensor:
+        """The width as a real number from 2 to 8 with its gradient, which passes the ends; a
+        scalar. Raises StochsimError for one that is no number.
+        """
+        if self.width is None:
+            return self.log_scale.new_tensor(float(self._bits))
+        width = self.width.detach()
+        if not torch.isfinite(width):
+            raise StochsimError(f"a learned width is {float(width)}: training has diverged")
+        return width.clamp(LEAST_LEARNED, MOST_BITS) + (self.width - width)
+
+    def _whole_bits(self) -> torch.Tensor:
+        """The same, rounded."""
+        bits = self.real_bits()
+        return bits.detach().round() + (bits - bits.detach())
+
+    def _growth(self) -> torch.Tensor:
+        """How much coarser steps are than those of the first width, the range being the same."""
+        return self._steps(float(self._bits)) / self._steps(self._whole_bits())
+
+    def _steps(self, bits: Any) -> Any:
+        """Steps from 0 to the largest size of a value."""
+        return 2.0**bits - 1 if self.unsigned else 2.0 ** (bits - 1) - int(self.narrow)
+
     @property
     def is_sign(self) -> bool:
         """Whether the two values are ±scale."""
@@ -76,6 +142,14 @@ class Grid(torch.nn.Module):
         """The largest integer (not of ±scale)."""
         return 2**self.bits - 1 if self.unsigned else 2 ** (self.bits - 1) - 1
 
+    def _ends(self, x: torch.Tensor) -> tuple[Any, Any]:
+        """The smallest and the largest integer, numbers or of a shape that broadcasts to x."""
+        if self.zero_points is None:
+            return self.low, self.high
+        zeros = self.zero_points.to(x.dtype)
+        zeros = zeros.reshape(-1, *(1,) * (x.ndim - 1)) if zeros.ndim else zeros
+        return self.low - zeros, self.high - zeros
+
     @property
     def is_of_neurons(self) -> bool:
         """Whether every neuron has a scale of its own."""
@@ -83,14 +157,33 @@ class Grid(torch.nn.Module):
 
     def scale(self) -> torch.Tensor:
         """The factor of integers in values, a scalar or (neuron,)."""
+        scale = self._scale_of_first_width()
+        return scale if self.width is None else scale * self._growth()
+
+    def _scale_of_first_width(self) -> torch.Tensor:
         found = torch.exp2(self.log_scale)
         given = torch.where(self.log_scale == self.given_log, self.given_scale, found)
         return found + (given - found).detach()
 
+    def log_of_scale(self) -> torch.Tensor:
+        """The binary logarithm of `scale`: `log_scale`, where the width is the first one."""
+        return self.log_scale if self.width is None else self.log_scale + self._growth().log2()
+
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:
         """`scale`, of a shape that broadcasts to x (neuron, …)."""
-        found = self.scale()
-        return found.reshape(-1, *(1,) * (x.ndim - 1)) if self.is_of_neurons else found
+        return self._broadcast(self.scale(), x)
+
+    def _broadcast(self, scale: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return scale.reshape(-1, *(1,) * (x.ndim - 1)) if self.is_of_neurons else scale
+
+    def _learned_scale(self, x: torch.Tensor) -> torch.Tensor:
+        """`scale_of` x, its gradient that of the rule by which it is learned."""
+        scale = self._scale_of_first_width()
+        if self.is_lsq:
+            whole = x.numel() / (scale.numel() if self.narrow else max(1, len(x)))
+            share = 1 / math.sqrt(max(1, whole) * self.high)
+            scale = scale.detach() + share * (scale - scale.detach())
+        return self._broadcast(scale if self.width is None else scale * self._growth(), x)
 
     def step(self) -> torch.Tensor:
         """The distance of neighbouring values, a scalar or (neuron,)."""
@@ -101,11 +194,28 @@ class Grid(torch.nn.Module):
         if self.is_of_neurons and self.is_sign:
             return signs(x, 1.0) * self.scale_of(x)
         if self.is_sign:
-            scale = float(self.scale())
-            return signs(x, scale, math.inf if self.narrow else scale)
+            size = float(self.scale())
+            return signs(x, size, math.inf if self.narrow else size)
+        scale = self._learned_scale(x)
         if self.bits == 1:
-            return _step_values(x, self.scale())
-        return nearest_values(x, self.scale_of(x), self.low, self.high)
+            return _step_values(x, scale)
+        if self.width is not None:
+            return self._at_learned_width(x, scale)
+        if self.is_lsq:
+            return _clipped_first(x / scale, self.low, self.high) * scale
+        return nearest_values(x, scale, *self._ends(x))
+
+    def _at_learned_width(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """The same values, with a gradient that reaches the width, too: by the step of a range that
+        stays, and by the codes at which values are clamped.
+        """
+        bits = self._whole_bits()
+        top = 2.0**bits - 1 if self.unsigned else 2.0 ** (bits - 1) - 1
+        low = 0 * top if self.unsigned else int(self.narrow) - 2.0 ** (bits - 1)
+        place = x / scale
+        code = place + (place.round() - place).detach()
+        code = torch.where(code > top, top, code)
+        return torch.where(code < low, low, code) * scale
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """The factors of the scale in the values nearest to x, int16 of the same shape."""
@@ -114,7 +224,17 @@ class Grid(torch.nn.Module):
                 return torch.where(x >= 0, 1, -1).to(torch.int16)
             if self.bits == 1:
                 return (x / self.scale() >= 0.5).to(torch.int16)
-            return (x / self.scale_of(x)).round().clamp(self.low, self.high).to(torch.int16)
+            return (x / self.scale_of(x)).round().clamp(*self._ends(x)).to(torch.int16)
+
+    def codes(self, x: torch.Tensor) -> torch.Tensor:
+        """What stands in a memory of weights (neuron, …) for them, int16: the integers, those of an
+        affine grid plus its zero points.
+        """
+        integers = self.integers(x)
+        if self.zero_points is None:
+            return integers
+        zeros = self.zero_points
+        return integers + (zeros.reshape(-1, *(1,) * (x.ndim - 1)) if zeros.ndim else zeros)
 
     def value_of_zero(self) -> float:
         """The value that 0 becomes: 0, but + scale where there are only ±scale."""
@@ -131,90 +251,9 @@ def _step_values(x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return scale * (place + ((x / scale >= 0.5).to(x.dtype) - place).detach())
 
 
-RANGES = ("mse", "minmax", "percentile")
-"""Rules for the range of a grid: the least mean squared error; nothing is clipped; the largest
-thousandth of the values is."""
-
-_SHARE = 1e-3
-
-
-def fitted(
-    values: np.ndarray,
-    bits: int,
-    unsigned: bool,
-    ranges: str = "mse",
-    extremes: tuple[float, float] | None = None,
-) -> Grid:
-    """The grid for values (stimulus, …) by a rule of RANGES; of scale 1 where all of them are 0.
-    Two values ±scale have the least squared error by any rule.
-
-    extremes: the lowest and the highest of all values, where `values` are some of them.
+def _clipped_first(place: torch.Tensor, low: int, high: int) -> torch.Tensor:
+    """Integers nearest to places (any shape), with the gradient that LSQ gives them: straight
+    through the rounding where the place itself lies between the ends.
     """
-    if not np.any(values):
-        return Grid(bits, 1.0, unsigned)
-    if ranges != "mse" and (unsigned or bits > 1):
-        return _covering(values, bits, unsigned, extremes if ranges == "minmax" else None, ranges)
-    if unsigned:  # values from 0 on meet the same codes in a signed grid of one bit more
-        return Grid(bits, optimal_step(np.maximum(values, 0), bits + 1), unsigned)
-    return Grid(bits, optimal_step(values, bits))
-
-
-def _covering(
-    values: np.ndarray,
-    bits: int,
-    unsigned: bool,
-    extremes: tuple[float, float] | None,
-    ranges: str,
-) -> Grid:
-    """The grid whose codes reach the lowest and highest value, or its quantiles."""
-    low, high = extremes or (float(np.min(values)), float(np.max(values)))
-    if ranges == "percentile":
-        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
-    grid = Grid(bits, 1.0, unsigned)
-    scale = max(high / grid.high, 0.0 if unsigned else low / grid.low)
-    return Grid(bits, scale if scale > 0 else 1.0, unsigned)
-
-
-def fitted_from_lowest(
-    values: np.ndarray, bits: int, ranges: str, extremes: tuple[float, float]
-) -> tuple[float, int]:
-    """Scale, and integer that stands for 0, of an affine grid of 2^bits values for ascending values
-    (stimulus, …), some negative, by a rule of RANGES; extremes: see `fitted`.
-    """
-    if ranges == "percentile":
-        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
-    else:
-        low, high = extremes
-    shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
-    grids = [_affine(low * share, high * share, bits) for share in shares]
-    errors = []
-    for scale, zero in grids:
-        codes = np.clip(np.rint(values / scale) + zero, 0, 2**bits - 1)
-        errors.append(np.square((codes - zero) * scale - values).sum())
-    return grids[int(np.argmin(errors))]
-
-
-_SHARES = 36
-
-
-def _affine(low: float, high: float, bits: int) -> tuple[float, int]:
-    """Scale and zero of the grid from low to high, 0 among its values."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = (high - low) / (2**bits - 1) or 1.0
-    return scale, int(np.rint(-low / scale))
-
-
-def fitted_to_weights(
-    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
-) -> Grid:
-    """The same for weights (neuron, …), whose grid is narrow: one for all of them, or one for
-    those of each neuron.
-    """
-    rows = weight.reshape(len(weight) if of_neurons else 1, -1)
-    if ranges == "mse" or bits == 1:
-        scales = optimal_row_steps(rows, bits)
-    else:
-        share = 1.0 if ranges == "minmax" else 1 - _SHARE
-        sizes = np.quantile(np.abs(rows), share, axis=1) / (2 ** (bits - 1) - 1)
-        scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
-    return Grid(bits, scales if of_neurons else float(scales[0]), narrow=True)
+    inside = place.clamp(low, high)
+    return inside + (inside.round() - inside).detach()

@@ -21,6 +21,9 @@ _CALL = (
     *("name", "geometry", "weight_shape", "has_bias", "reads", "weights_of", "log_scales"),
     "frozen",
 )
+_LSQ = "lsq"
+"""A further field, of layers some of whose scales are learned as LSQ does: which."""
+
 _PARAMETERS = ("weight", "bias")
 _SIDES = ("weight", "input", "output")
 _GEOMETRY = ("kernel", "stride", "padding", "dilation", "groups", "padding_mode")
@@ -45,6 +48,7 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
     weights: dict[tuple[int, int], str] = {}
     for name, layer in layers.items():
         grids = (layer.weight_grid, layer.input_grid, layer.output_grid)
+        by_lsq = [side for side, grid in zip(_SIDES, grids, strict=True) if grid.is_lsq]
         tables.append(
             {
                 "name": name,
@@ -62,6 +66,7 @@ def call_tables(layers: Mapping[str, ChipLayer]) -> list[dict[str, Any]]:
                     side: _checked_log(f"{name}.log_scales.{side}", grid)
                     for side, grid in zip(_SIDES, grids, strict=True)
                 },
+                **({_LSQ: by_lsq} if by_lsq else {}),
             }
         )
         outputs[id(layer.output_grid)] = name
@@ -85,7 +90,7 @@ def _checked_log(where: str, grid: Grid) -> float | list[float]:
     """A scale's binary logarithm, or those of all neurons; raises SettingError for one that could
     not be read again.
     """
-    found = grid.log_scale.detach().cpu().tolist()
+    found = grid.log_of_scale().detach().cpu().tolist()
     return _logs(where, found, grid.log_scale.numel()) if grid.is_of_neurons else _log(where, found)
 
 
@@ -106,7 +111,8 @@ def check_calls(given: Any, layers: Layers) -> list[dict[str, Any]]:
     strict.same_length("program.calls", tables, len(layers))
     before: dict[str, Layer] = {}
     for i, (own, name) in enumerate(zip(tables, layers, strict=True)):
-        strict.exact_table(f"calls[{i}]", own, _CALL)
+        has_lsq = isinstance(own, dict) and _LSQ in own
+        strict.exact_table(f"calls[{i}]", own, (*_CALL, _LSQ) if has_lsq else _CALL)
         strict.word(f"calls[{i}].name", own["name"], (name,))
         _check_call(name, own, layers[name], before)
         before[name] = layers[name]
@@ -123,6 +129,8 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
             strict.word(f"{name}.{field}", own[field], list(before))
     for i, one in enumerate(strict.items(f"{name}.frozen", own["frozen"], len(_PARAMETERS))):
         strict.word(f"{name}.frozen[{i}]", one, _PARAMETERS)
+    for i, one in enumerate(strict.items(f"{name}.lsq", own.get(_LSQ, []), len(_SIDES))):
+        strict.word(f"{name}.lsq[{i}]", one, _SIDES)
     logs = strict.exact_table(f"{name}.log_scales", own["log_scales"], _SIDES)
     for side in _SIDES:
         where = f"{name}.log_scales.{side}"
@@ -220,6 +228,8 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
             first.activation,
             source is not None,
         )
+        for side, grid in zip(_SIDES, (weight_grid, input_grid, output_grid), strict=True):
+            grid.is_lsq = side in own.get(_LSQ, [])
         made.log_sigma = _log_sigma(first, dtype)
         if own["weights_of"] is not None and made.log_sigma is not None:  # one of the same cells
             other_sigma = layers[own["weights_of"]].log_sigma
@@ -248,17 +258,27 @@ def _parameters(
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]
     is_table = "lookup" in own["geometry"]
-    codes = layer.weight_codes if is_table else layer.weight_codes.reshape(own["weight_shape"])
-    is_narrow = layer.weight_bits == 1 or codes.min() > -(2 ** (layer.weight_bits - 1))
-    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow))
+    is_narrow = layer.weight_bits == 1 or layer.weight_codes.min() > -(2 ** (layer.weight_bits - 1))
+    is_narrow = is_narrow or layer.zero_points is not None
+    zeros = {} if layer.zero_points is None else _zeros(layer)
+    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **zeros)
     _put_log(grid, log, dtype)
-    integers = torch.from_numpy(codes.astype(np.float64)).to(dtype)
+    whole = layer.weight_integers if is_table else layer.weight_integers.reshape(own["weight_shape"])
+    integers = torch.from_numpy(whole.astype(np.float64)).to(dtype)
     values = integers * grid.scale_of(integers).detach()
     weight = torch.nn.Parameter(values.t().contiguous() if is_table else values)
     if not is_bounded(weight.detach()):
         raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
     weight.requires_grad_("weight" not in own["frozen"])
     return weight, _bias(own, layer, dtype), grid
+
+
+def _zeros(layer: Layer) -> dict[str, Any]:
+    """The zero points of a layer's weights, one for all where they are alike."""
+    assert layer.zero_points is not None
+    found = layer.zero_points.astype(np.int64)
+    is_one = not layer.has_scales_of_neurons and np.all(found == found[0])
+    return {"zero_points": int(found[0]) if is_one else found, "is_given": True}
 
 
 def _bias(own: Mapping[str, Any], layer: Layer, dtype: torch.dtype) -> torch.nn.Parameter | None:

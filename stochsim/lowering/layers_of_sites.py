@@ -8,9 +8,10 @@ from torch import fx
 
 from stochsim.hardware import Hardware
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.lowering.fitted_grids import fitted, fitted_affine_to_weights, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
-from stochsim.lowering.grids import Grid, fitted, fitted_to_weights
+from stochsim.lowering.grids import Grid
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
@@ -26,6 +27,7 @@ class GridRules(NamedTuple):
     ranges: str
     per_channel: bool
     affine_inputs: bool = False
+    affine_weights: bool = False
 
 
 def widths_of(
@@ -147,7 +149,9 @@ def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
         return site.grids["weight"].grid()
     weight = site.weight.t() if site.geometry.lookup else site.weight
     values = weight.detach().cpu().numpy()
-    return fitted_to_weights(values, bits, how.per_channel, how.ranges)
+    is_affine = how.affine_weights and bits > 1
+    fit = fitted_affine_to_weights if is_affine else fitted_to_weights
+    return fit(values, bits, how.per_channel, how.ranges)
 
 
 def put_in(

@@ -49,7 +49,22 @@ def cost_of_noise(
     costs = []
     for name, layer in layers.items():
         assert layer.log_sigma is not None
-        each = reliability_cost(layer.log_sigma.exp(), rho, c, s)
+        each = reliability_cost(layer.log_sigma.double().exp(), rho, c, s)
         neurons = each.expand(layer.neurons) if each.ndim == 0 else each
         costs.append(positions[name] * neurons.sum())
-    return torch.stack(costs).sum()
+        _check_size(layer, torch.stack(costs).sum(), rho)
+    return torch.stack(costs).sum().to(next(iter(layers.values())).weight)
+
+
+def _check_size(layer: ChipLayer, cost: torch.Tensor, rho: float) -> None:
+    """Raise SettingError for a price of a layer's noise that its numbers do not hold."""
+    dtype = layer.weight.dtype
+    if float(cost.detach()) > torch.finfo(dtype).max:
+        assert layer.log_sigma is not None
+        least = float(layer.log_sigma.detach().double().exp().min())
+        numbers = str(dtype).removeprefix("torch.")
+        rule = (
+            f"(s/σ)^ρ of layer '{layer.name}', whose least σ is {least:.3g}, is beyond {numbers}; "
+            f"valid: a smaller ρ, or more noise"
+        )
+        raise SettingError.of("rho", rho, rule)

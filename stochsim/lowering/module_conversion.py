@@ -23,9 +23,9 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
+from stochsim.lowering.fitted_grids import RANGES
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.grids import RANGES
 from stochsim.lowering.ids_of_tables import CheckedIds
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
@@ -72,6 +72,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     weight_scales: str = "per-tensor",
     ranges: str = "mse",
     input_grids: str = "symmetric",
+    weight_grids: str = "symmetric",
     key: int = 0,
     chip_key: int = 0,
 ) -> ChipModule:
@@ -102,10 +103,14 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
     channel, which its sums are multiplied by. ranges: of all grids, "mse", least mean squared
     error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
-    bias); "percentile", so that a thousandth is. input_grids: of inputs that have negative values
-    and are no codes of another layer, "symmetric" about 0, or "affine", from their lowest value on
-    (from 2 bits on): a constant is added before the layer and taken back by its bias. key: of the
-    noise in training and of reads without a key; chip_key: which drawn instance of the chip.
+    bias); "percentile", so that a thousandth is; "lsq", for training: steps start at 2 mean|v| / √Q
+    for the largest integer Q, and are learned as LSQ does (Esser et al. 2020). input_grids: of
+    inputs that have negative values and are no codes of another layer, "symmetric" about 0, or
+    "affine", from their lowest value on (from 2 bits on): a constant is added before the layer and
+    taken back by its bias. weight_grids: of weights, "symmetric", or "affine", from their lowest
+    value on (from 2 bits on): the sum of a layer's inputs, times the code of weight 0, is taken
+    from its sums by digital arithmetic, and billed. key: of the noise in training and of reads
+    without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
     output and stimulus; ConversionWarning names a layer whose error rounding does not explain.
@@ -141,7 +146,13 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     check_flag("strict", strict)
     inputs, x = inputs_and_stimuli(examples, module)
     check_choice("input_grids", input_grids, INPUT_GRIDS)
-    grids = GridRules(ranges, weight_scales == "per-channel", input_grids == "affine")
+    check_choice("weight_grids", weight_grids, WEIGHT_GRIDS)
+    for name, chosen in (("input_grids", input_grids), ("weight_grids", weight_grids)):
+        if ranges == "lsq" and chosen != "symmetric":
+            rule = "LSQ has grids about 0 alone"
+            raise SettingError.of(("ranges", name), (ranges, chosen), rule)
+    are_affine = input_grids == "affine", weight_grids == "affine"
+    grids = GridRules(ranges, weight_scales == "per-channel", *are_affine)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
     if isinstance(inputs.tree, Leaf) and are_integers(examples):
@@ -173,6 +184,7 @@ _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, Ari
 
 WEIGHT_SCALES = ("per-tensor", "per-channel")
 INPUT_GRIDS = ("symmetric", "affine")
+WEIGHT_GRIDS = ("symmetric", "affine")
 
 
 class _How(NamedTuple):

@@ -161,6 +161,11 @@ def _product(name: str, layer: ChipLayer) -> Any:
             f"layer '{name}' cannot be written as QONNX: its weights have a scale for every "
             f"neuron; convert with weight_scales='per-tensor'"
         )
+    if layer.weight_grid.zero_points is not None:
+        raise StochsimError(
+            f"layer '{name}' cannot be written as QONNX: its weights count from another integer "
+            f"than 0; convert with weight_grids='symmetric'"
+        )
     weight = layer.weight.detach().float()
     options = weight_options(layer.weight_grid.bits, float(layer.weight_grid.scale().detach()))
     rest = {"bias": layer.bias is not None, **options}

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import fx
 
+from stochsim.lowering.fitted_grids import fitted_from_lowest
 from stochsim.lowering.given_grids import (
     GivenGrid,
     added_constant,
@@ -14,7 +15,6 @@ from stochsim.lowering.given_grids import (
     grid_of_values,
 )
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.grids import fitted_from_lowest
 from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import is_on_grid
 from stochsim.lowering.origin import DOOR

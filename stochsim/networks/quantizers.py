@@ -111,7 +111,7 @@ class _Quantise(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, scale: torch.Tensor, low: int, high: int
+        ctx: Any, x: torch.Tensor, scale: torch.Tensor, low: Any, high: Any
     ) -> torch.Tensor:
         """Values, of the shape of x."""
         place = x / scale
@@ -231,9 +231,10 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
     return _Quantise.apply(layer.weight, scale, -top, top), scale
 
 
-def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: int, high: int) -> torch.Tensor:
+def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
     """scale · clamp(round(x / scale), low, high) of x (any shape), with Brevitas's straight-through
-    gradients, also to the scale (a scalar tensor, or one that broadcasts to x).
+    gradients, also to the scale (a scalar tensor, or one that broadcasts to x); low and high:
+    integers, or tensors of them that broadcast to x.
     """
     values: torch.Tensor = _Quantise.apply(x, scale, low, high)
     return values

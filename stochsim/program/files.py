@@ -11,6 +11,7 @@ from stochsim.program.layer import (
     FIELDS_OF_LAYER,
     QUANTIZER_FIELDS,
     WEIGHT_SCALES,
+    ZERO_POINTS,
     Layer,
 )
 from stochsim.program.program import Program
@@ -74,7 +75,7 @@ def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]
         if name in layers:
             raise SettingError.of(f"layers.{i}.name", name, "another layer has this name")
         own = {field: row[field] for field in FIELDS_OF_LAYER}
-        stored = _arrays_of(own)
+        stored = _arrays_of(own, name, arrays)
         layers[name] = _read_layer(own, name, arrays)
         used |= {f"layers.{name}.{field}" for field in stored}
     return layers, used
@@ -89,16 +90,20 @@ def _check_reals(name: str, arrays: Arrays) -> None:
         raise SettingError.of(name, found, "should be finite float64", section=("arrays",))
 
 
-def _arrays_of(table: dict[str, Any]) -> dict[str, Any]:
-    """The arrays that a layer has, with their types: scales where its table has none."""
-    own = {WEIGHT_SCALES: np.float64} if table["weight_scale"] is None else {}
+def _arrays_of(table: dict[str, Any], name: str, arrays: Arrays) -> dict[str, Any]:
+    """The arrays that a layer has, with their types: scales where its table has none, zero points
+    where they are there.
+    """
+    own: dict[str, Any] = {WEIGHT_SCALES: np.float64} if table["weight_scale"] is None else {}
+    if f"layers.{name}.{ZERO_POINTS}" in arrays:
+        own[ZERO_POINTS] = np.int16
     return ARRAYS_OF_LAYER | own
 
 
 def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     """The layer of this name again; raises SettingError for what does not fit or is missing."""
     where = f"layers.{name}"
-    stored = _arrays_of(table)
+    stored = _arrays_of(table, name, arrays)
     given = {field: value for field, value in table.items() if value is not None}
     check_types(where, given, {field: FIELDS_OF_LAYER[field] for field in given})
     for side in ("input", "output"):

@@ -1,6 +1,5 @@
 """The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -292,9 +291,20 @@ class Graph(Wiring):
         if x is None:
             raise SettingError.missing("x", "what a graph computes depends on its stimuli's size")
         reads = check_whole("reads", reads, 1, 2**31)
-        some = self.stimuli(x, 0)[:2]
-        stimuli = len(some)
-        found = self.value_shapes(shapes, some)
+        found = self.value_shapes(shapes, self.stimuli(x, 0)[:2])
+        return self.workload_of_values(found, shapes, noise, reads)
+
+    def workload_of_values(
+        self,
+        found: Mapping[str, tuple[int, ...]],
+        shapes: Mapping[str, LayerShape],
+        noise: Noise,
+        reads: int,
+    ) -> Workload:
+        """`workload`, where the shapes of all values are known (`value_shapes`): these do not
+        depend on the widths of layers.
+        """
+        stimuli = found[self.stimulus][0]
         uses: list[LayerUse] = []
         rounded: dict[str, int] = {}
         floats: dict[str, FloatWork] = {}
@@ -388,7 +398,7 @@ def _uses(
     held = products if shape.has_noise else 0
     draws = products if held or noise.dither != "none" else 0
     moved = reads * (values.read * _bits_read(call, shape) + values.written * shape.output_bits)
-    own = dataclasses.replace(shape, neurons=shape.neurons // call.geometry.groups)
+    own = shape.of_group(call.geometry.groups)
     first = LayerUse(
         call.layer,
         own,

@@ -42,12 +42,15 @@ WEIGHT_SCALES = "weight_scales"
 """The array of a layer whose neurons have scales of their own; its field `weight_scale` is then
 None.
 """
+ZERO_POINTS = "zero_points"
+"""The array of a layer whose weights count from another integer than 0; there where it has one."""
 
 
 @dataclass(frozen=True)
 class LayerShape:
     """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
-    level of their own. Raises SettingError for what is no size and no width.
+    level of their own; `zero_points`: by how many different ones, none of them 0, the sum of its
+    inputs is multiplied. Raises SettingError for what is no size and no width.
     """
 
     inputs: int
@@ -56,6 +59,7 @@ class LayerShape:
     input_bits: int
     output_bits: int
     has_noise: bool = False
+    zero_points: int = 0
 
     def __post_init__(self) -> None:
         for name in ("inputs", "neurons"):
@@ -63,6 +67,14 @@ class LayerShape:
         for name in ("weight_bits", "input_bits", "output_bits"):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 65))
         object.__setattr__(self, "has_noise", check_flag("has_noise", self.has_noise))
+        points = check_whole("zero_points", self.zero_points, 0, self.neurons + 1)
+        object.__setattr__(self, "zero_points", points)
+
+    def of_group(self, groups: int) -> "LayerShape":
+        """That of one of `groups` equal groups of its neurons."""
+        neurons = self.neurons // groups
+        points = min(self.zero_points, neurons)
+        return dataclasses.replace(self, neurons=neurons, zero_points=points)
 
     @property
     def weights(self) -> int:
@@ -87,13 +99,15 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class Layer:
-    """A quantised layer: drive = weight_scale input.scale (W_q x_q) + bias, then noise, then the
-    output quantiser.
+    """A quantised layer: drive = weight_scale input.scale (W_q - zero_points) x_q + bias, then
+    noise, then the output quantiser.
 
     weight_codes: (neuron, input) int8, -1 and 1 at one bit; weight_scale: of all weights, or
     (neuron,) one for those of each neuron; bias, sigma: (neuron,) float64 in units
     of the drive. own_width: `weight_bits` was chosen for this layer, and need not be that of the
-    Hardware. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
+    Hardware. zero_points: (neuron,) int16, the code that stands for a weight of 0, None where that
+    is code 0; what it takes, the sum of the inputs times it, is digital arithmetic behind the
+    product. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
     bias or sigma that are not finite, a negative sigma, and widths, scales, quantisers and
     activations that no layer has.
 
@@ -124,6 +138,7 @@ class Layer:
     sigma: np.ndarray
     activation: str = "identity"
     own_width: bool = False
+    zero_points: np.ndarray | None = None
     __repr__ = one_line
 
     def __post_init__(self) -> None:
@@ -136,6 +151,21 @@ class Layer:
             found = checked(field, getattr(self, field))
             check_shape(field, found, "neuron", (self.neurons,))
             object.__setattr__(self, field, found)
+        object.__setattr__(self, "zero_points", self._checked_zero_points())
+
+    def _checked_zero_points(self) -> np.ndarray | None:
+        """The zero points, (neuron,) int16; None of 0 alone."""
+        if self.zero_points is None:
+            return None
+        found = numbers("zero_points", self.zero_points, np.int16)
+        check_shape("zero_points", found, "neuron", (self.neurons,))
+        half = 2 ** (self.weight_bits - 1)
+        if self.weight_bits == 1:
+            rule = "there are none at one bit, whose weights are ±scale"
+            raise SettingError.of("zero_points", found, rule)
+        are_right = (found >= -half) & (found < half)
+        check_values("zero_points", found, are_right, f"should be from {-half} to {half - 1}")
+        return kept(found.astype(np.int16)) if found.any() else None
 
     def _checked_fields(self) -> dict[str, Any]:
         """Its numbers, as Python's; raises SettingError for numbers, words and quantisers that no
@@ -185,14 +215,27 @@ class Layer:
     def shape(self) -> LayerShape:
         """Sizes and widths of this layer."""
         widths = (self.weight_bits, self.input.bits, self.output.bits)
-        return LayerShape(self.inputs, self.neurons, *widths, bool(np.any(self.sigma)))
+        has_noise = bool(np.any(self.sigma))
+        points = 0
+        if self.zero_points is not None:
+            points = int(np.count_nonzero(np.unique(self.zero_points)))
+        return LayerShape(self.inputs, self.neurons, *widths, has_noise, points)
+
+    @property
+    def weight_integers(self) -> np.ndarray:
+        """Factors of the scale in the weights, (neuron, input): the codes less the zero points,
+        int16 where there are any.
+        """
+        if self.zero_points is None:
+            return self.weight_codes
+        return self.weight_codes - self.zero_points[:, None]
 
     def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
         """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64; raises
         SettingError for other shapes, and numbers that are not finite.
         """
         integers = bounded_array("integers", integers, "row, input", (None, self.inputs))
-        drive = integers.astype(np.float64) @ self.weight_codes.T.astype(np.float64)
+        drive = integers.astype(np.float64) @ self.weight_integers.T.astype(np.float64)
         drive = drive * (self.weight_scale * self.input.scale) + self.bias
         return self.output.codes(channel.RESPONSES[self.activation](drive))
 
@@ -210,6 +253,8 @@ class Layer:
         arrays = {field: getattr(self, field)[part] for field in ARRAYS_OF_LAYER}
         if isinstance(self.weight_scale, np.ndarray):
             arrays["weight_scale"] = self.weight_scale[part]
+        if self.zero_points is not None:
+            arrays[ZERO_POINTS] = self.zero_points[part]
         return dataclasses.replace(self, **arrays)
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -224,6 +269,8 @@ class Layer:
         if isinstance(self.weight_scale, np.ndarray):
             table["weight_scale"] = None
             arrays[WEIGHT_SCALES] = self.weight_scale
+        if self.zero_points is not None:
+            arrays[ZERO_POINTS] = self.zero_points
         return table, arrays
 
 

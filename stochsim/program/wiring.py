@@ -291,6 +291,9 @@ class Recurrent(Wiring):
             if layer.has_scales_of_neurons:
                 rule = "a recurrent program has one scale for all weights of a layer"
                 raise SettingError.of(f"{name}.weight_scale", layer.weight_scale, rule)
+            if layer.zero_points is not None:
+                rule = "the weights of a recurrent program count from 0"
+                raise SettingError.of(f"{name}.zero_points", layer.zero_points, rule)
         check_shape(f"{LATERAL}.weight_codes", lateral.weight_codes, "neuron, neuron", weights)
         for side, codes in (("input", readout.input), ("output", state)):
             if codes.unsigned:

@@ -16,7 +16,7 @@ import torch
 
 from stochsim.models import GaussianScaleMixture, ModelSettings, SparseCoding
 from stochsim.networks import Draws, Response
-from stochsim.settings import SettingError
+from stochsim.settings import SettingError, check_rho
 from stochsim.training.likelihood import activity_cost, reconstruction
 
 
@@ -54,11 +54,11 @@ class ReliabilityCost(NamedTuple):
 
 
 def check_price(rho: float, c: float, s: float) -> None:
-    """Raises SettingError unless rho >= 0, c > 0 and s > 0."""
-    for name, value, valid in (("rho", rho, rho >= 0), ("c", c, c > 0), ("s", s, s > 0)):
-        if not valid:
-            least = "at least" if name == "rho" else "greater than"
-            raise SettingError.of(name, value, f"should be {least} 0")
+    """Raises SettingError unless rho is from 0 to MOST_RHO, c > 0 and s > 0."""
+    check_rho(rho)
+    for name, value in (("c", c), ("s", s)):
+        if not value > 0:
+            raise SettingError.of(name, value, "should be greater than 0")
 
 
 def reliability_cost(sigma: torch.Tensor, rho: float, c: float, s: float) -> torch.Tensor:

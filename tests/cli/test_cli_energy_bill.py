@@ -114,6 +114,24 @@ def test_a_converted_network_s_folder(tmp_path: Path, capsys: pytest.CaptureFixt
     assert other["joules_by_part"]["converter"] > 0
 
 
+def test_the_noise_of_a_converted_network_is_priced_by_rho(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the law of that exponent, 0 unless given, as `ChipModule.bill` has it."""
+    torch = pytest.importorskip("torch")
+    from stochsim.lowering import convert
+
+    x = torch.rand(20, 6, generator=torch.Generator().manual_seed(1))
+    converted = convert(torch.nn.Linear(6, 3), preset("digital-45nm").with_precision(8, 8, 8), x)
+    converted.learn_noise(2.0)
+    converted.program.save(tmp_path / "noisy")
+    for options, rho in (("", 0.0), ("--rho 2", 2.0)):
+        bill = table_of(f"{tmp_path}/noisy {options}", tmp_path, capsys)["bill"]
+        assert bill["rho"] == rho
+        wanted = converted.bill(x[:1], rho=rho).energy.reliability_j
+        assert bill["joules_by_part"]["reliability"] == pytest.approx(wanted, rel=1e-6)
+
+
 def test_a_run_of_a_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A recurrent network read from one chain per stimulus, as its sweep did."""
     study = study_of(

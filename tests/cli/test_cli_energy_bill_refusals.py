@@ -61,6 +61,30 @@ def test_a_program_has_its_own_bits(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
 
 
+def test_rho_of_a_converted_network_is_that_of_its_noise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch = pytest.importorskip("torch")
+    from stochsim.hardware import preset
+    from stochsim.lowering import convert
+
+    x = torch.rand(20, 3, generator=torch.Generator().manual_seed(1))
+    converted = convert(torch.nn.Linear(3, 2), preset("digital-45nm").with_precision(8, 8, 8), x)
+    converted.program.save(tmp_path / "quiet")
+    assert "'--rho' = 1.0: prices the noise that neurons have of their own" in refused(
+        f"{tmp_path}/quiet --rho 1", capsys
+    )
+    converted.learn_noise()
+    converted.program.save(tmp_path / "noisy")
+    for option, said in (
+        ("--rho 99", "'--rho' = 99.0: should be from 0 to 16"),
+        ("--rho -1", "'--rho' = -1.0: should be from 0 to 16"),
+        ("--rho 1.5", "'--rho' = 1.5: has no default price: set reliability.e0_j"),
+        ("--key 2", "'--key' = 2: names a network of a run"),
+    ):
+        assert said in refused(f"{tmp_path}/noisy {option}", capsys)
+
+
 def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "cannot be written" in refused(
         f"5-2 --hardware digital-45nm --json {tmp_path}/none/bill.json", capsys

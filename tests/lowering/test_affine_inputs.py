@@ -8,7 +8,7 @@ from torch import nn
 
 import stochsim as ss
 from stochsim.lowering import convert, load_converted
-from stochsim.lowering.grids import fitted_from_lowest
+from stochsim.lowering.fitted_grids import fitted_from_lowest
 
 
 def skewed(*shape: int) -> torch.Tensor:

@@ -155,3 +155,24 @@ def test_without_it_and_twice_are_errors() -> None:
         module.learn_noise()
     with pytest.raises(ss.SettingError, match="rho"):
         module.reliability_cost(-1.0)
+
+
+def test_a_price_is_a_number_or_an_error() -> None:
+    """(s/σ)^ρ of small σ in float64, where float32 has no such powers; what float32 cannot hold in
+    the end is refused, as is an exponent that no law has.
+    """
+    module, _ = made(of="layers")
+    for layer in module.layers.values():
+        with torch.no_grad():
+            layer.log_sigma.fill_(math.log(1e-9))
+    sigma = float(module.layers["0"].log_sigma.detach().double().exp())
+    wanted = (4 * 16 + 3) * (sigma**-4.0 - 1) / 4.0
+    assert float(module.reliability_cost(4.0, c=1e-3).detach()) == pytest.approx(1e-3 * wanted)
+    refused = r"'rho' = 8\.0: .*layer '0'.* 1e-09, is beyond float32"
+    with pytest.raises(ss.SettingError, match=refused):
+        module.reliability_cost(8.0)
+    wanted = (4 * 16 + 3) * sigma**-8.0 / 8.0
+    assert float(module.double().reliability_cost(8.0).detach()) == pytest.approx(wanted)
+    for rho in (1e6, 17.0, math.inf):
+        with pytest.raises(ss.SettingError, match=r"'rho' = .*: should be from 0 to 16"):
+            module.reliability_cost(rho)

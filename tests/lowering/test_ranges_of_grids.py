@@ -8,7 +8,7 @@ from torch import nn
 
 from stochsim.hardware import Noise
 from stochsim.lowering import convert
-from stochsim.lowering.grids import fitted, fitted_to_weights
+from stochsim.lowering.fitted_grids import fitted, fitted_to_weights
 from stochsim.settings import SettingError
 
 VALUES = np.random.default_rng(0).normal(size=10_000)

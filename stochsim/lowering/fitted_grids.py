@@ -1,0 +1,152 @@
+"""Rules by which the grids of a converted network are fitted to values and weights."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from stochsim.lowering.grids import Grid
+from stochsim.networks import optimal_row_steps, optimal_step
+
+RANGES = ("mse", "minmax", "percentile", "lsq")
+"""Rules for the range of a grid: the least mean squared error; nothing is clipped; the largest
+thousandth of the values is; the start and the gradient of LSQ (see `Grid`)."""
+
+_SHARE = 1e-3
+
+
+def fitted(
+    values: np.ndarray,
+    bits: int,
+    unsigned: bool,
+    ranges: str = "mse",
+    extremes: tuple[float, float] | None = None,
+) -> Grid:
+    """The grid for values (stimulus, …) by a rule of RANGES; of scale 1 where all of them are 0.
+    Two values ±scale have the least squared error by any rule.
+
+    extremes: the lowest and the highest of all values, where `values` are some of them.
+    """
+    if not np.any(values):
+        return Grid(bits, 1.0, unsigned)
+    if ranges == "lsq" and (unsigned or bits > 1):
+        return Grid(bits, _first_step(np.abs(values).mean(), bits, unsigned), unsigned, is_lsq=True)
+    if ranges != "mse" and (unsigned or bits > 1):
+        return _covering(values, bits, unsigned, extremes if ranges == "minmax" else None, ranges)
+    if unsigned:  # values from 0 on meet the same codes in a signed grid of one bit more
+        return Grid(bits, optimal_step(np.maximum(values, 0), bits + 1), unsigned)
+    return Grid(bits, optimal_step(values, bits))
+
+
+def _first_step(mean_size: Any, bits: int, unsigned: bool = False) -> Any:
+    """The step that LSQ starts from, 2 mean|v| / √Q for the largest integer Q (Esser et al. 2020,
+    section 2.1), for mean sizes of any shape.
+    """
+    return 2 * mean_size / math.sqrt(Grid(bits, 1.0, unsigned).high)
+
+
+def _covering(
+    values: np.ndarray,
+    bits: int,
+    unsigned: bool,
+    extremes: tuple[float, float] | None,
+    ranges: str,
+) -> Grid:
+    """The grid whose codes reach the lowest and highest value, or its quantiles."""
+    low, high = extremes or (float(np.min(values)), float(np.max(values)))
+    if ranges == "percentile":
+        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
+    grid = Grid(bits, 1.0, unsigned)
+    scale = max(high / grid.high, 0.0 if unsigned else low / grid.low)
+    return Grid(bits, scale if scale > 0 else 1.0, unsigned)
+
+
+def fitted_from_lowest(
+    values: np.ndarray, bits: int, ranges: str, extremes: tuple[float, float]
+) -> tuple[float, int]:
+    """Scale, and integer that stands for 0, of an affine grid of 2^bits values for ascending values
+    (stimulus, …), some negative, by a rule of RANGES; extremes: see `fitted`.
+    """
+    if ranges == "percentile":
+        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
+    else:
+        low, high = extremes
+    shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
+    grids = [_affine(low * share, high * share, bits) for share in shares]
+    errors = []
+    for scale, zero in grids:
+        codes = np.clip(np.rint(values / scale) + zero, 0, 2**bits - 1)
+        errors.append(np.square((codes - zero) * scale - values).sum())
+    return grids[int(np.argmin(errors))]
+
+
+_SHARES = 36
+
+
+def _affine(low: float, high: float, bits: int) -> tuple[float, int]:
+    """Scale and zero of the grid from low to high, 0 among its values."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / (2**bits - 1) or 1.0
+    return scale, int(np.rint(-low / scale))
+
+
+def fitted_to_weights(
+    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
+) -> Grid:
+    """The same for weights (neuron, …), whose grid is narrow: one for all of them, or one for
+    those of each neuron.
+    """
+    rows = weight.reshape(len(weight) if of_neurons else 1, -1)
+    if ranges == "mse" or bits == 1:
+        scales = optimal_row_steps(rows, bits)
+    elif ranges == "lsq":
+        sizes = _first_step(np.abs(rows).mean(1), bits)
+        scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
+    else:
+        share = 1.0 if ranges == "minmax" else 1 - _SHARE
+        sizes = np.quantile(np.abs(rows), share, axis=1) / (2 ** (bits - 1) - 1)
+        scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
+    is_lsq = ranges == "lsq" and bits > 1
+    return Grid(bits, scales if of_neurons else float(scales[0]), narrow=True, is_lsq=is_lsq)
+
+
+def fitted_affine_to_weights(
+    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
+) -> Grid:
+    """An affine grid for weights (neuron, …), from 2 bits on: from the lowest to the highest in
+    2^bits - 2 steps, 0 among its values, by a rule of RANGES; one for all of them, or one for those
+    of each neuron.
+    """
+    rows = np.asarray(weight, np.float64).reshape(len(weight) if of_neurons else 1, -1)
+    share = _SHARE / 2 if ranges == "percentile" else 0.0
+    low, high = np.quantile(rows, [share, 1 - share], axis=1, keepdims=True)
+    shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
+    best = least = None
+    for part in shares:
+        found = _narrow_affine(part * np.minimum(low, 0), part * np.maximum(high, 0), bits)
+        error = _squared_error(rows, *found, bits)
+        if least is None or best is None:
+            best, least = found, error
+        best = tuple(np.where(error < least, *pair) for pair in zip(found, best, strict=True))  # type: ignore[assignment]
+        least = np.minimum(error, least)
+    assert best is not None
+    scale, zero = (one[:, 0] for one in best)
+    if of_neurons:
+        return Grid(bits, scale, narrow=True, is_given=True, zero_points=zero.astype(np.int64))
+    one = int(zero[0])
+    return Grid(bits, float(scale[0]), narrow=True, is_given=True, zero_points=one)
+
+
+def _narrow_affine(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scales and zero points of grids from low to high, of the codes of narrow ones."""
+    top = 2 ** (bits - 1) - 1
+    scale = (high - low) / (2 * top)
+    scale = np.where(scale > 0, scale, 1.0)
+    return scale, np.clip(np.rint(-low / scale) - top, -top, top)
+
+
+def _squared_error(rows: np.ndarray, scale: np.ndarray, zero: np.ndarray, bits: int) -> np.ndarray:
+    top = 2 ** (bits - 1) - 1
+    codes = np.clip(np.rint(rows / scale) + zero, -top, top)
+    found: np.ndarray = np.square((codes - zero) * scale - rows).sum(1, keepdims=True)
+    return found
