@@ -263,8 +263,8 @@ def _parameters(
     zeros = {} if layer.zero_points is None else _zeros(layer)
     grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **zeros)
     _put_log(grid, log, dtype)
-    whole = layer.weight_integers if is_table else layer.weight_integers.reshape(own["weight_shape"])
-    integers = torch.from_numpy(whole.astype(np.float64)).to(dtype)
+    whole = layer.weight_integers.astype(np.float64)
+    integers = torch.from_numpy(whole if is_table else whole.reshape(own["weight_shape"])).to(dtype)
     values = integers * grid.scale_of(integers).detach()
     weight = torch.nn.Parameter(values.t().contiguous() if is_table else values)
     if not is_bounded(weight.detach()):
