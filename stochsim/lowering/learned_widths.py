@@ -42,7 +42,9 @@ def give_widths(
         rule = "widths are learned already; `fix_widths` makes them whole numbers"
         raise SettingError.of((), rule=rule)
     kept = {id(place.grid) for place in _places(layers) if place.layer in keep}
-    asked = [place for place in _places(layers) if place.side in of]
+    asked = [
+        place for place in _places(layers) if place.side in of and not _is_of_ids(layers, place)
+    ]
     free = [place for place in asked if id(place.grid) not in kept]
     if not free:
         raise SettingError.of("keep", list(keep), "leaves no width to learn")
@@ -58,6 +60,11 @@ def _places(layers: Mapping[str, ChipLayer]) -> Iterator[_Place]:
     for name, layer in layers.items():
         for side, grid in zip(SIDES, grids_of(layer), strict=True):
             yield _Place(name, side, grid)
+
+
+def _is_of_ids(layers: Mapping[str, ChipLayer], place: _Place) -> bool:
+    """Whether the values are ids of the rows of a table, which have no width of their own."""
+    return place.side == "inputs" and layers[place.layer].geometry.lookup > 0
 
 
 def grids_of(layer: ChipLayer) -> tuple[Grid, Grid, Grid]:

@@ -1,5 +1,6 @@
 """The wiring of a converted network: layers, and parts that are not on the chip, in any order."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -410,7 +411,10 @@ def _uses(
         macs=reads * call.geometry.multiply_adds(values.before, shape.inputs) * own.neurons,
     )
     if call.geometry.lookup:
-        first = first._replace(weights_read=values.read * own.neurons, rereads=is_drawn)
+        # of a row alone a zero point is a constant of the neuron, as its bias
+        row = dataclasses.replace(own, zero_points=0)
+        read = values.read * own.neurons
+        first = first._replace(shape=row, weights_read=read, rereads=is_drawn)
     return [first, *[first._replace(code_bits=0, reliability=0)] * (call.geometry.groups - 1)]
 
 
