@@ -22,6 +22,7 @@ from torch.nn.modules import transformer
 from stochsim.lowering.brevitas_quantisers import OnePart
 from stochsim.lowering.graph_network import Network, drop_unused, put
 from stochsim.lowering.origin import DOOR, Origin, shape_of
+from stochsim.lowering.own_dropouts import recurrent_forms
 from stochsim.lowering.queries import first_line, operation
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.whole_operations import made_plain, made_whole, opaque_parts, own_forms
@@ -126,7 +127,7 @@ def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
             for op, form in torch.export.default_decompositions().items()
             if op._schema.name.removeprefix("aten::") in _INTO_PARTS
         }
-        return found.run_decompositions(table | own_forms())
+        return found.run_decompositions(table | recurrent_forms(table) | own_forms())
 
 
 @contextlib.contextmanager
