@@ -25,6 +25,7 @@ from torch.nn.modules import transformer
 from stochsim.lowering.brevitas_quantisers import OnePart
 from stochsim.lowering.graph_network import Network, drop_unused, put
 from stochsim.lowering.origin import DOOR, Origin, shape_of
+from stochsim.lowering.own_dropouts import recurrent_forms
 from stochsim.lowering.queries import first_line, operation
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.whole_operations import made_plain, made_whole, opaque_parts, own_forms
@@ -124,7 +125,8 @@ def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
             whole, (some.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
         )
         made_whole(found.graph_module)
-        return found.run_decompositions(_decompositions() | own_forms())
+        table = _decompositions()
+        return found.run_decompositions(table | recurrent_forms(table) | own_forms())
 
 
 @functools.cache

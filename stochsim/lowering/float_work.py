@@ -34,7 +34,7 @@ _OF_VALUE: Mapping[str, Work] = {
         (0.0, 1.0),
     ),
     **_each("mul square dropout alpha_dropout feature_dropout", (1.0, 0.0)),
-    **_each("feature_alpha_dropout batch_norm leaky_relu prelu", (1.0, 1.0)),
+    **_each("feature_alpha_dropout batch_norm leaky_relu prelu rrelu", (1.0, 1.0)),
     **_each("addcmul lerp hardsigmoid hardswish", (2.0, 2.0)),
     **_each("div reciprocal addcdiv softsign", _QUOTIENT),
     **_each(

@@ -85,7 +85,7 @@ def _with_nodes(given: Any, made: Mapping[str, fx.Node]) -> Any:
 
 
 class Interpreter(fx.Interpreter):
-    """Runs a network: dropout and batch normalisation as its `training` says."""
+    """Runs a network: dropout, batch normalisation and RReLU as its `training` says."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
@@ -96,7 +96,8 @@ class Interpreter(fx.Interpreter):
         """An operation of torch; one that differs in training is on there."""
         place = TRAINING_PLACES.get(target)
         if self._training and place is not None:
-            args = (*args[:place], True, *args[place + 1 :])
+            before = [one.default_value for one in target._schema.arguments[len(args) : place]]
+            args = (*args[:place], *before, True, *args[place + 1 :])
         return super().call_function(target, args, kwargs)
 
 
@@ -107,6 +108,7 @@ TRAINING_PLACES: dict[Any, int] = {
     _aten.alpha_dropout.default: 2,
     _aten.feature_alpha_dropout.default: 2,
     _aten.batch_norm.default: 5,
+    _aten.rrelu.default: 3,
 }
 """Operations that differ in training, and which argument says so."""
 

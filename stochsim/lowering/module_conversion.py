@@ -31,6 +31,7 @@ from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
 from stochsim.lowering.outputs_of_modules import signature_of
+from stochsim.lowering.own_dropouts import off_in_evaluation, own_dropouts_on
 from stochsim.lowering.products import LAYERS, products_of, write_as_linear
 from stochsim.lowering.quantised_sites import take_affine_inputs, take_given_grids
 from stochsim.lowering.queries import (
@@ -79,7 +80,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     """A copy of `module` that computes as `hardware` does; the module itself is not changed.
 
     A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
-    left in training stay on, and are drawn anew in every read.
+    left in training stay on, and are drawn anew in every read. In training the result turns on what
+    batch normalisation, RReLU and dropout do, those inside recurrent and attention modules too.
 
     Every linear layer and 1- to 3-dimensional convolution, transposed ones too, as a module, a
     function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows
@@ -251,8 +253,11 @@ def _converted(
 def _captured(whole: Wrapped, x: torch.Tensor, kept: Sequence[str]) -> Network:
     """The graph of a module, its layers of Brevitas in torch's own operations."""
     is_quantised = is_of_brevitas(whole)
-    with plain_layers(whole, x[:STIMULI]) if is_quantised else contextlib.nullcontext():
-        return captured(whole, x, kept).eval()
+    plain = plain_layers(whole, x[:STIMULI]) if is_quantised else contextlib.nullcontext()
+    with plain, own_dropouts_on(whole.whole) as paths:
+        network = captured(whole, x, kept).eval()
+    off_in_evaluation(network, paths)
+    return network
 
 
 def _check_same(

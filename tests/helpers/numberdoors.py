@@ -232,6 +232,12 @@ def _conversion(**options: Any) -> Any:
     return ss.convert(module, chip, x, **options)
 
 
+@cache
+def _made() -> Any:
+    """The conversion that doors which change nothing of it share."""
+    return _conversion()
+
+
 def _in_training(key: Any) -> Any:
     module = _conversion(key=3).train()
     return module(_converted()[1], key=key)
@@ -447,12 +453,12 @@ DATA_AND_NETWORKS: dict[str, Door] = {
     "convert(key)": Door(lambda n: _conversion(key=n).sample(_converted()[1], 2, 0), 100),
     "convert(chip_key)": Door(lambda n: _conversion(chip_key=n).chip_key, 100),
     "convert(bits)": Door(lambda n: _conversion(bits={"0": (n, n, n)}).layers["0"].bits, 4),
-    "converted.sample(reads)": Door(lambda n: _conversion().sample(_converted()[1], n, 0), 100),
-    "converted.sample(key)": Door(lambda n: _conversion().sample(_converted()[1], 3, n), 100),
-    "converted.bill(reads)": Door(lambda n: _conversion().bill(_converted()[1], n).to_json(), 100),
-    "converted(key)": Door(lambda n: _conversion()(_converted()[1], key=n), 100),
+    "converted.sample(reads)": Door(lambda n: _made().sample(_converted()[1], n, 0), 100),
+    "converted.sample(key)": Door(lambda n: _made().sample(_converted()[1], 3, n), 100),
+    "converted.bill(reads)": Door(lambda n: _made().bill(_converted()[1], n).to_json(), 100),
+    "converted(key)": Door(lambda n: _made()(_converted()[1], key=n), 100),
     "converted(first_stimulus)": Door(
-        lambda n: _conversion()(_converted()[1], first_stimulus=n), 100
+        lambda n: _made()(_converted()[1], first_stimulus=n), 100
     ),
     "converted(key), in training": Door(_in_training, 100),
     "Reference.subset(which)": Door(lambda n: _reference().subset(n, 100), 7),
