@@ -317,9 +317,7 @@ def test_a_table_may_be_kept_in_float() -> None:
     made = convert(network(), QUIET, ids, keep_float=["0"])
     assert list(made.layers) == ["2"]
     assert made.left_in_float[0].cost == "float32"
-    with pytest.raises(
-        StochsimError, match="one of Linear, Conv1d, Conv2d and Embedding is needed"
-    ):
+    with pytest.raises(StochsimError, match=r"one of Linear, .* and Embedding is needed"):
         convert(nn.ReLU(), QUIET, ids.float())
 
 
