@@ -457,9 +457,7 @@ DATA_AND_NETWORKS: dict[str, Door] = {
     "converted.sample(key)": Door(lambda n: _made().sample(_converted()[1], 3, n), 100),
     "converted.bill(reads)": Door(lambda n: _made().bill(_converted()[1], n).to_json(), 100),
     "converted(key)": Door(lambda n: _made()(_converted()[1], key=n), 100),
-    "converted(first_stimulus)": Door(
-        lambda n: _made()(_converted()[1], first_stimulus=n), 100
-    ),
+    "converted(first_stimulus)": Door(lambda n: _made()(_converted()[1], first_stimulus=n), 100),
     "converted(key), in training": Door(_in_training, 100),
     "Reference.subset(which)": Door(lambda n: _reference().subset(n, 100), 7),
     "Reference.subset(n)": Door(lambda n: _reference().subset(1, n), 100),
