@@ -74,7 +74,9 @@ class Samples:
 
     @property
     def step(self) -> float:
-        """Distance of neighbouring output values; 0 without a quantiser."""
+        """Distance of neighbouring output values, of a number format the mean distance; 0 without a
+        quantiser.
+        """
         return self.quantizer.step if self.quantizer is not None else 0.0
 
     @property
@@ -95,7 +97,9 @@ class Samples:
         if self.codes is not None and self.quantizer is not None:
             low = self.quantizer.c_min
             high = low + self.quantizer.levels - 1
-            codes = f"{counted(self.quantizer.bits, 'bit', 'bits')}, {low} to {high}"
+            bits = counted(self.quantizer.bits, "bit", "bits")
+            own = "" if self.quantizer.book is None else f" of {self.quantizer.format_name}"
+            codes = f"{bits}{own}, {low} to {high}"
         rows = [("codes", codes), ("values", self._range()), ("energy", self._energy())]
         return card(f"samples: {self._sizes()}", rows)
 
@@ -122,7 +126,9 @@ class Samples:
         if self._values is None and self.codes is not None and self.quantizer is not None:
             ends = np.array([self.codes.min(), self.codes.max()])
             text = range_text(self.quantizer.values(ends))
-            return f"{text}, in steps of {self.step:.3g} (units of the drive)"
+            is_even = self.quantizer.book is None
+            steps = "steps of" if is_even else "uneven steps, on average"
+            return f"{text}, in {steps} {self.step:.3g} (units of the drive)"
         return range_text([self.values.min(), self.values.max()])
 
     @property

@@ -105,6 +105,13 @@ def test_read_noise_is_in_mean_steps():
     assert chip.probabilities(x) == pytest.approx(expected, rel=0, abs=2e-9)
 
 
+def test_the_card_names_the_format():
+    chip, x = chip_of(OUTPUTS["fp4-e2m1"])
+    lines = str(chip.sample(x, 200, 0)).splitlines()
+    assert lines[1].split(maxsplit=1)[1] == "4 bits of fp4-e2m1, -7 to 7"
+    assert lines[2].endswith("in uneven steps, on average 0.429 (units of the drive)")
+
+
 def test_bits_of_the_format_are_billed():
     four, x = chip_of(OUTPUTS["fp4-e2m1"])
     even, _ = chip_of(Quantizer(4, 0.5))
