@@ -352,7 +352,8 @@ HOLD_ARRAYS = {
         lambda: program().readout,
         "Layer(weight_codes=<2 × 3 int8>, weight_bits=4, weight_scale=0.5, input=Quantizer(bits=4, "
         "scale=0.25, unsigned=False), output=Quantizer(bits=4, scale=0.25, unsigned=True), "
-        "bias=<2 float64>, sigma=<2 float64>, activation='relu', own_width=False, zero_points=None)",
+        "bias=<2 float64>, sigma=<2 float64>, activation='relu', own_width=False, "
+        "zero_points=None)",
     ),
     "recurrent wiring": (
         lambda: recurrent().wiring,
