@@ -27,16 +27,24 @@ from stochsim.keys import fold_in
 from stochsim.lowering import ChipModule, convert
 from stochsim.posterior import mean_estimate
 
-HELD_OUT = 500
-EPOCHS = (60, 40)  # of the float network, and of fine-tuning
-QUICK_EPOCHS = (20, 10)
-KEYS, QUICK_KEYS = 5, 2
+
+class Sizes(NamedTuple):
+    """keys: how many. epochs: of the float network, and of fine-tuning. held_out: pictures. reads:
+    of each picture.
+    """
+
+    keys: int
+    epochs: tuple[int, int]
+    held_out: int = 500
+    reads: int = 5
+
+
+FULL, QUICK = Sizes(5, (60, 40)), Sizes(2, (20, 10))
 BATCH = 64
 RATE = 2e-3
 TUNING_RATE = 1e-3
 CHIP = preset("in-memory-28nm").replace(noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic"))
 QUIET = preset("digital-45nm")
-READS = 5
 BARS = {"8 bits, no noise": 0.5, "4 bits, noisy chip, fine-tuned": 2.0}
 
 
@@ -91,9 +99,9 @@ class Digits:
     keys.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, held_out: int) -> None:
         pictures, labels = digit_pictures()
-        train, test = split_by_label(labels, HELD_OUT, 0)
+        train, test = split_by_label(labels, held_out, 0)
         x, y = torch.from_numpy(pictures).float().reshape(-1, 1, 8, 8), torch.from_numpy(labels)
         self.x = x[train]
         self.y = y[train]
@@ -120,25 +128,25 @@ class Digits:
         with torch.no_grad():
             return (network(self.test).argmax(1).numpy() == self.answers).astype(float)
 
-    def share_right(self, converted: ChipModule, key: int) -> np.ndarray:
+    def share_right(self, converted: ChipModule, reads: int, key: int) -> np.ndarray:
         """The share of reads of a chip that name each picture rightly, (picture,); ties go to the
         lower digit.
         """
-        found = converted.sample(self.test, READS, key).argmax(-1)
+        found = converted.sample(self.test, reads, key).argmax(-1)
         return np.asarray((found == self.answers[:, None]).mean(1))
 
 
 class Bench:
     """One key's float network, and its conversions."""
 
-    def __init__(self, data: Digits, kind: str, key: int, epochs: tuple[int, int]) -> None:
-        self.data = data
+    def __init__(self, kind: str, key: int, sizes: Sizes) -> None:
+        self.data = data = Digits(sizes.held_out)
         self.key = fold_in(key, "conversion", kind) % 2**62
-        self.epochs = epochs
+        self.sizes = sizes
         with torch.random.fork_rng():
             torch.manual_seed(self.key)  # torch's layers draw their start from it
             network = NETWORKS[kind]()
-        self.network = data.trained(network, epochs[0], RATE, self.key)
+        self.network = data.trained(network, sizes.epochs[0], RATE, self.key)
         self.right = data.right(self.network)
 
     def converted(self, hardware: Hardware, bits: int, scales: str = "per-tensor") -> ChipModule:
@@ -155,7 +163,7 @@ class Bench:
     def tuned(self, converted: ChipModule) -> ChipModule:
         """The same after noise-aware fine-tuning: the chip's noise in every step."""
         tuned: ChipModule = self.data.trained(
-            copy.deepcopy(converted), self.epochs[1], TUNING_RATE, self.key
+            copy.deepcopy(converted), self.sizes.epochs[1], TUNING_RATE, self.key
         )
         return tuned
 
@@ -174,7 +182,7 @@ class Bench:
                 chips[f"{name}, per channel, fine-tuned"] = self.tuned(channels)
         chips["4 bits, rram-array, as it is"] = self.converted(preset("rram-array"), 4)
         return {
-            name: 100 * (self.right - self.data.share_right(chip, self.key))
+            name: 100 * (self.right - self.data.share_right(chip, self.sizes.reads, self.key))
             for name, chip in chips.items()
         }
 
@@ -189,10 +197,10 @@ class Measured(NamedTuple):
     joules: list[Figure]
 
 
-def measured(kind: str, key: int, epochs: tuple[int, int]) -> Measured:
+def measured(kind: str, key: int, sizes: Sizes) -> Measured:
     """One network, in a process of its own, on one thread: the networks are too small for two."""
     torch.set_num_threads(1)
-    bench = Bench(Digits(), kind, key, epochs)
+    bench = Bench(kind, key, sizes)
     return Measured(bench.right, bench.losses(), [] if key else _joules(bench, kind))
 
 
@@ -218,12 +226,12 @@ def _joules(bench: Bench, kind: str) -> list[Figure]:
 
 def measure(options: Options) -> list[Figure]:
     """Five keys; two and fewer epochs with --quick."""
-    epochs = QUICK_EPOCHS if options.quick else EPOCHS
-    keys = range(QUICK_KEYS if options.quick else KEYS)
+    sizes = QUICK if options.quick else FULL
+    keys = range(sizes.keys)
     runs = [(kind, key) for kind in reversed(NETWORKS) for key in keys]  # the longest first
     found = {}
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        tasks = {pool.submit(measured, *run, epochs): run for run in runs}
+        tasks = {pool.submit(measured, *run, sizes): run for run in runs}
         for count, task in enumerate(as_completed(tasks), 1):
             found[tasks[task]] = task.result()
             print(f"{count} of {len(runs)} networks", file=sys.stderr, flush=True)

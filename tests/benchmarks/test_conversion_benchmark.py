@@ -8,13 +8,8 @@ import pytest
 @pytest.mark.slow
 def test_every_conversion_and_bill_gives_a_figure(load, monkeypatch, tmp_path):
     conversion, bench = load("conversion"), load("_bench")
-    for name, value in {
-        "HELD_OUT": 40,
-        "QUICK_EPOCHS": (6, 1),
-        "QUICK_KEYS": 1,
-        "READS": 2,
-    }.items():
-        monkeypatch.setattr(conversion, name, value)
+    sizes = conversion.Sizes(keys=1, epochs=(6, 1), held_out=40, reads=2)
+    monkeypatch.setattr(conversion, "QUICK", sizes)
     kinds = {kind: conversion.NETWORKS[kind] for kind in ("linear", "depthwise")}
     monkeypatch.setattr(conversion, "NETWORKS", kinds)
     figures = {
