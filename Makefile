@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 FAST = $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage lint docs bench results
+.PHONY: help setup demo test test-slow test-long coverage lint docs bench results
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ test: $(STAMP) ## run the fast tests, on two workers
 	$(FAST)
 
 test-slow: $(STAMP) ## run the slow tests: generated cases, long statistics
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not long"
+
+test-long: $(STAMP) ## run the longest ones: whole benchmarks, every place of a file, cold compilers
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 coverage: $(STAMP) ## run the fast tests and say which lines and branches of stochsim/ they take
 	$(FAST) --cov --cov-report=term:skip-covered

@@ -5,6 +5,7 @@ or two.
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_conversion_and_bill_gives_a_figure(load, monkeypatch, tmp_path):
     conversion, bench = load("conversion"), load("_bench")

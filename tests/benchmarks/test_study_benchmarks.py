@@ -107,6 +107,7 @@ def test_emergence_runs_and_goes_on(in_this_process, load, monkeypatch, tmp_path
     assert in_this_process == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_posterior_survival_runs_and_goes_on(in_this_process, load, monkeypatch, tmp_path):
     use_tiny_study(

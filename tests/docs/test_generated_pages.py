@@ -74,6 +74,7 @@ def test_defaults_as_a_file_gives_them() -> None:
     assert default_text(Hardware.model_fields["accumulator_bits"]) == "–"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_page_of_modules_is_what_conversion_gives():
     """None is refused, and none is far from torch."""

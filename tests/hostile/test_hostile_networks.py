@@ -81,7 +81,7 @@ def test_converted_networks(network: Path, tmp_path: Path, canary: Path) -> None
     check_network(variants(head, canary, 3), data, tmp_path, canary)
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.long])])
 def test_nodes_with_every_text(every: int, network: Path, tmp_path: Path, canary: Path) -> None:
     """Target, name, operation and words of every node, or each fifth: what once became source."""
     head, data = read_both(network)
@@ -95,6 +95,7 @@ def test_nodes_with_every_text(every: int, network: Path, tmp_path: Path, canary
     check_network(tables, data, tmp_path, canary)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_place_of_a_network_with_many_values(
     network: Path, tmp_path: Path, canary: Path

@@ -118,6 +118,7 @@ def test_every_module_can_be_imported(python: Path, tmp_path: Path) -> None:
     assert all_there == "True"
 
 
+@pytest.mark.long
 def test_mypy_sees_the_types_of_what_is_installed(python: Path, tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy, of the extra 'dev', is not installed")
     (tmp_path / "typed.py").write_text(
@@ -143,6 +144,7 @@ def test_the_commands_that_need_no_file_run(run: Run) -> None:
     assert "adc-accelergy" in run("energy", "list")
 
 
+@pytest.mark.long
 def test_an_example_is_copied_and_a_small_one_runs_to_its_report(run: Run, tmp_path: Path) -> None:
     names = [line.split()[0] for line in run("examples", "list").splitlines()]
     in_repository = [

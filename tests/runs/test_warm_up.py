@@ -60,6 +60,7 @@ def test_what_is_there_already_is_said(tmp_path: Path) -> None:
     assert f"all {len(said)} kernels were there already" in str(again)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_at_once_then_a_later_process_compiles_nothing(tmp_path: Path) -> None:
     with (
@@ -73,6 +74,7 @@ def test_two_at_once_then_a_later_process_compiles_nothing(tmp_path: Path) -> No
     assert "were there already" in lines_of(COMMAND, tmp_path)[-2]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_compiled_is_kept_when_it_is_stopped(tmp_path: Path) -> None:
     process = subprocess.Popen(COMMAND, env=at(tmp_path), stdout=subprocess.PIPE, text=True)
