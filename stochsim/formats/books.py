@@ -220,8 +220,12 @@ def _checked_values(given: Any) -> tuple[float, ...]:
     return tuple((values + 0.0).tolist())  # -0 is 0
 
 
+def _is_left_out(given: Any) -> bool:
+    return given is None or (isinstance(given, tuple | list) and not given)
+
+
 def _checked_edges(given: Any, values: tuple[float, ...]) -> tuple[float, ...]:
-    if len(given) == 0:
+    if _is_left_out(given):
         return tuple(_middles(values))
     edges = finite_array("edges", given, "edge", (len(values) - 1,)).astype(np.float64)
     low, high = np.array(values[:-1]), np.array(values[1:])
@@ -234,7 +238,7 @@ def _checked_edges(given: Any, values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _checked_ties(given: Any, edges: int, c_min: int) -> tuple[bool, ...]:
-    if len(given) == 0:
+    if _is_left_out(given):
         if edges == 1:
             return (True,)
         return tuple((c_min + k + 1) % 2 == 0 for k in range(edges))
@@ -248,7 +252,7 @@ def _checked_ties(given: Any, edges: int, c_min: int) -> tuple[bool, ...]:
 
 
 def _checked_patterns(given: Any, values: tuple[float, ...]) -> tuple[float, ...]:
-    if len(given) == 0:
+    if _is_left_out(given):
         stored = 1 << max(1, (len(values) - 1).bit_length())
         return values + (math.nan,) * (stored - len(values))
     found = real_array("bit_patterns", given, "should be numbers").astype(np.float64)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.formats.books import MOST_BITS, CodeBook
-from stochsim.settings import SettingError, check_whole, finite_array
+from stochsim.settings import SettingError, bounded_array, check_whole
 
 _MOST_GROUPS = 1024
 _MOST_ROUNDS = 10_000
@@ -19,7 +19,7 @@ def lloyd_max(numbers: Any, bits: int) -> CodeBook:
     up to 1,024 numbers the error is the least there is, by dynamic programming over their cuts;
     of more, numbers are cut between 1,024 groups of neighbours first, and values then move to the
     means, and edges between them, in turn until none moves. Raises SettingError for fewer different
-    numbers than values, numbers that are not finite, and bits beyond 1 to 8.
+    numbers than values, numbers that are not finite or too large to square, and bits beyond 1 to 8.
 
     >>> import numpy as np
     >>> from stochsim.formats import lloyd_max
@@ -27,7 +27,7 @@ def lloyd_max(numbers: Any, bits: int) -> CodeBook:
     (0.75, 8.0)
     """
     bits = check_whole("bits", bits, 1, MOST_BITS + 1)
-    rows = np.sort(finite_array("numbers", numbers, "number").astype(np.float64))
+    rows = np.sort(bounded_array("numbers", numbers, "number").astype(np.float64))
     groups = _grouped(rows)
     if len(groups) < 2**bits:
         rule = f"has {len(groups)} different numbers: {2**bits} values need as many at least"

@@ -23,7 +23,7 @@ SPECIALS = {
 }
 """What patterns are no finite numbers, by name."""
 
-_NAME = re.compile(r"fp(\d+)-e(\d+)m(\d+)", re.ASCII)
+_NAME = re.compile(r"fp(\d{1,3})-e(\d{1,3})m(\d{1,3})", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from stochsim.formats.books import CodeBook
-from stochsim.settings import columns, counted
+from stochsim.settings import check_kind, columns, counted
 
 _MARKS = 49  # of a number line, with 0 in the middle
 _WIDTH = 88
@@ -16,6 +16,9 @@ def list_lines(books: Iterable[CodeBook]) -> list[str]:
     """One aligned line per format: name, bits, number of values, smallest distance, range, and a
     line on which values are marked, from minus to plus the largest.
     """
+    books = list(books)
+    for book in books:
+        check_kind("books", book, CodeBook, "should be CodeBooks, as code_book(…) gives one")
     rows = [("format", "bits", "values", "smallest step", "range", "where its values lie")]
     rows += [
         (
@@ -45,6 +48,7 @@ def format_lines(book: CodeBook) -> list[str]:
     """All about one format: sizes, the unit that its values share, values, edges, and the stored
     patterns that stand for no value of their own.
     """
+    check_kind("book", book, CodeBook, "should be a CodeBook, as code_book(…) gives one")
     shared = book.as_integers()
     facts = {
         "stored bits": str(book.bits),

@@ -10,7 +10,7 @@ from stochsim.formats.books import MOST_BITS, CodeBook
 from stochsim.formats.floating import FLOATING, float_format
 from stochsim.settings import SettingError, check_kind, check_positive, check_whole
 
-_NAME = re.compile(r"(int|uint|log2-|power-)(\d+)", re.ASCII)
+_NAME = re.compile(r"(int|uint|log2-|power-)(\d{1,3})", re.ASCII)
 _NF4_OFFSET = 0.9677083
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stochsim.formats import FORMATS, CodeBook, code_book
+from stochsim.formats import FORMATS, CodeBook, code_book, format_lines, list_lines, lloyd_max
 from stochsim.settings import SettingError
 
 BOOK = CodeBook((-4.0, -1.0, 0.0, 1.0, 4.0))
@@ -113,6 +113,10 @@ def test_equal_books_are_equal_and_can_be_keys():
         ({"values": [0, 1], "bit_patterns": [0, 2]}, "every value and no other .*: 1 has no patt"),
         ({"values": [0, 1], "bit_patterns": [0, 1, 2, 0]}, "2 is no value"),
         ({"values": [0, 1], "name": 3}, "'name' = 3"),
+        ({"values": None}, "'values'"),
+        ({"values": [0, 1, 2], "edges": 3}, "'edges'"),
+        ({"values": [0, 1, 2], "ties": 3}, "'ties' = 3: should be 2 truth values"),
+        ({"values": [0, 1, 2], "bit_patterns": 3}, "'bit_patterns'"),
     ],
 )
 def test_books_that_are_none_are_refused(fields, message):
@@ -120,9 +124,17 @@ def test_books_that_are_none_are_refused(fields, message):
         CodeBook(**fields)
 
 
+def test_what_is_none_is_left_out():
+    assert CodeBook((0, 1, 2), None, None, None) == CodeBook((0, 1, 2))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: format_lines("nf4"), "'book' = 'nf4': should be a CodeBook"),
+        (lambda: list_lines([BOOK, 3]), "'books' = 3: should be CodeBooks"),
+        (lambda: code_book(f"fp{'9' * 5000}-e1m1"), "'format'"),
+        (lambda: lloyd_max([-1e308, 1e308], 1), "'numbers' = 1e.308: should be at most"),
         (lambda: BOOK.encode([0.0, math.nan]), "'numbers': holds NaN, which has no code"),
         (lambda: BOOK.encode(["a"]), "'numbers'"),
         (lambda: BOOK.decode([3]), "'codes' = .*: should be integers from -2 to 2"),

@@ -30,6 +30,18 @@ def stimuli(*shape: int, seed: int = 3, low: float = -1.0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).uniform(low, 1, shape)).float()
 
 
+class Twice(nn.Module):
+    """One layer, called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Of (stimulus, 4)."""
+        return self.one(torch.relu(self.one(x)))
+
+
 def small_net() -> nn.Module:
     """Convolution, pooling, linear layers with every activation: inputs (1, 6, 6), three
     outputs.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conversiontest import chip_of, seeded, stimuli
+from conversiontest import Twice, chip_of, seeded, stimuli
 from torch import nn
 
 import stochsim as ss
@@ -112,14 +112,6 @@ def test_a_network_buys_as_much_as_it_pays_for() -> None:
 
 
 def test_layers_on_the_same_cells_share_it(tmp_path) -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one = nn.Linear(4, 4)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.one(torch.relu(self.one(x)))
-
     module = convert(seeded(Twice), chip_of(8, 8, 8), stimuli(40, 4))
     module.learn_noise()
     assert module.layers["one"].log_sigma is module.layers["one_again"].log_sigma

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conversiontest import chip_of, seeded, small_net, stimuli
+from conversiontest import Twice, chip_of, seeded, small_net, stimuli
 from torch import nn
 
 import stochsim as ss
@@ -186,18 +186,6 @@ def test_training_takes_widths_back_to_the_ends() -> None:
     module.train()(x)
     assert own.weight_grid.width.item() == 2.0
     assert own.output_grid.width.item() == 8.0
-
-
-class Twice(nn.Module):
-    """One layer, called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one = nn.Linear(4, 4)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Of (stimulus, 4)."""
-        return self.one(torch.relu(self.one(x)))
 
 
 def test_what_layers_share_has_one_width() -> None:
