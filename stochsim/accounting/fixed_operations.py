@@ -9,7 +9,7 @@ import numpy as np
 from stochsim.accounting.latency import cycles_by_layer
 from stochsim.accounting.meter import Meter, Sharing
 from stochsim.hardware import Array, Hardware
-from stochsim.program import FLOAT_BITS, LayerShape, LayerUse, Workload
+from stochsim.program import FLOAT_BITS, SCALE_BITS, LayerShape, LayerUse, Workload
 
 DITHER_BITS = 16
 """Random bits that a chip is billed for each input that it rounds stochastically."""
@@ -44,6 +44,8 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
             _add_digital_product(meter, hardware, use)
         if use.shape.zero_points:
             _add_zero_points(meter, hardware, use)
+        if use.shape.block_size is not None:
+            _add_scales_of_blocks(meter, hardware, use)
         if use.additions:
             width = accumulator_width(hardware, use.shape)
             meter.add(use.layer, "add", use.additions, width, per=Sharing.STIMULUS)
@@ -75,25 +77,40 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
         meter.add(use.layer, "add", macs, accumulator_width(hardware, shape), per=per)
         meter.add(use.layer, "dac", macs // shape.neurons, shape.input_bits, per=per)
     if use.converts:
-        meter.add(use.layer, "adc", use.products * shape.neurons, shape.output_bits, per=per)
+        conversions = use.products * shape.neurons * shape.blocks
+        meter.add(use.layer, "adc", conversions, shape.output_bits, per=per)
+
+
+def _add_scales_of_blocks(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
+    """Count what puts the sums of blocks together: each times its scale, and added."""
+    times = use.products * use.shape.neurons * use.shape.blocks
+    width = accumulator_width(hardware, use.shape)
+    per = Sharing.STIMULUS
+    meter.add(use.layer, "multiply", times, width, SCALE_BITS, per=per)
+    meter.add(use.layer, "add", times, width + SCALE_BITS, per=per)
 
 
 def _add_zero_points(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
     """Count what zero points of weights take beside a product: the sum of its inputs, times each
-    different one, and an addition for every neuron.
+    different one, and an addition for every neuron; so for each of its blocks.
     """
     shape = use.shape
-    of_sum = shape.input_bits + (shape.inputs - 1).bit_length()
+    of_sum = shape.input_bits + (_summed(shape) - 1).bit_length()
     times = use.products * shape.zero_points
     per = Sharing.STIMULUS
     meter.add(use.layer, "multiply", times, shape.weight_bits, of_sum, per=per)
-    adds = use.products * (shape.inputs + shape.neurons)
+    adds = use.products * (shape.inputs + shape.neurons * shape.blocks)
     meter.add(use.layer, "add", adds, accumulator_width(hardware, shape), per=per)
 
 
 def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
-    """Bits of the sums of a layer of this shape."""
-    return hardware.accumulator_width(shape.inputs, (shape.weight_bits, shape.input_bits))
+    """Bits of the sums of a layer of this shape, or of its blocks."""
+    return hardware.accumulator_width(_summed(shape), (shape.weight_bits, shape.input_bits))
+
+
+def _summed(shape: LayerShape) -> int:
+    """How many inputs a sum has."""
+    return shape.inputs if shape.block_size is None else shape.block_size
 
 
 def add_weight_memory(meter: Meter, hardware: Hardware, workload: Workload) -> None:
@@ -129,4 +146,7 @@ def _add_leakage(meter: Meter, hardware: Hardware, cycles: Mapping[str, float]) 
 
 def cells_of(shape: LayerShape, array: Array) -> int:
     """Cells of the array that hold a layer's weights."""
-    return array.tiling(shape.inputs, shape.neurons, shape.weight_bits).cells
+    return sum(
+        array.tiling(block.inputs, block.neurons, block.weight_bits).cells
+        for block in shape.of_blocks()
+    )

@@ -7,11 +7,12 @@ multipliers) cycles; the row of a table that an id names takes one. A layer on a
 
     input cycles × columns per ADC × cycles per conversion + 1
 
-for all its tiles work in parallel, the columns that share an ADC one after another (no more than
-the fullest tile holds: a layer with fewer has fewer), and one more cycle shifts and adds the codes
-of the last conversion. Layers follow one another, and so do
-the steps of a recurrent circuit, whose product of the stimulus is made once per read, or at every
-step where inputs are rounded stochastically. Memories and random numbers keep up with the products.
+for all its tiles, those of all blocks, work in parallel, the columns that share an ADC one after
+another (no more than the fullest tile holds: a layer with fewer has fewer), and one more cycle
+shifts and adds the codes of the last conversion. Layers follow one another, and so do the steps of
+a recurrent circuit, whose product of the stimulus is made once per read, or at every step where
+inputs are rounded stochastically. Memories, random numbers and the scales of blocks keep up with
+the products.
 """
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
@@ -28,7 +29,8 @@ def layer_cycles(shape: LayerShape, hardware: Hardware) -> int:
     array = hardware.array
     if array is None:
         return -(-shape.weights // hardware.timing.multipliers)
-    tiling = array.tiling(shape.inputs, shape.neurons, shape.weight_bits)
+    largest = shape.of_blocks()[0]
+    tiling = array.tiling(largest.inputs, shape.neurons, shape.weight_bits)
     in_turn = tiling.in_turn(array.columns_per_adc) * array.adc.cycles
     return array.cycles(shape.input_bits) * in_turn + 1
 

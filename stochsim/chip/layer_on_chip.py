@@ -2,6 +2,7 @@
 inputs that differ from read to read.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.array.array_product import ArrayProduct
 from stochsim.chip.array.programming import bit_flipped
+from stochsim.chip.blocked_product import BlockedProduct, key_of_block
 from stochsim.chip.digital_product import DigitalProduct
 from stochsim.chip.neurons import Neurons
-from stochsim.chip.product import Product
+from stochsim.chip.product import Product, less_zero_points
 from stochsim.chip.rng_address import Place
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
@@ -56,11 +58,12 @@ class LayerOnChip:
         own = chip.hardware.with_precision(layer.weight_bits, layer.input.bits, layer.output.bits)
         self.neurons = Neurons(layer, own, chip.sigma_scale, number)
         chip_key = fold_in(chip.chip_key, "layer", number) if number else chip.chip_key
-        if chip.has_exact_products:
-            weights = weights_of_chip(layer, own, chip_key)
-            self.product: Product = DigitalProduct(layer, own, weights, number)
-        else:
-            self.product = build_product(layer, own, chip_key, x_calibration, number)
+        drawn = number, chip_key
+        self.product: Product = (
+            build_digital_product(layer, own, *drawn)
+            if chip.has_exact_products
+            else build_product(layer, own, *drawn, x_calibration)
+        )
 
     @property
     def is_digital(self) -> bool:
@@ -104,13 +107,9 @@ class LayerOnChip:
         return self.scaled(self._from_zero(sums, integers))
 
     def _from_zero(self, sums: np.ndarray, integers: np.ndarray) -> np.ndarray:
-        """Sums (…, neuron) of weights less their zero points, of those of their codes: less the sum
-        of the integers (…, input) times each.
-        """
-        if self.layer.zero_points is None:
-            return sums
-        shift = integers.sum(-1, dtype=np.int64)[..., None] * self.layer.zero_points
-        return sums - (shift if shift.ndim == sums.ndim else shift[:, None])
+        """Sums (…, neuron) of the product, less zero points that are not those of blocks."""
+        is_whole = self.layer.block_size is None
+        return less_zero_points(sums, integers, self.layer) if is_whole else sums
 
     def exact_drive(self, integers: np.ndarray) -> np.ndarray:
         """Drives (stimulus, neuron) of the digital product, without the errors of a read;
@@ -127,12 +126,19 @@ class LayerOnChip:
         """
         if not self.neurons.has_weight_noise:
             return np.zeros((1, 1))
+        scale, sigma = self.layer.input.scale, self.neurons.weight_sigma
+        if np.ndim(sigma) < 2:
+            return np.asarray(sigma * (scale * np.sqrt(self._squares(integers)))[..., None])
+        parts = [self._squares(integers[..., inputs]) for inputs in self.layer.slices]
+        return np.asarray(scale * np.sqrt(np.stack(parts, -1) @ np.square(sigma).T))
+
+    def _squares(self, integers: np.ndarray) -> np.ndarray:
+        """Sums of the squares of integers (…, input), float64 (…)."""
         as_float = integers.astype(np.float32)
         largest = integers.shape[-1] * self.layer.input.largest_integer**2
         exact = np.float32 if largest <= _EXACT_IN_FLOAT32 else np.float64
-        squares = np.einsum("...i,...i->...", as_float, as_float, dtype=exact).astype(np.float64)
-        lengths = self.layer.input.scale * np.sqrt(squares)
-        return np.asarray(self.neurons.weight_sigma * lengths[..., None])
+        found = np.einsum("...i,...i->...", as_float, as_float, dtype=exact)
+        return found.astype(np.float64)
 
     def draw(
         self, integers: np.ndarray, place: Place, out: np.ndarray, sigma: np.ndarray | None = None
@@ -162,25 +168,51 @@ class LayerOnChip:
 
     def scaled(self, sums: np.ndarray) -> np.ndarray:
         """Drives of integer sums, float64 of their shape (…, neuron)."""
-        drive = np.multiply(sums, self.layer.weight_scale * self.layer.input.scale)
+        drive = np.multiply(sums, self.layer.sum_scale * self.layer.input.scale)
         return np.add(drive, self.layer.bias, out=drive) if self.layer.bias.any() else drive
 
 
 def build_product(
     layer: Layer,
     hardware: Hardware,
+    number: int,
     chip_key: int,
     x_calibration: np.ndarray | None = None,
-    number: int = 0,
 ) -> Product:
     """The product of this chip's layer `number`: by its array, or digital.
 
     x_calibration: integers (stimulus, input) for a calibrated ADC range.
     """
-    weights = weights_of_chip(layer, hardware, chip_key)
     if hardware.array is None:
-        return DigitalProduct(layer, hardware, weights, number)
-    return ArrayProduct(layer, hardware, weights, chip_key, x_calibration, number)
+        return build_digital_product(layer, hardware, number, chip_key)
+    weights = weights_of_chip(layer, hardware, chip_key)
+
+    def of_block(block: int, inputs: slice) -> Product:
+        seen = None if x_calibration is None else np.ascontiguousarray(x_calibration[:, inputs])
+        own = np.ascontiguousarray(weights[:, inputs])
+        key = key_of_block(chip_key, block)
+        return ArrayProduct(layer.block(block), hardware, own, key, seen, number)
+
+    return _joined(layer, of_block)
+
+
+def build_digital_product(layer: Layer, hardware: Hardware, number: int, chip_key: int) -> Product:
+    """The digital product of this chip's layer `number`, whether the Hardware has an array or
+    not.
+    """
+    weights = weights_of_chip(layer, hardware, chip_key)
+
+    def of_block(block: int, inputs: slice) -> Product:
+        own = np.ascontiguousarray(weights[:, inputs])
+        return DigitalProduct(layer.block(block), hardware, own, number)
+
+    return _joined(layer, of_block)
+
+
+def _joined(layer: Layer, of_block: Callable[[int, slice], Product]) -> Product:
+    """The product of a layer, by those of its blocks where its weights have scales of theirs."""
+    parts = [of_block(number, inputs) for number, inputs in enumerate(layer.slices)]
+    return parts[0] if layer.block_size is None else BlockedProduct(layer, parts)
 
 
 def weights_of_chip(layer: Layer, hardware: Hardware, chip_key: int) -> np.ndarray:

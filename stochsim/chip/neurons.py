@@ -65,7 +65,7 @@ class Neurons:
     @property
     def weight_sigma(self) -> float | np.ndarray:
         """Read noise of every weight that is lumped at the neurons, in weight values; (neuron,)
-        where the weights of neurons have scales of their own.
+        where the weights of neurons have scales of their own, (neuron, block) where blocks have.
         """
         own = self.hardware.noise
         if own.weight_noise != "lumped":

@@ -14,7 +14,7 @@ from stochsim.settings import SettingError
 
 def weight_sigma_of(noise: Noise, layer: Layer) -> float | np.ndarray:
     """Read noise of a layer's weights, in weight values; (neuron,) where those of every neuron have
-    a scale of their own.
+    a scale of their own, (neuron, block) where those of every block have.
     """
     if isinstance(layer.weight_scale, np.ndarray):
         return noise.weight_sigma + noise.weight_sigma_lsb * layer.weight_scale
@@ -56,6 +56,16 @@ class Product(abc.ABC):
     @abc.abstractmethod
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
         """Tell the meter what `reads` reads of these integers take, where that depends on them."""
+
+
+def less_zero_points(sums: np.ndarray, integers: np.ndarray, layer: Layer) -> np.ndarray:
+    """Sums (…, neuron) of weights less their zero points, (neuron,), of those of their codes: less
+    the sum of the integers (…, input) times each.
+    """
+    if layer.zero_points is None:
+        return sums
+    shift = integers.sum(-1, dtype=np.int64)[..., None] * layer.zero_points
+    return sums - (shift if shift.ndim == sums.ndim else shift[:, None])
 
 
 def refuse_differing(name: str, what: str) -> SettingError:

@@ -119,8 +119,7 @@ class WindowedLayer:
             flat = own.reshape(-1, own.shape[2])
             chosen = np.unique(np.linspace(0, len(flat) - 1, 2 * most).astype(np.int64))
             flat = np.ascontiguousarray(flat[chosen[half % len(chosen) :: 2]])
-            weights = layer.layer.weight_integers.astype(np.float64)
-            exact.append(layer.scaled(flat.astype(np.float64) @ weights.T))
+            exact.append(layer.scaled(layer.layer.exact_sums(flat)))
             drawn.append(layer.drive(flat, reads, place))
         return np.concatenate(exact, 1), np.concatenate(drawn, 2)
 

@@ -138,10 +138,14 @@ class ChipLayer(torch.nn.Module):
         scale = self.input_grid.scale()
         zero = self.input_grid.value_of_zero() / float(scale.detach())
         rows = self.weight_of_neurons
-        weights = self.weight_grid(rows) / self.weight_grid.scale_of(rows)
+        weight_scale = self.weight_grid.scale_of(rows)
+        weights = _whole(self.weight_grid(rows) / weight_scale)
+        unit = self.weight_grid.sum_scale()
+        if self.weight_grid.block_size is not None:
+            weights = weights * (weight_scale / unit.reshape(-1, *(1,) * (rows.ndim - 1)))
         weights = weights.t() if self.geometry.lookup else weights
-        sums = drive(self.geometry, _whole(values / scale), _whole(weights), None, round(zero))
-        response = sums * (scale * self._of_neurons(self.weight_grid.scale()))
+        sums = drive(self.geometry, _whole(values / scale), weights, None, round(zero))
+        response = sums * (scale * self._of_neurons(unit))
         return response if self.bias is None else response + self._of_neurons(self.bias)
 
     def _check_ids(self, ids: torch.Tensor) -> None:
@@ -168,6 +172,10 @@ class ChipLayer(torch.nn.Module):
     def _weight_variance(self, values: torch.Tensor, zero: float, noise: HardwareNoise) -> Any:
         if noise.weight_sigma + noise.weight_sigma_lsb == 0:
             return 0.0
+        if self.weight_grid.block_size is not None:
+            rows = self.weight_of_neurons
+            sigma = noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step_of(rows)
+            return drive(self.geometry, values.square(), sigma.square(), None, zero**2)
         found = squares(self.geometry, values, zero)
         if self.geometry.groups > 1:
             found = found.repeat_interleave(self.neurons // self.geometry.groups, 1)
@@ -193,9 +201,11 @@ class ChipLayer(torch.nn.Module):
             self.output_grid.quantizer(),
         )
         zeros = self.weight_grid.zero_points
-        zero_points = None if zeros is None else zeros.cpu().expand(len(codes)).numpy()
+        shape = scale.shape if scale.ndim == 2 else (len(codes),)
+        zero_points = None if zeros is None else zeros.cpu().expand(shape).numpy()
         noise = (bias, self._sigma(), self.activation)
-        return Layer(codes, *rest, *noise, zero_points=zero_points)
+        more = {"zero_points": zero_points, "block_size": self.weight_grid.block_size}
+        return Layer(codes, *rest, *noise, **more)
 
     def _sigma(self) -> np.ndarray:
         """The noise of its neurons, (neuron,)."""

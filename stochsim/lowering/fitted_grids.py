@@ -30,7 +30,8 @@ def fitted(
     if not np.any(values):
         return Grid(bits, 1.0, unsigned)
     if ranges == "lsq" and (unsigned or bits > 1):
-        return Grid(bits, _first_step(np.abs(values).mean(), bits, unsigned), unsigned, is_lsq=True)
+        step = _first_step(np.abs(values).mean(), bits, unsigned)
+        return Grid(bits, step, unsigned).learned_by_lsq()
     if ranges != "mse" and (unsigned or bits > 1):
         return _covering(values, bits, unsigned, extremes if ranges == "minmax" else None, ranges)
     if unsigned:  # values from 0 on meet the same codes in a signed grid of one bit more
@@ -90,34 +91,86 @@ def _affine(low: float, high: float, bits: int) -> tuple[float, int]:
     return scale, int(np.rint(-low / scale))
 
 
+WEIGHT_SCALES = ("per-tensor", "per-channel")
+"""What the weights of a layer share a scale with: all others, or those of their neuron. A whole
+number stands for blocks (groups) of so many of a neuron's weights."""
+
+
+class _Blocks:
+    """Which weights (neuron, …) share a scale, as rows (row, weight) of those that do."""
+
+    def __init__(self, weight: np.ndarray, weight_scales: str | int) -> None:
+        neurons = len(weight)
+        self._weights = np.asarray(weight, np.float64).reshape(neurons, -1)
+        whole = self._weights.shape[1]
+        is_by_block = isinstance(weight_scales, int) and weight_scales < whole
+        self.size = int(weight_scales) if is_by_block else None
+        self._is_one = weight_scales == "per-tensor"
+
+    @property
+    def rows(self) -> list[np.ndarray]:
+        """The rows, those of a last block of fewer weights apart."""
+        if self._is_one:
+            return [self._weights.reshape(1, -1)]
+        if self.size is None:
+            return [self._weights]
+        end = self._weights.shape[1] // self.size * self.size
+        rest = self._weights[:, end:]
+        whole = self._weights[:, :end].reshape(-1, self.size)
+        return [whole, rest] if rest.size else [whole]
+
+    def joined(self, found: list[np.ndarray]) -> Any:
+        """Numbers (row,) of each of these rows as one number, (neuron,) or (neuron, block)."""
+        if self._is_one:
+            return found[0][0].item()
+        if self.size is None:
+            return found[0]
+        neurons = len(self._weights)
+        return np.concatenate([one.reshape(neurons, -1) for one in found], axis=1)
+
+
 def fitted_to_weights(
-    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
+    weight: np.ndarray, bits: int, weight_scales: str | int = "per-tensor", ranges: str = "mse"
 ) -> Grid:
-    """The same for weights (neuron, …), whose grid is narrow: one for all of them, or one for
-    those of each neuron.
+    """The same for weights (neuron, …), whose grid is narrow. weight_scales: of WEIGHT_SCALES, or
+    weights of a neuron that share a scale.
     """
-    rows = weight.reshape(len(weight) if of_neurons else 1, -1)
+    blocks = _Blocks(weight, weight_scales)
+    scales = blocks.joined([_fitted_steps(rows, bits, ranges) for rows in blocks.rows])
+    grid = Grid(bits, scales, narrow=True, block_size=blocks.size)
+    return grid.learned_by_lsq() if ranges == "lsq" and bits > 1 else grid
+
+
+def _fitted_steps(rows: np.ndarray, bits: int, ranges: str) -> np.ndarray:
+    """Steps (row,) for rows of weights, by a rule of RANGES."""
     if ranges == "mse" or bits == 1:
-        scales = optimal_row_steps(rows, bits)
-    elif ranges == "lsq":
+        return optimal_row_steps(rows, bits)
+    if ranges == "lsq":
         sizes = _first_step(np.abs(rows).mean(1), bits)
-        scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
     else:
         share = 1.0 if ranges == "minmax" else 1 - _SHARE
         sizes = np.quantile(np.abs(rows), share, axis=1) / (2 ** (bits - 1) - 1)
-        scales = np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
-    is_lsq = ranges == "lsq" and bits > 1
-    return Grid(bits, scales if of_neurons else float(scales[0]), narrow=True, is_lsq=is_lsq)
+    return np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
 
 
 def fitted_affine_to_weights(
-    weight: np.ndarray, bits: int, of_neurons: bool = False, ranges: str = "mse"
+    weight: np.ndarray, bits: int, weight_scales: str | int = "per-tensor", ranges: str = "mse"
 ) -> Grid:
     """An affine grid for weights (neuron, …), from 2 bits on: from the lowest to the highest in
-    2^bits - 2 steps, 0 among its values, by a rule of RANGES; one for all of them, or one for those
-    of each neuron.
+    2^bits - 2 steps, 0 among its values, by a rule of RANGES. weight_scales: see
+    `fitted_to_weights`.
     """
-    rows = np.asarray(weight, np.float64).reshape(len(weight) if of_neurons else 1, -1)
+    blocks = _Blocks(weight, weight_scales)
+    found = [_affine_steps(rows, bits, ranges) for rows in blocks.rows]
+    scales, zeros = (blocks.joined(list(one)) for one in zip(*found, strict=True))
+    zeros = np.asarray(zeros).astype(np.int64)
+    points = zeros if zeros.ndim else int(zeros)
+    more = {"is_given": True, "zero_points": points, "block_size": blocks.size}
+    return Grid(bits, scales, narrow=True, **more)
+
+
+def _affine_steps(rows: np.ndarray, bits: int, ranges: str) -> tuple[np.ndarray, np.ndarray]:
+    """Scales and zero points (row,) for rows of weights, by a rule of RANGES."""
     share = _SHARE / 2 if ranges == "percentile" else 0.0
     low, high = np.quantile(rows, [share, 1 - share], axis=1, keepdims=True)
     shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
@@ -130,11 +183,7 @@ def fitted_affine_to_weights(
         best = tuple(np.where(error < least, *pair) for pair in zip(found, best, strict=True))  # type: ignore[assignment]
         least = np.minimum(error, least)
     assert best is not None
-    scale, zero = (one[:, 0] for one in best)
-    if of_neurons:
-        return Grid(bits, scale, narrow=True, is_given=True, zero_points=zero.astype(np.int64))
-    one = int(zero[0])
-    return Grid(bits, float(scale[0]), narrow=True, is_given=True, zero_points=one)
+    return best[0][:, 0], best[1][:, 0]
 
 
 def _narrow_affine(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,15 +22,16 @@ class Grid(torch.nn.Module):
     from 0 on, as `Quantizer` has them.
 
     `narrow` grids are those of weights: -(2^(bits-1) - 1) … 2^(bits-1) - 1; their scale may be one
-    of each neuron, (neuron,), for weights (neuron, …). The scale is learned as its binary
+    of each neuron, (neuron,), for weights (neuron, …), or with a `block_size` one for so many of a
+    neuron's weights, (neuron, block). The scale is learned as its binary
     logarithm; at one signed bit it stays as it is, for learned it collapses to 0. Until it is
     learned it is exactly the one given: the power of a logarithm is off in the last place, and a
     value halfway between two codes on another side of its edge. is_given: the grid stands as it is,
     for a module brought it along, or integers count from another zero. zero_points: of an affine
-    grid of weights, the code that stands for 0, one or (neuron,); its integers are codes less that.
-    is_lsq: the scale is learned
-    as LSQ does (Esser et al. 2020): its gradient is times 1/√(N Q), of N weights with this scale,
-    or N values of a stimulus, and the largest integer Q; what lies beyond Q steps is clipped.
+    grid of weights, the code that stands for 0, one or of the scale's shape; its integers are codes
+    less that. is_lsq: the scale is learned as LSQ does (Esser et al. 2020): its gradient is times
+    1/√(N Q), of N weights with this scale, or N values of a stimulus, and the largest integer Q;
+    what lies beyond Q steps is clipped.
 
     `learn_width` makes the width a parameter `width`, a real number that is rounded where it is
     used, with a gradient that passes the rounding; the range stays, so the step follows the width,
@@ -50,15 +51,16 @@ class Grid(torch.nn.Module):
         unsigned: bool = False,
         narrow: bool = False,
         is_given: bool = False,
-        is_lsq: bool = False,
         zero_points: int | np.ndarray = 0,
+        block_size: int | None = None,
     ) -> None:
         super().__init__()
         self._bits = bits
+        self.block_size = block_size
         self.unsigned = unsigned
         self.narrow = narrow
         self.is_given = is_given
-        self.is_lsq = is_lsq
+        self.is_lsq = False
         zeros = None if not np.any(zero_points) else torch.tensor(zero_points, dtype=torch.int16)
         self.register_buffer("zero_points", zeros, persistent=False)
         self.register_parameter("width", None)
@@ -79,6 +81,11 @@ class Grid(torch.nn.Module):
             state_dict[f"{prefix}given_log"] = log.detach().clone()
             state_dict[f"{prefix}given_scale"] = torch.exp2(log.detach())
         super()._load_from_state_dict(state_dict, prefix, *rest, **more)
+
+    def learned_by_lsq(self) -> "Grid":
+        """This grid, its scale learned as LSQ does."""
+        self.is_lsq = True
+        return self
 
     def learn_width(self) -> None:
         """Make the width a parameter, from the present one on."""
@@ -146,17 +153,16 @@ class Grid(torch.nn.Module):
         """The smallest and the largest integer, numbers or of a shape that broadcasts to x."""
         if self.zero_points is None:
             return self.low, self.high
-        zeros = self.zero_points.to(x.dtype)
-        zeros = zeros.reshape(-1, *(1,) * (x.ndim - 1)) if zeros.ndim else zeros
+        zeros = self._of_weights(self.zero_points.to(x.dtype), x)
         return self.low - zeros, self.high - zeros
 
     @property
     def is_of_neurons(self) -> bool:
-        """Whether every neuron has a scale of its own."""
+        """Whether every neuron has a scale of its own, or several."""
         return self.log_scale.ndim > 0
 
     def scale(self) -> torch.Tensor:
-        """The factor of integers in values, a scalar or (neuron,)."""
+        """The factor of integers in values, a scalar, (neuron,) or (neuron, block)."""
         scale = self._scale_of_first_width()
         return scale if self.width is None else scale * self._growth()
 
@@ -171,10 +177,23 @@ class Grid(torch.nn.Module):
 
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:
         """`scale`, of a shape that broadcasts to x (neuron, …)."""
-        return self._broadcast(self.scale(), x)
+        return self._of_weights(self.scale(), x)
 
-    def _broadcast(self, scale: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return scale.reshape(-1, *(1,) * (x.ndim - 1)) if self.is_of_neurons else scale
+    def sum_scale(self) -> torch.Tensor:
+        """The unit of weighted sums of integers: `scale`, of blocks that of a neuron's coarsest, a
+        scalar or (neuron,).
+        """
+        return self.scale() if self.block_size is None else self.scale().amax(1)
+
+    def _of_weights(self, values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Values for all weights, for those of each neuron or of each of its blocks, of a shape
+        that broadcasts to x (neuron, …).
+        """
+        if values.ndim == 2 and self.block_size is not None:
+            weights = x[0].numel()
+            values = values.repeat_interleave(self.block_size, 1)[:, :weights]
+            return values.reshape(x.shape)
+        return values.reshape(-1, *(1,) * (x.ndim - 1)) if values.ndim else values
 
     def _learned_scale(self, x: torch.Tensor) -> torch.Tensor:
         """`scale_of` x, its gradient that of the rule by which it is learned."""
@@ -183,11 +202,15 @@ class Grid(torch.nn.Module):
             whole = x.numel() / (scale.numel() if self.narrow else max(1, len(x)))
             share = 1 / math.sqrt(max(1, whole) * self.high)
             scale = scale.detach() + share * (scale - scale.detach())
-        return self._broadcast(scale if self.width is None else scale * self._growth(), x)
+        return self._of_weights(scale if self.width is None else scale * self._growth(), x)
 
     def step(self) -> torch.Tensor:
-        """The distance of neighbouring values, a scalar or (neuron,)."""
+        """The distance of neighbouring values, of the shape of `scale`."""
         return 2 * self.scale() if self.is_sign else self.scale()
+
+    def step_of(self, x: torch.Tensor) -> torch.Tensor:
+        """`step`, of a shape that broadcasts to x (neuron, …)."""
+        return self._of_weights(self.step(), x)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values nearest to x, any shape: halves go to the even integer, at one bit up."""
@@ -233,8 +256,7 @@ class Grid(torch.nn.Module):
         integers = self.integers(x)
         if self.zero_points is None:
             return integers
-        zeros = self.zero_points
-        return integers + (zeros.reshape(-1, *(1,) * (x.ndim - 1)) if zeros.ndim else zeros)
+        return integers + self._of_weights(self.zero_points, x)
 
     def value_of_zero(self) -> float:
         """The value that 0 becomes: 0, but + scale where there are only ±scale."""

@@ -87,10 +87,11 @@ def _geometry(geometry: Geometry) -> dict[str, Any]:
 
 
 def _checked_log(where: str, grid: Grid) -> float | list[float]:
-    """A scale's binary logarithm, or those of all neurons; raises SettingError for one that could
-    not be read again.
+    """A scale's binary logarithm, or those of all neurons and blocks; raises SettingError for one
+    that could not be read again.
     """
-    found = grid.log_of_scale().detach().cpu().tolist()
+    log = grid.log_of_scale().detach().cpu()
+    found = log.flatten().tolist() if grid.is_of_neurons else log.item()
     return _logs(where, found, grid.log_scale.numel()) if grid.is_of_neurons else _log(where, found)
 
 
@@ -98,8 +99,8 @@ def _log(where: str, given: Any) -> float:
     return strict.number(where, given, -_MOST_LOG, _MOST_LOG)
 
 
-def _logs(where: str, given: Any, neurons: int) -> list[float]:
-    strict.same_length(where, strict.items(where, given, neurons), neurons)
+def _logs(where: str, given: Any, count: int) -> list[float]:
+    strict.same_length(where, strict.items(where, given, count), count)
     return [_log(f"{where}[{i}]", one) for i, one in enumerate(given)]
 
 
@@ -135,7 +136,7 @@ def _check_call(name: str, own: Mapping[str, Any], layer: Layer, before: Layers)
     for side in _SIDES:
         where = f"{name}.log_scales.{side}"
         if side == "weight" and layer.has_scales_of_neurons:
-            _logs(where, logs[side], layer.neurons)
+            _logs(where, logs[side], np.size(layer.weight_scale))
         else:
             _log(where, logs[side])
     geometry = read_geometry(f"{name}.geometry", own["geometry"])
@@ -260,8 +261,10 @@ def _parameters(
     is_table = "lookup" in own["geometry"]
     is_narrow = layer.weight_bits == 1 or layer.weight_codes.min() > -(2 ** (layer.weight_bits - 1))
     is_narrow = is_narrow or layer.zero_points is not None
-    zeros = {} if layer.zero_points is None else _zeros(layer)
-    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **zeros)
+    more = {"block_size": layer.block_size}
+    if layer.zero_points is not None:
+        more |= _zeros(layer)
+    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **more)
     _put_log(grid, log, dtype)
     whole = layer.weight_integers.astype(np.float64)
     integers = torch.from_numpy(whole if is_table else whole.reshape(own["weight_shape"])).to(dtype)
@@ -300,7 +303,7 @@ def _grid_of(quantizer: Quantizer, log_scale: float, dtype: torch.dtype) -> Grid
 def _put_log(grid: Grid, log_scale: float | list[float], dtype: torch.dtype) -> None:
     """The stored logarithm of a scale, to which the scale itself belongs."""
     grid.to(dtype)
-    value = torch.tensor(log_scale, dtype=dtype)
+    value = torch.tensor(log_scale, dtype=dtype).reshape(grid.log_scale.shape)
     with torch.no_grad():
         grid.log_scale.copy_(value)
         grid.given_log.copy_(value)

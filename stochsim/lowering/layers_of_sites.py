@@ -25,7 +25,7 @@ class GridRules(NamedTuple):
     """How grids are fitted."""
 
     ranges: str
-    per_channel: bool
+    weight_scales: str | int
     affine_inputs: bool = False
     affine_weights: bool = False
 
@@ -72,7 +72,8 @@ def layers_of(
     for site in sites:
         weight_bits, input_bits, output_bits = widths[site.name]
         of_weight, of_bias = site.shared
-        cells = (of_weight, weight_bits, how.per_channel and site.geometry.lookup > 0)
+        has_own_scales = how.weight_scales != "per-tensor" and site.geometry.lookup > 0
+        cells = (of_weight, weight_bits, has_own_scales)
         if cells not in weights:
             found = _grid_of_weights(site, weight_bits, how)
             weights[cells] = site.weight, found.to(site.weight)
@@ -151,7 +152,10 @@ def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
     values = weight.detach().cpu().numpy()
     is_affine = how.affine_weights and bits > 1
     fit = fitted_affine_to_weights if is_affine else fitted_to_weights
-    return fit(values, bits, how.per_channel, how.ranges)
+    scales = how.weight_scales
+    if site.geometry.lookup and isinstance(scales, int):
+        scales = "per-channel"  # one row is read, so its values are not summed by blocks
+    return fit(values, bits, scales, how.ranges)
 
 
 def put_in(

@@ -23,7 +23,7 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
-from stochsim.lowering.fitted_grids import RANGES
+from stochsim.lowering.fitted_grids import RANGES, WEIGHT_SCALES
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.ids_of_tables import CheckedIds
@@ -70,7 +70,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     bits: Mapping[str, Widths] | None = None,
     strict: bool = False,
     keep_float: Sequence[str] = (),
-    weight_scales: str = "per-tensor",
+    weight_scales: str | int = "per-tensor",
     ranges: str = "mse",
     input_grids: str = "symmetric",
     weight_grids: str = "symmetric",
@@ -102,8 +102,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
-    one scale for all weights of a layer, or "per-channel", one for those of each neuron or output
-    channel, which its sums are multiplied by. ranges: of all grids, "mse", least mean squared
+    one scale for all weights of a layer; "per-channel", one for those of each neuron or output
+    channel, which its sums are multiplied by; or a whole number g, per-group: one for every g
+    weights of a neuron that stand next to each other (the last group may be smaller), by which the
+    sums of groups are multiplied before they are added, and billed (tables are per-channel then).
+    ranges: of all grids, "mse", least mean squared
     error; "minmax", so that no example is clipped (stochastic rounding of inputs is then without
     bias); "percentile", so that a thousandth is; "lsq", for training: steps start at 2 mean|v| / √Q
     for the largest integer Q, and are learned as LSQ does (Esser et al. 2020). input_grids: of
@@ -143,7 +146,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     if bits is not None and not isinstance(bits, Mapping):
         rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
         raise SettingError.of("bits", bits, rule)
-    check_choice("weight_scales", weight_scales, WEIGHT_SCALES)
+    weight_scales = _checked_scales(weight_scales)
     check_choice("ranges", ranges, RANGES)
     check_flag("strict", strict)
     inputs, x = inputs_and_stimuli(examples, module)
@@ -154,7 +157,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
             rule = "LSQ has grids about 0 alone"
             raise SettingError.of(("ranges", name), (ranges, chosen), rule)
     are_affine = input_grids == "affine", weight_grids == "affine"
-    grids = GridRules(ranges, weight_scales == "per-channel", *are_affine)
+    grids = GridRules(ranges, weight_scales, *are_affine)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
     if isinstance(inputs.tree, Leaf) and are_integers(examples):
@@ -184,7 +187,6 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
-WEIGHT_SCALES = ("per-tensor", "per-channel")
 INPUT_GRIDS = ("symmetric", "affine")
 WEIGHT_GRIDS = ("symmetric", "affine")
 
@@ -206,6 +208,14 @@ class _Converted(NamedTuple):
     left_in_float: tuple[LeftInFloat, ...]
     errors: ConversionErrors
     signature: tuple[Inputs, Outputs]
+
+
+def _checked_scales(given: Any) -> str | int:
+    """Which weights share a scale: a word, or the size of a group."""
+    if isinstance(given, str):
+        rule = "or a whole number, the weights of a group"
+        return check_choice("weight_scales", given, WEIGHT_SCALES, rule)
+    return check_whole("weight_scales", given, 1, 2**31)
 
 
 def _converted(

@@ -158,8 +158,8 @@ def _product(name: str, layer: ChipLayer) -> Any:
     geometry = layer.geometry
     if layer.weight_grid.is_of_neurons:
         raise StochsimError(
-            f"layer '{name}' cannot be written as QONNX: its weights have a scale for every "
-            f"neuron; convert with weight_scales='per-tensor'"
+            f"layer '{name}' cannot be written as QONNX: its weights have several scales; "
+            f"convert with weight_scales='per-tensor'"
         )
     if layer.weight_grid.zero_points is not None:
         raise StochsimError(

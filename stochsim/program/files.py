@@ -14,6 +14,7 @@ from stochsim.program.layer import (
     ZERO_POINTS,
     Layer,
 )
+from stochsim.program.layer_shape import BLOCK_SIZE
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import WIRINGS
@@ -70,11 +71,12 @@ def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]
     layers: dict[str, Layer] = {}
     used: set[str] = set()
     for i, row in enumerate(strict.items("program.layers", given)):
-        check_keys(f"layers.{i}", row, ("name", *FIELDS_OF_LAYER))
+        more = (BLOCK_SIZE,) if isinstance(row, dict) and BLOCK_SIZE in row else ()
+        check_keys(f"layers.{i}", row, ("name", *FIELDS_OF_LAYER, *more))
         name = strict.text(f"layers.{i}.name", row["name"])
         if name in layers:
             raise SettingError.of(f"layers.{i}.name", name, "another layer has this name")
-        own = {field: row[field] for field in FIELDS_OF_LAYER}
+        own = {field: row[field] for field in (*FIELDS_OF_LAYER, *more)}
         stored = _arrays_of(own, name, arrays)
         layers[name] = _read_layer(own, name, arrays)
         used |= {f"layers.{name}.{field}" for field in stored}
@@ -105,7 +107,8 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     where = f"layers.{name}"
     stored = _arrays_of(table, name, arrays)
     given = {field: value for field, value in table.items() if value is not None}
-    check_types(where, given, {field: FIELDS_OF_LAYER[field] for field in given})
+    types = FIELDS_OF_LAYER | {BLOCK_SIZE: int}
+    check_types(where, given, {field: types[field] for field in given})
     for side in ("input", "output"):
         has_book = isinstance(table[side], dict) and "book" in table[side]
         own = {"book": dict} if has_book else {}

@@ -24,7 +24,8 @@ from stochsim.program.graph_nodes import (
     checked_node,
     middle,
 )
-from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.layer import Layer
+from stochsim.program.layer_shape import LayerShape
 from stochsim.program.shapes import numbers
 from stochsim.program.wiring import Wiring
 from stochsim.program.workload import (

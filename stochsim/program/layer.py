@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 from stochsim_kernels.neuron import channel
 
+from stochsim.program.layer_shape import (
+    BLOCK_SIZE,
+    LayerShape,
+    checked_block_size,
+    slices_of_blocks,
+)
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scales
 from stochsim.settings import (
@@ -47,69 +53,20 @@ ZERO_POINTS = "zero_points"
 
 
 @dataclass(frozen=True)
-class LayerShape:
-    """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
-    level of their own; `zero_points`: by how many different ones, none of them 0, the sum of its
-    inputs is multiplied. Raises SettingError for what is no size and no width.
-    """
-
-    inputs: int
-    neurons: int
-    weight_bits: int
-    input_bits: int
-    output_bits: int
-    has_noise: bool = False
-    zero_points: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("inputs", "neurons"):
-            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**31))
-        for name in ("weight_bits", "input_bits", "output_bits"):
-            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 65))
-        object.__setattr__(self, "has_noise", check_flag("has_noise", self.has_noise))
-        points = check_whole("zero_points", self.zero_points, 0, self.neurons + 1)
-        object.__setattr__(self, "zero_points", points)
-
-    def of_group(self, groups: int) -> "LayerShape":
-        """That of one of `groups` equal groups of its neurons."""
-        neurons = self.neurons // groups
-        points = min(self.zero_points, neurons)
-        return dataclasses.replace(self, neurons=neurons, zero_points=points)
-
-    @property
-    def weights(self) -> int:
-        """Number of weights."""
-        return self.inputs * self.neurons
-
-    @property
-    def stored_weight_bits(self) -> int:
-        """Bits that hold the weights."""
-        return self.weight_bits * self.weights
-
-    @property
-    def read_bits(self) -> int:
-        """Bits of the input codes of one product."""
-        return self.input_bits * self.inputs
-
-    @property
-    def written_bits(self) -> int:
-        """Bits of the output codes of one product."""
-        return self.output_bits * self.neurons
-
-
-@dataclass(frozen=True)
 class Layer:
     """A quantised layer: drive = weight_scale input.scale (W_q - zero_points) x_q + bias, then
     noise, then the output quantiser.
 
     weight_codes: (neuron, input) int8, -1 and 1 at one bit; weight_scale: of all weights, or
-    (neuron,) one for those of each neuron; bias, sigma: (neuron,) float64 in units
-    of the drive. own_width: `weight_bits` was chosen for this layer, and need not be that of the
-    Hardware. zero_points: (neuron,) int16, the code that stands for a weight of 0, None where that
-    is code 0; what it takes, the sum of the inputs times it, is digital arithmetic behind the
-    product. Raises SettingError for arrays of other shapes or numbers, codes beyond their width,
-    bias or sigma that are not finite, a negative sigma, and widths, scales, quantisers and
-    activations that no layer has.
+    (neuron,) one for those of each neuron; bias, sigma: (neuron,) float64 in units of the drive.
+    block_size: where it is given, scales and zero points are (neuron, block), one for every so many
+    inputs of a neuron (the last block may have fewer): sums of a block are multiplied by its scale
+    and added by digital arithmetic. own_width: `weight_bits` was chosen for this layer, and need
+    not be that of the Hardware. zero_points: (neuron,) int16, the code that stands for a weight of
+    0, None where that is code 0; what it takes, the sum of the inputs times it, is digital
+    arithmetic behind the product. Raises SettingError for arrays of other shapes or numbers, codes
+    beyond their width, bias or sigma that are not finite, a negative sigma, and widths, scales,
+    quantisers and activations that no layer has.
 
     >>> import numpy as np
     >>> from stochsim.program import Layer, Quantizer, single_layer
@@ -139,14 +96,18 @@ class Layer:
     activation: str = "identity"
     own_width: bool = False
     zero_points: np.ndarray | None = None
+    block_size: int | None = None
     __repr__ = one_line
 
     def __post_init__(self) -> None:
         for field, value in self._checked_fields().items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "weight_codes", self._checked_codes())
-        scale = scales("weight_scale", self.weight_scale, self.neurons)
-        object.__setattr__(self, "weight_scale", scale)
+        object.__setattr__(self, BLOCK_SIZE, self._checked_block_size())
+        axes, shape = self._axes_of_scales
+        object.__setattr__(
+            self, "weight_scale", scales("weight_scale", self.weight_scale, axes, shape)
+        )
         for field, checked in (("bias", floats), ("sigma", levels)):
             found = checked(field, getattr(self, field))
             check_shape(field, found, "neuron", (self.neurons,))
@@ -158,7 +119,7 @@ class Layer:
         if self.zero_points is None:
             return None
         found = numbers("zero_points", self.zero_points, np.int16)
-        check_shape("zero_points", found, "neuron", (self.neurons,))
+        check_shape("zero_points", found, *self._axes_of_scales)
         half = 2 ** (self.weight_bits - 1)
         if self.weight_bits == 1:
             rule = "there are none at one bit, whose weights are ±scale"
@@ -166,6 +127,32 @@ class Layer:
         are_right = (found >= -half) & (found < half)
         check_values("zero_points", found, are_right, f"should be from {-half} to {half - 1}")
         return kept(found.astype(np.int16)) if found.any() else None
+
+    def _checked_block_size(self) -> int | None:
+        """The block size; raises SettingError for what is none, and one beside a scale that is not
+        by block. One that has all inputs is none, and its scales and zero points are of neurons.
+        """
+        if self.block_size is None:
+            return None
+        found = checked_block_size(self.block_size, self.inputs)
+        for field in ("weight_scale", ZERO_POINTS):
+            given = getattr(self, field)
+            if given is None:
+                continue
+            if np.ndim(given) != 2:
+                rule = "should have shape (neuron, block) beside a 'block_size'"
+                raise SettingError.of(field, given, rule, also=(BLOCK_SIZE,))
+            if found is None:
+                check_shape(field, given, "neuron, block", (self.neurons, 1))
+                object.__setattr__(self, field, np.asarray(given)[:, 0])
+        return found
+
+    @property
+    def _axes_of_scales(self) -> tuple[str, tuple[int, ...]]:
+        """What scales of their own are counted by, and how many there are."""
+        if self.block_size is None:
+            return "neuron", (self.neurons,)
+        return "neuron, block", (self.neurons, len(self.slices))
 
     def _checked_fields(self) -> dict[str, Any]:
         """Its numbers, as Python's; raises SettingError for numbers, words and quantisers that no
@@ -208,18 +195,69 @@ class Layer:
 
     @property
     def has_scales_of_neurons(self) -> bool:
-        """Whether the weights of every neuron have a scale of their own."""
+        """Whether the weights of every neuron have a scale of their own, or several."""
         return isinstance(self.weight_scale, np.ndarray)
+
+    @property
+    def slices(self) -> list[slice]:
+        """The inputs of each of its blocks, all of them where it has none."""
+        return slices_of_blocks(self.inputs, self.block_size)
+
+    def block(self, number: int) -> "Layer":
+        """The layer of the inputs of one block alone, without bias and noise, whose scales are of
+        neurons; raises SettingError for a number that no block has.
+        """
+        number = check_whole("number", number, 0, len(self.slices))
+        if self.block_size is None:
+            return self
+        assert isinstance(self.weight_scale, np.ndarray)
+        zeros = None if self.zero_points is None else self.zero_points[:, number]
+        nothing = np.zeros(self.neurons)
+        return dataclasses.replace(
+            self,
+            weight_codes=np.ascontiguousarray(self.weight_codes[:, self.slices[number]]),
+            weight_scale=self.weight_scale[:, number],
+            bias=nothing,
+            sigma=nothing,
+            zero_points=zeros,
+            block_size=None,
+        )
+
+    @property
+    def sum_scale(self) -> float | np.ndarray:
+        """What weighted sums of the integers of inputs are in units of, times `input.scale`: the
+        scale of weights, of several that of a neuron's coarsest block, (neuron,).
+        """
+        scale = self.weight_scale
+        if self.block_size is None or not isinstance(scale, np.ndarray):
+            return scale
+        return np.asarray(scale.max(1))
+
+    @property
+    def block_factors(self) -> np.ndarray:
+        """Scales of the blocks in units of `sum_scale`, (block, neuron), at most 1."""
+        if self.block_size is None or not isinstance(self.weight_scale, np.ndarray):
+            return np.ones((1, self.neurons))
+        return np.ascontiguousarray((self.weight_scale / self.weight_scale.max(1, keepdims=True)).T)
 
     @property
     def shape(self) -> LayerShape:
         """Sizes and widths of this layer."""
         widths = (self.weight_bits, self.input.bits, self.output.bits)
         has_noise = bool(np.any(self.sigma))
-        points = 0
-        if self.zero_points is not None:
-            points = int(np.count_nonzero(np.unique(self.zero_points)))
-        return LayerShape(self.inputs, self.neurons, *widths, has_noise, points)
+        return LayerShape(
+            *(self.inputs, self.neurons, *widths, has_noise),
+            zero_points=self._different_zero_points,
+            block_size=self.block_size,
+        )
+
+    @property
+    def _different_zero_points(self) -> int:
+        """How many different ones, none of them 0, the sum of the inputs of each block meets."""
+        if self.zero_points is None:
+            return 0
+        by_block = self.zero_points.reshape(self.neurons, -1).T
+        return sum(int(np.count_nonzero(np.unique(one))) for one in by_block)
 
     @property
     def weight_integers(self) -> np.ndarray:
@@ -228,15 +266,35 @@ class Layer:
         """
         if self.zero_points is None:
             return self.weight_codes
-        return self.weight_codes - self.zero_points[:, None]
+        return self.weight_codes - self.of_inputs(self.zero_points)
+
+    def of_inputs(self, values: np.ndarray) -> np.ndarray:
+        """Values of neurons, (neuron,), or of their blocks, (neuron, block), as those of their
+        weights: (neuron, 1), or (neuron, input).
+        """
+        if values.ndim == 1:
+            return values[:, None]
+        return np.repeat(values, self.block_size or 1, axis=1)[:, : self.inputs]
+
+    def exact_sums(self, integers: np.ndarray) -> np.ndarray:
+        """Weighted sums (row, neuron) float64 of integers (row, input) without any error, in units
+        of `sum_scale` `input.scale`.
+        """
+        as_float = integers.astype(np.float64)
+        weights = self.weight_integers.T.astype(np.float64)
+        if self.block_size is None:
+            return np.asarray(as_float @ weights)
+        sums = np.zeros((len(integers), self.neurons))
+        for part, factor in zip(self.slices, self.block_factors, strict=True):
+            sums += factor * (as_float[:, part] @ weights[part])
+        return sums
 
     def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
         """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64; raises
         SettingError for other shapes, and numbers that are not finite.
         """
         integers = bounded_array("integers", integers, "row, input", (None, self.inputs))
-        drive = integers.astype(np.float64) @ self.weight_integers.T.astype(np.float64)
-        drive = drive * (self.weight_scale * self.input.scale) + self.bias
+        drive = self.exact_sums(integers) * (self.sum_scale * self.input.scale) + self.bias
         return self.output.codes(channel.RESPONSES[self.activation](drive))
 
     def group(self, number: int, groups: int) -> "Layer":
@@ -271,6 +329,8 @@ class Layer:
             arrays[WEIGHT_SCALES] = self.weight_scale
         if self.zero_points is not None:
             arrays[ZERO_POINTS] = self.zero_points
+        if self.block_size is not None:
+            table[BLOCK_SIZE] = self.block_size
         return table, arrays
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from stochsim.program.folders import write_folder
-from stochsim.program.layer import Layer, LayerShape
+from stochsim.program.layer import Layer
+from stochsim.program.layer_shape import LayerShape
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import Wiring
 from stochsim.settings import (

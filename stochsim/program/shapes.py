@@ -47,14 +47,14 @@ def scale(field: str, given: Any) -> float:
     return found
 
 
-def scales(field: str, given: Any, neurons: int) -> float | np.ndarray:
-    """The scale of a layer's weights, or one for each neuron, float64 (neuron,); raises
-    SettingError as `scale` does, and for another shape.
+def scales(field: str, given: Any, axes: str, shape: tuple[int, ...]) -> float | np.ndarray:
+    """The scale of a layer's weights, or several of this shape in float64, axes: what they count;
+    raises SettingError as `scale` does, and for another shape.
     """
     if isinstance(given, np.ndarray | list | tuple) and np.ndim(given) > 0:
         found = floats(field, given)
-        check_shape(field, found, "neuron", (neurons,))
-        for one in found:
+        check_shape(field, found, axes, shape)
+        for one in (found.min(), found.max()):
             scale(field, float(one))
         return found
     return scale(field, given)

@@ -14,7 +14,8 @@ import numpy as np
 
 from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
-from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, Layer, LayerShape
+from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, Layer
+from stochsim.program.layer_shape import LayerShape
 from stochsim.program.shapes import check_shape, floats
 from stochsim.program.workload import (
     NOISE_RULE,
@@ -289,7 +290,7 @@ class Recurrent(Wiring):
         weights = (neurons, neurons)
         for name, layer in layers.items():
             if layer.has_scales_of_neurons:
-                rule = "a recurrent program has one scale for all weights of a layer"
+                rule = "should be one scale for all weights of a layer of a recurrent program"
                 raise SettingError.of(f"{name}.weight_scale", layer.weight_scale, rule)
             if layer.zero_points is not None:
                 rule = "the weights of a recurrent program count from 0"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from stochsim.hardware import Noise
-from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, LayerShape
+from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT
+from stochsim.program.layer_shape import LayerShape
 from stochsim.settings import SettingError, check_kind, check_whole
 
 INPUT = "input"

@@ -26,7 +26,7 @@ def values_of(grid, weight: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_grids_reach_from_the_lowest_to_the_highest_with_0_between(bits: int) -> None:
     """Without clipping every weight lies within half a step, and 0 stays 0."""
-    grid = fitted_affine_to_weights(ROWS, bits, True, "minmax")
+    grid = fitted_affine_to_weights(ROWS, bits, "per-channel", "minmax")
     scale = grid.scale().detach().numpy()
     low, high = np.minimum(ROWS.min(1), 0), np.maximum(ROWS.max(1), 0)
     assert scale[:3] == pytest.approx((high - low)[:3] / (2**bits - 2), rel=1e-12)
@@ -43,16 +43,17 @@ def test_grids_reach_from_the_lowest_to_the_highest_with_0_between(bits: int) ->
     assert not values_of(grid, 0 * ROWS).any()
 
 
-@pytest.mark.parametrize("of_neurons", [False, True])
-def test_least_squared_error_is_less_than_of_other_rules_and_symmetric_grids(of_neurons) -> None:
+@pytest.mark.parametrize("scales", ["per-tensor", "per-channel"])
+def test_least_squared_error_is_less_than_of_other_rules_and_symmetric_grids(scales: str) -> None:
+    of_neurons = scales == "per-channel"
     rows = ROWS if of_neurons else np.abs(ROWS)
     errors = {
         ranges: np.square(
-            values_of(fitted_affine_to_weights(rows, 4, of_neurons, ranges), rows) - rows
+            values_of(fitted_affine_to_weights(rows, 4, scales, ranges), rows) - rows
         ).sum(1 if of_neurons else None)
         for ranges in ("mse", "minmax", "percentile")
     }
-    symmetric = values_of(fitted_to_weights(rows, 4, of_neurons), rows) - rows
+    symmetric = values_of(fitted_to_weights(rows, 4, scales), rows) - rows
     assert np.all(errors["mse"] <= errors["minmax"])
     assert np.all(errors["mse"][:3] if of_neurons else errors["mse"] > 0)
     assert np.sum(errors["mse"]) < 0.5 * np.square(symmetric).sum()

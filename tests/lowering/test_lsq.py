@@ -37,17 +37,18 @@ def test_steps_start_at_twice_the_mean_size_by_the_root_of_the_largest_integer(
     if unsigned:
         return
     rows = np.abs(values).reshape(len(values), -1).mean(1)
-    channels = fitted_to_weights(values, bits, True, "lsq")
+    channels = fitted_to_weights(values, bits, "per-channel", "lsq")
     assert scale_of(channels) == pytest.approx(2 * rows / np.sqrt(largest(bits, False)), rel=1e-15)
-    whole = fitted_to_weights(values, bits, False, "lsq")
+    whole = fitted_to_weights(values, bits, "per-tensor", "lsq")
     assert scale_of(whole) == pytest.approx(wanted, rel=1e-15)
 
 
 def test_two_values_and_neurons_of_zeros_start_as_by_any_rule() -> None:
     assert scale_of(fitted(VALUES, 1, False, "lsq")) == pytest.approx(np.abs(VALUES).mean())
     assert not fitted(VALUES, 1, False, "lsq").is_lsq
-    assert not fitted_to_weights(VALUES, 1, False, "lsq").is_lsq
-    zeros = fitted_to_weights(VALUES * (np.arange(40) > 0)[:, None, None], 4, True, "lsq")
+    assert not fitted_to_weights(VALUES, 1, "per-tensor", "lsq").is_lsq
+    rows = VALUES * (np.arange(40) > 0)[:, None, None]
+    zeros = fitted_to_weights(rows, 4, "per-channel", "lsq")
     assert np.all(scale_of(zeros) > 0)
 
 
@@ -65,7 +66,7 @@ def test_the_gradient_is_that_of_the_paper_times_the_gradient_scale(bits: int, k
     """
     unsigned = kind == "unsigned"
     scale = np.linspace(0.2, 0.6, 40) if kind == "channels" else 0.4
-    grid = Grid(bits, scale, unsigned, narrow=kind in ("weights", "channels"), is_lsq=True)
+    grid = Grid(bits, scale, unsigned, narrow=kind in ("weights", "channels")).learned_by_lsq()
     x = torch.from_numpy(VALUES).clone().requires_grad_()
     factors = np.random.default_rng(1).normal(size=VALUES.shape)
     (grid(x) * torch.from_numpy(factors)).sum().backward()

@@ -32,15 +32,16 @@ def test_codes_reach_what_the_rule_says(bits):
     assert scale_of(unsigned) == pytest.approx(9 / (2**bits - 1), rel=1e-6)
 
 
-@pytest.mark.parametrize("of_neurons", [False, True])
-def test_weights_reach_what_the_rule_says(of_neurons):
+@pytest.mark.parametrize("scales", ["per-tensor", "per-channel"])
+def test_weights_reach_what_the_rule_says(scales):
+    of_neurons = scales == "per-channel"
     weight = VALUES[:6000].reshape(3, 2000) * [[1], [3], [0.1]]
     rows = np.abs(weight) if of_neurons else np.abs(weight).reshape(1, -1)
     for ranges, share in (("minmax", 1), ("percentile", 0.999)):
-        found = scale_of(fitted_to_weights(weight, 4, of_neurons, ranges))
+        found = scale_of(fitted_to_weights(weight, 4, scales, ranges))
         wanted = np.quantile(rows, share, axis=1) / 7
         assert found == pytest.approx(wanted if of_neurons else wanted[0], rel=1e-6)
-    assert np.all(scale_of(fitted_to_weights(0 * weight, 4, of_neurons, "minmax")) > 0)
+    assert np.all(scale_of(fitted_to_weights(0 * weight, 4, scales, "minmax")) > 0)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])

@@ -1,0 +1,99 @@
+"""Sizes and widths of a layer, as counting needs them, and how blocks of inputs divide it."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from stochsim.settings import check_flag, check_whole
+
+BLOCK_SIZE = "block_size"
+"""The field of a layer whose weights have scales by block; there where it has them."""
+SCALE_BITS = 16
+"""Bits in which a chip keeps the scale of a block of weights, and by which it multiplies."""
+
+
+def checked_block_size(given: Any, inputs: int) -> int | None:
+    """A block size as an integer, None where one block has all inputs; raises SettingError for what
+    is no size.
+    """
+    if given is None:
+        return None
+    found = check_whole(BLOCK_SIZE, given, 1, 2**31)
+    return found if found < inputs else None
+
+
+def slices_of_blocks(inputs: int, block_size: int | None) -> list[slice]:
+    """The inputs of each block; those of the last may be fewer."""
+    size = block_size or inputs
+    return [slice(first, min(first + size, inputs)) for first in range(0, inputs, size)]
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
+    level of their own; `zero_points`: by how many different ones, none of them 0, the sum of its
+    inputs is multiplied, or by how many the sums of its blocks; `block_size`: inputs whose weights
+    share a scale, None for all of them. Raises SettingError for what is no size and no width.
+    """
+
+    inputs: int
+    neurons: int
+    weight_bits: int
+    input_bits: int
+    output_bits: int
+    has_noise: bool = False
+    zero_points: int = 0
+    block_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "neurons"):
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**31))
+        for name in ("weight_bits", "input_bits", "output_bits"):
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 65))
+        object.__setattr__(self, "has_noise", check_flag("has_noise", self.has_noise))
+        object.__setattr__(self, BLOCK_SIZE, checked_block_size(self.block_size, self.inputs))
+        most = self.neurons * self.blocks
+        points = check_whole("zero_points", self.zero_points, 0, most + 1)
+        object.__setattr__(self, "zero_points", points)
+
+    def of_group(self, groups: int) -> "LayerShape":
+        """That of one of `groups` equal groups of its neurons."""
+        neurons = self.neurons // groups
+        points = min(self.zero_points, neurons * self.blocks)
+        return dataclasses.replace(self, neurons=neurons, zero_points=points)
+
+    @property
+    def blocks(self) -> int:
+        """Number of scales of a neuron's weights that its sums have to be multiplied by, one after
+        another; 1 where all weights of a neuron share theirs.
+        """
+        return 1 if self.block_size is None else -(-self.inputs // self.block_size)
+
+    def of_blocks(self) -> list["LayerShape"]:
+        """Those of its blocks, each of its own inputs."""
+        sizes = [part.stop - part.start for part in slices_of_blocks(self.inputs, self.block_size)]
+        return [dataclasses.replace(self, inputs=n, zero_points=0, block_size=None) for n in sizes]
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.inputs * self.neurons
+
+    @property
+    def stored_weight_bits(self) -> int:
+        """Bits that hold the weights, and the scales and zero points of their blocks."""
+        bits = self.weight_bits * self.weights
+        if self.block_size is None:
+            return bits
+        of_block = SCALE_BITS + (self.weight_bits if self.zero_points else 0)
+        return bits + self.neurons * self.blocks * of_block
+
+    @property
+    def read_bits(self) -> int:
+        """Bits of the input codes of one product."""
+        return self.input_bits * self.inputs
+
+    @property
+    def written_bits(self) -> int:
+        """Bits of the output codes of one product."""
+        return self.output_bits * self.neurons
