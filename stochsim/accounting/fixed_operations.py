@@ -73,9 +73,9 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
     per = Sharing.STIMULUS
     macs = use.multiply_adds
     if macs:
-        meter.add(use.layer, "multiply", macs, shape.weight_bits, shape.input_bits, per=per)
+        meter.add(use.layer, "multiply", macs, *shape.product_bits, per=per)
         meter.add(use.layer, "add", macs, accumulator_width(hardware, shape), per=per)
-        meter.add(use.layer, "dac", macs // shape.neurons, shape.input_bits, per=per)
+        meter.add(use.layer, "dac", macs // shape.neurons, shape.product_bits[1], per=per)
     if use.converts:
         conversions = use.products * shape.neurons * shape.blocks
         meter.add(use.layer, "adc", conversions, shape.output_bits, per=per)
@@ -105,7 +105,7 @@ def _add_zero_points(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
 
 def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
     """Bits of the sums of a layer of this shape, or of its blocks."""
-    return hardware.accumulator_width(_summed(shape), (shape.weight_bits, shape.input_bits))
+    return hardware.accumulator_width(_summed(shape), shape.product_bits)
 
 
 def _summed(shape: LayerShape) -> int:
@@ -147,6 +147,6 @@ def _add_leakage(meter: Meter, hardware: Hardware, cycles: Mapping[str, float]) 
 def cells_of(shape: LayerShape, array: Array) -> int:
     """Cells of the array that hold a layer's weights."""
     return sum(
-        array.tiling(block.inputs, block.neurons, block.weight_bits).cells
+        array.tiling(block.inputs, block.neurons, block.product_bits[0]).cells
         for block in shape.of_blocks()
     )

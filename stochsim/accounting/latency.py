@@ -30,9 +30,10 @@ def layer_cycles(shape: LayerShape, hardware: Hardware) -> int:
     if array is None:
         return -(-shape.weights // hardware.timing.multipliers)
     largest = shape.of_blocks()[0]
-    tiling = array.tiling(largest.inputs, shape.neurons, shape.weight_bits)
+    weight_bits, input_bits = shape.product_bits
+    tiling = array.tiling(largest.inputs, shape.neurons, weight_bits)
     in_turn = tiling.in_turn(array.columns_per_adc) * array.adc.cycles
-    return array.cycles(shape.input_bits) * in_turn + 1
+    return array.cycles(input_bits) * in_turn + 1
 
 
 def cycles_by_layer(workload: Workload, hardware: Hardware) -> dict[str, float]:

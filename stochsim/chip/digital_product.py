@@ -10,7 +10,9 @@ from stochsim.chip.product import Product, fit_accumulator, weight_sigma_of
 from stochsim.chip.rng_address import DIGITAL, FLIPS, WEIGHTS, Place, normals
 from stochsim.hardware import Hardware
 from stochsim.program import Layer
+from stochsim.settings import SettingError
 
+_EXACT_IN_FLOAT64 = 2**53
 _GAUSSIANS_AT_ONCE = 1 << 20  # 12 MB with their integers
 
 
@@ -18,8 +20,9 @@ class DigitalProduct(Product):
     """Multipliers and accumulators; weights with the bit errors of their memory, sums within the
     accumulators' width.
 
-    Sums differ from read to read only by noise drawn explicitly for every weight. number: that of
-    the layer on its chip.
+    weight_codes: (neuron, input), of a number format the integers of its values. Sums differ from
+    read to read only by noise drawn explicitly for every weight. number: that of the layer on its
+    chip. Raises SettingError for sums that its accumulators cannot count.
     """
 
     is_digital = True
@@ -35,7 +38,8 @@ class DigitalProduct(Product):
         self._weight_sigma: float | np.ndarray = 0.0
         if hardware.noise.weight_noise == "explicit":
             sigma = weight_sigma_of(hardware.noise, layer)
-            self._weight_sigma = sigma / layer.weight_scale
+            self._weight_sigma = sigma / layer.sum_scale
+        self._check_accumulator()
         self.sharing = Sharing.READ if np.any(self._weight_sigma) else Sharing.STIMULUS
 
     def exact(self, x_ints: np.ndarray) -> np.ndarray:
@@ -57,9 +61,22 @@ class DigitalProduct(Product):
         if self.hardware.memory.weight_error_rates[1] > 0 or self.sharing > Sharing.STIMULUS:
             return None
         bits = self.hardware.accumulator_bits
+        return self._packed if bits is None or self._bound < 2 ** (bits - 1) else None
+
+    @property
+    def _bound(self) -> int:
+        """No partial sum is larger in size."""
         layer = self.layer
-        bound = layer.inputs * self._packed.span.magnitude * layer.input.largest_integer
-        return self._packed if bits is None or bound < 2 ** (bits - 1) else None
+        return layer.inputs * self._packed.span.magnitude * layer.input.largest_integer
+
+    def _check_accumulator(self) -> None:
+        """Raise SettingError for accumulators of a given width where sums are beyond the integers
+        that float64 has.
+        """
+        bits = self.hardware.accumulator_bits
+        if bits is not None and self._bound >= _EXACT_IN_FLOAT64:
+            rule = f"should be None for sums of up to {self._bound:,}, beyond 53 bits"
+            raise SettingError.of("accumulator_bits", bits, rule)
 
     def sums(
         self, x_ints: np.ndarray, reads: int, key: int, first_stimulus: int, first_read: int

@@ -15,9 +15,11 @@ from stochsim.chip.digital_product import DigitalProduct
 from stochsim.chip.neurons import Neurons
 from stochsim.chip.product import Product, less_zero_points
 from stochsim.chip.rng_address import Place
+from stochsim.formats import CodeBook
 from stochsim.hardware import Hardware
 from stochsim.keys import fold_in
 from stochsim.program import Layer
+from stochsim.settings import SettingError
 
 _EXACT_IN_FLOAT32 = 2**24
 """Up to which sums of integers are exact in float32, whatever their order."""
@@ -126,7 +128,7 @@ class LayerOnChip:
         """
         if not self.neurons.has_weight_noise:
             return np.zeros((1, 1))
-        scale, sigma = self.layer.input.scale, self.neurons.weight_sigma
+        scale, sigma = self.layer.input.unit, self.neurons.weight_sigma
         if np.ndim(sigma) < 2:
             return np.asarray(sigma * (scale * np.sqrt(self._squares(integers)))[..., None])
         parts = [self._squares(integers[..., inputs]) for inputs in self.layer.slices]
@@ -168,7 +170,7 @@ class LayerOnChip:
 
     def scaled(self, sums: np.ndarray) -> np.ndarray:
         """Drives of integer sums, float64 of their shape (…, neuron)."""
-        drive = np.multiply(sums, self.layer.sum_scale * self.layer.input.scale)
+        drive = np.multiply(sums, self.layer.sum_scale * self.layer.input.unit)
         return np.add(drive, self.layer.bias, out=drive) if self.layer.bias.any() else drive
 
 
@@ -186,6 +188,8 @@ def build_product(
     if hardware.array is None:
         return build_digital_product(layer, hardware, number, chip_key)
     weights = weights_of_chip(layer, hardware, chip_key)
+    layer = layer.in_integers()
+    hardware = hardware.with_precision(layer.weight_bits, layer.input.bits)
 
     def of_block(block: int, inputs: slice) -> Product:
         seen = None if x_calibration is None else np.ascontiguousarray(x_calibration[:, inputs])
@@ -216,9 +220,22 @@ def _joined(layer: Layer, of_block: Callable[[int, slice], Product]) -> Product:
 
 
 def weights_of_chip(layer: Layer, hardware: Hardware, chip_key: int) -> np.ndarray:
-    """Weight codes (neuron, input) int8 with the persistent bit errors of this chip's memory."""
+    """Weight codes (neuron, input) int8 with the persistent bit errors of this chip's memory, of a
+    number format the integers of its values; SettingError for such errors in these.
+    """
     rate = hardware.memory.weight_error_rates[0]
+    if layer.weight_book is not None:
+        _check_no_errors(layer.weight_book, hardware)
+        return layer.multiplied(layer.weight_codes)
     if rate == 0:
         return layer.weight_codes
     key = fold_in(chip_key, "weight memory")
     return bit_flipped(layer.weight_codes, layer.weight_bits, rate, key)
+
+
+def _check_no_errors(book: CodeBook, hardware: Hardware) -> None:
+    """Raise SettingError for bit errors of weights whose patterns are no integers."""
+    rates = hardware.memory.weight_error_rates
+    if any(rates):
+        rule = f"should be 0 with weights of the format '{book.name}'"
+        raise SettingError.of("memory.weight_errors", max(rates), rule)

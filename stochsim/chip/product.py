@@ -16,9 +16,10 @@ def weight_sigma_of(noise: Noise, layer: Layer) -> float | np.ndarray:
     """Read noise of a layer's weights, in weight values; (neuron,) where those of every neuron have
     a scale of their own, (neuron, block) where those of every block have.
     """
-    if isinstance(layer.weight_scale, np.ndarray):
-        return noise.weight_sigma + noise.weight_sigma_lsb * layer.weight_scale
-    return noise.weight_sigma_value(layer.weight_scale)
+    step = layer.weight_step
+    if isinstance(step, np.ndarray):
+        return noise.weight_sigma + noise.weight_sigma_lsb * step
+    return noise.weight_sigma_value(step)
 
 
 class Product(abc.ABC):

@@ -6,7 +6,7 @@ import numpy as np
 from stochsim_kernels.neuron import drawing, stochastic_rounding
 
 from stochsim.accounting import Meter
-from stochsim.chip.inputs import Inputs, rounding_law
+from stochsim.chip.inputs import Inputs, neighbours_at_random, rounding_law
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.keys import fold_in
@@ -234,6 +234,8 @@ def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndar
     """Integers of values (stimulus, read, input) that differ from read to read, rounded at random:
     by the numbers that `Inputs` draws.
     """
+    if quantizer.book is not None:
+        return quantizer.integers(neighbours_at_random(quantizer, values, values.shape, place))
     sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
     codes = np.empty(values.shape, np.int8)
     law = rounding_law(quantizer)
@@ -265,7 +267,7 @@ def _values_of(
 ) -> np.ndarray:
     """Values (row, …) of codes (row, position, neuron), in the numbers of the inputs `like`."""
     integers = call.geometry.shaped(quantizer.integers(codes), like.shape[1:])
-    return np.ascontiguousarray(integers, like.dtype) * like.dtype.type(quantizer.scale)
+    return np.ascontiguousarray(integers, like.dtype) * like.dtype.type(quantizer.unit)
 
 
 def noiseless_values(

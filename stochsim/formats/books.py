@@ -22,6 +22,9 @@ from stochsim.settings import (
 
 MOST_BITS = 8
 MOST_LEVELS = 2**MOST_BITS
+_MOST_INTEGER = 2**32
+_FIXED_POINT = 2**20
+_FIXED_ERROR = 1e-3
 _LISTS = ("values", "edges", "ties", "bit_patterns")
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -88,6 +91,11 @@ class CodeBook:
     def smallest_step(self) -> float:
         """The smallest distance of neighbouring values."""
         return float(np.diff(self.values).min())
+
+    @property
+    def mean_step(self) -> float:
+        """The mean distance of neighbouring values."""
+        return (self.values[-1] - self.values[0]) / (self.levels - 1)
 
     @property
     def is_uniform(self) -> bool:
@@ -161,6 +169,27 @@ class CodeBook:
         if max(map(abs, integers)) >= 2**63:
             return None
         return float(unit), np.array(integers, np.int64)
+
+    @cached_property
+    def fixed_point(self) -> tuple[float, NDArray[np.int64]] | None:
+        """(unit, integers) of the values as products have them: as `as_integers`, where these have
+        no more than 32 bits; else in fixed point, 2^20 units to the largest value, where that moves
+        no value by more than a thousandth of itself; None for others.
+
+        >>> from stochsim.formats import code_book
+        >>> unit, integers = code_book("nf4").fixed_point
+        >>> unit * 2**20, integers[-3:]
+        (1.0, array([ 589920,  758086, 1048576]))
+        """
+        exact = self.as_integers()
+        if exact is not None and np.abs(exact[1]).max() < _MOST_INTEGER:
+            return exact
+        values = np.array(self.values)
+        unit = float(np.abs(values).max()) / _FIXED_POINT
+        integers = np.rint(values / unit)
+        if np.any(np.abs(integers * unit - values) > _FIXED_ERROR * np.abs(values)):
+            return None
+        return unit, integers.astype(np.int64)
 
     def to_table(self) -> dict[str, Any]:
         """What files store of it: numbers, truth values and words, NaN and infinities as words."""

@@ -9,12 +9,13 @@ from stochsim.program.folders import check_keys, check_types, read_folder
 from stochsim.program.layer import (
     ARRAYS_OF_LAYER,
     FIELDS_OF_LAYER,
+    OPTIONAL_FIELDS,
     QUANTIZER_FIELDS,
+    WEIGHT_BOOK,
     WEIGHT_SCALES,
     ZERO_POINTS,
     Layer,
 )
-from stochsim.program.layer_shape import BLOCK_SIZE
 from stochsim.program.program import Program
 from stochsim.program.quantizer import Quantizer
 from stochsim.program.wiring import WIRINGS
@@ -71,7 +72,8 @@ def read_layers(given: Any, arrays: Arrays) -> tuple[dict[str, Layer], set[str]]
     layers: dict[str, Layer] = {}
     used: set[str] = set()
     for i, row in enumerate(strict.items("program.layers", given)):
-        more = (BLOCK_SIZE,) if isinstance(row, dict) and BLOCK_SIZE in row else ()
+        has = row if isinstance(row, dict) else {}
+        more = tuple(field for field in OPTIONAL_FIELDS if field in has)
         check_keys(f"layers.{i}", row, ("name", *FIELDS_OF_LAYER, *more))
         name = strict.text(f"layers.{i}.name", row["name"])
         if name in layers:
@@ -107,7 +109,7 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     where = f"layers.{name}"
     stored = _arrays_of(table, name, arrays)
     given = {field: value for field, value in table.items() if value is not None}
-    types = FIELDS_OF_LAYER | {BLOCK_SIZE: int}
+    types = FIELDS_OF_LAYER | OPTIONAL_FIELDS
     check_types(where, given, {field: types[field] for field in given})
     for side in ("input", "output"):
         has_book = isinstance(table[side], dict) and "book" in table[side]
@@ -125,6 +127,8 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
         quantizers = {side: _read_quantizer(side, table[side]) for side in ("input", "output")}
         if WEIGHT_SCALES in found:
             found["weight_scale"] = found.pop(WEIGHT_SCALES)
+        if WEIGHT_BOOK in table:
+            found[WEIGHT_BOOK] = CodeBook.from_table(table[WEIGHT_BOOK])
         return Layer(**(table | quantizers | found))
     except SettingError as error:
         raise error.inside("layers", name) from None

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 from stochsim_kernels.neuron import channel
+from stochsim_kernels.product.matmul import integer_product, largest_magnitude
 
+from stochsim.formats import CodeBook
 from stochsim.program.layer_shape import (
     BLOCK_SIZE,
     LayerShape,
     checked_block_size,
     slices_of_blocks,
 )
-from stochsim.program.quantizer import Quantizer
+from stochsim.program.quantizer import Quantizer, bits_of, product_table
 from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scales
 from stochsim.settings import (
     SettingError,
@@ -50,6 +52,10 @@ None.
 """
 ZERO_POINTS = "zero_points"
 """The array of a layer whose weights count from another integer than 0; there where it has one."""
+WEIGHT_BOOK = "weight_book"
+"""The field of a layer whose weights are of a number format; there where they are."""
+OPTIONAL_FIELDS = {BLOCK_SIZE: int, WEIGHT_BOOK: dict}
+"""Stored fields that only some layers have, and their types."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,10 @@ class Layer:
     and added by digital arithmetic. own_width: `weight_bits` was chosen for this layer, and need
     not be that of the Hardware. zero_points: (neuron,) int16, the code that stands for a weight of
     0, None where that is code 0; what it takes, the sum of the inputs times it, is digital
-    arithmetic behind the product. Raises SettingError for arrays of other shapes or numbers, codes
-    beyond their width, bias or sigma that are not finite, a negative sigma, and widths, scales,
-    quantisers and activations that no layer has.
+    arithmetic behind the product. weight_book: the number format whose codes the weights are, None
+    for integers; weight_scale is then the factor of its values. Raises SettingError for arrays of
+    other shapes or numbers, codes beyond their width, bias or sigma that are not finite, a negative
+    sigma, and widths, scales, quantisers and activations that no layer has.
 
     >>> import numpy as np
     >>> from stochsim.program import Layer, Quantizer, single_layer
@@ -97,6 +104,7 @@ class Layer:
     own_width: bool = False
     zero_points: np.ndarray | None = None
     block_size: int | None = None
+    weight_book: CodeBook | None = None
     __repr__ = one_line
 
     def __post_init__(self) -> None:
@@ -163,9 +171,22 @@ class Layer:
         for side in ("input", "output"):
             check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
         if self.input.book is not None:
-            rule = "should have evenly spaced values: products are of integers"
-            raise SettingError.of("input", self.input.format_name, rule)
+            _table_of("input", self.input.book)
+        if self.weight_book is not None:
+            self._check_book(self.weight_book, own["weight_bits"])
         return own | {"own_width": check_flag("own_width", self.own_width)}
+
+    def _check_book(self, book: object, weight_bits: int) -> None:
+        """Raise SettingError for what is no number format of weights of so many bits."""
+        check_kind(WEIGHT_BOOK, book, CodeBook, "should be a CodeBook")
+        assert isinstance(book, CodeBook)
+        if book.bits != weight_bits:
+            rule = f"should be {book.bits}, as the book '{book.name}' has"
+            raise SettingError.of("weight_bits", weight_bits, rule)
+        if self.zero_points is not None:
+            rule = "should be None beside a 'weight_book', whose values have a place for 0"
+            raise SettingError.of(ZERO_POINTS, self.zero_points, rule, also=(WEIGHT_BOOK,))
+        _table_of(WEIGHT_BOOK, book)
 
     def _checked_codes(self) -> np.ndarray:
         """The weights' codes, (neuron, input) int8."""
@@ -177,6 +198,12 @@ class Layer:
         if codes.ndim != 2 or codes.size == 0:
             rule = "should have shape (neuron, input), at least one of each"
             raise SettingError.of("weight_codes", codes, rule)
+        book = self.weight_book
+        if book is not None:
+            low, high = book.c_min, book.c_min + book.levels - 1
+            are_right = (codes >= low) & (codes <= high)
+            check_values("weight_codes", codes, are_right, f"should be from {low} to {high}")
+            return
         half = 2 ** (self.weight_bits - 1)
         if self.weight_bits == 1:
             check_values("weight_codes", codes, abs(codes) == 1, "should be -1 or 1 at one bit")
@@ -225,13 +252,36 @@ class Layer:
 
     @property
     def sum_scale(self) -> float | np.ndarray:
-        """What weighted sums of the integers of inputs are in units of, times `input.scale`: the
-        scale of weights, of several that of a neuron's coarsest block, (neuron,).
+        """What weighted sums of the integers of inputs are in units of, times `input.unit`: the
+        unit of weights, of several that of a neuron's coarsest block, (neuron,).
         """
-        scale = self.weight_scale
-        if self.block_size is None or not isinstance(scale, np.ndarray):
-            return scale
-        return np.asarray(scale.max(1))
+        unit = self._unit_of_weights
+        if self.block_size is None or not isinstance(unit, np.ndarray):
+            return unit
+        return np.asarray(unit.max(1))
+
+    @property
+    def _unit_of_weights(self) -> float | np.ndarray:
+        """What the integers of weights are in units of, of the shape of `weight_scale`."""
+        if self.weight_book is None:
+            return self.weight_scale
+        return self.weight_scale * product_table(self.weight_book)[0]
+
+    @property
+    def weight_step(self) -> float | np.ndarray:
+        """What noise of weights in steps is in units of, of the shape of `weight_scale`: it, of a
+        book times the mean distance of neighbouring values.
+        """
+        if self.weight_book is None:
+            return self.weight_scale
+        return self.weight_scale * self.weight_book.mean_step
+
+    @property
+    def weight_integer_bits(self) -> int:
+        """Bits of the integers that are multiplied: of a book those that hold its integers."""
+        if self.weight_book is None:
+            return self.weight_bits
+        return bits_of(product_table(self.weight_book)[1])
 
     @property
     def block_factors(self) -> np.ndarray:
@@ -249,7 +299,15 @@ class Layer:
             *(self.inputs, self.neurons, *widths, has_noise),
             zero_points=self._different_zero_points,
             block_size=self.block_size,
+            multiplied_bits=self._multiplied_bits,
         )
+
+    @property
+    def _multiplied_bits(self) -> tuple[int, int] | None:
+        """Widths of the integers of weights and inputs, None where they are those of codes."""
+        if self.weight_book is None and self.input.book is None:
+            return None
+        return self.weight_integer_bits, self.input.integer_bits
 
     @property
     def _different_zero_points(self) -> int:
@@ -261,12 +319,46 @@ class Layer:
 
     @property
     def weight_integers(self) -> np.ndarray:
-        """Factors of the scale in the weights, (neuron, input): the codes less the zero points,
-        int16 where there are any.
+        """Factors of the unit of weights in them, (neuron, input): the codes less the zero points,
+        int16 where there are any, of a book the integers of its values.
         """
         if self.zero_points is None:
-            return self.weight_codes
+            return self.multiplied(self.weight_codes)
         return self.weight_codes - self.of_inputs(self.zero_points)
+
+    def multiplied(self, codes: np.ndarray) -> np.ndarray:
+        """The integers that a product multiplies for these codes of weights (neuron, input)."""
+        if self.weight_book is None:
+            return codes
+        table: np.ndarray = product_table(self.weight_book)[1]
+        return table[codes.astype(np.intp) - self.weight_book.c_min]
+
+    def in_integers(self) -> "Layer":
+        """The same layer, its weights and inputs integers of as many bits as hold those that are
+        multiplied, as the cells and lines of an array have them. Raises SettingError where these
+        need more than 8 bits.
+        """
+        if self._multiplied_bits is None:
+            return self
+        for field, bits, book in (
+            (WEIGHT_BOOK, self.weight_integer_bits, self.weight_book),
+            ("input", self.input.integer_bits, self.input.book),
+        ):
+            if bits > _MOST_INTEGER_BITS:
+                assert book is not None
+                rule = (
+                    f"should have integers of at most {_MOST_INTEGER_BITS} bits on an array, whose "
+                    f"cells and lines hold them: they have {bits}"
+                )
+                raise SettingError.of(field, book.name, rule)
+        return dataclasses.replace(
+            self,
+            weight_codes=self.multiplied(self.weight_codes),
+            weight_bits=self.weight_integer_bits,
+            weight_scale=self._unit_of_weights,
+            input=Quantizer(self.input.integer_bits, self.input.unit, self.input.unsigned),
+            weight_book=None,
+        )
 
     def of_inputs(self, values: np.ndarray) -> np.ndarray:
         """Values of neurons, (neuron,), or of their blocks, (neuron, block), as those of their
@@ -278,15 +370,14 @@ class Layer:
 
     def exact_sums(self, integers: np.ndarray) -> np.ndarray:
         """Weighted sums (row, neuron) float64 of integers (row, input) without any error, in units
-        of `sum_scale` `input.scale`.
+        of `sum_scale` `input.unit`.
         """
-        as_float = integers.astype(np.float64)
-        weights = self.weight_integers.T.astype(np.float64)
+        weights = self.weight_integers
         if self.block_size is None:
-            return np.asarray(as_float @ weights)
+            return _summed(integers, weights)
         sums = np.zeros((len(integers), self.neurons))
         for part, factor in zip(self.slices, self.block_factors, strict=True):
-            sums += factor * (as_float[:, part] @ weights[part])
+            sums += factor * _summed(integers[:, part], weights[:, part])
         return sums
 
     def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
@@ -294,7 +385,7 @@ class Layer:
         SettingError for other shapes, and numbers that are not finite.
         """
         integers = bounded_array("integers", integers, "row, input", (None, self.inputs))
-        drive = self.exact_sums(integers) * (self.sum_scale * self.input.scale) + self.bias
+        drive = self.exact_sums(integers) * (self.sum_scale * self.input.unit) + self.bias
         return self.output.codes(channel.RESPONSES[self.activation](drive))
 
     def group(self, number: int, groups: int) -> "Layer":
@@ -331,7 +422,31 @@ class Layer:
             arrays[ZERO_POINTS] = self.zero_points
         if self.block_size is not None:
             table[BLOCK_SIZE] = self.block_size
+        if self.weight_book is not None:
+            table[WEIGHT_BOOK] = self.weight_book.to_table()
         return table, arrays
+
+
+_MOST_INTEGER_BITS = 8
+
+
+def _summed(integers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """integers (row, input) @ weights (neuron, input).T, float64, the nearest to the exact sums."""
+    bound = weights.shape[1] * largest_magnitude(integers) * largest_magnitude(weights)
+    if bound < _EXACT_IN_FLOAT64:
+        return np.asarray(integers.astype(np.float64) @ weights.T.astype(np.float64))
+    return integer_product(integers, weights).astype(np.float64)
+
+
+_EXACT_IN_FLOAT64 = 2**53
+
+
+def _table_of(field: str, book: CodeBook) -> None:
+    """Raise SettingError for a book whose values products cannot have."""
+    try:
+        product_table(book)
+    except SettingError as error:
+        raise error.renamed({"book": field}) from None
 
 
 def _quantizer_table(quantizer: Quantizer) -> dict[str, Any]:

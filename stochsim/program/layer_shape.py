@@ -33,7 +33,9 @@ class LayerShape:
     """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
     level of their own; `zero_points`: by how many different ones, none of them 0, the sum of its
     inputs is multiplied, or by how many the sums of its blocks; `block_size`: inputs whose weights
-    share a scale, None for all of them. Raises SettingError for what is no size and no width.
+    share a scale, None for all of them; `multiplied_bits`: widths of the integers of weights and
+    inputs that are multiplied, None for those of the codes. Raises SettingError for what is no size
+    and no width.
     """
 
     inputs: int
@@ -44,6 +46,7 @@ class LayerShape:
     has_noise: bool = False
     zero_points: int = 0
     block_size: int | None = None
+    multiplied_bits: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "neurons"):
@@ -55,6 +58,14 @@ class LayerShape:
         most = self.neurons * self.blocks
         points = check_whole("zero_points", self.zero_points, 0, most + 1)
         object.__setattr__(self, "zero_points", points)
+        if self.multiplied_bits is not None:
+            bits = tuple(check_whole("multiplied_bits", one, 1, 65) for one in self.multiplied_bits)
+            object.__setattr__(self, "multiplied_bits", bits)
+
+    @property
+    def product_bits(self) -> tuple[int, int]:
+        """Widths of weights and inputs as multipliers, cells and input lines have them."""
+        return self.multiplied_bits or (self.weight_bits, self.input_bits)
 
     def of_group(self, groups: int) -> "LayerShape":
         """That of one of `groups` equal groups of its neurons."""

@@ -2,6 +2,7 @@
 are multiplied.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from stochsim_kernels.neuron.nearest_codes import fill_nearest_codes
 
 from stochsim.formats import CodeBook
 from stochsim.formats import code_book as named_book
-from stochsim.program.shapes import scale
+from stochsim.program.shapes import kept, scale
 from stochsim.settings import SettingError, check_flag, check_kind, check_whole, real_array
 
 _BITS_OF_INT8 = 8
@@ -109,14 +110,29 @@ class Quantizer:
     def step(self) -> float:
         """The distance of neighbouring values, Delta; of a book their mean distance."""
         if self.book is not None:
-            return self.scale * (self.book.values[-1] - self.book.values[0]) / (self.levels - 1)
+            return self.scale * self.book.mean_step
         return 2 * self.scale if self.bits == 1 and not self.unsigned else self.scale
 
     @property
     def largest_integer(self) -> int:
-        """The largest size of an integer; raises SettingError where a book has values instead."""
-        self._check_even()
+        """The largest size of an integer; raises SettingError as `integers` does."""
+        if self.book is not None:
+            return int(np.abs(product_table(self.book)[1]).max())
         return self.levels - 1 if self.unsigned else -self.c_min or 1
+
+    @property
+    def unit(self) -> float:
+        """What the integers are in units of: `scale`, of a book times the unit of its values;
+        raises SettingError as `integers` does.
+        """
+        return self.scale if self.book is None else self.scale * product_table(self.book)[0]
+
+    @property
+    def integer_bits(self) -> int:
+        """Bits of the integers: as many as those of codes, of a book those that hold its integers;
+        raises SettingError as `integers` does.
+        """
+        return self.bits if self.book is None else bits_of(product_table(self.book)[1])
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """Codes of values, int8 of any shape, computed in float64 as Brevitas does there; halves go
@@ -168,20 +184,18 @@ class Quantizer:
         return uneven_law(family, activation, edges, np.array(self.book.ties), self.c_min)
 
     def integers(self, codes: np.ndarray) -> np.ndarray:
-        """The factor of `scale` in each code's value, int8 of any shape, as Brevitas has it: -1 and
-        1 at one bit, the code itself above. Unsigned: 0 … 2^b - 1, uint8. Raises SettingError for
-        what are no integers, and where a book has values instead.
+        """The factor of `unit` in each code's value, int8 of any shape, as Brevitas has it: -1 and
+        1 at one bit, the code itself above. Unsigned: 0 … 2^b - 1, uint8. Of a book: its
+        `fixed_point`, in the smallest type of integers that has all. Raises SettingError for what
+        are no integers, and for a book whose values are no integers of one unit.
         """
-        self._check_even()
         codes = self._checked(codes)
+        if self.book is not None:
+            table: np.ndarray = product_table(self.book)[1]
+            return table[codes.astype(np.intp) - self.c_min]
         if self.unsigned:
             return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
         return 2 * codes - 1 if self.bits == 1 else codes
-
-    def _check_even(self) -> None:
-        if self.book is not None:
-            rule = "should be integers, for products: its values are no integers times a scale"
-            raise SettingError.of("book", self.book.name, rule)
 
     def _checked(self, codes: np.ndarray) -> np.ndarray:
         """Codes as integers; those that no b bits have are refused."""
@@ -194,3 +208,28 @@ class Quantizer:
         if found.size and not self.c_min <= found.min() <= found.max() < self.c_min + self.levels:
             raise SettingError.of("codes", found, rule)
         return found
+
+
+@functools.lru_cache(maxsize=256)
+def product_table(book: CodeBook) -> tuple[float, np.ndarray]:
+    """Unit and integers (code,) of a book's values, in the smallest type that has all; raises
+    SettingError for a book whose values are no integers of one unit.
+    """
+    found = book.fixed_point
+    if found is None:
+        rule = (
+            "should be of a format whose values are integers of one unit, 32 bits at most, for "
+            "products: its values lie too far apart"
+        )
+        raise SettingError.of("book", book.name, rule)
+    unit, integers = found
+    largest = int(np.abs(integers).max())
+    dtype = next(
+        one for one in (np.int8, np.int16, np.int32, np.int64) if largest <= np.iinfo(one).max
+    )
+    return unit, kept(integers.astype(dtype))
+
+
+def bits_of(integers: np.ndarray) -> int:
+    """Bits that hold integers with their sign; those from -(2^(b-1) - 1) on, or one less."""
+    return max(int(integers.max()), -int(integers.min()) - 1).bit_length() + 1

@@ -292,6 +292,10 @@ class Recurrent(Wiring):
             if layer.has_scales_of_neurons:
                 rule = "should be one scale for all weights of a layer of a recurrent program"
                 raise SettingError.of(f"{name}.weight_scale", layer.weight_scale, rule)
+            for field, book in (("weight_book", layer.weight_book), ("input", layer.input.book)):
+                if book is not None:
+                    rule = "should be of integers in a recurrent program"
+                    raise SettingError.of(f"{name}.{field}", book.name, rule)
             if layer.zero_points is not None:
                 rule = "the weights of a recurrent program count from 0"
                 raise SettingError.of(f"{name}.zero_points", layer.zero_points, rule)

@@ -15,7 +15,13 @@ from stochsim_kernels.product.int_tiles import TiledProduct
 from stochsim_kernels.product.matrix_tiles import TILE, has_matrix_unit
 from stochsim_kernels.product.packing import Span, Words, span
 
-Arithmetic = Literal["matrix", "bits", "bytes", "float32", "float64"]
+Arithmetic = Literal["matrix", "bits", "bytes", "float32", "float64", "halves"]
+
+_HALF = 2.0**16
+_MOST_OF_HALVES = 2**32
+"""Integers that two halves of 16 bits hold, and inputs whose products of halves float64 adds
+exactly.
+"""
 
 MOST_PLANE_PAIRS = 3
 """Pairs of bit planes (of x and of w) up to which counting common bits beats 8-bit dot products,
@@ -42,7 +48,8 @@ def arithmetic(x: Span, w: Span, bound: int) -> Arithmetic:
     Else they are counted from planes of bits where these are few (only one of each where vectors
     cannot count bits), or added by 8-bit dot products where the processor has them. Else BLAS:
     floats are exact on integers up to 2^24 (float32) and 2^53 (float64), whatever the order of
-    summation. Raises OverflowError for sums that float64 cannot hold.
+    summation. Larger sums are put together from products of halves of 16 bits. Raises OverflowError
+    for integers beyond 32 bits there, and 2^20 inputs of them.
     """
     are_bytes = w.within(-128, 127) and (x.within(-128, 127) or x.within(0, 255))
     if bound < 2**31 and are_bytes and has_matrix_unit():
@@ -53,7 +60,13 @@ def arithmetic(x: Span, w: Span, bound: int) -> Arithmetic:
     if bound < 2**31 and are_bytes and processor_has(VNNI):
         return "bytes"
     if bound >= 2**53:
-        raise OverflowError(f"partial sums may reach {bound}, beyond the exact range 2^53")
+        inputs = bound // max(x.magnitude * w.magnitude, 1)
+        if max(x.magnitude, w.magnitude) >= _MOST_OF_HALVES or inputs > 2**20:
+            raise OverflowError(
+                f"partial sums may reach {bound}, beyond the exact range 2^53, of integers up to "
+                f"{max(x.magnitude, w.magnitude)}"
+            )
+        return "halves"
     return "float32" if bound < 2**24 else "float64"
 
 
@@ -101,6 +114,11 @@ class PackedWeights:
         """(neuron, input) float64, for BLAS."""
         return self.codes.astype(np.float64)
 
+    @cached_property
+    def halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Upper halves, and lower ones from 0 to 2^16 - 1, (neuron, input) float64."""
+        return _halves(self.float64)
+
 
 def pack_weights(w_codes: np.ndarray) -> PackedWeights:
     """Weight codes (neuron, input), integers, for many products; a copy, so that later changes of
@@ -117,8 +135,9 @@ def product(x_codes: np.ndarray, weights: PackedWeights) -> np.ndarray:
     """x_codes (stimulus, input) times the weights (neuron, input), transposed: (stimulus, neuron),
     exact.
 
-    int32 where no partial sum can reach 2^31, else int64. Raises ValueError for a shape mismatch or
-    codes that are no integers, and OverflowError as `arithmetic` does.
+    int32 where no partial sum can reach 2^31, int64 where none can reach 2^53, else float64, the
+    nearest to the exact sum. Raises ValueError for a shape mismatch or codes that are no integers,
+    and OverflowError as `arithmetic` does.
     """
     x_codes, _ = operands(x_codes, weights.codes)
     x = span(x_codes, looks_at_bits=not has_matrix_unit())
@@ -142,9 +161,31 @@ def product(x_codes: np.ndarray, weights: PackedWeights) -> np.ndarray:
             len(x_codes),
             int_tiles.BYTES,
         )
+    if way == "halves":
+        return _by_halves(x_codes, weights)
     w_float = getattr(weights, way)
     result: np.ndarray = np.matmul(x_codes.astype(way), w_float.T)
     return result.astype(np.int32 if bound < 2**31 else np.int64)
+
+
+def _halves(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Integers in float64 as upper · 2^16 + lower, 0 <= lower < 2^16."""
+    upper = np.floor(whole / _HALF)
+    return upper, whole - upper * _HALF
+
+
+def _by_halves(x_codes: np.ndarray, weights: PackedWeights) -> np.ndarray:
+    """Sums (stimulus, neuron) float64, the nearest to the exact ones: four exact products of
+    halves, carried so that the last addition alone rounds.
+    """
+    x_upper, x_lower = _halves(x_codes.astype(np.float64))
+    w_upper, w_lower = weights.halves
+    upper = x_upper @ w_upper.T
+    middle = x_upper @ w_lower.T + x_lower @ w_upper.T
+    carry, lower = _halves(x_lower @ w_lower.T)
+    carry, next_lower = _halves(middle + carry)
+    result: np.ndarray = (upper + carry) * _HALF**2 + (next_lower * _HALF + lower)
+    return result
 
 
 def operands(x_codes: np.ndarray, w_codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
