@@ -8,8 +8,9 @@ import numpy as np
 
 from stochsim.accounting.latency import cycles_by_layer
 from stochsim.accounting.meter import Meter, Sharing
+from stochsim.formats import E8M0, SCALE_BITS
 from stochsim.hardware import Array, Hardware
-from stochsim.program import FLOAT_BITS, SCALE_BITS, LayerShape, LayerUse, Workload
+from stochsim.program import FLOAT_BITS, LayerShape, LayerUse, Workload
 
 DITHER_BITS = 16
 """Random bits that a chip is billed for each input that it rounds stochastically."""
@@ -82,12 +83,19 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
 
 
 def _add_scales_of_blocks(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
-    """Count what puts the sums of blocks together: each times its scale, and added."""
+    """Count what puts the sums of blocks together: each times its scale, a power of two by an
+    addition to the exponent, and added.
+    """
+    scales = use.shape.block_scales
+    bits = SCALE_BITS[scales]
     times = use.products * use.shape.neurons * use.shape.blocks
     width = accumulator_width(hardware, use.shape)
     per = Sharing.STIMULUS
-    meter.add(use.layer, "multiply", times, width, SCALE_BITS, per=per)
-    meter.add(use.layer, "add", times, width + SCALE_BITS, per=per)
+    if scales == E8M0:
+        meter.add(use.layer, "add", times, bits, per=per)
+    else:
+        meter.add(use.layer, "multiply", times, width, bits, per=per)
+    meter.add(use.layer, "add", times, width + bits, per=per)
 
 
 def _add_zero_points(meter: Meter, hardware: Hardware, use: LayerUse) -> None:

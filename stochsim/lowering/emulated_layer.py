@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_products import drive, squares
 from stochsim.networks import Draws, HardwareNoise
@@ -107,11 +108,13 @@ class ChipLayer(torch.nn.Module):
         is_rounded = not self.takes_codes and not self.geometry.lookup
         if self.geometry.lookup:
             self._check_ids(x)
-        if noise is not None and noise.input_dither and is_rounded:
+        is_dithered = noise is not None and noise.input_dither and is_rounded
+        if is_dithered:
             assert draws is not None
-            x = x + self.input_grid.step() * draws.uniform(*x.shape)
-        # codes that dropout has scaled in training are no codes, and would be clipped
-        values = self.input_grid(x) if is_rounded else x
+            values = self._rounded_at_random(x, draws.uniform(*x.shape))
+        else:
+            # codes that dropout has scaled in training are no codes, and would be clipped
+            values = self.input_grid(x) if is_rounded else x
         zero = self.input_grid.value_of_zero()
         response = self._response(values)
         if moments is not None:
@@ -119,7 +122,7 @@ class ChipLayer(torch.nn.Module):
             response = gain * response + offset
         if noise is not None:
             assert draws is not None
-            of_neurons = noise.read_variance(self.output_grid.step(), self.output_grid.bits)
+            of_neurons = noise.read_variance(self.output_grid.step(), self.output_grid.log2_levels)
             variance = of_neurons + self._weight_variance(values, zero, noise)
             if self.log_sigma is not None:
                 variance = variance + self._of_neurons(torch.exp(2 * self.log_sigma))
@@ -129,6 +132,14 @@ class ChipLayer(torch.nn.Module):
                 sigma = torch.as_tensor(variance, dtype=x.dtype).sqrt()
                 response = response + sigma * draws.normal(*response.shape)
         return self.output_grid(ACTIVATIONS[self.activation](response))
+
+    def _rounded_at_random(self, x: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        """Values of x on the input grid, rounded stochastically by numbers from -1/2 to 1/2."""
+        grid = self.input_grid
+        if isinstance(grid, BookGrid):
+            return grid.rounded_at_random(x, uniform + 0.5)
+        found: torch.Tensor = grid(x + grid.step() * uniform)
+        return found
 
     def _response(self, values: torch.Tensor) -> torch.Tensor:
         """What neurons see of values on the input grid: sums of integers, then scaled, as the chip
@@ -193,7 +204,7 @@ class ChipLayer(torch.nn.Module):
             if self.bias is None
             else self.bias.detach().cpu().double().numpy().copy()
         )
-        scale = self.weight_grid.scale().detach().cpu().double().numpy().copy()
+        scale = self.weight_grid.weight_scale().detach().cpu().double().numpy().copy()
         rest = (
             self.weight_grid.bits,
             scale if scale.ndim else float(scale),
@@ -204,8 +215,10 @@ class ChipLayer(torch.nn.Module):
         shape = scale.shape if scale.ndim == 2 else (len(codes),)
         zero_points = None if zeros is None else zeros.cpu().expand(shape).numpy()
         noise = (bias, self._sigma(), self.activation)
-        more = {"zero_points": zero_points, "block_size": self.weight_grid.block_size}
-        return Layer(codes, *rest, *noise, **more)
+        grid = self.weight_grid
+        blocks = {"block_size": grid.block_size, "block_scales": grid.block_scales}
+        values = {"weight_book": grid.book, "zero_points": zero_points}
+        return Layer(codes, *rest, *noise, **values, **blocks)
 
     def _sigma(self) -> np.ndarray:
         """The noise of its neurons, (neuron,)."""

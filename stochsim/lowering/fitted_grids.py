@@ -12,7 +12,7 @@ RANGES = ("mse", "minmax", "percentile", "lsq")
 """Rules for the range of a grid: the least mean squared error; nothing is clipped; the largest
 thousandth of the values is; the start and the gradient of LSQ (see `Grid`)."""
 
-_SHARE = 1e-3
+CLIPPED_SHARE = 1e-3
 
 
 def fitted(
@@ -56,7 +56,7 @@ def _covering(
     """The grid whose codes reach the lowest and highest value, or its quantiles."""
     low, high = extremes or (float(np.min(values)), float(np.max(values)))
     if ranges == "percentile":
-        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
+        low, high = np.quantile(values, [CLIPPED_SHARE / 2, 1 - CLIPPED_SHARE / 2])
     grid = Grid(bits, 1.0, unsigned)
     scale = max(high / grid.high, 0.0 if unsigned else low / grid.low)
     return Grid(bits, scale if scale > 0 else 1.0, unsigned)
@@ -69,7 +69,7 @@ def fitted_from_lowest(
     (stimulus, …), some negative, by a rule of RANGES; extremes: see `fitted`.
     """
     if ranges == "percentile":
-        low, high = np.quantile(values, [_SHARE / 2, 1 - _SHARE / 2])
+        low, high = np.quantile(values, [CLIPPED_SHARE / 2, 1 - CLIPPED_SHARE / 2])
     else:
         low, high = extremes
     shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
@@ -96,7 +96,7 @@ WEIGHT_SCALES = ("per-tensor", "per-channel")
 number stands for blocks (groups) of so many of a neuron's weights."""
 
 
-class _Blocks:
+class Blocks:
     """Which weights (neuron, …) share a scale, as rows (row, weight) of those that do."""
 
     def __init__(self, weight: np.ndarray, weight_scales: str | int) -> None:
@@ -135,7 +135,7 @@ def fitted_to_weights(
     """The same for weights (neuron, …), whose grid is narrow. weight_scales: of WEIGHT_SCALES, or
     weights of a neuron that share a scale.
     """
-    blocks = _Blocks(weight, weight_scales)
+    blocks = Blocks(weight, weight_scales)
     scales = blocks.joined([_fitted_steps(rows, bits, ranges) for rows in blocks.rows])
     grid = Grid(bits, scales, narrow=True, block_size=blocks.size)
     return grid.learned_by_lsq() if ranges == "lsq" and bits > 1 else grid
@@ -148,7 +148,7 @@ def _fitted_steps(rows: np.ndarray, bits: int, ranges: str) -> np.ndarray:
     if ranges == "lsq":
         sizes = _first_step(np.abs(rows).mean(1), bits)
     else:
-        share = 1.0 if ranges == "minmax" else 1 - _SHARE
+        share = 1.0 if ranges == "minmax" else 1 - CLIPPED_SHARE
         sizes = np.quantile(np.abs(rows), share, axis=1) / (2 ** (bits - 1) - 1)
     return np.where(sizes > 0, sizes, optimal_row_steps(rows, bits))
 
@@ -160,7 +160,7 @@ def fitted_affine_to_weights(
     2^bits - 2 steps, 0 among its values, by a rule of RANGES. weight_scales: see
     `fitted_to_weights`.
     """
-    blocks = _Blocks(weight, weight_scales)
+    blocks = Blocks(weight, weight_scales)
     found = [_affine_steps(rows, bits, ranges) for rows in blocks.rows]
     scales, zeros = (blocks.joined(list(one)) for one in zip(*found, strict=True))
     zeros = np.asarray(zeros).astype(np.int64)
@@ -171,7 +171,7 @@ def fitted_affine_to_weights(
 
 def _affine_steps(rows: np.ndarray, bits: int, ranges: str) -> tuple[np.ndarray, np.ndarray]:
     """Scales and zero points (row,) for rows of weights, by a rule of RANGES."""
-    share = _SHARE / 2 if ranges == "percentile" else 0.0
+    share = CLIPPED_SHARE / 2 if ranges == "percentile" else 0.0
     low, high = np.quantile(rows, [share, 1 - share], axis=1, keepdims=True)
     shares = np.linspace(1, 0.3, _SHARES) if ranges == "mse" else np.ones(1)
     best = least = None

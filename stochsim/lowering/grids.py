@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stochsim.formats import FP16, CodeBook
 from stochsim.networks import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
 from stochsim.settings import StochsimError
@@ -43,6 +44,8 @@ class Grid(torch.nn.Module):
     given_log: torch.Tensor
     width: torch.nn.Parameter | None
     zero_points: torch.Tensor | None
+    book: CodeBook | None = None
+    block_scales = FP16
 
     def __init__(
         self,
@@ -135,6 +138,11 @@ class Grid(torch.nn.Module):
         return 2.0**bits - 1 if self.unsigned else 2.0 ** (bits - 1) - int(self.narrow)
 
     @property
+    def log2_levels(self) -> float:
+        """The binary logarithm of the number of values: the width."""
+        return self.bits
+
+    @property
     def is_sign(self) -> bool:
         """Whether the two values are ±scale."""
         return self.bits == 1 and not self.unsigned
@@ -178,6 +186,10 @@ class Grid(torch.nn.Module):
     def scale_of(self, x: torch.Tensor) -> torch.Tensor:
         """`scale`, of a shape that broadcasts to x (neuron, …)."""
         return self._of_weights(self.scale(), x)
+
+    def weight_scale(self) -> torch.Tensor:
+        """What a `Layer` has for `scale`: it, of a number format the factor of its values."""
+        return self.scale()
 
     def sum_scale(self) -> torch.Tensor:
         """The unit of weighted sums of integers: `scale`, of blocks that of a neuron's coarsest, a

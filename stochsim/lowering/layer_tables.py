@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
 from stochsim.program import PADDING_MODES, Geometry, Layer, Quantizer
@@ -259,12 +260,7 @@ def _parameters(
     """Weight and bias of the integer codes, and the weights' grid."""
     log = own["log_scales"]["weight"]
     is_table = "lookup" in own["geometry"]
-    is_narrow = layer.weight_bits == 1 or layer.weight_codes.min() > -(2 ** (layer.weight_bits - 1))
-    is_narrow = is_narrow or layer.zero_points is not None
-    more = {"block_size": layer.block_size}
-    if layer.zero_points is not None:
-        more |= _zeros(layer)
-    grid = Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **more)
+    grid = _grid_of_weights(layer)
     _put_log(grid, log, dtype)
     whole = layer.weight_integers.astype(np.float64)
     integers = torch.from_numpy(whole if is_table else whole.reshape(own["weight_shape"])).to(dtype)
@@ -274,6 +270,19 @@ def _parameters(
         raise SettingError.of(f"{own['name']}.weight", rule=BOUND_RULE)
     weight.requires_grad_("weight" not in own["frozen"])
     return weight, _bias(own, layer, dtype), grid
+
+
+def _grid_of_weights(layer: Layer) -> Grid:
+    """The grid of a layer's weights, its scales those of the layer."""
+    if layer.weight_book is not None:
+        given = (layer.weight_book, layer.weight_scale, layer.block_size, layer.block_scales)
+        return BookGrid(*given)
+    is_narrow = layer.weight_bits == 1 or layer.weight_codes.min() > -(2 ** (layer.weight_bits - 1))
+    is_narrow = is_narrow or layer.zero_points is not None
+    more: dict[str, Any] = {"block_size": layer.block_size}
+    if layer.zero_points is not None:
+        more |= _zeros(layer)
+    return Grid(layer.weight_bits, layer.weight_scale, narrow=bool(is_narrow), **more)
 
 
 def _zeros(layer: Layer) -> dict[str, Any]:
@@ -295,7 +304,11 @@ def _bias(own: Mapping[str, Any], layer: Layer, dtype: torch.dtype) -> torch.nn.
 
 
 def _grid_of(quantizer: Quantizer, log_scale: float, dtype: torch.dtype) -> Grid:
-    grid = Grid(quantizer.bits, quantizer.scale, quantizer.unsigned)
+    grid = (
+        Grid(quantizer.bits, quantizer.scale, quantizer.unsigned)
+        if quantizer.book is None
+        else BookGrid(quantizer.book, quantizer.scale)
+    )
     _put_log(grid, log_scale, dtype)
     return grid
 

@@ -1,13 +1,18 @@
 """The layers of the chip for the products of a captured network, and their place in its graph."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import fx
 
+from stochsim.formats import CodeBook
 from stochsim.hardware import Hardware
+from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
+from stochsim.lowering.fitted_books import Formats, fitted_to_book, fitted_weights_to_book
 from stochsim.lowering.fitted_grids import fitted, fitted_affine_to_weights, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
@@ -28,14 +33,25 @@ class GridRules(NamedTuple):
     weight_scales: str | int
     affine_inputs: bool = False
     affine_weights: bool = False
+    formats: Formats = MappingProxyType({})
+
+    def book(self, side: str) -> CodeBook | None:
+        """The values of a side's number format, None where it has integers."""
+        return self.formats[side].book if side in self.formats else None
 
 
 def widths_of(
-    sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths]
+    sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths], formats: Formats
 ) -> dict[str, Widths]:
     """Widths of weights, inputs and outputs of every layer, as the Hardware can have them."""
     own = hardware.precision
     sides = {"weight": own.weight_bits, "input": own.input_bits, "output": own.output_bits}
+    for side, one in formats.items():
+        sides[side.removesuffix("s")] = one.book.bits
+        for site in sites:
+            if side.removesuffix("s") in site.grids and not site.geometry.lookup:
+                rule = f"cannot be given: '{site.name}' has a grid of its own there"
+                raise SettingError.of(side, one.book.name, rule, section=("formats",))
     given = {site.name: {side: one.bits for side, one in site.grids.items()} for site in sites}
     chosen: dict[str, Widths] = {
         name: tuple((sides | widths).values())  # type: ignore[misc]
@@ -50,8 +66,10 @@ def widths_of(
         weights, inputs, outputs = plain(tuple(widths))
         chosen[name] = (weights, inputs, outputs)
         for (side, value), asked in zip((sides | given[name]).items(), chosen[name], strict=True):
-            if side in given[name] and asked != value:
-                rule = f"should be {value} for its {side}s, as the network is quantised"
+            has_format = f"{side}s" in formats
+            if (side in given[name] or has_format) and asked != value:
+                why = "as its format has" if has_format else "as the network is quantised"
+                rule = f"should be {value} for its {side}s, {why}"
                 raise SettingError.of(name, asked, rule, section=("bits",))
     for name, widths in chosen.items():
         try:
@@ -80,7 +98,7 @@ def layers_of(
         weight, weight_grid = weights[cells]
         source = source_of_codes(site, by_last)
         own = seen[site.name]
-        if source is not None and layers[source.name].output_grid.bits == input_bits:
+        if source is not None and _reads(layers[source.name].output_grid, input_bits, how):
             input_grid = layers[source.name].output_grid
         elif "input" in site.grids:
             source = None
@@ -88,16 +106,16 @@ def layers_of(
         else:
             source = None
             inputs = (own.inputs, input_bits, not own.is_signed)
-            input_grid = fitted(*inputs, how.ranges, own.input_extremes).to(weight)
+            input_grid = _fitted(*inputs, how, "inputs", own.input_extremes).to(weight)
         if input_grid.is_sign and site.geometry.input_dilation:
             raise _no_zeros(site)
         if "output" in site.grids:
             output_grid = site.grids["output"].grid()
-        elif _keeps_rows(site, weight_grid, output_bits):
+        elif _keeps_rows(site, weight_grid, output_bits, how):
             output_grid = _grid_of_rows(weight_grid, output_bits)
         else:
             outputs = (own.outputs, output_bits, site.activation in UNSIGNED_OUTPUTS)
-            output_grid = fitted(*outputs, how.ranges, own.output_extremes)
+            output_grid = _fitted(*outputs, how, "outputs", own.output_extremes)
         layers[site.name] = ChipLayer(
             site.name,
             site.geometry,
@@ -109,6 +127,26 @@ def layers_of(
     return layers
 
 
+def _reads(grid: Grid, input_bits: int, how: GridRules) -> bool:
+    """Whether a layer reads another's codes as they are, of so many bits and the same format."""
+    return grid.bits == input_bits and grid.book == how.book("inputs")
+
+
+def _fitted(
+    values: np.ndarray,
+    bits: int,
+    unsigned: bool,
+    how: GridRules,
+    side: str,
+    extremes: tuple[float, float] | None,
+) -> Grid:
+    """The grid of values of the inputs or outputs of a layer."""
+    book = how.book(side)
+    if book is not None:
+        return fitted_to_book(values, book, how.ranges, extremes)
+    return fitted(values, bits, unsigned, how.ranges, extremes)
+
+
 def _no_zeros(site: Site) -> SettingError:
     """The error of one-bit inputs that zeros should stand between."""
     rule = (
@@ -118,16 +156,19 @@ def _no_zeros(site: Site) -> SettingError:
     return SettingError.of(site.name, 1, rule, section=("bits",))
 
 
-def _keeps_rows(site: Site, grid: Grid, output_bits: int) -> bool:
+def _keeps_rows(site: Site, grid: Grid, output_bits: int, how: GridRules) -> bool:
     """Whether the outputs' grid can have every value of a table, so that these are not rounded
     again.
     """
     is_plain = site.geometry.lookup and site.activation == "identity" and site.bias is None
-    return bool(is_plain) and not grid.is_of_neurons and output_bits >= grid.bits
+    has_values = grid.book == how.book("outputs") and output_bits >= grid.bits
+    return bool(is_plain) and not grid.is_of_neurons and has_values
 
 
 def _grid_of_rows(grid: Grid, bits: int) -> Grid:
     """The finest grid of so many bits that has all values of a grid of weights."""
+    if grid.book is not None:
+        return BookGrid(grid.book, float(grid.weight_scale().detach()))
     more = bits - max(grid.bits, 2) if bits > 1 else 0
     return Grid(bits, float(grid.scale().detach()) / 2**more)
 
@@ -152,9 +193,12 @@ def _grid_of_weights(site: Site, bits: int, how: GridRules) -> Grid:
     values = weight.detach().cpu().numpy()
     is_affine = how.affine_weights and bits > 1
     fit = fitted_affine_to_weights if is_affine else fitted_to_weights
-    scales = how.weight_scales
+    given = how.formats.get("weights")
+    scales = how.weight_scales if given is None else given.block_size or how.weight_scales
     if site.geometry.lookup and isinstance(scales, int):
         scales = "per-channel"  # one row is read, so its values are not summed by blocks
+    if given is not None:
+        return fitted_weights_to_book(values, given, scales, how.ranges)
     return fit(values, bits, scales, how.ranges)
 
 

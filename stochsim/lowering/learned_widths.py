@@ -94,7 +94,7 @@ def _check_learnable(place: _Place) -> None:
         rule = f"widths are learned from {LEAST_LEARNED} bits to {MOST_BITS}{keep}"
         raise SettingError.of(place.side, rule=rule, **where)  # type: ignore[arg-type]
     if place.grid.is_given:
-        rule = f"the grid is the module's own or affine, and stays as it is{keep}"
+        rule = f"the grid is the module's own, affine or of a format, and stays as it is{keep}"
         raise SettingError.of(place.side, rule=rule, **where)  # type: ignore[arg-type]
 
 

@@ -23,6 +23,7 @@ from stochsim.lowering.comparison import (
     warn_of,
 )
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
+from stochsim.lowering.fitted_books import formats_of
 from stochsim.lowering.fitted_grids import RANGES, WEIGHT_SCALES
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
@@ -74,6 +75,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     ranges: str = "mse",
     input_grids: str = "symmetric",
     weight_grids: str = "symmetric",
+    formats: str | Mapping[str, str] | None = None,
     key: int = 0,
     chip_key: int = 0,
 ) -> ChipModule:
@@ -114,7 +116,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     "affine", from their lowest value on (from 2 bits on): a constant is added before the layer and
     taken back by its bias. weight_grids: of weights, "symmetric", or "affine", from their lowest
     value on (from 2 bits on): the sum of a layer's inputs, times the code of weight 0, is taken
-    from its sums by digital arithmetic, and billed. key: of the noise in training and of reads
+    from its sums by digital arithmetic, and billed. formats: the number format of all weights,
+    inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs": "fp8-e4m3"}: a
+    name of `stochsim formats list`, in place of integers; blocks with scales of their own (MX,
+    NVFP4) are those of weights, while inputs and outputs have the values of the block's numbers and
+    one fitted scale. key: of the noise in training and of reads
     without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
@@ -157,7 +163,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
             rule = "LSQ has grids about 0 alone"
             raise SettingError.of(("ranges", name), (ranges, chosen), rule)
     are_affine = input_grids == "affine", weight_grids == "affine"
-    grids = GridRules(ranges, weight_scales, *are_affine)
+    chosen = formats_of(formats)
+    grids = GridRules(ranges, weight_scales, *are_affine, chosen)
+    _check_formats(grids)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
     if isinstance(inputs.tree, Leaf) and are_integers(examples):
@@ -210,6 +218,23 @@ class _Converted(NamedTuple):
     signature: tuple[Inputs, Outputs]
 
 
+def _check_formats(how: GridRules) -> None:
+    """Raise SettingError for rules that number formats do not go with."""
+    if not how.formats:
+        return
+    if how.ranges == "lsq":
+        rule = "LSQ has integers alone"
+        raise SettingError.of("ranges", how.ranges, rule, also=("formats",))
+    for side, is_affine in (("weights", how.affine_weights), ("inputs", how.affine_inputs)):
+        if is_affine and side in how.formats:
+            rule = "should be 'symmetric' beside a number format, which has a place for 0"
+            raise SettingError.of(f"{side[:-1]}_grids", "affine", rule, also=("formats",))
+    weights = how.formats.get("weights")
+    if weights is not None and weights.block_size and how.weight_scales != "per-tensor":
+        rule = f"should be left out: the format of weights has blocks of {weights.block_size}"
+        raise SettingError.of("weight_scales", how.weight_scales, rule, also=("formats",))
+
+
 def _checked_scales(given: Any) -> str | int:
     """Which weights share a scale: a word, or the size of a group."""
     if isinstance(given, str):
@@ -245,7 +270,7 @@ def _converted(
             )
         check_all_keyed(network, x)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
-        widths = widths_of(sites, how.hardware, how.bits)
+        widths = widths_of(sites, how.hardware, how.bits, how.grids.formats)
         with CheckedIds(network):
             seen, found = observed(network, sites, x)
         _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)

@@ -161,6 +161,12 @@ def _product(name: str, layer: ChipLayer) -> Any:
             f"layer '{name}' cannot be written as QONNX: its weights have several scales; "
             f"convert with weight_scales='per-tensor'"
         )
+    for grid in (layer.weight_grid, layer.input_grid, layer.output_grid):
+        if grid.book is not None:
+            raise StochsimError(
+                f"layer '{name}' cannot be written as QONNX: it has values of the format "
+                f"'{grid.book.name}'; convert without formats"
+            )
     if layer.weight_grid.zero_points is not None:
         raise StochsimError(
             f"layer '{name}' cannot be written as QONNX: its weights count from another integer "

@@ -29,10 +29,10 @@ from .layer import LATERAL as LATERAL
 from .layer import LOG_SIGMA as LOG_SIGMA
 from .layer import READOUT as READOUT
 from .layer import Layer as Layer
-from .layer_shape import SCALE_BITS as SCALE_BITS
 from .layer_shape import LayerShape as LayerShape
 from .program import Program as Program
 from .quantizer import Quantizer as Quantizer
+from .quantizer import product_table as product_table
 from .wiring import WIRINGS as WIRINGS
 from .wiring import FeedForward as FeedForward
 from .wiring import LogSigmaHead as LogSigmaHead

@@ -10,7 +10,7 @@ import numpy as np
 from stochsim_kernels.neuron import channel
 from stochsim_kernels.product.matmul import integer_product, largest_magnitude
 
-from stochsim.formats import CodeBook
+from stochsim.formats import FP16, SCALE_BITS, CodeBook
 from stochsim.program.layer_shape import (
     BLOCK_SIZE,
     LayerShape,
@@ -54,7 +54,9 @@ ZERO_POINTS = "zero_points"
 """The array of a layer whose weights count from another integer than 0; there where it has one."""
 WEIGHT_BOOK = "weight_book"
 """The field of a layer whose weights are of a number format; there where they are."""
-OPTIONAL_FIELDS = {BLOCK_SIZE: int, WEIGHT_BOOK: dict}
+BLOCK_SCALES = "block_scales"
+"""The field that names the format of the scales of blocks; there where it is another than FP16."""
+OPTIONAL_FIELDS = {BLOCK_SIZE: int, WEIGHT_BOOK: dict, BLOCK_SCALES: str}
 """Stored fields that only some layers have, and their types."""
 
 
@@ -71,9 +73,10 @@ class Layer:
     not be that of the Hardware. zero_points: (neuron,) int16, the code that stands for a weight of
     0, None where that is code 0; what it takes, the sum of the inputs times it, is digital
     arithmetic behind the product. weight_book: the number format whose codes the weights are, None
-    for integers; weight_scale is then the factor of its values. Raises SettingError for arrays of
-    other shapes or numbers, codes beyond their width, bias or sigma that are not finite, a negative
-    sigma, and widths, scales, quantisers and activations that no layer has.
+    for integers; weight_scale is then the factor of its values. block_scales: the format that a
+    memory keeps scales of blocks in, one of `stochsim.formats.SCALE_BITS`. Raises SettingError for
+    arrays of other shapes or numbers, codes beyond their width, bias or sigma that are not finite,
+    a negative sigma, and widths, scales, quantisers and activations that no layer has.
 
     >>> import numpy as np
     >>> from stochsim.program import Layer, Quantizer, single_layer
@@ -105,6 +108,7 @@ class Layer:
     zero_points: np.ndarray | None = None
     block_size: int | None = None
     weight_book: CodeBook | None = None
+    block_scales: str = FP16
     __repr__ = one_line
 
     def __post_init__(self) -> None:
@@ -168,6 +172,7 @@ class Layer:
         """
         own: dict[str, Any] = {"weight_bits": check_whole("weight_bits", self.weight_bits, 1, 9)}
         check_choice("activation", self.activation, channel.RESPONSES)
+        check_choice(BLOCK_SCALES, self.block_scales, SCALE_BITS)
         for side in ("input", "output"):
             check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
         if self.input.book is not None:
@@ -300,6 +305,7 @@ class Layer:
             zero_points=self._different_zero_points,
             block_size=self.block_size,
             multiplied_bits=self._multiplied_bits,
+            block_scales=self.block_scales,
         )
 
     @property
@@ -422,6 +428,8 @@ class Layer:
             arrays[ZERO_POINTS] = self.zero_points
         if self.block_size is not None:
             table[BLOCK_SIZE] = self.block_size
+        if self.block_scales != FP16:
+            table[BLOCK_SCALES] = self.block_scales
         if self.weight_book is not None:
             table[WEIGHT_BOOK] = self.weight_book.to_table()
         return table, arrays

@@ -4,12 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from stochsim.settings import check_flag, check_whole
+from stochsim.formats import FP16, SCALE_BITS
+from stochsim.settings import check_choice, check_flag, check_whole
 
 BLOCK_SIZE = "block_size"
 """The field of a layer whose weights have scales by block; there where it has them."""
-SCALE_BITS = 16
-"""Bits in which a chip keeps the scale of a block of weights, and by which it multiplies."""
 
 
 def checked_block_size(given: Any, inputs: int) -> int | None:
@@ -34,7 +33,8 @@ class LayerShape:
     level of their own; `zero_points`: by how many different ones, none of them 0, the sum of its
     inputs is multiplied, or by how many the sums of its blocks; `block_size`: inputs whose weights
     share a scale, None for all of them; `multiplied_bits`: widths of the integers of weights and
-    inputs that are multiplied, None for those of the codes. Raises SettingError for what is no size
+    inputs that are multiplied, None for those of the codes; `block_scales`: the format of the
+    scales of blocks. Raises SettingError for what is no size
     and no width.
     """
 
@@ -47,6 +47,7 @@ class LayerShape:
     zero_points: int = 0
     block_size: int | None = None
     multiplied_bits: tuple[int, int] | None = None
+    block_scales: str = FP16
 
     def __post_init__(self) -> None:
         for name in ("inputs", "neurons"):
@@ -58,6 +59,7 @@ class LayerShape:
         most = self.neurons * self.blocks
         points = check_whole("zero_points", self.zero_points, 0, most + 1)
         object.__setattr__(self, "zero_points", points)
+        check_choice("block_scales", self.block_scales, SCALE_BITS)
         if self.multiplied_bits is not None:
             bits = tuple(check_whole("multiplied_bits", one, 1, 65) for one in self.multiplied_bits)
             object.__setattr__(self, "multiplied_bits", bits)
@@ -96,7 +98,7 @@ class LayerShape:
         bits = self.weight_bits * self.weights
         if self.block_size is None:
             return bits
-        of_block = SCALE_BITS + (self.weight_bits if self.zero_points else 0)
+        of_block = SCALE_BITS[self.block_scales] + (self.weight_bits if self.zero_points else 0)
         return bits + self.neurons * self.blocks * of_block
 
     @property

@@ -1,0 +1,113 @@
+"""Block formats: numbers of few bits that share a scale, which is stored beside them: MX, NVFP4."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stochsim.formats.books import CodeBook
+from stochsim.formats.named_formats import code_book
+from stochsim.settings import SettingError, check_choice, check_kind, check_whole
+
+FP16 = "fp16"
+E8M0 = "e8m0"
+E4M3 = "fp8-e4m3"
+SCALE_BITS = {FP16: 16, E8M0: 8, E4M3: 8}
+"""Formats of the scales of blocks, and their bits: half precision, whose rounding is left out;
+powers of two; E4M3, times one float32 for all blocks.
+"""
+
+
+@dataclass(frozen=True)
+class BlockFormat:
+    """Blocks of `block_size` neighbouring numbers of the format `element`, times a scale of the
+    format `scale`, one of SCALE_BITS.
+
+    Raises SettingError for what is no CodeBook, no size and no such scale.
+
+    >>> from stochsim.formats import block_format
+    >>> mxfp4 = block_format("mxfp4")
+    >>> mxfp4.element.name, mxfp4.block_size, mxfp4.bits_per_number
+    ('fp4-e2m1', 32, 4.25)
+    """
+
+    name: str
+    element: CodeBook
+    block_size: int
+    scale: str
+
+    def __post_init__(self) -> None:
+        check_kind("name", self.name, str, "should be a name")
+        check_kind("element", self.element, CodeBook, "should be a CodeBook")
+        object.__setattr__(self, "block_size", check_whole("block_size", self.block_size, 1, 2**31))
+        check_choice("scale", self.scale, SCALE_BITS)
+
+    @property
+    def bits_per_number(self) -> float:
+        """Stored bits, a whole block's scale among its numbers."""
+        return self.element.bits + SCALE_BITS[self.scale] / self.block_size
+
+
+def _mx(element: str, name: str = "") -> BlockFormat:
+    bits = code_book(element).bits
+    return BlockFormat(name or f"mxfp{bits}-{element[4:]}", code_book(element), 32, E8M0)
+
+
+BLOCK_FORMATS = {
+    one.name: one
+    for one in (
+        _mx("fp4-e2m1", "mxfp4"),
+        _mx("fp6-e3m2"),
+        _mx("fp6-e2m3"),
+        _mx("fp8-e4m3"),
+        _mx("fp8-e5m2"),
+        BlockFormat("mxint8", code_book("int8").scaled(2.0**-6), 32, E8M0),
+        BlockFormat("nvfp4", code_book("fp4-e2m1"), 16, E4M3),
+    )
+}
+"""Those of the OCP (Microscaling Formats 1.0), blocks of 32 with scales that are powers of two, and
+NVFP4, blocks of 16 with scales in E4M3."""
+
+
+def block_format(name: str) -> BlockFormat:
+    """The block format of a name of BLOCK_FORMATS; raises SettingError for others, with the nearest
+    one.
+    """
+    check_choice("format", name, BLOCK_FORMATS)
+    return BLOCK_FORMATS[name]
+
+
+def scales_on_format(scales: np.ndarray, scale: str, largest: float) -> np.ndarray:
+    """The scales of a format of SCALE_BITS that are nearest to these (of any shape, above 0): of
+    powers of two by their logarithm; of E4M3 times the factor that `largest`, of all scales, needs
+    to be its largest value.
+
+    >>> import numpy as np
+    >>> scales_on_format(np.array([0.3, 1.0, 1.5]), "e8m0", 1.5)
+    array([0.25, 1.  , 2.  ])
+    """
+    check_choice("scale", scale, SCALE_BITS)
+    if scale == E8M0:
+        found: np.ndarray = np.exp2(np.rint(np.log2(scales)))
+        return found
+    if scale == FP16:
+        return scales
+    book = code_book(E4M3)
+    unit = largest / book.values[-1]
+    least = min(value for value in book.values if value > 0)
+    return np.asarray(unit * np.maximum(book.decode(book.encode(scales / unit)), least))
+
+
+def element_and_blocks(name: str) -> tuple[CodeBook, int | None, str]:
+    """(element, block size, format of scales) of a name of BLOCK_FORMATS, or of `code_book`, whose
+    numbers have no blocks. Raises SettingError for other names, with the nearest one.
+    """
+    check_kind("format", name, str, "should be a name")
+    if name in BLOCK_FORMATS:
+        found = BLOCK_FORMATS[name]
+        return found.element, found.block_size, found.scale
+    try:
+        return code_book(name), None, FP16
+    except SettingError:
+        if name.startswith(("mx", "nv")):
+            check_choice("format", name, BLOCK_FORMATS)
+        raise

@@ -1,0 +1,133 @@
+"""Grids of a converted network whose values are those of a number format."""
+
+import math
+
+import numpy as np
+import torch
+
+from stochsim.formats import E4M3, E8M0, FP16, CodeBook, code_book
+from stochsim.lowering.grids import Grid
+from stochsim.program import Quantizer, product_table
+
+
+class BookGrid(Grid):
+    """The values of a code book times a scale, one or one of each neuron or block.
+
+    Integers are those that products multiply (see `CodeBook.fixed_point`), so `scale` is the factor
+    of the book's values times their unit. The gradient passes the rounding between the ends. Scales
+    of blocks stay on their own format, `block_scales`, as they are learned.
+    """
+
+    tensor_scale: torch.Tensor
+
+    def __init__(
+        self,
+        book: CodeBook,
+        scale: float | np.ndarray,
+        block_size: int | None = None,
+        block_scales: str = FP16,
+    ) -> None:
+        self.book: CodeBook | None = book  # read by the properties below, before anything else
+        self.unit, integers = product_table(book)
+        super().__init__(book.bits, self.unit * scale, is_given=True, block_size=block_size)
+        self.block_scales = block_scales
+        tables = {"_integers": integers, "_edges": np.array(book.edges) / self.unit}
+        for name, table in tables.items():
+            self.register_buffer(name, torch.from_numpy(table.astype(np.float64)), persistent=False)
+        self.register_buffer("_ties", torch.tensor(book.ties), persistent=False)
+        largest = float(np.max(self.unit * scale)) / code_book(E4M3).values[-1]
+        self.register_buffer("tensor_scale", torch.tensor(largest, dtype=torch.float64))
+
+    @property
+    def is_sign(self) -> bool:
+        """Never: at one bit, too, values are the book's."""
+        return False
+
+    @property
+    def low(self) -> int:
+        """The smallest integer."""
+        return int(self._integers[0])
+
+    @property
+    def high(self) -> int:
+        """The largest integer."""
+        return int(self._integers[-1])
+
+    @property
+    def log2_levels(self) -> float:
+        """The binary logarithm of the number of values."""
+        assert self.book is not None
+        return math.log2(self.book.levels)
+
+    def scale(self) -> torch.Tensor:
+        """See `Grid.scale`; of blocks on the format of their scales."""
+        scale = super().scale()
+        if self.block_scales == E8M0:
+            return scale + (torch.exp2(torch.log2(scale).round()) - scale).detach()
+        if self.block_scales == E4M3:
+            return scale + (self._in_e4m3(scale.detach()) - scale).detach()
+        return scale
+
+    def _in_e4m3(self, scale: torch.Tensor) -> torch.Tensor:
+        """The nearest products of `tensor_scale` and a number above 0 in E4M3."""
+        book = code_book(E4M3)
+        values = scale.new_tensor([one for one in book.values if one > 0])
+        middles = (values[1:] + values[:-1]) / 2
+        return self.tensor_scale * values[torch.bucketize(scale / self.tensor_scale, middles)]
+
+    def weight_scale(self) -> torch.Tensor:
+        """See `Grid.weight_scale`."""
+        return self.scale() / self.unit
+
+    def step(self) -> torch.Tensor:
+        """The mean distance of neighbouring values, of the shape of `scale`."""
+        return self.scale() * ((self.high - self.low) / (len(self._integers) - 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The values nearest to x (any shape) by the edges of the book."""
+        scale = self.scale_of(x)
+        place = x / scale
+        inside = place.clamp(self.low, self.high)
+        value = self._integers[self._levels(place)].to(x.dtype)
+        return (inside + (value - inside).detach()) * scale
+
+    def _levels(self, place: torch.Tensor) -> torch.Tensor:
+        """Which value, counted from the lowest, each place takes, in units of the integers."""
+        place = place.detach()
+        found = torch.bucketize(place, self._edges.to(place.dtype))
+        at = found.clamp(max=len(self._edges) - 1)
+        on_edge = place == self._edges.to(place.dtype)[at]
+        return found + (on_edge & self._ties[at])
+
+    def rounded_at_random(self, x: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        """One of the two values around each x (any shape), so that their mean is x between the
+        ends; uniform: of that shape, between 0 and 1. The gradient is that of `forward`.
+        """
+        scale = self.scale_of(x)
+        inside = (x / scale).clamp(self.low, self.high)
+        table = self._integers.to(x.dtype)
+        lower = (torch.bucketize(inside.detach(), table, right=True) - 1).clamp(0, len(table) - 2)
+        part = (inside.detach() - table[lower]) / (table[lower + 1] - table[lower])
+        value = table[lower + (uniform < part)]
+        return (inside + (value - inside).detach()) * scale
+
+    def integers(self, x: torch.Tensor) -> torch.Tensor:
+        """The factors of the scale in the values nearest to x, int64 of the same shape."""
+        with torch.no_grad():
+            return self._integers[self._levels(x / self.scale_of(x))].long()
+
+    def codes(self, x: torch.Tensor) -> torch.Tensor:
+        """The codes of weights (neuron, …), int16."""
+        assert self.book is not None
+        with torch.no_grad():
+            levels = self._levels(x / self.scale_of(x))
+        return (levels + self.book.c_min).to(torch.int16)
+
+    def value_of_zero(self) -> float:
+        """The value that 0 becomes, by the one scale of a grid of inputs."""
+        return float(self(self.given_scale.new_zeros(1)).detach())
+
+    def quantizer(self) -> Quantizer:
+        """The same grid as a chip takes it."""
+        assert self.book is not None
+        return Quantizer.of_format(self.book, float(self.weight_scale().detach()))
