@@ -188,11 +188,13 @@ def test_settings_without_a_law_are_refused(settings, message):
 
 
 def test_products_of_formats_are_refused():
+    """Of those whose values are no integers of one unit of 32 bits."""
     readout = random_program((6, 3), (4, 4, 4), sigma=0.5)[0].readout
-    with pytest.raises(SettingError, match="'input' = 'nf4': should have evenly spaced values"):
-        dataclasses.replace(readout, input=OUTPUTS["nf4"])
-    with pytest.raises(SettingError, match="'book' = 'nf4': should be integers"):
-        OUTPUTS["nf4"].integers(np.array([0]))
+    wide = Quantizer.of_format("log2-8", 1.0)
+    with pytest.raises(SettingError, match=r"'input' = 'log2-8': .*lie too far apart"):
+        dataclasses.replace(readout, input=wide)
+    with pytest.raises(SettingError, match=r"'book' = 'log2-8': .*lie too far apart"):
+        wide.integers(np.array([0]))
 
 
 @pytest.mark.parametrize(

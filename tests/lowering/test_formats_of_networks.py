@@ -1,0 +1,262 @@
+"""`convert(…, formats=…)`: networks whose weights, inputs and outputs are of number formats,
+against plain arithmetic on the formats' own values.
+"""
+
+import numpy as np
+import pytest
+import torch
+from conversiontest import chip_of, seeded, stimuli
+from torch import nn
+
+import stochsim as ss
+from stochsim.formats import BLOCK_FORMATS, block_format, code_book
+from stochsim.hardware import Array, Noise
+from stochsim.lowering import convert, load_converted
+from stochsim.lowering.fitted_books import Format, fitted_to_book, fitted_weights_to_book
+
+FORMATS = ("fp4-e2m1", "fp6-e3m2", "fp6-e2m3", "fp8-e4m3", "fp8-e5m2", "nf4", "log2-4", "int4")
+
+
+def rounded(name: str, values: torch.Tensor, scale: float) -> torch.Tensor:
+    """Values (any shape) on a format's own values, in float64."""
+    book = code_book(name)
+    found = scale * book.decode(book.encode(values.double().numpy() / scale))
+    return torch.from_numpy(found)
+
+
+def scale_of(grid) -> float:
+    return float(grid.weight_scale().detach())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_layer_computes_on_the_values_of_the_format(name: str) -> None:
+    x = stimuli(50, 12).double()
+    module = seeded(lambda: nn.Linear(12, 7)).double()
+    made = convert(module, chip_of(), x, formats=name)
+    own = made.layers["linear"]
+    grids = own.weight_grid, own.input_grid, own.output_grid
+    weight = rounded(name, own.weight.detach(), scale_of(grids[0]))
+    values = rounded(name, x, scale_of(grids[1]))
+    drive = nn.functional.linear(values, weight, own.bias.detach())
+    wanted = rounded(name, drive, scale_of(grids[2]))
+    found = made(x)
+    same = (found - wanted).abs() <= 1e-5 * wanted.abs().max()
+    assert same.double().mean() > 0.99  # a sum on an edge may be rounded up here, down there
+    with torch.no_grad():
+        assert torch.equal(made.emulated(x), found)
+    assert own.bits == (code_book(name).bits,) * 3
+
+
+@pytest.mark.parametrize("name", list(BLOCK_FORMATS))
+def test_blocks_of_weights_have_scales_on_the_format_of_scales(name: str) -> None:
+    given = block_format(name)
+    x = stimuli(50, 70)
+    module = seeded(lambda: nn.Linear(70, 5))
+    made = convert(module, chip_of(), x, formats=name)
+    own = made.layers["linear"]
+    (layer,) = made.program.layers.values()
+    assert layer.block_size == given.block_size
+    assert layer.weight_book == given.element
+    if given.scale == "e8m0":
+        logs = np.log2(layer.weight_scale)
+        assert np.array_equal(logs, np.rint(logs))
+    else:
+        units = layer.weight_scale / (layer.weight_scale.max() / 448)
+        e4m3 = np.array(code_book("fp8-e4m3").values)
+        assert units == pytest.approx(e4m3[np.abs(units[..., None] - e4m3).argmin(-1)], rel=1e-6)
+    scales = np.repeat(layer.weight_scale, given.block_size, 1)[:, :70]
+    codes = given.element.encode(own.weight.detach().double().numpy() / scales)
+    assert np.array_equal(layer.weight_codes, codes)
+    with torch.no_grad():
+        far = (made.emulated(x) - made(x)).abs() > 1e-4 * made(x).abs().max()
+    assert far.double().mean() < 0.02
+
+
+def test_scales_have_the_least_squared_error_of_those_tried() -> None:
+    values = np.random.default_rng(0).laplace(size=4000)
+    for name in ("fp4-e2m1", "nf4", "fp8-e4m3", "int4"):
+        book = code_book(name)
+        errors = {}
+        for ranges in ("mse", "minmax", "percentile"):
+            scale = scale_of(fitted_to_book(values, book, ranges))
+            off = scale * book.decode(book.encode(values / scale)) - values
+            errors[ranges] = np.square(off).sum()
+        assert errors["mse"] <= min(errors.values())
+    widest = np.abs(values).max() / 6
+    fp4 = code_book("fp4-e2m1")
+    assert scale_of(fitted_to_book(values, fp4, "minmax")) == pytest.approx(widest)
+    found = fitted_to_book(values, fp4, "minmax", (-30.0, 12.0))
+    assert scale_of(found) == pytest.approx(5.0)
+    assert scale_of(fitted_to_book(0 * values, code_book("nf4"))) == 1.0
+
+
+@pytest.mark.parametrize("ranges", ["mse", "minmax"])
+def test_shared_exponents_clip_nothing_or_have_the_least_error(ranges: str) -> None:
+    """Of powers of two, by trying all from 2^-30 to 2^10."""
+    weight = np.random.default_rng(2).normal(size=(6, 64)) * 2.0 ** np.arange(-3, 3)[:, None]
+    book = code_book("fp4-e2m1")
+    grid = fitted_weights_to_book(weight, Format(book, 32, "e8m0"), 32, ranges)
+    found = grid.weight_scale().detach().numpy()
+    rows = weight.reshape(6, 2, 32)
+    powers = 2.0 ** np.arange(-30, 11)
+    found_at = [p * book.decode(book.encode(rows / p)) for p in powers]
+    off = np.square(np.array(found_at) - rows).sum(3)
+    if ranges == "mse":
+        assert np.array_equal(found, powers[off.argmin(0)])
+    else:
+        assert np.all(6 * found >= np.abs(rows).max(2))
+        assert np.all(3 * found < np.abs(rows).max(2))
+
+
+def test_each_side_may_have_a_format_of_its_own() -> None:
+    x = stimuli(60, 12)
+    module = seeded(lambda: nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)))
+    formats = {"weights": "mxfp4", "inputs": "fp8-e4m3"}
+    made = convert(module, chip_of(4, 4, 8), x, formats=formats)
+    first, last = made.layers.values()
+    assert first.weight_grid.book.name == "fp4-e2m1"
+    assert last.input_grid.book.name == "fp8-e4m3"  # not the 8-bit integers before it
+    assert first.output_grid.book is None
+    assert first.bits == (4, 8, 8)
+    outputs = convert(module, chip_of(4, 8, 8), x, formats={"outputs": "fp8-e4m3"})
+    assert not list(outputs.layers.values())[1].takes_codes
+    both = convert(module, chip_of(4, 4, 8), x, formats="fp8-e4m3")
+    assert list(both.layers.values())[1].takes_codes
+
+
+def test_eight_bit_formats_are_near_to_float_and_four_bits_farther() -> None:
+    x = stimuli(200, 12)
+    module = seeded(lambda: nn.Sequential(nn.Linear(12, 32), nn.Tanh(), nn.Linear(32, 3)))
+    errors = {}
+    for name in ("fp8-e4m3", "mxfp8-e4m3", "mxint8", "mxfp6-e2m3", "nvfp4", "mxfp4", "fp4-e2m1"):
+        made = convert(module, chip_of(), x, formats=name)
+        with torch.no_grad():
+            off = (made(x) - module(x)).square().mean() / module(x).square().mean()
+        errors[name] = float(off) ** 0.5
+    assert errors["fp8-e4m3"] < 0.06
+    assert errors["mxint8"] < 0.03
+    assert errors["mxfp6-e2m3"] < errors["mxfp4"] < 0.5
+    assert errors["nvfp4"] < 0.4
+
+
+@pytest.mark.parametrize("name", ["fp4-e2m1", "mxfp4", "nvfp4"])
+def test_training_learns_weights_and_scales_on_the_format(name: str) -> None:
+    """Over 30 steps the loss falls; scales move, and stay on their format; chip and emulation
+    agree.
+    """
+    x = stimuli(100, 40)
+    wanted = torch.tanh(stimuli(100, 3))
+    noise = Noise(read_sigma_lsb=0.1, weight_sigma_lsb=0.05, input_dither="stochastic")
+    noisy = chip_of(noise=noise)
+    made = convert(seeded(lambda: nn.Linear(40, 3)), noisy, x, formats=name)
+    before = made.layers["linear"].weight_grid.scale().detach().clone()
+    start = float((made.emulated(x) - wanted).square().mean().detach())
+    made.train()
+    optimiser = torch.optim.Adam(made.parameters(), 1e-2)
+    for step in range(60):
+        optimiser.zero_grad()
+        (made(x, key=step) - wanted).square().mean().backward()
+        optimiser.step()
+    grid = made.layers["linear"].weight_grid
+    assert not torch.equal(grid.scale(), before)
+    if name == "mxfp4":
+        logs = torch.log2(grid.scale().detach())
+        assert torch.equal(logs, logs.round())
+    end = float((made.emulated(x) - wanted).square().mean().detach())
+    assert end < 0.8 * start
+    quiet = convert(seeded(lambda: nn.Linear(40, 3)), chip_of(), x, formats=name)
+    quiet.load_state_dict(made.state_dict())
+    with torch.no_grad():
+        far = (quiet.emulated(x) - quiet(x)).abs() > 1e-4
+    assert far.double().mean() < 0.02
+
+
+def test_inputs_rounded_at_random_have_their_own_mean_in_training_and_on_the_chip() -> None:
+    """Means of 4,000 calls and reads within 6 standard errors of x w, of inputs inside the ends."""
+    x = torch.tensor([[0.3, -1.1, 2.2], [0.05, 0.7, -1.9]])
+    noisy = chip_of(8, 4, 8, noise=Noise(input_dither="stochastic"))
+    examples = torch.cat([x, -4 * x, 4 * x])
+    module = seeded(lambda: nn.Linear(3, 2))
+    made = convert(module, noisy, examples, formats={"inputs": "fp4-e2m1"}, ranges="minmax")
+    own = made.layers["linear"]
+    wanted = nn.functional.linear(x, own.weight_grid(own.weight), own.bias).detach().numpy()
+    reads = made.sample(x, 4000, 0)
+    with torch.no_grad():
+        calls = made.train()(x.repeat(4000, 1)).reshape(4000, 2, 2).numpy().swapaxes(0, 1)
+    step = float(own.output_grid.step().detach())
+    for drawn in (reads, calls):
+        error = 6 * drawn.std(1) / np.sqrt(4000) + 0.1 * step
+        assert np.all(np.abs(drawn.mean(1) - wanted) < error)
+    assert calls.std(1) == pytest.approx(reads.std(1), rel=0.15)
+
+
+def test_convolutions_tables_and_arrays() -> None:
+    x = stimuli(30, 4, 6, 6)
+    two = (nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 3, 2))
+    net = seeded(lambda: nn.Sequential(*two))
+    made = convert(net, chip_of(), x, formats="mxfp4")
+    with torch.no_grad():
+        far = (made.emulated(x) - made(x)).abs() > 1e-4 * made(x).abs().max()
+    assert far.double().mean() < 0.02
+    ids = torch.arange(40).reshape(20, 2)
+    words = seeded(lambda: nn.Sequential(nn.Embedding(40, 6), nn.Flatten(), nn.Linear(12, 3)))
+    table = convert(words, chip_of(), ids, formats="fp4-e2m1")
+    rows = table.layers["0"]
+    assert rows.output_grid.book == rows.weight_grid.book  # rows are not rounded twice
+    exact = rounded("fp4-e2m1", rows.weight.detach(), scale_of(rows.weight_grid))
+    assert scale_of(rows.output_grid) == scale_of(rows.weight_grid)
+    assert rows(ids.float()).detach().numpy() == pytest.approx(exact[ids].numpy(), rel=1e-6)
+    array = Array(rows=64, columns=64, cell_bits=2, cycle_bits=1)
+    noisy = chip_of(array=array).with_({"array.adc.bits": 8})
+    linear = seeded(lambda: nn.Linear(12, 5))
+    wide = stimuli(50, 12)
+    on_array = convert(linear, noisy, wide, formats="fp4-e2m1")
+    digital = convert(linear, chip_of(), wide, formats="fp4-e2m1")
+    with torch.no_grad():
+        off = (on_array(wide) - digital(wide)).abs().mean() / digital(wide).abs().mean()
+    assert off < 0.15
+
+
+@pytest.mark.parametrize("name", ["nf4", "mxfp4", "nvfp4"])
+def test_files_keep_formats(name: str, tmp_path) -> None:
+    x = stimuli(40, 40)
+    noisy = chip_of(noise=Noise(read_sigma_lsb=0.4))
+    module = seeded(lambda: nn.Sequential(nn.Linear(40, 6), nn.ReLU(), nn.Linear(6, 2)))
+    made = convert(module, noisy, x, formats=name)
+    made.program.save(tmp_path / "net")
+    again = load_converted(tmp_path / "net")
+    assert np.array_equal(again.sample(x, 3, 0), made.sample(x, 3, 0))
+    with torch.no_grad():
+        assert torch.equal(again.emulated(x), made.emulated(x))
+    assert again.layers["0"].weight_grid.block_scales == made.layers["0"].weight_grid.block_scales
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"formats": "fp4-e2m2"}, "did you mean 'fp4-e2m1'|fp5-e2m2"),
+        ({"formats": "mxfp5"}, "did you mean 'mxfp4'"),
+        ({"formats": {"weight": "nf4"}}, "did you mean 'weights'"),
+        ({"formats": {"weights": 4}}, "weights"),
+        ({"formats": 4}, "should be the name of a number format"),
+        ({"formats": "log2-8"}, "lie too far apart"),
+        ({"formats": "nf4", "ranges": "lsq"}, "LSQ has integers alone"),
+        ({"formats": "nf4", "weight_grids": "affine"}, "weight_grids"),
+        ({"formats": "nf4", "input_grids": "affine"}, "input_grids"),
+        ({"formats": "mxfp4", "weight_scales": 8}, "blocks of 32"),
+        ({"formats": "nf4", "bits": {"linear": (5, 4, 4)}}, "should be 4 for its weights"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, rule: str) -> None:
+    x = stimuli(30, 12)
+    with pytest.raises(ss.SettingError, match=rule):
+        convert(seeded(lambda: nn.Linear(12, 3)), chip_of(), x, **given)
+
+
+def test_what_formats_have_not_is_refused(tmp_path) -> None:
+    x = stimuli(30, 12)
+    made = convert(seeded(lambda: nn.Linear(12, 3)), chip_of(), x, formats="nf4")
+    with pytest.raises(ss.StochsimError, match="'nf4'; convert without formats"):
+        made.export_qonnx(tmp_path / "net.onnx")
+    with pytest.raises(ss.SettingError, match="of a format"):
+        made.learn_widths()
