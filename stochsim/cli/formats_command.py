@@ -21,24 +21,28 @@ def add_to(commands: Any) -> None:
     show.add_argument(
         "name",
         metavar="NAME",
-        help="as `stochsim formats list` says it, or any fp<bits>-e<x>m<y> up to 8 bits",
+        help="as `stochsim formats list` says it, of a block format too, or any fp<bits>-e<x>m<y> up to 8 bits",
     )
     show.set_defaults(command=_show)
 
 
 def _list(args: argparse.Namespace) -> None:
     """List the formats: bits, values, smallest distance of two values, range, and a line on which
-    values are marked, with 0 in the middle.
+    values are marked, with 0 in the middle; then block formats, whose numbers share a scale.
     """
-    from stochsim.formats import FORMATS, code_book, list_lines
+    from stochsim.formats import FORMATS, block_lines, code_book, list_lines
 
-    print("\n".join(list_lines(map(code_book, FORMATS))))
+    print("\n".join([*list_lines(map(code_book, FORMATS)), "", *block_lines()]))
 
 
 def _show(args: argparse.Namespace) -> None:
     """Show a format: its values, the edges between them, the unit that all values share, and the
-    stored patterns that are NaN, infinite or -0.
+    stored patterns that are NaN, infinite or -0; of a block format those of its numbers.
     """
-    from stochsim.formats import code_book, format_lines
+    from stochsim.formats import BLOCK_FORMATS, element_and_blocks, format_lines
 
-    print("\n".join(format_lines(code_book(args.name))))
+    book, size, scale = element_and_blocks(args.name)
+    if size is not None:
+        bits = f"{BLOCK_FORMATS[args.name].bits_per_number:g} bits per number"
+        print(f"{args.name}: blocks of {size} numbers with a scale of the format {scale}, {bits}\n")
+    print("\n".join(format_lines(book)))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from stochsim.formats.block_formats import BLOCK_FORMATS
 from stochsim.formats.books import CodeBook
 from stochsim.settings import check_kind, columns, counted
 
@@ -30,6 +31,24 @@ def list_lines(books: Iterable[CodeBook]) -> list[str]:
             number_line(book),
         )
         for book in books
+    ]
+    return list(columns(rows, left=None))
+
+
+def block_lines() -> list[str]:
+    """One aligned line per block format: what its numbers are, how many share a scale of which
+    format, and the stored bits of a number.
+    """
+    rows = [("block format", "numbers", "block", "scale", "bits per number")]
+    rows += [
+        (
+            one.name,
+            one.element.name,
+            str(one.block_size),
+            one.scale,
+            f"{one.bits_per_number:g}",
+        )
+        for one in BLOCK_FORMATS.values()
     ]
     return list(columns(rows, left=None))
 

@@ -19,6 +19,9 @@ class BookGrid(Grid):
     """
 
     tensor_scale: torch.Tensor
+    _integers: torch.Tensor
+    _edges: torch.Tensor
+    _ties: torch.Tensor
 
     def __init__(
         self,
@@ -93,7 +96,7 @@ class BookGrid(Grid):
 
     def _levels(self, place: torch.Tensor) -> torch.Tensor:
         """Which value, counted from the lowest, each place takes, in units of the integers."""
-        place = place.detach()
+        place = place.detach().contiguous()
         found = torch.bucketize(place, self._edges.to(place.dtype))
         at = found.clamp(max=len(self._edges) - 1)
         on_edge = place == self._edges.to(place.dtype)[at]
@@ -106,10 +109,26 @@ class BookGrid(Grid):
         scale = self.scale_of(x)
         inside = (x / scale).clamp(self.low, self.high)
         table = self._integers.to(x.dtype)
-        lower = (torch.bucketize(inside.detach(), table, right=True) - 1).clamp(0, len(table) - 2)
+        lower = self._lower(inside)
         part = (inside.detach() - table[lower]) / (table[lower + 1] - table[lower])
         value = table[lower + (uniform < part)]
         return (inside + (value - inside).detach()) * scale
+
+    def _lower(self, inside: torch.Tensor) -> torch.Tensor:
+        """Which value, counted from the lowest, is the lower neighbour of each place."""
+        table = self._integers.to(inside.dtype)
+        found = torch.bucketize(inside.detach().contiguous(), table, right=True) - 1
+        return found.clamp(0, len(table) - 2)
+
+    def rounding_variance(self, x: torch.Tensor) -> float:
+        """As of even grids, by the distance of the values around each x (neuron, …) or (any
+        shape).
+        """
+        with torch.no_grad():
+            scale = self.scale_of(x)
+            lower = self._lower((x / scale).clamp(self.low, self.high))
+            table = self._integers.to(x.dtype)
+            return float((scale * (table[lower + 1] - table[lower])).square().mean()) / 12
 
     def integers(self, x: torch.Tensor) -> torch.Tensor:
         """The factors of the scale in the values nearest to x, int64 of the same shape."""

@@ -76,8 +76,7 @@ class _Sums:
         self._layer = layer
         weight = site.weight.detach()
         self._weights = float(weight.square().sum() / len(weight))  # of a neuron
-        grids = (layer.input_grid, layer.weight_grid, layer.output_grid)
-        self._rounding = [float(one.step().detach().square().mean()) / 12 for one in grids]
+        self._of_weights = layer.weight_grid.rounding_variance(layer.weight_of_neurons.detach())
         self._sizes = [weight.numel(), 0]
         self._parts: list[tuple[float, float, float]] = []
 
@@ -86,10 +85,10 @@ class _Sums:
         layer = self._layer
         x = x.to(layer.weight.dtype)
         seen = float(squares(layer.geometry, x, 0.0).mean())
-        of_inputs, of_weights, of_outputs = self._rounding
-        if layer.geometry.lookup:
-            of_inputs = 0.0  # ids are not rounded
-        explained = of_inputs * self._weights + of_weights * seen + of_outputs
+        is_rounded = not layer.geometry.lookup  # ids are not
+        of_inputs = layer.input_grid.rounding_variance(x) if is_rounded else 0.0
+        of_outputs = layer.output_grid.rounding_variance(out)
+        explained = of_inputs * self._weights + self._of_weights * seen + of_outputs
         error = float((layer(x) - out).square().mean())
         size = float(out.square().mean())
         self._sizes[1] += out.numel()

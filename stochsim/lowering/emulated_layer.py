@@ -205,20 +205,23 @@ class ChipLayer(torch.nn.Module):
             else self.bias.detach().cpu().double().numpy().copy()
         )
         scale = self.weight_grid.weight_scale().detach().cpu().double().numpy().copy()
-        rest = (
-            self.weight_grid.bits,
+        grid = self.weight_grid
+        zeros = grid.zero_points
+        shape = scale.shape if scale.ndim == 2 else (len(codes),)
+        return Layer(
+            codes,
+            grid.bits,
             scale if scale.ndim else float(scale),
             self.input_grid.quantizer(),
             self.output_grid.quantizer(),
+            bias,
+            self._sigma(),
+            self.activation,
+            zero_points=None if zeros is None else zeros.cpu().expand(shape).numpy(),
+            block_size=grid.block_size,
+            weight_book=grid.book,
+            block_scales=grid.block_scales,
         )
-        zeros = self.weight_grid.zero_points
-        shape = scale.shape if scale.ndim == 2 else (len(codes),)
-        zero_points = None if zeros is None else zeros.cpu().expand(shape).numpy()
-        noise = (bias, self._sigma(), self.activation)
-        grid = self.weight_grid
-        blocks = {"block_size": grid.block_size, "block_scales": grid.block_scales}
-        values = {"weight_book": grid.book, "zero_points": zero_points}
-        return Layer(codes, *rest, *noise, **values, **blocks)
 
     def _sigma(self) -> np.ndarray:
         """The noise of its neurons, (neuron,)."""

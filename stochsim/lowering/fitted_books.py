@@ -48,7 +48,7 @@ def formats_of(given: Any) -> Formats:
         try:
             found[side] = Format(*element_and_blocks(name))
         except SettingError as error:
-            raise error.renamed({"format": side}).inside("formats") from None
+            raise error.renamed({("format",): (side,)}).inside("formats") from None
     return found
 
 

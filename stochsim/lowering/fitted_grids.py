@@ -165,8 +165,14 @@ def fitted_affine_to_weights(
     scales, zeros = (blocks.joined(list(one)) for one in zip(*found, strict=True))
     zeros = np.asarray(zeros).astype(np.int64)
     points = zeros if zeros.ndim else int(zeros)
-    more = {"is_given": True, "zero_points": points, "block_size": blocks.size}
-    return Grid(bits, scales, narrow=True, **more)
+    return Grid(
+        bits,
+        scales,
+        narrow=True,
+        is_given=True,
+        zero_points=points,
+        block_size=blocks.size,
+    )
 
 
 def _affine_steps(rows: np.ndarray, bits: int, ranges: str) -> tuple[np.ndarray, np.ndarray]:

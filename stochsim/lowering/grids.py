@@ -224,6 +224,12 @@ class Grid(torch.nn.Module):
         """`step`, of a shape that broadcasts to x (neuron, …)."""
         return self._of_weights(self.step(), x)
 
+    def rounding_variance(self, x: torch.Tensor) -> float:
+        """What rounding adds to values like x (any shape) on average, by cells in which they are
+        uniform: a twelfth of a squared step.
+        """
+        return float(self.step().detach().square().mean()) / 12
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The values nearest to x, any shape: halves go to the even integer, at one bit up."""
         if self.is_of_neurons and self.is_sign:

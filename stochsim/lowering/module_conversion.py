@@ -163,8 +163,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
             rule = "LSQ has grids about 0 alone"
             raise SettingError.of(("ranges", name), (ranges, chosen), rule)
     are_affine = input_grids == "affine", weight_grids == "affine"
-    chosen = formats_of(formats)
-    grids = GridRules(ranges, weight_scales, *are_affine, chosen)
+    grids = GridRules(ranges, weight_scales, *are_affine, formats_of(formats))
     _check_formats(grids)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]

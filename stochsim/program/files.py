@@ -127,9 +127,10 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
         quantizers = {side: _read_quantizer(side, table[side]) for side in ("input", "output")}
         if WEIGHT_SCALES in found:
             found["weight_scale"] = found.pop(WEIGHT_SCALES)
-        if WEIGHT_BOOK in table:
-            found[WEIGHT_BOOK] = CodeBook.from_table(table[WEIGHT_BOOK])
-        return Layer(**(table | quantizers | found))
+        books = (
+            {WEIGHT_BOOK: CodeBook.from_table(table[WEIGHT_BOOK])} if WEIGHT_BOOK in table else {}
+        )
+        return Layer(**(table | quantizers | found | books))
     except SettingError as error:
         raise error.inside("layers", name) from None
 

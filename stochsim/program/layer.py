@@ -443,7 +443,8 @@ def _summed(integers: np.ndarray, weights: np.ndarray) -> np.ndarray:
     bound = weights.shape[1] * largest_magnitude(integers) * largest_magnitude(weights)
     if bound < _EXACT_IN_FLOAT64:
         return np.asarray(integers.astype(np.float64) @ weights.T.astype(np.float64))
-    return integer_product(integers, weights).astype(np.float64)
+    wholes = (one.astype(np.int64) for one in (integers, weights))
+    return integer_product(*wholes).astype(np.float64)
 
 
 _EXACT_IN_FLOAT64 = 2**53
@@ -454,7 +455,7 @@ def _table_of(field: str, book: CodeBook) -> None:
     try:
         product_table(book)
     except SettingError as error:
-        raise error.renamed({"book": field}) from None
+        raise error.renamed({("book",): (field,)}) from None
 
 
 def _quantizer_table(quantizer: Quantizer) -> dict[str, Any]:

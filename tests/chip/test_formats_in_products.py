@@ -154,7 +154,7 @@ def test_products_of_block_formats_are_exact_inside_blocks_and_rounded_once_betw
     given = block_format(name)
     rng = np.random.default_rng(7)
     size = 3 * given.block_size + 5
-    scales = scales_on_format(2.0 ** rng.uniform(-120, 100, (6, 4)), given.scale, 2.0**100)
+    scales = scales_on_format(2.0 ** rng.uniform(-60, 40, (6, 4)), given.scale, 2.0**40)
     if given.scale == "e8m0":
         assert np.array_equal(np.log2(scales), np.rint(np.log2(scales)))
     more = {"block_size": given.block_size, "block_scales": given.scale, "weight_scale": scales}
@@ -241,7 +241,7 @@ def test_hidden_layers_pass_codes_of_a_format_on() -> None:
         own = {"bias": np.zeros(neurons), "sigma": np.zeros(neurons)}
         more = {"weight_book": code_book("fp4-e2m1")}
         layers.append(Layer(codes, 4, 0.125, grid, grid, **own, **more))
-    program = ss.program.feed_forward(tuple(layers))
+    program = ss.program.feed_forward({"one": layers[0], "two": layers[1]})
     x = rng.normal(size=(20, 12))
     hardware = ss.load_hardware("digital-45nm").with_precision(4, 4, 4)
     found = Chip(program, hardware).sample(x, 1, 0).codes[:, 0]
@@ -270,7 +270,7 @@ def test_files_keep_formats_and_blocks(tmp_path) -> None:
 def test_the_bill_moves_stored_bits_and_multiplies_integers() -> None:
     """E2M1: 4 bits stored and moved, 5 bits multiplied."""
     layer = layer_of("fp4-e2m1", "fp4-e2m1", 12)
-    counts = chip_for(layer).sample(inputs_of(layer, 1), 1, 0).bill.counts["readout"]
+    counts = chip_for(layer).sample(inputs_of(layer)[:1], 1, 0).bill.counts["readout"]
     assert counts[Operation("multiply", (5, 5))] == 72
     (stored,) = (count for one, count in counts.items() if one.kind == "weight_memory")
     assert stored == 4 * 72

@@ -6,7 +6,7 @@ import pytest
 from clitest import refused
 
 from stochsim.cli import main
-from stochsim.formats import FORMATS, code_book
+from stochsim.formats import BLOCK_FORMATS, FORMATS, code_book
 
 
 def test_every_format_has_a_line(capsys):
@@ -48,3 +48,19 @@ def test_the_documentation_shows_what_is_printed(capsys):
     main(["formats", "show", "fp4-e2m1"])
     page = Path(__file__).resolve().parents[2] / "docs" / "number_formats.md"
     assert capsys.readouterr().out in page.read_text(encoding="utf-8")
+
+
+def test_block_formats_are_listed_and_shown(capsys):
+    main(["formats", "list"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines[-len(BLOCK_FORMATS) :]}
+    assert rows["mxfp4"] == ["fp4-e2m1", "32", "e8m0", "4.25"]
+    assert rows["nvfp4"] == ["fp4-e2m1", "16", "fp8-e4m3", "4.5"]
+    main(["formats", "show", "mxint8"])
+    shown = capsys.readouterr().out
+    assert "mxint8: blocks of 32 numbers with a scale of the format e8m0, 8.25 bits" in shown
+    assert "0.015625" in shown
+
+
+def test_misspelt_block_formats_name_the_nearest(capsys):
+    assert "did you mean 'mxfp4'?" in refused(["formats", "show", "mxfp5"], capsys)

@@ -177,7 +177,9 @@ def uneven(make) -> nn.Module:
     module = seeded(make)
     with torch.no_grad():
         for parameter in module.parameters():
-            if parameter.ndim > 1:
+            if isinstance(module, nn.ConvTranspose1d) and parameter.ndim > 1:
+                parameter *= 2 ** torch.linspace(-4, 1, len(parameter))[:, None, None]
+            elif parameter.ndim > 1:
                 flat = parameter.reshape(len(parameter), -1)
                 flat *= 2 ** torch.linspace(-4, 1, flat.shape[1])
     return module
