@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
     show.add_argument(
         "name",
         metavar="NAME",
-        help="as `stochsim formats list` says it, of a block format too, or any fp<bits>-e<x>m<y> up to 8 bits",
+        help="as `stochsim formats list` says it, or any fp<bits>-e<x>m<y> up to 8 bits",
     )
     show.set_defaults(command=_show)
 

@@ -8,9 +8,17 @@ from typing import Any
 
 import numpy as np
 from stochsim_kernels.neuron import channel
-from stochsim_kernels.product.matmul import integer_product, largest_magnitude
 
 from stochsim.formats import FP16, SCALE_BITS, CodeBook
+from stochsim.program.layer_checks import (
+    WEIGHT_BOOK,
+    ZERO_POINTS,
+    check_products,
+    check_weight_book,
+    checked_codes,
+    checked_zero_points,
+    summed,
+)
 from stochsim.program.layer_shape import (
     BLOCK_SIZE,
     LayerShape,
@@ -18,7 +26,7 @@ from stochsim.program.layer_shape import (
     slices_of_blocks,
 )
 from stochsim.program.quantizer import Quantizer, bits_of, product_table
-from stochsim.program.shapes import check_shape, check_values, floats, kept, levels, numbers, scales
+from stochsim.program.shapes import check_shape, floats, levels, scales
 from stochsim.settings import (
     SettingError,
     bounded_array,
@@ -50,10 +58,6 @@ WEIGHT_SCALES = "weight_scales"
 """The array of a layer whose neurons have scales of their own; its field `weight_scale` is then
 None.
 """
-ZERO_POINTS = "zero_points"
-"""The array of a layer whose weights count from another integer than 0; there where it has one."""
-WEIGHT_BOOK = "weight_book"
-"""The field of a layer whose weights are of a number format; there where they are."""
 BLOCK_SCALES = "block_scales"
 """The field that names the format of the scales of blocks; there where it is another than FP16."""
 OPTIONAL_FIELDS = {BLOCK_SIZE: int, WEIGHT_BOOK: dict, BLOCK_SCALES: str}
@@ -114,7 +118,8 @@ class Layer:
     def __post_init__(self) -> None:
         for field, value in self._checked_fields().items():
             object.__setattr__(self, field, value)
-        object.__setattr__(self, "weight_codes", self._checked_codes())
+        codes = checked_codes(self.weight_codes, self.weight_bits, self.weight_book)
+        object.__setattr__(self, "weight_codes", codes)
         object.__setattr__(self, BLOCK_SIZE, self._checked_block_size())
         axes, shape = self._axes_of_scales
         object.__setattr__(
@@ -124,21 +129,9 @@ class Layer:
             found = checked(field, getattr(self, field))
             check_shape(field, found, "neuron", (self.neurons,))
             object.__setattr__(self, field, found)
-        object.__setattr__(self, "zero_points", self._checked_zero_points())
-
-    def _checked_zero_points(self) -> np.ndarray | None:
-        """The zero points, (neuron,) int16; None of 0 alone."""
-        if self.zero_points is None:
-            return None
-        found = numbers("zero_points", self.zero_points, np.int16)
-        check_shape("zero_points", found, *self._axes_of_scales)
-        half = 2 ** (self.weight_bits - 1)
-        if self.weight_bits == 1:
-            rule = "there are none at one bit, whose weights are ±scale"
-            raise SettingError.of("zero_points", found, rule)
-        are_right = (found >= -half) & (found < half)
-        check_values("zero_points", found, are_right, f"should be from {-half} to {half - 1}")
-        return kept(found.astype(np.int16)) if found.any() else None
+        if self.zero_points is not None:
+            points = checked_zero_points(self.zero_points, self.weight_bits, axes, shape)
+            object.__setattr__(self, ZERO_POINTS, points)
 
     def _checked_block_size(self) -> int | None:
         """The block size; raises SettingError for what is none, and one beside a scale that is not
@@ -176,44 +169,10 @@ class Layer:
         for side in ("input", "output"):
             check_kind(side, getattr(self, side), Quantizer, "should be a Quantizer")
         if self.input.book is not None:
-            _table_of("input", self.input.book)
+            check_products("input", self.input.book)
         if self.weight_book is not None:
-            self._check_book(self.weight_book, own["weight_bits"])
+            check_weight_book(self.weight_book, own["weight_bits"], self.zero_points)
         return own | {"own_width": check_flag("own_width", self.own_width)}
-
-    def _check_book(self, book: object, weight_bits: int) -> None:
-        """Raise SettingError for what is no number format of weights of so many bits."""
-        check_kind(WEIGHT_BOOK, book, CodeBook, "should be a CodeBook")
-        assert isinstance(book, CodeBook)
-        if book.bits != weight_bits:
-            rule = f"should be {book.bits}, as the book '{book.name}' has"
-            raise SettingError.of("weight_bits", weight_bits, rule)
-        if self.zero_points is not None:
-            rule = "should be None beside a 'weight_book', whose values have a place for 0"
-            raise SettingError.of(ZERO_POINTS, self.zero_points, rule, also=(WEIGHT_BOOK,))
-        _table_of(WEIGHT_BOOK, book)
-
-    def _checked_codes(self) -> np.ndarray:
-        """The weights' codes, (neuron, input) int8."""
-        codes = numbers("weight_codes", self.weight_codes, np.int8)
-        self._check_codes(codes)
-        return kept(codes.astype(np.int8))
-
-    def _check_codes(self, codes: np.ndarray) -> None:
-        if codes.ndim != 2 or codes.size == 0:
-            rule = "should have shape (neuron, input), at least one of each"
-            raise SettingError.of("weight_codes", codes, rule)
-        book = self.weight_book
-        if book is not None:
-            low, high = book.c_min, book.c_min + book.levels - 1
-            are_right = (codes >= low) & (codes <= high)
-            check_values("weight_codes", codes, are_right, f"should be from {low} to {high}")
-            return
-        half = 2 ** (self.weight_bits - 1)
-        if self.weight_bits == 1:
-            check_values("weight_codes", codes, abs(codes) == 1, "should be -1 or 1 at one bit")
-        are_right = (codes >= -half) & (codes <= max(half - 1, 1))
-        check_values("weight_codes", codes, are_right, f"should be from {-half} to {half - 1}")
 
     @property
     def inputs(self) -> int:
@@ -380,10 +339,10 @@ class Layer:
         """
         weights = self.weight_integers
         if self.block_size is None:
-            return _summed(integers, weights)
+            return summed(integers, weights)
         sums = np.zeros((len(integers), self.neurons))
         for part, factor in zip(self.slices, self.block_factors, strict=True):
-            sums += factor * _summed(integers[:, part], weights[:, part])
+            sums += factor * summed(integers[:, part], weights[:, part])
         return sums
 
     def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
@@ -436,26 +395,6 @@ class Layer:
 
 
 _MOST_INTEGER_BITS = 8
-
-
-def _summed(integers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """integers (row, input) @ weights (neuron, input).T, float64, the nearest to the exact sums."""
-    bound = weights.shape[1] * largest_magnitude(integers) * largest_magnitude(weights)
-    if bound < _EXACT_IN_FLOAT64:
-        return np.asarray(integers.astype(np.float64) @ weights.T.astype(np.float64))
-    wholes = (one.astype(np.int64) for one in (integers, weights))
-    return integer_product(*wholes).astype(np.float64)
-
-
-_EXACT_IN_FLOAT64 = 2**53
-
-
-def _table_of(field: str, book: CodeBook) -> None:
-    """Raise SettingError for a book whose values products cannot have."""
-    try:
-        product_table(book)
-    except SettingError as error:
-        raise error.renamed({("book",): (field,)}) from None
 
 
 def _quantizer_table(quantizer: Quantizer) -> dict[str, Any]:
