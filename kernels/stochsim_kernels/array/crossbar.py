@@ -22,7 +22,13 @@ import numpy as np
 
 from stochsim_kernels.array.adc_channel import AdcChannel, shared_noise
 from stochsim_kernels.array.crossbar_call import check, own, span_of, tables
-from stochsim_kernels.array.crossbar_kernel import Numbers, Rule, Sums, fill_crossbar, fill_streams
+from stochsim_kernels.array.crossbar_kernel import (
+    Numbers,
+    Rule,
+    Sums,
+    fill_crossbar,
+    fill_streams_of_stimuli,
+)
 from stochsim_kernels.random.address import DrawAddress
 
 
@@ -44,7 +50,9 @@ class References(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One conversion of every column: its tile, slice and cycle."""
+    """One conversion of every column: its tile, slice and cycle; events follow one another by
+    cycles, then by slices, then by tiles.
+    """
 
     tile: int
     piece: int
@@ -182,7 +190,7 @@ def draw_crossbar(
         raise ValueError(f"variance {kinds.shape} must be {(stimuli, tiles, cycles)}")
     check(readout, kinds, out, (stimuli, columns))
     kinds = kinds.reshape(stimuli, -1, 1) if kinds.size else kinds
-    partials = np.empty((0, 0), np.int32)
+    partials = np.empty((0, 0, 0), np.int32)
     streams = np.empty((2, 0, 0), np.uint64)
     sums = Sums(own(x_words, np.uint64), own(w_words, np.uint64), partials, streams, kinds)
     span = span_of(readout, out, 0, tiles * slices * cycles)
@@ -196,8 +204,7 @@ def draw_streams(address: DrawAddress, stimuli: int, readout: Readout, columns: 
     pairs = (columns + 1) // 2
     references = (int(readout.group.max(initial=-1)) + 2) // 2
     streams = np.empty((2, stimuli, pairs + references), np.uint64)
-    for s in range(stimuli):
-        fill_streams(address, s, Numbers(0, 0, pairs), streams[0, s], streams[1, s])
+    fill_streams_of_stimuli(address, Numbers(0, 0, pairs), streams)
     return streams
 
 
@@ -210,16 +217,15 @@ def convert_partials(
     out: np.ndarray,
     variance: np.ndarray | None = None,
 ) -> None:
-    """Add factor × code of one event to out (stimulus, read, column), int32, for partial sums
-    computed elsewhere.
+    """Add factor × code to out (stimulus, read, column), int32, for partial sums computed
+    elsewhere: of one event, or of several from `event` on.
 
-    partial (stimulus, column), integers of 32 bits; streams from `draw_streams`; variance
-    (stimulus, column), 0 if not given. The same partial sums give the same codes as
-    `draw_crossbar`. Raises ValueError where shapes do not fit.
+    partial (stimulus, column) or (event, stimulus, column), integers of 32 bits; streams from
+    `draw_streams`; variance of the same shape, 0 if not given. The same partial sums give the same
+    codes as `draw_crossbar`. Raises ValueError where shapes do not fit.
     """
     partial = own(partial, np.int32)
-    nothing = np.zeros((partial.shape[0], 0), np.int32)
-    kinds = nothing if variance is None else own(variance, np.int32)
+    kinds = np.zeros((0, 0, 0), np.int32) if variance is None else own(variance, np.int32)
     tile, piece, cycle = event
     slices, cycles = readout.factor.shape
     if kinds.size and kinds.shape != partial.shape:
@@ -229,11 +235,18 @@ def convert_partials(
             f"tile, slice and cycle {(tile, piece, cycle)} must be within "
             f"{(readout.tiles, slices, cycles)}"
         )
-    check(readout, kinds, out, partial.shape)
+    partial = partial.reshape(-1, *partial.shape[-2:])
+    kinds = kinds.reshape(-1, *kinds.shape[-2:])
     e = (tile * slices + piece) * cycles + cycle
+    left = readout.tiles * slices * cycles - e
+    if len(partial) > left:
+        raise ValueError(
+            f"{len(partial)} events do not fit: {left} are left from {tuple(event)} on"
+        )
+    check(readout, kinds, out, partial.shape[1:])
     x_words = np.empty((0,) * 5, np.uint64)
     w_words = np.empty((0,) * 6, np.uint64)
-    sums = Sums(x_words, w_words, partial, own(streams, np.uint64), kinds[:, None])
+    sums = Sums(x_words, w_words, partial, own(streams, np.uint64), kinds)
     address = DrawAddress.of(0, 0, 0, 0, first_read)  # the streams are given
-    span = span_of(readout, out, e, e + 1)
+    span = span_of(readout, out, e, e + len(partial))
     fill_crossbar(sums, tables(readout), readout.rule, address, span, out)

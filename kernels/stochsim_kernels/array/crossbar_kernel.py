@@ -56,8 +56,9 @@ class Sums(NamedTuple):
     """Where partial sums come from.
 
     x_words (stimulus, tile, cycle, plane, word) and w_words (tile, slice, sign, plane, word,
-    column), uint64; or, where these are empty, partials (stimulus, column) int32 and streams (2,
-    stimulus, pair) uint64. variance: (stimulus, 1 or tile × cycle, 1 or column) int32, or empty.
+    column), uint64; or, where these are empty, partials (event, stimulus, column) int32, from the
+    first event of the call on, and streams (2, stimulus, pair) uint64. variance: (stimulus, 1 or
+    tile × cycle, 1 or column) int32, of partials in their order, or empty.
     """
 
     x_words: np.ndarray
@@ -96,6 +97,13 @@ def fill_streams(address, s, numbers, seed, gamma):
         reference = _FIRST_SHARED + numbers.first_references + i - pairs
         number = numbers.first_pair + i if i < pairs else reference
         seed[i], gamma[i] = stream(address.key, number, stimulus, address.event, address.layer)
+
+
+@helper
+def fill_streams_of_stimuli(address, numbers, streams):
+    """The same of all stimuli of a call, to streams (2, stimulus, pair)."""
+    for s in range(streams.shape[1]):
+        fill_streams(address, s, numbers, streams[0, s], streams[1, s])
 
 
 @inline
@@ -212,15 +220,19 @@ def crossbar_task(task, sums, tables, rule, address, span, out):
         cycle = e % cycles
         if partials.size > 0:
             for n in range(width):
-                position[n] = np.int32(partials[s, first + n] - rule.p_min)
+                position[n] = np.int32(partials[e - span.first, s, first + n] - rule.p_min)
         else:
             operands = Operands(s, tile, cycle, piece, first, -rule.p_min)
             fill_positions(operands, x_words, w_words, width, state)
         if grid.size > 0:
             locate(position, rule.grid_shift, grid[0, tile, piece], grid[1, tile, piece], first)
         if variance.size > 0:
-            row = min(tile * cycles + cycle, variance.shape[1] - 1)
-            fill_first_entries(variance[s, row], first, rule, state[1, :width])
+            kinds = (
+                variance[e - span.first, s]
+                if partials.size > 0
+                else variance[s, min(tile * cycles + cycle, variance.shape[1] - 1)]
+            )
+            fill_first_entries(kinds, first, rule, state[1, :width])
         convert_event(rule, entries, factor[piece, cycle], events, work)
     _add_totals(totals, s, first_read, some, first, width, out)
 

@@ -17,7 +17,7 @@ from stochsim.chip.array.adc import (
     grid_conversion,
 )
 from stochsim.chip.array.adc_range import chosen_range
-from stochsim.chip.array.cells import ArrayCells, Partial
+from stochsim.chip.array.cells import ArrayCells, TileSums
 from stochsim.chip.product import Product, fit_accumulator, refuse_differing
 from stochsim.chip.rng_address import ARRAY, Place
 from stochsim.hardware import Hardware
@@ -250,23 +250,57 @@ class ArrayProduct(Product):
         streams = crossbar.draw_streams(address, len(unsigned), self._readout, self.cells.neurons)
         digits = self.cells.digits(unsigned)
         for one in self.cells.partials(digits):
-            event = crossbar.Event(one.tile, one.place, one.cycle)
-            where = (self._readout, streams, event)
-            if one.variance is None or self.array.cells.read_noise == "lumped":
-                crossbar.convert_partials(
-                    one.sums, *where, first_read, out, self._classes(one.variance)
-                )
+            if one.variance is not None and self.array.cells.read_noise == "explicit":
+                place = (key, first_stimulus, first_read)
+                self._convert_with_noise(one, digits, streams, place, out)
             else:
-                noisy = self._with_noise_of_every_cell(
-                    one, digits, reads, (key, first_stimulus, first_read)
-                )
-                for read in range(reads):
-                    single = np.zeros((len(unsigned), 1, self.cells.neurons), np.int32)
-                    crossbar.convert_partials(noisy[:, read], *where, first_read + read, single)
-                    out[:, read] += single[:, 0]
-            if self._clips is not None:
-                np.copyto(out, np.clip(out, -(2 ** (self._clips - 1)), 2 ** (self._clips - 1) - 1))
+                self._convert(one, streams, first_read, out)
         return out
+
+    def _convert(
+        self, one: TileSums, streams: np.ndarray, first_read: int, out: np.ndarray
+    ) -> None:
+        """Add the codes of a tile to out (stimulus, read, column): all at once, or, where
+        accumulators may clip, event by event.
+        """
+        events = one.sums.reshape(-1, *one.sums.shape[2:])
+        classes = self._classes(one.variance)
+        kinds = None if classes is None else classes.reshape(events.shape)
+        at_once = len(events) if self._clips is None else 1
+        for first in range(0, len(events), at_once):
+            some = slice(first, first + at_once)
+            event = crossbar.Event(one.tile, *divmod(first, self.cells.cycles))
+            where = (self._readout, streams, event, first_read, out)
+            crossbar.convert_partials(events[some], *where, None if kinds is None else kinds[some])
+            self._clip(out)
+
+    def _clip(self, out: np.ndarray) -> None:
+        """Keep accumulators (any shape), in place, within their bits where these may clip them."""
+        if self._clips is not None:
+            half = 2 ** (self._clips - 1)
+            np.clip(out, -half, half - 1, out=out)
+
+    def _convert_with_noise(
+        self,
+        one: TileSums,
+        digits: np.ndarray,
+        streams: np.ndarray,
+        place: tuple[int, int, int],
+        out: np.ndarray,
+    ) -> None:
+        """Add the codes of a tile whose every cell has noise of its own at every read to out
+        (stimulus, read, column), one event after the other.
+        """
+        first_read = place[2]
+        for piece, cycle in np.ndindex(one.sums.shape[:2]):
+            event = crossbar.Event(one.tile, piece, cycle)
+            noisy = self._with_noise_of_every_cell(event, digits, out.shape[1], place)
+            for read in range(out.shape[1]):
+                single = np.zeros((len(out), 1, self.cells.neurons), np.int32)
+                where = (self._readout, streams, event, first_read + read)
+                crossbar.convert_partials(noisy[:, read], *where, single)
+                out[:, read] += single[:, 0]
+            self._clip(out)
 
     def _classes(self, variance: np.ndarray | None) -> np.ndarray | None:
         if variance is None or self.conversion.sigma_step == 0:
@@ -276,7 +310,7 @@ class ArrayProduct(Product):
         )
 
     def _with_noise_of_every_cell(
-        self, one: Partial, digits: np.ndarray, reads: int, place: tuple[int, int, int]
+        self, one: crossbar.Event, digits: np.ndarray, reads: int, place: tuple[int, int, int]
     ) -> np.ndarray:
         """Partial sums with a fresh Gaussian at every cell and read, int32 (stimulus, read,
         column): what the lumped noise stands for.
@@ -284,9 +318,9 @@ class ArrayProduct(Product):
         cells = self.cells
         key, first_stimulus, first_read = place
         lines = np.ascontiguousarray(digits[:, one.cycle, cells.part(one.tile)], np.float64)
-        weight = np.ascontiguousarray(cells.net[one.place, cells.part(one.tile)].T, np.float64)
-        variance = sum(found for found in cells.variances(one.tile, one.place) if found is not None)
-        event = _EXPLICIT + (one.tile * cells.slices + one.place) * cells.cycles + one.cycle
+        weight = np.ascontiguousarray(cells.net[one.piece, cells.part(one.tile)].T, np.float64)
+        variance = sum(found for found in cells.variances(one.tile, one.piece) if found is not None)
+        event = _EXPLICIT + (one.tile * cells.slices + one.piece) * cells.cycles + one.cycle
         out = np.empty((len(lines), reads, cells.neurons))
         sigma = np.ascontiguousarray(np.sqrt(variance).T, np.float64)
         address = DrawAddress.of(key, self._word, event, first_stimulus, first_read)

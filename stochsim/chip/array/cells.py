@@ -15,20 +15,19 @@ from stochsim.chip.array.programming import (
     program_cells,
     slice_weights,
 )
+from stochsim.chip.array.tile_product import TileProduct
 from stochsim.hardware import Array
 from stochsim.keys import fold_in
 from stochsim.program import Layer
 from stochsim.settings import SettingError
 
 
-class Partial(NamedTuple):
-    """Partial sums (stimulus, column) of a tile, slice and cycle, in 1/unit cell steps × digits,
-    and their cells' noise variance.
+class TileSums(NamedTuple):
+    """Partial sums (slice, cycle, stimulus, column) of a tile, in 1/unit cell steps × digits, and
+    their cells' noise variance, of the same shape; None where cells have no noise.
     """
 
     tile: int
-    place: int
-    cycle: int
     sums: np.ndarray
     variance: np.ndarray | None
 
@@ -100,11 +99,15 @@ class ArrayCells:
             if np.any(variance)
             else None
         )
-        net = self.cells[0] - self.cells[1] if len(self.cells) == 2 else self.cells[0]
-        bound = int(np.abs(self.cells).max()) * self.rows * self.top_digit
-        self.net = net.astype(
-            np.float32 if bound < 2**24 else np.float64
-        )  # whole numbers, so that their sums are exact in any order
+        self.net = self.cells[0] - self.cells[1] if len(self.cells) == 2 else self.cells[0]
+        self._products = [self._product_of(tile) for tile in range(self.tiles)]
+
+    def _product_of(self, tile: int) -> TileProduct:
+        """The products that a tile's partial sums and their variance are made of."""
+        pairs = [self.variances(tile, place) for place in range(self.slices)]
+        squared, linear = ([one[i] for one in pairs] for i in range(2))
+        net = self.net[:, self.part(tile)]
+        return TileProduct(net, squared, linear, self.top_digit)
 
     @property
     def rows(self) -> int:
@@ -153,10 +156,9 @@ class ArrayCells:
         """What the input lines carry, (stimulus, cycle, input) uint8, least significant first:
         offset binary inputs cut in cycles.
         """
-        places = self.array.cycle_bits * np.arange(self.cycles)
-        return (unsigned.astype(np.int16)[:, None, :] >> places[:, None] & self.top_digit).astype(
-            np.uint8
-        )
+        places = (self.array.cycle_bits * np.arange(self.cycles)).astype(np.uint8)
+        found: np.ndarray = unsigned[:, None, :] >> places[:, None] & np.uint8(self.top_digit)
+        return found
 
     def part(self, tile: int) -> slice:
         """The rows of a tile."""
@@ -173,25 +175,11 @@ class ArrayCells:
         current = self.conductance(part).sum(axis=0).astype(np.float32)
         return squared, np.float32(self.array.cells.shot_sigma**2 * self.unit) * current
 
-    def partials(self, digits: np.ndarray) -> Iterator[Partial]:
-        """Partial sums in the order of tiles, then slices, then cycles; digits (stimulus, cycle,
-        input).
-        """
-        for tile in range(self.tiles):
-            lines = [
-                np.ascontiguousarray(digits[:, cycle, self.part(tile)], self.net.dtype)
-                for cycle in range(digits.shape[1])
-            ]
-            for place in range(self.slices):
-                net = self.net[place, self.part(tile)]
-                squared, linear = self.variances(tile, place)
-                for cycle, line in enumerate(lines):
-                    small = line.astype(np.float32)
-                    found = [
-                        a @ b for a, b in ((small**2, squared), (small, linear)) if b is not None
-                    ]
-                    variance = sum(found[1:], found[0]) if found else None
-                    yield Partial(tile, place, cycle, (line @ net).astype(np.int32), variance)
+    def partials(self, digits: np.ndarray) -> Iterator[TileSums]:
+        """Partial sums of each tile; digits (stimulus, cycle, input)."""
+        for tile, product in enumerate(self._products):
+            lines = np.ascontiguousarray(digits[:, :, self.part(tile)].swapaxes(0, 1))
+            yield TileSums(tile, *product.sums(lines))
 
     def most_variance(self) -> float:
         """No partial sum's cells have more noise: every row driven by the largest digit."""
