@@ -236,7 +236,7 @@ def convert_partials(
             f"{(readout.tiles, slices, cycles)}"
         )
     partial = partial.reshape(-1, *partial.shape[-2:])
-    kinds = kinds.reshape(-1, *kinds.shape[-2:])
+    kinds = kinds.reshape(partial.shape) if kinds.size else kinds
     e = (tile * slices + piece) * cycles + cycle
     left = readout.tiles * slices * cycles - e
     if len(partial) > left:
