@@ -58,6 +58,8 @@ QUICK_GROWTH = {
     job: {axis: (2, 4, 8) if job == "reference" else _FEW[axis] for axis in axes}
     for job, axes in GROWTH.items()
 }
+TURNS = {"reference": (3, 1)}
+"""Turns and calls of jobs of which one call takes many seconds."""
 QUICK_GROWTH_SIZE = Size(batch=2, width=16, reads=10, steps=3, cores=1)
 
 
@@ -119,7 +121,7 @@ def growth_figures(job: str, quick: bool) -> Iterator[Figure]:
     """Exponents of time and memory along every axis, and the speed-up by all cores."""
     build = JOBS[job][OURS]
     base = QUICK_GROWTH_SIZE if quick else GROWTH_SIZE
-    turns, calls = (2, 1) if quick else (9, 3)
+    turns, calls = (2, 1) if quick else TURNS.get(job, (9, 3))
     for axis, values in (QUICK_GROWTH if quick else GROWTH)[job].items():
         works = {value: build(replace(base, **{axis: value})) for value in values}
         span = f"{axis} {values[0]}–{values[-1]}"
@@ -138,8 +140,8 @@ def growth_figures(job: str, quick: bool) -> Iterator[Figure]:
 
 
 def measure(options: Options) -> list[Figure]:
-    """Jobs, then their growth over 9 turns, a turn the best of three calls; with --quick smaller
-    jobs, 2 turns of one call.
+    """Jobs, then their growth over 9 turns, a turn the best of three calls (`TURNS`: fewer of
+    references); with --quick smaller jobs, 2 turns of one call.
     """
     figures: list[Figure] = []
     for job in JOBS:

@@ -51,6 +51,24 @@ def test_partial_sums_handed_in_give_the_same_codes(mode, columns):
     )
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_events_of_a_tile_at_once_give_the_codes_of_one_after_the_other(mode):
+    """All events of each tile, and a few from the middle of one on."""
+    _, _, readout, _, partials, each = case(mode, columns=300)
+    tiles, slices, cycles, stimuli, columns = partials.shape
+    out = np.zeros((stimuli, 3, columns), np.int32)
+    streams = crossbar.draw_streams(at(**WHERE), stimuli, readout, columns)
+    for tile in range(tiles):
+        events = partials[tile].reshape(-1, stimuli, columns)
+        kinds = None if each is None else each[tile].reshape(events.shape)
+        for first, end in ((0, 1), (1, slices * cycles)):
+            event = crossbar.Event(tile, *divmod(first, cycles))
+            some = None if kinds is None else kinds[first:end]
+            where = (readout, streams, event, at(**WHERE).first_read)
+            crossbar.convert_partials(events[first:end], *where, out, some)
+    assert np.array_equal(out, convert_all(partials, readout, WHERE, 3, each))
+
+
 def test_variance_may_differ_from_column_to_column():
     _, _, readout, _, partials, _ = case("variance")
     each = np.random.default_rng(8).integers(0, 3, partials.shape)

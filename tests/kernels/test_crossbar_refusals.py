@@ -80,3 +80,12 @@ def test_an_event_outside_the_array_is_refused():
     out = np.zeros((1, 1, 9), np.int32)
     with pytest.raises(ValueError, match="within"):
         crossbar.convert_partials(np.zeros((1, 9)), readout, streams, event, 0, out)
+
+
+def test_more_events_than_are_left_are_refused():
+    _, _, readout, *_ = case("exact")
+    streams = crossbar.draw_streams(at(), 1, readout, 9)
+    event = crossbar.Event(readout.tiles - 1, *(size - 1 for size in readout.factor.shape))
+    out = np.zeros((1, 1, 9), np.int32)
+    with pytest.raises(ValueError, match="2 events do not fit: 1 are left"):
+        crossbar.convert_partials(np.zeros((2, 1, 9)), readout, streams, event, 0, out)
