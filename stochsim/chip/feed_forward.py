@@ -66,11 +66,7 @@ class FeedForwardRunner(Runner):
     @property
     def values_at_once(self) -> int | None:
         """See `Runner.values_at_once`; no limit where all reads share their drives."""
-        if self.sharing <= Sharing.STIMULUS:
-            return None
-        if self.is_digital:
-            return memory_portions.STATES_AT_ONCE
-        return memory_portions.DRIVES_AT_ONCE
+        return None if self.sharing <= Sharing.STIMULUS else memory_portions.DRIVES_AT_ONCE
 
     @property
     def numbers_rows(self) -> bool:  # type: ignore[override]

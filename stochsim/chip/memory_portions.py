@@ -7,7 +7,7 @@ DRIVES_AT_ONCE = 8_000_000
 """Of reads that differ: 64 MB, however many stimuli there are."""
 
 STATES_AT_ONCE = 1 << 19
-"""Of a recurrent circuit, or of digital layers: 4 MB, which stay in the cache from step to step."""
+"""Of a recurrent circuit: 4 MB, which stay in the cache from step to step."""
 
 Portion = tuple[slice, slice]
 """The stimuli of a portion, and its reads."""
