@@ -480,14 +480,16 @@ def _check_widths(program: Program, hardware: Hardware) -> None:
     """One Hardware has one width for weights, one for stimuli and one for the codes that neurons
     write; those of deeper layers too.
 
-    A layer whose weights were given a width of their own has that one, whatever the Hardware's is.
+    A layer whose weights were given a width of their own has that one, whatever the Hardware's is,
+    and what is of a number format has the format's.
     """
     if program.wiring.has_own_widths:
         return
-    widths = [("input_bits", program.input.bits)]
+    widths = [("input_bits", program.input.bits)] if program.input.is_even else []
     for layer in program.layers.values():
-        widths += [] if layer.own_width else [("weight_bits", layer.weight_bits)]
-        widths += [("output_bits", layer.output.bits)]
+        own = layer.own_width or layer.weight_book is not None
+        widths += [] if own else [("weight_bits", layer.weight_bits)]
+        widths += [("output_bits", layer.output.bits)] if layer.output.is_even else []
     for name, value in widths:
         has = getattr(hardware.precision, name)
         if has != value:

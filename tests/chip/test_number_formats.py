@@ -218,3 +218,17 @@ def test_a_circuit_needs_even_values():
     lateral = random_program((3, 3), (4, 4, 4), sigma=0.5)[0].readout
     with pytest.raises(SettingError):
         recurrent(program.readout, lateral, np.zeros((16, 3)), 5, 0.5).with_output(OUTPUTS["nf4"])
+
+
+def test_a_format_has_a_width_of_its_own_beside_hidden_layers():
+    """8 bits behind hidden codes of 4, on a Hardware of 4; an even readout of 8 bits is refused."""
+    program, _ = random_program((12, 6, 5), (4, 4, 4), sigma=0.0)
+    hardware = ss.load_hardware("digital-45nm", bits=4)
+    chip = Chip(program.with_output(OUTPUTS["fp8-e5m2"]), hardware)
+    hidden, readout = program.layers.values()
+    codes = hidden.noiseless_codes(hidden.input.integers(hidden.input.codes(X)))
+    last = dataclasses.replace(readout, output=OUTPUTS["fp8-e5m2"])
+    expected = last.noiseless_codes(hidden.output.integers(codes))
+    assert np.array_equal(chip.sample(X, 1, 0).codes[:, 0], expected)
+    with pytest.raises(SettingError, match=r"precision\.output_bits"):
+        Chip(program.with_output(Quantizer(8, 0.1)), hardware)

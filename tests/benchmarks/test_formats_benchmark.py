@@ -1,0 +1,53 @@
+"""benchmarks/formats.py: formats are fitted by least squared error; small networks run through."""
+
+import numpy as np
+import pytest
+
+import stochsim as ss
+from stochsim.formats import code_book
+
+NUMBERS = np.random.default_rng(0).laplace(size=4000)
+
+
+@pytest.fixture
+def formats(load):
+    return load("formats")
+
+
+def error_of(quantizer) -> float:
+    values = quantizer.exact_values(quantizer.codes(NUMBERS))
+    return float(np.mean((values - NUMBERS) ** 2))
+
+
+def test_scales_have_the_least_error_of_those_tried_and_books_less(formats) -> None:
+    errors = {name: error_of(formats.fitted(name, NUMBERS)) for name in formats.FORMATS}
+    for name in ("int4", "fp4-e2m1", "nf4"):
+        found = formats.fitted(name, NUMBERS)
+        for factor in (0.8, 1.25):
+            other = type(found).of_format(code_book(name), factor * found.scale)
+            assert errors[name] < error_of(other)
+    for bits in (3, 4):
+        others = [name for name in errors if name.endswith(f"-{bits}") or name == f"int{bits}"]
+        assert errors[f"lloyd-{bits}"] == min(errors[name] for name in others)
+    assert errors["lloyd-4"] < 0.4 * errors["lloyd-3"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["single", "deep"])
+def test_small_networks_run_through(formats, architecture, monkeypatch) -> None:
+    """D is that of the reads: without noise and at 8 bits it is the least but for chance."""
+    tiny = {"STEPS": 60, "STIMULI": 6, "READS": 100, "FORMATS": ("int4", "lloyd-3")}
+    model = ss.SparseCoding(neurons=6, noise_sd=0.5, laplace_scale=1.0)
+    for name, value in {**tiny, "MODEL": model}.items():
+        monkeypatch.setattr(formats, name, value)
+    figures = {one.name: one for one in formats.figures_of(architecture, (0, 1))}
+    title = formats.ARCHITECTURES[architecture]
+    names = ("int8", "int4", "lloyd-3", "int4, trained", "int3, trained")
+    assert len(figures) == 4 * len(names)
+    for name in names:
+        survived = figures[f"{title}, outputs {name}: S"]
+        assert survived.low <= survived.value <= survived.high
+        covered = figures[f"{title}, outputs {name}: coverage of 90 % intervals"]
+        assert 0.3 < covered.value < 1
+    joules = [figures[f"{title}, outputs {name}: energy"].value for name in names[:3]]
+    assert joules[0] > joules[1] > joules[2]
