@@ -353,7 +353,7 @@ HOLD_ARRAYS = {
         "Layer(weight_codes=<2 × 3 int8>, weight_bits=4, weight_scale=0.5, input=Quantizer(bits=4, "
         "scale=0.25, unsigned=False), output=Quantizer(bits=4, scale=0.25, unsigned=True), "
         "bias=<2 float64>, sigma=<2 float64>, activation='relu', own_width=False, "
-        "zero_points=None)",
+        "zero_points=None, block_size=None, weight_book=None, block_scales='fp16')",
     ),
     "recurrent wiring": (
         lambda: recurrent().wiring,
