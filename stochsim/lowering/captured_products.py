@@ -12,6 +12,7 @@ from stochsim.lowering.brevitas_quantisers import is_of_brevitas
 from stochsim.lowering.capture import Wrapped, captured, copied
 from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
+from stochsim.lowering.ids_of_tables import CheckedIds
 from stochsim.lowering.observing import STIMULI, portions, same_random_numbers
 from stochsim.lowering.own_dropouts import off_in_evaluation, own_dropouts_on
 from stochsim.lowering.products import Site, products_of, write_as_linear
@@ -20,6 +21,7 @@ from stochsim.lowering.queries import of_stimuli
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.stimuli_first import put_stimuli_first
 from stochsim.lowering.taken_along import fold_batch_norms, take_activations
+from stochsim.lowering.training_branches import off_in_graph
 from stochsim.lowering.transposed import write_blocks_as_convolutions
 from stochsim.settings import StochsimError
 
@@ -40,12 +42,20 @@ class CapturedProducts(NamedTuple):
 
 
 def captured_products(
-    module: torch.nn.Module, signature: Signature, x: torch.Tensor, kept: Sequence[str]
+    module: torch.nn.Module,
+    signature: Signature,
+    x: torch.Tensor,
+    kept: Sequence[str],
+    in_training: bool = False,
 ) -> CapturedProducts:
     """A module's graph for any number of stimuli like x (stimulus, …), and its products; kept:
-    paths of parts that stay in float. Raises StochsimError for what no graph can hold.
+    paths of parts that stay in float; in_training: of a module whose own code is in training, whose
+    graph is checked and then has its dropouts off. Raises StochsimError for what no graph can hold.
     """
     network = _captured(Wrapped(copied(module), *signature), x, kept)
+    if in_training:
+        check_same(module, signature, x, values_of(network, x))
+        off_in_graph(network)
     from_zero_on(network)
     write_as_linear(network, of_stimuli(network.graph))
     write_blocks_as_convolutions(network, of_stimuli(network.graph))
@@ -55,6 +65,12 @@ def captured_products(
     take_activations(sites, kept)
     reasons |= take_given_grids(network, sites, kept)
     return CapturedProducts(network, sites, reasons)
+
+
+def values_of(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
+    """What a network in float gives for the portions of x."""
+    with torch.no_grad(), same_random_numbers(), CheckedIds(network):
+        return [network(some) for some in portions(x)]
 
 
 def _captured(whole: Wrapped, x: torch.Tensor, kept: Sequence[str]) -> Network:

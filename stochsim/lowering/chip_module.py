@@ -114,6 +114,7 @@ class ChipModule(torch.nn.Module):
     errors: ConversionErrors | None = None
     other_sizes: OtherSizes | None = None
     chip_in_the_loop = False
+    follows_training = True
 
     def __init__(
         self,
@@ -203,7 +204,7 @@ class ChipModule(torch.nn.Module):
         if not self.training:
             return self.read(x, self.key if key is None else key, first_stimulus)
         checked_tensors("x", x, self.inputs)
-        sized = self._sized(x)
+        sized = self._trained_as(x)
         x = tensors_of("x", x, sized.inputs, self)
         keep_bounds(self.layers)
         with _like(sized, x):
@@ -249,10 +250,22 @@ class ChipModule(torch.nn.Module):
         inputs = resized(self.inputs, x)
         if inputs is self.inputs:
             return base
-        stimuli = stimuli_of("x", x, inputs, self, least=0)
         if self.other_sizes is None:
+            stimuli_of("x", x, inputs, self, least=0)  # what else is wrong with it is named first
             raise unlike_sizes("x", self.inputs, x, NO_MODULE)
-        return self.other_sizes.sized(base, inputs, stimuli, x)
+        return self.other_sizes.sized(
+            base, inputs, x, lambda: stimuli_of("x", x, inputs, self, least=0)
+        )
+
+    def _trained_as(self, x: Any) -> Sized:
+        """The network for inputs x in training: that of the module's own branches there."""
+        sized = self._sized(x)
+        if self.other_sizes is None or not self.follows_training:
+            return sized
+        base = Sized(self.network, self.inputs, self.outputs)
+        return self.other_sizes.in_training(
+            base, sized, lambda: stimuli_of("x", x, sized.inputs, self, least=0)
+        )
 
     def sample(
         self,

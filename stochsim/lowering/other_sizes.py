@@ -4,23 +4,23 @@ and its products are those layers of the chip that it has already.
 
 import copy
 import pickle
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 
 from stochsim.chip import Chip
-from stochsim.lowering.capture import plain_attention
-from stochsim.lowering.captured_products import captured_products, check_same
-from stochsim.lowering.comparison import note_mixing_parts
+from stochsim.lowering.capture import copied, plain_attention
+from stochsim.lowering.captured_products import Signature, captured_products, check_same, values_of
+from stochsim.lowering.comparison import ConversionWarning, note_mixing_parts
 from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import unlike_sizes
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.ids_of_tables import CheckedIds, NoSuchId
+from stochsim.lowering.ids_of_tables import NoSuchId
 from stochsim.lowering.layers_of_sites import put_in
-from stochsim.lowering.observing import same_random_numbers
 from stochsim.lowering.outputs_of_modules import called, signature_of
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.quantised_sites import shift_input
@@ -28,7 +28,8 @@ from stochsim.lowering.queries import first_line, operation
 from stochsim.lowering.random_parts import check_all_keyed
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.taken_along import only_user
-from stochsim.settings import SettingError, StochsimError, bounded
+from stochsim.lowering.training_branches import branches_of_training, trains_otherwise
+from stochsim.settings import SettingError, StochsimError, bounded, levels_to_user
 
 MOST_SIZES = 16
 """Networks that are kept, each for inputs of other sizes."""
@@ -39,6 +40,7 @@ NO_MODULE = (
 )
 
 _STIMULI = 8
+Stimuli = Callable[[], torch.Tensor]
 _ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
@@ -110,7 +112,8 @@ class OtherSizes:
         self._pickled: bytes | None = None
         self._kept = tuple(kept)
         self._products = products
-        self._made: OrderedDict[Any, Sized] = OrderedDict()
+        self._buffers = frozenset(path for path, _ in module.named_buffers(remove_duplicate=False))
+        self._made: OrderedDict[Any, Sized | None] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         """The module as bytes, for networks are read where its class is not known, too; None of one
@@ -127,25 +130,71 @@ class OtherSizes:
         made.__dict__.update(self.__dict__, _made=OrderedDict())
         return made
 
-    def sized(self, base: Sized, inputs: Inputs, x: torch.Tensor, given: Any) -> Sized:
-        """The network for these inputs. base: that of the examples; x: stimuli as one tensor
-        (stimulus, …); given: the same in the form of the examples.
+    def sized(self, base: Sized, inputs: Inputs, given: Any, x: Stimuli) -> Sized:
+        """The network for these inputs. base: that of the examples; given: stimuli in their form,
+        which `x` makes one tensor (stimulus, …).
 
         Raises SettingError for sizes that the module does not take, StochsimError for those at
         which it has products that the base has not.
         """
-        key = (tuple(one.shape for one in inputs.leaves), x.dtype, x.device)
+        key = _key(base, inputs, "evaluation")
         if key not in self._made:
-            if len(x) == 0:
+            stimuli = x().detach()
+            if len(stimuli) == 0:
                 raise unlike_sizes("x", base.inputs, given, "no stimulus of these sizes was seen")
-            self._made[key] = self._captured(base, inputs, x.detach(), given)
+            self._made[key] = self._captured(base, inputs, stimuli, given)
+        found = self._kept_one(key, base)
+        assert found is not None
+        return found
+
+    def in_training(self, base: Sized, evaluated: Sized, x: Stimuli) -> Sized:
+        """The network of the module's own training; `evaluated`, that of evaluation, where training
+        computes nothing else than this with its dropouts and batch normalisations on, or cannot be
+        captured, of which ConversionWarning warns. x: makes one tensor of the stimuli.
+
+        Raises StochsimError for products and parameters that evaluation has not.
+        """
+        key = _key(base, evaluated.inputs, "training")
+        if key not in self._made:
+            stimuli = x().detach()[:_STIMULI]
+            if len(stimuli) == 0:
+                return evaluated
+            self._made[key] = self._trained(base, evaluated.inputs, stimuli)
+        return self._kept_one(key, base) or evaluated
+
+    def _kept_one(self, key: Any, base: Sized) -> Sized | None:
+        """The network that is kept under a key, with what it shares as the base has it now."""
         self._made.move_to_end(key)
         while len(self._made) > MOST_SIZES:
             self._made.popitem(last=False)
         found = self._made[key]
-        _share(found.network, base.network, found.shared)
-        found.network.training = base.network.training
+        if found is not None:
+            _share(found.network, base.network, found.shared)
+            found.network.training = base.network.training
         return found
+
+    def _trained(self, base: Sized, inputs: Inputs, x: torch.Tensor) -> Sized | None:
+        """The network of training; None where it is that of evaluation."""
+        module = self._module_like(x)
+        if module is None or not trains_otherwise(copied(module), inputs, x):
+            return None
+        own = copied(module)
+        with torch.autocast(x.device.type, enabled=False), plain_attention():
+            try:
+                with branches_of_training(own):
+                    signature = signature_of(own, x, [inputs])
+                    network, sites, _ = captured_products(own, signature, x, self._kept, True)
+            except (StochsimError, *_ERRORS) as error:
+                _warn_of_evaluation(error)
+                return None
+            try:
+                return self._on_layers(network, sites, base, signature)
+            except StochsimError as error:
+                text = (
+                    f"in training the module has other parts than in evaluation: {error}; "
+                    f"follows_training = False trains what it computes in evaluation"
+                )
+                raise StochsimError(text) from error
 
     def _captured(self, base: Sized, inputs: Inputs, x: torch.Tensor, given: Any) -> Sized:
         some = x[:_STIMULI]
@@ -191,13 +240,16 @@ class OtherSizes:
         network, sites, _ = captured_products(module, signature, x, self._kept)
         check_all_keyed(network, x)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
-        with torch.no_grad(), same_random_numbers(), CheckedIds(network):
-            found = [network(x.clone())]
-        check_same(module, signature, x, found)
+        check_same(module, signature, x, values_of(network, x))
+        return self._on_layers(network, sites, base, signature)
+
+    def _on_layers(
+        self, network: Network, sites: list[Site], base: Sized, signature: Signature
+    ) -> Sized:
+        """A network in float with the layers and parts of the base in it."""
         layers, cells = self._layers(network, sites, base.network)
         put_in(network, sites, layers, self._kept)
-        buffers = {path for path, _ in module.named_buffers(remove_duplicate=False)}
-        shared = _shared(network, base.network, buffers)
+        shared = _shared(network, base.network, self._buffers)
         return Sized(network, *signature, cells, shared)
 
     def _layers(
@@ -244,6 +296,21 @@ class OtherSizes:
         step = steps[site.cells]
         steps[site.cells] += 1
         return known[min(step, len(known) - 1)]
+
+
+def _key(base: Sized, inputs: Inputs, mode: str) -> tuple[object, ...]:
+    """What tells networks apart: sizes, and the numbers and device that the base is in."""
+    like = next(base.network.parameters())
+    return mode, tuple(one.shape for one in inputs.leaves), like.dtype, like.device
+
+
+def _warn_of_evaluation(error: Exception) -> None:
+    """Warn of a module whose training no graph can hold."""
+    text = (
+        f"in training the module computes something else than in evaluation, which cannot be "
+        f"captured ({bounded(first_line(error), 300)}): calls in training follow its evaluation"
+    )
+    warnings.warn(text, ConversionWarning, stacklevel=levels_to_user())
 
 
 def _pickled(module: torch.nn.Module) -> bytes | None:
