@@ -156,7 +156,7 @@ def resized(inputs: Inputs, x: Any) -> Inputs:
     try:
         values = list(flattened(inputs.tree, x, "x")) if isinstance(inputs.tree, Branch) else [x]
         shapes = [tuple(map(int, np.shape(one)))[1:] for one in values]
-    except (ValueError, TypeError, RuntimeError):  # of what is no array, nor such a structure
+    except (ValueError, TypeError, RuntimeError, AttributeError):  # no arrays, or another structure
         return inputs
     own = [one.shape for one in inputs.leaves]
     if shapes == own or any(0 in shape for shape in shapes):

@@ -17,7 +17,9 @@ from stochsim.lowering.signature import Inputs
 
 _ALIKE = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)
 _KNOWN = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "rrelu", "batch_norm")
-"""Functions that a converted network turns on in training, whatever they are called with."""
+"""Functions that a converted network turns on in training, whatever mode they are called in."""
+
+_MODES = ("training", "train", "inplace")
 
 
 @contextlib.contextmanager
@@ -78,9 +80,12 @@ class _Trace(TorchFunctionMode):
     ) -> Any:
         """Note a call."""
         name = getattr(func, "__name__", repr(func))
-        given = self.shown(args[:1] if name in _KNOWN else (args, kwargs))
-        self.calls.append((name, given))
-        found = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        given = (args, kwargs)
+        if name in _KNOWN:
+            given = args[:2], {key: one for key, one in kwargs.items() if key not in _MODES}
+        self.calls.append((name, self.shown(given)))
+        found = func(*args, **kwargs)
         self._results.append(found)
         parts = found if isinstance(found, tuple | list) else (found,)
         for place, one in enumerate(parts):
