@@ -106,6 +106,12 @@ class ChipModule(torch.nn.Module):
     of them. `inputs` and `outputs` describe both; `examples`, `program` and `chip()` are of the one
     array that the network reads, several inputs side by side, as `stimuli` makes it. `errors`: how
     far it was from the float module when it was converted; None for one that was read from files.
+
+    Inputs may have other sizes than the examples on the axes after the first: at the first call of
+    a size the float module is captured again (`other_sizes`), and its products are the layers that
+    are there, on the same parameters and cells. Where the module computes something else in
+    training, calls in training do so, too; with `follows_training` set to False they compute what
+    evaluation does. Of a network that was read from files neither is known.
     """
 
     examples: torch.Tensor

@@ -74,7 +74,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 
     A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
     left in training stay on, and are drawn anew in every read. In training the result turns on what
-    batch normalisation, RReLU and dropout do, those inside recurrent and attention modules too.
+    batch normalisation, RReLU and dropout do, those inside recurrent and attention modules too, and
+    follows the module's branches on `self.training`.
 
     Every linear layer and 1- to 3-dimensional convolution, transposed ones too, as a module, a
     function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows
@@ -92,6 +93,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     they may be nested, and each tensor has as many stimuli. Floats arrive in the module's numbers,
     whole numbers and truth values in the examples' own; None, numbers, truth values and words are
     constants. What the module gives may be a tensor or any tuple, list, dict or dataclass of them.
+    Inputs of other sizes on the axes after the first are taken wherever the module takes them, of
+    which the result keeps a copy.
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
