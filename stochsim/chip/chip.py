@@ -130,6 +130,16 @@ class Chip:
         program: a graph of layers with the names and weights of this chip's; cells: for each layer
         that this chip has not, the one on whose cells it is. Raises SettingError for another
         program than a graph, and a layer that is in neither.
+
+        >>> import stochsim as ss
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 12).reshape(4, 3)
+        >>> small = ss.convert(torch.nn.Linear(3, 2), ss.load_hardware("digital-45nm", bits=4), x)
+        >>> chip = small.chip()
+        >>> same = chip.rewired(small.program, {})
+        >>> first, second = (one.sample(x.numpy(), reads=2, key=0).values for one in (chip, same))
+        >>> bool((first == second).all())
+        True
         """
         if not isinstance(self._runner, GraphRunner) or not isinstance(program.wiring, Graph):
             raise SettingError.of("program", rule="only graphs of layers can be wired anew")

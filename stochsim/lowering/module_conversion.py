@@ -29,7 +29,7 @@ from stochsim.lowering.ids_of_tables import CheckedIds
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
 from stochsim.lowering.observing import observed
-from stochsim.lowering.other_sizes import OtherSizes, known_products
+from stochsim.lowering.other_sizes import OtherSizes
 from stochsim.lowering.outputs_of_modules import signature_of
 from stochsim.lowering.products import LAYERS, Site
 from stochsim.lowering.quantised_sites import take_affine_inputs
@@ -38,6 +38,7 @@ from stochsim.lowering.queries import (
     part_of,
 )
 from stochsim.lowering.random_parts import check_all_keyed
+from stochsim.lowering.same_layers import known_products
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated

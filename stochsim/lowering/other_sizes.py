@@ -6,28 +6,31 @@ import copy
 import pickle
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from stochsim.chip import Chip
 from stochsim.lowering.capture import copied, plain_attention
-from stochsim.lowering.captured_products import Signature, captured_products, check_same, values_of
+from stochsim.lowering.captured_products import (
+    CapturedProducts,
+    Signature,
+    captured_products,
+    check_same,
+    values_of,
+)
 from stochsim.lowering.comparison import ConversionWarning, note_mixing_parts
-from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import unlike_sizes
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.ids_of_tables import NoSuchId
 from stochsim.lowering.layers_of_sites import put_in
 from stochsim.lowering.outputs_of_modules import called, signature_of
-from stochsim.lowering.products import Site, source_of_codes
-from stochsim.lowering.quantised_sites import shift_input
-from stochsim.lowering.queries import first_line, operation
+from stochsim.lowering.queries import first_line
 from stochsim.lowering.random_parts import check_all_keyed
+from stochsim.lowering.same_layers import KnownProducts, layers_for, share, shared_paths
 from stochsim.lowering.signature import Inputs, Outputs
-from stochsim.lowering.taken_along import only_user
 from stochsim.lowering.training_branches import branches_of_training, trains_otherwise
 from stochsim.settings import SettingError, StochsimError, bounded, levels_to_user
 
@@ -62,38 +65,6 @@ class Sized:
     made_of: Chip | None = None
 
 
-class KnownProduct(NamedTuple):
-    """A product of the examples' network: the layer that it became, the operations that this one
-    does, and what its input is shifted by.
-    """
-
-    layer: str
-    along: tuple[str, ...]
-    shift: float
-
-
-def known_products(sites: Iterable[Site]) -> dict[str, list[KnownProduct]]:
-    """The products of a network by their weights, those on the same weights in the order in which
-    they run.
-    """
-    found: dict[str, list[KnownProduct]] = {}
-    for site in sites:
-        known = KnownProduct(site.name, _along(site), site.input_shift)
-        found.setdefault(site.cells, []).append(known)
-    return found
-
-
-def _along(site: Site) -> tuple[str, ...]:
-    """The operations from a product to the last that it takes along."""
-    found, node = [operation(site.node)], site.node
-    while node is not site.last:
-        after = only_user(node)
-        assert after is not None
-        node = after
-        found.append(operation(node))
-    return tuple(found)
-
-
 class OtherSizes:
     """The networks of a converted module for inputs of other sizes than its examples', made when
     they are asked for first; those that were not used for longest are dropped.
@@ -106,7 +77,7 @@ class OtherSizes:
         self,
         module: torch.nn.Module,
         kept: Sequence[str],
-        products: Mapping[str, Sequence[KnownProduct]],
+        products: KnownProducts,
     ) -> None:
         self._module: torch.nn.Module | None = module
         self._pickled: bytes | None = None
@@ -169,7 +140,7 @@ class OtherSizes:
             self._made.popitem(last=False)
         found = self._made[key]
         if found is not None:
-            _share(found.network, base.network, found.shared)
+            share(found.network, base.network, found.shared)
             found.network.training = base.network.training
         return found
 
@@ -183,12 +154,12 @@ class OtherSizes:
             try:
                 with branches_of_training(own):
                     signature = signature_of(own, x, [inputs])
-                    network, sites, _ = captured_products(own, signature, x, self._kept, True)
+                    products = captured_products(own, signature, x, self._kept, True)
             except (StochsimError, *_ERRORS) as error:
                 _warn_of_evaluation(error)
                 return None
             try:
-                return self._on_layers(network, sites, base, signature)
+                return self._on_layers(products, base, signature)
             except StochsimError as error:
                 text = (
                     f"in training the module has other parts than in evaluation: {error}; "
@@ -237,65 +208,19 @@ class OtherSizes:
     ) -> Sized:
         """The module's own network for stimuli like x."""
         signature = signature_of(module, x, [inputs])
-        network, sites, _ = captured_products(module, signature, x, self._kept)
+        products = captured_products(module, signature, x, self._kept)
+        network = products.network
         check_all_keyed(network, x)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
         check_same(module, signature, x, values_of(network, x))
-        return self._on_layers(network, sites, base, signature)
+        return self._on_layers(products, base, signature)
 
-    def _on_layers(
-        self, network: Network, sites: list[Site], base: Sized, signature: Signature
-    ) -> Sized:
+    def _on_layers(self, found: CapturedProducts, base: Sized, signature: Signature) -> Sized:
         """A network in float with the layers and parts of the base in it."""
-        layers, cells = self._layers(network, sites, base.network)
-        put_in(network, sites, layers, self._kept)
-        shared = _shared(network, base.network, self._buffers)
-        return Sized(network, *signature, cells, shared)
-
-    def _layers(
-        self, network: Network, sites: Sequence[Site], base: Network
-    ) -> tuple[dict[str, ChipLayer], dict[str, str]]:
-        """The layers for the sites, which take their names, and the cells of further ones."""
-        by_last = {site.last: site for site in sites}
-        layers: dict[str, ChipLayer] = {}
-        cells: dict[str, str] = {}
-        steps = dict.fromkeys(self._products, 0)
-        for site in sites:
-            known = self._known(site, steps)
-            name = site.name
-            is_further = steps[site.cells] > len(self._products[site.cells])
-            layer = base.get_submodule(known.layer)
-            assert isinstance(layer, ChipLayer)
-            _check_like(site, layer, known)
-            source = source_of_codes(site, by_last)
-            before = None if source is None else layers[source.name]
-            if known.shift and not site.input_shift:
-                shift_input(network, site, known.shift)
-            if is_further:
-                while name in layers or self._has(name):
-                    name += "_"
-                cells[name] = known.layer
-            site.name = name if is_further else known.layer
-            layers[site.name] = _like(layer, site, before)
-        return layers, cells
-
-    def _has(self, name: str) -> bool:
-        """Whether a layer of the examples' network has this name."""
-        return any(one.layer == name for known in self._products.values() for one in known)
-
-    def _known(self, site: Site, steps: dict[str, int]) -> KnownProduct:
-        """The product of the examples' network that a site is, or follows on the same weights;
-        steps: how many sites there were on each weights, which is counted up.
-        """
-        known = self._products.get(site.cells)
-        if known is None:
-            raise StochsimError(
-                f"the product '{site.name}' is none of the layers that the module has for its "
-                f"examples"
-            )
-        step = steps[site.cells]
-        steps[site.cells] += 1
-        return known[min(step, len(known) - 1)]
+        layers, cells = layers_for(found, self._products, base.network)
+        put_in(found.network, found.sites, layers, self._kept)
+        shared = shared_paths(found.network, base.network, self._buffers)
+        return Sized(found.network, *signature, cells, shared)
 
 
 def _key(base: Sized, inputs: Inputs, mode: str) -> tuple[object, ...]:
@@ -318,84 +243,3 @@ def _pickled(module: torch.nn.Module) -> bytes | None:
         return pickle.dumps(module)
     except Exception:  # whatever a user's own parts raise
         return None
-
-
-def _check_like(site: Site, layer: ChipLayer, known: KnownProduct) -> None:
-    """Raise StochsimError where a layer does not compute what a site does."""
-    own, other = site.geometry, layer.geometry
-    if site.weight.shape != layer.weight.shape or (own.groups, own.lookup) != (
-        other.groups,
-        other.lookup,
-    ):
-        raise StochsimError(
-            f"the product '{site.name}' has weights {tuple(site.weight.shape)}, where the layer "
-            f"'{known.layer}' of the examples has {tuple(layer.weight.shape)}"
-        )
-    if _along(site) != known.along:
-        has, had = (" + ".join(one) for one in (_along(site), known.along))
-        raise StochsimError(
-            f"the layer '{known.layer}' of the examples is {had}, and the product '{site.name}' "
-            f"{has}"
-        )
-
-
-def _like(layer: ChipLayer, site: Site, before: ChipLayer | None) -> ChipLayer:
-    """The layer itself, or one that shares all of its parameters and grids, where a site is called
-    in another way. before: the layer whose codes the site reads.
-    """
-    takes_codes = before is not None and before.output_grid is layer.input_grid
-    takes_codes = takes_codes and layer.takes_codes
-    if (site.name, site.geometry, takes_codes) == (layer.name, layer.geometry, layer.takes_codes):
-        return layer
-    made = copy.copy(layer)  # with the same dicts of parameters and grids
-    made.name, made.geometry, made.takes_codes = site.name, site.geometry, takes_codes
-    return made
-
-
-def _shared(network: Network, base: Network, buffers: Iterable[str]) -> list[str]:
-    """Paths of what a network has from the base: all parameters, the module's own `buffers`, and
-    constants that are equal. Raises StochsimError for a parameter that the base has not.
-    """
-    found: list[str] = []
-    for node in network.graph.nodes:
-        path = str(node.target)
-        if node.op not in ("get_attr", "call_module") or path in found:
-            continue
-        own, other = _value(network, path), _value(base, path)
-        if isinstance(own, ChipLayer):
-            continue
-        if isinstance(own, torch.nn.Parameter | torch.nn.Module):
-            if not _are_alike(own, other):
-                raise StochsimError(
-                    f"its part '{path}' in float has parameters that the network of the examples "
-                    f"has not"
-                )
-            found.append(path)
-        elif _are_alike(own, other) and (path in buffers or torch.equal(own, other)):
-            found.append(path)
-    return found
-
-
-def _are_alike(own: Any, other: Any) -> bool:
-    """Whether two parts are of one kind and shape."""
-    shapes = [getattr(one, "shape", None) for one in (own, other)]
-    return type(own) is type(other) and shapes[0] == shapes[1]
-
-
-def _value(network: torch.nn.Module, path: str) -> Any:
-    """What stands at a path, None where nothing does."""
-    found: Any = network
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
-
-
-def _share(network: Network, base: Network, paths: Iterable[str]) -> None:
-    """Put what the base has at these paths into a network, wherever it was moved or loaded."""
-    for path in paths:
-        way, _, last = path.rpartition(".")
-        owner, source = network.get_submodule(way), base.get_submodule(way)
-        for name in ("_parameters", "_buffers", "_modules"):
-            held = getattr(source, name)
-            if last in held:
-                getattr(owner, name)[last] = held[last]

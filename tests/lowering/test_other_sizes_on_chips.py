@@ -6,8 +6,11 @@ import torch
 from conversiontest import chip_of, seeded, stimuli
 from torch import nn
 
+from stochsim.chip import Chip
 from stochsim.hardware import Adc, Array, Cells, Noise
 from stochsim.lowering import convert
+from stochsim.program import random_program
+from stochsim.settings import SettingError
 
 NOISY = chip_of(8, 8, 8, noise=Noise(read_sigma_lsb=3.0, input_dither="stochastic"))
 
@@ -148,3 +151,15 @@ def test_learned_noise_and_widths_hold_at_every_length() -> None:
     for layer in small.layers.values():
         layer.output_grid.width.data.fill_(2)
     assert all(len(torch.unique(small(y)[:, i])) <= 4 for i in range(5))
+
+
+def test_graphs_alone_are_wired_anew_and_of_known_layers() -> None:
+    small = convert(seeded(EachStep), chip_of(), stimuli(60, 3, 5))
+    other = convert(seeded(positions), chip_of(), stimuli(60, 3, 5))
+    with pytest.raises(SettingError, match=r"unknown key 'cells\.0': valid: one"):
+        small.chip().rewired(other.program, {})
+    program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    with pytest.raises(SettingError, match="only graphs of layers"):
+        small.chip().rewired(program, {})
+    with pytest.raises(SettingError, match="only graphs of layers"):
+        Chip(program, chip_of()).rewired(small.program, {})
