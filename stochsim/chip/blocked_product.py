@@ -2,7 +2,9 @@
 digital arithmetic that multiplies their sums by the blocks' scales and adds them.
 """
 
+import copy
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +28,12 @@ class BlockedProduct(Product):
         self.sharing = parts[0].sharing
         self._factors = layer.block_factors
         self._blocks = [layer.block(number) for number in range(len(parts))]
+
+    def numbered(self, steps: int) -> Self:
+        """See `Product.numbered`."""
+        made = copy.copy(self)
+        made.parts = [part.numbered(steps) for part in self.parts]
+        return made
 
     @property
     def adc_use(self) -> AdcUse | None:  # type: ignore[override]

@@ -1,7 +1,8 @@
 """A program on a Hardware: its wiring's runner draws codes, a meter counts operations."""
 
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ from stochsim.chip.samples import Samples
 from stochsim.chip.stream import Stream
 from stochsim.energy import Operations
 from stochsim.hardware import HARDWARE_RULE, Hardware, setting_rows
-from stochsim.program import Program, Workload
+from stochsim.program import Graph, Program, Workload
 from stochsim.settings import (
     Argument,
     SettingError,
@@ -113,10 +114,43 @@ class Chip:
             stimuli = None
         settings = ChipSettings(hardware, self.sigma_scale, self.chip_key)
         self._runner = RUNNERS[program.wiring.kind](program, settings, stimuli)
-        watch = NoiseWatch(program, hardware, self.sigma_scale, self.chip_key)
-        self._noise_watch = None if self._is_certain else watch
+        self._noise_watch = self._watch()
         self._adc_watch = CoarseAdcWatch(hardware.name)
         self._adc_watch.see(self.adc_use)
+
+    def _watch(self) -> NoiseWatch | None:
+        """What warns of repeated noise; None where there is no noise."""
+        watch = NoiseWatch(self.program, self.hardware, self.sigma_scale, self.chip_key)
+        return None if self._is_certain else watch
+
+    def rewired(self, program: Program, cells: Mapping[str, str]) -> "Chip":
+        """This chip, with its layers in another graph: the same memory, cells, ADCs and neurons,
+        whatever calls them there, and the same random numbers by name.
+
+        program: a graph of layers with the names and weights of this chip's; cells: for each layer
+        that this chip has not, the one on whose cells it is. Raises SettingError for another
+        program than a graph, and a layer that is in neither.
+
+        >>> import stochsim as ss
+        >>> import torch
+        >>> x = torch.linspace(-1, 1, 12).reshape(4, 3)
+        >>> small = ss.convert(torch.nn.Linear(3, 2), ss.load_hardware("digital-45nm", bits=4), x)
+        >>> chip = small.chip()
+        >>> same = chip.rewired(small.program, {})
+        >>> first, second = (one.sample(x.numpy(), reads=2, key=0).values for one in (chip, same))
+        >>> bool((first == second).all())
+        True
+        """
+        if not isinstance(self._runner, GraphRunner) or not isinstance(program.wiring, Graph):
+            raise SettingError.of("program", rule="only graphs of layers can be wired anew")
+        for name in program.layers:
+            if cells.get(name, name) not in self.program.layers:
+                raise SettingError.unknown(name, self.program.layers, section=("cells",))
+        made = copy.copy(self)
+        made.program = program
+        made._runner = self._runner.rewired(program, cells)
+        made._noise_watch = made._watch()
+        return made
 
     __repr__ = card_title
 

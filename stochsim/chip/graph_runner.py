@@ -1,7 +1,8 @@
 """A graph on a chip: layers by the chip's kernels, other parts in float, as they are."""
 
+import copy
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from stochsim_kernels.random.integers import draw_integers
@@ -55,6 +56,10 @@ class GraphRunner(Runner):
             )
             for order, (call, first) in enumerate(zip(calls, firsts, strict=True))
         }
+        self._look_at_graph()
+
+    def _look_at_graph(self) -> None:
+        """What follows from the graph and the layers in it."""
         self.is_digital = all(one.is_digital for one in self.layers.values())
         self._shares = not any(
             isinstance(node, FloatCall) and node.measures for node in self.graph.nodes
@@ -62,6 +67,24 @@ class GraphRunner(Runner):
         self._differing = self._nodes_that_differ()
         self._reads_alone = any(map(self._needs_reads_alone, self.graph.nodes))
         self._sizes: dict[tuple[int, ...], _Sizes] = {}
+
+    def rewired(self, program: Program, cells: Mapping[str, str]) -> Self:
+        """The layers of this chip in another graph; see `Chip.rewired`."""
+        assert isinstance(program.wiring, Graph)
+        made = copy.copy(self)
+        made.program, made.graph = program, program.wiring
+        taken = sum(call.geometry.groups for call in self.graph.calls)
+        order = len(self.layers)
+        made.layers = {}
+        for call in made.graph.calls:
+            if call.layer in self.layers:
+                made.layers[call.layer] = self.layers[call.layer].called(call)
+                continue
+            numbers = (taken, order)
+            made.layers[call.layer] = self.layers[cells[call.layer]].called(call, numbers)
+            taken, order = taken + call.geometry.groups, order + 1
+        made._look_at_graph()
+        return made
 
     @property
     def all_layers(self) -> list[LayerOnChip]:

@@ -2,8 +2,9 @@
 inputs that differ from read to read.
 """
 
+import copy
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -66,6 +67,14 @@ class LayerOnChip:
             if chip.has_exact_products
             else build_product(layer, own, *drawn, x_calibration)
         )
+
+    def renamed(self, name: str, number: int) -> Self:
+        """A layer on the same cells, with random numbers of its own in every read."""
+        made = copy.copy(self)
+        made.name, made.number = name, number
+        steps = number - self.number
+        made.product, made.neurons = self.product.numbered(steps), self.neurons.numbered(number)
+        return made
 
     @property
     def is_digital(self) -> bool:

@@ -2,7 +2,9 @@
 and the noise that the Hardware adds.
 """
 
+import copy
 import math
+from typing import Self
 
 import numpy as np
 from stochsim_kernels.neuron import bit_error_channel, channel, drawing
@@ -61,6 +63,12 @@ class Neurons:
                 f"{output.bits}, as the program's outputs are"
             )
             raise SettingError.of("noise.measured_csv", rule=rule)
+
+    def numbered(self, number: int) -> Self:
+        """Such neurons with the random numbers of another layer."""
+        made = copy.copy(self)
+        made.word = NEURONS + number
+        return made
 
     @property
     def weight_sigma(self) -> float | np.ndarray:

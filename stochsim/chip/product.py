@@ -1,6 +1,8 @@
 """What a chip needs of the product W_q x_q of a layer, whatever makes it."""
 
 import abc
+import copy
+from typing import Self
 
 import numpy as np
 from stochsim_kernels.product import accumulator, matmul
@@ -35,6 +37,15 @@ class Product(abc.ABC):
     sharing: Sharing
     plain_weights: matmul.PackedWeights | None = None
     adc_use: AdcUse | None = None
+    _word: int
+
+    def numbered(self, steps: int) -> Self:
+        """The same weights, cells and ADCs, with the random numbers of another layer in its reads;
+        steps: what that layer's number is more than its own.
+        """
+        made = copy.copy(self)
+        made._word = self._word + steps
+        return made
 
     @abc.abstractmethod
     def sums(

@@ -1,6 +1,7 @@
 """A layer of a graph on a chip: its codes at every position, with random numbers of their own."""
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
 from stochsim_kernels.neuron import drawing, stochastic_rounding
@@ -46,8 +47,23 @@ class WindowedLayer:
             LayerOnChip(call.layer, layer.group(g, groups), chip, first + g, seen[g])
             for g in range(groups)
         ]
-        is_rounded = not call.takes_codes and not call.geometry.lookup
-        self.dithered = chip.hardware.noise.input_dither != "none" and is_rounded
+        self._set_dithered()
+
+    def _set_dithered(self) -> None:
+        is_rounded = not self.call.takes_codes and not self.call.geometry.lookup
+        self.dithered = self.chip.hardware.noise.input_dither != "none" and is_rounded
+
+    def called(self, call: LayerCall, numbers: tuple[int, int] | None = None) -> Self:
+        """The layer as another graph calls it, on the same cells; numbers: those of a layer of its
+        own there, None for the same layer.
+        """
+        made = copy.copy(self)
+        made.call = call
+        made._set_dithered()
+        if numbers is not None:
+            first, made.order = numbers
+            made.layers = [one.renamed(call.layer, first + g) for g, one in enumerate(self.layers)]
+        return made
 
     @property
     def is_digital(self) -> bool:

@@ -20,9 +20,11 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.example_inputs import (
     checked_stimuli,
     checked_tensors,
+    resized,
     stimuli_of,
     tensors_of,
     unlike_examples,
+    unlike_sizes,
 )
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.graph_program import graph_program
@@ -35,13 +37,14 @@ from stochsim.lowering.learned_widths import (
     real_widths,
 )
 from stochsim.lowering.left_in_float import LeftInFloat
+from stochsim.lowering.other_sizes import NO_MODULE, OtherSizes, Sized
 from stochsim.lowering.price_of_widths import PriceOfWidths
 from stochsim.lowering.rehearsal import rehearse
 from stochsim.lowering.serialise import stored
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.signature_tables import table_of
 from stochsim.lowering.trees import Leaf
-from stochsim.lowering.walks import Step, Walk, evaluated
+from stochsim.lowering.walks import Step, Walk, evaluated, layers_in
 from stochsim.networks import Draws, HardwareNoise
 from stochsim.program import Program
 from stochsim.settings import (
@@ -103,13 +106,21 @@ class ChipModule(torch.nn.Module):
     of them. `inputs` and `outputs` describe both; `examples`, `program` and `chip()` are of the one
     array that the network reads, several inputs side by side, as `stimuli` makes it. `errors`: how
     far it was from the float module when it was converted; None for one that was read from files.
+
+    Inputs may have other sizes than the examples on the axes after the first: at the first call of
+    a size the float module is captured again (`other_sizes`), and its products are the layers that
+    are there, on the same parameters and cells. Where the module computes something else in
+    training, calls in training do so, too; with `follows_training` set to False they compute what
+    evaluation does. Of a network that was read from files neither is known.
     """
 
     examples: torch.Tensor
     inputs: Inputs
     outputs: Outputs
     errors: ConversionErrors | None = None
+    other_sizes: OtherSizes | None = None
     chip_in_the_loop = False
+    follows_training = True
 
     def __init__(
         self,
@@ -162,7 +173,7 @@ class ChipModule(torch.nn.Module):
     @property
     def layers(self) -> dict[str, ChipLayer]:
         """The layers on the chip, by name, in the order in which they run."""
-        return _layers_of(self.network)
+        return layers_in(self.network)
 
     @property
     def model_of_noise(self) -> HardwareNoise | None:
@@ -198,12 +209,14 @@ class ChipModule(torch.nn.Module):
         x = self.inputs.bound(args, named)
         if not self.training:
             return self.read(x, self.key if key is None else key, first_stimulus)
-        x = tensors_of("x", x, self.inputs, self)
+        checked_tensors("x", x, self.inputs)
+        sized = self._trained_as(x)
+        x = tensors_of("x", x, sized.inputs, self)
         keep_bounds(self.layers)
-        with self._like_examples(x):
-            return self.outputs.given(self._trained(x, key))
+        with _like(sized, x):
+            return sized.outputs.given(self._trained(sized, x, key))
 
-    def _trained(self, x: torch.Tensor, key: int | None) -> torch.Tensor:
+    def _trained(self, sized: Sized, x: torch.Tensor, key: int | None) -> torch.Tensor:
         """Outputs (stimulus, …) of the emulation with noise."""
         generator = self.generator
         if key is not None:
@@ -213,31 +226,52 @@ class ChipModule(torch.nn.Module):
         if noise is not None:
             draws = Draws(generator, x.device)
             moments = {} if self.hardware.array is None else self._surrogate.moments_of(self)
-            return self._walked(
-                x,
-                lambda layer, values: layer.emulate(values, noise, draws, moments.get(layer.name)),
-            )
+
+            def emulated(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
+                own = moments.get(sized.cells.get(layer.name, layer.name))
+                return layer.emulate(values, noise, draws, own)
+
+            return _walked(sized, x, emulated)
         if len(x) == 0:
-            return self._emulated(x)
+            return _emulated(sized, x)
         place = Place(int(torch.randint(2**62, (1,), generator=generator)), 0, 0)
-        chip = self.chip()
-        return self._walked(x, lambda layer, values: _in_the_loop(layer, chip, values, place))
+        chip = self._chip_of(sized)
+        return _walked(sized, x, lambda layer, values: _in_the_loop(layer, chip, values, place))
 
     def emulated(self, x: Any) -> Any:
         """What the emulation gives without any noise, in training or not; raises SettingError for
         what is no tensor of real numbers.
         """
-        x = tensors_of("x", x, self.inputs, self)
-        with self._like_examples(x):
-            return self.outputs.given(self._emulated(x))
+        checked_tensors("x", x, self.inputs)
+        sized = self._sized(x)
+        x = tensors_of("x", x, sized.inputs, self)
+        with _like(sized, x):
+            return sized.outputs.given(_emulated(sized, x))
 
-    def _emulated(self, x: torch.Tensor) -> torch.Tensor:
-        return self._walked(x, lambda layer, values: layer.emulate(values))
+    def _sized(self, x: Any) -> Sized:
+        """The network for inputs x, in the form of the examples: that of other sizes than theirs is
+        made when it is asked for first.
+        """
+        base = Sized(self.network, self.inputs, self.outputs)
+        inputs = resized(self.inputs, x)
+        if inputs is self.inputs:
+            return base
+        if self.other_sizes is None:
+            stimuli_of("x", x, inputs, self, least=0)  # what else is wrong with it is named first
+            raise unlike_sizes("x", self.inputs, x, NO_MODULE)
+        return self.other_sizes.sized(
+            base, inputs, x, lambda: stimuli_of("x", x, inputs, self, least=0)
+        )
 
-    def _walked(self, x: torch.Tensor, step: Step) -> torch.Tensor:
-        """Outputs (stimulus, …) of the network, its layers by `step`."""
-        found: torch.Tensor = Walk(self.network, step).run(x)
-        return found
+    def _trained_as(self, x: Any) -> Sized:
+        """The network for inputs x in training: that of the module's own branches there."""
+        sized = self._sized(x)
+        if self.other_sizes is None or not self.follows_training:
+            return sized
+        base = Sized(self.network, self.inputs, self.outputs)
+        return self.other_sizes.in_training(
+            base, sized, lambda: stimuli_of("x", x, sized.inputs, self, least=0)
+        )
 
     def sample(
         self,
@@ -254,8 +288,10 @@ class ChipModule(torch.nn.Module):
         absolute first_stimulus, first_read), as far as parts left in float give the same for any
         batch. Raises SettingError for stimuli, reads and indices out of range.
         """
-        values = self._read(self._stimuli(x), reads, key, first_stimulus, first_read)
-        return self.outputs.read(values.numpy().astype(np.float32))
+        sized = self._sized(x)
+        given = stimuli_of("x", x, sized.inputs, self)
+        values = self._read(sized, given, reads, key, first_stimulus, first_read)
+        return sized.outputs.read(values.numpy().astype(np.float32))
 
     def stream(self, key: int | None = None, position: int = 0) -> "ModuleStream":
         """Successive reads of the chip with new noise at each call, for a loop that puts the
@@ -279,21 +315,29 @@ class ChipModule(torch.nn.Module):
         There may be no stimuli.
         """
         device = checked_tensors("x", x, self.inputs)[0].device
-        given = self._stimuli(x, least=0)
+        sized = self._sized(x)
+        given = stimuli_of("x", x, sized.inputs, self, least=0)
         if len(given) == 0:
             check_draw(0, 1, key, first_stimulus, 0)
-            with self._like_examples(given):
-                return self.outputs.given(given.new_empty((0, *self.outputs.shape), device=device))
-        found = self._read(given, 1, key, first_stimulus, 0)[:, 0]
-        return self.outputs.given(found.to(device))
+            with _like(sized, given):
+                none = given.new_empty((0, *sized.outputs.shape), device=device)
+                return sized.outputs.given(none)
+        found = self._read(sized, given, 1, key, first_stimulus, 0)[:, 0]
+        return sized.outputs.given(found.to(device))
 
     def _read(
-        self, x: torch.Tensor, reads: int, key: int, first_stimulus: int, first_read: int
+        self,
+        sized: Sized,
+        x: torch.Tensor,
+        reads: int,
+        key: int,
+        first_stimulus: int,
+        first_read: int,
     ) -> torch.Tensor:
         """Values (stimulus, read, …) of the chip, in the numbers of the network."""
         draw = check_draw(len(x), reads, key, first_stimulus, first_read)
-        with evaluated(self), self._like_examples(x):
-            found = self.chip().sample(x.detach().cpu().numpy(), *draw, count=False)
+        with evaluated(self), _like(sized, x):
+            found = self._chip_of(sized).sample(x.detach().cpu().numpy(), *draw, count=False)
         return torch.from_numpy(found.values)
 
     def bill(self, x: Any, reads: int = 1, rho: float = 0.0) -> Bill:
@@ -301,11 +345,12 @@ class ChipModule(torch.nn.Module):
         read (see `Graph.workload`); rho: of the price of reliability, where neurons have a noise of
         their own.
         """
-        x = self._stimuli(x)
+        sized = self._sized(x)
+        x = stimuli_of("x", x, sized.inputs, self)
         draw = check_draw(len(x), reads, 0, 0, 0)
         self.hardware.reliability_law(rho)  # that has no price where it is asked for
-        with evaluated(self), self._like_examples(x):
-            return self.chip().bill(x.cpu().numpy(), draw.reads, rho)
+        with evaluated(self), _like(sized, x):
+            return self._chip_of(sized).bill(x.cpu().numpy(), draw.reads, rho)
 
     def learn_noise(self, sigma_lsb: float = 0.5, of: str = "neurons") -> None:
         """Give the neurons of every layer a noise of their own, whose σ is a parameter: Gaussian,
@@ -417,7 +462,7 @@ class ChipModule(torch.nn.Module):
         parts in float are copied.
         """
         network = copy.deepcopy(self.network).eval()
-        layers = _layers_of(network)
+        layers = layers_in(network)
         facts = {
             "hardware": self.hardware,
             "left_in_float": self.left_in_float,
@@ -455,32 +500,24 @@ class ChipModule(torch.nn.Module):
         self._chip, self._chip_state = made, [one.detach().clone() for one in state]
         return made
 
+    def _chip_of(self, sized: Sized) -> Chip:
+        """The chip of a network for inputs of given sizes: the layers of `chip()` in its order."""
+        base = self.chip()
+        if sized.network is self.network:
+            return base
+        if sized.chip is None or sized.made_of is not base:
+            example = self.examples.new_empty((1, *sized.inputs.shape))
+            program = graph_program(sized.network, layers_in(sized.network), example)
+            sized.chip, sized.made_of = base.rewired(program, sized.cells), base
+        return sized.chip
+
     def _is_like(self, chip: Chip) -> bool:
         """Whether a chip is of this network's hardware and key."""
         return chip.hardware == self.hardware and chip.chip_key == self.chip_key
 
-    @contextlib.contextmanager
-    def _like_examples(self, x: torch.Tensor) -> Iterator[None]:
-        """Raise SettingError for stimuli (stimulus, …) of other sizes than the examples, which the
-        network cannot run on: one tensor alone may have such, if all that follows takes them.
-        """
-        leaf = self.inputs.leaves[0]
-        if tuple(x.shape[1:]) == self.inputs.shape:
-            yield
-        elif self.outputs.is_packed or len(x) == 0:
-            raise unlike_examples("x", x, leaf)
-        else:
-            try:
-                yield
-            except StochsimError as error:
-                raise unlike_examples("x", x, leaf, str(error)) from None
-
     def stimuli(self, x: Any) -> torch.Tensor:
         """Inputs as the one array (stimulus, …) that `chip()` and `program` read."""
-        return self._stimuli(x)
-
-    def _stimuli(self, x: Any, least: int = 1) -> torch.Tensor:
-        return stimuli_of("x", x, self.inputs, self, least)
+        return stimuli_of("x", x, self.inputs, self)
 
 
 def given_by(network: Network, x: torch.Tensor) -> Outputs:
@@ -490,11 +527,31 @@ def given_by(network: Network, x: torch.Tensor) -> Outputs:
     return Outputs(Leaf("", tuple(found.shape[1:]), dtype))
 
 
-def _layers_of(network: Network) -> dict[str, ChipLayer]:
-    """The layers on the chip, by name, in the order in which they run."""
-    nodes = [node for node in network.graph.nodes if node.op == "call_module"]
-    found = {str(node.target): network.get_submodule(str(node.target)) for node in nodes}
-    return {name: layer for name, layer in found.items() if isinstance(layer, ChipLayer)}
+@contextlib.contextmanager
+def _like(sized: Sized, x: torch.Tensor) -> Iterator[None]:
+    """Raise SettingError for stimuli (stimulus, …) of other sizes than a network is for, such as
+    empty ones: one tensor alone may have such, if all that follows takes them.
+    """
+    leaf = sized.inputs.leaves[0]
+    if tuple(x.shape[1:]) == sized.inputs.shape:
+        yield
+    elif sized.outputs.is_packed or len(x) == 0:
+        raise unlike_examples("x", x, leaf)
+    else:
+        try:
+            yield
+        except StochsimError as error:
+            raise unlike_examples("x", x, leaf, str(error)) from None
+
+
+def _walked(sized: Sized, x: torch.Tensor, step: Step) -> torch.Tensor:
+    """Outputs (stimulus, …) of a network, its layers by `step`."""
+    found: torch.Tensor = Walk(sized.network, step).run(x)
+    return found
+
+
+def _emulated(sized: Sized, x: torch.Tensor) -> torch.Tensor:
+    return _walked(sized, x, lambda layer, values: layer.emulate(values))
 
 
 def _are_same(now: list[torch.Tensor], before: list[torch.Tensor]) -> bool:

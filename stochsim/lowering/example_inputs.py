@@ -3,6 +3,7 @@ several.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from stochsim.lowering.calls_of_modules import names_of_arguments
 from stochsim.lowering.signature import EXACT, Inputs, side_by_side
-from stochsim.lowering.trees import Branch, Leaf, flattened, tree_of
+from stochsim.lowering.trees import Branch, Leaf, flattened, tree_of, with_shapes
 from stochsim.settings import SettingError, StochsimError, check_kind, real_array, rule_of_reals
 
 TENSOR_RULE = "should be a tensor (stimulus, …), as modules of torch take; `sample` takes arrays"
@@ -146,6 +147,31 @@ def unlike_examples(name: str, x: torch.Tensor, leaf: Leaf, why: str = "") -> Se
     shape = ", ".join(["stimulus", *map(str, leaf.shape)])
     because = f" ({why})" if why else ""
     return SettingError.of(name, x, f"should have the axes of the examples, ({shape}){because}")
+
+
+def resized(inputs: Inputs, x: Any) -> Inputs:
+    """The inputs in the sizes of x; as they are, where x is of their sizes, or is unlike them in
+    another way.
+    """
+    try:
+        values = list(flattened(inputs.tree, x, "x")) if isinstance(inputs.tree, Branch) else [x]
+        shapes = [tuple(map(int, np.shape(one)))[1:] for one in values]
+    except (ValueError, TypeError, RuntimeError, AttributeError):  # no arrays, or another structure
+        return inputs
+    own = [one.shape for one in inputs.leaves]
+    if shapes == own or any(0 in shape for shape in shapes):
+        return inputs
+    if [len(shape) for shape in shapes] != [len(shape) for shape in own]:
+        return inputs
+    return replace(inputs, tree=with_shapes(inputs.tree, iter(shapes)))
+
+
+def unlike_sizes(name: str, inputs: Inputs, x: Any, why: str) -> SettingError:
+    """The error of inputs x of other sizes than the examples', which names the first such."""
+    values = list(flattened(inputs.tree, x, name)) if isinstance(inputs.tree, Branch) else [x]
+    pairs = zip(inputs.leaves, values, strict=True)
+    leaf, value = next((leaf, one) for leaf, one in pairs if tuple(one.shape[1:]) != leaf.shape)
+    return unlike_examples(f"{name}{leaf.path}", value, leaf, why)
 
 
 def check_exact(

@@ -10,10 +10,9 @@ import torch
 from torch import fx
 
 from stochsim.hardware import HARDWARE_RULE, Hardware
-from stochsim.lowering.brevitas_layers import plain_layers
-from stochsim.lowering.brevitas_quantisers import is_of_brevitas
 from stochsim.lowering.calls_of_modules import check_call
-from stochsim.lowering.capture import Wrapped, captured, copied, plain_attention
+from stochsim.lowering.capture import copied, plain_attention
+from stochsim.lowering.captured_products import captured_products, check_same
 from stochsim.lowering.chip_module import ChipModule
 from stochsim.lowering.comparison import (
     ConversionErrors,
@@ -25,26 +24,22 @@ from stochsim.lowering.comparison import (
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
 from stochsim.lowering.fitted_books import formats_of
 from stochsim.lowering.fitted_grids import RANGES, WEIGHT_SCALES
-from stochsim.lowering.given_grids import from_zero_on
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.ids_of_tables import CheckedIds
 from stochsim.lowering.layers_of_sites import GridRules, Widths, layers_of, put_in, widths_of
 from stochsim.lowering.left_in_float import LeftInFloat, left_in_float
-from stochsim.lowering.observing import STIMULI, observed, portions, same_random_numbers
+from stochsim.lowering.observing import observed
+from stochsim.lowering.other_sizes import OtherSizes
 from stochsim.lowering.outputs_of_modules import signature_of
-from stochsim.lowering.own_dropouts import off_in_evaluation, own_dropouts_on
-from stochsim.lowering.products import LAYERS, products_of, write_as_linear
-from stochsim.lowering.quantised_sites import take_affine_inputs, take_given_grids
+from stochsim.lowering.products import LAYERS, Site
+from stochsim.lowering.quantised_sites import take_affine_inputs
 from stochsim.lowering.queries import (
     first_line,
-    of_stimuli,
     part_of,
 )
 from stochsim.lowering.random_parts import check_all_keyed
+from stochsim.lowering.same_layers import known_products
 from stochsim.lowering.signature import Inputs, Outputs
-from stochsim.lowering.stimuli_first import put_stimuli_first
-from stochsim.lowering.taken_along import fold_batch_norms, take_activations
-from stochsim.lowering.transposed import write_blocks_as_convolutions
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
 from stochsim.settings import (
@@ -57,9 +52,6 @@ from stochsim.settings import (
     check_whole,
     renamed_arguments,
 )
-
-_SAME = 1e-3  # of the largest output: folding a batch normalisation rounds anew
-_ON_EDGES = 0.01  # of a quantised module's values: sums on an edge between two codes
 
 
 @renamed_arguments(calibration="examples")
@@ -83,7 +75,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
 
     A module in training is taken as in evaluation; in one that is in evaluation, dropouts that are
     left in training stay on, and are drawn anew in every read. In training the result turns on what
-    batch normalisation, RReLU and dropout do, those inside recurrent and attention modules too.
+    batch normalisation, RReLU and dropout do, those inside recurrent and attention modules too, and
+    follows the module's branches on `self.training`.
 
     Every linear layer and 1- to 3-dimensional convolution, transposed ones too, as a module, a
     function, or inside a recurrent or attention module, with the ReLU, Tanh or Sigmoid that follows
@@ -101,6 +94,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     they may be nested, and each tensor has as many stimuli. Floats arrive in the module's numbers,
     whole numbers and truth values in the examples' own; None, numbers, truth values and words are
     constants. What the module gives may be a tensor or any tuple, list, dict or dataclass of them.
+    Inputs of other sizes on the axes after the first are taken wherever the module takes them, of
+    which the result keeps a copy.
 
     strict: a Linear, convolution or other product that cannot be converted is an error. keep_float:
     names of modules to leave in float as they are, not looked into. weight_scales: "per-tensor",
@@ -187,6 +182,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         chip_key=chip_key,
         signature=found.signature,
     )
+    made.other_sizes = found.other_sizes
     made.errors = found.errors
     return made
 
@@ -212,6 +208,7 @@ class _Converted(NamedTuple):
     """A network with its layers on the chip, and what is known of it."""
 
     network: Network
+    other_sizes: OtherSizes | None
     left_in_float: tuple[LeftInFloat, ...]
     errors: ConversionErrors
     signature: tuple[Inputs, Outputs]
@@ -251,15 +248,7 @@ def _converted(
     check_call(module, choices[0])
     with evaluated(module) if module.training else contextlib.nullcontext(), plain_attention():
         inputs, outputs = signature_of(module, x, choices)
-        network = _captured(Wrapped(copied(module), inputs, outputs), x, how.keep_float)
-        from_zero_on(network)
-        write_as_linear(network, of_stimuli(network.graph))
-        write_blocks_as_convolutions(network, of_stimuli(network.graph))
-        put_stimuli_first(network)
-        sites, reasons = products_of(network, how.keep_float, of_stimuli(network.graph))
-        fold_batch_norms(network, sites, how.keep_float)
-        take_activations(sites, how.keep_float)
-        reasons |= take_given_grids(network, sites, how.keep_float)
+        network, sites, reasons = captured_products(module, (inputs, outputs), x, how.keep_float)
         if how.strict and reasons:
             raise _not_all_converted(reasons)
         if not sites:
@@ -272,70 +261,26 @@ def _converted(
         widths = widths_of(sites, how.hardware, how.bits, how.grids.formats)
         with CheckedIds(network):
             seen, found = observed(network, sites, x)
-        _check_same(Wrapped(copied(module), inputs, outputs), x, found, outputs)
+        check_same(module, (inputs, outputs), x, found)
     if how.grids.affine_inputs:
         take_affine_inputs(network, sites, seen, widths, how.grids.ranges)
+    others = _other_sizes(module, sites, how.keep_float)
     layers = layers_of(sites, seen, widths, how.grids)
     of_layers = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers, how.keep_float)
     errors = ConversionErrors(of_layers, *output_errors(network, x, found, outputs))
-    return _Converted(
-        network, left_in_float(network, reasons, how.keep_float), errors, (inputs, outputs)
-    )
+    left = left_in_float(network, reasons, how.keep_float)
+    return _Converted(network, others, left, errors, (inputs, outputs))
 
 
-def _captured(whole: Wrapped, x: torch.Tensor, kept: Sequence[str]) -> Network:
-    """The graph of a module, its layers of Brevitas in torch's own operations."""
-    is_quantised = is_of_brevitas(whole)
-    plain = plain_layers(whole, x[:STIMULI]) if is_quantised else contextlib.nullcontext()
-    with plain, own_dropouts_on(whole.whole) as paths:
-        network = captured(whole, x, kept).eval()
-    off_in_evaluation(network, paths)
-    return network
-
-
-def _check_same(
-    whole: Wrapped, x: torch.Tensor, found: list[torch.Tensor], outputs: Outputs
-) -> None:
-    """Raise StochsimError where the captured network gives something else than the module for the
-    portions of x, in any of its outputs.
-    """
-    name = type(whole.whole).__name__
-    with torch.no_grad(), same_random_numbers():
-        wanted = [whole(some) for some in portions(x)]
-    for expected, given in zip(wanted, found, strict=True):
-        if expected.shape != given.shape:
-            raise StochsimError(f"{name} gives no tensor of the same shape when it is captured")
-    portioned = (
-        zip(outputs.apart(one), outputs.apart(other), strict=True)
-        for one, other in zip(wanted, found, strict=True)
-    )
-    is_quantised = is_of_brevitas(whole)
-    for leaf, pairs in zip(outputs.leaves, zip(*portioned, strict=True), strict=True):
-        _check_output(name, leaf.path, list(pairs), is_quantised)
-
-
-def _check_output(
-    name: str, path: str, pairs: list[tuple[torch.Tensor, torch.Tensor]], is_quantised: bool
-) -> None:
-    """Raise StochsimError where an output of the module is unlike that of its graph, of a quantised
-    one at more than a small share of its values.
-    """
-    share = _ON_EDGES if is_quantised else 0.0
-    advice = "; nor what a forward does with scales or integers of Brevitas's tensors"
-    expected, given = (torch.cat(one).double() for one in zip(*pairs, strict=True))
-    size = float(expected.abs().max())
-    off = (expected - given).abs()
-    apart = float(off.max())
-    are_close = off <= _SAME * size  # not of NaN
-    if float((~are_close).double().mean()) > share:
-        where = f" (output{path})" if path else ""
-        raise StochsimError(
-            f"{name} computes something else when it is captured: outputs differ by up to "
-            f"{apart:.3g}, where the largest is {size:.3g}{where}. What a module changes outside "
-            f"its tensors, and random numbers of no stimulus (torch.rand(8)), cannot be converted"
-            f"{advice if is_quantised else ''}"
-        )
+def _other_sizes(
+    module: torch.nn.Module, sites: list[Site], kept: Sequence[str]
+) -> OtherSizes | None:
+    """What makes the network for other sizes; None of a module that cannot be copied."""
+    own = copied(module)
+    if own is module:
+        return None
+    return OtherSizes(own.eval() if own.training else own, kept, known_products(sites))
 
 
 def _check_types(module: object, hardware: object, examples: object) -> None:

@@ -29,7 +29,7 @@ def signature_of(
     errors: list[Exception] = []
     for inputs in choices:
         try:
-            found = _called(module, inputs, x[:STIMULI])
+            found = called(module, inputs, x[:STIMULI])
         except NoSuchId:
             raise
         except _ERRORS as error:
@@ -42,8 +42,8 @@ def signature_of(
     raise SettingError.of("examples", rule=rule)
 
 
-def _called(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor) -> Any:
-    """What a copy of the module gives."""
+def called(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor) -> Any:
+    """What a copy of the module gives for stimuli x, as one tensor."""
     whole = Wrapped(copied(module), inputs)
     with torch.no_grad(), same_random_numbers(), CheckedIds(whole):
         return whole(x.clone())
@@ -70,7 +70,7 @@ def _outputs(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor, found: An
 def _axes(module: torch.nn.Module, inputs: Inputs, x: torch.Tensor) -> list[int]:
     """The axes of the stimuli in the tensors that a module gives."""
     few, more = (
-        leaves(tree_of(_called(module, inputs, _several(x, count)), _by_shape, "output"))
+        leaves(tree_of(called(module, inputs, _several(x, count)), _by_shape, "output"))
         for count in _COUNTS
     )
     kind = type(module).__name__

@@ -53,7 +53,8 @@ class Site:
     layer; weight (neuron, …), of a table (row, neuron), and bias (neuron,) or None: in float;
     shared: for each of the two, equal for sites that have the same one; grids: those that the
     module brings along, of its "weight", "input" and "output"; input_shift: what `source` is more
-    than the product reads.
+    than the product reads; cells: how weight and bias follow from the module's parameters, the same
+    text in all captures of a module.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Site:
     activation: str = "identity"
     grids: dict[str, GivenGrid] = field(default_factory=dict)
     input_shift: float = 0.0
+    cells: str = ""
 
     @property
     def neurons(self) -> int:
@@ -113,7 +115,20 @@ def products_of(
         elif operation(node) in _PRODUCTS:
             sites.append(_site(network, node))
     _give_names(network, sites, reasons)
+    for site in sites:
+        site.cells = repr(_expression(site.shared))
     return sites, reasons
+
+
+def _expression(value: Any) -> Any:
+    """What a weight is computed by from the module's parameters, nodes by their operations."""
+    if isinstance(value, tuple | list):
+        return [_expression(one) for one in value]
+    if not isinstance(value, fx.Node):
+        return value
+    if value.op == "get_attr":
+        return str(value.target)
+    return [operation(value), _expression(value.args), _expression([*value.kwargs.items()])]
 
 
 def _reason(node: fx.Node, kept: Collection[str], stimuli: Collection[fx.Node]) -> str:

@@ -101,14 +101,19 @@ def take_affine_inputs(
             continue
         scale, zero = fitted_from_lowest(own.inputs, width, ranges, own.input_extremes)
         site.grids["input"] = GivenGrid(width, np.asarray(scale), True)
-        with network.graph.inserting_before(site.node):
-            moved = network.graph.call_function(_aten.add.Tensor, (site.source, zero * scale))
-        moved.meta = {"origin": origin_of(site.source)._replace(part="", kind=DOOR)}
-        _read_shifted(network.graph, site, moved, zero * scale)
+        shift_input(network, site, zero * scale)
+
+
+def shift_input(network: Network, site: Site, shift: float) -> None:
+    """Let a site read its inputs plus a constant, which its bias takes back (see `layers_of`)."""
+    with network.graph.inserting_before(site.node):
+        moved = network.graph.call_function(_aten.add.Tensor, (site.source, shift))
+    moved.meta = {"origin": origin_of(site.source)._replace(part="", kind=DOOR)}
+    _read_shifted(network.graph, site, moved, shift)
 
 
 def _read_shifted(graph: fx.Graph, site: Site, source: fx.Node, shift: float) -> None:
-    """Let a site read its inputs plus a constant, which its bias takes back (see `layers_of`)."""
+    """Let a site read `source`, its inputs plus a constant."""
     if site.geometry.is_padded and site.geometry.padding_mode == "zeros":
         source = _padded(graph, site, source, shift)
     site.source = source

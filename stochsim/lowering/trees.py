@@ -91,6 +91,15 @@ def leaves(tree: Tree) -> Iterator[Leaf]:
             yield from leaves(one)
 
 
+def with_shapes(tree: Tree, shapes: Iterator[tuple[int, ...]]) -> Tree:
+    """The tree with other shapes of its tensors, in order."""
+    if isinstance(tree, Leaf):
+        return dataclasses.replace(tree, shape=next(shapes))
+    if isinstance(tree, Branch):
+        return Branch(tree.kind, {key: with_shapes(one, shapes) for key, one in tree.items.items()})
+    return tree
+
+
 def has_tensors(tree: Tree) -> bool:
     """Whether there is a tensor in it."""
     return next(leaves(tree), None) is not None

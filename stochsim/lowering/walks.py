@@ -35,6 +35,13 @@ class Walk(Interpreter):
         return super().call_module(target, args, kwargs)
 
 
+def layers_in(network: Network) -> dict[str, ChipLayer]:
+    """The layers on the chip, by name, in the order in which they run."""
+    nodes = [node for node in network.graph.nodes if node.op == "call_module"]
+    found = {str(node.target): network.get_submodule(str(node.target)) for node in nodes}
+    return {name: layer for name, layer in found.items() if isinstance(layer, ChipLayer)}
+
+
 @contextlib.contextmanager
 def evaluated(module: torch.nn.Module) -> Iterator[None]:
     """Everything in evaluation, and each part as it was afterwards."""
