@@ -244,7 +244,9 @@ def weights_of_chip(layer: Layer, hardware: Hardware, chip_key: int) -> np.ndarr
 
 def _check_no_errors(book: CodeBook, hardware: Hardware) -> None:
     """Raise SettingError for bit errors of weights whose patterns are no integers."""
-    rates = hardware.memory.weight_error_rates
-    if any(rates):
-        rule = f"should be 0 with weights of the format '{book.name}'"
-        raise SettingError.of("memory.weight_errors", max(rates), rule)
+    memory = hardware.memory
+    if any(memory.weight_error_rates):
+        names = ("weight_errors", "weight_read_errors", "voltage_over_vmin")
+        name = next(one for one in names if getattr(memory, one))
+        rule = f"makes errors of weights, and should not with those of the format '{book.name}'"
+        raise SettingError.of(f"memory.{name}", getattr(memory, name), rule)

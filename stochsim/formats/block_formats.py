@@ -8,6 +8,8 @@ from stochsim.formats.books import CodeBook
 from stochsim.formats.named_formats import code_book
 from stochsim.settings import SettingError, check_choice, check_kind, check_whole
 
+_ROUNDING = 1e-12
+_FLOAT32 = 1e-5
 FP16 = "fp16"
 E8M0 = "e8m0"
 E4M3 = "fp8-e4m3"
@@ -76,10 +78,12 @@ def block_format(name: str) -> BlockFormat:
     return BLOCK_FORMATS[name]
 
 
-def scales_on_format(scales: np.ndarray, scale: str, largest: float) -> np.ndarray:
-    """The scales of a format of SCALE_BITS that are nearest to these (of any shape, above 0): of
-    powers of two by their logarithm; of E4M3 times the factor that `largest`, of all scales, needs
-    to be its largest value.
+def scales_on_format(
+    scales: np.ndarray, scale: str, largest: float, covers: bool = False
+) -> np.ndarray:
+    """The scales of a format of SCALE_BITS that are nearest to these (of any shape, above 0), or
+    the nearest that are not smaller: of powers of two by their logarithm; of E4M3 times the factor
+    that `largest`, of all scales, needs to be its largest value.
 
     >>> import numpy as np
     >>> scales_on_format(np.array([0.3, 1.0, 1.5]), "e8m0", 1.5)
@@ -87,14 +91,43 @@ def scales_on_format(scales: np.ndarray, scale: str, largest: float) -> np.ndarr
     """
     check_choice("scale", scale, SCALE_BITS)
     if scale == E8M0:
-        found: np.ndarray = np.exp2(np.rint(np.log2(scales)))
+        logs = np.log2(scales)
+        found: np.ndarray = np.exp2(np.ceil(logs - _ROUNDING) if covers else np.rint(logs))
         return found
     if scale == FP16:
         return scales
-    book = code_book(E4M3)
-    unit = largest / book.values[-1]
-    least = min(value for value in book.values if value > 0)
-    return np.asarray(unit * np.maximum(book.decode(book.encode(scales / unit)), least))
+    values = positive_e4m3()
+    unit = largest / values[-1]
+    edges = values[:-1] * (1 + _ROUNDING) if covers else (values[1:] + values[:-1]) / 2
+    return np.asarray(unit * values[np.searchsorted(edges, scales / unit)])
+
+
+def positive_e4m3() -> np.ndarray:
+    """The values of E4M3 above 0, ascending."""
+    values = np.array(code_book(E4M3).values)
+    return values[values > 0]
+
+
+def are_on_format(scales: np.ndarray, scale: str) -> bool:
+    """Whether scales (of any shape, above 0) are of a format of SCALE_BITS, but for the rounding of
+    float32; those of E4M3 with a factor for all. Half precision is not rounded to, so any are.
+
+    >>> import numpy as np
+    >>> are_on_format(np.array([0.25, 3.0]), "e8m0"), are_on_format(np.array([1.0, 1.125]), E4M3)
+    (False, True)
+    """
+    if scale == E8M0:
+        logs = np.log2(scales)
+        return bool(np.all(np.abs(logs - np.rint(logs)) < _FLOAT32))
+    if scale == FP16:
+        return True
+    values = positive_e4m3()
+    for top in values:  # that of the largest scale
+        parts = scales * (top / scales.max())
+        nearest = values[np.abs(np.log(parts[..., None] / values)).argmin(-1)]
+        if np.all(np.abs(parts / nearest - 1) < _FLOAT32):
+            return True
+    return False
 
 
 def element_and_blocks(name: str) -> tuple[CodeBook, int | None, str]:

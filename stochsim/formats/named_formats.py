@@ -100,6 +100,9 @@ def code_book(name: str) -> CodeBook:
         return floating.code_book()
     if name == "nf4":
         return normal_float()
+    if name.lower().startswith(("mx", "nvfp")):
+        rule = "is a block format, of numbers that share a scale: see `block_format`"
+        raise SettingError.of("format", name, rule)
     found = _NAME.fullmatch(name)
     if not found or name not in FORMATS:
         raise SettingError.of("format", name, "", FORMATS)

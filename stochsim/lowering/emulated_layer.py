@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from stochsim.formats import FP16
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_products import drive, squares
@@ -220,7 +221,7 @@ class ChipLayer(torch.nn.Module):
             zero_points=None if zeros is None else zeros.cpu().expand(shape).numpy(),
             block_size=grid.block_size,
             weight_book=grid.book,
-            block_scales=grid.block_scales,
+            block_scales=FP16 if grid.block_size is None else grid.block_scales,
         )
 
     def _sigma(self) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 from stochsim.formats import E8M0, FP16, CodeBook, element_and_blocks, scales_on_format
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.fitted_grids import CLIPPED_SHARE, Blocks
-from stochsim.settings import SettingError, check_choice
+from stochsim.program import product_table
+from stochsim.settings import KeyPath, SettingError, check_choice
 
 SIDES = ("weights", "inputs", "outputs")
 """What may have a number format of its own."""
@@ -47,9 +48,20 @@ def formats_of(given: Any) -> Formats:
         check_choice("formats", side, SIDES)
         try:
             found[side] = Format(*element_and_blocks(name))
+            product_table(found[side].book)
         except SettingError as error:
-            raise error.renamed({("format",): (side,)}).inside("formats") from None
+            names: dict[KeyPath, KeyPath] = {(one,): (side,) for one in ("format", "book")}
+            raise error.renamed(names).inside("formats") from None
+        if side == "weights":
+            check_signs(found[side].book, side, "weights")
     return found
+
+
+def check_signs(book: CodeBook, side: str, what: str) -> None:
+    """Raise SettingError for a format of numbers of one sign where those of both are met."""
+    if book.values[0] >= 0 or book.values[-1] <= 0:
+        rule = f"should have values of both signs, as {what} have"
+        raise SettingError.of(side, book.name, rule, section=("formats",))
 
 
 def fitted_to_book(
@@ -77,7 +89,7 @@ def fitted_weights_to_book(
     """
     blocks = Blocks(weight, weight_scales)
     rows = blocks.rows
-    largest = max(float(_widest(one, given.book).max()) for one in rows)
+    largest = max(float(_widest(one, given.book).max()) for one in rows) or 1.0
     found = [_scales(one, given, ranges, largest) for one in rows]
     return BookGrid(given.book, blocks.joined(found), blocks.size, given.block_scales)
 
@@ -101,7 +113,7 @@ def _scales(rows: np.ndarray, given: Format, ranges: str, largest: float = 1.0) 
     widest = np.where(widest > 0, widest, largest or 1.0)
     best, least = widest, np.full(len(rows), np.inf)
     for one in _candidates(widest, given.block_scales, ranges):
-        scales = scales_on_format(one, given.block_scales, largest)
+        scales = scales_on_format(one, given.block_scales, largest, covers=ranges == "minmax")
         rounded = given.book.decode(given.book.encode(rows / scales[:, None]))
         error = np.square(rounded * scales[:, None] - rows).sum(1)
         best = np.where(error < least, scales, best)

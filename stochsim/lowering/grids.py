@@ -3,6 +3,7 @@ gradient that passes the rounding.
 """
 
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from stochsim.networks import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
 from stochsim.settings import StochsimError
 
+_SAME_SHIFT = 1e-6
 LEAST_LEARNED = 2
 """The least width that can be learned: at one bit a grid has two values ±scale, whose step no range
 gives."""
@@ -32,7 +34,8 @@ class Grid(torch.nn.Module):
     grid of weights, the code that stands for 0, one or of the scale's shape; its integers are codes
     less that. is_lsq: the scale is learned as LSQ does (Esser et al. 2020): its gradient is times
     1/√(N Q), of N weights with this scale, or N values of a stimulus, and the largest integer Q;
-    what lies beyond Q steps is clipped.
+    what lies beyond Q steps is clipped. shift: what inputs are moved by before they meet the grid,
+    NaN where that is not known.
 
     `learn_width` makes the width a parameter `width`, a real number that is rounded where it is
     used, with a gradient that passes the rounding; the range stays, so the step follows the width,
@@ -64,6 +67,7 @@ class Grid(torch.nn.Module):
         self.narrow = narrow
         self.is_given = is_given
         self.is_lsq = False
+        self.shift = 0.0
         zeros = None if not np.any(zero_points) else torch.tensor(zero_points, dtype=torch.int16)
         self.register_buffer("zero_points", zeros, persistent=False)
         self.register_parameter("width", None)
@@ -78,12 +82,63 @@ class Grid(torch.nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *rest: Any, **more: Any
     ) -> None:
-        """A state without the given scale has it as the power of its logarithm."""
+        """A state without the given scale has it as the power of its logarithm. One of another kind
+        of grid is an error, for its scale says nothing of this one's values.
+        """
+        self._take_kind(state_dict, prefix, rest[-1])
         log = state_dict.get(f"{prefix}log_scale")
         if log is not None and f"{prefix}given_log" not in state_dict:
             state_dict[f"{prefix}given_log"] = log.detach().clone()
             state_dict[f"{prefix}given_scale"] = torch.exp2(log.detach())
         super()._load_from_state_dict(state_dict, prefix, *rest, **more)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """With what the scale belongs to, and the zero points."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        kind = list(self._kind.values())
+        destination[f"{prefix}kind"] = torch.tensor(kind, dtype=torch.float64)
+        if self.zero_points is not None:
+            destination[f"{prefix}zero_points"] = self.zero_points.detach()
+
+    @property
+    def _kind(self) -> dict[str, float]:
+        """What a grid has beside its scale and zero points; format: a number that tells number
+        formats apart.
+        """
+        book = 0 if self.book is None else zlib.crc32(repr(self.book.to_table()).encode())
+        return {
+            "bits": self._bits,
+            "unsigned": float(self.unsigned),
+            "block size": self.block_size or 0,
+            "number format": book,
+            "shift of inputs": self.shift,
+        }
+
+    def _take_kind(self, state: dict[str, Any], prefix: str, errors: list[str]) -> None:
+        """Take the zero points of a state; note an error for another kind of grid. A state without
+        a kind is of an older version.
+        """
+        kind, zeros = state.pop(f"{prefix}kind", None), state.pop(f"{prefix}zero_points", None)
+        if kind is None:
+            return
+        own = list(self._kind.items())
+        differ = [
+            name
+            for (name, value), other in zip(own, kind.tolist(), strict=True)
+            if abs(value - other) > _SAME_SHIFT * abs(value)  # never of NaN: unknown
+        ]
+        if differ:
+            errors.append(
+                f"{prefix[:-1]} is another grid than that of the state, by its "
+                f"{', '.join(differ)}: convert with the same settings and examples, or use "
+                f"`program.save`"
+            )
+        elif zeros is None or self.zero_points is None or zeros.shape != self.zero_points.shape:
+            self.zero_points = None if zeros is None else zeros.detach().clone()
+        else:
+            self.zero_points.copy_(zeros)
 
     def learned_by_lsq(self) -> "Grid":
         """This grid, its scale learned as LSQ does."""

@@ -211,6 +211,7 @@ def built(tables: Sequence[Mapping[str, Any]], stored: Layers, dtype: Any) -> di
         log = own["log_scales"]
         if source is None:
             input_grid = _grid_of(first.input, log["input"], dtype)
+            input_grid.shift = math.nan  # that of the graph
         else:
             input_grid = source.output_grid
         output_grid = _grid_of(first.output, log["output"], dtype)

@@ -12,7 +12,12 @@ from stochsim.formats import CodeBook
 from stochsim.hardware import Hardware
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
-from stochsim.lowering.fitted_books import Formats, fitted_to_book, fitted_weights_to_book
+from stochsim.lowering.fitted_books import (
+    Formats,
+    check_signs,
+    fitted_to_book,
+    fitted_weights_to_book,
+)
 from stochsim.lowering.fitted_grids import fitted, fitted_affine_to_weights, fitted_to_weights
 from stochsim.lowering.given_grids import drop_repeated
 from stochsim.lowering.graph_network import Network, keep_used
@@ -103,6 +108,7 @@ def layers_of(
         elif "input" in site.grids:
             source = None
             input_grid = site.grids["input"].grid().to(weight)
+            input_grid.shift = site.input_shift
         else:
             source = None
             inputs = (own.inputs, input_bits, not own.is_signed)
@@ -143,6 +149,8 @@ def _fitted(
     """The grid of values of the inputs or outputs of a layer."""
     book = how.book(side)
     if book is not None:
+        if not unsigned:
+            check_signs(book, side, side)
         return fitted_to_book(values, book, how.ranges, extremes)
     return fitted(values, bits, unsigned, how.ranges, extremes)
 

@@ -184,6 +184,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     )
     made.other_sizes = found.other_sizes
     made.errors = found.errors
+    if grids.formats:
+        made.chip()  # says which settings of the Hardware have no law with a format
     return made
 
 
@@ -236,6 +238,9 @@ def _checked_scales(given: Any) -> str | int:
     if isinstance(given, str):
         rule = "or a whole number, the weights of a group"
         return check_choice("weight_scales", given, WEIGHT_SCALES, rule)
+    if given is None or isinstance(given, float):
+        rule = f"should be one of {', '.join(WEIGHT_SCALES)}, or the weights of a group"
+        raise SettingError.of("weight_scales", given, rule)
     return check_whole("weight_scales", given, 1, 2**31)
 
 

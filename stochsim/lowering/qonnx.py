@@ -156,17 +156,17 @@ def _activation(grid: Grid) -> Any:
 def _product(name: str, layer: ChipLayer) -> Any:
     """A QuantLinear or QuantConv with the layer's own float weights."""
     geometry = layer.geometry
-    if layer.weight_grid.is_of_neurons:
-        raise StochsimError(
-            f"layer '{name}' cannot be written as QONNX: its weights have several scales; "
-            f"convert with weight_scales='per-tensor'"
-        )
     for grid in (layer.weight_grid, layer.input_grid, layer.output_grid):
         if grid.book is not None:
             raise StochsimError(
                 f"layer '{name}' cannot be written as QONNX: it has values of the format "
                 f"'{grid.book.name}'; convert without formats"
             )
+    if layer.weight_grid.is_of_neurons:
+        raise StochsimError(
+            f"layer '{name}' cannot be written as QONNX: its weights have several scales; "
+            f"convert with weight_scales='per-tensor'"
+        )
     if layer.weight_grid.zero_points is not None:
         raise StochsimError(
             f"layer '{name}' cannot be written as QONNX: its weights count from another integer "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from stochsim_kernels.neuron import channel
 
-from stochsim.formats import FP16, SCALE_BITS, CodeBook
+from stochsim.formats import FP16, SCALE_BITS, CodeBook, are_on_format
 from stochsim.program.layer_checks import (
     WEIGHT_BOOK,
     ZERO_POINTS,
@@ -125,6 +125,7 @@ class Layer:
         object.__setattr__(
             self, "weight_scale", scales("weight_scale", self.weight_scale, axes, shape)
         )
+        self._check_block_scales()
         for field, checked in (("bias", floats), ("sigma", levels)):
             found = checked(field, getattr(self, field))
             check_shape(field, found, "neuron", (self.neurons,))
@@ -150,7 +151,22 @@ class Layer:
             if found is None:
                 check_shape(field, given, "neuron, block", (self.neurons, 1))
                 object.__setattr__(self, field, np.asarray(given)[:, 0])
+        if found is None:
+            object.__setattr__(self, BLOCK_SCALES, FP16)
         return found
+
+    def _check_block_scales(self) -> None:
+        """Raise SettingError for a format of the scales of blocks that these are not of, or where
+        there are no blocks.
+        """
+        if self.block_scales == FP16:
+            return
+        if self.block_size is None:
+            rule = f"should be left out without a '{BLOCK_SIZE}'"
+            raise SettingError.of(BLOCK_SCALES, self.block_scales, rule)
+        if not are_on_format(np.asarray(self.weight_scale), self.block_scales):
+            rule = f"should be scales of the format '{self.block_scales}', as '{BLOCK_SCALES}' says"
+            raise SettingError.of("weight_scale", self.weight_scale, rule, also=(BLOCK_SCALES,))
 
     @property
     def _axes_of_scales(self) -> tuple[str, tuple[int, ...]]:
@@ -212,6 +228,7 @@ class Layer:
             sigma=nothing,
             zero_points=zeros,
             block_size=None,
+            block_scales=FP16,
         )
 
     @property

@@ -318,3 +318,24 @@ def test_narrow_accumulators_count_the_integers_of_values() -> None:
     for i in range(40):
         sums = np.clip(sums + integers[:, i : i + 1] * weights[:, i], -128, 127)
     assert np.array_equal(chip.drive(x), sums * (0.375 * 0.5 * (0.75 * 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "scales"),
+    [("e8m0", [[3.0, 1.0, 1.0]]), ("fp8-e4m3", [[1.03, 1.001, 1.0]])],
+)
+def test_scales_off_their_format_are_refused(name: str, scales) -> None:
+    own = {"block_size": 16, "weight_scale": np.repeat(scales, 6, 0)}
+    layer_of("fp4-e2m1", "fp4-e2m1", **own)
+    with pytest.raises(ss.SettingError, match=rf"'weight_scale'.*format '{name}'"):
+        layer_of("fp4-e2m1", "fp4-e2m1", **own, block_scales=name)
+    with pytest.raises(ss.SettingError, match=r"'block_scales'.*without a 'block_size'"):
+        layer_of("fp4-e2m1", "fp4-e2m1", block_scales=name)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-9, 37.3])
+def test_scales_in_e4m3_are_taken_with_any_factor_and_in_float32(factor: float) -> None:
+    rng = np.random.default_rng(3)
+    values = np.array([one for one in code_book("fp8-e4m3").values if one > 0])
+    scales = (factor * rng.choice(values, (6, 3))).astype(np.float32).astype(float)
+    layer_of("fp4-e2m1", "int4", block_size=16, weight_scale=scales, block_scales="fp8-e4m3")

@@ -10,7 +10,7 @@ from torch import nn
 
 import stochsim as ss
 from stochsim.formats import BLOCK_FORMATS, block_format, code_book
-from stochsim.hardware import Array, Noise
+from stochsim.hardware import Array, Memory, Noise
 from stochsim.lowering import convert, load_converted
 from stochsim.lowering.fitted_books import Format, fitted_to_book, fitted_weights_to_book
 
@@ -239,7 +239,7 @@ def test_files_keep_formats(name: str, tmp_path) -> None:
         ({"formats": {"weight": "nf4"}}, "did you mean 'weights'"),
         ({"formats": {"weights": 4}}, "weights"),
         ({"formats": 4}, "should be the name of a number format"),
-        ({"formats": "log2-8"}, "lie too far apart"),
+        ({"formats": "log2-8"}, r"'formats.weights' = 'log2-8'.*lie too far apart"),
         ({"formats": "nf4", "ranges": "lsq"}, "LSQ has integers alone"),
         ({"formats": "nf4", "weight_grids": "affine"}, "weight_grids"),
         ({"formats": "nf4", "input_grids": "affine"}, "input_grids"),
@@ -260,3 +260,47 @@ def test_what_formats_have_not_is_refused(tmp_path) -> None:
         made.export_qonnx(tmp_path / "net.onnx")
     with pytest.raises(ss.SettingError, match="of a format"):
         made.learn_widths()
+
+
+def test_layers_of_zeros_and_ranges_that_clip_nothing() -> None:
+    x = stimuli(40, 160)
+    module = seeded(lambda: nn.Sequential(nn.Linear(160, 16), nn.ReLU(), nn.Linear(16, 2)))
+    nn.init.zeros_(module[2].weight)
+    made = convert(module, chip_of(), x, formats="nvfp4", ranges="minmax")
+    with torch.no_grad():
+        assert torch.isfinite(made(x)).all()
+    for layer, own in zip(made.program.layers.values(), made.layers.values(), strict=True):
+        scales = layer.weight_scale
+        wide = np.repeat(scales, 16, 1)[:, : layer.inputs] if scales.ndim == 2 else scales[:, None]
+        assert np.all(np.abs(own.weight.detach().numpy()) <= 6 * wide * (1 + 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("settings", "formats", "field"),
+    [
+        ({"noise": Noise(dither="stochastic")}, {"outputs": "fp4-e2m1"}, "noise.dither"),
+        ({"memory": Memory(weight_read_errors=0.05)}, "nf4", "memory.weight_read_errors"),
+        ({"memory": Memory(voltage_over_vmin=0.9)}, "nf4", "memory.voltage_over_vmin"),
+    ],
+)
+def test_settings_without_a_law_are_refused_at_once(settings, formats, field: str) -> None:
+    module = seeded(lambda: nn.Linear(12, 3))
+    with pytest.raises(ss.SettingError, match=rf"'{field}' = "):
+        convert(module, chip_of(**settings), stimuli(30, 12), formats=formats)
+
+
+def test_an_array_without_such_integers_is_refused_at_once() -> None:
+    array = chip_of(array=Array(rows=64, columns=64, cell_bits=2, cycle_bits=1))
+    module = seeded(lambda: nn.Linear(12, 3))
+    with pytest.raises(ss.SettingError, match=r"'fp8-e4m3'.*they have 19"):
+        convert(module, array, stimuli(30, 12), formats={"weights": "fp8-e4m3"})
+
+
+@pytest.mark.parametrize("side", ["weights", "inputs", "outputs"])
+def test_formats_of_one_sign_are_refused_where_both_are_met(side: str) -> None:
+    module = seeded(lambda: nn.Linear(12, 3))
+    with pytest.raises(ss.SettingError, match=rf"'formats.{side}' = 'uint4'.*both signs"):
+        convert(module, chip_of(), stimuli(30, 12), formats={side: "uint4"})
+    relu = nn.Sequential(module, nn.ReLU())
+    if side == "outputs":
+        convert(relu, chip_of(), stimuli(30, 12), formats={side: "uint4"})
