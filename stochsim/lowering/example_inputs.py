@@ -142,7 +142,7 @@ def _check_axes(name: str, x: torch.Tensor, leaf: Leaf) -> None:
         raise unlike_examples(name, x, leaf)
 
 
-def unlike_examples(name: str, x: torch.Tensor, leaf: Leaf, why: str = "") -> SettingError:
+def unlike_examples(name: str, x: Any, leaf: Leaf, why: str = "") -> SettingError:
     """The error of an input of another shape than the examples have."""
     shape = ", ".join(["stimulus", *map(str, leaf.shape)])
     because = f" ({why})" if why else ""
@@ -170,7 +170,7 @@ def unlike_sizes(name: str, inputs: Inputs, x: Any, why: str) -> SettingError:
     """The error of inputs x of other sizes than the examples', which names the first such."""
     values = list(flattened(inputs.tree, x, name)) if isinstance(inputs.tree, Branch) else [x]
     pairs = zip(inputs.leaves, values, strict=True)
-    leaf, value = next((leaf, one) for leaf, one in pairs if tuple(one.shape[1:]) != leaf.shape)
+    leaf, value = next((leaf, one) for leaf, one in pairs if np.shape(one)[1:] != leaf.shape)
     return unlike_examples(f"{name}{leaf.path}", value, leaf, why)
 
 

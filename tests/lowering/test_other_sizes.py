@@ -370,3 +370,10 @@ def test_the_float_module_stays_as_it_was() -> None:
     small.other_sizes._made.clear()  # captured again, as it was when it was converted
     assert off(small(y), wanted) < 0.3
     assert torch.equal(fresh(y), small(y))
+
+
+def test_lists_of_another_width_are_refused_by_the_module_s_own_reason() -> None:
+    small = convert(seeded(lambda: nn.Linear(5, 3)), EIGHT, stimuli(40, 5))
+    for call in (small.bill, small.operations_by_layer, lambda x: small.sample(x, 2, 0)):
+        with pytest.raises(SettingError, match=r"'x' = .*\(stimulus, 5\) \(the module does not"):
+            call([[0.0, 1.0], [2.0, 3.0]])
