@@ -147,19 +147,9 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     if bits is not None and not isinstance(bits, Mapping):
         rule = "should be a mapping of layers to three widths, of weights, inputs and outputs"
         raise SettingError.of("bits", bits, rule)
-    weight_scales = _checked_scales(weight_scales)
-    check_choice("ranges", ranges, RANGES)
     check_flag("strict", strict)
+    grids = _grid_rules(ranges, weight_scales, (input_grids, weight_grids), formats)
     inputs, x = inputs_and_stimuli(examples, module)
-    check_choice("input_grids", input_grids, INPUT_GRIDS)
-    check_choice("weight_grids", weight_grids, WEIGHT_GRIDS)
-    for name, chosen in (("input_grids", input_grids), ("weight_grids", weight_grids)):
-        if ranges == "lsq" and chosen != "symmetric":
-            rule = "LSQ has grids about 0 alone"
-            raise SettingError.of(("ranges", name), (ranges, chosen), rule)
-    are_affine = input_grids == "affine", weight_grids == "affine"
-    grids = GridRules(ranges, weight_scales, *are_affine, formats_of(formats))
-    _check_formats(grids)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
     if isinstance(inputs.tree, Leaf) and are_integers(examples):
@@ -214,6 +204,24 @@ class _Converted(NamedTuple):
     left_in_float: tuple[LeftInFloat, ...]
     errors: ConversionErrors
     signature: tuple[Inputs, Outputs]
+
+
+def _grid_rules(ranges: str, weight_scales: Any, grids: tuple[str, str], formats: Any) -> GridRules:
+    """The rules by which grids are fitted, of inputs and weights as `grids` says; raises
+    SettingError for those that are none, or do not go together.
+    """
+    weight_scales = _checked_scales(weight_scales)
+    check_choice("ranges", ranges, RANGES)
+    names = {"input_grids": INPUT_GRIDS, "weight_grids": WEIGHT_GRIDS}
+    for (name, choices), chosen in zip(names.items(), grids, strict=True):
+        check_choice(name, chosen, choices)
+        if ranges == "lsq" and chosen != "symmetric":
+            rule = "LSQ has grids about 0 alone"
+            raise SettingError.of(("ranges", name), (ranges, chosen), rule)
+    are_affine = grids[0] == "affine", grids[1] == "affine"
+    found = GridRules(ranges, weight_scales, *are_affine, formats_of(formats))
+    _check_formats(found)
+    return found
 
 
 def _check_formats(how: GridRules) -> None:

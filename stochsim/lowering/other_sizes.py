@@ -3,7 +3,6 @@ and its products are those layers of the chip that it has already.
 """
 
 import copy
-import pickle
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -31,15 +30,15 @@ from stochsim.lowering.queries import first_line
 from stochsim.lowering.random_parts import check_all_keyed
 from stochsim.lowering.same_layers import KnownProducts, layers_for, share, shared_paths
 from stochsim.lowering.signature import Inputs, Outputs
-from stochsim.lowering.training_branches import branches_of_training, trains_otherwise
+from stochsim.lowering.training_branches import branches_of_training, may_branch, trains_otherwise
 from stochsim.settings import SettingError, StochsimError, bounded, levels_to_user
 
 MOST_SIZES = 16
 """Networks that are kept, each for inputs of other sizes."""
 
 NO_MODULE = (
-    "the sizes of its examples are all that a network knows which was read from files, or whose "
-    "float module cannot be copied: convert once for each size"
+    "the sizes of its examples are all that a network knows which was read from a file or a "
+    "pickle, or whose float module cannot be copied: convert once for each size"
 )
 
 _STIMULI = 8
@@ -80,20 +79,15 @@ class OtherSizes:
         products: KnownProducts,
     ) -> None:
         self._module: torch.nn.Module | None = module
-        self._pickled: bytes | None = None
+        self._may_branch = may_branch(module)
         self._kept = tuple(kept)
         self._products = products
         self._buffers = frozenset(path for path, _ in module.named_buffers(remove_duplicate=False))
         self._made: OrderedDict[Any, Sized | None] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
-        """The module as bytes, for networks are read where its class is not known, too; None of one
-        that pickle cannot hold.
-        """
-        state = {**self.__dict__, "_made": OrderedDict(), "_module": None}
-        if self._module is not None:
-            state["_pickled"] = _pickled(self._module)
-        return state
+        """Without the module, whose class may not be known where a pickle is read."""
+        return {**self.__dict__, "_made": OrderedDict(), "_module": None}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "OtherSizes":
         """One for a copy of the network; the module is not changed, so they share it."""
@@ -147,6 +141,8 @@ class OtherSizes:
     def _trained(self, base: Sized, inputs: Inputs, x: torch.Tensor) -> Sized | None:
         """The network of training; None where it is that of evaluation."""
         module = self._module_like(x)
+        if module is None and self._may_branch:
+            _warn_of_evaluation("the module stayed behind as the network was pickled")
         if module is None or not trains_otherwise(copied(module), inputs, x):
             return None
         own = copied(module)
@@ -156,7 +152,10 @@ class OtherSizes:
                     signature = signature_of(own, x, [inputs])
                     products = captured_products(own, signature, x, self._kept, True)
             except (StochsimError, *_ERRORS) as error:
-                _warn_of_evaluation(error)
+                _warn_of_evaluation(
+                    f"in training the module computes something else than in evaluation, which "
+                    f"cannot be captured ({bounded(first_line(error), 300)})"
+                )
                 return None
             try:
                 return self._on_layers(products, base, signature)
@@ -191,11 +190,6 @@ class OtherSizes:
 
     def _module_like(self, x: torch.Tensor) -> torch.nn.Module | None:
         """The module on the device and in the numbers of x; None where there is none."""
-        if self._module is None and self._pickled is not None:
-            try:
-                self._module = pickle.loads(self._pickled)
-            except Exception:  # whatever the classes of a user's own raise, where they are known
-                self._pickled = None
         if self._module is None:
             return None
         own = next((one for one in self._module.parameters() if one.is_floating_point()), x)
@@ -229,17 +223,7 @@ def _key(base: Sized, inputs: Inputs, mode: str) -> tuple[object, ...]:
     return mode, tuple(one.shape for one in inputs.leaves), like.dtype, like.device
 
 
-def _warn_of_evaluation(error: Exception) -> None:
-    """Warn of a module whose training no graph can hold."""
-    text = (
-        f"in training the module computes something else than in evaluation, which cannot be "
-        f"captured ({bounded(first_line(error), 300)}): calls in training follow its evaluation"
-    )
+def _warn_of_evaluation(why: str) -> None:
+    """Warn of a network whose training no graph holds."""
+    text = f"{why}: calls in training follow its evaluation"
     warnings.warn(text, ConversionWarning, stacklevel=levels_to_user())
-
-
-def _pickled(module: torch.nn.Module) -> bytes | None:
-    try:
-        return pickle.dumps(module)
-    except Exception:  # whatever a user's own parts raise
-        return None

@@ -35,6 +35,11 @@ def branches_of_training(module: nn.Module) -> Iterator[None]:
             one.training = False
 
 
+def may_branch(module: nn.Module) -> bool:
+    """Whether any part of a module is of a class that may have branches of its own."""
+    return any(map(_has_branches, module.modules()))
+
+
 def _has_branches(module: nn.Module) -> bool:
     """Whether a module is of a class that may have branches of its own."""
     return not type(module).__module__.startswith("torch.") and not isinstance(module, _ALIKE)
@@ -45,7 +50,7 @@ def trains_otherwise(module: nn.Module, inputs: Inputs, x: torch.Tensor) -> bool
     arguments, or gives other results of theirs, for stimuli x as one tensor; False of one whose
     training fails.
     """
-    if is_of_brevitas(module) or not any(map(_has_branches, module.modules())):
+    if is_of_brevitas(module) or not may_branch(module):
         return False
     try:
         before = _calls(module, inputs, x)
