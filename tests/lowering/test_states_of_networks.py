@@ -82,3 +82,20 @@ def test_states_without_kinds_are_taken_as_before() -> None:
     old = {key: one for key, one in first.state_dict().items() if not key.endswith("kind")}
     second.load_state_dict(old)
     assert torch.equal(second(X), first(X))
+
+
+def test_a_state_with_zero_points_and_one_without_take_each_other_s() -> None:
+    """Weights that reach as far down as up have no zero points, skewed ones have."""
+    first, second = network(0), network(1)
+    with torch.no_grad():
+        first[0].weight.abs_()
+        second[0].weight.copy_(torch.linspace(-1, 1, 80).reshape(8, 10))
+    made = [convert(one, chip_of(), X, weight_grids="affine") for one in (first, second)]
+    zeros = [one.layers["0"].weight_grid.zero_points for one in made]
+    assert zeros[0] is not None
+    assert zeros[1] is None
+    states = [{key: one.clone() for key, one in net.state_dict().items()} for net in made]
+    wanted = [net(X) for net in made]
+    for net, state, values in zip(made, states[::-1], wanted[::-1], strict=True):
+        net.load_state_dict(state)
+        assert torch.equal(net(X), values)
