@@ -33,6 +33,7 @@ from stochsim.lowering.learned_widths import (
     SIDES,
     fix_widths,
     give_widths,
+    grids_of,
     keep_bounds,
     real_widths,
 )
@@ -163,7 +164,7 @@ class ChipModule(torch.nn.Module):
         rows: list[tuple[str, ...]] = [heads]
         for name, layer in self.layers.items():
             sizes = " × ".join(map(str, layer.weight.shape))
-            bits = [counted(one, "bit", "bits") for one in layer.bits]
+            bits = [one.values_text for one in grids_of(layer)]
             rows.append((name, sizes, *bits, layer.activation))
         layers = counted(len(self.layers), "layer", "layers")
         others = counted(len(self.left_in_float), "part", "parts")

@@ -12,7 +12,7 @@ import torch
 from stochsim.formats import FP16, CodeBook
 from stochsim.networks import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, counted
 
 _SAME_SHIFT = 1e-6
 LEAST_LEARNED = 2
@@ -191,6 +191,11 @@ class Grid(torch.nn.Module):
     def _steps(self, bits: Any) -> Any:
         """Steps from 0 to the largest size of a value."""
         return 2.0**bits - 1 if self.unsigned else 2.0 ** (bits - 1) - int(self.narrow)
+
+    @property
+    def values_text(self) -> str:
+        """Its width, or the name of its number format, as cards show it."""
+        return counted(self.bits, "bit", "bits") if self.book is None else self.book.name
 
     @property
     def log2_levels(self) -> float:

@@ -243,11 +243,10 @@ def _check_formats(how: GridRules) -> None:
 
 def _checked_scales(given: Any) -> str | int:
     """Which weights share a scale: a word, or the size of a group."""
+    rule = f"should be one of {', '.join(WEIGHT_SCALES)}, or the number of weights of a group"
     if isinstance(given, str):
-        rule = "or a whole number, the weights of a group"
         return check_choice("weight_scales", given, WEIGHT_SCALES, rule)
     if given is None or isinstance(given, float):
-        rule = f"should be one of {', '.join(WEIGHT_SCALES)}, or the weights of a group"
         raise SettingError.of("weight_scales", given, rule)
     return check_whole("weight_scales", given, 1, 2**31)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from stochsim.formats import CodeBook
 from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer
 from stochsim.program.layer_shape import LayerShape
@@ -137,10 +138,9 @@ class Program:
         heads = ("layer", "shape", "weights", "inputs", "outputs", "sigma")
         rows: list[tuple[str, ...]] = [heads]
         for name, layer in self.layers.items():
-            bits = [
-                counted(width, "bit", "bits") for width in (layer.weight_bits, layer.input.bits)
-            ]
-            bits.append(_output_text(layer.output))
+            books = (layer.weight_book, layer.input.book, layer.output.book)
+            widths = (layer.weight_bits, layer.input.bits, layer.output.bits)
+            bits = [_values_text(*one) for one in zip(widths, books, strict=True)]
             shape = f"{layer.inputs:,} -> {layer.neurons:,}"
             rows.append((name, shape, *bits, self.wiring.sigma_text(name, layer)))
         return card(f"program: {self.summary}", rows, "more layers")
@@ -178,8 +178,8 @@ class Program:
         write_folder(as_path("folder", folder), stored)
 
 
-def _output_text(output: Quantizer) -> str:
-    return counted(output.bits, "bit", "bits") if output.book is None else output.book.name
+def _values_text(width: int, book: CodeBook | None) -> str:
+    return counted(width, "bit", "bits") if book is None else book.name
 
 
 def _check_layers(layers: Any) -> None:
