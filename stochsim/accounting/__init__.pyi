@@ -6,7 +6,6 @@ from .adc_use import coarse_card as coarse_card
 from .bill import Bill as Bill
 from .coverage import Coverage as Coverage
 from .coverage import MultiplyAdds as MultiplyAdds
-from .fixed_operations import DITHER_BITS as DITHER_BITS
 from .fixed_operations import add_fixed as add_fixed
 from .fixed_operations import add_reads as add_reads
 from .latency import cycles_by_layer as cycles_by_layer

@@ -12,9 +12,6 @@ from stochsim.formats import E8M0, SCALE_BITS
 from stochsim.hardware import Array, Hardware
 from stochsim.program import FLOAT_BITS, LayerShape, LayerUse, Workload
 
-DITHER_BITS = 16
-"""Random bits that a chip is billed for each input that it rounds stochastically."""
-
 RANDOM_NUMBER_BITS = 31
 """Random bits of each number that a part in float draws, as many as a comparator's by default."""
 
@@ -55,8 +52,9 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
         sources = -(-use.shape.neurons // hardware.random.neurons_per_source)
         bits = use.draws * sources * hardware.random_bits_per_code
         meter.add(use.layer, "random", bits, per=Sharing.STIMULUS)
+    of_input = hardware.noise.input_rounding.billed_bits
     for row, inputs in workload.rounded.items():
-        meter.add(row, "random", DITHER_BITS * inputs, per=Sharing.STIMULUS)
+        meter.add(row, "random", of_input * inputs, per=Sharing.STIMULUS)
     for part, work in workload.floats.items():
         per = Sharing.STIMULUS
         meter.add(part, "random", RANDOM_NUMBER_BITS * work.drawn, per=per)

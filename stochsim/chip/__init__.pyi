@@ -3,7 +3,6 @@ from .coarse_adcs import CoarseAdcWarning as CoarseAdcWarning
 from .float_chip import FloatChip as FloatChip
 from .given_inputs import bill_of_inputs as bill_of_inputs
 from .inputs import Inputs as Inputs
-from .inputs import rounding_law as rounding_law
 from .layer_on_chip import ChipSettings as ChipSettings
 from .layer_on_chip import LayerOnChip as LayerOnChip
 from .memory_portions import portions as portions

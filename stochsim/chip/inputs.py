@@ -19,36 +19,50 @@ class Inputs:
     Stochastic rounding, code = floor(x/scale + u), is uniform noise one step wide before rounding
     to nearest: the channel of a neuron that has no other noise. So P(code | x) is exact, and at one
     bit P(1) = (x/scale + 1)/2, between 0 and 1. Of neighbouring values a < b of a number format,
-    P(b) = (x - a)/(b - a) between them.
+    P(b) = (x - a)/(b - a) between them. With few random bits P is a multiple of 2^-bits of them.
     """
 
     def __init__(self, quantizer: Quantizer, hardware: Hardware) -> None:
         self.quantizer = quantizer
         self.are_shared = hardware.noise.input_dither == "none"
+        self.rounding = hardware.noise.input_rounding
+        self._are_by_law = quantizer.book is None and self.rounding.is_exact
 
     def integers(self, x: np.ndarray, reads: int, place: Place) -> np.ndarray:
         """Brevitas's integers of x (stimulus, input), int8, of a number format its own: of that
         shape where all reads have the same, else (stimulus, read, input).
         """
-        quantizer = self.quantizer
         if self.are_shared:
             return self.nearest(x)
-        if quantizer.book is not None:
-            shape = (len(x), reads, x.shape[1])
-            return quantizer.integers(neighbours_at_random(quantizer, x[:, None], shape, place))
         codes = np.empty((len(x), reads, x.shape[1]), np.int8)
-        sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
-        law = rounding_law(quantizer)
-        drawing.draw(x, _NOTHING, sigma, law, place.address(INPUTS), codes)
-        return quantizer.integers(codes)
+        if self._are_by_law:
+            drawing.draw(x, _NOTHING, self._sigma, self._law, place.address(INPUTS), codes)
+        else:
+            self._fill_at_random(x[:, None], place, codes)
+        return self.quantizer.integers(codes)
+
+    def integers_of_reads(self, values: np.ndarray, place: Place) -> np.ndarray:
+        """Those of values (stimulus, read, input) that differ from read to read, rounded at random
+        by the same numbers.
+        """
+        codes = np.empty(values.shape, np.int8)
+        if self._are_by_law:
+            address = place.address(INPUTS)
+            drawing.draw_each(values, _NOTHING, self._sigma, self._law, address, codes)
+        else:
+            self._fill_at_random(values, place, codes)
+        return self.quantizer.integers(codes)
 
     def two_integers(self, x: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
-        """(lower, gap, least) of stochastic rounding: integer = lower + gap (u >= least), with
-        lower int8 and least uint32 (stimulus, input).
+        """(lower, gap, least) of stochastic rounding of evenly spaced values: integer = lower + gap
+        (u >= least), with lower int8 and least uint32 (stimulus, input).
         """
         quantizer = self.quantizer
-        edges = rounding_law(quantizer).edges
-        levels, least = stochastic_rounding.two_codes(x, quantizer.step, edges)
+        if self._are_by_law:
+            edges = self._law.edges
+            levels, least = stochastic_rounding.two_codes(x, quantizer.step, edges)
+        else:
+            levels, least = self._two_levels(x)
         lower = (levels.astype(np.int16) + quantizer.c_min).astype(np.int8)
         return quantizer.integers(lower), 2 if quantizer.bits == 1 else 1, least
 
@@ -56,24 +70,42 @@ class Inputs:
         """Brevitas's integers of x, rounded to nearest, int8 (stimulus, input)."""
         return self.quantizer.integers(self.quantizer.codes(x))
 
+    @property
+    def _sigma(self) -> np.ndarray:
+        return _NOTHING + stochastic_rounding.uniform_sigma(self.quantizer.step)
 
-def neighbours_at_random(
-    quantizer: Quantizer, x: np.ndarray, shape: tuple[int, ...], place: Place
-) -> np.ndarray:
-    """Codes int8 of this shape (stimulus, read, input) of values x that broadcast to it: one of the
-    two values of the quantiser's book around each, so that their mean is x between the ends.
+    @property
+    def _law(self) -> channel.NeuronLaw:
+        """Uniform noise before rounding to nearest, which makes the rounding stochastic."""
+        return self.quantizer.law(channel.UNIFORM, channel.IDENTITY)
+
+    def _fill_at_random(self, x: np.ndarray, place: Place, codes: np.ndarray) -> None:
+        """Codes (stimulus, read, input) of x, which broadcasts to them."""
+        lower, least = self._two_levels(x)
+        u = np.empty(codes.shape, np.uint32)
+        draw_integers(place.address(INPUTS), u)
+        codes[:] = lower + (u >= least) + self.quantizer.c_min
+
+    def _two_levels(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """level = lower + (u >= least), counted from the lowest value, of x (any shape) and u of 31
+        bits.
+        """
+        lower, part = neighbours(self.quantizer, x)
+        chance = self.rounding.chance_up(part, x < 0)
+        return lower, np.rint((1 - chance) * 2.0**31).astype(np.uint32)
+
+
+def neighbours(quantizer: Quantizer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which value of a quantiser, counted from the lowest, lies below x (any shape), or is the last
+    but one, and which part of the way to the next one x is, from 0 to 1.
     """
-    assert quantizer.book is not None
+    last = quantizer.levels - 2
+    if quantizer.book is None:
+        lowest = 0 if quantizer.unsigned else quantizer.c_min or -0.5
+        place = np.clip(x / quantizer.step, lowest, lowest + last + 1)
+        lower = np.minimum(np.floor(place - lowest), last)
+        return lower.astype(np.intp), place - (lower + lowest)
     values = quantizer.scale * np.array(quantizer.book.values)
     inside = np.clip(x, values[0], values[-1]).astype(np.float64)
-    lower = np.clip(np.searchsorted(values, inside, side="right") - 1, 0, values.size - 2)
-    part = (inside - values[lower]) / (values[lower + 1] - values[lower])
-    least = np.rint((1 - part) * 2.0**31).astype(np.uint32)
-    u = np.empty(shape, np.uint32)
-    draw_integers(place.address(INPUTS), u)
-    return (lower + (u >= least) + quantizer.c_min).astype(np.int8)
-
-
-def rounding_law(quantizer: Quantizer) -> channel.NeuronLaw:
-    """Uniform noise before rounding to nearest, which makes the rounding stochastic."""
-    return quantizer.law(channel.UNIFORM, channel.IDENTITY)
+    lower = np.clip(np.searchsorted(values, inside, side="right") - 1, 0, last)
+    return lower, (inside - values[lower]) / (values[lower + 1] - values[lower])

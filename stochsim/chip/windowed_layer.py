@@ -4,17 +4,15 @@ import copy
 from typing import Any, Self
 
 import numpy as np
-from stochsim_kernels.neuron import drawing, stochastic_rounding
 
 from stochsim.accounting import Meter
-from stochsim.chip.inputs import Inputs, neighbours_at_random, rounding_law
+from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
-from stochsim.chip.rng_address import INPUTS, Place
+from stochsim.chip.rng_address import Place
 from stochsim.keys import fold_in
 from stochsim.program import Layer, LayerCall, Quantizer, no_row
 from stochsim.settings import SettingError
 
-_NOTHING = np.zeros((1, 1))
 _ROWS = 1 << 16
 _ROWS_AT_ONCE = 1 << 16
 
@@ -115,10 +113,11 @@ class WindowedLayer:
             if self.order == 0
             else place._replace(key=fold_in(place.key, "inputs", self.order))
         )
+        inputs = Inputs(self.input, self.chip.hardware)
         if differs:
-            drawn = _dithered(self.input, flat.reshape(-1, reads, flat.shape[1]), own)
+            drawn = inputs.integers_of_reads(flat.reshape(-1, reads, flat.shape[1]), own)
         else:
-            drawn = Inputs(self.input, self.chip.hardware).integers(flat, reads, own)
+            drawn = inputs.integers(flat, reads, own)
         return drawn.reshape(-1, *values.shape[1:]), True
 
     def drives(
@@ -244,19 +243,6 @@ def _in_stimuli(place: Place, positions: int, read: int) -> Place:
     return place._replace(
         first_stimulus=place.first_stimulus * positions, first_read=place.first_read + read
     )
-
-
-def _dithered(quantizer: Quantizer, values: np.ndarray, place: Place) -> np.ndarray:
-    """Integers of values (stimulus, read, input) that differ from read to read, rounded at random:
-    by the numbers that `Inputs` draws.
-    """
-    if quantizer.book is not None:
-        return quantizer.integers(neighbours_at_random(quantizer, values, values.shape, place))
-    sigma = _NOTHING + stochastic_rounding.uniform_sigma(quantizer.step)
-    codes = np.empty(values.shape, np.int8)
-    law = rounding_law(quantizer)
-    drawing.draw_each(values, _NOTHING, sigma, law, place.address(INPUTS), codes)
-    return quantizer.integers(codes)
 
 
 def integers_of(call: LayerCall, quantizer: Quantizer, values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stochsim.energy import Operation
+from stochsim.hardware.input_rounding import Cut, InputRounding
 from stochsim.hardware.measured_files import CsvText
 from stochsim.settings import (
     Bits,
@@ -55,7 +56,10 @@ class Noise(Settings):
     "stochastic" rounding (uniform, one step wide) or "triangular" (two uniforms, non-subtractive).
     `input_dither` = "stochastic" rounds the inputs at random, fresh at every read (in a recurrent
     circuit at every step): up with the probability of the remainder, so that the mean of an
-    unclipped input is exact and its rounding error is noise. `measured_csv` replaces the whole
+    unclipped input is exact and its rounding error is noise. With `input_random_bits` = r that
+    chance is a multiple of 2^-r: the remainder cut off ("floor", as two's complement does), rounded
+    ("nearest", by an added half), or cut off from the size of the input ("zero", as sign and
+    magnitude do), by `input_cut`; at r = 0 nothing is random. `measured_csv` replaces the whole
     neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with P(code
     | drive). Raises SettingError where two forms of one noise are given, or noises that cannot be
     together.
@@ -77,6 +81,8 @@ class Noise(Settings):
     weight_noise: Literal["lumped", "explicit"] = "lumped"
     dither: Literal["none", "stochastic", "triangular"] = "none"
     input_dither: Literal["none", "stochastic"] = "none"
+    input_random_bits: Annotated[int, Field(ge=0, le=16)] | None = None
+    input_cut: Cut = "floor"
     measured_csv: CsvText = ""
 
     @model_validator(mode="after")
@@ -89,6 +95,12 @@ class Noise(Settings):
         if self.weight_noise == "explicit" and self.weight_sigma + self.weight_sigma_lsb == 0:
             rule = "draws 'weight_sigma' or 'weight_sigma_lsb', which are 0"
             raise SettingError.of("weight_noise", "explicit", rule, ["lumped"])
+        if self.input_random_bits is not None and self.input_dither == "none":
+            rule = "is for inputs that are rounded at random: 'input_dither' = 'stochastic'"
+            raise SettingError.of("input_random_bits", self.input_random_bits, rule)
+        if self.input_cut != "floor" and self.input_random_bits is None:
+            rule = "is for a number of random bits, 'input_random_bits'"
+            raise SettingError.of("input_cut", self.input_cut, rule, ["floor"])
         if self.dither != "none" and self.family != "gaussian" and self.has_read_noise:
             rule = "not both beside read noise; valid: family = 'gaussian', or no read noise"
             raise SettingError.of(("dither", "family"), (self.dither, self.family), rule)
@@ -106,6 +118,11 @@ class Noise(Settings):
         if len(given) > 1:
             rule = "only one of the two may be nonzero"
             raise SettingError.of(tuple(given), tuple(given.values()), rule)
+
+    @property
+    def input_rounding(self) -> InputRounding:
+        """How inputs are rounded at random, where they are."""
+        return InputRounding(self.input_random_bits, self.input_cut)
 
     @property
     def has_read_noise(self) -> bool:

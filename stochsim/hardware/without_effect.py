@@ -70,7 +70,8 @@ def check_random(random: RandomSource, noise: Noise, prices: Prices) -> None:
     if free and bits not in (0, RandomSource().random_bits_per_code):
         rule = f"'prices.random' = '{prices.random}' costs nothing; valid: 0, or another price"
         raise SettingError.of("random.random_bits_per_code", bits, rule, also=("prices.random",))
-    if not free and bits == 0 and noise.input_dither == "none":
+    of_inputs = 0 if noise.input_dither == "none" else noise.input_rounding.billed_bits
+    if not free and bits == 0 and of_inputs == 0:
         rule = "with 'random.random_bits_per_code' = 0 none are drawn"
         raise SettingError.of(
             "prices.random",

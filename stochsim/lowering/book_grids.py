@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from stochsim.formats import E4M3, E8M0, FP16, CodeBook, code_book
+from stochsim.hardware import InputRounding
 from stochsim.lowering.grids import Grid
 from stochsim.program import Quantizer, product_table
 
@@ -102,16 +103,18 @@ class BookGrid(Grid):
         on_edge = place == self._edges.to(place.dtype)[at]
         return found + (on_edge & self._ties[at])
 
-    def rounded_at_random(self, x: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-        """One of the two values around each x (any shape), so that their mean is x between the
-        ends; uniform: of that shape, between 0 and 1. The gradient is that of `forward`.
+    def rounded_at_random(
+        self, x: torch.Tensor, uniform: torch.Tensor, rounding: InputRounding
+    ) -> torch.Tensor:
+        """One of the two values around each x (any shape), the upper by the chance of `rounding`;
+        uniform: of that shape, between 0 and 1. The gradient is that of `forward`.
         """
         scale = self.scale_of(x)
         inside = (x / scale).clamp(self.low, self.high)
         table = self._integers.to(x.dtype)
         lower = self._lower(inside)
         part = (inside.detach() - table[lower]) / (table[lower + 1] - table[lower])
-        value = table[lower + (uniform < part)]
+        value = table[lower + (uniform < rounding.chance_up(part, x.detach() < 0))]
         return (inside + (value - inside).detach()) * scale
 
     def _lower(self, inside: torch.Tensor) -> torch.Tensor:

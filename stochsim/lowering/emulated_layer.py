@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from stochsim.formats import FP16
+from stochsim.hardware import InputRounding
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_products import drive, squares
-from stochsim.networks import Draws, HardwareNoise
+from stochsim.networks import Draws, HardwareNoise, with_chances
 from stochsim.program import Geometry, Layer, no_row
 
 ACTIVATIONS = {
@@ -109,10 +110,9 @@ class ChipLayer(torch.nn.Module):
         is_rounded = not self.takes_codes and not self.geometry.lookup
         if self.geometry.lookup:
             self._check_ids(x)
-        is_dithered = noise is not None and noise.input_dither and is_rounded
-        if is_dithered:
+        if noise is not None and noise.input_dither and is_rounded:
             assert draws is not None
-            values = self._rounded_at_random(x, draws.uniform(*x.shape))
+            values = self._rounded_at_random(x, draws.uniform(*x.shape), noise.input_rounding)
         else:
             # codes that dropout has scaled in training are no codes, and would be clipped
             values = self.input_grid(x) if is_rounded else x
@@ -134,12 +134,16 @@ class ChipLayer(torch.nn.Module):
                 response = response + sigma * draws.normal(*response.shape)
         return self.output_grid(ACTIVATIONS[self.activation](response))
 
-    def _rounded_at_random(self, x: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    def _rounded_at_random(
+        self, x: torch.Tensor, uniform: torch.Tensor, rounding: InputRounding
+    ) -> torch.Tensor:
         """Values of x on the input grid, rounded stochastically by numbers from -1/2 to 1/2."""
         grid = self.input_grid
         if isinstance(grid, BookGrid):
-            return grid.rounded_at_random(x, uniform + 0.5)
-        found: torch.Tensor = grid(x + grid.step() * uniform)
+            return grid.rounded_at_random(x, uniform + 0.5, rounding)
+        step = grid.step()
+        moved = with_chances(x, step, -0.5 if grid.is_sign else 0.0, rounding)
+        found: torch.Tensor = grid(moved + step * uniform)
         return found
 
     def _response(self, values: torch.Tensor) -> torch.Tensor:

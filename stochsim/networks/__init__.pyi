@@ -10,6 +10,7 @@ from .devices import cuda_device as cuda_device
 from .feed_forward_network import FeedForward as FeedForward
 from .hardware_noise import Draws as Draws
 from .hardware_noise import HardwareNoise as HardwareNoise
+from .hardware_noise import with_chances as with_chances
 from .network import MOST_BITS as MOST_BITS
 from .network import Network as Network
 from .network_settings import ArchitectureSettings as ArchitectureSettings

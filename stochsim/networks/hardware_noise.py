@@ -9,10 +9,13 @@ from typing import Any
 import torch
 
 import stochsim.networks.forked_torch  # noqa: F401 - all that runs torch here loads this file
-from stochsim.hardware import Hardware
+from stochsim.hardware import Hardware, InputRounding
 from stochsim.settings import SettingError
 
 _DITHER_LSB = {"none": 0.0, "stochastic": 1 / math.sqrt(12), "triangular": 1 / math.sqrt(6)}
+
+
+_BY_REMAINDERS = InputRounding()
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class HardwareNoise:
     weight_sigma: float = 0.0
     weight_sigma_lsb: float = 0.0
     input_dither: bool = False
+    input_rounding: InputRounding = _BY_REMAINDERS
 
     @classmethod
     def of(cls, hardware: Hardware, models_array: bool = False) -> "HardwareNoise":
@@ -55,6 +59,7 @@ class HardwareNoise:
             own.weight_sigma,
             own.weight_sigma_lsb,
             own.input_dither == "stochastic",
+            own.input_rounding,
         )
 
     def variance(
@@ -106,6 +111,21 @@ class HardwareNoise:
             return 0.0
         second_moments = x.square() if rounding is None else x.square() + rounding
         return self.variance_per_weight(weight_step) * second_moments.sum(-1, keepdim=True)
+
+
+def with_chances(
+    x: torch.Tensor, step: torch.Tensor, offset: float, rounding: InputRounding
+) -> torch.Tensor:
+    """Numbers x (any shape) moved between their neighbours on the grid step · (integer + offset),
+    so that rounding at random takes the upper one by the chance of `rounding`; the gradient is that
+    of x.
+    """
+    if rounding.is_exact:
+        return x
+    place = x / step - offset
+    lower = place.floor()
+    moved = (lower + rounding.chance_up(place - lower, x < 0) + offset) * step
+    return x + (moved - x).detach()
 
 
 class Draws:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from stochsim.hardware import Noise
-from stochsim.networks.hardware_noise import Draws, HardwareNoise
+from stochsim.networks.hardware_noise import Draws, HardwareNoise, with_chances
 from stochsim.networks.layer_program import quantizer_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import (
@@ -209,16 +209,16 @@ class Network(torch.nn.Module, ABC):
             return x, None
         if noise is None or not noise.input_dither:
             return quantise(self.input_quantizer, x), None
-        step = self.input_step()
-        return quantise(
-            self.input_quantizer, x + step * draws.uniform(*x.shape)
-        ), self.dither_variance(x)
+        x = self._with_chances(x, noise)
+        noisy = x + self.input_step() * draws.uniform(*x.shape)
+        return quantise(self.input_quantizer, noisy), self.dither_variance(x)
 
     def mean_input(
         self, x: torch.Tensor, noise: HardwareNoise | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Quantised stimuli and the variance of dither, (stimulus, input) each, on average over
-        reads: dithered codes have the mean of the stimulus itself, as far as the codes reach.
+        reads: dithered codes have the mean of the stimulus itself, as far as the codes and the
+        random bits reach.
         """
         if self.input_quantizer is None:
             return x, None
@@ -226,7 +226,13 @@ class Network(torch.nn.Module, ABC):
             return quantise(self.input_quantizer, x), None
         low, high = self._input_places()
         step = self.input_step()
+        x = self._with_chances(x, noise)
         return torch.minimum(torch.maximum(x / step, low), high) * step, self.dither_variance(x)
+
+    def _with_chances(self, x: torch.Tensor, noise: HardwareNoise) -> torch.Tensor:
+        """Stimuli by whose remainders a chip of this noise rounds."""
+        offset = -0.5 if self.settings.input_bits == 1 else 0.0
+        return with_chances(x, self.input_step(), offset, noise.input_rounding)
 
     def _input_places(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The smallest and the largest input value in steps."""

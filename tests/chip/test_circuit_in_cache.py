@@ -26,6 +26,9 @@ IN_CACHE = {
         "memory": Memory(weight_errors=0.05),
         "accumulator_bits": WIDE,
     },
+    "input dither by two bits": {
+        "noise": Noise(input_dither="stochastic", input_random_bits=2, input_cut="nearest")
+    },
     "dither": {"noise": Noise(dither="stochastic")},
     "weight errors": {"memory": Memory(weight_errors=0.05)},
     "wide accumulators": {"accumulator_bits": WIDE, "accumulator_overflow": "saturate"},

@@ -202,6 +202,10 @@ CHANGES = {
     "noise.weight_noise": to("explicit", noise__weight_sigma=0.1),
     "noise.dither": to("stochastic", "triangular"),
     "noise.input_dither": to("stochastic"),
+    "noise.input_random_bits": to(2, 3, noise__input_dither="stochastic"),
+    "noise.input_cut": to(
+        "nearest", "zero", noise__input_dither="stochastic", noise__input_random_bits=1
+    ),
     "noise.measured_csv": to(NEURON, FLAT_NEURON),
     "array.rows": to(8, 10, on=SRAM),
     "array.columns": to(8, 10, on=SRAM),

@@ -24,6 +24,9 @@ ARRAY = Array(rows=16, columns=16, cell_bits=1, cycle_bits=1, adc=Adc(bits=6, si
 NOISY = {
     "read noise": {"noise": Noise(read_sigma_lsb=0.4)},
     "dithered inputs": {"noise": Noise(input_dither="stochastic")},
+    "inputs dithered by two bits": {
+        "noise": Noise(input_dither="stochastic", input_random_bits=2, input_cut="zero")
+    },
     "weight noise": {"noise": Noise(weight_sigma_lsb=0.4)},
     "explicit weight noise": {"noise": Noise(weight_sigma_lsb=0.4, weight_noise="explicit")},
     "all noises": {

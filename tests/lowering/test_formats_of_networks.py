@@ -2,6 +2,8 @@
 against plain arithmetic on the formats' own values.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -188,6 +190,29 @@ def test_inputs_rounded_at_random_have_their_own_mean_in_training_and_on_the_chi
         error = 6 * drawn.std(1) / np.sqrt(4000) + 0.1 * step
         assert np.all(np.abs(drawn.mean(1) - wanted) < error)
     assert calls.std(1) == pytest.approx(reads.std(1), rel=0.15)
+
+
+@pytest.mark.parametrize("formats", [None, {"inputs": "fp4-e2m1"}], ids=["int4", "fp4"])
+def test_inputs_rounded_by_one_random_bit_are_the_same_in_training(formats: Any) -> None:
+    """Means of 4,000 calls and reads within 6 standard errors of each other; those of the chip that
+    rounds without a bias are the negative control.
+    """
+    x = torch.tensor([[0.35, -1.15, 2.2], [0.05, 0.7, -1.9]])
+    examples = torch.cat([x, -4 * x, 4 * x])
+    module = seeded(lambda: nn.Linear(3, 2))
+
+    def converted(bits: int | None) -> Any:
+        noise = Noise(input_dither="stochastic", input_random_bits=bits)
+        return convert(module, chip_of(8, 4, 8, noise=noise), examples, formats=formats)
+
+    made = converted(1)
+    reads = made.sample(x, 4000, 0)
+    with torch.no_grad():
+        calls = made.train()(x.repeat(4000, 1)).reshape(4000, 2, 2).numpy().swapaxes(0, 1)
+    error = 6 * np.hypot(reads.std(1), calls.std(1)) / np.sqrt(4000) + 1e-6
+    assert np.all(np.abs(reads.mean(1) - calls.mean(1)) < error)
+    unbiased = converted(None).sample(x, 4000, 0)
+    assert np.any(np.abs(unbiased.mean(1) - calls.mean(1)) > 2 * error)
 
 
 def test_convolutions_tables_and_arrays() -> None:

@@ -8,7 +8,7 @@ import torch
 from stattest import assert_mean
 
 from stochsim.chip import Chip
-from stochsim.hardware import Adc, Array, Memory, Noise, preset
+from stochsim.hardware import Adc, Array, InputRounding, Memory, Noise, preset
 from stochsim.lowering import to_program
 from stochsim.networks import (
     Draws,
@@ -202,6 +202,28 @@ def test_dithered_inputs_have_the_stated_mean_and_variance(bits):
     assert {0.0, 1.0} & set(part)
     with pytest.raises(AssertionError):
         assert_mean(off[:, 2] ** 2, 1 / 12, 1e-6)
+
+
+@torch.no_grad()
+def test_few_random_bits_move_mean_and_variance():
+    """By chances that are multiples of 1/2; false-fail rate 1e-6. The mean without them is the
+    negative control.
+    """
+    layer = network(4, 3, 4).double()
+    step = float(layer.input_step())
+    places = torch.tensor([0.3, 0.7, -0.3, -0.7, 1.5, 9.0]).double()
+    noise = HardwareNoise(input_dither=True, input_rounding=InputRounding(1))
+    x = (places * step)[None]
+    mean, variance = layer.mean_input(x, noise)
+    chances = np.array([0, 0.5, 0.5, 0, 0.5, 0])
+    np.testing.assert_allclose(mean[0] / step, np.array([0, 0, -1, -1, 1, 3]) + chances)
+    np.testing.assert_allclose(variance[0] / step**2, chances * (1 - chances), atol=1e-12)
+    drawn, stated = layer.read_input(x.expand(40_000, -1), Draws(generator(3)), noise)
+    torch.testing.assert_close(stated[:1], variance)
+    for i in (1, 2, 4):
+        assert_mean((drawn - mean)[:, i].numpy() / step, 0.0, 1e-6 / 3)
+    with pytest.raises(AssertionError):
+        assert_mean((drawn - x)[:, 1].numpy() / step, 0.0, 1e-6)
 
 
 @torch.no_grad()
