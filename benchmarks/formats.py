@@ -8,8 +8,8 @@ Lloyd-Max books are fitted to them. "trained": evenly spaced outputs, the networ
 chip with these. Read noise is in mean steps of a format. Three keys.
 
 S: 1 is the float network of the same architecture, 0 ignores the stimulus. Coverage of 90 %
-intervals is a measure that no format was fitted to; the posterior's is 0.9. A chip with uneven
-steps is billed as one with even ones of as many bits, which is too little.
+intervals is a measure that no format was fitted to; the posterior's is 0.9. A converter with uneven
+steps is billed as one that resolves the smallest of them.
 """
 
 from typing import Any, NamedTuple

@@ -66,18 +66,26 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
 
 def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
     """Count the products of a digital layer, whose operations do not depend on their values; what
-    reads a row of a table makes none.
+    reads a row of a table makes none. A product of significands is shifted by the sum of their
+    exponents: the shifter is taken as an addition of the width of the sums.
     """
     shape = use.shape
     per = Sharing.STIMULUS
     macs = use.multiply_adds
     if macs:
-        meter.add(use.layer, "multiply", macs, *shape.product_bits, per=per)
-        meter.add(use.layer, "add", macs, accumulator_width(hardware, shape), per=per)
+        width = accumulator_width(hardware, shape)
+        meter.add(use.layer, "multiply", macs, *shape.factor_bits, per=per)
+        meter.add(use.layer, "add", macs, width, per=per)
+        exponents = (0, 0) if shape.multiplied is None else shape.multiplied.exponents
+        if any(exponents):
+            meter.add(use.layer, "add", macs, width, per=per)
+        if all(exponents):
+            meter.add(use.layer, "add", macs, max(exponents) + 1, per=per)
         meter.add(use.layer, "dac", macs // shape.neurons, shape.product_bits[1], per=per)
     if use.converts:
         conversions = use.products * shape.neurons * shape.blocks
-        meter.add(use.layer, "adc", conversions, shape.output_bits, per=per)
+        bits = shape.output_bits if shape.converter_bits is None else shape.converter_bits
+        meter.add(use.layer, "adc", conversions, bits, per=per)
 
 
 def _add_scales_of_blocks(meter: Meter, hardware: Hardware, use: LayerUse) -> None:

@@ -191,6 +191,54 @@ class CodeBook:
             return None
         return unit, integers.astype(np.int64)
 
+    @property
+    def product_integers(self) -> tuple[float, NDArray[np.int64]]:
+        """`fixed_point`; raises SettingError for a book whose values have no unit in common."""
+        if self.fixed_point is None:
+            rule = (
+                "should be of a format whose values are integers of one unit, 32 bits at most, for "
+                "products: its values lie too far apart"
+            )
+            raise SettingError.of("book", self.name, rule)
+        return self.fixed_point
+
+    @property
+    def integer_bits(self) -> int:
+        """Bits that hold the integers of products with their sign; raises SettingError as
+        `product_integers` does.
+        """
+        integers = self.product_integers[1]
+        return max(int(integers.max()), -int(integers.min()) - 1).bit_length() + 1
+
+    @cached_property
+    def factor_bits(self) -> tuple[int, int]:
+        """(factor, exponent): widths of what a multiplier gets of each value: the integers of
+        products with their sign and 0, or, where these have more than 8 bits and it is shorter, the
+        size of a significand and the exponent by which its product is shifted. Raises SettingError
+        as `product_integers` does.
+
+        >>> from stochsim.formats import code_book
+        >>> [code_book(name).factor_bits for name in ("fp4-e2m1", "fp8-e4m3", "nf4")]
+        [(5, 0), (4, 4), (22, 0)]
+        """
+        sizes = [abs(int(one)) for one in self.product_integers[1] if one]
+        significand = max((one // (one & -one)).bit_length() for one in sizes)
+        exponent = (max(sizes).bit_length() - significand).bit_length()
+        if self.integer_bits > MOST_BITS and significand + exponent < self.integer_bits - 1:
+            return significand, exponent
+        return self.integer_bits, 0
+
+    @property
+    def converter_bits(self) -> float:
+        """Resolution of a converter with its edges: of evenly spaced values as close as its closest
+        ones, over the same range.
+
+        >>> from stochsim.formats import code_book
+        >>> [round(code_book(name).converter_bits, 2) for name in ("int4", "fp4-e2m1", "nf4")]
+        [4.0, 4.64, 4.71]
+        """
+        return math.log2(1 + (self.values[-1] - self.values[0]) / self.smallest_step)
+
     def to_table(self) -> dict[str, Any]:
         """What files store of it: numbers, truth values and words, NaN and infinities as words."""
         stored = [one if math.isfinite(one) else str(one) for one in self.bit_patterns]

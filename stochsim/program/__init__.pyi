@@ -30,6 +30,7 @@ from .layer import LOG_SIGMA as LOG_SIGMA
 from .layer import READOUT as READOUT
 from .layer import Layer as Layer
 from .layer_shape import LayerShape as LayerShape
+from .layer_shape import Multiplied as Multiplied
 from .program import Program as Program
 from .quantizer import Quantizer as Quantizer
 from .quantizer import product_table as product_table

@@ -22,10 +22,11 @@ from stochsim.program.layer_checks import (
 from stochsim.program.layer_shape import (
     BLOCK_SIZE,
     LayerShape,
+    Multiplied,
     checked_block_size,
     slices_of_blocks,
 )
-from stochsim.program.quantizer import Quantizer, bits_of, product_table
+from stochsim.program.quantizer import Quantizer, product_table
 from stochsim.program.shapes import check_shape, floats, levels, scales
 from stochsim.settings import (
     SettingError,
@@ -262,7 +263,7 @@ class Layer:
         """Bits of the integers that are multiplied: of a book those that hold its integers."""
         if self.weight_book is None:
             return self.weight_bits
-        return bits_of(product_table(self.weight_book)[1])
+        return self.weight_book.integer_bits
 
     @property
     def block_factors(self) -> np.ndarray:
@@ -280,16 +281,21 @@ class Layer:
             *(self.inputs, self.neurons, *widths, has_noise),
             zero_points=self._different_zero_points,
             block_size=self.block_size,
-            multiplied_bits=self._multiplied_bits,
+            multiplied=self._multiplied,
             block_scales=self.block_scales,
+            converter_bits=None if self.output.book is None else self.output.converter_bits,
         )
 
     @property
-    def _multiplied_bits(self) -> tuple[int, int] | None:
-        """Widths of the integers of weights and inputs, None where they are those of codes."""
+    def _multiplied(self) -> Multiplied | None:
+        """What a product multiplies, None where it is the codes."""
         if self.weight_book is None and self.input.book is None:
             return None
-        return self.weight_integer_bits, self.input.integer_bits
+        book = self.weight_book
+        of_weights = (self.weight_bits, 0) if book is None else book.factor_bits
+        factors, exponents = zip(of_weights, self.input.factor_bits, strict=True)
+        integers = self.weight_integer_bits, self.input.integer_bits
+        return Multiplied(integers, factors, exponents)
 
     @property
     def _different_zero_points(self) -> int:
@@ -320,7 +326,7 @@ class Layer:
         multiplied, as the cells and lines of an array have them. Raises SettingError where these
         need more than 8 bits.
         """
-        if self._multiplied_bits is None:
+        if self._multiplied is None:
             return self
         for field, bits, book in (
             (WEIGHT_BOOK, self.weight_integer_bits, self.weight_book),

@@ -2,10 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stochsim.formats import FP16, SCALE_BITS
-from stochsim.settings import check_choice, check_flag, check_whole
+from stochsim.settings import check_choice, check_flag, check_kind, check_positive, check_whole
 
 BLOCK_SIZE = "block_size"
 """The field of a layer whose weights have scales by block; there where it has them."""
@@ -27,15 +27,26 @@ def slices_of_blocks(inputs: int, block_size: int | None) -> list[slice]:
     return [slice(first, min(first + size, inputs)) for first in range(0, inputs, size)]
 
 
+class Multiplied(NamedTuple):
+    """Widths of what products of number formats multiply, each of weights and inputs: the integers;
+    what a digital multiplier gets; and the exponents by which a product is then shifted, 0 of what
+    has none.
+    """
+
+    integers: tuple[int, int]
+    factors: tuple[int, int]
+    exponents: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class LayerShape:
     """Sizes and widths of a layer, as counting needs them; `has_noise`: its neurons keep a noise
     level of their own; `zero_points`: by how many different ones, none of them 0, the sum of its
     inputs is multiplied, or by how many the sums of its blocks; `block_size`: inputs whose weights
-    share a scale, None for all of them; `multiplied_bits`: widths of the integers of weights and
-    inputs that are multiplied, None for those of the codes; `block_scales`: the format of the
-    scales of blocks. Raises SettingError for what is no size
-    and no width.
+    share a scale, None for all of them; `multiplied`: widths of what is multiplied, None for the
+    codes; `block_scales`: the format of the scales of blocks; `converter_bits`: the resolution of
+    the converter of an output, None for `output_bits`. Raises SettingError for what is no size and
+    no width.
     """
 
     inputs: int
@@ -46,8 +57,9 @@ class LayerShape:
     has_noise: bool = False
     zero_points: int = 0
     block_size: int | None = None
-    multiplied_bits: tuple[int, int] | None = None
+    multiplied: Multiplied | None = None
     block_scales: str = FP16
+    converter_bits: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "neurons"):
@@ -60,14 +72,21 @@ class LayerShape:
         points = check_whole("zero_points", self.zero_points, 0, most + 1)
         object.__setattr__(self, "zero_points", points)
         check_choice("block_scales", self.block_scales, SCALE_BITS)
-        if self.multiplied_bits is not None:
-            bits = tuple(check_whole("multiplied_bits", one, 1, 65) for one in self.multiplied_bits)
-            object.__setattr__(self, "multiplied_bits", bits)
+        check_kind("multiplied", self.multiplied, (Multiplied, type(None)), "should be Multiplied")
+        if self.converter_bits is not None:
+            bits = check_positive("converter_bits", self.converter_bits)
+            object.__setattr__(self, "converter_bits", bits)
 
     @property
     def product_bits(self) -> tuple[int, int]:
-        """Widths of weights and inputs as multipliers, cells and input lines have them."""
-        return self.multiplied_bits or (self.weight_bits, self.input_bits)
+        """Widths of the integers of weights and inputs, as cells and input lines have them."""
+        codes = (self.weight_bits, self.input_bits)
+        return codes if self.multiplied is None else self.multiplied.integers
+
+    @property
+    def factor_bits(self) -> tuple[int, int]:
+        """Widths of weights and inputs as digital multipliers have them."""
+        return self.product_bits if self.multiplied is None else self.multiplied.factors
 
     def of_group(self, groups: int) -> "LayerShape":
         """That of one of `groups` equal groups of its neurons."""

@@ -132,7 +132,19 @@ class Quantizer:
         """Bits of the integers: as many as those of codes, of a book those that hold its integers;
         raises SettingError as `integers` does.
         """
-        return self.bits if self.book is None else bits_of(product_table(self.book)[1])
+        return self.bits if self.book is None else self.book.integer_bits
+
+    @property
+    def factor_bits(self) -> tuple[int, int]:
+        """As of a book, see `CodeBook`; of others the bits of their integers, and 0."""
+        return (self.bits, 0) if self.book is None else self.book.factor_bits
+
+    @property
+    def converter_bits(self) -> float:
+        """Resolution of a converter that gives these codes: `bits`, more where values of a book lie
+        closer together than on average.
+        """
+        return self.bits if self.book is None else self.book.converter_bits
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """Codes of values, int8 of any shape, computed in float64 as Brevitas does there; halves go
@@ -215,21 +227,9 @@ def product_table(book: CodeBook) -> tuple[float, np.ndarray]:
     """Unit and integers (code,) of a book's values, in the smallest type that has all; raises
     SettingError for a book whose values are no integers of one unit.
     """
-    found = book.fixed_point
-    if found is None:
-        rule = (
-            "should be of a format whose values are integers of one unit, 32 bits at most, for "
-            "products: its values lie too far apart"
-        )
-        raise SettingError.of("book", book.name, rule)
-    unit, integers = found
+    unit, integers = book.product_integers
     largest = int(np.abs(integers).max())
     dtype = next(
         one for one in (np.int8, np.int16, np.int32, np.int64) if largest <= np.iinfo(one).max
     )
     return unit, kept(integers.astype(dtype))
-
-
-def bits_of(integers: np.ndarray) -> int:
-    """Bits that hold integers with their sign; those from -(2^(b-1) - 1) on, or one less."""
-    return max(int(integers.max()), -int(integers.min()) - 1).bit_length() + 1

@@ -4,6 +4,7 @@ arrays, noise, rounding at random, refusals.
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,6 +277,43 @@ def test_the_bill_moves_stored_bits_and_multiplies_integers() -> None:
     assert stored == 4 * 72
     (moved,) = (count for one, count in counts.items() if one.kind == "code_memory")
     assert moved == 4 * 12 + 8 * 6
+
+
+def counts_of(weights: str, inputs: str) -> Any:
+    layer = layer_of(weights, inputs, 12)
+    return chip_for(layer).sample(inputs_of(layer)[:1], 1, 0).bill.counts["readout"]
+
+
+def test_wide_formats_multiply_significands_and_add_exponents() -> None:
+    """E4M3: integers up to 448 / 2^-9 = 7 · 2^15, 19 bits with their sign; 4 bits of significand,
+    15 exponents. 12 products of 72 weights in all; sums of 19 + 19 + ⌈log2 12⌉ = 42 bits.
+    """
+    counts = counts_of("fp8-e4m3", "fp8-e4m3")
+    assert counts[Operation("multiply", (4, 4))] == 72
+    assert counts[Operation("add", (42,))] == 2 * 72  # shifted, and summed
+    assert counts[Operation("add", (5,))] == 72
+    counts = counts_of("fp8-e4m3", "int8")
+    assert counts[Operation("multiply", (4, 8))] == 72
+    assert counts[Operation("add", (19 + 8 + 4,))] == 2 * 72
+    counts = counts_of("nf4", "fp4-e2m1")
+    assert counts[Operation("multiply", (22, 5))] == 72
+    assert counts[Operation("add", (22 + 5 + 4,))] == 72
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "fp7-e3m3", "fp8-e3m4", "log2-5", "power-6"])
+def test_significands_and_exponents_give_every_value(name: str) -> None:
+    book = code_book(name)
+    if book.fixed_point is None:
+        return
+    significand, exponent = book.factor_bits
+    integers = {abs(int(one)) for one in book.fixed_point[1]}
+    if exponent == 0:
+        assert max(integers) < 2**significand
+        return
+    made = {k << s for k in range(2**significand) for s in range(2**exponent)}
+    assert integers <= made
+    fewer = {k << s for k in range(2 ** (significand - 1)) for s in range(2 ** (exponent + 3))}
+    assert not integers <= fewer
 
 
 @pytest.mark.parametrize(

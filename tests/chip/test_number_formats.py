@@ -10,8 +10,9 @@ from stattest import assert_frequencies
 
 import stochsim as ss
 from stochsim.chip import Chip
+from stochsim.energy import Operation
 from stochsim.formats import CodeBook, code_book, lloyd_max
-from stochsim.hardware import Memory, Noise, RandomSource
+from stochsim.hardware import Memory, Noise, RandomSource, preset
 from stochsim.program import Quantizer, load_program, random_program, recurrent, with_log_sigma
 from stochsim.settings import SettingError
 
@@ -110,6 +111,16 @@ def test_the_card_names_the_format():
     lines = str(chip.sample(x, 200, 0)).splitlines()
     assert lines[1].split(maxsplit=1)[1] == "4 bits of fp4-e2m1, -7 to 7"
     assert lines[2].endswith("in uneven steps, on average 0.429 (units of the drive)")
+
+
+def test_converters_resolve_the_smallest_step():
+    """E2M1: 12 / 0.5 = 24 steps, so log2 25 bits; conversions of a chip that has converters."""
+    program, _ = random_program((12, 5), (4, 4, 4), sigma=0.5)
+    hardware = preset("in-memory-28nm").with_precision(4, 4, 4)
+    for output, bits in ((Quantizer(4, 0.5), 4), (OUTPUTS["fp4-e2m1"], np.log2(25))):
+        chip = Chip(program.with_output(output), hardware)
+        (counts,) = chip.sample(np.ones((1, 12)), 1, 0).bill.counts.values()
+        assert counts[Operation("adc", (bits,))] == 5
 
 
 def test_bits_of_the_format_are_billed():
