@@ -58,7 +58,9 @@ _WITH_PLACES = (
 """Operations that give values that they choose, and where these stood."""
 
 KEPT = "kept in float, as asked"
-DROPOUTS = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+ROW_DROPOUTS = ("dropout", "alpha_dropout")
+"""Those that drop every value by itself."""
+DROPOUTS = (*ROW_DROPOUTS, "feature_dropout", "feature_alpha_dropout")
 _MEASURES = ("sym_size", "sym_numel", "sym_stride")
 
 

@@ -1,6 +1,6 @@
-"""Linear layers and embeddings on values whose first axis is not that of the stimuli, as attention
-and recurrent modules have them: the same layers on values (stimulus, …), with what turns the axes
-around them.
+"""Linear layers, embeddings and dropouts on values whose first axis is not that of the stimuli, as
+attention and recurrent modules have them: the same on values (stimulus, …), with what turns the
+axes around them.
 """
 
 import math
@@ -10,14 +10,14 @@ from torch import fx
 
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.origin import Origin
-from stochsim.lowering.queries import operation, origin_of
+from stochsim.lowering.queries import ROW_DROPOUTS, operation, origin_of
 
 _aten = torch.ops.aten
 
 
 def put_stimuli_first(network: Network) -> None:
-    """Let every linear layer and embedding read and give values (stimulus, …), where the shapes say
-    how.
+    """Let every linear layer, embedding and dropout read and give values (stimulus, …), where the
+    shapes say how.
     """
     for node in list(network.graph.nodes):
         if operation(node) == "linear":
@@ -25,6 +25,44 @@ def put_stimuli_first(network: Network) -> None:
             _turn(network.graph, node, 0)
         elif operation(node) == "embedding":
             _turn(network.graph, node, 1)
+        elif operation(node) in ROW_DROPOUTS:
+            _drop_apart(network.graph, node)
+
+
+def _drop_apart(graph: fx.Graph, node: fx.Node) -> None:
+    """A dropout on rows (stimulus · head, …) drops from (stimulus, head, …)."""
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    shape = origin_of(source).shape
+    if shape is None or shape[0] >= -1 or min(shape[1:], default=0) < 0:
+        return
+    if not _is_led_by_stimuli(source):
+        return
+    rest = shape[1:]
+    with graph.inserting_before(node):
+        apart = _new(graph, _aten.reshape.default, (source, [-1, -shape[0], *rest]))
+    node.update_arg(0, apart)
+    _note(apart, node, (-1, -shape[0], *rest))
+    _note(node, node, (-1, -shape[0], *rest))
+    with graph.inserting_after(node):
+        joined = _new(graph, _aten.reshape.default, (node, [-1, *rest]))
+    _note(joined, node, shape)
+    node.replace_all_uses_with(joined, lambda user: user is not joined)
+
+
+def _is_led_by_stimuli(node: fx.Node | None) -> bool:
+    """Whether rows that are several of each stimulus stand stimulus by stimulus: as the operation
+    says that has put them together.
+    """
+    while node is not None:
+        before = node.all_input_nodes[0] if node.all_input_nodes else None
+        if operation(node) == "reshape" and before is not None:
+            old, new = origin_of(before).shape or (), origin_of(node).shape or ()
+            if -1 in old and min(new) < -1:
+                of_rows = next(place for place, size in enumerate(new) if size < -1)
+                return math.prod(old[: old.index(-1)]) == math.prod(new[:of_rows])
+        node = before
+    return False
 
 
 def _split(graph: fx.Graph, node: fx.Node) -> None:
