@@ -1,10 +1,10 @@
 """How much of posterior sampling survives when outputs are of a number format of 3 or 4 bits?
 
 Single-layer and multi-layer networks for sparse coding of natural image patches, on the noisy
-in-memory chip of posterior_survival.py, with weights and inputs of 4 bits. Each is trained for that
-chip with outputs of 8 bits; then only the format of its outputs is another, without further
-training: the scale has the least squared error on the network's own reads of training stimuli, and
-Lloyd-Max books are fitted to them. "trained": evenly spaced outputs, the network trained for the
+in-memory chip of posterior_survival.py, with weights and inputs of 4 bits, a scale for the weights
+of each neuron. Each is trained for that chip with outputs of 8 bits; then only the format of its
+outputs is another, without further training: the scale has the least squared error on the
+network's own reads of training stimuli, and Lloyd-Max books are fitted to them. "trained": evenly spaced outputs, the network trained for the
 chip with these. Read noise is in mean steps of a format. Three keys.
 
 S: 1 is the float network of the same architecture, 0 ignores the stimulus. Coverage of 90 %
@@ -90,7 +90,8 @@ def by_format(architecture: str, key: int) -> dict[str, Found]:
     def trained(bits: int) -> Program:
         hardware = CHIP.with_precision(4, 4, bits)
         precision = Precision(weight_bits=4, input_bits=4, output_bits=bits)
-        net = full.quantise(precision, key, method="noise-aware", hardware=hardware)
+        how: dict[str, Any] = {"method": "noise-aware", "weight_scales": "per-channel"}
+        net = full.quantise(precision, key, hardware=hardware, **how)
         return ss.to_program(net)
 
     fine = trained(8)

@@ -40,10 +40,11 @@ def program_layer(
     bias = bias_of(layer)
     bits = settings.weight_bits_of(name)
     assert bits is not None
+    scale = array_of(weight.scale)
     return Layer(
         weight_codes=weight.int().numpy().astype(np.int8),
         weight_bits=bits,
-        weight_scale=float(weight.scale.detach()),
+        weight_scale=scale[:, 0] if scale.ndim else float(scale),
         input=quantizers[0],
         output=quantizers[1],
         bias=bias,

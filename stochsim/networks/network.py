@@ -192,7 +192,8 @@ class Network(torch.nn.Module, ABC):
             layer: Any = torch.nn.Linear(inputs, neurons, bias=bias)
         else:
             scale = s.weight_scale if name == s.first_layer else s.scales.get(name, 1.0)
-            layer = quantised_linear(inputs, neurons, bias, bits, scale, s.learned_bits)
+            sizes = (inputs, neurons, bias, bits, scale, s.learned_bits)
+            layer = quantised_linear(*sizes, s.has_scales_of_neurons(name))
         with torch.no_grad():
             layer.weight.zero_()
             if bias:
@@ -359,7 +360,9 @@ class Network(torch.nn.Module, ABC):
 
 
 def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (neuron, input) as they act, and their step (0 in a float layer): quantised once."""
+    """Weights (neuron, input) as they act, and their step (0 in a float layer), one or (neuron,):
+    quantised once.
+    """
     return (
         quantised_weight(layer)
         if hasattr(layer, "quant_weight")

@@ -2,7 +2,7 @@
 once).
 """
 
-from typing import Self
+from typing import Literal, Self
 
 import pydantic
 
@@ -13,6 +13,9 @@ from stochsim.networks.architectures import (
     owner_of_option,
 )
 from stochsim.settings import Bits, Count, Scale, SettingError, Settings
+
+WeightScales = Literal["per-tensor", "per-channel"]
+"""Whether all weights of a layer share a scale, or those of each neuron have one."""
 
 
 class ArchitectureSettings(Settings):
@@ -58,7 +61,8 @@ class NetworkSettings(Settings):
     The scales are where Brevitas's learned scales start; at one bit they stay (the magnitude of the
     two values). `weight_scale` is that of the weights on the stimulus; `scales` holds those of
     further layers by name. `layer_bits` are widths of weights by layer, named as in
-    `ARCHITECTURES`, in place of `weight_bits`.
+    `ARCHITECTURES`, in place of `weight_bits`. `weight_scales` "per-channel": a scale for the
+    weights of each neuron, of two bits and more, which no file of settings holds.
 
     >>> from stochsim.networks import NetworkSettings
     >>> NetworkSettings(inputs=6, neurons=3, weight_bits=4, input_bits=4, output_bits=4).is_float
@@ -74,6 +78,7 @@ class NetworkSettings(Settings):
     output_bits: Bits | None = None
     layer_bits: dict[str, Bits] = pydantic.Field(default_factory=dict)
     learned_bits: bool = False
+    weight_scales: WeightScales = "per-tensor"
     weight_scale: Scale = 1.0
     input_scale: Scale = 1.0
     output_scale: Scale = 1.0
@@ -91,6 +96,20 @@ class NetworkSettings(Settings):
             rule = "widths are learned down to 2 bits, so each must start at 2 to 8"
             others = ("weight_bits", "input_bits", "output_bits")
             raise SettingError.of("learned_bits", True, rule, also=others)
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _scales_that_it_may_have(self) -> Self:
+        if self.weight_scales == "per-tensor":
+            return self
+        for name, value, rule in (
+            ("learned_bits", True, "is for weights that share a scale"),
+            ("architecture.kind", "recurrent", "has circuits, whose weights share a scale"),
+        ):
+            own = self.learned_bits if name == "learned_bits" else self.architecture.kind
+            if own == value:
+                fields = ("weight_scales", name)
+                raise SettingError.of(fields, (self.weight_scales, own), rule)
         return self
 
     @pydantic.model_validator(mode="after")
@@ -115,6 +134,11 @@ class NetworkSettings(Settings):
     def weight_bits_of(self, layer: str) -> int | None:
         """Bits of the weights of a layer, None in a float network."""
         return self.layer_bits.get(layer, self.weight_bits)
+
+    def has_scales_of_neurons(self, layer: str) -> bool:
+        """Whether the weights of each neuron of a layer have a scale."""
+        bits = self.weight_bits_of(layer)
+        return self.weight_scales == "per-channel" and bits is not None and bits > 1
 
     @property
     def first_layer(self) -> str:

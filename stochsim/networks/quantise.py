@@ -11,8 +11,13 @@ from stochsim.networks.deep_network import Deep
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws
 from stochsim.networks.network import Network
-from stochsim.networks.network_settings import NetworkSettings
-from stochsim.networks.quantizers import optimal_step, optimal_weight_step
+from stochsim.networks.network_settings import NetworkSettings, WeightScales
+from stochsim.networks.quantizers import (
+    optimal_row_steps,
+    optimal_step,
+    optimal_weight_step,
+    set_steps_of_neurons,
+)
 from stochsim.networks.recurrent_network import Recurrent
 
 _CLASSES: dict[str, type[Network]] = {"single": FeedForward, "deep": Deep, "recurrent": Recurrent}
@@ -40,6 +45,7 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     by_posterior: bool = False,
     learned_bits: bool = False,
     layer_bits: Mapping[str, int] | None = None,
+    weight_scales: WeightScales = "per-tensor",
 ) -> Any:
     """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and
     on the float network's answers.
@@ -47,7 +53,7 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
-    their names in `ARCHITECTURES`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where
+    their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where
     they are learned, and for a name that is no layer.
     """
     chosen: dict[str, Any] = {
@@ -56,12 +62,17 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
         "output_bits": output_bits,
         "learned_bits": learned_bits,
         "layer_bits": dict(layer_bits or {}),
+        "weight_scales": weight_scales,
     }
     # validated, unlike a copy: widths come from callers
     wanted = NetworkSettings(**(dict(network.settings) | chosen))
     with torch.no_grad():
         scales = _scales(network, x, wanted, generator, by_posterior)
         quantised: Any = build_network(NetworkSettings(**(dict(wanted) | scales)), generator)
+        for name, layer in quantised.linears().items():
+            if wanted.has_scales_of_neurons(name):
+                weight = network.linears()[name].weight.numpy()
+                set_steps_of_neurons(layer, optimal_row_steps(weight, layer.plain_bits))
         quantised.start_from_float(network, x)
         if by_posterior or network.keeps_output_scale:
             quantised.fix_output_scale()

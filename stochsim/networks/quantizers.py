@@ -19,6 +19,7 @@ import torch
 from brevitas.inject.enum import BitWidthImplType, RestrictValueType, ScalingImplType
 from brevitas.quant import (
     Int8ActPerTensorFloatMinMaxInit,
+    Int8WeightPerChannelFloat,
     Int8WeightPerTensorFloat,
     SignedBinaryActPerTensorConst,
     SignedBinaryWeightPerTensorConst,
@@ -40,6 +41,13 @@ class _LearnedBitsActivation(_LogScaleActivation):
 
 class _LogScaleWeight(Int8WeightPerTensorFloat):
     """Likewise for weights: no statistics of the weights at every step."""
+
+    scaling_impl_type = ScalingImplType.PARAMETER
+    restrict_scaling_type = RestrictValueType.LOG_FP
+
+
+class _LogScaleOfNeurons(Int8WeightPerChannelFloat):
+    """Likewise, a scale for each neuron."""
 
     scaling_impl_type = ScalingImplType.PARAMETER
     restrict_scaling_type = RestrictValueType.LOG_FP
@@ -70,12 +78,20 @@ def activation_quantizer(bits: int, scale: float, learned_bits: bool = False) ->
 
 
 def quantised_linear(
-    inputs: int, neurons: int, bias: bool, bits: int, scale: float, learned_bits: bool = False
+    inputs: int,
+    neurons: int,
+    bias: bool,
+    bits: int,
+    scale: float,
+    learned_bits: bool = False,
+    of_neurons: bool = False,
 ) -> qnn.QuantLinear:
     """A linear layer with `bits`-bit weights, their step starting at `scale` (fixed at one bit),
-    and a float bias.
+    and a float bias; of_neurons: the weights of each neuron have a step of their own.
     """
     options = weight_options(bits, scale, learned_bits)
+    if of_neurons and bits > 1:
+        options["weight_quant"] = _LogScaleOfNeurons
     return _noted(qnn.QuantLinear(inputs, neurons, bias=bias, **options), bits, scale, learned_bits)
 
 
@@ -227,8 +243,16 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
             layer.plain_scale
         )
     top = 2 ** (bits - 1) - 1
-    scale = _scale(layer, top)
-    return _Quantise.apply(layer.weight, scale, -top, top), scale
+    scale = _scale(layer, top)  # of neurons: (neuron, 1)
+    return _Quantise.apply(layer.weight, scale, -top, top), scale[:, 0] if scale.ndim else scale
+
+
+def set_steps_of_neurons(layer: qnn.QuantLinear, steps: np.ndarray) -> None:
+    """Let the steps (neuron,) of a layer's weights start at these."""
+    value = _implementation(layer).scaling_impl.value
+    top = _threshold(2 ** (layer.plain_bits - 1) - 1, value.dtype, value.device)
+    with torch.no_grad():
+        value.copy_(torch.log2(torch.as_tensor(steps, dtype=value.dtype)[:, None] * top))
 
 
 def nearest_values(x: torch.Tensor, scale: torch.Tensor, low: Any, high: Any) -> torch.Tensor:

@@ -54,7 +54,8 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     training = Training(stimuli, model, shorter, price, key, progress)
     draws = torch_generator(key, "fit")
     fit_on = fit_part(stimuli)
-    network = quantised_from_float(start.network, fit_on, *first, draws, learned_bits=True)
+    given = {"learned_bits": True, "weight_scales": settings.weight_scales}
+    network = quantised_from_float(start.network, fit_on, *first, draws, **given)
     widths = learned_widths(training.fit(network, start.decoder, extra=bit_price).network)
     chosen: dict[str, Any] = {"method": method, "hardware": hardware, "progress": progress}
     trained = train_quantised(start, stimuli, model, fixed, widths, key, **chosen)
