@@ -40,11 +40,12 @@ def program_layer(
     bias = bias_of(layer)
     bits = settings.weight_bits_of(name)
     assert bits is not None
-    scale = array_of(weight.scale)
+    scale = weight.scale.detach()
+    of_neurons = settings.has_scales_of_neurons(name)
     return Layer(
         weight_codes=weight.int().numpy().astype(np.int8),
         weight_bits=bits,
-        weight_scale=scale[:, 0] if scale.ndim else float(scale),
+        weight_scale=array_of(scale)[:, 0] if of_neurons else float(scale),
         input=quantizers[0],
         output=quantizers[1],
         bias=bias,

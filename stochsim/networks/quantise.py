@@ -53,8 +53,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
-    their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. Raises SettingError for widths outside 1 to 8, or 2 to 8 where
-    they are learned, and for a name that is no layer.
+    their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. Raises SettingError for
+    widths outside 1 to 8, or 2 to 8 where they are learned, and for a name that is no layer.
     """
     chosen: dict[str, Any] = {
         "weight_bits": weight_bits,

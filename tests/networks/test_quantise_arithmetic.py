@@ -4,6 +4,7 @@ and its gradients.
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from stochsim.networks.quantizers import (
     quantised_weight,
     scale_of,
     scale_parameter,
+    set_steps_of_neurons,
 )
 
 BITS = range(1, 9)
@@ -86,6 +88,28 @@ def test_weights(bits, scale):
     assert own.unique().numel() == (2 if bits == 1 else 2**bits - 1)
     scales = [value for name, value in layer.named_parameters() if "scaling_impl" in name]
     assert_same_gradients(own, brevitas.value, layer.weight, scales, step, bits)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_weights_with_scales_of_neurons(bits):
+    """What Brevitas gives, and its gradients to weights and to every scale."""
+    layer = quantised_linear(400, 6, True, bits, 0.3, of_neurons=True).double()
+    steps = np.linspace(0.1, 0.6, 6)
+    set_steps_of_neurons(layer, steps)
+    with torch.no_grad():
+        found = quantised_weight(layer)[1]
+        assert found.numpy() == pytest.approx(steps, rel=1e-6)
+        layer.weight.copy_(places(bits, (6, 400)).double() * found[:, None])
+    brevitas, own = layer.quant_weight(), quantised_weight(layer)
+    assert torch.equal(own[0], brevitas.value)
+    assert torch.equal(own[1], brevitas.scale[:, 0])
+    parameters = [layer.weight, *(v for n, v in layer.named_parameters() if "scaling_impl" in n)]
+    weight = torch.randn(brevitas.value.shape, generator=generator(3), dtype=torch.float64)
+    both = (own[0], brevitas.value)
+    of_own, of_brevitas = (torch.autograd.grad((one * weight).sum(), parameters) for one in both)
+    assert of_own[1].shape == (6, 1)
+    for one, other in zip(of_own, of_brevitas, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9 * float(other.abs().max()))
 
 
 @pytest.mark.parametrize("bits", range(2, 9))

@@ -9,10 +9,18 @@ import pytest
 import torch
 
 from stochsim.hardware import Noise, Reliability, preset
+from stochsim.lowering import to_program
 from stochsim.models import LinearGaussian
-from stochsim.networks import ArchitectureSettings, quantised_from_float
+from stochsim.networks import ArchitectureSettings, HardwareNoise, quantised_from_float
+from stochsim.networks.quantizers import quantised_weight
 from stochsim.settings import SettingError
-from stochsim.training import TrainSettings, learn_decoder, train_float, train_quantised
+from stochsim.training import (
+    TrainSettings,
+    learn_decoder,
+    load_network,
+    train_float,
+    train_quantised,
+)
 from stochsim.training.loop import torch_generator
 
 INPUTS, NEURONS = 8, 6
@@ -55,6 +63,48 @@ def state(network):
 def moved(one, other):
     a, b = one.state_dict(), other.state_dict()
     return {name for name in a if not torch.equal(a[name], b[name])}
+
+
+@pytest.mark.parametrize("kind", ["single", "deep"])
+def test_scales_of_neurons(starts, kind, tmp_path):
+    """They start with less error than one for all, are learned, and go to program and file; noise
+    of weights in steps is that of each neuron's.
+    """
+    start, more = starts[kind], {"method": "post-training"}
+    settings = SHORT.model_copy(update={"weight_scales": "per-channel"})
+    one = train_quantised(start, STIMULI, MODEL, SHORT, (3, 8, 8), 2, **more)
+    each = train_quantised(start, STIMULI, MODEL, settings, (3, 8, 8), 2, **more)
+    learned = train_quantised(start, STIMULI, MODEL, settings, (3, 8, 8), 2)
+    learned.save(tmp_path / "net")
+    again = to_program(load_network(tmp_path / "net"))
+    for name, layer in start.network.linears().items():
+        errors = []
+        for found in (one, each):
+            weight, step = quantised_weight(found.network.linears()[name])
+            errors.append(float((weight - layer.weight).detach().square().sum()))
+        assert step.shape == (len(layer.weight),)
+        assert errors[1] < (0.95 if kind == "single" else 1.02) * errors[0]
+        moved_by = quantised_weight(learned.network.linears()[name])[1] / step
+        assert (moved_by.detach() - 1).abs().min() > 1e-6
+        own = to_program(each).layers[name].weight_scale
+        assert own == pytest.approx(step.detach().double().numpy(), rel=1e-6)
+        learned_scale = to_program(learned).layers[name].weight_scale
+        assert np.array_equal(again.layers[name].weight_scale, learned_scale)
+    noise = HardwareNoise(weight_sigma_lsb=0.5)
+    found = noise.weight_variance(torch.tensor([0.1, 0.2]), torch.tensor([[1.0, 2.0]]))
+    assert found.numpy() == pytest.approx(0.25 * 5 * np.array([[0.01, 0.04]]), rel=1e-6)
+
+
+def test_scales_of_neurons_where_there_are_none(starts):
+    settings = SHORT.model_copy(update={"weight_scales": "per-channel"})
+    with pytest.raises(SettingError, match=r"weight_scales.*architecture.kind.*recurrent"):
+        train_quantised(starts["recurrent"], STIMULI, MODEL, settings, (4, 4, 4), 2)
+    signs = train_quantised(
+        starts["single"], STIMULI, MODEL, settings, (1, 4, 4), 2, method="post-training"
+    )
+    assert isinstance(to_program(signs).first.weight_scale, float)
+    with pytest.raises(SettingError, match=r"weight_scales.*per-tensor"):
+        TrainSettings(weight_scales="per-neuron")
 
 
 @pytest.mark.parametrize("kind", KINDS)
