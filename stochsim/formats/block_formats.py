@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stochsim.formats.books import CodeBook
-from stochsim.formats.named_formats import code_book
+from stochsim.formats.named_formats import FORMATS, code_book
 from stochsim.settings import SettingError, check_choice, check_kind, check_whole
 
 _ROUNDING = 1e-12
@@ -140,7 +140,7 @@ def element_and_blocks(name: str) -> tuple[CodeBook, int | None, str]:
         return found.element, found.block_size, found.scale
     try:
         return code_book(name), None, FP16
-    except SettingError:
-        if name.startswith(("mx", "nv")):
-            check_choice("format", name, BLOCK_FORMATS)
-        raise
+    except SettingError as error:
+        if name.startswith("fp"):
+            raise
+        raise SettingError.of("format", name, choices=[*FORMATS, *BLOCK_FORMATS]) from error

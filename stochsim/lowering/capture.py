@@ -10,6 +10,7 @@ import logging
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -120,7 +121,7 @@ def copied(module: torch.nn.Module) -> torch.nn.Module:
 def _exported(whole: Wrapped, x: torch.Tensor) -> ExportedProgram:
     # 0 and 1 would be constants, and torch 2.13 takes 2 for one in some layouts
     some = x[:_STIMULI].repeat(_STIMULI, *(1,) * (x.ndim - 1))[:_STIMULI]
-    with _quiet(), _operations_listed_once():
+    with _quiet(), _operations_listed_once(), _nothing_packed():
         found = torch.export.export(
             whole, (some.clone(),), dynamic_shapes=({0: Dim.DYNAMIC},), strict=False
         )
@@ -149,6 +150,22 @@ def _operations_listed_once() -> Iterator[None]:
         yield
         return
     with mock.patch.object(torch_utils, name, functools.cache(getattr(torch_utils, name))):
+        yield
+
+
+@contextlib.contextmanager
+def _nothing_packed() -> Iterator[None]:
+    """Packing sequences raises StochsimError, where torch's own errors come later and say less."""
+
+    def refuse(*_: Any) -> None:
+        raise StochsimError(
+            "packed sequences (pack_padded_sequence) have as many steps as their values say, which "
+            "no graph can hold: let the module read padded sequences, and leave out by a mask what "
+            "is padded"
+        )
+
+    stand_in = SimpleNamespace(_pack_padded_sequence=refuse)
+    with mock.patch.object(torch.nn.utils.rnn, "_VF", stand_in):
         yield
 
 
@@ -246,7 +263,9 @@ class _Reader:
 
     def _origin(self, node: fx.Node) -> Origin:
         part = kind = ""
-        stack = list((node.meta.get("nn_module_stack") or {}).values())
+        of_calls = node.meta.get("nn_module_stack") or {}
+        call = next((one.partition("@")[2] for one in reversed(of_calls)), "")
+        stack = list(of_calls.values())
         paths = [str(one[0]).partition("@")[0].removeprefix(_PREFIX) for one in stack]
         modules = [(one, self._modules.get(one)) for one in paths]
         whole = [(one, found) for one, found in modules if isinstance(found, OnePart)]
@@ -261,7 +280,7 @@ class _Reader:
                 part, kind = path, type(module).__name__
         value = node.meta.get("val")
         dtype = str(value.dtype).removeprefix("torch.") if isinstance(value, torch.Tensor) else ""
-        return Origin(part, kind, shape_of(node), dtype)
+        return Origin(part, kind, shape_of(node), dtype, call=int(call or 0))
 
 
 def _copy(value: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from stochsim.lowering.products import Site
 from stochsim.lowering.queries import origin_of
 from stochsim.lowering.random_parts import values_without_draws
 from stochsim.lowering.signature import Outputs
+from stochsim.lowering.walks import Walk
 from stochsim.lowering.window_products import squares
 from stochsim.settings import levels_to_user
 
@@ -26,6 +27,7 @@ _CANCELS = 1e-2  # values of this share of what they are computed from are off b
 _TIMES = 3.0  # what rounding explains
 _LEAST_PARTS = 30
 _LEAST = 0.02  # of the outputs' size: below, no warning
+_LEAST_OF_FEW = 0.05  # of a few stimuli, one of which may lie beyond the examples by chance
 
 
 class ConversionWarning(UserWarning):
@@ -70,18 +72,18 @@ class ConversionErrors(NamedTuple):
 
 
 class _Sums:
-    """Sums of squares of a site, for all portions."""
+    """Sums of squares of a layer, for all portions."""
 
-    def __init__(self, site: Site, layer: ChipLayer) -> None:
+    def __init__(self, layer: ChipLayer) -> None:
         self._layer = layer
-        weight = site.weight.detach()
+        weight = layer.weight.detach()
         self._weights = float(weight.square().sum() / len(weight))  # of a neuron
         self._of_weights = layer.weight_grid.rounding_variance(layer.weight_of_neurons.detach())
         self._sizes = [weight.numel(), 0]
         self._parts: list[tuple[float, float, float]] = []
 
     def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
-        """Look at what the float site reads and gives."""
+        """Look at what the layer reads and gives in float."""
         layer = self._layer
         x = x.to(layer.weight.dtype)
         seen = float(squares(layer.geometry, x, 0.0).mean())
@@ -106,11 +108,27 @@ def layer_errors(
     network: Network, sites: Iterable[Site], layers: Mapping[str, ChipLayer], x: torch.Tensor
 ) -> dict[str, LayerError]:
     """Errors of the layers of a float network's sites on all examples."""
-    sums = {site: _Sums(site, layers[site.name]) for site in sites}
+    sums = {site: _Sums(layers[site.name]) for site in sites}
     with torch.no_grad(), same_random_numbers():
         for some in portions(x):
             Watch(network, sums).run(some)
     return {site.name: one.error() for site, one in sums.items()}
+
+
+def warn_of_layers(network: Network, x: torch.Tensor) -> None:
+    """Warn of the layers of a converted network that are further from what their weights give in
+    float than rounding explains, for stimuli x (stimulus, …).
+    """
+    sums: dict[str, _Sums] = {}
+
+    def in_float(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
+        found = layer.in_float(values)
+        sums.setdefault(layer.name, _Sums(layer)).add(values, found)
+        return found
+
+    with torch.no_grad(), same_random_numbers():
+        Walk(network, in_float).run(x.clone())
+    warn_of({name: one.error() for name, one in sums.items()}, _LEAST_OF_FEW)
 
 
 def output_errors(
@@ -130,17 +148,19 @@ def output_errors(
 
 
 def _relative(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """The size of the difference over that of what is wanted, (stimulus,)."""
-    flat = wanted.double().reshape(len(wanted), -1)
-    off = found.double().reshape(len(wanted), -1) - flat
+    """The size of the difference over that of what is wanted, (stimulus,), of finite numbers."""
+    flat, given = (one.double().reshape(len(wanted), -1) for one in (wanted, found))
+    are_finite = flat.isfinite() & given.isfinite()
+    flat = torch.where(are_finite, flat, 0.0)
+    off = torch.where(are_finite, given, 0.0) - flat
     size = flat.norm(dim=1)
     return off.norm(dim=1) / torch.where(size > 0, size, 1.0)
 
 
-def warn_of(errors: Mapping[str, LayerError]) -> None:
-    """Warn of the layers that rounding does not explain."""
+def warn_of(errors: Mapping[str, LayerError], least: float = _LEAST) -> None:
+    """Warn of the layers that rounding does not explain, from an error of `least` on."""
     for name, one in errors.items():
-        is_far = one.relative > max(_LEAST, _TIMES * one.explained)
+        is_far = one.relative > max(least, _TIMES * one.explained)
         if is_far and one.parts >= _LEAST_PARTS:
             text = (
                 f"layer '{name}' is {one.relative:.1%} of its outputs' size off its float outputs, "

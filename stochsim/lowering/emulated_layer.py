@@ -14,6 +14,7 @@ from stochsim.lowering.grids import Grid
 from stochsim.lowering.window_products import drive, squares
 from stochsim.networks import Draws, HardwareNoise, with_chances
 from stochsim.program import Geometry, Layer, no_row
+from stochsim.settings import StochsimError
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -155,7 +156,7 @@ class ChipLayer(torch.nn.Module):
         zero = self.input_grid.value_of_zero() / float(scale.detach())
         rows = self.weight_of_neurons
         weight_scale = self.weight_grid.scale_of(rows)
-        weights = _whole(self.weight_grid(rows) / weight_scale)
+        weights = _whole(self.weight_grid(rows) / weight_scale) + 0 * rows  # NaN stays, of inf too
         unit = self.weight_grid.sum_scale()
         if self.weight_grid.block_size is not None:
             weights = weights * (weight_scale / unit.reshape(-1, *(1,) * (rows.ndim - 1)))
@@ -163,6 +164,16 @@ class ChipLayer(torch.nn.Module):
         sums = drive(self.geometry, _whole(values / scale), weights, None, round(zero))
         response = sums * (scale * self._of_neurons(unit))
         return response if self.bias is None else response + self._of_neurons(self.bias)
+
+    def in_float(self, x: torch.Tensor) -> torch.Tensor:
+        """What its weights give of x (stimulus, …) without any grid, noise and gradient."""
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.weight.dtype)
+            weights = self.weight if self.geometry.lookup else self.weight_of_neurons
+            found = drive(self.geometry, x, weights, None, 0)
+            if self.bias is not None:
+                found = found + self._of_neurons(self.bias)
+            return ACTIVATIONS[self.activation](found)
 
     def _check_ids(self, ids: torch.Tensor) -> None:
         """Raise StochsimError for an id that the table has not."""
@@ -200,8 +211,13 @@ class ChipLayer(torch.nn.Module):
 
     def layer(self) -> Layer:
         """What a chip needs to know of it; of a grouped convolution, the neurons of all groups, one
-        group after the other.
+        group after the other. Raises StochsimError for weights that are NaN or infinite.
         """
+        if not self.weight.isfinite().all():
+            raise StochsimError(
+                f"the weights of layer '{self.name}' hold NaN or infinity, which have no code: "
+                f"has training diverged?"
+            )
         codes = self.weight_grid.codes(self.weight_of_neurons).cpu().numpy().astype(np.int8)
         codes = np.ascontiguousarray(codes.reshape(len(codes), -1))
         bias = (

@@ -88,6 +88,8 @@ def tensors_of(name: str, x: Any, inputs: Inputs, module: torch.nn.Module) -> to
         return _side_by_side(name, x, inputs, module)
     check_tensor(name, given[0])
     _check_axes(name, given[0], inputs.leaves[0])
+    if not torch.isfinite(given[0]).all():
+        raise SettingError.of(name, given[0].detach(), "should be finite")
     return given[0]
 
 

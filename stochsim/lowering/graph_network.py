@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx
 
+from stochsim.settings import StochsimError
+
 
 class Network(torch.nn.Module):
     """A module that holds parts under their names, and a graph whose nodes call them."""
@@ -84,18 +86,40 @@ def _with_nodes(given: Any, made: Mapping[str, fx.Node]) -> Any:
     return given
 
 
+FROZEN = " (frozen)"
+"""Ends the kind of a part that stays in evaluation when its module is put in training."""
+
+CUMULATIVE = " (cumulative average)"
+"""Ends the kind of a normalisation whose statistics no momentum moves."""
+
+
 class Interpreter(fx.Interpreter):
-    """Runs a network: dropout, batch normalisation and RReLU as its `training` says."""
+    """Runs a network: dropout, normalisation by the batch and RReLU as its `training` says."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self.extra_traceback = False
         self._training = network.training
+        self._kind = self._part = ""
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run it, its kind known."""
+        origin = n.meta.get("origin")
+        self._kind, self._part = ("", "") if origin is None else (origin.kind, origin.part)
+        return super().run_node(n)
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """An operation of torch; one that differs in training is on there."""
+        """An operation of torch; one that differs in training is on there. Raises StochsimError
+        for a normalisation whose statistics do not follow training.
+        """
         place = TRAINING_PLACES.get(target)
-        if self._training and place is not None:
+        if self._training and place is not None and not self._kind.endswith(FROZEN):
+            if self._kind.endswith(CUMULATIVE):
+                raise StochsimError(
+                    f"the part '{self._part}' has momentum=None, so running statistics by the "
+                    f"number of its batches, which a converted network does not count: give it a "
+                    f"momentum, or keep it in evaluation"
+                )
             before = [one.default_value for one in target._schema.arguments[len(args) : place]]
             args = (*args[:place], *before, True, *args[place + 1 :])
         return super().call_function(target, args, kwargs)
@@ -108,6 +132,7 @@ TRAINING_PLACES: dict[Any, int] = {
     _aten.alpha_dropout.default: 2,
     _aten.feature_alpha_dropout.default: 2,
     _aten.batch_norm.default: 5,
+    _aten.instance_norm.default: 5,
     _aten.rrelu.default: 3,
 }
 """Operations that differ in training, and which argument says so."""

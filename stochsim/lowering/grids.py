@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stochsim.formats import FP16, CodeBook
+from stochsim.formats import FP16, SCALE_BITS, CodeBook
 from stochsim.networks import MOST_BITS, nearest_values, signs
 from stochsim.program import Quantizer
 from stochsim.settings import StochsimError, counted
@@ -97,7 +97,7 @@ class Grid(torch.nn.Module):
     ) -> None:
         """With what the scale belongs to, and the zero points."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        kind = list(self._kind.values())
+        kind = [*self._kind.values(), float(self.zero_points is not None)]
         destination[f"{prefix}kind"] = torch.tensor(kind, dtype=torch.float64)
         if self.zero_points is not None:
             destination[f"{prefix}zero_points"] = self.zero_points.detach()
@@ -113,20 +113,25 @@ class Grid(torch.nn.Module):
             "unsigned": float(self.unsigned),
             "block size": self.block_size or 0,
             "number format": book,
+            "format of scales": list(SCALE_BITS).index(self.block_scales),
             "shift of inputs": self.shift,
         }
 
     def _take_kind(self, state: dict[str, Any], prefix: str, errors: list[str]) -> None:
-        """Take the zero points of a state; note an error for another kind of grid. A state without
-        a kind is of an older version.
+        """Take the zero points of a state; note an error for another kind of grid, and for zero
+        points that are missing. A state without a kind is of an older version.
         """
         kind, zeros = state.pop(f"{prefix}kind", None), state.pop(f"{prefix}zero_points", None)
-        if kind is None:
-            return
         own = list(self._kind.items())
+        if kind is None or kind.shape != (len(own) + 1,):
+            return
+        *others, has_zeros = kind.tolist()
+        if has_zeros and zeros is None:
+            errors.append(f"{prefix}zero_points is missing from the state")
+            return
         differ = [
             name
-            for (name, value), other in zip(own, kind.tolist(), strict=True)
+            for (name, value), other in zip(own, others, strict=True)
             if abs(value - other) > _SAME_SHIFT * abs(value)  # never of NaN: unknown
         ]
         if differ:

@@ -44,6 +44,13 @@ class GridRules(NamedTuple):
         """The values of a side's number format, None where it has integers."""
         return self.formats[side].book if side in self.formats else None
 
+    @property
+    def has_finer_scales(self) -> bool:
+        """Whether weights have scales of neurons, or of parts of these."""
+        given = self.formats.get("weights")
+        has_blocks = given is not None and given.block_size is not None
+        return self.weight_scales != "per-tensor" or has_blocks
+
 
 def widths_of(
     sites: list[Site], hardware: Hardware, bits: Mapping[str, Widths], formats: Formats
@@ -63,6 +70,8 @@ def widths_of(
         for name, widths in given.items()
     }
     for name, widths in bits.items():
+        if not isinstance(name, str):
+            raise SettingError.of("bits", name, "should be names of layers", chosen)
         if name not in chosen:
             raise SettingError.unknown(name, chosen, section=("bits",))
         if not isinstance(widths, tuple | list) or len(widths) != 3:
@@ -95,7 +104,7 @@ def layers_of(
     for site in sites:
         weight_bits, input_bits, output_bits = widths[site.name]
         of_weight, of_bias = site.shared
-        has_own_scales = how.weight_scales != "per-tensor" and site.geometry.lookup > 0
+        has_own_scales = how.has_finer_scales and site.geometry.lookup > 0
         cells = (of_weight, weight_bits, has_own_scales)
         if cells not in weights:
             found = _grid_of_weights(site, weight_bits, how)

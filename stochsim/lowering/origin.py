@@ -15,7 +15,8 @@ class Origin(NamedTuple):
     """Where a node comes from. part: the path of the module without parts of its own, or of the
     torch module, that it is of, "" where it is of none; kind: that module's class; shape: of its
     value, a multiple k of the number of stimuli as -k; None where it is no tensor or another shape;
-    dtype: of its numbers; mixes: whether what it gives for a stimulus depends on the others.
+    dtype: of its numbers; mixes: whether what it gives for a stimulus depends on the others; call:
+    which call of its module it is of, counted from 0.
     """
 
     part: str = ""
@@ -23,6 +24,7 @@ class Origin(NamedTuple):
     shape: tuple[int, ...] | None = None
     dtype: str = ""
     mixes: bool = False
+    call: int = 0
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:

@@ -20,7 +20,7 @@ from stochsim.lowering.captured_products import (
     check_same,
     values_of,
 )
-from stochsim.lowering.comparison import ConversionWarning, note_mixing_parts
+from stochsim.lowering.comparison import ConversionWarning, note_mixing_parts, warn_of_layers
 from stochsim.lowering.example_inputs import unlike_sizes
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.ids_of_tables import NoSuchId
@@ -34,7 +34,7 @@ from stochsim.lowering.training_branches import branches_of_training, may_branch
 from stochsim.settings import SettingError, StochsimError, bounded, levels_to_user
 
 MOST_SIZES = 16
-"""Networks that are kept, each for inputs of other sizes."""
+"""Sizes whose networks are kept, of evaluation and of training."""
 
 NO_MODULE = (
     "the sizes of its examples are all that a network knows which was read from a file or a "
@@ -105,8 +105,8 @@ class OtherSizes:
         key = _key(base, inputs, "evaluation")
         if key not in self._made:
             stimuli = x().detach()
-            if len(stimuli) == 0:
-                raise unlike_sizes("x", base.inputs, given, "no stimulus of these sizes was seen")
+            if len(stimuli) == 0:  # what would be read of zeros
+                stimuli = stimuli.new_zeros((2, *stimuli.shape[1:]))
             self._made[key] = self._captured(base, inputs, stimuli, given)
         found = self._kept_one(key, base)
         assert found is not None
@@ -130,7 +130,7 @@ class OtherSizes:
     def _kept_one(self, key: Any, base: Sized) -> Sized | None:
         """The network that is kept under a key, with what it shares as the base has it now."""
         self._made.move_to_end(key)
-        while len(self._made) > MOST_SIZES:
+        while len(self._made) > 2 * MOST_SIZES:
             self._made.popitem(last=False)
         found = self._made[key]
         if found is not None:
@@ -207,7 +207,11 @@ class OtherSizes:
         check_all_keyed(network, x)
         note_mixing_parts(network, x if len(x) > 1 else torch.cat([x, inputs.scaled(x, 2, 1)]))
         check_same(module, signature, x, values_of(network, x))
-        return self._on_layers(products, base, signature)
+        found = self._on_layers(products, base, signature)
+        share(found.network, base.network, found.shared)
+        if x.any():
+            warn_of_layers(found.network, x)
+        return found
 
     def _on_layers(self, found: CapturedProducts, base: Sized, signature: Signature) -> Sized:
         """A network in float with the layers and parts of the base in it."""

@@ -13,7 +13,7 @@ from stochsim.lowering.emulated_layer import ChipLayer
 from stochsim.lowering.graph_network import Network
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.quantised_sites import shift_input
-from stochsim.lowering.queries import operation
+from stochsim.lowering.queries import operation, origin_of
 from stochsim.lowering.taken_along import only_user
 from stochsim.settings import StochsimError
 
@@ -28,17 +28,18 @@ class KnownProduct(NamedTuple):
     shift: float
 
 
-KnownProducts = Mapping[str, Sequence[KnownProduct]]
+KnownProducts = Mapping[str, Mapping[int, Sequence[KnownProduct]]]
 
 
 def known_products(sites: Iterable[Site]) -> KnownProducts:
-    """The products of a network by their weights, those on the same weights in the order in which
-    they run.
+    """The products of a network by their weights and the call of their module, those of one call in
+    the order in which they run.
     """
-    found: dict[str, list[KnownProduct]] = {}
+    found: dict[str, dict[int, list[KnownProduct]]] = {}
     for site in sites:
         known = KnownProduct(site.name, _along(site), site.input_shift)
-        found.setdefault(site.cells, []).append(known)
+        calls = found.setdefault(site.cells, {})
+        calls.setdefault(origin_of(site.node).call, []).append(known)
     return found
 
 
@@ -57,18 +58,19 @@ def layers_for(
     captured: CapturedProducts, products: KnownProducts, base: Network
 ) -> tuple[dict[str, ChipLayer], dict[str, str]]:
     """The layers of the base for the sites of another graph of its module, by the names that the
-    sites take, and for each further one, such as a step beyond those that the base has, the name of
-    the layer on whose cells it is: that of the last call of its weights.
+    sites take, and for each further one, such as a step beyond those that the base has in this call
+    of its module, the name of the layer on whose cells it is: that of the last step there.
 
     Raises StochsimError for a site that computes what no layer of the base does.
     """
     by_last = {site.last: site for site in captured.sites}
-    names = {one.layer for known in products.values() for one in known}
+    of_calls = [known for calls in products.values() for known in calls.values()]
+    names = {one.layer for known in of_calls for one in known}
     layers: dict[str, ChipLayer] = {}
     cells: dict[str, str] = {}
-    steps = dict.fromkeys(products, 0)
+    steps: dict[tuple[str, int], int] = {}
     for site in captured.sites:
-        known = _known(site, products, steps)
+        known, is_further = _known(site, products, steps)
         layer = base.get_submodule(known.layer)
         assert isinstance(layer, ChipLayer)
         _check_like(site, layer, known)
@@ -76,7 +78,7 @@ def layers_for(
         before = None if source is None else layers[source.name]
         if known.shift and not site.input_shift:
             shift_input(captured.network, site, known.shift)
-        if steps[site.cells] > len(products[site.cells]):
+        if is_further:
             while site.name in layers or site.name in names:
                 site.name += "_"
             cells[site.name] = known.layer
@@ -86,18 +88,22 @@ def layers_for(
     return layers, cells
 
 
-def _known(site: Site, products: KnownProducts, steps: dict[str, int]) -> KnownProduct:
-    """The product of the base that a site is, or follows on the same weights; steps: how many sites
-    there were on each weights, which is counted up.
+def _known(
+    site: Site, products: KnownProducts, steps: dict[tuple[str, int], int]
+) -> tuple[KnownProduct, bool]:
+    """The product of the base that a site is, or that it follows on the same weights, and whether
+    it follows one; steps: how many sites there were of each call of weights, which is counted up.
     """
-    known = products.get(site.cells)
-    if known is None:
+    calls = products.get(site.cells)
+    if calls is None:
         raise StochsimError(
             f"the product '{site.name}' is none of the layers that the module has for its examples"
         )
-    step = steps[site.cells]
-    steps[site.cells] += 1
-    return known[min(step, len(known) - 1)]
+    call = origin_of(site.node).call
+    known = calls[call] if call in calls else calls[max(calls)]
+    step = steps.get((site.cells, call), 0)
+    steps[site.cells, call] = step + 1
+    return known[min(step, len(known) - 1)], call not in calls or step >= len(known)
 
 
 def _check_like(site: Site, layer: ChipLayer, known: KnownProduct) -> None:

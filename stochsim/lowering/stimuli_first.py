@@ -9,7 +9,6 @@ import torch
 from torch import fx
 
 from stochsim.lowering.graph_network import Network
-from stochsim.lowering.origin import Origin
 from stochsim.lowering.queries import ROW_DROPOUTS, operation, origin_of
 
 _aten = torch.ops.aten
@@ -139,5 +138,4 @@ def _new(graph: fx.Graph, target: object, args: tuple[object, ...]) -> fx.Node:
 
 
 def _note(node: fx.Node, like: fx.Node, shape: tuple[int, ...]) -> None:
-    own = origin_of(like)
-    node.meta["origin"] = Origin(own.part, own.kind, shape, own.dtype)
+    node.meta["origin"] = origin_of(like)._replace(shape=shape, mixes=False)

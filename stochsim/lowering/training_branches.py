@@ -11,8 +11,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from stochsim.lowering.brevitas_quantisers import is_of_brevitas
-from stochsim.lowering.graph_network import TRAINING_PLACES, Network
+from stochsim.lowering.graph_network import CUMULATIVE, FROZEN, TRAINING_PLACES, Network
 from stochsim.lowering.observing import same_random_numbers
+from stochsim.lowering.queries import origin_of
 from stochsim.lowering.signature import Inputs
 
 _ALIKE = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)
@@ -108,6 +109,32 @@ class _Trace(TorchFunctionMode):
             return [(key, self.shown(one)) for key, one in value.items()]
         is_plain = isinstance(value, int | float | str | torch.dtype | slice)
         return repr(value) if is_plain else type(value).__name__
+
+
+def note_modes(network: Network, module: nn.Module) -> None:
+    """Note in the kinds of parts which of them stay in evaluation when the module is put in
+    training, by a `train` of its own, and which have running statistics without a momentum.
+    """
+    modes = {one: one.training for one in module.modules()}
+    try:
+        module.train()
+        frozen = {path for path, one in module.named_modules() if not one.training}
+    except Exception:  # whatever a user's own code raises
+        frozen = set()
+    finally:
+        for one, mode in modes.items():
+            one.training = mode
+    parts = dict(module.named_modules())
+    for node in network.graph.nodes:
+        own = origin_of(node)
+        if node.target not in TRAINING_PLACES:
+            continue
+        part = parts.get(own.part)
+        is_of_batches = isinstance(part, nn.modules.batchnorm._NormBase)
+        if own.part in frozen:
+            node.meta["origin"] = own._replace(kind=own.kind + FROZEN)
+        elif is_of_batches and part.track_running_stats and part.momentum is None:
+            node.meta["origin"] = own._replace(kind=own.kind + CUMULATIVE)
 
 
 def off_in_graph(network: Network) -> None:

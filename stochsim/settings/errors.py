@@ -55,13 +55,16 @@ def nearest(value: object, choices: Iterable[object]) -> str:
 
 
 def close_name(wanted: str, names: Iterable[str]) -> str:
-    """The name that is nearest to a misspelt one; "" where none is near, or it is too long to be
-    compared.
+    """The name that is nearest to a misspelt one, whatever its capitals: one that goes on where it
+    ends, first of all. "" where none is near, or it is too long to be compared.
     """
-    if len(wanted) > _LONGEST:
+    if not 0 < len(wanted) <= _LONGEST:
         return ""
-    found = difflib.get_close_matches(wanted, list(names)[:_MOST_COMPARED], n=1, cutoff=0.5)
-    return found[0] if found else ""
+    by_letters = {name.lower(): name for name in list(names)[:_MOST_COMPARED]}
+    wanted = wanted.lower()
+    longer = [name for name in by_letters if len(wanted) > 2 and name.startswith(f"{wanted}-")]
+    found = longer or difflib.get_close_matches(wanted, by_letters, n=1, cutoff=0.5)
+    return by_letters[found[0]] if found else ""
 
 
 def _known_key(key: str, choices: Iterable[object]) -> str:
@@ -78,15 +81,15 @@ def shown(value: object) -> str:
     """A value as an error shows it, on one line of at most 120 characters: its repr, and of an
     array no more than shape and type.
     """
-    shape = getattr(value, "shape", None)
-    dtype = getattr(value, "dtype", None)
-    if isinstance(shape, tuple) and dtype is not None:
-        if shape:
-            return f"array of shape {tuple(shape)}, {dtype}"
-        value = value.item() if hasattr(value, "item") else value
     try:
+        shape = getattr(value, "shape", None)
+        dtype = getattr(value, "dtype", None)
+        if isinstance(shape, tuple) and dtype is not None:
+            if shape:
+                return f"array of shape {tuple(shape)}, {dtype}"
+            value = value.item() if hasattr(value, "item") else value
         text = repr(value).replace("\n", " ")
-    except Exception:  # an object of a user's own, or an integer of thousands of digits
+    except Exception:  # an object of a user's own, a nested tensor, an integer of many digits
         return f"a value of type {type(value).__name__} that cannot be shown"
     if len(text) <= _LONGEST:
         return text

@@ -78,10 +78,10 @@ def test_a_half_is_drawn_anew_in_every_call(name: str) -> None:
     assert all(one.weight.grad is not None for one in made.layers.values())
 
 
-@pytest.mark.parametrize("name", ["encoder layer", "LSTM"])
+@pytest.mark.parametrize("name", ["attention", "encoder layer", "LSTM"])
 def test_one_that_was_left_in_training_stays_on(name: str) -> None:
     """Monte-Carlo dropout by the usual idiom; a dropout beside it stays off."""
-    rest = {"last": nn.Linear(8 if name == "encoder layer" else 6, 2), "off": nn.Dropout(0.9)}
+    rest = {"last": nn.Linear(6 if name == "LSTM" else 8, 2), "off": nn.Dropout(0.9)}
     part = PARTS[name](0.5)
     module = seeded(
         lambda: Calls(
