@@ -130,11 +130,11 @@ def note_modes(network: Network, module: nn.Module) -> None:
         if node.target not in TRAINING_PLACES:
             continue
         part = parts.get(own.part)
-        is_of_batches = isinstance(part, nn.modules.batchnorm._NormBase)
         if own.part in frozen:
             node.meta["origin"] = own._replace(kind=own.kind + FROZEN)
-        elif is_of_batches and part.track_running_stats and part.momentum is None:
-            node.meta["origin"] = own._replace(kind=own.kind + CUMULATIVE)
+        elif isinstance(part, nn.modules.batchnorm._NormBase):
+            if part.track_running_stats and part.momentum is None:
+                node.meta["origin"] = own._replace(kind=own.kind + CUMULATIVE)
 
 
 def off_in_graph(network: Network) -> None:
