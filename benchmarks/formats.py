@@ -19,11 +19,11 @@ import numpy as np
 from _bench import Figure, Options, main
 
 import stochsim as ss
-from stochsim.formats import CodeBook, code_book, lloyd_max
+from stochsim.chip import fitted_quantizer
 from stochsim.hardware import Noise, Precision
 from stochsim.keys import fold_in
 from stochsim.posterior import SamplingQuality, mean_estimate, survival
-from stochsim.program import Program, Quantizer
+from stochsim.program import Program
 
 ARCHITECTURES = {"single": "single-layer", "deep": "multi-layer"}
 FORMATS = (
@@ -38,7 +38,6 @@ CHIP = ss.load_hardware("in-memory-28nm").replace(
     noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic")
 )
 FITTED_STIMULI, FITTED_READS, FITTED_NUMBERS = 512, 64, 200_000
-_SCALES = np.geomspace(0.02, 1.2, 60)
 BAR = 0.9
 
 
@@ -47,23 +46,6 @@ class Found(NamedTuple):
 
     quality: SamplingQuality
     joules: float
-
-
-def fitted(name: str, numbers: np.ndarray) -> Quantizer:
-    """The quantiser of a format for numbers (n,): its scale, and of "lloyd-<b>" its values too,
-    have the least squared error.
-    """
-    if name.startswith("lloyd"):
-        return Quantizer.of_format(lloyd_max(numbers, int(name[-1])), 1.0)
-    book = code_book(name)
-    widest = float(np.abs(numbers).max()) / max(abs(value) for value in book.values)
-    scale = min(_SCALES * widest, key=lambda one: _squared_error(book, one, numbers))
-    return Quantizer.of_format(book, float(scale))
-
-
-def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:
-    rounded = scale * book.decode(book.encode(numbers / scale))
-    return float(np.mean((rounded - numbers) ** 2))
 
 
 def some_reads(
@@ -99,7 +81,7 @@ def by_format(architecture: str, key: int) -> dict[str, Found]:
     found = {"int8": measured(fine)}
     numbers = some_reads(fine, CHIP.with_precision(4, 4, 8), data.train, key)
     for name in FORMATS:
-        found[name] = measured(fine.with_output(fitted(name, numbers)))
+        found[name] = measured(fine.with_output(fitted_quantizer(name, numbers)))
     for bits in TRAINED:
         found[f"int{bits}, trained"] = measured(trained(bits))
     return found

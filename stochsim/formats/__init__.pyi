@@ -16,5 +16,8 @@ from .floating import FloatFormat as FloatFormat
 from .format_text import block_lines as block_lines
 from .format_text import format_lines as format_lines
 from .format_text import list_lines as list_lines
+from .named_formats import FITTED as FITTED
 from .named_formats import FORMATS as FORMATS
 from .named_formats import code_book as code_book
+from .named_formats import format_bits as format_bits
+from .named_formats import is_fitted as is_fitted

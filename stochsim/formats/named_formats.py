@@ -108,3 +108,29 @@ def code_book(name: str) -> CodeBook:
         raise SettingError.of("format", name, "", FORMATS)
     make, fewest = _FAMILIES[found[1]]
     return make(check_whole("format", int(found[2]), fewest, MOST_BITS + 1))
+
+
+FITTED = tuple(f"lloyd-{bits}" for bits in range(1, MOST_BITS + 1))
+"""Formats whose values are fitted to numbers: see `lloyd_max`."""
+
+
+def is_fitted(name: str) -> bool:
+    """Whether a name is one of FITTED."""
+    return name in FITTED
+
+
+def format_bits(name: str) -> int:
+    """Bits of a format of FORMATS or FITTED; raises SettingError for other names.
+
+    >>> from stochsim.formats import format_bits
+    >>> [format_bits(name) for name in ("fp6-e2m3", "lloyd-3")]
+    [6, 3]
+    """
+    if name in FITTED:
+        return 1 + FITTED.index(name)
+    try:
+        return code_book(name).bits
+    except SettingError as error:
+        if isinstance(name, str) and not name.startswith(("fp", "mx", "nvfp")):
+            raise SettingError.of("format", name, choices=[*FORMATS, *FITTED]) from error
+        raise

@@ -132,9 +132,8 @@ def note_modes(network: Network, module: nn.Module) -> None:
         part = parts.get(own.part)
         if own.part in frozen:
             node.meta["origin"] = own._replace(kind=own.kind + FROZEN)
-        elif isinstance(part, nn.modules.batchnorm._NormBase):
-            if part.track_running_stats and part.momentum is None:
-                node.meta["origin"] = own._replace(kind=own.kind + CUMULATIVE)
+        elif isinstance(part, nn.modules.batchnorm._NormBase) and part.momentum is None:
+            node.meta["origin"] = own._replace(kind=own.kind + CUMULATIVE)
 
 
 def off_in_graph(network: Network) -> None:

@@ -81,7 +81,9 @@ def _place_columns(results: Results) -> list[TextColumn]:
         columns.append(("network", lambda row: row.architecture))
     if _has_ways(results):
         columns.append(("method", lambda row: row.control or row.method))
-    columns += [(axis.words, _axis_words(axis)) for axis in varied_axes(results) if axis.setting]
+    columns += [
+        (axis.words, _axis_words(axis)) for axis in varied_axes(results) if axis.is_of_the_chip
+    ]
     columns.append(("bits", widths_label))
     columns.append(("noise", lambda row: words.noise_label(row.noise, "x")))
     if len(results.study.grid.rho) > 1:
@@ -132,7 +134,7 @@ def _has_room_for_reconstruction(results: Results) -> bool:
     """Where several architectures stand beside methods, settings of the chip or chains of reads,
     the table is wide enough without it.
     """
-    chip_axes = any(axis.setting for axis in varied_axes(results))
+    chip_axes = any(axis.is_of_the_chip for axis in varied_axes(results))
     wide = _has_ways(results) or ranking.has_dependent_reads(results) or chip_axes
     crowded = is_varied(results, "architecture") and wide
     return words.has_reconstruction(results) and not crowded

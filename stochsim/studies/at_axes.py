@@ -79,8 +79,9 @@ class AtAxes:
 
     @property
     def chip_settings(self) -> tuple[tuple[str, Any], ...]:
-        """(axis, value) on the axes that are settings of the chip."""
-        return tuple((name, value) for name, value in self.values.items() if AXES[name].setting)
+        """(axis, value) on the axes by which the chip has one network in several ways."""
+        found = self.values.items()
+        return tuple((name, value) for name, value in found if AXES[name].is_of_the_chip)
 
     def _bits(self, name: str) -> int | None:
         value = self.values[name]

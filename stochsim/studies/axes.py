@@ -41,6 +41,12 @@ def _controls() -> Iterable[str]:
     return tuple(CONTROLS)
 
 
+def _formats() -> Iterable[str]:
+    from stochsim.formats import FITTED, FORMATS
+
+    return (*FORMATS, *FITTED)
+
+
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")
 _BITS: dict[str, Any] = {
     "kind": int,
@@ -151,6 +157,17 @@ _ENTRIES = (
         tasks=("chip_samples",),
         in_search=False,
         varies_network=False,
+        names_network=False,
+    ),
+    Axis(
+        name="output_format",
+        words="output format",
+        hint="number format of the outputs, fitted to the trained network's reads",
+        kind=str,
+        choices=_formats,
+        say=lambda value: f"{value} outputs",
+        tasks=("chip_samples",),
+        in_search=False,
         names_network=False,
     ),
     Axis(

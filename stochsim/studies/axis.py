@@ -77,7 +77,7 @@ class Axis:
     @property
     def of_quantised(self) -> bool:
         """Whether nothing but quantised networks on the chip has a value on it."""
-        return bool(self.setting) or self.tasks == ("network",)
+        return self.is_of_the_chip or self.tasks == ("network",)
 
     @property
     def is_only_where_named(self) -> bool:
@@ -85,6 +85,11 @@ class Axis:
         an axis of tasks without a default.
         """
         return bool(self.setting) or (self.default is None and bool(self.tasks))
+
+    @property
+    def is_of_the_chip(self) -> bool:
+        """Whether networks of different values are one network that the chip has in other ways."""
+        return bool(self.setting) or (self.is_only_where_named and self.varies_network)
 
     @property
     def option(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pydantic
 
+from stochsim.formats import format_bits
 from stochsim.settings import SettingError, Settings
 from stochsim.studies.axes import BIT_AXES, grid_axes, setting_axes
 from stochsim.studies.axis import Axis
@@ -71,6 +72,14 @@ class GridSettings(Settings):
         names none: the part that follows from the study's key.
         """
         return [{"chip_key": key} for key in sorted(self.chip_keys or ())] or [{}]
+
+    def output_formats(self, bits: int) -> list[dict[str, str]]:
+        """What outputs of so many bits are, {"output_format": name}; one, {}, where the grid names
+        no formats.
+        """
+        if self.output_format is None:
+            return [{}]
+        return [{"output_format": name} for name in self.output_format if format_bits(name) == bits]
 
     def setting_axes(self) -> list[Axis]:
         """The axes of this grid that are settings of the chip."""

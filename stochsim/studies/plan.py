@@ -162,8 +162,9 @@ def _quantised_cells(
             network, there, planner.tasks[network].label
         )
         tasks: dict[str, Any] = {"network": network, "reference": reference, **shared}
-        for noise, part in itertools.product(sorted(grid.noise), grid.parts):
-            here = there | {"noise": noise} | part
+        formats = grid.output_formats(widths[2])
+        for noise, one, part in itertools.product(sorted(grid.noise), formats, grid.parts):
+            here = there | {"noise": noise} | one | part
             yield planner.cell(
                 here, samples=planner.chip_samples(network, reference, here), **tasks
             )

@@ -132,6 +132,7 @@ class Planner:
         """The samples of a quantised network on the chip."""
         label = f"{self.tasks[network].label}, noise x{place['noise']:g}"
         label += "" if self._trained_for_chip(place) else self._chip_words(place)
+        label += f", {place['output_format']} outputs" if "output_format" in place else ""
         label += f", chip {place['chip_key']}" if "chip_key" in place else ""
         measure = self._measure
         if ARCHITECTURES[place["architecture"]].has_chain:

@@ -7,6 +7,7 @@ import pydantic
 
 from stochsim.controls import check_control
 from stochsim.data import DataSettings, load_dataset
+from stochsim.formats import format_bits
 from stochsim.hardware import (
     Array,
     Hardware,
@@ -257,6 +258,7 @@ class Study(Settings):
         for chip in chips:
             self._check_chip(chip)
         self._check_chip_keys(chips)
+        self._check_formats(chips)
         self._check_options()
         self._check_parts()
         self._check_layers()
@@ -362,6 +364,33 @@ class Study(Settings):
                 "weights); valid: leave 'chip_keys' out"
             )
             raise SettingError.of("grid.chip_keys", list(keys), rule)
+
+    def _check_formats(self, chips: list[Hardware]) -> None:
+        """Raise SettingError for formats that are no output's: of other widths, of circuits, whose
+        outputs are their states, and on a chip that has no uneven outputs.
+        """
+        given = self.grid.output_format
+        if given is None:
+            return
+        widths = {outputs for *_, outputs in self.grid.widths()}
+        if not widths:
+            raise _unused("grid.output_format", "quantised networks on the chip", list(given))
+        for name in given:
+            if format_bits(name) not in widths:
+                rule = f"has {format_bits(name)} bits, and no outputs of the grid do"
+                raise SettingError.of("grid.output_format", name, rule)
+        for bits in sorted(widths):
+            if not self.grid.output_formats(bits):
+                rule = f"should name a format of {bits} bits too, as outputs of the grid have"
+                raise SettingError.of("grid.output_format", list(given), rule)
+        if CIRCUIT in self.grid.architecture:
+            rule = f"is not for '{CIRCUIT}' networks, whose outputs are states of integers"
+            raise SettingError.of("grid.output_format", list(given), rule)
+        for chip in chips:
+            if chip.noise.dither != "none" or chip.noise.measured_csv:
+                field = "dither" if chip.noise.dither != "none" else "measured_csv"
+                rule = f"should be left out with 'hardware.noise.{field}'"
+                raise SettingError.of("grid.output_format", list(given), rule)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an

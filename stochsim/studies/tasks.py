@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from stochsim.accounting import adc_flags
-from stochsim.chip import Chip, CoarseAdcWarning, FloatChip
+from stochsim.chip import Chip, CoarseAdcWarning, FloatChip, with_output_format
 from stochsim.controls import ControlCase, control_samples
 from stochsim.energy import Operations
 from stochsim.keys import fold_in
@@ -212,6 +212,11 @@ def _chip_samples(job: Job) -> Outcome:
     trained = load_network(job.needs["network"])
     decoder = trained.decoder_array
     chip = _chip(job, to_program(trained))
+    name = job.settings.get("output_format")
+    if name is not None:
+        key = fold_in(job.key, "output format")
+        x = job.dataset.train
+        chip = _chip(job, with_output_format(chip.program, chip.hardware, name, x, key))
     panel = Panel(job)
     average: int = job.settings.get("average", 1)
     samples = chip.sample(

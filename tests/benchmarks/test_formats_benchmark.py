@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import stochsim as ss
+from stochsim.chip import fitted_quantizer
 from stochsim.formats import code_book
 
 NUMBERS = np.random.default_rng(0).laplace(size=4000)
@@ -20,9 +21,9 @@ def error_of(quantizer) -> float:
 
 
 def test_scales_have_the_least_error_of_those_tried_and_books_less(formats) -> None:
-    errors = {name: error_of(formats.fitted(name, NUMBERS)) for name in formats.FORMATS}
+    errors = {name: error_of(fitted_quantizer(name, NUMBERS)) for name in formats.FORMATS}
     for name in ("int4", "fp4-e2m1", "nf4"):
-        found = formats.fitted(name, NUMBERS)
+        found = fitted_quantizer(name, NUMBERS)
         for factor in (0.8, 1.25):
             other = type(found).of_format(code_book(name), factor * found.scale)
             assert errors[name] < error_of(other)

@@ -38,7 +38,7 @@ def network_columns(results: Results) -> list[Column]:
     """The axes on which networks differ, and the control where the study has any."""
     axes = varied_axes(results)
     axes += [AXES["control"]] if results.study.grid.control else []
-    axes.sort(key=lambda axis: bool(axis.setting))
+    axes.sort(key=lambda axis: axis.is_of_the_chip)
     return [Column(axis.head or axis.words, axis.hint, _axis_cell(axis)) for axis in axes]
 
 

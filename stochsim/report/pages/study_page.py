@@ -38,7 +38,7 @@ from stochsim.report.variants import (
 )
 from stochsim.report.verdict import verdict
 from stochsim.settings import AnyPath, StochsimError, as_path, counted
-from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, open_run
+from stochsim.studies import AXES, BIT_AXES, UNUSED_NORM, Results, column_axes, open_run
 
 _PAGE_DPI = 144
 _ONE_LINE_COLUMNS = 7  # more, and intervals go below their figures
@@ -267,7 +267,8 @@ def _subtitle(results: Results) -> str:
         if len(names) > 1
     ]
     axes += [f"{settings} settings of bits"] if settings > 1 else []
-    axes += [f"{len(axis.given(grid))} values of {axis.words}" for axis in grid.setting_axes()]
+    named = [axis for axis in column_axes(grid) if axis.is_of_the_chip]
+    axes += [f"{len(axis.given(grid))} values of {axis.words}" for axis in named]
     axes += [f"{len(grid.noise)} noise levels"] if len(grid.noise) > 1 else []
     axes += [f"{len(grid.rho)} ρ", f"{len(grid.keys)} key{'s' if len(grid.keys) > 1 else ''}"]
     axes += [counted(len(grid.chip_keys), "chip", "chips")] if grid.chip_keys else []

@@ -1,0 +1,82 @@
+"""Programs whose outputs are of a number format, fitted to what they give."""
+
+import numpy as np
+
+from stochsim.chip.chip import Chip
+from stochsim.formats import CodeBook, code_book, format_bits, is_fitted, lloyd_max
+from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.keys import fold_in
+from stochsim.program import Program, Quantizer
+from stochsim.settings import check_kind, check_whole
+
+_STIMULI, _READS, _NUMBERS = 512, 64, 200_000
+_SCALES = np.geomspace(0.02, 1.2, 60)
+_TIMES_WIDER = 2.0
+"""The range of the outputs on which formats are fitted, in units of the program's own."""
+
+
+def with_output_format(
+    program: Program, hardware: Hardware, name: str, x: np.ndarray, key: int
+) -> Program:
+    """The same network with outputs of a number format of FORMATS or FITTED: its scale, and of
+    fitted ones its values too, have the least squared error on reads of stimuli x (stimulus,
+    input), of which 512 at most are read 64 times. Of `int<b>`, b the program's own width, the
+    program itself, whose scale training has chosen.
+
+    Read noise in steps is that of the outputs that the program had. Raises SettingError for other
+    names, and what `Program.with_output` and `Chip` do.
+
+    >>> import numpy as np
+    >>> import stochsim as ss
+    >>> from stochsim.chip import with_output_format
+    >>> from stochsim.program import random_program
+    >>> program, x = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> chip = ss.load_hardware("digital-45nm", bits=4)
+    >>> with_output_format(program, chip, "fp4-e2m1", np.ones((8, 6)), key=0).output.format_name
+    'fp4-e2m1'
+    """
+    check_kind("program", program, Program, "should be a Program")
+    check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
+    key = check_whole("key", key, 0, 2**64)
+    bits, own = format_bits(name), program.output
+    if name == f"int{bits}" and own.is_even and own.bits == bits:
+        return program
+    numbers = _reads(program, hardware, x, key)
+    return program.with_output(fitted_quantizer(name, numbers))
+
+
+def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
+    """The quantiser of a format of FORMATS or FITTED for numbers (n,): its scale, and of fitted
+    ones its values too, have the least squared error. Raises SettingError for other names.
+    """
+    bits = format_bits(name)
+    if is_fitted(name):
+        return Quantizer.of_format(lloyd_max(numbers, bits), 1.0)
+    book = code_book(name)
+    largest = float(np.abs(numbers).max())
+    widest = (largest or 1.0) / max(abs(value) for value in book.values)
+    scale = min(_SCALES * widest, key=lambda one: _squared_error(book, one, numbers))
+    return Quantizer.of_format(book, float(scale))
+
+
+def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:
+    rounded = scale * book.decode(book.encode(numbers / scale))
+    return float(np.mean((rounded - numbers) ** 2))
+
+
+def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.ndarray:
+    """Values (n,) of reads with outputs of 8 bits, which round and clip little, and the noise of
+    the program's own.
+    """
+    own = program.output
+    step = _TIMES_WIDER * own.step * own.levels / 256
+    noise = hardware.noise
+    sigma = noise.read_sigma_drive(own.step, own.levels)
+    noise = noise.replace(read_sigma=sigma, read_sigma_lsb=0.0, read_sigma_fs=None)
+    hardware = hardware.replace(noise=noise)
+    fine = program.with_output(Quantizer.of_format("int8", step))
+    some = np.asarray(x)[:_STIMULI]
+    values = Chip(fine, hardware, calibration=some).sample(some, _READS, key, count=False).values
+    random = np.random.default_rng(fold_in(key, "numbers"))
+    chosen = random.choice(values.ravel(), min(_NUMBERS, values.size), replace=False)
+    return chosen.astype(np.float64)

@@ -1,0 +1,123 @@
+"""The axis of number formats of outputs: tasks of its own, what a chip then computes, refusals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tinystudy import kinds, plan_of, store_answers, study_of, work
+
+from stochsim.chip import Chip, fitted_quantizer, with_output_format
+from stochsim.formats import FITTED, FORMATS, code_book, format_bits
+from stochsim.hardware import Noise, preset
+from stochsim.program import Quantizer, random_program
+from stochsim.settings import SettingError
+from stochsim.studies import open_run
+
+GRID: dict[str, Any] = {
+    "grid__bits": [3, 4],
+    "grid__noise": [1],
+    "grid__output_format": ["int4", "fp4-e2m1", "lloyd-4", "lloyd-3"],
+}
+LAPLACE = np.random.default_rng(0).laplace(size=3000)
+
+
+def test_formats_add_samples_of_their_width_and_leave_every_other_task() -> None:
+    without = plan_of(grid__bits=[3, 4], grid__noise=[1])
+    found = plan_of(**GRID)
+    assert kinds(found) == kinds(without) | {"chip_samples": 4}
+    others = {task for task, one in without.tasks.items() if one.kind != "chip_samples"}
+    assert others <= set(found.tasks)
+    samples = [json.loads(one.settings) for one in found.tasks.values()]
+    names = [one["output_format"] for one in samples if "output_format" in one]
+    assert names == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
+    assert {cell["output_bits"]: cell["output_format"] for cell in found.cells}[3] == "lloyd-3"
+
+
+def test_a_study_measures_each_format_on_the_trained_network(tmp_path: Path) -> None:
+    """int4 is the network as it was trained; each other one what `with_output_format` makes."""
+    measured = {"measure__stimuli": 8, "measure__reads": 100}
+    study = study_of(**GRID, **measured, hardware__preset="in-memory-28nm")
+    plain = study_of(**{**GRID, "grid__output_format": None}, **measured)
+    with open_run(store_answers(tmp_path / "run", study, work)) as results:
+        rows = {row["output_format"]: row for row in results.rows}
+        joules = {name: row.per_read_j for name, row in rows.items()}
+    with open_run(store_answers(tmp_path / "plain", plain, work)) as results:
+        own = next(row for row in results.rows if row.output_bits == 4)
+    assert list(rows) == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
+    assert rows["int4"].estimates["d"].value == own.estimates["d"].value
+    assert len({row.estimates["d"].value for row in rows.values()}) == 4
+    assert joules["int4"] < joules["fp4-e2m1"]  # whose converter resolves half steps
+
+
+@pytest.mark.parametrize("name", ["fp4-e2m1", "nf4", "lloyd-3", "int4", "log2-4"])
+def test_scales_and_values_have_the_least_error(name: str) -> None:
+    found = fitted_quantizer(name, LAPLACE)
+
+    def error(quantizer: Quantizer) -> float:
+        return float(np.mean((quantizer.exact_values(quantizer.codes(LAPLACE)) - LAPLACE) ** 2))
+
+    assert found.bits == format_bits(name)
+    for factor in (0.7, 0.9, 1.1, 1.4):
+        assert found.book is not None
+        other = Quantizer.of_format(found.book, factor * found.scale)
+        assert error(found) < error(other)
+
+
+def test_outputs_are_fitted_to_the_noise_of_the_programs_own_steps() -> None:
+    """Noise of 1 step of 4-bit outputs stays so many units of the drive; of much coarser steps the
+    fitted range is wider: the negative control.
+    """
+    program, _ = random_program((12, 5), (4, 4, 4), sigma=0.01)
+    x = np.random.default_rng(1).normal(0, 0.05, (50, 12))
+    scales = []
+    for sigma in (0.0, 1.0, 4.0):
+        chip = preset("digital-45nm").with_precision(4, 4, 4)
+        chip = chip.replace(noise=Noise(read_sigma_lsb=sigma))
+        same = chip.replace(noise=Noise(read_sigma=sigma * program.output.step))
+        found, other = (with_output_format(program, one, "fp4-e2m1", x, 3) for one in (chip, same))
+        assert found.output == other.output
+        scales.append(found.output.scale)
+    assert scales[0] < scales[2]
+
+
+def test_the_programs_own_format_is_the_program() -> None:
+    program, x = random_program((12, 5), (4, 4, 4), sigma=0.5)
+    chip = preset("digital-45nm").with_precision(4, 4, 4)
+    x = np.ones((3, 12))
+    assert with_output_format(program, chip, "int4", x, 0) is program
+    three = with_output_format(program, chip, "int3", x, 0)
+    assert three.output.format_name == "int3"
+    assert Chip(three, chip.with_precision(4, 4, 3)).sample(x, 4, 0).values.shape == (3, 4, 5)
+
+
+def test_every_format_has_its_bits() -> None:
+    assert all(format_bits(name) == code_book(name).bits for name in FORMATS)
+    assert [format_bits(name) for name in FITTED] == list(range(1, 9))
+    with pytest.raises(SettingError, match="did you mean 'lloyd-4'"):
+        format_bits("loyd-4")
+    with pytest.raises(SettingError, match="block format"):
+        format_bits("mxfp4")
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"grid__output_format": ["fp4-e2m1"]}, "should name a format of 3 bits too"),
+        ({"grid__output_format": ["lloyd-3", "lloyd-4", "int8"]}, "'int8'.* has 8 bits"),
+        ({"grid__output_format": ["lloyd-3", "loyd-4"]}, "did you mean 'lloyd-4'"),
+        ({"grid__output_format": ["lloyd-3", "int4", "int4"]}, "names a value twice"),
+        ({"grid__architecture": ["recurrent"]}, "is not for 'recurrent' networks"),
+        ({"grid__bits": None, "grid__float": True}, "quantised networks on the chip"),
+    ],
+)
+def test_formats_that_no_output_has(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(SettingError, match=rule):
+        study_of(**(GRID | changes)).check(preset("digital-45nm"))
+
+
+def test_dithered_outputs_have_even_steps() -> None:
+    chip = preset("digital-45nm").replace(noise=Noise(dither="stochastic"))
+    with pytest.raises(SettingError, match=r"left out with 'hardware\.noise\.dither'"):
+        study_of(**GRID).check(chip)
