@@ -140,7 +140,7 @@ def test_text_from_outside_cannot_become_markup(fake_run: Run) -> None:
         if task.kind == "chip_samples":
             result["energy"]["flags"] = ["<script>alert(1)</script>"]
 
-    reader, _ = read(fake_run(change=sly))
+    reader, _ = read(fake_run(grid={"bits": [4], "noise": [1]}, change=sly))
     assert "script" not in reader.tags
     assert "<script>alert(1)</script>" in reader.words
 
@@ -155,7 +155,7 @@ def test_the_csv_files_stand_beside_it_and_a_second_report_changes_nothing(finis
 
 
 def test_own_decoders_are_told_apart(fake_run: Run) -> None:
-    reader, _ = read(fake_run(train={"decoder": "own"}))
+    reader, _ = read(fake_run(grid={"bits": [4, 8], "noise": [1]}, train={"decoder": "own"}))
     assert "No survival S here. Every network learned a decoder" in reader.words
     assert (
         "At noise ×1 the smallest distance, each network to its own posterior, is D = "
