@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from arraytest import array_of, product_of, random_inputs, random_weights
 from scipy.special import ndtr
-from stochsim_kernels.reference.crossbar_sums import masses
+from stochsim_kernels.array.adc_channel import AdcChannel, line_codes
+from stochsim_kernels.reference.crossbar_sums import WHOLE, masses
 
 from stochsim.chip.array import adc
 from stochsim.chip.array.array_product import ArrayProduct
@@ -33,6 +34,32 @@ def product_on_a_grid(case: str, bits: int) -> ArrayProduct:
     return product
 
 
+def masses_at(channel: AdcChannel, positions: np.ndarray) -> np.ndarray:
+    """Those rows of the reference's `masses` that are at these positions, (position, code)."""
+    cells = 1 << channel.bits
+    entries = channel.entries.reshape(-1, cells)[positions].astype(np.int64)
+    threshold, alias = np.divmod(entries, cells)
+    line = channel.slope, channel.intercept, channel.shift, channel.base_last
+    base = line_codes(positions, *line).astype(np.int64)[:, None]
+    out = np.zeros((len(positions), channel.code_max - channel.code_min + 1), np.int64)
+    shares = ((np.arange(cells), threshold), (alias, WHOLE // cells - threshold))
+    for code, mass in shares:
+        row, cell = mass.nonzero()
+        np.add.at(out, (row, (base + code)[row, cell]), mass[row, cell])
+    return out
+
+
+@pytest.mark.filterwarnings("ignore::stochsim.chip.CoarseAdcWarning")
+def test_masses_at_positions_are_those_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a coarse grid, for the reference goes through all of it in plain Python."""
+    monkeypatch.setattr(adc, "_FINEST", 6)
+    channel = product_on_a_grid("offsets", 4).conversion.channel
+    wanted = masses(channel)
+    assert (wanted.sum(1) == WHOLE).all()
+    positions = np.random.default_rng(0).permutation(len(wanted))
+    assert np.array_equal(masses_at(channel, positions), wanted[positions])
+
+
 def worst(product: ArrayProduct, x: np.ndarray = X) -> tuple[float, float]:
     """The largest error of a code's mean, in the sd of a conversion √(σ² + 1/12), and of its
     variance, relative to that sd squared, over the partial sums of x.
@@ -41,7 +68,7 @@ def worst(product: ArrayProduct, x: np.ndarray = X) -> tuple[float, float]:
     sums = np.unique(np.rint(product._clean_sums(x) * product.cells.unit).astype(np.int64))
     gain, offset = (int(each[0, 0, 0]) for each in (found.gain, found.offset))
     positions = np.clip((gain * sums + offset) >> found.shift, 0, found.channel.positions - 1)
-    drawn = masses(found.channel)[positions] / 2.0**32
+    drawn = masses_at(found.channel, positions) / 2.0**32
     value = sums / product.cells.unit / product.range.lsb - product.range.c_min
     edges = np.arange(drawn.shape[1] - 1) + 0.5
     below = ndtr((edges - value[:, None]) / SIGMA)

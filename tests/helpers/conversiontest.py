@@ -1,11 +1,13 @@
 """Tiny networks and chips for the tests of conversion."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
 
 from stochsim.hardware import Hardware, preset
-from stochsim.lowering import convert
+from stochsim.lowering import ChipModule, convert
 
 QUIET = preset("digital-45nm")
 
@@ -59,10 +61,23 @@ def small_net() -> nn.Module:
     )
 
 
-def converted_small(hardware: Hardware, **options):
-    """The small network on a chip, and stimuli."""
+def fresh_small(hardware: Hardware, **options) -> tuple[ChipModule, torch.Tensor]:
+    """The small network, converted anew for a chip, and stimuli: for tests of what `convert` itself
+    does.
+    """
     x = stimuli(10, 1, 6, 6)
     return convert(seeded(small_net), hardware, x, **options), x
+
+
+_SMALL: dict[tuple[Hardware, str], ChipModule] = {}
+
+
+def converted_small(hardware: Hardware, **options) -> tuple[ChipModule, torch.Tensor]:
+    """A copy of the small network on a chip, which is converted once for each, and stimuli."""
+    key = hardware, repr(sorted(options.items()))
+    if key not in _SMALL:
+        _SMALL[key], _ = fresh_small(hardware, **options)
+    return copy.deepcopy(_SMALL[key]), stimuli(10, 1, 6, 6)
 
 
 def on_powers_of_two(converted, seed: int = 5):

@@ -5,7 +5,7 @@ Hardware that moves the values.
 import numpy as np
 import pytest
 import torch
-from conversiontest import QUIET, chip_of, converted_small, seeded, stimuli
+from conversiontest import QUIET, chip_of, converted_small, fresh_small, seeded, stimuli
 from stochsim_kernels.neuron import channel, drawing
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
@@ -100,7 +100,7 @@ def test_persistent_errors_belong_to_the_chip_key():
     hardware = chip_of(memory=Memory(weight_errors=0.05))
     x = stimuli(10, 1, 6, 6)
     same, other = (converted_small(hardware, chip_key=key)[0](x) for key in (1, 2))
-    assert torch.equal(same, converted_small(hardware, chip_key=1)[0](x))
+    assert torch.equal(same, fresh_small(hardware, chip_key=1)[0](x))
     assert not torch.equal(same, other)
 
 
@@ -285,7 +285,7 @@ def test_presets_run(name):
 def test_calibrated_adcs_are_set_on_the_calibration():
     array = Array(rows=16, columns=16, adc=Adc(bits=5, range="calibrated"))
     x = stimuli(40, 1, 6, 6)
-    wide, narrow = (converted_small(chip_of(array=array))[0] for _ in range(2))
+    wide, narrow = (fresh_small(chip_of(array=array))[0] for _ in range(2))
     assert torch.equal(wide(x), narrow(x))
     full = converted_small(chip_of(array=Array(rows=16, columns=16, adc=Adc(bits=5))))[0]
     assert not torch.equal(wide(x), full(x))

@@ -7,7 +7,15 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conversiontest import chip_of, converted_small, on_powers_of_two, seeded, stimuli
+from conversiontest import (
+    chip_of,
+    converted_small,
+    fresh_small,
+    on_powers_of_two,
+    seeded,
+    small_net,
+    stimuli,
+)
 from torch import nn
 
 from stochsim.hardware import Adc, Array, Memory, Noise
@@ -64,7 +72,7 @@ def test_training_draws_new_noise_at_every_call_unless_given_a_key():
     assert not torch.equal(converted(x), converted(x))
     assert torch.equal(converted(x, key=3), converted(x, key=3))
     again = converted_small(chip_of(noise=NOISE))[0].train()
-    assert torch.equal(again(x), converted_small(chip_of(noise=NOISE))[0].train()(x))
+    assert torch.equal(again(x), fresh_small(chip_of(noise=NOISE))[0].train()(x))
     assert not torch.equal(again(x), converted_small(chip_of(noise=NOISE), key=1)[0].train()(x))
 
 
@@ -158,17 +166,11 @@ def test_the_chip_follows_its_parameters():
 
 def test_state_and_copies_give_the_same_network():
     converted, x = converted_small(chip_of(noise=NOISE))
-    other = convert(seeded(lambda: copy.deepcopy(converted_net()), 4), chip_of(noise=NOISE), x)
+    other = convert(seeded(small_net, 4), chip_of(noise=NOISE), x)
     assert not torch.equal(other(x), converted(x))
     other.load_state_dict(converted.state_dict())
     assert torch.equal(other(x), converted(x))
     assert torch.equal(copy.deepcopy(converted)(x), converted(x))
-
-
-def converted_net():
-    from conversiontest import small_net
-
-    return small_net()
 
 
 def test_sampling_leaves_training_on():

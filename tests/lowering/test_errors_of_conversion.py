@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from conversiontest import Calls, chip_of, converted_small, seeded, small_net, stimuli
+from conversiontest import Calls, chip_of, converted_small, fresh_small, seeded, small_net, stimuli
 from torch import nn
 from torch.nn import functional
 
@@ -47,7 +47,7 @@ def test_a_layer_that_is_off_is_named():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of({"fc": LayerError(0.015, 0.001, 99), "other": LayerError(0.5, 0.1, 20)})
-        converted_small(chip_of(2, 2, 2))
+        fresh_small(chip_of(2, 2, 2))
 
 
 def test_a_wrong_scale_is_an_error_that_rounding_does_not_explain(monkeypatch):
@@ -63,7 +63,7 @@ def test_a_wrong_scale_is_an_error_that_rounding_does_not_explain(monkeypatch):
 
     monkeypatch.setattr(layers_of_sites, "fitted_to_weights", wrong)
     with pytest.warns(ConversionWarning) as found:
-        converted_small(chip_of(8, 8, 8))
+        fresh_small(chip_of(8, 8, 8))
     assert [str(one.message)[:9] for one in found] == [f"layer '{name}'" for name in "36"]
 
 

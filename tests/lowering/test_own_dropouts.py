@@ -54,7 +54,7 @@ def test_all_is_dropped_at_a_rate_of_one(name: str, tmp_path) -> None:
     """Then a module in training draws nothing: its values are the converted network's, which are
     others in evaluation; of a file too.
     """
-    module, x = seeded(lambda: PARTS[name](1.0)), stimuli(40, 4, 8)
+    module, x = seeded(lambda: PARTS[name](1.0)), stimuli(40, 2, 8)
     made = convert(module, chip_of(8, 8, 8), x, ranges="minmax")
     assert not any(one.training for one in module.modules())
     made.program.save(tmp_path)
@@ -68,7 +68,7 @@ def test_all_is_dropped_at_a_rate_of_one(name: str, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_half_is_drawn_anew_in_every_call(name: str) -> None:
-    module, x = seeded(lambda: PARTS[name](0.5)), stimuli(20, 4, 8)
+    module, x = seeded(lambda: PARTS[name](0.5)), stimuli(20, 2, 8)
     made = convert(module, EIGHT, x)
     assert torch.equal(given(made(x)), given(made(x)))
     made.train()
@@ -88,7 +88,7 @@ def test_one_that_was_left_in_training_stays_on(name: str) -> None:
             lambda self, x: self.off(self.last(given_on(self.inner(x)))), inner=part, **rest
         )
     )
-    x = stimuli(40, 4, 8)
+    x = stimuli(40, 2, 8)
     quiet = convert(module, EIGHT, x)
     assert float(np.ptp(quiet.sample(x[:3], 9, 0), 1).max()) == 0.0
     for one in module.inner.modules():

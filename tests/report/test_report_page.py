@@ -140,23 +140,22 @@ def test_text_from_outside_cannot_become_markup(fake_run: Run) -> None:
         if task.kind == "chip_samples":
             result["energy"]["flags"] = ["<script>alert(1)</script>"]
 
-    reader, _ = read(fake_run(change=sly))
+    reader, _ = read(fake_run(grid={"bits": [4], "noise": [1]}, change=sly))
     assert "script" not in reader.tags
     assert "<script>alert(1)</script>" in reader.words
 
 
-def test_the_csv_files_stand_beside_it_and_a_second_report_changes_nothing(fake_run: Run) -> None:
-    run = fake_run()
+@pytest.mark.usefixtures("page")  # the first report
+def test_the_csv_files_stand_beside_it_and_a_second_report_changes_nothing(finished: Path) -> None:
     names = ("report.html", "results.csv", "timing.csv")
-    write_report(run)
-    first = [(run / name).read_bytes() for name in names]
-    write_report(run)
-    assert [(run / name).read_bytes() for name in names] == first
-    assert not list(run.glob(".tmp-*"))
+    first = [(finished / name).read_bytes() for name in names]
+    write_report(finished)
+    assert [(finished / name).read_bytes() for name in names] == first
+    assert not list(finished.glob(".tmp-*"))
 
 
 def test_own_decoders_are_told_apart(fake_run: Run) -> None:
-    reader, _ = read(fake_run(train={"decoder": "own"}))
+    reader, _ = read(fake_run(grid={"bits": [4, 8], "noise": [1]}, train={"decoder": "own"}))
     assert "No survival S here. Every network learned a decoder" in reader.words
     assert (
         "At noise ×1 the smallest distance, each network to its own posterior, is D = "
@@ -223,20 +222,21 @@ def test_a_partial_run_of_several_keys_agrees_with_itself(fake_run: Run) -> None
 
 
 def test_the_page_names_the_widths_of_the_grid_and_not_those_of_the_chip_file(
-    fake_run: Run,
+    page: tuple[Reader, str],
 ) -> None:
-    reader, _ = read(fake_run())
+    reader, _ = page
     assert "4/4/4 bits" not in reader.words
     assert "in-memory-28nm with the grid's widths: 1, 4, 8 bits of weights" in reader.words
     assert "[precision]" not in reader.words
 
 
-def test_infinite_joules_are_explained_where_they_stand(fake_run: Run) -> None:
-    run = fake_run()
-    reader, source = read(run)
+def test_infinite_joules_are_explained_where_they_stand(
+    page: tuple[Reader, str], finished: Path, fake_run: Run
+) -> None:
+    reader, source = page
     assert "Energy ∞: at noise ×0 the price of reliability" in reader.words
     assert 'title="∞: at noise ×0' in source
-    with open_run(run) as results:
+    with open_run(finished) as results:
         assert "∞: at noise ×0 the price of reliability" in console_table(results)
     reader, _ = read(fake_run(grid={"bits": [1, 4], "noise": [1]}))
     assert "∞: at noise" not in reader.words

@@ -217,8 +217,10 @@ def test_its_gradient_reaches_every_learned_width(kind):
     assert all(bits.requires_grad for bits in present_bits(one))
 
 
-def learned(nats_per_joule, first=(8, 8, 8)):
-    settings = TrainSettings(steps=400, batch=32, learning_rate=0.02, nats_per_joule=nats_per_joule)
+def learned(nats_per_joule, first=(8, 8, 8), steps=200):
+    settings = TrainSettings(
+        steps=steps, batch=32, learning_rate=0.02, nats_per_joule=nats_per_joule
+    )
     return learn_bits(trained(network()), STIMULI, MODEL, settings, HARDWARE, 1, first=first)
 
 
@@ -244,14 +246,14 @@ def test_dear_bits_end_fewer():
 
 def test_what_ends_is_a_network_trained_at_these_widths_like_any_other():
     found = learned(1e14)
-    settings = TrainSettings(steps=400, batch=32, learning_rate=0.02)
+    settings = TrainSettings(steps=200, batch=32, learning_rate=0.02)
     same = train_quantised(trained(network()), STIMULI, MODEL, settings, tuple(widths_of(found)), 1)
     for name, value in same.network.state_dict().items():
         assert torch.equal(value, found.network.state_dict()[name]), name
 
 
 def test_they_never_end_below_two():
-    assert widths_of(learned(1e17, first=(3, 3, 3))) == [2, 2, 2]
+    assert widths_of(learned(1e17, first=(3, 3, 3), steps=400)) == [2, 2, 2]
 
 
 def test_widths_are_held_at_two_to_eight():
