@@ -27,7 +27,7 @@ _CANCELS = 1e-2  # values of this share of what they are computed from are off b
 _TIMES = 3.0  # what rounding explains
 _LEAST_PARTS = 30
 _LEAST = 0.02  # of the outputs' size: below, no warning
-_LEAST_OF_FEW = 0.05  # of a few stimuli, one of which may lie beyond the examples by chance
+_LEAST_OF_FEW = 0.1  # of a few stimuli, one of which may lie beyond the examples by chance
 
 
 class ConversionWarning(UserWarning):
@@ -123,6 +123,8 @@ def warn_of_layers(network: Network, x: torch.Tensor) -> None:
 
     def in_float(layer: ChipLayer, values: torch.Tensor) -> torch.Tensor:
         found = layer.in_float(values)
+        if layer.has_given_grids:  # a quantised module's own
+            return found
         sums.setdefault(layer.name, _Sums(layer)).add(values, found)
         return found
 

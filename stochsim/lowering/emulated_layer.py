@@ -253,6 +253,12 @@ class ChipLayer(torch.nn.Module):
         return np.broadcast_to(sigma, (neurons,)).copy()
 
     @property
+    def has_given_grids(self) -> bool:
+        """Whether the module brought any of its grids along."""
+        grids = (self.weight_grid, self.input_grid, self.output_grid)
+        return any(grid.is_given and grid.book is None for grid in grids)
+
+    @property
     def bits(self) -> tuple[int, int, int]:
         """Widths of weights, inputs and outputs."""
         return self.weight_grid.bits, self.input_grid.bits, self.output_grid.bits

@@ -15,6 +15,7 @@ from stochsim.program import Quantizer
 from stochsim.settings import StochsimError, counted
 
 _SAME_SHIFT = 1e-6
+_SCALES = "format of scales"
 LEAST_LEARNED = 2
 """The least width that can be learned: at one bit a grid has two values ±scale, whose step no range
 gives."""
@@ -113,7 +114,7 @@ class Grid(torch.nn.Module):
             "unsigned": float(self.unsigned),
             "block size": self.block_size or 0,
             "number format": book,
-            "format of scales": list(SCALE_BITS).index(self.block_scales),
+            _SCALES: list(SCALE_BITS).index(self.block_scales),
             "shift of inputs": self.shift,
         }
 
@@ -133,6 +134,7 @@ class Grid(torch.nn.Module):
             name
             for (name, value), other in zip(own, others, strict=True)
             if abs(value - other) > _SAME_SHIFT * abs(value)  # never of NaN: unknown
+            and not (name == _SCALES and self.block_scales == FP16)  # which hold those of any
         ]
         if differ:
             errors.append(

@@ -130,8 +130,9 @@ class OtherSizes:
     def _kept_one(self, key: Any, base: Sized) -> Sized | None:
         """The network that is kept under a key, with what it shares as the base has it now."""
         self._made.move_to_end(key)
-        while len(self._made) > 2 * MOST_SIZES:
-            self._made.popitem(last=False)
+        alike = [one for one in self._made if one[0] == key[0]]  # of evaluation, or of training
+        for one in alike[:-MOST_SIZES]:
+            del self._made[one]
         found = self._made[key]
         if found is not None:
             share(found.network, base.network, found.shared)

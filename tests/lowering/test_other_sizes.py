@@ -3,6 +3,7 @@
 import copy
 import functools
 import pickle
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,13 @@ import torch
 from conversiontest import Calls, chip_of, seeded, stimuli
 from torch import nn
 
-from stochsim.lowering import ChipModule, convert, load_converted, other_sizes
+from stochsim.lowering import (
+    ChipModule,
+    ConversionWarning,
+    convert,
+    load_converted,
+    other_sizes,
+)
 from stochsim.settings import SettingError, StochsimError
 
 EIGHT = chip_of(8, 8, 8)
@@ -173,8 +180,10 @@ def test_training_at_another_length_moves_what_all_lengths_have() -> None:
         assert (small.emulated(y) - 3).square().mean() < 0.95 * away
     fresh(lengths[2])
     fresh.load_state_dict(small.state_dict())
-    for y in lengths.values():
-        assert torch.equal(fresh(y), small(y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConversionWarning)  # one large step leaves the grids
+        for y in lengths.values():
+            assert torch.equal(fresh(y), small(y))
 
 
 def test_layers_and_parts_in_float_are_shared() -> None:
@@ -338,8 +347,7 @@ def test_a_size_that_the_module_does_not_take_is_named() -> None:
         small(stimuli(2, 33, 5))
     with pytest.raises(SettingError, match=r"\(stimulus, 3, 5\) \(the module does not take it"):
         small.bill(stimuli(2, LENGTH, 4))
-    with pytest.raises(SettingError, match="no stimulus of these sizes was seen"):
-        small(stimuli(0, 7, 5))
+    assert small(stimuli(0, 7, 5)).shape == (0, 3)
     assert small(stimuli(2, 7, 5)).shape == (2, 3)
     assert small(stimuli(0, 7, 5)).shape == (0, 3)
     with pytest.raises(SettingError, match="axes of the examples"):
