@@ -132,8 +132,13 @@ def note_modes(network: Network, module: nn.Module) -> None:
         part = parts.get(own.part)
         if own.part in frozen:
             node.meta["origin"] = own._replace(kind=own.kind + FROZEN)
-        elif isinstance(part, nn.modules.batchnorm._NormBase) and part.momentum is None:
+        elif isinstance(part, nn.modules.batchnorm._NormBase) and _counts_batches(part):
             node.meta["origin"] = own._replace(kind=own.kind + CUMULATIVE)
+
+
+def _counts_batches(part: nn.modules.batchnorm._NormBase) -> bool:
+    """Whether running statistics are means over all batches."""
+    return part.track_running_stats and part.momentum is None
 
 
 def off_in_graph(network: Network) -> None:
