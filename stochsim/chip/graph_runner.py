@@ -1,7 +1,7 @@
 """A graph on a chip: layers by the chip's kernels, other parts in float, as they are."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -50,9 +50,13 @@ class GraphRunner(Runner):
         calls = self.graph.calls
         seen = {} if x_calibration is None else self._seen_without_noise(x_calibration)
         firsts = numbers_of_layers([call.geometry.groups for call in calls])
+        cells = _cells_of(calls, firsts)
         self.layers = {
             call.layer: WindowedLayer(
-                call, program.layers[call.layer], chip, (first, order), seen.get(call.layer)
+                *(call, program.layers[call.layer], chip),
+                numbers=(first, order),
+                x_calibration=seen.get(call.layer),
+                cells=cells[call.layer],
             )
             for order, (call, first) in enumerate(zip(calls, firsts, strict=True))
         }
@@ -244,6 +248,22 @@ class GraphRunner(Runner):
 
         self.graph.walk(x, step, draw=self._draw(len(x), 1, Place(0, 0, 0)))
         return found
+
+
+def _cells_of(calls: Sequence[LayerCall], firsts: Sequence[int]) -> dict[str, int]:
+    """The number of the layer on whose cells each layer is: those with the weights of an earlier
+    one, rows for rows, are on its cells. firsts: the number of each one's first group.
+    """
+    by_name = {call.layer: call for call in calls}
+    found: dict[str, int] = {}
+    for call, first in zip(calls, firsts, strict=True):
+        other = by_name.get(call.weights_of or "")
+        is_like = other is not None and (
+            (bool(other.geometry.lookup), other.geometry.groups)
+            == (bool(call.geometry.lookup), call.geometry.groups)
+        )
+        found[call.layer] = found[other.layer] if other is not None and is_like else first
+    return found
 
 
 class _Sizes(NamedTuple):

@@ -41,10 +41,11 @@ class ChipSettings(NamedTuple):
 class LayerOnChip:
     """A layer of a program on its chip: its product and the neurons behind it.
 
-    name: in the program, and in bills. number: tells its random numbers from those of the others,
-    and its cells and memory from theirs. sigma_scale: multiplies the sigma of its neurons.
-    x_calibration: integers (stimulus, input) for a calibrated ADC range. Raises SettingError for a
-    Hardware that the widths of the layer do not fit.
+    name: in the program, and in bills. number: tells its random numbers from those of the others.
+    cells: the number of the layer on whose cells, or in whose place of the memory, its weights are;
+    None for its own. sigma_scale: multiplies the sigma of its neurons. x_calibration: integers
+    (stimulus, input) for a calibrated ADC range. Raises SettingError for a Hardware that the widths
+    of the layer do not fit.
     """
 
     def __init__(
@@ -54,13 +55,15 @@ class LayerOnChip:
         chip: ChipSettings,
         number: int = 0,
         x_calibration: np.ndarray | None = None,
+        cells: int | None = None,
     ) -> None:
         self.name = name
         self.layer = layer
         self.number = number
         own = chip.hardware.with_precision(layer.weight_bits, layer.input.bits, layer.output.bits)
         self.neurons = Neurons(layer, own, chip.sigma_scale, number)
-        chip_key = fold_in(chip.chip_key, "layer", number) if number else chip.chip_key
+        cells = number if cells is None else cells
+        chip_key = fold_in(chip.chip_key, "layer", cells) if cells else chip.chip_key
         drawn = number, chip_key
         self.product: Product = (
             build_digital_product(layer, own, *drawn)

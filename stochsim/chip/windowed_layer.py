@@ -21,11 +21,12 @@ class WindowedLayer:
     """The products and neurons of a layer of a graph, one layer for each group of its channels.
 
     numbers: that of its first group on the chip, and its place among the layers. x_calibration:
-    what positions see, (row, input) for each group, for calibrated ADCs. Random numbers
-    belong to (stimulus, read, position): position p of read r is read r × positions + p of its
-    stimulus, so what happens once per stimulus (errors of weights as they are read) is shared by
-    all positions; on an array, and for noise that depends on what a position sees, it is read r of
-    stimulus s × positions + p.
+    what positions see, (row, input) for each group, for calibrated ADCs. cells: the number of the
+    first group of the layer on whose cells it is, None for its own. Random numbers belong to
+    (stimulus, read, position): position p of read r is read r × positions + p of its stimulus, so
+    what happens once per stimulus (errors of weights as they are read) is shared by all positions;
+    on an array, and for noise that depends on what a position sees, it is read r of stimulus s ×
+    positions + p.
     """
 
     def __init__(
@@ -35,14 +36,16 @@ class WindowedLayer:
         chip: ChipSettings,
         numbers: tuple[int, int],
         x_calibration: list[np.ndarray] | None = None,
+        cells: int | None = None,
     ) -> None:
         self.call, self.chip = call, chip
         self.input, self.output = layer.input, layer.output
         first, self.order = numbers
         groups = call.geometry.groups
         seen: list[Any] = [None] * groups if x_calibration is None else x_calibration
+        cells = first if cells is None else cells
         self.layers = [
-            LayerOnChip(call.layer, layer.group(g, groups), chip, first + g, seen[g])
+            LayerOnChip(call.layer, layer.group(g, groups), chip, first + g, seen[g], cells + g)
             for g in range(groups)
         ]
         self._set_dithered()

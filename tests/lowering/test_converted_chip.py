@@ -5,7 +5,7 @@ Hardware that moves the values.
 import numpy as np
 import pytest
 import torch
-from conversiontest import QUIET, chip_of, converted_small, fresh_small, seeded, stimuli
+from conversiontest import QUIET, Calls, chip_of, converted_small, fresh_small, seeded, stimuli
 from stochsim_kernels.neuron import channel, drawing
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
@@ -289,3 +289,31 @@ def test_calibrated_adcs_are_set_on_the_calibration():
     assert torch.equal(wide(x), narrow(x))
     full = converted_small(chip_of(array=Array(rows=16, columns=16, adc=Adc(bits=5))))[0]
     assert not torch.equal(wide(x), full(x))
+
+
+STUCK = Array(rows=16, columns=16, cells=Cells(stuck_at_0_rate=0.1), adc=Adc(bits=12))
+
+
+@pytest.mark.parametrize("parts", [{"array": STUCK}, {"memory": Memory(weight_errors=0.05)}])
+def test_calls_of_one_weight_are_on_the_same_cells(parts):
+    """A layer that is called twice; an equal one with weights of its own is the negative
+    control.
+    """
+    chip = chip_of(**parts)
+    one = np.eye(4, dtype=np.int8)
+
+    def sums(make):
+        layers = convert(seeded(make), chip, stimuli(20, 4)).chip()._runner.layers
+        found = [layer.layers[0].product.sums(one, 1, 0, 0, 0) for layer in layers.values()]
+        return [np.asarray(part, float).reshape(4, 4) for part in found]
+
+    def twice():
+        return Calls(lambda self, x: self.one(torch.tanh(self.one(x))), one=nn.Linear(4, 4))
+
+    def twice_apart():
+        module = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+        module[2].weight.data = module[0].weight.data.clone()
+        return module
+
+    assert np.array_equal(*sums(twice))
+    assert not np.array_equal(*sums(twice_apart))
