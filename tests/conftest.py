@@ -2,6 +2,7 @@
 `pytest.approx` without its absolute floor.
 """
 
+import gc
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,10 @@ import torch
 
 from stochsim.hardware import preset
 from stochsim.program import Layer, Quantizer, single_layer
+
+# at Python's own 700 new objects, a fifth of a conversion's time is the search for cycles in what
+# torch.export makes; what waits for the next search is small
+gc.set_threshold(20_000, 10, 10)
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 

@@ -1,5 +1,6 @@
 """Without noise the chip gives what the emulation and a plain reference give, value for value."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -71,23 +72,41 @@ def test_chip_equals_emulation_in_float64(widths):
     assert torch.equal(converted.double()(x.double()), converted.emulated(x.double()))
 
 
+class Activations(nn.Module):
+    """A layer for each activation, of the same input."""
+
+    def __init__(self):
+        super().__init__()
+        self.identity, self.relu, self.tanh, self.sigmoid = (nn.Linear(6, 4) for _ in ACTIVATIONS)
+
+    def forward(self, x):
+        return {
+            "identity": self.identity(x),
+            "relu": torch.relu(self.relu(x)),
+            "tanh": torch.tanh(self.tanh(x)),
+            "sigmoid": torch.sigmoid(self.sigmoid(x)),
+        }
+
+
+@functools.cache
+def with_every_activation(widths, low):
+    """Converted on stimuli from `low` on; nothing of it is changed."""
+    x = stimuli(20, 6, low=low).double()
+    return convert(seeded(Activations).double(), chip_of(*widths), x)
+
+
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 def test_a_linear_layer_equals_the_plain_reference(widths, activation, low):
-    made = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}[
-        activation
-    ]
     x = stimuli(20, 6, low=low).double()
-    converted = convert(
-        seeded(lambda: nn.Sequential(nn.Linear(6, 4), made())).double(), chip_of(*widths), x
-    )
-    (layer,) = converted.layers.values()
+    converted = with_every_activation(widths, low)
+    layer = converted.layers[activation]
     assert layer.activation == activation
     assert layer.input_grid.unsigned == (low == 0)
     assert layer.output_grid.unsigned == (activation in ("relu", "sigmoid"))
     np.testing.assert_allclose(
-        converted(x), reference_values(layer, x, x[:, None].numpy())[:, 0], rtol=1e-12
+        converted(x)[activation], reference_values(layer, x, x[:, None].numpy())[:, 0], rtol=1e-12
     )
 
 

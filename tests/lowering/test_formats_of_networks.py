@@ -130,7 +130,7 @@ def test_eight_bit_formats_are_near_to_float_and_four_bits_farther() -> None:
     x = stimuli(200, 12)
     module = seeded(lambda: nn.Sequential(nn.Linear(12, 32), nn.Tanh(), nn.Linear(32, 3)))
     errors = {}
-    for name in ("fp8-e4m3", "mxfp8-e4m3", "mxint8", "mxfp6-e2m3", "nvfp4", "mxfp4", "fp4-e2m1"):
+    for name in ("fp8-e4m3", "mxint8", "mxfp6-e2m3", "nvfp4", "mxfp4"):
         made = convert(module, chip_of(), x, formats=name)
         with torch.no_grad():
             off = (made(x) - module(x)).square().mean() / module(x).square().mean()

@@ -197,7 +197,7 @@ def test_recurrent_modules_give_their_states(kind, tmp_path):
     for each in (made, ss.load_converted(tmp_path)):
         for one, other in zip(flat(each(SEQUENCES)), wanted, strict=True):
             assert one.shape == other.shape
-            assert float((one - other).detach().abs().max()) < 0.08
+            assert float((one - other).detach().abs().max()) < 0.04
     _, state = made.sample(SEQUENCES[:4], 2, key=0)
     state = state[0] if kind is nn.LSTM else state
     assert state.shape == (4, 2, 2, 3)
