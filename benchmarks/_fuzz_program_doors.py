@@ -17,7 +17,7 @@ from _fuzz_parts import (
 )
 
 import stochsim as ss
-from stochsim import accounting, chip
+from stochsim import accounting, chip, formats
 from stochsim import program as programs
 
 
@@ -126,6 +126,41 @@ def _programs() -> dict[str, Door]:
         "Layer.group": Door(
             lambda **given: one_layer(4).group(**given), lambda: {"number": 0, "groups": 2}
         ),
+        "Quantizer.of_format": Door(
+            lambda **given: programs.Quantizer.of_format(**given).law(0, 0),
+            lambda: {"book": "fp4-e2m1", "scale": 0.5},
+        ),
+        "program.with_output": Door(
+            lambda **given: run_program(program_of("single").with_output(**given)),
+            lambda: {"output": programs.Quantizer.of_format("nf4", 2.0)},
+        ),
+        "with_output_format": Door(
+            lambda **given: run_program(chip.with_output_format(**given)),
+            lambda: {
+                "program": program_of("single"),
+                "hardware": DIGITAL,
+                "name": "fp4-e2m1",
+                "x": normal(6, 4),
+                "key": 0,
+            },
+        ),
+        "fitted_quantizer": Door(
+            chip.fitted_quantizer, lambda: {"name": "lloyd-3", "numbers": normal(300)}
+        ),
+        "CodeBook": Door(
+            lambda **given: formats.CodeBook(**given).encode(normal(5)),
+            lambda: {
+                "values": (-2.0, -0.5, 0.0, 1.0),
+                "edges": (-1.0, -0.2, 0.5),
+                "ties": (True, False, True),
+                "bit_patterns": (0.0, 1.0, -2.0, -0.5),
+                "name": "own",
+            },
+        ),
+        "code_book": Door(formats.code_book, lambda: {"name": "fp6-e2m3"}),
+        "format_bits": Door(formats.format_bits, lambda: {"name": "lloyd-4"}),
+        "block_format": Door(formats.block_format, lambda: {"name": "mxfp4"}),
+        "lloyd_max": Door(formats.lloyd_max, lambda: {"numbers": normal(300), "bits": 3}),
         "program.save": Door(
             lambda **given: program_of("single").save(**given), lambda: {"folder": "saved"}
         ),

@@ -86,6 +86,18 @@ def _modules() -> dict[str, Door]:
                 "chip_key": 0,
             },
         ),
+        "convert with formats": Door(
+            lambda **given: ss.convert(torch_module(), DIGITAL, **given).sample(examples(), 2, 0),
+            lambda: {
+                "examples": examples(),
+                "formats": {"weights": "nvfp4", "outputs": "fp4-e2m1"},
+                "ranges": "mse",
+            },
+        ),
+        "convert with groups": Door(
+            lambda **given: ss.convert(torch_module(), DIGITAL, **given).sample(examples(), 2, 0),
+            lambda: {"examples": examples(), "weight_scales": 2, "weight_grids": "affine"},
+        ),
         "converted.sample": Door(
             lambda **given: converted().sample(**given),
             lambda: {"x": examples(), "reads": 3, "key": 0},

@@ -7,7 +7,7 @@ from stochsim.formats import CodeBook, code_book, format_bits, is_fitted, lloyd_
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.keys import fold_in
 from stochsim.program import Program, Quantizer
-from stochsim.settings import check_kind, check_whole
+from stochsim.settings import check_kind, check_whole, finite_array
 
 _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
 _SCALES = np.geomspace(0.02, 1.2, 60)
@@ -39,6 +39,7 @@ def with_output_format(
     check_kind("hardware", hardware, Hardware, HARDWARE_RULE)
     key = check_whole("key", key, 0, 2**64)
     bits, own = format_bits(name), program.output
+    x = finite_array("x", x, "stimulus, input", (None, program.inputs))
     if name == f"int{bits}" and own.is_even and own.bits == bits:
         return program
     numbers = _reads(program, hardware, x, key)
@@ -75,7 +76,7 @@ def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.
     noise = noise.replace(read_sigma=sigma, read_sigma_lsb=0.0, read_sigma_fs=None)
     hardware = hardware.replace(noise=noise)
     fine = program.with_output(Quantizer.of_format("int8", step))
-    some = np.asarray(x)[:_STIMULI]
+    some = x[:_STIMULI]
     values = Chip(fine, hardware, calibration=some).sample(some, _READS, key, count=False).values
     random = np.random.default_rng(fold_in(key, "numbers"))
     chosen = random.choice(values.ravel(), min(_NUMBERS, values.size), replace=False)

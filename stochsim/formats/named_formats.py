@@ -126,11 +126,12 @@ def format_bits(name: str) -> int:
     >>> [format_bits(name) for name in ("fp6-e2m3", "lloyd-3")]
     [6, 3]
     """
+    check_kind("format", name, str, "should be a name")
     if name in FITTED:
         return 1 + FITTED.index(name)
     try:
         return code_book(name).bits
     except SettingError as error:
-        if isinstance(name, str) and not name.startswith(("fp", "mx", "nvfp")):
+        if not name.startswith(("fp", "mx", "nvfp")):
             raise SettingError.of("format", name, choices=[*FORMATS, *FITTED]) from error
         raise
