@@ -57,9 +57,9 @@ class Noise(Settings):
     `input_dither` = "stochastic" rounds the inputs at random, fresh at every read (in a recurrent
     circuit at every step): up with the probability of the remainder, so that the mean of an
     unclipped input is exact and its rounding error is noise. With `input_random_bits` = r that
-    chance is a multiple of 2^-r: the remainder cut off ("floor", as two's complement does), rounded
-    ("nearest", by an added half), or cut off from the size of the input ("zero", as sign and
-    magnitude do), by `input_cut`; at r = 0 nothing is random. `measured_csv` replaces the whole
+    chance is a multiple of 2^-r: the remainder cut off ("floor", and None: two's complement),
+    rounded ("nearest": an added half), or cut off from the size of the input ("zero": sign and
+    magnitude), by `input_cut`; at r = 0 nothing is random. `measured_csv` replaces the whole
     neuron by a measured device: the text of a CSV file (in a chip's TOML file its name) with P(code
     | drive). Raises SettingError where two forms of one noise are given, or noises that cannot be
     together.
@@ -82,7 +82,7 @@ class Noise(Settings):
     dither: Literal["none", "stochastic", "triangular"] = "none"
     input_dither: Literal["none", "stochastic"] = "none"
     input_random_bits: Annotated[int, Field(ge=0, le=16)] | None = None
-    input_cut: Cut = "floor"
+    input_cut: Cut | None = None
     measured_csv: CsvText = ""
 
     @model_validator(mode="after")
@@ -98,9 +98,9 @@ class Noise(Settings):
         if self.input_random_bits is not None and self.input_dither == "none":
             rule = "is for inputs that are rounded at random: 'input_dither' = 'stochastic'"
             raise SettingError.of("input_random_bits", self.input_random_bits, rule)
-        if self.input_cut != "floor" and self.input_random_bits is None:
+        if self.input_cut is not None and self.input_random_bits is None:
             rule = "is for a number of random bits, 'input_random_bits'"
-            raise SettingError.of("input_cut", self.input_cut, rule, ["floor"])
+            raise SettingError.of("input_cut", self.input_cut, rule)
         if self.dither != "none" and self.family != "gaussian" and self.has_read_noise:
             rule = "not both beside read noise; valid: family = 'gaussian', or no read noise"
             raise SettingError.of(("dither", "family"), (self.dither, self.family), rule)
@@ -122,7 +122,7 @@ class Noise(Settings):
     @property
     def input_rounding(self) -> InputRounding:
         """How inputs are rounded at random, where they are."""
-        return InputRounding(self.input_random_bits, self.input_cut)
+        return InputRounding(self.input_random_bits, self.input_cut or "floor")
 
     @property
     def has_read_noise(self) -> bool:

@@ -15,6 +15,7 @@ from .network import MOST_BITS as MOST_BITS
 from .network import Network as Network
 from .network_settings import ArchitectureSettings as ArchitectureSettings
 from .network_settings import NetworkSettings as NetworkSettings
+from .network_settings import WeightScales as WeightScales
 from .quantise import build_network as build_network
 from .quantise import network_class as network_class
 from .quantise import quantised_from_float as quantised_from_float

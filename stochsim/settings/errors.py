@@ -63,7 +63,8 @@ def close_name(wanted: str, names: Iterable[str]) -> str:
     by_letters = {name.lower(): name for name in list(names)[:_MOST_COMPARED]}
     wanted = wanted.lower()
     longer = [name for name in by_letters if len(wanted) > 2 and name.startswith(f"{wanted}-")]
-    found = longer or difflib.get_close_matches(wanted, by_letters, n=1, cutoff=0.5)
+    cutoff = 0.0 if longer else 0.5
+    found = difflib.get_close_matches(wanted, longer or by_letters, n=1, cutoff=cutoff)
     return by_letters[found[0]] if found else ""
 
 

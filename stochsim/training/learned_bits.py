@@ -54,7 +54,8 @@ def learn_bits(  # noqa: PLR0913 - public: settings are given by keyword
     training = Training(stimuli, model, shorter, price, key, progress)
     draws = torch_generator(key, "fit")
     fit_on = fit_part(stimuli)
-    given: dict[str, Any] = {"learned_bits": True, "weight_scales": settings.weight_scales}
+    scales = settings.weight_scales or "per-tensor"
+    given: dict[str, Any] = {"learned_bits": True, "weight_scales": scales}
     network = quantised_from_float(start.network, fit_on, *first, draws, **given)
     widths = learned_widths(training.fit(network, start.decoder, extra=bit_price).network)
     chosen: dict[str, Any] = {"method": method, "hardware": hardware, "progress": progress}

@@ -6,7 +6,7 @@ import pydantic
 
 from stochsim.energy import reliability_price_to_cost
 from stochsim.hardware import Hardware, check_hardware
-from stochsim.networks.network_settings import WeightScales
+from stochsim.networks import WeightScales
 from stochsim.settings import LARGEST, Scale, SettingError, Settings
 
 MOST_STEPS = 10_000_000
@@ -25,7 +25,8 @@ class TrainSettings(Settings):
     `nats_per_joule` is the rate lambda between nats and joules: with it c and s are those of the
     Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
     and widths may be learned under their price in joules. `weight_scales`: whether all weights of a
-    quantised layer share a scale, or those of each neuron have one; signs always share theirs.
+    quantised layer share a scale ("per-tensor", None too), or those of each neuron have one; signs
+    always share theirs.
 
     >>> from stochsim.training import TrainSettings
     >>> TrainSettings(steps=500).learning_rate
@@ -38,7 +39,7 @@ class TrainSettings(Settings):
     c: Scale = 1.0
     s: Scale = 1.0
     nats_per_joule: float | None = pydantic.Field(default=None, gt=0, le=1e30)
-    weight_scales: WeightScales = "per-tensor"
+    weight_scales: WeightScales | None = None
     device: str = "cpu"
 
     @pydantic.model_validator(mode="after")

@@ -391,7 +391,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         torch_generator(key, "fit"),
         by_posterior=aware,
         layer_bits=layer_bits,
-        weight_scales=settings.weight_scales,
+        weight_scales=settings.weight_scales or "per-tensor",
     )
     price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None

@@ -180,7 +180,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     ("value", "sentence"),
     [
         ("bts", "did you mean 'bits'?"),
-        ("BITS", "valid: bits, noise"),
+        ("BITS", "did you mean 'bits'?"),
         (7, "valid: bits, noise"),
         ("", "valid: bits, noise"),
     ],
