@@ -5,9 +5,9 @@ in-memory chip of posterior_survival.py, with weights and inputs of 4 bits, a sc
 of each neuron. Each is trained for that chip with outputs of 8 bits; then only the format of its
 outputs is another, without further training: the scale has the least squared error on the
 network's own reads of training stimuli, and Lloyd-Max books are fitted to them. "trained": evenly
-spaced outputs, the network trained for the chip with these. Codes of hidden units keep 8 bits but in
-rows "trained", whose energy is that of all widths. Read noise is in mean steps of a format. Three
-keys.
+spaced outputs, the network trained for the chip with these. Codes of hidden units keep 8 bits but
+in rows "trained", whose energy is that of all widths. Read noise is in mean steps of a format.
+Three keys.
 
 S: 1 is the float network of the same architecture, 0 ignores the stimulus. Coverage of 90 %
 intervals is a measure that no format was fitted to; the posterior's is 0.9. A converter with uneven
