@@ -7,7 +7,7 @@ from stochsim_kernels.neuron import channel, drawing, stochastic_rounding
 from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.chip.rng_address import INPUTS, Place
-from stochsim.hardware import Hardware
+from stochsim.hardware import SAME, Hardware
 from stochsim.program import Quantizer
 
 _NOTHING = np.zeros((1, 1))
@@ -97,15 +97,21 @@ class Inputs:
 
 def neighbours(quantizer: Quantizer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which value of a quantiser, counted from the lowest, lies below x (any shape), or is the last
-    but one, and which part of the way to the next one x is, from 0 to 1.
+    but one, and which part of the way to the next one x is, from 0 to 1. What is off a value by the
+    rounding of float32 is on it.
     """
     last = quantizer.levels - 2
     if quantizer.book is None:
         lowest = 0 if quantizer.unsigned else quantizer.c_min or -0.5
-        place = np.clip(x / quantizer.step, lowest, lowest + last + 1)
+        place = x / quantizer.step
+        nearest = np.rint(place - lowest) + lowest
+        place = np.where(np.abs(place - nearest) <= SAME * np.abs(place), nearest, place)
+        place = np.clip(place, lowest, lowest + last + 1)
         lower = np.minimum(np.floor(place - lowest), last)
         return lower.astype(np.intp), place - (lower + lowest)
     values = quantizer.scale * np.array(quantizer.book.values)
     inside = np.clip(x, values[0], values[-1]).astype(np.float64)
     lower = np.clip(np.searchsorted(values, inside, side="right") - 1, 0, last)
+    for end in (values[lower], values[lower + 1]):
+        inside = np.where(np.abs(inside - end) <= SAME * np.abs(inside), end, inside)
     return lower, (inside - values[lower]) / (values[lower + 1] - values[lower])

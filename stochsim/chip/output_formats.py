@@ -4,13 +4,14 @@ import numpy as np
 
 from stochsim.chip.chip import Chip
 from stochsim.formats import CodeBook, code_book, format_bits, is_fitted, lloyd_max
-from stochsim.hardware import HARDWARE_RULE, Hardware
+from stochsim.hardware import HARDWARE_RULE, Hardware, Memory
 from stochsim.keys import fold_in
 from stochsim.program import Program, Quantizer
-from stochsim.settings import check_kind, check_whole, finite_array
+from stochsim.settings import SettingError, check_kind, check_whole, finite_array
 
 _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
-_SCALES = np.geomspace(0.02, 1.2, 60)
+_SCALES = np.geomspace(0.02, 3.0, 80)
+_FINER = np.geomspace(0.94, 1.06, 41)
 _TIMES_WIDER = 2.0
 """The range of the outputs on which formats are fitted, in units of the program's own."""
 
@@ -51,13 +52,17 @@ def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
     ones its values too, have the least squared error. Raises SettingError for other names.
     """
     bits = format_bits(name)
+    numbers = finite_array("numbers", numbers, "number").astype(np.float64)
+    if not numbers.size:
+        raise SettingError.of("numbers", numbers, "should be one at least")
     if is_fitted(name):
         return Quantizer.of_format(lloyd_max(numbers, bits), 1.0)
     book = code_book(name)
     largest = float(np.abs(numbers).max())
-    widest = (largest or 1.0) / max(abs(value) for value in book.values)
-    scale = min(_SCALES * widest, key=lambda one: _squared_error(book, one, numbers))
-    return Quantizer.of_format(book, float(scale))
+    scale = (largest or 1.0) / max(abs(value) for value in book.values)
+    for factors in (_SCALES, _FINER):
+        scale = float(min(factors * scale, key=lambda one: _squared_error(book, one, numbers)))
+    return Quantizer.of_format(book, scale)
 
 
 def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:
@@ -67,14 +72,14 @@ def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:
 
 def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.ndarray:
     """Values (n,) of reads with outputs of 8 bits, which round and clip little, and the noise of
-    the program's own.
+    the program's own, without errors of memories.
     """
     own = program.output
     step = _TIMES_WIDER * own.step * own.levels / 256
     noise = hardware.noise
     sigma = noise.read_sigma_drive(own.step, own.levels)
     noise = noise.replace(read_sigma=sigma, read_sigma_lsb=0.0, read_sigma_fs=None)
-    hardware = hardware.replace(noise=noise)
+    hardware = hardware.replace(noise=noise, memory=Memory())
     fine = program.with_output(Quantizer.of_format("int8", step))
     some = x[:_STIMULI]
     values = Chip(fine, hardware, calibration=some).sample(some, _READS, key, count=False).values

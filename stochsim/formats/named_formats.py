@@ -110,7 +110,7 @@ def code_book(name: str) -> CodeBook:
     return make(check_whole("format", int(found[2]), fewest, MOST_BITS + 1))
 
 
-FITTED = tuple(f"lloyd-{bits}" for bits in range(1, MOST_BITS + 1))
+FITTED = tuple(f"lloyd-{bits}" for bits in range(1, 7))
 """Formats whose values are fitted to numbers: see `lloyd_max`."""
 
 

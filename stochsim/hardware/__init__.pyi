@@ -9,6 +9,7 @@ from .hardware import Hardware as Hardware
 from .hardware import check_hardware as check_hardware
 from .inheritance import preset_path as preset_path
 from .inheritance import presets as presets
+from .input_rounding import SAME as SAME
 from .input_rounding import InputRounding as InputRounding
 from .loading import chip_files as chip_files
 from .loading import chip_path as chip_path

@@ -4,6 +4,11 @@ from typing import Any, Literal, NamedTuple
 
 Cut = Literal["floor", "nearest", "zero"]
 
+SAME = 2.0**-22
+"""Share of an input by which it is off where it lies on a value of its grid: float32 and the scale
+round.
+"""
+
 USUAL_BITS = 16
 """Random bits that a chip is billed for each rounded input where it does not say how many."""
 

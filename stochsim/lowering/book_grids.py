@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from stochsim.formats import E4M3, E8M0, FP16, CodeBook, code_book
-from stochsim.hardware import InputRounding
+from stochsim.hardware import SAME, InputRounding
 from stochsim.lowering.grids import Grid
 from stochsim.program import Quantizer, product_table
 
@@ -114,6 +114,8 @@ class BookGrid(Grid):
         table = self._integers.to(x.dtype)
         lower = self._lower(inside)
         part = (inside.detach() - table[lower]) / (table[lower + 1] - table[lower])
+        near = (part - part.round()).abs() * (table[lower + 1] - table[lower])
+        part = torch.where(near <= SAME * inside.detach().abs(), part.round(), part)
         value = table[lower + (uniform < rounding.chance_up(part, x.detach() < 0))]
         return (inside + (value - inside).detach()) * scale
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import stochsim.networks.forked_torch  # noqa: F401 - all that runs torch here loads this file
-from stochsim.hardware import Hardware, InputRounding
+from stochsim.hardware import SAME, Hardware, InputRounding
 from stochsim.settings import SettingError
 
 _DITHER_LSB = {"none": 0.0, "stochastic": 1 / math.sqrt(12), "triangular": 1 / math.sqrt(6)}
@@ -122,7 +122,9 @@ def with_chances(
     """
     if rounding.is_exact:
         return x
-    place = x / step - offset
+    place = x / step
+    nearest = (place - offset).round() + offset
+    place = torch.where((place - nearest).abs() <= SAME * place.abs(), nearest, place) - offset
     lower = place.floor()
     moved = (lower + rounding.chance_up(place - lower, x < 0) + offset) * step
     return x + (moved - x).detach()

@@ -259,6 +259,7 @@ class Study(Settings):
             self._check_chip(chip)
         self._check_chip_keys(chips)
         self._check_formats(chips)
+        self._check_scales()
         self._check_options()
         self._check_parts()
         self._check_layers()
@@ -391,6 +392,19 @@ class Study(Settings):
                 field = "dither" if chip.noise.dither != "none" else "measured_csv"
                 rule = f"should be left out with 'hardware.noise.{field}'"
                 raise SettingError.of("grid.output_format", list(given), rule)
+
+    def _check_scales(self) -> None:
+        """Raise SettingError for scales of neurons where no weights have them."""
+        given = self.train.weight_scales
+        if given is None or given == "per-tensor":
+            return
+        if CIRCUIT in self.grid.architecture:
+            rule = f"is not for '{CIRCUIT}' networks, whose weights share a scale"
+            raise SettingError.of("train.weight_scales", given, rule)
+        layers = (self.network.layer_bits or {}).values()
+        widths = {weights for weights, *_ in self.grid.widths()} | set(layers)
+        if not self.grid.widths() or max(widths) == 1:
+            raise _unused("train.weight_scales", "quantised weights of two bits and more", given)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an

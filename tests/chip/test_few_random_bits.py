@@ -106,6 +106,20 @@ def test_of_neighbours_of_a_format() -> None:
         assert (lower[0, 4], least[0, 4]) == (13, 0)
 
 
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("scale", [1 / 255, 0.003921568859])
+def test_pictures_in_float32_lie_on_their_grid(cut: str, scale: float) -> None:
+    """k / 255 in float32, and a scale off by the rounding of float32: no input moves."""
+    x = (np.arange(256, dtype=np.float32) / np.float32(255)).reshape(1, -1)
+    grid = Quantizer(8, scale, unsigned=True)
+    for bits in (0, 2, 8):
+        found = inputs_of(grid, bits, cut).integers(x.astype(float), 5, Place(1, 0, 0))
+        assert np.array_equal(found, np.broadcast_to(np.arange(256), (1, 5, 256)))
+    step = torch.tensor(scale)
+    moved = with_chances(torch.from_numpy(x), step, 0.0, InputRounding(0, cut))
+    assert torch.equal((moved / step).round()[0], torch.arange(256.0))
+
+
 def test_without_random_bits_nothing_is_random() -> None:
     x = np.array([[-0.9, -0.5, -0.25, 0.26, 0.75, 8.0]])
     expected = {"floor": [-2, -1, -1, 0, 1, 3], "nearest": [-2, -1, 0, 1, 2, 3]}
