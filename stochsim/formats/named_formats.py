@@ -101,7 +101,10 @@ def code_book(name: str) -> CodeBook:
     if name == "nf4":
         return normal_float()
     if name.lower().startswith(("mx", "nvfp")):
-        rule = "is a block format, of numbers that share a scale: see `block_format`"
+        rule = "names a block format, of numbers that share a scale: see `block_format`"
+        raise SettingError.of("format", name, rule)
+    if name in FITTED:
+        rule = "has values that are fitted to numbers: see `lloyd_max`"
         raise SettingError.of("format", name, rule)
     found = _NAME.fullmatch(name)
     if not found or name not in FORMATS:

@@ -33,8 +33,8 @@ class InputRounding(NamedTuple):
         """P(the upper of the two neighbours), of inputs that lie `part` of the way, from 0 to 1,
         from the lower one to it: NumPy arrays or torch tensors, both of one shape.
 
-        Of r random bits: the multiples of 2^-r, floor(2^r part)/2^r and the like (Fitzgibbon and
-        Felix, arXiv 2504.20634). "nearest" takes the upper of two multiples that are equally near.
+        Of r random bits: the multiples of 2^-r, floor(2^r part)/2^r and the like (arXiv
+        2504.20634). "nearest" takes the upper of two multiples that are equally near.
 
         >>> import numpy as np
         >>> from stochsim.hardware import InputRounding

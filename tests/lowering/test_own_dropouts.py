@@ -11,6 +11,7 @@ from conversiontest import Calls, chip_of, seeded, stimuli
 from torch import nn
 
 from stochsim.lowering import convert, load_converted
+from stochsim.settings import StochsimError
 
 EIGHT = chip_of(8, 8, 8)
 
@@ -119,3 +120,26 @@ def test_slopes_of_rrelu_are_drawn_in_training() -> None:
     below = slopes[drive < 0]
     assert 0.2 <= float(below.min()) < 0.25
     assert 0.55 < float(below.max()) <= 0.6
+
+
+def test_rows_that_mix_stimuli_are_not_taken_for_those_of_one() -> None:
+    """(stimulus · head) has each stimulus's rows together and is drawn by the key; of (head ·
+    stimulus) a split of the stimuli would move the draws.
+    """
+
+    def of_heads(self, x: torch.Tensor, first: int) -> torch.Tensor:
+        heads = x.reshape(-1, 2, 2)
+        rows = (heads.transpose(0, 1) if first == 0 else heads).reshape(-1, 2)
+        kept = nn.functional.dropout(rows, 0.5, training=True)
+        if first == 0:
+            return self.last(kept.reshape(2, -1, 2).transpose(0, 1).reshape(-1, 4))
+        return self.last(kept.reshape(-1, 4))
+
+    x = stimuli(30, 4)
+    by_stimulus = Calls(lambda self, x: of_heads(self, x, 1), last=nn.Linear(4, 3))
+    made = convert(by_stimulus, EIGHT, x)
+    whole = made.sample(x, 5, 0)
+    assert np.array_equal(made.sample(x[7:], 5, 0, first_stimulus=7), whole[7:])
+    assert np.ptp(whole, axis=1).any()
+    with pytest.raises(StochsimError, match="do not belong to a stimulus"):
+        convert(Calls(lambda self, x: of_heads(self, x, 0), last=nn.Linear(4, 3)), EIGHT, x)

@@ -99,6 +99,8 @@ def test_every_format_has_its_bits() -> None:
         format_bits("loyd-4")
     with pytest.raises(SettingError, match="block format"):
         format_bits("mxfp4")
+    with pytest.raises(SettingError, match="fitted to numbers"):
+        code_book("lloyd-4")
 
 
 @pytest.mark.parametrize(
