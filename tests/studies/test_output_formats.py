@@ -12,6 +12,7 @@ from stochsim.chip import Chip, fitted_quantizer, with_output_format
 from stochsim.formats import FITTED, FORMATS, code_book, format_bits
 from stochsim.hardware import Memory, Noise, preset
 from stochsim.program import Quantizer, random_program
+from stochsim.report import console_table
 from stochsim.settings import SettingError
 from stochsim.studies import open_run
 
@@ -43,11 +44,16 @@ def test_a_study_measures_each_format_on_the_trained_network(tmp_path: Path) -> 
     with open_run(store_answers(tmp_path / "run", study, work)) as results:
         rows = {row["output_format"]: row for row in results.rows}
         joules = {name: row.per_read_j for name, row in rows.items()}
+        cliffs = [row["settings"] for row in results.cliffs()]
+        table = console_table(results)
     with open_run(store_answers(tmp_path / "plain", plain, work)) as results:
         own = next(row for row in results.rows if row.output_bits == 4)
     assert list(rows) == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
     assert rows["int4"].estimates["d"].value == own.estimates["d"].value
     assert len({row.estimates["d"].value for row in rows.values()}) == 4
+    assert sorted(cliffs) == [(("output_format", name),) for name in sorted(rows)]
+    assert "output format" in table
+    assert all(name in table for name in rows)
     assert joules["int4"] < joules["fp4-e2m1"]  # whose converter resolves half steps
 
 
