@@ -32,7 +32,7 @@ def variants(results: Results) -> list[Variant]:
     grid = results.study.grid
     if not grid.widths():
         return []
-    chips = [tuple(chip.items()) for chip in grid.chips()]
+    chips = [tuple(chip.items()) for chip in grid.ways()]
     return [
         Variant(kind, method, chip)
         for kind in grid.architecture

@@ -89,6 +89,19 @@ class GridSettings(Settings):
         """Every combination of values of the axes that are settings of the chip, {axis: value};
         one, {}, without such axes.
         """
-        axes = self.setting_axes()
-        values = itertools.product(*(axis.given(self) for axis in axes))
-        return [dict(zip((axis.name for axis in axes), each, strict=True)) for each in values]
+        return _combined(self, self.setting_axes())
+
+    def ways(self) -> list[dict[str, Any]]:
+        """The same of all axes by which the chip has one network in several ways: formats of
+        outputs, too.
+        """
+        return _combined(self, [axis for axis in grid_axes() if axis.is_of_the_chip])
+
+
+def _combined(grid: GridSettings, axes: list[Axis]) -> list[dict[str, Any]]:
+    """Every combination of the values that a grid gives on axes; those that it does not name are
+    left out.
+    """
+    named = [axis for axis in axes if axis.given(grid)]
+    values = itertools.product(*(axis.given(grid) for axis in named))
+    return [dict(zip((axis.name for axis in named), each, strict=True)) for each in values]

@@ -258,15 +258,18 @@ class Results(StoredRun):
 
         widths: one number for tied bits, or (weight, input, output), None for a float network or a
         control. method None: the study's first. key None: over all keys where there are several.
-        settings: values on axes that are settings of the chip, and its `chip_key`; the least of
-        those not named.
+        settings: values on axes that are settings of the chip, its `chip_key` and `output_format`;
+        the least, or first, of those not named.
         """
         widths = plain(widths)
         wanted = (widths,) * 3 if isinstance(widths, int) else widths
         trained = "" if widths is None else method or self.study.grid.method[0]
         place = (architecture, wanted, rho, noise, control, trained)
         grid = self.study.grid
-        chip = {} if widths is None else grid.chips()[0] | grid.parts[0] | settings
+        chip = settings
+        if wanted is not None:
+            formats = grid.output_formats(wanted[2]) or [{}]
+            chip = grid.chips()[0] | formats[0] | grid.parts[0] | settings
         several = len(self.study.grid.keys) > 1
         for row in self.rows:
             if key is None and row.is_of_all_keys != several:

@@ -13,6 +13,7 @@ from stochsim.formats import FITTED, FORMATS, code_book, format_bits
 from stochsim.hardware import Memory, Noise, preset
 from stochsim.program import Quantizer, random_program
 from stochsim.report import console_table
+from stochsim.report.variants import quantised, variants
 from stochsim.settings import SettingError
 from stochsim.studies import open_run
 
@@ -46,6 +47,8 @@ def test_a_study_measures_each_format_on_the_trained_network(tmp_path: Path) -> 
         joules = {name: row.per_read_j for name, row in rows.items()}
         cliffs = [row["settings"] for row in results.cliffs()]
         table = console_table(results)
+        drawn = [row for variant in variants(results) for row in quantised(results, variant)]
+        found = [results.find(widths=3), results.find(widths=4, output_format="lloyd-4")]
     with open_run(store_answers(tmp_path / "plain", plain, work)) as results:
         own = next(row for row in results.rows if row.output_bits == 4)
     assert list(rows) == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
@@ -53,6 +56,8 @@ def test_a_study_measures_each_format_on_the_trained_network(tmp_path: Path) -> 
     assert len({row.estimates["d"].value for row in rows.values()}) == 4
     assert sorted(cliffs) == [(("output_format", name),) for name in sorted(rows)]
     assert "output format" in table
+    assert sorted(map(id, drawn)) == sorted(map(id, rows.values()))
+    assert [one["output_format"] for one in found] == ["lloyd-3", "lloyd-4"]
     assert all(name in table for name in rows)
     assert joules["int4"] < joules["fp4-e2m1"]  # whose converter resolves half steps
 

@@ -33,7 +33,7 @@ def panels(results: Results) -> list[list[Panel]]:
     """
     grid = results.study.grid
     axes = words.swept_axes(results)
-    chips = [tuple(chip.items()) for chip in grid.chips()]
+    chips = [tuple(chip.items()) for chip in grid.ways()]
     kinds = [grid.architecture]
     if len(grid.architecture) * len(axes) > MOST_COLUMNS:
         kinds = [(kind,) for kind in grid.architecture]
