@@ -137,8 +137,11 @@ class RecurrentRunner(Runner):
     @property
     def _weights_of_kernel(self) -> matmul.PackedWeights | None:
         """Lateral weights where one kernel makes all steps: exact sums, noise that is drawn
-        directly and is the same at every read.
+        directly and is the same at every read; codes are integers, of one scale.
         """
+        layers = (self.readout.layer, self.lateral.layer)
+        if not all(layer.multiplies_codes and not layer.has_scales_of_neurons for layer in layers):
+            return None
         weights = self.lateral.product.plain_weights
         neurons = self.readout.neurons
         if (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stochsim.formats.books import CodeBook
-from stochsim.formats.named_formats import FORMATS, code_book
+from stochsim.formats.named_formats import FITTED, FORMATS, code_book
 from stochsim.settings import SettingError, check_choice, check_kind, check_whole
 
 _ROUNDING = 1e-12
@@ -74,6 +74,9 @@ def block_format(name: str) -> BlockFormat:
     """The block format of a name of BLOCK_FORMATS; raises SettingError for others, with the nearest
     one.
     """
+    if name in (*FORMATS, *FITTED):
+        rule = "names a number format without blocks"
+        raise SettingError.of("format", name, rule, BLOCK_FORMATS)
     check_choice("format", name, BLOCK_FORMATS)
     return BLOCK_FORMATS[name]
 

@@ -118,6 +118,8 @@ def float_format(name: str) -> FloatFormat | None:
         return None
     bits, exponent, mantissa = (int(one) for one in found.groups())
     if bits != 1 + exponent + mantissa:
-        right = f"fp{1 + exponent + mantissa}-e{exponent}m{mantissa}"
-        raise SettingError.of("format", name, "its bits are a sign, exponent and mantissa", [right])
+        own = 1 + exponent + mantissa
+        rule = f"its bits are a sign, exponent and mantissa, {own} here"
+        right = [f"fp{own}-e{exponent}m{mantissa}"] if own <= MOST_BITS else []
+        raise SettingError.of("format", name, rule if right else f"{rule}: 8 at most", right)
     return FloatFormat(exponent, mantissa)

@@ -135,6 +135,6 @@ def format_bits(name: str) -> int:
     try:
         return code_book(name).bits
     except SettingError as error:
-        if not name.startswith(("fp", "mx", "nvfp")):
+        if not name.lower().startswith(("fp", "mx", "nvfp")):
             raise SettingError.of("format", name, choices=[*FORMATS, *FITTED]) from error
         raise

@@ -100,16 +100,10 @@ class NetworkSettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _scales_that_it_may_have(self) -> Self:
-        if self.weight_scales == "per-tensor":
-            return self
-        for name, value, rule in (
-            ("learned_bits", True, "is for weights that share a scale"),
-            ("architecture.kind", "recurrent", "has circuits, whose weights share a scale"),
-        ):
-            own = self.learned_bits if name == "learned_bits" else self.architecture.kind
-            if own == value:
-                fields = ("weight_scales", name)
-                raise SettingError.of(fields, (self.weight_scales, own), rule)
+        if self.weight_scales != "per-tensor" and self.learned_bits:
+            fields = ("weight_scales", "learned_bits")
+            rule = "widths are learned where weights share a scale"
+            raise SettingError.of(fields, (self.weight_scales, True), rule)
         return self
 
     @pydantic.model_validator(mode="after")

@@ -287,9 +287,14 @@ class Layer:
         )
 
     @property
+    def multiplies_codes(self) -> bool:
+        """Whether a product multiplies the codes of weights and inputs, which have no books."""
+        return self.weight_book is None and self.input.book is None
+
+    @property
     def _multiplied(self) -> Multiplied | None:
         """What a product multiplies, None where it is the codes."""
-        if self.weight_book is None and self.input.book is None:
+        if self.multiplies_codes:
             return None
         book = self.weight_book
         of_weights = (self.weight_bits, 0) if book is None else book.factor_bits

@@ -19,6 +19,7 @@ from stochsim.settings import (
     Stored,
     as_path,
     card,
+    check_kind,
     check_rho,
     counted,
     one_line,
@@ -147,9 +148,9 @@ class Program:
 
     def with_output(self, output: Quantizer) -> "Program":
         """The same network with other outputs of the layer that is read, as of another number
-        format.
+        format; of a circuit with another state, see `Recurrent.with_output`.
 
-        Raises SettingError where that layer's codes are inputs of a layer too, as in a circuit.
+        Raises SettingError where that layer's codes are inputs of another layer too.
 
         >>> from stochsim.program import Quantizer, random_program
         >>> program, inputs = random_program((6, 3), (4, 4, 4), sigma=0.5)
@@ -158,9 +159,9 @@ class Program:
           layer    shape   weights  inputs  outputs   sigma
           layer 1  6 -> 3  4 bits   4 bits  fp4-e2m1  0.5
         """
-        name = self.wiring.read_layer(self.layers)
-        changed = dataclasses.replace(self.layers[name], output=output)
-        return dataclasses.replace(self, layers={**self.layers, name: changed})
+        check_kind("output", output, Quantizer, "should be a Quantizer")
+        layers, wiring = self.wiring.with_output(self.layers, output)
+        return dataclasses.replace(self, layers=layers, wiring=wiring)
 
     def save(self, folder: AnyPath) -> None:
         """Write it to a folder, made where it does not exist, from which `load_program` gives it

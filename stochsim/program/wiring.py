@@ -16,6 +16,7 @@ from stochsim.data import check_stimuli
 from stochsim.hardware import Noise
 from stochsim.program.layer import LATERAL, LOG_SIGMA, READOUT, Layer
 from stochsim.program.layer_shape import LayerShape
+from stochsim.program.quantizer import Quantizer
 from stochsim.program.shapes import check_shape, floats
 from stochsim.program.workload import (
     NOISE_RULE,
@@ -85,6 +86,13 @@ class Wiring(abc.ABC):
     @abc.abstractmethod
     def read_layer(self, layers: Mapping[str, Any]) -> str:
         """Name of the layer whose neurons' codes are read."""
+
+    def with_output(
+        self, layers: Mapping[str, Layer], output: Quantizer
+    ) -> tuple[dict[str, Layer], "Wiring"]:
+        """Layers and wiring with other outputs of the layer that is read."""
+        name = self.read_layer(layers)
+        return {**layers, name: dataclasses.replace(layers[name], output=output)}, self
 
     @abc.abstractmethod
     def billed_sigma(self, layers: Mapping[str, Layer]) -> dict[str, np.ndarray]:
@@ -289,13 +297,6 @@ class Recurrent(Wiring):
         neurons, state = readout.neurons, readout.output
         weights = (neurons, neurons)
         for name, layer in layers.items():
-            if layer.has_scales_of_neurons:
-                rule = "should be one scale for all weights of a layer of a recurrent program"
-                raise SettingError.of(f"{name}.weight_scale", layer.weight_scale, rule)
-            for field, book in (("weight_book", layer.weight_book), ("input", layer.input.book)):
-                if book is not None:
-                    rule = "should be of integers in a recurrent program"
-                    raise SettingError.of(f"{name}.{field}", book.name, rule)
             if layer.zero_points is not None:
                 rule = "the weights of a recurrent program count from 0"
                 raise SettingError.of(f"{name}.zero_points", layer.zero_points, rule)
@@ -309,6 +310,22 @@ class Recurrent(Wiring):
                 rule = f"should be that of the state, {state}"
                 raise SettingError.of(f"{LATERAL}.{side}", codes, rule)
         check_shape("table", self.table, "level, neuron", (state.levels, neurons))
+
+    def with_output(
+        self, layers: Mapping[str, Layer], output: Quantizer
+    ) -> tuple[dict[str, Layer], Wiring]:
+        """See `Wiring.with_output`; the state is of that quantiser, so the lateral product reads
+        its values, and what neurons add by their own code lies on straight lines through what they
+        added at the values before.
+        """
+        state = layers[READOUT].output
+        values = output.exact_values(output.c_min + np.arange(output.levels))
+        before = state.exact_values(state.c_min + np.arange(state.levels))
+        changed = {
+            READOUT: dataclasses.replace(layers[READOUT], output=output),
+            LATERAL: dataclasses.replace(layers[LATERAL], input=output, output=output),
+        }
+        return changed, dataclasses.replace(self, table=_on_lines(values, before, self.table))
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `Wiring.to_table`; raises StochsimError for a radius that is not finite."""
@@ -342,6 +359,16 @@ class Recurrent(Wiring):
 
 WIRINGS: dict[str, type[Wiring]] = {one.kind: one for one in (FeedForward, LogSigmaHead, Recurrent)}
 """The wirings that files of programs can name; a converted network's graph is read by lowering."""
+
+
+def _on_lines(values: np.ndarray, before: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Rows (value, …) at these values of straight lines through the rows of `table` at `before`,
+    ascending, and of the outermost lines beyond them.
+    """
+    k = np.clip(np.searchsorted(before, values) - 1, 0, len(before) - 2)
+    part = (values - before[k]) / (before[k + 1] - before[k])
+    found: np.ndarray = table[k] + part[:, None] * (table[k + 1] - table[k])
+    return found
 
 
 def _neurons(neurons: int) -> str:

@@ -367,8 +367,8 @@ class Study(Settings):
             raise SettingError.of("grid.chip_keys", list(keys), rule)
 
     def _check_formats(self, chips: list[Hardware]) -> None:
-        """Raise SettingError for formats that are no output's: of other widths, of circuits, whose
-        outputs are their states, and on a chip that has no uneven outputs.
+        """Raise SettingError for formats that are no output's: of other widths, and on a chip that
+        has no uneven outputs.
         """
         given = self.grid.output_format
         if given is None:
@@ -384,9 +384,6 @@ class Study(Settings):
             if not self.grid.output_formats(bits):
                 rule = f"should name a format of {bits} bits too, as outputs of the grid have"
                 raise SettingError.of("grid.output_format", list(given), rule)
-        if CIRCUIT in self.grid.architecture:
-            rule = f"is not for '{CIRCUIT}' networks, whose outputs are states of integers"
-            raise SettingError.of("grid.output_format", list(given), rule)
         for chip in chips:
             if chip.noise.dither != "none" or chip.noise.measured_csv:
                 field = "dither" if chip.noise.dither != "none" else "measured_csv"
@@ -398,9 +395,6 @@ class Study(Settings):
         given = self.train.weight_scales
         if given is None or given == "per-tensor":
             return
-        if CIRCUIT in self.grid.architecture:
-            rule = f"is not for '{CIRCUIT}' networks, whose weights share a scale"
-            raise SettingError.of("train.weight_scales", given, rule)
         layers = (self.network.layer_bits or {}).values()
         widths = {weights for weights, *_ in self.grid.widths()} | set(layers)
         if not self.grid.widths() or max(widths) == 1:

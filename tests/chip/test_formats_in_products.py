@@ -22,7 +22,7 @@ from stochsim.formats import (
     scales_on_format,
 )
 from stochsim.hardware import Array, Memory, Noise
-from stochsim.program import Layer, Quantizer, load_program, random_program, recurrent, single_layer
+from stochsim.program import Layer, Quantizer, load_program, single_layer
 
 FORMATS = (
     *("int4", "fp4-e2m1", "fp6-e3m2", "fp6-e2m3", "fp8-e4m3", "fp8-e5m2"),
@@ -339,10 +339,6 @@ def test_what_has_no_law_is_refused() -> None:
     huge = layer_of("fp8-e5m2", "fp8-e5m2")
     with pytest.raises(ss.SettingError, match=r"accumulator_bits.*beyond 53 bits"):
         chip_for(huge, accumulator_bits=40)
-    square = random_program((4, 4), (4, 4, 4), sigma=0.5)[0].readout
-    table = dataclasses.replace(square, weight_book=code_book("int4"))
-    with pytest.raises(ss.SettingError, match=r"lateral\.weight_book.*recurrent"):
-        recurrent(square, table, np.zeros((16, 4)), steps=2, radius=0.5)
 
 
 def test_narrow_accumulators_count_the_integers_of_values() -> None:

@@ -13,7 +13,7 @@ from stochsim.chip import Chip
 from stochsim.energy import Operation
 from stochsim.formats import CodeBook, code_book, lloyd_max
 from stochsim.hardware import Memory, Noise, RandomSource, preset
-from stochsim.program import Quantizer, load_program, random_program, recurrent, with_log_sigma
+from stochsim.program import Quantizer, load_program, random_program, with_log_sigma
 from stochsim.settings import SettingError
 
 LAPLACE = np.random.default_rng(0).laplace(size=2000)
@@ -222,13 +222,6 @@ def test_products_of_formats_are_refused():
 def test_quantisers_that_are_none_are_refused(call, message):
     with pytest.raises(SettingError, match=message):
         call()
-
-
-def test_a_circuit_needs_even_values():
-    program = random_program((6, 3), (4, 4, 4), sigma=0.5)[0]
-    lateral = random_program((3, 3), (4, 4, 4), sigma=0.5)[0].readout
-    with pytest.raises(SettingError):
-        recurrent(program.readout, lateral, np.zeros((16, 3)), 5, 0.5).with_output(OUTPUTS["nf4"])
 
 
 def test_a_format_has_a_width_of_its_own_beside_hidden_layers():

@@ -59,7 +59,8 @@ def test_nf4_has_the_published_values():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fp4-e2m2", "its bits are a sign, exponent and mantissa; did you mean 'fp5-e2m2'"),
+        ("fp4-e2m2", "a sign, exponent and mantissa, 5 here; did you mean 'fp5-e2m2'"),
+        ("fp8-e4m4", "a sign, exponent and mantissa, 9 here: 8 at most$"),
         ("fp9-e4m4", "should be 8 at most with the sign"),
         ("fp4_e2m1", "did you mean 'fp4-e2m1'"),
         ("int9", "did you mean 'int8'"),

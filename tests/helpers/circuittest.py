@@ -123,15 +123,19 @@ def normal(u):
 
 def code_of(drive, output):
     """The code of one drive: the nearest value, halves to the even code, at one bit 0 to the upper
-    code.
+    code; of a format by its edges.
     """
+    if output.book is not None:
+        return int(output.book.encode(drive / output.scale))
     if output.bits == 1:
         return int(drive >= 0)
     return int(np.clip(np.rint(drive / output.scale), output.c_min, -output.c_min - 1))
 
 
 def value_of(code, output):
-    """z + step c of one code."""
+    """z + step c of one code; of a format that of its table."""
+    if output.book is not None:
+        return output.scale * output.book.values[code - output.c_min]
     return output.z + output.step * code
 
 
@@ -151,11 +155,19 @@ def input_codes(x, read, dithered, key, stimulus, number_of_read, step=0):
 
 def drives_of(program, codes):
     """Drives of a layer whose inputs have these codes: value times value, summed."""
-    integers = [2 * c - 1 if program.input.bits == 1 else c for c in codes]
-    scale = program.weight_scale * program.input.scale
+    if program.weight_book is not None or program.input.book is not None:
+        values = [value_of(c, program.input) for c in codes]
+        book = program.weight_book
+        rows = program.weight_codes if book is None else book.decode(program.weight_codes)
+        scale = program.weight_scale
+    else:
+        values = [2 * c - 1 if program.input.bits == 1 else c for c in codes]
+        rows = program.weight_codes.astype(int)
+        scale = program.weight_scale * program.input.scale
+    scales = np.broadcast_to(scale, len(rows))
     return [
-        scale * sum(int(w) * i for w, i in zip(row, integers, strict=True)) + b
-        for row, b in zip(program.weight_codes, program.bias, strict=True)
+        s * sum(w * v for w, v in zip(row, values, strict=True)) + b
+        for s, row, b in zip(scales, rows.tolist(), program.bias, strict=True)
     ]
 
 

@@ -37,9 +37,13 @@ def test_formats_add_samples_of_their_width_and_leave_every_other_task() -> None
     assert {cell["output_bits"]: cell["output_format"] for cell in found.cells}[3] == "lloyd-3"
 
 
-def test_a_study_measures_each_format_on_the_trained_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", ["single", "recurrent"])
+def test_a_study_measures_each_format_on_the_trained_network(
+    tmp_path: Path, architecture: str
+) -> None:
     """int4 is the network as it was trained; each other one what `with_output_format` makes."""
-    measured = {"measure__stimuli": 8, "measure__reads": 100}
+    measured: dict[str, Any] = {"measure__stimuli": 8, "measure__reads": 100}
+    measured["grid__architecture"] = [architecture]
     study = study_of(**GRID, **measured, hardware__preset="in-memory-28nm")
     plain = study_of(**{**GRID, "grid__output_format": None}, **measured)
     with open_run(store_answers(tmp_path / "run", study, work)) as results:
@@ -48,7 +52,10 @@ def test_a_study_measures_each_format_on_the_trained_network(tmp_path: Path) -> 
         cliffs = [row["settings"] for row in results.cliffs()]
         table = console_table(results)
         drawn = [row for variant in variants(results) for row in quantised(results, variant)]
-        found = [results.find(widths=3), results.find(widths=4, output_format="lloyd-4")]
+        found = [
+            results.find(architecture, widths=3),
+            results.find(architecture, widths=4, output_format="lloyd-4"),
+        ]
     with open_run(store_answers(tmp_path / "plain", plain, work)) as results:
         own = next(row for row in results.rows if row.output_bits == 4)
     assert list(rows) == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
@@ -121,7 +128,6 @@ def test_every_format_has_its_bits() -> None:
         ({"grid__output_format": ["lloyd-3", "lloyd-4", "int8"]}, "'int8'.* has 8 bits"),
         ({"grid__output_format": ["lloyd-3", "loyd-4"]}, "did you mean 'lloyd-4'"),
         ({"grid__output_format": ["lloyd-3", "int4", "int4"]}, "names a value twice"),
-        ({"grid__architecture": ["recurrent"]}, "is not for 'recurrent' networks"),
         ({"grid__bits": None, "grid__float": True}, "quantised networks on the chip"),
     ],
 )
@@ -151,7 +157,7 @@ def test_errors_of_the_memory_are_left_out_of_the_fit() -> None:
 
 @pytest.mark.parametrize(
     "grid",
-    [{"architecture": ["single", "recurrent"]}, {"bits": [1]}, {"bits": None, "float": True}],
+    [{"bits": [1]}, {"bits": None, "float": True}],
 )
 def test_scales_of_neurons_that_no_weights_have(grid: dict[str, Any]) -> None:
     changes = {f"grid__{name}": value for name, value in grid.items()}
