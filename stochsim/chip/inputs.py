@@ -9,6 +9,7 @@ from stochsim_kernels.random.integers import draw_integers
 from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.hardware import SAME, Hardware
 from stochsim.program import Quantizer
+from stochsim.settings import SettingError
 
 _NOTHING = np.zeros((1, 1))
 
@@ -23,6 +24,9 @@ class Inputs:
     """
 
     def __init__(self, quantizer: Quantizer, hardware: Hardware) -> None:
+        if quantizer.is_per_neuron:
+            rule = "should be of one book for all inputs of a chip"
+            raise SettingError.of("input", quantizer.format_name, rule)
         self.quantizer = quantizer
         self.are_shared = hardware.noise.input_dither == "none"
         self.rounding = hardware.noise.input_rounding
@@ -109,7 +113,7 @@ def neighbours(quantizer: Quantizer, x: np.ndarray) -> tuple[np.ndarray, np.ndar
         place = np.clip(place, lowest, lowest + last + 1)
         lower = np.minimum(np.floor(place - lowest), last)
         return lower.astype(np.intp), place - (lower + lowest)
-    values = quantizer.scale * np.array(quantizer.book.values)
+    values = quantizer.value_table[:, 0]
     inside = np.clip(x, values[0], values[-1]).astype(np.float64)
     lower = np.clip(np.searchsorted(values, inside, side="right") - 1, 0, last)
     for end in (values[lower], values[lower + 1]):

@@ -13,7 +13,7 @@ from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip.product import weight_sigma_of
 from stochsim.chip.rng_address import NEURONS, Place
-from stochsim.formats import CodeBook
+from stochsim.formats import CodeBook, NeuronBooks
 from stochsim.hardware import Hardware, read_channel_text
 from stochsim.program import Layer
 from stochsim.settings import SettingError, counted
@@ -25,6 +25,8 @@ _DITHER = {
 }
 """The family of each dither and its standard deviation in steps of the output."""
 
+_BESIDE_EDGES_AT_ONCE = 1_000_000  # drives less an edge at a time: 8 MB
+_TINY = float(np.nextafter(0.0, 1.0))
 _THRESHOLDS_AT_ONCE = 16_000_000  # thresholds, and random integers, at a time: 64 MB of each
 
 
@@ -54,6 +56,15 @@ class Neurons:
             self.other_sigma = sigma_lsb * output.step
         self.activation = channel.ACTIVATIONS[layer.activation]
         self.law = output.law(self.family, self.activation)
+        if isinstance(output.book, NeuronBooks):
+            laws = [output.law(self.family, self.activation, n) for n in range(layer.neurons)]
+            ties = np.stack([law.uneven[1] > 0 for law in laws], axis=1)
+            if self.activation in (channel.RELU, channel.STEP):  # edges are the next numbers then
+                ties[...] = True
+            self._edges_of_neurons = np.stack([law.edges for law in laws], axis=1), ties
+            self._at_zero = channel.uneven_law(
+                self.family, channel.IDENTITY, np.zeros(1), np.ones(1), output.c_min
+            )
         if output.book is not None:
             _check_uneven(output.book, hardware)
         self.measured = read_channel_text(own.measured_csv) if own.measured_csv else None
@@ -133,10 +144,31 @@ class Neurons:
             table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
             table = np.empty((len(drive), self.law.edges.size, drive.shape[1]), np.uint32)
-            whole = (_rows(sigma, drive.shape) for sigma in sigmas)
-            channel.fill_thresholds(drive, *whole, self.law, table)
+            whole = [_rows(sigma, drive.shape) for sigma in sigmas]
+            self._fill_thresholds(drive, whole, table)
             table = table[:, : output.levels - 1]
         return bit_error_channel.round_thresholds(table, bits) if bits < 31 else table
+
+    def _fill_thresholds(
+        self, drive: np.ndarray, sigmas: list[np.ndarray], table: np.ndarray
+    ) -> None:
+        """Write thresholds to table (stimulus, edge, neuron); drive, sigmas: (stimulus, neuron).
+        Where every neuron has edges of its own, a drive less an edge is compared with 0.
+        """
+        output = self.layer.output
+        if not output.is_per_neuron:
+            channel.fill_thresholds(drive, *sigmas, self.law, table)
+            return
+        edges, ties = self._edges_of_neurons
+        at_once = max(1, _BESIDE_EDGES_AT_ONCE // edges.size)
+        for first in range(0, len(drive), at_once):
+            part = slice(first, first + at_once)
+            beside = drive[part, None] - edges
+            beside[(beside == 0) & ~ties] = -_TINY
+            rows = beside.reshape(-1, drive.shape[1])
+            own = [np.repeat(sigma[part], len(edges), axis=0) for sigma in sigmas]
+            below = table[part].reshape(len(rows), 1, -1)  # a view: whole stimuli
+            channel.fill_thresholds(rows, *own, self._at_zero, below)
 
     def draw(
         self,
@@ -170,6 +202,7 @@ class Neurons:
             self.hardware.random.is_ideal
             and self.hardware.memory.code_errors == 0
             and self.measured is None
+            and not self.layer.output.is_per_neuron
         )
 
     def _draw_rows(
@@ -263,7 +296,7 @@ class Neurons:
             flips.flip_codes(codes, output.c_min, output.bits, rate, address)
 
 
-def _check_uneven(book: CodeBook, hardware: Hardware) -> None:
+def _check_uneven(book: CodeBook | NeuronBooks, hardware: Hardware) -> None:
     """Raise SettingError for settings that only evenly spaced values have a law for."""
     name = f"outputs of the format '{book.name}'"
     if hardware.noise.dither != "none":
@@ -272,7 +305,7 @@ def _check_uneven(book: CodeBook, hardware: Hardware) -> None:
     if hardware.noise.measured_csv:
         rule = f"should be empty with {name}: a measured neuron has values of its own"
         raise SettingError.of("noise.measured_csv", rule=rule)
-    if hardware.memory.code_errors and book.values != book.bit_patterns:
+    if hardware.memory.code_errors and not book.has_codes_in_order:
         rule = f"should be 0 with {name}, whose bits are not in the order of their values"
         raise SettingError.of("memory.code_errors", hardware.memory.code_errors, rule)
 

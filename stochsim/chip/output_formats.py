@@ -3,13 +3,22 @@
 import numpy as np
 
 from stochsim.chip.chip import Chip
-from stochsim.formats import CodeBook, code_book, format_bits, is_fitted, lloyd_max
+from stochsim.formats import (
+    PER_NEURON,
+    CodeBook,
+    NeuronBooks,
+    code_book,
+    format_bits,
+    is_fitted,
+    lloyd_max,
+)
 from stochsim.hardware import HARDWARE_RULE, Hardware, Memory
 from stochsim.keys import fold_in
 from stochsim.program import Program, Quantizer
 from stochsim.settings import SettingError, check_kind, check_whole, finite_array
 
 _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
+_NUMBERS_PER_NEURON = 10_000
 _SCALES = np.geomspace(0.02, 3.0, 80)
 _FINER = np.geomspace(0.94, 1.06, 41)
 _TIMES_WIDER = 2.0
@@ -21,8 +30,9 @@ def with_output_format(
 ) -> Program:
     """The same network with outputs of a number format of FORMATS or FITTED: its scale, and of
     fitted ones its values too, have the least squared error on reads of stimuli x (stimulus,
-    input), of which 512 at most are read 64 times. Of `int<b>`, b the program's own width, the
-    program itself, whose scale training has chosen.
+    input), of which 512 at most are read 64 times; with "-per-neuron" behind the name, those of
+    each neuron on its own reads. Of `int<b>`, b the program's own width, the program itself, whose
+    scale training has chosen.
 
     Read noise in steps is that of the outputs that the program had. Raises SettingError for other
     names, and what `Program.with_output` and `Chip` do.
@@ -43,18 +53,36 @@ def with_output_format(
     x = finite_array("x", x, "stimulus, input", (None, program.inputs))
     if name == f"int{bits}" and own.is_even and own.bits == bits:
         return program
-    numbers = _reads(program, hardware, x, key)
+    values = _reads(program, hardware, x, key)
+    random = np.random.default_rng(fold_in(key, "numbers"))
+    most = _NUMBERS_PER_NEURON if name.endswith(PER_NEURON) else _NUMBERS
+    rows = values.reshape(-1, program.neurons) if name.endswith(PER_NEURON) else values.ravel()
+    numbers = random.choice(rows, min(most, len(rows)), replace=False)
     return program.with_output(fitted_quantizer(name, numbers))
 
 
 def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
     """The quantiser of a format of FORMATS or FITTED for numbers (n,): its scale, and of fitted
-    ones its values too, have the least squared error. Raises SettingError for other names.
+    ones its values too, have the least squared error; with "-per-neuron" behind the name those of
+    each neuron, for numbers (n, neuron). Raises SettingError for other names.
+
+    >>> import numpy as np
+    >>> from stochsim.chip import fitted_quantizer
+    >>> numbers = np.array([[-1.0, -30.0], [0.0, 0.0], [1.0, 10.0], [0.1, 20.0]])
+    >>> fitted_quantizer("lloyd-1-per-neuron", numbers).value_table.round(3)
+    array([[ -1.   , -30.   ],
+           [  0.367,  10.   ]])
     """
     bits = format_bits(name)
-    numbers = finite_array("numbers", numbers, "number").astype(np.float64)
+    is_per_neuron = name.endswith(PER_NEURON)
+    axes = "number, neuron" if is_per_neuron else "number"
+    numbers = finite_array("numbers", numbers, axes).astype(np.float64)
     if not numbers.size:
         raise SettingError.of("numbers", numbers, "should be one at least")
+    if is_per_neuron:
+        own = [fitted_quantizer(name.removesuffix(PER_NEURON), row) for row in numbers.T]
+        books = [one.book.scaled(one.scale) for one in own if isinstance(one.book, CodeBook)]
+        return Quantizer.of_format(NeuronBooks(tuple(books)), 1.0)
     if is_fitted(name):
         return Quantizer.of_format(lloyd_max(numbers, bits), 1.0)
     book = code_book(name)
@@ -71,8 +99,8 @@ def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:
 
 
 def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.ndarray:
-    """Values (n,) of reads with outputs of 8 bits, which round and clip little, and the noise of
-    the program's own, without errors of memories.
+    """Values (stimulus, read, neuron) with outputs of 8 bits, which round and clip little, and the
+    noise of the program's own, without errors of memories.
     """
     own = program.output
     step = _TIMES_WIDER * own.step * own.levels / 256
@@ -82,7 +110,4 @@ def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.
     hardware = hardware.replace(noise=noise, memory=Memory())
     fine = program.with_output(Quantizer.of_format("int8", step))
     some = x[:_STIMULI]
-    values = Chip(fine, hardware, calibration=some).sample(some, _READS, key, count=False).values
-    random = np.random.default_rng(fold_in(key, "numbers"))
-    chosen = random.choice(values.ravel(), min(_NUMBERS, values.size), replace=False)
-    return chosen.astype(np.float64)
+    return Chip(fine, hardware, calibration=some).sample(some, _READS, key, count=False).values

@@ -124,8 +124,8 @@ class Samples:
         if not self.values.size:
             return "none"
         if self._values is None and self.codes is not None and self.quantizer is not None:
-            ends = np.array([self.codes.min(), self.codes.max()])
-            text = range_text(self.quantizer.values(ends))
+            ends = np.array([[self.codes.min()], [self.codes.max()]])
+            text = range_text(self.quantizer.values(ends).ravel())
             is_even = self.quantizer.book is None
             steps = "steps of" if is_even else "uneven steps, on average"
             return f"{text}, in {steps} {self.step:.3g} (units of the drive)"

@@ -10,6 +10,8 @@ from .block_formats import element_and_blocks as element_and_blocks
 from .block_formats import positive_e4m3 as positive_e4m3
 from .block_formats import scales_on_format as scales_on_format
 from .books import CodeBook as CodeBook
+from .books_of_neurons import PER_NEURON as PER_NEURON
+from .books_of_neurons import NeuronBooks as NeuronBooks
 from .fitted import lloyd_max as lloyd_max
 from .floating import FLOATING as FLOATING
 from .floating import FloatFormat as FloatFormat
@@ -21,3 +23,4 @@ from .named_formats import FORMATS as FORMATS
 from .named_formats import code_book as code_book
 from .named_formats import format_bits as format_bits
 from .named_formats import is_fitted as is_fitted
+from .named_formats import output_formats as output_formats

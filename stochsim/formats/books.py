@@ -98,6 +98,11 @@ class CodeBook:
         return (self.values[-1] - self.values[0]) / (self.levels - 1)
 
     @property
+    def has_codes_in_order(self) -> bool:
+        """Whether stored patterns of bits stand for the values in their order."""
+        return self.values == self.bit_patterns
+
+    @property
     def is_uniform(self) -> bool:
         """Whether all distances are equal, and edges halfway."""
         steps = np.diff(self.values)
@@ -128,7 +133,12 @@ class CodeBook:
 
     def decode(self, codes: Any) -> NDArray[np.float64]:
         """The values of codes, of any shape; raises SettingError for what are no codes."""
-        return self._arrays[0][self._places(codes)]
+        return self.look_up(self._arrays[0], codes)
+
+    def look_up(self, table: NDArray[Any], codes: Any) -> NDArray[Any]:
+        """Entries of a table (level,) for codes, of any shape."""
+        found: NDArray[Any] = table[self._places(codes)]
+        return found
 
     def patterns(self, codes: Any) -> NDArray[np.uint8]:
         """The stored bits of codes, of any shape: of two patterns of a value the smaller one.
@@ -145,7 +155,7 @@ class CodeBook:
         """The numbers that stored bits stand for, of any shape, ±0, NaN and infinities too; raises
         SettingError for what is no pattern.
         """
-        return np.array(self.bit_patterns)[_whole("patterns", patterns, 0, 2**self.bits)]
+        return np.array(self.bit_patterns)[whole_numbers("patterns", patterns, 0, 2**self.bits)]
 
     def scaled(self, scale: float) -> "CodeBook":
         """The same format with all values and edges times `scale`, above 0."""
@@ -184,12 +194,7 @@ class CodeBook:
         exact = self.as_integers()
         if exact is not None and np.abs(exact[1]).max() < _MOST_INTEGER:
             return exact
-        values = np.array(self.values)
-        unit = float(np.abs(values).max()) / _FIXED_POINT
-        integers = np.rint(values / unit)
-        if np.any(np.abs(integers * unit - values) > _FIXED_ERROR * np.abs(values)):
-            return None
-        return unit, integers.astype(np.int64)
+        return fixed_point_of(np.array(self.values))
 
     @property
     def product_integers(self) -> tuple[float, NDArray[np.int64]]:
@@ -261,7 +266,16 @@ class CodeBook:
         return cls(**(table | {"bit_patterns": patterns}))
 
     def _places(self, codes: Any) -> NDArray[np.intp]:
-        return _whole("codes", codes, self.c_min, self.c_min + self.levels) - self.c_min
+        return whole_numbers("codes", codes, self.c_min, self.c_min + self.levels) - self.c_min
+
+
+def fixed_point_of(values: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]] | None:
+    """(unit, integers) of values (any shape) in fixed point, see `CodeBook.fixed_point`."""
+    unit = float(np.abs(values).max()) / _FIXED_POINT
+    integers = np.rint(values / unit)
+    if np.any(np.abs(integers * unit - values) > _FIXED_ERROR * np.abs(values)):
+        return None
+    return unit, integers.astype(np.int64)
 
 
 def _common_unit(one: Fraction, other: Fraction) -> Fraction:
@@ -269,7 +283,8 @@ def _common_unit(one: Fraction, other: Fraction) -> Fraction:
     return Fraction(top, one.denominator * other.denominator)
 
 
-def _whole(name: str, given: Any, first: int, end: int) -> NDArray[np.intp]:
+def whole_numbers(name: str, given: Any, first: int, end: int) -> NDArray[np.intp]:
+    """Integers of any shape, from `first` to end - 1; raises SettingError for others."""
     rule = f"should be integers from {first} to {end - 1}"
     found = real_array(name, given, rule)
     if found.dtype.kind not in "iu":

@@ -1,5 +1,6 @@
 """Number formats by name: integers, floating point, powers of two, companded, NF4."""
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from stochsim.formats.books import MOST_BITS, CodeBook
+from stochsim.formats.books_of_neurons import PER_NEURON
 from stochsim.formats.floating import FLOATING, float_format
 from stochsim.settings import SettingError, check_kind, check_positive, check_whole
 
@@ -103,8 +105,8 @@ def code_book(name: str) -> CodeBook:
     if name.lower().startswith(("mx", "nvfp")):
         rule = "names a block format, of numbers that share a scale: see `block_format`"
         raise SettingError.of("format", name, rule)
-    if name in FITTED:
-        rule = "has values that are fitted to numbers: see `lloyd_max`"
+    if name in FITTED or name.endswith(PER_NEURON):
+        rule = "has values that are fitted to numbers: see `fitted_quantizer`"
         raise SettingError.of("format", name, rule)
     found = _NAME.fullmatch(name)
     if not found or name not in FORMATS:
@@ -117,19 +119,31 @@ FITTED = tuple(f"lloyd-{bits}" for bits in range(1, 7))
 """Formats whose values are fitted to numbers: see `lloyd_max`."""
 
 
+def output_formats() -> tuple[str, ...]:
+    """All names that outputs may have: those of FORMATS, of every fp<bits>-e<x>m<y>, of FITTED, and
+    each with "-per-neuron" behind it.
+    """
+    pairs = itertools.product(range(1, MOST_BITS), range(MOST_BITS))
+    floating = (f"fp{1 + x + m}-e{x}m{m}" for x, m in pairs if 1 + x + m <= MOST_BITS)
+    names = tuple(dict.fromkeys((*FORMATS, *floating, *FITTED)))
+    return names + tuple(name + PER_NEURON for name in names)
+
+
 def is_fitted(name: str) -> bool:
     """Whether a name is one of FITTED."""
     return name in FITTED
 
 
 def format_bits(name: str) -> int:
-    """Bits of a format of FORMATS or FITTED; raises SettingError for other names.
+    """Bits of a format of FORMATS or FITTED, one for all neurons or, with "-per-neuron" behind its
+    name, fitted to each; raises SettingError for other names.
 
     >>> from stochsim.formats import format_bits
-    >>> [format_bits(name) for name in ("fp6-e2m3", "lloyd-3")]
+    >>> [format_bits(name) for name in ("fp6-e2m3", "lloyd-3-per-neuron")]
     [6, 3]
     """
     check_kind("format", name, str, "should be a name")
+    name = name.removesuffix(PER_NEURON)
     if name in FITTED:
         return 1 + FITTED.index(name)
     try:

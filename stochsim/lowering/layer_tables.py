@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stochsim.formats import NeuronBooks
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
@@ -305,6 +306,9 @@ def _bias(own: Mapping[str, Any], layer: Layer, dtype: torch.dtype) -> torch.nn.
 
 
 def _grid_of(quantizer: Quantizer, log_scale: float, dtype: torch.dtype) -> Grid:
+    if isinstance(quantizer.book, NeuronBooks):
+        rule = "should be of one book for all neurons of a layer"
+        raise SettingError.of("grid", quantizer.format_name, rule)
     grid = (
         Grid(quantizer.bits, quantizer.scale, quantizer.unsigned)
         if quantizer.book is None

@@ -78,7 +78,8 @@ def elbo_of_codes(
 
     The law that it certifies: neurons are independent, code c has probabilities (stimulus, neuron,
     level), and is spread evenly over its cell. Cells meet halfway between neighbours of code_values
-    (level,), ascending; the two outer ones are as wide on their far side as on their near one.
+    (level,), or (neuron, level) where neurons have values of their own, ascending; the two outer
+    ones are as wide on their far side as on their near one.
     Finite at noise 0. Raises SettingError for probabilities that are negative or do not sum to 1,
     values that do not ascend, shapes that disagree, numbers that are not finite.
 
@@ -92,10 +93,13 @@ def elbo_of_codes(
     """
     built = build_model(model, decoder)
     x = finite_array("x", x, "stimulus, input", (None, built.inputs))
-    centres = bounded_array("code_values", code_values, "level", (None,)).astype(np.float64)
-    if len(centres) < 2 or (np.diff(centres) <= 0).any():
+    each = np.ndim(code_values) == 2
+    axes, sizes = ("neuron, level", (built.neurons, None)) if each else ("level", (None,))
+    centres = bounded_array("code_values", code_values, axes, sizes).astype(np.float64)
+    if centres.shape[-1] < 2 or (np.diff(centres) <= 0).any():
         raise SettingError.of("code_values", centres, "should ascend, two values at least")
-    shape = (len(x), built.neurons, len(centres))
+    centres = np.broadcast_to(centres, (built.neurons, centres.shape[-1]))
+    shape = (len(x), *centres.shape)
     given = finite_array("probabilities", probabilities, "stimulus, neuron, level", shape)
     if (given < 0).any() or (np.abs(given.sum(axis=-1) - 1) > _ROUNDING).any():
         raise SettingError.of("probabilities", given, "should be at least 0, and 1 over the levels")
@@ -176,20 +180,28 @@ def _fitted_gaussian(values: Floats) -> _Law:
     return _gaussian(mean, sd, covariance)
 
 
+def _expected(probabilities: Floats, of_codes: Floats) -> Floats:
+    """Means (stimulus, neuron) of what codes have, (neuron, level)."""
+    return np.asarray(np.einsum("snl,nl->sn", probabilities, of_codes))
+
+
 def _cells(probabilities: Floats, code_values: Floats) -> _Law:
-    """The law that spreads each code evenly over its cell [low, high]."""
-    between = 0.5 * (code_values[1:] + code_values[:-1])
-    low = np.r_[2 * code_values[0] - between[0], between]
-    high = np.r_[between, 2 * code_values[-1] - between[-1]]
+    """The law that spreads each code evenly over its cell [low, high]; probabilities (stimulus,
+    neuron, level), code_values (neuron, level).
+    """
+    between = 0.5 * (code_values[:, 1:] + code_values[:, :-1])
+    first, last = code_values[:, :1], code_values[:, -1:]
+    low = np.concatenate([2 * first - between[:, :1], between], axis=1)
+    high = np.concatenate([between, 2 * last - between[:, -1:]], axis=1)
     width = high - low
     size = (high * np.abs(high) - low * np.abs(low)) / (2 * width)
     square = (low**2 + low * high + high**2) / 3
-    mean = probabilities @ (0.5 * (low + high))
-    entropy = special.entr(probabilities).sum(axis=-1) + probabilities @ np.log(width)
+    mean = _expected(probabilities, 0.5 * (low + high))
+    entropy = special.entr(probabilities).sum(axis=-1) + _expected(probabilities, np.log(width))
     return _Law(
         mean,
-        probabilities @ square - mean**2,
-        probabilities @ size,
+        _expected(probabilities, square) - mean**2,
+        _expected(probabilities, size),
         None,
         entropy.sum(axis=-1),
     )

@@ -126,8 +126,7 @@ class Recurrent(Network):
         sigma = array_of(self.log_sigma.exp())
         readout = program_layer(self.readout, READOUT, s, (reads, gives), sigma)
         lateral = program_layer(self.lateral, LATERAL, s, (gives, gives))
-        codes = gives.c_min + np.arange(gives.levels)
-        values = torch.as_tensor(gives.exact_values(codes))[:, None]
+        values = torch.as_tensor(gives.value_table)
         diagonal = lateral.weight_scale * np.diag(lateral.weight_codes)
         table = array_of(self.own(values)) - array_of(values) * diagonal
         radius = spectral_radius(self.matrix())

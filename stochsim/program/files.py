@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.formats import CodeBook
+from stochsim.formats import CodeBook, NeuronBooks
 from stochsim.program.folders import check_keys, check_types, read_folder
 from stochsim.program.layer import (
     ARRAYS_OF_LAYER,
@@ -138,7 +138,8 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
 def _read_quantizer(side: str, table: dict[str, Any]) -> Quantizer:
     try:
         if "book" in table:
-            table = table | {"book": CodeBook.from_table(table["book"])}
+            kind = NeuronBooks if "books" in table["book"] else CodeBook
+            table = table | {"book": kind.from_table(table["book"])}
         return Quantizer(**table)
     except SettingError as error:
         raise error.inside(side) from None

@@ -3,6 +3,7 @@ neurons' bias and noise, as plain arrays.
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from stochsim.formats import FP16, SCALE_BITS, CodeBook, are_on_format
 from stochsim.program.layer_checks import (
     WEIGHT_BOOK,
     ZERO_POINTS,
+    check_books_of_neurons,
     check_products,
     check_weight_book,
     checked_codes,
@@ -122,6 +124,11 @@ class Layer:
         codes = checked_codes(self.weight_codes, self.weight_bits, self.weight_book)
         object.__setattr__(self, "weight_codes", codes)
         object.__setattr__(self, BLOCK_SIZE, self._checked_block_size())
+        for side, number in (("input", self.inputs), ("output", self.neurons)):
+            check_books_of_neurons(side, getattr(self, side), number)
+        if self.input.is_per_neuron and self.block_size is not None:
+            rule = "should be None where inputs have a book for each neuron"
+            raise SettingError.of(BLOCK_SIZE, self.block_size, rule, also=("input",))
         axes, shape = self._axes_of_scales
         object.__setattr__(
             self, "weight_scale", scales("weight_scale", self.weight_scale, axes, shape)
@@ -284,6 +291,7 @@ class Layer:
             multiplied=self._multiplied,
             block_scales=self.block_scales,
             converter_bits=None if self.output.book is None else self.output.converter_bits,
+            edge_bits=math.ceil(self.output.converter_bits) if self.output.is_per_neuron else 0,
         )
 
     @property

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from stochsim_kernels.product.matmul import integer_product, largest_magnitude
 
-from stochsim.formats import CodeBook
-from stochsim.program.quantizer import product_table
+from stochsim.formats import CodeBook, NeuronBooks
+from stochsim.program.quantizer import Quantizer, product_table
 from stochsim.program.shapes import check_shape, check_values, kept, numbers
 from stochsim.settings import SettingError, check_kind
 
@@ -67,7 +67,14 @@ def check_weight_book(book: object, weight_bits: int, zero_points: Any) -> None:
     check_products(WEIGHT_BOOK, book)
 
 
-def check_products(field: str, book: CodeBook) -> None:
+def check_books_of_neurons(side: str, quantizer: Quantizer, number: int) -> None:
+    """Raise SettingError for books of neurons that are not as many as there are."""
+    if isinstance(quantizer.book, NeuronBooks) and quantizer.book.neurons != number:
+        rule = f"has books of {quantizer.book.neurons} neurons: should be of {number}"
+        raise SettingError.of(side, quantizer.format_name, rule)
+
+
+def check_products(field: str, book: CodeBook | NeuronBooks) -> None:
     """Raise SettingError for a book whose values products cannot have."""
     try:
         product_table(book)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.formats import CodeBook
+from stochsim.formats import CodeBook, NeuronBooks
 from stochsim.program.folders import write_folder
 from stochsim.program.layer import Layer
 from stochsim.program.layer_shape import LayerShape
@@ -179,7 +179,7 @@ class Program:
         write_folder(as_path("folder", folder), stored)
 
 
-def _values_text(width: int, book: CodeBook | None) -> str:
+def _values_text(width: int, book: CodeBook | NeuronBooks | None) -> str:
     return counted(width, "bit", "bits") if book is None else book.name
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from stochsim_kernels.neuron.channel import NeuronLaw, neuron_law, uneven_law
 from stochsim_kernels.neuron.nearest_codes import fill_nearest_codes
 
-from stochsim.formats import CodeBook
+from stochsim.formats import CodeBook, NeuronBooks
 from stochsim.formats import code_book as named_book
 from stochsim.program.shapes import kept, scale
 from stochsim.settings import SettingError, check_flag, check_kind, check_whole, real_array
@@ -32,6 +32,7 @@ class Quantizer:
     0 on in steps of scale, at one bit too.
 
     book: values of a number format instead, times scale, of as many bits; `of_format` makes those.
+    Of NeuronBooks values (…, neuron) and codes have the neurons as their last axis.
 
     Raises SettingError for bits outside 1 to 8 or unlike those of the book, a scale that is not
     finite and above 0, an `unsigned` that is neither True nor False, or True beside a book.
@@ -46,7 +47,7 @@ class Quantizer:
     bits: int
     scale: float
     unsigned: bool = False
-    book: CodeBook | None = None
+    book: CodeBook | NeuronBooks | None = None
 
     def __repr__(self) -> str:
         book = "" if self.book is None else f", book={self.book!r}"
@@ -56,7 +57,7 @@ class Quantizer:
         object.__setattr__(self, "bits", check_whole("bits", self.bits, 1, 9))
         object.__setattr__(self, "scale", scale("scale", self.scale))
         object.__setattr__(self, "unsigned", check_flag("unsigned", self.unsigned))
-        check_kind("book", self.book, (CodeBook, type(None)), "should be a CodeBook")
+        check_kind("book", self.book, (*_BOOKS, type(None)), "should be a CodeBook")
         if self.book is not None and self.book.bits != self.bits:
             rule = f"should be {self.book.bits}, as the book '{self.book.name}' has"
             raise SettingError.of("bits", self.bits, rule)
@@ -64,15 +65,16 @@ class Quantizer:
             raise SettingError.of("unsigned", True, "is for quantisers without a book")
 
     @classmethod
-    def of_format(cls, book: CodeBook | str, scale: float) -> "Quantizer":
-        """The quantiser of a number format, or of its name, whose values are times `scale`.
+    def of_format(cls, book: CodeBook | NeuronBooks | str, scale: float) -> "Quantizer":
+        """The quantiser of a number format, or of its name, or of a book for each neuron, whose
+        values are times `scale`.
 
         >>> from stochsim.program import Quantizer
         >>> Quantizer.of_format("fp4-e2m1", 0.1).values(np.array([-7, 0, 1, 7]))
         array([-0.6 ,  0.  ,  0.05,  0.6 ], dtype=float32)
         """
         found = named_book(book) if isinstance(book, str) else book
-        check_kind("book", found, CodeBook, "should be a CodeBook, or the name of a format")
+        check_kind("book", found, _BOOKS, "should be a CodeBook, or the name of a format")
         return cls(found.bits, scale, book=found)
 
     @property
@@ -186,14 +188,25 @@ class Quantizer:
             return np.asarray(self.scale * self.book.decode(codes))
         return np.asarray(self.z + self.step * self._checked(codes).astype(np.float64))
 
-    def law(self, family: int, activation: int) -> NeuronLaw:
+    def law(self, family: int, activation: int, neuron: int = 0) -> NeuronLaw:
         """The channel of a neuron with these outputs; family, activation: numbers of
-        `stochsim_kernels.neuron.channel`.
+        `stochsim_kernels.neuron.channel`; neuron: whose of NeuronBooks.
         """
         if self.book is None:
             return neuron_law(family, activation, self.z, self.step, self.c_min, self.levels)
-        edges = self.scale * np.array(self.book.edges)
-        return uneven_law(family, activation, edges, np.array(self.book.ties), self.c_min)
+        book = self.book.books[neuron] if isinstance(self.book, NeuronBooks) else self.book
+        edges = self.scale * np.array(book.edges)
+        return uneven_law(family, activation, edges, np.array(book.ties), self.c_min)
+
+    @property
+    def is_per_neuron(self) -> bool:
+        """Whether every neuron has values of its own."""
+        return isinstance(self.book, NeuronBooks)
+
+    @property
+    def value_table(self) -> np.ndarray:
+        """Values float64 of all codes, ascending: (level, 1), or (level, neuron) of NeuronBooks."""
+        return self.exact_values((self.c_min + np.arange(self.levels))[:, None])
 
     def integers(self, codes: np.ndarray) -> np.ndarray:
         """The factor of `unit` in each code's value, int8 of any shape, as Brevitas has it: -1 and
@@ -203,8 +216,7 @@ class Quantizer:
         """
         codes = self._checked(codes)
         if self.book is not None:
-            table: np.ndarray = product_table(self.book)[1]
-            return table[codes.astype(np.intp) - self.c_min]
+            return self.book.look_up(product_table(self.book)[1], codes)
         if self.unsigned:
             return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
         return 2 * codes - 1 if self.bits == 1 else codes
@@ -222,10 +234,14 @@ class Quantizer:
         return found
 
 
+_BOOKS = (CodeBook, NeuronBooks)
+
+
 @functools.lru_cache(maxsize=256)
-def product_table(book: CodeBook) -> tuple[float, np.ndarray]:
-    """Unit and integers (code,) of a book's values, in the smallest type that has all; raises
-    SettingError for a book whose values are no integers of one unit.
+def product_table(book: CodeBook | NeuronBooks) -> tuple[float, np.ndarray]:
+    """Unit and integers (level,), of NeuronBooks (level, neuron), of a book's values, in the
+    smallest type that has all; raises SettingError for a book whose values are no integers of one
+    unit.
     """
     unit, integers = book.product_integers
     largest = int(np.abs(integers).max())

@@ -319,13 +319,13 @@ class Recurrent(Wiring):
         added at the values before.
         """
         state = layers[READOUT].output
-        values = output.exact_values(output.c_min + np.arange(output.levels))
-        before = state.exact_values(state.c_min + np.arange(state.levels))
         changed = {
             READOUT: dataclasses.replace(layers[READOUT], output=output),
             LATERAL: dataclasses.replace(layers[LATERAL], input=output, output=output),
         }
-        return changed, dataclasses.replace(self, table=_on_lines(values, before, self.table))
+        return changed, dataclasses.replace(
+            self, table=_on_lines(output.value_table, state.value_table, self.table)
+        )
 
     def to_table(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `Wiring.to_table`; raises StochsimError for a radius that is not finite."""
@@ -362,13 +362,16 @@ WIRINGS: dict[str, type[Wiring]] = {one.kind: one for one in (FeedForward, LogSi
 
 
 def _on_lines(values: np.ndarray, before: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Rows (value, …) at these values of straight lines through the rows of `table` at `before`,
-    ascending, and of the outermost lines beyond them.
+    """What straight lines through `table` (level, neuron) at the values `before`, ascending, have
+    at these values, and the outermost lines beyond: values (level, 1 or neuron) each.
     """
-    k = np.clip(np.searchsorted(before, values) - 1, 0, len(before) - 2)
-    part = (values - before[k]) / (before[k + 1] - before[k])
-    found: np.ndarray = table[k] + part[:, None] * (table[k + 1] - table[k])
-    return found
+    neurons = np.arange(table.shape[1])
+    values, before = (np.broadcast_to(one, (len(one), len(neurons))) for one in (values, before))
+    passed = [np.searchsorted(*one) for one in zip(before.T, values.T, strict=True)]
+    k = np.clip(np.stack(passed, axis=1) - 1, 0, len(before) - 2)
+    start, end = before[k, neurons], before[k + 1, neurons]
+    low, high = table[k, neurons], table[k + 1, neurons]
+    return np.asarray(low + (values - start) / (end - start) * (high - low))
 
 
 def _neurons(neurons: int) -> str:

@@ -42,9 +42,9 @@ def _controls() -> Iterable[str]:
 
 
 def _formats() -> Iterable[str]:
-    from stochsim.formats import FITTED, FORMATS
+    from stochsim.formats import output_formats
 
-    return (*FORMATS, *FITTED)
+    return output_formats()
 
 
 BIT_AXES = ("weight_bits", "input_bits", "output_bits")

@@ -32,9 +32,11 @@ def chip_elbo(
     sums = _summed(codes.astype(np.int64) - output.c_min, average)
     values = _values(output, _levels(chip, average), average)
     if isinstance(chip.program.wiring, Recurrent):
+        if output.is_per_neuron:
+            return elbo(output.exact_values(codes), stimuli, decoder, model)
         return elbo(values[sums], stimuli, decoder, model)
     found = np.empty(len(stimuli))
-    at_once = max(1, _AT_ONCE // (len(values) * codes.shape[2]))
+    at_once = max(1, _AT_ONCE // (values.shape[-1] * codes.shape[2]))
     for first in range(0, len(stimuli), at_once):
         part = slice(first, first + at_once)
         probabilities = _probabilities(chip, stimuli[part], sums[part], average)
@@ -43,13 +45,17 @@ def chip_elbo(
 
 
 def _values(output: Quantizer, sums: NDArray[np.int64], average: int) -> Floats:
-    """The means (level,) of `average` values whose codes, counted from 0, have these sums."""
+    """The means (level,) of `average` values whose codes, counted from 0, have these sums; (neuron,
+    level) where every neuron has values of its own.
+    """
     if output.book is None:
         return output.exact_values(np.array(output.c_min)) + output.step / average * sums
     if average > 1:
         rule = f"should be 1 with outputs of '{output.book.name}': a sum of codes says no mean"
         raise SettingError.of("average", average, rule)
-    return output.exact_values(sums + output.c_min)
+    return (
+        output.value_table.T if output.is_per_neuron else output.exact_values(sums + output.c_min)
+    )
 
 
 def _levels(chip: Chip, average: int) -> NDArray[np.int64]:

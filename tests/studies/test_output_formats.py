@@ -9,7 +9,7 @@ import pytest
 from tinystudy import kinds, plan_of, store_answers, study_of, work
 
 from stochsim.chip import Chip, fitted_quantizer, with_output_format
-from stochsim.formats import FITTED, FORMATS, code_book, format_bits
+from stochsim.formats import FITTED, FORMATS, code_book, format_bits, output_formats
 from stochsim.hardware import Memory, Noise, preset
 from stochsim.program import Quantizer, random_program
 from stochsim.report import console_table
@@ -20,7 +20,7 @@ from stochsim.studies import open_run
 GRID: dict[str, Any] = {
     "grid__bits": [3, 4],
     "grid__noise": [1],
-    "grid__output_format": ["int4", "fp4-e2m1", "lloyd-4", "lloyd-3"],
+    "grid__output_format": ["int4", "fp4-e2m1", "lloyd-4-per-neuron", "lloyd-3"],
 }
 LAPLACE = np.random.default_rng(0).laplace(size=3000)
 
@@ -33,7 +33,7 @@ def test_formats_add_samples_of_their_width_and_leave_every_other_task() -> None
     assert others <= set(found.tasks)
     samples = [json.loads(one.settings) for one in found.tasks.values()]
     names = [one["output_format"] for one in samples if "output_format" in one]
-    assert names == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
+    assert names == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4-per-neuron"]
     assert {cell["output_bits"]: cell["output_format"] for cell in found.cells}[3] == "lloyd-3"
 
 
@@ -54,17 +54,17 @@ def test_a_study_measures_each_format_on_the_trained_network(
         drawn = [row for variant in variants(results) for row in quantised(results, variant)]
         found = [
             results.find(architecture, widths=3),
-            results.find(architecture, widths=4, output_format="lloyd-4"),
+            results.find(architecture, widths=4, output_format="lloyd-4-per-neuron"),
         ]
     with open_run(store_answers(tmp_path / "plain", plain, work)) as results:
         own = next(row for row in results.rows if row.output_bits == 4)
-    assert list(rows) == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4"]
+    assert list(rows) == ["lloyd-3", "int4", "fp4-e2m1", "lloyd-4-per-neuron"]
     assert rows["int4"].estimates["d"].value == own.estimates["d"].value
     assert len({row.estimates["d"].value for row in rows.values()}) == 4
     assert sorted(cliffs) == [(("output_format", name),) for name in sorted(rows)]
     assert "output format" in table
     assert sorted(map(id, drawn)) == sorted(map(id, rows.values()))
-    assert [one["output_format"] for one in found] == ["lloyd-3", "lloyd-4"]
+    assert [one["output_format"] for one in found] == ["lloyd-3", "lloyd-4-per-neuron"]
     assert all(name in table for name in rows)
     assert joules["int4"] < joules["fp4-e2m1"]  # whose converter resolves half steps
 
@@ -113,6 +113,10 @@ def test_the_programs_own_format_is_the_program() -> None:
 def test_every_format_has_its_bits() -> None:
     assert all(format_bits(name) == code_book(name).bits for name in FORMATS)
     assert [format_bits(name) for name in FITTED] == list(range(1, 7))
+    names = output_formats()
+    assert {"fp3-e1m1", "fp8-e5m2", "nf4-per-neuron", "lloyd-2"} < set(names)
+    assert len(set(names)) == len(names)
+    assert {format_bits(name) for name in names} == set(range(1, 9))
     with pytest.raises(SettingError, match="did you mean 'lloyd-4'"):
         format_bits("loyd-4")
     with pytest.raises(SettingError, match="block format"):
