@@ -270,6 +270,20 @@ class Network(torch.nn.Module, ABC):
             else quantise(self.output_quantizer, noisy_drive)
         )
 
+    def squared_steps_to_codes(self) -> torch.Tensor:
+        """Sum over the weights of two bits and more of ((w - Q(w)) / step)², a scalar, whose
+        gradient draws each weight to the code that it is rounded to (Nagel et al. 2022, Overcoming
+        oscillations in quantization-aware training).
+        """
+        found = self.bounded().new_zeros(())
+        for layer in self.linears().values():
+            if getattr(layer, "plain_bits", 1) != 1:
+                values, step = weight_of(layer)
+                steps = step[:, None] if step.ndim else step
+                off = (layer.weight - values.detach()) / steps.detach()
+                found = found + off.square().sum()
+        return found
+
     def parameter_groups(
         self,
     ) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter], list[torch.nn.Parameter]]:

@@ -391,14 +391,14 @@ class Study(Settings):
                 raise SettingError.of("grid.output_format", list(given), rule)
 
     def _check_scales(self) -> None:
-        """Raise SettingError for scales of neurons where no weights have them."""
-        given = self.train.weight_scales
-        if given is None or given == "per-tensor":
-            return
+        """Raise SettingError for scales of neurons, or damping, where no weights have them."""
         layers = (self.network.layer_bits or {}).values()
         widths = {weights for weights, *_ in self.grid.widths()} | set(layers)
-        if not self.grid.widths() or max(widths) == 1:
-            raise _unused("train.weight_scales", "quantised weights of two bits and more", given)
+        has_none = not self.grid.widths() or max(widths) == 1
+        for name in ("weight_scales", "weight_damping"):
+            given = getattr(self.train, name)
+            if given not in (None, "per-tensor") and has_none:
+                raise _unused(f"train.{name}", "quantised weights of two bits and more", given)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an

@@ -238,6 +238,9 @@ def fit(  # noqa: PLR0913 - public: settings are given by keyword
     def terms_of_batch() -> Terms:
         x = stimuli[draws.integers(len(stimuli), batch)]
         terms = objective_of(x, network.response(x, draws, noise), learned, model, price, draws)
+        if settings.weight_damping is not None and not network.settings.is_float:
+            off = network.squared_steps_to_codes()
+            terms = terms._replace(damping=settings.weight_damping * off)
         return terms if extra is None else terms._replace(energy=extra(network))
 
     started = time.perf_counter()

@@ -22,19 +22,22 @@ from stochsim.training.likelihood import activity_cost, reconstruction
 
 class Terms(NamedTuple):
     """The terms of L, each a scalar tensor in nats per stimulus; energy: the price of learned
-    widths, lambda times joules per read.
+    widths, lambda times joules per read; damping: of weights away from their codes.
     """
 
     reconstruction: torch.Tensor
     activity: torch.Tensor
     reliability: torch.Tensor
     energy: torch.Tensor | None = None
+    damping: torch.Tensor | None = None
 
     @property
     def total(self) -> torch.Tensor:
         """L."""
         total = self.reconstruction + self.activity + self.reliability
-        return total if self.energy is None else total + self.energy
+        for more in (self.energy, self.damping):
+            total = total if more is None else total + more
+        return total
 
     def values(self) -> dict[str, float]:
         """The terms as numbers, by name."""

@@ -26,7 +26,9 @@ class TrainSettings(Settings):
     Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
     and widths may be learned under their price in joules. `weight_scales`: whether all weights of a
     quantised layer share a scale ("per-tensor", None too), or those of each neuron have one; signs
-    always share theirs.
+    always share theirs. `weight_damping`: nats for each weight of two bits and more at a squared
+    step from the code that it is rounded to, which holds weights that would jump between two codes
+    for ever; 0.03 serves networks of a few thousand weights of 3 bits and more.
 
     >>> from stochsim.training import TrainSettings
     >>> TrainSettings(steps=500).learning_rate
@@ -40,6 +42,7 @@ class TrainSettings(Settings):
     s: Scale = 1.0
     nats_per_joule: float | None = pydantic.Field(default=None, gt=0, le=1e30)
     weight_scales: WeightScales | None = None
+    weight_damping: float | None = pydantic.Field(default=None, gt=0, le=1e6)
     device: str = "cpu"
 
     @pydantic.model_validator(mode="after")

@@ -163,11 +163,12 @@ def test_errors_of_the_memory_are_left_out_of_the_fit() -> None:
     "grid",
     [{"bits": [1]}, {"bits": None, "float": True}],
 )
-def test_scales_of_neurons_that_no_weights_have(grid: dict[str, Any]) -> None:
+def test_scales_of_neurons_and_damping_that_no_weights_have(grid: dict[str, Any]) -> None:
     changes = {f"grid__{name}": value for name, value in grid.items()}
-    study = study_of(train__weight_scales="per-channel", **changes)
-    with pytest.raises(SettingError, match=r"train\.weight_scales"):
-        study.check(preset("digital-45nm"))
+    for own in ({"weight_scales": "per-channel"}, {"weight_damping": 0.03}):
+        study = study_of(**{f"train__{name}": value for name, value in own.items()}, **changes)
+        with pytest.raises(SettingError, match=rf"train\.{next(iter(own))}"):
+            study.check(preset("digital-45nm"))
 
 
 def test_dithered_outputs_have_even_steps() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import stochsim as ss
 from stochsim.hardware import Noise, Reliability, preset
 from stochsim.lowering import to_program
 from stochsim.models import LinearGaussian
@@ -93,6 +94,41 @@ def test_scales_of_neurons(starts, kind, tmp_path):
     noise = HardwareNoise(weight_sigma_lsb=0.5)
     found = noise.weight_variance(torch.tensor([0.1, 0.2]), torch.tensor([[1.0, 2.0]]))
     assert found.numpy() == pytest.approx(0.25 * 5 * np.array([[0.01, 0.04]]), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scales", ["per-tensor", "per-channel"])
+def test_damping_holds_weights_at_their_codes(starts, kind, scales):
+    """The sum of squared steps is that of the definition; with damping it ends smaller; signs have
+    none.
+    """
+    one = SHORT.model_copy(update={"weight_scales": scales, "steps": 120, "learning_rate": 0.05})
+    held = one.model_copy(update={"weight_damping": 1.0})
+    free, damped = (
+        train_quantised(starts[kind], STIMULI, MODEL, settings, (3, 8, 8), 2)
+        for settings in (one, held)
+    )
+    expected = 0.0
+    for layer in free.network.linears().values():
+        values, step = quantised_weight(layer)
+        off = (layer.weight - values) / (step[:, None] if step.ndim else step)
+        expected += float(off.detach().square().sum())
+    assert free.network.squared_steps_to_codes().item() == pytest.approx(expected, rel=1e-5)
+    assert damped.network.squared_steps_to_codes().item() < 0.5 * expected
+    assert "damping" not in free.result.terms
+    assert 0 < damped.result.terms["damping"] < 0.5 * expected
+    signs = train_quantised(starts[kind], STIMULI, MODEL, held, (1, 8, 8), 2)
+    assert signs.result.terms["damping"] == 0
+
+
+def test_damping_is_no_matter_of_float_networks():
+    more = {"steps": 10, "key": 0}
+    plain = ss.train(MODEL, STIMULI, **more)
+    damped = ss.train(MODEL, STIMULI, weight_damping=1.0, **more)
+    assert not moved(plain.network, damped.network)
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(SettingError, match="weight_damping"):
+            TrainSettings(weight_damping=wrong)
 
 
 def test_scales_of_neurons_where_there_are_none(starts):
