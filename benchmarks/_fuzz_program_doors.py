@@ -147,6 +147,14 @@ def _programs() -> dict[str, Door]:
         "fitted_quantizer": Door(
             chip.fitted_quantizer, lambda: {"name": "lloyd-3", "numbers": normal(300)}
         ),
+        "fitted_quantizer of neurons": Door(
+            chip.fitted_quantizer,
+            lambda: {"name": "nf4-per-neuron", "numbers": normal(300, 2)},
+        ),
+        "NeuronBooks": Door(
+            lambda books: formats.NeuronBooks(books).encode(normal(5, 2)),
+            lambda: {"books": (formats.code_book("int4"), formats.code_book("nf4"))},
+        ),
         "CodeBook": Door(
             lambda **given: formats.CodeBook(**given).encode(normal(5)),
             lambda: {

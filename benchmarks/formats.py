@@ -1,17 +1,21 @@
 """How much of posterior sampling survives when outputs are of a number format of 3 or 4 bits?
 
-Single-layer and multi-layer networks for sparse coding of natural image patches, on the noisy
-in-memory chip of posterior_survival.py, with weights and inputs of 4 bits, a scale for the weights
-of each neuron. Each is trained for that chip with outputs of 8 bits; then only the format of its
-outputs is another, without further training: the scale has the least squared error on the
-network's own reads of training stimuli, and Lloyd-Max books are fitted to them. "trained": evenly
-spaced outputs, the network trained for the chip with these. Codes of hidden units keep 8 bits but
-in rows "trained", whose energy is that of all widths. Read noise is in mean steps of a format.
-Three keys.
+Single-layer, multi-layer and recurrent networks for sparse coding of natural image patches, on the
+noisy in-memory chip of posterior_survival.py, with weights and inputs of 4 bits, a scale for the
+weights of each neuron, which are damped in training. Each is trained for that chip with outputs of
+8 bits; then only the format of its outputs is another, without further training: the scale has the
+least squared error on the network's own reads of training stimuli, and Lloyd-Max books are fitted
+to them, one for all neurons or one for each ("per neuron"). A recurrent network, whose outputs are
+its state, is trained with the rounding of a Lloyd-Max state of 4 bits as noise, and formats are
+fitted to the float network's reads. Codes of hidden units keep 8 bits but in rows "all 4 bits" and
+"all 3 bits", where the network is trained with even outputs of these. Read noise is .29 of the step
+of even outputs of as many bits, whatever the format, so that values which lie close together get no
+less for free. Three keys; of the other data set, patches of one photograph ("china"), one.
 
 S: 1 is the float network of the same architecture, 0 ignores the stimulus. Coverage of 90 %
 intervals is a measure that no format was fitted to; the posterior's is 0.9. A converter with uneven
-steps is billed as one that resolves the smallest of them.
+steps is billed as one that resolves the smallest of them, and edges of neurons of their own are
+read from a memory.
 """
 
 from typing import Any, NamedTuple
@@ -21,25 +25,46 @@ from _bench import Figure, Options, main
 
 import stochsim as ss
 from stochsim.chip import fitted_quantizer
+from stochsim.formats import format_bits
 from stochsim.hardware import Noise, Precision
 from stochsim.keys import fold_in
 from stochsim.posterior import SamplingQuality, mean_estimate, survival
 from stochsim.program import Program
+from stochsim.training import TrainedNetwork
 
-ARCHITECTURES = {"single": "single-layer", "deep": "multi-layer"}
+ARCHITECTURES = {"single": "single-layer", "deep": "multi-layer", "recurrent": "recurrent"}
 FORMATS = (
     *("int4", "fp4-e2m1", "fp4-e1m2", "nf4", "power-4", "log2-4", "lloyd-4"),
-    *("int3", "fp3-e1m1", "power-3", "lloyd-3"),
+    *("int4-per-neuron", "lloyd-4-per-neuron"),
+    *("int3", "fp3-e1m1", "power-3", "lloyd-3", "int3-per-neuron", "lloyd-3-per-neuron"),
 )
-TRAINED = (4, 3)
+ALL_BITS = {4: ("int4", "fp4-e2m1", "lloyd-4"), 3: ("int3", "lloyd-3")}
+"""Of networks that are trained with hidden codes of so few bits."""
+FEW = ("int4", "fp4-e2m1", "lloyd-4", "lloyd-4-per-neuron", "int3", "lloyd-3-per-neuron")
+"""Of the second data set."""
+OTHER_DATA = "china"
 KEYS = (0, 1, 2)
 STEPS, STIMULI, READS = 1500, 64, 1000
 MODEL = ss.SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1.0)
-CHIP = ss.load_hardware("in-memory-28nm").replace(
-    noise=Noise(read_sigma_lsb=0.29, input_dither="stochastic")
-)
+CHIP = ss.load_hardware("in-memory-28nm").replace(noise=Noise(input_dither="stochastic"))
+READ_NOISE_LSB = 0.29
+TRAINING: dict[str, Any] = {
+    "method": "noise-aware",
+    "weight_scales": "per-channel",
+    "weight_damping": 0.03,
+}
 FITTED_STIMULI, FITTED_READS, FITTED_NUMBERS = 512, 64, 200_000
-BAR = 0.9
+FITTED_FORMAT = "lloyd-4"
+"""Whose rounding a recurrent network is trained with."""
+BARS = {
+    ("single", "lloyd-4"): 0.9,
+    ("recurrent", "lloyd-4"): 0.9,
+    ("deep", "lloyd-4, all 4 bits"): 0.87,
+    ("single", "lloyd-3-per-neuron"): 0.87,
+}
+"""Of S, on the first data set."""
+D_BARS = {"single": 0.34, "deep": 0.31, "recurrent": 0.22}
+"""Of D with Lloyd-Max outputs of 4 bits, one book or one for each neuron."""
 
 
 class Found(NamedTuple):
@@ -49,62 +74,134 @@ class Found(NamedTuple):
     joules: float
 
 
-def some_reads(
-    program: Program, hardware: ss.Hardware, stimuli: np.ndarray, key: int
-) -> np.ndarray:
-    """Values of reads of training stimuli, (n,) float64."""
-    chip = ss.Chip(program, hardware)
-    values = chip.sample(stimuli[:FITTED_STIMULI], FITTED_READS, fold_in(key, "fit")).values
-    chosen = np.random.default_rng(key).choice(values.ravel(), min(FITTED_NUMBERS, values.size))
-    return chosen.astype(np.float64)
+class Case(NamedTuple):
+    """A float network, its stimuli and its reference."""
 
+    architecture: str
+    full: TrainedNetwork
+    training: np.ndarray
+    held_out: np.ndarray
+    reference: ss.Reference
+    key: int
 
-def by_format(architecture: str, key: int) -> dict[str, Found]:
-    """All formats of one architecture and key, and networks trained with even outputs."""
-    data = ss.load_dataset("patches", size=8, components=48, key=key)
-    full = ss.train(MODEL, data.train, key, architecture=architecture, steps=STEPS)
-    stimuli = data.held_out[:STIMULI]
-    reference = full.reference(stimuli, key)
+    def measured(self, program: Program, step: float) -> Found:
+        """Of a program on the chip, whose read noise is in these steps."""
+        chip = ss.Chip(program, noisy(program.first.output.bits, READ_NOISE_LSB * step))
+        samples = chip.sample(self.held_out, READS, self.key)
+        return Found(self.reference.compare(samples, against=self.full), samples.bill.per_read_j)
 
-    def measured(program: Program) -> Found:
-        chip = ss.Chip(program, CHIP.with_precision(4, 4, program.first.output.bits))
-        samples = chip.sample(stimuli, READS, key)
-        return Found(reference.compare(samples, against=full), samples.bill.per_read_j)
-
-    def trained(bits: int) -> Program:
+    def trained(self, bits: int) -> Program:
+        """The network trained for the chip with outputs of so many bits."""
         hardware = CHIP.with_precision(4, 4, bits)
+        if self.architecture == "recurrent":
+            hardware = noisy(bits, self._rounding())
+        else:
+            noise = hardware.noise.replace(read_sigma_lsb=READ_NOISE_LSB)
+            hardware = hardware.replace(noise=noise)
         precision = Precision(weight_bits=4, input_bits=4, output_bits=bits)
-        how: dict[str, Any] = {"method": "noise-aware", "weight_scales": "per-channel"}
-        net = full.quantise(precision, key, hardware=hardware, **how)
-        return ss.to_program(net)
+        return ss.to_program(self.full.quantise(precision, self.key, hardware=hardware, **TRAINING))
 
-    fine = trained(8)
-    found = {"int8": measured(fine)}
-    numbers = some_reads(fine, CHIP.with_precision(4, 4, 8), data.train, key)
-    for name in FORMATS:
-        found[name] = measured(fine.with_output(fitted_quantizer(name, numbers)))
-    for bits in TRAINED:
-        found[f"int{bits}, trained"] = measured(trained(bits))
+    def float_numbers(self) -> np.ndarray:
+        """Reads of training stimuli by the float network, (read, neuron)."""
+        stimuli = self.training[:FITTED_STIMULI]
+        values = self.full.sample(stimuli, FITTED_READS, fold_in(self.key, "fit")).values
+        return values.reshape(-1, values.shape[-1]).astype(np.float64)
+
+    def _rounding(self) -> float:
+        """Standard deviation of the rounding to a fitted format and of its read noise, in units of
+        the drive.
+        """
+        numbers = chosen(self.float_numbers().ravel(), self.key)
+        found = fitted_quantizer(FITTED_FORMAT, numbers)
+        off = found.exact_values(found.codes(numbers)) - numbers
+        return float(np.hypot(off.std(), READ_NOISE_LSB * even_step(found.bits, numbers)))
+
+    def numbers(self, program: Program) -> np.ndarray:
+        """What formats are fitted to, (read, neuron)."""
+        if self.architecture == "recurrent":
+            return self.float_numbers()
+        output = program.first.output
+        chip = ss.Chip(program, noisy(output.bits, READ_NOISE_LSB * output.step))
+        stimuli = self.training[:FITTED_STIMULI]
+        values = chip.sample(stimuli, FITTED_READS, fold_in(self.key, "fit")).values
+        return values.reshape(-1, values.shape[-1]).astype(np.float64)
+
+
+def noisy(bits: int, sigma: float) -> ss.Hardware:
+    """The chip with outputs of so many bits and this read noise, in units of the drive."""
+    chip = CHIP.with_precision(4, 4, bits)
+    return chip.replace(noise=chip.noise.replace(read_sigma=sigma))
+
+
+def even_step(bits: int, numbers: np.ndarray) -> float:
+    """Step of evenly spaced outputs fitted to numbers (n,)."""
+    return fitted_quantizer(f"int{bits}", numbers).step
+
+
+def chosen(numbers: np.ndarray, key: int) -> np.ndarray:
+    """Some of the numbers (n, …), drawn without repeats."""
+    random = np.random.default_rng(key)
+    return random.choice(numbers, min(FITTED_NUMBERS, len(numbers)), replace=False)
+
+
+def case_of(architecture: str, key: int, data: str) -> Case:
+    """The float network of one architecture, key and data set, and its reference."""
+    found = ss.load_dataset(data, size=8, components=48, key=key)
+    full = ss.train(MODEL, found.train, key, architecture=architecture, steps=STEPS)
+    stimuli = found.held_out[:STIMULI]
+    reference = full.reference(stimuli, key)
+    return Case(architecture, full, found.train, stimuli, reference, key)
+
+
+def by_format(
+    case: Case, formats: tuple[str, ...], inside: dict[int, tuple[str, ...]]
+) -> dict[str, Found]:
+    """All formats of one case, and those of networks trained with so few bits inside."""
+    fine = case.trained(8)
+    found = {"int8": case.measured(fine, fine.output.step)}
+    for name, program, step in in_formats(case, fine, formats):
+        found[name] = case.measured(program, step)
+    for bits, names in inside.items():
+        for name, program, step in in_formats(case, case.trained(bits), names):
+            found[f"{name}, all {bits} bits"] = case.measured(program, step)
     return found
 
 
-def figures_of(architecture: str, keys: tuple[int, ...]) -> list[Figure]:
+def in_formats(case: Case, program: Program, formats: tuple[str, ...]) -> Any:
+    """(name, the program with outputs of that format, step of even ones) for each."""
+    numbers = case.numbers(program)
+    flat = chosen(numbers.ravel(), case.key)
+    rows = chosen(numbers, case.key)[:10_000]
+    steps = {bits: even_step(bits, flat) for bits in {format_bits(name) for name in formats}}
+    for name in formats:
+        of = rows if name.endswith("-per-neuron") else flat
+        changed = program.with_output(fitted_quantizer(name, of))
+        yield name, changed, steps[format_bits(name)]
+
+
+def figures_of(
+    architecture: str, keys: tuple[int, ...], formats: tuple[str, ...], data: str = "patches"
+) -> list[Figure]:
     """S, D, coverage and joules of every format, over keys and stimuli."""
-    by_key = [by_format(architecture, key) for key in keys]
+    is_first = data == "patches"
+    inside = ALL_BITS if is_first and architecture == "deep" else {}
+    by_key = [by_format(case_of(architecture, key, data), formats, inside) for key in keys]
     figures = []
     for name in by_key[0]:
         found = [one[name] for one in by_key]
-        title = f"{ARCHITECTURES[architecture]}, outputs {name}"
+        title = f"{ARCHITECTURES[architecture]}{'' if is_first else f', {data}'}, outputs {name}"
         per_key: dict[str, Any] = {
             field: np.stack([one.quality.per_stimulus[field] for one in found])
             for field in ("distance", "distance_prior", "distance_float", "coverage_90")
         }
         d = per_key["distance"]
         s = survival(d, per_key["distance_prior"], per_key["distance_float"], fold_in(0, "formats"))
-        bar = BAR if name in ("fp4-e2m1", "lloyd-4") else None
         assert s.estimate is not None
+        bar = BARS.get((architecture, name)) if is_first else None
         figures.append(_figure(f"{title}: S", s.estimate, "1", bar))
-        figures.append(_figure(f"{title}: D", mean_estimate(d, 0), "posterior sd"))
+        is_lloyd = is_first and name in ("lloyd-4", "lloyd-4-per-neuron")
+        d_bar = D_BARS[architecture] if is_lloyd else None
+        figures.append(_figure(f"{title}: D", mean_estimate(d, 0), "posterior sd", d_bar))
         covered = mean_estimate(per_key["coverage_90"], 0)
         figures.append(_figure(f"{title}: coverage of 90 % intervals", covered, "1"))
         joules = [1e12 * one.joules for one in found]
@@ -120,10 +217,17 @@ def _figure(name: str, found: Any, unit: str, bar: float | None = None) -> Figur
 
 
 def measure(options: Options) -> list[Figure]:
-    """Three keys of both architectures; with --quick one key of the single-layer network."""
+    """Three keys of all architectures, then one on the other data set; with --quick one key of the
+    single-layer network and few formats.
+    """
     if options.quick:
-        return figures_of("single", KEYS[:1])
-    return [one for architecture in ARCHITECTURES for one in figures_of(architecture, KEYS)]
+        return figures_of("single", KEYS[:1], FEW)
+    figures = []
+    for architecture in ARCHITECTURES:
+        figures += figures_of(architecture, KEYS, FORMATS)
+    for architecture in ("single", "recurrent"):
+        figures += figures_of(architecture, KEYS[:1], FEW, OTHER_DATA)
+    return figures
 
 
 if __name__ == "__main__":

@@ -103,9 +103,8 @@ class NeuronBooks:
         NaN.
         """
         numbers = real_array("numbers", numbers, "should be real numbers, of any shape")
-        shape = np.broadcast_shapes(numbers.shape, (self.neurons,))
-        numbers = np.broadcast_to(numbers, shape)
-        out = np.empty(shape, np.int8)
+        numbers = self._of_neurons("numbers", numbers)
+        out = np.empty(numbers.shape, np.int8)
         for n, book in enumerate(self.books):
             out[..., n] = book.encode(numbers[..., n])
         return out
@@ -118,9 +117,18 @@ class NeuronBooks:
 
     def look_up(self, table: NDArray[Any], codes: Any) -> NDArray[Any]:
         """Entries of a table (level, neuron) for codes that broadcast to (…, neuron)."""
-        places = whole_numbers("codes", codes, self.c_min, self.c_min + self.levels) - self.c_min
+        codes = whole_numbers("codes", codes, self.c_min, self.c_min + self.levels)
+        places = self._of_neurons("codes", codes) - self.c_min
         found: NDArray[Any] = table[places, np.arange(self.neurons)]
         return found
+
+    def _of_neurons(self, name: str, given: NDArray[Any]) -> NDArray[Any]:
+        """An array broadcast to (…, neuron); raises SettingError for other shapes."""
+        last = given.shape[-1] if given.ndim else 1
+        if last not in (1, self.neurons):
+            rule = f"should have shape (…, {self.neurons}), a column for each neuron"
+            raise SettingError.of(name, given, rule)
+        return np.broadcast_to(given, (*given.shape[:-1], self.neurons))
 
     @cached_property
     def product_integers(self) -> tuple[float, NDArray[np.int64]]:

@@ -21,7 +21,8 @@ def error_of(quantizer) -> float:
 
 
 def test_scales_have_the_least_error_of_those_tried_and_books_less(formats) -> None:
-    errors = {name: error_of(fitted_quantizer(name, NUMBERS)) for name in formats.FORMATS}
+    shared = [name for name in formats.FORMATS if not name.endswith("-per-neuron")]
+    errors = {name: error_of(fitted_quantizer(name, NUMBERS)) for name in shared}
     for name in ("int4", "fp4-e2m1", "nf4"):
         found = fitted_quantizer(name, NUMBERS)
         for factor in (0.8, 1.25):
@@ -34,16 +35,18 @@ def test_scales_have_the_least_error_of_those_tried_and_books_less(formats) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["single", "deep"])
+@pytest.mark.parametrize("architecture", ["single", "deep", "recurrent"])
 def test_small_networks_run_through(formats, architecture, monkeypatch) -> None:
     """D is that of the reads: without noise and at 8 bits it is the least but for chance."""
-    tiny = {"STEPS": 60, "STIMULI": 6, "READS": 100, "FORMATS": ("int4", "lloyd-3")}
+    tiny = {"STEPS": 60, "STIMULI": 6, "READS": 100, "FITTED_READS": 8}
     model = ss.SparseCoding(neurons=6, noise_sd=0.5, laplace_scale=1.0)
     for name, value in {**tiny, "MODEL": model}.items():
         monkeypatch.setattr(formats, name, value)
-    figures = {one.name: one for one in formats.figures_of(architecture, (0, 1))}
+    own = ("int4", "lloyd-3", "lloyd-3-per-neuron")
+    figures = {one.name: one for one in formats.figures_of(architecture, (0, 1), own)}
     title = formats.ARCHITECTURES[architecture]
-    names = ("int8", "int4", "lloyd-3", "int4, trained", "int3, trained")
+    inside = formats.ALL_BITS if architecture == "deep" else {}
+    names = ("int8", *own, *(f"{one}, all {b} bits" for b in inside for one in inside[b]))
     assert len(figures) == 4 * len(names)
     for name in names:
         survived = figures[f"{title}, outputs {name}: S"]

@@ -207,6 +207,8 @@ def test_a_bound_takes_the_values_of_each_neuron() -> None:
         (lambda: code_book("int4-per-neuron"), "fitted to numbers"),
         (lambda: NeuronBooks.from_table({"books": [3]}), "tables of code books"),
         (lambda: BOOKS.encode([np.nan] * 5), "NaN"),
+        (lambda: BOOKS.encode(np.zeros((2, 3))), r"'numbers' .*should have shape \(…, 5\)"),
+        (lambda: BOOKS.decode([0] * 3), r"'codes' .*should have shape \(…, 5\)"),
         (lambda: BOOKS.decode([99] * 5), "should be integers from -8 to 7"),
     ],
 )
