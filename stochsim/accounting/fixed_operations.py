@@ -49,10 +49,10 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
             meter.add(use.layer, "add", use.additions, width, per=Sharing.STIMULUS)
         size = workload.code_memory_bits
         meter.add(use.layer, "code_memory", use.code_bits, size, per=Sharing.STIMULUS)
-        if use.shape.edge_bits and use.converts:
-            bits = use.products * use.shape.compared_edge_bits
-            size = use.shape.stored_edge_bits
-            meter.add(use.layer, "code_memory", bits, size, per=Sharing.STIMULUS)
+        stored, read = use.shape.output_table_bits
+        if read and use.converts:
+            bits = use.products * read
+            meter.add(use.layer, "code_memory", bits, stored, per=Sharing.STIMULUS)
         sources = -(-use.shape.neurons // hardware.random.neurons_per_source)
         bits = use.draws * sources * hardware.random_bits_per_code
         meter.add(use.layer, "random", bits, per=Sharing.STIMULUS)

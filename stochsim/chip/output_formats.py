@@ -4,13 +4,18 @@ import numpy as np
 
 from stochsim.chip.chip import Chip
 from stochsim.formats import (
+    BLOCK_FORMATS,
+    E8M0,
     PER_NEURON,
+    BlockFormat,
     CodeBook,
     NeuronBooks,
+    block_format,
     code_book,
     format_bits,
     is_fitted,
     lloyd_max,
+    scales_on_format,
 )
 from stochsim.hardware import HARDWARE_RULE, Hardware, Memory
 from stochsim.keys import fold_in
@@ -55,8 +60,9 @@ def with_output_format(
         return program
     values = _reads(program, hardware, x, key)
     random = np.random.default_rng(fold_in(key, "numbers"))
-    most = _NUMBERS_PER_NEURON if name.endswith(PER_NEURON) else _NUMBERS
-    rows = values.reshape(-1, program.neurons) if name.endswith(PER_NEURON) else values.ravel()
+    each = has_books_of_neurons(name)
+    rows = values.reshape(-1, program.neurons) if each else values.ravel()
+    most = _NUMBERS_PER_NEURON if each else _NUMBERS
     numbers = random.choice(rows, min(most, len(rows)), replace=False)
     return program.with_output(fitted_quantizer(name, numbers))
 
@@ -64,7 +70,8 @@ def with_output_format(
 def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
     """The quantiser of a format of FORMATS or FITTED for numbers (n,): its scale, and of fitted
     ones its values too, have the least squared error; with "-per-neuron" behind the name those of
-    each neuron, for numbers (n, neuron). Raises SettingError for other names.
+    each neuron, for numbers (n, neuron). Of a block format, too, with a constant scale for each
+    block of neurons. Raises SettingError for other names.
 
     >>> import numpy as np
     >>> from stochsim.chip import fitted_quantizer
@@ -74,23 +81,63 @@ def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
            [  0.367,  10.   ]])
     """
     bits = format_bits(name)
-    is_per_neuron = name.endswith(PER_NEURON)
+    is_per_neuron = has_books_of_neurons(name)
     axes = "number, neuron" if is_per_neuron else "number"
     numbers = finite_array("numbers", numbers, axes).astype(np.float64)
     if not numbers.size:
         raise SettingError.of("numbers", numbers, "should be one at least")
+    if name in BLOCK_FORMATS:
+        return _fitted_blocks(block_format(name), numbers)
     if is_per_neuron:
         own = [fitted_quantizer(name.removesuffix(PER_NEURON), row) for row in numbers.T]
         books = [one.book.scaled(one.scale) for one in own if isinstance(one.book, CodeBook)]
-        return Quantizer.of_format(NeuronBooks(tuple(books)), 1.0)
+        size = None if is_fitted(name.removesuffix(PER_NEURON)) else 1
+        return Quantizer.of_format(NeuronBooks(tuple(books), size), 1.0)
     if is_fitted(name):
         return Quantizer.of_format(lloyd_max(numbers, bits), 1.0)
     book = code_book(name)
+    return Quantizer.of_format(book, _best_scale(book, numbers))
+
+
+def has_books_of_neurons(name: str) -> bool:
+    """Whether outputs of this format have a book for each neuron, or scales of blocks of them."""
+    return name.endswith(PER_NEURON) or name in BLOCK_FORMATS
+
+
+def _fitted_blocks(block: BlockFormat, numbers: np.ndarray) -> Quantizer:
+    """Constant scales of blocks of neurons, of the block's own format, for numbers (n, neuron): the
+    nearest to those of least error, of powers of two that of less error.
+    """
+    neurons = numbers.shape[1]
+    parts = [
+        numbers[:, first : first + block.block_size]
+        for first in range(0, neurons, block.block_size)
+    ]
+    scales = np.array([_best_scale(block.element, part.ravel()) for part in parts])
+    if block.scale == E8M0:
+        both = 2.0 ** np.stack([np.floor(np.log2(scales)), np.ceil(np.log2(scales))])
+        errors = [
+            [
+                _squared_error(block.element, one, part.ravel())
+                for one, part in zip(row, parts, strict=True)
+            ]
+            for row in both
+        ]
+        scales = np.where(np.diff(errors, axis=0)[0] < 0, both[1], both[0])
+    else:
+        scales = scales_on_format(scales, block.scale, float(scales.max()))
+    each = np.repeat(scales, block.block_size)[:neurons]
+    books = tuple(block.element.scaled(float(one)) for one in each)
+    return Quantizer.of_format(NeuronBooks(books, block.block_size, block.name), 1.0)
+
+
+def _best_scale(book: CodeBook, numbers: np.ndarray) -> float:
+    """The scale of a format with the least squared error on numbers (n,)."""
     largest = float(np.abs(numbers).max())
     scale = (largest or 1.0) / max(abs(value) for value in book.values)
     for factors in (_SCALES, _FINER):
         scale = float(min(factors * scale, key=lambda one: _squared_error(book, one, numbers)))
-    return Quantizer.of_format(book, scale)
+    return scale
 
 
 def _squared_error(book: CodeBook, scale: float, numbers: np.ndarray) -> float:

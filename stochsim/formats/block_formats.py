@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stochsim.formats.books import CodeBook
-from stochsim.formats.named_formats import FITTED, FORMATS, code_book
+from stochsim.formats.named_formats import ELEMENTS_OF_BLOCKS, FITTED, FORMATS, code_book
 from stochsim.settings import SettingError, check_choice, check_kind, check_whole
 
 _ROUNDING = 1e-12
@@ -49,23 +49,14 @@ class BlockFormat:
         return self.element.bits + SCALE_BITS[self.scale] / self.block_size
 
 
-def _mx(element: str, name: str = "") -> BlockFormat:
-    bits = code_book(element).bits
-    return BlockFormat(name or f"mxfp{bits}-{element[4:]}", code_book(element), 32, E8M0)
+def _named(name: str) -> BlockFormat:
+    element = code_book(ELEMENTS_OF_BLOCKS[name])
+    if name == "nvfp4":
+        return BlockFormat(name, element, 16, E4M3)
+    return BlockFormat(name, element.scaled(2.0**-6) if name == "mxint8" else element, 32, E8M0)
 
 
-BLOCK_FORMATS = {
-    one.name: one
-    for one in (
-        _mx("fp4-e2m1", "mxfp4"),
-        _mx("fp6-e3m2"),
-        _mx("fp6-e2m3"),
-        _mx("fp8-e4m3"),
-        _mx("fp8-e5m2"),
-        BlockFormat("mxint8", code_book("int8").scaled(2.0**-6), 32, E8M0),
-        BlockFormat("nvfp4", code_book("fp4-e2m1"), 16, E4M3),
-    )
-}
+BLOCK_FORMATS = {name: _named(name) for name in ELEMENTS_OF_BLOCKS}
 """Those of the OCP (Microscaling Formats 1.0), blocks of 32 with scales that are powers of two, and
 NVFP4, blocks of 16 with scales in E4M3."""
 

@@ -1,5 +1,6 @@
 """Code books of the neurons of a layer: one for each, of as many values."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,18 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochsim.formats.books import CodeBook, fixed_point_of, whole_numbers
-from stochsim.settings import SettingError, check_kind, one_line, real_array
+from stochsim.settings import SettingError, check_kind, check_whole, one_line, real_array
 
 PER_NEURON = "-per-neuron"
 """What the name of such books has behind that of the format."""
+_SCALE_BITS = 8
 
 
 @dataclass(frozen=True)
 class NeuronBooks:
     """A CodeBook for each neuron, in place of one for all; numbers and codes are (…, neuron).
 
-    books: (neuron,), of as many values and stored bits each. Raises SettingError for no books, and
-    books that differ in these.
+    books: (neuron,), of as many values and stored bits each. block_size: where books are one format
+    times a scale that so many neighbouring neurons share, stored in 8 bits, as those of block
+    formats; None where they differ in anything. name: of all of them. Raises SettingError for no
+    books, books that differ in values and bits, and what is no size.
 
     >>> import numpy as np
     >>> from stochsim.formats import NeuronBooks, code_book
@@ -31,6 +35,8 @@ class NeuronBooks:
     """
 
     books: tuple[CodeBook, ...]
+    block_size: int | None = None
+    name: str = ""
     __repr__ = one_line
 
     def __post_init__(self) -> None:
@@ -45,6 +51,11 @@ class NeuronBooks:
             if len(found) > 1:
                 rule = f"should be of as many {'values' if name == 'levels' else 'bits'} each"
                 raise SettingError.of("books", sorted(found), rule)
+        if self.block_size is not None:
+            size = check_whole("block_size", self.block_size, 1, 2**31)
+            object.__setattr__(self, "block_size", size)
+        check_kind("name", self.name, str, "should be a word")
+        object.__setattr__(self, "name", self.name or self._first.name + PER_NEURON)
 
     @property
     def _first(self) -> CodeBook:
@@ -54,11 +65,6 @@ class NeuronBooks:
     def neurons(self) -> int:
         """Number of books."""
         return len(self.books)
-
-    @property
-    def name(self) -> str:
-        """That of the first one's format, and that every neuron has its own."""
-        return self._first.name + PER_NEURON
 
     @property
     def levels(self) -> int:
@@ -82,11 +88,24 @@ class NeuronBooks:
 
     @property
     def converter_bits(self) -> float:
-        """Resolution of a converter that has the edges of all neurons: of the largest range, in the
-        smallest step.
+        """Resolution of a converter for all neurons, whose gains are in the scales of weights: the
+        largest of the books.
         """
-        widest = max(book.values[-1] - book.values[0] for book in self.books)
-        return float(np.log2(1 + widest / min(book.smallest_step for book in self.books)))
+        if self.block_size is not None:
+            return self._first.converter_bits
+        return max(book.converter_bits for book in self.books)
+
+    @property
+    def table_bits(self) -> tuple[int, int]:
+        """(stored, read for the codes of all neurons): bits of the edges that codes are compared
+        with by bisection, or of the scales of blocks.
+        """
+        if self.block_size is not None:
+            bits = _SCALE_BITS * -(-self.neurons // self.block_size)
+            return bits, bits
+        of_edge = math.ceil(self.converter_bits)
+        edges, compared = 2**self.bits - 1, self.bits
+        return self.neurons * edges * of_edge, self.neurons * compared * of_edge
 
     @property
     def has_codes_in_order(self) -> bool:
@@ -154,15 +173,17 @@ class NeuronBooks:
 
     def to_table(self) -> dict[str, Any]:
         """What files store of them."""
-        return {"books": [book.to_table() for book in self.books]}
+        more = {} if self.block_size is None else {"block_size": self.block_size}
+        return {"name": self.name, "books": [book.to_table() for book in self.books], **more}
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> "NeuronBooks":
         """What `to_table` gives again; raises SettingError as `CodeBook.from_table` does."""
         for field in table:
-            if field != "books":
+            if field not in ("books", "block_size", "name"):
                 raise SettingError.of(field, rule="is no field of books of neurons")
         check_kind("books", table["books"], list, "should be a list")
         for one in table["books"]:
             check_kind("books", one, dict, "should be tables of code books")
-        return cls(tuple(CodeBook.from_table(one) for one in table["books"]))
+        books = tuple(CodeBook.from_table(one) for one in table["books"])
+        return cls(books, table.get("block_size"), table.get("name", ""))

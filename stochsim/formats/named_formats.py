@@ -115,18 +115,29 @@ def code_book(name: str) -> CodeBook:
     return make(check_whole("format", int(found[2]), fewest, MOST_BITS + 1))
 
 
+ELEMENTS_OF_BLOCKS = {
+    "mxfp4": "fp4-e2m1",
+    "mxfp6-e3m2": "fp6-e3m2",
+    "mxfp6-e2m3": "fp6-e2m3",
+    "mxfp8-e4m3": "fp8-e4m3",
+    "mxfp8-e5m2": "fp8-e5m2",
+    "mxint8": "int8",
+    "nvfp4": "fp4-e2m1",
+}
+"""Formats of the numbers of block formats, see `block_format`."""
+
 FITTED = tuple(f"lloyd-{bits}" for bits in range(1, 7))
 """Formats whose values are fitted to numbers: see `lloyd_max`."""
 
 
 def output_formats() -> tuple[str, ...]:
-    """All names that outputs may have: those of FORMATS, of every fp<bits>-e<x>m<y>, of FITTED, and
-    each with "-per-neuron" behind it.
+    """All names that outputs may have: those of FORMATS, of every fp<bits>-e<x>m<y>, of FITTED, the
+    same with "-per-neuron" behind them, and those of block formats.
     """
     pairs = itertools.product(range(1, MOST_BITS), range(MOST_BITS))
     floating = (f"fp{1 + x + m}-e{x}m{m}" for x, m in pairs if 1 + x + m <= MOST_BITS)
     names = tuple(dict.fromkeys((*FORMATS, *floating, *FITTED)))
-    return names + tuple(name + PER_NEURON for name in names)
+    return (*names, *(name + PER_NEURON for name in names), *ELEMENTS_OF_BLOCKS)
 
 
 def is_fitted(name: str) -> bool:
@@ -136,14 +147,14 @@ def is_fitted(name: str) -> bool:
 
 def format_bits(name: str) -> int:
     """Bits of a format of FORMATS or FITTED, one for all neurons or, with "-per-neuron" behind its
-    name, fitted to each; raises SettingError for other names.
+    name, fitted to each, or of the numbers of a block format; raises SettingError for other names.
 
     >>> from stochsim.formats import format_bits
     >>> [format_bits(name) for name in ("fp6-e2m3", "lloyd-3-per-neuron")]
     [6, 3]
     """
     check_kind("format", name, str, "should be a name")
-    name = name.removesuffix(PER_NEURON)
+    name = ELEMENTS_OF_BLOCKS.get(name, name.removesuffix(PER_NEURON))
     if name in FITTED:
         return 1 + FITTED.index(name)
     try:

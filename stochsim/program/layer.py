@@ -3,7 +3,6 @@ neurons' bias and noise, as plain arrays.
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -291,7 +290,7 @@ class Layer:
             multiplied=self._multiplied,
             block_scales=self.block_scales,
             converter_bits=None if self.output.book is None else self.output.converter_bits,
-            edge_bits=math.ceil(self.output.converter_bits) if self.output.is_per_neuron else 0,
+            output_table_bits=self.output.table_bits,
         )
 
     @property

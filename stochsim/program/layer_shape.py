@@ -45,9 +45,9 @@ class LayerShape:
     inputs is multiplied, or by how many the sums of its blocks; `block_size`: inputs whose weights
     share a scale, None for all of them; `multiplied`: widths of what is multiplied, None for the
     codes; `block_scales`: the format of the scales of blocks; `converter_bits`: the resolution of
-    the converter of an output, None for `output_bits`; `edge_bits`: of an edge between two codes,
-    where every neuron has edges of its own in a memory, 0 elsewhere. Raises SettingError for what
-    is no size and no width.
+    the converter of an output, None for `output_bits`; `output_table_bits`: of the edges, or
+    scales, of neurons in a memory, and how many of them the codes of one product read. Raises
+    SettingError for what is no size and no width.
     """
 
     inputs: int
@@ -61,14 +61,13 @@ class LayerShape:
     multiplied: Multiplied | None = None
     block_scales: str = FP16
     converter_bits: float | None = None
-    edge_bits: int = 0
+    output_table_bits: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         for name in ("inputs", "neurons"):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 2**31))
         for name in ("weight_bits", "input_bits", "output_bits"):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 65))
-        object.__setattr__(self, "edge_bits", check_whole("edge_bits", self.edge_bits, 0, 65))
         object.__setattr__(self, "has_noise", check_flag("has_noise", self.has_noise))
         object.__setattr__(self, BLOCK_SIZE, checked_block_size(self.block_size, self.inputs))
         most = self.neurons * self.blocks
@@ -122,16 +121,6 @@ class LayerShape:
             return bits
         of_block = SCALE_BITS[self.block_scales] + (self.weight_bits if self.zero_points else 0)
         return bits + self.neurons * self.blocks * of_block
-
-    @property
-    def stored_edge_bits(self) -> int:
-        """Bits that hold the edges of all neurons."""
-        return self.neurons * (2**self.output_bits - 1) * self.edge_bits
-
-    @property
-    def compared_edge_bits(self) -> int:
-        """Bits of the edges that the codes of one product are compared with, by bisection."""
-        return self.neurons * self.output_bits * self.edge_bits
 
     @property
     def read_bits(self) -> int:

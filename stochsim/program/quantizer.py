@@ -204,6 +204,13 @@ class Quantizer:
         return isinstance(self.book, NeuronBooks)
 
     @property
+    def table_bits(self) -> tuple[int, int]:
+        """As of NeuronBooks: bits of edges or scales in a memory, and those read for all codes; 0
+        of others.
+        """
+        return self.book.table_bits if isinstance(self.book, NeuronBooks) else (0, 0)
+
+    @property
     def value_table(self) -> np.ndarray:
         """Values float64 of all codes, ascending: (level, 1), or (level, neuron) of NeuronBooks."""
         return self.exact_values((self.c_min + np.arange(self.levels))[:, None])
