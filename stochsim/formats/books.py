@@ -184,7 +184,8 @@ class CodeBook:
     def fixed_point(self) -> tuple[float, NDArray[np.int64]] | None:
         """(unit, integers) of the values as products have them: as `as_integers`, where these have
         no more than 32 bits; else in fixed point, 2^20 units to the largest value, where that moves
-        no value by more than a thousandth of itself; None for others.
+        no value by more than a thousandth of itself, or of the way to the next one; None for
+        others.
 
         >>> from stochsim.formats import code_book
         >>> unit, integers = code_book("nf4").fixed_point
@@ -270,10 +271,15 @@ class CodeBook:
 
 
 def fixed_point_of(values: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]] | None:
-    """(unit, integers) of values (any shape) in fixed point, see `CodeBook.fixed_point`."""
+    """(unit, integers) of values (level, …), ascending, in fixed point, see
+    `CodeBook.fixed_point`.
+    """
     unit = float(np.abs(values).max()) / _FIXED_POINT
     integers = np.rint(values / unit)
-    if np.any(np.abs(integers * unit - values) > _FIXED_ERROR * np.abs(values)):
+    ends = np.full((1, *values.shape[1:]), np.inf)
+    steps = np.concatenate([ends, np.diff(values, axis=0), ends])
+    allowed = _FIXED_ERROR * np.maximum(np.abs(values), np.minimum(steps[:-1], steps[1:]))
+    if np.any(np.abs(integers * unit - values) > allowed):
         return None
     return unit, integers.astype(np.int64)
 

@@ -139,6 +139,21 @@ def test_states_of_a_circuit() -> None:
     )
 
 
+def test_a_value_close_to_zero_is_no_matter_of_products() -> None:
+    """It is moved by less than a thousandth of the way to its neighbour; values that lie too far
+    apart for fixed point are refused.
+    """
+    near = CodeBook((-1.0, 1e-7, 1.0, 3.3), name="near")
+    books = NeuronBooks((near, near.scaled(0.1)))
+    for found, unit in ((near.fixed_point, 3.3), (books.product_integers, 3.3)):
+        assert found is not None
+        assert found[0] == pytest.approx(unit / 2**20, rel=1e-12)
+        assert np.abs(found[1]).min() == 0
+    assert code_book("log2-7").fixed_point is None
+    with pytest.raises(SettingError, match="too far apart"):
+        _ = NeuronBooks((near, near.scaled(1e-6))).product_integers
+
+
 def test_each_neuron_is_fitted_to_its_own_reads() -> None:
     random = np.random.default_rng(0)
     numbers = random.laplace(size=(4000, 3)) * [0.1, 1.0, 30.0] + [0.0, 5.0, 0.0]
