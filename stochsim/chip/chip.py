@@ -18,6 +18,7 @@ from stochsim.accounting import (
     add_fixed,
     cycles_by_layer,
 )
+from stochsim.chip import memory_portions
 from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_rows, adc_uses
 from stochsim.chip.feed_forward import FeedForwardRunner
 from stochsim.chip.graph_runner import GraphRunner
@@ -42,6 +43,7 @@ from stochsim.settings import (
     check_arguments,
     check_draw,
     check_flag,
+    check_memory,
     check_sigma_scale,
     check_whole,
     renamed_arguments,
@@ -193,18 +195,24 @@ class Chip:
         Raises SettingError where drives differ from read to read: for an array, inputs that are
         rounded stochastically, hidden layers with noise, and a recurrent circuit.
         """
-        return self._runner.known(self._stimuli(x))[0]
+        x = self._stimuli(x)
+        out = _allocated("drives", (len(x), self.program.neurons), np.float64)
+        for part in self._parts(x):
+            out[part] = self._runner.known(x[part])[0]
+        return out
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources
         together, and of the other family.
         """
         x = self._stimuli(x)
-        sigma, other = self._runner.known_sigmas(x)[1]
-        if self.neurons.family == channel.GAUSSIAN:
-            sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
-        shape = (len(x), self.program.neurons)
-        return np.array(np.broadcast_to(sigma, shape)), np.array(np.broadcast_to(other, shape))
+        found, others = _allocated("sigmas", (2, len(x), self.program.neurons), np.float64)
+        for part in self._parts(x):
+            sigma, other = self._runner.known_sigmas(x[part])[1]
+            if self.neurons.family == channel.GAUSSIAN:
+                sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
+            found[part], others[part] = sigma, other
+        return found, others
 
     def trained_sigma(self, x: np.ndarray) -> np.ndarray | None:
         """The noise level that the network was trained to, as the chip has it before the quantiser,
@@ -223,14 +231,24 @@ class Chip:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1,
         neuron) uint32.
         """
-        return self.neurons.thresholds(*self._runner.known(self._stimuli(x)))
+        x = self._stimuli(x)
+        levels, neurons = self.program.output.levels, self.program.neurons
+        out = _allocated("thresholds", (len(x), levels - 1, neurons), np.uint32)
+        for part in self._parts(x, levels * neurons):
+            out[part] = self.neurons.thresholds(*self._runner.known(x[part]))
+        return out
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31;
         raises SettingError as `drive`.
         """
-        below = self.thresholds(x).astype(np.float64).transpose(0, 2, 1) / normal_cdf.ONE
-        return np.diff(below, axis=-1, prepend=0.0, append=1.0)
+        x = self._stimuli(x)
+        levels, neurons = self.program.output.levels, self.program.neurons
+        out = _allocated("probabilities", (len(x), neurons, levels), np.float64)
+        for part in self._parts(x, levels * neurons):
+            below = self.neurons.thresholds(*self._runner.known(x[part])).transpose(0, 2, 1)
+            out[part] = np.diff(below / normal_cdf.ONE, axis=-1, prepend=0.0, append=1.0)
+        return out
 
     @_renamed
     def sample(
@@ -249,7 +267,7 @@ class Chip:
         Same key, same codes, for any thread count and any split in stimuli or reads (give the
         absolute first_stimulus, first_read). A loop whose stimuli follow from the codes before
         needs new noise at every step, which `stream(key)` gives; RepeatedNoiseWarning says where
-        one has none. `count=False` counts no operations.
+        one has none. `count=False` counts no operations; of no stimuli there is no bill.
         steps_between_reads: of a recurrent program, one chain per stimulus in place of one per
         read: the first read after the program's steps, each further one after as many, so reads
         depend on each other and take fewer steps. Raises SettingError for a shape mismatch, NaN or
@@ -289,7 +307,7 @@ class Chip:
             period=self.register_period(steps_between_reads),
             stimuli=x.copy() if x.ndim == 2 else None,
         )
-        if workload is None:
+        if workload is None or len(x) == 0:
             return samples
         return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
 
@@ -484,20 +502,35 @@ class Chip:
             raise SettingError.of("reads", reads, rule, also=("steps_between_reads",))
         return steps_between_reads
 
+    def _parts(self, x: np.ndarray, values: int = 1) -> Iterator[slice]:
+        """Stimuli that are looked at together, where nothing is drawn, in one part at least;
+        values: of a stimulus's result.
+        """
+        values = max(values, self._runner.values_of_read(x, 1))
+        for part, _ in portions(max(1, len(x)), 1, values, memory_portions.DRIVES_AT_ONCE):
+            yield part
+
     def _portions(
         self, x: np.ndarray, reads: int, place: Place, steps_between_reads: int | None
     ) -> Iterator[tuple[slice, slice, Place]]:
         """Stimuli and reads that run together, and the place of the first: as many as the runner
         takes at once; of chains, stimuli alone.
         """
-        values = self._runner.values_of_read(x)
-        most = self._runner.values_at_once or len(x) * reads * values
         together = reads if steps_between_reads is None else 1
-        for part, some in portions(len(x), together, values, most):
+        values = self._runner.values_of_read(x, together)
+        for part, some in portions(len(x), together, values, self._runner.values_at_once):
             first_stimulus = place.first_stimulus + part.start
             first_read = place.first_read + some.start
             here = place._replace(first_stimulus=first_stimulus, first_read=first_read)
             yield part, some, here
+
+
+def _allocated(what: str, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+    """An array for a result, announced where it is large; SettingError for more than memory
+    holds.
+    """
+    check_memory(what, shape, dtype)
+    return np.empty(shape, dtype)
 
 
 def _check_types(program: object, hardware: object) -> None:

@@ -132,11 +132,19 @@ class Neurons:
         if self.measured is not None:
             table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
-            table = np.empty((len(drive), self.law.edges.size, drive.shape[1]), np.uint32)
-            whole = (_rows(sigma, drive.shape) for sigma in sigmas)
-            channel.fill_thresholds(drive, *whole, self.law, table)
-            table = table[:, : output.levels - 1]
+            table = self._filled(drive, sigmas)[:, : output.levels - 1]
         return bit_error_channel.round_thresholds(table, bits) if bits < 31 else table
+
+    def _filled(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """The law's thresholds (stimulus, edge, neuron) uint32, in calls that Ctrl-C may part."""
+        stimuli, neurons = drive.shape
+        table = np.empty((stimuli, self.law.edges.size, neurons), np.uint32)
+        sigma, other = (_rows(one, drive.shape) for one in sigmas)
+        at_once = drawing.stimuli_at_once(self.law, neurons)
+        for first in range(0, stimuli, at_once):
+            part = slice(first, first + at_once)
+            channel.fill_thresholds(drive[part], sigma[part], other[part], self.law, table[part])
+        return table
 
     def draw(
         self,

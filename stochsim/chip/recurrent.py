@@ -17,6 +17,9 @@ from stochsim.chip.runner import Runner
 from stochsim.program import LATERAL, READOUT, Program, Recurrent
 from stochsim.settings import check_stable
 
+_STEPS_AT_ONCE = 64
+"""Of one chain, whose registers' integers are made together."""
+
 
 class RecurrentRunner(Runner):
     """The products `readout` (of the stimulus) and `lateral` (of the codes), and the neurons whose
@@ -76,8 +79,11 @@ class RecurrentRunner(Runner):
 
     @property
     def values_at_once(self) -> int:
-        """See `Runner.values_at_once`: states that stay in the cache from step to step."""
-        return memory_portions.STATES_AT_ONCE
+        """See `Runner.values_at_once`: states that stay in the cache from step to step, fewer of
+        circuits with many steps.
+        """
+        by_steps = memory_portions.STEPS_OF_STATES_AT_ONCE // self.wiring.steps
+        return max(1, min(memory_portions.STATES_AT_ONCE, by_steps))
 
     def known_sigmas(self, x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Refused: a circuit's drives differ from read to read."""
@@ -113,7 +119,9 @@ class RecurrentRunner(Runner):
         done = 0
         for read in range(out.shape[1]):
             until = self.wiring.steps + read * steps_between_reads
-            self._run_by_steps(x, drive, place, state, meter, range(done, until))
+            for first in range(done, until, _STEPS_AT_ONCE):
+                steps = range(first, min(first + _STEPS_AT_ONCE, until))
+                self._run_by_steps(x, drive, place, state, meter, steps)
             done = until
             out[:, read] = state[:, 0]
 
