@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -67,6 +67,14 @@ class _Asked(NamedTuple):
     place: Place
     reads: int
     steps_between_reads: int | None
+
+
+class _Result(NamedTuple):
+    """What a call finds of every stimulus: its name, shape and numbers."""
+
+    what: str
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
 
 
 class Chip:
@@ -195,24 +203,24 @@ class Chip:
         Raises SettingError where drives differ from read to read: for an array, inputs that are
         rounded stochastically, hidden layers with noise, and a recurrent circuit.
         """
-        x = self._stimuli(x)
-        out = _allocated("drives", (len(x), self.program.neurons), np.float64)
-        for part in self._parts(x):
-            out[part] = self._runner.known(x[part])[0]
-        return out
+        of_stimulus = _Result("drives", (self.program.neurons,), np.float64)
+        return self._put_together(x, of_stimulus, lambda part: self._runner.known(part)[0])
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources
         together, and of the other family.
         """
-        x = self._stimuli(x)
-        found, others = _allocated("sigmas", (2, len(x), self.program.neurons), np.float64)
-        for part in self._parts(x):
-            sigma, other = self._runner.known_sigmas(x[part])[1]
+        neurons = self.program.neurons
+
+        def both(part: np.ndarray) -> np.ndarray:
+            sigma, other = self._runner.known_sigmas(part)[1]
             if self.neurons.family == channel.GAUSSIAN:
                 sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
-            found[part], others[part] = sigma, other
-        return found, others
+            shape = (len(part), neurons)
+            return np.stack([np.broadcast_to(one, shape) for one in (sigma, other)], 1)
+
+        found = self._put_together(x, _Result("sigmas", (2, neurons), np.float64), both)
+        return found[:, 0], found[:, 1]
 
     def trained_sigma(self, x: np.ndarray) -> np.ndarray | None:
         """The noise level that the network was trained to, as the chip has it before the quantiser,
@@ -231,24 +239,23 @@ class Chip:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1,
         neuron) uint32.
         """
-        x = self._stimuli(x)
-        levels, neurons = self.program.output.levels, self.program.neurons
-        out = _allocated("thresholds", (len(x), levels - 1, neurons), np.uint32)
-        for part in self._parts(x, levels * neurons):
-            out[part] = self.neurons.thresholds(*self._runner.known(x[part]))
-        return out
+        shape = (self.program.output.levels - 1, self.program.neurons)
+        return self._put_together(x, _Result("thresholds", shape, np.uint32), self._thresholds)
+
+    def _thresholds(self, x: np.ndarray) -> np.ndarray:
+        return self.neurons.thresholds(*self._runner.known(x))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31;
         raises SettingError as `drive`.
         """
-        x = self._stimuli(x)
-        levels, neurons = self.program.output.levels, self.program.neurons
-        out = _allocated("probabilities", (len(x), neurons, levels), np.float64)
-        for part in self._parts(x, levels * neurons):
-            below = self.neurons.thresholds(*self._runner.known(x[part])).transpose(0, 2, 1)
-            out[part] = np.diff(below / normal_cdf.ONE, axis=-1, prepend=0.0, append=1.0)
-        return out
+
+        def of_part(part: np.ndarray) -> np.ndarray:
+            below = self._thresholds(part).transpose(0, 2, 1) / normal_cdf.ONE
+            return np.diff(below, axis=-1, prepend=0.0, append=1.0)
+
+        shape = (self.program.neurons, self.program.output.levels)
+        return self._put_together(x, _Result("probabilities", shape, np.float64), of_part)
 
     @_renamed
     def sample(
@@ -502,13 +509,24 @@ class Chip:
             raise SettingError.of("reads", reads, rule, also=("steps_between_reads",))
         return steps_between_reads
 
-    def _parts(self, x: np.ndarray, values: int = 1) -> Iterator[slice]:
-        """Stimuli that are looked at together, where nothing is drawn, in one part at least;
-        values: of a stimulus's result.
+    def _put_together(
+        self, x: np.ndarray, result: "_Result", find: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """A result (stimulus, …) of stimuli, found in portions of them, announced where it is
+        large; raises SettingError for more than memory holds.
         """
-        values = max(values, self._runner.values_of_read(x, 1))
-        for part, _ in portions(max(1, len(x)), 1, values, memory_portions.DRIVES_AT_ONCE):
-            yield part
+        x = self._stimuli(x)
+        values = max(math.prod(result.shape), self._runner.values_of_read(x, 1))
+        size = np.dtype(result.dtype).itemsize
+        shape, most = (len(x), *result.shape), 16 * memory_portions.DRIVES_AT_ONCE // size
+        beside = 5 * size * min(len(x) * values, most) // 2
+        check_memory(result.what, shape, result.dtype, beside=beside)
+        if len(x) * values <= most:
+            return find(x)
+        out = np.empty(shape, result.dtype)
+        for part, _ in portions(len(x), 1, values, most):
+            out[part] = find(x[part])
+        return out
 
     def _portions(
         self, x: np.ndarray, reads: int, place: Place, steps_between_reads: int | None
@@ -523,14 +541,6 @@ class Chip:
             first_read = place.first_read + some.start
             here = place._replace(first_stimulus=first_stimulus, first_read=first_read)
             yield part, some, here
-
-
-def _allocated(what: str, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
-    """An array for a result, announced where it is large; SettingError for more than memory
-    holds.
-    """
-    check_memory(what, shape, dtype)
-    return np.empty(shape, dtype)
 
 
 def _check_types(program: object, hardware: object) -> None:

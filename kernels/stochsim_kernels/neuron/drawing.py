@@ -190,6 +190,14 @@ def _thresholds_of_thread(law: NeuronLaw) -> float:
     return _CALL_NS / _NS_PER_THRESHOLD[law.family]
 
 
+def codes_at_once(law: NeuronLaw) -> int:
+    """How many codes one call draws without a table of thresholds, so that it takes about half a
+    second: as many for every thread.
+    """
+    bits = max(1, law.edges.size.bit_length())
+    return max(1, int(_thresholds_of_thread(law) // bits)) * numba.get_num_threads()
+
+
 def stimuli_at_once(law: NeuronLaw, neurons: int) -> int:
     """How many stimuli of so many neurons one call makes thresholds for, so that it takes about
     half a second: as many for every thread, at least one.
@@ -207,12 +215,10 @@ def _draw_in_calls(
     out: np.ndarray,
 ) -> None:
     """`_draw_without_thresholds` in calls of about half a second each."""
-    neurons = max(1, out.shape[2])
     drive, sigma, other = as_float64(drive, sigma, other)
-    of_a_row = neurons * max(1, law.edges.size.bit_length())
-    rows = max(1, int(_thresholds_of_thread(law) // of_a_row))
+    rows = max(1, codes_at_once(law) // max(1, out.shape[2]))
     guide = guide_of(law)
-    for stimuli, reads in _parts(out.shape[0], out.shape[1], rows * numba.get_num_threads()):
+    for stimuli, reads in _parts(out.shape[0], out.shape[1], rows):
         own = drive[stimuli] if drive.shape[1] != out.shape[1] else drive[stimuli, reads]
         noise = (one if len(one) == 1 else one[stimuli] for one in (sigma, other))
         here = address._replace(
