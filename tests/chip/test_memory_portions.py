@@ -14,10 +14,10 @@ from circuittest import hardware_of, recurrent_program, some_stimuli
 from stochsim_kernels.circuit import integer_circuit
 from stochsim_kernels.neuron import drawing
 
-from stochsim.chip import Chip, digital_product, memory_portions
+from stochsim.chip import Chip, FloatChip, digital_product, memory_portions
 from stochsim.chip.array import array_product
 from stochsim.hardware import Noise, load_hardware
-from stochsim.program import random_program
+from stochsim.program import float_single, random_program
 from stochsim.settings import LargeMemoryWarning, StochsimError, large_memory
 
 BUDGET = 80_000
@@ -194,3 +194,15 @@ def test_no_stimuli_have_samples_and_no_bill(name):
     assert not chip.operations(x[:0], 3)
     with pytest.raises(StochsimError, match="'stimuli' = 0"):
         chip.bill(x[:0], 3)
+
+
+def test_a_float_network_is_sampled_in_portions(monkeypatch):
+    weight = np.random.default_rng(0).normal(size=(6, 5))
+    chip = FloatChip(float_single(weight, np.zeros(6), sigma=np.full(6, 0.1)))
+    x = np.random.default_rng(1).normal(size=(400, 5))
+    work = lambda: chip.sample(x, 50, key=2, first_read=7).values  # noqa: E731
+    large, whole = peak(work)
+    monkeypatch.setattr(memory_portions, "DRIVES_AT_ONCE", 900)
+    small, same = peak(work)
+    assert np.array_equal(whole, same)
+    assert small < 1.5 * whole.nbytes < 3 * whole.nbytes < large
