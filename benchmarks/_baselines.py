@@ -114,7 +114,8 @@ def noisy_product(
 
 class CrossbarWork(NamedTuple):
     """What a bit-sliced array is asked for: x_codes (stimulus, input) uint8 of `bits` bits; cells
-    (slice, input, column) uint8, 0 and 1; an ADC of `levels` levels has steps of `lsb` cells.
+    (slice, input, column) integers, 0 and 1, or -1 to 1 in differential columns; an ADC of
+    `levels` levels from `lowest` on has steps of `lsb` cells.
     """
 
     x_codes: np.ndarray
@@ -125,16 +126,17 @@ class CrossbarWork(NamedTuple):
     lsb: float = 0.5
     bits: int = 4
     levels: int = 256
+    lowest: int = 0
 
 
-def crossbar(work: CrossbarWork) -> TorchWay:
+def crossbar(work: CrossbarWork, in_place: bool = True) -> TorchWay:
     """Accumulators (stimulus, read, column) of a bit-sliced array, float32: a loop over tiles,
     slices and cycles.
 
     One bit of x_codes per cycle. Planes of inputs and cells are ready float32 arrays before the
     work begins; the ADC's step is folded into those of the cells. With many reads the partial
     sums of a tile, slice and cycle are computed once, and the reads pass in parts that fit the
-    cache.
+    cache. in_place: whether accumulators and buffers are allocated before the work begins.
     """
     stimuli = len(work.x_codes)
     slices, inputs, columns = work.cells.shape
@@ -142,20 +144,25 @@ def crossbar(work: CrossbarWork) -> TorchWay:
     bits = range(work.bits)
     x_planes = [[_float(work.x_codes[:, tile] >> cycle & 1) for cycle in bits] for tile in tiles]
     w_planes = [[_float(plane[tile] / work.lsb) for plane in work.cells] for tile in tiles]
-    at_once = min(work.reads, _READS_AT_ONCE)
-    partial = torch.empty(stimuli, 1, columns)
-    codes = torch.empty(stimuli, at_once, columns)
-    total = torch.empty(work.reads // at_once, stimuli, at_once, columns)
+    at_once = max(n for n in range(1, _READS_AT_ONCE + 1) if work.reads % n == 0)
+    shapes = (
+        (stimuli, 1, columns),
+        (stimuli, at_once, columns),
+        (work.reads // at_once, stimuli, at_once, columns),
+    )
+    ready = [torch.empty(shape) for shape in shapes] if in_place else None
     draws = torch.Generator().manual_seed(1)
+    highest = work.lowest + work.levels - 1
 
     def run() -> torch.Tensor:
+        partial, codes, total = ready or [torch.empty(shape) for shape in shapes]
         total.zero_()
         for tile, piece, cycle in product(range(len(tiles)), range(slices), bits):
             torch.mm(x_planes[tile][cycle], w_planes[tile][piece], out=partial[:, 0])
             for part in total:
                 codes.normal_(generator=draws)
                 torch.add(partial, codes, alpha=work.sigma_lsb, out=codes)
-                part.add_(codes.round_().clamp_(0, work.levels - 1), alpha=2 ** (piece + cycle))
+                part.add_(codes.round_().clamp_(work.lowest, highest), alpha=2 ** (piece + cycle))
         return total
 
     return run

@@ -1,5 +1,5 @@
 """Whole jobs in torch, in place and with everything prepared that an expert would prepare, and in
-NumPyro.
+NumPyro. What a call returns and its buffers are allocated within it, as by our chips.
 """
 
 import importlib
@@ -36,13 +36,13 @@ def digital_reads(layers: Sequence[Layer], x: np.ndarray, reads: int, sigma_lsb:
     low, high = _limits(first)
     hidden_low, hidden_high = _limits(second)
     at_once = max(1, min(reads, _ROWS_AT_ONCE))
-    noise = torch.empty(at_once, weights[0].shape[1])
-    drives = torch.empty(at_once, weights[1].shape[1])
-    outputs = torch.empty_like(drives)
-    codes = torch.empty(len(x), reads, weights[1].shape[1], dtype=torch.int8)
     draws = torch.Generator().manual_seed(1)
 
     def run() -> torch.Tensor:
+        noise = torch.empty(at_once, weights[0].shape[1])
+        drives = torch.empty(at_once, weights[1].shape[1])
+        outputs = torch.empty_like(drives)
+        codes = torch.empty(len(x), reads, weights[1].shape[1], dtype=torch.int8)
         drive = integers @ weights[0]
         for s in range(len(codes)):
             for begin in range(0, reads, at_once):
@@ -65,27 +65,29 @@ def _limits(layer: Layer) -> tuple[int, int]:
 def array_reads(
     layers: Sequence[Layer], x: np.ndarray, reads: int, sigma_lsb: float, array: Array
 ) -> Way:
-    """As many conversions as the array makes for two layers, by a loop over tiles, slices, signs
-    and cycles; the second layer's inputs differ from read to read. The neurons' noise comes after.
+    """As many conversions as the array makes for two layers, by a loop over tiles, slices and
+    cycles: the currents of a differential pair are subtracted before their one ADC. The second
+    layer's inputs differ from read to read. The neurons' noise comes after.
     """
     hidden, outputs = (layer.weight_codes.shape[0] for layer in layers)
     bits = layers[0].weight_bits
     random = np.random.default_rng(0)
-    slices = 2 * (bits - 1)  # of one bit, in differential columns
+    slices = bits - 1  # of one bit each, -1, 0 or 1 in a pair of columns
     first = CrossbarWork(
         random.integers(0, 2**bits, x.shape, dtype=np.uint8),
-        random.integers(0, 2, (slices, x.shape[1], hidden), dtype=np.uint8),
+        random.integers(-1, 2, (slices, x.shape[1], hidden), dtype=np.int8),
         array.adc.sigma_lsb,
         reads,
         array.rows,
         bits=bits,
+        lowest=-128,
     )
     second = first._replace(
         x_codes=random.integers(0, 2**bits, (len(x) * reads, hidden), dtype=np.uint8),
-        cells=random.integers(0, 2, (slices, hidden, outputs), dtype=np.uint8),
+        cells=random.integers(-1, 2, (slices, hidden, outputs), dtype=np.int8),
         reads=1,
     )
-    products = [crossbar(first), crossbar(second)]
+    products = [crossbar(work, in_place=False) for work in (first, second)]
     draws = torch.Generator().manual_seed(2)
 
     def run() -> list[torch.Tensor]:

@@ -1,5 +1,5 @@
-"""What the machine gives: random numbers, bits counted, products per second, on the same threads as
-the kernels.
+"""What the machine gives: random numbers, bits counted, products and bytes of memory per second, on
+the same threads as the kernels.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from _baselines import byte_product, float_product
 from _neuron_races import GENERATOR
-from _product_races import BATCH, BYTES, INPUTS, NEURONS, WORDS, codes_of
+from _product_races import BATCH, BYTES, FLOATS, INPUTS, NEURONS, WORDS, codes_of
 from _speed import KEY, THREADS, Way
 from numba import prange
 from stochsim_kernels._jit import inline, kernel
@@ -20,6 +20,8 @@ LENGTH = 2**14
 FOLDED = 2**20  # words per thread of a generator whose words are not kept
 COUNTED = 2**12  # words in the first-level cache
 PASSES = 2**9
+STREAMED = 2**25  # numbers of 8 bytes in each of three arrays: 0.8 GB, far beyond the caches
+MEMORY = "bytes of memory, a = b + s c"
 
 _philox = inline(counter_rng.philox4x32.py_func)
 
@@ -77,6 +79,19 @@ def count_bits(words, passes, out):
         out[row] = total
 
 
+@kernel
+def triad(a, b, c, s):
+    """a = b + s c (number,): each of three arrays is read or written once."""
+    for i in prange(a.size):
+        a[i] = b[i] + s * c[i]
+
+
+def memory_work(size: int = STREAMED) -> tuple[str, float, Way]:
+    """STREAM's triad; bytes as it counts them, without those that a write reads before."""
+    a, b, c = np.zeros(size), np.ones(size), np.ones(size)
+    return MEMORY, 3.0 * a.nbytes, lambda: triad(a, b, c, 3.0)
+
+
 def limit_works() -> Iterator[tuple[str, float, Way]]:
     """(name, units per call, work): random numbers are of 31 or 32 bits, two to a word."""
     words = np.empty((STREAMS, LENGTH), np.uint64)
@@ -97,4 +112,5 @@ def limit_works() -> Iterator[tuple[str, float, Way]]:
     yield "torch normal_", words.size, lambda: normals.normal_(generator=draws)
     yield WORDS, COUNTED * PASSES * THREADS, lambda: count_bits(counted, PASSES, folded)
     yield BYTES, x.size * len(w), byte_product(x, w)
-    yield "float32 products of torch", x.size * len(w), float_product(x, w)
+    yield FLOATS, x.size * len(w), float_product(x, w)
+    yield memory_work()

@@ -16,7 +16,7 @@ from _baselines import (
 )
 from _speed import KEY, Race
 from stochsim_kernels.neuron import channel, drawing
-from stochsim_kernels.product import accumulator, matmul, weight_noise
+from stochsim_kernels.product import accumulator, matmul, packing, weight_noise
 from stochsim_kernels.random.address import DrawAddress
 
 from stochsim.chip import Chip
@@ -25,6 +25,7 @@ from stochsim.program import Layer, Quantizer, single_layer
 
 BATCH, INPUTS, NEURONS = 512, 1024, 1024
 BYTES = "int8 products of torch._int_mm"
+FLOATS = "float32 products of torch"
 WORDS = "words of 64 bits counted in a kernel"
 IN_PLACE = "torch in place"
 
@@ -169,6 +170,18 @@ def codes_of(bits: int, shape: tuple[int, int]) -> np.ndarray:
     )
 
 
+def integer_limit(x: np.ndarray, weights: matmul.PackedWeights) -> tuple[str, float]:
+    """The rate that bounds an exact product, and how much of it a product of two codes takes: of
+    the arithmetic that is chosen for them here.
+    """
+    spans = packing.span(x), weights.span
+    bound = x.shape[1] * spans[0].magnitude * spans[1].magnitude
+    way = matmul.arithmetic(*spans, bound)
+    if way == "bits":
+        return WORDS, len(spans[0].bits) * len(spans[1].bits) / 64
+    return (BYTES, 1.0) if way in ("matrix", "bytes") else (FLOATS, 1.0)
+
+
 def product_race(
     bits: int, shape: tuple[int, int, int] = (BATCH, INPUTS, NEURONS), bar: float | None = None
 ) -> Race:
@@ -180,7 +193,6 @@ def product_race(
     w = codes_of(bits, (neurons, inputs))
     weights = matmul.pack_weights(w)
     name = f"product {bits} × {bits} bits, {batch} × {inputs} × {neurons}"
-    limit = (WORDS, 1 / 64) if bits == 1 else (BYTES, 1.0)
     return Race(
         name,
         batch * inputs * neurons,
@@ -189,7 +201,7 @@ def product_race(
         float_product(x, w),
         "torch float32",
         bar,
-        limit,
+        integer_limit(x, weights),
         PRODUCTS_SHARE if bits in (1, 8) else None,
     )
 
@@ -207,6 +219,8 @@ def against_bytes() -> Race:
         lambda: matmul.product(x, weights),
         byte_product(x, w),
         "torch._int_mm",
+        None,
+        integer_limit(x, weights),
     )
 
 

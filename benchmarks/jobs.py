@@ -3,7 +3,8 @@ both grow?
 
 - 1,000 reads of 64 stimuli of a 784-256-10 network, 4 bits, every neuron noisy, on a digital chip
   and on an RRAM array; beside torch in place (an expert's version: on the array as many
-  conversions, in a loop over tiles, slices, signs and cycles), and beside aihwkit and CrossSim
+  conversions, in a loop over tiles, slices and cycles, each of the difference of a pair of
+  columns), and beside aihwkit and CrossSim
   where they are installed (8 bits, one tile per layer, reads as a batch);
 - the demo study, 30 settings, with 1,500 steps of training each, two worker processes;
 - 1,500 steps of training a single-layer network for a chip's noise; beside the same layers through

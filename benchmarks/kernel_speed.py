@@ -6,7 +6,8 @@ Both sides run on two threads, turn by turn in the same loop, after warm-up; a t
 up to 20 calls. Every ratio, time and share of a limit is the median over the turns with their 10 %
 and 90 % quantiles. Compile times stand apart: the first calls of all kernels in a fresh process,
 with an empty cache and with the one it left. Limits: random numbers, counted bits and int8 products
-per second, on the processor that is named with its features; the ratios that should be reached
+per second, and GB/s of memory, on the processor that is named with its features; a product's limit
+is that of the arithmetic that is chosen for it; the ratios that should be reached
 depend on its maker (_bars.py). A code of up to 5 bits takes 16 random bits, any other 32.
 
 Neurons: 64 × 256 drives, 256 reads of each, from drives to int8. Noisy products: 512 float inputs,
@@ -25,7 +26,7 @@ from _bars import features
 from _bench import Figure, Options, main
 from _crossbar_races import crossbar_races
 from _first_calls import first_call_figures
-from _limits import limit_works
+from _limits import MEMORY, limit_works
 from _memory import crossbar_bytes
 from _neuron_races import neuron_races
 from _peers import peer_races
@@ -38,14 +39,11 @@ MEMORY_NAME = "working memory of the crossbar's call"
 
 
 def limit_figures(turns: int) -> list[Figure]:
-    """Rates of the machine, 1e9 per second."""
+    """Rates of the machine, 1e9 per second, of memory GB/s."""
     figures = []
     for name, units, work in limit_works():
-        figures.append(
-            Figure(
-                name, *quantiles(1e-9 * units / turn_by_turn({name: work}, turns)[name]), "1e9/s"
-            )
-        )
+        rates = quantiles(1e-9 * units / turn_by_turn({name: work}, turns)[name])
+        figures.append(Figure(name, *rates, "GB/s" if name == MEMORY else "1e9/s"))
     return figures
 
 

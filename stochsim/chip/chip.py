@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from stochsim.accounting import (
     add_fixed,
     cycles_by_layer,
 )
+from stochsim.chip import memory_portions
 from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_rows, adc_uses
 from stochsim.chip.feed_forward import FeedForwardRunner
 from stochsim.chip.graph_runner import GraphRunner
@@ -42,6 +43,7 @@ from stochsim.settings import (
     check_arguments,
     check_draw,
     check_flag,
+    check_memory,
     check_sigma_scale,
     check_whole,
     renamed_arguments,
@@ -65,6 +67,14 @@ class _Asked(NamedTuple):
     place: Place
     reads: int
     steps_between_reads: int | None
+
+
+class _Result(NamedTuple):
+    """What a call finds of every stimulus: its name, shape and numbers."""
+
+    what: str
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
 
 
 class Chip:
@@ -193,18 +203,24 @@ class Chip:
         Raises SettingError where drives differ from read to read: for an array, inputs that are
         rounded stochastically, hidden layers with noise, and a recurrent circuit.
         """
-        return self._runner.known(self._stimuli(x))[0]
+        of_stimulus = _Result("drives", (self.program.neurons,), np.float64)
+        return self._put_together(x, of_stimulus, lambda part: self._runner.known(part)[0])
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standard deviations before the activation, (stimulus, neuron): of all Gaussian sources
         together, and of the other family.
         """
-        x = self._stimuli(x)
-        sigma, other = self._runner.known_sigmas(x)[1]
-        if self.neurons.family == channel.GAUSSIAN:
-            sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
-        shape = (len(x), self.program.neurons)
-        return np.array(np.broadcast_to(sigma, shape)), np.array(np.broadcast_to(other, shape))
+        neurons = self.program.neurons
+
+        def both(part: np.ndarray) -> np.ndarray:
+            sigma, other = self._runner.known_sigmas(part)[1]
+            if self.neurons.family == channel.GAUSSIAN:
+                sigma, other = np.hypot(sigma, other), np.zeros((1, 1))
+            shape = (len(part), neurons)
+            return np.stack([np.broadcast_to(one, shape) for one in (sigma, other)], 1)
+
+        found = self._put_together(x, _Result("sigmas", (2, neurons), np.float64), both)
+        return found[:, 0], found[:, 1]
 
     def trained_sigma(self, x: np.ndarray) -> np.ndarray | None:
         """The noise level that the network was trained to, as the chip has it before the quantiser,
@@ -223,14 +239,23 @@ class Chip:
         """round(2^31 P(code < k | drive)) for k above the smallest code: (stimulus, levels - 1,
         neuron) uint32.
         """
-        return self.neurons.thresholds(*self._runner.known(self._stimuli(x)))
+        shape = (self.program.output.levels - 1, self.program.neurons)
+        return self._put_together(x, _Result("thresholds", shape, np.uint32), self._thresholds)
+
+    def _thresholds(self, x: np.ndarray) -> np.ndarray:
+        return self.neurons.thresholds(*self._runner.known(x))
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """P(code | drive) as the chip draws it, (stimulus, neuron, level), on a grid of 2^-31;
         raises SettingError as `drive`.
         """
-        below = self.thresholds(x).astype(np.float64).transpose(0, 2, 1) / normal_cdf.ONE
-        return np.diff(below, axis=-1, prepend=0.0, append=1.0)
+
+        def of_part(part: np.ndarray) -> np.ndarray:
+            below = self._thresholds(part).transpose(0, 2, 1) / normal_cdf.ONE
+            return np.diff(below, axis=-1, prepend=0.0, append=1.0)
+
+        shape = (self.program.neurons, self.program.output.levels)
+        return self._put_together(x, _Result("probabilities", shape, np.float64), of_part)
 
     @_renamed
     def sample(
@@ -249,7 +274,7 @@ class Chip:
         Same key, same codes, for any thread count and any split in stimuli or reads (give the
         absolute first_stimulus, first_read). A loop whose stimuli follow from the codes before
         needs new noise at every step, which `stream(key)` gives; RepeatedNoiseWarning says where
-        one has none. `count=False` counts no operations.
+        one has none. `count=False` counts no operations; of no stimuli there is no bill.
         steps_between_reads: of a recurrent program, one chain per stimulus in place of one per
         read: the first read after the program's steps, each further one after as many, so reads
         depend on each other and take fewer steps. Raises SettingError for a shape mismatch, NaN or
@@ -289,7 +314,7 @@ class Chip:
             period=self.register_period(steps_between_reads),
             stimuli=x.copy() if x.ndim == 2 else None,
         )
-        if workload is None:
+        if workload is None or len(x) == 0:
             return samples
         return replace(samples, counted=self._bill(workload, len(x), meter, self.program.rho))
 
@@ -484,16 +509,34 @@ class Chip:
             raise SettingError.of("reads", reads, rule, also=("steps_between_reads",))
         return steps_between_reads
 
+    def _put_together(
+        self, x: np.ndarray, result: "_Result", find: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """A result (stimulus, …) of stimuli, found in portions of them, announced where it is
+        large; raises SettingError for more than memory holds.
+        """
+        x = self._stimuli(x)
+        values = max(math.prod(result.shape), self._runner.values_of_read(x, 1))
+        size = np.dtype(result.dtype).itemsize
+        shape, most = (len(x), *result.shape), 16 * memory_portions.DRIVES_AT_ONCE // size
+        beside = 5 * size * min(len(x) * values, most) // 2
+        check_memory(result.what, shape, result.dtype, beside=beside)
+        if len(x) * values <= most:
+            return find(x)
+        out = np.empty(shape, result.dtype)
+        for part, _ in portions(len(x), 1, values, most):
+            out[part] = find(x[part])
+        return out
+
     def _portions(
         self, x: np.ndarray, reads: int, place: Place, steps_between_reads: int | None
     ) -> Iterator[tuple[slice, slice, Place]]:
         """Stimuli and reads that run together, and the place of the first: as many as the runner
         takes at once; of chains, stimuli alone.
         """
-        values = self._runner.values_of_read(x)
-        most = self._runner.values_at_once or len(x) * reads * values
         together = reads if steps_between_reads is None else 1
-        for part, some in portions(len(x), together, values, most):
+        values = self._runner.values_of_read(x, together)
+        for part, some in portions(len(x), together, values, self._runner.values_at_once):
             first_stimulus = place.first_stimulus + part.start
             first_read = place.first_read + some.start
             here = place._replace(first_stimulus=first_stimulus, first_read=first_read)

@@ -1,11 +1,14 @@
 """The product W_q x_q by multipliers and accumulators: exact except for the errors of weights."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from stochsim_kernels.product import accumulator, matmul, weight_noise
 from stochsim_kernels.random.address import DrawAddress
 from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.accounting import Meter, Sharing
+from stochsim.chip.memory_portions import portions
 from stochsim.chip.product import Product, fit_accumulator, weight_sigma_of
 from stochsim.chip.rng_address import DIGITAL, FLIPS, WEIGHTS, Place, normals
 from stochsim.hardware import Hardware
@@ -14,6 +17,7 @@ from stochsim.settings import SettingError
 
 _EXACT_IN_FLOAT64 = 2**53
 _GAUSSIANS_AT_ONCE = 1 << 20  # 12 MB with their integers
+_CHANGES_AT_ONCE = 1 << 20  # of weights as they are read: 8 MB, or those of one stimulus
 
 
 class DigitalProduct(Product):
@@ -108,7 +112,7 @@ class DigitalProduct(Product):
         sums = self.exact(x_ints.reshape(-1, inputs)).reshape(stimuli, reads, -1)
         rate = self.hardware.memory.weight_error_rates[1]
         if rate > 0:
-            for s, changes in enumerate(self._changed_weights(stimuli, rate, place)):
+            for s, changes in self._changed_weights(stimuli, rate, place):
                 sums[s] += matmul.integer_product(x_ints[s], changes).astype(sums.dtype)
             sums = fit_accumulator(sums, self.hardware)
         if self.sharing <= Sharing.STIMULUS:
@@ -117,20 +121,25 @@ class DigitalProduct(Product):
             [self._noise_of_rows(x, place, place.row(s)) for s, x in enumerate(x_ints)]
         )
 
-    def _changed_weights(self, stimuli: int, rate: float, place: Place) -> np.ndarray:
-        """What transient errors add to the weights as each stimulus reads them, (stimulus, neuron,
+    def _changed_weights(
+        self, stimuli: int, rate: float, place: Place
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Each stimulus, and what transient errors add to the weights as it reads them, (neuron,
         input) int64.
 
         Every cell is taken for a neuron with one input of 1, in the order in which
         `transient_flips` counts the cells of the layer.
         """
         codes = self.weight_codes.reshape(-1, 1)
-        changes = np.zeros((stimuli, len(codes)), np.int64)
-        ones = np.ones((stimuli, 1), np.int64)
-        address = place.address(self._word, FLIPS)
         bits = self.layer.weight_bits
-        weight_noise.transient_flips(changes, ones, codes, bits, rate, address)
-        return changes.reshape(stimuli, *self.weight_codes.shape)
+        for part, _ in portions(stimuli, 1, len(codes), _CHANGES_AT_ONCE):
+            ones = np.ones((part.stop - part.start, 1), np.int64)
+            changes = np.zeros((len(ones), len(codes)), np.int64)
+            here = place._replace(first_stimulus=place.first_stimulus + part.start)
+            address = here.address(self._word, FLIPS)
+            weight_noise.transient_flips(changes, ones, codes, bits, rate, address)
+            for s, one in enumerate(changes, part.start):
+                yield s, one.reshape(self.weight_codes.shape)
 
     def _noise_of_rows(self, x_ints: np.ndarray, place: Place, row: int) -> np.ndarray:
         """What fresh noise of every weight adds to the sums of rows (row, input), (row, neuron): a

@@ -64,9 +64,15 @@ class FeedForwardRunner(Runner):
         return certain and self.head is None
 
     @property
-    def values_at_once(self) -> int | None:
-        """See `Runner.values_at_once`; no limit where all reads share their drives."""
-        return None if self.sharing <= Sharing.STIMULUS else memory_portions.DRIVES_AT_ONCE
+    def values_at_once(self) -> int:
+        """See `Runner.values_at_once`."""
+        return memory_portions.DRIVES_AT_ONCE
+
+    def values_of_read(self, x: np.ndarray, reads: int) -> int:
+        """See `Runner.values_of_read`; where all reads share their drives, its part of them."""
+        if self.sharing > Sharing.STIMULUS:
+            return self.widest
+        return memory_portions.values_of_shared(self.widest, self.program.neurons, reads)
 
     @property
     def numbers_rows(self) -> bool:  # type: ignore[override]

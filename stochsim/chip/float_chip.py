@@ -2,6 +2,8 @@
 no noise but that of the network.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
@@ -9,6 +11,7 @@ from stochsim_kernels.circuit import float_circuit
 from stochsim_kernels.neuron import normal_cdf
 from stochsim_kernels.random.integers import draw_integers
 
+from stochsim.chip import memory_portions
 from stochsim.chip.memory_portions import portions
 from stochsim.chip.repeated_noise import NoiseWatch
 from stochsim.chip.rng_address import NEURONS, Place
@@ -89,23 +92,37 @@ class FloatChip:
         x = check_stimuli(x, program.inputs)
         draw = check_draw(len(x), reads, key, first_stimulus, first_read)
         shape = (len(x), draw.reads, program.neurons)
-        check_memory("samples", shape, np.float64, copies=3)
+        most = memory_portions.DRIVES_AT_ONCE
+        beside = x.nbytes + memory_portions.BYTES_OF_VALUE * min(math.prod(shape), most)
+        check_memory("samples", shape, np.float32, beside=beside)
         place = Place(draw.key, draw.first_stimulus, draw.first_read)
         x = np.asarray(x, np.float64)
         self._noise_watch.see(x, place)
         if program.wiring.is_recurrent:
             values = _chains(program, self.sigma_scale, x, draw.reads, place)
         else:
-            normal = special.ndtri((_integers(place, shape) + 0.5) / normal_cdf.ONE)
-            mean, sigma = self.moments(x)
-            scaled = self.sigma_scale * sigma[:, None, :]
-            values = (mean[:, None, :] + scaled * normal).astype(np.float32)
+            values = self._drawn(x, draw.reads, place)
         if not np.isfinite(values).all():
             rule = (
                 "gives values beyond float32: its weights, its noise or the stimuli are too large"
             )
             raise SettingError.of("program", rule=rule)
         return Samples(None, Operations(), None, values, stimuli=x.copy())
+
+    def _drawn(self, x: np.ndarray, reads: int, place: Place) -> np.ndarray:
+        """Values (stimulus, read, neuron) float32 of a feed-forward network, made in portions."""
+        mean, sigma = self.moments(x)
+        scaled = np.broadcast_to(self.sigma_scale * sigma, mean.shape)
+        values = np.empty((len(x), reads, self.program.neurons), np.float32)
+        most = memory_portions.DRIVES_AT_ONCE
+        for some, block in portions(len(x), reads, self.program.neurons, most):
+            here = Place(
+                place.key, place.first_stimulus + some.start, place.first_read + block.start
+            )
+            part = values[some, block]
+            normal = special.ndtri((_integers(here, part.shape) + 0.5) / normal_cdf.ONE)
+            part[...] = mean[some, None, :] + scaled[some, None, :] * normal
+        return values
 
     def stream(self, key: int, position: int = 0) -> Stream[Samples]:
         """Successive samples with new noise at each call (see `Stream`)."""

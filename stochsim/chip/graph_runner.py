@@ -22,7 +22,7 @@ from stochsim.chip.windowed_layer import (
 )
 from stochsim.energy import Operations
 from stochsim.program import Draw, FloatCall, Graph, LayerCall, Program
-from stochsim.settings import StochsimError
+from stochsim.settings import StochsimError, check_memory
 
 _VALUES_AT_ONCE = 4_000_000
 """Of positions of one layer: 16 MB of integers, and 32 MB of drives."""
@@ -111,13 +111,15 @@ class GraphRunner(Runner):
         is_certain = all(layer.shares_codes for layer in self.layers.values())
         return is_certain and not self.graph.random_parts
 
-    def values_of_read(self, x: np.ndarray) -> int:
+    def values_of_read(self, x: np.ndarray, reads: int) -> int:
         """See `Runner.values_of_read`: what the positions of a layer see, or what it gives."""
         return self._sizes_of(x).largest
 
     def empty(self, x: np.ndarray, reads: int) -> np.ndarray:
         """Where values (stimulus, read, …) go."""
-        return self.allocated((len(x), reads, *self._sizes_of(x).output), x.dtype)
+        shape = (len(x), reads, *self._sizes_of(x).output)
+        check_memory("samples", shape, x.dtype.type, beside=self.working_bytes(x, reads))
+        return np.empty(shape, x.dtype)
 
     def samples(self, out: np.ndarray, operations: Operations) -> Samples:
         """See `Runner.samples`: what a graph gives need not be codes."""

@@ -1,16 +1,34 @@
-"""Portions of stimuli and reads that run together, as many as fit into memory or cache."""
+"""Portions of stimuli and reads that run together: as many as fit into memory or cache, and no more
+than a kernel, which no Ctrl-C interrupts, is through with in about a second.
+"""
 
 import itertools
 from collections.abc import Iterator
 
 DRIVES_AT_ONCE = 8_000_000
-"""Of reads that differ: 64 MB, however many stimuli there are."""
+"""64 MB, however many stimuli and reads there are."""
+
+BYTES_OF_VALUE = 40
+"""Of a portion's values at the peak: drives, integers and codes, with copies on their way."""
 
 STATES_AT_ONCE = 1 << 19
 """Of a recurrent circuit: 4 MB, which stay in the cache from step to step."""
 
+STEPS_OF_STATES_AT_ONCE = 1 << 26
+"""Of all states of a circuit together, in one call."""
+
+_DRAWN_OF_VALUE = 32
+"""Codes that are drawn, or sums that are converted, for each value that a portion may have."""
+
 Portion = tuple[slice, slice]
 """The stimuli of a portion, and its reads."""
+
+
+def values_of_shared(shared: int, drawn: int, reads: int) -> int:
+    """Values of one of `reads` reads that have `shared` values together: its part of these, or what
+    stands for the `drawn` codes or conversions of a read where they are too many for one call.
+    """
+    return max(-(-shared // reads), -(-drawn // _DRAWN_OF_VALUE))
 
 
 def portions(stimuli: int, reads: int, values: int, most: int, block: int = 1) -> Iterator[Portion]:

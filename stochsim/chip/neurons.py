@@ -143,32 +143,39 @@ class Neurons:
         if self.measured is not None:
             table = bit_error_channel.thresholds_from_cumulative(self.measured.below(drive))
         else:
-            table = np.empty((len(drive), self.law.edges.size, drive.shape[1]), np.uint32)
-            whole = [_rows(sigma, drive.shape) for sigma in sigmas]
-            self._fill_thresholds(drive, whole, table)
-            table = table[:, : output.levels - 1]
+            table = self._filled(drive, sigmas)[:, : output.levels - 1]
         return bit_error_channel.round_thresholds(table, bits) if bits < 31 else table
 
-    def _fill_thresholds(
-        self, drive: np.ndarray, sigmas: list[np.ndarray], table: np.ndarray
+    def _filled(self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """The law's thresholds (stimulus, edge, neuron) uint32, in calls that Ctrl-C may part."""
+        stimuli, neurons = drive.shape
+        table = np.empty((stimuli, self.law.edges.size, neurons), np.uint32)
+        sigma, other = (_rows(one, drive.shape) for one in sigmas)
+        at_once = drawing.stimuli_at_once(self.law, neurons)
+        if self.layer.output.is_per_neuron:
+            of_stimulus = neurons * self.law.edges.size
+            at_once = max(1, min(at_once, _BESIDE_EDGES_AT_ONCE // of_stimulus))
+        for first in range(0, stimuli, at_once):
+            part = slice(first, first + at_once)
+            self._fill(drive[part], (sigma[part], other[part]), table[part])
+        return table
+
+    def _fill(
+        self, drive: np.ndarray, sigmas: tuple[np.ndarray, np.ndarray], table: np.ndarray
     ) -> None:
         """Write thresholds to table (stimulus, edge, neuron); drive, sigmas: (stimulus, neuron).
         Where every neuron has edges of its own, a drive less an edge is compared with 0.
         """
-        output = self.layer.output
-        if not output.is_per_neuron:
+        if not self.layer.output.is_per_neuron:
             channel.fill_thresholds(drive, *sigmas, self.law, table)
             return
         edges, ties = self._edges_of_neurons
-        at_once = max(1, _BESIDE_EDGES_AT_ONCE // edges.size)
-        for first in range(0, len(drive), at_once):
-            part = slice(first, first + at_once)
-            beside = drive[part, None] - edges
-            beside[(beside == 0) & ~ties] = -_TINY
-            rows = beside.reshape(-1, drive.shape[1])
-            own = [np.repeat(sigma[part], len(edges), axis=0) for sigma in sigmas]
-            below = table[part].reshape(len(rows), 1, -1)  # a view: whole stimuli
-            channel.fill_thresholds(rows, *own, self._at_zero, below)
+        beside = drive[:, None] - edges
+        beside[(beside == 0) & ~ties] = -_TINY
+        rows = beside.reshape(-1, drive.shape[1])
+        own = [np.repeat(sigma, len(edges), axis=0) for sigma in sigmas]
+        below = table.reshape(len(rows), 1, -1)  # a view: whole stimuli
+        channel.fill_thresholds(rows, *own, self._at_zero, below)
 
     def draw(
         self,

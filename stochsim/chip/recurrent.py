@@ -4,6 +4,7 @@ of its own, or all reads of one.
 
 import numpy as np
 from stochsim_kernels.circuit import integer_circuit
+from stochsim_kernels.neuron import drawing
 from stochsim_kernels.product import matmul
 from stochsim_kernels.random.integers import draw_integers
 
@@ -16,6 +17,12 @@ from stochsim.chip.rng_address import DIGITAL, INPUTS, STIMULUS_DRIVE, Place, no
 from stochsim.chip.runner import Runner
 from stochsim.program import LATERAL, READOUT, Program, Recurrent
 from stochsim.settings import check_stable
+
+_CALLS_OF_STEP = 4
+"""Times what a call of a kernel takes, for a step of all chains of a portion: for enough chains."""
+
+_STEPS_AT_ONCE = 64
+"""Of one chain, whose registers' integers are made together."""
 
 
 class RecurrentRunner(Runner):
@@ -76,8 +83,12 @@ class RecurrentRunner(Runner):
 
     @property
     def values_at_once(self) -> int:
-        """See `Runner.values_at_once`: states that stay in the cache from step to step."""
-        return memory_portions.STATES_AT_ONCE
+        """See `Runner.values_at_once`: states that stay in the cache from step to step, fewer of
+        circuits with many steps, and where a step takes long.
+        """
+        by_steps = memory_portions.STEPS_OF_STATES_AT_ONCE // self.wiring.steps
+        by_law = _CALLS_OF_STEP * drawing.codes_at_once(self.readout.neurons.law)
+        return max(1, min(memory_portions.STATES_AT_ONCE, by_steps, by_law))
 
     def known_sigmas(self, x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Refused: a circuit's drives differ from read to read."""
@@ -113,7 +124,9 @@ class RecurrentRunner(Runner):
         done = 0
         for read in range(out.shape[1]):
             until = self.wiring.steps + read * steps_between_reads
-            self._run_by_steps(x, drive, place, state, meter, range(done, until))
+            for first in range(done, until, _STEPS_AT_ONCE):
+                steps = range(first, min(first + _STEPS_AT_ONCE, until))
+                self._run_by_steps(x, drive, place, state, meter, steps)
             done = until
             out[:, read] = state[:, 0]
 

@@ -1,12 +1,12 @@
 """What a chip needs of the runner of its program's wiring."""
 
 import abc
-from typing import Any
 
 import numpy as np
 
 from stochsim.accounting import Meter, Sharing
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
+from stochsim.chip.memory_portions import BYTES_OF_VALUE
 from stochsim.chip.rng_address import Place
 from stochsim.chip.samples import Samples
 from stochsim.energy import Operations
@@ -48,25 +48,26 @@ class Runner(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def values_at_once(self) -> int | None:
-        """Values that run together at most, so that memory or the cache holds them; None for no
-        limit.
-        """
+    def values_at_once(self) -> int:
+        """Values that run together at most, so that memory or the cache holds them."""
 
-    def values_of_read(self, x: np.ndarray) -> int:
-        """Values of the widest layer, of one read of one of the stimuli x."""
+    def values_of_read(self, x: np.ndarray, reads: int) -> int:
+        """Values of the widest layer, of one of `reads` reads of one of the stimuli x."""
         return self.widest
 
     def empty(self, x: np.ndarray, reads: int) -> np.ndarray:
         """Where codes (stimulus, read, neuron) go; raises SettingError for more than memory
         holds.
         """
-        return self.allocated((len(x), reads, self.program.neurons), np.dtype(np.int8))
+        shape = (len(x), reads, self.program.neurons)
+        beside = x.nbytes + self.working_bytes(x, reads)  # samples keep their stimuli
+        check_memory("samples", shape, np.int8, beside=beside)
+        return np.empty(shape, np.int8)
 
-    def allocated(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-        """An array for samples; raises SettingError for more than memory holds."""
-        check_memory("samples", shape, dtype.type)
-        return np.empty(shape, dtype)
+    def working_bytes(self, x: np.ndarray, reads: int) -> int:
+        """About what a portion of these reads takes on its way."""
+        values = len(x) * reads * self.values_of_read(x, reads)
+        return BYTES_OF_VALUE * min(values, self.values_at_once)
 
     def samples(self, out: np.ndarray, operations: Operations) -> Samples:
         """What a chip returns, of what `run` wrote."""

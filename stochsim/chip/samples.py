@@ -82,9 +82,12 @@ class Samples:
     @property
     def bill(self) -> Bill:
         """Joules per read by part and layer, with the prices behind them; raises StochsimError
-        where nothing was counted: samples of a float network, and of `sample(count=False)`.
+        where nothing was counted: samples of a float network, of `sample(count=False)` and of no
+        stimuli.
         """
         if self.counted is None:
+            if 0 in [one.shape[0] for one in (self.codes, self._values) if one is not None]:
+                raise StochsimError("these samples have no bill: they are of no stimuli")
             raise StochsimError(
                 "these samples have no bill: nothing was counted (a float network runs on no chip; "
                 "of a chip ask for sample(…, count=True))"

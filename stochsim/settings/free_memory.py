@@ -23,13 +23,14 @@ def check_memory(
     dtype: npt.DTypeLike,
     advice: str = "",
     copies: int = 1,
+    beside: int = 0,
 ) -> None:
     """Raise SettingError, before anything is allocated, where an array would not fit into the
     memory that is free, and warn where it takes more than 1 GB; advice: what to do, "" for fewer of
     the stimuli and reads that its axes begin with; copies: as many arrays of its size are held at
-    the peak.
+    the peak; beside: bytes of what is held with them then.
     """
-    needed = min(math.prod(shape) * np.dtype(dtype).itemsize * copies, _END)
+    needed = min(math.prod(shape) * np.dtype(dtype).itemsize * copies + beside, _END)
     if needed <= _ALWAYS:
         return
     free = available_bytes()

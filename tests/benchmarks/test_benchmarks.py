@@ -17,6 +17,7 @@ from types import ModuleType
 import numpy as np
 import peerstandins
 import pytest
+import torch
 from stochsim_kernels import _jit, first_calls
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -266,3 +267,71 @@ def test_figures_and_picture_of_races(load, tmp_path):
     assert share.value == pytest.approx(50.0)  # 20 units a second of 40
     kernel_speed.picture([ratio, time, share], argparse.Namespace(out=tmp_path))
     assert (tmp_path / "kernel_speed.png").stat().st_size > 10_000
+
+
+# ---- whole jobs
+
+
+def test_the_array_job_makes_as_many_conversions_in_torch(load, monkeypatch):
+    """Every conversion, and every code of a neuron after it, is rounded once."""
+    jobs = load("_jobs")
+    size = jobs.Size(batch=2, width=16, reads=6, cores=1)
+    chip, (_, x) = jobs.chip_of("RRAM array", size), jobs.network(size)
+    ours = chip.operations(x, size.reads).count("adc")
+    rounded = []
+    round_ = torch.Tensor.round_
+
+    def counted(values):
+        rounded.append(values.numel())
+        return round_(values)
+
+    theirs = jobs.in_torch("RRAM array")(size)
+    monkeypatch.setattr(torch.Tensor, "round_", counted)
+    theirs()
+    neurons = size.width + jobs.CLASSES
+    assert ours == sum(rounded) - size.batch * size.reads * neurons
+    of_a_pair = (size.bits - 1) * size.bits
+    assert ours == size.batch * size.reads * of_a_pair * (7 * size.width + jobs.CLASSES)
+
+
+@pytest.mark.parametrize("job", ["reads, digital chip", "reads, RRAM array"])
+def test_both_sides_of_a_job_allocate_what_they_return_within_the_call(job, load):
+    """So that memory is measured of the same things."""
+    jobs = load("_jobs")
+    size = jobs.Size(batch=2, width=16, reads=6, cores=1)
+    for way in (jobs.OURS, "torch in place"):
+        work = jobs.JOBS[job][way](size)
+        found = [result_of(work()) for _ in range(2)]
+        assert not np.shares_memory(*found)
+
+
+def result_of(found):
+    """The array that a read job returns, or the first of them."""
+    if isinstance(found, list):
+        return found[0].numpy()
+    return found.codes if hasattr(found, "codes") else found.numpy()
+
+
+# ---- limits
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("way", ["matrix", "bits", "bytes", "float32"])
+def test_a_products_limit_is_of_the_arithmetic_that_is_chosen(way, bits, load, monkeypatch):
+    races = load("_product_races")
+    monkeypatch.setattr(races.matmul, "arithmetic", lambda x, w, bound: way)
+    name, units = races.product_race(bits, (9, 70, 20)).limit
+    expected = {"bits": races.WORDS, "float32": races.FLOATS}.get(way, races.BYTES)
+    assert name == expected
+    if way == "bits":
+        assert units == {1: 1, 2: 4, 4: 16, 8: 64}[bits] / 64
+
+
+def test_the_limit_of_memory_is_that_of_three_arrays(load):
+    name, units, work = load("_limits").memory_work(1000)
+    assert "memory" in name
+    assert units == 3 * 8 * 1000
+    work()
+    a, b, c = (cell.cell_contents for cell in work.__closure__)
+    assert np.array_equal(a, b + 3.0 * c)
+    assert load("_limits").STREAMED * 8 >= 2**28

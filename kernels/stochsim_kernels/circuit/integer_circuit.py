@@ -16,7 +16,7 @@ import numpy as np
 from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.circuit.integer_drives import fill_drives, pack, round_inputs
 from stochsim_kernels.neuron.channel import NeuronLaw, is_placed
-from stochsim_kernels.neuron.drawing import as_float64, row_of
+from stochsim_kernels.neuron.drawing import as_float64, codes_at_once, row_of
 from stochsim_kernels.neuron.nearest_edge import bisect_rows, place_rows, spread
 from stochsim_kernels.neuron.simd import LANES
 from stochsim_kernels.neuron.stochastic_rounding import NEVER
@@ -202,9 +202,14 @@ def run_chains(
 
     stimulus_drive: what the stimulus adds at every step, (stimulus, neuron), or the stimuli that
     make it afresh at every step and read. address: that of the first step. Memory beyond the codes:
-    two drives for each neuron of 96 reads, and thread.
+    two drives for each neuron of 96 reads, and thread. A call of the kernel takes about half a
+    second, or one step.
     """
     tables = _circuit_tables(circuit)
     stimuli = _stimulus_tables(stimulus_drive)
-    counts = Steps(int(steps.number), int(steps.events))
-    _run_chains(tables, stimuli, circuit.law, address, counts, codes)
+    number, events = int(steps.number), int(steps.events)
+    at_once = max(1, codes_at_once(circuit.law) // max(1, codes.size))
+    for first in range(0, number, at_once):
+        here = address._replace(event=address.event + events * first)
+        some = Steps(min(at_once, number - first), events)
+        _run_chains(tables, stimuli, circuit.law, here, some, codes)

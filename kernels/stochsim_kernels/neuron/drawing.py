@@ -18,16 +18,21 @@ Without noise, tanh and sigmoid are NumPy's, whose vector functions are several 
 that are near an edge go the ways above.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from stochsim_kernels._jit import helper, inline, kernel
 from stochsim_kernels.neuron.channel import (
     GAUSSIAN,
+    LOGISTIC,
     RESPONSES,
     SIGMOID,
     TANH,
+    TRIANGULAR,
+    UNIFORM,
     NeuronLaw,
     fill_row,
     fill_thresholds,
@@ -46,6 +51,10 @@ _CHUNK = 256  # reads per task
 _LONG_CHUNK = 1024  # where every task makes its thresholds, and stimuli alone are tasks enough
 _FEW_STIMULI = 16
 _THRESHOLDS_AT_ONCE = 2**20  # 4 MiB of thresholds at a time, or one stimulus's where these are more
+_NS_PER_THRESHOLD = {GAUSSIAN: 10, UNIFORM: 100, TRIANGULAR: 150, LOGISTIC: 3000}
+"""Beside Gaussian noise, by noise family; within a factor of two or so."""
+_CALL_NS = 5e8  # of every thread in one call of a kernel, which no Ctrl-C interrupts
+_BISECTED = 4096  # codes per task under noise that is not Gaussian
 _MOST_COUNTED = (
     2 ** max(WIDTHS) - 1
 )  # thresholds, 2^b - 1 of them, that are counted in registers; others are searched
@@ -134,10 +143,16 @@ def _draw_counted(drive, sigma, other, law, address, chunk, out):
     run_tasks(_count_chunk, tasks, (drive, (sigma, other), law, address, chunk, out))
 
 
+@inline
+def _reads_of_task(law, neurons):
+    """Reads that a thread takes together without thresholds: few where codes take long."""
+    return _CHUNK if law.family == GAUSSIAN else max(1, min(_CHUNK, _BISECTED // max(1, neurons)))
+
+
 @helper
 def _place_chunk(task, drive, noise, law, guide, address, out):
     neurons = out.shape[2]
-    s, first, last = _part_of(task, out.shape[1], _CHUNK)
+    s, first, last = _part_of(task, out.shape[1], _reads_of_task(law, neurons))
     streams = block_streams(address, s, first, neurons)
     drives = drive[s] if drive.shape[1] == 1 else drive[s, first:last]
     sigmas = row_of(noise.sigma, s, neurons)
@@ -159,7 +174,8 @@ def _draw_without_thresholds(drive, sigma, other, law, guide, address, out):
     """
     stimuli, reads, neurons = out.shape
     common = spread(row_of(sigma, 0, neurons), row_of(other, 0, neurons), law)
-    tasks = stimuli * ((reads + _CHUNK - 1) // _CHUNK)
+    chunk = _reads_of_task(law, neurons)
+    tasks = stimuli * ((reads + chunk - 1) // chunk)
     noise = _Noise(sigma, other, common)
     run_tasks(_place_chunk, tasks, (drive, noise, law, guide, address, out))
 
@@ -167,6 +183,62 @@ def _draw_without_thresholds(drive, sigma, other, law, guide, address, out):
 def as_float64(*arrays):
     """The one type that kernels are compiled for: float64, C-contiguous, writeable."""
     return (np.require(array, np.float64, ("C", "W")) for array in arrays)
+
+
+def _thresholds_of_thread(law: NeuronLaw) -> float:
+    """Thresholds that every thread computes in one call of a kernel, at most."""
+    return _CALL_NS / _NS_PER_THRESHOLD[law.family]
+
+
+def codes_at_once(law: NeuronLaw) -> int:
+    """How many codes one call draws without a table of thresholds, so that it takes about half a
+    second: as many for every thread.
+    """
+    bits = max(1, law.edges.size.bit_length())
+    return max(1, int(_thresholds_of_thread(law) // bits)) * numba.get_num_threads()
+
+
+def stimuli_at_once(law: NeuronLaw, neurons: int) -> int:
+    """How many stimuli of so many neurons one call makes thresholds for, so that it takes about
+    half a second: as many for every thread, at least one.
+    """
+    each = int(_thresholds_of_thread(law) // max(1, law.edges.size * neurons))
+    return max(1, each) * numba.get_num_threads()
+
+
+def _draw_in_calls(
+    drive: np.ndarray,
+    sigma: np.ndarray,
+    other: np.ndarray,
+    law: NeuronLaw,
+    address: DrawAddress,
+    out: np.ndarray,
+) -> None:
+    """`_draw_without_thresholds` in calls of about half a second each."""
+    drive, sigma, other = as_float64(drive, sigma, other)
+    rows = max(1, codes_at_once(law) // max(1, out.shape[2]))
+    guide = guide_of(law)
+    for stimuli, reads in _parts(out.shape[0], out.shape[1], rows):
+        own = drive[stimuli] if drive.shape[1] != out.shape[1] else drive[stimuli, reads]
+        noise = (one if len(one) == 1 else one[stimuli] for one in (sigma, other))
+        here = address._replace(
+            first_stimulus=address.first_stimulus + stimuli.start,
+            first_read=address.first_read + reads.start,
+        )
+        part = out[stimuli, reads]
+        _draw_without_thresholds(own, *noise, law, guide, here, part)
+
+
+def _parts(stimuli: int, reads: int, rows: int) -> Iterator[tuple[slice, slice]]:
+    """All stimuli and reads in parts of at most `rows` reads: whole stimuli, or some reads of
+    one.
+    """
+    some = max(1, rows // max(1, reads))
+    each = max(1, reads if some > 1 else min(reads, rows))
+    for first in range(0, stimuli, some):
+        for begin in range(0, reads, each):
+            part = slice(first, min(stimuli, first + some))
+            yield part, slice(begin, min(reads, begin + each))
 
 
 def _check_room(address: DrawAddress, out: np.ndarray) -> None:
@@ -205,8 +277,7 @@ def draw(
         return
     few_reads = out.shape[1] * law.edges.size.bit_length() < law.edges.size
     if law.edges.size > _MOST_COUNTED and (is_placed.py_func(law) or few_reads):
-        drive, sigma, other = as_float64(drive[:, None], sigma, other)
-        _draw_without_thresholds(drive, sigma, other, law, guide_of(law), address, out)
+        _draw_in_calls(drive[:, None], sigma, other, law, address, out)
         return
     if law.family == GAUSSIAN and _is_counted.py_func(law.edges.size):
         drive, sigma, other = as_float64(drive, sigma, other)
@@ -217,7 +288,8 @@ def draw(
         drive, *(np.broadcast_to(one, drive.shape) for one in (sigma, other))
     )
     stimuli, _, neurons = out.shape
-    at_once = max(1, min(stimuli, _THRESHOLDS_AT_ONCE // max(1, law.edges.size * neurons)))
+    most = min(stimuli, _THRESHOLDS_AT_ONCE // max(1, law.edges.size * neurons))
+    at_once = max(1, min(most, stimuli_at_once(law, neurons)))
     buffer = np.empty((at_once, law.edges.size, neurons), np.uint32)
     for first in range(0, stimuli, at_once):
         part = slice(first, min(stimuli, first + at_once))
@@ -241,9 +313,9 @@ def _draw_noiseless(
     codes = (nearest.clip(0, law.edges.size) + law.c_min).astype(np.int8)
     in_doubt = np.abs(place - nearest) > 0.5 - _IN_DOUBT
     if in_doubt.any():
-        values, zero = as_float64(drive[in_doubt][None, None], np.zeros((1, 1)))
+        values, zero = drive[in_doubt][None, None], np.zeros((1, 1))
         settled = np.empty(values.shape, np.int8)
-        _draw_without_thresholds(values, zero, zero, law, guide_of(law), address, settled)
+        _draw_in_calls(values, zero, zero, law, address, settled)
         codes[in_doubt] = settled[0, 0]
     out[...] = codes
 
@@ -272,8 +344,7 @@ def draw_each(
     if _is_smooth_and_noiseless(sigma, other, law):
         _draw_noiseless(drive, law, address, out)
         return
-    drive, sigma, other = as_float64(drive, sigma, other)
-    _draw_without_thresholds(drive, sigma, other, law, guide_of(law), address, out)
+    _draw_in_calls(drive, sigma, other, law, address, out)
 
 
 @helper

@@ -18,6 +18,7 @@ from stochsim.chip.array.adc import (
 )
 from stochsim.chip.array.adc_range import chosen_range
 from stochsim.chip.array.cells import ArrayCells, TileSums
+from stochsim.chip.memory_portions import portions, values_of_shared
 from stochsim.chip.product import Product, fit_accumulator, refuse_differing
 from stochsim.chip.rng_address import ARRAY, Place
 from stochsim.hardware import Hardware
@@ -28,6 +29,8 @@ _CHECKED_STIMULI = 16
 _SLACK = 10
 _MOST_SUMS = 1 << 24
 """Partial sums that a range is calibrated on, at most: 192 MB."""
+_SUMS_AT_ONCE = 1 << 22
+"""Partial sums of a tile, at most, or those of one stimulus: 160 MB with their noise."""
 
 _EXPLICIT = 1 << 30  # event words of noise drawn for every cell
 
@@ -239,23 +242,37 @@ class ArrayProduct(Product):
         int32 (stimulus, read, neuron).
         """
         out = np.zeros((len(unsigned), reads, self.cells.neurons), np.int32)
-        address = DrawAddress.of(key, self._word, 0, first_stimulus, first_read)
+        for part, some in portions(len(out), reads, self._values_of_read(reads), _SUMS_AT_ONCE):
+            first = (first_stimulus + part.start, first_read + some.start)
+            self._add_codes(
+                unsigned[part], DrawAddress.of(key, self._word, 0, *first), out[part, some]
+            )
+        return out
+
+    def _values_of_read(self, reads: int) -> int:
+        """Partial sums of a tile for one of `reads` reads of a stimulus, which share them, or what
+        stands for its conversions.
+        """
+        cells = self.cells
+        of_tile = cells.slices * cells.cycles * cells.neurons
+        return values_of_shared(of_tile, cells.tiles * of_tile, reads)
+
+    def _add_codes(self, unsigned: np.ndarray, address: DrawAddress, out: np.ndarray) -> None:
+        """Add the codes of inputs (stimulus, input) to out (stimulus, read, column)."""
         if self._words is not None:
             words = crossbar_bits.pack_inputs(
                 unsigned, self.array.rows, self.cells.input_bits, self.array.cycle_bits
             )
             classes = crossbar_bits.square_sums(words) if self.array.cell_read_sigma > 0 else None
             crossbar.draw_crossbar(words, self._words, self._readout, address, out, classes)
-            return out
+            return
         streams = crossbar.draw_streams(address, len(unsigned), self._readout, self.cells.neurons)
         digits = self.cells.digits(unsigned)
         for one in self.cells.partials(digits):
             if one.variance is not None and self.array.cells.read_noise == "explicit":
-                place = (key, first_stimulus, first_read)
-                self._convert_with_noise(one, digits, streams, place, out)
+                self._convert_with_noise(one, digits, streams, address, out)
             else:
-                self._convert(one, streams, first_read, out)
-        return out
+                self._convert(one, streams, address.first_read, out)
 
     def _convert(
         self, one: TileSums, streams: np.ndarray, first_read: int, out: np.ndarray
@@ -285,19 +302,18 @@ class ArrayProduct(Product):
         one: TileSums,
         digits: np.ndarray,
         streams: np.ndarray,
-        place: tuple[int, int, int],
+        address: DrawAddress,
         out: np.ndarray,
     ) -> None:
         """Add the codes of a tile whose every cell has noise of its own at every read to out
         (stimulus, read, column), one event after the other.
         """
-        first_read = place[2]
         for piece, cycle in np.ndindex(one.sums.shape[:2]):
             event = crossbar.Event(one.tile, piece, cycle)
-            noisy = self._with_noise_of_every_cell(event, digits, out.shape[1], place)
+            noisy = self._with_noise_of_every_cell(event, digits, out.shape[1], address)
             for read in range(out.shape[1]):
                 single = np.zeros((len(out), 1, self.cells.neurons), np.int32)
-                where = (self._readout, streams, event, first_read + read)
+                where = (self._readout, streams, event, address.first_read + read)
                 crossbar.convert_partials(noisy[:, read], *where, single)
                 out[:, read] += single[:, 0]
             self._clip(out)
@@ -310,21 +326,20 @@ class ArrayProduct(Product):
         )
 
     def _with_noise_of_every_cell(
-        self, one: crossbar.Event, digits: np.ndarray, reads: int, place: tuple[int, int, int]
+        self, one: crossbar.Event, digits: np.ndarray, reads: int, address: DrawAddress
     ) -> np.ndarray:
         """Partial sums with a fresh Gaussian at every cell and read, int32 (stimulus, read,
         column): what the lumped noise stands for.
         """
         cells = self.cells
-        key, first_stimulus, first_read = place
         lines = np.ascontiguousarray(digits[:, one.cycle, cells.part(one.tile)], np.float64)
         weight = np.ascontiguousarray(cells.net[one.piece, cells.part(one.tile)].T, np.float64)
         variance = sum(found for found in cells.variances(one.tile, one.piece) if found is not None)
         event = _EXPLICIT + (one.tile * cells.slices + one.piece) * cells.cycles + one.cycle
         out = np.empty((len(lines), reads, cells.neurons))
         sigma = np.ascontiguousarray(np.sqrt(variance).T, np.float64)
-        address = DrawAddress.of(key, self._word, event, first_stimulus, first_read)
-        weight_noise.explicit_drives(lines, weight, sigma, address, out)
+        here = address._replace(event=event)
+        weight_noise.explicit_drives(lines, weight, sigma, here, out)
         return np.rint(out).astype(np.int32)
 
     def _look_at(self, x_ints: np.ndarray) -> None:
