@@ -61,7 +61,7 @@ BARS = {
     ("single", "lloyd-4"): 0.9,
     ("recurrent", "lloyd-4"): 0.9,
     ("deep", "lloyd-4, all 4 bits"): 0.87,
-    ("single", "lloyd-3-per-neuron"): 0.87,
+    ("single", "lloyd-3"): 0.87,
 }
 """Of S, on the first data set."""
 D_BARS = {"single": 0.34, "deep": 0.31, "recurrent": 0.22}

@@ -110,6 +110,26 @@ def test_scales_of_neurons(dither: str) -> None:
     assert np.array_equal(equal, chip_of(program, **own).sample(some_stimuli(), 9, 7).codes)
 
 
+def test_scales_of_groups() -> None:
+    """Lateral weights with a scale for every two of a neuron's, against float64 by hand."""
+    program = recurrent_program(4)
+    readout, lateral = program.layers.values()
+    scales = lateral.weight_scale * np.linspace(0.5, 1.5, 15).reshape(5, 3)
+    grouped = dataclasses.replace(lateral, weight_scale=scales, block_size=2)
+    program = dataclasses.replace(program, layers={READOUT: readout, LATERAL: grouped})
+    codes = chip_of(program, noise=0.0).sample(some_stimuli(), 2, 7).codes
+    x = readout.input.exact_values(readout.input.codes(some_stimuli()))
+    seen = x @ (readout.weight_scale * readout.weight_codes.T) + readout.bias
+    weights = lateral.weight_codes * np.repeat(scales, 2, axis=1)[:, :5]
+    state = program.output.codes(np.zeros((len(x), 5)))
+    for _ in range(program.steps):
+        place = state.astype(int) - program.output.c_min
+        own = np.take_along_axis(program.wiring.table, place, axis=0)
+        drive = seen + program.output.exact_values(state) @ weights.T + lateral.bias + own
+        state = program.output.codes(drive)
+    assert np.array_equal(codes[:, 0], state)
+
+
 def test_the_law_of_one_step_is_the_closed_form() -> None:
     state = STATES["fp4-e2m1"]
     program = recurrent_program(4, steps=1).with_output(state)

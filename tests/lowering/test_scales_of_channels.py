@@ -9,7 +9,7 @@ import torch
 import stochsim as ss
 from stochsim.hardware import Noise
 from stochsim.networks import nearest_values, optimal_row_steps, optimal_weight_step
-from stochsim.program import Layer, Quantizer, recurrent, single_layer
+from stochsim.program import Layer, Quantizer, single_layer
 from stochsim.settings import SettingError, StochsimError
 
 HARDWARE = ss.load_hardware("digital-45nm", bits=4)
@@ -93,18 +93,6 @@ def test_scales_that_no_layer_has_are_refused(scales, rule):
     with pytest.raises(SettingError, match=rule) as error:
         layer(scales)
     assert "weight_scale" in str(error.value)
-
-
-def test_a_recurrent_program_has_one_scale():
-    grid = Quantizer(4, 0.25)
-    square = np.ones((3, 3), np.int8)
-    nothing = np.zeros(3)
-    both = [Layer(square, 4, scale, grid, grid, nothing, nothing) for scale in (0.5, SCALES)]
-    table = np.zeros((16, 3))
-    recurrent(both[0], both[0], table, steps=2, radius=0.5)
-    for place, (readout, lateral) in {"lateral": both, "readout": both[::-1]}.items():
-        with pytest.raises(SettingError, match=f"{place}.weight_scale"):
-            recurrent(readout, lateral, table, steps=2, radius=0.5)
 
 
 def depthwise():

@@ -12,7 +12,7 @@ import stochsim as ss
 from stochsim.energy import Operation
 from stochsim.hardware import Array, Noise
 from stochsim.lowering import convert, load_converted
-from stochsim.program import Layer, LayerShape, Quantizer, recurrent, single_layer
+from stochsim.program import Layer, LayerShape, Quantizer, single_layer
 
 RNG_KEY = 5
 
@@ -325,9 +325,3 @@ def test_what_cannot_be_is_refused(tmp_path) -> None:
     made = convert(module, chip_of(), x, weight_scales=np.int64(8))
     with pytest.raises(ss.StochsimError, match="weight_scales='per-tensor'"):
         made.export_qonnx(tmp_path / "net.onnx")
-    grid = Quantizer(4, 0.25)
-    square, nothing = np.ones((4, 4), np.int8), np.zeros(4)
-    plain = Layer(square, 4, 0.5, grid, grid, nothing, nothing)
-    grouped = Layer(square, 4, np.ones((4, 2)), grid, grid, nothing, nothing, block_size=2)
-    with pytest.raises(ss.SettingError, match=r"lateral\.weight_scale"):
-        recurrent(plain, grouped, np.zeros((16, 4)), steps=2, radius=0.5)
