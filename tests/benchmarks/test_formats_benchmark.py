@@ -54,4 +54,6 @@ def test_small_networks_run_through(formats, architecture, monkeypatch) -> None:
         covered = figures[f"{title}, outputs {name}: coverage of 90 % intervals"]
         assert 0.3 < covered.value < 1
     joules = [figures[f"{title}, outputs {name}: energy"].value for name in names[:3]]
-    assert joules[0] > joules[1] > joules[2]
+    assert joules[0] > joules[1]
+    # a circuit multiplies the values of its state, which Lloyd-Max has in fixed point of 22 bits
+    assert (joules[1] > joules[2]) == (architecture != "recurrent")
