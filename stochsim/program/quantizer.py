@@ -101,7 +101,10 @@ class Quantizer:
 
     @property
     def z(self) -> float:
-        """The value of code 0."""
+        """The value of code 0; of NeuronBooks, which have several, SettingError."""
+        if self.is_per_neuron:
+            rule = "has a value of code 0 for each neuron: see `value_table`"
+            raise SettingError.of("book", self.format_name, rule)
         if self.book is not None:
             return float(self.exact_values(np.array(0)))
         if self.unsigned:

@@ -399,6 +399,9 @@ class Study(Settings):
             given = getattr(self.train, name)
             if given not in (None, "per-tensor") and has_none:
                 raise _unused(f"train.{name}", "quantised weights of two bits and more", given)
+        if self.train.weight_damping and set(self.grid.method) == {"post-training"}:
+            given = self.train.weight_damping
+            raise _unused("train.weight_damping", "networks trained with few bits", given)
 
     def _check_layers(self) -> None:
         """Raise SettingError for a width of a layer that no network of the grid has, and for an

@@ -79,13 +79,14 @@ def test_equal_books_are_one_book() -> None:
     assert one.program.output.step == other.program.output.step
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "step"])
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "sigmoid", "step"])
 @pytest.mark.parametrize("sigma", [0.0, 0.4])
 def test_activations(activation: str, sigma: float) -> None:
     """Also where a drive lies on an edge; the other neurons' books differ, this one's is shared."""
     fp4 = code_book("fp4-e2m1")
     books = NeuronBooks((fp4, *(fp4.scaled(one) for one in (0.5, 0.7, 2.0, 3.0))))
     hardware = ss.load_hardware("digital-45nm", bits=4)
+    x = np.random.default_rng(2).normal(0, 1, (400, 12))
     laws = []
     for output in (Quantizer.of_format(fp4, 0.25), Quantizer.of_format(books, 0.25)):
         program = program_of(sigma, output)
@@ -93,7 +94,9 @@ def test_activations(activation: str, sigma: float) -> None:
             program.readout, activation=activation, weight_scale=0.125, input=Quantizer(4, 0.5)
         )
         chip = Chip(dataclasses.replace(program, layers={"layer 1": layer}), hardware)
-        laws.append(chip.probabilities(np.round(8 * X) / 8))
+        laws.append(chip.probabilities(x))
+    edges = 0.25 * np.array(fp4.edges)[~np.array(fp4.ties)]
+    assert np.isin(chip.drive(x)[:, 0], edges).any()
     assert np.array_equal(laws[0][:, 0], laws[1][:, 0])
     assert not np.array_equal(laws[0], laws[1]) or activation == "step"
 
@@ -262,6 +265,7 @@ def test_a_bound_takes_the_values_of_each_neuron() -> None:
         (lambda: code_book("int4-per-neuron"), "fitted to numbers"),
         (lambda: NeuronBooks.from_table({"books": [3]}), "tables of code books"),
         (lambda: BOOKS.encode([np.nan] * 5), "NaN"),
+        (lambda: OUTPUT.z, "a value of code 0 for each neuron"),
         (lambda: BOOKS.encode(np.zeros((2, 3))), r"'numbers' .*should have shape \(…, 5\)"),
         (lambda: BOOKS.decode([0] * 3), r"'codes' .*should have shape \(…, 5\)"),
         (lambda: BOOKS.decode([99] * 5), "should be integers from -8 to 7"),

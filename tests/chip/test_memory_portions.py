@@ -206,3 +206,14 @@ def test_a_float_network_is_sampled_in_portions(monkeypatch):
     small, same = peak(work)
     assert np.array_equal(whole, same)
     assert small < 1.5 * whole.nbytes < 3 * whole.nbytes < large
+
+
+@pytest.mark.parametrize("noise", ["lumped", "explicit"])
+def test_reads_of_an_array_are_the_same_in_portions(noise, monkeypatch):
+    """Of one stimulus, whose reads do not fit together, with noise of cells and of ADCs."""
+    more = {"array__cells__read_noise": noise, "array__cells__read_sigma": 0.05}
+    chip, x = chip_of((40, 6), 2, "rram-array", bits=3, **more)
+    whole = chip.sample(x, 12, 3, count=False).codes
+    monkeypatch.setattr(array_product, "_SUMS_AT_ONCE", 1)
+    assert np.array_equal(chip.sample(x, 12, 3, count=False).codes, whole)
+    assert len(np.unique(whole[0], axis=0)) > 1

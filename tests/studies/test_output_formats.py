@@ -170,6 +170,14 @@ def test_scales_of_neurons_and_damping_that_no_weights_have(grid: dict[str, Any]
             study.check(preset("digital-45nm"))
 
 
+def test_damping_is_for_networks_that_are_trained_on() -> None:
+    damped = study_of(train__weight_damping=0.03, grid__method=["post-training"])
+    with pytest.raises(SettingError, match=r"train\.weight_damping.*trained with few bits"):
+        damped.check(preset("digital-45nm"))
+    both = ["post-training", "quantisation-aware"]
+    study_of(train__weight_damping=0.03, grid__method=both).check(preset("digital-45nm"))
+
+
 def test_dithered_outputs_have_even_steps() -> None:
     chip = preset("digital-45nm").replace(noise=Noise(dither="stochastic"))
     with pytest.raises(SettingError, match=r"left out with 'hardware\.noise\.dither'"):
