@@ -10,7 +10,7 @@ from stochsim.settings.available_memory import available_bytes
 from stochsim.settings.errors import SettingError, shown
 from stochsim.settings.large_memory import announce_memory
 
-_ALWAYS = 2**24
+_ALWAYS = 2**26
 """Bytes that every machine has: below them it is not asked."""
 
 _END = 2**100
