@@ -392,6 +392,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         by_posterior=aware,
         layer_bits=layer_bits,
         weight_scales=settings.weight_scales or "per-tensor",
+        weight_rounding=settings.weight_rounding or "nearest",
     )
     price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None
