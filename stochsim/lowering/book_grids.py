@@ -103,6 +103,12 @@ class BookGrid(Grid):
         on_edge = place == self._edges.to(place.dtype)[at]
         return found + (on_edge & self._ties[at])
 
+    def _nearest_integers(
+        self, places: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> torch.Tensor:
+        """See `Grid._nearest_integers`."""
+        return self._integers[self._levels(places)].to(places)
+
     def rounded_at_random(
         self, x: torch.Tensor, uniform: torch.Tensor, rounding: InputRounding
     ) -> torch.Tensor:

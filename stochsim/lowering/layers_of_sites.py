@@ -26,6 +26,7 @@ from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
+from stochsim.networks import WeightRounding
 from stochsim.settings import SettingError, plain
 
 Widths = tuple[int, int, int]
@@ -38,6 +39,7 @@ class GridRules(NamedTuple):
     weight_scales: str | int
     affine_inputs: bool = False
     affine_weights: bool = False
+    weight_rounding: WeightRounding = "nearest"
     formats: Formats = MappingProxyType({})
 
     def book(self, side: str) -> CodeBook | None:

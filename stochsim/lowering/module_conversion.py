@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from stochsim.lowering.comparison import (
     output_errors,
     warn_of,
 )
+from stochsim.lowering.compensated_weights import compensated_weights, on_codes
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
 from stochsim.lowering.fitted_books import formats_of
 from stochsim.lowering.fitted_grids import RANGES, WEIGHT_SCALES
@@ -42,6 +43,7 @@ from stochsim.lowering.same_layers import known_products
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
+from stochsim.networks import WeightRounding
 from stochsim.settings import (
     Argument,
     SettingError,
@@ -67,6 +69,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     ranges: str = "mse",
     input_grids: str = "symmetric",
     weight_grids: str = "symmetric",
+    weight_rounding: str = "nearest",
     formats: str | Mapping[str, str] | None = None,
     key: int = 0,
     chip_key: int = 0,
@@ -149,6 +152,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     check_flag("strict", strict)
     grids = _grid_rules(ranges, weight_scales, (input_grids, weight_grids), formats)
+    rounding = check_choice("weight_rounding", weight_rounding, get_args(WeightRounding))
+    grids = grids._replace(weight_rounding=rounding)
     inputs, x = inputs_and_stimuli(examples, module)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
@@ -219,7 +224,7 @@ def _grid_rules(ranges: str, weight_scales: Any, grids: tuple[str, str], formats
             rule = "LSQ has grids about 0 alone"
             raise SettingError.of(("ranges", name), (ranges, chosen), rule)
     are_affine = grids[0] == "affine", grids[1] == "affine"
-    found = GridRules(ranges, weight_scales, *are_affine, formats_of(formats))
+    found = GridRules(ranges, weight_scales, *are_affine, formats=formats_of(formats))
     _check_formats(found)
     return found
 
@@ -278,7 +283,11 @@ def _converted(
         take_affine_inputs(network, sites, seen, widths, how.grids.ranges)
     others = _other_sizes(module, sites, how.keep_float)
     layers = layers_of(sites, seen, widths, how.grids)
-    of_layers = layer_errors(network, sites, layers, x)
+    moved = {}
+    if how.grids.weight_rounding == "compensated":
+        moved = compensated_weights(network, sites, layers, x)
+    with on_codes(sites, layers, moved):
+        of_layers = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers, how.keep_float)
     errors = ConversionErrors(of_layers, *output_errors(network, x, found, outputs))
     left = left_in_float(network, reasons, how.keep_float)

@@ -2,6 +2,7 @@
 the geometry of torch's own products.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,6 +84,22 @@ def drive(
     convolve = _CONVOLUTIONS[len(geometry.kernel)]
     padded = _padded(geometry, _apart(geometry, values), zero)
     return convolve(padded, weight, bias, geometry.stride, 0, geometry.dilation, geometry.groups)
+
+
+def windows(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:
+    """What the weights of a group's neurons see of values (stimulus, …), in the order of these
+    weights, (group, stimulus and position, input); not of tables. zero: the value of the padding.
+    """
+    if not geometry.kernel:
+        return values.reshape(1, -1, values.shape[-1])
+    channels = values.shape[1] // geometry.groups
+    inputs = channels * math.prod(geometry.kernel)
+    one = torch.eye(inputs, dtype=values.dtype, device=values.device)
+    one = one.reshape(inputs, channels, *geometry.kernel)
+    each = one.repeat(geometry.groups, *(1,) * (one.ndim - 1))
+    found = drive(geometry, values, each, None, zero)
+    found = found.reshape(len(values), geometry.groups, inputs, -1).permute(1, 0, 3, 2)
+    return found.reshape(geometry.groups, -1, inputs)
 
 
 def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:
