@@ -1,5 +1,7 @@
 """Programs whose outputs are of a number format, fitted to what they give."""
 
+import dataclasses
+
 import numpy as np
 
 from stochsim.chip.chip import Chip
@@ -26,6 +28,7 @@ _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
 _NUMBERS_PER_NEURON = 10_000
 _SCALES = np.geomspace(0.02, 3.0, 80)
 _FINER = np.geomspace(0.94, 1.06, 41)
+_LEAST_SHARE = 1e-3
 _TIMES_WIDER = 2.0
 """The range of the outputs on which formats are fitted, in units of the program's own."""
 
@@ -39,7 +42,9 @@ def with_output_format(
     each neuron on its own reads. Of `int<b>`, b the program's own width, the program itself, whose
     scale training has chosen.
 
-    Read noise in steps is that of the outputs that the program had. Raises SettingError for other
+    Formats are fitted with the read noise in steps of the outputs that the program had. The outputs
+    of a circuit are its state: every step adds their rounding and read noise, so its sigma has less
+    variance by what these are more than before (`with_less_noise`). Raises SettingError for other
     names, and what `Program.with_output` and `Chip` do.
 
     >>> import numpy as np
@@ -64,7 +69,41 @@ def with_output_format(
     rows = values.reshape(-1, program.neurons) if each else values.ravel()
     most = _NUMBERS_PER_NEURON if each else _NUMBERS
     numbers = random.choice(rows, min(most, len(rows)), replace=False)
-    return program.with_output(fitted_quantizer(name, numbers))
+    changed = program.with_output(fitted_quantizer(name, numbers))
+    if changed.steps is None:
+        return changed
+    more = _variance(changed.output, values, hardware) - _variance(own, values, hardware)
+    return with_less_noise(changed, more)
+
+
+def with_less_noise(program: Program, variance: np.ndarray) -> Program:
+    """The same network whose neurons have a sigma of less variance, by `variance` (neuron,) or one
+    for all, but of a thousandth of it at least: what a rounding or a chip adds in each step is no
+    longer on top of what a neuron was trained to.
+
+    >>> import numpy as np
+    >>> from stochsim.chip import with_less_noise
+    >>> from stochsim.program import random_program
+    >>> program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> with_less_noise(program, np.array([0.0, 0.09, 9.0])).sigma.round(3)
+    array([0.5  , 0.4  , 0.016])
+    """
+    own = program.sigma**2
+    least = _LEAST_SHARE * own
+    sigma = np.sqrt(np.maximum(own - variance, least))
+    layers = {**program.layers}
+    name = program.wiring.read_layer(layers)
+    layers[name] = dataclasses.replace(layers[name], sigma=sigma)
+    return dataclasses.replace(program, layers=layers)
+
+
+def _variance(output: Quantizer, values: np.ndarray, hardware: Hardware) -> np.ndarray:
+    """What outputs add to reads (…, neuron) by rounding and read noise, (neuron,)."""
+    rows = values.reshape(-1, values.shape[-1])
+    off = output.exact_values(output.codes(rows)) - rows
+    read = hardware.noise.read_sigma_drive(output.step, output.levels)
+    variance: np.ndarray = off.var(axis=0) + read**2
+    return variance
 
 
 def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:

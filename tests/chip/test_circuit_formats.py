@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from circuittest import hardware_of, recurrent_program, reference_codes, some_stimuli
+from circuittest import changed, hardware_of, recurrent_program, reference_codes, some_stimuli
 from scipy import special
 from stattest import assert_frequencies
 
 import stochsim as ss
-from stochsim.chip import Chip, with_output_format
+from stochsim.chip import Chip, with_less_noise, with_output_format
 from stochsim.energy import Operation
 from stochsim.formats import code_book
 from stochsim.hardware import Noise
@@ -193,3 +193,27 @@ def test_a_circuit_is_fitted_saved_and_billed(tmp_path) -> None:
         assert np.array_equal(samples.values, program.output.values(samples.codes))
         counts = samples.bill.counts[LATERAL]
         assert counts[Operation("multiply", (8, program.output.integer_bits))] == products
+
+
+def test_sigma_makes_room_for_what_a_coarser_state_adds() -> None:
+    """Reads keep their variance to 6 % where a state of 4 bits with read noise of half a step adds
+    more than that; without it, the negative control, they have 15 % more at least.
+    """
+    program = recurrent_program(8)
+    hardware = hardware_of(program, noise=Noise(read_sigma_lsb=0.5))
+    x = some_stimuli()
+    fine = Chip(program, hardware).sample(x, 4000, 0).values.var(1).mean()
+    made = with_output_format(program, hardware, "int4", x, key=0)
+    loud = changed(made, READOUT, sigma=program.sigma)
+    coarse = hardware.with_precision(8, 8, 4)
+    same, more = (Chip(one, coarse).sample(x, 4000, 0).values.var(1).mean() for one in (made, loud))
+    assert same == pytest.approx(fine, rel=0.06)
+    assert more > 1.15 * fine
+
+
+def test_less_noise_leaves_a_thousandth() -> None:
+    program = recurrent_program(4)
+    own = program.sigma**2
+    found = with_less_noise(program, np.linspace(-1, 2, len(own)) * own)
+    left = np.maximum(1 - np.linspace(-1, 2, len(own)), 1e-3)
+    np.testing.assert_allclose(found.sigma**2, own * left, rtol=1e-12)
