@@ -43,8 +43,8 @@ def with_output_format(
     scale training has chosen.
 
     Formats are fitted with the read noise in steps of the outputs that the program had. The outputs
-    of a circuit are its state: every step adds their rounding and read noise, so its sigma has less
-    variance by what these are more than before (`with_less_noise`). Raises SettingError for other
+    of a circuit are its state, and every step adds their read noise: its sigma makes room for it, so
+    that the noise of a step is what it was (`with_less_noise`). Raises SettingError for other
     names, and what `Program.with_output` and `Chip` do.
 
     >>> import numpy as np
@@ -72,14 +72,14 @@ def with_output_format(
     changed = program.with_output(fitted_quantizer(name, numbers))
     if changed.steps is None:
         return changed
-    more = _variance(changed.output, values, hardware) - _variance(own, values, hardware)
-    return with_less_noise(changed, more)
+    before, now = (_read_sigma(one.output, hardware) for one in (program, changed))
+    return with_less_noise(changed, now**2 - before**2)
 
 
-def with_less_noise(program: Program, variance: np.ndarray) -> Program:
+def with_less_noise(program: Program, variance: np.ndarray | float) -> Program:
     """The same network whose neurons have a sigma of less variance, by `variance` (neuron,) or one
-    for all, but of a thousandth of it at least: what a rounding or a chip adds in each step is no
-    longer on top of what a neuron was trained to.
+    for all, but of a thousandth of it at least: so that what a chip adds is no longer on top of the
+    noise that a neuron was trained to.
 
     >>> import numpy as np
     >>> from stochsim.chip import with_less_noise
@@ -97,13 +97,9 @@ def with_less_noise(program: Program, variance: np.ndarray) -> Program:
     return dataclasses.replace(program, layers=layers)
 
 
-def _variance(output: Quantizer, values: np.ndarray, hardware: Hardware) -> np.ndarray:
-    """What outputs add to reads (…, neuron) by rounding and read noise, (neuron,)."""
-    rows = values.reshape(-1, values.shape[-1])
-    off = output.exact_values(output.codes(rows)) - rows
-    read = hardware.noise.read_sigma_drive(output.step, output.levels)
-    variance: np.ndarray = off.var(axis=0) + read**2
-    return variance
+def _read_sigma(output: Quantizer, hardware: Hardware) -> float:
+    """Read noise of these outputs, in units of the drive."""
+    return hardware.noise.read_sigma_drive(output.step, output.levels)
 
 
 def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
@@ -191,7 +187,7 @@ def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.
     own = program.output
     step = _TIMES_WIDER * own.step * own.levels / 256
     noise = hardware.noise
-    sigma = noise.read_sigma_drive(own.step, own.levels)
+    sigma = _read_sigma(own, hardware)
     noise = noise.replace(read_sigma=sigma, read_sigma_lsb=0.0, read_sigma_fs=None)
     hardware = hardware.replace(noise=noise, memory=Memory())
     fine = program.with_output(Quantizer.of_format("int8", step))

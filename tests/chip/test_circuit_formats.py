@@ -6,7 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from circuittest import changed, hardware_of, recurrent_program, reference_codes, some_stimuli
+from circuittest import (
+    hardware_of,
+    recurrent_program,
+    reference_codes,
+    single_program,
+    some_stimuli,
+)
 from scipy import special
 from stattest import assert_frequencies
 
@@ -195,20 +201,23 @@ def test_a_circuit_is_fitted_saved_and_billed(tmp_path) -> None:
         assert counts[Operation("multiply", (8, program.output.integer_bits))] == products
 
 
-def test_sigma_makes_room_for_what_a_coarser_state_adds() -> None:
-    """Reads keep their variance to 6 % where a state of 4 bits with read noise of half a step adds
-    more than that; without it, the negative control, they have 15 % more at least.
+@pytest.mark.parametrize("noise", [{"read_sigma_lsb": 0.3}, {"read_sigma_fs": 0.02}])
+def test_sigma_makes_room_for_the_read_noise_of_other_steps(noise: dict[str, float]) -> None:
+    """The noise before a circuit's quantiser has the variance that it had; of a layer, whose noise
+    does not pass through steps, sigma stays.
     """
     program = recurrent_program(8)
-    hardware = hardware_of(program, noise=Noise(read_sigma_lsb=0.5))
-    x = some_stimuli()
-    fine = Chip(program, hardware).sample(x, 4000, 0).values.var(1).mean()
-    made = with_output_format(program, hardware, "int4", x, key=0)
-    loud = changed(made, READOUT, sigma=program.sigma)
-    coarse = hardware.with_precision(8, 8, 4)
-    same, more = (Chip(one, coarse).sample(x, 4000, 0).values.var(1).mean() for one in (made, loud))
-    assert same == pytest.approx(fine, rel=0.06)
-    assert more > 1.15 * fine
+    hardware = hardware_of(program, noise=Noise(**noise))
+    made = with_output_format(program, hardware, "int4", some_stimuli(), key=0)
+    variances = [
+        one.sigma**2 + hardware.noise.read_sigma_drive(one.output.step, one.output.levels) ** 2
+        for one in (program, made)
+    ]
+    np.testing.assert_allclose(*variances, rtol=1e-12)
+    assert (made.sigma < 0.98 * program.sigma).all()
+    layer = single_program(8)
+    other = with_output_format(layer, hardware, "int4", some_stimuli(), key=0)
+    assert np.array_equal(other.sigma, layer.sigma)
 
 
 def test_less_noise_leaves_a_thousandth() -> None:
