@@ -1,9 +1,10 @@
 """Bring your own network: do small networks of many kinds keep what they learned on a chip?
 
 Classifiers of 12 × 12 digits, moved and noisy (made of scikit-learn's; 3,000 to test), are trained
-in float and converted: at 8 bits without noise; at 4 bits, as they are and after quantisation-aware
-fine-tuning, with a weight scale per channel. Losses are in accuracy, paired with the float
-network on the same pictures; of Monte-Carlo dropout both are the class of the mean probability over
+in float and converted: at 8 bits without noise; with 4-bit weights, each at its nearest value, and
+so that their errors make up for each other; at 4 bits, as they are and after quantisation-aware
+fine-tuning, with a weight scale per channel from 4 bits down. Losses are in accuracy, paired with
+the float network on the same pictures; of Monte-Carlo dropout both are the class of the mean probability over
 reads, and the divergence from the float network's predictive law is beside them. A network of two
 inputs, a picture and a number, says whether the digit is larger. A U-Net that takes noise away, a
 character-level decoder with a causal mask and a variational autoencoder are measured by the
@@ -75,10 +76,14 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
         return make()
 
 
-def on_chip(network: nn.Module, bits: int, x: Any, scales: str) -> ChipModule:
-    """The network at these widths, without noise."""
-    chip = QUIET.with_precision(bits, bits, bits)
-    return convert(network, chip, first(x, 512), weight_scales=scales)
+def on_chip(
+    network: nn.Module, bits: int, x: Any, scales: str, others: int = 0, rounding: str = "nearest"
+) -> ChipModule:
+    """The network with weights, and inputs and outputs if they have no other, of this width,
+    without noise.
+    """
+    chip = QUIET.with_precision(bits, others or bits, others or bits)
+    return convert(network, chip, first(x, 512), weight_scales=scales, weight_rounding=rounding)
 
 
 def first(x: Any, count: int) -> Any:
@@ -132,6 +137,10 @@ def _of_classifier(data: MovedDigits, kind: str, epochs: tuple[int, int]) -> lis
     eight = on_chip(own.network, 8, data.x, "per-tensor")
     lost = own.lost(eight)
     figures.append(_percent(f"{kind}, 8 bits: accuracy lost", lost, 1.0))
+    for rounding in ("nearest", "compensated"):
+        weights = on_chip(own.network, 4, data.x, "per-channel", 8, rounding)
+        name = f"{kind}, 4-bit weights, {rounding}: accuracy lost"
+        figures.append(_percent(name, own.lost(weights), None))
     four = on_chip(own.network, 4, data.x, "per-channel")
     figures.append(_percent(f"{kind}, 4 bits, as it is: accuracy lost", own.lost(four), None))
     tuned = own.tuned(four, epochs[1])

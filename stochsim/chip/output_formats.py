@@ -43,8 +43,8 @@ def with_output_format(
     scale training has chosen.
 
     Formats are fitted with the read noise in steps of the outputs that the program had. The outputs
-    of a circuit are its state, and every step adds their read noise: its sigma makes room for it, so
-    that the noise of a step is what it was (`with_less_noise`). Raises SettingError for other
+    of a circuit are its state, and every step adds their read noise: its sigma makes room for it,
+    so that the noise of a step is what it was (`with_less_noise`). Raises SettingError for other
     names, and what `Program.with_output` and `Chip` do.
 
     >>> import numpy as np

@@ -114,8 +114,11 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     "affine", from their lowest value on (from 2 bits on): a constant is added before the layer and
     taken back by its bias. weight_grids: of weights, "symmetric", or "affine", from their lowest
     value on (from 2 bits on): the sum of a layer's inputs, times the code of weight 0, is taken
-    from its sums by digital arithmetic, and billed. formats: the number format of all weights,
-    inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs": "fp8-e4m3"}: a
+    from its sums by digital arithmetic, and billed. weight_rounding: "nearest", each weight takes
+    its nearest value; "compensated", values with which the errors of a neuron's weights make up for
+    each other on the examples (see `networks.compensated`), for which a thousand serve better than
+    a hundred: the weights themselves are then on their grid. formats: the number format of all
+    weights, inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs": "fp8-e4m3"}: a
     name of `stochsim formats list`, in place of integers; blocks with scales of their own (MX,
     NVFP4) are those of weights, while inputs and outputs have the values of the block's numbers and
     one fitted scale. key: of the noise in training and of reads

@@ -34,4 +34,5 @@ from .quantizers import weight_options as weight_options
 from .recurrent_network import Recurrent as Recurrent
 from .response import Response as Response
 from .stationary import spectral_radius as spectral_radius
+from .torch_settings import one_thread as one_thread
 from .torch_settings import usual_torch as usual_torch

@@ -3,16 +3,18 @@ gives for its inputs is off by less than with each weight at its nearest value.
 
 Minimises E |(W - V) x|² = tr (W - V) M (W - V)ᵀ, M = E x xᵀ, over values V on a grid by coordinate
 descent from the nearest values on: the best value of one weight, all others given, is the nearest
-to v + ((W - V) M)_j / M_jj. Every change lowers the error, so it ends (Behdin et al. 2023,
-QuantEase, arXiv 2309.01885).
+to v + ((W - V) M)_j / M_jj (Behdin et al. 2023, QuantEase, arXiv 2309.01885). Every change lowers
+the error; ten rounds come within some per cent of where it ends.
 """
 
 from collections.abc import Callable
 
 import torch
 
-_SWEEPS = 30
-_TOGETHER = 128
+from stochsim.networks.torch_settings import one_thread
+
+_SWEEPS = 10
+_TOGETHER = 32
 """Inputs after whose weights the errors of the others are put right."""
 
 _RIDGE = 0.01
@@ -38,26 +40,42 @@ def compensated(
     >>> compensated(weights, alike, lambda values, column: values.round())
     tensor([[1., 0., 0.]], dtype=torch.float64)
     """
-    inputs = weights.shape[-1]
     diagonal = torch.diagonal(moments, dim1=-2, dim2=-1)
     ridge = _RIDGE * diagonal.mean(-1, keepdim=True)
     moments = moments + torch.diag_embed(ridge.expand_as(diagonal))
     sizes = torch.diagonal(moments, dim1=-2, dim2=-1).clamp_min(torch.finfo(moments.dtype).tiny)
-    values = torch.stack([nearest(weights[..., place], place) for place in range(inputs)], -1)
+    with one_thread():  # of many small steps
+        return _descended(weights, moments, sizes, nearest)
+
+
+def _descended(
+    weights: torch.Tensor,
+    moments: torch.Tensor,
+    sizes: torch.Tensor,
+    nearest: Callable[[torch.Tensor, int], torch.Tensor],
+) -> torch.Tensor:
+    """The same for moments with a diagonal `sizes` (…, input) above 0. Weights of one input lie side
+    by side here, (…, input, row).
+    """
+    inputs = weights.shape[-1]
+    columns = weights.mT.contiguous()
+    values = torch.stack([nearest(columns[..., place, :], place) for place in range(inputs)], -2)
     for _ in range(_SWEEPS):
-        left = (weights - values) @ moments
+        left = moments @ (columns - values)
         before = values.clone()
         for first in range(0, inputs, _TOGETHER):
             some = slice(first, min(first + _TOGETHER, inputs))
-            own, at_first = left[..., some].clone(), values[..., some].clone()
+            own, at_first = left[..., some, :].clone(), values[..., some, :].clone()
             for place in range(some.start, some.stop):
-                wanted = values[..., place] + own[..., place - first] / sizes[..., place, None]
+                wanted = (
+                    values[..., place, :] + own[..., place - first, :] / sizes[..., place, None]
+                )
                 found = nearest(wanted, place)
-                moved = found - values[..., place]
+                moved = found - values[..., place, :]
                 if moved.any():
-                    values[..., place] = found
-                    own -= moved[..., None] * moments[..., None, place, some]
-            left -= (values[..., some] - at_first) @ moments[..., some, :]
+                    values[..., place, :] = found
+                    own -= moments[..., some, place, None] * moved[..., None, :]
+            left -= moments[..., some] @ (values[..., some, :] - at_first)
         if torch.equal(values, before):
             break
-    return values
+    return values.mT.contiguous()

@@ -23,6 +23,7 @@ from stochsim.networks import (
     Network,
     NetworkSettings,
     build_network,
+    one_thread,
     quantised_from_float,
     usual_torch,
 )
@@ -48,7 +49,7 @@ from stochsim.training.given_values import (
     training_stimuli,
     widths_of,
 )
-from stochsim.training.loop import TrainingDiverged, TrainResult, one_thread, torch_generator
+from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator
 from stochsim.training.terms import ReliabilityCost, objective_of
 from stochsim.training.train_settings import Method, TrainSettings
 

@@ -125,7 +125,9 @@ def rounded(network, x, rounding, **more):
 @torch.no_grad()
 def off(network, other, x) -> float:
     """How far mean responses to stimuli x (stimulus, input) lie apart."""
-    one, two = (_mean(made, x, Draws(torch.Generator().manual_seed(1))) for made in (network, other))
+    one, two = (
+        _mean(made, x, Draws(torch.Generator().manual_seed(1))) for made in (network, other)
+    )
     return float((one - two).square().mean().sqrt())
 
 
