@@ -4,6 +4,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
 
@@ -24,7 +25,7 @@ class _Moments:
 
     def __init__(self, layer: ChipLayer, shift: float) -> None:
         self._layer, self._shift = layer, shift
-        self.sums: torch.Tensor | float = 0.0
+        self.sums: Any = 0.0
 
     def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
         """Look at what the layer reads in float, (stimulus, …)."""
@@ -54,7 +55,7 @@ def compensated_weights(
     with torch.no_grad(), same_random_numbers():
         for some in portions(x):
             Watch(network, seen).run(some)
-        sums: dict[torch.nn.Parameter, torch.Tensor | float] = {}
+        sums: dict[torch.nn.Parameter, Any] = {}
         for site, one in seen.items():
             weight = layers[site.name].weight
             sums[weight] = sums.get(weight, 0.0) + one.sums

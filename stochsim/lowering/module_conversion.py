@@ -118,8 +118,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     its nearest value; "compensated", values with which the errors of a neuron's weights make up for
     each other on the examples (see `networks.compensated`), for which a thousand serve better than
     a hundred: the weights themselves are then on their grid. formats: the number format of all
-    weights, inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs": "fp8-e4m3"}: a
-    name of `stochsim formats list`, in place of integers; blocks with scales of their own (MX,
+    weights, inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs":
+    "fp8-e4m3"}: a name of `stochsim formats list`, in place of integers; blocks with scales of their own (MX,
     NVFP4) are those of weights, while inputs and outputs have the values of the block's numbers and
     one fitted scale. key: of the noise in training and of reads
     without a key; chip_key: which drawn instance of the chip.
@@ -155,7 +155,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     check_flag("strict", strict)
     grids = _grid_rules(ranges, weight_scales, (input_grids, weight_grids), formats)
-    rounding = check_choice("weight_rounding", weight_rounding, get_args(WeightRounding))
+    rounding: Any = check_choice("weight_rounding", weight_rounding, get_args(WeightRounding))
     grids = grids._replace(weight_rounding=rounding)
     inputs, x = inputs_and_stimuli(examples, module)
     how = _How(hardware, bits or {}, strict, keep_float, grids)

@@ -54,8 +54,8 @@ def _descended(
     sizes: torch.Tensor,
     nearest: Callable[[torch.Tensor, int], torch.Tensor],
 ) -> torch.Tensor:
-    """The same for moments with a diagonal `sizes` (…, input) above 0. Weights of one input lie side
-    by side here, (…, input, row).
+    """The same for moments with a diagonal `sizes` (…, input) above 0. Weights of one input lie
+    side by side here, (…, input, row).
     """
     inputs = weights.shape[-1]
     columns = weights.mT.contiguous()
@@ -67,10 +67,8 @@ def _descended(
             some = slice(first, min(first + _TOGETHER, inputs))
             own, at_first = left[..., some, :].clone(), values[..., some, :].clone()
             for place in range(some.start, some.stop):
-                wanted = (
-                    values[..., place, :] + own[..., place - first, :] / sizes[..., place, None]
-                )
-                found = nearest(wanted, place)
+                off = own[..., place - first, :] / sizes[..., place, None]
+                found = nearest(values[..., place, :] + off, place)
                 moved = found - values[..., place, :]
                 if moved.any():
                     values[..., place, :] = found

@@ -391,9 +391,7 @@ class Study(Settings):
                 raise SettingError.of("grid.output_format", list(given), rule)
 
     def _check_scales(self) -> None:
-        """Raise SettingError for scales of neurons, damping or compensated rounding, where no weights
-        have them.
-        """
+        """Raise SettingError for scales of neurons, damping and rounding that no weights have."""
         layers = (self.network.layer_bits or {}).values()
         widths = {weights for weights, *_ in self.grid.widths()} | set(layers)
         has_none = not self.grid.widths() or max(widths) == 1
