@@ -24,3 +24,7 @@ from .named_formats import code_book as code_book
 from .named_formats import format_bits as format_bits
 from .named_formats import is_fitted as is_fitted
 from .named_formats import output_formats as output_formats
+from .scales_of_values import DYNAMIC_SCALES as DYNAMIC_SCALES
+from .scales_of_values import EXPONENTS as EXPONENTS
+from .scales_of_values import largest_exponent as largest_exponent
+from .scales_of_values import scales_of_blocks as scales_of_blocks
