@@ -6,6 +6,7 @@ from .block_formats import SCALE_BITS as SCALE_BITS
 from .block_formats import BlockFormat as BlockFormat
 from .block_formats import are_on_format as are_on_format
 from .block_formats import block_format as block_format
+from .block_formats import blocks_text as blocks_text
 from .block_formats import element_and_blocks as element_and_blocks
 from .block_formats import positive_e4m3 as positive_e4m3
 from .block_formats import scales_on_format as scales_on_format

@@ -25,8 +25,8 @@ def scales_of_blocks(
 
     "e8m0": 2^(floor(log2 largest) - e) for the exponent e of the largest number of `element`,
     within 2^-127 and 2^127 (OCP Microscaling Formats 1.0, section 6.3). "fp8-e4m3": the value of
-    E4M3 nearest to largest / (unit · the largest number), halves to the even mantissa, from 2^-9 to 448
-    (NVFP4). Numbers beyond the ends of `element` take its ends then. Blocks of zeros have the
+    E4M3 nearest to largest / (unit · the largest number), halves to the even mantissa, from 2^-9 to
+    448 (NVFP4). Numbers beyond the ends of `element` take its ends. Blocks of zeros have the
     smallest scale. Raises SettingError for another format of scales.
 
     >>> from stochsim.formats import code_book

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from stochsim.formats import E4M3, E8M0, EXPONENTS, CodeBook, code_book, largest_exponent
+from stochsim.formats import E4M3, E8M0, EXPONENTS, CodeBook, blocks_text, code_book, largest_exponent
 from stochsim.lowering.book_grids import BookGrid, levels_among
 from stochsim.lowering.grids import Grid
 from stochsim.program import DynamicQuantizer
@@ -28,6 +28,13 @@ class DynamicGrid(BookGrid):
         """Always."""
         return True
 
+    @property
+    def values_text(self) -> str:
+        """The name of its block format."""
+        assert self.book is not None
+        assert self.block_size is not None
+        return blocks_text(self.book, self.block_size, self.block_scales)
+
     def scale(self) -> torch.Tensor:
         """The constant factor of integers, a scalar."""
         return Grid.scale(self)
@@ -38,7 +45,9 @@ class DynamicGrid(BookGrid):
         with torch.no_grad():
             inputs = x.shape[-1]
             short = -inputs % self.block_size
-            sizes = functional.pad(x.double().abs(), (0, short)).unflatten(-1, (-1, self.block_size))
+            sizes = functional.pad(x.double().abs(), (0, short)).unflatten(
+                -1, (-1, self.block_size)
+            )
             scales = self._of_blocks(sizes.amax(-1)) * self.scale().double()
             return scales.repeat_interleave(self.block_size, -1)[..., :inputs]
 

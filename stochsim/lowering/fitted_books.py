@@ -9,6 +9,7 @@ from stochsim.formats import (
     E8M0,
     FP16,
     CodeBook,
+    blocks_text,
     element_and_blocks,
     positive_e4m3,
     scales_on_format,
@@ -36,6 +37,13 @@ class Format(NamedTuple):
     book: CodeBook
     block_size: int | None = None
     block_scales: str = FP16
+
+    @property
+    def name(self) -> str:
+        """That of the values, or of the block format."""
+        if self.block_size is None:
+            return self.book.name
+        return blocks_text(self.book, self.block_size, self.block_scales)
 
 
 Formats = Mapping[str, Format]

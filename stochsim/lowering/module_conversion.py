@@ -251,11 +251,13 @@ def _check_dynamic_inputs(how: GridRules) -> None:
     of_weights = how.weight_scales if weights is None else weights.block_size or how.weight_scales
     if of_weights in WEIGHT_SCALES or of_weights == inputs.block_size:
         return
+    is_format = weights is not None and weights.block_size is not None
+    name = weights.name if weights is not None and is_format else f"weight_scales={of_weights}"
     rule = (
-        f"has blocks of {inputs.block_size}, and weights have blocks of {of_weights}: should be of "
-        f"the same size, or weights without blocks"
+        f"has blocks of {inputs.block_size}, and weights have blocks of {of_weights} ({name}): "
+        f"should be of one size, or weights without blocks"
     )
-    raise SettingError.of("inputs", inputs.book.name, rule, section=("formats",))
+    raise SettingError.of("inputs", inputs.name, rule, section=("formats",))
 
 
 def _checked_scales(given: Any) -> str | int:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from stochsim.formats import (
-    BLOCK_FORMATS,
     DYNAMIC_SCALES,
     E8M0,
     BlockFormat,
     CodeBook,
     block_format,
+    blocks_text,
     scales_of_blocks,
 )
 from stochsim.program.layer_shape import BLOCK_SIZE, slices_of_blocks
@@ -72,13 +72,9 @@ class DynamicQuantizer(Quantizer):
 
     @property
     def format_name(self) -> str:
-        """That of its block format; the numbers and the size of a block where it has none."""
+        """That of its block format, or its parts where it has none."""
         assert isinstance(self.book, CodeBook)
-        own = (self.book, self.block_size, self.block_scales)
-        for name, one in BLOCK_FORMATS.items():
-            if own == (one.element, one.block_size, one.scale):
-                return name
-        return f"{self.book.name} in blocks of {self.block_size}, scales {self.block_scales}"
+        return blocks_text(self.book, self.block_size, self.block_scales)
 
     @property
     def is_dynamic(self) -> bool:
