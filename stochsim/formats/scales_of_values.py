@@ -42,7 +42,8 @@ def scales_of_blocks(
         exponents = np.where(largest > 0, above, EXPONENTS[0])
         return np.ldexp(1.0, np.clip(exponents, *EXPONENTS))
     book = code_book(E4M3)
-    nearest = book.decode(book.encode(largest / (unit * element.values[-1])))
+    with np.errstate(over="ignore"):  # far beyond the largest scale, which it takes
+        nearest = book.decode(book.encode(largest / (unit * element.values[-1])))
     return np.asarray(np.maximum(nearest, positive_e4m3()[0]))
 
 

@@ -104,7 +104,9 @@ class DynamicQuantizer(Quantizer):
         values = finite_array("values", values, "…, input", (None,)).astype(np.float64)
         assert isinstance(self.book, CodeBook)
         scales = self.block_scales_of(values)
-        codes = self.book.encode(values / (self.scale * self.of_inputs(scales, values.shape[-1])))
+        own = self.scale * self.of_inputs(scales, values.shape[-1])
+        with np.errstate(over="ignore"):  # beyond the ends, which they take
+            codes = self.book.encode(values / own)
         return self.joined(codes, scales)
 
     def joined(self, codes: np.ndarray, scales: np.ndarray) -> np.ndarray:
