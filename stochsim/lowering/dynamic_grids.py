@@ -3,7 +3,15 @@
 import torch
 from torch.nn import functional
 
-from stochsim.formats import E4M3, E8M0, EXPONENTS, CodeBook, blocks_text, code_book, largest_exponent
+from stochsim.formats import (
+    E4M3,
+    E8M0,
+    EXPONENTS,
+    CodeBook,
+    blocks_text,
+    code_book,
+    largest_exponent,
+)
 from stochsim.lowering.book_grids import BookGrid, levels_among
 from stochsim.lowering.grids import Grid
 from stochsim.program import DynamicQuantizer
