@@ -11,7 +11,7 @@ from stochsim.formats.named_formats import code_book
 from stochsim.settings import check_choice
 
 EXPONENTS = (-127, 127)
-"""The smallest and the largest of scales in E8M0 (OCP Microscaling Formats 1.0, section 5.4.1)."""
+"""The smallest and the largest of scales in E8M0 (OCP Microscaling Formats 1.0)."""
 
 DYNAMIC_SCALES = (E8M0, E4M3)
 """Formats of scales that are found from the values of a block."""

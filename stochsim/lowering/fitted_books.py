@@ -110,7 +110,8 @@ def fitted_dynamic(given: Format, extremes: tuple[float, float]) -> DynamicGrid:
     if given.block_scales == E8M0 or not largest:
         return DynamicGrid(*own)
     scale = largest / (given.book.values[-1] * positive_e4m3()[-1])
-    return DynamicGrid(*own, float(np.float32(max(scale, LEAST_SCALE))))
+    least = LEAST_SCALE / product_table(given.book)[0]  # of integers
+    return DynamicGrid(*own, float(np.float32(max(scale, least))))
 
 
 def fitted_weights_to_book(

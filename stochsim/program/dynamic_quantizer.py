@@ -30,13 +30,13 @@ class DynamicQuantizer(Quantizer):
     where scales are powers of two.
 
     It belongs to inputs alone. What a layer reads are `numbers`, not codes: integers and scales.
-    Raises SettingError as `Quantizer` does, without a CodeBook, for what is no size and no such
-    format of scales, and another `scale` than 1 beside powers of two.
+    Raises SettingError as `Quantizer` does, without a CodeBook of numbers above 0, for what is no
+    size and no such format of scales, and another `scale` than 1 beside powers of two.
 
     >>> import numpy as np
     >>> from stochsim.program import DynamicQuantizer
     >>> grid = DynamicQuantizer.of_block_format("mxfp4")
-    >>> grid.rounded(np.array([0.1, 0.3, 40.0]))             # in steps of 4 up to 8, of 16 at 32
+    >>> grid.rounded(np.array([0.1, 0.3, 40.0]))             # the scale is 8
     array([ 0.,  0., 32.])
     """
 
@@ -46,6 +46,10 @@ class DynamicQuantizer(Quantizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_kind("book", self.book, CodeBook, "should be a CodeBook")
+        assert isinstance(self.book, CodeBook)
+        if self.book.values[-1] <= 0:
+            rule = "should have numbers above 0, of whose largest scales are found"
+            raise SettingError.of("book", self.book.name, rule)
         size = check_whole(BLOCK_SIZE, self.block_size, 1, 2**31)
         object.__setattr__(self, BLOCK_SIZE, size)
         check_choice(BLOCK_SCALES, self.block_scales, DYNAMIC_SCALES)

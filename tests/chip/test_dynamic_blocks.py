@@ -4,6 +4,7 @@ noisy layer, noise, rounding at random, files, the bill, refusals.
 
 import dataclasses
 import itertools
+import json
 from fractions import Fraction
 
 import numba
@@ -15,7 +16,7 @@ from stattest import assert_frequencies, power
 import stochsim as ss
 from stochsim.chip import Chip, bill_of_inputs
 from stochsim.energy import Operation
-from stochsim.formats import E4M3, code_book
+from stochsim.formats import E4M3, CodeBook, code_book
 from stochsim.hardware import Array, Noise
 from stochsim.program import (
     DynamicQuantizer,
@@ -280,6 +281,30 @@ def test_files_keep_dynamic_blocks(tmp_path) -> None:
     assert "nvfp4" in str(single_layer(layer_of(6, 75, "nvfp4")))
 
 
+@pytest.mark.parametrize(
+    ("side", "change", "rule"),
+    [
+        ("input", {"block_size": 0}, "block_size"),
+        ("input", {"block_size": "32"}, "block_size"),
+        ("input", {"block_scales": "e9m0"}, "block_scales"),
+        ("input", {"block_scales": None}, "block_scales"),
+        ("input", {"scale": 0.5}, "scale"),
+        ("input", {"book": None}, "book"),
+        ("output", {"block_size": 8, "block_scales": "e8m0"}, "output"),
+    ],
+)
+def test_files_of_other_blocks_are_refused(side, change, rule: str, tmp_path) -> None:
+    program = single_layer(layer_of(6, 75, output=Quantizer.of_format(FP4, 1.0)))
+    program.save(tmp_path / "net")
+    path = tmp_path / "net" / "program.json"
+    stored = json.loads(path.read_text())
+    table = stored["content"]["layers"][0]
+    table[side] |= change
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ss.StochsimError, match=rule):
+        load_program(tmp_path / "net")
+
+
 def counts_of(layer: Layer) -> dict:
     x = stimuli(1, layer.inputs)
     sampled = chip_for(layer).sample(x, 1, 0).bill.counts["readout"]
@@ -342,6 +367,7 @@ def test_numbers_without_a_scale_are_refused() -> None:
         ({"block_scales": "e4m3"}, "did you mean 'fp8-e4m3'"),
         ({"scale": 2.0}, "'scale' = 2.*should be 1 beside"),
         ({"book": None}, "'book'.*CodeBook"),
+        ({"book": CodeBook((-2.0, -1.0)), "bits": 1}, "'book'.*numbers above 0"),
         ({"bits": 5}, "should be 4"),
     ],
 )

@@ -2,6 +2,8 @@
 emulation as on the chip.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ from stochsim.formats import BLOCK_FORMATS, E4M3
 from stochsim.hardware import Array, Noise
 from stochsim.lowering import convert, load_converted
 from stochsim.lowering.dynamic_grids import DynamicGrid
-from stochsim.program import DynamicQuantizer
+from stochsim.program import DynamicQuantizer, LayerCall
 
 
 def two_linear(inputs: int = 70) -> nn.Module:
@@ -222,3 +224,15 @@ def test_what_blocks_of_inputs_cannot_be_is_refused() -> None:
             made.sample(torch.full((1, 70), bad), 1, 0)
     with pytest.raises(ss.StochsimError, match="'mxfp4'; convert without formats"):
         made.export_qonnx("net.onnx")
+
+
+def test_a_layer_that_finds_scales_takes_no_codes_in_any_graph() -> None:
+    made = convert(two_linear(), chip_of(), stimuli(40, 70), formats={"inputs": "mxfp4"})
+    program = made.program
+    nodes = [
+        node._replace(takes_codes=True) if isinstance(node, LayerCall) else node
+        for node in program.wiring.nodes
+    ]
+    wiring = dataclasses.replace(program.wiring, nodes=(program.wiring.nodes[0], *nodes[1:]))
+    with pytest.raises(ss.SettingError, match=r"takes_codes' = True.*scales of blocks"):
+        dataclasses.replace(program, wiring=wiring)
