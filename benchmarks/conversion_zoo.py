@@ -4,12 +4,12 @@ Classifiers of 12 × 12 digits, moved and noisy (made of scikit-learn's; 3,000 t
 in float and converted: at 8 bits without noise; with 4-bit weights, each at its nearest value, and
 so that their errors make up for each other; at 4 bits, as they are and after quantisation-aware
 fine-tuning, with a weight scale per channel from 4 bits down. Losses are in accuracy, paired with
-the float network on the same pictures; of Monte-Carlo dropout both are the class of the mean probability over
-reads, and the divergence from the float network's predictive law is beside them. A network of two
-inputs, a picture and a number, says whether the digit is larger. A U-Net that takes noise away, a
-character-level decoder with a causal mask and a variational autoencoder are measured by the
-relative error of their outputs at 8 bits (of the autoencoder: of the mean over reads; and how far
-their spread is off). Multiply-adds of the bill stand against torch's own counter.
+the float network on the same pictures; of Monte-Carlo dropout both are the class of the mean
+probability over reads, and the divergence from the float network's predictive law is beside them. A
+network of two inputs, a picture and a number, says whether the digit is larger. A U-Net that takes
+noise away, a character-level decoder with a causal mask and a variational autoencoder are measured
+by the relative error of their outputs at 8 bits (of the autoencoder: of the mean over reads; and
+how far their spread is off). Multiply-adds of the bill stand against torch's own counter.
 """
 
 import copy

@@ -211,6 +211,11 @@ class Grid(torch.nn.Module):
         return self.bits
 
     @property
+    def is_dynamic(self) -> bool:
+        """Whether scales of blocks follow from values: see `DynamicGrid`."""
+        return False
+
+    @property
     def is_sign(self) -> bool:
         """Whether the two values are ±scale."""
         return self.bits == 1 and not self.unsigned

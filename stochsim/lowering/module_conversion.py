@@ -119,9 +119,10 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     each other on the examples (see `networks.compensated`), for which a thousand serve better than
     a hundred: the weights themselves are then on their grid. formats: the number format of all
     weights, inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs":
-    "fp8-e4m3"}: a name of `stochsim formats list`, in place of integers; blocks with scales of their own (MX,
-    NVFP4) are those of weights, while inputs and outputs have the values of the block's numbers and
-    one fitted scale. key: of the noise in training and of reads
+    "fp8-e4m3"}: a name of `stochsim formats list`, in place of integers. Block formats (MX, NVFP4)
+    give blocks of weights fitted scales of their own, and blocks of a layer's inputs scales that
+    follow from the values of each block as it is read; outputs have the values of the block's
+    numbers and one fitted scale. key: of the noise in training and of reads
     without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
@@ -247,6 +248,24 @@ def _check_formats(how: GridRules) -> None:
     if weights is not None and weights.block_size and how.weight_scales != "per-tensor":
         rule = f"should be left out: the format of weights has blocks of {weights.block_size}"
         raise SettingError.of("weight_scales", how.weight_scales, rule, also=("formats",))
+    _check_dynamic_inputs(how)
+
+
+def _check_dynamic_inputs(how: GridRules) -> None:
+    """Raise SettingError for weights and inputs in blocks of different sizes."""
+    inputs, weights = how.dynamic_inputs, how.formats.get("weights")
+    if inputs is None:
+        return
+    of_weights = how.weight_scales if weights is None else weights.block_size or how.weight_scales
+    if of_weights in WEIGHT_SCALES or of_weights == inputs.block_size:
+        return
+    is_format = weights is not None and weights.block_size is not None
+    name = weights.name if weights is not None and is_format else f"weight_scales={of_weights}"
+    rule = (
+        f"has blocks of {inputs.block_size}, and weights have blocks of {of_weights} ({name}): "
+        f"should be of one size, or weights without blocks"
+    )
+    raise SettingError.of("inputs", inputs.name, rule, section=("formats",))
 
 
 def _checked_scales(given: Any) -> str | int:
