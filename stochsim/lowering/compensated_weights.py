@@ -30,14 +30,20 @@ class _Moments:
     def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
         """Look at what the layer reads in float, (stimulus, …)."""
         layer = self._layer
-        values = layer.input_grid(x.to(layer.weight.dtype))
-        zero = layer.input_grid.value_of_zero()
-        positions = values[0].numel() // values.shape[1 if layer.geometry.kernel else -1]
-        seen = layer.weight[0].numel() * layer.geometry.groups * positions
-        at_once = max(1, _VALUES_AT_ONCE // max(1, seen))
-        for some in values.split(at_once):
-            rows = windows(layer.geometry, some, zero).double() - self._shift
+        x = x.to(layer.weight.dtype)
+        positions = x[0].numel() // x.shape[1 if layer.geometry.kernel else -1]
+        numbers = layer.weight[0].numel() * layer.geometry.groups * positions
+        for some in x.split(max(1, _VALUES_AT_ONCE // max(1, numbers))):
+            rows = self._seen(some).movedim(-2, 0).flatten(1, -2).double() - self._shift
             self.sums = self.sums + rows.mT @ rows
+
+    def _seen(self, x: torch.Tensor) -> torch.Tensor:
+        """What the weights of each position see of x (stimulus, …), as `windows` has it."""
+        layer, grid = self._layer, self._layer.input_grid
+        values = grid(layer.rows(x))
+        if grid.is_dynamic:
+            return values
+        return windows(layer.geometry, values, grid.value_of_zero())
 
 
 def compensated_weights(

@@ -2,7 +2,6 @@
 the geometry of torch's own products.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,22 +85,6 @@ def drive(
     return convolve(padded, weight, bias, geometry.stride, 0, geometry.dilation, geometry.groups)
 
 
-def windows(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:
-    """What the weights of a group's neurons see of values (stimulus, …), in the order of these
-    weights, (group, stimulus and position, input); not of tables. zero: the value of the padding.
-    """
-    if not geometry.kernel:
-        return values.reshape(1, -1, values.shape[-1])
-    channels = values.shape[1] // geometry.groups
-    inputs = channels * math.prod(geometry.kernel)
-    one = torch.eye(inputs, dtype=values.dtype, device=values.device)
-    one = one.reshape(inputs, channels, *geometry.kernel)
-    each = one.repeat(geometry.groups, *(1,) * (one.ndim - 1))
-    found = drive(geometry, values, each, None, zero)
-    found = found.reshape(len(values), geometry.groups, inputs, -1).permute(1, 0, 3, 2)
-    return found.reshape(geometry.groups, -1, inputs)
-
-
 def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tensor:
     """Sum of squares of what each output sees, of a shape that broadcasts against the drive; of a
     table one 1.
@@ -115,13 +98,14 @@ def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tens
     return drive(geometry, values.square(), one, None, zero**2)
 
 
-def windows(geometry: Geometry, values: torch.Tensor) -> torch.Tensor:
+def windows(geometry: Geometry, values: torch.Tensor, zero: float = 0.0) -> torch.Tensor:
     """What each position sees of values (stimulus, …), with zeros around and between them as the
-    geometry says, (stimulus, position, …, group, input): as `Geometry.rows`.
+    geometry says, (stimulus, position, …, group, input): as `Geometry.rows`; zero: the value of the
+    padding.
     """
     if not geometry.kernel:
         return values.unsqueeze(-2)
-    found = _padded(geometry, _apart(geometry, values), 0.0)
+    found = _padded(geometry, _apart(geometry, values), zero)
     axes = len(geometry.kernel)
     for axis in range(axes):
         kernel, apart = geometry.kernel[axis], geometry.dilation[axis]

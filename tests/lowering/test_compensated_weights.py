@@ -111,6 +111,7 @@ def test_networks_are_closer_to_the_float_one_on_other_stimuli_too(name, tmp_pat
         {"formats": {"weights": "int1"}},
         {"formats": {"weights": "mxfp4"}},
         {"formats": {"weights": "fp4-e2m1"}},
+        {"formats": {"weights": "mxfp4", "inputs": "mxfp8-e4m3"}},
         {"bits": {"linear": (1, 8, 8)}},
     ],
     ids=str,
@@ -159,7 +160,7 @@ def test_windows_are_what_neurons_see_place_by_place(geometry):
         for a in range(axes)
     ]
     channels = 4 // geometry.groups
-    found = windows(geometry, torch.from_numpy(x), 0.5).numpy()
+    found = windows(geometry, torch.from_numpy(x), 0.5).movedim(-2, 0).flatten(1, -2).numpy()
     for group in range(geometry.groups):
         rows = []
         for stimulus in range(2):
