@@ -19,7 +19,7 @@ from _bench import Figure, Options, main
 from _zoo import MovedDigits
 from conversion_zoo import EPOCHS, QUIET, Classifier, percent
 
-from stochsim.formats import SCALE_BITS, FP16, element_and_blocks, format_bits
+from stochsim.formats import FP16, SCALE_BITS, element_and_blocks, format_bits
 from stochsim.lowering import ChipModule, convert
 
 KINDS = ("MLP", "ResNet-20", "vision transformer")
@@ -36,6 +36,7 @@ class Format(NamedTuple):
 
     @property
     def title(self) -> str:
+        """Its name, and the size of a group."""
         return self.name if self.group is None else f"{self.name} per {self.group}"
 
     @property
