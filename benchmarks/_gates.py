@@ -27,10 +27,11 @@ from stochsim.networks import (
     Draws,
     FeedForward,
     NetworkSettings,
+    one_thread,
 )
 from stochsim.program import Layer, Program, Quantizer, recurrent
 from stochsim.training import TrainedNetwork, TrainSettings, train_float, train_quantised
-from stochsim.training.loop import TrainResult, one_thread
+from stochsim.training.loop import TrainResult
 
 Floats = NDArray[np.float64]
 

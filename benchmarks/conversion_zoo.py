@@ -1,14 +1,15 @@
 """Bring your own network: do small networks of many kinds keep what they learned on a chip?
 
 Classifiers of 12 × 12 digits, moved and noisy (made of scikit-learn's; 3,000 to test), are trained
-in float and converted: at 8 bits without noise; at 4 bits, as they are and after quantisation-aware
-fine-tuning, with a weight scale per channel. Losses are in accuracy, paired with the float
-network on the same pictures; of Monte-Carlo dropout both are the class of the mean probability over
-reads, and the divergence from the float network's predictive law is beside them. A network of two
-inputs, a picture and a number, says whether the digit is larger. A U-Net that takes noise away, a
-character-level decoder with a causal mask and a variational autoencoder are measured by the
-relative error of their outputs at 8 bits (of the autoencoder: of the mean over reads; and how far
-their spread is off). Multiply-adds of the bill stand against torch's own counter.
+in float and converted: at 8 bits without noise; with 4-bit weights, each at its nearest value, and
+so that their errors make up for each other; at 4 bits, as they are and after quantisation-aware
+fine-tuning, with a weight scale per channel from 4 bits down. Losses are in accuracy, paired with
+the float network on the same pictures; of Monte-Carlo dropout both are the class of the mean
+probability over reads, and the divergence from the float network's predictive law is beside them. A
+network of two inputs, a picture and a number, says whether the digit is larger. A U-Net that takes
+noise away, a character-level decoder with a causal mask and a variational autoencoder are measured
+by the relative error of their outputs at 8 bits (of the autoencoder: of the mean over reads; and
+how far their spread is off). Multiply-adds of the bill stand against torch's own counter.
 """
 
 import copy
@@ -75,10 +76,14 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
         return make()
 
 
-def on_chip(network: nn.Module, bits: int, x: Any, scales: str) -> ChipModule:
-    """The network at these widths, without noise."""
-    chip = QUIET.with_precision(bits, bits, bits)
-    return convert(network, chip, first(x, 512), weight_scales=scales)
+def on_chip(
+    network: nn.Module, bits: int, x: Any, scales: str, others: int = 0, rounding: str = "nearest"
+) -> ChipModule:
+    """The network with weights, and inputs and outputs if they have no other, of this width,
+    without noise.
+    """
+    chip = QUIET.with_precision(bits, others or bits, others or bits)
+    return convert(network, chip, first(x, 512), weight_scales=scales, weight_rounding=rounding)
 
 
 def first(x: Any, count: int) -> Any:
@@ -128,14 +133,18 @@ class Classifier:
 
 def _of_classifier(data: MovedDigits, kind: str, epochs: tuple[int, int]) -> list[Figure]:
     own = Classifier(data, kind, epochs[0])
-    figures = [_percent(f"{kind}, float: accuracy", 100 * own.right, None)]
+    figures = [percent(f"{kind}, float: accuracy", 100 * own.right, None)]
     eight = on_chip(own.network, 8, data.x, "per-tensor")
     lost = own.lost(eight)
-    figures.append(_percent(f"{kind}, 8 bits: accuracy lost", lost, 1.0))
+    figures.append(percent(f"{kind}, 8 bits: accuracy lost", lost, 1.0))
+    for rounding in ("nearest", "compensated"):
+        weights = on_chip(own.network, 4, data.x, "per-channel", 8, rounding)
+        name = f"{kind}, 4-bit weights, {rounding}: accuracy lost"
+        figures.append(percent(name, own.lost(weights), None))
     four = on_chip(own.network, 4, data.x, "per-channel")
-    figures.append(_percent(f"{kind}, 4 bits, as it is: accuracy lost", own.lost(four), None))
+    figures.append(percent(f"{kind}, 4 bits, as it is: accuracy lost", own.lost(four), None))
     tuned = own.tuned(four, epochs[1])
-    figures.append(_percent(f"{kind}, 4 bits, fine-tuned: accuracy lost", own.lost(tuned), 2.0))
+    figures.append(percent(f"{kind}, 4 bits, fine-tuned: accuracy lost", own.lost(tuned), 2.0))
     if own.is_random:
         p, q = own.probabilities(own.network), own.probabilities(eight)
         kl = (p * np.log(np.maximum(p, 1e-12) / np.maximum(q, 1e-12))).sum(1)
@@ -161,7 +170,8 @@ def _of_bill(kind: str, network: nn.Module, chip: ChipModule, x: Any) -> list[Fi
     ]
 
 
-def _percent(name: str, values: np.ndarray, bar: float | None) -> Figure:
+def percent(name: str, values: np.ndarray, bar: float | None) -> Figure:
+    """The mean of values (picture,) in per cent, with its interval."""
     return _mean(name, values, "%", bar)
 
 
@@ -199,10 +209,10 @@ def _of_two_inputs(data: MovedDigits, epochs: tuple[int, int]) -> list[Figure]:
     tuned = trained(four, loss, len(data.x), epochs[1], TUNING_RATE)
     name = "two inputs"
     return [
-        _percent(f"{name}, float: accuracy", in_float, None),
-        _percent(f"{name}, 8 bits: accuracy lost", in_float - right(eight), 1.0),
-        _percent(f"{name}, 4 bits, as it is: accuracy lost", as_it_is, None),
-        _percent(f"{name}, 4 bits, fine-tuned: accuracy lost", in_float - right(tuned), 2.0),
+        percent(f"{name}, float: accuracy", in_float, None),
+        percent(f"{name}, 8 bits: accuracy lost", in_float - right(eight), 1.0),
+        percent(f"{name}, 4 bits, as it is: accuracy lost", as_it_is, None),
+        percent(f"{name}, 4 bits, fine-tuned: accuracy lost", in_float - right(tuned), 2.0),
         *_of_bill(name, network, eight, (data.test, own.test)),
     ]
 
@@ -218,7 +228,7 @@ def _of_u_net(data: MovedDigits, epochs: int) -> list[Figure]:
     chip = on_chip(network, 8, data.x, "per-tensor")
     wanted = network(data.test).detach().numpy()
     errors = _error(wanted, chip.sample(data.test, 1, 0)[:, 0])
-    figures = [_percent("U-Net, 8 bits: relative error of outputs", errors, 2.0)]
+    figures = [percent("U-Net, 8 bits: relative error of outputs", errors, 2.0)]
     return figures + _of_bill("U-Net", network, chip, data.test)
 
 
@@ -239,7 +249,7 @@ def _of_decoder(epochs: int) -> list[Figure]:
     found = chip.sample(x, 1, 0)[:, 0]
     alike = 100 * (wanted.argmax(-1) == found.argmax(-1)).mean(1)
     return [
-        _percent("decoder, 8 bits: relative error of outputs", _error(wanted, found), 2.0),
+        percent("decoder, 8 bits: relative error of outputs", _error(wanted, found), 2.0),
         _mean("decoder, 8 bits: same likeliest character", alike, "%", None),
         *_of_bill("decoder", network, chip, x),
     ]
@@ -265,12 +275,12 @@ def _of_autoencoder(data: MovedDigits, epochs: int) -> list[Figure]:
     found = chip.sample(x, READS, 0)
     spread = found.std(1).reshape(FEW, -1).mean(1) / wanted.std(1).reshape(FEW, -1).mean(1) - 1
     return [
-        _percent(
+        percent(
             f"autoencoder, 8 bits: relative error of the mean of {READS} reads",
             _error(wanted.mean(1), found.mean(1)),
             None,
         ),
-        _percent("autoencoder, 8 bits: spread off float's", 100 * spread, None),
+        percent("autoencoder, 8 bits: spread off float's", 100 * spread, None),
         *_of_bill("autoencoder", network, chip, x),
     ]
 

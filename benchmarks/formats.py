@@ -2,14 +2,15 @@
 
 Single-layer, multi-layer and recurrent networks for sparse coding of natural image patches, on the
 noisy in-memory chip of posterior_survival.py, with weights and inputs of 4 bits, a scale for the
-weights of each neuron, which are damped in training. Each is trained for that chip with outputs of
-8 bits; then only the format of its outputs is another, without further training: the scale has the
-least squared error on the network's own reads of training stimuli, and Lloyd-Max books are fitted
-to them, one for all neurons or one for each ("per neuron"). A recurrent network, whose outputs are
-its state, is rounded after training, for training on with few bits made it worse; formats are
-fitted to the float network's reads, and its sigma has less variance by that of a format's rounding
-and of read noise, which every step adds. Codes of hidden units keep 8 bits but in rows "all 4 bits"
-and "all 3 bits", where the network is trained with even outputs of these. Read noise is .29 of the
+weights of each neuron. Single-layer and multi-layer ones are trained on for that chip with outputs
+of 8 bits, the weights of single layers damped; a recurrent one is rounded after training, its
+weights so that their errors make up for each other (training on with few bits makes it worse). Then
+only the format of the outputs is another, without further training: the scale has the least squared
+error on the network's own reads of training stimuli, and Lloyd-Max books are fitted to them, one
+for all neurons or one for each ("per neuron"). The outputs of a recurrent network are its state:
+its sigma makes room for read noise, which every step adds.
+Codes of hidden units keep 8 bits but in rows "all 4 bits" and "all 3 bits", where the network is
+trained with even outputs of these. Read noise is .29 of the
 step of even outputs of as many bits, whatever the format, so that values which lie close together
 get no less for free. Three keys; of the other data set, patches of one photograph ("china"), one.
 
@@ -19,14 +20,13 @@ steps is billed as one that resolves the smallest of them, and edges of neurons 
 read from a memory.
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
 from _bench import Figure, Options, main
 
 import stochsim as ss
-from stochsim.chip import fitted_quantizer
+from stochsim.chip import fitted_quantizer, with_less_noise
 from stochsim.formats import format_bits
 from stochsim.hardware import Noise, Precision
 from stochsim.keys import fold_in
@@ -50,12 +50,11 @@ STEPS, STIMULI, READS = 1500, 64, 1000
 MODEL = ss.SparseCoding(neurons=64, noise_sd=0.5, laplace_scale=1.0)
 CHIP = ss.load_hardware("in-memory-28nm").replace(noise=Noise(input_dither="stochastic"))
 READ_NOISE_LSB = 0.29
-TRAINING: dict[str, Any] = {
-    "method": "noise-aware",
-    "weight_scales": "per-channel",
-    "weight_damping": 0.03,
+TRAINING: dict[str, dict[str, Any]] = {
+    "single": {"method": "noise-aware", "weight_damping": 0.03},
+    "deep": {"method": "noise-aware"},
+    "recurrent": {"method": "post-training", "weight_rounding": "compensated"},
 }
-AFTER_TRAINING: dict[str, Any] = {"method": "post-training", "weight_scales": "per-channel"}
 FITTED_STIMULI, FITTED_READS, FITTED_NUMBERS = 512, 64, 200_000
 BARS = {
     ("single", "lloyd-4"): 0.9,
@@ -96,19 +95,11 @@ class Case(NamedTuple):
         chip = CHIP.with_precision(4, 4, bits)
         chip = chip.replace(noise=chip.noise.replace(read_sigma_lsb=READ_NOISE_LSB))
         precision = Precision(weight_bits=4, input_bits=4, output_bits=bits)
-        how = AFTER_TRAINING if self.architecture == "recurrent" else TRAINING
+        how = {"weight_scales": "per-channel", **TRAINING[self.architecture]}
         return ss.to_program(self.full.quantise(precision, self.key, hardware=chip, **how))
-
-    def float_numbers(self) -> np.ndarray:
-        """Reads of training stimuli by the float network, (read, neuron)."""
-        stimuli = self.training[:FITTED_STIMULI]
-        values = self.full.sample(stimuli, FITTED_READS, fold_in(self.key, "fit")).values
-        return values.reshape(-1, values.shape[-1]).astype(np.float64)
 
     def numbers(self, program: Program) -> np.ndarray:
         """What formats are fitted to, (read, neuron)."""
-        if self.architecture == "recurrent":
-            return self.float_numbers()
         output = program.first.output
         chip = ss.Chip(program, noisy(output.bits, READ_NOISE_LSB * output.step))
         stimuli = self.training[:FITTED_STIMULI]
@@ -120,14 +111,6 @@ def noisy(bits: int, sigma: float) -> ss.Hardware:
     """The chip with outputs of so many bits and this read noise, in units of the drive."""
     chip = CHIP.with_precision(4, 4, bits)
     return chip.replace(noise=chip.noise.replace(read_sigma=sigma))
-
-
-def less_noise(program: Program, variance: np.ndarray) -> Program:
-    """A circuit whose sigma has less variance (neuron,), but at least a thousandth of its own."""
-    own = program.sigma**2
-    left = np.sqrt(np.maximum(own - variance, own / 1000))
-    readout = dataclasses.replace(program.readout, sigma=left)
-    return dataclasses.replace(program, layers={**program.layers, "readout": readout})
 
 
 def even_step(bits: int, numbers: np.ndarray) -> float:
@@ -175,8 +158,7 @@ def in_formats(case: Case, program: Program, formats: tuple[str, ...]) -> Any:
         changed = program.with_output(fitted_quantizer(name, of))
         step = steps[format_bits(name)]
         if case.architecture == "recurrent":
-            off = changed.output.exact_values(changed.output.codes(rows)) - rows
-            changed = less_noise(changed, off.var(axis=0) + (READ_NOISE_LSB * step) ** 2)
+            changed = with_less_noise(changed, (READ_NOISE_LSB * step) ** 2)
         yield name, changed, step
 
 

@@ -34,6 +34,7 @@ from stochsim.networks import (
     HardwareNoise,
     Network,
     Recurrent,
+    one_thread,
     quantised_from_float,
 )
 from stochsim.networks.network_settings import NetworkSettings
@@ -47,7 +48,7 @@ from stochsim.training import (
     learn_decoder,
     train_float,
 )
-from stochsim.training.loop import one_thread, torch_generator
+from stochsim.training.loop import torch_generator
 
 KINDS = tuple(ARCHITECTURES)
 SIZE = 8

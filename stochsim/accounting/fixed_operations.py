@@ -15,6 +15,9 @@ from stochsim.program import FLOAT_BITS, LayerShape, LayerUse, Workload
 RANDOM_NUMBER_BITS = 31
 """Random bits of each number that a part in float draws, as many as a comparator's by default."""
 
+_SIGNIFICAND = 24
+"""Bits of that of float32."""
+
 
 def add_fixed(
     meter: Meter, hardware: Hardware, workload: Workload, sigma: Mapping[str, np.ndarray]
@@ -42,8 +45,10 @@ def add_reads(meter: Meter, hardware: Hardware, workload: Workload) -> None:
             _add_digital_product(meter, hardware, use)
         if use.shape.zero_points:
             _add_zero_points(meter, hardware, use)
-        if use.shape.block_size is not None:
+        if use.shape.block_size is not None or use.shape.input_blocks is not None:
             _add_scales_of_blocks(meter, hardware, use)
+        if use.shape.input_blocks is not None:
+            _add_dynamic_scales(meter, use, workload.code_memory_bits)
         if use.additions:
             width = accumulator_width(hardware, use.shape)
             meter.add(use.layer, "add", use.additions, width, per=Sharing.STIMULUS)
@@ -93,19 +98,41 @@ def _add_digital_product(meter: Meter, hardware: Hardware, use: LayerUse) -> Non
 
 
 def _add_scales_of_blocks(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
-    """Count what puts the sums of blocks together: each times its scale, a power of two by an
-    addition to the exponent, and added.
+    """Count what puts the sums of blocks together: each times its scale, of weights and of inputs,
+    a power of two by an addition to the exponent, and added.
     """
-    scales = use.shape.block_scales
-    bits = SCALE_BITS[scales]
-    times = use.products * use.shape.neurons * use.shape.blocks
-    width = accumulator_width(hardware, use.shape)
+    shape = use.shape
+    times = use.products * shape.neurons * shape.blocks
+    width = accumulator_width(hardware, shape)
     per = Sharing.STIMULUS
+    of_weights = [] if shape.block_size is None else [shape.block_scales]
+    of_inputs = [] if shape.input_blocks is None else [shape.input_blocks[1]]
+    for scales in (*of_weights, *of_inputs):
+        bits = SCALE_BITS[scales]
+        if scales == E8M0:
+            meter.add(use.layer, "add", times, bits, per=per)
+        else:
+            meter.add(use.layer, "multiply", times, width, bits, per=per)
+        width += bits
+    meter.add(use.layer, "add", times, width, per=per)
+
+
+def _add_dynamic_scales(meter: Meter, use: LayerUse, memory_bits: int) -> None:
+    """Count what finds the scales of blocks of inputs at every product: the largest value by
+    comparisons, which are taken as additions of the width of values; of each block its exponent
+    less that of the format, or a product of significands; and the scale, written and read.
+    """
+    shape = use.shape
+    assert shape.input_blocks is not None
+    scales = shape.input_blocks[1]
+    blocks = use.products * shape.blocks
+    bits, per = SCALE_BITS[scales], Sharing.STIMULUS
+    meter.add(use.layer, "add", use.products * shape.inputs - blocks, FLOAT_BITS, per=per)
     if scales == E8M0:
-        meter.add(use.layer, "add", times, bits, per=per)
+        meter.add(use.layer, "add", blocks, bits, per=per)
     else:
-        meter.add(use.layer, "multiply", times, width, bits, per=per)
-    meter.add(use.layer, "add", times, width + bits, per=per)
+        meter.add(use.layer, "multiply", blocks, _SIGNIFICAND, _SIGNIFICAND, per=per)
+    meter.add(use.layer, "code_memory", 2 * bits * blocks, memory_bits, per=per)
 
 
 def _add_zero_points(meter: Meter, hardware: Hardware, use: LayerUse) -> None:
@@ -128,7 +155,7 @@ def accumulator_width(hardware: Hardware, shape: LayerShape) -> int:
 
 def _summed(shape: LayerShape) -> int:
     """How many inputs a sum has."""
-    return shape.inputs if shape.block_size is None else shape.block_size
+    return shape.summed_size
 
 
 def add_weight_memory(meter: Meter, hardware: Hardware, workload: Workload) -> None:

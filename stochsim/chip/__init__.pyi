@@ -7,6 +7,7 @@ from .layer_on_chip import ChipSettings as ChipSettings
 from .layer_on_chip import LayerOnChip as LayerOnChip
 from .memory_portions import portions as portions
 from .output_formats import fitted_quantizer as fitted_quantizer
+from .output_formats import with_less_noise as with_less_noise
 from .output_formats import with_output_format as with_output_format
 from .repeated_noise import NoiseWatch as NoiseWatch
 from .repeated_noise import RepeatedNoiseWarning as RepeatedNoiseWarning

@@ -1,5 +1,5 @@
-"""The product of weights that have a scale for each block of inputs: a product of each block, and
-digital arithmetic that multiplies their sums by the blocks' scales and adds them.
+"""The product of weights or inputs that have a scale for each block of inputs: a product of each
+block, and digital arithmetic that multiplies their sums by the blocks' scales and adds them.
 """
 
 import copy
@@ -16,8 +16,9 @@ from stochsim.program import Layer
 
 
 class BlockedProduct(Product):
-    """Sums in units of the layer's `sum_scale` `input.scale`, float64: Σ factor (sums of a block -
-    its zero points), the blocks in the order of their inputs.
+    """Sums in units of the layer's `sum_scale` `input.unit`, float64: Σ factor (sums of a block -
+    its zero points), the blocks in the order of their inputs; of dynamic inputs, whose integers
+    have scales behind them (see `DynamicQuantizer.numbers`), each times its scale, too.
 
     parts: products of `layer.block(b)`. Noise of a block's product belongs to a key of its own.
     """
@@ -75,8 +76,10 @@ class BlockedProduct(Product):
     ) -> np.ndarray:
         total: np.ndarray | None = None
         for number, (part, block) in enumerate(zip(self.parts, self._blocks, strict=True)):
-            own = np.ascontiguousarray(x_ints[..., self.layer.slices[number]])
+            own, scales = self.layer.numbers_of_block(x_ints, number)
             sums = less_zero_points(sums_of(part, own, number), own, block)
+            if scales is not None:
+                sums = scales.reshape(*scales.shape, *(1,) * (sums.ndim - scales.ndim)) * sums
             scaled = self._factors[number] * sums
             total = scaled if total is None else np.add(total, scaled, out=total)
         assert total is not None
@@ -84,8 +87,8 @@ class BlockedProduct(Product):
 
     def report(self, meter: Meter, name: str, x_ints: np.ndarray, reads: int) -> None:
         """See `Product.report`."""
-        for part, inputs in zip(self.parts, self.layer.slices, strict=True):
-            part.report(meter, name, np.ascontiguousarray(x_ints[:, inputs]), reads)
+        for number, part in enumerate(self.parts):
+            part.report(meter, name, self.layer.numbers_of_block(x_ints, number)[0], reads)
 
 
 def key_of_block(key: int, number: int) -> int:

@@ -9,7 +9,8 @@ from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.product import refuse_differing
 from stochsim.chip.rng_address import Place
 from stochsim.chip.runner import Runner
-from stochsim.program import LOG_SIGMA, LogSigmaHead, Program
+from stochsim.program import LOG_SIGMA, LogSigmaHead, Program, Quantizer
+from stochsim.settings import SettingError
 
 
 class FeedForwardRunner(Runner):
@@ -26,6 +27,7 @@ class FeedForwardRunner(Runner):
     ) -> None:
         self.program, self.chip = program, chip
         self.inputs = Inputs(program.input, chip.hardware)
+        _check_rounding(program, self.inputs)
         integers = None if x_calibration is None else self.inputs.nearest(x_calibration)
         head = program.layers.get(LOG_SIGMA)
         names = list(program.layers)
@@ -112,17 +114,50 @@ class FeedForwardRunner(Runner):
         its neurons where a head sets it.
         """
         integers = self.inputs.integers(x, reads, place)
+        given = None
         for layer in self.hidden:
+            integers = _read(layer, given, integers)
             layer.report(meter, integers, reads)
-            integers = layer.layer.output.integers(layer.codes(integers, reads, place))
+            given = layer.layer.output, layer.codes(integers, reads, place)
         sigma = None
         if self.head is not None:
-            self.head.layer.report(meter, integers, reads)
-            codes = self.head.layer.codes(integers, reads, place)
+            seen = _read(self.head.layer, given, integers)
+            self.head.layer.report(meter, seen, reads)
+            codes = self.head.layer.codes(seen, reads, place)
             sigma = self.head.sigma(codes)
             self.head.report_reliability(meter, self.readout.name, codes, reads)
+        integers = _read(self.readout, given, integers)
         self.readout.report(meter, integers, reads)
         return integers, sigma
+
+
+def _read(
+    layer: LayerOnChip, given: tuple[Quantizer, np.ndarray] | None, integers: np.ndarray
+) -> np.ndarray:
+    """What a layer reads of the codes of the layer before: their integers, or their values in
+    dynamic blocks. given: that layer's output and codes; None before the first layer, which reads
+    `integers`.
+    """
+    if given is None:
+        return integers
+    output, codes = given
+    if layer.layer.input.is_dynamic:
+        return layer.layer.input.numbers(output.exact_values(codes))
+    return output.integers(codes)
+
+
+def _check_rounding(program: Program, inputs: Inputs) -> None:
+    """Raise SettingError for stochastic rounding where layers behind the first have dynamic
+    blocks.
+    """
+    later = [name for name, one in program.layers.items() if one.input.is_dynamic]
+    later = later[int(program.input.is_dynamic) :]
+    if later and not inputs.are_shared:
+        rule = (
+            f"should be 'none': it rounds the stimuli alone, and '{later[0]}' rounds the values of "
+            f"the layer before in blocks, too; in a converted network every layer does so"
+        )
+        raise SettingError.of("noise.input_dither", "stochastic", rule)
 
 
 class Head:

@@ -8,7 +8,7 @@ from stochsim.accounting import Bill, Meter, MultiplyAdds, add_fixed, cycles_by_
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.hardware import HARDWARE_RULE, Hardware
 from stochsim.program import Program
-from stochsim.settings import SettingError, check_kind, check_whole, shaped_array
+from stochsim.settings import SettingError, check_kind, check_whole, finite, shaped_array
 
 
 def bill_of_inputs(
@@ -19,7 +19,8 @@ def bill_of_inputs(
     rho: float | None = None,
 ) -> Bill:
     """The bill of `reads` reads where what each layer reads is given, (stimulus, input) integers as
-    `Layer.input.integers` gives them, in place of what the layers before it would.
+    `Layer.input.integers` gives them, or what `Layer.input.numbers` gives of dynamic inputs, in
+    place of what the layers before it would.
 
     Neurons whose sigma is 0 are not billed and draw no random bits. rho: of the price of
     reliability, None for the program's own. Raises SettingError for integers that do not fit, and
@@ -65,8 +66,11 @@ def _checked_integers(
     found = {}
     for name, layer in program.layers.items():
         field = f"integers.{name}"
-        array = shaped_array(field, integers[name], "stimulus, input", (stimuli, layer.inputs))
+        array = shaped_array(field, integers[name], "stimulus, input", (stimuli, layer.numbers))
         stimuli = len(array)
+        if layer.input.is_dynamic:
+            found[name] = finite(field, array)
+            continue
         valid = layer.input.integers(np.arange(layer.input.levels) + layer.input.c_min)
         if array.dtype.kind not in "iu" or not np.isin(array, valid).all() or not stimuli:
             rule = (

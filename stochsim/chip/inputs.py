@@ -8,7 +8,7 @@ from stochsim_kernels.random.integers import draw_integers
 
 from stochsim.chip.rng_address import INPUTS, Place
 from stochsim.hardware import SAME, Hardware
-from stochsim.program import Quantizer
+from stochsim.program import DynamicQuantizer, Quantizer
 from stochsim.settings import SettingError
 
 _NOTHING = np.zeros((1, 1))
@@ -20,24 +20,28 @@ class Inputs:
     Stochastic rounding, code = floor(x/scale + u), is uniform noise one step wide before rounding
     to nearest: the channel of a neuron that has no other noise. So P(code | x) is exact, and at one
     bit P(1) = (x/scale + 1)/2, between 0 and 1. Of neighbouring values a < b of a number format,
-    P(b) = (x - a)/(b - a) between them. With few random bits P is a multiple of 2^-bits of them.
+    P(b) = (x - a)/(b - a) between them, in dynamic blocks of the values times the scale of the
+    block, which is not drawn. With few random bits P is a multiple of 2^-bits of them.
     """
 
     def __init__(self, quantizer: Quantizer, hardware: Hardware) -> None:
         if quantizer.is_per_neuron:
             rule = "should be of one book for all inputs of a chip"
             raise SettingError.of("input", quantizer.format_name, rule)
-        self.quantizer = quantizer
+        self.quantizer, self.hardware = quantizer, hardware
         self.are_shared = hardware.noise.input_dither == "none"
         self.rounding = hardware.noise.input_rounding
         self._are_by_law = quantizer.book is None and self.rounding.is_exact
 
     def integers(self, x: np.ndarray, reads: int, place: Place) -> np.ndarray:
         """Brevitas's integers of x (stimulus, input), int8, of a number format its own: of that
-        shape where all reads have the same, else (stimulus, read, input).
+        shape where all reads have the same, else (stimulus, read, input); of dynamic blocks with
+        their scales behind (see `DynamicQuantizer.numbers`).
         """
         if self.are_shared:
             return self.nearest(x)
+        if isinstance(self.quantizer, DynamicQuantizer):
+            return self.in_blocks(self.quantizer, np.repeat(x[:, None], reads, 1), place)
         codes = np.empty((len(x), reads, x.shape[1]), np.int8)
         if self._are_by_law:
             drawing.draw(x, _NOTHING, self._sigma, self._law, place.address(INPUTS), codes)
@@ -49,6 +53,8 @@ class Inputs:
         """Those of values (stimulus, read, input) that differ from read to read, rounded at random
         by the same numbers.
         """
+        if isinstance(self.quantizer, DynamicQuantizer):
+            return self.in_blocks(self.quantizer, values, place)
         codes = np.empty(values.shape, np.int8)
         if self._are_by_law:
             address = place.address(INPUTS)
@@ -72,7 +78,21 @@ class Inputs:
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
         """Brevitas's integers of x, rounded to nearest, int8 (stimulus, input)."""
-        return self.quantizer.integers(self.quantizer.codes(x))
+        return self.quantizer.numbers(x)
+
+    def in_blocks(
+        self, quantizer: DynamicQuantizer, values: np.ndarray, place: Place
+    ) -> np.ndarray:
+        """Numbers (stimulus, read, …, input + block) of values (stimulus, read, …, input), rounded
+        at random between the values of their blocks.
+        """
+        values = values.astype(np.float64)
+        scales = quantizer.block_scales_of(values)
+        own = values / quantizer.of_inputs(scales, values.shape[-1])
+        own = own.reshape(*values.shape[:2], -1)
+        codes = np.empty(own.shape, np.int8)
+        Inputs(quantizer.element, self.hardware)._fill_at_random(own, place, codes)
+        return quantizer.joined(codes.reshape(values.shape), scales)
 
     @property
     def _sigma(self) -> np.ndarray:

@@ -122,7 +122,7 @@ class LayerOnChip:
 
     def _from_zero(self, sums: np.ndarray, integers: np.ndarray) -> np.ndarray:
         """Sums (…, neuron) of the product, less zero points that are not those of blocks."""
-        is_whole = self.layer.block_size is None
+        is_whole = not self.layer.has_blocks
         return less_zero_points(sums, integers, self.layer) if is_whole else sums
 
     def exact_drive(self, integers: np.ndarray) -> np.ndarray:
@@ -143,10 +143,25 @@ class LayerOnChip:
         scale, sigma = self.layer.input.unit, self.neurons.weight_sigma
         if np.ndim(sigma) < 2:
             return np.asarray(sigma * (scale * np.sqrt(self._squares(integers)))[..., None])
-        parts = [self._squares(integers[..., inputs]) for inputs in self.layer.slices]
+        parts = [self._squares_of_block(integers, one) for one in range(len(self.layer.slices))]
         return np.asarray(scale * np.sqrt(np.stack(parts, -1) @ np.square(sigma).T))
 
+    def _squares_of_block(self, numbers: np.ndarray, number: int) -> np.ndarray:
+        """Sums of the squares of the inputs of one block in units of `input.unit`, (…)."""
+        integers, scales = self.layer.numbers_of_block(numbers, number)
+        found = self._squares_of(integers)
+        return found if scales is None else np.square(scales) * found
+
     def _squares(self, integers: np.ndarray) -> np.ndarray:
+        """Sums of the squares of inputs in units of `input.unit`, float64 (…)."""
+        if not self.layer.input.is_dynamic:
+            return self._squares_of(integers)
+        found = self._squares_of_block(integers, 0)
+        for number in range(1, len(self.layer.slices)):
+            found += self._squares_of_block(integers, number)
+        return found
+
+    def _squares_of(self, integers: np.ndarray) -> np.ndarray:
         """Sums of the squares of integers (…, input), float64 (…)."""
         as_float = integers.astype(np.float32)
         largest = integers.shape[-1] * self.layer.input.largest_integer**2
@@ -226,9 +241,9 @@ def build_digital_product(layer: Layer, hardware: Hardware, number: int, chip_ke
 
 
 def _joined(layer: Layer, of_block: Callable[[int, slice], Product]) -> Product:
-    """The product of a layer, by those of its blocks where its weights have scales of theirs."""
+    """The product of a layer, by those of its blocks where these have scales of their own."""
     parts = [of_block(number, inputs) for number, inputs in enumerate(layer.slices)]
-    return parts[0] if layer.block_size is None else BlockedProduct(layer, parts)
+    return BlockedProduct(layer, parts) if layer.has_blocks else parts[0]
 
 
 def weights_of_chip(layer: Layer, hardware: Hardware, chip_key: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Programs whose outputs are of a number format, fitted to what they give."""
 
+import dataclasses
+
 import numpy as np
 
 from stochsim.chip.chip import Chip
@@ -26,6 +28,7 @@ _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
 _NUMBERS_PER_NEURON = 10_000
 _SCALES = np.geomspace(0.02, 3.0, 80)
 _FINER = np.geomspace(0.94, 1.06, 41)
+_LEAST_SHARE = 1e-3
 _TIMES_WIDER = 2.0
 """The range of the outputs on which formats are fitted, in units of the program's own."""
 
@@ -39,7 +42,9 @@ def with_output_format(
     each neuron on its own reads. Of `int<b>`, b the program's own width, the program itself, whose
     scale training has chosen.
 
-    Read noise in steps is that of the outputs that the program had. Raises SettingError for other
+    Formats are fitted with the read noise in steps of the outputs that the program had. The outputs
+    of a circuit are its state, and every step adds their read noise: its sigma makes room for it,
+    so that the noise of a step is what it was (`with_less_noise`). Raises SettingError for other
     names, and what `Program.with_output` and `Chip` do.
 
     >>> import numpy as np
@@ -64,7 +69,37 @@ def with_output_format(
     rows = values.reshape(-1, program.neurons) if each else values.ravel()
     most = _NUMBERS_PER_NEURON if each else _NUMBERS
     numbers = random.choice(rows, min(most, len(rows)), replace=False)
-    return program.with_output(fitted_quantizer(name, numbers))
+    changed = program.with_output(fitted_quantizer(name, numbers))
+    if changed.steps is None:
+        return changed
+    before, now = (_read_sigma(one.output, hardware) for one in (program, changed))
+    return with_less_noise(changed, now**2 - before**2)
+
+
+def with_less_noise(program: Program, variance: np.ndarray | float) -> Program:
+    """The same network whose neurons have a sigma of less variance, by `variance` (neuron,) or one
+    for all, but of a thousandth of it at least: so that what a chip adds is no longer on top of the
+    noise that a neuron was trained to.
+
+    >>> import numpy as np
+    >>> from stochsim.chip import with_less_noise
+    >>> from stochsim.program import random_program
+    >>> program, _ = random_program((6, 3), (4, 4, 4), sigma=0.5)
+    >>> with_less_noise(program, np.array([0.0, 0.09, 9.0])).sigma.round(3)
+    array([0.5  , 0.4  , 0.016])
+    """
+    own = program.sigma**2
+    least = _LEAST_SHARE * own
+    sigma = np.sqrt(np.maximum(own - variance, least))
+    layers = {**program.layers}
+    name = program.wiring.read_layer(layers)
+    layers[name] = dataclasses.replace(layers[name], sigma=sigma)
+    return dataclasses.replace(program, layers=layers)
+
+
+def _read_sigma(output: Quantizer, hardware: Hardware) -> float:
+    """Read noise of these outputs, in units of the drive."""
+    return hardware.noise.read_sigma_drive(output.step, output.levels)
 
 
 def fitted_quantizer(name: str, numbers: np.ndarray) -> Quantizer:
@@ -152,7 +187,7 @@ def _reads(program: Program, hardware: Hardware, x: np.ndarray, key: int) -> np.
     own = program.output
     step = _TIMES_WIDER * own.step * own.levels / 256
     noise = hardware.noise
-    sigma = noise.read_sigma_drive(own.step, own.levels)
+    sigma = _read_sigma(own, hardware)
     noise = noise.replace(read_sigma=sigma, read_sigma_lsb=0.0, read_sigma_fs=None)
     hardware = hardware.replace(noise=noise, memory=Memory())
     fine = program.with_output(Quantizer.of_format("int8", step))

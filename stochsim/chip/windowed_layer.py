@@ -10,7 +10,7 @@ from stochsim.chip.inputs import Inputs
 from stochsim.chip.layer_on_chip import ChipSettings, LayerOnChip
 from stochsim.chip.rng_address import Place
 from stochsim.keys import fold_in
-from stochsim.program import Layer, LayerCall, Quantizer, no_row
+from stochsim.program import DynamicQuantizer, Layer, LayerCall, Quantizer, no_row
 from stochsim.settings import SettingError
 
 _ROWS = 1 << 16
@@ -96,9 +96,11 @@ class WindowedLayer:
     def seen(
         self, values: np.ndarray, differs: bool, reads: int, place: Place
     ) -> tuple[list[np.ndarray], bool]:
-        """Integers that positions see, (row, position, input) for each group, and whether they
-        differ from read to read.
+        """Integers that positions see, (row, position, input) for each group, of dynamic blocks
+        with their scales behind, and whether they differ from read to read.
         """
+        if self.dithered and self.input.is_dynamic:
+            return self._seen_in_blocks(values, differs, reads, place), True
         integers, differs = self.integers(values, differs, reads, place)
         return rows_of(self.call, self.input, integers), differs
 
@@ -111,17 +113,35 @@ class WindowedLayer:
         if not self.dithered:
             return integers_of(self.call, self.input, values), differs
         flat = np.ascontiguousarray(values.reshape(len(values), -1), np.float64)
-        own = (
-            place
-            if self.order == 0
-            else place._replace(key=fold_in(place.key, "inputs", self.order))
-        )
-        inputs = Inputs(self.input, self.chip.hardware)
+        inputs, own = Inputs(self.input, self.chip.hardware), self._place_of_inputs(place)
         if differs:
             drawn = inputs.integers_of_reads(flat.reshape(-1, reads, flat.shape[1]), own)
         else:
             drawn = inputs.integers(flat, reads, own)
         return drawn.reshape(-1, *values.shape[1:]), True
+
+    def _place_of_inputs(self, place: Place) -> Place:
+        """That of the numbers by which its inputs are rounded at random."""
+        if self.order == 0:
+            return place
+        return place._replace(key=fold_in(place.key, "inputs", self.order))
+
+    def _seen_in_blocks(
+        self, values: np.ndarray, differs: bool, reads: int, place: Place
+    ) -> list[np.ndarray]:
+        """`seen` of dynamic blocks rounded at random: every input of every window by a number of
+        its own, for its block is the window's. Random numbers are those of inputs (group, position,
+        input) of a stimulus and read.
+        """
+        assert isinstance(self.input, DynamicQuantizer)
+        rows = np.stack(self.call.geometry.rows(values, 0), axis=1)
+        if not differs:
+            rows = np.repeat(rows, reads, axis=0)
+        inputs = Inputs(self.input, self.chip.hardware)
+        of_reads = rows.reshape(-1, reads, *rows.shape[1:])
+        drawn = inputs.in_blocks(self.input, of_reads, self._place_of_inputs(place))
+        groups = np.moveaxis(drawn.reshape(*rows.shape[:3], -1), 1, 0)
+        return [np.ascontiguousarray(one) for one in groups]
 
     def drives(
         self, values: np.ndarray, rows: tuple[int, int], reads: int, place: Place
@@ -249,12 +269,13 @@ def _in_stimuli(place: Place, positions: int, read: int) -> Place:
 
 
 def integers_of(call: LayerCall, quantizer: Quantizer, values: np.ndarray) -> np.ndarray:
-    """Integers of the codes of values (row, …), of the same shape; of a table the values are ids.
-    Raises StochsimError for an id that no row has.
+    """Integers of the codes of values (row, …), of the same shape; of a table the values are ids,
+    and values themselves stay where blocks are those of windows. Raises StochsimError for an id
+    that no row has.
     """
     rows = call.geometry.lookup
     if not rows:
-        return quantizer.integers(quantizer.codes(values))
+        return values if quantizer.is_dynamic else quantizer.numbers(values)
     is_row = (values >= 0) & (values < rows) & (values == np.floor(values))
     if not is_row.all():
         raise no_row(call.layer, rows, float(values[~is_row][0]))
@@ -262,7 +283,11 @@ def integers_of(call: LayerCall, quantizer: Quantizer, values: np.ndarray) -> np
 
 
 def rows_of(call: LayerCall, quantizer: Quantizer, integers: np.ndarray) -> list[np.ndarray]:
-    """Integers that positions see, (row, position, input) for each group, of integers (row, …)."""
+    """Integers that positions see, (row, position, input) for each group, of integers (row, …); of
+    values, in dynamic blocks of the inputs of a position, with their scales behind.
+    """
+    if quantizer.is_dynamic:
+        return [quantizer.numbers(own) for own in call.geometry.rows(integers, 0)]
     zero = int(quantizer.integers(quantizer.codes(np.zeros(1)))[0])
     return call.geometry.rows(integers, zero)
 

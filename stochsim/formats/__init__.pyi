@@ -6,6 +6,7 @@ from .block_formats import SCALE_BITS as SCALE_BITS
 from .block_formats import BlockFormat as BlockFormat
 from .block_formats import are_on_format as are_on_format
 from .block_formats import block_format as block_format
+from .block_formats import blocks_text as blocks_text
 from .block_formats import element_and_blocks as element_and_blocks
 from .block_formats import positive_e4m3 as positive_e4m3
 from .block_formats import scales_on_format as scales_on_format
@@ -24,3 +25,7 @@ from .named_formats import code_book as code_book
 from .named_formats import format_bits as format_bits
 from .named_formats import is_fitted as is_fitted
 from .named_formats import output_formats as output_formats
+from .scales_of_values import DYNAMIC_SCALES as DYNAMIC_SCALES
+from .scales_of_values import EXPONENTS as EXPONENTS
+from .scales_of_values import largest_exponent as largest_exponent
+from .scales_of_values import scales_of_blocks as scales_of_blocks

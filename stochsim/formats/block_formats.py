@@ -72,6 +72,19 @@ def block_format(name: str) -> BlockFormat:
     return BLOCK_FORMATS[name]
 
 
+def blocks_text(element: CodeBook, block_size: int, scale: str) -> str:
+    """The name of a block format; its parts where it has none.
+
+    >>> from stochsim.formats import code_book
+    >>> blocks_text(code_book("fp4-e2m1"), 16, "fp8-e4m3"), blocks_text(code_book("nf4"), 8, "e8m0")
+    ('nvfp4', 'nf4 in blocks of 8')
+    """
+    for name, one in BLOCK_FORMATS.items():
+        if (element, block_size, scale) == (one.element, one.block_size, one.scale):
+            return name
+    return f"{element.name} in blocks of {block_size}"
+
+
 def scales_on_format(
     scales: np.ndarray, scale: str, largest: float, covers: bool = False
 ) -> np.ndarray:

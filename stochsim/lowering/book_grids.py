@@ -97,11 +97,13 @@ class BookGrid(Grid):
 
     def _levels(self, place: torch.Tensor) -> torch.Tensor:
         """Which value, counted from the lowest, each place takes, in units of the integers."""
-        place = place.detach().contiguous()
-        found = torch.bucketize(place, self._edges.to(place.dtype))
-        at = found.clamp(max=len(self._edges) - 1)
-        on_edge = place == self._edges.to(place.dtype)[at]
-        return found + (on_edge & self._ties[at])
+        return levels_among(place.detach(), self._edges.to(place.dtype), self._ties)
+
+    def _nearest_integers(
+        self, places: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> torch.Tensor:
+        """See `Grid._nearest_integers`."""
+        return self._integers[self._levels(places)].to(places)
 
     def rounded_at_random(
         self, x: torch.Tensor, uniform: torch.Tensor, rounding: InputRounding
@@ -155,3 +157,12 @@ class BookGrid(Grid):
         """The same grid as a chip takes it."""
         assert self.book is not None
         return Quantizer.of_format(self.book, float(self.weight_scale().detach()))
+
+
+def levels_among(place: torch.Tensor, edges: torch.Tensor, ties: torch.Tensor) -> torch.Tensor:
+    """Which value, counted from the lowest, places (any shape) take between ascending edges (edge,)
+    of their type; ties (edge,): whether a place on an edge takes the value above.
+    """
+    found = torch.bucketize(place.contiguous(), edges)
+    at = found.clamp(max=len(edges) - 1)
+    return found + ((place == edges[at]) & ties[at])

@@ -88,7 +88,7 @@ class _Sums:
         x = x.to(layer.weight.dtype)
         seen = float(squares(layer.geometry, x, 0.0).mean())
         is_rounded = not layer.geometry.lookup  # ids are not
-        of_inputs = layer.input_grid.rounding_variance(x) if is_rounded else 0.0
+        of_inputs = layer.input_grid.rounding_variance(layer.rows(x)) if is_rounded else 0.0
         of_outputs = layer.output_grid.rounding_variance(out)
         explained = of_inputs * self._weights + self._of_weights * seen + of_outputs
         error = float((layer(x) - out).square().mean())

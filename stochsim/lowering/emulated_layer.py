@@ -10,8 +10,15 @@ import torch
 from stochsim.formats import FP16
 from stochsim.hardware import InputRounding
 from stochsim.lowering.book_grids import BookGrid
+from stochsim.lowering.dynamic_grids import DynamicGrid
 from stochsim.lowering.grids import Grid
-from stochsim.lowering.window_products import drive, squares
+from stochsim.lowering.window_products import (
+    drive,
+    drive_of_windows,
+    squares,
+    squares_of_windows,
+    windows,
+)
 from stochsim.networks import Draws, HardwareNoise, with_chances
 from stochsim.program import Geometry, Layer, no_row
 from stochsim.settings import StochsimError
@@ -111,6 +118,7 @@ class ChipLayer(torch.nn.Module):
         is_rounded = not self.takes_codes and not self.geometry.lookup
         if self.geometry.lookup:
             self._check_ids(x)
+        x = self.rows(x)
         if noise is not None and noise.input_dither and is_rounded:
             assert draws is not None
             values = self._rounded_at_random(x, draws.uniform(*x.shape), noise.input_rounding)
@@ -135,6 +143,12 @@ class ChipLayer(torch.nn.Module):
                 response = response + sigma * draws.normal(*response.shape)
         return self.output_grid(ACTIVATIONS[self.activation](response))
 
+    def rows(self, x: torch.Tensor) -> torch.Tensor:
+        """What the input grid rounds of x (stimulus, …): it, or in dynamic blocks what positions
+        see, (stimulus, position, …, group, input) in float64.
+        """
+        return windows(self.geometry, x).double() if self.input_grid.is_dynamic else x
+
     def _rounded_at_random(
         self, x: torch.Tensor, uniform: torch.Tensor, rounding: InputRounding
     ) -> torch.Tensor:
@@ -153,7 +167,6 @@ class ChipLayer(torch.nn.Module):
         an edge where the exact sum lies on it, as at one bit every sum of 0 does.
         """
         scale = self.input_grid.scale()
-        zero = self.input_grid.value_of_zero() / float(scale.detach())
         rows = self.weight_of_neurons
         weight_scale = self.weight_grid.scale_of(rows)
         weights = _whole(self.weight_grid(rows) / weight_scale) + 0 * rows  # NaN stays, of inf too
@@ -161,7 +174,12 @@ class ChipLayer(torch.nn.Module):
         if self.weight_grid.block_size is not None:
             weights = weights * (weight_scale / unit.reshape(-1, *(1,) * (rows.ndim - 1)))
         weights = weights.t() if self.geometry.lookup else weights
-        sums = drive(self.geometry, _whole(values / scale), weights, None, round(zero))
+        if isinstance(self.input_grid, DynamicGrid):
+            units = self.input_grid.units(values).to(weights.dtype)
+            sums = drive_of_windows(self.geometry, units, weights)
+        else:
+            zero = self.input_grid.value_of_zero() / float(scale.detach())
+            sums = drive(self.geometry, _whole(values / scale), weights, None, round(zero))
         response = sums * (scale * self._of_neurons(unit))
         return response if self.bias is None else response + self._of_neurons(self.bias)
 
@@ -199,11 +217,19 @@ class ChipLayer(torch.nn.Module):
     def _weight_variance(self, values: torch.Tensor, zero: float, noise: HardwareNoise) -> Any:
         if noise.weight_sigma + noise.weight_sigma_lsb == 0:
             return 0.0
+        is_dynamic = self.input_grid.is_dynamic
+        values = values.to(self.weight.dtype)
         if self.weight_grid.block_size is not None:
             rows = self.weight_of_neurons
             sigma = noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step_of(rows)
+            if is_dynamic:
+                return drive_of_windows(self.geometry, values.square(), sigma.square())
             return drive(self.geometry, values.square(), sigma.square(), None, zero**2)
-        found = squares(self.geometry, values, zero)
+        found = (
+            squares_of_windows(self.geometry, values)
+            if is_dynamic
+            else squares(self.geometry, values, zero)
+        )
         if self.geometry.groups > 1:
             found = found.repeat_interleave(self.neurons // self.geometry.groups, 1)
         sigma = noise.weight_sigma + noise.weight_sigma_lsb * self.weight_grid.step()

@@ -5,10 +5,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stochsim.formats import E8M0, FP16, CodeBook, element_and_blocks, scales_on_format
+from stochsim.formats import (
+    E8M0,
+    FP16,
+    CodeBook,
+    blocks_text,
+    element_and_blocks,
+    positive_e4m3,
+    scales_on_format,
+)
 from stochsim.lowering.book_grids import BookGrid
+from stochsim.lowering.dynamic_grids import DynamicGrid
 from stochsim.lowering.fitted_grids import CLIPPED_SHARE, Blocks
-from stochsim.program import product_table
+from stochsim.program import LEAST_SCALE, product_table
 from stochsim.settings import KeyPath, SettingError, check_choice
 
 SIDES = ("weights", "inputs", "outputs")
@@ -21,11 +30,20 @@ _POWERS = (-2, -1, 0, 1)
 
 
 class Format(NamedTuple):
-    """A number format: the values, and for weights how many share a scale, of which format."""
+    """A number format: the values, and for weights and inputs how many share a scale, of which
+    format.
+    """
 
     book: CodeBook
     block_size: int | None = None
     block_scales: str = FP16
+
+    @property
+    def name(self) -> str:
+        """That of the values, or of the block format."""
+        if self.block_size is None:
+            return self.book.name
+        return blocks_text(self.book, self.block_size, self.block_scales)
 
 
 Formats = Mapping[str, Format]
@@ -79,6 +97,21 @@ def fitted_to_book(
     if ranges == "minmax" and extremes is not None:
         rows = np.array([extremes], np.float64)
     return BookGrid(book, float(_scales(rows, Format(book), ranges)[0]))
+
+
+def fitted_dynamic(given: Format, extremes: tuple[float, float]) -> DynamicGrid:
+    """The grid of inputs in dynamic blocks of a format; extremes: the lowest and the highest of all
+    values. Of scales in E4M3 the largest value, alone in its block, has the largest scale and the
+    largest number; the scale of all blocks, a float32, follows from that.
+    """
+    assert given.block_size is not None
+    own = (given.book, given.block_size, given.block_scales)
+    largest = max(map(abs, extremes))
+    if given.block_scales == E8M0 or not largest:
+        return DynamicGrid(*own)
+    scale = largest / (given.book.values[-1] * positive_e4m3()[-1])
+    least = LEAST_SCALE / product_table(given.book)[0]  # of integers
+    return DynamicGrid(*own, float(np.float32(max(scale, least))))
 
 
 def fitted_weights_to_book(

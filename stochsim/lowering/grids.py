@@ -4,6 +4,7 @@ gradient that passes the rounding.
 
 import math
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,11 @@ class Grid(torch.nn.Module):
         return self.bits
 
     @property
+    def is_dynamic(self) -> bool:
+        """Whether scales of blocks follow from values: see `DynamicGrid`."""
+        return False
+
+    @property
     def is_sign(self) -> bool:
         """Whether the two values are ±scale."""
         return self.bits == 1 and not self.unsigned
@@ -333,6 +339,33 @@ class Grid(torch.nn.Module):
             if self.bits == 1:
                 return (x / self.scale() >= 0.5).to(torch.int16)
             return (x / self.scale_of(x)).round().clamp(*self._ends(x)).to(torch.int16)
+
+    def nearest_of_neurons(
+        self, weight: torch.Tensor
+    ) -> Callable[[torch.Tensor, int], torch.Tensor]:
+        """What gives the values nearest to numbers (neuron,), float64, that stand for the weights
+        of one input, by its place among those of a neuron; weight: (neuron, …).
+        """
+        scale = self.scale_of(weight).detach().double().expand(weight.shape).flatten(1)
+        ends = [
+            torch.as_tensor(end, dtype=scale.dtype).expand(weight.shape).flatten(1)
+            for end in ((-1, 1) if self.is_sign else self._ends(weight))
+        ]
+
+        def nearest(numbers: torch.Tensor, place: int) -> torch.Tensor:
+            own = scale[:, place]
+            low, high = (end[:, place] for end in ends)
+            return own * self._nearest_integers(numbers / own, low, high)
+
+        return nearest
+
+    def _nearest_integers(
+        self, places: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> torch.Tensor:
+        """The integers nearest to places, in units of the scale, between these ends."""
+        if self.is_sign:
+            return torch.where(places >= 0, 1.0, -1.0).to(places)
+        return places.round().clamp(low, high)
 
     def codes(self, x: torch.Tensor) -> torch.Tensor:
         """What stands in a memory of weights (neuron, …) for them, int16: the integers, those of an

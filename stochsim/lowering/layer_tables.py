@@ -14,9 +14,10 @@ import torch
 
 from stochsim.formats import NeuronBooks
 from stochsim.lowering.book_grids import BookGrid
+from stochsim.lowering.dynamic_grids import DynamicGrid
 from stochsim.lowering.emulated_layer import ACTIVATIONS, ChipLayer
 from stochsim.lowering.grids import Grid
-from stochsim.program import PADDING_MODES, Geometry, Layer, Quantizer
+from stochsim.program import PADDING_MODES, DynamicQuantizer, Geometry, Layer, Quantizer
 from stochsim.settings import BOUND_RULE, SettingError, is_bounded, strict
 
 _CALL = (
@@ -309,11 +310,14 @@ def _grid_of(quantizer: Quantizer, log_scale: float, dtype: torch.dtype) -> Grid
     if isinstance(quantizer.book, NeuronBooks):
         rule = "should be of one book for all neurons of a layer"
         raise SettingError.of("grid", quantizer.format_name, rule)
-    grid = (
-        Grid(quantizer.bits, quantizer.scale, quantizer.unsigned)
-        if quantizer.book is None
-        else BookGrid(quantizer.book, quantizer.scale)
-    )
+    grid: Grid
+    if quantizer.book is None:
+        grid = Grid(quantizer.bits, quantizer.scale, quantizer.unsigned)
+    elif isinstance(quantizer, DynamicQuantizer):
+        own = (quantizer.block_size, quantizer.block_scales)
+        grid = DynamicGrid(quantizer.book, *own, quantizer.scale)
+    else:
+        grid = BookGrid(quantizer.book, quantizer.scale)
     _put_log(grid, log_scale, dtype)
     return grid
 

@@ -13,8 +13,10 @@ from stochsim.hardware import Hardware
 from stochsim.lowering.book_grids import BookGrid
 from stochsim.lowering.emulated_layer import UNSIGNED_OUTPUTS, ChipLayer
 from stochsim.lowering.fitted_books import (
+    Format,
     Formats,
     check_signs,
+    fitted_dynamic,
     fitted_to_book,
     fitted_weights_to_book,
 )
@@ -26,6 +28,7 @@ from stochsim.lowering.observing import Seen
 from stochsim.lowering.on_grid import in_plain_operations
 from stochsim.lowering.products import Site, source_of_codes
 from stochsim.lowering.queries import origin_of
+from stochsim.networks import WeightRounding
 from stochsim.settings import SettingError, plain
 
 Widths = tuple[int, int, int]
@@ -38,11 +41,18 @@ class GridRules(NamedTuple):
     weight_scales: str | int
     affine_inputs: bool = False
     affine_weights: bool = False
+    weight_rounding: WeightRounding = "nearest"
     formats: Formats = MappingProxyType({})
 
     def book(self, side: str) -> CodeBook | None:
         """The values of a side's number format, None where it has integers."""
         return self.formats[side].book if side in self.formats else None
+
+    @property
+    def dynamic_inputs(self) -> Format | None:
+        """The format of inputs whose blocks have scales of their own values, None without any."""
+        given = self.formats.get("inputs")
+        return None if given is None or given.block_size is None else given
 
     @property
     def has_finer_scales(self) -> bool:
@@ -120,8 +130,7 @@ def layers_of(
             input_grid.shift = site.input_shift
         else:
             source = None
-            inputs = (own.inputs, input_bits, not own.is_signed)
-            input_grid = _fitted(*inputs, how, "inputs", own.input_extremes).to(weight)
+            input_grid = _grid_of_inputs(own, input_bits, how).to(weight)
         if input_grid.is_sign and site.geometry.input_dilation:
             raise _no_zeros(site)
         if "output" in site.grids:
@@ -143,8 +152,19 @@ def layers_of(
 
 
 def _reads(grid: Grid, input_bits: int, how: GridRules) -> bool:
-    """Whether a layer reads another's codes as they are, of so many bits and the same format."""
+    """Whether a layer reads another's codes as they are, of so many bits and the same format; in
+    dynamic blocks it reads values.
+    """
+    if how.dynamic_inputs is not None:
+        return False
     return grid.bits == input_bits and grid.book == how.book("inputs")
+
+
+def _grid_of_inputs(own: Seen, bits: int, how: GridRules) -> Grid:
+    """The grid of the inputs of a layer that reads values."""
+    if how.dynamic_inputs is not None:
+        return fitted_dynamic(how.dynamic_inputs, own.input_extremes)
+    return _fitted(own.inputs, bits, not own.is_signed, how, "inputs", own.input_extremes)
 
 
 def _fitted(

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from stochsim.lowering.comparison import (
     output_errors,
     warn_of,
 )
+from stochsim.lowering.compensated_weights import compensated_weights, on_codes
 from stochsim.lowering.example_inputs import are_integers, inputs_and_stimuli
 from stochsim.lowering.fitted_books import formats_of
 from stochsim.lowering.fitted_grids import RANGES, WEIGHT_SCALES
@@ -42,6 +43,7 @@ from stochsim.lowering.same_layers import known_products
 from stochsim.lowering.signature import Inputs, Outputs
 from stochsim.lowering.trees import Leaf
 from stochsim.lowering.walks import evaluated
+from stochsim.networks import WeightRounding
 from stochsim.settings import (
     Argument,
     SettingError,
@@ -67,6 +69,7 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     ranges: str = "mse",
     input_grids: str = "symmetric",
     weight_grids: str = "symmetric",
+    weight_rounding: str = "nearest",
     formats: str | Mapping[str, str] | None = None,
     key: int = 0,
     chip_key: int = 0,
@@ -111,11 +114,15 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
     "affine", from their lowest value on (from 2 bits on): a constant is added before the layer and
     taken back by its bias. weight_grids: of weights, "symmetric", or "affine", from their lowest
     value on (from 2 bits on): the sum of a layer's inputs, times the code of weight 0, is taken
-    from its sums by digital arithmetic, and billed. formats: the number format of all weights,
-    inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs": "fp8-e4m3"}: a
-    name of `stochsim formats list`, in place of integers; blocks with scales of their own (MX,
-    NVFP4) are those of weights, while inputs and outputs have the values of the block's numbers and
-    one fitted scale. key: of the noise in training and of reads
+    from its sums by digital arithmetic, and billed. weight_rounding: "nearest", each weight takes
+    its nearest value; "compensated", values with which the errors of a neuron's weights make up for
+    each other on the examples (see `networks.compensated`), for which a thousand serve better than
+    a hundred: the weights themselves are then on their grid. formats: the number format of all
+    weights, inputs and outputs, or of those that a dict has, {"weights": "mxfp4", "inputs":
+    "fp8-e4m3"}: a name of `stochsim formats list`, in place of integers. Block formats (MX, NVFP4)
+    give blocks of weights fitted scales of their own, and blocks of a layer's inputs scales that
+    follow from the values of each block as it is read; outputs have the values of the block's
+    numbers and one fitted scale. key: of the noise in training and of reads
     without a key; chip_key: which drawn instance of the chip.
 
     The result's `errors` say how far it is from the module on all examples without noise, by layer,
@@ -149,6 +156,8 @@ def convert(  # noqa: PLR0913 - public: settings are given by keyword
         raise SettingError.of("bits", bits, rule)
     check_flag("strict", strict)
     grids = _grid_rules(ranges, weight_scales, (input_grids, weight_grids), formats)
+    rounding: Any = check_choice("weight_rounding", weight_rounding, get_args(WeightRounding))
+    grids = grids._replace(weight_rounding=rounding)
     inputs, x = inputs_and_stimuli(examples, module)
     how = _How(hardware, bits or {}, strict, keep_float, grids)
     choices = [inputs]
@@ -219,7 +228,7 @@ def _grid_rules(ranges: str, weight_scales: Any, grids: tuple[str, str], formats
             rule = "LSQ has grids about 0 alone"
             raise SettingError.of(("ranges", name), (ranges, chosen), rule)
     are_affine = grids[0] == "affine", grids[1] == "affine"
-    found = GridRules(ranges, weight_scales, *are_affine, formats_of(formats))
+    found = GridRules(ranges, weight_scales, *are_affine, formats=formats_of(formats))
     _check_formats(found)
     return found
 
@@ -239,6 +248,24 @@ def _check_formats(how: GridRules) -> None:
     if weights is not None and weights.block_size and how.weight_scales != "per-tensor":
         rule = f"should be left out: the format of weights has blocks of {weights.block_size}"
         raise SettingError.of("weight_scales", how.weight_scales, rule, also=("formats",))
+    _check_dynamic_inputs(how)
+
+
+def _check_dynamic_inputs(how: GridRules) -> None:
+    """Raise SettingError for weights and inputs in blocks of different sizes."""
+    inputs, weights = how.dynamic_inputs, how.formats.get("weights")
+    if inputs is None:
+        return
+    of_weights = how.weight_scales if weights is None else weights.block_size or how.weight_scales
+    if of_weights in WEIGHT_SCALES or of_weights == inputs.block_size:
+        return
+    is_format = weights is not None and weights.block_size is not None
+    name = weights.name if weights is not None and is_format else f"weight_scales={of_weights}"
+    rule = (
+        f"has blocks of {inputs.block_size}, and weights have blocks of {of_weights} ({name}): "
+        f"should be of one size, or weights without blocks"
+    )
+    raise SettingError.of("inputs", inputs.name, rule, section=("formats",))
 
 
 def _checked_scales(given: Any) -> str | int:
@@ -278,7 +305,11 @@ def _converted(
         take_affine_inputs(network, sites, seen, widths, how.grids.ranges)
     others = _other_sizes(module, sites, how.keep_float)
     layers = layers_of(sites, seen, widths, how.grids)
-    of_layers = layer_errors(network, sites, layers, x)
+    moved = {}
+    if how.grids.weight_rounding == "compensated":
+        moved = compensated_weights(network, sites, layers, x)
+    with on_codes(sites, layers, moved):
+        of_layers = layer_errors(network, sites, layers, x)
     put_in(network, sites, layers, how.keep_float)
     errors = ConversionErrors(of_layers, *output_errors(network, x, found, outputs))
     left = left_in_float(network, reasons, how.keep_float)

@@ -160,7 +160,7 @@ def _product(name: str, layer: ChipLayer) -> Any:
         if grid.book is not None:
             raise StochsimError(
                 f"layer '{name}' cannot be written as QONNX: it has values of the format "
-                f"'{grid.book.name}'; convert without formats"
+                f"'{grid.values_text}'; convert without formats"
             )
     if layer.weight_grid.is_of_neurons:
         raise StochsimError(

@@ -98,6 +98,38 @@ def squares(geometry: Geometry, values: torch.Tensor, zero: float) -> torch.Tens
     return drive(geometry, values.square(), one, None, zero**2)
 
 
+def windows(geometry: Geometry, values: torch.Tensor, zero: float = 0.0) -> torch.Tensor:
+    """What each position sees of values (stimulus, …), with zeros around and between them as the
+    geometry says, (stimulus, position, …, group, input): as `Geometry.rows`; zero: the value of the
+    padding.
+    """
+    if not geometry.kernel:
+        return values.unsqueeze(-2)
+    found = _padded(geometry, _apart(geometry, values), zero)
+    axes = len(geometry.kernel)
+    for axis in range(axes):
+        kernel, apart = geometry.kernel[axis], geometry.dilation[axis]
+        found = found.unfold(2 + axis, apart * (kernel - 1) + 1, geometry.stride[axis])
+        found = found[..., ::apart]
+    found = found.movedim(1, 1 + axes)  # (stimulus, position …, channel, window …)
+    return found.unflatten(1 + axes, (geometry.groups, -1)).flatten(2 + axes)
+
+
+def drive_of_windows(geometry: Geometry, seen: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Products of what positions see, as `windows` has it, with a weight (neuron, …), of the shape
+    of `drive`.
+    """
+    rows = weight.reshape(geometry.groups, -1, seen.shape[-1])
+    found = torch.einsum("...gi,gni->...gn", seen, rows).flatten(-2)
+    return found.movedim(-1, 1) if geometry.kernel else found
+
+
+def squares_of_windows(geometry: Geometry, seen: torch.Tensor) -> torch.Tensor:
+    """Sum of squares of what each output sees, as `windows` has it, of the shape of `squares`."""
+    found = seen.square().sum(-1)
+    return found.movedim(-1, 1) if geometry.kernel else found
+
+
 def _apart(geometry: Geometry, values: torch.Tensor) -> torch.Tensor:
     """Values (stimulus, channel, …) with zeros between them."""
     if not geometry.input_dilation:

@@ -5,6 +5,7 @@ from .architectures import ArchitectureFacts as ArchitectureFacts
 from .architectures import Sigma as Sigma
 from .architectures import layers_of as layers_of
 from .architectures import owners_of_layer as owners_of_layer
+from .compensated_rounding import compensated as compensated
 from .deep_network import Deep as Deep
 from .devices import cuda_device as cuda_device
 from .feed_forward_network import FeedForward as FeedForward
@@ -15,6 +16,7 @@ from .network import MOST_BITS as MOST_BITS
 from .network import Network as Network
 from .network_settings import ArchitectureSettings as ArchitectureSettings
 from .network_settings import NetworkSettings as NetworkSettings
+from .network_settings import WeightRounding as WeightRounding
 from .network_settings import WeightScales as WeightScales
 from .quantise import build_network as build_network
 from .quantise import network_class as network_class
@@ -32,4 +34,5 @@ from .quantizers import weight_options as weight_options
 from .recurrent_network import Recurrent as Recurrent
 from .response import Response as Response
 from .stationary import spectral_radius as spectral_radius
+from .torch_settings import one_thread as one_thread
 from .torch_settings import usual_torch as usual_torch

@@ -22,7 +22,13 @@ from stochsim.networks.layer_program import (
     program_layer,
     quantizer_of,
 )
-from stochsim.networks.network import Network, Widths, layer_shape, weight_of
+from stochsim.networks.network import (
+    Network,
+    Widths,
+    layer_shape,
+    round_together,
+    weight_of,
+)
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.noisy_codes import code_moments
 from stochsim.networks.quantizers import (
@@ -164,6 +170,16 @@ class Deep(Network):
         for layer, aim in zip((self.readout, self.log_sigma_head), wanted, strict=True):
             found = linear(codes, weight_of(layer)[0], layer.bias)
             layer.bias.add_((aim - found).mean(0))
+
+    def compensate(self, source: Any, x: torch.Tensor) -> None:
+        """See `Network.compensate`; biases take what is the same for all stimuli."""
+        values = quantise(self.input_quantizer, x)
+        round_together([self.hidden], values.T @ values / len(values))
+        drive = linear(values, weight_of(self.hidden)[0], self.hidden.bias)
+        codes = quantise(self.hidden_quantizer, drive)
+        for layer in (self.readout, self.log_sigma_head):
+            round_together([layer], torch.cov(codes.T))
+        self.correct_biases(source, x)
 
     @torch.no_grad()
     def correct_offsets(

@@ -14,7 +14,13 @@ from torch.nn.functional import linear
 from stochsim.hardware import Noise
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.layer_program import array_of, float_layer, program_layer
-from stochsim.networks.network import Network, Widths, layer_shape, weight_of
+from stochsim.networks.network import (
+    Network,
+    Widths,
+    layer_shape,
+    round_together,
+    weight_of,
+)
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import bits_of, quantise
 from stochsim.networks.response import Response
@@ -50,6 +56,11 @@ class FeedForward(Network):
     def linears(self) -> dict[str, Any]:
         """The one layer."""
         return {READOUT: self.readout}
+
+    def compensate(self, source: Any, x: torch.Tensor) -> None:
+        """See `Network.compensate`."""
+        values = quantise(self.input_quantizer, x)
+        round_together([self.readout], values.T @ values / len(values))
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:

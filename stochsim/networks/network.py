@@ -5,18 +5,21 @@ bounds, and its quantisers.
 import copy
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from stochsim.hardware import Noise
+from stochsim.networks.compensated_rounding import compensated
 from stochsim.networks.hardware_noise import Draws, HardwareNoise, with_chances
 from stochsim.networks.layer_program import quantizer_of
 from stochsim.networks.network_settings import NetworkSettings
 from stochsim.networks.quantizers import (
     activation_quantizer,
     bits_of,
+    nearest_weights,
     quantise,
     quantised_linear,
     quantised_weight,
@@ -174,6 +177,12 @@ class Network(torch.nn.Module, ABC):
             for name, value in source.named_parameters():
                 if "_quant" not in name:
                     own[name].copy_(value)
+
+    def compensate(self, source: Any, x: torch.Tensor) -> None:
+        """Put weights, as they are in the float network `source`, on codes whose errors make up for
+        each other on stimuli x (stimulus, input).
+        """
+        raise self._no_chip()
 
     def correct_offsets(
         self, source: Any, x: torch.Tensor, draws: Draws, noise: HardwareNoise | None
@@ -382,6 +391,26 @@ def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
         if hasattr(layer, "quant_weight")
         else (layer.weight, layer.weight.new_zeros(()))
     )
+
+
+def round_together(
+    layers: Sequence[Any], moments: torch.Tensor, unused: torch.Tensor | None = None
+) -> None:
+    """Put the weights (neuron, input) of quantised layers, whose products the same neurons add, on
+    codes whose errors make up for each other, where the inputs of all have these second moments
+    (input, input); unused: (neuron, input), True for weights that stay 0.
+    """
+    places = [(layer, place) for layer in layers for place in range(layer.weight.shape[1])]
+    weights = torch.cat([layer.weight for layer in layers], 1).double()
+
+    def nearest(numbers: torch.Tensor, place: int) -> torch.Tensor:
+        found = nearest_weights(places[place][0], numbers)
+        return found if unused is None else torch.where(unused[:, place], 0.0, found)
+
+    found = compensated(weights, moments.double(), nearest)
+    parts = found.split([layer.weight.shape[1] for layer in layers], 1)
+    for layer, part in zip(layers, parts, strict=True):
+        layer.weight.copy_(part)
 
 
 def layer_shape(layer: Any, widths: Widths, has_noise: bool = False) -> LayerShape:

@@ -18,6 +18,10 @@ WeightScales = Literal["per-tensor", "per-channel"]
 """Whether all weights of a layer share a scale, or those of each neuron have one."""
 
 
+WeightRounding = Literal["nearest", "compensated"]
+"""How weights get their codes: each by itself, or so that errors make up for each other."""
+
+
 class ArchitectureSettings(Settings):
     """The kind of network: one layer ("single"), hidden layer and two heads ("deep"), or a
     recurrent circuit ("recurrent").

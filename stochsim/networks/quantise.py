@@ -11,7 +11,7 @@ from stochsim.networks.deep_network import Deep
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws
 from stochsim.networks.network import Network
-from stochsim.networks.network_settings import NetworkSettings, WeightScales
+from stochsim.networks.network_settings import NetworkSettings, WeightRounding, WeightScales
 from stochsim.networks.quantizers import (
     optimal_row_steps,
     optimal_step,
@@ -46,6 +46,7 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     learned_bits: bool = False,
     layer_bits: Mapping[str, int] | None = None,
     weight_scales: WeightScales = "per-tensor",
+    weight_rounding: WeightRounding = "nearest",
 ) -> Any:
     """The quantised network; scales have the least squared error on stimuli x (stimulus, input) and
     on the float network's answers.
@@ -53,7 +54,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
     At one bit scales are mean magnitudes, which then stay. `by_posterior` weighs errors of the
     output by 1 / variance of each neuron's answers to one stimulus, as distances in units of the
     posterior sd do, and then leaves that scale fixed. `layer_bits`: weight bits of these layers, by
-    their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. Raises SettingError for
+    their names in `ARCHITECTURES`. `weight_scales`: see `NetworkSettings`. `weight_rounding`: of
+    widths that are not learned; "compensated": see `Network.compensate`. Raises SettingError for
     widths outside 1 to 8, or 2 to 8 where they are learned, and for a name that is no layer.
     """
     chosen: dict[str, Any] = {
@@ -74,6 +76,8 @@ def quantised_from_float(  # noqa: PLR0913 - public: settings are given by keywo
                 weight = network.linears()[name].weight.numpy()
                 set_steps_of_neurons(layer, optimal_row_steps(weight, layer.plain_bits))
         quantised.start_from_float(network, x)
+        if weight_rounding == "compensated" and not learned_bits:
+            quantised.compensate(network, x)
         if by_posterior or network.keeps_output_scale:
             quantised.fix_output_scale()
         quantised.keep_bounds()

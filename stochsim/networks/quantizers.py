@@ -247,6 +247,18 @@ def quantised_weight(layer: qnn.QuantLinear) -> tuple[torch.Tensor, torch.Tensor
     return _Quantise.apply(layer.weight, scale, -top, top), scale[:, 0] if scale.ndim else scale
 
 
+def nearest_weights(layer: qnn.QuantLinear, numbers: torch.Tensor) -> torch.Tensor:
+    """The values nearest to numbers (neuron,), float64, that stand for a weight of each neuron of a
+    quantised layer.
+    """
+    bits = layer.plain_bits
+    if bits == 1:
+        return torch.where(numbers >= 0, 1.0, -1.0).double() * layer.plain_scale
+    top = 2 ** (bits - 1) - 1
+    steps = _scale(layer, top).double().flatten()  # of neurons, or one
+    return steps * (numbers / steps).round().clamp(-top, top)
+
+
 def set_steps_of_neurons(layer: qnn.QuantLinear, steps: np.ndarray) -> None:
     """Let the steps (neuron,) of a layer's weights start at these."""
     value = _implementation(layer).scaling_impl.value

@@ -23,9 +23,15 @@ from stochsim.hardware import Noise
 from stochsim.networks.feed_forward_network import FeedForward
 from stochsim.networks.hardware_noise import Draws, HardwareNoise
 from stochsim.networks.layer_program import array_of, bias_of, program_layer
-from stochsim.networks.network import Network, Widths, layer_shape, weight_of
+from stochsim.networks.network import (
+    Network,
+    Widths,
+    layer_shape,
+    round_together,
+    weight_of,
+)
 from stochsim.networks.network_settings import NetworkSettings
-from stochsim.networks.quantizers import bits_of, scale_of
+from stochsim.networks.quantizers import bits_of, quantise, scale_of
 from stochsim.networks.response import Response
 from stochsim.networks.stationary import Circuit, spectral_radius
 from stochsim.program import (
@@ -48,6 +54,7 @@ _START_WIDTH = 0.3
 _SECANTS = 4
 _SAME_SIZE = 1e-3
 _TINY = 1e-9
+_MOMENT_STIMULI = 2048
 
 
 class Recurrent(Network):
@@ -65,7 +72,7 @@ class Recurrent(Network):
     quantised_steps_share = 0.4
     quantised_rate_share = 0.5
     keeps_output_scale = True
-    most_fit_stimuli = 256
+    most_fit_stimuli: int = 256
 
     def build(self, generator: torch.Generator | None) -> None:
         """Weights on the stimulus and lateral ones, the own terms, sigma."""
@@ -108,6 +115,22 @@ class Recurrent(Network):
         if not self.settings.is_float:
             with torch.no_grad():
                 self.lateral.weight.mul_(self.off_diagonal)
+
+    def compensate(self, source: Any, x: torch.Tensor) -> None:
+        """See `Network.compensate`: errors of weights on the stimulus and of lateral ones make up
+        for each other, too, by the moments of stimuli and of the float network's stationary state.
+        """
+        x = x[:: max(1, len(x) // _MOMENT_STIMULI)]
+        inputs, neurons = self.settings.inputs, self.settings.neurons
+        moments = x.new_zeros(inputs + neurons, inputs + neurons, dtype=torch.float64)
+        for part in x.split(self.most_fit_stimuli):
+            answer = source.response(part, Draws(torch.Generator()))
+            values = torch.cat([quantise(self.input_quantizer, part), answer.mean], 1)
+            moments += values.T @ values
+            moments[inputs:, inputs:] += answer.covariance.sum(0)
+        is_own = torch.diag(torch.ones(neurons, dtype=torch.bool))
+        unused = torch.cat([torch.zeros_like(self.readout.weight, dtype=torch.bool), is_own], 1)
+        round_together([self.readout, self.lateral], moments / len(x), unused)
 
     def workload(self, widths: Widths, noise: Noise) -> Workload:
         """Of the circuit's steps."""

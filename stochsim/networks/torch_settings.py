@@ -24,3 +24,16 @@ def usual_torch() -> Iterator[None]:
             yield
         finally:
             torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Networks of this size train fastest on one thread, and the result must not depend on the
+    number (Numba changes torch's).
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,6 +4,7 @@ from .builders import random_program as random_program
 from .builders import recurrent as recurrent
 from .builders import single_layer as single_layer
 from .builders import with_log_sigma as with_log_sigma
+from .dynamic_quantizer import DynamicQuantizer as DynamicQuantizer
 from .files import load_program as load_program
 from .files import read_layers as read_layers
 from .float_programs import FloatFeedForward as FloatFeedForward
@@ -34,6 +35,7 @@ from .layer_shape import Multiplied as Multiplied
 from .program import Program as Program
 from .quantizer import Quantizer as Quantizer
 from .quantizer import product_table as product_table
+from .shapes import LEAST_SCALE as LEAST_SCALE
 from .wiring import WIRINGS as WIRINGS
 from .wiring import FeedForward as FeedForward
 from .wiring import LogSigmaHead as LogSigmaHead

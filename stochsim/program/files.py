@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from stochsim.formats import CodeBook, NeuronBooks
+from stochsim.program.dynamic_quantizer import BLOCK_SCALES, DynamicQuantizer
 from stochsim.program.folders import check_keys, check_types, read_folder
 from stochsim.program.layer import (
     ARRAYS_OF_LAYER,
+    DYNAMIC_FIELDS,
     FIELDS_OF_LAYER,
     OPTIONAL_FIELDS,
     QUANTIZER_FIELDS,
@@ -112,8 +114,9 @@ def _read_layer(table: dict[str, Any], name: str, arrays: Arrays) -> Layer:
     types = FIELDS_OF_LAYER | OPTIONAL_FIELDS
     check_types(where, given, {field: types[field] for field in given})
     for side in ("input", "output"):
-        has_book = isinstance(table[side], dict) and "book" in table[side]
-        own = {"book": dict} if has_book else {}
+        has = table[side] if isinstance(table[side], dict) else {}
+        own: dict[str, type] = {"book": dict} if "book" in has else {}
+        own |= DYNAMIC_FIELDS if BLOCK_SCALES in has else {}
         check_types(f"{where}.{side}", table[side], QUANTIZER_FIELDS | own)
     for field in sorted(stored):
         if f"{where}.{field}" not in arrays:
@@ -140,6 +143,6 @@ def _read_quantizer(side: str, table: dict[str, Any]) -> Quantizer:
         if "book" in table:
             kind = NeuronBooks if "books" in table["book"] else CodeBook
             table = table | {"book": kind.from_table(table["book"])}
-        return Quantizer(**table)
+        return (DynamicQuantizer if BLOCK_SCALES in table else Quantizer)(**table)
     except SettingError as error:
         raise error.inside(side) from None

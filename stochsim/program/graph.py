@@ -320,7 +320,7 @@ class Graph(Wiring):
                 if not node.takes_codes:
                     code_memory += values.read * _bits_read(node, shape)
                     if noise.input_dither != "none" and not node.geometry.lookup:
-                        rounded[node.layer] = values.read * reads
+                        rounded[node.layer] = _rounded(node, shape, values) * reads
                 is_drawn = node.reads in self._of_codes
                 uses += _uses(node, shape, values, noise, reads, is_drawn)
             elif node.name in self.of_stimuli and not node.is_free and not node.measures:
@@ -417,6 +417,13 @@ def _uses(
         read = values.read * own.neurons
         first = first._replace(shape=row, weights_read=read, rereads=is_drawn)
     return [first, *[first._replace(code_bits=0, reliability=0)] * (call.geometry.groups - 1)]
+
+
+def _rounded(call: LayerCall, shape: LayerShape, values: _Values) -> int:
+    """Inputs that a layer rounds: those of every window where blocks are of windows."""
+    if shape.input_blocks is None:
+        return values.read
+    return call.geometry.positions(values.before) * call.geometry.groups * shape.inputs
 
 
 def _bits_read(call: LayerCall, shape: LayerShape) -> int:

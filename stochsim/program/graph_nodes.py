@@ -77,14 +77,17 @@ Call = LayerCall | FloatCall
 def check_codes_taken(
     call: LayerCall, before: Mapping[str, Call], layers: Mapping[str, Layer]
 ) -> None:
-    """Raise SettingError for a layer that is said to take codes where it reads the stimulus, or a
-    layer whose codes stand for other values.
+    """Raise SettingError for a layer that is said to take codes where it reads the stimulus, values
+    in dynamic blocks, or a layer whose codes stand for other values.
 
     before: earlier nodes by name. Of values that passed a part in float it cannot be told.
     """
     if not call.takes_codes:
         return
     field = f"{call.name}.takes_codes"
+    if layers[call.layer].input.is_dynamic:
+        rule = f"should be False: '{call.layer}' finds the scales of blocks from values"
+        raise SettingError.of(field, True, rule)
     source = before.get(call.reads)
     if source is None:
         rule = f"should be False: '{call.reads}' is the stimulus, which has no codes"

@@ -10,10 +10,12 @@ import numpy as np
 from stochsim_kernels.neuron import channel
 
 from stochsim.formats import FP16, SCALE_BITS, CodeBook, are_on_format
+from stochsim.program.dynamic_quantizer import BLOCK_SCALES, DynamicQuantizer
 from stochsim.program.layer_checks import (
     WEIGHT_BOOK,
     ZERO_POINTS,
     check_books_of_neurons,
+    check_dynamic,
     check_products,
     check_weight_book,
     checked_codes,
@@ -46,6 +48,8 @@ LATERAL = "lateral"
 """Names of the layers of our own networks."""
 
 QUANTIZER_FIELDS = {"bits": int, "scale": float, "unsigned": bool}
+DYNAMIC_FIELDS = {BLOCK_SIZE: int, BLOCK_SCALES: str}
+"""Stored fields of quantisers, and those of dynamic ones alone, with their types."""
 FIELDS_OF_LAYER = {
     "weight_bits": int,
     "weight_scale": float,
@@ -60,8 +64,6 @@ WEIGHT_SCALES = "weight_scales"
 """The array of a layer whose neurons have scales of their own; its field `weight_scale` is then
 None.
 """
-BLOCK_SCALES = "block_scales"
-"""The field that names the format of the scales of blocks; there where it is another than FP16."""
 OPTIONAL_FIELDS = {BLOCK_SIZE: int, WEIGHT_BOOK: dict, BLOCK_SCALES: str}
 """Stored fields that only some layers have, and their types."""
 
@@ -80,9 +82,11 @@ class Layer:
     0, None where that is code 0; what it takes, the sum of the inputs times it, is digital
     arithmetic behind the product. weight_book: the number format whose codes the weights are, None
     for integers; weight_scale is then the factor of its values. block_scales: the format that a
-    memory keeps scales of blocks in, one of `stochsim.formats.SCALE_BITS`. Raises SettingError for
-    arrays of other shapes or numbers, codes beyond their width, bias or sigma that are not finite,
-    a negative sigma, and widths, scales, quantisers and activations that no layer has.
+    memory keeps scales of blocks in, one of `stochsim.formats.SCALE_BITS`. input: of a
+    DynamicQuantizer sums are those of its blocks, and each is multiplied by the scale that its
+    inputs have; weights have blocks of the same size, or none. Raises SettingError for arrays of
+    other shapes or numbers, codes beyond their width, bias or sigma that are not finite, a negative
+    sigma, and widths, scales, quantisers and activations that no layer has.
 
     >>> import numpy as np
     >>> from stochsim.program import Layer, Quantizer, single_layer
@@ -128,6 +132,7 @@ class Layer:
         if self.input.is_per_neuron and self.block_size is not None:
             rule = "should be None where inputs have a book for each neuron"
             raise SettingError.of(BLOCK_SIZE, self.block_size, rule, also=("input",))
+        check_dynamic(self.input, self.output, self.block_size)
         axes, shape = self._axes_of_scales
         object.__setattr__(
             self, "weight_scale", scales("weight_scale", self.weight_scale, axes, shape)
@@ -214,23 +219,54 @@ class Layer:
 
     @property
     def slices(self) -> list[slice]:
-        """The inputs of each of its blocks, all of them where it has none."""
-        return slices_of_blocks(self.inputs, self.block_size)
+        """The inputs of each sum: of its blocks, all of them where it has none."""
+        return slices_of_blocks(self.inputs, self.summed_size)
+
+    @property
+    def summed_size(self) -> int | None:
+        """Inputs of a block, of weights or of inputs; None where sums are of all inputs."""
+        if self.block_size is None and isinstance(self.input, DynamicQuantizer):
+            return self.input.block_size
+        return self.block_size
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether sums of blocks are multiplied by scales, be it of one block alone."""
+        return self.summed_size is not None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it reads: a scale for each block of dynamic inputs beside these."""
+        return self.inputs + (len(self.slices) if self.input.is_dynamic else 0)
+
+    def numbers_of_block(
+        self, numbers: np.ndarray, number: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """(integers (…, input), scales (…,) or None) of one block of what it reads, (…, input) or
+        of dynamic inputs (…, input + block).
+        """
+        part = self.slices[number]
+        if not isinstance(self.input, DynamicQuantizer):
+            return np.ascontiguousarray(numbers[..., part]), None
+        return self.input.of_products(numbers[..., part]), numbers[..., self.inputs + number]
 
     def block(self, number: int) -> "Layer":
         """The layer of the inputs of one block alone, without bias and noise, whose scales are of
         neurons; raises SettingError for a number that no block has.
         """
         number = check_whole("number", number, 0, len(self.slices))
-        if self.block_size is None:
+        if not self.has_blocks:
             return self
-        assert isinstance(self.weight_scale, np.ndarray)
-        zeros = None if self.zero_points is None else self.zero_points[:, number]
+        own, zeros = self.weight_scale, self.zero_points
+        if self.block_size is not None:
+            assert isinstance(own, np.ndarray)
+            own, zeros = own[:, number], None if zeros is None else zeros[:, number]
         nothing = np.zeros(self.neurons)
         return dataclasses.replace(
             self,
             weight_codes=np.ascontiguousarray(self.weight_codes[:, self.slices[number]]),
-            weight_scale=self.weight_scale[:, number],
+            weight_scale=own,
+            input=self.input.element if isinstance(self.input, DynamicQuantizer) else self.input,
             bias=nothing,
             sigma=nothing,
             zero_points=zeros,
@@ -275,7 +311,7 @@ class Layer:
     def block_factors(self) -> np.ndarray:
         """Scales of the blocks in units of `sum_scale`, (block, neuron), at most 1."""
         if self.block_size is None or not isinstance(self.weight_scale, np.ndarray):
-            return np.ones((1, self.neurons))
+            return np.ones((len(self.slices), self.neurons))
         return np.ascontiguousarray((self.weight_scale / self.weight_scale.max(1, keepdims=True)).T)
 
     @property
@@ -291,7 +327,14 @@ class Layer:
             block_scales=self.block_scales,
             converter_bits=None if self.output.book is None else self.output.converter_bits,
             output_table_bits=self.output.table_bits,
+            input_blocks=self._input_blocks,
         )
+
+    @property
+    def _input_blocks(self) -> tuple[int, str] | None:
+        """Size and format of scales of the blocks of dynamic inputs."""
+        own = self.input
+        return (own.block_size, own.block_scales) if isinstance(own, DynamicQuantizer) else None
 
     @property
     def multiplies_codes(self) -> bool:
@@ -315,7 +358,8 @@ class Layer:
         if self.zero_points is None:
             return 0
         by_block = self.zero_points.reshape(self.neurons, -1).T
-        return sum(int(np.count_nonzero(np.unique(one))) for one in by_block)
+        times = len(self.slices) // len(by_block)
+        return times * sum(int(np.count_nonzero(np.unique(one))) for one in by_block)
 
     @property
     def weight_integers(self) -> np.ndarray:
@@ -336,8 +380,15 @@ class Layer:
     def in_integers(self) -> "Layer":
         """The same layer, its weights and inputs integers of as many bits as hold those that are
         multiplied, as the cells and lines of an array have them. Raises SettingError where these
-        need more than 8 bits.
+        need more than 8 bits, and for dynamic inputs.
         """
+        if isinstance(self.input, DynamicQuantizer) and self.input.book is not None:
+            rule = (
+                f"needs a scale for each block of inputs at run time, and a line of an array has "
+                f"one that is constant: give '{self.input.book.name}' for inputs, which has, or "
+                f"leave the array out"
+            )
+            raise SettingError.of("input", self.input.format_name, rule)
         if self._multiplied is None:
             return self
         for field, bits, book in (
@@ -369,22 +420,24 @@ class Layer:
         return np.repeat(values, self.block_size or 1, axis=1)[:, : self.inputs]
 
     def exact_sums(self, integers: np.ndarray) -> np.ndarray:
-        """Weighted sums (row, neuron) float64 of integers (row, input) without any error, in units
-        of `sum_scale` `input.unit`.
+        """Weighted sums (row, neuron) float64 of integers (row, input), of dynamic inputs of what
+        these give, (row, input + block), without any error, in units of `sum_scale` `input.unit`.
         """
         weights = self.weight_integers
-        if self.block_size is None:
+        if not self.has_blocks:
             return summed(integers, weights)
         sums = np.zeros((len(integers), self.neurons))
-        for part, factor in zip(self.slices, self.block_factors, strict=True):
-            sums += factor * summed(integers[:, part], weights[:, part])
+        for number, (part, factor) in enumerate(zip(self.slices, self.block_factors, strict=True)):
+            own, scales = self.numbers_of_block(integers, number)
+            found = summed(own, weights[:, part])
+            sums += factor * (found if scales is None else scales[:, None] * found)
         return sums
 
     def noiseless_codes(self, integers: np.ndarray) -> np.ndarray:
-        """Codes (row, neuron) int8 of integers (row, input) without any noise, in float64; raises
-        SettingError for other shapes, and numbers that are not finite.
+        """Codes (row, neuron) int8 of integers (row, input), see `exact_sums`, without any noise,
+        in float64; raises SettingError for other shapes, and numbers that are not finite.
         """
-        integers = bounded_array("integers", integers, "row, input", (None, self.inputs))
+        integers = bounded_array("integers", integers, "row, input", (None, self.numbers))
         drive = self.exact_sums(integers) * (self.sum_scale * self.input.unit) + self.bias
         return self.output.codes(channel.RESPONSES[self.activation](drive))
 
@@ -433,5 +486,6 @@ _MOST_INTEGER_BITS = 8
 
 
 def _quantizer_table(quantizer: Quantizer) -> dict[str, Any]:
-    table = {field: getattr(quantizer, field) for field in QUANTIZER_FIELDS}
+    dynamic = DYNAMIC_FIELDS if quantizer.is_dynamic else {}
+    table = {field: getattr(quantizer, field) for field in (*QUANTIZER_FIELDS, *dynamic)}
     return table if quantizer.book is None else table | {"book": quantizer.book.to_table()}

@@ -6,6 +6,7 @@ import numpy as np
 from stochsim_kernels.product.matmul import integer_product, largest_magnitude
 
 from stochsim.formats import CodeBook, NeuronBooks
+from stochsim.program.dynamic_quantizer import DynamicQuantizer
 from stochsim.program.quantizer import Quantizer, product_table
 from stochsim.program.shapes import check_shape, check_values, kept, numbers
 from stochsim.settings import SettingError, check_kind
@@ -72,6 +73,26 @@ def check_books_of_neurons(side: str, quantizer: Quantizer, number: int) -> None
     if isinstance(quantizer.book, NeuronBooks) and quantizer.book.neurons != number:
         rule = f"has books of {quantizer.book.neurons} neurons: should be of {number}"
         raise SettingError.of(side, quantizer.format_name, rule)
+
+
+def check_dynamic(given: Quantizer, output: Quantizer, block_size: int | None) -> None:
+    """Raise SettingError for outputs with dynamic blocks, and for dynamic blocks of inputs of
+    another size than those of weights. block_size: of weights, None for none.
+    """
+    if output.is_dynamic:
+        rule = (
+            "should have constant scales: one that follows from noisy codes of a block ties these "
+            "to each other, and P(code | drive) has no closed form; see Quantizer.of_format"
+        )
+        raise SettingError.of("output", output.format_name, rule)
+    own = given.block_size if isinstance(given, DynamicQuantizer) else None
+    if own is None or block_size is None or own == block_size:
+        return
+    rule = (
+        f"should have blocks of {block_size} inputs, as weights have (block_size = {block_size}): "
+        f"it has blocks of {own}; or weights without blocks"
+    )
+    raise SettingError.of("input", given.format_name, rule)
 
 
 def check_products(field: str, book: CodeBook | NeuronBooks) -> None:

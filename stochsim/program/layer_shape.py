@@ -4,8 +4,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stochsim.formats import FP16, SCALE_BITS
-from stochsim.settings import check_choice, check_flag, check_kind, check_positive, check_whole
+from stochsim.formats import DYNAMIC_SCALES, FP16, SCALE_BITS
+from stochsim.settings import (
+    SettingError,
+    check_choice,
+    check_flag,
+    check_kind,
+    check_positive,
+    check_whole,
+)
 
 BLOCK_SIZE = "block_size"
 """The field of a layer whose weights have scales by block; there where it has them."""
@@ -46,8 +53,10 @@ class LayerShape:
     share a scale, None for all of them; `multiplied`: widths of what is multiplied, None for the
     codes; `block_scales`: the format of the scales of blocks; `converter_bits`: the resolution of
     the converter of an output, None for `output_bits`; `output_table_bits`: of the edges, or
-    scales, of neurons in a memory, and how many of them the codes of one product read. Raises
-    SettingError for what is no size and no width.
+    scales, of neurons in a memory, and how many of them the codes of one product read;
+    `input_blocks`: size and format of scales of the blocks of inputs whose scales follow from their
+    values. Raises SettingError for what is no size and no width, and for blocks of weights and
+    inputs of different sizes.
     """
 
     inputs: int
@@ -62,6 +71,7 @@ class LayerShape:
     block_scales: str = FP16
     converter_bits: float | None = None
     output_table_bits: tuple[int, int] = (0, 0)
+    input_blocks: tuple[int, str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "neurons"):
@@ -70,6 +80,7 @@ class LayerShape:
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 65))
         object.__setattr__(self, "has_noise", check_flag("has_noise", self.has_noise))
         object.__setattr__(self, BLOCK_SIZE, checked_block_size(self.block_size, self.inputs))
+        self._check_input_blocks()
         most = self.neurons * self.blocks
         points = check_whole("zero_points", self.zero_points, 0, most + 1)
         object.__setattr__(self, "zero_points", points)
@@ -78,6 +89,23 @@ class LayerShape:
         if self.converter_bits is not None:
             bits = check_positive("converter_bits", self.converter_bits)
             object.__setattr__(self, "converter_bits", bits)
+
+    def _check_input_blocks(self) -> None:
+        """Raise SettingError for blocks of inputs that are none, or unlike those of weights."""
+        if self.input_blocks is None:
+            return
+        size, scale = self.input_blocks
+        size = check_whole("input_blocks", size, 1, 2**31)
+        check_choice("input_blocks", scale, DYNAMIC_SCALES)
+        if self.block_size not in (None, size):
+            rule = f"should be of {self.block_size} inputs, as those of weights are"
+            raise SettingError.of("input_blocks", size, rule, also=(BLOCK_SIZE,))
+
+    @property
+    def summed_size(self) -> int:
+        """Inputs of a sum: of a block of weights or inputs, or all."""
+        own = None if self.input_blocks is None else self.input_blocks[0]
+        return min(self.inputs, self.block_size or own or self.inputs)
 
     @property
     def product_bits(self) -> tuple[int, int]:
@@ -98,15 +126,16 @@ class LayerShape:
 
     @property
     def blocks(self) -> int:
-        """Number of scales of a neuron's weights that its sums have to be multiplied by, one after
-        another; 1 where all weights of a neuron share theirs.
+        """Number of sums of a neuron that are multiplied by scales of their own, one after another;
+        1 where all inputs share theirs.
         """
-        return 1 if self.block_size is None else -(-self.inputs // self.block_size)
+        return -(-self.inputs // self.summed_size)
 
     def of_blocks(self) -> list["LayerShape"]:
         """Those of its blocks, each of its own inputs."""
-        sizes = [part.stop - part.start for part in slices_of_blocks(self.inputs, self.block_size)]
-        return [dataclasses.replace(self, inputs=n, zero_points=0, block_size=None) for n in sizes]
+        parts = slices_of_blocks(self.inputs, self.summed_size)
+        alone: dict[str, Any] = {"zero_points": 0, "block_size": None, "input_blocks": None}
+        return [dataclasses.replace(self, inputs=p.stop - p.start, **alone) for p in parts]
 
     @property
     def weights(self) -> int:

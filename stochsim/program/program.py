@@ -142,6 +142,8 @@ class Program:
             books = (layer.weight_book, layer.input.book, layer.output.book)
             widths = (layer.weight_bits, layer.input.bits, layer.output.bits)
             bits = [_values_text(*one) for one in zip(widths, books, strict=True)]
+            if layer.input.is_dynamic:
+                bits[1] = layer.input.format_name
             shape = f"{layer.inputs:,} -> {layer.neurons:,}"
             rows.append((name, shape, *bits, self.wiring.sigma_text(name, layer)))
         return card(f"program: {self.summary}", rows, "more layers")

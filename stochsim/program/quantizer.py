@@ -88,6 +88,11 @@ class Quantizer:
         return self.book is None
 
     @property
+    def is_dynamic(self) -> bool:
+        """Whether scales of blocks follow from values: see `DynamicQuantizer`."""
+        return False
+
+    @property
     def levels(self) -> int:
         """Number of codes: 2^b, or the values of its book."""
         return int(2**self.bits) if self.book is None else self.book.levels
@@ -230,6 +235,12 @@ class Quantizer:
         if self.unsigned:
             return (codes.astype(np.int16) - self.c_min).astype(np.uint8)
         return 2 * codes - 1 if self.bits == 1 else codes
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """What a layer reads of values (…, input): their `integers`; raises SettingError as `codes`
+        does.
+        """
+        return self.integers(self.codes(values))
 
     def _checked(self, codes: np.ndarray) -> np.ndarray:
         """Codes as integers; those that no b bits have are refused."""

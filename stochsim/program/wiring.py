@@ -302,6 +302,12 @@ class Recurrent(Wiring):
                 raise SettingError.of(f"{name}.zero_points", layer.zero_points, rule)
         check_shape(f"{LATERAL}.weight_codes", lateral.weight_codes, "neuron, neuron", weights)
         for side, codes in (("input", readout.input), ("output", state)):
+            if codes.is_dynamic:
+                rule = (
+                    "should have a constant scale: a recurrent program keeps the drive of its "
+                    "stimulus as one integer sum for all steps; see Quantizer.of_format"
+                )
+                raise SettingError.of(f"{READOUT}.{side}", codes.format_name, rule)
             if codes.unsigned:
                 rule = "a recurrent program reads and gives signed codes"
                 raise SettingError.of(f"{READOUT}.{side}.unsigned", True, rule, [False])
@@ -379,11 +385,13 @@ def _neurons(neurons: int) -> str:
 
 
 def check_follows(layers: Mapping[str, Layer], before: str, after: str) -> None:
-    """Raise SettingError unless one layer reads what another gives."""
+    """Raise SettingError unless one layer reads what another gives: its codes, or in dynamic blocks
+    its values.
+    """
     first, second = layers[before], layers[after]
     if second.inputs != first.neurons:
         rule = f"should be {first.neurons}, the neurons of '{before}'"
         raise SettingError.of("inputs", second.inputs, rule, section=(after,))
-    if second.input != first.output:
+    if second.input != first.output and not second.input.is_dynamic:
         rule = f"should be the output of '{before}', {first.output}"
         raise SettingError.of("input", second.input, rule, section=(after,))

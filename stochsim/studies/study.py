@@ -391,7 +391,7 @@ class Study(Settings):
                 raise SettingError.of("grid.output_format", list(given), rule)
 
     def _check_scales(self) -> None:
-        """Raise SettingError for scales of neurons, or damping, where no weights have them."""
+        """Raise SettingError for scales of neurons, damping and rounding that no weights have."""
         layers = (self.network.layer_bits or {}).values()
         widths = {weights for weights, *_ in self.grid.widths()} | set(layers)
         has_none = not self.grid.widths() or max(widths) == 1
@@ -399,6 +399,8 @@ class Study(Settings):
             given = getattr(self.train, name)
             if given not in (None, "per-tensor") and has_none:
                 raise _unused(f"train.{name}", "quantised weights of two bits and more", given)
+        if self.train.weight_rounding == "compensated" and not self.grid.widths():
+            raise _unused("train.weight_rounding", "quantised weights", "compensated")
         if self.train.weight_damping and set(self.grid.method) == {"post-training"}:
             given = self.train.weight_damping
             raise _unused("train.weight_damping", "networks trained with few bits", given)

@@ -12,7 +12,7 @@ import torch
 
 from stochsim.keys import fold_in
 from stochsim.models import ModelSettings
-from stochsim.networks import Draws, HardwareNoise, Network, usual_torch
+from stochsim.networks import Draws, HardwareNoise, Network, one_thread, usual_torch
 from stochsim.settings import SettingError, StochsimError, announce_memory, bounded, check_kind
 from stochsim.training.memory import training_bytes
 from stochsim.training.terms import ReliabilityCost, Terms, objective_of
@@ -73,19 +73,6 @@ def checked_device(name: str) -> torch.device:
         rule = f"not to be had here ({bounded(str(error).splitlines()[0], 200)})"
         raise SettingError.of("device", name, rule, ["cpu"]) from None
     return device
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Networks of this size train fastest on one thread, and the result must not depend on the
-    number (Numba changes torch's).
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _learning_rate_share(done: float) -> float:

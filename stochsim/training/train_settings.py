@@ -6,7 +6,7 @@ import pydantic
 
 from stochsim.energy import reliability_price_to_cost
 from stochsim.hardware import Hardware, check_hardware
-from stochsim.networks import WeightScales
+from stochsim.networks import WeightRounding, WeightScales
 from stochsim.settings import LARGEST, Scale, SettingError, Settings
 
 MOST_STEPS = 10_000_000
@@ -26,9 +26,12 @@ class TrainSettings(Settings):
     Hardware that the network is trained for (c = lambda e0 rho, or lambda e_bit / ln 2 at rho = 0),
     and widths may be learned under their price in joules. `weight_scales`: whether all weights of a
     quantised layer share a scale ("per-tensor", None too), or those of each neuron have one; signs
-    always share theirs. `weight_damping`: nats for each weight of two bits and more at a squared
-    step from the code that it is rounded to, which holds weights that would jump between two codes
-    for ever; 0.03 served a network of 3,000 weights of 4 bits.
+    always share theirs. `weight_rounding`: each weight of a quantised network starts at its nearest
+    code ("nearest", None too), or at one with which the errors of a neuron's weights make up for
+    each other on the stimuli ("compensated", Behdin et al. 2023). `weight_damping`: nats for each
+    weight of two bits and more at a squared step from the code that it is rounded to, which holds
+    weights that would jump between two codes for ever; 0.03 served a network of 3,000 weights of 4
+    bits.
 
     >>> from stochsim.training import TrainSettings
     >>> TrainSettings(steps=500).learning_rate
@@ -42,6 +45,7 @@ class TrainSettings(Settings):
     s: Scale = 1.0
     nats_per_joule: float | None = pydantic.Field(default=None, gt=0, le=1e30)
     weight_scales: WeightScales | None = None
+    weight_rounding: WeightRounding | None = None
     weight_damping: float | None = pydantic.Field(default=None, gt=0, le=1e6)
     device: str = "cpu"
 

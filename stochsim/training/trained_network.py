@@ -23,6 +23,7 @@ from stochsim.networks import (
     Network,
     NetworkSettings,
     build_network,
+    one_thread,
     quantised_from_float,
     usual_torch,
 )
@@ -48,7 +49,7 @@ from stochsim.training.given_values import (
     training_stimuli,
     widths_of,
 )
-from stochsim.training.loop import TrainingDiverged, TrainResult, one_thread, torch_generator
+from stochsim.training.loop import TrainingDiverged, TrainResult, torch_generator
 from stochsim.training.terms import ReliabilityCost, objective_of
 from stochsim.training.train_settings import Method, TrainSettings
 
@@ -392,6 +393,7 @@ def train_quantised(  # noqa: PLR0913 - public: settings are given by keyword
         by_posterior=aware,
         layer_bits=layer_bits,
         weight_scales=settings.weight_scales or "per-tensor",
+        weight_rounding=settings.weight_rounding or "nearest",
     )
     price = ReliabilityCost(start.rho, *settings.price(start.rho, hardware))
     noise = HardwareNoise.of(hardware) if aware and hardware is not None else None

@@ -6,12 +6,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-from circuittest import hardware_of, recurrent_program, reference_codes, some_stimuli
+from circuittest import (
+    hardware_of,
+    recurrent_program,
+    reference_codes,
+    single_program,
+    some_stimuli,
+)
 from scipy import special
 from stattest import assert_frequencies
 
 import stochsim as ss
-from stochsim.chip import Chip, with_output_format
+from stochsim.chip import Chip, with_less_noise, with_output_format
 from stochsim.energy import Operation
 from stochsim.formats import code_book
 from stochsim.hardware import Noise
@@ -193,3 +199,30 @@ def test_a_circuit_is_fitted_saved_and_billed(tmp_path) -> None:
         assert np.array_equal(samples.values, program.output.values(samples.codes))
         counts = samples.bill.counts[LATERAL]
         assert counts[Operation("multiply", (8, program.output.integer_bits))] == products
+
+
+@pytest.mark.parametrize("noise", [{"read_sigma_lsb": 0.3}, {"read_sigma_fs": 0.02}])
+def test_sigma_makes_room_for_the_read_noise_of_other_steps(noise: dict[str, float]) -> None:
+    """The noise before a circuit's quantiser has the variance that it had; of a layer, whose noise
+    does not pass through steps, sigma stays.
+    """
+    program = recurrent_program(8)
+    hardware = hardware_of(program, noise=Noise(**noise))
+    made = with_output_format(program, hardware, "int4", some_stimuli(), key=0)
+    variances = [
+        one.sigma**2 + hardware.noise.read_sigma_drive(one.output.step, one.output.levels) ** 2
+        for one in (program, made)
+    ]
+    np.testing.assert_allclose(*variances, rtol=1e-12)
+    assert (made.sigma < 0.98 * program.sigma).all()
+    layer = single_program(8)
+    other = with_output_format(layer, hardware, "int4", some_stimuli(), key=0)
+    assert np.array_equal(other.sigma, layer.sigma)
+
+
+def test_less_noise_leaves_a_thousandth() -> None:
+    program = recurrent_program(4)
+    own = program.sigma**2
+    found = with_less_noise(program, np.linspace(-1, 2, len(own)) * own)
+    left = np.maximum(1 - np.linspace(-1, 2, len(own)), 1e-3)
+    np.testing.assert_allclose(found.sigma**2, own * left, rtol=1e-12)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stochsim.training.loop import one_thread
+from stochsim.networks import one_thread
 
 
 @pytest.fixture(autouse=True)
