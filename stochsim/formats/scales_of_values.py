@@ -24,7 +24,7 @@ def scales_of_blocks(
     the format `element`, in units of `unit`, the scale of all blocks; scale: of DYNAMIC_SCALES.
 
     "e8m0": 2^(floor(log2 largest) - e) for the exponent e of the largest number of `element`,
-    within 2^-127 and 2^127 (OCP Microscaling Formats 1.0, section 6.3). "fp8-e4m3": the value of
+    within 2^-127 and 2^127 (OCP Microscaling Formats 1.0). "fp8-e4m3": the value of
     E4M3 nearest to largest / (unit · the largest number), halves to the even mantissa, from 2^-9 to
     448 (NVFP4). Numbers beyond the ends of `element` take its ends. Blocks of zeros have the
     smallest scale. Raises SettingError for another format of scales.
