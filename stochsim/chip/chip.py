@@ -18,12 +18,11 @@ from stochsim.accounting import (
     add_fixed,
     cycles_by_layer,
 )
-from stochsim.chip import memory_portions
 from stochsim.chip.coarse_adcs import CoarseAdcWatch, adc_rows, adc_uses
 from stochsim.chip.feed_forward import FeedForwardRunner
 from stochsim.chip.graph_runner import GraphRunner
 from stochsim.chip.layer_on_chip import ChipSettings
-from stochsim.chip.memory_portions import portions
+from stochsim.chip.memory_portions import Result, found_in_portions, portions
 from stochsim.chip.neurons import Neurons
 from stochsim.chip.product import Product
 from stochsim.chip.recurrent import RecurrentRunner
@@ -43,7 +42,6 @@ from stochsim.settings import (
     check_arguments,
     check_draw,
     check_flag,
-    check_memory,
     check_sigma_scale,
     check_whole,
     renamed_arguments,
@@ -67,14 +65,6 @@ class _Asked(NamedTuple):
     place: Place
     reads: int
     steps_between_reads: int | None
-
-
-class _Result(NamedTuple):
-    """What a call finds of every stimulus: its name, shape and numbers."""
-
-    what: str
-    shape: tuple[int, ...]
-    dtype: type[np.generic]
 
 
 class Chip:
@@ -203,7 +193,7 @@ class Chip:
         Raises SettingError where drives differ from read to read: for an array, inputs that are
         rounded stochastically, hidden layers with noise, and a recurrent circuit.
         """
-        of_stimulus = _Result("drives", (self.program.neurons,), np.float64)
+        of_stimulus = Result("drives", (self.program.neurons,), np.float64)
         return self._put_together(x, of_stimulus, lambda part: self._runner.known(part)[0])
 
     def sigmas(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +209,7 @@ class Chip:
             shape = (len(part), neurons)
             return np.stack([np.broadcast_to(one, shape) for one in (sigma, other)], 1)
 
-        found = self._put_together(x, _Result("sigmas", (2, neurons), np.float64), both)
+        found = self._put_together(x, Result("sigmas", (2, neurons), np.float64), both)
         return found[:, 0], found[:, 1]
 
     def trained_sigma(self, x: np.ndarray) -> np.ndarray | None:
@@ -240,7 +230,7 @@ class Chip:
         neuron) uint32.
         """
         shape = (self.program.output.levels - 1, self.program.neurons)
-        return self._put_together(x, _Result("thresholds", shape, np.uint32), self._thresholds)
+        return self._put_together(x, Result("thresholds", shape, np.uint32), self._thresholds)
 
     def _thresholds(self, x: np.ndarray) -> np.ndarray:
         return self.neurons.thresholds(*self._runner.known(x))
@@ -255,7 +245,7 @@ class Chip:
             return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
         shape = (self.program.neurons, self.program.output.levels)
-        return self._put_together(x, _Result("probabilities", shape, np.float64), of_part)
+        return self._put_together(x, Result("probabilities", shape, np.float64), of_part)
 
     @_renamed
     def sample(
@@ -510,23 +500,10 @@ class Chip:
         return steps_between_reads
 
     def _put_together(
-        self, x: np.ndarray, result: "_Result", find: Callable[[np.ndarray], np.ndarray]
+        self, x: np.ndarray, result: Result, find: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """A result (stimulus, …) of stimuli, found in portions of them, announced where it is
-        large; raises SettingError for more than memory holds.
-        """
         x = self._stimuli(x)
-        values = max(math.prod(result.shape), self._runner.values_of_read(x, 1))
-        size = np.dtype(result.dtype).itemsize
-        shape, most = (len(x), *result.shape), 16 * memory_portions.DRIVES_AT_ONCE // size
-        beside = 5 * size * min(len(x) * values, most) // 2
-        check_memory(result.what, shape, result.dtype, beside=beside)
-        if len(x) * values <= most:
-            return find(x)
-        out = np.empty(shape, result.dtype)
-        for part, _ in portions(len(x), 1, values, most):
-            out[part] = find(x[part])
-        return out
+        return found_in_portions(x, result, self._runner.values_of_read(x, 1), find)
 
     def _portions(
         self, x: np.ndarray, reads: int, place: Place, steps_between_reads: int | None

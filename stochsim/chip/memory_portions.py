@@ -3,7 +3,13 @@ than a kernel, which no Ctrl-C interrupts, is through with in about a second.
 """
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from stochsim.settings import check_memory
 
 DRIVES_AT_ONCE = 8_000_000
 """64 MB, however many stimuli and reads there are."""
@@ -46,3 +52,31 @@ def portions(stimuli: int, reads: int, values: int, most: int, block: int = 1) -
         last = min(first + stimuli_at_once, stimuli)
         end = min(begin + reads_at_once, reads)
         yield slice(first, last), slice(begin, end)
+
+
+class Result(NamedTuple):
+    """What is found of every stimulus: its name in errors, its shape without stimuli, its type."""
+
+    what: str
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
+
+
+def found_in_portions(
+    x: np.ndarray, result: Result, values_of_read: int, find: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """A result (stimulus, …) of stimuli x (stimulus, …), found in portions of them, announced where
+    it is large; raises SettingError for more than memory holds. values_of_read: what a read of a
+    stimulus takes on its way.
+    """
+    values = max(math.prod(result.shape), values_of_read)
+    size = np.dtype(result.dtype).itemsize
+    shape, most = (len(x), *result.shape), 16 * DRIVES_AT_ONCE // size
+    beside = 5 * size * min(len(x) * values, most) // 2
+    check_memory(result.what, shape, result.dtype, beside=beside)
+    if len(x) * values <= most:
+        return find(x)
+    out = np.empty(shape, result.dtype)
+    for part, _ in portions(len(x), 1, values, most):
+        out[part] = find(x[part])
+    return out
