@@ -22,7 +22,14 @@ from stochsim.formats import (
 from stochsim.hardware import HARDWARE_RULE, Hardware, Memory
 from stochsim.keys import fold_in
 from stochsim.program import Program, Quantizer
-from stochsim.settings import SettingError, check_kind, check_whole, finite_array
+from stochsim.settings import (
+    SettingError,
+    check_kind,
+    check_whole,
+    finite,
+    finite_array,
+    real_array,
+)
 
 _STIMULI, _READS, _NUMBERS = 512, 64, 200_000
 _NUMBERS_PER_NEURON = 10_000
@@ -79,7 +86,8 @@ def with_output_format(
 def with_less_noise(program: Program, variance: np.ndarray | float) -> Program:
     """The same network whose neurons have a sigma of less variance, by `variance` (neuron,) or one
     for all, but of a thousandth of it at least: so that what a chip adds is no longer on top of the
-    noise that a neuron was trained to.
+    noise that a neuron was trained to. Raises SettingError for what is no program, and variances of
+    another shape or that are not finite.
 
     >>> import numpy as np
     >>> from stochsim.chip import with_less_noise
@@ -88,9 +96,13 @@ def with_less_noise(program: Program, variance: np.ndarray | float) -> Program:
     >>> with_less_noise(program, np.array([0.0, 0.09, 9.0])).sigma.round(3)
     array([0.5  , 0.4  , 0.016])
     """
+    check_kind("program", program, Program, "should be a Program")
     own = program.sigma**2
-    least = _LEAST_SHARE * own
-    sigma = np.sqrt(np.maximum(own - variance, least))
+    rule = f"should be one number, or one for each of {len(own)} neurons"
+    less = finite("variance", real_array("variance", variance, rule))
+    if less.shape not in ((), own.shape):
+        raise SettingError.of("variance", less, rule)
+    sigma = np.sqrt(np.maximum(own - less, _LEAST_SHARE * own))
     layers = {**program.layers}
     name = program.wiring.read_layer(layers)
     layers[name] = dataclasses.replace(layers[name], sigma=sigma)

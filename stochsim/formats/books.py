@@ -25,6 +25,7 @@ MOST_LEVELS = 2**MOST_BITS
 _MOST_INTEGER = 2**32
 _FIXED_POINT = 2**20
 _FIXED_ERROR = 1e-3
+_ROUNDING = 1e-12
 _LISTS = ("values", "edges", "ties", "bit_patterns")
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -227,12 +228,7 @@ class CodeBook:
         >>> [code_book(name).factor_bits for name in ("fp4-e2m1", "fp8-e4m3", "nf4")]
         [(5, 0), (4, 4), (22, 0)]
         """
-        sizes = [abs(int(one)) for one in self.product_integers[1] if one]
-        significand = max((one // (one & -one)).bit_length() for one in sizes)
-        exponent = (max(sizes).bit_length() - significand).bit_length()
-        if self.integer_bits > MOST_BITS and significand + exponent < self.integer_bits - 1:
-            return significand, exponent
-        return self.integer_bits, 0
+        return factor_bits_of(self.product_integers[1], self.integer_bits)
 
     @property
     def converter_bits(self) -> float:
@@ -268,6 +264,30 @@ class CodeBook:
 
     def _places(self, codes: Any) -> NDArray[np.intp]:
         return whole_numbers("codes", codes, self.c_min, self.c_min + self.levels) - self.c_min
+
+
+def factor_bits_of(integers: NDArray[np.int64], bits: int) -> tuple[int, int]:
+    """See `CodeBook.factor_bits`, of integers (any shape) that need so many bits."""
+    sizes = [abs(int(one)) for one in np.unique(integers) if one]
+    significand = max((one // (one & -one)).bit_length() for one in sizes)
+    exponent = (max(sizes).bit_length() - significand).bit_length()
+    if bits > MOST_BITS and significand + exponent < bits - 1:
+        return significand, exponent
+    return bits, 0
+
+
+def multiples_of_smallest(
+    values: NDArray[np.float64],
+) -> tuple[float, NDArray[np.int64]] | None:
+    """(unit, integers) of values (any shape) that are multiples of the smallest but 0, up to the
+    rounding of float64, below 2^20 of it; None for others.
+    """
+    unit = float(np.abs(values[values != 0]).min())
+    if float(np.abs(values).max()) >= unit * _FIXED_POINT:
+        return None
+    integers = np.rint(values / unit)
+    are_near = np.abs(values - unit * integers) <= _ROUNDING * np.abs(values)
+    return (unit, integers.astype(np.int64)) if are_near.all() else None
 
 
 def fixed_point_of(values: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]] | None:

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stochsim.formats.books import CodeBook, fixed_point_of, whole_numbers
+from stochsim.formats.books import (
+    CodeBook,
+    factor_bits_of,
+    fixed_point_of,
+    multiples_of_smallest,
+    whole_numbers,
+)
 from stochsim.settings import SettingError, check_kind, check_whole, one_line, real_array
 
 PER_NEURON = "-per-neuron"
@@ -151,10 +157,11 @@ class NeuronBooks:
 
     @cached_property
     def product_integers(self) -> tuple[float, NDArray[np.int64]]:
-        """(unit, integers (level, neuron)) of the values as products have them: in fixed point, see
-        `CodeBook.fixed_point`. Raises SettingError for values that lie too far apart.
+        """(unit, integers (level, neuron)) of the values as products have them: multiples of the
+        smallest, where all values are, as where scales are equal or powers of two; else in fixed
+        point, see `CodeBook.fixed_point`. Raises SettingError for values that lie too far apart.
         """
-        found = fixed_point_of(self.value_table)
+        found = multiples_of_smallest(self.value_table) or fixed_point_of(self.value_table)
         if found is None:
             rule = "should be of values for which products have integers: they lie too far apart"
             raise SettingError.of("book", self.name, rule)
@@ -168,8 +175,8 @@ class NeuronBooks:
 
     @property
     def factor_bits(self) -> tuple[int, int]:
-        """As of a CodeBook: `integer_bits`, and no exponent."""
-        return self.integer_bits, 0
+        """As of a CodeBook."""
+        return factor_bits_of(self.product_integers[1], self.integer_bits)
 
     def to_table(self) -> dict[str, Any]:
         """What files store of them."""

@@ -3,7 +3,8 @@
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,22 +25,24 @@ class _Moments:
     """
 
     def __init__(self, layer: ChipLayer, shift: float) -> None:
-        self._layer, self._shift = layer, shift
+        self.layer, self._shift = layer, shift
         self.sums: Any = 0.0
+        self.rows = 0
 
     def add(self, x: torch.Tensor, out: torch.Tensor) -> None:
         """Look at what the layer reads in float, (stimulus, …)."""
-        layer = self._layer
+        layer = self.layer
         x = x.to(layer.weight.dtype)
         positions = x[0].numel() // x.shape[1 if layer.geometry.kernel else -1]
         numbers = layer.weight[0].numel() * layer.geometry.groups * positions
         for some in x.split(max(1, _VALUES_AT_ONCE // max(1, numbers))):
             rows = self._seen(some).movedim(-2, 0).flatten(1, -2).double() - self._shift
             self.sums = self.sums + rows.mT @ rows
+            self.rows += rows.shape[1]
 
     def _seen(self, x: torch.Tensor) -> torch.Tensor:
         """What the weights of each position see of x (stimulus, …), as `windows` has it."""
-        layer, grid = self._layer, self._layer.input_grid
+        layer, grid = self.layer, self.layer.input_grid
         values = grid(layer.rows(x))
         if grid.is_dynamic:
             return values
@@ -47,26 +50,37 @@ class _Moments:
 
 
 def compensated_weights(
-    network: Network, sites: Iterable[Site], layers: Mapping[str, ChipLayer], x: torch.Tensor
+    network: Network, sites: Sequence[Site], layers: Mapping[str, ChipLayer], x: torch.Tensor
 ) -> dict[torch.nn.Parameter, torch.Tensor]:
     """Values on their grids, of the shape of each weight of a layer, by the moments of its inputs
-    in the float network on all examples; of layers on one weight together. Tables and weights that
-    are on their grids stay out of it.
+    in the float network on all examples; of layers on one weight together. Weights that are on
+    their grids, or that a table or a part in float has too, stay out of it.
     """
+    others = _had_by_others(network, sites)
     seen = {
         site: _Moments(layers[site.name], site.input_shift)
         for site in sites
-        if not site.geometry.lookup and not _is_on_grid(layers[site.name])
+        if layers[site.name].weight not in others and not _is_on_grid(layers[site.name])
     }
     with torch.no_grad(), same_random_numbers():
         for some in portions(x):
             Watch(network, seen).run(some)
-        sums: dict[torch.nn.Parameter, Any] = {}
+        of_weights: dict[torch.nn.Parameter, list[_Moments]] = {}
         for site, one in seen.items():
-            weight = layers[site.name].weight
-            sums[weight] = sums.get(weight, 0.0) + one.sums
-        of_weight = {layers[site.name].weight: layers[site.name] for site in seen}
-        return {weight: _rounded(of_weight[weight], one) for weight, one in sums.items()}
+            of_weights.setdefault(layers[site.name].weight, []).append(one)
+        return {weight: _rounded(each) for weight, each in of_weights.items()}
+
+
+def _had_by_others(network: Network, sites: Sequence[Site]) -> set[torch.nn.Parameter]:
+    """Parameters that more than products of layers read."""
+    products = {site.node for site in sites if not site.geometry.lookup}
+    found = {site.weight for site in sites if site.geometry.lookup}
+    for node in network.graph.nodes:
+        if node.op == "get_attr" and not products.issuperset(node.users):
+            value = operator.attrgetter(str(node.target))(network)
+            if isinstance(value, torch.nn.Parameter):
+                found.add(value)
+    return found
 
 
 def _is_on_grid(layer: ChipLayer) -> bool:
@@ -74,13 +88,20 @@ def _is_on_grid(layer: ChipLayer) -> bool:
     return torch.equal(layer.weight_grid(weight), weight)
 
 
-def _rounded(layer: ChipLayer, sums: torch.Tensor) -> torch.Tensor:
+def _rounded(each: list[_Moments]) -> torch.Tensor:
+    """The values of one weight, of the moments of all layers that have it."""
+    layer = each[0].layer
     weight = layer.weight.detach()
     groups = layer.geometry.groups
     rows = weight.double().reshape(groups, len(weight) // groups, -1)
     nearest = layer.weight_grid.nearest_of_neurons(weight)
+    count = sum(one.rows for one in each)
+    moments = sum(one.sums for one in each) / count
     found = compensated(
-        rows, sums, lambda numbers, place: nearest(numbers.flatten(), place).reshape(numbers.shape)
+        rows,
+        moments,
+        lambda numbers, place: nearest(numbers.flatten(), place).reshape(numbers.shape),
+        count,
     )
     return found.reshape(weight.shape).to(weight)
 

@@ -73,7 +73,7 @@ def widths_of(
         for site in sites:
             if side.removesuffix("s") in site.grids and not site.geometry.lookup:
                 rule = f"cannot be given: '{site.name}' has a grid of its own there"
-                raise SettingError.of(side, one.book.name, rule, section=("formats",))
+                raise SettingError.of(side, one.name, rule, section=("formats",))
     given = {site.name: {side: one.bits for side, one in site.grids.items()} for site in sites}
     chosen: dict[str, Widths] = {
         name: tuple((sides | widths).values())  # type: ignore[misc]

@@ -7,6 +7,7 @@ to v + ((W - V) M)_j / M_jj (Behdin et al. 2023, QuantEase, arXiv 2309.01885). E
 the error; ten rounds come within some per cent of where it ends.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -20,18 +21,22 @@ _TOGETHER = 32
 _RIDGE = 0.01
 """Of the mean square of inputs, added to that of each: weights of inputs that the examples tell
 nothing of stay where they are."""
+_ENOUGH = 4
+"""Examples for each input, from which on the ridge is no larger: moments of fewer are those of
+chance, which shrinks them to a multiple of the identity as in Ledoit and Wolf 2004."""
 
 
 def compensated(
     weights: torch.Tensor,
     moments: torch.Tensor,
     nearest: Callable[[torch.Tensor, int], torch.Tensor],
+    examples: float = math.inf,
 ) -> torch.Tensor:
     """Values (…, row, input) on a grid for weights of that shape, float64, whose inputs have second
     moments (…, input, input).
 
     nearest: the values on the grid nearest to numbers (…, row) that stand for the weights of one
-    input.
+    input. examples: of how many the moments are; with few, values stay nearer to the weights.
 
     >>> import torch
     >>> from stochsim.networks import compensated
@@ -41,7 +46,8 @@ def compensated(
     tensor([[1., 0., 0.]], dtype=torch.float64)
     """
     diagonal = torch.diagonal(moments, dim1=-2, dim2=-1)
-    ridge = _RIDGE * diagonal.mean(-1, keepdim=True)
+    few = max(0.0, weights.shape[-1] / examples - 1 / _ENOUGH)
+    ridge = (_RIDGE + few) * diagonal.mean(-1, keepdim=True)
     moments = moments + torch.diag_embed(ridge.expand_as(diagonal))
     sizes = torch.diagonal(moments, dim1=-2, dim2=-1).clamp_min(torch.finfo(moments.dtype).tiny)
     with one_thread():  # of many small steps

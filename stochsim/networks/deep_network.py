@@ -174,11 +174,11 @@ class Deep(Network):
     def compensate(self, source: Any, x: torch.Tensor) -> None:
         """See `Network.compensate`; biases take what is the same for all stimuli."""
         values = quantise(self.input_quantizer, x)
-        round_together([self.hidden], values.T @ values / len(values))
+        round_together([self.hidden], values.T @ values / len(values), len(values))
         drive = linear(values, weight_of(self.hidden)[0], self.hidden.bias)
         codes = quantise(self.hidden_quantizer, drive)
         for layer in (self.readout, self.log_sigma_head):
-            round_together([layer], torch.cov(codes.T))
+            round_together([layer], torch.cov(codes.T), len(codes))
         self.correct_biases(source, x)
 
     @torch.no_grad()

@@ -60,7 +60,7 @@ class FeedForward(Network):
     def compensate(self, source: Any, x: torch.Tensor) -> None:
         """See `Network.compensate`."""
         values = quantise(self.input_quantizer, x)
-        round_together([self.readout], values.T @ values / len(values))
+        round_together([self.readout], values.T @ values / len(values), len(values))
 
     @classmethod
     def least_values(cls, settings: NetworkSettings) -> int:

@@ -394,11 +394,14 @@ def weight_of(layer: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def round_together(
-    layers: Sequence[Any], moments: torch.Tensor, unused: torch.Tensor | None = None
+    layers: Sequence[Any],
+    moments: torch.Tensor,
+    examples: int,
+    unused: torch.Tensor | None = None,
 ) -> None:
     """Put the weights (neuron, input) of quantised layers, whose products the same neurons add, on
     codes whose errors make up for each other, where the inputs of all have these second moments
-    (input, input); unused: (neuron, input), True for weights that stay 0.
+    (input, input) on so many examples; unused: (neuron, input), True for weights that stay 0.
     """
     places = [(layer, place) for layer in layers for place in range(layer.weight.shape[1])]
     weights = torch.cat([layer.weight for layer in layers], 1).double()
@@ -407,7 +410,7 @@ def round_together(
         found = nearest_weights(places[place][0], numbers)
         return found if unused is None else torch.where(unused[:, place], 0.0, found)
 
-    found = compensated(weights, moments.double(), nearest)
+    found = compensated(weights, moments.double(), nearest, examples)
     parts = found.split([layer.weight.shape[1] for layer in layers], 1)
     for layer, part in zip(layers, parts, strict=True):
         layer.weight.copy_(part)

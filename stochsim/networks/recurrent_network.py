@@ -130,7 +130,7 @@ class Recurrent(Network):
             moments[inputs:, inputs:] += answer.covariance.sum(0)
         is_own = torch.diag(torch.ones(neurons, dtype=torch.bool))
         unused = torch.cat([torch.zeros_like(self.readout.weight, dtype=torch.bool), is_own], 1)
-        round_together([self.readout, self.lateral], moments / len(x), unused)
+        round_together([self.readout, self.lateral], moments / len(x), len(x), unused)
 
     def workload(self, widths: Widths, noise: Noise) -> Workload:
         """Of the circuit's steps."""

@@ -383,9 +383,11 @@ class Layer:
         need more than 8 bits, and for dynamic inputs.
         """
         if isinstance(self.input, DynamicQuantizer) and self.input.book is not None:
+            own = self.input.book
+            named = own.name if own.integer_bits <= _MOST_INTEGER_BITS else "fp6-e2m3"
             rule = (
                 f"needs a scale for each block of inputs at run time, and a line of an array has "
-                f"one that is constant: give '{self.input.book.name}' for inputs, which has, or "
+                f"one that is constant: give inputs a format without blocks, such as '{named}', or "
                 f"leave the array out"
             )
             raise SettingError.of("input", self.input.format_name, rule)

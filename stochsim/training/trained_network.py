@@ -134,6 +134,11 @@ class TrainedNetwork:
         4
         """
         key = check_whole("key", key, 0, 2**64)
+        if method == "post-training" and options.get("weight_damping"):
+            rule = "belongs to networks that are trained on, and 'post-training' rounds alone"
+            raise SettingError.of(
+                "weight_damping", options["weight_damping"], rule, also=("method",)
+            )
         return train_quantised(
             self,
             self._stimuli(stimuli),

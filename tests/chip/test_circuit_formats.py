@@ -22,6 +22,7 @@ from stochsim.energy import Operation
 from stochsim.formats import code_book
 from stochsim.hardware import Noise
 from stochsim.program import LATERAL, READOUT, Program, Quantizer, load_program
+from stochsim.settings import SettingError
 
 STATES = {
     "fp4-e2m1": Quantizer.of_format("fp4-e2m1", 0.29),
@@ -226,3 +227,28 @@ def test_less_noise_leaves_a_thousandth() -> None:
     found = with_less_noise(program, np.linspace(-1, 2, len(own)) * own)
     left = np.maximum(1 - np.linspace(-1, 2, len(own)), 1e-3)
     np.testing.assert_allclose(found.sigma**2, own * left, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mxfp4", "nvfp4"])
+def test_one_block_of_outputs_is_multiplied_as_its_numbers_are(name: str) -> None:
+    """Five neurons are one block: integers up to 12, as those of "fp4-e2m1"."""
+    program, hardware = recurrent_program(8), hardware_of(recurrent_program(8))
+    made, plain = (
+        with_output_format(program, hardware, one, some_stimuli(), key=0)
+        for one in (name, "fp4-e2m1")
+    )
+    assert made.output.integer_bits == plain.output.integer_bits == 5
+    assert made.output.largest_integer == 12
+    values = made.output.unit * made.output.integers(made.output.book.encode(np.ones((1, 5))))
+    np.testing.assert_allclose(values, made.output.values(made.output.codes(np.ones((1, 5)))))
+
+
+@pytest.mark.parametrize(
+    ("variance", "rule"),
+    [(np.zeros(3), "one for each of 5 neurons"), (np.nan, "NaN"), ("little", "one number")],
+)
+def test_less_noise_by_what_is_no_variance(variance: object, rule: str) -> None:
+    with pytest.raises(SettingError, match=f"variance.*{rule}"):
+        with_less_noise(recurrent_program(4), variance)
+    with pytest.raises(SettingError, match="program"):
+        with_less_noise(None, 0.1)

@@ -228,3 +228,65 @@ def test_tables_stay_as_they_are():
 def test_other_words_are_refused(wrong):
     with pytest.raises(SettingError, match="weight_rounding"):
         convert(nn.Linear(3, 2), CHIP, alike(10, 3), weight_rounding=wrong)
+
+
+class Shared(nn.Module):
+    """Two linear layers with one weight, and its size as an output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(12, 12), nn.Linear(12, 12), nn.Linear(12, 4)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of (stimulus, 12)."""
+        size = self.c.weight.square().sum() * torch.ones(x.shape[0], 1)
+        return self.c(torch.relu(self.b(torch.tanh(self.a(x))))), size
+
+
+def test_weights_that_parts_in_float_have_too_stay_as_they_are():
+    module, x = seeded(Shared), alike(300, 12)
+    made = convert(module, CHIP, x, weight_rounding="compensated", keep_float=["b"])
+    assert torch.equal(made.layers["a"].weight, module.a.weight)
+    assert torch.equal(made(x)[1], module(x)[1])
+    both = convert(module, CHIP, x, weight_rounding="compensated")
+    assert both.layers["a"].weight is both.layers["b"].weight
+    assert not torch.equal(both.layers["a"].weight, module.a.weight)
+
+
+class Tied(nn.Module):
+    """A table that is the weight of the last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.inner = nn.Embedding(30, 12), nn.Linear(12, 12)
+        self.last = nn.Linear(12, 30, bias=False)
+        self.last.weight = self.table.weight
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Of (stimulus, place)."""
+        return self.last(torch.tanh(self.inner(self.table(ids))).mean(1))
+
+
+def test_weights_that_a_table_has_too_stay_as_they_are():
+    module = seeded(Tied)
+    ids = torch.randint(0, 30, (300, 4), generator=torch.Generator().manual_seed(0))
+    made = convert(module, CHIP, ids, weight_rounding="compensated")
+    assert torch.equal(made.layers["table"].weight, module.table.weight)
+    assert not torch.equal(made.layers["inner"].weight, module.inner.weight)
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_few_examples_do_little_harm(count):
+    """Of inputs without correlation, where those of the examples are of chance: the error of sums
+    of the weights that are found, over that of the nearest ones.
+    """
+    module = seeded(lambda: nn.Linear(48, 16))
+    x = torch.randn(2000, 48, generator=torch.Generator().manual_seed(0))
+    off = []
+    for one in ("nearest", "compensated"):
+        layer = convert(module, CHIP, x[:count], weight_rounding=one).layers["linear"]
+        with torch.no_grad():
+            error = layer.weight_grid(layer.weight) - module.weight
+            off.append(float((x @ error.T).square().mean()))
+    assert off[1] < 1.2 * off[0]

@@ -169,3 +169,13 @@ def test_layers_with_widths_of_their_own_and_signs_stay_on_their_values():
     assert float(sizes.max() - sizes.min()) < 1e-6 * float(sizes.max())
     values, step = weight_of(found.readout)
     assert set(np.unique((values / step).round().detach())) <= {-1.0, 0.0, 1.0}
+
+
+def test_few_examples_leave_values_nearer_to_the_weights():
+    weights = torch.from_numpy(np.random.default_rng(6).uniform(-1, 1, (8, 30)))
+    x = correlated(30, rows=20)
+    moments = moments_of(x)
+    many, few, one = (compensated(weights, moments, nearest, n) for n in (120, 20, 1))
+    assert torch.equal(many, compensated(weights, moments, nearest))
+    apart = [int((found != weights.round()).sum()) for found in (many, few, one)]
+    assert apart[0] > 2 * apart[1] > apart[2]

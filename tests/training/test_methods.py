@@ -126,6 +126,8 @@ def test_damping_is_no_matter_of_float_networks():
     plain = ss.train(MODEL, STIMULI, **more)
     damped = ss.train(MODEL, STIMULI, weight_damping=1.0, **more)
     assert not moved(plain.network, damped.network)
+    with pytest.raises(SettingError, match=r"weight_damping.*rounds alone"):
+        plain.quantise(4, 0, method="post-training", weight_damping=0.1)
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(SettingError, match="weight_damping"):
             TrainSettings(weight_damping=wrong)
