@@ -14,8 +14,10 @@ from stochsim.networks import (
     compensated,
     compensated_rounding,
     quantised_from_float,
+    recurrent_network,
 )
-from stochsim.networks.network import weight_of
+from stochsim.networks.network import round_together, weight_of
+from stochsim.networks.quantizers import quantise, quantised_linear
 
 INPUTS, NEURONS = 10, 5
 ARCHITECTURES = ("single", "deep", "recurrent")
@@ -179,3 +181,48 @@ def test_few_examples_leave_values_nearer_to_the_weights():
     assert torch.equal(many, compensated(weights, moments, nearest))
     apart = [int((found != weights.round()).sum()) for found in (many, few, one)]
     assert apart[0] > 2 * apart[1] > apart[2]
+
+
+def test_unused_weights_stay_0():
+    """With moments that would have them make up for others, as the negative control shows."""
+    x = correlated(6)
+    layers = []
+    for unused in (torch.eye(6, dtype=torch.bool), None):
+        layer = quantised_linear(6, 6, False, 3, 0.3)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(np.random.default_rng(7).uniform(-1, 1, (6, 6))))
+            layer.weight.fill_diagonal_(0)
+            round_together([layer], moments_of(x), len(x), unused)
+        layers.append(torch.diagonal(layer.weight.detach()))
+    assert bool((layers[0] == 0).all())
+    assert bool((layers[1] != 0).any())
+
+
+def test_biases_of_heads_take_what_is_the_same_for_all_stimuli():
+    network, x = network_of("deep")
+    made = rounded(network, x, "compensated")
+    with torch.no_grad():
+        wanted = network.heads(x)[0].mean(0)
+        codes = quantise(made.hidden_quantizer, made.hidden(quantise(made.input_quantizer, x)))
+        found = made.readout(codes).mean(0)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_moments_of_a_circuit_are_those_of_its_stationary_state(monkeypatch):
+    network, x = network_of("recurrent")
+    seen = []
+    monkeypatch.setattr(recurrent_network, "round_together", lambda *given: seen.append(given))
+    made = rounded(network, x, "compensated")
+    _, moments, examples, unused = seen[0]
+    answer = network.response(x, Draws(torch.Generator()))
+    state = (answer.mean[:, :, None] * answer.mean[:, None, :] + answer.covariance).mean(0)
+    values = quantise(made.input_quantizer, x)
+    crossed = values.T @ answer.mean / len(x)
+    assert examples == len(x)
+    assert torch.equal(unused[:, INPUTS:], torch.eye(NEURONS, dtype=torch.bool))
+    for part, wanted in (
+        (moments[INPUTS:, INPUTS:], state),
+        (moments[:INPUTS, INPUTS:], crossed),
+        (moments[:INPUTS, :INPUTS], values.T @ values / len(x)),
+    ):
+        np.testing.assert_allclose(part.detach(), wanted.detach(), rtol=1e-4, atol=1e-6)
