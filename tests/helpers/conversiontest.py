@@ -32,15 +32,33 @@ def stimuli(*shape: int, seed: int = 3, low: float = -1.0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).uniform(low, 1, shape)).float()
 
 
+def losses_of_training(
+    made: ChipModule, x: torch.Tensor, wanted: torch.Tensor
+) -> tuple[float, float]:
+    """Mean squared error without noise before 60 steps of Adam with it, and after."""
+
+    def loss() -> float:
+        return float((made.emulated(x) - wanted).square().mean().detach())
+
+    start = loss()
+    made.train()
+    optimiser = torch.optim.Adam(made.parameters(), 1e-2)
+    for step in range(60):
+        optimiser.zero_grad()
+        (made(x, key=step) - wanted).square().mean().backward()
+        optimiser.step()
+    return start, loss()
+
+
 class Twice(nn.Module):
     """One layer, called twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int = 4) -> None:
         super().__init__()
-        self.one = nn.Linear(4, 4)
+        self.one = nn.Linear(inputs, inputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Of (stimulus, 4)."""
+        """Of (stimulus, input)."""
         return self.one(torch.relu(self.one(x)))
 
 

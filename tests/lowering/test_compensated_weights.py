@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conversiontest import chip_of, seeded
+from conversiontest import Twice, chip_of, seeded
 from torch import nn
 
 from stochsim.lowering import convert, load_converted
@@ -39,18 +39,6 @@ def off(made, module, x) -> float:
         return float((made(x) - wanted).norm() / wanted.norm())
 
 
-class Twice(nn.Module):
-    """One layer, called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one = nn.Linear(16, 16)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Of (stimulus, 16)."""
-        return self.one(torch.relu(self.one(x)))
-
-
 class LastState(nn.Module):
     """A recurrent module's last output: one weight in every step."""
 
@@ -74,7 +62,7 @@ MODULES = {
     "three axes": (lambda: nn.Conv3d(2, 4, 2), (2, 4, 4, 4)),
     "transposed": (lambda: nn.ConvTranspose2d(3, 4, 3, 2, 1), (3, 4, 4)),
     "transposed, apart": (lambda: nn.ConvTranspose2d(3, 4, 2, 2), (3, 4, 4)),
-    "called twice": (Twice, (16,)),
+    "called twice": (lambda: Twice(16), (16,)),
     "recurrent": (LastState, (16, 5)),
 }
 
